@@ -1,0 +1,41 @@
+# Each target does all of its own set-up; `make setup` does the set-up alone.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check simulate up clean lock
+
+BIN := .venv/bin
+export UV_PYTHON_DOWNLOADS := never
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+
+help:  ## List the targets.
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' Makefile
+
+setup: .venv/ready  ## Make .venv from the locks, fetch the broker's jars.
+
+.venv/ready: requirements-dev.lock bootstrap.lock pyproject.toml app/kafka-jars.lock deploy/setup
+	@deploy/setup
+
+demo: setup  ## Start everything and play a week of real orders through it.
+	@$(BIN)/payflow demo
+
+up: setup  ## Start the broker, the outside parties and every service.
+	@$(BIN)/payflow up
+
+check: setup  ## Formatting, lint, types of the core, import contracts, architecture.
+	@echo "check: ruff"; $(BIN)/ruff check --quiet .; $(BIN)/ruff format --check --quiet .
+	@echo "check: pyright"; $(BIN)/pyright
+	@echo "check: import contracts"; $(BIN)/lint-imports --no-logo
+	@echo "check: architecture"; $(BIN)/pytest -q tests/architecture
+
+simulate: setup  ## The seeded simulation; SEEDS=100000 for a long night.
+	@$(BIN)/pytest -q tests/simulation
+
+test: check  ## Everything; ends with the summary of the tests.
+	@$(BIN)/pytest
+
+lock:  ## Write the locks anew from pyproject.toml (needs uv).
+	@deploy/lock
+
+clean:  ## Remove what the other targets made here, the data included.
+	@rm -rf .venv .bootstrap .payflow .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist

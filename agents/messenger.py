@@ -1,0 +1,39 @@
+"""The messenger room: sends messages to customers; what does not leave is retried, then given up.
+
+Hears   notification.commands
+Keeps   messenger
+Tells   notifications
+"""
+
+from collections.abc import Sequence
+
+from app import topics
+from app.gateways.notifier import send_message
+from app.room import open_room
+from tables.messenger import messengers
+from workflows.message import Message
+from workflows.words.notification import NotificationFailed, SendMessage
+
+
+def give_up(message: SendMessage, reason: str) -> Sequence[Message]:
+    """Return that the customer was not told."""
+    return (
+        NotificationFailed(
+            order_id=message.order_id,
+            notification_id=message.notification_id,
+            channel=message.channel,
+            reason=reason[:500],
+        ),
+    )
+
+
+messenger_room = open_room(
+    name="messenger",
+    service="notification",
+    hears=(topics.notification_commands,),
+    tells=(topics.notifications,),
+    keeps=messengers,
+    call=send_message,
+    give_up=give_up,
+    retries=True,
+)

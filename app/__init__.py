@@ -1,0 +1,1 @@
+"""The wiring: everything that knows Kafka, HTTP, the clock and the environment."""

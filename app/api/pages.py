@@ -1,0 +1,79 @@
+"""The page that moves, health, the verdict, and the description of the API itself."""
+
+import asyncio
+import contextlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from app.api.desk import DESK, unavailable
+from app.api.problems import Problem, json_response
+
+WEB = Path(__file__).parents[2] / "web"
+VERIFY_SECONDS_MAX = 300
+VERDICT: web.AppKey[dict[str, asyncio.Task[Any]]] = web.AppKey("verdict")
+EXIT_UNKNOWN = 2
+
+
+async def page(_request: web.Request) -> web.FileResponse:
+    """Return the live page."""
+    return web.FileResponse(WEB / "index.html")
+
+
+async def asset(request: web.Request) -> web.FileResponse:
+    """Return a script or a style of the page."""
+    path = WEB / request.match_info["name"]
+    if path.parent != WEB or path.suffix not in {".js", ".css"} or not path.is_file():
+        raise Problem(404, "Not Found", "there is no such file")
+    return web.FileResponse(path)
+
+
+async def livez(_request: web.Request) -> web.Response:
+    """Return that the process answers."""
+    return json_response({"status": "alive"})
+
+
+async def readyz(request: web.Request) -> web.Response:
+    """Return whether the console takes part, and who else is alive."""
+    desk = request.app[DESK]
+    ready, reason = desk.house.ready()
+    workers = [
+        {"service": worker.service, "url": worker.url, "pid": worker.pid, "ready": worker.ready}
+        for worker in desk.directory.workers()
+    ]
+    body = {"ready": ready, "reason": reason, "workers": workers}
+    return json_response(body, 200 if ready else 503)
+
+
+async def verdict(request: web.Request) -> web.Response:
+    """Return what `payflow verify` says; those who ask while it runs share one run."""
+    running = request.app[VERDICT]
+    task = running.get("task")
+    if task is None or task.done():
+        task = running["task"] = asyncio.create_task(_verify(request.app[DESK].config.to_env()))
+    return json_response(await asyncio.shield(task))
+
+
+async def _verify(variables: dict[str, str]) -> Any:
+    # A process of its own: reading every topic would hold up everyone else here.
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "app.verify",
+        "--json",
+        env={"PATH": "", "PYTHONPATH": ":".join(sys.path), **variables},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        out, err = await asyncio.wait_for(process.communicate(), VERIFY_SECONDS_MAX)
+    except TimeoutError as error:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        raise unavailable("verify took too long") from error
+    if process.returncode == EXIT_UNKNOWN or not out:
+        raise unavailable(f"verify could not look: {err.decode(errors='replace')[-300:]}")
+    return msgspec.json.decode(out)

@@ -1,0 +1,162 @@
+"""Errors as RFC 9457 problem details, and the checks every request passes."""
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import msgspec
+import structlog
+from aiohttp import web
+
+BODY_BYTES_MAX = 1_000_000
+KEY_CHARS_MAX = 200
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Asked = TypeVar("Asked")
+
+log = structlog.get_logger(__name__)
+
+SECURITY_HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+
+class Problem(Exception):
+    """What is wrong with a request, in words for whoever sent it."""
+
+    def __init__(
+        self,
+        status: int,
+        title: str,
+        detail: str,
+        *,
+        field: str = "",
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.title = title
+        self.field = field
+        self.headers = headers or {}
+
+
+def problem_response(problem: Problem, request: web.Request) -> web.Response:
+    """Return `problem` as application/problem+json."""
+    detail = str(problem)
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": problem.title,
+        "status": problem.status,
+        "detail": detail,
+        "instance": request.path[:200],
+    }
+    if problem.field:
+        body["errors"] = [{"field": problem.field, "detail": detail}]
+    return web.Response(
+        body=msgspec.json.encode(body),
+        status=problem.status,
+        content_type="application/problem+json",
+        headers=problem.headers,
+    )
+
+
+@web.middleware
+async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn every error into problem details; nothing of our insides is shown."""
+    try:
+        response = await handler(request)
+    except Problem as problem:
+        response = problem_response(problem, request)
+    except web.HTTPException as error:
+        if error.status < 400:  # noqa: PLR2004  a redirect is no problem
+            raise
+        allowed = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+        text = error.text or error.reason
+        if error.status == 413:  # noqa: PLR2004
+            text = f"the body is longer than {BODY_BYTES_MAX} bytes"
+        problem = Problem(error.status, error.reason, text, headers=allowed)
+        response = problem_response(problem, request)
+    except Exception:
+        log.exception("request failed", method=request.method, path=request.path[:200])
+        failed = Problem(500, "Internal Server Error", "this is our fault; it has been logged")
+        response = problem_response(failed, request)
+    if not response.prepared:
+        response.headers.update(SECURITY_HEADERS)
+    return response
+
+
+def known_hosts(*allowed: str) -> Any:
+    """Return a middleware that refuses other `Host` names: a page elsewhere cannot reach us."""
+    names = {"localhost", "127.0.0.1", "[::1]", *allowed}
+
+    @web.middleware
+    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
+        name = re.sub(r":\d+$", "", request.host)
+        if name not in names:
+            raise Problem(421, "Misdirected Request", "this host name is not served here")
+        return await handler(request)
+
+    return check
+
+
+async def read_body(request: web.Request, shape: type[Asked]) -> Asked:
+    """Return the JSON body as `shape`; raises Problem naming the field that is wrong."""
+    if request.content_type != "application/json":
+        raise Problem(415, "Unsupported Media Type", "send application/json")
+    body = await request.read()
+    try:
+        return msgspec.json.decode(body, type=shape)
+    except msgspec.ValidationError as error:
+        detail, _, path = str(error).partition(" - at `")
+        field = path.rstrip("`").removeprefix("$").lstrip(".")
+        unknown = re.search(r"unknown field `([^`]*)`|required field `([^`]*)`", detail)
+        if unknown:
+            name = unknown.group(1) or unknown.group(2)
+            field = f"{field}.{name}" if field else name
+        raise Problem(400, "Bad Request", detail, field=field or "body") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Problem(400, "Bad Request", f"the body is no JSON: {error}", field="body") from error
+
+
+def idempotency_key(request: web.Request) -> str:
+    """Return the `Idempotency-Key`; raises Problem when it is missing or unusable."""
+    key = request.headers.get("Idempotency-Key", "")
+    if not key:
+        detail = "header Idempotency-Key is missing: choose one for each order, repeat it on retry"
+        raise Problem(400, "Bad Request", detail, field="Idempotency-Key")
+    if len(key) > KEY_CHARS_MAX or not key.isprintable():
+        detail = f"header Idempotency-Key must be 1 to {KEY_CHARS_MAX} printable characters"
+        raise Problem(400, "Bad Request", detail, field="Idempotency-Key")
+    return key
+
+
+def whole(request: web.Request, name: str, standard: int, least: int, most: int) -> int:
+    """Return the query parameter `name` as a whole number within bounds; raises Problem."""
+    text = request.query.get(name, str(standard))
+    if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
+        detail = f"{name} must be a whole number from {least} to {most}"
+        raise Problem(400, "Bad Request", detail, field=name)
+    return int(text)
+
+
+def path_name(request: web.Request, name: str) -> str:
+    """Return the path part `name`; raises Problem when it cannot be an id."""
+    value = request.match_info[name]
+    if len(value) > KEY_CHARS_MAX or not value.isprintable():
+        raise Problem(400, "Bad Request", f"{name} is no id", field=name)
+    return value
+
+
+def json_response(
+    value: Any, status: int = 200, headers: dict[str, str] | None = None
+) -> web.Response:
+    """Return `value` as JSON."""
+    return web.Response(
+        body=msgspec.json.encode(value),
+        status=status,
+        content_type="application/json",
+        headers=headers,
+    )

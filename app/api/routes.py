@@ -1,0 +1,69 @@
+"""Every route of the API, said once: what is served and what is described are the same."""
+
+from typing import Any
+
+import msgspec
+
+from app.api import figures, orders, pages, stock, tables, webhooks
+from app.api.problems import Handler
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """One method of one path."""
+
+    method: str
+    path: str
+    handler: Handler
+    summary: str
+    body: Any = None
+    answers: tuple[int, ...] = (200,)
+    parameters: tuple[str, ...] = ()
+    """Query parameters, and headers (which begin with a capital)."""
+
+
+def get(path: str, handler: Handler, summary: str, *parameters: str, **more: Any) -> Route:
+    """Return a route that reads."""
+    facts = {"answers": (200, 400, 404, 503), **more}
+    return Route(
+        method="GET",
+        path=path,
+        handler=handler,
+        summary=summary,
+        parameters=parameters,
+        **facts,
+    )
+
+
+def post(path: str, handler: Handler, summary: str, body: Any, *parameters: str) -> Route:
+    """Return a route that tells."""
+    return Route(
+        method="POST",
+        path=path,
+        handler=handler,
+        summary=summary,
+        body=body,
+        parameters=parameters,
+        answers=(202, 400, 404, 413, 415, 422, 503),
+    )
+
+
+ROUTES = (
+    post("/orders", orders.place, "Place an order", orders.OrderAsked, "Idempotency-Key"),
+    get("/orders", orders.listed, "List orders by id", "state", "limit", "after"),
+    get("/orders/{order_id}", orders.show, "How an order stands"),
+    get("/orders/{order_id}/events", orders.events, "The transaction, causes before effects"),
+    post("/orders/{order_id}/cancel", orders.cancel, "Ask to cancel", orders.CancelAsked),
+    post("/orders/{order_id}/returns", orders.give_back, "Ask to return", orders.ReturnAsked),
+    post("/stock/receipts", stock.receive, "Receive goods", stock.ReceiptAsked),
+    post("/stock/adjustments", stock.adjust, "Correct a count", stock.AdjustmentAsked),
+    get("/tables", tables.every, "All tables and who holds them"),
+    get("/tables/{name}", tables.page, "Rows of a table", "prefix", "limit", "after"),
+    get("/tables/{name}/{key}", tables.row, "One row of a table"),
+    get("/figures", figures.show, "The live figures"),
+    get("/live", figures.live, "The live figures as server-sent events"),
+    get("/verify", pages.verdict, "Whether the books balance"),
+    get("/livez", pages.livez, "Whether the process answers"),
+    get("/readyz", pages.readyz, "Whether the console takes part"),
+    post("/webhooks/provider", webhooks.provider, "For the payment provider", dict[str, Any]),
+    post("/webhooks/carrier", webhooks.carrier, "For the carrier", dict[str, Any]),
+)

@@ -1,0 +1,174 @@
+"""The configuration: one frozen value, read from the environment once.
+
+No other module reads the environment. A name that begins with `PAYFLOW_` and is none of these is an
+error: a typing mistake must not be silent.
+"""
+
+import difflib
+import os
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+PREFIX = "PAYFLOW_"
+SECRETS = frozenset(
+    {"provider_key", "provider_webhook_secret", "carrier_webhook_secret", "sasl_password"}
+)
+"""Fields that are never printed; `sms_url` and `push_url` may carry tokens and are masked too."""
+_TOKEN_URLS = frozenset({"sms_url", "push_url"})
+
+Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=300)]
+Count = Annotated[int, msgspec.Meta(ge=1, le=1_000)]
+
+
+class ConfigError(ValueError):
+    """The environment holds an unknown name or an unusable value; the message names it."""
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that can be set from outside."""
+
+    service: str = ""
+    """The service this process runs; empty where a command runs none."""
+    broker_url: str = ""
+    """`host:port[,host:port]` of a cluster; empty: a broker of our own is started."""
+    data_dir: str = ".payflow"
+    """Where tables, the embedded broker and the outside parties keep their files."""
+    partitions: Count = 4
+    """Partitions of every topic that meets in a row. It cannot change once the topics exist."""
+    replication: Annotated[int, msgspec.Meta(ge=1, le=9)] = 1
+    """Copies of every topic: 3 in production, 1 on a single broker."""
+    host: str = "127.0.0.1"
+    """What every HTTP server binds; anything wider shows the console to the network."""
+    console_port: Port = 8700
+    provider_port: Port = 8701
+    carrier_port: Port = 8702
+    worker_port: Port = 0
+    """Health and metrics of a worker; 0 takes any free port, so that many fit on one machine."""
+    broker_port: Port = 19_092
+    """The embedded broker; the next free port when it is taken."""
+    broker_heap_mb: Annotated[int, msgspec.Meta(ge=128, le=65_536)] = 512
+    """Heap of the embedded broker: under 256 it collects garbage all the time."""
+    console_url: str = "http://127.0.0.1:8700"
+    """Where the outside parties send their call-backs."""
+    provider_url: str = "http://127.0.0.1:8701"
+    provider_key: str = "sk_test_payflow"
+    provider_webhook_secret: str = "whsec_payflow_local"  # noqa: S105  of the local simulator only
+    provider_timeout_seconds: Seconds = 2.0
+    """After this a charge is of unknown outcome, and is inquired after."""
+    carrier_url: str = "http://127.0.0.1:8702"
+    carrier_webhook_secret: str = "carrier_payflow_local"  # noqa: S105  of the local simulator only
+    carrier_timeout_seconds: Seconds = 2.0
+    sms_url: str = "inbox://sms"
+    """An apprise URL; `inbox://` lands in a local file that the console shows."""
+    push_url: str = "inbox://push"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_json: bool = False
+    """One JSON object a line, for machines; plain text for people otherwise."""
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = ""
+    sasl_username: str = ""
+    sasl_password: str = ""
+    ssl_cafile: str = ""
+    """Certificates to trust, a PEM file; empty: those of the system."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError where two fields do not fit together."""
+        if self.security_protocol.startswith("SASL") and not self.sasl_mechanism:
+            raise ValueError(f"{self.security_protocol} needs a sasl_mechanism")
+
+    def __repr__(self) -> str:
+        """Return every field with secrets masked: a value like this ends up in logs."""
+        return f"Config({', '.join(f'{name}={text}' for name, text in self.shown().items())})"
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> "Config":
+        """Return the configuration in `environ`.
+
+        Raises ConfigError naming the variable that is unknown or holds no usable value.
+        """
+        given = {
+            name.removeprefix(PREFIX).lower(): value.strip()
+            for name, value in environ.items()
+            if name.startswith(PREFIX)
+        }
+        for name in given:
+            if name not in cls.__struct_fields__:
+                raise ConfigError(f"{_variable(name)} is no setting{_nearest(name)}")
+        for name in [name for name, value in given.items() if not value and name not in _EMPTY_OK]:
+            raise ConfigError(f"{_variable(name)} is empty")
+        try:
+            return msgspec.convert(given, cls, strict=False)
+        except msgspec.ValidationError as error:
+            raise ConfigError(_in_variables(str(error))) from error
+
+    @property
+    def data_path(self) -> Path:
+        """Return `data_dir` as an absolute path."""
+        return Path(self.data_dir).expanduser().absolute()
+
+    def to_env(self) -> dict[str, str]:
+        """Return the variables that make this configuration again, for a process to be started.
+
+        Only what differs from the defaults; values are not masked.
+        """
+        standard = Config()
+        return {
+            _variable(name): _text(getattr(self, name))
+            for name in self.__struct_fields__
+            if getattr(self, name) != getattr(standard, name)
+        }
+
+    def shown(self) -> dict[str, str]:
+        """Return every field as text with secrets masked, to be printed at start."""
+        return {name: _shown(name, getattr(self, name)) for name in self.__struct_fields__}
+
+
+@cache
+def current() -> Config:
+    """Return the configuration of this process, read once. Raises ConfigError."""
+    return Config.from_env(os.environ)
+
+
+def child_environment(config: Config) -> dict[str, str]:
+    """Return the environment of a process that is to run with `config`, and only with that."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    return {**kept, "PYTHONUNBUFFERED": "1", **config.to_env()}
+
+
+_EMPTY_OK = frozenset(
+    name
+    for name, default in zip(Config.__struct_fields__, Config.__struct_defaults__, strict=True)
+    if default == ""
+)
+
+
+def _variable(name: str) -> str:
+    return f"{PREFIX}{name.upper()}"
+
+
+def _nearest(name: str) -> str:
+    near = difflib.get_close_matches(name, Config.__struct_fields__, n=1)
+    return f"; did you mean {_variable(near[0])}?" if near else ""
+
+
+def _in_variables(text: str) -> str:
+    problem, _, path = text.partition(" - at `$.")
+    return f"{_variable(path.rstrip('`'))}: {problem}" if path else problem
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _shown(name: str, value: object) -> str:
+    text = _text(value)
+    if name in SECRETS:
+        return "***" if text else ""
+    if name in _TOKEN_URLS and not text.startswith("inbox://"):
+        return f"{text.partition('://')[0]}://***"
+    return text

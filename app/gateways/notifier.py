@@ -1,0 +1,167 @@
+"""Messages to customers, through apprise: any of its URLs, or `inbox://` for a local file.
+
+The inbox keeps a message once, however often it is sent: its key is the notification's id.
+"""
+
+import asyncio
+import logging
+import sqlite3
+import time
+import warnings
+from collections.abc import Awaitable, Callable
+from contextlib import closing
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import msgspec
+
+from app.config import Config, current
+from app.room import Transient
+from workflows.words.notification import NotificationSent, SendMessage
+
+INBOX = "inbox"
+BUSY_SECONDS = 10.0
+"""How long a writer waits for another process that writes the same inbox."""
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS letters (
+    notification_id TEXT PRIMARY KEY,
+    at_ms INTEGER NOT NULL,
+    order_id TEXT NOT NULL,
+    customer_id TEXT NOT NULL,
+    channel TEXT NOT NULL,
+    title TEXT NOT NULL,
+    text TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS letters_at ON letters (at_ms);
+"""
+
+Answers = tuple[NotificationSent]
+Send = Callable[[SendMessage], Awaitable[Answers]]
+
+
+class Letter(msgspec.Struct, frozen=True, kw_only=True):
+    """One message in the inbox. `at_ms` is when it first landed."""
+
+    notification_id: str
+    at_ms: int
+    order_id: str
+    customer_id: str
+    channel: str
+    title: str
+    text: str
+
+
+def open_notifier(config: Config) -> Send:
+    """Return the function that sends a message; it raises Transient when that may work later.
+
+    Raises ValueError when apprise cannot make anything of a configured URL.
+    """
+    apprise = _load_apprise()
+    inbox = config.data_path / "inbox.sqlite"
+    addresses = {"sms": config.sms_url, "push": config.push_url}
+    for channel, address in addresses.items():
+        if not apprise.Apprise().add(address):
+            raise ValueError(
+                f"apprise knows no such URL. Operator: check PAYFLOW_{channel.upper()}_URL."
+            )
+
+    async def send(message: SendMessage) -> Answers:
+        address = addresses[message.channel]
+        if address.startswith(f"{INBOX}://"):
+            address = _to_inbox(address, inbox, message)
+        outlet = apprise.Apprise()
+        outlet.add(address)
+        # A thread: apprise speaks blocking HTTP for most of its URLs, SQLite always blocks.
+        sent = await asyncio.to_thread(outlet.notify, body=message.text, title=message.title)
+        if not sent:
+            raise Transient(f"the {message.channel} message did not leave")
+        return (
+            NotificationSent(
+                order_id=message.order_id,
+                notification_id=message.notification_id,
+                channel=message.channel,
+            ),
+        )
+
+    return send
+
+
+async def send_message(message: SendMessage) -> Answers:
+    """Send by the URLs that this process is configured for. Raises Transient."""
+    return await _configured()(message)
+
+
+def read_inbox(path: Path, limit: int) -> list[Letter]:
+    """Return the newest letters first, at most `limit`; none when there is no inbox yet."""
+    if not path.exists():
+        return []
+    with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as inbox:
+        inbox.row_factory = sqlite3.Row
+        rows = inbox.execute(
+            "SELECT * FROM letters ORDER BY at_ms DESC, notification_id LIMIT ?", (limit,)
+        ).fetchall()
+    return [msgspec.convert(dict(row), Letter) for row in rows]
+
+
+@cache
+def _configured() -> Send:
+    return open_notifier(current())
+
+
+def _to_inbox(address: str, inbox: Path, message: SendMessage) -> str:
+    """Return `address` with what the plugin below must know: apprise hands on nothing else."""
+    known = {
+        "file": str(inbox),
+        "notification_id": message.notification_id,
+        "order_id": message.order_id,
+        "customer_id": message.customer_id,
+        "channel": message.channel,
+    }
+    return f"{address}?{urlencode(known, quote_via=quote)}"
+
+
+@cache
+def _load_apprise() -> Any:
+    """Return the apprise module with our inbox known to it."""
+    # It imports its 150 plugins, which takes a second: only who sends messages waits for that.
+    with warnings.catch_warnings():
+        # One plugin asks for a module that Python 3.13 no longer has, and copes without.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        import apprise  # noqa: PLC0415
+        from apprise.decorators import notify  # noqa: PLC0415
+
+        notify(on=INBOX, name="Inbox")(_land)
+    logging.getLogger("apprise").setLevel(logging.WARNING)
+    return apprise
+
+
+def _land(
+    body: str, title: str, _kind: str, *_given: Any, meta: dict[str, Any], **_rest: Any
+) -> bool:
+    known = meta["qsd"]
+    with closing(_open_inbox(known["file"])) as inbox:
+        inbox.execute(
+            "INSERT INTO letters VALUES (?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (notification_id) DO NOTHING",
+            (
+                known["notification_id"],
+                time.time_ns() // 1_000_000,
+                known["order_id"],
+                known.get("customer_id", ""),
+                known["channel"],
+                title,
+                body,
+            ),
+        )
+    return True
+
+
+def _open_inbox(file: str) -> sqlite3.Connection:
+    Path(file).parent.mkdir(parents=True, exist_ok=True)
+    inbox = sqlite3.connect(file, timeout=BUSY_SECONDS, isolation_level=None)
+    inbox.execute("PRAGMA journal_mode = WAL")
+    inbox.execute("PRAGMA synchronous = NORMAL")
+    inbox.executescript(SCHEMA)
+    return inbox

@@ -1,0 +1,299 @@
+"""The payment provider through the official Stripe SDK: a command in, one answer out.
+
+Keys are derived from the order and never change: `<order>:create`, `:confirm`, `:cancel`,
+`:refund:<refund key>`. Trouble at the provider is an answer, `ChargeUnknown` or `RefundUnknown`.
+"""
+
+from collections.abc import Awaitable, Callable
+from functools import cache
+from typing import Any
+
+import aiohttp
+import stripe
+import structlog
+
+from app.config import Config, current
+from workflows.words.provider import (
+    ChargeCard,
+    ChargeDeclined,
+    ChargeSucceeded,
+    ChargeUnknown,
+    ChargeVoided,
+    InquireCharge,
+    ProviderAnswer,
+    ProviderCommand,
+    RefundCharge,
+    RefundSucceeded,
+    RefundUnknown,
+    VoidCharge,
+)
+
+REFUNDS_MAX = 100
+"""Refunds of one order that are looked through; an order has as many as it has returns."""
+REASON_CHARS_MAX = 500
+SERVER_ERROR = 500
+CLOSED = frozenset({"failed", "canceled"})
+"""Refunds of these states gave nothing back."""
+
+Answers = tuple[ProviderAnswer]
+Command = ChargeCard | InquireCharge | VoidCharge
+
+log = structlog.get_logger(__name__)
+
+
+class Unclear(Exception):
+    """The provider did not say yes or no; the message says why."""
+
+
+class ProviderGateway:
+    """Asks the provider. The HTTP client opens with the first question, inside its loop."""
+
+    def __init__(self, config: Config) -> None:
+        # What the SDK would report about its users stays here.
+        stripe.enable_telemetry = False
+        timeout = aiohttp.ClientTimeout(total=config.provider_timeout_seconds)
+        self._client = stripe.AIOHTTPClient(timeout=timeout)
+        self._stripe = stripe.StripeClient(
+            config.provider_key,
+            base_addresses={"api": config.provider_url},
+            http_client=self._client,
+            max_network_retries=0,
+        )
+
+    async def __call__(self, command: ProviderCommand) -> Answers:
+        """Return the provider's one answer to `command`."""
+        if isinstance(command, RefundCharge):
+            return (await self._refund(command),)
+        try:
+            return (await self._charge(command),)
+        except Unclear as trouble:
+            return (_unknown(command, trouble),)
+
+    async def close(self) -> None:
+        """Close the HTTP client."""
+        await self._client.close_async()
+
+    # --- charging -------------------------------------------------------------
+
+    async def _charge(self, command: Command) -> ProviderAnswer:
+        """Answer a question about the charge. Raises Unclear."""
+        try:
+            intent = await self._find(command)
+        except stripe.InvalidRequestError as refused:
+            # Refused before an intent existed: nothing was charged and nothing ever will be.
+            return ChargeDeclined(order_id=command.order_id, reason=_reason(refused))
+        if intent is None:
+            # Without an intent nothing was ever confirmed, and its key makes no other one.
+            return ChargeVoided(order_id=command.order_id)
+        if not isinstance(command, ChargeCard):
+            intent = await _read(self._stripe.v1.payment_intents.retrieve_async(intent.id))
+        known = _outcome(command, intent)
+        if known is not None:
+            return known
+        if isinstance(command, VoidCharge):
+            return await self._cancel(command, intent.id)
+        return await self._confirm(command, intent.id)
+
+    async def _find(self, command: Command) -> stripe.PaymentIntent | None:
+        """Return the one intent of this order; None when it can be voided for want of any.
+
+        Raises Unclear, and stripe.InvalidRequestError when the provider takes no such intent.
+        """
+        params: Any = {
+            "amount": command.amount_minor,
+            "currency": command.currency.lower(),
+            "payment_method": command.payment_method,
+            "payment_method_types": ["card"],
+            "metadata": {"order_id": command.order_id},
+        }
+        options: Any = {"idempotency_key": f"{command.order_id}:create"}
+        intents = self._stripe.v1.payment_intents
+        try:
+            return await _asked(intents.create_async(params, options))
+        except _Broken as broken:
+            if not broken.replayed:
+                raise
+        # The answer kept under the key is a 500: it will never be another one. Look for the intent.
+        escaped = command.order_id.replace("\\", "\\\\").replace("'", "\\'")
+        query: Any = {"query": f"metadata['order_id']:'{escaped}'", "limit": 1}
+        found = await _read(intents.search_async(query))
+        if found.data:
+            return found.data[0]
+        if isinstance(command, VoidCharge):
+            return None
+        raise Unclear("the provider failed to create the intent")
+
+    async def _confirm(self, command: Command, intent_id: str) -> ProviderAnswer:
+        options: Any = {"idempotency_key": f"{command.order_id}:confirm"}
+        try:
+            confirming = self._stripe.v1.payment_intents.confirm_async(intent_id, {}, options)
+            intent = await _asked(confirming)
+        except stripe.CardError as declined:
+            return ChargeDeclined(order_id=command.order_id, reason=_reason(declined))
+        except stripe.InvalidRequestError as refused:
+            # It has moved on since it was created: what it is now is the answer.
+            return await self._look(command, intent_id, refused)
+        return _outcome(command, intent) or _unknown(command, f"it is {intent.status}")
+
+    async def _cancel(self, command: Command, intent_id: str) -> ProviderAnswer:
+        options: Any = {"idempotency_key": f"{command.order_id}:cancel"}
+        try:
+            canceling = self._stripe.v1.payment_intents.cancel_async(intent_id, {}, options)
+            intent = await _asked(canceling)
+        except stripe.InvalidRequestError as refused:
+            return await self._look(command, intent_id, refused)
+        return _outcome(command, intent) or _unknown(command, f"it is {intent.status}")
+
+    async def _look(
+        self, command: Command, intent_id: str, refused: stripe.InvalidRequestError
+    ) -> ProviderAnswer:
+        intent = await _read(self._stripe.v1.payment_intents.retrieve_async(intent_id))
+        return _outcome(command, intent) or _unknown(command, _reason(refused))
+
+    # --- refunds --------------------------------------------------------------
+
+    async def _refund(self, command: RefundCharge) -> ProviderAnswer:
+        params: Any = {
+            "payment_intent": command.payment_id,
+            "amount": command.amount_minor,
+            "metadata": {"order_id": command.order_id, "refund_key": command.refund_key},
+        }
+        options: Any = {"idempotency_key": f"{command.order_id}:refund:{command.refund_key}"}
+        try:
+            refund = await _asked(self._stripe.v1.refunds.create_async(params, options))
+        except (Unclear, stripe.InvalidRequestError) as trouble:
+            return await self._refunded(command, trouble)
+        return _refund_outcome(command, refund) or _refund_unknown(command, "it failed")
+
+    async def _refunded(self, command: RefundCharge, trouble: Exception) -> ProviderAnswer:
+        """Return what the list of refunds says after `trouble`."""
+        params: Any = {"payment_intent": command.payment_id, "limit": REFUNDS_MAX}
+        try:
+            refunds = await _read(self._stripe.v1.refunds.list_async(params))
+        except Unclear:
+            return _refund_unknown(command, _reason(trouble))
+        for refund in refunds.data:
+            known = _refund_outcome(command, refund)
+            if known is not None and _metadata(refund, "refund_key") == command.refund_key:
+                return known
+        return _refund_unknown(command, _reason(trouble))
+
+
+class _Broken(Unclear):
+    """A 5xx; `replayed` when it is the answer kept under the key, which will never change."""
+
+    def __init__(self, reason: str, *, replayed: bool) -> None:
+        super().__init__(reason)
+        self.replayed = replayed
+
+
+def open_provider(config: Config) -> ProviderGateway:
+    """Return the function from a command to its answer, asking at `config.provider_url`."""
+    return ProviderGateway(config)
+
+
+async def ask_provider(command: ProviderCommand) -> Answers:
+    """Return the answer of the provider that this process is configured for."""
+    return await _configured()(command)
+
+
+@cache
+def _configured() -> Callable[[ProviderCommand], Awaitable[Answers]]:
+    return open_provider(current())
+
+
+async def _asked(asking: Awaitable[Any]) -> Any:
+    """Return what the provider answers.
+
+    Raises Unclear for all trouble of the network and the server; a business no (CardError), a
+    refused request (InvalidRequestError) and a misused key (IdempotencyError) pass.
+    """
+    try:
+        return await asking
+    except (stripe.CardError, stripe.InvalidRequestError, stripe.IdempotencyError):
+        raise
+    except (stripe.AuthenticationError, stripe.PermissionError) as error:
+        # Orders wait as of unknown outcome until somebody has set the right key.
+        log.error("the provider refuses our key. Operator: check PAYFLOW_PROVIDER_KEY.")  # noqa: TRY400  no trace helps
+        raise Unclear(type(error).__name__) from error
+    except stripe.APIConnectionError as error:
+        slow = isinstance(error.__cause__, TimeoutError)
+        raise Unclear("no answer in time" if slow else "no connection") from error
+    except stripe.StripeError as error:
+        status = error.http_status or 0
+        reason = f"{status} {error.code or type(error).__name__}"
+        if status >= SERVER_ERROR:
+            replayed = "Idempotent-Replayed" in error.headers
+            raise _Broken(reason, replayed=replayed) from error
+        raise Unclear(reason) from error
+    except TimeoutError as error:
+        raise Unclear("no answer in time") from error
+    except (aiohttp.ClientError, OSError) as error:
+        raise Unclear("the connection broke") from error
+
+
+async def _read(reading: Awaitable[Any]) -> Any:
+    """Return what the provider has. Raises Unclear, also where it has no such thing."""
+    try:
+        return await _asked(reading)
+    except stripe.InvalidRequestError as error:
+        raise Unclear(_reason(error)) from error
+
+
+def _outcome(command: Command, intent: stripe.PaymentIntent) -> ProviderAnswer | None:
+    """Return what the intent's status settles, or None when nothing was decided yet."""
+    error = intent.last_payment_error
+    if intent.status == "succeeded":
+        return ChargeSucceeded(
+            order_id=command.order_id, payment_id=intent.id, amount_minor=intent.amount_received
+        )
+    if intent.status == "canceled":
+        return ChargeVoided(order_id=command.order_id)
+    if intent.status == "requires_payment_method" and error is not None:
+        return ChargeDeclined(order_id=command.order_id, reason=_code(error) or "declined")
+    return None
+
+
+def _refund_outcome(command: RefundCharge, refund: stripe.Refund) -> RefundSucceeded | None:
+    if refund.status in CLOSED:
+        return None
+    return RefundSucceeded(
+        order_id=command.order_id,
+        refund_key=command.refund_key,
+        refund_id=refund.id,
+        amount_minor=refund.amount,
+    )
+
+
+def _unknown(command: Command, reason: object) -> ChargeUnknown:
+    attempt = 0 if isinstance(command, ChargeCard) else command.attempt
+    return ChargeUnknown(
+        order_id=command.order_id, attempt=attempt, reason=str(reason)[:REASON_CHARS_MAX]
+    )
+
+
+def _refund_unknown(command: RefundCharge, reason: str) -> RefundUnknown:
+    return RefundUnknown(
+        order_id=command.order_id,
+        refund_key=command.refund_key,
+        attempt=command.attempt,
+        reason=reason[:REASON_CHARS_MAX],
+    )
+
+
+def _metadata(refund: stripe.Refund, name: str) -> str:
+    known = refund.metadata.to_dict() if refund.metadata else {}
+    return str(known.get(name, ""))
+
+
+def _reason(trouble: Exception) -> str:
+    """Return why, in the provider's short codes; its sentences may name what is personal."""
+    if not isinstance(trouble, stripe.StripeError):
+        return str(trouble)[:REASON_CHARS_MAX]
+    known = _code(trouble.error) if trouble.error is not None else ""
+    return (known or type(trouble).__name__)[:REASON_CHARS_MAX]
+
+
+def _code(error: Any) -> str:
+    # The SDK's objects raise for what the provider left out.
+    return str(getattr(error, "decline_code", None) or getattr(error, "code", None) or "")

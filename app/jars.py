@@ -1,0 +1,117 @@
+"""The broker's jars: the versions and hashes of `kafka-jars.lock`, fetched through jgo.
+
+The lock names every jar, so nothing is resolved: what is fetched is what was tried, or an error.
+"""
+
+import fcntl
+import hashlib
+import sys
+from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import requests
+from jgo.maven import MavenContext
+
+LOCK = Path(__file__).with_name("kafka-jars.lock")
+DOWNLOADS_AT_ONCE = 8
+FETCH_TIMEOUT_SECONDS = 60
+
+Log = Callable[[str], object]
+
+
+class BadJar(RuntimeError):
+    """A jar could not be fetched, or is not the one of the lock; the message names it."""
+
+
+class Jar(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the lock."""
+
+    sha256: str
+    group: str
+    artifact: str
+    version: str
+
+    @property
+    def coordinate(self) -> str:
+        """Return `group:artifact:version`."""
+        return f"{self.group}:{self.artifact}:{self.version}"
+
+
+def locked(lock: Path = LOCK) -> list[Jar]:
+    """Return the jars of `lock`; raises ValueError for a line of another form."""
+    jars: list[Jar] = []
+    for line in lock.read_text(encoding="utf-8").splitlines():
+        if line and not line.startswith("#"):
+            sha256, coordinate = line.split("  ")
+            group, artifact, version = coordinate.split(":")
+            jars.append(Jar(sha256=sha256, group=group, artifact=artifact, version=version))
+    return jars
+
+
+def fetch(lock: Path = LOCK, repository: Path | None = None, log: Log = print) -> list[Path]:
+    """Return the paths of all jars of `lock`, each with the hash it must have.
+
+    `repository` is where jars are kept; None: the Maven repository of this user.
+    Raises BadJar naming the jar that cannot be fetched or has another hash.
+    """
+    context = MavenContext(repo_cache=repository, timeout=FETCH_TIMEOUT_SECONDS)
+    jars = locked(lock)
+    with _alone(context.repo_cache), ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool:
+        missing = sum(not _path(context, jar).exists() for jar in jars)
+        if missing:
+            log(f"fetching {missing} of the {len(jars)} jars of the broker ...")
+        return list(pool.map(lambda jar: _fetched(context, jar), jars))
+
+
+@contextmanager
+def _alone(repository: Path) -> Generator[None]:
+    # jgo writes a jar in place: a second process must not take half of one for a bad one.
+    repository.mkdir(parents=True, exist_ok=True)
+    with (repository / ".payflow-jars.lock").open("w") as guard:
+        fcntl.flock(guard, fcntl.LOCK_EX)
+        yield
+
+
+def _path(context: MavenContext, jar: Jar) -> Path:
+    # The layout of every Maven repository.
+    folder = context.repo_cache.joinpath(*jar.group.split("."), jar.artifact, jar.version)
+    return folder / f"{jar.artifact}-{jar.version}.jar"
+
+
+def _fetched(context: MavenContext, jar: Jar) -> Path:
+    path = _path(context, jar)
+    if path.exists() and _sha256(path) == jar.sha256:
+        return path
+    # Half a file of an interrupted download, or a file changed since: fetched once more.
+    path.unlink(missing_ok=True)
+    artifact = context.project(jar.group, jar.artifact).at_version(jar.version).artifact()
+    try:
+        artifact.resolve()
+    except (OSError, RuntimeError, requests.RequestException) as error:
+        raise BadJar(
+            f"{jar.coordinate} cannot be fetched: {error}. Operator: is there a network? "
+            "PAYFLOW_BROKER_URL names a cluster that runs already and needs no jars."
+        ) from error
+    found = _sha256(path)
+    if found != jar.sha256:
+        path.unlink()
+        raise BadJar(
+            f"{jar.coordinate} has sha256 {found}, the lock says {jar.sha256}. Operator: "
+            "somebody changed the jar on its way; do not run it, fetch from another place."
+        )
+    return path
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+if __name__ == "__main__":
+    try:
+        fetch(log=lambda line: sys.stdout.write(f"setup: {line}\n"))
+    except BadJar as error:
+        sys.exit(f"setup: {error}")

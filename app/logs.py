@@ -1,0 +1,122 @@
+r"""Structured logs: one line an event, correlation id on every line, nothing personal on any.
+
+Values come from outside. A line break in one must not start a line, and an escape code must not
+reach a terminal: every control character is written as `\xNN`.
+"""
+
+import logging
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TextIO
+
+import structlog
+from structlog.types import EventDict, Processor, WrappedLogger
+
+from app.config import Config
+from app.envelope import Envelope
+from app.record import Record
+
+PERSONAL = frozenset({"customer_id", "customer", "payment_method", "email", "phone"})
+"""Fields that never leave the process in clear, at any depth of what is logged."""
+MASK = "***"
+
+_TRACES = frozenset({"exception", "stack"})
+"""Fields of many lines: each is set in, so that none can pass for a line of its own."""
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""Controls, line and paragraph separators, and what turns the direction of writing."""
+
+
+def configure_logging(config: Config, stream: TextIO | None = None) -> None:
+    """Send every log line of this process, Faust's included, to `stream` (stderr)."""
+    chain: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+        structlog.processors.format_exc_info,
+        mask_personal,
+        escape_controls,
+    ]
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *chain],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _shape(config)],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(config.log_level.upper())
+    structlog.configure(
+        processors=[*chain, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(root.level)),
+        cache_logger_on_first_use=False,
+    )
+
+
+@contextmanager
+def logging_about(service: str, room: str, given: Record, head: Envelope) -> Iterator[None]:
+    """Put where we are on every line logged inside: correlation id, room, record."""
+    with structlog.contextvars.bound_contextvars(
+        correlation_id=head.correlation_id,
+        service=service,
+        room=room,
+        origin=f"{given.topic}/{given.partition}/{given.offset}",
+    ):
+        yield
+
+
+def mask_personal(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Replace personal fields by `***`, however deep they lie."""
+    return {name: _masked(name, value) for name, value in event.items()}
+
+
+def escape_controls(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    r"""Write control characters of every text as `\xNN`, so that no line can be forged."""
+    return {
+        _escaped(name): _indented(value) if name in _TRACES else _escaped_deep(value)
+        for name, value in event.items()
+    }
+
+
+def _masked(name: str, value: Any) -> Any:
+    if name in PERSONAL and value:
+        return MASK
+    if isinstance(value, Mapping):
+        return {str(key): _masked(str(key), member) for key, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [_masked("", member) for member in value]
+    if hasattr(value, "__struct_fields__"):
+        # A word logged whole would print its personal fields: log its fields, masked.
+        return {key: _masked(key, getattr(value, key)) for key in value.__struct_fields__}
+    return value
+
+
+def _escaped_deep(value: Any) -> Any:
+    if isinstance(value, str):
+        return _escaped(value)
+    if isinstance(value, dict):
+        return {_escaped(str(key)): _escaped_deep(member) for key, member in value.items()}
+    if isinstance(value, list):
+        return [_escaped_deep(member) for member in value]
+    if value is None or isinstance(value, bool | int | float | tuple | logging.LogRecord):
+        return value
+    return _escaped(str(value))
+
+
+def _indented(value: Any) -> str:
+    return "\n".join(f"    | {_escaped(line)}" for line in str(value).split("\n"))
+
+
+def _escaped(text: str) -> str:
+    return _CONTROL.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
+
+
+def _shape(config: Config) -> Processor:
+    if config.log_json:
+        return structlog.processors.JSONRenderer(sort_keys=True)
+    return structlog.dev.ConsoleRenderer(colors=False, sort_keys=True)

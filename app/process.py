@@ -1,0 +1,92 @@
+"""Processes that we start: they end with us, they write to a log, they are ended by their id."""
+
+import ctypes
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+_prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
+_PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to end this process when the thread that started it ends."""
+    if _prctl is not None:
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def free_port(host: str, wanted: int) -> int:
+    """Return `wanted` when nobody listens there, otherwise any free port."""
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise OSError(f"no free port on {host}")
+
+
+class Child:
+    """One process of ours, started again under the same name when it has died."""
+
+    def __init__(
+        self, name: str, command: Sequence[str], environment: dict[str, str], log_path: Path
+    ) -> None:
+        self.name = name
+        self.log_path = log_path
+        self.restarts = -1
+        self._command = list(command)
+        self._environment = environment
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """Return the id of the process; 0 before the first start."""
+        return self._process.pid if self._process else 0
+
+    @property
+    def running(self) -> bool:
+        """Return whether it lives."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def exit_code(self) -> int | None:
+        """Return how it ended; negative for a signal, None while it lives."""
+        return self._process.poll() if self._process else None
+
+    def start(self) -> None:
+        """Start it, its output appended to its log."""
+        self.log_path.parent.mkdir(parents=True, exist_ok=True)
+        self.restarts += 1
+        with self.log_path.open("ab") as out:
+            self._process = subprocess.Popen(  # noqa: S603  commands of our own
+                self._command,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                # Ctrl-C in a terminal is for the supervisor, which stops everyone in order.
+                start_new_session=True,
+                preexec_fn=die_with_parent,  # noqa: PLW1509  one system call, loaded beforehand
+            )
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        if self._process is not None and self.running:
+            self._process.terminate()
+
+    def kill(self) -> None:
+        """End it at once."""
+        if self._process is not None and self.running:
+            self._process.kill()
+            self._process.wait()
+
+    def last_words(self, lines: int = 8) -> str:
+        """Return the end of its log."""
+        text = self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+        return "\n".join(text.splitlines()[-lines:])

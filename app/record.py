@@ -1,0 +1,149 @@
+"""Kafka records as plain values, and what becomes of the ones that cannot be handled."""
+
+import hashlib
+import traceback
+from datetime import UTC, datetime
+
+import msgspec
+
+from app.envelope import Headers
+
+RETRY_LEVELS_SECONDS = (1, 10, 60)
+"""How long an event waits before its first, second and third new try."""
+
+RETRY_ATTEMPT = "x-retry-attempt"
+RETRY_DUE_MS = "x-retry-due-ms"
+ORIGIN = "x-origin"
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """A record as it was read: bytes, untouched."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+    @property
+    def source(self) -> str:
+        """Return `topic/partition`, the name a fence knows it by."""
+        return f"{self.topic}/{self.partition}"
+
+    @property
+    def origin(self) -> str:
+        """Return `topic/partition/offset` of where it was first read."""
+        first = header(self, ORIGIN)
+        return first or f"{self.topic}/{self.partition}/{self.offset}"
+
+
+class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
+    """A record to be told. `partition` None: the key decides."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    partition: int | None = None
+
+
+def header(record: Record, name: str) -> str:
+    """Return the header `name` as text, or the empty string."""
+    for given, value in record.headers:
+        if given == name:
+            return (value or b"").decode(errors="replace")
+    return ""
+
+
+def retry_topics(topic: str, service: str) -> tuple[str, ...]:
+    """Return the retry topics of `service` for `topic`, soonest first."""
+    return tuple(f"{topic}.{service}.retry-{seconds}s" for seconds in RETRY_LEVELS_SECONDS)
+
+
+def dead_topic(topic: str, service: str) -> str:
+    """Return where `service` puts what it cannot handle of `topic`."""
+    return f"{topic}.{service}.dead"
+
+
+def home_topic(topic: str, service: str) -> str:
+    """Return the topic a record was first heard on, given the topic it was read from."""
+    return topic.split(f".{service}.retry-", 1)[0]
+
+
+def is_retry(record: Record) -> bool:
+    """Return whether `record` was read from a retry topic."""
+    return ".retry-" in record.topic
+
+
+def to_retry(record: Record, service: str, attempt: int, now_ms: int, cause: str) -> Outgoing:
+    """Return `record` on its way to try number `attempt` (1 is the first new try)."""
+    level = min(max(attempt, 1), len(RETRY_LEVELS_SECONDS)) - 1
+    due_ms = now_ms + RETRY_LEVELS_SECONDS[level] * 1_000
+    added = [
+        (RETRY_ATTEMPT, str(attempt).encode()),
+        (RETRY_DUE_MS, str(due_ms).encode()),
+        (ORIGIN, record.origin.encode()),
+        ("x-retry-cause", cause.encode()[:500]),
+    ]
+    return Outgoing(
+        topic=retry_topics(home_topic(record.topic, service), service)[level],
+        key=record.key,
+        value=record.value,
+        headers=_with(record, added),
+    )
+
+
+def to_dead(  # noqa: PLR0913  a letter says who, why and where from
+    record: Record,
+    *,
+    service: str,
+    room: str,
+    cause: str,
+    detail: str,
+    stack: str,
+    now_ms: int,
+) -> Outgoing:
+    """Return `record` as a dead letter: its own bytes and headers, and why it lies there."""
+    added = [
+        ("x-dead-cause", cause.encode()[:100]),
+        ("x-dead-detail", detail.encode()[:1_000]),
+        ("x-dead-stack", stack.encode()),
+        ("x-dead-service", service.encode()),
+        ("x-dead-room", room.encode()),
+        ("x-dead-origin", record.origin.encode()),
+        ("x-dead-time", datetime.fromtimestamp(now_ms / 1_000, UTC).isoformat().encode()),
+        ("x-dead-attempts", (header(record, RETRY_ATTEMPT) or "0").encode()),
+    ]
+    return Outgoing(
+        topic=dead_topic(home_topic(record.topic, service), service),
+        key=record.key,
+        value=record.value,
+        headers=_with(record, added),
+    )
+
+
+def attempts(record: Record) -> int:
+    """Return how many new tries this record has had: 0 for one read from its own topic."""
+    return _whole(header(record, RETRY_ATTEMPT))
+
+
+def due_ms(record: Record) -> int:
+    """Return when a record of a retry topic may be tried again; 0 for any other."""
+    return _whole(header(record, RETRY_DUE_MS))
+
+
+def stack_fingerprint(error: BaseException) -> str:
+    """Return a short name for where `error` came from: equal faults share it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    places = "|".join(f"{frame.filename.rsplit('/', 1)[-1]}:{frame.name}" for frame in frames)
+    return hashlib.sha256(f"{type(error).__name__}|{places}".encode()).hexdigest()[:12]
+
+
+def _whole(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() else 0
+
+
+def _with(record: Record, added: Headers) -> Headers:
+    names = {name for name, _ in added}
+    return [(name, value) for name, value in record.headers if name not in names] + added

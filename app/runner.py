@@ -1,0 +1,219 @@
+"""Runs a room inside a Faust worker: batches in, the shell, offsets out; and wakes what is due."""
+
+import asyncio
+import heapq
+import itertools
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import structlog
+from faust.types import TP
+
+from app import codecs, envelope, record, row, telemetry, transport
+from app.bus import House
+from app.config import Config
+from app.deadlines import Deadlines
+from app.envelope import Envelope
+from app.produce import produce
+from app.record import Outgoing, Record
+from app.room import Room
+from app.shell import Handled, run_batch
+from app.topics import timers_of
+from app.transport import Store, producer_of
+from tables import Table
+from workflows.message import type_name
+from workflows.words.deadline import DeadlineReached
+
+BATCH_EVENTS_MAX = 2_000
+TICK_SECONDS = 0.2
+"""How often deadlines and held retries are looked at."""
+WAKE_MAX = 1_000
+"""Rows woken in one tick."""
+
+log = structlog.get_logger(__name__)
+
+
+def now_ms() -> int:
+    """Return the wall clock, in milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+class KafkaPort:
+    """The shell's view of Kafka and RocksDB, through Faust."""
+
+    def __init__(self, app: House, config: Config, store: Store | None) -> None:
+        self._app = app
+        self._config = config
+        self._store = store
+
+    def now_ms(self) -> int:
+        """Return the wall clock, in milliseconds."""
+        return now_ms()
+
+    def read(self, table: Table, partition: int, key: bytes) -> bytes | None:
+        """Return the row's bytes, or None."""
+        assert self._store is not None, table.name
+        return self._store.get(partition, key)
+
+    async def tell(self, records: Sequence[Outgoing]) -> None:
+        """Produce `records`; return when the broker has acknowledged every one."""
+        await produce(producer_of(self._app), records, self._partitions)
+
+    async def remember(self, table: Table, rows: Mapping[int, Mapping[bytes, bytes]]) -> None:
+        """Put `rows` and their changelog records, acknowledged."""
+        assert self._store is not None, table.name
+        changes: list[Outgoing] = []
+        for partition, members in rows.items():
+            self._store.put(partition, members)
+            changes += [
+                Outgoing(
+                    topic=self._store.changelog,
+                    key=key,
+                    value=value,
+                    headers=[],
+                    partition=partition,
+                )
+                for key, value in members.items()
+            ]
+        highest = await produce(producer_of(self._app), changes, self._partitions)
+        for (_, partition), offset in highest.items():
+            self._store.settle(partition, offset)
+
+    def through(self, source: str) -> int:
+        """Return the offset before which everything of `topic/partition` is told for certain."""
+        topic, _, partition = source.rpartition("/")
+        return self._app.through(TP(topic, int(partition)))
+
+    def beat(self, name: str) -> None:
+        """Pass: nothing happens between beats in production."""
+
+    def _partitions(self, topic: str) -> int:
+        return 1 if topic.endswith(".dead") else self._config.partitions
+
+
+class Runner:
+    """One room at work in this process."""
+
+    def __init__(self, app: House, room: Room, config: Config, store: Store | None) -> None:
+        self.room = room
+        self.store = store
+        self.deadlines = Deadlines()
+        self._app = app
+        self._port = KafkaPort(app, config, store)
+        self._held: list[tuple[int, int, Any]] = []
+        self._order = itertools.count()
+        app.revocation_listeners.append(self._forget)
+
+    async def run(self, stream: Any) -> None:
+        """Take batches from `stream` for ever. Ends the process when the world fails."""
+        await asyncio.sleep(0)
+        queue = stream.channel.queue
+        while True:
+            events = await self._next_batch(queue)
+            if not events:
+                continue
+            self._app.watermarks.begin()
+            try:
+                await self._handle(events)
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:
+                log.exception("batch failed", room=self.room.name)
+                transport.hard_stop(f"{self.room.name}: {error!r}")
+            finally:
+                self._app.watermarks.end()
+
+    async def rebuild(self) -> None:
+        """Find every row that is due, after a recovery."""
+        self.deadlines.clear()
+        if self.room.due is None or self.room.keeps is None or self.store is None:
+            return
+        for partition in self.store.open_partitions():
+            for key, body in self.store.scan(partition, b""):
+                memory = row.decode_row(self.room.keeps, body).memory
+                self.deadlines.put(partition, key, self.room.due(memory))
+
+    async def wake(self) -> None:
+        """Tell `DeadlineReached` to every row that is due, for ever."""
+        while self.room.due is not None:
+            await asyncio.sleep(TICK_SECONDS)
+            if self._app.rebalancing or not self._app.tables.actives_ready:
+                continue
+            reached = self.deadlines.reached(now_ms(), WAKE_MAX)
+            if reached:
+                await self._port.tell([self._wake(*due) for due in reached])
+
+    def _wake(self, due_ms: int, partition: int, key: bytes) -> Outgoing:
+        name = key.decode()
+        word = DeadlineReached(key=name, due_at_ms=due_ms)
+        head = Envelope(
+            id=envelope.derive_id(self.room.name, name, due_ms),
+            type=type_name(DeadlineReached),
+            source=f"/payflow/{self.room.service}",
+            time_ms=now_ms(),
+            subject=name,
+            correlation_id=name,
+        )
+        return Outgoing(
+            topic=timers_of(self.room.name),
+            key=key,
+            value=codecs.encode(word),
+            headers=envelope.to_headers(head),
+            partition=partition,
+        )
+
+    async def _next_batch(self, queue: Any) -> list[Any]:
+        """Return what waits, with the retries that are due; waits when there is nothing."""
+        events: list[Any] = []
+        if not self._held:
+            events.append(await queue.get())
+        elif queue.empty() and self._held[0][0] > now_ms():
+            await asyncio.sleep(TICK_SECONDS)
+        while len(events) < BATCH_EVENTS_MAX and not queue.empty():
+            events.append(queue.get_nowait())
+        due = [event for event in events if self._is_due(event)]
+        while self._held and self._held[0][0] <= now_ms():
+            due.append(heapq.heappop(self._held)[2])
+        return due
+
+    def _is_due(self, event: Any) -> bool:
+        given = transport.record_of(event)
+        if not record.is_retry(given):
+            return True
+        due_ms = record.due_ms(given)
+        if due_ms <= now_ms():
+            return True
+        heapq.heappush(self._held, (due_ms, next(self._order), event))
+        return False
+
+    async def _handle(self, events: Sequence[Any]) -> None:
+        started = time.perf_counter()
+        records = [transport.record_of(event) for event in events]
+        handled = await run_batch(self.room, self._port, records)
+        for (partition, key), due_ms in handled.due.items():
+            self.deadlines.put(partition, key, due_ms)
+        self._advance(records)
+        self._report(records, handled, time.perf_counter() - started)
+
+    def _advance(self, records: Sequence[Record]) -> None:
+        held: dict[TP, int] = {}
+        for _, _, event in self._held:
+            tp = TP(event.message.topic, event.message.partition)
+            held[tp] = min(event.message.offset, held.get(tp, event.message.offset))
+        last: dict[TP, int] = {}
+        for given in records:
+            tp = TP(given.topic, given.partition)
+            last[tp] = max(given.offset, last.get(tp, -1))
+        for tp, offset in last.items():
+            self._app.watermarks.move(tp, min(offset + 1, held.get(tp, offset + 1)))
+
+    def _report(self, records: Sequence[Record], handled: Handled, seconds: float) -> None:
+        telemetry.count_batch(self.room, records, handled, seconds)
+        for topic, cause in handled.dead:
+            log.error("dead letter", room=self.room.name, topic=topic, cause=cause)
+
+    def _forget(self, _revoked: set[TP]) -> None:
+        # Every rebalance takes all partitions: what is held is read again by whoever gets it.
+        self._held.clear()
+        self.deadlines.clear()

@@ -1,0 +1,184 @@
+"""The delivery shell: at least once, with effects once.
+
+A batch goes through five beats, always in this order:
+
+    read      decode; what can never be handled becomes a dead letter
+    decide    a row a key; what its fence or its memory of ids has seen is dropped
+    remember  rows, with what was decided to be told, go to the store and their changelog
+    tell      everything told is acknowledged by the broker
+    commit    only now may the offsets move (the caller does that)
+
+A crash between any two of them repeats work and never loses it: a redelivered event finds in its
+row what was decided, and tells just that again, with the same ids. Deciding anew could come to
+something else, since topics are read in another order after a crash. What comes from outside, dead
+letters and retries are told before the rows are put. The shell knows no Kafka: `Port` is all it
+sees of the world.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from app import codecs, envelope, record, topics
+from app.envelope import Envelope
+from app.record import Record
+from app.room import Room, Transient
+from app.stage import Handled, Place, Port, Stage
+from workflows.message import Message, type_name
+
+CALLS_AT_ONCE_MAX = 64
+"""Outside calls under way at the same time in one room."""
+
+Heard = tuple[Record, Envelope, Message]
+
+
+async def run_batch(room: Room, port: Port, records: Sequence[Record]) -> Handled:
+    """Take `records` through all beats but the commit; return what they came to.
+
+    Raises only when the world fails (the broker, the disk): then nothing may be committed.
+    """
+    stage = Stage(room, port)
+    heard = [item for item in (_read(stage, given) for given in records) if item is not None]
+    port.beat("read")
+    if room.call is not None:
+        await _call_all(stage, heard)
+    else:
+        apply = _count if room.rows is not None else _answer
+        for item in heard:
+            apply(stage, *item)
+    stage.roll_up()
+    port.beat("decided")
+    if stage.before:
+        await port.tell(stage.before)
+    port.beat("laid aside")
+    if stage.rows and room.keeps is not None:
+        await port.remember(room.keeps, stage.encoded())
+    port.beat("remembered")
+    if stage.after:
+        await port.tell(stage.after)
+    port.beat("told")
+    if room.due is not None:
+        stage.handled.due = {at: room.due(staged.memory) for at, staged in stage.rows.items()}
+    return stage.handled
+
+
+def _read(stage: Stage, given: Record) -> Heard | None:
+    """Return what `given` says, or lay it aside as a dead letter."""
+    try:
+        head = envelope.from_headers(given.headers)
+        word = codecs.decode(given.value, head, given.key)
+        _check_topic(stage.room, given, word)
+    except envelope.BadEnvelope as error:
+        stage.lay_aside(given, "bad_envelope", str(error), error)
+    except codecs.Poison as error:
+        stage.lay_aside(given, error.cause, str(error), error)
+    else:
+        return given, head, word
+    return None
+
+
+def _check_topic(room: Room, given: Record, word: Message) -> None:
+    home = record.home_topic(given.topic, room.service)
+    carrier = topics.topic_of(word)
+    due = topics.timers_of(room.name) if carrier is topics.TIMERS else carrier.name
+    if due != home:
+        raise codecs.Poison("wrong_topic", f"{type_name(type(word))} belongs on {due}")
+
+
+def _answer(stage: Stage, given: Record, head: Envelope, word: Message) -> None:
+    """Apply one event to the row of its key."""
+    room = stage.room
+    at = _place(given)
+    before = stage.load(given, at)
+    if before is None or stage.dropped(given, head, at, before):
+        return
+    try:
+        told = tuple(room.decide(before.memory, word, head.time_ms)) if room.decide else ()
+        memory = before.memory
+        if room.evolve is not None:
+            for each in (word, *told):
+                memory = room.evolve(memory, each, head.time_ms)
+        saying = stage.say(told, given, head, before.context)
+    except Exception as error:  # noqa: BLE001  no exception leaves a room
+        stage.lay_aside(given, type(error).__name__, str(error), error)
+        stage.pass_by(given, at, before)
+        return
+    stage.applied(head, word)
+    stage.remember(given, head, at, before, memory, saying)
+    stage.tell_after(saying, told)
+
+
+def _count(stage: Stage, given: Record, head: Envelope, word: Message) -> None:
+    """Apply one event to each row that it counts in."""
+    room = stage.room
+    assert room.rows is not None
+    assert room.fold is not None
+    try:
+        for key in room.rows(word, head):
+            at = (given.partition, key.encode())
+            before = stage.load(given, at)
+            if before is None or stage.dropped(given, head, at, before):
+                continue
+            stage.remember(given, head, at, before, room.fold(before.memory, word, head))
+    except Exception as error:  # noqa: BLE001  no exception leaves a room
+        stage.lay_aside(given, type(error).__name__, str(error), error)
+        return
+    stage.applied(head, word)
+
+
+async def _call_all(stage: Stage, heard: Sequence[Heard]) -> None:
+    """Ask outside for every event: keys side by side, the events of one key in order."""
+    by_key: dict[Place, list[Heard]] = {}
+    for item in heard:
+        by_key.setdefault(_place(item[0]), []).append(item)
+    slots = asyncio.Semaphore(CALLS_AT_ONCE_MAX)
+
+    async def in_turn(items: list[Heard]) -> None:
+        async with slots:
+            for item in items:
+                await _call(stage, *item)
+
+    await _together([in_turn(items) for items in by_key.values()])
+
+
+async def _call(stage: Stage, given: Record, head: Envelope, word: Message) -> None:
+    """Ask outside for one event; park it and its followers when that may work later."""
+    assert stage.room.call is not None
+    at = _place(given)
+    before = stage.load(given, at)
+    if before is None or stage.dropped(given, head, at, before):
+        return
+    if before.parked and before.parked[0] != head.id:
+        waited = record.attempts(given)
+        stage.park(given, head, at, before, waited, "waits behind another of its key")
+        return
+    try:
+        told = await stage.room.call(word)
+        stage.tell_before(stage.say(told, given, head, before.context), told)
+    except Transient as error:
+        attempt = record.attempts(given) + 1
+        if attempt <= len(record.RETRY_LEVELS_SECONDS):
+            stage.park(given, head, at, before, attempt, str(error))
+            return
+        stage.lay_aside(given, "exhausted", str(error), error)
+        if stage.room.give_up is not None:
+            last = stage.room.give_up(word, str(error))
+            stage.tell_before(stage.say(last, given, head, before.context), last)
+        stage.pass_by(given, at, before)
+    except Exception as error:  # noqa: BLE001  no exception leaves a room
+        stage.lay_aside(given, type(error).__name__, str(error), error)
+        stage.pass_by(given, at, before)
+    else:
+        stage.applied(head, word)
+        stage.remember(given, head, at, before, before.memory)
+    stage.unpark(head, at)
+
+
+def _place(given: Record) -> Place:
+    return given.partition, given.key or b""
+
+
+async def _together(calls: Sequence[Any]) -> None:
+    async with asyncio.TaskGroup() as group:
+        for call in calls:
+            group.create_task(call)

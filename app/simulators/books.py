@@ -1,0 +1,59 @@
+"""A SQLite file of one party: opened, written and read by that party's process alone.
+
+WAL with synchronous=NORMAL: what was committed survives kill -9 without a disk sync a request.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+DELIVERIES = """
+CREATE TABLE IF NOT EXISTS deliveries (
+    id INTEGER PRIMARY KEY,
+    notice_id TEXT NOT NULL,
+    body BLOB NOT NULL,
+    due_ms INTEGER NOT NULL,
+    tries INTEGER NOT NULL DEFAULT 0,
+    status TEXT NOT NULL CHECK (status IN ('waiting', 'delivered', 'lost', 'given_up'))
+);
+CREATE INDEX IF NOT EXISTS deliveries_due ON deliveries (due_ms) WHERE status = 'waiting';
+"""
+"""Webhooks to send: written in the transaction of what they tell of, so that a kill loses none."""
+
+
+class Books:
+    """One open file. Not for threads: everything happens on the event loop."""
+
+    def __init__(self, path: Path, schema: str) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.connection = sqlite3.connect(path, isolation_level=None)
+        self.connection.row_factory = sqlite3.Row
+        self.connection.execute("PRAGMA journal_mode = WAL")
+        self.connection.execute("PRAGMA synchronous = NORMAL")
+        self.connection.execute("PRAGMA busy_timeout = 5000")
+        self.connection.execute("PRAGMA foreign_keys = ON")
+        self.connection.executescript(schema + DELIVERIES)
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """Hold one transaction: all of it or, when something is raised, nothing."""
+        self.connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield self.connection
+        except BaseException:
+            self.connection.execute("ROLLBACK")
+            raise
+        self.connection.execute("COMMIT")
+
+    def one(self, query: str, *values: object) -> sqlite3.Row | None:
+        """Return the first row of `query`, or None."""
+        return self.connection.execute(query, values).fetchone()
+
+    def all(self, query: str, *values: object) -> list[sqlite3.Row]:
+        """Return the rows of `query`."""
+        return self.connection.execute(query, values).fetchall()
+
+    def close(self) -> None:
+        """Close the file; the write-ahead log is folded into it."""
+        self.connection.close()

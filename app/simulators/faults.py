@@ -1,0 +1,136 @@
+"""What an outside party does wrong, as rates that can be set while it runs.
+
+Whether one request meets a fault follows from `seed`, its idempotency key and how often it was
+tried: the same run meets the same faults. PUT changes the fields it names, DELETE ends all faults.
+"""
+
+import hashlib
+import re
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+from aiohttp import web
+
+Rate = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=300)]
+Trouble = Literal["", "error_before", "error_after", "timeout_before", "timeout_after", "slow"]
+
+
+class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What both parties do wrong, as rates from 0 to 1; drawn in this order, the first counts."""
+
+    seed: int = 0
+    error_before: Rate = 0.0
+    """500 without any effect; asking again runs."""
+    error_after: Rate = 0.0
+    """The effect happens, 500 is the answer."""
+    timeout: Rate = 0.0
+    """No answer in time: half of them before the effect, which then never happens, half after."""
+    timeout_seconds: Seconds = 30.0
+    """How long an answer is held back at most; a client that leaves ends it."""
+    slow: Rate = 0.0
+    slow_seconds: Seconds = 0.5
+    webhook_late: Rate = 0.0
+    webhook_late_seconds: Seconds = 5.0
+    webhook_doubled: Rate = 0.0
+    webhook_lost: Rate = 0.0
+
+
+class ProviderFaults(Faults, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the payment provider does wrong."""
+
+    decline: Rate = 0.0
+    """A card is declined that would have been charged."""
+
+
+class CarrierFaults(Faults, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the carrier does wrong, and how long a parcel travels."""
+
+    refuse: Rate = 0.0
+    """A parcel is refused: for one order always, or never."""
+    deliver_seconds: Seconds = 1.0
+
+
+AnyFaults = TypeVar("AnyFaults", bound=Faults)
+
+
+class BadFaults(ValueError):
+    """These faults cannot be set; `param` names the field, empty when there is no JSON object."""
+
+    def __init__(self, message: str, param: str) -> None:
+        super().__init__(message)
+        self.param = param
+
+
+def strikes(faults: Faults, name: str, key: str, attempt: int = 0) -> bool:
+    """Return whether the fault `name` meets this attempt at `key`: always the same for the same."""
+    rate: float = getattr(faults, name)
+    return rate > 0 and _draw(faults.seed, name, key, attempt) < rate
+
+
+def pick(faults: Faults, key: str, attempt: int) -> Trouble:
+    """Return the one trouble that this attempt at `key` meets, or an empty string."""
+    if strikes(faults, "error_before", key, attempt):
+        return "error_before"
+    if strikes(faults, "error_after", key, attempt):
+        return "error_after"
+    if strikes(faults, "timeout", key, attempt):
+        early = _draw(faults.seed, "timeout side", key, attempt) < 0.5  # noqa: PLR2004  half of them
+        return "timeout_before" if early else "timeout_after"
+    return "slow" if strikes(faults, "slow", key, attempt) else ""
+
+
+def changed(faults: AnyFaults, body: bytes) -> AnyFaults:
+    """Return `faults` with the fields in `body` (a JSON object) set. Raises BadFaults."""
+    shape = type(faults)
+    try:
+        given = msgspec.json.decode(body)
+        if not isinstance(given, dict):
+            raise BadFaults("a JSON object of fault names and rates is expected", "")
+        return msgspec.convert({**msgspec.to_builtins(faults), **given}, shape)
+    except msgspec.ValidationError as error:
+        raise BadFaults(str(error), _field(str(error))) from error
+    except msgspec.DecodeError as error:
+        raise BadFaults(f"the body is not JSON: {error}", "") from error
+
+
+class Switchboard:
+    """The faults in force, and the routes by which they are read and set."""
+
+    def __init__(self, faults: Any) -> None:
+        self.faults = faults
+        self._none = type(faults)()
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return GET, PUT and DELETE of `/_faults`."""
+        return [
+            web.get("/_faults", self._show),
+            web.put("/_faults", self._set),
+            web.delete("/_faults", self._clear),
+        ]
+
+    async def _show(self, _request: web.Request) -> web.Response:
+        return web.json_response(msgspec.to_builtins(self.faults))
+
+    async def _set(self, request: web.Request) -> web.Response:
+        body = await request.read()
+        try:
+            self.faults = changed(self.faults, body)
+        except BadFaults as error:
+            problem = {"message": str(error), "param": error.param}
+            return web.json_response({"error": problem}, status=400)
+        return await self._show(request)
+
+    async def _clear(self, request: web.Request) -> web.Response:
+        self.faults = self._none
+        return await self._show(request)
+
+
+def _field(message: str) -> str:
+    found = re.search(r"`\$\.(\w+)`|unknown field `(\w+)`", message)
+    return (found.group(1) or found.group(2)) if found else ""
+
+
+def _draw(seed: int, name: str, key: str, attempt: int) -> float:
+    text = f"{seed}\x1f{name}\x1f{key}\x1f{attempt}".encode()
+    return int.from_bytes(hashlib.sha256(text).digest()[:8]) / 2**64

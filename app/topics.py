@@ -1,0 +1,141 @@
+"""Every topic: its words, its key, its one writer, its retention. Plain values; Kafka is elsewhere.
+
+A word belongs to exactly one topic, so saying a word says where it goes.
+"""
+
+from collections.abc import Callable
+from operator import attrgetter
+from types import UnionType
+from typing import Any, Literal, get_args
+
+import msgspec
+
+from workflows.message import Message, type_name
+from workflows.words.analytics import FiguresUpdated
+from workflows.words.carrier import CarrierAnswer, CarrierCommand, CarrierNotified
+from workflows.words.deadline import DeadlineReached
+from workflows.words.fraud import CheckPayment, FraudWord
+from workflows.words.inventory import InventoryWord
+from workflows.words.ledger import EntryPosted
+from workflows.words.notification import NotificationWord, SendMessage
+from workflows.words.order import OrderWord
+from workflows.words.payment import PaymentWord
+from workflows.words.provider import ProviderAnswer, ProviderCommand, ProviderNotified
+from workflows.words.saga import SagaWord
+from workflows.words.shipping import ShipmentWord
+from workflows.words.stock import StockAnswer, StockCommand, StockFact, WarehouseWord
+
+DAY_MS = 86_400_000
+
+Key = Callable[[Any], str]
+by_order: Key = attrgetter("order_id")
+by_sku: Key = attrgetter("sku")
+
+
+class Topic(msgspec.Struct, frozen=True, kw_only=True):
+    """One Kafka topic, declared before it is used and never created by accident."""
+
+    name: str
+    words: tuple[type[Message], ...]
+    key: Key
+    writer: str
+    """The one service that tells it."""
+    retention_ms: int = 7 * DAY_MS
+    """How long records stay; -1 keeps them for ever."""
+    cleanup: Literal["delete", "compact"] = "delete"
+    partitions: int | None = None
+    """None: as many as every topic that meets in a row (`PAYFLOW_PARTITIONS`)."""
+
+
+def declare(  # noqa: PLR0913  a topic has these facts and no defaults that matter
+    name: str,
+    words: Any,
+    *,
+    key: Key,
+    writer: str,
+    retention_ms: int = 7 * DAY_MS,
+    cleanup: Literal["delete", "compact"] = "delete",
+) -> Topic:
+    """Return the topic `name` carrying `words` (one word or a union of them).
+
+    Raises ValueError when a word already belongs to another topic.
+    """
+    members = get_args(words) if isinstance(words, UnionType) else (words,)
+    topic = Topic(
+        name=name,
+        words=members,
+        key=key,
+        writer=writer,
+        retention_ms=retention_ms,
+        cleanup=cleanup,
+    )
+    _enter(topic)
+    declared[name] = topic
+    return topic
+
+
+def timers_of(room: str) -> str:
+    """Return the topic on which `room` hears its own deadlines."""
+    return f"{room}.timers"
+
+
+def _enter(topic: Topic) -> None:
+    for word in topic.words:
+        other = _by_type.setdefault(type_name(word), topic)
+        if other.name != topic.name:
+            raise ValueError(f"{type_name(word)} belongs to both {other.name} and {topic.name}")
+        _word_by_type[type_name(word)] = word
+
+
+declared: dict[str, Topic] = {}
+"""Every declared topic by name."""
+_by_type: dict[str, Topic] = {}
+_word_by_type: dict[str, type[Message]] = {}
+
+TIMERS = Topic(
+    name="<room>.timers", words=(DeadlineReached,), key=attrgetter("key"), writer="<room>"
+)
+"""Every room with deadlines has a topic of this form, named by `timers_of`."""
+_enter(TIMERS)
+
+
+def topic_of(word: Message) -> Topic:
+    """Return the topic that carries `word`."""
+    return _by_type[type_name(type(word))]
+
+
+def word_of(name: str) -> type[Message] | None:
+    """Return the word of the wire name `name`, or None when nobody declared it."""
+    return _word_by_type.get(name)
+
+
+orders = declare("orders", OrderWord, key=by_order, writer="console", retention_ms=-1)
+sagas = declare("sagas", SagaWord, key=by_order, writer="order", retention_ms=-1)
+payments = declare("payments", PaymentWord, key=by_order, writer="payment", retention_ms=-1)
+provider_commands = declare("provider.commands", ProviderCommand, key=by_order, writer="payment")
+provider_answers = declare("provider.answers", ProviderAnswer, key=by_order, writer="payment")
+provider_webhooks = declare("provider.webhooks", ProviderNotified, key=by_order, writer="console")
+inventory = declare("inventory", InventoryWord, key=by_order, writer="inventory", retention_ms=-1)
+warehouse = declare("warehouse", WarehouseWord, key=by_sku, writer="console", retention_ms=-1)
+stock = declare("stock", StockFact, key=by_sku, writer="inventory", retention_ms=-1)
+stock_commands = declare("stock.commands", StockCommand, key=by_sku, writer="inventory")
+stock_answers = declare("stock.answers", StockAnswer, key=by_order, writer="inventory")
+fraud = declare("fraud", FraudWord, key=by_order, writer="fraud", retention_ms=-1)
+fraud_checks = declare("fraud.checks", CheckPayment, key=attrgetter("customer"), writer="fraud")
+shipments = declare("shipments", ShipmentWord, key=by_order, writer="shipping", retention_ms=-1)
+carrier_commands = declare("carrier.commands", CarrierCommand, key=by_order, writer="shipping")
+carrier_answers = declare("carrier.answers", CarrierAnswer, key=by_order, writer="shipping")
+carrier_webhooks = declare("carrier.webhooks", CarrierNotified, key=by_order, writer="console")
+notifications = declare("notifications", NotificationWord, key=by_order, writer="notification")
+notification_commands = declare(
+    "notification.commands", SendMessage, key=by_order, writer="notification"
+)
+ledger = declare("ledger", EntryPosted, key=by_order, writer="ledger", retention_ms=-1)
+figures = declare(
+    "figures",
+    FiguresUpdated,
+    key=lambda told: f"{told.minute_ms}|{told.country}|{told.partition}",
+    writer="analytics",
+    cleanup="compact",
+    retention_ms=-1,
+)

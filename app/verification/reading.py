@@ -1,0 +1,297 @@
+"""Reads the house for `verify`: a cut through every topic, without joining any group.
+
+First the groups' committed offsets are noted, then the ends of all topics, and only then is read.
+What lies between the two is told and perhaps not heard yet; all the rest has had its effects, and
+those lie before the ends. So the check may run at any time, next to a house at full work.
+"""
+
+import asyncio
+import hashlib
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+
+from app import codecs, envelope, record, row, topics
+from app.admin import client_options
+from app.config import Config
+from app.record import Record
+from app.verification.facts import Facts, Lost, Shelf
+from app.verification.folding import fold
+from tables import Table
+from tables.order import orders as order_table
+from tables.stock import shelves as stock_table
+from workflows.message import Message
+from workflows.order import overdue_at_ms
+
+TOLD = (
+    topics.orders,
+    topics.sagas,
+    topics.payments,
+    topics.inventory,
+    topics.stock,
+    topics.warehouse,
+    topics.fraud,
+    topics.shipments,
+    topics.ledger,
+)
+"""The topics whose facts are folded; the others carry questions, answers and copies."""
+EFFECTIVE = frozenset({"order", "payment", "inventory", "shipping", "fraud", "ledger"})
+"""The services whose work is checked: what only they have yet to hear is allowed for."""
+PENDING_MS_MAX = 600_000
+"""An event unheard for longer excuses nothing any more."""
+PARKED_MS_MAX = 60_000
+"""How long past its time a parked event may wait: a restart and a recovery."""
+STALL_SECONDS = 30.0
+FETCH_RECORDS_MAX = 5_000
+
+Place = tuple[str, int]
+"""Topic and partition."""
+Hears = Mapping[str, frozenset[str]]
+"""By service: the topics it reads, its retries and timers included."""
+
+
+class Unreadable(RuntimeError):
+    """The cluster cannot be read; the message says what was tried."""
+
+
+class Cut(msgspec.Struct, frozen=True, kw_only=True):
+    """Where every group stood, and then where every partition began and ended."""
+
+    hears: Hears
+    committed: dict[str, dict[Place, int]]
+    """By service: the next offset of each partition it has committed."""
+    begins: dict[Place, int]
+    ends: dict[Place, int]
+
+    def heard(self, place: Place) -> int | None:
+        """Return up to which offset every effective service has heard `place`; None: none does."""
+        offsets = [
+            self.committed[service].get(place, 0)
+            for service in EFFECTIVE
+            if place[0] in self.hears.get(service, ())
+        ]
+        return min(offsets, default=None)
+
+    def starts(self) -> dict[Place, int]:
+        """Return where to begin reading each partition that has something to read."""
+        wanted = {place: max(begin, self._start(place)) for place, begin in self.begins.items()}
+        return {place: at for place, at in wanted.items() if at < self.ends[place]}
+
+    def _start(self, place: Place) -> int:
+        topic = place[0]
+        if ".retry-" in topic:
+            service = topic.split(".retry-")[0].rpartition(".")[2]
+            return self.committed[service].get(place, 0)
+        if topic in _TOLD_NAMES or topic in CHANGELOGS or topic.endswith(".dead"):
+            return 0
+        heard = self.heard(place)
+        return self.ends[place] if heard is None else heard
+
+
+async def read_house(config: Config, hears: Hears, facts: Facts, now_ms: int) -> int:
+    """Fold every topic into `facts`; return how many records were read.
+
+    Raises KafkaError when the cluster cannot be reached, Unreadable when it stops answering.
+    """
+    async with _clients(config) as (admin, consumer):
+        cut = await _cut(admin, consumer, hears)
+        reader = _Reader(facts, cut, now_ms)
+        starts = cut.starts()
+        consumer.assign([TopicPartition(*place) for place in starts])
+        for place, offset in starts.items():
+            consumer.seek(TopicPartition(*place), offset)
+        await _read_to_ends(consumer, {place: cut.ends[place] for place in starts}, reader)
+        return reader.count
+
+
+def changelog_of(table: Table) -> str:
+    """Return the name of the changelog topic of `table`."""
+    return f"payflow-{table.service}-{table.name}-changelog"
+
+
+_TOLD_NAMES = frozenset(topic.name for topic in TOLD)
+CHANGELOGS = frozenset({changelog_of(order_table), changelog_of(stock_table)})
+
+
+class _Reader:
+    """Puts each record where it belongs in the facts."""
+
+    def __init__(self, facts: Facts, cut: Cut, now_ms: int) -> None:
+        self.facts = facts
+        self.cut = cut
+        self.now_ms = now_ms
+        self.count = 0
+
+    def take(self, given: Record, at_ms: int) -> None:
+        self.count += 1
+        if given.topic.endswith(".dead"):
+            _take_dead(self.facts, given)
+        elif ".retry-" in given.topic:
+            _take_parked(self.facts, given, self.now_ms)
+        elif given.topic in CHANGELOGS:
+            _take_row(self.facts, given)
+        else:
+            self._take_event(given, at_ms)
+
+    def _take_event(self, given: Record, at_ms: int) -> None:
+        place = (given.topic, given.partition)
+        heard = self.cut.heard(place)
+        unheard = heard is not None and given.offset >= heard
+        if unheard and self.now_ms - at_ms < PENDING_MS_MAX:
+            self.facts.pending.add((given.key or b"").decode(errors="replace"))
+            self.facts.pending.add(record.header(given, "ce_correlationid"))
+        if given.topic not in _TOLD_NAMES:
+            return
+        try:
+            head = envelope.from_headers(given.headers)
+            word = codecs.decode(given.value, head, given.key)
+            _check_home(given, word)
+        except (codecs.Poison, envelope.BadEnvelope):
+            self.facts.unreadable[given.origin] = Lost(
+                digest=_digest(given), due_in=self._due_in(given)
+            )
+        else:
+            fold(self.facts, word, head)
+
+    def _due_in(self, given: Record) -> frozenset[str]:
+        """Return the dead topics of those who hear this topic and are past this record."""
+        place = (given.topic, given.partition)
+        return frozenset(
+            record.dead_topic(given.topic, service)
+            for service, heard in self.cut.hears.items()
+            if given.topic in heard and self.cut.committed[service].get(place, 0) > given.offset
+        )
+
+
+def _check_home(given: Record, word: Message) -> None:
+    home = topics.topic_of(word).name
+    if home != given.topic:
+        raise codecs.Poison("wrong_topic", home)
+
+
+def _take_row(facts: Facts, given: Record) -> None:
+    key = (given.key or b"").decode()
+    if given.topic == changelog_of(stock_table):
+        facts.shelves.pop(key, None)
+        if given.value is not None:
+            memory = row.decode_row(stock_table, given.value).memory
+            facts.shelves[key] = Shelf(
+                received=memory.received,
+                on_hand=memory.on_hand,
+                held=sum(memory.held.values()),
+                shipped=memory.shipped,
+            )
+        return
+    facts.overdue_at_ms.pop(key, None)
+    if given.value is not None:
+        due_ms = overdue_at_ms(row.decode_row(order_table, given.value).memory)
+        if due_ms is not None:
+            facts.overdue_at_ms[key] = due_ms
+
+
+def _take_dead(facts: Facts, given: Record) -> None:
+    cause = record.header(given, "x-dead-cause")
+    origin = record.header(given, "x-dead-origin")
+    facts.dead.setdefault(given.topic, Counter())[cause or "unknown"] += 1
+    facts.dead_digests.setdefault(origin, {})[given.topic] = _digest(given)
+    if not cause or not origin or (given.value is None and cause != "tombstone"):
+        facts.nameless.append(f"{given.topic}/{given.partition}/{given.offset}")
+
+
+def _take_parked(facts: Facts, given: Record, now_ms: int) -> None:
+    facts.parked += 1
+    facts.pending.add(record.header(given, "ce_correlationid"))
+    if now_ms - record.due_ms(given) > PARKED_MS_MAX:
+        facts.parked_late.append(f"{given.topic}/{given.partition}/{given.offset}")
+
+
+def _digest(given: Record) -> bytes:
+    marked = b"".join(
+        b"-" if part is None else b"+%d:%b" % (len(part), part) for part in (given.key, given.value)
+    )
+    return hashlib.blake2b(marked, digest_size=16).digest()
+
+
+@asynccontextmanager
+async def _clients(
+    config: Config,
+) -> AsyncIterator[tuple[AIOKafkaAdminClient, AIOKafkaConsumer]]:
+    options = client_options(config)
+    admin = AIOKafkaAdminClient(client_id="payflow-verify", **options)
+    consumer = AIOKafkaConsumer(
+        client_id="payflow-verify",
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=4 << 20,
+        **options,
+    )
+    try:
+        await admin.start()
+        await consumer.start()
+        yield admin, consumer
+    finally:
+        await consumer.stop()
+        await admin.close()
+
+
+async def _cut(admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer, hears: Hears) -> Cut:
+    committed: dict[str, dict[Place, int]] = {}
+    for service in hears:
+        offsets = await admin.list_consumer_group_offsets(f"payflow-{service}")
+        committed[service] = _plain({tp: known.offset for tp, known in offsets.items()})
+    read = frozenset().union(*hears.values(), _TOLD_NAMES, CHANGELOGS)
+    places = [
+        TopicPartition(topic["topic"], partition["partition"])
+        for topic in await admin.describe_topics()
+        if topic["topic"] in read or topic["topic"].endswith(".dead")
+        for partition in topic["partitions"]
+    ]
+    consumer.assign(places)
+    begins = await consumer.beginning_offsets(places) if places else {}
+    ends = await consumer.end_offsets(places) if places else {}
+    return Cut(hears=hears, committed=committed, begins=_plain(begins), ends=_plain(ends))
+
+
+def _plain(offsets: Mapping[TopicPartition, int]) -> dict[Place, int]:
+    return {(tp.topic, tp.partition): offset for tp, offset in offsets.items()}
+
+
+async def _read_to_ends(
+    consumer: AIOKafkaConsumer, ends: Mapping[Place, int], reader: _Reader
+) -> None:
+    """Hand every record before its partition's end to `reader`."""
+    todo = set(ends)
+    loop = asyncio.get_running_loop()
+    moved_at = loop.time()
+    while todo:
+        fetched = await consumer.getmany(timeout_ms=500, max_records=FETCH_RECORDS_MAX)
+        for tp, members in fetched.items():
+            moved_at = loop.time()
+            end = ends[(tp.topic, tp.partition)]
+            for member in members:
+                if member.offset < end:
+                    reader.take(_record(member), member.timestamp)
+        for place in list(todo):
+            # Compaction leaves gaps: the position tells, not the last record.
+            if await consumer.position(TopicPartition(*place)) >= ends[place]:
+                todo.discard(place)
+                consumer.pause(TopicPartition(*place))
+        if loop.time() - moved_at > STALL_SECONDS:
+            raise Unreadable(f"{min(todo)[0]} gave no records for {STALL_SECONDS:.0f} s")
+
+
+def _record(member: Any) -> Record:
+    return Record(
+        topic=member.topic,
+        partition=member.partition,
+        offset=member.offset,
+        key=member.key,
+        value=member.value,
+        headers=tuple(member.headers),
+    )

@@ -1,0 +1,119 @@
+"""Checks the house as it stands: `payflow verify`, or `python -m app.verify [--json]`.
+
+Reads every topic, the rows behind the tables and the outside parties' own files; changes nothing,
+joins no group, needs no running service. Exit code 1 when a check fails, with the offending ids.
+"""
+
+import argparse
+import asyncio
+import sqlite3
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+import msgspec
+from aiokafka.errors import KafkaError
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from app.admin import TopicError
+from app.bus import heard_topics
+from app.config import Config, ConfigError, current
+from app.house import open_rooms
+from app.verification import parties
+from app.verification.case import SETTLE_MS, Case
+from app.verification.facts import Facts
+from app.verification.reading import Hears, Unreadable, read_house
+from app.verification.verdict import Verdict, judge
+
+__all__ = ["Verdict", "main", "verify"]
+
+EXIT_WRONG = 1
+EXIT_UNKNOWN = 2
+"""The house could not be looked at, which says nothing about it."""
+CANNOT_LOOK = (ConfigError, KafkaError, OSError, sqlite3.Error, TopicError, Unreadable)
+
+
+async def verify(
+    config: Config,
+    log: Callable[[str], None] | None = None,
+    now_ms: int | None = None,
+    settle_ms: int = SETTLE_MS,
+) -> Verdict:
+    """Return the verdict on the house of `config` at `now_ms`; `log` hears what is being read.
+
+    Raises one of CANNOT_LOOK when the cluster or a file cannot be read.
+    """
+    say = log or (lambda _line: None)
+    # The cut is taken after this moment: what is newer than the cut cannot look older than it is.
+    at_ms = time.time_ns() // 1_000_000 if now_ms is None else now_ms
+    facts = Facts()
+    say("reading topics and rows")
+    count = await read_house(config, listeners(), facts, at_ms)
+    say(f"{count} records read; reading the files of provider and carrier")
+    facts.provider = await asyncio.to_thread(parties.read_provider, config)
+    facts.carrier = await asyncio.to_thread(parties.read_carrier, config)
+    seen = {
+        "topics": f"{count} records",
+        "tables": f"{len(facts.shelves)} stock rows, by their changelog",
+        "provider": _seen(facts.provider, parties.provider_file(config)),
+        "carrier": _seen(facts.carrier, parties.carrier_file(config)),
+    }
+    return judge(Case(facts=facts, now_ms=at_ms, settle_ms=settle_ms), seen)
+
+
+def listeners() -> Hears:
+    """Return the topics that each service reads, its retries and timers included."""
+    hears: dict[str, frozenset[str]] = {}
+    for room in open_rooms().values():
+        hears[room.service] = hears.get(room.service, frozenset()) | set(heard_topics(room))
+    return hears
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Check the house of the environment and print the verdict; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m app.verify", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print the verdict as JSON")
+    parser.add_argument("--settle-ms", type=int, default=SETTLE_MS, metavar="MS")
+    given = parser.parse_args(arguments)
+    errors = Console(stderr=True)
+    try:
+        verdict = asyncio.run(verify(current(), settle_ms=given.settle_ms))
+    except CANNOT_LOOK as error:
+        errors.print(Text(f"cannot verify: {error}", style="red"))
+        return EXIT_UNKNOWN
+    if given.json:
+        sys.stdout.write(msgspec.json.encode(verdict).decode() + "\n")
+    else:
+        show(verdict, Console())
+    return 0 if verdict.verify_ok else EXIT_WRONG
+
+
+def show(verdict: Verdict, console: Console) -> None:
+    """Print `verdict` for people."""
+    table = Table("check", "", "of", "offending and detail", title="payflow verify")
+    for check in verdict.checks:
+        mark = Text("holds", style="green") if check.ok else Text("BROKEN", style="bold red")
+        # Ids come from outside: as Text, no markup of theirs is obeyed.
+        said = "\n".join(filter(None, (", ".join(check.offending), check.detail)))
+        table.add_row(check.name, mark, str(check.checked), Text(said))
+    console.print(table)
+    cancelled = sum(verdict.orders_cancelled.values())
+    console.print(
+        f"{verdict.orders_placed} placed, {verdict.orders_completed} completed, "
+        f"{cancelled} cancelled, {verdict.orders_open} open; charged {verdict.charged_minor}, "
+        f"refunded {verdict.refunded_minor} (minor units)"
+    )
+    for name, said in verdict.seen.items():
+        console.print(Text(f"{name}: {said}"))
+
+
+def _seen(records: Sequence[object] | dict[str, object] | None, path: object) -> str:
+    if records is None:
+        return f"not checked: no file {path}"
+    return f"{len(records)} orders in {path}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

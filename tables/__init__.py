@@ -1,0 +1,31 @@
+"""What is remembered: one declaration a table. Plain values; RocksDB and Kafka are elsewhere."""
+
+from typing import Any
+
+import msgspec
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True):
+    """A changelog-backed table, one row a key, partitioned like the topics that write it."""
+
+    name: str
+    service: str
+    """The service that owns it: nobody else writes or reads it directly."""
+    shape: Any
+    """The type of what a row remembers: a frozen msgspec Struct."""
+    initial: Any
+    """What a key nobody has heard of remembers."""
+    help: str
+
+
+declared: dict[str, Table] = {}
+"""Every declared table by name."""
+
+
+def declare(name: str, *, service: str, shape: Any, initial: Any, help: str) -> Table:  # noqa: A002
+    """Return the table `name`; raises ValueError when the name is taken."""
+    if name in declared:
+        raise ValueError(f"table {name} is declared twice")
+    table = Table(name=name, service=service, shape=shape, initial=initial, help=help)
+    declared[name] = table
+    return table

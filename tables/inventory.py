@@ -1,0 +1,12 @@
+"""What the stock of each order remembers."""
+
+from tables import declare
+from workflows.inventory import INITIAL, Inventory
+
+reservations = declare(
+    "inventory",
+    service="inventory",
+    shape=Inventory,
+    initial=INITIAL,
+    help="What is held of each order and where it goes, by order id.",
+)

@@ -1,0 +1,12 @@
+"""Every event of every transaction, by order id, time and event id."""
+
+from tables import declare
+from workflows.journal import INITIAL, JournalEntry
+
+entries = declare(
+    "journal",
+    service="console",
+    shape=JournalEntry,
+    initial=INITIAL,
+    help="Every event of every transaction, by order id, time and event id.",
+)

@@ -1,0 +1,12 @@
+"""What each order remembers as a whole."""
+
+from tables import declare
+from workflows.order import INITIAL, Order
+
+orders = declare(
+    "order",
+    service="order",
+    shape=Order,
+    initial=INITIAL,
+    help="How each order goes as a whole, step by step, by order id.",
+)

@@ -1,0 +1,12 @@
+"""What each payment remembers."""
+
+from tables import declare
+from workflows.payment import INITIAL, Payment
+
+payments = declare(
+    "payment",
+    service="payment",
+    shape=Payment,
+    initial=INITIAL,
+    help="The charge and the refunds of each order, by order id.",
+)

@@ -1,0 +1,12 @@
+"""What each parcel remembers."""
+
+from tables import declare
+from workflows.shipping import INITIAL, Parcel
+
+parcels = declare(
+    "shipping",
+    service="shipping",
+    shape=Parcel,
+    initial=INITIAL,
+    help="The one parcel of each order, by order id.",
+)

@@ -1,0 +1,12 @@
+"""What each shelf remembers."""
+
+from tables import declare
+from workflows.stock import INITIAL, Stock
+
+shelves = declare(
+    "stock",
+    service="inventory",
+    shape=Stock,
+    initial=INITIAL,
+    help="The units of each SKU: on hand, held, shipped; by SKU.",
+)

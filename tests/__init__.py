@@ -1,0 +1,1 @@
+"""The tests: unit, properties, simulation, wire, shell, integration, architecture."""

@@ -1,0 +1,59 @@
+"""The house's own source, parsed: what the architecture tests look at."""
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parent.parent.parent
+PACKAGES = ("workflows", "tables", "agents", "app")
+
+
+class Module(NamedTuple):
+    """One source file, by its path from the root."""
+
+    path: Path
+    name: str
+    text: str
+    tree: ast.Module
+
+
+@cache
+def modules(*packages: str) -> tuple[Module, ...]:
+    """Return every module of `packages`, of all four when none is named."""
+    return tuple(
+        _read(path)
+        for package in packages or PACKAGES
+        for path in sorted((ROOT / package).rglob("*.py"))
+    )
+
+
+def functions(module: Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Yield every function of `module`, nested ones and methods included."""
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def imports(module: Module) -> Iterator[str]:
+    """Yield the dotted name of everything `module` imports, wherever it does so."""
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def called(module: Module) -> Iterator[tuple[str, int]]:
+    """Yield the plain name and the line of every call in `module`."""
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            yield node.func.id, node.lineno
+
+
+def _read(path: Path) -> Module:
+    relative = path.relative_to(ROOT)
+    text = path.read_text(encoding="utf-8")
+    name = ".".join(relative.with_suffix("").parts).removesuffix(".__init__")
+    return Module(path=relative, name=name, text=text, tree=ast.parse(text))

@@ -1,0 +1,87 @@
+"""Who may know whom: Faust stays behind one door, and the core below everything."""
+
+import faust
+import pytest
+
+from app import transport
+from tests.architecture.source import imports, modules
+
+KNOWS_FAUST = {"app/transport.py", "app/bus.py", "app/main.py", "app/runner.py"}
+"""The transport, the app, the process and what runs a room in it: nobody else."""
+
+
+def test_faust_is_the_version_whose_insides_are_known():
+    """app/transport.py replaces parts of it: another version may differ."""
+    assert ("0.15.3", "0.15.3") == (faust.__version__, transport.FAUST_VERSION)
+
+
+def test_another_faust_is_refused_at_start(monkeypatch: pytest.MonkeyPatch):
+    """A worker on an unknown Faust would lose events quietly: it does not start."""
+    monkeypatch.setattr(faust, "__version__", "0.16.0")
+
+    with pytest.raises(RuntimeError, match=r"0\.16\.0.*0\.15\.3"):
+        transport.harden()
+
+
+def test_only_the_transport_side_knows_faust():
+    """The rest of the house would run on another stream processor."""
+    knowing = {
+        module.path.as_posix()
+        for module in modules()
+        for name in imports(module)
+        if name.split(".")[0] in {"faust", "mode"}
+    }
+
+    assert set() == knowing - KNOWS_FAUST
+
+
+def test_the_core_imports_the_standard_library_and_msgspec_alone():
+    """Business in, business out."""
+    allowed = {
+        "workflows", "msgspec", "collections", "dataclasses", "decimal", "enum", "functools",
+        "itertools", "math", "operator", "re", "statistics", "string", "typing", "bisect",
+        "datetime", "csv", "fractions", "hashlib", "heapq", "types",
+    }  # fmt: skip
+    outside = {
+        f"{module.path}: {name}"
+        for module in modules("workflows")
+        for name in imports(module)
+        if name.split(".")[0] not in allowed
+    }
+
+    assert set() == outside
+
+
+def test_tables_know_only_the_business():
+    """What is remembered is declared, not done."""
+    outside = {
+        f"{module.path}: {name}"
+        for module in modules("tables")
+        for name in imports(module)
+        if name.split(".")[0] not in {"tables", "workflows", "msgspec", "typing"}
+    }
+
+    assert set() == outside
+
+
+def test_only_the_composition_root_knows_the_rooms():
+    """app/house.py opens them; everybody else sees values."""
+    knowing = {
+        module.path.as_posix()
+        for module in modules("app")
+        for name in imports(module)
+        if name.split(".")[0] == "agents"
+    }
+
+    assert {"app/house.py"} == knowing
+
+
+def test_only_the_configuration_reads_the_environment():
+    """A setting that is read elsewhere is a setting that nobody finds."""
+    reading = [
+        module.path.as_posix()
+        for module in modules()
+        if "os.environ" in module.text or "getenv" in module.text
+    ]
+
+    assert ["app/config.py"] == reading

@@ -1,0 +1,1 @@
+"""Tests against a real Kafka: the embedded broker, on ports and folders of its own."""

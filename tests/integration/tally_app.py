@@ -1,0 +1,20 @@
+"""A worker with the test room `tally`, as small as a real worker can be: see `test_delivery`."""
+
+from typing import Any
+
+from app.bus import channel_of, declare_table, heard_topics, make_app
+from app.config import current
+from app.runner import Runner
+from tests.shell.rooms import ANSWERS
+
+config = current()
+app = make_app(config)
+runner = Runner(app, ANSWERS, config, declare_table(app, ANSWERS, config))
+
+
+async def tally(stream: Any) -> None:
+    """Count cancellations."""
+    await runner.run(stream)
+
+
+app.agent(channel_of(app, heard_topics(ANSWERS)), name="tally")(tally)

@@ -1,0 +1,224 @@
+"""Kafka agrees: a real worker on a real broker, killed, wiped, poisoned."""
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import rocksdict
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.partitioner import murmur2
+
+from app import broker, envelope
+from app.admin import TopicSpec, ensure_topics
+from app.config import Config
+from app.produce import partition_of
+from app.row import decode_row
+from tests.integration.kafka import local_config
+from tests.shell.rooms import TALLY, cancel
+from workflows.words.order import OrderCancelRequested
+
+KEYS = 100
+EACH = 40
+ROOT = Path(__file__).parents[2]
+POISON = b"x" * 2_000_000
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[Config]:
+    """A broker of its own with the topics of the room `tally`: the names of topics are fixed."""
+    own = local_config(tmp_path)
+    started = broker.start(own)
+    config = msgspec.structs.replace(own, broker_url=started.url)
+    names = {"orders": 4, "payments": 4, "payflow-test-tally-changelog": 4, "orders.test.dead": 1}
+    await ensure_topics(
+        config, [TopicSpec(name=name, partitions=count) for name, count in names.items()]
+    )
+    yield config
+    started.stop()
+
+
+async def feed(config: Config, pause_seconds: float = 0) -> None:
+    """Tell all the work, with one poison message in the middle."""
+    producer = AIOKafkaProducer(bootstrap_servers=config.broker_url, max_request_size=4_000_000)
+    await producer.start()
+    for number in range(KEYS * EACH):
+        if number == KEYS * EACH // 2:
+            await producer.send("orders", POISON, key=b"o1", headers=[])
+        order_id = f"o{number % KEYS}"
+        given = cancel(number, event_id=f"cancel-{number}")
+        body = msgspec.json.encode(OrderCancelRequested(order_id=order_id))
+        await producer.send("orders", body, key=order_id.encode(), headers=list(given.headers))
+        if pause_seconds and number % 10 == 0:
+            await asyncio.sleep(pause_seconds)
+    await producer.stop()
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    """What has to be ended whatever happens."""
+    with ExitStack() as stack:
+        yield stack
+
+
+def end(worker: subprocess.Popen[bytes]) -> None:
+    """Kill a worker of ours, if it still runs."""
+    worker.kill()
+    worker.wait()
+
+
+def start(config: Config) -> subprocess.Popen[bytes]:
+    """Start the worker of the test room."""
+    given = {
+        "PAYFLOW_SERVICE": "test",
+        "PAYFLOW_BROKER_URL": config.broker_url,
+        "PAYFLOW_DATA_DIR": config.data_dir,
+        "PYTHONPATH": str(ROOT),
+    }
+    command = [sys.executable, "-m", "faust", "-A", "tests.integration.tally_app"]
+    return subprocess.Popen(
+        [*command, "-L", "uvloop", "worker", "--without-web", "-l", "error"],
+        env=os.environ | given,
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+async def read(config: Config, topic: str, partitions: int) -> list[Any]:
+    """Return every record of `topic`."""
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=config.broker_url, max_partition_fetch_bytes=4_000_000
+    )
+    await consumer.start()
+    places = [TopicPartition(topic, at) for at in range(partitions)]
+    consumer.assign(places)
+    await consumer.seek_to_beginning(*places)
+    ends = await consumer.end_offsets(places)
+    found: list[Any] = []
+    while any([await consumer.position(place) < ends[place] for place in places]):
+        for records in (await consumer.getmany(timeout_ms=500)).values():
+            found += records
+    await consumer.stop()
+    return found
+
+
+async def told_ids(config: Config) -> list[str]:
+    """Return the id of every answer told, repetitions included."""
+    records = await read(config, "payments", 4)
+    return [envelope.from_headers(record.headers).id for record in records]
+
+
+async def until(found: Callable[[], Any], what: str, seconds: float = 60) -> None:
+    """Wait until the async `found` returns something true."""
+    limit = time.monotonic() + seconds
+    while not await found():
+        assert time.monotonic() < limit, f"not within {seconds} s: {what}"
+        await asyncio.sleep(0.2)
+
+
+def rows(config: Config) -> dict[bytes, bytes]:
+    """Return every row on the disk of the stopped worker."""
+    kept: dict[bytes, bytes] = {}
+    for folder in Path(config.data_dir).glob("test/**/tally-*.db"):
+        database = rocksdict.Rdict(str(folder), rocksdict.Options(raw_mode=True))
+        kept |= {key: body for key, body in database.items() if not key.startswith(b"__faust")}
+        database.close()
+    return kept
+
+
+async def test_a_worker_killed_three_times_does_everything_once(
+    house: Config, stack: ExitStack
+) -> None:
+    """Killed at work, then wiped: each event counted once, each answer told, poison kept."""
+
+    async def told(count: int) -> bool:
+        return len(set(await told_ids(house))) >= count
+
+    await feed(house)
+    for part in (1, 2, 3):
+        worker = start(house)
+        stack.callback(end, worker)
+        await until(lambda part=part: told(part * KEYS * EACH // 5), f"part {part}")
+        worker.send_signal(signal.SIGKILL)
+        worker.wait()
+    worker = start(house)
+    stack.callback(end, worker)
+    await until(lambda: told(KEYS * EACH), "everything told")
+    await asyncio.sleep(1)
+    worker.terminate()
+    worker.wait(20)
+
+    kept = rows(house)
+    heard = {key: decode_row(TALLY, body).memory.heard for key, body in kept.items()}
+    assert {f"o{at}".encode(): EACH for at in range(KEYS)} == heard
+    assert KEYS * EACH == len(Counter(await told_ids(house)))
+    letters = await read(house, "orders.test.dead", 1)
+    assert {POISON} == {letter.value for letter in letters}
+    assert {b"bad_envelope"} == {dict(letter.headers)["x-dead-cause"] for letter in letters}
+
+    shutil.rmtree(Path(house.data_dir) / "test")
+    worker = start(house)
+    stack.callback(end, worker)
+    await until(lambda: _settled(house), "rows rebuilt")
+    worker.terminate()
+    worker.wait(20)
+    assert kept == rows(house)
+
+
+async def test_workers_share_the_work_and_take_over_from_each_other(
+    house: Config, stack: ExitStack
+) -> None:
+    """One joins under load, one is killed, one leaves: nothing lost, nothing counted twice."""
+
+    async def told(count: int) -> bool:
+        return len(set(await told_ids(house))) >= count
+
+    first, second = (
+        msgspec.structs.replace(house, data_dir=f"{house.data_dir}/{name}") for name in "ab"
+    )
+    feeding = asyncio.create_task(feed(house, 0.08))
+    one = start(first)
+    stack.callback(end, one)
+    await until(lambda: told(KEYS * EACH // 10), "the first at work")
+    other = start(second)
+    stack.callback(end, other)
+    await until(lambda: told(KEYS * EACH // 2), "both at work")
+    one.send_signal(signal.SIGKILL)
+    await feeding
+    await until(lambda: told(KEYS * EACH), "taken over")
+    await asyncio.sleep(1)
+    other.terminate()
+    other.wait(20)
+
+    kept = {
+        record.key: record.value for record in await read(house, "payflow-test-tally-changelog", 4)
+    }
+    heard = {key: decode_row(TALLY, body).memory.heard for key, body in kept.items()}
+    assert {f"o{at}".encode(): EACH for at in range(KEYS)} == heard
+    assert KEYS * EACH == len(set(await told_ids(house)))
+
+
+async def _settled(config: Config) -> bool:
+    # The worker holds its store open: what is there is asked of the file's size, not of its rows.
+    await asyncio.sleep(5)
+    return len(list(Path(config.data_dir).glob("test/**/tally-*.db"))) == 4  # noqa: ASYNC240
+
+
+def test_keys_land_where_every_kafka_client_puts_them() -> None:
+    """murmur2: values that the Java client gives, taken from Kafka's own UtilsTest."""
+    cases = {b"21": -973932308, b"foobar": -790332482, b"a-little-bit-long-string": -985981536}
+    signed = {key: ((murmur2(key) + 2**31) % 2**32) - 2**31 for key in cases}
+
+    assert cases == signed
+    assert (cases[b"foobar"] & 0x7FFFFFFF) % 4 == partition_of(b"foobar", 4)

@@ -1,0 +1,161 @@
+"""The whole house, as a newcomer runs it: real orders, faults on, a service killed at work."""
+
+import asyncio
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from app import topics as topics_of
+from app.house import open_rooms
+
+ROOT = Path(__file__).parents[2]
+FILE = ROOT / "data" / "online_retail_2010-12.csv"
+PAYFLOW = [sys.executable, "-c", "from app.cli import main; main()"]
+ROWS = 1_500
+FAULTS = "decline=0.2,error_after=0.1,provider.timeout=0.1,refuse=0.05"
+POISON = b'{"type":"payflow.order.placed.v1","order_id":NaN}'
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """Return the environment of a house of its own in `folder`."""
+    ports = {"BROKER_PORT": "0", "CONSOLE_PORT": "0", "PROVIDER_PORT": "0", "CARRIER_PORT": "0"}
+    named = {f"PAYFLOW_{name}": value for name, value in ports.items()}
+    return os.environ | named | {"PAYFLOW_DATA_DIR": str(folder), "PYTHONPATH": str(ROOT)}
+
+
+def payflow(folder: Path, *arguments: str) -> Any:
+    """Return what a command says as JSON."""
+    done = subprocess.run(
+        [*PAYFLOW, *arguments, "--json"],
+        env=environment(folder),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.stdout, done.stderr
+    return json.loads(done.stdout)
+
+
+def payflow_lines(folder: Path, *arguments: str) -> list[Any]:
+    """Return what a command says as JSON, a line each."""
+    done = subprocess.run(
+        [*PAYFLOW, *arguments, "--json"],
+        env=environment(folder),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def poison(broker_url: str) -> bytes:
+    """Put what is no event on `orders`; return its bytes."""
+
+    async def put() -> None:
+        producer = AIOKafkaProducer(bootstrap_servers=broker_url)
+        await producer.start()
+        await producer.send_and_wait("orders", POISON, key=b"nobody")
+        await producer.stop()
+
+    asyncio.run(put())
+    return POISON
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A demo on the first rows of the real file, with the outside parties misbehaving."""
+    part = tmp_path / "part.csv"
+    with FILE.open(newline="") as given, part.open("w", newline="") as taken:
+        rows = csv.reader(given)
+        csv.writer(taken).writerows(row for _, row in zip(range(ROWS + 1), rows, strict=False))
+    command = [
+        *PAYFLOW,
+        "demo",
+        "--once",
+        "--file",
+        str(part),
+        "--report",
+        str(tmp_path / "r.json"),
+    ]
+    with (tmp_path / "demo.log").open("wb") as log:
+        process = subprocess.Popen(
+            [*command, "--rate", "2", "--faults", FAULTS],
+            env=environment(tmp_path),
+            stdout=log,
+            stderr=log,
+        )
+    yield process
+    process.terminate()
+    process.wait(30)
+
+
+def wait_for(condition: Any, what: str, log: Path, seconds: float = 120) -> Any:
+    """Return what `condition` returns once it is something."""
+    limit = time.monotonic() + seconds
+    while time.monotonic() < limit:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.3)
+    raise AssertionError(f"not in {seconds} s: {what}; {log.read_text()[-2000:]}")
+
+
+@pytest.mark.timeout(400)
+def test_the_books_balance_after_a_bad_day(demo: subprocess.Popen[bytes], tmp_path: Path) -> None:
+    """Declines, lost answers, refusals, a kill -9: every order has one end, no penny is missing."""
+    log = tmp_path / "demo.log"
+    wait_for(lambda: "first order completed" in log.read_text(), "a completed order", log)
+    up = json.loads((tmp_path / "demo" / "up.json").read_text())
+    os.kill(up["pids"]["payment"], signal.SIGKILL)
+    orders = payflow(tmp_path, "tables", "show", "order", "--limit", "5")["rows"]
+    shown = payflow(tmp_path, "order", "show", orders[0]["key"])
+    trace = payflow(tmp_path, "trace", orders[0]["key"])["events"]
+    topics = {topic["name"]: topic for topic in payflow(tmp_path, "topics", "ls")}
+    records = payflow_lines(tmp_path, "topics", "tail", "orders", "--from-beginning")
+    poisoned = poison(up["broker_url"])
+    letter = wait_for(
+        lambda: payflow(tmp_path, "dead", "ls"), "dead letters of every service that hears", log
+    )[0]
+    shown_letter = payflow(tmp_path, "dead", "show", letter["topic"], str(letter["offset"]))
+
+    assert demo.wait(300) == 0, log.read_text()[-3000:]
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert "payment ended with code -9" in log.read_text()
+    assert ROWS == report["rows_read"] == sum(report["rows"].values())
+    assert (0, 0, 0, 0, True) == (
+        report["orders_open"],
+        report["ledger_imbalance_minor"],
+        report["double_charges"],
+        report["stock_drift_units"],
+        report["verify_ok"],
+    )
+    ended = report["orders_completed"] + sum(report["orders_cancelled"].values())
+    assert report["orders_placed"] == ended
+    assert report["orders_completed"] > 0
+    assert report["orders_cancelled"]["payment_failed"] > 0
+    assert report["charged_minor"] > report["refunded_minor"] > 0
+    assert report["rows_read"] == report["rows"]["orders"] + sum(
+        count for name, count in report["rows"].items() if name != "orders"
+    )
+    assert orders[0]["key"] == shown["order_id"]
+    assert "payflow.order.placed.v1" == trace[0]["type"]
+    assert {"orders", "payments", "orders.payment.dead"} <= set(topics)
+    assert (4, 1) == (topics["orders"]["partitions"], topics["orders.payment.dead"]["partitions"])
+    assert "payflow.order.placed.v1" == records[0]["type"]
+    assert poisoned.hex() == shown_letter["hexadecimal"]
+    assert "bad_envelope" == shown_letter["headers"]["x-dead-cause"]
+    # Every service that hears `orders` has laid the poison aside, and gone on.
+    hearing = [room for room in open_rooms().values() if topics_of.orders in room.hears]
+    assert len(hearing) == report["dead_letters"]

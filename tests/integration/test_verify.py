@@ -1,0 +1,294 @@
+"""Verify reads a real cluster: topics, rows, dead letters, what is parked and what is unheard."""
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from app import broker, codecs, envelope, record
+from app.admin import ensure_topics
+from app.config import Config
+from app.envelope import Envelope, derive_id
+from app.house import changelog_of, wanted_topics
+from app.produce import partition_of
+from app.record import Outgoing
+from app.row import Row, encode_row
+from app.simulators import provider_store
+from app.topics import topic_of
+from app.verification.verdict import Verdict
+from app.verify import listeners, verify
+from tables.order import orders
+from tables.stock import shelves
+from tests.integration.kafka import local_config
+from tests.shell.rooms import cancel
+from tests.shell.world import as_read
+from tests.unit.test_verify import (
+    CLEARED,
+    COMPLETED,
+    CREATED,
+    DELIVERED,
+    PAYMENT_ENTRY,
+    RESERVED,
+    SALE_ENTRY,
+    paid,
+    placed,
+)
+from workflows import order
+from workflows.message import Message, type_name
+from workflows.stock import Stock
+from workflows.words.order import OrderPlaced
+from workflows.words.stock import ReceiveStock, ReleaseStock, StockReceived
+
+NOW_MS = time.time_ns() // 1_000_000
+LONG_AGO_MS = NOW_MS - 3_600_000
+POISON = b"{not json"
+ROOT = Path(__file__).parents[2]
+
+
+def told(word: Message, at_ms: int = LONG_AGO_MS, event_id: str = "") -> Outgoing:
+    """Return `word` as it goes over the wire."""
+    key = topic_of(word).key(word)
+    head = Envelope(
+        id=derive_id(event_id or repr(word)),
+        type=type_name(type(word)),
+        source="/test",
+        time_ms=at_ms,
+        subject=key,
+        correlation_id=getattr(word, "order_id", key),
+    )
+    return Outgoing(
+        topic=topic_of(word).name,
+        key=key.encode(),
+        value=codecs.encode(word),
+        headers=envelope.to_headers(head),
+    )
+
+
+def shelf(sku: str, **units: int) -> Outgoing:
+    return Outgoing(
+        topic=changelog_of(shelves),
+        key=sku.encode(),
+        value=encode_row(Row(memory=Stock(**units))),
+        headers=[],
+    )
+
+
+RECEIPTS = [
+    told(word)
+    for sku in ("MUG", "BOWL")
+    for word in (
+        ReceiveStock(receipt_id="first", sku=sku, quantity=10),
+        StockReceived(receipt_id="first", sku=sku, quantity=10),
+    )
+]
+GOOD_ORDER = [
+    told(word)
+    for word in (
+        placed(),
+        paid(),
+        PAYMENT_ENTRY,
+        RESERVED,
+        CLEARED,
+        CREATED,
+        SALE_ENTRY,
+        DELIVERED,
+        COMPLETED,
+    )
+]
+SHELVES = [
+    shelf("MUG", received=10, on_hand=10),
+    shelf("MUG", received=10, on_hand=8, shipped=2),
+    shelf("BOWL", received=10, on_hand=9, shipped=1),
+]
+
+
+class Cluster:
+    """A real cluster with the topics of the house and nobody at work in it."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    async def tell(self, records: Sequence[Outgoing]) -> None:
+        producer = AIOKafkaProducer(bootstrap_servers=self.config.broker_url)
+        await producer.start()
+        for given in records:
+            single = given.topic.endswith(".dead")
+            partition = 0 if single else partition_of(given.key or b"", self.config.partitions)
+            await producer.send_and_wait(
+                given.topic, given.value, given.key, partition, headers=given.headers
+            )
+        await producer.stop()
+
+    async def all_is_heard(self) -> None:
+        """Commit every service to the ends of what it reads."""
+        for service, names in listeners().items():
+            consumer = AIOKafkaConsumer(
+                bootstrap_servers=self.config.broker_url,
+                group_id=f"payflow-{service}",
+                enable_auto_commit=False,
+            )
+            await consumer.start()
+            places = [
+                TopicPartition(spec.name, partition)
+                for spec in wanted_topics(self.config)
+                if spec.name in names and ".retry-" not in spec.name
+                for partition in range(spec.partitions)
+            ]
+            consumer.assign(places)
+            await consumer.commit(await consumer.end_offsets(places))
+            await consumer.stop()
+
+    def charge(self, order_id: str, minor: int) -> None:
+        """Let the provider's file say that it took `minor`."""
+        with closing(sqlite3.connect(self.config.data_path / "provider.sqlite")) as books, books:
+            books.executescript(provider_store.SCHEMA)
+            books.execute(
+                "INSERT INTO intents (id, order_id, amount_minor, currency, status, metadata,"
+                " created_ms) VALUES (?, ?, ?, 'gbp', 'succeeded', '{}', ?)",
+                (f"pi_{order_id}", order_id, minor, LONG_AGO_MS),
+            )
+            books.execute(
+                "INSERT INTO charges (id, intent_id, order_id, amount_minor, currency, created_ms)"
+                " VALUES (?, ?, ?, ?, 'gbp', ?)",
+                (f"ch_{order_id}", f"pi_{order_id}", order_id, minor, LONG_AGO_MS),
+            )
+
+
+@pytest.fixture
+async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
+    """A broker of its own: the names of the house's topics are fixed."""
+    own = local_config(tmp_path)
+    started = broker.start(own)
+    config = msgspec.structs.replace(own, broker_url=started.url)
+    await ensure_topics(config, wanted_topics(config))
+    yield Cluster(config)
+    started.stop()
+
+
+def broken(verdict: Verdict) -> dict[str, tuple[str, ...]]:
+    return {check.name: check.offending for check in verdict.checks if not check.ok}
+
+
+async def test_verify_reads_topics_rows_files_and_letters(cluster: Cluster) -> None:
+    """One house, told step by step: in order, then with each thing that only Kafka can show."""
+    await cluster.tell([*RECEIPTS, *GOOD_ORDER, *SHELVES, GOOD_ORDER[1]])
+    cluster.charge("o1", 800)
+    await cluster.all_is_heard()
+
+    verdict = await verify(cluster.config)
+
+    # The carrier's file is not there, and its simulator should be: it has delivered nothing.
+    assert {"carrier_agrees": ("o1",)} == broken(verdict)
+    assert (1, 1, 0) == (verdict.orders_placed, verdict.orders_completed, verdict.orders_open)
+    assert (800, 0, 1) == (
+        verdict.charged_minor, verdict.stock_drift_units, verdict.events_repeated,
+    )  # fmt: skip
+
+    # Poison on `orders`, passed by every service: each must have laid it aside.
+    poison = Outgoing(topic="orders", key=b"o1", value=POISON, headers=[("ce_id", b"x")])
+    await cluster.tell([poison])
+    await cluster.all_is_heard()
+    missing = broken(await verify(cluster.config))["poison_is_laid_aside"]
+    hearers = [service for service, names in listeners().items() if "orders" in names]
+    assert len(hearers) == len(missing)
+
+    origin = missing[0].split(" ")[0]
+    _, partition, offset = origin.rsplit("/", 2)
+    met = as_read(poison, int(offset), int(partition))
+    await cluster.tell([_dead(met, service) for service in hearers])
+    verdict = await verify(cluster.config)
+    assert {"carrier_agrees": ("o1",)} == broken(verdict)
+    assert {f"orders.{service}.dead": 1 for service in hearers} == verdict.dead_letters
+
+    # A letter that lost its bytes, and one that lost its cause.
+    nameless = msgspec.structs.replace(_dead(met, "order"), value=None)
+    await cluster.tell([nameless, msgspec.structs.replace(nameless, value=b"1", headers=[])])
+    letters = broken(await verify(cluster.config))["dead_letters_tell"]
+    assert ("orders.order.dead/0/1", "orders.order.dead/0/2") == letters
+
+
+def _dead(met: record.Record, service: str) -> Outgoing:
+    return record.to_dead(
+        met, service=service, room=service, cause="not_json", detail="", stack="", now_ms=NOW_MS
+    )
+
+
+async def test_verify_allows_for_what_is_told_and_not_heard(cluster: Cluster) -> None:
+    """A shelf that has yet to hear a command is behind; one that has heard it has drifted."""
+    unheard = told(ReleaseStock(order_id="o1", sku="MUG"))
+    behind = [SHELVES[0], SHELVES[2]]
+    await cluster.tell([*RECEIPTS, *GOOD_ORDER, *behind])
+    cluster.charge("o1", 800)
+    await cluster.all_is_heard()
+    await cluster.tell([unheard])
+
+    waiting = broken(await verify(cluster.config))
+    await cluster.all_is_heard()
+    heard = broken(await verify(cluster.config))
+
+    assert "stock_agrees" not in waiting
+    assert ("MUG (-2)",) == heard["stock_agrees"]
+
+
+async def test_verify_names_what_is_stuck_and_what_is_parked_too_long(cluster: Cluster) -> None:
+    """The order's own row says when it is stuck; a retry topic's header says when it was due."""
+    young, stuck, parked = placed("o2"), placed("o3"), cancel(1)
+    letter = record.to_retry(parked, "notification", 1, LONG_AGO_MS, "channel down")
+    late = msgspec.structs.replace(letter, topic="notification.commands.notification.retry-1s")
+    await cluster.tell([told(young, NOW_MS - 60_000), told(stuck, NOW_MS - 60_000), late])
+    await cluster.tell([_open_row(young, NOW_MS), _open_row(stuck, LONG_AGO_MS)])
+    await cluster.all_is_heard()
+
+    offending = broken(await verify(cluster.config))
+
+    assert ("o3",) == offending["one_end"]
+    assert 1 == len(offending["nothing_parked_late"])
+
+
+def _open_row(word: OrderPlaced, at_ms: int) -> Outgoing:
+    """Return the row of an order that has only been placed."""
+    memory = order.evolve(order.INITIAL, word, at_ms)
+    return Outgoing(
+        topic=changelog_of(orders),
+        key=word.order_id.encode(),
+        value=encode_row(Row(memory=memory)),
+        headers=[],
+    )
+
+
+async def test_the_command_line_says_it_in_json_and_by_its_exit_code(cluster: Cluster) -> None:
+    """0 for a house in order, 1 with the offending ids for one that is not, 2 for none."""
+    await cluster.tell(RECEIPTS)
+    await cluster.tell(
+        [shelf("MUG", received=10, on_hand=10), shelf("BOWL", received=10, on_hand=10)]
+    )
+    await cluster.all_is_heard()
+
+    good, good_says = _run(cluster.config)
+    await cluster.tell([shelf("MUG", received=10, on_hand=9)])
+    bad, bad_says = _run(cluster.config)
+    nowhere, _ = _run(msgspec.structs.replace(cluster.config, broker_url="127.0.0.1:9"))
+
+    assert (0, 1, 2) == (good, bad, nowhere)
+    assert (True, False) == (good_says["verify_ok"], bad_says["verify_ok"])
+    assert {"shelves_add_up": ["MUG"]} == {
+        check["name"]: check["offending"] for check in bad_says["checks"] if not check["ok"]
+    }
+
+
+def _run(config: Config) -> tuple[int, dict]:
+    others = {name: value for name, value in os.environ.items() if not name.startswith("PAYFLOW_")}
+    run = subprocess.run(
+        [sys.executable, "-m", "app.verify", "--json"],
+        cwd=ROOT, env=others | config.to_env(), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return run.returncode, json.loads(run.stdout or "{}")

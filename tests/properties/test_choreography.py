@@ -1,0 +1,517 @@
+"""Five rooms and the outside world under any order of arrival.
+
+The words of one key on one topic arrive in the order told; nothing else is ordered. Answers get
+lost or come late, webhooks are lost or doubled, what was heard is heard again, customers change
+their minds and deadlines pass. When nothing is left to do, the books must balance.
+"""
+
+from collections import Counter, defaultdict
+from random import Random
+from typing import Any
+
+import msgspec
+import pytest
+
+from agents.inventory import inventory_room
+from agents.order import order_room
+from agents.payment import payment_room
+from agents.shipping import shipping_room
+from agents.stock import stock_room
+from app import topics
+from workflows.message import Message
+from workflows.stock import Stock
+from workflows.words import carrier as c
+from workflows.words import provider as p
+from workflows.words.deadline import DeadlineReached
+from workflows.words.fraud import FraudCleared, FraudDetected
+from workflows.words.inventory import (
+    InventoryRejected,
+    InventoryReleased,
+    InventoryReserved,
+    InventoryReturned,
+)
+from workflows.words.order import (
+    Charge,
+    Line,
+    OrderCancelRequested,
+    OrderPlaced,
+    ReturnLine,
+    ReturnRequested,
+)
+from workflows.words.payment import PaymentCompleted, PaymentFailed, PaymentRefunded
+from workflows.words.saga import (
+    OrderCancelled,
+    OrderCompleted,
+    OrderConfirmed,
+    ReturnAccepted,
+    ReturnRefused,
+    StepOverdue,
+)
+from workflows.words.shipping import (
+    ShipmentCancelled,
+    ShipmentCreated,
+    ShipmentDelivered,
+    ShipmentFailed,
+)
+from workflows.words.stock import AdjustStock, ReceiveStock
+
+ROOMS = {
+    room.name: room
+    for room in (order_room, payment_room, inventory_room, stock_room, shipping_room)
+}
+SKUS = ("lantern", "mug")
+STEPS_MAX = 30_000
+START_MS = 1_700_000_000_000
+
+
+class Provider:
+    """Charges an order at most once; its books are the witness."""
+
+    def __init__(self, random: Random) -> None:
+        self.random = random
+        self.charged: dict[str, int] = {}
+        self.declined: set[str] = set()
+        self.voided: set[str] = set()
+        self.refunds: dict[tuple[str, str], int] = {}
+        self.decline = random.choice([0, 0.3])
+        self.trouble = random.choice([0, 0.2, 0.6])
+        self.betrays = random.random() < 0.3
+
+    def hear(self, asked: Message, house: "House") -> None:
+        if self.random.random() < self.trouble:
+            if self.random.random() < 0.5:
+                effect = self._refund if isinstance(asked, p.RefundCharge) else self._charge
+                house.later.append(lambda: effect(asked, house))
+            house.tell(self._unknown(asked))
+        elif isinstance(asked, p.RefundCharge):
+            house.tell(self._refund(asked, house))
+        else:
+            house.tell(self._charge(asked, house))
+
+    def _charge(self, asked: Any, house: "House") -> Message:
+        order_id = asked.order_id
+        if order_id in self.charged:
+            return self._succeeded(order_id)
+        if order_id in self.declined:
+            return p.ChargeDeclined(order_id=order_id, reason="card_declined")
+        if isinstance(asked, p.VoidCharge) and order_id not in self.voided:
+            self.voided.add(order_id)
+            if self.betrays:
+                house.later.append(lambda: self._betray(asked, house))
+        if order_id in self.voided:
+            return p.ChargeVoided(order_id=order_id)
+        if self.random.random() < self.decline:
+            self.declined.add(order_id)
+            house.notify(self._notice(order_id, "payment_failed"))
+            return p.ChargeDeclined(order_id=order_id, reason="card_declined")
+        self.charged[order_id] = asked.amount_minor
+        house.notify(self._notice(order_id, "payment_succeeded"))
+        return self._succeeded(order_id)
+
+    def _betray(self, asked: Any, house: "House") -> None:
+        self.charged[asked.order_id] = asked.amount_minor
+        house.tell(self._notice(asked.order_id, "payment_succeeded"))
+
+    def _succeeded(self, order_id: str) -> Message:
+        return p.ChargeSucceeded(
+            order_id=order_id, payment_id=f"pi-{order_id}", amount_minor=self.charged[order_id]
+        )
+
+    def _notice(self, order_id: str, kind: Any) -> Message:
+        return p.ProviderNotified(
+            order_id=order_id,
+            notice_id=f"{order_id}/{kind}",
+            kind=kind,
+            payment_id=f"pi-{order_id}",
+            amount_minor=self.charged.get(order_id, 0),
+        )
+
+    def _refund(self, asked: Any, _house: "House") -> Message:
+        self.refunds.setdefault((asked.order_id, asked.refund_key), asked.amount_minor)
+        assert self.kept_minor(asked.order_id) >= 0, "more was refunded than was charged"
+        return p.RefundSucceeded(
+            order_id=asked.order_id,
+            refund_key=asked.refund_key,
+            refund_id=f"re-{asked.refund_key}",
+            amount_minor=asked.amount_minor,
+        )
+
+    def _unknown(self, asked: Any) -> Message:
+        attempt = getattr(asked, "attempt", 0)
+        if isinstance(asked, p.RefundCharge):
+            return p.RefundUnknown(
+                order_id=asked.order_id, refund_key=asked.refund_key, attempt=attempt, reason="500"
+            )
+        return p.ChargeUnknown(order_id=asked.order_id, attempt=attempt, reason="500")
+
+    def kept_minor(self, order_id: str) -> int:
+        back = sum(amount for (other, _), amount in self.refunds.items() if other == order_id)
+        return self.charged.get(order_id, 0) - back
+
+
+class Carrier:
+    """Carries one parcel an order; stops it when it still can."""
+
+    def __init__(self, random: Random) -> None:
+        self.random = random
+        self.status: dict[str, str] = {}
+        self.refuse = random.choice([0, 0.3])
+        self.trouble = random.choice([0, 0.2, 0.6])
+
+    def hear(self, asked: Any, house: "House") -> None:
+        if self.random.random() < self.trouble:
+            if self.random.random() < 0.5:
+                house.later.append(lambda: self._do(asked, house))
+            house.tell(
+                c.ShipmentUnknown(order_id=asked.order_id, attempt=asked.attempt, reason="500")
+            )
+        else:
+            house.tell(self._do(asked, house))
+
+    def _do(self, asked: Any, house: "House") -> Message:
+        order_id = asked.order_id
+        status = self.status.get(order_id)
+        if isinstance(asked, c.BookShipment) and status is None:
+            status = "refused" if self.random.random() < self.refuse else "in_transit"
+            if status == "in_transit":
+                house.later.append(lambda: self._deliver(order_id, house))
+        if isinstance(asked, c.WithdrawShipment) and status != "delivered":
+            status = "withdrawn"
+        if status is None:
+            return c.ShipmentUnknown(order_id=order_id, attempt=asked.attempt, reason="not booked")
+        self.status[order_id] = status
+        if status == "refused":
+            return c.ShipmentRefused(order_id=order_id, reason="no such place")
+        if status == "withdrawn":
+            return c.ShipmentWithdrawn(order_id=order_id)
+        if isinstance(asked, c.BookShipment):
+            return c.ShipmentBooked(order_id=order_id, shipment_id=f"sh-{order_id}")
+        return c.ShipmentTracked(order_id=order_id, shipment_id=f"sh-{order_id}", status=status)
+
+    def _deliver(self, order_id: str, house: "House") -> None:
+        if self.random.random() < 0.8:
+            house.later.append(lambda: self._deliver(order_id, house))
+        elif self.status[order_id] == "in_transit":
+            self.status[order_id] = "delivered"
+            house.notify(
+                c.CarrierNotified(
+                    order_id=order_id,
+                    notice_id=order_id,
+                    shipment_id=f"sh-{order_id}",
+                    status="delivered",
+                )
+            )
+
+
+class Fraud:
+    """Judges a payment once, or never."""
+
+    def __init__(self, random: Random) -> None:
+        self.random = random
+        self.judged: set[str] = set()
+
+    def hear(self, heard: Any, house: "House") -> None:
+        if not isinstance(heard, PaymentCompleted) or heard.order_id in self.judged:
+            return
+        self.judged.add(heard.order_id)
+        verdict = self.random.choices([FraudCleared, FraudDetected, None], [8, 1, 1])[0]
+        if verdict:
+            house.tell(verdict(order_id=heard.order_id, score=0.5, reasons=(), rules_version="1"))
+
+
+class House:
+    """The rooms, the topics between them and a clock; only `random` chooses what happens next."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = Random(seed)
+        self.now_ms = START_MS
+        self.provider = Provider(self.random)
+        self.carrier = Carrier(self.random)
+        self.parties = {
+            ("provider", "provider.commands"): self.provider,
+            ("carrier", "carrier.commands"): self.carrier,
+            ("fraud", "payments"): Fraud(self.random),
+        }
+        self.listeners: dict[str, list[str]] = defaultdict(list)
+        for room in ROOMS.values():
+            for topic in room.hears:
+                self.listeners[topic.name].append(room.name)
+        for name, topic in self.parties:
+            self.listeners[topic].append(name)
+        self.rows = {(name, ""): room.keeps.initial for name, room in ROOMS.items()}
+        self.log: dict[tuple[str, str], list[tuple[Message, int]]] = defaultdict(list)
+        self.read: dict[tuple[str, str, str], int] = defaultdict(int)
+        self.unread: list[tuple[str, str, str]] = []
+        self.later: list = []
+        self.rung: set[tuple[str, str, int]] = set()
+        self.told: list[Message] = []
+        self.slow = self.random.choice([*self.listeners, ""])
+        self.orders: dict[str, OrderPlaced] = {}
+
+    def row(self, room: str, key: str) -> Any:
+        return self.rows.get((room, key), ROOMS[room].keeps.initial)
+
+    def tell(self, word: Message) -> None:
+        topic = topics.topic_of(word)
+        key = topic.key(word)
+        self.told.append(word)
+        self.log[topic.name, key].append((word, self.now_ms))
+        for name in self.listeners[topic.name]:
+            if (name, topic.name, key) not in self.unread:
+                self.unread.append((name, topic.name, key))
+        if isinstance(word, ShipmentCreated) and self.random.random() < 0.4:
+            change_of_mind = OrderCancelRequested(order_id=word.order_id)
+            self.later.insert(0, lambda: self.tell(change_of_mind))
+
+    def notify(self, notice: Message) -> None:
+        for _ in range(self.random.choice([0, 1, 1, 2])):
+            self.later.append(lambda: self.tell(notice))
+
+    def run(self) -> None:
+        for _ in range(STEPS_MAX):
+            self.now_ms += self.random.randint(0, 60)
+            if self.random.random() < 0.005:
+                self.now_ms += self.random.randint(1_000, 100_000)
+            moves = [self.deliver] * bool(self.unread) + [self.happen] * bool(self.later)
+            if self.next_due() <= self.now_ms:
+                moves.append(self.ring)
+            if moves:
+                self.random.choice(moves)()
+            elif self.next_due() < float("inf"):
+                self.now_ms = self.next_due()
+            else:
+                return
+        raise AssertionError("the house never comes to rest")
+
+    def happen(self) -> None:
+        self.later.pop(self.random.randrange(len(self.later)))()
+
+    def deliver(self) -> None:
+        stream = self.random.choice(self.unread)
+        if stream[1] == self.slow and self.random.random() < 0.97:
+            return
+        words = self.log[stream[1:]]
+        at = self.read[stream]
+        self.hear(stream, *words[at])
+        self.read[stream] = at + 1
+        if at + 1 == len(words):
+            self.unread.remove(stream)
+        if self.random.random() < 0.05:
+            self.hear(stream, *self.random.choice(words[: at + 1]))
+
+    def hear(self, stream: tuple[str, str, str], word: Message, at_ms: int) -> None:
+        name, topic, key = stream
+        if party := self.parties.get((name, topic)):
+            party.hear(word, self)
+        else:
+            self.apply(name, key, word, at_ms)
+
+    def apply(self, name: str, key: str, word: Message, at_ms: int) -> None:
+        room, row = ROOMS[name], self.row(name, key)
+        told = room.decide(row, word, at_ms)
+        for said in (word, *told):
+            row = room.evolve(row, said, at_ms)
+        self.rows[name, key] = row
+        if name == "stock":
+            assert_shelf_adds_up(row)
+        for said in told:
+            assert topics.topic_of(said) in room.tells
+            self.tell(said)
+
+    def dues(self) -> list[tuple[int, str, str]]:
+        found = []
+        for (name, key), row in self.rows.items():
+            room = ROOMS[name]
+            at_ms = room.due(row) if room.due else None
+            if at_ms is not None:
+                found.append((at_ms, name, key))
+        return found
+
+    def next_due(self) -> float:
+        return min((at_ms for at_ms, _, _ in self.dues()), default=float("inf"))
+
+    def ring(self) -> None:
+        at_ms, name, key = self.random.choice([due for due in self.dues() if due[0] <= self.now_ms])
+        assert (name, key, at_ms) not in self.rung, "an alarm that has rung is asked for again"
+        self.rung.add((name, key, at_ms))
+        self.apply(name, key, DeadlineReached(key=key, due_at_ms=at_ms), self.now_ms)
+
+    # --- what people do ---
+
+    def open(self) -> None:
+        for sku in SKUS:
+            units = self.random.randint(0, 20)
+            if units:
+                self.tell(ReceiveStock(receipt_id=f"r/{sku}", sku=sku, quantity=units))
+            if self.random.random() < 0.3:
+                delta = self.random.randint(-3, 3)
+                self.later.append(
+                    lambda sku=sku, delta=delta: self.tell(
+                        AdjustStock(adjustment_id=f"a/{sku}", sku=sku, delta=delta)
+                    )
+                )
+        for number in range(self.random.randint(1, 3)):
+            self.later.append(lambda number=number: self.place(f"o{number}"))
+
+    def place(self, order_id: str) -> None:
+        lines = tuple(
+            Line(sku=self.random.choice(SKUS), quantity=self.random.randint(1, 4), amount_minor=250)
+            for _ in range(self.random.randint(0, 3))
+        )
+        placed = OrderPlaced(
+            order_id=order_id,
+            country="France",
+            currency="GBP",
+            lines=lines,
+            charges=(Charge(code="POST", amount_minor=100),),
+            total_minor=100 + 250 * len(lines),
+            payment_method="pm_card_visa",
+            ordered_at_ms=self.now_ms,
+        )
+        self.orders[order_id] = placed
+        self.tell(placed)
+        if self.random.random() < 0.3:
+            self.later.append(lambda: self.tell(OrderCancelRequested(order_id=order_id)))
+        if self.random.random() < 0.1:
+            overdue = StepOverdue(order_id=order_id, step="inventory", due_at_ms=self.now_ms)
+            self.later.append(lambda: self.tell(overdue))
+        for number in range(self.random.choice([0, 1, 2]) if lines else 0):
+            self.later.append(lambda number=number: self.send_back(placed, f"back{number}"))
+
+    def send_back(self, placed: OrderPlaced, return_id: str) -> None:
+        line = self.random.choice(placed.lines)
+        goods = self.random.random() < 0.8
+        back = ReturnLine(sku=line.sku, quantity=1, amount_minor=100, goods=goods)
+        self.tell(
+            ReturnRequested(
+                order_id=placed.order_id, return_id=return_id, lines=(back,), amount_minor=100
+            )
+        )
+
+    # --- what must be true at rest ---
+
+    def of(self, word: type[Message], order_id: str) -> list:
+        return [told for told in self.told if type(told) is word and told.order_id == order_id]
+
+
+def assert_shelf_adds_up(shelf: Stock) -> None:
+    assert shelf.received == shelf.on_hand + sum(shelf.held.values()) + shelf.shipped
+    assert shelf.on_hand >= 0
+
+
+ONCE = (
+    PaymentCompleted,
+    PaymentFailed,
+    InventoryReserved,
+    InventoryRejected,
+    ShipmentCreated,
+    ShipmentFailed,
+    ShipmentCancelled,
+    ShipmentDelivered,
+    OrderConfirmed,
+    OrderCompleted,
+    OrderCancelled,
+)
+
+
+def check(house: House) -> None:
+    """Assert what holds when the house has come to rest."""
+    left = Counter()
+    for order_id, placed in house.orders.items():
+        for word in ONCE:
+            assert len(house.of(word, order_id)) <= 1, word
+        completed = len(house.of(OrderCompleted, order_id))
+        cancelled = len(house.of(OrderCancelled, order_id))
+        assert completed + cancelled == 1
+        if completed:
+            left += check_completed(house, placed)
+        else:
+            check_cancelled(house, placed)
+        check_books(house, order_id)
+    assert not house.dues()
+    for (name, _), row in house.rows.items():
+        assert row == msgspec.json.decode(msgspec.json.encode(row), type=ROOMS[name].keeps.shape)
+    for sku in SKUS:
+        shelf = house.row("stock", sku)
+        assert shelf.held == {}
+        assert left[sku] == shelf.shipped
+
+
+def check_completed(house: House, placed: OrderPlaced) -> Counter:
+    """Assert that a completed order is paid, delivered and its returns are settled."""
+    order_id = placed.order_id
+    accepted = house.of(ReturnAccepted, order_id)
+    assert placed.total_minor == house.provider.charged[order_id]
+    back_minor = sum(back.amount_minor for back in accepted)
+    assert placed.total_minor - back_minor == house.provider.kept_minor(order_id)
+    assert house.carrier.status[order_id] == "delivered"
+    assert len(house.of(FraudCleared, order_id)) == 1
+    assert len(accepted) == len(house.of(InventoryReturned, order_id))
+    left = Counter()
+    for line in placed.lines:
+        left[line.sku] += line.quantity
+    for back in accepted:
+        for line in back.lines:
+            left[line.sku] -= line.quantity if line.goods else 0
+    return left
+
+
+def check_cancelled(house: House, placed: OrderPlaced) -> None:
+    """Assert that a cancelled order has cost nobody anything."""
+    order_id = placed.order_id
+    assert house.provider.kept_minor(order_id) == 0
+    assert house.carrier.status.get(order_id) in (None, "refused", "withdrawn")
+    assert not house.of(ReturnAccepted, order_id)
+    before = house.told[: house.told.index(house.of(OrderCancelled, order_id)[0])]
+    kinds = {type(told) for told in before if getattr(told, "order_id", "") == order_id}
+    assert kinds & {PaymentFailed, PaymentRefunded}
+    assert kinds & {InventoryRejected, InventoryReleased}
+
+
+def check_books(house: House, order_id: str) -> None:
+    """Assert that what is told of money is what the provider has, and returns are answered."""
+    paid = sum(told.amount_minor for told in house.of(PaymentCompleted, order_id))
+    back = sum(told.amount_minor for told in house.of(PaymentRefunded, order_id))
+    assert house.provider.kept_minor(order_id) == paid - back
+    asked = {told.return_id for told in house.of(ReturnRequested, order_id)}
+    answers = house.of(ReturnAccepted, order_id) + house.of(ReturnRefused, order_id)
+    assert sorted(asked) == sorted(told.return_id for told in answers)
+
+
+@pytest.mark.parametrize("block", range(20))
+def test_the_books_balance_whatever_the_order_of_arrival(block: int) -> None:
+    """Every order has one end, and money, goods and parcels agree with it."""
+    for seed in range(block * 50, block * 50 + 50):
+        house = House(seed)
+        house.open()
+
+        house.run()
+
+        try:
+            check(house)
+        except AssertionError as error:
+            error.add_note(f"seed {seed}")
+            raise
+
+
+def test_every_way_to_end_is_met() -> None:
+    """The seeds are worth their time: each cause and each late success is among them."""
+    met: Counter[str] = Counter()
+    for seed in range(300):
+        house = House(seed)
+        house.open()
+        house.run()
+        met.update(type(told).__name__ for told in house.told)
+        met.update(told.cause for told in house.told if isinstance(told, OrderCancelled))
+        failed = {told.order_id for told in house.told if isinstance(told, PaymentFailed)}
+        paid = {told.order_id for told in house.told if isinstance(told, PaymentCompleted)}
+        met.update("paid after all" for _ in failed & paid)
+
+    wanted = {
+        *("payment_failed", "out_of_stock", "fraud", "shipment_failed", "overdue"),
+        *("cancelled_by_customer", "ReturnAccepted", "ReturnRefused", "OrderCompleted"),
+        *("VoidCharge", "paid after all"),
+        *("PaymentPending", "PaymentRefunded", "InventoryReleased", "UnshipStock"),
+        *("WithdrawShipment", "InquireShipment", "InquireCharge", "InventoryReturned"),
+    }
+    assert wanted - set(met) == set()

@@ -1,0 +1,96 @@
+"""What is true of messages to customers whatever is heard, in whatever order."""
+
+from collections import Counter
+from typing import get_args
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.telling import hear
+from tests.unit import test_notification as example
+from workflows import notification
+from workflows.message import Message
+from workflows.money import money
+from workflows.words.notification import SendMessage
+from workflows.words.payment import PaymentPending
+from workflows.words.saga import Cause, OrderCompleted, OrderConfirmed, ReturnRefused
+
+WORDS: list[Message] = [
+    example.PAID,
+    example.CREATED,
+    example.DELIVERED,
+    *(example.cancelled(cause) for cause in get_args(Cause)),
+    example.refunded("f0"),
+    example.refunded("f1", "r1"),
+    example.refunded("f2", "r2"),
+    ReturnRefused(order_id="o1", return_id="r3", reason="x"),
+    PaymentPending(order_id="o1", reason="x"),
+    OrderConfirmed(order_id="o1"),
+    OrderCompleted(order_id="o1"),
+]
+
+stories = st.lists(st.sampled_from(WORDS), max_size=25)
+
+
+def said(story: list[Message]) -> list[SendMessage]:
+    """Return every message that `story` makes."""
+    memory, messages = notification.INITIAL, []
+    for word in story:
+        memory, told = hear(notification, memory, word)
+        messages += told
+    return messages
+
+
+@settings(max_examples=100)
+@given(stories)
+def test_asking_twice_changes_nothing(story: list[Message]) -> None:
+    """A repetition sends nothing and is not remembered."""
+    memory = notification.INITIAL
+    for word in story:
+        memory, _ = hear(notification, memory, word)
+        assert (memory, ()) == hear(notification, memory, word)
+
+
+@settings(max_examples=100)
+@given(stories)
+def test_nothing_is_said_twice(story: list[Message]) -> None:
+    """Each message goes out at most once, and ids differ where messages do."""
+    times = Counter(message.notification_id for message in said(story))
+
+    assert set(times.values()) <= {1}
+
+
+@settings(max_examples=100)
+@given(st.permutations([example.PAID, example.CREATED, example.DELIVERED, *WORDS[-7:]]))
+def test_the_order_of_arrival_changes_only_the_order_of_messages(story: list[Message]) -> None:
+    """Everybody is told the same."""
+    expected = {
+        "o1/payment",
+        "o1/shipped",
+        "o1/delivered",
+        "o1/refund/r1",
+        "o1/refund/r2",
+        "o1/return/r3",
+    }
+
+    assert expected == {message.notification_id for message in said(story)}
+
+
+@settings(max_examples=100)
+@given(stories)
+def test_who_paid_is_told(story: list[Message]) -> None:
+    """From the payment on, every message names the customer."""
+    memory = notification.INITIAL
+    for word in story:
+        memory, told = hear(notification, memory, word)
+        named = {message.customer_id for message in told}
+        assert named <= {"c1" if memory.customer_id else ""}
+
+
+@settings(max_examples=100)
+@given(st.integers(0, 10**14))
+def test_money_is_read_as_it_is_written(amount_minor: int) -> None:
+    """Two digits of pence, nothing lost."""
+    pounds, _, rest = money(amount_minor, "GBP").partition(".")
+
+    assert (f"{rest[:2]} GBP", amount_minor) == (rest, int(pounds) * 100 + int(rest[:2]))

@@ -1,0 +1,61 @@
+"""A pretend Kafka and a pretend disk for the shell: dicts and lists, no clock but a counter."""
+
+from collections.abc import Mapping, Sequence
+
+from app.record import Outgoing, Record
+from tables import Table
+
+
+class Crash(BaseException):
+    """The process died here: no handler may catch it."""
+
+
+class World:
+    """Implements `Port`. `crash_at` names the beat at which the process dies once."""
+
+    def __init__(self) -> None:
+        self.now = 1_000_000
+        self.rows: dict[tuple[str, int, bytes], bytes] = {}
+        self.changelog: dict[tuple[str, int, bytes], bytes] = {}
+        self.told: list[Outgoing] = []
+        self.crash_at = ""
+        self.refuses_to_tell = False
+        self.done: dict[str, int] = {}
+
+    def now_ms(self) -> int:
+        return self.now
+
+    def read(self, table: Table, partition: int, key: bytes) -> bytes | None:
+        return self.rows.get((table.name, partition, key))
+
+    async def tell(self, records: Sequence[Outgoing]) -> None:
+        if self.refuses_to_tell:
+            raise ConnectionError("the broker is away")
+        self.told += records
+
+    async def remember(self, table: Table, rows: Mapping[int, Mapping[bytes, bytes]]) -> None:
+        for partition, members in rows.items():
+            for key, body in members.items():
+                self.rows[(table.name, partition, key)] = body
+                self.beat("on disk")
+                self.changelog[(table.name, partition, key)] = body
+
+    def through(self, source: str) -> int:
+        return self.done.get(source, 0)
+
+    def beat(self, name: str) -> None:
+        if name == self.crash_at:
+            self.crash_at = ""
+            raise Crash(name)
+
+
+def as_read(told: Outgoing, offset: int, partition: int = 0) -> Record:
+    """Return what a consumer reads of `told`."""
+    return Record(
+        topic=told.topic,
+        partition=partition,
+        offset=offset,
+        key=told.key,
+        value=told.value,
+        headers=tuple(told.headers),
+    )

@@ -1,0 +1,151 @@
+"""The outside parties of the simulated house: a provider and a carrier that misbehave by seed.
+
+Both keep books of their own. They are the independent witnesses of what really happened.
+"""
+
+from random import Random
+from typing import Any
+
+from workflows.message import Message
+from workflows.words import carrier as c
+from workflows.words import provider as p
+
+
+class Provider:
+    """Charges once per order by construction; answers get lost."""
+
+    def __init__(self, random: Random, trouble: float) -> None:
+        self.random = random
+        self.trouble = trouble
+        self.charged: dict[str, int] = {}
+        self.declined: set[str] = set()
+        self.voided: set[str] = set()
+        self.refunds: dict[tuple[str, str], int] = {}
+        self.notices: list[Message] = []
+
+    async def call(self, asked: Any) -> tuple[Message, ...]:
+        """Answer a provider command."""
+        if self.random.random() < self.trouble / 2:
+            return (self._unknown(asked, "never arrived"),)
+        answer = self._refund(asked) if isinstance(asked, p.RefundCharge) else self._charge(asked)
+        if self.random.random() < self.trouble / 2:
+            return (self._unknown(asked, "the answer got lost"),)
+        return (answer,)
+
+    def _charge(self, asked: Any) -> Message:
+        order_id = asked.order_id
+        if isinstance(asked, p.VoidCharge) and order_id not in self.charged | dict.fromkeys(
+            self.declined
+        ):
+            self.voided.add(order_id)
+        if order_id in self.voided:
+            return p.ChargeVoided(order_id=order_id)
+        if order_id not in self.charged and order_id not in self.declined:
+            if self.random.random() < self.trouble / 2:
+                self.declined.add(order_id)
+            else:
+                self.charged[order_id] = asked.amount_minor
+            self._notice(order_id, asked.amount_minor)
+        if order_id in self.declined:
+            return p.ChargeDeclined(order_id=order_id, reason="card_declined")
+        return p.ChargeSucceeded(
+            order_id=order_id, payment_id=f"pi-{order_id}", amount_minor=self.charged[order_id]
+        )
+
+    def _refund(self, asked: p.RefundCharge) -> Message:
+        self.refunds.setdefault((asked.order_id, asked.refund_key), asked.amount_minor)
+        return p.RefundSucceeded(
+            order_id=asked.order_id,
+            refund_key=asked.refund_key,
+            refund_id=f"re-{asked.order_id}-{asked.refund_key}",
+            amount_minor=asked.amount_minor,
+        )
+
+    def _unknown(self, asked: Any, reason: str) -> Message:
+        attempt = getattr(asked, "attempt", 0)
+        if isinstance(asked, p.RefundCharge):
+            return p.RefundUnknown(
+                order_id=asked.order_id,
+                refund_key=asked.refund_key,
+                attempt=attempt,
+                reason=reason,
+            )
+        return p.ChargeUnknown(order_id=asked.order_id, attempt=attempt, reason=reason)
+
+    def _notice(self, order_id: str, amount_minor: int) -> None:
+        kind = "payment_failed" if order_id in self.declined else "payment_succeeded"
+        for copy in range(self.random.choice([0, 1, 1, 2])):
+            self.notices.append(
+                p.ProviderNotified(
+                    order_id=order_id,
+                    notice_id=f"{order_id}/{copy}",
+                    kind=kind,
+                    payment_id=f"pi-{order_id}",
+                    amount_minor=amount_minor,
+                )
+            )
+
+    def kept_minor(self, order_id: str) -> int:
+        """Return what the provider holds of this order: charged less refunded."""
+        back = sum(amount for (order, _), amount in self.refunds.items() if order == order_id)
+        return self.charged.get(order_id, 0) - back
+
+
+class Carrier:
+    """Books once per order by construction; a parcel may be delivered at any moment."""
+
+    def __init__(self, random: Random, trouble: float) -> None:
+        self.random = random
+        self.trouble = trouble
+        self.status: dict[str, str] = {}
+        self.notices: list[Message] = []
+
+    async def call(self, asked: Any) -> tuple[Message, ...]:
+        """Answer a carrier command."""
+        if self.random.random() < self.trouble / 2:
+            return (self._unknown(asked),)
+        self._travel(asked.order_id)
+        answer = self._answer(asked)
+        if self.random.random() < self.trouble / 2:
+            return (self._unknown(asked),)
+        return (answer,)
+
+    def _answer(self, asked: Any) -> Message:
+        order_id = asked.order_id
+        status = self.status.get(order_id)
+        if isinstance(asked, c.BookShipment) and status is None:
+            refused = self.random.random() < self.trouble / 2
+            status = self.status[order_id] = "refused" if refused else "in_transit"
+        if isinstance(asked, c.WithdrawShipment) and status != "delivered":
+            status = self.status[order_id] = "withdrawn"
+        if status == "refused":
+            return c.ShipmentRefused(order_id=order_id, reason="not deliverable")
+        if status == "withdrawn":
+            return c.ShipmentWithdrawn(order_id=order_id)
+        if status is None:
+            return self._unknown(asked)
+        if isinstance(asked, c.BookShipment):
+            return c.ShipmentBooked(order_id=order_id, shipment_id=f"sh-{order_id}")
+        return c.ShipmentTracked(order_id=order_id, shipment_id=f"sh-{order_id}", status=status)
+
+    def _travel(self, order_id: str) -> None:
+        if self.status.get(order_id) == "in_transit" and self.random.random() < 0.5:
+            self.deliver(order_id)
+
+    def deliver(self, order_id: str) -> None:
+        """Hand the parcel over; the call-back may get lost or doubled."""
+        self.status[order_id] = "delivered"
+        for copy in range(self.random.choice([0, 1, 2])):
+            self.notices.append(
+                c.CarrierNotified(
+                    order_id=order_id,
+                    notice_id=f"{order_id}/{copy}",
+                    shipment_id=f"sh-{order_id}",
+                    status="delivered",
+                )
+            )
+
+    def _unknown(self, asked: Any) -> Message:
+        return c.ShipmentUnknown(
+            order_id=asked.order_id, attempt=asked.attempt, reason="nobody answered"
+        )

@@ -1,0 +1,98 @@
+"""Outside parties on loopback ports, and a console that only takes down what it is sent."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from app.config import Config
+
+WAIT_SECONDS = 10.0
+"""How long a test waits for what must happen; nothing that passes waits that long."""
+TIMEOUT_SECONDS = 0.4
+
+
+class Console:
+    """Takes webhooks; `status` is what it answers."""
+
+    def __init__(self) -> None:
+        self.status = 200
+        self.heard: list[tuple[str, bytes]] = []
+        self.notices: list[dict[str, Any]] = []
+        self.url = ""
+
+    async def take(self, request: web.Request) -> web.Response:
+        """Take one webhook down."""
+        body = await request.read()
+        header = "Stripe-Signature" if "provider" in request.path else "X-Carrier-Signature"
+        self.heard.append((request.headers[header], body))
+        self.notices.append(msgspec.json.decode(body))
+        return web.Response(status=self.status)
+
+
+class Party:
+    """A running party: its URL, its files, and a plain HTTP client."""
+
+    def __init__(self, config: Config, url: str, client: aiohttp.ClientSession) -> None:
+        self.config = config
+        self.url = url
+        self.client = client
+
+    async def set(self, **faults: float) -> None:
+        """Set faults."""
+        async with self.client.put(f"{self.url}/_faults", json=faults) as answer:
+            assert 200 == answer.status, await answer.text()
+
+    async def ask(self, method: str, path: str, **options: Any) -> tuple[int, Any]:
+        """Return the status and the JSON of one request."""
+        async with self.client.request(method, f"{self.url}{path}", **options) as answer:
+            return answer.status, await answer.json(content_type=None)
+
+    async def state(self) -> dict[str, int]:
+        """Return what the party counts."""
+        return (await self.ask("GET", "/_state"))[1]
+
+
+@asynccontextmanager
+async def listening() -> AsyncIterator[Console]:
+    """Run a console."""
+    console = Console()
+    app = web.Application()
+    app.router.add_post("/webhooks/{party}", console.take)
+    async with TestServer(app) as server:
+        console.url = str(server.make_url("")).rstrip("/")
+        yield console
+
+
+@asynccontextmanager
+async def running(
+    make_app: Callable[[Config], web.Application], data_dir: Path, console_url: str
+) -> AsyncIterator[Party]:
+    """Run the party that `make_app` makes, over the files in `data_dir`."""
+    config = Config(data_dir=str(data_dir), console_url=console_url)
+    async with TestServer(make_app(config)) as server, aiohttp.ClientSession() as client:
+        url = str(server.make_url("")).rstrip("/")
+        known = msgspec.structs.replace(
+            config,
+            provider_url=url,
+            carrier_url=url,
+            provider_timeout_seconds=TIMEOUT_SECONDS,
+            carrier_timeout_seconds=TIMEOUT_SECONDS,
+        )
+        yield Party(known, url, client)
+
+
+async def until(claim: Callable[[], Awaitable[bool] | bool]) -> None:
+    """Wait until `claim` holds; raises TimeoutError when it never does."""
+    async with asyncio.timeout(WAIT_SECONDS):
+        while True:
+            holds = claim()
+            if await holds if isinstance(holds, Awaitable) else holds:
+                return
+            await asyncio.sleep(0.01)

@@ -1,0 +1,242 @@
+"""Analytics, by example."""
+
+from typing import Any
+
+import pytest
+
+from agents import analytics as room
+from app.envelope import Envelope
+from workflows import analytics
+from workflows.analytics import SHIPPED_WITHIN_MS, Figures
+from workflows.message import Message
+from workflows.words.analytics import FiguresUpdated
+from workflows.words.fraud import FraudCleared, FraudDetected
+from workflows.words.inventory import InventoryRejected, InventoryReleased, InventoryReserved
+from workflows.words.notification import NotificationSent
+from workflows.words.order import OrderPlaced
+from workflows.words.payment import PaymentCompleted, PaymentFailed, PaymentPending, PaymentRefunded
+from workflows.words.saga import OrderCancelled, OrderCompleted, OrderConfirmed
+from workflows.words.shipping import ShipmentCreated, ShipmentDelivered
+
+MINUTE_MS = 1_291_204_800_000
+PLACED = OrderPlaced(
+    order_id="o1",
+    country="France",
+    currency="GBP",
+    lines=(),
+    total_minor=100,
+    payment_method="pm_card_visa",
+    ordered_at_ms=5,
+)
+PAID = PaymentCompleted(
+    order_id="o1",
+    payment_id="p1",
+    amount_minor=1_250,
+    goods_minor=1_250,
+    charges_minor=0,
+    currency="GBP",
+    country="France",
+    ordered_at_ms=5,
+)
+REFUNDED = PaymentRefunded(
+    order_id="o1",
+    payment_id="p1",
+    refund_id="f1",
+    amount_minor=300,
+    currency="GBP",
+    kind="return",
+    return_id="r1",
+)
+CREATED = ShipmentCreated(order_id="o1", shipment_id="s1")
+OUT_OF_STOCK = InventoryRejected(order_id="o1", reason="out_of_stock", skus=("mug",))
+
+
+def verdict(word: Any) -> Message:
+    """Return a verdict."""
+    return word(order_id="o1", score=0.6, reasons=(), rules_version="1")
+
+
+def head(**baggage: str) -> Envelope:
+    """Return the envelope of an event, 2.5 seconds into a minute."""
+    return Envelope(
+        id="e1",
+        type="t",
+        source="s",
+        time_ms=MINUTE_MS + 2_500,
+        subject="o1",
+        correlation_id="o1",
+        baggage=baggage,
+    )
+
+
+@pytest.mark.parametrize(
+    ("heard", "counts", "sums"),
+    [
+        pytest.param(PLACED, {"orders": 1}, {}, id="an order"),
+        pytest.param(OrderConfirmed(order_id="o1"), {"confirmed": 1}, {}, id="a confirmation"),
+        pytest.param(
+            PAID,
+            {"payments": 1, "to_payment_timed": 1},
+            {"revenue_minor": 1_250, "to_payment_ms": 400},
+            id="a payment is revenue",
+        ),
+        pytest.param(
+            PaymentFailed(order_id="o1", reason="x"), {"payment_failed": 1}, {}, id="a decline"
+        ),
+        pytest.param(
+            PaymentPending(order_id="o1", reason="x"), {"payment_pending": 1}, {}, id="a doubt"
+        ),
+        pytest.param(REFUNDED, {"refunds": 1}, {"refunds_minor": 300}, id="a refund"),
+        pytest.param(
+            InventoryReserved(order_id="o1", units=3),
+            {"reserved": 1, "to_reserved_timed": 1},
+            {"to_reserved_ms": 400},
+            id="a reservation",
+        ),
+        pytest.param(OUT_OF_STOCK, {"rejected": 1, "stock_outs": 1}, {}, id="a stock-out"),
+        pytest.param(
+            InventoryRejected(order_id="o1", reason="cancelled"),
+            {"rejected": 1},
+            {},
+            id="a rejection that is no stock-out",
+        ),
+        pytest.param(
+            verdict(FraudDetected),
+            {"fraud_detected": 1, "to_verdict_timed": 1},
+            {"to_verdict_ms": 400},
+            id="a bad verdict",
+        ),
+        pytest.param(
+            verdict(FraudCleared),
+            {"fraud_cleared": 1, "to_verdict_timed": 1},
+            {"to_verdict_ms": 400},
+            id="a good verdict",
+        ),
+        pytest.param(
+            CREATED,
+            {"shipments": 1, "to_shipped_timed": 1, "shipped_le_500": 1},
+            {"to_shipped_ms": 400},
+            id="a parcel",
+        ),
+        pytest.param(
+            ShipmentDelivered(order_id="o1", shipment_id="s1"),
+            {"delivered": 1},
+            {},
+            id="a delivery",
+        ),
+        pytest.param(
+            OrderCompleted(order_id="o1"),
+            {"completed": 1, "to_end_timed": 1},
+            {"to_end_ms": 400},
+            id="a good end",
+        ),
+        pytest.param(
+            OrderCancelled(order_id="o1", cause="fraud"),
+            {"cancelled": 1, "to_end_timed": 1},
+            {"to_end_ms": 400},
+            id="the other end",
+        ),
+        pytest.param(
+            NotificationSent(order_id="o1", notification_id="n1", channel="sms"),
+            {"notifications": 1},
+            {},
+            id="a message",
+        ),
+        pytest.param(InventoryReleased(order_id="o1"), {"other": 1}, {}, id="anything else"),
+    ],
+)
+def test_counting(heard: Message, counts: dict[str, int], sums: dict[str, int]) -> None:
+    """Given nothing, when this is heard 400 ms after the order was placed, then this counts."""
+    assert Figures(counts=counts, sums=sums) == analytics.fold(analytics.INITIAL, heard, 400)
+
+
+def test_figures_add_up() -> None:
+    """What is counted stays counted."""
+    memory = analytics.INITIAL
+    for heard in (PLACED, PAID, PLACED, PAID):
+        memory = analytics.fold(memory, heard, 100)
+
+    assert (
+        Figures(
+            counts={"orders": 2, "payments": 2, "to_payment_timed": 2},
+            sums={"revenue_minor": 2_500, "to_payment_ms": 200},
+        )
+        == memory
+    )
+
+
+def test_what_is_counted_is_a_new_value() -> None:
+    """A row that is changed in place would never reach the changelog."""
+    before = analytics.fold(analytics.INITIAL, PLACED, None)
+    analytics.fold(before, PAID, 100)
+
+    assert (Figures(counts={"orders": 1}), Figures()) == (before, analytics.INITIAL)
+
+
+@pytest.mark.parametrize(
+    ("took_ms", "bucket"),
+    [
+        *(pytest.param(bound, str(bound), id=f"{bound} ms") for bound in SHIPPED_WITHIN_MS),
+        pytest.param(0, "100", id="at once"),
+        pytest.param(101, "250", id="just above a bound"),
+        pytest.param(300_001, "inf", id="longer than the last"),
+    ],
+)
+def test_each_parcel_is_in_one_bucket(took_ms: int, bucket: str) -> None:
+    """A bound belongs to its own bucket."""
+    counts = analytics.fold(analytics.INITIAL, CREATED, took_ms).counts
+
+    assert [f"shipped_le_{bucket}"] == [name for name in counts if name.startswith("shipped_le_")]
+
+
+@pytest.mark.parametrize(
+    ("at_ms", "country", "row"),
+    [
+        pytest.param(MINUTE_MS, "France", f"{MINUTE_MS}|France", id="the minute begins"),
+        pytest.param(MINUTE_MS + 59_999, "France", f"{MINUTE_MS}|France", id="the minute ends"),
+        pytest.param(MINUTE_MS + 60_000, "France", f"{MINUTE_MS + 60_000}|France", id="the next"),
+        pytest.param(MINUTE_MS, "", f"{MINUTE_MS}|unknown", id="nowhere"),
+    ],
+)
+def test_a_row_is_a_minute_and_a_country(at_ms: int, country: str, row: str) -> None:
+    """By the time of the event."""
+    assert row == analytics.row_of(at_ms, country)
+
+
+@pytest.mark.parametrize("country", ["France", "a|b"])
+def test_the_rollup_tells_what_its_row_says(country: str) -> None:
+    """Whatever the name of the country."""
+    memory = Figures(counts={"orders": 1}, sums={"revenue_minor": 5})
+    told = FiguresUpdated(
+        minute_ms=MINUTE_MS, country=country, partition=3, counts=memory.counts, sums=memory.sums
+    )
+
+    assert told == analytics.rollup(analytics.row_of(MINUTE_MS, country), memory, 3)
+
+
+@pytest.mark.parametrize(
+    ("baggage", "row"),
+    [
+        pytest.param({"country": "France"}, f"{MINUTE_MS}|France", id="of its order"),
+        pytest.param({}, f"{MINUTE_MS}|unknown", id="of no order"),
+    ],
+)
+def test_the_room_takes_the_row_from_the_envelope(baggage: dict[str, str], row: str) -> None:
+    """The country travels with the order."""
+    assert (row,) == room.rows(PAID, head(**baggage))
+
+
+@pytest.mark.parametrize(
+    ("began", "sums"),
+    [
+        pytest.param(str(MINUTE_MS), {"revenue_minor": 1_250, "to_payment_ms": 2_500}, id="known"),
+        pytest.param(
+            str(MINUTE_MS + 9_999), {"revenue_minor": 1_250, "to_payment_ms": 0}, id="in the future"
+        ),
+        pytest.param("", {"revenue_minor": 1_250}, id="unknown"),
+        pytest.param("soon", {"revenue_minor": 1_250}, id="no number"),
+    ],
+)
+def test_the_room_takes_the_time_from_the_envelope(began: str, sums: dict[str, int]) -> None:
+    """Never negative, and nothing where it is not known."""
+    assert sums == room.fold(analytics.INITIAL, PAID, head(began_ms=began)).sums

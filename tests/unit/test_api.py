@@ -1,0 +1,482 @@
+"""The API: clear refusals that name the field, one order a key, webhooks that must be signed."""
+
+import time
+from typing import Any
+
+import msgspec
+import pytest
+from aiohttp.test_utils import TestClient
+from openapi_spec_validator import validate
+
+from app.api import make_api
+from app.api.figures import Figures
+from app.api.openapi import describe
+from app.api.routes import ROUTES
+from app.config import Config
+from app.discovery import Directory, Worker
+from app.envelope import Envelope
+from app.gateways.signature import sign
+from app.house import open_rooms
+from app.produce import partition_of
+from app.worker_web import make_site
+from tables import declared
+from workflows.message import Message
+from workflows.words.analytics import FiguresUpdated
+from workflows.words.carrier import CarrierNotified
+from workflows.words.order import OrderCancelRequested, OrderPlaced, ReturnRequested
+from workflows.words.provider import ProviderNotified
+from workflows.words.stock import ReceiveStock
+
+CONFIG = Config(service="console")
+ORDER = {
+    "country": "France",
+    "currency": "GBP",
+    "lines": [{"sku": "tea", "quantity": 2, "unit_price_minor": 250}],
+    "payment_method": "pm_card_visa",
+}
+
+
+class FakeHouse:
+    """A worker that holds all partitions of all tables, in dicts."""
+
+    service = "console"
+
+    def __init__(self) -> None:
+        self.told: list[tuple[Message, Envelope]] = []
+        self.rows: dict[tuple[str, str], dict[str, Any]] = {}
+
+    def ready(self) -> tuple[bool, str]:
+        return True, "ready"
+
+    def get(self, table: str, key: str) -> dict[str, Any] | None:
+        return self.rows.get((table, key))
+
+    def scan(self, table: str, prefix: str, limit: int, after: str) -> list[dict[str, Any]]:
+        found = (
+            row
+            for (name, key), row in sorted(self.rows.items())
+            if name == table and key.startswith(prefix) and key > after
+        )
+        return [row for row, _ in zip(found, range(limit), strict=False)]
+
+    def partitions(self) -> dict[str, list[int]]:
+        return {name: list(range(CONFIG.partitions)) for name in declared}
+
+    async def tell(self, word: Message, head: Envelope) -> None:
+        self.told.append((word, head))
+
+    def keep(self, table: str, key: str, memory: Any, **context: str) -> None:
+        """Put a row where the API finds it."""
+        self.rows[(table, key)] = {
+            "key": key,
+            "partition": partition_of(key.encode(), CONFIG.partitions),
+            "memory": msgspec.to_builtins(memory),
+            "context": {"baggage": context},
+        }
+
+
+@pytest.fixture
+def house() -> FakeHouse:
+    """An empty house."""
+    open_rooms()
+    return FakeHouse()
+
+
+@pytest.fixture
+async def client(house: FakeHouse, aiohttp_client: Any, aiohttp_server: Any) -> TestClient:
+    """A client of the API; tables are read over HTTP from a worker's own site."""
+    server = await aiohttp_server(make_site(house))
+    worker = Worker(
+        service="all",
+        url=str(server.make_url("")).rstrip("/"),
+        pid=1,
+        at_ms=time.time_ns() // 1_000_000 + 60_000,
+        ready=True,
+        partitions=house.partitions(),
+    )
+    directory = Directory()
+    directory.hear(msgspec.json.encode(worker))
+    return await aiohttp_client(make_api(house, directory, CONFIG))
+
+
+async def place(client: TestClient, body: Any = ORDER, key: str = "k1") -> Any:
+    """Place an order."""
+    return await client.post("/orders", json=body, headers={"Idempotency-Key": key})
+
+
+async def test_an_order_is_told_and_accepted(client: TestClient, house: FakeHouse) -> None:
+    """202, an id, links; the event carries what travels with the transaction."""
+    answer = await place(client)
+    body = await answer.json()
+
+    word, head = house.told[0]
+    assert 202 == answer.status
+    assert isinstance(word, OrderPlaced)
+    assert (500, body["order_id"]) == (word.total_minor, word.order_id)
+    assert ("France", word.order_id) == (head.baggage["country"], head.correlation_id)
+    assert f"/orders/{word.order_id}" == answer.headers["Location"] == body["links"]["self"]
+
+
+async def test_the_trace_of_the_request_goes_on(client: TestClient, house: FakeHouse) -> None:
+    """A valid traceparent is carried; without one it is derived from the order."""
+    given = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
+    headers = {"Idempotency-Key": "k1", "traceparent": given}
+
+    await client.post("/orders", json=ORDER, headers=headers)
+    await place(client, key="k2")
+
+    assert given == house.told[0][1].traceparent
+    assert house.told[1][1].traceparent.startswith("00-")
+
+
+async def test_a_repeated_request_is_one_order(client: TestClient, house: FakeHouse) -> None:
+    """Same key, same body: the same answer, told once."""
+    first, again = await place(client), await place(client)
+
+    assert (202, 202, "true") == (
+        first.status,
+        again.status,
+        again.headers["Idempotent-Replayed"],
+    )
+    assert await first.json() == await again.json()
+    assert 1 == len(house.told)
+
+
+async def test_a_key_belongs_to_one_body(client: TestClient, house: FakeHouse) -> None:
+    """Same key, other body: refused, nothing told."""
+    await place(client)
+
+    answer = await place(client, {**ORDER, "country": "Spain"})
+
+    assert (422, "Idempotency-Key") == (answer.status, (await answer.json())["errors"][0]["field"])
+    assert 1 == len(house.told)
+
+
+async def test_a_key_is_remembered_by_the_orders_row(client: TestClient, house: FakeHouse) -> None:
+    """Another console, or the same after a restart, finds the body's fingerprint in the row."""
+    await place(client)
+    word, head = house.told.pop()
+    house.keep("order", word.order_id, {}, **head.baggage)
+    client.app[next(key for key in client.app if "repeats" in str(key))].__init__()
+
+    same, other = await place(client), await place(client, {**ORDER, "currency": "EUR"})
+
+    assert (202, 422, []) == (same.status, other.status, house.told)
+
+
+def line(**changed: Any) -> dict[str, Any]:
+    """Return an order whose one line is changed."""
+    return {**ORDER, "lines": [{**ORDER["lines"][0], **changed}]}
+
+
+HOSTILE = [
+    pytest.param({}, "country", id="nothing"),
+    pytest.param({**ORDER, "country": 5}, "country", id="a number for a name"),
+    pytest.param({**ORDER, "country": ""}, "country", id="an empty name"),
+    pytest.param({**ORDER, "country": "x" * 129}, "country", id="a long name"),
+    pytest.param({**ORDER, "currency": "gbp"}, "currency", id="a currency in small letters"),
+    pytest.param({**ORDER, "currency": "POUND"}, "currency", id="no currency"),
+    pytest.param({**ORDER, "payment_method": None}, "payment_method", id="null"),
+    pytest.param({**ORDER, "lines": {}}, "lines", id="an object for a list"),
+    pytest.param({**ORDER, "lines": []}, "lines", id="an order of nothing"),
+    pytest.param({**ORDER, "lines": ORDER["lines"] * 1_001}, "lines", id="too many lines"),
+    pytest.param({**ORDER, "card_number": "4242"}, "card_number", id="an unknown field"),
+    pytest.param({**ORDER, "ordered_at_ms": -1}, "ordered_at_ms", id="a moment before time"),
+    pytest.param({**ORDER, "customer_id": ["c"]}, "customer_id", id="a list for a customer"),
+    pytest.param(line(quantity=0), "lines[0].quantity", id="quantity zero"),
+    pytest.param(line(quantity=-1), "lines[0].quantity", id="a negative quantity"),
+    pytest.param(line(quantity=10**9), "lines[0].quantity", id="a billion"),
+    pytest.param(line(quantity=1.5), "lines[0].quantity", id="one and a half"),
+    pytest.param(line(sku=""), "lines[0].sku", id="no SKU"),
+    pytest.param(line(unit_price_minor=-1), "lines[0].unit_price_minor", id="a negative price"),
+    pytest.param(line(unit_price_minor=2**70), "lines[0].unit_price_minor", id="beyond 64 bit"),
+    pytest.param(line(unit_price_minor=0), "lines", id="a total of zero"),
+    pytest.param(line(amount_minor=5), "lines[0]", id="two prices"),
+    pytest.param(
+        {**ORDER, "charges": [{"code": "D", "amount_minor": -900}]}, "lines", id="below zero"
+    ),
+]
+
+
+@pytest.mark.parametrize(("body", "field"), HOSTILE)
+async def test_a_wrong_order_is_refused_by_field(
+    client: TestClient, house: FakeHouse, body: Any, field: str
+) -> None:
+    """400 with problem details that name the field; nothing is told."""
+    answer = await place(client, body)
+    problem = await answer.json()
+
+    assert (400, "application/problem+json") == (answer.status, answer.content_type)
+    assert field == problem["errors"][0]["field"]
+    assert [] == house.told
+
+
+@pytest.mark.parametrize(
+    ("data", "headers", "status"),
+    [
+        pytest.param(b"{", {}, 400, id="no JSON"),
+        pytest.param(b'{"country":NaN}', {}, 400, id="NaN"),
+        pytest.param(b"\xff", {}, 400, id="no UTF-8"),
+        pytest.param(b"[" * 100_000, {}, 400, id="nested deep"),
+        pytest.param(b" " * 1_000_001, {}, 413, id="more than a megabyte"),
+        pytest.param(b"{}", {"Content-Type": "text/plain"}, 415, id="another type"),
+        pytest.param(b"{}", {"Idempotency-Key": ""}, 400, id="no key"),
+        pytest.param(b"{}", {"Idempotency-Key": "k" * 201}, 400, id="a long key"),
+        pytest.param(b"{}", {"Host": "evil.example"}, 421, id="another host"),
+    ],
+)
+async def test_a_hostile_request_is_a_problem_of_its_own(
+    client: TestClient, data: bytes, headers: dict[str, str], status: int
+) -> None:
+    """Always 4xx, always problem details."""
+    given = {"Content-Type": "application/json", "Idempotency-Key": "k", **headers}
+
+    answer = await client.post("/orders", data=data, headers=given)
+
+    assert (status, "application/problem+json") == (answer.status, answer.content_type)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        pytest.param("GET", "/nothing", 404, id="an unknown route"),
+        pytest.param("DELETE", "/orders", 405, id="an unknown method"),
+        pytest.param("GET", "/orders/none", 404, id="an unknown order"),
+        pytest.param("GET", "/orders/none/events", 404, id="events of an unknown order"),
+        pytest.param("GET", "/orders?limit=many", 400, id="a limit in words"),
+        pytest.param("GET", "/orders?limit=0", 400, id="a limit of zero"),
+        pytest.param("GET", "/tables/none", 404, id="an unknown table"),
+        pytest.param("GET", "/tables/order/none", 404, id="an unknown row"),
+        pytest.param("GET", "/web/..%2fapp%2fmain.py", 404, id="a file elsewhere"),
+        pytest.param("POST", "/orders/none/cancel", 404, id="cancelling an unknown order"),
+    ],
+)
+async def test_what_is_not_there_is_a_problem(
+    client: TestClient, method: str, path: str, status: int
+) -> None:
+    """Never 500."""
+    answer = await client.request(method, path)
+
+    assert (status, "application/problem+json") == (answer.status, answer.content_type)
+
+
+async def test_cancelling_and_returning_are_told(client: TestClient, house: FakeHouse) -> None:
+    """Both are requests: judged elsewhere, repeated harmlessly."""
+    order_id = (await (await place(client)).json())["order_id"]
+    back = {
+        "return_id": "r1",
+        "lines": [{"sku": "tea", "quantity": 1, "amount_minor": 250}],
+    }
+
+    cancelled = await client.post(f"/orders/{order_id}/cancel", json={"reason": "no"})
+    returned = await client.post(f"/orders/{order_id}/returns", json=back)
+
+    assert (202, 202) == (cancelled.status, returned.status)
+    assert [OrderPlaced, OrderCancelRequested, ReturnRequested] == [
+        type(word) for word, _ in house.told
+    ]
+    assert 250 == house.told[2][0].amount_minor
+
+
+async def test_goods_are_received_item_by_item(client: TestClient, house: FakeHouse) -> None:
+    """One word a SKU, each with an id of its own."""
+    items = [{"sku": "tea", "quantity": 5}, {"sku": "cup", "quantity": 1}]
+
+    answer = await client.post("/stock/receipts", json={"receipt_id": "r", "items": items})
+
+    assert 202 == answer.status
+    assert [ReceiveStock, ReceiveStock] == [type(word) for word, _ in house.told]
+    assert 2 == len({head.id for _, head in house.told})
+
+
+def stripe_event(**changed: Any) -> dict[str, Any]:
+    """Return a webhook as the provider sends it."""
+    intent = {"id": "pi_1", "amount": 500, "metadata": {"order_id": "o1"}}
+    event = {"id": "evt_1", "type": "payment_intent.succeeded", "data": {"object": intent}}
+    return event | changed
+
+
+async def notify(client: TestClient, body: bytes, header: str) -> Any:
+    """Send a webhook."""
+    headers = {"Stripe-Signature": header, "Content-Type": "application/json"}
+    return await client.post("/webhooks/provider", data=body, headers=headers)
+
+
+async def test_a_signed_webhook_is_told_with_one_id(client: TestClient, house: FakeHouse) -> None:
+    """Doubled by the provider, it is the same event."""
+    body = msgspec.json.encode(stripe_event())
+    header = sign(body, CONFIG.provider_webhook_secret, int(time.time()))
+
+    answers = [await notify(client, body, header) for _ in range(2)]
+
+    assert [200, 200] == [answer.status for answer in answers]
+    assert [ProviderNotified] * 2 == [type(word) for word, _ in house.told]
+    assert 1 == len({head.id for _, head in house.told})
+
+
+@pytest.mark.parametrize(
+    ("event", "secret", "age_seconds"),
+    [
+        pytest.param(stripe_event(), "another", 0, id="forged"),
+        pytest.param(stripe_event(), CONFIG.provider_webhook_secret, 400, id="played back"),
+        pytest.param(stripe_event(data=5), CONFIG.provider_webhook_secret, 0, id="no intent"),
+        pytest.param(stripe_event(id=None), CONFIG.provider_webhook_secret, 0, id="no id"),
+    ],
+)
+async def test_a_bad_webhook_is_refused(
+    client: TestClient, house: FakeHouse, event: Any, secret: str, age_seconds: int
+) -> None:
+    """400, and nothing is told."""
+    body = msgspec.json.encode(event)
+
+    answer = await notify(client, body, sign(body, secret, int(time.time()) - age_seconds))
+
+    assert (400, []) == (answer.status, house.told)
+
+
+async def test_the_carriers_webhook_is_told(client: TestClient, house: FakeHouse) -> None:
+    """The same scheme under another header."""
+    event = {"order_id": "o1", "notice_id": "n1", "shipment_id": "s1", "status": "delivered"}
+    body = msgspec.json.encode(event)
+    signature = sign(body, CONFIG.carrier_webhook_secret, int(time.time()))
+
+    answer = await client.post(
+        "/webhooks/carrier", data=body, headers={"X-Carrier-Signature": signature}
+    )
+
+    assert (200, CarrierNotified) == (answer.status, type(house.told[0][0]))
+
+
+async def test_tables_are_read_from_who_holds_them(client: TestClient, house: FakeHouse) -> None:
+    """List, page, row: over HTTP, from the worker the directory names."""
+    for name in ("a", "b", "c"):
+        house.keep("stock", name, {"on_hand": 1})
+
+    tables = (await (await client.get("/tables")).json())["tables"]
+    page = await (await client.get("/tables/stock?limit=2")).json()
+    row = await (await client.get("/tables/stock/c")).json()
+
+    assert set(declared) == {table["name"] for table in tables}
+    assert (["a", "b"], "b", False) == (
+        [row["key"] for row in page["rows"]],
+        page["next"],
+        page["partial"],
+    )
+    assert {"on_hand": 1} == row["memory"]
+
+
+async def test_a_partition_that_nobody_holds_is_said(house: FakeHouse, aiohttp_client: Any) -> None:
+    """503 and when to ask again; a page says that it is partial."""
+    client = await aiohttp_client(make_api(house, Directory(), CONFIG))
+
+    row, page = await client.get("/tables/stock/a"), await client.get("/tables/stock")
+
+    assert (503, "1") == (row.status, row.headers["Retry-After"])
+    assert (await page.json())["partial"]
+
+
+async def test_events_come_in_causal_order_with_personal_fields_masked(
+    client: TestClient, house: FakeHouse
+) -> None:
+    """Causes before effects, whatever their clocks say."""
+    cause = {"id": "e1", "type": "placed", "time_ms": 9, "body": {"customer_id": "c1"}}
+    effect = {"id": "e2", "type": "paid", "time_ms": 5, "causation_id": "e1"}
+    for entry in (effect, cause):
+        house.keep("journal", f"o1|{entry['time_ms']:014d}|{entry['id']}", entry)
+
+    found = (await (await client.get("/orders/o1/events")).json())["events"]
+
+    assert ["e1", "e2"] == [event["id"] for event in found]
+    assert "***" == found[0]["body"]["customer_id"]
+
+
+async def test_the_stream_gives_a_snapshot_and_ends_with_the_server(
+    house: FakeHouse, aiohttp_client: Any
+) -> None:
+    """An open tab does not hold up a stop."""
+    client = await aiohttp_client(make_api(house, Directory(), CONFIG))
+    stream = await client.get("/live")
+    first = await stream.content.readuntil(b"\n\n")
+    began = time.monotonic()
+
+    await client.server.close()
+
+    assert first.startswith(b"event: figures")
+    assert time.monotonic() - began < 5
+
+
+def test_figures_are_summed_over_partitions_and_replaced_when_told_again() -> None:
+    """The latest word on a minute, a country and a partition counts."""
+    figures = Figures()
+    for partition, orders in ((0, 2), (1, 3), (0, 4)):
+        figures.hear(
+            FiguresUpdated(
+                minute_ms=60_000,
+                country="France",
+                partition=partition,
+                counts={"orders": orders, "completed": 1, "shipped_le_500": 1},
+                sums={"revenue_minor": orders * 100},
+            )
+        )
+
+    shown = figures.shown()
+    assert (7, 700, 5) == (
+        shown["totals"]["orders"],
+        shown["totals"]["revenue_minor"],
+        shown["totals"]["open"],
+    )
+    assert 500 == shown["to_shipped_ms"]["p95"]
+    assert 1 == len(shown["minutes"]) == len(shown["countries"])
+
+
+def test_the_api_describes_itself() -> None:
+    """A valid OpenAPI 3.1 document that covers every route."""
+    document = describe(ROUTES)
+
+    validate(document)
+    assert {(route.path, route.method.lower()) for route in ROUTES} == {
+        (path, method) for path, methods in document["paths"].items() for method in methods
+    }
+
+
+async def test_the_page_asks_nobody_else(client: TestClient) -> None:
+    """Everything it loads comes from here, and the policy says so."""
+    page = await client.get("/")
+    text = await page.text()
+
+    assert "default-src 'self'" in page.headers["Content-Security-Policy"]
+    assert "http://" not in text
+    assert "https://" not in text
+    for asset in ("live.js", "style.css"):
+        assert 200 == (await client.get(f"/web/{asset}")).status
+
+
+async def test_a_worker_shows_its_health_metrics_and_rows(
+    house: FakeHouse, aiohttp_client: Any
+) -> None:
+    """What an operator and the console ask of every process."""
+    house.keep("stock", "a", {"on_hand": 1})
+    client = await aiohttp_client(make_site(house))
+    statuses = {
+        path: (await client.get(path)).status
+        for path in ("/livez", "/readyz", "/metrics", "/tables", "/tables/stock/a", "/tables/x/y")
+    }
+
+    assert {200, 404} == set(statuses.values())
+    assert 404 == statuses["/tables/x/y"]
+    assert "payflow_events_total" in await (await client.get("/metrics")).text()
+
+
+def test_a_worker_that_is_silent_is_taken_for_gone() -> None:
+    """Ten seconds without a word."""
+    directory = Directory()
+    now_ms = time.time_ns() // 1_000_000
+    for url, age_ms in (("new", 0), ("old", 60_000)):
+        worker = Worker(
+            service="s", url=url, pid=1, at_ms=now_ms - age_ms, partitions={"stock": [0]}
+        )
+        directory.hear(msgspec.json.encode(worker))
+    directory.hear(b"noise")
+
+    assert ["new"] == [worker.url for worker in directory.workers()]
+    assert ("new", None) == (directory.owner("stock", 0).url, directory.owner("stock", 1))

@@ -1,0 +1,74 @@
+"""The command line: errors are one line that says what to do, never a traceback."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from app import cli_find
+from app.cli import app
+from app.config import current
+
+COMMANDS = (
+    ["order", "show", "o1"],
+    ["trace", "o1"],
+    ["tables", "ls"],
+    ["tables", "show", "order"],
+    ["topics", "ls"],
+    ["topics", "tail", "orders"],
+    ["dead", "ls"],
+    ["dead", "show", "orders.payment.dead", "0"],
+    ["verify"],
+    ["faults", "show"],
+    ["faults", "set", "provider", "decline=0.2"],
+    ["orders", "load", "data/online_retail_2010-12.csv"],
+    ["worker", "fraud"],
+)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty data folder: nothing runs there."""
+    monkeypatch.setenv("PAYFLOW_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr(cli_find.err, "width", 300)
+    current.cache_clear()
+    yield tmp_path
+    current.cache_clear()
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_a_command_without_a_house_says_how_to_start_one(command: list[str]) -> None:
+    """Exit code 1 and the command that helps."""
+    result = CliRunner().invoke(app, command)
+
+    assert 1 == result.exit_code
+    assert "payflow up" in result.output
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        pytest.param(["worker", "frod"], "no such service: frod; there are", id="a service"),
+        pytest.param(["faults", "set", "bank", "a=1"], "no such party: bank", id="a party"),
+        pytest.param(["demo", "--rate", "-1"], "greater than or equal", id="a rate"),
+        pytest.param(["up", "--services", "frod"], "no such service: frod", id="a choice"),
+    ],
+)
+def test_a_wrong_name_is_named(command: list[str], said: str) -> None:
+    """The message says what there is instead."""
+    result = CliRunner().invoke(app, command)
+
+    assert result.exit_code in {1, 2}
+    assert said in " ".join(result.output.split())
+
+
+def test_a_setting_of_no_use_is_a_usage_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variable is named."""
+    monkeypatch.setenv("PAYFLOW_PARTITONS", "4")
+    current.cache_clear()
+
+    result = CliRunner().invoke(app, ["tables", "ls"])
+
+    assert 2 == result.exit_code
+    assert "PAYFLOW_PARTITONS" in result.output

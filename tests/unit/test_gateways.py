@@ -1,0 +1,545 @@
+"""The gateways against the real simulators: every outcome is a word, no trouble is an exception."""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import stripe
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from msgspec.structs import replace
+
+from app.config import Config
+from app.gateways.carrier import CarrierGateway, open_carrier
+from app.gateways.provider import ProviderGateway, open_provider
+from app.gateways.signature import BadSignature, sign, verify
+from app.simulators import carrier, provider
+from tests.unit.parties import Party, listening, running, until
+from workflows.words import carrier as c
+from workflows.words import provider as p
+
+BILL = {
+    "order_id": "o1",
+    "amount_minor": 1_000,
+    "currency": "GBP",
+    "payment_method": "pm_card_visa",
+}
+CHARGE = p.ChargeCard(**BILL)
+INQUIRE = p.InquireCharge(**BILL, attempt=3)
+VOID = p.VoidCharge(**BILL, attempt=4)
+BOOK = c.BookShipment(order_id="o1", country="France", units=2, attempt=1)
+WITHDRAW = c.WithdrawShipment(order_id="o1", attempt=2)
+ASK_WHERE = c.InquireShipment(order_id="o1", attempt=3)
+VOIDED = p.ChargeVoided(order_id="o1")
+
+
+class Till:
+    """A provider and the gateway to it."""
+
+    def __init__(self, party: Party, ask: ProviderGateway) -> None:
+        self.party = party
+        self.ask = ask
+
+    async def heard(self, command: Any) -> Any:
+        """Return the one answer."""
+        (answer,) = await self.ask(command)
+        return answer
+
+    async def charges(self) -> int:
+        """Return how often the provider took money."""
+        return (await self.party.state())["charges"]
+
+
+@pytest.fixture
+async def till(tmp_path: Path) -> AsyncIterator[Till]:
+    """Run a provider and open the gateway to it."""
+    async with (
+        listening() as console,
+        running(provider.make_app, tmp_path, console.url) as party,
+    ):
+        ask = open_provider(party.config)
+        yield Till(party, ask)
+        await ask.close()
+
+
+@pytest.fixture
+async def depot(tmp_path: Path) -> AsyncIterator[tuple[Party, CarrierGateway]]:
+    """Run a carrier whose parcels travel for long, and open the gateway to it."""
+    async with listening() as console, running(carrier.make_app, tmp_path, console.url) as party:
+        await party.set(deliver_seconds=60)
+        ask = open_carrier(party.config)
+        yield party, ask
+        await ask.close()
+
+
+def refund(
+    payment_id: str, refund_key: str = "compensation", amount: int = 1_000
+) -> p.RefundCharge:
+    """Return the command that gives `amount` back."""
+    return p.RefundCharge(
+        order_id="o1",
+        payment_id=payment_id,
+        refund_key=refund_key,
+        amount_minor=amount,
+        currency="GBP",
+        attempt=5,
+    )
+
+
+# --- charging ------------------------------------------------------------------
+
+
+async def test_a_charge_succeeds_once_however_often_it_is_asked(till: Till) -> None:
+    """Charge, charge again, inquire, void: the same success, one charge."""
+    answers = [await till.heard(each) for each in (CHARGE, CHARGE, INQUIRE, VOID, CHARGE)]
+
+    assert [p.ChargeSucceeded] * 5 == [type(each) for each in answers]
+    assert 1 == len(set(answers))
+    assert (1_000, 1) == (answers[0].amount_minor, await till.charges())
+
+
+async def test_a_charge_asked_side_by_side_charges_once(till: Till) -> None:
+    """Five at once: whoever meets the key in use does not know, nobody charges twice."""
+    answers = await asyncio.gather(*(till.heard(CHARGE) for _ in range(5)))
+
+    assert {p.ChargeSucceeded} >= {type(each) for each in answers} - {p.ChargeUnknown}
+    assert 1 == await till.charges()
+
+
+async def test_a_decline_is_the_same_answer_always(till: Till) -> None:
+    """Declined stays declined, for whatever is asked."""
+    bill = {**BILL, "payment_method": "pm_card_chargeDeclinedInsufficientFunds"}
+    commands = (
+        p.ChargeCard(**bill),
+        p.ChargeCard(**bill),
+        p.InquireCharge(**bill, attempt=1),
+        p.VoidCharge(**bill, attempt=1),
+    )
+
+    answers = [await till.heard(each) for each in commands]
+
+    assert [p.ChargeDeclined(order_id="o1", reason="insufficient_funds")] * 4 == answers
+    assert 0 == await till.charges()
+
+
+async def test_a_card_the_provider_does_not_know_is_declined(till: Till) -> None:
+    """Refused before an intent exists: a no, not a failure."""
+    bill = {**BILL, "payment_method": "tok_unheard_of"}
+
+    answer = await till.heard(p.ChargeCard(**bill))
+
+    assert p.ChargeDeclined(order_id="o1", reason="resource_missing") == answer
+
+
+async def test_a_voided_charge_can_never_happen(till: Till) -> None:
+    """Void first, charge later: the intent is cancelled, also for the charge that comes late."""
+    answers = [await till.heard(each) for each in (VOID, CHARGE, INQUIRE, VOID)]
+
+    assert [VOIDED] * 4 == answers
+    assert 0 == await till.charges()
+
+
+async def test_an_error_before_the_charge_is_unknown_then_charged(till: Till) -> None:
+    """500 without effect: unknown; the inquiry confirms with the same key."""
+    await till.party.set(error_before=1.0)
+    unknown = await till.heard(CHARGE)
+    asked_again = await till.heard(INQUIRE)
+    await till.party.set(error_before=0.0)
+
+    answer = await till.heard(INQUIRE)
+
+    assert p.ChargeUnknown(order_id="o1", attempt=0, reason="500 APIError") == unknown
+    assert (p.ChargeUnknown, 3) == (type(asked_again), asked_again.attempt)
+    assert (p.ChargeSucceeded, 1) == (type(answer), await till.charges())
+
+
+@pytest.mark.parametrize(
+    "later", [pytest.param(INQUIRE, id="inquiry"), pytest.param(VOID, id="void")]
+)
+async def test_an_error_after_the_charge_is_unknown_then_found(till: Till, later: Any) -> None:
+    """500 though it was charged: whoever asks later hears that it succeeded."""
+    await till.party.set(error_after=1.0)
+
+    unknown = await till.heard(CHARGE)
+    answer = await till.heard(later)
+
+    assert (p.ChargeUnknown, p.ChargeSucceeded) == (type(unknown), type(answer))
+    assert 1 == await till.charges()
+
+
+async def test_a_decline_behind_an_error_is_found(till: Till) -> None:
+    """500 though the card was declined: the inquiry hears of the decline."""
+    await till.party.set(error_after=1.0, decline=1.0)
+
+    unknown = await till.heard(CHARGE)
+    answer = await till.heard(INQUIRE)
+
+    assert p.ChargeUnknown is type(unknown)
+    assert p.ChargeDeclined(order_id="o1", reason="generic_decline") == answer
+
+
+async def test_time_outs_end_in_exactly_one_charge(till: Till) -> None:
+    """Before or after the effect: unknown; once the fault is over, each order has one charge."""
+    await till.party.set(timeout=1.0)
+    orders = [{**BILL, "order_id": f"o{n}"} for n in range(8)]
+    unknown = await asyncio.gather(*(till.heard(p.ChargeCard(**each)) for each in orders))
+    charged_early = await till.charges()
+    await till.party.set(timeout=0.0)
+
+    answers = [await till.heard(p.InquireCharge(**each, attempt=1)) for each in orders]
+
+    assert {(p.ChargeUnknown, "no answer in time")} == {(type(u), u.reason) for u in unknown}
+    assert {p.ChargeSucceeded} == {type(each) for each in answers}
+    assert 0 < charged_early < 8
+    assert 8 == await till.charges()
+
+
+async def test_an_unknown_charge_that_never_happened_can_be_voided(till: Till) -> None:
+    """500 before the effect, then void: cancelled, and a late confirmation finds it so."""
+    await till.party.set(error_before=1.0)
+    await till.heard(CHARGE)
+    await till.party.set(error_before=0.0)
+
+    answers = [await till.heard(VOID), await till.heard(CHARGE)]
+
+    assert [VOIDED, VOIDED] == answers
+    assert 0 == await till.charges()
+
+
+async def test_a_failed_creation_finds_the_intent_by_its_order(till: Till, tmp_path: Path) -> None:
+    """The key's stored answer is a 500 for ever: the intent is searched for, and charged once."""
+    (await till.heard(VOID), await till.heard(CHARGE))
+    other = p.ChargeCard(**{**BILL, "order_id": "o2"})
+    with closing(sqlite3.connect(tmp_path / "provider.sqlite", isolation_level=None)) as books:
+        await till.party.set(error_before=1.0)
+        await till.heard(other)
+        await till.party.set(error_before=0.0)
+        books.execute(
+            "UPDATE idempotency SET status = 500, body = ? WHERE key = 'o2:create'",
+            (b'{"error": {"type": "api_error", "message": "An unknown error occurred."}}',),
+        )
+
+    answers = [await till.heard(other), await till.heard(other)]
+
+    assert [p.ChargeSucceeded] * 2 == [type(each) for each in answers]
+    assert 1 == await till.charges()
+
+
+async def test_a_failed_creation_without_an_intent_can_be_voided(
+    till: Till, tmp_path: Path
+) -> None:
+    """A stored 500 and no intent: unknown while it is wanted, voided when it is not."""
+    await till.heard(p.VoidCharge(**{**BILL, "order_id": "o2"}, attempt=1))
+    with closing(sqlite3.connect(tmp_path / "provider.sqlite", isolation_level=None)) as books:
+        books.execute("UPDATE idempotency SET status = 500, body = '{\"error\": {}}'")
+        books.execute("DELETE FROM intents")
+
+    inquiry = await till.heard(p.InquireCharge(**{**BILL, "order_id": "o2"}, attempt=1))
+    void = await till.heard(p.VoidCharge(**{**BILL, "order_id": "o2"}, attempt=2))
+
+    assert (p.ChargeUnknown, p.ChargeVoided(order_id="o2")) == (type(inquiry), void)
+
+
+async def test_a_misused_key_is_an_error_of_ours(till: Till) -> None:
+    """The same order with another amount is a mistake in the program: it is raised."""
+    await till.heard(CHARGE)
+
+    with pytest.raises(stripe.IdempotencyError):
+        await till.ask(replace(CHARGE, amount_minor=2_000))
+
+    assert 1 == await till.charges()
+
+
+async def test_keys_come_from_the_order_and_never_change(till: Till, tmp_path: Path) -> None:
+    """However often and after whatever trouble: one key for each thing that is asked."""
+    await till.party.set(error_after=1.0)
+    paid = [await till.heard(each) for each in (CHARGE, INQUIRE, CHARGE, INQUIRE)][1]
+    for _ in range(2):
+        await till.heard(refund(paid.payment_id, "return-1"))
+    await till.heard(replace(VOID, order_id="o2"))
+
+    with closing(sqlite3.connect(tmp_path / "provider.sqlite")) as books:
+        keys = {row[0] for row in books.execute("SELECT key FROM idempotency")}
+    assert {"o1:create", "o1:confirm", "o1:refund:return-1", "o2:create", "o2:cancel"} == keys
+
+
+async def test_a_wrong_key_leaves_the_outcome_unknown(till: Till) -> None:
+    """An order waits until the operator has set the right key."""
+    ask = open_provider(replace(till.party.config, provider_key="sk_test_wrong"))
+
+    (answer,) = await ask(CHARGE)
+
+    await ask.close()
+    assert p.ChargeUnknown(order_id="o1", attempt=0, reason="AuthenticationError") == answer
+
+
+# --- refunds -------------------------------------------------------------------
+
+
+async def test_a_refund_happens_once_for_each_key(till: Till) -> None:
+    """Asked twice: the same refund. Another key: another refund."""
+    paid = await till.heard(CHARGE)
+    commands = [
+        refund(paid.payment_id, "return-1", 300),
+        refund(paid.payment_id, "return-1", 300),
+        refund(paid.payment_id, "return-2", 200),
+    ]
+
+    first, again, other = [await till.heard(each) for each in commands]
+
+    assert first == again
+    assert (300, 200) == (first.amount_minor, other.amount_minor)
+    assert 500 == (await till.party.state())["refunded_minor"]
+
+
+async def test_a_refund_behind_an_error_is_found_in_the_list(till: Till) -> None:
+    """500 after refunding: the list knows, so the answer is success; asked again the same."""
+    paid = await till.heard(CHARGE)
+    await till.party.set(error_after=1.0)
+
+    answers = [await till.heard(refund(paid.payment_id)) for _ in range(2)]
+
+    assert [p.RefundSucceeded] * 2 == [type(each) for each in answers]
+    assert 1 == len(set(answers))
+    assert 1_000 == (await till.party.state())["refunded_minor"]
+
+
+async def test_a_refund_that_did_not_happen_is_unknown_then_happens(till: Till) -> None:
+    """500 before refunding: unknown; the same key then refunds."""
+    paid = await till.heard(CHARGE)
+    await till.party.set(error_before=1.0)
+    unknown = await till.heard(refund(paid.payment_id))
+    await till.party.set(error_before=0.0)
+
+    answer = await till.heard(refund(paid.payment_id))
+
+    assert (p.RefundUnknown, 5, "compensation") == (
+        type(unknown),
+        unknown.attempt,
+        unknown.refund_key,
+    )
+    assert p.RefundSucceeded is type(answer)
+    assert 1_000 == (await till.party.state())["refunded_minor"]
+
+
+async def test_a_refund_beyond_the_charge_is_never_a_success(till: Till) -> None:
+    """Another refund of the same amount is not taken for this one."""
+    paid = await till.heard(CHARGE)
+    await till.heard(refund(paid.payment_id, "compensation"))
+
+    answer = await till.heard(refund(paid.payment_id, "return-1"))
+
+    assert (p.RefundUnknown, "charge_already_refunded") == (type(answer), answer.reason)
+
+
+# --- trouble of the network ----------------------------------------------------
+
+
+async def _garbage(_request: web.Request) -> web.Response:
+    return web.Response(body=b"<html>", content_type="text/html")
+
+
+async def _busy(_request: web.Request) -> web.Response:
+    return web.json_response({"error": {"type": "rate_limit", "message": "slow down"}}, status=429)
+
+
+async def _teapot(_request: web.Request) -> web.Response:
+    return web.json_response({"error": {"type": "api_error"}}, status=503)
+
+
+async def _cut(request: web.Request) -> web.StreamResponse:
+    answer = web.StreamResponse(headers={"Content-Length": "1000"})
+    await answer.prepare(request)
+    await answer.write(b"{")
+    assert request.transport is not None
+    request.transport.abort()
+    return answer
+
+
+@pytest.mark.parametrize(
+    "behave",
+    [
+        pytest.param(_garbage, id="no JSON"),
+        pytest.param(_busy, id="429"),
+        pytest.param(_teapot, id="503"),
+        pytest.param(_cut, id="the connection breaks amidst the answer"),
+    ],
+)
+async def test_any_trouble_outside_is_an_unknown_outcome(
+    behave: Callable[[web.Request], Awaitable[web.StreamResponse]],
+) -> None:
+    """Whatever a broken server says, the answer is a word that says: not known."""
+    app = web.Application()
+    app.router.add_route("*", "/{rest:.*}", behave)
+    async with TestServer(app) as server:
+        url = str(server.make_url("")).rstrip("/")
+        answers = await _ask_everything(Config(provider_url=url, carrier_url=url))
+
+    assert [p.ChargeUnknown] * 3 + [p.RefundUnknown] + [c.ShipmentUnknown] * 3 == answers
+
+
+async def test_nobody_listening_is_an_unknown_outcome() -> None:
+    """A refused connection is no exception either."""
+    url = "http://127.0.0.1:9"
+
+    answers = await _ask_everything(Config(provider_url=url, carrier_url=url))
+
+    assert [p.ChargeUnknown] * 3 + [p.RefundUnknown] + [c.ShipmentUnknown] * 3 == answers
+
+
+async def _ask_everything(config: Config) -> list[type]:
+    ask_provider, ask_carrier = open_provider(config), open_carrier(config)
+    answers: list[Any] = [
+        *[await ask_provider(each) for each in (CHARGE, INQUIRE, VOID, refund("pi_1"))],
+        *[await ask_carrier(each) for each in (BOOK, WITHDRAW, ASK_WHERE)],
+    ]
+    await ask_provider.close()
+    await ask_carrier.close()
+    return [type(answer) for (answer,) in answers]
+
+
+# --- the carrier ---------------------------------------------------------------
+
+
+async def test_a_parcel_is_booked_once(depot: tuple[Party, CarrierGateway]) -> None:
+    """Booking again finds the same shipment; inquiring says where it is."""
+    party, ask = depot
+
+    (first,), (again,), (where,) = [await ask(each) for each in (BOOK, BOOK, ASK_WHERE)]
+
+    assert first == again
+    assert (
+        c.ShipmentTracked(order_id="o1", shipment_id=first.shipment_id, status="in_transit")
+        == where
+    )
+    assert first.tracking
+    assert 1 == (await party.state())["in_transit"]
+
+
+async def test_a_withdrawn_parcel_stays_withdrawn(depot: tuple[Party, CarrierGateway]) -> None:
+    """Withdrawn before it was booked: booking and inquiring hear the same."""
+    _, ask = depot
+
+    answers = [await ask(each) for each in (WITHDRAW, BOOK, ASK_WHERE, WITHDRAW)]
+
+    assert [(c.ShipmentWithdrawn(order_id="o1"),)] * 4 == answers
+
+
+async def test_a_refused_parcel_says_why(depot: tuple[Party, CarrierGateway]) -> None:
+    """Refused when booking, and when inquiring."""
+    party, ask = depot
+    await party.set(refuse=1.0)
+
+    (booked,), (where,) = [await ask(each) for each in (BOOK, ASK_WHERE)]
+
+    assert c.ShipmentRefused(order_id="o1", reason="no service to this address") == booked
+    assert c.ShipmentRefused is type(where)
+
+
+async def test_a_delivered_parcel_is_told_to_who_withdraws(
+    depot: tuple[Party, CarrierGateway],
+) -> None:
+    """Too late to withdraw: delivered. Inquiring says the same."""
+    party, ask = depot
+    await party.set(deliver_seconds=0)
+    (booked,) = await ask(BOOK)
+
+    async def delivered() -> bool:
+        return (await party.state())["delivered"] == 1
+
+    await until(delivered)
+    due = c.ShipmentTracked(order_id="o1", shipment_id=booked.shipment_id, status="delivered")
+    assert [(due,), (due,)] == [await ask(each) for each in (WITHDRAW, ASK_WHERE)]
+
+
+async def test_what_was_never_booked_is_unknown(depot: tuple[Party, CarrierGateway]) -> None:
+    """Inquiring before booking: not booked; shipping decides what to do."""
+    _, ask = depot
+
+    assert (c.ShipmentUnknown(order_id="o1", attempt=3, reason="not booked"),) == await ask(
+        ASK_WHERE
+    )
+
+
+async def test_a_slow_carrier_is_unknown_then_found(depot: tuple[Party, CarrierGateway]) -> None:
+    """Time-outs and 500s, before or after booking, end in one parcel."""
+    party, ask = depot
+    await party.set(timeout=0.5, error_after=0.5)
+    orders = [replace(BOOK, order_id=f"o{n}") for n in range(6)]
+    first = await asyncio.gather(*(ask(each) for each in orders))
+    await party.set(timeout=0, error_after=0)
+
+    again = [await ask(each) for each in orders]
+
+    assert c.ShipmentUnknown in {type(answer) for (answer,) in first}
+    assert {c.ShipmentBooked} == {type(answer) for (answer,) in again}
+    assert 6 == (await party.state())["in_transit"]
+
+
+async def test_an_odd_order_id_reaches_the_carrier_whole(
+    depot: tuple[Party, CarrierGateway],
+) -> None:
+    """Slashes, blanks and dots are no paths."""
+    _, ask = depot
+
+    (booked,) = await ask(replace(BOOK, order_id="../a b/ü?x=1#%2F"))
+    (where,) = await ask(replace(ASK_WHERE, order_id="../a b/ü?x=1#%2F"))
+
+    assert booked.shipment_id == where.shipment_id
+
+
+# --- signatures ----------------------------------------------------------------
+
+BODY = b'{"id": "evt_1"}'
+NOW_SECONDS = 1_700_000_000
+
+
+def test_a_signature_verifies_and_is_stripes() -> None:
+    """What we sign, the SDK accepts; what the SDK signs, we accept."""
+    now = int(time.time())
+
+    stripe.WebhookSignature.verify_header(BODY.decode(), sign(BODY, "s", now), "s", 300)
+    verify(sign(BODY, "s", now), BODY, "s", now)
+
+
+def test_one_of_several_signatures_is_enough() -> None:
+    """While a secret is changed both are sent."""
+    header = f"{sign(BODY, 'new', NOW_SECONDS)},{sign(BODY, 'old', NOW_SECONDS).split(',')[1]}"
+
+    verify(header, BODY, "old", NOW_SECONDS)
+    verify(header, BODY, "new", NOW_SECONDS)
+
+
+@pytest.mark.parametrize(
+    ("header", "body", "secret", "now_seconds"),
+    [
+        pytest.param(sign(BODY, "s", NOW_SECONDS), BODY + b" ", "s", NOW_SECONDS, id="other body"),
+        pytest.param(sign(BODY, "s", NOW_SECONDS), BODY, "t", NOW_SECONDS, id="other secret"),
+        pytest.param(sign(BODY, "s", NOW_SECONDS), BODY, "s", NOW_SECONDS + 301, id="too old"),
+        pytest.param(sign(BODY, "s", NOW_SECONDS), BODY, "s", NOW_SECONDS - 301, id="from ahead"),
+        pytest.param("", BODY, "s", NOW_SECONDS, id="no header"),
+        pytest.param("t=1,v1=" + "a" * 2_000, BODY, "s", 1, id="long header"),
+        pytest.param(f"t={NOW_SECONDS}", BODY, "s", NOW_SECONDS, id="no signature"),
+        pytest.param("v1=abc", BODY, "s", NOW_SECONDS, id="no time"),
+        pytest.param("t=now,v1=abc", BODY, "s", NOW_SECONDS, id="time is no number"),
+        pytest.param("t=1,t=2,v1=abc", BODY, "s", NOW_SECONDS, id="two times"),
+        pytest.param(f"t={NOW_SECONDS},v1=ü", BODY, "s", NOW_SECONDS, id="not ASCII"),
+        pytest.param(f"t={NOW_SECONDS},v0=abc", BODY, "s", NOW_SECONDS, id="another scheme"),
+    ],
+)
+def test_a_bad_signature_is_refused(
+    header: str, body: bytes, secret: str, now_seconds: float
+) -> None:
+    """Anything but this body, this secret, lately, raises BadSignature and nothing else."""
+    with pytest.raises(BadSignature):
+        verify(header, body, secret, now_seconds)
+
+
+def test_a_signature_holds_for_five_minutes() -> None:
+    """The tolerance is Stripe's."""
+    verify(sign(BODY, "s", NOW_SECONDS), BODY, "s", NOW_SECONDS + 300)

@@ -1,0 +1,227 @@
+"""Inventory, by example."""
+
+from typing import Any
+
+import pytest
+
+from tests.telling import Heard, after
+from workflows import inventory
+from workflows.message import Message
+from workflows.words.fraud import FraudDetected
+from workflows.words.inventory import (
+    InventoryRejected,
+    InventoryReleased,
+    InventoryReserved,
+    InventoryReturned,
+)
+from workflows.words.order import Line, OrderPlaced, ReturnLine
+from workflows.words.payment import PaymentFailed
+from workflows.words.saga import ReturnAccepted
+from workflows.words.shipping import ShipmentCancelled, ShipmentCreated, ShipmentFailed
+from workflows.words.stock import (
+    ReleaseStock,
+    ReserveStock,
+    RestockStock,
+    ShipStock,
+    StockRefused,
+    StockReleased,
+    StockReserved,
+    StockRestocked,
+    UnshipStock,
+)
+
+
+def placed(*lines: tuple[str, int]) -> OrderPlaced:
+    """Return an order of `lines`: (sku, quantity)."""
+    return OrderPlaced(
+        order_id="o1",
+        country="France",
+        currency="GBP",
+        lines=tuple(Line(sku=sku, quantity=units, amount_minor=1) for sku, units in lines),
+        total_minor=100,
+        payment_method="pm_card_visa",
+        ordered_at_ms=5,
+    )
+
+
+def back(return_id: str, *lines: ReturnLine) -> ReturnAccepted:
+    """Return an accepted return of `lines`."""
+    return ReturnAccepted(
+        order_id="o1", return_id=return_id, lines=lines, amount_minor=1, currency="GBP"
+    )
+
+
+def line(sku: str, quantity: int, *, goods: bool = True) -> ReturnLine:
+    """Return one line of a return."""
+    return ReturnLine(sku=sku, quantity=quantity, amount_minor=1, goods=goods)
+
+
+def reserve(sku: str, quantity: int) -> ReserveStock:
+    """Return the request for `quantity` units."""
+    return ReserveStock(order_id="o1", sku=sku, quantity=quantity)
+
+
+def reserved(sku: str, quantity: int) -> StockReserved:
+    """Return the shelf's yes."""
+    return StockReserved(order_id="o1", sku=sku, quantity=quantity)
+
+
+def refused(sku: str) -> StockRefused:
+    """Return the shelf's no."""
+    return StockRefused(order_id="o1", sku=sku, quantity=1, on_hand=0)
+
+
+def at(word: Any, sku: str) -> Message:
+    """Return `word` about `sku`."""
+    return word(order_id="o1", sku=sku)
+
+
+PLACED = placed(("mug", 2), ("tin", 1))
+MUG, TIN = reserved("mug", 2), reserved("tin", 1)
+RESERVED = InventoryReserved(order_id="o1", units=3)
+REJECTED = InventoryRejected(order_id="o1", reason="out_of_stock", skus=("tin",))
+REJECTED_CANCELLED = InventoryRejected(order_id="o1", reason="cancelled")
+RELEASED = InventoryReleased(order_id="o1")
+CANCELLED = ShipmentCancelled(order_id="o1", cause="overdue")
+CREATED = ShipmentCreated(order_id="o1", shipment_id="s1")
+STOPPED = ShipmentCancelled(order_id="o1", cause="cancelled_by_customer", shipment_id="s1")
+HELD = [PLACED, MUG, TIN]
+SHIPPED = [*HELD, CREATED]
+
+
+@pytest.mark.parametrize(
+    ("given", "when", "then"),
+    [
+        pytest.param([], PLACED, (reserve("mug", 2), reserve("tin", 1)), id="each shelf is asked"),
+        pytest.param(
+            [], placed(("mug", 2), ("mug", 3)), (reserve("mug", 5),), id="equal SKUs are summed"
+        ),
+        pytest.param(
+            [], placed(), (InventoryReserved(order_id="o1", units=0),), id="no goods: reserved"
+        ),
+        pytest.param([PLACED], PLACED, (), id="the same order again asks nobody"),
+        pytest.param([PLACED], MUG, (), id="some lines are not all"),
+        pytest.param([PLACED, MUG], MUG, (), id="a line counts once"),
+        pytest.param([PLACED, MUG], TIN, (RESERVED,), id="all lines are held"),
+        pytest.param(HELD, TIN, (), id="it is reserved once"),
+        pytest.param(
+            [PLACED, MUG],
+            refused("tin"),
+            (REJECTED, at(ReleaseStock, "mug")),
+            id="one refusal rejects and lets go",
+        ),
+        pytest.param(
+            [PLACED, refused("tin")], MUG, (at(ReleaseStock, "mug"),), id="late lines are let go"
+        ),
+        pytest.param([PLACED, refused("tin")], refused("mug"), (), id="it is rejected once"),
+        pytest.param(
+            [],
+            placed(("mug", 1_000_000), ("mug", 1)),
+            (InventoryRejected(order_id="o1", reason="out_of_stock", skus=("mug",)),),
+            id="more than a shelf can be asked for is not to be had",
+        ),
+    ],
+)
+def test_gathering(given: list[Heard], when: Heard, then: tuple[Message, ...]) -> None:
+    """Given what was heard, when this is heard, then this is told."""
+    assert then == after(inventory, *given, when)[1]
+
+
+@pytest.mark.parametrize(
+    "closed",
+    [
+        pytest.param(CANCELLED, id="cancelled"),
+        pytest.param(ShipmentFailed(order_id="o1", reason="x"), id="carrier"),
+        pytest.param(PaymentFailed(order_id="o1", reason="x"), id="payment"),
+        pytest.param(
+            FraudDetected(order_id="o1", score=1, reasons=(), rules_version="1"), id="fraud"
+        ),
+    ],
+)
+@pytest.mark.parametrize(
+    ("given", "then"),
+    [
+        pytest.param([], (), id="before the order: remembered"),
+        pytest.param([PLACED], (REJECTED_CANCELLED,), id="nothing held yet"),
+        pytest.param(
+            [PLACED, MUG], (REJECTED_CANCELLED, at(ReleaseStock, "mug")), id="some lines held"
+        ),
+        pytest.param(HELD, (at(ReleaseStock, "mug"), at(ReleaseStock, "tin")), id="all lines held"),
+        pytest.param([PLACED, refused("tin")], (), id="already rejected"),
+    ],
+)
+def test_undoing(given: list[Heard], then: tuple[Message, ...], closed: Message) -> None:
+    """Given what was heard, when nothing will be shipped, then all that is held is let go."""
+    assert then == after(inventory, *given, closed)[1]
+
+
+@pytest.mark.parametrize(
+    ("given", "when", "then"),
+    [
+        pytest.param([CANCELLED], PLACED, (REJECTED_CANCELLED,), id="closed first, nobody asked"),
+        pytest.param(
+            [PLACED, CANCELLED], MUG, (at(ReleaseStock, "mug"),), id="late lines are let go"
+        ),
+        pytest.param([PLACED, CANCELLED], refused("mug"), (), id="a late refusal needs nothing"),
+        pytest.param([*HELD, CANCELLED], at(StockReleased, "mug"), (), id="not all are free"),
+        pytest.param(
+            [*HELD, CANCELLED, at(StockReleased, "mug")],
+            at(StockReleased, "tin"),
+            (RELEASED,),
+            id="all are free",
+        ),
+        pytest.param(
+            [placed()], CANCELLED, (RELEASED,), id="an order without goods is free at once"
+        ),
+        pytest.param([*HELD, CANCELLED], CANCELLED, (), id="it is undone once"),
+        pytest.param([*HELD, CANCELLED], MUG, (), id="an old answer holds nothing again"),
+        pytest.param(
+            HELD, CREATED, (at(ShipStock, "mug"), at(ShipStock, "tin")), id="it leaves the house"
+        ),
+        pytest.param(SHIPPED, CREATED, (), id="it leaves once"),
+        pytest.param(
+            SHIPPED,
+            STOPPED,
+            (
+                UnshipStock(order_id="o1", sku="mug", quantity=2),
+                UnshipStock(order_id="o1", sku="tin", quantity=1),
+            ),
+            id="a stopped parcel comes back",
+        ),
+        pytest.param(
+            [*SHIPPED, STOPPED, at(StockReleased, "mug")],
+            at(StockReleased, "tin"),
+            (RELEASED,),
+            id="and is free again",
+        ),
+    ],
+)
+def test_letting_go(given: list[Heard], when: Heard, then: tuple[Message, ...]) -> None:
+    """Given what was heard, when this is heard, then this is told."""
+    assert then == after(inventory, *given, when)[1]
+
+
+RESTOCK_MUG = RestockStock(order_id="o1", return_id="r1", sku="mug", quantity=2)
+RESTOCKED_MUG = StockRestocked(order_id="o1", return_id="r1", sku="mug")
+RETURN = back("r1", line("mug", 1), line("POST", 1, goods=False), line("mug", 1))
+RETURNED = InventoryReturned(order_id="o1", return_id="r1")
+
+
+@pytest.mark.parametrize(
+    ("given", "when", "then"),
+    [
+        pytest.param([], RETURN, (RESTOCK_MUG,), id="goods go back to their shelf, summed"),
+        pytest.param([RETURN], RESTOCKED_MUG, (RETURNED,), id="all are back"),
+        pytest.param([RETURN], RETURN, (), id="a return is restocked once"),
+        pytest.param([RETURN, RESTOCKED_MUG], RESTOCKED_MUG, (), id="it is told once"),
+        pytest.param(
+            [], back("r1", line("POST", 1, goods=False)), (RETURNED,), id="no goods: back at once"
+        ),
+        pytest.param(
+            [back("r1", line("mug", 1), line("tin", 1))], RESTOCKED_MUG, (), id="one is missing"
+        ),
+    ],
+)
+def test_returns(given: list[Heard], when: Heard, then: tuple[Message, ...]) -> None:
+    """Given a shipped order and what was heard of it, when this is heard, then this is told."""
+    assert then == after(inventory, *SHIPPED, *given, when)[1]

@@ -1,0 +1,179 @@
+"""Notification, by example."""
+
+from typing import get_args
+
+import msgspec
+import pytest
+
+from tests.telling import Heard, after
+from workflows import notification
+from workflows.words.notification import Channel, SendMessage
+from workflows.words.payment import PaymentCompleted, PaymentPending, PaymentRefunded
+from workflows.words.saga import Cause, OrderCancelled, OrderConfirmed, ReturnRefused
+from workflows.words.shipping import ShipmentCreated, ShipmentDelivered
+
+
+def send(name: str, channel: Channel, title: str, text: str, customer_id: str = "") -> SendMessage:
+    """Return the message `name` of the order."""
+    return SendMessage(
+        order_id="o1",
+        notification_id=f"o1/{name}",
+        customer_id=customer_id,
+        channel=channel,
+        title=title,
+        text=text,
+    )
+
+
+def refunded(refund_id: str, return_id: str = "") -> PaymentRefunded:
+    """Return a refund; without a return it compensates."""
+    return PaymentRefunded(
+        order_id="o1",
+        payment_id="p1",
+        refund_id=refund_id,
+        amount_minor=105,
+        currency="GBP",
+        kind="return" if return_id else "compensation",
+        return_id=return_id,
+    )
+
+
+def cancelled(cause: Cause) -> OrderCancelled:
+    """Return a cancelled order."""
+    return OrderCancelled(order_id="o1", cause=cause)
+
+
+PAID = PaymentCompleted(
+    order_id="o1",
+    payment_id="p1",
+    amount_minor=1_250,
+    goods_minor=1_250,
+    charges_minor=0,
+    currency="GBP",
+    customer_id="c1",
+    country="France",
+    ordered_at_ms=1,
+)
+CREATED = ShipmentCreated(order_id="o1", shipment_id="s1", tracking="T9")
+DELIVERED = ShipmentDelivered(order_id="o1", shipment_id="s1")
+ON_ITS_WAY = "Your order has left us. Tracking T9."
+
+
+@pytest.mark.parametrize(
+    ("given", "when", "then"),
+    [
+        pytest.param(
+            [],
+            PAID,
+            (send("payment", "push", "Payment received", "12.50 GBP paid.", "c1"),),
+            id="a payment is acknowledged",
+        ),
+        pytest.param([PAID], PAID, (), id="once"),
+        pytest.param(
+            [PAID],
+            CREATED,
+            (send("shipped", "push", "On its way", ON_ITS_WAY, "c1"),),
+            id="the parcel is announced to who paid",
+        ),
+        pytest.param(
+            [],
+            CREATED,
+            (send("shipped", "push", "On its way", ON_ITS_WAY),),
+            id="also when the payment is not heard of yet",
+        ),
+        pytest.param([CREATED, PAID], CREATED, (), id="and not again when it is"),
+        pytest.param(
+            [],
+            ShipmentCreated(order_id="o1", shipment_id="s1"),
+            (send("shipped", "push", "On its way", "Your order has left us. Tracking s1."),),
+            id="without tracking the parcel has its id",
+        ),
+        pytest.param(
+            [PAID, CREATED],
+            DELIVERED,
+            (send("delivered", "sms", "Delivered", "Enjoy your order.", "c1"),),
+            id="a delivery is told by sms",
+        ),
+        pytest.param([DELIVERED], DELIVERED, (), id="a delivery is told once"),
+        pytest.param(
+            [PAID],
+            cancelled("out_of_stock"),
+            (
+                send(
+                    "cancelled",
+                    "sms",
+                    "Order cancelled",
+                    "Cancelled: something you ordered is out of stock. "
+                    "Whatever you paid has been given back.",
+                    "c1",
+                ),
+            ),
+            id="a cancelled order says why and that the money is back",
+        ),
+        pytest.param(
+            [cancelled("fraud")], cancelled("overdue"), (), id="an order is cancelled once"
+        ),
+        pytest.param(
+            [],
+            refunded("f1", "r1"),
+            (send("refund/r1", "push", "Refund", "1.05 GBP is on its way back."),),
+            id="a return is refunded",
+        ),
+        pytest.param(
+            [refunded("f1", "r1")],
+            refunded("f2", "r2"),
+            (send("refund/r2", "push", "Refund", "1.05 GBP is on its way back."),),
+            id="each return by itself",
+        ),
+        pytest.param([refunded("f1", "r1")], refunded("f1", "r1"), (), id="each refund once"),
+        pytest.param([], refunded("f1"), (), id="a compensation is told with the cancellation"),
+        pytest.param(
+            [],
+            ReturnRefused(order_id="o1", return_id="r1", reason="too late"),
+            (send("return/r1", "sms", "Return refused", "too late"),),
+            id="a refused return says why",
+        ),
+        pytest.param([], PaymentPending(order_id="o1", reason="x"), (), id="doubts are ours alone"),
+        pytest.param([], OrderConfirmed(order_id="o1"), (), id="what comes anyway is not told"),
+    ],
+)
+def test_telling_the_customer(
+    given: list[Heard], when: Heard, then: tuple[SendMessage, ...]
+) -> None:
+    """Given what was heard, when this is heard, then this message goes out."""
+    assert then == after(notification, *given, when)[1]
+
+
+def test_every_cause_has_words_for_the_customer() -> None:
+    """A cause that is added needs a sentence too."""
+    assert set(get_args(Cause)) == set(notification.CAUSES)
+
+
+@pytest.mark.parametrize(
+    "heard",
+    [
+        pytest.param(refunded("f1", "r" * 128), id="a long return id"),
+        pytest.param(
+            ShipmentCreated(order_id="o1", shipment_id="s1", tracking="T" * 500),
+            id="a long tracking number",
+        ),
+        pytest.param(
+            ReturnRefused(order_id="o1", return_id="r" * 128, reason="x" * 500),
+            id="a long refusal",
+        ),
+    ],
+)
+def test_what_is_told_keeps_the_limits_of_the_wire(heard: Heard) -> None:
+    """The longest that may be heard makes nothing that may not be said."""
+    (told,) = after(notification, heard)[1]
+
+    assert told == msgspec.convert(msgspec.to_builtins(told), SendMessage)
+
+
+def test_long_return_ids_stay_apart() -> None:
+    """Two returns, two messages, whatever their ids have in common."""
+    ids = [
+        after(notification, refunded("f1", "r" * 127 + end))[1][0].notification_id for end in "ab"
+    ]
+
+    assert 2 == len(set(ids))

@@ -1,0 +1,401 @@
+"""The order as a whole, by example."""
+
+import pytest
+
+from tests.telling import START_MS, Heard, after, alarm, due_seconds
+from workflows import order
+from workflows.message import Message
+from workflows.words.fraud import FraudCleared, FraudDetected
+from workflows.words.inventory import (
+    InventoryRejected,
+    InventoryReleased,
+    InventoryReserved,
+    InventoryReturned,
+)
+from workflows.words.order import Line, OrderPlaced, ReturnLine, ReturnRequested
+from workflows.words.payment import (
+    PaymentCompleted,
+    PaymentFailed,
+    PaymentPending,
+    PaymentRefunded,
+)
+from workflows.words.saga import (
+    OrderCancelled,
+    OrderCompleted,
+    OrderConfirmed,
+    ReturnAccepted,
+    ReturnRefused,
+    StepOverdue,
+)
+from workflows.words.shipping import (
+    ShipmentCancelled,
+    ShipmentCreated,
+    ShipmentDelivered,
+    ShipmentFailed,
+)
+
+PLACED = OrderPlaced(
+    order_id="o1",
+    country="France",
+    currency="GBP",
+    lines=(
+        Line(sku="mug", quantity=2, amount_minor=400),
+        Line(sku="mug", quantity=1, amount_minor=200),
+        Line(sku="tin", quantity=1, amount_minor=400),
+    ),
+    total_minor=1_000,
+    payment_method="pm_card_visa",
+    ordered_at_ms=5,
+)
+PAID = PaymentCompleted(
+    order_id="o1",
+    payment_id="pi",
+    amount_minor=1_000,
+    goods_minor=1_000,
+    charges_minor=0,
+    currency="GBP",
+    country="France",
+    ordered_at_ms=5,
+)
+RESERVED = InventoryReserved(order_id="o1", units=4)
+CLEARED = FraudCleared(order_id="o1", score=0, rules_version="1")
+DETECTED = FraudDetected(order_id="o1", score=1, reasons=("a", "b"), rules_version="1")
+CREATED = ShipmentCreated(order_id="o1", shipment_id="s1")
+DELIVERED = ShipmentDelivered(order_id="o1", shipment_id="s1")
+PENDING = PaymentPending(order_id="o1", reason="time-out")
+DECLINED = PaymentFailed(order_id="o1", reason="card_declined")
+UNPAID = PaymentFailed(order_id="o1", reason="cancelled")
+STOCK_OUT = InventoryRejected(order_id="o1", reason="out_of_stock", skus=("mug", "tin"))
+UNRESERVED = InventoryRejected(order_id="o1", reason="cancelled")
+RELEASED = InventoryReleased(order_id="o1")
+CANCELLED = ShipmentCancelled(order_id="o1", cause="cancelled_by_customer")
+LATE = ShipmentCancelled(order_id="o1", cause="overdue")
+CONFIRMED = OrderConfirmed(order_id="o1")
+COMPLETED = OrderCompleted(order_id="o1")
+READY = [PLACED, PAID, RESERVED, CLEARED]
+DONE = [*READY, CREATED, DELIVERED]
+
+
+def refunded(kind: str, amount_minor: int, return_id: str = "") -> PaymentRefunded:
+    """Return that money went back."""
+    return PaymentRefunded(
+        order_id="o1",
+        payment_id="pi",
+        refund_id=f"re-{return_id}",
+        amount_minor=amount_minor,
+        currency="GBP",
+        kind=kind,
+        return_id=return_id,
+    )
+
+
+def ended(cause: str, detail: str = "") -> OrderCancelled:
+    """Return the bad end."""
+    return OrderCancelled(order_id="o1", cause=cause, detail=detail)
+
+
+def late(step: str, seconds: int) -> StepOverdue:
+    """Return that `step` was due `seconds` into the story."""
+    return StepOverdue(order_id="o1", step=step, due_at_ms=START_MS + seconds * 1_000)
+
+
+REFUNDED = refunded("compensation", 1_000)
+
+
+@pytest.mark.parametrize(
+    ("given", "when", "then"),
+    [
+        pytest.param([], PLACED, (), id="placed"),
+        pytest.param([PLACED, PAID, RESERVED], CLEARED, (CONFIRMED,), id="confirmed"),
+        pytest.param([PAID, CLEARED, RESERVED], PLACED, (CONFIRMED,), id="in any order"),
+        pytest.param(READY, CLEARED, (), id="confirmed once"),
+        pytest.param([*READY, CREATED], DELIVERED, (COMPLETED,), id="completed"),
+        pytest.param(DONE, DELIVERED, (), id="completed once"),
+        pytest.param(
+            [PLACED, RESERVED, CLEARED, CREATED, DELIVERED],
+            PAID,
+            (CONFIRMED, COMPLETED),
+            id="the delivery is heard of before the payment",
+        ),
+    ],
+)
+def test_going_well(given: list[Heard], when: Heard, then: tuple[Message, ...]) -> None:
+    """Given what was heard, when this is heard, then this is told."""
+    assert then == after(order, *given, when)[1]
+
+
+@pytest.mark.parametrize(
+    ("given", "when", "then"),
+    [
+        pytest.param([PLACED], DECLINED, (), id="declined, stock still out"),
+        pytest.param(
+            [PLACED, DECLINED],
+            UNRESERVED,
+            (ended("payment_failed", "card_declined"),),
+            id="declined",
+        ),
+        pytest.param(
+            [PLACED, RESERVED, DECLINED],
+            RELEASED,
+            (ended("payment_failed", "card_declined"),),
+            id="declined after reserving",
+        ),
+        pytest.param(
+            [PLACED, PAID, STOCK_OUT], REFUNDED, (ended("out_of_stock", "mug, tin"),), id="no stock"
+        ),
+        pytest.param([PLACED, UNPAID], STOCK_OUT, (ended("out_of_stock", "mug, tin"),), id="none"),
+        pytest.param(
+            [PLACED, PAID, RESERVED, DETECTED, RELEASED],
+            REFUNDED,
+            (ended("fraud", "a; b"),),
+            id="fraud",
+        ),
+        pytest.param(
+            [*READY, ShipmentFailed(order_id="o1", reason="lost"), REFUNDED],
+            RELEASED,
+            (ended("shipment_failed", "lost"),),
+            id="no carrier",
+        ),
+        pytest.param(
+            [*READY, CREATED, CANCELLED, REFUNDED],
+            RELEASED,
+            (ended("cancelled_by_customer"),),
+            id="stopped on its way",
+        ),
+        pytest.param([PLACED, LATE, UNPAID], UNRESERVED, (ended("overdue"),), id="overdue"),
+        pytest.param(
+            [PLACED, UNPAID, UNRESERVED], LATE, (ended("overdue"),), id="the cause is heard last"
+        ),
+        pytest.param([UNPAID, UNRESERVED, LATE], PLACED, (ended("overdue"),), id="placed last"),
+        pytest.param(
+            [PLACED, STOCK_OUT],
+            DECLINED,
+            (ended("out_of_stock", "mug, tin"),),
+            id="of two causes the first",
+        ),
+        pytest.param([PLACED, DECLINED, UNRESERVED], UNRESERVED, (), id="cancelled once"),
+        pytest.param(
+            [PLACED, DECLINED, PAID], UNRESERVED, (), id="paid after all: its refund is awaited"
+        ),
+        pytest.param(
+            [PLACED, DECLINED, PAID, UNRESERVED],
+            REFUNDED,
+            (ended("payment_failed", "card_declined"),),
+            id="paid after all and refunded",
+        ),
+        pytest.param([PLACED, LATE, RESERVED, PAID], CLEARED, (), id="no confirmation any more"),
+        pytest.param(
+            [
+                PLACED,
+                ShipmentCancelled(order_id="o1", cause="storm"),
+                UNPAID,
+            ],
+            UNRESERVED,
+            (ended("shipment_failed"),),
+            id="a cause of the carrier's own",
+        ),
+    ],
+)
+def test_going_wrong(given: list[Heard], when: Heard, then: tuple[Message, ...]) -> None:
+    """Given what was heard, when this is heard, then the order ends only with all taken back."""
+    assert then == after(order, *given, when)[1]
+
+
+@pytest.mark.parametrize(
+    ("story", "told", "due"),
+    [
+        pytest.param([], (), None, id="nothing is due before it is placed"),
+        pytest.param([PLACED], (), 90, id="the payment is due first"),
+        pytest.param([PLACED, alarm(90)], (late("payment", 90),), 120, id="payment"),
+        pytest.param([PLACED, (PENDING, 60), alarm(90)], (late("payment", 90),), 120, id="pending"),
+        pytest.param([PLACED, alarm(90), alarm(120)], (late("inventory", 120),), None, id="stock"),
+        pytest.param([PLACED, alarm(80)], (), 90, id="not before its time"),
+        pytest.param(
+            [PLACED, alarm(125)], (late("payment", 90), late("inventory", 120)), None, id="both"
+        ),
+        pytest.param([PLACED, RESERVED, (PAID, 10)], (), 100, id="the verdict is due after it"),
+        pytest.param(
+            [PLACED, RESERVED, (PAID, 10), alarm(100)], (late("fraud", 100),), None, id="fraud"
+        ),
+        pytest.param(
+            [PLACED, RESERVED, PAID, (CLEARED, 10), alarm(130)],
+            (late("shipping", 130),),
+            None,
+            id="shipping",
+        ),
+        pytest.param(
+            [*READY, (CREATED, 10), alarm(310)], (late("delivery", 310),), None, id="delivery"
+        ),
+        pytest.param(
+            [*READY, (CREATED, 10), alarm(310), (DELIVERED, 400)],
+            (COMPLETED,),
+            None,
+            id="a late delivery completes",
+        ),
+        pytest.param([PLACED, DECLINED], (), None, id="nothing is due while taking back"),
+    ],
+)
+def test_deadlines(story: list[Heard], told: tuple[Message, ...], due: float | None) -> None:
+    """After this story the last word makes it tell this, and it wants to be woken then."""
+    memory, said = after(order, *story)
+
+    assert told == said
+    assert due == due_seconds(order, memory)
+
+
+@pytest.mark.parametrize(
+    ("story", "stuck"),
+    [
+        pytest.param([], None, id="not placed"),
+        pytest.param([PLACED], 90 + 180, id="placed"),
+        pytest.param([PLACED, RESERVED, (PAID, 10)], 100 + 180, id="paid"),
+        pytest.param([PLACED, (DECLINED, 7)], 7 + 180, id="taking back"),
+        pytest.param([PLACED, UNPAID, UNRESERVED], 120 + 180, id="the cause is not heard yet"),
+        pytest.param([PLACED, DECLINED, UNRESERVED], None, id="cancelled"),
+        pytest.param(DONE, None, id="completed"),
+    ],
+)
+def test_an_open_order_counts_as_stuck_some_time_after_its_deadline(
+    story: list[Heard], stuck: int | None
+) -> None:
+    """An order that has ended is never stuck."""
+    at_ms = order.overdue_at_ms(after(order, *story)[0])
+
+    assert stuck == (None if at_ms is None else (at_ms - START_MS) // 1_000)
+
+
+def back(return_id: str, units: int, amount_minor: int, sku: str = "mug") -> ReturnRequested:
+    """Return a request to send `units` back."""
+    line = ReturnLine(sku=sku, quantity=units, amount_minor=amount_minor)
+    return ReturnRequested(
+        order_id="o1", return_id=return_id, lines=(line,), amount_minor=amount_minor
+    )
+
+
+def accepted(asked: ReturnRequested) -> ReturnAccepted:
+    """Return the yes to `asked`."""
+    return ReturnAccepted(
+        order_id="o1",
+        return_id=asked.return_id,
+        lines=asked.lines,
+        amount_minor=asked.amount_minor,
+        currency="GBP",
+    )
+
+
+def refused(return_id: str, reason: str) -> ReturnRefused:
+    """Return the no."""
+    return ReturnRefused(order_id="o1", return_id=return_id, reason=reason)
+
+
+TWO, TWO_MORE, PRICEY = back("r1", 2, 400), back("r2", 2, 400), back("r3", 1, 700)
+POSTAGE = ReturnRequested(
+    order_id="o1",
+    return_id="r4",
+    lines=(ReturnLine(sku="POST", quantity=1, amount_minor=100, goods=False),),
+    amount_minor=100,
+)
+
+
+@pytest.mark.parametrize(
+    ("given", "when", "then"),
+    [
+        pytest.param(DONE, TWO, (accepted(TWO),), id="accepted"),
+        pytest.param([*DONE, TWO], TWO, (), id="answered once"),
+        pytest.param(
+            [*DONE, TWO], TWO_MORE, (refused("r2", "more of mug than was bought"),), id="too many"
+        ),
+        pytest.param(
+            [*DONE, TWO], PRICEY, (refused("r3", "more money than was paid"),), id="too much"
+        ),
+        pytest.param(
+            DONE,
+            back("r5", 1, 1, sku="pan"),
+            (refused("r5", "more of pan than was bought"),),
+            id="never bought",
+        ),
+        pytest.param(DONE, POSTAGE, (accepted(POSTAGE),), id="a charge given back is no goods"),
+        pytest.param([PLACED], TWO, (), id="still open: it waits"),
+        pytest.param(
+            [*READY, CREATED, TWO, TWO_MORE],
+            DELIVERED,
+            (COMPLETED, accepted(TWO), refused("r2", "more of mug than was bought")),
+            id="judged at the end, in order",
+        ),
+        pytest.param([TWO, *DONE[:-1]], DELIVERED, (COMPLETED, accepted(TWO)), id="asked first"),
+        pytest.param(
+            [PLACED, TWO, DECLINED],
+            UNRESERVED,
+            (
+                ended("payment_failed", "card_declined"),
+                refused("r1", "the order was cancelled"),
+            ),
+            id="cancelled: refused at the end",
+        ),
+        pytest.param(
+            [PLACED, DECLINED, UNRESERVED],
+            TWO,
+            (refused("r1", "the order was cancelled"),),
+            id="cancelled: refused",
+        ),
+    ],
+)
+def test_returns(given: list[Heard], when: Heard, then: tuple[Message, ...]) -> None:
+    """Given what was heard, when this is heard, then each return is answered once."""
+    assert then == after(order, *given, when)[1]
+
+
+@pytest.mark.parametrize(
+    ("story", "state"),
+    [
+        pytest.param([PAID], "unknown", id="never placed"),
+        pytest.param([PLACED], "placed", id="placed"),
+        pytest.param(READY, "confirmed", id="confirmed"),
+        pytest.param([*READY, LATE], "compensating", id="taking back"),
+        pytest.param(DONE, "completed", id="completed"),
+        pytest.param([PLACED, DECLINED, UNRESERVED], "cancelled", id="cancelled"),
+    ],
+)
+def test_the_state_is_one_word(story: list[Heard], state: str) -> None:
+    """Where the order stands, for people."""
+    assert state == order.view(after(order, *story)[0])["state"]
+
+
+def test_the_view_says_where_each_step_stands() -> None:
+    """Steps with their moments and deadlines, money, and returns."""
+    story = [PLACED, (PAID, 1), RESERVED, (CLEARED, 2), (CREATED, 3), (DELIVERED, 4), TWO]
+    story += [refunded("return", 400, "r1"), InventoryReturned(order_id="o1", return_id="r1")]
+
+    view = order.view(after(order, *story)[0])
+
+    assert {"status": "completed", "at_ms": START_MS + 1_000, "due_at_ms": None} == view["steps"][
+        "payment"
+    ]
+    assert START_MS + 4_000 == view["ended_at_ms"]
+    assert {
+        "currency": "GBP",
+        "total_minor": 1_000,
+        "charged_minor": 1_000,
+        "refunded_minor": 400,
+    } == view["amounts"]
+    assert [
+        {
+            "return_id": "r1",
+            "state": "accepted",
+            "amount_minor": 400,
+            "refunded": True,
+            "restocked": True,
+            "reason": "",
+        }
+    ] == view["returns"]
+
+
+def test_the_view_says_what_is_due() -> None:
+    """A step that is under way has a deadline; what is taken back has a cause instead."""
+    under_way = order.view(after(order, PLACED)[0])
+    taking_back = order.view(after(order, PLACED, DECLINED)[0])
+
+    assert START_MS + 90_000 == under_way["steps"]["payment"]["due_at_ms"]
+    assert "payment_failed" == taking_back["cause"]
+    assert "card_declined" == taking_back["detail"]
+    assert taking_back["steps"]["inventory"]["due_at_ms"] is None

@@ -1,0 +1,301 @@
+"""Payment, by example."""
+
+import pytest
+
+from tests.telling import Heard, after, alarm, due_seconds
+from workflows import payment
+from workflows.message import Message
+from workflows.words.fraud import FraudDetected
+from workflows.words.inventory import InventoryRejected
+from workflows.words.order import Charge, Line, OrderPlaced
+from workflows.words.payment import (
+    PaymentCompleted,
+    PaymentFailed,
+    PaymentPending,
+    PaymentRefunded,
+)
+from workflows.words.provider import (
+    ChargeCard,
+    ChargeDeclined,
+    ChargeSucceeded,
+    ChargeUnknown,
+    ChargeVoided,
+    InquireCharge,
+    ProviderNotified,
+    RefundCharge,
+    RefundSucceeded,
+    RefundUnknown,
+    VoidCharge,
+)
+from workflows.words.saga import ReturnAccepted
+from workflows.words.shipping import ShipmentCancelled, ShipmentFailed
+
+PLACED = OrderPlaced(
+    order_id="o1",
+    customer_id="c1",
+    country="France",
+    currency="GBP",
+    lines=(Line(sku="mug", quantity=2, amount_minor=900),),
+    charges=(Charge(code="POST", amount_minor=100),),
+    total_minor=1_000,
+    payment_method="pm_card_visa",
+    ordered_at_ms=5,
+)
+ASKS = {
+    "order_id": "o1",
+    "amount_minor": 1_000,
+    "currency": "GBP",
+    "payment_method": "pm_card_visa",
+}
+CHARGE = ChargeCard(**ASKS)
+SUCCEEDED = ChargeSucceeded(order_id="o1", payment_id="pi", amount_minor=1_000)
+UNKNOWN = ChargeUnknown(order_id="o1", attempt=0, reason="time-out")
+DECLINED = ChargeDeclined(order_id="o1", reason="card_declined")
+VOIDED = ChargeVoided(order_id="o1")
+NOTICE = {"order_id": "o1", "notice_id": "n", "payment_id": "pi", "amount_minor": 1_000}
+NOTIFIED = ProviderNotified(kind="payment_succeeded", **NOTICE)
+NOTIFIED_FAILED = ProviderNotified(kind="payment_failed", reason="card_declined", **NOTICE)
+COMPLETED = PaymentCompleted(
+    order_id="o1",
+    payment_id="pi",
+    amount_minor=1_000,
+    goods_minor=900,
+    charges_minor=100,
+    currency="GBP",
+    customer_id="c1",
+    country="France",
+    ordered_at_ms=5,
+)
+FAILED = PaymentFailed(order_id="o1", reason="card_declined")
+FAILED_CANCELLED = PaymentFailed(order_id="o1", reason="cancelled")
+PENDING_SILENT = PaymentPending(order_id="o1", reason="no answer")
+PENDING = PaymentPending(order_id="o1", reason="time-out")
+CANCELLED = ShipmentCancelled(order_id="o1", cause="overdue")
+REJECTED = InventoryRejected(order_id="o1", reason="out_of_stock")
+RETURN = ReturnAccepted(order_id="o1", return_id="r1", lines=(), amount_minor=300, currency="GBP")
+RETURN_REST = ReturnAccepted(
+    order_id="o1", return_id="r2", lines=(), amount_minor=900, currency="GBP"
+)
+BACK = RefundSucceeded(order_id="o1", refund_key="compensation", refund_id="re", amount_minor=1_000)
+BACK_UNKNOWN = RefundUnknown(order_id="o1", refund_key="compensation", attempt=0, reason="500")
+RETURN_BACK = RefundSucceeded(order_id="o1", refund_key="r1", refund_id="re1", amount_minor=300)
+
+
+def refund(key: str, amount_minor: int, attempt: int = 0) -> RefundCharge:
+    """Return the request to give `amount_minor` back."""
+    return RefundCharge(
+        order_id="o1",
+        payment_id="pi",
+        refund_key=key,
+        amount_minor=amount_minor,
+        currency="GBP",
+        attempt=attempt,
+    )
+
+
+def refunded(kind: str, refund_id: str, amount_minor: int, return_id: str = "") -> PaymentRefunded:
+    """Return what is told when money went back."""
+    return PaymentRefunded(
+        order_id="o1",
+        payment_id="pi",
+        refund_id=refund_id,
+        amount_minor=amount_minor,
+        currency="GBP",
+        kind=kind,
+        return_id=return_id,
+    )
+
+
+def inquire(attempt: int) -> InquireCharge:
+    """Return the question what became of the charge."""
+    return InquireCharge(**ASKS, attempt=attempt)
+
+
+def void(attempt: int) -> VoidCharge:
+    """Return the request to cancel the charge."""
+    return VoidCharge(**ASKS, attempt=attempt)
+
+
+@pytest.mark.parametrize(
+    ("given", "when", "then"),
+    [
+        pytest.param([], PLACED, (CHARGE,), id="an order is charged"),
+        pytest.param([PLACED], PLACED, (), id="the same order again is not charged again"),
+        pytest.param([PLACED], SUCCEEDED, (COMPLETED,), id="a charge completes the payment"),
+        pytest.param([PLACED], NOTIFIED, (COMPLETED,), id="a webhook does as well as the answer"),
+        pytest.param([PLACED, NOTIFIED], SUCCEEDED, (), id="the answer after the webhook is old"),
+        pytest.param([], NOTIFIED, (), id="a webhook of an unknown order is nobody's"),
+        pytest.param([PLACED], DECLINED, (FAILED,), id="a decline fails the payment"),
+        pytest.param([PLACED], NOTIFIED_FAILED, (FAILED,), id="so does a webhook of it"),
+        pytest.param([PLACED, DECLINED], NOTIFIED_FAILED, (), id="it fails once"),
+        pytest.param([PLACED, SUCCEEDED], DECLINED, (), id="a decline after success is ignored"),
+        pytest.param([PLACED], UNKNOWN, (PENDING,), id="not knowing is told"),
+        pytest.param([PLACED, UNKNOWN], UNKNOWN, (), id="not knowing is told once"),
+        pytest.param([PLACED, UNKNOWN], SUCCEEDED, (COMPLETED,), id="a late answer completes"),
+        pytest.param([PLACED, SUCCEEDED], UNKNOWN, (), id="what is known stays known"),
+    ],
+)
+def test_charging(given: list[Heard], when: Heard, then: tuple[Message, ...]) -> None:
+    """Given what was heard, when this is heard, then this is told."""
+    assert then == after(payment, *given, when)[1]
+
+
+@pytest.mark.parametrize(
+    ("given", "when", "then"),
+    [
+        pytest.param([CANCELLED], PLACED, (FAILED_CANCELLED,), id="closed first, never charged"),
+        pytest.param([PLACED], CANCELLED, (), id="closed while asked, the answer is awaited"),
+        pytest.param(
+            [PLACED, CANCELLED],
+            SUCCEEDED,
+            (COMPLETED, refund("compensation", 1_000)),
+            id="a late success is taken back",
+        ),
+        pytest.param([PLACED, CANCELLED], DECLINED, (FAILED,), id="closed and declined fails"),
+        pytest.param([PLACED, CANCELLED], UNKNOWN, (PENDING, void(0)), id="unknown is voided"),
+        pytest.param([PLACED, UNKNOWN], CANCELLED, (void(0),), id="voided when closed meanwhile"),
+        pytest.param(
+            [PLACED, UNKNOWN, CANCELLED], VOIDED, (FAILED_CANCELLED,), id="voided is the end"
+        ),
+        pytest.param(
+            [PLACED, UNKNOWN, CANCELLED, VOIDED],
+            SUCCEEDED,
+            (COMPLETED, refund("compensation", 1_000)),
+            id="charged after all is told and taken back",
+        ),
+        *(
+            pytest.param(
+                [PLACED, SUCCEEDED], closed, (refund("compensation", 1_000),), id=f"undo: {name}"
+            )
+            for name, closed in {
+                "cancelled": CANCELLED,
+                "rejected": REJECTED,
+                "carrier": ShipmentFailed(order_id="o1", reason="x"),
+                "fraud": FraudDetected(order_id="o1", score=1, reasons=(), rules_version="1"),
+            }.items()
+        ),
+        pytest.param([PLACED, SUCCEEDED, CANCELLED], REJECTED, (), id="two causes, one refund"),
+        pytest.param(
+            [PLACED, SUCCEEDED, CANCELLED],
+            BACK,
+            (refunded("compensation", "re", 1_000),),
+            id="the refund is told",
+        ),
+        pytest.param([PLACED, SUCCEEDED, CANCELLED, BACK], BACK, (), id="it is told once"),
+        pytest.param(
+            [PLACED, SUCCEEDED, CANCELLED, BACK_UNKNOWN], BACK_UNKNOWN, (), id="it waits to retry"
+        ),
+        pytest.param([PLACED, SUCCEEDED], BACK, (), id="a refund nobody asked for is ignored"),
+    ],
+)
+def test_taking_back(given: list[Heard], when: Heard, then: tuple[Message, ...]) -> None:
+    """Given what was heard, when this is heard, then the money goes back once."""
+    assert then == after(payment, *given, when)[1]
+
+
+@pytest.mark.parametrize(
+    ("given", "when", "then"),
+    [
+        pytest.param([], RETURN, (refund("r1", 300),), id="the price of a return goes back"),
+        pytest.param([RETURN], RETURN, (), id="a return is refunded once"),
+        pytest.param(
+            [RETURN], RETURN_BACK, (refunded("return", "re1", 300, "r1"),), id="and told as such"
+        ),
+        pytest.param(
+            [RETURN], RETURN_REST, (refund("r2", 700),), id="never more than was charged in sum"
+        ),
+        pytest.param(
+            [RETURN], CANCELLED, (refund("compensation", 700),), id="only what is left goes back"
+        ),
+        pytest.param([RETURN, RETURN_REST], CANCELLED, (), id="nothing is left, nothing goes back"),
+    ],
+)
+def test_returns(given: list[Heard], when: Heard, then: tuple[Message, ...]) -> None:
+    """Given a paid order and what was heard of it, when this is heard, then this is told."""
+    assert then == after(payment, PLACED, SUCCEEDED, *given, when)[1]
+
+
+@pytest.mark.parametrize(
+    ("story", "told", "due"),
+    [
+        pytest.param([PLACED], (CHARGE,), 30, id="silence is waited for"),
+        pytest.param(
+            [PLACED, alarm(30)],
+            (PENDING_SILENT, inquire(1)),
+            60,
+            id="silence is not knowing",
+        ),
+        pytest.param([PLACED, (UNKNOWN, 2)], (PENDING,), 3, id="the first pause is a second"),
+        pytest.param([PLACED, (UNKNOWN, 2), alarm(3)], (inquire(1),), 33, id="then it inquires"),
+        pytest.param(
+            [PLACED, (UNKNOWN, 2), alarm(3), (UNKNOWN, 4)], (), 6, id="the next pause is longer"
+        ),
+        pytest.param(
+            [PLACED, (UNKNOWN, 2), alarm(3), (UNKNOWN, 4), alarm(5)], (), 6, id="not before time"
+        ),
+        pytest.param(
+            [PLACED, (UNKNOWN, 2), alarm(62)], (void(1),), 92, id="after a minute it is voided"
+        ),
+        pytest.param(
+            [PLACED, (UNKNOWN, 2), alarm(62), (UNKNOWN, 63), alarm(65)],
+            (void(2),),
+            95,
+            id="voiding is repeated",
+        ),
+        pytest.param(
+            [PLACED, (UNKNOWN, 2), alarm(62), (VOIDED, 63)],
+            (PaymentFailed(order_id="o1", reason="unknown for too long: time-out"),),
+            None,
+            id="voided for taking too long",
+        ),
+        pytest.param(
+            [PLACED, (UNKNOWN, 2), alarm(3), (SUCCEEDED, 4)], (COMPLETED,), None, id="known: rest"
+        ),
+        pytest.param(
+            [PLACED, SUCCEEDED, (CANCELLED, 1), (BACK_UNKNOWN, 2), alarm(3)],
+            (refund("compensation", 1_000, attempt=1),),
+            33,
+            id="a refund is asked for again under the same key",
+        ),
+        pytest.param(
+            [PLACED, SUCCEEDED, (CANCELLED, 1), alarm(31)],
+            (refund("compensation", 1_000, attempt=1),),
+            61,
+            id="also when nobody answered",
+        ),
+        pytest.param(
+            [PLACED, SUCCEEDED, (CANCELLED, 1), (BACK_UNKNOWN, 2), alarm(3), (BACK, 4)],
+            (refunded("compensation", "re", 1_000),),
+            None,
+            id="refunded: rest",
+        ),
+    ],
+)
+def test_waiting(story: list[Heard], told: tuple[Message, ...], due: float | None) -> None:
+    """After this story the last word makes it tell this, and it wants to be woken then."""
+    memory, said = after(payment, *story)
+
+    assert told == said
+    assert due == due_seconds(payment, memory)
+
+
+def test_refunds_are_retried_for_ever_but_not_ever_faster() -> None:
+    """Each failed refund doubles the pause up to a minute, and none is the last."""
+    story, pauses, at = [PLACED, SUCCEEDED, CANCELLED], [], 0.0
+    for _ in range(10):
+        story.append((BACK_UNKNOWN, at))
+        due = due_seconds(payment, after(payment, *story)[0])
+        pauses.append(due - at)
+        story.append(alarm(due))
+        at = due
+
+    assert [1, 2, 4, 8, 16, 32, 60, 60, 60, 60] == pauses
+
+
+def test_an_alarm_that_rang_is_never_asked_for_again() -> None:
+    """An old answer cannot put the alarm back to a moment that is already over."""
+    old_answer = (UNKNOWN, 28)
+
+    memory, _ = after(payment, PLACED, alarm(30), old_answer)
+
+    assert 30.001 == due_seconds(payment, memory)

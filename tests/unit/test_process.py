@@ -1,0 +1,81 @@
+"""Processes of ours: started again under their name, ended with us, never left behind."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from app.process import Child, free_port
+
+SLEEP = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]
+
+
+@pytest.fixture
+def child(tmp_path: Path) -> Iterator[Child]:
+    """A process that sleeps."""
+    child = Child("sleeper", SLEEP, dict(os.environ), tmp_path / "logs" / "sleeper.log")
+    yield child
+    child.kill()
+
+
+def until(condition: object) -> None:
+    """Wait until `condition()` holds."""
+    limit = time.monotonic() + 10
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < limit
+        time.sleep(0.05)
+
+
+def test_what_has_died_can_be_started_again(child: Child) -> None:
+    """The count of restarts and the exit code are kept for whoever looks."""
+    child.start()
+    os.kill(child.pid, signal.SIGKILL)
+    until(lambda: not child.running)
+
+    assert (-9, 0) == (child.exit_code, child.restarts)
+    child.start()
+    assert (True, 1) == (child.running, child.restarts)
+
+
+def test_its_last_words_are_kept(child: Child) -> None:
+    """Output goes to a log of its own, appended."""
+    child.start()
+    until(lambda: "up" in child.last_words())
+
+    assert "up" == child.last_words()
+
+
+def test_it_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
+    """A supervisor that is killed leaves nothing behind."""
+    script = (
+        "import os, sys, time; from pathlib import Path; from app.process import Child;"
+        f"c = Child('c', {SLEEP!r}, dict(os.environ), Path({str(tmp_path / 'log')!r}));"
+        "c.start(); print(c.pid, flush=True); time.sleep(60)"
+    )
+    root = Path(__file__).parents[2]
+    parent = subprocess.Popen([sys.executable, "-c", script], cwd=root, stdout=subprocess.PIPE)
+    assert parent.stdout is not None
+    pid = int(parent.stdout.readline())
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+
+    until(lambda: not psutil.pid_exists(pid))
+    assert not psutil.pid_exists(pid)
+
+
+def test_a_taken_port_is_left_to_its_owner() -> None:
+    """Another free one is found."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+
+        assert port != free_port("127.0.0.1", port)

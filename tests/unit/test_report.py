@@ -1,0 +1,105 @@
+"""The report counts every row once, whatever became of it."""
+
+from collections import Counter
+
+import msgspec
+
+from app.loading import Loaded
+from app.report import build
+from app.verification.verdict import Latency, Verdict
+
+FIELDS = {
+    "rows_read",
+    "orders_placed",
+    "returns",
+    "adjustments",
+    "rows_refused",
+    "orders_completed",
+    "orders_cancelled",
+    "orders_open",
+    "charged_minor",
+    "refunded_minor",
+    "ledger_imbalance_minor",
+    "double_charges",
+    "stock_drift_units",
+    "dead_letters",
+    "duplicates_dropped",
+    "latency_ms",
+    "wall_s",
+    "verify_ok",
+}
+
+
+def verdict(**changed: object) -> Verdict:
+    """Return a verdict on two orders."""
+    facts = {
+        "verify_ok": True,
+        "at_ms": 0,
+        "orders_placed": 2,
+        "orders_completed": 1,
+        "orders_cancelled": {"fraud": 1},
+        "orders_open": 0,
+        "orders_overdue": 0,
+        "orders_moving": 0,
+        "charged_minor": 500,
+        "refunded_minor": 200,
+        "ledger_imbalance_minor": 0,
+        "double_charges": 0,
+        "stock_drift_units": 0,
+        "dead_letters": {"orders.payment.dead": 2, "fraud.order.dead": 1},
+        "dead_letter_causes": {},
+        "returns_accepted": 1,
+        "returns_refused": {},
+        "returns_open": 0,
+        "latency_ms": {"p50": 1, "p95": 2, "p99": 3, "max": 4},
+        "events_read": 9,
+        "events_repeated": 0,
+        "seen": {},
+        "checks": [],
+    }
+    return msgspec.convert(facts | changed, Verdict)
+
+
+def played() -> Loaded:
+    """Return a file of ten rows that was played."""
+    return Loaded(
+        rows_read=10,
+        adjustments=1,
+        rows=Counter(orders=5, returns=3, adjustments=1, refused=1),
+        refused=Counter({"Quantity is zero": 1}),
+        returns={"C1/1": ("o1", 2), "C2/1": ("o2", 1)},
+    )
+
+
+def test_the_report_has_the_fields_it_promises() -> None:
+    """Names are a contract; more may stand beside them."""
+    report = build(played(), verdict(), returns_refused={}, duplicates_dropped=7, wall_s=1.24)
+
+    assert set() == FIELDS - set(report)
+    assert {"p50", "p95", "p99", "max"} == set(report["latency_ms"])
+    assert (3, 7, 1.2) == (report["dead_letters"], report["duplicates_dropped"], report["wall_s"])
+
+
+def test_rows_of_a_refused_return_count_as_refused() -> None:
+    """A return that the house refuses moves its rows; the sum stays what was read."""
+    report = build(
+        played(), verdict(), returns_refused={"C1/1": "too late"}, duplicates_dropped=0, wall_s=1
+    )
+
+    assert {"orders": 5, "returns": 1, "adjustments": 1, "refused": 3} == report["rows"]
+    assert {"Quantity is zero": 1, "return refused: too late": 2} == report["rows_refused"]
+    assert report["rows_read"] == sum(report["rows"].values())
+
+
+def test_the_verdict_is_the_reports_own() -> None:
+    """What verify found is not made prettier."""
+    bad = verdict(verify_ok=False, double_charges=1)
+
+    report = build(played(), bad, returns_refused={}, duplicates_dropped=0, wall_s=1)
+
+    assert (False, 1) == (report["verify_ok"], report["double_charges"])
+
+
+def test_latency_is_a_shape_of_four_figures() -> None:
+    """The report writes them as they are."""
+    assert ("p50", "p95", "p99", "max") == Latency.__struct_fields__

@@ -1,0 +1,467 @@
+"""The retail file, by example."""
+
+import csv
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from workflows import fraud, retail
+from workflows.retail import Adjust, Ask, PlaceOrder, Plan, Refuse, ReturnGoods
+from workflows.words.fraud import CheckPayment, FraudDetected
+from workflows.words.limits import LINES_MAX
+from workflows.words.order import Charge, Line, ReturnLine
+
+FILE = Path(__file__).parents[2] / "data" / "online_retail_2010-12.csv"
+DATE = "2010-12-01 08:26:00"
+AT_MS = 1_291_191_960_000
+TOO_LARGE = "the amount is too large"
+
+Raw = dict[str, str | None]
+
+
+def row(
+    invoice: str = "1",
+    code: str = "mug",
+    quantity: int | str = 2,
+    price: str = "2.50",
+    customer: str = "7.0",
+    **others: str,
+) -> Raw:
+    """Return one row of the file."""
+    return {
+        "InvoiceNo": invoice,
+        "StockCode": code,
+        "Description": "A THING",
+        "Quantity": str(quantity),
+        "InvoiceDate": DATE,
+        "UnitPrice": price,
+        "CustomerID": customer,
+        "Country": "France",
+        **others,
+    }
+
+
+def line(sku: str, quantity: int, amount_minor: int) -> Line:
+    """Return one line of an order."""
+    return Line(sku=sku, quantity=quantity, amount_minor=amount_minor, description="A THING")
+
+
+def order(
+    *lines: Line, rows: int = 1, charges: tuple[Charge, ...] = (), customer: str = "7"
+) -> Ask:
+    """Return the order that invoice 1 asks for."""
+    return PlaceOrder(
+        rows=rows,
+        reference="1",
+        customer_id=customer,
+        country="France",
+        lines=lines,
+        charges=charges,
+        total_minor=sum(priced.amount_minor for priced in (*lines, *charges)),
+        ordered_at_ms=AT_MS,
+    )
+
+
+def back(reference: str, *lines: ReturnLine, rows: int = 1, invoice: str = "C9") -> ReturnGoods:
+    """Return the return of `lines` to the sale `reference`."""
+    return ReturnGoods(
+        rows=rows,
+        return_id=f"{invoice}/{reference}",
+        reference=reference,
+        lines=lines,
+        amount_minor=sum(each.amount_minor for each in lines),
+    )
+
+
+def came(sku: str, quantity: int, amount_minor: int, *, goods: bool = True) -> ReturnLine:
+    """Return one line of a return."""
+    return ReturnLine(sku=sku, quantity=quantity, amount_minor=amount_minor, goods=goods)
+
+
+def no(reason: str, rows: int = 1) -> Refuse:
+    """Return a refusal."""
+    return Refuse(rows=rows, reason=reason)
+
+
+def post(amount_minor: int, code: str = "POST") -> Charge:
+    """Return a charge."""
+    return Charge(code=code, amount_minor=amount_minor)
+
+
+MUGS = line("mug", 2, 500)
+
+
+@pytest.mark.parametrize(
+    ("rows", "asks"),
+    [
+        pytest.param([row()], [order(MUGS)], id="an invoice is an order"),
+        pytest.param(
+            [row(), row(code="tin", quantity=1)],
+            [order(MUGS, line("tin", 1, 250), rows=2)],
+            id="its rows are lines",
+        ),
+        pytest.param(
+            [row(), row(quantity=3, price="1")],
+            [order(line("mug", 5, 800), rows=2)],
+            id="the same code twice is one line",
+        ),
+        pytest.param(
+            [row(), row(invoice="2", price="0", customer=""), row(code="tin", quantity=1)],
+            [
+                order(MUGS, line("tin", 1, 250), rows=2),
+                Adjust(rows=1, adjustment_id="2/0", sku="mug", delta=2, reason="A THING"),
+            ],
+            id="an invoice that reappears is one order",
+        ),
+        pytest.param([row(customer="")], [order(MUGS, customer="")], id="no customer is a guest"),
+        pytest.param(
+            [row(), row(code="POST", quantity=1, price="18.00")],
+            [order(MUGS, charges=(post(1_800),), rows=2)],
+            id="postage is a charge",
+        ),
+        pytest.param(
+            [row(), row(code="gift_0001_20", quantity=1, price="1")],
+            [order(MUGS, charges=(post(100, "gift_0001_20"),), rows=2)],
+            id="a voucher is a charge",
+        ),
+        pytest.param(
+            [row(), row(code="m", quantity=1, price="1")],
+            [order(MUGS, charges=(post(100, "m"),), rows=2)],
+            id="a small letter is no other code",
+        ),
+        pytest.param(
+            [row(), row(code="D", quantity=1, price="1")],
+            [order(MUGS, charges=(post(-100, "D"),), rows=2)],
+            id="a discount is a negative charge",
+        ),
+        pytest.param(
+            [row(code="PADS", quantity=1, price="1")],
+            [order(line("PADS", 1, 100))],
+            id="pads are goods",
+        ),
+        pytest.param(
+            [row(code="POST", quantity=1, price="18")],
+            [order(charges=(post(1_800),))],
+            id="charges alone are an order",
+        ),
+        pytest.param(
+            [row(), row(code="tin", price="0")],
+            [order(MUGS, line("tin", 2, 0), rows=2)],
+            id="a free line stays in its order",
+        ),
+        pytest.param(
+            [row(quantity=1, price="0.005")], [order(line("mug", 1, 1))], id="half a penny is one"
+        ),
+        pytest.param(
+            [row(quantity=-5, price="0", customer="")],
+            [Adjust(rows=1, adjustment_id="1/0", sku="mug", delta=-5, reason="A THING")],
+            id="a write-off takes stock away",
+        ),
+        pytest.param(
+            [row(quantity=5, price="0", customer="", Description="")],
+            [Adjust(rows=1, adjustment_id="1/0", sku="mug", delta=5, reason="stock found")],
+            id="goods without price and customer are found",
+        ),
+    ],
+)
+def test_selling(rows: list[Raw], asks: list[Ask]) -> None:
+    """Given these rows, this is asked."""
+    assert asks == list(retail.plan(rows).asks)
+
+
+SALE = row()
+OLD, NEW = row(invoice="1"), row(invoice="2", quantity=3, price="3.00")
+
+
+@pytest.mark.parametrize(
+    ("rows", "asks"),
+    [
+        pytest.param([SALE, row("C9", quantity=-1)], [back("1", came("mug", 1, 250))], id="a part"),
+        pytest.param(
+            [SALE, row("C9", quantity=-2, price="9.99")],
+            [back("1", came("mug", 2, 500))],
+            id="at the price paid",
+        ),
+        pytest.param(
+            [row(quantity=3, price="0.333"), *(row(f"C{at}", quantity=-1) for at in (7, 8, 9))],
+            [
+                back("1", came("mug", 1, 33), invoice="C7"),
+                back("1", came("mug", 1, 33), invoice="C8"),
+                back("1", came("mug", 1, 34), invoice="C9"),
+            ],
+            id="all parts together are the whole",
+        ),
+        pytest.param(
+            [OLD, NEW, row("C9", quantity=-4)],
+            [back("1", came("mug", 2, 500)), back("2", came("mug", 2, 600), rows=0)],
+            id="over several sales, the earliest first",
+        ),
+        pytest.param(
+            [SALE, row("C9", quantity=-1), row("C9", quantity=-1)],
+            [back("1", came("mug", 1, 250), came("mug", 1, 250), rows=2)],
+            id="one return for one sale",
+        ),
+        pytest.param(
+            [SALE, row("C9", quantity=-3)], [no("return without a matching sale")], id="too many"
+        ),
+        pytest.param(
+            [SALE, row("C8", quantity=-2), row("C9", quantity=-1)],
+            [back("1", came("mug", 2, 500), invoice="C8"), no("return without a matching sale")],
+            id="what came back is gone",
+        ),
+        pytest.param(
+            [SALE, row("C8", quantity=-3), row("C9", quantity=-2)],
+            [no("return without a matching sale"), back("1", came("mug", 2, 500))],
+            id="a refusal takes nothing",
+        ),
+        pytest.param(
+            [SALE, row("C9", quantity=-1, customer="8")],
+            [no("return without a matching sale")],
+            id="another customer",
+        ),
+        pytest.param(
+            [SALE, row("C9", code="tin", quantity=-1)],
+            [no("return without a matching sale")],
+            id="other goods",
+        ),
+        pytest.param(
+            [SALE, row("C9", quantity=-1, customer="")],
+            [no("return without a customer")],
+            id="a guest",
+        ),
+        pytest.param(
+            [SALE, row("C9", quantity=-1, price="0")], [no("nothing to give back")], id="no price"
+        ),
+        pytest.param(
+            [SALE, row("C9", quantity=1)], [no("positive quantity in a return")], id="the wrong way"
+        ),
+        pytest.param(
+            [OLD, NEW, row("C9", code="D", quantity=-1, price="5.50")],
+            [back("2", came("D", 1, 550, goods=False))],
+            id="a discount is taken off the latest sale",
+        ),
+        pytest.param(
+            [NEW, OLD, row("C9", code="D", quantity=-1, price="5.50")],
+            [back("2", came("D", 1, 550, goods=False))],
+            id="a discount is taken off a sale with enough left",
+        ),
+        pytest.param(
+            [SALE, row("C9", code="D", quantity=-1, price="5.01")],
+            [no("discount without a sale to take it off")],
+            id="a discount larger than any sale",
+        ),
+        pytest.param(
+            [SALE, row("C8", code="D", quantity=-1, price="3"), row("C9", quantity=-2)],
+            [
+                back("1", came("D", 1, 300, goods=False), invoice="C8"),
+                no("return without a matching sale"),
+            ],
+            id="never more comes back than was paid",
+        ),
+        pytest.param(
+            [
+                SALE,
+                row(code="POST", quantity=3, price="6"),
+                row(code="POST", quantity=1, price="6"),
+                row("C8", code="POST", quantity=-1, price="6"),
+                row("C9", quantity=-2),
+            ],
+            [
+                back("1", came("POST", 1, 600, goods=False), invoice="C8"),
+                back("1", came("mug", 2, 500)),
+            ],
+            id="a charge is given back as far as the return says",
+        ),
+        pytest.param(
+            [SALE, row(code="POST", quantity=1, price="6"), row("C9", "post", -1, "7")],
+            [no("return without a matching sale")],
+            id="more than was charged",
+        ),
+        pytest.param(
+            [
+                SALE,
+                row(code="tin", price="0"),
+                row("C8", "tin", -1),
+            ],
+            [no("return without a matching sale")],
+            id="what was free",
+        ),
+        pytest.param(
+            [row("C9", quantity=-1), SALE], [no("return without a matching sale")], id="early"
+        ),
+    ],
+)
+def test_returning(rows: list[Raw], asks: list[Ask]) -> None:
+    """Given these sales and returns, this is asked besides the orders."""
+    planned = retail.plan(rows).asks
+
+    assert asks == [ask for ask in planned if not isinstance(ask, PlaceOrder)]
+
+
+@pytest.mark.parametrize(
+    ("dirty", "reason"),
+    [
+        pytest.param({}, "InvoiceNo is missing", id="an empty row"),
+        pytest.param(row(invoice=""), "InvoiceNo is missing", id="no invoice"),
+        pytest.param(row(code=" "), "StockCode is missing", id="no code"),
+        pytest.param(row(Country=""), "Country is missing", id="no country"),
+        pytest.param(row(invoice="1" * 61), "InvoiceNo is too long", id="a long invoice"),
+        pytest.param(row(customer="1" * 61), "CustomerID is too long", id="a long customer"),
+        pytest.param(row(invoice="A563185"), "unknown kind of invoice: A", id="another prefix"),
+        pytest.param(row(invoice="CC1"), "unknown kind of invoice: C", id="a doubled prefix"),
+        pytest.param(row(invoice="²"), "unknown kind of invoice: ²", id="a digit of another kind"),
+        pytest.param(row(quantity="two"), "Quantity is no whole number", id="a word"),
+        pytest.param(row(quantity="1.5"), "Quantity is no whole number", id="half a unit"),
+        pytest.param(row(quantity="1_0"), "Quantity is no whole number", id="a number in code"),
+        pytest.param(row(quantity=0), "Quantity is zero or above a million", id="nothing"),
+        pytest.param(
+            row(quantity=-1_000_001), "Quantity is zero or above a million", id="too many"
+        ),
+        pytest.param(row(price=""), "UnitPrice is no amount", id="no price"),
+        pytest.param(row(price="nan"), "UnitPrice is no amount", id="not a number"),
+        pytest.param(row(price="-1"), "UnitPrice is no amount", id="a negative price"),
+        pytest.param(row(price="1_0"), "UnitPrice is no amount", id="a price in code"),
+        pytest.param(row(quantity=1_000_000, price="1000.01"), TOO_LARGE, id="a fortune"),
+        pytest.param(row(InvoiceDate="then"), "InvoiceDate is no date", id="no date"),
+        pytest.param(row(InvoiceDate="1969-12-31"), "InvoiceDate is no date", id="before time"),
+        pytest.param(row(InvoiceDate="9999-12-31"), "InvoiceDate is no date", id="after time"),
+        pytest.param(row(code="TEST001"), "a test of the shop's own", id="a test"),
+        pytest.param(row(quantity=-1), "negative quantity in a sale", id="a sale backwards"),
+        pytest.param(row(price="0"), "nothing to charge", id="an order for nothing"),
+        pytest.param(row(code="D"), "nothing to charge", id="a discount off nothing"),
+        pytest.param(
+            row(code="POST", price="0", customer=""), "a charge of nothing", id="free postage"
+        ),
+    ],
+)
+def test_refusing(dirty: Raw, reason: str) -> None:
+    """Given this row, it is refused with what is wrong with it."""
+    assert (no(reason),) == retail.plan([dirty]).asks
+
+
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [
+        pytest.param(
+            [row(code=f"s{at}") for at in range(LINES_MAX + 1)],
+            f"more than {LINES_MAX} lines",
+            id="an order too long",
+        ),
+        pytest.param(
+            [row("C9", quantity=-1)] * (LINES_MAX + 1),
+            f"more than {LINES_MAX} lines",
+            id="a return too long",
+        ),
+        pytest.param(
+            [row(quantity=900_000, price="0.01")] * 2,
+            "Quantity is zero or above a million",
+            id="a line too many",
+        ),
+        pytest.param([row(quantity=900_000, price="900")] * 2, TOO_LARGE, id="an order too dear"),
+    ],
+)
+def test_refusing_a_whole_invoice(rows: list[Raw], reason: str) -> None:
+    """Given these rows, all of them are refused at once."""
+    assert (no(reason, rows=len(rows)),) == retail.plan(rows).asks
+
+
+def test_one_bad_row_does_not_refuse_its_invoice() -> None:
+    """What can be read of it is ordered."""
+    rows = [row(code="gold", quantity=1_000_000, price="1000.01"), row()]
+
+    assert (no(TOO_LARGE), order(MUGS)) == retail.plan(rows).asks
+
+
+@pytest.mark.parametrize(
+    ("date", "at_ms"),
+    [
+        pytest.param("2010-12-01 08:26:00", AT_MS, id="of this file"),
+        pytest.param("12/1/2010 8:26", AT_MS, id="of the original"),
+        pytest.param("2010-12-01T09:26:00+01:00", AT_MS, id="with a zone"),
+    ],
+)
+def test_dates_are_read_as_utc(date: str, at_ms: int) -> None:
+    """Unless they say otherwise."""
+    (ask,) = retail.plan([row(InvoiceDate=date)]).asks
+
+    assert isinstance(ask, PlaceOrder)
+    assert at_ms == ask.ordered_at_ms
+
+
+@pytest.fixture(scope="module", name="real")
+def the_real_file() -> Plan:
+    with FILE.open(encoding="utf-8", newline="") as file:
+        return retail.plan(csv.DictReader(file))
+
+
+def test_the_columns_are_those_of_the_file() -> None:
+    """In their order."""
+    with FILE.open(encoding="utf-8", newline="") as file:
+        assert list(retail.COLUMNS) == next(csv.reader(file))
+
+
+def test_the_real_file_in_numbers(real: Plan) -> None:
+    """What a reader of the file can count by hand."""
+    assert {
+        "rows": 10_000,
+        "orders": 424,
+        "returns": 10,
+        "adjustments": 45,
+        "refused: discount without a sale to take it off": 1,
+        "refused: return without a matching sale": 88,
+    } == retail.summary(real)
+
+
+def test_every_row_of_the_real_file_is_somewhere(real: Plan) -> None:
+    """Lines of orders, of returns, counts and refusals sum to what was read."""
+    rows = Counter[type]()
+    for ask in real.asks:
+        rows[type(ask)] += ask.rows
+
+    assert {PlaceOrder: 9_855, ReturnGoods: 11, Adjust: 45, Refuse: 89} == rows
+
+
+def test_the_units_sold_are_those_of_the_orders(real: Plan) -> None:
+    """So that the shelves can be filled before."""
+    placed = [ask for ask in real.asks if isinstance(ask, PlaceOrder)]
+
+    assert (90_010, 1_985) == (sum(real.sold_units.values()), len(real.sold_units))
+    assert 90_010 == sum(each.quantity for ask in placed for each in ask.lines)
+
+
+def judged(real: Plan) -> Iterator[object]:
+    """Judge the payment of every order of the file, as it stands there."""
+    memories: dict[str, fraud.Customer] = {}
+    for ask in real.asks:
+        if isinstance(ask, PlaceOrder):
+            check = CheckPayment(
+                order_id=ask.reference,
+                customer=ask.customer_id or f"guest:{ask.reference}",
+                guest=not ask.customer_id,
+                amount_minor=ask.total_minor,
+                currency=retail.CURRENCY,
+                country=ask.country,
+                ordered_at_ms=ask.ordered_at_ms,
+            )
+            memory = memories.get(check.customer, fraud.INITIAL)
+            (verdict,) = fraud.decide(memory, check, 0)
+            memories[check.customer] = fraud.evolve(fraud.evolve(memory, check, 0), verdict, 0)
+            yield verdict
+
+
+def test_few_orders_of_the_real_file_look_like_fraud(real: Plan) -> None:
+    """Some, and less than one in fifty."""
+    flagged = [word.order_id for word in judged(real) if isinstance(word, FraudDetected)]
+
+    assert ["536592", "536783", "536784", "536785", "536786", "536876", "536982"] == flagged
+    assert len(flagged) < 424 / 50
+
+
+def test_what_the_real_file_asks_keeps_the_limits_of_the_wire(real: Plan) -> None:
+    """Every line and charge can be said."""
+    asks = list(real.asks)
+
+    assert asks == msgspec.convert(msgspec.to_builtins(asks), list[Ask])

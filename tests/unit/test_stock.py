@@ -1,0 +1,189 @@
+"""One shelf, by example."""
+
+from typing import Any
+
+import pytest
+
+from tests.telling import Heard, after
+from workflows import stock
+from workflows.message import Message
+from workflows.words.stock import (
+    AdjustStock,
+    ReceiveStock,
+    ReleaseStock,
+    ReserveStock,
+    RestockStock,
+    ShipStock,
+    StockAdjusted,
+    StockReceived,
+    StockRefused,
+    StockReleased,
+    StockReserved,
+    StockRestocked,
+    UnshipStock,
+)
+
+
+def reserve(order_id: str, quantity: int) -> ReserveStock:
+    """Return the request of an order."""
+    return ReserveStock(order_id=order_id, sku="mug", quantity=quantity)
+
+
+def reserved(order_id: str, quantity: int) -> StockReserved:
+    """Return the yes to it."""
+    return StockReserved(order_id=order_id, sku="mug", quantity=quantity)
+
+
+def adjust(adjustment_id: str, delta: int) -> AdjustStock:
+    """Return a count that found `delta` units more."""
+    return AdjustStock(adjustment_id=adjustment_id, sku="mug", delta=delta)
+
+
+def adjusted(adjustment_id: str, delta: int, asked: int) -> StockAdjusted:
+    """Return what could be applied of it."""
+    return StockAdjusted(adjustment_id=adjustment_id, sku="mug", delta=delta, delta_asked=asked)
+
+
+def at(word: Any, order_id: str) -> Message:
+    """Return `word` about this shelf."""
+    return word(order_id=order_id, sku="mug")
+
+
+RECEIVE = ReceiveStock(receipt_id="r1", sku="mug", quantity=10)
+RECEIVED = StockReceived(receipt_id="r1", sku="mug", quantity=10)
+RESTOCK = RestockStock(order_id="o1", return_id="b1", sku="mug", quantity=3)
+RESTOCK_OTHER = RestockStock(order_id="o2", return_id="b1", sku="mug", quantity=3)
+RESTOCKED = StockRestocked(order_id="o1", return_id="b1", sku="mug")
+SENT = [RECEIVE, reserve("o1", 4), at(ShipStock, "o1")]
+
+
+@pytest.mark.parametrize(
+    ("given", "when", "then", "units"),
+    [
+        pytest.param([], RECEIVE, (RECEIVED,), (10, 0, 0), id="goods come in"),
+        pytest.param([RECEIVE], RECEIVE, (), (10, 0, 0), id="a receipt counts once"),
+        pytest.param(
+            [RECEIVE], adjust("a1", -3), (adjusted("a1", -3, -3),), (7, 0, 0), id="breakage"
+        ),
+        pytest.param(
+            [RECEIVE], adjust("a1", -30), (adjusted("a1", -10, -30),), (0, 0, 0), id="not below 0"
+        ),
+        pytest.param(
+            [RECEIVE, adjust("a1", 5)], adjust("a1", 5), (), (15, 0, 0), id="a count counts once"
+        ),
+        pytest.param(
+            [RECEIVE], reserve("o1", 10), (reserved("o1", 10),), (0, 10, 0), id="the last units"
+        ),
+        pytest.param(
+            [RECEIVE],
+            reserve("o1", 11),
+            (StockRefused(order_id="o1", sku="mug", quantity=11, on_hand=10),),
+            (10, 0, 0),
+            id="one unit short",
+        ),
+        pytest.param(
+            [RECEIVE, reserve("o1", 4)],
+            reserve("o1", 4),
+            (reserved("o1", 4),),
+            (6, 4, 0),
+            id="asked again, held once",
+        ),
+        pytest.param(
+            [reserve("o1", 4), RECEIVE],
+            reserve("o1", 4),
+            (StockRefused(order_id="o1", sku="mug", quantity=4, on_hand=10),),
+            (10, 0, 0),
+            id="refused stays refused",
+        ),
+        pytest.param(
+            [RECEIVE, reserve("o1", 4)],
+            at(ReleaseStock, "o1"),
+            (at(StockReleased, "o1"),),
+            (10, 0, 0),
+            id="let go",
+        ),
+        pytest.param(
+            [RECEIVE, at(ReleaseStock, "o1")],
+            reserve("o1", 4),
+            (StockRefused(order_id="o1", sku="mug", quantity=4, on_hand=10),),
+            (10, 0, 0),
+            id="let go first, it gets nothing any more",
+        ),
+        pytest.param(
+            [RECEIVE, reserve("o1", 4)], at(ShipStock, "o1"), (), (6, 0, 4), id="it leaves"
+        ),
+        pytest.param(SENT, at(ShipStock, "o1"), (), (6, 0, 4), id="it leaves once"),
+        pytest.param(
+            SENT, reserve("o1", 4), (reserved("o1", 4),), (6, 0, 4), id="what has left is not held"
+        ),
+        pytest.param(
+            SENT, at(ReleaseStock, "o1"), (at(StockReleased, "o1"),), (6, 0, 4), id="it has left"
+        ),
+        pytest.param(
+            SENT, at(UnshipStock, "o1"), (at(StockReleased, "o1"),), (10, 0, 0), id="stopped"
+        ),
+        pytest.param(
+            [*SENT, at(UnshipStock, "o1")],
+            UnshipStock(order_id="o1", sku="mug", quantity=4),
+            (at(StockReleased, "o1"),),
+            (10, 0, 0),
+            id="stopped once",
+        ),
+        pytest.param(
+            [RECEIVE, reserve("o1", 4)],
+            at(UnshipStock, "o1"),
+            (at(StockReleased, "o1"),),
+            (10, 0, 0),
+            id="stopped before it left",
+        ),
+        pytest.param(SENT, RESTOCK, (RESTOCKED,), (9, 0, 1), id="returned"),
+        pytest.param([*SENT, RESTOCK], RESTOCK, (RESTOCKED,), (9, 0, 1), id="returned once"),
+        pytest.param(
+            [*SENT, RESTOCK],
+            RESTOCK_OTHER,
+            (StockRestocked(order_id="o2", return_id="b1", sku="mug"),),
+            (12, 0, -2),
+            id="returns of two orders may bear one name",
+        ),
+    ],
+)
+def test_shelf(
+    given: list[Heard], when: Heard, then: tuple[Message, ...], units: tuple[int, int, int]
+) -> None:
+    """Given what was heard, when this is heard, then this is told and so much is where.
+
+    `units` are on hand, held and shipped.
+    """
+    memory, told = after(stock, *given, when)
+
+    assert then == told
+    assert units == (memory.on_hand, sum(memory.held.values()), memory.shipped)
+
+
+def test_a_forgotten_shipment_is_stopped_by_the_quantity_asked() -> None:
+    """A busy shelf forgets what left for an old order; the request says it."""
+    busy = [
+        word
+        for number in range(stock.REMEMBERED_MAX)
+        for word in (reserve(f"b{number}", 1), at(ShipStock, f"b{number}"))
+    ]
+    receive = ReceiveStock(receipt_id="r1", sku="mug", quantity=1_000)
+    stop = UnshipStock(order_id="o1", sku="mug", quantity=4)
+
+    memory, _ = after(stock, receive, reserve("o1", 4), at(ShipStock, "o1"), *busy, stop, stop)
+
+    assert 1_000 - stock.REMEMBERED_MAX == memory.on_hand
+    assert stock.REMEMBERED_MAX == memory.shipped
+
+
+def test_what_is_remembered_of_the_past_is_bounded() -> None:
+    """A shelf that sees many orders does not grow with them."""
+    story = [ReceiveStock(receipt_id=f"r{number}", sku="mug", quantity=1) for number in range(600)]
+    for number in range(600):
+        story += [reserve(f"o{number}", 1), at(ShipStock, f"o{number}")]
+        story.append(at(ReleaseStock, f"o{number}"))
+
+    memory, _ = after(stock, *story)
+
+    sizes = {len(memory.sent), len(memory.closed), len(memory.counted)}
+    assert {stock.REMEMBERED_MAX} == sizes

@@ -1,0 +1,566 @@
+"""The judgments of verify: a house in order passes, and each thing that can break is named."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+import pytest
+
+from app.envelope import Envelope, derive_id
+from app.verification.case import Case, Check
+from app.verification.facts import Facts, Lost, Parcel, Shelf, Taken
+from app.verification.folding import fold
+from app.verification.verdict import Latency, Verdict, judge, percentile
+from workflows.message import Message, type_name
+from workflows.words.fraud import FraudCleared, FraudDetected
+from workflows.words.inventory import (
+    InventoryRejected,
+    InventoryReleased,
+    InventoryReserved,
+    InventoryReturned,
+)
+from workflows.words.ledger import EntryPosted, Posting
+from workflows.words.order import Line, OrderPlaced, ReturnLine, ReturnRequested
+from workflows.words.payment import PaymentCompleted, PaymentFailed, PaymentRefunded
+from workflows.words.saga import OrderCancelled, OrderCompleted, ReturnAccepted, ReturnRefused
+from workflows.words.shipping import ShipmentCancelled, ShipmentCreated, ShipmentDelivered
+from workflows.words.stock import AdjustStock, ReceiveStock, StockAdjusted, StockReceived
+
+MINUTE_MS = 60_000
+PLACED_MS = 1_000_000
+NOW_MS = PLACED_MS + 60 * MINUTE_MS
+
+MUG = Line(sku="MUG", quantity=2, amount_minor=500)
+BOWL = Line(sku="BOWL", quantity=1, amount_minor=300)
+
+
+class House:
+    """A house told in words: what the topics, the rows and the outside parties would say."""
+
+    def __init__(self) -> None:
+        self.facts = Facts(provider={}, carrier={})
+        self.told = 0
+
+    def tell(self, *words: Message, at_ms: int = PLACED_MS) -> "House":
+        for word in words:
+            self.told += 1
+            fold(self.facts, word, head(word, f"event {self.told}", at_ms))
+        return self
+
+    def charge(self, order_id: str = "o1", minor: int = 800, refunded: int = 0) -> "House":
+        assert self.facts.provider is not None
+        taken = self.facts.provider.setdefault(order_id, Taken())
+        taken.charges += 1
+        taken.charged_minor += minor
+        taken.refunded_minor += refunded
+        return self
+
+    def parcel(self, status: str, order_id: str = "o1") -> "House":
+        assert self.facts.carrier is not None
+        self.facts.carrier[order_id] = Parcel(status=status)
+        return self
+
+    def shelf(self, sku: str, **units: int) -> "House":
+        self.facts.shelves[sku] = Shelf(**units)
+        return self
+
+    def judge(self, now_ms: int = NOW_MS) -> Verdict:
+        return judge(Case(facts=self.facts, now_ms=now_ms))
+
+    def broken(self, now_ms: int = NOW_MS) -> dict[str, tuple[str, ...]]:
+        checks = self.judge(now_ms).checks
+        return {check.name: check.offending for check in checks if not check.ok}
+
+
+def head(word: Message, event_id: str, at_ms: int) -> Envelope:
+    return Envelope(
+        id=derive_id(event_id),
+        type=type_name(type(word)),
+        source="/test",
+        time_ms=at_ms,
+        subject="o1",
+        correlation_id="o1",
+    )
+
+
+def entry(entry_id: str, *postings: tuple[str, int], order_id: str = "o1") -> EntryPosted:
+    return EntryPosted(
+        entry_id=entry_id,
+        order_id=order_id,
+        currency="GBP",
+        cause="a test",
+        postings=tuple(
+            Posting(account=account, debit_minor=max(minor, 0), credit_minor=max(-minor, 0))
+            for account, minor in postings
+        ),
+    )
+
+
+def placed(order_id: str = "o1") -> OrderPlaced:
+    return OrderPlaced(
+        order_id=order_id,
+        country="France",
+        currency="GBP",
+        lines=(MUG, BOWL),
+        total_minor=800,
+        payment_method="pm_card_visa",
+        ordered_at_ms=PLACED_MS,
+    )
+
+
+def paid(order_id: str = "o1", minor: int = 800) -> PaymentCompleted:
+    return PaymentCompleted(
+        order_id=order_id,
+        payment_id=f"pi_{order_id}",
+        amount_minor=minor,
+        goods_minor=minor,
+        charges_minor=0,
+        currency="GBP",
+        country="France",
+        ordered_at_ms=PLACED_MS,
+    )
+
+
+def refunded(minor: int = 800, kind: str = "compensation", return_id: str = "") -> PaymentRefunded:
+    return PaymentRefunded(
+        order_id="o1",
+        payment_id="pi_o1",
+        refund_id=f"re_{return_id}",
+        amount_minor=minor,
+        currency="GBP",
+        kind=kind,
+        return_id=return_id,
+    )
+
+
+PAYMENT_ENTRY = entry("paid", ("cash_at_provider", 800), ("customer_receivable", -800))
+SALE_ENTRY = entry("sold", ("customer_receivable", 800), ("revenue", -800))
+REFUND_ENTRY = entry("back", ("customer_receivable", 800), ("cash_at_provider", -800))
+RETURN_ENTRY = entry("returned", ("refunds", 250), ("cash_at_provider", -250))
+CLEARED = FraudCleared(order_id="o1", score=0.0, rules_version="1")
+CREATED = ShipmentCreated(order_id="o1", shipment_id="s1")
+DELIVERED = ShipmentDelivered(order_id="o1", shipment_id="s1")
+RESERVED = InventoryReserved(order_id="o1", units=3)
+RELEASED = InventoryReleased(order_id="o1")
+COMPLETED = OrderCompleted(order_id="o1")
+ONE_MUG = ReturnLine(sku="MUG", quantity=1, amount_minor=250)
+ASKED_BACK = ReturnRequested(order_id="o1", return_id="r1", lines=(ONE_MUG,), amount_minor=250)
+TAKEN_BACK = ReturnAccepted(
+    order_id="o1", return_id="r1", lines=(ONE_MUG,), amount_minor=250, currency="GBP"
+)
+RESTOCKED = InventoryReturned(order_id="o1", return_id="r1")
+
+
+def stocked() -> House:
+    """Ten mugs and ten bowls were received and lie on the shelf."""
+    house = House()
+    for sku in ("MUG", "BOWL"):
+        house.tell(
+            ReceiveStock(receipt_id="first", sku=sku, quantity=10),
+            StockReceived(receipt_id="first", sku=sku, quantity=10),
+        )
+        house.shelf(sku, received=10, on_hand=10)
+    return house
+
+
+def completed() -> House:
+    """One order went well: paid, shipped, delivered."""
+    house = stocked().tell(placed(), paid(), PAYMENT_ENTRY, RESERVED, CLEARED)
+    house.tell(CREATED, SALE_ENTRY, at_ms=PLACED_MS + 250).tell(DELIVERED, COMPLETED)
+    house.shelf("MUG", received=10, on_hand=8, shipped=2)
+    house.shelf("BOWL", received=10, on_hand=9, shipped=1)
+    return house.charge().parcel("delivered")
+
+
+def cancelled() -> House:
+    """One order was paid and reserved, then flagged: everything was taken back."""
+    house = stocked().tell(placed(), paid(), PAYMENT_ENTRY, RESERVED)
+    house.tell(FraudDetected(order_id="o1", score=1.0, reasons=("why",), rules_version="1"))
+    house.tell(refunded(), REFUND_ENTRY, RELEASED)
+    house.tell(OrderCancelled(order_id="o1", cause="fraud"), at_ms=PLACED_MS + 400)
+    return house.charge(refunded=800)
+
+
+def returned() -> House:
+    """One mug of a completed order came back."""
+    house = completed().tell(ASKED_BACK, TAKEN_BACK, refunded(250, "return", "r1"))
+    house.tell(RETURN_ENTRY, RESTOCKED)
+    house.shelf("MUG", received=10, on_hand=9, shipped=1)
+    assert house.facts.provider is not None
+    house.facts.provider["o1"].refunded_minor = 250
+    return house
+
+
+@pytest.mark.parametrize(
+    "house",
+    [
+        pytest.param(House, id="an empty house"),
+        pytest.param(completed, id="a completed order"),
+        pytest.param(cancelled, id="a cancelled order"),
+        pytest.param(returned, id="a returned mug"),
+    ],
+)
+def test_a_house_in_order_passes_every_check(house):
+    """What went as it should breaks nothing."""
+    verdict = house().judge()
+
+    assert ({}, True) == (house().broken(), verdict.verify_ok)
+    assert (0, 0, 0) == (
+        verdict.ledger_imbalance_minor,
+        verdict.double_charges,
+        verdict.stock_drift_units,
+    )
+
+
+def kept_cash() -> House:
+    """Cancelled, and the money is kept: the three views agree, and nobody owes anything."""
+    house = stocked().tell(placed(), paid(), OrderCancelled(order_id="o1", cause="overdue"))
+    return house.tell(entry("kept", ("cash_at_provider", 800), ("revenue", -800))).charge()
+
+
+BREAKS = [
+    pytest.param(kept_cash, {"books_close": ("o1",)}, id="a cancelled order's cash in the books"),
+    pytest.param(
+        lambda: completed().tell(paid(minor=0)),
+        {"charged_once": ("o1",)},
+        id="a payment told twice",
+    ),
+    pytest.param(
+        lambda: stocked().tell(placed()), {"one_end": ("o1",)}, id="an order past its deadlines"
+    ),
+    pytest.param(
+        lambda: completed().tell(COMPLETED), {"one_end": ("o1",)}, id="an order with two ends"
+    ),
+    pytest.param(
+        lambda: completed().charge(),
+        {"money_agrees": ("o1",), "charged_once": ("o1",)},
+        id="a card charged twice",
+    ),
+    pytest.param(
+        lambda: completed().charge("ghost", 100),
+        {"charges_have_orders": ("ghost",)},
+        id="a charge that no order explains",
+    ),
+    pytest.param(
+        lambda: completed().tell(refunded(800)),
+        {"money_agrees": ("o1",)},
+        id="a refund told that the provider never gave",
+    ),
+    pytest.param(
+        lambda: completed().tell(entry("odd", ("revenue", -1))),
+        {"books_balance": ("odd", "o1 GBP")},
+        id="an entry that does not balance",
+    ),
+    pytest.param(
+        lambda: completed().tell(entry("more", ("customer_receivable", 5), ("revenue", -5))),
+        {"books_close": ("o1",)},
+        id="a completed order that still owes",
+    ),
+    pytest.param(
+        lambda: cancelled().tell(PAYMENT_ENTRY),
+        {"money_agrees": ("o1",), "books_close": ("o1",)},
+        id="a cancelled order whose cash is kept",
+    ),
+    pytest.param(
+        lambda: (
+            stocked()
+            .tell(placed(), paid(), PAYMENT_ENTRY, SALE_ENTRY, RESERVED, CREATED, COMPLETED)
+            .shelf("MUG", received=10, on_hand=8, shipped=2)
+            .shelf("BOWL", received=10, on_hand=9, shipped=1)
+            .charge()
+            .parcel("delivered")
+        ),
+        {"ships_when_due": ("o1",)},
+        id="a parcel without a verdict",
+    ),
+    pytest.param(
+        lambda: completed().parcel("in_transit"),
+        {"carrier_agrees": ("o1",)},
+        id="a completed order that the carrier has not delivered",
+    ),
+    pytest.param(
+        lambda: cancelled().parcel("in_transit"),
+        {"carrier_agrees": ("o1",)},
+        id="a cancelled order that travels",
+    ),
+    pytest.param(
+        lambda: completed().parcel("in_transit", "ghost"),
+        {"carrier_agrees": ("ghost",)},
+        id="a parcel of no order",
+    ),
+    pytest.param(
+        lambda: stocked().tell(ReceiveStock(receipt_id="second", sku="MUG", quantity=4)),
+        {"receipts_are_booked": ("MUG/second",)},
+        id="a receipt that was never booked",
+    ),
+    pytest.param(
+        lambda: stocked().tell(StockReceived(receipt_id="first", sku="MUG", quantity=10)),
+        {"receipts_are_booked": ("MUG/first",), "stock_agrees": ("MUG (-10)",)},
+        id="a receipt booked twice",
+    ),
+    pytest.param(
+        lambda: completed().shelf("MUG", received=10, on_hand=7, shipped=2),
+        {"shelves_add_up": ("MUG",)},
+        id="a shelf that lost a unit",
+    ),
+    pytest.param(
+        lambda: completed().shelf("MUG", received=10, on_hand=10),
+        {"stock_agrees": ("MUG (-2)",)},
+        id="a shelf that never heard of the shipment",
+    ),
+    pytest.param(
+        lambda: cancelled().shelf("BOWL", received=10, on_hand=9, held=1),
+        {"stock_agrees": ("BOWL (+1)",)},
+        id="stock still held for a cancelled order",
+    ),
+    pytest.param(
+        lambda: returned().tell(refunded(250, "return", "r1")),
+        {"money_agrees": ("o1",), "returns_settle": ("o1 r1",)},
+        id="a return refunded twice",
+    ),
+    pytest.param(
+        lambda: completed().tell(ASKED_BACK),
+        {"returns_settle": ("o1 r1",)},
+        id="a return that was never answered",
+    ),
+    pytest.param(
+        lambda: returned().tell(RESTOCKED),
+        {"returns_settle": ("o1 r1",)},
+        id="a return restocked twice",
+    ),
+]
+
+
+@pytest.mark.parametrize(("house", "broken"), BREAKS)
+def test_what_is_broken_is_named(house, broken):
+    """Exactly the checks that it concerns fail, with the offending ids."""
+    assert broken == house().broken()
+
+
+@pytest.mark.parametrize(
+    "house",
+    [
+        pytest.param(lambda: stocked().tell(placed()), id="just placed"),
+        pytest.param(lambda: stocked().tell(placed()).charge(), id="charged and not yet told"),
+        pytest.param(
+            lambda: stocked().tell(placed(), paid()).charge(), id="told and not yet in the books"
+        ),
+        pytest.param(
+            lambda: stocked().tell(placed(), RESERVED), id="reserved, the row not yet seen"
+        ),
+        pytest.param(
+            lambda: stocked().tell(placed()).shelf("MUG", received=10, on_hand=8, held=2),
+            id="held on one shelf, not yet gathered",
+        ),
+        pytest.param(
+            lambda: stocked().tell(ReceiveStock(receipt_id="second", sku="MUG", quantity=4)),
+            id="a delivery not yet booked",
+        ),
+        pytest.param(
+            lambda: stocked().charge("o9"), id="charged for an order placed after the cut"
+        ),
+    ],
+)
+def test_a_house_at_work_is_no_broken_house(house):
+    """A second after it was placed, an order may be ahead here and behind there."""
+    at_work = house()
+    assert at_work.facts.provider is not None
+    for taken in at_work.facts.provider.values():
+        taken.last_ms = PLACED_MS
+
+    assert {} == at_work.broken(now_ms=PLACED_MS + 1_000)
+
+
+def test_what_a_service_has_yet_to_hear_is_allowed_for():
+    """A release told and not heard explains what is still held, for that order's units only."""
+    house = cancelled().shelf("MUG", received=10, on_hand=8, held=2)
+    house.facts.pending.add("o1")
+
+    assert {} == house.broken()
+    assert {"stock_agrees": ("MUG (+1)",)} == house.shelf(
+        "MUG", received=10, on_hand=7, held=3
+    ).broken()
+
+
+def test_the_rows_own_deadline_says_when_an_order_is_stuck():
+    """An order is stuck when its row says so, long before the general limit."""
+    house = stocked().tell(placed())
+    house.facts.overdue_at_ms["o1"] = PLACED_MS + 5_000
+
+    assert {} == house.broken(now_ms=PLACED_MS + 4_000)
+    assert {"one_end": ("o1",)} == house.broken(now_ms=PLACED_MS + 6_000)
+
+
+def test_a_repeated_event_counts_once():
+    """The same id sent twice is one event: nothing is doubled, and the repeat is counted."""
+    house = completed()
+    for word in (paid(), PAYMENT_ENTRY):
+        for _ in range(2):
+            fold(house.facts, word, head(word, f"twice {word}", PLACED_MS))
+
+    verdict = house.judge()
+
+    assert 2 == verdict.events_repeated
+    assert 2 == house.facts.orders["o1"].payments
+
+
+def test_the_order_of_arrival_between_topics_changes_nothing():
+    """Topics are read side by side: backwards gives the same verdict."""
+    words = [placed(), paid(), PAYMENT_ENTRY, RESERVED, CLEARED, CREATED, SALE_ENTRY]
+    words += [DELIVERED, COMPLETED, ASKED_BACK, TAKEN_BACK, RETURN_ENTRY, RESTOCKED]
+    words += [refunded(250, "return", "r1")]
+
+    assert _of(words) == _of(reversed(words))
+
+
+def _of(words: Iterable[Message]) -> Verdict:
+    house = House()
+    for word in words:
+        fold(house.facts, word, head(word, repr(word), PLACED_MS))
+    return house.judge()
+
+
+def test_an_adjustment_moves_what_was_received():
+    """A write-off is part of what the shelf adds up to."""
+    house = stocked().tell(
+        AdjustStock(adjustment_id="a1", sku="MUG", delta=-4),
+        StockAdjusted(adjustment_id="a1", sku="MUG", delta=-4, delta_asked=-4),
+    )
+
+    assert {} == house.shelf("MUG", received=6, on_hand=6).broken()
+
+
+def test_a_parcel_called_back_is_on_the_shelf_again():
+    """Created and then stopped: nothing counts as shipped."""
+    house = stocked().tell(placed(), paid(), PAYMENT_ENTRY, RESERVED, CLEARED, CREATED, SALE_ENTRY)
+    house.tell(ShipmentCancelled(order_id="o1", cause="cancelled_by_customer", shipment_id="s1"))
+    house.tell(entry("unsold", ("customer_receivable", -800), ("revenue", 800)))
+    house.tell(refunded(), REFUND_ENTRY, RELEASED)
+    house.tell(OrderCancelled(order_id="o1", cause="cancelled_by_customer"))
+
+    assert {} == house.charge(refunded=800).parcel("withdrawn").broken()
+
+
+def test_the_verdict_counts_orders_by_their_end():
+    """Causes are counted, and money is what the provider's own records say."""
+    house = cancelled().tell(placed("o2"), at_ms=NOW_MS - 1)
+    house.tell(placed("o3"), PaymentFailed(order_id="o3", reason="declined"))
+    house.tell(InventoryRejected(order_id="o3", reason="cancelled"))
+    house.tell(OrderCancelled(order_id="o3", cause="payment_failed"))
+
+    verdict = house.judge()
+
+    assert (3, 0, 1) == (verdict.orders_placed, verdict.orders_completed, verdict.orders_open)
+    assert {"fraud": 1, "payment_failed": 1} == verdict.orders_cancelled
+    assert (800, 800) == (verdict.charged_minor, verdict.refunded_minor)
+
+
+def test_returns_are_counted_by_their_answer():
+    """Accepted ones as a number, refused ones by reason."""
+    refusal = ReturnRefused(order_id="o1", return_id="r2", reason="too many")
+
+    verdict = returned().tell(refusal).judge()
+
+    assert (1, {"too many": 1}, 0) == (
+        verdict.returns_accepted,
+        verdict.returns_refused,
+        verdict.returns_open,
+    )
+
+
+def test_latency_runs_to_the_first_shipment_or_cancellation():
+    """A completed order took 250 ms to its parcel, whatever came later."""
+    late = ShipmentCreated(order_id="o1", shipment_id="s1", tracking="told again")
+    house = completed().tell(late, at_ms=PLACED_MS + 900)
+
+    assert Latency(p50=250, p95=250, p99=250, max=250) == house.judge().latency_ms
+
+
+@pytest.mark.parametrize(
+    ("ascending", "percent", "value"),
+    [
+        pytest.param([], 50, 0, id="nothing has no middle"),
+        pytest.param([7], 99, 7, id="one value is every percentile"),
+        pytest.param([1, 2, 3, 4], 50, 2, id="nearest rank, no value between values"),
+        pytest.param(list(range(1, 101)), 95, 95, id="ninety-five of a hundred"),
+        pytest.param(list(range(1, 101)), 100, 100, id="the greatest"),
+    ],
+)
+def test_percentile(ascending, percent, value):
+    """Nearest rank: the answer is a value that did occur."""
+    assert value == percentile(ascending, percent)
+
+
+def named(checks: Iterable[Check], name: str) -> Check:
+    return next(check for check in checks if check.name == name)
+
+
+def test_a_dead_letter_with_its_bytes_and_cause_fails_nothing():
+    """A poison message in a dead topic is where it belongs."""
+    house = completed()
+    house.facts.dead["orders.order.dead"] = Counter(not_json=2)
+    house.facts.dead_digests["orders/0/7"] = {"orders.order.dead": b"same"}
+    house.facts.unreadable["orders/0/7"] = Lost(
+        digest=b"same", due_in=frozenset({"orders.order.dead"})
+    )
+
+    verdict = house.judge()
+
+    assert ({}, {"orders.order.dead": 2}, {"not_json": 2}) == (
+        house.broken(),
+        verdict.dead_letters,
+        verdict.dead_letter_causes,
+    )
+
+
+@pytest.mark.parametrize(
+    "letters",
+    [
+        pytest.param({}, id="it lies nowhere"),
+        pytest.param({"orders.order.dead": b"other"}, id="its bytes were changed"),
+        pytest.param({"orders.payment.dead": b"same"}, id="only another service laid it aside"),
+    ],
+)
+def test_poison_that_is_not_laid_aside_is_named(letters):
+    """Every service that passed it must have put it into its dead topic, byte for byte."""
+    house = completed()
+    house.facts.dead_digests["orders/0/7"] = letters
+    house.facts.unreadable["orders/0/7"] = Lost(
+        digest=b"same", due_in=frozenset({"orders.order.dead"})
+    )
+
+    assert {"poison_is_laid_aside": ("orders/0/7 missing in orders.order.dead",)} == house.broken()
+
+
+def test_letters_without_cause_and_late_events_are_named():
+    """What a dead letter does not tell, and what should have been tried again, is offending."""
+    house = completed()
+    house.facts.nameless.append("orders.order.dead/0/1")
+    house.facts.parked_late.append("x.y.retry-1s/0/3")
+
+    assert {
+        "dead_letters_tell": ("orders.order.dead/0/1",),
+        "nothing_parked_late": ("x.y.retry-1s/0/3",),
+    } == house.broken()
+
+
+def test_a_check_names_at_most_fifty_and_counts_all():
+    """A broken house stays readable."""
+    house = House()
+    house.facts.nameless += [f"letter {number}" for number in range(60)]
+
+    check = named(house.judge().checks, "dead_letters_tell")
+
+    assert (50, True) == (len(check.offending), "60 offending" in check.detail)
+
+
+def test_what_cannot_be_seen_is_said_and_not_judged():
+    """Without the provider's file the other views must still agree, and the detail says so."""
+    house = completed()
+    house.facts.provider = None
+    house.facts.carrier = None
+
+    verdict = house.judge()
+
+    assert verdict.verify_ok
+    assert "not checked" in named(verdict.checks, "money_agrees").detail
+    assert "not checked" in named(verdict.checks, "carrier_agrees").detail

@@ -1,0 +1,61 @@
+"""One sample of every word, made from its type: the same type, the same sample, always."""
+
+import types
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from app import envelope, topics
+from app.envelope import Envelope
+from workflows.message import Message, type_name
+
+PLAIN: dict[type, Callable[[str], Any]] = {
+    str: lambda name: "GBP" if name == "currency" else f"{name}-1",
+    int: lambda name: 1_292_918_400_000 if name.endswith("_ms") else 3,
+    float: lambda _name: 0.25,
+    bool: lambda _name: True,
+}
+
+
+def every_word() -> dict[str, type[Message]]:
+    """Return every declared word by its wire name."""
+    words = [*topics.declared.values(), topics.TIMERS]
+    return {type_name(word): word for topic in words for word in topic.words}
+
+
+def sample_of(word: type[Message]) -> dict[str, Any]:
+    """Return the headers (as text), the key and the body of a sample of `word`."""
+    told = filled(word, "")
+    topic = topics.topic_of(told)
+    key = topic.key(told)
+    head = Envelope(
+        id=envelope.derive_id("golden", type_name(word)),
+        type=type_name(word),
+        source=f"/payflow/{'payment' if topic is topics.TIMERS else topic.writer}",
+        time_ms=1_292_918_400_123,
+        subject=key,
+        correlation_id="order_id-1",
+        causation_id=envelope.derive_id("golden", "cause"),
+        traceparent=envelope.child_traceparent("", type_name(word)),
+        baggage={"country": "United Kingdom", "began_ms": "1292918400000"},
+    )
+    headers = {name: value.decode() for name, value in envelope.to_headers(head)}
+    return {"headers": headers, "key": key, "body": msgspec.to_builtins(told)}
+
+
+def filled(kind: Any, name: str) -> Any:
+    """Return a value of `kind` with nothing left out."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Literal:
+        return arguments[0]
+    if origin in (Annotated, Union, types.UnionType):
+        return filled(arguments[0], name)
+    if origin is tuple:
+        return (filled(arguments[0], name),)
+    if origin is dict:
+        return {"one": filled(arguments[1], name)}
+    if issubclass(kind, msgspec.Struct):
+        hints = get_type_hints(kind, include_extras=True)
+        return kind(**{field: filled(hints[field], field) for field in kind.__struct_fields__})
+    return PLAIN[kind](name)

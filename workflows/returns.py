@@ -1,0 +1,120 @@
+"""Whether goods of an ended order may come back: judged once per return id, in order of asking.
+
+Part of the order workflow.
+"""
+
+from typing import Literal
+
+import msgspec
+from msgspec.structs import replace
+
+from workflows.message import Message
+from workflows.words.inventory import InventoryReturned
+from workflows.words.order import ReturnLine, ReturnRequested
+from workflows.words.payment import PaymentRefunded
+from workflows.words.saga import ReturnAccepted, ReturnRefused
+
+# --- memory ------------------------------------------------------------------
+
+
+class Return(msgspec.Struct, frozen=True, kw_only=True):
+    """One return. It waits, with its lines, until the order has ended."""
+
+    status: Literal["waiting", "accepted", "refused"] = "waiting"
+    amount_minor: int
+    lines: tuple[ReturnLine, ...] = ()
+    reason: str = ""
+    refunded: bool = False
+    restocked: bool = False
+
+
+class Returns(msgspec.Struct, frozen=True, kw_only=True):
+    """All returns of an order, and what of it came back so far."""
+
+    by_id: dict[str, Return] = {}
+    amount_minor: int = 0
+    units: dict[str, int] = {}
+    """Units accepted back, by SKU."""
+
+
+# --- judgment ----------------------------------------------------------------
+
+
+def owed(  # noqa: PLR0913  the facts of an order
+    returns: Returns,
+    order_id: str,
+    *,
+    cancelled: bool,
+    total_minor: int,
+    currency: str,
+    bought: dict[str, int],
+) -> tuple[Message, ...]:
+    """Return the answer to the first return that waits; `bought` is in units by SKU."""
+    for return_id, asked in returns.by_id.items():
+        if asked.status != "waiting":
+            continue
+        reason = (
+            "the order was cancelled"
+            if cancelled
+            else _objection(returns, asked, total_minor, bought)
+        )
+        if reason:
+            return (ReturnRefused(order_id=order_id, return_id=return_id, reason=reason),)
+        return (
+            ReturnAccepted(
+                order_id=order_id,
+                return_id=return_id,
+                lines=asked.lines,
+                amount_minor=asked.amount_minor,
+                currency=currency,
+            ),
+        )
+    return ()
+
+
+def _objection(returns: Returns, asked: Return, total_minor: int, bought: dict[str, int]) -> str:
+    for sku, units in _with(returns.units, asked.lines).items():
+        if units > bought.get(sku, 0):
+            return f"more of {sku} than was bought"
+    if returns.amount_minor + asked.amount_minor > total_minor:
+        return "more money than was paid"
+    return ""
+
+
+def _with(units: dict[str, int], lines: tuple[ReturnLine, ...]) -> dict[str, int]:
+    more = dict(units)
+    for line in lines:
+        if line.goods:
+            more[line.sku] = more.get(line.sku, 0) + line.quantity
+    return more
+
+
+# --- fold --------------------------------------------------------------------
+
+
+def evolve(returns: Returns, word: Message) -> Returns:
+    """Return `returns` after `word`, heard or told."""
+    match word:
+        case ReturnRequested(return_id=key) if key not in returns.by_id:
+            asked = Return(amount_minor=word.amount_minor, lines=word.lines)
+            return _put(returns, key, asked)
+        case ReturnAccepted(return_id=key) if key in returns.by_id:
+            accepted = replace(returns.by_id[key], status="accepted", lines=())
+            return replace(
+                _put(returns, key, accepted),
+                amount_minor=returns.amount_minor + word.amount_minor,
+                units=_with(returns.units, word.lines),
+            )
+        case ReturnRefused(return_id=key, reason=reason) if key in returns.by_id:
+            refused = replace(returns.by_id[key], status="refused", lines=(), reason=reason)
+            return _put(returns, key, refused)
+        case PaymentRefunded(return_id=key) if key in returns.by_id:
+            return _put(returns, key, replace(returns.by_id[key], refunded=True))
+        case InventoryReturned(return_id=key) if key in returns.by_id:
+            return _put(returns, key, replace(returns.by_id[key], restocked=True))
+        case _:
+            return returns
+
+
+def _put(returns: Returns, key: str, changed: Return) -> Returns:
+    return replace(returns, by_id={**returns.by_id, key: changed})

@@ -1,0 +1,24 @@
+"""The limits every word keeps. What exceeds one is poison, refused where it is decoded."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+Name = Annotated[str, Meta(min_length=1, max_length=128)]
+"""An id, a code, a SKU: 1 to 128 characters."""
+Text = Annotated[str, Meta(max_length=500)]
+"""Free text for people: a description, a reason."""
+Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$")]
+"""ISO 4217, three letters."""
+QUANTITY_MAX = 1_000_000
+Quantity = Annotated[int, Meta(ge=1, le=QUANTITY_MAX)]
+"""Units of one SKU in one line."""
+Minor = Annotated[int, Meta(ge=-1_000_000_000_00, le=1_000_000_000_00)]
+"""Money in minor units (pence, cents), signed."""
+MinorDue = Annotated[int, Meta(ge=0, le=1_000_000_000_00)]
+"""Money in minor units, never negative."""
+Milliseconds = Annotated[int, Meta(ge=0, le=99_999_999_999_999)]
+"""A moment: milliseconds since 1970-01-01 UTC."""
+
+LINES_MAX = 1_000
+"""Lines in one order; the largest real one seen holds 593."""

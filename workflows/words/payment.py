@@ -1,0 +1,49 @@
+"""Money as facts: told on `payments` by payment."""
+
+from typing import Literal
+
+from workflows.message import Message
+from workflows.words.limits import Currency, Milliseconds, Minor, MinorDue, Name, Text
+
+
+class PaymentCompleted(Message, tag="payflow.payment.completed.v1", frozen=True, kw_only=True):
+    """Charged. Carries what fraud and ledger need, so that they ask nobody."""
+
+    order_id: Name
+    payment_id: Name
+    amount_minor: MinorDue
+    goods_minor: MinorDue
+    charges_minor: Minor
+    currency: Currency
+    customer_id: str = ""
+    country: Name
+    ordered_at_ms: Milliseconds
+
+
+class PaymentFailed(Message, tag="payflow.payment.failed.v1", frozen=True, kw_only=True):
+    """No money was taken and none will be."""
+
+    order_id: Name
+    reason: Text
+
+
+class PaymentPending(Message, tag="payflow.payment.pending.v1", frozen=True, kw_only=True):
+    """The provider may or may not have charged; inquiry follows."""
+
+    order_id: Name
+    reason: Text
+
+
+class PaymentRefunded(Message, tag="payflow.payment.refunded.v1", frozen=True, kw_only=True):
+    """Money went back: all of it (`compensation`) or the price of a return."""
+
+    order_id: Name
+    payment_id: Name
+    refund_id: Name
+    amount_minor: MinorDue
+    currency: Currency
+    kind: Literal["compensation", "return"]
+    return_id: str = ""
+
+
+PaymentWord = PaymentCompleted | PaymentFailed | PaymentPending | PaymentRefunded
