@@ -15,10 +15,11 @@ from app.bus import House
 from app.config import Config
 from app.deadlines import Deadlines
 from app.envelope import Envelope
+from app.port import Handled
 from app.produce import produce
 from app.record import Outgoing, Record
 from app.room import Room
-from app.shell import Handled, run_batch
+from app.shell import run_batch
 from app.topics import timers_of
 from app.transport import Store, producer_of
 from tables import Table
@@ -210,8 +211,12 @@ class Runner:
 
     def _report(self, records: Sequence[Record], handled: Handled, seconds: float) -> None:
         telemetry.count_batch(self.room, records, handled, seconds)
-        for topic, cause in handled.dead:
-            log.error("dead letter", room=self.room.name, topic=topic, cause=cause)
+        for letter in handled.letters:
+            log.error("dead letter", room=self.room.name, **letter)
+        for head, _ in handled.applied:
+            log.debug(
+                "applied", room=self.room.name, type=head.type, correlation_id=head.correlation_id
+            )
 
     def _forget(self, _revoked: set[TP]) -> None:
         # Every rebalance takes all partitions: what is held is read again by whoever gets it.

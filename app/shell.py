@@ -21,9 +21,10 @@ from typing import Any
 
 from app import codecs, envelope, record, topics
 from app.envelope import Envelope
+from app.port import Handled, Place, Port
 from app.record import Record
 from app.room import Room, Transient
-from app.stage import Handled, Place, Port, Stage
+from app.stage import Stage
 from workflows.message import Message, type_name
 
 CALLS_AT_ONCE_MAX = 64

@@ -4,66 +4,18 @@ Nothing here touches the world but `Port.read` and the clock; `app.shell` says w
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
 from app import codecs, envelope, record, row, topics
 from app.envelope import Envelope
+from app.port import Handled, Place, Port
 from app.record import Outgoing, Record
 from app.room import Room
 from app.row import Row, Saying
-from tables import Table
 from workflows.message import Message, type_name
-
-Place = tuple[int, bytes]
-"""A row's partition and key."""
-
-
-class Port(Protocol):
-    """What the shell needs of the world."""
-
-    def now_ms(self) -> int:
-        """Return the time of the wall clock."""
-        ...
-
-    def read(self, table: Table, partition: int, key: bytes) -> bytes | None:
-        """Return the row's bytes, or None."""
-        ...
-
-    async def tell(self, records: Sequence[Outgoing]) -> None:
-        """Produce `records` in order; return when the broker has acknowledged every one."""
-        ...
-
-    async def remember(self, table: Table, rows: Mapping[int, Mapping[bytes, bytes]]) -> None:
-        """Put `rows` (by partition, by key) and their changelog records, acknowledged."""
-        ...
-
-    def through(self, source: str) -> int:
-        """Return the offset before which everything of `topic/partition` is told for certain."""
-        ...
-
-    def beat(self, name: str) -> None:
-        """Pass a named point between two beats: a place where a test may crash."""
-        ...
-
-
-class Handled(msgspec.Struct):
-    """What one batch came to, for those who count."""
-
-    applied: list[tuple[Envelope, int]] = []
-    """The envelope of each event applied, and when (ms)."""
-    words: list[Message] = []
-    """Each word applied, in step with `applied`."""
-    told: list[Message] = []
-    duplicates: int = 0
-    retried: list[str] = []
-    """The cause of each retry."""
-    dead: list[tuple[str, str]] = []
-    """Topic and cause of each dead letter."""
-    due: dict[Place, int | None] = {}
-    """When each touched row wants to be woken (ms)."""
 
 
 class Stage:
@@ -216,6 +168,14 @@ class Stage:
     ) -> None:
         """Stage `given` as a dead letter: its bytes, its headers and why."""
         self.handled.dead.append((given.topic, cause))
+        self.handled.letters.append(
+            {
+                "cause": cause,
+                "detail": detail[:300],
+                "origin": given.origin,
+                "correlation_id": record.header(given, "ce_correlationid")[:128],
+            }
+        )
         self.before.append(
             record.to_dead(
                 given,

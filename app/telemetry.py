@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram
 
 from app.logs import configure_logging
+from app.port import Handled
 from app.record import Record, home_topic
 from app.room import Room
-from app.stage import Handled
 from app.topics import topic_of
 from workflows.message import Message
 from workflows.words.saga import OrderCancelled, OrderCompleted, StepOverdue

@@ -14,7 +14,7 @@ PRAGMA = re.compile(r"  # noqa: .*$")
 BANNED_NAMES = frozenset({"utils", "util", "helpers", "helper", "common", "base", "manager"})
 SPEAKS_TO_PEOPLE = re.compile(r"app[/\\](cli|commands|demo)")
 HOSTS = re.compile(
-    r"(registry\.[a-z]+\.|pypi\.org|repo1?\.maven|npmjs|docker\.io|ghcr\.io)", re.IGNORECASE
+    r"(\bregistry\.[a-z]+\.|\b(pypi|npmjs?|docker|ghcr|maven)\.(org|com|io)\b)", re.IGNORECASE
 )
 
 

@@ -197,6 +197,7 @@ async def test_poison_is_laid_aside_and_the_next_message_is_processed(
     )
     assert set(poison.headers) <= set(letter.headers)
     assert cause.encode() == dict(letter.headers)["x-dead-cause"]
+    assert [cause] == [line["cause"] for line in handled.letters]
     assert 1 == tally(world).memory.heard
 
 

@@ -5,8 +5,8 @@ from prometheus_client import generate_latest
 
 from app import envelope, telemetry
 from app.envelope import Envelope
+from app.port import Handled
 from app.record import Record
-from app.stage import Handled
 from tests.shell.rooms import ANSWERS, cancel
 from workflows.message import Message, type_name
 from workflows.words.payment import PaymentFailed

@@ -1,0 +1,78 @@
+"""The supervisor: one house a folder, names that exist, ports that are free."""
+
+import fcntl
+import os
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from app.config import Config
+from app.supervisor import Running, Supervisor, SupervisorError, running, worker_url
+
+
+async def test_a_second_house_on_one_folder_is_refused(tmp_path: Path) -> None:
+    """The message names the folder and the process that holds it."""
+    lock = tmp_path / "up.lock"
+    lock.write_text("4711")
+    with lock.open("a") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+
+        with pytest.raises(SupervisorError, match="in use by process 4711"):
+            async with Supervisor(Config(data_dir=str(tmp_path)), print).up():
+                pytest.fail("it started")
+
+
+def test_a_service_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    """And the ones that do."""
+    with pytest.raises(SupervisorError, match=r"no such service: frod; there are .*fraud"):
+        Supervisor(Config(data_dir=str(tmp_path)), print, ("frod",))
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        pytest.param(None, id="nothing was ever started"),
+        pytest.param(b"{", id="a half-written file"),
+        pytest.param(2**22 + 1, id="its process is gone"),
+    ],
+)
+def test_what_does_not_run_is_not_found(left: object, tmp_path: Path) -> None:
+    """The message says how to start it."""
+    if left is not None:
+        body = left if isinstance(left, bytes) else msgspec.json.encode(house(int(str(left))))
+        (tmp_path / "up.json").write_bytes(body)
+
+    with pytest.raises(SupervisorError, match="start it with: payflow up"):
+        running(Config(data_dir=str(tmp_path)))
+
+
+def test_what_runs_is_found_by_its_folder(tmp_path: Path) -> None:
+    """Commands read its addresses there."""
+    here = house(os.getpid())
+    (tmp_path / "up.json").write_bytes(msgspec.json.encode(here))
+
+    assert here == running(Config(data_dir=str(tmp_path)))
+
+
+def test_a_worker_is_found_by_service_and_process(tmp_path: Path) -> None:
+    """Another process of the same service has another address."""
+    config = Config(data_dir=str(tmp_path))
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "fraud-7.url").write_text("http://127.0.0.1:9")
+
+    assert ("http://127.0.0.1:9", "") == (
+        worker_url(config, "fraud", 7),
+        worker_url(config, "fraud", 8),
+    )
+
+
+def house(pid: int) -> Running:
+    """Return what a house of process `pid` says of itself."""
+    return Running(
+        broker_url="b:1",
+        console_url="http://c",
+        provider_url="p",
+        carrier_url="c",
+        pids={"up": pid},
+    )
