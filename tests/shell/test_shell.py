@@ -333,3 +333,14 @@ def test_a_retry_is_due_after_the_wait_of_its_level() -> None:
     told = record.to_retry(cancel(1), "test", 2, 5_000, "why")
 
     assert 15_000 == record.due_ms(as_read(told, 0))
+
+
+async def test_the_fence_drops_what_the_memory_of_ids_has_forgotten() -> None:
+    """Ids are remembered for a while, offsets for ever: an old record that comes again is known."""
+    world = World()
+    records = [cancel(at) for at in range(row.SEEN_MAX + 10)]
+    await run_batch(ANSWERS, world, records)
+
+    handled = await run_batch(ANSWERS, world, [records[0]])
+
+    assert (1, len(records)) == (handled.duplicates, tally(world).memory.heard)
