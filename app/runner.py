@@ -107,11 +107,16 @@ class Runner:
         app.revocation_listeners.append(self._forget)
 
     async def run(self, stream: Any) -> None:
-        """Take batches from `stream` for ever. Ends the process when the world fails."""
+        """Take batches from `stream` until it ends. Ends the process when the world fails."""
         await asyncio.sleep(0)
         queue = stream.channel.queue
         while True:
-            events = await self._next_batch(queue)
+            try:
+                events = await self._next_batch(queue)
+            except StopAsyncIteration:
+                # Faust ends a stream by throwing this into its queue. Let out, it would make the
+                # supervisor start the room again, and the stop would wait for that for ever.
+                return
             if not events:
                 continue
             self._app.watermarks.begin()

@@ -177,7 +177,8 @@ class Supervisor:
         for group in (services, parties):
             for child in group:
                 child.terminate()
-            await _ended(group)
+            for name in await _ended(group):
+                self._step(f"{name} did not stop in {STOP_SECONDS:.0f} s and was killed")
         if self._broker is not None:
             await asyncio.to_thread(self._broker.stop)
         (self.config.data_path / "up.json").unlink(missing_ok=True)
@@ -195,12 +196,15 @@ def worker_url(config: Config, service: str, pid: int) -> str:
     return path.read_text() if path.exists() else ""
 
 
-async def _ended(children: Sequence[Child]) -> None:
+async def _ended(children: Sequence[Child]) -> list[str]:
+    """Wait until `children` have ended; kill those that do not, and return their names."""
     limit = time.monotonic() + STOP_SECONDS
     while any(child.running for child in children) and time.monotonic() < limit:  # noqa: ASYNC110
         await asyncio.sleep(0.05)
-    for child in children:
+    late = [child for child in children if child.running]
+    for child in late:
         child.kill()
+    return [child.name for child in late]
 
 
 def _with_ports(config: Config) -> Config:

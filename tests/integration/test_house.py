@@ -133,6 +133,7 @@ def test_the_books_balance_after_a_bad_day(demo: subprocess.Popen[bytes], tmp_pa
     assert demo.wait(300) == 0, log.read_text()[-3000:]
     report = json.loads((tmp_path / "r.json").read_text())
     assert "payment ended with code -9" in log.read_text()
+    assert "and was killed" not in log.read_text()
     assert ROWS == report["rows_read"] == sum(report["rows"].values())
     assert (0, 0, 0, 0, True) == (
         report["orders_open"],
