@@ -7,11 +7,13 @@ also opens the doors for customers.
 import asyncio
 import os
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from app import discovery, house, telemetry, worker_web
 from app.api import serve_api
 from app.config import current
+from app.process import Busy, hold
+from app.transport import hard_stop
 from app.views import Views
 
 config = current()
@@ -20,12 +22,32 @@ views = Views(app, config, runners)
 doors: list[Any] = []
 
 
+class Held:
+    """The lock on this worker's folder, let go with the doors."""
+
+    def __init__(self, guard: IO[str]) -> None:
+        self._guard = guard
+
+    async def stop(self) -> None:
+        """Let go."""
+        self._guard.close()
+
+
 async def open_doors() -> None:
     """Open what can be looked at, before any table recovers."""
     # Faust has set up its own logging by now; ours takes its place.
     telemetry.configure_logging(config)
+    try:
+        # Two workers on one folder would write the same rows.
+        doors.append(Held(hold(Path(config.data_dir) / f"{config.service}.lock")))
+    except Busy as error:
+        hard_stop(
+            f"the tables of {config.service}: {error}. Operator: give this worker a folder of its "
+            "own with PAYFLOW_DATA_DIR, and say where the broker is with PAYFLOW_BROKER_URL."
+        )
     served = await worker_web.serve(views, config)
     doors.append(served)
+    views.url = served.url
     folder = Path(config.data_dir) / "run"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{config.service}-{os.getpid()}.url").write_text(served.url)
@@ -45,7 +67,7 @@ app.at_stop.append(close_doors)
 @app.task
 async def announce() -> None:
     """Say where this worker is and what it holds, for as long as it lives."""
-    await discovery.announce(views, doors[0].url, views.send)
+    await discovery.announce(views, views.url, views.send)
 
 
 @app.task

@@ -1,12 +1,15 @@
 """Processes that we start: they end with us, they write to a log, they are ended by their id."""
 
 import ctypes
+import fcntl
+import os
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 _prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 _PR_SET_PDEATHSIG = 1
@@ -16,6 +19,29 @@ def die_with_parent() -> None:
     """Ask the kernel to end this process when the thread that started it ends."""
     if _prctl is not None:
         _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+class Busy(RuntimeError):
+    """Another process holds the folder; the message names both."""
+
+
+def hold(path: Path) -> IO[str]:
+    """Hold the lock file `path` until it is closed or this process ends, however it ends.
+
+    Raises Busy naming the process that holds it.
+    """
+    guard = path.open("a+")
+    try:
+        fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        guard.seek(0)
+        pid = guard.read() or "?"
+        guard.close()
+        raise Busy(f"{path.parent} is in use by process {pid}") from error
+    guard.truncate(0)
+    guard.write(str(os.getpid()))
+    guard.flush()
+    return guard
 
 
 def free_port(host: str, wanted: int) -> int:

@@ -1,14 +1,13 @@
 """`payflow up`: the broker, the outside parties and one process a service, kept alive together."""
 
 import asyncio
-import fcntl
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -18,7 +17,7 @@ from msgspec.structs import replace
 from app import broker, house
 from app.admin import ensure_topics
 from app.config import Config, child_environment
-from app.process import Child, free_port
+from app.process import Busy, Child, free_port, hold
 
 READY_SECONDS_MAX = 120.0
 STOP_SECONDS = 3.0
@@ -228,20 +227,11 @@ def _forget_urls(config: Config) -> None:
 
 
 @contextmanager
-def _alone(path: Path) -> Any:
+def _alone(path: Path) -> Iterator[None]:
     """Hold the folder: a second supervisor is refused and told who holds it."""
-    with path.open("a+") as guard:
-        _lock(guard, path)
-        guard.truncate(0)
-        guard.write(str(os.getpid()))
-        guard.flush()
-        yield
-
-
-def _lock(guard: IO[str], path: Path) -> None:
     try:
-        fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        guard.seek(0)
-        text = f"{path.parent} is in use by process {guard.read() or '?'}; stop that one first"
-        raise SupervisorError(text) from error
+        guard = hold(path)
+    except Busy as error:
+        raise SupervisorError(f"{error}; stop that one first") from error
+    with guard:
+        yield

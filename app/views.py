@@ -23,6 +23,8 @@ class Views:
 
     def __init__(self, app: House, config: Config, runners: Sequence[Runner]) -> None:
         self.service = config.service
+        self.url = ""
+        """Where this worker can be asked about itself, once its doors are open."""
         self._app = app
         self._config = config
         self._kept = {

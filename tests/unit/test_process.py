@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.process import Child, free_port
+from app.process import Busy, Child, free_port, hold
 
 SLEEP = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]
 
@@ -79,3 +79,12 @@ def test_a_taken_port_is_left_to_its_owner() -> None:
         port = taken.getsockname()[1]
 
         assert port != free_port("127.0.0.1", port)
+
+
+def test_a_folder_is_held_by_one_process(tmp_path: Path) -> None:
+    """The second is told who holds it; when the first lets go, it is free again."""
+    said = f"in use by process {os.getpid()}"
+    with hold(tmp_path / "x.lock"), pytest.raises(Busy, match=said):
+        hold(tmp_path / "x.lock")
+
+    hold(tmp_path / "x.lock").close()
