@@ -15,7 +15,9 @@ What it changes, and why (Faust 0.15.3, aiokafka driver):
 """
 
 import asyncio
+import logging
 import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -218,6 +220,9 @@ def harden() -> None:
 def hard_stop(reason: str) -> None:
     """End the process at once, with nothing more committed: the only safe way out of doubt."""
     log.critical("process ends uncommitted", reason=reason)
+    logging.shutdown()
+    sys.stderr.write(f"payflow: {reason}\n")
+    sys.stderr.flush()
     os._exit(EXIT_UNSAFE)
 
 

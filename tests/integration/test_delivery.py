@@ -113,6 +113,12 @@ async def read(config: Config, topic: str, partitions: int) -> list[Any]:
     return found
 
 
+def known(rows: dict[bytes, bytes]) -> dict[bytes, Any]:
+    """Return what rows remember. An outbox that was told may be dropped sooner or later."""
+    decoded = {key: decode_row(TALLY, body) for key, body in rows.items()}
+    return {key: (row.memory, row.fence, row.seen) for key, row in decoded.items()}
+
+
 async def told_ids(config: Config) -> list[str]:
     """Return the id of every answer told, repetitions included."""
     records = await read(config, "payments", 4)
@@ -173,7 +179,7 @@ async def test_a_worker_killed_three_times_does_everything_once(
     await until(lambda: _settled(house), "rows rebuilt")
     worker.terminate()
     worker.wait(20)
-    assert kept == rows(house)
+    assert known(kept) == known(rows(house))
 
 
 async def test_workers_share_the_work_and_take_over_from_each_other(
