@@ -17,7 +17,6 @@ What it changes, and why (Faust 0.15.3, aiokafka driver):
 import asyncio
 import logging
 import os
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -221,8 +220,8 @@ def hard_stop(reason: str) -> None:
     """End the process at once, with nothing more committed: the only safe way out of doubt."""
     log.critical("process ends uncommitted", reason=reason)
     logging.shutdown()
-    sys.stderr.write(f"payflow: {reason}\n")
-    sys.stderr.flush()
+    # Faust may have put something else in the place of sys.stderr.
+    os.write(2, f"payflow: {reason}\n".encode())
     os._exit(EXIT_UNSAFE)
 
 
