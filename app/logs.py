@@ -40,7 +40,8 @@ def configure_logging(config: Config, stream: TextIO | None = None) -> None:
         mask_personal,
         escape_controls,
     ]
-    handler = logging.StreamHandler(stream or sys.stderr)
+    # Faust puts a proxy in the place of sys.stderr that leads back to the log.
+    handler = logging.StreamHandler(stream or sys.__stderr__)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *chain],
