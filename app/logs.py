@@ -51,6 +51,9 @@ def configure_logging(config: Config, stream: TextIO | None = None) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(config.log_level.upper())
+    for talkative in ("stripe", "httpx"):
+        # A line for every request, at the level at which we say what matters.
+        logging.getLogger(talkative).setLevel(max(root.level, logging.WARNING))
     structlog.configure(
         processors=[*chain, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
