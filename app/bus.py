@@ -10,6 +10,7 @@ from faust.types import TP
 
 from app import transport
 from app.config import Config
+from app.lease import Lease
 from app.record import retry_topics
 from app.room import Room
 from app.topics import timers_of
@@ -23,6 +24,8 @@ ROCKSDB_OPTIONS = {
     "max_open_files": 128,
 }
 """Faust's defaults are a 2 GiB cache and 192 MiB of buffers for every partition of every table."""
+SESSION_SECONDS = 12.0
+"""How long a group waits for a worker that says nothing before it gives its partitions away."""
 BUFFERED_EVENTS_MAX = 8_192
 """Events waiting in front of one room; more pause their partition."""
 
@@ -32,6 +35,9 @@ class House(faust.App):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self.watermarks = Watermarks()
+        self.lease = Lease(SESSION_SECONDS)
+        self.owned_topics: set[str] = set()
+        """What only the owner of the partitions may write: what rooms tell, and changelogs."""
         self.revocation_listeners: list[Callable[[set[TP]], None]] = []
         self.before_tables: list[Any] = []
         """Async functions to run at the start, before any table recovers."""
@@ -42,6 +48,11 @@ class House(faust.App):
         """Tell everyone who holds something of `revoked`."""
         for listener in self.revocation_listeners:
             listener(revoked)
+
+    def lost_lease(self) -> None:
+        """End the process when the group has dropped it in the middle of a batch."""
+        if self.lease.lost and not self.watermarks.idle.is_set():
+            transport.hard_stop("the group went on without this worker, which was in a batch")
 
     def through(self, tp: TP) -> int:
         """Return the offset before which everything of `tp` has been taken through all beats."""
@@ -85,7 +96,7 @@ def make_app(config: Config) -> House:
         table_standby_replicas=0,
         broker_commit_interval=0.5,
         broker_commit_every=1_000_000,
-        broker_session_timeout=12.0,
+        broker_session_timeout=SESSION_SECONDS,
         broker_heartbeat_interval=3.0,
         broker_request_timeout=120.0,
         broker_rebalance_timeout=60.0,

@@ -66,6 +66,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     sms_url: str = "inbox://sms"
     """An apprise URL; `inbox://` lands in a local file that the console shows."""
     push_url: str = "inbox://push"
+    crash_at: Annotated[str, msgspec.Meta(pattern=r"^([a-z ]+:[0-9]+(:stop)?)?$")] = ""
+    """For drills: `BEAT:NUMBER` kills the process at that passing of that beat of the shell;
+    `BEAT:NUMBER:stop` freezes it there. Empty in production."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_json: bool = False
     """One JSON object a line, for machines; plain text for people otherwise."""

@@ -66,6 +66,16 @@ def changelog_of(table: tables.Table) -> str:
     return f"payflow-{table.service}-{table.name}-changelog"
 
 
+def owned_topics(room: Room) -> set[str]:
+    """Return what only the owner of the partitions of `room` may write."""
+    owned = {topic.name for topic in room.tells}
+    for heard in room.hears:
+        owned |= {dead_topic(heard.name, room.service), *retry_topics(heard.name, room.service)}
+    if room.keeps is not None:
+        owned.add(changelog_of(room.keeps))
+    return owned
+
+
 def build(config: Config) -> tuple[House, Sequence[Runner]]:
     """Return the Faust app of `config.service` with its rooms open.
 
@@ -85,6 +95,7 @@ def build(config: Config) -> tuple[House, Sequence[Runner]]:
 def _open(app: House, room: Room, config: Config) -> Runner:
     store = declare_table(app, room, config)
     runner = Runner(app, room, config, store)
+    app.owned_topics |= owned_topics(room)
     channel = channel_of(app, heard_topics(room))
 
     async def work(stream: Any) -> None:

@@ -13,6 +13,7 @@ from faust.types import TP
 from app import codecs, envelope, record, row, telemetry, transport
 from app.bus import House
 from app.config import Config
+from app.crash import CrashPoint
 from app.deadlines import Deadlines
 from app.envelope import Envelope
 from app.port import Handled
@@ -47,6 +48,7 @@ class KafkaPort:
         self._app = app
         self._config = config
         self._store = store
+        self._crash = CrashPoint.of(config.crash_at)
 
     def now_ms(self) -> int:
         """Return the wall clock, in milliseconds."""
@@ -77,6 +79,7 @@ class KafkaPort:
                 )
                 for key, value in members.items()
             ]
+        self.beat("on disk")
         highest = await produce(producer_of(self._app), changes, self._partitions)
         for (_, partition), offset in highest.items():
             self._store.settle(partition, offset)
@@ -87,7 +90,8 @@ class KafkaPort:
         return self._app.through(TP(topic, int(partition)))
 
     def beat(self, name: str) -> None:
-        """Pass: nothing happens between beats in production."""
+        """Pass a beat; a drill may have this process die here."""
+        self._crash.pass_by(name)
 
     def _partitions(self, topic: str) -> int:
         return 1 if topic.endswith(".dead") else self._config.partitions
@@ -200,6 +204,7 @@ class Runner:
         for (partition, key), due_ms in handled.due.items():
             self.deadlines.put(partition, key, due_ms)
         self._advance(records)
+        self._port.beat("committed")
         self._report(records, handled, time.perf_counter() - started)
 
     def _advance(self, records: Sequence[Record]) -> None:

@@ -11,6 +11,8 @@ What it changes, and why (Faust 0.15.3, aiokafka driver):
 * A revocation waits for the batch in flight and commits it, so that nobody else can own its
   partitions while it is still writing.
 * The producer is idempotent; batches go out through aiokafka's batch API, acknowledged together.
+* A worker whose session may have run out writes nothing until the group knows it again; one that
+  the group has dropped in the middle of a batch ends (`app.lease`).
 * The long poll is 100 ms, where Faust has 1.5 s written into its code.
 """
 
@@ -25,6 +27,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from rocksdict import WriteBatch
 
+from app import lease
 from app.record import Record
 
 FAUST_VERSION = "0.15.3"
@@ -125,6 +128,7 @@ class SafeConsumer(driver.Consumer):
         self.stop_flow()
         self.app.flow_control.suspend()
         self.app.flow_control.clear()
+        self.app.lost_lease()
         try:
             await asyncio.wait_for(self.watermarks.idle.wait(), self.REVOKE_WAIT_SECONDS)
         except TimeoutError:
@@ -190,6 +194,11 @@ class SafeConsumer(driver.Consumer):
 
 
 class _Thread(driver.AIOKafkaConsumerThread):
+    async def on_start(self) -> None:
+        """Start, and let every answered heartbeat renew the lease."""
+        await super().on_start()
+        lease.follow(self._consumer._coordinator, self.app.lease, self.app.lost_lease)
+
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
@@ -201,6 +210,11 @@ class SafeProducer(driver.Producer):
 
     def _settings_extra(self) -> Mapping[str, Any]:
         return {"acks": "all", "enable_idempotence": True}
+
+    async def on_start(self) -> None:
+        """Start, and ask the lease before anything of a room is written to the broker."""
+        await super().on_start()
+        lease.guard(self._producer.client, self.app.lease, self.app.owned_topics)
 
 
 def harden() -> None:

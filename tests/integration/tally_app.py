@@ -4,11 +4,13 @@ from typing import Any
 
 from app.bus import channel_of, declare_table, heard_topics, make_app
 from app.config import current
+from app.house import owned_topics
 from app.runner import Runner
 from tests.shell.rooms import ANSWERS
 
 config = current()
 app = make_app(config)
+app.owned_topics |= owned_topics(ANSWERS)
 runner = Runner(app, ANSWERS, config, declare_table(app, ANSWERS, config))
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import psutil
 import pytest
 import rocksdict
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -24,6 +25,7 @@ from app.admin import TopicSpec, ensure_topics
 from app.config import Config
 from app.produce import partition_of
 from app.row import decode_row
+from app.transport import EXIT_UNSAFE
 from tests.integration.kafka import local_config
 from tests.shell.rooms import TALLY, cancel
 from workflows.words.order import OrderCancelRequested
@@ -77,9 +79,10 @@ def end(worker: subprocess.Popen[bytes]) -> None:
     worker.wait()
 
 
-def start(config: Config) -> subprocess.Popen[bytes]:
+def start(config: Config, crash_at: str = "") -> subprocess.Popen[bytes]:
     """Start the worker of the test room."""
     given = {
+        "PAYFLOW_CRASH_AT": crash_at,
         "PAYFLOW_SERVICE": "test",
         "PAYFLOW_BROKER_URL": config.broker_url,
         "PAYFLOW_DATA_DIR": config.data_dir,
@@ -213,6 +216,43 @@ async def test_workers_share_the_work_and_take_over_from_each_other(
     heard = {key: decode_row(TALLY, body).memory.heard for key, body in kept.items()}
     assert {f"o{at}".encode(): EACH for at in range(KEYS)} == heard
     assert KEYS * EACH == len(set(await told_ids(house)))
+
+
+async def test_a_worker_that_slept_through_a_take_over_writes_nothing(
+    house: Config, stack: ExitStack
+) -> None:
+    """Frozen before its rows are put, it wakes when another has gone on: its old rows stay out."""
+
+    async def told(count: int) -> bool:
+        return len(set(await told_ids(house))) >= count
+
+    first, second = (
+        msgspec.structs.replace(house, data_dir=f"{house.data_dir}/{name}") for name in "ab"
+    )
+    feeding = asyncio.create_task(feed(house, 0.02))
+    sleeper = start(first, "decided:5:stop")
+    stack.callback(end, sleeper)
+    await until(lambda: _is_frozen(sleeper), "the first is frozen in a batch")
+    other = start(second)
+    stack.callback(end, other)
+    await feeding
+    await until(lambda: told(KEYS * EACH), "the second has taken over")
+    sleeper.send_signal(signal.SIGCONT)
+
+    assert EXIT_UNSAFE == await asyncio.to_thread(sleeper.wait, 20)
+    other.terminate()
+    other.wait(20)
+    kept = {
+        record.key: record.value for record in await read(house, "payflow-test-tally-changelog", 4)
+    }
+    heard = {key: decode_row(TALLY, body).memory.heard for key, body in kept.items()}
+    assert {f"o{at}".encode(): EACH for at in range(KEYS)} == heard
+    assert KEYS * EACH == len(set(await told_ids(house)))
+
+
+async def _is_frozen(worker: subprocess.Popen[bytes]) -> bool:
+    await asyncio.sleep(0)
+    return psutil.Process(worker.pid).status() == psutil.STATUS_STOPPED
 
 
 async def _settled(config: Config) -> bool:

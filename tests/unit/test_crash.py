@@ -1,0 +1,43 @@
+"""A crash point ends the process where a drill says, and is nothing otherwise."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from app.config import Config, ConfigError
+from app.crash import CrashPoint
+
+DRILL = """
+from app.crash import CrashPoint
+point = CrashPoint.of("told:2")
+for beat in ("read", "told", "read", "told", "never"):
+    print(beat, flush=True)
+    point.pass_by(beat)
+"""
+
+
+def test_the_second_passing_of_its_beat_ends_the_process():
+    """By SIGKILL: nothing is tidied up."""
+    done = subprocess.run(
+        [sys.executable, "-c", DRILL], capture_output=True, text=True, check=False
+    )
+
+    assert (-signal.SIGKILL, ["read", "told", "read", "told"]) == (
+        done.returncode,
+        done.stdout.split(),
+    )
+
+
+def test_an_unknown_beat_is_named():
+    """A typing mistake in a drill would otherwise prove nothing."""
+    with pytest.raises(ValueError, match=r"'tolled'.*remembered"):
+        CrashPoint.of("tolled:1")
+
+
+@pytest.mark.parametrize("text", ["told", "told:", "told:x", "told:1:go"])
+def test_a_malformed_point_is_refused_by_the_configuration(text):
+    """It is read from PAYFLOW_CRASH_AT."""
+    with pytest.raises(ConfigError, match="PAYFLOW_CRASH_AT"):
+        Config.from_env({"PAYFLOW_CRASH_AT": text})
