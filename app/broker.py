@@ -77,8 +77,11 @@ class Broker:
         return self._process.wait()
 
 
-def start(config: Config, log: Log = print) -> Broker:
+def start(config: Config, log: Log = print, advertised_port: int = 0) -> Broker:
     """Start the broker of `config.data_dir` and return it once it answers.
+
+    Clients are sent to `advertised_port`, where a drill may have put something in between; 0: to
+    the broker itself.
 
     Raises BrokerError when it cannot run, jars.BadJar when a jar is missing or a wrong one, and
     ConfigError when the configuration names another cluster.
@@ -94,7 +97,7 @@ def start(config: Config, log: Log = print) -> Broker:
         log("starting the broker ...")
         for _ in range(STARTS_MAX):
             ports = broker_files.choose_ports(folder, config.broker_port)
-            broker_files.write(folder, ports)
+            broker_files.write(folder, ports, advertised_port or ports.broker)
             command = [java, *_flags(config, folder), "-cp", classpath]
             _format(folder, command)
             broker = _launch(folder, command, ports.broker, guard)

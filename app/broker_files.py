@@ -81,9 +81,12 @@ def cluster_id(folder: Path) -> str:
     return path.read_text()
 
 
-def write(folder: Path, ports: Ports) -> None:
-    """Write settings, log form and ports, anew at every start."""
-    properties = {**_who_and_where(folder, ports), **LIMITS, **SINGLE_NODE}
+def write(folder: Path, ports: Ports, advertised_port: int) -> None:
+    """Write settings, log form and ports, anew at every start.
+
+    Clients are sent to `advertised_port`.
+    """
+    properties = {**_who_and_where(folder, ports, advertised_port), **LIMITS, **SINGLE_NODE}
     lines = [f"{name}={value}\n" for name, value in properties.items()]
     (folder / PROPERTIES).write_text("".join(lines), encoding="utf-8")
     (folder / LOGGING).write_text(_LOG4J, encoding="utf-8")
@@ -106,7 +109,7 @@ def said_since_start(path: Path) -> str:
     return path.read_text(encoding="utf-8", errors="replace").rpartition(STARTING)[2]
 
 
-def _who_and_where(folder: Path, ports: Ports) -> dict[str, object]:
+def _who_and_where(folder: Path, ports: Ports, advertised_port: int) -> dict[str, object]:
     return {
         "process.roles": "broker,controller",
         "node.id": 1,
@@ -115,7 +118,7 @@ def _who_and_where(folder: Path, ports: Ports) -> dict[str, object]:
         "listeners": (
             f"PLAINTEXT://127.0.0.1:{ports.broker},CONTROLLER://127.0.0.1:{ports.controller}"
         ),
-        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{ports.broker}",
+        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{advertised_port}",
         "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
         "log.dirs": folder / "data",
     }

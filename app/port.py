@@ -51,6 +51,9 @@ class Handled(msgspec.Struct):
     """Each word applied, in step with `applied`."""
     told: list[Message] = []
     duplicates: int = 0
+    """Events recognised as known."""
+    redelivered: int = 0
+    """Those among them that were read again from the same place."""
     retried: list[str] = []
     """The cause of each retry."""
     dead: list[tuple[str, str]] = []

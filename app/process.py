@@ -68,6 +68,8 @@ class Child:
         self.restarts = -1
         self._command = list(command)
         self._environment = environment
+        self.once: dict[str, str] = {}
+        """Variables for the next start alone: a drill's."""
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -89,10 +91,11 @@ class Child:
         """Start it, its output appended to its log."""
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
         self.restarts += 1
+        environment, self.once = self._environment | self.once, {}
         with self.log_path.open("ab") as out:
             self._process = subprocess.Popen(  # noqa: S603  commands of our own
                 self._command,
-                env=self._environment,
+                env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,

@@ -76,7 +76,12 @@ def encode_row(row: Row[Any]) -> bytes:
 
 def applied(row: Row[Any], given: Record, event_id: str) -> bool:
     """Return whether `given` is behind the fence, or its event was applied from elsewhere."""
-    return given.offset <= row.fence.get(given.source, -1) or event_id in row.seen
+    return behind(row, given) or event_id in row.seen
+
+
+def behind(row: Row[Any], given: Record) -> bool:
+    """Return whether `given` was read before, from the same place."""
+    return given.offset <= row.fence.get(given.source, -1)
 
 
 def remember(

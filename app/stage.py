@@ -69,6 +69,7 @@ class Stage:
         repeated = row.applied(before, given, head.id)
         if repeated:
             self.handled.duplicates += 1
+            self.handled.redelivered += row.behind(before, given)
             self.pass_by(given, at, before)
         return repeated
 

@@ -64,6 +64,8 @@ class Supervisor:
             raise SupervisorError(text)
         self.config = config
         self.children: dict[str, Child] = {}
+        self.held: set[str] = set()
+        """Children that are not started again for now: a drill works on them."""
         self._services = services or known
         self._say = say
         self._broker: broker.Broker | None = None
@@ -94,19 +96,21 @@ class Supervisor:
         _forget_urls(self.config)
         for party in PARTIES:
             if _is_local(getattr(self.config, f"{party}_url")):
-                self._add(party, [sys.executable, "-m", f"app.simulators.{party}"], self.config)
+                self.add(party, [sys.executable, "-m", f"app.simulators.{party}"], self.config)
         for service in self._services:
-            self._add(service, worker_command(), replace(self.config, service=service))
+            self.add(service, worker_command(), replace(self.config, service=service))
         self._step(f"{len(self.children)} processes started")
         await asyncio.gather(*(self._ready(service) for service in self._services))
         self._write_up()
         self._step("everyone is ready")
 
-    def _add(self, name: str, command: Sequence[str], config: Config) -> None:
+    def add(self, name: str, command: Sequence[str], config: Config) -> Child:
+        """Start one more process under `name`, kept alive like all others."""
         log_path = self.config.data_path / "logs" / f"{name}.log"
         child = Child(name, command, child_environment(config), log_path)
         self.children[name] = child
         child.start()
+        return child
 
     def _step(self, text: str) -> None:
         self._say(f"{time.monotonic() - self._began:5.1f} s  {text}")
@@ -158,8 +162,8 @@ class Supervisor:
         next_try: dict[str, float] = {}
         while True:
             await asyncio.sleep(0.2)
-            for name, child in self.children.items():
-                if child.running:
+            for name, child in list(self.children.items()):
+                if child.running or name in self.held:
                     next_try.pop(name, None)
                 elif name not in next_try:
                     wait = min(0.2 * 2**child.restarts, RESTART_SECONDS_MAX)

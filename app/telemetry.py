@@ -56,6 +56,9 @@ dead_letters = Counter(
 duplicates_dropped = Counter(
     "payflow_duplicates_dropped_total", "Events recognised as known.", ("service", "room")
 )
+redelivered = Counter(
+    "payflow_redelivered_total", "Known events read again from the same place.", ("service", "room")
+)
 steps_overdue = Counter(
     "payflow_steps_overdue_total", "Steps not heard of by their deadline.", ("step",)
 )
@@ -82,10 +85,22 @@ def count_batch(room: Room, records: Sequence[Record], handled: Handled, seconds
         # Clocks of two machines may differ: a step never takes less than no time.
         step.observe(max(0, at_ms - head.time_ms) / 1_000)
     duplicates_dropped.labels(*place).inc(handled.duplicates)
+    redelivered.labels(*place).inc(handled.redelivered)
     _count_trouble(room, handled)
     _count_told(room, handled.told)
     if room.name == ORDER_CLOCK_ROOM:
         _time_orders(handled)
+
+
+def totals() -> dict[str, int]:
+    """Return what this process has done so far, over all its rooms: cheap to ask often."""
+    counted = {"events": events, "duplicates": duplicates_dropped, "redelivered": redelivered}
+    return {name: _sum(counter) for name, counter in counted.items()}
+
+
+def _sum(counter: Counter) -> int:
+    samples = (sample for family in counter.collect() for sample in family.samples)
+    return int(sum(sample.value for sample in samples if sample.name.endswith("_total")))
 
 
 def record_lag(service: str, behind: Mapping[tuple[str, int], int]) -> None:

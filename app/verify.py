@@ -23,11 +23,12 @@ from app.config import Config, ConfigError, current
 from app.house import open_rooms
 from app.verification import parties
 from app.verification.case import SETTLE_MS, Case
+from app.verification.cut import Hears, Place
 from app.verification.facts import Facts
-from app.verification.reading import Hears, Unreadable, read_house
+from app.verification.reading import Unreadable, read_house
 from app.verification.verdict import Verdict, judge
 
-__all__ = ["Verdict", "main", "verify"]
+__all__ = ["Auditor", "Verdict", "main", "verify"]
 
 EXIT_WRONG = 1
 EXIT_UNKNOWN = 2
@@ -45,22 +46,39 @@ async def verify(
 
     Raises one of CANNOT_LOOK when the cluster or a file cannot be read.
     """
-    say = log or (lambda _line: None)
-    # The cut is taken after this moment: what is newer than the cut cannot look older than it is.
-    at_ms = time.time_ns() // 1_000_000 if now_ms is None else now_ms
-    facts = Facts()
-    say("reading topics and rows")
-    count = await read_house(config, listeners(), facts, at_ms)
-    say(f"{count} records read; reading the files of provider and carrier")
-    facts.provider = await asyncio.to_thread(parties.read_provider, config)
-    facts.carrier = await asyncio.to_thread(parties.read_carrier, config)
-    seen = {
-        "topics": f"{count} records",
-        "tables": f"{len(facts.shelves)} stock rows, by their changelog",
-        "provider": _seen(facts.provider, parties.provider_file(config)),
-        "carrier": _seen(facts.carrier, parties.carrier_file(config)),
-    }
-    return judge(Case(facts=facts, now_ms=at_ms, settle_ms=settle_ms), seen)
+    return await Auditor(config, settle_ms).verdict(log, now_ms)
+
+
+class Auditor:
+    """Judges the same house again and again, reading each time only what is new."""
+
+    def __init__(self, config: Config, settle_ms: int = SETTLE_MS) -> None:
+        self._config = config
+        self._settle_ms = settle_ms
+        self._facts = Facts()
+        self._known: dict[Place, int] = {}
+        self._count = 0
+
+    async def verdict(
+        self, log: Callable[[str], None] | None = None, now_ms: int | None = None
+    ) -> Verdict:
+        """Return the verdict on the house at `now_ms`. Raises one of CANNOT_LOOK."""
+        say = log or (lambda _line: None)
+        # The cut is taken later: what is newer than the cut cannot look older than it is.
+        at_ms = time.time_ns() // 1_000_000 if now_ms is None else now_ms
+        facts, config = self._facts, self._config
+        say("reading topics and rows")
+        self._count += await read_house(config, listeners(), facts, at_ms, self._known)
+        say(f"{self._count} records read; reading the files of provider and carrier")
+        facts.provider = await asyncio.to_thread(parties.read_provider, config)
+        facts.carrier = await asyncio.to_thread(parties.read_carrier, config)
+        seen = {
+            "topics": f"{self._count} records",
+            "tables": f"{len(facts.shelves)} stock rows, by their changelog",
+            "provider": _seen(facts.provider, parties.provider_file(config)),
+            "carrier": _seen(facts.carrier, parties.carrier_file(config)),
+        }
+        return judge(Case(facts=facts, now_ms=at_ms, settle_ms=self._settle_ms), seen)
 
 
 def listeners() -> Hears:

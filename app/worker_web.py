@@ -9,6 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from app.config import Config
 from app.envelope import Envelope
+from app.telemetry import totals
 from workflows.message import Message
 
 LIMIT_MAX = 1_000
@@ -65,6 +66,7 @@ def make_site(house: House) -> web.Application:
             web.get("/livez", _livez),
             web.get("/readyz", _readyz),
             web.get("/metrics", _metrics),
+            web.get("/totals", _totals),
             web.get("/tables", _tables),
             web.get("/tables/{name}", _table),
             web.get("/tables/{name}/{key:.+}", _row),
@@ -106,6 +108,10 @@ async def _readyz(request: web.Request) -> web.Response:
 
 async def _metrics(_request: web.Request) -> web.Response:
     return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+async def _totals(_request: web.Request) -> web.Response:
+    return _json(totals())
 
 
 async def _tables(request: web.Request) -> web.Response:

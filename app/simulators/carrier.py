@@ -83,6 +83,8 @@ class Carrier:
         faults: CarrierFaults = self.switchboard.faults
         key = f"{verb} {request.match_info['order_id']}"
         trouble = pick(faults, key, self.store.tried(key))
+        if trouble == "rate_limited":
+            return _problem(429, "too many requests")
         if trouble == "error_before":
             return _problem(500, "internal error")
         if trouble == "timeout_before":

@@ -13,13 +13,17 @@ from aiohttp import web
 
 Rate = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=300)]
-Trouble = Literal["", "error_before", "error_after", "timeout_before", "timeout_after", "slow"]
+Trouble = Literal[
+    "", "rate_limited", "error_before", "error_after", "timeout_before", "timeout_after", "slow"
+]
 
 
 class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What both parties do wrong, as rates from 0 to 1; drawn in this order, the first counts."""
 
     seed: int = 0
+    rate_limited: Rate = 0.0
+    """429 without any effect."""
     error_before: Rate = 0.0
     """500 without any effect; asking again runs."""
     error_after: Rate = 0.0
@@ -70,6 +74,8 @@ def strikes(faults: Faults, name: str, key: str, attempt: int = 0) -> bool:
 
 def pick(faults: Faults, key: str, attempt: int) -> Trouble:
     """Return the one trouble that this attempt at `key` meets, or an empty string."""
+    if strikes(faults, "rate_limited", key, attempt):
+        return "rate_limited"
     if strikes(faults, "error_before", key, attempt):
         return "error_before"
     if strikes(faults, "error_after", key, attempt):

@@ -89,6 +89,8 @@ class Provider:
             declines = strikes(faults, "decline", key, attempt)
             call = replace(call, decline=declines)
             trouble = pick(faults, key, attempt)
+        if trouble == "rate_limited":
+            raise StripeError(429, "rate_limit", "too many requests")
         if trouble == "error_before":
             raise _server_error()
         if trouble == "timeout_before":

@@ -147,6 +147,12 @@ class Facts(msgspec.Struct, kw_only=True):
     duplicates: int = 0
     seen: set[int] = set()
 
+    def forget_what_moves(self) -> None:
+        """Forget what is only true of one moment, before everything is looked at again."""
+        self.pending.clear()
+        self.parked = 0
+        self.parked_late.clear()
+
     def order(self, order_id: str) -> OrderFacts:
         """Return the facts of `order_id`, new when it is not known yet."""
         known = self.orders.get(order_id)

@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
@@ -20,28 +19,22 @@ from app import codecs, envelope, record, row, topics
 from app.admin import client_options
 from app.config import Config
 from app.record import Record
+from app.verification.cut import (
+    CHANGELOGS,
+    TOLD_NAMES,
+    Cut,
+    Hears,
+    Place,
+    changelog_of,
+    take_cut,
+)
 from app.verification.facts import Facts, Lost, Shelf
 from app.verification.folding import fold
-from tables import Table
 from tables.order import orders as order_table
 from tables.stock import shelves as stock_table
 from workflows.message import Message
 from workflows.order import overdue_at_ms
 
-TOLD = (
-    topics.orders,
-    topics.sagas,
-    topics.payments,
-    topics.inventory,
-    topics.stock,
-    topics.warehouse,
-    topics.fraud,
-    topics.shipments,
-    topics.ledger,
-)
-"""The topics whose facts are folded; the others carry questions, answers and copies."""
-EFFECTIVE = frozenset({"order", "payment", "inventory", "shipping", "fraud", "ledger"})
-"""The services whose work is checked: what only they have yet to hear is allowed for."""
 PENDING_MS_MAX = 600_000
 """An event unheard for longer excuses nothing any more."""
 PARKED_MS_MAX = 60_000
@@ -49,82 +42,40 @@ PARKED_MS_MAX = 60_000
 STALL_SECONDS = 30.0
 FETCH_RECORDS_MAX = 5_000
 
-Place = tuple[str, int]
-"""Topic and partition."""
-Hears = Mapping[str, frozenset[str]]
-"""By service: the topics it reads, its retries and timers included."""
-
 
 class Unreadable(RuntimeError):
     """The cluster cannot be read; the message says what was tried."""
 
 
-class Cut(msgspec.Struct, frozen=True, kw_only=True):
-    """Where every group stood, and then where every partition began and ended."""
-
-    hears: Hears
-    committed: dict[str, dict[Place, int]]
-    """By service: the next offset of each partition it has committed."""
-    begins: dict[Place, int]
-    ends: dict[Place, int]
-
-    def heard(self, place: Place) -> int | None:
-        """Return up to which offset every effective service has heard `place`; None: none does."""
-        offsets = [
-            self.committed[service].get(place, 0)
-            for service in EFFECTIVE
-            if place[0] in self.hears.get(service, ())
-        ]
-        return min(offsets, default=None)
-
-    def starts(self) -> dict[Place, int]:
-        """Return where to begin reading each partition that has something to read."""
-        wanted = {place: max(begin, self._start(place)) for place, begin in self.begins.items()}
-        return {place: at for place, at in wanted.items() if at < self.ends[place]}
-
-    def _start(self, place: Place) -> int:
-        topic = place[0]
-        if ".retry-" in topic:
-            service = topic.split(".retry-")[0].rpartition(".")[2]
-            return self.committed[service].get(place, 0)
-        if topic in _TOLD_NAMES or topic in CHANGELOGS or topic.endswith(".dead"):
-            return 0
-        heard = self.heard(place)
-        return self.ends[place] if heard is None else heard
-
-
-async def read_house(config: Config, hears: Hears, facts: Facts, now_ms: int) -> int:
+async def read_house(
+    config: Config, hears: Hears, facts: Facts, now_ms: int, known: dict[Place, int]
+) -> int:
     """Fold every topic into `facts`; return how many records were read.
 
-    Raises KafkaError when the cluster cannot be reached, Unreadable when it stops answering.
+    `known` says how far each partition has been folded before, and is moved on. Raises KafkaError
+    when the cluster cannot be reached, Unreadable when it stops answering.
     """
     async with _clients(config) as (admin, consumer):
-        cut = await _cut(admin, consumer, hears)
-        reader = _Reader(facts, cut, now_ms)
-        starts = cut.starts()
+        cut = await take_cut(admin, consumer, hears)
+        facts.forget_what_moves()
+        reader = _Reader(facts, cut, now_ms, known)
+        starts = cut.starts(known)
         consumer.assign([TopicPartition(*place) for place in starts])
         for place, offset in starts.items():
             consumer.seek(TopicPartition(*place), offset)
         await _read_to_ends(consumer, {place: cut.ends[place] for place in starts}, reader)
+        known.update(cut.ends)
         return reader.count
-
-
-def changelog_of(table: Table) -> str:
-    """Return the name of the changelog topic of `table`."""
-    return f"payflow-{table.service}-{table.name}-changelog"
-
-
-_TOLD_NAMES = frozenset(topic.name for topic in TOLD)
-CHANGELOGS = frozenset({changelog_of(order_table), changelog_of(stock_table)})
 
 
 class _Reader:
     """Puts each record where it belongs in the facts."""
 
-    def __init__(self, facts: Facts, cut: Cut, now_ms: int) -> None:
+    def __init__(self, facts: Facts, cut: Cut, now_ms: int, known: dict[Place, int]) -> None:
         self.facts = facts
         self.cut = cut
         self.now_ms = now_ms
+        self.known = known
         self.count = 0
 
     def take(self, given: Record, at_ms: int) -> None:
@@ -137,6 +88,8 @@ class _Reader:
             _take_row(self.facts, given)
         else:
             self._take_event(given, at_ms)
+        place = (given.topic, given.partition)
+        self.known[place] = max(self.known.get(place, 0), given.offset + 1)
 
     def _take_event(self, given: Record, at_ms: int) -> None:
         place = (given.topic, given.partition)
@@ -145,7 +98,7 @@ class _Reader:
         if unheard and self.now_ms - at_ms < PENDING_MS_MAX:
             self.facts.pending.add((given.key or b"").decode(errors="replace"))
             self.facts.pending.add(record.header(given, "ce_correlationid"))
-        if given.topic not in _TOLD_NAMES:
+        if given.topic not in TOLD_NAMES:
             return
         try:
             head = envelope.from_headers(given.headers)
@@ -156,7 +109,8 @@ class _Reader:
                 digest=_digest(given), due_in=self._due_in(given)
             )
         else:
-            fold(self.facts, word, head)
+            if given.offset >= self.known.get(place, 0):
+                fold(self.facts, word, head)
 
     def _due_in(self, given: Record) -> frozenset[str]:
         """Return the dead topics of those who hear this topic and are past this record."""
@@ -238,28 +192,6 @@ async def _clients(
     finally:
         await consumer.stop()
         await admin.close()
-
-
-async def _cut(admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer, hears: Hears) -> Cut:
-    committed: dict[str, dict[Place, int]] = {}
-    for service in hears:
-        offsets = await admin.list_consumer_group_offsets(f"payflow-{service}")
-        committed[service] = _plain({tp: known.offset for tp, known in offsets.items()})
-    read = frozenset().union(*hears.values(), _TOLD_NAMES, CHANGELOGS)
-    places = [
-        TopicPartition(topic["topic"], partition["partition"])
-        for topic in await admin.describe_topics()
-        if topic["topic"] in read or topic["topic"].endswith(".dead")
-        for partition in topic["partitions"]
-    ]
-    consumer.assign(places)
-    begins = await consumer.beginning_offsets(places) if places else {}
-    ends = await consumer.end_offsets(places) if places else {}
-    return Cut(hears=hears, committed=committed, begins=_plain(begins), ends=_plain(ends))
-
-
-def _plain(offsets: Mapping[TopicPartition, int]) -> dict[Place, int]:
-    return {(tp.topic, tp.partition): offset for tp, offset in offsets.items()}
 
 
 async def _read_to_ends(

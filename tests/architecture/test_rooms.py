@@ -13,7 +13,7 @@ import tables
 from app import atlas, topics
 from app.house import changelog_of, open_rooms
 from app.room import Room
-from app.verification import reading
+from app.verification import cut
 from tests.architecture.source import ROOT, imports, modules
 
 ROOMS = [pytest.param(room, id=name) for name, room in sorted(open_rooms().items())]
@@ -141,5 +141,5 @@ def test_what_verify_reads_exists():
     """The names that verify builds are the names the house gives."""
     changelogs = {changelog_of(table) for table in tables.declared.values()}
 
-    assert set() == reading.CHANGELOGS - changelogs
-    assert set() == reading.EFFECTIVE - {room.service for room in open_rooms().values()}
+    assert set() == cut.CHANGELOGS - changelogs
+    assert set() == cut.EFFECTIVE - {room.service for room in open_rooms().values()}

@@ -25,7 +25,7 @@ from app.row import Row, encode_row
 from app.simulators import provider_store
 from app.topics import topic_of
 from app.verification.verdict import Verdict
-from app.verify import listeners, verify
+from app.verify import Auditor, listeners, verify
 from tables.order import orders
 from tables.stock import shelves
 from tests.integration.kafka import local_config
@@ -219,6 +219,26 @@ async def test_verify_reads_topics_rows_files_and_letters(cluster: Cluster) -> N
 def _dead(met: record.Record, service: str) -> Outgoing:
     return record.to_dead(
         met, service=service, room=service, cause="not_json", detail="", stack="", now_ms=NOW_MS
+    )
+
+
+async def test_an_auditor_that_reads_only_what_is_new_comes_to_the_same_verdict(
+    cluster: Cluster,
+) -> None:
+    """Looked at after every step, it says at the end what one look at everything says."""
+    auditor = Auditor(cluster.config)
+    cluster.charge("o1", 800)
+    await cluster.all_is_heard()
+    for step in ([*RECEIPTS, *GOOD_ORDER[:4]], GOOD_ORDER[4:], [*SHELVES, GOOD_ORDER[1]], []):
+        await cluster.tell(step)
+        await auditor.verdict()
+        await cluster.all_is_heard()
+
+    followed, whole = await auditor.verdict(), await verify(cluster.config)
+
+    assert broken(whole) == broken(followed)
+    assert msgspec.structs.replace(whole, seen={}, at_ms=0) == msgspec.structs.replace(
+        followed, seen={}, at_ms=0
     )
 
 
