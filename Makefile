@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check simulate up clean lock
+.PHONY: help setup demo test check simulate chaos up clean lock
 
 BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
@@ -28,8 +28,12 @@ check: setup  ## Formatting, lint, types of the core, import contracts, architec
 	@echo "check: import contracts"; $(BIN)/lint-imports --no-logo
 	@echo "check: architecture"; $(BIN)/pytest -q tests/architecture
 
-simulate: setup  ## The seeded simulation; SEEDS=100000 for a long night.
-	@$(BIN)/pytest -q tests/simulation
+simulate: setup  ## A hundred thousand bad days, SEEDS=n for another number.
+	@$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),100000)
+
+chaos: setup  ## Hurt a house of our own on purpose; SEED=n for another day, ONLY=fault.
+	@deploy/faketime || true
+	@$(BIN)/payflow chaos --seed $(or $(SEED),1) $(if $(ONLY),--only $(ONLY)) --report chaos.json
 
 test: check  ## Everything; ends with the summary of the tests.
 	@$(BIN)/pytest

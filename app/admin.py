@@ -18,6 +18,7 @@ RECORD_BYTES_MAX = 3_000_000
 REQUEST_TIMEOUT_MS = 30_000
 VISIBLE_SECONDS_MAX = 30
 TOPICS_A_REQUEST = 50
+STOP_AGAIN_SECONDS = 1.0
 
 
 class TopicError(RuntimeError):
@@ -53,6 +54,18 @@ def client_options(config: Config) -> dict[str, Any]:
         options["sasl_plain_username"] = config.sasl_username
         options["sasl_plain_password"] = config.sasl_password
     return options
+
+
+async def stop_consumer(consumer: Any) -> None:
+    """Stop an aiokafka consumer, which does not always end when it is asked once.
+
+    A cancellation that meets aiokafka 0.14's fetcher while it lets go of an old assignment is
+    swallowed there, and the stop waits for ever; a second one is heard.
+    """
+    stopping = asyncio.ensure_future(consumer.stop())
+    while not (await asyncio.wait({stopping}, timeout=STOP_AGAIN_SECONDS))[0]:
+        consumer._fetcher._fetch_task.cancel()  # noqa: SLF001  see above
+    stopping.result()
 
 
 async def ensure_topics(config: Config, wanted: Sequence[TopicSpec]) -> list[str]:

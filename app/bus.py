@@ -1,7 +1,8 @@
 """The one Faust application of this process, built from Config. Every option is said here."""
 
+import asyncio
 import ssl
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,14 @@ from faust.types import TP
 
 from app import transport
 from app.config import Config
+from app.damage import set_aside_damaged
+from app.ending import hard_stop
 from app.lease import Lease
-from app.record import retry_topics
+from app.record import redrive_topic, retry_topics
 from app.room import Room
+from app.store import Store
 from app.topics import timers_of
-from app.transport import Store, Watermarks
+from app.transport import Watermarks
 
 ROCKSDB_OPTIONS = {
     "driver": "rocksdict",
@@ -24,8 +28,14 @@ ROCKSDB_OPTIONS = {
     "max_open_files": 128,
 }
 """Faust's defaults are a 2 GiB cache and 192 MiB of buffers for every partition of every table."""
-SESSION_SECONDS = 12.0
+SESSION_SECONDS = 8.0
 """How long a group waits for a worker that says nothing before it gives its partitions away."""
+REBALANCE_SECONDS = 30.0
+"""How long the members of a group may take to give their partitions back."""
+REQUEST_SECONDS = 40.0
+"""How long a broker may be silent: longer than it may hold back an answer to those who join."""
+SETTLE_SECONDS = 3.0
+"""How long a stop waits for the batch in flight: one that takes longer comes again."""
 BUFFERED_EVENTS_MAX = 8_192
 """Events waiting in front of one room; more pause their partition."""
 
@@ -52,7 +62,19 @@ class House(faust.App):
     def lost_lease(self) -> None:
         """End the process when the group has dropped it in the middle of a batch."""
         if self.lease.lost and not self.watermarks.idle.is_set():
-            transport.hard_stop("the group went on without this worker, which was in a batch")
+            hard_stop("the group went on without this worker, which was in a batch")
+
+    def flows(self) -> bool:
+        """Return whether events flow: nobody stops, nothing is shared out, nothing recovers."""
+        return not (self.should_stop or self.rebalancing) and self.tables.actives_ready
+
+    def assigned(self) -> Collection[TP]:
+        """Return the partitions that are read here, when events flow."""
+        return self.consumer.assignment() if self.flows() else ()
+
+    def recovered_at(self) -> float | None:
+        """Return when the latest changelog record was recovered (monotonic seconds), or None."""
+        return transport.recovered_at(self)
 
     def through(self, tp: TP) -> int:
         """Return the offset before which everything of `tp` has been taken through all beats."""
@@ -63,16 +85,26 @@ class House(faust.App):
         return {} if self.rebalancing else self.consumer.lags()
 
     async def on_start(self) -> None:
-        """Open the doors first, so that health can be asked for during recovery."""
-        for begin in self.before_tables:
-            await begin()
+        """Open the doors first: health can be asked for in a recovery. Then look at the tables."""
+        try:
+            for begin in self.before_tables:
+                await begin()
+            await asyncio.to_thread(set_aside_damaged, self.conf.datadir)
+        except OSError as error:
+            # A full disk, a port that is taken: the error names it.
+            hard_stop(f"this worker cannot start: {error}. Operator: put that right first.")
         await super().on_start()
 
     async def on_stop(self) -> None:
-        """Close the doors, then stop as Faust does."""
+        """Let the batch in flight end and commit it, close the doors, then stop as Faust does."""
+        if self._consumer is not None:
+            await self._consumer.settle(SETTLE_SECONDS)
         for end in self.at_stop:
             await end()
         await super().on_stop()
+
+    def _on_rebalance_when_stopped(self) -> None:
+        """Leave the consumer to the stop: Faust would close it here, and not leave the group."""
 
 
 def make_app(config: Config) -> House:
@@ -97,9 +129,9 @@ def make_app(config: Config) -> House:
         broker_commit_interval=0.5,
         broker_commit_every=1_000_000,
         broker_session_timeout=SESSION_SECONDS,
-        broker_heartbeat_interval=3.0,
-        broker_request_timeout=120.0,
-        broker_rebalance_timeout=60.0,
+        broker_heartbeat_interval=2.0,
+        broker_request_timeout=REQUEST_SECONDS,
+        broker_rebalance_timeout=REBALANCE_SECONDS,
         broker_max_poll_records=2_000,
         stream_wait_empty=False,
         stream_buffer_maxsize=BUFFERED_EVENTS_MAX,
@@ -110,7 +142,7 @@ def make_app(config: Config) -> House:
         producer_linger=0,
         producer_max_batch_size=1 << 20,
         producer_max_request_size=4 << 20,
-        producer_request_timeout=120.0,
+        producer_request_timeout=REQUEST_SECONDS,
         web_enabled=False,
         worker_redirect_stdouts=False,
         cython_optimizations=False,
@@ -129,7 +161,9 @@ def declare_table(app: House, room: Room, config: Config) -> Store | None:
         help=room.keeps.help,
         options=dict(ROCKSDB_OPTIONS),
     )
-    return Store(table)
+    store = Store(table)
+    app.before_tables.append(store.guard)
+    return store
 
 
 def channel_of(app: House, names: Iterable[str]) -> Any:
@@ -144,6 +178,7 @@ def heard_topics(room: Room) -> tuple[str, ...]:
         names += [retry for name in list(names) for retry in retry_topics(name, room.service)]
     if room.due is not None:
         names.append(timers_of(room.name))
+    names.append(redrive_topic(room.name))
     return tuple(names)
 
 

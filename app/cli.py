@@ -11,14 +11,13 @@ import msgspec
 import typer
 from msgspec.structs import replace
 
+from app import cli_chaos, cli_dead
 from app import faults as switches
 from app import verify as verification
 from app.cli_find import as_json, ask, configuration, err, fail, house, out, run
 from app.cli_looks import (
-    letters_table,
     progress,
     show_faults,
-    show_letter,
     show_order,
     show_trace,
     topics_table,
@@ -26,8 +25,7 @@ from app.cli_looks import (
 from app.config import child_environment
 from app.demo import Demo, DemoError, Wanted, fresh
 from app.house import services
-from app.inspection import dead as dead_letters
-from app.inspection import one, tail, topics
+from app.inspection import tail, topics
 from app.loading import ORDERS_PER_SECOND, Player, read_plan
 from app.supervisor import Supervisor, worker_command
 
@@ -42,12 +40,13 @@ groups = {
         "order": "Look at one order.",
         "tables": "Look at the tables of every service.",
         "topics": "Look at topics.",
-        "dead": "Look at dead letters.",
         "faults": "What the outside parties do wrong.",
     }.items()
 }
 for _name, _group in groups.items():
     app.add_typer(_group, name=_name)
+app.add_typer(cli_dead.group, name="dead")
+app.command()(cli_chaos.chaos)
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothing else.")]
 Rate = Annotated[float, typer.Option(min=0.1, max=1_000, help="Orders a second.")]
@@ -252,20 +251,6 @@ async def _tail(
             said = record.error or msgspec.json.encode(record.body).decode()
             place = f"{record.partition}/{record.offset}"
             out.print(f"{place:<9}{record.key}  {record.type}  {said[:160]}", markup=False)
-
-
-@groups["dead"].command("ls")
-def dead_ls(as_json_too: AsJson = False) -> None:
-    """List dead letters: who laid what aside, and why."""
-    found = run(dead_letters(house()))
-    as_json(found) if as_json_too else out.print(letters_table(found))
-
-
-@groups["dead"].command("show")
-def dead_show(topic: str, offset: int, as_json_too: AsJson = False) -> None:
-    """Show one dead letter: its bytes, its headers, its cause, and what it decodes to."""
-    found = run(one(house(), topic, 0, offset))
-    as_json(found) if as_json_too else show_letter(found, out)
 
 
 @groups["faults"].command("show")

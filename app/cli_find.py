@@ -20,6 +20,7 @@ from app.demo import DemoError
 from app.faults import FaultError
 from app.inspection import InspectionError
 from app.jars import BadJar
+from app.letters.sending import LettersError
 from app.loading import LoadError, TryAgain
 from app.supervisor import SupervisorError, running
 
@@ -34,6 +35,7 @@ OPERATIONAL = (
     FaultError,
     InspectionError,
     KafkaError,
+    LettersError,
     LoadError,
     SupervisorError,
     TopicError,

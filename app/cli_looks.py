@@ -74,22 +74,6 @@ def topics_table(found: Sequence[TopicSummary]) -> Table:
     return table
 
 
-def letters_table(found: Sequence[Shown]) -> Table:
-    """Return dead letters as a table."""
-    table = Table("topic", "offset", "cause", "room", "from", "detail", box=None)
-    for letter in found:
-        said = letter.headers
-        table.add_row(
-            Text(letter.topic),
-            str(letter.offset),
-            Text(said.get("x-dead-cause", "")),
-            Text(said.get("x-dead-room", "")),
-            Text(said.get("x-dead-origin", "")),
-            Text(said.get("x-dead-detail", "")[:80]),
-        )
-    return table
-
-
 def show_letter(letter: Shown, console: Console) -> None:
     """Print one dead letter: headers, key, what it decodes to, bytes."""
     lines = {

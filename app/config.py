@@ -69,6 +69,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     crash_at: Annotated[str, msgspec.Meta(pattern=r"^([a-z ]+:[0-9]+(:stop)?)?$")] = ""
     """For drills: `BEAT:NUMBER` kills the process at that passing of that beat of the shell;
     `BEAT:NUMBER:stop` freezes it there. Empty in production."""
+    stall_seconds: Seconds = 90.0
+    """How long a worker with something to do may get no further before it ends itself."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_json: bool = False
     """One JSON object a line, for machines; plain text for people otherwise."""
@@ -83,6 +85,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         """Raise ValueError where two fields do not fit together."""
         if self.security_protocol.startswith("SASL") and not self.sasl_mechanism:
             raise ValueError(f"{self.security_protocol} needs a sasl_mechanism")
+        if self.stall_seconds <= max(self.provider_timeout_seconds, self.carrier_timeout_seconds):
+            raise ValueError("stall_seconds must be longer than a provider or carrier may take")
 
     def __repr__(self) -> str:
         """Return every field with secrets masked: a value like this ends up in logs."""

@@ -9,7 +9,7 @@ import msgspec
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from app.admin import client_options
+from app.admin import client_options, stop_consumer
 from app.config import Config
 from app.record import Outgoing
 from app.worker_web import House
@@ -79,7 +79,7 @@ class Directory:
             async for record in consumer:
                 self.hear(record.value)
         finally:
-            await consumer.stop()
+            await stop_consumer(consumer)
 
     def hear(self, body: bytes | None) -> None:
         """Note what a worker said; what is no such saying is logged and passed over."""

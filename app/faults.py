@@ -46,6 +46,11 @@ async def get(url: str) -> dict[str, Any]:
     return await _ask("GET", url, None)
 
 
+async def clear(url: str) -> dict[str, Any]:
+    """End all faults of the party at `url`. Raises FaultError."""
+    return await _ask("DELETE", url, None)
+
+
 async def _ask(method: str, url: str, body: dict[str, float] | None) -> dict[str, Any]:
     timeout = aiohttp.ClientTimeout(total=5)
     try:

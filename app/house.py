@@ -12,7 +12,7 @@ from app.admin import TopicSpec
 from app.bus import House, channel_of, declare_table, heard_topics, make_app
 from app.config import Config
 from app.discovery import WORKERS_TOPIC
-from app.record import dead_topic, retry_topics
+from app.record import dead_topic, redrive_topic, retry_topics
 from app.room import Room, opened
 from app.runner import Runner
 
@@ -41,6 +41,7 @@ def wanted_topics(config: Config) -> list[TopicSpec]:
             if room.retries:
                 for name in retry_topics(heard.name, room.service):
                     _want(wanted, name, config.partitions)
+        _want(wanted, redrive_topic(room.name), config.partitions, retention_ms=-1)
         if room.due is not None:
             timers = topics.timers_of(room.name)
             _want(wanted, timers, config.partitions)

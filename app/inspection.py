@@ -1,6 +1,6 @@
 """Reading topics without joining a group: what is there, from where to where, and dead letters."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from app import codecs, envelope
-from app.admin import client_options
+from app.admin import client_options, stop_consumer
 from app.config import Config
 from app.logs import MASK, PERSONAL
 
@@ -57,11 +57,11 @@ async def reader(config: Config) -> AsyncIterator[AIOKafkaConsumer]:
         max_partition_fetch_bytes=FETCH_BYTES_MAX,
         fetch_max_wait_ms=100,
     )
-    await consumer.start()
     try:
+        await consumer.start()
         yield consumer
     finally:
-        await consumer.stop()
+        await stop_consumer(consumer)
 
 
 async def topics(config: Config, *, internal: bool = False) -> list[TopicSummary]:
@@ -173,13 +173,3 @@ def _decoded(record: Any) -> tuple[Any, str]:
         return None, str(error)
     body = msgspec.to_builtins(word)
     return {k: MASK if k in PERSONAL and v else v for k, v in body.items()}, ""
-
-
-async def dead(config: Config) -> Sequence[Shown]:
-    """Return every dead letter of every service, the oldest first."""
-    letters: list[Shown] = []
-    for topic in await topics(config):
-        if topic.name.endswith(".dead") and topic.records:
-            found = tail(config, topic.name, limit=topic.records, from_beginning=True, follow=False)
-            letters += [letter async for letter in found]
-    return sorted(letters, key=lambda letter: letter.at_ms)

@@ -12,25 +12,17 @@ from typing import IO, Any
 from app import discovery, house, telemetry, worker_web
 from app.api import serve_api
 from app.config import current
+from app.ending import hard_stop
 from app.process import Busy, hold
-from app.transport import hard_stop
 from app.views import Views
+from app.watchdog import Watchdog
 
 config = current()
 app, runners = house.build(config)
 views = Views(app, config, runners)
 doors: list[Any] = []
-
-
-class Held:
-    """The lock on this worker's folder, let go with the doors."""
-
-    def __init__(self, guard: IO[str]) -> None:
-        self._guard = guard
-
-    async def stop(self) -> None:
-        """Let go."""
-        self._guard.close()
+held: list[IO[str]] = []
+"""The lock on this worker's folder: let go when the process has ended, its tables closed."""
 
 
 async def open_doors() -> None:
@@ -39,7 +31,7 @@ async def open_doors() -> None:
     telemetry.configure_logging(config)
     try:
         # Two workers on one folder would write the same rows.
-        doors.append(Held(hold(Path(config.data_dir) / f"{config.service}.lock")))
+        held.append(hold(Path(config.data_dir) / f"{config.service}.lock"))
     except Busy as error:
         hard_stop(
             f"the tables of {config.service}: {error}. Operator: give this worker a folder of its "
@@ -60,7 +52,7 @@ async def close_doors() -> None:
     (Path(config.data_dir) / "run" / f"{config.service}-{os.getpid()}.url").unlink(missing_ok=True)
 
 
-app.before_tables.append(open_doors)
+app.before_tables += [open_doors, Watchdog(app, runners, config).start]
 app.at_stop.append(close_doors)
 
 

@@ -7,12 +7,17 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
 _prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 _PR_SET_PDEATHSIG = 1
+RESTART_SECONDS = 0.2
+RESTART_SECONDS_MAX = 10.0
+HEALTHY_SECONDS = 60.0
+"""What has run for so long did not end because of how it was started."""
 
 
 def die_with_parent() -> None:
@@ -44,6 +49,17 @@ def hold(path: Path) -> IO[str]:
     return guard
 
 
+def restarts_in_a_row(before: int, ran_seconds: float) -> int:
+    """Return how many restarts in a row count for one that ended after `ran_seconds`."""
+    return 0 if ran_seconds >= HEALTHY_SECONDS else before
+
+
+def wait_seconds(restarts: int) -> float:
+    """Return how long to wait after `restarts` in a row: longer each time, up to ten seconds."""
+    # The power of a day of restarts would be no float any more.
+    return min(RESTART_SECONDS * 2 ** min(restarts, 10), RESTART_SECONDS_MAX)
+
+
 def free_port(host: str, wanted: int) -> int:
     """Return `wanted` when nobody listens there, otherwise any free port."""
     for port in (wanted, 0):
@@ -66,6 +82,10 @@ class Child:
         self.name = name
         self.log_path = log_path
         self.restarts = -1
+        self.in_a_row = 0
+        """Restarts since it last ran for long enough to be called healthy."""
+        self.started_at = 0.0
+        """When it was last started (monotonic seconds)."""
         self._command = list(command)
         self._environment = environment
         self.once: dict[str, str] = {}
@@ -76,6 +96,11 @@ class Child:
     def pid(self) -> int:
         """Return the id of the process; 0 before the first start."""
         return self._process.pid if self._process else 0
+
+    @property
+    def process(self) -> subprocess.Popen[bytes] | None:
+        """Return the process of the latest start."""
+        return self._process
 
     @property
     def running(self) -> bool:
@@ -91,6 +116,7 @@ class Child:
         """Start it, its output appended to its log."""
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
         self.restarts += 1
+        self.started_at = time.monotonic()
         environment, self.once = self._environment | self.once, {}
         with self.log_path.open("ab") as out:
             self._process = subprocess.Popen(  # noqa: S603  commands of our own

@@ -14,6 +14,14 @@ RETRY_LEVELS_SECONDS = (1, 10, 60)
 RETRY_ATTEMPT = "x-retry-attempt"
 RETRY_DUE_MS = "x-retry-due-ms"
 ORIGIN = "x-origin"
+REDRIVE_ID = "x-redrive-id"
+"""The id of one sending of one letter: it stays with the record, also when it fails again."""
+REDRIVE_OF = "x-redrive-of"
+"""`topic/partition/offset` of the letter that was sent."""
+REDRIVE_TOPIC = "x-redrive-topic"
+"""The topic on which a redriven record was first heard."""
+HISTORY = "x-dead-history"
+"""JSON: what the letter before this one said, and those before it."""
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,8 +84,23 @@ def is_retry(record: Record) -> bool:
     return ".retry-" in record.topic
 
 
-def to_retry(record: Record, service: str, attempt: int, now_ms: int, cause: str) -> Outgoing:
-    """Return `record` on its way to try number `attempt` (1 is the first new try)."""
+def redrive_topic(room: str) -> str:
+    """Return where `room` hears letters again that it had laid aside."""
+    return f"{room}.redrive"
+
+
+def is_redriven(record: Record) -> bool:
+    """Return whether `record` was read from a redrive topic."""
+    return record.topic.endswith(".redrive")
+
+
+def to_retry(  # noqa: PLR0913  a retry says when, why and where it belongs
+    record: Record, service: str, attempt: int, now_ms: int, cause: str, home: str = ""
+) -> Outgoing:
+    """Return `record` on its way to try number `attempt` (1 is the first new try).
+
+    `home` is the topic it was first heard on; empty: the one it was read from tells.
+    """
     level = min(max(attempt, 1), len(RETRY_LEVELS_SECONDS)) - 1
     due_ms = now_ms + RETRY_LEVELS_SECONDS[level] * 1_000
     added = [
@@ -87,7 +110,7 @@ def to_retry(record: Record, service: str, attempt: int, now_ms: int, cause: str
         ("x-retry-cause", cause.encode()[:500]),
     ]
     return Outgoing(
-        topic=retry_topics(home_topic(record.topic, service), service)[level],
+        topic=retry_topics(home or home_topic(record.topic, service), service)[level],
         key=record.key,
         value=record.value,
         headers=_with(record, added),
@@ -103,8 +126,12 @@ def to_dead(  # noqa: PLR0913  a letter says who, why and where from
     detail: str,
     stack: str,
     now_ms: int,
+    home: str = "",
 ) -> Outgoing:
-    """Return `record` as a dead letter: its own bytes and headers, and why it lies there."""
+    """Return `record` as a dead letter: its own bytes and headers, and why it lies there.
+
+    `home` is the topic it was first heard on; empty: the one it was read from tells.
+    """
     added = [
         ("x-dead-cause", cause.encode()[:100]),
         ("x-dead-detail", detail.encode()[:1_000]),
@@ -116,7 +143,7 @@ def to_dead(  # noqa: PLR0913  a letter says who, why and where from
         ("x-dead-attempts", (header(record, RETRY_ATTEMPT) or "0").encode()),
     ]
     return Outgoing(
-        topic=dead_topic(home_topic(record.topic, service), service),
+        topic=dead_topic(home or home_topic(record.topic, service), service),
         key=record.key,
         value=record.value,
         headers=_with(record, added),

@@ -12,8 +12,10 @@ from typing import Any
 
 import msgspec
 
+from app import record
 from app.envelope import Envelope
-from app.topics import Topic
+from app.record import Record, is_redriven
+from app.topics import Topic, timers_of
 from tables import Table
 from workflows.message import Message
 
@@ -51,6 +53,18 @@ class Room(msgspec.Struct, frozen=True, kw_only=True):
     """(heard, reason) -> what to tell when the last try has failed and the event is laid aside."""
     retries: bool = False
     """Whether `call` may raise Transient: its topics get retry topics."""
+
+
+def home_topic(room: Room, given: Record) -> str:
+    """Return the topic `given` was first heard on.
+
+    A redriven record says so itself; what it says counts only where the room hears that topic.
+    """
+    if not is_redriven(given):
+        return record.home_topic(given.topic, room.service)
+    names = [topic.name for topic in room.hears] + [timers_of(room.name)]
+    said = record.header(given, record.REDRIVE_TOPIC)
+    return said if said in names else names[0]
 
 
 opened: dict[str, Room] = {}

@@ -4,25 +4,29 @@ import asyncio
 import heapq
 import itertools
 import time
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import structlog
 from faust.types import TP
 
 from app import codecs, envelope, record, row, telemetry, transport
-from app.bus import House
+from app.bus import House, heard_topics
 from app.config import Config
 from app.crash import CrashPoint
 from app.deadlines import Deadlines
+from app.ending import hard_stop
 from app.envelope import Envelope
 from app.port import Handled
 from app.produce import produce
 from app.record import Outgoing, Record
 from app.room import Room
 from app.shell import run_batch
+from app.store import Store
 from app.topics import timers_of
-from app.transport import Store, producer_of
+from app.transport import producer_of
+from app.watchdog import RoomSigns
 from tables import Table
 from workflows.message import type_name
 from workflows.words.deadline import DeadlineReached
@@ -49,6 +53,8 @@ class KafkaPort:
         self._config = config
         self._store = store
         self._crash = CrashPoint.of(config.crash_at)
+        self.beats = 0
+        """How many beats were passed: who watches sees by it that there is progress."""
 
     def now_ms(self) -> int:
         """Return the wall clock, in milliseconds."""
@@ -91,6 +97,7 @@ class KafkaPort:
 
     def beat(self, name: str) -> None:
         """Pass a beat; a drill may have this process die here."""
+        self.beats += 1
         self._crash.pass_by(name)
 
     def _partitions(self, topic: str) -> int:
@@ -108,6 +115,7 @@ class Runner:
         self._port = KafkaPort(app, config, store)
         self._held: list[tuple[int, int, Any]] = []
         self._order = itertools.count()
+        self._topics = frozenset(heard_topics(room))
         app.revocation_listeners.append(self._forget)
 
     async def run(self, stream: Any) -> None:
@@ -121,6 +129,9 @@ class Runner:
                 # Faust ends a stream by throwing this into its queue. Let out, it would make the
                 # supervisor start the room again, and the stop would wait for that for ever.
                 return
+            if self._app.should_stop:
+                # Never begun, so it is read again: a stop waits for what has begun, and no more.
+                return
             if not events:
                 continue
             self._app.watermarks.begin()
@@ -130,9 +141,23 @@ class Runner:
                 raise
             except Exception as error:
                 log.exception("batch failed", room=self.room.name)
-                transport.hard_stop(f"{self.room.name}: {error!r}")
+                hard_stop(f"{self.room.name}: {error!r}")
             finally:
                 self._app.watermarks.end()
+
+    def signs(self, assigned: Collection[TP]) -> RoomSigns:
+        """Return how far this room is on the partitions `assigned`, for who watches."""
+        not_due = Counter(
+            (event.message.topic, event.message.partition)
+            for due_ms, _, event in self._held
+            if due_ms > now_ms()
+        )
+        done = {
+            (tp.topic, tp.partition): self._app.through(tp) + not_due[tp.topic, tp.partition]
+            for tp in assigned
+            if tp.topic in self._topics
+        }
+        return RoomSigns(name=self.room.name, beats=self._port.beats, done=done)
 
     async def rebuild(self) -> None:
         """Find every row that is due, after a recovery."""
@@ -148,7 +173,7 @@ class Runner:
         """Tell `DeadlineReached` to every row that is due, for ever."""
         while self.room.due is not None:
             await asyncio.sleep(TICK_SECONDS)
-            if self._app.rebalancing or not self._app.tables.actives_ready:
+            if not self._app.flows():
                 continue
             reached = self.deadlines.reached(now_ms(), WAKE_MAX)
             if reached:

@@ -23,7 +23,7 @@ from app import codecs, envelope, record, topics
 from app.envelope import Envelope
 from app.port import Handled, Place, Port
 from app.record import Record
-from app.room import Room, Transient
+from app.room import Room, Transient, home_topic
 from app.stage import Stage
 from workflows.message import Message, type_name
 
@@ -79,7 +79,7 @@ def _read(stage: Stage, given: Record) -> Heard | None:
 
 
 def _check_topic(room: Room, given: Record, word: Message) -> None:
-    home = record.home_topic(given.topic, room.service)
+    home = home_topic(room, given)
     carrier = topics.topic_of(word)
     due = topics.timers_of(room.name) if carrier is topics.TIMERS else carrier.name
     if due != home:
@@ -144,7 +144,6 @@ async def _call_all(stage: Stage, heard: Sequence[Heard]) -> None:
 
 async def _call(stage: Stage, given: Record, head: Envelope, word: Message) -> None:
     """Ask outside for one event; park it and its followers when that may work later."""
-    assert stage.room.call is not None
     at = _place(given)
     before = stage.load(given, at)
     if before is None or stage.dropped(given, head, at, before):
@@ -154,7 +153,7 @@ async def _call(stage: Stage, given: Record, head: Envelope, word: Message) -> N
         stage.park(given, head, at, before, waited, "waits behind another of its key")
         return
     try:
-        told = await stage.room.call(word)
+        told = await _asked(stage, word)
         stage.tell_before(stage.say(told, given, head, before.context), told)
     except Transient as error:
         attempt = record.attempts(given) + 1
@@ -173,6 +172,15 @@ async def _call(stage: Stage, given: Record, head: Envelope, word: Message) -> N
         stage.applied(head, word)
         stage.remember(given, head, at, before, before.memory)
     stage.unpark(head, at)
+
+
+async def _asked(stage: Stage, word: Message) -> Sequence[Message]:
+    assert stage.room.call is not None
+    try:
+        return await stage.room.call(word)
+    finally:
+        # Thousands of slow calls make one batch: each is progress.
+        stage.port.beat("called")
 
 
 def _place(given: Record) -> Place:

@@ -13,7 +13,7 @@ from app import codecs, envelope, record, row, topics
 from app.envelope import Envelope
 from app.port import Handled, Place, Port
 from app.record import Outgoing, Record
-from app.room import Room
+from app.room import Room, home_topic
 from app.row import Row, Saying
 from workflows.message import Message, type_name
 
@@ -186,6 +186,7 @@ class Stage:
                 detail=detail,
                 stack=record.stack_fingerprint(error) if error else "",
                 now_ms=self.port.now_ms(),
+                home=home_topic(self.room, given),
             )
         )
 
@@ -200,7 +201,8 @@ class Stage:
     ) -> None:
         """Stage `given` for a new try, and its key to wait behind it."""
         now_ms = self.port.now_ms()
-        self.before.append(record.to_retry(given, self.room.service, attempt, now_ms, reason))
+        home = home_topic(self.room, given)
+        self.before.append(record.to_retry(given, self.room.service, attempt, now_ms, reason, home))
         self.handled.retried.append(reason)
         moved = row.fenced(before, given)
         waiting = moved.parked if head.id in moved.parked else (*moved.parked, head.id)

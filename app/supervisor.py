@@ -17,11 +17,12 @@ from msgspec.structs import replace
 from app import broker, house
 from app.admin import ensure_topics
 from app.config import Config, child_environment
-from app.process import Busy, Child, free_port, hold
+from app.process import Busy, Child, free_port, hold, restarts_in_a_row, wait_seconds
 
 READY_SECONDS_MAX = 120.0
-STOP_SECONDS = 3.0
-RESTART_SECONDS_MAX = 10.0
+STOP_SECONDS = 6.0
+FAILED_WRITE_SECONDS = 2.0
+"""How long to wait after a write that failed."""
 PARTIES = ("provider", "carrier")
 
 Say = Callable[[str], None]
@@ -70,6 +71,8 @@ class Supervisor:
         self._say = say
         self._broker: broker.Broker | None = None
         self._began = time.monotonic()
+        self._written: dict[str, int] = {}
+        """The processes that `up.json` speaks of."""
 
     @asynccontextmanager
     async def up(self) -> AsyncIterator["Supervisor"]:
@@ -112,8 +115,12 @@ class Supervisor:
         child.start()
         return child
 
+    def _pids(self) -> dict[str, int]:
+        return {name: child.pid for name, child in self.children.items()}
+
     def _step(self, text: str) -> None:
-        self._say(f"{time.monotonic() - self._began:5.1f} s  {text}")
+        with suppress(OSError):
+            self._say(f"{time.monotonic() - self._began:5.1f} s  {text}")
 
     async def _ready(self, service: str) -> None:
         limit = time.monotonic() + READY_SECONDS_MAX
@@ -145,20 +152,20 @@ class Supervisor:
         return False
 
     def _write_up(self) -> None:
-        pids = {name: child.pid for name, child in self.children.items()}
         found = Running(
             broker_url=self.config.broker_url,
             console_url=self.config.console_url,
             provider_url=self.config.provider_url,
             carrier_url=self.config.carrier_url,
-            pids={"up": os.getpid(), **pids},
+            pids={"up": os.getpid(), **self._pids()},
         )
         path = self.config.data_path / "up.json"
         path.with_suffix(".new").write_bytes(msgspec.json.encode(found))
         path.with_suffix(".new").replace(path)
+        self._written = self._pids()
 
     async def _watch(self) -> None:
-        """Start again what has died, a little later each time it dies."""
+        """Start again what has died, a little later each time it dies soon."""
         next_try: dict[str, float] = {}
         while True:
             await asyncio.sleep(0.2)
@@ -166,12 +173,28 @@ class Supervisor:
                 if child.running or name in self.held:
                     next_try.pop(name, None)
                 elif name not in next_try:
-                    wait = min(0.2 * 2**child.restarts, RESTART_SECONDS_MAX)
-                    next_try[name] = time.monotonic() + wait
-                    self._step(f"{name} ended with code {child.exit_code}, again in {wait:.1f} s")
+                    next_try[name] = time.monotonic() + self._wait_of(child)
                 elif time.monotonic() >= next_try[name]:
-                    child.start()
-                    self._write_up()
+                    next_try.pop(name)
+                    await self._or_later(child.start)
+            if self._pids() != self._written:
+                await self._or_later(self._write_up)
+
+    def _wait_of(self, child: Child) -> float:
+        """Return how many seconds to wait before `child`, which has ended, is started again."""
+        before = restarts_in_a_row(child.in_a_row, time.monotonic() - child.started_at)
+        wait = wait_seconds(before)
+        child.in_a_row = before + 1
+        self._step(f"{child.name} ended with code {child.exit_code}, again in {wait:.1f} s")
+        return wait
+
+    async def _or_later(self, what: Callable[[], None]) -> None:
+        """Do `what`; a full disk must not end who keeps the others alive: it is tried again."""
+        try:
+            what()
+        except OSError as error:
+            self._step(f"{error}. Operator: is the disk full? It is tried again")
+            await asyncio.sleep(FAILED_WRITE_SECONDS)
 
     async def stop(self) -> None:
         """Stop the services, then the parties, then the broker, each within a bound."""

@@ -14,6 +14,7 @@ from app.record import Record, home_topic
 from app.room import Room
 from app.topics import topic_of
 from workflows.message import Message
+from workflows.words.payment import RefundOverdue
 from workflows.words.saga import OrderCancelled, OrderCompleted, StepOverdue
 
 __all__ = ["REGISTRY", "configure_logging", "count_batch", "record_lag"]
@@ -61,6 +62,9 @@ redelivered = Counter(
 )
 steps_overdue = Counter(
     "payflow_steps_overdue_total", "Steps not heard of by their deadline.", ("step",)
+)
+refunds_overdue = Counter(
+    "payflow_refunds_overdue_total", "Refunds that the provider has owed for too long."
 )
 batch_seconds = Histogram(
     "payflow_batch_seconds", "One batch, from read to remembered.", ("service", "room")
@@ -132,6 +136,8 @@ def _count_told(room: Room, words: Sequence[Message]) -> None:
         told.labels(room.service, topic_of(word).name).inc()
         if isinstance(word, StepOverdue):
             steps_overdue.labels(word.step).inc()
+        if isinstance(word, RefundOverdue):
+            refunds_overdue.inc()
 
 
 def _time_orders(handled: Handled) -> None:

@@ -12,6 +12,7 @@ import msgspec
 
 from workflows.message import Message, type_name
 from workflows.words.analytics import FiguresUpdated
+from workflows.words.audit import AuditWord
 from workflows.words.carrier import CarrierAnswer, CarrierCommand, CarrierNotified
 from workflows.words.deadline import DeadlineReached
 from workflows.words.fraud import CheckPayment, FraudWord
@@ -131,6 +132,7 @@ notification_commands = declare(
     "notification.commands", SendMessage, key=by_order, writer="notification"
 )
 ledger = declare("ledger", EntryPosted, key=by_order, writer="ledger", retention_ms=-1)
+audit = declare("audit", AuditWord, key=attrgetter("about"), writer="console", retention_ms=-1)
 figures = declare(
     "figures",
     FiguresUpdated,

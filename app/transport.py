@@ -1,4 +1,4 @@
-"""The only module that knows Faust's insides. The version is pinned, and a test says so.
+"""The module that knows Faust's insides. The version is pinned, and a test says so.
 
 What it changes, and why (Faust 0.15.3, aiokafka driver):
 
@@ -17,25 +17,21 @@ What it changes, and why (Faust 0.15.3, aiokafka driver):
 """
 
 import asyncio
-import logging
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import structlog
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
-from rocksdict import WriteBatch
 
 from app import lease
+from app.ending import hard_stop
 from app.record import Record
 
 FAUST_VERSION = "0.15.3"
 CHUNK_MAX = 1_000
 """Messages delivered to the rooms in one wait."""
 FETCH_WAIT_MS = 100
-EXIT_UNSAFE = 70
-"""The exit code of a process that could not keep its word (EX_SOFTWARE)."""
 
 log = structlog.get_logger(__name__)
 
@@ -73,7 +69,7 @@ class Watermarks:
 class SafeConsumer(driver.Consumer):
     """Commits only what the shell has taken through all its beats."""
 
-    REVOKE_WAIT_SECONDS = 30.0
+    REVOKE_WAIT_SECONDS = 25.0
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self._fetching = asyncio.Lock()
@@ -133,10 +129,27 @@ class SafeConsumer(driver.Consumer):
             await asyncio.wait_for(self.watermarks.idle.wait(), self.REVOKE_WAIT_SECONDS)
         except TimeoutError:
             hard_stop("a batch did not end before its partitions were revoked")
-        await self.commit()
+        await self._commit_all()
         self.watermarks.forget(revoked)
         self.app.on_revoked(revoked)
         await super().on_partitions_revoked(revoked)
+
+    async def settle(self, seconds: float) -> None:
+        """Read no more, let the batch in flight end within `seconds`, and commit it."""
+        self.stop_flow()
+        self.app.flow_control.suspend()
+        self.app.flow_control.clear()
+        try:
+            async with asyncio.timeout(seconds):
+                await self.watermarks.idle.wait()
+                await self._commit_all()
+        except TimeoutError:
+            log.warning("stopped before a batch was committed: it comes again")
+
+    async def _commit_all(self) -> None:
+        # A commit under way has taken its offsets already; Faust would leave it at that.
+        await self.maybe_wait_for_commit_to_finish()
+        await self.commit()
 
     async def perform_seek(self) -> None:
         """Go to the committed offsets, and let go of everything read before that.
@@ -230,18 +243,15 @@ def harden() -> None:
     driver.Transport.Producer = SafeProducer
 
 
-def hard_stop(reason: str) -> None:
-    """End the process at once, with nothing more committed: the only safe way out of doubt."""
-    log.critical("process ends uncommitted", reason=reason)
-    logging.shutdown()
-    # Faust may have put something else in the place of sys.stderr.
-    os.write(2, f"payflow: {reason}\n".encode())
-    os._exit(EXIT_UNSAFE)
-
-
 def producer_of(app: Any) -> Any:
     """Return the aiokafka producer of a running app."""
     return app.producer._producer
+
+
+def recovered_at(app: Any) -> float | None:
+    """Return when `app` recovered its latest changelog record (monotonic seconds), or None."""
+    # Faust does not set it before the first recovery.
+    return getattr(app.tables.recovery, "_last_active_event_processed_at", None)
 
 
 def record_of(event: Any) -> Record:
@@ -257,42 +267,3 @@ def record_of(event: Any) -> Record:
         value=message.value,
         headers=tuple(pairs),
     )
-
-
-class Store:
-    """The rows of one Faust table, by partition: RocksDB underneath, its changelog beside it."""
-
-    def __init__(self, table: Any) -> None:
-        self._table = table
-
-    @property
-    def changelog(self) -> str:
-        """Return the name of the changelog topic."""
-        return str(self._table.changelog_topic.get_topic_name())
-
-    def open_partitions(self) -> list[int]:
-        """Return the partitions that this process holds now."""
-        return sorted(self._table.data._dbs)
-
-    def get(self, partition: int, key: bytes) -> bytes | None:
-        """Return the row's bytes, or None."""
-        return self._table.data._db_for_partition(partition).get(key)
-
-    def put(self, partition: int, rows: Mapping[bytes, bytes]) -> None:
-        """Write `rows` in one RocksDB batch."""
-        batch = WriteBatch(raw_mode=True)
-        for key, value in rows.items():
-            batch.put(key, value)
-        self._table.data._db_for_partition(partition).write(batch)
-
-    def settle(self, partition: int, offset: int) -> None:
-        """Note that the changelog up to `offset` is in the store."""
-        self._table.data.set_persisted_offset(TP(self.changelog, partition), offset)
-
-    def scan(self, partition: int, start: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """Yield rows in key order from `start`. Do not await while iterating."""
-        data = self._table.data
-        database = data._db_for_partition(partition)
-        for key, value in database.items(from_key=start or None):
-            if key != data.offset_key:
-                yield key, value

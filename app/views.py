@@ -13,8 +13,9 @@ from app.produce import produce
 from app.record import Outgoing
 from app.room import Room
 from app.runner import Runner
+from app.store import Store
 from app.topics import topic_of
-from app.transport import Store, producer_of
+from app.transport import producer_of
 from workflows.message import Message
 
 

@@ -13,6 +13,7 @@ from workflows.words.payment import (
     PaymentFailed,
     PaymentPending,
     PaymentRefunded,
+    RefundOverdue,
 )
 from workflows.words.saga import (
     OrderCancelled,
@@ -46,6 +47,7 @@ COUNTED: dict[type[Message], str] = {
     PaymentFailed: "payment_failed",
     PaymentPending: "payment_pending",
     PaymentRefunded: "refunds",
+    RefundOverdue: "refunds_overdue",
     InventoryReserved: "reserved",
     InventoryRejected: "rejected",
     FraudDetected: "fraud_detected",

@@ -17,10 +17,14 @@ from workflows.words.payment import PaymentPending
 
 ANSWER_MS = 30_000
 """How long an answer may take before silence counts as not knowing."""
-PENDING_MS = 60_000
-"""How long the outcome may stay unknown before the charge is voided."""
+PENDING_MS = 180_000
+"""How long the outcome may stay unknown before the charge is voided: a provider that is gone for
+two minutes cancels nobody's order."""
 BACKOFF_FIRST_MS = 1_000
 BACKOFF_MS_MAX = 30_000
+OUTCOME_MS = ANSWER_MS + PENDING_MS + BACKOFF_MS_MAX
+"""By then, counted from the first question, a charge has succeeded, is declined, or its void is
+asked for; the first answer of the provider after that ends it."""
 
 # --- memory ------------------------------------------------------------------
 

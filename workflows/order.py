@@ -21,7 +21,8 @@ from workflows.words.saga import (
 
 __all__ = ["INITIAL", "Order", "decide", "due", "evolve", "overdue_at_ms", "view"]
 
-PAYMENT_MS = 90_000
+PAYMENT_MS = 240_000
+"""No sooner than payment itself gives up not knowing: `workflows.charge.OUTCOME_MS`."""
 INVENTORY_MS = 120_000
 FRAUD_MS = 90_000
 """From the payment on: the verdict is about a payment."""

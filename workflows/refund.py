@@ -1,9 +1,10 @@
 """Giving money back, in part or whole: each refund once, in sum never more than was charged.
 
-Part of the payment workflow. A refund is asked for until the provider has given it, for ever.
+Part of the payment workflow. A refund is asked for until the provider has given it, for ever, under
+one key; one that takes too long is told once, for people to look into.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 from msgspec.structs import replace
@@ -12,13 +13,15 @@ from workflows.charge import Bill
 from workflows.message import Message
 from workflows.retry import Wait, backoff_ms, reached, rest, wait_until, wake
 from workflows.words.deadline import DeadlineReached
-from workflows.words.payment import PaymentRefunded
+from workflows.words.payment import PaymentRefunded, RefundOverdue
 from workflows.words.provider import RefundCharge, RefundSucceeded, RefundUnknown
 
 ANSWER_MS = 30_000
 """How long an answer may take before the refund is asked for again."""
 BACKOFF_FIRST_MS = 1_000
 BACKOFF_MS_MAX = 60_000
+OVERDUE_MS = 300_000
+"""How long a refund may stay unknown before people are told: longer than any forward step may."""
 COMPENSATION = "compensation"
 """The refund key of all that goes back when the order cannot be had; returns use their own id."""
 
@@ -33,6 +36,11 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True):
     amount_minor: int
     status: Status = "owed"
     refund_id: str = ""
+    asked_at_ms: int = 0
+    """When it was first asked for; 0 while it was not, and in rows of before this was kept."""
+    reason: str = ""
+    """Why it is not known."""
+    overdue: Literal["", "noticed", "told"] = ""
 
 
 class Refunds(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +66,8 @@ def owed(refunds: Refunds, bill: Bill, payment_id: str) -> tuple[Message, ...]:
             words.append(_ask(key, refund, refunds, bill, payment_id))
         if refund.status == "given":
             words.append(_tell(key, refund, bill, payment_id))
+        elif refund.overdue == "noticed":
+            words.append(_complain(key, refund, bill, payment_id))
     return tuple(words)
 
 
@@ -85,6 +95,18 @@ def _tell(key: str, refund: Refund, bill: Bill, payment_id: str) -> Message:
     )
 
 
+def _complain(key: str, refund: Refund, bill: Bill, payment_id: str) -> Message:
+    return RefundOverdue(
+        order_id=bill.order_id,
+        payment_id=payment_id,
+        refund_key=key,
+        amount_minor=refund.amount_minor,
+        currency=bill.currency,
+        asked_at_ms=refund.asked_at_ms,
+        reason=refund.reason or "no answer",
+    )
+
+
 # --- fold --------------------------------------------------------------------
 
 
@@ -96,37 +118,42 @@ def owe(refunds: Refunds, bill: Bill, key: str, amount_minor: int) -> Refunds:
     return _put(refunds, key, Refund(amount_minor=amount_minor))
 
 
-def evolve(refunds: Refunds, word: Message, at_ms: int) -> Refunds:
+def evolve(refunds: Refunds, word: Message, at_ms: int) -> Refunds:  # noqa: PLR0911  one match
     """Return `refunds` after `word`, heard or told."""
     match word:
         case RefundCharge(refund_key=key):
-            asked = _turn(refunds, key, "asked")
+            asked_at_ms = refunds.by_key[key].asked_at_ms or at_ms
+            asked = _change(refunds, key, status="asked", asked_at_ms=asked_at_ms)
             return replace(asked, wait=wait_until(refunds.wait, at_ms + ANSWER_MS))
-        case RefundUnknown(refund_key=key) if _is(refunds, key, "asked"):
+        case RefundUnknown(refund_key=key, reason=reason) if _is(refunds, key, "asked"):
             pause_ms = backoff_ms(
                 refunds.wait.tries, first_ms=BACKOFF_FIRST_MS, most_ms=BACKOFF_MS_MAX
             )
-            return replace(refunds, wait=wait_until(refunds.wait, at_ms + pause_ms))
+            unknown = _change(refunds, key, reason=reason)
+            return replace(unknown, wait=wait_until(refunds.wait, at_ms + pause_ms))
+        case RefundOverdue(refund_key=key):
+            return _change(refunds, key, overdue="told")
         case RefundSucceeded(refund_key=key, refund_id=refund_id) if _is(
             refunds, key, "owed", "asked"
         ):
-            given = replace(refunds.by_key[key], status="given", refund_id=refund_id)
-            return _put(refunds, key, given)
+            return _change(refunds, key, status="given", refund_id=refund_id)
         case PaymentRefunded(kind=kind, return_id=return_id):
-            return _rest(
-                _turn(refunds, COMPENSATION if kind == COMPENSATION else return_id, "told")
-            )
+            key = COMPENSATION if kind == COMPENSATION else return_id
+            return _rest(_change(refunds, key, status="told"))
         case DeadlineReached():
-            return _woken(refunds, word)
+            return _woken(refunds, word, at_ms)
         case _:
             return refunds
 
 
-def _woken(refunds: Refunds, heard: DeadlineReached) -> Refunds:
+def _woken(refunds: Refunds, heard: DeadlineReached, at_ms: int) -> Refunds:
     again = refunds
     if reached(refunds.wait.due_at_ms, heard):
         for key, refund in refunds.by_key.items():
-            again = _turn(again, key, "owed") if refund.status == "asked" else again
+            if refund.status == "asked":
+                late = bool(refund.asked_at_ms) and at_ms - refund.asked_at_ms >= OVERDUE_MS
+                overdue = refund.overdue or ("noticed" if late else "")
+                again = _change(again, key, status="owed", overdue=overdue)
     return replace(again, wait=wake(refunds.wait, heard))
 
 
@@ -140,8 +167,8 @@ def _is(refunds: Refunds, key: str, *statuses: Status) -> bool:
     return key in refunds.by_key and refunds.by_key[key].status in statuses
 
 
-def _turn(refunds: Refunds, key: str, status: Status) -> Refunds:
-    return _put(refunds, key, replace(refunds.by_key[key], status=status))
+def _change(refunds: Refunds, key: str, **changed: Any) -> Refunds:
+    return _put(refunds, key, replace(refunds.by_key[key], **changed))
 
 
 def _put(refunds: Refunds, key: str, refund: Refund) -> Refunds:

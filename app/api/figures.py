@@ -10,7 +10,7 @@ from aiohttp import web
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from app import codecs, envelope, topics
-from app.admin import client_options
+from app.admin import client_options, stop_consumer
 from app.api.problems import Problem, json_response
 from app.config import Config
 from workflows.analytics import SHIPPED_WITHIN_MS
@@ -46,7 +46,7 @@ class Figures:
             async for record in consumer:
                 self._read(record)
         finally:
-            await consumer.stop()
+            await stop_consumer(consumer)
 
     def _read(self, record: Any) -> None:
         try:

@@ -15,7 +15,7 @@ OFFENDING_MAX = 50
 """Ids named by one check; its detail has the full count."""
 SETTLE_MS = 2_000
 """How long after its latest event an order counts as in motion, for clocks and parties outside."""
-OPEN_MS_MAX = 900_000
+OPEN_MS_MAX = 1_050_000
 """When an order that has no row with deadlines counts as stuck: the sum of all its deadlines."""
 RETURN_MS_MAX = 600_000
 """When an accepted return must be refunded and back on the shelf, a provider's outage included."""

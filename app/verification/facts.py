@@ -54,6 +54,8 @@ class OrderFacts(msgspec.Struct, kw_only=True):
     accounts: dict[str, int] = {}
     """`currency/account` → debits less credits."""
     returns: dict[str, ReturnFacts] = {}
+    refunds_overdue: set[str] = set()
+    """The keys of refunds that payment has told to be overdue, and that have not come since."""
 
     @property
     def ends(self) -> int:

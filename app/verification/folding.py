@@ -9,6 +9,7 @@ from uuid import UUID
 from app.envelope import Envelope
 from app.verification.facts import Delivery, Facts, OrderFacts, ReturnFacts
 from workflows.message import Message
+from workflows.refund import COMPENSATION
 from workflows.words import fraud, inventory, ledger, order, payment, saga, shipping, stock
 
 
@@ -62,10 +63,17 @@ def _refunded(
     _facts: Facts, known: OrderFacts, word: payment.PaymentRefunded, _head: Envelope
 ) -> None:
     known.refunded_minor += word.amount_minor
+    known.refunds_overdue.discard(word.return_id or COMPENSATION)
     if word.kind == "return":
         returned = _return_of(known, word.return_id)
         returned.refunds += 1
         returned.refunded_minor += word.amount_minor
+
+
+def _overdue(
+    _facts: Facts, known: OrderFacts, word: payment.RefundOverdue, _head: Envelope
+) -> None:
+    known.refunds_overdue.add(intern(word.refund_key))
 
 
 def _stocked(_facts: Facts, known: OrderFacts, word: Message, _head: Envelope) -> None:
@@ -123,6 +131,7 @@ _OF_ORDERS: dict[type[Message], Callable[[Facts, OrderFacts, Any, Envelope], Non
     saga.ReturnRefused: _came_back,
     payment.PaymentCompleted: _paid,
     payment.PaymentRefunded: _refunded,
+    payment.RefundOverdue: _overdue,
     inventory.InventoryReserved: _stocked,
     inventory.InventoryReleased: _stocked,
     inventory.InventoryReturned: _came_back,

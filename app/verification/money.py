@@ -72,6 +72,19 @@ def charged_once(case: Case) -> Check:
     return found("charged_once", len(charged), charged_twice(case.facts))
 
 
+def refunds_arrive(case: Case) -> Check:
+    """No refund is overdue: each is given before payment calls for people."""
+    orders = case.facts.orders
+    wrong = [
+        f"{key} {refund_key}"
+        for key, known in orders.items()
+        for refund_key in sorted(known.refunds_overdue)
+    ]
+    return found(
+        "refunds_arrive", sum(bool(known.refunded_minor) for known in orders.values()), wrong
+    )
+
+
 def charged_twice(facts: Facts) -> list[str]:
     """Return the orders with more than one charge."""
     told = {key for key, known in facts.orders.items() if known.payments > 1}

@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from app import codecs, envelope, record, row, topics
-from app.admin import client_options
+from app.admin import client_options, stop_consumer
 from app.config import Config
 from app.record import Record
 from app.verification.cut import (
@@ -152,7 +152,8 @@ def _take_dead(facts: Facts, given: Record) -> None:
     cause = record.header(given, "x-dead-cause")
     origin = record.header(given, "x-dead-origin")
     facts.dead.setdefault(given.topic, Counter())[cause or "unknown"] += 1
-    facts.dead_digests.setdefault(origin, {})[given.topic] = _digest(given)
+    # The first letter of an origin has the bytes that were told; a later one may be edited.
+    facts.dead_digests.setdefault(origin, {}).setdefault(given.topic, _digest(given))
     if not cause or not origin or (given.value is None and cause != "tombstone"):
         facts.nameless.append(f"{given.topic}/{given.partition}/{given.offset}")
 
@@ -190,7 +191,7 @@ async def _clients(
         await consumer.start()
         yield admin, consumer
     finally:
-        await consumer.stop()
+        await stop_consumer(consumer)
         await admin.close()
 
 

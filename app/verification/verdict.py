@@ -16,6 +16,7 @@ CHECKS = (
     money.books_close,
     money.charges_have_orders,
     money.charged_once,
+    money.refunds_arrive,
     ends.ships_when_due,
     ends.carrier_agrees,
     stock.receipts_are_booked,

@@ -23,9 +23,9 @@ from aiokafka.partitioner import murmur2
 from app import broker, envelope
 from app.admin import TopicSpec, ensure_topics
 from app.config import Config
+from app.ending import EXIT_UNSAFE
 from app.produce import partition_of
 from app.row import decode_row
-from app.transport import EXIT_UNSAFE
 from tests.integration.kafka import local_config
 from tests.shell.rooms import TALLY, cancel
 from workflows.words.order import OrderCancelRequested

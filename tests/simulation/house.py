@@ -1,8 +1,12 @@
 """The whole house in one process: the real rooms, the real shell, a pretend Kafka, one seed.
 
-Every tick picks one room and gives it what it has not heard, in any interleaving of its topics. The
+Every tick picks one room and gives it what it has not heard, its topics interleaved anyhow. The
 process may die between any two beats, keep or lose its disk, and read again from its last commit;
-records are repeated; the clock runs, and jumps. Only `random` chooses, so a seed replays exactly.
+records are repeated; clocks run, jump, and are an hour off. A worker that sleeps while another
+takes over is one that dies between two beats and loses its disk: its lease lets it write no more.
+
+Everything bad is a numbered decision with dice of its own (`Troubles`), so that one can be left out
+and the others stay what they were. The rest is chosen by one `Random`: a seed replays exactly.
 """
 
 import asyncio
@@ -23,12 +27,53 @@ from app.room import Room
 from app.row import Row, decode_row
 from app.shell import run_batch
 from tables import Table
-from tests.simulation.outside import Carrier, Provider
+from tests.simulation.outside import Carrier, Notifier, Provider
 from workflows.message import Message, type_name
 from workflows.words.deadline import DeadlineReached
 
-BEATS = ("read", "decided", "laid aside", "on disk", "remembered", "half told", "told")
-IDLE_ROUNDS_MAX = 3_000
+BEATS = ("read", "decided", "laid aside", "on disk", "on disk", "remembered", "half told", "told")
+IDLE_ROUNDS_MAX = 4_000
+DECISIONS_A_TICK = 1_000
+CLOCKS_OFF_MS = (-3_600_000, 3_600_000)
+
+
+class Troubles:
+    """What goes wrong on one day: decisions numbered by tick, each with its own dice."""
+
+    def __init__(self, seed: int, kept: frozenset[int] | None = None) -> None:
+        self.struck: list[tuple[int, str]] = []
+        """The number and kind of each that went wrong."""
+        self.rates: dict[str, float] = {}
+        self._seed = seed
+        self._kept = kept
+        self._count = 0
+        self._tick = 0
+
+    @property
+    def tick(self) -> int:
+        """Return the tick that decisions belong to."""
+        return self._tick
+
+    @tick.setter
+    def tick(self, tick: int) -> None:
+        self._tick, self._count = tick, (tick + 1) * DECISIONS_A_TICK
+
+    def strikes(self, kind: str, rate: float) -> bool:
+        """Return whether `kind` goes wrong now; one that is not kept never does."""
+        self._count += 1
+        if not rate or self._dice(kind).random() >= rate:
+            return False
+        if self._kept is not None and self._count not in self._kept:
+            return False
+        self.struck.append((self._count, kind))
+        return True
+
+    def pick(self, kind: str, among: Sequence[Any]) -> Any:
+        """Return one of `among`: how the latest trouble goes wrong."""
+        return self._dice(f"how {kind}").choice(among)
+
+    def _dice(self, kind: str) -> Random:
+        return Random(f"{self._seed} {self._count} {kind}")
 
 
 class Crash(BaseException):
@@ -38,6 +83,9 @@ class Crash(BaseException):
 class Worker:
     """One room's process: its disk, its place in every topic, its deadlines."""
 
+    commits_early = False
+    """What a broken one does: see `broken`."""
+
     def __init__(self, room: Room, house: "House") -> None:
         self.room = room
         self.house = house
@@ -46,9 +94,10 @@ class Worker:
         self.committed = dict.fromkeys(heard_topics(room), 0)
         self.deadlines = Deadlines()
         self.crash_at = ""
+        self.clock_off_ms = 0
 
     def now_ms(self) -> int:
-        return self.house.now
+        return self.house.now + self.clock_off_ms
 
     def read(self, _table: Table, _partition: int, key: bytes) -> bytes | None:
         return self.disk.get(key)
@@ -83,7 +132,7 @@ class Worker:
         ]
 
     def _due(self, record: Record) -> bool:
-        return not is_retry(record) or due_ms(record) <= self.house.now
+        return not is_retry(record) or due_ms(record) <= self.now_ms()
 
     def work(self, random: Random) -> None:
         """Take one batch, perhaps dying in it; commit when it is through."""
@@ -100,22 +149,23 @@ class Worker:
             name = random.choice(ready)
             batch.append(self.house.log[name][ahead[name]])
             ahead[name] += 1
+        if self.commits_early:
+            self.committed = ahead
         try:
             handled = self.house.loop.run_until_complete(run_batch(self.room, self, batch))
         except Crash:
-            self._restart(random)
+            self._restart()
             return
         for (partition, key), due in handled.due.items():
             self.deadlines.put(partition, key, due)
         self.house.trace += [f"{self.room.name}: {type_name(type(w))}" for w in handled.words]
         self.house.dead += handled.dead
-        if random.random() < 0.95:
-            # Otherwise the commit is lost, and the batch is read again.
+        if not self.house.troubles.strikes("lost commit", 0.05):
             self.committed = ahead
 
     def wake(self) -> None:
         """Tell every row that is due."""
-        for due, _, key in self.deadlines.reached(self.house.now, 100):
+        for due, _, key in self.deadlines.reached(self.now_ms(), 100):
             word = DeadlineReached(key=key.decode(), due_at_ms=due)
             event_id = envelope.derive_id(self.room.name, word.key, due)
             self.house.say(word, event_id, word.key, {}, topics.timers_of(self.room.name))
@@ -126,9 +176,9 @@ class Worker:
         body = self.disk.get(key.encode())
         return decode_row(self.room.keeps, body).memory if body else self.room.keeps.initial
 
-    def _restart(self, random: Random) -> None:
+    def _restart(self) -> None:
         self.house.trace.append(f"{self.room.name}: killed")
-        if random.random() < 0.3:
+        if self.house.troubles.strikes("lost disk", 0.4):
             self.disk = dict(self.changelog)
         self.deadlines.clear()
         if self.room.due is not None and self.room.keeps is not None:
@@ -138,26 +188,38 @@ class Worker:
 
 
 class House:
-    """All rooms, one log, at the mercy of `random`."""
+    """All rooms, one log, at the mercy of `random` and `troubles`."""
 
-    def __init__(self, random: Random, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, seed: int, troubles: Troubles, loop: asyncio.AbstractEventLoop) -> None:
+        random = Random(seed)
+        self.seed = seed
         self.random = random
+        self.troubles = troubles
         self.loop = loop
         self.now = 1_700_000_000_000
         self.log: dict[str, list[Record]] = {}
         self.trace: list[str] = []
         self.dead: list[tuple[str, str]] = []
         trouble = random.choice([0.0, 0.2, 0.5])
-        self.provider = Provider(random, trouble)
-        self.carrier = Carrier(random, trouble)
+        self.provider = Provider(random, troubles, trouble)
+        self.carrier = Carrier(random, troubles, trouble)
+        self.notifier = Notifier(troubles, trouble)
         self.crashes = random.choice([0.0, 0.05, 0.2])
         self.repeats = random.choice([0.0, 0.1])
-        outside = {"provider": self.provider.call, "carrier": self.carrier.call}
+        self.skews = random.choice([0.0, 0.0, 0.1])
+        outside = {
+            "provider": self.provider.call,
+            "carrier": self.carrier.call,
+            "messenger": self.notifier.call,
+        }
         self.workers = [
             Worker(_with_call(room, outside.get(room.name)), self)
             for room in open_rooms().values()
-            if room.service != "console" and (room.call is None or room.name in outside)
+            if room.service != "console"
         ]
+        for worker in self.workers:
+            if troubles.strikes("clock off", self.skews):
+                worker.clock_off_ms = troubles.pick("clock off", CLOCKS_OFF_MS)
 
     def worker(self, name: str) -> Worker:
         """Return the worker of the room `name`."""
@@ -187,7 +249,7 @@ class House:
 
     def append(self, told: Outgoing) -> None:
         """Put `told` at the end of its topic, now and then twice."""
-        for _ in range(2 if self.random.random() < self.repeats else 1):
+        for _ in range(2 if self.troubles.strikes("repeated", self.repeats) else 1):
             log = self.log.setdefault(told.topic, [])
             log.append(
                 Record(
@@ -202,7 +264,9 @@ class House:
 
     def run(self) -> None:
         """Go on until nobody has anything to hear and nobody is due."""
-        for _ in range(IDLE_ROUNDS_MAX):
+        for tick in range(IDLE_ROUNDS_MAX):
+            self.troubles.tick = tick
+            self.random.seed(f"{self.seed} {tick}")
             self._outside()
             for worker in self.workers:
                 worker.wake()
@@ -210,8 +274,8 @@ class House:
             self.now += self.random.choice([1, 10, 100])
             if busy:
                 worker = self.random.choice(busy)
-                if self.random.random() < self.crashes:
-                    worker.crash_at = self.random.choice(BEATS)
+                if self.troubles.strikes("killed", self.crashes):
+                    worker.crash_at = self.troubles.pick("killed", BEATS)
                 worker.work(self.random)
             elif not self._jump():
                 return
@@ -239,22 +303,16 @@ class House:
 
     def _jump(self) -> bool:
         """Let the clock run to the next thing that is due; return whether there was one."""
-        due = [at for w in self.workers if (at := w.deadlines.next_ms()) is not None]
-        for name, log in self.log.items():
-            due += [due_ms(record) for record in log if is_retry(record) and name in self._open()]
-        ahead = [moment for moment in due if moment > self.now]
-        if not ahead and not due:
-            return False
-        self.now = min(ahead, default=self.now) + 1
-        return bool(ahead) or any(worker.deadlines for worker in self.workers)
-
-    def _open(self) -> set[str]:
-        return {
-            name
-            for worker in self.workers
-            for name, at in worker.committed.items()
-            if at < len(self.log.get(name, ()))
-        }
+        due: list[int] = []
+        for worker in self.workers:
+            next_ms = worker.deadlines.next_ms()
+            due += [next_ms - worker.clock_off_ms] if next_ms is not None else []
+            for name, at in worker.committed.items():
+                waiting = self.log.get(name, [])[at:]
+                due += [due_ms(given) - worker.clock_off_ms for given in waiting if is_retry(given)]
+        # What is due already will be met in the next round.
+        self.now = max(self.now, min(due, default=0)) + 1
+        return bool(due)
 
 
 def _with_call(room: Room, call: Any) -> Room:

@@ -4,18 +4,36 @@ Both keep books of their own. They are the independent witnesses of what really 
 """
 
 from random import Random
-from typing import Any
+from typing import Any, Protocol
 
+from app.room import Transient
 from workflows.message import Message
 from workflows.words import carrier as c
+from workflows.words import notification as n
 from workflows.words import provider as p
+
+
+class Troubles(Protocol):
+    """What goes wrong, decided by number: see `house`."""
+
+    def strikes(self, kind: str, rate: float) -> bool:
+        """Return whether `kind` goes wrong now."""
+        ...
+
+
+def _copies(troubles: Troubles) -> int:
+    """Return how often a call-back arrives: once, twice or never."""
+    if troubles.strikes("call-back lost", 0.25):
+        return 0
+    return 2 if troubles.strikes("call-back doubled", 0.25) else 1
 
 
 class Provider:
     """Charges once per order by construction; answers get lost."""
 
-    def __init__(self, random: Random, trouble: float) -> None:
+    def __init__(self, random: Random, troubles: Troubles, trouble: float) -> None:
         self.random = random
+        self.troubles = troubles
         self.trouble = trouble
         self.charged: dict[str, int] = {}
         self.declined: set[str] = set()
@@ -25,10 +43,10 @@ class Provider:
 
     async def call(self, asked: Any) -> tuple[Message, ...]:
         """Answer a provider command."""
-        if self.random.random() < self.trouble / 2:
+        if self.troubles.strikes("request lost", self.trouble / 2):
             return (self._unknown(asked, "never arrived"),)
         answer = self._refund(asked) if isinstance(asked, p.RefundCharge) else self._charge(asked)
-        if self.random.random() < self.trouble / 2:
+        if self.troubles.strikes("answer lost", self.trouble / 2):
             return (self._unknown(asked, "the answer got lost"),)
         return (answer,)
 
@@ -41,7 +59,7 @@ class Provider:
         if order_id in self.voided:
             return p.ChargeVoided(order_id=order_id)
         if order_id not in self.charged and order_id not in self.declined:
-            if self.random.random() < self.trouble / 2:
+            if self.troubles.strikes("declined", self.trouble / 2):
                 self.declined.add(order_id)
             else:
                 self.charged[order_id] = asked.amount_minor
@@ -74,7 +92,7 @@ class Provider:
 
     def _notice(self, order_id: str, amount_minor: int) -> None:
         kind = "payment_failed" if order_id in self.declined else "payment_succeeded"
-        for copy in range(self.random.choice([0, 1, 1, 2])):
+        for copy in range(_copies(self.troubles)):
             self.notices.append(
                 p.ProviderNotified(
                     order_id=order_id,
@@ -94,19 +112,20 @@ class Provider:
 class Carrier:
     """Books once per order by construction; a parcel may be delivered at any moment."""
 
-    def __init__(self, random: Random, trouble: float) -> None:
+    def __init__(self, random: Random, troubles: Troubles, trouble: float) -> None:
         self.random = random
+        self.troubles = troubles
         self.trouble = trouble
         self.status: dict[str, str] = {}
         self.notices: list[Message] = []
 
     async def call(self, asked: Any) -> tuple[Message, ...]:
         """Answer a carrier command."""
-        if self.random.random() < self.trouble / 2:
+        if self.troubles.strikes("request lost", self.trouble / 2):
             return (self._unknown(asked),)
         self._travel(asked.order_id)
         answer = self._answer(asked)
-        if self.random.random() < self.trouble / 2:
+        if self.troubles.strikes("answer lost", self.trouble / 2):
             return (self._unknown(asked),)
         return (answer,)
 
@@ -114,7 +133,7 @@ class Carrier:
         order_id = asked.order_id
         status = self.status.get(order_id)
         if isinstance(asked, c.BookShipment) and status is None:
-            refused = self.random.random() < self.trouble / 2
+            refused = self.troubles.strikes("refused", self.trouble / 2)
             status = self.status[order_id] = "refused" if refused else "in_transit"
         if isinstance(asked, c.WithdrawShipment) and status != "delivered":
             status = self.status[order_id] = "withdrawn"
@@ -135,7 +154,7 @@ class Carrier:
     def deliver(self, order_id: str) -> None:
         """Hand the parcel over; the call-back may get lost or doubled."""
         self.status[order_id] = "delivered"
-        for copy in range(self.random.choice([0, 1, 2])):
+        for copy in range(_copies(self.troubles)):
             self.notices.append(
                 c.CarrierNotified(
                     order_id=order_id,
@@ -149,3 +168,27 @@ class Carrier:
         return c.ShipmentUnknown(
             order_id=asked.order_id, attempt=asked.attempt, reason="nobody answered"
         )
+
+
+class Notifier:
+    """Sends messages; now and then it is away, or will not have one."""
+
+    def __init__(self, troubles: Troubles, trouble: float) -> None:
+        self.troubles = troubles
+        self.trouble = trouble
+        self.sent: list[tuple[str, str]] = []
+        """Order and notification of everything that was really sent, in order."""
+
+    async def call(self, asked: n.SendMessage) -> tuple[Message, ...]:
+        """Send a message."""
+        if self.troubles.strikes("channel away", self.trouble):
+            raise Transient("the channel is away")
+        names = {
+            "order_id": asked.order_id,
+            "notification_id": asked.notification_id,
+            "channel": asked.channel,
+        }
+        if self.troubles.strikes("number refused", self.trouble / 4):
+            return (n.NotificationFailed(**names, reason="no such number"),)
+        self.sent.append((asked.order_id, asked.notification_id))
+        return (n.NotificationSent(**names),)

@@ -205,13 +205,18 @@ def test_going_wrong(given: list[Heard], when: Heard, then: tuple[Message, ...])
     ("story", "told", "due"),
     [
         pytest.param([], (), None, id="nothing is due before it is placed"),
-        pytest.param([PLACED], (), 90, id="the payment is due first"),
-        pytest.param([PLACED, alarm(90)], (late("payment", 90),), 120, id="payment"),
-        pytest.param([PLACED, (PENDING, 60), alarm(90)], (late("payment", 90),), 120, id="pending"),
-        pytest.param([PLACED, alarm(90), alarm(120)], (late("inventory", 120),), None, id="stock"),
-        pytest.param([PLACED, alarm(80)], (), 90, id="not before its time"),
+        pytest.param([PLACED], (), 120, id="the stock is due first"),
+        pytest.param([PLACED, alarm(120)], (late("inventory", 120),), 240, id="stock"),
+        pytest.param([PLACED, alarm(120), alarm(240)], (late("payment", 240),), None, id="payment"),
         pytest.param(
-            [PLACED, alarm(125)], (late("payment", 90), late("inventory", 120)), None, id="both"
+            [PLACED, RESERVED, (PENDING, 60), alarm(240)],
+            (late("payment", 240),),
+            None,
+            id="pending",
+        ),
+        pytest.param([PLACED, alarm(80)], (), 120, id="not before its time"),
+        pytest.param(
+            [PLACED, alarm(245)], (late("payment", 240), late("inventory", 120)), None, id="both"
         ),
         pytest.param([PLACED, RESERVED, (PAID, 10)], (), 100, id="the verdict is due after it"),
         pytest.param(
@@ -247,7 +252,7 @@ def test_deadlines(story: list[Heard], told: tuple[Message, ...], due: float | N
     ("story", "stuck"),
     [
         pytest.param([], None, id="not placed"),
-        pytest.param([PLACED], 90 + 180, id="placed"),
+        pytest.param([PLACED], 120 + 180, id="placed"),
         pytest.param([PLACED, RESERVED, (PAID, 10)], 100 + 180, id="paid"),
         pytest.param([PLACED, (DECLINED, 7)], 7 + 180, id="taking back"),
         pytest.param([PLACED, UNPAID, UNRESERVED], 120 + 180, id="the cause is not heard yet"),
@@ -395,7 +400,7 @@ def test_the_view_says_what_is_due() -> None:
     under_way = order.view(after(order, PLACED)[0])
     taking_back = order.view(after(order, PLACED, DECLINED)[0])
 
-    assert START_MS + 90_000 == under_way["steps"]["payment"]["due_at_ms"]
+    assert START_MS + 240_000 == under_way["steps"]["payment"]["due_at_ms"]
     assert "payment_failed" == taking_back["cause"]
     assert "card_declined" == taking_back["detail"]
     assert taking_back["steps"]["inventory"]["due_at_ms"] is None

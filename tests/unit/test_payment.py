@@ -234,16 +234,25 @@ def test_returns(given: list[Heard], when: Heard, then: tuple[Message, ...]) -> 
             [PLACED, (UNKNOWN, 2), alarm(3), (UNKNOWN, 4), alarm(5)], (), 6, id="not before time"
         ),
         pytest.param(
-            [PLACED, (UNKNOWN, 2), alarm(62)], (void(1),), 92, id="after a minute it is voided"
+            [PLACED, (UNKNOWN, 2), alarm(181)],
+            (inquire(1),),
+            211,
+            id="a provider that is gone for two minutes is waited for",
         ),
         pytest.param(
-            [PLACED, (UNKNOWN, 2), alarm(62), (UNKNOWN, 63), alarm(65)],
+            [PLACED, (UNKNOWN, 2), alarm(182)],
+            (void(1),),
+            212,
+            id="after three minutes it is voided",
+        ),
+        pytest.param(
+            [PLACED, (UNKNOWN, 2), alarm(182), (UNKNOWN, 183), alarm(185)],
             (void(2),),
-            95,
+            215,
             id="voiding is repeated",
         ),
         pytest.param(
-            [PLACED, (UNKNOWN, 2), alarm(62), (VOIDED, 63)],
+            [PLACED, (UNKNOWN, 2), alarm(182), (VOIDED, 183)],
             (PaymentFailed(order_id="o1", reason="unknown for too long: time-out"),),
             None,
             id="voided for taking too long",

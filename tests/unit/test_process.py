@@ -12,7 +12,15 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.process import Busy, Child, free_port, hold
+from app.process import (
+    HEALTHY_SECONDS,
+    Busy,
+    Child,
+    free_port,
+    hold,
+    restarts_in_a_row,
+    wait_seconds,
+)
 
 SLEEP = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]
 
@@ -88,3 +96,29 @@ def test_a_folder_is_held_by_one_process(tmp_path: Path) -> None:
         hold(tmp_path / "x.lock")
 
     hold(tmp_path / "x.lock").close()
+
+
+@pytest.mark.parametrize(
+    ("ran_seconds", "waits"),
+    [
+        pytest.param([1.0] * 8, [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10.0, 10.0], id="each dies soon"),
+        pytest.param(
+            [1.0, 1.0, HEALTHY_SECONDS, 1.0],
+            [0.2, 0.4, 0.2, 0.4],
+            id="one was healthy for a minute",
+        ),
+        pytest.param([300.0] * 10, [0.2] * 10, id="ten kills in an hour"),
+    ],
+)
+def test_the_wait_before_a_restart_grows_when(ran_seconds: list[float], waits: list[float]) -> None:
+    """Only with deaths in a row."""
+    counts: list[int] = []
+    for ran in ran_seconds:
+        counts.append(restarts_in_a_row(counts[-1] + 1 if counts else 0, ran))
+
+    assert waits == [wait_seconds(count) for count in counts]
+
+
+def test_the_wait_after_a_night_of_restarts_is_the_longest() -> None:
+    """No number is too large."""
+    assert 10.0 == wait_seconds(5_000)

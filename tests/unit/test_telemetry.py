@@ -8,8 +8,9 @@ from app.envelope import Envelope
 from app.port import Handled
 from app.record import Record
 from tests.shell.rooms import ANSWERS, cancel
+from tests.wire.samples import filled
 from workflows.message import Message, type_name
-from workflows.words.payment import PaymentFailed
+from workflows.words.payment import PaymentFailed, RefundOverdue
 from workflows.words.saga import OrderCancelled, OrderCompleted, StepOverdue
 
 BEGAN_MS = 1_000_000
@@ -83,13 +84,16 @@ def test_what_is_told_is_counted_by_topic_and_overdue_steps_by_step():
     told = [
         PaymentFailed(order_id="o1", reason="declined"),
         StepOverdue(order_id="o1", step="fraud", due_at_ms=1),
+        filled(RefundOverdue, ""),
     ]
+    owed_before = value("payflow_refunds_overdue_total")
 
     telemetry.count_batch(here, [], Handled(told=told), 0.0)
 
-    assert 1 == value("payflow_told_total", service=here.service, topic="payments")
+    assert 2 == value("payflow_told_total", service=here.service, topic="payments")
     assert 1 == value("payflow_told_total", service=here.service, topic="sagas")
     assert 1 == value("payflow_steps_overdue_total", step="fraud") - before
+    assert 1 == value("payflow_refunds_overdue_total") - owed_before
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,12 @@ from workflows.words.inventory import (
 )
 from workflows.words.ledger import EntryPosted, Posting
 from workflows.words.order import Line, OrderPlaced, ReturnLine, ReturnRequested
-from workflows.words.payment import PaymentCompleted, PaymentFailed, PaymentRefunded
+from workflows.words.payment import (
+    PaymentCompleted,
+    PaymentFailed,
+    PaymentRefunded,
+    RefundOverdue,
+)
 from workflows.words.saga import OrderCancelled, OrderCompleted, ReturnAccepted, ReturnRefused
 from workflows.words.shipping import ShipmentCancelled, ShipmentCreated, ShipmentDelivered
 from workflows.words.stock import AdjustStock, ReceiveStock, StockAdjusted, StockReceived
@@ -147,6 +152,18 @@ ASKED_BACK = ReturnRequested(order_id="o1", return_id="r1", lines=(ONE_MUG,), am
 TAKEN_BACK = ReturnAccepted(
     order_id="o1", return_id="r1", lines=(ONE_MUG,), amount_minor=250, currency="GBP"
 )
+REFUNDS_OVERDUE = [
+    RefundOverdue(
+        order_id="o1",
+        payment_id="pi_o1",
+        refund_key=key,
+        amount_minor=250,
+        currency="GBP",
+        asked_at_ms=PLACED_MS,
+        reason="no answer",
+    )
+    for key in ("compensation", "r1")
+]
 RESTOCKED = InventoryReturned(order_id="o1", return_id="r1")
 
 
@@ -318,6 +335,11 @@ BREAKS = [
         id="a return refunded twice",
     ),
     pytest.param(
+        lambda: completed().tell(*REFUNDS_OVERDUE),
+        {"refunds_arrive": ("o1 compensation", "o1 r1")},
+        id="refunds that do not come",
+    ),
+    pytest.param(
         lambda: completed().tell(ASKED_BACK),
         {"returns_settle": ("o1 r1",)},
         id="a return that was never answered",
@@ -328,6 +350,16 @@ BREAKS = [
         id="a return restocked twice",
     ),
 ]
+
+
+def test_a_refund_that_comes_late_is_overdue_no_more():
+    """Each is forgiven by its own refund: by kind and by return."""
+    overdue = completed().tell(*REFUNDS_OVERDUE)
+    given = [refunded(250, "return", "r1"), refunded(550)]
+
+    names = [overdue.tell(each).broken().get("refunds_arrive") for each in given]
+
+    assert [("o1 compensation",), None] == names
 
 
 @pytest.mark.parametrize(("house", "broken"), BREAKS)

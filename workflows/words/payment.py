@@ -46,4 +46,16 @@ class PaymentRefunded(Message, tag="payflow.payment.refunded.v1", frozen=True, k
     return_id: str = ""
 
 
-PaymentWord = PaymentCompleted | PaymentFailed | PaymentPending | PaymentRefunded
+class RefundOverdue(Message, tag="payflow.payment.refund_overdue.v1", frozen=True, kw_only=True):
+    """A refund asked for since `asked_at_ms` is still not known; it is asked for all the same."""
+
+    order_id: Name
+    payment_id: Name
+    refund_key: Name
+    amount_minor: MinorDue
+    currency: Currency
+    asked_at_ms: Milliseconds
+    reason: Text
+
+
+PaymentWord = PaymentCompleted | PaymentFailed | PaymentPending | PaymentRefunded | RefundOverdue

@@ -1,0 +1,101 @@
+"""What happens in a drill: steps drawn from a seed, nothing else. Pure."""
+
+from collections.abc import Sequence
+from random import Random
+
+import msgspec
+
+from app.crash import BEATS
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """One fault: whom it meets, and a detail of its own."""
+
+    fault: str
+    target: str = ""
+    """The service it meets; empty: everybody, or somebody outside."""
+    detail: str = ""
+
+
+EVERYBODY = (
+    "broker_kill",
+    "broker_unreachable",
+    "broker_frozen",
+    "provider_declines",
+    "provider_rate_limits",
+    "provider_error_before",
+    "provider_error_after",
+    "provider_timeout",
+    "provider_slow",
+    "provider_down",
+    "webhooks_late",
+    "webhooks_doubled",
+    "webhooks_lost",
+    "webhooks_forged",
+    "carrier_errors",
+    "carrier_refuses",
+    "carrier_down",
+    "repeating_producer",
+    "hot_key",
+)
+"""Faults that meet nobody in particular, once each."""
+ONE_SERVICE = {
+    "term_in_rebalance": 2,
+    "join_and_leave": 2,
+    "zombie": 1,
+    "disk_wiped": 2,
+    "disk_damaged": 2,
+    "two_on_one_folder": 1,
+    "disk_full": 2,
+    "backlog": 1,
+}
+"""Faults that meet one service, and how often."""
+CRASHES_A_BEAT = 2
+FAULTS = (*EVERYBODY, *ONE_SERVICE, "kill", "crash_point", "clock_step", "mixed")
+"""Every fault by name."""
+MIXABLE = ("kill", "crash_point", "join_and_leave", "provider_error_after", "webhooks_doubled")
+MIXED_STEPS = 12
+
+
+class UnknownFault(ValueError):
+    """There is no such fault; the message names those there are."""
+
+
+def plan(seed: int, services: Sequence[str], only: str = "") -> list[Step]:
+    """Return the steps of the drill of `seed`: each fault alone, in any order; the mixture last.
+
+    `only` keeps one fault. Raises UnknownFault.
+    """
+    if only and only not in FAULTS:
+        raise UnknownFault(f"there is no fault {only!r}; there are {', '.join(sorted(FAULTS))}")
+    random = Random(f"payflow drill {seed}")  # noqa: S311  a seed has to replay
+    steps = [Step(fault=fault) for fault in EVERYBODY]
+    for fault, count in ONE_SERVICE.items():
+        steps += [Step(fault=fault, target=name) for name in random.sample(list(services), count)]
+    steps += [Step(fault="kill", target=service) for service in services]
+    steps += [_crash(random, services, beat) for beat in BEATS for _ in range(CRASHES_A_BEAT)]
+    steps += [
+        Step(fault="clock_step", target=random.choice(list(services)), detail=by)
+        for by in ("+3600", "-3600")
+    ]
+    random.shuffle(steps)
+    steps.append(Step(fault="mixed", detail=str(random.randrange(1 << 31))))
+    return [step for step in steps if not only or step.fault == only]
+
+
+def mixture(seed: str, services: Sequence[str]) -> list[tuple[float, Step]]:
+    """Return steps that overlap, each with the seconds to wait before it."""
+    random = Random(f"payflow mixture {seed}")  # noqa: S311  a seed has to replay
+    found: list[tuple[float, Step]] = []
+    for _ in range(MIXED_STEPS):
+        fault = random.choice(MIXABLE)
+        step = Step(fault=fault, target=random.choice(list(services)))
+        if fault == "crash_point":
+            step = _crash(random, services, random.choice(BEATS))
+        found.append((random.uniform(0.5, 5.0), step))
+    return found
+
+
+def _crash(random: Random, services: Sequence[str], beat: str) -> Step:
+    detail = f"{beat}:{random.randint(1, 12)}"
+    return Step(fault="crash_point", target=random.choice(list(services)), detail=detail)

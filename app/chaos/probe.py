@@ -1,0 +1,77 @@
+"""Who moves: what every worker has done so far, asked again and again over HTTP."""
+
+import asyncio
+import time
+from collections.abc import Iterable
+
+import aiohttp
+import msgspec
+
+from app.chaos.site import Site
+
+POLL_SECONDS = 0.25
+
+
+class Totals(msgspec.Struct, frozen=True, kw_only=True):
+    """What one worker has done since it began."""
+
+    events: int = 0
+    duplicates: int = 0
+    redelivered: int = 0
+
+
+class Probe:
+    """Sums over every worker that ever lived; one that was killed counts as last seen."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._seen: dict[tuple[str, int], Totals] = {}
+
+    async def run(self) -> None:
+        """Ask everybody, for ever."""
+        timeout = aiohttp.ClientTimeout(total=2)
+        async with aiohttp.ClientSession(timeout=timeout) as session:
+            while True:
+                asked = [self._ask(session, *worker) for worker in self._site.workers()]
+                await asyncio.gather(*asked, asyncio.sleep(POLL_SECONDS))
+
+    async def _ask(self, session: aiohttp.ClientSession, service: str, pid: int, url: str) -> None:
+        try:
+            async with session.get(f"{url}/totals") as answer:
+                found = msgspec.json.decode(await answer.read(), type=Totals)
+        except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError):
+            # It is being hurt: what it said last stands.
+            return
+        self._seen[(service, pid)] = found
+
+    def events(self, services: Iterable[str]) -> dict[str, int]:
+        """Return the events applied so far, by service."""
+        counts = dict.fromkeys(services, 0)
+        for (service, _), totals in self._seen.items():
+            if service in counts:
+                counts[service] += totals.events
+        return counts
+
+    def sums(self) -> Totals:
+        """Return the totals over all workers."""
+        every = list(self._seen.values())
+        return Totals(
+            events=sum(each.events for each in every),
+            duplicates=sum(each.duplicates for each in every),
+            redelivered=sum(each.redelivered for each in every),
+        )
+
+    async def recovered(self, services: Iterable[str], since: float, limit_seconds: float) -> float:
+        """Return the seconds from `since` (monotonic) until all `services` moved again.
+
+        Returns infinity when one did not within the limit.
+        """
+        # An answer may be under way that was given before.
+        await asyncio.sleep(2 * POLL_SECONDS)
+        before = self.events(services)
+        while time.monotonic() - since < limit_seconds:
+            now = self.events(before)
+            if all(now[service] > before[service] for service in before):
+                return time.monotonic() - since
+            await asyncio.sleep(POLL_SECONDS / 2)
+        return float("inf")

@@ -1,0 +1,116 @@
+"""What a drill came to: a value, as JSON and as one Markdown table."""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from app.verification.verdict import Verdict
+
+
+class Met(msgspec.Struct, frozen=True, kw_only=True):
+    """One injected fault and what followed."""
+
+    name: str
+    target: str = ""
+    recovery_s: float = 0.0
+    """Until everybody concerned moved again; infinite when somebody never did."""
+    redelivered: int = 0
+    duplicates_dropped: int = 0
+    breaches: tuple[str, ...] = ()
+
+
+class Drilled(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole drill."""
+
+    seed: int
+    rate: float
+    orders_asked: int
+    orders_lost: tuple[str, ...]
+    """Orders that were never accepted, and why."""
+    met: tuple[Met, ...]
+    stops: tuple[tuple[str, float, int | None], ...]
+    """Clean stops: of whom, seconds, exit code."""
+    rows_differing: tuple[str, ...]
+    verdict: Verdict
+    wall_s: float
+
+
+def breaches_of(verdict: Verdict) -> tuple[str, ...]:
+    """Return what is broken, as `check: id`."""
+    return tuple(
+        f"{check.name}: {name}"
+        for check in verdict.checks
+        if not check.ok
+        for name in check.offending or (check.detail,)
+    )
+
+
+def build(drilled: Drilled) -> dict[str, Any]:
+    """Return the report as plain values."""
+    verdict = drilled.verdict
+    final = (*breaches_of(verdict), *(f"row: {name}" for name in drilled.rows_differing))
+    every = [breach for met in drilled.met for breach in met.breaches]
+    return {
+        "seed": drilled.seed,
+        "faults": [_line(name, drilled.met) for name in _names(drilled.met)],
+        "breaches": len(every) + len(final),
+        "breaches_named": [*every, *final][:100],
+        "verify_ok": verdict.verify_ok,
+        "orders_per_second": round(drilled.rate, 1),
+        "orders_asked": drilled.orders_asked,
+        "orders_lost": list(drilled.orders_lost),
+        "orders_placed": verdict.orders_placed,
+        "orders_completed": verdict.orders_completed,
+        "orders_cancelled": verdict.orders_cancelled,
+        "orders_open": verdict.orders_open,
+        "dead_letters": verdict.dead_letters,
+        "rows_differing": list(drilled.rows_differing),
+        "stop_s_max": round(max((took for _, took, _ in drilled.stops), default=0.0), 2),
+        "stops": [
+            {"of": name, "seconds": round(took, 2), "exit_code": code}
+            for name, took, code in drilled.stops
+        ],
+        "wall_s": round(drilled.wall_s, 1),
+    }
+
+
+def _names(met: Iterable[Met]) -> list[str]:
+    return list(dict.fromkeys(each.name for each in met))
+
+
+def _line(name: str, every: Iterable[Met]) -> dict[str, Any]:
+    met = [each for each in every if each.name == name]
+    slowest = max(each.recovery_s for each in met)
+    return {
+        "name": name,
+        "injected": len(met),
+        "recovery_s": None if math.isinf(slowest) else round(slowest, 2),
+        "redelivered": sum(each.redelivered for each in met),
+        "duplicates_dropped": sum(each.duplicates_dropped for each in met),
+        "breaches": sum(len(each.breaches) for each in met),
+    }
+
+
+def markdown(report: dict[str, Any]) -> str:
+    """Return one table: what was done, how soon it was over, what was told twice, what broke."""
+    lines = [
+        "| fault | times | slowest recovery (s) | redelivered | duplicates dropped | breaches |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for fault in report["faults"]:
+        seconds = "never" if fault["recovery_s"] is None else f"{fault['recovery_s']:.1f}"
+        lines.append(
+            f"| {fault['name']} | {fault['injected']} | {seconds} | {fault['redelivered']} "
+            f"| {fault['duplicates_dropped']} | {fault['breaches']} |"
+        )
+    said = (
+        f"Seed {report['seed']}, {report['orders_placed']} orders at "
+        f"{report['orders_per_second']} a second, {report['orders_completed']} completed, "
+        f"{sum(report['orders_cancelled'].values())} cancelled, {report['orders_open']} open; "
+        f"slowest clean stop {report['stop_s_max']} s; rows that differ from their changelog: "
+        f"{len(report['rows_differing'])}; breaches: {report['breaches']}; "
+        f"verify: {'holds' if report['verify_ok'] else 'BROKEN'}."
+    )
+    return "\n".join([*lines, "", said]) + "\n"

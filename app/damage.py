@@ -1,0 +1,95 @@
+"""Damaged tables: found before they are opened, set aside, and rebuilt from their changelogs.
+
+A table on disk is a copy of its changelog, so a damaged one is worth nothing but a look. RocksDB
+itself repairs what a crash leaves behind: it reads its log up to the first damaged record. The
+offset up to which the changelog was applied lies in the same log, behind the rows it speaks for,
+so the changelog gives back whatever was cut off.
+"""
+
+import shutil
+from pathlib import Path
+
+import rocksdict
+import structlog
+
+OFFSET_KEY = b"__faust\0offset__"
+"""Where Faust keeps how much of the changelog is in the table."""
+KEPT_MAX = 3
+"""Damaged copies of one table that are kept for a look; the oldest goes first."""
+_SIGNS = ("corruption", "checksum", "does not exist", "no such file")
+"""What RocksDB says of files that are damaged or gone, in lower case."""
+
+log = structlog.get_logger(__name__)
+
+
+def is_damage(text: str) -> bool:
+    """Return whether RocksDB says in `text` that its files are damaged, not that the disk fails."""
+    return any(sign in text.lower() for sign in _SIGNS)
+
+
+def set_aside_damaged(folder: Path) -> list[Path]:
+    """Set aside every damaged table under `folder`; return where they lie now.
+
+    Raises OSError naming the table that cannot be opened for another reason.
+    """
+    found = ((path, _fault(path)) for path in sorted(folder.glob("**/*.db")) if path.is_dir())
+    return [_set_aside(path, fault) for path, fault in found if fault]
+
+
+def mark(path: Path, fault: str) -> None:
+    """Leave word beside the table `path` that it is to be set aside at the next start."""
+    _marker(path).write_text(fault)
+
+
+def _fault(path: Path) -> str:
+    """Return what is wrong with the table, or nothing; raises OSError as `set_aside_damaged`."""
+    if _marker(path).exists():
+        return _marker(path).read_text() or "marked as damaged"
+    if not (path / "CURRENT").exists() and not _has_rows(path):
+        # Killed while it was being made: nothing is lost, and Faust makes it anew.
+        return ""
+    options = rocksdict.Options(raw_mode=True)
+    options.create_if_missing(False)  # noqa: FBT003  the library's signature
+    try:
+        database = rocksdict.Rdict(str(path), options)
+        try:
+            database.get(OFFSET_KEY)
+        finally:
+            database.close()
+    except Exception as error:
+        if not is_damage(str(error)):
+            raise OSError(f"the table {path} cannot be opened: {error}") from error
+        return str(error)
+    return ""
+
+
+def _has_rows(path: Path) -> bool:
+    return any(found.stat().st_size for kind in ("*.sst", "*.log") for found in path.glob(kind))
+
+
+def _set_aside(path: Path, fault: str) -> Path:
+    numbers = sorted(_number(found) for found in path.parent.glob(f"{path.name}.damaged-*"))
+    for number in numbers[: max(len(numbers) - KEPT_MAX + 1, 0)]:
+        shutil.rmtree(_aside(path, number))
+    target = path.rename(_aside(path, max(numbers, default=0) + 1))
+    _marker(path).unlink(missing_ok=True)
+    log.error(
+        "damaged table set aside",
+        table=path.name,
+        fault=fault,
+        kept_as=str(target),
+        next="it is rebuilt from its changelog. Operator: look at the disk of this machine",
+    )
+    return target
+
+
+def _aside(path: Path, number: int) -> Path:
+    return path.with_name(f"{path.name}.damaged-{number}")
+
+
+def _number(aside: Path) -> int:
+    return int(aside.name.rpartition("-")[2])
+
+
+def _marker(path: Path) -> Path:
+    return path.with_name(f"{path.name}.damaged")

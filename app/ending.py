@@ -1,0 +1,50 @@
+"""How a process of ours ends itself at once: it says why, and is gone whatever else fails.
+
+A full disk, a log that nobody reads, a lock held by a thread that hangs: none may keep it alive.
+"""
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import NoReturn
+
+import structlog
+
+EXIT_UNSAFE = 70
+"""The exit code of a process that could not keep its word (EX_SOFTWARE)."""
+EXIT_STALLED = 71
+"""The exit code of a process that got no further."""
+LAST_WORD_SECONDS = 5.0
+"""How long the last word may take."""
+
+log = structlog.get_logger(__name__)
+
+
+def hard_stop(
+    reason: str, code: int = EXIT_UNSAFE, show: Callable[[], None] | None = None
+) -> NoReturn:
+    """End the process at once, with nothing more committed: the only safe way out of doubt.
+
+    `show` may print what has to be known about it, before the last word.
+    """
+    with suppress(RuntimeError):
+        gone = threading.Timer(LAST_WORD_SECONDS, os._exit, (code,))
+        gone.daemon = True
+        gone.start()
+    if show is not None:
+        with suppress(Exception):
+            show()
+    with suppress(Exception):
+        log.critical("process ends uncommitted", reason=reason)
+    with suppress(Exception):
+        logging.shutdown()
+    say(f"payflow: {reason}")
+    os._exit(code)
+
+
+def say(line: str) -> None:
+    """Write `line` to the real stderr: Faust may have put another in the place of sys.stderr."""
+    with suppress(OSError):
+        os.write(2, f"{line}\n".encode(errors="replace"))

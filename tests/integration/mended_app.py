@@ -1,0 +1,33 @@
+"""The worker of `tally_app` after its bug was mended: it handles what it laid aside before."""
+
+from typing import Any
+
+import msgspec
+
+from app.bus import channel_of, declare_table, heard_topics, make_app
+from app.config import current
+from app.house import owned_topics
+from app.runner import Runner
+from tests.shell.rooms import ANSWERS, Tally
+from workflows.message import Message
+from workflows.words.payment import PaymentFailed
+
+
+def decide(memory: Tally, heard: Any, _at_ms: int) -> tuple[Message, ...]:
+    """Return the answer, whatever the reason."""
+    return (PaymentFailed(order_id=heard.order_id, reason=f"number {memory.heard + 1}"),)
+
+
+MENDED = msgspec.structs.replace(ANSWERS, decide=decide)
+config = current()
+app = make_app(config)
+app.owned_topics |= owned_topics(MENDED)
+runner = Runner(app, MENDED, config, declare_table(app, MENDED, config))
+
+
+async def tally(stream: Any) -> None:
+    """Count cancellations."""
+    await runner.run(stream)
+
+
+app.agent(channel_of(app, heard_topics(MENDED)), name="tally")(tally)

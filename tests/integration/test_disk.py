@@ -1,0 +1,149 @@
+"""Disks fail: damaged tables are rebuilt, a full disk stops a worker, and nothing is ever lost."""
+
+import asyncio
+import os
+import resource
+import signal
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+from app.config import Config
+from app.ending import EXIT_UNSAFE
+from app.row import decode_row
+from tests.integration.test_delivery import end, house, read, rows, stack, told_ids, until
+from tests.integration.workers import committed, start, tell
+from tests.shell.rooms import TALLY
+from tests.unit.test_damage import halve, only, overwrite
+
+__all__ = ["house", "stack"]
+
+KEYS = 100
+EVENTS = 4_000
+FEW = 10
+FULL_AT_BYTES = 4_096
+
+Hurt = Callable[[Path], object]
+
+CLOSED: Mapping[str, Hurt] = {
+    "tally-0.db": lambda path: (path / "CURRENT").unlink(),
+    "tally-1.db": lambda path: os.truncate(only(path, "MANIFEST-*"), 0),
+    "tally-2.db": lambda path: halve(newest(path, "*.sst")),
+    # Only a read notices.
+    "tally-3.db": lambda path: overwrite(newest(path, "*.sst"), 0.4),
+}
+KILLED: Mapping[str, Hurt] = {
+    "tally-0.db": lambda path: halve(newest(path, "*.log")),
+    "tally-1.db": lambda path: overwrite(newest(path, "*.log"), 0.5),
+    "tally-2.db": lambda path: overwrite(newest(path, "*.log"), 0.95),
+    "tally-3.db": lambda path: newest(path, "*.log").unlink(),
+}
+
+
+def newest(path: Path, pattern: str) -> Path:
+    """Return the newest of RocksDB's files: it numbers them."""
+    return max(path.glob(pattern))
+
+
+async def work(config: Config, stack: ExitStack, log: Path, events: int) -> list[int | None]:
+    """Keep a worker alive until `events` are committed, stop it; return how each one ended."""
+    workers = [start(config, "tally_app", log)]
+    stack.callback(end, workers[-1])
+
+    async def through() -> bool:
+        if workers[-1].poll() is not None:
+            workers.append(start(config, "tally_app", log))
+            stack.callback(end, workers[-1])
+        return await committed(config) >= events
+
+    await until(through, f"{events} events through")
+    workers[-1].send_signal(signal.SIGTERM)
+    await asyncio.to_thread(workers[-1].wait, 20)
+    return [worker.returncode for worker in workers]
+
+
+def set_aside(folder: Path) -> list[str]:
+    """Return the names of what lies aside, markers included."""
+    return sorted(path.name for path in folder.glob("test/**/*.damaged*"))
+
+
+async def check(config: Config, events: int) -> None:
+    """Compare the rows on disk with their changelog, bit by bit, and count what they have heard."""
+    changelog = await read(config, "payflow-test-tally-changelog", 4)
+    kept = rows(config)
+    assert {record.key: record.value for record in changelog} == kept
+    heard = {key: decode_row(TALLY, body).memory.heard for key, body in kept.items()}
+    assert Counter(b"o%d" % (number % KEYS) for number in range(events)) == heard
+    told = await told_ids(config)
+    assert events == len(set(told))
+
+
+async def test_damaged_tables_are_set_aside_and_rebuilt(
+    house: Config, stack: ExitStack, tmp_path: Path
+) -> None:
+    """Three are found at the start, one at work, where the process ends; all are as before."""
+    log = tmp_path / "worker.log"
+    await tell(house, [""] * EVENTS)
+    assert [0] == await work(house, stack, log, EVENTS)
+    # The rows of the last batch are put again from the changelog: it must not be all of them.
+    await tell(house, [""] * FEW, first=EVENTS)
+    assert [0] == await work(house, stack, log, EVENTS + FEW)
+    for name, hurt in CLOSED.items():
+        hurt(only(Path(house.data_dir), f"test/**/{name}"))
+    await tell(house, [""] * EVENTS, first=EVENTS + FEW)
+
+    total = 2 * EVENTS + FEW
+    assert [EXIT_UNSAFE, 0] == await work(house, stack, log, total), log.read_text()
+    await check(house, total)
+    aside = set_aside(Path(house.data_dir))
+    assert [f"{name}.damaged-1" for name in sorted(CLOSED)] == aside
+    said = log.read_text()
+    assert 1 == said.count("payflow: the table tally is damaged: Corruption")
+
+
+async def test_what_a_killed_worker_s_log_has_lost_comes_from_the_changelog(
+    house: Config, stack: ExitStack, tmp_path: Path
+) -> None:
+    """Cut off, flipped, or gone: rows that were acknowledged are there again, bit by bit."""
+    log = tmp_path / "worker.log"
+    await tell(house, [""] * EVENTS)
+    worker = start(house, "tally_app", log)
+    stack.callback(end, worker)
+
+    async def half_through() -> bool:
+        return await committed(house) > EVENTS // 2
+
+    await until(half_through, "the worker is at work")
+    end(worker)
+    for name, hurt in KILLED.items():
+        hurt(only(Path(house.data_dir), f"test/**/{name}"))
+
+    await tell(house, [""] * EVENTS, first=EVENTS)
+
+    assert [0] == await work(house, stack, log, 2 * EVENTS), log.read_text()
+    await check(house, 2 * EVENTS)
+
+
+async def test_a_full_disk_stops_the_worker_and_loses_nothing(
+    house: Config, stack: ExitStack, tmp_path: Path
+) -> None:
+    """No file may grow any more: it ends at once and says so; with space again, all is there."""
+    log = tmp_path / "worker.log"
+    await tell(house, [""] * EVENTS)
+    worker = start(house, "tally_app", log)
+    stack.callback(end, worker)
+
+    async def at_work() -> bool:
+        return await committed(house) >= EVENTS
+
+    await until(at_work, "the worker is at work")
+    resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, (FULL_AT_BYTES, FULL_AT_BYTES))
+    await tell(house, [""] * EVENTS, first=EVENTS)
+
+    assert EXIT_UNSAFE == await asyncio.to_thread(worker.wait, 60)
+    assert "payflow: the table tally cannot be read or written" in log.read_text().splitlines()[-1]
+    assert EVENTS == await committed(house)
+    assert EVENTS == len(set(await told_ids(house)))
+    assert [0] == await work(house, stack, log, 2 * EVENTS), log.read_text()
+    await check(house, 2 * EVENTS)

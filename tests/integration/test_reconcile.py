@@ -1,0 +1,206 @@
+"""Reconciliation on a real broker: three books in order, then each of them tampered with."""
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from app import broker
+from app.admin import ensure_topics
+from app.config import Config
+from app.house import changelog_of, wanted_topics
+from app.produce import partition_of
+from app.row import Row, encode_row
+from app.simulators.provider_store import ProviderStore
+from app.verification.parties import provider_file
+from tables.payment import payments
+from tests.integration.kafka import local_config
+from tests.integration.test_verify import Cluster, told
+from tests.telling import after
+from tests.unit import test_payment as example
+from workflows import ledger, payment
+from workflows.message import Message
+from workflows.payment import Payment
+from workflows.words.ledger import EntryPosted
+from workflows.words.payment import PaymentCompleted, PaymentRefunded
+from workflows.words.provider import ChargeSucceeded, ProviderAnswer, RefundSucceeded
+
+ROOT = Path(__file__).parents[2]
+LONG_AGO_MS = time.time_ns() // 1_000_000 - 3_600_000
+COMMAND = "import typer; from app.cli_reconcile import reconcile_books; typer.run(reconcile_books)"
+PLACED_TOO = msgspec.structs.replace(example.PLACED, order_id="o2")
+
+
+class Books:
+    """The three books of one house, written as their owners write them."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.cluster = Cluster(config)
+        self.store = ProviderStore(provider_file(config))
+
+    def charge(self, order_id: str) -> ProviderAnswer:
+        """Let the provider take 10.00."""
+        with self.store.writing():
+            intent = self.store.create_intent(order_id, 1_000, "gbp", "pm", {"order_id": order_id})
+            self.store.charge(intent, "pm")
+        return ChargeSucceeded(order_id=order_id, payment_id=intent.id, amount_minor=1_000)
+
+    def refund(self, paid: Any) -> ProviderAnswer:
+        """Let the provider give 3.00 back, for the return r1."""
+        intent = self.store.intent(paid.payment_id)
+        assert intent is not None
+        with self.store.writing():
+            metadata = {"order_id": paid.order_id, "refund_key": "r1"}
+            back = self.store.refund("r1", intent, 300, metadata)
+        return RefundSucceeded(
+            order_id=paid.order_id, refund_key="r1", refund_id=back.id, amount_minor=300
+        )
+
+    def void(self, order_id: str) -> None:
+        """Let the provider close an intent of 10.00 for good."""
+        with self.store.writing():
+            metadata = {"order_id": order_id}
+            self.store.cancel(self.store.create_intent(order_id, 1_000, "gbp", "pm", metadata))
+
+    def tamper(self, statement: str) -> None:
+        """Change the provider's file behind its back."""
+        with closing(sqlite3.connect(provider_file(self.config))) as books, books:
+            books.execute("PRAGMA foreign_keys = OFF")
+            books.execute(statement)
+
+    async def keep(self, order_id: str, memory: Payment | None) -> None:
+        """Put the row of a payment where its changelog has it, an hour ago; None takes it away."""
+        producer = AIOKafkaProducer(bootstrap_servers=self.config.broker_url)
+        await producer.start()
+        key = order_id.encode()
+        await producer.send_and_wait(
+            changelog_of(payments),
+            encode_row(Row(memory=memory)) if memory else None,
+            key,
+            partition_of(key, self.config.partitions),
+            timestamp_ms=LONG_AGO_MS,
+        )
+        await producer.stop()
+
+    async def book(self, *posted: EntryPosted, event_id: str = "") -> None:
+        """Tell entries of an hour ago."""
+        await self.cluster.tell([told(each, LONG_AGO_MS, event_id) for each in posted])
+
+    def reconciled(self, *options: str) -> tuple[int, Any]:
+        """Return the exit code of the command and what it says as JSON."""
+        theirs = {
+            name: value for name, value in os.environ.items() if not name.startswith("PAYFLOW_")
+        }
+        run = subprocess.run(
+            [sys.executable, "-c", COMMAND, "--json", *options],
+            cwd=ROOT, env=theirs | self.config.to_env(), capture_output=True, text=True,
+            check=False,
+        )  # fmt: skip
+        assert run.stdout, run.stderr
+        return run.returncode, json.loads(run.stdout)
+
+
+@pytest.fixture
+async def books(tmp_path: Path) -> AsyncIterator[Books]:
+    """A broker of its own: the names of the house's topics are fixed."""
+    own = local_config(tmp_path)
+    started = broker.start(own)
+    config = msgspec.structs.replace(own, broker_url=started.url)
+    await ensure_topics(config, wanted_topics(config))
+    yield Books(config)
+    started.stop()
+
+
+def entries(*facts: Message) -> list[EntryPosted]:
+    """Return what the ledger room posts of what payment told."""
+    heard = [each for each in facts if isinstance(each, PaymentCompleted | PaymentRefunded)]
+    return [
+        word
+        for at in range(len(heard))
+        for word in after(ledger, *heard[: at + 1])[1]
+        if isinstance(word, EntryPosted)
+    ]
+
+
+def offending(said: Any) -> dict[str, list[str]]:
+    return {
+        " ".join(filter(None, (one["order_id"], one["kind"], one["key"]))): one["differences"]
+        for one in said["offending"]
+    }
+
+
+async def test_three_books_are_reconciled_and_each_tampering_is_named(books: Books) -> None:
+    """Charged, refunded, voided by the real workflows; then each book in turn is changed."""
+    paid = books.charge("o1")
+    back = books.refund(paid)
+    books.void("o2")
+    books.tamper("UPDATE charges SET created_ms = created_ms - 3600000")
+    books.tamper("UPDATE refunds SET created_ms = created_ms - 3600000")
+    books.tamper("UPDATE intents SET canceled_ms = canceled_ms - 3600000")
+    story = [example.PLACED, paid, example.RETURN, back]
+    facts = [word for at in range(len(story)) for word in after(payment, *story[: at + 1])[1]]
+    row = after(payment, *story)[0]
+    void = [PLACED_TOO, example.CANCELLED, example.UNKNOWN, example.VOIDED]
+    await books.keep("o1", row)
+    await books.keep("o2", after(payment, *void)[0])
+    posted = entries(*facts)
+    await books.book(*posted)
+    await books.book(posted[0])
+
+    code, said = books.reconciled()
+
+    assert (0, 3, 3, {}) == (code, said["compared"], said["matched"], offending(said))
+    moved = {"charged_minor": 1_000, "refunded_minor": 300}
+    assert {"GBP": dict.fromkeys(("provider", "payments", "ledger"), moved)} == said["totals"]
+    assert "0 unreadable" in said["read"]["ledger"]
+
+    # The provider's file: a penny, and then a line that is gone.
+    books.tamper("UPDATE refunds SET amount_minor = 301")
+    assert (1, {"o1 refund r1": ["amount_differs"]}) == _judged(books.reconciled())
+    books.tamper("DELETE FROM refunds")
+    assert (1, {"o1 refund r1": ["missing_at_provider"]}) == _judged(books.reconciled())
+    assert (0, {}) == _judged(books.reconciled("--day", "2001-01-01"))
+
+    # The payments table: a row in another currency, and none.
+    bill = row.bill
+    assert bill is not None
+    euros = msgspec.structs.replace(bill, currency="EUR")
+    await books.keep("o1", msgspec.structs.replace(row, bill=euros))
+    assert ["currency_differs"] == books.reconciled()[1]["offending"][0]["differences"]
+    await books.keep("o1", None)
+    _, lost = books.reconciled()
+    assert ["missing_in_payments"] == offending(lost)["o1 charge"]
+    await books.keep("o1", row)
+
+    # The ledger: the same entry under another id, and bytes that nobody can read.
+    await books.book(posted[0], event_id="again")
+    report = books.config.data_path / "settlement.json"
+    _, twice = books.reconciled("--report", str(report))
+    assert ["duplicate_in_ledger"] == offending(twice)["o1 charge"]
+    assert json.loads(report.read_bytes())["offending"] == twice["offending"]
+
+
+async def test_what_is_under_way_is_counted_and_is_no_error(books: Books) -> None:
+    """Charged this moment and heard of by nobody: in motion, exit code 0."""
+    books.charge("o1")
+
+    code, said = books.reconciled()
+
+    assert (0, 1, 0) == (code, said["in_motion"], said["matched"])
+    assert ["missing_in_payments", "missing_in_ledger"] == said["moving"][0]["differences"]
+
+
+def _judged(judgement: tuple[int, Any]) -> tuple[int, dict[str, list[str]]]:
+    code, said = judgement
+    return code, offending(said)

@@ -1,0 +1,80 @@
+"""`python -m tests.simulation`: the simulation by the hundred thousand, a seed alone, or shrunk."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+
+from rich.progress import track
+
+from tests.simulation.day import bad_day, check
+from tests.simulation.shrink import shrink
+
+CHUNK = 250
+
+
+def failures(first: int, end: int) -> list[tuple[int, str]]:
+    """Return every seed from `first` to before `end` that fails, and its last steps."""
+    loop = asyncio.new_event_loop()
+    found: list[tuple[int, str]] = []
+    for seed in range(first, end):
+        try:
+            check(bad_day(seed, loop), seed)
+        except AssertionError as error:
+            found.append((seed, str(error)[:2_000]))
+    loop.close()
+    return found
+
+
+def search(first: int, seeds: int, jobs: int) -> list[tuple[int, str]]:
+    """Return what fails among `seeds` seeds from `first`, with progress on stderr."""
+    found: list[tuple[int, str]] = []
+    chunks = list(_chunks(first, seeds))
+    with ProcessPoolExecutor(jobs) as pool:
+        running = [pool.submit(failures, *chunk) for chunk in chunks]
+        for done in track(as_completed(running), "seeds", total=len(chunks), transient=True):
+            for seed, why in done.result():
+                print(f"seed {seed} fails: {why}", flush=True)
+                found.append((seed, why))
+    return found
+
+
+def _chunks(first: int, seeds: int) -> Iterator[tuple[int, int]]:
+    for start in range(first, first + seeds, CHUNK):
+        yield start, min(start + CHUNK, first + seeds)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run what is asked; return 1 when a seed fails."""
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=100_000)
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--shrink", type=int, metavar="SEED", help="leave out what is not needed")
+    parser.add_argument("--fingerprint", type=int, metavar="SEED", help="what a seed tells, hashed")
+    given = parser.parse_args(arguments)
+    loop = asyncio.new_event_loop()
+    if given.fingerprint is not None:
+        print(bad_day(given.fingerprint, loop).fingerprint())
+        return 0
+    if given.shrink is not None:
+        return _show(shrink(given.shrink, loop))
+    found = search(given.first, given.seeds, given.jobs)
+    print(f"{given.seeds} seeds from {given.first}: {len(found)} fail")
+    return 1 if found else 0
+
+
+def _show(found: tuple[list[tuple[int, str]], str] | None) -> int:
+    if found is None:
+        print("the seed does not fail")
+        return 0
+    troubles, why = found
+    for number, kind in troubles:
+        print(f"trouble {number}: {kind}")
+    print(why)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

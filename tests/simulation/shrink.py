@@ -1,0 +1,59 @@
+"""Makes a failing day small: which of its troubles are needed for it to fail?"""
+
+import asyncio
+
+from hypothesis import HealthCheck, Phase, find, settings
+from hypothesis import strategies as st
+from hypothesis.errors import NoSuchExample
+
+from tests.simulation.day import bad_day, check
+
+EXAMPLES_MAX = 2_000
+
+
+def shrink(seed: int, loop: asyncio.AbstractEventLoop) -> tuple[list[tuple[int, str]], str] | None:
+    """Return a small set of troubles with which `seed` still fails, and how; None: it does not."""
+    whole = _failure(seed, loop, None)
+    if whole is None:
+        return None
+    troubles, _ = whole
+    numbers = [number for number, _ in troubles]
+    # Each trouble is kept or not: Hypothesis makes true into false where the day still fails.
+    choices = st.lists(st.booleans(), min_size=len(numbers), max_size=len(numbers))
+    kept = frozenset(numbers)
+    try:
+        smallest = find(
+            choices,
+            lambda flags: _failure(seed, loop, _chosen(numbers, flags)) is not None,
+            settings=settings(
+                max_examples=EXAMPLES_MAX,
+                database=None,
+                deadline=None,
+                phases=[Phase.generate, Phase.shrink],
+                suppress_health_check=list(HealthCheck),
+                derandomize=True,
+            ),
+        )
+        kept = _chosen(numbers, smallest)
+    except NoSuchExample:
+        # Only all of them together fail: that is the smallest set then.
+        pass
+    return _failure(seed, loop, kept) or whole
+
+
+def _chosen(numbers: list[int], flags: list[bool]) -> frozenset[int]:
+    return frozenset(number for number, flag in zip(numbers, flags, strict=True) if flag)
+
+
+def _failure(
+    seed: int, loop: asyncio.AbstractEventLoop, kept: frozenset[int] | None
+) -> tuple[list[tuple[int, str]], str] | None:
+    """Return the troubles that struck and what broke, or None when the day went well."""
+    house = None
+    try:
+        house = bad_day(seed, loop, kept)
+        check(house, seed)
+    except AssertionError as error:
+        struck = house.troubles.struck if house is not None else []
+        return struck, str(error)
+    return None

@@ -1,0 +1,474 @@
+"""Three books compared line by line: what agrees, what differs and how, what is still in motion."""
+
+import io
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from msgspec.structs import replace
+from rich.console import Console
+from typer.testing import CliRunner
+
+from app import cli_find
+from app.cli_reconcile import SHOWN_MAX, reconcile_books, show
+from app.config import Config, current
+from app.reconciliation.compare import DAY_MS, MOTION_MS, Reconciliation, reconcile
+from app.reconciliation.lines import Line, lines_of_entry, lines_of_payment
+from app.reconciliation.reading import provider_lines
+from app.simulators.provider_store import ProviderStore
+from app.verification.parties import provider_file
+from app.verification.reading import Unreadable
+from tests.telling import after
+from tests.unit import test_payment as example
+from workflows import ledger, payment
+from workflows.words.ledger import Account, EntryPosted, Posting
+from workflows.words.payment import PaymentCompleted, PaymentRefunded
+from workflows.words.shipping import ShipmentCreated
+
+DAY = "2026-03-01"
+DAY_BEGINS_MS = 1_772_323_200_000
+AT_MS = DAY_BEGINS_MS + 1_000
+LATER_MS = AT_MS + DAY_MS
+
+
+def settled(
+    order_id: str = "o1",
+    minor: int = 1_000,
+    currency: str = "GBP",
+    at_ms: int = AT_MS,
+    **refunds: int,
+) -> list[Line]:
+    """Return the lines of all three books about one charge and its refunds."""
+    moves: list[dict[str, Any]] = [
+        {"kind": "charge", "amount_minor": minor, "reference": f"pi_{order_id}"}
+    ]
+    for key, refund_minor in refunds.items():
+        reference = f"re_{order_id}_{key}"
+        moves.append(
+            {"kind": "refund", "key": key, "amount_minor": refund_minor, "reference": reference}
+        )
+    same: dict[str, Any] = {"order_id": order_id, "currency": currency, "at_ms": at_ms}
+    lines = [Line(book=book, **move, **same) for book in ("provider", "payments") for move in moves]
+    return lines + [Line(book="ledger", **as_booked(move), **same) for move in moves]
+
+
+def as_booked(move: dict[str, Any]) -> dict[str, Any]:
+    """Return what the ledger knows of a move: of a charge no reference, of a refund no key."""
+    unknown = {"key": ""} if move["kind"] == "refund" else {"reference": ""}
+    return move | unknown
+
+
+def voided(order_id: str = "o1", minor: int = 1_000, at_ms: int = AT_MS) -> list[Line]:
+    """Return the lines about a charge that can never happen: the ledger has none."""
+    same: dict[str, Any] = {
+        "order_id": order_id,
+        "kind": "void",
+        "amount_minor": minor,
+        "currency": "GBP",
+        "at_ms": at_ms,
+    }
+    return [Line(book="provider", reference="pi", **same), Line(book="payments", **same)]
+
+
+def differences(found: Reconciliation) -> dict[tuple[str, str, str], tuple[str, ...]]:
+    return {(one.order_id, one.kind, one.key): one.differences for one in found.offending}
+
+
+# --- the comparison ------------------------------------------------------------
+
+
+def test_books_that_agree_match_line_by_line() -> None:
+    """A charge, a refund by return, one by compensation and a void: nothing differs."""
+    lines = [*settled(r1=300, compensation=700), *voided("o2")]
+
+    found = reconcile(lines, LATER_MS)
+
+    assert (True, 4, 4, 0) == (found.reconciled, found.compared, found.matched, found.in_motion)
+    assert {"GBP"} == set(found.totals)
+    assert [(1_000, 1_000)] * 3 == [
+        (moved.charged_minor, moved.refunded_minor) for moved in found.totals["GBP"].values()
+    ]
+
+
+CHARGE, REFUND = ("o1", "charge", ""), ("o1", "refund", "r1")
+
+
+@pytest.mark.parametrize(
+    ("book", "kind", "change", "said"),
+    [
+        pytest.param(
+            "provider", "charge", None, {CHARGE: ("missing_at_provider",)}, id="uncharged"
+        ),
+        pytest.param("payments", "charge", None, {CHARGE: ("missing_in_payments",)}, id="unknown"),
+        pytest.param("ledger", "charge", None, {CHARGE: ("missing_in_ledger",)}, id="not booked"),
+        pytest.param(
+            "provider", "refund", None, {REFUND: ("missing_at_provider",)}, id="not given"
+        ),
+        pytest.param(
+            "payments", "refund", None, {REFUND: ("missing_in_payments",)}, id="not asked"
+        ),
+        pytest.param("ledger", "refund", None, {REFUND: ("missing_in_ledger",)}, id="not entered"),
+        *(
+            pytest.param(
+                book,
+                "refund",
+                {"amount_minor": 301},
+                {REFUND: ("amount_differs",)},
+                id=f"a penny {book}",
+            )
+            for book in ("provider", "payments", "ledger")
+        ),
+        *(
+            pytest.param(
+                book,
+                "charge",
+                {"currency": "EUR"},
+                {CHARGE: ("currency_differs",)},
+                id=f"euros {book}",
+            )
+            for book in ("provider", "payments", "ledger")
+        ),
+        pytest.param(
+            "payments",
+            "charge",
+            {"reference": "pi_2"},
+            {CHARGE: ("reference_differs",)},
+            id="whose",
+        ),
+        pytest.param(
+            "ledger",
+            "refund",
+            {"reference": "re_x"},
+            {
+                REFUND: ("missing_in_ledger",),
+                ("o1", "refund", "re_x"): ("missing_at_provider", "missing_in_payments"),
+            },
+            id="a refund of the ledger that nobody gave",
+        ),
+        pytest.param(
+            "provider",
+            "charge",
+            {"order_id": "o9"},
+            {
+                CHARGE: ("missing_at_provider",),
+                ("o9", "charge", ""): ("missing_in_payments", "missing_in_ledger"),
+            },
+            id="a charge of another order",
+        ),
+    ],
+)
+def test_one_line_that_differs_is_named(
+    book: str, kind: str, change: dict[str, Any] | None, said: dict[Any, tuple[str, ...]]
+) -> None:
+    """One of nine lines is dropped, or changed."""
+    lines = settled(r1=300)
+    at = next(at for at, line in enumerate(lines) if (line.book, line.kind) == (book, kind))
+    lines[at : at + 1] = [] if change is None else [replace(lines[at], **change)]
+
+    found = reconcile(lines, LATER_MS)
+
+    assert said == differences(found)
+    assert not found.reconciled
+
+
+@pytest.mark.parametrize(
+    ("book", "said"),
+    [
+        pytest.param("provider", "duplicate_at_provider", id="charged twice"),
+        pytest.param("payments", "duplicate_in_payments", id="counted twice"),
+        pytest.param("ledger", "duplicate_in_ledger", id="booked twice"),
+    ],
+)
+def test_a_line_that_is_there_twice_is_named_at_once(book: str, said: str) -> None:
+    """No waiting mends it; the book's column has the sum."""
+    lines = settled()
+    twice = next(line for line in lines if line.book == book)
+
+    found = reconcile([*lines, twice], AT_MS)
+
+    assert {CHARGE: (said,)} == differences(found)
+    assert 2_000 == getattr(found.offending[0], f"{book}_minor")
+
+
+@pytest.mark.parametrize(
+    ("lines", "kind"),
+    [
+        pytest.param(settled()[:1], "charge", id="the provider has charged"),
+        pytest.param(settled()[:2], "charge", id="the ledger has yet to hear"),
+        pytest.param(settled(r1=5)[1:4:2], "refund", id="a refund is yet to be booked"),
+        pytest.param(voided()[:1], "void", id="a void is yet to be heard of"),
+        pytest.param([replace(settled()[1], open=True)], "charge", id="asked for and not known"),
+    ],
+)
+def test_what_is_missing_is_in_motion_until_its_deadline(lines: list[Line], kind: Any) -> None:
+    """A millisecond before the deadline it is counted, at the deadline it is a difference."""
+    limit_ms = AT_MS + MOTION_MS[kind]
+
+    young, old = reconcile(lines, limit_ms - 1), reconcile(lines, limit_ms)
+
+    assert (True, False) == (young.reconciled, old.reconciled)
+    assert young.in_motion > 0
+    assert old.in_motion == 0
+    assert len(young.moving) == len(old.offending)
+
+
+def test_an_amount_that_differs_is_not_in_motion() -> None:
+    """However young: waiting mends no amount."""
+    provider, *_ = settled()
+    asked = replace(settled()[1], open=True, amount_minor=999)
+
+    found = reconcile([provider, asked], AT_MS)
+
+    assert "amount_differs" in differences(found)[CHARGE]
+    assert 0 == found.in_motion
+
+
+def test_a_day_is_what_the_provider_says() -> None:
+    """Lines of other books fall on the day of the provider's; other days are not looked at."""
+    lines = [
+        *settled("o1", at_ms=DAY_BEGINS_MS),
+        *settled("o2", at_ms=DAY_BEGINS_MS - 1)[:1],
+        *settled("o3", at_ms=DAY_BEGINS_MS + DAY_MS)[:1],
+        *(replace(line, at_ms=LATER_MS) for line in settled("o4")[1:]),
+        replace(settled("o4", at_ms=DAY_BEGINS_MS + DAY_MS - 1)[0], amount_minor=7),
+    ]
+
+    found = reconcile(lines, LATER_MS, DAY, DAY_BEGINS_MS)
+
+    assert {("o4", "charge", ""): ("amount_differs",)} == differences(found)
+    assert (2, DAY) == (found.compared, found.day)
+
+
+def test_totals_are_kept_apart_by_currency_and_book() -> None:
+    """What was voided, or is only asked for, has moved nothing."""
+    lines = [
+        *settled("o1", 1_000, r1=300),
+        *settled("o2", 500, currency="EUR")[:2],
+        *voided("o3"),
+        replace(settled("o4")[1], open=True),
+    ]
+
+    totals = reconcile(lines, LATER_MS).totals
+
+    assert {"EUR": [(500, 0), (500, 0), (0, 0)], "GBP": [(1_000, 300)] * 3} == {
+        currency: [(moved.charged_minor, moved.refunded_minor) for moved in books.values()]
+        for currency, books in totals.items()
+    }
+
+
+# --- from rows, entries and the provider's file ---------------------------------
+
+
+@pytest.mark.parametrize(
+    ("story", "said"),
+    [
+        pytest.param([], [], id="nothing is heard"),
+        pytest.param([example.CANCELLED, example.PLACED], [], id="never asked"),
+        pytest.param([example.PLACED, example.DECLINED], [], id="a decline moves nothing"),
+        pytest.param([example.PLACED], [("charge", "", 1_000, True)], id="asked"),
+        pytest.param(
+            [example.PLACED, example.SUCCEEDED], [("charge", "", 1_000, False)], id="paid"
+        ),
+        pytest.param(
+            [example.PLACED, example.CANCELLED, example.UNKNOWN, example.VOIDED],
+            [("void", "", 1_000, False)],
+            id="voided",
+        ),
+        pytest.param(
+            [example.PLACED, example.SUCCEEDED, example.RETURN, example.RETURN_BACK],
+            [("charge", "", 1_000, False), ("refund", "r1", 300, False)],
+            id="one return is refunded",
+        ),
+        pytest.param(
+            [example.PLACED, example.SUCCEEDED, example.RETURN, example.CANCELLED, example.BACK],
+            [
+                ("charge", "", 1_000, False),
+                ("refund", "r1", 300, True),
+                ("refund", "compensation", 700, False),
+            ],
+            id="one refund is asked for, one given",
+        ),
+    ],
+)
+def test_a_payment_row_says_what_moved(story: list[Any], said: list[tuple]) -> None:
+    """Kind, key, amount, and whether it is only asked for."""
+    memory, _ = after(payment, *story)
+
+    lines = list(lines_of_payment(memory, AT_MS))
+
+    assert said == [(line.kind, line.key, line.amount_minor, line.open) for line in lines]
+    assert {"GBP"} >= {line.currency for line in lines}
+
+
+def test_what_is_asked_for_is_as_old_as_its_question() -> None:
+    """A row written again makes no unanswered refund young; what is answered is the row's age."""
+    memory, _ = after(
+        payment, example.PLACED, example.SUCCEEDED, (example.RETURN, 5), (example.UNKNOWN, 9)
+    )
+
+    ages = {line.kind: line.at_ms for line in lines_of_payment(memory, LATER_MS)}
+
+    assert {"charge": LATER_MS, "refund": 1_700_000_005_000} == ages
+
+
+def entry(cause: str, *sides: tuple[Account, int]) -> EntryPosted:
+    return EntryPosted(
+        entry_id=f"o1/{cause}",
+        order_id="o1",
+        currency="GBP",
+        cause=cause,
+        postings=tuple(
+            Posting(account=account, debit_minor=max(minor, 0), credit_minor=max(-minor, 0))
+            for account, minor in sides
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("posted", "said"),
+    [
+        pytest.param(
+            entry("payment", ("cash_at_provider", 1_000), ("customer_receivable", -1_000)),
+            [("charge", "", "", 1_000)],
+            id="a payment",
+        ),
+        pytest.param(
+            entry("refund/re_1", ("refunds", 300), ("cash_at_provider", -300)),
+            [("refund", "", "re_1", 300)],
+            id="a refund",
+        ),
+        pytest.param(
+            entry("sale", ("customer_receivable", 1_000), ("revenue", -1_000)), [], id="a sale"
+        ),
+        pytest.param(entry("payment", ("revenue", 5)), [("charge", "", "", 0)], id="no cash in it"),
+        pytest.param(
+            entry("a slip", ("cash_at_provider", -5)),
+            [("refund", "a slip", "", 5)],
+            id="cash leaves",
+        ),
+        pytest.param(
+            entry("a gift", ("cash_at_provider", 5)), [("charge", "a gift", "", 5)], id="cash comes"
+        ),
+    ],
+)
+def test_an_entry_says_what_cash_moved(posted: EntryPosted, said: list[tuple]) -> None:
+    """Kind, key, reference and amount; cash under any other cause is a line too."""
+    lines = lines_of_entry(posted, AT_MS)
+
+    assert said == [(line.kind, line.key, line.reference, line.amount_minor) for line in lines]
+
+
+def test_the_entries_of_the_ledger_room_match_what_payment_remembers() -> None:
+    """The two workflows themselves, and the provider's ids: nothing is compared by luck."""
+    story = [example.PLACED, example.SUCCEEDED, example.RETURN, example.RETURN_BACK]
+    told = [word for at in range(len(story)) for word in after(payment, *story[: at + 1])[1]]
+    shipped = ShipmentCreated(order_id="o1", shipment_id="s1")
+    heard = [*(w for w in told if isinstance(w, PaymentCompleted | PaymentRefunded)), shipped]
+    entries = [word for at in range(len(heard)) for word in after(ledger, *heard[: at + 1])[1]]
+    same: dict[str, Any] = {"book": "provider", "order_id": "o1", "currency": "GBP", "at_ms": AT_MS}
+    provider = [
+        Line(kind="charge", reference="pi", amount_minor=1_000, **same),
+        Line(kind="refund", key="r1", reference="re1", amount_minor=300, **same),
+    ]
+    booked = [line for posted in entries for line in lines_of_entry(posted, AT_MS)]
+    kept = lines_of_payment(after(payment, *story)[0], AT_MS)
+
+    found = reconcile([*provider, *kept, *booked], LATER_MS)
+
+    assert (2, 2) == (found.compared, found.matched)
+
+
+def test_the_providers_file_is_read_as_the_provider_writes_it(tmp_path: Path) -> None:
+    """A charge, its two refunds and a void, each a line; an open intent is none."""
+    config = Config(data_dir=str(tmp_path))
+    with closing(ProviderStore(provider_file(config))) as store, store.writing():
+        paid = store.create_intent("k1", 1_000, "gbp", "pm", {"order_id": "o1"})
+        charged = store.charge(paid, "pm")
+        back = store.refund("k2", charged, 300, {"order_id": "o1", "refund_key": "r1"})
+        byhand = store.refund("k3", charged, 200, {})
+        stopped = store.cancel(store.create_intent("k4", 50, "eur", "pm", {"order_id": "o2"}))
+        store.create_intent("k5", 70, "eur", "pm", {"order_id": "o3"})
+
+    lines = [
+        (line.order_id, line.kind, line.key, line.reference, line.amount_minor, line.currency)
+        for line in provider_lines(config)
+    ]
+
+    assert [
+        ("o1", "charge", "", paid.id, 1_000, "GBP"),
+        ("o1", "refund", "r1", back.id, 300, "GBP"),
+        ("o1", "refund", byhand.id, byhand.id, 200, "GBP"),
+        ("o2", "void", "", stopped.id, 50, "EUR"),
+    ] == lines
+
+
+def test_a_provider_without_a_file_has_settled_nothing_or_cannot_be_seen(tmp_path: Path) -> None:
+    """One of our own has an empty book; one elsewhere has a report that somebody must bring."""
+    own = Config(data_dir=str(tmp_path))
+    elsewhere = replace(own, provider_url="https://api.provider.test")
+
+    assert [] == list(provider_lines(own))
+    with pytest.raises(Unreadable, match=r"provider\.sqlite"):
+        list(provider_lines(elsewhere))
+
+
+# --- the command ----------------------------------------------------------------
+
+command = typer.Typer()
+command.command()(reconcile_books)
+
+
+@pytest.fixture
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """An empty data folder: nothing runs there."""
+    monkeypatch.setenv("PAYFLOW_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr(cli_find.err, "width", 300)
+    current.cache_clear()
+    yield
+    current.cache_clear()
+
+
+@pytest.mark.usefixtures("_folder")
+@pytest.mark.parametrize(
+    ("broker", "said"),
+    [
+        pytest.param("", "payflow up", id="nothing runs"),
+        pytest.param("127.0.0.1:9", "cannot reconcile", id="no broker"),
+    ],
+)
+def test_who_cannot_look_says_so_with_two(
+    monkeypatch: pytest.MonkeyPatch, broker: str, said: str
+) -> None:
+    """Exit code 2 is no judgment about the books."""
+    monkeypatch.setenv("PAYFLOW_BROKER_URL", broker)
+
+    result = CliRunner().invoke(command, ["--json"])
+
+    assert 2 == result.exit_code
+    assert said in result.output
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.usefixtures("_folder")
+def test_a_day_of_another_form_is_a_usage_error() -> None:
+    """The form is named."""
+    result = CliRunner().invoke(command, ["--day", "01.03.2026"])
+
+    assert 2 == result.exit_code
+    assert "%Y-%m-%d" in result.output
+
+
+def test_people_are_shown_the_first_lines_and_told_how_many_there_are() -> None:
+    """The table has the amounts of all three books and the difference in words."""
+    lines = [line for n in range(SHOWN_MAX + 3) for line in settled(f"o{n:03}")[:1]]
+    console = Console(width=200, file=io.StringIO(), record=True)
+
+    show(reconcile(lines, LATER_MS), {"ledger": "0 lines"}, console)
+    text = console.export_text()
+
+    assert "o000" in text
+    assert "missing in payments, missing in ledger" in text
+    assert "and 3 more" in text
+    assert f"{SHOWN_MAX + 3} differ" in text

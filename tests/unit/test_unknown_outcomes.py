@@ -1,0 +1,383 @@
+"""Unknown outcomes: the payment workflow talks with a provider that is silent, gone or late."""
+
+import heapq
+import itertools
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from aiohttp.test_utils import TestServer, unused_port
+
+from app.config import Config
+from app.gateways.provider import open_provider
+from app.simulators import provider
+from tests.telling import START_MS, hear
+from tests.unit import test_payment as example
+from tests.unit.parties import Party, running
+from workflows import charge, order, payment, refund
+from workflows.message import Message
+from workflows.words import provider as p
+from workflows.words.deadline import DeadlineReached
+from workflows.words.payment import (
+    PaymentCompleted,
+    PaymentFailed,
+    PaymentPending,
+    PaymentRefunded,
+    RefundOverdue,
+)
+
+COMMANDS = (p.ChargeCard, p.InquireCharge, p.VoidCharge, p.RefundCharge)
+ENDS = (PaymentCompleted, PaymentFailed)
+TURNS_MAX = 1_000
+TWO_MINUTES = 120.0
+
+Ask = Callable[[Any, float], Awaitable[Sequence[tuple[float, Message]]]]
+"""(command, seconds) -> what comes of it, each after so many seconds."""
+
+
+class Talk:
+    """One payment and its provider, in a time of their own: seconds since the order was placed."""
+
+    def __init__(self, ask: Ask) -> None:
+        self.ask = ask
+        self.memory = payment.INITIAL
+        self.now = 0.0
+        self.told: list[tuple[float, Message]] = []
+        self._coming: list[tuple[float, int, Message]] = []
+        self._order = itertools.count()
+
+    def will_hear(self, word: Message, seconds: float) -> None:
+        """Let `word` come at `seconds`."""
+        heapq.heappush(self._coming, (seconds, next(self._order), word))
+
+    async def run(self, until: float = float("inf")) -> "Talk":
+        """Go on until nothing comes and nothing is due, or until `until` seconds."""
+        for _ in range(TURNS_MAX):
+            due_ms = payment.due(self.memory)
+            due = float("inf") if due_ms is None else (due_ms - START_MS) / 1_000
+            if self._coming and self._coming[0][0] <= due:
+                self.now, _, word = heapq.heappop(self._coming)
+            elif due < until:
+                self.now = max(self.now, due)
+                word = DeadlineReached(key="o1", due_at_ms=due_ms or 0)
+            else:
+                return self
+            await self._hear(word)
+        raise AssertionError(f"no rest after {TURNS_MAX} turns")
+
+    async def _hear(self, word: Message) -> None:
+        self.memory, told = hear(payment, self.memory, (word, self.now))
+        for said in told:
+            self.told.append((self.now, said))
+            if isinstance(said, COMMANDS):
+                for seconds, answer in await self.ask(said, self.now):
+                    self.will_hear(answer, self.now + seconds)
+
+    def at(self, *kinds: type[Message]) -> list[float]:
+        """Return when words of `kinds` were told, in seconds."""
+        return [seconds for seconds, said in self.told if isinstance(said, kinds)]
+
+    def words(self, *kinds: type[Message]) -> list[Any]:
+        """Return the words of `kinds` that were told."""
+        return [said for _, said in self.told if isinstance(said, kinds)]
+
+
+def unknown(command: Any, reason: str = "no connection") -> Message:
+    """Return the answer that says neither yes nor no."""
+    attempt = getattr(command, "attempt", 0)
+    if isinstance(command, p.RefundCharge):
+        return p.RefundUnknown(
+            order_id="o1", refund_key=command.refund_key, attempt=attempt, reason=reason
+        )
+    return p.ChargeUnknown(order_id="o1", attempt=attempt, reason=reason)
+
+
+def gone(until: float, *, silent: bool = False, latency: float = 0.0) -> Ask:
+    """Return a provider that is gone until then: it refuses at once, or says nothing at all."""
+    state: dict[str, Message] = {}
+
+    async def ask(command: Any, now: float) -> Sequence[tuple[float, Message]]:
+        if now < until:
+            return () if silent else [(latency, unknown(command))]
+        if isinstance(command, p.RefundCharge):
+            given = p.RefundSucceeded(
+                order_id="o1",
+                refund_key=command.refund_key,
+                refund_id=f"re-{command.refund_key}",
+                amount_minor=command.amount_minor,
+            )
+            return [(latency, given)]
+        closing_it = isinstance(command, p.VoidCharge)
+        return [
+            (latency, state.setdefault("", example.VOIDED if closing_it else example.SUCCEEDED))
+        ]
+
+    return ask
+
+
+# --- charges --------------------------------------------------------------------
+
+
+async def test_a_pending_payment_is_inquired_later_and_later_up_to_a_limit() -> None:
+    """The pauses double from a second to half a minute, and no inquiry is the last."""
+    talk = Talk(gone(float("inf")))
+    talk.will_hear(example.PLACED, 0)
+
+    await talk.run(until=charge.OUTCOME_MS / 1_000)
+
+    asked = talk.at(*COMMANDS)
+    pauses = [later - sooner for sooner, later in itertools.pairwise(asked)]
+    assert [1, 2, 4, 8, 16, 30, 30, 30, 30, 30] == pauses[:10]
+    assert {30} == set(pauses[5:])
+    assert 1 == len(talk.words(PaymentPending))
+
+
+@pytest.mark.parametrize("silent", [False, True], ids=["it refuses", "it is silent"])
+@pytest.mark.parametrize(
+    "gone_seconds", [0, 1, 29, 31, 60, TWO_MINUTES, 149, 181, 240, 3_600], ids=lambda s: f"{s} s"
+)
+async def test_a_pending_payment_always_ends_once_the_provider_is_back(
+    gone_seconds: float, silent: bool
+) -> None:
+    """Completed, or voided when nobody may wait longer; never both, and soon after it is back."""
+    talk = Talk(gone(gone_seconds, silent=silent, latency=0.2))
+    talk.will_hear(example.PLACED, 0)
+
+    await talk.run()
+
+    (ended,) = talk.at(*ENDS)
+    soonest = 0 if gone_seconds == 0 else gone_seconds
+    assert soonest <= ended <= gone_seconds + charge.BACKOFF_MS_MAX / 1_000 + 0.2
+    assert None is payment.due(talk.memory)
+    kept_waiting = PaymentCompleted if gone_seconds * 1_000 < charge.PENDING_MS else PaymentFailed
+    assert [kept_waiting] == [type(word) for word in talk.words(*ENDS)]
+
+
+@pytest.mark.parametrize("silent", [False, True], ids=["it refuses", "it is silent"])
+async def test_a_provider_that_stays_away_is_asked_to_void_by_the_deadline(silent: bool) -> None:
+    """Never before not knowing has lasted for `PENDING_MS`, and never after `OUTCOME_MS`."""
+    talk = Talk(gone(float("inf"), silent=silent))
+    talk.will_hear(example.PLACED, 0)
+
+    await talk.run(until=charge.OUTCOME_MS / 1_000 + 1)
+
+    first = talk.at(p.VoidCharge)[0] * 1_000
+    assert charge.PENDING_MS <= first <= charge.OUTCOME_MS
+    assert [] == talk.words(*ENDS)
+
+
+def test_deadlines_fit_into_each_other() -> None:
+    """A provider may be gone for two minutes; an order waits for its payment's own deadline."""
+    two_minutes_ms = round(TWO_MINUTES * 1_000)
+
+    assert two_minutes_ms + charge.BACKOFF_MS_MAX <= charge.PENDING_MS
+    assert charge.OUTCOME_MS <= order.PAYMENT_MS
+    assert charge.OUTCOME_MS < refund.OVERDUE_MS
+
+
+async def test_an_order_cancelled_while_the_provider_is_gone_costs_nothing() -> None:
+    """Voided as soon as it is back, and told as cancelled: not charged, not refunded."""
+    talk = Talk(gone(TWO_MINUTES))
+    talk.will_hear(example.PLACED, 0)
+    talk.will_hear(example.CANCELLED, 40)
+
+    await talk.run()
+
+    assert [PaymentFailed(order_id="o1", reason="cancelled")] == talk.words(*ENDS)
+    assert 40 == talk.at(p.VoidCharge)[0]
+    assert [] == talk.words(p.RefundCharge)
+
+
+# --- refunds --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("silent", [False, True], ids=["it refuses", "it is silent"])
+async def test_a_refund_that_stays_unknown_is_told_once_and_asked_for_all_the_same(
+    silent: bool,
+) -> None:
+    """After `OVERDUE_MS` people hear of it, with the reason; when it comes at last it is told."""
+    later = gone(3_600, silent=silent)
+
+    async def charges_at_once(command: Any, now: float) -> Sequence[tuple[float, Message]]:
+        is_refund = isinstance(command, p.RefundCharge)
+        return await later(command, now) if is_refund else [(0.1, example.SUCCEEDED)]
+
+    talk = Talk(charges_at_once)
+    talk.will_hear(example.PLACED, 0)
+    talk.will_hear(example.CANCELLED, 10)
+
+    await talk.run()
+
+    (complaint,) = talk.words(RefundOverdue)
+    (complained,) = talk.at(RefundOverdue)
+    assert ("compensation", 1_000, START_MS + 10_000) == (
+        complaint.refund_key, complaint.amount_minor, complaint.asked_at_ms,
+    )  # fmt: skip
+    assert ("no answer" if silent else "no connection") == complaint.reason
+    limit = 10 + refund.OVERDUE_MS / 1_000
+    assert limit <= complained <= limit + refund.BACKOFF_MS_MAX / 1_000
+    assert {"compensation"} == {word.refund_key for word in talk.words(p.RefundCharge)}
+    assert [True] == [3_600 <= at <= 3_660 for at in talk.at(PaymentRefunded)]
+
+
+async def test_each_overdue_refund_is_told_by_its_own_age() -> None:
+    """A return asked for later is overdue later; one that has come is not told at all."""
+    memory = payment.INITIAL
+    late: list[tuple[str, float]] = []
+    story = [(example.PLACED, 0), (example.SUCCEEDED, 1), (example.RETURN, 2)]
+    for heard in story:
+        memory, _ = hear(payment, memory, heard)
+    second = 200.0
+    while (due_ms := payment.due(memory)) is not None and len(late) < 2:
+        at = (due_ms - START_MS) / 1_000
+        if at > second:
+            memory, _ = hear(payment, memory, (example.RETURN_REST, second))
+            second = float("inf")
+            continue
+        memory, told = hear(payment, memory, (DeadlineReached(key="o1", due_at_ms=due_ms), at))
+        late += [(word.refund_key, at) for word in told if isinstance(word, RefundOverdue)]
+
+    assert ["r1", "r2"] == [key for key, _ in late]
+    assert all(
+        begun + 300 <= at <= begun + 360 for begun, (_, at) in zip((2, 200), late, strict=True)
+    )
+
+
+def test_a_row_of_before_refunds_had_an_age_is_read_and_grows_one() -> None:
+    """Old rows decode; the next question sets the age that was not kept."""
+    old = msgspec.json.decode(b'{"amount_minor": 5, "status": "asked"}', type=refund.Refund)
+    asked = p.RefundCharge(
+        order_id="o1", payment_id="pi", refund_key="r1", amount_minor=5, currency="GBP", attempt=1
+    )
+
+    aged = refund.evolve(refund.Refunds(by_key={"r1": old}), asked, START_MS)
+
+    assert (0, START_MS) == (old.asked_at_ms, aged.by_key["r1"].asked_at_ms)
+
+
+# --- with the provider itself, over HTTP -----------------------------------------
+
+
+@asynccontextmanager
+async def till(party: Party) -> AsyncIterator[Ask]:
+    """Open the real gateway as the one who is asked; an answer takes a fifth of a second."""
+    gateway = open_provider(party.config)
+
+    async def ask(command: Any, _now: float) -> Sequence[tuple[float, Message]]:
+        (answer,) = await gateway(command)
+        return [(0.2, answer)]
+
+    yield ask
+    await gateway.close()
+
+
+def keys(folder: Path) -> set[str]:
+    """Return every idempotency key the provider has met."""
+    with closing(sqlite3.connect(folder / "provider.sqlite")) as books:
+        return {row[0] for row in books.execute("SELECT key FROM idempotency")}
+
+
+@asynccontextmanager
+async def away(folder: Path) -> AsyncIterator[tuple[Talk, Callable[[], Awaitable[TestServer]]]]:
+    """Open a talk with a provider that nobody has started yet, and how to start it."""
+    port = unused_port()
+    config = Config(data_dir=str(folder), provider_url=f"http://127.0.0.1:{port}")
+    server = TestServer(provider.make_app(config), port=port)
+    gateway = open_provider(config)
+
+    async def ask(command: Any, _now: float) -> Sequence[tuple[float, Message]]:
+        (answer,) = await gateway(command)
+        return [(0.2, answer)]
+
+    async def start() -> TestServer:
+        await server.start_server()
+        return server
+
+    yield Talk(ask), start
+    await gateway.close()
+    await server.close()
+
+
+async def charges(folder: Path) -> int:
+    """Return how often the provider has taken money."""
+    with closing(sqlite3.connect(folder / "provider.sqlite")) as books:
+        return books.execute("SELECT count(*) FROM charges").fetchone()[0]
+
+
+async def test_an_order_waits_for_a_provider_that_is_gone_for_two_minutes(tmp_path: Path) -> None:
+    """Every connection is refused; back again it is charged once, within half a minute."""
+    async with away(tmp_path) as (talk, start):
+        talk.will_hear(example.PLACED, 0)
+        await talk.run(until=TWO_MINUTES)
+        waited = talk.words(*ENDS)
+        await start()
+        await talk.run()
+
+    assert [] == waited
+    assert [True] == [TWO_MINUTES <= at <= 151 for at in talk.at(PaymentCompleted)]
+    assert 1 == await charges(tmp_path)
+    assert {"o1:create", "o1:confirm"} == keys(tmp_path)
+
+
+async def test_an_order_cancelled_meanwhile_is_never_charged(tmp_path: Path) -> None:
+    """The void finds no charge, closes the intent for good, and the payment has failed."""
+    async with away(tmp_path) as (talk, start):
+        talk.will_hear(example.PLACED, 0)
+        talk.will_hear(example.CANCELLED, 30)
+        await talk.run(until=TWO_MINUTES)
+        await start()
+        await talk.run()
+
+    assert [PaymentFailed(order_id="o1", reason="cancelled")] == talk.words(*ENDS)
+    assert 0 == await charges(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        pytest.param({"error_after": 1.0}, id="charged behind a 500"),
+        pytest.param({"timeout": 1.0, "seed": 3}, id="no answer in time"),
+    ],
+)
+async def test_a_charge_behind_an_unknown_outcome_is_given_back_once(
+    tmp_path: Path, faults: dict[str, float]
+) -> None:
+    """Cancelled while it is unknown: told as paid if it was, refunded in full under one key."""
+    async with running(provider.make_app, tmp_path, "http://127.0.0.1:9") as party:
+        await party.set(**faults)
+        async with till(party) as ask:
+            talk = Talk(ask)
+            talk.will_hear(example.PLACED, 0)
+            talk.will_hear(example.CANCELLED, 0.5)
+            await talk.run(until=5)
+            await party.set(error_after=0.0, timeout=0.0)
+            await talk.run()
+        state = await party.state()
+
+    assert state["charged_minor"] == state["refunded_minor"]
+    assert state["charges"] == state["refunds"] == len(talk.words(PaymentRefunded))
+    assert 1 == len(talk.words(*ENDS))
+
+
+async def test_a_refund_of_unknown_outcome_uses_one_key_for_ever(tmp_path: Path) -> None:
+    """Ten minutes of 500s, half of them after the effect: one refund, one complaint, one key."""
+    async with running(provider.make_app, tmp_path, "http://127.0.0.1:9") as party:
+        async with till(party) as ask:
+            talk = Talk(ask)
+            talk.will_hear(example.PLACED, 0)
+            await talk.run()
+            await party.set(error_before=1.0)
+            talk.will_hear(example.CANCELLED, 10)
+            await talk.run(until=600)
+            await party.set(error_before=0.0)
+            await talk.run()
+        state = await party.state()
+
+    assert 10 < len(talk.words(p.RefundCharge))
+    assert (1, 1_000) == (state["refunds"], state["refunded_minor"])
+    assert (1, 1) == (len(talk.words(RefundOverdue)), len(talk.words(PaymentRefunded)))
+    assert {"o1:create", "o1:confirm", "o1:refund:compensation"} == keys(tmp_path)
