@@ -8,7 +8,6 @@ from typing import Annotated
 import msgspec
 import typer
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from app.cli_find import as_json, err, fail, house, out, run
@@ -53,17 +52,18 @@ def reconcile_books(
 
 def show(found: Reconciliation, read: dict[str, str], console: Console) -> None:
     """Print `found` for people. Amounts in minor units."""
-    if found.offending:
-        console.print(_differences(found.offending[:SHOWN_MAX]))
+    for one in found.offending[:SHOWN_MAX]:
+        console.print(_line(one), soft_wrap=True)
     if len(found.offending) > SHOWN_MAX:
         console.print(f"... and {len(found.offending) - SHOWN_MAX} more; see --report")
     for currency, books in found.totals.items():
         moved = ", ".join(
             f"{book} {sums.charged_minor} - {sums.refunded_minor}" for book, sums in books.items()
         )
-        console.print(Text(f"{currency}: {moved} (charged - refunded, minor units)"))
+        line = Text(f"{currency}: {moved} (charged - refunded, minor units)")
+        console.print(line, soft_wrap=True)
     for name, said in read.items():
-        console.print(Text(f"{name}: {said}"))
+        console.print(Text(f"{name}: {said}"), soft_wrap=True)
     day = f" on {found.day}" if found.day else ""
     console.print(
         f"{found.compared} compared{day}: {found.matched} matched, {found.in_motion} in motion, "
@@ -71,21 +71,20 @@ def show(found: Reconciliation, read: dict[str, str], console: Console) -> None:
     )
 
 
-def _differences(offending: tuple[Compared, ...]) -> Table:
-    columns = ("order", "what", "provider", "payments", "ledger", "currency", "difference")
-    table = Table(*columns, title="payflow reconcile")
-    for one in offending:
-        amounts = (one.provider_minor, one.payments_minor, one.ledger_minor)
-        cells = (
-            one.order_id,
-            f"{one.kind} {one.key}".strip(),
-            *("-" if amount is None else str(amount) for amount in amounts),
-            " ".join(one.currencies),
-            ", ".join(name.replace("_", " ") for name in one.differences),
-        )
-        # Ids come from outside: as Text, no markup of theirs is obeyed.
-        table.add_row(*map(Text, cells))
-    return table
+def _line(one: Compared) -> Text:
+    """Return one difference as a line that can be read, and searched, at any width."""
+    amounts = {
+        "provider": one.provider_minor,
+        "payments": one.payments_minor,
+        "ledger": one.ledger_minor,
+    }
+    shown = ", ".join(
+        f"{book} {'-' if sum_minor is None else sum_minor}" for book, sum_minor in amounts.items()
+    )
+    what = f"{one.kind} {one.key}".strip()
+    differs = ", ".join(name.replace("_", " ") for name in one.differences)
+    # Ids come from outside: as Text, no markup of theirs is obeyed.
+    return Text(f"{one.order_id}  {what}: {differs}  ({shown}; {' '.join(one.currencies)})")
 
 
 def _house() -> Config:

@@ -15,7 +15,14 @@ import msgspec
 
 PREFIX = "PAYFLOW_"
 SECRETS = frozenset(
-    {"provider_key", "provider_webhook_secret", "carrier_webhook_secret", "sasl_password"}
+    {
+        "provider_key",
+        "provider_webhook_secret",
+        "carrier_webhook_secret",
+        "sasl_password",
+        "seal_key",
+        "seal_key_before",
+    }
 )
 """Fields that are never printed; `sms_url` and `push_url` may carry tokens and are masked too."""
 _TOKEN_URLS = frozenset({"sms_url", "push_url"})
@@ -63,6 +70,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     carrier_url: str = "http://127.0.0.1:8702"
     carrier_webhook_secret: str = "carrier_payflow_local"  # noqa: S105  of the local simulator only
     carrier_timeout_seconds: Seconds = 2.0
+    seal_key: str = "seal_payflow_local"
+    """What events are sealed with, the same for the whole house; empty: no seals, ACLs alone."""
+    seal_key_before: str = ""
+    """A key that is still accepted while `seal_key` is being changed."""
     sms_url: str = "inbox://sms"
     """An apprise URL; `inbox://` lands in a local file that the console shows."""
     push_url: str = "inbox://push"

@@ -11,7 +11,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from app.admin import client_options, stop_consumer
 from app.config import Config
-from app.record import Outgoing
+from app.record import Outgoing, as_read
+from app.seal import of_the_house
 from app.worker_web import House
 
 WORKERS_TOPIC = "workers"
@@ -77,7 +78,10 @@ class Directory:
             await consumer.seek_to_end(place)
         try:
             async for record in consumer:
-                self.hear(record.value)
+                if of_the_house(as_read(record), config):
+                    self.hear(record.value)
+                else:
+                    log.warning("no worker of ours says this", offset=record.offset)
         finally:
             await stop_consumer(consumer)
 

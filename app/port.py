@@ -6,7 +6,8 @@ from typing import Protocol
 import msgspec
 
 from app.envelope import Envelope
-from app.record import Outgoing
+from app.record import Outgoing, Record
+from app.topics import Topic
 from tables import Table
 from workflows.message import Message
 
@@ -31,6 +32,14 @@ class Port(Protocol):
 
     async def remember(self, table: Table, rows: Mapping[int, Mapping[bytes, bytes]]) -> None:
         """Put `rows` (by partition, by key) and their changelog records, acknowledged."""
+        ...
+
+    def genuine(self, given: Record, topic: Topic) -> bool:
+        """Return whether the house has told `given`, or anybody may tell it on `topic`."""
+        ...
+
+    def at_home(self, given: Record) -> bool:
+        """Return whether `given` lies in the partition that its key belongs to."""
         ...
 
     def through(self, source: str) -> int:

@@ -1,6 +1,7 @@
 """Producing whole batches through aiokafka's batch API, acknowledged together."""
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from aiokafka.partitioner import DefaultPartitioner
@@ -8,8 +9,11 @@ from aiokafka.partitioner import DefaultPartitioner
 from app.record import Outgoing
 
 _partitioner = DefaultPartitioner()
+KEYS_MAX = 1 << 16
+"""Keys whose partition is remembered: the hash is computed in Python."""
 
 
+@lru_cache(maxsize=KEYS_MAX)
 def partition_of(key: bytes, partitions: int) -> int:
     """Return the partition of `key` (murmur2, as every Kafka client that is not librdkafka)."""
     every = list(range(partitions))

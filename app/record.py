@@ -3,6 +3,7 @@
 import hashlib
 import traceback
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 
@@ -54,6 +55,18 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     value: bytes | None
     headers: Headers
     partition: int | None = None
+
+
+def as_read(given: Any) -> Record:
+    """Return what an aiokafka consumer gave, as a plain record."""
+    return Record(
+        topic=given.topic,
+        partition=given.partition,
+        offset=given.offset,
+        key=given.key,
+        value=given.value,
+        headers=tuple(given.headers),
+    )
 
 
 def header(record: Record, name: str) -> str:
@@ -136,6 +149,7 @@ def to_dead(  # noqa: PLR0913  a letter says who, why and where from
         ("x-dead-cause", cause.encode()[:100]),
         ("x-dead-detail", detail.encode()[:1_000]),
         ("x-dead-stack", stack.encode()),
+        ("x-dead-bytes", b"none" if record.value is None else str(len(record.value)).encode()),
         ("x-dead-service", service.encode()),
         ("x-dead-room", room.encode()),
         ("x-dead-origin", record.origin.encode()),

@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from faust.types import TP
 
-from app import codecs, envelope, record, row, telemetry, transport
+from app import codecs, envelope, record, row, seal, telemetry, transport
 from app.bus import House, heard_topics
 from app.config import Config
 from app.crash import CrashPoint
@@ -19,12 +19,12 @@ from app.deadlines import Deadlines
 from app.ending import hard_stop
 from app.envelope import Envelope
 from app.port import Handled
-from app.produce import produce
-from app.record import Outgoing, Record
+from app.produce import partition_of, produce
+from app.record import RETRY_LEVELS_SECONDS, Outgoing, Record
 from app.room import Room
 from app.shell import run_batch
 from app.store import Store
-from app.topics import timers_of
+from app.topics import Topic, timers_of
 from app.transport import producer_of
 from app.watchdog import RoomSigns
 from tables import Table
@@ -34,6 +34,7 @@ from workflows.words.deadline import DeadlineReached
 BATCH_EVENTS_MAX = 2_000
 TICK_SECONDS = 0.2
 """How often deadlines and held retries are looked at."""
+WAIT_MS_MAX = 1_000 * RETRY_LEVELS_SECONDS[-1]
 WAKE_MAX = 1_000
 """Rows woken in one tick."""
 
@@ -66,8 +67,9 @@ class KafkaPort:
         return self._store.get(partition, key)
 
     async def tell(self, records: Sequence[Outgoing]) -> None:
-        """Produce `records`; return when the broker has acknowledged every one."""
-        await produce(producer_of(self._app), records, self._partitions)
+        """Produce `records`, sealed; return when the broker has acknowledged every one."""
+        told = [seal.sealed(each, self._config.seal_key) for each in records]
+        await produce(producer_of(self._app), told, self._partitions)
 
     async def remember(self, table: Table, rows: Mapping[int, Mapping[bytes, bytes]]) -> None:
         """Put `rows` and their changelog records, acknowledged."""
@@ -89,6 +91,14 @@ class KafkaPort:
         highest = await produce(producer_of(self._app), changes, self._partitions)
         for (_, partition), offset in highest.items():
             self._store.settle(partition, offset)
+
+    def genuine(self, given: Record, topic: Topic) -> bool:
+        """Return whether the house has told `given`, or anybody may tell it on `topic`."""
+        return seal.genuine(given, topic, self._config)
+
+    def at_home(self, given: Record) -> bool:
+        """Return whether `given` lies in the partition that its key belongs to."""
+        return given.partition == partition_of(given.key or b"", self._config.partitions)
 
     def through(self, source: str) -> int:
         """Return the offset before which everything of `topic/partition` is told for certain."""
@@ -217,7 +227,8 @@ class Runner:
         if not record.is_retry(given):
             return True
         due_ms = record.due_ms(given)
-        if due_ms <= now_ms():
+        # Nothing of ours waits longer than the longest level; what says so holds nobody up.
+        if not 0 <= due_ms - now_ms() <= WAIT_MS_MAX:
             return True
         heapq.heappush(self._held, (due_ms, next(self._order), event))
         return False

@@ -44,6 +44,8 @@ class Topic(msgspec.Struct, frozen=True, kw_only=True):
     retention_ms: int = 7 * DAY_MS
     """How long records stay; -1 keeps them for ever."""
     cleanup: Literal["delete", "compact"] = "delete"
+    open: bool = False
+    """Whether others than the house may tell events here, unsealed."""
     partitions: int | None = None
     """None: as many as every topic that meets in a row (`PAYFLOW_PARTITIONS`)."""
 
@@ -56,6 +58,7 @@ def declare(  # noqa: PLR0913  a topic has these facts and no defaults that matt
     writer: str,
     retention_ms: int = 7 * DAY_MS,
     cleanup: Literal["delete", "compact"] = "delete",
+    open: bool = False,  # noqa: A002  what it is
 ) -> Topic:
     """Return the topic `name` carrying `words` (one word or a union of them).
 
@@ -69,6 +72,7 @@ def declare(  # noqa: PLR0913  a topic has these facts and no defaults that matt
         writer=writer,
         retention_ms=retention_ms,
         cleanup=cleanup,
+        open=open,
     )
     _enter(topic)
     declared[name] = topic
@@ -110,14 +114,16 @@ def word_of(name: str) -> type[Message] | None:
     return _word_by_type.get(name)
 
 
-orders = declare("orders", OrderWord, key=by_order, writer="console", retention_ms=-1)
+orders = declare("orders", OrderWord, key=by_order, writer="console", retention_ms=-1, open=True)
 sagas = declare("sagas", SagaWord, key=by_order, writer="order", retention_ms=-1)
 payments = declare("payments", PaymentWord, key=by_order, writer="payment", retention_ms=-1)
 provider_commands = declare("provider.commands", ProviderCommand, key=by_order, writer="payment")
 provider_answers = declare("provider.answers", ProviderAnswer, key=by_order, writer="payment")
 provider_webhooks = declare("provider.webhooks", ProviderNotified, key=by_order, writer="console")
 inventory = declare("inventory", InventoryWord, key=by_order, writer="inventory", retention_ms=-1)
-warehouse = declare("warehouse", WarehouseWord, key=by_sku, writer="console", retention_ms=-1)
+warehouse = declare(
+    "warehouse", WarehouseWord, key=by_sku, writer="console", retention_ms=-1, open=True
+)
 stock = declare("stock", StockFact, key=by_sku, writer="inventory", retention_ms=-1)
 stock_commands = declare("stock.commands", StockCommand, key=by_sku, writer="inventory")
 stock_answers = declare("stock.answers", StockAnswer, key=by_order, writer="inventory")

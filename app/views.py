@@ -13,6 +13,7 @@ from app.produce import produce
 from app.record import Outgoing
 from app.room import Room
 from app.runner import Runner
+from app.seal import sealed
 from app.store import Store
 from app.topics import topic_of
 from app.transport import producer_of
@@ -84,7 +85,8 @@ class Views:
 
     async def send(self, records: Sequence[Outgoing]) -> None:
         """Produce `records` as they are; return when the broker has acknowledged them."""
-        await produce(producer_of(self._app), records, lambda _topic: self._config.partitions)
+        told = [sealed(each, self._config.seal_key) for each in records]
+        await produce(producer_of(self._app), told, lambda _topic: self._config.partitions)
 
 
 def _page(  # noqa: PLR0913  where to read and how far

@@ -13,6 +13,8 @@ from app import codecs, envelope, topics
 from app.admin import client_options, stop_consumer
 from app.api.problems import Problem, json_response
 from app.config import Config
+from app.record import as_read
+from app.seal import of_the_house
 from workflows.analytics import SHIPPED_WITHIN_MS
 from workflows.words.analytics import FiguresUpdated
 
@@ -44,7 +46,10 @@ class Figures:
         await consumer.seek_to_beginning(*places)
         try:
             async for record in consumer:
-                self._read(record)
+                if of_the_house(as_read(record), config):
+                    self._read(record)
+                else:
+                    log.warning("no figures of ours", offset=record.offset)
         finally:
             await stop_consumer(consumer)
 

@@ -32,7 +32,6 @@ async def provider(request: web.Request) -> web.Response:
         log.info("webhook of no interest", kind=str(event.get("type"))[:100])
         return json_response({"received": True})
     intent = _part(_part(event, "data"), "object")
-    failure = intent.get("last_payment_error") or {}
     word = _word(
         ProviderNotified,
         order_id=_part(intent, "metadata").get("order_id"),
@@ -40,7 +39,7 @@ async def provider(request: web.Request) -> web.Response:
         kind=kind,
         payment_id=intent.get("id"),
         amount_minor=intent.get("amount"),
-        reason=str(failure.get("code", ""))[:500] if isinstance(failure, dict) else "",
+        reason=_refusal(intent),
     )
     event_id = derive_id("provider", word.notice_id)
     await request.app[DESK].tell(request, word, event_id, word.order_id)
@@ -67,6 +66,14 @@ async def _signed(request: web.Request, header: str, secret: str) -> dict[str, A
         raise Problem(400, "Bad Request", str(error), field=header) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Problem(400, "Bad Request", f"the body is no JSON object: {error}") from error
+
+
+def _refusal(intent: dict[str, Any]) -> str:
+    """Return why the card was refused, in the code that the answer to a charge would give too."""
+    failure = intent.get("last_payment_error")
+    if not isinstance(failure, dict):
+        return ""
+    return str(failure.get("decline_code") or failure.get("code") or "")[:500]
 
 
 def _part(value: dict[str, Any], name: str) -> dict[str, Any]:

@@ -125,19 +125,8 @@ async def _records(
         for place, found in (await consumer.getmany(timeout_ms=READ_MS)).items():
             for given in found:
                 if given.offset < ends[place]:
-                    yield _plain(given), given.timestamp
+                    yield record.as_read(given), given.timestamp
         todo = [place for place in todo if await consumer.position(place) < ends[place]]
-
-
-def _plain(given: Any) -> Record:
-    return Record(
-        topic=given.topic,
-        partition=given.partition,
-        offset=given.offset,
-        key=given.key,
-        value=given.value,
-        headers=tuple(given.headers),
-    )
 
 
 @asynccontextmanager

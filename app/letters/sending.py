@@ -25,6 +25,7 @@ from app.process import Busy, hold
 from app.produce import partition_of, produce
 from app.record import Outgoing, header
 from app.room import opened
+from app.seal import resealed, sealed
 from workflows.message import Message, type_name
 from workflows.words import audit as words
 
@@ -142,6 +143,7 @@ class Desk:
         """
         _check_room(letter)
         sent = edited(letter, self._partition(letter), body, headers)
+        sent = resealed(sent, self._config.seal_key)
         if not force:
             _check_event(sent)
         await self._tell([self._audited(letter_edited(letter, body, sent, act), act), sent])
@@ -207,6 +209,7 @@ class Desk:
         await self._tell([self._audited(word, act)])
 
     async def _tell(self, records: Sequence[Outgoing]) -> None:
+        records = [sealed(each, self._config.seal_key) for each in records]
         await produce(self._producer, records, lambda _topic: self._config.partitions)
 
     def _partition(self, letter: Letter) -> int:

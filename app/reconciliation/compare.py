@@ -1,7 +1,8 @@
 """The comparison of three books, line by line: lines in, differences out. Pure.
 
-What only waiting can mend (a book that has not heard yet) is in motion until its deadline; an
-amount, a currency, a reference or a count that differs is wrong at once.
+Payment hears from the provider, and the ledger from payment. So a book that lacks what those before
+it have may only not have heard yet: that is in motion until its deadline. One that has what those
+before it lack, and an amount, a currency, a reference or a count that differs, is wrong at once.
 """
 
 from collections import Counter, defaultdict
@@ -41,7 +42,8 @@ KEPT_BY: dict[Kind, tuple[Book, ...]] = {
     "refund": BOOKS,
     "void": ("provider", "payments"),
 }
-"""Which books have a line of each kind: nothing was moved by a void, so the ledger has none."""
+"""Which books have a line of each kind, each hearing from the one before it. Nothing was moved by a
+void, so the ledger has none."""
 MOTION_MS: dict[Kind, int] = {"charge": OUTCOME_MS, "void": OUTCOME_MS, "refund": OVERDUE_MS}
 """How long after its latest line a book may lack one: until then payment itself is at work."""
 DAY_MS = 86_400_000
@@ -62,7 +64,7 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
     """When it happened: by the provider, else by the ledger, else by the payments table."""
     differences: tuple[Difference, ...]
     in_motion: bool
-    """Something is missing, and younger than its deadline."""
+    """Something has not been heard of yet, and is younger than its deadline."""
 
 
 class Moved(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,6 +140,8 @@ def _compared(order_id: str, kind: Kind, key: str, group: Sequence[Line], now_ms
     by_book: dict[Book, list[Line]] = {
         book: [line for line in group if line.book == book and not line.open] for book in BOOKS
     }
+    there = [bool(by_book[book]) for book in KEPT_BY[kind]]
+    unheard = not all(there) and there == sorted(there, reverse=True)
     missing = [MISSING[book] for book in KEPT_BY[kind] if not by_book[book]]
     wrong = [DUPLICATE[book] for book in BOOKS if len(by_book[book]) > 1] + _unlike(group)
     youngest_ms = max(line.at_ms for line in group)
@@ -152,7 +156,7 @@ def _compared(order_id: str, kind: Kind, key: str, group: Sequence[Line], now_ms
         currencies=tuple(sorted({line.currency for line in group})),
         at_ms=_happened_ms(group),
         differences=(*missing, *wrong),
-        in_motion=bool(missing) and not wrong and now_ms - youngest_ms < MOTION_MS[kind],
+        in_motion=unheard and not wrong and now_ms - youngest_ms < MOTION_MS[kind],
     )
 
 

@@ -1,7 +1,8 @@
 """Reads the three books: the provider's file, the payment rows by their changelog, the ledger.
 
-Nothing is written and no group is joined. The books are read one after the other; what is told in
-between is younger than any deadline, so it counts as in motion.
+Nothing is written and no group is joined. Who hears from another is read before it: first the
+ledger, then the payments, last the provider. So a book can lack what happens meanwhile only where
+that counts as in motion.
 """
 
 import asyncio
@@ -50,12 +51,12 @@ class Books(msgspec.Struct, frozen=True, kw_only=True):
 
 async def read_books(config: Config) -> Books:
     """Return the three books of the house. Raises one of `app.verify.CANNOT_LOOK`."""
-    provider = await asyncio.to_thread(lambda: tuple(provider_lines(config)))
     changelog, ledger = changelog_of(payments), topics.ledger.name
     places = await _places(config, (changelog, ledger))
     async with reader(config) as consumer:
-        rows = await _rows(consumer, places[changelog])
         entries, unread = await _entries(consumer, places[ledger])
+        rows = await _rows(consumer, places[changelog])
+    provider = await asyncio.to_thread(lambda: tuple(provider_lines(config)))
     return Books(
         lines=(*provider, *rows, *entries),
         read={

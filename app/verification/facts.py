@@ -138,6 +138,8 @@ class Facts(msgspec.Struct, kw_only=True):
     """Dead letters by topic and cause."""
     dead_digests: dict[str, dict[str, bytes]] = {}
     """By origin and dead topic: a digest of the bytes laid aside."""
+    foreign_letters: int = 0
+    """Records in dead topics that no service of the house has laid there."""
     nameless: list[str] = []
     """Dead letters without bytes, cause or origin."""
     parked: int = 0

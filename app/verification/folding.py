@@ -37,6 +37,9 @@ def fold(facts: Facts, word: Any, head: Envelope) -> None:
 
 
 def _placed(_facts: Facts, known: OrderFacts, word: order.OrderPlaced, head: Envelope) -> None:
+    if known.placed_ms:
+        # Somebody has told it again, otherwise: every room keeps to the first.
+        return
     known.placed_ms = head.time_ms
     known.total_minor = word.total_minor
     known.lines = _merged(word.lines)

@@ -10,14 +10,14 @@ import hashlib
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from app import codecs, envelope, record, row, topics
+from app import codecs, envelope, record, row, seal, topics
 from app.admin import client_options, stop_consumer
 from app.config import Config
+from app.produce import partition_of
 from app.record import Record
 from app.verification.cut import (
     CHANGELOGS,
@@ -58,7 +58,7 @@ async def read_house(
     async with _clients(config) as (admin, consumer):
         cut = await take_cut(admin, consumer, hears)
         facts.forget_what_moves()
-        reader = _Reader(facts, cut, now_ms, known)
+        reader = _Reader(facts, cut, now_ms, known, config)
         starts = cut.starts(known)
         consumer.assign([TopicPartition(*place) for place in starts])
         for place, offset in starts.items():
@@ -71,8 +71,11 @@ async def read_house(
 class _Reader:
     """Puts each record where it belongs in the facts."""
 
-    def __init__(self, facts: Facts, cut: Cut, now_ms: int, known: dict[Place, int]) -> None:
+    def __init__(
+        self, facts: Facts, cut: Cut, now_ms: int, known: dict[Place, int], config: Config
+    ) -> None:
         self.facts = facts
+        self.config = config
         self.cut = cut
         self.now_ms = now_ms
         self.known = known
@@ -81,7 +84,7 @@ class _Reader:
     def take(self, given: Record, at_ms: int) -> None:
         self.count += 1
         if given.topic.endswith(".dead"):
-            _take_dead(self.facts, given)
+            self._take_dead(given)
         elif ".retry-" in given.topic:
             _take_parked(self.facts, given, self.now_ms)
         elif given.topic in CHANGELOGS:
@@ -103,7 +106,7 @@ class _Reader:
         try:
             head = envelope.from_headers(given.headers)
             word = codecs.decode(given.value, head, given.key)
-            _check_home(given, word)
+            _check_home(given, word, self.config)
         except (codecs.Poison, envelope.BadEnvelope):
             self.facts.unreadable[given.origin] = Lost(
                 digest=_digest(given), due_in=self._due_in(given)
@@ -111,6 +114,12 @@ class _Reader:
         else:
             if given.offset >= self.known.get(place, 0):
                 fold(self.facts, word, head)
+
+    def _take_dead(self, given: Record) -> None:
+        if seal.genuine_letter(given, self.config):
+            _take_dead(self.facts, given)
+        else:
+            self.facts.foreign_letters += 1
 
     def _due_in(self, given: Record) -> frozenset[str]:
         """Return the dead topics of those who hear this topic and are past this record."""
@@ -122,10 +131,15 @@ class _Reader:
         )
 
 
-def _check_home(given: Record, word: Message) -> None:
-    home = topics.topic_of(word).name
-    if home != given.topic:
-        raise codecs.Poison("wrong_topic", home)
+def _check_home(given: Record, word: Message, config: Config) -> None:
+    """Raise Poison where the shell would: see `app.shell`."""
+    home = topics.topic_of(word)
+    if home.name != given.topic:
+        raise codecs.Poison("wrong_topic", home.name)
+    if given.partition != partition_of(given.key or b"", config.partitions):
+        raise codecs.Poison("wrong_partition", home.name)
+    if not seal.genuine(given, home, config):
+        raise codecs.Poison("forged", home.name)
 
 
 def _take_row(facts: Facts, given: Record) -> None:
@@ -154,7 +168,8 @@ def _take_dead(facts: Facts, given: Record) -> None:
     facts.dead.setdefault(given.topic, Counter())[cause or "unknown"] += 1
     # The first letter of an origin has the bytes that were told; a later one may be edited.
     facts.dead_digests.setdefault(origin, {}).setdefault(given.topic, _digest(given))
-    if not cause or not origin or (given.value is None and cause != "tombstone"):
+    bytes_lost = given.value is None and record.header(given, "x-dead-bytes") != "none"
+    if not cause or not origin or bytes_lost:
         facts.nameless.append(f"{given.topic}/{given.partition}/{given.offset}")
 
 
@@ -209,7 +224,7 @@ async def _read_to_ends(
             end = ends[(tp.topic, tp.partition)]
             for member in members:
                 if member.offset < end:
-                    reader.take(_record(member), member.timestamp)
+                    reader.take(record.as_read(member), member.timestamp)
         for place in list(todo):
             # Compaction leaves gaps: the position tells, not the last record.
             if await consumer.position(TopicPartition(*place)) >= ends[place]:
@@ -217,14 +232,3 @@ async def _read_to_ends(
                 consumer.pause(TopicPartition(*place))
         if loop.time() - moved_at > STALL_SECONDS:
             raise Unreadable(f"{min(todo)[0]} gave no records for {STALL_SECONDS:.0f} s")
-
-
-def _record(member: Any) -> Record:
-    return Record(
-        topic=member.topic,
-        partition=member.partition,
-        offset=member.offset,
-        key=member.key,
-        value=member.value,
-        headers=tuple(member.headers),
-    )

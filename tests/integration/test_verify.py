@@ -22,6 +22,7 @@ from app.house import changelog_of, wanted_topics
 from app.produce import partition_of
 from app.record import Outgoing
 from app.row import Row, encode_row
+from app.seal import sealed
 from app.simulators import provider_store
 from app.topics import topic_of
 from app.verification.verdict import Verdict
@@ -65,12 +66,13 @@ def told(word: Message, at_ms: int = LONG_AGO_MS, event_id: str = "") -> Outgoin
         subject=key,
         correlation_id=getattr(word, "order_id", key),
     )
-    return Outgoing(
+    outgoing = Outgoing(
         topic=topic_of(word).name,
         key=key.encode(),
         value=codecs.encode(word),
         headers=envelope.to_headers(head),
     )
+    return sealed(outgoing, Config().seal_key)
 
 
 def shelf(sku: str, **units: int) -> Outgoing:
@@ -211,15 +213,19 @@ async def test_verify_reads_topics_rows_files_and_letters(cluster: Cluster) -> N
 
     # A letter that lost its bytes, and one that lost its cause.
     nameless = msgspec.structs.replace(_dead(met, "order"), value=None)
-    await cluster.tell([nameless, msgspec.structs.replace(nameless, value=b"1", headers=[])])
+    causeless = msgspec.structs.replace(nameless, value=b"1", headers=[])
+    await cluster.tell([sealed(each, Config().seal_key) for each in (nameless, causeless)])
+    # What nobody of the house laid there is no letter.
+    await cluster.tell([causeless])
     letters = broken(await verify(cluster.config))["dead_letters_tell"]
     assert ("orders.order.dead/0/1", "orders.order.dead/0/2") == letters
 
 
 def _dead(met: record.Record, service: str) -> Outgoing:
-    return record.to_dead(
+    letter = record.to_dead(
         met, service=service, room=service, cause="not_json", detail="", stack="", now_ms=NOW_MS
     )
+    return sealed(letter, Config().seal_key)
 
 
 async def test_an_auditor_that_reads_only_what_is_new_comes_to_the_same_verdict(

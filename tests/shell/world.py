@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from app.record import Outgoing, Record
+from app.topics import Topic
 from tables import Table
 
 
@@ -39,6 +40,12 @@ class World:
                 self.rows[(table.name, partition, key)] = body
                 self.beat("on disk")
                 self.changelog[(table.name, partition, key)] = body
+
+    def genuine(self, given: Record, _topic: Topic) -> bool:
+        return ("forged", b"yes") not in given.headers
+
+    def at_home(self, given: Record) -> bool:
+        return ("misplaced", b"yes") not in given.headers
 
     def through(self, source: str) -> int:
         return self.done.get(source, 0)

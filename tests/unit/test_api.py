@@ -15,7 +15,7 @@ from app.api.routes import ROUTES
 from app.config import Config
 from app.discovery import Directory, Worker
 from app.envelope import Envelope
-from app.gateways.signature import sign
+from app.gateways.signature import TOLERANCE_SECONDS, sign
 from app.house import open_rooms
 from app.produce import partition_of
 from app.worker_web import make_site
@@ -318,7 +318,9 @@ async def test_a_signed_webhook_is_told_with_one_id(client: TestClient, house: F
     ("event", "secret", "age_seconds"),
     [
         pytest.param(stripe_event(), "another", 0, id="forged"),
-        pytest.param(stripe_event(), CONFIG.provider_webhook_secret, 400, id="played back"),
+        pytest.param(stripe_event(), CONFIG.carrier_webhook_secret, 0, id="of another party"),
+        pytest.param(stripe_event(), CONFIG.provider_webhook_secret, 301, id="played back"),
+        pytest.param(stripe_event(), CONFIG.provider_webhook_secret, -400, id="from ahead"),
         pytest.param(stripe_event(data=5), CONFIG.provider_webhook_secret, 0, id="no intent"),
         pytest.param(stripe_event(id=None), CONFIG.provider_webhook_secret, 0, id="no id"),
     ],
@@ -330,6 +332,108 @@ async def test_a_bad_webhook_is_refused(
     body = msgspec.json.encode(event)
 
     answer = await notify(client, body, sign(body, secret, int(time.time()) - age_seconds))
+
+    assert (400, []) == (answer.status, house.told)
+
+
+async def test_a_webhook_played_back_is_the_same_event_and_later_none(
+    client: TestClient, house: FakeHouse
+) -> None:
+    """The very bytes again: within five minutes it is known by its id, after them refused."""
+    body = msgspec.json.encode(stripe_event())
+    now = int(time.time())
+    ages = [0, TOLERANCE_SECONDS - 60, TOLERANCE_SECONDS + 1]
+    headers = [sign(body, CONFIG.provider_webhook_secret, now - age) for age in ages]
+
+    answers = [await notify(client, body, header) for header in headers]
+
+    assert [200, 200, 400] == [answer.status for answer in answers]
+    assert 1 == len({head.id for _, head in house.told})
+    assert 2 == len(house.told)
+
+
+SIGNED = msgspec.json.encode(stripe_event())
+
+
+@pytest.mark.parametrize(
+    ("body", "is_signed"),
+    [
+        pytest.param(SIGNED.replace(b"500", b"501"), True, id="other bytes under the signature"),
+        pytest.param(SIGNED, False, id="no signature"),
+        pytest.param(b"", True, id="nothing"),
+    ],
+)
+async def test_bytes_that_were_not_signed_are_refused(
+    client: TestClient, house: FakeHouse, body: bytes, is_signed: bool
+) -> None:
+    """The signature of one webhook is good for its own bytes alone; the header is named."""
+    good = sign(SIGNED, CONFIG.provider_webhook_secret, int(time.time()))
+
+    answer = await notify(client, body, good if is_signed else "")
+
+    problem = await answer.json()
+    assert (400, "Stripe-Signature") == (answer.status, problem["errors"][0]["field"])
+    assert [] == house.told
+
+
+@pytest.mark.parametrize(
+    ("failure", "reason"),
+    [
+        pytest.param(
+            {"code": "card_declined", "decline_code": "expired_card"}, "expired_card", id="the card"
+        ),
+        pytest.param(
+            {"code": "card_declined", "decline_code": None}, "card_declined", id="why not"
+        ),
+        pytest.param({"code": None}, "", id="nobody says"),
+        pytest.param(None, "", id="nothing was wrong"),
+    ],
+)
+async def test_a_declined_webhook_gives_the_reason_that_the_answer_gives(
+    client: TestClient, house: FakeHouse, failure: Any, reason: str
+) -> None:
+    """Whichever comes first, the customer hears the same."""
+    event = stripe_event(type="payment_intent.payment_failed")
+    event["data"] = {"object": event["data"]["object"] | {"last_payment_error": failure}}
+    body = msgspec.json.encode(event)
+
+    await notify(client, body, sign(body, CONFIG.provider_webhook_secret, int(time.time())))
+
+    told: Any = house.told[0][0]
+    assert ("payment_failed", reason) == (told.kind, told.reason)
+
+
+async def test_a_webhook_of_no_interest_is_acknowledged_and_left(
+    client: TestClient, house: FakeHouse
+) -> None:
+    """Refused, it would be sent again for days."""
+    body = msgspec.json.encode(stripe_event(type="invoice.paid"))
+
+    answer = await notify(
+        client, body, sign(body, CONFIG.provider_webhook_secret, int(time.time()))
+    )
+
+    assert (200, []) == (answer.status, house.told)
+
+
+@pytest.mark.parametrize(
+    ("secret", "age_seconds"),
+    [
+        pytest.param("another", 0, id="forged"),
+        pytest.param(CONFIG.carrier_webhook_secret, 301, id="played back"),
+    ],
+)
+async def test_a_bad_webhook_of_the_carrier_is_refused(
+    client: TestClient, house: FakeHouse, secret: str, age_seconds: int
+) -> None:
+    """Nobody else may say that a parcel was delivered."""
+    event = {"order_id": "o1", "notice_id": "n1", "shipment_id": "s1", "status": "delivered"}
+    body = msgspec.json.encode(event)
+    signature = sign(body, secret, int(time.time()) - age_seconds)
+
+    answer = await client.post(
+        "/webhooks/carrier", data=body, headers={"X-Carrier-Signature": signature}
+    )
 
     assert (400, []) == (answer.status, house.told)
 

@@ -7,6 +7,7 @@ import pytest
 
 from app import record
 from app.bus import heard_topics
+from app.config import Config
 from app.house import open_rooms
 from app.letters.letter import Letter, edited, event_id, sent_back
 from app.letters.sending import Act, LettersError, desk, letter_edited
@@ -59,7 +60,7 @@ def verdict(*letters: Letter) -> tuple[str, ...]:
         ends={},
     )
     facts = Facts()
-    reader = Reader(facts, cut, 0, {})
+    reader = Reader(facts, cut, 0, {}, Config(seal_key=""))
     for given in (ORIGIN, *(letter.given for letter in letters)):
         reader.take(given, 0)
     return poison_is_laid_aside(Case(facts=facts, now_ms=0)).offending
@@ -105,7 +106,7 @@ def test_verify_allows_for_a_letter_sent_back_until_it_is_heard(heard: int, pend
         ends={},
     )
     facts = Facts()
-    Reader(facts, cut, 0, {}).take(given, 0)
+    Reader(facts, cut, 0, {}, Config(seal_key="")).take(given, 0)
 
     assert pending == ("o1" in facts.pending)
 

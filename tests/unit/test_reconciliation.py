@@ -214,6 +214,37 @@ def test_what_is_missing_is_in_motion_until_its_deadline(lines: list[Line], kind
     assert len(young.moving) == len(old.offending)
 
 
+def test_a_book_has_as_long_as_the_one_it_hears_from_is_young() -> None:
+    """Payment was away for a day: the ledger can only have heard since then."""
+    provider, remembered, _ = settled()
+    lines = [provider, replace(remembered, at_ms=LATER_MS)]
+
+    assert 1 == reconcile(lines, LATER_MS + 1).in_motion
+    assert 0 == reconcile(lines, LATER_MS + MOTION_MS["charge"]).in_motion
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        pytest.param(settled()[1:], ("missing_at_provider",), id="never taken"),
+        pytest.param(
+            settled()[2:],
+            ("missing_at_provider", "missing_in_payments"),
+            id="booked out of nowhere",
+        ),
+        pytest.param(settled()[::2], ("missing_in_payments",), id="booked and not remembered"),
+    ],
+)
+def test_what_can_come_from_nowhere_else_is_not_in_motion(
+    lines: list[Line], said: tuple[str, ...]
+) -> None:
+    """Payment hears from the provider, the ledger from payment: those cannot be behind."""
+    found = reconcile(lines, AT_MS)
+
+    assert {CHARGE: said} == differences(found)
+    assert 0 == found.in_motion
+
+
 def test_an_amount_that_differs_is_not_in_motion() -> None:
     """However young: waiting mends no amount."""
     provider, *_ = settled()
@@ -461,14 +492,20 @@ def test_a_day_of_another_form_is_a_usage_error() -> None:
 
 
 def test_people_are_shown_the_first_lines_and_told_how_many_there_are() -> None:
-    """The table has the amounts of all three books and the difference in words."""
-    lines = [line for n in range(SHOWN_MAX + 3) for line in settled(f"o{n:03}")[:1]]
-    console = Console(width=200, file=io.StringIO(), record=True)
+    """Each with its whole id, the amounts of all three books and the difference in words."""
+    order_id = "0fa33fd8-df97-5e79-80ac-90287341{:04}"
+    lines = [line for n in range(SHOWN_MAX + 3) for line in settled(order_id.format(n))[:1]]
+    console = Console(width=80, file=io.StringIO(), record=True)
 
     show(reconcile(lines, LATER_MS), {"ledger": "0 lines"}, console)
-    text = console.export_text()
 
-    assert "o000" in text
-    assert "missing in payments, missing in ledger" in text
-    assert "and 3 more" in text
-    assert f"{SHOWN_MAX + 3} differ" in text
+    first, *_, last_shown, more, totals, ledger_read, verdict = console.export_text().splitlines()
+    assert (
+        f"{order_id.format(0)}  charge: missing in payments, missing in ledger"
+        "  (provider 1000, payments -, ledger -; GBP)"
+    ) == first
+    assert last_shown.startswith(order_id.format(SHOWN_MAX - 1))
+    assert more.startswith("... and 3 more")
+    assert totals.startswith("GBP: provider 53000 - 0, payments 0 - 0, ledger 0 - 0")
+    assert "ledger: 0 lines" == ledger_read
+    assert "53 compared: 0 matched, 0 in motion, 53 differ" == verdict

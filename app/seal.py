@@ -1,0 +1,90 @@
+"""Seals: who may write to the broker is not yet who may speak for the house.
+
+Every event the house tells carries a keyed digest of its envelope, key and body. A record without a
+right one is laid aside, unread. Topics where others may tell events too are `open`: there a seal is
+not asked for, but one that is there must be right. Dead letters carry a second seal, over why they
+lie there. Changelogs and Kafka's own topics are not covered: those need ACLs (ADR 11).
+"""
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Sequence
+
+from msgspec.structs import replace
+
+from app import record
+from app.config import Config
+from app.record import Outgoing, Record
+from app.topics import Topic
+
+SEAL = "x-payflow-seal"
+DEAD_SEAL = "x-dead-seal"
+SEALED_PREFIXES = ("ce_", "traceparent", "baggage", "content-type")
+OF_A_LETTER = "x-dead-"
+
+
+def sealed(told: Outgoing, secret: str) -> Outgoing:
+    """Return `told` as it goes to the broker: events sealed, dead letters sealed as such.
+
+    What was read and is passed on (retries, letters, redriven ones) keeps the seal it came with.
+    """
+    if not secret or told.topic.endswith(".redrive") or ".retry-" in told.topic:
+        return told
+    if told.topic.endswith(".dead"):
+        return _with(told, DEAD_SEAL, _digest(told, (OF_A_LETTER,), DEAD_SEAL, secret))
+    return resealed(told, secret)
+
+
+def resealed(told: Outgoing, secret: str) -> Outgoing:
+    """Return `told` with a seal of now, whatever it carried."""
+    return _with(told, SEAL, _digest(told, SEALED_PREFIXES, SEAL, secret)) if secret else told
+
+
+def genuine(given: Record, topic: Topic, config: Config) -> bool:
+    """Return whether the house has told `given`, or anybody may tell it on `topic`."""
+    said = record.header(given, SEAL)
+    return (topic.open and not said) or of_the_house(given, config)
+
+
+def of_the_house(given: Record, config: Config) -> bool:
+    """Return whether the house has told `given`."""
+    if not config.seal_key:
+        return True
+    return _right(given, record.header(given, SEAL), SEALED_PREFIXES, SEAL, config)
+
+
+def genuine_letter(given: Record, config: Config) -> bool:
+    """Return whether a service of the house has laid `given` aside."""
+    if not config.seal_key:
+        return True
+    return _right(given, record.header(given, DEAD_SEAL), (OF_A_LETTER,), DEAD_SEAL, config)
+
+
+def _right(given: Record, said: str, prefixes: Sequence[str], own: str, config: Config) -> bool:
+    secrets = filter(None, (config.seal_key, config.seal_key_before))
+    return any(
+        hmac.compare_digest(said, _digest(given, prefixes, own, secret)) for secret in secrets
+    )
+
+
+def _digest(given: Outgoing | Record, prefixes: Sequence[str], own: str, secret: str) -> str:
+    kept = sorted(
+        (name.encode(), value or b"")
+        for name, value in given.headers
+        if name.startswith(tuple(prefixes)) and name != own
+    )
+    parts = [part for pair in kept for part in pair]
+    parts += [b"+" + part if part is not None else b"-" for part in (given.key, given.value)]
+    return hmac.digest(secret.encode(), b"".join(_framed(parts)), hashlib.sha256).hex()
+
+
+def _framed(parts: Iterable[bytes]) -> Iterable[bytes]:
+    """Yield every part behind its length, so that no byte can move from one to the next."""
+    for part in parts:
+        yield len(part).to_bytes(8)
+        yield part
+
+
+def _with(told: Outgoing, name: str, value: str) -> Outgoing:
+    headers = [pair for pair in told.headers if pair[0] != name]
+    return replace(told, headers=[*headers, (name, value.encode())])

@@ -1,0 +1,225 @@
+"""Orders go on as ever while somebody tells lies on every topic; then everything is counted."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+import aiohttp
+import msgspec
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from app import record
+from app.admin import client_options, stop_consumer
+from app.chaos.load import Load
+from app.config import Config
+from app.house import open_rooms, wanted_topics
+from app.record import Record, dead_topic, header
+from app.room import home_topic
+from app.topics import timers_of
+from app.verification.verdict import Verdict
+from app.verify import Auditor
+from tests.hostile.tricks import TRICKS, Sent
+
+SAMPLE_RECORDS = 300
+SETTLE_SECONDS_MAX = 400.0
+LOOK_SECONDS = 3.0
+
+Say = Callable[[str], None]
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """One poison message, and where it must lie in the end."""
+
+    sent: Sent
+    origin: str
+    dead: frozenset[str]
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """How long, how many lies and honest orders a second, and which of them."""
+
+    seconds: float
+    rate: float
+    orders_rate: float
+    seed: int
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of it."""
+
+    verdict: Verdict
+    tricks: dict[str, int]
+    poison: int
+    missing: list[str]
+    """Poison that does not lie where it must, with its bytes."""
+    orders: int
+    lost: list[str]
+
+
+class Hostile:
+    """A producer that means harm."""
+
+    def __init__(self, config: Config, seed: int) -> None:
+        self._config = config
+        self._random = Random(f"hostile {seed}")
+        self._topics = {
+            spec.name: spec.partitions
+            for spec in wanted_topics(config)
+            if not spec.name.endswith("-changelog")
+        }
+        self._seen: dict[str, list[Record]] = {}
+        self.tricks: Counter[str] = Counter()
+        self.poison: list[Told] = []
+
+    async def run(self, rate: float, seconds: float) -> None:
+        """Tell lies at `rate` a second for so long."""
+        options = client_options(self._config)
+        producer = AIOKafkaProducer(**options, max_request_size=4 << 20)
+        consumer = AIOKafkaConsumer(**options, max_partition_fetch_bytes=4 << 20)
+        await producer.start()
+        await consumer.start()
+        watching = asyncio.create_task(self._watch(consumer))
+        began = time.monotonic()
+        count = 0
+        while time.monotonic() - began < seconds:
+            await asyncio.sleep(max(0.0, began + count / rate - time.monotonic()))
+            count += 1
+            await self._lie(producer)
+        watching.cancel()
+        await asyncio.wait({watching})
+        await producer.stop()
+        await stop_consumer(consumer)
+
+    async def _watch(self, consumer: Any) -> None:
+        """Keep the latest records of every topic to work with."""
+        places = [TopicPartition(n, at) for n, count in self._topics.items() for at in range(count)]
+        consumer.assign(places)
+        await consumer.seek_to_beginning(*places)
+        async for given in consumer:
+            kept = self._seen.setdefault(given.topic, [])
+            kept.append(record.as_read(given))
+            del kept[:-SAMPLE_RECORDS]
+
+    async def _lie(self, producer: Any) -> None:
+        random = self._random
+        full = [name for name, kept in self._seen.items() if kept]
+        if not full:
+            return
+        given = random.choice(self._seen[random.choice(full)])
+        target = random.choice(list(self._topics))
+        sent = random.choice(TRICKS)(given, random, list(self._topics), self._config.partitions)
+        if sent.trick in {"garble", "stall"}:
+            partition = random.randrange(self._topics[target])
+            sent = msgspec.structs.replace(sent, topic=target, partition=partition)
+        partition = sent.partition % self._topics[sent.topic]
+        try:
+            met = await producer.send_and_wait(
+                sent.topic, sent.value, sent.key, partition, headers=list(sent.headers)
+            )
+        except (KafkaError, ValueError, AssertionError):
+            # Compacted topics take no record without a key, and aiokafka none without anything.
+            return
+        self.tricks[sent.trick] += 1
+        self._note(sent, partition, met.offset)
+
+    def _note(self, sent: Sent, partition: int, offset: int) -> None:
+        """Remember where `sent` must lie in the end, if anybody hears it."""
+        met = Record(
+            topic=sent.topic,
+            partition=partition,
+            offset=offset,
+            key=sent.key,
+            value=sent.value,
+            headers=sent.headers,
+        )
+        dead = due(met)
+        if sent.poison and dead:
+            self.poison.append(Told(sent=sent, origin=met.origin, dead=dead))
+
+
+def due(met: Record) -> frozenset[str]:
+    """Return the dead topics of those who hear the topic of `met`."""
+    found: set[str] = set()
+    for room in open_rooms().values():
+        heard = {topic.name for topic in room.hears}
+        if room.due is not None:
+            heard.add(timers_of(room.name))
+        retried = room.retries and f".{room.service}.retry-" in met.topic
+        home = home_topic(room, met) if met.topic == f"{room.name}.redrive" else ""
+        if met.topic in heard:
+            home = met.topic
+        if retried and record.home_topic(met.topic, room.service) in heard:
+            home = record.home_topic(met.topic, room.service)
+        if home:
+            found.add(dead_topic(home, room.service))
+    return frozenset(found)
+
+
+async def attack(config: Config, wanted: Wanted, say: Say) -> Found:
+    """Return what came of lies to the running house of `config`."""
+    timeout = aiohttp.ClientTimeout(total=20)
+    async with aiohttp.ClientSession(timeout=timeout) as session:
+        load = Load(wanted.seed, config.console_url, session)
+        await load.stock_up(lambda: asyncio.sleep(LOOK_SECONDS))
+        playing = asyncio.create_task(load.play(wanted.orders_rate))
+        hostile = Hostile(config, wanted.seed)
+        await asyncio.sleep(LOOK_SECONDS)
+        await hostile.run(wanted.rate, wanted.seconds)
+        playing.cancel()
+        say(f"{sum(hostile.tricks.values())} lies told, {len(hostile.poison)} of them poison")
+        await load.settled()
+        verdict = await _quiet(config, say)
+        missing = await _missing(config, hostile.poison)
+        return Found(
+            verdict=verdict,
+            tricks=dict(hostile.tricks),
+            poison=len(hostile.poison),
+            missing=missing,
+            orders=load.accepted,
+            lost=load.failed,
+        )
+
+
+async def _quiet(config: Config, say: Say) -> Verdict:
+    """Return the verdict once nothing moves any more, or time is up."""
+    auditor = Auditor(config)
+    limit = time.monotonic() + SETTLE_SECONDS_MAX
+    while True:
+        verdict = await auditor.verdict()
+        moving = verdict.orders_open + verdict.orders_moving + verdict.returns_open
+        say(f"{verdict.orders_open} open, {moving} moving")
+        if not moving or time.monotonic() > limit:
+            return verdict
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+async def _missing(config: Config, poison: list[Told]) -> list[str]:
+    """Return each poison message that does not lie in a dead topic of each who heard it."""
+    letters: dict[tuple[str, str], Record] = {}
+    topics = sorted({name for told in poison for name in told.dead})
+    consumer = AIOKafkaConsumer(**client_options(config), max_partition_fetch_bytes=8 << 20)
+    await consumer.start()
+    places = [TopicPartition(name, 0) for name in topics]
+    consumer.assign(places)
+    await consumer.seek_to_beginning(*places)
+    ends = await consumer.end_offsets(places)
+    while any([await consumer.position(place) < ends[place] for place in places]):
+        for found in (await consumer.getmany(timeout_ms=500)).values():
+            for given in found:
+                letter = record.as_read(given)
+                letters.setdefault((letter.topic, header(letter, "x-dead-origin")), letter)
+    await stop_consumer(consumer)
+    return [
+        f"{told.sent.trick} {told.origin} in {name}"
+        for told in poison
+        for name in sorted(told.dead)
+        if not _lies(letters.get((name, told.origin)), told.sent)
+    ]
+
+
+def _lies(letter: Record | None, sent: Sent) -> bool:
+    return letter is not None and (letter.key, letter.value) == (sent.key, sent.value)

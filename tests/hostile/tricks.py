@@ -1,0 +1,131 @@
+"""What a hostile producer does with a record it has read: repeats, moves, corrupts, forges."""
+
+import re
+from collections.abc import Callable
+from random import Random
+
+import msgspec
+
+from app.record import Record
+from app.seal import SEAL
+
+DEEP = 10_000
+LONG_BYTES = 2_000_000
+
+
+class Sent(msgspec.Struct, frozen=True, kw_only=True):
+    """One record of the hostile producer, and whether it must end in dead topics."""
+
+    trick: str
+    topic: str
+    partition: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+    poison: bool = True
+
+
+Trick = Callable[[Record, Random, list[str], int], Sent]
+
+
+def _sent(trick: str, given: Record, **changes: object) -> Sent:
+    fields = {
+        "topic": given.topic,
+        "partition": given.partition,
+        "key": given.key,
+        "value": given.value,
+        "headers": given.headers,
+    }
+    return Sent(trick=trick, **(fields | changes))  # type: ignore[arg-type]
+
+
+def repeat(given: Record, _random: Random, _topics: list[str], _partitions: int) -> Sent:
+    """The same bytes again."""
+    return _sent("repeat", given, poison=False)
+
+
+def misplace(given: Record, random: Random, _topics: list[str], partitions: int) -> Sent:
+    """The same bytes in a partition where the key does not belong."""
+    other = (given.partition + random.randrange(1, partitions)) % partitions
+    return _sent("misplace", given, partition=other)
+
+
+def move(given: Record, random: Random, topics: list[str], _partitions: int) -> Sent:
+    """The same bytes on another topic; between the topics of one home, that is a repetition."""
+    target = random.choice([t for t in topics if t != given.topic])
+    alike = _home(target) == _home(given.topic) or target.endswith(".redrive")
+    return _sent("move", given, topic=target, poison=not alike)
+
+
+def _home(topic: str) -> str:
+    """Return the topic that letters, retries and redriven records of `topic` come from."""
+    return re.sub(r"\.\w+\.(dead|retry-\w+)$", "", topic)
+
+
+def flip(given: Record, random: Random, _topics: list[str], _partitions: int) -> Sent:
+    """One byte of the body changed."""
+    body = bytearray(given.value or b"x")
+    body[random.randrange(len(body))] ^= random.randrange(1, 256)
+    return _sent("flip", given, value=bytes(body))
+
+
+def rename(given: Record, random: Random, _topics: list[str], _partitions: int) -> Sent:
+    """One header of the envelope changed: the time, the id, the correlation."""
+    name = random.choice(["ce_id", "ce_time", "ce_correlationid", "ce_type", "baggage"])
+    headers = dict(given.headers) | {name: b"2020-01-01T00:00:00Z"}
+    return _sent("rename", given, headers=tuple(headers.items()))
+
+
+def forge(given: Record, random: Random, _topics: list[str], _partitions: int) -> Sent:
+    """A well-formed event with another id and, where it has one, another amount; no seal."""
+    headers = dict(given.headers) | {"ce_id": f"forged-{random.random()}".encode()}
+    headers.pop(SEAL, None)
+    open_topic = given.topic in {"orders", "warehouse"}
+    return _sent(
+        "forge",
+        given,
+        value=_richer(given.value),
+        headers=tuple(headers.items()),
+        poison=not open_topic,
+    )
+
+
+def _richer(body: bytes | None) -> bytes | None:
+    try:
+        said = msgspec.json.decode(body or b"")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return body
+    if isinstance(said, dict) and isinstance(said.get("amount_minor"), int):
+        return msgspec.json.encode(said | {"amount_minor": said["amount_minor"] + 1})
+    return body
+
+
+def garble(given: Record, random: Random, _topics: list[str], _partitions: int) -> Sent:
+    """No event at all."""
+    body = random.choice(GARBAGE)
+    headers = random.choice([given.headers, (), (("ce_id", b"\xff"),), given.headers[:2]])
+    key = random.choice([given.key, None, b"", b"\xff\xfe"])
+    return _sent("garble", given, key=key, value=body, headers=headers)
+
+
+def stall(given: Record, _random: Random, _topics: list[str], _partitions: int) -> Sent:
+    """No event, and it claims to be due in a hundred years."""
+    headers = (("x-retry-due-ms", b"4900000000000"), ("x-retry-attempt", b"1"))
+    return _sent("stall", given, value=b"{later", headers=headers)
+
+
+GARBAGE = (
+    b"",
+    None,
+    b"{not json",
+    b"NaN",
+    b'{"type":"payflow.order.placed.v1","order_id":Infinity}',
+    b"[" * DEEP,
+    b"x" * LONG_BYTES,
+    b"[1,2,3]",
+    b'{"type":"payflow.payment.completed.v9"}',
+    b'{"order_id":"\\ud800"}',
+    b"\x00\x01\x02",
+    b"[" + b"{}," * 9_999 + b"{}]",
+)
+TRICKS: tuple[Trick, ...] = (repeat, repeat, misplace, move, flip, rename, forge, garble, stall)

@@ -1,0 +1,20 @@
+"""Somebody tells lies on every topic; the books balance, and every lie is found with its bytes."""
+
+from pathlib import Path
+
+import pytest
+
+from app.chaos.report import breaches_of
+from tests.hostile.__main__ import run
+
+
+@pytest.mark.timeout(300)
+async def test_lies_on_every_topic_change_nothing_and_are_all_laid_aside(tmp_path: Path) -> None:
+    """Repeated, misplaced, moved, corrupted, forged, garbled: verify holds, poison is found."""
+    found = await run(tmp_path, seconds=15, rate=60, orders=4, seed=11)
+
+    assert () == breaches_of(found.verdict)
+    assert [] == found.missing
+    assert [] == found.lost
+    assert found.poison > 100
+    assert found.verdict.orders_completed > 0
