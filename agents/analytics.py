@@ -21,8 +21,7 @@ def rows(_heard: Message, head: Envelope) -> tuple[str, ...]:
 
 def fold(memory: Figures, heard: Message, head: Envelope) -> Figures:
     """Return `memory` with `heard` counted."""
-    began = head.baggage.get("began_ms", "")
-    took_ms = max(head.time_ms - int(began), 0) if began.isascii() and began.isdigit() else None
+    took_ms = max(head.time_ms - head.began_ms, 0) if head.began_ms else None
     return analytics.fold(memory, heard, took_ms)
 
 

@@ -11,6 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 from aiokafka.helpers import create_ssl_context
 
+from app import unpacking
 from app.config import Config
 
 RECORD_BYTES_MAX = 3_000_000
@@ -43,6 +44,7 @@ def client_options(config: Config) -> dict[str, Any]:
     """
     if not config.broker_url:
         raise TopicError("PAYFLOW_BROKER_URL is not set and no broker of our own was started")
+    unpacking.read_any_header_name()
     options: dict[str, Any] = {
         "bootstrap_servers": config.broker_url.split(","),
         "security_protocol": config.security_protocol,

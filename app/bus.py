@@ -12,7 +12,7 @@ from faust.types import TP
 from app import transport
 from app.config import Config
 from app.damage import set_aside_damaged
-from app.ending import hard_stop
+from app.ending import end_within, hard_stop
 from app.lease import Lease
 from app.record import redrive_topic, retry_topics
 from app.room import Room
@@ -34,6 +34,8 @@ REBALANCE_SECONDS = 30.0
 """How long the members of a group may take to give their partitions back."""
 REQUEST_SECONDS = 40.0
 """How long a broker may be silent: longer than it may hold back an answer to those who join."""
+STOP_SECONDS_MAX = 20.0
+"""How long a stop may take before the process ends without it."""
 SETTLE_SECONDS = 3.0
 """How long a stop waits for the batch in flight: one that takes longer comes again."""
 BUFFERED_EVENTS_MAX = 8_192
@@ -97,6 +99,8 @@ class House(faust.App):
 
     async def on_stop(self) -> None:
         """Let the batch in flight end and commit it, close the doors, then stop as Faust does."""
+        # Whoever started us may be gone, and the broker too: nobody else would end us then.
+        end_within(STOP_SECONDS_MAX)
         if self._consumer is not None:
             await self._consumer.settle(SETTLE_SECONDS)
         for end in self.at_stop:

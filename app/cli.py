@@ -11,7 +11,7 @@ import msgspec
 import typer
 from msgspec.structs import replace
 
-from app import cli_chaos, cli_dead
+from app import cli_chaos, cli_dead, cli_reconcile, cli_replay
 from app import faults as switches
 from app import verify as verification
 from app.cli_find import as_json, ask, configuration, err, fail, house, out, run
@@ -47,6 +47,8 @@ for _name, _group in groups.items():
     app.add_typer(_group, name=_name)
 app.add_typer(cli_dead.group, name="dead")
 app.command()(cli_chaos.chaos)
+app.command("reconcile")(cli_reconcile.reconcile_books)
+app.command()(cli_replay.replay)
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothing else.")]
 Rate = Annotated[float, typer.Option(min=0.1, max=1_000, help="Orders a second.")]

@@ -44,6 +44,18 @@ def hard_stop(
     os._exit(code)
 
 
+def end_within(seconds: float) -> None:
+    """End the process if it still lives in `seconds`: a clean end may wait for ever."""
+
+    def give_up() -> None:
+        say(f"payflow: not ended {seconds:.0f} s after it was asked to; what was begun comes again")
+        os._exit(EXIT_UNSAFE)
+
+    timer = threading.Timer(seconds, give_up)
+    timer.daemon = True
+    timer.start()
+
+
 def say(line: str) -> None:
     """Write `line` to the real stderr: Faust may have put another in the place of sys.stderr."""
     with suppress(OSError):

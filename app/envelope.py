@@ -17,6 +17,21 @@ NAMESPACE = UUID("6f1f2f0e-0b8e-5f53-9a53-7c1f6b1f3d10")
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
+ID_BYTES_MAX = 256
+"""Rows remember a thousand ids: longer ones would make rows that no topic takes."""
+HEADER_BYTES_MAX = 1_024
+"""Any other header of the envelope; a key of 128 characters fits."""
+BAGGAGE_BYTES_MAX = 8_192
+"""W3C's own limit, of the form in which it is passed on: it travels on every event."""
+TIME_MS_MAX = 4_102_444_800_000
+"""The year 2100: deadlines are reckoned from times, and must be moments themselves."""
+DIGITS_MAX = 15
+"""Digits of a number in a header: enough for a moment in ms."""
+PREFIX = "ce_"
+OTHERS = ("traceparent", "baggage")
+"""What is read of the headers besides those of CloudEvents."""
+LONGEST = {"ce_id": ID_BYTES_MAX, "ce_causationid": ID_BYTES_MAX, "baggage": BAGGAGE_BYTES_MAX}
+
 Headers = list[tuple[str, bytes]]
 
 
@@ -37,6 +52,11 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     traceparent: str = ""
     baggage: dict[str, str] = {}
     """W3C baggage: facts of the whole transaction (`country`, `began_ms`), on every event."""
+
+    @property
+    def began_ms(self) -> int:
+        """Return when the transaction began, as it says itself; 0 when it does not."""
+        return whole(self.baggage.get("began_ms", ""))
 
 
 def derive_id(*parts: object) -> str:
@@ -61,8 +81,7 @@ def to_headers(envelope: Envelope) -> Headers:
     if envelope.traceparent:
         headers.append(("traceparent", envelope.traceparent.encode()))
     if envelope.baggage:
-        pairs = (f"{name}={quote(value)}" for name, value in envelope.baggage.items())
-        headers.append(("baggage", ",".join(pairs).encode()))
+        headers.append(("baggage", _carried(envelope.baggage)))
     return headers
 
 
@@ -74,10 +93,8 @@ def from_headers(headers: Iterable[tuple[str, bytes]] | Mapping[str, bytes] | No
     pairs = headers.items() if isinstance(headers, Mapping) else headers or ()
     given: dict[str, str] = {}
     for name, value in pairs:
-        try:
-            given[name] = (value or b"").decode()
-        except UnicodeDecodeError as error:
-            raise BadEnvelope(f"header {name} is not UTF-8") from error
+        if name.startswith(PREFIX) or name in OTHERS:
+            given[name] = _text(name, value or b"")
     for name in ("ce_id", "ce_type", "ce_source", "ce_time", "ce_correlationid"):
         if not given.get(name):
             raise BadEnvelope(f"header {name} is missing")
@@ -106,12 +123,38 @@ def _milliseconds(text: str) -> int:
         raise BadEnvelope(f"header ce_time is no RFC 3339 time: {text[:40]}") from error
     if moment.tzinfo is None:
         raise BadEnvelope("header ce_time has no zone")
-    return round(moment.timestamp() * 1_000)
+    time_ms = round(moment.timestamp() * 1_000)
+    if not 0 <= time_ms <= TIME_MS_MAX:
+        raise BadEnvelope(f"header ce_time is not between 1970 and 2100: {text[:40]}")
+    return time_ms
+
+
+def whole(text: str) -> int:
+    """Return the number in `text`, a header of anybody's; 0 where there is none of a usual size."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= DIGITS_MAX else 0
+
+
+def _text(name: str, value: bytes) -> str:
+    """Return the header `name` as text. Raises BadEnvelope when it is too long, or no UTF-8."""
+    most = LONGEST.get(name, HEADER_BYTES_MAX)
+    if len(value) > most:
+        raise BadEnvelope(f"header {name} has {len(value)} bytes, at most {most}")
+    try:
+        return value.decode()
+    except UnicodeDecodeError as error:
+        raise BadEnvelope(f"header {name} is not UTF-8") from error
 
 
 def _baggage(text: str) -> dict[str, str]:
     pairs = (pair.partition("=") for pair in text.split(",") if "=" in pair)
-    return {name.strip(): unquote(value.strip()) for name, _, value in pairs}
+    baggage = {name.strip(): unquote(value.strip()) for name, _, value in pairs}
+    if len(_carried(baggage)) > BAGGAGE_BYTES_MAX:
+        raise BadEnvelope(f"header baggage passed on has more than {BAGGAGE_BYTES_MAX} bytes")
+    return baggage
+
+
+def _carried(baggage: Mapping[str, str]) -> bytes:
+    return ",".join(f"{name}={quote(value)}" for name, value in baggage.items()).encode()
 
 
 def child_traceparent(parent: str, seed: str) -> str:

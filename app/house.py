@@ -18,6 +18,10 @@ from app.runner import Runner
 
 POISON_BYTES_MAX = 3_000_000
 """What a topic accepts: poison must be able to arrive, or it could not be laid aside."""
+LETTERS_BYTES_MAX = 4_000_000
+"""What dead, retry and redrive topics accept: the longest poison, and why it lies there."""
+ROW_BYTES_MAX = 16_000_000
+"""What a changelog accepts: a row with the longest order and all that is told of it at once."""
 
 
 def open_rooms() -> dict[str, Room]:
@@ -119,10 +123,15 @@ def _want(
     retention_ms: int = 7 * topics.DAY_MS,
     cleanup: str = "delete",
 ) -> None:
+    longest = POISON_BYTES_MAX
+    if name.endswith((".dead", ".redrive")) or ".retry-" in name:
+        longest = LETTERS_BYTES_MAX
+    elif name.endswith("-changelog"):
+        longest = ROW_BYTES_MAX
     wanted[name] = TopicSpec(
         name=name,
         partitions=partitions,
         cleanup=cleanup,
         retention_ms=retention_ms,
-        config={"max.message.bytes": str(POISON_BYTES_MAX)},
+        config={"max.message.bytes": str(longest)},
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from app.envelope import Headers
+from app.envelope import Headers, whole
 
 RETRY_LEVELS_SECONDS = (1, 10, 60)
 """How long an event waits before its first, second and third new try."""
@@ -15,6 +15,17 @@ RETRY_LEVELS_SECONDS = (1, 10, 60)
 RETRY_ATTEMPT = "x-retry-attempt"
 RETRY_DUE_MS = "x-retry-due-ms"
 ORIGIN = "x-origin"
+LETTER_BYTES_MAX = 3_500_000
+"""Longest dead letter: all that a topic takes (3,000,000 bytes), and why it lies there. What was
+longer had come compressed, and only its beginning is kept."""
+KEPT_BYTES_MAX = 1_000_000
+KEPT_HEADERS_MAX, KEPT_HEADER_BYTES_MAX = 200, 2_000
+DEAD_BYTES = "x-dead-bytes"
+"""How long the body was; `none`: there was none."""
+DEAD_CUT = "x-dead-cut"
+"""`yes` where only the beginning is kept."""
+DEAD_DIGEST = "x-dead-digest"
+"""The digest of key and body as they were, in hexadecimal."""
 REDRIVE_ID = "x-redrive-id"
 """The id of one sending of one letter: it stays with the record, also when it fails again."""
 REDRIVE_OF = "x-redrive-of"
@@ -43,8 +54,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def origin(self) -> str:
         """Return `topic/partition/offset` of where it was first read."""
-        first = header(self, ORIGIN)
-        return first or f"{self.topic}/{self.partition}/{self.offset}"
+        here = f"{self.topic}/{self.partition}/{self.offset}"
+        # Elsewhere it was read for the first time, whatever it says of itself.
+        return (header(self, ORIGIN) or here) if is_retry(self) or is_redriven(self) else here
 
 
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,11 +157,14 @@ def to_dead(  # noqa: PLR0913  a letter says who, why and where from
 
     `home` is the topic it was first heard on; empty: the one it was read from tells.
     """
+    kept = _kept(record)
     added = [
         ("x-dead-cause", cause.encode()[:100]),
         ("x-dead-detail", detail.encode()[:1_000]),
         ("x-dead-stack", stack.encode()),
-        ("x-dead-bytes", b"none" if record.value is None else str(len(record.value)).encode()),
+        (DEAD_BYTES, b"none" if record.value is None else str(len(record.value)).encode()),
+        (DEAD_DIGEST, digest(record).hex().encode()),
+        (DEAD_CUT, b"no" if kept is record else b"yes"),
         ("x-dead-service", service.encode()),
         ("x-dead-room", room.encode()),
         ("x-dead-origin", record.origin.encode()),
@@ -158,20 +173,51 @@ def to_dead(  # noqa: PLR0913  a letter says who, why and where from
     ]
     return Outgoing(
         topic=dead_topic(home or home_topic(record.topic, service), service),
-        key=record.key,
-        value=record.value,
-        headers=_with(record, added),
+        key=kept.key,
+        value=kept.value,
+        headers=_with(kept, added),
     )
+
+
+def digest(record: Record) -> bytes:
+    """Return a digest of the key and the body of `record`."""
+    marked = b"".join(
+        b"-" if part is None else b"+%d:%b" % (len(part), part)
+        for part in (record.key, record.value)
+    )
+    return hashlib.blake2b(marked, digest_size=16).digest()
+
+
+def digest_laid_aside(letter: Record) -> bytes:
+    """Return the digest of what `letter` was before it was laid aside, also where it was cut."""
+    cut = header(letter, DEAD_CUT) == "yes"
+    return bytes.fromhex(header(letter, DEAD_DIGEST)) if cut else digest(letter)
+
+
+def _kept(record: Record) -> Record:
+    """Return `record`, or as much of it as a dead topic takes."""
+    parts = [record.key, record.value, *(value for _, value in record.headers)]
+    names = sum(len(name.encode()) + 10 for name, _ in record.headers)
+    if sum(len(part or b"") for part in parts) + names <= LETTER_BYTES_MAX:
+        return record
+    some = [
+        (name[:KEPT_HEADER_BYTES_MAX], (value or b"")[:KEPT_HEADER_BYTES_MAX])
+        for name, value in record.headers[:KEPT_HEADERS_MAX]
+    ]
+    key, value = (
+        None if part is None else part[:KEPT_BYTES_MAX] for part in (record.key, record.value)
+    )
+    return msgspec.structs.replace(record, key=key, value=value, headers=tuple(some))
 
 
 def attempts(record: Record) -> int:
     """Return how many new tries this record has had: 0 for one read from its own topic."""
-    return _whole(header(record, RETRY_ATTEMPT))
+    return whole(header(record, RETRY_ATTEMPT))
 
 
 def due_ms(record: Record) -> int:
     """Return when a record of a retry topic may be tried again; 0 for any other."""
-    return _whole(header(record, RETRY_DUE_MS))
+    return whole(header(record, RETRY_DUE_MS))
 
 
 def stack_fingerprint(error: BaseException) -> str:
@@ -179,10 +225,6 @@ def stack_fingerprint(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     places = "|".join(f"{frame.filename.rsplit('/', 1)[-1]}:{frame.name}" for frame in frames)
     return hashlib.sha256(f"{type(error).__name__}|{places}".encode()).hexdigest()[:12]
-
-
-def _whole(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() else 0
 
 
 def _with(record: Record, added: Headers) -> Headers:

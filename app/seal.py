@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from app import record
 from app.config import Config
+from app.envelope import Envelope, derive_id
 from app.record import Outgoing, Record
 from app.topics import Topic
 
@@ -46,6 +47,18 @@ def genuine(given: Record, topic: Topic, config: Config) -> bool:
     return (topic.open and not said) or of_the_house(given, config)
 
 
+def named(head: Envelope, given: Record, topic: Topic) -> Envelope:
+    """Return `head` with the id by which the house knows `given`, which is genuine on `topic`.
+
+    Others choose the ids of what they tell on an open topic, and could choose one of ours: we would
+    take the other for known. Theirs is bound to what it says.
+    """
+    if not topic.open or record.header(given, SEAL):
+        return head
+    said = hashlib.sha256(given.value or b"").hexdigest()
+    return replace(head, id=derive_id("told by others", head.id, said))
+
+
 def of_the_house(given: Record, config: Config) -> bool:
     """Return whether the house has told `given`."""
     if not config.seal_key:
@@ -63,7 +76,9 @@ def genuine_letter(given: Record, config: Config) -> bool:
 def _right(given: Record, said: str, prefixes: Sequence[str], own: str, config: Config) -> bool:
     secrets = filter(None, (config.seal_key, config.seal_key_before))
     return any(
-        hmac.compare_digest(said, _digest(given, prefixes, own, secret)) for secret in secrets
+        # As bytes: of texts it compares only ASCII, and raises for others.
+        hmac.compare_digest(said.encode(), _digest(given, prefixes, own, secret).encode())
+        for secret in secrets
     )
 
 

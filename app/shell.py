@@ -19,7 +19,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from app import codecs, envelope, record, topics
+from app import codecs, envelope, record, seal, topics
 from app.envelope import Envelope
 from app.port import Handled, Place, Port
 from app.record import Record
@@ -75,7 +75,7 @@ def _read(stage: Stage, given: Record) -> Heard | None:
     except codecs.Poison as error:
         stage.lay_aside(given, error.cause, str(error), error)
     else:
-        return given, head, word
+        return given, seal.named(head, given, topics.topic_of(word)), word
     return None
 
 

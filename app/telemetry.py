@@ -142,10 +142,9 @@ def _count_told(room: Room, words: Sequence[Message]) -> None:
 
 def _time_orders(handled: Handled) -> None:
     for (head, _), word in zip(handled.applied, handled.words, strict=True):
-        began = head.baggage.get("began_ms", "")
-        if not began.isdigit():
+        if not head.began_ms:
             continue
-        passed = max(0, head.time_ms - int(began)) / 1_000
+        passed = max(0, head.time_ms - head.began_ms) / 1_000
         if isinstance(word, OrderCompleted):
             order_seconds.labels("completed").observe(passed)
         elif isinstance(word, OrderCancelled):

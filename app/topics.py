@@ -106,7 +106,12 @@ _enter(TIMERS)
 
 def topic_of(word: Message) -> Topic:
     """Return the topic that carries `word`."""
-    return _by_type[type_name(type(word))]
+    return carrier_of(type(word))
+
+
+def carrier_of(word: type[Message]) -> Topic:
+    """Return the topic that carries words of the type `word`."""
+    return _by_type[type_name(word)]
 
 
 def word_of(name: str) -> type[Message] | None:

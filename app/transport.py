@@ -27,6 +27,7 @@ from faust.types import TP
 from app import lease
 from app.ending import hard_stop
 from app.record import Record
+from app.unpacking import read_any_header_name
 
 FAUST_VERSION = "0.15.3"
 CHUNK_MAX = 1_000
@@ -239,6 +240,7 @@ def harden() -> None:
             f"Faust {faust.__version__} is installed, app/transport.py knows {FAUST_VERSION}. "
             "Operator: install the locked dependencies with `make setup`."
         )
+    read_any_header_name()
     driver.Transport.Consumer = SafeConsumer
     driver.Transport.Producer = SafeProducer
 

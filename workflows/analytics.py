@@ -6,6 +6,7 @@ from workflows.message import Message
 from workflows.words.analytics import FiguresUpdated
 from workflows.words.fraud import FraudCleared, FraudDetected
 from workflows.words.inventory import InventoryRejected, InventoryReserved
+from workflows.words.limits import Name
 from workflows.words.notification import NotificationFailed, NotificationSent
 from workflows.words.order import OrderPlaced, ReturnRequested
 from workflows.words.payment import (
@@ -88,7 +89,12 @@ INITIAL = Figures()
 
 def row_of(at_ms: int, country: str) -> str:
     """Return the row that counts what happened at `at_ms` in `country`."""
-    return f"{at_ms - at_ms % MINUTE_MS}|{country or 'unknown'}"
+    try:
+        named = msgspec.convert(country, Name)
+    except msgspec.ValidationError:
+        # It travels beside the words, so nobody has looked at it before.
+        named = "unknown"
+    return f"{at_ms - at_ms % MINUTE_MS}|{named}"
 
 
 def rollup(row: str, memory: Figures, partition: int) -> Message:

@@ -11,10 +11,12 @@ from workflows import returns
 from workflows.message import Message
 from workflows.owed import settle
 from workflows.progress import INITIAL, Mark, Order, evolve
+from workflows.words.order import ReturnRequested
 from workflows.words.saga import (
     OrderCancelled,
     OrderCompleted,
     OrderConfirmed,
+    ReturnRefused,
     Step,
     StepOverdue,
 )
@@ -37,7 +39,17 @@ SETTLE_MS = 180_000
 
 
 def decide(memory: Order, heard: Message, at_ms: int) -> tuple[Message, ...]:
-    """Return what to tell of the order after `heard`; heard again, it owes nothing more."""
+    """Return what to tell of the order after `heard`; heard again, it owes nothing more.
+
+    A return that is not even remembered is refused again whenever it is asked for.
+    """
+    if isinstance(heard, ReturnRequested):
+        reason = returns.refusal(memory.returns, heard)
+        if reason:
+            refused = ReturnRefused(
+                order_id=heard.order_id, return_id=heard.return_id, reason=reason
+            )
+            return (refused,)
     return settle(heard, memory, at_ms, evolve=evolve, owed=_owed)
 
 

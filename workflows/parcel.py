@@ -76,7 +76,8 @@ def evolve(memory: Parcel, word: Message, at_ms: int) -> Parcel:  # noqa: C901, 
     """Return `memory` after `word`, heard or told."""
     match word:
         case OrderPlaced(country=country):
-            return replace(memory, country=country)
+            # Told again as another order, it does not go elsewhere.
+            return memory if memory.country else replace(memory, country=country)
         case PaymentCompleted(order_id=order_id, country=country):
             return replace(memory, order_id=order_id, country=country, paid=True)
         case InventoryReserved(units=units):

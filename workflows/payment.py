@@ -14,6 +14,7 @@ from workflows.owed import settle
 from workflows.refund import COMPENSATION, Refunds
 from workflows.words.fraud import FraudDetected
 from workflows.words.inventory import InventoryRejected
+from workflows.words.limits import MINOR_MAX
 from workflows.words.order import OrderPlaced
 from workflows.words.payment import PaymentCompleted, PaymentFailed
 from workflows.words.saga import ReturnAccepted
@@ -82,6 +83,17 @@ def _completed(charged: Charge, bill: Bill) -> Message:
     )
 
 
+def _refusal(placed: OrderPlaced) -> str:
+    """Return what is wrong with the sums of an order, or nothing. Not all come through the API."""
+    goods_minor = sum(line.amount_minor for line in placed.lines)
+    charges_minor = sum(each.amount_minor for each in placed.charges)
+    if goods_minor + charges_minor != placed.total_minor:
+        return "the total is not the sum of its lines and charges"
+    if max(goods_minor, abs(charges_minor)) > MINOR_MAX:
+        return "its sums are larger than money may be"
+    return ""
+
+
 # --- fold --------------------------------------------------------------------
 
 
@@ -89,7 +101,7 @@ def evolve(memory: Payment, word: Message, at_ms: int) -> Payment:
     """Return `memory` after `word`, heard or told."""
     match word:
         case OrderPlaced():
-            return memory if memory.bill else replace(memory, bill=charge.bill_of(word))
+            return memory if memory.bill else _billed(memory, word)
         case ShipmentCancelled() | ShipmentFailed() | InventoryRejected() | FraudDetected():
             return _compensate(replace(memory, closed=True))
         case PaymentFailed():
@@ -104,6 +116,13 @@ def evolve(memory: Payment, word: Message, at_ms: int) -> Payment:
                 charge=charge.evolve(memory.charge, word, at_ms),
                 refunds=refund.evolve(memory.refunds, word, at_ms),
             )
+
+
+def _billed(memory: Payment, placed: OrderPlaced) -> Payment:
+    reason = _refusal(placed)
+    # Nobody is asked for what does not add up: it is as if the card had been declined.
+    known = Charge(outcome="declined", reason=reason) if reason else memory.charge
+    return replace(memory, bill=charge.bill_of(placed), charge=known)
 
 
 def _compensate(memory: Payment) -> Payment:

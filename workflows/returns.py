@@ -9,16 +9,26 @@ import msgspec
 from msgspec.structs import replace
 
 from workflows.message import Message
+from workflows.refund import COMPENSATION
 from workflows.words.inventory import InventoryReturned
+from workflows.words.limits import LINES_MAX
 from workflows.words.order import ReturnLine, ReturnRequested
 from workflows.words.payment import PaymentRefunded
 from workflows.words.saga import ReturnAccepted, ReturnRefused
+
+RETURNS_MAX = 100
+"""Returns of one order: as many refunds as the provider can be asked to look through."""
+LINES_WAITING_MAX = 2 * LINES_MAX
+"""Lines of those that wait for the end of their order: a row must stay finite."""
 
 # --- memory ------------------------------------------------------------------
 
 
 class Return(msgspec.Struct, frozen=True, kw_only=True):
-    """One return. It waits, with its lines, until the order has ended."""
+    """One return. It waits, with its lines, until the order has ended.
+
+    One that waits with a reason is going to be refused for that.
+    """
 
     status: Literal["waiting", "accepted", "refused"] = "waiting"
     amount_minor: int
@@ -56,7 +66,7 @@ def owed(  # noqa: PLR0913  the facts of an order
         reason = (
             "the order was cancelled"
             if cancelled
-            else _objection(returns, asked, total_minor, bought)
+            else asked.reason or _objection(returns, asked, total_minor, bought)
         )
         if reason:
             return (ReturnRefused(order_id=order_id, return_id=return_id, reason=reason),)
@@ -70,6 +80,17 @@ def owed(  # noqa: PLR0913  the facts of an order
             ),
         )
     return ()
+
+
+def refusal(returns: Returns, asked: ReturnRequested) -> str:
+    """Return why `asked` is not even remembered, or nothing. Asked again, it is the same."""
+    if asked.return_id in returns.by_id:
+        return ""
+    if asked.return_id == COMPENSATION:
+        return "a return cannot have the name of what goes back when an order is cancelled"
+    if len(returns.by_id) >= RETURNS_MAX:
+        return f"an order has at most {RETURNS_MAX} returns"
+    return ""
 
 
 def _objection(returns: Returns, asked: Return, total_minor: int, bought: dict[str, int]) -> str:
@@ -96,8 +117,7 @@ def evolve(returns: Returns, word: Message) -> Returns:
     """Return `returns` after `word`, heard or told."""
     match word:
         case ReturnRequested(return_id=key) if key not in returns.by_id:
-            asked = Return(amount_minor=word.amount_minor, lines=word.lines)
-            return _put(returns, key, asked)
+            return returns if refusal(returns, word) else _put(returns, key, _asked(returns, word))
         case ReturnAccepted(return_id=key) if key in returns.by_id:
             accepted = replace(returns.by_id[key], status="accepted", lines=())
             return replace(
@@ -114,6 +134,13 @@ def evolve(returns: Returns, word: Message) -> Returns:
             return _put(returns, key, replace(returns.by_id[key], restocked=True))
         case _:
             return returns
+
+
+def _asked(returns: Returns, word: ReturnRequested) -> Return:
+    waiting = sum(len(each.lines) for each in returns.by_id.values())
+    if waiting + len(word.lines) <= LINES_WAITING_MAX:
+        return Return(amount_minor=word.amount_minor, lines=word.lines)
+    return Return(amount_minor=word.amount_minor, reason="too much waits to be judged already")
 
 
 def _put(returns: Returns, key: str, changed: Return) -> Returns:

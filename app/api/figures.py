@@ -68,6 +68,9 @@ class Figures:
         at = (word.minute_ms, word.country, word.partition)
         change = _flat(word)
         before = self._latest.get(at)
+        if before is not None and sum(word.counts.values()) < sum(before.counts.values()):
+            # Figures only grow: somebody has told old ones again.
+            return
         if before is not None:
             change.subtract(_flat(before))
         self._latest[at] = word

@@ -136,8 +136,8 @@ class Facts(msgspec.Struct, kw_only=True):
     """By `topic/partition/offset`."""
     dead: dict[str, Counter[str]] = {}
     """Dead letters by topic and cause."""
-    dead_digests: dict[str, dict[str, bytes]] = {}
-    """By origin and dead topic: a digest of the bytes laid aside."""
+    dead_digests: dict[str, dict[str, set[bytes]]] = {}
+    """By origin and dead topic: digests of the bytes laid aside. Anybody may claim an origin."""
     foreign_letters: int = 0
     """Records in dead topics that no service of the house has laid there."""
     nameless: list[str] = []

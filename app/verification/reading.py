@@ -6,7 +6,6 @@ those lie before the ends. So the check may run at any time, next to a house at 
 """
 
 import asyncio
-import hashlib
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -86,7 +85,7 @@ class _Reader:
         if given.topic.endswith(".dead"):
             self._take_dead(given)
         elif ".retry-" in given.topic:
-            _take_parked(self.facts, given, self.now_ms)
+            _take_parked(self.facts, given, at_ms, self.now_ms)
         elif given.topic in CHANGELOGS:
             _take_row(self.facts, given)
         else:
@@ -109,11 +108,11 @@ class _Reader:
             _check_home(given, word, self.config)
         except (codecs.Poison, envelope.BadEnvelope):
             self.facts.unreadable[given.origin] = Lost(
-                digest=_digest(given), due_in=self._due_in(given)
+                digest=record.digest(given), due_in=self._due_in(given)
             )
         else:
             if given.offset >= self.known.get(place, 0):
-                fold(self.facts, word, head)
+                fold(self.facts, word, seal.named(head, given, topics.topic_of(word)))
 
     def _take_dead(self, given: Record) -> None:
         if seal.genuine_letter(given, self.config):
@@ -166,25 +165,20 @@ def _take_dead(facts: Facts, given: Record) -> None:
     cause = record.header(given, "x-dead-cause")
     origin = record.header(given, "x-dead-origin")
     facts.dead.setdefault(given.topic, Counter())[cause or "unknown"] += 1
-    # The first letter of an origin has the bytes that were told; a later one may be edited.
-    facts.dead_digests.setdefault(origin, {}).setdefault(given.topic, _digest(given))
-    bytes_lost = given.value is None and record.header(given, "x-dead-bytes") != "none"
+    # One of them has the bytes that were told: others may be edited, or say an origin of another's.
+    laid_aside = facts.dead_digests.setdefault(origin, {})
+    laid_aside.setdefault(given.topic, set()).add(record.digest_laid_aside(given))
+    bytes_lost = given.value is None and record.header(given, record.DEAD_BYTES) != "none"
     if not cause or not origin or bytes_lost:
         facts.nameless.append(f"{given.topic}/{given.partition}/{given.offset}")
 
 
-def _take_parked(facts: Facts, given: Record, now_ms: int) -> None:
+def _take_parked(facts: Facts, given: Record, at_ms: int, now_ms: int) -> None:
     facts.parked += 1
     facts.pending.add(record.header(given, "ce_correlationid"))
-    if now_ms - record.due_ms(given) > PARKED_MS_MAX:
+    # Nothing is due before it was told, whatever it says.
+    if now_ms - max(record.due_ms(given), at_ms) > PARKED_MS_MAX:
         facts.parked_late.append(f"{given.topic}/{given.partition}/{given.offset}")
-
-
-def _digest(given: Record) -> bytes:
-    marked = b"".join(
-        b"-" if part is None else b"+%d:%b" % (len(part), part) for part in (given.key, given.value)
-    )
-    return hashlib.blake2b(marked, digest_size=16).digest()
 
 
 @asynccontextmanager

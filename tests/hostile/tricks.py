@@ -23,12 +23,16 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...]
     poison: bool = True
+    odd: bool = False
+    """Whether it carries a header whose name is no UTF-8."""
+    compressed: bool = False
 
 
 Trick = Callable[[Record, Random, list[str], int], Sent]
 
 
-def _sent(trick: str, given: Record, **changes: object) -> Sent:
+def sent_as(trick: str, given: Record, **changes: object) -> Sent:
+    """Return `given` as a lie, with `changes`."""
     fields = {
         "topic": given.topic,
         "partition": given.partition,
@@ -41,20 +45,20 @@ def _sent(trick: str, given: Record, **changes: object) -> Sent:
 
 def repeat(given: Record, _random: Random, _topics: list[str], _partitions: int) -> Sent:
     """The same bytes again."""
-    return _sent("repeat", given, poison=False)
+    return sent_as("repeat", given, poison=False)
 
 
 def misplace(given: Record, random: Random, _topics: list[str], partitions: int) -> Sent:
     """The same bytes in a partition where the key does not belong."""
     other = (given.partition + random.randrange(1, partitions)) % partitions
-    return _sent("misplace", given, partition=other)
+    return sent_as("misplace", given, partition=other)
 
 
 def move(given: Record, random: Random, topics: list[str], _partitions: int) -> Sent:
     """The same bytes on another topic; between the topics of one home, that is a repetition."""
     target = random.choice([t for t in topics if t != given.topic])
     alike = _home(target) == _home(given.topic) or target.endswith(".redrive")
-    return _sent("move", given, topic=target, poison=not alike)
+    return sent_as("move", given, topic=target, poison=not alike)
 
 
 def _home(topic: str) -> str:
@@ -66,14 +70,14 @@ def flip(given: Record, random: Random, _topics: list[str], _partitions: int) ->
     """One byte of the body changed."""
     body = bytearray(given.value or b"x")
     body[random.randrange(len(body))] ^= random.randrange(1, 256)
-    return _sent("flip", given, value=bytes(body))
+    return sent_as("flip", given, value=bytes(body))
 
 
 def rename(given: Record, random: Random, _topics: list[str], _partitions: int) -> Sent:
     """One header of the envelope changed: the time, the id, the correlation."""
     name = random.choice(["ce_id", "ce_time", "ce_correlationid", "ce_type", "baggage"])
     headers = dict(given.headers) | {name: b"2020-01-01T00:00:00Z"}
-    return _sent("rename", given, headers=tuple(headers.items()))
+    return sent_as("rename", given, headers=tuple(headers.items()))
 
 
 def forge(given: Record, random: Random, _topics: list[str], _partitions: int) -> Sent:
@@ -81,7 +85,7 @@ def forge(given: Record, random: Random, _topics: list[str], _partitions: int) -
     headers = dict(given.headers) | {"ce_id": f"forged-{random.random()}".encode()}
     headers.pop(SEAL, None)
     open_topic = given.topic in {"orders", "warehouse"}
-    return _sent(
+    return sent_as(
         "forge",
         given,
         value=_richer(given.value),
@@ -105,13 +109,13 @@ def garble(given: Record, random: Random, _topics: list[str], _partitions: int) 
     body = random.choice(GARBAGE)
     headers = random.choice([given.headers, (), (("ce_id", b"\xff"),), given.headers[:2]])
     key = random.choice([given.key, None, b"", b"\xff\xfe"])
-    return _sent("garble", given, key=key, value=body, headers=headers)
+    return sent_as("garble", given, key=key, value=body, headers=headers)
 
 
 def stall(given: Record, _random: Random, _topics: list[str], _partitions: int) -> Sent:
     """No event, and it claims to be due in a hundred years."""
     headers = (("x-retry-due-ms", b"4900000000000"), ("x-retry-attempt", b"1"))
-    return _sent("stall", given, value=b"{later", headers=headers)
+    return sent_as("stall", given, value=b"{later", headers=headers)
 
 
 GARBAGE = (

@@ -7,6 +7,7 @@ import pytest
 
 from app import codecs, envelope, record, row
 from app.record import Outgoing
+from app.seal import SEAL
 from app.shell import run_batch
 from tests.shell.rooms import ANSWERS, COUNTS, TALLY, Outside, calls, cancel, message
 from tests.shell.world import Crash, World, as_read
@@ -145,8 +146,13 @@ async def test_what_is_committed_is_not_told_again() -> None:
 async def test_what_is_told_carries_its_cause_and_its_transaction() -> None:
     """Correlation, causation, trace and baggage travel in the headers."""
     world = World()
+    given = cancel(3, event_id="cause")
 
-    await run_batch(ANSWERS, world, [cancel(3, event_id="cause")])
+    await run_batch(
+        ANSWERS,
+        world,
+        [msgspec.structs.replace(given, headers=(*given.headers, (SEAL, b"of the house")))],
+    )
 
     head = envelope.from_headers(world.told[0].headers)
     assert ("o1", "cause", {"country": "France"}, "/payflow/test") == (

@@ -19,8 +19,8 @@ from tests.simulation.day import bad_day, check
 SEEDS = int(os.environ.get("SEEDS", "2000"))
 CHUNK = 100
 ROOT = Path(__file__).parents[2]
-FAILED_ONCE: tuple[int, ...] = ()
-"""Every seed that ever failed stays here. Those that break a broken shell: `test_mutations`."""
+FAILED_ONCE = (835,)
+"""Every seed that ever failed stays here: 835 ended its day while a retry was due."""
 
 
 @pytest.fixture(scope="module")

@@ -58,3 +58,19 @@ def test_a_log_that_nobody_reads_does_not_keep_it_alive() -> None:
     assert EXIT_UNSAFE == ends(writer)[0]
     os.close(reader)
     os.close(writer)
+
+
+def test_a_stop_that_waits_for_ever_is_ended_in_its_time() -> None:
+    """Whoever started us may be gone, and the broker that it waits for too."""
+    hangs = "import threading\nfrom app.ending import end_within\nend_within(0.2)\n"
+    done = subprocess.run(
+        [sys.executable, "-c", hangs + "threading.Event().wait()"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert EXIT_UNSAFE == done.returncode
+    assert "comes again" in done.stderr

@@ -4,8 +4,11 @@ from typing import Annotated
 
 from msgspec import Meta
 
-Name = Annotated[str, Meta(min_length=1, max_length=128)]
-"""An id, a code, a SKU: 1 to 128 characters."""
+# No control characters, which no HTTP header takes, nor what a path takes for another place. `$`
+# alone would let a line end through.
+_NAME = r"^(?!\.{1,2}$)[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$(?!\n)"
+Name = Annotated[str, Meta(min_length=1, max_length=128, pattern=_NAME)]
+"""An id, a code, a SKU: 1 to 128 characters that can be seen."""
 Text = Annotated[str, Meta(max_length=500)]
 """Free text for people: a description, a reason."""
 Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$")]
@@ -13,9 +16,10 @@ Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$")]
 QUANTITY_MAX = 1_000_000
 Quantity = Annotated[int, Meta(ge=1, le=QUANTITY_MAX)]
 """Units of one SKU in one line."""
-Minor = Annotated[int, Meta(ge=-1_000_000_000_00, le=1_000_000_000_00)]
+MINOR_MAX = 1_000_000_000_00
+Minor = Annotated[int, Meta(ge=-MINOR_MAX, le=MINOR_MAX)]
 """Money in minor units (pence, cents), signed."""
-MinorDue = Annotated[int, Meta(ge=0, le=1_000_000_000_00)]
+MinorDue = Annotated[int, Meta(ge=0, le=MINOR_MAX)]
 """Money in minor units, never negative."""
 Milliseconds = Annotated[int, Meta(ge=0, le=99_999_999_999_999)]
 """A moment: milliseconds since 1970-01-01 UTC."""

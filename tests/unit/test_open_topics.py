@@ -1,0 +1,216 @@
+"""What others tell on the open topics: taken for what it is, refused with a reason, or poison."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from app import codecs, topics
+from app.envelope import Envelope
+from app.house import open_rooms
+from tests.telling import hear
+from workflows import order, payment
+from workflows.message import Message, type_name
+from workflows.returns import LINES_WAITING_MAX, RETURNS_MAX
+from workflows.words.inventory import InventoryRejected
+from workflows.words.limits import LINES_MAX, MINOR_MAX
+from workflows.words.order import OrderPlaced, ReturnLine, ReturnRequested
+from workflows.words.payment import PaymentFailed
+from workflows.words.provider import ChargeCard
+from workflows.words.saga import ReturnRefused
+
+MUG = {"sku": "mug", "quantity": 2, "amount_minor": 400}
+PLACED: dict[str, Any] = {
+    "type": "payflow.order.placed.v1",
+    "order_id": "o1",
+    "country": "France",
+    "currency": "GBP",
+    "lines": [MUG],
+    "total_minor": 400,
+    "payment_method": "pm_card_visa",
+    "ordered_at_ms": 5,
+}
+TWIN = {
+    "country": "Germany",
+    "currency": "EUR",
+    "lines": [MUG | {"sku": "tin"}],
+    "total_minor": 1,
+    "payment_method": "pm_card_chargeDeclined",
+}
+HEARING = [
+    name
+    for name, room in sorted(open_rooms().items())
+    if topics.orders in room.hears and room.decide is not None
+]
+
+
+def placed(**changes: Any) -> OrderPlaced:
+    """Return the order with `changes`."""
+    return msgspec.convert(PLACED | changes, OrderPlaced)
+
+
+def read(body: bytes, word: type[Message], key: bytes) -> Message:
+    head = Envelope(
+        id="e1", type=type_name(word), source="/x", time_ms=5, subject="", correlation_id="c"
+    )
+    return codecs.decode(body, head, key)
+
+
+@pytest.mark.parametrize("name", HEARING)
+def test_every_room_keeps_to_the_first_of_two_orders_of_one_id(name: str) -> None:
+    """All read the same partition in the same order, so the first is the same for everybody."""
+    room = open_rooms()[name]
+    assert room.keeps is not None
+    memory, _ = hear(room, room.keeps.initial, (placed(), 0))
+
+    assert (memory, ()) == hear(room, memory, (placed(**TWIN), 1))
+
+
+@pytest.mark.parametrize(
+    ("changes", "cause"),
+    [
+        pytest.param({"lines": [MUG | {"quantity": -1}]}, "wrong_shape", id="minus one mug"),
+        pytest.param({"lines": [MUG | {"quantity": 0}]}, "wrong_shape", id="no mug"),
+        pytest.param({"lines": [MUG | {"quantity": 10**9}]}, "wrong_shape", id="a billion"),
+        pytest.param({"lines": [MUG] * (LINES_MAX + 1)}, "wrong_shape", id="too many lines"),
+        pytest.param({"lines": [MUG | {"amount_minor": -1}]}, "wrong_shape", id="money back"),
+        pytest.param({"total_minor": 0}, "wrong_shape", id="for nothing"),
+        pytest.param({"total_minor": 2**64}, "wrong_shape", id="beyond 64 bits"),
+        pytest.param({"total_minor": 400.5}, "wrong_shape", id="half a penny"),
+        pytest.param({"total_minor": "400"}, "wrong_shape", id="a text"),
+        pytest.param({"currency": "gbp"}, "wrong_shape", id="no currency"),
+        pytest.param({"country": "Fra\x00nce"}, "wrong_shape", id="a NUL"),
+        pytest.param({"payment_method": "pm\n"}, "wrong_shape", id="a line end at the end"),
+        pytest.param({"order_id": ".."}, "wrong_shape", id="another place of a path"),
+        pytest.param({"order_id": "o\u202e1"}, "", id="letters that turn the line"),
+        pytest.param({"ordered_at_ms": -1}, "wrong_shape", id="before there were times"),
+        pytest.param(
+            {"lines": [MUG | {"description": "x" * 500}] * LINES_MAX, "reference": "ü" * 128},
+            "",
+            id="as large as an order may be",
+        ),
+        pytest.param(
+            {"lines": [MUG | {"description": "ü" * 500}] * LINES_MAX}, "too_large", id="larger"
+        ),
+    ],
+)
+def test_an_order_with_wild_values_is_poison(changes: dict[str, Any], cause: str) -> None:
+    """Nothing of it is decided: it lies in the dead topics of all who hear orders."""
+    asked = PLACED | changes
+    found = ""
+    try:
+        read(msgspec.json.encode(asked), OrderPlaced, asked["order_id"].encode())
+    except codecs.Poison as poison:
+        found = poison.cause
+
+    assert cause == found
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b'"\\ud800"', id="half a surrogate"),
+        pytest.param(b'"\xff"', id="no UTF-8"),
+        pytest.param(b"NaN", id="not a number"),
+        pytest.param(b"1e999", id="infinite"),
+        pytest.param(b"[" * 100_000, id="a hundred thousand brackets"),
+    ],
+)
+def test_a_field_that_is_no_json_is_poison(body: bytes) -> None:
+    """Whatever is wrong with it; in a field that nobody reads it is not looked at."""
+    asked = msgspec.json.encode(PLACED)[:-1] + b',"reference":' + body + b"}"
+
+    with pytest.raises(codecs.Poison):
+        read(asked, OrderPlaced, b"o1")
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        pytest.param(
+            {"total_minor": 399},
+            "the total is not the sum of its lines and charges",
+            id="a total that does not add up",
+        ),
+        pytest.param(
+            {
+                "lines": [MUG | {"amount_minor": MINOR_MAX}] * 2,
+                "charges": [
+                    {"code": "discount", "amount_minor": -MINOR_MAX},
+                    {"code": "discount", "amount_minor": 400 - MINOR_MAX},
+                ],
+            },
+            "its sums are larger than money may be",
+            id="sums that no word can say",
+        ),
+    ],
+)
+def test_money_that_does_not_add_up_is_never_asked_for(
+    changes: dict[str, Any], reason: str
+) -> None:
+    """A business no: the order is cancelled like any whose payment failed."""
+    _, told = hear(payment, payment.INITIAL, (placed(**changes), 0))
+
+    assert (PaymentFailed(order_id="o1", reason=reason),) == told
+
+
+def test_a_charge_besides_the_lines_adds_up() -> None:
+    """Postage is part of the total."""
+    postage = [{"code": "postage", "amount_minor": 50}]
+    _, told = hear(payment, payment.INITIAL, (placed(charges=postage, total_minor=450), 0))
+
+    assert [ChargeCard] == [type(word) for word in told]
+
+
+def test_more_units_than_any_shelf_may_be_asked_for_are_out_of_stock() -> None:
+    """Each line alone is right; together they are a billion."""
+    inventory = open_rooms()["inventory"]
+    assert inventory.keeps is not None
+    lines = [MUG | {"quantity": 1_000_000, "amount_minor": 0}] * (LINES_MAX - 1)
+    _, told = hear(inventory, inventory.keeps.initial, (placed(lines=[MUG, *lines]), 0))
+
+    assert (InventoryRejected(order_id="o1", reason="out_of_stock", skus=("mug",)),) == told
+
+
+def asked(number: int, lines: int = 1, name: str = "") -> ReturnRequested:
+    """Return the request for return `number`."""
+    line = ReturnLine(sku="mug", quantity=1, amount_minor=1)
+    return ReturnRequested(
+        order_id="o1", return_id=name or f"r{number}", lines=(line,) * lines, amount_minor=1
+    )
+
+
+def test_an_order_has_a_hundred_returns_and_refuses_more_again_and_again() -> None:
+    """A row without end would be one that no topic takes."""
+    memory, _ = hear(order, order.INITIAL, (placed(), 0))
+    for number in range(RETURNS_MAX):
+        memory, _ = hear(order, memory, (asked(number), 1))
+
+    after, told = hear(order, memory, (asked(RETURNS_MAX), 2))
+
+    refused = ReturnRefused(
+        order_id="o1", return_id=f"r{RETURNS_MAX}", reason="an order has at most 100 returns"
+    )
+    assert (memory, (refused,)) == (after, told)
+    assert (memory, (refused,)) == hear(order, after, (asked(RETURNS_MAX), 3))
+
+
+def test_lines_that_wait_for_the_end_of_an_order_are_bounded() -> None:
+    """What is too much is refused when the order ends, and remembered without its lines."""
+    memory, _ = hear(order, order.INITIAL, (placed(), 0))
+    for number in range(LINES_WAITING_MAX // LINES_MAX + 1):
+        memory, _ = hear(order, memory, (asked(number, LINES_MAX), 1))
+
+    waiting = list(memory.returns.by_id.values())
+    assert [LINES_MAX, LINES_MAX, 0] == [len(each.lines) for each in waiting]
+    assert ["", "", "too much waits to be judged already"] == [each.reason for each in waiting]
+
+
+def test_a_return_cannot_have_the_name_of_a_compensation() -> None:
+    """Its refund would be taken for that of the whole order."""
+    memory, _ = hear(order, order.INITIAL, (placed(), 0))
+
+    after, told = hear(order, memory, (asked(0, name="compensation"), 1))
+
+    assert memory == after
+    assert [("compensation", ReturnRefused)] == [(word.return_id, type(word)) for word in told]

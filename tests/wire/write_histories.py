@@ -1,0 +1,64 @@
+"""`python -m tests.wire.write_histories`: records a day of each kind that has none yet.
+
+A recorded history is never written again: it says what code of its time came to.
+"""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from tests.simulation.day import bad_day
+from tests.simulation.house import House
+from tests.wire.history import recorded
+from workflows.words import payment, saga
+
+FOLDER = Path(__file__).parent / "histories"
+SEEDS_MAX = 2_000
+
+
+def _has(house: House, topic: str, shape: type) -> bool:
+    return any(isinstance(word, shape) for word in house.words(topic))
+
+
+def _refunded_cancel(house: House) -> bool:
+    return _has(house, "sagas", saga.OrderCancelled) and _has(
+        house, "payments", payment.PaymentRefunded
+    )
+
+
+KINDS: dict[str, Callable[[House], bool]] = {
+    "completed": lambda house: _has(house, "sagas", saga.OrderCompleted),
+    "cancelled-after-payment": _refunded_cancel,
+    "returned": lambda house: _has(house, "sagas", saga.ReturnAccepted),
+    "payment-failed": lambda house: _has(house, "payments", payment.PaymentFailed),
+    "unknown-outcome": lambda house: (
+        _has(house, "payments", payment.PaymentPending)
+        and _has(house, "sagas", saga.OrderCompleted)
+    ),
+}
+"""What a day must hold to be of a kind."""
+
+
+def main() -> None:
+    """Write what is missing."""
+    FOLDER.mkdir(exist_ok=True)
+    loop = asyncio.new_event_loop()
+    for kind, fits in KINDS.items():
+        path = FOLDER / f"{kind}.json"
+        if path.exists():
+            continue
+        for seed in range(SEEDS_MAX):
+            house = bad_day(seed, loop)
+            small = sum(len(log) for log in house.log.values()) < 90
+            if small and fits(house):
+                history = recorded(f"{kind}, as it was on the day of seed {seed}", seed)
+                path.write_bytes(
+                    msgspec.json.format(msgspec.json.encode(history), indent=1) + b"\n"
+                )
+                break
+
+
+if __name__ == "__main__":
+    main()
