@@ -49,9 +49,17 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
             return not self.overdue(order_id, known)
         if order_id in self.facts.pending or self.fresh(known.last_ms):
             return True
+        if any(self.fresh(at_ms) for at_ms in self._outside(order_id)):
+            return True
         return any(
             not returned.settled and not self.late(returned) for returned in known.returns.values()
         )
+
+    def _outside(self, order_id: str) -> Iterator[int]:
+        """Yield when the parties outside last did something: their files are read after the cut."""
+        for party in (self.facts.provider, self.facts.carrier):
+            if party is not None and order_id in party:
+                yield party[order_id].last_ms
 
     def fresh(self, at_ms: int) -> bool:
         """Return whether what happened at `at_ms` may not have come round yet."""

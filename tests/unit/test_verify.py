@@ -596,3 +596,16 @@ def test_what_cannot_be_seen_is_said_and_not_judged():
     assert verdict.verify_ok
     assert "not checked" in named(verdict.checks, "money_agrees").detail
     assert "not checked" in named(verdict.checks, "carrier_agrees").detail
+
+
+def test_what_the_provider_did_after_the_cut_is_not_held_against_the_house():
+    """Its file is read last: a refund in it may be younger than anything read from topics."""
+    house = completed().charge(refunded=300)
+    assert house.facts.provider is not None
+    late = house.facts.provider["o1"]
+    late.last_ms = house.judge().at_ms + 3_000
+    fresh = named(house.judge().checks, "money_agrees")
+    late.last_ms = PLACED_MS
+    old = named(house.judge().checks, "money_agrees")
+
+    assert (True, ("o1",)) == (fresh.ok, old.offending)
