@@ -128,7 +128,7 @@ async def told_ids(config: Config) -> list[str]:
     return [envelope.from_headers(record.headers).id for record in records]
 
 
-async def until(found: Callable[[], Any], what: str, seconds: float = 60) -> None:
+async def until(found: Callable[[], Any], what: str, seconds: float = 120) -> None:
     """Wait until the async `found` returns something true."""
     limit = time.monotonic() + seconds
     while not await found():
@@ -146,6 +146,7 @@ def rows(config: Config) -> dict[bytes, bytes]:
     return kept
 
 
+@pytest.mark.timeout(400)
 async def test_a_worker_killed_three_times_does_everything_once(
     house: Config, stack: ExitStack
 ) -> None:
@@ -185,6 +186,7 @@ async def test_a_worker_killed_three_times_does_everything_once(
     assert known(kept) == known(rows(house))
 
 
+@pytest.mark.timeout(400)
 async def test_workers_share_the_work_and_take_over_from_each_other(
     house: Config, stack: ExitStack
 ) -> None:
@@ -218,6 +220,7 @@ async def test_workers_share_the_work_and_take_over_from_each_other(
     assert KEYS * EACH == len(set(await told_ids(house)))
 
 
+@pytest.mark.timeout(400)
 async def test_a_worker_that_slept_through_a_take_over_writes_nothing(
     house: Config, stack: ExitStack
 ) -> None:
@@ -239,7 +242,7 @@ async def test_a_worker_that_slept_through_a_take_over_writes_nothing(
     await until(lambda: told(KEYS * EACH), "the second has taken over")
     sleeper.send_signal(signal.SIGCONT)
 
-    assert EXIT_UNSAFE == await asyncio.to_thread(sleeper.wait, 20)
+    assert EXIT_UNSAFE == await asyncio.to_thread(sleeper.wait, 60)
     other.terminate()
     other.wait(20)
     kept = {
