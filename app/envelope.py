@@ -124,7 +124,8 @@ def _milliseconds(text: str) -> int:
     if moment.tzinfo is None:
         raise BadEnvelope("header ce_time has no zone")
     time_ms = round(moment.timestamp() * 1_000)
-    if not 0 <= time_ms <= TIME_MS_MAX:
+    # 0 means never in what rooms and checks remember.
+    if not 1 <= time_ms <= TIME_MS_MAX:
         raise BadEnvelope(f"header ce_time is not between 1970 and 2100: {text[:40]}")
     return time_ms
 

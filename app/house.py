@@ -2,7 +2,7 @@
 
 import importlib
 import pkgutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import agents
@@ -18,6 +18,8 @@ from app.runner import Runner
 
 POISON_BYTES_MAX = 3_000_000
 """What a topic accepts: poison must be able to arrive, or it could not be laid aside."""
+BY_THE_BROKERS_CLOCK = {"message.timestamp.type": "LogAppendTime"}
+"""Of open topics: what others say of the time is not to be relied on."""
 LETTERS_BYTES_MAX = 4_000_000
 """What dead, retry and redrive topics accept: the longest poison, and why it lies there."""
 ROW_BYTES_MAX = 16_000_000
@@ -57,6 +59,7 @@ def wanted_topics(config: Config) -> list[TopicSpec]:
             topic.partitions or config.partitions,
             retention_ms=topic.retention_ms,
             cleanup=topic.cleanup,
+            config=BY_THE_BROKERS_CLOCK if topic.open else None,
         )
     for table in tables.declared.values():
         _want(wanted, changelog_of(table), config.partitions, retention_ms=-1, cleanup="compact")
@@ -115,13 +118,14 @@ def _open(app: House, room: Room, config: Config) -> Runner:
     return runner
 
 
-def _want(
+def _want(  # noqa: PLR0913  a topic has these facts
     wanted: dict[str, TopicSpec],
     name: str,
     partitions: int,
     *,
     retention_ms: int = 7 * topics.DAY_MS,
     cleanup: str = "delete",
+    config: Mapping[str, str] | None = None,
 ) -> None:
     longest = POISON_BYTES_MAX
     if name.endswith((".dead", ".redrive")) or ".retry-" in name:
@@ -133,5 +137,5 @@ def _want(
         partitions=partitions,
         cleanup=cleanup,
         retention_ms=retention_ms,
-        config={"max.message.bytes": str(longest)},
+        config={"max.message.bytes": str(longest), **(config or {})},
     )

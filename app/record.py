@@ -45,6 +45,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...] = ()
+    at_ms: int = 0
+    """When it came to the broker (on open topics, by its clock) or was sent; 0: not known."""
 
     @property
     def source(self) -> str:
@@ -78,6 +80,7 @@ def as_read(given: Any) -> Record:
         key=given.key,
         value=given.value,
         headers=tuple(given.headers),
+        at_ms=given.timestamp,
     )
 
 

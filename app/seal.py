@@ -22,6 +22,8 @@ SEAL = "x-payflow-seal"
 DEAD_SEAL = "x-dead-seal"
 SEALED_PREFIXES = ("ce_", "traceparent", "baggage", "content-type")
 OF_A_LETTER = "x-dead-"
+AHEAD_MS_MAX = 300_000
+"""How far the clocks of others may be ahead."""
 
 
 def sealed(told: Outgoing, secret: str) -> Outgoing:
@@ -57,6 +59,15 @@ def named(head: Envelope, given: Record, topic: Topic) -> Envelope:
         return head
     said = hashlib.sha256(given.value or b"").hexdigest()
     return replace(head, id=derive_id("told by others", head.id, said))
+
+
+def from_the_future(head: Envelope, given: Record, topic: Topic) -> bool:
+    """Return whether `given`, told by others, says a time that had not come when it was told.
+
+    Deadlines are reckoned from it. All rooms see the same two times, and come to the same answer.
+    """
+    theirs = topic.open and not record.header(given, SEAL)
+    return theirs and 0 < given.at_ms < head.time_ms - AHEAD_MS_MAX
 
 
 def of_the_house(given: Record, config: Config) -> bool:

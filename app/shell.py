@@ -69,7 +69,7 @@ def _read(stage: Stage, given: Record) -> Heard | None:
         head = envelope.from_headers(given.headers)
         word = codecs.decode(given.value, head, given.key)
         _check_topic(stage.room, given, word)
-        _check_source(stage.port, given, word)
+        _check_source(stage.port, given, head, word)
     except envelope.BadEnvelope as error:
         stage.lay_aside(given, "bad_envelope", str(error), error)
     except codecs.Poison as error:
@@ -87,14 +87,17 @@ def _check_topic(room: Room, given: Record, word: Message) -> None:
         raise codecs.Poison("wrong_topic", f"{type_name(type(word))} belongs on {due}")
 
 
-def _check_source(port: Port, given: Record, word: Message) -> None:
+def _check_source(port: Port, given: Record, head: Envelope, word: Message) -> None:
+    topic = topics.topic_of(word)
     if not port.at_home(given):
         raise codecs.Poison("wrong_partition", "its key belongs to another partition")
-    if not port.genuine(given, topics.topic_of(word)):
+    if not port.genuine(given, topic):
         raise codecs.Poison(
             "forged",
             "its seal is missing or wrong: the house has not told this. Operator: who did?",
         )
+    if seal.from_the_future(head, given, topic):
+        raise codecs.Poison("from_the_future", "its ce_time is later than when it was told")
 
 
 def _answer(stage: Stage, given: Record, head: Envelope, word: Message) -> None:

@@ -268,4 +268,5 @@ def record_of(event: Any) -> Record:
         key=message.key,
         value=message.value,
         headers=tuple(pairs),
+        at_ms=round(message.timestamp * 1_000),
     )

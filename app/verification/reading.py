@@ -16,6 +16,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from app import codecs, envelope, record, row, seal, topics
 from app.admin import client_options, stop_consumer
 from app.config import Config
+from app.envelope import Envelope
 from app.produce import partition_of
 from app.record import Record
 from app.verification.cut import (
@@ -105,7 +106,7 @@ class _Reader:
         try:
             head = envelope.from_headers(given.headers)
             word = codecs.decode(given.value, head, given.key)
-            _check_home(given, word, self.config)
+            _check_home(given, head, word, self.config)
         except (codecs.Poison, envelope.BadEnvelope):
             self.facts.unreadable[given.origin] = Lost(
                 digest=record.digest(given), due_in=self._due_in(given)
@@ -130,7 +131,7 @@ class _Reader:
         )
 
 
-def _check_home(given: Record, word: Message, config: Config) -> None:
+def _check_home(given: Record, head: Envelope, word: Message, config: Config) -> None:
     """Raise Poison where the shell would: see `app.shell`."""
     home = topics.topic_of(word)
     if home.name != given.topic:
@@ -139,6 +140,8 @@ def _check_home(given: Record, word: Message, config: Config) -> None:
         raise codecs.Poison("wrong_partition", home.name)
     if not seal.genuine(given, home, config):
         raise codecs.Poison("forged", home.name)
+    if seal.from_the_future(head, given, home):
+        raise codecs.Poison("from_the_future", home.name)
 
 
 def _take_row(facts: Facts, given: Record) -> None:

@@ -99,7 +99,12 @@ def judge(case: Case, seen: dict[str, str] | None = None) -> Verdict:
         ),
         returns_accepted=sum(bool(one.accepted_ms) for one in _returns(facts)),
         returns_refused=_counts(one.refused for one in _returns(facts) if one.refused),
-        returns_open=sum(not one.settled for one in _returns(facts)),
+        returns_open=sum(
+            # One of an order that was never placed waits for that, and for nobody.
+            not one.settled
+            for _, known in placed
+            for one in known.returns.values()
+        ),
         latency_ms=_latency([known for _, known in placed]),
         events_read=len(facts.seen),
         events_repeated=facts.duplicates,

@@ -16,6 +16,8 @@ from tests.hostile.tricks import Sent, Trick, sent_as
 
 SECOND_MS = 1_000
 NOW_ISO = "2026-01-01T00:00:00Z"
+NEVER = "1970-01-01T00:00:00Z"
+FUTURE_ISO = "2099-12-31T00:00:00Z"
 DIGITS = b"9" * 5_000
 """More than Python makes an int of."""
 NEARLY_BYTES = 2_999_600
@@ -62,7 +64,12 @@ def swell(given: Record, random: Random, _topics: list[str], _partitions: int) -
 
 def mistime(given: Record, random: Random, _topics: list[str], _partitions: int) -> Sent:
     """A time that was never, or will never be."""
-    times = ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "1969-12-31", "soon", "")
+    times = (
+        "0001-01-01T00:00:00+14:00",
+        "9999-12-31T23:59:59-14:00",
+        "1969-12-31T00:00:00Z",
+        NEVER,
+    )
     headers = {"ce_id": b"mistimed", "ce_time": random.choice(times).encode()}
     return sent_as("mistime", given, headers=_unsealed(given, headers))
 
@@ -157,13 +164,13 @@ def _told(  # noqa: PLR0913  a record has these parts
     known = dict(given.headers).get("ce_id", b"")
     new = derive_id(trick, random.random()).encode()
     ids = [new, new, known if 0 < len(known or b"") <= 256 else new]
+    times = (NOW_ISO, "1970-01-01T00:00:01Z", FUTURE_ISO)
+    at = random.choice(times)
     headers = {
         "ce_id": random.choice(ids),
         "ce_type": told["type"].encode(),
         "ce_source": b"/elsewhere",
-        "ce_time": random.choice(
-            [NOW_ISO, "1970-01-01T00:00:00Z", "2099-12-31T00:00:00Z"]
-        ).encode(),
+        "ce_time": at.encode(),
         "ce_correlationid": key.encode()[:500],
         "baggage": random.choice([b"", b"country=%0A|,began_ms=" + DIGITS, "began_ms=²".encode()]),
     }
@@ -175,7 +182,7 @@ def _told(  # noqa: PLR0913  a record has these parts
         key=key.encode(),
         value=msgspec.json.encode(told),
         headers=tuple(headers.items()),
-        poison=False,
+        poison=at == FUTURE_ISO,
     )
 
 

@@ -30,7 +30,8 @@ def ours(given: Record) -> Record:
     told = Outgoing(
         topic=given.topic, key=given.key, value=given.value, headers=list(given.headers)
     )
-    return as_read(sealed(told, Config().seal_key), given.offset, given.partition)
+    read = as_read(sealed(told, Config().seal_key), given.offset, given.partition)
+    return replace(read, at_ms=given.at_ms)
 
 
 def with_headers(given: Record, **changes: bytes) -> Record:
@@ -73,6 +74,11 @@ def with_headers(given: Record, **changes: bytes) -> Record:
             id="a time before there were times",
         ),
         pytest.param(
+            with_headers(cancel(1), ce_time=b"1970-01-01T00:00:00Z"),
+            "bad_envelope",
+            id="the time that stands for never",
+        ),
+        pytest.param(
             with_headers(cancel(1), ce_time=b"9999-12-31T23:59:59-14:00"),
             "bad_envelope",
             id="a time after which there is none",
@@ -84,6 +90,11 @@ def with_headers(given: Record, **changes: bytes) -> Record:
             replace(cancel(1), headers=(*cancel(1).headers, ("ce_id", b"\xff"))),
             "bad_envelope",
             id="two ids",
+        ),
+        pytest.param(
+            cancel(1, time_ms=1_400_001, at_ms=1_100_000),
+            "from_the_future",
+            id="a time that had not come when it was told",
         ),
         pytest.param(replace(cancel(1), key=None), "wrong_key", id="no key"),
         pytest.param(replace(cancel(1), value=None), "tombstone", id="no body"),
@@ -153,6 +164,21 @@ async def test_what_was_sent_compressed_is_cut_to_what_a_dead_topic_takes(
     assert size < record.LETTER_BYTES_MAX
     assert "yes" == header(letter, record.DEAD_CUT)
     assert record.digest(given) == record.digest_laid_aside(letter)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        pytest.param(cancel(1, time_ms=1_400_000, at_ms=1_100_000), id="a clock a little ahead"),
+        pytest.param(cancel(1, time_ms=1_400_001), id="nobody knows when it was told"),
+        pytest.param(ours(cancel(1, time_ms=1_400_001, at_ms=1_100_000)), id="our own clock"),
+    ],
+)
+async def test_a_time_is_believed_unless_it_cannot_be(given: Record) -> None:
+    """Clocks differ by a little; those of the house are its own affair."""
+    handled = await run_batch(ANSWERS, House(), [given])
+
+    assert ([], 1) == (handled.dead, len(handled.applied))
 
 
 async def test_others_cannot_take_an_id_of_ours() -> None:
