@@ -117,7 +117,7 @@ async def count(config: Config, topic: str, partitions: int) -> int:
     return len(await read(config, topic, partitions))
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 async def test_a_thousand_letters_are_handled_once_though_everybody_is_killed(
     house: Config, stack: ExitStack
 ) -> None:
