@@ -233,7 +233,7 @@ async def test_a_worker_that_slept_through_a_take_over_writes_nothing(
         msgspec.structs.replace(house, data_dir=f"{house.data_dir}/{name}") for name in "ab"
     )
     feeding = asyncio.create_task(feed(house, 0.02))
-    sleeper = start(first, "decided:5:stop")
+    sleeper = start(first, "decided:1:stop")
     stack.callback(end, sleeper)
     await until(lambda: _is_frozen(sleeper), "the first is frozen in a batch")
     other = start(second)
