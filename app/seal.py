@@ -8,7 +8,6 @@ lie there. Changelogs and Kafka's own topics are not covered: those need ACLs (A
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
@@ -84,7 +83,7 @@ def genuine_letter(given: Record, config: Config) -> bool:
     return _right(given, record.header(given, DEAD_SEAL), (OF_A_LETTER,), DEAD_SEAL, config)
 
 
-def _right(given: Record, said: str, prefixes: Sequence[str], own: str, config: Config) -> bool:
+def _right(given: Record, said: str, prefixes: tuple[str, ...], own: str, config: Config) -> bool:
     secrets = filter(None, (config.seal_key, config.seal_key_before))
     return any(
         # As bytes: of texts it compares only ASCII, and raises for others.
@@ -93,22 +92,19 @@ def _right(given: Record, said: str, prefixes: Sequence[str], own: str, config: 
     )
 
 
-def _digest(given: Outgoing | Record, prefixes: Sequence[str], own: str, secret: str) -> str:
+def _digest(given: Outgoing | Record, prefixes: tuple[str, ...], own: str, secret: str) -> str:
     kept = sorted(
-        (name.encode(), value or b"")
-        for name, value in given.headers
-        if name.startswith(tuple(prefixes)) and name != own
+        [
+            (name.encode(), value or b"")
+            for name, value in given.headers
+            if name.startswith(prefixes) and name != own
+        ]
     )
     parts = [part for pair in kept for part in pair]
     parts += [b"+" + part if part is not None else b"-" for part in (given.key, given.value)]
-    return hmac.digest(secret.encode(), b"".join(_framed(parts)), hashlib.sha256).hex()
-
-
-def _framed(parts: Iterable[bytes]) -> Iterable[bytes]:
-    """Yield every part behind its length, so that no byte can move from one to the next."""
-    for part in parts:
-        yield len(part).to_bytes(8)
-        yield part
+    # Behind all their lengths, no byte can move from one part to the next.
+    said = b"".join([repr([*map(len, parts)]).encode(), *parts])
+    return hmac.digest(secret.encode(), said, "sha256").hex()
 
 
 def _with(told: Outgoing, name: str, value: str) -> Outgoing:

@@ -21,6 +21,7 @@ from workflows.words.limits import (
     Milliseconds,
     MinorDue,
     Name,
+    NameIfAny,
     Quantity,
     Text,
 )
@@ -56,7 +57,7 @@ class OrderAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     lines: Annotated[tuple[LineAsked, ...], Meta(max_length=LINES_MAX)]
     payment_method: Name
     charges: Annotated[tuple[Charge, ...], Meta(max_length=LINES_MAX)] = ()
-    customer_id: Annotated[str, Meta(max_length=128)] = ""
+    customer_id: NameIfAny = ""
     ordered_at_ms: Milliseconds | None = None
     reference: Annotated[str, Meta(max_length=128)] = ""
 

@@ -105,7 +105,7 @@ def twin(given: Record, random: Random, _topics: list[str], partitions: int) -> 
             {"lines": [_line("sku-0", 1_000_000, 0)] * 1_000, "total_minor": 1, **_fee(1)},
             {"lines": [], "total_minor": 5, **_fee(5)},
             {"lines": [_line(f"none-{at}", 1, 1) for at in range(1_000)], "total_minor": 1_000},
-            {"customer_id": "c\x00\u202e", "reference": "\x7f" * 128},
+            {"customer_id": "c \u202e", "reference": "\x7f" * 128},
             {"ordered_at_ms": 99_999_999_999_999},
         ]
     )
@@ -144,6 +144,8 @@ def exceed(given: Record, random: Random, _topics: list[str], partitions: int) -
             {"country": "Fra\x00nce"},
             {"order_id": ".."},
             {"payment_method": "pm\n"},
+            {"customer_id": "c\x00"},
+            {"currency": "GBP\n"},
             {"lines": [_line("sku-0", 1, 1) | {"description": "ü" * 500}] * 1_000},
         ]
     )

@@ -119,14 +119,14 @@ class Cluster:
     def __init__(self, config: Config) -> None:
         self.config = config
 
-    async def tell(self, records: Sequence[Outgoing]) -> None:
+    async def tell(self, records: Sequence[Outgoing], at_ms: int | None = None) -> None:
         producer = AIOKafkaProducer(bootstrap_servers=self.config.broker_url)
         await producer.start()
         for given in records:
             single = given.topic.endswith(".dead")
             partition = 0 if single else partition_of(given.key or b"", self.config.partitions)
             await producer.send_and_wait(
-                given.topic, given.value, given.key, partition, headers=given.headers
+                given.topic, given.value, given.key, partition, at_ms, headers=given.headers
             )
         await producer.stop()
 
@@ -270,7 +270,9 @@ async def test_verify_names_what_is_stuck_and_what_is_parked_too_long(cluster: C
     young, stuck, parked = placed("o2"), placed("o3"), cancel(1)
     letter = record.to_retry(parked, "notification", 1, LONG_AGO_MS, "channel down")
     late = msgspec.structs.replace(letter, topic="notification.commands.notification.retry-1s")
-    await cluster.tell([told(young, NOW_MS - 60_000), told(stuck, NOW_MS - 60_000), late])
+    forged = msgspec.structs.replace(late, key=b"told now")
+    await cluster.tell([told(young, NOW_MS - 60_000), told(stuck, NOW_MS - 60_000), forged])
+    await cluster.tell([late], LONG_AGO_MS)
     await cluster.tell([_open_row(young, NOW_MS), _open_row(stuck, LONG_AGO_MS)])
     await cluster.all_is_heard()
 

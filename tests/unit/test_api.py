@@ -533,6 +533,19 @@ def test_figures_are_summed_over_partitions_and_replaced_when_told_again() -> No
     assert 1 == len(shown["minutes"]) == len(shown["countries"])
 
 
+def test_figures_never_shrink() -> None:
+    """Somebody may repeat the house's own older word: its seal is right, its figures are not."""
+    figures = Figures()
+    for orders in (2, 5, 2):
+        figures.hear(
+            FiguresUpdated(
+                minute_ms=60_000, country="France", partition=0, counts={"orders": orders}, sums={}
+            )
+        )
+
+    assert 5 == figures.shown()["totals"]["orders"]
+
+
 def test_the_api_describes_itself() -> None:
     """A valid OpenAPI 3.1 document that covers every route."""
     document = describe(ROUTES)

@@ -6,12 +6,15 @@ from msgspec import Meta
 
 # No control characters, which no HTTP header takes, nor what a path takes for another place. `$`
 # alone would let a line end through.
-_NAME = r"^(?!\.{1,2}$)[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$(?!\n)"
-Name = Annotated[str, Meta(min_length=1, max_length=128, pattern=_NAME)]
+_NAME = r"(?!\.{1,2}$)[^\x00-\x1f\x7f-\x9f\u2028\u2029]+"
+_END = r"$(?!\n)"
+Name = Annotated[str, Meta(min_length=1, max_length=128, pattern=f"^{_NAME}{_END}")]
 """An id, a code, a SKU: 1 to 128 characters that can be seen."""
+NameIfAny = Annotated[str, Meta(max_length=128, pattern=f"^({_NAME})?{_END}")]
+"""A name, or nothing."""
 Text = Annotated[str, Meta(max_length=500)]
 """Free text for people: a description, a reason."""
-Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$")]
+Currency = Annotated[str, Meta(pattern="^[A-Z]{3}" + _END)]
 """ISO 4217, three letters."""
 QUANTITY_MAX = 1_000_000
 Quantity = Annotated[int, Meta(ge=1, le=QUANTITY_MAX)]

@@ -12,6 +12,7 @@ from workflows.words.limits import (
     Minor,
     MinorDue,
     Name,
+    NameIfAny,
     Quantity,
     Text,
 )
@@ -46,7 +47,7 @@ class OrderPlaced(Message, tag="payflow.order.placed.v1", frozen=True, kw_only=T
     """A customer wants `lines` and owes `total_minor`; a guest has no `customer_id`."""
 
     order_id: Name
-    customer_id: Annotated[str, msgspec.Meta(max_length=128)] = ""
+    customer_id: NameIfAny = ""
     country: Name
     currency: Currency
     lines: Annotated[tuple[Line, ...], msgspec.Meta(max_length=LINES_MAX)]
