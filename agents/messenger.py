@@ -8,7 +8,7 @@ Tells   notifications
 from collections.abc import Sequence
 
 from app import topics
-from app.gateways.notifier import send_message
+from app.gateways.notifier import load, send_message
 from app.room import open_room
 from tables.messenger import messengers
 from workflows.message import Message
@@ -34,6 +34,7 @@ messenger_room = open_room(
     tells=(topics.notifications,),
     keeps=messengers,
     call=send_message,
+    warm=load,
     give_up=give_up,
     retries=True,
 )

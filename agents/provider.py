@@ -5,9 +5,28 @@ Keeps   nothing
 Tells   provider.answers
 """
 
+import importlib
+from collections.abc import Sequence
+
 from app import topics
-from app.gateways.provider import ask_provider
 from app.room import open_room
+from workflows.message import Message
+from workflows.words.provider import ProviderCommand
+
+GATEWAY = "app.gateways.provider"
+"""Loaded by the service that asks, not by every process that knows of this room."""
+
+
+def load() -> None:
+    """Import the provider's SDK, which takes half a second."""
+    importlib.import_module(GATEWAY)
+
+
+async def ask_provider(command: ProviderCommand) -> Sequence[Message]:
+    """Return the answer of the provider."""
+    answers: Sequence[Message] = await importlib.import_module(GATEWAY).ask_provider(command)
+    return answers
+
 
 provider_room = open_room(
     name="provider",
@@ -15,4 +34,5 @@ provider_room = open_room(
     hears=(topics.provider_commands,),
     tells=(topics.provider_answers,),
     call=ask_provider,
+    warm=load,
 )

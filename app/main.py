@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import IO, Any
 
 from app import discovery, house, telemetry, worker_web
-from app.api import serve_api
 from app.config import current
 from app.ending import hard_stop
 from app.process import Busy, hold
@@ -21,6 +20,7 @@ config = current()
 app, runners = house.build(config)
 views = Views(app, config, runners)
 doors: list[Any] = []
+warming: set[asyncio.Task[object]] = set()
 held: list[IO[str]] = []
 """The lock on this worker's folder: let go when the process has ended, its tables closed."""
 
@@ -52,7 +52,21 @@ async def close_doors() -> None:
     (Path(config.data_dir) / "run" / f"{config.service}-{os.getpid()}.url").unlink(missing_ok=True)
 
 
-app.before_tables += [open_doors, Watchdog(app, runners, config).start]
+async def warm_up() -> None:
+    """Load in a thread what the rooms will need, while the group is joined."""
+    for runner in runners:
+        if runner.room.warm is not None:
+            task = asyncio.create_task(asyncio.to_thread(runner.room.warm))
+            task.add_done_callback(_warm_or_stop)
+            warming.add(task)
+
+
+def _warm_or_stop(task: asyncio.Task[object]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        hard_stop(f"{config.service} cannot load what it needs: {error}")
+
+
+app.before_tables += [open_doors, warm_up, Watchdog(app, runners, config).start]
 app.at_stop.append(close_doors)
 
 
@@ -71,6 +85,7 @@ async def watch_lag() -> None:
 
 
 if config.service == "console":
+    from app.api import serve_api
 
     @app.task
     async def open_console() -> None:

@@ -43,6 +43,8 @@ class Room(msgspec.Struct, frozen=True, kw_only=True):
     """When the row wants to be woken (ms), or None. Wakes it with `DeadlineReached`."""
     call: Callable[[Any], Awaitable[Sequence[Message]]] | None = None
     """Ask outside; may raise Transient. Must be safe to repeat."""
+    warm: Callable[[], object] | None = None
+    """What `call` needs loaded; run in a thread while the group is joined."""
     rows: Callable[[Message, Envelope], Sequence[str]] | None = None
     """The rows a heard word counts in; None: the one row of its key."""
     fold: Callable[[Any, Message, Envelope], Any] | None = None

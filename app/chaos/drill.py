@@ -26,7 +26,7 @@ from app.verification.verdict import Verdict
 from app.verify import CANNOT_LOOK, Auditor
 
 RATE_MAX = 50.0
-SHARE_OF_CAPACITY = 0.6
+SHARE_OF_CAPACITY = 0.45
 """A house at its limit cannot recover: the load leaves room to catch up."""
 RATE_MIN = 2.0
 REST_SECONDS = 3.0

@@ -88,6 +88,11 @@ def open_notifier(config: Config) -> Send:
     return send
 
 
+def load() -> None:
+    """Load what sends messages, and check its URLs. Raises ValueError."""
+    _configured()
+
+
 async def send_message(message: SendMessage) -> Answers:
     """Send by the URLs that this process is configured for. Raises Transient."""
     return await _configured()(message)
