@@ -30,10 +30,15 @@ def is_damage(text: str) -> bool:
 def set_aside_damaged(folder: Path) -> list[Path]:
     """Set aside every damaged table under `folder`; return where they lie now.
 
+    Where one is damaged the others are read through too: a disk rarely hurts one file alone, and
+    each that is found later would end the process once more.
     Raises OSError naming the table that cannot be opened for another reason.
     """
-    found = ((path, _fault(path)) for path in sorted(folder.glob("**/*.db")) if path.is_dir())
-    return [_set_aside(path, fault) for path, fault in found if fault]
+    tables = [path for path in sorted(folder.glob("**/*.db")) if path.is_dir()]
+    faults = {path: _fault(path) for path in tables}
+    if any(faults.values()):
+        faults = {path: fault or _fault(path, whole=True) for path, fault in faults.items()}
+    return [_set_aside(path, fault) for path, fault in faults.items() if fault]
 
 
 def mark(path: Path, fault: str) -> None:
@@ -41,8 +46,11 @@ def mark(path: Path, fault: str) -> None:
     _marker(path).write_text(fault)
 
 
-def _fault(path: Path) -> str:
-    """Return what is wrong with the table, or nothing; raises OSError as `set_aside_damaged`."""
+def _fault(path: Path, *, whole: bool = False) -> str:
+    """Return what is wrong with the table, or nothing; `whole` reads every row of it.
+
+    Raises OSError as `set_aside_damaged`.
+    """
     if _marker(path).exists():
         return _marker(path).read_text() or "marked as damaged"
     if not (path / "CURRENT").exists() and not _has_rows(path):
@@ -54,6 +62,8 @@ def _fault(path: Path) -> str:
         database = rocksdict.Rdict(str(path), options)
         try:
             database.get(OFFSET_KEY)
+            if whole:
+                _read_through(database)
         finally:
             database.close()
     except Exception as error:
@@ -61,6 +71,15 @@ def _fault(path: Path) -> str:
             raise OSError(f"the table {path} cannot be opened: {error}") from error
         return str(error)
     return ""
+
+
+def _read_through(database: rocksdict.Rdict) -> None:
+    rows = database.iter()
+    rows.seek_to_first()
+    while rows.valid():
+        rows.next()
+    # A damaged block ends the rows as if they were all; only the status tells.
+    rows.status()
 
 
 def _has_rows(path: Path) -> bool:

@@ -26,6 +26,7 @@ from app.record import Record
 from app.room import Room, Transient, home_topic
 from app.stage import Stage
 from workflows.message import Message, type_name
+from workflows.words.deadline import DeadlineReached
 
 CALLS_AT_ONCE_MAX = 64
 """Outside calls under way at the same time in one room."""
@@ -68,7 +69,7 @@ def _read(stage: Stage, given: Record) -> Heard | None:
     try:
         head = envelope.from_headers(given.headers)
         word = codecs.decode(given.value, head, given.key)
-        _check_topic(stage.room, given, word)
+        _check_topic(stage.room, given, head, word)
         _check_source(stage.port, given, head, word)
     except envelope.BadEnvelope as error:
         stage.lay_aside(given, "bad_envelope", str(error), error)
@@ -79,12 +80,17 @@ def _read(stage: Stage, given: Record) -> Heard | None:
     return None
 
 
-def _check_topic(room: Room, given: Record, word: Message) -> None:
+def _check_topic(room: Room, given: Record, head: Envelope, word: Message) -> None:
     home = home_topic(room, given)
     carrier = topics.topic_of(word)
     due = topics.timers_of(room.name) if carrier is topics.TIMERS else carrier.name
     if due != home:
         raise codecs.Poison("wrong_topic", f"{type_name(type(word))} belongs on {due}")
+    if isinstance(word, DeadlineReached) and head.id != envelope.derive_id(
+        room.name, word.key, word.due_at_ms
+    ):
+        # All deadlines are one word, and their seal does not say for which room: their id does.
+        raise codecs.Poison("wrong_topic", "a deadline of another room")
 
 
 def _check_source(port: Port, given: Record, head: Envelope, word: Message) -> None:

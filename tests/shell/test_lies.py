@@ -5,14 +5,15 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from app import record, row, seal
+from app import envelope, record, row, seal, topics
 from app.config import Config
 from app.record import Outgoing, Record, header
 from app.seal import SEAL, sealed
 from app.shell import run_batch
 from app.topics import Topic
-from tests.shell.rooms import ANSWERS, TALLY, Outside, calls, cancel, message
+from tests.shell.rooms import ANSWERS, TALLY, Outside, calls, cancel, message, said
 from tests.shell.world import World, as_read
+from workflows.words.deadline import DeadlineReached
 
 LONG_DIGITS = b"9" * 5_000
 """More than Python makes an int of."""
@@ -179,6 +180,26 @@ async def test_a_time_is_believed_unless_it_cannot_be(given: Record) -> None:
     handled = await run_batch(ANSWERS, House(), [given])
 
     assert ([], 1) == (handled.dead, len(handled.applied))
+
+
+@pytest.mark.parametrize(
+    ("room", "dead"),
+    [
+        pytest.param("tally", [], id="its own"),
+        pytest.param("payment", [("tally.timers", "wrong_topic")], id="of another room"),
+    ],
+)
+async def test_a_deadline_is_heard_by_its_room_alone(room: str, dead: list[Any]) -> None:
+    """All deadlines are one word, and each seal is right."""
+    word = DeadlineReached(key="o1", due_at_ms=5)
+    given = said(
+        word, 1, event_id=envelope.derive_id(room, "o1", 5), topic=topics.timers_of("tally")
+    )
+    sleeper = replace(ANSWERS, decide=None, evolve=lambda memory, _word, _at_ms: memory)
+
+    handled = await run_batch(sleeper, House(), [ours(given)])
+
+    assert dead == handled.dead
 
 
 async def test_others_cannot_take_an_id_of_ours() -> None:

@@ -135,6 +135,21 @@ def test_a_table_is_set_aside(damage: Callable[[Path], object], tmp_path: Path) 
     assert [] == set_aside_damaged(tmp_path)
 
 
+def test_beside_a_damaged_table_a_damaged_block_is_found_at_once(tmp_path: Path) -> None:
+    """Otherwise its first reader would end the process once more."""
+    sound, hurt = table(tmp_path), table(tmp_path / "other")
+    overwrite(only(hurt, "*.sst"), 0.5)
+    assert [] == set_aside_damaged(tmp_path)
+
+    mark(sound.with_name("tally-9.db"), "")
+    third = fill(sound.with_name("tally-9.db"))
+    third.close()
+
+    aside = {path.name for path in set_aside_damaged(tmp_path)}
+    assert {"tally-9.db.damaged-1", "tally-0.db.damaged-1"} == aside
+    assert (True, False) == (sound.exists(), hurt.exists())
+
+
 def test_a_sound_table_stays(tmp_path: Path) -> None:
     """All its rows are there after the look."""
     path = table(tmp_path)
