@@ -1,18 +1,32 @@
-"""The fraud room: files every completed payment under its customer, to be judged.
+"""The fraud room: asks the parties of a payment, gathers their answers, tells the verdict.
 
-Hears   payments
-Keeps   nothing
-Tells   fraud.checks
+Hears   payments, fraud.answers, fraud.labels, shipments
+Keeps   verdict
+Tells   fraud.checks, fraud, fraud.cases
 """
 
+from collections.abc import Sequence
+
 from app import topics
+from app.fraud import judge
 from app.room import open_room
+from tables.fraud import verdicts
 from workflows import fraud
+from workflows.message import Message
+
+
+def decide(memory: fraud.Checked, heard: Message, at_ms: int) -> Sequence[Message]:
+    """Judge by the rules and models of the moment."""
+    return fraud.decide(memory, heard, at_ms, judge.current())
+
 
 fraud_room = open_room(
     name="fraud",
     service="fraud",
-    hears=(topics.payments,),
-    tells=(topics.fraud_checks,),
-    decide=fraud.ask,
+    hears=(topics.payments, topics.fraud_answers, topics.fraud_labels, topics.shipments),
+    tells=(topics.fraud_checks, topics.fraud, topics.fraud_cases),
+    keeps=verdicts,
+    decide=decide,
+    evolve=fraud.evolve,
+    knows=judge.follow,
 )

@@ -1,21 +1,21 @@
-"""The risk room: judges a payment against what its customer did before.
+"""The risk room: says how each party of a payment stood, and remembers the payment.
 
 Hears   fraud.checks
-Keeps   fraud
-Tells   fraud
+Keeps   risk
+Tells   fraud.answers
 """
 
 from app import topics
 from app.room import open_room
-from tables.fraud import customers
-from workflows import fraud
+from tables.risk import parties
+from workflows import risk
 
 risk_room = open_room(
     name="risk",
     service="fraud",
     hears=(topics.fraud_checks,),
-    tells=(topics.fraud,),
-    keeps=customers,
-    decide=fraud.decide,
-    evolve=fraud.evolve,
+    tells=(topics.fraud_answers,),
+    keeps=parties,
+    decide=risk.decide,
+    evolve=risk.evolve,
 )

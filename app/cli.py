@@ -11,7 +11,7 @@ import msgspec
 import typer
 from msgspec.structs import replace
 
-from app import cli_chaos, cli_dead, cli_reconcile, cli_replay
+from app import cli_chaos, cli_dead, cli_fraud, cli_reconcile, cli_replay
 from app import faults as switches
 from app import verify as verification
 from app.cli_find import as_json, ask, configuration, err, fail, house, out, run
@@ -46,6 +46,7 @@ groups = {
 for _name, _group in groups.items():
     app.add_typer(_group, name=_name)
 app.add_typer(cli_dead.group, name="dead")
+app.add_typer(cli_fraud.group, name="fraud")
 app.command()(cli_chaos.chaos)
 app.command("reconcile")(cli_reconcile.reconcile_books)
 app.command()(cli_replay.replay)

@@ -82,6 +82,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     `BEAT:NUMBER:stop` freezes it there. Empty in production."""
     stall_seconds: Seconds = 90.0
     """How long a worker with something to do may get no further before it ends itself."""
+    fraud_models: str = ""
+    """A folder of models, `*.json`; `trial.json` judges along. Empty: the one that comes along."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_json: bool = False
     """One JSON object a line, for machines; plain text for people otherwise."""

@@ -21,6 +21,7 @@ app, runners = house.build(config)
 views = Views(app, config, runners)
 doors: list[Any] = []
 warming: set[asyncio.Task[object]] = set()
+following: list[object] = []
 held: list[IO[str]] = []
 """The lock on this worker's folder: let go when the process has ended, its tables closed."""
 
@@ -53,8 +54,10 @@ async def close_doors() -> None:
 
 
 async def warm_up() -> None:
-    """Load in a thread what the rooms will need, while the group is joined."""
+    """Read what the rooms must know; load in a thread what they will need later."""
     for runner in runners:
+        if runner.room.knows is not None:
+            following.append(await runner.room.knows(config))
         if runner.room.warm is not None:
             task = asyncio.create_task(asyncio.to_thread(runner.room.warm))
             task.add_done_callback(_warm_or_stop)

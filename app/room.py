@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from app import record
+from app.config import Config
 from app.envelope import Envelope
 from app.record import Record, is_redriven
 from app.topics import Topic, timers_of
@@ -53,6 +54,8 @@ class Room(msgspec.Struct, frozen=True, kw_only=True):
     """(row key, memory, partition) -> the one word told for a touched row. Pure."""
     give_up: Callable[[Any, str], Sequence[Message]] | None = None
     """(heard, reason) -> what to tell when the last try has failed and the event is laid aside."""
+    knows: Callable[[Config], Awaitable[object]] | None = None
+    """Read what every worker of the room must know before its first event, and follow it."""
     retries: bool = False
     """Whether `call` may raise Transient: its topics get retry topics."""
 

@@ -60,6 +60,7 @@ duplicates_dropped = Counter(
 redelivered = Counter(
     "payflow_redelivered_total", "Known events read again from the same place.", ("service", "room")
 )
+rules_refused = Counter("payflow_fraud_rules_refused_total", "Words that were no rules.")
 steps_overdue = Counter(
     "payflow_steps_overdue_total", "Steps not heard of by their deadline.", ("step",)
 )

@@ -15,13 +15,15 @@ from workflows.words.analytics import FiguresUpdated
 from workflows.words.audit import AuditWord
 from workflows.words.carrier import CarrierAnswer, CarrierCommand, CarrierNotified
 from workflows.words.deadline import DeadlineReached
-from workflows.words.fraud import CheckPayment, FraudWord
+from workflows.words.fraud import CaseWord, FraudWord, PaymentLabelled
 from workflows.words.inventory import InventoryWord
 from workflows.words.ledger import EntryPosted
 from workflows.words.notification import NotificationWord, SendMessage
 from workflows.words.order import OrderWord
 from workflows.words.payment import PaymentWord
 from workflows.words.provider import ProviderAnswer, ProviderCommand, ProviderNotified
+from workflows.words.risk import CheckPayment, CheckWord, EntityAnswered
+from workflows.words.rule import ListPut, RulePut, RuleSnoozed, RuleWord
 from workflows.words.saga import SagaWord
 from workflows.words.shipping import ShipmentWord
 from workflows.words.stock import StockAnswer, StockCommand, StockFact, WarehouseWord
@@ -31,6 +33,22 @@ DAY_MS = 86_400_000
 Key = Callable[[Any], str]
 by_order: Key = attrgetter("order_id")
 by_sku: Key = attrgetter("sku")
+
+
+def by_entity(word: CheckWord) -> str:
+    """Return the party that is asked about."""
+    return word.customer if isinstance(word, CheckPayment) else word.entity
+
+
+def by_rule(word: RuleWord) -> str:
+    """Return what the latest word replaces: a rule, a list, or a snooze."""
+    match word:
+        case RulePut(rule_id=rule_id):
+            return f"rule:{rule_id}"
+        case ListPut(name=name):
+            return f"list:{name}"
+        case RuleSnoozed(rule_id=rule_id, entity=entity):
+            return f"snooze:{rule_id}:{entity}"
 
 
 class Topic(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +77,7 @@ def declare(  # noqa: PLR0913  a topic has these facts and no defaults that matt
     retention_ms: int = 7 * DAY_MS,
     cleanup: Literal["delete", "compact"] = "delete",
     open: bool = False,  # noqa: A002  what it is
+    partitions: int | None = None,
 ) -> Topic:
     """Return the topic `name` carrying `words` (one word or a union of them).
 
@@ -73,6 +92,7 @@ def declare(  # noqa: PLR0913  a topic has these facts and no defaults that matt
         retention_ms=retention_ms,
         cleanup=cleanup,
         open=open,
+        partitions=partitions,
     )
     _enter(topic)
     declared[name] = topic
@@ -133,7 +153,21 @@ stock = declare("stock", StockFact, key=by_sku, writer="inventory", retention_ms
 stock_commands = declare("stock.commands", StockCommand, key=by_sku, writer="inventory")
 stock_answers = declare("stock.answers", StockAnswer, key=by_order, writer="inventory")
 fraud = declare("fraud", FraudWord, key=by_order, writer="fraud", retention_ms=-1)
-fraud_checks = declare("fraud.checks", CheckPayment, key=attrgetter("customer"), writer="fraud")
+fraud_checks = declare("fraud.checks", CheckWord, key=by_entity, writer="fraud")
+fraud_answers = declare("fraud.answers", EntityAnswered, key=by_order, writer="fraud")
+fraud_labels = declare(
+    "fraud.labels", PaymentLabelled, key=by_order, writer="console", retention_ms=-1
+)
+fraud_cases = declare("fraud.cases", CaseWord, key=by_order, writer="fraud", retention_ms=-1)
+fraud_rules = declare(
+    "fraud.rules",
+    RuleWord,
+    key=by_rule,
+    writer="console",
+    cleanup="compact",
+    retention_ms=-1,
+    partitions=1,
+)
 shipments = declare("shipments", ShipmentWord, key=by_order, writer="shipping", retention_ms=-1)
 carrier_commands = declare("carrier.commands", CarrierCommand, key=by_order, writer="shipping")
 carrier_answers = declare("carrier.answers", CarrierAnswer, key=by_order, writer="shipping")

@@ -1,12 +1,12 @@
-"""What each customer did lately, and the verdicts on it, by customer."""
+"""What is known of the judgment on each order's payment, by order id."""
 
 from tables import declare
-from workflows.fraud import INITIAL, Customer
+from workflows.fraud import INITIAL, Checked
 
-customers = declare(
-    "fraud",
+verdicts = declare(
+    "verdict",
     service="fraud",
-    shape=Customer,
+    shape=Checked,
     initial=INITIAL,
-    help="What each customer did lately, and the verdicts on it, by customer.",
+    help="The judgment on each payment: its parties' answers, verdict, label, case, by order id.",
 )

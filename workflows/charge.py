@@ -13,6 +13,7 @@ from workflows.retry import Wait, backoff_ms, reached, rest, wait_until, wake
 from workflows.words import provider
 from workflows.words.deadline import DeadlineReached
 from workflows.words.order import OrderPlaced
+from workflows.words.origin import UNKNOWN, Origin
 from workflows.words.payment import PaymentPending
 
 ANSWER_MS = 30_000
@@ -40,6 +41,7 @@ class Bill(msgspec.Struct, frozen=True, kw_only=True):
     goods_minor: int
     payment_method: str
     ordered_at_ms: int
+    origin: Origin = UNKNOWN
 
 
 class Charge(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +91,7 @@ def bill_of(placed: OrderPlaced) -> Bill:
         goods_minor=sum(line.amount_minor for line in placed.lines),
         payment_method=placed.payment_method,
         ordered_at_ms=placed.ordered_at_ms,
+        origin=placed.origin,
     )
 
 

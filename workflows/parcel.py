@@ -12,7 +12,7 @@ from workflows.message import Message
 from workflows.retry import Wait, backoff_ms, reached, rest, wait_until, wake
 from workflows.words import carrier
 from workflows.words.deadline import DeadlineReached
-from workflows.words.fraud import FraudCleared, FraudDetected
+from workflows.words.fraud import FraudCleared, FraudConfirmed, FraudDetected
 from workflows.words.inventory import InventoryRejected, InventoryReserved
 from workflows.words.order import OrderCancelRequested, OrderPlaced
 from workflows.words.payment import PaymentCompleted, PaymentFailed
@@ -87,6 +87,9 @@ def evolve(memory: Parcel, word: Message, at_ms: int) -> Parcel:  # noqa: C901, 
         case PaymentFailed() | InventoryRejected() | FraudDetected():
             # Those who told it take back what they did; once booked, none of them can be heard.
             return replace(memory, status="ended") if memory.status == "waiting" else memory
+        case FraudConfirmed(order_id=order_id):
+            # Judged clean first: what can still be stopped is known here alone (ADR 3).
+            return _stopped(memory, order_id, "fraud")
         case OrderCancelRequested(order_id=order_id):
             return _stopped(memory, order_id, "cancelled_by_customer")
         case StepOverdue(order_id=order_id, step=step):

@@ -64,8 +64,7 @@ def _owed(memory: Payment) -> tuple[Message, ...]:
     if memory.failed_told:
         return ()
     if outcome or (memory.closed and not memory.charge.asked):
-        reason = memory.charge.reason or "cancelled"
-        return (PaymentFailed(order_id=bill.order_id, reason=reason),)
+        return (_failed(memory.charge, bill),)
     return charge.owed(memory.charge, bill, unwanted=memory.closed)
 
 
@@ -80,6 +79,23 @@ def _completed(charged: Charge, bill: Bill) -> Message:
         customer_id=bill.customer_id,
         country=bill.country,
         ordered_at_ms=bill.ordered_at_ms,
+        origin=bill.origin,
+    )
+
+
+def _failed(tried: Charge, bill: Bill) -> Message:
+    reason = tried.reason or "cancelled"
+    if not tried.asked or tried.outcome != "declined":
+        return PaymentFailed(order_id=bill.order_id, reason=reason)
+    return PaymentFailed(
+        order_id=bill.order_id,
+        reason=reason,
+        declined=True,
+        amount_minor=bill.total_minor,
+        currency=bill.currency,
+        customer_id=bill.customer_id,
+        ordered_at_ms=bill.ordered_at_ms,
+        origin=bill.origin,
     )
 
 

@@ -33,6 +33,7 @@ from workflows.words.order import (
     ReturnLine,
     ReturnRequested,
 )
+from workflows.words.origin import UNKNOWN, Origin
 
 REMEMBERED_MAX = 10_000
 """Orders of this process whose repetition is answered without asking anyone."""
@@ -60,6 +61,8 @@ class OrderAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     customer_id: NameIfAny = ""
     ordered_at_ms: Milliseconds | None = None
     reference: Annotated[str, Meta(max_length=128)] = ""
+    origin: Origin = UNKNOWN
+    """Where and with what it is paid, as far as known: fraud is judged by it."""
 
 
 class CancelAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -153,6 +156,7 @@ def _placed(order_id: str, asked: OrderAsked, at_ms: int) -> OrderPlaced:
         "payment_method": asked.payment_method,
         "ordered_at_ms": at_ms if asked.ordered_at_ms is None else asked.ordered_at_ms,
         "reference": asked.reference,
+        "origin": asked.origin,
     }
     try:
         return msgspec.convert(fields, OrderPlaced, from_attributes=True)

@@ -40,7 +40,7 @@ def test_the_core_imports_the_standard_library_and_msgspec_alone():
     allowed = {
         "workflows", "msgspec", "collections", "dataclasses", "decimal", "enum", "functools",
         "itertools", "math", "operator", "re", "statistics", "string", "typing", "bisect",
-        "datetime", "csv", "fractions", "hashlib", "heapq", "types",
+        "datetime", "csv", "difflib", "fractions", "hashlib", "heapq", "types",
     }  # fmt: skip
     outside = {
         f"{module.path}: {name}"

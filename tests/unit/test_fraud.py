@@ -1,237 +1,330 @@
-"""Fraud, by example."""
+"""Fraud, by example: payments, what is judged of them, and what follows."""
 
-import msgspec
 import pytest
 from msgspec.structs import replace
 
+from app.fraud.offline import Offline
 from tests.telling import after
 from workflows import fraud
-from workflows.words.fraud import CheckPayment, FraudCleared, FraudDetected, FraudWord
+from workflows.entity import DAY_MS
+from workflows.message import Message
+from workflows.words.fraud import (
+    CaseClosed,
+    CaseOpened,
+    FraudCleared,
+    FraudConfirmed,
+    FraudDetected,
+    PaymentLabelled,
+)
+from workflows.words.origin import Origin
 from workflows.words.payment import PaymentCompleted, PaymentFailed
+from workflows.words.risk import CheckEntity, LabelEntity
+from workflows.words.shipping import ShipmentCancelled, ShipmentDelivered
 
 NOON_MS = 1_291_204_800_000
 MINUTE_MS = 60_000
+EVERYBODY = Origin(card_id="k1", terminal_id="t1", device_id="d1", address_id="a1")
+DELIVERED = ShipmentDelivered(order_id="last", shipment_id="s1")
+STOPPED = ShipmentCancelled(order_id="last", cause="fraud")
 
 
-def paid(customer_id: str) -> PaymentCompleted:
-    """Return a completed payment."""
+def paid(
+    order_id: str, after_ms: int = 0, pounds: int = 10, *, guest: bool = False, **more: Origin
+) -> PaymentCompleted:
+    """Return the payment of an order placed `after_ms` past noon."""
     return PaymentCompleted(
-        order_id="o1",
-        payment_id="p1",
-        amount_minor=1_250,
-        goods_minor=1_000,
-        charges_minor=250,
-        currency="GBP",
-        customer_id=customer_id,
-        country="France",
-        ordered_at_ms=NOON_MS,
-    )
-
-
-def check(
-    order_id: str, after_ms: int = 0, pounds: int = 10, *, guest: bool = False
-) -> CheckPayment:
-    """Return the question about an order `after_ms` past noon."""
-    return CheckPayment(
         order_id=order_id,
-        customer=f"guest:{order_id}" if guest else "c1",
-        guest=guest,
+        payment_id="p1",
         amount_minor=pounds * 100,
+        goods_minor=pounds * 100,
+        charges_minor=0,
         currency="GBP",
+        customer_id="" if guest else "c1",
         country="France",
         ordered_at_ms=NOON_MS + after_ms,
+        **more,
     )
 
 
-def detected(order_id: str, score: float, *reasons: str) -> FraudDetected:
-    """Return a bad verdict."""
-    return FraudDetected(
-        order_id=order_id, score=score, reasons=reasons, rules_version=fraud.RULES_VERSION
-    )
-
-
-def cleared(order_id: str) -> FraudCleared:
-    """Return a good verdict."""
-    return FraudCleared(order_id=order_id, score=0, rules_version=fraud.RULES_VERSION)
-
-
-FOUR = [check(f"o{minute}", minute * MINUTE_MS) for minute in range(4)]
-BURST = detected("last", 0.6, "5 payments in 5 minutes (limit 4)")
-
-
-@pytest.mark.parametrize(
-    ("customer_id", "customer", "guest"),
-    [
-        pytest.param("c1", "c1", False, id="a customer is known by id"),
-        pytest.param("", "guest:o1", True, id="a guest is nobody seen before"),
-    ],
-)
-def test_a_payment_is_filed_under_its_customer(
-    customer_id: str, customer: str, guest: bool
-) -> None:
-    """Everything the judge needs goes with it."""
-    asked = CheckPayment(
-        order_id="o1",
-        customer=customer,
-        guest=guest,
-        amount_minor=1_250,
+def declined(order_id: str, after_ms: int, origin: Origin) -> PaymentFailed:
+    """Return a small payment that the provider declined."""
+    return PaymentFailed(
+        order_id=order_id,
+        reason="card_declined",
+        declined=True,
+        amount_minor=100,
         currency="GBP",
-        country="France",
-        ordered_at_ms=NOON_MS,
+        customer_id=order_id,
+        ordered_at_ms=NOON_MS + after_ms,
+        origin=origin,
     )
 
-    assert (asked,) == fraud.ask(None, paid(customer_id), 0)
+
+def label(*, is_fraud: bool = True, source: str = "chargeback", known_days: int = 9) -> Message:
+    """Return what somebody says of the payment of order `last`."""
+    return PaymentLabelled(
+        order_id="last",
+        fraud=is_fraud,
+        source=source,
+        known_at_ms=NOON_MS + known_days * DAY_MS,
+        by="ann",
+        note="seen",
+    )
 
 
-def test_a_failed_payment_is_not_judged() -> None:
-    """No money, no question."""
-    assert () == fraud.ask(None, PaymentFailed(order_id="o1", reason="x"), 0)
+def told_after(*story: Message) -> list[Message]:
+    """Return what the last word of `story` makes the house tell, questions left out."""
+    house = Offline(fraud.JUDGE)
+    told: list[Message] = []
+    for word in story:
+        told = house.hear(word, NOON_MS)
+    return [word for word in told if type(word).__module__.endswith("words.fraud")]
 
 
-def test_the_name_of_a_guest_is_no_longer_than_a_name_may_be() -> None:
-    """However long the order id is."""
-    (asked,) = fraud.ask(None, replace(paid(""), order_id="o" * 128), 0)
+def rules_hit(*story: Message) -> tuple[str, ...]:
+    """Return the rules that the last payment of `story` hits."""
+    verdict = told_after(*story)[0]
+    assert isinstance(verdict, FraudDetected | FraudCleared)
+    assert verdict.judgment is not None
+    return verdict.judgment.rules
 
-    assert asked == msgspec.convert(msgspec.to_builtins(asked), CheckPayment)
+
+FOUR = [paid(f"o{minute}", minute * MINUTE_MS) for minute in range(4)]
+BURST = ("velocity.customer",)
 
 
 @pytest.mark.parametrize(
     ("given", "when", "then"),
     [
-        pytest.param([], check("last"), cleared("last"), id="nothing speaks against a small order"),
+        pytest.param([], paid("last"), (), id="nothing speaks against a small order"),
+        pytest.param([], paid("last", pounds=4_000), (), id="new customers have a limit"),
         pytest.param(
             [],
-            check("last", pounds=4_000),
-            cleared("last"),
-            id="a new customer may spend up to the limit",
-        ),
-        pytest.param(
-            [],
-            check("last", pounds=4_001),
-            detected("last", 0.5, "4001.00 GBP (limit 4000.00 GBP) by a new customer"),
+            paid("last", pounds=4_001),
+            ("amount.new_customer",),
             id="a new customer may not spend more",
         ),
         pytest.param(
-            [check("o1", -86_400_000)],
-            check("last", pounds=4_001),
-            cleared("last"),
+            [paid("o1", -DAY_MS)],
+            paid("last", pounds=4_001),
+            (),
             id="a known customer may",
         ),
         pytest.param(
-            [check("o1", 1)],
-            check("last", pounds=4_001),
-            detected("last", 0.5, "4001.00 GBP (limit 4000.00 GBP) by a new customer"),
+            [paid("o1", 1)],
+            paid("last", pounds=4_001),
+            ("amount.new_customer",),
             id="who was first is told by the time of the order",
         ),
+        pytest.param([], paid("last", pounds=6_000, guest=True), (), id="so have guests"),
         pytest.param(
             [],
-            check("last", pounds=6_000, guest=True),
-            cleared("last"),
-            id="a guest may spend up to the limit of guests",
-        ),
-        pytest.param(
-            [],
-            check("last", pounds=6_001, guest=True),
-            detected("last", 0.5, "6001.00 GBP (limit 6000.00 GBP) by a guest"),
+            paid("last", pounds=6_001, guest=True),
+            ("amount.guest",),
             id="a guest may not spend more",
         ),
         pytest.param(
-            [check("o1", -86_400_000)],
-            check("last", pounds=8_000),
-            cleared("last"),
-            id="a known customer may spend up to the limit of all",
-        ),
-        pytest.param(
-            [check("o1", -86_400_000)],
-            check("last", pounds=8_001),
-            detected("last", 0.6, "8001.00 GBP (limit 8000.00 GBP)"),
+            [paid("o1", -DAY_MS)],
+            paid("last", pounds=8_001),
+            ("amount.large",),
             id="nobody may spend more than the limit of all",
         ),
         pytest.param(
             [],
-            check("last", pounds=9_000),
-            detected(
-                "last",
-                1.0,
-                "9000.00 GBP (limit 8000.00 GBP)",
-                "9000.00 GBP (limit 4000.00 GBP) by a new customer",
-            ),
-            id="two reasons are both told and the score stays within one",
+            paid("last", pounds=9_000),
+            ("amount.large", "amount.new_customer"),
+            id="two reasons are both told",
         ),
-        pytest.param(FOUR[:3], check("last", 200_000), cleared("last"), id="four payments pass"),
-        pytest.param(FOUR, check("last", 299_999), BURST, id="the fifth in five minutes does not"),
+        pytest.param(FOUR[:3], paid("last", 200_000), (), id="four payments pass"),
+        pytest.param(FOUR, paid("last", 299_999), BURST, id="the fifth in five minutes does not"),
+        pytest.param(FOUR, paid("last", 300_000), (), id="at five minutes the first is gone"),
+        pytest.param([*FOUR, *FOUR], paid("last", 300_000), (), id="a repetition counts once"),
         pytest.param(
-            FOUR, check("last", 300_000), cleared("last"), id="at five minutes the first is gone"
-        ),
-        pytest.param(
-            [*FOUR, *FOUR], check("last", 300_000), cleared("last"), id="a repetition counts once"
-        ),
-        pytest.param(
-            [*FOUR[1:], check("o9", 290_000)],
-            check("last", 0),
+            [*FOUR[1:], paid("o9", 290_000)],
+            paid("last", 0),
             BURST,
             id="a late arrival completes the burst it belongs to",
         ),
+        pytest.param(FOUR, paid("last", -119_999), BURST, id="also from before the burst"),
+        pytest.param(FOUR, paid("last", -120_000), (), id="unless five minutes part them"),
         pytest.param(
-            FOUR,
-            check("last", -119_999),
-            BURST,
-            id="also from before the burst",
+            [paid("o0", pounds=2_000)],
+            paid("last", 299_999, pounds=3_001),
+            ("velocity.amount",),
+            id="more than five thousand in five minutes",
         ),
         pytest.param(
-            FOUR, check("last", -120_000), cleared("last"), id="unless five minutes part them"
+            [paid("o0", pounds=2_000)], paid("last", 300_000, pounds=3_001), (), id="not later"
         ),
         pytest.param(
-            [check("o0", pounds=2_000)],
-            check("last", 1_000, pounds=3_000),
-            cleared("last"),
-            id="five thousand in five minutes pass",
-        ),
-        pytest.param(
-            [check("o0", pounds=2_000)],
-            check("last", 299_999, pounds=3_001),
-            detected("last", 0.5, "5001.00 GBP (limit 5000.00 GBP) in 5 minutes"),
-            id="more in five minutes do not",
-        ),
-        pytest.param(
-            [check("o0", pounds=2_000)],
-            check("last", 300_000, pounds=3_001),
-            cleared("last"),
-            id="the sum forgets after five minutes too",
-        ),
-        pytest.param(
-            [check("clock", 10_000_000_000), *FOUR],
-            check("last", 200_001),
+            [paid("clock", 10_000_000_000), *FOUR],
+            paid("last", 200_001),
             BURST,
             id="an order from the future does not blind the window",
         ),
+        pytest.param(
+            [declined(f"d{at}", at, Origin(card_id="k1")) for at in range(5)],
+            paid("last", 590_000, origin=EVERYBODY),
+            ("card.testing",),
+            id="small declines of one card",
+        ),
+        pytest.param(
+            [declined(f"d{at}", at, Origin(card_id="k1")) for at in range(4)],
+            paid("last", 590_000, origin=EVERYBODY),
+            (),
+            id="four are none",
+        ),
+        pytest.param(
+            [paid("o0", origin=Origin(latitude=51.5, longitude=-0.1))],
+            paid("last", 3_600_000, origin=Origin(latitude=40.7, longitude=-74.0)),
+            ("travel.impossible",),
+            id="London to New York in an hour",
+        ),
+        pytest.param(
+            [paid("o0", origin=Origin(latitude=51.5, longitude=-0.1))],
+            paid("last", 8 * 3_600_000, origin=Origin(latitude=40.7, longitude=-74.0)),
+            (),
+            id="in eight hours one can",
+        ),
+        pytest.param(
+            [paid("o0", -DAY_MS, origin=Origin(device_id="d0"))],
+            paid("last", pounds=1_001, origin=EVERYBODY),
+            ("device.new",),
+            id="much from a new device",
+        ),
     ],
 )
-def test_judging(given: list[CheckPayment], when: CheckPayment, then: FraudWord) -> None:
-    """Given these payments, when this one is checked, then this is the verdict."""
-    assert (then,) == after(fraud, *given, when)[1]
+def test_rules(given: list[Message], when: Message, then: tuple[str, ...]) -> None:
+    """Given these payments, when this one is made, then these rules hit."""
+    assert then == rules_hit(*given, when)
 
 
-def test_a_verdict_is_not_changed_by_what_follows() -> None:
-    """Asked again after more payments, the first answer is repeated."""
-    later = [check(f"later{at}", at) for at in range(10)]
+def test_a_block_is_detected_and_says_why() -> None:
+    """The verdict carries what it was made of."""
+    (verdict,) = told_after(paid("last", pounds=9_000))
 
-    assert (cleared("o0"),) == after(fraud, FOUR[0], *later, FOUR[0])[1]
-
-
-def test_what_is_remembered_of_a_customer_is_bounded() -> None:
-    """However often somebody pays."""
-    memory, _ = after(fraud, *(check(f"o{at}", at) for at in range(500)))
-
-    assert (fraud.PAYMENTS_MAX, fraud.VERDICTS_MAX) == (
-        len(memory.payments),
-        len(memory.verdicts),
-    )
+    assert isinstance(verdict, FraudDetected)
+    assert verdict.judgment is not None
+    assert ("block", "amount.large") == (verdict.judgment.outcome, verdict.judgment.decided_by)
+    assert "amount.large: above 8000.00" == verdict.reasons[0]
+    assert 9_000.0 == verdict.judgment.snapshot["amount"]
+    assert pytest.approx(1 - 0.4 * 0.5) == verdict.score
 
 
-def test_what_is_older_than_the_window_and_the_lateness_is_forgotten() -> None:
-    """An hour and five minutes, exactly."""
-    hour_ms = fraud.LATE_MS + fraud.WINDOW_MS
-    memory, _ = after(fraud, check("old"), check("kept", 1), check("now", hour_ms))
+def test_a_review_clears_and_opens_a_case_that_an_analyst_closes() -> None:
+    """The goods go on their way; somebody looks."""
+    story = [paid("o0", -DAY_MS, origin=Origin(device_id="d0"))]
+    odd = paid("last", pounds=1_001, origin=EVERYBODY)
+    said = label(is_fraud=False, source="analyst")
 
-    assert ["kept", "now"] == [seen.order_id for seen in memory.payments]
+    cleared, opened = told_after(*story, odd)
+    closed = told_after(*story, odd, said)
+
+    assert isinstance(cleared, FraudCleared)
+    assert isinstance(opened, CaseOpened)
+    assert ("review", cleared.score) == (opened.case, opened.score)
+    assert [
+        CaseClosed(order_id="last", case="review", fraud=False, by="ann", note="seen")
+    ] == closed
+
+
+@pytest.mark.parametrize(
+    ("story", "then"),
+    [
+        pytest.param([paid("last")], [FraudConfirmed], id="what is cleared is to be stopped"),
+        pytest.param([paid("last"), DELIVERED], [CaseOpened], id="what is delivered is a case"),
+        pytest.param([paid("last"), STOPPED], [], id="what is stopped is nothing more"),
+        pytest.param([paid("last", pounds=9_000)], [], id="what was detected is nothing new"),
+        pytest.param([], [], id="nothing is known of the payment yet"),
+        pytest.param([paid("last"), label()], [], id="said twice it is told once"),
+    ],
+)
+def test_a_chargeback(story: list[Message], then: list[type]) -> None:
+    """When the bank says that it was fraud, then this is told."""
+    assert then == [type(word) for word in told_after(*story, label())]
+
+
+def test_what_could_not_be_stopped_in_time_becomes_a_case() -> None:
+    """Confirmed first, delivered all the same."""
+    (opened,) = told_after(paid("last"), label(), DELIVERED)
+
+    assert isinstance(opened, CaseOpened)
+    assert "late" == opened.case
+
+
+def test_a_label_that_comes_first_is_a_verdict() -> None:
+    """The bank may be quicker than we are."""
+    (verdict,) = told_after(label(), paid("last"))
+
+    assert isinstance(verdict, FraudDetected)
+    assert ("known as fraud by chargeback",) == verdict.reasons
+
+
+def test_a_label_reaches_every_party_and_is_taken_back() -> None:
+    """A terminal remembers the fraud, until somebody says that it was none."""
+    house = Offline(fraud.JUDGE)
+    house.hear(paid("last", origin=EVERYBODY), NOON_MS)
+    told = house.hear(label(), NOON_MS)
+    known = house.parties["terminal:t1"].seen[0].fraud_at_ms
+    house.hear(label(is_fraud=False, known_days=10), NOON_MS)
+
+    assert 5 == sum(isinstance(word, LabelEntity) for word in told)
+    assert NOON_MS + 9 * DAY_MS == known
+    assert 0 == house.parties["terminal:t1"].seen[0].fraud_at_ms
+
+
+def test_confirmed_frauds_of_a_terminal_call_for_a_look_once_they_are_known() -> None:
+    """Not by payments made before anybody knew."""
+    at = Origin(terminal_id="t1")
+    house = Offline(fraud.JUDGE)
+    for order_id in ("last", "other"):
+        house.hear(paid(order_id, origin=at), NOON_MS)
+        house.hear(replace(label(), order_id=order_id), NOON_MS)
+    early = house.hear(paid("early", 8 * DAY_MS, origin=at), NOON_MS)
+    late = house.hear(paid("late", 9 * DAY_MS, origin=at), NOON_MS)
+
+    assert [(), ("terminal.frauds",)] == [
+        word.judgment.rules
+        for word in (*early, *late)
+        if isinstance(word, FraudCleared) and word.judgment
+    ]
+
+
+def test_every_party_is_asked_and_none_that_is_unknown() -> None:
+    """What the rules look at goes with the question."""
+    _, told = after(fraud, paid("o1", origin=EVERYBODY))
+    _, fewer = after(fraud, paid("o1"))
+
+    assert ["customer:c1", "card:k1", "terminal:t1", "device:d1", "address:a1"] == [
+        word.entity for word in told if isinstance(word, CheckEntity)
+    ]
+    assert ["customer:c1"] == [word.entity for word in fewer if isinstance(word, CheckEntity)]
+    assert {"count|customer|300", "sum|customer|300"} == {
+        each.name for word in fewer if isinstance(word, CheckEntity) for each in word.wants
+    }
+
+
+def test_a_verdict_waits_for_every_party_and_is_told_once() -> None:
+    """Answers come in any order, some twice."""
+    memory, asked = after(fraud, paid("o1", origin=EVERYBODY))
+    house = Offline(fraud.JUDGE)
+    answers = [house._answer(question, NOON_MS)[0] for question in asked]
+    verdicts: list[Message] = []
+    for answer in [answers[3], *reversed(answers), *answers]:
+        told = fraud.decide(memory, answer, NOON_MS)
+        for word in (answer, *told):
+            memory = fraud.evolve(memory, word, NOON_MS)
+        verdicts += told
+
+    assert [FraudCleared] == [type(word) for word in verdicts]
+
+
+def test_a_guest_of_whom_nothing_is_known_is_judged_at_once() -> None:
+    """There is nobody to ask."""
+    assert [FraudCleared] == [type(word) for word in after(fraud, paid("o1", guest=True))[1]]
+
+
+def test_a_payment_that_failed_is_not_judged() -> None:
+    """Its parties are told of a decline, and of nothing else."""
+    assert () == after(fraud, PaymentFailed(order_id="o1", reason="cancelled"))[1]
+    assert [] == told_after(declined("o1", 0, EVERYBODY))

@@ -66,7 +66,15 @@ COMPLETED = PaymentCompleted(
     country="France",
     ordered_at_ms=5,
 )
-FAILED = PaymentFailed(order_id="o1", reason="card_declined")
+FAILED = PaymentFailed(
+    order_id="o1",
+    reason="card_declined",
+    declined=True,
+    amount_minor=1_000,
+    currency="GBP",
+    customer_id="c1",
+    ordered_at_ms=5,
+)
 FAILED_CANCELLED = PaymentFailed(order_id="o1", reason="cancelled")
 PENDING_SILENT = PaymentPending(order_id="o1", reason="no answer")
 PENDING = PaymentPending(order_id="o1", reason="time-out")

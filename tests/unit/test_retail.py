@@ -8,11 +8,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from app.fraud.offline import Offline
 from workflows import fraud, retail
 from workflows.retail import Adjust, Ask, PlaceOrder, Plan, Refuse, ReturnGoods
-from workflows.words.fraud import CheckPayment, FraudDetected
+from workflows.words.fraud import FraudDetected
 from workflows.words.limits import LINES_MAX
 from workflows.words.order import Charge, Line, ReturnLine
+from workflows.words.payment import PaymentCompleted
 
 FILE = Path(__file__).parents[2] / "data" / "online_retail_2010-12.csv"
 DATE = "2010-12-01 08:26:00"
@@ -434,22 +436,21 @@ def test_the_units_sold_are_those_of_the_orders(real: Plan) -> None:
 
 def judged(real: Plan) -> Iterator[object]:
     """Judge the payment of every order of the file, as it stands there."""
-    memories: dict[str, fraud.Customer] = {}
+    house = Offline(fraud.JUDGE)
     for ask in real.asks:
         if isinstance(ask, PlaceOrder):
-            check = CheckPayment(
+            paid = PaymentCompleted(
                 order_id=ask.reference,
-                customer=ask.customer_id or f"guest:{ask.reference}",
-                guest=not ask.customer_id,
+                payment_id="p",
                 amount_minor=ask.total_minor,
+                goods_minor=ask.total_minor,
+                charges_minor=0,
                 currency=retail.CURRENCY,
+                customer_id=ask.customer_id,
                 country=ask.country,
                 ordered_at_ms=ask.ordered_at_ms,
             )
-            memory = memories.get(check.customer, fraud.INITIAL)
-            (verdict,) = fraud.decide(memory, check, 0)
-            memories[check.customer] = fraud.evolve(fraud.evolve(memory, check, 0), verdict, 0)
-            yield verdict
+            yield from house.hear(paid, ask.ordered_at_ms)
 
 
 def test_few_orders_of_the_real_file_look_like_fraud(real: Plan) -> None:

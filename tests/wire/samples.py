@@ -10,11 +10,12 @@ from app import envelope, topics
 from app.envelope import Envelope
 from workflows.message import Message, type_name
 
-PLAIN: dict[type, Callable[[str], Any]] = {
+PLAIN: dict[Any, Callable[[str], Any]] = {
     str: lambda name: "GBP" if name == "currency" else f"{name}-1",
     int: lambda name: 1_292_918_400_000 if name.endswith("_ms") else 3,
     float: lambda _name: 0.25,
     bool: lambda _name: True,
+    Any: lambda name: f"{name}-1",
 }
 
 

@@ -12,7 +12,7 @@ import msgspec
 from tests.simulation.day import bad_day
 from tests.simulation.house import House
 from tests.wire.history import recorded
-from workflows.words import payment, saga
+from workflows.words import fraud, payment, saga
 
 FOLDER = Path(__file__).parent / "histories"
 SEEDS_MAX = 2_000
@@ -33,6 +33,7 @@ KINDS: dict[str, Callable[[House], bool]] = {
     "cancelled-after-payment": _refunded_cancel,
     "returned": lambda house: _has(house, "sagas", saga.ReturnAccepted),
     "payment-failed": lambda house: _has(house, "payments", payment.PaymentFailed),
+    "judged": lambda house: _has(house, "fraud", fraud.FraudCleared),
     "unknown-outcome": lambda house: (
         _has(house, "payments", payment.PaymentPending)
         and _has(house, "sagas", saga.OrderCompleted)

@@ -16,6 +16,7 @@ from workflows.words.limits import (
     Quantity,
     Text,
 )
+from workflows.words.origin import UNKNOWN, Origin
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +57,7 @@ class OrderPlaced(Message, tag="payflow.order.placed.v1", frozen=True, kw_only=T
     payment_method: Name
     ordered_at_ms: Milliseconds
     reference: Annotated[str, msgspec.Meta(max_length=128)] = ""
+    origin: Origin = UNKNOWN
 
 
 class OrderCancelRequested(

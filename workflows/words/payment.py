@@ -4,6 +4,7 @@ from typing import Literal
 
 from workflows.message import Message
 from workflows.words.limits import Currency, Milliseconds, Minor, MinorDue, Name, Text
+from workflows.words.origin import UNKNOWN, Origin
 
 
 class PaymentCompleted(Message, tag="payflow.payment.completed.v1", frozen=True, kw_only=True):
@@ -18,13 +19,21 @@ class PaymentCompleted(Message, tag="payflow.payment.completed.v1", frozen=True,
     customer_id: str = ""
     country: Name
     ordered_at_ms: Milliseconds
+    origin: Origin = UNKNOWN
 
 
 class PaymentFailed(Message, tag="payflow.payment.failed.v1", frozen=True, kw_only=True):
-    """No money was taken and none will be."""
+    """No money was taken and none will be. What was to be paid is told to those who watch tries."""
 
     order_id: Name
     reason: Text
+    declined: bool = False
+    """Whether the provider declined it: nobody changed their mind."""
+    amount_minor: MinorDue = 0
+    currency: str = ""
+    customer_id: str = ""
+    ordered_at_ms: Milliseconds = 0
+    origin: Origin = UNKNOWN
 
 
 class PaymentPending(Message, tag="payflow.payment.pending.v1", frozen=True, kw_only=True):

@@ -1,0 +1,1 @@
+"""What surrounds the judging of payments: rules and models of the moment, training, evaluation."""

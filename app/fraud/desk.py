@@ -1,0 +1,122 @@
+"""Where people work on fraud: what was told so far, and words of their own.
+
+Reads topics up to their ends, joins no group. What it tells is sealed like anything of the house;
+the same act has the same event id, so that it may be told again.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from app import codecs, envelope, topics
+from app.admin import client_options, stop_consumer
+from app.config import Config
+from app.envelope import Envelope
+from app.fraud.judge import changed
+from app.produce import produce
+from app.record import Outgoing, as_read
+from app.seal import of_the_house, sealed
+from app.topics import Topic
+from workflows.built_in_rules import BUILT_IN
+from workflows.condition import RuleError
+from workflows.message import Message, type_name
+from workflows.rulebook import Book
+from workflows.words.fraud import CaseClosed, CaseOpened
+
+READ_MS = 300
+
+
+async def words_of(config: Config, wanted: Sequence[Topic]) -> list[tuple[Envelope, Any]]:
+    """Return every word of the house on `wanted`, topic by topic, in the order of each partition.
+
+    What cannot be read, or is not of the house, is left out.
+    """
+    consumer = AIOKafkaConsumer(enable_auto_commit=False, **client_options(config))
+    await consumer.start()
+    try:
+        found: list[tuple[Envelope, Any]] = []
+        for topic in wanted:
+            count = topic.partitions or config.partitions
+            places = [TopicPartition(topic.name, at) for at in range(count)]
+            ends = await consumer.end_offsets(places)
+            begins = await consumer.beginning_offsets(places)
+            for place in places:
+                consumer.assign([place])
+                consumer.seek(place, begins[place])
+                while await consumer.position(place) < ends[place]:
+                    for given in (await consumer.getmany(place, timeout_ms=READ_MS)).get(place, []):
+                        found += _read(given, config)
+        return found
+    finally:
+        await stop_consumer(consumer)
+
+
+def _read(given: Any, config: Config) -> list[tuple[Envelope, Any]]:
+    read = as_read(given)
+    if not of_the_house(read, config):
+        return []
+    try:
+        head = envelope.from_headers(read.headers)
+        return [(head, codecs.decode(read.value, head, read.key))]
+    except (codecs.Poison, envelope.BadEnvelope):
+        return []
+
+
+async def tell(config: Config, words: Sequence[Message], at_ms: int) -> None:
+    """Tell `words` as the console, at `at_ms`. Raises KafkaError."""
+    producer = AIOKafkaProducer(acks="all", enable_idempotence=True, **client_options(config))
+    await producer.start()
+    try:
+        records = [sealed(_outgoing(word, at_ms), config.seal_key) for word in words]
+        await produce(producer, records, _partitions(config))
+    finally:
+        await producer.stop()
+
+
+def _partitions(config: Config) -> Any:
+    return lambda name: topics.declared[name].partitions or config.partitions
+
+
+def _outgoing(word: Message, at_ms: int) -> Outgoing:
+    topic, kind = topics.topic_of(word), type_name(type(word))
+    key = topic.key(word)
+    head = Envelope(
+        id=envelope.derive_id(kind, key, at_ms, codecs.encode(word).hex()),
+        type=kind,
+        source="/payflow/console",
+        time_ms=at_ms,
+        subject=key,
+        correlation_id=key[:128],
+    )
+    return Outgoing(
+        topic=topic.name,
+        key=key.encode(),
+        value=codecs.encode(word),
+        headers=envelope.to_headers(head),
+    )
+
+
+async def book_now(config: Config) -> Book:
+    """Return the rules, lists and snoozes as they stand."""
+    book = BUILT_IN
+    for _, word in await words_of(config, [topics.fraud_rules]):
+        try:
+            book = changed(book, word)
+        except RuleError:
+            continue  # The room has refused it as well, and counted it.
+    return book
+
+
+async def open_cases(config: Config) -> list[CaseOpened]:
+    """Return the cases that wait for somebody, the highest score first."""
+    waiting: dict[str, CaseOpened] = {}
+    for _, word in await words_of(config, [topics.fraud_cases]):
+        match word:
+            case CaseOpened():
+                waiting[word.order_id] = word
+            case CaseClosed():
+                waiting.pop(word.order_id, None)
+            case _:
+                continue
+    return sorted(waiting.values(), key=lambda case: (-case.score, case.opened_at_ms))

@@ -1,0 +1,12 @@
+"""What each party of payments did lately, by `kind:id`."""
+
+from tables import declare
+from workflows.risk import INITIAL, Entity
+
+parties = declare(
+    "risk",
+    service="fraud",
+    shape=Entity,
+    initial=INITIAL,
+    help="What each customer, card, terminal, device and address did lately, by kind and id.",
+)

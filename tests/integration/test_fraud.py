@@ -1,0 +1,169 @@
+"""The fraud service alone on a real broker: killed and robbed it judges as if nothing had been."""
+
+import asyncio
+import os
+import shutil
+import signal
+import time
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from app import topics
+from app.config import Config
+from app.fraud.desk import book_now, open_cases, tell, words_of
+from app.fraud.offline import Offline
+from app.supervisor import Supervisor
+from tests.integration.test_delivery import until
+from workflows import fraud
+from workflows.built_in_rules import RULES
+from workflows.message import Message
+from workflows.words.fraud import (
+    FraudCleared,
+    FraudConfirmed,
+    FraudDetected,
+    FraudVerdict,
+    PaymentLabelled,
+)
+from workflows.words.origin import Origin
+from workflows.words.payment import PaymentCompleted
+from workflows.words.rule import RulePut
+
+START_MS = 1_700_000_000_000
+PAYMENTS = 400
+CHUNK = 40
+
+
+def paid(number: int, random: Random) -> PaymentCompleted:
+    """Return payment `number` of a busy hour at few terminals."""
+    amount_minor = round(random.uniform(5, 200) * 100)
+    return PaymentCompleted(
+        order_id=f"o{number}",
+        payment_id=f"p{number}",
+        amount_minor=amount_minor,
+        goods_minor=amount_minor,
+        charges_minor=0,
+        currency="GBP",
+        customer_id=f"c{random.randrange(20)}",
+        country="France",
+        ordered_at_ms=START_MS + number * 60_000,
+        origin=Origin(terminal_id=f"t{random.randrange(5)}", card_id=f"k{random.randrange(20)}"),
+    )
+
+
+def undisturbed(story: list[PaymentCompleted]) -> dict[str, FraudVerdict]:
+    """Return what the rooms say of `story` when nothing happens to them."""
+    house = Offline(fraud.JUDGE)
+    told = [word for made in story for word in house.hear(made, made.ordered_at_ms)]
+    return {word.order_id: word for word in told if isinstance(word, FraudDetected | FraudCleared)}
+
+
+async def verdicts(config: Config) -> list[FraudVerdict]:
+    """Return every verdict told so far; one told twice under one id is one."""
+    told = {head.id: word for head, word in await words_of(config, [topics.fraud])}
+    return [word for word in told.values() if isinstance(word, FraudDetected | FraudCleared)]
+
+
+async def say(config: Config, *words: Message) -> None:
+    await tell(config, words, time.time_ns() // 1_000_000)
+
+
+def _quiet(_line: str) -> None:
+    pass
+
+
+def figures(verdict: FraudVerdict) -> Any:
+    """Return what a verdict was made of, as bytes would be compared: to the last bit."""
+    assert verdict.judgment is not None
+    return msgspec.json.encode((verdict.judgment.snapshot, verdict.judgment.aggregates))
+
+
+@pytest.mark.timeout(600)
+async def test_killed_and_robbed_it_judges_as_if_nothing_had_been(tmp_path: Path) -> None:
+    """SIGKILL in the middle, then the disk too: one verdict a payment, the same to the last bit."""
+    random = Random(5)
+    story = [paid(number, random) for number in range(PAYMENTS)]
+    # One partition: what one party does is then heard in one order, as it is offline.
+    own = Config(data_dir=str(tmp_path), broker_port=0, console_port=0, partitions=1)
+    async with Supervisor(own, _quiet, ("fraud",)).up() as house:
+        for at in range(0, PAYMENTS, CHUNK):
+            await say(house.config, *story[at : at + CHUNK])
+            if at == 3 * CHUNK:
+                os.kill(house.children["fraud"].pid, signal.SIGKILL)
+            if at == 6 * CHUNK:
+                house.held.add("fraud")
+                house.children["fraud"].kill()
+                shutil.rmtree(tmp_path / "fraud")
+                house.held.discard("fraud")
+            await asyncio.sleep(0.3)
+
+        async def all_judged() -> bool:
+            return len({each.order_id for each in await verdicts(house.config)}) == PAYMENTS
+
+        await until(all_judged, "every payment is judged", 120)
+        told = await verdicts(house.config)
+
+    expected = undisturbed(story)
+    assert PAYMENTS == len(told)
+    assert {each.order_id: figures(each) for each in told} == {
+        order_id: figures(each) for order_id, each in expected.items()
+    }
+    assert any(isinstance(each, FraudCleared) for each in told)
+
+
+@pytest.mark.timeout(600)
+async def test_rules_labels_and_cases_at_run_time(tmp_path: Path) -> None:
+    """A rule counts from the next payment on, a bad one changes nothing, a label stops goods."""
+    made = [paid(number, Random(number)) for number in range(9)]
+    own = Config(data_dir=str(tmp_path), broker_port=0, console_port=0)
+    strict = RULES[0] | {"rule_id": "new.everything", "when": {"gt": [{"field": "amount"}, 0]}}
+    watched = strict | {"outcome": "review", "priority": 200}
+    async with Supervisor(own, _quiet, ("fraud",)).up() as house:
+        config = house.config
+
+        async def judged(count: int) -> list[FraudVerdict]:
+            async def enough() -> bool:
+                return len(await verdicts(config)) >= count
+
+            await until(enough, f"{count} verdicts", 60)
+            return await verdicts(config)
+
+        await say(config, made[0])
+        await judged(1)
+        await say(config, RulePut(rule_id="bad", rule={"when": {"gt": 1}}))
+        await say(config, RulePut(rule_id="new.everything", rule=watched))
+        book = await book_now(config)
+
+        async def is_known() -> bool:
+            await say(config, replace(made[2], order_id=f"x{time.monotonic_ns()}"))
+            latest = await verdicts(config)
+            return any(each.rules_version == book.revision for each in latest)
+
+        await until(is_known, "the room knows the rule", 60)
+        await say(config, made[1])
+
+        async def is_open() -> bool:
+            return "o1" in {case.order_id for case in await open_cases(config)}
+
+        await until(is_open, "a case is opened", 60)
+        label = PaymentLabelled(
+            order_id="o1",
+            fraud=True,
+            source="analyst",
+            known_at_ms=time.time_ns() // 1_000_000 + 1_000,
+            by="ann",
+        )
+        await say(config, label)
+
+        async def is_confirmed() -> bool:
+            words = [word for _, word in await words_of(config, [topics.fraud])]
+            return any(isinstance(word, FraudConfirmed) for word in words)
+
+        await until(is_confirmed, "the label is passed on", 60)
+        assert not await is_open()
+        assert "new.everything" in book.rules
+        assert "bad" not in book.rules
