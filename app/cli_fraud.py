@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from rich.table import Table
 from rich.text import Text
 
-from app import topics
+from app import cli_fraud_model, topics
 from app.cli_find import as_json, fail, house, out, run
 from app.fraud.backtest import Backtest, backtest
 from app.fraud.desk import book_now, open_cases, tell, words_of
@@ -25,6 +25,9 @@ from workflows.words.rule import ListPut, RulePut, RuleSnoozed
 group = typer.Typer(no_args_is_help=True, help="Cases, labels and rules of fraud.")
 rules = typer.Typer(no_args_is_help=True, help="What payments are judged by.")
 group.add_typer(rules, name="rules")
+group.command()(cli_fraud_model.train)
+group.command()(cli_fraud_model.evaluate)
+group.command()(cli_fraud_model.rescore)
 
 By = Annotated[str, typer.Option("--by", help="Who says so.")]
 Note = Annotated[str, typer.Option("--note", help="Why.")]

@@ -18,7 +18,7 @@ from workflows.words.carrier import (
     ShipmentWithdrawn,
     WithdrawShipment,
 )
-from workflows.words.fraud import FraudCleared, FraudDetected
+from workflows.words.fraud import FraudCleared, FraudConfirmed, FraudDetected
 from workflows.words.inventory import InventoryRejected, InventoryReserved
 from workflows.words.order import OrderCancelRequested
 from workflows.words.payment import PaymentCompleted, PaymentFailed
@@ -235,3 +235,19 @@ def test_waiting(story: list[Heard], told: tuple[Message, ...], due: float | Non
 
     assert told == said
     assert due == due_seconds(shipping, memory)
+
+
+@pytest.mark.parametrize(
+    ("story", "then"),
+    [
+        pytest.param([], [ShipmentCancelled], id="before anything else"),
+        pytest.param([PAID, RESERVED, CLEARED], [WithdrawShipment], id="once it is booked"),
+    ],
+)
+def test_what_turns_out_to_be_fraud_is_stopped_where_it_can_be(
+    story: list[Message], then: list[type[Message]]
+) -> None:
+    """Judged clean at first: shipping alone knows whether it still can be."""
+    _, told = after(shipping, *story, FraudConfirmed(order_id="o1", source="chargeback"))
+
+    assert then == [type(word) for word in told]

@@ -1,0 +1,82 @@
+"""Payments on file, for training and evaluation: CSV or Parquet, checked, in the order of time."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import csv, parquet
+
+COLUMNS = ("transaction_id", "t", "customer_id", "terminal_id", "amount_cents", "fraud")
+SCENARIO = "scenario"
+DAY_SECONDS = 86_400
+
+
+class DataError(ValueError):
+    """The file cannot be used; the message names what is wrong and where."""
+
+
+class Payments(msgspec.Struct, frozen=True, kw_only=True):
+    """Columns of equal length, sorted by time, then by id. `t` is seconds since the first day."""
+
+    transaction_id: Any
+    t: Any
+    customer_id: Any
+    terminal_id: Any
+    amount_cents: Any
+    fraud: Any
+    digest: str
+
+    def __len__(self) -> int:
+        """Return how many payments there are."""
+        return len(self.t)
+
+    @property
+    def day(self) -> Any:
+        """Return the day of each payment, counted from the first, 0."""
+        return self.t // DAY_SECONDS
+
+
+def read_payments(path: Path) -> Payments:
+    """Return the payments in `path`, `.csv` or `.parquet`. Raises DataError."""
+    try:
+        is_parquet = path.suffix == ".parquet"
+        table: Any = parquet.read_table(path) if is_parquet else csv.read_csv(path)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise DataError(f"{path}: {error}") from error
+    missing = [name for name in COLUMNS if name not in table.column_names]
+    if missing:
+        raise DataError(f"{path}: there is no column {', '.join(missing)}; needs {COLUMNS}")
+    columns = {name: _whole(table[name], f"{path}: {name}") for name in COLUMNS}
+    _check(columns, path)
+    order = np.lexsort((columns["transaction_id"], columns["t"]))
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return Payments(**{name: column[order] for name, column in columns.items()}, digest=digest)
+
+
+def _whole(column: Any, what: str) -> Any:
+    if column.null_count:
+        row = pc.index(column.is_null(), True).as_py()
+        raise DataError(f"{what}: row {row + 1} is empty")
+    try:
+        return column.cast(pa.int64()).to_numpy()
+    except pa.ArrowInvalid as error:
+        raise DataError(f"{what}: must be whole numbers: {error}") from error
+
+
+def _check(columns: dict[str, Any], path: Path) -> None:
+    if not len(columns["t"]):
+        raise DataError(f"{path}: holds no payments")
+    for name in ("t", "amount_cents"):
+        wrong = np.flatnonzero(columns[name] < 0)
+        if wrong.size:
+            raise DataError(f"{path}: {name}: row {wrong[0] + 1} is below zero")
+    wrong = np.flatnonzero((columns["fraud"] != 0) & (columns["fraud"] != 1))
+    if wrong.size:
+        raise DataError(f"{path}: fraud: row {wrong[0] + 1} is neither 0 nor 1")
+    ids, counts = np.unique(columns["transaction_id"], return_counts=True)
+    if len(ids) < len(columns["t"]):
+        raise DataError(f"{path}: transaction_id: {ids[counts > 1][0]} is there twice")

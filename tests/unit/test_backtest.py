@@ -1,0 +1,61 @@
+"""What a rule would have done, by example."""
+
+from app.fraud.backtest import Backtest, backtest
+from tests.unit.test_fraud import NOON_MS, label, paid
+from workflows.built_in_rules import BUILT_IN, FIELDS
+from workflows.message import Message
+from workflows.rulebook import read_rule
+
+RULE = read_rule(
+    {
+        "rule_id": "above.50",
+        "state": "draft",
+        "outcome": "block",
+        "description": "above 50.00",
+        "when": {"gt": [{"field": "amount_minor"}, 50_00]},
+        "proposed_by": "ann",
+    },
+    FIELDS,
+)
+STORY: list[tuple[int, Message]] = [
+    (NOON_MS, paid("small", 0, 10)),
+    (NOON_MS + 1, paid("large", 600_000, 60)),
+    (NOON_MS + 2, paid("last", 1_200_000, 9_000)),
+    (NOON_MS + 3, label()),
+]
+
+
+def test_a_back_test_counts_hits_and_what_they_were() -> None:
+    """Two of three hit; one of them was fraud, and a rule of the house had it too."""
+    expected = Backtest(
+        payments=3,
+        hits=2,
+        unknown=0,
+        labelled_frauds=1,
+        true_hits=1,
+        precision=0.5,
+        recall=1.0,
+        overlap={"amount.large": 1},
+        examples=("large", "last"),
+    )
+    found = backtest(RULE, BUILT_IN, STORY)
+
+    assert expected.overlap.items() <= found.overlap.items()
+    assert expected == Backtest(
+        **{name: getattr(found, name) for name in found.__struct_fields__ if name != "overlap"},
+        overlap=expected.overlap,
+    )
+
+
+def test_what_is_before_the_beginning_is_remembered_and_not_counted() -> None:
+    """Windows look back."""
+    found = backtest(RULE, BUILT_IN, STORY, NOON_MS + 2)
+
+    assert (1, 1) == (found.payments, found.hits)
+
+
+def test_where_nothing_hit_there_is_no_precision() -> None:
+    """Nor recall where nothing is known."""
+    found = backtest(RULE, BUILT_IN, STORY[:1])
+
+    assert (None, None) == (found.precision, found.recall)

@@ -1,0 +1,106 @@
+"""Training and evaluation on a few weeks made here: what is planted is found, and nothing else."""
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from app.fraud.data import DataError, Payments, read_payments
+from app.fraud.evaluation import FoldError, calibrated_model, evaluate, matrix, rows_to_test
+from app.fraud.figures import COLUMNS, write_handbook
+from app.fraud.metrics import card_precision
+from workflows.features import FEATURES
+from workflows.model import read_model, score
+
+DAYS = 49
+A_DAY = 150
+EPOCH_MS = 1_522_540_800_000
+HEADER = "transaction_id,t,customer_id,terminal_id,amount_cents,fraud,scenario\n"
+
+
+@pytest.fixture(scope="module")
+def payments(tmp_path_factory: pytest.TempPathFactory) -> Payments:
+    """Seven weeks; fraud is what is above 220.00, and all at two terminals."""
+    draw = np.random.default_rng(3)
+    count = DAYS * A_DAY
+    t = np.sort(draw.integers(0, DAYS * 86_400, count))
+    terminal = draw.integers(0, 60, count)
+    amount = draw.integers(100, 20_000, count)
+    amount[draw.random(count) < 0.01] = 30_000
+    fraud = ((amount > 22_000) | (terminal < 2)).astype(int)
+    columns = [np.arange(count), t, draw.integers(0, 200, count), terminal, amount, fraud, fraud]
+    path = tmp_path_factory.mktemp("data") / "payments.csv"
+    rows = "\n".join(",".join(map(str, row)) for row in zip(*columns, strict=True))
+    path.write_text(HEADER + rows + "\n")
+    return read_payments(path)
+
+
+def test_what_is_planted_is_found(payments: Payments, tmp_path: Path) -> None:
+    """Both kinds: the amount, and the terminal whose frauds are known."""
+    figures = matrix(payments, EPOCH_MS, lambda _said: None)
+    found = evaluate(payments, figures, 0.0, 2, lambda _said: None)
+    model = read_model(msgspec.json.encode(calibrated_model(payments, figures, 21)))
+    path = tmp_path / "figures.csv"
+    write_handbook(path, payments, figures)
+
+    assert [28, 21] == [fold.start_day for fold in found.folds]
+    assert found.mean["average_precision"] > 0.9
+    assert found.mean["recall_at_fpr_0_001"] > 0.6
+    large = dict(zip(FEATURES, figures[payments.amount_cents > 22_000][-1].tolist(), strict=True))
+    small = dict(zip(FEATURES, figures[payments.fraud == 0][-1].tolist(), strict=True))
+    assert score(model, large) > 0.5
+    assert score(model, small) < 0.1
+    heading = path.read_text().splitlines()[0].replace('"', "")
+    assert ",".join(("TRANSACTION_ID", *COLUMNS)) == heading
+
+
+def test_known_cards_are_not_tested(payments: Payments) -> None:
+    """None with a fraud in the week of training, nor of those a week before each day."""
+    rows = rows_to_test(payments, 21)
+    trained = (payments.day >= 21) & (payments.day < 28) & (payments.fraud == 1)
+
+    assert not set(payments.customer_id[trained]) & set(payments.customer_id[rows])
+    assert {35, 36, 37, 38, 39, 40, 41} >= set(payments.day[rows].tolist())
+
+
+def test_a_file_that_is_too_short_is_refused(payments: Payments) -> None:
+    """Rather than measured on less."""
+    few = payments.day < 20
+    names = [name for name in Payments.__struct_fields__ if name != "digest"]
+    short = Payments(**{name: getattr(payments, name)[few] for name in names}, digest="")
+
+    with pytest.raises(FoldError, match="20 days are too few"):
+        evaluate(short, None, 0.0, 1, lambda _said: None)
+
+
+def test_card_precision_by_hand() -> None:
+    """Two days, two cards a day: a card that was found is not looked at again."""
+    scores = np.array([0.9, 0.8, 0.1, 0.9, 0.7, 0.2])
+    fraud = np.array([1, 0, 1, 1, 1, 0])
+    cards = np.array([1, 2, 3, 1, 3, 4])
+    days = np.array([0, 0, 0, 1, 1, 1])
+
+    assert 0.5 == card_precision(scores, fraud, cards, days, top=2)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        pytest.param("t,fraud\n1,0\n", "no column transaction_id", id="columns are missing"),
+        pytest.param(HEADER, "holds no payments|whole numbers", id="nothing"),
+        pytest.param(HEADER + "1,1,1,1,x,0,0\n", "amount_cents: must be whole", id="no number"),
+        pytest.param(HEADER + "1,1,1,1,-5,0,0\n", "amount_cents: row 1 is below", id="below zero"),
+        pytest.param(HEADER + "1,1,1,1,5,2,0\n", "fraud: row 1 is neither", id="no label"),
+        pytest.param(HEADER + "1,1,1,1,,0,0\n2,1,1,1,5,0,0\n", "row 1 is empty", id="a hole"),
+        pytest.param(HEADER + "1,1,1,1,5,0,0\n1,2,1,1,5,0,0\n", "1 is there twice", id="twice"),
+        pytest.param("", "Empty CSV", id="an empty file"),
+    ],
+)
+def test_a_bad_file_is_refused_with_what_is_wrong(body: str, said: str, tmp_path: Path) -> None:
+    """And where."""
+    path = tmp_path / "bad.csv"
+    path.write_text(body)
+
+    with pytest.raises(DataError, match=said):
+        read_payments(path)

@@ -1,0 +1,132 @@
+"""The walker of trees: what a model says, what is refused, why a score is what it is."""
+
+import math
+from typing import Any
+
+import msgspec
+import pytest
+
+from workflows.model import (
+    Model,
+    ModelError,
+    Tree,
+    band,
+    contributions,
+    margin,
+    psi,
+    read_model,
+    score,
+)
+
+TREE = Tree(
+    figure=(0, 1),
+    threshold=(220.0, 0.5),
+    left=(1, -1),
+    right=(-3, -2),
+    expected=(0.0, -1.0),
+    leaf=(-2.0, 1.0, 4.0),
+)
+"""Above 220.00: 4. Else by night: 1. Else -2."""
+MODEL = Model(
+    version="test-1",
+    figures=("amount", "night"),
+    trees=(TREE, TREE),
+    slope=0.5,
+    offset=-1.0,
+    review=0.5,
+    block=0.9,
+)
+
+
+def figures(amount: float, night: float = 0.0) -> dict[str, float]:
+    """Return what the model looks at, and something else."""
+    return {"amount": amount, "night": night, "weekend": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("given", "sum_of_leaves", "outcome"),
+    [
+        pytest.param(figures(10), -4.0, "allow", id="small by day"),
+        pytest.param(figures(220.0), -4.0, "allow", id="up to the threshold goes left"),
+        pytest.param(figures(math.nextafter(220.0, 999)), 8.0, "block", id="the least above it"),
+        pytest.param(figures(10, 1.0), 2.0, "review", id="small by night"),
+        pytest.param({}, -4.0, "allow", id="what nobody could tell is zero"),
+    ],
+)
+def test_scores(given: dict[str, float], sum_of_leaves: float, outcome: str) -> None:
+    """Given these figures, this is the margin, its probability, and what follows."""
+    probability = 1 / (1 + math.exp(-(0.5 * sum_of_leaves - 1.0)))
+
+    assert sum_of_leaves == margin(MODEL, given)
+    assert pytest.approx(probability, rel=1e-15) == score(MODEL, given)
+    assert outcome == band(MODEL, score(MODEL, given))
+
+
+def test_no_margin_overflows() -> None:
+    """However sure the model is."""
+    sure = msgspec.structs.replace(MODEL, slope=1e6)
+
+    assert (1.0, 0.0) == (score(sure, figures(300)), score(sure, figures(1)))
+
+
+def test_contributions_come_to_what_the_margin_moved() -> None:
+    """From what is expected of anybody to what is said of this one; the strongest first."""
+    found = contributions(MODEL, figures(10, 1.0))
+
+    assert ["night", "amount"] == [each.figure for each in found]
+    assert pytest.approx(margin(MODEL, figures(10, 1.0))) == sum(each.weight for each in found)
+    assert 1 == len(contributions(MODEL, figures(10, 1.0), count=1))
+
+
+def test_read_again_a_model_gives_the_same_bits() -> None:
+    """JSON keeps every digit that counts."""
+    odd = msgspec.structs.replace(
+        MODEL, trees=(msgspec.structs.replace(TREE, threshold=(0.1 + 0.2, 1 / 3)),), slope=1 / 3
+    )
+    again = read_model(msgspec.json.encode(odd))
+
+    assert odd == again
+    assert score(odd, figures(0.30000000000000004)) == score(again, figures(0.30000000000000004))
+
+
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [
+        pytest.param({"figure": [0, 2]}, r"trees\[1\].figure", id="no such figure"),
+        pytest.param({"left": [0, -1]}, r"trees\[1\]: its nodes are no tree", id="a circle"),
+        pytest.param({"left": [1, 1]}, r"trees\[1\]: its nodes are no tree", id="two parents"),
+        pytest.param({"right": [-4, -2]}, r"trees\[1\].leaf", id="no such leaf"),
+        pytest.param({"leaf": [1.0]}, r"trees\[1\].leaf", id="too few leaves"),
+        pytest.param({"threshold": [1.0]}, r"trees\[1\]: its nodes have parts", id="half a node"),
+        pytest.param({"figure": []}, r"trees\[1\]: its nodes have parts", id="nothing"),
+        pytest.param({"threshold": [1.0, None]}, "no model", id="no number"),
+    ],
+)
+def test_a_broken_tree_is_refused_by_its_place(changes: dict[str, Any], place: str) -> None:
+    """Before it judges anybody."""
+    raw = msgspec.to_builtins(MODEL)
+    raw["trees"][1].update(changes)
+
+    with pytest.raises(ModelError, match=place):
+        read_model(msgspec.json.encode(raw))
+
+
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [
+        ({"figures": ["amount", "colour"]}, "nobody computes colour"),
+        ({"review": 0.95}, "review"),
+        ({"block": 2}, "block"),
+    ],
+)
+def test_a_model_that_cannot_judge_is_refused(changes: dict[str, Any], place: str) -> None:
+    """With what is wrong."""
+    with pytest.raises(ModelError, match=place):
+        read_model(msgspec.json.encode(msgspec.to_builtins(MODEL) | changes))
+
+
+def test_psi_is_nothing_where_nothing_moved_and_much_where_all_did() -> None:
+    """By the usual rule, a quarter is much."""
+    assert 0.0 == psi((0.5, 0.5), (50, 50))
+    assert 0.0 == psi((0.5, 0.5), (0, 0))
+    assert psi((0.9, 0.1), (10, 90)) > 0.25
