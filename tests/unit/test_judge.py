@@ -1,0 +1,107 @@
+"""What payments are judged by: the model that comes along, and the book as it is changed."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from app.config import Config
+from app.fraud.judge import MODELS, changed, open_judge
+from app.fraud.offline import Offline
+from tests.unit.test_fraud import NOON_MS, paid
+from tests.unit.test_rulebook import rule
+from workflows.built_in_rules import BUILT_IN
+from workflows.condition import RuleError
+from workflows.model import ModelError, contributions, score
+from workflows.words.fraud import FraudCleared, FraudDetected, Judgment
+from workflows.words.origin import Origin
+from workflows.words.rule import ListPut, RulePut, RuleSnoozed
+
+SHOP = Origin(terminal_id="t1")
+
+
+def judgment(pounds: int, origin: Origin, folder: str = "") -> Judgment:
+    """Return the judgment on a first payment."""
+    house = Offline(open_judge(Config(fraud_models=folder)))
+    told = house.hear(paid("o1", 0, pounds, origin=origin), NOON_MS)
+    (verdict,) = [word for word in told if isinstance(word, FraudDetected | FraudCleared)]
+    assert verdict.judgment is not None
+    return verdict.judgment
+
+
+def test_the_model_that_comes_along_knows_large_from_small() -> None:
+    """At a terminal; it says why, and from which version it is."""
+    large, small = judgment(400, SHOP), judgment(20, SHOP)
+
+    assert large.model_score is not None
+    assert small.model_score is not None
+    assert large.model_score > 0.3
+    assert small.model_score < 0.1
+    assert ("model", "review") == (large.decided_by, large.outcome)
+    assert "amount" in {each.figure for each in large.contributions}
+    assert large.model_version == open_judge(Config()).models[0].version
+
+
+def test_the_model_says_nothing_of_payments_that_it_does_not_know() -> None:
+    """A web shop has no terminal."""
+    assert ("allow", None, "") == (
+        (found := judgment(400, Origin())).outcome, found.model_score, found.model_version,
+    )  # fmt: skip
+
+
+def test_a_model_on_trial_judges_along_and_decides_nothing(tmp_path: Path) -> None:
+    """It stands beside the active one, here beside none."""
+    (tmp_path / "trial.json").write_bytes((MODELS / "default.json").read_bytes())
+    found = judgment(400, SHOP, str(tmp_path))
+
+    assert ("allow", None) == (found.outcome, found.model_score)
+    assert found.shadow_score is not None
+    assert found.shadow_score > 0.3
+
+
+def test_a_file_that_is_no_model_is_named(tmp_path: Path) -> None:
+    """Before anybody is judged by it."""
+    (tmp_path / "broken.json").write_text("{}")
+
+    with pytest.raises(ModelError, match=r"broken\.json"):
+        open_judge(Config(fraud_models=str(tmp_path)))
+
+
+def test_words_of_the_topic_change_the_book() -> None:
+    """A rule, a list, a snooze."""
+    book = changed(BUILT_IN, RulePut(rule_id="much", rule=rule()))
+    book = changed(book, ListPut(name="blocked.card", values=("k1",)))
+    book = changed(book, RuleSnoozed(rule_id="much", entity="customer:c1", until_ms=9))
+
+    assert "much" in book.rules
+    assert frozenset({"k1"}) == book.lists["blocked.card"]
+    assert ("much", "customer:c1") in book.snoozes
+
+
+@pytest.mark.parametrize(
+    ("word", "place"),
+    [
+        pytest.param(RulePut(rule_id="other", rule=rule()), "rule_id", id="another's name"),
+        pytest.param(RulePut(rule_id="much", rule={}), "", id="nothing"),
+        pytest.param(
+            RuleSnoozed(rule_id="much", entity="nobody", until_ms=9), "entity", id="no party"
+        ),
+    ],
+)
+def test_what_is_no_rule_is_refused(word: Any, place: str) -> None:
+    """By its place; the book stays."""
+    with pytest.raises(RuleError) as refused:
+        changed(BUILT_IN, word)
+
+    assert place == refused.value.place
+
+
+def test_a_snapshot_scored_again_gives_the_same_bits() -> None:
+    """After a way through JSON, as it is told."""
+    found = judgment(400, SHOP)
+    again = msgspec.json.decode(msgspec.json.encode(found), type=Judgment)
+    (model,) = open_judge(Config()).models
+
+    assert found.model_score == score(model, again.snapshot)
+    assert found.contributions == contributions(model, again.snapshot)
