@@ -13,24 +13,30 @@ from workflows.model import contributions, read_model, score
 
 File = Annotated[Path, typer.Argument(help="Payments, CSV or Parquet.")]
 Epoch = Annotated[str, typer.Option(help="The first day of the file, UTC.")]
+TrainDays = Annotated[int, typer.Option(min=1, help="Days of training before the delay.")]
 EPOCH = "2018-04-01"
+WEEK = 7
 
 
-def train(
+def train(  # noqa: PLR0913  each is an option
     file: File,
     out_file: Annotated[Path, typer.Option("--out", help="Where the model goes.")],
     *,
     start_day: Annotated[int, typer.Option("--from-day", help="-1: the last week that fits.")] = -1,
+    end_day: Annotated[int, typer.Option("--to-day", help="Not itself; -1: a week later.")] = -1,
     valid_from: Annotated[str, typer.Option(help="A day, UTC: in force from then on.")] = "",
     epoch: Epoch = EPOCH,
 ) -> None:
-    """Train a model on a week of FILE, and calibrate it two weeks later."""
+    """Train a model on days of FILE, and calibrate it on the second week after them."""
     evaluation, data = _needed()
     try:
-        payments = data.read_payments(file)
-        day = start_day if start_day >= 0 else evaluation.starts_of(payments, 1)[0][0]
+        payments = data.read_payments(file, err.print)
+        first = start_day if start_day >= 0 else evaluation.starts_of(payments, 1)[0][0]
+        end = end_day if end_day >= 0 else first + WEEK
+        if end <= first:
+            fail(f"--to-day {end} is not after --from-day {first}", 2)
         figures = evaluation.matrix(payments, _ms(epoch), err.print)
-        model = evaluation.calibrated_model(payments, figures, day)
+        model = evaluation.calibrated_model(payments, figures, end - WEEK, end - first)
     except ValueError as error:
         fail(str(error))
     model = msgspec.structs.replace(model, valid_from_ms=_ms(valid_from) if valid_from else 0)
@@ -40,7 +46,7 @@ def train(
     out.print(f"{out_file}: {model.version}, {len(model.trees)} trees", markup=False)
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913  each is an option
     file: File,
     *,
     folds: Annotated[int, typer.Option(min=1, max=26)] = 4,
@@ -49,12 +55,13 @@ def evaluate(
         Path | None, typer.Option(help="The handbook's figures, CSV or Parquet.")
     ] = None,
     epoch: Epoch = EPOCH,
+    train_days: TrainDays = WEEK,
 ) -> None:
     """Train, wait and test week by week on FILE, as the Fraud Detection Handbook does."""
     evaluation, data = _needed()
     try:
-        payments = data.read_payments(file)
-        figures, found = evaluation.with_figures(payments, _ms(epoch), folds, err.print)
+        payments = data.read_payments(file, err.print)
+        figures, found = evaluation.with_figures(payments, _ms(epoch), folds, err.print, train_days)
     except ValueError as error:
         fail(str(error))
     if features_out:
@@ -87,7 +94,7 @@ def _needed() -> tuple[Any, Any]:
     try:
         from app.fraud import data, evaluation  # noqa: PLC0415  an optional extra
     except ImportError as error:
-        fail(f"{error.name or error} is missing. Operator: install payflow with its extra `fraud`")
+        fail(f"{error.name or error} is missing. Operator: pip install 'payflow[fraud]'")
     return evaluation, data
 
 

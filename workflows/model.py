@@ -6,7 +6,6 @@ of a payment it must know, from when on it is in force, and where its bands begi
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Annotated, Any
 
 import msgspec
@@ -53,7 +52,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     needs: tuple[Kind, ...] = ("customer", "terminal")
     """Without these parties of a payment the model says nothing."""
     trees: tuple[Tree, ...]
-    slope: float = 1.0
+    slope: Annotated[float, msgspec.Meta(gt=0)] = 1.0
     offset: float = 0.0
     """The probability is 1 / (1 + exp(-(slope * margin + offset))), after Platt."""
     review: Unit
@@ -72,9 +71,10 @@ def read_model(body: bytes) -> Model:
         model = msgspec.json.decode(body, type=Model)
     except msgspec.DecodeError as error:
         raise ModelError(f"no model: {error}") from error
-    unknown = sorted(set(model.figures) - set(FEATURES))
-    if unknown:
+    if unknown := sorted(set(model.figures) - set(FEATURES)):
         raise ModelError(f"figures: nobody computes {', '.join(unknown)}")
+    if len(set(model.figures)) < len(model.figures):
+        raise ModelError("figures: one is named twice")
     if not model.review <= model.block:
         raise ModelError("review: must not lie above block")
     for at, tree in enumerate(model.trees):
@@ -86,7 +86,7 @@ def margin(model: Model, figures: Mapping[str, float]) -> float:
     """Return the sum of the leaves, in log odds before calibration."""
     values = [figures.get(name, 0.0) for name in model.figures]
     total = 0.0
-    for nodes, leaves in _compiled(model.version, model.trees):
+    for nodes, leaves in _compiled(model):
         at = 0
         while at >= 0:
             figure, threshold, left, right = nodes[at]
@@ -158,19 +158,15 @@ def psi(expected: Sequence[float], counts: Sequence[int]) -> float:
 
 def _check(tree: Tree, figures: int, place: str) -> None:
     count = len(tree.figure)
-    if not 0 < count <= NODES_MAX or {
-        len(tree.threshold),
-        len(tree.left),
-        len(tree.right),
-        len(tree.expected),
-    } != {count}:
+    parts = (tree.threshold, tree.left, tree.right, tree.expected)
+    if not 0 < count <= NODES_MAX or any(len(part) != count for part in parts):
         raise ModelError(f"{place}: its nodes have parts of different lengths, or none")
     if not all(0 <= figure < figures for figure in tree.figure):
         raise ModelError(f"{place}.figure: an index is out of range")
     numbers = (*tree.threshold, *tree.expected, *tree.leaf)
     if not all(math.isfinite(number) for number in numbers):
         raise ModelError(f"{place}: holds what is no finite number")
-    children = [*tree.left, *tree.right]
+    children = (*tree.left, *tree.right)
     # Every node has one parent that comes before it: no walk goes round in a circle.
     if sorted(child for child in children if child >= 0) != list(range(1, count)) or any(
         0 <= child <= at for side in (tree.left, tree.right) for at, child in enumerate(side)
@@ -180,14 +176,22 @@ def _check(tree: Tree, figures: int, place: str) -> None:
         raise ModelError(f"{place}.leaf: an index is out of range")
 
 
-Nodes = tuple[tuple[int, float, int, int], ...]
+Walks = tuple[tuple[tuple[tuple[int, float, int, int], ...], tuple[float, ...]], ...]
+COMPILED_MAX = 16
+_walks: dict[str, tuple[tuple[Tree, ...], Walks]] = {}
+"""By version: the trees, and what they were compiled to."""
 
 
-@lru_cache(maxsize=16)
-def _compiled(
-    _version: str, trees: tuple[Tree, ...]
-) -> tuple[tuple[Nodes, tuple[float, ...]], ...]:
-    return tuple(
+def _compiled(model: Model) -> Walks:
+    held = _walks.get(model.version)
+    # Compared by identity: to hash or compare the trees takes longer than to walk them.
+    if held is not None and held[0] is model.trees:
+        return held[1]
+    walks = tuple(
         (tuple(zip(tree.figure, tree.threshold, tree.left, tree.right, strict=True)), tree.leaf)
-        for tree in trees
+        for tree in model.trees
     )
+    if len(_walks) >= COMPILED_MAX:
+        _walks.clear()
+    _walks[model.version] = (model.trees, walks)
+    return walks

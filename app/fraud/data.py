@@ -1,6 +1,7 @@
 """Payments on file, for training and evaluation: CSV or Parquet, checked, in the order of time."""
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,6 @@ import pyarrow.compute as pc
 from pyarrow import csv, parquet
 
 COLUMNS = ("transaction_id", "t", "customer_id", "terminal_id", "amount_cents", "fraud")
-SCENARIO = "scenario"
 DAY_SECONDS = 86_400
 
 
@@ -40,8 +40,11 @@ class Payments(msgspec.Struct, frozen=True, kw_only=True):
         return self.t // DAY_SECONDS
 
 
-def read_payments(path: Path) -> Payments:
-    """Return the payments in `path`, `.csv` or `.parquet`. Raises DataError."""
+def read_payments(path: Path, say: Callable[[str], None] = lambda _said: None) -> Payments:
+    """Return the payments in `path`, `.csv` or `.parquet`, in order of time. Raises DataError.
+
+    Rows are counted from 1, without the heading. Other columns than COLUMNS are not looked at.
+    """
     try:
         is_parquet = path.suffix == ".parquet"
         table: Any = parquet.read_table(path) if is_parquet else csv.read_csv(path)
@@ -53,6 +56,8 @@ def read_payments(path: Path) -> Payments:
     columns = {name: _whole(table[name], f"{path}: {name}") for name in COLUMNS}
     _check(columns, path)
     order = np.lexsort((columns["transaction_id"], columns["t"]))
+    if (moved := np.flatnonzero(order != np.arange(len(order)))).size:
+        say(f"{path}: row {moved[0] + 1} is out of order: sorted by t and transaction_id")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return Payments(**{name: column[order] for name, column in columns.items()}, digest=digest)
 
@@ -61,10 +66,23 @@ def _whole(column: Any, what: str) -> Any:
     if column.null_count:
         row = pc.index(column.is_null(), True).as_py()
         raise DataError(f"{what}: row {row + 1} is empty")
+    if pa.types.is_temporal(column.type):
+        # A cast would take seconds of 1970 for seconds of the file, and say nothing.
+        raise DataError(f"{what}: must be whole numbers, not moments")
     try:
         return column.cast(pa.int64()).to_numpy()
-    except pa.ArrowInvalid as error:
-        raise DataError(f"{what}: must be whole numbers: {error}") from error
+    except pa.ArrowException as error:
+        row = next(at for at, value in enumerate(column, 1) if not _is_whole(value))
+        value = column[row - 1].as_py()
+        raise DataError(f"{what}: must be whole numbers: row {row} is {value!r}") from error
+
+
+def _is_whole(value: Any) -> bool:
+    try:
+        value.cast(pa.int64())
+    except pa.ArrowException:
+        return False
+    return True
 
 
 def _check(columns: dict[str, Any], path: Path) -> None:

@@ -1,28 +1,29 @@
 """Evaluation week by week, as the handbook does: train 7 days, wait 7 for labels, test 7.
 
-The threshold for recall at 0.1 % false alarms is fixed on the week after the training of a model of
-a fortnight before, all of it known by then.
+The threshold for recall at 0.1 % false alarms is fixed by the fold a fortnight before, all of it
+known by then. Reading, figures, models, scores and measures are apart: `measured` takes scores from
+anywhere, so those that came through the broker are measured by the same lines.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 
 from app.fraud.data import Payments
 from app.fraud.figures import matrix
 from app.fraud.metrics import Quality, quality
-from app.fraud.training import REVIEW_FPR, calibrate, threshold_at, train
+from app.fraud.training import PARAMETERS, REVIEW_FPR, TREES, calibrate, threshold_at, train
+from workflows.entity import DAY_MS
 from workflows.features import FEATURES
 from workflows.model import Model, margin, score
 
 WEEK = 7
 HANDBOOK_STARTS = (136, 129, 122, 115)
 """2018-08-15, -08, -01 and 07-25, counted from 2018-04-01."""
-EARLIEST = 2 * WEEK
-"""Two weeks before the first training: there the threshold's model is trained."""
 
 
 class FoldError(ValueError):
@@ -50,101 +51,165 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     mean: dict[str, float]
     models: tuple[str, ...]
     """Versions of the models, by fold."""
+    protocol: dict[str, Any] = {}
+    """Days of training, delay and test; what the models were made with; the file's digest."""
     note: str = ""
 
 
 MEASURES = (*Quality.__struct_fields__, "us_per_event")
 
 
-def starts_of(payments: Payments, folds: int) -> tuple[list[int], str]:
-    """Return the first days of training, the latest first, and what is to be said of them.
+def starts_of(payments: Payments, folds: int, train_days: int = WEEK) -> tuple[list[int], str]:
+    """Return the first days of the weeks of training, the latest first, and what is to be said.
 
     Raises FoldError when the file is too short for one.
     """
     days = int(payments.day.max()) + 1
-    if days >= HANDBOOK_STARTS[0] + 3 * WEEK and folds <= len(HANDBOOK_STARTS):
-        return list(HANDBOOK_STARTS[:folds]), ""
+    # The threshold's model is trained two weeks before, on days that end with that week.
+    earliest = 2 * WEEK + train_days - WEEK
+    wanted = HANDBOOK_STARTS[:folds]
+    if days >= wanted[0] + 3 * WEEK and wanted[-1] >= earliest and len(wanted) == folds:
+        return list(wanted), ""
     last = days - 3 * WEEK
-    starts = [start for start in range(last, last - folds * WEEK, -WEEK) if start >= EARLIEST]
+    starts = [start for start in range(last, last - folds * WEEK, -WEEK) if start >= earliest]
     if not starts:
-        raise FoldError(f"{days} days are too few: one fold needs {EARLIEST + 3 * WEEK}")
+        raise FoldError(f"{days} days are too few: one fold needs {earliest + 3 * WEEK}")
     return starts, f"the file ends on day {days - 1}: folds of its own end, {len(starts)} of them"
 
 
-def evaluate(
-    payments: Payments, figures: Any, us_for_figures: float, folds: int, say: Callable[[str], None]
+def evaluate(  # noqa: PLR0913  what it is made of, and how
+    payments: Payments,
+    figures: Any,
+    us_for_figures: float,
+    folds: int,
+    say: Callable[[str], None],
+    train_days: int = WEEK,
 ) -> Evaluation:
     """Return the quality of models trained on `figures` (payments, FEATURES) of `payments`."""
-    starts, note = starts_of(payments, folds)
+    starts, note = starts_of(payments, folds, train_days)
     if note:
         say(note)
     found: list[Fold] = []
-    versions: list[str] = []
-    for start in starts:
-        model = fold_model(payments, figures, start)
-        threshold = _threshold(payments, figures, start)
-        fold = _tested(payments, figures, start, model, threshold, us_for_figures)
+    models = [model for _, model in fold_models(payments, figures, starts, 0, train_days)]
+    for start, model in zip(starts, models, strict=True):
+        rows = rows_to_test(payments, start)
+        began = time.perf_counter()
+        scores = scores_of(model, figures[rows])
+        us = us_for_figures + (time.perf_counter() - began) * 1e6 / len(scores)
+        threshold = threshold_of(payments, figures, start, train_days)
+        fold = measured(payments, start, scores, threshold, us, train_days)
         say(f"day {start}: AUC {fold.auc_roc:.3f}, AP {fold.average_precision:.3f}")
         found.append(fold)
-        versions.append(model.version)
-    mean = {name: float(np.mean([getattr(fold, name) for fold in found])) for name in MEASURES}
-    return Evaluation(folds=tuple(found), mean=mean, models=tuple(versions), note=note)
+    return summed(payments, tuple(found), models, note, train_days)
+
+
+def summed(
+    payments: Payments,
+    folds: tuple[Fold, ...],
+    models: Sequence[Model],
+    note: str = "",
+    train_days: int = WEEK,
+) -> Evaluation:
+    """Return `folds` with their means and what they were made by."""
+    mean = {name: float(np.mean([getattr(fold, name) for fold in folds])) for name in MEASURES}
+    protocol = {
+        "train_days": train_days,
+        "delay_days": WEEK,
+        "test_days": WEEK,
+        "figures": len(FEATURES),
+        "parameters": PARAMETERS | {"trees": TREES},
+        "file_sha256": payments.digest,
+    }
+    versions = tuple(model.version for model in models)
+    return Evaluation(folds=folds, mean=mean, models=versions, protocol=protocol, note=note)
 
 
 def with_figures(
-    payments: Payments, epoch_ms: int, folds: int, say: Callable[[str], None]
+    payments: Payments,
+    epoch_ms: int,
+    folds: int,
+    say: Callable[[str], None],
+    train_days: int = WEEK,
 ) -> tuple[Any, Evaluation]:
     """Return the figures of `payments` and the evaluation on them. Raises FoldError."""
-    starts_of(payments, folds)
+    starts_of(payments, folds, train_days)
     began = time.perf_counter()
     figures = matrix(payments, epoch_ms, say)
     us_for_figures = (time.perf_counter() - began) * 1e6 / len(payments)
-    return figures, evaluate(payments, figures, us_for_figures, folds, say)
+    return figures, evaluate(payments, figures, us_for_figures, folds, say, train_days)
 
 
-def fold_model(payments: Payments, figures: Any, start: int) -> Model:
-    """Return the model of the week from day `start` on."""
-    rows = _week(payments, start)
-    facts = {"from_day": start, "to_day": start + WEEK, "file_sha256": payments.digest}
+def fold_models(
+    payments: Payments,
+    figures: Any,
+    starts: Sequence[int],
+    epoch_ms: int,
+    train_days: int = WEEK,
+) -> tuple[tuple[int, Model], ...]:
+    """Return the models of `starts`, each with the moment from which on it is in force (ms).
+
+    That is the first of its test, so the folds' models can lie beside one another in a judge.
+    """
+    found: list[tuple[int, Model]] = []
+    for start in starts:
+        valid_from_ms = epoch_ms + (start + 2 * WEEK) * DAY_MS
+        model = fold_model(payments, figures, start, train_days)
+        found.append((valid_from_ms, replace(model, valid_from_ms=valid_from_ms)))
+    return tuple(found)
+
+
+def fold_model(payments: Payments, figures: Any, start: int, train_days: int = WEEK) -> Model:
+    """Return the model of the week from day `start`, or of the `train_days` that end with it."""
+    first, end = start + WEEK - train_days, start + WEEK
+    rows = (payments.day >= first) & (payments.day < end)
+    if not 0 < int(payments.fraud[rows].sum()) < int(rows.sum()):
+        raise FoldError(f"days {first} to {end - 1} hold no frauds, or nothing else")
+    facts = {"from_day": first, "to_day": end, "file_sha256": payments.digest}
     return train(figures[rows], payments.fraud[rows], facts)
 
 
-def calibrated_model(payments: Payments, figures: Any, start: int) -> Model:
-    """Return the model of the week from `start`, calibrated on the week of its test."""
-    model = fold_model(payments, figures, start)
-    rows = _week(payments, start + 2 * WEEK)
+def calibrated_model(payments: Payments, figures: Any, start: int, train_days: int = WEEK) -> Model:
+    """Return the model of `fold_model`, calibrated on the week of its test."""
+    model = fold_model(payments, figures, start, train_days)
+    rows = week_of(payments, start + 2 * WEEK)
+    if not 0 < int(payments.fraud[rows].sum()) < int(rows.sum()):
+        raise FoldError(f"the week from day {start + 2 * WEEK} on cannot calibrate the model")
     margins = np.array([margin(model, _named(row)) for row in figures[rows]])
     return calibrate(model, margins, payments.fraud[rows])
 
 
-def _threshold(payments: Payments, figures: Any, start: int) -> float:
-    model = fold_model(payments, figures, start - 2 * WEEK)
-    rows = _week(payments, start)
-    scores = np.array([score(model, _named(row)) for row in figures[rows]])
+def scores_of(model: Model, figures: Any) -> Any:
+    """Return the scores of rows of `figures` (any, FEATURES) by the walker, one after another."""
+    return np.array([score(model, _named(row)) for row in figures])
+
+
+def threshold_of(payments: Payments, figures: Any, start: int, train_days: int = WEEK) -> float:
+    """Return the score that 0.1 % of the honest payments reached in the fold a fortnight before."""
+    before = start - 2 * WEEK
+    rows = rows_to_test(payments, before)
+    scores = scores_of(fold_model(payments, figures, before, train_days), figures[rows])
     return threshold_at(scores, payments.fraud[rows], REVIEW_FPR)
 
 
-def _tested(  # noqa: PLR0913  a fold needs all of it
+def measured(  # noqa: PLR0913  a fold is told with all of it
     payments: Payments,
-    figures: Any,
     start: int,
-    model: Model,
+    scores: Any,
     threshold: float,
-    us_for_figures: float,
+    us_per_event: float,
+    train_days: int = WEEK,
 ) -> Fold:
+    """Return the fold of `start` by `scores`: one of each of `rows_to_test`, in their order."""
     rows = rows_to_test(payments, start)
-    given = [_named(row) for row in figures[rows]]
-    began = time.perf_counter()
-    scores = np.array([score(model, each) for each in given])
-    us_for_scores = (time.perf_counter() - began) * 1e6 / len(given)
     fraud = payments.fraud[rows]
     found = quality(scores, fraud, payments.customer_id[rows], payments.day[rows], threshold)
+    trained = (payments.day >= start + WEEK - train_days) & (payments.day < start + WEEK)
     return Fold(
         start_day=start,
-        train_rows=int(_week(payments, start).sum()),
-        test_rows=len(given),
+        train_rows=int(trained.sum()),
+        test_rows=len(fraud),
         test_frauds=int(fraud.sum()),
-        us_per_event=us_for_figures + us_for_scores,
+        us_per_event=us_per_event,
         **msgspec.structs.asdict(found),
     )
 
@@ -166,7 +231,8 @@ def _frauds_of(payments: Payments, first: int, end: int) -> set[int]:
     return set(payments.customer_id[rows].tolist())
 
 
-def _week(payments: Payments, start: int) -> Any:
+def week_of(payments: Payments, start: int) -> Any:
+    """Return which payments are of the week from day `start` on."""
     return (payments.day >= start) & (payments.day < start + WEEK)
 
 

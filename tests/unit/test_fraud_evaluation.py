@@ -7,7 +7,18 @@ import numpy as np
 import pytest
 
 from app.fraud.data import DataError, Payments, read_payments
-from app.fraud.evaluation import FoldError, calibrated_model, evaluate, matrix, rows_to_test
+from app.fraud.evaluation import (
+    FoldError,
+    calibrated_model,
+    evaluate,
+    fold_models,
+    matrix,
+    measured,
+    rows_to_test,
+    scores_of,
+    starts_of,
+    threshold_of,
+)
 from app.fraud.figures import COLUMNS, write_handbook
 from app.fraud.metrics import card_precision
 from workflows.features import FEATURES
@@ -55,6 +66,51 @@ def test_what_is_planted_is_found(payments: Payments, tmp_path: Path) -> None:
     assert ",".join(("TRANSACTION_ID", *COLUMNS)) == heading
 
 
+def test_scores_made_elsewhere_are_measured_alike(payments: Payments) -> None:
+    """Through a broker, say: the fold's models, in force from their test on, one after another."""
+    figures = matrix(payments, EPOCH_MS, lambda _said: None)
+    found = evaluate(payments, figures, 7.0, 2, lambda _said: None)
+    models = fold_models(payments, figures, [28, 21], EPOCH_MS)
+    by_time = dict(models)
+    elsewhere = []
+    for fold in found.folds:
+        rows = rows_to_test(payments, fold.start_day)
+        at_ms = EPOCH_MS + (fold.start_day + 14) * 86_400_000
+        threshold = threshold_of(payments, figures, fold.start_day)
+        scores = scores_of(by_time[at_ms], figures[rows])
+        elsewhere.append(measured(payments, fold.start_day, scores, threshold, fold.us_per_event))
+
+    assert found.folds == tuple(elsewhere)
+    assert found.models == tuple(model.version for _, model in models)
+    assert [at_ms for at_ms, _ in models] == [model.valid_from_ms for _, model in models]
+
+
+def test_scores_that_say_nothing_measure_as_nothing(payments: Payments) -> None:
+    """The bars of the other tests are none that a broken model could meet."""
+    rows = int(rows_to_test(payments, 21).sum())
+    scores = np.random.default_rng(1).random(rows)
+    found = measured(payments, 21, scores, 2.0, 0.0)
+
+    assert abs(found.auc_roc - 0.5) < 0.15
+    assert found.average_precision < 0.3
+    assert 0.0 == found.recall_at_fpr_0_001
+
+
+@pytest.mark.parametrize(
+    ("train_days", "starts"),
+    [
+        pytest.param(7, [28, 21, 14], id="the last that fit"),
+        pytest.param(14, [28, 21], id="more days of training, fewer folds"),
+    ],
+)
+def test_folds_end_with_the_file(payments: Payments, train_days: int, starts: list[int]) -> None:
+    """And it is said that they are not the handbook's."""
+    found, note = starts_of(payments, 4, train_days)
+
+    assert starts == found
+    assert "the file ends on day 48" in note
+
+
 def test_known_cards_are_not_tested(payments: Payments) -> None:
     """None with a fraud in the week of training, nor of those a week before each day."""
     rows = rows_to_test(payments, 21)
@@ -84,12 +140,27 @@ def test_card_precision_by_hand() -> None:
     assert 0.5 == card_precision(scores, fraud, cards, days, top=2)
 
 
+def test_rows_out_of_order_are_sorted_and_it_is_said(tmp_path: Path) -> None:
+    """By time, then by id; which row was the first."""
+    path = tmp_path / "unsorted.csv"
+    path.write_text(HEADER + "1,1,1,1,5,0,0\n3,9,1,1,5,0,0\n2,9,1,1,5,0,0\n")
+    said: list[str] = []
+    found = read_payments(path, said.append)
+
+    assert [1, 2, 3] == found.transaction_id.tolist()
+    assert [f"{path}: row 2 is out of order: sorted by t and transaction_id"] == said
+
+
 @pytest.mark.parametrize(
     ("body", "said"),
     [
         pytest.param("t,fraud\n1,0\n", "no column transaction_id", id="columns are missing"),
         pytest.param(HEADER, "holds no payments|whole numbers", id="nothing"),
-        pytest.param(HEADER + "1,1,1,1,x,0,0\n", "amount_cents: must be whole", id="no number"),
+        pytest.param(
+            HEADER + "1,1,1,1,x,0,0\n", "must be whole numbers: row 1 is 'x'", id="no number"
+        ),
+        pytest.param(HEADER + "1,1,1,1,5,0,0\n2,2,1,1,.5,0,0\n", "row 2 is 0.5", id="a fraction"),
+        pytest.param(HEADER + "1,2018-04-01,1,1,5,0,0\n", "t: .* not moments", id="a date"),
         pytest.param(HEADER + "1,1,1,1,-5,0,0\n", "amount_cents: row 1 is below", id="below zero"),
         pytest.param(HEADER + "1,1,1,1,5,2,0\n", "fraud: row 1 is neither", id="no label"),
         pytest.param(HEADER + "1,1,1,1,,0,0\n2,1,1,1,5,0,0\n", "row 1 is empty", id="a hole"),

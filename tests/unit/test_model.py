@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from workflows.features import FEATURES
 from workflows.model import (
     Model,
     ModelError,
@@ -78,6 +79,44 @@ def test_contributions_come_to_what_the_margin_moved() -> None:
     assert 1 == len(contributions(MODEL, figures(10, 1.0), count=1))
 
 
+def test_two_models_of_one_version_are_not_taken_for_each_other() -> None:
+    """Trees that were compiled are known again by themselves, not by the version alone."""
+    other = msgspec.structs.replace(MODEL, trees=(TREE,))
+
+    assert [-4.0, -2.0, -4.0] == [margin(each, figures(10)) for each in (MODEL, other, MODEL)]
+
+
+def test_the_walker_is_lightgbm_to_the_last_bit() -> None:
+    """Margins of payments on both sides of every threshold, before and after JSON."""
+    lightgbm = pytest.importorskip("lightgbm")
+    np = pytest.importorskip("numpy")
+    training = pytest.importorskip("app.fraud.training")
+    draw = np.random.default_rng(5)
+    given = draw.normal(size=(2_000, len(FEATURES))).round(1)
+    fraud = (given[:, 0] + given[:, 4] + draw.normal(size=2_000) > 2.5).astype(int)
+    model = training.train(given, fraud, {})
+    data = lightgbm.Dataset(given, label=fraud)
+    booster = lightgbm.train(training.PARAMETERS, data, num_boost_round=training.TREES)
+    again = read_model(msgspec.json.encode(model))
+    # On a threshold itself, too: "<=" goes left. Not within 1e-35 of zero, which is zero to
+    # LightGBM's reader of arrays, and which no figure of ours can be.
+    edges = [
+        (at, edge)
+        for tree in model.trees
+        for at, edge in zip(tree.figure, tree.threshold, strict=True)
+        if abs(edge) > 1e-30
+    ]
+    probes = np.repeat(given[:1], len(edges), axis=0)
+    for row, (at, edge) in enumerate(edges):
+        probes[row, at] = edge
+    rows = np.concatenate([given[:500], probes])
+    named = [dict(zip(FEATURES, row.tolist(), strict=True)) for row in rows]
+
+    assert booster.predict(rows, raw_score=True).tolist() == [margin(model, each) for each in named]
+    assert [score(model, each) for each in named] == [score(again, each) for each in named]
+    assert model.version == training.train(given, fraud, {}).version
+
+
 def test_read_again_a_model_gives_the_same_bits() -> None:
     """JSON keeps every digit that counts."""
     odd = msgspec.structs.replace(
@@ -117,6 +156,8 @@ def test_a_broken_tree_is_refused_by_its_place(changes: dict[str, Any], place: s
         ({"figures": ["amount", "colour"]}, "nobody computes colour"),
         ({"review": 0.95}, "review"),
         ({"block": 2}, "block"),
+        ({"slope": 0}, "slope"),
+        ({"figures": ["amount", "amount"]}, "figures: one is named twice"),
     ],
 )
 def test_a_model_that_cannot_judge_is_refused(changes: dict[str, Any], place: str) -> None:
