@@ -48,6 +48,7 @@ class House(faust.App):
     def __init__(self, *args: Any, **options: Any) -> None:
         self.watermarks = Watermarks()
         self.lease = Lease(SESSION_SECONDS)
+        self.room_names: list[str] = []
         self.owned_topics: set[str] = set()
         """What only the owner of the partitions may write: what rooms tell, and changelogs."""
         self.revocation_listeners: list[Callable[[set[TP]], None]] = []

@@ -56,6 +56,8 @@ class Room(msgspec.Struct, frozen=True, kw_only=True):
     """(heard, reason) -> what to tell when the last try has failed and the event is laid aside."""
     knows: Callable[[Config], Awaitable[object]] | None = None
     """Read what every worker of the room must know before its first event, and follow it."""
+    watch: Callable[[Sequence[Message]], None] | None = None
+    """Hears what was told, to count it: once a batch, after the commit."""
     retries: bool = False
     """Whether `call` may raise Transient: its topics get retry topics."""
 

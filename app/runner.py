@@ -49,8 +49,9 @@ def now_ms() -> int:
 class KafkaPort:
     """The shell's view of Kafka and RocksDB, through Faust."""
 
-    def __init__(self, app: House, config: Config, store: Store | None) -> None:
+    def __init__(self, app: House, room: str, config: Config, store: Store | None) -> None:
         self._app = app
+        self._room = room
         self._config = config
         self._store = store
         self._crash = CrashPoint.of(config.crash_at)
@@ -69,7 +70,7 @@ class KafkaPort:
     async def tell(self, records: Sequence[Outgoing]) -> None:
         """Produce `records`, sealed; return when the broker has acknowledged every one."""
         told = [seal.sealed(each, self._config.seal_key) for each in records]
-        await produce(producer_of(self._app), told, self._partitions)
+        await produce(producer_of(self._app, self._room), told, self._partitions)
 
     async def remember(self, table: Table, rows: Mapping[int, Mapping[bytes, bytes]]) -> None:
         """Put `rows` and their changelog records, acknowledged."""
@@ -88,7 +89,7 @@ class KafkaPort:
                 for key, value in members.items()
             ]
         self.beat("on disk")
-        highest = await produce(producer_of(self._app), changes, self._partitions)
+        highest = await produce(producer_of(self._app, self._room), changes, self._partitions)
         for (_, partition), offset in highest.items():
             self._store.settle(partition, offset)
 
@@ -122,10 +123,11 @@ class Runner:
         self.store = store
         self.deadlines = Deadlines()
         self._app = app
-        self._port = KafkaPort(app, config, store)
+        self._port = KafkaPort(app, room.name, config, store)
         self._held: list[tuple[int, int, Any]] = []
         self._order = itertools.count()
         self._topics = frozenset(heard_topics(room))
+        app.room_names.append(room.name)
         app.revocation_listeners.append(self._forget)
 
     async def run(self, stream: Any) -> None:
@@ -263,6 +265,11 @@ class Runner:
             log.debug(
                 "applied", room=self.room.name, type=head.type, correlation_id=head.correlation_id
             )
+        if self.room.watch is not None:
+            try:
+                self.room.watch(handled.told)
+            except Exception:  # what counts must not stop what is counted
+                log.exception("watch failed", room=self.room.name)
 
     def _forget(self, _revoked: set[TP]) -> None:
         # Every rebalance takes all partitions: what is held is read again by whoever gets it.

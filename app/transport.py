@@ -10,7 +10,8 @@ What it changes, and why (Faust 0.15.3, aiokafka driver):
   committed yet; otherwise events are skipped at the first start of a group.
 * A revocation waits for the batch in flight and commits it, so that nobody else can own its
   partitions while it is still writing.
-* The producer is idempotent; batches go out through aiokafka's batch API, acknowledged together.
+* The producers are idempotent, one a room; batches go out through aiokafka's batch API,
+  acknowledged together.
 * A worker whose session may have run out writes nothing until the group knows it again; one that
   the group has dropped in the middle of a batch ends (`app.lease`).
 * The long poll is 100 ms, where Faust has 1.5 s written into its code.
@@ -220,7 +221,11 @@ class _Thread(driver.AIOKafkaConsumerThread):
 
 
 class SafeProducer(driver.Producer):
-    """Idempotent, acknowledged by all replicas."""
+    """Idempotent, acknowledged by all replicas; one producer a room, and one beside them."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self.of_rooms: dict[str, Any] = {}
+        super().__init__(*args, **options)
 
     def _settings_extra(self) -> Mapping[str, Any]:
         return {"acks": "all", "enable_idempotence": True}
@@ -228,7 +233,17 @@ class SafeProducer(driver.Producer):
     async def on_start(self) -> None:
         """Start, and ask the lease before anything of a room is written to the broker."""
         await super().on_start()
-        lease.guard(self._producer.client, self.app.lease, self.app.owned_topics)
+        # aiokafka has one request under way a producer: rooms that shared one would wait for each
+        # other twice a batch.
+        self.of_rooms = {name: self._new_producer() for name in self.app.room_names}
+        await asyncio.gather(*(producer.start() for producer in self.of_rooms.values()))
+        for producer in (self._producer, *self.of_rooms.values()):
+            lease.guard(producer.client, self.app.lease, self.app.owned_topics)
+
+    async def on_stop(self) -> None:
+        """Stop, with what is under way."""
+        await asyncio.gather(*(producer.stop() for producer in self.of_rooms.values()))
+        await super().on_stop()
 
 
 def harden() -> None:
@@ -245,9 +260,9 @@ def harden() -> None:
     driver.Transport.Producer = SafeProducer
 
 
-def producer_of(app: Any) -> Any:
-    """Return the aiokafka producer of a running app."""
-    return app.producer._producer
+def producer_of(app: Any, room: str = "") -> Any:
+    """Return the aiokafka producer of `room` in a running app; of nobody's, the app's own."""
+    return app.producer.of_rooms[room] if room else app.producer._producer
 
 
 def recovered_at(app: Any) -> float | None:
