@@ -8,7 +8,7 @@ Tells   fraud.checks, fraud, fraud.cases
 from collections.abc import Sequence
 
 from app import topics
-from app.fraud import judge
+from app.fraud import judge, watch
 from app.room import open_room
 from tables.fraud import verdicts
 from workflows import fraud
@@ -29,4 +29,5 @@ fraud_room = open_room(
     decide=decide,
     evolve=fraud.evolve,
     knows=judge.follow,
+    watch=watch.count,
 )

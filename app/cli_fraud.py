@@ -1,7 +1,6 @@
 """`payflow fraud`: cases, labels, rules and their back-tests."""
 
 import time
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,13 +10,15 @@ from msgspec.structs import replace
 from rich.table import Table
 from rich.text import Text
 
-from app import cli_fraud_model, topics
+from app import cli_fraud_model, cli_fraud_rescore, cli_fraud_trial, topics
 from app.cli_find import as_json, fail, house, out, run
+from app.cli_fraud_rescore import moment
 from app.fraud.backtest import Backtest, backtest
-from app.fraud.desk import book_now, open_cases, tell, words_of
+from app.fraud.desk import Act, as_act, book_now, open_cases, tell, words_of
 from workflows.built_in_rules import FIELDS
 from workflows.condition import RuleError
 from workflows.entity import KINDS
+from workflows.message import Message
 from workflows.rulebook import Book, Compiled, Rule, read_rule
 from workflows.words.fraud import PaymentLabelled
 from workflows.words.rule import ListPut, RulePut, RuleSnoozed
@@ -28,6 +29,8 @@ group.add_typer(rules, name="rules")
 group.command()(cli_fraud_model.train)
 group.command()(cli_fraud_model.evaluate)
 group.command()(cli_fraud_model.rescore)
+group.command("rescore-all")(cli_fraud_rescore.rescore_all)
+group.command()(cli_fraud_trial.trial)
 
 By = Annotated[str, typer.Option("--by", help="Who says so.")]
 Note = Annotated[str, typer.Option("--note", help="Why.")]
@@ -64,7 +67,7 @@ def chargeback(order_id: str, by: By, note: Note = "") -> None:
 def _label(order_id: str, verdict: str, source: Any, by: str, note: str) -> None:
     if verdict not in ("fraud", "legit"):
         fail(f"{verdict!r} is neither fraud nor legit", 2)
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = _now_ms()
     word = PaymentLabelled(
         order_id=order_id,
         fraud=verdict == "fraud",
@@ -73,7 +76,7 @@ def _label(order_id: str, verdict: str, source: Any, by: str, note: str) -> None
         by=by,
         note=note,
     )
-    run(tell(house(), [_checked(word, PaymentLabelled)], now_ms))
+    _tell(word, Act(who=by, why=note, at_ms=now_ms))
     out.print(f"{order_id}: {verdict}, told", markup=False)
 
 
@@ -100,47 +103,52 @@ def list_rules(*, as_json_too: AsJson = False) -> None:
 
 
 @rules.command("put")
-def put_rule(file: Path, by: By) -> None:
+def put_rule(file: Path, by: By, note: Note = "") -> None:
     """Propose the rule in FILE: as a draft or on trial at once, else by `rules approve`."""
     compiled = _read(file)
     rule = replace(compiled.rule, proposed_by=by, approved_by="")
     if rule.state == "active":
         rule = replace(rule, state="draft")
         out.print("proposed as a draft: somebody else makes it active with `rules approve`")
-    _put(rule)
+    _put(rule, by, note)
 
 
 @rules.command("approve")
-def approve_rule(rule_id: str, by: By) -> None:
+def approve_rule(rule_id: str, by: By, note: Note = "") -> None:
     """Make a proposed rule active, as somebody other than who proposed it."""
-    _put(replace(_known(rule_id), state="active", approved_by=by))
+    _put(replace(_known(rule_id), state="active", approved_by=by), by, note)
 
 
 @rules.command("pause")
-def pause_rule(rule_id: str, by: By) -> None:
+def pause_rule(rule_id: str, by: By, note: Note = "") -> None:
     """Let a rule say nothing until it is approved again."""
-    _put(replace(_known(rule_id), state="paused", proposed_by=by, approved_by=""))
+    paused = replace(_known(rule_id), state="paused", proposed_by=by, approved_by="")
+    _put(paused, by, note)
 
 
 @rules.command("snooze")
 def snooze_rule(
-    rule_id: str, entity: str, by: By, hours: Annotated[float, typer.Option(min=0)] = 24.0
+    rule_id: str,
+    entity: str,
+    by: By,
+    note: Note = "",
+    hours: Annotated[float, typer.Option(min=0)] = 24.0,
 ) -> None:
     """Let a rule say nothing of ENTITY (such as customer:c1) for some hours."""
     if entity.partition(":")[0] not in KINDS:
         fail(f"{entity!r} must begin with one of {', '.join(KINDS)} and a colon", 2)
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = _now_ms()
     until_ms = now_ms + round(hours * 3_600_000)
     word = RuleSnoozed(rule_id=_known(rule_id).rule_id, entity=entity, until_ms=until_ms, by=by)
-    run(tell(house(), [_checked(word, RuleSnoozed)], now_ms))
+    _tell(word, Act(who=by, why=note, at_ms=now_ms))
     out.print(f"{rule_id} sleeps for {entity}", markup=False)
 
 
 @rules.command("list")
-def put_list(name: str, values: list[str], by: By) -> None:
+def put_list(name: str, values: list[str], by: By, note: Note = "") -> None:
     """Put the list NAME, whole; `blocked.card` and `allowed.customer` are looked into already."""
     word = ListPut(name=name, values=tuple(sorted(set(values))), by=by)
-    run(tell(house(), [_checked(word, ListPut)], time.time_ns() // 1_000_000))
+    _tell(word, Act(who=by, why=note, at_ms=_now_ms(), before=run(book_now(house()))))
     out.print(f"{name}: {len(word.values)} names", markup=False)
 
 
@@ -152,7 +160,7 @@ def try_rule(
     as_json_too: AsJson = False,
 ) -> None:
     """Say what the rule in FILE would have done to the payments told so far."""
-    compiled, from_ms = _read(file), _moment(since)
+    compiled, from_ms = _read(file), moment(since)
     found: Backtest = run(_tried(compiled, from_ms))
     if as_json_too:
         as_json(found)
@@ -191,10 +199,10 @@ def _read(file: Path) -> Compiled:
         fail(f"{file}: {error}")
 
 
-def _put(rule: Rule) -> None:
+def _put(rule: Rule, by: str, note: str) -> None:
     """Tell `rule` as its next version."""
-    config = house()
-    known = run(book_now(config)).rules.get(rule.rule_id)
+    book: Book = run(book_now(house()))
+    known = book.rules.get(rule.rule_id)
     version = known.rule.version + 1 if known else rule.version
     raw: dict[str, Any] = msgspec.to_builtins(replace(rule, version=version))
     try:
@@ -202,20 +210,18 @@ def _put(rule: Rule) -> None:
     except RuleError as error:
         fail(f"refused: {error}")
     word = RulePut(rule_id=rule.rule_id, rule=raw)
-    run(tell(config, [word], time.time_ns() // 1_000_000))
+    _tell(word, Act(who=by, why=note, at_ms=_now_ms(), before=book))
     out.print(f"{rule.rule_id} version {version}: {rule.state}", markup=False)
 
 
-def _checked(word: Any, shape: Any) -> Any:
-    """Return `word` when it may be said; ends with the reason when it may not."""
+def _tell(word: Message, act: Act) -> None:
+    """Tell `word` and that it was said, at once; ends with the reason when it may not be said."""
     try:
-        return msgspec.convert(msgspec.to_builtins(word), shape)
+        words = as_act(word, act)
     except msgspec.ValidationError as error:
         fail(f"refused: {error}", 2)
+    run(tell(house(), words, act.at_ms))
 
 
-def _moment(text: str) -> int:
-    try:
-        return round(datetime.fromisoformat(text).timestamp() * 1_000) if text else 0
-    except ValueError:
-        fail(f"{text!r} is no RFC 3339 time like 2026-01-31T09:30:00Z", 2)
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

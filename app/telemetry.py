@@ -61,6 +61,30 @@ redelivered = Counter(
     "payflow_redelivered_total", "Known events read again from the same place.", ("service", "room")
 )
 rules_refused = Counter("payflow_fraud_rules_refused_total", "Words that were no rules.")
+fraud_verdicts = Counter(
+    "payflow_fraud_verdicts_total",
+    "Verdicts told; decided by model, rule or none.",
+    ("outcome", "decided_by"),
+)
+fraud_trials = Counter(
+    "payflow_fraud_trial_total",
+    "Verdicts by what the model in force says, and the one on trial, each alone.",
+    ("active", "trial"),
+)
+fraud_watched = Gauge(
+    "payflow_fraud_watched_verdicts", "Latest verdicts of the model in force that are looked at."
+)
+fraud_psi = Gauge(
+    "payflow_fraud_psi",
+    "Population stability index of the watched against training: above 0.25 much has moved "
+    "(weekend and night move with the clock).",
+    ("figure",),
+)
+fraud_alert_rate = Gauge(
+    "payflow_fraud_alert_rate",
+    "Share of the watched that the active or trial model alone would review or block.",
+    ("by",),
+)
 steps_overdue = Counter(
     "payflow_steps_overdue_total", "Steps not heard of by their deadline.", ("step",)
 )

@@ -5,26 +5,29 @@ Amounts are minor units, windows exact. What a rule may ask for is in `FIELDS`.
 
 from typing import Any
 
-from workflows.condition import Type
+from workflows.condition import Field
 from workflows.entity import KINDS
-from workflows.features import FEATURES
+from workflows.features import (
+    CUSTOMER_MORE,
+    OF_CUSTOMER,
+    OF_PAYMENT,
+    OF_TERMINAL,
+    TERMINAL_MORE,
+)
 from workflows.rulebook import Book, read_rule, with_list, with_rule
 
-FIELDS: dict[str, Type] = {
-    "amount_minor": "number",
-    "hour": "number",
-    "weekday": "number",
-    "guest": "flag",
-    "currency": "text",
-    "country": "text",
-    **dict.fromkeys(KINDS, "text"),
-    **dict.fromkeys(FEATURES, "number"),
-    **dict.fromkeys((f"{kind}_known_days" for kind in KINDS), "number"),
-    **dict.fromkeys((f"{kind}_confirmed_frauds" for kind in KINDS), "number"),
-    "device_is_new": "number",
-    "travel_km": "number",
-    "travel_kmh": "number",
-    "score": "number",
+FIELDS: dict[str, Field] = {
+    **dict.fromkeys(("amount_minor", "hour", "weekday", *OF_PAYMENT), Field(type="number")),
+    "guest": Field(type="flag"),
+    **dict.fromkeys(("currency", "country"), Field(type="text")),
+    **{kind: Field(type="text", needs=(kind,)) for kind in KINDS},
+    **dict.fromkeys((*OF_CUSTOMER, *CUSTOMER_MORE), Field(type="number", needs=("customer",))),
+    **dict.fromkeys((*OF_TERMINAL, *TERMINAL_MORE), Field(type="number", needs=("terminal",))),
+    **{f"{kind}_known_days": Field(type="number", needs=(kind,)) for kind in KINDS},
+    **{f"{kind}_confirmed_frauds": Field(type="number", needs=(kind,)) for kind in KINDS},
+    "device_is_new": Field(type="number", needs=("customer", "device")),
+    # A payment may have no place, nor one before it, nor a model that knows its like.
+    **{name: Field(type="number", needs=(name,)) for name in ("travel_km", "travel_kmh", "score")},
 }
 """The facts of a payment. Monday is weekday 0; `score` is the model's, where it knows one."""
 

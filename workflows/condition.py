@@ -3,14 +3,15 @@
     {"all": [{"gt": [{"field": "amount_minor"}, 50000]},
              {"ge": [{"count": {"of": "card", "window_seconds": 300}}, 5]}]}
 
-What cannot be answered (a fact that is missing, a division by zero) is unknown, not false: a rule
-says so. `workflows/condition_reading.py` refuses what is no rule; what it passes never raises.
+What cannot be answered (a figure that nobody was asked for, a division by zero) is unknown, not
+false: a rule says so. What concerns a party that the payment does not have does not apply.
+`workflows/condition_reading.py` refuses what is no rule; what it passes never raises.
 """
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from operator import eq, ge, gt, le, lt, ne
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -41,10 +42,19 @@ class RuleError(ValueError):
         self.reason = reason
 
 
+class Field(msgspec.Struct, frozen=True, kw_only=True):
+    """A fact that rules may ask for."""
+
+    type: Type
+    needs: tuple[str, ...] = ()
+    """Facts without which there is none to expect: the parties it is of; itself, if it may lack."""
+
+
 class World(msgspec.Struct, frozen=True, kw_only=True):
     """What a rule is asked about."""
 
     facts: Mapping[str, Fact]
+    """With the id of every party that the payment has, by its kind."""
     aggregates: Mapping[str, float]
     lists: Mapping[str, frozenset[str]] = {}
 
@@ -60,6 +70,21 @@ class Expression(msgspec.Struct, frozen=True, kw_only=True):
     names: frozenset[str] = frozenset()
     """Of `in` with a list that is written out."""
     aggregate: Aggregate | None = None
+    needs: frozenset[str] = frozenset()
+    """Of values and what looks at values: facts without which it does not apply."""
+
+
+class Truth(NamedTuple):
+    """Whether a condition holds, and whether its opposite does; None: unknown."""
+
+    holds: bool | None
+    fails: bool | None
+
+
+UNKNOWN = Truth(holds=None, fails=None)
+# Neither a condition on a card nor its opposite holds where there is no card. As unknown, it would
+# stand in most verdicts and hide what really was not known; as false, `not` would make it a hit.
+ABSENT = Truth(holds=False, fails=False)
 
 
 def wants(expression: Expression) -> frozenset[Aggregate]:
@@ -70,8 +95,7 @@ def wants(expression: Expression) -> frozenset[Aggregate]:
 
 def evaluate(expression: Expression, world: World) -> bool | None:
     """Return whether `expression` holds in `world`; None: unknown. Never raises."""
-    found = _value(expression, world)
-    return found if isinstance(found, bool) else None
+    return _truth(expression, world).holds
 
 
 def finite(raw: float) -> float | None:
@@ -83,13 +107,53 @@ def finite(raw: float) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _value(expression: Expression, world: World) -> Value:
+def _truth(expression: Expression, world: World) -> Truth:
     operator, parts = expression.operator, expression.parts
-    if not parts:
+    if not parts or parts[0].type != "flag":
+        return _plain(expression, world)
+    truths = [_truth(part, world) for part in parts]
+    holds, fails = [each.holds for each in truths], [each.fails for each in truths]
+    if operator == "all":
+        return Truth(holds=_every(holds), fails=_some(fails))
+    if operator == "any":
+        return Truth(holds=_some(holds), fails=_every(fails))
+    if operator == "not":
+        return _opposite(truths[0])
+    alike = Truth(
+        holds=_some((_every(holds), _every(fails))),
+        fails=_some((_every((holds[0], fails[1])), _every((fails[0], holds[1])))),
+    )
+    return alike if operator == "eq" else _opposite(alike)
+
+
+def _plain(expression: Expression, world: World) -> Truth:
+    if not expression.needs <= world.facts.keys():
+        return ABSENT
+    found = _value(expression, world)
+    return Truth(holds=found, fails=not found) if isinstance(found, bool) else UNKNOWN
+
+
+def _opposite(truth: Truth) -> Truth:
+    return Truth(holds=truth.fails, fails=truth.holds)
+
+
+def _every(truths: Sequence[bool | None]) -> bool | None:
+    # Kleene: one that is false decides, whatever the unknown ones are.
+    if False in truths:
+        return False
+    return None if None in truths else True
+
+
+def _some(truths: Sequence[bool | None]) -> bool | None:
+    if True in truths:
+        return True
+    return None if None in truths else False
+
+
+def _value(expression: Expression, world: World) -> Value:
+    if not expression.parts:
         return _leaf(expression, world)
-    if operator in ("all", "any"):
-        return _joined(operator, [evaluate(part, world) for part in parts])
-    values = [_value(part, world) for part in parts]
+    values = [_value(part, world) for part in expression.parts]
     known = [value for value in values if value is not None]
     return _applied(expression, known, world) if len(known) == len(values) else None
 
@@ -98,8 +162,6 @@ def _applied(expression: Expression, values: Sequence[Fact], world: World) -> Va
     operator = expression.operator
     if operator in COMPARED:
         return COMPARED[operator](*values)
-    if operator == "not":
-        return not values[0]
     if operator == "in":
         return _within(expression, str(values[0]), world)
     return _counted(operator, [float(value) for value in values])
@@ -116,14 +178,6 @@ def _fact(expression: Expression, world: World) -> Value:
     if expression.type == "number":
         return None if found is None or isinstance(found, bool | str) else finite(found)
     return found if isinstance(found, str if expression.type == "text" else bool) else None
-
-
-def _joined(operator: str, truths: Sequence[bool | None]) -> bool | None:
-    # Kleene: one false part makes `all` false, whatever the unknown ones are.
-    decisive = operator == "any"
-    if decisive in truths:
-        return decisive
-    return None if None in truths else not decisive
 
 
 def _within(expression: Expression, sought: str, world: World) -> bool | None:

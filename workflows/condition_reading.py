@@ -15,6 +15,7 @@ from workflows.condition import (
     COUNTED,
     OPERATORS,
     Expression,
+    Field,
     RuleError,
     Type,
     finite,
@@ -29,13 +30,13 @@ TEXT_MAX = 200
 Reader = Callable[[str, Any, str, int], Expression]
 
 
-def parse(raw: Any, fields: Mapping[str, Type], place: str = "when") -> Expression:
+def parse(raw: Any, fields: Mapping[str, Field], place: str = "when") -> Expression:
     """Return `raw`, decoded JSON, as an expression that is true or false. Raises RuleError."""
     return _Parser(fields).truth(raw, place, 0)
 
 
 class _Parser:
-    def __init__(self, fields: Mapping[str, Type]) -> None:
+    def __init__(self, fields: Mapping[str, Field]) -> None:
         self._fields = fields
         self._nodes = 0
         self._readers: dict[str, Reader] = {
@@ -77,7 +78,9 @@ class _Parser:
         found = self._fields.get(name) if isinstance(name, str) else None
         if found is None:
             raise RuleError(place, f"no such field{_near(name, self._fields)}")
-        return Expression(operator="field", type=found, literal=name)
+        return Expression(
+            operator="field", type=found.type, literal=name, needs=frozenset(found.needs)
+        )
 
     def _boolean(self, operator: str, given: Any, place: str, depth: int) -> Expression:
         if operator == "not":
@@ -95,11 +98,8 @@ class _Parser:
         left = self._any(one, f"{place}[0]", depth)
         if left.type != "number" and operator not in ("eq", "ne"):
             raise RuleError(f"{place}[0]", "only numbers are larger or smaller")
-        return Expression(
-            operator=operator,
-            type="flag",
-            parts=(left, self._typed(other, f"{place}[1]", depth, left.type)),
-        )
+        parts = (left, self._typed(other, f"{place}[1]", depth, left.type))
+        return Expression(operator=operator, type="flag", parts=parts, needs=_needs(parts))
 
     def _sum(self, operator: str, given: Any, place: str, depth: int) -> Expression:
         most = 2 if operator in ("sub", "div") else NODES_MAX
@@ -107,7 +107,7 @@ class _Parser:
             self._typed(each, f"{place}[{at}]", depth, "number")
             for at, each in enumerate(_items(given, place, least=2, most=most))
         )
-        return Expression(operator=operator, type="number", parts=parts)
+        return Expression(operator=operator, type="number", parts=parts, needs=_needs(parts))
 
     def _membership(self, _operator: str, given: Any, place: str, depth: int) -> Expression:
         one, within = _items(given, place, least=2, most=2)
@@ -118,11 +118,19 @@ class _Parser:
             name = tree.get("list") if len(tree) == 1 else None
             if not isinstance(name, str):
                 raise RuleError(where, 'must be {"list": "name"} or a list of texts')
-            return Expression(operator="in", type="flag", parts=(sought,), literal=name)
+            return Expression(
+                operator="in", type="flag", parts=(sought,), literal=name, needs=sought.needs
+            )
         names = _items(within, where, least=0, most=LIST_MAX)
         if not all(isinstance(name, str) and len(name) <= TEXT_MAX for name in names):
             raise RuleError(where, "must hold short texts only")
-        return Expression(operator="in", type="flag", parts=(sought,), names=frozenset(names))
+        return Expression(
+            operator="in",
+            type="flag",
+            parts=(sought,),
+            names=frozenset(names),
+            needs=sought.needs,
+        )
 
 
 def _literal(raw: Any, place: str) -> Expression:
@@ -151,7 +159,13 @@ def _aggregate(operator: str, given: Any, place: str, _depth: int) -> Expression
         raise RuleError(f"{place}.{unknown[0]}", "no such part of an aggregate")
     if (operator == "distinct") != bool(wanted.what):
         raise RuleError(f"{place}.what", "belongs to `distinct`, and `distinct` needs it")
-    return Expression(operator=operator, type="number", aggregate=wanted)
+    return Expression(
+        operator=operator, type="number", aggregate=wanted, needs=frozenset((wanted.of,))
+    )
+
+
+def _needs(parts: Sequence[Expression]) -> frozenset[str]:
+    return frozenset[str]().union(*(part.needs for part in parts))
 
 
 def _items(given: Any, place: str, *, least: int, most: int = NODES_MAX) -> Sequence[Any]:
@@ -162,7 +176,7 @@ def _items(given: Any, place: str, *, least: int, most: int = NODES_MAX) -> Sequ
     return items
 
 
-def _near(name: Any, known: Sequence[str] | Mapping[str, Type]) -> str:
+def _near(name: Any, known: Sequence[str] | Mapping[str, Field]) -> str:
     if not isinstance(name, str):
         return "; a text belongs here"
     near = get_close_matches(name[:TEXT_MAX], list(known), n=3)

@@ -12,7 +12,6 @@ from workflows.checked import INITIAL, Checked, evolve
 from workflows.entity import met_tag
 from workflows.message import Message
 from workflows.owed import settle
-from workflows.rulebook import wants
 from workflows.verdict import Judge, parties_of, verdict_on
 from workflows.words.fraud import (
     CaseClosed,
@@ -76,7 +75,6 @@ def _declined(memory: Checked, parties: dict[Kind, str]) -> tuple[Message, ...]:
 def _questions(
     paid: PaymentCompleted, parties: dict[Kind, str], judge: Judge
 ) -> tuple[Message, ...]:
-    wanted = wants(judge.book)
     device = parties.get("device")
     return tuple(
         CheckEntity(
@@ -89,7 +87,7 @@ def _questions(
             device=met_tag("device", device) if device else "",
             latitude=paid.origin.latitude,
             longitude=paid.origin.longitude,
-            wants=tuple(each for each in wanted if each.of == kind),
+            wants=tuple(each for each in judge.book.wants if each.of == kind),
         )
         for kind, name in parties.items()
     )

@@ -79,6 +79,9 @@ def read_model(body: bytes) -> Model:
         raise ModelError("review: must not lie above block")
     for at, tree in enumerate(model.trees):
         _check(tree, len(model.figures), f"trees[{at}]")
+    for name, spread in model.spread.items():
+        if len(spread.shares) != len(spread.edges) + 1:
+            raise ModelError(f"spread.{name}: needs one share more than edges")
     return model
 
 

@@ -7,12 +7,13 @@ lets through, and a block list above it does not.
 
 import hashlib
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec.structs import replace
 
-from workflows.condition import Expression, RuleError, Type, World, evaluate
+from workflows.condition import Expression, Field, RuleError, World, evaluate
 from workflows.condition import wants as wants_of
 from workflows.condition_reading import parse
 from workflows.words.fraud import Outcome
@@ -54,13 +55,37 @@ class Snooze(msgspec.Struct, frozen=True, kw_only=True, order=True):
     until_ms: int
 
 
-class Book(msgspec.Struct, frozen=True, kw_only=True):
+class Book(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """Everything that can change at run time. Equal books have equal revisions, however made."""
 
     rules: Mapping[str, Compiled] = {}
     lists: Mapping[str, frozenset[str]] = {}
     snoozes: Mapping[tuple[str, str], Snooze] = {}
-    revision: str = "empty"
+
+    # Both are asked for with every payment, and cost too much to be made with every word of
+    # thousands that are read at a start.
+    @cached_property
+    def revision(self) -> str:
+        """Return a name for all that is in the book."""
+        content = (
+            sorted(
+                msgspec.json.encode(each.rule, order="deterministic")
+                for each in self.rules.values()
+            ),
+            sorted((name, sorted(values)) for name, values in self.lists.items()),
+            sorted(self.snoozes.values()),
+        )
+        digest = hashlib.sha256(msgspec.json.encode(content)).hexdigest()
+        return f"book-{digest[:12]}"
+
+    @cached_property
+    def wants(self) -> tuple[Aggregate, ...]:
+        """Return what the rules that are active or on trial look at, sorted by name."""
+        found: set[Aggregate] = set()
+        for compiled in self.rules.values():
+            if compiled.rule.state in ("active", "shadow"):
+                found |= wants_of(compiled.expression)
+        return tuple(sorted(found, key=lambda wanted: wanted.name))
 
 
 class Ruling(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,11 +96,12 @@ class Ruling(msgspec.Struct, frozen=True, kw_only=True):
     hits: tuple[Rule, ...]
     """The highest priority first."""
     unknown: tuple[str, ...]
+    """Active rules that apply and could not be answered."""
     snoozed: tuple[str, ...]
     shadow: tuple[str, ...]
 
 
-def read_rule(body: bytes | Mapping[str, Any], fields: Mapping[str, Type]) -> Compiled:
+def read_rule(body: bytes | Mapping[str, Any], fields: Mapping[str, Field]) -> Compiled:
     """Return the rule that `body`, JSON or decoded JSON, holds. Raises RuleError."""
     try:
         raw = msgspec.json.decode(body) if isinstance(body, bytes) else dict(body)
@@ -100,12 +126,12 @@ def with_rule(book: Book, compiled: Compiled) -> Book:
     known = book.rules.get(compiled.rule.rule_id)
     if known is not None and known.rule.version > compiled.rule.version:
         return book
-    return _named(replace(book, rules={**book.rules, compiled.rule.rule_id: compiled}))
+    return replace(book, rules={**book.rules, compiled.rule.rule_id: compiled})
 
 
 def with_list(book: Book, name: str, values: frozenset[str]) -> Book:
     """Return `book` with the list `name` holding `values`."""
-    return _named(replace(book, lists={**book.lists, name: values}))
+    return replace(book, lists={**book.lists, name: values})
 
 
 def with_snooze(book: Book, snooze: Snooze) -> Book:
@@ -114,16 +140,7 @@ def with_snooze(book: Book, snooze: Snooze) -> Book:
     if len(snoozes) > SNOOZES_MAX:
         soonest = min(snoozes.values(), key=lambda each: each.until_ms)
         del snoozes[soonest.rule_id, soonest.entity]
-    return _named(replace(book, snoozes=snoozes))
-
-
-def wants(book: Book) -> tuple[Aggregate, ...]:
-    """Return what the rules that are active or on trial look at, sorted by name."""
-    found: set[Aggregate] = set()
-    for compiled in book.rules.values():
-        if compiled.rule.state in ("active", "shadow"):
-            found |= wants_of(compiled.expression)
-    return tuple(sorted(found, key=lambda wanted: wanted.name))
+    return replace(book, snoozes=snoozes)
 
 
 def judge(book: Book, world: World, entities: tuple[str, ...], at_ms: int) -> Ruling:
@@ -173,15 +190,3 @@ def _is_snoozed(book: Book, rule_id: str, entities: tuple[str, ...], at_ms: int)
 def _is_approved(rule: Rule) -> bool:
     maker, checker = (name.strip().casefold() for name in (rule.proposed_by, rule.approved_by))
     return bool(maker) and bool(checker) and maker != checker
-
-
-def _named(book: Book) -> Book:
-    content = (
-        sorted(
-            msgspec.json.encode(each.rule, order="deterministic") for each in book.rules.values()
-        ),
-        sorted((name, sorted(values)) for name, values in book.lists.items()),
-        sorted(book.snoozes.values()),
-    )
-    digest = hashlib.sha256(msgspec.json.encode(content)).hexdigest()
-    return replace(book, revision=f"book-{digest[:12]}")

@@ -7,6 +7,7 @@ the same act has the same event id, so that it may be told again.
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from app import codecs, envelope, topics
@@ -14,6 +15,7 @@ from app.admin import client_options, stop_consumer
 from app.config import Config
 from app.envelope import Envelope
 from app.fraud.judge import changed
+from app.letters.letter import event_id
 from app.produce import produce
 from app.record import Outgoing, as_read
 from app.seal import of_the_house, sealed
@@ -22,9 +24,27 @@ from workflows.built_in_rules import BUILT_IN
 from workflows.condition import RuleError
 from workflows.message import Message, type_name
 from workflows.rulebook import Book
-from workflows.words.fraud import CaseClosed, CaseOpened
+from workflows.words import audit
+from workflows.words.fraud import CaseClosed, CaseOpened, PaymentLabelled
+from workflows.words.rule import ListPut, RulePut, RuleSnoozed
 
 READ_MS = 300
+ACTS: dict[type[Message], type[Message]] = {
+    RulePut: audit.RuleChanged,
+    ListPut: audit.ListChanged,
+    RuleSnoozed: audit.RuleSnoozedByOperator,
+    PaymentLabelled: audit.PaymentLabelledByOperator,
+}
+"""What people say here, and what the audit is told of it."""
+
+
+class Act(msgspec.Struct, frozen=True, kw_only=True):
+    """Who acts, why, and when (ms); `before`: the rules as they stood."""
+
+    who: str
+    why: str = ""
+    at_ms: int
+    before: Book = BUILT_IN
 
 
 async def words_of(config: Config, wanted: Sequence[Topic]) -> list[tuple[Envelope, Any]]:
@@ -68,17 +88,57 @@ async def tell(config: Config, words: Sequence[Message], at_ms: int) -> None:
     producer = AIOKafkaProducer(acks="all", enable_idempotence=True, **client_options(config))
     await producer.start()
     try:
-        records = [sealed(_outgoing(word, at_ms), config.seal_key) for word in words]
+        records = [sealed(outgoing(word, at_ms), config.seal_key) for word in words]
         await produce(producer, records, _partitions(config))
     finally:
         await producer.stop()
+
+
+def as_act(word: Message, act: Act) -> list[Message]:
+    """Return what is told when somebody says `word`: the act, for the audit, and the word itself.
+
+    Raises ValidationError when one of them keeps no limit of the wire.
+    """
+    word = msgspec.convert(msgspec.to_builtins(word), type(word))
+    told = event_id(outgoing(word, act.at_ms))
+    said = {"who": act.who, "why": act.why, "event_id": told} | _changed(word, act.before)
+    return [msgspec.convert(said, ACTS[type(word)]), word]
+
+
+def _changed(word: Message, before: Book) -> dict[str, Any]:
+    """Return what `word` is about, and what it changes of the rules `before`."""
+    match word:
+        case RulePut(rule_id=rule_id, rule=rule):
+            known = before.rules.get(rule_id)
+            return {
+                "about": f"rule:{rule_id}",
+                "version_before": known.rule.version if known else 0,
+                "state_before": known.rule.state if known else "",
+                "version": rule.get("version", 1),
+                "state": rule.get("state"),
+                "rule": rule,
+            }
+        case ListPut(name=name, values=values):
+            known_values = before.lists.get(name, frozenset())
+            return {
+                "about": f"list:{name}",
+                "added": sorted(set(values) - known_values),
+                "removed": sorted(known_values - set(values)),
+            }
+        case RuleSnoozed(rule_id=rule_id, entity=entity, until_ms=until_ms):
+            return {"about": f"rule:{rule_id}", "entity": entity, "until_ms": until_ms}
+        case PaymentLabelled(order_id=order_id, fraud=fraud, source=source):
+            return {"about": order_id, "fraud": fraud, "source": source}
+        case _:
+            raise AssertionError(f"{type(word).__name__} is no act of an operator")
 
 
 def _partitions(config: Config) -> Any:
     return lambda name: topics.declared[name].partitions or config.partitions
 
 
-def _outgoing(word: Message, at_ms: int) -> Outgoing:
+def outgoing(word: Message, at_ms: int) -> Outgoing:
+    """Return `word` as a record of the console, not yet sealed: the same word, the same id."""
     topic, kind = topics.topic_of(word), type_name(type(word))
     key = topic.key(word)
     head = Envelope(

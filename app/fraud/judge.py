@@ -62,6 +62,16 @@ def open_judge(config: Config) -> Judge:
     return Judge(models=tuple(found.values()), trial=trial)
 
 
+def at_hand(config: Config) -> dict[str, Model]:
+    """Return by version the models that come along and those of the folder: verdicts name both.
+
+    Raises ModelError naming the file that holds no model.
+    """
+    judges = (open_judge(replace(config, fraud_models="")), open_judge(config))
+    every = (model for judge in judges for model in (*judge.models, judge.trial))
+    return {model.version: model for model in every if model is not None}
+
+
 async def follow(config: Config) -> asyncio.Task[None]:
     """Read all rules there are, then follow what comes, in the task returned.
 

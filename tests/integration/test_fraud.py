@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from app import topics
 from app.config import Config
-from app.fraud.desk import book_now, open_cases, tell, words_of
+from app.fraud.desk import Act, as_act, book_now, open_cases, tell, words_of
 from app.fraud.offline import Offline
 from app.supervisor import Supervisor
 from tests.integration.test_delivery import until
@@ -157,7 +157,8 @@ async def test_rules_labels_and_cases_at_run_time(tmp_path: Path) -> None:
             known_at_ms=time.time_ns() // 1_000_000 + 1_000,
             by="ann",
         )
-        await say(config, label)
+        act = Act(who="ann", why="seen", at_ms=label.known_at_ms)
+        await tell(config, as_act(label, act), act.at_ms)
 
         async def is_confirmed() -> bool:
             words = [word for _, word in await words_of(config, [topics.fraud])]
@@ -167,3 +168,5 @@ async def test_rules_labels_and_cases_at_run_time(tmp_path: Path) -> None:
         assert not await is_open()
         assert "new.everything" in book.rules
         assert "bad" not in book.rules
+        ((_, audited),) = await words_of(config, [topics.audit])
+        assert ("o1", "ann", "seen") == (audited.about, audited.who, audited.why)

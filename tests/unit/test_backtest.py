@@ -1,8 +1,11 @@
 """What a rule would have done, by example."""
 
+import msgspec
+
 from app.fraud.backtest import Backtest, backtest
 from tests.unit.test_fraud import NOON_MS, label, paid
 from workflows.built_in_rules import BUILT_IN, FIELDS
+from workflows.condition_reading import parse
 from workflows.message import Message
 from workflows.rulebook import read_rule
 
@@ -52,6 +55,20 @@ def test_what_is_before_the_beginning_is_remembered_and_not_counted() -> None:
     found = backtest(RULE, BUILT_IN, STORY, NOON_MS + 2)
 
     assert (1, 1) == (found.payments, found.hits)
+
+
+def test_a_rule_about_cards_does_not_apply_where_there_is_none() -> None:
+    """Neither hit nor unknown; a division by zero is unknown all the same."""
+    listed, divided = (
+        msgspec.structs.replace(RULE, expression=parse(when, FIELDS))
+        for when in (
+            {"not": {"in": [{"field": "card"}, ["k1"]]}},
+            {"gt": [{"div": [{"field": "amount_minor"}, 0]}, 1]},
+        )
+    )
+    found = [backtest(tried, BUILT_IN, STORY) for tried in (listed, divided)]
+
+    assert [(0, 0), (0, 3)] == [(each.hits, each.unknown) for each in found]
 
 
 def test_where_nothing_hit_there_is_no_precision() -> None:

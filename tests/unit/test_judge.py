@@ -9,13 +9,17 @@ import pytest
 from app.config import Config
 from app.fraud.judge import MODELS, changed, open_judge
 from app.fraud.offline import Offline
-from tests.unit.test_fraud import NOON_MS, paid
+from tests.telling import after
+from tests.unit.test_fraud import EVERYBODY, NOON_MS, paid
 from tests.unit.test_rulebook import rule
+from workflows import fraud
 from workflows.built_in_rules import BUILT_IN
 from workflows.condition import RuleError
 from workflows.model import ModelError, contributions, score
+from workflows.verdict import Judge
 from workflows.words.fraud import FraudCleared, FraudDetected, Judgment
 from workflows.words.origin import Origin
+from workflows.words.payment import PaymentCompleted
 from workflows.words.rule import ListPut, RulePut, RuleSnoozed
 
 SHOP = Origin(terminal_id="t1")
@@ -48,6 +52,46 @@ def test_the_model_says_nothing_of_payments_that_it_does_not_know() -> None:
     assert ("allow", None, "") == (
         (found := judgment(400, Origin())).outcome, found.model_score, found.model_version,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "payment",
+    [
+        pytest.param(paid("o1"), id="a web shop"),
+        pytest.param(paid("o1", guest=True), id="a guest of whom nothing is known"),
+        pytest.param(paid("o1", origin=EVERYBODY), id="everybody is there"),
+    ],
+)
+def test_no_rule_is_unknown_for_a_party_that_the_payment_does_not_have(
+    payment: PaymentCompleted,
+) -> None:
+    """Every rule that the house begins with is answered, or does not apply."""
+    verdict = Offline(open_judge(Config())).hear(payment, NOON_MS)[-1]
+
+    assert isinstance(verdict, FraudDetected | FraudCleared)
+    assert verdict.judgment is not None
+    assert () == verdict.judgment.unknown
+
+
+def test_a_rule_put_between_question_and_verdict_is_unknown_where_it_applies() -> None:
+    """The card was not asked for it; a terminal there is none."""
+    book = BUILT_IN
+    for of in ("card", "terminal"):
+        when = {"ge": [{"max": {"of": of, "window_seconds": 7}}, 1]}
+        book = changed(book, RulePut(rule_id=f"new.{of}", rule=rule(f"new.{of}", when=when)))
+    origin = Origin(card_id="k1")
+    memory, asked = after(fraud, paid("o1", origin=origin))
+    house = Offline(fraud.JUDGE)
+    told: tuple[Any, ...] = ()
+    for question in asked:
+        (answer,) = house._answer(question, NOON_MS)
+        told = fraud.decide(memory, answer, NOON_MS, Judge(book=book))
+        memory = fraud.evolve(memory, answer, NOON_MS)
+
+    (verdict,) = told
+    assert isinstance(verdict, FraudCleared)
+    assert verdict.judgment is not None
+    assert ("new.card",) == verdict.judgment.unknown
 
 
 def test_a_model_on_trial_judges_along_and_decides_nothing(tmp_path: Path) -> None:

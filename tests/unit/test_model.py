@@ -157,6 +157,7 @@ def test_a_broken_tree_is_refused_by_its_place(changes: dict[str, Any], place: s
         ({"review": 0.95}, "review"),
         ({"block": 2}, "block"),
         ({"slope": 0}, "slope"),
+        ({"spread": {"amount": {"edges": [1.0], "shares": [1.0]}}}, "spread.amount"),
         ({"figures": ["amount", "amount"]}, "figures: one is named twice"),
     ],
 )

@@ -8,12 +8,12 @@ import pytest
 from workflows.built_in_rules import BUILT_IN, FIELDS
 from workflows.condition import RuleError, World, evaluate
 from workflows.condition_reading import DEPTH_MAX, NODES_MAX, parse
+from workflows.features import FEATURES, OF_PAYMENT
 from workflows.rulebook import (
     Book,
     Snooze,
     judge,
     read_rule,
-    wants,
     with_list,
     with_rule,
     with_snooze,
@@ -23,6 +23,9 @@ from workflows.words.risk import Aggregate
 AMOUNT = {"field": "amount_minor"}
 MUCH = {"gt": [AMOUNT, 100]}
 BURST = {"count": {"of": "card", "window_seconds": 300}}
+UNKNOWN = {"gt": [{"div": [AMOUNT, 0]}, 1]}
+LISTED = {"in": [{"field": "terminal"}, ["t1"]]}
+"""Of a party that the payments here do not have."""
 
 
 def figure(function: str = "count", **parts: Any) -> dict[str, Any]:
@@ -60,6 +63,9 @@ def world(**facts: Any) -> World:
     )
 
 
+PAYMENT = world(amount_minor=200, country="France", guest=False, customer="c1", card="k1")
+
+
 @pytest.mark.parametrize(
     ("condition", "truth"),
     [
@@ -72,21 +78,65 @@ def world(**facts: Any) -> World:
         pytest.param({"in": [{"field": "country"}, {"list": "no"}]}, None, id="no such list"),
         pytest.param({"ge": [BURST, 5]}, True, id="an aggregate"),
         pytest.param({"ge": [{"sum": {"of": "card", "window_seconds": 60}}, 5]}, None, id="NaN"),
-        pytest.param({"gt": [{"field": "score"}, 0.5]}, None, id="a fact that is missing"),
-        pytest.param({"gt": [{"div": [AMOUNT, 0]}, 1]}, None, id="a division by zero"),
+        pytest.param({"ge": [{"max": {"of": "card", "window_seconds": 9}}, 5]}, None, id="unasked"),
+        pytest.param({"gt": [{"field": "card_known_days"}, 0]}, None, id="a figure nobody said"),
+        pytest.param(UNKNOWN, None, id="a division by zero"),
         pytest.param({"gt": [{"mul": [AMOUNT, 2, 3]}, 1199]}, True, id="a product"),
         pytest.param({"lt": [{"sub": [AMOUNT, {"add": [1, 2]}]}, 198]}, True, id="a difference"),
-        pytest.param({"any": [{"gt": [{"field": "score"}, 0]}, MUCH]}, True, id="any, one known"),
-        pytest.param({"all": [{"gt": [{"field": "score"}, 0]}, MUCH]}, None, id="all, one unknown"),
-        pytest.param({"not": {"gt": [{"field": "score"}, 0]}}, None, id="not unknown is unknown"),
+        pytest.param({"any": [UNKNOWN, MUCH]}, True, id="any, one known"),
+        pytest.param({"all": [UNKNOWN, MUCH]}, None, id="all, one unknown"),
+        pytest.param({"not": UNKNOWN}, None, id="not unknown is unknown"),
+        pytest.param({"eq": [UNKNOWN, True]}, None, id="nor is it equal to anything"),
+        pytest.param({"eq": [{"not": MUCH}, {"gt": [1, 2]}]}, True, id="alike in being false"),
+        pytest.param({"ne": [MUCH, {"gt": [2, 1]}]}, False, id="not different"),
         pytest.param({"not": MUCH}, False, id="not"),
     ],
 )
 def test_conditions(condition: Any, truth: bool | None) -> None:
     """Given a payment of 2.00 by c1 in France, this is so, not so, or not known."""
-    given = world(amount_minor=200, country="France", guest=False, customer="c1")
+    assert truth is evaluate(parse(condition, FIELDS), PAYMENT)
 
-    assert truth is evaluate(parse(condition, FIELDS), given)
+
+@pytest.mark.parametrize(
+    ("condition", "truth"),
+    [
+        pytest.param(LISTED, False, id="not on the list"),
+        pytest.param({"not": LISTED}, False, id="nor off it"),
+        pytest.param({"eq": [LISTED, False]}, False, id="in other words"),
+        pytest.param({"ne": [LISTED, True]}, False, id="and in others"),
+        pytest.param({"ne": [{"field": "terminal"}, "t1"]}, False, id="it is no other one"),
+        pytest.param({"not": {"in": [{"field": "terminal"}, {"list": "no"}]}}, False, id="no list"),
+        pytest.param({"lt": [{"field": "terminal_risk_7d"}, 1]}, False, id="no figure"),
+        pytest.param({"lt": [{"count": {"of": "terminal", "window_seconds": 9}}, 1]}, False,
+                     id="no aggregate"),
+        pytest.param({"lt": [{"div": [{"field": "terminal_count_7d"}, 0]}, 1]}, False, id="no sum"),
+        pytest.param({"lt": [{"field": "device_is_new"}, 1]}, False, id="one party of two"),
+        pytest.param({"lt": [{"field": "score"}, 1]}, False, id="nor a model"),
+        pytest.param({"not": {"gt": [{"field": "travel_km"}, 1]}}, False, id="nor a way"),
+        pytest.param({"any": [LISTED, MUCH]}, True, id="the amount speaks for itself"),
+        pytest.param({"not": {"all": [LISTED, {"not": MUCH}]}}, True, id="also said twice around"),
+        pytest.param({"all": [LISTED, MUCH]}, False, id="all need it"),
+        pytest.param({"all": [LISTED, UNKNOWN]}, False, id="whatever else there may be"),
+        pytest.param({"any": [LISTED, UNKNOWN]}, None, id="what else there is may be so"),
+        pytest.param({"not": {"all": [LISTED, UNKNOWN]}}, None, id="or not be so"),
+        pytest.param({"eq": [LISTED, UNKNOWN]}, False, id="like nothing"),
+    ],
+)  # fmt: skip
+def test_what_needs_a_party_that_the_payment_does_not_have_does_not_apply(
+    condition: Any, truth: bool | None
+) -> None:
+    """It does not hit, nor does its opposite, and it is not unknown; the rest stays as it is."""
+    assert truth is evaluate(parse(condition, FIELDS), PAYMENT)
+
+
+def test_every_figure_may_be_asked_for_and_says_whose_it_is() -> None:
+    """Of a payment that has nobody, only what it says itself is there."""
+    of_nobody = {name for name, field in FIELDS.items() if not field.needs}
+
+    assert set(FEATURES) <= set(FIELDS)
+    assert {*OF_PAYMENT, "amount_minor", "hour", "weekday", "guest", "currency", "country"} == (
+        of_nobody
+    )
 
 
 def nested(depth: int) -> Any:
@@ -174,8 +224,8 @@ def test_who_decides(rules: list[dict[str, Any]], outcome: str, decided_by: str)
 
 def test_a_ruling_names_what_hit_what_would_have_and_what_nobody_knows() -> None:
     """Each kind apart."""
-    unknown = rule("unknown", when={"gt": [{"field": "score"}, 0]})
-    made = book(rule("hit"), rule("trial", state="shadow"), unknown, rule("asleep"))
+    unknown, absent = rule("unknown", when=UNKNOWN), rule("absent", when={"not": LISTED})
+    made = book(rule("hit"), rule("trial", state="shadow"), unknown, absent, rule("asleep"))
     made = with_snooze(made, Snooze(rule_id="asleep", entity="card:k1", until_ms=10))
 
     now = judge(made, world(amount_minor=200), ("card:k1",), 9)
@@ -206,7 +256,7 @@ def test_a_book_says_what_its_rules_look_at() -> None:
         rule("c", when={"ge": [{"max": {"of": "card", "window_seconds": 9}}, 6]}, state="paused"),
     )
 
-    assert (Aggregate(function="count", of="card", window_seconds=300),) == wants(made)
+    assert (Aggregate(function="count", of="card", window_seconds=300),) == made.wants
 
 
 def test_the_rules_that_the_house_begins_with_can_be_told_and_read_again() -> None:

@@ -1,7 +1,16 @@
 """Words about what operators did: every act is an event, with who and why."""
 
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
+
 from workflows.message import Message
-from workflows.words.limits import Name, Text
+from workflows.words.limits import Milliseconds, Name, NameIfAny, Text
+from workflows.words.risk import EntityKey
+
+About = Annotated[str, Meta(min_length=1, max_length=140)]
+"""A name with its kind before it."""
+Listed = Annotated[str, Meta(max_length=140)]
 
 
 class RedriveBegan(Message, tag="payflow.audit.redrive_began.v1", frozen=True, kw_only=True):
@@ -56,4 +65,61 @@ class LetterDropped(Message, tag="payflow.audit.letter_dropped.v1", frozen=True,
     why: Text
 
 
-AuditWord = RedriveBegan | RedriveEnded | LetterRedriven | LetterEdited | LetterDropped
+class RuleChanged(Message, tag="payflow.audit.rule_changed.v1", frozen=True, kw_only=True):
+    """A rule was proposed, approved or paused. `about`: `rule:` and its id.
+
+    The whole of it is kept here: the topic of rules keeps the latest alone.
+    """
+
+    about: About
+    who: Name
+    why: Text
+    event_id: Name
+    """Of the word that the rooms hear."""
+    version_before: int
+    """0: there was none."""
+    state_before: NameIfAny
+    version: int
+    state: Name
+    rule: dict[str, Any]
+
+
+class ListChanged(Message, tag="payflow.audit.list_changed.v1", frozen=True, kw_only=True):
+    """A list that rules look into was put. `about`: `list:` and its name."""
+
+    about: About
+    who: Name
+    why: Text
+    event_id: Name
+    added: tuple[Listed, ...]
+    removed: tuple[Listed, ...]
+
+
+class RuleSnoozedByOperator(
+    Message, tag="payflow.audit.rule_snoozed.v1", frozen=True, kw_only=True
+):
+    """A rule was told to say nothing about one party. `about`: `rule:` and its id."""
+
+    about: About
+    who: Name
+    why: Text
+    event_id: Name
+    entity: EntityKey
+    until_ms: Milliseconds
+
+
+class PaymentLabelledByOperator(
+    Message, tag="payflow.audit.payment_labelled.v1", frozen=True, kw_only=True
+):
+    """Somebody said what a payment was. `about`: the order."""
+
+    about: About
+    who: Name
+    why: Text
+    event_id: Name
+    fraud: bool
+    source: Literal["chargeback", "analyst"]
+
+
+FraudAct = RuleChanged | ListChanged | RuleSnoozedByOperator | PaymentLabelledByOperator
+AuditWord = RedriveBegan | RedriveEnded | LetterRedriven | LetterEdited | LetterDropped | FraudAct

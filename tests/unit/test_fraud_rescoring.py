@@ -1,0 +1,232 @@
+"""Verdicts scored again: the same bits, other bits, no model; and what another would have said."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+from typer.testing import CliRunner, Result
+
+from app import cli_fraud, cli_fraud_rescore
+from app.config import Config
+from app.envelope import Envelope
+from app.fraud.judge import open_judge
+from app.fraud.rescoring import DIFFERENCES_MAX, Difference, Other, newest, rescored
+from app.topics import Topic
+from tests.unit.test_model import MODEL, figures
+from workflows.message import Message
+from workflows.model import Model, score
+from workflows.words.fraud import FraudCleared, FraudVerdict, Judgment, PaymentLabelled
+
+AT_MS = 1_700_000_000_000
+MODELS = {MODEL.version: MODEL}
+KNOWN = {"customer_known_days": 1.0, "terminal_known_days": 1.0}
+SMALL, ODD, LARGE = figures(10) | KNOWN, figures(10, 1.0) | KNOWN, figures(1_000) | KNOWN
+"""The model allows, looks at, and blocks them."""
+STRICT = replace(MODEL, version="strict-2", review=0.01, block=0.4)
+"""Looks at the small one, blocks the odd one."""
+
+
+def verdict(
+    order_id: str, snapshot: dict[str, float], model: Model | None = MODEL, **changes: Any
+) -> FraudVerdict:
+    """Return a verdict as it was told: by `model`, or by rules alone."""
+    judgment = Judgment(outcome="allow", snapshot=snapshot)
+    if model:
+        judgment = replace(
+            judgment, model_score=score(model, snapshot), model_version=model.version
+        )
+    told = FraudCleared(
+        order_id=order_id, score=0, rules_version="", judgment=replace(judgment, **changes)
+    )
+    return msgspec.json.decode(msgspec.json.encode(told), type=FraudCleared)
+
+
+def off_by_one_bit(order_id: str) -> FraudVerdict:
+    """Return a verdict with the score next to the right one."""
+    return verdict(order_id, SMALL, model_score=math.nextafter(score(MODEL, SMALL), 1))
+
+
+def label(order_id: str, known_at_ms: int, *, is_fraud: bool) -> PaymentLabelled:
+    """Return what an analyst says."""
+    return PaymentLabelled(
+        order_id=order_id, fraud=is_fraud, source="analyst", known_at_ms=known_at_ms
+    )
+
+
+def test_verdicts_are_counted_by_how_they_come_out() -> None:
+    """The same, another by a single bit, by rules alone, by a model that is not at hand."""
+    told = [
+        verdict("o1", SMALL),
+        verdict("o2", LARGE),
+        off_by_one_bit("o3"),
+        verdict("o4", SMALL, None),
+        FraudCleared(order_id="o5", score=0, rules_version="first"),
+        verdict("o6", SMALL, STRICT),
+    ]
+    found = rescored(told, MODELS, {})
+
+    assert (6, 2, 1, 2) == (found.verdicts, found.same, found.different, found.by_rules)
+    assert {"strict-2": 1} == found.not_at_hand
+    assert found.other is None
+    assert (
+        Difference(
+            order_id="o3",
+            model_version="test-1",
+            told=math.nextafter(score(MODEL, SMALL), 1),
+            again=score(MODEL, SMALL),
+        ),
+    ) == found.differences
+
+
+def test_each_is_scored_by_the_model_that_it_names() -> None:
+    """Not by the one of today."""
+    told = [verdict("o1", SMALL), verdict("o2", SMALL, replace(STRICT, offset=0.0))]
+    models = {"test-1": MODEL, "strict-2": replace(STRICT, offset=0.0)}
+
+    assert 2 == rescored(told, models, {}).same
+    assert 1 == rescored(told, models | {"strict-2": STRICT}, {}).different
+
+
+def test_only_the_first_differences_are_listed() -> None:
+    """All are counted."""
+    found = rescored([off_by_one_bit(f"o{at}") for at in range(12)], MODELS, {})
+
+    assert 12 == found.different
+    assert [f"o{at}" for at in range(DIFFERENCES_MAX)] == [
+        each.order_id for each in found.differences
+    ]
+
+
+def test_another_model_says_what_it_would_have_said_and_of_which_payments() -> None:
+    """By bands, then and now; apart for what is known as fraud and as none."""
+    told = [
+        verdict("o1", SMALL),
+        verdict("o2", SMALL),
+        verdict("o3", ODD),
+        verdict("o4", LARGE),
+        verdict("o5", SMALL, None),
+        verdict("o6", figures(10), None),
+        verdict("o7", LARGE, replace(MODEL, version="gone")),
+        FraudCleared(order_id="o8", score=0, rules_version="first"),
+    ]
+    labels = {"o2": False, "o3": True, "o4": True, "o8": True}
+
+    assert (
+        Other(
+            version="strict-2",
+            every={
+                "allow": {"review": 2},
+                "block": {"block": 1},
+                "nothing": {"nothing": 1, "review": 1},
+                "review": {"block": 1},
+                "unknown": {"block": 1},
+            },
+            frauds={"block": {"block": 1}, "review": {"block": 1}},
+            legit={"allow": {"review": 1}},
+        )
+        == rescored(told, MODELS, labels, STRICT).other
+    )
+
+
+def test_the_newest_label_counts() -> None:
+    """By when it says it was known; of one moment, the one told last."""
+    told = [
+        label("o1", 2, is_fraud=True),
+        label("o1", 1, is_fraud=False),
+        label("o2", 1, is_fraud=True),
+        label("o2", 1, is_fraud=False),
+    ]
+
+    assert {"o1": True, "o2": False} == newest(told)
+
+
+def head(event_id: str, at_ms: int) -> Envelope:
+    return Envelope(id=event_id, type="", source="", time_ms=at_ms, subject="", correlation_id="o1")
+
+
+def said(
+    told: list[tuple[Envelope, Message]],
+    options: list[str],
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Result:
+    """Return what the command says when `told` lies on the topics, and MODEL in its folder."""
+
+    async def words_of(_config: Config, wanted: Sequence[Topic]) -> list[tuple[Envelope, Any]]:
+        assert ["fraud", "fraud.labels"] == [topic.name for topic in wanted]
+        return told
+
+    (folder / "model.json").write_bytes(msgspec.json.encode(MODEL))
+    monkeypatch.setattr(cli_fraud_rescore, "words_of", words_of)
+    monkeypatch.setattr(cli_fraud_rescore, "house", lambda: Config(fraud_models=str(folder)))
+    return CliRunner().invoke(cli_fraud.group, ["rescore-all", *options])
+
+
+def test_the_command_ends_well_when_all_bits_are_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By models of the folder, or that come along; one told twice counts once, none from before."""
+    (shipped,) = open_judge(Config()).models
+    told = [
+        (head("e0", AT_MS), verdict("o0", LARGE, shipped)),
+        (head("e1", AT_MS), verdict("o1", SMALL)),
+        (head("e1", AT_MS), verdict("o1", SMALL)),
+        (head("e2", AT_MS - 1), off_by_one_bit("o2")),
+    ]
+    result = said(told, ["--json", "--from", "2023-11-14T22:13:20Z"], tmp_path, monkeypatch)
+
+    assert 0 == result.exit_code, result.output
+    found = msgspec.json.decode(result.stdout)
+    assert (2, 2, 0) == (found["verdicts"], found["same"], found["different"])
+
+
+def test_the_command_fails_on_a_single_bit_and_names_both_scores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit code 1, for whoever runs it every night."""
+    result = said([(head("e1", AT_MS), off_by_one_bit("o1"))], [], tmp_path, monkeypatch)
+
+    assert 1 == result.exit_code
+    assert repr(score(MODEL, SMALL)) in result.output
+    assert repr(math.nextafter(score(MODEL, SMALL), 1)) in result.output
+
+
+def test_the_command_compares_with_another_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From a file; with what is known."""
+    other = tmp_path / "elsewhere"
+    other.write_bytes(msgspec.json.encode(STRICT))
+    told = [
+        (head("e1", AT_MS), verdict("o1", SMALL)),
+        (head("e2", AT_MS), label("o1", AT_MS, is_fraud=True)),
+    ]
+    result = said(told, ["--model", str(other), "--json"], tmp_path, monkeypatch)
+    shown = said(told, ["--model", str(other)], tmp_path, monkeypatch)
+
+    assert 0 == result.exit_code, result.output
+    assert {"allow": {"review": 1}} == msgspec.json.decode(result.stdout)["other"]["frauds"]
+    assert "known as fraud" in shown.output
+    assert "known to be none" not in shown.output
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        pytest.param(["--model", "nowhere.json"], 1, id="no file"),
+        pytest.param(["--from", "yesterday"], 2, id="no time"),
+    ],
+)
+def test_what_cannot_be_read_is_named(
+    options: list[str], code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one line."""
+    result = said([], options, tmp_path, monkeypatch)
+
+    assert code == result.exit_code
+    assert options[1] in result.output
+    assert "Traceback" not in result.output
