@@ -1,8 +1,9 @@
 """`payflow fraud train` and `payflow fraud evaluate`: models, made and measured."""
 
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import typer
@@ -56,13 +57,19 @@ def evaluate(  # noqa: PLR0913  each is an option
     ] = None,
     epoch: Epoch = EPOCH,
     train_days: TrainDays = WEEK,
+    through: Annotated[
+        Literal["", "kafka"], typer.Option(help="`kafka`: judged by the service on a real broker.")
+    ] = "",
+    workers: Annotated[int, typer.Option(min=1, max=16, help="Of the service.")] = 2,
 ) -> None:
     """Train, wait and test week by week on FILE, as the Fraud Detection Handbook does."""
     evaluation, data = _needed()
+    plan = evaluation.Plan(folds=folds, train_days=train_days, epoch_ms=_ms(epoch))
     try:
         payments = data.read_payments(file, err.print)
-        figures, found = evaluation.with_figures(payments, _ms(epoch), folds, err.print, train_days)
-    except ValueError as error:
+        way = _broker(plan.epoch_ms, workers) if through else None
+        figures, found = evaluation.with_figures(payments, plan, err.print, way)
+    except (ValueError, RuntimeError) as error:
         fail(str(error))
     if features_out:
         _write(features_out, payments, figures)
@@ -74,6 +81,8 @@ def evaluate(  # noqa: PLR0913  each is an option
         table.add_row(str(fold.start_day), *(f"{value:.3f}" for value in measured))
     table.add_row("mean", *(f"{value:.3f}" for value in found.mean.values()))
     out.print(table)
+    if found.through:
+        out.print(", ".join(f"{name} {value}" for name, value in found.through.items()))
 
 
 def rescore(
@@ -96,6 +105,13 @@ def _needed() -> tuple[Any, Any]:
     except ImportError as error:
         fail(f"{error.name or error} is missing. Operator: pip install 'payflow[fraud]'")
     return evaluation, data
+
+
+def _broker(epoch_ms: int, workers: int) -> Any:
+    """Return the way through a house of its own."""
+    from app.fraud.through_broker import through_broker  # noqa: PLC0415  an optional extra
+
+    return partial(through_broker, epoch_ms=epoch_ms, workers=workers, say=err.print)
 
 
 def _write(path: Path, payments: Any, figures: Any) -> None:

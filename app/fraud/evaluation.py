@@ -7,6 +7,7 @@ anywhere, so those that came through the broker are measured by the same lines.
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -28,6 +29,30 @@ HANDBOOK_STARTS = (136, 129, 122, 115)
 
 class FoldError(ValueError):
     """No fold fits the file."""
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """How many folds, how many days each is trained on, and when day 0 was."""
+
+    folds: int = 4
+    train_days: int = WEEK
+    epoch_ms: int = 0
+
+
+class Through(msgspec.Struct, frozen=True, kw_only=True):
+    """What came back from where payments were judged one by one."""
+
+    scores: Any
+    """float64, a row a payment; NaN where no model was in force."""
+    payments: int
+    figures_differ: int
+    """Payments with a figure that is not the one made here, to the last bit."""
+    seconds: float
+
+
+Models = tuple[tuple[int, Model], ...]
+"""Each with the moment from which on it is in force (ms)."""
+Way = Callable[[Models], Through]
 
 
 class Fold(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +79,8 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     protocol: dict[str, Any] = {}
     """Days of training, delay and test; what the models were made with; the file's digest."""
     note: str = ""
+    through: dict[str, Any] | None = None
+    """How many payments were judged elsewhere, how fast, and how many differ; None: none."""
 
 
 MEASURES = (*Quality.__struct_fields__, "us_per_event")
@@ -81,39 +108,58 @@ def evaluate(  # noqa: PLR0913  what it is made of, and how
     payments: Payments,
     figures: Any,
     us_for_figures: float,
-    folds: int,
+    plan: Plan,
     say: Callable[[str], None],
-    train_days: int = WEEK,
+    way: Way | None = None,
 ) -> Evaluation:
-    """Return the quality of models trained on `figures` (payments, FEATURES) of `payments`."""
-    starts, note = starts_of(payments, folds, train_days)
+    """Return the quality of models trained on `figures` (payments, FEATURES) of `payments`.
+
+    With a `way`, of the scores that came through it; those made here are compared with them.
+    """
+    starts, note = starts_of(payments, plan.folds, plan.train_days)
     if note:
         say(note)
+    models = fold_models(payments, figures, starts, plan.epoch_ms, plan.train_days)
+    through = way(models) if way else None
     found: list[Fold] = []
-    models = [model for _, model in fold_models(payments, figures, starts, 0, train_days)]
-    for start, model in zip(starts, models, strict=True):
+    differ = 0
+    for start, (_, model) in zip(starts, models, strict=True):
         rows = rows_to_test(payments, start)
-        began = time.perf_counter()
+        began = time.process_time()
         scores = scores_of(model, figures[rows])
-        us = us_for_figures + (time.perf_counter() - began) * 1e6 / len(scores)
-        threshold = threshold_of(payments, figures, start, train_days)
-        fold = measured(payments, start, scores, threshold, us, train_days)
+        us = us_for_figures + (time.process_time() - began) * 1e6 / len(scores)
+        if through is not None:
+            differ += int((through.scores[rows] != scores).sum())
+            scores = through.scores[rows]
+        threshold = threshold_of(payments, figures, start, plan.train_days)
+        fold = measured(payments, start, scores, threshold, us, plan.train_days)
         say(f"day {start}: AUC {fold.auc_roc:.3f}, AP {fold.average_precision:.3f}")
         found.append(fold)
-    return summed(payments, tuple(found), models, note, train_days)
+    evaluation = summed(payments, tuple(found), [model for _, model in models], note, plan)
+    return replace(evaluation, through=_facts(through, differ)) if through else evaluation
+
+
+def _facts(through: Through, scores_differ: int) -> dict[str, Any]:
+    return {
+        "by": "kafka",
+        "payments": through.payments,
+        "payments_per_second": round(through.payments / through.seconds, 1),
+        "figures_differ": through.figures_differ,
+        "scores_differ": scores_differ,
+    }
 
 
 def summed(
     payments: Payments,
     folds: tuple[Fold, ...],
     models: Sequence[Model],
-    note: str = "",
-    train_days: int = WEEK,
+    note: str,
+    plan: Plan,
 ) -> Evaluation:
     """Return `folds` with their means and what they were made by."""
     mean = {name: float(np.mean([getattr(fold, name) for fold in folds])) for name in MEASURES}
     protocol = {
-        "train_days": train_days,
+        "train_days": plan.train_days,
         "delay_days": WEEK,
         "test_days": WEEK,
         "figures": len(FEATURES),
@@ -126,17 +172,20 @@ def summed(
 
 def with_figures(
     payments: Payments,
-    epoch_ms: int,
-    folds: int,
+    plan: Plan,
     say: Callable[[str], None],
-    train_days: int = WEEK,
+    way: Callable[..., Any] | None = None,
 ) -> tuple[Any, Evaluation]:
-    """Return the figures of `payments` and the evaluation on them. Raises FoldError."""
-    starts_of(payments, folds, train_days)
-    began = time.perf_counter()
-    figures = matrix(payments, epoch_ms, say)
-    us_for_figures = (time.perf_counter() - began) * 1e6 / len(payments)
-    return figures, evaluate(payments, figures, us_for_figures, folds, say, train_days)
+    """Return the figures of `payments` and the evaluation on them. Raises FoldError.
+
+    `way`, if any, is given payments, figures and models, and returns what came through it.
+    """
+    starts_of(payments, plan.folds, plan.train_days)
+    began = time.process_time()
+    figures = matrix(payments, plan.epoch_ms, say)
+    us_for_figures = (time.process_time() - began) * 1e6 / len(payments)
+    through = partial(way, payments, figures) if way else None
+    return figures, evaluate(payments, figures, us_for_figures, plan, say, through)
 
 
 def fold_models(
@@ -145,10 +194,10 @@ def fold_models(
     starts: Sequence[int],
     epoch_ms: int,
     train_days: int = WEEK,
-) -> tuple[tuple[int, Model], ...]:
-    """Return the models of `starts`, each with the moment from which on it is in force (ms).
+) -> Models:
+    """Return the models of `starts`.
 
-    That is the first of its test, so the folds' models can lie beside one another in a judge.
+    In force from the first moment of its test, so they can lie beside one another in a judge.
     """
     found: list[tuple[int, Model]] = []
     for start in starts:

@@ -1,6 +1,7 @@
 """Training and evaluation on a few weeks made here: what is planted is found, and nothing else."""
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -9,6 +10,8 @@ import pytest
 from app.fraud.data import DataError, Payments, read_payments
 from app.fraud.evaluation import (
     FoldError,
+    Plan,
+    Through,
     calibrated_model,
     evaluate,
     fold_models,
@@ -21,36 +24,21 @@ from app.fraud.evaluation import (
 )
 from app.fraud.figures import COLUMNS, write_handbook
 from app.fraud.metrics import card_precision
+from tests.planted import EPOCH_MS, HEADER, plant
 from workflows.features import FEATURES
 from workflows.model import read_model, score
-
-DAYS = 49
-A_DAY = 150
-EPOCH_MS = 1_522_540_800_000
-HEADER = "transaction_id,t,customer_id,terminal_id,amount_cents,fraud,scenario\n"
 
 
 @pytest.fixture(scope="module")
 def payments(tmp_path_factory: pytest.TempPathFactory) -> Payments:
     """Seven weeks; fraud is what is above 220.00, and all at two terminals."""
-    draw = np.random.default_rng(3)
-    count = DAYS * A_DAY
-    t = np.sort(draw.integers(0, DAYS * 86_400, count))
-    terminal = draw.integers(0, 60, count)
-    amount = draw.integers(100, 20_000, count)
-    amount[draw.random(count) < 0.01] = 30_000
-    fraud = ((amount > 22_000) | (terminal < 2)).astype(int)
-    columns = [np.arange(count), t, draw.integers(0, 200, count), terminal, amount, fraud, fraud]
-    path = tmp_path_factory.mktemp("data") / "payments.csv"
-    rows = "\n".join(",".join(map(str, row)) for row in zip(*columns, strict=True))
-    path.write_text(HEADER + rows + "\n")
-    return read_payments(path)
+    return read_payments(plant(tmp_path_factory.mktemp("data") / "payments.csv"))
 
 
 def test_what_is_planted_is_found(payments: Payments, tmp_path: Path) -> None:
     """Both kinds: the amount, and the terminal whose frauds are known."""
     figures = matrix(payments, EPOCH_MS, lambda _said: None)
-    found = evaluate(payments, figures, 0.0, 2, lambda _said: None)
+    found = evaluate(payments, figures, 0.0, Plan(folds=2), lambda _said: None)
     model = read_model(msgspec.json.encode(calibrated_model(payments, figures, 21)))
     path = tmp_path / "figures.csv"
     write_handbook(path, payments, figures)
@@ -69,7 +57,7 @@ def test_what_is_planted_is_found(payments: Payments, tmp_path: Path) -> None:
 def test_scores_made_elsewhere_are_measured_alike(payments: Payments) -> None:
     """Through a broker, say: the fold's models, in force from their test on, one after another."""
     figures = matrix(payments, EPOCH_MS, lambda _said: None)
-    found = evaluate(payments, figures, 7.0, 2, lambda _said: None)
+    found = evaluate(payments, figures, 7.0, Plan(folds=2), lambda _said: None)
     models = fold_models(payments, figures, [28, 21], EPOCH_MS)
     by_time = dict(models)
     elsewhere = []
@@ -83,6 +71,30 @@ def test_scores_made_elsewhere_are_measured_alike(payments: Payments) -> None:
     assert found.folds == tuple(elsewhere)
     assert found.models == tuple(model.version for _, model in models)
     assert [at_ms for at_ms, _ in models] == [model.valid_from_ms for _, model in models]
+
+
+def test_what_came_through_elsewhere_is_compared_bit_by_bit(payments: Payments) -> None:
+    """Its scores are measured, and one that differs is counted."""
+    figures = matrix(payments, EPOCH_MS, lambda _said: None)
+
+    def way(models: Any) -> Through:
+        scores = np.full(len(payments), np.nan)
+        for at_ms, model in models:
+            start = (at_ms - EPOCH_MS) // 86_400_000 - 14
+            rows = rows_to_test(payments, start)
+            scores[rows] = scores_of(model, figures[rows])
+        first = np.flatnonzero(rows_to_test(payments, 21))[0]
+        scores[first] = np.nextafter(scores[first], 1.0)
+        return Through(scores=scores, payments=100, figures_differ=0, seconds=2.0)
+
+    plan = Plan(folds=2, epoch_ms=EPOCH_MS)
+    plain = evaluate(payments, figures, 0.0, plan, lambda _said: None)
+    found = evaluate(payments, figures, 0.0, plan, lambda _said: None, way)
+
+    assert found.through is not None
+    assert 1 == found.through["scores_differ"]
+    assert 50.0 == found.through["payments_per_second"]
+    assert plain.folds[0].average_precision == found.folds[0].average_precision
 
 
 def test_scores_that_say_nothing_measure_as_nothing(payments: Payments) -> None:
@@ -127,7 +139,7 @@ def test_a_file_that_is_too_short_is_refused(payments: Payments) -> None:
     short = Payments(**{name: getattr(payments, name)[few] for name in names}, digest="")
 
     with pytest.raises(FoldError, match="20 days are too few"):
-        evaluate(short, None, 0.0, 1, lambda _said: None)
+        evaluate(short, None, 0.0, Plan(folds=1), lambda _said: None)
 
 
 def test_card_precision_by_hand() -> None:

@@ -1,0 +1,143 @@
+"""From payment to verdict on a real broker: `python -m bench.verdicts [--rate 200]`.
+
+A house of its own with the fraud service alone is told payments at a steady rate, due when they are
+due and not when the house has time. Measured from the moment a payment was due to the moment its
+verdict is read. Beside it, on the same broker in the same run, one hop: told and read again.
+"""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+
+import msgspec
+import numpy as np
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from app.admin import client_options
+from app.config import Config
+from app.fraud.passage import Passage, Told, passage
+from app.supervisor import Supervisor
+from workflows.words.origin import Origin
+from workflows.words.payment import PaymentCompleted
+
+START_MS = 1_700_000_000_000
+CUSTOMERS, TERMINALS = 500, 1_000
+HISTORY = 40_000
+"""Payments before the measured ones: a customer's row then holds as many as a month has."""
+HOPS = 500
+HOP_TOPIC = "audit"
+PERCENTILES = (50, 95, 99, 99.9)
+
+
+def story(count: int, first: int = 0) -> list[Told]:
+    """Return payments `first` to `first + count`, ever the same ones."""
+    return [_told(number) for number in range(first, first + count)]
+
+
+def _told(number: int) -> Told:
+    random = Random(number)  # noqa: S311  payments, no secrets
+    amount_minor = round(random.lognormvariate(3.6, 0.8) * 100)
+    # The history is spread over thirty days, so that every window holds some of it.
+    at_ms = START_MS + number * (30 * 86_400_000 // HISTORY)
+    paid = PaymentCompleted(
+        order_id=f"o{number}",
+        payment_id=f"p{number}",
+        amount_minor=amount_minor,
+        goods_minor=amount_minor,
+        charges_minor=0,
+        currency="EUR",
+        customer_id=f"c{random.randrange(CUSTOMERS)}",
+        country="France",
+        ordered_at_ms=at_ms,
+        origin=Origin(terminal_id=f"t{random.randrange(TERMINALS)}"),
+    )
+    return Told(paid=paid)
+
+
+async def latencies(way: Passage, told: Sequence[Told], rate: float) -> list[float]:
+    """Return the seconds from the moment each of `told` was due to its verdict."""
+    due = {each.paid.order_id: 0.0 for each in told}
+    found: list[float] = []
+
+    async def listen() -> None:
+        while len(found) < len(told):
+            heard = await way.verdicts()
+            found.extend(time.monotonic() - due[verdict.order_id] for verdict in heard)
+
+    listening = asyncio.create_task(listen())
+    began = time.monotonic()
+    sending: set[asyncio.Task[None]] = set()
+    for at, each in enumerate(told):
+        due[each.paid.order_id] = began + at / rate
+        await asyncio.sleep(max(0.0, due[each.paid.order_id] - time.monotonic()))
+        task = asyncio.create_task(way.tell([each.paid]))
+        sending.add(task)
+        task.add_done_callback(sending.discard)
+    await asyncio.wait_for(listening, 60)
+    return found
+
+
+async def hops(config: Config, count: int) -> list[float]:
+    """Return the seconds from telling a record to reading it, one at a time."""
+    options = client_options(config)
+    producer = AIOKafkaProducer(acks="all", enable_idempotence=True, **options)
+    consumer = AIOKafkaConsumer(enable_auto_commit=False, **options)
+    await asyncio.gather(producer.start(), consumer.start())
+    place = TopicPartition(HOP_TOPIC, 0)
+    consumer.assign([place])
+    await consumer.seek_to_end(place)
+    found: list[float] = []
+    for _ in range(count):
+        began = time.monotonic()
+        await producer.send_and_wait(HOP_TOPIC, b"", partition=0)
+        await consumer.getone()
+        found.append(time.monotonic() - began)
+    await producer.stop()
+    await consumer.stop()
+    return found
+
+
+async def measure(folder: Path, rate: float, seconds: float) -> dict[str, dict[str, float]]:
+    """Return percentiles in milliseconds, of verdicts and of single hops."""
+    own = Config(data_dir=str(folder), broker_port=0, console_port=0)
+    async with (
+        Supervisor(own, _say, ("fraud",)).up() as house,
+        passage(house.config) as way,
+    ):
+        began = time.monotonic()
+        async for _ in way.judge(story(HISTORY)):
+            pass
+        _say(f"as fast as it goes: {HISTORY / (time.monotonic() - began):.0f} payments/s")
+        idle = await hops(house.config, HOPS)
+        told = story(round(rate * seconds), HISTORY)
+        busy = await latencies(way, told, rate)
+    return {"hop": _shares(idle), "verdict": _shares(busy)}
+
+
+def _shares(seconds: Sequence[float]) -> dict[str, float]:
+    return {f"p{each:g}": float(np.percentile(seconds, each)) * 1_000 for each in PERCENTILES}
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    """Measure and print, as JSON."""
+    parser = argparse.ArgumentParser(prog="python -m bench.verdicts", description=__doc__)
+    parser.add_argument("--rate", type=float, default=200.0, help="payments a second")
+    parser.add_argument("--seconds", type=float, default=60.0)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="payflow-bench-") as folder:
+        found = asyncio.run(measure(Path(folder), given.rate, given.seconds))
+    ratio = found["verdict"]["p99"] / found["hop"]["p99"]
+    print(msgspec.json.encode({**found, "p99_in_hops": round(ratio, 1)}).decode())
+
+
+if __name__ == "__main__":
+    main()
