@@ -16,10 +16,10 @@ from msgspec.structs import replace
 from app import topics
 from app.config import Config
 from app.fraud.desk import Act, as_act, book_now, open_cases, tell, words_of
+from app.fraud.judge import open_judge
 from app.fraud.offline import Offline
 from app.supervisor import Supervisor
 from tests.integration.test_delivery import until
-from workflows import fraud
 from workflows.built_in_rules import RULES
 from workflows.message import Message
 from workflows.words.fraud import (
@@ -57,7 +57,7 @@ def paid(number: int, random: Random) -> PaymentCompleted:
 
 def undisturbed(story: list[PaymentCompleted]) -> dict[str, FraudVerdict]:
     """Return what the rooms say of `story` when nothing happens to them."""
-    house = Offline(fraud.JUDGE)
+    house = Offline(open_judge(Config()))
     told = [word for made in story for word in house.hear(made, made.ordered_at_ms)]
     return {word.order_id: word for word in told if isinstance(word, FraudDetected | FraudCleared)}
 
@@ -79,7 +79,8 @@ def _quiet(_line: str) -> None:
 def figures(verdict: FraudVerdict) -> Any:
     """Return what a verdict was made of, as bytes would be compared: to the last bit."""
     assert verdict.judgment is not None
-    return msgspec.json.encode((verdict.judgment.snapshot, verdict.judgment.aggregates))
+    judgment = verdict.judgment
+    return msgspec.json.encode((judgment.model_score, judgment.snapshot, judgment.aggregates))
 
 
 @pytest.mark.timeout(600)
