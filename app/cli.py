@@ -11,7 +11,17 @@ import msgspec
 import typer
 from msgspec.structs import replace
 
-from app import cli_chaos, cli_dead, cli_fraud, cli_reconcile, cli_replay
+from app import (
+    cli_audit,
+    cli_chaos,
+    cli_dead,
+    cli_fraud,
+    cli_operators,
+    cli_reconcile,
+    cli_replay,
+    cli_topics,
+    cli_watch,
+)
 from app import faults as switches
 from app import verify as verification
 from app.cli_find import as_json, ask, configuration, err, fail, house, out, run
@@ -20,12 +30,10 @@ from app.cli_looks import (
     show_faults,
     show_order,
     show_trace,
-    topics_table,
 )
 from app.config import child_environment
 from app.demo import Demo, DemoError, Wanted, fresh
 from app.house import services
-from app.inspection import tail, topics
 from app.loading import ORDERS_PER_SECOND, Player, read_plan
 from app.supervisor import Supervisor, worker_command
 
@@ -39,7 +47,6 @@ groups = {
         "orders": "Play orders from a file.",
         "order": "Look at one order.",
         "tables": "Look at the tables of every service.",
-        "topics": "Look at topics.",
         "faults": "What the outside parties do wrong.",
     }.items()
 }
@@ -47,9 +54,13 @@ for _name, _group in groups.items():
     app.add_typer(_group, name=_name)
 app.add_typer(cli_dead.group, name="dead")
 app.add_typer(cli_fraud.group, name="fraud")
+app.add_typer(cli_topics.group, name="topics")
+app.add_typer(cli_audit.group, name="audit")
+app.add_typer(cli_operators.group, name="operators")
 app.command()(cli_chaos.chaos)
 app.command("reconcile")(cli_reconcile.reconcile_books)
 app.command()(cli_replay.replay)
+app.command()(cli_watch.watch)
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothing else.")]
 Rate = Annotated[float, typer.Option(min=0.1, max=1_000, help="Orders a second.")]
@@ -215,45 +226,6 @@ def tables_show(
         out.print(f"{row['key']}  {memory[:200]}", markup=False)
     if found["next"]:
         out.print(f"... more after {found['next']}", markup=False)
-
-
-@groups["topics"].command("ls")
-def topics_ls(
-    internal: Annotated[bool, typer.Option("--all", help="Changelogs too.")] = False,
-    as_json_too: AsJson = False,
-) -> None:
-    """List topics with their partitions and records."""
-    found = run(topics(house(), internal=internal))
-    as_json(found) if as_json_too else out.print(topics_table(found))
-
-
-@groups["topics"].command("tail")
-def topics_tail(
-    name: str,
-    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 20,
-    from_beginning: Annotated[bool, typer.Option("--from-beginning")] = False,
-    follow: Annotated[bool, typer.Option("--follow")] = False,
-    as_json_too: AsJson = False,
-) -> None:
-    """Show the latest records of topic NAME; with --follow, what comes."""
-    run(_tail(name, limit, from_beginning, follow, as_json_too))
-
-
-async def _tail(
-    name: str,
-    limit: int,
-    from_beginning: bool,
-    follow: bool,
-    as_lines: bool,
-) -> None:
-    found = tail(house(), name, limit=limit, from_beginning=from_beginning, follow=follow)
-    async for record in found:
-        if as_lines:
-            out.file.write(msgspec.json.encode(record).decode() + "\n")
-        else:
-            said = record.error or msgspec.json.encode(record.body).decode()
-            place = f"{record.partition}/{record.offset}"
-            out.print(f"{place:<9}{record.key}  {record.type}  {said[:160]}", markup=False)
 
 
 @groups["faults"].command("show")

@@ -1,6 +1,6 @@
 """How the commands show things to people."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from app.inspection import Shown, TopicSummary
+from app.inspection import Shown
 
 LINE_EVERY = 5
 """Without a terminal, one line of progress in so many looks."""
@@ -64,14 +64,6 @@ def _as_table(figures: dict[str, Any]) -> Table:
 
 def _money(minor: int) -> str:
     return f"{minor / 100:,.2f}"
-
-
-def topics_table(found: Sequence[TopicSummary]) -> Table:
-    """Return topics as a table."""
-    table = Table("topic", "partitions", "records", box=None)
-    for topic in found:
-        table.add_row(Text(topic.name), str(topic.partitions), str(topic.records))
-    return table
 
 
 def show_letter(letter: Shown, console: Console) -> None:

@@ -74,6 +74,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """What events are sealed with, the same for the whole house; empty: no seals, ACLs alone."""
     seal_key_before: str = ""
     """A key that is still accepted while `seal_key` is being changed."""
+    refund_two_people_minor: Annotated[int, msgspec.Meta(ge=0)] = 10_000
+    """Operators give back up to this much of an order alone, in minor units; more needs two."""
     sms_url: str = "inbox://sms"
     """An apprise URL; `inbox://` lands in a local file that the console shows."""
     push_url: str = "inbox://push"

@@ -1,4 +1,4 @@
-"""Reading topics without joining a group: what is there, from where to where, and dead letters."""
+"""Reading topics without joining a group: who reads, which partitions, and one record as shown."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,29 +8,26 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from app import codecs, envelope
 from app.admin import client_options, stop_consumer
 from app.config import Config
-from app.logs import MASK, PERSONAL
+from app.scan.look import Look
 
-READ_MS = 500
 FETCH_BYTES_MAX = 4 << 20
+BODY_BYTES_SHOWN_MAX = 50_000
+"""Of a longer body only the beginning is shown, as text."""
+TEXT_CHARS_SHOWN_MAX = 2_000
 
 
 class InspectionError(RuntimeError):
     """There is no such topic or record; the message names it."""
 
 
-class TopicSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """One topic: how many partitions, and how many records lie in it."""
-
-    name: str
-    partitions: int
-    records: int
+class NoSuchTopic(InspectionError):
+    """There is no such topic; the message names it."""
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
-    """One record as people look at it; `body` is decoded where it can be, personal parts masked."""
+    """One record as people look at it; `body` is its JSON if it is any, personal parts masked."""
 
     topic: str
     partition: int
@@ -41,20 +38,24 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     type: str
     body: Any
     error: str = ""
-    """Why the body could not be decoded."""
+    """Why it is no event of the house."""
     text: str = ""
-    """The body as text where it could not be decoded, or where bytes were asked for."""
+    """The body as text where it is no JSON or too long; unmasked where bytes were asked for."""
     hexadecimal: str = ""
     """The very bytes, when they were asked for."""
 
 
 @asynccontextmanager
-async def reader(config: Config) -> AsyncIterator[AIOKafkaConsumer]:
+async def reader(
+    config: Config, fetch_bytes: int = FETCH_BYTES_MAX
+) -> AsyncIterator[AIOKafkaConsumer]:
     """Open a consumer without a group: looking changes nothing."""
     consumer = AIOKafkaConsumer(
         **client_options(config),
         enable_auto_commit=False,
-        max_partition_fetch_bytes=FETCH_BYTES_MAX,
+        # Where a record has been deleted since: the next that is left, not the end.
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=fetch_bytes,
         fetch_max_wait_ms=100,
     )
     try:
@@ -64,18 +65,7 @@ async def reader(config: Config) -> AsyncIterator[AIOKafkaConsumer]:
         await stop_consumer(consumer)
 
 
-async def topics(config: Config, *, internal: bool = False) -> list[TopicSummary]:
-    """Return every topic by name; changelogs and Kafka's own only when `internal`."""
-    async with reader(config) as consumer:
-        known = await _partitions(config)
-        return [
-            await _summary(consumer, name, known[name])
-            for name in sorted(known)
-            if internal or not (name[0] == "_" or name.endswith("-changelog"))
-        ]
-
-
-async def _partitions(config: Config) -> dict[str, list[int]]:
+async def partitions(config: Config) -> dict[str, list[int]]:
     """Return the partitions of every topic."""
     admin = AIOKafkaAdminClient(**client_options(config))
     await admin.start()
@@ -89,50 +79,18 @@ async def _partitions(config: Config) -> dict[str, list[int]]:
     }
 
 
-async def _summary(consumer: AIOKafkaConsumer, name: str, partitions: list[int]) -> TopicSummary:
-    places = [TopicPartition(name, at) for at in partitions]
-    begin = await consumer.beginning_offsets(places)
-    end = await consumer.end_offsets(places)
-    records = sum(end[place] - begin[place] for place in places)
-    return TopicSummary(name=name, partitions=len(places), records=records)
-
-
-async def _places(config: Config, topic: str) -> list[TopicPartition]:
-    known = await _partitions(config)
+async def places_of(config: Config, topic: str) -> list[TopicPartition]:
+    """Return the partitions of `topic`. Raises NoSuchTopic."""
+    known = await partitions(config)
     if topic not in known:
-        raise InspectionError(f"there is no topic {topic!r}; see: payflow topics ls")
+        raise NoSuchTopic(f"there is no topic {topic!r}; see: payflow topics ls")
     return [TopicPartition(topic, at) for at in known[topic]]
-
-
-async def tail(
-    config: Config, topic: str, *, limit: int, from_beginning: bool, follow: bool
-) -> AsyncIterator[Shown]:
-    """Yield records of `topic`: the first or the latest `limit`, and with `follow` what comes."""
-    async with reader(config) as consumer:
-        places = await _places(config, topic)
-        consumer.assign(places)
-        begin = await consumer.beginning_offsets(places)
-        end = await consumer.end_offsets(places)
-        for place in places:
-            back = begin[place] if from_beginning else max(begin[place], end[place] - limit)
-            consumer.seek(place, back)
-        found: list[Any] = []
-        while any([await consumer.position(place) < end[place] for place in places]):
-            for records in (await consumer.getmany(timeout_ms=READ_MS)).values():
-                found += records
-        found.sort(key=lambda record: (record.timestamp, record.partition, record.offset))
-        for record in found[:limit] if from_beginning else found[-limit:]:
-            yield show(record)
-        while follow:
-            for records in (await consumer.getmany(timeout_ms=READ_MS)).values():
-                for record in records:
-                    yield show(record)
 
 
 async def one(config: Config, topic: str, partition: int, offset: int) -> Shown:
     """Return one record with its very bytes; raises InspectionError when it is not there."""
     async with reader(config) as consumer:
-        places = await _places(config, topic)
+        places = await places_of(config, topic)
         place = TopicPartition(topic, partition)
         ends = await consumer.end_offsets(places)
         if place not in places or not 0 <= offset < ends[place]:
@@ -142,34 +100,25 @@ async def one(config: Config, topic: str, partition: int, offset: int) -> Shown:
         record = await consumer.getone()
         if record.offset != offset:
             raise InspectionError(f"{topic} has no record {partition}/{offset} any more")
-        return show(record, whole=True)
+        return shown_of(Look(record), whole=True)
 
 
-def show(record: Any, *, whole: bool = False) -> Shown:
-    """Return `record` for people; with `whole` its bytes too, personal fields included."""
-    headers = {name: (value or b"").decode(errors="replace") for name, value in record.headers}
-    body, error = _decoded(record)
-    value = record.value or b""
+def shown_of(look: Look, *, whole: bool = False) -> Shown:
+    """Return `look` for people; with `whole` its bytes too, personal fields included."""
+    given = look.given
+    value = given.value or b""
+    cut = look.broken or (len(value) > BODY_BYTES_SHOWN_MAX and not whole)
+    text = look.text[:TEXT_CHARS_SHOWN_MAX] if cut else ""
     return Shown(
-        topic=record.topic,
-        partition=record.partition,
-        offset=record.offset,
-        at_ms=record.timestamp,
-        key=(record.key or b"").decode(errors="replace"),
-        headers=headers,
-        type=headers.get("ce_type", ""),
-        body=body,
-        error=error,
-        text=value.decode(errors="backslashreplace") if whole or error else "",
+        topic=given.topic,
+        partition=given.partition,
+        offset=given.offset,
+        at_ms=given.timestamp,
+        key=look.key,
+        headers=look.headers,
+        type=look.type,
+        body=None if cut else look.body,
+        error=look.error,
+        text=value.decode(errors="backslashreplace") if whole else text,
         hexadecimal=value.hex() if whole else "",
     )
-
-
-def _decoded(record: Any) -> tuple[Any, str]:
-    try:
-        head = envelope.from_headers(record.headers)
-        word = codecs.decode(record.value, head, record.key)
-    except (codecs.Poison, envelope.BadEnvelope) as error:
-        return None, str(error)
-    body = msgspec.to_builtins(word)
-    return {k: MASK if k in PERSONAL and v else v for k, v in body.items()}, ""

@@ -12,7 +12,7 @@ import msgspec
 
 from workflows.message import Message, type_name
 from workflows.words.analytics import FiguresUpdated
-from workflows.words.audit import AuditWord
+from workflows.words.audit import AuditSealed, AuditWord
 from workflows.words.carrier import CarrierAnswer, CarrierCommand, CarrierNotified
 from workflows.words.deadline import DeadlineReached
 from workflows.words.fraud import CaseWord, FraudWord, PaymentLabelled
@@ -178,6 +178,13 @@ notification_commands = declare(
 )
 ledger = declare("ledger", EntryPosted, key=by_order, writer="ledger", retention_ms=-1)
 audit = declare("audit", AuditWord, key=attrgetter("about"), writer="console", retention_ms=-1)
+audit_chain = declare(
+    "audit.chain",
+    AuditSealed,
+    key=lambda told: str(told.partition),
+    writer="console",
+    retention_ms=-1,
+)
 figures = declare(
     "figures",
     FiguresUpdated,

@@ -1,4 +1,4 @@
-"""Checks the house as it stands: `payflow verify`, or `python -m app.verify [--json]`.
+"""Checks the house as it stands: `payflow verify`, or `python -m app.verify [--json|--follow]`.
 
 Reads every topic, the rows behind the tables and the outside parties' own files; changes nothing,
 joins no group, needs no running service. Exit code 1 when a check fails, with the offending ids.
@@ -33,6 +33,8 @@ __all__ = ["Auditor", "Verdict", "main", "verify"]
 EXIT_WRONG = 1
 EXIT_UNKNOWN = 2
 """The house could not be looked at, which says nothing about it."""
+REST_SECONDS = 2.0
+PAUSE = 9
 CANNOT_LOOK = (ConfigError, KafkaError, OSError, sqlite3.Error, TopicError, Unreadable)
 
 
@@ -81,6 +83,24 @@ class Auditor:
         return judge(Case(facts=facts, now_ms=at_ms, settle_ms=self._settle_ms), seen)
 
 
+async def follow(auditor: Auditor) -> None:
+    """Print the verdict again and again, a JSON line each, until stdin ends.
+
+    Who looks takes a share of the machine at most: it rests PAUSE times as long as it looked.
+    """
+    ended = asyncio.create_task(asyncio.to_thread(sys.stdin.read))
+    while not ended.done():
+        began = time.monotonic()
+        try:
+            said = msgspec.json.encode(await auditor.verdict())
+        except CANNOT_LOOK as error:
+            said = msgspec.json.encode({"cannot_look": str(error)})
+        sys.stdout.write(said.decode() + "\n")
+        sys.stdout.flush()
+        rest = max(REST_SECONDS, PAUSE * (time.monotonic() - began))
+        await asyncio.wait({ended}, timeout=rest)
+
+
 def listeners() -> Hears:
     """Return the topics that each service reads, its retries and timers included."""
     hears: dict[str, frozenset[str]] = {}
@@ -93,9 +113,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Check the house of the environment and print the verdict; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m app.verify", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print the verdict as JSON")
+    parser.add_argument("--follow", action="store_true", help="JSON lines until stdin ends")
     parser.add_argument("--settle-ms", type=int, default=SETTLE_MS, metavar="MS")
     given = parser.parse_args(arguments)
     errors = Console(stderr=True)
+    if given.follow:
+        asyncio.run(follow(Auditor(current(), given.settle_ms)))
+        return 0
     try:
         verdict = asyncio.run(verify(current(), settle_ms=given.settle_ms))
     except CANNOT_LOOK as error:

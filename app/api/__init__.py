@@ -4,19 +4,28 @@ import asyncio
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
+import structlog
 from aiohttp import web
 
 from app.api import figures, pages
+from app.api.acting import LEAST, PROMISED, PROPOSALS, Promised
 from app.api.desk import DESK, Desk, now_ms
 from app.api.figures import FIGURES, STREAMS, Figures
+from app.api.guard import GUARD, Guard, guarded
 from app.api.openapi import openapi_of
 from app.api.orders import REPEATS, Repeats
 from app.api.pages import VERDICT
 from app.api.problems import BODY_BYTES_MAX, known_hosts, problems
+from app.api.proof import add_proof
 from app.api.routes import ROUTES
+from app.audit.reading import proposal_in
+from app.audit.sealer import Sealer
 from app.config import Config
 from app.discovery import Directory
+from app.operators import people
 from app.worker_web import House, Served, serve_site
+
+log = structlog.get_logger(__name__)
 
 
 def make_api(
@@ -25,13 +34,18 @@ def make_api(
     """Return the API over `house`; other workers are found through `directory`."""
     names = {config.host, urlsplit(config.console_url).hostname or config.host}
     app = web.Application(
-        client_max_size=BODY_BYTES_MAX, middlewares=[problems, known_hosts(*names)]
+        client_max_size=BODY_BYTES_MAX,
+        middlewares=[problems, known_hosts(*names), guarded(LEAST)],
     )
     app[DESK] = Desk(house, directory, config, clock)
     app[FIGURES] = Figures()
     app[REPEATS] = Repeats()
     app[STREAMS] = set()
     app[VERDICT] = {}
+    app[GUARD] = Guard(config)
+    app[PROMISED] = Promised()
+    app[PROPOSALS] = proposal_in(config)
+    add_proof(app)
     for route in ROUTES:
         path = route.path.replace("{key}", "{key:.+}")
         app.router.add_route(route.method, path, route.handler)
@@ -46,20 +60,40 @@ def make_api(
 
 async def serve_api(house: House, directory: Directory, config: Config) -> Served:
     """Serve the API on `config.host` and `config.console_port`; raises OSError when it is taken."""
+    _first_start(config)
     return await serve_site(make_api(house, directory, config), config.host, config.console_port)
 
 
-LISTENING: web.AppKey[asyncio.Task[None]] = web.AppKey("listening")
+def _first_start(config: Config) -> None:
+    token = people.first_start(config.data_path)
+    if token:
+        # Logs are read by many: they say where the token lies.
+        path = people.note(config.data_path, people.FIRST, token)
+        log.warning("the first operator was made; the token lies here until it is used", path=path)
+
+
+LISTENING: web.AppKey[list[asyncio.Task[None]]] = web.AppKey("listening")
 
 
 async def _listen(app: web.Application) -> None:
-    config = app[DESK].config
-    if config.broker_url:
-        app[LISTENING] = asyncio.create_task(app[FIGURES].run(config))
+    desk = app[DESK]
+    if desk.config.broker_url:
+        app[LISTENING] = [
+            asyncio.create_task(app[FIGURES].run(desk.config)),
+            asyncio.create_task(Sealer(desk.config, desk.house.tell).run()),
+        ]
+        for task in app[LISTENING]:
+            task.add_done_callback(_say_why)
+
+
+def _say_why(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("the console listens no more", error=repr(error)[:500])
 
 
 async def _close(app: web.Application) -> None:
-    listening = app.get(LISTENING)
-    if listening is not None:
-        listening.cancel()
+    listening = app.get(LISTENING, [])
+    for task in listening:
+        task.cancel()
+    await asyncio.gather(*listening, return_exceptions=True)
     await app[DESK].close()

@@ -4,7 +4,18 @@ from typing import Any
 
 import msgspec
 
-from app.api import figures, orders, pages, stock, tables, webhooks
+from app.api import (
+    acting,
+    figures,
+    orders,
+    pages,
+    proof,
+    signing,
+    stock,
+    tables,
+    topics,
+    webhooks,
+)
 from app.api.problems import Handler
 
 
@@ -34,6 +45,19 @@ def get(path: str, handler: Handler, summary: str, *parameters: str, **more: Any
     )
 
 
+def act(path: str, handler: Handler, summary: str, body: Any, answer: int = 202) -> Route:
+    """Return a route for operators; who may use it is said in `acting.LEAST`."""
+    refused = (400, 401, 403, 404, 409, 413, 415, 429, 503)
+    return Route(
+        method="POST",
+        path=path,
+        handler=handler,
+        summary=summary,
+        body=body,
+        answers=(answer, *refused),
+    )
+
+
 def post(path: str, handler: Handler, summary: str, body: Any, *parameters: str) -> Route:
     """Return a route that tells."""
     return Route(
@@ -59,11 +83,45 @@ ROUTES = (
     get("/tables", tables.every, "All tables and who holds them"),
     get("/tables/{name}", tables.page, "Rows of a table", "prefix", "limit", "after"),
     get("/tables/{name}/{key}", tables.row, "One row of a table"),
+    get("/topics", topics.every, "All topics, their sizes and retention", "internal"),
+    get("/topics/{name}", topics.show, "One topic and its partitions"),
+    get("/topics/{name}/records", topics.records, "Records that are wanted", *topics.ASKED),
+    get("/topics/{name}/find", topics.find, "A scan, streamed", *topics.ASKED, "follow"),
+    get("/groups", topics.all_groups, "Consumer groups: members, assignments, lag"),
     get("/figures", figures.show, "The live figures"),
     get("/live", figures.live, "The live figures as server-sent events"),
     get("/verify", pages.verdict, "Whether the books balance"),
+    get("/proof", proof.show, "Balances that must be zero, looked at again and again"),
     get("/livez", pages.livez, "Whether the process answers"),
     get("/readyz", pages.readyz, "Whether the console takes part"),
     post("/webhooks/provider", webhooks.provider, "For the payment provider", dict[str, Any]),
     post("/webhooks/carrier", webhooks.carrier, "For the carrier", dict[str, Any]),
+    act("/sign-in", signing.sign_in, "Sign in", signing.SignInAsked, 200),
+    act("/sign-out", signing.sign_out, "Sign out", None, 204),
+    get("/me", signing.me, "Who is signed in", answers=(200, 401, 429, 503)),
+    act(
+        "/operators/orders/{order_id}/cancel",
+        acting.cancel,
+        "Cancel as an operator",
+        acting.CancelByOperator,
+    ),
+    act(
+        "/operators/orders/{order_id}/refund",
+        acting.refund,
+        "Give money back, or propose it",
+        acting.RefundAsked,
+    ),
+    act(
+        "/operators/orders/{order_id}/refund/{refund_id}/approve",
+        acting.approve,
+        "Approve what somebody else proposed",
+        acting.ApprovalAsked,
+    ),
+    get(
+        "/operators/reveal/{order_id}",
+        acting.reveal,
+        "Personal fields in clear",
+        "why",
+        answers=(200, 400, 401, 403, 404, 429, 503),
+    ),
 )

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -45,19 +46,6 @@ def payflow(folder: Path, *arguments: str) -> Any:
     )
     assert done.stdout, done.stderr
     return json.loads(done.stdout)
-
-
-def payflow_lines(folder: Path, *arguments: str) -> list[Any]:
-    """Return what a command says as JSON, a line each."""
-    done = subprocess.run(
-        [*PAYFLOW, *arguments, "--json"],
-        env=environment(folder),
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=120,
-    )
-    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def poison(broker_url: str) -> bytes:
@@ -123,7 +111,9 @@ def test_the_books_balance_after_a_bad_day(demo: subprocess.Popen[bytes], tmp_pa
     shown = payflow(tmp_path, "order", "show", orders[0]["key"])
     trace = payflow(tmp_path, "trace", orders[0]["key"])["events"]
     topics = {topic["name"]: topic for topic in payflow(tmp_path, "topics", "ls")}
-    records = payflow_lines(tmp_path, "topics", "tail", "orders", "--from-beginning")
+    records = payflow(tmp_path, "topics", "show", "orders", "--from", "earliest")["found"]
+    with urllib.request.urlopen(f"{up['console_url']}/proof", timeout=90) as answer:  # noqa: S310
+        proof = json.load(answer)
     poisoned = poison(up["broker_url"])
     letter = wait_for(
         lambda: payflow(tmp_path, "dead", "ls", "--all"), "a dead letter of who hears", log
@@ -153,8 +143,12 @@ def test_the_books_balance_after_a_bad_day(demo: subprocess.Popen[bytes], tmp_pa
     assert orders[0]["key"] == shown["order_id"]
     assert "payflow.order.placed.v1" == trace[0]["type"]
     assert {"orders", "payments", "orders.payment.dead"} <= set(topics)
-    assert (4, 1) == (topics["orders"]["partitions"], topics["orders.payment.dead"]["partitions"])
+    assert [4, 1] == [len(topics[at]["partitions"]) for at in ("orders", "orders.payment.dead")]
     assert "payflow.order.placed.v1" == records[0]["type"]
+    assert {"ledger_imbalance_minor", "double_charges", "stock_drift_units"} < set(
+        proof["balances"]
+    )
+    assert 0 == proof["balances"]["ledger_imbalance_minor"] == proof["balances"]["double_charges"]
     assert poisoned.hex() == shown_letter["hexadecimal"]
     assert "bad_envelope" == shown_letter["headers"]["x-dead-cause"]
     # Every service that hears `orders` has laid the poison aside, and gone on.

@@ -561,7 +561,7 @@ async def test_the_page_asks_nobody_else(client: TestClient) -> None:
     page = await client.get("/")
     text = await page.text()
 
-    assert "default-src 'self'" in page.headers["Content-Security-Policy"]
+    assert "default-src 'none'; script-src 'self';" in page.headers["Content-Security-Policy"]
     assert "http://" not in text
     assert "https://" not in text
     for asset in ("live.js", "style.css"):

@@ -15,7 +15,10 @@ COMMANDS = (
     ["tables", "ls"],
     ["tables", "show", "order"],
     ["topics", "ls"],
+    ["topics", "show", "orders"],
     ["topics", "tail", "orders"],
+    ["topics", "find", "orders", "key:o1"],
+    ["topics", "lag"],
     ["dead", "ls"],
     ["dead", "show", "orders.payment.dead", "0"],
     ["verify"],
@@ -52,6 +55,7 @@ def test_a_command_without_a_house_says_how_to_start_one(command: list[str]) -> 
         pytest.param(["worker", "frod"], "no such service: frod; there are", id="a service"),
         pytest.param(["faults", "set", "bank", "a=1"], "no such party: bank", id="a party"),
         pytest.param(["demo", "--rate", "-1"], "greater than or equal", id="a rate"),
+        pytest.param(["topics", "find", "orders", "kye:o1"], "'kye:o1': there are", id="a term"),
         pytest.param(["up", "--services", "frod"], "no such service: frod", id="a choice"),
     ],
 )

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from workflows.message import Message
-from workflows.words.limits import Milliseconds, Name, NameIfAny, Text
+from workflows.words.limits import Milliseconds, MinorDue, Name, NameIfAny, Text
 from workflows.words.risk import EntityKey
 
 About = Annotated[str, Meta(min_length=1, max_length=140)]
@@ -121,5 +121,74 @@ class PaymentLabelledByOperator(
     source: Literal["chargeback", "analyst"]
 
 
+class OrderCancelledByOperator(
+    Message, tag="payflow.audit.order_cancelled.v1", frozen=True, kw_only=True
+):
+    """Somebody of the house asked for an order to be cancelled. `about`: the order."""
+
+    about: About
+    who: Name
+    why: Text
+    event_id: Name
+
+
+class RefundProposed(Message, tag="payflow.audit.refund_proposed.v1", frozen=True, kw_only=True):
+    """A refund above the limit waits for somebody else. `about`: the order."""
+
+    about: About
+    who: Name
+    why: Text
+    refund_id: Name
+    amount_minor: MinorDue
+
+
+class RefundGivenByOperator(
+    Message, tag="payflow.audit.refund_given.v1", frozen=True, kw_only=True
+):
+    """Somebody of the house asked for money to go back. `about`: the order."""
+
+    about: About
+    who: Name
+    why: Text
+    event_id: Name
+    refund_id: Name
+    amount_minor: MinorDue
+    proposed_by: NameIfAny = ""
+    """Who proposed it, where two people were needed."""
+
+
+class PersonalRevealed(
+    Message, tag="payflow.audit.personal_revealed.v1", frozen=True, kw_only=True
+):
+    """Somebody was about to see personal fields in clear. `about`: the order."""
+
+    about: About
+    who: Name
+    why: Text
+    fields: tuple[Name, ...]
+
+
+class OperatorChanged(Message, tag="payflow.audit.operator_changed.v1", frozen=True, kw_only=True):
+    """Somebody may act from now on, or no more, or by another token. `about`: who."""
+
+    about: About
+    who: Name
+    why: Text
+    change: Literal["added", "removed", "token_renewed"]
+    role: NameIfAny = ""
+
+
+class AuditSealed(Message, tag="payflow.audit.sealed.v1", frozen=True, kw_only=True):
+    """What lies on `partition` of `audit` through `offset`: so many records, of this digest."""
+
+    partition: Annotated[int, Meta(ge=0)]
+    offset: Annotated[int, Meta(ge=0)]
+    count: Annotated[int, Meta(ge=1)]
+    digest: Name
+    """In hexadecimal."""
+
+
 FraudAct = RuleChanged | ListChanged | RuleSnoozedByOperator | PaymentLabelledByOperator
-AuditWord = RedriveBegan | RedriveEnded | LetterRedriven | LetterEdited | LetterDropped | FraudAct
+OrderAct = OrderCancelledByOperator | RefundProposed | RefundGivenByOperator | PersonalRevealed
+LetterAct = RedriveBegan | RedriveEnded | LetterRedriven | LetterEdited | LetterDropped
+AuditWord = LetterAct | FraudAct | OrderAct | OperatorChanged

@@ -1,0 +1,183 @@
+"""Topics over HTTP: what there is, what lies there, who reads; the same scan as `payflow topics`.
+
+A scan answers in one piece (`/records`, for a few seconds, with a cursor to go on) or as events
+(`/find`). Bodies are masked before they are looked at: see `app.scan.look`.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
+from typing import Any
+
+import msgspec
+import structlog
+from aiohttp import web
+from aiokafka.errors import KafkaError
+from msgspec.structs import replace
+
+from app.admin import TopicError
+from app.api.desk import DESK, unavailable
+from app.api.figures import STREAMS
+from app.api.problems import Problem, json_response, path_name, whole
+from app.inspection import InspectionError, NoSuchTopic, Shown, places_of, reader
+from app.scan import facts
+from app.scan.groups import groups
+from app.scan.scan import Asked, Done, Event, Found, Progress, scan
+from app.scan.starts import chosen, parse_cursor, parse_start
+from app.scan.wanted import BadTerm, parse
+
+ASKED = ("q", "cel", "from", "cursor", "limit")
+"""Parameters of a scan; `q` may be said again and again. `follow=1` goes on behind the end."""
+SCANS_MAX = 4
+"""Scans at a time of one process: each keeps a core busy."""
+PAGE_SECONDS_MAX = 5.0
+PAGE_RECORDS_MAX = 500
+FOUND_MAX = 10_000
+HEARTBEAT_SECONDS = 15.0
+
+log = structlog.get_logger(__name__)
+
+_scanning: set[asyncio.Task[Any]] = set()
+
+
+async def every(request: web.Request) -> web.Response:
+    """Return all topics with their partitions, records, bytes and retention."""
+    internal = whole(request, "internal", 0, 0, 1) == 1
+    async with _answering():
+        return json_response(
+            {"topics": await facts.topics(request.app[DESK].config, internal=internal)}
+        )
+
+
+async def show(request: web.Request) -> web.Response:
+    """Return one topic: its settings, its partitions."""
+    name = path_name(request, "name")
+    async with _answering():
+        return json_response(await facts.topic_facts(request.app[DESK].config, name))
+
+
+async def all_groups(request: web.Request) -> web.Response:
+    """Return all consumer groups: members, assignments, lag."""
+    async with _answering():
+        return json_response({"groups": await groups(request.app[DESK].config)})
+
+
+async def records(request: web.Request) -> web.Response:
+    """Return records that are wanted, what was looked at for them, and where to go on."""
+    asked = replace(_asked(request, limit=100, most=PAGE_RECORDS_MAX), seconds=PAGE_SECONDS_MAX)
+    found: list[Shown] = []
+    done: Done | None = None
+    with _scan_of(request):
+        async with _answering(), aclosing(_events(request, asked)) as events:
+            async for event in events:
+                match event:
+                    case Found(record=record):
+                        found.append(record)
+                    case Done():
+                        done = event
+    assert done is not None, "a scan ends with Done"
+    return json_response({"found": found, "done": done, "cursor": done.cursor})
+
+
+async def find(request: web.Request) -> web.StreamResponse:
+    """Stream a scan as server-sent events: found, progress, and at last done (or failed)."""
+    asked = _asked(request, limit=500, most=FOUND_MAX)
+    if whole(request, "follow", 0, 0, 1):
+        asked = replace(asked, follow=True, limit=None)
+    with _scan_of(request):
+        async with _answering():
+            # What is not there is a 404 or a 400 only before the stream has begun.
+            places = await places_of(request.app[DESK].config, path_name(request, "name"))
+            chosen(places, asked.start)
+        response = web.StreamResponse(
+            headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
+        )
+        try:
+            await response.prepare(request)
+            async with aclosing(_events(request, asked)) as events:
+                await _push(response, events)
+        except (ConnectionResetError, asyncio.CancelledError):
+            log.debug("scan closed")
+        return response
+
+
+async def _push(response: web.StreamResponse, events: AsyncIterator[Event]) -> None:
+    try:
+        await _push_all(response, events)
+    except (InspectionError, KafkaError, BadTerm) as error:
+        await _write(response, "failed", {"detail": str(error)})
+
+
+async def _push_all(response: web.StreamResponse, events: AsyncIterator[Event]) -> None:
+    told_s, before = 0.0, ""
+    async for event in events:
+        if isinstance(event, Progress):
+            # What follows the end may have nothing to say for hours.
+            if event.cursor == before and time.monotonic() - told_s < HEARTBEAT_SECONDS:
+                continue
+            before = event.cursor
+        told_s = time.monotonic()
+        await _write(response, str(event.__struct_config__.tag), event)
+
+
+async def _write(response: web.StreamResponse, name: str, body: Any) -> None:
+    data = msgspec.json.encode(body)
+    await response.write(b"event: %b\ndata: %b\n\n" % (name.encode(), data))
+
+
+async def _events(request: web.Request, asked: Asked) -> AsyncIterator[Event]:
+    config = request.app[DESK].config
+    places = await places_of(config, path_name(request, "name"))
+    async with reader(config) as consumer, aclosing(scan(consumer, places, asked)) as events:
+        async for event in events:
+            yield event
+            # However much there is to look at, everybody else has a turn.
+            await asyncio.sleep(0)
+
+
+def _asked(request: web.Request, *, limit: int, most: int) -> Asked:
+    """Return what is asked for. Raises Problem naming the parameter that is wrong."""
+    cursor = request.query.get("cursor", "")
+    try:
+        return Asked(
+            wanted=parse(request.query.getall("q", []), request.query.get("cel", "")),
+            start=parse_cursor(cursor) if cursor else parse_start(request.query.get("from", "")),
+            limit=whole(request, "limit", limit, 1, most),
+        )
+    except BadTerm as error:
+        raise _bad(error) from error
+
+
+def _bad(error: BadTerm) -> Problem:
+    return Problem(400, "Bad Request", str(error), field=error.field)
+
+
+@contextmanager
+def _scan_of(request: web.Request) -> Iterator[None]:
+    """Count this request among the scans; the server's stop ends it. Raises Problem 503."""
+    task = asyncio.current_task()
+    assert task is not None, "a request runs in a task"
+    if len(_scanning) >= SCANS_MAX:
+        raise unavailable(f"{SCANS_MAX} scans are under way; end one")
+    streams = request.app[STREAMS]
+    _scanning.add(task)
+    streams.add(task)
+    try:
+        yield
+    finally:
+        _scanning.discard(task)
+        streams.discard(task)
+
+
+@asynccontextmanager
+async def _answering() -> AsyncIterator[None]:
+    """Turn what can go wrong with Kafka, or with what is asked of it, into a Problem."""
+    try:
+        yield
+    except BadTerm as error:
+        raise _bad(error) from error
+    except NoSuchTopic as error:
+        raise Problem(404, "Not Found", str(error), field="name") from error
+    except (InspectionError, KafkaError, TopicError) as error:
+        raise unavailable(f"Kafka does not answer: {error}") from error

@@ -1,0 +1,189 @@
+"""Who may act here: the file `operators.json`. Of a token only a salted, slow digest is kept.
+
+Whoever may write that file may act as anybody: it is readable to its owner alone, and refused
+otherwise.
+"""
+
+import hashlib
+import hmac
+import os
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal, get_args
+
+import msgspec
+
+Role = Literal["viewer", "operator", "approver"]
+ROLES: tuple[Role, ...] = get_args(Role)
+"""Least first: each may do what those before it may."""
+FILE = "operators.json"
+NOTE = "operators.token"
+"""Where the first token lies until it is used."""
+FIRST = "admin"
+TOKEN_BYTES = 32
+SALT_BYTES = 16
+PEOPLE_MAX = 200
+SCRYPT_COST, SCRYPT_BLOCK, SCRYPT_LANES = 2**14, 8, 1
+"""16 MiB and some 50 ms for each try."""
+
+PersonName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$(?!\n)")]
+"""No colon, which parts name and token."""
+_Salt = Annotated[str, msgspec.Meta(pattern=rf"^[0-9a-f]{{{2 * SALT_BYTES}}}$(?!\n)")]
+_Digest = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")]
+
+
+class PeopleError(ValueError):
+    """The people cannot be read or be changed so; the message says what is wrong."""
+
+
+class Person(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One who may sign in."""
+
+    name: PersonName
+    role: Role
+    salt: _Salt
+    digest: _Digest
+    """Of the token, in hexadecimal."""
+
+
+class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    people: Annotated[tuple[Person, ...], msgspec.Meta(min_length=1, max_length=PEOPLE_MAX)]
+
+
+def at_least(role: Role, least: Role) -> bool:
+    """Return whether `role` may do what `least` may."""
+    return ROLES.index(role) >= ROLES.index(least)
+
+
+def first_start(folder: Path) -> str:
+    """Make the file with one approver, `admin`; return their token, "" where the file exists.
+
+    The token is nowhere else. Of several that start at once, one makes the file.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if (folder / FILE).exists():
+        return ""
+    person, token = _person(FIRST, "approver")
+    new = _written(folder, [person])
+    try:
+        os.link(new, folder / FILE)
+    except FileExistsError:
+        return ""
+    finally:
+        new.unlink()
+    return token
+
+
+def note(folder: Path, name: str, token: str) -> Path:
+    """Write the first token where its owner alone can read it; return the path."""
+    path = folder / NOTE
+    path.unlink(missing_ok=True)
+    _write(path, f"{name}:{token}\n".encode())
+    return path
+
+
+def forget_note(folder: Path) -> None:
+    """Remove the note: its token was used."""
+    (folder / NOTE).unlink(missing_ok=True)
+
+
+def people(folder: Path) -> tuple[Person, ...]:
+    """Return everybody. Raises PeopleError when the file is missing, open to others or broken."""
+    path = folder / FILE
+    try:
+        if path.stat().st_mode & 0o077:
+            raise PeopleError(f"{path} may be read by others. Operator: chmod 600 {path}")
+        found = msgspec.json.decode(path.read_bytes(), type=_File).people
+    except OSError as error:
+        raise PeopleError(f"{path} cannot be read: {error.strerror}") from error
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise PeopleError(f"{path}: {error}. Operator: mend it, or put back a copy.") from error
+    names = [person.name for person in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise PeopleError(f"{path}: {name} is there twice. Operator: remove one of them.")
+    return found
+
+
+def add(folder: Path, name: str, role: Role) -> str:
+    """Add somebody; return their token. Raises PeopleError for a name that is taken, or is none."""
+    known = people(folder)
+    if name in {person.name for person in known}:
+        raise PeopleError(f"there is a {name} already")
+    if len(known) >= PEOPLE_MAX:
+        raise PeopleError(f"there are {PEOPLE_MAX} people already")
+    person, token = _person(name, role)
+    _save(folder, [*known, person])
+    return token
+
+
+def remove(folder: Path, name: str) -> None:
+    """Remove somebody, whose sessions end with it. Raises PeopleError: the last approver stays."""
+    known = people(folder)
+    _known(known, name)
+    left = [person for person in known if person.name != name]
+    if not any(person.role == "approver" for person in left):
+        raise PeopleError(f"{name} is the last approver: add another one first")
+    _save(folder, left)
+
+
+def renew(folder: Path, name: str) -> str:
+    """Give somebody another token, which ends their sessions; return it. Raises PeopleError."""
+    known = people(folder)
+    changed, token = _person(name, _known(known, name).role)
+    _save(folder, [changed if person.name == name else person for person in known])
+    return token
+
+
+def is_theirs(person: Person | None, token: str) -> bool:
+    """Return whether `token` is the one of `person`; for nobody it takes as long, and is False."""
+    salt = person.salt if person else "00" * SALT_BYTES
+    said = _digest(token, salt)
+    return hmac.compare_digest(said, person.digest if person else "") and person is not None
+
+
+def _known(known: Sequence[Person], name: str) -> Person:
+    for person in known:
+        if person.name == name:
+            return person
+    raise PeopleError(f"there is no {name}")
+
+
+def _person(name: str, role: Role) -> tuple[Person, str]:
+    token, salt = secrets.token_urlsafe(TOKEN_BYTES), secrets.token_hex(SALT_BYTES)
+    fields = {"name": name, "role": role, "salt": salt, "digest": _digest(token, salt)}
+    try:
+        return msgspec.convert(fields, Person), token
+    except msgspec.ValidationError as error:
+        raise PeopleError(f"{name[:80]!r} as {role[:20]!r}: {error}") from error
+
+
+def _digest(token: str, salt: str) -> str:
+    return hashlib.scrypt(
+        token.encode("utf-8", "surrogatepass"),
+        salt=bytes.fromhex(salt),
+        n=SCRYPT_COST,
+        r=SCRYPT_BLOCK,
+        p=SCRYPT_LANES,
+        dklen=32,
+    ).hex()
+
+
+def _save(folder: Path, everybody: Sequence[Person]) -> None:
+    _written(folder, everybody).replace(folder / FILE)
+
+
+def _written(folder: Path, everybody: Sequence[Person]) -> Path:
+    """Return a new file beside the right one: whoever reads it never sees half of it."""
+    path = folder / f"{FILE}.{secrets.token_hex(8)}"
+    body = msgspec.json.encode(_File(people=tuple(everybody)))
+    _write(path, msgspec.json.format(body, indent=2) + b"\n")
+    return path
+
+
+def _write(path: Path, body: bytes) -> None:
+    with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+        file.write(body)
+        file.flush()
+        os.fsync(file.fileno())

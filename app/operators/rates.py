@@ -1,0 +1,39 @@
+"""How often somebody may ask: a bucket of tries for each address, that fills by itself."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+
+ADDRESSES_MAX = 10_000
+"""Buckets kept; the one unused for longest is forgotten, and would be full again."""
+
+
+class Rates:
+    """Tries by address: `burst` at once, then one in `seconds_each`."""
+
+    def __init__(self, burst: int, seconds_each: float, clock: Callable[[], float]) -> None:
+        self._burst = burst
+        self._seconds_each = seconds_each
+        self._clock = clock
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def take(self, address: str) -> float:
+        """Take one try of `address`; return 0, or how many seconds to wait when none is left."""
+        left = self._left(address)
+        if left < 1:
+            return (1 - left) * self._seconds_each
+        self._put(address, left - 1)
+        return 0.0
+
+    def give_back(self, address: str) -> None:
+        """Give back a try of `address`: it was no guess."""
+        self._put(address, min(self._left(address) + 1, float(self._burst)))
+
+    def _left(self, address: str) -> float:
+        left, at = self._buckets.get(address, (float(self._burst), self._clock()))
+        return min(left + (self._clock() - at) / self._seconds_each, float(self._burst))
+
+    def _put(self, address: str, left: float) -> None:
+        self._buckets[address] = (left, self._clock())
+        self._buckets.move_to_end(address)
+        if len(self._buckets) > ADDRESSES_MAX:
+            self._buckets.popitem(last=False)

@@ -1,0 +1,1 @@
+"""Looking through topics: what is wanted, the scan itself, what there is, and who reads it."""

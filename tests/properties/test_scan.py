@@ -1,0 +1,257 @@
+"""A scan finds what is there, once, and says what it looked at: whatever lies between."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import pytest
+from aiokafka import TopicPartition
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.inspection import InspectionError
+from app.scan.scan import Asked, Done, Event, Found, scan
+from app.scan.starts import Start, parse_cursor
+from app.scan.wanted import Wanted, parse
+
+
+class Given(NamedTuple):
+    """A record as aiokafka gives it."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes = b"k"
+    value: bytes | None = b"{}"
+    headers: tuple[tuple[str, bytes], ...] = ()
+    timestamp: int = 1
+
+
+class FakeConsumer:
+    """Partitions in lists; offsets without a record are gaps. Deals as `sizes` say."""
+
+    def __init__(self, logs: Mapping[int, Sequence[Given]], ends: Mapping[int, int], sizes: Any):
+        self.logs, self.ends = logs, dict(ends)
+        self.sizes = sizes
+        self.at: dict[TopicPartition, int] = {}
+        self.paused: set[TopicPartition] = set()
+        self.late: list[Given] = []
+
+    async def beginning_offsets(self, places: Sequence[TopicPartition]) -> dict[Any, int]:
+        return {
+            p: min([r.offset for r in self.logs[p.partition]], default=self.ends[p.partition])
+            for p in places
+        }
+
+    async def end_offsets(self, places: Sequence[TopicPartition]) -> dict[Any, int]:
+        return {p: self.ends[p.partition] for p in places}
+
+    async def offsets_for_times(self, times: Mapping[Any, int]) -> dict[Any, Any]:
+        return {p: next((r for r in self.every(p) if r.timestamp >= times[p]), None) for p in times}
+
+    def assign(self, places: Sequence[TopicPartition]) -> None:
+        # What is not sought stands behind all, as aiokafka's reset would have it.
+        self.at = dict.fromkeys(places, 1 << 60)
+
+    def seek(self, place: TopicPartition, offset: int) -> None:
+        self.at[place] = offset
+
+    def pause(self, *places: TopicPartition) -> None:
+        self.paused |= set(places)
+
+    async def position(self, place: TopicPartition) -> int:
+        return self.at[place]
+
+    def every(self, place: TopicPartition) -> list[Given]:
+        late = [r for r in self.late if r.partition == place.partition]
+        return [*self.logs[place.partition], *late]
+
+    async def getmany(self, *, max_records: int, **_: Any) -> dict[Any, list[Given]]:
+        count = min(next(self.sizes), max_records)
+        batch = {}
+        for place, at in self.at.items():
+            if place in self.paused:
+                continue
+            waiting = [r for r in self.every(place) if r.offset >= at]
+            batch[place] = waiting[:count]
+            left = waiting[count:]
+            behind = max(self.ends[place.partition], at)
+            after = batch[place][-1].offset + 1 if batch[place] else at
+            # A batch may end in a gap: markers, what compaction took.
+            self.at[place] = after if left else max(after, behind)
+        return {place: records for place, records in batch.items() if records}
+
+
+@st.composite
+def topics(draw: st.DrawFn) -> tuple[dict[int, list[Given]], dict[int, int]]:
+    """Draw partitions with gaps anywhere, at their beginnings and ends too."""
+    logs: dict[int, list[Given]] = {}
+    ends: dict[int, int] = {}
+    for partition in range(draw(st.integers(1, 4))):
+        offsets = sorted(draw(st.sets(st.integers(0, 30), max_size=15)))
+        logs[partition] = [
+            Given("t", partition, at, timestamp=draw(st.integers(1, 9))) for at in offsets
+        ]
+        last = offsets[-1] + 1 if offsets else draw(st.integers(0, 5))
+        ends[partition] = last + draw(st.integers(0, 3))
+    return logs, ends
+
+
+dealt = st.lists(st.integers(0, 5), min_size=1, max_size=8)
+
+
+def fake(topic: Any, sizes: list[int]) -> FakeConsumer:
+    logs, ends = topic
+
+    def forever() -> Any:
+        while True:
+            yield from sizes
+            yield 3
+
+    return FakeConsumer(logs, ends, forever())
+
+
+def places(topic: Any) -> list[TopicPartition]:
+    return [TopicPartition("t", partition) for partition in topic[0]]
+
+
+async def events(consumer: FakeConsumer, topic: Any, asked: Asked, **more: Any) -> list[Event]:
+    return [event async for event in scan(consumer, places(topic), asked, **more)]
+
+
+def at(found: Sequence[Event]) -> list[tuple[int, int]]:
+    return [(e.record.partition, e.record.offset) for e in found if isinstance(e, Found)]
+
+
+@given(topics(), dealt, st.data())
+async def test_a_planted_record_is_found_wherever_it_lies(topic, sizes, data):
+    """And the coverage is what there is, all of it."""
+    logs, ends = topic
+    partition = data.draw(st.sampled_from(sorted(logs)))
+    offset = data.draw(st.integers(0, max(ends[partition], 1)))
+    kept = [r for r in logs[partition] if r.offset != offset]
+    planted = Given("t", partition, offset, key=b"planted")
+    logs[partition] = sorted([*kept, planted], key=lambda record: record.offset)
+    ends[partition] = max(ends[partition], offset + 1)
+
+    found = await events(fake(topic, sizes), topic, Asked(wanted=parse(["key:planted"])))
+
+    done = found[-1]
+    assert isinstance(done, Done)
+    assert [(partition, offset)] == at(found)
+    assert ("end", sum(map(len, logs.values()))) == (done.why, done.scanned)
+    assert {p: (end - 1, end) for p, end in ends.items()} == {
+        c.partition: (c.last, c.end) for c in done.coverage
+    }
+
+
+@given(topics(), dealt, st.lists(st.integers(1, 6), min_size=1, max_size=5))
+async def test_going_on_by_cursor_finds_every_record_once(topic, sizes, limits):
+    """With any limits, in any order of dealing."""
+    seen: list[tuple[int, int]] = []
+    scanned = 0
+    asked = Asked(wanted=Wanted(), limit=limits[0])
+    for turn in range(1_000):
+        found = await events(fake(topic, sizes), topic, asked)
+        done = found[-1]
+        seen += at(found)
+        scanned += done.scanned
+        if done.why == "end":
+            break
+        start = parse_cursor(done.cursor)
+        asked = Asked(wanted=Wanted(), start=start, limit=limits[turn % len(limits)])
+
+    expected = [(r.partition, r.offset) for log in topic[0].values() for r in log]
+    assert sorted(expected) == sorted(seen)
+    assert len(expected) == scanned
+
+
+@given(topics(), dealt, st.integers(1, 10))
+async def test_since_misses_nothing_whatever_the_order_of_times(topic, sizes, since_ms):
+    """Times of records need not grow with their offsets."""
+    wanted = Wanted(since_ms=since_ms)
+    found = await events(fake(topic, sizes), topic, Asked(wanted=wanted))
+
+    expected = [
+        (r.partition, r.offset) for log in topic[0].values() for r in log if r.timestamp >= since_ms
+    ]
+    assert sorted(expected) == sorted(at(found))
+
+
+@given(topics(), dealt, st.integers(1, 5))
+async def test_what_comes_during_a_scan_is_left_to_the_next(topic, sizes, more):
+    """The end is the end as it stood; the cursor begins with what came."""
+    consumer = fake(topic, sizes)
+    consumer.late = [Given("t", p, end + i) for p, end in topic[1].items() for i in range(more)]
+    before = {(r.partition, r.offset) for log in topic[0].values() for r in log}
+
+    found = await events(consumer, topic, Asked(wanted=Wanted()))
+
+    assert before == set(at(found))
+    assert {c.partition: c.end for c in found[-1].coverage} == topic[1]
+    assert topic[1] == parse_cursor(found[-1].cursor).offsets
+
+
+@given(topics(), dealt, st.integers(1, 5))
+async def test_a_tail_drops_nothing_of_a_burst(topic, sizes, more):
+    """From the end on, everything that comes."""
+    consumer = fake(topic, sizes)
+    consumer.late = [Given("t", p, end + i) for p, end in topic[1].items() for i in range(more)]
+    asked = Asked(wanted=Wanted(), start=Start(back=0), follow=True, limit=len(consumer.late))
+
+    found = await events(consumer, topic, asked)
+
+    assert sorted((r.partition, r.offset) for r in consumer.late) == sorted(at(found))
+
+
+@given(topics(), dealt, st.integers(1, 20))
+async def test_a_scan_that_is_stopped_says_how_far_it_was(topic, sizes, looks):
+    """Cancelled or out of time: what lies before the cursor was seen, what lies behind was not."""
+    left = iter(range(looks))
+    found = await events(
+        fake(topic, sizes), topic, Asked(wanted=Wanted()), stopped=lambda: next(left, None) is None
+    )
+
+    following = parse_cursor(found[-1].cursor).offsets
+    before = {
+        (r.partition, r.offset)
+        for log in topic[0].values()
+        for r in log
+        if r.offset < following[r.partition]
+    }
+    assert found[-1].why in {"cancelled", "end"}
+    assert before == set(at(found))
+
+
+async def test_a_scan_out_of_time_says_so():
+    """With the cursor to go on."""
+    topic = ({0: [Given("t", 0, 0), Given("t", 0, 1)]}, {0: 2})
+    ticks = iter(range(100))
+    found = await events(
+        fake(topic, [1]), topic, Asked(wanted=Wanted(), seconds=4), clock=lambda: next(ticks)
+    )
+
+    assert "time" == found[-1].why
+    assert len(at(found)) == parse_cursor(found[-1].cursor).offsets[0]
+
+
+async def test_a_scan_to_which_nothing_comes_ends_with_an_error():
+    """A partition without a leader is no reason to wait for ever."""
+    topic = ({0: [Given("t", 0, 0)]}, {0: 1})
+    consumer = fake(topic, [1])
+    consumer.pause(TopicPartition("t", 0))
+    ticks = iter(range(0, 1_000, 5))
+
+    with pytest.raises(InspectionError, match="go on at 0/0"):
+        await events(consumer, topic, Asked(wanted=Wanted()), clock=lambda: next(ticks))
+
+
+async def test_what_fails_and_what_cannot_be_read_is_counted():
+    """An expression that has no answer is an error; a body that is no JSON is unreadable."""
+    records = [Given("t", 0, 0, value=b'{"a":1}'), Given("t", 0, 1), Given("t", 0, 2, value=b"?")]
+    topic = ({0: records}, {0: 3})
+    found = await events(fake(topic, [5]), topic, Asked(wanted=parse([], "body.a == 1")))
+
+    done = found[-1]
+    assert [(0, 0)] == at(found)
+    assert (3, 2, 2) == (done.scanned, done.errors, done.unreadable)
+    assert done.error

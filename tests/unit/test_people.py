@@ -1,0 +1,250 @@
+"""Operators: who there is, who is signed in, who asked too often."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from app.operators import people, sessions
+from app.operators.people import PeopleError
+from app.operators.rates import ADDRESSES_MAX, Rates
+from app.operators.sessions import IDLE_SECONDS, LIFE_SECONDS, SESSIONS_EACH_MAX, Sessions
+
+
+class Clock:
+    """A clock that is moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A data folder with the first operator."""
+    people.first_start(tmp_path)
+    return tmp_path
+
+
+def test_the_first_start_makes_one_approver_whose_token_is_said_once(tmp_path: Path):
+    """The file holds no token, and its owner alone may read it."""
+    token = people.first_start(tmp_path)
+    again = people.first_start(tmp_path)
+    text = (tmp_path / people.FILE).read_text()
+    (person,) = people.people(tmp_path)
+
+    assert ("admin", "approver", "") == (person.name, person.role, again)
+    assert len(token) >= 43
+    assert token not in text
+    assert 0o600 == (tmp_path / people.FILE).stat().st_mode & 0o777
+    assert [people.FILE] == [path.name for path in tmp_path.iterdir()]
+    assert people.is_theirs(person, token)
+
+
+@pytest.mark.parametrize(
+    "token", [pytest.param("", id="none"), pytest.param("x" * 43, id="another")]
+)
+def test_another_token_is_not_theirs(folder: Path, token: str):
+    """Nor is it anybody's who is not there."""
+    (person,) = people.people(folder)
+
+    assert (False, False) == (people.is_theirs(person, token), people.is_theirs(None, token))
+
+
+def test_people_come_and_go(folder: Path):
+    """Each with a token and a salt of their own."""
+    first = people.add(folder, "ann", "operator")
+    second = people.add(folder, "bob", "approver")
+    renewed = people.renew(folder, "ann")
+    people.remove(folder, "admin")
+    known = {person.name: person for person in people.people(folder)}
+
+    assert {"ann": "operator", "bob": "approver"} == {
+        name: person.role for name, person in known.items()
+    }
+    assert [False, True, True] == [
+        people.is_theirs(known["ann"], first),
+        people.is_theirs(known["ann"], renewed),
+        people.is_theirs(known["bob"], second),
+    ]
+    assert known["ann"].salt != known["bob"].salt
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        pytest.param(lambda at: people.add(at, "admin", "viewer"), "already", id="twice"),
+        pytest.param(lambda at: people.add(at, "a:b", "viewer"), "name", id="a colon in a name"),
+        pytest.param(lambda at: people.add(at, "ann\n", "viewer"), "name", id="a line end"),
+        pytest.param(lambda at: people.add(at, "ann", "king"), "role", id="no such role"),
+        pytest.param(lambda at: people.remove(at, "ann"), "no ann", id="nobody"),
+        pytest.param(lambda at: people.renew(at, "ann"), "no ann", id="a token for nobody"),
+        pytest.param(
+            lambda at: people.remove(at, "admin"), "last approver", id="the last approver"
+        ),
+    ],
+)
+def test_a_change_that_cannot_be_is_refused_and_changes_nothing(
+    folder: Path, change: Any, said: str
+):
+    """The message says why."""
+    before = people.people(folder)
+
+    with pytest.raises(PeopleError, match=said):
+        change(folder)
+
+    assert before == people.people(folder)
+
+
+def _person(**changed: Any) -> dict[str, Any]:
+    return {"name": "a", "role": "viewer", "salt": "00" * 16, "digest": "00" * 32} | changed
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        pytest.param(b"", "truncated", id="nothing"),
+        pytest.param(b"\xff{}", "malformed", id="noise"),
+        pytest.param(b"[" * 100_000, "operators.json", id="too deep"),
+        pytest.param({}, "people", id="no people"),
+        pytest.param({"people": []}, "people", id="nobody"),
+        pytest.param({"people": [_person(role="king")]}, r"people\[0\].role", id="a role"),
+        pytest.param({"people": [_person(digest="00")]}, r"people\[0\].digest", id="a digest"),
+        pytest.param({"people": [_person(salt="zz" * 16)]}, r"people\[0\].salt", id="a salt"),
+        pytest.param({"people": [_person(note="t")]}, "note", id="a field too much"),
+        pytest.param({"people": [_person(), _person(role="approver")]}, "twice", id="one twice"),
+    ],
+)
+def test_a_broken_file_says_what_is_wrong(folder: Path, body: Any, said: str):
+    """Nobody is let in by it."""
+    path = folder / people.FILE
+    path.write_bytes(body if isinstance(body, bytes) else msgspec.json.encode(body))
+
+    with pytest.raises(PeopleError, match=said):
+        people.people(folder)
+
+
+def test_a_file_that_others_may_read_is_refused(folder: Path):
+    """Tokens could be guessed from it at leisure."""
+    (folder / people.FILE).chmod(0o640)
+
+    with pytest.raises(PeopleError, match="chmod 600"):
+        people.people(folder)
+
+
+async def test_signing_in_takes_name_and_token(folder: Path):
+    """A wrong one of the two is nobody."""
+    token = people.add(folder, "ann", "viewer")
+    desk = Sessions(folder, Clock())
+
+    assert [None, None, None] == [
+        await desk.prove(name, said) for name, said in (("ann", "x"), ("x", token), ("", ""))
+    ]
+    assert "ann" == getattr(await desk.prove("ann", token), "name", "")
+
+
+@pytest.mark.parametrize(
+    ("steps", "is_open"),
+    [
+        pytest.param([IDLE_SECONDS - 1] * 3, True, id="used in time"),
+        pytest.param([IDLE_SECONDS + 1], False, id="idle for too long"),
+        pytest.param([IDLE_SECONDS - 1] * 30, False, id="used for half a day"),
+    ],
+)
+def test_a_session_ends_by_itself(folder: Path, steps: list[float], is_open: bool):
+    """When nobody uses it, and at last in any case."""
+    clock = Clock()
+    desk = Sessions(folder, clock)
+    session_id, _ = desk.open(people.people(folder)[0])
+    for step in steps:
+        clock.now += step
+        found = desk.get(session_id)
+
+    assert is_open == (found is not None)
+    assert 30 * (IDLE_SECONDS - 1) > LIFE_SECONDS
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda at: people.remove(at, "ann"), id="removed"),
+        pytest.param(lambda at: people.renew(at, "ann"), id="another token"),
+        pytest.param(
+            lambda at: (people.remove(at, "ann"), people.add(at, "ann", "viewer")), id="less"
+        ),
+    ],
+)
+async def test_a_session_ends_with_what_its_person_was(folder: Path, change: Any):
+    """So does what machines proved before."""
+    token = people.add(folder, "ann", "approver")
+    desk = Sessions(folder, Clock())
+    person = await desk.prove("ann", token)
+    assert person is not None
+    session_id, _ = desk.open(person)
+    desk.remember(person, token)
+    assert desk.get(session_id)
+    assert desk.proven("ann", token)
+
+    change(folder)
+
+    assert (None, None) == (desk.get(session_id), desk.proven("ann", token))
+
+
+def test_one_person_has_so_many_sessions_and_each_has_secrets_of_its_own(folder: Path):
+    """The oldest ends; ids and CSRF tokens never repeat."""
+    desk = Sessions(folder, Clock())
+    opened = [desk.open(people.people(folder)[0]) for _ in range(SESSIONS_EACH_MAX + 1)]
+    found = [desk.get(session_id) is not None for session_id, _ in opened]
+
+    assert [False] + [True] * SESSIONS_EACH_MAX == found
+    assert 2 * len(opened) == len({secret for at, one in opened for secret in (at, one.csrf)})
+
+
+@given(said=st.text())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_text_is_a_session_or_a_secret(folder: Path, said: str):
+    """Whatever a cookie or a header says."""
+    desk = Sessions(folder, Clock())
+    session_id, session = desk.open(people.people(folder)[0])
+    desk.close(session_id)
+
+    assert (None, None) == (desk.get(said), desk.get(session_id))
+    assert not sessions.same(said, session.csrf)
+    assert desk.proven(said, said) is None
+
+
+@given(steps=st.lists(st.floats(0, 100), max_size=50))
+def test_no_more_is_let_through_than_the_bucket_holds(steps: list[float]):
+    """The burst, and then one in so many seconds, whatever the rhythm."""
+    clock = Clock()
+    rates = Rates(3, 10.0, clock)
+    taken = 0
+    for step in steps:
+        clock.now += step
+        taken += not rates.take("a")
+
+    assert taken <= 3 + sum(steps) / 10.0 + 1e-6
+
+
+def test_who_waits_as_told_is_let_through():
+    """What is said in Retry-After is true; another address is not held up."""
+    clock = Clock()
+    rates = Rates(1, 10.0, clock)
+    first, again, other = rates.take("a"), rates.take("a"), rates.take("b")
+    clock.now += again
+
+    assert (0.0, 10.0, 0.0, 0.0) == (first, again, other, rates.take("a"))
+
+
+def test_addresses_are_forgotten_in_the_end():
+    """The memory is bounded; a flood of others makes nobody wait longer."""
+    rates = Rates(1, 10.0, Clock())
+    for number in range(ADDRESSES_MAX + 10):
+        rates.take(str(number))
+
+    assert ADDRESSES_MAX == len(rates._buckets)
