@@ -32,23 +32,41 @@ class Proof:
         self._asked_at = 0.0
         self._heard = asyncio.Event()
         self._latest: Any = None
+        self._trouble = ""
+        """Why the last look failed; what was seen before it still stands, and grows old."""
         self._heard_at = 0.0
 
     async def latest(self) -> dict[str, Any]:
         """Return the latest verdict and its age. Raises Problem when there is none in time."""
         self._asked_at = time.monotonic()
-        if self._task is None or self._task.done():
-            self._heard.clear()
-            self._task = asyncio.create_task(self._look())
+        self.watch()
         try:
             async with asyncio.timeout(FIRST_SECONDS_MAX):
                 await self._heard.wait()
         except TimeoutError as error:
             raise unavailable("the books are still being read; ask again") from error
-        if "cannot_look" in self._latest:
-            raise unavailable(f"the books cannot be read: {self._latest['cannot_look']}")
-        age_seconds = round(time.monotonic() - self._heard_at, 1)
-        return {"age_seconds": age_seconds, "balances": balances(self._latest), **self._latest}
+        if self._latest is None:
+            raise unavailable(f"the books cannot be read: {self._trouble}")
+        known = {
+            "age_seconds": round(time.monotonic() - self._heard_at, 1),
+            "trouble": self._trouble,
+            "balances": balances(self._latest),
+        }
+        return {**known, **self._latest}
+
+    def watch(self) -> None:
+        """Have somebody look, unless somebody does."""
+        if self._task is None or self._task.done():
+            self._heard.clear()
+            self._task = asyncio.create_task(self._look())
+
+    def hear(self, line: bytes) -> None:
+        """Take what the looking process said: a verdict, why there is none, or its end."""
+        said = msgspec.json.decode(line) if line else {"cannot_look": "who looks has ended"}
+        self._trouble = said.get("cannot_look", "")
+        if not self._trouble:
+            self._latest, self._heard_at = said, time.monotonic()
+        self._heard.set()
 
     async def close(self) -> None:
         """Look no more."""
@@ -71,9 +89,7 @@ class Proof:
         try:
             while time.monotonic() < self._asked_at + IDLE_SECONDS_MAX:
                 line = await process.stdout.readline()
-                self._latest = msgspec.json.decode(line or b'{"cannot_look": "it has ended"}')
-                self._heard_at = time.monotonic()
-                self._heard.set()
+                self.hear(line)
                 if not line:
                     return
         finally:

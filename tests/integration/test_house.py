@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,6 +47,17 @@ def payflow(folder: Path, *arguments: str) -> Any:
     )
     assert done.stdout, done.stderr
     return json.loads(done.stdout)
+
+
+def proven(console_url: str) -> Any:
+    """Return what the console has to show of the books; None while they are still being read."""
+    try:
+        with urllib.request.urlopen(f"{console_url}/proof", timeout=90) as answer:  # noqa: S310
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        if error.code == 503:
+            return None
+        raise
 
 
 def poison(broker_url: str) -> bytes:
@@ -112,8 +124,7 @@ def test_the_books_balance_after_a_bad_day(demo: subprocess.Popen[bytes], tmp_pa
     trace = payflow(tmp_path, "trace", orders[0]["key"])["events"]
     topics = {topic["name"]: topic for topic in payflow(tmp_path, "topics", "ls")}
     records = payflow(tmp_path, "topics", "show", "orders", "--from", "earliest")["found"]
-    with urllib.request.urlopen(f"{up['console_url']}/proof", timeout=90) as answer:  # noqa: S310
-        proof = json.load(answer)
+    proof = wait_for(lambda: proven(up["console_url"]), "a look at the books", log)
     poisoned = poison(up["broker_url"])
     letter = wait_for(
         lambda: payflow(tmp_path, "dead", "ls", "--all"), "a dead letter of who hears", log

@@ -10,7 +10,9 @@ import pytest
 
 from app import verify
 from app.admin import TopicError
-from app.api.proof import balances
+from app.api.problems import Problem
+from app.api.proof import Proof, balances
+from app.config import Config
 
 VERDICT: dict[str, Any] = {
     "ledger_imbalance_minor": 3,
@@ -57,6 +59,28 @@ def test_balances_name_what_is_not_zero() -> None:
         "orders_overdue": 4,
         "checks_broken": 2,
     } == balances(VERDICT)
+
+
+async def test_what_was_seen_stands_while_it_cannot_be_seen_again() -> None:
+    """And it is said that it could not."""
+    proof = Proof(Config())
+    proof.watch = lambda: None
+    proof.hear(msgspec.json.encode(VERDICT))
+    good = await proof.latest()
+    proof.hear(b'{"cannot_look": "the disk"}')
+    stale = await proof.latest()
+
+    assert ("", "the disk") == (good["trouble"], stale["trouble"])
+    assert good["balances"] == stale["balances"]
+
+
+async def test_without_any_look_there_is_no_proof() -> None:
+    """The reason is said."""
+    proof = Proof(Config())
+    proof.watch = lambda: None
+    proof.hear(b"")
+    with pytest.raises(Problem, match="who looks has ended"):
+        await proof.latest()
 
 
 def test_it_follows_until_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
