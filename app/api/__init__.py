@@ -1,4 +1,4 @@
-"""The HTTP API and the live page: the doors for customers and for people who look."""
+"""The HTTP API and the pages: the doors for customers and for people who look."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,14 +7,14 @@ from urllib.parse import urlsplit
 import structlog
 from aiohttp import web
 
-from app.api import figures, pages
+from app.api import figures
 from app.api.acting import LEAST, PROMISED, PROPOSALS, Promised
 from app.api.desk import DESK, Desk, now_ms
 from app.api.figures import FIGURES, STREAMS, Figures
 from app.api.guard import GUARD, Guard, guarded
+from app.api.health import VERDICT
 from app.api.openapi import openapi_of
 from app.api.orders import REPEATS, Repeats
-from app.api.pages import VERDICT
 from app.api.problems import BODY_BYTES_MAX, known_hosts, problems
 from app.api.proof import add_proof
 from app.api.routes import ROUTES
@@ -23,6 +23,7 @@ from app.audit.sealer import Sealer
 from app.config import Config
 from app.discovery import Directory
 from app.operators import people
+from app.pages.site import add_pages
 from app.worker_web import House, Served, serve_site
 
 log = structlog.get_logger(__name__)
@@ -50,8 +51,7 @@ def make_api(
         path = route.path.replace("{key}", "{key:.+}")
         app.router.add_route(route.method, path, route.handler)
     app.router.add_get("/openapi.json", openapi_of(ROUTES))
-    app.router.add_get("/", pages.page)
-    app.router.add_get("/web/{name}", pages.asset)
+    add_pages(app)
     app.on_startup.append(_listen)
     app.on_shutdown.append(figures.close_streams)
     app.on_cleanup.append(_close)

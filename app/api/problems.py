@@ -46,6 +46,20 @@ class Problem(Exception):
         self.headers = headers or {}
 
 
+ProblemPage = Callable[[Problem, web.Request], Awaitable[web.Response]]
+PROBLEM_PAGE: web.AppKey[ProblemPage] = web.AppKey("problem_page")
+"""Shows a problem to people, in place of JSON."""
+PAGES = "/console"
+"""Below this, and at `/`, people look: what is wrong is said in a page."""
+
+
+async def _said(problem: Problem, request: web.Request) -> web.Response:
+    show = request.app.get(PROBLEM_PAGE)
+    if show is not None and (request.path == "/" or request.path.startswith(PAGES)):
+        return await show(problem, request)
+    return problem_response(problem, request)
+
+
 def problem_response(problem: Problem, request: web.Request) -> web.Response:
     """Return `problem` as application/problem+json."""
     detail = str(problem)
@@ -72,7 +86,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     try:
         response = await handler(request)
     except Problem as problem:
-        response = problem_response(problem, request)
+        response = await _said(problem, request)
     except web.HTTPException as error:
         if error.status < 400:  # noqa: PLR2004  a redirect is no problem
             raise
@@ -81,11 +95,11 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         if error.status == 413:  # noqa: PLR2004
             text = f"the body is longer than {BODY_BYTES_MAX} bytes"
         problem = Problem(error.status, error.reason, text, headers=allowed)
-        response = problem_response(problem, request)
+        response = await _said(problem, request)
     except Exception:
         log.exception("request failed", method=request.method, path=request.path[:200])
         failed = Problem(500, "Internal Server Error", "this is our fault; it has been logged")
-        response = problem_response(failed, request)
+        response = await _said(failed, request)
     if not response.prepared:
         response.headers.update(SECURITY_HEADERS)
     return response

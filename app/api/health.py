@@ -1,34 +1,19 @@
-"""The page that moves, health, the verdict, and the description of the API itself."""
+"""Whether the console lives and takes part, and the verdict of `verify`."""
 
 import asyncio
 import contextlib
 import sys
-from pathlib import Path
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
 from app.api.desk import DESK, unavailable
-from app.api.problems import Problem, json_response
+from app.api.problems import json_response
 
-WEB = Path(__file__).parents[2] / "web"
 VERIFY_SECONDS_MAX = 300
 VERDICT: web.AppKey[dict[str, asyncio.Task[Any]]] = web.AppKey("verdict")
 EXIT_UNKNOWN = 2
-
-
-async def page(_request: web.Request) -> web.FileResponse:
-    """Return the live page."""
-    return web.FileResponse(WEB / "index.html")
-
-
-async def asset(request: web.Request) -> web.FileResponse:
-    """Return a script or a style of the page."""
-    path = WEB / request.match_info["name"]
-    if path.parent != WEB or path.suffix not in {".js", ".css"} or not path.is_file():
-        raise Problem(404, "Not Found", "there is no such file")
-    return web.FileResponse(path)
 
 
 async def livez(_request: web.Request) -> web.Response:

@@ -1,0 +1,33 @@
+"""Which pages there are, and the files they load."""
+
+from aiohttp import web
+
+from app.api.problems import PROBLEM_PAGE, Handler, Problem
+from app.pages import live, proof, sign_in
+from app.pages.render import NAV, WEB, problem_page
+
+PAGES: tuple[tuple[str, str, Handler], ...] = (
+    ("/", "Live", live.show),
+    ("/console/proof", "Proof", proof.show),
+    ("/console/sign-in", "", sign_in.show),
+)
+"""Path, name in the head of every page ("" for none), handler."""
+
+
+def add_pages(app: web.Application) -> None:
+    """Serve every page, what they load, and problems as pages."""
+    app[NAV] = tuple((path, name) for path, name, _ in PAGES if name)
+    app[PROBLEM_PAGE] = problem_page
+    for path, _, handler in PAGES:
+        app.router.add_get(path, handler)
+    app.router.add_get("/web/{name}", asset)
+    app.router.add_get("/web/vendor/{name}", asset)
+
+
+async def asset(request: web.Request) -> web.FileResponse:
+    """Return a script or a style."""
+    folder = WEB / "vendor" if request.path.startswith("/web/vendor/") else WEB
+    path = folder / request.match_info["name"]
+    if path.parent != folder or path.suffix not in {".js", ".css"} or not path.is_file():
+        raise Problem(404, "Not Found", "there is no such file")
+    return web.FileResponse(path)
