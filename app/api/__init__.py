@@ -18,6 +18,7 @@ from app.api.orders import REPEATS, Repeats
 from app.api.problems import BODY_BYTES_MAX, known_hosts, problems
 from app.api.proof import add_proof
 from app.api.routes import ROUTES
+from app.api.tables import STAND_INS, StandIns
 from app.audit.reading import proposal_in
 from app.audit.sealer import Sealer
 from app.config import Config
@@ -43,6 +44,7 @@ def make_api(
     app[REPEATS] = Repeats()
     app[STREAMS] = set()
     app[VERDICT] = {}
+    app[STAND_INS] = StandIns()
     app[GUARD] = Guard(config)
     app[PROMISED] = Promised()
     app[PROPOSALS] = proposal_in(config)

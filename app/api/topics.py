@@ -5,6 +5,9 @@ A scan answers in one piece (`/records`, for a few seconds, with a cursor to go 
 """
 
 import asyncio
+import csv
+import io
+import re
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
@@ -44,7 +47,7 @@ _scanning: set[asyncio.Task[Any]] = set()
 async def every(request: web.Request) -> web.Response:
     """Return all topics with their partitions, records, bytes and retention."""
     internal = whole(request, "internal", 0, 0, 1) == 1
-    async with _answering():
+    async with answering():
         return json_response(
             {"topics": await facts.topics(request.app[DESK].config, internal=internal)}
         )
@@ -53,23 +56,28 @@ async def every(request: web.Request) -> web.Response:
 async def show(request: web.Request) -> web.Response:
     """Return one topic: its settings, its partitions."""
     name = path_name(request, "name")
-    async with _answering():
+    async with answering():
         return json_response(await facts.topic_facts(request.app[DESK].config, name))
 
 
 async def all_groups(request: web.Request) -> web.Response:
     """Return all consumer groups: members, assignments, lag."""
-    async with _answering():
+    async with answering():
         return json_response({"groups": await groups(request.app[DESK].config)})
 
 
 async def records(request: web.Request) -> web.Response:
     """Return records that are wanted, what was looked at for them, and where to go on."""
+    return json_response(await found_records(request))
+
+
+async def found_records(request: web.Request) -> dict[str, Any]:
+    """Return what a scan of a few seconds finds, its `done`, and the cursor of the next."""
     asked = replace(_asked(request, limit=100, most=PAGE_RECORDS_MAX), seconds=PAGE_SECONDS_MAX)
     found: list[Shown] = []
     done: Done | None = None
     with _scan_of(request):
-        async with _answering(), aclosing(_events(request, asked)) as events:
+        async with answering(), aclosing(_events(request, asked)) as events:
             async for event in events:
                 match event:
                     case Found(record=record):
@@ -77,7 +85,7 @@ async def records(request: web.Request) -> web.Response:
                     case Done():
                         done = event
     assert done is not None, "a scan ends with Done"
-    return json_response({"found": found, "done": done, "cursor": done.cursor})
+    return {"found": found, "done": done, "cursor": done.cursor}
 
 
 async def find(request: web.Request) -> web.StreamResponse:
@@ -86,7 +94,7 @@ async def find(request: web.Request) -> web.StreamResponse:
     if whole(request, "follow", 0, 0, 1):
         asked = replace(asked, follow=True, limit=None)
     with _scan_of(request):
-        async with _answering():
+        async with answering():
             # What is not there is a 404 or a 400 only before the stream has begun.
             places = await places_of(request.app[DESK].config, path_name(request, "name"))
             chosen(places, asked.start)
@@ -100,6 +108,58 @@ async def find(request: web.Request) -> web.StreamResponse:
         except (ConnectionResetError, asyncio.CancelledError):
             log.debug("scan closed")
         return response
+
+
+async def export(request: web.Request) -> web.StreamResponse:
+    """Stream what is wanted as a file: NDJSON, or CSV that no spreadsheet takes for formulas."""
+    form = request.query.get("format", "ndjson")
+    if form not in FORMS:
+        raise Problem(400, "Bad Request", f"format is one of {', '.join(FORMS)}", field="format")
+    kind, line, first = FORMS[form]
+    asked = _asked(request, limit=FOUND_MAX, most=FOUND_MAX)
+    name = path_name(request, "name")
+    with _scan_of(request):
+        async with answering():
+            chosen(await places_of(request.app[DESK].config, name), asked.start)
+        safe = re.sub(r"[^A-Za-z0-9._-]", "_", name)
+        headers = {"Content-Disposition": f'attachment; filename="{safe}.{form}"'}
+        response = web.StreamResponse(headers={"Content-Type": kind, **headers})
+        try:
+            await response.prepare(request)
+            await response.write(first)
+            async with aclosing(_events(request, asked)) as events:
+                async for event in events:
+                    if isinstance(event, Found):
+                        await response.write(line(event.record))
+        except (ConnectionResetError, asyncio.CancelledError):
+            log.debug("export closed")
+        return response
+
+
+def _as_json_line(record: Shown) -> bytes:
+    return msgspec.json.encode(record) + b"\n"
+
+
+def _as_csv_line(record: Shown) -> bytes:
+    written = io.StringIO()
+    body = record.text or msgspec.json.encode(record.body).decode()
+    cells = (record.partition, record.offset, record.at_ms, record.key, record.type)
+    named = msgspec.json.encode(record.headers).decode()
+    csv.writer(written).writerow([_inert(str(cell)) for cell in (*cells, named, body)])
+    return written.getvalue().encode(errors="backslashreplace")
+
+
+def _inert(cell: str) -> str:
+    """Return `cell` so that a spreadsheet takes it for text."""
+    return f"'{cell}" if cell[:1] in FORMULA else cell
+
+
+CSV_HEAD = b"partition,offset,at_ms,key,type,headers,body\r\n"
+FORMULA = frozenset("=+-@\t\r")
+FORMS = {
+    "ndjson": ("application/x-ndjson", _as_json_line, b""),
+    "csv": ("text/csv; charset=utf-8", _as_csv_line, CSV_HEAD),
+}
 
 
 async def _push(response: web.StreamResponse, events: AsyncIterator[Event]) -> None:
@@ -141,7 +201,9 @@ def _asked(request: web.Request, *, limit: int, most: int) -> Asked:
     cursor = request.query.get("cursor", "")
     try:
         return Asked(
-            wanted=parse(request.query.getall("q", []), request.query.get("cel", "")),
+            wanted=parse(
+                [q for q in request.query.getall("q", []) if q], request.query.get("cel", "")
+            ),
             start=parse_cursor(cursor) if cursor else parse_start(request.query.get("from", "")),
             limit=whole(request, "limit", limit, 1, most),
         )
@@ -171,7 +233,7 @@ def _scan_of(request: web.Request) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def _answering() -> AsyncIterator[None]:
+async def answering() -> AsyncIterator[None]:
     """Turn what can go wrong with Kafka, or with what is asked of it, into a Problem."""
     try:
         yield

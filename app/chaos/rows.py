@@ -35,7 +35,12 @@ async def differences(config: Config, tables: Iterable[Table]) -> list[str]:
 
 
 async def _changelog(config: Config, topic: str) -> Rows:
-    consumer = AIOKafkaConsumer(**client_options(config), max_partition_fetch_bytes=8 << 20)
+    consumer = AIOKafkaConsumer(
+        # A reset that is under way would otherwise win over the seek, and skip to the end.
+        **client_options(config),
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=8 << 20,
+    )
     await consumer.start()
     latest: Rows = {}
     try:

@@ -3,12 +3,19 @@
 from aiohttp import web
 
 from app.api.problems import PROBLEM_PAGE, Handler, Problem
-from app.pages import live, proof, sign_in
+from app.pages import live, place, proof, sign_in, tables, topics
 from app.pages.render import NAV, WEB, problem_page
 
 PAGES: tuple[tuple[str, str, Handler], ...] = (
     ("/", "Live", live.show),
+    ("/console/topics", "Topics", topics.every),
+    ("/console/topics/{name}", "", topics.show),
+    ("/console/groups", "", topics.all_groups),
+    ("/console/tables", "Tables", tables.every),
+    ("/console/tables/{name}", "", tables.rows),
+    ("/console/tables/{name}/row", "", tables.row),
     ("/console/proof", "Proof", proof.show),
+    ("/console/place", "", place.show),
     ("/console/sign-in", "", sign_in.show),
 )
 """Path, name in the head of every page ("" for none), handler."""

@@ -28,6 +28,11 @@ def masked_text(text: str) -> str:
     return _PARTY.sub(f"customer:{MASK}", text) if "customer:" in text else text
 
 
+def masked(value: Any) -> Any:
+    """Return plain `value` without personal fields and without people who are parties."""
+    return _without_parties(mask_personal(None, "", {"": value})[""])
+
+
 class Look:
     """A record, its parts masked; `opened` says whether its body was looked into."""
 
@@ -100,7 +105,7 @@ class Look:
         if value is None:
             return None, ""
         try:
-            return _without_parties(mask_personal(None, "", {"": _decode(value)})[""]), None
+            return masked(_decode(value)), None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None, _preview(value)
 

@@ -235,7 +235,9 @@ async def _missing(config: Config, poison: list[Told]) -> list[str]:
     """Return each poison message that does not lie in a dead topic of each who heard it."""
     letters: dict[tuple[str, str], set[bytes]] = {}
     topics = sorted({name for told in poison for name in told.dead})
-    consumer = AIOKafkaConsumer(**client_options(config), max_partition_fetch_bytes=8 << 20)
+    consumer = AIOKafkaConsumer(
+        **client_options(config), auto_offset_reset="earliest", max_partition_fetch_bytes=8 << 20
+    )
     await consumer.start()
     places = [TopicPartition(name, 0) for name in topics]
     consumer.assign(places)

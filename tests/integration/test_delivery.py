@@ -101,7 +101,9 @@ def start(config: Config, crash_at: str = "") -> subprocess.Popen[bytes]:
 async def read(config: Config, topic: str, partitions: int) -> list[Any]:
     """Return every record of `topic`."""
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=config.broker_url, max_partition_fetch_bytes=4_000_000
+        bootstrap_servers=config.broker_url,
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=4_000_000,
     )
     await consumer.start()
     places = [TopicPartition(topic, at) for at in range(partitions)]

@@ -1,0 +1,35 @@
+// Places the order of the form and goes to its page. The key lets the form be sent twice safely.
+"use strict";
+
+async function place(form) {
+  const said = new FormData(form);
+  const line = {
+    sku: said.get("sku"),
+    quantity: Number(said.get("quantity")),
+    unit_price_minor: Number(said.get("unit_price_minor")),
+  };
+  const body = {
+    country: said.get("country"), currency: "GBP", lines: [line],
+    payment_method: said.get("payment_method"),
+  };
+  const answer = await fetch("/orders", {
+    method: "POST",
+    headers: { "Content-Type": "application/json", "Idempotency-Key": form.dataset.key },
+    body: JSON.stringify(body),
+  });
+  const told = await answer.json();
+  if (!answer.ok) throw new Error(told.detail);
+  location.assign(`/console/transactions/${encodeURIComponent(told.order_id)}`);
+}
+
+document.getElementById("place").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const output = event.target.querySelector("output");
+  output.textContent = "placing";
+  try {
+    await place(event.target);
+  } catch (error) {
+    output.className = "bad";
+    output.textContent = String(error.message || error);
+  }
+});
