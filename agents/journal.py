@@ -27,6 +27,7 @@ def entry_of(heard: Message, head: Envelope) -> JournalEntry:
         causation_id=head.causation_id,
         correlation_id=head.correlation_id,
         traceparent=head.traceparent,
+        heard_ms=head.heard_ms,
         body=msgspec.to_builtins(heard),
     )
 

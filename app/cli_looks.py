@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -12,6 +13,8 @@ from rich.text import Text
 from rich.tree import Tree
 
 from app.inspection import Shown
+from workflows.journal import JournalEntry
+from workflows.timeline import timeline
 
 LINE_EVERY = 5
 """Without a terminal, one line of progress in so many looks."""
@@ -103,15 +106,17 @@ def show_trace(found: dict[str, Any], console: Console) -> None:
     if not events:
         console.print("no events yet")
         return
-    began_ms = min(event["time_ms"] for event in events)
+    bars = timeline([msgspec.convert(event, JournalEntry) for event in events])
+    began_ms = bars[0].entry.time_ms
     root = Tree(f"transaction {found['correlation_id']}")
-    branches: dict[str, Tree] = {}
-    for event in events:
-        name = event["type"].removeprefix("payflow.").removesuffix(".v1")
-        text = Text(f"{event['time_ms'] - began_ms:>6} ms  {name}")
-        text.append(f"  {event['source'].removeprefix('/payflow/')}", style="dim")
-        above = branches.get(event["causation_id"], root)
-        branches[event["id"]] = above.add(text)
+    branches: list[Tree] = []
+    for bar in bars:
+        text = Text(f"{bar.entry.time_ms - began_ms:>6} ms  {bar.name}")
+        text.append(f"  {bar.service}, waited {bar.waited_ms}, worked {bar.worked_ms}", style="dim")
+        if bar.kind != "step":
+            text.append(f"  {bar.kind}", style="bold")
+        above = root if bar.cause is None else branches[bar.cause]
+        branches.append(above.add(text))
     console.print(root)
 
 

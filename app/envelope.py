@@ -52,6 +52,8 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     traceparent: str = ""
     baggage: dict[str, str] = {}
     """W3C baggage: facts of the whole transaction (`country`, `began_ms`), on every event."""
+    heard_ms: int = 0
+    """When who told this took up its cause: until then it waited, from then on it worked."""
 
     @property
     def began_ms(self) -> int:
@@ -80,6 +82,8 @@ def to_headers(envelope: Envelope) -> Headers:
         headers.append(("ce_causationid", envelope.causation_id.encode()))
     if envelope.traceparent:
         headers.append(("traceparent", envelope.traceparent.encode()))
+    if envelope.heard_ms:
+        headers.append(("ce_heardms", str(envelope.heard_ms).encode()))
     if envelope.baggage:
         headers.append(("baggage", _carried(envelope.baggage)))
     return headers
@@ -108,6 +112,7 @@ def from_headers(headers: Iterable[tuple[str, bytes]] | Mapping[str, bytes] | No
         causation_id=given.get("ce_causationid", ""),
         traceparent=given.get("traceparent", ""),
         baggage=_baggage(given.get("baggage", "")),
+        heard_ms=whole(given.get("ce_heardms", "")),
     )
 
 

@@ -37,6 +37,8 @@ class Saying(msgspec.Struct, frozen=True, kw_only=True):
     """The `topic/partition` it was read from, and where: once committed, it has been told."""
     offset: int = msgspec.field(name="o")
     at_ms: int = msgspec.field(name="t")
+    heard_ms: int = msgspec.field(name="h", default=0)
+    """When the batch was taken up in which the cause lay."""
     correlation_id: str = msgspec.field(name="c")
     traceparent: str = msgspec.field(name="p", default="")
     baggage: dict[str, str] = msgspec.field(name="b", default_factory=dict)

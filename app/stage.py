@@ -31,6 +31,7 @@ class Stage:
         """Told once the decision to tell it is safe: in a row, acknowledged."""
         self.handled = Handled()
         self._seen_max = row.SEEN_COUNTING_MAX if room.rollup else row.SEEN_MAX
+        self._began_ms = port.now_ms()
 
     def load(self, given: Record, at: Place) -> Row[Any] | None:
         """Return the row at `at`; None when it is unreadable and `given` was laid aside."""
@@ -123,6 +124,7 @@ class Stage:
             source=given.source,
             offset=given.offset,
             at_ms=self.port.now_ms(),
+            heard_ms=self._began_ms,
             correlation_id=heard.correlation_id,
             traceparent=heard.traceparent,
             baggage=heard.baggage,
@@ -233,6 +235,7 @@ class Stage:
                 causation_id=saying.cause,
                 traceparent=envelope.child_traceparent(saying.traceparent, event_id),
                 baggage=saying.baggage,
+                heard_ms=saying.heard_ms,
             )
             headers = envelope.to_headers(told)
             value = bytes(body)

@@ -57,8 +57,23 @@ async function act(form) {
   }
 }
 
+// What is revealed is shown in place, and never lies in an address or a history.
+async function reveal(form) {
+  const output = form.querySelector("output");
+  const csrf = document.querySelector('meta[name="csrf"]');
+  const said = new URLSearchParams(new FormData(form));
+  const answer = await fetch(`${form.getAttribute("action")}?${said}`, { headers: { "X-CSRF-Token": csrf ? csrf.content : "" } });
+  const body = await answer.json();
+  output.textContent = answer.ok ? JSON.stringify(body, null, 2) : body.detail;
+}
+
 document.addEventListener("submit", (event) => {
   const form = event.target;
+  if (form.hasAttribute("data-reveal")) {
+    event.preventDefault();
+    reveal(form);
+    return;
+  }
   if (!form.dataset.act) return;
   event.preventDefault();
   act(form);

@@ -17,6 +17,8 @@ class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
     causation_id: str = ""
     correlation_id: str = ""
     traceparent: str = ""
+    heard_ms: int = 0
+    """When who told it took up its cause; 0: not known."""
     body: dict[str, Any] = {}
 
 

@@ -3,11 +3,13 @@
 from aiohttp import web
 
 from app.api.problems import PROBLEM_PAGE, Handler, Problem
-from app.pages import live, place, proof, sign_in, tables, topics
+from app.pages import live, place, proof, sign_in, tables, topics, transactions
 from app.pages.render import NAV, WEB, problem_page
 
 PAGES: tuple[tuple[str, str, Handler], ...] = (
     ("/", "Live", live.show),
+    ("/console/transactions", "Transactions", transactions.every),
+    ("/console/transactions/{order_id}", "", transactions.show),
     ("/console/topics", "Topics", topics.every),
     ("/console/topics/{name}", "", topics.show),
     ("/console/groups", "", topics.all_groups),

@@ -1,0 +1,77 @@
+"""What an order waits for, in words: since when, until when, and where it really stands."""
+
+import pytest
+from msgspec.structs import replace
+
+from workflows.awaited import awaited, status_of
+from workflows.order import FRAUD_MS, INVENTORY_MS, PAYMENT_MS, SETTLE_MS
+from workflows.progress import Mark, Order
+from workflows.returns import Return, Returns
+
+PLACED_MS = 1_000
+PLACED = Order(order_id="o1", placed_at_ms=PLACED_MS)
+PAID = replace(
+    PLACED,
+    payment=Mark(status="completed", at_ms=2_000),
+    inventory=Mark(status="reserved", at_ms=1_500),
+)
+BLAMED = replace(PAID, cause="fraud", cause_at_ms=3_000)
+
+
+def test_a_new_order_waits_for_money_and_goods():
+    """The one that is due first stands first."""
+    goods, money = awaited(PLACED)
+
+    assert (PLACED_MS, PLACED_MS + INVENTORY_MS) == (goods.since_ms, goods.until_ms)
+    assert (PLACED_MS, PLACED_MS + PAYMENT_MS) == (money.since_ms, money.until_ms)
+    assert "shelf" in goods.what
+    assert "provider" in money.what
+
+
+def test_a_paid_order_waits_for_the_verdict():
+    """From the payment on."""
+    (verdict,) = awaited(PAID)
+
+    assert (2_000, 2_000 + FRAUD_MS) == (verdict.since_ms, verdict.until_ms)
+
+
+def test_what_is_taken_back_is_named():
+    """Money that was taken, goods that are held; nothing that is back already."""
+    both = awaited(BLAMED)
+    money = awaited(replace(BLAMED, inventory=Mark(status="released", at_ms=4_000)))
+
+    assert {3_000 + SETTLE_MS} == {each.until_ms for each in both}
+    assert ["money" in each.what for each in both].count(True) == 1
+    assert ["the money to be given back"] == [each.what for each in money]
+    assert () == awaited(replace(BLAMED, cancelled_at_ms=9_000))
+
+
+def test_a_return_that_is_under_way_is_named():
+    """With what of it is still missing."""
+    back = Returns(by_id={"r1": Return(status="accepted", amount_minor=5, refunded=True)})
+    (missing,) = awaited(replace(PAID, completed_at_ms=9_000, returns=back))
+
+    assert "return r1: its goods to be given back" == missing.what
+
+
+@pytest.mark.parametrize(
+    ("memory", "status"),
+    [
+        (Order(), "unknown"),
+        (PLACED, "waiting"),
+        (replace(PLACED, payment=Mark(status="pending", at_ms=1_200)), "retrying"),
+        (replace(PLACED, overdue=("payment",)), "retrying"),
+        (BLAMED, "compensating"),
+        (replace(BLAMED, cancelled_at_ms=9_000), "cancelled"),
+        (replace(PAID, completed_at_ms=9_000), "completed"),
+    ],
+)
+def test_a_status_says_where_it_stands(memory: Order, status: str):
+    """Not only that it is open."""
+    assert status == status_of(memory, 5_000)
+
+
+def test_who_waits_too_long_is_stuck():
+    """Also while taking back."""
+    assert "stuck" == status_of(PLACED, PLACED_MS + INVENTORY_MS + SETTLE_MS + 1)
+    assert "stuck" == status_of(BLAMED, 3_000 + SETTLE_MS + 1)
