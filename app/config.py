@@ -82,6 +82,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     crash_at: Annotated[str, msgspec.Meta(pattern=r"^([a-z ]+:[0-9]+(:stop)?)?$")] = ""
     """For drills: `BEAT:NUMBER` kills the process at that passing of that beat of the shell;
     `BEAT:NUMBER:stop` freezes it there. Empty in production."""
+    lab: bool = False
+    """For demonstrations: through the console, operators may make the outside parties do wrong and
+    kill workers. `payflow demo` sets it."""
     stall_seconds: Seconds = 90.0
     """How long a worker with something to do may get no further before it ends itself."""
     fraud_models: str = ""

@@ -10,6 +10,7 @@ from typing import Any
 
 import aiohttp
 import msgspec
+from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
 
 from app import faults, report, verify
@@ -68,7 +69,7 @@ class Demo:
     async def run(self) -> dict[str, Any] | None:
         """Play the file; return the report with `once`, otherwise go on until interrupted."""
         plan = read_plan(self.wanted.file)
-        supervisor = Supervisor(self.config, self._say)
+        supervisor = Supervisor(replace(self.config, lab=True), self._say)
         timeout = aiohttp.ClientTimeout(total=30)
         async with supervisor.up() as house, aiohttp.ClientSession(timeout=timeout) as session:
             self.config = house.config

@@ -4,6 +4,7 @@
 // Each control says by data-type what it is in JSON: text (the standard), number, flag, lines, json.
 function valueOf(control) {
   switch (control.dataset.type) {
+    case "fault":
     case "number": return control.value === "" ? undefined : Number(control.value);
     case "flag": return control.checked;
     case "lines": return control.value.split("\n").map((line) => line.trim()).filter(Boolean);
@@ -19,9 +20,12 @@ function bodyOf(form) {
     if (!control.name || control.disabled) continue;
     const value = valueOf(control);
     if (value === undefined) continue;
-    if (control.dataset.type === "many") (body[control.name] ??= []).push(value);
+    if (control.dataset.type === "fault") (body.faults ??= {})[control.name] = value;
+    else if (control.dataset.type === "many") (body[control.name] ??= []).push(value);
     else body[control.name] = value;
   }
+  // A page may add what no control holds.
+  form.dispatchEvent(new CustomEvent("body", { detail: body }));
   return body;
 }
 

@@ -11,8 +11,11 @@ from app.api import figures
 from app.api.acting import LEAST, PROMISED, PROPOSALS, Promised
 from app.api.desk import DESK, Desk, now_ms
 from app.api.figures import FIGURES, STREAMS, Figures
+from app.api.fraud import add_fraud
 from app.api.guard import GUARD, Guard, guarded
 from app.api.health import VERDICT
+from app.api.lab import add_lab
+from app.api.letters import add_letters
 from app.api.openapi import openapi_of
 from app.api.orders import REPEATS, Repeats
 from app.api.problems import BODY_BYTES_MAX, known_hosts, problems
@@ -49,6 +52,9 @@ def make_api(
     app[PROMISED] = Promised()
     app[PROPOSALS] = proposal_in(config)
     add_proof(app)
+    add_letters(app)
+    add_lab(app)
+    add_fraud(app)
     for route in ROUTES:
         path = route.path.replace("{key}", "{key:.+}")
         app.router.add_route(route.method, path, route.handler)

@@ -36,6 +36,19 @@ LEAST: Least = {
     ("POST", "/operators/orders/{order_id}/refund"): "operator",
     ("POST", "/operators/orders/{order_id}/refund/{refund_id}/approve"): "approver",
     ("GET", "/operators/reveal/{order_id}"): "approver",
+    ("POST", "/operators/faults/{party}"): "operator",
+    ("POST", "/operators/faults/{party}/clear"): "operator",
+    ("POST", "/operators/processes/{name}/kill"): "operator",
+    ("POST", "/operators/letters/redrive"): "operator",
+    ("POST", "/operators/letters/check"): "operator",
+    ("POST", "/operators/letters/edit"): "operator",
+    ("POST", "/operators/letters/drop"): "operator",
+    ("POST", "/operators/fraud/cases/{order_id}/decide"): "operator",
+    ("POST", "/operators/fraud/rules"): "operator",
+    ("POST", "/operators/fraud/rules/{rule_id}/approve"): "approver",
+    ("POST", "/operators/fraud/rules/{rule_id}/pause"): "operator",
+    ("POST", "/operators/fraud/rules/{rule_id}/snooze"): "operator",
+    ("POST", "/operators/fraud/lists"): "operator",
 }
 """The least role of every route that acts, by method and path as in `routes`."""
 RETURN_PREFIX = "operator-"
@@ -116,7 +129,7 @@ async def cancel(request: web.Request) -> web.Response:
     act = OrderCancelledByOperator(
         about=order_id, who=operator_of(request).name, why=asked.reason, event_id=event_id
     )
-    await _audit(request, act)
+    await audit(request, act)
     word = OrderCancelRequested(order_id=order_id, reason=asked.reason)
     await request.app[DESK].tell(request, word, event_id, order_id)
     return _under(order_id, "asked")
@@ -148,7 +161,7 @@ async def refund(request: web.Request) -> web.Response:
         refund_id=asked.refund_id,
         amount_minor=asked.amount_minor,
     )
-    await _audit(request, proposed, asked.refund_id)
+    await audit(request, proposed, asked.refund_id)
     return _under(order_id, "proposed", approve=f"refund/{asked.refund_id}/approve")
 
 
@@ -198,7 +211,7 @@ async def _give_back(
         amount_minor=asked.amount_minor,
         reason=asked.reason,
     )
-    await _audit(request, act, asked.refund_id)
+    await audit(request, act, asked.refund_id)
     await request.app[DESK].tell(request, word, event_id, order_id)
 
 
@@ -219,7 +232,7 @@ async def reveal(request: web.Request) -> web.Response:
     act = PersonalRevealed(
         about=order_id, who=operator_of(request).name, why=why, fields=tuple(sorted(found))
     )
-    await _audit(request, act)
+    await audit(request, act)
     personal = {name: sorted(values) for name, values in sorted(found.items())}
     return json_response({"order_id": order_id, "personal": personal, "partial": partial})
 
@@ -243,7 +256,7 @@ async def _order(request: web.Request, order_id: str) -> Order:
     return msgspec.convert(row["memory"], declared["order"].shape)
 
 
-async def _audit(request: web.Request, act: Message, mark: str = "") -> None:
+async def audit(request: web.Request, act: Message, mark: str = "") -> None:
     """Tell `act` on `audit`; raises Problem 503 when that cannot be: then nothing may be done."""
     desk, operator = request.app[DESK], operator_of(request)
     about = str(getattr(act, "about", ""))

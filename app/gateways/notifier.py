@@ -98,14 +98,19 @@ async def send_message(message: SendMessage) -> Answers:
     return await _configured()(message)
 
 
-def read_inbox(path: Path, limit: int) -> list[Letter]:
-    """Return the newest letters first, at most `limit`; none when there is no inbox yet."""
+def read_inbox(path: Path, limit: int, order_id: str = "") -> list[Letter]:
+    """Return the newest letters first, at most `limit`, of one order if it is named.
+
+    None when there is no inbox yet.
+    """
     if not path.exists():
         return []
     with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as inbox:
         inbox.row_factory = sqlite3.Row
         rows = inbox.execute(
-            "SELECT * FROM letters ORDER BY at_ms DESC, notification_id LIMIT ?", (limit,)
+            "SELECT * FROM letters WHERE ?1 = '' OR order_id = ?1"
+            " ORDER BY at_ms DESC, notification_id LIMIT ?2",
+            (order_id, limit),
         ).fetchall()
     return [msgspec.convert(dict(row), Letter) for row in rows]
 

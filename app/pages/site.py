@@ -3,7 +3,19 @@
 from aiohttp import web
 
 from app.api.problems import PROBLEM_PAGE, Handler, Problem
-from app.pages import live, place, proof, sign_in, tables, topics, transactions
+from app.pages import (
+    dead_letters,
+    faults,
+    fraud,
+    inbox,
+    live,
+    place,
+    proof,
+    sign_in,
+    tables,
+    topics,
+    transactions,
+)
 from app.pages.render import NAV, WEB, problem_page
 
 PAGES: tuple[tuple[str, str, Handler], ...] = (
@@ -16,7 +28,19 @@ PAGES: tuple[tuple[str, str, Handler], ...] = (
     ("/console/tables", "Tables", tables.every),
     ("/console/tables/{name}", "", tables.rows),
     ("/console/tables/{name}/row", "", tables.row),
+    ("/console/dead-letters", "Dead letters", dead_letters.every),
+    ("/console/dead-letters/redrive", "", dead_letters.redrive),
+    ("/console/dead-letters/{topic}/{partition}/{offset}", "", dead_letters.show),
+    ("/console/fraud", "Fraud", fraud.cases),
+    ("/console/fraud/cases/{order_id}", "", fraud.one_case),
+    ("/console/fraud/rules", "", fraud.rules),
+    ("/console/fraud/rules/{rule_id}", "", fraud.one_rule),
+    ("/console/fraud/propose", "", fraud.propose),
+    ("/console/fraud/lists", "", fraud.lists),
+    ("/console/fraud/trial", "", fraud.trial),
     ("/console/proof", "Proof", proof.show),
+    ("/console/inbox", "Inbox", inbox.show),
+    ("/console/faults", "Faults", faults.show),
     ("/console/place", "", place.show),
     ("/console/sign-in", "", sign_in.show),
 )

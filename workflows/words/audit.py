@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from workflows.message import Message
+from workflows.words.lab import LabAct
 from workflows.words.limits import Milliseconds, MinorDue, Name, NameIfAny, Text
 from workflows.words.risk import EntityKey
 
@@ -191,4 +192,4 @@ class AuditSealed(Message, tag="payflow.audit.sealed.v1", frozen=True, kw_only=T
 FraudAct = RuleChanged | ListChanged | RuleSnoozedByOperator | PaymentLabelledByOperator
 OrderAct = OrderCancelledByOperator | RefundProposed | RefundGivenByOperator | PersonalRevealed
 LetterAct = RedriveBegan | RedriveEnded | LetterRedriven | LetterEdited | LetterDropped
-AuditWord = LetterAct | FraudAct | OrderAct | OperatorChanged
+AuditWord = LetterAct | FraudAct | OrderAct | OperatorChanged | LabAct
