@@ -20,6 +20,7 @@ from app import (
     cli_reconcile,
     cli_replay,
     cli_topics,
+    cli_trace,
     cli_watch,
 )
 from app import faults as switches
@@ -29,7 +30,6 @@ from app.cli_looks import (
     progress,
     show_faults,
     show_order,
-    show_trace,
 )
 from app.config import child_environment
 from app.demo import Demo, DemoError, Wanted, fresh
@@ -60,6 +60,7 @@ app.add_typer(cli_operators.group, name="operators")
 app.command()(cli_chaos.chaos)
 app.command("reconcile")(cli_reconcile.reconcile_books)
 app.command()(cli_replay.replay)
+app.command()(cli_trace.trace)
 app.command()(cli_watch.watch)
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothing else.")]
@@ -154,13 +155,6 @@ def verify(as_json_too: AsJson = False) -> None:
         verification.show(verdict, out)
     if not verdict.verify_ok:
         raise typer.Exit(1)
-
-
-@app.command()
-def trace(correlation_id: str, as_json_too: AsJson = False) -> None:
-    """Show a transaction by its correlation id: what caused what, and how long it took."""
-    found = run(ask(house(), f"/orders/{correlation_id}/events"))
-    as_json(found) if as_json_too else show_trace(found, out)
 
 
 @groups["orders"].command("load")

@@ -5,16 +5,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
-from rich.tree import Tree
 
 from app.inspection import Shown
-from workflows.journal import JournalEntry
-from workflows.timeline import timeline
 
 LINE_EVERY = 5
 """Without a terminal, one line of progress in so many looks."""
@@ -98,26 +94,6 @@ def show_order(order: dict[str, Any], console: Console) -> None:
     console.print(table)
     for back in order.get("returns", ()):
         console.print(f"return {back['return_id']}: {back['state']} {back['reason']}", markup=False)
-
-
-def show_trace(found: dict[str, Any], console: Console) -> None:
-    """Print a transaction as a tree of causes, with milliseconds since it began."""
-    events = found["events"]
-    if not events:
-        console.print("no events yet")
-        return
-    bars = timeline([msgspec.convert(event, JournalEntry) for event in events])
-    began_ms = bars[0].entry.time_ms
-    root = Tree(f"transaction {found['correlation_id']}")
-    branches: list[Tree] = []
-    for bar in bars:
-        text = Text(f"{bar.entry.time_ms - began_ms:>6} ms  {bar.name}")
-        text.append(f"  {bar.service}, waited {bar.waited_ms}, worked {bar.worked_ms}", style="dim")
-        if bar.kind != "step":
-            text.append(f"  {bar.kind}", style="bold")
-        above = root if bar.cause is None else branches[bar.cause]
-        branches.append(above.add(text))
-    console.print(root)
 
 
 def _moment(at_ms: int | None) -> str:

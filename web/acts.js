@@ -75,7 +75,7 @@ document.addEventListener("submit", (event) => {
   const form = event.target;
   if (form.hasAttribute("data-reveal")) {
     event.preventDefault();
-    reveal(form);
+    reveal(form).catch((error) => { form.querySelector("output").textContent = String(error.message || error); });
     return;
   }
   if (!form.dataset.act) return;

@@ -9,6 +9,8 @@ from typing import Literal
 import msgspec
 
 from workflows.order import SETTLE_MS, deadlines, overdue_at_ms
+from workflows.parcel import Parcel
+from workflows.payment import Payment
 from workflows.progress import Order
 
 Status = Literal[
@@ -31,6 +33,19 @@ class Awaited(msgspec.Struct, frozen=True, kw_only=True):
     until_ms: int
     then: str
     """What happens when it does not come in time."""
+
+
+class Tried(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody outside who is asked again and again. Times are ms, 0 where they are not known."""
+
+    who: str
+    what: str
+    tries: int
+    """How often an answer was waited for in vain."""
+    reason: str
+    since_ms: int
+    next_ms: int
+    """When they are asked again."""
 
 
 def status_of(memory: Order, now_ms: int) -> Status:
@@ -100,3 +115,56 @@ def _returns(memory: Order) -> Iterator[Awaited]:
                 until_ms=ended_ms + SETTLE_MS,
                 then="a refund that is overdue is told as such",
             )
+
+
+def tried(payment: Payment, parcel: Parcel) -> tuple[Tried, ...]:
+    """Return who is asked again, as the two who ask outside remember it."""
+    return (*_charge(payment), *_refunds(payment), *_parcel(parcel))
+
+
+def _charge(payment: Payment) -> Iterator[Tried]:
+    charge = payment.charge
+    if charge.unknown_since_ms is None or charge.outcome:
+        return
+    voids = charge.asked == "void"
+    yield Tried(
+        who="the payment provider",
+        what="to take no money any more" if voids else "what became of the charge",
+        tries=charge.wait.tries,
+        reason=charge.reason,
+        since_ms=charge.unknown_since_ms,
+        next_ms=charge.wait.due_at_ms or 0,
+    )
+
+
+def _refunds(payment: Payment) -> Iterator[Tried]:
+    wait = payment.refunds.wait
+    for key, refund in payment.refunds.by_key.items():
+        if refund.status in ("owed", "asked") and (refund.reason or wait.tries):
+            yield Tried(
+                who="the payment provider",
+                what=f"to give money back ({key})",
+                tries=wait.tries,
+                reason=refund.reason,
+                since_ms=refund.asked_at_ms,
+                next_ms=wait.due_at_ms or 0,
+            )
+
+
+def _parcel(parcel: Parcel) -> Iterator[Tried]:
+    asks = {
+        "booking": "to take the parcel",
+        "stopping": "to stop the parcel",
+        "travelling": "where the parcel is",
+    }
+    # What was not known of the booking is remembered also when the parcel travels.
+    unknown = parcel.unknown_since_ms is not None and parcel.status != "travelling"
+    if parcel.status in asks and (unknown or parcel.wait.tries):
+        yield Tried(
+            who="the carrier",
+            what=asks[parcel.status],
+            tries=parcel.wait.tries,
+            reason=parcel.reason,
+            since_ms=parcel.unknown_since_ms or 0,
+            next_ms=parcel.wait.due_at_ms or 0,
+        )

@@ -94,6 +94,22 @@ class Bar(msgspec.Struct, frozen=True, kw_only=True):
         return self.entry.source.removeprefix("/payflow/")
 
     @property
+    def attempt(self) -> int:
+        """Return how often the same was asked before; 0 for what is no question."""
+        said = self.entry.body.get("attempt")
+        return said if isinstance(said, int) else 0
+
+    @property
+    def split(self) -> bool:
+        """Return whether waiting is told apart from work: older workers did not say."""
+        return self.cause is not None and self.entry.heard_ms > 0
+
+    @property
+    def orphan(self) -> bool:
+        """Return whether it was caused by something that is not in the timeline."""
+        return self.cause is None and bool(self.entry.causation_id)
+
+    @property
     def waited_ms(self) -> int:
         """Return how long its cause lay in Kafka."""
         return max(self.heard_ms - self.began_ms, 0)

@@ -18,8 +18,9 @@ from app.api.lab import add_lab
 from app.api.letters import add_letters
 from app.api.openapi import openapi_of
 from app.api.orders import REPEATS, Repeats
-from app.api.problems import BODY_BYTES_MAX, known_hosts, problems
+from app.api.problems import BODY_BYTES_MAX, known_hosts, problems, secured
 from app.api.proof import add_proof
+from app.api.pulse import PULSE, Pulse
 from app.api.routes import ROUTES
 from app.api.tables import STAND_INS, StandIns
 from app.audit.reading import proposal_in
@@ -60,6 +61,8 @@ def make_api(
         app.router.add_route(route.method, path, route.handler)
     app.router.add_get("/openapi.json", openapi_of(ROUTES))
     add_pages(app)
+    app[PULSE] = Pulse(app[DESK])
+    app.on_response_prepare.append(secured)
     app.on_startup.append(_listen)
     app.on_shutdown.append(figures.close_streams)
     app.on_cleanup.append(_close)

@@ -11,12 +11,15 @@ from typing import Annotated, Any
 
 import msgspec
 from aiohttp import web
+from aiokafka.errors import KafkaError
 from msgspec import Meta
 
-from app.api.desk import DESK
+from app.admin import TopicError
+from app.api.desk import DESK, unavailable
 from app.api.guard import Least, operator_of
 from app.api.problems import Problem, json_response, path_name, read_body
 from app.envelope import derive_id
+from app.inspection import InspectionError
 from app.logs import PERSONAL
 from tables import declared
 from workflows.message import Message, type_name
@@ -36,6 +39,7 @@ LEAST: Least = {
     ("POST", "/operators/orders/{order_id}/refund"): "operator",
     ("POST", "/operators/orders/{order_id}/refund/{refund_id}/approve"): "approver",
     ("GET", "/operators/reveal/{order_id}"): "approver",
+    ("POST", "/operators/orders-of-customer"): "operator",
     ("POST", "/operators/faults/{party}"): "operator",
     ("POST", "/operators/faults/{party}/clear"): "operator",
     ("POST", "/operators/processes/{name}/kill"): "operator",
@@ -150,7 +154,7 @@ async def refund(request: web.Request) -> web.Response:
         promised.put(order_id, return_id, asked.amount_minor)
         await _give_back(request, order_id, asked, "")
         return _under(order_id, "asked")
-    known = await request.app[PROPOSALS](order_id, asked.refund_id)
+    known = await _proposal(request, order_id, asked.refund_id)
     if known is not None and (known.amount_minor, known.who) != (asked.amount_minor, who):
         detail = f"refund {asked.refund_id} was proposed by {known.who} already; choose another id"
         raise Problem(409, "Conflict", detail, field="refund_id")
@@ -170,7 +174,7 @@ async def approve(request: web.Request) -> web.Response:
     order_id, refund_id = path_name(request, "order_id"), path_name(request, "refund_id")
     asked = await read_body(request, ApprovalAsked)
     await _order(request, order_id)
-    proposed = await request.app[PROPOSALS](order_id, refund_id)
+    proposed = await _proposal(request, order_id, refund_id)
     if proposed is None:
         raise Problem(404, "Not Found", "nobody has proposed this refund", field="refund_id")
     if proposed.who == operator_of(request).name:
@@ -184,6 +188,13 @@ async def approve(request: web.Request) -> web.Response:
     )
     await _give_back(request, order_id, given, proposed.who)
     return _under(order_id, "asked")
+
+
+async def _proposal(request: web.Request, order_id: str, refund_id: str) -> RefundProposed | None:
+    try:
+        return await request.app[PROPOSALS](order_id, refund_id)
+    except (InspectionError, KafkaError, TopicError) as error:
+        raise unavailable(f"Kafka does not answer: {error}") from error
 
 
 async def _give_back(

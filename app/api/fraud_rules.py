@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from operator import itemgetter
 from typing import Any
 
 import aiohttp
@@ -14,8 +15,10 @@ from app.api.desk import DESK, READ_SECONDS
 from app.api.fraud import FRAUD
 from app.api.problems import Problem, json_response, path_name
 from app.fraud.looking import Answer, Question
+from app.fraud.named import names_people, without_people
 from app.fraud.watch import WATCHED_MIN
 from app.fraud.wording import in_words
+from app.scan.look import masked_text
 from app.scan.wanted import BadTerm, moment_ms
 from workflows.built_in_rules import FIELDS
 from workflows.condition import RuleError
@@ -84,29 +87,34 @@ async def found_rule(request: web.Request, rule_id: str) -> dict[str, Any]:
     book = await desk.book()
     rule = rule_in(book, rule_id)
     now_ms = request.app[DESK].now_ms()
-    history = [
+    history: list[dict[str, Any]] = [
         {
             "at_ms": head.time_ms,
             "who": word.who,
-            "why": word.why,
+            "why": masked_text(word.why),
             "version_before": word.version_before,
             "state_before": word.state_before,
             "version": word.version,
             "state": word.state,
-            "rule": word.rule,
+            "rule": shown_rule(request, word.rule),
         }
         for head, word in await desk.told(topics.audit)
         if isinstance(word, RuleChanged) and word.about == f"rule:{rule_id}"
     ]
     return {
-        "rule": msgspec.to_builtins(rule),
-        "history": sorted(history, key=lambda each: -each["at_ms"]),
+        "rule": shown_rule(request, msgspec.to_builtins(rule)),
+        "history": sorted(history, key=itemgetter("at_ms"), reverse=True),
         "snoozes": [
             _snooze(request, each)
             for each in book.snoozes.values()
             if each.rule_id == rule_id and each.until_ms > now_ms
         ],
     }
+
+
+def shown_rule(request: web.Request, raw: dict[str, Any]) -> dict[str, Any]:
+    """Return a rule as everybody may see it: the people it writes out are masked."""
+    return raw | {"when": without_people(raw.get("when"), request.app[FRAUD].parties.tag)}
 
 
 def rule_in(book: Book, rule_id: str) -> Rule:
@@ -128,12 +136,18 @@ def checked_rule(raw: Mapping[str, Any] | bytes, proposed_by: str) -> Rule:
         made = {"proposed_by": proposed_by, "approved_by": "", "version": 1}
         asked = {"state": "draft", **raw, **made}
         asked["state"] = "draft" if asked["state"] == "active" else asked["state"]
-        return read_rule(asked, FIELDS).rule
+        rule = read_rule(asked, FIELDS).rule
     except RuleError as error:
         place = f"rule.{error.place}".rstrip(".")
         raise Problem(400, "Bad Request", str(error), field=place) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Problem(400, "Bad Request", f"the rule is no JSON: {error}", field="rule") from error
+    if names_people(rule.when):
+        detail = (
+            'when: it names people, and is shown to all: put them on a list, and say {"list": …}'
+        )
+        raise Problem(400, "Bad Request", detail, field="rule.when")
+    return rule
 
 
 async def tried_rule(request: web.Request, rule: Rule) -> dict[str, Any]:
@@ -205,7 +219,7 @@ def drift_in(metrics: str) -> dict[str, Any]:
                 figure = sample.labels[label]
                 one = {"figure": figure, "words": in_words(figure), "psi": sample.value}
                 found["psi"].append({**one, "moved": _moved(sample.value)})
-    found["psi"].sort(key=lambda each: -each["psi"])
+    found["psi"].sort(key=itemgetter("psi"), reverse=True)
     return found
 
 

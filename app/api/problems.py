@@ -100,9 +100,12 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         log.exception("request failed", method=request.method, path=request.path[:200])
         failed = Problem(500, "Internal Server Error", "this is our fault; it has been logged")
         response = await _said(failed, request)
-    if not response.prepared:
-        response.headers.update(SECURITY_HEADERS)
     return response
+
+
+async def secured(_request: web.Request, response: web.StreamResponse) -> None:
+    """Put the security headers on every answer, streams and redirects among them."""
+    response.headers.update(SECURITY_HEADERS)
 
 
 def known_hosts(*allowed: str) -> Any:

@@ -1,11 +1,13 @@
 """Any service's tables over HTTP, whichever process holds the partition.
 
-What is personal is masked, in rows and in keys. A key that names a person is shown as a stand-in,
-by which this process finds the row again; nobody can look for a person by name.
+What is personal is masked, in rows and in keys. A key that names a person, or a card, a device or
+an address by its fingerprint, is shown as a stand-in, by which this process finds the row again.
+Nobody can look for a person by name, nor spell a fingerprint out by its beginnings.
 """
 
 import hashlib
 import hmac
+import re
 import secrets
 from collections import OrderedDict
 from typing import Any
@@ -15,19 +17,25 @@ from aiohttp import web
 from aiokafka.errors import KafkaError
 
 from app.admin import TopicError
-from app.api.desk import DESK, check_table, unavailable
+from app.api.desk import DESK, Desk, check_table, unavailable
 from app.api.problems import Problem, json_response, path_name, whole
+from app.api.topics import scanning
 from app.house import changelog_of
 from app.inspection import InspectionError
 from app.produce import partition_of
 from app.row import decode_row
 from app.scan import facts
-from app.scan.history import History, changed, history
+from app.scan.history import VERSIONS_MAX, History, changed, history
 from app.scan.look import masked, masked_text
+from app.worker_web import LIMIT_MAX
 from tables import declared
 
 STAND_IN = "~"
 STAND_INS_MAX = 20_000
+
+
+KEYED_BY_PARTY = frozenset({"risk"})
+_FINGERPRINT = re.compile(r"(card|device|address):.")
 
 
 class StandIns:
@@ -37,9 +45,9 @@ class StandIns:
         self._secret = secrets.token_bytes(32)
         self._keys: OrderedDict[str, str] = OrderedDict()
 
-    def shown(self, key: str) -> str:
-        """Return `key`, or what stands for it where it names a person."""
-        if masked_text(key) == key:
+    def shown(self, table: str, key: str) -> str:
+        """Return `key`, or what stands for it where it names somebody."""
+        if masked_text(key) == key and not _is_fingerprint(table, key):
             return key
         kind = key.partition(":")[0]
         digest = hmac.new(self._secret, key.encode(), hashlib.sha256).hexdigest()[:20]
@@ -50,16 +58,21 @@ class StandIns:
             self._keys.popitem(last=False)
         return stand_in
 
-    def meant(self, said: str, field: str) -> str:
+    def meant(self, table: str, said: str, field: str) -> str:
         """Return the key that `said` means. Raises Problem for people, and what is forgotten."""
         if said in self._keys:
             return self._keys[said]
         if f":{STAND_IN}" in said:
             raise Problem(404, "Not Found", "nobody stands here for that any more", field=field)
-        if masked_text(said) != said:
+        # A whole fingerprint tells nobody anything new; its beginnings would spell it out.
+        if masked_text(said) != said or (field != "key" and _is_fingerprint(table, said)):
             detail = "people are masked before anything is looked for; take a row from the list"
             raise Problem(400, "Bad Request", detail, field=field)
         return said
+
+
+def _is_fingerprint(table: str, key: str) -> bool:
+    return table in KEYED_BY_PARTY and _FINGERPRINT.match(key) is not None
 
 
 STAND_INS: web.AppKey[StandIns] = web.AppKey("stand_ins")
@@ -78,14 +91,23 @@ async def tables_facts(request: web.Request) -> list[dict[str, Any]]:
             "name": table.name,
             "service": table.service,
             "help": table.help,
-            "held_by": [
-                {"url": worker.url, "pid": worker.pid, "partitions": worker.partitions[table.name]}
-                for worker in desk.directory.holders(table.name)
-            ],
+            **_held(desk, table.name),
             "changelog": topics.get(changelog_of(table)),
         }
         for table in sorted(declared.values(), key=lambda table: table.name)
     ]
+
+
+def _held(desk: Desk, name: str) -> dict[str, Any]:
+    holders = desk.directory.holders(name)
+    held = {partition for worker in holders for partition in worker.partitions[name]}
+    return {
+        "held_by": [
+            {"url": worker.url, "pid": worker.pid, "partitions": worker.partitions[name]}
+            for worker in holders
+        ],
+        "held_by_nobody": [at for at in range(desk.config.partitions) if at not in held],
+    }
 
 
 async def every(request: web.Request) -> web.Response:
@@ -94,16 +116,25 @@ async def every(request: web.Request) -> web.Response:
 
 
 async def found_rows(request: web.Request, name: str) -> dict[str, Any]:
-    """Return rows of one table in key order, a page at a time, masked."""
+    """Return rows of one table in key order, a page at a time, masked.
+
+    Rows that share a key, one a partition, are never torn apart: a page may be so much longer.
+    """
     check_table(name)
-    limit = whole(request, "limit", 100, 1, 1_000)
-    stand_ins = request.app[STAND_INS]
-    prefix = stand_ins.meant(request.query.get("prefix", ""), "prefix")
-    after = stand_ins.meant(request.query.get("after", ""), "after")
-    rows, partial = await request.app[DESK].rows(name, prefix, limit, after)
-    following = stand_ins.shown(rows[-1]["key"]) if len(rows) == limit else None
-    shown = [_shown(request, row) for row in rows]
-    return {"table": name, "rows": shown, "next": following, "partial": partial}
+    desk, stand_ins = request.app[DESK], request.app[STAND_INS]
+    limit = min(whole(request, "limit", 100, 1, LIMIT_MAX), LIMIT_MAX - desk.config.partitions)
+    prefix = stand_ins.meant(name, request.query.get("prefix", ""), "prefix")
+    after = stand_ins.meant(name, request.query.get("after", ""), "after")
+    rows, partial = await desk.rows(name, prefix, limit + desk.config.partitions, after)
+    last = rows[limit - 1]["key"] if len(rows) > limit else None
+    if last is not None:
+        rows = [row for row in rows if row["key"] <= last]
+    return {
+        "table": name,
+        "rows": [_shown(request, name, row) for row in rows],
+        "next": None if last is None else stand_ins.shown(name, last),
+        "partial": partial,
+    }
 
 
 async def page(request: web.Request) -> web.Response:
@@ -111,18 +142,30 @@ async def page(request: web.Request) -> web.Response:
     return json_response(await found_rows(request, path_name(request, "name")))
 
 
-def _shown(request: web.Request, row: dict[str, Any]) -> dict[str, Any]:
-    return {**masked(row), "key": request.app[STAND_INS].shown(row["key"])}
+def _shown(request: web.Request, table: str, row: dict[str, Any]) -> dict[str, Any]:
+    return {**masked(row), "key": request.app[STAND_INS].shown(table, row["key"])}
 
 
 async def found_row(request: web.Request, name: str, said: str) -> dict[str, Any]:
-    """Return one row, masked. Raises Problem 404."""
+    """Return one row, masked; that of `?partition=` where each has one. Raises Problem 404."""
     check_table(name)
-    key = request.app[STAND_INS].meant(said, "key")
-    found = await request.app[DESK].row(name, key)
+    desk = request.app[DESK]
+    key = request.app[STAND_INS].meant(name, said, "key")
+    if "partition" in request.query:
+        partition = _partition(request, 0)
+        rows, partial = await desk.rows(name, key, desk.config.partitions)
+        found = next((r for r in rows if (r["key"], r["partition"]) == (key, partition)), None)
+        if found is None and partial:
+            raise unavailable(f"nobody holds partition {partition} of table {name} now")
+    else:
+        found = await desk.row(name, key)
     if found is None:
         raise Problem(404, "Not Found", f"table {name} has no row {said!r}", field="key")
-    return _shown(request, found)
+    return _shown(request, name, found)
+
+
+def _partition(request: web.Request, standard: int) -> int:
+    return whole(request, "partition", standard, 0, request.app[DESK].config.partitions - 1)
 
 
 async def row(request: web.Request) -> web.Response:
@@ -131,17 +174,23 @@ async def row(request: web.Request) -> web.Response:
     return json_response(await found_row(request, name, said))
 
 
-async def found_history(request: web.Request, name: str, said: str) -> dict[str, Any]:
-    """Return what a row was: its versions, what changed in each, what was looked at for them."""
+async def found_history(
+    request: web.Request, name: str, said: str, lies_in: int | None = None
+) -> dict[str, Any]:
+    """Return what a row was: its versions, what changed in each, what was looked at for them.
+
+    `lies_in`: its partition, where nobody names one; else it follows from the key.
+    """
     check_table(name)
-    key = request.app[STAND_INS].meant(said, "key").encode()
+    key = request.app[STAND_INS].meant(name, said, "key").encode()
     config = request.app[DESK].config
     table = declared[name]
-    partition = whole(
-        request, "partition", partition_of(key, config.partitions), 0, config.partitions - 1
-    )
+    if lies_in is None:
+        lies_in = partition_of(key, config.partitions)
+    partition = _partition(request, lies_in)
     try:
-        found = await history(config, changelog_of(table), partition, key)
+        with scanning(request):
+            found = await history(config, changelog_of(table), partition, key)
     except (InspectionError, KafkaError, TopicError) as error:
         raise unavailable(f"Kafka does not answer: {error}") from error
     return {"key": said, **_told(table, found)}
@@ -165,7 +214,7 @@ def _told(table: Any, found: History) -> dict[str, Any]:
     looked = {
         name: getattr(found, name) for name in ("topic", "partition", "begin", "last", "end", "why")
     }
-    return {"coverage": looked, "versions": versions}
+    return {"coverage": looked, "versions": versions, "at_most": VERSIONS_MAX}
 
 
 def _memory(table: Any, body: bytes | None) -> Any:

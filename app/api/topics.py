@@ -23,20 +23,22 @@ from app.admin import TopicError
 from app.api.desk import DESK, unavailable
 from app.api.figures import STREAMS
 from app.api.problems import Problem, json_response, path_name, whole
+from app.config import Config
 from app.inspection import InspectionError, NoSuchTopic, Shown, places_of, reader
 from app.scan import facts
-from app.scan.groups import groups
+from app.scan.groups import Group, groups
 from app.scan.scan import Asked, Done, Event, Found, Progress, scan
-from app.scan.starts import chosen, parse_cursor, parse_start
+from app.scan.starts import Start, chosen, parse_cursor, parse_start
 from app.scan.wanted import BadTerm, parse
 
-ASKED = ("q", "cel", "from", "cursor", "limit")
+ASKED = ("q", "cel", "from", "partition", "cursor", "limit")
 """Parameters of a scan; `q` may be said again and again. `follow=1` goes on behind the end."""
 SCANS_MAX = 4
 """Scans at a time of one process: each keeps a core busy."""
 PAGE_SECONDS_MAX = 5.0
 PAGE_RECORDS_MAX = 500
 FOUND_MAX = 10_000
+PARTITION_MAX = 999_999
 HEARTBEAT_SECONDS = 15.0
 
 log = structlog.get_logger(__name__)
@@ -66,6 +68,22 @@ async def all_groups(request: web.Request) -> web.Response:
         return json_response({"groups": await groups(request.app[DESK].config)})
 
 
+async def group_named(config: Config, name: str) -> Group:
+    """Return one group. Raises Problem 404."""
+    try:
+        return (await groups(config, name))[0]
+    except InspectionError as error:
+        raise Problem(404, "Not Found", str(error), field="name") from error
+
+
+async def one_group(request: web.Request) -> web.Response:
+    """Return one group."""
+    async with answering():
+        return json_response(
+            await group_named(request.app[DESK].config, path_name(request, "name"))
+        )
+
+
 async def records(request: web.Request) -> web.Response:
     """Return records that are wanted, what was looked at for them, and where to go on."""
     return json_response(await found_records(request))
@@ -76,7 +94,7 @@ async def found_records(request: web.Request) -> dict[str, Any]:
     asked = replace(_asked(request, limit=100, most=PAGE_RECORDS_MAX), seconds=PAGE_SECONDS_MAX)
     found: list[Shown] = []
     done: Done | None = None
-    with _scan_of(request):
+    with scanning(request):
         async with answering(), aclosing(_events(request, asked)) as events:
             async for event in events:
                 match event:
@@ -93,7 +111,7 @@ async def find(request: web.Request) -> web.StreamResponse:
     asked = _asked(request, limit=500, most=FOUND_MAX)
     if whole(request, "follow", 0, 0, 1):
         asked = replace(asked, follow=True, limit=None)
-    with _scan_of(request):
+    with scanning(request):
         async with answering():
             # What is not there is a 404 or a 400 only before the stream has begun.
             places = await places_of(request.app[DESK].config, path_name(request, "name"))
@@ -118,7 +136,7 @@ async def export(request: web.Request) -> web.StreamResponse:
     kind, line, first = FORMS[form]
     asked = _asked(request, limit=FOUND_MAX, most=FOUND_MAX)
     name = path_name(request, "name")
-    with _scan_of(request):
+    with scanning(request):
         async with answering():
             chosen(await places_of(request.app[DESK].config, name), asked.start)
         safe = re.sub(r"[^A-Za-z0-9._-]", "_", name)
@@ -133,6 +151,11 @@ async def export(request: web.Request) -> web.StreamResponse:
                         await response.write(line(event.record))
         except (ConnectionResetError, asyncio.CancelledError):
             log.debug("export closed")
+        except (InspectionError, KafkaError, BadTerm) as error:
+            # Half a file must not pass for a whole one: it ends without the end it has to have.
+            log.warning("export broken off", topic=name, error=str(error))
+            if request.transport is not None:
+                request.transport.abort()
         return response
 
 
@@ -155,7 +178,8 @@ def _inert(cell: str) -> str:
 
 
 CSV_HEAD = b"partition,offset,at_ms,key,type,headers,body\r\n"
-FORMULA = frozenset("=+-@\t\r")
+FORMULA = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+"""What a cell must not begin with; the last four are the wide forms of the first."""
 FORMS = {
     "ndjson": ("application/x-ndjson", _as_json_line, b""),
     "csv": ("text/csv; charset=utf-8", _as_csv_line, CSV_HEAD),
@@ -198,17 +222,29 @@ async def _events(request: web.Request, asked: Asked) -> AsyncIterator[Event]:
 
 def _asked(request: web.Request, *, limit: int, most: int) -> Asked:
     """Return what is asked for. Raises Problem naming the parameter that is wrong."""
-    cursor = request.query.get("cursor", "")
+    query = request.query
     try:
         return Asked(
-            wanted=parse(
-                [q for q in request.query.getall("q", []) if q], request.query.get("cel", "")
-            ),
-            start=parse_cursor(cursor) if cursor else parse_start(request.query.get("from", "")),
+            wanted=parse([q for q in query.getall("q", []) if q], query.get("cel", "")),
+            start=_start(request),
             limit=whole(request, "limit", limit, 1, most),
         )
     except BadTerm as error:
         raise _bad(error) from error
+
+
+def _start(request: web.Request) -> Start:
+    """Return where to begin: a cursor knows, else `from`, in one partition where one is named."""
+    cursor = request.query.get("cursor", "")
+    if cursor:
+        return parse_cursor(cursor)
+    start = parse_start(request.query.get("from", ""))
+    if not request.query.get("partition"):
+        return start
+    partition = whole(request, "partition", 0, 0, PARTITION_MAX)
+    if start.only - {partition}:
+        raise BadTerm(f"from names another partition than {partition}", "partition")
+    return replace(start, only=frozenset({partition}), field="partition")
 
 
 def _bad(error: BadTerm) -> Problem:
@@ -216,7 +252,7 @@ def _bad(error: BadTerm) -> Problem:
 
 
 @contextmanager
-def _scan_of(request: web.Request) -> Iterator[None]:
+def scanning(request: web.Request) -> Iterator[None]:
     """Count this request among the scans; the server's stop ends it. Raises Problem 503."""
     task = asyncio.current_task()
     assert task is not None, "a request runs in a task"

@@ -1,49 +1,119 @@
-"""Transactions for people: found by any of their ids, and all that is known of one."""
+"""Transactions for people: all that is known of one, now and at any of its events.
+
+Which there are, and by which ids they are found, is in `app.api.transactions_found`.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import aclosing
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-import structlog
 from aiohttp import web
 from aiokafka.errors import KafkaError
 
 from app.admin import TopicError
 from app.api.desk import DESK, unavailable
-from app.api.problems import Problem
-from app.config import Config
+from app.api.orders import REPEATS
+from app.api.problems import Problem, json_response, path_name, whole
 from app.house import changelog_of
-from app.inspection import InspectionError, NoSuchTopic, places_of, reader
+from app.inspection import InspectionError
 from app.produce import partition_of
 from app.row import decode_row
 from app.scan.history import history
 from app.scan.look import masked
-from app.scan.scan import Asked, Done, Found, scan
-from app.scan.starts import Start
-from app.scan.wanted import BadTerm, parse
-from tables import declared
-from workflows.awaited import awaited, status_of
+from app.topics import carrier_of, word_of
+from tables import Table, declared
+from workflows.awaited import Tried, awaited, status_of, tried
 from workflows.journal import JournalEntry
 from workflows.order import view
+from workflows.parcel import Parcel
+from workflows.payment import Payment
 from workflows.progress import Order
 from workflows.timeline import Bar, timeline
 
 EVENTS_MAX = 1_000
-RECENT_BACK, RECENT_MAX = 30, 60
-SOUGHT_SECONDS = 4.0
-PAGES_MAX, PAGE_ROWS = 5, 1_000
-STOPPED = {"end": "to its end", "limit": "until there were enough", "time": "until time was up"}
 ELSEWHERE = frozenset({"analytics", "journal", "risk", "stock"})
 """Tables whose rows are not one order's."""
 
-log = structlog.get_logger(__name__)
+
+class Transaction(msgspec.Struct, frozen=True, kw_only=True):
+    """All that is known of one order; what is personal is masked."""
+
+    order_id: str
+    order: dict[str, Any] | None
+    """How it stands and what it waits for; None while the order room has not heard of it."""
+    tried: tuple[Tried, ...]
+    bars: list[Bar]
+    partial: bool
+    """Whether some of the journal does not answer."""
+    rows: dict[str, Any]
+    """What each service remembers, by table; a text says why that is not known."""
+    at: int
+    """The number of the event at which the rows are looked at; 0: now."""
+    moment_ms: int
+
+    @property
+    def open(self) -> bool:
+        """Return whether something is still to come."""
+        if self.order is None or self.order["status"] not in ("completed", "cancelled"):
+            return True
+        return bool(self.order["awaited"] or self.tried)
 
 
-def shown(row: dict[str, Any], now_ms: int) -> dict[str, Any]:
-    """Return an order's row as people read it, with where it really stands."""
-    memory = msgspec.convert(row["memory"], Order)
+async def show(request: web.Request) -> web.Response:
+    """Return one transaction: how it stands, what is next, its events, every service's row."""
+    found = await transaction(request, path_name(request, "order_id"))
+    events = [
+        {
+            **msgspec.to_builtins(bar.entry),
+            "number": number,
+            "topic": topic_of_type(bar.entry.type),
+            "service": bar.service,
+            "kind": bar.kind,
+            "attempt": bar.attempt,
+            "cause": None if bar.cause is None else bar.cause + 1,
+            "waited_ms": bar.waited_ms if bar.split else None,
+            "worked_ms": bar.worked_ms if bar.split else None,
+        }
+        for number, bar in enumerate(found.bars, start=1)
+    ]
+    facts = {name: getattr(found, name) for name in ("order", "tried", "partial", "rows", "at")}
+    named = {"order_id": found.order_id, "correlation_id": found.order_id}
+    return json_response({**named, **facts, "events": events})
+
+
+async def transaction(request: web.Request, order_id: str) -> Transaction:
+    """Return one transaction. Raises Problem: 404 for one nobody knows, 400 for no such `at`.
+
+    `?at=`: the rows as they were when the event of that number was told.
+    """
+    memory, (bars, partial) = await asyncio.gather(
+        memory_of(request, order_id), bars_of(request, order_id)
+    )
+    if memory is None and not bars and not request.app[REPEATS].get(order_id):
+        detail = f"nobody knows an order {order_id!r}"
+        raise Problem(404, "Not Found", detail, field="order_id")
+    at = whole(request, "at", 0, 0, len(bars))
+    moment_ms = bars[at - 1].entry.time_ms if at else 0
+    now = await rows_of(request, order_id)
+    rows = await rows_at(request, order_id, moment_ms) if at else now
+    order = None
+    if memory is not None:
+        order = {**shown(memory, request.app[DESK].now_ms()), "awaited": awaited(memory)}
+    return Transaction(
+        order_id=order_id,
+        order=order,
+        tried=_tried(now),
+        bars=bars,
+        partial=partial,
+        rows={name: masked(row) for name, row in rows.items()},
+        at=at,
+        moment_ms=moment_ms,
+    )
+
+
+def shown(memory: Order, now_ms: int) -> dict[str, Any]:
+    """Return an order as people read it, with where it really stands."""
     return {
         **view(memory),
         "status": status_of(memory, now_ms),
@@ -51,113 +121,40 @@ def shown(row: dict[str, Any], now_ms: int) -> dict[str, Any]:
     }
 
 
-async def recent(request: web.Request) -> tuple[list[dict[str, Any]], str]:
-    """Return the orders placed lately, the latest first, and what was looked at for them."""
-    desk = request.app[DESK]
-    found, said = await _sought(
-        desk.config, "orders", ["type:payflow.order.placed.v1"], RECENT_BACK
-    )
-    ids = list(dict.fromkeys(each.key for each in sorted(found, key=lambda each: -each.at_ms)))
-    rows = await asyncio.gather(*(_row(request, "order", each) for each in ids[:RECENT_MAX]))
-    return [shown(row, desk.now_ms()) for row in rows if row is not None], said
-
-
-async def standing(
-    request: web.Request, status: str, after: str
-) -> tuple[list[dict[str, Any]], str, str | None]:
-    """Return orders of one status, what was looked at for them, and where to go on."""
-    desk = request.app[DESK]
-    found: list[dict[str, Any]] = []
-    looked, partial = 0, False
-    following: str | None = after
-    for _ in range(PAGES_MAX):
-        rows, missing = await desk.rows("order", limit=PAGE_ROWS, after=following or "")
-        looked, partial = looked + len(rows), partial or missing
-        found += [
-            each for each in (shown(row, desk.now_ms()) for row in rows) if each["status"] == status
-        ]
-        following = rows[-1]["key"] if len(rows) == PAGE_ROWS else None
-        if following is None or len(found) >= RECENT_MAX:
-            break
-    said = f"{looked} orders were looked at" + (
-        "; some partitions do not answer" if partial else ""
-    )
-    return found, said, following
-
-
-async def sought(request: web.Request, text: str) -> tuple[list[str], str]:
-    """Return the ids of the orders that `text` may mean, and what was looked at for them."""
-    if await _row(request, "order", text) is not None:
-        return [text], "it is an order"
-    config = request.app[DESK].config
-    found, said = await _sought(config, "payments", [f"text:{text}"], None)
-    answers, said_too = await _sought(config, "provider.answers", [f"text:{text}"], None)
-    keys = list(dict.fromkeys(each.key for each in (*found, *answers)))
-    return keys, f"{said}; {said_too}"
-
-
-async def _sought(
-    config: Config, topic: str, terms: list[str], back: int | None
-) -> tuple[list[Any], str]:
-    try:
-        wanted = parse(terms)
-    except BadTerm as error:
-        raise Problem(400, "Bad Request", str(error), field="q") from error
-    asked = Asked(wanted=wanted, start=Start(back=back), limit=200, seconds=SOUGHT_SECONDS)
-    found: list[Any] = []
-    said = ""
-    try:
-        async with aclosing(_events(config, topic, asked)) as events:
-            async for event in events:
-                match event:
-                    case Found(record=record):
-                        found.append(record)
-                    case Done(scanned=scanned, why=why):
-                        said = f"{scanned} records of {topic} were looked at, {STOPPED[why]}"
-    except NoSuchTopic as error:
-        raise Problem(404, "Not Found", str(error)) from error
-    except (InspectionError, KafkaError, TopicError) as error:
-        raise unavailable(f"Kafka does not answer: {error}") from error
-    return found, said
-
-
-async def _events(config: Config, topic: str, asked: Asked) -> AsyncIterator[Any]:
-    places = await places_of(config, topic)
-    async with reader(config) as consumer, aclosing(scan(consumer, places, asked)) as events:
-        async for event in events:
-            yield event
-            await asyncio.sleep(0)
-
-
-async def _row(request: web.Request, table: str, key: str) -> dict[str, Any] | None:
-    return await request.app[DESK].row(table, key)
-
-
-# --- one ----------------------------------------------------------------------
+async def memory_of(request: web.Request, order_id: str) -> Order | None:
+    """Return what the order room remembers; None when it has not heard of the order."""
+    row = await request.app[DESK].row("order", order_id)
+    memory = None if row is None else msgspec.convert(row["memory"], Order)
+    # A return that was asked for nothing makes a row too.
+    return memory if memory is not None and memory.order_id else None
 
 
 async def bars_of(request: web.Request, order_id: str) -> tuple[list[Bar], bool]:
     """Return the events of an order as bars, their bodies masked, and whether some are missing."""
     rows, partial = await request.app[DESK].rows("journal", f"{order_id}|", EVENTS_MAX)
     entries = [msgspec.convert(row["memory"], JournalEntry) for row in rows]
-    safe = [msgspec.structs.replace(entry, body=masked(entry.body)) for entry in entries]
+    safe = [
+        msgspec.structs.replace(entry, body=masked(entry.body))
+        for entry in entries
+        if entry.correlation_id == order_id
+    ]
     return timeline(safe), partial
 
 
-async def order_of(request: web.Request, order_id: str) -> dict[str, Any] | None:
-    """Return how the order stands and what it waits for; None while nobody knows it."""
-    row = await _row(request, "order", order_id)
-    if row is None:
-        return None
-    memory = msgspec.convert(row["memory"], Order)
-    return {**shown(row, request.app[DESK].now_ms()), "awaited": awaited(memory)}
+def topic_of_type(event_type: str) -> str:
+    """Return the topic of events of this type; empty for one that nobody has declared."""
+    word = word_of(event_type)
+    return "" if word is None else carrier_of(word).name
 
 
-async def participants(request: web.Request, order_id: str) -> dict[str, Any]:
-    """Return the row of every service that has one of this order, masked, by table."""
+# --- rows ---------------------------------------------------------------------
+
+
+async def rows_of(request: web.Request, order_id: str) -> dict[str, Any]:
+    """Return the row of every service that has one of this order, in clear, by table."""
     names = sorted(set(declared) - ELSEWHERE)
     rows = await asyncio.gather(
-        *(_row(request, name, order_id) for name in names), return_exceptions=True
+        *(request.app[DESK].row(name, order_id) for name in names), return_exceptions=True
     )
     found: dict[str, Any] = {}
     for name, row in zip(names, rows, strict=True):
@@ -166,11 +163,19 @@ async def participants(request: web.Request, order_id: str) -> dict[str, Any]:
         elif isinstance(row, BaseException):
             raise row
         elif row is not None:
-            found[name] = masked(row["memory"])
+            found[name] = row["memory"]
     return found
 
 
-async def participants_at(request: web.Request, order_id: str, at_ms: int) -> dict[str, Any]:
+def _tried(rows: Mapping[str, Any]) -> tuple[Tried, ...]:
+    payment, parcel = rows.get("payment"), rows.get("shipping")
+    return tried(
+        msgspec.convert(payment, Payment) if isinstance(payment, dict) else Payment(),
+        msgspec.convert(parcel, Parcel) if isinstance(parcel, dict) else Parcel(),
+    )
+
+
+async def rows_at(request: web.Request, order_id: str, at_ms: int) -> dict[str, Any]:
     """Return what each service's row of this order was at `at_ms`, by its changelog, by table."""
     config = request.app[DESK].config
     key = order_id.encode()
@@ -185,9 +190,19 @@ async def participants_at(request: web.Request, order_id: str, at_ms: int) -> di
     found: dict[str, Any] = {}
     for name, past in zip(names, pasts, strict=True):
         before = [each for each in past.versions if each.at_ms <= at_ms]
-        if before and before[-1].body is not None:
-            memory = decode_row(declared[name], before[-1].body).memory
-            found[name] = masked(msgspec.to_builtins(memory))
+        if before:
+            found[name] = _remembered(declared[name], before[-1].body)
         elif past.why != "end":
             found[name] = "not known: its changelog is too long to be read now"
+        elif past.versions:
+            found[name] = "not there yet, or what it was then has been compacted away since"
     return found
+
+
+def _remembered(table: Table, body: bytes | None) -> Any:
+    if body is None:
+        return "deleted"
+    try:
+        return msgspec.to_builtins(decode_row(table, body).memory)
+    except msgspec.DecodeError:
+        return "it cannot be read: its form has changed since"

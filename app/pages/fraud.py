@@ -1,6 +1,5 @@
 """Fraud for people: what waits for a decision, rules and what they would do, what is on trial."""
 
-from difflib import unified_diff
 from typing import Any
 
 import msgspec
@@ -13,32 +12,17 @@ from app.api.fraud_rules import (
     found_rules,
     found_trial,
     rule_in,
+    shown_rule,
     tried_rule,
 )
 from app.api.problems import Problem, path_name
 from app.pages.render import page
+from app.pages.rule_text import EXAMPLE, as_people_write, changes, written
 from workflows.rulebook import Rule
 
 UNAVAILABLE = 503
 RULE_CHARS_MAX = 3_000
 """Of a rule that is tried: it stands in the address of the page."""
-LINE_CHARS = 80
-EXAMPLE: dict[str, Any] = {
-    "rule_id": "my.rule",
-    "state": "draft",
-    "outcome": "review",
-    "priority": 50,
-    "description": "above 300.00, and the third payment of a card within an hour",
-    "when": {
-        "all": [
-            {"gt": [{"field": "amount_minor"}, 30_000]},
-            {"ge": [{"count": {"of": "card", "window_seconds": 3_600}}, 3]},
-        ]
-    },
-    "weight": 0.5,
-}
-SAID_BY_THE_HOUSE = ("version", "proposed_by", "approved_by")
-"""Of a rule: what nobody writes."""
 
 
 async def cases(request: web.Request) -> web.Response:
@@ -72,7 +56,9 @@ async def one_rule(request: web.Request) -> web.Response:
     found = await found_rule(request, rule_id)
     tried, trouble = None, ""
     if "from" in request.query:
-        tried, trouble = await _tried(request, msgspec.convert(found["rule"], Rule))
+        # Not the rule found: that one is masked.
+        meant = rule_in(await request.app[FRAUD].book(), rule_id)
+        tried, trouble = await _tried(request, meant)
     return await page(
         request,
         "fraud_rule.html",
@@ -91,7 +77,7 @@ async def propose(request: web.Request) -> web.Response:
     like, text = request.query.get("like", ""), request.query.get("rule", "")
     book = await request.app[FRAUD].book()
     facts: dict[str, Any] = {
-        "text": text or _written(_like(rule_in(book, like)) if like else EXAMPLE),
+        "text": text or as_people_write(_like(request, rule_in(book, like)) if like else EXAMPLE),
         "since": request.query.get("from", ""),
         "most": RULE_CHARS_MAX,
         **dict.fromkeys(("refused", "proposed", "tried", "known"), None),
@@ -106,8 +92,9 @@ async def propose(request: web.Request) -> web.Response:
         else:
             known = book.rules.get(proposed.rule_id)
             facts["proposed"], facts["known"] = proposed, known.rule if known else None
-            facts["body"] = _written(msgspec.to_builtins(proposed))
-            facts["changes"] = _changes(facts["known"], facts["body"])
+            facts["body"] = as_people_write(msgspec.to_builtins(proposed))
+            before = as_people_write(_like(request, known.rule)) if known else ""
+            facts["changes"] = changes(before, facts["body"])
             facts["tried"], facts["trouble"] = await _tried(request, proposed)
     return await page(request, "fraud_propose.html", title="Propose a rule", **facts)
 
@@ -143,32 +130,6 @@ def _passing(problem: Problem) -> str:
     return str(problem)
 
 
-def _like(rule: Rule) -> dict[str, Any]:
-    return {**msgspec.to_builtins(rule), "state": "draft"}
-
-
-def _written(raw: dict[str, Any]) -> str:
-    """Return a rule as JSON that people write."""
-    return written({name: raw[name] for name in raw if name not in SAID_BY_THE_HOUSE})
-
-
-def written(value: Any, margin: str = "") -> str:
-    """Return `value` as JSON, with what fits into a line on one line."""
-    line = msgspec.json.format(msgspec.json.encode(value), indent=0).decode()
-    inner = margin + "  "
-    if len(line) + len(margin) <= LINE_CHARS or not isinstance(value, dict | list | tuple):
-        return line
-    if isinstance(value, dict):
-        parts = [f"{written(name)}: {written(each, inner)}" for name, each in value.items()]
-        begin, end = "{", "}"
-    else:
-        parts = [written(each, inner) for each in value]
-        begin, end = "[", "]"
-    said = f",\n{inner}".join(parts)
-    return f"{begin}\n{inner}{said}\n{margin}{end}"
-
-
-def _changes(known: Any, body: str) -> list[str]:
-    before = _written(msgspec.to_builtins(known)) if known else ""
-    lines = unified_diff(before.splitlines(), body.splitlines(), lineterm="", n=2)
-    return list(lines)[2:]
+def _like(request: web.Request, rule: Rule) -> dict[str, Any]:
+    """Return a rule to begin another version from."""
+    return shown_rule(request, {**msgspec.to_builtins(rule), "state": "draft"})

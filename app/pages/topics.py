@@ -6,17 +6,19 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from app.api.desk import DESK
-from app.api.problems import path_name
-from app.api.topics import answering, found_records
+from app.api.problems import Problem, path_name
+from app.api.topics import FOUND_MAX, answering, found_records, group_named
 from app.pages.render import page
 from app.pages.tables import pretty
 from app.scan import facts
 from app.scan.groups import groups
+from app.topics import declared
+from workflows.message import type_name
 
+BAD, UNAVAILABLE = 400, 503
 STARTS = (
     ("latest:20", "the latest 20 of each partition"),
     ("earliest", "the beginning"),
-    ("", "elsewhere: a time, or partition/offset"),
 )
 
 
@@ -35,26 +37,51 @@ async def all_groups(request: web.Request) -> web.Response:
     return await page(request, "groups.html", title="Consumer groups", groups=found)
 
 
+async def one_group(request: web.Request) -> web.Response:
+    """Return one group: where it is in each partition, who is in it."""
+    name = path_name(request, "name")
+    async with answering():
+        found = await group_named(request.app[DESK].config, name)
+    return await page(request, "group.html", title=f"Group {name}", group=found)
+
+
 async def show(request: web.Request) -> web.Response:
-    """Return one topic, and what is sought in it."""
+    """Return one topic, and what is sought in it; what is asked wrongly is said beside the form."""
     name = path_name(request, "name")
     async with answering():
         about = await facts.topic_facts(request.app[DESK].config, name)
     asked = _asked(request)
     found: dict[str, Any] | None = None
+    trouble: Problem | None = None
     if request.query:
-        found = await found_records(request)
+        try:
+            found = await found_records(request)
+        except Problem as problem:
+            if problem.status not in (BAD, UNAVAILABLE):
+                raise
+            trouble = problem
     return await page(
         request,
         "topic.html",
+        status=trouble.status if trouble else 200,
         title=f"Topic {name}",
         about=about,
         asked=asked,
         found=found,
-        query=_query(asked),
+        trouble=trouble,
+        query=_query(asked, "limit"),
+        whole_query=_query(asked),
         starts=STARTS,
+        types=_types(name),
+        most=FOUND_MAX,
         json=pretty,
     )
+
+
+def _types(topic: str) -> list[str]:
+    """Return the types of what is told on `topic`; none where nobody has said."""
+    known = declared.get(topic)
+    return [type_name(word) for word in known.words] if known else []
 
 
 def _asked(request: web.Request) -> dict[str, Any]:
@@ -62,11 +89,11 @@ def _asked(request: web.Request) -> dict[str, Any]:
     query = request.query
     return {
         "q": [term for term in query.getall("q", []) if term],
-        **{name: query.get(name, "") for name in ("cel", "from", "cursor", "limit")},
+        **{name: query.get(name, "") for name in ("cel", "from", "partition", "cursor", "limit")},
     }
 
 
-def _query(asked: dict[str, Any]) -> str:
-    """Return what was asked for as a query, without the cursor."""
-    named = {name: asked[name] for name in ("cel", "from", "limit") if asked[name]}
+def _query(asked: dict[str, Any], *more: str) -> str:
+    """Return what was asked for as a query, without the cursor, with `more` of it."""
+    named = {name: asked[name] for name in ("cel", "from", "partition", *more) if asked[name]}
     return urlencode([*(("q", term) for term in asked["q"]), *named.items()])

@@ -78,9 +78,14 @@ async def history(
 
 
 def changed(before: Any, after: Any) -> list[str]:
-    """Return what of two states is not the same: lines that begin with `-` and `+`."""
+    """Return what of two states is not the same: lines that begin with `-` and `+`.
+
+    None is no state: nothing is known of it, or the row was deleted.
+    """
     one, other = (
-        msgspec.json.format(msgspec.json.encode(each), indent=1).decode().splitlines()
+        []
+        if each is None
+        else msgspec.json.format(msgspec.json.encode(each), indent=1).decode().splitlines()
         for each in (before, after)
     )
     return [

@@ -15,7 +15,13 @@ from app.logs import MASK, PERSONAL, mask_personal
 KEYED_BY_PERSON = frozenset({"payflow.fraud.check_payment.v1"})
 """Words whose key is a customer; of all others it is an order, a sku, or a party with its kind."""
 
-_PARTY = re.compile(r"\bcustomer:\S.*", re.DOTALL)
+LISTS = {
+    "payflow.fraud.list_put.v1": ("values",),
+    "payflow.audit.list_changed.v1": ("added", "removed"),
+}
+"""Words that hold names of any kind, people's too, and where."""
+
+_PARTY = re.compile(r"\bcustomer:.+", re.DOTALL)
 """A party of a payment that is a person (`workflows.words.risk.EntityKey`), and all after it."""
 _PERSONAL_NAME = re.compile("|".join(sorted(PERSONAL)), re.IGNORECASE)
 _ESCAPED = re.compile(r"\\+u([0-9a-fA-F]{4})")
@@ -114,7 +120,12 @@ def _without_parties(value: Any) -> Any:
     if isinstance(value, str):
         return masked_text(value)
     if isinstance(value, dict):
-        return {masked_text(name): _without_parties(member) for name, member in value.items()}
+        kind = value.get("type")
+        hidden = LISTS.get(kind, ()) if isinstance(kind, str) else ()
+        return {
+            masked_text(name): MASK if name in hidden and member else _without_parties(member)
+            for name, member in value.items()
+        }
     if isinstance(value, list):
         return [_without_parties(member) for member in value]
     return value

@@ -1,4 +1,7 @@
-"""One demo and one Chromium for all tests in a browser; each test has a page of its own."""
+"""One demo and one Chromium for all tests in a browser; each test has a page of its own.
+
+Both end with the last of them: while a Playwright runs, no other test can run a loop of its own.
+"""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -13,14 +16,14 @@ CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
 WINDOW = {"width": 1280, "height": 900}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """A demo that runs until the last test has ended."""
     with running(tmp_path_factory.mktemp("browser")) as demo:
         yield demo
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """The system's Chromium: no browser is ever downloaded."""
     found = next(filter(None, map(shutil.which, CHROMIUMS)), None)

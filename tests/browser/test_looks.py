@@ -1,18 +1,85 @@
-"""Every page, as people find it: by its links, with a keyboard, without anything amiss."""
+"""Every page, as people find it: by its links, without anything amiss; its picture for the docs."""
+
+import os
+from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
-PAGES = ("Live", "Proof")
+from tests.browser.demo import Demo, wait_for
+
+PAGES = (
+    "Live",
+    "Transactions",
+    "Topics",
+    "Tables",
+    "Dead letters",
+    "Fraud",
+    "Proof",
+    "Inbox",
+    "Flow",
+    "Faults",
+)
+HEAD = 'nav[aria-label="Pages"]'
+LINKS_EACH = 4
+"""Links that are followed from each page."""
+PICTURES = os.environ.get("PICTURES", "")
+"""A folder: pictures of the pages are put there."""
+
+
+def assert_accessible(page: Page) -> None:
+    found = Axe().run(page)
+    assert 0 == found.violations_count, f"{page.url}\n{found.generate_report()}"
+
+
+def go(page: Page, name: str) -> None:
+    page.locator(HEAD).get_by_role("link", name=name, exact=True).click()
+    page.get_by_role("heading", level=1).wait_for()
+
+
+def picture(page: Page, name: str) -> None:
+    if PICTURES:
+        page.screenshot(path=Path(PICTURES) / f"{name.lower().replace(' ', '-')}.png")
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_is_found_and_open_to_everybody(page: Page, name: str) -> None:
-    """Axe finds nothing; the page says where one is."""
-    page.get_by_role("navigation").get_by_role("link", name=name, exact=True).click()
-    page.get_by_role("heading", level=1).wait_for()
-    found = Axe().run(page)
+def test_a_page_and_what_it_leads_to_are_open_to_everybody(
+    page: Page, demo: Demo, name: str
+) -> None:
+    """Axe finds nothing; the head says where one is; no link leads nowhere."""
+    wait_for(lambda: demo.ask("/figures")["totals"].get("completed"), "an order has ended")
+    go(page, name)
+    picture(page, name)
+    assert_accessible(page)
+    assert name == page.locator(f'{HEAD} a[aria-current="page"]').inner_text()
 
-    assert 0 == found.violations_count, found.generate_report()
-    assert name == page.locator('nav a[aria-current="page"]').inner_text()
+    links = page.locator('main a[href^="/console/"]').evaluate_all(
+        "links => links.map((link) => link.href)"
+    )
+    for link in sorted(set(links), key=lambda link: (len(link.split("/")), link))[:LINKS_EACH]:
+        answer = page.goto(link)
+        assert answer is not None
+        assert answer.ok, link
+        assert_accessible(page)
+
+
+def test_no_page_asks_another_host(page: Page, demo: Demo) -> None:
+    """Everything that is loaded comes from the console."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    for name in PAGES:
+        go(page, name)
+
+    assert [] == [url for url in asked if not url.startswith((demo.url, "data:"))]
+
+
+def test_a_transaction_has_its_picture(page: Page, demo: Demo) -> None:
+    """The latest that was completed."""
+    go(page, "Transactions")
+    page.get_by_role("row").filter(has_text="completed").first.get_by_role("link").click()
+    page.get_by_role("img", name="Waterfall of").wait_for()
+    picture(page, "transaction")
+
+    assert demo.url in page.url
+    assert_accessible(page)

@@ -3,9 +3,14 @@
 import pytest
 from msgspec.structs import replace
 
-from workflows.awaited import awaited, status_of
+from workflows.awaited import awaited, status_of, tried
+from workflows.charge import Charge
 from workflows.order import FRAUD_MS, INVENTORY_MS, PAYMENT_MS, SETTLE_MS
+from workflows.parcel import Parcel
+from workflows.payment import Payment
 from workflows.progress import Mark, Order
+from workflows.refund import Refund, Refunds
+from workflows.retry import Wait
 from workflows.returns import Return, Returns
 
 PLACED_MS = 1_000
@@ -75,3 +80,64 @@ def test_who_waits_too_long_is_stuck():
     """Also while taking back."""
     assert "stuck" == status_of(PLACED, PLACED_MS + INVENTORY_MS + SETTLE_MS + 1)
     assert "stuck" == status_of(BLAMED, 3_000 + SETTLE_MS + 1)
+
+
+WAIT = Wait(tries=3, due_at_ms=9_000)
+
+
+@pytest.mark.parametrize(
+    ("payment", "parcel", "what"),
+    [
+        pytest.param(Payment(), Parcel(), [], id="nobody was asked"),
+        pytest.param(
+            Payment(charge=Charge(asked="charge", unknown_since_ms=5, wait=WAIT)),
+            Parcel(),
+            ["what became of the charge"],
+            id="a charge nobody knows of",
+        ),
+        pytest.param(
+            Payment(charge=Charge(asked="void", unknown_since_ms=5, wait=WAIT)),
+            Parcel(),
+            ["to take no money any more"],
+            id="a charge nobody wants any more",
+        ),
+        pytest.param(
+            Payment(charge=Charge(asked="charge", unknown_since_ms=5, outcome="succeeded")),
+            Parcel(),
+            [],
+            id="a charge known in the end",
+        ),
+        pytest.param(
+            Payment(
+                refunds=Refunds(
+                    by_key={
+                        "r1": Refund(amount_minor=1, status="asked", reason="503"),
+                        "r2": Refund(amount_minor=1, status="told", reason="503"),
+                    },
+                    wait=WAIT,
+                )
+            ),
+            Parcel(),
+            ["to give money back (r1)"],
+            id="a refund on its way, and one that is back",
+        ),
+        pytest.param(
+            Payment(),
+            Parcel(status="stopping", unknown_since_ms=5, wait=WAIT),
+            ["to stop the parcel"],
+            id="a parcel to be stopped",
+        ),
+        pytest.param(
+            Payment(),
+            Parcel(status="travelling", unknown_since_ms=5),
+            [],
+            id="a parcel whose booking was unknown once",
+        ),
+    ],
+)
+def test_who_is_asked_again_is_named(payment: Payment, parcel: Parcel, what: list[str]):
+    """Only where an answer is missing; with when they are asked next."""
+    found = tried(payment, parcel)
+
+    assert what == [each.what for each in found]
+    assert all((3, 9_000) == (each.tries, each.next_ms) for each in found)

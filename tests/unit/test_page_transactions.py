@@ -4,11 +4,16 @@ import msgspec
 import pytest
 from aiohttp.test_utils import TestClient
 
-from tests.unit.test_api import FakeHouse, client, house
+from tests.unit.test_api import FakeHouse, client, house, place
+from tests.unit.test_api_acting import Site, site
+from workflows.charge import Bill, Charge
 from workflows.journal import JournalEntry, row_of
-from workflows.progress import Order
+from workflows.payment import Payment
+from workflows.progress import Mark, Order
+from workflows.retry import Wait
+from workflows.words.audit import PersonalRevealed
 
-__all__ = ["client", "house"]
+__all__ = ["client", "house", "site"]
 
 SCRIPT = "<script>alert(1)</script>"
 
@@ -98,3 +103,170 @@ async def test_who_is_not_signed_in_sees_no_form_that_acts(client: TestClient) -
 
     assert "data-act" not in page
     assert "/console/sign-in?next=/console/transactions/o1" in page
+
+
+BILL = Bill(
+    order_id="o1",
+    customer_id="17850",
+    country="France",
+    currency="GBP",
+    total_minor=500,
+    goods_minor=500,
+    payment_method="pm_card_visa",
+    ordered_at_ms=1,
+)
+UNKNOWN = Charge(asked="charge", unknown_since_ms=2_000, reason=SCRIPT, wait=Wait(tries=4))
+CUSTOMER = "/operators/orders-of-customer"
+
+
+async def test_an_order_that_is_only_accepted_has_a_page(client: TestClient) -> None:
+    """Whoever placed it is led there at once, before any service has heard of it."""
+    order_id = (await (await place(client)).json())["order_id"]
+
+    answer = await client.get(f"/console/transactions/{order_id}")
+    page = await answer.text()
+
+    assert 200 == answer.status
+    assert "accepted" in page
+    assert f'hx-get="/console/transactions/{order_id}"' in page
+
+
+@pytest.mark.usefixtures("order")
+async def test_a_page_moves_only_while_something_is_to_come(
+    client: TestClient, house: FakeHouse
+) -> None:
+    """What is read (opened) lies apart from what moves; ended, or at an event, all of it rests."""
+    page = await (await client.get("/console/transactions/o1")).text()
+    moving, still = page.split('<div id="below"')
+    house.keep("order", "o1", Order(order_id="o1", placed_at_ms=1_000, completed_at_ms=2_000))
+    ended = await (await client.get("/console/transactions/o1")).text()
+
+    assert 'hx-get="/console/transactions/o1"' in moving
+    assert "<details" not in moving
+    assert "<details" in still
+    assert "hx-get" not in ended
+
+
+async def test_who_is_asked_again_is_said_without_naming_anybody(
+    client: TestClient, house: FakeHouse
+) -> None:
+    """How often, why, and in the rows nothing of the customer."""
+    house.keep("order", "o1", Order(order_id="o1", placed_at_ms=1_000))
+    house.keep("payment", "o1", Payment(bill=BILL, charge=UNKNOWN))
+
+    page = await (await client.get("/console/transactions/o1")).text()
+    told = await (await client.get("/transactions/o1")).json()
+
+    assert "what became of the charge" in page
+    assert "4 waits were in vain (&lt;script&gt;" in page
+    assert SCRIPT not in page
+    assert [4] == [each["tries"] for each in told["tried"]]
+    for text in (page, str(told)):
+        assert "17850" not in text
+        assert "pm_card_visa" not in text
+
+
+@pytest.mark.usefixtures("order")
+async def test_a_program_is_told_what_the_page_shows(client: TestClient) -> None:
+    """Events with their numbers and times; what is not known is nothing, not zero."""
+    told = await (await client.get("/transactions/o1")).json()
+
+    assert "stuck" == told["order"]["status"]
+    assert [(1, None, None), (2, 1, None)] == [
+        (each["number"], each["cause"], each["waited_ms"]) for each in told["events"]
+    ]
+    assert {"customer_id": "***"}.items() <= told["events"][0]["body"].items()
+
+
+async def test_a_huge_order_is_a_page_of_a_usual_size(client: TestClient, house: FakeHouse) -> None:
+    """Of long bodies and rows the beginning is shown, and how much there is."""
+    bought = {f"sku-{at}": 1 for at in range(5_000)}
+    house.keep("order", "o1", Order(order_id="o1", placed_at_ms=1_000, bought=bought))
+    entry = told("e1", "", 1_000, {"lines": "x" * 90_000})
+    house.keep("journal", row_of(entry), msgspec.to_builtins(entry))
+
+    page = await (await client.get("/console/transactions/o1")).text()
+
+    assert len(page) < 30_000
+    assert 2 == page.count("characters more")
+
+
+async def test_presets_choose_by_what_became_of_orders(
+    client: TestClient, house: FakeHouse
+) -> None:
+    """Failed payments, and what was taken back after money or goods had moved."""
+    failed = Order(order_id="o-failed", placed_at_ms=1, cause="payment_failed", cancelled_at_ms=2)
+    back = Order(
+        order_id="o-back",
+        placed_at_ms=1,
+        cause="fraud",
+        inventory=Mark(status="released", at_ms=2),
+        cancelled_at_ms=3,
+    )
+    for memory in (failed, back):
+        house.keep("order", memory.order_id, memory)
+
+    found = {
+        name: await (await client.get(f"/console/transactions?status={name}")).text()
+        for name in ("failed_payment", "compensated", "cancelled")
+    }
+
+    assert {
+        "failed_payment": (True, False),
+        "compensated": (False, True),
+        "cancelled": (True, True),
+    } == {
+        name: ("transactions/o-failed" in page, "transactions/o-back" in page)
+        for name, page in found.items()
+    }
+
+
+async def test_more_orders_than_a_page_holds_are_paged(
+    client: TestClient, house: FakeHouse
+) -> None:
+    """Each is on one page."""
+    for at in range(100):
+        house.keep("order", f"o{at:03}", Order(order_id=f"o{at:03}", placed_at_ms=1 + at))
+
+    first = await (await client.get("/transactions?status=stuck")).json()
+    rest = await (await client.get(f"/transactions?status=stuck&after={first['next']}")).json()
+
+    ids = [each["order_id"] for each in (*first["orders"], *rest["orders"])]
+    assert (60, 40, 100) == (len(first["orders"]), len(rest["orders"]), len(set(ids)))
+    assert rest["next"] is None
+
+
+async def test_orders_of_a_customer_are_found_by_operators_and_written_down(site: Site) -> None:
+    """Only ids are told; who looked and why is on the audit of each; the customer is nowhere."""
+    site.house.keep("payment", "o1", Payment(bill=BILL))
+    site.house.keep("payment", "o2", Payment())
+    asked = {"customer_id": "17850", "why": "a call"}
+
+    statuses = [
+        (await site.client.post(CUSTOMER, json=asked, headers=headers)).status
+        for headers in ({}, site.machine("vic"))
+    ]
+    before = list(site.told)
+    answer = await site.client.post(CUSTOMER, json=asked, headers=site.machine("oda"))
+
+    (act,) = site.told
+    assert ([401, 403], []) == (statuses, before)
+    assert (["o1"], None) == ((await answer.json())["ids"], (await answer.json())["next"])
+    assert isinstance(act, PersonalRevealed)
+    assert ("o1", "oda", "a call", ("customer_id",)) == (act.about, act.who, act.why, act.fields)
+    assert "17850" not in str(act)
+
+
+async def test_who_may_act_is_offered_what_they_may(site: Site) -> None:
+    """An approver: refund under a number of its own, approval, a look at personal fields."""
+    site.house.keep("order", "o1", Order(order_id="o1", placed_at_ms=1, completed_at_ms=2))
+    headers = await site.page("pat")
+
+    pages = [
+        await (await site.client.get("/console/transactions/o1", headers=headers)).text()
+        for _ in range(2)
+    ]
+
+    numbers = {page.split('name="refund_id"')[1].split('value="')[1][:8] for page in pages}
+    assert 2 == len(numbers)
+    assert all('id="approve"' in page and "data-reveal" in page for page in pages)

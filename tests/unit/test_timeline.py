@@ -1,6 +1,6 @@
 """A transaction in time: what waited apart from what worked, causes first, compensation marked."""
 
-from app.pages.drawing import CHART_WIDTH, LABEL_WIDTH, graph, span_of, waterfall
+from app.pages.drawing import CHART_WIDTH, CUT_WIDTH, LABEL_WIDTH, graph, span_of, waterfall
 from workflows.journal import JournalEntry
 from workflows.message import type_name
 from workflows.timeline import timeline
@@ -67,6 +67,71 @@ def test_the_waterfall_spans_the_whole_transaction():
     assert all(line.works_width > 0 for line in drawn.lines)
     assert (0, 100) == (drawn.ticks[0][1], drawn.ticks[-1][1])
     assert () == waterfall([]).lines
+
+
+def test_time_in_which_nothing_happens_is_cut_out():
+    """A day between two hops is as wide as a cut; the hops are as wide as each other."""
+    day_ms = 86_400_000
+    bars = timeline(
+        [
+            entry("a", "", 0, 100),
+            entry("b", "a", 150, 200),
+            entry("c", "", 0, day_ms),
+            entry("d", "c", day_ms + 50, day_ms + 100),
+        ]
+    )
+    drawn = waterfall(bars)
+
+    (cut,) = drawn.cuts
+    assert (day_ms - 200, CUT_WIDTH) == (cut.ms, cut.width)
+    first, second = drawn.lines[1], drawn.lines[3]
+    assert abs(first.waits_width - second.waits_width) < 0.2
+    assert first.works_x + first.works_width <= cut.x + 0.2
+    assert cut.x + cut.width <= drawn.lines[2].works_x + 0.2
+    assert abs(LABEL_WIDTH + CHART_WIDTH - second.works_x - second.works_width) < 0.2
+    assert (0, day_ms) == (drawn.ticks[0][1], drawn.ticks[-1][1])
+
+
+def test_however_many_cuts_there_are_half_the_width_is_for_what_happened():
+    """And each line begins where the one before it began, or later."""
+    bars = timeline([entry(str(at), "", 0, 1_000 * (at + 1)) for at in range(100)])
+    drawn = waterfall(bars)
+
+    assert 99 == len(drawn.cuts)
+    assert sum(cut.width for cut in drawn.cuts) <= CHART_WIDTH / 2 + 10
+    assert sorted(line.works_x for line in drawn.lines) == [line.works_x for line in drawn.lines]
+
+
+def test_what_is_not_told_apart_is_known_as_such():
+    """By an older worker; an effect of something that the journal does not keep is an orphan."""
+    older, told = (
+        timeline([entry("a", "", 0, 100), entry("b", "a", heard_ms, 150)])[1]
+        for heard_ms in (0, 130)
+    )
+    orphan = timeline([entry("b", "gone", 130, 150)])[0]
+
+    assert (False, True) == (older.split, told.split)
+    assert (True, False) == (orphan.orphan, told.orphan)
+
+
+def test_depth_is_a_column_and_effects_of_one_cause_lie_below_each_other():
+    """What has no cause in the journal follows what was told before it, with a stub."""
+    drawn = graph(
+        timeline(
+            [
+                entry("a", "", 0, 100),
+                entry("b", "a", 0, 110),
+                entry("c", "a", 0, 120),
+                entry("d", "gone", 0, 130),
+            ]
+        )
+    )
+
+    (ax, ay), (bx, by), (cx, cy), (dx, _) = drawn.nodes
+    assert ax < bx == cx < dx
+    assert ay == by < cy
+    assert [dx] == [stub.x2 for stub in drawn.stubs]
+    assert 2 == len(drawn.arrows)
 
 
 def test_arrows_lead_from_causes_to_effects():

@@ -1,0 +1,39 @@
+"""People in rules: a condition may write out whom it is about, and is shown to everybody. Pure."""
+
+from collections.abc import Callable
+from typing import Any
+
+PEOPLE = frozenset({"customer", "card", "device", "address"})
+"""Parties whose id says who somebody is; a terminal is a shop's."""
+
+
+def without_people(when: Any, mask: Callable[[str], str]) -> Any:
+    """Return the condition `when` with the ids of people masked, where it writes them out."""
+    if isinstance(when, dict):
+        return {name: _parts(parts, mask) for name, parts in when.items()}
+    if isinstance(when, list | tuple):
+        return [without_people(part, mask) for part in when]
+    return when
+
+
+def names_people(when: Any) -> bool:
+    """Return whether the condition `when` writes out an id of somebody."""
+    return without_people(when, lambda name: f"{name}?") != without_people(when, lambda name: name)
+
+
+def _parts(parts: Any, mask: Callable[[str], str]) -> Any:
+    if isinstance(parts, list | tuple) and any(_asks_who(part) for part in parts):
+        return [_masked(part, mask) for part in parts]
+    return without_people(parts, mask)
+
+
+def _asks_who(part: Any) -> bool:
+    return isinstance(part, dict) and part.get("field") in PEOPLE
+
+
+def _masked(part: Any, mask: Callable[[str], str]) -> Any:
+    if isinstance(part, str):
+        return mask(part)
+    if isinstance(part, list | tuple):
+        return [_masked(each, mask) for each in part]
+    return without_people(part, mask)

@@ -1,0 +1,51 @@
+"""Rules as people write them: JSON in short lines, and what changes from one to another. Pure."""
+
+from difflib import unified_diff
+from typing import Any
+
+import msgspec
+
+LINE_CHARS = 80
+EXAMPLE: dict[str, Any] = {
+    "rule_id": "my.rule",
+    "state": "draft",
+    "outcome": "review",
+    "priority": 50,
+    "description": "above 300.00, and the third payment of a card within an hour",
+    "when": {
+        "all": [
+            {"gt": [{"field": "amount_minor"}, 30_000]},
+            {"ge": [{"count": {"of": "card", "window_seconds": 3_600}}, 3]},
+        ]
+    },
+    "weight": 0.5,
+}
+SAID_BY_THE_HOUSE = ("version", "proposed_by", "approved_by")
+"""Of a rule: what nobody writes."""
+
+
+def as_people_write(raw: dict[str, Any]) -> str:
+    """Return a rule as JSON that people write."""
+    return written({name: raw[name] for name in raw if name not in SAID_BY_THE_HOUSE})
+
+
+def written(value: Any, margin: str = "") -> str:
+    """Return `value` as JSON, with what fits into a line on one line."""
+    line = msgspec.json.format(msgspec.json.encode(value), indent=0).decode()
+    inner = margin + "  "
+    if len(line) + len(margin) <= LINE_CHARS or not isinstance(value, dict | list | tuple):
+        return line
+    if isinstance(value, dict):
+        parts = [f"{written(name)}: {written(each, inner)}" for name, each in value.items()]
+        begin, end = "{", "}"
+    else:
+        parts = [written(each, inner) for each in value]
+        begin, end = "[", "]"
+    said = f",\n{inner}".join(parts)
+    return f"{begin}\n{inner}{said}\n{margin}{end}"
+
+
+def changes(before: str, body: str) -> list[str]:
+    """Return what `body` changes of the rule that was written `before`, as lines of a diff."""
+    lines = unified_diff(before.splitlines(), body.splitlines(), lineterm="", n=2)
+    return list(lines)[2:]

@@ -1,0 +1,304 @@
+"""Fraud through the API: who may do what, told to the audit first; nobody approves their own."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from app.api.fraud_acts import LIST_MAX
+from app.fraud.desk import Act, as_act
+from app.telemetry import fraud_alert_rate, fraud_psi
+from tests.unit.fraud_site import AT_MS, ORDER, PARTIES, FraudSite, checked, fraud_site, verdict
+from tests.unit.test_fraud import paid
+from tests.unit.test_rulebook import MUCH, rule
+from workflows.words.audit import (
+    ListChanged,
+    PaymentLabelledByOperator,
+    RuleChanged,
+    RuleSnoozedByOperator,
+)
+from workflows.words.fraud import CaseClosed, CaseOpened, PaymentLabelled
+from workflows.words.rule import ListPut, RulePut, RuleSnoozed
+
+RULE = {
+    "rule_id": "much",
+    "state": "shadow",
+    "outcome": "review",
+    "description": "much",
+    "when": MUCH,
+}
+RULE_TEXT = msgspec.json.encode(RULE).decode()
+NAMED = {"eq": [{"field": "customer"}, "cust-77"]}
+NAMING = RulePut(rule_id="naming", rule=rule("naming", when={"any": [NAMED]}))
+"""Told from a terminal: pages take none that names people."""
+WHY = {"reason": "because"}
+DECIDE = (f"/cases/{ORDER}/decide", WHY | {"verdict": "fraud"})
+PUT = ("/rules", WHY | {"rule": RULE})
+APPROVE = ("/rules/much/approve", WHY | {"version": 1})
+PAUSE = ("/rules/velocity.card/pause", WHY | {"version": 1})
+SNOOZE = ("/rules/velocity.card/snooze", WHY | {"entity": "card:k1", "hours": 1})
+LIST = ("/lists", WHY | {"name": "blocked.card", "add": ["k1"]})
+
+
+@pytest.fixture
+async def site(tmp_path: Path, aiohttp_client: Any, aiohttp_server: Any) -> FraudSite:
+    """A site with one case."""
+    return await fraud_site(tmp_path, aiohttp_client, aiohttp_server)
+
+
+@pytest.mark.parametrize(
+    ("act", "told"),
+    [
+        pytest.param(DECIDE, (PaymentLabelledByOperator, PaymentLabelled), id="decide"),
+        pytest.param(PUT, (RuleChanged, RulePut), id="put"),
+        pytest.param(PAUSE, (RuleChanged, RulePut), id="pause"),
+        pytest.param(SNOOZE, (RuleSnoozedByOperator, RuleSnoozed), id="snooze"),
+        pytest.param(LIST, (ListChanged, ListPut), id="list"),
+    ],
+)
+async def test_operators_act_and_the_audit_hears_it_first(
+    site: FraudSite, act: tuple[str, Any], told: tuple[type, type]
+) -> None:
+    """Nobody and viewers may not; the audit names who, why, and the event that the rooms hear."""
+    before = len(site.told)
+    refused = [(await site.act(name, *act))[0] for name in ("", "vic")]
+    assert before == len(site.told)
+
+    assert 202 == (await site.act("oda", *act))[0]
+
+    (said, _), (word, head) = site.house.told[before:]
+    assert ([401, 403], told) == (refused, (type(said), type(word)))
+    assert ("oda", "because", head.id) == (said.who, said.why, said.event_id)
+
+
+async def test_a_rule_is_made_active_by_somebody_else_alone(site: FraudSite) -> None:
+    """Not by an operator, not by who proposed it; the version that was looked at, and once."""
+    await site.act("pat", *PUT)
+    statuses = [
+        (await site.act("oda", *APPROVE))[0],
+        (await site.act("pat", *APPROVE))[0],
+        (await site.act("eve", "/rules/much/approve", WHY | {"version": 2}))[0],
+        (await site.act("eve", *APPROVE))[0],
+        (await site.act("eve", "/rules/much/approve", WHY | {"version": 2}))[0],
+    ]
+
+    active = site.told[-1].rule
+    assert [403, 403, 409, 202, 409] == statuses
+    assert ("active", 2, "pat", "eve") == tuple(
+        active[name] for name in ("state", "version", "proposed_by", "approved_by")
+    )
+
+
+async def test_what_a_rule_says_of_its_maker_is_not_believed(site: FraudSite) -> None:
+    """Nor of who approved it, of its version, or that it is active."""
+    claims = {"state": "active", "version": 9, "proposed_by": "ann", "approved_by": "bob"}
+
+    await site.act("pat", "/rules", WHY | {"rule": RULE | claims})
+
+    rule = site.told[-1].rule
+    assert ("draft", 1, "pat") == (rule["state"], rule["version"], rule["proposed_by"])
+    assert "" == rule.get("approved_by", "")
+    assert 403 == (await site.act("pat", *APPROVE))[0]
+
+
+async def test_a_pause_makes_nobody_the_maker_of_what_is_not_approved(site: FraudSite) -> None:
+    """Else its maker could have it paused, and approve it then."""
+    await site.act("pat", *PUT)
+    await site.act("oda", "/rules/much/pause", WHY | {"version": 1})
+
+    again, _ = await site.act("oda", "/rules/much/pause", WHY | {"version": 2})
+    own, _ = await site.act("pat", "/rules/much/approve", WHY | {"version": 2})
+    other, _ = await site.act("eve", "/rules/much/approve", WHY | {"version": 2})
+
+    assert (409, 403, 202) == (again, own, other)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "field"),
+    [
+        pytest.param(
+            "/rules",
+            {"rule": RULE | {"when": {"gt": [{"field": "amont"}, 1]}}},
+            *(400, "rule.when.gt[0].field"),
+            id="an unknown field",
+        ),
+        pytest.param("/rules", {"rule": RULE | {"outcome": 5}}, 400, "rule.outcome", id="a type"),
+        pytest.param("/rules", {"rule": RULE | {"rule_id": []}}, 400, "rule.rule_id", id="no id"),
+        pytest.param("/rules", {"rule": RULE | {"state": {}}}, 400, "rule.state", id="no state"),
+        pytest.param("/rules", {"rule": 5}, 400, "rule", id="no rule"),
+        pytest.param(
+            "/rules",
+            {"rule": RULE | {"when": {"not": {"in": [{"field": "card"}, ["k1"]]}}}},
+            *(400, "rule.when"),
+            id="a rule that names people",
+        ),
+        pytest.param(
+            "/rules", {"rule": RULE, "version_before": 3}, 409, "version_before", id="an old look"
+        ),
+        pytest.param(PAUSE[0], {"version": 7}, 409, "version", id="a pause of another version"),
+        pytest.param("/rules/none/pause", {"version": 1}, 404, "rule_id", id="an unknown rule"),
+        pytest.param(
+            SNOOZE[0], {"entity": "house:1", "hours": 1}, 400, "entity", id="an unknown kind"
+        ),
+        pytest.param(SNOOZE[0], {"entity": "card:", "hours": 1}, 400, "entity", id="no name"),
+        pytest.param(SNOOZE[0], {"entity": "card:k", "hours": -1}, 400, "hours", id="backwards"),
+        pytest.param(
+            SNOOZE[0], {"entity": "card:~0123456789", "hours": 1}, 404, "entity", id="no such tag"
+        ),
+        pytest.param(
+            SNOOZE[0], {"entity": "card:@young", "hours": 1}, 409, "entity", id="no such party"
+        ),
+        pytest.param("/lists", {"name": "blocked.card"}, 400, "add", id="no change"),
+        pytest.param(
+            "/lists", {"name": "blocked.card", "remove": ["k"]}, 409, "remove", id="not there"
+        ),
+        pytest.param("/lists", {"name": "../x", "add": ["k"]}, 400, "name", id="no list"),
+        pytest.param("/lists", {"name": "x", "add": ["~0123"]}, 404, "add", id="a tag added"),
+        pytest.param("/lists", {"name": "x", "add": [f"@{ORDER}"]}, 409, "add", id="of no kind"),
+        pytest.param(DECIDE[0], {"verdict": "perhaps"}, 400, "verdict", id="no verdict"),
+        pytest.param(
+            "/cases/none/decide", {"verdict": "fraud"}, 404, "order_id", id="an unknown order"
+        ),
+        pytest.param(
+            "/cases/young/decide", {"verdict": "fraud"}, 409, "order_id", id="not judged yet"
+        ),
+    ],
+)
+async def test_a_wrong_act_is_refused_by_its_place(
+    site: FraudSite, path: str, body: Any, status: int, field: str
+) -> None:
+    """And nothing is told, to nobody."""
+    before = len(site.told)
+
+    found, problem = await site.act("pat", path, WHY | body)
+
+    assert (status, field) == (found, problem["errors"][0]["field"]), problem
+    assert before == len(site.told)
+
+
+async def test_parties_go_on_lists_and_sleep_without_being_named(site: FraudSite) -> None:
+    """By the order they paid; off again by the tag that is shown."""
+    await site.act("oda", "/lists", WHY | {"name": "blocked.card", "add": [f"@{ORDER}"]})
+    listed = site.told[-1].values
+    await site.act("oda", SNOOZE[0], WHY | {"entity": f"device:@{ORDER}", "hours": 2})
+    asleep = site.told[-1].entity
+    found = await (await site.client.get("/fraud/rules")).json()
+    (names,) = [each["names"] for each in found["lists"] if each["size"]]
+    (snooze,) = found["snoozes"]
+
+    off = await site.act("oda", "/lists", WHY | {"name": "blocked.card", "remove": names})
+    woken = await site.act("oda", SNOOZE[0], WHY | {"entity": snooze["entity"], "hours": 0})
+
+    assert ((PARTIES["card"],), f"device:{PARTIES['device']}") == (listed, asleep)
+    assert (202, {"name": "blocked.card", "size": 0}) == off
+    assert (202, asleep) == (woken[0], site.told[-1].entity)
+    assert [] == (await (await site.client.get("/fraud/rules")).json())["snoozes"]
+
+
+async def test_a_list_has_an_end(site: FraudSite) -> None:
+    """It is one record."""
+    full = ListPut(name="blocked.card", values=tuple(f"k{at}" for at in range(LIST_MAX)))
+    site.tell(full)
+
+    assert 409 == (await site.act("oda", "/lists", WHY | {"name": full.name, "add": ["more"]}))[0]
+
+
+async def test_cases_are_listed_with_what_became_of_them(site: FraudSite) -> None:
+    """Open ones by age; what nobody holds is said to be unknown; a word told twice counts once."""
+    site.tell(CaseOpened(order_id="older", case="late", opened_at_ms=1), event_id="twice")
+    site.tell(CaseOpened(order_id="shut", case="review", opened_at_ms=0), event_id="shut")
+    site.tell(CaseClosed(order_id="shut", case="review", fraud=True, by="ann", note="seen"), 5)
+    site.tell(CaseOpened(order_id="shut", case="review", opened_at_ms=0), event_id="shut")
+
+    first = await (await site.client.get("/fraud/cases?limit=1")).json()
+    every = await (await site.client.get("/fraud/cases?state=all")).json()
+    closed = await (await site.client.get("/fraud/cases?state=closed")).json()
+
+    assert (["older"], 1, 2, 1) == (
+        [each["order_id"] for each in first["cases"]],
+        *(first[name] for name in ("next", "open", "closed")),
+    )
+    assert ["older", ORDER, "shut"] == [each["order_id"] for each in every["cases"]]
+    assert [None, "review"] == [
+        each["verdict"] and each["verdict"]["outcome"] for each in every["cases"][:2]
+    ]
+    (shut,) = closed["cases"]
+    assert {"fraud": True, "by": "ann", "note": "seen", "at_ms": 5} == shut["closed"]
+
+
+async def test_nobody_is_named_anywhere(site: FraudSite) -> None:
+    """In what is read without signing in; the same party has the same tag."""
+    site.house.keep("verdict", "other", checked("other"))
+    await site.act("oda", "/lists", WHY | {"name": "allowed.customer", "add": ["cust-77"]})
+    await site.act("oda", SNOOZE[0], WHY | {"entity": "address:home-of-bob", "hours": 1})
+    site.tell(NAMING)
+    site.tell(as_act(NAMING, Act(who="ann", why="customer:cust-77", at_ms=AT_MS))[0])
+    rules = ("", "/velocity.card", "/naming")
+    paths = ("/fraud/cases", f"/fraud/cases/{ORDER}", *(f"/fraud/rules{rule}" for rule in rules))
+
+    texts = [await site.text(path) for path in paths]
+    parties = [
+        (await (await site.client.get(f"/fraud/cases/{order_id}")).json())["parties"]
+        for order_id in (ORDER, "other")
+    ]
+
+    for name in (*PARTIES.values(), "cust-77", "home-of-bob"):
+        assert not any(f'"{name}"' in text or f":{name}" in text for text in texts), name
+    assert set(PARTIES) == set(parties[0])
+    assert parties[0] == parties[1]
+
+
+async def test_a_rule_is_tried_on_what_was_paid(site: FraudSite) -> None:
+    """A known one by its id, or one that nobody has put."""
+    site.tell(paid("dear", pounds=9_000))
+    site.tell(paid("cheap", 1_000))
+
+    known = await site.client.get("/fraud/backtest?rule_id=amount.large")
+    tried = await site.client.get("/fraud/backtest", params={"rule": RULE_TEXT})
+    wrong = await site.client.get("/fraud/backtest", params={"rule": "{", "from": "x"})
+
+    found = (await known.json())["found"]
+    assert (2, 1, ["dear"]) == (found["payments"], found["hits"], found["examples"])
+    assert 2 == (await tried.json())["found"]["hits"]
+    assert (400, "rule") == (wrong.status, (await wrong.json())["errors"][0]["field"])
+
+
+async def test_the_trial_and_the_hits_are_of_the_verdicts(site: FraudSite) -> None:
+    """What is on trial beside what decided; and the metrics of the workers."""
+    site.tell(verdict())
+    site.tell(PaymentLabelled(order_id=ORDER, fraud=True, source="chargeback", known_at_ms=AT_MS))
+    fraud_psi.clear()
+    fraud_psi.labels("amount").set(0.3)
+    fraud_alert_rate.labels("active").set(0.01)
+
+    found = await (await site.client.get("/fraud/trial")).json()
+    rules = await (await site.client.get("/fraud/rules")).json()
+
+    (hit,) = [rule for rule in rules["rules"] if rule["hits"]]
+    assert (1, ["on.trial"]) == (found["trial"]["payments"], list(found["trial"]["rules"]))
+    assert ("amount.profile", 1, 1, 1.0) == tuple(
+        hit[name] for name in ("rule_id", "hits", "decided", "precision")
+    )
+    (worker,) = found["drift"]
+    assert ("amount paid", 0.3, "moved much") == tuple(
+        worker["psi"][0][name] for name in ("words", "psi", "moved")
+    )
+    assert 0.01 == worker["alert_rate"]["active"]
+
+
+async def test_what_cannot_be_reckoned_now_is_said_so(site: FraudSite) -> None:
+    """503 with the reason, and nothing is kept of it."""
+    site.trouble = "no time"
+    failed = await site.client.get("/fraud/trial")
+    site.trouble = ""
+    again = await site.client.get("/fraud/trial")
+    kept = await site.client.get("/fraud/trial")
+
+    assert (503, "no time", 200, 200) == (
+        failed.status,
+        (await failed.json())["detail"],
+        again.status,
+        kept.status,
+    )
+    assert 2 == len(site.asked)

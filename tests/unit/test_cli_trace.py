@@ -1,0 +1,77 @@
+"""`payflow trace`: what is next and what waited, in a terminal that no event can command."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from app.cli_trace import show
+from workflows.journal import JournalEntry
+
+ESCAPE = "\x1b[2J"
+
+
+def found(**changed: Any) -> dict[str, Any]:
+    """Return a transaction of two events as the API tells it."""
+    first = JournalEntry(id="a", type=f"payflow.order.placed{ESCAPE}", source="/payflow/console")
+    events = [
+        msgspec.structs.replace(first, time_ms=1_000),
+        msgspec.structs.replace(first, id="b", causation_id="a", time_ms=1_150, heard_ms=1_120),
+    ]
+    order = {
+        "status": "retrying",
+        "placed_at_ms": 1_000,
+        "country": ESCAPE,
+        "cause": None,
+        "detail": "",
+        "amounts": {"total_minor": 500, "currency": "GBP"},
+        "awaited": [
+            {"what": "the carrier", "since_ms": 1_000, "until_ms": 2_000, "then": "it goes back"}
+        ],
+    }
+    asked = {"who": "the provider", "what": "again", "tries": 2, "reason": ESCAPE, "next_ms": 5}
+    return {
+        "correlation_id": f"o1{ESCAPE}",
+        "order": order,
+        "tried": [asked],
+        "events": [msgspec.to_builtins(event) for event in events],
+        "rows": {},
+        "partial": False,
+        **changed,
+    }
+
+
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal in which no line is broken."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+def test_the_answers_of_the_page_are_printed(capsys: pytest.CaptureFixture[str]):
+    """What is awaited, who is asked again, what waited and what worked."""
+    show(found())
+
+    said = capsys.readouterr().out
+    assert "waits for the carrier" in said
+    assert "overdue by" in said
+    assert "the provider is asked again, 2 times in vain" in said
+    assert "120 ms" in said
+    assert "30 ms" in said
+
+
+def test_nothing_of_an_event_commands_the_terminal(capsys: pytest.CaptureFixture[str]):
+    """Escapes are spelled out wherever they stand."""
+    show(found())
+
+    said = capsys.readouterr().out
+    assert "\x1b" not in said
+    assert r"\x1b[2J" in said
+
+
+def test_an_accepted_order_and_an_empty_journal_are_said(capsys: pytest.CaptureFixture[str]):
+    """Not an error: it was told this moment."""
+    show(found(order=None, events=[], tried=[]))
+
+    said = capsys.readouterr().out
+    assert "accepted" in said
+    assert "no events yet" in said

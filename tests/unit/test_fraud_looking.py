@@ -1,0 +1,224 @@
+"""Looking at all payments in a process of its own, cases in order, figures in words, tags."""
+
+import asyncio
+from typing import Any
+
+import msgspec
+import pytest
+
+from app import topics
+from app.api import fraud_looks
+from app.api.fraud_looks import Looks, process_in
+from app.api.fraud_rules import drift_in
+from app.api.parties import Parties
+from app.api.problems import Problem
+from app.config import Config
+from app.envelope import Envelope
+from app.fraud.cases import cases_of
+from app.fraud.looking import READS, Answer, Hits, Question, answered, hits_of
+from app.fraud.named import names_people, without_people
+from app.fraud.wording import in_words
+from tests.unit.fraud_site import JUDGMENT, opened, verdict
+from tests.unit.test_backtest import RULE
+from tests.unit.test_fraud import NOON_MS, label, paid
+from workflows.built_in_rules import BUILT_IN, FIELDS
+from workflows.features import FEATURES
+from workflows.message import Message
+from workflows.words.fraud import CaseClosed, FraudDetected
+from workflows.words.risk import Aggregate
+
+TRIAL = Question(what="trial")
+
+
+def told(*words: Message) -> list[tuple[Envelope, Any]]:
+    """Return words as they are read, a millisecond apart."""
+    head = {"type": "t", "source": "s", "subject": "s", "correlation_id": "c"}
+    return [
+        (Envelope(id=f"e{at}", time_ms=NOON_MS + at, **head), word) for at, word in enumerate(words)
+    ]
+
+
+def test_a_back_test_is_answered_from_what_was_paid() -> None:
+    """In the order of the payments, whatever the order they are read in."""
+    story = told(label(), paid("last", 1_200_000, 9_000), paid("small", 0, 10))
+    asked = Question(what="backtest", rule=msgspec.to_builtins(RULE.rule))
+
+    found = answered(asked, story, BUILT_IN, {}).backtest
+
+    assert found is not None
+    assert (2, 1, 1, ("last",)) == (found.payments, found.hits, found.true_hits, found.examples)
+
+
+def test_hits_are_counted_by_rule_once_an_order() -> None:
+    """With what is known of them; verdicts before the beginning do not count."""
+    blocked = FraudDetected(
+        order_id="b", score=1.0, reasons=(), rules_version="r", judgment=JUDGMENT
+    )
+    words = told(blocked, verdict("a"), verdict(), verdict(), label())
+
+    assert {
+        "amount.profile": Hits(hits=2, decided=2, labelled=1, frauds=1, precision=1.0)
+    } == hits_of(words, NOON_MS + 1)
+
+
+def test_what_is_read_is_declared() -> None:
+    """A question of each kind names its topics."""
+    assert {"backtest", "trial"} == set(READS)
+    assert topics.fraud_labels in READS["trial"]
+
+
+def test_a_case_that_was_closed_may_open_again() -> None:
+    """As another one; one whose beginning is not there any more was one all the same."""
+    shut = CaseClosed(order_id="o", case="review", fraud=False)
+    words = told(
+        opened("o", 5), shut, opened("o", 9), CaseClosed(order_id="x", case="late", fraud=True)
+    )
+
+    found = [
+        (case.opened.order_id, case.opened.opened_at_ms, case.closed is None)
+        for case in cases_of(words)
+    ]
+
+    assert [("o", 9, True), ("x", 0, False), ("o", 5, False)] == found
+
+
+def test_every_figure_has_words() -> None:
+    """Every one that a model, a rule, or a window of a rule may name."""
+    windows = [
+        Aggregate(function="count", of="card", window_seconds=300),
+        Aggregate(function="distinct", of="device", window_seconds=86_400, what="card"),
+        Aggregate(function="declines", of="card", window_seconds=7_200, below_minor=1_000),
+        Aggregate(function="distinct", of="card", window_seconds=61, what="device", below_minor=9),
+    ]
+    numbers = [name for name, field in FIELDS.items() if field.type == "number"]
+    facts = {"amount_minor", "hour", "weekday"}
+
+    for name in {*FEATURES, *numbers} - facts:
+        assert name != in_words(name)
+    assert [
+        "payments of the card within 5 min",
+        "different cards of the device within 1 days",
+        "declined payments of the card within 2 h, below 1000",
+        "different devices of the card within 61 s, below 9",
+    ] == [in_words(window.name) for window in windows]
+
+
+@pytest.mark.parametrize("name", ["", "odd", "count", "count|card", "count|card|x", "a|b|3"])
+def test_what_has_no_words_keeps_its_name(name: str) -> None:
+    """Verdicts of another version may name anything."""
+    assert name == in_words(name)
+
+
+@pytest.mark.parametrize(
+    ("when", "shown"),
+    [
+        pytest.param(
+            {"all": [{"eq": [{"field": "card"}, "k1"]}, {"gt": [{"field": "amount"}, 1]}]},
+            {"all": [{"eq": [{"field": "card"}, "?"]}, {"gt": [{"field": "amount"}, 1]}]},
+            id="deep down",
+        ),
+        pytest.param(
+            {"not": {"in": [{"field": "device"}, ["d1", "d2"]]}},
+            {"not": {"in": [{"field": "device"}, ["?", "?"]]}},
+            id="written out",
+        ),
+        pytest.param(
+            {"ne": ["c1", {"field": "customer"}]}, {"ne": ["?", {"field": "customer"}]}, id="first"
+        ),
+    ],
+)
+def test_people_in_rules_are_masked(when: Any, shown: Any) -> None:
+    """Wherever a condition writes them out."""
+    assert shown == without_people(when, lambda _name: "?")
+    assert names_people(when)
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        {"in": [{"field": "card"}, {"list": "blocked.card"}]},
+        {"in": [{"field": "terminal"}, ["fair-1"]]},
+        {"eq": [{"field": "country"}, "France"]},
+        {"ge": [{"count": {"of": "card", "window_seconds": 300}}, 5]},
+    ],
+)
+def test_what_names_nobody_is_shown_as_it_is(when: Any) -> None:
+    """Lists are named, shops are no people."""
+    assert when == without_people(when, lambda _name: "?")
+    assert not names_people(when)
+
+
+def test_tags_tell_parties_apart_and_name_nobody() -> None:
+    """Of two processes they differ; a tag leads back to what is at hand alone."""
+    parties = Parties()
+    tag = parties.tag("c1")
+
+    assert tag == parties.tag("c1") != parties.tag("c2")
+    assert tag != Parties().tag("c1")
+    assert f"customer:{tag}" == parties.shown("customer:c1")
+    assert ("c1", tag, "c3") == (
+        parties.meant(tag, ["c2", "c1"]),
+        parties.meant(tag, ["c2"]),
+        parties.meant("c3", []),
+    )
+
+
+def test_drift_is_read_from_what_a_worker_shows() -> None:
+    """The figure that moved most first; other metrics are none of it."""
+    shown = (
+        "# TYPE payflow_fraud_psi gauge\n"
+        'payflow_fraud_psi{figure="amount"} 0.05\n'
+        'payflow_fraud_psi{figure="score"} 0.2\n'
+        "# TYPE payflow_fraud_watched_verdicts gauge\n"
+        "payflow_fraud_watched_verdicts 600.0\n"
+        "# TYPE payflow_other gauge\n"
+        "payflow_other 7\n"
+    )
+
+    found = drift_in(shown)
+
+    assert (600, {}) == (found["watched"], found["alert_rate"])
+    assert [("score", "moved"), ("amount", "steady")] == [
+        (each["figure"], each["moved"]) for each in found["psi"]
+    ]
+    assert {"watched": 0, "psi": [], "alert_rate": {}} == drift_in("")
+
+
+async def test_one_look_at_a_time_and_its_answer_is_kept() -> None:
+    """Who comes meanwhile is told to ask again."""
+    begun, goes_on = asyncio.Event(), asyncio.Event()
+    asked: list[Question] = []
+
+    async def ask(question: Question) -> Answer:
+        asked.append(question)
+        begun.set()
+        await goes_on.wait()
+        return Answer()
+
+    looks = Looks(ask)
+    first = asyncio.create_task(looks.answer(TRIAL))
+    await begun.wait()
+    with pytest.raises(Problem, match="ask again"):
+        await looks.answer(TRIAL)
+    goes_on.set()
+
+    assert (await first)[0] is (await looks.answer(TRIAL))[0]
+    assert looks.known(TRIAL) is not None
+    assert looks.known(Question(what="trial", from_ms=1)) is None
+    assert [TRIAL] == asked
+
+
+async def test_the_process_says_why_it_has_no_answer() -> None:
+    """A house without a broker, for one."""
+    found = await process_in(Config(broker_url="127.0.0.1:1"))(TRIAL)
+
+    assert found.trouble.startswith("Kafka does not answer")
+
+
+async def test_the_process_is_ended_when_its_time_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for ever."""
+    monkeypatch.setattr(fraud_looks, "LOOK_SECONDS_MAX", 0.01)
+
+    found = await process_in(Config(broker_url="127.0.0.1:1"))(TRIAL)
+
+    assert "use a terminal" in found.trouble

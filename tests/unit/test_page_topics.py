@@ -1,0 +1,268 @@
+"""Topics over records in lists: found with what was looked at, masked, harmless, as files too."""
+
+import csv
+import io
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import repeat
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from aiohttp.test_utils import TestClient
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaConnectionError
+
+from app.api import topics as api
+from app.inspection import InspectionError, NoSuchTopic
+from app.pages import topics as pages
+from app.scan import facts
+from app.scan.facts import PartitionFacts, TopicFacts
+from app.scan.groups import Behind, Group, Member
+from tests.properties.test_scan import FakeConsumer, Given
+from tests.unit.test_api import client, house
+
+__all__ = ["client", "house"]
+
+SCRIPT = "<script>alert(1)</script>"
+NAME, EACH = "orders", 150
+PLACED = "payflow.order.placed.v1"
+BODY = {"type": PLACED, "order_id": "o1", "customer_id": "ann", "note": f"{SCRIPT} customer:bob"}
+LIST = {"type": "payflow.fraud.list_put.v1", "name": "watched", "values": ["zoe"], "by": "olga"}
+
+
+def event(partition: int, offset: int, key: str, body: Any, kind: str = PLACED) -> Given:
+    headers = (
+        ("ce_type", kind.encode()),
+        ("ce_correlationid", f"tx {SCRIPT}".encode()),
+        ("customer", b"carl"),
+    )
+    value = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return Given(NAME, partition, offset, key.encode(), value, headers, timestamp=1_000 + offset)
+
+
+def logs() -> dict[int, list[Given]]:
+    """Two partitions; what is odd lies at the end of the second."""
+    found = {p: [event(p, at, f"k{at}", {"n": at}) for at in range(EACH)] for p in (0, 1)}
+    found[1][-5:] = [
+        event(1, EACH - 5, "customer: dora", {"entity": "customer: dora"}),
+        event(1, EACH - 4, "needle", BODY),
+        event(1, EACH - 3, '=1+"x"', b"=cmd|' /C calc'!A0"),
+        event(1, EACH - 2, "list", LIST, str(LIST["type"])),
+        event(1, EACH - 1, SCRIPT, {SCRIPT: SCRIPT}, SCRIPT),
+    ]
+    return found
+
+
+class Kafka:
+    """What the pages ask, answered from lists."""
+
+    def __init__(self) -> None:
+        self.logs = logs()
+        self.fails: Exception | None = None
+
+    @asynccontextmanager
+    async def reader(self, _config: Any) -> AsyncIterator[FakeConsumer]:
+        yield FakeConsumer(self.logs, dict.fromkeys(self.logs, EACH), repeat(40))
+
+    async def places(self, _config: Any, topic: str) -> list[TopicPartition]:
+        self.known(topic)
+        return [TopicPartition(topic, partition) for partition in self.logs]
+
+    def known(self, topic: str) -> None:
+        if self.fails is not None:
+            raise self.fails
+        if topic != NAME:
+            raise NoSuchTopic(f"there is no topic {topic!r}")
+
+    async def topic_facts(self, _config: Any, topic: str) -> TopicFacts:
+        self.known(topic)
+        return about(NAME)
+
+    async def topics(self, _config: Any, *, internal: bool = False) -> list[TopicFacts]:
+        return [about(NAME), about(SCRIPT), *([about("t-changelog")] if internal else [])]
+
+    async def groups(self, _config: Any, only: str = "") -> list[Group]:
+        if only not in ("", SCRIPT):
+            raise InspectionError(f"there is no group {only!r}")
+        return [GROUP]
+
+
+def about(name: str) -> TopicFacts:
+    """Two partitions, kept for a day."""
+    part = {"begin": 0, "end": EACH, "bytes": 5_000, "leader": 1, "replicas": (1,), "in_sync": (1,)}
+    return TopicFacts(
+        name=name,
+        records=2 * EACH,
+        bytes=10_000,
+        retention_ms=86_400_000,
+        cleanup="delete",
+        settings={},
+        partitions=tuple(PartitionFacts(partition=at, **part) for at in (0, 1)),
+    )
+
+
+GROUP = Group(
+    name=SCRIPT,
+    state="Stable",
+    lag=3,
+    seconds=1.5,
+    members=(Member(id=SCRIPT, client="x", host="/127.0.0.1", assigned=(f"{SCRIPT}/0",)),),
+    partitions=(Behind(topic=SCRIPT, partition=0, committed=7, end=10, lag=3, seconds=1.5),),
+)
+
+
+@pytest.fixture(autouse=True)
+def kafka(monkeypatch: pytest.MonkeyPatch) -> Kafka:
+    """The lists, in the place of the broker."""
+    kafka = Kafka()
+    monkeypatch.setattr(api, "reader", kafka.reader)
+    monkeypatch.setattr(api, "places_of", kafka.places)
+    monkeypatch.setattr(api, "groups", kafka.groups)
+    monkeypatch.setattr(pages, "groups", kafka.groups)
+    monkeypatch.setattr(facts, "topic_facts", kafka.topic_facts)
+    monkeypatch.setattr(facts, "topics", kafka.topics)
+    return kafka
+
+
+async def text(client: TestClient, path: str, status: int = 200) -> str:
+    answer = await client.get(path)
+
+    assert status == answer.status
+    return await answer.text()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/console/topics",
+        f"/console/topics/{NAME}?from=latest:20",
+        f"/console/topics/{NAME}?q={quote(SCRIPT)}",
+        f"/console/topics/{NAME}?cel={quote(SCRIPT)}",
+        "/console/groups",
+        f"/console/groups/{quote(SCRIPT, safe='')}",
+        f"/console/topics/{quote(SCRIPT, safe='')}",
+    ],
+)
+async def test_hostile_text_stays_text(client: TestClient, path: str) -> None:
+    """Names, keys, types, headers, bodies, what was asked: all of it."""
+    shown = await (await client.get(path)).text()
+
+    assert "&lt;script&gt;" in shown
+    assert "<script>alert" not in shown
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"/console/topics/{NAME}?limit=500",
+        f"/topics/{NAME}/records?limit=500",
+        f"/topics/{NAME}/find",
+        f"/topics/{NAME}/export?format=csv",
+        f"/topics/{NAME}/export?format=ndjson",
+    ],
+)
+async def test_nobody_is_shown(client: TestClient, path: str) -> None:
+    """Neither in fields and headers, nor as parties, nor on lists, in no form."""
+    shown = await text(client, path)
+
+    assert "needle" in shown
+    for person in ("ann", "bob", "carl", "dora", "zoe"):
+        assert f"{person}\\" not in shown
+        assert f'"{person}' not in shown.replace("&#34;", '"')
+        assert f": {person}" not in shown
+        assert f":{person}" not in shown
+
+
+async def test_a_planted_record_is_found_with_its_coverage(client: TestClient) -> None:
+    """By the page: one row, what was looked at, and a file of all of the search."""
+    shown = await text(client, f"/console/topics/{NAME}?q=key:needle&limit=5")
+
+    assert 1 == shown.count("<summary>Show</summary>")
+    assert "<strong>1 found</strong> in 300 records looked at" in shown
+    assert "Everything from there to the end was looked at." in shown
+    assert 2 == shown.count(f"<td>0 to {EACH - 1}</td><td>0 to {EACH - 1}</td><td>0</td>")
+    assert f'href="/topics/{NAME}/export?format=csv&amp;q=key%3Aneedle"' in shown
+    assert f'value="type:{PLACED}"' in shown
+    assert "/console/transactions/tx%20%3Cscript" in shown
+
+
+async def test_one_goes_on_where_a_page_stopped(client: TestClient) -> None:
+    """Each record once, by the cursor of the page before."""
+    seen: list[tuple[int, int]] = []
+    path = f"/topics/{NAME}/records?partition=1&limit=70"
+    while True:
+        answer = json.loads(await text(client, path))
+        seen += [(each["partition"], each["offset"]) for each in answer["found"]]
+        if answer["done"]["why"] == "end":
+            break
+        path = f"/topics/{NAME}/records?limit=70&cursor={answer['cursor']}"
+
+    assert [(1, at) for at in range(EACH)] == seen
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("q=kye:1", "there are key:"),
+        ("cel=key%20%3D", "cel:"),
+        ("limit=0", "limit must be"),
+        ("partition=7", "there is no partition 7"),
+        ("partition=0&from=1/5", "another partition"),
+        ("q=key:customer:ann", "people are masked before anything is looked for"),
+    ],
+)
+async def test_what_is_asked_wrongly_is_said_beside_the_form(
+    client: TestClient, query: str, said: str
+) -> None:
+    """The form is still there, as it was filled in."""
+    shown = await text(client, f"/console/topics/{NAME}?{query}", 400)
+
+    assert said in shown
+    assert 'id="search"' in shown
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/console/topics/nosuch", 404),
+        ("/topics/nosuch/export", 404),
+        (f"/topics/{NAME}/export?format=exe", 400),
+        (f"/topics/{NAME}/export?limit=99999", 400),
+        ("/console/groups/nosuch", 404),
+        ("/groups/nosuch", 404),
+        (f"/groups/{quote(SCRIPT, safe='')}", 200),
+        ("/console/topics?internal=1", 200),
+    ],
+)
+async def test_what_is_not_there_is_said(client: TestClient, path: str, status: int) -> None:
+    """Never as a fault of ours."""
+    assert status == (await client.get(path)).status
+
+
+async def test_without_kafka_pages_say_so(client: TestClient, kafka: Kafka) -> None:
+    """Unavailable, to be tried again."""
+    kafka.fails = KafkaConnectionError()
+
+    assert "Kafka does not answer" in await text(client, f"/console/topics/{NAME}", 503)
+
+
+async def test_a_file_holds_no_formulas(client: TestClient) -> None:
+    """A row a record under a head; what a spreadsheet would take for a formula is text."""
+    answer = await client.get(f"/topics/{NAME}/export?format=csv&from=1/{EACH - 5}")
+    head, *rows = csv.reader(io.StringIO(await answer.text()))
+
+    assert 'attachment; filename="orders.csv"' == answer.headers["Content-Disposition"]
+    assert "body" == head[-1]
+    assert 5 == len(rows)
+    assert ('\'=1+"x"', "'=cmd|' /C calc'!A0") == (rows[2][3], rows[2][-1])
+    assert not [cell for row in rows for cell in row if cell[:1] in set("=+-@\t\r\n")]
+
+
+async def test_a_file_is_all_of_the_search(client: TestClient) -> None:
+    """Not only the page that is seen; as lines of JSON each is whole."""
+    lines = (await text(client, f"/topics/{NAME}/export?q=key:k*")).splitlines()
+
+    assert 2 * EACH - 5 == len(lines)
+    assert {"orders"} == {json.loads(line)["topic"] for line in lines}
