@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Literal
 
 import msgspec
+import structlog
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 from aiokafka.helpers import create_ssl_context
@@ -20,6 +21,10 @@ REQUEST_TIMEOUT_MS = 30_000
 VISIBLE_SECONDS_MAX = 30
 TOPICS_A_REQUEST = 50
 STOP_AGAIN_SECONDS = 1.0
+START_SECONDS_MAX = 2.0
+"""How long a start goes on that nobody waits for any more: a stop has five seconds in all."""
+
+log = structlog.get_logger(__name__)
 
 
 class TopicError(RuntimeError):
@@ -56,6 +61,23 @@ def client_options(config: Config) -> dict[str, Any]:
         options["sasl_plain_username"] = config.sasl_username
         options["sasl_plain_password"] = config.sasl_password
     return options
+
+
+async def start_client(client: Any) -> None:
+    """Start an aiokafka client. Whoever is cancelled meanwhile can stop it all the same.
+
+    aiokafka 0.14 forgets a connection that is being opened when its start is cancelled.
+    """
+    starting = asyncio.ensure_future(client.start())
+    try:
+        await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        done, _ = await asyncio.wait({starting}, timeout=START_SECONDS_MAX)
+        if not done:
+            starting.cancel()
+        elif not starting.cancelled() and (error := starting.exception()) is not None:
+            log.debug("a client that nobody waited for did not start", error=repr(error))
+        raise
 
 
 async def stop_consumer(consumer: Any) -> None:

@@ -251,11 +251,22 @@ def _answers(broker: Broker) -> bool:
 def main() -> None:
     """Run the broker in the foreground until it is interrupted."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    running: list[Broker] = []
+    asked = threading.Event()
+
+    def stop(_signal: int, _frame: object) -> None:
+        asked.set()
+        for broker in running:
+            broker.stop()
+
+    signal.signal(signal.SIGTERM, stop)
     try:
         broker = start(current(), log=logging.info)
     except (BrokerError, jars.BadJar, ConfigError) as error:
         sys.exit(f"broker: {error}")
-    signal.signal(signal.SIGTERM, lambda _signal, _frame: broker.stop())
+    running.append(broker)
+    if asked.is_set():
+        broker.stop()
     try:
         code = broker.wait()
     except KeyboardInterrupt:

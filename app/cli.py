@@ -35,6 +35,7 @@ from app.config import child_environment
 from app.demo import Demo, DemoError, Wanted, fresh
 from app.house import services
 from app.loading import ORDERS_PER_SECOND, Player, read_plan
+from app.operators import people
 from app.supervisor import Supervisor, worker_command
 
 ROOT = Path(__file__).parents[1]
@@ -85,6 +86,8 @@ async def _up(chosen: tuple[str, ...]) -> None:
     stopped = _on_signal()
     async with Supervisor(configuration(), err.print, chosen).up() as running:
         err.print(f"         the page: {running.config.console_url}/   Ctrl-C stops")
+        if hint := people.first_steps(running.config.data_path):
+            err.print(f"         {hint}")
         await stopped.wait()
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -22,6 +23,7 @@ SECRETS = frozenset(
         "sasl_password",
         "seal_key",
         "seal_key_before",
+        "oidc_client_secret",
     }
 )
 """Fields that are never printed; `sms_url` and `push_url` may carry tokens and are masked too."""
@@ -76,6 +78,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """A key that is still accepted while `seal_key` is being changed."""
     refund_two_people_minor: Annotated[int, msgspec.Meta(ge=0)] = 10_000
     """Operators give back up to this much of an order alone, in minor units; more needs two."""
+    oidc_issuer: str = ""
+    """An OpenID provider that people may sign in with, besides their tokens; empty: none. What
+    they may do is said by `payflow operators add NAME ROLE`."""
+    oidc_client_id: str = ""
+    oidc_client_secret: str = ""
+    oidc_name_claim: str = "email"
+    """The claim that is the operator's name: one that people cannot choose for themselves."""
     sms_url: str = "inbox://sms"
     """An apprise URL; `inbox://` lands in a local file that the console shows."""
     push_url: str = "inbox://push"
@@ -103,6 +112,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         """Raise ValueError where two fields do not fit together."""
         if self.security_protocol.startswith("SASL") and not self.sasl_mechanism:
             raise ValueError(f"{self.security_protocol} needs a sasl_mechanism")
+        if self.oidc_issuer and not (self.oidc_client_id and self.oidc_client_secret):
+            raise ValueError("oidc_issuer needs oidc_client_id and oidc_client_secret")
+        if self.oidc_issuer and not _is_private(self.oidc_issuer):
+            raise ValueError("oidc_issuer must begin with https://")
         if self.stall_seconds <= max(self.provider_timeout_seconds, self.carrier_timeout_seconds):
             raise ValueError("stall_seconds must be longer than a provider or carrier may take")
 
@@ -170,6 +183,12 @@ _EMPTY_OK = frozenset(
     for name, default in zip(Config.__struct_fields__, Config.__struct_defaults__, strict=True)
     if default == ""
 )
+
+
+def _is_private(url: str) -> bool:
+    """Return whether nobody on the way can read or change what is said to `url`."""
+    found = urlsplit(url)
+    return found.scheme == "https" or found.hostname in ("127.0.0.1", "localhost", "::1")
 
 
 def _variable(name: str) -> str:

@@ -16,6 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from app import faults, report, verify
 from app.config import Config
 from app.loading import Player, read_plan
+from app.operators import people
 from app.supervisor import Supervisor, SupervisorError, running, worker_url
 from app.verification.verdict import Verdict
 
@@ -74,6 +75,8 @@ class Demo:
         async with supervisor.up() as house, aiohttp.ClientSession(timeout=timeout) as session:
             self.config = house.config
             self._say(f"         the page: {self.config.console_url}/")
+            if hint := people.first_steps(self.config.data_path):
+                self._say(f"         {hint}")
             for party, given in self.wanted.faults.items():
                 await faults.put(getattr(self.config, f"{party}_url"), given)
             player = Player(self.config.console_url, self.wanted.rate, session)

@@ -8,7 +8,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from app.admin import client_options, stop_consumer
+from app.admin import client_options, start_client, stop_consumer
 from app.config import Config
 from app.scan.look import Look
 
@@ -59,17 +59,33 @@ async def reader(
         fetch_max_wait_ms=100,
     )
     try:
-        await consumer.start()
+        await start_client(consumer)
         yield consumer
     finally:
         await stop_consumer(consumer)
 
 
+async def followed(config: Config, topic: str) -> AsyncIterator[tuple[Any, bool]]:
+    """Yield every record of `topic` from its beginning, for ever, and whether it is new.
+
+    What lay there when the following began is not new. Raises NoSuchTopic.
+    """
+    places = await places_of(config, topic)
+    async with reader(config) as consumer:
+        begin = await consumer.beginning_offsets(places)
+        end = await consumer.end_offsets(places)
+        consumer.assign(places)
+        for place in places:
+            consumer.seek(place, begin[place])
+        async for record in consumer:
+            yield record, record.offset >= end[TopicPartition(topic, record.partition)]
+
+
 async def partitions(config: Config) -> dict[str, list[int]]:
     """Return the partitions of every topic."""
     admin = AIOKafkaAdminClient(**client_options(config))
-    await admin.start()
     try:
+        await start_client(admin)
         described = await admin.describe_topics()
     finally:
         await admin.close()

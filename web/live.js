@@ -6,23 +6,29 @@ const TOTALS = [
   ["revenue", "revenue_minor"], ["refunds", "refunds_minor"], ["stock-outs", "stock_outs"],
   ["fraud found", "fraud_detected"], ["cleared", "fraud_cleared"], ["shipments", "shipments"],
 ];
-const FUNNEL = [
-  ["placed", "orders"], ["paid", "payments"], ["reserved", "reserved"], ["confirmed", "confirmed"],
-  ["shipped", "shipments"], ["delivered", "delivered"],
+const RATES = [
+  ["orders", "orders"], ["revenue", "revenue_minor"], ["refunds", "refunds_minor"],
+  ["verdicts", "verdicts"], ["stock-outs", "stock_outs"], ["shipments", "shipments"],
 ];
 const COUNTRY = [
   ["orders", "orders"], ["completed", "completed"], ["cancelled", "cancelled"],
   ["revenue", "revenue_minor"], ["refunds", "refunds_minor"],
 ];
-const SVG = "http://www.w3.org/2000/svg";
+const SPANS_SECONDS = [5, 60, 300];
 
 const byId = (id) => document.getElementById(id);
 const whole = new Intl.NumberFormat("en");
 const money = new Intl.NumberFormat("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+const rate = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
 
 function said(figures, name) {
   const value = figures[name] || 0;
   return name.endsWith("_minor") ? money.format(value / 100) : whole.format(value);
+}
+
+function saidSeconds(seconds) {
+  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
+  return seconds < 120 ? `${rate.format(seconds)} s` : `${Math.round(seconds / 60)} min`;
 }
 
 function element(name, text, parent) {
@@ -41,66 +47,147 @@ function pairs(list, rows) {
   }
 }
 
+// The first cell of a line heads it; a cell may be an element of its own.
+function lines(body, rows) {
+  body.replaceChildren();
+  for (const row of rows) {
+    const line = element("tr", undefined, body);
+    row.forEach((cell, place) => {
+      const made = element(place ? "td" : "th", undefined, line);
+      if (!place) made.scope = "row";
+      made.append(cell);
+    });
+  }
+}
+
 function table(target, heads, rows) {
   target.replaceChildren();
   const head = element("tr", undefined, element("thead", undefined, target));
   for (const text of heads) element("th", text, head).scope = "col";
-  const body = element("tbody", undefined, target);
-  for (const row of rows) {
-    const line = element("tr", undefined, body);
-    for (const cell of row) element("td", cell, line);
-  }
+  lines(element("tbody", undefined, target), rows);
 }
 
-function funnel(totals) {
-  const target = byId("funnel");
-  target.replaceChildren();
+function toldRow(figures, columns) {
+  return columns.map(([, figure]) => said(figures, figure));
+}
+
+// --- what is shown --------------------------------------------------------------
+
+const SHOW = {
+  totals: (totals) => {
+    pairs(byId("totals"), TOTALS.map(([name, figure]) => [name, said(totals, figure)]));
+    funnel();
+  },
+  standing: () => funnel(),
+  to_shipped_ms: ({ bounds }) => pairs(byId("latency"), Object.entries(bounds).map(
+    ([name, bound]) => [name, bound === null ? "-" : `≤ ${whole.format(bound)} ms`])),
+  minutes: (found) => {
+    const minutes = Object.values(found).sort((a, b) => a.minute_ms - b.minute_ms);
+    drawMinutes(byId("minutes"), minutes);
+    table(byId("minutes-table"), ["minute", "placed", "completed", "cancelled"],
+      minutes.map((at) => [
+        new Date(at.minute_ms).toISOString().slice(11, 16),
+        said(at, "orders"), said(at, "completed"), said(at, "cancelled"),
+      ]));
+  },
+  countries: (found) => table(byId("countries"), ["country", ...COUNTRY.map(([name]) => name)],
+    Object.values(found).sort((a, b) => (b.orders || 0) - (a.orders || 0)).map(
+      (at) => [at.country, ...toldRow(at, COUNTRY)])),
+  clock: () => rates(),
+  steps: (found) => lines(byId("steps").tBodies[0], Object.values(found).map((step) => [
+    step.room, whole.format(step.events), ...["p50", "p95", "p99"].map((name) => bound(step, name)),
+    drawSpan(step),
+  ])),
+  services: (found) => lines(byId("services").tBodies[0], Object.values(found).map((each) => [
+    each.name, each.workers ? whole.format(each.workers) : marked("✗ 0", "bad"),
+    each.lag === null ? "-" : whole.format(each.lag),
+    each.lag_seconds === null ? "-" : saidSeconds(each.lag_seconds),
+    whole.format(each.retries), whole.format(each.failures),
+  ])),
+};
+
+function marked(text, kind) {
+  const made = element("strong", text);
+  made.className = kind;
+  return made;
+}
+
+function bound(step, name) {
+  if (!step.events) return "-";
+  return step[name] === null ? "longer" : `≤ ${saidSeconds(step[name])}`;
+}
+
+function funnel() {
+  const totals = state.totals || {};
   const most = Math.max(totals.orders || 0, 1);
-  for (const [name, figure] of FUNNEL) {
-    const label = element("label", name, target);
-    const bar = element("progress", undefined, label);
+  for (const row of byId("funnel").tBodies[0].rows) {
+    const reached = totals[row.dataset.figure] || 0;
+    const bar = row.querySelector("progress");
     bar.max = most;
-    bar.value = totals[figure] || 0;
-    element("output", said(totals, figure), label);
+    bar.value = Math.min(reached, most);
+    row.querySelector(".count").textContent = whole.format(reached);
+    const open = (state.standing || {})[row.dataset.step] || {};
+    for (const cell of row.querySelectorAll("[data-status]")) {
+      const count = open[cell.dataset.status] || 0;
+      cell.textContent = whole.format(count);
+      cell.classList.toggle("bad", cell.dataset.status === "stuck" && count > 0);
+      cell.classList.toggle("dim", !count);
+    }
   }
 }
 
-function bars(minutes) {
-  const target = byId("minutes");
-  target.replaceChildren();
-  const names = ["orders", "completed", "cancelled"];
-  const most = Math.max(1, ...minutes.flatMap((at) => names.map((name) => at[name] || 0)));
-  const width = 600 / Math.max(minutes.length, 8);
-  minutes.forEach((at, place) => names.forEach((name, number) => {
-    const height = 130 * (at[name] || 0) / most;
-    const bar = document.createElementNS(SVG, "rect");
-    const facts = {
-      class: name, x: place * width + number * width * 0.3 + 2, y: 140 - height,
-      width: width * 0.28, height,
-    };
-    for (const [fact, value] of Object.entries(facts)) bar.setAttribute(fact, value);
-    target.append(bar);
-  }));
+function rates() {
+  const now = state.clock.second;
+  const seconds = state.seconds || {};
+  const sum = (name, span) => {
+    let found = 0;
+    // The second that is under way is not over yet.
+    for (let at = now - span; at < now; at += 1) found += (seconds[at] || {})[name] || 0;
+    return found;
+  };
+  const scaled = (name) => (name.endsWith("_minor") ? 100 : 1);
+  lines(byId("rates").tBodies[0], RATES.map(([title, name]) => [
+    title,
+    ...SPANS_SECONDS.map((span) => rate.format(sum(name, span) / span / scaled(name))),
+    name === "verdicts"
+      ? whole.format((state.totals.fraud_detected || 0) + (state.totals.fraud_cleared || 0))
+      : said(state.totals, name),
+  ]));
+  drawRates(now, seconds);
 }
 
-function show(figures) {
-  const totals = figures.totals;
-  pairs(byId("totals"), TOTALS.map(([name, figure]) => [name, said(totals, figure)]));
-  pairs(byId("latency"), Object.entries(figures.to_shipped_ms).map(
-    ([name, bound]) => [name, bound === null ? "-" : `\u2264 ${whole.format(bound)} ms`]));
-  funnel(totals);
-  bars(figures.minutes);
-  table(byId("minutes-table"), ["minute", "placed", "completed", "cancelled"],
-    figures.minutes.map((at) => [
-      new Date(at.minute_ms).toISOString().slice(11, 16),
-      said(at, "orders"), said(at, "completed"), said(at, "cancelled"),
-    ]));
-  table(byId("countries"), ["country", ...COUNTRY.map(([name]) => name)],
-    figures.countries.map((at) => [at.country, ...COUNTRY.map(([, figure]) => said(at, figure))]));
+// --- the stream -----------------------------------------------------------------
+
+let state = {};
+let changed = new Set();
+
+function merge(found) {
+  for (const [section, rows] of Object.entries(found)) {
+    const known = (state[section] ??= {});
+    for (const [key, row] of Object.entries(rows)) {
+      if (row === null) delete known[key];
+      else known[key] = row;
+    }
+    changed.add(section);
+  }
+}
+
+function draw() {
+  const sections = changed;
+  changed = new Set();
+  for (const section of sections) if (SHOW[section]) SHOW[section](state[section]);
+}
+
+function hear(found) {
+  merge(found);
+  // Nobody looks at a page that is hidden: it is drawn when it is seen again.
+  if (!document.hidden) requestAnimationFrame(draw);
 }
 
 const stream = new EventSource("/live");
-stream.addEventListener("figures", (event) => show(JSON.parse(event.data)));
+stream.addEventListener("snapshot", (event) => { state = {}; hear(JSON.parse(event.data)); });
+stream.addEventListener("change", (event) => hear(JSON.parse(event.data)));
 stream.addEventListener("open", () => { byId("state").textContent = "live"; });
 stream.addEventListener("error", () => { byId("state").textContent = "connection lost, trying again"; });
+document.addEventListener("visibilitychange", () => { if (!document.hidden) requestAnimationFrame(draw); });
 window.addEventListener("pagehide", () => stream.close());

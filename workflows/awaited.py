@@ -23,6 +23,8 @@ WORDS = {
     "shipping": ("the carrier to take the parcel", "the order is taken back"),
     "delivery": ("the carrier to deliver", "the delivery is told overdue"),
 }
+STEPS = (*WORDS, "order", "taking back")
+"""Where an order can stand: a step that it waits for, its own next word, or on the way back."""
 
 
 class Awaited(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +65,21 @@ def status_of(memory: Order, now_ms: int) -> Status:
         if holds:
             return status
     return "waiting"
+
+
+def waits(memory: Order, now_ms: int) -> tuple[tuple[str, Status], ...]:
+    """Return of which of STEPS an open order waits, and how; nothing of one that has ended."""
+    status = status_of(memory, now_ms)
+    if status in ("unknown", "completed", "cancelled"):
+        return ()
+    if status == "stuck" or memory.cause:
+        steps = ("taking back",) if memory.cause else tuple(deadlines(memory)) or ("order",)
+        return tuple((step, status) for step in steps)
+    again = {*memory.overdue, *(["payment"] if memory.payment.status == "pending" else [])}
+    return tuple(
+        (step, "retrying" if step in again else "waiting")
+        for step in tuple(deadlines(memory)) or ("order",)
+    )
 
 
 def awaited(memory: Order) -> tuple[Awaited, ...]:

@@ -1,32 +1,36 @@
 """The HTTP API and the pages: the doors for customers and for people who look."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
 import structlog
 from aiohttp import web
+from aiokafka.errors import KafkaError
 
-from app.api import figures
+from app.admin import TopicError
 from app.api.acting import LEAST, PROMISED, PROPOSALS, Promised
 from app.api.desk import DESK, Desk, now_ms
-from app.api.figures import FIGURES, STREAMS, Figures
+from app.api.figures import FIGURES, Figures
 from app.api.fraud import add_fraud
 from app.api.guard import GUARD, Guard, guarded
 from app.api.health import VERDICT
 from app.api.lab import add_lab
 from app.api.letters import add_letters
+from app.api.live import LIVE, STREAMS, Live, close_streams
 from app.api.openapi import openapi_of
 from app.api.orders import REPEATS, Repeats
 from app.api.problems import BODY_BYTES_MAX, known_hosts, problems, secured
 from app.api.proof import add_proof
 from app.api.pulse import PULSE, Pulse
 from app.api.routes import ROUTES
+from app.api.standing import STANDING, Standing
 from app.api.tables import STAND_INS, StandIns
 from app.audit.reading import proposal_in
 from app.audit.sealer import Sealer
 from app.config import Config
 from app.discovery import Directory
+from app.inspection import InspectionError
 from app.operators import people
 from app.pages.site import add_pages
 from app.worker_web import House, Served, serve_site
@@ -45,6 +49,8 @@ def make_api(
     )
     app[DESK] = Desk(house, directory, config, clock)
     app[FIGURES] = Figures()
+    app[STANDING] = Standing()
+    app[LIVE] = Live(app)
     app[REPEATS] = Repeats()
     app[STREAMS] = set()
     app[VERDICT] = {}
@@ -64,7 +70,7 @@ def make_api(
     app[PULSE] = Pulse(app[DESK])
     app.on_response_prepare.append(secured)
     app.on_startup.append(_listen)
-    app.on_shutdown.append(figures.close_streams)
+    app.on_shutdown.append(close_streams)
     app.on_cleanup.append(_close)
     return app
 
@@ -83,6 +89,7 @@ def _first_start(config: Config) -> None:
         log.warning("the first operator was made; the token lies here until it is used", path=path)
 
 
+LISTEN_AGAIN_SECONDS = 2.0
 LISTENING: web.AppKey[list[asyncio.Task[None]]] = web.AppKey("listening")
 
 
@@ -90,11 +97,22 @@ async def _listen(app: web.Application) -> None:
     desk = app[DESK]
     if desk.config.broker_url:
         app[LISTENING] = [
-            asyncio.create_task(app[FIGURES].run(desk.config)),
+            asyncio.create_task(_kept(app[FIGURES].run, desk.config)),
+            asyncio.create_task(_kept(app[STANDING].run, desk.config)),
             asyncio.create_task(Sealer(desk.config, desk.house.tell).run()),
         ]
         for task in app[LISTENING]:
             task.add_done_callback(_say_why)
+
+
+async def _kept(listen: Callable[[Config], Awaitable[None]], config: Config) -> None:
+    while True:
+        try:
+            await listen(config)
+        except (InspectionError, KafkaError, TopicError) as error:
+            # Its topic may not have been made yet; what is heard again changes nothing.
+            log.warning("listening begins again", error=str(error))
+        await asyncio.sleep(LISTEN_AGAIN_SECONDS)
 
 
 def _say_why(task: asyncio.Task[None]) -> None:

@@ -1,27 +1,27 @@
-"""Live figures: what analytics has told so far, summed, and pushed to whoever looks."""
+"""Live figures: what analytics has told so far, summed, and what came second by second."""
 
-import asyncio
+import time
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
-import msgspec
 import structlog
 from aiohttp import web
-from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from app import codecs, envelope, topics
-from app.admin import client_options, stop_consumer
-from app.api.problems import Problem, json_response
+from app.api.problems import json_response
+from app.api.standing import standing
 from app.config import Config
+from app.inspection import followed
 from app.record import as_read
 from app.seal import of_the_house
 from workflows.analytics import SHIPPED_WITHIN_MS
 from workflows.words.analytics import FiguresUpdated
 
-PUSH_SECONDS = 0.5
-HEARTBEAT_SECONDS = 15.0
-CLIENTS_MAX = 100
 MINUTES_SHOWN = 30
+SECONDS_SHOWN = 300
+RATES = ("orders", "revenue_minor", "refunds_minor", "verdicts", "stock_outs", "shipments")
+"""What is shown a second."""
 BOUNDS = (*SHIPPED_WITHIN_MS, None)
 
 log = structlog.get_logger(__name__)
@@ -30,7 +30,9 @@ log = structlog.get_logger(__name__)
 class Figures:
     """The latest word on every minute, country and partition; sums are kept as words come."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._seconds: dict[int, Counter[str]] = {}
         self._latest: dict[tuple[int, str, int], FiguresUpdated] = {}
         self._total: Counter[str] = Counter()
         self._by_minute: dict[int, Counter[str]] = {}
@@ -39,21 +41,13 @@ class Figures:
 
     async def run(self, config: Config) -> None:
         """Listen to what analytics tells, for ever."""
-        consumer = AIOKafkaConsumer(**client_options(config), fetch_max_wait_ms=100)
-        await consumer.start()
-        places = [TopicPartition(topics.figures.name, at) for at in range(config.partitions)]
-        consumer.assign(places)
-        await consumer.seek_to_beginning(*places)
-        try:
-            async for record in consumer:
-                if of_the_house(as_read(record), config):
-                    self._read(record)
-                else:
-                    log.warning("no figures of ours", offset=record.offset)
-        finally:
-            await stop_consumer(consumer)
+        async for record, new in followed(config, topics.figures.name):
+            if of_the_house(as_read(record), config):
+                self._read(record, int(self._clock()) if new else None)
+            else:
+                log.warning("no figures of ours", offset=record.offset)
 
-    def _read(self, record: Any) -> None:
+    def _read(self, record: Any, second: int | None) -> None:
         try:
             head = envelope.from_headers(record.headers)
             word = codecs.decode(record.value, head, record.key)
@@ -61,10 +55,13 @@ class Figures:
             log.warning("no figures", error=str(error), offset=record.offset)
             return
         if isinstance(word, FiguresUpdated):
-            self.hear(word)
+            self.hear(word, second)
 
-    def hear(self, word: FiguresUpdated) -> None:
-        """Replace what was known of the word's minute, country and partition."""
+    def hear(self, word: FiguresUpdated, second: int | None = None) -> None:
+        """Replace what was known of the word's minute, country and partition.
+
+        `second`: when it was heard (s), None for what had happened before anybody listened.
+        """
         at = (word.minute_ms, word.country, word.partition)
         change = _flat(word)
         before = self._latest.get(at)
@@ -79,6 +76,15 @@ class Figures:
         for sums in (self._total, minute, country):
             sums.update(change)
         self.version += 1
+        if second is not None:
+            self._seconds.setdefault(second, Counter()).update(_rates(change))
+            while len(self._seconds) > SECONDS_SHOWN:
+                del self._seconds[min(self._seconds)]
+
+    def seconds(self) -> dict[str, dict[str, int]]:
+        """Return what came in each of the latest seconds in which anything came."""
+        after = int(self._clock()) - SECONDS_SHOWN
+        return {str(at): dict(counts) for at, counts in self._seconds.items() if at > after}
 
     def shown(self) -> dict[str, Any]:
         """Return totals, the latest minutes, countries and percentiles of the time to ship."""
@@ -110,56 +116,18 @@ class Figures:
         return None
 
 
-FIGURES: web.AppKey[Figures] = web.AppKey("figures")
-STREAMS: web.AppKey[set[asyncio.Task[Any]]] = web.AppKey("streams")
-
-
-async def show(request: web.Request) -> web.Response:
-    """Return the live figures."""
-    return json_response(request.app[FIGURES].shown())
-
-
-async def live(request: web.Request) -> web.StreamResponse:
-    """Stream the live figures as server-sent events: a snapshot, then every change."""
-    streams = request.app[STREAMS]
-    if len(streams) >= CLIENTS_MAX:
-        raise Problem(503, "Service Unavailable", "too many streams are open; close one")
-    task = asyncio.current_task()
-    if task is None:
-        raise RuntimeError("a request runs in a task")
-    streams.add(task)
-    response = web.StreamResponse(
-        headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
-    )
-    try:
-        await response.prepare(request)
-        await _push(response, request.app[FIGURES])
-    except (ConnectionResetError, asyncio.CancelledError):
-        log.debug("stream closed")
-    finally:
-        streams.discard(task)
-    return response
-
-
-async def _push(response: web.StreamResponse, figures: Figures) -> None:
-    pushed, silent = -1, 0.0
-    while True:
-        if figures.version != pushed:
-            pushed, silent = figures.version, 0.0
-            body = msgspec.json.encode(figures.shown())
-            await response.write(b"event: figures\nid: %d\ndata: %s\n\n" % (pushed, body))
-        elif silent >= HEARTBEAT_SECONDS:
-            silent = 0.0
-            await response.write(b": still here\n\n")
-        await asyncio.sleep(PUSH_SECONDS)
-        silent += PUSH_SECONDS
-
-
-async def close_streams(app: web.Application) -> None:
-    """End every stream, so that a stop does not wait for them."""
-    for task in list(app[STREAMS]):
-        task.cancel()
+def _rates(change: Counter[str]) -> Counter[str]:
+    verdicts = change["fraud_detected"] + change["fraud_cleared"]
+    return Counter({name: change[name] for name in RATES}) + Counter(verdicts=verdicts)
 
 
 def _flat(word: FiguresUpdated) -> Counter[str]:
     return Counter({**word.counts, **word.sums})
+
+
+FIGURES: web.AppKey[Figures] = web.AppKey("figures")
+
+
+async def show(request: web.Request) -> web.Response:
+    """Return the live figures, and where open orders stand."""
+    return json_response({**request.app[FIGURES].shown(), "standing": standing(request)})

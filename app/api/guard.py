@@ -16,7 +16,8 @@ from aiohttp import web
 
 from app.api.problems import Handler, Problem
 from app.config import Config
-from app.operators.people import FIRST, PeopleError, Person, Role, at_least, forget_note
+from app.operators.oidc import Oidc, OidcError
+from app.operators.people import FIRST, PeopleError, Person, Role, at_least, forget_note, people
 from app.operators.rates import Rates
 from app.operators.sessions import TOKEN_CHARS_MAX, Operator, Session, Sessions, same
 
@@ -46,6 +47,7 @@ class Guard:
         self.sessions = Sessions(config.data_path, clock)
         self.secure = urlsplit(config.console_url).scheme == "https"
         self.streams: Counter[str] = Counter()
+        self.oidc = Oidc(config, clock)
         self._folder = config.data_path
         self._acts = Rates(ACTS_BURST, ACTS_SECONDS_EACH, clock)
         self._guesses = Rates(SIGN_IN_BURST, SIGN_IN_SECONDS_EACH, clock)
@@ -57,6 +59,29 @@ class Guard:
         person = await self._prove(request, name, token)
         log.info("signed in", operator=name)
         return self.sessions.open(person)
+
+    async def sign_in_with(
+        self, request: web.Request, begun: str, state: str, code: str
+    ) -> tuple[str, Session, str]:
+        """Return id and session of who comes back from the provider, and the page they wanted.
+
+        `begun`: the state that this browser was sent away with. Raises OidcError, Problem 403, 429.
+        """
+        address = _address(request)
+        wait_seconds = self._guesses.take(address)
+        if wait_seconds:
+            raise _too_often(wait_seconds)
+        if not (begun and same(state, begun)):
+            raise OidcError("this sign-in was begun in another browser; begin again")
+        name, wanted = await self.oidc.finish(state, code)
+        person = {each.name: each for each in people(self._folder)}.get(name)
+        if person is None:
+            log.warning("no operator", operator=name, address=address)
+            detail = f"{name[:100]!r} is no operator here. Operator: payflow operators add"
+            raise Problem(403, "Forbidden", detail)
+        self._guesses.give_back(address)
+        log.info("signed in", operator=name, issuer=self.oidc.issuer)
+        return *self.sessions.open(person), wanted
 
     async def operator(self, request: web.Request, *, acts: bool = True) -> Operator:
         """Return who asks; raises Problem: 401 for nobody, 403 from another page, 429.

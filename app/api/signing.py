@@ -34,16 +34,21 @@ async def sign_in(request: web.Request) -> web.Response:
         raise broken(error) from error
     person = session.person
     answer = json_response(SignedIn(name=person.name, role=person.role, csrf=session.csrf))
+    signed_in(answer, session_id, secure=guard.secure)
+    return answer
+
+
+def signed_in(answer: web.Response, session_id: str, *, secure: bool) -> None:
+    """Give a browser the cookie of its session."""
     answer.set_cookie(
         COOKIE,
         session_id,
         max_age=int(LIFE_SECONDS),
         path="/",
-        secure=guard.secure,
+        secure=secure,
         httponly=True,
         samesite="Strict",
     )
-    return answer
 
 
 async def sign_out(request: web.Request) -> web.Response:

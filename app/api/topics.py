@@ -21,7 +21,7 @@ from msgspec.structs import replace
 
 from app.admin import TopicError
 from app.api.desk import DESK, unavailable
-from app.api.figures import STREAMS
+from app.api.live import STREAMS
 from app.api.problems import Problem, json_response, path_name, whole
 from app.config import Config
 from app.inspection import InspectionError, NoSuchTopic, Shown, places_of, reader

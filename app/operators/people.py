@@ -27,7 +27,7 @@ PEOPLE_MAX = 200
 SCRYPT_COST, SCRYPT_BLOCK, SCRYPT_LANES = 2**14, 8, 1
 """16 MiB and some 50 ms for each try."""
 
-PersonName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$(?!\n)")]
+PersonName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._@+-]{1,64}$(?!\n)")]
 """No colon, which parts name and token."""
 _Salt = Annotated[str, msgspec.Meta(pattern=rf"^[0-9a-f]{{{2 * SALT_BYTES}}}$(?!\n)")]
 _Digest = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")]
@@ -81,6 +81,12 @@ def note(folder: Path, name: str, token: str) -> Path:
     path.unlink(missing_ok=True)
     _write(path, f"{name}:{token}\n".encode())
     return path
+
+
+def first_steps(folder: Path) -> str:
+    """Return how to sign in for the first time; "" when that has been done."""
+    path = folder / NOTE
+    return f"to act there, sign in as {FIRST}; the token: {path}" if path.exists() else ""
 
 
 def forget_note(folder: Path) -> None:

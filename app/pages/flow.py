@@ -30,12 +30,6 @@ async def show(request: web.Request) -> web.Response:
     return await page(request, "flow.html", title="Flow", found=found, **drawn(found))
 
 
-async def pulse(request: web.Request) -> web.Response:
-    """Return how long steps take and who is behind: a part of the live page."""
-    found = await request.app[PULSE].look()
-    return await page(request, "pulse.html", title="Steps and services", found=found)
-
-
 def drawn(found: dict[str, Any]) -> dict[str, Any]:
     """Return where tellers, topics and rooms lie, and the curves between them."""
     told, heard = found["told"], found["heard"]

@@ -1,13 +1,24 @@
 """The page that asks who you are."""
 
+from urllib.parse import urlsplit
+
 from aiohttp import web
 
+from app.api.guard import GUARD
+from app.operators import people
 from app.pages.render import page
 
 
 async def show(request: web.Request) -> web.Response:
     """Return the form; what was wanted before it comes after it."""
+    issuer = request.app[GUARD].oidc.issuer
+    facts = {"next": wanted_page(request), "note": people.NOTE, "provider": urlsplit(issuer).netloc}
+    return await page(request, "sign_in.html", title="Sign in", **facts)
+
+
+def wanted_page(request: web.Request) -> str:
+    """Return the page of ours that `?next=` names, else the first one."""
     wanted = request.query.get("next", "/")
-    # Only a page of ours: `//elsewhere` and `/\elsewhere` are other hosts to a browser.
+    # `//elsewhere` and `/\\elsewhere` are other hosts to a browser.
     ours = wanted.startswith("/") and wanted[1:2] not in {"/", "\\"} and wanted.isprintable()
-    return await page(request, "sign_in.html", title="Sign in", next=wanted if ours else "/")
+    return wanted if ours else "/"

@@ -13,6 +13,7 @@ from app.pages import (
     place,
     proof,
     sign_in,
+    sign_in_with,
     tables,
     topics,
     transactions,
@@ -43,10 +44,11 @@ PAGES: tuple[tuple[str, str, Handler], ...] = (
     ("/console/proof", "Proof", proof.show),
     ("/console/inbox", "Inbox", inbox.show),
     ("/console/flow", "Flow", flow.show),
-    ("/console/pulse", "", flow.pulse),
     ("/console/faults", "Faults", faults.show),
     ("/console/place", "", place.show),
     ("/console/sign-in", "", sign_in.show),
+    ("/console/sign-in/with", "", sign_in_with.begin),
+    ("/console/sign-in/done", "", sign_in_with.done),
 )
 """Path, name in the head of every page ("" for none), handler."""
 

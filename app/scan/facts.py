@@ -9,7 +9,7 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from app.admin import client_options
+from app.admin import client_options, start_client
 from app.config import Config
 from app.inspection import NoSuchTopic, reader
 from app.scan.sizes import sizes
@@ -46,7 +46,7 @@ async def asking(config: Config) -> AsyncIterator[AIOKafkaAdminClient]:
     """Open a client that asks the brokers."""
     admin = AIOKafkaAdminClient(**client_options(config))
     try:
-        await admin.start()
+        await start_client(admin)
         yield admin
     finally:
         await admin.close()

@@ -1,7 +1,8 @@
 """Who reads: consumer groups, their members, what each is assigned, and how far behind they are."""
 
+import asyncio
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -14,7 +15,7 @@ from app.inspection import InspectionError, reader
 from app.scan.facts import asking
 
 AGES_SECONDS_MAX = 3.0
-"""How long the next records of one group may be waited for; without one, no age is said."""
+"""How long the next records of all groups may be waited for; without one, no age is said."""
 READ_MS = 200
 FETCH_BYTES_MAX = 16_384
 """One record of each partition is enough, and one always comes, however long it is."""
@@ -60,48 +61,47 @@ async def groups(config: Config, only: str = "") -> list[Group]:
             there_are = ", ".join(names)[:500] or "none"
             raise InspectionError(f"there is no group {only!r}; there are: {there_are}")
         wanted = [only] if only else names
-        described = await _described(admin, wanted)
+        described = await asyncio.gather(*(_described(admin, name) for name in wanted))
+        committed = await asyncio.gather(*(_committed(admin, said) for said in described))
         there = {
             TopicPartition(topic["topic"], partition["partition"])
             for topic in await admin.describe_topics()
             for partition in topic["partitions"]
         }
-        return [await _group(admin, consumer, described[name], there) for name in wanted]
+        # Groups remember topics that have been deleted.
+        places = sorted({place for each in committed for place in each if place in there})
+        begin = await consumer.beginning_offsets(places) if places else {}
+        end = await consumer.end_offsets(places) if places else {}
+        behind = [_behind(each, begin, end) for each in committed]
+        ages = await _ages(consumer, [_next(each, begin) for each in behind])
+        return [_group(*each) for each in zip(described, behind, ages, strict=True)]
 
 
-async def _described(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name in names:
-        # One each: aiokafka 0.14 asks in version 3 and reads the answer as version 2, which lacks
-        # what stands between one group and the next.
-        for answer in await admin.describe_consumer_groups([name]):
-            found |= {group[1]: group for group in answer.groups}
-    return found
+async def _described(admin: AIOKafkaAdminClient, name: str) -> Any:
+    # One each: aiokafka 0.14 asks in version 3 and reads the answer as version 2, which lacks
+    # what stands between one group and the next.
+    answers = await admin.describe_consumer_groups([name])
+    return next(group for answer in answers for group in answer.groups)
 
 
-async def _group(
-    admin: AIOKafkaAdminClient, consumer: Any, said: Any, there: Collection[TopicPartition]
-) -> Group:
-    name = said[1]
-    offsets = await admin.list_consumer_group_offsets(name)
+async def _committed(admin: AIOKafkaAdminClient, said: Any) -> dict[TopicPartition, int]:
+    offsets = await admin.list_consumer_group_offsets(said[1])
     committed = {place: known.offset for place, known in offsets.items()}
     for place in (place for each in said[5] for place in _assigned(each)):
         # Tables follow their changelogs as members do, and commit nothing: that is no lag.
         if not place.topic.endswith("-changelog"):
             committed.setdefault(place, -1)
-    # Groups remember topics that have been deleted.
-    known = [place for place in committed if place in there]
-    end = await consumer.end_offsets(known) if known else {}
-    begin = await consumer.beginning_offsets(known) if known else {}
-    behind = _behind(committed, begin, end)
-    ages = await _ages(consumer, {p: begin[p] if committed[p] < 0 else committed[p] for p in known})
+    return committed
+
+
+def _group(said: Any, behind: Mapping[TopicPartition, Behind], ages: Mapping[Any, float]) -> Group:
     partitions = tuple(
         msgspec.structs.replace(each, seconds=ages.get(place) if each.lag else 0.0)
         for place, each in behind.items()
     )
     seconds = [each.seconds for each in partitions if each.seconds is not None]
     return Group(
-        name=name,
+        name=said[1],
         state=said[2],
         lag=sum(each.lag for each in partitions),
         seconds=max(seconds) if len(seconds) == len(partitions) and seconds else None,
@@ -124,27 +124,58 @@ def _behind(
             lag=max(end[place] - max(committed[place], begin[place]), 0),
             seconds=None,
         )
-        for place in sorted(end)
+        for place in sorted(committed)
+        if place in end
     }
 
 
-async def _ages(consumer: Any, following: Mapping[TopicPartition, int]) -> dict[Any, float]:
-    """Return how old the first record from each of these offsets on is, of those that come soon."""
-    ends = await consumer.end_offsets(list(following)) if following else {}
-    waited = {place for place, at in following.items() if at < ends[place]}
-    consumer.assign(sorted(waited))
-    for place in waited:
-        consumer.seek(place, following[place])
-    ages: dict[Any, float] = {}
+def _next(
+    behind: Mapping[TopicPartition, Behind], begin: Mapping[TopicPartition, int]
+) -> dict[TopicPartition, int]:
+    """Return where the next record lies that a group has to read, where there is one."""
+    return {place: max(each.committed, begin[place]) for place, each in behind.items() if each.lag}
+
+
+async def _ages(
+    consumer: Any, following: Sequence[Mapping[TopicPartition, int]]
+) -> list[dict[TopicPartition, float]]:
+    """Return, by group, how old the next records are, of those that come soon."""
+    ages: list[dict[TopicPartition, float]] = [{} for _ in following]
     deadline_s = time.monotonic() + AGES_SECONDS_MAX
-    while waited and time.monotonic() < deadline_s:
-        for place, records in (await consumer.getmany(timeout_ms=READ_MS)).items():
-            if place in waited and records:
-                ages[place] = max(round(time.time() - records[0].timestamp / 1_000, 3), 0.0)
-        arrived = waited & set(ages)
-        consumer.pause(*arrived)
-        waited -= arrived
+    # Who reads the same partition from elsewhere has a turn of its own.
+    for turn in _turns(following):
+        consumer.assign(sorted(turn))
+        for place, (offset, _) in turn.items():
+            consumer.seek(place, offset)
+        waited = set(turn)
+        while waited and time.monotonic() < deadline_s:
+            for place, records in (await consumer.getmany(timeout_ms=READ_MS)).items():
+                if place in waited and records:
+                    age = max(round(time.time() - records[0].timestamp / 1_000, 3), 0.0)
+                    for number in turn[place][1]:
+                        ages[number][place] = age
+                    waited.discard(place)
+                    consumer.pause(place)
     return ages
+
+
+def _turns(
+    following: Sequence[Mapping[TopicPartition, int]],
+) -> list[dict[TopicPartition, tuple[int, list[int]]]]:
+    """Return, by turn and place, the offset to read and the numbers of the groups to tell."""
+    readers: dict[TopicPartition, dict[int, list[int]]] = {}
+    for number, offsets in enumerate(following):
+        for place, offset in offsets.items():
+            readers.setdefault(place, {}).setdefault(offset, []).append(number)
+    most = max(map(len, readers.values()), default=0)
+    return [
+        {
+            place: list(by_offset.items())[turn]
+            for place, by_offset in readers.items()
+            if turn < len(by_offset)
+        }
+        for turn in range(most)
+    ]
 
 
 def _member(said: Any) -> Member:

@@ -17,7 +17,7 @@ from yarl import URL
 from app import codecs, envelope
 from app.admin import TopicSpec, client_options, ensure_topics
 from app.api import _listen, make_api
-from app.api.figures import STREAMS
+from app.api.live import STREAMS
 from app.api.topics import SCANS_MAX
 from app.cli import app as cli
 from app.cli_topics_looks import line_of

@@ -494,21 +494,6 @@ async def test_events_come_in_causal_order_with_personal_fields_masked(
     assert "***" == found[0]["body"]["customer_id"]
 
 
-async def test_the_stream_gives_a_snapshot_and_ends_with_the_server(
-    house: FakeHouse, aiohttp_client: Any
-) -> None:
-    """An open tab does not hold up a stop."""
-    client = await aiohttp_client(make_api(house, Directory(), CONFIG))
-    stream = await client.get("/live")
-    first = await stream.content.readuntil(b"\n\n")
-    began = time.monotonic()
-
-    await client.server.close()
-
-    assert first.startswith(b"event: figures")
-    assert time.monotonic() - began < 5
-
-
 def test_figures_are_summed_over_partitions_and_replaced_when_told_again() -> None:
     """The latest word on a minute, a country and a partition counts."""
     figures = Figures()

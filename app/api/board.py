@@ -1,0 +1,76 @@
+"""What the live page shows, as rows with a version each: a snapshot first, then what changed.
+
+Whoever comes again says the version that it has seen, and is told what changed since.
+"""
+
+import secrets
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+GONE_MAX = 2_000
+"""Rows that are no more and still told as such; whoever knows older ones begins anew."""
+
+
+class Board:
+    """Rows by section and key."""
+
+    def __init__(self) -> None:
+        self.version = 0
+        self._rows: dict[tuple[str, str], tuple[int, Any]] = {}
+        self._gone: OrderedDict[tuple[str, str], int] = OrderedDict()
+        self._floor = 0
+        self._made: dict[int, bytes] = {}
+        # Versions begin anew with the process: nobody may go on from those of another.
+        self._epoch = secrets.token_hex(4)
+
+    def put(self, section: str, rows: Mapping[str, Any]) -> None:
+        """Let `rows` be all there is in `section`."""
+        changed = {
+            (section, key): row
+            for key, row in rows.items()
+            if (section, key) not in self._rows or self._rows[section, key][1] != row
+        }
+        gone = [at for at in self._rows if at[0] == section and at[1] not in rows]
+        if not changed and not gone:
+            return
+        self.version += 1
+        self._made.clear()
+        for at, row in changed.items():
+            self._rows[at] = (self.version, row)
+            self._gone.pop(at, None)
+        for at in gone:
+            del self._rows[at]
+            self._gone[at] = self.version
+        while len(self._gone) > GONE_MAX:
+            self._floor = self._gone.popitem(last=False)[1]
+
+    def seen(self, said: str) -> int:
+        """Return the version of `Last-Event-ID`; 0 when it begins anew."""
+        epoch, _, version = said.partition("-")
+        if epoch != self._epoch or not version.isascii() or not version.isdigit():
+            return 0
+        seen = int(version[:18])
+        return seen if self._floor <= seen <= self.version else 0
+
+    def event(self, seen: int) -> bytes:
+        """Return what changed since version `seen` as a server-sent event; all of it for 0."""
+        # Who looks for long has seen the same as all others who do.
+        if seen not in self._made:
+            self._made[seen] = self._event(seen)
+        return self._made[seen]
+
+    def _event(self, seen: int) -> bytes:
+        found: dict[str, dict[str, Any]] = {}
+        for (section, key), (version, row) in self._rows.items():
+            if version > seen:
+                found.setdefault(section, {})[key] = row
+        if seen:
+            for (section, key), version in self._gone.items():
+                if version > seen:
+                    found.setdefault(section, {})[key] = None
+        name = b"change" if seen else b"snapshot"
+        version_id = f"{self._epoch}-{self.version}".encode()
+        return b"event: %b\nid: %b\ndata: %b\n\n" % (name, version_id, msgspec.json.encode(found))

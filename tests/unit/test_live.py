@@ -1,0 +1,236 @@
+"""The live page's stream: a snapshot, then what changed; come again, no more than was missed."""
+
+import time
+from typing import Any
+
+import msgspec
+import pytest
+
+from app.api import board, live, make_api
+from app.api.board import Board
+from app.api.figures import FIGURES, SECONDS_SHOWN, Figures
+from app.api.pulse import Pulse
+from app.api.standing import STANDING, Standing
+from app.config import Config
+from app.discovery import Directory
+from app.house import open_rooms
+from app.row import Row, encode_row
+from tests.unit.test_api import FakeHouse
+from workflows.order import SETTLE_MS
+from workflows.progress import Mark, Order
+from workflows.words.analytics import FiguresUpdated
+
+CONFIG = Config(service="console")
+PLACED_MS = 1_000
+
+
+def told(event: bytes) -> tuple[str, str, dict[str, Any]]:
+    """Return name, id and data of a server-sent event."""
+    fields = dict(line.split(": ", 1) for line in event.decode().strip().splitlines())
+    return fields["event"], fields["id"], msgspec.json.decode(fields["data"])
+
+
+def figures(**counts: int) -> FiguresUpdated:
+    """Return all figures of one minute."""
+    return FiguresUpdated(
+        minute_ms=60_000, country="France", partition=0, counts=counts, sums={"revenue_minor": 700}
+    )
+
+
+def row(**facts: Any) -> bytes:
+    """Return the row of an order, as the changelog has it."""
+    return encode_row(Row(memory=Order(order_id="o1", placed_at_ms=PLACED_MS, **facts)))
+
+
+# --- the board ---------------------------------------------------------------------
+
+
+def test_only_what_changed_is_told_again():
+    """Rows that stayed are not; rows that are no more are told as such."""
+    shown = Board()
+    shown.put("a", {"x": 1, "y": 2, "z": 3})
+    name, said, whole = told(shown.event(0))
+    shown.put("a", {"x": 1, "y": 5})
+
+    assert ("snapshot", {"a": {"x": 1, "y": 2, "z": 3}}) == (name, whole)
+    assert ("change", {"a": {"y": 5, "z": None}}) == told(shown.event(shown.seen(said)))[::2]
+
+
+def test_the_same_again_is_no_change():
+    """Nobody is woken for it."""
+    shown = Board()
+    shown.put("a", {"x": 1})
+    before = shown.version
+    shown.put("a", {"x": 1})
+
+    assert before == shown.version
+
+
+def test_a_row_that_comes_back_is_there_again():
+    """To whom saw it go, and to whom did not."""
+    shown = Board()
+    shown.put("a", {"x": 1})
+    first = shown.version
+    shown.put("a", {})
+    shown.put("a", {"x": 1})
+
+    assert {"a": {"x": 1}} == told(shown.event(first))[2]
+    assert {"a": {"x": 1}} == told(shown.event(0))[2]
+
+
+@pytest.mark.parametrize(
+    "said", ["", "1", "-", "other-1", "{epoch}-9", "{epoch}--1", "{epoch}-x", "{epoch}-²"]
+)
+def test_whoever_says_no_version_of_ours_begins_anew(said: str):
+    """Of another process, of the future, of nobody."""
+    shown = Board()
+    shown.put("a", {"x": 1})
+    epoch = told(shown.event(0))[1].split("-")[0]
+
+    assert 0 == shown.seen(said.format(epoch=epoch))
+    assert 1 == shown.seen(f"{epoch}-1")
+
+
+def test_who_was_away_for_too_long_begins_anew(monkeypatch: pytest.MonkeyPatch):
+    """What went in between is not known any more."""
+    monkeypatch.setattr(board, "GONE_MAX", 2)
+    shown = Board()
+    shown.put("a", {"x": 1, "y": 1, "z": 1})
+    _, said, _ = told(shown.event(0))
+    for left in ({"y": 1, "z": 1}, {"z": 1}, {}):
+        shown.put("a", left)
+
+    assert 0 == shown.seen(said)
+
+
+# --- where orders stand --------------------------------------------------------------
+
+
+def test_open_orders_stand_where_they_wait():
+    """A new one waits for money and goods; ended, it stands nowhere."""
+    standing = Standing()
+    standing.hear("o1", row())
+    waits = standing.shown(PLACED_MS)
+    standing.hear("o1", row(cancelled_at_ms=5_000))
+
+    assert (1, 1, 0) == tuple(waits[at]["waiting"] for at in ("payment", "inventory", "fraud"))
+    assert {0} == {count for step in standing.shown(PLACED_MS).values() for count in step.values()}
+
+
+@pytest.mark.parametrize(
+    ("facts", "at_ms", "step", "status"),
+    [
+        pytest.param({"payment": Mark(status="pending")}, 0, "payment", "retrying", id="again"),
+        pytest.param({"overdue": ("inventory",)}, 0, "inventory", "retrying", id="overdue"),
+        pytest.param(
+            {"cause": "fraud", "cause_at_ms": 9}, 10, "taking back", "compensating", id="back"
+        ),
+        pytest.param(
+            {"cause": "fraud", "cause_at_ms": 9}, 10 + SETTLE_MS, "taking back", "stuck", id="stuck"
+        ),
+        pytest.param({}, 10**9, "payment", "stuck", id="long overdue"),
+    ],
+)
+def test_it_is_said_how_they_wait(facts: dict[str, Any], at_ms: int, step: str, status: str):
+    """Tried again, on the way back, or for too long."""
+    standing = Standing()
+    standing.hear("o1", row(**facts))
+
+    assert 1 == standing.shown(at_ms)[step][status]
+
+
+def test_a_deleted_row_and_a_broken_one_stand_nowhere():
+    """And the next one is counted."""
+    standing = Standing()
+    standing.hear("o1", row())
+    standing.hear("o1", None)
+    standing.hear("o2", b"{broken")
+    standing.hear("o3", row())
+
+    assert 1 == standing.shown(PLACED_MS)["payment"]["waiting"]
+
+
+# --- a second ------------------------------------------------------------------------
+
+
+def test_what_came_is_counted_in_the_second_in_which_it_came():
+    """Not what lay there before, and only what was added."""
+    now = 1_000.0
+    seen = Figures(lambda: now)
+    seen.hear(figures(orders=5, fraud_cleared=1))
+    seen.hear(figures(orders=7, fraud_cleared=2, fraud_detected=1), second=999)
+    seen.hear(figures(orders=8, fraud_cleared=2, fraud_detected=1), second=1_000)
+
+    assert 2 == seen.seconds()["999"]["orders"]
+    assert 2 == seen.seconds()["999"]["verdicts"]
+    assert 1 == seen.seconds()["1000"]["orders"]
+    now += SECONDS_SHOWN
+    assert {} == seen.seconds()
+
+
+# --- the stream ------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def client(aiohttp_client: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A client of the console; the workers have nothing to say."""
+
+    async def quiet(_: Pulse) -> dict[str, Any]:
+        return {"steps": [], "services": []}
+
+    monkeypatch.setattr(Pulse, "look", quiet)
+    monkeypatch.setattr(live, "PUSH_SECONDS", 0.02)
+    open_rooms()
+    return await aiohttp_client(make_api(FakeHouse(), Directory(), CONFIG))
+
+
+async def heard(stream: Any, section: str) -> tuple[str, str, dict[str, Any]]:
+    """Return the next event that says something of `section`."""
+    while True:
+        event = told(await stream.content.readuntil(b"\n\n"))
+        if section in event[2]:
+            return event
+
+
+async def test_a_snapshot_comes_first_and_then_the_change(client: Any):
+    """In a moment, and no more of it than has changed."""
+    client.app[FIGURES].hear(figures(orders=2))
+    stream = await client.get("/live")
+    first = await heard(stream, "totals")
+    client.app[FIGURES].hear(figures(orders=3))
+    second = await heard(stream, "totals")
+
+    assert ("snapshot", 2, 700) == (first[0], *_of(first, "orders", "revenue_minor"))
+    assert ("change", {"orders": 3, "open": 3}) == (second[0], second[2]["totals"])
+    assert "standing" in first[2]
+    assert "standing" not in second[2]
+
+
+async def test_who_comes_again_is_told_what_was_missed(client: Any):
+    """By the id of the last event; with one of nobody, all of it."""
+    stream = await client.get("/live")
+    _, said, _ = await heard(stream, "totals")
+    stream.close()
+    client.app[STANDING].hear("o1", row())
+
+    again = await client.get("/live", headers={"Last-Event-ID": said})
+    anew = await client.get("/live", headers={"Last-Event-ID": "nobody-7"})
+
+    assert "change" == (await heard(again, "standing"))[0]
+    assert "snapshot" == (await heard(anew, "totals"))[0]
+
+
+async def test_an_open_tab_does_not_hold_up_a_stop(client: Any):
+    """And nobody looks on when the last has gone."""
+    stream = await client.get("/live")
+    await heard(stream, "totals")
+    tasks = client.app[live.LIVE]._tasks
+    began = time.monotonic()
+    await client.server.close()
+
+    assert time.monotonic() - began < 5
+    assert [True, True] == [task.done() for task in tasks]
+
+
+def _of(event: tuple[str, str, dict[str, Any]], *names: str) -> tuple[Any, ...]:
+    return tuple(event[2]["totals"][name] for name in names)

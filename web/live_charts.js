@@ -1,0 +1,92 @@
+// Draws the live figures: what comes a second, orders by minute, how long steps take.
+"use strict";
+
+const SVG = "http://www.w3.org/2000/svg";
+const SHOWN_SECONDS = 300;
+const SMOOTH_SECONDS = 5;
+const PLOTS = {
+  "events-a-second": [["orders", "--some"], ["verdicts", "--link"], ["shipments", "--good"], ["stock_outs", "--bad"]],
+  "money-a-second": [["revenue_minor", "--good"], ["refunds_minor", "--bad"]],
+};
+const SPAN_WIDTH = 160;
+const SPAN_DECADES = 5;
+
+const plots = {};
+
+const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+function drawn(name, facts, parent) {
+  const made = document.createElementNS(SVG, name);
+  for (const [fact, value] of Object.entries(facts)) made.setAttribute(fact, value);
+  if (parent) parent.append(made);
+  return made;
+}
+
+function madePlot(target, series) {
+  const axis = { stroke: () => colour("--dim"), grid: { stroke: () => colour("--line"), width: 1 }, ticks: { show: false } };
+  return new uPlot({
+    width: target.clientWidth || 480,
+    height: 170,
+    cursor: { show: false },
+    legend: { show: false },
+    scales: { y: { range: (_, low, high) => [0, Math.max(high * 1.1, 1)] } },
+    axes: [axis, axis],
+    series: [{}, ...series.map(([name, of]) => ({ label: name, stroke: () => colour(of), width: 2, points: { show: false } }))],
+  }, [[], ...series.map(() => [])], target);
+}
+
+// Means of the last few seconds: single ones jump too much to be read.
+function smooth(now, seconds, name) {
+  const scale = name.endsWith("_minor") ? 100 : 1;
+  const found = [];
+  let sum = 0;
+  for (let at = now - SHOWN_SECONDS - SMOOTH_SECONDS; at < now; at += 1) {
+    sum += (seconds[at] || {})[name] || 0;
+    sum -= (seconds[at - SMOOTH_SECONDS] || {})[name] || 0;
+    if (at >= now - SHOWN_SECONDS) found.push(sum / SMOOTH_SECONDS / scale);
+  }
+  return found;
+}
+
+function drawRates(now, seconds) {
+  const times = Array.from({ length: SHOWN_SECONDS }, (_, at) => now - SHOWN_SECONDS + at);
+  for (const [id, series] of Object.entries(PLOTS)) {
+    plots[id] ??= madePlot(document.getElementById(id), series);
+    plots[id].setData([times, ...series.map(([name]) => smooth(now, seconds, name))]);
+  }
+}
+
+function drawMinutes(target, minutes) {
+  target.replaceChildren();
+  const names = ["orders", "completed", "cancelled"];
+  const most = Math.max(1, ...minutes.flatMap((at) => names.map((name) => at[name] || 0)));
+  const width = 600 / Math.max(minutes.length, 8);
+  minutes.forEach((at, place) => names.forEach((name, number) => {
+    const height = 130 * (at[name] || 0) / most;
+    drawn("rect", {
+      class: name, x: place * width + number * width * 0.3 + 2, y: 140 - height,
+      width: width * 0.28, height,
+    }, target);
+  }));
+}
+
+// From p50 over p95 to p99 on a scale of decades, 1 ms to 100 s.
+function drawSpan(step) {
+  const made = drawn("svg", { class: "span", viewBox: `0 0 ${SPAN_WIDTH} 14`, width: SPAN_WIDTH, height: 14, "aria-hidden": "true" });
+  if (!step.events) return made;
+  const place = (seconds) => {
+    const decades = seconds === null ? SPAN_DECADES : Math.log10(Math.max(seconds, 0.001) * 1000);
+    return 4 + (SPAN_WIDTH - 8) * Math.min(decades / SPAN_DECADES, 1);
+  };
+  const [p50, p95, p99] = [step.p50, step.p95, step.p99].map(place);
+  drawn("line", { class: "lane", x1: 4, x2: SPAN_WIDTH - 4, y1: 7, y2: 7 }, made);
+  drawn("line", { class: "span", x1: p50, x2: p99, y1: 7, y2: 7 }, made);
+  for (const [at, radius] of [[p50, 4], [p95, 3], [p99, 3]]) drawn("circle", { class: "step", cx: at, cy: 7, r: radius }, made);
+  return made;
+}
+
+window.addEventListener("resize", () => {
+  for (const [id, plot] of Object.entries(plots)) {
+    plot.setSize({ width: document.getElementById(id).clientWidth, height: 170 });
+  }
+});
