@@ -1,6 +1,6 @@
 """Reading topics without joining a group: who reads, which partitions, and one record as shown."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -65,6 +65,18 @@ async def reader(
         await stop_consumer(consumer)
 
 
+async def span(
+    consumer: AIOKafkaConsumer, places: Sequence[TopicPartition]
+) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
+    """Return where each of `places` begins and ends."""
+    if not places:
+        return {}, {}
+    # Of topics that it is assigned it asks once who leads them; of others, once for each.
+    consumer.assign(places)
+    consumer.pause(*places)
+    return await consumer.beginning_offsets(places), await consumer.end_offsets(places)
+
+
 async def followed(config: Config, topic: str) -> AsyncIterator[tuple[Any, bool]]:
     """Yield every record of `topic` from its beginning, for ever, and whether it is new.
 
@@ -72,11 +84,10 @@ async def followed(config: Config, topic: str) -> AsyncIterator[tuple[Any, bool]
     """
     places = await places_of(config, topic)
     async with reader(config) as consumer:
-        begin = await consumer.beginning_offsets(places)
-        end = await consumer.end_offsets(places)
-        consumer.assign(places)
+        begin, end = await span(consumer, places)
         for place in places:
             consumer.seek(place, begin[place])
+        consumer.resume(*places)
         async for record in consumer:
             yield record, record.offset >= end[TopicPartition(topic, record.partition)]
 

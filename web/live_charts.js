@@ -24,13 +24,14 @@ function drawn(name, facts, parent) {
 
 function madePlot(target, series) {
   const axis = { stroke: () => colour("--dim"), grid: { stroke: () => colour("--line"), width: 1 }, ticks: { show: false } };
+  const clock = (_, times) => times.map((at) => new Date(at * 1000).toTimeString().slice(0, 8));
   return new uPlot({
     width: target.clientWidth || 480,
     height: 170,
     cursor: { show: false },
     legend: { show: false },
     scales: { y: { range: (_, low, high) => [0, Math.max(high * 1.1, 1)] } },
-    axes: [axis, axis],
+    axes: [{ ...axis, space: 90, values: clock }, axis],
     series: [{}, ...series.map(([name, of]) => ({ label: name, stroke: () => colour(of), width: 2, points: { show: false } }))],
   }, [[], ...series.map(() => [])], target);
 }

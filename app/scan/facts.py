@@ -11,7 +11,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from app.admin import client_options, start_client
 from app.config import Config
-from app.inspection import NoSuchTopic, reader
+from app.inspection import NoSuchTopic, reader, span
 from app.scan.sizes import sizes
 
 SETTINGS = ("cleanup.policy", "retention.ms", "retention.bytes", "max.message.bytes")
@@ -82,8 +82,7 @@ async def _facts(
         for partition in topic["partitions"]
     ]
     async with reader(config) as consumer:
-        begin = await consumer.beginning_offsets(places) if places else {}
-        end = await consumer.end_offsets(places) if places else {}
+        begin, end = await span(consumer, places)
     size = await sizes(admin)
     settings = await _settings(admin, [topic["topic"] for topic in described])
     found = []

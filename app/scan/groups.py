@@ -11,7 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 
 from app.config import Config
-from app.inspection import InspectionError, reader
+from app.inspection import InspectionError, reader, span
 from app.scan.facts import asking
 
 AGES_SECONDS_MAX = 3.0
@@ -70,8 +70,7 @@ async def groups(config: Config, only: str = "") -> list[Group]:
         }
         # Groups remember topics that have been deleted.
         places = sorted({place for each in committed for place in each if place in there})
-        begin = await consumer.beginning_offsets(places) if places else {}
-        end = await consumer.end_offsets(places) if places else {}
+        begin, end = await span(consumer, places)
         behind = [_behind(each, begin, end) for each in committed]
         ages = await _ages(consumer, [_next(each, begin) for each in behind])
         return [_group(*each) for each in zip(described, behind, ages, strict=True)]
