@@ -6,9 +6,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-import aiohttp
 import typer
-from prometheus_client.parser import text_string_to_metric_families
 from rich.columns import Columns
 from rich.console import Group, RenderableType
 from rich.live import Live
@@ -65,27 +63,11 @@ async def _watch(config: Config) -> None:
 
 
 async def _look(config: Config) -> dict[str, Any]:
-    """Return figures, workers, and by service how many events it is behind."""
-    figures, ready = await asyncio.gather(ask(config, "/figures"), ask(config, "/readyz"))
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as session:
-        lags = await asyncio.gather(*(_lag(session, each["url"]) for each in ready["workers"]))
-    workers = [each | {"lag_events": lag} for each, lag in zip(ready["workers"], lags, strict=True)]
-    return {"figures": figures, "workers": workers}
-
-
-async def _lag(session: aiohttp.ClientSession, url: str) -> int | None:
-    try:
-        async with session.get(f"{url}/metrics") as answer:
-            return lag_in(await answer.text())
-    except (aiohttp.ClientError, TimeoutError):
-        return None
-
-
-def lag_in(metrics: str) -> int:
-    """Return how many events a worker is behind, by its own `metrics`."""
-    families = text_string_to_metric_families(metrics)
-    found = [family.samples for family in families if family.name == "payflow_event_lag"]
-    return int(sum(sample.value for samples in found for sample in samples))
+    """Return figures, workers, how long steps take, and how far each service is behind."""
+    names = ("figures", "readyz", "pulse")
+    figures, ready, pulse = await asyncio.gather(*(ask(config, f"/{name}") for name in names))
+    services = {"services": pulse["services"], "steps": pulse["steps"]}
+    return {"figures": figures, "workers": ready["workers"], **services}
 
 
 class Pace:
@@ -124,8 +106,9 @@ def shown(look: Mapping[str, Any], rates: Mapping[str, Sequence[float]]) -> Rend
     """Return one look as tables."""
     figures = look["figures"]
     return Group(
-        _totals(figures, rates),
-        Columns([_workers(look["workers"]), _countries(figures["countries"])], padding=(0, 4)),
+        Columns([_totals(figures, rates), _standing(figures["standing"])], padding=(0, 4)),
+        Columns([_services(look), _steps(look["steps"])], padding=(0, 4)),
+        _countries(figures["countries"]),
     )
 
 
@@ -145,13 +128,50 @@ def _totals(figures: Mapping[str, Any], rates: Mapping[str, Sequence[float]]) ->
     return table
 
 
-def _workers(workers: Sequence[Mapping[str, Any]]) -> Table:
-    table = Table("service", "pid", "", "behind", box=None)
-    for each in sorted(workers, key=lambda one: (one["service"], one["pid"])):
-        state = Text("✔ ready", "green") if each["ready"] else Text("… not ready", "yellow")
-        lag = "?" if each["lag_events"] is None else f"{each['lag_events']} events"
-        table.add_row(Text(each["service"]), str(each["pid"]), state, lag)
+def _standing(standing: Mapping[str, Mapping[str, int]]) -> Table:
+    """Return what open orders wait for, and how."""
+    statuses = next(iter(standing.values()), {})
+    table = Table("open orders wait for", *statuses, box=None)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for step, counts in standing.items():
+        style = "red" if counts.get("stuck") else None
+        table.add_row(step, *(f"{count:,}" for count in counts.values()), style=style)
     return table
+
+
+def _services(look: Mapping[str, Any]) -> Table:
+    """Return each service with its workers; who is not ready is named by its pid."""
+    table = Table("service", "workers", "behind", "for", "tried again", "failed", box=None)
+    for each in look["services"]:
+        theirs = [worker for worker in look["workers"] if worker["service"] == each["name"]]
+        away = [str(worker["pid"]) for worker in theirs if not worker["ready"]]
+        ready = f"{len(theirs) - len(away)} ready"
+        state = Text(f"{ready}, not {' '.join(away)}", "yellow") if away else Text(ready, "green")
+        table.add_row(
+            Text(each["name"]),
+            state if theirs else Text("none", "red"),
+            "?" if each["lag"] is None else f"{each['lag']:,} events",
+            _span(each["lag_seconds"]),
+            f"{each['retries']:,.0f}",
+            f"{each['failures']:,.0f}",
+        )
+    return table
+
+
+def _steps(steps: Sequence[Mapping[str, Any]]) -> Table:
+    table = Table("step", "p50", "p95", "p99", box=None)
+    for each in steps:
+        bounds = (each[name] for name in ("p50", "p95", "p99"))
+        said = ("longer" if bound is None else f"≤ {_span(bound)}" for bound in bounds)
+        table.add_row(Text(each["room"]), *(said if each["events"] else ("-", "-", "-")))
+    return table
+
+
+def _span(seconds: float | None) -> str:
+    if seconds is None:
+        return "?"
+    return f"{seconds * 1_000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
 
 
 def _countries(countries: Sequence[Mapping[str, Any]]) -> Table:

@@ -1,5 +1,6 @@
 """Topics and who reads them: what lies there, sought with what was looked at for it."""
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -20,6 +21,10 @@ STARTS = (
     ("latest:20", "the latest 20 of each partition"),
     ("earliest", "the beginning"),
 )
+TOLD = "What is told"
+WAITING = "What waits or lies aside"
+KEPT = "Changelogs, and Kafka's own"
+PARTS = (TOLD, WAITING, KEPT)
 
 
 async def every(request: web.Request) -> web.Response:
@@ -27,7 +32,19 @@ async def every(request: web.Request) -> web.Response:
     internal = request.query.get("internal") == "1"
     async with answering():
         found = await facts.topics(request.app[DESK].config, internal=internal)
-    return await page(request, "topics.html", title="Topics", topics=found, internal=internal)
+    return await page(
+        request, "topics.html", title="Topics", parts=_parts(found), internal=internal
+    )
+
+
+def _parts(found: Sequence[facts.TopicFacts]) -> dict[str, list[facts.TopicFacts]]:
+    """Return the topics by what they are for."""
+    parts: dict[str, list[facts.TopicFacts]] = {name: [] for name in PARTS}
+    for topic in found:
+        own = topic.name.startswith("_") or topic.name.endswith("-changelog")
+        waits = topic.name.endswith((".dead", ".redrive", ".timers")) or ".retry-" in topic.name
+        parts[KEPT if own else WAITING if waits else TOLD].append(topic)
+    return parts
 
 
 async def all_groups(request: web.Request) -> web.Response:
