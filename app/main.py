@@ -21,7 +21,7 @@ app, runners = house.build(config)
 views = Views(app, config, runners)
 doors: list[Any] = []
 warming: set[asyncio.Task[object]] = set()
-following: list[object] = []
+following: list[asyncio.Task[None]] = []
 held: list[IO[str]] = []
 """The lock on this worker's folder: let go when the process has ended, its tables closed."""
 
@@ -47,7 +47,10 @@ async def open_doors() -> None:
 
 
 async def close_doors() -> None:
-    """Close them: nobody is waited for."""
+    """Close them, and hear no more of what the rooms know: nobody is waited for."""
+    for task in following:
+        task.cancel()
+    await asyncio.gather(*following, return_exceptions=True)
     for door in reversed(doors):
         await door.stop()
     (Path(config.data_dir) / "run" / f"{config.service}-{os.getpid()}.url").unlink(missing_ok=True)

@@ -7,6 +7,7 @@ Three kinds, told apart by what they are given:
     fold     counts, under keys derived from the event         `keeps`, `rows`, `evolve`, `rollup`
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -54,8 +55,8 @@ class Room(msgspec.Struct, frozen=True, kw_only=True):
     """(row key, memory, partition) -> the one word told for a touched row. Pure."""
     give_up: Callable[[Any, str], Sequence[Message]] | None = None
     """(heard, reason) -> what to tell when the last try has failed and the event is laid aside."""
-    knows: Callable[[Config], Awaitable[object]] | None = None
-    """Read what every worker of the room must know before its first event, and follow it."""
+    knows: Callable[[Config], Awaitable[asyncio.Task[None]]] | None = None
+    """Read what every worker of the room must know before its first event; the task follows it."""
     watch: Callable[[Sequence[Message]], None] | None = None
     """Hears what was told, to count it: once a batch, after the commit."""
     retries: bool = False
