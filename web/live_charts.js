@@ -3,6 +3,7 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 const SHOWN_SECONDS = 300;
+const SHOWN_SECONDS_MIN = 60;
 const SMOOTH_SECONDS = 5;
 const PLOTS = {
   "events-a-second": [["orders", "--some"], ["verdicts", "--link"], ["shipments", "--good"], ["stock_outs", "--bad"]],
@@ -31,29 +32,32 @@ function madePlot(target, series) {
     cursor: { show: false },
     legend: { show: false },
     scales: { y: { range: (_, low, high) => [0, Math.max(high * 1.1, 1)] } },
-    axes: [{ ...axis, space: 90, values: clock }, axis],
+    axes: [{ ...axis, size: 26, space: 90, values: clock }, axis],
     series: [{}, ...series.map(([name, of]) => ({ label: name, stroke: () => colour(of), width: 2, points: { show: false } }))],
   }, [[], ...series.map(() => [])], target);
 }
 
 // Means of the last few seconds: single ones jump too much to be read.
-function smooth(now, seconds, name) {
+function smooth(now, shown, seconds, name) {
   const scale = name.endsWith("_minor") ? 100 : 1;
   const found = [];
   let sum = 0;
-  for (let at = now - SHOWN_SECONDS - SMOOTH_SECONDS; at < now; at += 1) {
+  for (let at = now - shown - SMOOTH_SECONDS; at < now; at += 1) {
     sum += (seconds[at] || {})[name] || 0;
     sum -= (seconds[at - SMOOTH_SECONDS] || {})[name] || 0;
-    if (at >= now - SHOWN_SECONDS) found.push(sum / SMOOTH_SECONDS / scale);
+    if (at >= now - shown) found.push(sum / SMOOTH_SECONDS / scale);
   }
   return found;
 }
 
 function drawRates(now, seconds) {
-  const times = Array.from({ length: SHOWN_SECONDS }, (_, at) => now - SHOWN_SECONDS + at);
+  // A console that has just begun knows of nothing before.
+  const known = now - Math.min(now, ...Object.keys(seconds).map(Number));
+  const shown = Math.min(Math.max(known, SHOWN_SECONDS_MIN), SHOWN_SECONDS);
+  const times = Array.from({ length: shown }, (_, at) => now - shown + at);
   for (const [id, series] of Object.entries(PLOTS)) {
     plots[id] ??= madePlot(document.getElementById(id), series);
-    plots[id].setData([times, ...series.map(([name]) => smooth(now, seconds, name))]);
+    plots[id].setData([times, ...series.map(([name]) => smooth(now, shown, seconds, name))]);
   }
 }
 

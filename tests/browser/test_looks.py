@@ -40,6 +40,7 @@ def go(page: Page, name: str) -> None:
 
 def picture(page: Page, name: str) -> None:
     if PICTURES:
+        page.set_viewport_size({"width": 1280, "height": 1400})
         page.screenshot(path=Path(PICTURES) / f"{name.lower().replace(' ', '-')}.png")
 
 
