@@ -19,6 +19,7 @@ from app.topics import Topic
 
 SEAL = "x-payflow-seal"
 DEAD_SEAL = "x-dead-seal"
+ROWS_SEAL = "x-payflow-rows"
 SEALED_PREFIXES = ("ce_", "traceparent", "baggage", "content-type")
 OF_A_LETTER = "x-dead-"
 AHEAD_MS_MAX = 300_000
@@ -81,6 +82,18 @@ def genuine_letter(given: Record, config: Config) -> bool:
     if not config.seal_key:
         return True
     return _right(given, record.header(given, DEAD_SEAL), (OF_A_LETTER,), DEAD_SEAL, config)
+
+
+def pass_to(path: str, secret: str) -> str:
+    """Return what one process of the house says to another that shows it rows at `path`."""
+    return hmac.digest(secret.encode(), f"rows:{path}".encode(), "sha256").hex()
+
+
+def may_pass(said: str, path: str, config: Config) -> bool:
+    """Return whether `said` is a pass to `path`; without a seal key everybody may."""
+    secrets = [secret for secret in (config.seal_key, config.seal_key_before) if secret]
+    passes = (pass_to(path, secret).encode() for secret in secrets)
+    return not config.seal_key or any(hmac.compare_digest(said.encode(), each) for each in passes)
 
 
 def _right(given: Record, said: str, prefixes: tuple[str, ...], own: str, config: Config) -> bool:

@@ -1,4 +1,8 @@
-"""The small web server that every worker has: health, metrics, and the rows it holds."""
+"""The small web server that every worker has: health, metrics, and the rows it holds.
+
+Rows are whole, names and addresses in clear, so they are shown to the house alone: who asks has a
+pass that only the holder of the seal key can make. People ask the console, which masks.
+"""
 
 import asyncio
 from typing import Any, Protocol
@@ -9,6 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from app.config import Config
 from app.envelope import Envelope
+from app.seal import ROWS_SEAL, may_pass
 from app.telemetry import totals
 from workflows.message import Message
 
@@ -43,6 +48,7 @@ class House(Protocol):
 
 
 HOUSE: web.AppKey[House] = web.AppKey("house")
+CONFIG: web.AppKey[Config] = web.AppKey("config")
 
 
 class Served:
@@ -57,10 +63,11 @@ class Served:
         await self._runner.cleanup()
 
 
-def make_site(house: House) -> web.Application:
+def make_site(house: House, config: Config) -> web.Application:
     """Return the worker's site over `house`."""
     site = web.Application()
     site[HOUSE] = house
+    site[CONFIG] = config
     site.add_routes(
         [
             web.get("/livez", _livez),
@@ -77,7 +84,7 @@ def make_site(house: House) -> web.Application:
 
 async def serve(house: House, config: Config) -> Served:
     """Serve the worker's site on `config.host` and `config.worker_port` (0: any free port)."""
-    return await serve_site(make_site(house), config.host, config.worker_port)
+    return await serve_site(make_site(house, config), config.host, config.worker_port)
 
 
 async def serve_site(site: web.Application, host: str, port: int) -> Served:
@@ -118,7 +125,15 @@ async def _tables(request: web.Request) -> web.Response:
     return _json(request.app[HOUSE].partitions())
 
 
+def _refused(request: web.Request) -> web.Response | None:
+    if may_pass(request.headers.get(ROWS_SEAL, ""), request.raw_path, request.app[CONFIG]):
+        return None
+    return _json({"error": "rows are shown to the house alone; ask the console for them"}, 403)
+
+
 async def _table(request: web.Request) -> web.Response:
+    if refused := _refused(request):
+        return refused
     query = request.query
     try:
         limit = min(int(query.get("limit", "100")), LIMIT_MAX)
@@ -133,6 +148,8 @@ async def _table(request: web.Request) -> web.Response:
 
 
 async def _row(request: web.Request) -> web.Response:
+    if refused := _refused(request):
+        return refused
     try:
         row = request.app[HOUSE].get(request.match_info["name"], request.match_info["key"])
     except KeyError:

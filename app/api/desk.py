@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import aiohttp
 from aiohttp import web
+from yarl import URL
 
 from app.api.problems import Problem
 from app.config import Config
@@ -17,6 +18,7 @@ from app.discovery import Directory, Worker
 from app.envelope import Envelope
 from app.produce import partition_of
 from app.room import opened
+from app.seal import ROWS_SEAL, pass_to
 from app.topics import topic_of
 from app.worker_web import House
 from tables import declared
@@ -127,8 +129,10 @@ class Desk:
         if self._session is None:
             timeout = aiohttp.ClientTimeout(total=READ_SECONDS)
             self._session = aiohttp.ClientSession(timeout=timeout)
+        asked = URL(url).update_query(query)
+        headers = {ROWS_SEAL: pass_to(asked.raw_path_qs, self.config.seal_key)}
         try:
-            async with self._session.get(url, params=query) as response:
+            async with self._session.get(asked, headers=headers) as response:
                 if response.status == 404:  # noqa: PLR2004
                     return None
                 response.raise_for_status()

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from app.api import make_api
 from app.api.fraud import FRAUD, FraudDesk
+from app.config import Config
 from app.discovery import Directory, Worker
 from app.envelope import Envelope
 from app.fraud.looking import READS, Answer, Question, answered
@@ -129,7 +130,7 @@ async def fraud_site(folder: Path, aiohttp_client: Any, aiohttp_server: Any) -> 
     """Return a site with a person of each role, one case, and one payment not judged yet."""
     open_rooms()
     house = FakeHouse()
-    server = await aiohttp_server(make_site(house))
+    server = await aiohttp_server(make_site(house, Config()))
     worker = Worker(
         service="fraud",
         url=str(server.make_url("")).rstrip("/"),

@@ -18,6 +18,7 @@ from app.envelope import Envelope
 from app.gateways.signature import TOLERANCE_SECONDS, sign
 from app.house import open_rooms
 from app.produce import partition_of
+from app.seal import ROWS_SEAL, pass_to
 from app.worker_web import make_site
 from tables import declared
 from workflows.message import Message
@@ -85,7 +86,7 @@ def house() -> FakeHouse:
 @pytest.fixture
 async def client(house: FakeHouse, aiohttp_client: Any, aiohttp_server: Any) -> TestClient:
     """A client of the API; tables are read over HTTP from a worker's own site."""
-    server = await aiohttp_server(make_site(house))
+    server = await aiohttp_server(make_site(house, Config()))
     worker = Worker(
         service="all",
         url=str(server.make_url("")).rstrip("/"),
@@ -558,15 +559,33 @@ async def test_a_worker_shows_its_health_metrics_and_rows(
 ) -> None:
     """What an operator and the console ask of every process."""
     house.keep("stock", "a", {"on_hand": 1})
-    client = await aiohttp_client(make_site(house))
+    client = await aiohttp_client(make_site(house, Config()))
     statuses = {
         path: (await client.get(path)).status
-        for path in ("/livez", "/readyz", "/metrics", "/tables", "/tables/stock/a", "/tables/x/y")
+        for path in ("/livez", "/readyz", "/metrics", "/tables")
     }
 
-    assert {200, 404} == set(statuses.values())
-    assert 404 == statuses["/tables/x/y"]
+    assert {200} == set(statuses.values())
     assert "payflow_events_total" in await (await client.get("/metrics")).text()
+
+
+async def test_a_worker_shows_rows_to_the_house_alone(
+    house: FakeHouse, aiohttp_client: Any
+) -> None:
+    """They are not masked there: a pass is for one path, and of the house's key."""
+    house.keep("stock", "a", {"on_hand": 1})
+    config = Config(seal_key="new", seal_key_before="old")
+    client = await aiohttp_client(make_site(house, config))
+
+    async def status(path: str, said: str) -> int:
+        return (await client.get(path, headers={ROWS_SEAL: said})).status
+
+    for path in ("/tables/stock/a", "/tables/stock?prefix=a&limit=2"):
+        for key, expected in (("new", 200), ("old", 200), ("other", 403)):
+            assert expected == await status(path, pass_to(path, key))
+        for wrong in ("", "\u00e9", pass_to("/tables/stock/b", "new")):
+            assert 403 == await status(path, wrong)
+    assert 404 == await status("/tables/x/y", pass_to("/tables/x/y", "new"))
 
 
 def test_a_worker_that_is_silent_is_taken_for_gone() -> None:

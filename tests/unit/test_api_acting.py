@@ -15,6 +15,7 @@ from app.api import make_api
 from app.api.acting import LEAST, PROPOSALS
 from app.api.guard import COOKIE, SIGN_IN_BURST, STREAMS_EACH_MAX
 from app.api.routes import ROUTES
+from app.config import Config
 from app.discovery import Directory, Worker
 from app.house import open_rooms
 from app.operators import people
@@ -81,7 +82,7 @@ async def site(tmp_path: Path, aiohttp_client: Any, aiohttp_server: Any) -> Site
     """A site; proposals are found in what the house was told."""
     open_rooms()
     house = FakeHouse()
-    server = await aiohttp_server(make_site(house))
+    server = await aiohttp_server(make_site(house, Config()))
     worker = Worker(
         service="all",
         url=str(server.make_url("")).rstrip("/"),
