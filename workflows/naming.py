@@ -1,14 +1,27 @@
-"""Ids made of other ids: the same wherever they are made, and never longer than a name may be."""
+"""Ids made of other ids: the same wherever they are made, never longer than a name may be.
+
+Two different pairs never have one id, though whoever chooses their parts may choose separators too.
+"""
+
+import hashlib
+import re
 
 NAME_LENGTH_MAX = 128
-PRIME = 2**127 - 1
-"""Long ids keep their beginning and end in what is left of them divided by this: 32 hex digits."""
+DIGEST_BYTES = 32
+"""Of a shortened id: enough that nobody finds two pairs with one digest."""
+_SHORTENED = re.compile(rf"~[0-9a-f]{{{2 * DIGEST_BYTES}}}\Z")
 
 
-def joined(*parts: str) -> str:
-    """Return `parts` as one id; of what would be too long, the rest stands for the end."""
-    name = "/".join(parts)
-    if len(name) <= NAME_LENGTH_MAX:
-        return name
-    rest = f"~{int.from_bytes(name.encode(), 'big') % PRIME:032x}"
-    return name[: NAME_LENGTH_MAX - len(rest)] + rest
+def joined(owner: str, name: str) -> str:
+    """Return `owner/name`, or its beginning and a digest of both where that could be misread.
+
+    It is misread when it is too long, when `owner` holds the separator, or when it ends like a
+    digest; all others can be taken apart again, and so are different where their parts are.
+    """
+    plain = f"{owner}/{name}"
+    if len(plain) <= NAME_LENGTH_MAX and "/" not in owner and not _SHORTENED.search(plain):
+        return plain
+    parts = [part.encode() for part in (owner, name)]
+    marked = b"".join(b"%d:%b" % (len(part), part) for part in parts)
+    rest = f"~{hashlib.blake2b(marked, digest_size=DIGEST_BYTES).hexdigest()}"
+    return plain[: NAME_LENGTH_MAX - len(rest)] + rest
