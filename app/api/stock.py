@@ -9,6 +9,7 @@ from msgspec import Meta
 from app.api.desk import DESK
 from app.api.problems import json_response, read_body
 from app.envelope import derive_id
+from workflows.naming import joined
 from workflows.words.limits import Name, Quantity, Text
 from workflows.words.stock import AdjustStock, ReceiveStock
 
@@ -40,7 +41,7 @@ async def receive(request: web.Request) -> web.Response:
     """Receive goods; the same receipt counts once."""
     asked = await read_body(request, ReceiptAsked)
     for item in asked.items:
-        receipt_id = f"{asked.receipt_id}/{item.sku}"[:128]
+        receipt_id = joined(asked.receipt_id, item.sku)
         word = ReceiveStock(receipt_id=receipt_id, sku=item.sku, quantity=item.quantity)
         await request.app[DESK].tell(request, word, derive_id("receipt", receipt_id), receipt_id)
     return json_response({"receipt_id": asked.receipt_id, "items": len(asked.items)}, 202)

@@ -290,6 +290,26 @@ async def test_goods_are_received_item_by_item(client: TestClient, house: FakeHo
     assert 2 == len({head.id for _, head in house.told})
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        pytest.param(("a", "x/" * 64), ("a/x", "x/" * 64), id="two receipts of a long SKU"),
+        pytest.param(("a", "b/c"), ("a/b", "c"), id="a separator in the receipt"),
+    ],
+)
+async def test_each_receipt_of_each_sku_has_an_id_of_its_own(
+    client: TestClient, house: FakeHouse, one: tuple[str, str], other: tuple[str, str]
+) -> None:
+    """Goods that came in under the id of others would not count."""
+    for receipt_id, sku in (one, other):
+        body = {"receipt_id": receipt_id, "items": [{"sku": sku, "quantity": 5}]}
+        answer = await client.post("/stock/receipts", json=body)
+        assert 202 == answer.status
+
+    assert 2 == len({head.id for _, head in house.told})
+    assert 2 == len({word.receipt_id for word, _ in house.told})
+
+
 def stripe_event(**changed: Any) -> dict[str, Any]:
     """Return a webhook as the provider sends it."""
     intent = {"id": "pi_1", "amount": 500, "metadata": {"order_id": "o1"}}
