@@ -32,6 +32,7 @@ class Keys:
     """The idempotency keys of one provider: answers in its books, running requests in memory."""
 
     def __init__(self, books: Books) -> None:
+        books.connection.executescript(SCHEMA)
         self._books = books
         self._running: set[str] = set()
 

@@ -1,11 +1,10 @@
 """What the provider says, in Stripe's shapes: intents, refunds, lists, events and errors."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
-if TYPE_CHECKING:
-    from app.simulators.provider_store import Intent, Refund
+from app.simulators.provider_store import Intent, Refund
 
 API_VERSION = "2026-10-28.endive"
 
@@ -34,7 +33,7 @@ class StripeError(Exception):
         code: str = "",
         param: str = "",
         decline_code: str = "",
-        intent: "Intent | None" = None,
+        intent: Intent | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -65,7 +64,7 @@ def missing(what: str, name: str, param: str = "intent") -> StripeError:
     return StripeError(404, "invalid_request_error", message, code="resource_missing", param=param)
 
 
-def intent_shape(intent: "Intent") -> dict[str, Any]:
+def intent_shape(intent: Intent) -> dict[str, Any]:
     """Return an intent as Stripe shows it."""
     succeeded = intent.status == "succeeded"
     return {
@@ -89,7 +88,7 @@ def intent_shape(intent: "Intent") -> dict[str, Any]:
     }
 
 
-def refund_shape(refund: "Refund") -> dict[str, Any]:
+def refund_shape(refund: Refund) -> dict[str, Any]:
     """Return a refund as Stripe shows it."""
     return {
         "id": refund.id,
@@ -114,7 +113,7 @@ def page(kind: str, url: str, members: list[dict[str, Any]], limit: int) -> dict
     }
 
 
-def event_shape(event_id: str, kind: str, intent: "Intent") -> dict[str, Any]:
+def event_shape(event_id: str, kind: str, intent: Intent) -> dict[str, Any]:
     """Return the webhook event `kind` about `intent`."""
     return {
         "id": event_id,

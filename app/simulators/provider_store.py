@@ -9,7 +9,6 @@ from pathlib import Path
 
 import msgspec
 
-from app.simulators import idempotency
 from app.simulators.books import Books
 from app.simulators.webhooks import now_ms
 
@@ -89,7 +88,7 @@ class ProviderStore(Books):
     """Reads and writes of the books. Writes belong inside `writing()`."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path, SCHEMA + idempotency.SCHEMA)
+        super().__init__(path, SCHEMA)
 
     def create_intent(
         self,

@@ -1,0 +1,55 @@
+"""Every file stands on others and none on itself: it can be read, and moved, from the bottom up."""
+
+import ast
+from collections.abc import Mapping
+from graphlib import CycleError, TopologicalSorter
+
+import pytest
+
+from tests.architecture.source import imports, modules
+
+
+def needs() -> dict[str, set[str]]:
+    """Return the modules that each module names, also inside functions and for types alone."""
+    known = {module.name for module in modules()}
+    found: dict[str, set[str]] = {}
+    for module in modules():
+        whole = (name if name in known else name.rpartition(".")[0] for name in imports(module))
+        found[module.name] = {name for name in whole if name in known} - {module.name}
+    return found
+
+
+def cycle_in(graph: Mapping[str, set[str]]) -> list[str]:
+    """Return a way from a module back to itself; empty: there is none."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return error.args[1]
+    return []
+
+
+def test_no_file_needs_itself_through_others() -> None:
+    """What goes round is one file in several: it is loaded by luck, and changed all at once."""
+    assert [] == cycle_in(needs())
+
+
+@pytest.mark.parametrize(
+    ("graph", "then"),
+    [
+        pytest.param({"a": {"b"}, "b": {"c"}, "c": set()}, [], id="a way down"),
+        pytest.param({"a": {"b", "c"}, "b": {"c"}, "c": set()}, [], id="two ways down"),
+        pytest.param({"a": {"b"}, "b": {"a"}}, ["a", "b", "a"], id="two of each other"),
+    ],
+)
+def test_a_way_round_is_found(graph: dict[str, set[str]], then: list[str]) -> None:
+    """The test would see one."""
+    assert sorted(then) == sorted(cycle_in(graph))
+
+
+def test_imports_are_seen() -> None:
+    """A graph without lines has no cycles either; only whole names make lines."""
+    nodes = [node for module in modules() for node in ast.walk(module.tree)]
+
+    assert {0} == {node.level for node in nodes if isinstance(node, ast.ImportFrom)}
+    assert {"app.record", "app.envelope"} <= needs()["app.stage"]
+    assert "app.fraud.evaluation" in needs()["app.cli_fraud_model"]
