@@ -13,9 +13,9 @@ from app.admin import client_options, stop_consumer
 from app.config import Config
 from app.record import Outgoing, as_read
 from app.seal import of_the_house
+from app.topics import WORKERS
 from app.worker_web import House
 
-WORKERS_TOPIC = "workers"
 ANNOUNCE_SECONDS = 2.0
 LIVE_MS = 10_000
 """A worker not heard of for this long is taken for gone."""
@@ -51,9 +51,7 @@ async def announce(
                 partitions=holds,
             )
             body = msgspec.json.encode(worker)
-            record = Outgoing(
-                topic=WORKERS_TOPIC, key=url.encode(), value=body, headers=[], partition=0
-            )
+            record = Outgoing(topic=WORKERS, key=url.encode(), value=body, headers=[], partition=0)
             await send([record])
             said = (holds, time.monotonic())
         await asyncio.sleep(0.25)
@@ -69,7 +67,7 @@ class Directory:
         """Listen to what workers say, for ever."""
         consumer = AIOKafkaConsumer(**client_options(config), fetch_max_wait_ms=200)
         await consumer.start()
-        place = TopicPartition(WORKERS_TOPIC, 0)
+        place = TopicPartition(WORKERS, 0)
         consumer.assign([place])
         since = await consumer.offsets_for_times({place: _now_ms() - LIVE_MS})
         if since[place] is not None:

@@ -11,7 +11,6 @@ from app import topics
 from app.admin import TopicSpec
 from app.bus import House, channel_of, declare_table, heard_topics, make_app
 from app.config import Config
-from app.discovery import WORKERS_TOPIC
 from app.record import dead_topic, redrive_topic, retry_topics
 from app.room import Room, opened
 from app.runner import Runner
@@ -43,28 +42,31 @@ def wanted_topics(config: Config) -> list[TopicSpec]:
     wanted: dict[str, TopicSpec] = {}
     for room in open_rooms().values():
         for heard in room.hears:
-            _want(wanted, dead_topic(heard.name, room.service), 1, retention_ms=-1)
+            _want(wanted, dead_topic(heard.name, room.service), config, retention_ms=-1)
             if room.retries:
                 for name in retry_topics(heard.name, room.service):
-                    _want(wanted, name, config.partitions)
-        _want(wanted, redrive_topic(room.name), config.partitions, retention_ms=-1)
+                    _want(wanted, name, config)
+        _want(wanted, redrive_topic(room.name), config, retention_ms=-1)
         if room.due is not None:
             timers = topics.timers_of(room.name)
-            _want(wanted, timers, config.partitions)
-            _want(wanted, dead_topic(timers, room.service), 1, retention_ms=-1)
+            _want(wanted, timers, config)
+            _want(wanted, dead_topic(timers, room.service), config, retention_ms=-1)
     for topic in topics.declared.values():
         _want(
             wanted,
             topic.name,
-            topic.partitions or config.partitions,
+            config,
             retention_ms=topic.retention_ms,
             cleanup=topic.cleanup,
-            config=BY_THE_BROKERS_CLOCK if topic.open else None,
+            more=BY_THE_BROKERS_CLOCK if topic.open else None,
         )
     for table in tables.declared.values():
-        _want(wanted, changelog_of(table), config.partitions, retention_ms=-1, cleanup="compact")
+        _want(wanted, changelog_of(table), config, retention_ms=-1, cleanup="compact")
     workers = TopicSpec(
-        name=WORKERS_TOPIC, partitions=1, retention_ms=600_000, config={"segment.ms": "300000"}
+        name=topics.WORKERS,
+        partitions=topics.partitions_of(topics.WORKERS, config),
+        retention_ms=600_000,
+        config={"segment.ms": "300000"},
     )
     return [*wanted.values(), workers]
 
@@ -121,11 +123,11 @@ def _open(app: House, room: Room, config: Config) -> Runner:
 def _want(  # noqa: PLR0913  a topic has these facts
     wanted: dict[str, TopicSpec],
     name: str,
-    partitions: int,
+    config: Config,
     *,
     retention_ms: int = 7 * topics.DAY_MS,
     cleanup: str = "delete",
-    config: Mapping[str, str] | None = None,
+    more: Mapping[str, str] | None = None,
 ) -> None:
     longest = POISON_BYTES_MAX
     if name.endswith((".dead", ".redrive")) or ".retry-" in name:
@@ -134,8 +136,8 @@ def _want(  # noqa: PLR0913  a topic has these facts
         longest = ROW_BYTES_MAX
     wanted[name] = TopicSpec(
         name=name,
-        partitions=partitions,
+        partitions=topics.partitions_of(name, config),
         cleanup=cleanup,
         retention_ms=retention_ms,
-        config={"max.message.bytes": str(longest), **(config or {})},
+        config={"max.message.bytes": str(longest), **(more or {})},
     )

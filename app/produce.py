@@ -1,12 +1,14 @@
 """Producing whole batches through aiokafka's batch API, acknowledged together."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 from aiokafka.partitioner import DefaultPartitioner
 
+from app.config import Config
 from app.record import Outgoing
+from app.topics import partitions_of
 
 _partitioner = DefaultPartitioner()
 KEYS_MAX = 1 << 16
@@ -20,8 +22,13 @@ def partition_of(key: bytes, partitions: int) -> int:
     return int(_partitioner(key, every, every))
 
 
+def place_of(topic: str, key: bytes | None, config: Config) -> int:
+    """Return the partition of `topic` that a record of `key` belongs to."""
+    return partition_of(key or b"", partitions_of(topic, config))
+
+
 async def produce(
-    producer: Any, records: Sequence[Outgoing], partitions: Callable[[str], int]
+    producer: Any, records: Sequence[Outgoing], config: Config
 ) -> dict[tuple[str, int], int]:
     """Produce `records` in batches, in order per partition; return once all are acknowledged.
 
@@ -31,7 +38,7 @@ async def produce(
     for record in records:
         partition = record.partition
         if partition is None:
-            partition = partition_of(record.key or b"", partitions(record.topic))
+            partition = place_of(record.topic, record.key, config)
         grouped.setdefault((record.topic, partition), []).append(record)
     pending: list[tuple[tuple[str, int], Any]] = []
     for place, members in grouped.items():

@@ -19,7 +19,7 @@ from app.deadlines import Deadlines
 from app.ending import hard_stop
 from app.envelope import Envelope
 from app.port import Handled
-from app.produce import partition_of, produce
+from app.produce import place_of, produce
 from app.record import RETRY_LEVELS_SECONDS, Outgoing, Record
 from app.room import Room
 from app.shell import run_batch
@@ -70,7 +70,7 @@ class KafkaPort:
     async def tell(self, records: Sequence[Outgoing]) -> None:
         """Produce `records`, sealed; return when the broker has acknowledged every one."""
         told = [seal.sealed(each, self._config.seal_key) for each in records]
-        await produce(producer_of(self._app, self._room), told, self._partitions)
+        await produce(producer_of(self._app, self._room), told, self._config)
 
     async def remember(self, table: Table, rows: Mapping[int, Mapping[bytes, bytes]]) -> None:
         """Put `rows` and their changelog records, acknowledged."""
@@ -89,7 +89,7 @@ class KafkaPort:
                 for key, value in members.items()
             ]
         self.beat("on disk")
-        highest = await produce(producer_of(self._app, self._room), changes, self._partitions)
+        highest = await produce(producer_of(self._app, self._room), changes, self._config)
         for (_, partition), offset in highest.items():
             self._store.settle(partition, offset)
 
@@ -99,7 +99,7 @@ class KafkaPort:
 
     def at_home(self, given: Record) -> bool:
         """Return whether `given` lies in the partition that its key belongs to."""
-        return given.partition == partition_of(given.key or b"", self._config.partitions)
+        return given.partition == place_of(given.topic, given.key, self._config)
 
     def through(self, source: str) -> int:
         """Return the offset before which everything of `topic/partition` is told for certain."""
@@ -110,9 +110,6 @@ class KafkaPort:
         """Pass a beat; a drill may have this process die here."""
         self.beats += 1
         self._crash.pass_by(name)
-
-    def _partitions(self, topic: str) -> int:
-        return 1 if topic.endswith(".dead") else self._config.partitions
 
 
 class Runner:

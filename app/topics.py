@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
+from app.config import Config
 from workflows.message import Message, type_name
 from workflows.words.analytics import FiguresUpdated
 from workflows.words.audit import AuditSealed, AuditWord
@@ -29,6 +30,8 @@ from workflows.words.shipping import ShipmentWord
 from workflows.words.stock import StockAnswer, StockCommand, StockFact, WarehouseWord
 
 DAY_MS = 86_400_000
+WORKERS = "workers"
+"""Where every worker says that it lives: one partition, no words."""
 
 Key = Callable[[Any], str]
 by_order: Key = attrgetter("order_id")
@@ -65,7 +68,8 @@ class Topic(msgspec.Struct, frozen=True, kw_only=True):
     open: bool = False
     """Whether others than the house may tell events here, unsealed."""
     partitions: int | None = None
-    """None: as many as every topic that meets in a row (`PAYFLOW_PARTITIONS`)."""
+    """None: as many as every topic that meets in a row (`PAYFLOW_PARTITIONS`). Who wants to know
+    how many there are asks `partitions_of`."""
 
 
 def declare(  # noqa: PLR0913  a topic has these facts and no defaults that matter
@@ -102,6 +106,16 @@ def declare(  # noqa: PLR0913  a topic has these facts and no defaults that matt
 def timers_of(room: str) -> str:
     """Return the topic on which `room` hears its own deadlines."""
     return f"{room}.timers"
+
+
+def partitions_of(name: str, config: Config) -> int:
+    """Return how many partitions the topic `name` has, whatever its kind: nobody else knows.
+
+    Retry and redrive topics, timers and changelogs have as many as the rows they meet.
+    """
+    if name in declared:
+        return declared[name].partitions or config.partitions
+    return 1 if name == WORKERS or name.endswith(".dead") else config.partitions
 
 
 def _enter(topic: Topic) -> None:

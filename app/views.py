@@ -86,7 +86,7 @@ class Views:
     async def send(self, records: Sequence[Outgoing]) -> None:
         """Produce `records` as they are; return when the broker has acknowledged them."""
         told = [sealed(each, self._config.seal_key) for each in records]
-        await produce(producer_of(self._app), told, lambda _topic: self._config.partitions)
+        await produce(producer_of(self._app), told, self._config)
 
 
 def _page(  # noqa: PLR0913  where to read and how far

@@ -13,6 +13,7 @@ import msgspec
 from aiohttp import web
 from aiokafka.errors import KafkaError
 
+from app import topics
 from app.admin import TopicError
 from app.api.acting import WHY_MAX, Why, audit
 from app.api.desk import DESK, unavailable
@@ -95,10 +96,10 @@ async def recent(request: web.Request, older: int) -> tuple[list[dict[str, Any]]
     back = RECENT_BACK * (older + 1)
     found, said = await _scanned(
         desk.config,
-        "orders",
+        topics.orders.name,
         ["type:payflow.order.placed.v1"],
         Start(back=back),
-        limit=back * desk.config.partitions,
+        limit=back * topics.partitions_of(topics.orders.name, desk.config),
     )
     ids = list(dict.fromkeys(each.key for each in sorted(found, key=lambda each: -each.at_ms)))
     begin = SHOWN_MAX * older

@@ -49,7 +49,8 @@ async def reader(config: Config) -> AsyncIterator[Any]:
 
 def places(topic: Topic, config: Config) -> list[TopicPartition]:
     """Return the partitions of `topic`."""
-    return [TopicPartition(topic.name, at) for at in range(topic.partitions or config.partitions)]
+    count = topics.partitions_of(topic.name, config)
+    return [TopicPartition(topic.name, at) for at in range(count)]
 
 
 async def records(consumer: Any, place: TopicPartition, end: int) -> AsyncIterator[Record]:

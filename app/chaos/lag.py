@@ -5,6 +5,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from app.admin import client_options, stop_consumer
 from app.config import Config
+from app.topics import partitions_of
 from app.verify import listeners
 
 
@@ -19,7 +20,7 @@ async def waiting(config: Config, service: str) -> int:
         places = [
             TopicPartition(topic, at)
             for topic in listeners()[service]
-            for at in range(config.partitions)
+            for at in range(partitions_of(topic, config))
         ]
         ends = await consumer.end_offsets(places)
     finally:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import time
+from collections.abc import Iterable
 from random import Random
 from typing import Any
 
@@ -18,6 +19,7 @@ from app.chaos.lag import waiting
 from app.chaos.load import Load
 from app.chaos.plan import Step
 from app.chaos.site import DrillError, Site
+from app.config import Config
 from app.gateways.signature import TOLERANCE_SECONDS, sign
 from app.verify import listeners
 
@@ -190,7 +192,7 @@ async def repeat(
     await producer.start()
     await consumer.start()
     try:
-        streams = await _latest(consumer, names, site.config.partitions, limit)
+        streams = await _latest(consumer, _places(site.config, names), limit)
         told = 0
         while streams and told < limit:
             place = random.choice(list(streams))
@@ -214,11 +216,18 @@ async def repeat(
     return told
 
 
+def _places(config: Config, names: Iterable[str]) -> list[TopicPartition]:
+    return [
+        TopicPartition(name, at)
+        for name in names
+        for at in range(topics.partitions_of(name, config))
+    ]
+
+
 async def _latest(
-    consumer: Any, names: list[str], partitions: int, limit: int
+    consumer: Any, places: list[TopicPartition], limit: int
 ) -> dict[TopicPartition, list[Any]]:
     """Return the latest records of each partition, newest first, so that popping is in order."""
-    places = [TopicPartition(name, at) for name in names for at in range(partitions)]
     consumer.assign(places)
     ends = await consumer.end_offsets(places)
     begins = await consumer.beginning_offsets(places)

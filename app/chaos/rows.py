@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from app.admin import client_options, stop_consumer
 from app.config import Config
 from app.house import changelog_of
+from app.topics import partitions_of
 from tables import Table
 
 OWN_KEYS = b"__faust"
@@ -44,7 +45,7 @@ async def _changelog(config: Config, topic: str) -> Rows:
     await consumer.start()
     latest: Rows = {}
     try:
-        places = [TopicPartition(topic, at) for at in range(config.partitions)]
+        places = [TopicPartition(topic, at) for at in range(partitions_of(topic, config))]
         consumer.assign(places)
         await consumer.seek_to_beginning(*places)
         ends = await consumer.end_offsets(places)

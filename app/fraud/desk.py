@@ -57,7 +57,7 @@ async def words_of(config: Config, wanted: Sequence[Topic]) -> list[tuple[Envelo
     try:
         found: list[tuple[Envelope, Any]] = []
         for topic in wanted:
-            count = topic.partitions or config.partitions
+            count = topics.partitions_of(topic.name, config)
             places = [TopicPartition(topic.name, at) for at in range(count)]
             ends = await consumer.end_offsets(places)
             begins = await consumer.beginning_offsets(places)
@@ -89,7 +89,7 @@ async def tell(config: Config, words: Sequence[Message], at_ms: int) -> None:
     await producer.start()
     try:
         records = [sealed(outgoing(word, at_ms), config.seal_key) for word in words]
-        await produce(producer, records, _partitions(config))
+        await produce(producer, records, config)
     finally:
         await producer.stop()
 
@@ -131,10 +131,6 @@ def _changed(word: Message, before: Book) -> dict[str, Any]:
             return {"about": order_id, "fraud": fraud, "source": source}
         case _:
             raise AssertionError(f"{type(word).__name__} is no act of an operator")
-
-
-def _partitions(config: Config) -> Any:
-    return lambda name: topics.declared[name].partitions or config.partitions
 
 
 def outgoing(word: Message, at_ms: int) -> Outgoing:

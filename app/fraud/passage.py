@@ -133,7 +133,7 @@ class Passage:
         await self._forget()
 
     async def _read_through(self, topic: topics.Topic) -> None:
-        places = self._places(topic)
+        places = self.places(topic)
         ends = await self._consumer.end_offsets(places)
         limit = time.monotonic() + SILENCE_SECONDS_MAX
         while True:
@@ -149,24 +149,26 @@ class Passage:
     async def _forget(self) -> None:
         """Delete what was asked and answered: nobody reads it again, and it is much."""
         read = (topics.fraud_checks, topics.fraud_answers, topics.payments, topics.fraud)
-        places = [place for topic in read for place in self._places(topic)]
+        places = [place for topic in read for place in self.places(topic)]
         ends = await self._consumer.end_offsets(places)
         # What is deleted under a reader makes it go to where its policy says: it goes there itself.
-        for place in self._places(topics.fraud):
+        for place in self.places(topics.fraud):
             self._consumer.seek(place, ends[place])
         await self._admin.delete_records(
             {place: RecordsToDelete(before_offset=ends[place]) for place in places if ends[place]}
         )
 
-    def _places(self, topic: topics.Topic) -> list[TopicPartition]:
-        return [TopicPartition(topic.name, at) for at in range(self._config.partitions)]
+    def places(self, topic: topics.Topic) -> list[TopicPartition]:
+        """Return the partitions of `topic`."""
+        count = topics.partitions_of(topic.name, self._config)
+        return [TopicPartition(topic.name, at) for at in range(count)]
 
     async def tell(self, words: Sequence[Message]) -> None:
         """Tell `words`, each at its own time; return when the broker has them."""
         if not words:
             return
         records = [sealed(outgoing(word, _time_of(word)), self._config.seal_key) for word in words]
-        await produce(self._producer, records, lambda _name: self._config.partitions)
+        await produce(self._producer, records, self._config)
 
 
 def _time_of(word: Any) -> int:
@@ -187,11 +189,12 @@ async def passage(config: Config) -> AsyncIterator[Passage]:
     admin = AIOKafkaAdminClient(**options)
     await asyncio.gather(producer.start(), consumer.start(), admin.start())
     try:
-        places = [TopicPartition(topics.fraud.name, at) for at in range(config.partitions)]
+        way = Passage(config, producer, consumer, admin)
+        places = way.places(topics.fraud)
         consumer.assign(places)
         for place, end in (await consumer.end_offsets(places)).items():
             consumer.seek(place, end)
-        yield Passage(config, producer, consumer, admin)
+        yield way
     finally:
         await stop_consumer(consumer)
         await producer.stop()

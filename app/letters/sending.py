@@ -22,8 +22,8 @@ from app.letters.letter import Letter, edited, event_id, redrive_id, sent_back, 
 from app.letters.reading import gather
 from app.letters.state import State, states
 from app.process import Busy, hold
-from app.produce import partition_of, produce
-from app.record import Outgoing, header
+from app.produce import place_of, produce
+from app.record import Outgoing, header, redrive_topic
 from app.room import opened
 from app.seal import resealed, sealed
 from workflows.message import Message, type_name
@@ -210,10 +210,10 @@ class Desk:
 
     async def _tell(self, records: Sequence[Outgoing]) -> None:
         records = [sealed(each, self._config.seal_key) for each in records]
-        await produce(self._producer, records, lambda _topic: self._config.partitions)
+        await produce(self._producer, records, self._config)
 
     def _partition(self, letter: Letter) -> int:
-        return partition_of(letter.given.key or b"", self._config.partitions)
+        return place_of(redrive_topic(letter.room), letter.given.key, self._config)
 
     def _audited(self, word: Any, act: Act) -> Outgoing:
         """Return `word` as an event on the audit topic; the same act has the same id."""

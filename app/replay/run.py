@@ -20,6 +20,7 @@ from app.replay.shadow import ShadowPort
 from app.room import Room
 from app.row import Row, decode_row
 from app.shell import run_batch
+from app.topics import partitions_of
 
 READ_MS = 300
 BATCH_EVENTS = 2_000
@@ -216,7 +217,7 @@ async def _commit(config: Config, group: str, rooms: Iterable[Room]) -> None:
             TopicPartition(name, partition)
             for room in rooms
             for name in heard_topics(room)
-            for partition in range(config.partitions)
+            for partition in range(partitions_of(name, config))
         ]
         consumer.assign(places)
         await consumer.commit(await consumer.end_offsets(places))

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from app import seal
 from app.config import Config
-from app.produce import partition_of
+from app.produce import place_of
 from app.record import Outgoing, Record
 from app.topics import Topic
 from tables import Table
@@ -46,7 +46,7 @@ class ShadowPort:
 
     def at_home(self, given: Record) -> bool:
         """Return what the live shell would."""
-        return given.partition == partition_of(given.key or b"", self._config.partitions)
+        return given.partition == place_of(given.topic, given.key, self._config)
 
     def through(self, _source: str) -> int:
         """Return that everything is told."""

@@ -17,7 +17,7 @@ from app import codecs, envelope, record, row, seal, topics
 from app.admin import client_options, stop_consumer
 from app.config import Config
 from app.envelope import Envelope
-from app.produce import partition_of
+from app.produce import place_of
 from app.record import Record
 from app.verification.cut import (
     CHANGELOGS,
@@ -136,7 +136,7 @@ def _check_home(given: Record, head: Envelope, word: Message, config: Config) ->
     home = topics.topic_of(word)
     if home.name != given.topic:
         raise codecs.Poison("wrong_topic", home.name)
-    if given.partition != partition_of(given.key or b"", config.partitions):
+    if given.partition != place_of(given.topic, given.key, config):
         raise codecs.Poison("wrong_partition", home.name)
     if not seal.genuine(given, home, config):
         raise codecs.Poison("forged", home.name)

@@ -1,5 +1,7 @@
 """Who may know whom: Faust stays behind one door, and the core below everything."""
 
+import re
+
 import faust
 import pytest
 
@@ -85,3 +87,16 @@ def test_only_the_configuration_reads_the_environment():
     ]
 
     assert ["app/config.py"] == reading
+
+
+def test_how_many_partitions_a_topic_has_is_asked_of_one_function():
+    """A topic may have another number than all others; tables all have the same."""
+    knows_tables = {"app/topics.py", "app/bus.py", "app/api/desk.py", "app/api/tables.py",
+                    "app/api/transactions.py", "app/replay/run.py"}  # fmt: skip
+    asking = {
+        module.path.as_posix()
+        for module in modules("app", "agents")
+        if re.search(r"\bconfig\.partitions\b", module.text)
+    }
+
+    assert knows_tables == asking

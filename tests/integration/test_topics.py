@@ -99,7 +99,7 @@ def haystack(kafka: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Conf
         await ensure_topics(config, [TopicSpec(name="haystack", partitions=PARTITIONS)])
         async with producing(config) as producer:
             told = [event(number, config, "haystack") for number in range(RECORDS)]
-            await produce(producer, told, lambda _: PARTITIONS)
+            await produce(producer, told, config)
         await with_markers(config, "haystack")
         await delete_first(config, "haystack")
 

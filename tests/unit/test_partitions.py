@@ -1,0 +1,102 @@
+"""How many partitions a topic has: asked of one function, and told to where they are."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from app import topics
+from app.config import Config
+from app.fraud.desk import Act, as_act, outgoing
+from app.house import open_rooms, wanted_topics
+from app.produce import partition_of
+from app.views import Views
+from workflows.message import Message
+from workflows.words.rule import ListPut, RulePut, RuleSnoozed
+
+PARTITIONS = 7
+CONFIG = Config(partitions=PARTITIONS)
+ACT = Act(who="ann", why="seen", at_ms=1)
+
+
+class Batch:
+    """Takes every record, as an aiokafka batch with room."""
+
+    def __init__(self) -> None:
+        self.records: list[dict[str, Any]] = []
+
+    def append(self, **fields: Any) -> object:
+        self.records.append(fields)
+        return self
+
+
+class Producer:
+    """An aiokafka producer that knows the topics of a real house: there are no others."""
+
+    def __init__(self, config: Config) -> None:
+        self._partitions = {each.name: each.partitions for each in wanted_topics(config)}
+        self.sent: list[tuple[str, int, bytes]] = []
+
+    def create_batch(self) -> Batch:
+        return Batch()
+
+    async def send_batch(self, batch: Batch, topic: str, partition: int) -> Any:
+        assert partition < self._partitions[topic], f"{topic}/{partition} is not there"
+        self.sent += [(topic, partition, each["key"]) for each in batch.records]
+        met = asyncio.get_running_loop().create_future()
+        met.set_result(SimpleNamespace(offset=len(self.sent)))
+        return met
+
+
+@pytest.mark.parametrize("partitions", [1, PARTITIONS])
+def test_every_topic_is_made_with_the_partitions_it_is_said_to_have(partitions: int) -> None:
+    """What is made and what is asked for are one number, whatever the kind of the topic."""
+    config = Config(partitions=partitions)
+    wanted = {each.name: each.partitions for each in wanted_topics(config)}
+
+    assert wanted == {name: topics.partitions_of(name, config) for name in wanted}
+
+
+@pytest.mark.parametrize(
+    ("name", "then"),
+    [
+        pytest.param("orders", PARTITIONS, id="one that meets in a row"),
+        pytest.param("fraud.rules", 1, id="one that says so itself"),
+        pytest.param("orders.payment.dead", 1, id="dead letters"),
+        pytest.param("workers", 1, id="the workers'"),
+        pytest.param("notification.commands.notification.retry-1s", PARTITIONS, id="retries"),
+        pytest.param("payment.redrive", PARTITIONS, id="letters sent back"),
+        pytest.param("payment.timers", PARTITIONS, id="deadlines"),
+        pytest.param("payflow-payment-payment-changelog", PARTITIONS, id="rows"),
+    ],
+)
+def test_a_kind_of_topic_has_its_partitions(name: str, then: int) -> None:
+    """By example; and each of them is there."""
+    assert then == topics.partitions_of(name, CONFIG)
+    assert name in {each.name for each in wanted_topics(CONFIG)}
+
+
+def rule_acts() -> list[Message]:
+    """Return words of an operator on rules, of many keys."""
+    rules = [RulePut(rule_id=f"r{number}", rule={"state": "live"}) for number in range(20)]
+    snooze = RuleSnoozed(rule_id="r1", entity="card:k1", until_ms=2)
+    words = [*rules, ListPut(name="blocked", values=("k1",)), snooze]
+    return [each for word in words for each in as_act(word, ACT)]
+
+
+async def test_the_console_tells_rules_where_there_is_a_partition() -> None:
+    """The act goes by its key, the rule to the only partition there is."""
+    open_rooms()
+    producer = Producer(CONFIG)
+    app: Any = SimpleNamespace(producer=SimpleNamespace(_producer=producer))
+    records = [outgoing(word, ACT.at_ms) for word in rule_acts()]
+
+    await Views(app, CONFIG, ()).send(records)
+
+    sent = dict.fromkeys(producer.sent)
+    assert {0} == {partition for topic, partition, _ in sent if topic == "fraud.rules"}
+    assert 22 == sum(topic == "fraud.rules" for topic, _, _ in sent)
+    acts = {(partition, key) for topic, partition, key in sent if topic == "audit"}
+    assert {(partition_of(key, PARTITIONS), key) for _, key in acts} == acts
+    assert len({partition for partition, _ in acts}) > 1
