@@ -141,8 +141,7 @@ async def _redrive(choice: Choice, act: Act, rate: float, *, dry_run: bool) -> A
         known = await gather(config)
         return blast_radius(*chosen(known.letters, states(known), choice))
     async with desk(config) as sender:
-        # Looked at under the lock: what another redriver has sent is not open any more.
-        known = await gather(config)
+        known = await sender.look()
         letters, others = chosen(known.letters, states(known), choice)
         if not letters:
             said = ", ".join(f"{count} {state}" for state, count in others.items()) or "none at all"
@@ -179,7 +178,7 @@ async def _edit(
 ) -> str:
     config = house()
     async with desk(config) as sender:
-        known = await gather(config)
+        known = await sender.look()
         letter = _one(known, *at)
         _must_be_open(letter, states(known))
         return await sender.edit(letter, body, headers, act, force=force)
@@ -226,7 +225,7 @@ def drop(  # noqa: PLR0913  each is an option
 async def _drop(choice: Choice, act: Act) -> int:
     config = house()
     async with desk(config) as sender:
-        known = await gather(config)
+        known = await sender.look()
         letters, others = chosen(known.letters, states(known), choice)
         if not letters:
             raise LettersError(

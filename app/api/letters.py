@@ -72,8 +72,7 @@ class Letters:
     async def _redrive(self, choice: Choice, act: Act, rate: float) -> None:
         try:
             async with desk(self._config) as sender:
-                # Looked at under the lock: what another redriver has sent is not open any more.
-                letters = _open(await gather(self._config), choice)
+                letters = _open(await sender.look(), choice)
                 self.outcome = await sender.redrive(letters, act, self.lines.append, rate)
         except (LettersError, InspectionError, KafkaError, TopicError) as error:
             log.warning("letters were not all sent back", error=str(error))

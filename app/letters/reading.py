@@ -1,6 +1,6 @@
 """Gathers what says where letters stand: topics up to their ends, and who committed what."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -27,31 +27,80 @@ Committed = Mapping[str, Mapping[Place, int]]
 
 async def gather(config: Config) -> Known:
     """Return where every letter of the house stands now."""
+    async with reading(config) as reader:
+        return await reader.look()
+
+
+@asynccontextmanager
+async def reading(config: Config) -> AsyncIterator["Reader"]:
+    """Open a reader, for whoever looks more than once."""
     async with _clients(config) as (admin, consumer):
-        committed = await _committed(admin)
-        letters: list[Letter] = []
-        sendings: dict[str, Sending] = {}
-        parked: set[str] = set()
-        dropped: dict[str, str] = {}
-        async for given, at_ms in _records(consumer, await _places(admin)):
-            if given.topic.endswith(".dead"):
-                letters.append(Letter(given=given, at_ms=at_ms))
-            elif record.is_redriven(given):
-                sending = _sending(given)
-                sendings.setdefault(sending.of, sending)
-            elif record.is_retry(given):
-                if _waits(given, committed):
-                    parked.add(header(given, record.REDRIVE_ID))
-            else:
-                _take_act(given, dropped, config)
-    letters.sort(key=lambda letter: (letter.given.topic, letter.given.offset))
-    return Known(
-        letters=tuple(letters),
-        sendings=sendings,
-        through=_through(committed),
-        parked=frozenset(parked - {""}),
-        dropped=dropped,
-    )
+        yield Reader(config, admin, consumer)
+
+
+class Reader:
+    """Reads every record once: each look goes on from where the one before has ended."""
+
+    def __init__(self, config: Config, admin: Any, consumer: Any) -> None:
+        self._config = config
+        self._admin = admin
+        self._consumer = consumer
+        self._next: dict[TopicPartition, int] = {}
+        self._letters: list[Letter] = []
+        self._sendings: dict[str, Sending] = {}
+        self._parked: list[Record] = []
+        """Letters sent back that came to a retry topic, whether or not they wait there still."""
+        self._dropped: dict[str, str] = {}
+
+    async def look(self) -> Known:
+        """Return where every letter of the house stands now."""
+        # Before the ends: what a room is past, and has laid aside again, lies before them.
+        committed = await _committed(self._admin)
+        async for given, at_ms in self._new_records():
+            self._take(given, at_ms)
+        self._letters.sort(key=lambda letter: (letter.given.topic, letter.given.offset))
+        waiting = (given for given in self._parked if _waits(given, committed))
+        return Known(
+            letters=tuple(self._letters),
+            sendings=dict(self._sendings),
+            through=_through(committed),
+            parked=frozenset(header(given, record.REDRIVE_ID) for given in waiting),
+            dropped=dict(self._dropped),
+        )
+
+    def _take(self, given: Record, at_ms: int) -> None:
+        if given.topic.endswith(".dead"):
+            self._letters.append(Letter(given=given, at_ms=at_ms))
+        elif record.is_redriven(given):
+            sending = _sending(given)
+            self._sendings.setdefault(sending.of, sending)
+        elif record.is_retry(given):
+            if header(given, record.REDRIVE_ID):
+                self._parked.append(given)
+        else:
+            _take_act(given, self._dropped, self._config)
+
+    async def _new_records(self) -> AsyncIterator[tuple[Record, int]]:
+        """Yield every record up to where topics end now, and its time (ms)."""
+        consumer, places = self._consumer, await _places(self._admin)
+        consumer.assign(places)
+        ends = await consumer.end_offsets(places)
+        # What is deleted in the meantime is not waited for.
+        begins = await consumer.beginning_offsets(places)
+        starts = {place: max(self._next.get(place, 0), begins[place]) for place in places}
+        todo = [place for place in places if starts[place] < ends[place]]
+        consumer.assign(todo)
+        for place in todo:
+            consumer.seek(place, starts[place])
+        while todo:
+            for place, found in (await consumer.getmany(timeout_ms=READ_MS)).items():
+                for given in found:
+                    if given.offset < ends[place]:
+                        self._next[place] = given.offset + 1
+                        yield record.as_read(given), given.timestamp
+            todo = [place for place in todo if await consumer.position(place) < ends[place]]
+        # Markers and what was compacted away leave gaps behind the last record.
+        self._next |= ends
 
 
 def _sending(given: Record) -> Sending:
@@ -107,26 +156,6 @@ async def _places(admin: AIOKafkaAdminClient) -> list[TopicPartition]:
         or topic["topic"] in retried | {topics.audit.name}
         for partition in topic["partitions"]
     ]
-
-
-async def _records(
-    consumer: Any, places: Iterable[TopicPartition]
-) -> AsyncIterator[tuple[Record, int]]:
-    """Yield every record of `places` up to where they end now, and its time (ms)."""
-    every = list(places)
-    consumer.assign(every)
-    ends = await consumer.end_offsets(every)
-    begins = await consumer.beginning_offsets(every)
-    todo = [place for place in every if begins[place] < ends[place]]
-    consumer.assign(todo)
-    for place in todo:
-        consumer.seek(place, begins[place])
-    while todo:
-        for place, found in (await consumer.getmany(timeout_ms=READ_MS)).items():
-            for given in found:
-                if given.offset < ends[place]:
-                    yield record.as_read(given), given.timestamp
-        todo = [place for place in todo if await consumer.position(place) < ends[place]]
 
 
 @asynccontextmanager

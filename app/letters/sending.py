@@ -7,7 +7,7 @@ topics themselves, so a redriver that was killed goes on where it was by being r
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,8 +19,8 @@ from app.admin import client_options
 from app.config import Config
 from app.envelope import Envelope
 from app.letters.letter import Letter, edited, event_id, redrive_id, sent_back, sha256
-from app.letters.reading import gather
-from app.letters.state import State, states
+from app.letters.reading import Reader, reading
+from app.letters.state import Known, State, states
 from app.process import Busy, hold
 from app.produce import place_of, produce
 from app.record import Outgoing, header, redrive_topic
@@ -80,7 +80,8 @@ async def desk(config: Config) -> AsyncIterator["Desk"]:
     )
     try:
         await producer.start()
-        yield Desk(config, producer)
+        async with AsyncExitStack() as stack:
+            yield Desk(config, producer, stack)
     finally:
         await producer.stop()
         guard.close()
@@ -98,9 +99,20 @@ def _alone(folder: Path) -> IO[str]:
 class Desk:
     """Where letters are sent back from."""
 
-    def __init__(self, config: Config, producer: Any) -> None:
+    def __init__(self, config: Config, producer: Any, stack: AsyncExitStack) -> None:
         self._config = config
         self._producer = producer
+        self._stack = stack
+        self._reader: Reader | None = None
+
+    async def look(self) -> Known:
+        """Return where every letter stands now; from the second time on, only what is new is read.
+
+        Whoever holds the desk may rely on it: what another redriver has sent is not open any more.
+        """
+        if self._reader is None:
+            self._reader = await self._stack.enter_async_context(reading(self._config))
+        return await self._reader.look()
 
     async def redrive(
         self, letters: Sequence[Letter], act: Act, say: Say, rate: float = RATE
@@ -190,7 +202,7 @@ class Desk:
         places = [letter.place for letter in letters]
         limit = time.monotonic() + HANDLED_SECONDS_MAX
         while True:
-            standing = states(await gather(self._config))
+            standing = states(await self.look())
             waiting = sum(standing[place] == "sent" for place in places)
             if not waiting or time.monotonic() > limit:
                 return {place: standing[place] for place in places}

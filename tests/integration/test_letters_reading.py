@@ -1,0 +1,187 @@
+"""Whoever waits for letters reads each record once, and sees what a fresh look would see."""
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from msgspec.structs import replace
+
+from app import broker, record
+from app.admin import TopicSpec, client_options, ensure_topics
+from app.config import Config
+from app.fraud.desk import tell
+from app.letters import reading
+from app.letters.letter import Letter, redrive_id, sent_back
+from app.letters.reading import gather
+from app.letters.sending import Act, desk
+from app.letters.state import Known, states
+from app.produce import produce
+from app.record import Outgoing, Record
+from app.room import opened
+from app.seal import sealed
+from app.topics import partitions_of
+from tests.integration.kafka import local_config
+from tests.shell.rooms import ANSWERS, cancel
+from workflows.words.audit import LetterDropped
+
+DEAD, REDRIVE = "orders.test.dead", "tally.redrive"
+RETRY = "notification.commands.notification.retry-1s"
+LETTERS, LOOKS = 20, 4
+ACT = Act(who="ann", why="mended", at_ms=1)
+
+
+class EnoughSeen(Exception):
+    """Nobody waits any longer."""
+
+
+@pytest.fixture
+async def house(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Config]:
+    """A broker of its own, with the topics on which letters of the room `tally` move."""
+    monkeypatch.setitem(opened, ANSWERS.name, ANSWERS)
+    own = local_config(tmp_path)
+    started = broker.start(own)
+    config = replace(own, broker_url=started.url)
+    names = (DEAD, REDRIVE, RETRY, "audit")
+    wanted = [TopicSpec(name=name, partitions=partitions_of(name, config)) for name in names]
+    await ensure_topics(config, wanted)
+    # The broker knows of groups once there is one.
+    await commit(config, "test", TopicPartition(REDRIVE, 0), 0)
+    yield config
+    started.stop()
+
+
+@asynccontextmanager
+async def producing(config: Config) -> AsyncIterator[AIOKafkaProducer]:
+    producer = AIOKafkaProducer(**client_options(config))
+    await producer.start()
+    try:
+        yield producer
+    finally:
+        await producer.stop()
+
+
+async def put(config: Config, *records: Outgoing) -> None:
+    """Put `records` on their topics, sealed."""
+    async with producing(config) as producer:
+        await produce(producer, [sealed(each, config.seal_key) for each in records], config)
+
+
+def laid_aside(given: Record) -> Outgoing:
+    """Return `given` as the room lays it aside."""
+    return record.to_dead(
+        given, service="test", room="tally", cause="bug", detail="", stack="", now_ms=1,
+        home="orders",
+    )  # fmt: skip
+
+
+def again(letter: Letter) -> Record:
+    """Return `letter` as the room reads it when it was sent back."""
+    sent = sent_back(letter, 0)
+    return Record(
+        topic=sent.topic,
+        partition=0,
+        offset=0,
+        key=sent.key,
+        value=sent.value,
+        headers=tuple(sent.headers),
+    )
+
+
+async def commit(config: Config, service: str, place: TopicPartition, offset: int) -> None:
+    consumer = AIOKafkaConsumer(
+        group_id=f"payflow-{service}", enable_auto_commit=False, **client_options(config)
+    )
+    await consumer.start()
+    consumer.assign([place])
+    await consumer.commit({place: offset})
+    await consumer.stop()
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Counts clients that were made to read letters, and what was read of each topic."""
+    counted: Counter[str] = Counter()
+
+    class Consumer(AIOKafkaConsumer):
+        def __init__(self, *places: Any, **options: Any) -> None:
+            counted["consumers"] += 1
+            super().__init__(*places, **options)
+
+        async def getmany(self, *places: Any, **options: Any) -> Any:
+            found = await super().getmany(*places, **options)
+            for place, records in found.items():
+                counted[place.topic] += len(records)
+            return found
+
+    class Admin(AIOKafkaAdminClient):
+        def __init__(self, **options: Any) -> None:
+            counted["admins"] += 1
+            super().__init__(**options)
+
+    monkeypatch.setattr(reading, "AIOKafkaConsumer", Consumer)
+    monkeypatch.setattr(reading, "AIOKafkaAdminClient", Admin)
+    return counted
+
+
+async def test_who_waits_for_letters_reads_each_record_once(
+    house: Config, made: Counter[str]
+) -> None:
+    """Nobody handles the canary: it is looked for again and again, with one reader."""
+    await put(house, *(laid_aside(cancel(number)) for number in range(LETTERS)))
+    said: Counter[str] = Counter()
+
+    def say(line: str) -> None:
+        said[line] += 1
+        if said["1 on their way"] == LOOKS:
+            raise EnoughSeen
+
+    with pytest.raises(EnoughSeen):
+        async with desk(house) as sender:
+            await sender.redrive((await sender.look()).letters, ACT, say)
+
+    # Of the audit: that the redrive began, and that the canary was sent.
+    assert {"consumers": 1, "admins": 1, DEAD: LETTERS, REDRIVE: 1, "audit": 2} == made
+
+
+async def test_reading_on_comes_to_what_reading_anew_does(house: Config) -> None:
+    """Laid aside, sent back, waiting for a retry, past it, failed again, let go."""
+    seen: list[dict[str, int]] = []
+
+    async with reading.reading(house) as reader:
+
+        async def look() -> Known:
+            known = await reader.look()
+            assert await gather(house) == known
+            seen.append(dict(Counter(states(known).values())))
+            return known
+
+        await look()
+        await put(house, *(laid_aside(cancel(number)) for number in range(3)))
+        known = await look()
+        sent = [sent_back(letter, 0) for letter in known.letters[:2]]
+        await put(house, *sent)
+        await look()
+        waiting = [(record.REDRIVE_ID, redrive_id(known.letters[0]).encode())]
+        await put(house, replace(sent[0], topic=RETRY, partition=0, headers=waiting))
+        await commit(house, "test", TopicPartition(REDRIVE, 0), 2)
+        await look()
+        await commit(house, "notification", TopicPartition(RETRY, 0), 1)
+        await look()
+        await put(house, laid_aside(again(known.letters[1])))
+        await look()
+        await tell(house, [LetterDropped(about=f"{DEAD}/0/2", who="ann", why="a test")], 1)
+        await look()
+
+    assert seen == [
+        {},
+        {"open": 3},
+        {"sent": 2, "open": 1},
+        {"sent": 1, "handled": 1, "open": 1},
+        {"handled": 2, "open": 1},
+        {"handled": 1, "again": 1, "open": 2},
+        {"handled": 1, "again": 1, "dropped": 1, "open": 1},
+    ]
