@@ -7,16 +7,16 @@ reach a terminal: every control character is written as `\xNN`.
 import logging
 import re
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any, TextIO
+from collections.abc import Mapping
+from contextvars import ContextVar
+from typing import Any, Self, TextIO
 
 import structlog
 from structlog.types import EventDict, Processor, WrappedLogger
 
 from app.config import Config
 from app.envelope import Envelope
-from app.record import Record
+from app.record import Record, header
 
 PERSONAL = frozenset({"customer_id", "customer", "payment_method", "email", "phone"})
 """Fields that never leave the process in clear, at any depth of what is logged."""
@@ -32,6 +32,7 @@ def configure_logging(config: Config, stream: TextIO | None = None) -> None:
     """Send every log line of this process, Faust's included, to `stream` (stderr)."""
     chain: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        say_about,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -62,16 +63,57 @@ def configure_logging(config: Config, stream: TextIO | None = None) -> None:
     )
 
 
-@contextmanager
-def logging_about(service: str, room: str, given: Record, head: Envelope) -> Iterator[None]:
-    """Put where we are on every line logged inside: correlation id, room, record."""
-    with structlog.contextvars.bound_contextvars(
-        correlation_id=head.correlation_id,
-        service=service,
-        room=room,
-        origin=f"{given.topic}/{given.partition}/{given.offset}",
-    ):
-        yield
+class About:
+    """What the lines of a `with` are about: a service and a room, and by `at` an event.
+
+    Every event passes here: it is noted, and what a line says is made when there is a line.
+    """
+
+    __slots__ = ("_head", "_service_and_room", "_token", "given")
+
+    def __init__(self, service: str, room: str) -> None:
+        self._service_and_room = {"service": service, "room": room}
+        self.given: Record | None = None
+        """The record that is handled now; after an error the one at which it was raised."""
+        self._head: Envelope | None = None
+
+    def at(self, given: Record | None, head: Envelope | None = None) -> None:
+        """Say that `given` is handled from here on; None: no event in particular."""
+        self.given, self._head = given, head
+
+    def __enter__(self) -> Self:
+        self._token = _about.set(self)
+        return self
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        _about.reset(self._token)
+        outer = _about.get()
+        if isinstance(error, Exception) and outer is not None:
+            # Whoever handles it further out speaks of the event at which it was raised. Calls that
+            # are cancelled because another one failed raise no Exception.
+            outer.at(self.given, self._head)
+
+    def fields(self) -> dict[str, str]:
+        """Return what a line says of it."""
+        if self.given is None:
+            return self._service_and_room
+        said = self._head.correlation_id if self._head else header(self.given, "ce_correlationid")
+        return {**self._service_and_room, "origin": self.given.origin, "correlation_id": said}
+
+
+_about: ContextVar[About | None] = ContextVar("about", default=None)
+"""Of each task its own: calls that are under way at once speak each of its event."""
+
+
+def logging_about(service: str, room: str) -> About:
+    """Put where we are on every line logged in a `with`: service, room, record, correlation id."""
+    return About(service, room)
+
+
+def say_about(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Add what the line is about, where it does not say so itself."""
+    about = _about.get()
+    return event if about is None else {**about.fields(), **event}
 
 
 def mask_personal(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

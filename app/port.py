@@ -56,6 +56,8 @@ class Handled(msgspec.Struct):
 
     applied: list[tuple[Envelope, int]] = []
     """The envelope of each event applied, and when (ms)."""
+    records: list[Record] = []
+    """The record of each event applied, in step with `applied`."""
     words: list[Message] = []
     """Each word applied, in step with `applied`."""
     told: list[Message] = []

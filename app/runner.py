@@ -3,6 +3,7 @@
 import asyncio
 import heapq
 import itertools
+import logging
 import time
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -18,6 +19,7 @@ from app.crash import CrashPoint
 from app.deadlines import Deadlines
 from app.ending import hard_stop
 from app.envelope import Envelope
+from app.logs import About, logging_about
 from app.port import Handled
 from app.produce import place_of, produce
 from app.record import RETRY_LEVELS_SECONDS, Outgoing, Record
@@ -130,7 +132,10 @@ class Runner:
     async def run(self, stream: Any) -> None:
         """Take batches from `stream` until it ends. Ends the process when the world fails."""
         await asyncio.sleep(0)
-        queue = stream.channel.queue
+        with logging_about(self.room.service, self.room.name) as about:
+            await self._run(stream.channel.queue, about)
+
+    async def _run(self, queue: Any, about: About) -> None:
         while True:
             try:
                 events = await self._next_batch(queue)
@@ -149,7 +154,10 @@ class Runner:
             except asyncio.CancelledError:
                 raise
             except Exception as error:
-                log.exception("batch failed", room=self.room.name)
+                if about.given is None:
+                    # Not at one event: the broker, or the disk. The batch is known by its first.
+                    about.at(transport.record_of(events[0]))
+                log.exception("batch failed", events=len(events))
                 hard_stop(f"{self.room.name}: {error!r}")
             finally:
                 self._app.watermarks.end()
@@ -257,16 +265,20 @@ class Runner:
     def _report(self, records: Sequence[Record], handled: Handled, seconds: float) -> None:
         telemetry.count_batch(self.room, records, handled, seconds)
         for letter in handled.letters:
-            log.error("dead letter", room=self.room.name, **letter)
-        for head, _ in handled.applied:
-            log.debug(
-                "applied", room=self.room.name, type=head.type, correlation_id=head.correlation_id
-            )
+            log.error("dead letter", service=self.room.service, room=self.room.name, **letter)
+        if log.is_enabled_for(logging.DEBUG):
+            self._say_applied(handled)
         if self.room.watch is not None:
             try:
                 self.room.watch(handled.told)
             except Exception:  # what counts must not stop what is counted
-                log.exception("watch failed", room=self.room.name)
+                log.exception("watch failed", service=self.room.service, room=self.room.name)
+
+    def _say_applied(self, handled: Handled) -> None:
+        with logging_about(self.room.service, self.room.name) as about:
+            for given, (head, _) in zip(handled.records, handled.applied, strict=True):
+                about.at(given, head)
+                log.debug("applied", type=head.type)
 
     def _forget(self, _revoked: set[TP]) -> None:
         # Every rebalance takes all partitions: what is held is read again by whoever gets it.

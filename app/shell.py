@@ -21,6 +21,7 @@ from typing import Any
 
 from app import codecs, envelope, record, seal, topics
 from app.envelope import Envelope
+from app.logs import About, logging_about
 from app.port import Handled, Place, Port
 from app.record import Record
 from app.room import Room, Transient, home_topic
@@ -39,15 +40,22 @@ async def run_batch(room: Room, port: Port, records: Sequence[Record]) -> Handle
 
     Raises only when the world fails (the broker, the disk): then nothing may be committed.
     """
-    stage = Stage(room, port)
-    heard = [item for item in (_read(stage, given) for given in records) if item is not None]
+    with logging_about(room.service, room.name) as about:
+        return await _run_batch(Stage(room, port), records, about)
+
+
+async def _run_batch(stage: Stage, records: Sequence[Record], about: About) -> Handled:
+    room, port = stage.room, stage.port
+    heard = _read_all(stage, records, about)
     port.beat("read")
     if room.call is not None:
         await _call_all(stage, heard)
     else:
         apply = _count if room.rows is not None else _answer
-        for item in heard:
-            apply(stage, *item)
+        for given, head, word in heard:
+            about.at(given, head)
+            apply(stage, given, head, word)
+        about.at(None)
     stage.roll_up()
     port.beat("decided")
     if stage.before:
@@ -62,6 +70,17 @@ async def run_batch(room: Room, port: Port, records: Sequence[Record]) -> Handle
     if room.due is not None:
         stage.handled.due = {at: room.due(staged.memory) for at, staged in stage.rows.items()}
     return stage.handled
+
+
+def _read_all(stage: Stage, records: Sequence[Record], about: About) -> list[Heard]:
+    heard: list[Heard] = []
+    for given in records:
+        about.at(given)
+        item = _read(stage, given)
+        if item is not None:
+            heard.append(item)
+    about.at(None)
+    return heard
 
 
 def _read(stage: Stage, given: Record) -> Heard | None:
@@ -124,7 +143,7 @@ def _answer(stage: Stage, given: Record, head: Envelope, word: Message) -> None:
         stage.lay_aside(given, type(error).__name__, str(error), error)
         stage.pass_by(given, at, before)
         return
-    stage.applied(head, word)
+    stage.applied(given, head, word)
     stage.remember(given, head, at, before, memory, saying)
     stage.tell_after(saying, told)
 
@@ -144,7 +163,7 @@ def _count(stage: Stage, given: Record, head: Envelope, word: Message) -> None:
     except Exception as error:  # noqa: BLE001  no exception leaves a room
         stage.lay_aside(given, type(error).__name__, str(error), error)
         return
-    stage.applied(head, word)
+    stage.applied(given, head, word)
 
 
 async def _call_all(stage: Stage, heard: Sequence[Heard]) -> None:
@@ -156,8 +175,11 @@ async def _call_all(stage: Stage, heard: Sequence[Heard]) -> None:
 
     async def in_turn(items: list[Heard]) -> None:
         async with slots:
-            for item in items:
-                await _call(stage, *item)
+            # A task of its own, and what its lines are about.
+            with logging_about(stage.room.service, stage.room.name) as about:
+                for given, head, word in items:
+                    about.at(given, head)
+                    await _call(stage, given, head, word)
 
     await _together([in_turn(items) for items in by_key.values()])
 
@@ -189,7 +211,7 @@ async def _call(stage: Stage, given: Record, head: Envelope, word: Message) -> N
         stage.lay_aside(given, type(error).__name__, str(error), error)
         stage.pass_by(given, at, before)
     else:
-        stage.applied(head, word)
+        stage.applied(given, head, word)
         stage.remember(given, head, at, before, before.memory)
     stage.unpark(head, at)
 

@@ -93,8 +93,9 @@ class Stage:
             after = msgspec.structs.replace(after, outbox=(*after.outbox, saying))
         self.rows[at] = after
 
-    def applied(self, head: Envelope, word: Message) -> None:
-        """Note for those who count that `word` was applied."""
+    def applied(self, given: Record, head: Envelope, word: Message) -> None:
+        """Note for those who count that `word` of `given` was applied."""
+        self.handled.records.append(given)
         self.handled.applied.append((head, self.port.now_ms()))
         self.handled.words.append(word)
 

@@ -49,7 +49,8 @@ def test_a_line_says_where_we_are(lines):
         id="e1", type="t", source="/s", time_ms=1, subject="o1", correlation_id="order-1"
     )
 
-    with logging_about("payment", "provider", cancel(7), head):
+    with logging_about("payment", "provider") as about:
+        about.at(cancel(7), head)
         structlog.get_logger("app.x").info("charged")
 
     assert {
