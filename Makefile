@@ -13,7 +13,7 @@ help:  ## List the targets.
 
 setup: .venv/ready  ## Make .venv from the locks, fetch the broker's jars.
 
-.venv/ready: requirements-dev.lock bootstrap.lock pyproject.toml app/kafka-jars.lock deploy/setup
+.venv/ready: requirements-dev.lock bootstrap.lock pyproject.toml app/local/kafka-jars.lock deploy/setup
 	@deploy/setup
 
 demo: setup  ## Start everything and play a week of real orders through it.

@@ -5,13 +5,13 @@ Keeps   analytics
 Tells   figures
 """
 
-from app import topics
-from app.envelope import Envelope
-from app.room import open_room
+from app.delivery.agent import open_room
+from app.wire import topics
+from app.wire.envelope import Envelope
 from tables.analytics import figures
-from workflows import analytics
-from workflows.analytics import Figures
-from workflows.message import Message
+from workflows.analytics import process as analytics
+from workflows.analytics.process import Figures
+from workflows.shared.message import Message
 
 
 def rows(_heard: Message, head: Envelope) -> tuple[str, ...]:

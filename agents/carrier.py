@@ -5,9 +5,9 @@ Keeps   nothing
 Tells   carrier.answers
 """
 
-from app import topics
+from app.delivery.agent import open_room
 from app.gateways.carrier import ask_carrier
-from app.room import open_room
+from app.wire import topics
 
 carrier_room = open_room(
     name="carrier",

@@ -7,12 +7,13 @@ Tells   fraud.checks, fraud, fraud.cases
 
 from collections.abc import Sequence
 
-from app import topics
-from app.fraud import judge, watch
-from app.room import open_room
+from app.delivery.agent import open_room
+from app.fraud.live import drift as watch
+from app.fraud.live import judge
+from app.wire import topics
 from tables.fraud import verdicts
-from workflows import fraud
-from workflows.message import Message
+from workflows.fraud import process as fraud
+from workflows.shared.message import Message
 
 
 def decide(memory: fraud.Checked, heard: Message, at_ms: int) -> Sequence[Message]:

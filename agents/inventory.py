@@ -5,10 +5,10 @@ Keeps   inventory
 Tells   inventory, stock.commands
 """
 
-from app import topics
-from app.room import open_room
+from app.delivery.agent import open_room
+from app.wire import topics
 from tables.inventory import reservations
-from workflows import inventory
+from workflows.inventory import process as inventory
 
 inventory_room = open_room(
     name="inventory",

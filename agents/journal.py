@@ -9,12 +9,12 @@ Tells   nothing
 
 import msgspec
 
-from app import topics
-from app.envelope import Envelope
-from app.room import open_room
+from app.delivery.agent import open_room
+from app.wire import topics
+from app.wire.envelope import Envelope
 from tables.journal import entries
-from workflows.journal import JournalEntry, row_of
-from workflows.message import Message
+from workflows.shared.journal import JournalEntry, row_of
+from workflows.shared.message import Message
 
 
 def entry_of(heard: Message, head: Envelope) -> JournalEntry:

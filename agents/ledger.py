@@ -5,10 +5,10 @@ Keeps   ledger
 Tells   ledger
 """
 
-from app import topics
-from app.room import open_room
+from app.delivery.agent import open_room
+from app.wire import topics
 from tables.ledger import books
-from workflows import ledger
+from workflows.ledger import process as ledger
 
 ledger_room = open_room(
     name="ledger",

@@ -7,12 +7,12 @@ Tells   notifications
 
 from collections.abc import Sequence
 
-from app import topics
+from app.delivery.agent import open_room
 from app.gateways.notifier import load, send_message
-from app.room import open_room
+from app.wire import topics
 from tables.messenger import messengers
-from workflows.message import Message
-from workflows.words.notification import NotificationFailed, SendMessage
+from workflows.notification.messages import NotificationFailed, SendMessage
+from workflows.shared.message import Message
 
 
 def give_up(message: SendMessage, reason: str) -> Sequence[Message]:

@@ -5,10 +5,10 @@ Keeps   notification
 Tells   notification.commands
 """
 
-from app import topics
-from app.room import open_room
+from app.delivery.agent import open_room
+from app.wire import topics
 from tables.notification import told
-from workflows import notification
+from workflows.notification import process as notification
 
 notification_room = open_room(
     name="notification",

@@ -5,10 +5,10 @@ Keeps   order
 Tells   sagas
 """
 
-from app import topics
-from app.room import open_room
+from app.delivery.agent import open_room
+from app.wire import topics
 from tables.order import orders
-from workflows import order
+from workflows.order import process as order
 
 order_room = open_room(
     name="order",

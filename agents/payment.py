@@ -5,10 +5,10 @@ Keeps   payment
 Tells   payments, provider.commands
 """
 
-from app import topics
-from app.room import open_room
+from app.delivery.agent import open_room
+from app.wire import topics
 from tables.payment import payments
-from workflows import payment
+from workflows.payment import process as payment
 
 payment_room = open_room(
     name="payment",

@@ -8,10 +8,10 @@ Tells   provider.answers
 import importlib
 from collections.abc import Sequence
 
-from app import topics
-from app.room import open_room
-from workflows.message import Message
-from workflows.words.provider import ProviderCommand
+from app.delivery.agent import open_room
+from app.wire import topics
+from workflows.payment.provider_messages import ProviderCommand
+from workflows.shared.message import Message
 
 GATEWAY = "app.gateways.provider"
 """Loaded by the service that asks, not by every process that knows of this room."""

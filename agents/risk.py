@@ -5,10 +5,10 @@ Keeps   risk
 Tells   fraud.answers
 """
 
-from app import topics
-from app.room import open_room
+from app.delivery.agent import open_room
+from app.wire import topics
 from tables.risk import parties
-from workflows import risk
+from workflows.fraud import risk
 
 risk_room = open_room(
     name="risk",

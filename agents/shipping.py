@@ -5,10 +5,10 @@ Keeps   shipping
 Tells   shipments, carrier.commands
 """
 
-from app import topics
-from app.room import open_room
+from app.delivery.agent import open_room
+from app.wire import topics
 from tables.shipping import parcels
-from workflows import shipping
+from workflows.shipping import process as shipping
 
 shipping_room = open_room(
     name="shipping",

@@ -5,10 +5,10 @@ Keeps   stock
 Tells   stock, stock.answers
 """
 
-from app import topics
-from app.room import open_room
+from app.delivery.agent import open_room
+from app.wire import topics
 from tables.stock import shelves
-from workflows import stock
+from workflows.inventory import stock
 
 stock_room = open_room(
     name="stock",

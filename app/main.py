@@ -9,12 +9,15 @@ import os
 from pathlib import Path
 from typing import IO, Any
 
-from app import discovery, house, telemetry, worker_web
+from app import composition as house
 from app.config import current
-from app.ending import hard_stop
-from app.process import Busy, hold
-from app.views import Views
-from app.watchdog import Watchdog
+from app.host.exit import hard_stop
+from app.host.processes import Busy, hold
+from app.worker import discovery
+from app.worker import http as worker_web
+from app.worker import metrics as telemetry
+from app.worker.queries import Views
+from app.worker.watchdog import Watchdog
 
 config = current()
 app, runners = house.build(config)
@@ -91,7 +94,7 @@ async def watch_lag() -> None:
 
 
 if config.service == "console":
-    from app.api import serve_api
+    from app.console.server import serve_api
 
     @app.task
     async def open_console() -> None:

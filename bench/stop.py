@@ -16,7 +16,7 @@ import msgspec
 from playwright.async_api import async_playwright
 
 from app.config import Config
-from app.supervisor import Supervisor
+from app.local.supervisor import Supervisor
 
 LIVE_SECONDS = 3.0
 

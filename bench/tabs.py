@@ -22,8 +22,8 @@ from playwright.async_api import async_playwright
 
 from app.chaos.load import Load
 from app.config import Config
-from app.scan.groups import groups
-from app.supervisor import Supervisor
+from app.operations.search.consumer_groups import groups
+from app.local.supervisor import Supervisor
 
 LOOKERS = frozenset({"up", "provider", "carrier", "console"})
 """Who is no worker. The console serves the tabs: its own time is told apart."""

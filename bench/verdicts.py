@@ -18,12 +18,12 @@ import msgspec
 import numpy as np
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from app.admin import client_options
+from app.kafka.admin import client_options
 from app.config import Config
-from app.fraud.passage import Passage, Told, passage
-from app.supervisor import Supervisor
-from workflows.words.origin import Origin
-from workflows.words.payment import PaymentCompleted
+from app.fraud.training.broker_evaluation import Passage, Told, passage
+from app.local.supervisor import Supervisor
+from workflows.payment.origin import Origin
+from workflows.payment.messages import PaymentCompleted
 
 START_MS = 1_700_000_000_000
 CUSTOMERS, TERMINALS = 500, 1_000

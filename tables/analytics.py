@@ -1,7 +1,7 @@
 """Figures by minute and country; a row a partition."""
 
 from tables import declare
-from workflows.analytics import INITIAL, Figures
+from workflows.analytics.process import INITIAL, Figures
 
 figures = declare(
     "analytics",

@@ -1,7 +1,7 @@
 """What is known of the judgment on each order's payment, by order id."""
 
 from tables import declare
-from workflows.fraud import INITIAL, Checked
+from workflows.fraud.process import INITIAL, Checked
 
 verdicts = declare(
     "verdict",

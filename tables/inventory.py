@@ -1,7 +1,7 @@
 """What the stock of each order remembers."""
 
 from tables import declare
-from workflows.inventory import INITIAL, Inventory
+from workflows.inventory.process import INITIAL, Inventory
 
 reservations = declare(
     "inventory",

@@ -1,7 +1,7 @@
 """Every event of every transaction, by order id, time and event id."""
 
 from tables import declare
-from workflows.journal import INITIAL, JournalEntry
+from workflows.shared.journal import INITIAL, JournalEntry
 
 entries = declare(
     "journal",

@@ -1,7 +1,7 @@
 """The books of each order, by order id."""
 
 from tables import declare
-from workflows.ledger import INITIAL, Books
+from workflows.ledger.process import INITIAL, Books
 
 books = declare(
     "ledger",

@@ -1,7 +1,7 @@
 """What the customer of each order has been told, by order id."""
 
 from tables import declare
-from workflows.notification import INITIAL, Told
+from workflows.notification.process import INITIAL, Told
 
 told = declare(
     "notification",

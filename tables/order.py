@@ -1,7 +1,7 @@
 """What each order remembers as a whole."""
 
 from tables import declare
-from workflows.order import INITIAL, Order
+from workflows.order.process import INITIAL, Order
 
 orders = declare(
     "order",

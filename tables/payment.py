@@ -1,7 +1,7 @@
 """What each payment remembers."""
 
 from tables import declare
-from workflows.payment import INITIAL, Payment
+from workflows.payment.process import INITIAL, Payment
 
 payments = declare(
     "payment",

@@ -1,7 +1,7 @@
 """What each party of payments did lately, by `kind:id`."""
 
 from tables import declare
-from workflows.risk import INITIAL, Entity
+from workflows.fraud.risk import INITIAL, Entity
 
 parties = declare(
     "risk",

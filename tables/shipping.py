@@ -1,7 +1,7 @@
 """What each parcel remembers."""
 
 from tables import declare
-from workflows.shipping import INITIAL, Parcel
+from workflows.shipping.process import INITIAL, Parcel
 
 parcels = declare(
     "shipping",

@@ -1,7 +1,7 @@
 """What each shelf remembers."""
 
 from tables import declare
-from workflows.stock import INITIAL, Stock
+from workflows.inventory.stock import INITIAL, Stock
 
 shelves = declare(
     "stock",

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from workflows.message import Message
-from workflows.words.deadline import DeadlineReached
+from workflows.shared.deadline import DeadlineReached
+from workflows.shared.message import Message
 
 START_MS = 1_700_000_000_000
 """When every story begins."""

@@ -13,17 +13,17 @@ from aiokafka.errors import KafkaError
 
 import tables
 from app.chaos import report
+from app.chaos.external_faults import OUTSIDE
+from app.chaos.instance import DrillError, Site, open_site
 from app.chaos.load import WARM_UP_SECONDS, Load
-from app.chaos.outside import OUTSIDE
 from app.chaos.plan import Step, mixture, plan
 from app.chaos.probe import Probe
-from app.chaos.rows import differences
-from app.chaos.site import DrillError, Site, open_site
-from app.chaos.workers import WORKERS
+from app.chaos.row_differences import differences
+from app.chaos.worker_faults import WORKERS
+from app.composition import services
 from app.config import Config
-from app.house import services
-from app.verification.verdict import Verdict
-from app.verify import CANNOT_LOOK, Auditor
+from app.operations.verification.auditor import CANNOT_LOOK, Auditor
+from app.operations.verification.verdict import Verdict
 
 RATE_MAX = 50.0
 SHARE_OF_CAPACITY = 0.45

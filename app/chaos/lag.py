@@ -3,10 +3,10 @@
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from app.admin import client_options, stop_consumer
 from app.config import Config
-from app.topics import partitions_of
-from app.verify import listeners
+from app.kafka.admin import client_options, stop_consumer
+from app.operations.verification.auditor import listeners
+from app.wire.topics import partitions_of
 
 
 async def waiting(config: Config, service: str) -> int:

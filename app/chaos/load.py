@@ -15,9 +15,9 @@ import aiohttp
 import msgspec
 import stamina
 
-from app.chaos.site import DrillError
-from app.envelope import derive_id
-from app.loading import TryAgain
+from app.chaos.instance import DrillError
+from app.local.importers.player import TryAgain
+from app.wire.envelope import derive_id
 
 LINES = 4
 SKUS = 200

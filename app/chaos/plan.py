@@ -5,7 +5,7 @@ from random import Random
 
 import msgspec
 
-from app.crash import BEATS
+from app.worker.crash_points import BEATS
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):

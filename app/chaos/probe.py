@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import aiohttp
 import msgspec
 
-from app.chaos.site import Site
+from app.chaos.instance import Site
 
 POLL_SECONDS = 0.25
 

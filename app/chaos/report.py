@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from app.verification.verdict import Verdict
+from app.operations.verification.verdict import Verdict
 
 
 class Met(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ import msgspec
 from yarl import URL
 
 from app.config import Config, current
-from workflows.words.carrier import (
+from workflows.shipping.carrier_messages import (
     BookShipment,
     CarrierAnswer,
     CarrierCommand,

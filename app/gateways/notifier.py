@@ -18,8 +18,8 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from app.config import Config, current
-from app.room import Transient
-from workflows.words.notification import NotificationSent, SendMessage
+from app.delivery.agent import Transient
+from workflows.notification.messages import NotificationSent, SendMessage
 
 INBOX = "inbox"
 BUSY_SECONDS = 10.0

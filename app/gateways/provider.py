@@ -13,7 +13,7 @@ import stripe
 import structlog
 
 from app.config import Config, current
-from workflows.words.provider import (
+from workflows.payment.provider_messages import (
     ChargeCard,
     ChargeDeclined,
     ChargeSucceeded,

@@ -51,5 +51,5 @@ def test_imports_are_seen() -> None:
     nodes = [node for module in modules() for node in ast.walk(module.tree)]
 
     assert {0} == {node.level for node in nodes if isinstance(node, ast.ImportFrom)}
-    assert {"app.record", "app.envelope"} <= needs()["app.stage"]
-    assert "app.fraud.evaluation" in needs()["app.cli_fraud_model"]
+    assert {"app.wire.records", "app.wire.envelope"} <= needs()["app.delivery.batch"]
+    assert "app.fraud.training.evaluation" in needs()["app.cli.fraud_training"]

@@ -5,15 +5,20 @@ import re
 import faust
 import pytest
 
-from app import transport
+from app.worker import transport
 from tests.architecture.source import imports, modules
 
-KNOWS_FAUST = {"app/transport.py", "app/bus.py", "app/main.py", "app/runner.py"}
+KNOWS_FAUST = {
+    "app/worker/transport.py",
+    "app/worker/faust_app.py",
+    "app/main.py",
+    "app/worker/runner.py",
+}
 """The transport, the app, the process and what runs a room in it: nobody else."""
 
 
 def test_faust_is_the_version_whose_insides_are_known():
-    """app/transport.py replaces parts of it: another version may differ."""
+    """app/worker/transport.py replaces parts of it: another version may differ."""
     assert ("0.15.3", "0.15.3") == (faust.__version__, transport.FAUST_VERSION)
 
 
@@ -67,7 +72,7 @@ def test_tables_know_only_the_business():
 
 
 def test_only_the_composition_root_knows_the_rooms():
-    """app/house.py opens them; everybody else sees values."""
+    """app/composition.py opens them; everybody else sees values."""
     knowing = {
         module.path.as_posix()
         for module in modules("app")
@@ -75,7 +80,7 @@ def test_only_the_composition_root_knows_the_rooms():
         if name.split(".")[0] == "agents"
     }
 
-    assert {"app/house.py"} == knowing
+    assert {"app/composition.py"} == knowing
 
 
 def test_only_the_configuration_reads_the_environment():
@@ -91,8 +96,14 @@ def test_only_the_configuration_reads_the_environment():
 
 def test_how_many_partitions_a_topic_has_is_asked_of_one_function():
     """A topic may have another number than all others; tables all have the same."""
-    knows_tables = {"app/topics.py", "app/bus.py", "app/api/desk.py", "app/api/tables.py",
-                    "app/api/transactions.py", "app/replay/run.py"}  # fmt: skip
+    knows_tables = {
+        "app/wire/topics.py",
+        "app/worker/faust_app.py",
+        "app/console/api/context.py",
+        "app/console/api/tables.py",
+        "app/console/api/transactions.py",
+        "app/operations/replay/run.py",
+    }
     asking = {
         module.path.as_posix()
         for module in modules("app", "agents")

@@ -10,10 +10,11 @@ import pytest
 
 import agents
 import tables
-from app import atlas, topics
-from app.house import changelog_of, open_rooms
-from app.room import Room
-from app.verification import cut
+from app.cli import atlas
+from app.composition import changelog_of, open_rooms
+from app.delivery.agent import Room
+from app.operations.verification import consistent_cut as cut
+from app.wire import topics
 from tests.architecture.source import ROOT, imports, modules
 
 ROOMS = [pytest.param(room, id=name) for name, room in sorted(open_rooms().items())]
@@ -121,7 +122,7 @@ def test_a_new_service_is_one_new_file(tmp_path: Path):
 import agents
 agents.__path__.append({str(tmp_path)!r})
 from app.config import Config
-from app.house import services, wanted_topics
+from app.composition import services, wanted_topics
 print("loyalty" in services())
 print({{"loyalty", "payments.loyalty.dead"}} <= {{spec.name for spec in wanted_topics(Config())}})
 """
@@ -133,7 +134,7 @@ print({{"loyalty", "payments.loyalty.dead"}} <= {{spec.name for spec in wanted_t
 
 
 def test_the_atlas_is_drawn_from_the_house_as_it_is():
-    """docs/atlas.md is written anew with `python -m app.atlas`."""
+    """docs/atlas.md is written anew with `python -m app.cli.atlas`."""
     assert atlas.ATLAS.read_text(encoding="utf-8") == atlas.draw()
 
 

@@ -17,7 +17,7 @@ import requests
 from aiokafka import AIOKafkaProducer
 
 ROOT = Path(__file__).parents[2]
-PAYFLOW = [sys.executable, "-c", "from app.cli import main; main()"]
+PAYFLOW = [sys.executable, "-c", "from app.cli.main import main; main()"]
 ORDERS_PER_SECOND = "1"
 OPERATOR = "olga"
 Found = TypeVar("Found")

@@ -8,9 +8,9 @@ import pytest
 import requests
 from playwright.sync_api import Page
 
-from app.api.acting import LEAST
-from app.api.routes import ROUTES
-from app.pages.site import PAGES
+from app.console.api.operator_actions import LEAST
+from app.console.api.routes import ROUTES
+from app.console.pages.site import PAGES
 from tests.browser.demo import Demo, put, wait_for
 
 SCRIPT = "<script>alert(1)</script>"

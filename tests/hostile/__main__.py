@@ -10,7 +10,7 @@ from pathlib import Path
 
 from app.chaos.report import breaches_of
 from app.config import Config
-from app.supervisor import Supervisor
+from app.local.supervisor import Supervisor
 from tests.hostile.program import Found, Wanted, attack
 
 

@@ -13,17 +13,17 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 
-from app import record
-from app.admin import client_options, stop_consumer
 from app.chaos.load import Load
+from app.composition import open_rooms, wanted_topics
 from app.config import Config
-from app.house import open_rooms, wanted_topics
-from app.record import Record, dead_topic, header
-from app.room import home_topic
-from app.seal import genuine_letter
-from app.topics import timers_of
-from app.verification.verdict import Verdict
-from app.verify import Auditor
+from app.delivery.agent import home_topic
+from app.kafka.admin import client_options, stop_consumer
+from app.operations.verification.auditor import Auditor
+from app.operations.verification.verdict import Verdict
+from app.wire import records as record
+from app.wire.records import Record, dead_topic, header
+from app.wire.signing import genuine_letter
+from app.wire.topics import timers_of
 from tests.hostile.tricks import TRICKS, Sent
 from tests.hostile.wilder import WILDER
 

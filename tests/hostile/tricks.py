@@ -6,8 +6,8 @@ from random import Random
 
 import msgspec
 
-from app.record import Record
-from app.seal import SEAL
+from app.wire.records import Record
+from app.wire.signing import SEAL
 
 DEEP = 10_000
 LONG_BYTES = 2_000_000

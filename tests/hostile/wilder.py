@@ -8,10 +8,10 @@ from typing import Any
 
 import msgspec
 
-from app.envelope import derive_id
-from app.produce import partition_of
-from app.record import Record
-from app.seal import SEAL
+from app.kafka.producer import partition_of
+from app.wire.envelope import derive_id
+from app.wire.records import Record
+from app.wire.signing import SEAL
 from tests.hostile.tricks import Sent, Trick, sent_as
 
 SECOND_MS = 1_000

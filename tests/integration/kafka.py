@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from app import broker
 from app.config import Config
+from app.local import broker
 
 
 def local_config(folder: Path, **changes: object) -> Config:

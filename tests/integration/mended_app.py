@@ -4,13 +4,13 @@ from typing import Any
 
 import msgspec
 
-from app.bus import channel_of, declare_table, heard_topics, make_app
+from app.composition import owned_topics
 from app.config import current
-from app.house import owned_topics
-from app.runner import Runner
+from app.worker.faust_app import channel_of, declare_table, heard_topics, make_app
+from app.worker.runner import Runner
 from tests.shell.rooms import ANSWERS, Tally
-from workflows.message import Message
-from workflows.words.payment import PaymentFailed
+from workflows.payment.messages import PaymentFailed
+from workflows.shared.message import Message
 
 
 def decide(memory: Tally, heard: Any, _at_ms: int) -> tuple[Message, ...]:

@@ -6,17 +6,17 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from app import topics
-from app.bus import channel_of, declare_table, heard_topics, make_app
+from app.composition import owned_topics
 from app.config import current
-from app.house import owned_topics
-from app.room import Room
-from app.runner import Runner
-from app.watchdog import Watchdog
+from app.delivery.agent import Room
+from app.wire import topics
+from app.worker.faust_app import channel_of, declare_table, heard_topics, make_app
+from app.worker.runner import Runner
+from app.worker.watchdog import Watchdog
 from tests.shell.rooms import TALLY
-from workflows.message import Message
-from workflows.words.order import OrderCancelRequested
-from workflows.words.payment import PaymentFailed
+from workflows.order.messages import OrderCancelRequested
+from workflows.payment.messages import PaymentFailed
+from workflows.shared.message import Message
 
 FOR_EVER_SECONDS = 3_600
 SLOW_SECONDS = 0.5

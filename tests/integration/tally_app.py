@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from app.bus import channel_of, declare_table, heard_topics, make_app
+from app.composition import owned_topics
 from app.config import current
-from app.house import owned_topics
-from app.runner import Runner
+from app.worker.faust_app import channel_of, declare_table, heard_topics, make_app
+from app.worker.runner import Runner
 from tests.shell.rooms import ANSWERS
 
 config = current()

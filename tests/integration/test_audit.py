@@ -14,15 +14,15 @@ import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
-from app import topics
-from app.admin import client_options
-from app.audit.reading import Verdict, verify
 from app.config import Config, child_environment
-from app.fraud.desk import outgoing, tell
-from app.produce import partition_of
-from app.supervisor import Supervisor
+from app.fraud.analysis.fraud_admin import outgoing, tell
+from app.kafka.admin import client_options
+from app.kafka.producer import partition_of
+from app.local.supervisor import Supervisor
+from app.operations.audit.reader import Verdict, verify
+from app.wire import topics
 from tests.integration.test_delivery import until
-from workflows.words.audit import LetterDropped
+from workflows.audit.messages import LetterDropped
 
 ACTS = 12
 
@@ -44,7 +44,14 @@ async def all_sealed(config: Config, acts: int) -> bool:
 async def command(config: Config, *arguments: str) -> tuple[int | None, bytes]:
     """Return the exit code and the output of `payflow audit verify`."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", "from app.cli import main; main()", "audit", "verify", *arguments),
+        *(
+            sys.executable,
+            "-c",
+            "from app.cli.main import main; main()",
+            "audit",
+            "verify",
+            *arguments,
+        ),
         env=child_environment(config),
         stdout=asyncio.subprocess.PIPE,
     )

@@ -13,9 +13,10 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import UnknownTopicOrPartitionError
 
-from app import admin, broker, jars
-from app.admin import TopicError, TopicSpec, ensure_topics
 from app.config import Config, ConfigError
+from app.kafka import admin
+from app.kafka.admin import TopicError, TopicSpec, ensure_topics
+from app.local import broker, jars
 from tests.integration.kafka import local_config
 
 HERE = Path(__file__).parents[2]
@@ -116,7 +117,7 @@ def test_a_broker_dies_with_the_process_that_started_it(tmp_path: Path) -> None:
     """A kill -9 of the owner ends the broker too, and a new one can start at once."""
     environ = {**os.environ, **local_config(tmp_path).to_env()}
     owner = subprocess.Popen(
-        [sys.executable, "-m", "app.broker"], cwd=HERE, env=environ, stderr=subprocess.PIPE
+        [sys.executable, "-m", "app.local.broker"], cwd=HERE, env=environ, stderr=subprocess.PIPE
     )
     assert owner.stderr is not None
     while b"broker ready" not in (line := owner.stderr.readline()):
@@ -134,10 +135,10 @@ def test_a_broker_dies_with_the_process_that_started_it(tmp_path: Path) -> None:
 
 
 def test_the_broker_in_the_foreground_ends_cleanly_when_asked(tmp_path: Path) -> None:
-    """SIGTERM to `python -m app.broker` stops Kafka and exits with 0."""
+    """SIGTERM to `python -m app.local.broker` stops Kafka and exits with 0."""
     environ = {**os.environ, **local_config(tmp_path).to_env()}
     owner = subprocess.Popen(
-        [sys.executable, "-m", "app.broker"], cwd=HERE, env=environ, stderr=subprocess.PIPE
+        [sys.executable, "-m", "app.local.broker"], cwd=HERE, env=environ, stderr=subprocess.PIPE
     )
     assert owner.stderr is not None
     while b"broker ready" not in (line := owner.stderr.readline()):

@@ -20,15 +20,16 @@ import rocksdict
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.partitioner import murmur2
 
-from app import broker, envelope
-from app.admin import TopicSpec, ensure_topics
 from app.config import Config
-from app.ending import EXIT_UNSAFE
-from app.produce import partition_of
-from app.row import decode_row
+from app.delivery.row import decode_row
+from app.host.exit import EXIT_UNSAFE
+from app.kafka.admin import TopicSpec, ensure_topics
+from app.kafka.producer import partition_of
+from app.local import broker
+from app.wire import envelope
 from tests.integration.kafka import local_config
 from tests.shell.rooms import TALLY, cancel
-from workflows.words.order import OrderCancelRequested
+from workflows.order.messages import OrderCancelRequested
 
 KEYS = 100
 EACH = 40

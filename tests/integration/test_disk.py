@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from app.config import Config
-from app.ending import EXIT_UNSAFE
-from app.row import decode_row
+from app.delivery.row import decode_row
+from app.host.exit import EXIT_UNSAFE
 from tests.integration.test_delivery import end, house, read, rows, stack, told_ids, until
 from tests.integration.workers import committed, start, tell
 from tests.shell.rooms import TALLY

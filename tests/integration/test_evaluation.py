@@ -9,7 +9,7 @@ import pytest
 
 from tests.planted import plant
 
-PAYFLOW = (sys.executable, "-c", "from app.cli import main; main()")
+PAYFLOW = (sys.executable, "-c", "from app.cli.main import main; main()")
 
 
 @pytest.mark.timeout(400)

@@ -13,25 +13,25 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from app import topics
 from app.config import Config
-from app.fraud.desk import Act, as_act, book_now, open_cases, tell, words_of
-from app.fraud.judge import open_judge
-from app.fraud.offline import Offline
-from app.supervisor import Supervisor
+from app.fraud.analysis.fraud_admin import Act, as_act, book_now, open_cases, tell, words_of
+from app.fraud.analysis.offline import Offline
+from app.fraud.live.judge import open_judge
+from app.local.supervisor import Supervisor
+from app.wire import topics
 from tests.integration.test_delivery import until
-from workflows.built_in_rules import RULES
-from workflows.message import Message
-from workflows.words.fraud import (
+from workflows.fraud.built_in_rules import RULES
+from workflows.fraud.messages import (
     FraudCleared,
     FraudConfirmed,
     FraudDetected,
     FraudVerdict,
     PaymentLabelled,
 )
-from workflows.words.origin import Origin
-from workflows.words.payment import PaymentCompleted
-from workflows.words.rule import RulePut
+from workflows.fraud.rule_messages import RulePut
+from workflows.payment.messages import PaymentCompleted
+from workflows.payment.origin import Origin
+from workflows.shared.message import Message
 
 START_MS = 1_700_000_000_000
 PAYMENTS = 400

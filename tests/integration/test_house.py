@@ -17,12 +17,12 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from app import topics as topics_of
-from app.house import open_rooms
+from app.composition import open_rooms
+from app.wire import topics as topics_of
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "data" / "online_retail_2010-12.csv"
-PAYFLOW = [sys.executable, "-c", "from app.cli import main; main()"]
+PAYFLOW = [sys.executable, "-c", "from app.cli.main import main; main()"]
 ROWS = 1_500
 FAULTS = "decline=0.2,error_after=0.1,provider.timeout=0.1,refuse=0.05"
 POISON = b'{"type":"payflow.order.placed.v1","order_id":NaN}'

@@ -10,23 +10,24 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from msgspec.structs import replace
 
-from app import broker, record
-from app.admin import TopicSpec, client_options, ensure_topics
 from app.config import Config
-from app.fraud.desk import tell
-from app.letters import reading
-from app.letters.letter import Letter, redrive_id, sent_back
-from app.letters.reading import gather
-from app.letters.sending import Act, desk
-from app.letters.state import Known, states
-from app.produce import produce
-from app.record import Outgoing, Record
-from app.room import opened
-from app.seal import sealed
-from app.topics import partitions_of
+from app.delivery.agent import opened
+from app.fraud.analysis.fraud_admin import tell
+from app.kafka.admin import TopicSpec, client_options, ensure_topics
+from app.kafka.producer import produce
+from app.local import broker
+from app.operations.dead_letters import reader as reading
+from app.operations.dead_letters.dead_letter import Letter, redrive_id, sent_back
+from app.operations.dead_letters.reader import gather
+from app.operations.dead_letters.redrive import Act, desk
+from app.operations.dead_letters.status import Known, states
+from app.wire import records as record
+from app.wire.records import Outgoing, Record
+from app.wire.signing import sealed
+from app.wire.topics import partitions_of
 from tests.integration.kafka import local_config
 from tests.shell.rooms import ANSWERS, cancel
-from workflows.words.audit import LetterDropped
+from workflows.audit.messages import LetterDropped
 
 DEAD, REDRIVE = "orders.test.dead", "tally.redrive"
 RETRY = "notification.commands.notification.retry-1s"

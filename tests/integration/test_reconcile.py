@@ -15,29 +15,30 @@ import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from app import broker
-from app.admin import ensure_topics
+from app.composition import changelog_of, wanted_topics
 from app.config import Config
-from app.house import changelog_of, wanted_topics
-from app.produce import partition_of
-from app.row import Row, encode_row
-from app.simulators.provider_store import ProviderStore
-from app.verification.parties import provider_file
+from app.delivery.row import Row, encode_row
+from app.kafka.admin import ensure_topics
+from app.kafka.producer import partition_of
+from app.local import broker
+from app.local.simulators.provider_store import ProviderStore
+from app.operations.verification.external_systems import provider_file
 from tables.payment import payments
 from tests.integration.kafka import local_config
 from tests.integration.test_verify import Cluster, told
 from tests.telling import after
 from tests.unit import test_payment as example
-from workflows import ledger, payment
-from workflows.message import Message
-from workflows.payment import Payment
-from workflows.words.ledger import EntryPosted
-from workflows.words.payment import PaymentCompleted, PaymentRefunded
-from workflows.words.provider import ChargeSucceeded, ProviderAnswer, RefundSucceeded
+from workflows.ledger import process as ledger
+from workflows.ledger.messages import EntryPosted
+from workflows.payment import process as payment
+from workflows.payment.messages import PaymentCompleted, PaymentRefunded
+from workflows.payment.process import Payment
+from workflows.payment.provider_messages import ChargeSucceeded, ProviderAnswer, RefundSucceeded
+from workflows.shared.message import Message
 
 ROOT = Path(__file__).parents[2]
 LONG_AGO_MS = time.time_ns() // 1_000_000 - 3_600_000
-COMMAND = "import typer; from app.cli_reconcile import reconcile_books; typer.run(reconcile_books)"
+COMMAND = "import typer; from app.cli.reconcile import reconcile_books; typer.run(reconcile_books)"
 PLACED_TOO = msgspec.structs.replace(example.PLACED, order_id="o2")
 
 

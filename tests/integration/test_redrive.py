@@ -15,16 +15,16 @@ import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from app import broker
-from app.admin import TopicSpec, ensure_topics
 from app.config import Config
-from app.record import Record, header
-from app.replay.order import event_of
-from app.row import decode_row
+from app.delivery.row import decode_row
+from app.kafka.admin import TopicSpec, ensure_topics
+from app.local import broker
+from app.operations.replay.event_order import event_of
+from app.wire.records import Record, header
 from tests.integration.kafka import local_config
 from tests.integration.test_delivery import end, read, until
 from tests.shell.rooms import TALLY, cancel
-from workflows.words.order import OrderCancelRequested
+from workflows.order.messages import OrderCancelRequested
 
 KEYS, EACH = 100, 10
 ROOT = Path(__file__).parents[2]

@@ -14,27 +14,27 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from typer.testing import CliRunner
 from yarl import URL
 
-from app import codecs, envelope
-from app.admin import TopicSpec, client_options, ensure_topics
-from app.api import _listen, make_api
-from app.api.live import STREAMS
-from app.api.topics import SCANS_MAX
-from app.cli import app as cli
-from app.cli_topics_looks import line_of
+from app.cli.main import app as cli
+from app.cli.topic_output import line_of
+from app.composition import open_rooms
 from app.config import Config, current
-from app.discovery import Directory
-from app.envelope import Envelope
-from app.house import open_rooms
-from app.inspection import Shown, places_of, reader
-from app.produce import produce
-from app.record import Outgoing
-from app.scan import facts
-from app.scan.groups import groups
-from app.scan.scan import Asked, Done, Found, scan
-from app.scan.wanted import parse
-from app.seal import sealed
+from app.console.api.live import STREAMS
+from app.console.api.topics import SCANS_MAX
+from app.console.server import _listen, make_api
+from app.kafka.admin import TopicSpec, client_options, ensure_topics
+from app.kafka.producer import produce
+from app.kafka.reader import Shown, places_of, reader
+from app.operations.search import topic_facts as facts
+from app.operations.search.consumer_groups import groups
+from app.operations.search.query import parse
+from app.operations.search.scan import Asked, Done, Found, scan
+from app.wire import codecs, envelope
+from app.wire.envelope import Envelope
+from app.wire.records import Outgoing
+from app.wire.signing import sealed
+from app.worker.discovery import Directory
 from tests.unit.test_api import FakeHouse
-from workflows.words.order import OrderCancelRequested
+from workflows.order.messages import OrderCancelRequested
 
 RECORDS, PARTITIONS, PLANTED_AT, DELETED = 20_000, 4, 12_345, 1_500
 

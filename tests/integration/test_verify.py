@@ -14,19 +14,21 @@ import msgspec
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from app import broker, codecs, envelope, record
-from app.admin import ensure_topics
+from app.composition import changelog_of, wanted_topics
 from app.config import Config
-from app.envelope import Envelope, derive_id
-from app.house import changelog_of, wanted_topics
-from app.produce import partition_of
-from app.record import Outgoing
-from app.row import Row, encode_row
-from app.seal import sealed
-from app.simulators import provider_store
-from app.topics import topic_of
-from app.verification.verdict import Verdict
-from app.verify import Auditor, listeners, verify
+from app.delivery.row import Row, encode_row
+from app.kafka.admin import ensure_topics
+from app.kafka.producer import partition_of
+from app.local import broker
+from app.local.simulators import provider_store
+from app.operations.verification.auditor import Auditor, listeners, verify
+from app.operations.verification.verdict import Verdict
+from app.wire import codecs, envelope
+from app.wire import records as record
+from app.wire.envelope import Envelope, derive_id
+from app.wire.records import Outgoing
+from app.wire.signing import sealed
+from app.wire.topics import topic_of
 from tables.order import orders
 from tables.stock import shelves
 from tests.integration.kafka import local_config
@@ -43,11 +45,11 @@ from tests.unit.test_verify import (
     paid,
     placed,
 )
-from workflows import order
-from workflows.message import Message, type_name
-from workflows.stock import Stock
-from workflows.words.order import OrderPlaced
-from workflows.words.stock import ReceiveStock, ReleaseStock, StockReceived
+from workflows.inventory.stock import Stock
+from workflows.inventory.stock_messages import ReceiveStock, ReleaseStock, StockReceived
+from workflows.order import process as order
+from workflows.order.messages import OrderPlaced
+from workflows.shared.message import Message, type_name
 
 NOW_MS = time.time_ns() // 1_000_000
 LONG_AGO_MS = NOW_MS - 3_600_000
@@ -318,7 +320,7 @@ async def test_the_command_line_says_it_in_json_and_by_its_exit_code(cluster: Cl
 def _run(config: Config) -> tuple[int, dict]:
     others = {name: value for name, value in os.environ.items() if not name.startswith("PAYFLOW_")}
     run = subprocess.run(
-        [sys.executable, "-m", "app.verify", "--json"],
+        [sys.executable, "-m", "app.operations.verification.auditor", "--json"],
         cwd=ROOT, env=others | config.to_env(), capture_output=True, text=True, check=False,
     )  # fmt: skip
     return run.returncode, json.loads(run.stdout or "{}")

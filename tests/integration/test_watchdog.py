@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.config import Config
-from app.ending import EXIT_STALLED
+from app.host.exit import EXIT_STALLED
 from tests.integration.test_delivery import end, house, read, stack, until
 from tests.integration.workers import start, tell
 

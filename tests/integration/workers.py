@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from app.config import Config
 from tests.shell.rooms import cancel
-from workflows.words.order import OrderCancelRequested
+from workflows.order.messages import OrderCancelRequested
 
 ROOT = Path(__file__).parents[2]
 STOP_SECONDS_MAX = 5.0

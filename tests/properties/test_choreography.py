@@ -17,20 +17,17 @@ from agents.order import order_room
 from agents.payment import payment_room
 from agents.shipping import shipping_room
 from agents.stock import stock_room
-from app import topics
-from workflows.message import Message
-from workflows.stock import Stock
-from workflows.words import carrier as c
-from workflows.words import provider as p
-from workflows.words.deadline import DeadlineReached
-from workflows.words.fraud import FraudCleared, FraudDetected
-from workflows.words.inventory import (
+from app.wire import topics
+from workflows.fraud.messages import FraudCleared, FraudDetected
+from workflows.inventory.messages import (
     InventoryRejected,
     InventoryReleased,
     InventoryReserved,
     InventoryReturned,
 )
-from workflows.words.order import (
+from workflows.inventory.stock import Stock
+from workflows.inventory.stock_messages import AdjustStock, ReceiveStock
+from workflows.order.messages import (
     Charge,
     Line,
     OrderCancelRequested,
@@ -38,8 +35,7 @@ from workflows.words.order import (
     ReturnLine,
     ReturnRequested,
 )
-from workflows.words.payment import PaymentCompleted, PaymentFailed, PaymentRefunded
-from workflows.words.saga import (
+from workflows.order.saga_messages import (
     OrderCancelled,
     OrderCompleted,
     OrderConfirmed,
@@ -47,13 +43,17 @@ from workflows.words.saga import (
     ReturnRefused,
     StepOverdue,
 )
-from workflows.words.shipping import (
+from workflows.payment import provider_messages as p
+from workflows.payment.messages import PaymentCompleted, PaymentFailed, PaymentRefunded
+from workflows.shared.deadline import DeadlineReached
+from workflows.shared.message import Message
+from workflows.shipping import carrier_messages as c
+from workflows.shipping.messages import (
     ShipmentCancelled,
     ShipmentCreated,
     ShipmentDelivered,
     ShipmentFailed,
 )
-from workflows.words.stock import AdjustStock, ReceiveStock
 
 ROOMS = {
     room.name: room

@@ -6,11 +6,11 @@ from typing import NamedTuple
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.fraud.figures import LABEL_MS, Counter
-from workflows import risk
-from workflows.entity import DAY_MS, HOUR_MS, LATE_MS
-from workflows.features import FEATURES, HANDBOOK, vector
-from workflows.words.risk import CheckEntity, LabelEntity
+from app.fraud.training.features import LABEL_MS, Counter
+from workflows.fraud import risk
+from workflows.fraud.entity import DAY_MS, HOUR_MS, LATE_MS
+from workflows.fraud.entity_messages import CheckEntity, LabelEntity
+from workflows.fraud.features import FEATURES, HANDBOOK, vector
 
 EPOCH_MS = 1_522_540_800_000
 DAY = 86_400

@@ -5,14 +5,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from app.fraud.offline import Offline
+from app.fraud.analysis.offline import Offline
 from tests.unit.test_fraud import EVERYBODY, NOON_MS, paid
-from workflows import fraud
-from workflows.entity import DAY_MS
-from workflows.message import Message
-from workflows.words.fraud import CaseOpened, FraudCleared, FraudDetected, FraudVerdict
-from workflows.words.payment import PaymentCompleted
-from workflows.words.risk import CheckEntity, EntityAnswered
+from workflows.fraud import process as fraud
+from workflows.fraud.entity import DAY_MS
+from workflows.fraud.entity_messages import CheckEntity, EntityAnswered
+from workflows.fraud.messages import CaseOpened, FraudCleared, FraudDetected, FraudVerdict
+from workflows.payment.messages import PaymentCompleted
+from workflows.shared.message import Message
 
 WINDOW_MS = 300_000
 LIMIT = 4

@@ -8,16 +8,16 @@ from hypothesis import strategies as st
 
 from tests.telling import hear
 from tests.unit import test_inventory as example
-from workflows import inventory
-from workflows.message import Message
-from workflows.words.inventory import InventoryRejected, InventoryReleased, InventoryReserved
-from workflows.words.stock import (
+from workflows.inventory import process as inventory
+from workflows.inventory.messages import InventoryRejected, InventoryReleased, InventoryReserved
+from workflows.inventory.stock_messages import (
     ReleaseStock,
     ReserveStock,
     ShipStock,
     StockReleased,
     UnshipStock,
 )
+from workflows.shared.message import Message
 
 WORDS = [
     example.PLACED,

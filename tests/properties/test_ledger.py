@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from tests.telling import after, hear
 from tests.unit.test_ledger import CREATED, NEVER_SHIPPED, STOPPED, paid, refunded
-from workflows import ledger
-from workflows.message import Message
-from workflows.words.ledger import EntryPosted
-from workflows.words.payment import PaymentCompleted
-from workflows.words.shipping import ShipmentDelivered
+from workflows.ledger import process as ledger
+from workflows.ledger.messages import EntryPosted
+from workflows.payment.messages import PaymentCompleted
+from workflows.shared.message import Message
+from workflows.shipping.messages import ShipmentDelivered
 
 DELIVERED = ShipmentDelivered(order_id="o1", shipment_id="s1")
 

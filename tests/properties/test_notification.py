@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from tests.telling import hear
 from tests.unit import test_notification as example
-from workflows import notification
-from workflows.message import Message
-from workflows.money import money
-from workflows.words.notification import SendMessage
-from workflows.words.payment import PaymentPending
-from workflows.words.saga import Cause, OrderCompleted, OrderConfirmed, ReturnRefused
+from workflows.notification import process as notification
+from workflows.notification.messages import SendMessage
+from workflows.order.saga_messages import Cause, OrderCompleted, OrderConfirmed, ReturnRefused
+from workflows.payment.messages import PaymentPending
+from workflows.shared.message import Message
+from workflows.shared.money import money
 
 WORDS: list[Message] = [
     example.PAID,

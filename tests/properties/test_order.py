@@ -7,10 +7,8 @@ from hypothesis import strategies as st
 
 from tests.telling import hear
 from tests.unit import test_order as example
-from workflows import order
-from workflows.message import Message
-from workflows.words.deadline import DeadlineReached
-from workflows.words.saga import (
+from workflows.order import process as order
+from workflows.order.saga_messages import (
     OrderCancelled,
     OrderCompleted,
     OrderConfirmed,
@@ -18,6 +16,8 @@ from workflows.words.saga import (
     ReturnRefused,
     StepOverdue,
 )
+from workflows.shared.deadline import DeadlineReached
+from workflows.shared.message import Message
 
 WORDS = [
     *example.DONE,

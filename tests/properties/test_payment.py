@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from tests.telling import hear
 from tests.unit import test_payment as example
-from workflows import payment
-from workflows.message import Message
-from workflows.words.deadline import DeadlineReached
-from workflows.words.payment import PaymentCompleted, PaymentFailed, PaymentRefunded
-from workflows.words.provider import RefundCharge
+from workflows.payment import process as payment
+from workflows.payment.messages import PaymentCompleted, PaymentFailed, PaymentRefunded
+from workflows.payment.provider_messages import RefundCharge
+from workflows.shared.deadline import DeadlineReached
+from workflows.shared.message import Message
 
 WORDS = [
     example.PLACED,

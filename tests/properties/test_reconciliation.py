@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from app.reconciliation.compare import BOOKS, DUPLICATE, KEPT_BY, MISSING, reconcile
-from app.reconciliation.lines import Line
+from app.operations.reconciliation.compare import BOOKS, DUPLICATE, KEPT_BY, MISSING, reconcile
+from app.operations.reconciliation.lines import Line
 from tests.unit.test_reconciliation import AT_MS, LATER_MS, settled, voided
 
 CURRENCIES = ("GBP", "EUR", "JPY")

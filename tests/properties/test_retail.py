@@ -7,11 +7,11 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workflows import retail
-from workflows.message import Message
-from workflows.retail import Adjust, Ask, PlaceOrder, ReturnGoods
-from workflows.words.order import OrderPlaced, ReturnRequested
-from workflows.words.stock import AdjustStock
+from app.local.importers import retail_file as retail
+from app.local.importers.retail_file import Adjust, Ask, PlaceOrder, ReturnGoods
+from workflows.inventory.stock_messages import AdjustStock
+from workflows.order.messages import OrderPlaced, ReturnRequested
+from workflows.shared.message import Message
 
 Raw = Mapping[str, str | None]
 

@@ -5,9 +5,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflows.built_in_rules import FIELDS
-from workflows.condition import World, evaluate
-from workflows.condition_reading import parse
+from workflows.fraud.built_in_rules import FIELDS
+from workflows.fraud.condition import World, evaluate
+from workflows.fraud.condition_parser import parse
 
 WORLD = World(facts={"amount_minor": 200.0}, aggregates={})
 TRUE, FALSE = {"gt": [2, 1]}, {"gt": [1, 2]}

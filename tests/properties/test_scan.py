@@ -8,10 +8,10 @@ from aiokafka import TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.inspection import InspectionError
-from app.scan.scan import Asked, Done, Event, Found, scan
-from app.scan.starts import Start, parse_cursor
-from app.scan.wanted import Wanted, parse
+from app.kafka.reader import InspectionError
+from app.operations.search.query import Wanted, parse
+from app.operations.search.scan import Asked, Done, Event, Found, scan
+from app.operations.search.starts import Start, parse_cursor
 
 
 class Given(NamedTuple):

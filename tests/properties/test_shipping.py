@@ -7,14 +7,14 @@ from hypothesis import strategies as st
 
 from tests.telling import hear
 from tests.unit import test_shipping as example
-from workflows import shipping
-from workflows.message import Message
-from workflows.words.carrier import BookShipment
-from workflows.words.deadline import DeadlineReached
-from workflows.words.fraud import FraudCleared, FraudDetected
-from workflows.words.inventory import InventoryReserved
-from workflows.words.payment import PaymentCompleted, PaymentFailed
-from workflows.words.shipping import (
+from workflows.fraud.messages import FraudCleared, FraudDetected
+from workflows.inventory.messages import InventoryReserved
+from workflows.payment.messages import PaymentCompleted, PaymentFailed
+from workflows.shared.deadline import DeadlineReached
+from workflows.shared.message import Message
+from workflows.shipping import process as shipping
+from workflows.shipping.carrier_messages import BookShipment
+from workflows.shipping.messages import (
     ShipmentCancelled,
     ShipmentCreated,
     ShipmentDelivered,

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.telling import hear
-from workflows import stock
-from workflows.words.stock import (
+from workflows.inventory import stock
+from workflows.inventory.stock_messages import (
     AdjustStock,
     ReceiveStock,
     ReleaseStock,

@@ -8,13 +8,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from tests.telling import START_MS, hear
 from tests.unit import test_payment as example
-from workflows import payment
-from workflows.message import Message
-from workflows.words import provider as p
-from workflows.words.deadline import DeadlineReached
-from workflows.words.fraud import FraudDetected
-from workflows.words.payment import PaymentCompleted, PaymentFailed, PaymentRefunded
-from workflows.words.shipping import ShipmentFailed
+from workflows.fraud.messages import FraudDetected
+from workflows.payment import process as payment
+from workflows.payment import provider_messages as p
+from workflows.payment.messages import PaymentCompleted, PaymentFailed, PaymentRefunded
+from workflows.shared.deadline import DeadlineReached
+from workflows.shared.message import Message
+from workflows.shipping.messages import ShipmentFailed
 
 COMMANDS = (p.ChargeCard, p.InquireCharge, p.VoidCharge, p.RefundCharge)
 CLOSING = (

@@ -4,16 +4,16 @@ from typing import Any
 
 import msgspec
 
-from app import envelope, topics
-from app.envelope import Envelope
-from app.record import Record
-from app.room import Room, Transient
+from app.delivery.agent import Room, Transient
+from app.wire import envelope, topics
+from app.wire.envelope import Envelope
+from app.wire.records import Record
 from tables import Table
-from workflows.message import Message, type_name
-from workflows.words.analytics import FiguresUpdated
-from workflows.words.notification import NotificationFailed, NotificationSent, SendMessage
-from workflows.words.order import OrderCancelRequested
-from workflows.words.payment import PaymentFailed
+from workflows.analytics.messages import FiguresUpdated
+from workflows.notification.messages import NotificationFailed, NotificationSent, SendMessage
+from workflows.order.messages import OrderCancelRequested
+from workflows.payment.messages import PaymentFailed
+from workflows.shared.message import Message, type_name
 
 
 class Tally(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,6 +1,6 @@
 """Deadlines: the heap wakes each row once, when it is due, and only as the row last said."""
 
-from app.deadlines import Deadlines
+from app.delivery.timers import Deadlines
 
 
 def test_rows_are_woken_in_the_order_they_are_due() -> None:

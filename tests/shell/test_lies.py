@@ -5,15 +5,18 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from app import envelope, record, row, seal, topics
 from app.config import Config
-from app.record import Outgoing, Record, header
-from app.seal import SEAL, sealed
-from app.shell import run_batch
-from app.topics import Topic
+from app.delivery import row
+from app.delivery.processor import run_batch
+from app.wire import envelope, topics
+from app.wire import records as record
+from app.wire import signing as seal
+from app.wire.records import Outgoing, Record, header
+from app.wire.signing import SEAL, sealed
+from app.wire.topics import Topic
 from tests.shell.rooms import ANSWERS, TALLY, Outside, calls, cancel, message, said
 from tests.shell.world import World, as_read
-from workflows.words.deadline import DeadlineReached
+from workflows.shared.deadline import DeadlineReached
 
 LONG_DIGITS = b"9" * 5_000
 """More than Python makes an int of."""

@@ -12,20 +12,21 @@ import pytest
 import structlog
 from msgspec.structs import replace
 
-from app import runner, topics
 from app.config import Config
-from app.logs import configure_logging
-from app.produce import place_of
-from app.record import ORIGIN, Record
-from app.room import Room, Transient
-from app.runner import Runner
-from app.shell import run_batch
-from app.transport import Watermarks
+from app.delivery.agent import Room, Transient
+from app.delivery.processor import run_batch
+from app.host.logs import configure_logging
+from app.kafka.producer import place_of
+from app.wire import topics
+from app.wire.records import ORIGIN, Record
+from app.worker import runner
+from app.worker.runner import Runner
+from app.worker.transport import Watermarks
 from tests.shell.rooms import ANSWERS, COUNTS, TALLY, said
 from tests.shell.world import World
-from workflows.message import Message
-from workflows.words.notification import NotificationSent, SendMessage
-from workflows.words.order import OrderCancelRequested
+from workflows.notification.messages import NotificationSent, SendMessage
+from workflows.order.messages import OrderCancelRequested
+from workflows.shared.message import Message
 
 CONFIG = Config()
 FIELDS = ("event", "service", "room", "origin", "correlation_id")
@@ -260,7 +261,7 @@ async def test_what_became_of_an_event_says_of_which(
 
     await run(deciding(), [good, bad], monkeypatch)
 
-    assert logged(lines, "app.runner") == [
+    assert logged(lines, "app.worker.runner") == [
         ("dead letter", "test", "says", bad.origin, "o2"),
         ("applied", "test", "says", good.origin, "o1"),
     ]
@@ -290,7 +291,7 @@ async def test_a_batch_that_failed_says_at_which_event(
 
     order_id = (records[then].key or b"").decode()
     wanted = ("batch failed", "test", "says", records[then].origin, order_id)
-    assert [wanted] == logged(lines, "app.runner")
+    assert [wanted] == logged(lines, "app.worker.runner")
 
 
 async def test_the_call_that_broke_the_batch_is_named(
@@ -316,4 +317,4 @@ async def test_the_call_that_broke_the_batch_is_named(
         await run(replace(calling(call), keeps=TALLY), records, monkeypatch)
 
     wanted = ("batch failed", "test", "calls", records[1].origin, "o3")
-    assert [wanted] == logged(lines, "app.runner")
+    assert [wanted] == logged(lines, "app.worker.runner")

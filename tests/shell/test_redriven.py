@@ -5,11 +5,11 @@ import asyncio
 import msgspec
 import pytest
 
-from app import record
-from app.letters.letter import Letter, sent_back
-from app.record import Record, header
-from app.row import decode_row
-from app.shell import run_batch
+from app.delivery.processor import run_batch
+from app.delivery.row import decode_row
+from app.operations.dead_letters.dead_letter import Letter, sent_back
+from app.wire import records as record
+from app.wire.records import Record, header
 from tests.shell.rooms import ANSWERS, TALLY, cancel
 from tests.shell.world import World, as_read
 

@@ -5,10 +5,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from app import codecs, envelope, record, row
-from app.record import Outgoing
-from app.seal import SEAL
-from app.shell import run_batch
+from app.delivery import row
+from app.delivery.processor import run_batch
+from app.wire import codecs, envelope
+from app.wire import records as record
+from app.wire.records import Outgoing
+from app.wire.signing import SEAL
 from tests.shell.rooms import ANSWERS, COUNTS, TALLY, Outside, calls, cancel, message
 from tests.shell.world import Crash, World, as_read
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from app.record import Outgoing, Record
-from app.topics import Topic
+from app.wire.records import Outgoing, Record
+from app.wire.topics import Topic
 from tables import Table
 
 

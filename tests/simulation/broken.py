@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from app import row
-from app.stage import Stage
+from app.delivery import row
+from app.delivery.batch import Stage
 from tests.simulation.house import Worker
 
 

@@ -4,11 +4,12 @@ import asyncio
 from collections import Counter
 from random import Random
 
-from app import envelope
+from app.wire import envelope
 from tests.simulation.house import House, Troubles
-from workflows.words.ledger import EntryPosted
-from workflows.words.notification import NotificationFailed, NotificationSent, SendMessage
-from workflows.words.order import (
+from workflows.inventory.stock_messages import ReceiveStock
+from workflows.ledger.messages import EntryPosted
+from workflows.notification.messages import NotificationFailed, NotificationSent, SendMessage
+from workflows.order.messages import (
     Charge,
     Line,
     OrderCancelRequested,
@@ -16,9 +17,8 @@ from workflows.words.order import (
     ReturnLine,
     ReturnRequested,
 )
-from workflows.words.payment import PaymentCompleted, PaymentRefunded
-from workflows.words.saga import OrderCancelled, OrderCompleted, ReturnAccepted
-from workflows.words.stock import ReceiveStock
+from workflows.order.saga_messages import OrderCancelled, OrderCompleted, ReturnAccepted
+from workflows.payment.messages import PaymentCompleted, PaymentRefunded
 
 SKUS = ("tea", "cup", "jar")
 

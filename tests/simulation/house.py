@@ -17,19 +17,19 @@ from typing import Any
 
 import msgspec
 
-from app import codecs, envelope, topics
-from app.bus import heard_topics
-from app.deadlines import Deadlines
-from app.envelope import Envelope
-from app.house import open_rooms
-from app.record import Outgoing, Record, due_ms, is_retry
-from app.room import Room
-from app.row import Row, decode_row
-from app.shell import run_batch
+from app.composition import open_rooms
+from app.delivery.agent import Room
+from app.delivery.processor import run_batch
+from app.delivery.row import Row, decode_row
+from app.delivery.timers import Deadlines
+from app.wire import codecs, envelope, topics
+from app.wire.envelope import Envelope
+from app.wire.records import Outgoing, Record, due_ms, is_retry
+from app.worker.faust_app import heard_topics
 from tables import Table
 from tests.simulation.outside import Carrier, Notifier, Provider
-from workflows.message import Message, type_name
-from workflows.words.deadline import DeadlineReached
+from workflows.shared.deadline import DeadlineReached
+from workflows.shared.message import Message, type_name
 
 BEATS = ("read", "decided", "laid aside", "on disk", "on disk", "remembered", "half told", "told")
 IDLE_ROUNDS_MAX = 4_000

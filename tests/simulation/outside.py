@@ -6,11 +6,11 @@ Both keep books of their own. They are the independent witnesses of what really 
 from random import Random
 from typing import Any, Protocol
 
-from app.room import Transient
-from workflows.message import Message
-from workflows.words import carrier as c
-from workflows.words import notification as n
-from workflows.words import provider as p
+from app.delivery.agent import Transient
+from workflows.notification import messages as n
+from workflows.payment import provider_messages as p
+from workflows.shared.message import Message
+from workflows.shipping import carrier_messages as c
 
 
 class Troubles(Protocol):

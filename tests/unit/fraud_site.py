@@ -9,24 +9,24 @@ import msgspec
 from aiohttp.test_utils import TestClient
 from msgspec.structs import replace
 
-from app.api import make_api
-from app.api.fraud import FRAUD, FraudDesk
+from app.auth import operators as people
+from app.composition import open_rooms
 from app.config import Config
-from app.discovery import Directory, Worker
-from app.envelope import Envelope
-from app.fraud.looking import READS, Answer, Question, answered
-from app.house import open_rooms
-from app.operators import people
-from app.topics import Topic, topic_of
-from app.worker_web import make_site
+from app.console.api.fraud import FRAUD, FraudDesk
+from app.console.server import make_api
+from app.fraud.analysis.queries import READS, Answer, Question, answered
+from app.wire.envelope import Envelope
+from app.wire.topics import Topic, topic_of
+from app.worker.discovery import Directory, Worker
+from app.worker.http import make_site
 from tests.unit.test_api import CONFIG, FakeHouse
 from tests.unit.test_api_acting import Site
 from tests.unit.test_fraud import paid
-from workflows.built_in_rules import BUILT_IN
-from workflows.checked import Checked
-from workflows.message import Message, type_name
-from workflows.words.fraud import CaseOpened, Contribution, FraudCleared, Judgment
-from workflows.words.origin import Origin
+from workflows.fraud.built_in_rules import BUILT_IN
+from workflows.fraud.messages import CaseOpened, Contribution, FraudCleared, Judgment
+from workflows.fraud.state import Checked
+from workflows.payment.origin import Origin
+from workflows.shared.message import Message, type_name
 
 AT_MS = 1_700_000_000_000
 ORDER = "last"

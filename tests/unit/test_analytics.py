@@ -5,18 +5,23 @@ from typing import Any
 import pytest
 
 from agents import analytics as room
-from app.envelope import Envelope
-from workflows import analytics
-from workflows.analytics import SHIPPED_WITHIN_MS, Figures
-from workflows.message import Message
-from workflows.words.analytics import FiguresUpdated
-from workflows.words.fraud import FraudCleared, FraudDetected
-from workflows.words.inventory import InventoryRejected, InventoryReleased, InventoryReserved
-from workflows.words.notification import NotificationSent
-from workflows.words.order import OrderPlaced
-from workflows.words.payment import PaymentCompleted, PaymentFailed, PaymentPending, PaymentRefunded
-from workflows.words.saga import OrderCancelled, OrderCompleted, OrderConfirmed
-from workflows.words.shipping import ShipmentCreated, ShipmentDelivered
+from app.wire.envelope import Envelope
+from workflows.analytics import process as analytics
+from workflows.analytics.messages import FiguresUpdated
+from workflows.analytics.process import SHIPPED_WITHIN_MS, Figures
+from workflows.fraud.messages import FraudCleared, FraudDetected
+from workflows.inventory.messages import InventoryRejected, InventoryReleased, InventoryReserved
+from workflows.notification.messages import NotificationSent
+from workflows.order.messages import OrderPlaced
+from workflows.order.saga_messages import OrderCancelled, OrderCompleted, OrderConfirmed
+from workflows.payment.messages import (
+    PaymentCompleted,
+    PaymentFailed,
+    PaymentPending,
+    PaymentRefunded,
+)
+from workflows.shared.message import Message
+from workflows.shipping.messages import ShipmentCreated, ShipmentDelivered
 
 MINUTE_MS = 1_291_204_800_000
 PLACED = OrderPlaced(

@@ -8,25 +8,25 @@ import pytest
 from aiohttp.test_utils import TestClient
 from openapi_spec_validator import validate
 
-from app.api import make_api
-from app.api.figures import Figures
-from app.api.openapi import describe
-from app.api.routes import ROUTES
+from app.composition import open_rooms
 from app.config import Config
-from app.discovery import Directory, Worker
-from app.envelope import Envelope
+from app.console.api.figures import Figures
+from app.console.api.openapi import describe
+from app.console.api.routes import ROUTES
+from app.console.server import make_api
 from app.gateways.signature import TOLERANCE_SECONDS, sign
-from app.house import open_rooms
-from app.produce import partition_of
-from app.seal import ROWS_SEAL, pass_to
-from app.worker_web import make_site
+from app.kafka.producer import partition_of
+from app.wire.envelope import Envelope
+from app.wire.signing import ROWS_SEAL, pass_to
+from app.worker.discovery import Directory, Worker
+from app.worker.http import make_site
 from tables import declared
-from workflows.message import Message
-from workflows.words.analytics import FiguresUpdated
-from workflows.words.carrier import CarrierNotified
-from workflows.words.order import OrderCancelRequested, OrderPlaced, ReturnRequested
-from workflows.words.provider import ProviderNotified
-from workflows.words.stock import ReceiveStock
+from workflows.analytics.messages import FiguresUpdated
+from workflows.inventory.stock_messages import ReceiveStock
+from workflows.order.messages import OrderCancelRequested, OrderPlaced, ReturnRequested
+from workflows.payment.provider_messages import ProviderNotified
+from workflows.shared.message import Message
+from workflows.shipping.carrier_messages import CarrierNotified
 
 CONFIG = Config(service="console")
 ORDER = {

@@ -11,25 +11,25 @@ import pytest
 from aiohttp.test_utils import TestClient
 from msgspec.structs import replace
 
-from app.api import make_api
-from app.api.acting import LEAST, PROPOSALS
-from app.api.guard import COOKIE, SIGN_IN_BURST, STREAMS_EACH_MAX
-from app.api.routes import ROUTES
+from app.auth import operators as people
+from app.composition import open_rooms
 from app.config import Config
-from app.discovery import Directory, Worker
-from app.house import open_rooms
-from app.operators import people
-from app.worker_web import make_site
+from app.console.api.access import COOKIE, SIGN_IN_BURST, STREAMS_EACH_MAX
+from app.console.api.operator_actions import LEAST, PROPOSALS
+from app.console.api.routes import ROUTES
+from app.console.server import make_api
+from app.worker.discovery import Directory, Worker
+from app.worker.http import make_site
 from tests.unit.test_api import CONFIG, FakeHouse, place
-from workflows.progress import Order
-from workflows.returns import Return, Returns
-from workflows.words.audit import (
+from workflows.audit.messages import (
     OrderCancelledByOperator,
     PersonalRevealed,
     RefundGivenByOperator,
     RefundProposed,
 )
-from workflows.words.order import OrderCancelRequested, ReturnRequested
+from workflows.order.messages import OrderCancelRequested, ReturnRequested
+from workflows.order.returns import Return, Returns
+from workflows.order.state import Order
 
 LIMIT_MINOR = CONFIG.refund_two_people_minor
 CANCEL = "/operators/orders/o1/cancel"

@@ -6,20 +6,20 @@ from typing import Any
 import msgspec
 import pytest
 
-from app.api.fraud_acts import LIST_MAX
-from app.fraud.desk import Act, as_act
-from app.telemetry import fraud_alert_rate, fraud_psi
+from app.console.api.fraud_actions import LIST_MAX
+from app.fraud.analysis.fraud_admin import Act, as_act
+from app.worker.metrics import fraud_alert_rate, fraud_psi
 from tests.unit.fraud_site import AT_MS, ORDER, PARTIES, FraudSite, checked, fraud_site, verdict
 from tests.unit.test_fraud import paid
 from tests.unit.test_rulebook import MUCH, rule
-from workflows.words.audit import (
+from workflows.audit.messages import (
     ListChanged,
     PaymentLabelledByOperator,
     RuleChanged,
     RuleSnoozedByOperator,
 )
-from workflows.words.fraud import CaseClosed, CaseOpened, PaymentLabelled
-from workflows.words.rule import ListPut, RulePut, RuleSnoozed
+from workflows.fraud.messages import CaseClosed, CaseOpened, PaymentLabelled
+from workflows.fraud.rule_messages import ListPut, RulePut, RuleSnoozed
 
 RULE = {
     "rule_id": "much",

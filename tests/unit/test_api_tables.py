@@ -9,19 +9,19 @@ from aiohttp.test_utils import TestClient
 from aiokafka.errors import KafkaConnectionError
 from msgspec.structs import replace
 
-from app.api import tables as api
-from app.api.desk import DESK
-from app.house import changelog_of
-from app.produce import partition_of
-from app.row import Row, encode_row
-from app.scan import facts
-from app.scan.history import History, Version, changed
+from app.composition import changelog_of
+from app.console.api import tables as api
+from app.console.api.context import DESK
+from app.delivery.row import Row, encode_row
+from app.kafka.producer import partition_of
+from app.operations.search import topic_facts as facts
+from app.operations.search.row_history import History, Version, changed
 from tables import declared
 from tests.unit.test_api import CONFIG, FakeHouse, client, house
-from workflows.journal import JournalEntry
-from workflows.risk import INITIAL
-from workflows.stock import Stock
-from workflows.words.order import Line, OrderPlaced
+from workflows.fraud.risk import INITIAL
+from workflows.inventory.stock import Stock
+from workflows.order.messages import Line, OrderPlaced
+from workflows.shared.journal import JournalEntry
 
 __all__ = ["client", "house"]
 

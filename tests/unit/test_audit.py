@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from app import cli_audit
-from app.audit.chain import BREACHES_MAX, Head, Prover, after, beginning
-from app.audit.reading import checkpoint_in
+from app.cli import audit as cli_audit
 from app.config import Config
-from app.fraud.desk import outgoing
-from app.record import Record
-from app.seal import sealed
-from workflows.words.audit import AuditSealed, LetterDropped
+from app.fraud.analysis.fraud_admin import outgoing
+from app.operations.audit.chain import BREACHES_MAX, Head, Prover, after, beginning
+from app.operations.audit.reader import checkpoint_in
+from app.wire.records import Record
+from app.wire.signing import sealed
+from workflows.audit.messages import AuditSealed, LetterDropped
 
 AT_MS = 1_700_000_000_000
 

@@ -3,15 +3,15 @@
 import pytest
 from msgspec.structs import replace
 
-from workflows.awaited import awaited, status_of, tried
-from workflows.charge import Charge
-from workflows.order import FRAUD_MS, INVENTORY_MS, PAYMENT_MS, SETTLE_MS
-from workflows.parcel import Parcel
-from workflows.payment import Payment
-from workflows.progress import Mark, Order
-from workflows.refund import Refund, Refunds
-from workflows.retry import Wait
-from workflows.returns import Return, Returns
+from workflows.order.pending_steps import awaited, status_of, tried
+from workflows.order.process import FRAUD_MS, INVENTORY_MS, PAYMENT_MS, SETTLE_MS
+from workflows.order.returns import Return, Returns
+from workflows.order.state import Mark, Order
+from workflows.payment.charge import Charge
+from workflows.payment.process import Payment
+from workflows.payment.refund import Refund, Refunds
+from workflows.shared.retry import Wait
+from workflows.shipping.state import Parcel
 
 PLACED_MS = 1_000
 PLACED = Order(order_id="o1", placed_at_ms=PLACED_MS)

@@ -2,12 +2,12 @@
 
 import msgspec
 
-from app.fraud.backtest import Backtest, backtest
+from app.fraud.analysis.backtest import Backtest, backtest
 from tests.unit.test_fraud import NOON_MS, label, paid
-from workflows.built_in_rules import BUILT_IN, FIELDS
-from workflows.condition_reading import parse
-from workflows.message import Message
-from workflows.rulebook import read_rule
+from workflows.fraud.built_in_rules import BUILT_IN, FIELDS
+from workflows.fraud.condition_parser import parse
+from workflows.fraud.rulebook import read_rule
+from workflows.shared.message import Message
 
 RULE = read_rule(
     {

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from app.gateways.signature import verify
-from app.simulators.carrier import make_app
+from app.local.simulators.carrier import make_app
 from tests.unit.parties import Console, Party, listening, running, until
 
 SECRET = "carrier_payflow_local"  # noqa: S105  the simulator's own

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from app import cli_find
-from app.cli import app
+from app.cli import instance as cli_find
+from app.cli.main import app
 from app.config import current
 
 COMMANDS = (

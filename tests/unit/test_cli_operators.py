@@ -7,10 +7,10 @@ import msgspec
 import pytest
 from typer.testing import CliRunner, Result
 
-from app import cli_operators
-from app.cli import app
+from app.auth import operators as people
+from app.cli import operators as cli_operators
+from app.cli.main import app
 from app.config import Config
-from app.operators import people
 
 
 class Site:

@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from app.cli_trace import show
-from workflows.journal import JournalEntry
+from app.cli.trace import show
+from workflows.shared.journal import JournalEntry
 
 ESCAPE = "\x1b[2J"
 

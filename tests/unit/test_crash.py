@@ -7,10 +7,10 @@ import sys
 import pytest
 
 from app.config import Config, ConfigError
-from app.crash import CrashPoint
+from app.worker.crash_points import CrashPoint
 
 DRILL = """
-from app.crash import CrashPoint
+from app.worker.crash_points import CrashPoint
 point = CrashPoint.of("told:2")
 for beat in ("read", "told", "read", "told", "never"):
     print(beat, flush=True)

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import rocksdict
 
-from app.damage import KEPT_MAX, OFFSET_KEY, is_damage, mark, set_aside_damaged
-from app.ending import EXIT_UNSAFE
-from app.store import Store
+from app.host.exit import EXIT_UNSAFE
+from app.worker.store import Store
+from app.worker.store_repair import KEPT_MAX, OFFSET_KEY, is_damage, mark, set_aside_damaged
 
 ROOT = Path(__file__).parents[2]
 ROWS = 4_000
@@ -26,7 +26,7 @@ os._exit(9)
 WORKS = """
 import sys
 from pathlib import Path
-from app.store import Store
+from app.worker.store import Store
 from tests.unit.test_damage import ROWS, Table, key
 store = Store(Table(Path(sys.argv[1])))
 found = {

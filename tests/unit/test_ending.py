@@ -9,13 +9,13 @@ from typing import IO
 
 import pytest
 
-from app.ending import EXIT_UNSAFE
+from app.host.exit import EXIT_UNSAFE
 
 ROOT = Path(__file__).parents[2]
 ENDS = """
 from app.config import Config
-from app.ending import hard_stop
-from app.logs import configure_logging
+from app.host.exit import hard_stop
+from app.host.logs import configure_logging
 configure_logging(Config())
 hard_stop("the disk is full", show={show})
 """
@@ -62,7 +62,7 @@ def test_a_log_that_nobody_reads_does_not_keep_it_alive() -> None:
 
 def test_a_stop_that_waits_for_ever_is_ended_in_its_time() -> None:
     """Whoever started us may be gone, and the broker that it waits for too."""
-    hangs = "import threading\nfrom app.ending import end_within\nend_within(0.2)\n"
+    hangs = "import threading\nfrom app.host.exit import end_within\nend_within(0.2)\n"
     done = subprocess.run(
         [sys.executable, "-c", hangs + "threading.Event().wait()"],
         cwd=ROOT,

@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from workflows.entity import (
+from workflows.fraud.entity import (
     DAY_MS,
     ENTRIES_MAX,
     INITIAL,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.faults import FaultError, parse
+from app.local.fault_switches import FaultError, parse
 
 
 @pytest.mark.parametrize(

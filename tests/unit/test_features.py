@@ -2,10 +2,10 @@
 
 import pytest
 
-from workflows import risk
-from workflows.entity import DAY_MS, HOUR_MS
-from workflows.features import FEATURES, HANDBOOK, of_payment
-from workflows.words.risk import CheckEntity, LabelEntity
+from workflows.fraud import risk
+from workflows.fraud.entity import DAY_MS, HOUR_MS
+from workflows.fraud.entity_messages import CheckEntity, LabelEntity
+from workflows.fraud.features import FEATURES, HANDBOOK, of_payment
 
 START_MS = 17_002 * DAY_MS
 """A Wednesday, midnight."""

@@ -3,12 +3,12 @@
 import pytest
 from msgspec.structs import replace
 
-from app.fraud.offline import Offline
+from app.fraud.analysis.offline import Offline
 from tests.telling import after
-from workflows import fraud
-from workflows.entity import DAY_MS
-from workflows.message import Message
-from workflows.words.fraud import (
+from workflows.fraud import process as fraud
+from workflows.fraud.entity import DAY_MS
+from workflows.fraud.entity_messages import CheckEntity, LabelEntity
+from workflows.fraud.messages import (
     CaseClosed,
     CaseOpened,
     FraudCleared,
@@ -16,10 +16,10 @@ from workflows.words.fraud import (
     FraudDetected,
     PaymentLabelled,
 )
-from workflows.words.origin import Origin
-from workflows.words.payment import PaymentCompleted, PaymentFailed
-from workflows.words.risk import CheckEntity, LabelEntity
-from workflows.words.shipping import ShipmentCancelled, ShipmentDelivered
+from workflows.payment.messages import PaymentCompleted, PaymentFailed
+from workflows.payment.origin import Origin
+from workflows.shared.message import Message
+from workflows.shipping.messages import ShipmentCancelled, ShipmentDelivered
 
 NOON_MS = 1_291_204_800_000
 MINUTE_MS = 60_000
@@ -78,7 +78,7 @@ def told_after(*story: Message) -> list[Message]:
     told: list[Message] = []
     for word in story:
         told = house.hear(word, NOON_MS)
-    return [word for word in told if type(word).__module__.endswith("words.fraud")]
+    return [word for word in told if type(word).__module__.endswith("fraud.messages")]
 
 
 def rules_hit(*story: Message) -> tuple[str, ...]:

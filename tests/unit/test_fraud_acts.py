@@ -7,25 +7,26 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from app import cli_fraud, codecs, envelope, topics
+from app.cli import fraud as cli_fraud
 from app.config import Config
-from app.fraud.desk import ACTS, Act, as_act, outgoing
-from app.letters.reading import _take_act as take_act
-from app.record import Record
-from app.seal import sealed
+from app.fraud.analysis.fraud_admin import ACTS, Act, as_act, outgoing
+from app.operations.dead_letters.reader import _take_act as take_act
+from app.wire import codecs, envelope, topics
+from app.wire.records import Record
+from app.wire.signing import sealed
 from tests.unit.test_rulebook import rule
-from workflows.built_in_rules import BUILT_IN, FIELDS
-from workflows.message import Message
-from workflows.rulebook import Book, read_rule, with_list, with_rule
-from workflows.words.audit import (
+from workflows.audit.messages import (
     LetterDropped,
     ListChanged,
     PaymentLabelledByOperator,
     RuleChanged,
     RuleSnoozedByOperator,
 )
-from workflows.words.fraud import PaymentLabelled
-from workflows.words.rule import ListPut, RulePut, RuleSnoozed
+from workflows.fraud.built_in_rules import BUILT_IN, FIELDS
+from workflows.fraud.messages import PaymentLabelled
+from workflows.fraud.rule_messages import ListPut, RulePut, RuleSnoozed
+from workflows.fraud.rulebook import Book, read_rule, with_list, with_rule
+from workflows.shared.message import Message
 
 AT_MS = 1_700_000_000_000
 BEFORE = with_list(BUILT_IN, "blocked.card", frozenset({"k1", "k2"}))

@@ -7,8 +7,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from app.fraud.data import DataError, Payments, read_payments
-from app.fraud.evaluation import (
+from app.fraud.training.data import DataError, Payments, read_payments
+from app.fraud.training.evaluation import (
     FoldError,
     Plan,
     Through,
@@ -22,11 +22,11 @@ from app.fraud.evaluation import (
     starts_of,
     threshold_of,
 )
-from app.fraud.figures import COLUMNS, write_handbook
-from app.fraud.metrics import card_precision
+from app.fraud.training.features import COLUMNS, write_handbook
+from app.fraud.training.metrics import card_precision
 from tests.planted import EPOCH_MS, HEADER, plant
-from workflows.features import FEATURES
-from workflows.model import read_model, score
+from workflows.fraud.features import FEATURES
+from workflows.fraud.model import read_model, score
 
 
 @pytest.fixture(scope="module")

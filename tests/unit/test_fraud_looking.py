@@ -6,26 +6,26 @@ from typing import Any
 import msgspec
 import pytest
 
-from app import topics
-from app.api import fraud_looks
-from app.api.fraud_looks import Looks, process_in
-from app.api.fraud_rules import drift_in
-from app.api.parties import Parties
-from app.api.problems import Problem
 from app.config import Config
-from app.envelope import Envelope
-from app.fraud.cases import cases_of
-from app.fraud.looking import READS, Answer, Hits, Question, answered, hits_of
-from app.fraud.named import names_people, without_people
-from app.fraud.wording import in_words
+from app.console.api import fraud_queries as fraud_looks
+from app.console.api.entities import Parties
+from app.console.api.fraud_queries import Looks, process_in
+from app.console.api.fraud_rules import drift_in
+from app.console.api.problems import Problem
+from app.fraud.analysis.cases import cases_of
+from app.fraud.analysis.labels import in_words
+from app.fraud.analysis.masking import names_people, without_people
+from app.fraud.analysis.queries import READS, Answer, Hits, Question, answered, hits_of
+from app.wire import topics
+from app.wire.envelope import Envelope
 from tests.unit.fraud_site import JUDGMENT, opened, verdict
 from tests.unit.test_backtest import RULE
 from tests.unit.test_fraud import NOON_MS, label, paid
-from workflows.built_in_rules import BUILT_IN, FIELDS
-from workflows.features import FEATURES
-from workflows.message import Message
-from workflows.words.fraud import CaseClosed, FraudDetected
-from workflows.words.risk import Aggregate
+from workflows.fraud.built_in_rules import BUILT_IN, FIELDS
+from workflows.fraud.entity_messages import Aggregate
+from workflows.fraud.features import FEATURES
+from workflows.fraud.messages import CaseClosed, FraudDetected
+from workflows.shared.message import Message
 
 TRIAL = Question(what="trial")
 

@@ -10,16 +10,17 @@ import pytest
 from msgspec.structs import replace
 from typer.testing import CliRunner, Result
 
-from app import cli_fraud, cli_fraud_rescore
+from app.cli import fraud as cli_fraud
+from app.cli import fraud_rescore as cli_fraud_rescore
 from app.config import Config
-from app.envelope import Envelope
-from app.fraud.judge import open_judge
-from app.fraud.rescoring import DIFFERENCES_MAX, Difference, Other, newest, rescored
-from app.topics import Topic
+from app.fraud.analysis.rescoring import DIFFERENCES_MAX, Difference, Other, newest, rescored
+from app.fraud.live.judge import open_judge
+from app.wire.envelope import Envelope
+from app.wire.topics import Topic
 from tests.unit.test_model import MODEL, figures
-from workflows.message import Message
-from workflows.model import Model, score
-from workflows.words.fraud import FraudCleared, FraudVerdict, Judgment, PaymentLabelled
+from workflows.fraud.messages import FraudCleared, FraudVerdict, Judgment, PaymentLabelled
+from workflows.fraud.model import Model, score
+from workflows.shared.message import Message
 
 AT_MS = 1_700_000_000_000
 MODELS = {MODEL.version: MODEL}

@@ -9,14 +9,15 @@ import pytest
 from msgspec.structs import replace
 from typer.testing import CliRunner, Result
 
-from app import cli_fraud, cli_fraud_trial
+from app.cli import fraud as cli_fraud
+from app.cli import fraud_trial as cli_fraud_trial
 from app.config import Config
-from app.envelope import Envelope
-from app.fraud.trial import Found, ModelTrial, RuleTrial, Trial, tried
-from app.topics import Topic
+from app.fraud.analysis.trial import Found, ModelTrial, RuleTrial, Trial, tried
+from app.wire.envelope import Envelope
+from app.wire.topics import Topic
 from tests.unit.test_model import MODEL
-from workflows.message import Message
-from workflows.words.fraud import FraudCleared, FraudDetected, Judgment, PaymentLabelled
+from workflows.fraud.messages import FraudCleared, FraudDetected, Judgment, PaymentLabelled
+from workflows.shared.message import Message
 
 AT_MS = 1_700_000_000_000
 ACTIVE = replace(MODEL, version="active-1")

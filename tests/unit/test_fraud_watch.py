@@ -8,26 +8,26 @@ from msgspec.structs import replace
 from prometheus_client import generate_latest
 from structlog.testing import capture_logs
 
-from app import telemetry
+from app.composition import open_rooms
 from app.config import Config
-from app.fraud import watch
-from app.fraud.judge import open_judge
-from app.fraud.watch import WATCHED_MAX, WATCHED_MIN, Watch, Window
-from app.house import open_rooms
-from app.port import Handled
-from app.room import Room
-from app.runner import Runner
+from app.delivery.agent import Room
+from app.delivery.runtime import Handled
+from app.fraud.live import drift as watch
+from app.fraud.live.drift import WATCHED_MAX, WATCHED_MIN, Watch, Window
+from app.fraud.live.judge import open_judge
+from app.worker import metrics as telemetry
+from app.worker.runner import Runner
 from tests.unit.test_model import MODEL
-from workflows.message import Message
-from workflows.model import Model, Spread
-from workflows.verdict import Judge
-from workflows.words.fraud import (
+from workflows.fraud.messages import (
     FraudCleared,
     FraudConfirmed,
     FraudDetected,
     FraudVerdict,
     Judgment,
 )
+from workflows.fraud.model import Model, Spread
+from workflows.fraud.verdict import Judge
+from workflows.shared.message import Message
 
 WATCHED = replace(
     MODEL,

@@ -18,10 +18,10 @@ from app.config import Config
 from app.gateways.carrier import CarrierGateway, open_carrier
 from app.gateways.provider import ProviderGateway, open_provider
 from app.gateways.signature import BadSignature, sign, verify
-from app.simulators import carrier, provider
+from app.local.simulators import carrier, provider
 from tests.unit.parties import Party, listening, running, until
-from workflows.words import carrier as c
-from workflows.words import provider as p
+from workflows.payment import provider_messages as p
+from workflows.shipping import carrier_messages as c
 
 BILL = {
     "order_id": "o1",

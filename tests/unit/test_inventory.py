@@ -5,20 +5,15 @@ from typing import Any
 import pytest
 
 from tests.telling import Heard, after
-from workflows import inventory
-from workflows.message import Message
-from workflows.words.fraud import FraudDetected
-from workflows.words.inventory import (
+from workflows.fraud.messages import FraudDetected
+from workflows.inventory import process as inventory
+from workflows.inventory.messages import (
     InventoryRejected,
     InventoryReleased,
     InventoryReserved,
     InventoryReturned,
 )
-from workflows.words.order import Line, OrderPlaced, ReturnLine
-from workflows.words.payment import PaymentFailed
-from workflows.words.saga import ReturnAccepted
-from workflows.words.shipping import ShipmentCancelled, ShipmentCreated, ShipmentFailed
-from workflows.words.stock import (
+from workflows.inventory.stock_messages import (
     ReleaseStock,
     ReserveStock,
     RestockStock,
@@ -29,6 +24,11 @@ from workflows.words.stock import (
     StockRestocked,
     UnshipStock,
 )
+from workflows.order.messages import Line, OrderPlaced, ReturnLine
+from workflows.order.saga_messages import ReturnAccepted
+from workflows.payment.messages import PaymentFailed
+from workflows.shared.message import Message
+from workflows.shipping.messages import ShipmentCancelled, ShipmentCreated, ShipmentFailed
 
 
 def placed(*lines: tuple[str, int]) -> OrderPlaced:

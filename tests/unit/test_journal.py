@@ -2,7 +2,7 @@
 
 import pytest
 
-from workflows.journal import JournalEntry, causal_order, row_of
+from workflows.shared.journal import JournalEntry, causal_order, row_of
 
 
 def entry(name: str, time_ms: int, cause: str = "") -> JournalEntry:

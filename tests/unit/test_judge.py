@@ -7,20 +7,20 @@ import msgspec
 import pytest
 
 from app.config import Config
-from app.fraud.judge import MODELS, changed, open_judge
-from app.fraud.offline import Offline
+from app.fraud.analysis.offline import Offline
+from app.fraud.live.judge import MODELS, changed, open_judge
 from tests.telling import after
 from tests.unit.test_fraud import EVERYBODY, NOON_MS, paid
 from tests.unit.test_rulebook import rule
-from workflows import fraud
-from workflows.built_in_rules import BUILT_IN
-from workflows.condition import RuleError
-from workflows.model import ModelError, contributions, score
-from workflows.verdict import Judge
-from workflows.words.fraud import FraudCleared, FraudDetected, Judgment
-from workflows.words.origin import Origin
-from workflows.words.payment import PaymentCompleted
-from workflows.words.rule import ListPut, RulePut, RuleSnoozed
+from workflows.fraud import process as fraud
+from workflows.fraud.built_in_rules import BUILT_IN
+from workflows.fraud.condition import RuleError
+from workflows.fraud.messages import FraudCleared, FraudDetected, Judgment
+from workflows.fraud.model import ModelError, contributions, score
+from workflows.fraud.rule_messages import ListPut, RulePut, RuleSnoozed
+from workflows.fraud.verdict import Judge
+from workflows.payment.messages import PaymentCompleted
+from workflows.payment.origin import Origin
 
 SHOP = Origin(terminal_id="t1")
 

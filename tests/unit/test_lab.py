@@ -11,13 +11,13 @@ import pytest
 from aiohttp.test_utils import TestClient
 from msgspec.structs import replace
 
-from app.api import make_api
-from app.api.lab import LAB
-from app.discovery import Directory
-from app.operators import people
-from app.simulators.faults import ProviderFaults, Switchboard
+from app.auth import operators as people
+from app.console.api.fault_injection import LAB
+from app.console.server import make_api
+from app.local.simulators.faults import ProviderFaults, Switchboard
+from app.worker.discovery import Directory
 from tests.unit.test_api import CONFIG, FakeHouse
-from workflows.words.lab import FaultsSwitched, ProcessKilled
+from workflows.audit.fault_injection import FaultsSwitched, ProcessKilled
 
 
 class Site:

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.fraud.lanes import Lanes
+from app.fraud.training.entity_queues import Lanes
 
 parties = st.tuples(st.integers(0, 3), st.integers(0, 3)).map(lambda at: (f"c{at[0]}", f"t{at[1]}"))
 

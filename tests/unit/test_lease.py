@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.lease import MARGIN_SECONDS, Lease
+from app.worker.lease import MARGIN_SECONDS, Lease
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,10 @@ import msgspec
 import pytest
 
 from tests.telling import Heard, after
-from workflows import ledger
-from workflows.words.ledger import Account, EntryPosted, Posting
-from workflows.words.payment import PaymentCompleted, PaymentPending, PaymentRefunded
-from workflows.words.shipping import ShipmentCancelled, ShipmentCreated
+from workflows.ledger import process as ledger
+from workflows.ledger.messages import Account, EntryPosted, Posting
+from workflows.payment.messages import PaymentCompleted, PaymentPending, PaymentRefunded
+from workflows.shipping.messages import ShipmentCancelled, ShipmentCreated
 
 
 def debit(account: Account, amount_minor: int) -> Posting:

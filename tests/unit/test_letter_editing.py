@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from app.letters.editing import diff, editable, restored
-from app.letters.sending import LettersError
+from app.operations.dead_letters.editing import diff, editable, restored
+from app.operations.dead_letters.redrive import LettersError
 
 BODY = msgspec.json.encode(
     {

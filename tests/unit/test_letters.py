@@ -3,11 +3,18 @@
 import msgspec
 import pytest
 
-from app import record
-from app.letters.choice import Choice, blast_radius, chosen
-from app.letters.letter import HISTORY_MAX, Letter, edited, event_id, redrive_id, sent_back
-from app.letters.state import Known, Sending, groups, states
-from app.record import Outgoing, Record, header
+from app.operations.dead_letters.dead_letter import (
+    HISTORY_MAX,
+    Letter,
+    edited,
+    event_id,
+    redrive_id,
+    sent_back,
+)
+from app.operations.dead_letters.selection import Choice, blast_radius, chosen
+from app.operations.dead_letters.status import Known, Sending, groups, states
+from app.wire import records as record
+from app.wire.records import Outgoing, Record, header
 
 HEADERS = (
     ("ce_id", b"e1"),

@@ -5,19 +5,19 @@ import hashlib
 import msgspec
 import pytest
 
-from app import record
-from app.bus import heard_topics
+from app.composition import open_rooms
 from app.config import Config
-from app.house import open_rooms
-from app.letters.letter import Letter, edited, event_id, sent_back
-from app.letters.sending import Act, LettersError, desk, letter_edited
-from app.process import hold
-from app.record import Outgoing, Record
-from app.verification.case import Case
-from app.verification.cut import Cut
-from app.verification.facts import Facts
-from app.verification.letters import poison_is_laid_aside
-from app.verification.reading import _Reader as Reader
+from app.host.processes import hold
+from app.operations.dead_letters.dead_letter import Letter, edited, event_id, sent_back
+from app.operations.dead_letters.redrive import Act, LettersError, desk, letter_edited
+from app.operations.verification.case import Case
+from app.operations.verification.consistent_cut import Cut
+from app.operations.verification.dead_letter_checks import poison_is_laid_aside
+from app.operations.verification.facts import Facts
+from app.operations.verification.reader import _Reader as Reader
+from app.wire import records as record
+from app.wire.records import Outgoing, Record
+from app.worker.faust_app import heard_topics
 from tests.integration.kafka import local_config
 
 POISON = b"{not json"

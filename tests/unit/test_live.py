@@ -6,19 +6,21 @@ from typing import Any
 import msgspec
 import pytest
 
-from app.api import board, live, make_api
-from app.api.board import Board
-from app.api.figures import FIGURES, SECONDS_SHOWN, Figures
-from app.api.pulse import Pulse
-from app.api.standing import STANDING, Standing
+from app.composition import open_rooms
 from app.config import Config
-from app.discovery import Directory
-from app.house import open_rooms
-from app.row import Row, encode_row
+from app.console.api import live
+from app.console.api import live_state as board
+from app.console.api.figures import FIGURES, SECONDS_SHOWN, Figures
+from app.console.api.flow_metrics import Pulse
+from app.console.api.live_state import Board
+from app.console.api.open_orders import STANDING, Standing
+from app.console.server import make_api
+from app.delivery.row import Row, encode_row
+from app.worker.discovery import Directory
 from tests.unit.test_api import FakeHouse
-from workflows.order import SETTLE_MS
-from workflows.progress import Mark, Order
-from workflows.words.analytics import FiguresUpdated
+from workflows.analytics.messages import FiguresUpdated
+from workflows.order.process import SETTLE_MS
+from workflows.order.state import Mark, Order
 
 CONFIG = Config(service="console")
 PLACED_MS = 1_000

@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from app.loading import LoadError, Player, read_plan
+from app.local.importers.player import LoadError, Player, read_plan
 
 HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n"
 SALE = "536365,85123A,HEART,6,2010-12-01 08:26:00,2.55,17850.0,United Kingdom\n"

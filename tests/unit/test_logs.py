@@ -9,10 +9,10 @@ import pytest
 import structlog
 
 from app.config import Config
-from app.envelope import Envelope
-from app.logs import configure_logging, logging_about
+from app.host.logs import configure_logging, logging_about
+from app.wire.envelope import Envelope
 from tests.shell.rooms import cancel
-from workflows.words.payment import PaymentCompleted
+from workflows.payment.messages import PaymentCompleted
 
 PAID = PaymentCompleted(
     order_id="o1",

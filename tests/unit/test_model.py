@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from workflows.features import FEATURES
-from workflows.model import (
+from workflows.fraud.features import FEATURES
+from workflows.fraud.model import (
     Model,
     ModelError,
     Tree,
@@ -90,7 +90,7 @@ def test_the_walker_is_lightgbm_to_the_last_bit() -> None:
     """Margins of payments on both sides of every threshold, before and after JSON."""
     lightgbm = pytest.importorskip("lightgbm")
     np = pytest.importorskip("numpy")
-    training = pytest.importorskip("app.fraud.training")
+    training = pytest.importorskip("app.fraud.training.lightgbm_model")
     draw = np.random.default_rng(5)
     given = draw.normal(size=(2_000, len(FEATURES))).round(1)
     fraud = (given[:, 0] + given[:, 4] + draw.normal(size=2_000) > 2.5).astype(int)

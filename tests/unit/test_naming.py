@@ -6,10 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.telling import after
-from workflows import ledger, notification
-from workflows.naming import joined
-from workflows.words.limits import Name
-from workflows.words.payment import PaymentCompleted, PaymentRefunded
+from workflows.ledger import process as ledger
+from workflows.notification import process as notification
+from workflows.payment.messages import PaymentCompleted, PaymentRefunded
+from workflows.shared.limits import Name
+from workflows.shared.naming import joined
 
 LIKE = "r" * 111 + "a" + "x" * 15 + "c"
 OTHER = "r" * 111 + "b" + "x" * 15 + "a"

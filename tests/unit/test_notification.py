@@ -6,11 +6,11 @@ import msgspec
 import pytest
 
 from tests.telling import Heard, after
-from workflows import notification
-from workflows.words.notification import Channel, SendMessage
-from workflows.words.payment import PaymentCompleted, PaymentPending, PaymentRefunded
-from workflows.words.saga import Cause, OrderCancelled, OrderConfirmed, ReturnRefused
-from workflows.words.shipping import ShipmentCreated, ShipmentDelivered
+from workflows.notification import process as notification
+from workflows.notification.messages import Channel, SendMessage
+from workflows.order.saga_messages import Cause, OrderCancelled, OrderConfirmed, ReturnRefused
+from workflows.payment.messages import PaymentCompleted, PaymentPending, PaymentRefunded
+from workflows.shipping.messages import ShipmentCreated, ShipmentDelivered
 
 
 def send(name: str, channel: Channel, title: str, text: str, customer_id: str = "") -> SendMessage:

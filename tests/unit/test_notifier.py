@@ -13,9 +13,9 @@ from aiohttp.test_utils import TestServer
 from msgspec.structs import replace
 
 from app.config import Config
+from app.delivery.agent import Transient
 from app.gateways.notifier import open_notifier, read_inbox
-from app.room import Transient
-from workflows.words.notification import NotificationSent, SendMessage
+from workflows.notification.messages import NotificationSent, SendMessage
 
 MESSAGE = SendMessage(
     order_id="o1",

@@ -15,11 +15,12 @@ from aiohttp.test_utils import TestClient
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
-from app.api import make_api
+from app.auth import openid as oidc
+from app.auth import operators as people
+from app.composition import open_rooms
 from app.config import Config, ConfigError
-from app.discovery import Directory
-from app.house import open_rooms
-from app.operators import oidc, people
+from app.console.server import make_api
+from app.worker.discovery import Directory
 from tests.unit.test_api import FakeHouse
 
 ODA = "oda@example.org"

@@ -5,19 +5,20 @@ from typing import Any
 import msgspec
 import pytest
 
-from app import codecs, topics
-from app.envelope import Envelope
-from app.house import open_rooms
+from app.composition import open_rooms
+from app.wire import codecs, topics
+from app.wire.envelope import Envelope
 from tests.telling import hear
-from workflows import order, payment
-from workflows.message import Message, type_name
-from workflows.returns import LINES_WAITING_MAX, RETURNS_MAX
-from workflows.words.inventory import InventoryRejected
-from workflows.words.limits import LINES_MAX, MINOR_MAX
-from workflows.words.order import OrderPlaced, ReturnLine, ReturnRequested
-from workflows.words.payment import PaymentFailed
-from workflows.words.provider import ChargeCard
-from workflows.words.saga import ReturnRefused
+from workflows.inventory.messages import InventoryRejected
+from workflows.order import process as order
+from workflows.order.messages import OrderPlaced, ReturnLine, ReturnRequested
+from workflows.order.returns import LINES_WAITING_MAX, RETURNS_MAX
+from workflows.order.saga_messages import ReturnRefused
+from workflows.payment import process as payment
+from workflows.payment.messages import PaymentFailed
+from workflows.payment.provider_messages import ChargeCard
+from workflows.shared.limits import LINES_MAX, MINOR_MAX
+from workflows.shared.message import Message, type_name
 
 MUG = {"sku": "mug", "quantity": 2, "amount_minor": 400}
 PLACED: dict[str, Any] = {

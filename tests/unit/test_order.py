@@ -3,23 +3,16 @@
 import pytest
 
 from tests.telling import START_MS, Heard, after, alarm, due_seconds
-from workflows import order
-from workflows.message import Message
-from workflows.words.fraud import FraudCleared, FraudDetected
-from workflows.words.inventory import (
+from workflows.fraud.messages import FraudCleared, FraudDetected
+from workflows.inventory.messages import (
     InventoryRejected,
     InventoryReleased,
     InventoryReserved,
     InventoryReturned,
 )
-from workflows.words.order import Line, OrderPlaced, ReturnLine, ReturnRequested
-from workflows.words.payment import (
-    PaymentCompleted,
-    PaymentFailed,
-    PaymentPending,
-    PaymentRefunded,
-)
-from workflows.words.saga import (
+from workflows.order import process as order
+from workflows.order.messages import Line, OrderPlaced, ReturnLine, ReturnRequested
+from workflows.order.saga_messages import (
     OrderCancelled,
     OrderCompleted,
     OrderConfirmed,
@@ -27,7 +20,14 @@ from workflows.words.saga import (
     ReturnRefused,
     StepOverdue,
 )
-from workflows.words.shipping import (
+from workflows.payment.messages import (
+    PaymentCompleted,
+    PaymentFailed,
+    PaymentPending,
+    PaymentRefunded,
+)
+from workflows.shared.message import Message
+from workflows.shipping.messages import (
     ShipmentCancelled,
     ShipmentCreated,
     ShipmentDelivered,

@@ -8,14 +8,14 @@ import pytest
 from aiohttp.test_utils import TestClient
 from msgspec.structs import replace
 
-from app.api import letters as api
-from app.api import make_api
-from app.discovery import Directory
-from app.letters.letter import Letter
-from app.letters.sending import LettersError
-from app.letters.state import Known
-from app.operators import people
-from app.record import Record
+from app.auth import operators as people
+from app.console.api import dead_letters as api
+from app.console.server import make_api
+from app.operations.dead_letters.dead_letter import Letter
+from app.operations.dead_letters.redrive import LettersError
+from app.operations.dead_letters.status import Known
+from app.wire.records import Record
+from app.worker.discovery import Directory
 from tests.unit.test_api import CONFIG, FakeHouse
 
 SCRIPT = "<script>alert(1)</script>"

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from app.pages.rule_text import EXAMPLE, written
-from app.telemetry import fraud_alert_rate, fraud_psi
+from app.console.pages.rule_text import EXAMPLE, written
+from app.worker.metrics import fraud_alert_rate, fraud_psi
 from tests.unit.fraud_site import (
     AT_MS,
     JUDGMENT,
@@ -24,9 +24,9 @@ from tests.unit.fraud_site import (
 )
 from tests.unit.test_fraud import paid
 from tests.unit.test_rulebook import rule
-from workflows.words.audit import RuleChanged
-from workflows.words.fraud import CaseClosed, Contribution, PaymentLabelled
-from workflows.words.rule import RulePut, RuleSnoozed
+from workflows.audit.messages import RuleChanged
+from workflows.fraud.messages import CaseClosed, Contribution, PaymentLabelled
+from workflows.fraud.rule_messages import RulePut, RuleSnoozed
 
 HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>"
 PAGES = (

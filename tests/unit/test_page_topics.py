@@ -14,12 +14,12 @@ from aiohttp.test_utils import TestClient
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError
 
-from app.api import topics as api
-from app.inspection import InspectionError, NoSuchTopic
-from app.pages import topics as pages
-from app.scan import facts
-from app.scan.facts import PartitionFacts, TopicFacts
-from app.scan.groups import Behind, Group, Member
+from app.console.api import topics as api
+from app.console.pages import topics as pages
+from app.kafka.reader import InspectionError, NoSuchTopic
+from app.operations.search import topic_facts as facts
+from app.operations.search.consumer_groups import Behind, Group, Member
+from app.operations.search.topic_facts import PartitionFacts, TopicFacts
 from tests.properties.test_scan import FakeConsumer, Given
 from tests.unit.test_api import client, house
 

@@ -6,12 +6,12 @@ from aiohttp.test_utils import TestClient
 
 from tests.unit.test_api import FakeHouse, client, house, place
 from tests.unit.test_api_acting import Site, site
-from workflows.charge import Bill, Charge
-from workflows.journal import JournalEntry, row_of
-from workflows.payment import Payment
-from workflows.progress import Mark, Order
-from workflows.retry import Wait
-from workflows.words.audit import PersonalRevealed
+from workflows.audit.messages import PersonalRevealed
+from workflows.order.state import Mark, Order
+from workflows.payment.charge import Bill, Charge
+from workflows.payment.process import Payment
+from workflows.shared.journal import JournalEntry, row_of
+from workflows.shared.retry import Wait
 
 __all__ = ["client", "house", "site"]
 

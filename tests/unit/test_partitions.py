@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from app import topics
+from app.composition import open_rooms, wanted_topics
 from app.config import Config
-from app.fraud.desk import Act, as_act, outgoing
-from app.house import open_rooms, wanted_topics
-from app.produce import partition_of
-from app.views import Views
-from workflows.message import Message
-from workflows.words.rule import ListPut, RulePut, RuleSnoozed
+from app.fraud.analysis.fraud_admin import Act, as_act, outgoing
+from app.kafka.producer import partition_of
+from app.wire import topics
+from app.worker.queries import Views
+from workflows.fraud.rule_messages import ListPut, RulePut, RuleSnoozed
+from workflows.shared.message import Message
 
 PARTITIONS = 7
 CONFIG = Config(partitions=PARTITIONS)

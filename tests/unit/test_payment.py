@@ -3,18 +3,18 @@
 import pytest
 
 from tests.telling import Heard, after, alarm, due_seconds
-from workflows import payment
-from workflows.message import Message
-from workflows.words.fraud import FraudDetected
-from workflows.words.inventory import InventoryRejected
-from workflows.words.order import Charge, Line, OrderPlaced
-from workflows.words.payment import (
+from workflows.fraud.messages import FraudDetected
+from workflows.inventory.messages import InventoryRejected
+from workflows.order.messages import Charge, Line, OrderPlaced
+from workflows.order.saga_messages import ReturnAccepted
+from workflows.payment import process as payment
+from workflows.payment.messages import (
     PaymentCompleted,
     PaymentFailed,
     PaymentPending,
     PaymentRefunded,
 )
-from workflows.words.provider import (
+from workflows.payment.provider_messages import (
     ChargeCard,
     ChargeDeclined,
     ChargeSucceeded,
@@ -27,8 +27,8 @@ from workflows.words.provider import (
     RefundUnknown,
     VoidCharge,
 )
-from workflows.words.saga import ReturnAccepted
-from workflows.words.shipping import ShipmentCancelled, ShipmentFailed
+from workflows.shared.message import Message
+from workflows.shipping.messages import ShipmentCancelled, ShipmentFailed
 
 PLACED = OrderPlaced(
     order_id="o1",

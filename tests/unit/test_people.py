@@ -8,10 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.operators import people, sessions
-from app.operators.people import PeopleError
-from app.operators.rates import ADDRESSES_MAX, Rates
-from app.operators.sessions import IDLE_SECONDS, LIFE_SECONDS, SESSIONS_EACH_MAX, Sessions
+from app.auth import operators as people
+from app.auth import sessions
+from app.auth.operators import PeopleError
+from app.auth.rate_limits import ADDRESSES_MAX, Rates
+from app.auth.sessions import IDLE_SECONDS, LIFE_SECONDS, SESSIONS_EACH_MAX, Sessions
 
 
 class Clock:

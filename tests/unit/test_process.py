@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.process import (
+from app.host.processes import (
     HEALTHY_SECONDS,
     Busy,
     Child,
@@ -63,7 +63,7 @@ def test_its_last_words_are_kept(child: Child) -> None:
 def test_it_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     """A supervisor that is killed leaves nothing behind."""
     script = (
-        "import os, sys, time; from pathlib import Path; from app.process import Child;"
+        "import os, sys, time; from pathlib import Path; from app.host.processes import Child;"
         f"c = Child('c', {SLEEP!r}, dict(os.environ), Path({str(tmp_path / 'log')!r}));"
         "c.start(); print(c.pid, flush=True); time.sleep(60)"
     )

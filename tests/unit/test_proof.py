@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from app import verify
-from app.admin import TopicError
-from app.api.problems import Problem
-from app.api.proof import Proof, balances
 from app.config import Config
+from app.console.api.invariants import Proof, balances
+from app.console.api.problems import Problem
+from app.kafka.admin import TopicError
+from app.operations.verification import auditor as verify
 
 VERDICT: dict[str, Any] = {
     "ledger_imbalance_minor": 3,

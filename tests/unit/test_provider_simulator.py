@@ -19,8 +19,8 @@ import pytest
 import stripe
 
 from app.gateways.signature import BadSignature, verify
-from app.simulators.faults import ProviderFaults, pick, strikes
-from app.simulators.provider import make_app
+from app.local.simulators.faults import ProviderFaults, pick, strikes
+from app.local.simulators.provider import make_app
 from tests.unit.parties import TIMEOUT_SECONDS, Console, Party, listening, running, until
 
 SECRET = "whsec_payflow_local"  # noqa: S105  the simulator's own
@@ -606,7 +606,7 @@ async def test_what_was_answered_survives_a_kill(tmp_path: Path) -> None:
         "PAYFLOW_PROVIDER_PORT": str(port),
         "PAYFLOW_CONSOLE_URL": "http://127.0.0.1:9",
     }
-    command = [sys.executable, "-m", "app.simulators.provider"]
+    command = [sys.executable, "-m", "app.local.simulators.provider"]
     with subprocess.Popen(command, env=environ, stderr=subprocess.PIPE) as process:  # noqa: ASYNC220  it is ours
         try:
             told = await _charge_until_killed(f"http://127.0.0.1:{port}", process)

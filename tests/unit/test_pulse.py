@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from app.api.desk import Desk
-from app.api.pulse import Pulse, _read
-from app.discovery import Directory
-from app.house import open_rooms
-from app.pages.flow import drawn
+from app.composition import open_rooms
+from app.console.api.context import Desk
+from app.console.api.flow_metrics import Pulse, _read
+from app.console.pages.flow import drawn
+from app.worker.discovery import Directory
 from tests.unit.test_api import CONFIG, FakeHouse
 
 HEARD = 'payflow_events_total{service="payment",room="payment",topic="%s"} %d\n'

@@ -11,21 +11,22 @@ from msgspec.structs import replace
 from rich.console import Console
 from typer.testing import CliRunner
 
-from app import cli_find
-from app.cli_reconcile import SHOWN_MAX, reconcile_books, show
+from app.cli import instance as cli_find
+from app.cli.reconcile import SHOWN_MAX, reconcile_books, show
 from app.config import Config, current
-from app.reconciliation.compare import DAY_MS, MOTION_MS, Reconciliation, reconcile
-from app.reconciliation.lines import Line, lines_of_entry, lines_of_payment
-from app.reconciliation.reading import provider_lines
-from app.simulators.provider_store import ProviderStore
-from app.verification.parties import provider_file
-from app.verification.reading import Unreadable
+from app.local.simulators.provider_store import ProviderStore
+from app.operations.reconciliation.compare import DAY_MS, MOTION_MS, Reconciliation, reconcile
+from app.operations.reconciliation.lines import Line, lines_of_entry, lines_of_payment
+from app.operations.reconciliation.reader import provider_lines
+from app.operations.verification.external_systems import provider_file
+from app.operations.verification.reader import Unreadable
 from tests.telling import after
 from tests.unit import test_payment as example
-from workflows import ledger, payment
-from workflows.words.ledger import Account, EntryPosted, Posting
-from workflows.words.payment import PaymentCompleted, PaymentRefunded
-from workflows.words.shipping import ShipmentCreated
+from workflows.ledger import process as ledger
+from workflows.ledger.messages import Account, EntryPosted, Posting
+from workflows.payment import process as payment
+from workflows.payment.messages import PaymentCompleted, PaymentRefunded
+from workflows.shipping.messages import ShipmentCreated
 
 DAY = "2026-03-01"
 DAY_BEGINS_MS = 1_772_323_200_000

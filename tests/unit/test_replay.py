@@ -2,10 +2,10 @@
 
 import pytest
 
-from app.record import Record
-from app.replay.compare import compare
-from app.replay.order import Event, complete, heard
-from app.row import SEEN_MAX, Context, Row, encode_row
+from app.delivery.row import SEEN_MAX, Context, Row, encode_row
+from app.operations.replay.compare import compare
+from app.operations.replay.event_order import Event, complete, heard
+from app.wire.records import Record
 from tests.shell.rooms import TALLY, Tally
 
 

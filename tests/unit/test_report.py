@@ -4,9 +4,9 @@ from collections import Counter
 
 import msgspec
 
-from app.loading import Loaded
-from app.report import build
-from app.verification.verdict import Latency, Verdict
+from app.local.demo_report import build
+from app.local.importers.player import Loaded
+from app.operations.verification.verdict import Latency, Verdict
 
 FIELDS = {
     "rows_read",

@@ -8,13 +8,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from app.fraud.offline import Offline
-from workflows import fraud, retail
-from workflows.retail import Adjust, Ask, PlaceOrder, Plan, Refuse, ReturnGoods
-from workflows.words.fraud import FraudDetected
-from workflows.words.limits import LINES_MAX
-from workflows.words.order import Charge, Line, ReturnLine
-from workflows.words.payment import PaymentCompleted
+from app.fraud.analysis.offline import Offline
+from app.local.importers import retail_file as retail
+from app.local.importers.retail_file import Adjust, Ask, PlaceOrder, Plan, Refuse, ReturnGoods
+from workflows.fraud import process as fraud
+from workflows.fraud.messages import FraudDetected
+from workflows.order.messages import Charge, Line, ReturnLine
+from workflows.payment.messages import PaymentCompleted
+from workflows.shared.limits import LINES_MAX
 
 FILE = Path(__file__).parents[2] / "data" / "online_retail_2010-12.csv"
 DATE = "2010-12-01 08:26:00"

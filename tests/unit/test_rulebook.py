@@ -5,11 +5,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from workflows.built_in_rules import BUILT_IN, FIELDS
-from workflows.condition import RuleError, World, evaluate
-from workflows.condition_reading import DEPTH_MAX, NODES_MAX, parse
-from workflows.features import FEATURES, OF_PAYMENT
-from workflows.rulebook import (
+from workflows.fraud.built_in_rules import BUILT_IN, FIELDS
+from workflows.fraud.condition import RuleError, World, evaluate
+from workflows.fraud.condition_parser import DEPTH_MAX, NODES_MAX, parse
+from workflows.fraud.entity_messages import Aggregate
+from workflows.fraud.features import FEATURES, OF_PAYMENT
+from workflows.fraud.rulebook import (
     Book,
     Snooze,
     judge,
@@ -18,7 +19,6 @@ from workflows.rulebook import (
     with_rule,
     with_snooze,
 )
-from workflows.words.risk import Aggregate
 
 AMOUNT = {"field": "amount_minor"}
 MUCH = {"gt": [AMOUNT, 100]}

@@ -5,12 +5,12 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from app.inspection import shown_of
-from app.scan import starts
-from app.scan.expression import ExpressionFailed
-from app.scan.look import Look
-from app.scan.starts import Start, cursor_of, parse_cursor, parse_start
-from app.scan.wanted import TERMS_MAX, BadTerm, parse
+from app.kafka.reader import shown_of
+from app.operations.search import starts
+from app.operations.search.expression import ExpressionFailed
+from app.operations.search.masked_record import Look
+from app.operations.search.query import TERMS_MAX, BadTerm, parse
+from app.operations.search.starts import Start, cursor_of, parse_cursor, parse_start
 
 pytest.importorskip("cel")
 

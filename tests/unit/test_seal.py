@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app import record, topics
 from app.config import Config
-from app.record import Outgoing, Record
-from app.seal import SEAL, genuine, genuine_letter, resealed, sealed
+from app.wire import records as record
+from app.wire import topics
+from app.wire.records import Outgoing, Record
+from app.wire.signing import SEAL, genuine, genuine_letter, resealed, sealed
 
 HEADERS = [("ce_id", b"e1"), ("ce_type", b"t"), ("ce_time", b"now"), ("traceparent", b"00-1")]
 TOLD = Outgoing(topic="payments", key=b"o1", value=b'{"a":1}', headers=HEADERS)

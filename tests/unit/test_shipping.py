@@ -5,9 +5,14 @@ from itertools import permutations
 import pytest
 
 from tests.telling import Heard, after, alarm, due_seconds
-from workflows import shipping
-from workflows.message import Message
-from workflows.words.carrier import (
+from workflows.fraud.messages import FraudCleared, FraudConfirmed, FraudDetected
+from workflows.inventory.messages import InventoryRejected, InventoryReserved
+from workflows.order.messages import OrderCancelRequested
+from workflows.order.saga_messages import StepOverdue
+from workflows.payment.messages import PaymentCompleted, PaymentFailed
+from workflows.shared.message import Message
+from workflows.shipping import process as shipping
+from workflows.shipping.carrier_messages import (
     BookShipment,
     CarrierNotified,
     InquireShipment,
@@ -18,12 +23,7 @@ from workflows.words.carrier import (
     ShipmentWithdrawn,
     WithdrawShipment,
 )
-from workflows.words.fraud import FraudCleared, FraudConfirmed, FraudDetected
-from workflows.words.inventory import InventoryRejected, InventoryReserved
-from workflows.words.order import OrderCancelRequested
-from workflows.words.payment import PaymentCompleted, PaymentFailed
-from workflows.words.saga import StepOverdue
-from workflows.words.shipping import (
+from workflows.shipping.messages import (
     ShipmentCancelled,
     ShipmentCreated,
     ShipmentDelivered,

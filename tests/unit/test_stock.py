@@ -5,9 +5,8 @@ from typing import Any
 import pytest
 
 from tests.telling import Heard, after
-from workflows import stock
-from workflows.message import Message
-from workflows.words.stock import (
+from workflows.inventory import stock
+from workflows.inventory.stock_messages import (
     AdjustStock,
     ReceiveStock,
     ReleaseStock,
@@ -22,6 +21,7 @@ from workflows.words.stock import (
     StockRestocked,
     UnshipStock,
 )
+from workflows.shared.message import Message
 
 
 def reserve(order_id: str, quantity: int) -> ReserveStock:

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from app.config import Config
-from app.supervisor import Running, Supervisor, SupervisorError, running, worker_url
+from app.local.supervisor import Running, Supervisor, SupervisorError, running, worker_url
 
 
 async def test_a_second_house_on_one_folder_is_refused(tmp_path: Path) -> None:

@@ -3,15 +3,16 @@
 import pytest
 from prometheus_client import generate_latest
 
-from app import envelope, telemetry
-from app.envelope import Envelope
-from app.port import Handled
-from app.record import Record
+from app.delivery.runtime import Handled
+from app.wire import envelope
+from app.wire.envelope import Envelope
+from app.wire.records import Record
+from app.worker import metrics as telemetry
 from tests.shell.rooms import ANSWERS, cancel
 from tests.wire.samples import filled
-from workflows.message import Message, type_name
-from workflows.words.payment import PaymentFailed, RefundOverdue
-from workflows.words.saga import OrderCancelled, OrderCompleted, StepOverdue
+from workflows.order.saga_messages import OrderCancelled, OrderCompleted, StepOverdue
+from workflows.payment.messages import PaymentFailed, RefundOverdue
+from workflows.shared.message import Message, type_name
 
 BEGAN_MS = 1_000_000
 

@@ -1,12 +1,12 @@
 """A transaction in time: what waited apart from what worked, causes first, compensation marked."""
 
-from app.pages.drawing import CHART_WIDTH, CUT_WIDTH, LABEL_WIDTH, graph, span_of, waterfall
-from workflows.journal import JournalEntry
-from workflows.message import type_name
-from workflows.timeline import timeline
-from workflows.words.order import OrderPlaced
-from workflows.words.payment import PaymentCompleted, PaymentPending, PaymentRefunded
-from workflows.words.saga import OrderCancelled
+from app.console.pages.drawing import CHART_WIDTH, CUT_WIDTH, LABEL_WIDTH, graph, span_of, waterfall
+from workflows.order.messages import OrderPlaced
+from workflows.order.saga_messages import OrderCancelled
+from workflows.payment.messages import PaymentCompleted, PaymentPending, PaymentRefunded
+from workflows.shared.journal import JournalEntry
+from workflows.shared.message import type_name
+from workflows.shared.timeline import timeline
 
 TRACE = "00-4989d417455fd31acf136719a553443a-98315f17cdb7cb38-01"
 

@@ -14,21 +14,23 @@ from aiohttp.test_utils import TestServer, unused_port
 
 from app.config import Config
 from app.gateways.provider import open_provider
-from app.simulators import provider
+from app.local.simulators import provider
 from tests.telling import START_MS, hear
 from tests.unit import test_payment as example
 from tests.unit.parties import Party, running
-from workflows import charge, order, payment, refund
-from workflows.message import Message
-from workflows.words import provider as p
-from workflows.words.deadline import DeadlineReached
-from workflows.words.payment import (
+from workflows.order import process as order
+from workflows.payment import charge, refund
+from workflows.payment import process as payment
+from workflows.payment import provider_messages as p
+from workflows.payment.messages import (
     PaymentCompleted,
     PaymentFailed,
     PaymentPending,
     PaymentRefunded,
     RefundOverdue,
 )
+from workflows.shared.deadline import DeadlineReached
+from workflows.shared.message import Message
 
 COMMANDS = (p.ChargeCard, p.InquireCharge, p.VoidCharge, p.RefundCharge)
 ENDS = (PaymentCompleted, PaymentFailed)

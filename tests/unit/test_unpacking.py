@@ -9,9 +9,9 @@ from aiokafka.record import memory_records
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from aiokafka.structs import TopicPartition
 
-from app import unpacking
-from app.admin import client_options
 from app.config import Config
+from app.kafka import header_names as unpacking
+from app.kafka.admin import client_options
 
 GZIP = 1
 

@@ -5,30 +5,40 @@ from collections.abc import Iterable
 
 import pytest
 
-from app.envelope import Envelope, derive_id
-from app.verification.case import Case, Check
-from app.verification.facts import Facts, Lost, Parcel, Shelf, Taken
-from app.verification.folding import fold
-from app.verification.verdict import Latency, Verdict, judge, percentile
-from workflows.message import Message, type_name
-from workflows.words.fraud import FraudCleared, FraudDetected
-from workflows.words.inventory import (
+from app.operations.verification.case import Case, Check
+from app.operations.verification.facts import Facts, Lost, Parcel, Shelf, Taken
+from app.operations.verification.folding import fold
+from app.operations.verification.verdict import Latency, Verdict, judge, percentile
+from app.wire.envelope import Envelope, derive_id
+from workflows.fraud.messages import FraudCleared, FraudDetected
+from workflows.inventory.messages import (
     InventoryRejected,
     InventoryReleased,
     InventoryReserved,
     InventoryReturned,
 )
-from workflows.words.ledger import EntryPosted, Posting
-from workflows.words.order import Line, OrderPlaced, ReturnLine, ReturnRequested
-from workflows.words.payment import (
+from workflows.inventory.stock_messages import (
+    AdjustStock,
+    ReceiveStock,
+    StockAdjusted,
+    StockReceived,
+)
+from workflows.ledger.messages import EntryPosted, Posting
+from workflows.order.messages import Line, OrderPlaced, ReturnLine, ReturnRequested
+from workflows.order.saga_messages import (
+    OrderCancelled,
+    OrderCompleted,
+    ReturnAccepted,
+    ReturnRefused,
+)
+from workflows.payment.messages import (
     PaymentCompleted,
     PaymentFailed,
     PaymentRefunded,
     RefundOverdue,
 )
-from workflows.words.saga import OrderCancelled, OrderCompleted, ReturnAccepted, ReturnRefused
-from workflows.words.shipping import ShipmentCancelled, ShipmentCreated, ShipmentDelivered
-from workflows.words.stock import AdjustStock, ReceiveStock, StockAdjusted, StockReceived
+from workflows.shared.message import Message, type_name
+from workflows.shipping.messages import ShipmentCancelled, ShipmentCreated, ShipmentDelivered
 
 MINUTE_MS = 60_000
 PLACED_MS = 1_000_000

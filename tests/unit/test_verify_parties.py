@@ -8,10 +8,10 @@ import msgspec
 import pytest
 
 from app.config import Config
-from app.simulators import carrier_store, provider_store
-from app.simulators.books import Books
-from app.verification import parties
-from app.verification.facts import Parcel, Taken
+from app.local.simulators import carrier_store, provider_store
+from app.local.simulators.sqlite_file import Books
+from app.operations.verification import external_systems as parties
+from app.operations.verification.facts import Parcel, Taken
 
 INTENT = """
     INSERT INTO intents (id, order_id, amount_minor, currency, status, metadata, created_ms)

@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from app.cli_watch import Pace, bars, shown
+from app.cli.watch import Pace, bars, shown
 
 LOOK = {
     "figures": {

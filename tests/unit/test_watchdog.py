@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.watchdog import RoomSigns, Signs, Stall
+from app.worker.watchdog import RoomSigns, Signs, Stall
 
 LIMIT = 10.0
 PLACE = ("orders", 0)

@@ -5,15 +5,15 @@ from typing import Any
 
 import msgspec
 
-from app.bus import heard_topics
+from app.composition import open_rooms
 from app.config import Config
-from app.house import open_rooms
-from app.record import Record
-from app.replay.order import event_of, heard
-from app.replay.shadow import ShadowPort
-from app.room import Room
-from app.row import decode_row
-from app.shell import run_batch
+from app.delivery.agent import Room
+from app.delivery.processor import run_batch
+from app.delivery.row import decode_row
+from app.operations.replay.event_order import event_of, heard
+from app.operations.replay.shadow_runtime import ShadowPort
+from app.wire.records import Record
+from app.worker.faust_app import heard_topics
 from tests.simulation.day import bad_day
 
 ALONE = Config(partitions=1, seal_key="")

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 import msgspec
 
-from app import envelope, topics
-from app.envelope import Envelope
-from workflows.message import Message, type_name
+from app.wire import envelope, topics
+from app.wire.envelope import Envelope
+from workflows.shared.message import Message, type_name
 
 PLAIN: dict[Any, Callable[[str], Any]] = {
     str: lambda name: "GBP" if name == "currency" else f"{name}-1",

@@ -9,11 +9,11 @@ import pytest
 from cloudevents.core.bindings.kafka import KafkaMessage, from_binary_event
 from cloudevents.core.formats.json import JSONFormat
 
-from app import codecs, envelope
-from app.house import open_rooms
+from app.composition import open_rooms
+from app.wire import codecs, envelope
 from tests.wire.samples import every_word
 from tests.wire.write_golden import GOLDEN, write
-from workflows.message import type_name
+from workflows.shared.message import type_name
 
 SAMPLES = [pytest.param(path, id=path.stem) for path in sorted(GOLDEN.glob("*.json"))]
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.wire.history import History, Kept, given_of, replayed, room_of
 from tests.wire.write_histories import FOLDER, KINDS
-from workflows.words.risk import CheckPayment
+from workflows.fraud.entity_messages import CheckPayment
 
 PATHS = sorted(FOLDER.glob("*.json"))
 

@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from app.house import open_rooms
+from app.composition import open_rooms
 from tests.wire.samples import every_word, sample_of
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -12,7 +12,9 @@ import msgspec
 from tests.simulation.day import bad_day
 from tests.simulation.house import House
 from tests.wire.history import recorded
-from workflows.words import fraud, payment, saga
+from workflows.fraud import messages as fraud
+from workflows.order import saga_messages as saga
+from workflows.payment import messages as payment
 
 FOLDER = Path(__file__).parent / "histories"
 SEEDS_MAX = 2_000

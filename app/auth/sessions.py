@@ -1,0 +1,117 @@
+"""Who is signed in: sessions in the memory of one console, gone when it ends.
+
+A session ends by itself: when it is idle, when it is old, when its person is removed or gets
+another token or role.
+"""
+
+import asyncio
+import hashlib
+import hmac
+import secrets
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
+
+from app.auth.operators import Person, Role, is_theirs, people
+
+IDLE_SECONDS = 1_800.0
+LIFE_SECONDS = 43_200.0
+SESSIONS_MAX = 1_000
+SESSIONS_EACH_MAX = 10
+"""Of one person: the oldest ends when there is one more."""
+PROVEN_MAX = 1_000
+"""Tokens of machines that were right a moment ago; looked at again for each request otherwise."""
+ID_BYTES = 32
+TOKEN_CHARS_MAX = 200
+CHECKS_AT_ONCE = 2
+"""Each takes 16 MiB and a core."""
+
+
+class Operator(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody who has proven who they are."""
+
+    name: str
+    role: Role
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """One who signed in, with what they were at that time (seconds of a clock)."""
+
+    person: Person
+    csrf: str
+    began_at: float
+    used_at: float
+
+
+class Sessions:
+    """Signs people in and out, by the file in `folder` as it is at that moment."""
+
+    def __init__(self, folder: Path, clock: Callable[[], float]) -> None:
+        self._folder = folder
+        self._clock = clock
+        self._open: OrderedDict[str, Session] = OrderedDict()
+        self._proven: OrderedDict[str, Person] = OrderedDict()
+        self._slots = asyncio.Semaphore(CHECKS_AT_ONCE)
+
+    async def prove(self, name: str, token: str) -> Person | None:
+        """Return who `name` is when `token` is theirs. Raises PeopleError for a broken file."""
+        known = {person.name: person for person in people(self._folder)}
+        person = known.get(name)
+        async with self._slots:
+            right = await asyncio.to_thread(is_theirs, person, token[: TOKEN_CHARS_MAX + 1])
+        return person if right else None
+
+    def proven(self, name: str, token: str) -> Person | None:
+        """Return who `name` is when `token` was found to be theirs, and nothing has changed."""
+        person = self._proven.get(_hidden(f"{name}:{token}"))
+        return person if person in people(self._folder) else None
+
+    def remember(self, person: Person, token: str) -> None:
+        """Remember that `token` is the one of `person`."""
+        self._proven[_hidden(f"{person.name}:{token}")] = person
+        if len(self._proven) > PROVEN_MAX:
+            self._proven.popitem(last=False)
+
+    def open(self, person: Person) -> tuple[str, Session]:
+        """Return a new session of `person` and its id, which nobody can guess."""
+        theirs = [at for at, each in self._open.items() if each.person.name == person.name]
+        if len(theirs) >= SESSIONS_EACH_MAX:
+            del self._open[theirs[0]]
+        if len(self._open) >= SESSIONS_MAX:
+            self._open.popitem(last=False)
+        session_id, now = secrets.token_urlsafe(ID_BYTES), self._clock()
+        session = Session(
+            person=person, csrf=secrets.token_urlsafe(ID_BYTES), began_at=now, used_at=now
+        )
+        self._open[_hidden(session_id)] = session
+        return session_id, session
+
+    def get(self, session_id: str) -> Session | None:
+        """Return the session, used now; None when there is none, or it has ended."""
+        at, now = _hidden(session_id), self._clock()
+        session = self._open.get(at)
+        if session is None:
+            return None
+        idle, age = now - session.used_at, now - session.began_at
+        if idle > IDLE_SECONDS or age > LIFE_SECONDS or session.person not in people(self._folder):
+            del self._open[at]
+            return None
+        self._open[at] = replace(session, used_at=now)
+        return session
+
+    def close(self, session_id: str) -> None:
+        """End the session, if there is one."""
+        self._open.pop(_hidden(session_id), None)
+
+
+def same(said: str, due: str) -> bool:
+    """Return whether both are the same text, in a time that does not say where they differ."""
+    return hmac.compare_digest(said.encode("utf-8", "surrogatepass"), due.encode())
+
+
+def _hidden(secret: str) -> str:
+    """Return what stands for `secret`: found by it, no time that a search takes says anything."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,263 @@
+"""Faults that meet the broker, the parties outside, and what lies on the topics."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Iterable
+from random import Random
+from typing import Any
+
+import aiohttp
+import msgspec
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from app.chaos.instance import DrillError, Site
+from app.chaos.lag import waiting
+from app.chaos.load import Load
+from app.chaos.plan import Step
+from app.config import Config
+from app.gateways.signature import TOLERANCE_SECONDS, sign
+from app.kafka.admin import client_options, stop_consumer
+from app.local import broker
+from app.local import fault_switches as faults
+from app.operations.verification.auditor import listeners
+from app.wire import topics
+from app.worker.faust_app import REQUEST_SECONDS
+
+UNREACHABLE_SECONDS = 60.0
+FROZEN_SECONDS = REQUEST_SECONDS + 5
+PARTY_SECONDS = 12.0
+PROVIDER_DOWN_SECONDS = 120.0
+CARRIER_DOWN_SECONDS = 30.0
+REPEATED_MAX = 20_000
+REPEAT_DELAY_SECONDS_MAX = 5.0
+BACKLOG_EVENTS = 100_000
+CAUGHT_UP_EVENTS = 2_000
+BACKLOG_SECONDS_MAX = 900.0
+HOT_ORDERS = 300
+HOT_RATE = 60.0
+RIGHT: dict[str, dict[str, dict[str, float]]] = {
+    "provider_declines": {"provider": {"decline": 0.5}},
+    "provider_rate_limits": {"provider": {"rate_limited": 0.5}},
+    "provider_error_before": {"provider": {"error_before": 0.5}},
+    "provider_error_after": {"provider": {"error_after": 0.5}},
+    "provider_timeout": {"provider": {"timeout": 0.4}},
+    "provider_slow": {"provider": {"slow": 0.8, "slow_seconds": 1.5}},
+    "webhooks_late": {"provider": {"webhook_late": 1.0, "webhook_late_seconds": 8.0}},
+    "webhooks_doubled": {"provider": {"webhook_doubled": 1.0}, "carrier": {"webhook_doubled": 1.0}},
+    "webhooks_lost": {"provider": {"webhook_lost": 1.0}, "carrier": {"webhook_lost": 1.0}},
+    "carrier_errors": {"carrier": {"error_before": 0.2, "error_after": 0.2, "timeout": 0.2}},
+    "carrier_refuses": {"carrier": {"refuse": 0.5}},
+}
+"""What each misbehaviour sets at which party."""
+
+Mark = float
+
+
+async def misbehave(site: Site, step: Step, _load: Load, random: Random) -> Mark:
+    """A party outside misbehaves for a while."""
+    wrong = RIGHT[step.fault]
+    for party, rates in wrong.items():
+        seed = {"seed": random.randrange(1 << 30)}
+        await faults.put(getattr(site.config, f"{party}_url"), {**rates, **seed})
+    await asyncio.sleep(PARTY_SECONDS)
+    for party in wrong:
+        await faults.clear(getattr(site.config, f"{party}_url"))
+    return time.monotonic()
+
+
+async def _down(site: Site, party: str, seconds: float) -> Mark:
+    site.supervisor.held.add(party)
+    try:
+        site.child(party).kill()
+        await asyncio.sleep(seconds)
+    finally:
+        site.supervisor.held.discard(party)
+    return time.monotonic()
+
+
+async def provider_down(site: Site, _step: Step, _load: Load, _random: Random) -> Mark:
+    """The provider is gone for two minutes: orders wait, nothing else stops."""
+    return await _down(site, "provider", PROVIDER_DOWN_SECONDS)
+
+
+async def carrier_down(site: Site, _step: Step, _load: Load, _random: Random) -> Mark:
+    """The carrier is gone for a while."""
+    return await _down(site, "carrier", CARRIER_DOWN_SECONDS)
+
+
+async def webhooks_forged(site: Site, _step: Step, load: Load, _random: Random) -> Mark:
+    """Call-backs with a wrong signature, an old one, and one for other bytes are all refused."""
+    secret = site.config.provider_webhook_secret
+    now = int(time.time())
+    async with aiohttp.ClientSession() as session:
+        for order_id in load.latest(20):
+            body = _notice(order_id)
+            for signature in (
+                sign(body, "another secret", now),
+                sign(body, secret, now - TOLERANCE_SECONDS - 60),
+                sign(b"other bytes", secret, now),
+                "",
+            ):
+                async with session.post(
+                    f"{site.config.console_url}/webhooks/provider",
+                    data=body,
+                    headers={"Stripe-Signature": signature, "Content-Type": "application/json"},
+                ) as answer:
+                    if answer.status != 400:  # noqa: PLR2004
+                        raise DrillError(f"a forged webhook was answered {answer.status}")
+    return time.monotonic()
+
+
+def _notice(order_id: str) -> bytes:
+    intent = {"id": "pi_forged", "amount": 1, "metadata": {"order_id": order_id}}
+    notice = {"id": "evt_forged", "type": "payment_intent.succeeded", "data": {"object": intent}}
+    return msgspec.json.encode(notice)
+
+
+async def broker_kill(site: Site, _step: Step, _load: Load, _random: Random) -> Mark:
+    """A power cut at the broker; it is started again at once."""
+    site.broker.kill()
+    port = int(site.proxy.url.rpartition(":")[2])
+    config = msgspec.structs.replace(site.config, broker_url="")
+    site.broker = await asyncio.to_thread(broker.start, config, lambda _line: None, port)
+    return time.monotonic()
+
+
+async def broker_unreachable(site: Site, _step: Step, _load: Load, _random: Random) -> Mark:
+    """Nobody reaches the broker for a minute."""
+    await site.proxy.shut()
+    try:
+        await asyncio.sleep(UNREACHABLE_SECONDS)
+    finally:
+        await site.proxy.open()
+    return time.monotonic()
+
+
+async def broker_frozen(site: Site, _step: Step, _load: Load, _random: Random) -> Mark:
+    """The broker accepts and says nothing, for longer than any request waits."""
+    os.kill(site.broker.pid, signal.SIGSTOP)
+    try:
+        await asyncio.sleep(FROZEN_SECONDS)
+    finally:
+        os.kill(site.broker.pid, signal.SIGCONT)
+    return time.monotonic()
+
+
+async def hot_key(_site: Site, _step: Step, load: Load, _random: Random) -> Mark:
+    """Everybody wants the same article at once."""
+    await load.burst(HOT_ORDERS, HOT_RATE)
+    return time.monotonic()
+
+
+async def repeating_producer(site: Site, _step: Step, _load: Load, random: Random) -> Mark:
+    """Somebody tells everything again, byte for byte, in another order between topics."""
+    await repeat(site, list(topics.declared), REPEATED_MAX, random)
+    return time.monotonic()
+
+
+async def backlog(site: Site, step: Step, _load: Load, random: Random) -> Mark:
+    """A service is away until 100,000 events wait for it; what lacks is told twice."""
+    child = site.child(step.target)
+    site.supervisor.held.add(step.target)
+    try:
+        await site.stop(step.target, child)
+        limit = time.monotonic() + BACKLOG_SECONDS_MAX
+        names = [name for name in listeners()[step.target] if name in topics.declared]
+        while (behind := await waiting(site.config, step.target)) < BACKLOG_EVENTS:
+            if time.monotonic() > limit:
+                raise DrillError(f"only {behind} events wait for {step.target}")
+            await repeat(site, names, BACKLOG_EVENTS - behind, random, 0.0)
+    finally:
+        site.supervisor.held.discard(step.target)
+    mark = time.monotonic()
+    await site.until_async(lambda: _near(site, step.target), f"{step.target} catches up")
+    return mark
+
+
+async def _near(site: Site, service: str) -> bool:
+    return await waiting(site.config, service) < CAUGHT_UP_EVENTS
+
+
+async def repeat(
+    site: Site,
+    names: list[str],
+    limit: int,
+    random: Random,
+    delay_seconds: float = REPEAT_DELAY_SECONDS_MAX,
+) -> int:
+    """Tell the latest records of the topics `names` again; return how many were told."""
+    options = client_options(site.config)
+    producer = AIOKafkaProducer(**options, max_request_size=4 << 20)
+    consumer = AIOKafkaConsumer(**options, max_partition_fetch_bytes=4 << 20)
+    await producer.start()
+    await consumer.start()
+    try:
+        streams = await _latest(consumer, _places(site.config, names), limit)
+        told = 0
+        while streams and told < limit:
+            place = random.choice(list(streams))
+            record = streams[place].pop()
+            if not streams[place]:
+                del streams[place]
+            if delay_seconds and told % 200 == 0:
+                await asyncio.sleep(random.uniform(0, delay_seconds / 10))
+            await producer.send(
+                record.topic,
+                record.value,
+                record.key,
+                record.partition,
+                headers=list(record.headers),
+            )
+            told += 1
+        await producer.flush()
+    finally:
+        await stop_consumer(consumer)
+        await producer.stop()
+    return told
+
+
+def _places(config: Config, names: Iterable[str]) -> list[TopicPartition]:
+    return [
+        TopicPartition(name, at)
+        for name in names
+        for at in range(topics.partitions_of(name, config))
+    ]
+
+
+async def _latest(
+    consumer: Any, places: list[TopicPartition], limit: int
+) -> dict[TopicPartition, list[Any]]:
+    """Return the latest records of each partition, newest first, so that popping is in order."""
+    consumer.assign(places)
+    ends = await consumer.end_offsets(places)
+    begins = await consumer.beginning_offsets(places)
+    each = max(1, limit // len(places) * 2)
+    for place in places:
+        consumer.seek(place, max(begins[place], ends[place] - each))
+    found: dict[TopicPartition, list[Any]] = {}
+    while any([await consumer.position(place) < ends[place] for place in places]):
+        for place, records in (await consumer.getmany(timeout_ms=500)).items():
+            found.setdefault(place, []).extend(r for r in records if r.offset < ends[place])
+    return {place: list(reversed(records)) for place, records in found.items()}
+
+
+OUTSIDE = {
+    **dict.fromkeys(RIGHT, misbehave),
+    **{
+        each.__name__: each
+        for each in (
+            provider_down,
+            carrier_down,
+            webhooks_forged,
+            broker_kill,
+            broker_unreachable,
+            broker_frozen,
+            hot_key,
+            repeating_producer,
+            backlog,
+        )
+    },
+}
+"""Every fault of this module by name."""

@@ -1,0 +1,145 @@
+"""What can be hurt: a house of its own with its broker behind a door, and the hands for it."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+
+from app.chaos.proxy import Proxy
+from app.config import Config, child_environment
+from app.host.processes import Child, free_port
+from app.local import broker
+from app.local.supervisor import PARTIES, Supervisor, worker_command, worker_url
+
+WAIT_SECONDS_MAX = 90.0
+CATCH_UP_SECONDS_MAX = 600.0
+LOOK_SECONDS = 0.05
+STOP_SECONDS_MAX = 5.0
+"""What a clean stop may take."""
+
+Say = Callable[[str], None]
+
+
+class DrillError(RuntimeError):
+    """The drill itself could not be carried out; the message says what was waited for."""
+
+
+class Site:
+    """One running house, its broker and the door in front of it."""
+
+    def __init__(self, supervisor: Supervisor, proxy: Proxy, kafka: broker.Broker) -> None:
+        self.supervisor = supervisor
+        self.proxy = proxy
+        self.broker = kafka
+        self.stops: list[tuple[str, float, int | None]] = []
+        """Every clean stop asked for: of whom, seconds, exit code."""
+        self._seconds: dict[str, tuple[Child, Config]] = {}
+
+    @property
+    def config(self) -> Config:
+        """Return the configuration of the house."""
+        return self.supervisor.config
+
+    @property
+    def services(self) -> list[str]:
+        """Return every service."""
+        return [name for name in self.supervisor.children if name not in PARTIES]
+
+    def child(self, name: str) -> Child:
+        """Return the process of a service or a party."""
+        return self.supervisor.children[name]
+
+    def workers(self) -> list[tuple[str, int, str]]:
+        """Return service, pid and address of every worker that can be asked."""
+        found = [(name, self.child(name).pid, self.config) for name in self.services]
+        found += [(name, child.pid, own) for name, (child, own) in self._seconds.items()]
+        urls = [(name, pid, worker_url(config, name, pid)) for name, pid, config in found]
+        return [worker for worker in urls if worker[2]]
+
+    async def until(
+        self, found: Callable[[], Any], what: str, seconds: float = WAIT_SECONDS_MAX
+    ) -> None:
+        """Wait for `found` to be true; raises DrillError naming `what` when it never is."""
+        limit = time.monotonic() + seconds
+        while not found():
+            if time.monotonic() > limit:
+                raise DrillError(f"not within {seconds:.0f} s: {what}")
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def until_async(
+        self, found: Callable[[], Awaitable[Any]], what: str, seconds: float = CATCH_UP_SECONDS_MAX
+    ) -> None:
+        """Wait for the async `found` to be true; raises DrillError naming `what`."""
+        limit = time.monotonic() + seconds
+        while not await found():
+            if time.monotonic() > limit:
+                raise DrillError(f"not within {seconds:.0f} s: {what}")
+            await asyncio.sleep(1)
+
+    async def stop(self, name: str, child: Child) -> None:
+        """Ask `child` to end, and note how long it took and how it ended."""
+        began, pid = time.monotonic(), child.pid
+        process = child.process
+        child.terminate()
+        await self.until(
+            lambda: process is None or process.poll() is not None, f"{name} {pid} ends"
+        )
+        self.stops.append(
+            (name, time.monotonic() - began, process.poll() if process is not None else None)
+        )
+
+    async def restart(self, service: str, once: dict[str, str]) -> None:
+        """Stop the worker of `service`; it is started again, with `once` in its environment."""
+        child = self.child(service)
+        child.once = once
+        restarts = child.restarts
+        await self.stop(service, child)
+        await self.until(lambda: child.restarts > restarts, f"{service} is started again")
+
+    @asynccontextmanager
+    async def second(self, service: str) -> AsyncIterator[Child]:
+        """Run one more worker of `service`, with a folder of its own, for a `with`."""
+        folder = self.config.data_path / f"second-{service}"
+        own = replace(self.config, service=service, data_dir=str(folder))
+        child = spare(service, own, self.config.data_path)
+        child.start()
+        self._seconds[service] = (child, own)
+        try:
+            await self.until(lambda: worker_url(own, service, child.pid), f"a second {service}")
+            yield child
+            await self.stop(f"{service} (second)", child)
+        finally:
+            child.kill()
+            del self._seconds[service]
+
+    def folder(self, service: str) -> Path:
+        """Return where the worker of `service` keeps its tables."""
+        return self.config.data_path / service
+
+
+def spare(service: str, config: Config, home: Path) -> Child:
+    """Return a worker that nobody starts again, its log in the house's folder."""
+    log_path = home / "logs" / f"second-{service}.log"
+    return Child(f"second {service}", worker_command(), child_environment(config), log_path)
+
+
+@asynccontextmanager
+async def open_site(config: Config, say: Say) -> AsyncIterator[Site]:
+    """Run a house on `config.data_dir` whose broker is reached through a door."""
+    port = free_port(config.host, 0)
+    kafka = await asyncio.to_thread(broker.start, config, say, port)
+    proxy = Proxy(config.host, port, int(kafka.url.rpartition(":")[2]))
+    site: Site | None = None
+    await proxy.open()
+    try:
+        supervisor = Supervisor(replace(config, broker_url=proxy.url), say)
+        async with supervisor.up():
+            site = Site(supervisor, proxy, kafka)
+            yield site
+    finally:
+        await proxy.shut()
+        await asyncio.to_thread((site.broker if site else kafka).stop)

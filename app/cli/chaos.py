@@ -1,0 +1,72 @@
+"""`payflow chaos`: hurt a house of our own on purpose, and show that nothing was lost."""
+
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import stamina
+import typer
+from msgspec.structs import replace
+
+from app.chaos.drill import Drill, Wanted
+from app.chaos.instance import DrillError
+from app.chaos.plan import FAULTS, UnknownFault, plan
+from app.chaos.report import markdown
+from app.cli.instance import as_json, configuration, err, fail, out, run
+from app.composition import services
+from app.config import Config
+from app.local.supervisor import SupervisorError, running
+
+Seed = Annotated[int, typer.Option(help="The same seed, the same faults at the same workers.")]
+Only = Annotated[str, typer.Option(help=f"One of: {', '.join(sorted(FAULTS))}.")]
+RateOf = Annotated[float, typer.Option(min=0, help="Orders a second; 0: what this machine holds.")]
+
+
+def chaos(
+    seed: Seed = 1,
+    only: Only = "",
+    rate: RateOf = 0.0,
+    report: Annotated[Path | None, typer.Option(help="Where to write the report (JSON).")] = None,
+    *,
+    as_json_too: Annotated[bool, typer.Option("--json", help="The report on stdout.")] = False,
+) -> None:
+    """Run orders through a house of our own while it is killed, frozen, robbed and lied to."""
+    try:
+        plan(seed, services(), only)
+    except UnknownFault as error:
+        fail(str(error), 2)
+    # Customers ask again all the time while a house is hurt: that is no news.
+    stamina.instrumentation.set_on_retry_hooks(())
+    wanted = Wanted(seed=seed, rate=rate, only=only)
+    found: dict[str, Any] = run(_chaos(_fresh(configuration()), wanted))
+    body = msgspec.json.format(msgspec.json.encode(found), indent=2)
+    if report is not None:
+        report.write_bytes(body + b"\n")
+        report.with_suffix(".md").write_text(markdown(found))
+        err.print(f"report: {report} and {report.with_suffix('.md')}")
+    if as_json_too:
+        as_json(found)
+    else:
+        out.print(markdown(found), markup=False, soft_wrap=True)
+    if found["breaches"] or not found["verify_ok"] or found["orders_open"]:
+        fail("the house did not hold; the report names what broke")
+
+
+async def _chaos(config: Config, wanted: Wanted) -> dict[str, Any]:
+    try:
+        return await Drill(config, wanted, err.print).run()
+    except DrillError as error:
+        fail(f"the drill could not be carried out: {error}")
+
+
+def _fresh(config: Config) -> Config:
+    """Return `config` with an empty folder of the drill's own."""
+    if config.broker_url:
+        fail("a drill kills its own broker. Operator: unset PAYFLOW_BROKER_URL")
+    own = replace(config, data_dir=str(config.data_path / "chaos"), broker_port=0)
+    with suppress(SupervisorError):
+        fail(f"a drill runs already, process {running(own).pids['up']}")
+    shutil.rmtree(own.data_path, ignore_errors=True)
+    return own

@@ -1,0 +1,282 @@
+"""`payflow dead`: see what lies aside and why, send it back, change it, or let it go."""
+
+import asyncio
+import getpass
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import msgspec
+import typer
+
+from app.cli.dead_letter_output import as_shown, groups_table, letters_table
+from app.cli.instance import ApiError, as_json, ask, err, fail, house, out, run
+from app.cli.output import show_letter
+from app.kafka.reader import one
+from app.operations.dead_letters.dead_letter import Letter
+from app.operations.dead_letters.reader import gather
+from app.operations.dead_letters.redrive import RATE, Act, LettersError, Outcome, desk
+from app.operations.dead_letters.selection import Choice, blast_radius, chosen
+from app.operations.dead_letters.status import Known, State, groups, states
+
+group = typer.Typer(no_args_is_help=True, help="Dead letters: look, send back, change, drop.")
+
+AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothing else.")]
+Topic = Annotated[str, typer.Argument(help="A dead topic; with OFFSET, one letter.")]
+Offset = Annotated[int, typer.Argument(help="Where in it.")]
+Why = Annotated[str, typer.Option("--reason", help="Why; it is written down.")]
+Who = Annotated[str, typer.Option("--as", help="Who acts; the user of this terminal otherwise.")]
+Service = Annotated[str, typer.Option(help="Letters of this service.")]
+Cause = Annotated[str, typer.Option(help="Letters of this cause.")]
+Stack = Annotated[str, typer.Option(help="Letters with this stack fingerprint.")]
+Heard = Annotated[str, typer.Option("--topic", help="Letters first heard on this topic.")]
+Kind = Annotated[str, typer.Option("--type", help="Letters of this type.")]
+Key = Annotated[str, typer.Option(help="Letters of this key.")]
+Correlation = Annotated[str, typer.Option("--correlation", help="Letters of this transaction.")]
+Since = Annotated[str, typer.Option(help="Laid aside from this RFC 3339 time on.")]
+Until = Annotated[str, typer.Option(help="Laid aside before this RFC 3339 time.")]
+Everything = Annotated[bool, typer.Option("--all", help="Every open letter.")]
+
+
+@group.command("ls")
+def ls(
+    *,
+    every: Annotated[bool, typer.Option("--all", help="Each letter, not groups.")] = False,
+    as_json_too: AsJson = False,
+) -> None:
+    """List dead letters by service, cause and stack, and where they stand."""
+    known = run(gather(house()))
+    standing = states(known)
+    if every:
+        found = [as_shown(letter, standing[letter.place]) for letter in known.letters]
+        as_json(found) if as_json_too else out.print(letters_table(found))
+        return
+    grouped = groups(known.letters, standing)
+    as_json(grouped) if as_json_too else out.print(groups_table(grouped))
+
+
+@group.command("show")
+def show(topic: Topic, offset: Offset, *, as_json_too: AsJson = False) -> None:
+    """Show one letter: bytes, headers, cause, history, state, and the transaction around it."""
+    config = house()
+    known = run(gather(config))
+    letter = _one(known, topic, offset)
+    whole = run(one(config, topic, letter.given.partition, offset))
+    around = _transaction(config, letter.correlation_id)
+    found = {
+        **msgspec.to_builtins(whole),
+        "state": states(known)[letter.place],
+        "history": msgspec.to_builtins(letter.history),
+        "dropped_because": known.dropped.get(letter.place, ""),
+        "transaction": around,
+    }
+    if as_json_too:
+        as_json(found)
+        return
+    show_letter(whole, out)
+    out.print(f"{'state':<20}{found['state']}", markup=False)
+    for earlier in letter.history:
+        said = f"{earlier.at} {earlier.room} {earlier.cause}: {earlier.detail}"
+        out.print(f"{'failed before':<20}{said}  ({earlier.place})", markup=False)
+    for event in around if isinstance(around, list) else [around]:
+        out.print(f"{'around it':<20}{event}", markup=False)
+
+
+@group.command("redrive")
+def redrive(  # noqa: PLR0913  each is an option
+    topic_of_letter: Annotated[str, typer.Argument(help="A dead topic, for one letter.")] = "",
+    offset: Annotated[int, typer.Argument(help="Its offset.")] = -1,
+    *,
+    service: Service = "",
+    cause: Cause = "",
+    stack: Stack = "",
+    topic: Heard = "",
+    kind: Kind = "",
+    key: Key = "",
+    correlation: Correlation = "",
+    since: Since = "",
+    until: Until = "",
+    every: Everything = False,
+    rate: Annotated[float, typer.Option(min=0.1, max=10_000, help="Letters a second.")] = RATE,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be touched.")] = False,
+    why: Why = "",
+    who: Who = "",
+    as_json_too: AsJson = False,
+) -> None:
+    """Send letters back to the rooms that failed: a canary first, then the rest at a rate."""
+    choice = Choice(
+        place=_place(topic_of_letter, offset),
+        service=service,
+        cause=cause,
+        stack=stack,
+        topic=topic,
+        type=kind,
+        key=key,
+        correlation_id=correlation,
+        since_ms=_time(since),
+        until_ms=_time(until),
+    )
+    if choice == Choice() and not every:
+        fail("say which letters: TOPIC OFFSET, a filter such as --cause, or --all", 2)
+    act = Act(who=who or getpass.getuser(), why=why, chosen=choice.text(), at_ms=_now_ms())
+    _report(run(_redrive(choice, act, rate, dry_run=dry_run)), as_json_too=as_json_too)
+
+
+def _report(found: Any, *, as_json_too: bool) -> None:
+    """Show what was, or would be, sent; end with an error when it was not all handled."""
+    if as_json_too:
+        as_json(found)
+    else:
+        for name, value in msgspec.to_builtins(found).items():
+            out.print(f"{name:<14}{value}", markup=False)
+    if isinstance(found, Outcome) and found.handled < found.sent:
+        fail("not every letter was handled; see: payflow dead ls")
+
+
+async def _redrive(choice: Choice, act: Act, rate: float, *, dry_run: bool) -> Any:
+    config = house()
+    if dry_run:
+        known = await gather(config)
+        return blast_radius(*chosen(known.letters, states(known), choice))
+    async with desk(config) as sender:
+        known = await sender.look()
+        letters, others = chosen(known.letters, states(known), choice)
+        if not letters:
+            said = ", ".join(f"{count} {state}" for state, count in others.items()) or "none at all"
+            raise LettersError(f"no open letter is meant by {choice.text()}; there are: {said}")
+        return await sender.redrive(letters, act, err.print, rate)
+
+
+@group.command("edit")
+def edit(  # noqa: PLR0913  each is an option
+    topic: Topic,
+    offset: Offset,
+    *,
+    file: Annotated[Path, typer.Option(help="The new body.")],
+    set_header: Annotated[list[str], typer.Option(help="Such as ce_type=...")] = [],  # noqa: B006
+    force: Annotated[bool, typer.Option("--force", help="Even if it would fail again.")] = False,
+    why: Why = "",
+    who: Who = "",
+) -> None:
+    """Send one letter back with other bytes, under a new event id; the old one is kept."""
+    try:
+        body = file.read_bytes()
+    except OSError as error:
+        fail(f"{file} cannot be read: {error}", 2)
+    headers = dict(part.partition("=")[::2] for part in set_header)
+    if not all(headers) or not all("=" in part for part in set_header):
+        fail("--set-header needs name=value", 2)
+    act = Act(who=who or getpass.getuser(), why=why, at_ms=_now_ms())
+    event_id = run(_edit((topic, offset), body, headers, act, force=force))
+    out.print(f"sent back as event {event_id}", markup=False)
+
+
+async def _edit(
+    at: tuple[str, int], body: bytes, headers: dict[str, str], act: Act, *, force: bool
+) -> str:
+    config = house()
+    async with desk(config) as sender:
+        known = await sender.look()
+        letter = _one(known, *at)
+        _must_be_open(letter, states(known))
+        return await sender.edit(letter, body, headers, act, force=force)
+
+
+@group.command("drop")
+def drop(  # noqa: PLR0913  each is an option
+    topic_of_letter: Annotated[str, typer.Argument(help="A dead topic, for one letter.")] = "",
+    offset: Annotated[int, typer.Argument(help="Its offset.")] = -1,
+    *,
+    service: Service = "",
+    cause: Cause = "",
+    stack: Stack = "",
+    topic: Heard = "",
+    kind: Kind = "",
+    key: Key = "",
+    correlation: Correlation = "",
+    since: Since = "",
+    until: Until = "",
+    why: Annotated[str, typer.Option("--reason", help="Why; it is written down.")],
+    who: Who = "",
+) -> None:
+    """Say that letters need no handling any more, and why; they stay where they lie."""
+    choice = Choice(
+        place=_place(topic_of_letter, offset),
+        service=service,
+        cause=cause,
+        stack=stack,
+        topic=topic,
+        type=kind,
+        key=key,
+        correlation_id=correlation,
+        since_ms=_time(since),
+        until_ms=_time(until),
+    )
+    if choice == Choice():
+        fail("say which letters: TOPIC OFFSET, or a filter such as --cause", 2)
+    if not why.strip():
+        fail("--reason is empty: say why these letters need no handling", 2)
+    act = Act(who=who or getpass.getuser(), why=why, chosen=choice.text(), at_ms=_now_ms())
+    out.print(f"{run(_drop(choice, act))} dropped", markup=False)
+
+
+async def _drop(choice: Choice, act: Act) -> int:
+    config = house()
+    async with desk(config) as sender:
+        known = await sender.look()
+        letters, others = chosen(known.letters, states(known), choice)
+        if not letters:
+            raise LettersError(
+                f"no open letter is meant by {choice.text()}; others: {dict(others)}"
+            )
+        await sender.drop(letters, act)
+        return len(letters)
+
+
+def _one(known: Known, topic: str, offset: int) -> Letter:
+    place = _place(topic, offset)
+    found = [letter for letter in known.letters if letter.place == place]
+    if not found:
+        raise LettersError(f"there is no letter {place}; see: payflow dead ls --all")
+    return found[0]
+
+
+def _must_be_open(letter: Letter, standing: dict[str, State]) -> None:
+    if standing[letter.place] != "open":
+        raise LettersError(f"{letter.place} is {standing[letter.place]}, not open")
+
+
+def _transaction(config: Any, correlation_id: str) -> Any:
+    if not correlation_id:
+        return "it belongs to no transaction"
+    try:
+        events = asyncio.run(ask(config, f"/orders/{quote(correlation_id, safe='')}/events"))[
+            "events"
+        ]
+    except ApiError as error:
+        return f"not shown: {error}"
+    return [f"{event['type']} {event['id']}" for event in events]
+
+
+def _place(topic: str, offset: int) -> str:
+    if topic and offset < 0:
+        fail("OFFSET is missing: a letter is named by its dead topic and its offset", 2)
+    return f"{topic}/0/{offset}" if topic else ""
+
+
+def _time(text: str) -> int:
+    if not text:
+        return 0
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        fail(f"{text!r} is no RFC 3339 time, such as 2026-01-31T09:30:00Z", 2)
+    if moment.tzinfo is None:
+        fail(f"{text!r} has no zone; add Z or +01:00", 2)
+    return round(moment.timestamp() * 1_000)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

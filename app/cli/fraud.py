@@ -1,0 +1,230 @@
+"""`payflow fraud`: cases, labels, rules and their back-tests."""
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from msgspec.structs import replace
+from rich.table import Table
+from rich.text import Text
+
+from app.cli import fraud_rescore as cli_fraud_rescore
+from app.cli import fraud_training as cli_fraud_model
+from app.cli import fraud_trial as cli_fraud_trial
+from app.cli.fraud_rescore import moment
+from app.cli.instance import as_json, fail, house, out, run
+from app.fraud.analysis.backtest import Backtest, backtest
+from app.fraud.analysis.fraud_admin import Act, as_act, book_now, open_cases, tell, words_of
+from app.wire import topics
+from workflows.fraud.built_in_rules import FIELDS
+from workflows.fraud.condition import RuleError
+from workflows.fraud.entity import KINDS
+from workflows.fraud.messages import PaymentLabelled
+from workflows.fraud.rule_messages import ListPut, RulePut, RuleSnoozed
+from workflows.fraud.rulebook import Book, Compiled, Rule, read_rule
+from workflows.shared.message import Message
+
+group = typer.Typer(no_args_is_help=True, help="Cases, labels and rules of fraud.")
+rules = typer.Typer(no_args_is_help=True, help="What payments are judged by.")
+group.add_typer(rules, name="rules")
+group.command()(cli_fraud_model.train)
+group.command()(cli_fraud_model.evaluate)
+group.command()(cli_fraud_model.rescore)
+group.command("rescore-all")(cli_fraud_rescore.rescore_all)
+group.command()(cli_fraud_trial.trial)
+
+By = Annotated[str, typer.Option("--by", help="Who says so.")]
+Note = Annotated[str, typer.Option("--note", help="Why.")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothing else.")]
+
+
+@group.command()
+def cases(*, as_json_too: AsJson = False) -> None:
+    """List the cases that wait for somebody, the highest score first."""
+    found = run(open_cases(house()))
+    if as_json_too:
+        as_json(found)
+        return
+    table = Table("order", "case", "score", "reasons")
+    for case in found:
+        # Reasons hold what comes from outside: as Text, no markup of theirs is obeyed.
+        said = Text("\n".join(case.reasons))
+        table.add_row(Text(case.order_id), case.case, f"{case.score:.3f}", said)
+    out.print(table)
+
+
+@group.command()
+def decide(order_id: str, verdict: str, by: By, note: Note = "") -> None:
+    """Say as an analyst that the payment of ORDER_ID was `fraud`, or `legit`; closes its case."""
+    _label(order_id, verdict, "analyst", by, note)
+
+
+@group.command()
+def chargeback(order_id: str, by: By, note: Note = "") -> None:
+    """Note that the bank has taken back the payment of ORDER_ID as fraud."""
+    _label(order_id, "fraud", "chargeback", by, note)
+
+
+def _label(order_id: str, verdict: str, source: Any, by: str, note: str) -> None:
+    if verdict not in ("fraud", "legit"):
+        fail(f"{verdict!r} is neither fraud nor legit", 2)
+    now_ms = _now_ms()
+    word = PaymentLabelled(
+        order_id=order_id,
+        fraud=verdict == "fraud",
+        source=source,
+        known_at_ms=now_ms,
+        by=by,
+        note=note,
+    )
+    _tell(word, Act(who=by, why=note, at_ms=now_ms))
+    out.print(f"{order_id}: {verdict}, told", markup=False)
+
+
+@rules.command("ls")
+def list_rules(*, as_json_too: AsJson = False) -> None:
+    """List the rules, lists and snoozes as they stand."""
+    book: Book = run(book_now(house()))
+    if as_json_too:
+        as_json(
+            {
+                "revision": book.revision,
+                "rules": [each.rule for each in book.rules.values()],
+                "lists": {name: sorted(values) for name, values in book.lists.items()},
+                "snoozes": list(book.snoozes.values()),
+            }
+        )
+        return
+    table = Table("rule", "version", "state", "outcome", "priority", "", title=book.revision)
+    for each in sorted(book.rules.values(), key=lambda one: (-one.rule.priority, one.rule.rule_id)):
+        rule = each.rule
+        known = (str(rule.version), rule.state, rule.outcome, str(rule.priority))
+        table.add_row(rule.rule_id, *known, Text(rule.description))
+    out.print(table)
+
+
+@rules.command("put")
+def put_rule(file: Path, by: By, note: Note = "") -> None:
+    """Propose the rule in FILE: as a draft or on trial at once, else by `rules approve`."""
+    compiled = _read(file)
+    rule = replace(compiled.rule, proposed_by=by, approved_by="")
+    if rule.state == "active":
+        rule = replace(rule, state="draft")
+        out.print("proposed as a draft: somebody else makes it active with `rules approve`")
+    _put(rule, by, note)
+
+
+@rules.command("approve")
+def approve_rule(rule_id: str, by: By, note: Note = "") -> None:
+    """Make a proposed rule active, as somebody other than who proposed it."""
+    _put(replace(_known(rule_id), state="active", approved_by=by), by, note)
+
+
+@rules.command("pause")
+def pause_rule(rule_id: str, by: By, note: Note = "") -> None:
+    """Let a rule say nothing until it is approved again."""
+    paused = replace(_known(rule_id), state="paused", proposed_by=by, approved_by="")
+    _put(paused, by, note)
+
+
+@rules.command("snooze")
+def snooze_rule(
+    rule_id: str,
+    entity: str,
+    by: By,
+    note: Note = "",
+    hours: Annotated[float, typer.Option(min=0)] = 24.0,
+) -> None:
+    """Let a rule say nothing of ENTITY (such as customer:c1) for some hours."""
+    if entity.partition(":")[0] not in KINDS:
+        fail(f"{entity!r} must begin with one of {', '.join(KINDS)} and a colon", 2)
+    now_ms = _now_ms()
+    until_ms = now_ms + round(hours * 3_600_000)
+    word = RuleSnoozed(rule_id=_known(rule_id).rule_id, entity=entity, until_ms=until_ms, by=by)
+    _tell(word, Act(who=by, why=note, at_ms=now_ms))
+    out.print(f"{rule_id} sleeps for {entity}", markup=False)
+
+
+@rules.command("list")
+def put_list(name: str, values: list[str], by: By, note: Note = "") -> None:
+    """Put the list NAME, whole; `blocked.card` and `allowed.customer` are looked into already."""
+    word = ListPut(name=name, values=tuple(sorted(set(values))), by=by)
+    _tell(word, Act(who=by, why=note, at_ms=_now_ms(), before=run(book_now(house()))))
+    out.print(f"{name}: {len(word.values)} names", markup=False)
+
+
+@group.command("backtest")
+def try_rule(
+    file: Path,
+    *,
+    since: Annotated[str, typer.Option("--from", help="An RFC 3339 time; empty: all.")] = "",
+    as_json_too: AsJson = False,
+) -> None:
+    """Say what the rule in FILE would have done to the payments told so far."""
+    compiled, from_ms = _read(file), moment(since)
+    found: Backtest = run(_tried(compiled, from_ms))
+    if as_json_too:
+        as_json(found)
+        return
+    shares = ["-" if share is None else f"{share:.1%}" for share in (found.precision, found.recall)]
+    out.print(
+        f"{found.hits} of {found.payments} payments hit, {found.unknown} not known; "
+        f"precision {shares[0]}, recall {shares[1]} of {found.labelled_frauds} known frauds"
+    )
+    for rule_id, count in found.overlap.items():
+        out.print(f"  {count} also by {rule_id}", markup=False)
+
+
+async def _tried(compiled: Compiled, from_ms: int) -> Backtest:
+    config = house()
+    book = await book_now(config)
+    told = await words_of(config, [topics.payments, topics.fraud_labels])
+    story = sorted(
+        ((getattr(word, "ordered_at_ms", 0) or head.time_ms, word) for head, word in told),
+        key=lambda each: each[0],
+    )
+    return backtest(compiled, book, story, from_ms)
+
+
+def _known(rule_id: str) -> Rule:
+    book: Book = run(book_now(house()))
+    if rule_id not in book.rules:
+        fail(f"there is no rule {rule_id!r}; there are {', '.join(sorted(book.rules))}")
+    return book.rules[rule_id].rule
+
+
+def _read(file: Path) -> Compiled:
+    try:
+        return read_rule(file.read_bytes(), FIELDS)
+    except (OSError, RuleError) as error:
+        fail(f"{file}: {error}")
+
+
+def _put(rule: Rule, by: str, note: str) -> None:
+    """Tell `rule` as its next version."""
+    book: Book = run(book_now(house()))
+    known = book.rules.get(rule.rule_id)
+    version = known.rule.version + 1 if known else rule.version
+    raw: dict[str, Any] = msgspec.to_builtins(replace(rule, version=version))
+    try:
+        read_rule(raw, FIELDS)
+    except RuleError as error:
+        fail(f"refused: {error}")
+    word = RulePut(rule_id=rule.rule_id, rule=raw)
+    _tell(word, Act(who=by, why=note, at_ms=_now_ms(), before=book))
+    out.print(f"{rule.rule_id} version {version}: {rule.state}", markup=False)
+
+
+def _tell(word: Message, act: Act) -> None:
+    """Tell `word` and that it was said, at once; ends with the reason when it may not be said."""
+    try:
+        words = as_act(word, act)
+    except msgspec.ValidationError as error:
+        fail(f"refused: {error}", 2)
+    run(tell(house(), words, act.at_ms))
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,106 @@
+"""`payflow fraud rescore-all`: every verdict told so far, scored again."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, get_args
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from app.cli.instance import as_json, fail, house, out, run
+from app.config import Config
+from app.fraud.analysis.fraud_admin import words_of
+from app.fraud.analysis.rescoring import Changes, Other, Rescoring, Said, newest, rescored
+from app.fraud.live.judge import at_hand
+from app.wire import topics
+from workflows.fraud.messages import FraudCleared, FraudDetected, PaymentLabelled
+from workflows.fraud.model import Model, ModelError, read_model
+
+
+def rescore_all(
+    *,
+    since: Annotated[str, typer.Option("--from", help="Told since, RFC 3339; empty: all.")] = "",
+    file: Annotated[
+        Path | None, typer.Option("--model", help="Another model: what it would have said.")
+    ] = None,
+    as_json_too: Annotated[bool, typer.Option("--json", help="JSON, and nothing else.")] = False,
+) -> None:
+    """Score all verdicts again by the models they name: the same bits, or exit code 1."""
+    from_ms = moment(since)
+    config = house()
+    try:
+        other = read_model(file.read_bytes()) if file else None
+        models = at_hand(config)
+        if other is not None:
+            models.setdefault(other.version, other)
+    except (OSError, ModelError) as error:
+        fail(str(error))
+    found: Rescoring = run(_rescored(config, models, other, from_ms))
+    if as_json_too:
+        as_json(found)
+    else:
+        _show(found)
+    if found.different:
+        fail(f"{found.different} scores are not what the same model says now")
+
+
+async def _rescored(
+    config: Config, models: dict[str, Model], other: Model | None, from_ms: int
+) -> Rescoring:
+    told = await words_of(config, [topics.fraud, topics.fraud_labels])
+    # What was told twice has the same id: it counts once.
+    verdicts = {
+        head.id: word
+        for head, word in told
+        if isinstance(word, FraudDetected | FraudCleared) and head.time_ms >= from_ms
+    }
+    labels = newest(word for _, word in told if isinstance(word, PaymentLabelled))
+    return rescored(verdicts.values(), models, labels, other)
+
+
+def _show(found: Rescoring) -> None:
+    out.print(
+        f"{found.verdicts} verdicts: {found.same} the same to the last bit, {found.different} "
+        f"different, {found.by_rules} by rules alone, {sum(found.not_at_hand.values())} by a model "
+        "that is not at hand"
+    )
+    for version, count in found.not_at_hand.items():
+        out.print(f"  {count} by {version}", markup=False)
+    if found.differences:
+        table = Table("order", "model", "told", "now", title="different")
+        for each in found.differences:
+            scores = (repr(each.told), repr(each.again))
+            table.add_row(Text(each.order_id), Text(each.model_version), *scores)
+        out.print(table)
+    if found.other:
+        _show_other(found.other)
+
+
+def _show_other(other: Other) -> None:
+    for title, changes in (
+        ("all payments", other.every),
+        ("known as fraud", other.frauds),
+        ("known to be none", other.legit),
+    ):
+        if changes:
+            out.print(f"{title}: said then, and by {other.version}", markup=False)
+            out.print(_matrix(changes))
+
+
+def _matrix(changes: Changes) -> Table:
+    said = get_args(Said)
+    columns = [now for now in said if any(now in row for row in changes.values())]
+    table = Table("then", *columns)
+    for then in said:
+        if row := changes.get(then):
+            table.add_row(then, *(str(row.get(now, 0)) for now in columns))
+    return table
+
+
+def moment(text: str) -> int:
+    """Return the time that `text` says, in ms; 0 for none. Ends with usage when it is no time."""
+    try:
+        return round(datetime.fromisoformat(text).timestamp() * 1_000) if text else 0
+    except ValueError:
+        fail(f"{text!r} is no RFC 3339 time like 2026-01-31T09:30:00Z", 2)

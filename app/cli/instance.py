@@ -1,0 +1,121 @@
+"""What the commands share: finding the running house, and saying errors in one line."""
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from typing import Any, NoReturn
+
+import aiohttp
+import msgspec
+import typer
+from aiokafka.errors import KafkaError
+from msgspec.structs import replace
+from rich.console import Console
+
+from app.config import Config, ConfigError, current
+from app.kafka.admin import TopicError
+from app.kafka.reader import InspectionError
+from app.local.broker import BrokerError
+from app.local.demo import DemoError
+from app.local.fault_switches import FaultError
+from app.local.importers.player import LoadError, TryAgain
+from app.local.jars import BadJar
+from app.local.supervisor import SupervisorError, running
+from app.operations.dead_letters.redrive import LettersError
+from app.operations.verification import auditor as verify
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+OPERATIONAL = (
+    BadJar,
+    BrokerError,
+    ConfigError,
+    DemoError,
+    FaultError,
+    InspectionError,
+    KafkaError,
+    LettersError,
+    LoadError,
+    SupervisorError,
+    TopicError,
+    TryAgain,
+    *verify.CANNOT_LOOK,
+)
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+
+
+class ApiError(RuntimeError):
+    """The console refuses, or does not answer; the message says what it said."""
+
+
+def fail(text: str, code: int = EXIT_FAILED) -> NoReturn:
+    """End with one red line on stderr."""
+    err.print(f"payflow: {text}", style="red", markup=False)
+    raise typer.Exit(code)
+
+
+def run(work: Coroutine[Any, Any, Any]) -> Any:
+    """Return what `work` comes to; an operational error ends with one line, not a traceback."""
+    try:
+        return asyncio.run(work)
+    except ConfigError as error:
+        fail(str(error), EXIT_USAGE)
+    except (*OPERATIONAL, ApiError) as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        err.print("stopped")
+        raise typer.Exit(0) from None
+
+
+def configuration() -> Config:
+    """Return the configuration of this command; ends with usage when it is of no use."""
+    try:
+        return current()
+    except ConfigError as error:
+        fail(str(error), EXIT_USAGE)
+
+
+def house() -> Config:
+    """Return the configuration of the house that runs: `payflow up`, or the demo's own."""
+    config = configuration()
+    if config.broker_url:
+        return config
+    for data_dir in (config.data_path, config.data_path / "demo"):
+        own = replace(config, data_dir=str(data_dir))
+        try:
+            found = running(own)
+        except SupervisorError:
+            continue
+        return replace(
+            own,
+            broker_url=found.broker_url,
+            console_url=found.console_url,
+            provider_url=found.provider_url,
+            carrier_url=found.carrier_url,
+        )
+    fail(f"nothing runs on {config.data_path}; start it with: payflow up")
+
+
+async def ask(config: Config, path: str) -> Any:
+    """Return the JSON that the console has at `path`; raises ApiError."""
+    timeout = aiohttp.ClientTimeout(total=310)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.get(config.console_url + path) as answer,
+        ):
+            body = msgspec.json.decode(await answer.read())
+    except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError) as error:
+        text = f"the console at {config.console_url} does not answer ({error}); is it up?"
+        raise ApiError(text) from error
+    if answer.status >= 400:  # noqa: PLR2004
+        raise ApiError(str(body.get("detail", body)))
+    return body
+
+
+def as_json(value: Any) -> None:
+    """Write `value` as JSON on stdout, and nothing else."""
+    body = msgspec.json.format(msgspec.json.encode(value), indent=2)
+    sys.stdout.write(body.decode() + "\n")

@@ -1,0 +1,102 @@
+"""How the commands show things to people."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from app.kafka.reader import Shown
+
+LINE_EVERY = 5
+"""Without a terminal, one line of progress in so many looks."""
+
+
+@contextmanager
+def progress(console: Console) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """Give a function that shows the figures as they move: a table, or lines without a terminal."""
+    if not console.is_terminal:
+        looks = 0
+
+        def line(figures: dict[str, Any]) -> None:
+            nonlocal looks
+            looks += 1
+            if looks % LINE_EVERY == 1:
+                console.print(_in_words(figures), markup=False)
+
+        yield line
+        return
+    with Live(console=console, refresh_per_second=4, transient=True) as live:
+        yield lambda figures: live.update(_as_table(figures))
+
+
+def _in_words(figures: dict[str, Any]) -> str:
+    totals = figures["totals"]
+    names = ("orders", "completed", "cancelled", "open")
+    said = ", ".join(f"{totals.get(name, 0)} {name}" for name in names)
+    return f"         {said} of {figures.get('planned', '?')}"
+
+
+def _as_table(figures: dict[str, Any]) -> Table:
+    totals = figures["totals"]
+    table = Table.grid(padding=(0, 3))
+    planned = figures.get("planned", 0)
+    rows = (
+        ("orders placed", f"{totals.get('orders', 0)} of {planned}"),
+        ("completed", totals.get("completed", 0)),
+        ("cancelled", totals.get("cancelled", 0)),
+        ("open", totals.get("open", 0)),
+        ("revenue", _money(totals.get("revenue_minor", 0))),
+        ("refunds", _money(totals.get("refunds_minor", 0))),
+        ("stock-outs", totals.get("stock_outs", 0)),
+        ("fraud found", totals.get("fraud_detected", 0)),
+        ("to shipped, p95", f"{figures['to_shipped_ms']['p95'] or '-'} ms"),
+    )
+    for name, value in rows:
+        table.add_row(name, Text(str(value), justify="right"))
+    return table
+
+
+def _money(minor: int) -> str:
+    return f"{minor / 100:,.2f}"
+
+
+def show_letter(letter: Shown, console: Console) -> None:
+    """Print one dead letter: headers, key, what it decodes to, bytes."""
+    lines = {
+        **letter.headers,
+        "key": letter.key,
+        "decoded": letter.error or letter.body,
+        "bytes": letter.text[:2_000],
+    }
+    for name, value in lines.items():
+        console.print(f"{name:<20}{value}", markup=False)
+
+
+def show_faults(found: dict[str, dict[str, Any]], console: Console) -> None:
+    """Print the faults of each party on a line."""
+    for party, rates in found.items():
+        said = ", ".join(f"{name}={value}" for name, value in rates.items())
+        console.print(f"{party}: {said}", markup=False)
+
+
+def show_order(order: dict[str, Any], console: Console) -> None:
+    """Print an order: its state, its steps with their times, what is due."""
+    cause = f" ({order['cause']})" if order.get("cause") else ""
+    console.print(f"order {order['order_id']}: {order['state']}{cause}", markup=False)
+    table = Table("step", "status", "at", "due", box=None)
+    for name, step in order.get("steps", {}).items():
+        table.add_row(name, step["status"], _moment(step["at_ms"]), _moment(step["due_at_ms"]))
+    console.print(table)
+    for back in order.get("returns", ()):
+        console.print(f"return {back['return_id']}: {back['state']} {back['reason']}", markup=False)
+
+
+def _moment(at_ms: int | None) -> str:
+    if not at_ms:
+        return "-"
+    return datetime.fromtimestamp(at_ms / 1_000, UTC).strftime("%H:%M:%S.%f")[:-3]

@@ -1,0 +1,118 @@
+"""`payflow reconcile`: the provider's file, the payments table and the ledger, line by line."""
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from app.cli.instance import as_json, err, fail, house, out, run
+from app.config import Config
+from app.operations.reconciliation.compare import Compared, Reconciliation, reconcile
+from app.operations.reconciliation.reader import Books, read_books
+from app.operations.verification.auditor import CANNOT_LOOK
+
+EXIT_DIFFERS = 1
+EXIT_UNKNOWN = 2
+"""The books could not be looked at, which says nothing about them."""
+SHOWN_MAX = 50
+"""Offending lines shown to people; JSON and the report have all of them."""
+
+Day = Annotated[
+    datetime | None,
+    typer.Option(formats=["%Y-%m-%d"], help="Only what happened on this day, in UTC."),
+]
+
+
+def reconcile_books(
+    day: Day = None,
+    report: Annotated[Path | None, typer.Option(help="Where to write it all (JSON).")] = None,
+    *,
+    as_json_too: Annotated[bool, typer.Option("--json", help="JSON on stdout alone.")] = False,
+) -> None:
+    """Compare every charge, refund and void of the provider with payments and the ledger."""
+    config = _house()
+    now_ms = time.time_ns() // 1_000_000
+    books: Books = run(_read(config))
+    found = reconcile(books.lines, now_ms, *_bounds(day))
+    said = {**msgspec.to_builtins(found), "read": books.read}
+    if report is not None:
+        _write(report, msgspec.json.format(msgspec.json.encode(said), indent=2) + b"\n")
+    if as_json_too:
+        as_json(said)
+    else:
+        show(found, books.read, out)
+    if not found.reconciled:
+        raise typer.Exit(EXIT_DIFFERS)
+
+
+def show(found: Reconciliation, read: dict[str, str], console: Console) -> None:
+    """Print `found` for people. Amounts in minor units."""
+    for one in found.offending[:SHOWN_MAX]:
+        console.print(_line(one), soft_wrap=True)
+    if len(found.offending) > SHOWN_MAX:
+        console.print(f"... and {len(found.offending) - SHOWN_MAX} more; see --report")
+    for currency, books in found.totals.items():
+        moved = ", ".join(
+            f"{book} {sums.charged_minor} - {sums.refunded_minor}" for book, sums in books.items()
+        )
+        line = Text(f"{currency}: {moved} (charged - refunded, minor units)")
+        console.print(line, soft_wrap=True)
+    for name, said in read.items():
+        console.print(Text(f"{name}: {said}"), soft_wrap=True)
+    day = f" on {found.day}" if found.day else ""
+    console.print(
+        f"{found.compared} compared{day}: {found.matched} matched, {found.in_motion} in motion, "
+        f"{len(found.offending)} differ"
+    )
+
+
+def _line(one: Compared) -> Text:
+    """Return one difference as a line that can be read, and searched, at any width."""
+    amounts = {
+        "provider": one.provider_minor,
+        "payments": one.payments_minor,
+        "ledger": one.ledger_minor,
+    }
+    shown = ", ".join(
+        f"{book} {'-' if sum_minor is None else sum_minor}" for book, sum_minor in amounts.items()
+    )
+    what = f"{one.kind} {one.key}".strip()
+    differs = ", ".join(name.replace("_", " ") for name in one.differences)
+    # Ids come from outside: as Text, no markup of theirs is obeyed.
+    return Text(f"{one.order_id}  {what}: {differs}  ({shown}; {' '.join(one.currencies)})")
+
+
+def _house() -> Config:
+    try:
+        return house()
+    except typer.Exit:
+        # What was wrong is said; without a house nobody knows whether its books agree.
+        raise typer.Exit(EXIT_UNKNOWN) from None
+
+
+async def _read(config: Config) -> Books:
+    try:
+        return await read_books(config)
+    except CANNOT_LOOK as error:
+        fail(f"cannot reconcile: {error}", EXIT_UNKNOWN)
+
+
+def _bounds(day: datetime | None) -> tuple[str, int]:
+    """Return `day` as it is written and its first moment in ms, UTC; nothing for no day."""
+    if day is None:
+        return "", 0
+    first = day.replace(tzinfo=UTC)
+    return first.date().isoformat(), round(first.timestamp() * 1_000)
+
+
+def _write(report: Path, body: bytes) -> None:
+    try:
+        report.write_bytes(body)
+    except OSError as error:
+        fail(f"the report cannot be written: {error}", EXIT_UNKNOWN)
+    err.print(f"report: {report}", markup=False)

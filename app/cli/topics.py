@@ -1,0 +1,205 @@
+"""`payflow topics`: what there is, what lies there, who reads it; without a browser."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from app.cli.instance import EXIT_USAGE, as_json, err, fail, house, out, run
+from app.cli.topic_output import (
+    behind_table,
+    coverage_line,
+    groups_table,
+    line_of,
+    partitions_table,
+    topics_table,
+)
+from app.kafka.reader import Shown, places_of, reader
+from app.operations.search import topic_facts as facts
+from app.operations.search.consumer_groups import groups
+from app.operations.search.query import TERMS, BadTerm, Wanted, parse
+from app.operations.search.scan import Asked, Done, Event, Found, Progress, scan
+from app.operations.search.starts import Start, parse_cursor, parse_start
+
+group = typer.Typer(no_args_is_help=True, help="Topics: what there is, what lies there, who reads.")
+
+AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothing else.")]
+Terms = Annotated[list[str] | None, typer.Argument(help=f"All must hold: {TERMS}; else text.")]
+Cel = Annotated[str, typer.Option("--cel", help="A CEL expression: key, type, headers, body, ...")]
+From = Annotated[
+    str, typer.Option("--from", help="earliest, latest:N, PARTITION/OFFSET[,...], or a time.")
+]
+Limit = Annotated[int, typer.Option(min=1, max=1_000_000)]
+
+
+@group.command("ls")
+def ls(
+    *,
+    internal: Annotated[bool, typer.Option("--all", help="Changelogs too.")] = False,
+    as_json_too: AsJson = False,
+) -> None:
+    """List topics with their partitions, records, bytes and retention."""
+    found = run(facts.topics(house(), internal=internal))
+    if as_json_too:
+        as_json(found)
+        return
+    out.print(topics_table(found))
+    if any(topic.bytes is None for topic in found):
+        err.print("the brokers do not say how many bytes there are")
+
+
+@group.command("show")
+def show(
+    name: str,
+    *,
+    start: From = "",
+    limit: Limit = 20,
+    as_json_too: AsJson = False,
+) -> None:
+    """Show the partitions of topic NAME and its newest records, or those from --from on."""
+    config = house()
+    found, done, about = run(_show(config, name, start, limit))
+    if as_json_too:
+        as_json({"topic": about, "found": found, "done": done})
+        return
+    out.print(partitions_table(about))
+    for record in found:
+        out.print(line_of(record), soft_wrap=True)
+    err.print(coverage_line(done), soft_wrap=True)
+
+
+async def _show(config: Any, name: str, start: str, limit: int) -> Any:
+    asked = Asked(
+        wanted=Wanted(),
+        start=_said(lambda: parse_start(start)) if start else Start(back=limit),
+        limit=limit if start else None,
+    )
+    about = await facts.topic_facts(config, name)
+    found: list[Shown] = []
+    done = None
+    async with aclosing(_events(config, name, asked)) as events:
+        async for event in events:
+            if isinstance(event, Found):
+                found.append(event.record)
+            done = event
+    found.sort(key=lambda record: (record.at_ms, record.partition, record.offset))
+    return (found if start else found[-limit:]), done, about
+
+
+@group.command("tail")
+def tail(  # noqa: PLR0913  each is an option
+    name: str,
+    terms: Terms = None,
+    *,
+    cel: Cel = "",
+    start: From = "latest",
+    limit: Annotated[int, typer.Option(min=0, help="End after so many; 0: go on.")] = 0,
+    as_json_too: AsJson = False,
+) -> None:
+    """Show what comes to topic NAME, for ever; one JSON object a line with --json."""
+    asked = Asked(
+        wanted=_said(lambda: parse(terms or [], cel)),
+        start=_said(lambda: parse_start(start)),
+        limit=limit or None,
+        follow=True,
+    )
+    run(_tail(house(), name, asked, as_lines=as_json_too))
+
+
+async def _tail(config: Any, name: str, asked: Asked, *, as_lines: bool) -> None:
+    async with aclosing(_events(config, name, asked)) as events:
+        async for event in events:
+            if isinstance(event, Found):
+                _print(event.record, as_lines=as_lines)
+            elif isinstance(event, Done):
+                err.print(coverage_line(event), soft_wrap=True)
+
+
+@group.command("find")
+def find(  # noqa: PLR0913  each is an option
+    name: str,
+    terms: Terms = None,
+    *,
+    cel: Cel = "",
+    start: From = "",
+    cursor: Annotated[str, typer.Option(help="Go on where another scan has stopped.")] = "",
+    limit: Limit = 100,
+    as_json_too: AsJson = False,
+) -> None:
+    """Find records of topic NAME, and say what was looked at; Ctrl-C stops with a cursor."""
+    wanted = _said(lambda: parse(terms or [], cel))
+    begin = _said(lambda: parse_cursor(cursor) if cursor else parse_start(start))
+    asked = Asked(wanted=wanted, start=begin, limit=limit)
+    found, done = run(_find(house(), name, asked, as_lines=not as_json_too))
+    if as_json_too:
+        as_json({"found": found, "done": done})
+    err.print(coverage_line(done), soft_wrap=True)
+
+
+async def _find(
+    config: Any, name: str, asked: Asked, *, as_lines: bool
+) -> tuple[list[Shown], Event | None]:
+    found: list[Shown] = []
+    last: Event | None = None
+    with err.status("looking ...") as status:
+        async with aclosing(_events(config, name, asked)) as events:
+            async for event in events:
+                last = event
+                if isinstance(event, Found):
+                    found.append(event.record)
+                    if as_lines:
+                        _print(event.record, as_lines=False)
+                elif isinstance(event, Progress):
+                    of = sum(part.end - part.first for part in event.coverage)
+                    status.update(f"{event.scanned:,} of {of:,} looked at, {event.matched} found")
+    return found, last
+
+
+@group.command("lag")
+def lag(
+    name: Annotated[str, typer.Argument(metavar="[GROUP]", help="One group, in detail.")] = "",
+    *,
+    as_json_too: AsJson = False,
+) -> None:
+    """Show how far consumer groups are behind: in events, and in seconds."""
+    found = run(groups(house(), name))
+    if as_json_too:
+        as_json(found)
+        return
+    out.print(groups_table(found))
+    if name:
+        out.print(behind_table(found[0]))
+
+
+async def _events(config: Any, name: str, asked: Asked) -> AsyncIterator[Event]:
+    """Yield what a scan tells; a signal stops it, and it still says what it looked at."""
+    stopped = asyncio.Event()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(each, stopped.set)
+    places = await places_of(config, name)
+    async with reader(config) as consumer:
+        try:
+            async for event in scan(consumer, places, asked, stopped.is_set):
+                yield event
+        except BadTerm as error:
+            fail(str(error), EXIT_USAGE)
+
+
+def _print(record: Shown, *, as_lines: bool) -> None:
+    if as_lines:
+        out.file.write(msgspec.json.encode(record).decode() + "\n")
+        out.file.flush()
+    else:
+        out.print(line_of(record), soft_wrap=True)
+
+
+def _said(parsed: Any) -> Any:
+    """Return what `parsed` gives; ends with usage where words are wrong."""
+    try:
+        return parsed()
+    except BadTerm as error:
+        fail(str(error), EXIT_USAGE)

@@ -1,0 +1,135 @@
+"""`payflow trace`: one transaction without a browser, the same answers as its page."""
+
+import time
+from typing import Annotated, Any
+from urllib.parse import quote, urlencode
+
+import msgspec
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from app.cli.instance import as_json, ask, fail, house, out, run
+from app.cli.topic_output import plain
+from app.config import Config
+from app.console.pages.drawing import CHART_WIDTH, DRAWN_MAX, LABEL_WIDTH, Line, waterfall
+from app.console.pages.filters import amount, moment, span
+from workflows.shared.journal import JournalEntry
+from workflows.shared.timeline import Bar, timeline
+
+COLUMNS = 36
+"""Characters of the waterfall."""
+DEPTH_MAX = 8
+"""Steps by which a name is set in, at most."""
+LEGEND = "░ waited in Kafka  █ worked on  ▒ not told apart  ↩ compensation  ↻ retry  ✗ failure"
+MARKS = {"step": "", "compensation": "↩ ", "retry": "↻ ", "failure": "✗ "}
+
+
+def trace(
+    any_id: Annotated[str, typer.Argument(help="Of the order, payment intent, shipment, ...")],
+    *,
+    at: Annotated[int, typer.Option(min=0, help="Rows as of the event of this number.")] = 0,
+    rows: Annotated[bool, typer.Option("--rows", help="What each service remembers, too.")] = False,
+    as_json_too: Annotated[bool, typer.Option("--json", help="JSON, and nothing else.")] = False,
+) -> None:
+    """Show one transaction: how it stands, what is next, what waited and worked, what caused it."""
+    found = run(_found(house(), any_id, at))
+    if as_json_too:
+        as_json(found)
+        return
+    show(found)
+    if rows or at:
+        for name, memory in found["rows"].items():
+            body = memory if isinstance(memory, str) else msgspec.json.encode(memory).decode()
+            out.print(Text(f"{name}: {plain(body)}"), soft_wrap=True)
+
+
+def show(found: dict[str, Any]) -> None:
+    """Print a transaction as the API tells it: how it stands, what is next, its events."""
+    _show_order(found)
+    _show_events(found)
+
+
+async def _found(config: Config, any_id: str, at: int) -> Any:
+    listed = await ask(config, f"/transactions?{urlencode({'q': any_id})}")
+    ids = listed["ids"]
+    if not ids:
+        fail(f"no transaction is known by {plain(any_id)!r}: {listed['said']}")
+    if len(ids) > 1:
+        fail(f"{len(ids)} transactions are known by it; trace one of {', '.join(map(plain, ids))}")
+    return await ask(config, f"/transactions/{quote(ids[0], safe='')}?at={at}")
+
+
+def _show_order(found: dict[str, Any]) -> None:
+    order, now_ms = found["order"], time.time_ns() // 1_000_000
+    out.print(Text(f"transaction {plain(found['correlation_id'])}", style="bold"))
+    if order is None:
+        out.print("accepted: it is safely told, and taken up within a moment")
+        return
+    total = amount(order["amounts"]["total_minor"], order["amounts"]["currency"])
+    said = f"{order['status']}: {total} from {order['country']}, placed "
+    said += f"{moment(order['placed_at_ms'])} ({span(now_ms - order['placed_at_ms'])} ago)"
+    if order["cause"]:
+        said += f"; taken back because of {order['cause'].replace('_', ' ')} {order['detail']}"
+    out.print(Text(plain(said).rstrip()), soft_wrap=True)
+    for each in order["awaited"]:
+        left_ms = each["until_ms"] - now_ms
+        until = f"in {span(left_ms)}" if left_ms > 0 else f"overdue by {span(-left_ms)}"
+        _bullet(
+            f"waits for {each['what']}, since {span(now_ms - each['since_ms'])}, until "
+            f"{moment(each['until_ms'])} ({until}); otherwise {each['then']}"
+        )
+    for each in found["tried"]:
+        why = f" ({each['reason']})" if each["reason"] else ""
+        again = f"; asked again {moment(each['next_ms'])}" if each["next_ms"] else ""
+        vain = f"{each['tries']} times in vain{why}{again}"
+        _bullet(f"retrying: {each['who']} is asked {each['what']}, {vain}")
+    if order["status"] in ("completed", "cancelled") and not order["awaited"]:
+        _bullet("nothing more happens: it has ended")
+
+
+def _bullet(text: str) -> None:
+    out.print(Text(f"- {plain(text)}"), soft_wrap=True)
+
+
+def _show_events(found: dict[str, Any]) -> None:
+    bars = timeline([msgspec.convert(event, JournalEntry) for event in found["events"]])
+    if not bars:
+        out.print("the journal has no events yet")
+        return
+    table = Table("", "event", "by", "cause", "told after", "waited", "worked", "", box=None)
+    drawn = waterfall(bars[:DRAWN_MAX]).lines
+    for number, bar in enumerate(bars, start=1):
+        name = "  " * min(bar.depth, DEPTH_MAX) + MARKS[bar.kind] + plain(bar.name)
+        name += f" ↻ try {bar.attempt + 1}" if bar.attempt else ""
+        cause = "not kept" if bar.orphan else "-"
+        table.add_row(
+            str(number),
+            Text(name),
+            Text(plain(bar.service)),
+            cause if bar.cause is None else str(bar.cause + 1),
+            f"{bar.entry.time_ms - bars[0].entry.time_ms} ms",
+            f"{bar.waited_ms} ms" if bar.split else "-",
+            _worked(bar),
+            _drawn(bar, drawn[number - 1]) if number <= len(drawn) else Text(),
+        )
+    out.print(table)
+    out.print(LEGEND)
+    if found["partial"]:
+        out.print("some partitions of the journal do not answer now: events may be missing")
+
+
+def _worked(bar: Bar) -> str:
+    if bar.cause is None:
+        return "-"
+    return f"{bar.worked_ms} ms" + ("" if bar.split else " in all")
+
+
+def _drawn(bar: Bar, line: Line) -> Text:
+    """Return the bar in characters; nothing is shorter than one."""
+    scale = COLUMNS / CHART_WIDTH
+    begin = min(round((line.waits_x - LABEL_WIDTH) * scale), COLUMNS - 1)
+    waits = round(line.waits_width * scale) if bar.split else 0
+    works = max(round(line.works_width * scale), 1)
+    filled = "█" if bar.split or bar.cause is None else "▒"
+    return Text(" " * begin + "░" * waits + filled * works)

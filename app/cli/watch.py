@@ -1,0 +1,182 @@
+"""`payflow watch`: the live figures in a terminal, once a second: what the page shows."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+from rich.columns import Columns
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from app.cli.instance import as_json, ask, house, out, run
+from app.config import Config
+
+LOOK_SECONDS = 1.0
+SHOWN_SECONDS = 60
+COUNTRIES_SHOWN = 5
+BARS = "▁▂▃▄▅▆▇█"
+TOTALS = (
+    ("placed", "orders"),
+    ("paid", "payments"),
+    ("reserved", "reserved"),
+    ("confirmed", "confirmed"),
+    ("shipped", "shipments"),
+    ("delivered", "delivered"),
+    ("completed", "completed"),
+    ("cancelled", "cancelled"),
+    ("open", "open"),
+    ("stock-outs", "stock_outs"),
+    ("fraud found", "fraud_detected"),
+    ("cleared", "fraud_cleared"),
+)
+MONEY = (("revenue", "revenue_minor"), ("refunds", "refunds_minor"))
+
+
+def watch(
+    *,
+    once: Annotated[bool, typer.Option(help="Look once, and end.")] = False,
+    as_json_too: Annotated[bool, typer.Option("--json", help="One look as JSON.")] = False,
+) -> None:
+    """Show the live figures, each service's lag and who is alive, until Ctrl-C."""
+    config = house()
+    if as_json_too:
+        as_json(run(_look(config)))
+    elif once:
+        out.print(shown(run(_look(config)), {}))
+    else:
+        run(_watch(config))
+
+
+async def _watch(config: Config) -> None:
+    pace = Pace()
+    with Live(console=out, auto_refresh=False, screen=out.is_terminal) as live:
+        while True:
+            look = await _look(config)
+            pace.note(time.monotonic(), look["figures"]["totals"])
+            live.update(shown(look, pace.rates()), refresh=True)
+            await asyncio.sleep(LOOK_SECONDS)
+
+
+async def _look(config: Config) -> dict[str, Any]:
+    """Return figures, workers, how long steps take, and how far each service is behind."""
+    names = ("figures", "readyz", "pulse")
+    figures, ready, pulse = await asyncio.gather(*(ask(config, f"/{name}") for name in names))
+    services = {"services": pulse["services"], "steps": pulse["steps"]}
+    return {"figures": figures, "workers": ready["workers"], **services}
+
+
+class Pace:
+    """How fast totals grow: each second of the last minute."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, dict[str, int]]] = deque(maxlen=SHOWN_SECONDS + 1)
+
+    def note(self, at: float, totals: Mapping[str, int]) -> None:
+        """Note `totals` at `at` seconds."""
+        self._seen.append((at, dict(totals)))
+
+    def rates(self) -> dict[str, list[float]]:
+        """Return by name how many came a second, the oldest first."""
+        pairs = list(zip(self._seen, list(self._seen)[1:], strict=False))
+        names = {name for _, totals in self._seen for name in totals}
+        return {
+            name: [
+                (after.get(name, 0) - before.get(name, 0)) / max(later - earlier, 1e-9)
+                for (earlier, before), (later, after) in pairs
+            ]
+            for name in names
+        }
+
+
+def bars(values: Sequence[float]) -> str:
+    """Return `values` as a line of bars, the largest the highest."""
+    most = max(values, default=0.0)
+    if most <= 0:
+        return BARS[0] * len(values)
+    top = len(BARS) - 1
+    return "".join(BARS[round(max(value, 0.0) / most * top)] for value in values)
+
+
+def shown(look: Mapping[str, Any], rates: Mapping[str, Sequence[float]]) -> RenderableType:
+    """Return one look as tables."""
+    figures = look["figures"]
+    return Group(
+        Columns([_totals(figures, rates), _standing(figures["standing"])], padding=(0, 4)),
+        Columns([_services(look), _steps(look["steps"])], padding=(0, 4)),
+        _countries(figures["countries"]),
+    )
+
+
+def _totals(figures: Mapping[str, Any], rates: Mapping[str, Sequence[float]]) -> Table:
+    totals = figures["totals"]
+    table = Table("", "total", "a second", "the last minute", box=None)
+    for columns in table.columns[1:3]:
+        columns.justify = "right"
+    for name, key in TOTALS:
+        recent = rates.get(key, ())
+        pace = f"{recent[-1]:.1f}" if recent else "-"
+        table.add_row(name, f"{totals.get(key, 0):,}", pace, bars(recent))
+    for name, key in MONEY:
+        table.add_row(name, f"{totals.get(key, 0) / 100:,.2f}", "", bars(rates.get(key, ())))
+    for percent, ms in figures["to_shipped_ms"].items():
+        table.add_row(f"to shipped, {percent}", "-" if ms is None else f"≤ {ms:,} ms")
+    return table
+
+
+def _standing(standing: Mapping[str, Mapping[str, int]]) -> Table:
+    """Return what open orders wait for, and how."""
+    statuses = next(iter(standing.values()), {})
+    table = Table("open orders wait for", *statuses, box=None)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for step, counts in standing.items():
+        style = "red" if counts.get("stuck") else None
+        table.add_row(step, *(f"{count:,}" for count in counts.values()), style=style)
+    return table
+
+
+def _services(look: Mapping[str, Any]) -> Table:
+    """Return each service with its workers; who is not ready is named by its pid."""
+    table = Table("service", "workers", "behind", "for", "tried again", "failed", box=None)
+    for each in look["services"]:
+        theirs = [worker for worker in look["workers"] if worker["service"] == each["name"]]
+        away = [str(worker["pid"]) for worker in theirs if not worker["ready"]]
+        ready = f"{len(theirs) - len(away)} ready"
+        state = Text(f"{ready}, not {' '.join(away)}", "yellow") if away else Text(ready, "green")
+        table.add_row(
+            Text(each["name"]),
+            state if theirs else Text("none", "red"),
+            "?" if each["lag"] is None else f"{each['lag']:,} events",
+            _span(each["lag_seconds"]),
+            f"{each['retries']:,.0f}",
+            f"{each['failures']:,.0f}",
+        )
+    return table
+
+
+def _steps(steps: Sequence[Mapping[str, Any]]) -> Table:
+    table = Table("step", "p50", "p95", "p99", box=None)
+    for each in steps:
+        bounds = (each[name] for name in ("p50", "p95", "p99"))
+        said = ("longer" if bound is None else f"≤ {_span(bound)}" for bound in bounds)
+        table.add_row(Text(each["room"]), *(said if each["events"] else ("-", "-", "-")))
+    return table
+
+
+def _span(seconds: float | None) -> str:
+    if seconds is None:
+        return "?"
+    return f"{seconds * 1_000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+
+
+def _countries(countries: Sequence[Mapping[str, Any]]) -> Table:
+    table = Table("country", "orders", "revenue", box=None)
+    for each in countries[:COUNTRIES_SHOWN]:
+        money = f"{each.get('revenue_minor', 0) / 100:,.2f}"
+        table.add_row(Text(each["country"]), f"{each.get('orders', 0):,}", money)
+    return table

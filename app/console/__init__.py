@@ -1,0 +1,1 @@
+"""The console: the HTTP API for programs and the pages for people."""

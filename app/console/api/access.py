@@ -1,0 +1,232 @@
+"""Who may act through the API: signed in, of the right role, from our own page, not too often.
+
+What customers, the provider and the carrier ask is not guarded here. A route of operators that
+nobody gave a role is for approvers alone.
+"""
+
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import structlog
+from aiohttp import web
+
+from app.auth.openid import Oidc, OidcError
+from app.auth.operators import FIRST, PeopleError, Person, Role, at_least, forget_note, people
+from app.auth.rate_limits import Rates
+from app.auth.sessions import TOKEN_CHARS_MAX, Operator, Session, Sessions, same
+from app.config import Config
+from app.console.api.problems import Handler, Problem
+
+COOKIE = "payflow_session"
+CSRF_HEADER = "X-CSRF-Token"
+CSRF_FIELD = "csrf"
+FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
+ACTS_BURST, ACTS_SECONDS_EACH = 60, 0.2
+SIGN_IN_BURST, SIGN_IN_SECONDS_EACH = 5, 30.0
+"""Wrong tokens of one address: five, then one in half a minute."""
+STREAMS = frozenset({"/live", "/topics/{name}/find"})
+STREAMS_EACH_MAX = 32
+"""Streams open at once to one address."""
+OPERATORS = "/operators/"
+"""What lies below is for operators, also where a role was forgotten."""
+
+log = structlog.get_logger(__name__)
+
+Least = Mapping[tuple[str, str], Role]
+"""The least role of each guarded route, by method and path."""
+
+
+class Guard:
+    """Knows who asks."""
+
+    def __init__(self, config: Config, clock: Callable[[], float] = time.monotonic) -> None:
+        self.sessions = Sessions(config.data_path, clock)
+        self.secure = urlsplit(config.console_url).scheme == "https"
+        self.streams: Counter[str] = Counter()
+        self.oidc = Oidc(config, clock)
+        self._folder = config.data_path
+        self._acts = Rates(ACTS_BURST, ACTS_SECONDS_EACH, clock)
+        self._guesses = Rates(SIGN_IN_BURST, SIGN_IN_SECONDS_EACH, clock)
+
+    async def sign_in(self, request: web.Request, name: str, token: str) -> tuple[str, Session]:
+        """Return a new session and its id; raises Problem 401, 429."""
+        # No cookie counts here: what is no browser need not say that it is none.
+        _check_origin(request, must_say=False)
+        person = await self._prove(request, name, token)
+        log.info("signed in", operator=name)
+        return self.sessions.open(person)
+
+    async def sign_in_with(
+        self, request: web.Request, begun: str, state: str, code: str
+    ) -> tuple[str, Session, str]:
+        """Return id and session of who comes back from the provider, and the page they wanted.
+
+        `begun`: the state that this browser was sent away with. Raises OidcError, Problem 403, 429.
+        """
+        address = _address(request)
+        wait_seconds = self._guesses.take(address)
+        if wait_seconds:
+            raise _too_often(wait_seconds)
+        if not (begun and same(state, begun)):
+            raise OidcError("this sign-in was begun in another browser; begin again")
+        name, wanted = await self.oidc.finish(state, code)
+        person = {each.name: each for each in people(self._folder)}.get(name)
+        if person is None:
+            log.warning("no operator", operator=name, address=address)
+            detail = f"{name[:100]!r} is no operator here. Operator: payflow operators add"
+            raise Problem(403, "Forbidden", detail)
+        self._guesses.give_back(address)
+        log.info("signed in", operator=name, issuer=self.oidc.issuer)
+        return *self.sessions.open(person), wanted
+
+    async def operator(self, request: web.Request, *, acts: bool = True) -> Operator:
+        """Return who asks; raises Problem: 401 for nobody, 403 from another page, 429.
+
+        What `acts` and comes with a cookie has to say the token of its session too.
+        """
+        wait_seconds = self._acts.take(_address(request))
+        if wait_seconds:
+            raise _too_often(wait_seconds)
+        given = request.headers.get("Authorization", "")
+        if given:
+            person = await self._machine(request, given)
+            return Operator(name=person.name, role=person.role)
+        session = self.session(request)
+        if session is None:
+            raise _unknown("sign in first: POST /sign-in, or Authorization: Bearer name:token")
+        if acts:
+            # A page that reads says nothing of where it is; the token below it cannot have.
+            _check_origin(request, must_say=request.method not in ("GET", "HEAD"))
+            if not same(await _csrf(request), session.csrf):
+                detail = f"header {CSRF_HEADER} is missing or not the one of this session"
+                raise Problem(403, "Forbidden", detail, field=CSRF_HEADER)
+        return Operator(name=session.person.name, role=session.person.role)
+
+    def session(self, request: web.Request) -> Session | None:
+        """Return the session of the cookie, if there is one."""
+        return self.sessions.get(request.cookies.get(COOKIE, ""))
+
+    async def _machine(self, request: web.Request, given: str) -> Person:
+        scheme, _, said = given.partition(" ")
+        name, _, token = said.strip().partition(":")
+        if scheme.lower() != "bearer" or not (name and token):
+            raise _unknown("say Authorization: Bearer name:token")
+        person = self.sessions.proven(name, token)
+        if person is None:
+            person = await self._prove(request, name, token)
+            self.sessions.remember(person, token)
+        return person
+
+    async def _prove(self, request: web.Request, name: str, token: str) -> Person:
+        address = _address(request)
+        # Taken before the token is looked at: guesses side by side are as many.
+        wait_seconds = self._guesses.take(address)
+        if wait_seconds:
+            raise _too_often(wait_seconds)
+        person = await self.sessions.prove(name, token) if len(token) <= TOKEN_CHARS_MAX else None
+        if person is None:
+            log.warning("a wrong name or token", address=address)
+            raise _unknown("name or token is wrong")
+        self._guesses.give_back(address)
+        if name == FIRST:
+            forget_note(self._folder)
+        return person
+
+
+GUARD: web.AppKey[Guard] = web.AppKey("guard")
+_OPERATOR: web.RequestKey[Operator] = web.RequestKey("operator", Operator)
+
+
+def operator_of(request: web.Request) -> Operator:
+    """Return who asks on a guarded route."""
+    return request[_OPERATOR]
+
+
+def guarded(least: Least) -> Any:
+    """Return a middleware that lets through to the routes of `least` who may act there."""
+
+    @web.middleware
+    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
+        path = _path(request)
+        if path in STREAMS:
+            return await _streamed(request, handler)
+        role = least.get((request.method, path))
+        if role is None and not request.path.startswith(OPERATORS):
+            return await handler(request)
+        try:
+            operator = await request.app[GUARD].operator(request)
+        except PeopleError as error:
+            raise broken(error) from error
+        due = role or "approver"
+        if not at_least(operator.role, due):
+            raise Problem(403, "Forbidden", f"this takes the role {due}, yours is {operator.role}")
+        request[_OPERATOR] = operator
+        return await handler(request)
+
+    return check
+
+
+async def _streamed(request: web.Request, handler: Handler) -> web.StreamResponse:
+    streams, address = request.app[GUARD].streams, _address(request)
+    if streams[address] >= STREAMS_EACH_MAX:
+        detail = f"{STREAMS_EACH_MAX} streams are open to this address; close one"
+        raise Problem(429, "Too Many Requests", detail, headers={"Retry-After": "5"})
+    streams[address] += 1
+    try:
+        return await handler(request)
+    finally:
+        streams[address] -= 1
+        if not streams[address]:
+            del streams[address]
+
+
+def _check_origin(request: web.Request, *, must_say: bool) -> None:
+    """Raise Problem 403 when another page asks, or, where it `must_say`, nothing says who does.
+
+    Every browser says so in one of the two headers with all that changes something.
+    """
+    origin = request.headers.get("Origin")
+    site = request.headers.get("Sec-Fetch-Site")
+    ours = origin is None or urlsplit(origin).netloc == request.host
+    said = origin or site or not must_say
+    if not (ours and said and site in (None, "same-origin")):
+        raise Problem(
+            403, "Forbidden", "this was asked by another page, or by none", field="Origin"
+        )
+
+
+async def _csrf(request: web.Request) -> str:
+    said = request.headers.get(CSRF_HEADER, "")
+    if not said and request.content_type in FORMS:
+        said = str((await request.post()).get(CSRF_FIELD, ""))
+    return said
+
+
+def broken(error: PeopleError) -> Problem:
+    """Return the problem of people who cannot be read; what is wrong with the file is logged."""
+    log.error("nobody can sign in", error=str(error))
+    detail = "nobody can sign in now: operators.json is of no use. Operator: see the log"
+    return Problem(503, "Service Unavailable", detail, headers={"Retry-After": "10"})
+
+
+def _path(request: web.Request) -> str:
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else ""
+
+
+def _address(request: web.Request) -> str:
+    return request.remote or ""
+
+
+def _unknown(detail: str) -> Problem:
+    return Problem(401, "Unauthorized", detail, headers={"WWW-Authenticate": "Bearer"})
+
+
+def _too_often(wait_seconds: float) -> Problem:
+    after = str(max(1, math.ceil(wait_seconds)))
+    detail = f"too many tries from this address; the next one in {after} s"
+    return Problem(429, "Too Many Requests", detail, headers={"Retry-After": after})

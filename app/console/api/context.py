@@ -1,0 +1,166 @@
+"""What every handler of the API needs: the house, the directory, the clock, a way to tell."""
+
+import asyncio
+import hashlib
+import re
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+from aiohttp import web
+from yarl import URL
+
+from app.config import Config
+from app.console.api.problems import Problem
+from app.delivery.agent import opened
+from app.kafka.producer import partition_of
+from app.wire.envelope import Envelope
+from app.wire.signing import ROWS_SEAL, pass_to
+from app.wire.topics import topic_of
+from app.worker.discovery import Directory, Worker
+from app.worker.http import House
+from tables import declared
+from workflows.shared.message import Message, type_name
+
+TELL_SECONDS = 10
+READ_SECONDS = 3
+_TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+def now_ms() -> int:
+    """Return the wall clock, in milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+class Desk:
+    """One console's access to the house."""
+
+    def __init__(
+        self,
+        house: House,
+        directory: Directory,
+        config: Config,
+        clock: Callable[[], int] = now_ms,
+    ) -> None:
+        self.house = house
+        self.directory = directory
+        self.config = config
+        self.now_ms = clock
+        self._session: aiohttp.ClientSession | None = None
+
+    async def close(self) -> None:
+        """Close the connections to other workers."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def tell(
+        self,
+        request: web.Request,
+        word: Message,
+        event_id: str,
+        transaction: str,
+        baggage: dict[str, str] | None = None,
+    ) -> None:
+        """Tell `word`; raises Problem 503 when Kafka does not acknowledge it in time."""
+        given = request.headers.get("traceparent", "")
+        head = Envelope(
+            id=event_id,
+            type=type_name(type(word)),
+            source="/payflow/console",
+            time_ms=self.now_ms(),
+            subject=topic_of(word).key(word),
+            correlation_id=transaction,
+            traceparent=given if _TRACEPARENT.fullmatch(given) else _trace_of(transaction),
+            baggage=baggage or {},
+        )
+        try:
+            await asyncio.wait_for(self.house.tell(word, head), TELL_SECONDS)
+        except TimeoutError as error:
+            raise unavailable("Kafka does not answer; nothing is lost, repeat it") from error
+
+    # --- tables ---
+
+    async def row(self, table: str, key: str) -> dict[str, Any] | None:
+        """Return the row wherever it is held; None when nobody has it.
+
+        Raises Problem: 404 for no such table, 503 when its partition is held by nobody now.
+        """
+        check_table(table)
+        path = f"/tables/{quote(table, safe='')}/{quote(key, safe='')}"
+        counting = _counts(table)
+        holders = self.directory.holders(table)
+        if not counting:
+            partition = partition_of(key.encode(), self.config.partitions)
+            owner = self.directory.owner(table, partition)
+            if owner is None:
+                raise unavailable(f"nobody holds partition {partition} of table {table} now")
+            holders = [owner]
+        for answer in await self._ask(holders, path, {}):
+            if answer is not None:
+                return answer
+        return None
+
+    async def rows(
+        self, table: str, prefix: str = "", limit: int = 100, after: str = ""
+    ) -> tuple[list[dict[str, Any]], bool]:
+        """Return rows in key order from all who hold partitions, and whether some were missing."""
+        check_table(table)
+        holders = self.directory.holders(table)
+        query = {"prefix": prefix, "limit": str(limit), "after": after}
+        answers = await self._ask(holders, f"/tables/{quote(table, safe='')}", query, partial=True)
+        rows = [row for answer in answers if answer is not None for row in answer]
+        rows.sort(key=lambda row: (row["key"], row["partition"]))
+        held = {p for holder in holders for p in holder.partitions[table]}
+        missing = None in answers or len(held) < self.config.partitions
+        return rows[:limit], missing
+
+    async def _ask(
+        self, holders: Sequence[Worker], path: str, query: dict[str, str], *, partial: bool = False
+    ) -> list[Any]:
+        answers = await asyncio.gather(*(self._get(each.url + path, query) for each in holders))
+        failed = [str(answer) for answer in answers if isinstance(answer, Exception)]
+        if failed and not partial:
+            raise unavailable(f"a worker does not answer: {failed[0]}")
+        return [None if isinstance(answer, Exception) else answer for answer in answers]
+
+    async def _get(self, url: str, query: dict[str, str]) -> Any:
+        if self._session is None:
+            timeout = aiohttp.ClientTimeout(total=READ_SECONDS)
+            self._session = aiohttp.ClientSession(timeout=timeout)
+        asked = URL(url).update_query(query)
+        headers = {ROWS_SEAL: pass_to(asked.raw_path_qs, self.config.seal_key)}
+        try:
+            async with self._session.get(asked, headers=headers) as response:
+                if response.status == 404:  # noqa: PLR2004
+                    return None
+                response.raise_for_status()
+                return await response.json()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            return error
+
+
+DESK: web.AppKey[Desk] = web.AppKey("desk")
+
+
+def unavailable(detail: str) -> Problem:
+    """Return the problem of something that will pass."""
+    return Problem(503, "Service Unavailable", detail, headers={"Retry-After": "1"})
+
+
+def check_table(name: str) -> None:
+    """Raise Problem 404 when no such table is declared."""
+    if name not in declared:
+        detail = f"there is no table {name[:100]!r}; there are {', '.join(sorted(declared))}"
+        raise Problem(404, "Not Found", detail, field="name")
+
+
+def _counts(table: str) -> bool:
+    rooms = (room for room in opened.values() if room.keeps and room.keeps.name == table)
+    return any(room.rows is not None for room in rooms)
+
+
+def _trace_of(transaction: str) -> str:
+    digest = hashlib.sha256(transaction.encode()).hexdigest()
+    return f"00-{digest[:32]}-{digest[32:48]}-01"

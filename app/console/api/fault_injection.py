@@ -1,0 +1,217 @@
+"""The lab: faults of the outside parties, and workers to kill. For demonstrations only (`lab`).
+
+A fault ends by itself after a while, or a demonstration that somebody left would go on failing.
+"""
+
+import asyncio
+import os
+import signal
+import time
+from typing import Annotated, Any
+
+import msgspec
+import psutil
+import structlog
+from aiohttp import web
+from msgspec import Meta
+
+from app.config import Config
+from app.console.api.access import operator_of
+from app.console.api.context import DESK, unavailable
+from app.console.api.operator_actions import WHY_MAX, audit
+from app.console.api.problems import Problem, json_response, path_name, read_body
+from app.local import fault_switches as faults
+from app.local.fault_switches import FaultError
+from app.local.simulators.faults import CarrierFaults, ProviderFaults
+from app.local.supervisor import SupervisorError, running
+from workflows.audit.fault_injection import FaultsSwitched, ProcessKilled
+
+SHAPES: dict[str, type[msgspec.Struct]] = {"provider": ProviderFaults, "carrier": CarrierFaults}
+NO_FAULT = frozenset(
+    {"seed", "timeout_seconds", "slow_seconds", "webhook_late_seconds", "deliver_seconds"}
+)
+"""Fields that say how, not how often."""
+MINUTES = 10
+
+Why = Annotated[str, Meta(min_length=1, max_length=WHY_MAX)]
+log = structlog.get_logger(__name__)
+
+
+class FaultsAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of `POST /operators/faults/{party}`."""
+
+    faults: dict[str, float]
+    reason: Why
+    minutes: Annotated[int, Meta(ge=1, le=120)] = MINUTES
+
+
+class WhyAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of an act that needs no more than a reason."""
+
+    reason: Why
+
+
+class Lab:
+    """The faults that were switched from here, and when they end."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._ending: dict[str, tuple[float, asyncio.Task[None]]] = {}
+
+    def url(self, party: str) -> str:
+        """Return where `party` is. Raises Problem 404."""
+        if party not in SHAPES:
+            raise Problem(404, "Not Found", f"parties are {', '.join(SHAPES)}", field="party")
+        return str(getattr(self._config, f"{party}_url"))
+
+    def end_after(self, party: str, seconds: float) -> None:
+        """End the faults of `party` in so many seconds; what was to end them before does not."""
+        self.forget(party)
+        task = asyncio.create_task(self._end(party, seconds))
+        self._ending[party] = (time.time() + seconds, task)
+
+    def forget(self, party: str) -> None:
+        """Let nothing end by itself."""
+        known = self._ending.pop(party, None)
+        if known is not None:
+            known[1].cancel()
+
+    def ends_ms(self, party: str) -> int | None:
+        """Return when the faults of `party` end by themselves (ms); None where they do not."""
+        known = self._ending.get(party)
+        return round(known[0] * 1_000) if known else None
+
+    async def _end(self, party: str, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        try:
+            await faults.clear(self.url(party))
+        except FaultError as error:
+            log.warning("faults did not end", party=party, error=str(error))
+        self._ending.pop(party, None)
+
+    def processes(self) -> list[dict[str, Any]]:
+        """Return the processes of this house by name; none where no supervisor runs it."""
+        try:
+            pids = running(self._config).pids
+        except SupervisorError:
+            return []
+        found = [_process(name, pid, pids["up"]) for name, pid in sorted(pids.items())]
+        return [each for each in found if each is not None and each["name"] != "up"]
+
+
+def _process(name: str, pid: int, parent: int) -> dict[str, Any] | None:
+    try:
+        process = psutil.Process(pid)
+        # A number of a process that ended may be somebody else's by now.
+        if name != "up" and process.ppid() != parent:
+            return None
+        return {"name": name, "pid": pid, "since_ms": round(process.create_time() * 1_000)}
+    except psutil.Error:
+        return None
+
+
+LAB: web.AppKey[Lab] = web.AppKey("lab")
+
+
+def add_lab(app: web.Application) -> None:
+    """Let `app` switch faults, where its configuration allows it."""
+    app[LAB] = Lab(app[DESK].config)
+    app.on_shutdown.append(_close)
+
+
+async def _close(app: web.Application) -> None:
+    for party in SHAPES:
+        app[LAB].forget(party)
+
+
+async def standing(request: web.Request) -> dict[str, Any]:
+    """Return whether this is a lab, the faults in force by party, and the processes."""
+    config, lab = request.app[DESK].config, request.app[LAB]
+    if not config.lab:
+        return {"lab": False, "parties": {}, "processes": []}
+    parties: dict[str, Any] = {}
+    for party in SHAPES:
+        try:
+            known, trouble = await faults.get(lab.url(party)), ""
+        except FaultError as error:
+            known, trouble = {}, str(error)
+        wrong = {n: v for n, v in known.items() if v and n not in NO_FAULT}
+        parties[party] = {
+            "faults": known,
+            "wrong": wrong,
+            "trouble": trouble,
+            "ends_ms": lab.ends_ms(party) if wrong else None,
+        }
+    processes = await asyncio.to_thread(lab.processes)
+    return {"lab": True, "parties": parties, "processes": processes}
+
+
+async def show(request: web.Request) -> web.Response:
+    """Return how the lab stands."""
+    return json_response(await standing(request))
+
+
+def _lab(request: web.Request) -> Lab:
+    if not request.app[DESK].config.lab:
+        detail = "this is no lab: faults are for demonstrations, see payflow demo"
+        raise Problem(403, "Forbidden", detail)
+    return request.app[LAB]
+
+
+async def switch(request: web.Request) -> web.Response:
+    """Make a party do wrong for some minutes; what is not named stays as it is."""
+    party, asked, lab = (
+        path_name(request, "party"),
+        await read_body(request, FaultsAsked),
+        _lab(request),
+    )
+    url = lab.url(party)
+    try:
+        msgspec.convert(asked.faults, SHAPES[party])
+    except msgspec.ValidationError as error:
+        raise Problem(400, "Bad Request", str(error), field="faults") from error
+    who = operator_of(request).name
+    word = FaultsSwitched(about=party, who=who, why=asked.reason, faults=asked.faults)
+    await audit(request, word)
+    await _at_party(faults.put(url, asked.faults))
+    lab.end_after(party, asked.minutes * 60.0)
+    return json_response(await standing(request), 202)
+
+
+async def clear(request: web.Request) -> web.Response:
+    """End all faults of a party."""
+    party, asked, lab = (
+        path_name(request, "party"),
+        await read_body(request, WhyAsked),
+        _lab(request),
+    )
+    url = lab.url(party)
+    who = operator_of(request).name
+    await audit(request, FaultsSwitched(about=party, who=who, why=asked.reason, faults={}))
+    await _at_party(faults.clear(url))
+    lab.forget(party)
+    return json_response(await standing(request), 202)
+
+
+async def kill(request: web.Request) -> web.Response:
+    """Kill a process of this house, as a crash would; its supervisor starts it again."""
+    name, asked, lab = path_name(request, "name"), await read_body(request, WhyAsked), _lab(request)
+    found = next(
+        (each for each in await asyncio.to_thread(lab.processes) if each["name"] == name), None
+    )
+    if found is None:
+        raise Problem(404, "Not Found", f"no process {name!r} runs here", field="name")
+    who = operator_of(request).name
+    await audit(request, ProcessKilled(about=name, who=who, why=asked.reason, pid=found["pid"]))
+    try:
+        os.kill(found["pid"], signal.SIGKILL)
+    except ProcessLookupError as error:
+        raise Problem(409, "Conflict", f"{name} has just ended by itself") from error
+    return json_response(found, 202)
+
+
+async def _at_party(asking: Any) -> None:
+    try:
+        await asking
+    except FaultError as error:
+        raise unavailable(str(error)) from error

@@ -1,0 +1,133 @@
+"""Live figures: what analytics has told so far, summed, and what came second by second."""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from app.config import Config
+from app.console.api.open_orders import standing
+from app.console.api.problems import json_response
+from app.kafka.reader import followed
+from app.wire import codecs, envelope, topics
+from app.wire.records import as_read
+from app.wire.signing import of_the_house
+from workflows.analytics.messages import FiguresUpdated
+from workflows.analytics.process import SHIPPED_WITHIN_MS
+
+MINUTES_SHOWN = 30
+SECONDS_SHOWN = 300
+RATES = ("orders", "revenue_minor", "refunds_minor", "verdicts", "stock_outs", "shipments")
+"""What is shown a second."""
+BOUNDS = (*SHIPPED_WITHIN_MS, None)
+
+log = structlog.get_logger(__name__)
+
+
+class Figures:
+    """The latest word on every minute, country and partition; sums are kept as words come."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._seconds: dict[int, Counter[str]] = {}
+        self._latest: dict[tuple[int, str, int], FiguresUpdated] = {}
+        self._total: Counter[str] = Counter()
+        self._by_minute: dict[int, Counter[str]] = {}
+        self._by_country: dict[str, Counter[str]] = {}
+        self.version = 0
+
+    async def run(self, config: Config) -> None:
+        """Listen to what analytics tells, for ever."""
+        async for record, new in followed(config, topics.figures.name):
+            if of_the_house(as_read(record), config):
+                self._read(record, int(self._clock()) if new else None)
+            else:
+                log.warning("no figures of ours", offset=record.offset)
+
+    def _read(self, record: Any, second: int | None) -> None:
+        try:
+            head = envelope.from_headers(record.headers)
+            word = codecs.decode(record.value, head, record.key)
+        except (codecs.Poison, envelope.BadEnvelope) as error:
+            log.warning("no figures", error=str(error), offset=record.offset)
+            return
+        if isinstance(word, FiguresUpdated):
+            self.hear(word, second)
+
+    def hear(self, word: FiguresUpdated, second: int | None = None) -> None:
+        """Replace what was known of the word's minute, country and partition.
+
+        `second`: when it was heard (s), None for what had happened before anybody listened.
+        """
+        at = (word.minute_ms, word.country, word.partition)
+        change = _flat(word)
+        before = self._latest.get(at)
+        if before is not None and sum(word.counts.values()) < sum(before.counts.values()):
+            # Figures only grow: somebody has told old ones again.
+            return
+        if before is not None:
+            change.subtract(_flat(before))
+        self._latest[at] = word
+        minute = self._by_minute.setdefault(word.minute_ms, Counter())
+        country = self._by_country.setdefault(word.country, Counter())
+        for sums in (self._total, minute, country):
+            sums.update(change)
+        self.version += 1
+        if second is not None:
+            self._seconds.setdefault(second, Counter()).update(_rates(change))
+            while len(self._seconds) > SECONDS_SHOWN:
+                del self._seconds[min(self._seconds)]
+
+    def seconds(self) -> dict[str, dict[str, int]]:
+        """Return what came in each of the latest seconds in which anything came."""
+        after = int(self._clock()) - SECONDS_SHOWN
+        return {str(at): dict(counts) for at, counts in self._seconds.items() if at > after}
+
+    def shown(self) -> dict[str, Any]:
+        """Return totals, the latest minutes, countries and percentiles of the time to ship."""
+        total = self._total
+        ended = total["completed"] + total["cancelled"]
+        return {
+            "version": self.version,
+            "totals": {**total, "open": max(total["orders"] - ended, 0)},
+            "to_shipped_ms": {f"p{at}": self._percentile(at) for at in (50, 95, 99)},
+            "minutes": [
+                {"minute_ms": minute, **self._by_minute[minute]}
+                for minute in sorted(self._by_minute)[-MINUTES_SHOWN:]
+            ],
+            "countries": [
+                {"country": name, **sums}
+                for name, sums in sorted(self._by_country.items(), key=lambda at: -at[1]["orders"])
+            ],
+        }
+
+    def _percentile(self, percent: int) -> int | None:
+        """Return the bound of the bucket that holds the percentile; None above the last."""
+        counts = [self._total[f"shipped_le_{'inf' if b is None else b}"] for b in BOUNDS]
+        wanted = sum(counts) * percent / 100
+        seen = 0
+        for bound, count in zip(BOUNDS, counts, strict=True):
+            seen += count
+            if count and seen >= wanted:
+                return bound
+        return None
+
+
+def _rates(change: Counter[str]) -> Counter[str]:
+    verdicts = change["fraud_detected"] + change["fraud_cleared"]
+    return Counter({name: change[name] for name in RATES}) + Counter(verdicts=verdicts)
+
+
+def _flat(word: FiguresUpdated) -> Counter[str]:
+    return Counter({**word.counts, **word.sums})
+
+
+FIGURES: web.AppKey[Figures] = web.AppKey("figures")
+
+
+async def show(request: web.Request) -> web.Response:
+    """Return the live figures, and where open orders stand."""
+    return json_response({**request.app[FIGURES].shown(), "standing": standing(request)})

@@ -1,0 +1,241 @@
+"""How the house beats: what flows where, how long steps take, who is behind. Asked of all workers.
+
+Workers are asked only while somebody looks, and once for all who do. Rates are what came between
+two looks; a worker that began again in between counts from nothing.
+"""
+
+import asyncio
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import aiohttp
+import msgspec
+import structlog
+from aiohttp import web
+from aiokafka.errors import KafkaError
+from prometheus_client.parser import text_string_to_metric_families
+
+from app.composition import services
+from app.console.api.context import Desk
+from app.console.api.problems import json_response
+from app.delivery.agent import opened
+from app.kafka.admin import TopicError
+from app.kafka.reader import InspectionError
+from app.operations.search.consumer_groups import groups
+
+LOOK_SECONDS, LAG_SECONDS = 2.0, 5.0
+WINDOW_SECONDS = 20.0
+ASK_SECONDS = 2.0
+SHARES = (0.5, 0.95, 0.99)
+
+Place = tuple[str, tuple[tuple[str, str], ...]]
+"""The name of a sample and its labels."""
+log = structlog.get_logger(__name__)
+
+
+class Edge(msgspec.Struct, frozen=True, kw_only=True):
+    """A topic and who tells or hears it; events a second, None until there were two looks."""
+
+    topic: str
+    who: str
+    service: str
+    declared: bool
+    total: float
+    rate: float | None
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """One room: from the time of an event to its answer. Bounds in seconds, None above the last."""
+
+    room: str
+    service: str
+    events: float
+    p50: float | None
+    p95: float | None
+    p99: float | None
+
+
+class Service(msgspec.Struct, frozen=True, kw_only=True):
+    """One service: its workers, how far it is behind, what went wrong since they began."""
+
+    name: str
+    workers: int
+    lag: int | None
+    lag_seconds: float | None
+    retries: float
+    failures: float
+
+
+class Pulse:
+    """The latest looks at all workers."""
+
+    def __init__(self, desk: Desk, clock: Callable[[], float] = time.monotonic) -> None:
+        self._desk, self._clock = desk, clock
+        self._looks: deque[tuple[float, dict[str, dict[Place, float]]]] = deque()
+        self._lag: tuple[float, dict[str, tuple[int, float | None]]] = (-LAG_SECONDS, {})
+        self._lock = asyncio.Lock()
+
+    async def look(self) -> dict[str, Any]:
+        """Return edges, steps and services as they are now."""
+        async with self._lock:
+            if not self._looks or self._clock() - self._looks[-1][0] >= LOOK_SECONDS:
+                self._take(await self._ask_all())
+            if self._clock() - self._lag[0] >= LAG_SECONDS:
+                self._lag = (self._clock(), await self._behind())
+        now, changed, seconds = self._sums()
+        return {
+            "seconds": seconds,
+            "told": _told(now, changed, seconds),
+            "heard": _heard(now, changed, seconds),
+            "steps": _steps(now),
+            "services": [self._service(name, now) for name in services()],
+        }
+
+    def _take(self, found: dict[str, dict[Place, float]]) -> None:
+        self._looks.append((self._clock(), found))
+        while len(self._looks) > 2 and self._clock() - self._looks[1][0] >= WINDOW_SECONDS:  # noqa: PLR2004  two make a rate
+            self._looks.popleft()
+
+    async def _ask_all(self) -> dict[str, dict[Place, float]]:
+        timeout = aiohttp.ClientTimeout(total=ASK_SECONDS)
+        workers = self._desk.directory.workers()
+        async with aiohttp.ClientSession(timeout=timeout) as session:
+            texts = await asyncio.gather(*(_metrics(session, each.url) for each in workers))
+        return await asyncio.to_thread(
+            lambda: {each.url: _read(text) for each, text in zip(workers, texts, strict=True)}
+        )
+
+    async def _behind(self) -> dict[str, tuple[int, float | None]]:
+        try:
+            found = await groups(self._desk.config)
+        except (InspectionError, KafkaError, TopicError) as error:
+            log.warning("nobody can say who is behind", error=str(error))
+            return {}
+        return {each.name.removeprefix("payflow-"): (each.lag, each.seconds) for each in found}
+
+    def _sums(self) -> tuple[Counter[Place], Counter[Place], float]:
+        """Return sums of now, what was added since the first look kept, and in how many seconds."""
+        (first_s, first), (last_s, last) = self._looks[0], self._looks[-1]
+        now: Counter[Place] = Counter()
+        changed: Counter[Place] = Counter()
+        for url, values in last.items():
+            before = first.get(url, {})
+            for place, value in values.items():
+                now[place] += value
+                old = before.get(place, 0.0)
+                changed[place] += value - old if value >= old else value
+        return now, changed, last_s - first_s
+
+    def _service(self, name: str, now: Mapping[Place, float]) -> Service:
+        lag, seconds = self._lag[1].get(name, (None, None))
+        workers = sum(each.service == name for each in self._desk.directory.workers())
+        return Service(
+            name=name,
+            workers=workers,
+            lag=lag,
+            lag_seconds=seconds,
+            retries=_of(now, "payflow_retries_total", service=name),
+            failures=_of(now, "payflow_failures_total", service=name),
+        )
+
+
+async def _metrics(session: aiohttp.ClientSession, url: str) -> str:
+    try:
+        async with session.get(f"{url}/metrics") as answer:
+            return await answer.text()
+    except (aiohttp.ClientError, TimeoutError):
+        # Whoever does not answer now is gone or busy: the directory says which.
+        return ""
+
+
+def _read(text: str) -> dict[Place, float]:
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text)
+        if family.name.startswith("payflow_")
+        for sample in family.samples
+    }
+
+
+def _of(sums: Mapping[Place, float], name: str, **labels: str) -> float:
+    wanted = labels.items()
+    return sum(v for (n, said), v in sums.items() if n == name and wanted <= dict(said).items())
+
+
+def _told(now: Mapping[Place, float], changed: Mapping[Place, float], seconds: float) -> list[Edge]:
+    declared = {(room.service, topic.name) for room in opened.values() for topic in room.tells}
+    return _edges(now, changed, seconds, "payflow_told_total", "service", declared)
+
+
+def _heard(
+    now: Mapping[Place, float], changed: Mapping[Place, float], seconds: float
+) -> list[Edge]:
+    declared = {(room.name, topic.name) for room in opened.values() for topic in room.hears}
+    return _edges(now, changed, seconds, "payflow_events_total", "room", declared)
+
+
+def _edges(  # noqa: PLR0913  two sums, the time between them, and what to look for
+    now: Mapping[Place, float],
+    changed: Mapping[Place, float],
+    seconds: float,
+    name: str,
+    label: str,
+    declared: set[tuple[str, str]],
+) -> list[Edge]:
+    """Return every edge that is declared or was seen."""
+    seen = {
+        (dict(said)[label], dict(said)["topic"])
+        for (sample, said), value in now.items()
+        if sample == name and value and _is_event(dict(said)["topic"])
+    }
+    return [
+        Edge(
+            topic=topic,
+            who=who,
+            service=opened[who].service if who in opened else who,
+            declared=(who, topic) in declared,
+            total=_of(now, name, **{label: who, "topic": topic}),
+            rate=_of(changed, name, **{label: who, "topic": topic}) / seconds if seconds else None,
+        )
+        for who, topic in sorted(declared | seen)
+    ]
+
+
+def _is_event(topic: str) -> bool:
+    """Return whether `topic` carries events of its own: neither letters, retries, nor deadlines."""
+    return (
+        not topic.endswith((".dead", ".redrive", ".timers", "-changelog"))
+        and ".retry-" not in topic
+    )
+
+
+def _steps(now: Mapping[Place, float]) -> list[Step]:
+    found = []
+    for room in sorted(opened.values(), key=lambda room: (room.service, room.name)):
+        buckets = sorted(
+            (float(dict(said)["le"]), value)
+            for (name, said), value in now.items()
+            if name == "payflow_step_seconds_bucket" and dict(said)["room"] == room.name
+        )
+        events = buckets[-1][1] if buckets else 0.0
+        p50, p95, p99 = (_bound(buckets, events * share) for share in SHARES)
+        found.append(
+            Step(room=room.name, service=room.service, events=events, p50=p50, p95=p95, p99=p99)
+        )
+    return found
+
+
+def _bound(buckets: list[tuple[float, float]], wanted: float) -> float | None:
+    """Return the bound of the bucket in which the `wanted`-th event lies; None above the last."""
+    bound = next((le for le, count in buckets if count and count >= wanted), None)
+    return None if bound is None or bound == float("inf") else bound
+
+
+PULSE: web.AppKey[Pulse] = web.AppKey("pulse")
+
+
+async def show(request: web.Request) -> web.Response:
+    """Return edges, steps and services."""
+    return json_response(await request.app[PULSE].look())

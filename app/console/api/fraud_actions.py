@@ -1,0 +1,248 @@
+"""What operators do about fraud: decide cases, put, approve, pause and snooze rules, change lists.
+
+Each act is told on `audit` first and done then, as in `app.console.api.operator_actions`. A party
+may be named as `@` and an order id: the one of that order's payment, so that nobody has to see who
+it is.
+"""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from aiohttp import web
+from msgspec import Meta
+from msgspec.structs import replace
+
+from app.console.api.access import operator_of
+from app.console.api.context import DESK
+from app.console.api.entities import TAG
+from app.console.api.fraud import FRAUD, checked_of, parties_in
+from app.console.api.fraud_rules import checked_rule, rule_in
+from app.console.api.operator_actions import Why
+from app.console.api.problems import Problem, json_response, path_name, read_body
+from app.fraud.analysis.fraud_admin import Act, as_act, outgoing
+from app.operations.dead_letters.dead_letter import event_id
+from workflows.fraud.built_in_rules import BUILT_IN, FIELDS
+from workflows.fraud.condition import RuleError
+from workflows.fraud.entity import KINDS
+from workflows.fraud.messages import PaymentLabelled
+from workflows.fraud.rule_messages import ListPut, RulePut, RuleSnoozed
+from workflows.fraud.rulebook import Book, Rule, read_rule
+from workflows.shared.message import Message
+
+HOUR_MS = 3_600_000
+HOURS_MAX = 24 * 90
+LIST_MAX = 5_000
+"""Names of one list: it is one record."""
+OF_ORDER = "@"
+
+Version = Annotated[int, Meta(ge=0, le=1_000_000)]
+Listed = Annotated[str, Meta(min_length=1, max_length=128)]
+Listing = Annotated[tuple[Listed, ...], Meta(max_length=1_000)]
+
+
+class Decided(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of a decision on a case."""
+
+    verdict: Literal["fraud", "legit"]
+    reason: Why
+
+
+class RuleAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of `POST /operators/fraud/rules`; `version_before`: the one known, 0 for none."""
+
+    rule: dict[str, Any]
+    reason: Why
+    version_before: Version | None = None
+
+
+class VersionAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of an approval or a pause: the version that was looked at, and no other."""
+
+    version: Version
+    reason: Why
+
+
+class SnoozeAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of a snooze: a party, `kind:id` or `kind:@order`. 0 hours wake the rule again."""
+
+    entity: Annotated[str, Meta(min_length=3, max_length=140)]
+    hours: Annotated[float, Meta(ge=0, le=HOURS_MAX)]
+    reason: Why
+
+
+class ListAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of a change of a list: ids, `@order`, or, of what it holds, the tags shown."""
+
+    name: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}\Z")]
+    add: Listing = ()
+    remove: Listing = ()
+    reason: Why
+
+
+async def decide(request: web.Request) -> web.Response:
+    """Say whether a payment was fraud; closes its case, and is what models learn from."""
+    order_id = path_name(request, "order_id")
+    asked = await read_body(request, Decided)
+    checked = await checked_of(request, order_id)
+    if checked.verdict is None:
+        raise Problem(409, "Conflict", "this payment is not judged yet", field="order_id")
+    word = PaymentLabelled(
+        order_id=order_id,
+        fraud=asked.verdict == "fraud",
+        source="analyst",
+        known_at_ms=request.app[DESK].now_ms(),
+        by=operator_of(request).name,
+        note=asked.reason,
+    )
+    await _say(request, word, asked.reason)
+    return json_response({"order_id": order_id, "verdict": asked.verdict, "state": "told"}, 202)
+
+
+async def put(request: web.Request) -> web.Response:
+    """Put the next version of a rule: a draft, on trial, or paused; never active."""
+    asked = await read_body(request, RuleAsked)
+    proposed = checked_rule(asked.rule, operator_of(request).name)
+    async with request.app[FRAUD].acting:
+        book = await request.app[FRAUD].book()
+        known = book.rules.get(proposed.rule_id)
+        before = known.rule.version if known else 0
+        if asked.version_before is not None and asked.version_before != before:
+            _changed_meanwhile(before, "version_before")
+        return await _put(request, proposed, book, asked.reason)
+
+
+async def approve(request: web.Request) -> web.Response:
+    """Make a rule active, as somebody other than who proposed it."""
+    rule_id = path_name(request, "rule_id")
+    asked = await read_body(request, VersionAsked)
+    who = operator_of(request).name
+    async with request.app[FRAUD].acting:
+        book = await request.app[FRAUD].book()
+        rule = _looked_at(book, rule_id, asked.version)
+        if rule.state == "active":
+            raise Problem(409, "Conflict", "it is active already", field="rule_id")
+        if rule.proposed_by.strip().casefold() == who.strip().casefold():
+            detail = "it was proposed by you: somebody else has to approve it"
+            raise Problem(403, "Forbidden", detail)
+        approved = replace(rule, state="active", approved_by=who)
+        return await _put(request, approved, book, asked.reason)
+
+
+async def pause(request: web.Request) -> web.Response:
+    """Let a rule say nothing until it is approved again."""
+    rule_id = path_name(request, "rule_id")
+    asked = await read_body(request, VersionAsked)
+    async with request.app[FRAUD].acting:
+        book = await request.app[FRAUD].book()
+        rule = _looked_at(book, rule_id, asked.version)
+        if rule.state not in ("active", "shadow"):
+            raise Problem(409, "Conflict", f"it says nothing now: {rule.state}", field="rule_id")
+        # Two people have seen what is active. On trial it is still its maker's alone: to pause it
+        # makes nobody else the maker, who then could approve it.
+        maker = operator_of(request).name if rule.state == "active" else rule.proposed_by
+        paused = replace(rule, state="paused", proposed_by=maker, approved_by="")
+        return await _put(request, paused, book, asked.reason)
+
+
+async def snooze(request: web.Request) -> web.Response:
+    """Let a rule say nothing about one party for some hours."""
+    rule_id = path_name(request, "rule_id")
+    asked = await read_body(request, SnoozeAsked)
+    kind, _, named = asked.entity.partition(":")
+    if kind not in KINDS or not named:
+        detail = f"begin with one of {', '.join(KINDS)} and a colon"
+        raise Problem(400, "Bad Request", detail, field="entity")
+    desk, known = request.app[FRAUD], await request.app[FRAUD].book()
+    rule_in(known, rule_id)
+    asleep = [each.entity.partition(":") for each in known.snoozes.values()]
+    name = await _party(request, kind, named, "entity")
+    name = desk.parties.meant(name, (id_ for of, _, id_ in asleep if of == kind))
+    _check_tag(name, "entity")
+    word = RuleSnoozed(
+        rule_id=rule_id,
+        entity=f"{kind}:{name}",
+        until_ms=request.app[DESK].now_ms() + round(asked.hours * HOUR_MS),
+        by=operator_of(request).name,
+    )
+    await _say(request, word, asked.reason)
+    return json_response({"rule_id": rule_id, "until_ms": word.until_ms}, 202)
+
+
+async def change_list(request: web.Request) -> web.Response:
+    """Put names on a list that rules look into, and take others off."""
+    asked = await read_body(request, ListAsked)
+    if not (asked.add or asked.remove):
+        raise Problem(400, "Bad Request", "say what to add or to remove", field="add")
+    desk, kind = request.app[FRAUD], asked.name.rpartition(".")[2]
+    added = [await _party(request, kind, name, "add") for name in asked.add]
+    removed = [await _party(request, kind, name, "remove") for name in asked.remove]
+    async with desk.acting:
+        book = await desk.book()
+        held = book.lists.get(asked.name, frozenset())
+        gone = {desk.parties.meant(name, held) for name in removed}
+        if missing := [name for name in gone if name not in held]:
+            detail = f"{len(missing)} of what is to be removed is not on {asked.name}"
+            raise Problem(409, "Conflict", detail, field="remove")
+        values = (held | set(added)) - gone
+        for name in added:
+            _check_tag(name, "add")
+        if len(values) > LIST_MAX:
+            raise Problem(409, "Conflict", f"a list holds {LIST_MAX} at most", field="add")
+        by = operator_of(request).name
+        word = ListPut(name=asked.name, values=tuple(sorted(values)), by=by)
+        await _say(request, word, asked.reason, book)
+    return json_response({"name": asked.name, "size": len(values)}, 202)
+
+
+async def _party(request: web.Request, kind: str, named: str, field: str) -> str:
+    """Return the id that `named` means: itself, or the `kind` of the order behind an `@`."""
+    if not named.startswith(OF_ORDER):
+        return named
+    parties = parties_in(await checked_of(request, named.removeprefix(OF_ORDER)))
+    if kind not in parties:
+        detail = f"nothing is known of a {kind} of this order's payment"
+        raise Problem(409, "Conflict", detail[:300], field=field)
+    return parties[kind]
+
+
+def _check_tag(name: str, field: str) -> None:
+    if name.startswith(TAG):
+        raise Problem(404, "Not Found", "nobody stands here for that any more", field=field)
+
+
+def _looked_at(book: Book, rule_id: str, version: int) -> Rule:
+    rule = rule_in(book, rule_id)
+    if rule.version != version:
+        _changed_meanwhile(rule.version, "version")
+    return rule
+
+
+def _changed_meanwhile(version: int, field: str) -> None:
+    detail = f"it is at version {version} now: look at that first"
+    raise Problem(409, "Conflict", detail, field=field)
+
+
+async def _put(request: web.Request, rule: Rule, book: Book, why: str) -> web.Response:
+    known = book.rules.get(rule.rule_id)
+    version = known.rule.version + 1 if known else 1
+    raw: dict[str, Any] = msgspec.to_builtins(replace(rule, version=version))
+    try:
+        read_rule(raw, FIELDS)
+    except RuleError as error:
+        raise Problem(409, "Conflict", str(error), field="rule") from error
+    await _say(request, RulePut(rule_id=rule.rule_id, rule=raw), why, book)
+    return json_response({"rule_id": rule.rule_id, "version": version, "state": rule.state}, 202)
+
+
+async def _say(request: web.Request, word: Message, why: str, before: Book = BUILT_IN) -> None:
+    """Tell on `audit` that somebody says `word`, then the word. Raises Problem 400, 503."""
+    desk = request.app[DESK]
+    at_ms = desk.now_ms()
+    act = Act(who=operator_of(request).name, why=why, at_ms=at_ms, before=before)
+    try:
+        told = as_act(word, act)
+    except msgspec.ValidationError as error:
+        raise Problem(400, "Bad Request", str(error)) from error
+    for each in told:
+        record = outgoing(each, at_ms)
+        await desk.tell(request, each, event_id(record), (record.key or b"").decode()[:128])

@@ -1,0 +1,87 @@
+"""Back-tests and trials: asked of a process of its own, one at a time, and not for ever.
+
+They read every payment there is: here they would keep the console from everything else.
+"""
+
+import asyncio
+import contextlib
+import sys
+import time
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from app.config import Config, child_environment
+from app.console.api.context import unavailable
+from app.fraud.analysis.queries import Answer, Question
+
+LOOK_SECONDS_MAX = 60.0
+FRESH_SECONDS = 60.0
+"""An answer this young is given again."""
+KEPT_MAX = 8
+LINE_BYTES_MAX = 8 << 20
+
+Ask = Callable[[Question], Awaitable[Answer]]
+
+
+class Looks:
+    """Answers to the latest questions. Ages are seconds."""
+
+    def __init__(self, ask: Ask) -> None:
+        self._ask = ask
+        self._kept: dict[bytes, tuple[float, Answer]] = {}
+        self._busy = asyncio.Lock()
+
+    async def answer(self, asked: Question) -> tuple[Answer, float]:
+        """Return the answer and its age. Raises Problem 503: busy, out of time, or no answer."""
+        name = msgspec.json.encode(asked, order="deterministic")
+        if (kept := self._fresh(name)) is not None:
+            return kept
+        if self._busy.locked():
+            raise unavailable("another back-test or trial is being reckoned; ask again")
+        async with self._busy:
+            found = await self._ask(asked)
+        if found.trouble:
+            raise unavailable(found.trouble)
+        self._kept[name] = (time.monotonic(), found)
+        if len(self._kept) > KEPT_MAX:
+            del self._kept[next(iter(self._kept))]
+        return found, 0.0
+
+    def known(self, asked: Question) -> tuple[Answer, float] | None:
+        """Return an answer there is already, and its age; asks nobody."""
+        return self._fresh(msgspec.json.encode(asked, order="deterministic"))
+
+    def _fresh(self, name: bytes) -> tuple[Answer, float] | None:
+        at, found = self._kept.get(name, (0.0, None))
+        age = time.monotonic() - at
+        return (found, age) if found is not None and age < FRESH_SECONDS else None
+
+
+def process_in(config: Config) -> Ask:
+    """Return what asks a process of its own about the house of `config`."""
+
+    async def ask(asked: Question) -> Answer:
+        process = await asyncio.create_subprocess_exec(
+            *("nice", "-n", "10", sys.executable, "-m", "app.fraud.analysis.queries"),
+            env={**child_environment(config), "PYTHONPATH": ":".join(sys.path)},
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            limit=LINE_BYTES_MAX,
+        )
+        try:
+            async with asyncio.timeout(LOOK_SECONDS_MAX):
+                said, _ = await process.communicate(msgspec.json.encode(asked))
+            return msgspec.json.decode(said, type=Answer)
+        except TimeoutError:
+            detail = f"there is more than {LOOK_SECONDS_MAX:.0f} s can look at: use a terminal"
+            return Answer(trouble=detail)
+        except msgspec.DecodeError:
+            return Answer(trouble=f"who looks has ended, with exit code {process.returncode}")
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+    return ask

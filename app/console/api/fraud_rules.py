@@ -1,0 +1,263 @@
+"""Rules over HTTP: how they stand, what they were, what they would have done, what is on trial."""
+
+import asyncio
+from collections.abc import Mapping
+from operator import itemgetter
+from typing import Any
+
+import aiohttp
+import msgspec
+from aiohttp import web
+from prometheus_client.parser import text_string_to_metric_families
+
+from app.console.api.context import DESK, READ_SECONDS
+from app.console.api.fraud import FRAUD
+from app.console.api.problems import Problem, json_response, path_name
+from app.fraud.analysis.labels import in_words
+from app.fraud.analysis.masking import names_people, without_people
+from app.fraud.analysis.queries import Answer, Question
+from app.fraud.live.drift import WATCHED_MIN
+from app.operations.search.masked_record import masked_text
+from app.operations.search.query import BadTerm, moment_ms
+from app.wire import topics
+from workflows.audit.messages import RuleChanged
+from workflows.fraud.built_in_rules import FIELDS
+from workflows.fraud.condition import RuleError
+from workflows.fraud.rulebook import Book, Rule, Snooze, read_rule
+
+WATCHED = {
+    "payflow_fraud_psi": ("psi", "figure"),
+    "payflow_fraud_alert_rate": ("alert_rate", "by"),
+    "payflow_fraud_watched_verdicts": ("watched", ""),
+}
+"""Metrics of a worker, what they are called here, and the label that tells their values apart."""
+PSI_MOVED, PSI_MUCH = 0.1, 0.25
+
+
+async def found_rules(request: web.Request) -> dict[str, Any]:
+    """Return rules, lists and snoozes as they stand; with `hits=1`, what the rules have done."""
+    desk = request.app[FRAUD]
+    book = await desk.book()
+    asked = Question(what="trial")
+    if request.query.get("hits") == "1":
+        known: tuple[Answer, float] | None = await desk.looks.answer(asked)
+    else:
+        known = desk.looks.known(asked)
+    now_ms = request.app[DESK].now_ms()
+    snoozes = sorted(book.snoozes.values(), key=lambda each: (each.until_ms, each.rule_id))
+    return {
+        "revision": book.revision,
+        "hits_age_seconds": round(known[1], 1) if known else None,
+        "rules": [_ruled(rule, known) for rule in ordered(book)],
+        "lists": [
+            {"name": name, "size": len(values), "names": sorted(map(desk.parties.tag, values))}
+            for name, values in sorted(book.lists.items())
+        ],
+        "snoozes": [_snooze(request, each) for each in snoozes if each.until_ms > now_ms],
+    }
+
+
+def ordered(book: Book) -> list[Rule]:
+    """Return the rules of `book`, those that decide before others first."""
+    rules = [each.rule for each in book.rules.values()]
+    return sorted(rules, key=lambda rule: (-rule.priority, rule.rule_id))
+
+
+def _ruled(rule: Rule, known: tuple[Answer, float] | None) -> dict[str, Any]:
+    facts = {**msgspec.structs.asdict(rule)}
+    del facts["when"]
+    found = known[0].hits.get(rule.rule_id) if known else None
+    trial = known[0].trial if known else None
+    along = trial.rules.get(rule.rule_id) if trial else None
+    facts["hits"] = (found.hits if found else 0) if known else None
+    facts["shadow_hits"] = (along.found.alerts if along else 0) if known else None
+    facts["decided"] = found.decided if found else None
+    facts["precision"] = found.precision if found else None
+    return facts
+
+
+def _snooze(request: web.Request, snooze: Snooze) -> dict[str, Any]:
+    entity = request.app[FRAUD].parties.shown(snooze.entity)
+    return {"rule_id": snooze.rule_id, "entity": entity, "until_ms": snooze.until_ms}
+
+
+async def found_rule(request: web.Request, rule_id: str) -> dict[str, Any]:
+    """Return a rule, what it was by the audit, and what sleeps of it. Raises Problem 404."""
+    desk = request.app[FRAUD]
+    book = await desk.book()
+    rule = rule_in(book, rule_id)
+    now_ms = request.app[DESK].now_ms()
+    history: list[dict[str, Any]] = [
+        {
+            "at_ms": head.time_ms,
+            "who": word.who,
+            "why": masked_text(word.why),
+            "version_before": word.version_before,
+            "state_before": word.state_before,
+            "version": word.version,
+            "state": word.state,
+            "rule": shown_rule(request, word.rule),
+        }
+        for head, word in await desk.told(topics.audit)
+        if isinstance(word, RuleChanged) and word.about == f"rule:{rule_id}"
+    ]
+    return {
+        "rule": shown_rule(request, msgspec.to_builtins(rule)),
+        "history": sorted(history, key=itemgetter("at_ms"), reverse=True),
+        "snoozes": [
+            _snooze(request, each)
+            for each in book.snoozes.values()
+            if each.rule_id == rule_id and each.until_ms > now_ms
+        ],
+    }
+
+
+def shown_rule(request: web.Request, raw: dict[str, Any]) -> dict[str, Any]:
+    """Return a rule as everybody may see it: the people it writes out are masked."""
+    return raw | {"when": without_people(raw.get("when"), request.app[FRAUD].parties.tag)}
+
+
+def rule_in(book: Book, rule_id: str) -> Rule:
+    """Return the rule of this id. Raises Problem 404."""
+    if rule_id not in book.rules:
+        detail = f"there is no rule {rule_id!r}; there are {', '.join(sorted(book.rules))}"
+        raise Problem(404, "Not Found", detail[:1_000], field="rule_id")
+    return book.rules[rule_id].rule
+
+
+def checked_rule(raw: Mapping[str, Any] | bytes, proposed_by: str) -> Rule:
+    """Return the rule that `raw` proposes: a draft, unless it is to be tried or paused.
+
+    Its version, and who approved it, it cannot say itself. Raises Problem 400 naming the place.
+    """
+    try:
+        if isinstance(raw, bytes):
+            raw = msgspec.json.decode(raw, type=dict[str, Any])
+        made = {"proposed_by": proposed_by, "approved_by": "", "version": 1}
+        asked = {"state": "draft", **raw, **made}
+        asked["state"] = "draft" if asked["state"] == "active" else asked["state"]
+        rule = read_rule(asked, FIELDS).rule
+    except RuleError as error:
+        place = f"rule.{error.place}".rstrip(".")
+        raise Problem(400, "Bad Request", str(error), field=place) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Problem(400, "Bad Request", f"the rule is no JSON: {error}", field="rule") from error
+    if names_people(rule.when):
+        detail = (
+            'when: it names people, and is shown to all: put them on a list, and say {"list": …}'
+        )
+        raise Problem(400, "Bad Request", detail, field="rule.when")
+    return rule
+
+
+async def tried_rule(request: web.Request, rule: Rule) -> dict[str, Any]:
+    """Return what `rule` would have done to payments since `from`. Raises Problem 400, 503."""
+    since_ms = from_ms(request)
+    asked = Question(what="backtest", rule=msgspec.to_builtins(rule), from_ms=since_ms)
+    found, age = await request.app[FRAUD].looks.answer(asked)
+    return {
+        "rule_id": rule.rule_id,
+        "from_ms": since_ms,
+        "age_seconds": round(age, 1),
+        "found": msgspec.to_builtins(found.backtest),
+    }
+
+
+async def found_trial(request: web.Request) -> dict[str, Any]:
+    """Return what was on trial beside what is in force, and how payments drift."""
+    since_ms = from_ms(request)
+    asked = Question(what="trial", from_ms=since_ms)
+    (found, age), drift = await asyncio.gather(
+        request.app[FRAUD].looks.answer(asked), found_drift(request)
+    )
+    return {
+        "from_ms": since_ms,
+        "age_seconds": round(age, 1),
+        "trial": msgspec.to_builtins(found.trial),
+        "drift": drift,
+    }
+
+
+async def found_drift(request: web.Request) -> list[dict[str, Any]]:
+    """Return by worker of fraud how its latest payments differ from those of the training."""
+    holders = request.app[DESK].directory.holders("verdict")
+    timeout = aiohttp.ClientTimeout(total=READ_SECONDS)
+    async with aiohttp.ClientSession(timeout=timeout) as session:
+        said = await asyncio.gather(*(_metrics(session, each.url) for each in holders))
+    return [
+        {
+            "pid": worker.pid,
+            "url": worker.url,
+            "enough": WATCHED_MIN,
+            "trouble": "it does not answer" if text is None else "",
+            **drift_in(text or ""),
+        }
+        for worker, text in zip(holders, said, strict=True)
+    ]
+
+
+async def _metrics(session: aiohttp.ClientSession, url: str) -> str | None:
+    try:
+        async with session.get(f"{url}/metrics") as answer:
+            answer.raise_for_status()
+            return await answer.text()
+    except (aiohttp.ClientError, TimeoutError):
+        return None
+
+
+def drift_in(metrics: str) -> dict[str, Any]:
+    """Return what the `metrics` of a worker say of drift: `psi` by figure, `alert_rate` by whom."""
+    found: dict[str, Any] = {"watched": 0, "psi": [], "alert_rate": {}}
+    for family in text_string_to_metric_families(metrics):
+        name, label = WATCHED.get(family.name, ("", ""))
+        for sample in family.samples if name else ():
+            if name == "watched":
+                found["watched"] = int(sample.value)
+            elif name == "alert_rate":
+                found["alert_rate"][sample.labels[label]] = sample.value
+            else:
+                figure = sample.labels[label]
+                one = {"figure": figure, "words": in_words(figure), "psi": sample.value}
+                found["psi"].append({**one, "moved": _moved(sample.value)})
+    found["psi"].sort(key=itemgetter("psi"), reverse=True)
+    return found
+
+
+def _moved(psi: float) -> str:
+    if psi > PSI_MUCH:
+        return "moved much"
+    return "moved" if psi > PSI_MOVED else "steady"
+
+
+def from_ms(request: web.Request) -> int:
+    """Return the time that `from` says, 0 for none. Raises Problem 400 naming it."""
+    text = request.query.get("from", "").strip()
+    try:
+        return moment_ms(text, text, "from") if text else 0
+    except BadTerm as error:
+        raise Problem(400, "Bad Request", str(error), field=error.field) from error
+
+
+async def every(request: web.Request) -> web.Response:
+    """Return rules, lists and snoozes."""
+    return json_response(await found_rules(request))
+
+
+async def show(request: web.Request) -> web.Response:
+    """Return one rule."""
+    return json_response(await found_rule(request, path_name(request, "rule_id")))
+
+
+async def backtest(request: web.Request) -> web.Response:
+    """Return what a rule would have done: `rule`, JSON, or the known one `rule_id`."""
+    text = request.query.get("rule", "")
+    if text:
+        rule = checked_rule(text.encode(errors="replace"), "nobody")
+    else:
+        rule = rule_in(await request.app[FRAUD].book(), request.query.get("rule_id", ""))
+    return json_response(await tried_rule(request, rule))
+
+
+async def trial(request: web.Request) -> web.Response:
+    """Return what is on trial."""
+    return json_response(await found_trial(request))

@@ -1,0 +1,64 @@
+"""Whether the console lives and takes part, and the verdict of `verify`."""
+
+import asyncio
+import contextlib
+import sys
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from app.console.api.context import DESK, unavailable
+from app.console.api.problems import json_response
+
+VERIFY_SECONDS_MAX = 300
+VERDICT: web.AppKey[dict[str, asyncio.Task[Any]]] = web.AppKey("verdict")
+EXIT_UNKNOWN = 2
+
+
+async def livez(_request: web.Request) -> web.Response:
+    """Return that the process answers."""
+    return json_response({"status": "alive"})
+
+
+async def readyz(request: web.Request) -> web.Response:
+    """Return whether the console takes part, and who else is alive."""
+    desk = request.app[DESK]
+    ready, reason = desk.house.ready()
+    workers = [
+        {"service": worker.service, "url": worker.url, "pid": worker.pid, "ready": worker.ready}
+        for worker in desk.directory.workers()
+    ]
+    body = {"ready": ready, "reason": reason, "workers": workers}
+    return json_response(body, 200 if ready else 503)
+
+
+async def verdict(request: web.Request) -> web.Response:
+    """Return what `payflow verify` says; those who ask while it runs share one run."""
+    running = request.app[VERDICT]
+    task = running.get("task")
+    if task is None or task.done():
+        task = running["task"] = asyncio.create_task(_verify(request.app[DESK].config.to_env()))
+    return json_response(await asyncio.shield(task))
+
+
+async def _verify(variables: dict[str, str]) -> Any:
+    # A process of its own: reading every topic would hold up everyone else here.
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "app.operations.verification.auditor",
+        "--json",
+        env={"PATH": "", "PYTHONPATH": ":".join(sys.path), **variables},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        out, err = await asyncio.wait_for(process.communicate(), VERIFY_SECONDS_MAX)
+    except TimeoutError as error:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        raise unavailable("verify took too long") from error
+    if process.returncode == EXIT_UNKNOWN or not out:
+        raise unavailable(f"verify could not look: {err.decode(errors='replace')[-300:]}")
+    return msgspec.json.decode(out)

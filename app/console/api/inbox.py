@@ -1,0 +1,31 @@
+"""The customers' phones: what was sent to `inbox://`, masked."""
+
+import asyncio
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from app.console.api.context import DESK
+from app.console.api.problems import Problem, json_response, whole
+from app.gateways.notifier import read_inbox
+from app.operations.search.masked_record import masked
+
+LETTERS_MAX = 200
+
+
+async def found(request: web.Request) -> list[dict[str, Any]]:
+    """Return the latest messages, of one order where the query names it."""
+    order_id = request.query.get("order_id", "")
+    if len(order_id) > LETTERS_MAX:
+        raise Problem(400, "Bad Request", "this is no order id", field="order_id")
+    limit = whole(request, "limit", 50, 1, LETTERS_MAX)
+    path = request.app[DESK].config.data_path / "inbox.sqlite"
+    # SQLite blocks.
+    letters = await asyncio.to_thread(read_inbox, path, limit, order_id)
+    return [masked(msgspec.to_builtins(each)) for each in letters]
+
+
+async def show(request: web.Request) -> web.Response:
+    """Return the messages."""
+    return json_response({"messages": await found(request)})

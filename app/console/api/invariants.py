@@ -1,0 +1,135 @@
+"""The books, looked at again and again while somebody watches: balances that must be zero.
+
+A process of its own does the looking, as nice as can be; it begins with the first who asks and ends
+when nobody has asked for a while. Every worker goes on undisturbed.
+"""
+
+import asyncio
+import contextlib
+import sys
+import time
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from app.config import Config
+from app.console.api.context import DESK, unavailable
+from app.console.api.problems import json_response
+
+IDLE_SECONDS_MAX = 60.0
+FIRST_SECONDS_MAX = 60.0
+"""How long the first look may take: it reads every topic from the beginning."""
+LINE_BYTES_MAX = 8 << 20
+
+
+class Proof:
+    """The latest verdict of the looking process."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._task: asyncio.Task[None] | None = None
+        self._asked_at = 0.0
+        self._heard = asyncio.Event()
+        self._latest: Any = None
+        self._trouble = ""
+        """Why the last look failed; what was seen before it still stands, and grows old."""
+        self._heard_at = 0.0
+
+    async def latest(self) -> dict[str, Any]:
+        """Return the latest verdict and its age. Raises Problem when there is none in time."""
+        self._asked_at = time.monotonic()
+        self.watch()
+        try:
+            async with asyncio.timeout(FIRST_SECONDS_MAX):
+                await self._heard.wait()
+        except TimeoutError as error:
+            raise unavailable("the books are still being read; ask again") from error
+        if self._latest is None:
+            raise unavailable(f"the books cannot be read: {self._trouble}")
+        known = {
+            "age_seconds": round(time.monotonic() - self._heard_at, 1),
+            "trouble": self._trouble,
+            "balances": balances(self._latest),
+        }
+        return {**known, **self._latest}
+
+    def watch(self) -> None:
+        """Have somebody look, unless somebody does."""
+        if self._task is None or self._task.done():
+            self._heard.clear()
+            self._task = asyncio.create_task(self._look())
+
+    def hear(self, line: bytes) -> None:
+        """Take what the looking process said: a verdict, why there is none, or its end."""
+        said = msgspec.json.decode(line) if line else {"cannot_look": "who looks has ended"}
+        self._trouble = said.get("cannot_look", "")
+        if not self._trouble:
+            self._latest, self._heard_at = said, time.monotonic()
+        self._heard.set()
+
+    async def close(self) -> None:
+        """Look no more."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _look(self) -> None:
+        own = {"PATH": "/usr/bin:/bin", "PYTHONPATH": ":".join(sys.path)}
+        process = await asyncio.create_subprocess_exec(
+            *(
+                "nice",
+                "-n",
+                "10",
+                sys.executable,
+                "-m",
+                "app.operations.verification.auditor",
+                "--follow",
+            ),
+            env={**own, **self._config.to_env()},
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            limit=LINE_BYTES_MAX,
+        )
+        assert process.stdout is not None
+        try:
+            while time.monotonic() < self._asked_at + IDLE_SECONDS_MAX:
+                line = await process.stdout.readline()
+                self.hear(line)
+                if not line:
+                    return
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+
+def balances(verdict: dict[str, Any]) -> dict[str, int]:
+    """Return what must be zero, by name: money in minor units, stock in units, orders."""
+    return {
+        "ledger_imbalance_minor": verdict["ledger_imbalance_minor"],
+        "double_charges": verdict["double_charges"],
+        "stock_drift_units": verdict["stock_drift_units"],
+        "orders_overdue": verdict["orders_overdue"],
+        "checks_broken": sum(not check["ok"] for check in verdict["checks"]),
+    }
+
+
+PROOF: web.AppKey[Proof] = web.AppKey("proof")
+
+
+def add_proof(app: web.Application) -> None:
+    """Let `app` prove its books."""
+    app[PROOF] = Proof(app[DESK].config)
+    app.on_shutdown.append(_close)
+
+
+async def _close(app: web.Application) -> None:
+    await app[PROOF].close()
+
+
+async def show(request: web.Request) -> web.Response:
+    """Return the balances that must be zero, with the checks behind them and their age."""
+    return json_response(await request.app[PROOF].latest())

@@ -1,0 +1,130 @@
+"""The live page's stream: a snapshot first, then every change, to all who look."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+import structlog
+from aiohttp import web
+
+from app.console.api.figures import FIGURES
+from app.console.api.flow_metrics import PULSE
+from app.console.api.live_state import Board
+from app.console.api.open_orders import STANDING
+from app.console.api.problems import Problem
+
+PUSH_SECONDS = 0.5
+PULSE_SECONDS = 2.0
+CLIENTS_MAX = 100
+
+log = structlog.get_logger(__name__)
+
+
+class Live:
+    """Brings the board up to date while anybody looks, once for all who do."""
+
+    def __init__(self, app: web.Application) -> None:
+        self.board = Board()
+        self._app = app
+        self._looking = 0
+        self._tasks: list[asyncio.Task[None]] = []
+        self._moved = asyncio.Event()
+
+    def begin(self) -> None:
+        """Count one more who looks."""
+        self._looking += 1
+        if self._looking == 1:
+            self._refresh()
+            self._tasks = [
+                asyncio.create_task(_again(self._beat, PULSE_SECONDS)),
+                asyncio.create_task(_again(self._move, PUSH_SECONDS)),
+            ]
+
+    def end(self) -> None:
+        """Count one less."""
+        self._looking -= 1
+        if not self._looking:
+            for task in self._tasks:
+                task.cancel()
+
+    async def moved(self) -> None:
+        """Wait until there may be something new."""
+        await self._moved.wait()
+
+    async def _move(self) -> None:
+        self._refresh()
+        moved, self._moved = self._moved, asyncio.Event()
+        moved.set()
+
+    def _refresh(self) -> None:
+        figures, at_ms = self._app[FIGURES], int(time.time() * 1_000)
+        shown = figures.shown()
+        put = self.board.put
+        put("clock", {"second": at_ms // 1_000})
+        put("totals", shown["totals"])
+        put("to_shipped_ms", {"bounds": shown["to_shipped_ms"]})
+        put("minutes", {str(each["minute_ms"]): each for each in shown["minutes"]})
+        put("countries", {each["country"]: each for each in shown["countries"]})
+        put("seconds", figures.seconds())
+        put("standing", self._app[STANDING].shown(at_ms))
+
+    async def _beat(self) -> None:
+        found = await self._app[PULSE].look()
+        for section, name in (("steps", "room"), ("services", "name")):
+            rows = (msgspec.to_builtins(each) for each in found[section])
+            self.board.put(section, {row[name]: row for row in rows})
+
+
+async def _again(act: Callable[[], Awaitable[None]], seconds: float) -> None:
+    while True:
+        try:
+            await act()
+        except Exception as error:
+            # One look that fails must not be the last one.
+            log.exception("the live page is not brought up to date", error=repr(error))
+        await asyncio.sleep(seconds)
+
+
+LIVE: web.AppKey[Live] = web.AppKey("live")
+STREAMS: web.AppKey[set[asyncio.Task[Any]]] = web.AppKey("streams")
+
+
+async def stream(request: web.Request) -> web.StreamResponse:
+    """Stream what the live page shows: a snapshot, or what is new since `Last-Event-ID`."""
+    streams, live = request.app[STREAMS], request.app[LIVE]
+    if len(streams) >= CLIENTS_MAX:
+        raise Problem(503, "Service Unavailable", "too many streams are open; close one")
+    task = asyncio.current_task()
+    assert task is not None, "a request runs in a task"
+    streams.add(task)
+    live.begin()
+    response = web.StreamResponse(
+        headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
+    )
+    try:
+        await response.prepare(request)
+        await _push(response, live, request.headers.get("Last-Event-ID", ""))
+    except (ConnectionResetError, asyncio.CancelledError):
+        log.debug("stream closed")
+    finally:
+        live.end()
+        streams.discard(task)
+    return response
+
+
+async def _push(response: web.StreamResponse, live: Live, said: str) -> None:
+    board = live.board
+    seen = board.seen(said)
+    while True:
+        if not seen or board.version != seen:
+            event, seen = board.event(seen), board.version
+            await response.write(event)
+        await live.moved()
+
+
+async def close_streams(app: web.Application) -> None:
+    """End every stream, so that a stop does not wait for them."""
+    for task in list(app[STREAMS]):
+        task.cancel()

@@ -1,0 +1,108 @@
+"""The API described as OpenAPI 3.1, from the routes and the shapes that serve it."""
+
+import re
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from app.console.api.problems import json_response
+from app.console.api.routes import Route
+
+PROBLEM = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "instance": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"field": {"type": "string"}, "detail": {"type": "string"}},
+            },
+        },
+    },
+}
+
+
+def describe(routes: Sequence[Route]) -> dict[str, Any]:
+    """Return the OpenAPI document of `routes`."""
+    shapes = [route.body for route in routes if isinstance(route.body, type)]
+    structs = [shape for shape in shapes if issubclass(shape, msgspec.Struct)]
+    _, components = msgspec.json.schema_components(
+        structs, ref_template="#/components/schemas/{name}"
+    )
+    paths: dict[str, Any] = {}
+    for route in routes:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+    document = {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Payflow",
+            "version": "1",
+            "description": "Orders in, events out. Every answer 202 is under way, not done.",
+        },
+        "paths": paths,
+        "components": {"schemas": {**components, "Problem": PROBLEM}},
+    }
+    # Defaults that are tuples become arrays, as they are on the wire.
+    return msgspec.json.decode(msgspec.json.encode(document))
+
+
+def _operation(route: Route) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "summary": route.summary,
+        "operationId": re.sub(r"\W+", "_", f"{route.method.lower()}{route.path}").strip("_"),
+        "parameters": [*_path_parameters(route.path), *map(_parameter, route.parameters)],
+        "responses": {str(status): _response(status) for status in route.answers},
+    }
+    if route.body is not None:
+        struct = isinstance(route.body, type) and issubclass(route.body, msgspec.Struct)
+        name = getattr(route.body, "__name__", "")
+        schema = {"$ref": f"#/components/schemas/{name}"} if struct else {"type": "object"}
+        required = route.path != "/orders/{order_id}/cancel"
+        content = {"application/json": {"schema": schema}}
+        operation["requestBody"] = {"required": required, "content": content}
+    return operation
+
+
+def _path_parameters(path: str) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in re.findall(r"{(\w+)}", path)
+    ]
+
+
+def _parameter(name: str) -> dict[str, Any]:
+    header = name[0].isupper()
+    kind = "integer" if name == "limit" else "string"
+    return {
+        "name": name,
+        "in": "header" if header else "query",
+        "required": header,
+        "schema": {"type": kind},
+    }
+
+
+def _response(status: int) -> dict[str, Any]:
+    said = {"description": HTTPStatus(status).phrase}
+    if status < HTTPStatus.BAD_REQUEST:
+        return said
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {**said, "content": {"application/problem+json": {"schema": schema}}}
+
+
+def openapi_of(routes: Sequence[Route]) -> Any:
+    """Return a handler that serves the document of `routes`."""
+    document = describe(routes)
+
+    async def show(_request: web.Request) -> web.Response:
+        return json_response(document)
+
+    return show

@@ -1,0 +1,283 @@
+"""What operators do to orders: cancel, give money back, see personal fields in clear.
+
+Each act is told on `audit` first and done then: what was done without a trace cannot be. The two
+lie on different topics, so one may be there without the other when Kafka fails in between; the
+operator is told to repeat it, and what is repeated has the same effect once.
+"""
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Annotated, Any
+
+import msgspec
+from aiohttp import web
+from aiokafka.errors import KafkaError
+from msgspec import Meta
+
+from app.console.api.access import Least, operator_of
+from app.console.api.context import DESK, unavailable
+from app.console.api.problems import Problem, json_response, path_name, read_body
+from app.host.logs import PERSONAL
+from app.kafka.admin import TopicError
+from app.kafka.reader import InspectionError
+from app.wire.envelope import derive_id
+from tables import declared
+from workflows.audit.messages import (
+    OrderCancelledByOperator,
+    PersonalRevealed,
+    RefundGivenByOperator,
+    RefundProposed,
+)
+from workflows.order.messages import OrderCancelRequested, ReturnLine, ReturnRequested
+from workflows.order.state import Order
+from workflows.shared.limits import MINOR_MAX
+from workflows.shared.message import Message, type_name
+
+LEAST: Least = {
+    ("POST", "/sign-out"): "viewer",
+    ("POST", "/operators/orders/{order_id}/cancel"): "operator",
+    ("POST", "/operators/orders/{order_id}/refund"): "operator",
+    ("POST", "/operators/orders/{order_id}/refund/{refund_id}/approve"): "approver",
+    ("GET", "/operators/reveal/{order_id}"): "approver",
+    ("POST", "/operators/orders-of-customer"): "operator",
+    ("POST", "/operators/faults/{party}"): "operator",
+    ("POST", "/operators/faults/{party}/clear"): "operator",
+    ("POST", "/operators/processes/{name}/kill"): "operator",
+    ("POST", "/operators/letters/redrive"): "operator",
+    ("POST", "/operators/letters/check"): "operator",
+    ("POST", "/operators/letters/edit"): "operator",
+    ("POST", "/operators/letters/drop"): "operator",
+    ("POST", "/operators/fraud/cases/{order_id}/decide"): "operator",
+    ("POST", "/operators/fraud/rules"): "operator",
+    ("POST", "/operators/fraud/rules/{rule_id}/approve"): "approver",
+    ("POST", "/operators/fraud/rules/{rule_id}/pause"): "operator",
+    ("POST", "/operators/fraud/rules/{rule_id}/snooze"): "operator",
+    ("POST", "/operators/fraud/lists"): "operator",
+}
+"""The least role of every route that acts, by method and path as in `routes`."""
+RETURN_PREFIX = "operator-"
+"""Of the return ids of operators' refunds: customers choose theirs without it."""
+EVENTS_MAX = 1_000
+ORDERS_MAX = 10_000
+"""Orders of this process whose refunds are remembered."""
+WHY_MAX = 500
+
+Why = Annotated[str, Meta(min_length=1, max_length=WHY_MAX)]
+RefundId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$(?!\n)")]
+Amount = Annotated[int, Meta(ge=1, le=MINOR_MAX)]
+
+FindProposal = Callable[[str, str], Awaitable[RefundProposed | None]]
+PROPOSALS: web.AppKey[FindProposal] = web.AppKey("proposals")
+"""Finds the first proposal of a refund, by order id and refund id."""
+
+
+class Promised:
+    """Refunds of this process that rows may not know yet: several at once are no way around."""
+
+    def __init__(self) -> None:
+        self._by_order: OrderedDict[str, dict[str, int]] = OrderedDict()
+
+    def put(self, order_id: str, return_id: str, amount_minor: int) -> None:
+        """Remember a refund; the order unused for longest is forgotten."""
+        self._by_order.setdefault(order_id, {})[return_id] = amount_minor
+        self._by_order.move_to_end(order_id)
+        if len(self._by_order) > ORDERS_MAX:
+            self._by_order.popitem(last=False)
+
+    def sum_minor(self, memory: Order, more: Mapping[str, int]) -> int:
+        """Return what goes back of an order in all, with `more` by return id; refused ones not."""
+        by_id = {**self._by_order.get(memory.order_id, {}), **more}
+        for return_id, back in memory.returns.by_id.items():
+            by_id[return_id] = 0 if back.status == "refused" else back.amount_minor
+        return sum((by_id | more).values())
+
+
+PROMISED: web.AppKey[Promised] = web.AppKey("promised")
+
+
+class CancelByOperator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of `POST /operators/orders/{id}/cancel`."""
+
+    reason: Why
+
+
+class RefundAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of `POST /operators/orders/{id}/refund`. Repeated with the same id, it is one."""
+
+    refund_id: RefundId
+    amount_minor: Amount
+    reason: Why
+
+
+class ApprovalAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of an approval: the amount again, so that nobody approves another one."""
+
+    amount_minor: Amount
+    reason: Why
+
+
+class Under(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to an act that is under way; `proposed` waits for somebody else."""
+
+    order_id: str
+    state: str
+    links: dict[str, str]
+
+
+async def cancel(request: web.Request) -> web.Response:
+    """Ask for an order to be cancelled; shipping judges whether it is still in time."""
+    order_id = path_name(request, "order_id")
+    asked = await read_body(request, CancelByOperator)
+    await _order(request, order_id)
+    event_id = derive_id(order_id, "cancel")
+    act = OrderCancelledByOperator(
+        about=order_id, who=operator_of(request).name, why=asked.reason, event_id=event_id
+    )
+    await audit(request, act)
+    word = OrderCancelRequested(order_id=order_id, reason=asked.reason)
+    await request.app[DESK].tell(request, word, event_id, order_id)
+    return _under(order_id, "asked")
+
+
+async def refund(request: web.Request) -> web.Response:
+    """Give money of an ended order back, or propose it where one person may not.
+
+    What was returned already counts: a large sum in small parts needs two people as well.
+    """
+    order_id = path_name(request, "order_id")
+    asked = await read_body(request, RefundAsked)
+    memory = await _order(request, order_id)
+    limit = request.app[DESK].config.refund_two_people_minor
+    promised, return_id = request.app[PROMISED], RETURN_PREFIX + asked.refund_id
+    who = operator_of(request).name
+    if promised.sum_minor(memory, {return_id: asked.amount_minor}) <= limit:
+        promised.put(order_id, return_id, asked.amount_minor)
+        await _give_back(request, order_id, asked, "")
+        return _under(order_id, "asked")
+    known = await _proposal(request, order_id, asked.refund_id)
+    if known is not None and (known.amount_minor, known.who) != (asked.amount_minor, who):
+        detail = f"refund {asked.refund_id} was proposed by {known.who} already; choose another id"
+        raise Problem(409, "Conflict", detail, field="refund_id")
+    proposed = RefundProposed(
+        about=order_id,
+        who=who,
+        why=asked.reason,
+        refund_id=asked.refund_id,
+        amount_minor=asked.amount_minor,
+    )
+    await audit(request, proposed, asked.refund_id)
+    return _under(order_id, "proposed", approve=f"refund/{asked.refund_id}/approve")
+
+
+async def approve(request: web.Request) -> web.Response:
+    """Give back what somebody else has proposed."""
+    order_id, refund_id = path_name(request, "order_id"), path_name(request, "refund_id")
+    asked = await read_body(request, ApprovalAsked)
+    await _order(request, order_id)
+    proposed = await _proposal(request, order_id, refund_id)
+    if proposed is None:
+        raise Problem(404, "Not Found", "nobody has proposed this refund", field="refund_id")
+    if proposed.who == operator_of(request).name:
+        detail = "it was proposed by you: somebody else has to approve it"
+        raise Problem(403, "Forbidden", detail)
+    if proposed.amount_minor != asked.amount_minor:
+        detail = f"{proposed.amount_minor} were proposed"
+        raise Problem(409, "Conflict", detail, field="amount_minor")
+    given = RefundAsked(
+        refund_id=proposed.refund_id, amount_minor=proposed.amount_minor, reason=asked.reason
+    )
+    await _give_back(request, order_id, given, proposed.who)
+    return _under(order_id, "asked")
+
+
+async def _proposal(request: web.Request, order_id: str, refund_id: str) -> RefundProposed | None:
+    try:
+        return await request.app[PROPOSALS](order_id, refund_id)
+    except (InspectionError, KafkaError, TopicError) as error:
+        raise unavailable(f"Kafka does not answer: {error}") from error
+
+
+async def _give_back(
+    request: web.Request, order_id: str, asked: RefundAsked, proposed_by: str
+) -> None:
+    return_id = RETURN_PREFIX + asked.refund_id
+    event_id = derive_id(order_id, "return", return_id)
+    act = RefundGivenByOperator(
+        about=order_id,
+        who=operator_of(request).name,
+        why=asked.reason,
+        event_id=event_id,
+        refund_id=asked.refund_id,
+        amount_minor=asked.amount_minor,
+        proposed_by=proposed_by,
+    )
+    # No goods: money alone goes back, and the order room judges whether so much was paid.
+    line = ReturnLine(
+        sku="refund by operator", quantity=1, amount_minor=asked.amount_minor, goods=False
+    )
+    word = ReturnRequested(
+        order_id=order_id,
+        return_id=return_id,
+        lines=(line,),
+        amount_minor=asked.amount_minor,
+        reason=asked.reason,
+    )
+    await audit(request, act, asked.refund_id)
+    await request.app[DESK].tell(request, word, event_id, order_id)
+
+
+async def reveal(request: web.Request) -> web.Response:
+    """Return the personal fields of an order in clear, after it was told who looks, and why."""
+    order_id = path_name(request, "order_id")
+    why = request.query.get("why", "")
+    if not 1 <= len(why) <= WHY_MAX:
+        detail = f"say why: ?why= with 1 to {WHY_MAX} characters"
+        raise Problem(400, "Bad Request", detail, field="why")
+    rows, partial = await request.app[DESK].rows("journal", f"{order_id}|", EVENTS_MAX)
+    found: dict[str, set[str]] = {}
+    for row in rows:
+        if row["memory"].get("correlation_id") == order_id:
+            _gather(row["memory"].get("body", {}), found)
+    if not found:
+        raise Problem(404, "Not Found", f"nothing personal is known of {order_id!r}")
+    act = PersonalRevealed(
+        about=order_id, who=operator_of(request).name, why=why, fields=tuple(sorted(found))
+    )
+    await audit(request, act)
+    personal = {name: sorted(values) for name, values in sorted(found.items())}
+    return json_response({"order_id": order_id, "personal": personal, "partial": partial})
+
+
+def _gather(value: Any, found: dict[str, set[str]]) -> None:
+    if isinstance(value, Mapping):
+        for name, member in value.items():
+            if name in PERSONAL and isinstance(member, str) and member:
+                found.setdefault(name, set()).add(member)
+            else:
+                _gather(member, found)
+    elif isinstance(value, list | tuple):
+        for member in value:
+            _gather(member, found)
+
+
+async def _order(request: web.Request, order_id: str) -> Order:
+    row = await request.app[DESK].row("order", order_id)
+    if row is None:
+        raise Problem(404, "Not Found", f"there is no order {order_id!r}", field="order_id")
+    return msgspec.convert(row["memory"], declared["order"].shape)
+
+
+async def audit(request: web.Request, act: Message, mark: str = "") -> None:
+    """Tell `act` on `audit`; raises Problem 503 when that cannot be: then nothing may be done."""
+    desk, operator = request.app[DESK], operator_of(request)
+    about = str(getattr(act, "about", ""))
+    act_id = derive_id(type_name(type(act)), about, operator.name, mark, desk.now_ms())
+    # Made by hand, a word keeps no limit yet.
+    word = msgspec.convert(msgspec.to_builtins(act), type(act))
+    await desk.tell(request, word, act_id, about)
+
+
+def _under(order_id: str, state: str, **links: str) -> web.Response:
+    here = {name: f"/operators/orders/{order_id}/{path}" for name, path in links.items()}
+    body = Under(order_id=order_id, state=state, links={"self": f"/orders/{order_id}", **here})
+    return json_response(body, 202)

@@ -1,0 +1,72 @@
+"""Signing in and out: a name and a token for a cookie that no script can read."""
+
+import msgspec
+from aiohttp import web
+
+from app.auth.operators import PeopleError
+from app.auth.sessions import LIFE_SECONDS, Operator
+from app.console.api.access import COOKIE, GUARD, broken
+from app.console.api.problems import json_response, read_body
+
+
+class SignInAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of `POST /sign-in`."""
+
+    name: str
+    token: str
+
+
+class SignedIn(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is signed in; `csrf` goes into X-CSRF-Token with everything that acts."""
+
+    name: str
+    role: str
+    csrf: str
+
+
+async def sign_in(request: web.Request) -> web.Response:
+    """Open a session; the answer is the same for a wrong name and a wrong token."""
+    guard = request.app[GUARD]
+    asked = await read_body(request, SignInAsked)
+    try:
+        session_id, session = await guard.sign_in(request, asked.name, asked.token)
+    except PeopleError as error:
+        raise broken(error) from error
+    person = session.person
+    answer = json_response(SignedIn(name=person.name, role=person.role, csrf=session.csrf))
+    signed_in(answer, session_id, secure=guard.secure)
+    return answer
+
+
+def signed_in(answer: web.Response, session_id: str, *, secure: bool) -> None:
+    """Give a browser the cookie of its session."""
+    answer.set_cookie(
+        COOKIE,
+        session_id,
+        max_age=int(LIFE_SECONDS),
+        path="/",
+        secure=secure,
+        httponly=True,
+        samesite="Strict",
+    )
+
+
+async def sign_out(request: web.Request) -> web.Response:
+    """Close the session of the cookie."""
+    guard = request.app[GUARD]
+    guard.sessions.close(request.cookies.get(COOKIE, ""))
+    answer = web.Response(status=204)
+    answer.del_cookie(COOKIE, path="/", secure=guard.secure, httponly=True, samesite="Strict")
+    return answer
+
+
+async def me(request: web.Request) -> web.Response:
+    """Return who is signed in. What only reads asks for no CSRF token: here it is given."""
+    guard = request.app[GUARD]
+    try:
+        operator: Operator = await guard.operator(request, acts=False)
+        session = guard.session(request)
+    except PeopleError as error:
+        raise broken(error) from error
+    csrf = session.csrf if session and "Authorization" not in request.headers else ""
+    return json_response(SignedIn(name=operator.name, role=operator.role, csrf=csrf))

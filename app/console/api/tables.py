@@ -1,0 +1,232 @@
+"""Any service's tables over HTTP, whichever process holds the partition.
+
+What is personal is masked, in rows and in keys. A key that names a person, or a card, a device or
+an address by its fingerprint, is shown as a stand-in, by which this process finds the row again.
+Nobody can look for a person by name, nor spell a fingerprint out by its beginnings.
+"""
+
+import hashlib
+import hmac
+import re
+import secrets
+from collections import OrderedDict
+from typing import Any
+
+import msgspec
+from aiohttp import web
+from aiokafka.errors import KafkaError
+
+from app.composition import changelog_of
+from app.console.api.context import DESK, Desk, check_table, unavailable
+from app.console.api.problems import Problem, json_response, path_name, whole
+from app.console.api.topics import scanning
+from app.delivery.row import decode_row
+from app.kafka.admin import TopicError
+from app.kafka.producer import partition_of
+from app.kafka.reader import InspectionError
+from app.operations.search import topic_facts as facts
+from app.operations.search.masked_record import masked, masked_text
+from app.operations.search.row_history import VERSIONS_MAX, History, changed, history
+from app.worker.http import LIMIT_MAX
+from tables import declared
+
+STAND_IN = "~"
+STAND_INS_MAX = 20_000
+
+
+KEYED_BY_PARTY = frozenset({"risk"})
+_FINGERPRINT = re.compile(r"(card|device|address):.")
+
+
+class StandIns:
+    """What is shown in the place of keys that name people; the oldest are forgotten."""
+
+    def __init__(self) -> None:
+        self._secret = secrets.token_bytes(32)
+        self._keys: OrderedDict[str, str] = OrderedDict()
+
+    def shown(self, table: str, key: str) -> str:
+        """Return `key`, or what stands for it where it names somebody."""
+        if masked_text(key) == key and not _is_fingerprint(table, key):
+            return key
+        kind = key.partition(":")[0]
+        digest = hmac.new(self._secret, key.encode(), hashlib.sha256).hexdigest()[:20]
+        stand_in = f"{kind}:{STAND_IN}{digest}"
+        self._keys[stand_in] = key
+        self._keys.move_to_end(stand_in)
+        if len(self._keys) > STAND_INS_MAX:
+            self._keys.popitem(last=False)
+        return stand_in
+
+    def meant(self, table: str, said: str, field: str) -> str:
+        """Return the key that `said` means. Raises Problem for people, and what is forgotten."""
+        if said in self._keys:
+            return self._keys[said]
+        if f":{STAND_IN}" in said:
+            raise Problem(404, "Not Found", "nobody stands here for that any more", field=field)
+        # A whole fingerprint tells nobody anything new; its beginnings would spell it out.
+        if masked_text(said) != said or (field != "key" and _is_fingerprint(table, said)):
+            detail = "people are masked before anything is looked for; take a row from the list"
+            raise Problem(400, "Bad Request", detail, field=field)
+        return said
+
+
+def _is_fingerprint(table: str, key: str) -> bool:
+    return table in KEYED_BY_PARTY and _FINGERPRINT.match(key) is not None
+
+
+STAND_INS: web.AppKey[StandIns] = web.AppKey("stand_ins")
+
+
+async def tables_facts(request: web.Request) -> list[dict[str, Any]]:
+    """Return all tables: what for, who holds which partitions, how large, how far the changelog."""
+    desk = request.app[DESK]
+    try:
+        topics = {each.name: each for each in await facts.topics(desk.config, internal=True)}
+    except (InspectionError, KafkaError, TopicError):
+        # Who holds what is worth knowing above all when Kafka does not answer.
+        topics = {}
+    return [
+        {
+            "name": table.name,
+            "service": table.service,
+            "help": table.help,
+            **_held(desk, table.name),
+            "changelog": topics.get(changelog_of(table)),
+        }
+        for table in sorted(declared.values(), key=lambda table: table.name)
+    ]
+
+
+def _held(desk: Desk, name: str) -> dict[str, Any]:
+    holders = desk.directory.holders(name)
+    held = {partition for worker in holders for partition in worker.partitions[name]}
+    return {
+        "held_by": [
+            {"url": worker.url, "pid": worker.pid, "partitions": worker.partitions[name]}
+            for worker in holders
+        ],
+        "held_by_nobody": [at for at in range(desk.config.partitions) if at not in held],
+    }
+
+
+async def every(request: web.Request) -> web.Response:
+    """Return all tables."""
+    return json_response({"tables": await tables_facts(request)})
+
+
+async def found_rows(request: web.Request, name: str) -> dict[str, Any]:
+    """Return rows of one table in key order, a page at a time, masked.
+
+    Rows that share a key, one a partition, are never torn apart: a page may be so much longer.
+    """
+    check_table(name)
+    desk, stand_ins = request.app[DESK], request.app[STAND_INS]
+    limit = min(whole(request, "limit", 100, 1, LIMIT_MAX), LIMIT_MAX - desk.config.partitions)
+    prefix = stand_ins.meant(name, request.query.get("prefix", ""), "prefix")
+    after = stand_ins.meant(name, request.query.get("after", ""), "after")
+    rows, partial = await desk.rows(name, prefix, limit + desk.config.partitions, after)
+    last = rows[limit - 1]["key"] if len(rows) > limit else None
+    if last is not None:
+        rows = [row for row in rows if row["key"] <= last]
+    return {
+        "table": name,
+        "rows": [_shown(request, name, row) for row in rows],
+        "next": None if last is None else stand_ins.shown(name, last),
+        "partial": partial,
+    }
+
+
+async def page(request: web.Request) -> web.Response:
+    """Return rows of one table."""
+    return json_response(await found_rows(request, path_name(request, "name")))
+
+
+def _shown(request: web.Request, table: str, row: dict[str, Any]) -> dict[str, Any]:
+    return {**masked(row), "key": request.app[STAND_INS].shown(table, row["key"])}
+
+
+async def found_row(request: web.Request, name: str, said: str) -> dict[str, Any]:
+    """Return one row, masked; that of `?partition=` where each has one. Raises Problem 404."""
+    check_table(name)
+    desk = request.app[DESK]
+    key = request.app[STAND_INS].meant(name, said, "key")
+    if "partition" in request.query:
+        partition = _partition(request, 0)
+        rows, partial = await desk.rows(name, key, desk.config.partitions)
+        found = next((r for r in rows if (r["key"], r["partition"]) == (key, partition)), None)
+        if found is None and partial:
+            raise unavailable(f"nobody holds partition {partition} of table {name} now")
+    else:
+        found = await desk.row(name, key)
+    if found is None:
+        raise Problem(404, "Not Found", f"table {name} has no row {said!r}", field="key")
+    return _shown(request, name, found)
+
+
+def _partition(request: web.Request, standard: int) -> int:
+    return whole(request, "partition", standard, 0, request.app[DESK].config.partitions - 1)
+
+
+async def row(request: web.Request) -> web.Response:
+    """Return one row."""
+    name, said = path_name(request, "name"), path_name(request, "key")
+    return json_response(await found_row(request, name, said))
+
+
+async def found_history(
+    request: web.Request, name: str, said: str, lies_in: int | None = None
+) -> dict[str, Any]:
+    """Return what a row was: its versions, what changed in each, what was looked at for them.
+
+    `lies_in`: its partition, where nobody names one; else it follows from the key.
+    """
+    check_table(name)
+    key = request.app[STAND_INS].meant(name, said, "key").encode()
+    config = request.app[DESK].config
+    table = declared[name]
+    if lies_in is None:
+        lies_in = partition_of(key, config.partitions)
+    partition = _partition(request, lies_in)
+    try:
+        with scanning(request):
+            found = await history(config, changelog_of(table), partition, key)
+    except (InspectionError, KafkaError, TopicError) as error:
+        raise unavailable(f"Kafka does not answer: {error}") from error
+    return {"key": said, **_told(table, found)}
+
+
+def _told(table: Any, found: History) -> dict[str, Any]:
+    versions: list[dict[str, Any]] = []
+    before: Any = None
+    for each in found.versions:
+        memory = _memory(table, each.body)
+        versions.append(
+            {
+                "offset": each.offset,
+                "at_ms": each.at_ms,
+                "bytes": len(each.body or b""),
+                "memory": memory,
+                "changed": changed(before, memory),
+            }
+        )
+        before = memory
+    looked = {
+        name: getattr(found, name) for name in ("topic", "partition", "begin", "last", "end", "why")
+    }
+    return {"coverage": looked, "versions": versions, "at_most": VERSIONS_MAX}
+
+
+def _memory(table: Any, body: bytes | None) -> Any:
+    if body is None:
+        return None
+    try:
+        return masked(msgspec.to_builtins(decode_row(table, body).memory))
+    except msgspec.DecodeError:
+        return "cannot be read"
+
+
+async def past(request: web.Request) -> web.Response:
+    """Return what a row was."""
+    name, said = path_name(request, "name"), path_name(request, "key")
+    return json_response(await found_history(request, name, said))

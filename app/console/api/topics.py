@@ -1,0 +1,281 @@
+"""Topics over HTTP: what there is, what lies there, who reads; the same scan as `payflow topics`.
+
+A scan answers in one piece (`/records`, for a few seconds, with a cursor to go on) or as events
+(`/find`). Bodies are masked before they are looked at: see `app.operations.search.masked_record`.
+"""
+
+import asyncio
+import csv
+import io
+import re
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
+from typing import Any
+
+import msgspec
+import structlog
+from aiohttp import web
+from aiokafka.errors import KafkaError
+from msgspec.structs import replace
+
+from app.config import Config
+from app.console.api.context import DESK, unavailable
+from app.console.api.live import STREAMS
+from app.console.api.problems import Problem, json_response, path_name, whole
+from app.kafka.admin import TopicError
+from app.kafka.reader import InspectionError, NoSuchTopic, Shown, places_of, reader
+from app.operations.search import topic_facts as facts
+from app.operations.search.consumer_groups import Group, groups
+from app.operations.search.query import BadTerm, parse
+from app.operations.search.scan import Asked, Done, Event, Found, Progress, scan
+from app.operations.search.starts import Start, chosen, parse_cursor, parse_start
+
+ASKED = ("q", "cel", "from", "partition", "cursor", "limit")
+"""Parameters of a scan; `q` may be said again and again. `follow=1` goes on behind the end."""
+SCANS_MAX = 4
+"""Scans at a time of one process: each keeps a core busy."""
+PAGE_SECONDS_MAX = 5.0
+PAGE_RECORDS_MAX = 500
+FOUND_MAX = 10_000
+PARTITION_MAX = 999_999
+HEARTBEAT_SECONDS = 15.0
+
+log = structlog.get_logger(__name__)
+
+_scanning: set[asyncio.Task[Any]] = set()
+
+
+async def every(request: web.Request) -> web.Response:
+    """Return all topics with their partitions, records, bytes and retention."""
+    internal = whole(request, "internal", 0, 0, 1) == 1
+    async with answering():
+        return json_response(
+            {"topics": await facts.topics(request.app[DESK].config, internal=internal)}
+        )
+
+
+async def show(request: web.Request) -> web.Response:
+    """Return one topic: its settings, its partitions."""
+    name = path_name(request, "name")
+    async with answering():
+        return json_response(await facts.topic_facts(request.app[DESK].config, name))
+
+
+async def all_groups(request: web.Request) -> web.Response:
+    """Return all consumer groups: members, assignments, lag."""
+    async with answering():
+        return json_response({"groups": await groups(request.app[DESK].config)})
+
+
+async def group_named(config: Config, name: str) -> Group:
+    """Return one group. Raises Problem 404."""
+    try:
+        return (await groups(config, name))[0]
+    except InspectionError as error:
+        raise Problem(404, "Not Found", str(error), field="name") from error
+
+
+async def one_group(request: web.Request) -> web.Response:
+    """Return one group."""
+    async with answering():
+        return json_response(
+            await group_named(request.app[DESK].config, path_name(request, "name"))
+        )
+
+
+async def records(request: web.Request) -> web.Response:
+    """Return records that are wanted, what was looked at for them, and where to go on."""
+    return json_response(await found_records(request))
+
+
+async def found_records(request: web.Request) -> dict[str, Any]:
+    """Return what a scan of a few seconds finds, its `done`, and the cursor of the next."""
+    asked = replace(_asked(request, limit=100, most=PAGE_RECORDS_MAX), seconds=PAGE_SECONDS_MAX)
+    found: list[Shown] = []
+    done: Done | None = None
+    with scanning(request):
+        async with answering(), aclosing(_events(request, asked)) as events:
+            async for event in events:
+                match event:
+                    case Found(record=record):
+                        found.append(record)
+                    case Done():
+                        done = event
+    assert done is not None, "a scan ends with Done"
+    return {"found": found, "done": done, "cursor": done.cursor}
+
+
+async def find(request: web.Request) -> web.StreamResponse:
+    """Stream a scan as server-sent events: found, progress, and at last done (or failed)."""
+    asked = _asked(request, limit=500, most=FOUND_MAX)
+    if whole(request, "follow", 0, 0, 1):
+        asked = replace(asked, follow=True, limit=None)
+    with scanning(request):
+        async with answering():
+            # What is not there is a 404 or a 400 only before the stream has begun.
+            places = await places_of(request.app[DESK].config, path_name(request, "name"))
+            chosen(places, asked.start)
+        response = web.StreamResponse(
+            headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
+        )
+        try:
+            await response.prepare(request)
+            async with aclosing(_events(request, asked)) as events:
+                await _push(response, events)
+        except (ConnectionResetError, asyncio.CancelledError):
+            log.debug("scan closed")
+        return response
+
+
+async def export(request: web.Request) -> web.StreamResponse:
+    """Stream what is wanted as a file: NDJSON, or CSV that no spreadsheet takes for formulas."""
+    form = request.query.get("format", "ndjson")
+    if form not in FORMS:
+        raise Problem(400, "Bad Request", f"format is one of {', '.join(FORMS)}", field="format")
+    kind, line, first = FORMS[form]
+    asked = _asked(request, limit=FOUND_MAX, most=FOUND_MAX)
+    name = path_name(request, "name")
+    with scanning(request):
+        async with answering():
+            chosen(await places_of(request.app[DESK].config, name), asked.start)
+        safe = re.sub(r"[^A-Za-z0-9._-]", "_", name)
+        headers = {"Content-Disposition": f'attachment; filename="{safe}.{form}"'}
+        response = web.StreamResponse(headers={"Content-Type": kind, **headers})
+        try:
+            await response.prepare(request)
+            await response.write(first)
+            async with aclosing(_events(request, asked)) as events:
+                async for event in events:
+                    if isinstance(event, Found):
+                        await response.write(line(event.record))
+        except (ConnectionResetError, asyncio.CancelledError):
+            log.debug("export closed")
+        except (InspectionError, KafkaError, BadTerm) as error:
+            # Half a file must not pass for a whole one: it ends without the end it has to have.
+            log.warning("export broken off", topic=name, error=str(error))
+            if request.transport is not None:
+                request.transport.abort()
+        return response
+
+
+def _as_json_line(record: Shown) -> bytes:
+    return msgspec.json.encode(record) + b"\n"
+
+
+def _as_csv_line(record: Shown) -> bytes:
+    written = io.StringIO()
+    body = record.text or msgspec.json.encode(record.body).decode()
+    cells = (record.partition, record.offset, record.at_ms, record.key, record.type)
+    named = msgspec.json.encode(record.headers).decode()
+    csv.writer(written).writerow([_inert(str(cell)) for cell in (*cells, named, body)])
+    return written.getvalue().encode(errors="backslashreplace")
+
+
+def _inert(cell: str) -> str:
+    """Return `cell` so that a spreadsheet takes it for text."""
+    return f"'{cell}" if cell[:1] in FORMULA else cell
+
+
+CSV_HEAD = b"partition,offset,at_ms,key,type,headers,body\r\n"
+FORMULA = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+"""What a cell must not begin with; the last four are the wide forms of the first."""
+FORMS = {
+    "ndjson": ("application/x-ndjson", _as_json_line, b""),
+    "csv": ("text/csv; charset=utf-8", _as_csv_line, CSV_HEAD),
+}
+
+
+async def _push(response: web.StreamResponse, events: AsyncIterator[Event]) -> None:
+    try:
+        await _push_all(response, events)
+    except (InspectionError, KafkaError, BadTerm) as error:
+        await _write(response, "failed", {"detail": str(error)})
+
+
+async def _push_all(response: web.StreamResponse, events: AsyncIterator[Event]) -> None:
+    told_s, before = 0.0, ""
+    async for event in events:
+        if isinstance(event, Progress):
+            # What follows the end may have nothing to say for hours.
+            if event.cursor == before and time.monotonic() - told_s < HEARTBEAT_SECONDS:
+                continue
+            before = event.cursor
+        told_s = time.monotonic()
+        await _write(response, str(event.__struct_config__.tag), event)
+
+
+async def _write(response: web.StreamResponse, name: str, body: Any) -> None:
+    data = msgspec.json.encode(body)
+    await response.write(b"event: %b\ndata: %b\n\n" % (name.encode(), data))
+
+
+async def _events(request: web.Request, asked: Asked) -> AsyncIterator[Event]:
+    config = request.app[DESK].config
+    places = await places_of(config, path_name(request, "name"))
+    async with reader(config) as consumer, aclosing(scan(consumer, places, asked)) as events:
+        async for event in events:
+            yield event
+            # However much there is to look at, everybody else has a turn.
+            await asyncio.sleep(0)
+
+
+def _asked(request: web.Request, *, limit: int, most: int) -> Asked:
+    """Return what is asked for. Raises Problem naming the parameter that is wrong."""
+    query = request.query
+    try:
+        return Asked(
+            wanted=parse([q for q in query.getall("q", []) if q], query.get("cel", "")),
+            start=_start(request),
+            limit=whole(request, "limit", limit, 1, most),
+        )
+    except BadTerm as error:
+        raise _bad(error) from error
+
+
+def _start(request: web.Request) -> Start:
+    """Return where to begin: a cursor knows, else `from`, in one partition where one is named."""
+    cursor = request.query.get("cursor", "")
+    if cursor:
+        return parse_cursor(cursor)
+    start = parse_start(request.query.get("from", ""))
+    if not request.query.get("partition"):
+        return start
+    partition = whole(request, "partition", 0, 0, PARTITION_MAX)
+    if start.only - {partition}:
+        raise BadTerm(f"from names another partition than {partition}", "partition")
+    return replace(start, only=frozenset({partition}), field="partition")
+
+
+def _bad(error: BadTerm) -> Problem:
+    return Problem(400, "Bad Request", str(error), field=error.field)
+
+
+@contextmanager
+def scanning(request: web.Request) -> Iterator[None]:
+    """Count this request among the scans; the server's stop ends it. Raises Problem 503."""
+    task = asyncio.current_task()
+    assert task is not None, "a request runs in a task"
+    if len(_scanning) >= SCANS_MAX:
+        raise unavailable(f"{SCANS_MAX} scans are under way; end one")
+    streams = request.app[STREAMS]
+    _scanning.add(task)
+    streams.add(task)
+    try:
+        yield
+    finally:
+        _scanning.discard(task)
+        streams.discard(task)
+
+
+@asynccontextmanager
+async def answering() -> AsyncIterator[None]:
+    """Turn what can go wrong with Kafka, or with what is asked of it, into a Problem."""
+    try:
+        yield
+    except BadTerm as error:
+        raise _bad(error) from error
+    except NoSuchTopic as error:
+        raise Problem(404, "Not Found", str(error), field="name") from error
+    except (InspectionError, KafkaError, TopicError) as error:
+        raise unavailable(f"Kafka does not answer: {error}") from error

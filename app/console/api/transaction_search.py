@@ -1,0 +1,248 @@
+"""Which transactions there are: the latest, those that stand somewhere, those that an id means.
+
+What is personal is masked before anything is looked for. Who may act can ask for a customer's
+orders; that is told on `audit` as a look at a personal field of each order that is found.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import aclosing, contextmanager
+from typing import Annotated, Any
+
+import msgspec
+from aiohttp import web
+from aiokafka.errors import KafkaError
+
+from app.config import Config
+from app.console.api.access import operator_of
+from app.console.api.context import DESK, unavailable
+from app.console.api.operator_actions import WHY_MAX, Why, audit
+from app.console.api.orders import REPEATS
+from app.console.api.problems import Problem, json_response, read_body
+from app.console.api.transactions import memory_of, shown
+from app.kafka.admin import TopicError
+from app.kafka.reader import InspectionError, NoSuchTopic, Shown, places_of, reader
+from app.operations.search.query import BadTerm, parse
+from app.operations.search.scan import Asked, Done, Found, scan
+from app.operations.search.starts import Start
+from app.wire import topics
+from workflows.audit.messages import PersonalRevealed
+from workflows.order.pending_steps import awaited
+from workflows.order.state import Order
+
+STATUSES = ("waiting", "retrying", "compensating", "stuck", "completed", "cancelled")
+PRESETS: dict[str, Callable[[Order], bool]] = {
+    "compensated": lambda memory: bool(
+        memory.cancelled_at_ms
+        and (memory.compensated_minor or memory.inventory.status == "released")
+    ),
+    "failed_payment": lambda memory: memory.cause == "payment_failed",
+}
+"""What is asked for besides a status, by name."""
+RECENT_BACK, SHOWN_MAX = 30, 60
+OLDER_MAX = 20
+SOUGHT_SECONDS = 4.0
+PAGES_MAX, PAGE_ROWS = 5, 1_000
+SEARCHES_MAX = 2
+"""Searches at a time of one process: each reads four topics."""
+QUERY_CHARS_MAX = 200
+NAMED_IN = ("payments", "provider.answers", "shipments", "orders")
+"""Topics whose words name a transaction by other ids: of the provider, the carrier, the shop."""
+STOPPED = {"end": "to its end", "limit": "until there were enough", "time": "until time was up"}
+
+_searching: set[asyncio.Task[Any]] = set()
+
+
+class CustomerAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of `POST /operators/orders-of-customer`."""
+
+    customer_id: Annotated[str, msgspec.Meta(min_length=1, max_length=QUERY_CHARS_MAX)]
+    why: Why
+    after: str = ""
+    """Where another look has stopped."""
+
+
+async def every(request: web.Request) -> web.Response:
+    """Return orders of one status, those an id may mean, or the latest."""
+    return json_response(await listed(request))
+
+
+async def listed(request: web.Request) -> dict[str, Any]:
+    """Return what the query asks for: `q` an id, `status` where they stand, else the latest."""
+    text, status = request.query.get("q", "").strip(), request.query.get("status", "")
+    names = (*STATUSES, *PRESETS)
+    if status and status not in names:
+        raise Problem(400, "Bad Request", f"status is one of {', '.join(names)}", field="status")
+    if text:
+        if len(text) > QUERY_CHARS_MAX or not text.isprintable():
+            raise Problem(400, "Bad Request", "this is no id", field="q")
+        ids, said = await sought(request, text)
+        return {"ids": ids, "orders": [], "said": said, "next": None}
+    if status:
+        orders, said, following = await standing(request, status)
+        return {"ids": None, "orders": orders, "said": said, "next": following}
+    older = request.query.get("older", "0")
+    if older not in map(str, range(OLDER_MAX + 1)):
+        detail = f"older is a whole number up to {OLDER_MAX}"
+        raise Problem(400, "Bad Request", detail, field="older")
+    orders, said, more = await recent(request, int(older))
+    following = str(int(older) + 1) if more and int(older) < OLDER_MAX else None
+    return {"ids": None, "orders": orders, "said": said, "next": following}
+
+
+async def recent(request: web.Request, older: int) -> tuple[list[dict[str, Any]], str, bool]:
+    """Return a page of orders, the latest first, what was looked at, and whether there are more."""
+    desk = request.app[DESK]
+    back = RECENT_BACK * (older + 1)
+    found, said = await _scanned(
+        desk.config,
+        topics.orders.name,
+        ["type:payflow.order.placed.v1"],
+        Start(back=back),
+        limit=back * topics.partitions_of(topics.orders.name, desk.config),
+    )
+    ids = list(dict.fromkeys(each.key for each in sorted(found, key=lambda each: -each.at_ms)))
+    begin = SHOWN_MAX * older
+    memories = await asyncio.gather(
+        *(memory_of(request, each) for each in ids[begin : begin + SHOWN_MAX])
+    )
+    orders = [_line(memory, desk.now_ms()) for memory in memories if memory is not None]
+    return orders, said, len(ids) >= begin + SHOWN_MAX
+
+
+async def standing(
+    request: web.Request, status: str
+) -> tuple[list[dict[str, Any]], str, str | None]:
+    """Return orders of one status, what was looked at for them, and where to go on."""
+    desk = request.app[DESK]
+    now_ms = desk.now_ms()
+    preset = PRESETS.get(status)
+    found: list[dict[str, Any]] = []
+    looked, partial = 0, False
+    following: str | None = None
+    async for row, missing in _walked(request, "order", request.query.get("after", "")):
+        looked, partial = looked + 1, partial or missing
+        memory = msgspec.convert(row["memory"], Order)
+        line = _line(memory, now_ms)
+        if preset(memory) if preset else line["status"] == status:
+            found.append(line)
+        if len(found) == SHOWN_MAX or looked == PAGES_MAX * PAGE_ROWS:
+            following = row["key"]
+            break
+    found.sort(key=lambda each: -each["placed_at_ms"])
+    said = f"{looked} orders were looked at" + ("; some partitions do not answer" * partial)
+    return found, said, following
+
+
+async def _walked(
+    request: web.Request, table: str, after: str
+) -> AsyncIterator[tuple[dict[str, Any], bool]]:
+    """Yield the rows of a table in the order of their keys, and whether some are missing."""
+    while True:
+        rows, missing = await request.app[DESK].rows(table, limit=PAGE_ROWS, after=after)
+        for row in rows:
+            yield row, missing
+        if len(rows) < PAGE_ROWS:
+            return
+        after = rows[-1]["key"]
+
+
+def _line(memory: Order, now_ms: int) -> dict[str, Any]:
+    due = awaited(memory)
+    return {**shown(memory, now_ms), "awaited": due[0] if due else None}
+
+
+# --- by an id ------------------------------------------------------------------
+
+
+async def sought(request: web.Request, text: str) -> tuple[list[str], str]:
+    """Return the ids of the orders that `text` may mean, and what was looked at for them."""
+    if await _known(request, text):
+        return [text], "it is an order"
+    config = request.app[DESK].config
+    with _search():
+        scans = [_scanned(config, name, [f"text:{text}"], Start()) for name in NAMED_IN]
+        answers = await asyncio.gather(*scans)
+    keys = dict.fromkeys(each.key for found, _ in answers for each in found)
+    return list(keys)[:SHOWN_MAX], "; ".join(said for _, said in answers)
+
+
+async def _known(request: web.Request, order_id: str) -> bool:
+    if request.app[REPEATS].get(order_id):
+        return True
+    if await memory_of(request, order_id) is not None:
+        return True
+    # The journal may have heard of it before the order room has.
+    rows, _ = await request.app[DESK].rows("journal", f"{order_id}|", 1)
+    return any(row["memory"].get("correlation_id") == order_id for row in rows)
+
+
+async def of_customer(request: web.Request) -> web.Response:
+    """Return the ids of a customer's orders, after it was told who looks, and why."""
+    asked = await read_body(request, CustomerAsked)
+    looked, ids = 0, list[str]()
+    following: str | None = None
+    async for row, _ in _walked(request, "payment", asked.after):
+        looked += 1
+        bill = row["memory"].get("bill") or {}
+        if bill.get("customer_id") == asked.customer_id:
+            ids.append(row["key"])
+        if len(ids) == SHOWN_MAX or looked == PAGES_MAX * PAGE_ROWS:
+            following = row["key"]
+            break
+    for order_id in ids:
+        act = PersonalRevealed(
+            about=order_id,
+            who=operator_of(request).name,
+            why=asked.why[:WHY_MAX],
+            fields=("customer_id",),
+        )
+        await audit(request, act)
+    said = f"{looked} payments were looked at"
+    return json_response({"ids": ids, "said": said, "next": following})
+
+
+@contextmanager
+def _search() -> Iterator[None]:
+    """Count this request among the searches. Raises Problem 503 when there are too many."""
+    task = asyncio.current_task()
+    assert task is not None, "a request runs in a task"
+    if len(_searching) >= SEARCHES_MAX:
+        raise unavailable(f"{SEARCHES_MAX} searches are under way; try again when one has ended")
+    _searching.add(task)
+    try:
+        yield
+    finally:
+        _searching.discard(task)
+
+
+async def _scanned(
+    config: Config, topic: str, terms: list[str], start: Start, limit: int = 200
+) -> tuple[list[Shown], str]:
+    """Return what is found in `topic` within a few seconds, and what was looked at, in words."""
+    found: list[Shown] = []
+    said = ""
+    try:
+        asked = Asked(wanted=parse(terms), start=start, limit=limit, seconds=SOUGHT_SECONDS)
+        async with aclosing(_events(config, topic, asked)) as events:
+            async for event in events:
+                match event:
+                    case Found(record=record):
+                        found.append(record)
+                    case Done(scanned=scanned, why=why):
+                        said = f"{scanned} records of {topic} were looked at, {STOPPED[why]}"
+    except BadTerm as error:
+        raise Problem(400, "Bad Request", str(error), field="q") from error
+    except NoSuchTopic as error:
+        raise Problem(404, "Not Found", str(error)) from error
+    except (InspectionError, KafkaError, TopicError) as error:
+        raise unavailable(f"Kafka does not answer: {error}") from error
+    return found, said
+
+
+async def _events(config: Config, topic: str, asked: Asked) -> AsyncIterator[Any]:
+    places = await places_of(config, topic)
+    async with reader(config) as consumer, aclosing(scan(consumer, places, asked)) as events:
+        async for event in events:
+            yield event
+            await asyncio.sleep(0)

@@ -1,0 +1,135 @@
+"""Fraud for people: what waits for a decision, rules and what they would do, what is on trial."""
+
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from app.console.api.fraud import FRAUD, checked_of, found_cases, verdict_facts
+from app.console.api.fraud_rules import (
+    checked_rule,
+    found_rule,
+    found_rules,
+    found_trial,
+    rule_in,
+    shown_rule,
+    tried_rule,
+)
+from app.console.api.problems import Problem, path_name
+from app.console.pages.render import page
+from app.console.pages.rule_text import EXAMPLE, as_people_write, changes, written
+from workflows.fraud.rulebook import Rule
+
+UNAVAILABLE = 503
+RULE_CHARS_MAX = 3_000
+"""Of a rule that is tried: it stands in the address of the page."""
+
+
+async def cases(request: web.Request) -> web.Response:
+    """Return the queue of cases."""
+    found = await found_cases(request)
+    return await page(request, "fraud.html", title="Fraud cases", found=found)
+
+
+async def one_case(request: web.Request) -> web.Response:
+    """Return the judgment on one order's payment, and the forms that decide it."""
+    order_id = path_name(request, "order_id")
+    facts = verdict_facts(request, order_id, await checked_of(request, order_id))
+    return await page(request, "fraud_case.html", title=f"Payment of {order_id}", found=facts)
+
+
+async def rules(request: web.Request) -> web.Response:
+    """Return the rules."""
+    found = await found_rules(request)
+    return await page(request, "fraud_rules.html", title="Fraud rules", found=found)
+
+
+async def lists(request: web.Request) -> web.Response:
+    """Return the lists that rules look into, and what sleeps."""
+    found = await found_rules(request)
+    return await page(request, "fraud_lists.html", title="Fraud lists and snoozes", found=found)
+
+
+async def one_rule(request: web.Request) -> web.Response:
+    """Return one rule: what it is, was, and, asked for, would have done."""
+    rule_id = path_name(request, "rule_id")
+    found = await found_rule(request, rule_id)
+    tried, trouble = None, ""
+    if "from" in request.query:
+        # Not the rule found: that one is masked.
+        meant = rule_in(await request.app[FRAUD].book(), rule_id)
+        tried, trouble = await _tried(request, meant)
+    return await page(
+        request,
+        "fraud_rule.html",
+        title=f"Rule {rule_id}",
+        rule_id=rule_id,
+        found=found,
+        tried=tried,
+        trouble=trouble,
+        since=request.query.get("from", ""),
+        json=written,
+    )
+
+
+async def propose(request: web.Request) -> web.Response:
+    """Return the form of a rule; a filled one with what it would have done, and what it changes."""
+    like, text = request.query.get("like", ""), request.query.get("rule", "")
+    book = await request.app[FRAUD].book()
+    facts: dict[str, Any] = {
+        "text": text or as_people_write(_like(request, rule_in(book, like)) if like else EXAMPLE),
+        "since": request.query.get("from", ""),
+        "most": RULE_CHARS_MAX,
+        **dict.fromkeys(("refused", "proposed", "tried", "known"), None),
+        "trouble": "",
+        "changes": [],
+    }
+    if text:
+        try:
+            proposed = checked_rule(text.encode(errors="replace"), "nobody")
+        except Problem as problem:
+            facts["refused"] = problem
+        else:
+            known = book.rules.get(proposed.rule_id)
+            facts["proposed"], facts["known"] = proposed, known.rule if known else None
+            facts["body"] = as_people_write(msgspec.to_builtins(proposed))
+            before = as_people_write(_like(request, known.rule)) if known else ""
+            facts["changes"] = changes(before, facts["body"])
+            facts["tried"], facts["trouble"] = await _tried(request, proposed)
+    return await page(request, "fraud_propose.html", title="Propose a rule", **facts)
+
+
+async def trial(request: web.Request) -> web.Response:
+    """Return what is on trial beside what is in force, and how payments drift."""
+    found, trouble = None, ""
+    try:
+        found = await found_trial(request)
+    except Problem as problem:
+        trouble = _passing(problem)
+    return await page(
+        request,
+        "fraud_trial.html",
+        title="Fraud trial",
+        found=found,
+        trouble=trouble,
+        since=request.query.get("from", ""),
+    )
+
+
+async def _tried(request: web.Request, rule: Rule) -> tuple[dict[str, Any] | None, str]:
+    try:
+        return await tried_rule(request, rule), ""
+    except Problem as problem:
+        return None, _passing(problem)
+
+
+def _passing(problem: Problem) -> str:
+    """Return what will pass, to be said beside what is there. Raises Problem for all else."""
+    if problem.status != UNAVAILABLE:
+        raise problem
+    return str(problem)
+
+
+def _like(request: web.Request, rule: Rule) -> dict[str, Any]:
+    """Return a rule to begin another version from."""
+    return shown_rule(request, {**msgspec.to_builtins(rule), "state": "draft"})

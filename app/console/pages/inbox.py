@@ -1,0 +1,17 @@
+"""The customers' phones, as a page."""
+
+from aiohttp import web
+
+from app.console.api.inbox import found
+from app.console.pages.render import page
+
+
+async def show(request: web.Request) -> web.Response:
+    """Return the latest messages."""
+    return await page(
+        request,
+        "inbox.html",
+        title="Inbox",
+        messages=await found(request),
+        order_id=request.query.get("order_id", ""),
+    )

@@ -1,0 +1,27 @@
+"""The page that places an order, for whoever wants to follow one from its beginning."""
+
+import secrets
+
+from aiohttp import web
+
+from app.console.api.context import DESK
+from app.console.pages.render import page
+
+CARDS = (
+    ("pm_card_visa", "a card that pays"),
+    ("pm_card_chargeDeclined", "a card that is declined"),
+)
+"""Payment methods of the provider's test mode, in words."""
+
+
+async def show(request: web.Request) -> web.Response:
+    """Return the form. Sent twice it places one order: its key was made with the page."""
+    shelves, _ = await request.app[DESK].rows("stock", limit=20)
+    return await page(
+        request,
+        "place.html",
+        title="Place an order",
+        key=secrets.token_urlsafe(16),
+        skus=[row["key"] for row in shelves],
+        cards=CARDS,
+    )

@@ -1,0 +1,24 @@
+"""The page that asks who you are."""
+
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from app.auth import operators as people
+from app.console.api.access import GUARD
+from app.console.pages.render import page
+
+
+async def show(request: web.Request) -> web.Response:
+    """Return the form; what was wanted before it comes after it."""
+    issuer = request.app[GUARD].oidc.issuer
+    facts = {"next": wanted_page(request), "note": people.NOTE, "provider": urlsplit(issuer).netloc}
+    return await page(request, "sign_in.html", title="Sign in", **facts)
+
+
+def wanted_page(request: web.Request) -> str:
+    """Return the page of ours that `?next=` names, else the first one."""
+    wanted = request.query.get("next", "/")
+    # `//elsewhere` and `/\\elsewhere` are other hosts to a browser.
+    ours = wanted.startswith("/") and wanted[1:2] not in {"/", "\\"} and wanted.isprintable()
+    return wanted if ours else "/"

@@ -1,0 +1,72 @@
+"""Which pages there are, and the files they load."""
+
+from aiohttp import web
+
+from app.console.api.problems import PROBLEM_PAGE, Handler, Problem
+from app.console.pages import (
+    dead_letters,
+    flow,
+    fraud,
+    inbox,
+    live,
+    sign_in,
+    tables,
+    topics,
+    transactions,
+)
+from app.console.pages import fault_injection as faults
+from app.console.pages import invariants as proof
+from app.console.pages import openid_sign_in as sign_in_with
+from app.console.pages import place_order as place
+from app.console.pages.render import NAV, WEB, problem_page
+
+PAGES: tuple[tuple[str, str, Handler], ...] = (
+    ("/", "Live", live.show),
+    ("/console/transactions", "Transactions", transactions.every),
+    ("/console/transactions/{order_id}", "", transactions.show),
+    ("/console/topics", "Topics", topics.every),
+    ("/console/topics/{name}", "", topics.show),
+    ("/console/groups", "", topics.all_groups),
+    ("/console/groups/{name}", "", topics.one_group),
+    ("/console/tables", "Tables", tables.every),
+    ("/console/tables/{name}", "", tables.rows),
+    ("/console/tables/{name}/row", "", tables.row),
+    ("/console/dead-letters", "Dead letters", dead_letters.every),
+    ("/console/dead-letters/redrive", "", dead_letters.redrive),
+    ("/console/dead-letters/{topic}/{partition}/{offset}", "", dead_letters.show),
+    ("/console/fraud", "Fraud", fraud.cases),
+    ("/console/fraud/cases/{order_id}", "", fraud.one_case),
+    ("/console/fraud/rules", "", fraud.rules),
+    ("/console/fraud/rules/{rule_id}", "", fraud.one_rule),
+    ("/console/fraud/propose", "", fraud.propose),
+    ("/console/fraud/lists", "", fraud.lists),
+    ("/console/fraud/trial", "", fraud.trial),
+    ("/console/proof", "Proof", proof.show),
+    ("/console/inbox", "Inbox", inbox.show),
+    ("/console/flow", "Flow", flow.show),
+    ("/console/faults", "Faults", faults.show),
+    ("/console/place", "", place.show),
+    ("/console/sign-in", "", sign_in.show),
+    ("/console/sign-in/with", "", sign_in_with.begin),
+    ("/console/sign-in/done", "", sign_in_with.done),
+)
+"""Path, name in the head of every page ("" for none), handler."""
+
+
+def add_pages(app: web.Application) -> None:
+    """Serve every page, what they load, and problems as pages."""
+    app[NAV] = tuple((path, name) for path, name, _ in PAGES if name)
+    app[PROBLEM_PAGE] = problem_page
+    for path, _, handler in PAGES:
+        app.router.add_get(path, handler)
+    app.router.add_get("/web/{name}", asset)
+    app.router.add_get("/web/vendor/{name}", asset)
+
+
+async def asset(request: web.Request) -> web.FileResponse:
+    """Return a script or a style."""
+    folder = WEB / "vendor" if request.path.startswith("/web/vendor/") else WEB
+    path = folder / request.match_info["name"]
+    if path.parent != folder or path.suffix not in {".js", ".css"} or not path.is_file():
+        raise Problem(404, "Not Found", "there is no such file")
+    return web.FileResponse(path)

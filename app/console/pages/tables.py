@@ -1,0 +1,84 @@
+"""The services' tables: who holds them, their rows, and what a row was."""
+
+from collections.abc import Awaitable
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from app.console.api.problems import Problem, path_name
+from app.console.api.tables import found_history, found_row, found_rows, tables_facts
+from app.console.pages.render import page
+from tables import declared
+
+GONE, UNAVAILABLE = 404, 503
+
+
+async def every(request: web.Request) -> web.Response:
+    """Return all tables."""
+    return await page(request, "tables.html", title="Tables", tables=await tables_facts(request))
+
+
+async def rows(request: web.Request) -> web.Response:
+    """Return rows of one table."""
+    name = path_name(request, "name")
+    found = await found_rows(request, name)
+    return await page(
+        request,
+        "table.html",
+        title=f"Table {name}",
+        name=name,
+        about=declared[name],
+        found=found,
+        prefix=request.query.get("prefix", ""),
+        limit=request.query.get("limit", "100"),
+        line=in_line,
+    )
+
+
+async def row(request: web.Request) -> web.Response:
+    """Return one row and its history: either is worth seeing without the other."""
+    name, key = path_name(request, "name"), request.query.get("key", "")
+    if not key:
+        raise Problem(400, "Bad Request", "say which row: ?key=", field="key")
+    found, missing = await _if_any(found_row(request, name, key), GONE, UNAVAILABLE)
+    lies_in = found["partition"] if found else None
+    past, unread = await _if_any(found_history(request, name, key, lies_in), UNAVAILABLE)
+    if missing is not None and not (past and past["versions"]):
+        raise missing
+    if past:
+        past["versions"].reverse()
+    return await page(
+        request,
+        "row.html",
+        title=f"Row {key}",
+        name=name,
+        key=key,
+        found=found,
+        missing=missing,
+        past=past,
+        unread=unread,
+        json=pretty,
+    )
+
+
+async def _if_any(
+    asked: Awaitable[dict[str, Any]], *passing: int
+) -> tuple[dict[str, Any] | None, Problem | None]:
+    """Return what was asked, or why it is not there. Raises Problem of any other status."""
+    try:
+        return await asked, None
+    except Problem as problem:
+        if problem.status not in passing:
+            raise
+        return None, problem
+
+
+def pretty(value: Any) -> str:
+    """Return `value` as JSON that people read."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+
+
+def in_line(value: Any) -> str:
+    """Return `value` as JSON of one line."""
+    return msgspec.json.encode(value).decode()

@@ -1,0 +1,116 @@
+"""Topics and who reads them: what lies there, sought with what was looked at for it."""
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+from aiohttp import web
+
+from app.console.api.context import DESK
+from app.console.api.problems import Problem, path_name
+from app.console.api.topics import FOUND_MAX, answering, found_records, group_named
+from app.console.pages.render import page
+from app.console.pages.tables import pretty
+from app.operations.search import topic_facts as facts
+from app.operations.search.consumer_groups import groups
+from app.wire.topics import declared
+from workflows.shared.message import type_name
+
+BAD, UNAVAILABLE = 400, 503
+STARTS = (
+    ("latest:20", "the latest 20 of each partition"),
+    ("earliest", "the beginning"),
+)
+TOLD = "What is told"
+WAITING = "What waits or lies aside"
+KEPT = "Changelogs, and Kafka's own"
+PARTS = (TOLD, WAITING, KEPT)
+
+
+async def every(request: web.Request) -> web.Response:
+    """Return all topics."""
+    internal = request.query.get("internal") == "1"
+    async with answering():
+        found = await facts.topics(request.app[DESK].config, internal=internal)
+    return await page(
+        request, "topics.html", title="Topics", parts=_parts(found), internal=internal
+    )
+
+
+def _parts(found: Sequence[facts.TopicFacts]) -> dict[str, list[facts.TopicFacts]]:
+    """Return the topics by what they are for."""
+    parts: dict[str, list[facts.TopicFacts]] = {name: [] for name in PARTS}
+    for topic in found:
+        own = topic.name.startswith("_") or topic.name.endswith("-changelog")
+        waits = topic.name.endswith((".dead", ".redrive", ".timers")) or ".retry-" in topic.name
+        parts[KEPT if own else WAITING if waits else TOLD].append(topic)
+    return parts
+
+
+async def all_groups(request: web.Request) -> web.Response:
+    """Return who reads, and how far behind they are."""
+    async with answering():
+        found = await groups(request.app[DESK].config)
+    return await page(request, "groups.html", title="Consumer groups", groups=found)
+
+
+async def one_group(request: web.Request) -> web.Response:
+    """Return one group: where it is in each partition, who is in it."""
+    name = path_name(request, "name")
+    async with answering():
+        found = await group_named(request.app[DESK].config, name)
+    return await page(request, "group.html", title=f"Group {name}", group=found)
+
+
+async def show(request: web.Request) -> web.Response:
+    """Return one topic, and what is sought in it; what is asked wrongly is said beside the form."""
+    name = path_name(request, "name")
+    async with answering():
+        about = await facts.topic_facts(request.app[DESK].config, name)
+    asked = _asked(request)
+    found: dict[str, Any] | None = None
+    trouble: Problem | None = None
+    if request.query:
+        try:
+            found = await found_records(request)
+        except Problem as problem:
+            if problem.status not in (BAD, UNAVAILABLE):
+                raise
+            trouble = problem
+    return await page(
+        request,
+        "topic.html",
+        status=trouble.status if trouble else 200,
+        title=f"Topic {name}",
+        about=about,
+        asked=asked,
+        found=found,
+        trouble=trouble,
+        query=_query(asked, "limit"),
+        whole_query=_query(asked),
+        starts=STARTS,
+        types=_types(name),
+        most=FOUND_MAX,
+        json=pretty,
+    )
+
+
+def _types(topic: str) -> list[str]:
+    """Return the types of what is told on `topic`; none where nobody has said."""
+    known = declared.get(topic)
+    return [type_name(word) for word in known.words] if known else []
+
+
+def _asked(request: web.Request) -> dict[str, Any]:
+    """Return the form as it was filled in: a link to it is a saved search."""
+    query = request.query
+    return {
+        "q": [term for term in query.getall("q", []) if term],
+        **{name: query.get(name, "") for name in ("cel", "from", "partition", "cursor", "limit")},
+    }
+
+
+def _query(asked: dict[str, Any], *more: str) -> str:
+    """Return what was asked for as a query, without the cursor, with `more` of it."""
+    named = {name: asked[name] for name in ("cel", "from", "partition", *more) if asked[name]}
+    return urlencode([*(("q", term) for term in asked["q"]), *named.items()])

@@ -1,0 +1,88 @@
+"""Transactions: the latest, those that need somebody, and one of them as a whole."""
+
+import secrets
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from aiohttp import web
+
+from app.console.api import transaction_search as found
+from app.console.api import transactions as api
+from app.console.api.problems import path_name
+from app.console.pages.drawing import DRAWN_MAX, graph, span_of, waterfall
+from app.console.pages.render import page
+from app.console.pages.tables import pretty
+from workflows.shared.timeline import Bar
+
+CHARS_MAX = 4_000
+"""Of a body or a row on the page; all of it is elsewhere, under a link."""
+EARLIER_MS = 1_000
+"""A record's own time may be so much before the time its event says."""
+
+
+async def every(request: web.Request) -> web.Response:
+    """Return the latest orders, those of one status, or those that an id may mean."""
+    facts = await found.listed(request)
+    text = request.query.get("q", "").strip()
+    if facts["ids"] == [text]:
+        raise web.HTTPSeeOther(f"/console/transactions/{quote(text, safe='')}")
+    status = request.query.get("status", "")
+    following = facts.pop("next")
+    if following is not None:
+        named = {"status": status, "after": following} if status else {"older": following}
+        following = urlencode(named)
+    return await page(
+        request,
+        "transactions.html",
+        title="Transactions",
+        q=text,
+        chosen=status,
+        first=not (status or text or request.query.get("older", "0") != "0"),
+        statuses=found.STATUSES,
+        presets=tuple(found.PRESETS),
+        following=following,
+        **facts,
+    )
+
+
+async def show(request: web.Request) -> web.Response:
+    """Return one transaction. `at`: the rows as they were when event number `at` was told."""
+    about = await api.transaction(request, path_name(request, "order_id"))
+    drawn = about.bars[:DRAWN_MAX]
+    return await page(
+        request,
+        "transaction.html",
+        title=f"Order {about.order_id}",
+        about=about,
+        order=about.order,
+        bars=about.bars,
+        drawn=drawn,
+        waterfall=waterfall(drawn),
+        graph=graph(drawn),
+        spans=[span_of(bar.entry.traceparent) for bar in about.bars],
+        topics=[_topic_link(bar) for bar in about.bars],
+        refund_id=secrets.token_hex(4),
+        brief=brief,
+    )
+
+
+def _topic_link(bar: Bar) -> tuple[str, str]:
+    """Return the topic of an event, and the query that finds it there; empty where it has none."""
+    topic = api.topic_of_type(bar.entry.type)
+    if not topic:
+        return "", ""
+    try:
+        at = datetime.fromtimestamp((bar.entry.time_ms - EARLIER_MS) / 1_000, UTC)
+    except (OverflowError, ValueError, OSError):
+        return topic, urlencode({"q": f"header.ce_id:{bar.entry.id}"})
+    since = at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return topic, urlencode({"q": f"header.ce_id:{bar.entry.id}", "from": since})
+
+
+def brief(value: Any) -> str:
+    """Return `value` as JSON that people read; of a long one the beginning."""
+    text = pretty(value)
+    if len(text) <= CHARS_MAX:
+        return text
+    return f"{text[:CHARS_MAX]}\n… and {len(text) - CHARS_MAX} characters more"

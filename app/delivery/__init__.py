@@ -1,0 +1,1 @@
+"""The delivery engine: at least once, with effects once. No Kafka in it."""

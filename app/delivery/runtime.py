@@ -1,0 +1,75 @@
+"""What the shell needs of the world, and what a batch came to."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from app.wire.envelope import Envelope
+from app.wire.records import Outgoing, Record
+from app.wire.topics import Topic
+from tables import Table
+from workflows.shared.message import Message
+
+Place = tuple[int, bytes]
+"""A row's partition and key."""
+
+
+class Port(Protocol):
+    """What the shell needs of the world."""
+
+    def now_ms(self) -> int:
+        """Return the time of the wall clock."""
+        ...
+
+    def read(self, table: Table, partition: int, key: bytes) -> bytes | None:
+        """Return the row's bytes, or None."""
+        ...
+
+    async def tell(self, records: Sequence[Outgoing]) -> None:
+        """Produce `records` in order; return when the broker has acknowledged every one."""
+        ...
+
+    async def remember(self, table: Table, rows: Mapping[int, Mapping[bytes, bytes]]) -> None:
+        """Put `rows` (by partition, by key) and their changelog records, acknowledged."""
+        ...
+
+    def genuine(self, given: Record, topic: Topic) -> bool:
+        """Return whether the house has told `given`, or anybody may tell it on `topic`."""
+        ...
+
+    def at_home(self, given: Record) -> bool:
+        """Return whether `given` lies in the partition that its key belongs to."""
+        ...
+
+    def through(self, source: str) -> int:
+        """Return the offset before which everything of `topic/partition` is told for certain."""
+        ...
+
+    def beat(self, name: str) -> None:
+        """Pass a named point between two beats: a place where a test may crash."""
+        ...
+
+
+class Handled(msgspec.Struct):
+    """What one batch came to, for those who count."""
+
+    applied: list[tuple[Envelope, int]] = []
+    """The envelope of each event applied, and when (ms)."""
+    records: list[Record] = []
+    """The record of each event applied, in step with `applied`."""
+    words: list[Message] = []
+    """Each word applied, in step with `applied`."""
+    told: list[Message] = []
+    duplicates: int = 0
+    """Events recognised as known."""
+    redelivered: int = 0
+    """Those among them that were read again from the same place."""
+    retried: list[str] = []
+    """The cause of each retry."""
+    dead: list[tuple[str, str]] = []
+    """Topic and cause of each dead letter."""
+    letters: list[dict[str, str]] = []
+    """What a log says of each dead letter: cause, detail, where it was read, its transaction."""
+    due: dict[Place, int | None] = {}
+    """When each touched row wants to be woken (ms)."""

@@ -1,0 +1,1 @@
+"""Fraud after the fact: cases, back-tests, trials, verdicts scored again."""

@@ -1,0 +1,79 @@
+"""What a rule would have done to the payments on file: hits, precision, recall, overlap."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+import msgspec
+from msgspec.structs import replace
+
+from app.fraud.analysis.offline import Offline
+from workflows.fraud.messages import FraudCleared, FraudDetected, Judgment, PaymentLabelled
+from workflows.fraud.rulebook import Book, Compiled, with_rule
+from workflows.fraud.verdict import Judge
+from workflows.shared.message import Message
+
+
+class Backtest(msgspec.Struct, frozen=True, kw_only=True):
+    """How a rule did. Shares are None where nothing was there to be shared."""
+
+    payments: int
+    hits: int
+    unknown: int
+    """Payments of which the rule could not be answered."""
+    labelled_frauds: int
+    true_hits: int
+    precision: float | None
+    recall: float | None
+    overlap: dict[str, int]
+    """Hits that an active rule hit too, by that rule."""
+    examples: tuple[str, ...]
+    """The first orders hit."""
+
+
+EXAMPLES = 10
+TRIED = "tried"
+
+
+def backtest(
+    rule: Compiled, book: Book, story: Iterable[tuple[int, Message]], from_ms: int = 0
+) -> Backtest:
+    """Return what `rule` would have done beside `book`.
+
+    `story` are payments, failures and labels with their times, in order; those before `from_ms`
+    are remembered and not counted.
+    """
+    house = Offline(Judge(book=with_rule(book, _active(rule))))
+    judged: dict[str, Judgment] = {}
+    frauds: dict[str, bool] = {}
+    for at_ms, word in story:
+        if isinstance(word, PaymentLabelled):
+            frauds[word.order_id] = word.fraud
+        for told in house.hear(word, at_ms):
+            is_verdict = isinstance(told, FraudDetected | FraudCleared)
+            if is_verdict and told.judgment is not None and at_ms >= from_ms:
+                judged[told.order_id] = told.judgment
+    return _summed(judged, {order_id for order_id, fraud in frauds.items() if fraud})
+
+
+def _active(rule: Compiled) -> Compiled:
+    # As an active rule, so that what nobody could answer is named too; under a name of its own.
+    tried = replace(rule.rule, rule_id=TRIED, state="active", priority=0)
+    return replace(rule, rule=tried)
+
+
+def _summed(judged: dict[str, Judgment], frauds: set[str]) -> Backtest:
+    hit = {order_id: each.rules for order_id, each in judged.items() if TRIED in each.rules}
+    known = frauds & judged.keys()
+    true_hits = len(known & hit.keys())
+    overlap = Counter(rule_id for rules in hit.values() for rule_id in rules if rule_id != TRIED)
+    return Backtest(
+        payments=len(judged),
+        hits=len(hit),
+        unknown=sum(TRIED in each.unknown for each in judged.values()),
+        labelled_frauds=len(known),
+        true_hits=true_hits,
+        precision=true_hits / len(hit) if hit else None,
+        recall=true_hits / len(known) if known else None,
+        overlap=dict(overlap.most_common()),
+        examples=tuple(sorted(hit)[:EXAMPLES]),
+    )

@@ -1,0 +1,132 @@
+"""Looks at all payments told so far, in a process of its own: a back-test, or what is on trial.
+
+Hears one question as JSON on stdin, says one answer as JSON on stdout. Who asks may kill it: it
+changes nothing. Everything is read from the beginning, so it takes the longer the more there is.
+"""
+
+import asyncio
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+import msgspec
+from aiokafka.errors import KafkaError
+
+from app.config import Config, current
+from app.fraud.analysis.backtest import Backtest, backtest
+from app.fraud.analysis.fraud_admin import book_now, words_of
+from app.fraud.analysis.rescoring import newest
+from app.fraud.analysis.trial import Trial, tried
+from app.fraud.live.judge import at_hand
+from app.wire import topics
+from app.wire.envelope import Envelope
+from app.wire.topics import Topic
+from workflows.fraud.built_in_rules import FIELDS
+from workflows.fraud.condition import RuleError
+from workflows.fraud.messages import FraudCleared, FraudDetected, PaymentLabelled
+from workflows.fraud.model import Model, ModelError
+from workflows.fraud.rulebook import Book, read_rule
+from workflows.shared.message import Message
+
+Told = Sequence[tuple[Envelope, Any]]
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked of the payments judged from `from_ms` on; a `rule` to try, or nothing."""
+
+    what: Literal["backtest", "trial"]
+    rule: dict[str, Any] = {}
+    from_ms: int = 0
+
+
+class Hits(msgspec.Struct, frozen=True, kw_only=True):
+    """What a rule in force did. A share is None where nothing was there to be shared."""
+
+    hits: int
+    decided: int
+    """Payments whose outcome it was that decided."""
+    labelled: int
+    frauds: int
+    precision: float | None
+    """Of the hits of which it is known whether they were fraud."""
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found; `trouble` says why there is nothing."""
+
+    backtest: Backtest | None = None
+    trial: Trial | None = None
+    hits: dict[str, Hits] = {}
+    """By rule in force, with the trial."""
+    trouble: str = ""
+
+
+READS: dict[str, tuple[Topic, ...]] = {
+    "backtest": (topics.payments, topics.fraud_labels),
+    "trial": (topics.fraud, topics.fraud_labels),
+}
+
+
+def answered(asked: Question, told: Told, book: Book, models: Mapping[str, Model]) -> Answer:
+    """Return the answer from what was `told` on the topics of READS. Raises RuleError."""
+    if asked.what == "trial":
+        found = tried(told, models, asked.from_ms)
+        return Answer(trial=found, hits=hits_of(told, asked.from_ms))
+    story = sorted(
+        ((getattr(word, "ordered_at_ms", 0) or head.time_ms, word) for head, word in told),
+        key=lambda each: each[0],
+    )
+    rule = read_rule(asked.rule, FIELDS)
+    return Answer(backtest=backtest(rule, book, story, asked.from_ms))
+
+
+def hits_of(told: Iterable[tuple[Envelope, Message]], from_ms: int = 0) -> dict[str, Hits]:
+    """Return what each rule in force did to the payments judged from `from_ms` on, by its id."""
+    heard = list(told)
+    judged = {
+        word.order_id: word.judgment
+        for head, word in heard
+        if isinstance(word, FraudDetected | FraudCleared)
+        and word.judgment is not None
+        and head.time_ms >= from_ms
+    }
+    known = newest(word for _, word in heard if isinstance(word, PaymentLabelled))
+    by_rule: dict[str, list[str]] = {}
+    for order_id, judgment in judged.items():
+        for rule_id in judgment.rules:
+            by_rule.setdefault(rule_id, []).append(order_id)
+    found: dict[str, Hits] = {}
+    for rule_id, orders in sorted(by_rule.items()):
+        labels = [known[order_id] for order_id in orders if order_id in known]
+        found[rule_id] = Hits(
+            hits=len(orders),
+            decided=sum(judged[order_id].decided_by == rule_id for order_id in orders),
+            labelled=len(labels),
+            frauds=sum(labels),
+            precision=sum(labels) / len(labels) if labels else None,
+        )
+    return found
+
+
+async def look(config: Config, asked: Question) -> Answer:
+    """Return the answer of the house of `config`."""
+    try:
+        book = await book_now(config) if asked.what == "backtest" else Book()
+        models = at_hand(config) if asked.what == "trial" else {}
+        return answered(asked, await words_of(config, READS[asked.what]), book, models)
+    except KafkaError as error:
+        return Answer(trouble=f"Kafka does not answer: {error}")
+    except (ModelError, RuleError) as error:
+        return Answer(trouble=str(error))
+
+
+def main() -> int:
+    """Answer the question on stdin; return the exit code."""
+    asked = msgspec.json.decode(sys.stdin.buffer.read(), type=Question)
+    found = asyncio.run(look(current(), asked))
+    sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,141 @@
+"""Verdicts scored again: by the models that they name, and by one that nobody asked. Pure."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+import msgspec
+
+from workflows.fraud.messages import FraudVerdict, Judgment, PaymentLabelled
+from workflows.fraud.model import Model, band, score
+
+Said = Literal["allow", "review", "block", "nothing", "unknown"]
+"""The band of a score; `nothing`: it knows no such payment; `unknown`: the model is not at hand."""
+Changes = dict[str, dict[str, int]]
+"""Payments by what was said of them then, and by what the other model says."""
+DIFFERENCES_MAX = 10
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """A score that is not what the same model says now."""
+
+    order_id: str
+    model_version: str
+    told: float | None
+    again: float
+
+
+class Other(msgspec.Struct, frozen=True, kw_only=True):
+    """What another model would have said."""
+
+    version: str
+    every: Changes
+    frauds: Changes
+    """Of payments that are known as fraud."""
+    legit: Changes
+    """Of payments that are known to be none."""
+
+
+class Rescoring(msgspec.Struct, frozen=True, kw_only=True):
+    """How verdicts came out that were scored again."""
+
+    verdicts: int
+    same: int
+    """To the last bit."""
+    different: int
+    by_rules: int
+    """Judged by no model."""
+    not_at_hand: dict[str, int]
+    """By the version that is named."""
+    differences: tuple[Difference, ...]
+    """The first ones."""
+    other: Other | None = None
+
+
+def rescored(
+    verdicts: Iterable[FraudVerdict],
+    models: Mapping[str, Model],
+    labels: Mapping[str, bool],
+    other: Model | None = None,
+) -> Rescoring:
+    """Return what `models`, by version, and `other` say of `verdicts`.
+
+    `labels` say by order id whether a payment was fraud.
+    """
+    told = [(each.order_id, each.judgment) for each in verdicts]
+    # Those of the first version hold no judgment: they knew no model.
+    judged = [(order_id, judgment) for order_id, judgment in told if judgment is not None]
+    named = [(order_id, judgment) for order_id, judgment in judged if judgment.model_version]
+    again = [
+        Difference(
+            order_id=order_id,
+            model_version=judgment.model_version,
+            told=judgment.model_score,
+            again=score(models[judgment.model_version], judgment.snapshot),
+        )
+        for order_id, judgment in named
+        if judgment.model_version in models
+    ]
+    different = [each for each in again if each.told != each.again]
+    return Rescoring(
+        verdicts=len(told),
+        same=len(again) - len(different),
+        different=len(different),
+        by_rules=len(told) - len(named),
+        not_at_hand=dict(
+            Counter(each.model_version for _, each in named if each.model_version not in models)
+        ),
+        differences=tuple(different[:DIFFERENCES_MAX]),
+        other=_other(judged, models, labels, other) if other else None,
+    )
+
+
+def newest(labels: Iterable[PaymentLabelled]) -> dict[str, bool]:
+    """Return by order id what was known last, as the fraud room takes it."""
+    known: dict[str, PaymentLabelled] = {}
+    for label in labels:
+        before = known.get(label.order_id)
+        if before is None or before.known_at_ms <= label.known_at_ms:
+            known[label.order_id] = label
+    return {order_id: label.fraud for order_id, label in known.items()}
+
+
+def _other(
+    judged: list[tuple[str, Judgment]],
+    models: Mapping[str, Model],
+    labels: Mapping[str, bool],
+    other: Model,
+) -> Other:
+    pairs = [
+        (labels.get(order_id), _said(judgment, models), _would_say(other, judgment.snapshot))
+        for order_id, judgment in judged
+    ]
+    return Other(
+        version=other.version,
+        every=_changes((then, now) for _, then, now in pairs),
+        frauds=_changes((then, now) for fraud, then, now in pairs if fraud is True),
+        legit=_changes((then, now) for fraud, then, now in pairs if fraud is False),
+    )
+
+
+def _said(judgment: Judgment, models: Mapping[str, Model]) -> Said:
+    # The band of the model alone: what rules made of it is no merit of a model.
+    if judgment.model_score is None:
+        return "nothing"
+    model = models.get(judgment.model_version)
+    return band(model, judgment.model_score) if model else "unknown"
+
+
+def _would_say(other: Model, snapshot: Mapping[str, float]) -> Said:
+    # Every party that was asked has said since when it is known. From when on the model is in force
+    # does not matter: it is asked as if it had been.
+    if any(f"{kind}_known_days" not in snapshot for kind in other.needs):
+        return "nothing"
+    return band(other, score(other, snapshot))
+
+
+def _changes(pairs: Iterable[tuple[Said, Said]]) -> Changes:
+    found: Changes = {}
+    for (then, now), count in sorted(Counter(pairs).items()):
+        found.setdefault(then, {})[now] = count
+    return found

@@ -1,0 +1,198 @@
+"""What models and rules on trial would have done, beside those in force. Pure.
+
+A model is held against a model: what rules made of a payment is no merit of either. A rule is held
+against the outcome, whoever decided it.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+
+import msgspec
+
+from app.fraud.analysis.rescoring import Changes, Said, newest
+from app.wire.envelope import Envelope
+from workflows.fraud.messages import FraudCleared, FraudDetected, Judgment, PaymentLabelled
+from workflows.fraud.model import Model, band
+from workflows.shared.message import Message
+
+ALERTS: tuple[Said, ...] = ("review", "block")
+"""What somebody looks at, or what is stopped."""
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """How well alerts met what is known. Shares are None where nothing was there to be shared.
+
+    Payments without a label count for nothing: alerts of a trial were looked at by nobody.
+    """
+
+    alerts: int
+    labelled: int
+    """Alerts of which it is known whether they were fraud."""
+    frauds: int
+    """Those that were."""
+    precision: float | None
+    """Of the labelled alerts."""
+    recall: float | None
+    """Of the known frauds among all payments that were compared."""
+
+
+class ModelTrial(msgspec.Struct, frozen=True, kw_only=True):
+    """A model on trial beside those in force, over the payments that it judged along."""
+
+    version: str
+    active_versions: dict[str, int]
+    """Payments by the model in force; empty: none judged it."""
+    payments: int
+    not_at_hand: int
+    """More, left out: judged by a model whose bands are not at hand."""
+    active_judged: int
+    active: Found
+    trial: Found
+    agreement: Changes
+    """Payments by the band of the model in force, and by that of the trial."""
+    known_frauds: int
+    found_by_both: int
+    found_by_active_alone: int
+    found_by_trial_alone: int
+    score_difference: float | None
+    """Mean of the trial's score less the active one, where both have one."""
+
+
+class RuleTrial(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule on trial; a hit is its alert. Its recall is of all known frauds since the start."""
+
+    reviewed: int
+    """Hits that were looked at without it."""
+    blocked: int
+    """Hits that were stopped without it."""
+    found: Found
+
+
+class Trial(msgspec.Struct, frozen=True, kw_only=True):
+    """All that is on trial."""
+
+    payments: int
+    known_frauds: int
+    models: tuple[ModelTrial, ...]
+    """By version."""
+    rules: dict[str, RuleTrial]
+
+
+class _Compared(msgspec.Struct, frozen=True, kw_only=True):
+    order_id: str
+    active: Said
+    trial: Said
+    judgment: Judgment
+
+
+def tried(
+    told: Iterable[tuple[Envelope, Message]], models: Mapping[str, Model], from_ms: int = 0
+) -> Trial:
+    """Return what was on trial in the verdicts among `told`, by the labels among them.
+
+    `models` are by version; verdicts told before `from_ms` do not count, labels always do. A
+    payment has one verdict, however often it was told.
+    """
+    heard = list(told)
+    judged = {
+        word.order_id: word.judgment
+        for head, word in heard
+        if isinstance(word, FraudDetected | FraudCleared)
+        and word.judgment is not None
+        and head.time_ms >= from_ms
+    }
+    known = newest(word for _, word in heard if isinstance(word, PaymentLabelled))
+    labels = {order_id: fraud for order_id, fraud in known.items() if order_id in judged}
+    versions = {each.shadow_version for each in judged.values() if each.shadow_version}
+    rules = {rule_id for each in judged.values() for rule_id in each.shadow_rules}
+    return Trial(
+        payments=len(judged),
+        known_frauds=sum(labels.values()),
+        models=tuple(_of_model(each, judged, models, labels) for each in sorted(versions)),
+        rules={rule_id: _of_rule(rule_id, judged, labels) for rule_id in sorted(rules)},
+    )
+
+
+def said(models: Mapping[str, Model], version: str, score: float | None) -> Said:
+    """Return what the model `version` alone makes of its `score`."""
+    if score is None:
+        return "nothing"
+    return band(models[version], score) if version in models else "unknown"
+
+
+def _of_model(
+    version: str,
+    judged: Mapping[str, Judgment],
+    models: Mapping[str, Model],
+    labels: Mapping[str, bool],
+) -> ModelTrial:
+    every = [
+        _Compared(
+            order_id=order_id,
+            active=said(models, each.model_version, each.model_score),
+            trial=said(models, version, each.shadow_score),
+            judgment=each,
+        )
+        for order_id, each in judged.items()
+        if each.shadow_version == version
+    ]
+    pairs = [each for each in every if "unknown" not in (each.active, each.trial)]
+    frauds = {each.order_id for each in pairs if labels.get(each.order_id)}
+    by_active = {each.order_id for each in pairs if each.active in ALERTS}
+    by_trial = {each.order_id for each in pairs if each.trial in ALERTS}
+    return ModelTrial(
+        version=version,
+        active_versions=dict(Counter(each.judgment.model_version for each in pairs)),
+        payments=len(pairs),
+        not_at_hand=len(every) - len(pairs),
+        active_judged=sum(each.active != "nothing" for each in pairs),
+        active=_found(by_active, labels, frauds),
+        trial=_found(by_trial, labels, frauds),
+        agreement=_agreement(pairs),
+        known_frauds=len(frauds),
+        found_by_both=len(frauds & by_active & by_trial),
+        found_by_active_alone=len(frauds & by_active - by_trial),
+        found_by_trial_alone=len(frauds & by_trial - by_active),
+        score_difference=_difference([each.judgment for each in pairs]),
+    )
+
+
+def _agreement(pairs: Iterable[_Compared]) -> Changes:
+    found: Changes = {}
+    counted = Counter((each.active, each.trial) for each in pairs)
+    for (active, trial), count in sorted(counted.items()):
+        found.setdefault(active, {})[trial] = count
+    return found
+
+
+def _of_rule(rule_id: str, judged: Mapping[str, Judgment], labels: Mapping[str, bool]) -> RuleTrial:
+    hits = {
+        order_id: each.outcome for order_id, each in judged.items() if rule_id in each.shadow_rules
+    }
+    outcomes = Counter(hits.values())
+    return RuleTrial(
+        reviewed=outcomes["review"],
+        blocked=outcomes["block"],
+        found=_found(hits.keys(), labels, {one for one, fraud in labels.items() if fraud}),
+    )
+
+
+def _found(alerts: Collection[str], labels: Mapping[str, bool], frauds: set[str]) -> Found:
+    labelled = sum(order_id in labels for order_id in alerts)
+    true = len(frauds & set(alerts))
+    return Found(
+        alerts=len(alerts),
+        labelled=labelled,
+        frauds=true,
+        precision=true / labelled if labelled else None,
+        recall=true / len(frauds) if frauds else None,
+    )
+
+
+def _difference(judged: Iterable[Judgment]) -> float | None:
+    apart = [
+        each.shadow_score - each.model_score
+        for each in judged
+        if each.shadow_score is not None and each.model_score is not None
+    ]
+    return sum(apart) / len(apart) if apart else None

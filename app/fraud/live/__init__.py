@@ -1,0 +1,1 @@
+"""What payments are judged by now: rules and models of the moment, and their drift."""

@@ -1,0 +1,145 @@
+"""What payments are judged by in this process: models from files, rules from `fraud.rules`.
+
+The topic is read whole before the first payment and followed from there on. What is no rule is
+logged and counted, and changes nothing: the judging goes on with what it had.
+"""
+
+import asyncio
+from pathlib import Path
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from msgspec.structs import replace
+
+from app.config import Config
+from app.config import current as configured
+from app.host.exit import hard_stop
+from app.kafka.admin import client_options, stop_consumer
+from app.wire import codecs, envelope, topics
+from app.wire.records import Record, as_read
+from app.wire.signing import of_the_house
+from app.worker import metrics as telemetry
+from workflows.fraud.built_in_rules import FIELDS
+from workflows.fraud.condition import RuleError
+from workflows.fraud.entity import KINDS
+from workflows.fraud.model import Model, ModelError, read_model
+from workflows.fraud.rule_messages import ListPut, RulePut, RuleSnoozed
+from workflows.fraud.rulebook import Book, Snooze, read_rule, with_list, with_rule, with_snooze
+from workflows.fraud.verdict import Judge
+from workflows.shared.message import Message
+
+MODELS = Path(__file__).parent / "models"
+TRIAL = "trial.json"
+"""The file of a model that judges along and decides nothing."""
+READ_SECONDS_MAX = 30.0
+"""How long the rules may take to be read before the process gives up and is started again."""
+
+log = structlog.get_logger(__name__)
+_judges: dict[str, Judge] = {}
+"""The one judge of this process, by a name that never changes."""
+_NOW = "now"
+
+
+def current() -> Judge:
+    """Return what payments are judged by at this moment."""
+    if _NOW not in _judges:
+        _judges[_NOW] = open_judge(configured())
+    return _judges[_NOW]
+
+
+def open_judge(config: Config) -> Judge:
+    """Return the judge of `config`: the built-in rules and the models of its folder.
+
+    Raises ModelError naming the file that holds no model.
+    """
+    folder = Path(config.fraud_models) if config.fraud_models else MODELS
+    found: dict[str, Model] = {}
+    for file in sorted(folder.glob("*.json")):
+        try:
+            found[file.name] = read_model(file.read_bytes())
+        except ModelError as error:
+            raise ModelError(f"{file}: {error}") from error
+    trial = found.pop(TRIAL, None)
+    return Judge(models=tuple(found.values()), trial=trial)
+
+
+def at_hand(config: Config) -> dict[str, Model]:
+    """Return by version the models that come along and those of the folder: verdicts name both.
+
+    Raises ModelError naming the file that holds no model.
+    """
+    judges = (open_judge(replace(config, fraud_models="")), open_judge(config))
+    every = (model for judge in judges for model in (*judge.models, judge.trial))
+    return {model.version: model for model in every if model is not None}
+
+
+async def follow(config: Config) -> asyncio.Task[None]:
+    """Read all rules there are, then follow what comes, in the task returned.
+
+    Raises TimeoutError when they cannot be read.
+    """
+    judge = open_judge(config)
+    place = TopicPartition(topics.fraud_rules.name, 0)
+    consumer = AIOKafkaConsumer(enable_auto_commit=False, **client_options(config))
+    await consumer.start()
+    consumer.assign([place])
+    async with asyncio.timeout(READ_SECONDS_MAX):
+        begin = (await consumer.beginning_offsets([place]))[place]
+        end = (await consumer.end_offsets([place]))[place]
+        consumer.seek(place, begin)
+        _judges[_NOW] = judge
+        while await consumer.position(place) < end:
+            for record in (await consumer.getmany(place, timeout_ms=500)).get(place, []):
+                _hear(as_read(record), config)
+    task = asyncio.create_task(_onward(consumer, config))
+    task.add_done_callback(_stop_blind)
+    return task
+
+
+def _stop_blind(task: asyncio.Task[None]) -> None:
+    # Who no longer hears of rules would judge by old ones and not know it.
+    if not task.cancelled() and (error := task.exception()) is not None:
+        hard_stop(f"the rules cannot be followed: {error}")
+
+
+async def _onward(consumer: AIOKafkaConsumer, config: Config) -> None:
+    try:
+        async for record in consumer:
+            _hear(as_read(record), config)
+    finally:
+        await stop_consumer(consumer)
+
+
+def _hear(given: Record, config: Config) -> None:
+    if not of_the_house(given, config):
+        _refuse(given, "its seal is missing or wrong")
+        return
+    try:
+        word = codecs.decode(given.value, envelope.from_headers(given.headers), given.key)
+        judge = _judges[_NOW]
+        _judges[_NOW] = replace(judge, book=changed(judge.book, word))
+    except Exception as error:  # noqa: BLE001  whatever a rule holds, the judging goes on
+        _refuse(given, str(error))
+
+
+def _refuse(given: Record, why: str) -> None:
+    telemetry.rules_refused.inc()
+    log.error("no rule: refused", why=why, offset=given.offset)
+
+
+def changed(book: Book, word: Message) -> Book:
+    """Return `book` after `word` of the rules topic. Raises RuleError."""
+    match word:
+        case RulePut(rule_id=rule_id, rule=raw):
+            compiled = read_rule(raw, FIELDS)
+            if compiled.rule.rule_id != rule_id:
+                raise RuleError("rule_id", f"is {compiled.rule.rule_id}, told as {rule_id}")
+            return with_rule(book, compiled)
+        case ListPut(name=name, values=values):
+            return with_list(book, name, frozenset(values))
+        case RuleSnoozed(rule_id=rule_id, entity=entity, until_ms=until_ms):
+            if entity.partition(":")[0] not in KINDS:
+                raise RuleError("entity", f"must begin with one of {', '.join(KINDS)} and a colon")
+            return with_snooze(book, Snooze(rule_id=rule_id, entity=entity, until_ms=until_ms))
+        case _:
+            return book

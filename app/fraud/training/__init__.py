@@ -1,0 +1,1 @@
+"""Models made and measured: data, features, training, evaluation."""

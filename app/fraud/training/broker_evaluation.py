@@ -1,0 +1,201 @@
+"""Payments told to the fraud service on a real broker, and the verdicts that come back.
+
+Told in the order of each party, as many under way as the service bears. A fraud is told as a
+chargeback that is known a week later; every few days all labels are waited for, so that none comes
+after a payment that should know of it.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.records_to_delete import RecordsToDelete
+
+from app.config import Config
+from app.fraud.analysis.fraud_admin import outgoing
+from app.fraud.training.entity_queues import Lanes
+from app.kafka.admin import client_options, stop_consumer
+from app.kafka.producer import produce
+from app.wire import topics
+from app.wire.signing import sealed
+from workflows.fraud.messages import PaymentLabelled
+from workflows.payment.messages import PaymentCompleted
+from workflows.shared.message import Message
+
+GROUP = "payflow-fraud"
+UNDER_WAY_MAX = 600
+"""Told and not judged yet: enough for full batches."""
+WAITING_MAX = 6_000
+"""Looked ahead, so that a busy party does not hold up the others."""
+POLL_MS = 20
+SILENCE_SECONDS_MAX = 120.0
+"""So long without a verdict, or without progress of the labels, and something is wrong."""
+
+
+class PassageError(RuntimeError):
+    """The service does not answer; the message says what was waited for."""
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """One payment, whether it was fraud, and when that becomes known."""
+
+    paid: PaymentCompleted
+    fraud: bool = False
+    known_at_ms: int = 0
+
+
+class Judged(msgspec.Struct, frozen=True, kw_only=True):
+    """What is read of a verdict."""
+
+    model_score: float | None = None
+    model_version: str = ""
+    snapshot: dict[str, float]
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """The part of `FraudDetected` and `FraudCleared` that counts here."""
+
+    order_id: str
+    type: str
+    judgment: Judged | None = None
+
+
+_read = msgspec.json.Decoder(Verdict).decode
+
+
+class Passage:
+    """Tells and listens. Made by `passage`."""
+
+    def __init__(self, config: Config, producer: Any, consumer: Any, admin: Any) -> None:
+        self._config = config
+        self._producer = producer
+        self._consumer = consumer
+        self._admin = admin
+        self._lanes = Lanes()
+
+    async def judge(self, told: Sequence[Told]) -> AsyncIterator[tuple[int, Judged]]:
+        """Yield (place in `told`, what was judged) once each, in the order the verdicts come.
+
+        Raises PassageError when none comes any more.
+        """
+        places = {each.paid.order_id: at for at, each in enumerate(told)}
+        coming = iter(enumerate(told))
+        heard_at = time.monotonic()
+        self._fill(coming)
+        while len(self._lanes):
+            due = [told[at] for at in self._lanes.take(UNDER_WAY_MAX)]
+            await self.tell([each.paid for each in due])
+            verdicts = await self.verdicts()
+            if verdicts:
+                heard_at = time.monotonic()
+            elif time.monotonic() > heard_at + SILENCE_SECONDS_MAX:
+                raise PassageError(f"{self._lanes.under_way} payments are told and not judged")
+            for verdict in verdicts:
+                at = places.get(verdict.order_id)
+                if at is not None and verdict.judgment and self._lanes.judged(at):
+                    yield at, verdict.judgment
+            self._fill(coming)
+        await self._label([each for each in told if each.fraud])
+
+    def _fill(self, coming: Iterator[tuple[int, Told]]) -> None:
+        while len(self._lanes) < WAITING_MAX and (following := next(coming, None)) is not None:
+            at, each = following
+            paid = each.paid
+            self._lanes.add(at, (f"c{paid.customer_id}", f"t{paid.origin.terminal_id}"))
+
+    async def verdicts(self) -> list[Verdict]:
+        """Return the verdicts that came, after POLL_MS at the latest."""
+        polled = await self._consumer.getmany(timeout_ms=POLL_MS)
+        told = [_read(given.value) for records in polled.values() for given in records]
+        return [each for each in told if each.judgment is not None]
+
+    async def _label(self, frauds: Sequence[Told]) -> None:
+        """Tell that `frauds` were such, and return when the parties know; make room on the disk."""
+        await self.tell(
+            [
+                PaymentLabelled(
+                    order_id=each.paid.order_id,
+                    fraud=True,
+                    source="chargeback",
+                    known_at_ms=each.known_at_ms,
+                )
+                for each in frauds
+            ]
+        )
+        # The room that hears of labels tells the parties: the one first, then the others.
+        for topic in (topics.fraud_labels, topics.fraud_checks):
+            await self._read_through(topic)
+        await self._forget()
+
+    async def _read_through(self, topic: topics.Topic) -> None:
+        places = self.places(topic)
+        ends = await self._consumer.end_offsets(places)
+        limit = time.monotonic() + SILENCE_SECONDS_MAX
+        while True:
+            known = await self._admin.list_consumer_group_offsets(GROUP, partitions=places)
+            # A partition that nothing was committed of is at -1.
+            through = {at: max(known[at].offset, 0) if at in known else 0 for at in places}
+            if all(through[at] >= ends[at] for at in places):
+                return
+            if time.monotonic() > limit:
+                raise PassageError(f"{topic.name} is not read through: {through} of {ends}")
+            await asyncio.sleep(0.1)
+
+    async def _forget(self) -> None:
+        """Delete what was asked and answered: nobody reads it again, and it is much."""
+        read = (topics.fraud_checks, topics.fraud_answers, topics.payments, topics.fraud)
+        places = [place for topic in read for place in self.places(topic)]
+        ends = await self._consumer.end_offsets(places)
+        # What is deleted under a reader makes it go to where its policy says: it goes there itself.
+        for place in self.places(topics.fraud):
+            self._consumer.seek(place, ends[place])
+        await self._admin.delete_records(
+            {place: RecordsToDelete(before_offset=ends[place]) for place in places if ends[place]}
+        )
+
+    def places(self, topic: topics.Topic) -> list[TopicPartition]:
+        """Return the partitions of `topic`."""
+        count = topics.partitions_of(topic.name, self._config)
+        return [TopicPartition(topic.name, at) for at in range(count)]
+
+    async def tell(self, words: Sequence[Message]) -> None:
+        """Tell `words`, each at its own time; return when the broker has them."""
+        if not words:
+            return
+        records = [sealed(outgoing(word, _time_of(word)), self._config.seal_key) for word in words]
+        await produce(self._producer, records, self._config)
+
+
+def _time_of(word: Any) -> int:
+    return int(word.known_at_ms if isinstance(word, PaymentLabelled) else word.ordered_at_ms)
+
+
+@asynccontextmanager
+async def passage(config: Config) -> AsyncIterator[Passage]:
+    """Open a way through the fraud service of the house of `config`."""
+    options = client_options(config)
+    producer = AIOKafkaProducer(acks="all", enable_idempotence=True, **options)
+    consumer = AIOKafkaConsumer(
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        max_poll_records=2_000,
+        **options,
+    )
+    admin = AIOKafkaAdminClient(**options)
+    await asyncio.gather(producer.start(), consumer.start(), admin.start())
+    try:
+        way = Passage(config, producer, consumer, admin)
+        places = way.places(topics.fraud)
+        consumer.assign(places)
+        for place, end in (await consumer.end_offsets(places)).items():
+            consumer.seek(place, end)
+        yield way
+    finally:
+        await stop_consumer(consumer)
+        await producer.stop()
+        await admin.close()

@@ -1,0 +1,91 @@
+"""The figures of payments on file, one payment at a time, by the functions of the stream."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import csv, parquet
+
+from app.fraud.training.data import Payments
+from workflows.fraud import risk
+from workflows.fraud.entity import DAY_MS
+from workflows.fraud.entity_messages import CheckEntity, LabelEntity
+from workflows.fraud.features import FEATURES, HANDBOOK, of_payment, vector
+
+LABEL_MS = 7 * DAY_MS
+"""How long after the payment a fraud becomes known."""
+STEP = 20_000
+COLUMNS = (
+    "TX_AMOUNT",
+    "TX_DURING_WEEKEND",
+    "TX_DURING_NIGHT",
+    *(
+        f"CUSTOMER_ID_{what}_{days}DAY_WINDOW"
+        for days in (1, 7, 30)
+        for what in ("NB_TX", "AVG_AMOUNT")
+    ),
+    *(f"TERMINAL_ID_{what}_{days}DAY_WINDOW" for days in (1, 7, 30) for what in ("NB_TX", "RISK")),
+)
+"""What the Fraud Detection Handbook calls the figures of HANDBOOK, in the same order."""
+
+
+class Counter:
+    """Takes payments in the order of time; frauds become known a week later."""
+
+    def __init__(self, epoch_ms: int) -> None:
+        self._epoch_ms = epoch_ms
+        self._parties: dict[str, risk.Entity] = {}
+
+    def figures(  # noqa: PLR0913  a payment has these
+        self, order_id: str, t: int, customer: int, terminal: int, amount: int, *, fraud: bool
+    ) -> dict[str, float]:
+        """Return the figures of one payment, `t` seconds after the epoch, which counts from now."""
+        at_ms = self._epoch_ms + t * 1_000
+        found = of_payment(at_ms, amount)
+        for kind, name in (("customer", customer), ("terminal", terminal)):
+            key = f"{kind}:{name}"
+            asked = CheckEntity(
+                order_id=order_id, entity=key, kind=kind, amount_minor=amount, at_ms=at_ms
+            )
+            party = self._parties.get(key, risk.INITIAL)
+            (answer,) = risk.decide(party, asked, at_ms)
+            found |= answer.figures
+            party = risk.evolve(party, asked, at_ms)
+            if fraud:
+                known = LabelEntity(
+                    order_id=order_id, entity=key, kind=kind, fraud=True, at_ms=at_ms + LABEL_MS
+                )
+                party = risk.evolve(party, known, at_ms)
+            self._parties[key] = party
+        return found
+
+
+def matrix(payments: Payments, epoch_ms: int, say: Callable[[str], None]) -> Any:
+    """Return an array (payments, FEATURES); `say` hears how far it is."""
+    counter = Counter(epoch_ms)
+    found = np.empty((len(payments), len(FEATURES)))
+    columns = (
+        payments.transaction_id, payments.t, payments.customer_id, payments.terminal_id,
+        payments.amount_cents, payments.fraud,
+    )  # fmt: skip
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    for at, (name, t, customer, terminal, amount, fraud) in enumerate(rows):
+        figures = counter.figures(str(name), t, customer, terminal, amount, fraud=bool(fraud))
+        found[at] = vector(figures)
+        if at % STEP == 0:
+            say(f"figures: {at} of {len(payments)} payments")
+    return found
+
+
+def write_handbook(path: Path, payments: Payments, figures: Any) -> None:
+    """Write the fifteen figures by the handbook's names, CSV or Parquet by the name of `path`."""
+    columns = {"TRANSACTION_ID": payments.transaction_id}
+    for name, ours in zip(COLUMNS, HANDBOOK, strict=True):
+        columns[name] = figures[:, FEATURES.index(ours)]
+    table = pa.table(columns)
+    if path.suffix == ".parquet":
+        parquet.write_table(table, path)
+    else:
+        csv.write_csv(table, path)

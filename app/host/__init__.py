@@ -1,0 +1,1 @@
+"""This process and its machine: processes, exits, logs."""

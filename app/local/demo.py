@@ -1,0 +1,156 @@
+"""`payflow demo`: everything at once, on real orders; with `--once` it ends and reports."""
+
+import asyncio
+import shutil
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+from msgspec.structs import replace
+from prometheus_client.parser import text_string_to_metric_families
+
+from app.auth import operators as people
+from app.config import Config
+from app.local import demo_report as report
+from app.local import fault_switches as faults
+from app.local.importers.player import Player, read_plan
+from app.local.supervisor import Supervisor, SupervisorError, running, worker_url
+from app.operations.verification import auditor as verify
+from app.operations.verification.verdict import Verdict
+
+SETTLE_SECONDS_MAX = 600.0
+SHOW_SECONDS = 1.0
+
+Say = Callable[[str], None]
+Show = Callable[[dict[str, Any]], None]
+
+
+class DemoError(RuntimeError):
+    """The demo did not come to its end; the message says what is still open."""
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be played and how."""
+
+    file: Path
+    rate: float
+    once: bool = False
+    faults: dict[str, dict[str, float]] = {}
+
+
+def fresh(config: Config) -> Config:
+    """Return `config` with an empty data folder of the demo's own; raises SupervisorError."""
+    own = msgspec.structs.replace(config, data_dir=str(config.data_path / "demo"))
+    with suppress(SupervisorError):
+        pid = running(own).pids["up"]
+        raise_busy(own.data_path, pid)
+    for path in own.data_path.glob("*"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return own
+
+
+def raise_busy(path: Path, pid: int) -> None:
+    """Raise that the folder is in use."""
+    raise DemoError(f"a demo runs on {path} already, process {pid}; stop that one first")
+
+
+class Demo:
+    """One run: the house, the file, and what is shown of both."""
+
+    def __init__(self, config: Config, wanted: Wanted, say: Say, show: Show) -> None:
+        self.config = config
+        self.wanted = wanted
+        self._say = say
+        self._show = show
+        self._began = time.monotonic()
+        self._first_completed = False
+
+    async def run(self) -> dict[str, Any] | None:
+        """Play the file; return the report with `once`, otherwise go on until interrupted."""
+        plan = read_plan(self.wanted.file)
+        supervisor = Supervisor(replace(self.config, lab=True), self._say)
+        timeout = aiohttp.ClientTimeout(total=30)
+        async with supervisor.up() as house, aiohttp.ClientSession(timeout=timeout) as session:
+            self.config = house.config
+            self._say(f"         the page: {self.config.console_url}/")
+            if hint := people.first_steps(self.config.data_path):
+                self._say(f"         {hint}")
+            for party, given in self.wanted.faults.items():
+                await faults.put(getattr(self.config, f"{party}_url"), given)
+            player = Player(self.config.console_url, self.wanted.rate, session)
+            await player.receive_stock(plan, self._step)
+            watching = asyncio.create_task(self._watch(player))
+            try:
+                await player.play(plan)
+                self._step("the file has been played")
+                if self.wanted.once:
+                    verdict = await self._settled(player)
+                    return await self._report(player, verdict, house)
+                await asyncio.Event().wait()
+            finally:
+                watching.cancel()
+        return None
+
+    def _step(self, text: str) -> None:
+        self._say(f"{time.monotonic() - self._began:5.1f} s  {text}")
+
+    async def _watch(self, player: Player) -> None:
+        while True:
+            figures = await player.get("/figures")
+            totals = figures["totals"]
+            if totals.get("completed") and not self._first_completed:
+                self._first_completed = True
+                self._step("first order completed")
+            self._show({**figures, "planned": player.loaded.orders_planned})
+            await asyncio.sleep(SHOW_SECONDS)
+
+    async def _settled(self, player: Player) -> Verdict:
+        """Return the verdict once every order has ended and nothing is under way any more."""
+        limit = time.monotonic() + SETTLE_SECONDS_MAX
+        while True:
+            totals = (await player.get("/figures"))["totals"]
+            quiet = totals.get("open", 1) == 0 or time.monotonic() > limit
+            if quiet and totals.get("orders", 0) >= player.loaded.orders_asked:
+                verdict = await verify.verify(self.config)
+                moving = verdict.orders_open + verdict.orders_moving + verdict.returns_open
+                if not moving or time.monotonic() > limit:
+                    return verdict
+            if time.monotonic() > limit + SHOW_SECONDS:
+                raise DemoError(f"after {SETTLE_SECONDS_MAX:.0f} s: {totals.get('open')} open")
+            await asyncio.sleep(SHOW_SECONDS)
+
+    async def _report(self, player: Player, verdict: Verdict, house: Supervisor) -> dict[str, Any]:
+        refused: dict[str, str] = {}
+        for return_id, (order_id, _) in player.loaded.returns.items():
+            order = await player.get(f"/orders/{order_id}")
+            for back in order["returns"]:
+                if back["return_id"] == return_id and back["state"] == "refused":
+                    refused[return_id] = back["reason"]
+        return report.build(
+            player.loaded,
+            verdict,
+            returns_refused=refused,
+            duplicates_dropped=await _duplicates(house),
+            wall_s=time.monotonic() - self._began,
+        )
+
+
+async def _duplicates(house: Supervisor) -> int:
+    """Return the repetitions that the workers alive now have dropped."""
+    total = 0.0
+    timeout = aiohttp.ClientTimeout(total=5)
+    async with aiohttp.ClientSession(timeout=timeout) as session:
+        for name, child in house.children.items():
+            url = worker_url(house.config, name, child.pid)
+            if not url:
+                continue
+            async with session.get(f"{url}/metrics") as answer:
+                text = await answer.text()
+            for family in text_string_to_metric_families(text):
+                if family.name == "payflow_duplicates_dropped":
+                    total += sum(s.value for s in family.samples if s.name.endswith("_total"))
+    return int(total)

@@ -1,0 +1,66 @@
+"""Switches for what the outside parties do wrong, set while they run."""
+
+from typing import Any
+
+import aiohttp
+import msgspec
+
+from app.local.simulators.faults import CarrierFaults, ProviderFaults
+
+PARTIES: dict[str, type[msgspec.Struct]] = {"provider": ProviderFaults, "carrier": CarrierFaults}
+
+
+class FaultError(RuntimeError):
+    """A fault is unknown or has no usable value, or the party does not answer."""
+
+
+def parse(text: str) -> dict[str, dict[str, float]]:
+    """Return the faults of each party in `decline=0.2,carrier.timeout=0.1`.
+
+    A name without a party belongs to the first that knows it. Raises FaultError.
+    """
+    found: dict[str, dict[str, float]] = {}
+    for part in filter(None, (each.strip() for each in text.split(","))):
+        name, _, value = part.partition("=")
+        party, _, fault = name.rpartition(".")
+        if not party:
+            knowing = (p for p, shape in PARTIES.items() if fault in shape.__struct_fields__)
+            party = next(knowing, "")
+        if party not in PARTIES or fault not in PARTIES[party].__struct_fields__:
+            known = {f for shape in PARTIES.values() for f in shape.__struct_fields__}
+            raise FaultError(f"{name!r} is no fault; there are {', '.join(sorted(known))}")
+        try:
+            found.setdefault(party, {})[fault] = float(value)
+        except ValueError as error:
+            raise FaultError(f"{name} needs a number, not {value!r}") from error
+    return found
+
+
+async def put(url: str, faults: dict[str, float]) -> dict[str, Any]:
+    """Set `faults` at the party at `url`; return all of them. Raises FaultError."""
+    return await _ask("PUT", url, faults)
+
+
+async def get(url: str) -> dict[str, Any]:
+    """Return the faults of the party at `url`. Raises FaultError."""
+    return await _ask("GET", url, None)
+
+
+async def clear(url: str) -> dict[str, Any]:
+    """End all faults of the party at `url`. Raises FaultError."""
+    return await _ask("DELETE", url, None)
+
+
+async def _ask(method: str, url: str, body: dict[str, float] | None) -> dict[str, Any]:
+    timeout = aiohttp.ClientTimeout(total=5)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.request(method, f"{url}/_faults", json=body) as answer,
+        ):
+            text = await answer.text()
+            if not answer.ok:
+                raise FaultError(f"{url} refuses: {text[:300]}")
+            return msgspec.json.decode(text)
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise FaultError(f"{url} does not answer: {error}") from error

@@ -1,0 +1,1 @@
+"""Files of shops, read as requests to Payflow."""

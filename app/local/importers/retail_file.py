@@ -1,0 +1,78 @@
+"""Reads the Online Retail file (UCI, doi 10.24432/C5BW33) as what its shop would ask of Payflow.
+
+Invoices become orders, `C` invoices returns of earlier sales, write-offs adjustments of stock, and
+lines that are no goods charges or discounts. Every row ends in one place: an ask or a refusal.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from app.local.importers.retail_requests import Adjust, Ask, PlaceOrder, Refuse, ReturnGoods
+from app.local.importers.retail_returns import Sales, returned
+from app.local.importers.retail_rows import COLUMNS, Row, parse
+from app.local.importers.retail_sales import sold
+
+__all__ = [
+    "COLUMNS",
+    "CURRENCY",
+    "Adjust",
+    "Ask",
+    "PlaceOrder",
+    "Plan",
+    "Refuse",
+    "ReturnGoods",
+    "plan",
+    "summary",
+]
+
+CURRENCY = "GBP"
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything the file asks: unreadable rows first, then invoice by invoice."""
+
+    rows_read: int
+    asks: tuple[Ask, ...]
+    sold_units: dict[str, int]
+    """Units of each SKU that the orders want."""
+
+
+def plan(rows: Iterable[Mapping[str, str | None]]) -> Plan:
+    """Return what `rows` ask, invoice by invoice in the order of their first row."""
+    invoices: dict[str, list[Row]] = {}
+    asks: list[Ask] = []
+    rows_read = 0
+    for given in rows:
+        rows_read += 1
+        row = parse(given)
+        if isinstance(row, str):
+            asks.append(Refuse(rows=1, reason=row))
+        else:
+            invoices.setdefault(row.invoice, []).append(row)
+    sales = Sales()
+    for invoice, members in invoices.items():
+        take = returned if invoice.startswith("C") else sold
+        asks += take(invoice, members, sales)
+    wanted: Counter[str] = Counter()
+    for ask in asks:
+        if isinstance(ask, PlaceOrder):
+            wanted.update({line.sku: line.quantity for line in ask.lines})
+    return Plan(rows_read=rows_read, asks=tuple(asks), sold_units=dict(wanted))
+
+
+def summary(planned: Plan) -> dict[str, int]:
+    """Return how many rows were read, what they ask, and how many are refused for which reason."""
+    kinds = Counter(type(ask) for ask in planned.asks)
+    refused: Counter[str] = Counter()
+    for ask in planned.asks:
+        if isinstance(ask, Refuse):
+            refused[f"refused: {ask.reason}"] += ask.rows
+    return {
+        "rows": planned.rows_read,
+        "orders": kinds[PlaceOrder],
+        "returns": kinds[ReturnGoods],
+        "adjustments": kinds[Adjust],
+        **dict(sorted(refused.items())),
+    }

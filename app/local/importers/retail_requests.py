@@ -1,0 +1,54 @@
+"""What rows of the retail file stand for: something to ask of Payflow, or a refusal and its reason.
+
+Part of reading the retail file.
+"""
+
+import msgspec
+
+from workflows.order.messages import Charge, Line, ReturnLine
+
+
+class PlaceOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """An invoice: `reference` is its number."""
+
+    rows: int
+    reference: str
+    customer_id: str
+    country: str
+    lines: tuple[Line, ...]
+    charges: tuple[Charge, ...]
+    total_minor: int
+    ordered_at_ms: int
+
+
+class ReturnGoods(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Lines of a `C` invoice, matched to the sale `reference`.
+
+    A row that is spread over several sales counts in `rows` of the first.
+    """
+
+    rows: int
+    return_id: str
+    reference: str
+    lines: tuple[ReturnLine, ...]
+    amount_minor: int
+
+
+class Adjust(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A write-off, or stock that was found."""
+
+    rows: int
+    adjustment_id: str
+    sku: str
+    delta: int
+    reason: str
+
+
+class Refuse(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Rows that stand for nothing, and why."""
+
+    rows: int
+    reason: str
+
+
+Ask = PlaceOrder | ReturnGoods | Adjust | Refuse

@@ -1,0 +1,192 @@
+"""The carrier, played locally: books one parcel an order, delivers it, and says so by webhook.
+
+Booking and withdrawing can be repeated: an order has one shipment. Whether an order is refused
+follows from its id alone, so the same order always hears the same.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from app.config import Config
+from app.local.simulators import server as serve
+from app.local.simulators.carrier_store import Booking, CarrierStore, Shipment
+from app.local.simulators.faults import CarrierFaults, Switchboard, pick, strikes
+from app.local.simulators.webhooks import Address, Sender, now_ms
+
+DELIVERIES_MAX = 500
+"""Parcels handed over in one transaction."""
+REFUSAL = "no service to this address"
+
+Effect = Callable[[], web.Response]
+
+
+class Notice(msgspec.Struct, frozen=True, kw_only=True):
+    """What a webhook says."""
+
+    notice_id: str
+    order_id: str
+    shipment_id: str
+    status: str
+
+
+class Carrier:
+    """The carrier's routes over its books, and the journeys of its parcels."""
+
+    def __init__(self, config: Config, store: CarrierStore) -> None:
+        self.switchboard = Switchboard(CarrierFaults())
+        self.store = store
+        self.sender = Sender(
+            store,
+            Address(
+                url=f"{config.console_url}/webhooks/carrier",
+                header="X-Carrier-Signature",
+                secret=config.carrier_webhook_secret,
+            ),
+            self.switchboard,
+        )
+        self._news = asyncio.Event()
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return every route."""
+        return [
+            web.put("/shipments/{order_id}", self._book),
+            web.get("/shipments/{order_id}", self._show),
+            web.post("/shipments/{order_id}/withdraw", self._withdraw),
+            web.get("/_state", self._state),
+            web.get("/livez", serve.livez),
+            *self.switchboard.routes(),
+        ]
+
+    async def deliver(self) -> None:
+        """Hand over parcels whose journey is over, for ever; also those booked before a restart."""
+        while True:
+            self._news.clear()
+            due = self.store.due(DELIVERIES_MAX)
+            if due:
+                with self.store.writing():
+                    for shipment in due:
+                        self.store.deliver(shipment)
+                        self._notify(shipment)
+            next_ms = self.store.next_due_ms()
+            pause_seconds = None if next_ms is None else max(0.005, (next_ms - now_ms()) / 1_000)
+            try:
+                await asyncio.wait_for(self._news.wait(), pause_seconds)
+            except TimeoutError:
+                continue
+
+    async def _run(self, request: web.Request, verb: str, effect: Effect) -> web.Response:
+        """Run `effect` in one transaction, unless a fault says otherwise."""
+        faults: CarrierFaults = self.switchboard.faults
+        key = f"{verb} {request.match_info['order_id']}"
+        trouble = pick(faults, key, self.store.tried(key))
+        if trouble == "rate_limited":
+            return _problem(429, "too many requests")
+        if trouble == "error_before":
+            return _problem(500, "internal error")
+        if trouble == "timeout_before":
+            return await serve.hold(request, faults.timeout_seconds)
+        if trouble == "slow":
+            await asyncio.sleep(faults.slow_seconds)
+        with self.store.writing():
+            answer = effect()
+        self._news.set()
+        if trouble == "error_after":
+            return _problem(500, "internal error")
+        if trouble == "timeout_after":
+            return await serve.hold(request, faults.timeout_seconds)
+        return answer
+
+    async def _book(self, request: web.Request) -> web.Response:
+        order_id = request.match_info["order_id"]
+        try:
+            booking = msgspec.json.decode(await request.read(), type=Booking)
+        except msgspec.DecodeError as error:
+            return _problem(400, f"not a booking: {error}")
+        return await self._run(request, "book", lambda: self._booked(order_id, booking))
+
+    def _booked(self, order_id: str, booking: Booking) -> web.Response:
+        known = self.store.shipment(order_id)
+        created = known is None
+        if known is None:
+            known = self._enter(order_id, booking)
+        if known.status == "refused":
+            return _problem(422, REFUSAL)
+        if known.status == "withdrawn":
+            return _problem(409, "withdrawn")
+        return _shown(known, status=201 if created else 200)
+
+    def _enter(self, order_id: str, booking: Booking) -> Shipment:
+        faults: CarrierFaults = self.switchboard.faults
+        refused = strikes(faults, "refuse", order_id)
+        return self.store.enter(
+            order_id,
+            booking,
+            status="refused" if refused else "in_transit",
+            due_ms=now_ms() + round(faults.deliver_seconds * 1_000),
+        )
+
+    async def _withdraw(self, request: web.Request) -> web.Response:
+        order_id = request.match_info["order_id"]
+        return await self._run(request, "withdraw", lambda: self._withdrawn(order_id))
+
+    def _withdrawn(self, order_id: str) -> web.Response:
+        known = self.store.shipment(order_id)
+        if known is None:
+            nothing = Booking(country="", units=0)
+            barred = self.store.enter(order_id, nothing, status="withdrawn", due_ms=now_ms())
+            return _shown(barred)
+        if known.status == "delivered":
+            return _shown(known, status=409)
+        return _shown(self.store.withdraw(order_id))
+
+    async def _show(self, request: web.Request) -> web.Response:
+        known = self.store.shipment(request.match_info["order_id"])
+        if known is None:
+            return _problem(404, "not booked")
+        return _shown(known)
+
+    async def _state(self, _request: web.Request) -> web.Response:
+        return web.json_response(self.store.totals())
+
+    def _notify(self, shipment: Shipment) -> None:
+        notice = Notice(
+            notice_id=f"{shipment.shipment_id}/delivered",
+            order_id=shipment.order_id,
+            shipment_id=shipment.shipment_id,
+            status="delivered",
+        )
+        self.sender.post(notice.notice_id, notice)
+
+
+def make_app(config: Config) -> web.Application:
+    """Return the carrier's server over `<data_dir>/carrier.sqlite`."""
+    store = CarrierStore(config.data_path / "carrier.sqlite")
+    carrier = Carrier(config, store)
+    app = web.Application()
+    app.add_routes(carrier.routes())
+    app.cleanup_ctx.append(serve.beside(carrier.sender.run, carrier.deliver))
+    app.on_cleanup.append(_closing(store))
+    return app
+
+
+def _closing(store: CarrierStore) -> Any:
+    async def close(_app: web.Application) -> None:
+        store.close()
+
+    return close
+
+
+def _shown(shipment: Shipment, status: int = 200) -> web.Response:
+    return web.json_response(msgspec.to_builtins(shipment), status=status)
+
+
+def _problem(status: int, reason: str) -> web.Response:
+    return web.json_response({"reason": reason}, status=status)
+
+
+if __name__ == "__main__":
+    serve.run("carrier", make_app, "carrier_port")

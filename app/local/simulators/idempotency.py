@@ -1,0 +1,102 @@
+"""Idempotency keys with Stripe's semantics.
+
+The same key with the same parameters hears the stored answer again, be it a 500 or a decline. With
+other parameters it is an error; while a request is still running it is a conflict. What never began
+to run (a bad parameter, a fault before the effect) stores nothing: asking again runs.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from urllib.parse import urlencode
+
+import msgspec
+
+from app.local.simulators.provider_shapes import Answer, StripeError
+from app.local.simulators.sqlite_file import Books
+from app.local.simulators.webhooks import now_ms
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS idempotency (
+    key TEXT PRIMARY KEY,
+    tries INTEGER NOT NULL,
+    fingerprint TEXT,
+    status INTEGER,
+    body BLOB,
+    created_ms INTEGER NOT NULL
+);
+"""
+
+
+class Keys:
+    """The idempotency keys of one provider: answers in its books, running requests in memory."""
+
+    def __init__(self, books: Books) -> None:
+        books.connection.executescript(SCHEMA)
+        self._books = books
+        self._running: set[str] = set()
+
+    def replay(self, key: str, fingerprint: str) -> Answer | None:
+        """Return the stored answer, or None when there is none.
+
+        Raises StripeError: 400 for other parameters, 409 while the first request still runs.
+        """
+        if key in self._running:
+            raise StripeError(
+                409,
+                "idempotency_error",
+                "There is currently another in-progress request using this idempotency key.",
+                code="idempotency_key_in_use",
+            )
+        row = self._books.one(
+            "SELECT fingerprint, status, body FROM idempotency"
+            " WHERE key = ? AND status IS NOT NULL",
+            key,
+        )
+        if row is None:
+            return None
+        if row["fingerprint"] != fingerprint:
+            raise StripeError(
+                400,
+                "idempotency_error",
+                "Keys for idempotent requests can only be used with the same parameters they were"
+                " first used with.",
+            )
+        return Answer(status=row["status"], body=msgspec.Raw(row["body"]), replayed=True)
+
+    @contextmanager
+    def running(self, key: str) -> Iterator[None]:
+        """Hold `key` while its request runs."""
+        self._running.add(key)
+        try:
+            yield
+        finally:
+            self._running.discard(key)
+
+    def tried(self, key: str) -> int:
+        """Count one more try under `key`; return how many there were before."""
+        row = self._books.one(
+            "INSERT INTO idempotency (key, tries, created_ms) VALUES (?, 1, ?)"
+            " ON CONFLICT (key) DO UPDATE SET tries = tries + 1 RETURNING tries",
+            key,
+            now_ms(),
+        )
+        assert row is not None
+        return int(row["tries"]) - 1
+
+    def keep(self, key: str, fingerprint: str, answer: Answer) -> None:
+        """Keep `answer` under `key`. Belongs in the transaction of the effect it tells of."""
+        self._books.connection.execute(
+            "INSERT INTO idempotency (key, tries, created_ms) VALUES (?, 0, ?)"
+            " ON CONFLICT (key) DO NOTHING",
+            (key, now_ms()),
+        )
+        self._books.connection.execute(
+            "UPDATE idempotency SET fingerprint = ?, status = ?, body = ? WHERE key = ?",
+            (fingerprint, answer.status, answer.encoded(), key),
+        )
+
+
+def fingerprint_of(path: str, params: Mapping[str, str]) -> str:
+    """Return what must not change under one key: where it was sent and with which parameters."""
+    return hashlib.sha256(f"{path}?{urlencode(sorted(params.items()))}".encode()).hexdigest()

@@ -1,0 +1,127 @@
+"""What the provider says, in Stripe's shapes: intents, refunds, lists, events and errors."""
+
+from typing import Any
+
+import msgspec
+
+from app.local.simulators.provider_store import Intent, Refund
+
+API_VERSION = "2026-10-28.endive"
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """One HTTP answer."""
+
+    status: int = 200
+    body: Any
+    replayed: bool = False
+
+    def encoded(self) -> bytes:
+        """Return the body as JSON."""
+        return msgspec.json.encode(self.body)
+
+
+class StripeError(Exception):
+    """An error answer: `type`, `code`, `param` and the intent concerned, as Stripe gives them."""
+
+    def __init__(  # noqa: PLR0913  an error has these fields
+        self,
+        status: int,
+        kind: str,
+        message: str,
+        *,
+        code: str = "",
+        param: str = "",
+        decline_code: str = "",
+        intent: Intent | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        given = {
+            "type": kind,
+            "message": message,
+            "code": code,
+            "param": param,
+            "decline_code": decline_code,
+            "payment_intent": intent_shape(intent) if intent else None,
+        }
+        self.error = {name: value for name, value in given.items() if value}
+
+    @property
+    def answer(self) -> Answer:
+        """Return it as an answer."""
+        return Answer(status=self.status, body={"error": self.error})
+
+
+def invalid(message: str, param: str, code: str = "parameter_invalid") -> StripeError:
+    """Return the error for a parameter that is of no use."""
+    return StripeError(400, "invalid_request_error", message, code=code, param=param)
+
+
+def missing(what: str, name: str, param: str = "intent") -> StripeError:
+    """Return the error for an object that does not exist."""
+    message = f"No such {what}: '{name}'"
+    return StripeError(404, "invalid_request_error", message, code="resource_missing", param=param)
+
+
+def intent_shape(intent: Intent) -> dict[str, Any]:
+    """Return an intent as Stripe shows it."""
+    succeeded = intent.status == "succeeded"
+    return {
+        "id": intent.id,
+        "object": "payment_intent",
+        "amount": intent.amount_minor,
+        "amount_received": intent.amount_minor if succeeded else 0,
+        "canceled_at": intent.canceled_ms // 1_000 if intent.canceled_ms else None,
+        "capture_method": "automatic",
+        "client_secret": f"{intent.id}_secret",
+        "confirmation_method": "automatic",
+        "created": intent.created_ms // 1_000,
+        "currency": intent.currency,
+        "last_payment_error": intent.last_error,
+        "latest_charge": intent.charge_id,
+        "livemode": False,
+        "metadata": intent.metadata,
+        "payment_method": intent.payment_method,
+        "payment_method_types": ["card"],
+        "status": intent.status,
+    }
+
+
+def refund_shape(refund: Refund) -> dict[str, Any]:
+    """Return a refund as Stripe shows it."""
+    return {
+        "id": refund.id,
+        "object": "refund",
+        "amount": refund.amount_minor,
+        "charge": refund.charge_id,
+        "created": refund.created_ms // 1_000,
+        "currency": refund.currency,
+        "metadata": refund.metadata,
+        "payment_intent": refund.intent_id,
+        "status": "succeeded",
+    }
+
+
+def page(kind: str, url: str, members: list[dict[str, Any]], limit: int) -> dict[str, Any]:
+    """Return one page of at most `limit` of `members`, which holds one more when there is more."""
+    return {
+        "object": kind,
+        "url": url,
+        "has_more": len(members) > limit,
+        "data": members[:limit],
+    }
+
+
+def event_shape(event_id: str, kind: str, intent: Intent) -> dict[str, Any]:
+    """Return the webhook event `kind` about `intent`."""
+    return {
+        "id": event_id,
+        "object": "event",
+        "api_version": API_VERSION,
+        "created": intent.created_ms // 1_000,
+        "data": {"object": intent_shape(intent)},
+        "livemode": False,
+        "pending_webhooks": 1,
+        "type": kind,
+    }

@@ -1,0 +1,263 @@
+"""The provider's books: intents, the charges that really happened, and refunds.
+
+The independent witness for "no double charge": one row in `charges` is money taken, whatever
+anybody was told about it. An intent charges at most once because `charges.intent_id` is unique.
+"""
+
+import hashlib
+from pathlib import Path
+
+import msgspec
+
+from app.local.simulators.sqlite_file import Books
+from app.local.simulators.webhooks import now_ms
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS intents (
+    seq INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    order_id TEXT NOT NULL,
+    amount_minor INTEGER NOT NULL CHECK (amount_minor > 0),
+    currency TEXT NOT NULL,
+    payment_method TEXT,
+    status TEXT NOT NULL CHECK (status IN
+        ('requires_payment_method', 'requires_confirmation', 'succeeded', 'canceled')),
+    metadata TEXT NOT NULL,
+    last_error TEXT,
+    created_ms INTEGER NOT NULL,
+    canceled_ms INTEGER
+);
+CREATE INDEX IF NOT EXISTS intents_order ON intents (order_id);
+CREATE TABLE IF NOT EXISTS charges (
+    seq INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    intent_id TEXT NOT NULL UNIQUE REFERENCES intents (id),
+    order_id TEXT NOT NULL,
+    amount_minor INTEGER NOT NULL CHECK (amount_minor > 0),
+    refunded_minor INTEGER NOT NULL DEFAULT 0
+        CHECK (refunded_minor BETWEEN 0 AND amount_minor),
+    currency TEXT NOT NULL,
+    created_ms INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS charges_order ON charges (order_id);
+CREATE TABLE IF NOT EXISTS refunds (
+    seq INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    intent_id TEXT NOT NULL REFERENCES intents (id),
+    charge_id TEXT NOT NULL REFERENCES charges (id),
+    order_id TEXT NOT NULL,
+    amount_minor INTEGER NOT NULL CHECK (amount_minor > 0),
+    currency TEXT NOT NULL,
+    metadata TEXT NOT NULL,
+    created_ms INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS refunds_intent ON refunds (intent_id);
+"""
+
+
+class Intent(msgspec.Struct, frozen=True, kw_only=True):
+    """One payment intent. Amounts in minor units, currency in lower case as Stripe writes it."""
+
+    id: str
+    order_id: str
+    amount_minor: int
+    currency: str
+    payment_method: str | None
+    status: str
+    metadata: dict[str, str]
+    last_error: dict[str, str] | None
+    created_ms: int
+    canceled_ms: int | None
+    charge_id: str | None
+    refunded_minor: int
+
+
+class Refund(msgspec.Struct, frozen=True, kw_only=True):
+    """Money that went back."""
+
+    id: str
+    intent_id: str
+    charge_id: str
+    amount_minor: int
+    currency: str
+    metadata: dict[str, str]
+    created_ms: int
+
+
+class ProviderStore(Books):
+    """Reads and writes of the books. Writes belong inside `writing()`."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, SCHEMA)
+
+    def create_intent(
+        self,
+        key: str,
+        amount_minor: int,
+        currency: str,
+        payment_method: str | None,
+        metadata: dict[str, str],
+    ) -> Intent:
+        """Enter a new intent; its id is derived from the idempotency `key`."""
+        intent_id = _id("pi", key)
+        self.connection.execute(
+            "INSERT INTO intents (id, order_id, amount_minor, currency, payment_method, status,"
+            " metadata, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                intent_id,
+                metadata.get("order_id", ""),
+                amount_minor,
+                currency,
+                payment_method,
+                "requires_confirmation" if payment_method else "requires_payment_method",
+                _json(metadata),
+                now_ms(),
+            ),
+        )
+        return self._known(intent_id)
+
+    def intent(self, intent_id: str) -> Intent | None:
+        """Return the intent, or None."""
+        found = self._intents("i.id = ?", intent_id, limit=1)
+        return found[0] if found else None
+
+    def intents(self, order_id: str | None, limit: int, after: str = "") -> list[Intent]:
+        """Return intents, newest first, of `order_id` (None: of all orders), older than `after`."""
+        where, values = ("i.order_id = ?", [order_id]) if order_id is not None else ("TRUE", [])
+        if after:
+            where += " AND i.seq < (SELECT seq FROM intents WHERE id = ?)"
+            values.append(after)
+        return self._intents(where, *values, limit=limit)
+
+    def charge(self, intent: Intent, payment_method: str) -> Intent:
+        """Take the money. Raises sqlite3.IntegrityError when this intent has charged before."""
+        self.connection.execute(
+            "INSERT INTO charges (id, intent_id, order_id, amount_minor, currency, created_ms)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                _id("ch", intent.id),
+                intent.id,
+                intent.order_id,
+                intent.amount_minor,
+                intent.currency,
+                now_ms(),
+            ),
+        )
+        return self._set(intent, "succeeded", payment_method, None)
+
+    def decline(self, intent: Intent, error: dict[str, str]) -> Intent:
+        """Note that the card was declined; another one may be tried."""
+        return self._set(intent, "requires_payment_method", None, error)
+
+    def cancel(self, intent: Intent) -> Intent:
+        """Close the intent for good: it can never charge."""
+        self.connection.execute(
+            "UPDATE intents SET status = 'canceled', canceled_ms = ? WHERE id = ?",
+            (now_ms(), intent.id),
+        )
+        return self._known(intent.id)
+
+    def refund(
+        self, key: str, intent: Intent, amount_minor: int, metadata: dict[str, str]
+    ) -> Refund:
+        """Give money back. Raises sqlite3.IntegrityError beyond what was charged."""
+        refund_id = _id("re", key)
+        self.connection.execute(
+            "UPDATE charges SET refunded_minor = refunded_minor + ? WHERE intent_id = ?",
+            (amount_minor, intent.id),
+        )
+        self.connection.execute(
+            "INSERT INTO refunds (id, intent_id, charge_id, order_id, amount_minor, currency,"
+            " metadata, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                refund_id,
+                intent.id,
+                intent.charge_id,
+                intent.order_id,
+                amount_minor,
+                intent.currency,
+                _json(metadata),
+                now_ms(),
+            ),
+        )
+        return self._refunds("id = ?", refund_id, limit=1)[0]
+
+    def refund_of(self, refund_id: str) -> Refund | None:
+        """Return the refund of this id, or None."""
+        found = self._refunds("id = ?", refund_id, limit=1)
+        return found[0] if found else None
+
+    def refunds(self, intent_id: str | None, limit: int, after: str = "") -> list[Refund]:
+        """Return refunds, newest first, of one intent (None: of all), older than `after`."""
+        where, values = ("intent_id = ?", [intent_id]) if intent_id is not None else ("TRUE", [])
+        if after:
+            where += " AND seq < (SELECT seq FROM refunds WHERE id = ?)"
+            values.append(after)
+        return self._refunds(where, *values, limit=limit)
+
+    def totals(self) -> dict[str, int]:
+        """Return counts and sums (minor units, all currencies together)."""
+        row = self.one(
+            "SELECT (SELECT count(*) FROM intents) AS intents,"
+            " (SELECT count(*) FROM intents WHERE status = 'canceled') AS canceled,"
+            " (SELECT count(*) FROM intents WHERE last_error IS NOT NULL"
+            "  AND status = 'requires_payment_method') AS declined,"
+            " (SELECT count(*) FROM charges) AS charges,"
+            " (SELECT coalesce(sum(amount_minor), 0) FROM charges) AS charged_minor,"
+            " (SELECT count(*) FROM refunds) AS refunds,"
+            " (SELECT coalesce(sum(amount_minor), 0) FROM refunds) AS refunded_minor,"
+            " (SELECT count(*) FROM deliveries WHERE status = 'waiting') AS webhooks_waiting,"
+            " (SELECT count(*) FROM deliveries WHERE status = 'delivered') AS webhooks_delivered"
+        )
+        assert row is not None
+        return dict(row)
+
+    def _set(
+        self, intent: Intent, status: str, method: str | None, error: dict[str, str] | None
+    ) -> Intent:
+        self.connection.execute(
+            "UPDATE intents SET status = ?, payment_method = ?, last_error = ? WHERE id = ?",
+            (status, method, _json(error) if error else None, intent.id),
+        )
+        return self._known(intent.id)
+
+    def _known(self, intent_id: str) -> Intent:
+        found = self.intent(intent_id)
+        assert found is not None, intent_id
+        return found
+
+    def _intents(self, where: str, *values: object, limit: int) -> list[Intent]:
+        rows = self.all(
+            "SELECT i.*, c.id AS charge_id, coalesce(c.refunded_minor, 0) AS refunded_minor"  # noqa: S608  `where` is ours
+            f" FROM intents i LEFT JOIN charges c ON c.intent_id = i.id WHERE {where}"
+            f" ORDER BY i.seq DESC LIMIT {int(limit)}",
+            *values,
+        )
+        return [_intent(dict(row)) for row in rows]
+
+    def _refunds(self, where: str, *values: object, limit: int) -> list[Refund]:
+        rows = self.all(
+            f"SELECT * FROM refunds WHERE {where} ORDER BY seq DESC LIMIT {int(limit)}",  # noqa: S608  `where` is ours
+            *values,
+        )
+        return [_refund(dict(row)) for row in rows]
+
+
+def _intent(row: dict[str, object]) -> Intent:
+    error = row["last_error"]
+    row["last_error"] = msgspec.json.decode(str(error)) if error else None
+    row["metadata"] = msgspec.json.decode(str(row["metadata"]))
+    return msgspec.convert(row, Intent)
+
+
+def _refund(row: dict[str, object]) -> Refund:
+    row["metadata"] = msgspec.json.decode(str(row["metadata"]))
+    return msgspec.convert(row, Refund)
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _id(prefix: str, key: str) -> str:
+    return f"{prefix}_{hashlib.sha256(f'{prefix}/{key}'.encode()).hexdigest()[:24]}"

@@ -1,0 +1,85 @@
+"""What both parties share as servers: starting, health, held answers, and work beside requests."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from app.config import Config, ConfigError, current
+from app.host.logs import configure_logging
+
+SHUTDOWN_SECONDS = 1.0
+"""Held answers must not hold up the end of the process."""
+HOLD_STEP_SECONDS = 0.02
+
+log = structlog.get_logger(__name__)
+
+Work = Callable[[], Coroutine[Any, Any, None]]
+Context = Callable[[web.Application], AsyncIterator[None]]
+
+
+def run(name: str, make_app: Callable[[Config], web.Application], port_field: str) -> None:
+    """Serve the party `name` on the configured port until a signal ends it.
+
+    Exits with one line that says what to do when the configuration or the port is of no use.
+    """
+    try:
+        config = current()
+        port = getattr(config, port_field)
+        configure_logging(config)
+        log.info("party listens", party=name, host=config.host, port=port)
+        web.run_app(
+            make_app(config),
+            host=config.host,
+            port=port,
+            shutdown_timeout=SHUTDOWN_SECONDS,
+            access_log=None,
+            print=None,
+        )
+    except ConfigError as error:
+        sys.exit(f"{name}: {error}")
+    except OSError as error:
+        sys.exit(f"{name}: {error}. Operator: is PAYFLOW_{port_field.upper()} taken?")
+
+
+def beside(*works: Work) -> Context:
+    """Return an aiohttp cleanup context that runs `works` while the server runs.
+
+    A work that fails ends the process: a party that sends no webhooks must not look well.
+    """
+
+    async def context(_app: web.Application) -> AsyncIterator[None]:
+        tasks = [asyncio.create_task(work()) for work in works]
+        for task in tasks:
+            task.add_done_callback(_stop_when_failed)
+        yield
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    return context
+
+
+async def hold(request: web.Request, seconds: float) -> web.Response:
+    """Keep the answer back for `seconds`, or until the client has left; then 504."""
+    loop = asyncio.get_running_loop()
+    ends_at = loop.time() + seconds
+    while loop.time() < ends_at:
+        if request.transport is None or request.transport.is_closing():
+            break
+        await asyncio.sleep(HOLD_STEP_SECONDS)
+    return web.Response(status=504)
+
+
+async def livez(_request: web.Request) -> web.Response:
+    """Answer that this process is alive."""
+    return web.json_response({"status": "ok"})
+
+
+def _stop_when_failed(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        log.error("work beside the server failed", exc_info=task.exception())
+        raise web.GracefulExit

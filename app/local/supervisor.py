@@ -1,0 +1,267 @@
+"""`payflow up`: the broker, the outside parties and one process a service, kept alive together."""
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import msgspec
+from msgspec.structs import replace
+
+from app import composition as house
+from app.config import Config, child_environment
+from app.host.processes import Busy, Child, free_port, hold, restarts_in_a_row, wait_seconds
+from app.kafka.admin import ensure_topics
+from app.local import broker
+
+READY_SECONDS_MAX = 120.0
+STOP_SECONDS = 6.0
+FAILED_WRITE_SECONDS = 2.0
+"""How long to wait after a write that failed."""
+PARTIES = ("provider", "carrier")
+
+Say = Callable[[str], None]
+
+
+class SupervisorError(RuntimeError):
+    """The house cannot be started or has not become ready; the message says what to do."""
+
+
+class Running(msgspec.Struct, frozen=True, kw_only=True):
+    """What `up.json` says of a running house."""
+
+    broker_url: str
+    console_url: str
+    provider_url: str
+    carrier_url: str
+    pids: dict[str, int]
+
+
+def running(config: Config) -> Running:
+    """Return the house that runs on `config.data_dir`; raises SupervisorError when none does."""
+    path = config.data_path / "up.json"
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=Running)
+        os.kill(found.pids["up"], 0)
+    except (OSError, msgspec.DecodeError, KeyError) as error:
+        text = f"nothing runs on {config.data_path}; start it with: payflow up"
+        raise SupervisorError(text) from error
+    return found
+
+
+class Supervisor:
+    """Starts everything, starts again what dies, stops everything."""
+
+    def __init__(self, config: Config, say: Say, services: Sequence[str] = ()) -> None:
+        known = house.services()
+        unknown = set(services) - set(known)
+        if unknown:
+            text = f"no such service: {', '.join(sorted(unknown))}; there are {', '.join(known)}"
+            raise SupervisorError(text)
+        self.config = config
+        self.children: dict[str, Child] = {}
+        self.held: set[str] = set()
+        """Children that are not started again for now: a drill works on them."""
+        self._services = services or known
+        self._say = say
+        self._broker: broker.Broker | None = None
+        self._began = time.monotonic()
+        self._written: dict[str, int] = {}
+        """The processes that `up.json` speaks of."""
+
+    @asynccontextmanager
+    async def up(self) -> AsyncIterator["Supervisor"]:
+        """Run the house for the length of a `with`; stops it whatever happens."""
+        self.config.data_path.mkdir(parents=True, exist_ok=True)
+        with _alone(self.config.data_path / "up.lock"):
+            watching: asyncio.Task[None] | None = None
+            try:
+                await self._start()
+                watching = asyncio.create_task(self._watch())
+                yield self
+            finally:
+                if watching is not None:
+                    watching.cancel()
+                await self.stop()
+
+    async def _start(self) -> None:
+        if not self.config.broker_url:
+            self._broker = await asyncio.to_thread(broker.start, self.config, self._step)
+            self.config = replace(self.config, broker_url=self._broker.url)
+        self.config = _with_ports(self.config)
+        made = await ensure_topics(self.config, house.wanted_topics(self.config))
+        self._step(f"{len(made)} topics made")
+        _forget_urls(self.config)
+        for party in PARTIES:
+            if _is_local(getattr(self.config, f"{party}_url")):
+                self.add(
+                    party, [sys.executable, "-m", f"app.local.simulators.{party}"], self.config
+                )
+        for service in self._services:
+            self.add(service, worker_command(), replace(self.config, service=service))
+        self._step(f"{len(self.children)} processes started")
+        await asyncio.gather(*(self._ready(service) for service in self._services))
+        self._write_up()
+        self._step("everyone is ready")
+
+    def add(self, name: str, command: Sequence[str], config: Config) -> Child:
+        """Start one more process under `name`, kept alive like all others."""
+        log_path = self.config.data_path / "logs" / f"{name}.log"
+        child = Child(name, command, child_environment(config), log_path)
+        self.children[name] = child
+        child.start()
+        return child
+
+    def _pids(self) -> dict[str, int]:
+        return {name: child.pid for name, child in self.children.items()}
+
+    def _step(self, text: str) -> None:
+        with suppress(OSError):
+            self._say(f"{time.monotonic() - self._began:5.1f} s  {text}")
+
+    async def _ready(self, service: str) -> None:
+        limit = time.monotonic() + READY_SECONDS_MAX
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as session:
+            while not await self._is_ready(service, session):
+                child = self.children[service]
+                if not child.running:
+                    raise SupervisorError(
+                        f"{service} ended with code {child.exit_code}; {child.log_path} says:\n"
+                        f"{child.last_words()}"
+                    )
+                if time.monotonic() > limit:
+                    text = f"{service} was not ready in {READY_SECONDS_MAX:.0f} s"
+                    raise SupervisorError(f"{text}; see {child.log_path}")
+                await asyncio.sleep(0.2)
+
+    async def _is_ready(self, service: str, session: aiohttp.ClientSession) -> bool:
+        url = worker_url(self.config, service, self.children[service].pid)
+        if not url:
+            return False
+        with suppress(aiohttp.ClientError, TimeoutError):
+            async with session.get(f"{url}/readyz") as response:
+                if not response.ok:
+                    return False
+            if service != "console":
+                return True
+            async with session.get(f"{self.config.console_url}/readyz") as response:
+                return response.ok
+        return False
+
+    def _write_up(self) -> None:
+        found = Running(
+            broker_url=self.config.broker_url,
+            console_url=self.config.console_url,
+            provider_url=self.config.provider_url,
+            carrier_url=self.config.carrier_url,
+            pids={"up": os.getpid(), **self._pids()},
+        )
+        path = self.config.data_path / "up.json"
+        path.with_suffix(".new").write_bytes(msgspec.json.encode(found))
+        path.with_suffix(".new").replace(path)
+        self._written = self._pids()
+
+    async def _watch(self) -> None:
+        """Start again what has died, a little later each time it dies soon."""
+        next_try: dict[str, float] = {}
+        while True:
+            await asyncio.sleep(0.2)
+            for name, child in list(self.children.items()):
+                if child.running or name in self.held:
+                    next_try.pop(name, None)
+                elif name not in next_try:
+                    next_try[name] = time.monotonic() + self._wait_of(child)
+                elif time.monotonic() >= next_try[name]:
+                    next_try.pop(name)
+                    await self._or_later(child.start)
+            if self._pids() != self._written:
+                await self._or_later(self._write_up)
+
+    def _wait_of(self, child: Child) -> float:
+        """Return how many seconds to wait before `child`, which has ended, is started again."""
+        before = restarts_in_a_row(child.in_a_row, time.monotonic() - child.started_at)
+        wait = wait_seconds(before)
+        child.in_a_row = before + 1
+        self._step(f"{child.name} ended with code {child.exit_code}, again in {wait:.1f} s")
+        return wait
+
+    async def _or_later(self, what: Callable[[], None]) -> None:
+        """Do `what`; a full disk must not end who keeps the others alive: it is tried again."""
+        try:
+            what()
+        except OSError as error:
+            self._step(f"{error}. Operator: is the disk full? It is tried again")
+            await asyncio.sleep(FAILED_WRITE_SECONDS)
+
+    async def stop(self) -> None:
+        """Stop the services, then the parties, then the broker, each within a bound."""
+        parties = [child for name, child in self.children.items() if name in PARTIES]
+        services = [child for name, child in self.children.items() if name not in PARTIES]
+        for group in (services, parties):
+            for child in group:
+                child.terminate()
+            for name in await _ended(group):
+                self._step(f"{name} did not stop in {STOP_SECONDS:.0f} s and was killed")
+        if self._broker is not None:
+            await asyncio.to_thread(self._broker.stop)
+        (self.config.data_path / "up.json").unlink(missing_ok=True)
+
+
+def worker_command() -> list[str]:
+    """Return the command of a worker; PAYFLOW_SERVICE says of which service."""
+    faust = [sys.executable, "-m", "faust", "-A", "app.main", "-L", "uvloop"]
+    return [*faust, "worker", "--without-web", "-l", "warn"]
+
+
+def worker_url(config: Config, service: str, pid: int) -> str:
+    """Return where the worker `pid` can be asked about itself, or nothing yet."""
+    path = config.data_path / "run" / f"{service}-{pid}.url"
+    return path.read_text() if path.exists() else ""
+
+
+async def _ended(children: Sequence[Child]) -> list[str]:
+    """Wait until `children` have ended; kill those that do not, and return their names."""
+    limit = time.monotonic() + STOP_SECONDS
+    while any(child.running for child in children) and time.monotonic() < limit:  # noqa: ASYNC110
+        await asyncio.sleep(0.05)
+    late = [child for child in children if child.running]
+    for child in late:
+        child.kill()
+    return [child.name for child in late]
+
+
+def _with_ports(config: Config) -> Config:
+    """Return `config` with free ports, and the addresses that follow from them."""
+    changes: dict[str, Any] = {}
+    for name in ("console", *PARTIES):
+        url = getattr(config, f"{name}_url")
+        if _is_local(url):
+            port = free_port(config.host, getattr(config, f"{name}_port"))
+            changes |= {f"{name}_port": port, f"{name}_url": f"http://{config.host}:{port}"}
+    return replace(config, **changes)
+
+
+def _is_local(url: str) -> bool:
+    return urlsplit(url).hostname in {"127.0.0.1", "localhost"}
+
+
+def _forget_urls(config: Config) -> None:
+    for stale in (config.data_path / "run").glob("*.url"):
+        stale.unlink()
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Hold the folder: a second supervisor is refused and told who holds it."""
+    try:
+        guard = hold(path)
+    except Busy as error:
+        raise SupervisorError(f"{error}; stop that one first") from error
+    with guard:
+        yield

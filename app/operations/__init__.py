@@ -1,0 +1,1 @@
+"""What operators and support do: repair, search, replay, audit, verification."""

@@ -1,0 +1,197 @@
+"""The comparison of three books, line by line: lines in, differences out. Pure.
+
+Payment hears from the provider, and the ledger from payment. So a book that lacks what those before
+it have may only not have heard yet: that is in motion until its deadline. One that has what those
+before it lack, and an amount, a currency, a reference or a count that differs, is wrong at once.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Literal, get_args
+
+import msgspec
+
+from app.operations.reconciliation.lines import Book, Kind, Line
+from workflows.payment.charge import OUTCOME_MS
+from workflows.payment.refund import OVERDUE_MS
+
+Difference = Literal[
+    "missing_at_provider",
+    "missing_in_payments",
+    "missing_in_ledger",
+    "duplicate_at_provider",
+    "duplicate_in_payments",
+    "duplicate_in_ledger",
+    "amount_differs",
+    "currency_differs",
+    "reference_differs",
+]
+BOOKS: tuple[Book, ...] = get_args(Book)
+MISSING: dict[Book, Difference] = {
+    "provider": "missing_at_provider",
+    "payments": "missing_in_payments",
+    "ledger": "missing_in_ledger",
+}
+DUPLICATE: dict[Book, Difference] = {
+    "provider": "duplicate_at_provider",
+    "payments": "duplicate_in_payments",
+    "ledger": "duplicate_in_ledger",
+}
+KEPT_BY: dict[Kind, tuple[Book, ...]] = {
+    "charge": BOOKS,
+    "refund": BOOKS,
+    "void": ("provider", "payments"),
+}
+"""Which books have a line of each kind, each hearing from the one before it. Nothing was moved by a
+void, so the ledger has none."""
+MOTION_MS: dict[Kind, int] = {"charge": OUTCOME_MS, "void": OUTCOME_MS, "refund": OVERDUE_MS}
+"""How long after its latest line a book may lack one: until then payment itself is at work."""
+DAY_MS = 86_400_000
+
+
+class Compared(msgspec.Struct, frozen=True, kw_only=True):
+    """One movement of money as the three books have it, in minor units; None: it has none."""
+
+    order_id: str
+    kind: Kind
+    key: str
+    provider_minor: int | None
+    payments_minor: int | None
+    ledger_minor: int | None
+    currencies: tuple[str, ...]
+    """One when all agree."""
+    at_ms: int
+    """When it happened: by the provider, else by the ledger, else by the payments table."""
+    differences: tuple[Difference, ...]
+    in_motion: bool
+    """Something has not been heard of yet, and is younger than its deadline."""
+
+
+class Moved(msgspec.Struct, frozen=True, kw_only=True):
+    """What one book moved in one currency, in minor units."""
+
+    charged_minor: int = 0
+    refunded_minor: int = 0
+
+
+class Reconciliation(msgspec.Struct, frozen=True, kw_only=True):
+    """How the three books compare."""
+
+    reconciled: bool
+    at_ms: int
+    day: str
+    """The day that was looked at, as YYYY-MM-DD in UTC; empty for all."""
+    compared: int
+    matched: int
+    in_motion: int
+    classes: dict[Difference, int]
+    """How many movements have each difference; those in motion are not among them."""
+    totals: dict[str, dict[Book, Moved]]
+    """By currency and book."""
+    offending: tuple[Compared, ...]
+    moving: tuple[Compared, ...]
+
+
+def reconcile(lines: Iterable[Line], now_ms: int, day: str = "", day_ms: int = 0) -> Reconciliation:
+    """Return how `lines` compare at `now_ms`; with `day` only what happened from `day_ms` on."""
+    groups = _grouped(lines)
+    judged = [(_compared(*of, group, now_ms), group) for of, group in sorted(groups.items())]
+    if day:
+        judged = [one for one in judged if day_ms <= one[0].at_ms < day_ms + DAY_MS]
+    offending = tuple(one for one, _ in judged if one.differences and not one.in_motion)
+    moving = tuple(one for one, _ in judged if one.in_motion)
+    return Reconciliation(
+        reconciled=not offending,
+        at_ms=now_ms,
+        day=day,
+        compared=len(judged),
+        matched=len(judged) - len(offending) - len(moving),
+        in_motion=len(moving),
+        classes=dict(
+            sorted(Counter(name for one in offending for name in one.differences).items())
+        ),
+        totals=_totals(line for _, group in judged for line in group),
+        offending=offending,
+        moving=moving,
+    )
+
+
+def _grouped(lines: Iterable[Line]) -> dict[tuple[str, Kind, str], list[Line]]:
+    """Return the lines of each movement by order, kind and refund key."""
+    known = list(lines)
+    # The ledger has the provider's id of a refund, not its key; where the other two disagree
+    # about whose id it is, the provider is believed, who gave it.
+    keys = {
+        (line.order_id, line.reference): line.key
+        for book in ("payments", "provider")
+        for line in known
+        if line.kind == "refund" and line.book == book and line.reference
+    }
+    groups: dict[tuple[str, Kind, str], list[Line]] = defaultdict(list)
+    for line in known:
+        key = line.key
+        if line.book == "ledger" and line.kind == "refund" and not key:
+            key = keys.get((line.order_id, line.reference), line.reference)
+        groups[line.order_id, line.kind, key].append(line)
+    return groups
+
+
+def _compared(order_id: str, kind: Kind, key: str, group: Sequence[Line], now_ms: int) -> Compared:
+    by_book: dict[Book, list[Line]] = {
+        book: [line for line in group if line.book == book and not line.open] for book in BOOKS
+    }
+    there = [bool(by_book[book]) for book in KEPT_BY[kind]]
+    unheard = not all(there) and there == sorted(there, reverse=True)
+    missing = [MISSING[book] for book in KEPT_BY[kind] if not by_book[book]]
+    wrong = [DUPLICATE[book] for book in BOOKS if len(by_book[book]) > 1] + _unlike(group)
+    youngest_ms = max(line.at_ms for line in group)
+    sums = {book: _sum_minor(by_book[book]) for book in BOOKS}
+    return Compared(
+        order_id=order_id,
+        kind=kind,
+        key=key,
+        provider_minor=sums["provider"],
+        payments_minor=sums["payments"],
+        ledger_minor=sums["ledger"],
+        currencies=tuple(sorted({line.currency for line in group})),
+        at_ms=_happened_ms(group),
+        differences=(*missing, *wrong),
+        in_motion=unheard and not wrong and now_ms - youngest_ms < MOTION_MS[kind],
+    )
+
+
+def _unlike(group: Sequence[Line]) -> list[Difference]:
+    """Return in what the lines of one movement are not the same."""
+    seen: dict[Difference, set[object]] = {
+        "amount_differs": {line.amount_minor for line in group},
+        "currency_differs": {line.currency for line in group},
+        "reference_differs": {line.reference for line in group if line.reference},
+    }
+    return [name for name, values in seen.items() if len(values) > 1]
+
+
+def _sum_minor(lines: Sequence[Line]) -> int | None:
+    return sum(line.amount_minor for line in lines) if lines else None
+
+
+def _happened_ms(group: Sequence[Line]) -> int:
+    trusted: tuple[Book, ...] = ("provider", "ledger", "payments")
+    return min((trusted.index(line.book), line.at_ms) for line in group)[1]
+
+
+def _totals(lines: Iterable[Line]) -> dict[str, dict[Book, Moved]]:
+    """Return what each book moved; what is asked for and what was voided moved nothing."""
+    sums: Counter[tuple[str, Book, Kind]] = Counter()
+    for line in lines:
+        if not line.open:
+            sums[line.currency, line.book, line.kind] += line.amount_minor
+    return {
+        currency: {
+            book: Moved(
+                charged_minor=sums[currency, book, "charge"],
+                refunded_minor=sums[currency, book, "refund"],
+            )
+            for book in BOOKS
+        }
+        for currency in sorted({currency for currency, _, _ in sums})
+    }

@@ -1,0 +1,184 @@
+"""Reads the three books: the provider's file, the payment rows by their changelog, the ledger.
+
+Nothing is written and no group is joined. Who hears from another is read before it: first the
+ledger, then the payments, last the provider. So a book can lack what happens meanwhile only where
+that counts as in motion.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import closing
+from typing import Any
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+
+from app.composition import changelog_of
+from app.config import Config
+from app.delivery import row
+from app.kafka.admin import client_options
+from app.kafka.reader import reader
+from app.operations.reconciliation.lines import Line, lines_of_entry, lines_of_payment
+from app.operations.verification import external_systems as parties
+from app.operations.verification.reader import Unreadable
+from app.wire import codecs, envelope, topics
+from tables.payment import payments
+
+FETCH_MS = 500
+FETCH_RECORDS_MAX = 5_000
+STALL_SECONDS = 30.0
+"""A topic that gives nothing for so long cannot be read."""
+_SETTLED = """
+    SELECT 'charge', order_id, '', intent_id, amount_minor, currency, created_ms FROM charges
+    UNION ALL
+    SELECT 'refund', order_id, coalesce(CAST(json_extract(metadata, '$.refund_key') AS TEXT), id),
+        id, amount_minor, currency, created_ms FROM refunds
+    UNION ALL
+    SELECT 'void', order_id, '', id, amount_minor, currency, canceled_ms FROM intents
+    WHERE status = 'canceled'
+"""
+"""A line for each charge, refund and void, as a settlement report has it. A refund that nobody here
+has asked for carries no key of ours: its own id stands for it."""
+
+
+class Books(msgspec.Struct, frozen=True, kw_only=True):
+    """Every line of the three books, and how much was read."""
+
+    lines: tuple[Line, ...]
+    read: dict[str, str]
+
+
+async def read_books(config: Config) -> Books:
+    """Return the three books of the house. Raises one of `auditor.CANNOT_LOOK`."""
+    changelog, ledger = changelog_of(payments), topics.ledger.name
+    places = await _places(config, (changelog, ledger))
+    async with reader(config) as consumer:
+        entries, unread = await _entries(consumer, places[ledger])
+        rows = await _rows(consumer, places[changelog])
+    provider = await asyncio.to_thread(lambda: tuple(provider_lines(config)))
+    return Books(
+        lines=(*provider, *rows, *entries),
+        read={
+            "provider": f"{len(provider)} lines in {parties.provider_file(config)}",
+            "payments": f"{len(rows)} lines in the rows of table {payments.name}",
+            "ledger": f"{len(entries)} lines on topic {ledger}, {unread} unreadable",
+        },
+    )
+
+
+def provider_lines(config: Config) -> Iterator[Line]:
+    """Yield the lines of the provider's own file. Raises Unreadable when it is not ours to see.
+
+    A simulator that should be here and has no file has settled nothing.
+    """
+    path = parties.provider_file(config)
+    if not path.is_file():
+        if parties.read_provider(config) is None:
+            raise Unreadable(
+                f"the provider at {config.provider_url} keeps no file here. "
+                f"Operator: put its settlement report at {path}."
+            )
+        return
+    with closing(
+        sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=parties.BUSY_SECONDS)
+    ) as books:
+        for kind, order_id, key, reference, amount_minor, currency, at_ms in books.execute(
+            _SETTLED
+        ):
+            yield Line(
+                book="provider",
+                order_id=order_id,
+                kind=kind,
+                key=key,
+                reference=reference,
+                amount_minor=amount_minor,
+                currency=currency.upper(),
+                at_ms=at_ms,
+            )
+
+
+async def _places(config: Config, names: Sequence[str]) -> dict[str, list[TopicPartition]]:
+    """Return the partitions of each topic. Raises Unreadable when there is no such topic."""
+    admin = AIOKafkaAdminClient(**client_options(config))
+    try:
+        await admin.start()
+        described = {topic["topic"]: topic for topic in await admin.describe_topics()}
+    finally:
+        await admin.close()
+    if missing := [name for name in names if name not in described]:
+        raise Unreadable(f"there is no topic {missing[0]}. Operator: payflow up makes it.")
+    return {
+        name: [TopicPartition(name, each["partition"]) for each in described[name]["partitions"]]
+        for name in names
+    }
+
+
+async def _rows(consumer: AIOKafkaConsumer, places: Sequence[TopicPartition]) -> list[Line]:
+    """Return the lines of every row as it is now."""
+    latest: dict[bytes, tuple[bytes, int]] = {}
+    async for record in _records(consumer, places):
+        if record.value is None:
+            latest.pop(record.key, None)
+        else:
+            latest[record.key] = record.value, record.timestamp
+    return [line for key, kept in latest.items() for line in _lines_of_row(key, *kept)]
+
+
+def _lines_of_row(key: bytes, body: bytes, at_ms: int) -> Iterator[Line]:
+    try:
+        memory = row.decode_row(payments, body).memory
+    except msgspec.DecodeError as error:
+        raise Unreadable(f"the payment row of {key!r} cannot be read: {error}") from error
+    return lines_of_payment(memory, at_ms)
+
+
+async def _entries(
+    consumer: AIOKafkaConsumer, places: Sequence[TopicPartition]
+) -> tuple[list[Line], int]:
+    """Return the lines of the ledger, each event once, and how many records nobody can read."""
+    lines: list[Line] = []
+    seen: set[str] = set()
+    unread = 0
+    async for record in _records(consumer, places):
+        try:
+            head = envelope.from_headers(record.headers)
+            entry = codecs.decode(record.value, head, record.key)
+        except (codecs.Poison, envelope.BadEnvelope):
+            # A forged or broken entry is no line: if it took the place of one, that one is missing.
+            unread += 1
+            continue
+        if head.id not in seen and topics.topic_of(entry) is topics.ledger:
+            seen.add(head.id)
+            lines += lines_of_entry(entry, head.time_ms)
+    return lines, unread
+
+
+async def _records(
+    consumer: AIOKafkaConsumer, places: Sequence[TopicPartition]
+) -> AsyncIterator[Any]:
+    """Yield every record of `places` up to their ends as they are now.
+
+    Raises Unreadable when they stop giving.
+    """
+    consumer.assign(places)
+    begins = await consumer.beginning_offsets(places)
+    ends = await consumer.end_offsets(places)
+    for place in places:
+        # Not seek_to_beginning: a reset to the end may be under way, and would win over it.
+        consumer.seek(place, begins[place])
+    loop = asyncio.get_running_loop()
+    moved_at = loop.time()
+    todo = set(places)
+    while todo:
+        fetched = await consumer.getmany(*todo, timeout_ms=FETCH_MS, max_records=FETCH_RECORDS_MAX)
+        for place, records in fetched.items():
+            moved_at = loop.time()
+            for record in records:
+                if record.offset < ends[place]:
+                    yield record
+        # Compaction leaves gaps: the position tells, not the last record.
+        todo = {place for place in todo if await consumer.position(place) < ends[place]}
+        if todo and loop.time() - moved_at > STALL_SECONDS:
+            raise Unreadable(f"{places[0].topic} gave no records for {STALL_SECONDS:.0f} s")

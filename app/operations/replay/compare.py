@@ -1,0 +1,88 @@
+"""Two sets of rows side by side: what is equal, what differs, what cannot be compared. Pure."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import msgspec
+
+from app.delivery.row import decode_row
+from tables import Table
+
+DIFFERENCES_MAX = 50
+
+Rows = Mapping[tuple[int, bytes], bytes]
+"""Rows by partition and key, as bytes."""
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """One row that came out otherwise."""
+
+    table: str
+    partition: int
+    key: str
+    part: str
+    live: Any
+    replayed: Any
+
+
+class Compared(msgspec.Struct, kw_only=True):
+    """What a replay of one table came to."""
+
+    table: str
+    equal: int = 0
+    different: int = 0
+    not_comparable: int = 0
+    """Rows with events outside of what was read: older than the window or than retention."""
+    differences: list[Difference] = []
+    """The first of them."""
+
+
+def compare(
+    table: Table, live: Rows, replayed: Rows, incomplete: Collection[tuple[int, bytes]]
+) -> Compared:
+    """Return how `replayed` differs from `live` in what the business remembers and what travels.
+
+    Fences and the memory of ids follow from the order of hearing, and are not compared; nor is the
+    span that a row took its trace from; an outbox holds times of the clock.
+    """
+    found = Compared(table=table.name)
+    for place in sorted(live.keys() | replayed.keys()):
+        if place in incomplete:
+            found.not_comparable += 1
+            continue
+        difference = _difference(table, place, live.get(place), replayed.get(place))
+        if difference is None:
+            found.equal += 1
+            continue
+        found.different += 1
+        if len(found.differences) < DIFFERENCES_MAX:
+            found.differences.append(difference)
+    return found
+
+
+def _difference(
+    table: Table, place: tuple[int, bytes], live: bytes | None, replayed: bytes | None
+) -> Difference | None:
+    one, other = (_parts(table, body) for body in (live, replayed))
+    for part in ("row", "memory", "context"):
+        if one.get(part) != other.get(part):
+            return Difference(
+                table=table.name,
+                partition=place[0],
+                key=place[1].decode(errors="replace"),
+                part=part,
+                live=one.get(part),
+                replayed=other.get(part),
+            )
+    return None
+
+
+def _parts(table: Table, body: bytes | None) -> dict[str, Any]:
+    if body is None:
+        return {"row": "none"}
+    kept = decode_row(table, body)
+    return {
+        "row": "there",
+        "memory": msgspec.to_builtins(kept.memory),
+        "context": {"correlation_id": kept.context.correlation_id, **kept.context.baggage},
+    }

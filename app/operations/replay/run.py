@@ -1,0 +1,239 @@
+"""Makes a service's rows again from topics, partition by partition, into a sandbox; compares."""
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import rocksdict
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from app.composition import changelog_of, open_rooms, services
+from app.config import Config
+from app.delivery.agent import Room
+from app.delivery.processor import run_batch
+from app.delivery.row import Row, decode_row
+from app.kafka.admin import client_options, stop_consumer
+from app.operations.replay.compare import Compared, compare
+from app.operations.replay.event_order import Event, complete, event_of, heard
+from app.operations.replay.shadow_runtime import ShadowPort
+from app.wire import codecs, envelope
+from app.wire import records as record
+from app.wire.topics import partitions_of
+from app.worker.faust_app import heard_topics
+
+READ_MS = 300
+BATCH_EVENTS = 2_000
+MARK = "payflow-sandbox.json"
+"""What a sandbox is known by: nothing else is ever emptied."""
+
+Say = Callable[[str], None]
+Place = tuple[int, bytes]
+
+
+class ReplayError(RuntimeError):
+    """Nothing was replayed; the message says what is wrong and what to do."""
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """What to replay. Times are milliseconds; 0: from the beginning, or until now."""
+
+    service: str
+    sandbox: Path
+    from_ms: int = 0
+    to_ms: int = 0
+    table: str = ""
+
+
+class Replayed(msgspec.Struct, frozen=True, kw_only=True):
+    """What a replay came to."""
+
+    service: str
+    group: str
+    events: int
+    told: int
+    """Records that would have been told, and were not."""
+    tables: list[Compared]
+    left_out: list[str]
+    """Rooms that ask outside: they are not replayed."""
+
+    @property
+    def same(self) -> bool:
+        """Return whether no row differs."""
+        return not any(table.different for table in self.tables)
+
+
+async def replay(config: Config, wanted: Wanted, say: Say) -> Replayed:
+    """Return what came of making the rows again. Raises ReplayError."""
+    rooms = _rooms(wanted)
+    group = f"payflow-{wanted.service}-replay-{wanted.sandbox.name}"
+    _prepare(wanted)
+    events = told = 0
+    tables: list[Compared] = []
+    async with _consumer(config) as consumer:
+        for room in rooms:
+            assert room.keeps is not None
+            total = Compared(table=room.keeps.name)
+            for partition in range(config.partitions):
+                shadow, read, found = await _partition(consumer, config, room, partition, wanted)
+                _keep(wanted.sandbox / f"{room.keeps.name}-{partition}.db", shadow)
+                events, told = events + read, told + shadow.told
+                _add(total, found)
+                say(
+                    f"{room.name} {partition + 1}/{config.partitions}: {read} events, "
+                    f"{found.equal} rows equal, {found.different} differ"
+                )
+            tables.append(total)
+    await _commit(config, group, rooms)
+    left_out = [r.name for r in open_rooms().values() if r.service == wanted.service and r.call]
+    return Replayed(
+        service=wanted.service,
+        group=group,
+        events=events,
+        told=told,
+        tables=tables,
+        left_out=left_out,
+    )
+
+
+def _rooms(wanted: Wanted) -> list[Room]:
+    if wanted.service not in services():
+        known = ", ".join(services())
+        raise ReplayError(f"no such service: {wanted.service!r}; there are {known}")
+    own = [room for room in open_rooms().values() if room.service == wanted.service]
+    kept = {room.keeps.name: room for room in own if room.keeps is not None and not room.call}
+    rooms = [room for name, room in kept.items() if wanted.table in {"", name}]
+    if not rooms:
+        known = ", ".join(kept) or "none"
+        raise ReplayError(f"nothing to replay: tables of {wanted.service} are {known}")
+    return rooms
+
+
+def _prepare(wanted: Wanted) -> None:
+    """Make the sandbox, or empty one that is known as such."""
+    folder = wanted.sandbox
+    mark = folder / MARK
+    if folder.exists() and not mark.exists() and any(folder.iterdir()):
+        raise ReplayError(f"{folder} is no sandbox and not empty. Operator: name another folder")
+    for store in folder.glob("*.db"):
+        rocksdict.Rdict.destroy(str(store))
+    folder.mkdir(parents=True, exist_ok=True)
+    mark.write_bytes(msgspec.json.encode({"service": wanted.service}))
+
+
+async def _partition(
+    consumer: Any, config: Config, room: Room, partition: int, wanted: Wanted
+) -> tuple[ShadowPort, int, Compared]:
+    """Return the rows of one partition made again, events heard, and the comparison."""
+    assert room.keeps is not None
+    table = room.keeps
+    live: dict[Place, bytes] = {}
+    async for given, _ in _records(consumer, [TopicPartition(changelog_of(table), partition)]):
+        if given.value is None:
+            live.pop((partition, given.key or b""), None)
+        else:
+            live[(partition, given.key or b"")] = given.value
+    places = [TopicPartition(name, partition) for name in heard_topics(room)]
+    by_row: dict[Place, list[Event]] = {}
+    async for given, at_ms in _records(consumer, places, wanted.from_ms):
+        if not wanted.to_ms or at_ms < wanted.to_ms:
+            for key in _keys(room, given):
+                by_row.setdefault((partition, key), []).append(event_of(given, at_ms))
+    shadow = ShadowPort(config)
+    rows: dict[Place, Row[Any]] = {at: decode_row(table, body) for at, body in live.items()}
+    incomplete = {at for at, row in rows.items() if not complete(row, by_row.get(at, []))}
+    if room.rows is None:
+        queue = [each for at, row in rows.items() for each in heard(row, by_row.get(at, []))]
+    else:
+        queue = _counted(rows, by_row)
+    for start in range(0, len(queue), BATCH_EVENTS):
+        batch = [each.given for each in queue[start : start + BATCH_EVENTS]]
+        await run_batch(room, shadow, batch)
+    made = {at: body for at, body in shadow.rows.items() if at in live}
+    return shadow, len(queue), compare(table, live, made, incomplete)
+
+
+def _counted(rows: dict[Place, Row[Any]], by_row: dict[Place, list[Event]]) -> list[Event]:
+    """Return what any counting row has heard, once each: their order does not matter."""
+    found: dict[tuple[str, int], Event] = {}
+    for at, row in rows.items():
+        for each in heard(row, by_row.get(at, [])):
+            found[(each.given.source, each.given.offset)] = each
+    return list(found.values())
+
+
+def _keys(room: Room, given: record.Record) -> Iterable[bytes]:
+    """Return the keys of the rows that `given` touches."""
+    if room.rows is None:
+        return (given.key or b"",)
+    try:
+        head = envelope.from_headers(given.headers)
+        word = codecs.decode(given.value, head, given.key)
+    except (envelope.BadEnvelope, codecs.Poison):
+        return ()  # Poison counts in no row.
+    return tuple(key.encode() for key in room.rows(word, head))
+
+
+def _add(total: Compared, found: Compared) -> None:
+    total.equal += found.equal
+    total.different += found.different
+    total.not_comparable += found.not_comparable
+    total.differences = [*total.differences, *found.differences][:50]
+
+
+def _keep(path: Path, shadow: ShadowPort) -> None:
+    store = rocksdict.Rdict(str(path), rocksdict.Options(raw_mode=True))
+    for (_, key), body in shadow.rows.items():
+        store[key] = body
+    store.close()
+
+
+async def _records(
+    consumer: Any, places: list[TopicPartition], from_ms: int = 0
+) -> AsyncIterator[tuple[record.Record, int]]:
+    """Yield what lies in `places` from `from_ms` up to where they end now, and its time (ms)."""
+    consumer.assign(places)
+    ends = await consumer.end_offsets(places)
+    begins = await consumer.beginning_offsets(places)
+    if from_ms:
+        later = await consumer.offsets_for_times(dict.fromkeys(places, from_ms))
+        begins = {at: later[at].offset if later[at] else ends[at] for at in places}
+    todo = [at for at in places if begins[at] < ends[at]]
+    consumer.assign(todo)
+    for at in todo:
+        consumer.seek(at, begins[at])
+    while todo:
+        for at, found in (await consumer.getmany(timeout_ms=READ_MS)).items():
+            for given in found:
+                if given.offset < ends[at]:
+                    yield record.as_read(given), given.timestamp
+        todo = [at for at in todo if await consumer.position(at) < ends[at]]
+
+
+async def _commit(config: Config, group: str, rooms: Iterable[Room]) -> None:
+    """Note in a group of the replay's own how far it has read: the live one is not touched."""
+    async with _consumer(config, group_id=group) as consumer:
+        places = [
+            TopicPartition(name, partition)
+            for room in rooms
+            for name in heard_topics(room)
+            for partition in range(partitions_of(name, config))
+        ]
+        consumer.assign(places)
+        await consumer.commit(await consumer.end_offsets(places))
+
+
+@asynccontextmanager
+async def _consumer(config: Config, **more: Any) -> AsyncIterator[Any]:
+    consumer = AIOKafkaConsumer(
+        enable_auto_commit=False,
+        max_partition_fetch_bytes=8 << 20,
+        **client_options(config),
+        **more,
+    )
+    await consumer.start()
+    try:
+        yield consumer
+    finally:
+        await stop_consumer(consumer)

@@ -1,0 +1,193 @@
+"""Who reads: consumer groups, their members, what each is assigned, and how far behind they are."""
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
+
+from app.config import Config
+from app.kafka.reader import InspectionError, reader, span
+from app.operations.search.topic_facts import asking
+
+AGES_SECONDS_MAX = 3.0
+"""How long the next records of all groups may be waited for; without one, no age is said."""
+READ_MS = 200
+FETCH_BYTES_MAX = 16_384
+"""One record of each partition is enough, and one always comes, however long it is."""
+
+
+class Behind(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a group is on one partition. `committed` -1: it has said nothing yet."""
+
+    topic: str
+    partition: int
+    committed: int
+    end: int
+    lag: int
+    seconds: float | None
+    """How old the next record is that it has to read; 0 at the end, None when not known."""
+
+
+class Member(msgspec.Struct, frozen=True, kw_only=True):
+    """One process of a group, and what it reads: `topic/partition`."""
+
+    id: str
+    client: str
+    host: str
+    assigned: tuple[str, ...]
+
+
+class Group(msgspec.Struct, frozen=True, kw_only=True):
+    """A consumer group; its lag is the sum of its partitions', in seconds the longest."""
+
+    name: str
+    state: str
+    lag: int
+    seconds: float | None
+    members: tuple[Member, ...]
+    partitions: tuple[Behind, ...]
+
+
+async def groups(config: Config, only: str = "") -> list[Group]:
+    """Return every group by name, or `only` that one. Raises InspectionError when it is not."""
+    async with asking(config) as admin, reader(config, FETCH_BYTES_MAX) as consumer:
+        names = sorted({group[0] for group in await admin.list_consumer_groups()})
+        if only and only not in names:
+            there_are = ", ".join(names)[:500] or "none"
+            raise InspectionError(f"there is no group {only!r}; there are: {there_are}")
+        wanted = [only] if only else names
+        described = await asyncio.gather(*(_described(admin, name) for name in wanted))
+        committed = await asyncio.gather(*(_committed(admin, said) for said in described))
+        there = {
+            TopicPartition(topic["topic"], partition["partition"])
+            for topic in await admin.describe_topics()
+            for partition in topic["partitions"]
+        }
+        # Groups remember topics that have been deleted.
+        places = sorted({place for each in committed for place in each if place in there})
+        begin, end = await span(consumer, places)
+        behind = [_behind(each, begin, end) for each in committed]
+        ages = await _ages(consumer, [_next(each, begin) for each in behind])
+        return [_group(*each) for each in zip(described, behind, ages, strict=True)]
+
+
+async def _described(admin: AIOKafkaAdminClient, name: str) -> Any:
+    # One each: aiokafka 0.14 asks in version 3 and reads the answer as version 2, which lacks
+    # what stands between one group and the next.
+    answers = await admin.describe_consumer_groups([name])
+    return next(group for answer in answers for group in answer.groups)
+
+
+async def _committed(admin: AIOKafkaAdminClient, said: Any) -> dict[TopicPartition, int]:
+    offsets = await admin.list_consumer_group_offsets(said[1])
+    committed = {place: known.offset for place, known in offsets.items()}
+    for place in (place for each in said[5] for place in _assigned(each)):
+        # Tables follow their changelogs as members do, and commit nothing: that is no lag.
+        if not place.topic.endswith("-changelog"):
+            committed.setdefault(place, -1)
+    return committed
+
+
+def _group(said: Any, behind: Mapping[TopicPartition, Behind], ages: Mapping[Any, float]) -> Group:
+    partitions = tuple(
+        msgspec.structs.replace(each, seconds=ages.get(place) if each.lag else 0.0)
+        for place, each in behind.items()
+    )
+    seconds = [each.seconds for each in partitions if each.seconds is not None]
+    return Group(
+        name=said[1],
+        state=said[2],
+        lag=sum(each.lag for each in partitions),
+        seconds=max(seconds) if len(seconds) == len(partitions) and seconds else None,
+        members=tuple(_member(each) for each in said[5]),
+        partitions=partitions,
+    )
+
+
+def _behind(
+    committed: Mapping[TopicPartition, int],
+    begin: Mapping[TopicPartition, int],
+    end: Mapping[TopicPartition, int],
+) -> dict[TopicPartition, Behind]:
+    return {
+        place: Behind(
+            topic=place.topic,
+            partition=place.partition,
+            committed=committed[place],
+            end=end[place],
+            lag=max(end[place] - max(committed[place], begin[place]), 0),
+            seconds=None,
+        )
+        for place in sorted(committed)
+        if place in end
+    }
+
+
+def _next(
+    behind: Mapping[TopicPartition, Behind], begin: Mapping[TopicPartition, int]
+) -> dict[TopicPartition, int]:
+    """Return where the next record lies that a group has to read, where there is one."""
+    return {place: max(each.committed, begin[place]) for place, each in behind.items() if each.lag}
+
+
+async def _ages(
+    consumer: Any, following: Sequence[Mapping[TopicPartition, int]]
+) -> list[dict[TopicPartition, float]]:
+    """Return, by group, how old the next records are, of those that come soon."""
+    ages: list[dict[TopicPartition, float]] = [{} for _ in following]
+    deadline_s = time.monotonic() + AGES_SECONDS_MAX
+    # Who reads the same partition from elsewhere has a turn of its own.
+    for turn in _turns(following):
+        consumer.assign(sorted(turn))
+        for place, (offset, _) in turn.items():
+            consumer.seek(place, offset)
+        waited = set(turn)
+        while waited and time.monotonic() < deadline_s:
+            for place, records in (await consumer.getmany(timeout_ms=READ_MS)).items():
+                if place in waited and records:
+                    age = max(round(time.time() - records[0].timestamp / 1_000, 3), 0.0)
+                    for number in turn[place][1]:
+                        ages[number][place] = age
+                    waited.discard(place)
+                    consumer.pause(place)
+    return ages
+
+
+def _turns(
+    following: Sequence[Mapping[TopicPartition, int]],
+) -> list[dict[TopicPartition, tuple[int, list[int]]]]:
+    """Return, by turn and place, the offset to read and the numbers of the groups to tell."""
+    readers: dict[TopicPartition, dict[int, list[int]]] = {}
+    for number, offsets in enumerate(following):
+        for place, offset in offsets.items():
+            readers.setdefault(place, {}).setdefault(offset, []).append(number)
+    most = max(map(len, readers.values()), default=0)
+    return [
+        {
+            place: list(by_offset.items())[turn]
+            for place, by_offset in readers.items()
+            if turn < len(by_offset)
+        }
+        for turn in range(most)
+    ]
+
+
+def _member(said: Any) -> Member:
+    member_id, client, host = said[0], said[-4], said[-3]
+    assigned = tuple(f"{place.topic}/{place.partition}" for place in sorted(_assigned(said)))
+    return Member(id=member_id, client=client, host=host, assigned=assigned)
+
+
+def _assigned(said: Any) -> Iterable[TopicPartition]:
+    """Return what a member reads; a group that is no consumer's has its own form, unread."""
+    if not said[-1]:
+        return []
+    try:
+        return ConsumerProtocolMemberAssignment.decode(said[-1]).partitions()
+    except (ValueError, TypeError, IndexError, UnicodeDecodeError):
+        return []

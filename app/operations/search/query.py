@@ -1,0 +1,174 @@
+"""What is looked for, from words such as `key:o1`, `type:payflow.payment.*`, `since:...`.
+
+A record is judged by what may be shown of it (`app.operations.search.masked_record`). Before that
+its raw bytes are asked whether it could hold at all; that spares a million records the decoding,
+and may never say no to one that would hold.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+from app.operations.search.expression import BadExpression, Expression
+from app.operations.search.masked_record import Look, masked_text
+
+TERMS_MAX = 20
+TERM_CHARS_MAX = 1_000
+TERMS = "key:, type:, corr:, header.NAME:, text:, since:, until:"
+
+_NAMED = re.compile(r"([A-Za-z_]+)(?:\.([^:\s]*))?:(.*)", re.DOTALL)
+_PLAIN = re.compile(r"[A-Za-z0-9_-]*[A-DF-Za-df-z][A-Za-z0-9_-]*")
+"""Words that are written the same in any JSON: no digits alone, and no `1e3`."""
+
+Kind = Literal["key", "header", "text"]
+
+
+class BadTerm(ValueError):
+    """A term that cannot be looked for; `field` says which argument it stood in."""
+
+    def __init__(self, detail: str, field: str = "q") -> None:
+        super().__init__(detail)
+        self.field = field
+
+
+class Term(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that has to be so. `begins`: what is looked for needs only begin with it."""
+
+    kind: Kind
+    value: str
+    name: str = ""
+    """Of a header."""
+    begins: bool = False
+
+    def holds(self, look: Look) -> bool:
+        """Return whether it is so of `look`."""
+        match self.kind:
+            case "key":
+                return self._is(look.key)
+            case "header":
+                return any(name == self.name and self._is(value) for name, value in look.pairs)
+            case "text":
+                return (
+                    self.value in look.text
+                    or msgspec.json.encode(self.value)[1:-1].decode() in look.text
+                )
+
+    def _is(self, text: str) -> bool:
+        return text.startswith(self.value) if self.begins else text == self.value
+
+    def in_bytes(self) -> Callable[[Any], bool]:
+        """Return what asks a raw record, quickly, whether this could be so."""
+        sought, name = self.value.encode(errors="surrogatepass"), self.name
+        if "\\" in self.value or (self.kind == "text" and not _PLAIN.fullmatch(self.value)):
+            return lambda _given: True
+        if self.kind == "key":
+            if self.begins:
+                return lambda given: (given.key or b"").startswith(sought)
+            return lambda given: (given.key or b"") == sought
+        if self.kind == "header":
+            if self.begins:
+                return lambda given: any(
+                    n == name and (v or b"").startswith(sought) for n, v in given.headers
+                )
+            return lambda given: any(n == name and (v or b"") == sought for n, v in given.headers)
+        return lambda given: _could_hold(given.value or b"", sought)
+
+
+def _could_hold(body: bytes, sought: bytes) -> bool:
+    # Escapes, and bytes that are shown as escapes, may come to what is sought.
+    return sought in body or b"\\" in body or b"\x00" in body or not body.isascii()
+
+
+class Wanted:
+    """All that has to be so of a record."""
+
+    def __init__(
+        self,
+        terms: Sequence[Term] = (),
+        since_ms: int = 0,
+        until_ms: int | None = None,
+        expression: Expression | None = None,
+    ) -> None:
+        self.terms = tuple(terms)
+        self.since_ms = since_ms
+        self.until_ms = until_ms
+        self.expression = expression
+        self._first = tuple(term.in_bytes() for term in terms)
+
+    def may_hold(self, given: Any) -> bool:
+        """Return False where `given` surely is not wanted; its body is not decoded."""
+        if given.timestamp < self.since_ms and self.since_ms:
+            return False
+        if self.until_ms is not None and given.timestamp >= self.until_ms:
+            return False
+        return all(could(given) for could in self._first)
+
+    def holds(self, look: Look) -> bool:
+        """Return whether `look` is wanted. Raises ExpressionFailed."""
+        if not all(term.holds(look) for term in self.terms):
+            return False
+        return self.expression is None or self.expression.holds(look)
+
+
+def parse(words: Sequence[str], cel: str = "") -> Wanted:
+    """Return what `words` and the expression `cel` ask for. Raises BadTerm."""
+    if len(words) > TERMS_MAX:
+        raise BadTerm(f"{len(words)} terms, at most {TERMS_MAX}")
+    terms: list[Term] = []
+    since_ms, until_ms = 0, None
+    for word in words:
+        name, sub, value = _split(word)
+        if name == "since":
+            since_ms = max(since_ms, moment_ms(value, word))
+        elif name == "until":
+            at_ms = moment_ms(value, word)
+            until_ms = at_ms if until_ms is None else min(until_ms, at_ms)
+        else:
+            terms.append(_term(name, sub, value, word))
+    try:
+        expression = Expression(cel) if cel else None
+    except BadExpression as error:
+        raise BadTerm(f"cel: {error}", "cel") from error
+    return Wanted(terms, since_ms, until_ms, expression)
+
+
+def _split(word: str) -> tuple[str, str, str]:
+    if not word or len(word) > TERM_CHARS_MAX:
+        raise BadTerm(f"a term has 1 to {TERM_CHARS_MAX} characters, not {len(word)}")
+    found = _NAMED.fullmatch(word)
+    if not found:
+        return "text", "", word
+    name, sub, value = found.groups()
+    known = name == "header" if sub else name in {"key", "type", "corr", "text", "since", "until"}
+    if not known:
+        raise BadTerm(f"{word[:80]!r}: there are {TERMS}; for this as text write text:{word[:80]}")
+    if not value:
+        raise BadTerm(f"{word[:80]!r}: nothing stands behind the colon")
+    return name, sub or "", value
+
+
+def _term(name: str, sub: str, value: str, word: str) -> Term:
+    if masked_text(value) != value:
+        raise BadTerm(f"{word[:80]!r}: people are masked before anything is looked for")
+    if name == "text":
+        return Term(kind="text", value=value)
+    begins = value.endswith("*") and value != "***"
+    value = value[:-1] if begins else value
+    if name == "key":
+        return Term(kind="key", value=value, begins=begins)
+    header = {"type": "ce_type", "corr": "ce_correlationid"}.get(name, sub)
+    return Term(kind="header", name=header, value=value, begins=begins)
+
+
+def moment_ms(text: str, word: str, field: str = "q") -> int:
+    """Return the RFC 3339 time `text` in ms. Raises BadTerm, which repeats `word`."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise BadTerm(f"{word[:80]!r}: no RFC 3339 time", field) from error
+    if moment.tzinfo is None:
+        raise BadTerm(f"{word[:80]!r}: the time has no zone, such as Z", field)
+    return max(round(moment.timestamp() * 1_000), 0)

@@ -1,0 +1,95 @@
+"""What a row was: its versions in the changelog, as far back as that goes."""
+
+import difflib
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from aiokafka import TopicPartition
+
+from app.config import Config
+from app.kafka.reader import InspectionError, places_of, reader
+
+READ_MS = 250
+SECONDS_MAX = 5.0
+VERSIONS_MAX = 50
+
+
+class Version(msgspec.Struct, frozen=True, kw_only=True):
+    """One state of a row; `body` None: it was deleted."""
+
+    offset: int
+    at_ms: int
+    body: bytes | None
+
+
+class History(msgspec.Struct, frozen=True, kw_only=True):
+    """The latest versions, oldest first, and what was looked at for them."""
+
+    topic: str
+    partition: int
+    begin: int
+    last: int
+    """The last offset that was looked at; `begin` - 1: none."""
+    end: int
+    why: str
+    """`end`, or `time`: there are younger versions that were not looked at."""
+    versions: tuple[Version, ...]
+
+
+async def history(
+    config: Config,
+    topic: str,
+    partition: int,
+    key: bytes,
+    clock: Callable[[], float] = time.monotonic,
+) -> History:
+    """Return the versions of `key` in a changelog. Raises InspectionError, NoSuchTopic."""
+    place = TopicPartition(topic, partition)
+    if place not in await places_of(config, topic):
+        raise InspectionError(f"{topic} has no partition {partition}")
+    found: deque[Version] = deque(maxlen=VERSIONS_MAX)
+    limit = clock() + SECONDS_MAX
+    async with reader(config) as consumer:
+        begin = (await consumer.beginning_offsets([place]))[place]
+        end = (await consumer.end_offsets([place]))[place]
+        consumer.assign([place])
+        consumer.seek(place, begin)
+        at = begin
+        while at < end and clock() < limit:
+            for records in (await consumer.getmany(timeout_ms=READ_MS)).values():
+                found.extend(
+                    Version(offset=each.offset, at_ms=each.timestamp, body=each.value)
+                    for each in records
+                    if each.key == key and each.offset < end
+                )
+            at = min(await consumer.position(place), end)
+    return History(
+        topic=topic,
+        partition=partition,
+        begin=begin,
+        last=at - 1,
+        end=end,
+        why="end" if at >= end else "time",
+        versions=tuple(found),
+    )
+
+
+def changed(before: Any, after: Any) -> list[str]:
+    """Return what of two states is not the same: lines that begin with `-` and `+`.
+
+    None is no state: nothing is known of it, or the row was deleted.
+    """
+    one, other = (
+        []
+        if each is None
+        else msgspec.json.format(msgspec.json.encode(each), indent=1).decode().splitlines()
+        for each in (before, after)
+    )
+    return [
+        line
+        for line in difflib.unified_diff(one, other, n=0, lineterm="")
+        if not line.startswith(("---", "+++", "@@"))
+    ]

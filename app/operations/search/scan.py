@@ -1,0 +1,267 @@
+"""The scan: reads a topic from given places to its end as it stood at the start, and says how far.
+
+Whatever stops it, it ends with what it looked at: a record that was not found was not there, or
+lies behind the cursor. Offsets without a record (deleted, compacted, markers of transactions) are
+passed over, not waited for.
+"""
+
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any, Literal
+
+import msgspec
+from aiokafka import TopicPartition
+
+from app.kafka.reader import InspectionError, Shown, shown_of
+from app.operations.search.expression import ExpressionFailed
+from app.operations.search.masked_record import Look
+from app.operations.search.query import Wanted
+from app.operations.search.starts import Start, chosen, cursor_of, resolve
+
+READ_MS = 250
+BATCH_RECORDS_MAX = 500
+"""What is looked at between two chances for everybody else in the process."""
+PROGRESS_SECONDS = 0.5
+STALL_SECONDS_MAX = 30.0
+
+Why = Literal["end", "limit", "time", "cancelled"]
+
+
+class Coverage(msgspec.Struct, frozen=True, kw_only=True):
+    """What was looked at of one partition: `first` to `last`, both included."""
+
+    partition: int
+    begin: int
+    """The first offset there still is."""
+    first: int
+    last: int
+    """`first` - 1 when nothing was."""
+    end: int
+    """Where it ended at the start of the scan: one after the last offset."""
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True, tag="found"):
+    """A record that is wanted."""
+
+    record: Shown
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True, tag="progress"):
+    """How far it is."""
+
+    scanned: int
+    matched: int
+    bytes: int
+    coverage: tuple[Coverage, ...]
+    cursor: str
+
+
+class Done(msgspec.Struct, frozen=True, kw_only=True, tag="done"):
+    """Why it stopped, and all that was looked at."""
+
+    why: Why
+    scanned: int
+    matched: int
+    bytes: int
+    unreadable: int
+    """Records looked into that are no JSON, and found ones that are no event of the house."""
+    errors: int
+    """Records for which the expression has no answer."""
+    error: str = ""
+    """What the first of them said."""
+    coverage: tuple[Coverage, ...]
+    elapsed_seconds: float
+    cursor: str
+    """Where to go on."""
+
+
+Event = Found | Progress | Done
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What to look for, from where, and when to stop."""
+
+    wanted: Wanted
+    start: Start = Start()
+    limit: int | None = None
+    seconds: float | None = None
+    follow: bool = False
+    """Go on behind the end, for ever."""
+
+
+def never() -> bool:
+    """Return False: nobody stops it."""
+    return False
+
+
+async def scan(
+    consumer: Any,
+    places: Sequence[TopicPartition],
+    asked: Asked,
+    stopped: Callable[[], bool] = never,
+    clock: Callable[[], float] = time.monotonic,
+) -> AsyncIterator[Event]:
+    """Yield what is found in `places`, progress, and at last Done.
+
+    Raises BadTerm for a start that is not there, InspectionError when nothing comes any more.
+    """
+    passage = await _begin(consumer, places, asked, clock)
+    told_s = clock()
+    while (why := passage.over(stopped)) is None:
+        batch = await consumer.getmany(timeout_ms=READ_MS, max_records=BATCH_RECORDS_MAX)
+        for record in (record for records in batch.values() for record in records):
+            shown = passage.take(record)
+            if shown is not None:
+                yield Found(record=shown)
+                if passage.full:
+                    break
+        else:
+            await passage.pass_gaps(consumer)
+        if clock() - told_s >= PROGRESS_SECONDS:
+            told_s = clock()
+            yield passage.progress()
+    yield passage.done(why)
+
+
+class _Passage:
+    """One scan under way."""
+
+    def __init__(
+        self,
+        asked: Asked,
+        begin: dict[TopicPartition, int],
+        end: dict[TopicPartition, int],
+        first: dict[TopicPartition, int],
+        clock: Callable[[], float],
+    ) -> None:
+        self._asked, self._clock = asked, clock
+        self._begin, self._end, self._first = begin, end, first
+        self._next = dict(first)
+        self._open = {p for p in first if asked.follow or first[p] < end[p]}
+        self.places = sorted(self._open)
+        self._began_s = self._moved_s = clock()
+        self._scanned = self._matched = self._bytes = self._unreadable = self._errors = 0
+        self._error = ""
+
+    @property
+    def full(self) -> bool:
+        """Return whether as many were found as were asked for."""
+        return self._asked.limit is not None and self._matched >= self._asked.limit
+
+    def over(self, stopped: Callable[[], bool]) -> Why | None:
+        """Return why it is over; None when it goes on. Raises InspectionError when it stalls."""
+        if not self._open:
+            return "end"
+        if self.full:
+            return "limit"
+        if stopped():
+            return "cancelled"
+        now_s = self._clock()
+        if self._asked.seconds is not None and now_s - self._began_s >= self._asked.seconds:
+            return "time"
+        if not self._asked.follow and now_s - self._moved_s >= STALL_SECONDS_MAX:
+            at = cursor_of(self._next)
+            raise InspectionError(f"nothing came for {STALL_SECONDS_MAX:.0f} s; go on at {at}")
+        return None
+
+    def take(self, given: Any) -> Shown | None:
+        """Look at `given`; return it as it may be shown when it is wanted."""
+        place = TopicPartition(given.topic, given.partition)
+        if place not in self._open or given.offset < self._next[place]:
+            return None
+        if given.offset >= self._end[place] and not self._asked.follow:
+            self._move(place, self._end[place])
+            return None
+        self._scanned += 1
+        self._bytes += len(given.value or b"") + len(given.key or b"")
+        found = self._judge(given) if self._asked.wanted.may_hold(given) else None
+        self._move(place, given.offset + 1)
+        return found
+
+    def _judge(self, given: Any) -> Shown | None:
+        look = Look(given)
+        try:
+            wanted = self._asked.wanted.holds(look)
+        except ExpressionFailed as error:
+            self._errors += 1
+            self._error = self._error or str(error)
+            wanted = False
+        shown = shown_of(look) if wanted else None
+        self._matched += wanted
+        self._unreadable += bool(look.error) if wanted else look.opened and look.broken
+        return shown
+
+    async def pass_gaps(self, consumer: Any) -> None:
+        """Pass over offsets at which there is nothing, after all that came was looked at."""
+        for place in sorted(self._open):
+            self._move(place, await consumer.position(place))
+        finished = [place for place in self.places if place not in self._open]
+        if finished:
+            consumer.pause(*finished)
+
+    def _move(self, place: TopicPartition, following: int) -> None:
+        if not self._asked.follow:
+            following = min(following, self._end[place])
+        if following <= self._next[place]:
+            return
+        self._next[place] = following
+        self._moved_s = self._clock()
+        if following >= self._end[place] and not self._asked.follow:
+            self._open.discard(place)
+
+    def progress(self) -> Progress:
+        """Return how far it is."""
+        return Progress(
+            scanned=self._scanned,
+            matched=self._matched,
+            bytes=self._bytes,
+            coverage=self._coverage(),
+            cursor=cursor_of(self._next),
+        )
+
+    def done(self, why: Why) -> Done:
+        """Return all that was looked at."""
+        return Done(
+            why=why,
+            scanned=self._scanned,
+            matched=self._matched,
+            bytes=self._bytes,
+            unreadable=self._unreadable,
+            errors=self._errors,
+            error=self._error,
+            coverage=self._coverage(),
+            elapsed_seconds=round(self._clock() - self._began_s, 3),
+            cursor=cursor_of(self._next),
+        )
+
+    def _coverage(self) -> tuple[Coverage, ...]:
+        return tuple(
+            Coverage(
+                partition=place.partition,
+                begin=self._begin[place],
+                first=self._first[place],
+                last=self._next[place] - 1,
+                end=self._end[place],
+            )
+            for place in sorted(self._first)
+        )
+
+
+async def _begin(
+    consumer: Any, places: Sequence[TopicPartition], asked: Asked, clock: Callable[[], float]
+) -> _Passage:
+    """Return the passage, its consumer set on the first offset of each partition."""
+    looked = chosen(places, asked.start)
+    begin = dict(await consumer.beginning_offsets(looked)) if looked else {}
+    end = dict(await consumer.end_offsets(looked)) if looked else {}
+    first = await resolve(consumer, asked.start, begin, end)
+    if asked.wanted.since_ms and begin:
+        since = await resolve(consumer, Start(at_ms=asked.wanted.since_ms), begin, end)
+        # Every record before it is older, whatever the order of the times.
+        first = {place: max(first[place], since[place]) for place in first}
+    passage = _Passage(asked, begin, end, first, clock)
+    # Between an assignment and a seek nothing may wait: the fetcher would choose a place itself.
+    consumer.assign(passage.places)
+    for place in passage.places:
+        consumer.seek(place, first[place])
+    return passage

@@ -1,0 +1,97 @@
+"""Where a scan begins, and the cursor that says where the next one goes on.
+
+A cursor is text such as `0/120,1/44`: of each partition that is looked at, the next offset.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from aiokafka import TopicPartition
+
+from app.operations.search.query import BadTerm, moment_ms
+
+CURSOR_CHARS_MAX = 20_000
+BACK_MAX = 1_000_000
+_PLACES = re.compile(r"\d{1,6}/\d{1,18}(,\d{1,6}/\d{1,18})*", re.ASCII)
+_BACK = re.compile(r"latest(?::(\d{1,7}))?", re.ASCII)
+
+
+class Start(msgspec.Struct, frozen=True, kw_only=True):
+    """Where to begin; nothing said: with the earliest of every partition."""
+
+    back: int | None = None
+    """So many offsets before the end of each partition."""
+    at_ms: int | None = None
+    """With the first record that is not older."""
+    offsets: dict[int, int] = {}
+    """By partition; of others the earliest."""
+    only: frozenset[int] = frozenset()
+    """Look at these partitions alone; empty: at all."""
+    field: str = "from"
+    """Which argument said so, for errors."""
+
+
+def parse_start(text: str) -> Start:
+    """Return where `text` begins. Raises BadTerm.
+
+    `earliest`, `latest`, `latest:20` (of each partition), `0/120,1/44` (partition/offset; no other
+    partition is looked at), or an RFC 3339 time.
+    """
+    if text in {"", "earliest"}:
+        return Start()
+    if back := _BACK.fullmatch(text):
+        count = int(back.group(1) or 0)
+        if count > BACK_MAX:
+            raise BadTerm(f"{text!r}: at most latest:{BACK_MAX}", "from")
+        return Start(back=count)
+    if len(text) <= CURSOR_CHARS_MAX and _PLACES.fullmatch(text):
+        return _at(text, "from")
+    if not text[:4].isdigit():
+        said = "earliest, latest, latest:N, PARTITION/OFFSET or an RFC 3339 time"
+        raise BadTerm(f"{text[:80]!r}: say {said}", "from")
+    return Start(at_ms=moment_ms(text, text, "from"))
+
+
+def parse_cursor(text: str) -> Start:
+    """Return where the cursor `text` goes on. Raises BadTerm."""
+    if len(text) > CURSOR_CHARS_MAX or not _PLACES.fullmatch(text):
+        raise BadTerm(f"{text[:80]!r} is no cursor, such as 0/120,1/44", "cursor")
+    return _at(text, "cursor")
+
+
+def cursor_of(following: Mapping[TopicPartition, int]) -> str:
+    """Return the cursor that goes on at these offsets."""
+    return ",".join(f"{place.partition}/{at}" for place, at in sorted(following.items()))
+
+
+def _at(text: str, field: str) -> Start:
+    pairs = (pair.split("/") for pair in text.split(","))
+    offsets = {int(partition): int(offset) for partition, offset in pairs}
+    return Start(offsets=offsets, only=frozenset(offsets), field=field)
+
+
+def chosen(places: Sequence[TopicPartition], start: Start) -> list[TopicPartition]:
+    """Return the partitions to look at. Raises BadTerm for one that is not there."""
+    known = {place.partition for place in places}
+    for partition in sorted({*start.offsets, *start.only} - known):
+        raise BadTerm(f"there is no partition {partition}; there are {len(known)}", start.field)
+    return [place for place in places if not start.only or place.partition in start.only]
+
+
+async def resolve(
+    consumer: Any,
+    start: Start,
+    begin: Mapping[TopicPartition, int],
+    end: Mapping[TopicPartition, int],
+) -> dict[TopicPartition, int]:
+    """Return the first offset to look at in each partition: between its beginning and its end."""
+    asked = dict(begin)
+    if start.back is not None:
+        asked = {place: end[place] - start.back for place in begin}
+    elif start.at_ms is not None and begin:
+        found = await consumer.offsets_for_times(dict.fromkeys(begin, start.at_ms))
+        asked = {p: end[p] if found.get(p) is None else found[p].offset for p in begin}
+    named = {p: start.offsets.get(p.partition, asked[p]) for p in begin}
+    return {p: min(max(named[p], begin[p]), max(begin[p], end[p])) for p in begin}

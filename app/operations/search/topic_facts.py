@@ -1,0 +1,134 @@
+"""What there is: topics, their partitions, sizes and retention."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from app.config import Config
+from app.kafka.admin import client_options, start_client
+from app.kafka.reader import NoSuchTopic, reader, span
+from app.operations.search.sizes import sizes
+
+SETTINGS = ("cleanup.policy", "retention.ms", "retention.bytes", "max.message.bytes")
+
+
+class PartitionFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """One partition. Of `begin` to `end` (behind the last), compacted topics have but some."""
+
+    partition: int
+    begin: int
+    end: int
+    bytes: int | None
+    leader: int
+    replicas: tuple[int, ...]
+    in_sync: tuple[int, ...]
+
+
+class TopicFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """One topic. `bytes` None: the brokers do not say; `retention_ms` -1: for ever."""
+
+    name: str
+    records: int
+    bytes: int | None
+    retention_ms: int | None
+    cleanup: str
+    settings: dict[str, str]
+    partitions: tuple[PartitionFacts, ...]
+
+
+@asynccontextmanager
+async def asking(config: Config) -> AsyncIterator[AIOKafkaAdminClient]:
+    """Open a client that asks the brokers."""
+    admin = AIOKafkaAdminClient(**client_options(config))
+    try:
+        await start_client(admin)
+        yield admin
+    finally:
+        await admin.close()
+
+
+async def topics(config: Config, *, internal: bool = False) -> list[TopicFacts]:
+    """Return every topic by name; changelogs and Kafka's own only when `internal`."""
+    async with asking(config) as admin:
+        described = await admin.describe_topics()
+        wanted = [
+            topic
+            for topic in sorted(described, key=lambda topic: topic["topic"])
+            if internal or not (topic["topic"][0] == "_" or topic["topic"].endswith("-changelog"))
+        ]
+        return await _facts(config, admin, wanted)
+
+
+async def topic_facts(config: Config, name: str) -> TopicFacts:
+    """Return what there is to say about one topic. Raises NoSuchTopic."""
+    async with asking(config) as admin:
+        described = [each for each in await admin.describe_topics() if each["topic"] == name]
+        if not described:
+            raise NoSuchTopic(f"there is no topic {name!r}; see: payflow topics ls")
+        return (await _facts(config, admin, described))[0]
+
+
+async def _facts(
+    config: Config, admin: AIOKafkaAdminClient, described: Sequence[Any]
+) -> list[TopicFacts]:
+    places = [
+        TopicPartition(topic["topic"], partition["partition"])
+        for topic in described
+        for partition in topic["partitions"]
+    ]
+    async with reader(config) as consumer:
+        begin, end = await span(consumer, places)
+    size = await sizes(admin)
+    settings = await _settings(admin, [topic["topic"] for topic in described])
+    found = []
+    for topic in described:
+        name = topic["topic"]
+        parts = tuple(
+            _partition(TopicPartition(name, each["partition"]), each, begin, end, size)
+            for each in sorted(topic["partitions"], key=lambda each: each["partition"])
+        )
+        own = settings.get(name, {})
+        kept = own.get("retention.ms")
+        found.append(
+            TopicFacts(
+                name=name,
+                records=sum(part.end - part.begin for part in parts),
+                bytes=None if size is None else sum(part.bytes or 0 for part in parts),
+                retention_ms=None if kept is None else int(kept),
+                cleanup=own.get("cleanup.policy", ""),
+                settings=own,
+                partitions=parts,
+            )
+        )
+    return found
+
+
+def _partition(place: TopicPartition, said: Any, begin: Any, end: Any, size: Any) -> PartitionFacts:
+    return PartitionFacts(
+        partition=place.partition,
+        begin=begin[place],
+        end=end[place],
+        bytes=None if size is None else size.get((place.topic, place.partition), 0),
+        leader=said["leader"],
+        replicas=tuple(said["replicas"]),
+        in_sync=tuple(said["isr"]),
+    )
+
+
+async def _settings(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, dict[str, str]]:
+    asked = [
+        ConfigResource(ConfigResourceType.TOPIC, name, configs=dict.fromkeys(SETTINGS))
+        for name in names
+    ]
+    answers = await admin.describe_configs(asked) if asked else []
+    return {
+        name: {setting[0]: setting[1] for setting in entries if setting[1] is not None}
+        for answer in answers
+        for error_code, _, _, name, entries in answer.resources
+        if not error_code
+    }

@@ -1,0 +1,1 @@
+"""What can be checked at any time: facts are folded, then judged."""

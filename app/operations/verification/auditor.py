@@ -1,0 +1,163 @@
+"""Checks the house as it stands: `payflow verify`, or this module with `--json` or `--follow`.
+
+Reads every topic, the rows behind the tables and the outside parties' own files; changes nothing,
+joins no group, needs no running service. Exit code 1 when a check fails, with the offending ids.
+"""
+
+import argparse
+import asyncio
+import sqlite3
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+import msgspec
+from aiokafka.errors import KafkaError
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from app.composition import open_rooms
+from app.config import Config, ConfigError, current
+from app.kafka.admin import TopicError
+from app.operations.verification import external_systems as parties
+from app.operations.verification.case import SETTLE_MS, Case
+from app.operations.verification.consistent_cut import Hears, Place
+from app.operations.verification.facts import Facts
+from app.operations.verification.reader import Unreadable, read_house
+from app.operations.verification.verdict import Verdict, judge
+from app.worker.faust_app import heard_topics
+
+__all__ = ["Auditor", "Verdict", "main", "verify"]
+
+EXIT_WRONG = 1
+EXIT_UNKNOWN = 2
+"""The house could not be looked at, which says nothing about it."""
+REST_SECONDS = 2.0
+PAUSE = 9
+CANNOT_LOOK = (ConfigError, KafkaError, OSError, sqlite3.Error, TopicError, Unreadable)
+
+
+async def verify(
+    config: Config,
+    log: Callable[[str], None] | None = None,
+    now_ms: int | None = None,
+    settle_ms: int = SETTLE_MS,
+) -> Verdict:
+    """Return the verdict on the house of `config` at `now_ms`; `log` hears what is being read.
+
+    Raises one of CANNOT_LOOK when the cluster or a file cannot be read.
+    """
+    return await Auditor(config, settle_ms).verdict(log, now_ms)
+
+
+class Auditor:
+    """Judges the same house again and again, reading each time only what is new."""
+
+    def __init__(self, config: Config, settle_ms: int = SETTLE_MS) -> None:
+        self._config = config
+        self._settle_ms = settle_ms
+        self._facts = Facts()
+        self._known: dict[Place, int] = {}
+        self._count = 0
+
+    async def verdict(
+        self, log: Callable[[str], None] | None = None, now_ms: int | None = None
+    ) -> Verdict:
+        """Return the verdict on the house at `now_ms`. Raises one of CANNOT_LOOK."""
+        say = log or (lambda _line: None)
+        # The cut is taken later: what is newer than the cut cannot look older than it is.
+        at_ms = time.time_ns() // 1_000_000 if now_ms is None else now_ms
+        facts, config = self._facts, self._config
+        say("reading topics and rows")
+        self._count += await read_house(config, listeners(), facts, at_ms, self._known)
+        say(f"{self._count} records read; reading the files of provider and carrier")
+        facts.provider = await asyncio.to_thread(parties.read_provider, config)
+        facts.carrier = await asyncio.to_thread(parties.read_carrier, config)
+        seen = {
+            "topics": f"{self._count} records",
+            "tables": f"{len(facts.shelves)} stock rows, by their changelog",
+            "provider": _seen(facts.provider, parties.provider_file(config)),
+            "carrier": _seen(facts.carrier, parties.carrier_file(config)),
+        }
+        return judge(Case(facts=facts, now_ms=at_ms, settle_ms=self._settle_ms), seen)
+
+
+async def follow(auditor: Auditor) -> None:
+    """Print the verdict again and again, a JSON line each, until stdin ends.
+
+    Who looks takes a share of the machine at most: it rests PAUSE times as long as it looked.
+    """
+    ended = asyncio.create_task(asyncio.to_thread(sys.stdin.read))
+    while not ended.done():
+        began = time.monotonic()
+        try:
+            said = msgspec.json.encode(await auditor.verdict())
+        except CANNOT_LOOK as error:
+            said = msgspec.json.encode({"cannot_look": str(error)})
+        sys.stdout.write(said.decode() + "\n")
+        sys.stdout.flush()
+        rest = max(REST_SECONDS, PAUSE * (time.monotonic() - began))
+        await asyncio.wait({ended}, timeout=rest)
+
+
+def listeners() -> Hears:
+    """Return the topics that each service reads, its retries and timers included."""
+    hears: dict[str, frozenset[str]] = {}
+    for room in open_rooms().values():
+        hears[room.service] = hears.get(room.service, frozenset()) | set(heard_topics(room))
+    return hears
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Check the house of the environment and print the verdict; return the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m app.operations.verification.auditor", description=__doc__
+    )
+    parser.add_argument("--json", action="store_true", help="print the verdict as JSON")
+    parser.add_argument("--follow", action="store_true", help="JSON lines until stdin ends")
+    parser.add_argument("--settle-ms", type=int, default=SETTLE_MS, metavar="MS")
+    given = parser.parse_args(arguments)
+    errors = Console(stderr=True)
+    if given.follow:
+        asyncio.run(follow(Auditor(current(), given.settle_ms)))
+        return 0
+    try:
+        verdict = asyncio.run(verify(current(), settle_ms=given.settle_ms))
+    except CANNOT_LOOK as error:
+        errors.print(Text(f"cannot verify: {error}", style="red"))
+        return EXIT_UNKNOWN
+    if given.json:
+        sys.stdout.write(msgspec.json.encode(verdict).decode() + "\n")
+    else:
+        show(verdict, Console())
+    return 0 if verdict.verify_ok else EXIT_WRONG
+
+
+def show(verdict: Verdict, console: Console) -> None:
+    """Print `verdict` for people."""
+    table = Table("check", "", "of", "offending and detail", title="payflow verify")
+    for check in verdict.checks:
+        mark = Text("holds", style="green") if check.ok else Text("BROKEN", style="bold red")
+        # Ids come from outside: as Text, no markup of theirs is obeyed.
+        said = "\n".join(filter(None, (", ".join(check.offending), check.detail)))
+        table.add_row(check.name, mark, str(check.checked), Text(said))
+    console.print(table)
+    cancelled = sum(verdict.orders_cancelled.values())
+    console.print(
+        f"{verdict.orders_placed} placed, {verdict.orders_completed} completed, "
+        f"{cancelled} cancelled, {verdict.orders_open} open; charged {verdict.charged_minor}, "
+        f"refunded {verdict.refunded_minor} (minor units)"
+    )
+    for name, said in verdict.seen.items():
+        console.print(Text(f"{name}: {said}"))
+
+
+def _seen(records: Sequence[object] | dict[str, object] | None, path: object) -> str:
+    if records is None:
+        return f"not checked: no file {path}"
+    return f"{len(records)} orders in {path}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,124 @@
+"""Where everybody stood at one moment: how far each group has heard, how far each topic goes."""
+
+from collections.abc import Mapping
+
+import msgspec
+import stamina
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import (
+    GroupCoordinatorNotAvailableError,
+    GroupLoadInProgressError,
+    NotCoordinatorForGroupError,
+)
+
+from app.wire import topics
+from tables import Table
+from tables.order import orders as order_table
+from tables.stock import shelves as stock_table
+
+TOLD = (
+    topics.orders,
+    topics.sagas,
+    topics.payments,
+    topics.inventory,
+    topics.stock,
+    topics.warehouse,
+    topics.fraud,
+    topics.shipments,
+    topics.ledger,
+)
+"""The topics whose facts are folded; the others carry questions, answers and copies."""
+EFFECTIVE = frozenset({"order", "payment", "inventory", "shipping", "fraud", "ledger"})
+"""The services whose work is checked: what only they have yet to hear is allowed for."""
+COORDINATOR_SECONDS_MAX = 30.0
+COORDINATOR_AWAY = (
+    GroupCoordinatorNotAvailableError,
+    GroupLoadInProgressError,
+    NotCoordinatorForGroupError,
+)
+"""What a broker says of its groups in its first seconds."""
+
+Place = tuple[str, int]
+"""Topic and partition."""
+Hears = Mapping[str, frozenset[str]]
+"""By service: the topics it reads, its retries and timers included."""
+
+
+def changelog_of(table: Table) -> str:
+    """Return the name of the changelog topic of `table`."""
+    return f"payflow-{table.service}-{table.name}-changelog"
+
+
+TOLD_NAMES = frozenset(topic.name for topic in TOLD)
+CHANGELOGS = frozenset({changelog_of(order_table), changelog_of(stock_table)})
+
+
+class Cut(msgspec.Struct, frozen=True, kw_only=True):
+    """Where every group stood, and then where every partition began and ended."""
+
+    hears: Hears
+    committed: dict[str, dict[Place, int]]
+    """By service: the next offset of each partition it has committed."""
+    begins: dict[Place, int]
+    ends: dict[Place, int]
+
+    def heard(self, place: Place) -> int | None:
+        """Return up to which offset every effective service has heard `place`; None: none does."""
+        offsets = [
+            self.committed[service].get(place, 0)
+            for service in EFFECTIVE
+            if place[0] in self.hears.get(service, ())
+        ]
+        return min(offsets, default=None)
+
+    def starts(self, known: Mapping[Place, int]) -> dict[Place, int]:
+        """Return where to begin reading each partition that has something to read.
+
+        What lies before `known` has been read; what somebody has yet to hear is read again.
+        """
+        wanted = {
+            place: max(begin, self._start(place, known)) for place, begin in self.begins.items()
+        }
+        return {place: at for place, at in wanted.items() if at < self.ends[place]}
+
+    def _start(self, place: Place, known: Mapping[Place, int]) -> int:
+        topic = place[0]
+        if ".retry-" in topic:
+            service = topic.split(".retry-")[0].rpartition(".")[2]
+            return self.committed[service].get(place, 0)
+        heard = self.heard(place)
+        if topic in CHANGELOGS or topic.endswith(".dead"):
+            return known.get(place, 0)
+        if topic in TOLD_NAMES:
+            start = known.get(place, 0)
+            return start if heard is None else min(start, heard)
+        return self.ends[place] if heard is None else heard
+
+
+async def take_cut(admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer, hears: Hears) -> Cut:
+    """Return where everybody stands now: the groups first, the topics after them."""
+    committed: dict[str, dict[Place, int]] = {}
+    for service in hears:
+        committed[service] = await _committed(admin, service)
+    read = frozenset().union(*hears.values(), TOLD_NAMES, CHANGELOGS)
+    places = [
+        TopicPartition(topic["topic"], partition["partition"])
+        for topic in await admin.describe_topics()
+        if topic["topic"] in read or topic["topic"].endswith(".dead")
+        for partition in topic["partitions"]
+    ]
+    consumer.assign(places)
+    begins = await consumer.beginning_offsets(places) if places else {}
+    ends = await consumer.end_offsets(places) if places else {}
+    return Cut(hears=hears, committed=committed, begins=_plain(begins), ends=_plain(ends))
+
+
+@stamina.retry(on=COORDINATOR_AWAY, attempts=None, timeout=COORDINATOR_SECONDS_MAX)
+async def _committed(admin: AIOKafkaAdminClient, service: str) -> dict[Place, int]:
+    offsets = await admin.list_consumer_group_offsets(f"payflow-{service}")
+    return _plain({tp: known.offset for tp, known in offsets.items()})
+
+
+def _plain(offsets: Mapping[TopicPartition, int]) -> dict[Place, int]:
+    return {(tp.topic, tp.partition): offset for tp, offset in offsets.items()}

@@ -1,0 +1,82 @@
+"""The outside parties' own files, read only: the independent witnesses of money and parcels.
+
+They are read after the topics, so they may know more: each record carries the time of its latest
+change, and what is younger than the cut counts as in motion.
+"""
+
+import sqlite3
+from contextlib import closing
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from app.config import Config
+from app.operations.verification.facts import Parcel, Taken
+
+_CHARGES = """
+    SELECT order_id, count(*), sum(amount_minor), max(created_ms) FROM charges GROUP BY order_id
+"""
+_REFUNDS = """
+    SELECT order_id, sum(amount_minor), max(created_ms) FROM refunds GROUP BY order_id
+"""
+_SHIPMENTS = """
+    SELECT order_id, status, max(created_ms, coalesce(delivered_ms, 0)) FROM shipments
+"""
+BUSY_SECONDS = 10.0
+
+
+def provider_file(config: Config) -> Path:
+    """Return where the provider simulator keeps its books."""
+    return config.data_path / "provider.sqlite"
+
+
+def carrier_file(config: Config) -> Path:
+    """Return where the carrier simulator keeps its books."""
+    return config.data_path / "carrier.sqlite"
+
+
+def read_provider(config: Config) -> dict[str, Taken] | None:
+    """Return what the provider took and gave back, by order id; None when it is not ours to see.
+
+    A simulator that should be here and has no file has taken nothing. Raises sqlite3.Error.
+    """
+    path = provider_file(config)
+    if not path.is_file():
+        return {} if _is_local(config.provider_url) else None
+    taken: dict[str, Taken] = {}
+    with closing(_open(path)) as books:
+        # One transaction: both sums are of the same moment.
+        books.execute("BEGIN")
+        for order_id, charges, charged_minor, last_ms in books.execute(_CHARGES):
+            taken[order_id] = Taken(charges=charges, charged_minor=charged_minor, last_ms=last_ms)
+        for order_id, refunded_minor, last_ms in books.execute(_REFUNDS):
+            known = taken.setdefault(order_id, Taken())
+            known.refunded_minor = refunded_minor
+            known.last_ms = max(known.last_ms, last_ms)
+    return taken
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(
+        f"{path.as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS, isolation_level=None
+    )
+
+
+def _is_local(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def read_carrier(config: Config) -> dict[str, Parcel] | None:
+    """Return what the carrier has of each order; None when it is not ours to see."""
+    path = carrier_file(config)
+    if not path.is_file():
+        return {} if _is_local(config.carrier_url) else None
+    with closing(_open(path)) as books:
+        return {
+            order_id: Parcel(status=status, last_ms=last_ms)
+            for order_id, status, last_ms in books.execute(_SHIPMENTS)
+        }

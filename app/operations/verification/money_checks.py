@@ -1,0 +1,100 @@
+"""Money: the provider, payment and the ledger tell the same story, and no one pays twice."""
+
+from collections import Counter
+
+from app.operations.verification.case import Case, Check, found
+from app.operations.verification.facts import Facts
+
+
+def money_agrees(case: Case) -> Check:
+    """Charges less refunds at the provider are payment's view and the ledger's cash, per order."""
+    provider = case.facts.provider
+    orders = dict(case.settled())
+    sums: Counter[str] = Counter()
+    wrong = []
+    for key, known in orders.items():
+        views = [known.paid_minor - known.refunded_minor, known.balance("cash_at_provider")]
+        if provider is not None:
+            taken = provider.get(key)
+            views.append(taken.charged_minor - taken.refunded_minor if taken else 0)
+        for name, amount in zip(("payments", "ledger", "provider"), views, strict=False):
+            sums[name] += amount
+        if len(set(views)) > 1:
+            wrong.append(key)
+    seen = "" if provider is not None else "; the provider's records cannot be seen: not checked"
+    shown = ", ".join(f"{name} {amount}" for name, amount in sums.items())
+    return found("money_agrees", len(orders), wrong, f"minor units: {shown or 'none'}{seen}")
+
+
+def books_balance(case: Case) -> Check:
+    """Debits equal credits: in every entry, and for each order and currency."""
+    wrong = list(case.facts.unbalanced)
+    checked = 0
+    for key, known in case.facts.orders.items():
+        totals: Counter[str] = Counter()
+        for account, amount in known.accounts.items():
+            totals[account.partition("/")[0]] += amount
+        checked += len(totals)
+        wrong += [f"{key} {currency}" for currency, total in totals.items() if total]
+    return found("books_balance", checked, wrong)
+
+
+def books_close(case: Case) -> Check:
+    """A cancelled order leaves no cash and no receivable, a completed one no receivable."""
+    ended = {key: known for key, known in case.settled() if known.ends}
+    wrong = [
+        key
+        for key, known in ended.items()
+        if known.balance("customer_receivable")
+        or (known.cancelled and known.balance("cash_at_provider"))
+        or (known.completed and not known.paid_minor)
+    ]
+    return found("books_close", len(ended), wrong)
+
+
+def charges_have_orders(case: Case) -> Check:
+    """No money without an order: neither at the provider, nor in payment's view."""
+    facts = case.facts
+    charged = {key for key, taken in (facts.provider or {}).items() if taken.charges}
+    charged |= {key for key, known in facts.orders.items() if known.payments}
+    wrong = sorted(
+        key
+        for key in charged
+        if not (key in facts.orders and facts.orders[key].placed_ms) and not _new(case, key)
+    )
+    return found("charges_have_orders", len(charged), wrong)
+
+
+def charged_once(case: Case) -> Check:
+    """No order is charged twice: by the provider's records, and as told."""
+    charged = {key for key, known in case.facts.orders.items() if known.payments}
+    charged |= (case.facts.provider or {}).keys()
+    return found("charged_once", len(charged), charged_twice(case.facts))
+
+
+def refunds_arrive(case: Case) -> Check:
+    """No refund is overdue: each is given before payment calls for people."""
+    orders = case.facts.orders
+    wrong = [
+        f"{key} {refund_key}"
+        for key, known in orders.items()
+        for refund_key in sorted(known.refunds_overdue)
+    ]
+    return found(
+        "refunds_arrive", sum(bool(known.refunded_minor) for known in orders.values()), wrong
+    )
+
+
+def charged_twice(facts: Facts) -> list[str]:
+    """Return the orders with more than one charge."""
+    told = {key for key, known in facts.orders.items() if known.payments > 1}
+    taken = {key for key, charges in (facts.provider or {}).items() if charges.charges > 1}
+    return sorted(told | taken)
+
+
+def _new(case: Case, key: str) -> bool:
+    """Return whether what is known of `key` is so young that its order may be told later."""
+    taken = (case.facts.provider or {}).get(key)
+    known = case.facts.orders.get(key)
+    last_ms = max(taken.last_ms if taken else 0, known.last_ms if known else 0)
+    return case.fresh(last_ms)

@@ -1,0 +1,96 @@
+"""Stock: what was received is on the shelf, held, or gone, by the rows and by the topics."""
+
+from collections import Counter
+
+from app.operations.verification.case import Case, Check, found
+from app.operations.verification.facts import Delivery, Shelf
+
+
+def receipts_are_booked(case: Case) -> Check:
+    """Every receipt and adjustment of the warehouse is booked exactly once."""
+    deliveries = case.facts.deliveries
+    wrong = [
+        key
+        for key, delivery in deliveries.items()
+        # Booked and never asked for would be stock out of nowhere.
+        if delivery.answers > 1
+        or not delivery.asks
+        or not (delivery.answers or _under_way(case, delivery))
+    ]
+    return found("receipts_are_booked", len(deliveries), wrong)
+
+
+def shelves_add_up(case: Case) -> Check:
+    """On hand and held and shipped is what was received, in every stock row."""
+    shelves = case.facts.shelves
+    wrong = [
+        sku
+        for sku, shelf in shelves.items()
+        if shelf.on_hand + shelf.held + shelf.shipped != shelf.received or shelf.on_hand < 0
+    ]
+    return found("shelves_add_up", len(shelves), wrong)
+
+
+def stock_agrees(case: Case) -> Check:
+    """Stock rows hold what the topics add up to, per SKU."""
+    drifts = stock_drift(case)
+    checked = len(case.facts.shelves.keys() | case.facts.received.keys())
+    wrong = [f"{sku} ({units:+d})" for sku, units in sorted(drifts.items())]
+    return found("stock_agrees", checked, wrong)
+
+
+def stock_drift(case: Case) -> dict[str, int]:
+    """Return the units by which rows and topics differ, for each SKU where they do.
+
+    Units of orders in motion are allowed for.
+    """
+    due = _shelves_due(case)
+    slack = _units_moving(case)
+    drifts: dict[str, int] = {}
+    for sku in due.keys() | case.facts.shelves.keys():
+        row, told = case.facts.shelves.get(sku, Shelf()), due.get(sku, Shelf())
+        differences = (
+            row.received - told.received,
+            row.held - told.held,
+            row.shipped - told.shipped,
+        )
+        worst = max(differences, key=abs)
+        excess = abs(worst) - slack[sku]
+        if excess > 0:
+            drifts[sku] = excess if worst > 0 else -excess
+    return drifts
+
+
+def _shelves_due(case: Case) -> dict[str, Shelf]:
+    """Return what every shelf should hold by what the topics tell."""
+    due: dict[str, Shelf] = {
+        sku: Shelf(received=units) for sku, units in case.facts.received.items()
+    }
+    for known in case.facts.orders.values():
+        held = known.reserved and not known.released and not known.created
+        for sku, units in known.lines if held or known.shipped else ():
+            shelf = due.setdefault(sku, Shelf())
+            shelf.held += units if held else 0
+            shelf.shipped += units if known.shipped else 0
+        for returned in known.returns.values():
+            for sku, units in returned.goods if returned.accepted_ms else ():
+                due.setdefault(sku, Shelf()).shipped -= units
+    return due
+
+
+def _units_moving(case: Case) -> Counter[str]:
+    """Return the units by SKU that may be on their way between two places."""
+    moving: Counter[str] = Counter()
+    for key, known in case.facts.orders.items():
+        if case.moving(key, known):
+            moving.update(dict(known.lines))
+            for returned in known.returns.values():
+                moving.update(dict(returned.goods) if not returned.settled else {})
+    for delivery in case.facts.deliveries.values():
+        if _under_way(case, delivery):
+            moving[delivery.sku] += delivery.units
+    return moving
+
+
+def _under_way(case: Case, delivery: Delivery) -> bool:
+    return delivery.sku in case.facts.pending or case.fresh(delivery.last_ms)

@@ -1,1 +1,0 @@
-"""What can be checked at any time: facts are folded, then judged; `app.verify` is the door."""

@@ -1,0 +1,1 @@
+"""What lies on the wire: records, envelopes, bodies, signatures."""

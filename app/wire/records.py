@@ -1,0 +1,235 @@
+"""Kafka records as plain values, and what becomes of the ones that cannot be handled."""
+
+import hashlib
+import traceback
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from app.wire.envelope import Headers, whole
+
+RETRY_LEVELS_SECONDS = (1, 10, 60)
+"""How long an event waits before its first, second and third new try."""
+
+RETRY_ATTEMPT = "x-retry-attempt"
+RETRY_DUE_MS = "x-retry-due-ms"
+ORIGIN = "x-origin"
+LETTER_BYTES_MAX = 3_500_000
+"""Longest dead letter: all that a topic takes (3,000,000 bytes), and why it lies there. What was
+longer had come compressed, and only its beginning is kept."""
+KEPT_BYTES_MAX = 1_000_000
+KEPT_HEADERS_MAX, KEPT_HEADER_BYTES_MAX = 200, 2_000
+DEAD_BYTES = "x-dead-bytes"
+"""How long the body was; `none`: there was none."""
+DEAD_CUT = "x-dead-cut"
+"""`yes` where only the beginning is kept."""
+DEAD_DIGEST = "x-dead-digest"
+"""The digest of key and body as they were, in hexadecimal."""
+REDRIVE_ID = "x-redrive-id"
+"""The id of one sending of one letter: it stays with the record, also when it fails again."""
+REDRIVE_OF = "x-redrive-of"
+"""`topic/partition/offset` of the letter that was sent."""
+REDRIVE_TOPIC = "x-redrive-topic"
+"""The topic on which a redriven record was first heard."""
+HISTORY = "x-dead-history"
+"""JSON: what the letter before this one said, and those before it."""
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """A record as it was read: bytes, untouched."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
+    at_ms: int = 0
+    """When it came to the broker (on open topics, by its clock) or was sent; 0: not known."""
+
+    @property
+    def source(self) -> str:
+        """Return `topic/partition`, the name a fence knows it by."""
+        return f"{self.topic}/{self.partition}"
+
+    @property
+    def origin(self) -> str:
+        """Return `topic/partition/offset` of where it was first read."""
+        here = f"{self.topic}/{self.partition}/{self.offset}"
+        # Elsewhere it was read for the first time, whatever it says of itself.
+        return (header(self, ORIGIN) or here) if is_retry(self) or is_redriven(self) else here
+
+
+class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
+    """A record to be told. `partition` None: the key decides."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    partition: int | None = None
+
+
+def as_read(given: Any) -> Record:
+    """Return what an aiokafka consumer gave, as a plain record."""
+    return Record(
+        topic=given.topic,
+        partition=given.partition,
+        offset=given.offset,
+        key=given.key,
+        value=given.value,
+        headers=tuple(given.headers),
+        at_ms=given.timestamp,
+    )
+
+
+def header(record: Record, name: str) -> str:
+    """Return the header `name` as text, or the empty string."""
+    for given, value in record.headers:
+        if given == name:
+            return (value or b"").decode(errors="replace")
+    return ""
+
+
+def retry_topics(topic: str, service: str) -> tuple[str, ...]:
+    """Return the retry topics of `service` for `topic`, soonest first."""
+    return tuple(f"{topic}.{service}.retry-{seconds}s" for seconds in RETRY_LEVELS_SECONDS)
+
+
+def dead_topic(topic: str, service: str) -> str:
+    """Return where `service` puts what it cannot handle of `topic`."""
+    return f"{topic}.{service}.dead"
+
+
+def home_topic(topic: str, service: str) -> str:
+    """Return the topic a record was first heard on, given the topic it was read from."""
+    return topic.split(f".{service}.retry-", 1)[0]
+
+
+def is_retry(record: Record) -> bool:
+    """Return whether `record` was read from a retry topic."""
+    return ".retry-" in record.topic
+
+
+def redrive_topic(room: str) -> str:
+    """Return where `room` hears letters again that it had laid aside."""
+    return f"{room}.redrive"
+
+
+def is_redriven(record: Record) -> bool:
+    """Return whether `record` was read from a redrive topic."""
+    return record.topic.endswith(".redrive")
+
+
+def to_retry(  # noqa: PLR0913  a retry says when, why and where it belongs
+    record: Record, service: str, attempt: int, now_ms: int, cause: str, home: str = ""
+) -> Outgoing:
+    """Return `record` on its way to try number `attempt` (1 is the first new try).
+
+    `home` is the topic it was first heard on; empty: the one it was read from tells.
+    """
+    level = min(max(attempt, 1), len(RETRY_LEVELS_SECONDS)) - 1
+    due_ms = now_ms + RETRY_LEVELS_SECONDS[level] * 1_000
+    added = [
+        (RETRY_ATTEMPT, str(attempt).encode()),
+        (RETRY_DUE_MS, str(due_ms).encode()),
+        (ORIGIN, record.origin.encode()),
+        ("x-retry-cause", cause.encode()[:500]),
+    ]
+    return Outgoing(
+        topic=retry_topics(home or home_topic(record.topic, service), service)[level],
+        key=record.key,
+        value=record.value,
+        headers=_with(record, added),
+    )
+
+
+def to_dead(  # noqa: PLR0913  a letter says who, why and where from
+    record: Record,
+    *,
+    service: str,
+    room: str,
+    cause: str,
+    detail: str,
+    stack: str,
+    now_ms: int,
+    home: str = "",
+) -> Outgoing:
+    """Return `record` as a dead letter: its own bytes and headers, and why it lies there.
+
+    `home` is the topic it was first heard on; empty: the one it was read from tells.
+    """
+    kept = _kept(record)
+    added = [
+        ("x-dead-cause", cause.encode()[:100]),
+        ("x-dead-detail", detail.encode()[:1_000]),
+        ("x-dead-stack", stack.encode()),
+        (DEAD_BYTES, b"none" if record.value is None else str(len(record.value)).encode()),
+        (DEAD_DIGEST, digest(record).hex().encode()),
+        (DEAD_CUT, b"no" if kept is record else b"yes"),
+        ("x-dead-service", service.encode()),
+        ("x-dead-room", room.encode()),
+        ("x-dead-origin", record.origin.encode()),
+        ("x-dead-time", datetime.fromtimestamp(now_ms / 1_000, UTC).isoformat().encode()),
+        ("x-dead-attempts", (header(record, RETRY_ATTEMPT) or "0").encode()),
+    ]
+    return Outgoing(
+        topic=dead_topic(home or home_topic(record.topic, service), service),
+        key=kept.key,
+        value=kept.value,
+        headers=_with(kept, added),
+    )
+
+
+def digest(record: Record) -> bytes:
+    """Return a digest of the key and the body of `record`."""
+    marked = b"".join(
+        b"-" if part is None else b"+%d:%b" % (len(part), part)
+        for part in (record.key, record.value)
+    )
+    return hashlib.blake2b(marked, digest_size=16).digest()
+
+
+def digest_laid_aside(letter: Record) -> bytes:
+    """Return the digest of what `letter` was before it was laid aside, also where it was cut."""
+    cut = header(letter, DEAD_CUT) == "yes"
+    return bytes.fromhex(header(letter, DEAD_DIGEST)) if cut else digest(letter)
+
+
+def _kept(record: Record) -> Record:
+    """Return `record`, or as much of it as a dead topic takes."""
+    parts = [record.key, record.value, *(value for _, value in record.headers)]
+    names = sum(len(name.encode()) + 10 for name, _ in record.headers)
+    if sum(len(part or b"") for part in parts) + names <= LETTER_BYTES_MAX:
+        return record
+    some = [
+        (name[:KEPT_HEADER_BYTES_MAX], (value or b"")[:KEPT_HEADER_BYTES_MAX])
+        for name, value in record.headers[:KEPT_HEADERS_MAX]
+    ]
+    key, value = (
+        None if part is None else part[:KEPT_BYTES_MAX] for part in (record.key, record.value)
+    )
+    return msgspec.structs.replace(record, key=key, value=value, headers=tuple(some))
+
+
+def attempts(record: Record) -> int:
+    """Return how many new tries this record has had: 0 for one read from its own topic."""
+    return whole(header(record, RETRY_ATTEMPT))
+
+
+def due_ms(record: Record) -> int:
+    """Return when a record of a retry topic may be tried again; 0 for any other."""
+    return whole(header(record, RETRY_DUE_MS))
+
+
+def stack_fingerprint(error: BaseException) -> str:
+    """Return a short name for where `error` came from: equal faults share it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    places = "|".join(f"{frame.filename.rsplit('/', 1)[-1]}:{frame.name}" for frame in frames)
+    return hashlib.sha256(f"{type(error).__name__}|{places}".encode()).hexdigest()[:12]
+
+
+def _with(record: Record, added: Headers) -> Headers:
+    names = {name for name, _ in added}
+    return [(name, value) for name, value in record.headers if name not in names] + added

@@ -1,0 +1,1 @@
+"""A worker process: Faust and RocksDB around the delivery engine."""

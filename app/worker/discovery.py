@@ -1,0 +1,113 @@
+"""Who is alive and holds which partitions: every worker says so, the console listens."""
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+import msgspec
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from app.config import Config
+from app.kafka.admin import client_options, stop_consumer
+from app.wire.records import Outgoing, as_read
+from app.wire.signing import of_the_house
+from app.wire.topics import WORKERS
+from app.worker.http import House
+
+ANNOUNCE_SECONDS = 2.0
+LIVE_MS = 10_000
+"""A worker not heard of for this long is taken for gone."""
+
+log = structlog.get_logger(__name__)
+
+
+class Worker(msgspec.Struct, frozen=True, kw_only=True):
+    """What one worker said of itself last."""
+
+    service: str
+    url: str
+    pid: int
+    at_ms: int
+    ready: bool = False
+    partitions: dict[str, list[int]] = {}
+
+
+async def announce(
+    house: House, url: str, send: Callable[[Sequence[Outgoing]], Awaitable[None]]
+) -> None:
+    """Say where this worker is and what it holds, for ever, and at once when that changes."""
+    said: tuple[object, float] = (None, 0.0)
+    while True:
+        holds = house.partitions()
+        if holds != said[0] or time.monotonic() - said[1] > ANNOUNCE_SECONDS:
+            worker = Worker(
+                service=house.service,
+                url=url,
+                pid=os.getpid(),
+                at_ms=_now_ms(),
+                ready=house.ready()[0],
+                partitions=holds,
+            )
+            body = msgspec.json.encode(worker)
+            record = Outgoing(topic=WORKERS, key=url.encode(), value=body, headers=[], partition=0)
+            await send([record])
+            said = (holds, time.monotonic())
+        await asyncio.sleep(0.25)
+
+
+class Directory:
+    """The workers as they were last heard of."""
+
+    def __init__(self) -> None:
+        self._workers: dict[str, Worker] = {}
+
+    async def run(self, config: Config) -> None:
+        """Listen to what workers say, for ever."""
+        consumer = AIOKafkaConsumer(**client_options(config), fetch_max_wait_ms=200)
+        await consumer.start()
+        place = TopicPartition(WORKERS, 0)
+        consumer.assign([place])
+        since = await consumer.offsets_for_times({place: _now_ms() - LIVE_MS})
+        if since[place] is not None:
+            consumer.seek(place, since[place].offset)
+        else:
+            await consumer.seek_to_end(place)
+        try:
+            async for record in consumer:
+                if of_the_house(as_read(record), config):
+                    self.hear(record.value)
+                else:
+                    log.warning("no worker of ours says this", offset=record.offset)
+        finally:
+            await stop_consumer(consumer)
+
+    def hear(self, body: bytes | None) -> None:
+        """Note what a worker said; what is no such saying is logged and passed over."""
+        try:
+            worker = msgspec.json.decode(body or b"", type=Worker)
+        except msgspec.DecodeError as error:
+            log.warning("no worker says this", error=str(error))
+            return
+        self._workers[worker.url] = worker
+
+    def workers(self) -> list[Worker]:
+        """Return the live workers by service and url."""
+        since_ms = _now_ms() - LIVE_MS
+        live = [worker for worker in self._workers.values() if worker.at_ms >= since_ms]
+        return sorted(live, key=lambda worker: (worker.service, worker.url))
+
+    def holders(self, table: str) -> list[Worker]:
+        """Return the live workers that hold partitions of `table`, latest word first."""
+        found = [worker for worker in self.workers() if worker.partitions.get(table)]
+        return sorted(found, key=lambda worker: -worker.at_ms)
+
+    def owner(self, table: str, partition: int) -> Worker | None:
+        """Return the live worker that holds `partition` of `table`, or None."""
+        found = (w for w in self.holders(table) if partition in w.partitions[table])
+        return next(found, None)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,201 @@
+"""The one Faust application of this process, built from Config. Every option is said here."""
+
+import asyncio
+import ssl
+from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
+from typing import Any
+
+import faust
+from faust.types import TP
+
+from app.config import Config
+from app.delivery.agent import Room
+from app.host.exit import end_within, hard_stop
+from app.wire.records import redrive_topic, retry_topics
+from app.wire.topics import timers_of
+from app.worker import transport
+from app.worker.lease import Lease
+from app.worker.store import Store
+from app.worker.store_repair import set_aside_damaged
+from app.worker.transport import Watermarks
+
+ROCKSDB_OPTIONS = {
+    "driver": "rocksdict",
+    "block_cache_size": 8 << 20,
+    "write_buffer_size": 8 << 20,
+    "max_write_buffer_number": 2,
+    "max_open_files": 128,
+}
+"""Faust's defaults are a 2 GiB cache and 192 MiB of buffers for every partition of every table."""
+SESSION_SECONDS = 8.0
+"""How long a group waits for a worker that says nothing before it gives its partitions away."""
+REBALANCE_SECONDS = 30.0
+"""How long the members of a group may take to give their partitions back."""
+REQUEST_SECONDS = 40.0
+"""How long a broker may be silent: longer than it may hold back an answer to those who join."""
+STOP_SECONDS_MAX = 20.0
+"""How long a stop may take before the process ends without it."""
+SETTLE_SECONDS = 3.0
+"""How long a stop waits for the batch in flight: one that takes longer comes again."""
+BUFFERED_EVENTS_MAX = 8_192
+"""Events waiting in front of one room; more pause their partition."""
+
+
+class House(faust.App):
+    """A Faust app that knows how far its rooms are through."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self.watermarks = Watermarks()
+        self.lease = Lease(SESSION_SECONDS)
+        self.room_names: list[str] = []
+        self.owned_topics: set[str] = set()
+        """What only the owner of the partitions may write: what rooms tell, and changelogs."""
+        self.revocation_listeners: list[Callable[[set[TP]], None]] = []
+        self.before_tables: list[Any] = []
+        """Async functions to run at the start, before any table recovers."""
+        self.at_stop: list[Any] = []
+        super().__init__(*args, **options)
+
+    def on_revoked(self, revoked: set[TP]) -> None:
+        """Tell everyone who holds something of `revoked`."""
+        for listener in self.revocation_listeners:
+            listener(revoked)
+
+    def lost_lease(self) -> None:
+        """End the process when the group has dropped it in the middle of a batch."""
+        if self.lease.lost and not self.watermarks.idle.is_set():
+            hard_stop("the group went on without this worker, which was in a batch")
+
+    def flows(self) -> bool:
+        """Return whether events flow: nobody stops, nothing is shared out, nothing recovers."""
+        return not (self.should_stop or self.rebalancing) and self.tables.actives_ready
+
+    def assigned(self) -> Collection[TP]:
+        """Return the partitions that are read here, when events flow."""
+        return self.consumer.assignment() if self.flows() else ()
+
+    def recovered_at(self) -> float | None:
+        """Return when the latest changelog record was recovered (monotonic seconds), or None."""
+        return transport.recovered_at(self)
+
+    def through(self, tp: TP) -> int:
+        """Return the offset before which everything of `tp` has been taken through all beats."""
+        return self.consumer.through(tp)
+
+    def lags(self) -> dict[TP, int]:
+        """Return how many events each partition read here is behind."""
+        return {} if self.rebalancing else self.consumer.lags()
+
+    async def on_start(self) -> None:
+        """Open the doors first: health can be asked for in a recovery. Then look at the tables."""
+        try:
+            for begin in self.before_tables:
+                await begin()
+            await asyncio.to_thread(set_aside_damaged, self.conf.datadir)
+        except OSError as error:
+            # A full disk, a port that is taken: the error names it.
+            hard_stop(f"this worker cannot start: {error}. Operator: put that right first.")
+        await super().on_start()
+
+    async def on_stop(self) -> None:
+        """Let the batch in flight end and commit it, close the doors, then stop as Faust does."""
+        # Whoever started us may be gone, and the broker too: nobody else would end us then.
+        end_within(STOP_SECONDS_MAX)
+        if self._consumer is not None:
+            await self._consumer.settle(SETTLE_SECONDS)
+        for end in self.at_stop:
+            await end()
+        await super().on_stop()
+
+    def _on_rebalance_when_stopped(self) -> None:
+        """Leave the consumer to the stop: Faust would close it here, and not leave the group."""
+
+
+def make_app(config: Config) -> House:
+    """Return the app of `config.service`: one consumer group, its own tables and data directory."""
+    transport.harden()
+    # Faust makes its own folder, but not the ones above it.
+    Path(config.data_dir).mkdir(parents=True, exist_ok=True)
+    return House(
+        f"payflow-{config.service}",
+        broker=f"kafka://{config.broker_url}",
+        broker_credentials=_credentials(config),
+        store="rocksdb://?driver=rocksdict",
+        datadir=str(Path(config.data_dir) / config.service),
+        processing_guarantee="at_least_once",
+        autodiscover=False,
+        key_serializer="raw",
+        value_serializer="raw",
+        topic_partitions=config.partitions,
+        topic_replication_factor=config.replication,
+        topic_disable_leader=True,
+        table_standby_replicas=0,
+        broker_commit_interval=0.5,
+        broker_commit_every=1_000_000,
+        broker_session_timeout=SESSION_SECONDS,
+        broker_heartbeat_interval=2.0,
+        broker_request_timeout=REQUEST_SECONDS,
+        broker_rebalance_timeout=REBALANCE_SECONDS,
+        broker_max_poll_records=2_000,
+        stream_wait_empty=False,
+        stream_buffer_maxsize=BUFFERED_EVENTS_MAX,
+        stream_recovery_delay=0.2,
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=4 << 20,
+        producer_acks=-1,
+        producer_linger=0,
+        producer_max_batch_size=1 << 20,
+        producer_max_request_size=4 << 20,
+        producer_request_timeout=REQUEST_SECONDS,
+        web_enabled=False,
+        worker_redirect_stdouts=False,
+        cython_optimizations=False,
+    )
+
+
+def declare_table(app: House, room: Room, config: Config) -> Store | None:
+    """Return the store of what `room` keeps, or None when it keeps nothing."""
+    if room.keeps is None:
+        return None
+    table = app.Table(
+        room.keeps.name,
+        key_type=bytes,
+        value_type=bytes,
+        partitions=config.partitions,
+        help=room.keeps.help,
+        options=dict(ROCKSDB_OPTIONS),
+    )
+    store = Store(table)
+    app.before_tables.append(store.guard)
+    return store
+
+
+def channel_of(app: House, names: Iterable[str]) -> Any:
+    """Return one Faust topic over all of `names`, as raw bytes: decoding is the shell's."""
+    return app.topic(*names, key_serializer="raw", value_serializer="raw")
+
+
+def heard_topics(room: Room) -> tuple[str, ...]:
+    """Return every topic `room` reads: what it hears, its retries, its own deadlines."""
+    names = [topic.name for topic in room.hears]
+    if room.retries:
+        names += [retry for name in list(names) for retry in retry_topics(name, room.service)]
+    if room.due is not None:
+        names.append(timers_of(room.name))
+    names.append(redrive_topic(room.name))
+    return tuple(names)
+
+
+def _credentials(config: Config) -> Any:
+    if config.security_protocol == "PLAINTEXT":
+        return None
+    context = ssl.create_default_context(cafile=config.ssl_cafile or None)
+    if not config.sasl_mechanism:
+        return faust.SSLCredentials(context)
+    return faust.SASLCredentials(
+        username=config.sasl_username,
+        password=config.sasl_password,
+        mechanism=config.sasl_mechanism,
+        ssl_context=context if config.security_protocol.endswith("SSL") else None,
+    )

@@ -1,0 +1,162 @@
+"""The small web server that every worker has: health, metrics, and the rows it holds.
+
+Rows are whole, names and addresses in clear, so they are shown to the house alone: who asks has a
+pass that only the holder of the seal key can make. People ask the console, which masks.
+"""
+
+import asyncio
+from typing import Any, Protocol
+
+import msgspec
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from app.config import Config
+from app.wire.envelope import Envelope
+from app.wire.signing import ROWS_SEAL, may_pass
+from app.worker.metrics import totals
+from workflows.shared.message import Message
+
+LIMIT_MAX = 1_000
+"""Rows of one page."""
+
+
+class House(Protocol):
+    """What a worker shows of itself."""
+
+    service: str
+
+    def ready(self) -> tuple[bool, str]:
+        """Return whether events flow, and what is waited for otherwise."""
+        ...
+
+    def get(self, table: str, key: str) -> dict[str, Any] | None:
+        """Return the row, None when it is not here; raises KeyError for no such table."""
+        ...
+
+    def scan(self, table: str, prefix: str, limit: int, after: str) -> list[dict[str, Any]]:
+        """Return rows in key order; raises KeyError for no such table."""
+        ...
+
+    def partitions(self) -> dict[str, list[int]]:
+        """Return the partitions held here, by table."""
+        ...
+
+    async def tell(self, word: Message, head: Envelope) -> None:
+        """Produce `word`; return when it is acknowledged."""
+        ...
+
+
+HOUSE: web.AppKey[House] = web.AppKey("house")
+CONFIG: web.AppKey[Config] = web.AppKey("config")
+
+
+class Served:
+    """A server that runs: where it is, and how to stop it."""
+
+    def __init__(self, runner: web.AppRunner, url: str) -> None:
+        self._runner = runner
+        self.url = url
+
+    async def stop(self) -> None:
+        """Stop at once: no request is worth waiting for."""
+        await self._runner.cleanup()
+
+
+def make_site(house: House, config: Config) -> web.Application:
+    """Return the worker's site over `house`."""
+    site = web.Application()
+    site[HOUSE] = house
+    site[CONFIG] = config
+    site.add_routes(
+        [
+            web.get("/livez", _livez),
+            web.get("/readyz", _readyz),
+            web.get("/metrics", _metrics),
+            web.get("/totals", _totals),
+            web.get("/tables", _tables),
+            web.get("/tables/{name}", _table),
+            web.get("/tables/{name}/{key:.+}", _row),
+        ]
+    )
+    return site
+
+
+async def serve(house: House, config: Config) -> Served:
+    """Serve the worker's site on `config.host` and `config.worker_port` (0: any free port)."""
+    return await serve_site(make_site(house, config), config.host, config.worker_port)
+
+
+async def serve_site(site: web.Application, host: str, port: int) -> Served:
+    """Serve `site`; raises OSError when the port is taken."""
+    runner = web.AppRunner(site, access_log=None, shutdown_timeout=0.5)
+    await runner.setup()
+    listener = web.TCPSite(runner, host, port)
+    try:
+        await listener.start()
+    except OSError:
+        await runner.cleanup()
+        raise
+    actual = runner.addresses[0][1]
+    return Served(runner, f"http://{host}:{actual}")
+
+
+async def _livez(_request: web.Request) -> web.Response:
+    await asyncio.sleep(0)
+    return web.json_response({"status": "alive"})
+
+
+async def _readyz(request: web.Request) -> web.Response:
+    house = request.app[HOUSE]
+    ready, reason = house.ready()
+    body = {"service": house.service, "ready": ready, "reason": reason}
+    return web.json_response(body, status=200 if ready else 503)
+
+
+async def _metrics(_request: web.Request) -> web.Response:
+    return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+async def _totals(_request: web.Request) -> web.Response:
+    return _json(totals())
+
+
+async def _tables(request: web.Request) -> web.Response:
+    return _json(request.app[HOUSE].partitions())
+
+
+def _refused(request: web.Request) -> web.Response | None:
+    if may_pass(request.headers.get(ROWS_SEAL, ""), request.raw_path, request.app[CONFIG]):
+        return None
+    return _json({"error": "rows are shown to the house alone; ask the console for them"}, 403)
+
+
+async def _table(request: web.Request) -> web.Response:
+    if refused := _refused(request):
+        return refused
+    query = request.query
+    try:
+        limit = min(int(query.get("limit", "100")), LIMIT_MAX)
+        rows = request.app[HOUSE].scan(
+            request.match_info["name"], query.get("prefix", ""), limit, query.get("after", "")
+        )
+    except ValueError:
+        return _json({"error": "limit is no number"}, 400)
+    except KeyError:
+        return _json({"error": "no such table here"}, 404)
+    return _json(rows)
+
+
+async def _row(request: web.Request) -> web.Response:
+    if refused := _refused(request):
+        return refused
+    try:
+        row = request.app[HOUSE].get(request.match_info["name"], request.match_info["key"])
+    except KeyError:
+        return _json({"error": "no such table here"}, 404)
+    return _json({"error": "no such row here"}, 404) if row is None else _json(row)
+
+
+def _json(value: Any, status: int = 200) -> web.Response:
+    body = msgspec.json.encode(value)
+    return web.Response(body=body, content_type="application/json", status=status)

@@ -1,0 +1,176 @@
+"""What is seen from outside: the metrics of this process. Names and labels are a contract.
+
+Labels are short and few by design: no id, no key, no free text ever becomes one.
+"""
+
+from collections import Counter as Tally
+from collections.abc import Mapping, Sequence
+
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram
+
+from app.delivery.agent import Room
+from app.delivery.runtime import Handled
+from app.host.logs import configure_logging
+from app.wire.records import Record, home_topic
+from app.wire.topics import topic_of
+from workflows.order.saga_messages import OrderCancelled, OrderCompleted, StepOverdue
+from workflows.payment.messages import RefundOverdue
+from workflows.shared.message import Message
+
+__all__ = ["REGISTRY", "configure_logging", "count_batch", "record_lag"]
+
+LAG_SECONDS = 2.0
+"""How often the lag is measured; a scrape is rarely more frequent."""
+
+STEP_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
+"""Bucket bounds: an idle hop takes 8 ms, a busy one a second, a retried one a minute."""
+ORDER_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0)
+BATCH_EVENTS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_000)
+ORDER_CLOCK_ROOM = "analytics"
+"""The room whose hearing of an end stops the clock of an order: one room, or ends count twice."""
+
+events = Counter(
+    "payflow_events_total", "Events applied or laid aside.", ("service", "room", "topic")
+)
+event_lag = Gauge(
+    "payflow_event_lag", "Events not yet read through.", ("service", "topic", "partition")
+)
+step_seconds = Histogram(
+    "payflow_step_seconds",
+    "From the time of an event to the answer of the room that heard it.",
+    ("service", "room"),
+    buckets=STEP_SECONDS,
+)
+order_seconds = Histogram(
+    "payflow_order_seconds",
+    "From the placing of an order to its end.",
+    ("outcome",),
+    buckets=ORDER_SECONDS,
+)
+retries = Counter("payflow_retries_total", "Events sent to wait.", ("service", "room"))
+failures = Counter(
+    "payflow_failures_total", "Events that could not be handled.", ("service", "room", "cause")
+)
+dead_letters = Counter(
+    "payflow_dead_letters_total", "Events laid aside for good.", ("service", "topic", "cause")
+)
+duplicates_dropped = Counter(
+    "payflow_duplicates_dropped_total", "Events recognised as known.", ("service", "room")
+)
+redelivered = Counter(
+    "payflow_redelivered_total", "Known events read again from the same place.", ("service", "room")
+)
+rules_refused = Counter("payflow_fraud_rules_refused_total", "Words that were no rules.")
+fraud_verdicts = Counter(
+    "payflow_fraud_verdicts_total",
+    "Verdicts told; decided by model, rule or none.",
+    ("outcome", "decided_by"),
+)
+fraud_trials = Counter(
+    "payflow_fraud_trial_total",
+    "Verdicts by what the model in force says, and the one on trial, each alone.",
+    ("active", "trial"),
+)
+fraud_watched = Gauge(
+    "payflow_fraud_watched_verdicts", "Latest verdicts of the model in force that are looked at."
+)
+fraud_psi = Gauge(
+    "payflow_fraud_psi",
+    "Population stability index of the watched against training: above 0.25 much has moved "
+    "(weekend and night move with the clock).",
+    ("figure",),
+)
+fraud_alert_rate = Gauge(
+    "payflow_fraud_alert_rate",
+    "Share of the watched that the active or trial model alone would review or block.",
+    ("by",),
+)
+steps_overdue = Counter(
+    "payflow_steps_overdue_total", "Steps not heard of by their deadline.", ("step",)
+)
+refunds_overdue = Counter(
+    "payflow_refunds_overdue_total", "Refunds that the provider has owed for too long."
+)
+batch_seconds = Histogram(
+    "payflow_batch_seconds", "One batch, from read to remembered.", ("service", "room")
+)
+batch_events = Histogram(
+    "payflow_batch_events", "Events in one batch.", ("service", "room"), buckets=BATCH_EVENTS
+)
+_reported: set[tuple[str, int]] = set()
+"""The partitions whose lag is reported now; a process runs one service."""
+told = Counter("payflow_told_total", "Events told.", ("service", "topic"))
+
+
+def count_batch(room: Room, records: Sequence[Record], handled: Handled, seconds: float) -> None:
+    """Count what one batch of `room` came to; `seconds` is what it took."""
+    place = (room.service, room.name)
+    batch_seconds.labels(*place).observe(seconds)
+    batch_events.labels(*place).observe(len(records))
+    for topic, count in Tally(home_topic(given.topic, room.service) for given in records).items():
+        events.labels(*place, topic).inc(count)
+    step = step_seconds.labels(*place)
+    for head, at_ms in handled.applied:
+        # Clocks of two machines may differ: a step never takes less than no time.
+        step.observe(max(0, at_ms - head.time_ms) / 1_000)
+    duplicates_dropped.labels(*place).inc(handled.duplicates)
+    redelivered.labels(*place).inc(handled.redelivered)
+    _count_trouble(room, handled)
+    _count_told(room, handled.told)
+    if room.name == ORDER_CLOCK_ROOM:
+        _time_orders(handled)
+
+
+def totals() -> dict[str, int]:
+    """Return what this process has done so far, over all its rooms: cheap to ask often."""
+    counted = {"events": events, "duplicates": duplicates_dropped, "redelivered": redelivered}
+    return {name: _sum(counter) for name, counter in counted.items()}
+
+
+def _sum(counter: Counter) -> int:
+    samples = (sample for family in counter.collect() for sample in family.samples)
+    return int(sum(sample.value for sample in samples if sample.name.endswith("_total")))
+
+
+def record_lag(service: str, behind: Mapping[tuple[str, int], int]) -> None:
+    """Say how many events each (topic, partition) read by `service` here is behind.
+
+    What was reported before and is not in `behind` is held elsewhere now, and is dropped.
+    """
+    for topic, partition in _reported - behind.keys():
+        event_lag.remove(service, topic, str(partition))
+    _reported.clear()
+    for (topic, partition), count in behind.items():
+        event_lag.labels(service, topic, str(partition)).set(max(0, count))
+        _reported.add((topic, partition))
+
+
+def _count_trouble(room: Room, handled: Handled) -> None:
+    place = (room.service, room.name)
+    retries.labels(*place).inc(len(handled.retried))
+    if handled.retried:
+        # The reason of a retry is free text of a party outside: never a label.
+        failures.labels(*place, "transient").inc(len(handled.retried))
+    for topic, cause in handled.dead:
+        failures.labels(*place, cause).inc()
+        dead_letters.labels(room.service, home_topic(topic, room.service), cause).inc()
+
+
+def _count_told(room: Room, words: Sequence[Message]) -> None:
+    for word in words:
+        told.labels(room.service, topic_of(word).name).inc()
+        if isinstance(word, StepOverdue):
+            steps_overdue.labels(word.step).inc()
+        if isinstance(word, RefundOverdue):
+            refunds_overdue.inc()
+
+
+def _time_orders(handled: Handled) -> None:
+    for (head, _), word in zip(handled.applied, handled.words, strict=True):
+        if not head.began_ms:
+            continue
+        passed = max(0, head.time_ms - head.began_ms) / 1_000
+        if isinstance(word, OrderCompleted):
+            order_seconds.labels("completed").observe(passed)
+        elif isinstance(word, OrderCancelled):
+            order_seconds.labels(word.cause).observe(passed)

@@ -1,0 +1,118 @@
+"""What a worker shows of itself: its rows, its partitions, whether it is ready."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from app.config import Config
+from app.delivery import row
+from app.delivery.agent import Room
+from app.kafka.producer import produce
+from app.wire import codecs, envelope
+from app.wire.envelope import Envelope
+from app.wire.records import Outgoing
+from app.wire.signing import sealed
+from app.wire.topics import topic_of
+from app.worker.faust_app import House
+from app.worker.runner import Runner
+from app.worker.store import Store
+from app.worker.transport import producer_of
+from workflows.shared.message import Message
+
+
+class Views:
+    """Reads of the partitions that this process holds; nothing here writes a row."""
+
+    def __init__(self, app: House, config: Config, runners: Sequence[Runner]) -> None:
+        self.service = config.service
+        self.url = ""
+        """Where this worker can be asked about itself, once its doors are open."""
+        self._app = app
+        self._config = config
+        self._kept = {
+            runner.room.keeps.name: (runner.room, runner.store)
+            for runner in runners
+            if runner.room.keeps is not None and runner.store is not None
+        }
+
+    def ready(self) -> tuple[bool, str]:
+        """Return whether events flow, and what is waited for otherwise."""
+        if self._app.should_stop:
+            return False, "stopping"
+        if self._app.rebalancing:
+            return False, "partitions are being shared out"
+        if not self._app.tables.actives_ready:
+            return False, "tables are recovering from their changelogs"
+        return True, "ready"
+
+    def partitions(self) -> dict[str, list[int]]:
+        """Return the partitions held here, by table."""
+        if not self.ready()[0]:
+            return {}
+        return {name: store.open_partitions() for name, (_, store) in self._kept.items()}
+
+    def get(self, table: str, key: str) -> dict[str, Any] | None:
+        """Return the row of `key`, or None when it is not here. Raises KeyError for no such table.
+
+        A table with rows per partition (counts) may hold the key more than once: the first wins.
+        """
+        room, store = self._kept[table]
+        for partition in store.open_partitions():
+            body = store.get(partition, key.encode())
+            if body is not None:
+                return _shown(room, partition, key.encode(), body)
+        return None
+
+    def scan(self, table: str, prefix: str, limit: int, after: str) -> list[dict[str, Any]]:
+        """Return up to `limit` rows in key order whose key starts with `prefix`, after `after`."""
+        room, store = self._kept[table]
+        found: list[dict[str, Any]] = []
+        for partition in store.open_partitions():
+            found += _page(room, store, partition, prefix.encode(), limit, after.encode())
+        found.sort(key=lambda shown: (shown["key"], shown["partition"]))
+        return found[:limit]
+
+    async def tell(self, word: Message, head: Envelope) -> None:
+        """Produce `word` on its topic; return when the broker has acknowledged it."""
+        topic = topic_of(word)
+        outgoing = Outgoing(
+            topic=topic.name,
+            key=topic.key(word).encode(),
+            value=codecs.encode(word),
+            headers=envelope.to_headers(head),
+        )
+        await self.send([outgoing])
+
+    async def send(self, records: Sequence[Outgoing]) -> None:
+        """Produce `records` as they are; return when the broker has acknowledged them."""
+        told = [sealed(each, self._config.seal_key) for each in records]
+        await produce(producer_of(self._app), told, self._config)
+
+
+def _page(  # noqa: PLR0913  where to read and how far
+    room: Room, store: Store, partition: int, prefix: bytes, limit: int, after: bytes
+) -> list[dict[str, Any]]:
+    page: list[dict[str, Any]] = []
+    for key, body in store.scan(partition, max(prefix, after)):
+        if not key.startswith(prefix):
+            break
+        if key == after:
+            continue
+        page.append(_shown(room, partition, key, body))
+        if len(page) >= limit:
+            break
+    return page
+
+
+def _shown(room: Room, partition: int, key: bytes, body: bytes) -> dict[str, Any]:
+    assert room.keeps is not None
+    kept = row.decode_row(room.keeps, body)
+    return {
+        "key": key.decode(errors="replace"),
+        "partition": partition,
+        "memory": msgspec.to_builtins(kept.memory),
+        "fence": kept.fence,
+        "parked": list(kept.parked),
+        "context": msgspec.to_builtins(kept.context),
+    }

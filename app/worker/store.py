@@ -1,0 +1,120 @@
+"""The rows of one table on disk: RocksDB underneath, its changelog beside it.
+
+Whatever RocksDB refuses ends the process, with nothing committed: a full disk, a damaged file. No
+row is ever taken for missing because it could not be read.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NoReturn, ParamSpec, TypeVar
+
+from rocksdict import WriteBatch
+
+from app.host.exit import hard_stop
+from app.worker.store_repair import is_damage, mark
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
+
+
+class Store:
+    """The rows of one Faust table, by partition."""
+
+    def __init__(self, table: Any) -> None:
+        self._table = table
+
+    async def guard(self) -> None:
+        """Let nothing go wrong quietly when Faust opens the table and fills it: before it does.
+
+        Faust swallows such an error in a recovery, and would wait for ever.
+        """
+        data = self._table.data
+        for name in ("_open_for_partition", "persisted_offset", "apply_changelog_batch"):
+            setattr(data, name, self._or_stop(getattr(data, name)))
+
+    @property
+    def changelog(self) -> str:
+        """Return the name of the changelog topic."""
+        return str(self._table.changelog_topic.get_topic_name())
+
+    def open_partitions(self) -> list[int]:
+        """Return the partitions that this process holds now."""
+        return sorted(self._table.data._dbs)
+
+    def get(self, partition: int, key: bytes) -> bytes | None:
+        """Return the row's bytes, or None."""
+        try:
+            return self._database(partition).get(key)
+        except Exception as error:  # noqa: BLE001  RocksDB has no errors of its own
+            self._stop(error)
+
+    def put(self, partition: int, rows: Mapping[bytes, bytes]) -> None:
+        """Write `rows` in one RocksDB batch."""
+        batch = WriteBatch(raw_mode=True)
+        for key, value in rows.items():
+            batch.put(key, value)
+        try:
+            self._database(partition).write(batch)
+        except Exception as error:  # noqa: BLE001  RocksDB has no errors of its own
+            self._stop(error)
+
+    def settle(self, partition: int, offset: int) -> None:
+        """Note that the changelog up to `offset` is in the store."""
+        try:
+            self._database(partition).put(self._table.data.offset_key, b"%d" % offset)
+        except Exception as error:  # noqa: BLE001  RocksDB has no errors of its own
+            self._stop(error)
+
+    def scan(self, partition: int, start: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Yield rows in key order from `start`. Do not await while iterating."""
+        # rocksdict's items() ends at a damaged block as if it were the end of the table.
+        rows = self._database(partition).iter()
+        rows.seek(start)
+        while rows.valid():
+            key = rows.key()
+            if key != self._table.data.offset_key:
+                yield key, rows.value()
+            rows.next()
+        try:
+            rows.status()
+        except Exception as error:  # noqa: BLE001  RocksDB has no errors of its own
+            self._stop(error)
+
+    def _database(self, partition: int) -> Any:
+        return self._table.data._db_for_partition(partition)
+
+    def _or_stop(self, call: Callable[Given, Result]) -> Callable[Given, Result]:
+        def called(*args: Given.args, **options: Given.kwargs) -> Result:
+            try:
+                return call(*args, **options)
+            except Exception as error:  # noqa: BLE001  RocksDB has no errors of its own
+                self._stop(error)
+
+        return called
+
+    def _stop(self, error: Exception) -> NoReturn:
+        """End the process; what is damaged is marked, and set aside at the next start."""
+        name, text = self._table.name, str(error)
+        if "lock hold" in text or "While lock file" in text:
+            # The partition was here before and is being closed: Faust asks again in a second.
+            raise error
+        if not is_damage(text):
+            hard_stop(
+                f"the table {name} cannot be read or written: {text}. Nothing more is committed, "
+                "and nothing is lost. Operator: is the disk full? Make room, and start again."
+            )
+        for path in self._damaged(text):
+            with suppress(OSError):
+                mark(path, text)
+        hard_stop(
+            f"the table {name} is damaged: {text}. Operator: start again: it is set aside then, "
+            "and rebuilt from its changelog."
+        )
+
+    def _damaged(self, text: str) -> list[Path]:
+        """Return the folders that `text` speaks of: all that are open when it names none."""
+        data = self._table.data
+        paths = [data.partition_path(partition).absolute() for partition in data._dbs]
+        around = data.partition_path(0).absolute().parent.glob("*.db")
+        return [path for path in around if f"/{path.name}/" in text] or paths

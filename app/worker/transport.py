@@ -1,0 +1,295 @@
+"""The module that knows Faust's insides. The version is pinned, and a test says so.
+
+What it changes, and why (Faust 0.15.3, aiokafka driver):
+
+* Offsets are committed from a low watermark that the shell moves when a batch is through. Faust's
+  own bookkeeping commits past what is in flight, drops acknowledgements at a rebalance and notes
+  failed commits as done.
+* Whole chunks are delivered in one wait, where Faust makes four tasks a message.
+* A seek lets go of all that was read before it, and goes to the beginning where nothing has been
+  committed yet; otherwise events are skipped at the first start of a group.
+* A revocation waits for the batch in flight and commits it, so that nobody else can own its
+  partitions while it is still writing.
+* The producers are idempotent, one a room; batches go out through aiokafka's batch API,
+  acknowledged together.
+* A worker whose session may have run out writes nothing until the group knows it again; one that
+  the group has dropped in the middle of a batch ends (`app.worker.lease`).
+* The long poll is 100 ms, where Faust has 1.5 s written into its code; its second of sleep at the
+  end of a process is left out.
+"""
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import mode
+import structlog
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+from app.host.exit import hard_stop
+from app.kafka.header_names import read_any_header_name
+from app.wire.records import Record
+from app.worker import lease
+
+FAUST_VERSION = "0.15.3"
+CHUNK_MAX = 1_000
+"""Messages delivered to the rooms in one wait."""
+FETCH_WAIT_MS = 100
+
+log = structlog.get_logger(__name__)
+
+
+class Watermarks:
+    """How far each partition is through; and whether a batch is under way."""
+
+    def __init__(self) -> None:
+        self.next_offset: dict[TP, int] = {}
+        self.idle = asyncio.Event()
+        self.idle.set()
+        self._running = 0
+
+    def begin(self) -> None:
+        """Note that a batch is under way."""
+        self._running += 1
+        self.idle.clear()
+
+    def end(self) -> None:
+        """Note that it is through."""
+        self._running -= 1
+        if not self._running:
+            self.idle.set()
+
+    def move(self, tp: TP, next_offset: int) -> None:
+        """Say that everything of `tp` before `next_offset` is through."""
+        self.next_offset[tp] = max(next_offset, self.next_offset.get(tp, 0))
+
+    def forget(self, tps: Iterable[TP]) -> None:
+        """Drop what is no longer ours."""
+        for tp in tps:
+            self.next_offset.pop(tp, None)
+
+
+class SafeConsumer(driver.Consumer):
+    """Commits only what the shell has taken through all its beats."""
+
+    REVOKE_WAIT_SECONDS = 25.0
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self._fetching = asyncio.Lock()
+        self._seeks = 0
+        self._fetched_after = 0
+        super().__init__(*args, **options)
+
+    @property
+    def watermarks(self) -> Watermarks:
+        """Return the app's watermarks."""
+        return self.app.watermarks
+
+    def _new_consumer_thread(self) -> Any:
+        return _Thread(self, loop=self.loop, beacon=self.beacon)
+
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
+        for tp in list(self.watermarks.next_offset):
+            if topics is None or tp in topics or tp.topic in topics:
+                yield tp
+
+    def _new_offset(self, tp: TP) -> int | None:
+        return self.watermarks.next_offset.get(tp)
+
+    async def _commit_offsets(
+        self,
+        offsets: Mapping[TP, int],
+        start_new_transaction: bool = True,  # noqa: ARG002, FBT001, FBT002  Faust's signature
+    ) -> bool:
+        assigned = self.assignment()
+        ours = {tp: offset for tp, offset in offsets.items() if tp in assigned}
+        if not ours or not await self._commit(ours):
+            return False
+        self._committed_offset.update(ours)
+        self.app.monitor.on_tp_commit(ours)
+        return True
+
+    def lags(self) -> dict[TP, int]:
+        """Return how many events each partition that we read is behind, where that is known."""
+        behind: dict[TP, int] = {}
+        for tp in self.assignment():
+            end = None if self._is_changelog_tp(tp) else self.highwater(tp)
+            if end is not None:
+                behind[tp] = max(end - self.through(tp), 0)
+        return behind
+
+    def through(self, tp: TP) -> int:
+        """Return the offset before which everything of `tp` is told, remembered and done with."""
+        return self.watermarks.next_offset.get(tp) or self._committed_offset[tp] or 0
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Let the batch in flight end and commit it before anyone else may own its partitions."""
+        self.stop_flow()
+        self.app.flow_control.suspend()
+        self.app.flow_control.clear()
+        self.app.lost_lease()
+        try:
+            await asyncio.wait_for(self.watermarks.idle.wait(), self.REVOKE_WAIT_SECONDS)
+        except TimeoutError:
+            hard_stop("a batch did not end before its partitions were revoked")
+        await self._commit_all()
+        self.watermarks.forget(revoked)
+        self.app.on_revoked(revoked)
+        await super().on_partitions_revoked(revoked)
+
+    async def settle(self, seconds: float) -> None:
+        """Read no more, let the batch in flight end within `seconds`, and commit it."""
+        self.stop_flow()
+        self.app.flow_control.suspend()
+        self.app.flow_control.clear()
+        try:
+            async with asyncio.timeout(seconds):
+                await self.watermarks.idle.wait()
+                await self._commit_all()
+        except TimeoutError:
+            log.warning("stopped before a batch was committed: it comes again")
+
+    async def _commit_all(self) -> None:
+        # A commit under way has taken its offsets already; Faust would leave it at that.
+        await self.maybe_wait_for_commit_to_finish()
+        await self.commit()
+
+    async def perform_seek(self) -> None:
+        """Go to the committed offsets, and let go of everything read before that.
+
+        A group that has not committed yet has none: aiokafka then stays where it happens to be,
+        and what was read so far, which Faust throws away, would never be read again.
+        """
+        self._seeks += 1
+        async with self._fetching:
+            await super().perform_seek()
+            fresh = [
+                tp
+                for tp in self.assignment()
+                if not self._is_changelog_tp(tp) and not self._committed_offset.get(tp)
+            ]
+            if fresh:
+                for tp, offset in (await self.earliest_offsets(*fresh)).items():
+                    await self.seek(tp, offset or 0)
+            self.app.flow_control.clear()
+
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ASYNC109
+        # A fetch and a seek never overlap: what is fetched lies either wholly before the seek, and
+        # is let go, or wholly after it.
+        async with self._fetching:
+            self._fetched_after = self._seeks
+            return await super()._getmany(active_partitions, timeout)
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        stopped = (self._stopped.is_set, fetcher._stopped.is_set)
+        try:
+            while not any(is_set() for is_set in stopped):
+                await asyncio.sleep(0)
+                chunk: list[tuple[TP, Any]] = []
+                async for tp, message in self.getmany(timeout=1.0):
+                    read = self._read_offset[tp]
+                    if read is None or message.offset >= read:
+                        chunk.append((tp, message))
+                    if len(chunk) >= CHUNK_MAX:
+                        await self.wait_first(self._deliver(chunk), self.suspend_flow.wait())
+                        chunk = []
+                if chunk:
+                    await self.wait_first(self._deliver(chunk), self.suspend_flow.wait())
+        except (asyncio.CancelledError, *self.consumer_stopped_errors):
+            if not self.app.should_stop:
+                raise
+
+    async def _deliver(self, chunk: Sequence[tuple[TP, Any]]) -> None:
+        for tp, message in chunk:
+            if self._fetched_after != self._seeks:
+                # Read before a seek: it comes again, and must not overtake what lies before it,
+                # or the fences would take that for known.
+                return
+            await self.callback(message)
+            self._read_offset[tp] = message.offset
+
+
+class _Thread(driver.AIOKafkaConsumerThread):
+    async def on_start(self) -> None:
+        """Start, and let every answered heartbeat renew the lease."""
+        await super().on_start()
+        lease.follow(self._consumer._coordinator, self.app.lease, self.app.lost_lease)
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        return consumer
+
+
+class SafeProducer(driver.Producer):
+    """Idempotent, acknowledged by all replicas; one producer a room, and one beside them."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self.of_rooms: dict[str, Any] = {}
+        super().__init__(*args, **options)
+
+    def _settings_extra(self) -> Mapping[str, Any]:
+        return {"acks": "all", "enable_idempotence": True}
+
+    async def on_start(self) -> None:
+        """Start, and ask the lease before anything of a room is written to the broker."""
+        await super().on_start()
+        # aiokafka has one request under way a producer: rooms that shared one would wait for each
+        # other twice a batch.
+        self.of_rooms = {name: self._new_producer() for name in self.app.room_names}
+        await asyncio.gather(*(producer.start() for producer in self.of_rooms.values()))
+        for producer in (self._producer, *self.of_rooms.values()):
+            lease.guard(producer.client, self.app.lease, self.app.owned_topics)
+
+    async def on_stop(self) -> None:
+        """Stop, with what is under way."""
+        await asyncio.gather(*(producer.stop() for producer in self.of_rooms.values()))
+        await super().on_stop()
+
+
+def harden() -> None:
+    """Make Faust use the transport above; raises RuntimeError on another Faust."""
+    import faust  # noqa: PLC0415  the version is asked for once, where it matters
+
+    if faust.__version__ != FAUST_VERSION:
+        raise RuntimeError(
+            f"Faust {faust.__version__} is installed, app/worker/transport.py knows "
+            f"{FAUST_VERSION}. "
+            "Operator: install the locked dependencies with `make setup`."
+        )
+    read_any_header_name()
+    driver.Transport.Consumer = SafeConsumer
+    driver.Transport.Producer = SafeProducer
+    mode.Worker._sentinel_task = _no_sleep
+
+
+async def _no_sleep(_worker: mode.Worker) -> None:
+    """Nobody is left to wait for: the tasks have been gathered."""
+
+
+def producer_of(app: Any, room: str = "") -> Any:
+    """Return the aiokafka producer of `room` in a running app; of nobody's, the app's own."""
+    return app.producer.of_rooms[room] if room else app.producer._producer
+
+
+def recovered_at(app: Any) -> float | None:
+    """Return when `app` recovered its latest changelog record (monotonic seconds), or None."""
+    # Faust does not set it before the first recovery.
+    return getattr(app.tables.recovery, "_last_active_event_processed_at", None)
+
+
+def record_of(event: Any) -> Record:
+    """Return the Faust event as a plain record."""
+    message = event.message
+    headers = message.headers or ()
+    pairs = headers.items() if isinstance(headers, Mapping) else headers
+    return Record(
+        topic=message.topic,
+        partition=message.partition,
+        offset=message.offset,
+        key=message.key,
+        value=message.value,
+        headers=tuple(pairs),
+        at_ms=round(message.timestamp * 1_000),
+    )

@@ -1,0 +1,269 @@
+"""Ends a worker that gets no further: a thread of its own looks, since a stuck loop cannot.
+
+No progress is only wrong while there is something to do. How much there is to do, the watchdog
+asks the broker itself, with a client of its own: a consumer that hangs cannot hide it. While the
+broker does not answer, nothing is concluded.
+"""
+
+import asyncio
+import faulthandler
+import threading
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
+
+import msgspec
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from app.config import Config
+from app.host.exit import EXIT_STALLED, hard_stop, say
+from app.kafka.admin import client_options
+
+LOOK_SECONDS = 1.0
+"""How often progress is looked at."""
+ASK_SECONDS = 5.0
+"""How often the broker is asked how much there is to do, and how long it may take to answer."""
+TASKS_SHOWN_MAX = 200
+LOOP = "the event loop"
+RECOVERY = "the sharing out or recovery of partitions"
+
+log = structlog.get_logger(__name__)
+
+Place = tuple[str, int]
+Bounds = Mapping[Place, tuple[int, int]]
+"""The first offset of each topic and partition, and the one behind its last."""
+
+
+class RoomSigns(msgspec.Struct, frozen=True, kw_only=True):
+    """What a room shows of itself: how often it passed a beat, and how far it is."""
+
+    name: str
+    beats: int
+    done: dict[Place, int]
+    """The offset of each partition before which nothing is left to do now."""
+
+
+class Signs(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker shows of itself at one moment."""
+
+    seen_at: float
+    """When the event loop told it, which a blocked one does not (monotonic seconds)."""
+    flows: bool
+    recovered_at: float | None
+    """When the latest record of a changelog was recovered; None when nothing recovers."""
+    rooms: tuple[RoomSigns, ...]
+
+
+class WatchedRoom(Protocol):
+    """A room at work."""
+
+    def signs(self, assigned: Collection[Any]) -> RoomSigns:
+        """Return what it shows of itself on the partitions `assigned`."""
+        ...
+
+
+class WatchedHouse(Protocol):
+    """A worker's Faust application."""
+
+    def flows(self) -> bool:
+        """Return whether events flow."""
+        ...
+
+    def assigned(self) -> Collection[Any]:
+        """Return the partitions that are read here."""
+        ...
+
+    def recovered_at(self) -> float | None:
+        """Return when the latest record of a changelog was recovered, or None."""
+        ...
+
+
+class Stall:
+    """How long each part of a worker has been still while it had something to do."""
+
+    def __init__(self, limit_seconds: float) -> None:
+        self._limit = limit_seconds
+        self._still: dict[str, float] = {}
+        self._looked_at: float | None = None
+        self._last: Signs | None = None
+
+    def conclude(self, now: float, signs: Signs, bounds: Bounds | None) -> str:
+        """Return what has been still for longer than the limit, or nothing.
+
+        `now` is of the monotonic clock, in seconds; `bounds` None: the broker does not answer.
+        """
+        # A process that was frozen could not have moved: its own looks are what is counted.
+        passed = 0.0 if self._looked_at is None else min(now - self._looked_at, 2 * LOOK_SECONDS)
+        last = self._last or signs
+        self._looked_at, self._last = now, signs
+        if signs.seen_at == last.seen_at:
+            # What else is still, a blocked loop does not say.
+            self._still[LOOP] = self._still.get(LOOP, 0.0) + passed
+        else:
+            self._still = {
+                part: 0.0 if moves else self._still.get(part, 0.0) + passed
+                for part, moves in _moving(last, signs, bounds).items()
+            }
+        for part, seconds in self._still.items():
+            if seconds > self._limit:
+                return f"{part} got no further for {seconds:.0f} s{_waiting(part, signs, bounds)}"
+        return ""
+
+
+def _moving(last: Signs, signs: Signs, bounds: Bounds | None) -> dict[str, bool]:
+    """Return for each part of a worker whether it moved since `last`, or had no need to."""
+    silent = bounds is None
+    moving = {
+        LOOP: True,
+        RECOVERY: silent or signs.flows or signs.recovered_at != last.recovered_at,
+    }
+    before = {room.name: room.beats for room in last.rooms}
+    for room in signs.rooms:
+        idle = silent or not signs.flows or not behind(room, bounds or {})
+        moving[f"room {room.name}"] = idle or room.beats != before.get(room.name)
+    return moving
+
+
+def behind(room: RoomSigns, bounds: Bounds) -> int:
+    """Return how many events `room` has to do, as far as the broker has said."""
+    return sum(
+        max(bounds[place][1] - max(bounds[place][0], done), 0)
+        for place, done in room.done.items()
+        if place in bounds
+    )
+
+
+def _waiting(part: str, signs: Signs, bounds: Bounds | None) -> str:
+    counts = [behind(room, bounds or {}) for room in signs.rooms if part == f"room {room.name}"]
+    return f", with {counts[0]} events to do" if counts else ""
+
+
+class Watchdog:
+    """Looks at one worker from a thread of its own, and ends it."""
+
+    def __init__(self, house: WatchedHouse, rooms: Sequence[WatchedRoom], config: Config) -> None:
+        self._house = house
+        self._rooms = rooms
+        self._config = config
+        self._stall = Stall(config.stall_seconds)
+        self._signs: Signs | None = None
+        self._asked = False
+        self._bounds: Bounds | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def start(self) -> None:
+        """Begin to look at the event loop that this is awaited on, until it is closed."""
+        self._loop = asyncio.get_running_loop()
+        self._glance()
+        thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
+        thread.start()
+
+    def _run(self) -> None:
+        asyncio.run(self._watch())
+
+    async def _watch(self) -> None:
+        asking = asyncio.create_task(self._ask())
+        while self._ask_for_signs():
+            # Code in C that never lets go of the interpreter stops this thread too.
+            faulthandler.dump_traceback_later(2 * self._config.stall_seconds, file=2, exit=True)
+            await asyncio.sleep(LOOK_SECONDS)
+            signs = self._signs
+            if signs is not None:
+                reason = self._stall.conclude(time.monotonic(), signs, self._bounds)
+                if reason:
+                    self._end(reason)
+        faulthandler.cancel_dump_traceback_later()
+        asking.cancel()
+
+    def _ask_for_signs(self) -> bool:
+        """Have the worker's loop look at itself; return whether there is a loop at all."""
+        assert self._loop is not None
+        if self._asked:
+            return True
+        self._asked = True
+        try:
+            self._loop.call_soon_threadsafe(self._glance)
+        except RuntimeError:
+            return False
+        return True
+
+    def _glance(self) -> None:
+        """Note how things are: called on the worker's own loop, which owns what is looked at."""
+        self._asked = False
+        assigned = self._house.assigned()
+        self._signs = Signs(
+            seen_at=time.monotonic(),
+            flows=self._house.flows(),
+            recovered_at=self._house.recovered_at(),
+            rooms=tuple(room.signs(assigned) for room in self._rooms),
+        )
+
+    async def _ask(self) -> None:
+        """Ask the broker for the bounds of what is read here, for ever."""
+        pause = min(ASK_SECONDS, self._config.stall_seconds / 3)
+        while True:
+            try:
+                async with _client(self._config) as client:
+                    while True:
+                        async with asyncio.timeout(ASK_SECONDS):
+                            self._bounds = await _bounds(client, self._places())
+                        await asyncio.sleep(pause)
+            except Exception as error:  # noqa: BLE001  whatever it is: the broker gave no answer
+                self._bounds = None
+                log.debug("the watchdog has no answer", error=repr(error))
+            await asyncio.sleep(pause)
+
+    def _places(self) -> list[Place]:
+        rooms = self._signs.rooms if self._signs is not None else ()
+        return [place for room in rooms for place in room.done]
+
+    def _end(self, reason: str) -> None:
+        hard_stop(
+            f"{reason}. Operator: it is to be started again; the stacks above say where it hangs.",
+            EXIT_STALLED,
+            self._show_stacks,
+        )
+
+    def _show_stacks(self) -> None:
+        assert self._loop is not None
+        faulthandler.dump_traceback(file=2, all_threads=True)
+        for task in list(asyncio.all_tasks(self._loop))[:TASKS_SHOWN_MAX]:
+            say(f"task {task.get_name()}: {' > '.join(_frames(task.get_coro()))}")
+
+
+def _frames(waits: Any) -> Iterator[str]:
+    """Yield where each coroutine stands that one waits for, the outermost first."""
+    while waits is not None:
+        frame = next((getattr(waits, name) for name in _FRAMES if getattr(waits, name, None)), None)
+        if frame is not None:
+            code = frame.f_code
+            yield f"{code.co_filename.rpartition('/')[2]}:{frame.f_lineno} {code.co_name}"
+        waits = next((getattr(waits, name) for name in _AWAITED if hasattr(waits, name)), None)
+
+
+_FRAMES = ("cr_frame", "gi_frame", "ag_frame")
+_AWAITED = ("cr_await", "gi_yieldfrom", "ag_await")
+
+
+@asynccontextmanager
+async def _client(config: Config) -> Any:
+    client = AIOKafkaConsumer(**client_options(config), enable_auto_commit=False)
+    try:
+        async with asyncio.timeout(ASK_SECONDS):
+            await client.start()
+        yield client
+    finally:
+        await client.stop()
+
+
+async def _bounds(client: AIOKafkaConsumer, places: Sequence[Place]) -> Bounds:
+    """Return the bounds of `places`; the broker is asked something even when there are none."""
+    if not places:
+        await client.topics()
+        return {}
+    wanted = [TopicPartition(*place) for place in places]
+    begins = await client.beginning_offsets(wanted)
+    ends = await client.end_offsets(wanted)
+    return {(tp.topic, tp.partition): (begins[tp], ends[tp]) for tp in wanted}

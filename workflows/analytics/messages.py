@@ -1,0 +1,19 @@
+"""Live figures: told on `figures` (compacted) by analytics."""
+
+from workflows.shared.limits import Milliseconds, Name
+from workflows.shared.message import Message
+
+
+class FiguresUpdated(
+    Message, tag="payflow.analytics.figures_updated.v1", frozen=True, kw_only=True
+):
+    """All figures of one minute, one country and one partition so far; readers sum partitions."""
+
+    minute_ms: Milliseconds
+    country: Name
+    partition: int
+    counts: dict[str, int]
+    sums: dict[str, int]
+
+
+AnalyticsWord = FiguresUpdated

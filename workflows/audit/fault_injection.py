@@ -1,0 +1,30 @@
+"""What operators do in a lab, for the audit: outside parties that do wrong, processes killed."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from workflows.shared.limits import Name, Text
+from workflows.shared.message import Message
+
+
+class FaultsSwitched(Message, tag="payflow.audit.faults_switched.v1", frozen=True, kw_only=True):
+    """Somebody made an outside party do wrong, or right again. `about`: the party."""
+
+    about: Name
+    who: Name
+    why: Text
+    faults: dict[Name, float]
+    """Rates and seconds by name; none: it does right again."""
+
+
+class ProcessKilled(Message, tag="payflow.audit.process_killed.v1", frozen=True, kw_only=True):
+    """Somebody killed a process of a demonstration. `about`: its name."""
+
+    about: Name
+    who: Name
+    why: Text
+    pid: Annotated[int, Meta(ge=1)]
+
+
+LabAct = FaultsSwitched | ProcessKilled

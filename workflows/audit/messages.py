@@ -1,0 +1,195 @@
+"""Words about what operators did: every act is an event, with who and why."""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
+
+from workflows.audit.fault_injection import LabAct
+from workflows.fraud.entity_messages import EntityKey
+from workflows.shared.limits import Milliseconds, MinorDue, Name, NameIfAny, Text
+from workflows.shared.message import Message
+
+About = Annotated[str, Meta(min_length=1, max_length=140)]
+"""A name with its kind before it."""
+Listed = Annotated[str, Meta(max_length=140)]
+
+
+class RedriveBegan(Message, tag="payflow.audit.redrive_began.v1", frozen=True, kw_only=True):
+    """Letters are about to be sent back: how many, chosen how. `about` names the redrive."""
+
+    about: Name
+    who: Name
+    why: Text
+    chosen: Text
+    letters: int
+
+
+class RedriveEnded(Message, tag="payflow.audit.redrive_ended.v1", frozen=True, kw_only=True):
+    """What came of them."""
+
+    about: Name
+    who: Name
+    handled: int
+    failed_again: int
+    unsent: int
+    outcome: Text
+
+
+class LetterRedriven(Message, tag="payflow.audit.letter_redriven.v1", frozen=True, kw_only=True):
+    """A letter was sent back to the room that failed. `about`: `topic/partition/offset`."""
+
+    about: Name
+    who: Name
+    why: Text
+    room: Name
+    redrive_id: Name
+
+
+class LetterEdited(Message, tag="payflow.audit.letter_edited.v1", frozen=True, kw_only=True):
+    """A letter was sent back with other bytes, as another event; the old one is kept."""
+
+    about: Name
+    who: Name
+    why: Text
+    room: Name
+    redrive_id: Name
+    event_id_before: str
+    event_id: Name
+    bytes_sha256: Name
+
+
+class LetterDropped(Message, tag="payflow.audit.letter_dropped.v1", frozen=True, kw_only=True):
+    """A letter needs no handling any more; it stays where it lies."""
+
+    about: Name
+    who: Name
+    why: Text
+
+
+class RuleChanged(Message, tag="payflow.audit.rule_changed.v1", frozen=True, kw_only=True):
+    """A rule was proposed, approved or paused. `about`: `rule:` and its id.
+
+    The whole of it is kept here: the topic of rules keeps the latest alone.
+    """
+
+    about: About
+    who: Name
+    why: Text
+    event_id: Name
+    """Of the word that the rooms hear."""
+    version_before: int
+    """0: there was none."""
+    state_before: NameIfAny
+    version: int
+    state: Name
+    rule: dict[str, Any]
+
+
+class ListChanged(Message, tag="payflow.audit.list_changed.v1", frozen=True, kw_only=True):
+    """A list that rules look into was put. `about`: `list:` and its name."""
+
+    about: About
+    who: Name
+    why: Text
+    event_id: Name
+    added: tuple[Listed, ...]
+    removed: tuple[Listed, ...]
+
+
+class RuleSnoozedByOperator(
+    Message, tag="payflow.audit.rule_snoozed.v1", frozen=True, kw_only=True
+):
+    """A rule was told to say nothing about one party. `about`: `rule:` and its id."""
+
+    about: About
+    who: Name
+    why: Text
+    event_id: Name
+    entity: EntityKey
+    until_ms: Milliseconds
+
+
+class PaymentLabelledByOperator(
+    Message, tag="payflow.audit.payment_labelled.v1", frozen=True, kw_only=True
+):
+    """Somebody said what a payment was. `about`: the order."""
+
+    about: About
+    who: Name
+    why: Text
+    event_id: Name
+    fraud: bool
+    source: Literal["chargeback", "analyst"]
+
+
+class OrderCancelledByOperator(
+    Message, tag="payflow.audit.order_cancelled.v1", frozen=True, kw_only=True
+):
+    """Somebody of the house asked for an order to be cancelled. `about`: the order."""
+
+    about: About
+    who: Name
+    why: Text
+    event_id: Name
+
+
+class RefundProposed(Message, tag="payflow.audit.refund_proposed.v1", frozen=True, kw_only=True):
+    """A refund above the limit waits for somebody else. `about`: the order."""
+
+    about: About
+    who: Name
+    why: Text
+    refund_id: Name
+    amount_minor: MinorDue
+
+
+class RefundGivenByOperator(
+    Message, tag="payflow.audit.refund_given.v1", frozen=True, kw_only=True
+):
+    """Somebody of the house asked for money to go back. `about`: the order."""
+
+    about: About
+    who: Name
+    why: Text
+    event_id: Name
+    refund_id: Name
+    amount_minor: MinorDue
+    proposed_by: NameIfAny = ""
+    """Who proposed it, where two people were needed."""
+
+
+class PersonalRevealed(
+    Message, tag="payflow.audit.personal_revealed.v1", frozen=True, kw_only=True
+):
+    """Somebody was about to see personal fields in clear. `about`: the order."""
+
+    about: About
+    who: Name
+    why: Text
+    fields: tuple[Name, ...]
+
+
+class OperatorChanged(Message, tag="payflow.audit.operator_changed.v1", frozen=True, kw_only=True):
+    """Somebody may act from now on, or no more, or by another token. `about`: who."""
+
+    about: About
+    who: Name
+    why: Text
+    change: Literal["added", "removed", "token_renewed"]
+    role: NameIfAny = ""
+
+
+class AuditSealed(Message, tag="payflow.audit.sealed.v1", frozen=True, kw_only=True):
+    """What lies on `partition` of `audit` through `offset`: so many records, of this digest."""
+
+    partition: Annotated[int, Meta(ge=0)]
+    offset: Annotated[int, Meta(ge=0)]
+    count: Annotated[int, Meta(ge=1)]
+    digest: Name
+    """In hexadecimal."""
+
+
+FraudAct = RuleChanged | ListChanged | RuleSnoozedByOperator | PaymentLabelledByOperator
+OrderAct = OrderCancelledByOperator | RefundProposed | RefundGivenByOperator | PersonalRevealed
+LetterAct = RedriveBegan | RedriveEnded | LetterRedriven | LetterEdited | LetterDropped
+AuditWord = LetterAct | FraudAct | OrderAct | OperatorChanged | LabAct

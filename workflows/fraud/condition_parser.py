@@ -1,0 +1,183 @@
+"""Reading rules: JSON becomes a checked expression, or an error that names the place.
+
+Rules come from people and from outside: how deep and how large one may be is bounded.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any, cast
+
+import msgspec
+
+from workflows.fraud.condition import (
+    AGGREGATES,
+    COMPARED,
+    COUNTED,
+    OPERATORS,
+    Expression,
+    Field,
+    RuleError,
+    Type,
+    finite,
+)
+from workflows.fraud.entity_messages import Aggregate
+
+DEPTH_MAX = 20
+NODES_MAX = 200
+LIST_MAX = 1_000
+PLACE_MAX = 300
+TEXT_MAX = 200
+Reader = Callable[[str, Any, str, int], Expression]
+
+
+def parse(raw: Any, fields: Mapping[str, Field], place: str = "when") -> Expression:
+    """Return `raw`, decoded JSON, as an expression that is true or false. Raises RuleError."""
+    return _Parser(fields).truth(raw, place, 0)
+
+
+class _Parser:
+    def __init__(self, fields: Mapping[str, Field]) -> None:
+        self._fields = fields
+        self._nodes = 0
+        self._readers: dict[str, Reader] = {
+            "field": self._field,
+            "in": self._membership,
+            **dict.fromkeys(("all", "any", "not"), self._boolean),
+            **dict.fromkeys(COMPARED, self._comparison),
+            **dict.fromkeys(COUNTED, self._sum),
+            **dict.fromkeys(AGGREGATES, _aggregate),
+        }
+
+    def truth(self, raw: Any, place: str, depth: int) -> Expression:
+        return self._typed(raw, place, depth, "flag")
+
+    def _typed(self, raw: Any, place: str, depth: int, wanted: Type) -> Expression:
+        found = self._any(raw, place, depth)
+        if found.type != wanted:
+            words = {"flag": "something true or false", "number": "a number", "text": "a text"}
+            raise RuleError(place, f"must be {words[wanted]}, is {words[found.type]}")
+        return found
+
+    def _any(self, raw: Any, place: str, depth: int) -> Expression:
+        self._nodes += 1
+        if depth > DEPTH_MAX or self._nodes > NODES_MAX:
+            raise RuleError(place, f"too large: at most {DEPTH_MAX} deep, {NODES_MAX} parts")
+        if not isinstance(raw, dict):
+            return _literal(raw, place)
+        tree = cast("dict[str, Any]", raw)
+        if len(tree) != 1:
+            raise RuleError(place, "must have exactly one operator")
+        operator, given = next(iter(tree.items()))
+        inner = f"{place}.{operator}"[:PLACE_MAX]
+        reader = self._readers.get(operator)
+        if reader is None:
+            raise RuleError(inner, f"no such operator{_near(operator, OPERATORS)}")
+        return reader(operator, given, inner, depth + 1)
+
+    def _field(self, _operator: str, name: Any, place: str, _depth: int) -> Expression:
+        found = self._fields.get(name) if isinstance(name, str) else None
+        if found is None:
+            raise RuleError(place, f"no such field{_near(name, self._fields)}")
+        return Expression(
+            operator="field", type=found.type, literal=name, needs=frozenset(found.needs)
+        )
+
+    def _boolean(self, operator: str, given: Any, place: str, depth: int) -> Expression:
+        if operator == "not":
+            return Expression(
+                operator=operator, type="flag", parts=(self.truth(given, place, depth),)
+            )
+        parts = tuple(
+            self.truth(each, f"{place}[{at}]", depth)
+            for at, each in enumerate(_items(given, place, least=1))
+        )
+        return Expression(operator=operator, type="flag", parts=parts)
+
+    def _comparison(self, operator: str, given: Any, place: str, depth: int) -> Expression:
+        one, other = _items(given, place, least=2, most=2)
+        left = self._any(one, f"{place}[0]", depth)
+        if left.type != "number" and operator not in ("eq", "ne"):
+            raise RuleError(f"{place}[0]", "only numbers are larger or smaller")
+        parts = (left, self._typed(other, f"{place}[1]", depth, left.type))
+        return Expression(operator=operator, type="flag", parts=parts, needs=_needs(parts))
+
+    def _sum(self, operator: str, given: Any, place: str, depth: int) -> Expression:
+        most = 2 if operator in ("sub", "div") else NODES_MAX
+        parts = tuple(
+            self._typed(each, f"{place}[{at}]", depth, "number")
+            for at, each in enumerate(_items(given, place, least=2, most=most))
+        )
+        return Expression(operator=operator, type="number", parts=parts, needs=_needs(parts))
+
+    def _membership(self, _operator: str, given: Any, place: str, depth: int) -> Expression:
+        one, within = _items(given, place, least=2, most=2)
+        sought = self._typed(one, f"{place}[0]", depth, "text")
+        where = f"{place}[1]"
+        if isinstance(within, dict):
+            tree = cast("dict[str, Any]", within)
+            name = tree.get("list") if len(tree) == 1 else None
+            if not isinstance(name, str):
+                raise RuleError(where, 'must be {"list": "name"} or a list of texts')
+            return Expression(
+                operator="in", type="flag", parts=(sought,), literal=name, needs=sought.needs
+            )
+        names = _items(within, where, least=0, most=LIST_MAX)
+        if not all(isinstance(name, str) and len(name) <= TEXT_MAX for name in names):
+            raise RuleError(where, "must hold short texts only")
+        return Expression(
+            operator="in",
+            type="flag",
+            parts=(sought,),
+            names=frozenset(names),
+            needs=sought.needs,
+        )
+
+
+def _literal(raw: Any, place: str) -> Expression:
+    if isinstance(raw, bool):
+        return Expression(operator="literal", type="flag", literal=raw)
+    if isinstance(raw, str) and len(raw) <= TEXT_MAX:
+        return Expression(operator="literal", type="text", literal=raw)
+    if isinstance(raw, int | float):
+        number = finite(raw)
+        if number is not None:
+            return Expression(operator="literal", type="number", literal=number)
+    raise RuleError(place, "must be a number, a short text, true, false or an operator")
+
+
+def _aggregate(operator: str, given: Any, place: str, _depth: int) -> Expression:
+    if not isinstance(given, dict):
+        raise RuleError(place, 'must look like {"of": "card", "window_seconds": 300}')
+    parts = cast("dict[str, Any]", given)
+    try:
+        wanted = msgspec.convert({**parts, "function": operator}, Aggregate)
+    except msgspec.ValidationError as error:
+        reason, _, where = str(error).partition(" - at `$")
+        raise RuleError(f"{place}{where.rstrip('`')}", reason) from error
+    unknown = sorted(set(parts) - {"of", "window_seconds", "what", "below_minor"})
+    if unknown:
+        raise RuleError(f"{place}.{unknown[0]}", "no such part of an aggregate")
+    if (operator == "distinct") != bool(wanted.what):
+        raise RuleError(f"{place}.what", "belongs to `distinct`, and `distinct` needs it")
+    return Expression(
+        operator=operator, type="number", aggregate=wanted, needs=frozenset((wanted.of,))
+    )
+
+
+def _needs(parts: Sequence[Expression]) -> frozenset[str]:
+    return frozenset[str]().union(*(part.needs for part in parts))
+
+
+def _items(given: Any, place: str, *, least: int, most: int = NODES_MAX) -> Sequence[Any]:
+    items = cast("list[Any]", given) if isinstance(given, list) else None
+    if items is None or not least <= len(items) <= most:
+        count = str(least) if least == most else f"{least} to {most}"
+        raise RuleError(place, f"must be a list of {count}")
+    return items
+
+
+def _near(name: Any, known: Sequence[str] | Mapping[str, Field]) -> str:
+    if not isinstance(name, str):
+        return "; a text belongs here"
+    near = get_close_matches(name[:TEXT_MAX], list(known), n=3)
+    return f"; did you mean {' or '.join(near)}?" if near else f"; one of {', '.join(known)}"

@@ -1,0 +1,196 @@
+"""What one customer, card, terminal, device or address did lately: the rings behind every figure.
+
+Exact times are kept, no buckets: a burst is found at whatever phase it falls. Part of the fraud
+workflow; `workflows/fraud/features.py` reads figures from here.
+"""
+
+import hashlib
+from bisect import bisect_right
+from collections.abc import Iterable
+from operator import attrgetter
+from typing import get_args
+
+import msgspec
+from msgspec.structs import replace
+
+from workflows.fraud.entity_messages import Kind
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+LATE_MS = HOUR_MS
+"""A payment may come this much later than a newer one of its entity and lose nothing."""
+KEEP_DAYS = 37
+"""Thirty days that end a week ago: the longest window that a figure looks at."""
+ENTRIES_MAX = 512
+"""Kept of one entity, the newest: four times what the busiest card of 1.7 million payments had."""
+DEVICES_MAX = 32
+PENDING_MAX = 64
+"""Labels remembered that came before their payment."""
+SUSPICIOUS_RATIO = 2.5
+"""Times the customer's usual amount."""
+CLIP_SD = 2.0
+CLIP_RATIO = 2.0
+"""A payment enters the profile no larger than so many deviations, or times, above the mean."""
+PROFILE_WEIGHT_MIN = 0.02
+"""The profile forgets: no payment weighs less than this when it enters."""
+
+
+class Seen(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """One payment, or one try that was declined."""
+
+    at_ms: int
+    amount_minor: int
+    tag: str
+    """Of the order: enough to know it again, too little to tell whose it was."""
+    fraud_at_ms: int = 0
+    """When it became known as fraud; 0 while it is not."""
+    declined: bool = False
+    suspicious: bool = False
+    """Far above what its customer usually pays."""
+    met: tuple[str, ...] = ()
+    """Tags of the other entities of the payment, each begun with its kind."""
+
+
+class Profile(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """What an entity usually pays: running mean and variance that one large payment cannot move."""
+
+    count: int = 0
+    mean_minor: float = 0.0
+    variance: float = 0.0
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """Where an entity paid last, in degrees."""
+
+    at_ms: int
+    latitude: float
+    longitude: float
+
+
+class Entity(msgspec.Struct, frozen=True, kw_only=True):
+    """What is remembered of one entity."""
+
+    seen: tuple[Seen, ...] = ()
+    """In the order of their time; at the same moment, in the order they came."""
+    cut: int = 0
+    """Entries let go for lack of room while their windows were still open."""
+    since_ms: int | None = None
+    """The earliest payment ever seen."""
+    profile: Profile = Profile()
+    place: Place | None = None
+    devices: tuple[str, ...] = ()
+    """Tags of the devices it paid with, the newest last."""
+    pending: tuple[tuple[str, int], ...] = ()
+    """(tag, known as fraud at) of labels whose payment has not come."""
+
+
+INITIAL = Entity()
+
+
+def tag_of(name: str) -> str:
+    """Return twelve hex digits that stand for `name`."""
+    return hashlib.sha256(name.encode()).hexdigest()[:12]
+
+
+def met_tag(kind: Kind, name: str) -> str:
+    """Return the tag of an entity as it stands in `Seen.met`."""
+    return f"{kind}:{tag_of(name)}"
+
+
+def before(memory: Entity, seen: Seen) -> list[Seen]:
+    """Return the payments up to the time of `seen`, without itself; declined ones are none."""
+    end = bisect_right(memory.seen, seen.at_ms, key=_at_ms)
+    return [each for each in memory.seen[:end] if not each.declined and each.tag != seen.tag]
+
+
+def around(memory: Entity, seen: Seen, window_ms: int) -> list[Seen]:
+    """Return all entries, declined ones too, that may share a window with `seen`, and `seen`."""
+    low = bisect_right(memory.seen, seen.at_ms - window_ms, key=_at_ms)
+    high = bisect_right(memory.seen, seen.at_ms + window_ms - 1, key=_at_ms)
+    others = [each for each in memory.seen[low:high] if not _is_same(each, seen)]
+    return sorted([*others, seen], key=_at_ms)
+
+
+def insert(memory: Entity, seen: Seen, *, place: Place | None, device: str) -> Entity:
+    """Return `memory` with `seen`; a payment that is known already changes nothing."""
+    if any(_is_same(each, seen) for each in memory.seen):
+        return memory
+    since_ms = seen.at_ms if memory.since_ms is None else min(memory.since_ms, seen.at_ms)
+    known, pending = _labelled(memory, seen)
+    entries, cut = _kept(memory, known)
+    after = replace(memory, seen=entries, cut=memory.cut + cut, since_ms=since_ms, pending=pending)
+    if seen.declined:
+        return after
+    devices = memory.devices
+    if device and device not in devices:
+        devices = (*devices, device)[-DEVICES_MAX:]
+    newer = place and (memory.place is None or place.at_ms >= memory.place.at_ms)
+    return replace(
+        after,
+        profile=_learned(memory.profile, seen.amount_minor),
+        place=place if newer else memory.place,
+        devices=devices,
+    )
+
+
+def label(memory: Entity, tag: str, *, fraud: bool, at_ms: int) -> Entity:
+    """Return `memory` after it is known whether the payment `tag` was fraud, from `at_ms` on."""
+    known_ms = at_ms if fraud else 0
+    changed = tuple(
+        replace(each, fraud_at_ms=known_ms) if each.tag == tag and not each.declined else each
+        for each in memory.seen
+    )
+    if any(each.tag == tag and not each.declined for each in memory.seen):
+        return replace(memory, seen=changed)
+    others = tuple(each for each in memory.pending if each[0] != tag)
+    return replace(memory, pending=(*others, (tag, known_ms))[-PENDING_MAX:])
+
+
+def is_suspicious(profile: Profile, amount_minor: int) -> bool:
+    """Return whether `amount_minor` is far above what `profile` usually pays."""
+    return profile.count > 0 and amount_minor > SUSPICIOUS_RATIO * profile.mean_minor
+
+
+_at_ms = attrgetter("at_ms")
+
+
+def _is_same(one: Seen, other: Seen) -> bool:
+    return one.tag == other.tag and one.declined == other.declined
+
+
+def _labelled(memory: Entity, seen: Seen) -> tuple[Seen, tuple[tuple[str, int], ...]]:
+    for tag, at_ms in memory.pending:
+        if tag == seen.tag and not seen.declined:
+            rest = tuple(each for each in memory.pending if each[0] != tag)
+            return replace(seen, fraud_at_ms=at_ms), rest
+    return seen, memory.pending
+
+
+def _kept(memory: Entity, seen: Seen) -> tuple[tuple[Seen, ...], int]:
+    # Counted from the older of this payment and the newest: one wrong clock empties no ring.
+    newest_ms = memory.seen[-1].at_ms if memory.seen else seen.at_ms
+    low_ms = min(newest_ms, seen.at_ms) - KEEP_DAYS * DAY_MS - LATE_MS
+    kept = list(_newer(memory.seen, low_ms))
+    kept.insert(bisect_right(kept, seen.at_ms, key=_at_ms), seen)
+    return tuple(kept[-ENTRIES_MAX:]), max(len(kept) - ENTRIES_MAX, 0)
+
+
+def _newer(entries: tuple[Seen, ...], low_ms: int) -> Iterable[Seen]:
+    return entries[bisect_right(entries, low_ms, key=_at_ms) :]
+
+
+def _learned(profile: Profile, amount_minor: int) -> Profile:
+    count = profile.count + 1
+    if not profile.count:
+        return Profile(count=1, mean_minor=float(amount_minor), variance=0.0)
+    bound = max(
+        profile.mean_minor * CLIP_RATIO, profile.mean_minor + CLIP_SD * profile.variance**0.5
+    )
+    taken = min(float(amount_minor), bound)
+    weight = max(1.0 / count, PROFILE_WEIGHT_MIN)
+    step = taken - profile.mean_minor
+    mean = profile.mean_minor + weight * step
+    variance = (1.0 - weight) * (profile.variance + weight * step * step)
+    return Profile(count=count, mean_minor=mean, variance=variance)

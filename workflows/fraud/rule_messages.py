@@ -1,0 +1,36 @@
+"""Rules, lists and snoozes as they change: on `fraud.rules`, compacted, the latest word counts."""
+
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from workflows.fraud.entity_messages import EntityKey
+from workflows.shared.limits import Milliseconds, Name, NameIfAny
+from workflows.shared.message import Message
+
+
+class RulePut(Message, tag="payflow.fraud.rule_put.v1", frozen=True, kw_only=True):
+    """A rule as it is from now on: the whole of it, as JSON."""
+
+    rule_id: Name
+    rule: dict[str, Any]
+
+
+class ListPut(Message, tag="payflow.fraud.list_put.v1", frozen=True, kw_only=True):
+    """A list of names that rules look into, whole."""
+
+    name: Name
+    values: tuple[Annotated[str, Meta(max_length=140)], ...]
+    by: NameIfAny = ""
+
+
+class RuleSnoozed(Message, tag="payflow.fraud.rule_snoozed.v1", frozen=True, kw_only=True):
+    """A rule says nothing about one party until `until_ms`."""
+
+    rule_id: Name
+    entity: EntityKey
+    until_ms: Milliseconds
+    by: NameIfAny = ""
+
+
+RuleWord = RulePut | ListPut | RuleSnoozed

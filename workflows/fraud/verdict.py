@@ -1,0 +1,150 @@
+"""The verdict on a payment: figures, model and rules become one outcome with reasons.
+
+Pure: asked with the same answers and the same judge, it says the same, to the last bit.
+"""
+
+import msgspec
+
+from workflows.fraud import model, rulebook
+from workflows.fraud.built_in_rules import BUILT_IN
+from workflows.fraud.condition import Fact, World
+from workflows.fraud.entity import DAY_MS, HOUR_MS
+from workflows.fraud.entity_messages import EntityAnswered, Kind
+from workflows.fraud.features import EPOCH_WEEKDAY, of_payment
+from workflows.fraud.messages import FraudCleared, FraudDetected, FraudVerdict, Judgment, Outcome
+from workflows.fraud.model import Model
+from workflows.fraud.rulebook import LADDER, Book, Ruling
+from workflows.payment.messages import PaymentCompleted
+
+MODEL = "model"
+MODEL_PRIORITY = 50
+"""Rules above it overrule the model; beside it, the stricter of both counts."""
+REASON_FIGURES = 5
+
+
+class Judge(msgspec.Struct, frozen=True, kw_only=True):
+    """What payments are judged by: the rules of the moment, and the models by their time."""
+
+    book: Book = BUILT_IN
+    models: tuple[Model, ...] = ()
+    """The one that came into force last before a payment judges it."""
+    trial: Model | None = None
+    """Judges along, and decides nothing."""
+
+
+def parties_of(
+    customer_id: str, card_id: str, terminal_id: str, device_id: str, address_id: str
+) -> dict[Kind, str]:
+    """Return the ids of those that are known, by kind."""
+    every: dict[Kind, str] = {
+        "customer": customer_id,
+        "card": card_id,
+        "terminal": terminal_id,
+        "device": device_id,
+        "address": address_id,
+    }
+    return {kind: name for kind, name in every.items() if name}
+
+
+def verdict_on(
+    paid: PaymentCompleted,
+    parties: dict[Kind, str],
+    answers: tuple[EntityAnswered, ...],
+    judge: Judge,
+    at_ms: int,
+) -> FraudVerdict:
+    """Return the verdict on `paid`, whose `parties` have all answered. `at_ms`: of the hearing."""
+    snapshot = of_payment(paid.ordered_at_ms, paid.amount_minor)
+    aggregates: dict[str, float] = {}
+    for answer in answers:
+        snapshot |= answer.figures
+        aggregates |= answer.aggregates
+    active = _in_force(judge.models, paid.ordered_at_ms, parties)
+    trial = _in_force((judge.trial,) if judge.trial else (), paid.ordered_at_ms, parties)
+    score = model.score(active, snapshot) if active else None
+    world = World(facts=_facts(paid, parties, snapshot, score), aggregates=aggregates)
+    entities = tuple(f"{kind}:{name}" for kind, name in parties.items())
+    ruling = rulebook.judge(judge.book, world, entities, at_ms)
+    outcome, decided_by = _decided(ruling, active, score)
+    judgment = Judgment(
+        outcome=outcome,
+        decided_by=decided_by,
+        rules=tuple(rule.rule_id for rule in ruling.hits),
+        unknown=ruling.unknown,
+        snoozed=ruling.snoozed,
+        model_score=score,
+        model_version=active.version if active else "",
+        rules_version=judge.book.revision,
+        contributions=model.contributions(active, snapshot) if active else (),
+        snapshot=snapshot,
+        aggregates=aggregates,
+        shadow_rules=ruling.shadow,
+        shadow_score=model.score(trial, snapshot) if trial else None,
+        shadow_version=trial.version if trial else "",
+    )
+    return _told(paid.order_id, ruling, judgment)
+
+
+def _told(order_id: str, ruling: Ruling, judgment: Judgment) -> FraudVerdict:
+    word = FraudDetected if judgment.outcome == "block" else FraudCleared
+    return word(
+        order_id=order_id,
+        score=_score(ruling, judgment.model_score),
+        reasons=_reasons(ruling, judgment),
+        rules_version=judgment.rules_version,
+        judgment=judgment,
+    )
+
+
+def _facts(
+    paid: PaymentCompleted,
+    parties: dict[Kind, str],
+    snapshot: dict[str, float],
+    score: float | None,
+) -> dict[str, Fact]:
+    facts: dict[str, Fact] = {
+        **snapshot,
+        **parties,
+        "amount_minor": float(paid.amount_minor),
+        "hour": float(paid.ordered_at_ms % DAY_MS // HOUR_MS),
+        "weekday": float((paid.ordered_at_ms // DAY_MS + EPOCH_WEEKDAY) % 7),
+        "guest": not paid.customer_id,
+        "currency": paid.currency,
+        "country": paid.country,
+    }
+    return facts if score is None else {**facts, "score": score}
+
+
+def _in_force(models: tuple[Model, ...], at_ms: int, parties: dict[Kind, str]) -> Model | None:
+    begun = [each for each in models if each.valid_from_ms <= at_ms]
+    latest = max(begun, key=lambda each: each.valid_from_ms, default=None)
+    if latest is None or any(kind not in parties for kind in latest.needs):
+        return None
+    return latest
+
+
+def _decided(ruling: Ruling, active: Model | None, score: float | None) -> tuple[Outcome, str]:
+    said = model.band(active, score) if active and score is not None else "allow"
+    priority = ruling.hits[0].priority if ruling.hits else 0
+    if priority > MODEL_PRIORITY or LADDER.index(ruling.outcome) >= LADDER.index(said):
+        return ruling.outcome, ruling.decided_by
+    return said, MODEL
+
+
+def _score(ruling: Ruling, score: float | None) -> float:
+    """Return how strongly everything together speaks for fraud: as if each were a witness alone."""
+    doubt = 1.0 - (score or 0.0)
+    for rule in ruling.hits:
+        doubt *= 1.0 - rule.weight
+    return min(max(1.0 - doubt, 0.0), 1.0)
+
+
+def _reasons(ruling: Ruling, judgment: Judgment) -> tuple[str, ...]:
+    found = [f"{rule.rule_id}: {rule.description}" for rule in ruling.hits]
+    if judgment.decided_by == MODEL:
+        moved = ", ".join(
+            f"{each.figure} {each.value:g} ({each.weight:+.2f})"
+            for each in judgment.contributions[:REASON_FIGURES]
+        )
+        found.append(f"model {judgment.model_version}: score {judgment.model_score:.3f}; {moved}")
+    return tuple(found)

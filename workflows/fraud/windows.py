@@ -1,0 +1,43 @@
+"""Aggregates that rules look at, over exact windows of a party's payments.
+
+A window holds what lies less than its length apart, at whatever phase. In the order of their time
+the last payment of a burst completes it; told in another order, whichever comes last does. So the
+fullest window that holds this payment counts, later ones that are known already included.
+"""
+
+from collections.abc import Callable, Sequence
+
+from workflows.fraud.entity import Entity, Seen, around
+from workflows.fraud.entity_messages import Aggregate
+
+
+def measure(memory: Entity, seen: Seen, wanted: Aggregate) -> float:
+    """Return the value of `wanted` for the fullest window that holds `seen`."""
+    window_ms = wanted.window_seconds * 1000
+    entries = [each for each in around(memory, seen, window_ms) if _counts(each, wanted)]
+    ends = {seen.at_ms, *(each.at_ms for each in entries if each.at_ms > seen.at_ms)}
+    value = _VALUES[wanted.function]
+    return max(
+        value([each for each in entries if end_ms - window_ms < each.at_ms <= end_ms], wanted)
+        for end_ms in ends
+    )
+
+
+def _counts(each: Seen, wanted: Aggregate) -> bool:
+    if each.declined != (wanted.function == "declines"):
+        return False
+    return not wanted.below_minor or each.amount_minor < wanted.below_minor
+
+
+def _distinct(entries: Sequence[Seen], wanted: Aggregate) -> float:
+    start = f"{wanted.what}:"
+    return float(len({tag for each in entries for tag in each.met if tag.startswith(start)}))
+
+
+_VALUES: dict[str, Callable[[Sequence[Seen], Aggregate], float]] = {
+    "count": lambda entries, _: float(len(entries)),
+    "declines": lambda entries, _: float(len(entries)),
+    "sum": lambda entries, _: float(sum(each.amount_minor for each in entries)),
+    "max": lambda entries, _: float(max((each.amount_minor for each in entries), default=0)),
+    "distinct": _distinct,
+}

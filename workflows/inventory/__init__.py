@@ -1,0 +1,1 @@
+"""Stock: reserved, shipped, put back."""

@@ -1,0 +1,39 @@
+"""Stock of an order as facts: told on `inventory` by inventory."""
+
+from typing import Annotated
+
+import msgspec
+
+from workflows.shared.limits import LINES_MAX, Name, Text
+from workflows.shared.message import Message
+
+
+class InventoryReserved(Message, tag="payflow.inventory.reserved.v1", frozen=True, kw_only=True):
+    """All lines are held for this order."""
+
+    order_id: Name
+    units: int
+
+
+class InventoryRejected(Message, tag="payflow.inventory.rejected.v1", frozen=True, kw_only=True):
+    """Some line cannot be had (`out_of_stock`), or the order was closed first (`cancelled`)."""
+
+    order_id: Name
+    reason: Text
+    skus: Annotated[tuple[str, ...], msgspec.Meta(max_length=LINES_MAX)] = ()
+
+
+class InventoryReleased(Message, tag="payflow.inventory.released.v1", frozen=True, kw_only=True):
+    """What was held is free again."""
+
+    order_id: Name
+
+
+class InventoryReturned(Message, tag="payflow.inventory.returned.v1", frozen=True, kw_only=True):
+    """The goods of a return are back on the shelf."""
+
+    order_id: Name
+    return_id: Name
+
+
+InventoryWord = InventoryReserved | InventoryRejected | InventoryReleased | InventoryReturned

@@ -1,0 +1,125 @@
+"""Stock of one SKU.
+
+`warehouse` (key SKU, told by the API): what came in and what was counted.
+`stock.commands` (key SKU) and `stock.answers` (key order id): inventory asks, line by line.
+`stock` (key SKU): facts of the shelf.
+"""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from workflows.shared.limits import Name, Quantity, Text
+from workflows.shared.message import Message
+
+
+class ReceiveStock(Message, tag="payflow.stock.receive.v1", frozen=True, kw_only=True):
+    """Goods have come in."""
+
+    receipt_id: Name
+    sku: Name
+    quantity: Quantity
+
+
+class AdjustStock(Message, tag="payflow.stock.adjust.v1", frozen=True, kw_only=True):
+    """A count found more or fewer units: write-off, breakage, stock found."""
+
+    adjustment_id: Name
+    sku: Name
+    delta: Annotated[int, Meta(ge=-1_000_000, le=1_000_000)]
+    reason: Text = ""
+
+
+class ReserveStock(Message, tag="payflow.stock.reserve.v1", frozen=True, kw_only=True):
+    """Hold units for an order; asked again, the answer is the same."""
+
+    order_id: Name
+    sku: Name
+    quantity: Quantity
+
+
+class ReleaseStock(Message, tag="payflow.stock.release.v1", frozen=True, kw_only=True):
+    """Free what this order holds of the SKU, and refuse it from now on."""
+
+    order_id: Name
+    sku: Name
+
+
+class ShipStock(Message, tag="payflow.stock.ship.v1", frozen=True, kw_only=True):
+    """What this order holds of the SKU has left the house."""
+
+    order_id: Name
+    sku: Name
+
+
+class UnshipStock(Message, tag="payflow.stock.unship.v1", frozen=True, kw_only=True):
+    """The shipment was stopped: what had left for this order is on hand again."""
+
+    order_id: Name
+    sku: Name
+    quantity: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+    """What had left, for a shelf that has shipped too much since to remember it."""
+
+
+class RestockStock(Message, tag="payflow.stock.restock.v1", frozen=True, kw_only=True):
+    """Returned goods are on hand again."""
+
+    order_id: Name
+    return_id: Name
+    sku: Name
+    quantity: Quantity
+
+
+class StockReserved(Message, tag="payflow.stock.reserved.v1", frozen=True, kw_only=True):
+    """The units are held."""
+
+    order_id: Name
+    sku: Name
+    quantity: Quantity
+
+
+class StockRefused(Message, tag="payflow.stock.refused.v1", frozen=True, kw_only=True):
+    """There are not enough units on hand."""
+
+    order_id: Name
+    sku: Name
+    quantity: Quantity
+    on_hand: int
+
+
+class StockReleased(Message, tag="payflow.stock.released.v1", frozen=True, kw_only=True):
+    """Nothing is held for this order any more."""
+
+    order_id: Name
+    sku: Name
+
+
+class StockRestocked(Message, tag="payflow.stock.restocked.v1", frozen=True, kw_only=True):
+    """The returned units are on hand."""
+
+    order_id: Name
+    return_id: Name
+    sku: Name
+
+
+class StockReceived(Message, tag="payflow.stock.received.v1", frozen=True, kw_only=True):
+    """The units are on hand."""
+
+    receipt_id: Name
+    sku: Name
+    quantity: Quantity
+
+
+class StockAdjusted(Message, tag="payflow.stock.adjusted.v1", frozen=True, kw_only=True):
+    """`delta` is what could be applied: on hand never falls below zero."""
+
+    adjustment_id: Name
+    sku: Name
+    delta: int
+    delta_asked: int
+
+
+WarehouseWord = ReceiveStock | AdjustStock
+StockCommand = ReserveStock | ReleaseStock | ShipStock | UnshipStock | RestockStock
+StockAnswer = StockReserved | StockRefused | StockReleased | StockRestocked
+StockFact = StockReceived | StockAdjusted

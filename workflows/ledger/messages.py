@@ -1,0 +1,31 @@
+"""Bookkeeping: told on `ledger` by ledger. Every entry balances by itself."""
+
+from typing import Literal
+
+import msgspec
+
+from workflows.shared.limits import Currency, MinorDue, Name, Text
+from workflows.shared.message import Message
+
+Account = Literal["customer_receivable", "cash_at_provider", "revenue", "shipping", "refunds"]
+
+
+class Posting(msgspec.Struct, frozen=True, kw_only=True):
+    """One side of an entry: a debit or a credit of one account."""
+
+    account: Account
+    debit_minor: MinorDue = 0
+    credit_minor: MinorDue = 0
+
+
+class EntryPosted(Message, tag="payflow.ledger.entry_posted.v1", frozen=True, kw_only=True):
+    """Debits equal credits. `entry_id` names the fact that caused it."""
+
+    entry_id: Name
+    order_id: Name
+    currency: Currency
+    postings: tuple[Posting, ...]
+    cause: Text
+
+
+LedgerWord = EntryPosted

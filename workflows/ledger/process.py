@@ -1,0 +1,122 @@
+"""Double entry for one order: every fact about money or goods becomes one balanced entry."""
+
+from typing import Literal
+
+import msgspec
+from msgspec.structs import replace
+
+from workflows.ledger.messages import Account, EntryPosted, Posting
+from workflows.payment.messages import PaymentCompleted, PaymentRefunded
+from workflows.shared.message import Message
+from workflows.shared.naming import joined
+from workflows.shipping.messages import ShipmentCancelled, ShipmentCreated
+
+# --- memory ------------------------------------------------------------------
+
+
+class Books(msgspec.Struct, frozen=True, kw_only=True):
+    """The books of one order."""
+
+    currency: str = ""
+    goods_minor: int = 0
+    charges_minor: int = 0
+    goods_are: Literal["here", "sent", "stopped"] = "here"
+    posted: tuple[str, ...] = ()
+    """The entries made: each fact is posted once however often it is heard."""
+    balances: dict[str, int] = {}
+    """Debits less credits of each account, in minor units."""
+
+
+INITIAL = Books()
+
+# --- judgment ----------------------------------------------------------------
+
+
+def decide(memory: Books, heard: Message, at_ms: int) -> tuple[Message, ...]:
+    """Return the entries that `heard` makes due and that are not made yet."""
+    known = evolve(memory, heard, at_ms)
+    due: list[EntryPosted] = []
+    match heard:
+        case PaymentCompleted(order_id=order_id, amount_minor=amount_minor):
+            moved = _moved("cash_at_provider", "customer_receivable", amount_minor)
+            due = [_entry(known, order_id, "payment", moved), *_sale(known, order_id)]
+        case PaymentRefunded(order_id=order_id, refund_id=refund_id, amount_minor=amount_minor):
+            given_up: Account = "refunds" if heard.kind == "return" else "customer_receivable"
+            moved = _moved(given_up, "cash_at_provider", amount_minor)
+            known = known if known.currency else replace(known, currency=heard.currency)
+            due = [_entry(known, order_id, f"refund/{refund_id}", moved)]
+        case ShipmentCreated(order_id=order_id) | ShipmentCancelled(order_id=order_id):
+            due = _sale(known, order_id)
+        case _:
+            pass
+    return tuple(entry for entry in due if entry.cause not in memory.posted and entry.postings)
+
+
+def _sale(known: Books, order_id: str) -> list[EntryPosted]:
+    """Return the sale and, when the goods were stopped, its reversal; needs the amounts."""
+    if not known.currency or known.goods_are == "here":
+        return []
+    total = known.goods_minor + known.charges_minor
+    sold = (
+        *_side("customer_receivable", total),
+        *_side("revenue", -known.goods_minor),
+        *_side("shipping" if known.charges_minor >= 0 else "revenue", -known.charges_minor),
+    )
+    entries = [_entry(known, order_id, "sale", sold)]
+    if known.goods_are == "stopped":
+        back = tuple(
+            Posting(
+                account=side.account, debit_minor=side.credit_minor, credit_minor=side.debit_minor
+            )
+            for side in sold
+        )
+        entries.append(_entry(known, order_id, "sale reversed", back))
+    return entries
+
+
+def _entry(known: Books, order_id: str, cause: str, sides: tuple[Posting, ...]) -> EntryPosted:
+    return EntryPosted(
+        entry_id=joined(order_id, cause),
+        order_id=order_id,
+        currency=known.currency,
+        postings=sides,
+        cause=cause,
+    )
+
+
+def _moved(debit: Account, credit: Account, amount_minor: int) -> tuple[Posting, ...]:
+    return (*_side(debit, amount_minor), *_side(credit, -amount_minor))
+
+
+def _side(account: Account, amount_minor: int) -> tuple[Posting, ...]:
+    """Return a debit of `amount_minor`, a credit when it is negative, nothing when it is zero."""
+    if amount_minor > 0:
+        return (Posting(account=account, debit_minor=amount_minor),)
+    return (Posting(account=account, credit_minor=-amount_minor),) if amount_minor else ()
+
+
+# --- fold --------------------------------------------------------------------
+
+
+def evolve(memory: Books, word: Message, _at_ms: int) -> Books:
+    """Return `memory` after `word`, heard or told."""
+    match word:
+        case PaymentCompleted():
+            return replace(
+                memory,
+                currency=word.currency,
+                goods_minor=word.goods_minor,
+                charges_minor=word.charges_minor,
+            )
+        case ShipmentCreated() if memory.goods_are == "here":
+            return replace(memory, goods_are="sent")
+        case ShipmentCancelled(shipment_id=shipment_id) if shipment_id:
+            return replace(memory, goods_are="stopped")
+        case EntryPosted(cause=cause) if cause not in memory.posted:
+            balances = dict(memory.balances)
+            for side in word.postings:
+                change = side.debit_minor - side.credit_minor
+                balances[side.account] = balances.get(side.account, 0) + change
+            return replace(memory, posted=(*memory.posted, word.cause), balances=balances)
+        case _:
+            return memory

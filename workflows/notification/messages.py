@@ -1,0 +1,39 @@
+"""Messages to customers: asked on `notification.commands`, told on `notifications`."""
+
+from typing import Literal
+
+from workflows.shared.limits import Name, Text
+from workflows.shared.message import Message
+
+Channel = Literal["sms", "push"]
+
+
+class SendMessage(Message, tag="payflow.notification.send.v1", frozen=True, kw_only=True):
+    """Send `text` to the customer; `notification_id` is the same whenever it is repeated."""
+
+    order_id: Name
+    notification_id: Name
+    customer_id: str = ""
+    channel: Channel
+    title: Text
+    text: Text
+
+
+class NotificationSent(Message, tag="payflow.notification.sent.v1", frozen=True, kw_only=True):
+    """The channel has taken the message."""
+
+    order_id: Name
+    notification_id: Name
+    channel: Channel
+
+
+class NotificationFailed(Message, tag="payflow.notification.failed.v1", frozen=True, kw_only=True):
+    """Given up; the customer was not told."""
+
+    order_id: Name
+    notification_id: Name
+    channel: Channel
+    reason: Text
+
+
+NotificationWord = NotificationSent | NotificationFailed

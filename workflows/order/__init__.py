@@ -1,0 +1,1 @@
+"""The order workflow: its saga state, its steps, its ends."""

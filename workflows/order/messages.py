@@ -1,0 +1,82 @@
+"""What customers say: told on `orders` by the API."""
+
+from typing import Annotated
+
+import msgspec
+
+from workflows.payment.origin import UNKNOWN, Origin
+from workflows.shared.limits import (
+    LINES_MAX,
+    Currency,
+    Milliseconds,
+    Minor,
+    MinorDue,
+    Name,
+    NameIfAny,
+    Quantity,
+    Text,
+)
+from workflows.shared.message import Message
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """Goods of one SKU; `amount_minor` is for the whole line."""
+
+    sku: Name
+    quantity: Quantity
+    amount_minor: MinorDue
+    description: Text = ""
+
+
+class Charge(msgspec.Struct, frozen=True, kw_only=True):
+    """What is no goods: postage, carriage, fees; a discount is negative."""
+
+    code: Name
+    amount_minor: Minor
+
+
+class ReturnLine(msgspec.Struct, frozen=True, kw_only=True):
+    """What comes back; `goods` is False for a charge given back, which moves no stock."""
+
+    sku: Name
+    quantity: Quantity
+    amount_minor: MinorDue
+    goods: bool = True
+
+
+class OrderPlaced(Message, tag="payflow.order.placed.v1", frozen=True, kw_only=True):
+    """A customer wants `lines` and owes `total_minor`; a guest has no `customer_id`."""
+
+    order_id: Name
+    customer_id: NameIfAny = ""
+    country: Name
+    currency: Currency
+    lines: Annotated[tuple[Line, ...], msgspec.Meta(max_length=LINES_MAX)]
+    charges: Annotated[tuple[Charge, ...], msgspec.Meta(max_length=LINES_MAX)] = ()
+    total_minor: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000_00)]
+    payment_method: Name
+    ordered_at_ms: Milliseconds
+    reference: Annotated[str, msgspec.Meta(max_length=128)] = ""
+    origin: Origin = UNKNOWN
+
+
+class OrderCancelRequested(
+    Message, tag="payflow.order.cancel_requested.v1", frozen=True, kw_only=True
+):
+    """The customer wants out; shipping judges whether it is still in time."""
+
+    order_id: Name
+    reason: Text = ""
+
+
+class ReturnRequested(Message, tag="payflow.order.return_requested.v1", frozen=True, kw_only=True):
+    """Part of a completed order comes back and its price is owed back."""
+
+    order_id: Name
+    return_id: Name
+    lines: Annotated[tuple[ReturnLine, ...], msgspec.Meta(min_length=1, max_length=LINES_MAX)]
+    amount_minor: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000_00)]
+    reason: Text = ""
+
+
+OrderWord = OrderPlaced | OrderCancelRequested | ReturnRequested

@@ -1,0 +1,70 @@
+"""How a transaction as a whole went: told on `sagas` by order."""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from workflows.order.messages import ReturnLine
+from workflows.shared.limits import LINES_MAX, Currency, Milliseconds, MinorDue, Name, Text
+from workflows.shared.message import Message
+
+Step = Literal["payment", "inventory", "fraud", "shipping", "delivery"]
+Cause = Literal[
+    "payment_failed",
+    "out_of_stock",
+    "fraud",
+    "shipment_failed",
+    "cancelled_by_customer",
+    "overdue",
+]
+
+
+class OrderConfirmed(Message, tag="payflow.saga.confirmed.v1", frozen=True, kw_only=True):
+    """Paid, reserved and judged clean."""
+
+    order_id: Name
+
+
+class OrderCompleted(Message, tag="payflow.saga.completed.v1", frozen=True, kw_only=True):
+    """Delivered: the good end."""
+
+    order_id: Name
+
+
+class OrderCancelled(Message, tag="payflow.saga.cancelled.v1", frozen=True, kw_only=True):
+    """Everything that was done has been taken back: the other end."""
+
+    order_id: Name
+    cause: Cause
+    detail: Text = ""
+
+
+class StepOverdue(Message, tag="payflow.saga.step_overdue.v1", frozen=True, kw_only=True):
+    """`step` was due and is not heard of. It may have happened all the same."""
+
+    order_id: Name
+    step: Step
+    due_at_ms: Milliseconds
+
+
+class ReturnAccepted(Message, tag="payflow.saga.return_accepted.v1", frozen=True, kw_only=True):
+    """The goods are taken back; payment refunds and inventory restocks."""
+
+    order_id: Name
+    return_id: Name
+    lines: Annotated[tuple[ReturnLine, ...], msgspec.Meta(max_length=LINES_MAX)]
+    amount_minor: MinorDue
+    currency: Currency
+
+
+class ReturnRefused(Message, tag="payflow.saga.return_refused.v1", frozen=True, kw_only=True):
+    """Nothing to take back, and why."""
+
+    order_id: Name
+    return_id: Name
+    reason: Text
+
+
+SagaWord = (
+    OrderConfirmed | OrderCompleted | OrderCancelled | StepOverdue | ReturnAccepted | ReturnRefused
+)

@@ -1,0 +1,193 @@
+"""What is known of an order as a whole, step by step, and how that changes.
+
+Part of the order workflow.
+"""
+
+from typing import get_args
+
+import msgspec
+from msgspec.structs import replace
+
+from workflows.fraud.messages import FraudCleared, FraudDetected
+from workflows.inventory.messages import InventoryRejected, InventoryReleased, InventoryReserved
+from workflows.inventory.restock import units_by_sku
+from workflows.order import returns
+from workflows.order.messages import OrderPlaced
+from workflows.order.returns import Returns
+from workflows.order.saga_messages import (
+    Cause,
+    OrderCancelled,
+    OrderCompleted,
+    OrderConfirmed,
+    Step,
+    StepOverdue,
+)
+from workflows.payment.messages import (
+    PaymentCompleted,
+    PaymentFailed,
+    PaymentPending,
+    PaymentRefunded,
+)
+from workflows.shared.deadline import DeadlineReached
+from workflows.shared.message import Message
+from workflows.shipping.messages import (
+    ShipmentCancelled,
+    ShipmentCreated,
+    ShipmentDelivered,
+    ShipmentFailed,
+)
+
+DETAIL_MAX = 500
+"""Characters of a detail; the limit of every text on the wire."""
+
+# --- memory ------------------------------------------------------------------
+
+
+class Mark(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """Where a step stands, and since when (ms)."""
+
+    status: str = "waiting"
+    at_ms: int = 0
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """What one order remembers. Moments are ms, 0 while they have not come."""
+
+    order_id: str = ""
+    """Empty until the order is placed."""
+    country: str = ""
+    currency: str = ""
+    total_minor: int = 0
+    bought: dict[str, int] = {}
+    """Units by SKU."""
+    placed_at_ms: int = 0
+    payment: Mark = Mark()
+    """waiting, pending, failed, completed, refunded"""
+    inventory: Mark = Mark()
+    """waiting, reserved, rejected, released"""
+    fraud: Mark = Mark()
+    """waiting, cleared, detected"""
+    shipping: Mark = Mark()
+    """waiting, created, failed, cancelled"""
+    delivery: Mark = Mark()
+    """waiting, delivered"""
+    charged_minor: int = 0
+    compensated_minor: int = 0
+    cause: Cause | None = None
+    """Why it is being taken back: the first cause that was heard."""
+    detail: str = ""
+    cause_at_ms: int = 0
+    confirmed_at_ms: int = 0
+    completed_at_ms: int = 0
+    cancelled_at_ms: int = 0
+    overdue: tuple[Step, ...] = ()
+    """The steps that were told overdue."""
+    woken_at_ms: int = 0
+    """Deadlines up to this moment have passed."""
+    returns: Returns = Returns()
+
+
+INITIAL = Order()
+
+# --- fold --------------------------------------------------------------------
+
+
+def evolve(memory: Order, word: Message, at_ms: int) -> Order:  # noqa: PLR0911  one match
+    """Return `memory` after `word`, heard or told."""
+    match word:
+        case OrderPlaced():
+            return memory if memory.order_id else _placed(memory, word, at_ms)
+        case OrderConfirmed():
+            return replace(memory, confirmed_at_ms=at_ms)
+        case OrderCompleted():
+            return replace(memory, completed_at_ms=at_ms)
+        case OrderCancelled():
+            return replace(memory, cancelled_at_ms=at_ms)
+        case StepOverdue(step=step):
+            return replace(memory, overdue=(*memory.overdue, step))
+        case DeadlineReached(due_at_ms=due_at_ms):
+            return replace(memory, woken_at_ms=max(memory.woken_at_ms, due_at_ms))
+        case _:
+            after = _delivered(_reserved(_paid(memory, word, at_ms), word, at_ms), word, at_ms)
+            return replace(after, returns=returns.evolve(after.returns, word))
+
+
+def _placed(memory: Order, placed: OrderPlaced, at_ms: int) -> Order:
+    return replace(
+        memory,
+        order_id=placed.order_id,
+        country=placed.country,
+        currency=placed.currency,
+        total_minor=placed.total_minor,
+        bought=units_by_sku(placed.lines),
+        placed_at_ms=at_ms,
+    )
+
+
+def _paid(memory: Order, word: Message, at_ms: int) -> Order:  # noqa: PLR0911  one match
+    status = memory.payment.status
+    match word:
+        case PaymentPending() if status == "waiting":
+            return replace(memory, payment=Mark(status="pending", at_ms=at_ms))
+        case PaymentFailed(reason=reason) if status in ("waiting", "pending"):
+            failed = replace(memory, payment=Mark(status="failed", at_ms=at_ms))
+            # "cancelled" ends the step because of somebody else's cause.
+            return (
+                failed if reason == "cancelled" else _blame("payment_failed", reason, failed, at_ms)
+            )
+        case PaymentCompleted(amount_minor=amount_minor) if status not in ("completed", "refunded"):
+            # Also after a failure: money taken after all, and its refund is still to come.
+            mark = Mark(status="completed", at_ms=at_ms)
+            return replace(memory, payment=mark, charged_minor=amount_minor)
+        case PaymentRefunded(kind="compensation", amount_minor=amount_minor) if (
+            status == "completed"
+        ):
+            mark = Mark(status="refunded", at_ms=at_ms)
+            return replace(memory, payment=mark, compensated_minor=amount_minor)
+        case FraudCleared() if memory.fraud.status == "waiting":
+            return replace(memory, fraud=Mark(status="cleared", at_ms=at_ms))
+        case FraudDetected(reasons=reasons) if memory.fraud.status == "waiting":
+            detected = replace(memory, fraud=Mark(status="detected", at_ms=at_ms))
+            return _blame("fraud", "; ".join(reasons), detected, at_ms)
+        case _:
+            return memory
+
+
+def _reserved(memory: Order, word: Message, at_ms: int) -> Order:
+    status = memory.inventory.status
+    match word:
+        case InventoryReserved() if status == "waiting":
+            return replace(memory, inventory=Mark(status="reserved", at_ms=at_ms))
+        case InventoryRejected(reason=reason, skus=skus) if status == "waiting":
+            rejected = replace(memory, inventory=Mark(status="rejected", at_ms=at_ms))
+            if reason == "cancelled":
+                return rejected
+            return _blame("out_of_stock", ", ".join(skus), rejected, at_ms)
+        case InventoryReleased() if status == "reserved":
+            return replace(memory, inventory=Mark(status="released", at_ms=at_ms))
+        case _:
+            return memory
+
+
+def _delivered(memory: Order, word: Message, at_ms: int) -> Order:
+    status = memory.shipping.status
+    match word:
+        case ShipmentCreated() if status == "waiting":
+            return replace(memory, shipping=Mark(status="created", at_ms=at_ms))
+        case ShipmentFailed(reason=reason) if status == "waiting":
+            failed = replace(memory, shipping=Mark(status="failed", at_ms=at_ms))
+            return _blame("shipment_failed", reason, failed, at_ms)
+        case ShipmentCancelled(cause=cause) if status in ("waiting", "created"):
+            cancelled = replace(memory, shipping=Mark(status="cancelled", at_ms=at_ms))
+            known: Cause = next((one for one in get_args(Cause) if one == cause), "shipment_failed")
+            return _blame(known, "", cancelled, at_ms)
+        case ShipmentDelivered() if memory.delivery.status == "waiting":
+            return replace(memory, delivery=Mark(status="delivered", at_ms=at_ms))
+        case _:
+            return memory
+
+
+def _blame(cause: Cause, detail: str, memory: Order, at_ms: int) -> Order:
+    if memory.cause or memory.completed_at_ms:
+        return memory
+    return replace(memory, cause=cause, detail=detail[:DETAIL_MAX], cause_at_ms=at_ms)

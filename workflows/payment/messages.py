@@ -1,0 +1,70 @@
+"""Money as facts: told on `payments` by payment."""
+
+from typing import Literal
+
+from workflows.payment.origin import UNKNOWN, Origin
+from workflows.shared.limits import Currency, Milliseconds, Minor, MinorDue, Name, Text
+from workflows.shared.message import Message
+
+
+class PaymentCompleted(Message, tag="payflow.payment.completed.v1", frozen=True, kw_only=True):
+    """Charged. Carries what fraud and ledger need, so that they ask nobody."""
+
+    order_id: Name
+    payment_id: Name
+    amount_minor: MinorDue
+    goods_minor: MinorDue
+    charges_minor: Minor
+    currency: Currency
+    customer_id: str = ""
+    country: Name
+    ordered_at_ms: Milliseconds
+    origin: Origin = UNKNOWN
+
+
+class PaymentFailed(Message, tag="payflow.payment.failed.v1", frozen=True, kw_only=True):
+    """No money was taken and none will be. What was to be paid is told to those who watch tries."""
+
+    order_id: Name
+    reason: Text
+    declined: bool = False
+    """Whether the provider declined it: nobody changed their mind."""
+    amount_minor: MinorDue = 0
+    currency: str = ""
+    customer_id: str = ""
+    ordered_at_ms: Milliseconds = 0
+    origin: Origin = UNKNOWN
+
+
+class PaymentPending(Message, tag="payflow.payment.pending.v1", frozen=True, kw_only=True):
+    """The provider may or may not have charged; inquiry follows."""
+
+    order_id: Name
+    reason: Text
+
+
+class PaymentRefunded(Message, tag="payflow.payment.refunded.v1", frozen=True, kw_only=True):
+    """Money went back: all of it (`compensation`) or the price of a return."""
+
+    order_id: Name
+    payment_id: Name
+    refund_id: Name
+    amount_minor: MinorDue
+    currency: Currency
+    kind: Literal["compensation", "return"]
+    return_id: str = ""
+
+
+class RefundOverdue(Message, tag="payflow.payment.refund_overdue.v1", frozen=True, kw_only=True):
+    """A refund asked for since `asked_at_ms` is still not known; it is asked for all the same."""
+
+    order_id: Name
+    payment_id: Name
+    refund_key: Name
+    amount_minor: MinorDue
+    currency: Currency
+    asked_at_ms: Milliseconds
+    reason: Text
+
+
+PaymentWord = PaymentCompleted | PaymentFailed | PaymentPending | PaymentRefunded | RefundOverdue

@@ -1,0 +1,175 @@
+"""Giving money back, in part or whole: each refund once, in sum never more than was charged.
+
+Part of the payment workflow. A refund is asked for until the provider has given it, for ever, under
+one key; one that takes too long is told once, for people to look into.
+"""
+
+from typing import Any, Literal
+
+import msgspec
+from msgspec.structs import replace
+
+from workflows.payment.charge import Bill
+from workflows.payment.messages import PaymentRefunded, RefundOverdue
+from workflows.payment.provider_messages import RefundCharge, RefundSucceeded, RefundUnknown
+from workflows.shared.deadline import DeadlineReached
+from workflows.shared.message import Message
+from workflows.shared.retry import Wait, backoff_ms, reached, rest, wait_until, wake
+
+ANSWER_MS = 30_000
+"""How long an answer may take before the refund is asked for again."""
+BACKOFF_FIRST_MS = 1_000
+BACKOFF_MS_MAX = 60_000
+OVERDUE_MS = 300_000
+"""How long a refund may stay unknown before people are told: longer than any forward step may."""
+COMPENSATION = "compensation"
+"""The refund key of all that goes back when the order cannot be had; returns use their own id."""
+
+# --- memory ------------------------------------------------------------------
+
+Status = Literal["owed", "asked", "given", "told"]
+
+
+class Refund(msgspec.Struct, frozen=True, kw_only=True):
+    """One refund: owed, asked of the provider, given by it, told to the house."""
+
+    amount_minor: int
+    status: Status = "owed"
+    refund_id: str = ""
+    asked_at_ms: int = 0
+    """When it was first asked for; 0 while it was not, and in rows of before this was kept."""
+    reason: str = ""
+    """Why it is not known."""
+    overdue: Literal["", "noticed", "told"] = ""
+
+
+class Refunds(msgspec.Struct, frozen=True, kw_only=True):
+    """All refunds of one charge, by refund key."""
+
+    by_key: dict[str, Refund] = {}
+    wait: Wait = Wait()
+
+
+# --- judgment ----------------------------------------------------------------
+
+
+def left_minor(refunds: Refunds, bill: Bill) -> int:
+    """Return what of the charge is neither given back nor on its way, in minor units."""
+    return bill.total_minor - sum(refund.amount_minor for refund in refunds.by_key.values())
+
+
+def owed(refunds: Refunds, bill: Bill, payment_id: str) -> tuple[Message, ...]:
+    """Return what to ask or tell of the refunds."""
+    words: list[Message] = []
+    for key, refund in refunds.by_key.items():
+        if refund.status == "owed":
+            words.append(_ask(key, refund, refunds, bill, payment_id))
+        if refund.status == "given":
+            words.append(_tell(key, refund, bill, payment_id))
+        elif refund.overdue == "noticed":
+            words.append(_complain(key, refund, bill, payment_id))
+    return tuple(words)
+
+
+def _ask(key: str, refund: Refund, refunds: Refunds, bill: Bill, payment_id: str) -> Message:
+    return RefundCharge(
+        order_id=bill.order_id,
+        payment_id=payment_id,
+        refund_key=key,
+        amount_minor=refund.amount_minor,
+        currency=bill.currency,
+        attempt=refunds.wait.tries,
+    )
+
+
+def _tell(key: str, refund: Refund, bill: Bill, payment_id: str) -> Message:
+    compensates = key == COMPENSATION
+    return PaymentRefunded(
+        order_id=bill.order_id,
+        payment_id=payment_id,
+        refund_id=refund.refund_id,
+        amount_minor=refund.amount_minor,
+        currency=bill.currency,
+        kind="compensation" if compensates else "return",
+        return_id="" if compensates else key,
+    )
+
+
+def _complain(key: str, refund: Refund, bill: Bill, payment_id: str) -> Message:
+    return RefundOverdue(
+        order_id=bill.order_id,
+        payment_id=payment_id,
+        refund_key=key,
+        amount_minor=refund.amount_minor,
+        currency=bill.currency,
+        asked_at_ms=refund.asked_at_ms,
+        reason=refund.reason or "no answer",
+    )
+
+
+# --- fold --------------------------------------------------------------------
+
+
+def owe(refunds: Refunds, bill: Bill, key: str, amount_minor: int) -> Refunds:
+    """Return `refunds` owing `amount_minor` under `key`, once, and no more than is left."""
+    amount_minor = min(amount_minor, left_minor(refunds, bill))
+    if key in refunds.by_key or amount_minor <= 0:
+        return refunds
+    return _put(refunds, key, Refund(amount_minor=amount_minor))
+
+
+def evolve(refunds: Refunds, word: Message, at_ms: int) -> Refunds:  # noqa: PLR0911  one match
+    """Return `refunds` after `word`, heard or told."""
+    match word:
+        case RefundCharge(refund_key=key):
+            asked_at_ms = refunds.by_key[key].asked_at_ms or at_ms
+            asked = _change(refunds, key, status="asked", asked_at_ms=asked_at_ms)
+            return replace(asked, wait=wait_until(refunds.wait, at_ms + ANSWER_MS))
+        case RefundUnknown(refund_key=key, reason=reason) if _is(refunds, key, "asked"):
+            pause_ms = backoff_ms(
+                refunds.wait.tries, first_ms=BACKOFF_FIRST_MS, most_ms=BACKOFF_MS_MAX
+            )
+            unknown = _change(refunds, key, reason=reason)
+            return replace(unknown, wait=wait_until(refunds.wait, at_ms + pause_ms))
+        case RefundOverdue(refund_key=key):
+            return _change(refunds, key, overdue="told")
+        case RefundSucceeded(refund_key=key, refund_id=refund_id) if _is(
+            refunds, key, "owed", "asked"
+        ):
+            return _change(refunds, key, status="given", refund_id=refund_id)
+        case PaymentRefunded(kind=kind, return_id=return_id):
+            key = COMPENSATION if kind == COMPENSATION else return_id
+            return _rest(_change(refunds, key, status="told"))
+        case DeadlineReached():
+            return _woken(refunds, word, at_ms)
+        case _:
+            return refunds
+
+
+def _woken(refunds: Refunds, heard: DeadlineReached, at_ms: int) -> Refunds:
+    again = refunds
+    if reached(refunds.wait.due_at_ms, heard):
+        for key, refund in refunds.by_key.items():
+            if refund.status == "asked":
+                late = bool(refund.asked_at_ms) and at_ms - refund.asked_at_ms >= OVERDUE_MS
+                overdue = refund.overdue or ("noticed" if late else "")
+                again = _change(again, key, status="owed", overdue=overdue)
+    return replace(again, wait=wake(refunds.wait, heard))
+
+
+def _rest(refunds: Refunds) -> Refunds:
+    if any(refund.status == "asked" for refund in refunds.by_key.values()):
+        return refunds
+    return replace(refunds, wait=rest(refunds.wait))
+
+
+def _is(refunds: Refunds, key: str, *statuses: Status) -> bool:
+    return key in refunds.by_key and refunds.by_key[key].status in statuses
+
+
+def _change(refunds: Refunds, key: str, **changed: Any) -> Refunds:
+    return _put(refunds, key, replace(refunds.by_key[key], **changed))
+
+
+def _put(refunds: Refunds, key: str, refund: Refund) -> Refunds:
+    return replace(refunds, by_key={**refunds.by_key, key: refund})

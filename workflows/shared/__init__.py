@@ -1,0 +1,1 @@
+"""What every workflow shares: message, limits, money, time."""

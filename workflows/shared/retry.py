@@ -1,0 +1,44 @@
+"""When to ask again: the one alarm of a row, and how long it waits between tries."""
+
+import msgspec
+
+from workflows.shared.deadline import DeadlineReached
+
+
+class Wait(msgspec.Struct, frozen=True, kw_only=True):
+    """When a row wants to be woken. It never asks for a moment it was woken for before."""
+
+    tries: int = 0
+    due_at_ms: int | None = None
+    woken_at_ms: int = 0
+
+
+def backoff_ms(tries: int, *, first_ms: int, most_ms: int) -> int:
+    """Return how long to wait after `tries` tries: twice as long each time, up to `most_ms`."""
+    return min(first_ms << min(tries, 20), most_ms)
+
+
+def wait_until(wait: Wait, due_at_ms: int) -> Wait:
+    """Return `wait` with its alarm at `due_at_ms`, or just after the last one that rang."""
+    return msgspec.structs.replace(wait, due_at_ms=max(due_at_ms, wait.woken_at_ms + 1))
+
+
+def rest(wait: Wait) -> Wait:
+    """Return `wait` without an alarm and with no tries counted."""
+    return Wait(woken_at_ms=wait.woken_at_ms)
+
+
+def reached(due_at_ms: int | None, heard: DeadlineReached) -> bool:
+    """Return whether `heard` is the alarm that was asked for, not one of a moment given up."""
+    return due_at_ms is not None and due_at_ms <= heard.due_at_ms
+
+
+def wake(wait: Wait, heard: DeadlineReached) -> Wait:
+    """Return `wait` after `heard`: one try more when it was due.
+
+    A moment given up is noted too: its alarm cannot ring twice, so it must not be asked for again.
+    """
+    woken_at_ms = max(wait.woken_at_ms, heard.due_at_ms)
+    if reached(wait.due_at_ms, heard):
+        return Wait(tries=wait.tries + 1, woken_at_ms=woken_at_ms)
+    return msgspec.structs.replace(wait, woken_at_ms=woken_at_ms)

@@ -1,0 +1,150 @@
+"""A transaction in time: what waited, what worked, what caused what, what took something back."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from workflows.fraud import messages as fraud
+from workflows.inventory import messages as inventory
+from workflows.inventory import stock_messages as stock
+from workflows.notification import messages as notification
+from workflows.order import saga_messages as saga
+from workflows.payment import messages as payment
+from workflows.payment import provider_messages as provider
+from workflows.shared.journal import JournalEntry, causal_order
+from workflows.shared.message import Message, type_name
+from workflows.shipping import carrier_messages as carrier
+from workflows.shipping import messages as shipping
+
+Kind = Literal["step", "compensation", "retry", "failure"]
+
+
+def _types(*words: type[Message]) -> frozenset[str]:
+    return frozenset(map(type_name, words))
+
+
+COMPENSATIONS = _types(
+    payment.PaymentRefunded,
+    provider.RefundCharge,
+    provider.RefundSucceeded,
+    provider.VoidCharge,
+    provider.ChargeVoided,
+    inventory.InventoryReleased,
+    inventory.InventoryReturned,
+    stock.ReleaseStock,
+    stock.UnshipStock,
+    stock.RestockStock,
+    stock.StockReleased,
+    stock.StockRestocked,
+    shipping.ShipmentCancelled,
+    carrier.WithdrawShipment,
+    carrier.ShipmentWithdrawn,
+)
+"""What gives back."""
+RETRIES = _types(
+    provider.InquireCharge,
+    provider.ChargeUnknown,
+    provider.RefundUnknown,
+    carrier.InquireShipment,
+    carrier.ShipmentUnknown,
+    payment.PaymentPending,
+    payment.RefundOverdue,
+    saga.StepOverdue,
+)
+"""What asks again, or says that nobody knows yet."""
+FAILURES = _types(
+    payment.PaymentFailed,
+    provider.ChargeDeclined,
+    inventory.InventoryRejected,
+    stock.StockRefused,
+    fraud.FraudDetected,
+    shipping.ShipmentFailed,
+    carrier.ShipmentRefused,
+    notification.NotificationFailed,
+    saga.OrderCancelled,
+    saga.ReturnRefused,
+)
+
+
+class Bar(msgspec.Struct, frozen=True, kw_only=True):
+    """One event: told when its cause had been told, had waited and been worked on. Times are ms."""
+
+    entry: JournalEntry
+    kind: Kind
+    depth: int
+    """Causes before it."""
+    cause: int | None
+    """The place of its cause in the timeline."""
+    began_ms: int
+    """When its cause was told."""
+    heard_ms: int
+    """When that was taken up."""
+
+    @property
+    def name(self) -> str:
+        """Return its type as people say it."""
+        return self.entry.type.removeprefix("payflow.").removesuffix(".v1").replace("_", " ")
+
+    @property
+    def service(self) -> str:
+        """Return who told it."""
+        return self.entry.source.removeprefix("/payflow/")
+
+    @property
+    def attempt(self) -> int:
+        """Return how often the same was asked before; 0 for what is no question."""
+        said = self.entry.body.get("attempt")
+        return said if isinstance(said, int) else 0
+
+    @property
+    def split(self) -> bool:
+        """Return whether waiting is told apart from work: older workers did not say."""
+        return self.cause is not None and self.entry.heard_ms > 0
+
+    @property
+    def orphan(self) -> bool:
+        """Return whether it was caused by something that is not in the timeline."""
+        return self.cause is None and bool(self.entry.causation_id)
+
+    @property
+    def waited_ms(self) -> int:
+        """Return how long its cause lay in Kafka."""
+        return max(self.heard_ms - self.began_ms, 0)
+
+    @property
+    def worked_ms(self) -> int:
+        """Return how long it took from then on."""
+        return max(self.entry.time_ms - self.heard_ms, 0)
+
+
+def timeline(entries: Sequence[JournalEntry]) -> list[Bar]:
+    """Return `entries`, causes before effects. Where a cause is not known, nothing had to wait."""
+    bars: list[Bar] = []
+    places: dict[str, int] = {}
+    for entry in causal_order(entries):
+        cause = places.get(entry.causation_id)
+        began_ms = bars[cause].entry.time_ms if cause is not None else entry.time_ms
+        heard_ms = entry.heard_ms if cause is not None and entry.heard_ms else began_ms
+        bars.append(
+            Bar(
+                entry=entry,
+                kind=kind_of(entry.type),
+                depth=bars[cause].depth + 1 if cause is not None else 0,
+                cause=cause,
+                began_ms=began_ms,
+                # Clocks of two machines differ: nothing is heard before it is told.
+                heard_ms=min(max(heard_ms, began_ms), max(entry.time_ms, began_ms)),
+            )
+        )
+        places[entry.id] = len(bars) - 1
+    return bars
+
+
+def kind_of(event_type: str) -> Kind:
+    """Return what an event of this type is to its transaction."""
+    if event_type in COMPENSATIONS:
+        return "compensation"
+    if event_type in RETRIES:
+        return "retry"
+    return "failure" if event_type in FAILURES else "step"

@@ -1,0 +1,1 @@
+"""Sending goods with a carrier."""
