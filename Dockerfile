@@ -1,4 +1,4 @@
-# One image for every service and both outside parties: what runs is the command.
+# One image for every service and both external systems: what runs is the command.
 # No Java runtime in it: the containers get their broker through PAYFLOW_BROKER_URL.
 FROM python:3.11-slim AS build
 WORKDIR /build

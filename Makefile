@@ -19,7 +19,7 @@ setup: .venv/ready  ## Make .venv from the locks, fetch the broker's jars.
 demo: setup  ## Start everything and play a week of real orders through it.
 	@$(BIN)/payflow demo
 
-up: setup  ## Start the broker, the outside parties and every service.
+up: setup  ## Start the broker, the external systems and every service.
 	@$(BIN)/payflow up
 
 check: setup  ## Formatting, lint, types of the core, import contracts, architecture.
@@ -31,7 +31,7 @@ check: setup  ## Formatting, lint, types of the core, import contracts, architec
 simulate: setup  ## A hundred thousand bad days, SEEDS=n for another number.
 	@$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),100000)
 
-chaos: setup  ## Hurt a house of our own on purpose; SEED=n for another day, ONLY=fault.
+chaos: setup  ## Hurt an instance of our own on purpose; SEED=n for another day, ONLY=fault.
 	@deploy/faketime || true
 	@$(BIN)/payflow chaos --seed $(or $(SEED),1) $(if $(ONLY),--only $(ONLY)) --report chaos.json
 

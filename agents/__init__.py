@@ -1,1 +1,1 @@
-"""The rooms: one thin file a step of the workflow. Rooms meet on topics, never in imports."""
+"""The agents: one thin file a step of the workflow. Agents meet on topics, never in imports."""

@@ -1,11 +1,11 @@
-"""The analytics room: counts everything, by minute and country.
+"""The analytics agent: counts everything, by minute and country.
 
-Hears   orders, sagas, payments, inventory, fraud, shipments, notifications
-Keeps   analytics
-Tells   figures
+Consumes   orders, sagas, payments, inventory, fraud, shipments, notifications
+Table      analytics
+Produces   figures
 """
 
-from app.delivery.agent import open_room
+from app.delivery.agent import register
 from app.wire import topics
 from app.wire.envelope import Envelope
 from tables.analytics import figures
@@ -14,21 +14,21 @@ from workflows.analytics.process import Figures
 from workflows.shared.message import Message
 
 
-def rows(_heard: Message, head: Envelope) -> tuple[str, ...]:
-    """Return the one row of this event: the minute it was told, and the country of its order."""
-    return (analytics.row_of(head.time_ms, head.baggage.get("country", "")),)
+def rows(_received: Message, envelope: Envelope) -> tuple[str, ...]:
+    """Return the one row of this event: the minute it was emitted, and the country of its order."""
+    return (analytics.row_of(envelope.time_ms, envelope.baggage.get("country", "")),)
 
 
-def fold(memory: Figures, heard: Message, head: Envelope) -> Figures:
-    """Return `memory` with `heard` counted."""
-    took_ms = max(head.time_ms - head.began_ms, 0) if head.began_ms else None
-    return analytics.fold(memory, heard, took_ms)
+def fold(state: Figures, received: Message, envelope: Envelope) -> Figures:
+    """Return `state` with `received` counted."""
+    took_ms = max(envelope.time_ms - envelope.began_ms, 0) if envelope.began_ms else None
+    return analytics.fold(state, received, took_ms)
 
 
-analytics_room = open_room(
+analytics_agent = register(
     name="analytics",
     service="analytics",
-    hears=(
+    consumes=(
         topics.orders,
         topics.sagas,
         topics.payments,
@@ -37,8 +37,8 @@ analytics_room = open_room(
         topics.shipments,
         topics.notifications,
     ),
-    tells=(topics.figures,),
-    keeps=figures,
+    produces=(topics.figures,),
+    table=figures,
     rows=rows,
     fold=fold,
     rollup=analytics.rollup,

@@ -1,18 +1,18 @@
-"""The carrier room: asks the carrier what shipping wants of it, and tells its answers.
+"""The carrier agent: asks the carrier what shipping wants of it, and produces its answers.
 
-Hears   carrier.commands
-Keeps   nothing
-Tells   carrier.answers
+Consumes   carrier.commands
+Table      nothing
+Produces   carrier.answers
 """
 
-from app.delivery.agent import open_room
+from app.delivery.agent import register
 from app.gateways.carrier import ask_carrier
 from app.wire import topics
 
-carrier_room = open_room(
+carrier_agent = register(
     name="carrier",
     service="shipping",
-    hears=(topics.carrier_commands,),
-    tells=(topics.carrier_answers,),
+    consumes=(topics.carrier_commands,),
+    produces=(topics.carrier_answers,),
     call=ask_carrier,
 )

@@ -1,19 +1,19 @@
-"""The inventory room: gathers the goods of an order from their shelves, and puts them back.
+"""The inventory agent: gathers the goods of an order from their shelves, and puts them back.
 
-Hears   orders, payments, fraud, shipments, sagas, stock.answers
-Keeps   inventory
-Tells   inventory, stock.commands
+Consumes   orders, payments, fraud, shipments, sagas, stock.answers
+Table      inventory
+Produces   inventory, stock.commands
 """
 
-from app.delivery.agent import open_room
+from app.delivery.agent import register
 from app.wire import topics
 from tables.inventory import reservations
 from workflows.inventory import process as inventory
 
-inventory_room = open_room(
+inventory_agent = register(
     name="inventory",
     service="inventory",
-    hears=(
+    consumes=(
         topics.orders,
         topics.payments,
         topics.fraud,
@@ -21,8 +21,8 @@ inventory_room = open_room(
         topics.sagas,
         topics.stock_answers,
     ),
-    tells=(topics.inventory, topics.stock_commands),
-    keeps=reservations,
+    produces=(topics.inventory, topics.stock_commands),
+    table=reservations,
     decide=inventory.decide,
     evolve=inventory.evolve,
 )

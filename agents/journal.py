@@ -1,15 +1,15 @@
-"""The journal room: keeps every event of a transaction where it can be found by its id.
+"""The journal agent: keeps every event of a transaction where it can be found by its id.
 
-Hears   orders, sagas, payments, provider.commands, provider.answers, provider.webhooks, inventory,
-        fraud, fraud.checks, shipments, carrier.commands, carrier.answers, carrier.webhooks,
-        notifications, notification.commands, ledger
-Keeps   journal
-Tells   nothing
+Consumes   orders, sagas, payments, provider.commands, provider.answers, provider.webhooks,
+           inventory, fraud, fraud.checks, shipments, carrier.commands, carrier.answers,
+           carrier.webhooks, notifications, notification.commands, ledger
+Table      journal
+Produces   nothing
 """
 
 import msgspec
 
-from app.delivery.agent import open_room
+from app.delivery.agent import register
 from app.wire import topics
 from app.wire.envelope import Envelope
 from tables.journal import entries
@@ -17,25 +17,25 @@ from workflows.shared.journal import JournalEntry, row_of
 from workflows.shared.message import Message
 
 
-def entry_of(heard: Message, head: Envelope) -> JournalEntry:
-    """Return `heard` as it is kept."""
+def entry_of(received: Message, envelope: Envelope) -> JournalEntry:
+    """Return `received` as it is kept."""
     return JournalEntry(
-        id=head.id,
-        type=head.type,
-        source=head.source,
-        time_ms=head.time_ms,
-        causation_id=head.causation_id,
-        correlation_id=head.correlation_id,
-        traceparent=head.traceparent,
-        heard_ms=head.heard_ms,
-        body=msgspec.to_builtins(heard),
+        id=envelope.id,
+        type=envelope.type,
+        source=envelope.source,
+        time_ms=envelope.time_ms,
+        causation_id=envelope.causation_id,
+        correlation_id=envelope.correlation_id,
+        traceparent=envelope.traceparent,
+        received_ms=envelope.received_ms,
+        body=msgspec.to_builtins(received),
     )
 
 
-journal_room = open_room(
+journal_agent = register(
     name="journal",
     service="console",
-    hears=(
+    consumes=(
         topics.orders,
         topics.sagas,
         topics.payments,
@@ -53,7 +53,7 @@ journal_room = open_room(
         topics.notification_commands,
         topics.ledger,
     ),
-    keeps=entries,
-    rows=lambda heard, head: (row_of(entry_of(heard, head)),),
-    fold=lambda _memory, heard, head: entry_of(heard, head),
+    table=entries,
+    rows=lambda received, envelope: (row_of(entry_of(received, envelope)),),
+    fold=lambda _state, received, envelope: entry_of(received, envelope),
 )

@@ -1,21 +1,21 @@
-"""The ledger room: keeps the books of every order, in double entry.
+"""The ledger agent: keeps the books of every order, in double entry.
 
-Hears   payments, shipments
-Keeps   ledger
-Tells   ledger
+Consumes   payments, shipments
+Table      ledger
+Produces   ledger
 """
 
-from app.delivery.agent import open_room
+from app.delivery.agent import register
 from app.wire import topics
 from tables.ledger import books
 from workflows.ledger import process as ledger
 
-ledger_room = open_room(
+ledger_agent = register(
     name="ledger",
     service="ledger",
-    hears=(topics.payments, topics.shipments),
-    tells=(topics.ledger,),
-    keeps=books,
+    consumes=(topics.payments, topics.shipments),
+    produces=(topics.ledger,),
+    table=books,
     decide=ledger.decide,
     evolve=ledger.evolve,
 )

@@ -1,13 +1,13 @@
-"""The messenger room: sends messages to customers; what does not leave is retried, then given up.
+"""The messenger agent: sends messages to customers; what does not leave is retried, then given up.
 
-Hears   notification.commands
-Keeps   messenger
-Tells   notifications
+Consumes   notification.commands
+Table      messenger
+Produces   notifications
 """
 
 from collections.abc import Sequence
 
-from app.delivery.agent import open_room
+from app.delivery.agent import register
 from app.gateways.notifier import load, send_message
 from app.wire import topics
 from tables.messenger import messengers
@@ -16,7 +16,7 @@ from workflows.shared.message import Message
 
 
 def give_up(message: SendMessage, reason: str) -> Sequence[Message]:
-    """Return that the customer was not told."""
+    """Return that the customer was not emitted."""
     return (
         NotificationFailed(
             order_id=message.order_id,
@@ -27,12 +27,12 @@ def give_up(message: SendMessage, reason: str) -> Sequence[Message]:
     )
 
 
-messenger_room = open_room(
+messenger_agent = register(
     name="messenger",
     service="notification",
-    hears=(topics.notification_commands,),
-    tells=(topics.notifications,),
-    keeps=messengers,
+    consumes=(topics.notification_commands,),
+    produces=(topics.notifications,),
+    table=messengers,
     call=send_message,
     warm=load,
     give_up=give_up,

@@ -1,21 +1,21 @@
-"""The notification room: says what the customer is to be told, once each.
+"""The notification agent: says what the customer is to be produced, once each.
 
-Hears   sagas, payments, shipments
-Keeps   notification
-Tells   notification.commands
+Consumes   sagas, payments, shipments
+Table      notification
+Produces   notification.commands
 """
 
-from app.delivery.agent import open_room
+from app.delivery.agent import register
 from app.wire import topics
-from tables.notification import told
+from tables.notification import notified
 from workflows.notification import process as notification
 
-notification_room = open_room(
+notification_agent = register(
     name="notification",
     service="notification",
-    hears=(topics.sagas, topics.payments, topics.shipments),
-    tells=(topics.notification_commands,),
-    keeps=told,
+    consumes=(topics.sagas, topics.payments, topics.shipments),
+    produces=(topics.notification_commands,),
+    table=notified,
     decide=notification.decide,
     evolve=notification.evolve,
 )

@@ -1,27 +1,27 @@
-"""The order room: joins the steps of an order, minds their deadlines and tells its one end.
+"""The order agent: joins the steps of an order, minds their deadlines and produces its one end.
 
-Hears   orders, payments, inventory, fraud, shipments
-Keeps   order
-Tells   sagas
+Consumes   orders, payments, inventory, fraud, shipments
+Table      order
+Produces   sagas
 """
 
-from app.delivery.agent import open_room
+from app.delivery.agent import register
 from app.wire import topics
 from tables.order import orders
 from workflows.order import process as order
 
-order_room = open_room(
+order_agent = register(
     name="order",
     service="order",
-    hears=(
+    consumes=(
         topics.orders,
         topics.payments,
         topics.inventory,
         topics.fraud,
         topics.shipments,
     ),
-    tells=(topics.sagas,),
-    keeps=orders,
+    produces=(topics.sagas,),
+    table=orders,
     decide=order.decide,
     evolve=order.evolve,
     due=order.due,

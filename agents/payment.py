@@ -1,19 +1,19 @@
-"""The payment room: takes the money of an order once, and gives it back when nothing is shipped.
+"""The payment agent: takes the money of an order once, and gives it back when nothing is shipped.
 
-Hears   orders, inventory, fraud, shipments, sagas, provider.answers, provider.webhooks
-Keeps   payment
-Tells   payments, provider.commands
+Consumes   orders, inventory, fraud, shipments, sagas, provider.answers, provider.webhooks
+Table      payment
+Produces   payments, provider.commands
 """
 
-from app.delivery.agent import open_room
+from app.delivery.agent import register
 from app.wire import topics
 from tables.payment import payments
 from workflows.payment import process as payment
 
-payment_room = open_room(
+payment_agent = register(
     name="payment",
     service="payment",
-    hears=(
+    consumes=(
         topics.orders,
         topics.inventory,
         topics.fraud,
@@ -22,8 +22,8 @@ payment_room = open_room(
         topics.provider_answers,
         topics.provider_webhooks,
     ),
-    tells=(topics.payments, topics.provider_commands),
-    keeps=payments,
+    produces=(topics.payments, topics.provider_commands),
+    table=payments,
     decide=payment.decide,
     evolve=payment.evolve,
     due=payment.due,

@@ -1,20 +1,20 @@
-"""The provider room: asks the payment provider what payment wants to know, and tells its answers.
+"""The provider agent: asks the payment provider, and produces its answers.
 
-Hears   provider.commands
-Keeps   nothing
-Tells   provider.answers
+Consumes   provider.commands
+Table      nothing
+Produces   provider.answers
 """
 
 import importlib
 from collections.abc import Sequence
 
-from app.delivery.agent import open_room
+from app.delivery.agent import register
 from app.wire import topics
 from workflows.payment.provider_messages import ProviderCommand
 from workflows.shared.message import Message
 
 GATEWAY = "app.gateways.provider"
-"""Loaded by the service that asks, not by every process that knows of this room."""
+"""Loaded by the service that asks, not by every process that knows of this agent."""
 
 
 def load() -> None:
@@ -28,11 +28,11 @@ async def ask_provider(command: ProviderCommand) -> Sequence[Message]:
     return answers
 
 
-provider_room = open_room(
+provider_agent = register(
     name="provider",
     service="payment",
-    hears=(topics.provider_commands,),
-    tells=(topics.provider_answers,),
+    consumes=(topics.provider_commands,),
+    produces=(topics.provider_answers,),
     call=ask_provider,
     warm=load,
 )

@@ -1,21 +1,21 @@
-"""The risk room: says how each party of a payment stood, and remembers the payment.
+"""The risk agent: says how each entity of a payment stood, and remembers the payment.
 
-Hears   fraud.checks
-Keeps   risk
-Tells   fraud.answers
+Consumes   fraud.checks
+Table      risk
+Produces   fraud.answers
 """
 
-from app.delivery.agent import open_room
+from app.delivery.agent import register
 from app.wire import topics
-from tables.risk import parties
+from tables.risk import entities
 from workflows.fraud import risk
 
-risk_room = open_room(
+risk_agent = register(
     name="risk",
     service="fraud",
-    hears=(topics.fraud_checks,),
-    tells=(topics.fraud_answers,),
-    keeps=parties,
+    consumes=(topics.fraud_checks,),
+    produces=(topics.fraud_answers,),
+    table=entities,
     decide=risk.decide,
     evolve=risk.evolve,
 )

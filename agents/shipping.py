@@ -1,19 +1,19 @@
-"""The shipping room: sends what is paid, reserved and judged clean; decides what can be stopped.
+"""The shipping agent: sends what is paid, reserved and judged clean; decides what can be stopped.
 
-Hears   orders, payments, inventory, fraud, sagas, carrier.answers, carrier.webhooks
-Keeps   shipping
-Tells   shipments, carrier.commands
+Consumes   orders, payments, inventory, fraud, sagas, carrier.answers, carrier.webhooks
+Table      shipping
+Produces   shipments, carrier.commands
 """
 
-from app.delivery.agent import open_room
+from app.delivery.agent import register
 from app.wire import topics
 from tables.shipping import parcels
 from workflows.shipping import process as shipping
 
-shipping_room = open_room(
+shipping_agent = register(
     name="shipping",
     service="shipping",
-    hears=(
+    consumes=(
         topics.orders,
         topics.payments,
         topics.inventory,
@@ -22,8 +22,8 @@ shipping_room = open_room(
         topics.carrier_answers,
         topics.carrier_webhooks,
     ),
-    tells=(topics.shipments, topics.carrier_commands),
-    keeps=parcels,
+    produces=(topics.shipments, topics.carrier_commands),
+    table=parcels,
     decide=shipping.decide,
     evolve=shipping.evolve,
     due=shipping.due,

@@ -1,21 +1,21 @@
-"""The stock room: one row a shelf, which holds, ships and takes back the units of one SKU.
+"""The stock agent: one row a shelf, which holds, ships and takes back the units of one SKU.
 
-Hears   warehouse, stock.commands
-Keeps   stock
-Tells   stock, stock.answers
+Consumes   warehouse, stock.commands
+Table      stock
+Produces   stock, stock.answers
 """
 
-from app.delivery.agent import open_room
+from app.delivery.agent import register
 from app.wire import topics
 from tables.stock import shelves
 from workflows.inventory import stock
 
-stock_room = open_room(
+stock_agent = register(
     name="stock",
     service="inventory",
-    hears=(topics.warehouse, topics.stock_commands),
-    tells=(topics.stock, topics.stock_answers),
-    keeps=shelves,
+    consumes=(topics.warehouse, topics.stock_commands),
+    produces=(topics.stock, topics.stock_answers),
+    table=shelves,
     decide=stock.decide,
     evolve=stock.evolve,
 )

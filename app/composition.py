@@ -1,4 +1,4 @@
-"""The composition root: opens every room, says which topics the house needs, runs one service."""
+"""The composition root: opens every agent, says which topics Payflow needs, runs one service."""
 
 import importlib
 import pkgutil
@@ -8,49 +8,49 @@ from typing import Any
 import agents
 import tables
 from app.config import Config
-from app.delivery.agent import Room, opened
+from app.delivery.agent import Agent, registered
 from app.kafka.admin import TopicSpec
 from app.wire import topics
 from app.wire.records import dead_topic, redrive_topic, retry_topics
-from app.worker.faust_app import House, channel_of, declare_table, heard_topics, make_app
+from app.worker.faust_app import PayflowApp, channel_of, consumed_topics, declare_table, make_app
 from app.worker.runner import Runner
 
 POISON_BYTES_MAX = 3_000_000
-"""What a topic accepts: poison must be able to arrive, or it could not be laid aside."""
+"""What a topic accepts: poison must be able to arrive, or it could not be dead-lettered."""
 BY_THE_BROKERS_CLOCK = {"message.timestamp.type": "LogAppendTime"}
 """Of open topics: what others say of the time is not to be relied on."""
-LETTERS_BYTES_MAX = 4_000_000
+DEAD_LETTER_TOPIC_BYTES_MAX = 4_000_000
 """What dead, retry and redrive topics accept: the longest poison, and why it lies there."""
 ROW_BYTES_MAX = 16_000_000
-"""What a changelog accepts: a row with the longest order and all that is told of it at once."""
+"""What a changelog accepts: a row with the longest order and all that is emitted of it at once."""
 
 
-def open_rooms() -> dict[str, Room]:
-    """Return every room of the house by name: a new file under agents/ is a new room."""
+def load_agents() -> dict[str, Agent]:
+    """Return every agent of Payflow by name: a new file under agents/ is a new agent."""
     for found in pkgutil.iter_modules(agents.__path__, "agents."):
         importlib.import_module(found.name)
-    return opened
+    return registered
 
 
 def services() -> tuple[str, ...]:
     """Return the name of every service, sorted."""
-    return tuple(sorted({room.service for room in open_rooms().values()}))
+    return tuple(sorted({agent.service for agent in load_agents().values()}))
 
 
 def wanted_topics(config: Config) -> list[TopicSpec]:
-    """Return every topic of the house with its partitions, cleanup and retention."""
+    """Return every topic of Payflow with its partitions, cleanup and retention."""
     wanted: dict[str, TopicSpec] = {}
-    for room in open_rooms().values():
-        for heard in room.hears:
-            _want(wanted, dead_topic(heard.name, room.service), config, retention_ms=-1)
-            if room.retries:
-                for name in retry_topics(heard.name, room.service):
+    for agent in load_agents().values():
+        for received in agent.consumes:
+            _want(wanted, dead_topic(received.name, agent.service), config, retention_ms=-1)
+            if agent.retries:
+                for name in retry_topics(received.name, agent.service):
                     _want(wanted, name, config)
-        _want(wanted, redrive_topic(room.name), config, retention_ms=-1)
-        if room.due is not None:
-            timers = topics.timers_of(room.name)
+        _want(wanted, redrive_topic(agent.name), config, retention_ms=-1)
+        if agent.due is not None:
+            timers = topics.timers_of(agent.name)
             _want(wanted, timers, config)
-            _want(wanted, dead_topic(timers, room.service), config, retention_ms=-1)
+            _want(wanted, dead_topic(timers, agent.service), config, retention_ms=-1)
     for topic in topics.declared.values():
         _want(
             wanted,
@@ -76,46 +76,49 @@ def changelog_of(table: tables.Table) -> str:
     return f"payflow-{table.service}-{table.name}-changelog"
 
 
-def owned_topics(room: Room) -> set[str]:
-    """Return what only the owner of the partitions of `room` may write."""
-    owned = {topic.name for topic in room.tells}
-    for heard in room.hears:
-        owned |= {dead_topic(heard.name, room.service), *retry_topics(heard.name, room.service)}
-    if room.keeps is not None:
-        owned.add(changelog_of(room.keeps))
+def owned_topics(agent: Agent) -> set[str]:
+    """Return what only the owner of the partitions of `agent` may write."""
+    owned = {topic.name for topic in agent.produces}
+    for received in agent.consumes:
+        owned |= {
+            dead_topic(received.name, agent.service),
+            *retry_topics(received.name, agent.service),
+        }
+    if agent.table is not None:
+        owned.add(changelog_of(agent.table))
     return owned
 
 
-def build(config: Config) -> tuple[House, Sequence[Runner]]:
-    """Return the Faust app of `config.service` with its rooms open.
+def build(config: Config) -> tuple[PayflowApp, Sequence[Runner]]:
+    """Return the Faust app of `config.service` with its agents open.
 
-    Raises ValueError when no room belongs to that service.
+    Raises ValueError when no agent belongs to that service.
     """
-    rooms = [room for room in open_rooms().values() if room.service == config.service]
-    if not rooms:
+    found_agents = [agent for agent in load_agents().values() if agent.service == config.service]
+    if not found_agents:
         raise ValueError(
-            f"no room belongs to service {config.service!r}. "
+            f"no agent belongs to service {config.service!r}. "
             f"Operator: set PAYFLOW_SERVICE to one of {', '.join(services())}."
         )
     app = make_app(config)
-    runners = [_open(app, room, config) for room in rooms]
+    runners = [_open(app, agent, config) for agent in found_agents]
     return app, runners
 
 
-def _open(app: House, room: Room, config: Config) -> Runner:
-    store = declare_table(app, room, config)
-    runner = Runner(app, room, config, store)
-    app.owned_topics |= owned_topics(room)
-    channel = channel_of(app, heard_topics(room))
+def _open(app: PayflowApp, agent: Agent, config: Config) -> Runner:
+    store = declare_table(app, agent, config)
+    runner = Runner(app, agent, config, store)
+    app.owned_topics |= owned_topics(agent)
+    channel = channel_of(app, consumed_topics(agent))
 
     async def work(stream: Any) -> None:
         await runner.run(stream)
 
-    work.__name__ = room.name
-    work.__doc__ = (importlib.import_module(f"agents.{room.name}").__doc__ or "").strip()
-    app.agent(channel, name=room.name)(work)
-    if room.due is not None and room.keeps is not None:
-        app.tables[room.keeps.name].on_recover(runner.rebuild)
+    work.__name__ = agent.name
+    work.__doc__ = (importlib.import_module(f"agents.{agent.name}").__doc__ or "").strip()
+    app.agent(channel, name=agent.name)(work)
+    if agent.due is not None and agent.table is not None:
+        app.tables[agent.table.name].on_recover(runner.rebuild)
         app.task(runner.wake)
     return runner
 
@@ -131,7 +134,7 @@ def _want(  # noqa: PLR0913  a topic has these facts
 ) -> None:
     longest = POISON_BYTES_MAX
     if name.endswith((".dead", ".redrive")) or ".retry-" in name:
-        longest = LETTERS_BYTES_MAX
+        longest = DEAD_LETTER_TOPIC_BYTES_MAX
     elif name.endswith("-changelog"):
         longest = ROW_BYTES_MAX
     wanted[name] = TopicSpec(

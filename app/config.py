@@ -21,8 +21,8 @@ SECRETS = frozenset(
         "provider_webhook_secret",
         "carrier_webhook_secret",
         "sasl_password",
-        "seal_key",
-        "seal_key_before",
+        "signing_key",
+        "signing_key_before",
         "oidc_client_secret",
     }
 )
@@ -46,7 +46,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     broker_url: str = ""
     """`host:port[,host:port]` of a cluster; empty: a broker of our own is started."""
     data_dir: str = ".payflow"
-    """Where tables, the embedded broker and the outside parties keep their files."""
+    """Where tables, the embedded broker and the external systems keep their files."""
     partitions: Count = 4
     """Partitions of every topic that meets in a row. It cannot change once the topics exist."""
     replication: Annotated[int, msgspec.Meta(ge=1, le=9)] = 1
@@ -63,7 +63,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     broker_heap_mb: Annotated[int, msgspec.Meta(ge=128, le=65_536)] = 512
     """Heap of the embedded broker: under 256 it collects garbage all the time."""
     console_url: str = "http://127.0.0.1:8700"
-    """Where the outside parties send their call-backs."""
+    """Where the external systems send their call-backs."""
     provider_url: str = "http://127.0.0.1:8701"
     provider_key: str = "sk_test_payflow"
     provider_webhook_secret: str = "whsec_payflow_local"  # noqa: S105  of the local simulator only
@@ -72,12 +72,15 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     carrier_url: str = "http://127.0.0.1:8702"
     carrier_webhook_secret: str = "carrier_payflow_local"  # noqa: S105  of the local simulator only
     carrier_timeout_seconds: Seconds = 2.0
-    seal_key: str = "seal_payflow_local"
-    """What events are sealed with, the same for the whole house; empty: no seals, ACLs alone."""
-    seal_key_before: str = ""
+    signing_key: str = "seal_payflow_local"
+    """What events are signed with, the same for the whole instance.
+
+    Empty: no signatures, ACLs alone.
+    """
+    signing_key_before: str = ""
     """A key that is still accepted while `seal_key` is being changed."""
     refund_two_people_minor: Annotated[int, msgspec.Meta(ge=0)] = 10_000
-    """Operators give back up to this much of an order alone, in minor units; more needs two."""
+    """Operators refund up to this much of an order alone, in minor units; more needs two."""
     oidc_issuer: str = ""
     """An OpenID provider that people may sign in with, besides their tokens; empty: none. What
     they may do is said by `payflow operators add NAME ROLE`."""
@@ -89,10 +92,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """An apprise URL; `inbox://` lands in a local file that the console shows."""
     push_url: str = "inbox://push"
     crash_at: Annotated[str, msgspec.Meta(pattern=r"^([a-z ]+:[0-9]+(:stop)?)?$")] = ""
-    """For drills: `BEAT:NUMBER` kills the process at that passing of that beat of the shell;
+    """For drills: `BEAT:NUMBER` kills the process at that passing of that checkpoint of the engine;
     `BEAT:NUMBER:stop` freezes it there. Empty in production."""
-    lab: bool = False
-    """For demonstrations: through the console, operators may make the outside parties do wrong and
+    fault_injection: bool = False
+    """For demonstrations: through the console, operators may make the external systems do wrong and
     kill workers. `payflow demo` sets it."""
     stall_seconds: Seconds = 90.0
     """How long a worker with something to do may get no further before it ends itself."""
@@ -129,18 +132,18 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
         Raises ConfigError naming the variable that is unknown or holds no usable value.
         """
-        given = {
+        record = {
             name.removeprefix(PREFIX).lower(): value.strip()
             for name, value in environ.items()
             if name.startswith(PREFIX)
         }
-        for name in given:
+        for name in record:
             if name not in cls.__struct_fields__:
                 raise ConfigError(f"{_variable(name)} is no setting{_nearest(name)}")
-        for name in [name for name, value in given.items() if not value and name not in _EMPTY_OK]:
+        for name in [name for name, value in record.items() if not value and name not in _EMPTY_OK]:
             raise ConfigError(f"{_variable(name)} is empty")
         try:
-            return msgspec.convert(given, cls, strict=False)
+            return msgspec.convert(record, cls, strict=False)
         except msgspec.ValidationError as error:
             raise ConfigError(_in_variables(str(error))) from error
 

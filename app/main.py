@@ -1,7 +1,7 @@
 """One worker process: `PAYFLOW_SERVICE=fraud faust -A app.main worker`.
 
-Opens the rooms of one service, and the doors through which it can be looked at. The console service
-also opens the doors for customers.
+Opens the agents of one service, and the doors through which it can be looked at. The console
+service also opens the doors for customers.
 """
 
 import asyncio
@@ -9,19 +9,17 @@ import os
 from pathlib import Path
 from typing import IO, Any
 
-from app import composition as house
+from app import composition
 from app.config import current
 from app.host.exit import hard_stop
 from app.host.processes import Busy, hold
-from app.worker import discovery
-from app.worker import http as worker_web
-from app.worker import metrics as telemetry
-from app.worker.queries import Views
+from app.worker import discovery, http, metrics
+from app.worker.queries import LocalQueries
 from app.worker.watchdog import Watchdog
 
 config = current()
-app, runners = house.build(config)
-views = Views(app, config, runners)
+app, runners = composition.build(config)
+queries = LocalQueries(app, config, runners)
 doors: list[Any] = []
 warming: set[asyncio.Task[object]] = set()
 following: list[asyncio.Task[None]] = []
@@ -32,7 +30,7 @@ held: list[IO[str]] = []
 async def open_doors() -> None:
     """Open what can be looked at, before any table recovers."""
     # Faust has set up its own logging by now; ours takes its place.
-    telemetry.configure_logging(config)
+    metrics.configure_logging(config)
     try:
         # Two workers on one folder would write the same rows.
         held.append(hold(Path(config.data_dir) / f"{config.service}.lock"))
@@ -41,16 +39,16 @@ async def open_doors() -> None:
             f"the tables of {config.service}: {error}. Operator: give this worker a folder of its "
             "own with PAYFLOW_DATA_DIR, and say where the broker is with PAYFLOW_BROKER_URL."
         )
-    served = await worker_web.serve(views, config)
+    served = await http.serve(queries, config)
     doors.append(served)
-    views.url = served.url
+    queries.url = served.url
     folder = Path(config.data_dir) / "run"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{config.service}-{os.getpid()}.url").write_text(served.url)
 
 
 async def close_doors() -> None:
-    """Close them, and hear no more of what the rooms know: nobody is waited for."""
+    """Close them, and receive no more of what the agents know: nobody is waited for."""
     for task in following:
         task.cancel()
     await asyncio.gather(*following, return_exceptions=True)
@@ -60,12 +58,12 @@ async def close_doors() -> None:
 
 
 async def warm_up() -> None:
-    """Read what the rooms must know; load in a thread what they will need later."""
+    """Read what the agents must know; load in a thread what they will need later."""
     for runner in runners:
-        if runner.room.knows is not None:
-            following.append(await runner.room.knows(config))
-        if runner.room.warm is not None:
-            task = asyncio.create_task(asyncio.to_thread(runner.room.warm))
+        if runner.agent.knows is not None:
+            following.append(await runner.agent.knows(config))
+        if runner.agent.warm is not None:
+            task = asyncio.create_task(asyncio.to_thread(runner.agent.warm))
             task.add_done_callback(_warm_or_stop)
             warming.add(task)
 
@@ -82,15 +80,15 @@ app.at_stop.append(close_doors)
 @app.task
 async def announce() -> None:
     """Say where this worker is and what it holds, for as long as it lives."""
-    await discovery.announce(views, views.url, views.send)
+    await discovery.announce(queries, queries.url, queries.send)
 
 
 @app.task
 async def watch_lag() -> None:
     """Measure how far behind each partition is."""
     while True:
-        await asyncio.sleep(telemetry.LAG_SECONDS)
-        telemetry.record_lag(config.service, app.lags())
+        await asyncio.sleep(metrics.LAG_SECONDS)
+        metrics.record_lag(config.service, app.lags())
 
 
 if config.service == "console":
@@ -100,7 +98,7 @@ if config.service == "console":
     async def open_console() -> None:
         """Open the doors for customers."""
         directory = discovery.Directory()
-        doors.append(await serve_api(views, directory, config))
+        doors.append(await serve_api(queries, directory, config))
         await directory.run(config)
 
 

@@ -1,6 +1,6 @@
 """What people who look cost a stop: `python -m bench.stop [--tabs 20] [--rounds 3]`.
 
-A house is started, watched live in open tabs of a real Chromium or by nobody, in turn, and stopped.
+An instance is started, watched live in open tabs of a real Chromium or by nobody, in turn, and stopped.
 """
 
 import argparse
@@ -22,16 +22,16 @@ LIVE_SECONDS = 3.0
 
 
 async def stop_seconds(folder: Path, tabs: int) -> float:
-    """Return how long a house on `folder` takes to stop with `tabs` open."""
+    """Return how long an instance on `folder` takes to stop with `tabs` open."""
     own = Config(data_dir=str(folder), broker_port=0, console_port=0)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox"]
         )
-        async with Supervisor(own, lambda _line: None).up() as house:
+        async with Supervisor(own, lambda _line: None).up() as instance:
             for _ in range(tabs):
                 page = await (await browser.new_context()).new_page()
-                await page.goto(house.config.console_url)
+                await page.goto(instance.config.console_url)
             await asyncio.sleep(LIVE_SECONDS)
             began = time.monotonic()
         seconds = time.monotonic() - began
@@ -55,8 +55,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.stop", description=__doc__)
     parser.add_argument("--tabs", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=3)
-    given = parser.parse_args()
-    found = asyncio.run(measure(given.tabs, given.rounds))
+    record = parser.parse_args()
+    found = asyncio.run(measure(record.tabs, record.rounds))
     ratio = statistics.median(found["with"]) / statistics.median(found["without"])
     print(msgspec.json.encode({"seconds": found, "with_over_without": round(ratio, 2)}).decode())
 

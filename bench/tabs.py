@@ -1,6 +1,6 @@
 """What people who look cost those who work: `python -m bench.tabs [--tabs 20] [--rate 3]`.
 
-A house of its own is given orders at a steady rate. Windows without anybody and windows with open
+An instance of its own is given orders at a steady rate. Windows without anybody and windows with open
 tabs of a real Chromium take turns; of each window: events handled a second by all workers, the
 processor time that an event took them, and how far they were behind at its end.
 """
@@ -26,8 +26,8 @@ from app.operations.search.consumer_groups import groups
 from app.local.supervisor import Supervisor
 
 LOOKERS = frozenset({"up", "provider", "carrier", "console"})
-"""Who is no worker. The console serves the tabs: its own time is told apart."""
-PAGES = ("/", "/console/transactions", "/console/proof", "/console/flow")
+"""Who is no worker. The console serves the tabs: its own time is emitted apart."""
+PAGES = ("/", "/console/transactions", "/console/invariants", "/console/flow")
 """What is open in the tabs, in turn; most people look at the first."""
 SETTLE_SECONDS = 8.0
 
@@ -44,27 +44,27 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """Events not yet handled at the end."""
 
 
-async def look(house: Supervisor, tabs: int, seconds: float) -> Seen:
+async def look(instance: Supervisor, tabs: int, seconds: float) -> Seen:
     """Return what was seen in a window of `seconds`."""
-    pids = {name: child.pid for name, child in house.children.items()}
+    pids = {name: child.pid for name, child in instance.children.items()}
     workers = [pid for name, pid in pids.items() if name not in LOOKERS]
-    before = (await _events(house), _cpu(workers), _cpu([pids["console"]]), time.monotonic())
+    before = (await _events(instance), _cpu(workers), _cpu([pids["console"]]), time.monotonic())
     await asyncio.sleep(seconds)
-    after = (await _events(house), _cpu(workers), _cpu([pids["console"]]), time.monotonic())
+    after = (await _events(instance), _cpu(workers), _cpu([pids["console"]]), time.monotonic())
     events, cpu, console, passed = (b - a for a, b in zip(before, after, strict=True))
     return Seen(
         tabs=tabs,
         events_per_second=round(events / passed, 1),
         cpu_us_per_event=round(cpu / max(events, 1) * 1e6),
         console_cpu=round(console / passed, 3),
-        behind=sum(each.lag for each in await groups(house.config)),
+        behind=sum(each.lag for each in await groups(instance.config)),
     )
 
 
-async def _events(house: Supervisor) -> float:
+async def _events(instance: Supervisor) -> float:
     total = 0
     async with aiohttp.ClientSession() as session:
-        for path in sorted((house.config.data_path / "run").glob("*.url")):
+        for path in sorted((instance.config.data_path / "run").glob("*.url")):
             if path.name.rpartition("-")[0] in LOOKERS:
                 continue
             async with session.get(f"{path.read_text()}/totals") as answer:
@@ -82,16 +82,16 @@ async def measure(folder: Path, tabs: int, rate: float, seconds: float, pairs: i
     own = Config(data_dir=str(folder), broker_port=0, console_port=0)
     found: list[Seen] = []
     async with (
-        Supervisor(own, _say).up() as house,
+        Supervisor(own, _say).up() as instance,
         aiohttp.ClientSession() as session,
         async_playwright() as playwright,
     ):
-        load = Load(1, house.config.console_url, session)
+        load = Load(1, instance.config.console_url, session)
         await load.stock_up(lambda: asyncio.sleep(5))
         playing = asyncio.create_task(load.play(rate))
         await asyncio.sleep(SETTLE_SECONDS)
         for _ in range(pairs):
-            found.append(await look(house, 0, seconds))
+            found.append(await look(instance, 0, seconds))
             _say(str(found[-1]))
             browser = await playwright.chromium.launch(
                 executable_path=shutil.which("chromium"), args=["--no-sandbox"]
@@ -99,9 +99,9 @@ async def measure(folder: Path, tabs: int, rate: float, seconds: float, pairs: i
             for number in range(tabs):
                 # A context each: connections of one would wait for each other.
                 page = await (await browser.new_context()).new_page()
-                await page.goto(house.config.console_url + PAGES[number % len(PAGES)])
+                await page.goto(instance.config.console_url + PAGES[number % len(PAGES)])
             await asyncio.sleep(SETTLE_SECONDS)
-            found.append(await look(house, tabs, seconds))
+            found.append(await look(instance, tabs, seconds))
             _say(str(found[-1]))
             await browser.close()
             await asyncio.sleep(SETTLE_SECONDS)
@@ -130,10 +130,10 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=3.0, help="orders a second")
     parser.add_argument("--seconds", type=float, default=30.0, help="of one window")
     parser.add_argument("--pairs", type=int, default=3)
-    given = parser.parse_args()
+    record = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="payflow-bench-") as folder:
         found = asyncio.run(
-            measure(Path(folder), given.tabs, given.rate, given.seconds, given.pairs)
+            measure(Path(folder), record.tabs, record.rate, record.seconds, record.pairs)
         )
     ratios = {name: ratio(found, name) for name in ("events_per_second", "cpu_us_per_event")}
     print(msgspec.json.encode({"windows": found, "with_over_without": ratios}).decode())

@@ -1,8 +1,8 @@
 """From payment to verdict on a real broker: `python -m bench.verdicts [--rate 200]`.
 
-A house of its own with the fraud service alone is told payments at a steady rate, due when they are
-due and not when the house has time. Measured from the moment a payment was due to the moment its
-verdict is read. Beside it, on the same broker in the same run, one hop: told and read again.
+An instance of its own with the fraud service alone is emitted payments at a steady rate, due when they are
+due and not when Payflow has time. Measured from the moment a payment was due to the moment its
+verdict is read. Beside it, on the same broker in the same run, one hop: emitted and read again.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from app.kafka.admin import client_options
 from app.config import Config
-from app.fraud.training.broker_evaluation import Passage, Told, passage
+from app.fraud.training.broker_evaluation import BrokerEvaluation, Emitted, broker_evaluation
 from app.local.supervisor import Supervisor
 from workflows.payment.origin import Origin
 from workflows.payment.messages import PaymentCompleted
@@ -34,12 +34,12 @@ HOP_TOPIC = "audit"
 PERCENTILES = (50, 95, 99, 99.9)
 
 
-def story(count: int, first: int = 0) -> list[Told]:
+def story(count: int, first: int = 0) -> list[Emitted]:
     """Return payments `first` to `first + count`, ever the same ones."""
-    return [_told(number) for number in range(first, first + count)]
+    return [_emitted(number) for number in range(first, first + count)]
 
 
-def _told(number: int) -> Told:
+def _emitted(number: int) -> Emitted:
     random = Random(number)  # noqa: S311  payments, no secrets
     amount_minor = round(random.lognormvariate(3.6, 0.8) * 100)
     # The history is spread over thirty days, so that every window holds some of it.
@@ -56,26 +56,26 @@ def _told(number: int) -> Told:
         ordered_at_ms=at_ms,
         origin=Origin(terminal_id=f"t{random.randrange(TERMINALS)}"),
     )
-    return Told(paid=paid)
+    return Emitted(paid=paid)
 
 
-async def latencies(way: Passage, told: Sequence[Told], rate: float) -> list[float]:
-    """Return the seconds from the moment each of `told` was due to its verdict."""
-    due = {each.paid.order_id: 0.0 for each in told}
+async def latencies(way: BrokerEvaluation, emitted: Sequence[Emitted], rate: float) -> list[float]:
+    """Return the seconds from the moment each of `emitted` was due to its verdict."""
+    due = {each.paid.order_id: 0.0 for each in emitted}
     found: list[float] = []
 
     async def listen() -> None:
-        while len(found) < len(told):
-            heard = await way.verdicts()
-            found.extend(time.monotonic() - due[verdict.order_id] for verdict in heard)
+        while len(found) < len(emitted):
+            received = await way.verdicts()
+            found.extend(time.monotonic() - due[verdict.order_id] for verdict in received)
 
     listening = asyncio.create_task(listen())
     began = time.monotonic()
     sending: set[asyncio.Task[None]] = set()
-    for at, each in enumerate(told):
+    for at, each in enumerate(emitted):
         due[each.paid.order_id] = began + at / rate
         await asyncio.sleep(max(0.0, due[each.paid.order_id] - time.monotonic()))
-        task = asyncio.create_task(way.tell([each.paid]))
+        task = asyncio.create_task(way.publish([each.paid]))
         sending.add(task)
         task.add_done_callback(sending.discard)
     await asyncio.wait_for(listening, 60)
@@ -83,7 +83,7 @@ async def latencies(way: Passage, told: Sequence[Told], rate: float) -> list[flo
 
 
 async def hops(config: Config, count: int) -> list[float]:
-    """Return the seconds from telling a record to reading it, one at a time."""
+    """Return the seconds from emitting a record to reading it, one at a time."""
     options = client_options(config)
     producer = AIOKafkaProducer(acks="all", enable_idempotence=True, **options)
     consumer = AIOKafkaConsumer(enable_auto_commit=False, **options)
@@ -106,16 +106,16 @@ async def measure(folder: Path, rate: float, seconds: float) -> dict[str, dict[s
     """Return percentiles in milliseconds, of verdicts and of single hops."""
     own = Config(data_dir=str(folder), broker_port=0, console_port=0)
     async with (
-        Supervisor(own, _say, ("fraud",)).up() as house,
-        passage(house.config) as way,
+        Supervisor(own, _say, ("fraud",)).up() as instance,
+        broker_evaluation(instance.config) as way,
     ):
         began = time.monotonic()
         async for _ in way.judge(story(HISTORY)):
             pass
         _say(f"as fast as it goes: {HISTORY / (time.monotonic() - began):.0f} payments/s")
-        idle = await hops(house.config, HOPS)
-        told = story(round(rate * seconds), HISTORY)
-        busy = await latencies(way, told, rate)
+        idle = await hops(instance.config, HOPS)
+        emitted = story(round(rate * seconds), HISTORY)
+        busy = await latencies(way, emitted, rate)
     return {"hop": _shares(idle), "verdict": _shares(busy)}
 
 
@@ -132,9 +132,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.verdicts", description=__doc__)
     parser.add_argument("--rate", type=float, default=200.0, help="payments a second")
     parser.add_argument("--seconds", type=float, default=60.0)
-    given = parser.parse_args()
+    record = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="payflow-bench-") as folder:
-        found = asyncio.run(measure(Path(folder), given.rate, given.seconds))
+        found = asyncio.run(measure(Path(folder), record.rate, record.seconds))
     ratio = found["verdict"]["p99"] / found["hop"]["p99"]
     print(msgspec.json.encode({**found, "p99_in_hops": round(ratio, 1)}).decode())
 

@@ -14,7 +14,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     shape: Any
     """The type of what a row remembers: a frozen msgspec Struct."""
     initial: Any
-    """What a key nobody has heard of remembers."""
+    """What a key nobody has known remembers."""
     help: str
 
 

@@ -1,12 +1,12 @@
-"""What the customer of each order has been told, by order id."""
+"""What the customer of each order has been emitted, by order id."""
 
 from tables import declare
-from workflows.notification.process import INITIAL, Told
+from workflows.notification.process import INITIAL, Notified
 
-told = declare(
+notified = declare(
     "notification",
     service="notification",
-    shape=Told,
+    shape=Notified,
     initial=INITIAL,
     help="What the customer of each order has been told, by order id.",
 )

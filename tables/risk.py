@@ -1,9 +1,9 @@
-"""What each party of payments did lately, by `kind:id`."""
+"""What each entity of payments did lately, by `kind:id`."""
 
 from tables import declare
 from workflows.fraud.risk import INITIAL, Entity
 
-parties = declare(
+entities = declare(
     "risk",
     service="fraud",
     shape=Entity,

@@ -1,12 +1,12 @@
 """What each parcel remembers."""
 
 from tables import declare
-from workflows.shipping.process import INITIAL, Parcel
+from workflows.shipping.process import INITIAL, Shipment
 
 parcels = declare(
     "shipping",
     service="shipping",
-    shape=Parcel,
+    shape=Shipment,
     initial=INITIAL,
     help="The one parcel of each order, by order id.",
 )

@@ -1,1 +1,1 @@
-"""The tests: unit, properties, simulation, wire, shell, integration, architecture."""
+"""The tests: unit, properties, simulation, wire, engine, integration, architecture."""

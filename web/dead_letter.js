@@ -16,7 +16,7 @@ async function compare() {
   const target = document.getElementById("difference");
   const csrf = document.querySelector('meta[name="csrf"]').content;
   const body = { place: form.elements.place.value, body: form.elements.body.value, headers: headers() };
-  const answer = await fetch("/operators/letters/check", {
+  const answer = await fetch("/operators/dead-letters/check", {
     method: "POST", body: JSON.stringify(body),
     headers: { "Content-Type": "application/json", "X-CSRF-Token": csrf },
   });
@@ -25,7 +25,7 @@ async function compare() {
   const verdict = document.createElement("p");
   const wrong = answer.ok ? said.fails : said.detail;
   verdict.className = wrong ? "bad" : "good";
-  verdict.textContent = wrong ? `✗ It would fail again: ${wrong}` : "✓ It is an event of the house.";
+  verdict.textContent = wrong ? `✗ It would fail again: ${wrong}` : "✓ It is an event of Payflow.";
   target.append(verdict);
   if (!answer.ok) return;
   const lines = document.createElement("pre");

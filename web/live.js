@@ -78,7 +78,7 @@ const SHOW = {
     pairs(byId("totals"), TOTALS.map(([name, figure]) => [name, said(totals, figure)]));
     funnel();
   },
-  standing: () => funnel(),
+  open_orders: () => funnel(),
   to_shipped_ms: ({ bounds }) => pairs(byId("latency"), Object.entries(bounds).map(
     ([name, bound]) => [name, bound === null ? "-" : `≤ ${whole.format(bound)} ms`])),
   minutes: (found) => {
@@ -95,7 +95,7 @@ const SHOW = {
       (at) => [at.country, ...toldRow(at, COUNTRY)])),
   clock: () => rates(),
   steps: (found) => lines(byId("steps").tBodies[0], Object.values(found).map((step) => [
-    step.room, whole.format(step.events), ...["p50", "p95", "p99"].map((name) => bound(step, name)),
+    step.agent, whole.format(step.events), ...["p50", "p95", "p99"].map((name) => bound(step, name)),
     drawSpan(step),
   ])),
   services: (found) => lines(byId("services").tBodies[0], Object.values(found).map((each) => [
@@ -126,7 +126,7 @@ function funnel() {
     bar.max = most;
     bar.value = Math.min(reached, most);
     row.querySelector(".count").textContent = whole.format(reached);
-    const open = (state.standing || {})[row.dataset.step] || {};
+    const open = (state.open_orders || {})[row.dataset.step] || {};
     for (const cell of row.querySelectorAll("[data-status]")) {
       const count = open[cell.dataset.status] || 0;
       cell.textContent = whole.format(count);

@@ -1,4 +1,4 @@
-"""Who is signed in: sessions in the memory of one console, gone when it ends.
+"""Who is signed in: sessions in the state of one console, gone when it ends.
 
 A session ends by itself: when it is idle, when it is old, when its person is removed or gets
 another token or role.
@@ -69,7 +69,7 @@ class Sessions:
         person = self._proven.get(_hidden(f"{name}:{token}"))
         return person if person in people(self._folder) else None
 
-    def remember(self, person: Person, token: str) -> None:
+    def store(self, person: Person, token: str) -> None:
         """Remember that `token` is the one of `person`."""
         self._proven[_hidden(f"{person.name}:{token}")] = person
         if len(self._proven) > PROVEN_MAX:

@@ -22,20 +22,20 @@ from app.chaos.row_differences import differences
 from app.chaos.worker_faults import WORKERS
 from app.composition import services
 from app.config import Config
-from app.operations.verification.auditor import CANNOT_LOOK, Auditor
+from app.operations.verification.auditor import CANNOT_READ, Auditor
 from app.operations.verification.verdict import Verdict
 
 RATE_MAX = 50.0
 SHARE_OF_CAPACITY = 0.45
-"""A house at its limit cannot recover: the load leaves room to catch up."""
+"""An instance at its limit cannot recover: the load leaves agent to catch up."""
 RATE_MIN = 2.0
 REST_SECONDS = 3.0
-"""Between two faults, so that each can be told from the next."""
+"""Between two faults, so that each can be emitted from the next."""
 RECOVERY_SECONDS_MAX = 120.0
 DRAIN_SECONDS_MAX = 900.0
 AUDIT_TRIES = 3
-PARTY_FAULTS = ("provider", "carrier", "webhooks", "hot_key", "repeating")
-"""Faults of nobody in the house: recovered when every service goes on."""
+EXTERNAL_FAULTS = ("provider", "carrier", "webhooks", "hot_key", "repeating")
+"""Faults of nobody in Payflow: recovered when every service goes on."""
 
 Say = Callable[[str], None]
 
@@ -108,7 +108,7 @@ class Drill:
         await asyncio.sleep(WARM_UP_SECONDS)
         playing.cancel()
         await load.settled()
-        # The order service hears everything of an order, its end included.
+        # The order service consumes everything of an order, its end included.
         last = -1
         while (now := probe.events(["order"])["order"]) != last:
             last = now
@@ -166,7 +166,7 @@ class Drill:
     async def _audit(self, auditor: Auditor) -> Verdict:
         """Return the verdict; a broker that just came back may need to be asked again."""
         for _ in range(AUDIT_TRIES - 1):
-            with suppress(KafkaError, *CANNOT_LOOK):
+            with suppress(KafkaError, *CANNOT_READ):
                 return await auditor.verdict()
             await asyncio.sleep(REST_SECONDS)
         return await auditor.verdict()

@@ -1,4 +1,4 @@
-"""Faults that meet the broker, the parties outside, and what lies on the topics."""
+"""Faults that meet the broker, the external systems, and what lies on the topics."""
 
 import asyncio
 import os
@@ -19,15 +19,14 @@ from app.chaos.plan import Step
 from app.config import Config
 from app.gateways.signature import TOLERANCE_SECONDS, sign
 from app.kafka.admin import client_options, stop_consumer
-from app.local import broker
-from app.local import fault_switches as faults
+from app.local import broker, fault_switches
 from app.operations.verification.auditor import listeners
 from app.wire import topics
 from app.worker.faust_app import REQUEST_SECONDS
 
 UNREACHABLE_SECONDS = 60.0
 FROZEN_SECONDS = REQUEST_SECONDS + 5
-PARTY_SECONDS = 12.0
+EXTERNAL_SECONDS = 12.0
 PROVIDER_DOWN_SECONDS = 120.0
 CARRIER_DOWN_SECONDS = 30.0
 REPEATED_MAX = 20_000
@@ -50,30 +49,30 @@ RIGHT: dict[str, dict[str, dict[str, float]]] = {
     "carrier_errors": {"carrier": {"error_before": 0.2, "error_after": 0.2, "timeout": 0.2}},
     "carrier_refuses": {"carrier": {"refuse": 0.5}},
 }
-"""What each misbehaviour sets at which party."""
+"""What each misbehaviour sets at which entity."""
 
 Mark = float
 
 
 async def misbehave(site: Site, step: Step, _load: Load, random: Random) -> Mark:
-    """A party outside misbehaves for a while."""
+    """An entity outside misbehaves for a while."""
     wrong = RIGHT[step.fault]
-    for party, rates in wrong.items():
+    for system, rates in wrong.items():
         seed = {"seed": random.randrange(1 << 30)}
-        await faults.put(getattr(site.config, f"{party}_url"), {**rates, **seed})
-    await asyncio.sleep(PARTY_SECONDS)
-    for party in wrong:
-        await faults.clear(getattr(site.config, f"{party}_url"))
+        await fault_switches.put(getattr(site.config, f"{system}_url"), {**rates, **seed})
+    await asyncio.sleep(EXTERNAL_SECONDS)
+    for system in wrong:
+        await fault_switches.clear(getattr(site.config, f"{system}_url"))
     return time.monotonic()
 
 
-async def _down(site: Site, party: str, seconds: float) -> Mark:
-    site.supervisor.held.add(party)
+async def _down(site: Site, system: str, seconds: float) -> Mark:
+    site.supervisor.held.add(system)
     try:
-        site.child(party).kill()
+        site.child(system).kill()
         await asyncio.sleep(seconds)
     finally:
-        site.supervisor.held.discard(party)
+        site.supervisor.held.discard(system)
     return time.monotonic()
 
 
@@ -152,13 +151,13 @@ async def hot_key(_site: Site, _step: Step, load: Load, _random: Random) -> Mark
 
 
 async def repeating_producer(site: Site, _step: Step, _load: Load, random: Random) -> Mark:
-    """Somebody tells everything again, byte for byte, in another order between topics."""
+    """Somebody produces everything again, byte for byte, in another order between topics."""
     await repeat(site, list(topics.declared), REPEATED_MAX, random)
     return time.monotonic()
 
 
 async def backlog(site: Site, step: Step, _load: Load, random: Random) -> Mark:
-    """A service is away until 100,000 events wait for it; what lacks is told twice."""
+    """A service is away until 100,000 events wait for it; what lacks is emitted twice."""
     child = site.child(step.target)
     site.supervisor.held.add(step.target)
     try:
@@ -187,7 +186,7 @@ async def repeat(
     random: Random,
     delay_seconds: float = REPEAT_DELAY_SECONDS_MAX,
 ) -> int:
-    """Tell the latest records of the topics `names` again; return how many were told."""
+    """Produce the latest records of the topics `names` again; return how many were emitted."""
     options = client_options(site.config)
     producer = AIOKafkaProducer(**options, max_request_size=4 << 20)
     consumer = AIOKafkaConsumer(**options, max_partition_fetch_bytes=4 << 20)
@@ -195,13 +194,13 @@ async def repeat(
     await consumer.start()
     try:
         streams = await _latest(consumer, _places(site.config, names), limit)
-        told = 0
-        while streams and told < limit:
+        emitted = 0
+        while streams and emitted < limit:
             place = random.choice(list(streams))
             record = streams[place].pop()
             if not streams[place]:
                 del streams[place]
-            if delay_seconds and told % 200 == 0:
+            if delay_seconds and emitted % 200 == 0:
                 await asyncio.sleep(random.uniform(0, delay_seconds / 10))
             await producer.send(
                 record.topic,
@@ -210,12 +209,12 @@ async def repeat(
                 record.partition,
                 headers=list(record.headers),
             )
-            told += 1
+            emitted += 1
         await producer.flush()
     finally:
         await stop_consumer(consumer)
         await producer.stop()
-    return told
+    return emitted
 
 
 def _places(config: Config, names: Iterable[str]) -> list[TopicPartition]:

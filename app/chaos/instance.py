@@ -1,4 +1,4 @@
-"""What can be hurt: a house of its own with its broker behind a door, and the hands for it."""
+"""What can be hurt: an instance of its own with its broker behind a door, and the hands for it."""
 
 import asyncio
 import time
@@ -13,11 +13,11 @@ from app.chaos.proxy import Proxy
 from app.config import Config, child_environment
 from app.host.processes import Child, free_port
 from app.local import broker
-from app.local.supervisor import PARTIES, Supervisor, worker_command, worker_url
+from app.local.supervisor import EXTERNAL_SYSTEMS, Supervisor, worker_command, worker_url
 
 WAIT_SECONDS_MAX = 90.0
 CATCH_UP_SECONDS_MAX = 600.0
-LOOK_SECONDS = 0.05
+CHECK_SECONDS = 0.05
 STOP_SECONDS_MAX = 5.0
 """What a clean stop may take."""
 
@@ -29,7 +29,7 @@ class DrillError(RuntimeError):
 
 
 class Site:
-    """One running house, its broker and the door in front of it."""
+    """One running instance, its broker and the door in front of it."""
 
     def __init__(self, supervisor: Supervisor, proxy: Proxy, kafka: broker.Broker) -> None:
         self.supervisor = supervisor
@@ -41,16 +41,16 @@ class Site:
 
     @property
     def config(self) -> Config:
-        """Return the configuration of the house."""
+        """Return the configuration of Payflow."""
         return self.supervisor.config
 
     @property
     def services(self) -> list[str]:
         """Return every service."""
-        return [name for name in self.supervisor.children if name not in PARTIES]
+        return [name for name in self.supervisor.children if name not in EXTERNAL_SYSTEMS]
 
     def child(self, name: str) -> Child:
-        """Return the process of a service or a party."""
+        """Return the process of a service or an entity."""
         return self.supervisor.children[name]
 
     def workers(self) -> list[tuple[str, int, str]]:
@@ -68,7 +68,7 @@ class Site:
         while not found():
             if time.monotonic() > limit:
                 raise DrillError(f"not within {seconds:.0f} s: {what}")
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(CHECK_SECONDS)
 
     async def until_async(
         self, found: Callable[[], Awaitable[Any]], what: str, seconds: float = CATCH_UP_SECONDS_MAX
@@ -122,14 +122,14 @@ class Site:
 
 
 def spare(service: str, config: Config, home: Path) -> Child:
-    """Return a worker that nobody starts again, its log in the house's folder."""
+    """Return a worker that nobody starts again, its log in Payflow's folder."""
     log_path = home / "logs" / f"second-{service}.log"
     return Child(f"second {service}", worker_command(), child_environment(config), log_path)
 
 
 @asynccontextmanager
 async def open_site(config: Config, say: Say) -> AsyncIterator[Site]:
-    """Run a house on `config.data_dir` whose broker is reached through a door."""
+    """Run an instance on `config.data_dir` whose broker is reached through a door."""
     port = free_port(config.host, 0)
     kafka = await asyncio.to_thread(broker.start, config, say, port)
     proxy = Proxy(config.host, port, int(kafka.url.rpartition(":")[2]))

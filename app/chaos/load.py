@@ -1,4 +1,4 @@
-"""Orders at a steady rate: asked when they are due, not when the house has time for them.
+"""Orders at a steady rate: asked when they are due, not when Payflow has time for them.
 
 Each is asked again under its own key until it is accepted, as a customer's page would.
 """
@@ -143,13 +143,13 @@ class Load:
     async def _post(
         self, path: str, body: Any, headers: dict[str, str] | None = None
     ) -> dict[str, Any]:
-        given = {"Content-Type": "application/json", **(headers or {})}
+        record = {"Content-Type": "application/json", **(headers or {})}
         payload = msgspec.json.encode(body)
         async for attempt in stamina.retry_context(
             on=TryAgain, attempts=None, timeout=ASK_SECONDS_MAX, wait_max=2.0
         ):
             with attempt:
-                return await self._once(path, payload, given)
+                return await self._once(path, payload, record)
         raise DrillError(f"{path} was never answered")
 
     async def _once(self, path: str, payload: bytes, headers: dict[str, str]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from random import Random
 
 import msgspec
 
-from app.worker.crash_points import BEATS
+from app.worker.crash_points import CHECKPOINTS
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,7 +50,7 @@ ONE_SERVICE = {
     "backlog": 1,
 }
 """Faults that meet one service, and how often."""
-CRASHES_A_BEAT = 2
+CRASHES_A_CHECKPOINT = 2
 FAULTS = (*EVERYBODY, *ONE_SERVICE, "kill", "crash_point", "clock_step", "mixed")
 """Every fault by name."""
 MIXABLE = ("kill", "crash_point", "join_and_leave", "provider_error_after", "webhooks_doubled")
@@ -73,7 +73,11 @@ def plan(seed: int, services: Sequence[str], only: str = "") -> list[Step]:
     for fault, count in ONE_SERVICE.items():
         steps += [Step(fault=fault, target=name) for name in random.sample(list(services), count)]
     steps += [Step(fault="kill", target=service) for service in services]
-    steps += [_crash(random, services, beat) for beat in BEATS for _ in range(CRASHES_A_BEAT)]
+    steps += [
+        _crash(random, services, checkpoint)
+        for checkpoint in CHECKPOINTS
+        for _ in range(CRASHES_A_CHECKPOINT)
+    ]
     steps += [
         Step(fault="clock_step", target=random.choice(list(services)), detail=by)
         for by in ("+3600", "-3600")
@@ -91,11 +95,11 @@ def mixture(seed: str, services: Sequence[str]) -> list[tuple[float, Step]]:
         fault = random.choice(MIXABLE)
         step = Step(fault=fault, target=random.choice(list(services)))
         if fault == "crash_point":
-            step = _crash(random, services, random.choice(BEATS))
+            step = _crash(random, services, random.choice(CHECKPOINTS))
         found.append((random.uniform(0.5, 5.0), step))
     return found
 
 
-def _crash(random: Random, services: Sequence[str], beat: str) -> Step:
-    detail = f"{beat}:{random.randint(1, 12)}"
+def _crash(random: Random, services: Sequence[str], checkpoint: str) -> Step:
+    detail = f"{checkpoint}:{random.randint(1, 12)}"
     return Step(fault="crash_point", target=random.choice(list(services)), detail=detail)

@@ -12,7 +12,7 @@ class Proxy:
     def __init__(self, host: str, port: int, broker_port: int) -> None:
         self.url = f"{host}:{port}"
         self._host = host
-        self._port = port
+        self._runtime = port
         self._broker_port = broker_port
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
@@ -20,7 +20,7 @@ class Proxy:
     async def open(self) -> None:
         """Let everybody through from now on."""
         self._server = await asyncio.start_server(
-            self._serve, self._host, self._port, reuse_address=True
+            self._serve, self._host, self._runtime, reuse_address=True
         )
 
     async def shut(self) -> None:

@@ -1,4 +1,4 @@
-"""Faults that meet the processes of the house: killed, frozen, crowded, robbed of their disks."""
+"""Faults that meet the processes of Payflow: killed, frozen, crowded, robbed of their disks."""
 
 import asyncio
 import os
@@ -38,7 +38,7 @@ async def kill(site: Site, step: Step, _random: Random) -> Mark:
 
 
 async def crash_point(site: Site, step: Step, _random: Random) -> Mark:
-    """The worker dies between two beats of the shell, by its own hand."""
+    """The worker dies between two checkpoints of the engine, by its own hand."""
     child = site.child(step.target)
     await site.restart(step.target, {"PAYFLOW_CRASH_AT": step.detail})
     doomed = child.pid
@@ -136,7 +136,7 @@ async def two_on_one_folder(site: Site, step: Step, _random: Random) -> Mark:
     intruder.start()
     try:
         await site.until(lambda: not intruder.running, "the second on one folder is refused")
-        said = intruder.last_words()
+        said = intruder.last_lines()
         if intruder.exit_code != EXIT_UNSAFE or str(site.child(step.target).pid) not in said:
             raise DrillError(f"refused with code {intruder.exit_code}, saying: {said}")
     finally:

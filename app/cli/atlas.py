@@ -1,6 +1,6 @@
 """Draws docs/atlas.md from the code that runs: `python -m app.cli.atlas [--check]`.
 
-Rooms, topics and tables are read from their values; nothing here is written by hand twice.
+Agents, topics and tables are read from their values; nothing here is written by hand twice.
 """
 
 import argparse
@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import tables
-from app.composition import changelog_of, open_rooms
-from app.delivery.agent import Room
+from app.composition import changelog_of, load_agents
+from app.delivery.agent import Agent
 from app.wire import topics
 from app.wire.topics import Topic
 from workflows.shared.message import type_name
@@ -19,24 +19,24 @@ ATLAS = Path(__file__).parents[2] / "docs" / "atlas.md"
 
 _HEAD = """# Atlas
 
-Drawn by `python -m app.cli.atlas` from the rooms, topics and tables as they are declared; a test
-fails when it is stale. Rounded: a room. Slanted: a topic. Names in brackets: the service.
+Drawn by `python -m app.cli.atlas` from the agents, topics and tables as they are declared; a test
+fails when it is stale. Rounded: an agent. Slanted: a topic. Names in brackets: the service.
 """
 
 
 def draw() -> str:
     """Return the whole page."""
-    rooms = sorted(open_rooms().values(), key=lambda room: (room.service, room.name))
+    agents = sorted(load_agents().values(), key=lambda agent: (agent.service, agent.name))
     parts = [
         _HEAD,
-        "## Rooms and topics\n",
-        "```mermaid\n" + "\n".join(_picture(rooms)) + "\n```\n",
-        "## Rooms\n",
-        "\n".join(_room_rows(rooms)) + "\n",
+        "## Agents and topics\n",
+        "```mermaid\n" + "\n".join(_picture(agents)) + "\n```\n",
+        "## Agents\n",
+        "\n".join(_agent_rows(agents)) + "\n",
         "## Topics\n",
         "\n".join(_topic_rows()) + "\n",
         "## Tables\n",
-        "\n".join(_table_rows(rooms)) + "\n",
+        "\n".join(_table_rows(agents)) + "\n",
     ]
     return "\n".join(parts)
 
@@ -56,51 +56,55 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1
 
 
-def _picture(rooms: Sequence[Room]) -> Iterator[str]:
+def _picture(agents: Sequence[Agent]) -> Iterator[str]:
     yield "flowchart LR"
-    for name in sorted({topic.name for room in rooms for topic in (*room.hears, *room.tells)}):
+    for name in sorted(
+        {topic.name for agent in agents for topic in (*agent.consumes, *agent.produces)}
+    ):
         yield f'    {_node(name)}[/"{name}"/]'
-    for room in rooms:
-        yield f'    {_node(room.name, "room")}(["{room.name} ({room.service})"])'
-        for topic in room.hears:
-            yield f"    {_node(topic.name)} --> {_node(room.name, 'room')}"
-        for topic in room.tells:
-            yield f"    {_node(room.name, 'room')} --> {_node(topic.name)}"
+    for agent in agents:
+        yield f'    {_node(agent.name, "agent")}(["{agent.name} ({agent.service})"])'
+        for topic in agent.consumes:
+            yield f"    {_node(topic.name)} --> {_node(agent.name, 'agent')}"
+        for topic in agent.produces:
+            yield f"    {_node(agent.name, 'agent')} --> {_node(topic.name)}"
 
 
 def _node(name: str, kind: str = "topic") -> str:
     return f"{kind}_{name.replace('.', '_')}"
 
 
-def _room_rows(rooms: Sequence[Room]) -> Iterator[str]:
-    yield "| room | service | hears | keeps | tells | kind | wakes |"
+def _agent_rows(agents: Sequence[Agent]) -> Iterator[str]:
+    yield "| agent | service | consumes | table | produces | kind | wakes |"
     yield "| --- | --- | --- | --- | --- | --- | --- |"
-    for room in rooms:
-        kept = room.keeps.name if room.keeps else ""
+    for agent in agents:
+        kept = agent.table.name if agent.table else ""
         yield _cells(
-            room.name,
-            room.service,
-            _names(room.hears),
+            agent.name,
+            agent.service,
+            _names(agent.consumes),
             kept,
-            _names(room.tells),
-            kind_of(room),
-            "by deadlines" if room.due else "",
+            _names(agent.produces),
+            kind_of(agent),
+            "by deadlines" if agent.due else "",
         )
 
 
-def kind_of(room: Room) -> str:
-    """Return what a room does with what it hears: it answers, calls outside, or counts."""
-    if room.call is not None:
-        return "calls, with retries" if room.retries else "calls"
-    return "answers" if room.rows is None else "counts"
+def kind_of(agent: Agent) -> str:
+    """Return what an agent does with what it consumes: it answers, calls outside, or counts."""
+    if agent.call is not None:
+        return "calls, with retries" if agent.retries else "calls"
+    return "answers" if agent.rows is None else "counts"
 
 
 def _topic_rows() -> Iterator[str]:
-    yield "| topic | writer | words | kept |"
+    yield "| topic | writer | messages | kept |"
     yield "| --- | --- | --- | --- |"
     for topic in (*sorted(topics.declared.values(), key=lambda each: each.name), topics.TIMERS):
-        words = ", ".join(type_name(word).removeprefix("payflow.") for word in topic.words)
-        yield _cells(_code(topic.name), _code(topic.writer), words, _retention(topic))
+        messages = ", ".join(
+            type_name(message).removeprefix("payflow.") for message in topic.messages
+        )
+        yield _cells(_code(topic.name), _code(topic.writer), messages, _retention(topic))
 
 
 def _retention(topic: Topic) -> str:
@@ -108,11 +112,11 @@ def _retention(topic: Topic) -> str:
     return "the latest of each key" if topic.cleanup == "compact" else kept
 
 
-def _table_rows(rooms: Sequence[Room]) -> Iterator[str]:
+def _table_rows(agents: Sequence[Agent]) -> Iterator[str]:
     yield "| table | service | written by | changelog | what a row is |"
     yield "| --- | --- | --- | --- | --- |"
     for table in sorted(tables.declared.values(), key=lambda each: each.name):
-        writers = [room.name for room in rooms if room.keeps is table]
+        writers = [agent.name for agent in agents if agent.table is table]
         yield _cells(table.name, table.service, ", ".join(writers), changelog_of(table), table.help)
 
 

@@ -1,4 +1,4 @@
-"""`payflow audit`: who did what, and whether it is still what was told."""
+"""`payflow audit`: who did what, and whether it is still what was emitted."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,9 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from app.cli.fraud_rescore import moment
-from app.cli.instance import EXIT_USAGE, as_json, fail, house, out, run
-from app.fraud.analysis.fraud_admin import words_of
-from app.operations.audit.chain import Head
+from app.cli.instance import EXIT_USAGE, as_json, fail, out, run, running_instance
+from app.fraud.analysis.fraud_admin import messages_of
+from app.operations.audit.chain import ChainHead
 from app.operations.audit.reader import Verdict
 from app.operations.audit.reader import verify as prove
 from app.wire import topics
@@ -25,7 +25,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothin
 
 class _Known(msgspec.Struct, frozen=True, kw_only=True):
     partition: int
-    head: Head
+    chain_head: ChainHead
 
 
 class _Earlier(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,27 +42,27 @@ def ls(
 ) -> None:
     """List acts in the order of their time: who, why, on what."""
     from_ms = moment(since)
-    told = run(words_of(house(), [topics.audit]))
-    acts = [
+    emitted = run(messages_of(running_instance(), [topics.audit]))
+    actions = [
         {
-            "at_ms": head.time_ms,
-            "act": type_name(type(word)),
-            **{name: getattr(word, name, "") for name in ("about", "who", "why")},
-            "id": head.id,
+            "at_ms": chain_head.time_ms,
+            "act": type_name(type(message)),
+            **{name: getattr(message, name, "") for name in ("about", "who", "why")},
+            "id": chain_head.id,
         }
-        for head, word in sorted(told, key=lambda one: one[0].time_ms)
-        if head.time_ms >= from_ms
+        for chain_head, message in sorted(emitted, key=lambda one: one[0].time_ms)
+        if chain_head.time_ms >= from_ms
     ]
-    as_json(acts) if as_json_too else out.print(_table(acts))
+    as_json(actions) if as_json_too else out.print(_table(actions))
 
 
-def _table(acts: list[dict[str, Any]]) -> Table:
+def _table(actions: list[dict[str, Any]]) -> Table:
     table = Table("at", "act", "about", "who", "why")
-    for act in acts:
-        name = act["act"].removeprefix("payflow.audit.").rpartition(".")[0]
+    for action in actions:
+        name = action["act"].removeprefix("payflow.audit.").rpartition(".")[0]
         # What people write is text: no markup of theirs is obeyed.
-        said = (Text(str(act[part])) for part in ("about", "who", "why"))
-        at = datetime.fromtimestamp(act["at_ms"] / 1_000, UTC)
+        said = (Text(str(action[part])) for part in ("about", "who", "why"))
+        at = datetime.fromtimestamp(action["at_ms"] / 1_000, UTC)
         table.add_row(f"{at:%Y-%m-%dT%H:%M:%SZ}", name, *said)
     return table
 
@@ -76,26 +76,28 @@ def verify(
     as_json_too: AsJson = False,
 ) -> None:
     """Check that no act was changed, removed or put in; exit code 1 and the place otherwise."""
-    verdict = run(prove(house(), _heads(known)))
+    verdict = run(prove(running_instance(), _chain_heads(known)))
     as_json(verdict) if as_json_too else _show(verdict)
     if not verdict.audit_ok:
         raise typer.Exit(1)
 
 
-def _heads(known: Path | None) -> dict[int, list[Head]]:
+def _chain_heads(known: Path | None) -> dict[int, list[ChainHead]]:
     if known is None:
         return {}
     try:
         earlier = msgspec.json.decode(known.read_bytes(), type=_Earlier)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         fail(f"{known}: {error}", EXIT_USAGE)
-    return {each.partition: [each.head] for each in earlier.partitions if each.head.count}
+    return {
+        each.partition: [each.chain_head] for each in earlier.partitions if each.chain_head.count
+    }
 
 
 def _show(verdict: Verdict) -> None:
     parts = len(verdict.partitions)
     out.print(
-        f"{verdict.acts} acts on {parts} partitions, {verdict.checkpoints} checkpoints, "
+        f"{verdict.actions} acts on {parts} partitions, {verdict.checkpoints} checkpoints, "
         f"{verdict.unsealed} acts not sealed yet"
     )
     for breach in verdict.breaches:

@@ -1,4 +1,4 @@
-"""`payflow dead`: see what lies aside and why, send it back, change it, or let it go."""
+"""`payflow dead`: see what is dead-lettered and why, send it back, change it, or let it go."""
 
 import asyncio
 import getpass
@@ -11,13 +11,14 @@ from urllib.parse import quote
 import msgspec
 import typer
 
-from app.cli.dead_letter_output import as_shown, groups_table, letters_table
-from app.cli.instance import ApiError, as_json, ask, err, fail, house, out, run
-from app.cli.output import show_letter
+from app.cli.dead_letter_output import as_shown, dead_letters_table, groups_table
+from app.cli.instance import ApiError, as_json, ask, err, fail, out, run, running_instance
+from app.cli.output import show_dead_letter
 from app.kafka.reader import one
-from app.operations.dead_letters.dead_letter import Letter
+from app.operations.dead_letters.audit_records import Action
+from app.operations.dead_letters.dead_letter import DeadLetter
 from app.operations.dead_letters.reader import gather
-from app.operations.dead_letters.redrive import RATE, Act, LettersError, Outcome, desk
+from app.operations.dead_letters.redrive import RATE, DeadLetterError, Outcome, redriver
 from app.operations.dead_letters.selection import Choice, blast_radius, chosen
 from app.operations.dead_letters.status import Known, State, groups, states
 
@@ -31,7 +32,7 @@ Who = Annotated[str, typer.Option("--as", help="Who acts; the user of this termi
 Service = Annotated[str, typer.Option(help="Letters of this service.")]
 Cause = Annotated[str, typer.Option(help="Letters of this cause.")]
 Stack = Annotated[str, typer.Option(help="Letters with this stack fingerprint.")]
-Heard = Annotated[str, typer.Option("--topic", help="Letters first heard on this topic.")]
+Received = Annotated[str, typer.Option("--topic", help="Letters first heard on this topic.")]
 Kind = Annotated[str, typer.Option("--type", help="Letters of this type.")]
 Key = Annotated[str, typer.Option(help="Letters of this key.")]
 Correlation = Annotated[str, typer.Option("--correlation", help="Letters of this transaction.")]
@@ -47,38 +48,40 @@ def ls(
     as_json_too: AsJson = False,
 ) -> None:
     """List dead letters by service, cause and stack, and where they stand."""
-    known = run(gather(house()))
-    standing = states(known)
+    known = run(gather(running_instance()))
+    statuses = states(known)
     if every:
-        found = [as_shown(letter, standing[letter.place]) for letter in known.letters]
-        as_json(found) if as_json_too else out.print(letters_table(found))
+        found = [
+            as_shown(dead_letter, statuses[dead_letter.place]) for dead_letter in known.dead_letters
+        ]
+        as_json(found) if as_json_too else out.print(dead_letters_table(found))
         return
-    grouped = groups(known.letters, standing)
+    grouped = groups(known.dead_letters, statuses)
     as_json(grouped) if as_json_too else out.print(groups_table(grouped))
 
 
 @group.command("show")
 def show(topic: Topic, offset: Offset, *, as_json_too: AsJson = False) -> None:
-    """Show one letter: bytes, headers, cause, history, state, and the transaction around it."""
-    config = house()
+    """Show one dead letter: bytes, headers, cause, history, state, and its transaction."""
+    config = running_instance()
     known = run(gather(config))
-    letter = _one(known, topic, offset)
-    whole = run(one(config, topic, letter.given.partition, offset))
-    around = _transaction(config, letter.correlation_id)
+    dead_letter = _one(known, topic, offset)
+    whole = run(one(config, topic, dead_letter.record.partition, offset))
+    around = _transaction(config, dead_letter.correlation_id)
     found = {
         **msgspec.to_builtins(whole),
-        "state": states(known)[letter.place],
-        "history": msgspec.to_builtins(letter.history),
-        "dropped_because": known.dropped.get(letter.place, ""),
+        "state": states(known)[dead_letter.place],
+        "history": msgspec.to_builtins(dead_letter.history),
+        "dropped_because": known.discarded.get(dead_letter.place, ""),
         "transaction": around,
     }
     if as_json_too:
         as_json(found)
         return
-    show_letter(whole, out)
+    show_dead_letter(whole, out)
     out.print(f"{'state':<20}{found['state']}", markup=False)
-    for earlier in letter.history:
-        said = f"{earlier.at} {earlier.room} {earlier.cause}: {earlier.detail}"
+    for earlier in dead_letter.history:
+        said = f"{earlier.at} {earlier.agent} {earlier.cause}: {earlier.detail}"
         out.print(f"{'failed before':<20}{said}  ({earlier.place})", markup=False)
     for event in around if isinstance(around, list) else [around]:
         out.print(f"{'around it':<20}{event}", markup=False)
@@ -86,13 +89,13 @@ def show(topic: Topic, offset: Offset, *, as_json_too: AsJson = False) -> None:
 
 @group.command("redrive")
 def redrive(  # noqa: PLR0913  each is an option
-    topic_of_letter: Annotated[str, typer.Argument(help="A dead topic, for one letter.")] = "",
+    topic_of_dead_letter: Annotated[str, typer.Argument(help="A dead topic, for one letter.")] = "",
     offset: Annotated[int, typer.Argument(help="Its offset.")] = -1,
     *,
     service: Service = "",
     cause: Cause = "",
     stack: Stack = "",
-    topic: Heard = "",
+    topic: Received = "",
     kind: Kind = "",
     key: Key = "",
     correlation: Correlation = "",
@@ -105,9 +108,9 @@ def redrive(  # noqa: PLR0913  each is an option
     who: Who = "",
     as_json_too: AsJson = False,
 ) -> None:
-    """Send letters back to the rooms that failed: a canary first, then the rest at a rate."""
+    """Send dead letters back to the agents that failed: a canary first, then the rest at a rate."""
     choice = Choice(
-        place=_place(topic_of_letter, offset),
+        place=_place(topic_of_dead_letter, offset),
         service=service,
         cause=cause,
         stack=stack,
@@ -120,8 +123,8 @@ def redrive(  # noqa: PLR0913  each is an option
     )
     if choice == Choice() and not every:
         fail("say which letters: TOPIC OFFSET, a filter such as --cause, or --all", 2)
-    act = Act(who=who or getpass.getuser(), why=why, chosen=choice.text(), at_ms=_now_ms())
-    _report(run(_redrive(choice, act, rate, dry_run=dry_run)), as_json_too=as_json_too)
+    action = Action(who=who or getpass.getuser(), why=why, chosen=choice.text(), at_ms=_now_ms())
+    _report(run(_redrive(choice, action, rate, dry_run=dry_run)), as_json_too=as_json_too)
 
 
 def _report(found: Any, *, as_json_too: bool) -> None:
@@ -135,18 +138,18 @@ def _report(found: Any, *, as_json_too: bool) -> None:
         fail("not every letter was handled; see: payflow dead ls")
 
 
-async def _redrive(choice: Choice, act: Act, rate: float, *, dry_run: bool) -> Any:
-    config = house()
+async def _redrive(choice: Choice, action: Action, rate: float, *, dry_run: bool) -> Any:
+    config = running_instance()
     if dry_run:
         known = await gather(config)
-        return blast_radius(*chosen(known.letters, states(known), choice))
-    async with desk(config) as sender:
+        return blast_radius(*chosen(known.dead_letters, states(known), choice))
+    async with redriver(config) as sender:
         known = await sender.look()
-        letters, others = chosen(known.letters, states(known), choice)
-        if not letters:
+        dead_letters, others = chosen(known.dead_letters, states(known), choice)
+        if not dead_letters:
             said = ", ".join(f"{count} {state}" for state, count in others.items()) or "none at all"
-            raise LettersError(f"no open letter is meant by {choice.text()}; there are: {said}")
-        return await sender.redrive(letters, act, err.print, rate)
+            raise DeadLetterError(f"no open letter is meant by {choice.text()}; there are: {said}")
+        return await sender.redrive(dead_letters, action, err.print, rate)
 
 
 @group.command("edit")
@@ -160,7 +163,7 @@ def edit(  # noqa: PLR0913  each is an option
     why: Why = "",
     who: Who = "",
 ) -> None:
-    """Send one letter back with other bytes, under a new event id; the old one is kept."""
+    """Send one dead letter back with other bytes, under a new event id; the old one is kept."""
     try:
         body = file.read_bytes()
     except OSError as error:
@@ -168,31 +171,31 @@ def edit(  # noqa: PLR0913  each is an option
     headers = dict(part.partition("=")[::2] for part in set_header)
     if not all(headers) or not all("=" in part for part in set_header):
         fail("--set-header needs name=value", 2)
-    act = Act(who=who or getpass.getuser(), why=why, at_ms=_now_ms())
-    event_id = run(_edit((topic, offset), body, headers, act, force=force))
+    action = Action(who=who or getpass.getuser(), why=why, at_ms=_now_ms())
+    event_id = run(_edit((topic, offset), body, headers, action, force=force))
     out.print(f"sent back as event {event_id}", markup=False)
 
 
 async def _edit(
-    at: tuple[str, int], body: bytes, headers: dict[str, str], act: Act, *, force: bool
+    at: tuple[str, int], body: bytes, headers: dict[str, str], action: Action, *, force: bool
 ) -> str:
-    config = house()
-    async with desk(config) as sender:
+    config = running_instance()
+    async with redriver(config) as sender:
         known = await sender.look()
-        letter = _one(known, *at)
-        _must_be_open(letter, states(known))
-        return await sender.edit(letter, body, headers, act, force=force)
+        dead_letter = _one(known, *at)
+        _must_be_open(dead_letter, states(known))
+        return await sender.edit(dead_letter, body, headers, action, force=force)
 
 
-@group.command("drop")
-def drop(  # noqa: PLR0913  each is an option
-    topic_of_letter: Annotated[str, typer.Argument(help="A dead topic, for one letter.")] = "",
+@group.command("discard")
+def discard(  # noqa: PLR0913  each is an option
+    topic_of_dead_letter: Annotated[str, typer.Argument(help="A dead topic, for one letter.")] = "",
     offset: Annotated[int, typer.Argument(help="Its offset.")] = -1,
     *,
     service: Service = "",
     cause: Cause = "",
     stack: Stack = "",
-    topic: Heard = "",
+    topic: Received = "",
     kind: Kind = "",
     key: Key = "",
     correlation: Correlation = "",
@@ -201,9 +204,9 @@ def drop(  # noqa: PLR0913  each is an option
     why: Annotated[str, typer.Option("--reason", help="Why; it is written down.")],
     who: Who = "",
 ) -> None:
-    """Say that letters need no handling any more, and why; they stay where they lie."""
+    """Say that dead letters need no handling any more, and why; they stay where they lie."""
     choice = Choice(
-        place=_place(topic_of_letter, offset),
+        place=_place(topic_of_dead_letter, offset),
         service=service,
         cause=cause,
         stack=stack,
@@ -218,34 +221,34 @@ def drop(  # noqa: PLR0913  each is an option
         fail("say which letters: TOPIC OFFSET, or a filter such as --cause", 2)
     if not why.strip():
         fail("--reason is empty: say why these letters need no handling", 2)
-    act = Act(who=who or getpass.getuser(), why=why, chosen=choice.text(), at_ms=_now_ms())
-    out.print(f"{run(_drop(choice, act))} dropped", markup=False)
+    action = Action(who=who or getpass.getuser(), why=why, chosen=choice.text(), at_ms=_now_ms())
+    out.print(f"{run(_drop(choice, action))} dropped", markup=False)
 
 
-async def _drop(choice: Choice, act: Act) -> int:
-    config = house()
-    async with desk(config) as sender:
+async def _drop(choice: Choice, action: Action) -> int:
+    config = running_instance()
+    async with redriver(config) as sender:
         known = await sender.look()
-        letters, others = chosen(known.letters, states(known), choice)
-        if not letters:
-            raise LettersError(
+        dead_letters, others = chosen(known.dead_letters, states(known), choice)
+        if not dead_letters:
+            raise DeadLetterError(
                 f"no open letter is meant by {choice.text()}; others: {dict(others)}"
             )
-        await sender.drop(letters, act)
-        return len(letters)
+        await sender.discard(dead_letters, action)
+        return len(dead_letters)
 
 
-def _one(known: Known, topic: str, offset: int) -> Letter:
+def _one(known: Known, topic: str, offset: int) -> DeadLetter:
     place = _place(topic, offset)
-    found = [letter for letter in known.letters if letter.place == place]
+    found = [dead_letter for dead_letter in known.dead_letters if dead_letter.place == place]
     if not found:
-        raise LettersError(f"there is no letter {place}; see: payflow dead ls --all")
+        raise DeadLetterError(f"there is no letter {place}; see: payflow dead ls --all")
     return found[0]
 
 
-def _must_be_open(letter: Letter, standing: dict[str, State]) -> None:
-    if standing[letter.place] != "open":
-        raise LettersError(f"{letter.place} is {standing[letter.place]}, not open")
+def _must_be_open(dead_letter: DeadLetter, statuses: dict[str, State]) -> None:
+    if statuses[dead_letter.place] != "open":
+        raise DeadLetterError(f"{dead_letter.place} is {statuses[dead_letter.place]}, not open")
 
 
 def _transaction(config: Any, correlation_id: str) -> Any:

@@ -10,13 +10,18 @@ from msgspec.structs import replace
 from rich.table import Table
 from rich.text import Text
 
-from app.cli import fraud_rescore as cli_fraud_rescore
-from app.cli import fraud_training as cli_fraud_model
-from app.cli import fraud_trial as cli_fraud_trial
+from app.cli import fraud_rescore, fraud_training, fraud_trial
 from app.cli.fraud_rescore import moment
-from app.cli.instance import as_json, fail, house, out, run
+from app.cli.instance import as_json, fail, out, run, running_instance
 from app.fraud.analysis.backtest import Backtest, backtest
-from app.fraud.analysis.fraud_admin import Act, as_act, book_now, open_cases, tell, words_of
+from app.fraud.analysis.fraud_admin import (
+    Action,
+    as_action,
+    book_now,
+    messages_of,
+    open_cases,
+    publish,
+)
 from app.wire import topics
 from workflows.fraud.built_in_rules import FIELDS
 from workflows.fraud.condition import RuleError
@@ -29,11 +34,11 @@ from workflows.shared.message import Message
 group = typer.Typer(no_args_is_help=True, help="Cases, labels and rules of fraud.")
 rules = typer.Typer(no_args_is_help=True, help="What payments are judged by.")
 group.add_typer(rules, name="rules")
-group.command()(cli_fraud_model.train)
-group.command()(cli_fraud_model.evaluate)
-group.command()(cli_fraud_model.rescore)
-group.command("rescore-all")(cli_fraud_rescore.rescore_all)
-group.command()(cli_fraud_trial.trial)
+group.command()(fraud_training.train)
+group.command()(fraud_training.evaluate)
+group.command()(fraud_training.rescore)
+group.command("rescore-all")(fraud_rescore.rescore_all)
+group.command()(fraud_trial.trial)
 
 By = Annotated[str, typer.Option("--by", help="Who says so.")]
 Note = Annotated[str, typer.Option("--note", help="Why.")]
@@ -43,7 +48,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothin
 @group.command()
 def cases(*, as_json_too: AsJson = False) -> None:
     """List the cases that wait for somebody, the highest score first."""
-    found = run(open_cases(house()))
+    found = run(open_cases(running_instance()))
     if as_json_too:
         as_json(found)
         return
@@ -63,7 +68,7 @@ def decide(order_id: str, verdict: str, by: By, note: Note = "") -> None:
 
 @group.command()
 def chargeback(order_id: str, by: By, note: Note = "") -> None:
-    """Note that the bank has taken back the payment of ORDER_ID as fraud."""
+    """Note that the bank has compensated the payment of ORDER_ID as fraud."""
     _label(order_id, "fraud", "chargeback", by, note)
 
 
@@ -71,7 +76,7 @@ def _label(order_id: str, verdict: str, source: Any, by: str, note: str) -> None
     if verdict not in ("fraud", "legit"):
         fail(f"{verdict!r} is neither fraud nor legit", 2)
     now_ms = _now_ms()
-    word = PaymentLabelled(
+    message = PaymentLabelled(
         order_id=order_id,
         fraud=verdict == "fraud",
         source=source,
@@ -79,14 +84,14 @@ def _label(order_id: str, verdict: str, source: Any, by: str, note: str) -> None
         by=by,
         note=note,
     )
-    _tell(word, Act(who=by, why=note, at_ms=now_ms))
+    _publish(message, Action(who=by, why=note, at_ms=now_ms))
     out.print(f"{order_id}: {verdict}, told", markup=False)
 
 
 @rules.command("ls")
 def list_rules(*, as_json_too: AsJson = False) -> None:
     """List the rules, lists and snoozes as they stand."""
-    book: Book = run(book_now(house()))
+    book: Book = run(book_now(running_instance()))
     if as_json_too:
         as_json(
             {
@@ -142,17 +147,19 @@ def snooze_rule(
         fail(f"{entity!r} must begin with one of {', '.join(KINDS)} and a colon", 2)
     now_ms = _now_ms()
     until_ms = now_ms + round(hours * 3_600_000)
-    word = RuleSnoozed(rule_id=_known(rule_id).rule_id, entity=entity, until_ms=until_ms, by=by)
-    _tell(word, Act(who=by, why=note, at_ms=now_ms))
+    message = RuleSnoozed(rule_id=_known(rule_id).rule_id, entity=entity, until_ms=until_ms, by=by)
+    _publish(message, Action(who=by, why=note, at_ms=now_ms))
     out.print(f"{rule_id} sleeps for {entity}", markup=False)
 
 
 @rules.command("list")
 def put_list(name: str, values: list[str], by: By, note: Note = "") -> None:
     """Put the list NAME, whole; `blocked.card` and `allowed.customer` are looked into already."""
-    word = ListPut(name=name, values=tuple(sorted(set(values))), by=by)
-    _tell(word, Act(who=by, why=note, at_ms=_now_ms(), before=run(book_now(house()))))
-    out.print(f"{name}: {len(word.values)} names", markup=False)
+    message = ListPut(name=name, values=tuple(sorted(set(values))), by=by)
+    _publish(
+        message, Action(who=by, why=note, at_ms=_now_ms(), before=run(book_now(running_instance())))
+    )
+    out.print(f"{name}: {len(message.values)} names", markup=False)
 
 
 @group.command("backtest")
@@ -162,7 +169,7 @@ def try_rule(
     since: Annotated[str, typer.Option("--from", help="An RFC 3339 time; empty: all.")] = "",
     as_json_too: AsJson = False,
 ) -> None:
-    """Say what the rule in FILE would have done to the payments told so far."""
+    """Say what the rule in FILE would have done to the payments emitted so far."""
     compiled, from_ms = _read(file), moment(since)
     found: Backtest = run(_tried(compiled, from_ms))
     if as_json_too:
@@ -178,18 +185,21 @@ def try_rule(
 
 
 async def _tried(compiled: Compiled, from_ms: int) -> Backtest:
-    config = house()
+    config = running_instance()
     book = await book_now(config)
-    told = await words_of(config, [topics.payments, topics.fraud_labels])
+    emitted = await messages_of(config, [topics.payments, topics.fraud_labels])
     story = sorted(
-        ((getattr(word, "ordered_at_ms", 0) or head.time_ms, word) for head, word in told),
+        (
+            (getattr(message, "ordered_at_ms", 0) or envelope.time_ms, message)
+            for envelope, message in emitted
+        ),
         key=lambda each: each[0],
     )
     return backtest(compiled, book, story, from_ms)
 
 
 def _known(rule_id: str) -> Rule:
-    book: Book = run(book_now(house()))
+    book: Book = run(book_now(running_instance()))
     if rule_id not in book.rules:
         fail(f"there is no rule {rule_id!r}; there are {', '.join(sorted(book.rules))}")
     return book.rules[rule_id].rule
@@ -203,8 +213,8 @@ def _read(file: Path) -> Compiled:
 
 
 def _put(rule: Rule, by: str, note: str) -> None:
-    """Tell `rule` as its next version."""
-    book: Book = run(book_now(house()))
+    """Produce `rule` as its next version."""
+    book: Book = run(book_now(running_instance()))
     known = book.rules.get(rule.rule_id)
     version = known.rule.version + 1 if known else rule.version
     raw: dict[str, Any] = msgspec.to_builtins(replace(rule, version=version))
@@ -212,18 +222,21 @@ def _put(rule: Rule, by: str, note: str) -> None:
         read_rule(raw, FIELDS)
     except RuleError as error:
         fail(f"refused: {error}")
-    word = RulePut(rule_id=rule.rule_id, rule=raw)
-    _tell(word, Act(who=by, why=note, at_ms=_now_ms(), before=book))
+    message = RulePut(rule_id=rule.rule_id, rule=raw)
+    _publish(message, Action(who=by, why=note, at_ms=_now_ms(), before=book))
     out.print(f"{rule.rule_id} version {version}: {rule.state}", markup=False)
 
 
-def _tell(word: Message, act: Act) -> None:
-    """Tell `word` and that it was said, at once; ends with the reason when it may not be said."""
+def _publish(message: Message, action: Action) -> None:
+    """Produce `message` and that it was said, at once.
+
+    Ends with the reason when it may not be said.
+    """
     try:
-        words = as_act(word, act)
+        messages = as_action(message, action)
     except msgspec.ValidationError as error:
         fail(f"refused: {error}", 2)
-    run(tell(house(), words, act.at_ms))
+    run(publish(running_instance(), messages, action.at_ms))
 
 
 def _now_ms() -> int:

@@ -1,4 +1,4 @@
-"""`payflow fraud rescore-all`: every verdict told so far, scored again."""
+"""`payflow fraud rescore-all`: every verdict emitted so far, scored again."""
 
 from datetime import datetime
 from pathlib import Path
@@ -8,9 +8,9 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from app.cli.instance import as_json, fail, house, out, run
+from app.cli.instance import as_json, fail, out, run, running_instance
 from app.config import Config
-from app.fraud.analysis.fraud_admin import words_of
+from app.fraud.analysis.fraud_admin import messages_of
 from app.fraud.analysis.rescoring import Changes, Other, Rescoring, Said, newest, rescored
 from app.fraud.live.judge import at_hand
 from app.wire import topics
@@ -28,7 +28,7 @@ def rescore_all(
 ) -> None:
     """Score all verdicts again by the models they name: the same bits, or exit code 1."""
     from_ms = moment(since)
-    config = house()
+    config = running_instance()
     try:
         other = read_model(file.read_bytes()) if file else None
         models = at_hand(config)
@@ -48,14 +48,14 @@ def rescore_all(
 async def _rescored(
     config: Config, models: dict[str, Model], other: Model | None, from_ms: int
 ) -> Rescoring:
-    told = await words_of(config, [topics.fraud, topics.fraud_labels])
-    # What was told twice has the same id: it counts once.
+    emitted = await messages_of(config, [topics.fraud, topics.fraud_labels])
+    # What was emitted twice has the same id: it counts once.
     verdicts = {
-        head.id: word
-        for head, word in told
-        if isinstance(word, FraudDetected | FraudCleared) and head.time_ms >= from_ms
+        envelope.id: message
+        for envelope, message in emitted
+        if isinstance(message, FraudDetected | FraudCleared) and envelope.time_ms >= from_ms
     }
-    labels = newest(word for _, word in told if isinstance(word, PaymentLabelled))
+    labels = newest(message for _, message in emitted if isinstance(message, PaymentLabelled))
     return rescored(verdicts.values(), models, labels, other)
 
 
@@ -70,7 +70,7 @@ def _show(found: Rescoring) -> None:
     if found.differences:
         table = Table("order", "model", "told", "now", title="different")
         for each in found.differences:
-            scores = (repr(each.told), repr(each.again))
+            scores = (repr(each.emitted), repr(each.again))
             table.add_row(Text(each.order_id), Text(each.model_version), *scores)
         out.print(table)
     if found.other:

@@ -89,7 +89,7 @@ def rescore(
     file: Annotated[Path, typer.Argument(help="A model.")],
     snapshot: Annotated[Path, typer.Argument(help="The snapshot of a verdict, JSON.")],
 ) -> None:
-    """Score a snapshot again with the model in FILE: the same bits as when it was told."""
+    """Score a snapshot again with the model in FILE: the same bits as when it was emitted."""
     try:
         model = read_model(file.read_bytes())
         figures = msgspec.json.decode(snapshot.read_bytes(), type=dict[str, float])
@@ -108,7 +108,7 @@ def _needed() -> tuple[Any, Any]:
 
 
 def _broker(epoch_ms: int, workers: int) -> Any:
-    """Return the way through a house of its own."""
+    """Return the way through an instance of its own."""
     from app.fraud.training.broker_instance import through_broker  # noqa: PLC0415  an optional extra
 
     return partial(through_broker, epoch_ms=epoch_ms, workers=workers, say=err.print)

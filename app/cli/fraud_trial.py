@@ -7,9 +7,9 @@ from rich.table import Table
 from rich.text import Text
 
 from app.cli.fraud_rescore import moment
-from app.cli.instance import as_json, fail, house, out, run
+from app.cli.instance import as_json, fail, out, run, running_instance
 from app.config import Config
-from app.fraud.analysis.fraud_admin import words_of
+from app.fraud.analysis.fraud_admin import messages_of
 from app.fraud.analysis.rescoring import Said
 from app.fraud.analysis.trial import Found, ModelTrial, RuleTrial, Trial, tried
 from app.fraud.live.judge import at_hand
@@ -24,7 +24,7 @@ def trial(
 ) -> None:
     """Show what models and rules on trial would have done, beside those in force."""
     from_ms = moment(since)
-    config = house()
+    config = running_instance()
     try:
         models = at_hand(config)
     except ModelError as error:
@@ -37,7 +37,7 @@ def trial(
 
 
 async def _tried(config: Config, models: dict[str, Model], from_ms: int) -> Trial:
-    return tried(await words_of(config, [topics.fraud, topics.fraud_labels]), models, from_ms)
+    return tried(await messages_of(config, [topics.fraud, topics.fraud_labels]), models, from_ms)
 
 
 def _show(found: Trial) -> None:

@@ -1,4 +1,4 @@
-"""What the commands share: finding the running house, and saying errors in one line."""
+"""What the commands share: finding the running instance, and saying errors in one line."""
 
 import asyncio
 import sys
@@ -21,8 +21,8 @@ from app.local.fault_switches import FaultError
 from app.local.importers.player import LoadError, TryAgain
 from app.local.jars import BadJar
 from app.local.supervisor import SupervisorError, running
-from app.operations.dead_letters.redrive import LettersError
-from app.operations.verification import auditor as verify
+from app.operations.dead_letters.redrive import DeadLetterError
+from app.operations.verification import auditor
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -35,12 +35,12 @@ OPERATIONAL = (
     FaultError,
     InspectionError,
     KafkaError,
-    LettersError,
+    DeadLetterError,
     LoadError,
     SupervisorError,
     TopicError,
     TryAgain,
-    *verify.CANNOT_LOOK,
+    *auditor.CANNOT_READ,
 )
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -77,8 +77,8 @@ def configuration() -> Config:
         fail(str(error), EXIT_USAGE)
 
 
-def house() -> Config:
-    """Return the configuration of the house that runs: `payflow up`, or the demo's own."""
+def running_instance() -> Config:
+    """Return the configuration of Payflow that runs: `payflow up`, or the demo's own."""
     config = configuration()
     if config.broker_url:
         return config

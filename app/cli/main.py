@@ -11,26 +11,28 @@ import msgspec
 import typer
 from msgspec.structs import replace
 
-from app.auth import operators as people
-from app.cli import audit as cli_audit
-from app.cli import chaos as cli_chaos
-from app.cli import dead_letters as cli_dead
-from app.cli import fraud as cli_fraud
-from app.cli import operators as cli_operators
-from app.cli import reconcile as cli_reconcile
-from app.cli import replay as cli_replay
-from app.cli import topics as cli_topics
-from app.cli import trace as cli_trace
-from app.cli import watch as cli_watch
-from app.cli.instance import as_json, ask, configuration, err, fail, house, out, run
+from app.auth import operators as operator_file
+from app.cli import (
+    audit,
+    chaos,
+    dead_letters,
+    fraud,
+    operators,
+    reconcile,
+    replay,
+    topics,
+    trace,
+    watch,
+)
+from app.cli.instance import as_json, ask, configuration, err, fail, out, run, running_instance
 from app.cli.output import progress, show_faults, show_order
 from app.composition import services
 from app.config import child_environment
-from app.local import fault_switches as switches
+from app.local import fault_switches
 from app.local.demo import Demo, DemoError, Wanted, fresh
 from app.local.importers.player import ORDERS_PER_SECOND, Player, read_plan
 from app.local.supervisor import Supervisor, worker_command
-from app.operations.verification import auditor as verification
+from app.operations.verification import auditor
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "data" / "online_retail_2010-12.csv"
@@ -42,21 +44,21 @@ groups = {
         "orders": "Play orders from a file.",
         "order": "Look at one order.",
         "tables": "Look at the tables of every service.",
-        "faults": "What the outside parties do wrong.",
+        "faults": "What the external systems do wrong.",
     }.items()
 }
 for _name, _group in groups.items():
     app.add_typer(_group, name=_name)
-app.add_typer(cli_dead.group, name="dead")
-app.add_typer(cli_fraud.group, name="fraud")
-app.add_typer(cli_topics.group, name="topics")
-app.add_typer(cli_audit.group, name="audit")
-app.add_typer(cli_operators.group, name="operators")
-app.command()(cli_chaos.chaos)
-app.command("reconcile")(cli_reconcile.reconcile_books)
-app.command()(cli_replay.replay)
-app.command()(cli_trace.trace)
-app.command()(cli_watch.watch)
+app.add_typer(dead_letters.group, name="dead")
+app.add_typer(fraud.group, name="fraud")
+app.add_typer(topics.group, name="topics")
+app.add_typer(audit.group, name="audit")
+app.add_typer(operators.group, name="operators")
+app.command()(chaos.chaos)
+app.command("reconcile")(reconcile.reconcile_books)
+app.command()(replay.replay)
+app.command()(trace.trace)
+app.command()(watch.watch)
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothing else.")]
 Rate = Annotated[float, typer.Option(min=0.1, max=1_000, help="Orders a second.")]
@@ -71,7 +73,7 @@ def main() -> None:
 def up(
     only: Annotated[str, typer.Option("--services", help="A comma-separated choice.")] = "",
 ) -> None:
-    """Start the broker, the outside parties and one process a service; Ctrl-C stops all."""
+    """Start the broker, the external systems and one process a service; Ctrl-C stops all."""
     chosen = tuple(filter(None, only.split(",")))
     run(_up(chosen))
 
@@ -80,7 +82,7 @@ async def _up(chosen: tuple[str, ...]) -> None:
     stopped = _on_signal()
     async with Supervisor(configuration(), err.print, chosen).up() as running:
         err.print(f"         the page: {running.config.console_url}/   Ctrl-C stops")
-        if hint := people.first_steps(running.config.data_path):
+        if hint := operator_file.first_steps(running.config.data_path):
             err.print(f"         {hint}")
         await stopped.wait()
 
@@ -117,7 +119,7 @@ def demo(  # noqa: PLR0913  each is an option
 
 
 async def _demo(file: Path, rate: float, *, once: bool, faults: str) -> dict[str, Any] | None:
-    wanted = Wanted(file=file, rate=rate, once=once, faults=switches.parse(faults))
+    wanted = Wanted(file=file, rate=rate, once=once, faults=fault_switches.parse(faults))
     with progress(err) as show:
         running = asyncio.ensure_future(Demo(fresh(configuration()), wanted, err.print, show).run())
         stopped = asyncio.ensure_future(_on_signal().wait())
@@ -137,7 +139,7 @@ def worker(service: str) -> None:
     """Run one worker of SERVICE in the foreground; more of them share its partitions."""
     if service not in services():
         fail(f"no such service: {service}; there are {', '.join(services())}", 2)
-    config = replace(house(), service=service)
+    config = replace(running_instance(), service=service)
     command = worker_command()
     os.execve(command[0], command, child_environment(config))  # noqa: S606  Faust's own worker
 
@@ -145,18 +147,18 @@ def worker(service: str) -> None:
 @app.command()
 def verify(as_json_too: AsJson = False) -> None:
     """Check that every order has one end and that money, ledger and stock agree."""
-    verdict = run(verification.verify(house(), None if as_json_too else err.print))
+    verdict = run(auditor.verify(running_instance(), None if as_json_too else err.print))
     if as_json_too:
         as_json(verdict)
     else:
-        verification.show(verdict, out)
+        auditor.show(verdict, out)
     if not verdict.verify_ok:
         raise typer.Exit(1)
 
 
 @groups["orders"].command("load")
 def orders_load(file: Path, rate: Rate = ORDERS_PER_SECOND, as_json_too: AsJson = False) -> None:
-    """Play FILE through the API of the running house, stock included."""
+    """Play FILE through the API of the running instance, stock included."""
     loaded = run(_load(file, rate))
     if as_json_too:
         as_json(loaded)
@@ -169,7 +171,7 @@ async def _load(file: Path, rate: float) -> Any:
     plan = read_plan(file)
     with progress(err) as show:
         async with aiohttp.ClientSession() as session:
-            player = Player(house().console_url, rate, session)
+            player = Player(running_instance().console_url, rate, session)
             await player.receive_stock(plan, err.print)
             playing = asyncio.ensure_future(player.play(plan))
             while not playing.done():
@@ -182,14 +184,14 @@ async def _load(file: Path, rate: float) -> Any:
 @groups["order"].command("show")
 def order_show(order_id: str, as_json_too: AsJson = False) -> None:
     """Show how an order stands: each step, what is due when."""
-    found = run(ask(house(), f"/orders/{order_id}"))
+    found = run(ask(running_instance(), f"/orders/{order_id}"))
     as_json(found) if as_json_too else show_order(found, out)
 
 
 @groups["tables"].command("ls")
 def tables_ls(as_json_too: AsJson = False) -> None:
     """List all tables and who holds their partitions."""
-    found = run(ask(house(), "/tables"))["tables"]
+    found = run(ask(running_instance(), "/tables"))["tables"]
     if as_json_too:
         as_json(found)
         return
@@ -208,40 +210,41 @@ def tables_show(
 ) -> None:
     """Show one row of table NAME, or a page of them."""
     path = f"/tables/{name}/{key}" if key else f"/tables/{name}?limit={limit}&prefix={prefix}"
-    found = run(ask(house(), path))
+    found = run(ask(running_instance(), path))
     if as_json_too or key:
         as_json(found)
         return
     for row in found["rows"]:
-        memory = msgspec.json.encode(row["memory"]).decode()
-        out.print(f"{row['key']}  {memory[:200]}", markup=False)
+        state = msgspec.json.encode(row["state"]).decode()
+        out.print(f"{row['key']}  {state[:200]}", markup=False)
     if found["next"]:
         out.print(f"... more after {found['next']}", markup=False)
 
 
 @groups["faults"].command("show")
 def faults_show(as_json_too: AsJson = False) -> None:
-    """Show what the outside parties do wrong now."""
-    config = house()
+    """Show what the external systems do wrong now."""
+    config = running_instance()
     found = {
-        party: run(switches.get(getattr(config, f"{party}_url"))) for party in switches.PARTIES
+        system: run(fault_switches.get(getattr(config, f"{system}_url")))
+        for system in fault_switches.EXTERNAL_SYSTEMS
     }
     as_json(found) if as_json_too else show_faults(found, out)
 
 
 @groups["faults"].command("set")
 def faults_set(
-    party: str,
+    system: str,
     rates: Annotated[list[str], typer.Argument(help="Such as decline=0.2 timeout=0.1")],
     as_json_too: AsJson = False,
 ) -> None:
     """Set faults of PARTY (provider or carrier): rates from 0 to 1."""
-    if party not in switches.PARTIES:
-        fail(f"no such party: {party}; there are {', '.join(switches.PARTIES)}", 2)
-    config = house()
+    if system not in fault_switches.EXTERNAL_SYSTEMS:
+        fail(f"no such party: {system}; there are {', '.join(fault_switches.EXTERNAL_SYSTEMS)}", 2)
+    config = running_instance()
     try:
-        given = switches.parse(",".join(f"{party}.{rate}" for rate in rates))[party]
-    except switches.FaultError as error:
+        record = fault_switches.parse(",".join(f"{system}.{rate}" for rate in rates))[system]
+    except fault_switches.FaultError as error:
         fail(str(error), 2)
-    found = {party: run(switches.put(getattr(config, f"{party}_url"), given))}
+    found = {system: run(fault_switches.put(getattr(config, f"{system}_url"), record))}
     as_json(found) if as_json_too else show_faults(found, out)

@@ -20,13 +20,13 @@ LINE_EVERY = 5
 def progress(console: Console) -> Iterator[Callable[[dict[str, Any]], None]]:
     """Give a function that shows the figures as they move: a table, or lines without a terminal."""
     if not console.is_terminal:
-        looks = 0
+        queries = 0
 
         def line(figures: dict[str, Any]) -> None:
-            nonlocal looks
-            looks += 1
-            if looks % LINE_EVERY == 1:
-                console.print(_in_words(figures), markup=False)
+            nonlocal queries
+            queries += 1
+            if queries % LINE_EVERY == 1:
+                console.print(_described(figures), markup=False)
 
         yield line
         return
@@ -34,7 +34,7 @@ def progress(console: Console) -> Iterator[Callable[[dict[str, Any]], None]]:
         yield lambda figures: live.update(_as_table(figures))
 
 
-def _in_words(figures: dict[str, Any]) -> str:
+def _described(figures: dict[str, Any]) -> str:
     totals = figures["totals"]
     names = ("orders", "completed", "cancelled", "open")
     said = ", ".join(f"{totals.get(name, 0)} {name}" for name in names)
@@ -65,23 +65,23 @@ def _money(minor: int) -> str:
     return f"{minor / 100:,.2f}"
 
 
-def show_letter(letter: Shown, console: Console) -> None:
+def show_dead_letter(dead_letter: Shown, console: Console) -> None:
     """Print one dead letter: headers, key, what it decodes to, bytes."""
     lines = {
-        **letter.headers,
-        "key": letter.key,
-        "decoded": letter.error or letter.body,
-        "bytes": letter.text[:2_000],
+        **dead_letter.headers,
+        "key": dead_letter.key,
+        "decoded": dead_letter.error or dead_letter.body,
+        "bytes": dead_letter.text[:2_000],
     }
     for name, value in lines.items():
         console.print(f"{name:<20}{value}", markup=False)
 
 
 def show_faults(found: dict[str, dict[str, Any]], console: Console) -> None:
-    """Print the faults of each party on a line."""
-    for party, rates in found.items():
+    """Print the faults of each entity on a line."""
+    for system, rates in found.items():
         said = ", ".join(f"{name}={value}" for name, value in rates.items())
-        console.print(f"{party}: {said}", markup=False)
+        console.print(f"{system}: {said}", markup=False)
 
 
 def show_order(order: dict[str, Any], console: Console) -> None:

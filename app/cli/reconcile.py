@@ -10,11 +10,11 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from app.cli.instance import as_json, err, fail, house, out, run
+from app.cli.instance import as_json, err, fail, out, run, running_instance
 from app.config import Config
 from app.operations.reconciliation.compare import Compared, Reconciliation, reconcile
 from app.operations.reconciliation.reader import Books, read_books
-from app.operations.verification.auditor import CANNOT_LOOK
+from app.operations.verification.auditor import CANNOT_READ
 
 EXIT_DIFFERS = 1
 EXIT_UNKNOWN = 2
@@ -35,7 +35,7 @@ def reconcile_books(
     as_json_too: Annotated[bool, typer.Option("--json", help="JSON on stdout alone.")] = False,
 ) -> None:
     """Compare every charge, refund and void of the provider with payments and the ledger."""
-    config = _house()
+    config = _app()
     now_ms = time.time_ns() // 1_000_000
     books: Books = run(_read(config))
     found = reconcile(books.lines, now_ms, *_bounds(day))
@@ -87,18 +87,18 @@ def _line(one: Compared) -> Text:
     return Text(f"{one.order_id}  {what}: {differs}  ({shown}; {' '.join(one.currencies)})")
 
 
-def _house() -> Config:
+def _app() -> Config:
     try:
-        return house()
+        return running_instance()
     except typer.Exit:
-        # What was wrong is said; without a house nobody knows whether its books agree.
+        # What was wrong is said; without an instance nobody knows whether its books agree.
         raise typer.Exit(EXIT_UNKNOWN) from None
 
 
 async def _read(config: Config) -> Books:
     try:
         return await read_books(config)
-    except CANNOT_LOOK as error:
+    except CANNOT_READ as error:
         fail(f"cannot reconcile: {error}", EXIT_UNKNOWN)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from app.cli.instance import as_json, err, fail, house, out, run
+from app.cli.instance import as_json, err, fail, out, run, running_instance
 from app.operations.replay.run import Replayed, ReplayError, Wanted
 from app.operations.replay.run import replay as make_again
 
@@ -30,7 +30,7 @@ def replay(  # noqa: PLR0913  each is an option
         table=table,
     )
     try:
-        found: Replayed = run(make_again(house(), wanted, err.print))
+        found: Replayed = run(make_again(running_instance(), wanted, err.print))
     except ReplayError as error:
         fail(str(error), 2)
     as_json(found) if as_json_too else _show(found)
@@ -52,7 +52,7 @@ def _show(found: Replayed) -> None:
             out.print(f"    replayed  {made[:400]}", markup=False)
     if found.left_out:
         out.print(f"not replayed, they ask outside: {', '.join(found.left_out)}", markup=False)
-    out.print(f"{found.events} events heard, {found.told} answers not told", markup=False)
+    out.print(f"{found.events} events heard, {found.emitted} answers not told", markup=False)
 
 
 def _moment(text: str, default: str) -> int:

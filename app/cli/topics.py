@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from app.cli.instance import EXIT_USAGE, as_json, err, fail, house, out, run
+from app.cli.instance import EXIT_USAGE, as_json, err, fail, out, run, running_instance
 from app.cli.topic_output import (
     behind_table,
     coverage_line,
@@ -19,7 +19,7 @@ from app.cli.topic_output import (
     topics_table,
 )
 from app.kafka.reader import Shown, places_of, reader
-from app.operations.search import topic_facts as facts
+from app.operations.search import topic_facts
 from app.operations.search.consumer_groups import groups
 from app.operations.search.query import TERMS, BadTerm, Wanted, parse
 from app.operations.search.scan import Asked, Done, Event, Found, Progress, scan
@@ -43,7 +43,7 @@ def ls(
     as_json_too: AsJson = False,
 ) -> None:
     """List topics with their partitions, records, bytes and retention."""
-    found = run(facts.topics(house(), internal=internal))
+    found = run(topic_facts.topics(running_instance(), internal=internal))
     if as_json_too:
         as_json(found)
         return
@@ -61,7 +61,7 @@ def show(
     as_json_too: AsJson = False,
 ) -> None:
     """Show the partitions of topic NAME and its newest records, or those from --from on."""
-    config = house()
+    config = running_instance()
     found, done, about = run(_show(config, name, start, limit))
     if as_json_too:
         as_json({"topic": about, "found": found, "done": done})
@@ -78,7 +78,7 @@ async def _show(config: Any, name: str, start: str, limit: int) -> Any:
         start=_said(lambda: parse_start(start)) if start else Start(back=limit),
         limit=limit if start else None,
     )
-    about = await facts.topic_facts(config, name)
+    about = await topic_facts.topic_facts(config, name)
     found: list[Shown] = []
     done = None
     async with aclosing(_events(config, name, asked)) as events:
@@ -107,7 +107,7 @@ def tail(  # noqa: PLR0913  each is an option
         limit=limit or None,
         follow=True,
     )
-    run(_tail(house(), name, asked, as_lines=as_json_too))
+    run(_tail(running_instance(), name, asked, as_lines=as_json_too))
 
 
 async def _tail(config: Any, name: str, asked: Asked, *, as_lines: bool) -> None:
@@ -134,7 +134,7 @@ def find(  # noqa: PLR0913  each is an option
     wanted = _said(lambda: parse(terms or [], cel))
     begin = _said(lambda: parse_cursor(cursor) if cursor else parse_start(start))
     asked = Asked(wanted=wanted, start=begin, limit=limit)
-    found, done = run(_find(house(), name, asked, as_lines=not as_json_too))
+    found, done = run(_find(running_instance(), name, asked, as_lines=not as_json_too))
     if as_json_too:
         as_json({"found": found, "done": done})
     err.print(coverage_line(done), soft_wrap=True)
@@ -166,7 +166,7 @@ def lag(
     as_json_too: AsJson = False,
 ) -> None:
     """Show how far consumer groups are behind: in events, and in seconds."""
-    found = run(groups(house(), name))
+    found = run(groups(running_instance(), name))
     if as_json_too:
         as_json(found)
         return
@@ -176,7 +176,7 @@ def lag(
 
 
 async def _events(config: Any, name: str, asked: Asked) -> AsyncIterator[Event]:
-    """Yield what a scan tells; a signal stops it, and it still says what it looked at."""
+    """Yield what a scan produces; a signal stops it, and it still says what it looked at."""
     stopped = asyncio.Event()
     for each in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(each, stopped.set)
@@ -198,7 +198,7 @@ def _print(record: Shown, *, as_lines: bool) -> None:
 
 
 def _said(parsed: Any) -> Any:
-    """Return what `parsed` gives; ends with usage where words are wrong."""
+    """Return what `parsed` gives; ends with usage where messages are wrong."""
     try:
         return parsed()
     except BadTerm as error:

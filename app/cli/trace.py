@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from app.cli.instance import as_json, ask, fail, house, out, run
+from app.cli.instance import as_json, ask, fail, out, run, running_instance
 from app.cli.topic_output import plain
 from app.config import Config
 from app.console.pages.drawing import CHART_WIDTH, DRAWN_MAX, LABEL_WIDTH, Line, waterfall
@@ -33,19 +33,19 @@ def trace(
     as_json_too: Annotated[bool, typer.Option("--json", help="JSON, and nothing else.")] = False,
 ) -> None:
     """Show one transaction: how it stands, what is next, what waited and worked, what caused it."""
-    found = run(_found(house(), any_id, at))
+    found = run(_found(running_instance(), any_id, at))
     if as_json_too:
         as_json(found)
         return
     show(found)
     if rows or at:
-        for name, memory in found["rows"].items():
-            body = memory if isinstance(memory, str) else msgspec.json.encode(memory).decode()
+        for name, state in found["rows"].items():
+            body = state if isinstance(state, str) else msgspec.json.encode(state).decode()
             out.print(Text(f"{name}: {plain(body)}"), soft_wrap=True)
 
 
 def show(found: dict[str, Any]) -> None:
-    """Print a transaction as the API tells it: how it stands, what is next, its events."""
+    """Print a transaction as the API produces it: how it stands, what is next, its events."""
     _show_order(found)
     _show_events(found)
 
@@ -72,19 +72,19 @@ def _show_order(found: dict[str, Any]) -> None:
     if order["cause"]:
         said += f"; taken back because of {order['cause'].replace('_', ' ')} {order['detail']}"
     out.print(Text(plain(said).rstrip()), soft_wrap=True)
-    for each in order["awaited"]:
+    for each in order["pending_steps"]:
         left_ms = each["until_ms"] - now_ms
         until = f"in {span(left_ms)}" if left_ms > 0 else f"overdue by {span(-left_ms)}"
         _bullet(
             f"waits for {each['what']}, since {span(now_ms - each['since_ms'])}, until "
             f"{moment(each['until_ms'])} ({until}); otherwise {each['then']}"
         )
-    for each in found["tried"]:
+    for each in found["retried_calls"]:
         why = f" ({each['reason']})" if each["reason"] else ""
         again = f"; asked again {moment(each['next_ms'])}" if each["next_ms"] else ""
         vain = f"{each['tries']} times in vain{why}{again}"
         _bullet(f"retrying: {each['who']} is asked {each['what']}, {vain}")
-    if order["status"] in ("completed", "cancelled") and not order["awaited"]:
+    if order["status"] in ("completed", "cancelled") and not order["pending_steps"]:
         _bullet("nothing more happens: it has ended")
 
 
@@ -97,7 +97,7 @@ def _show_events(found: dict[str, Any]) -> None:
     if not bars:
         out.print("the journal has no events yet")
         return
-    table = Table("", "event", "by", "cause", "told after", "waited", "worked", "", box=None)
+    table = Table("", "event", "by", "cause", "emitted after", "waited", "worked", "", box=None)
     drawn = waterfall(bars[:DRAWN_MAX]).lines
     for number, bar in enumerate(bars, start=1):
         name = "  " * min(bar.depth, DEPTH_MAX) + MARKS[bar.kind] + plain(bar.name)

@@ -13,10 +13,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from app.cli.instance import as_json, ask, house, out, run
+from app.cli.instance import as_json, ask, out, run, running_instance
 from app.config import Config
 
-LOOK_SECONDS = 1.0
+CHECK_SECONDS = 1.0
 SHOWN_SECONDS = 60
 COUNTRIES_SHOWN = 5
 BARS = "▁▂▃▄▅▆▇█"
@@ -43,11 +43,11 @@ def watch(
     as_json_too: Annotated[bool, typer.Option("--json", help="One look as JSON.")] = False,
 ) -> None:
     """Show the live figures, each service's lag and who is alive, until Ctrl-C."""
-    config = house()
+    config = running_instance()
     if as_json_too:
-        as_json(run(_look(config)))
+        as_json(run(_check_once(config)))
     elif once:
-        out.print(shown(run(_look(config)), {}))
+        out.print(shown(run(_check_once(config)), {}))
     else:
         run(_watch(config))
 
@@ -56,17 +56,19 @@ async def _watch(config: Config) -> None:
     pace = Pace()
     with Live(console=out, auto_refresh=False, screen=out.is_terminal) as live:
         while True:
-            look = await _look(config)
+            look = await _check_once(config)
             pace.note(time.monotonic(), look["figures"]["totals"])
             live.update(shown(look, pace.rates()), refresh=True)
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(CHECK_SECONDS)
 
 
-async def _look(config: Config) -> dict[str, Any]:
+async def _check_once(config: Config) -> dict[str, Any]:
     """Return figures, workers, how long steps take, and how far each service is behind."""
-    names = ("figures", "readyz", "pulse")
-    figures, ready, pulse = await asyncio.gather(*(ask(config, f"/{name}") for name in names))
-    services = {"services": pulse["services"], "steps": pulse["steps"]}
+    names = ("figures", "readyz", "flow-metrics")
+    figures, ready, flow_metrics = await asyncio.gather(
+        *(ask(config, f"/{name}") for name in names)
+    )
+    services = {"services": flow_metrics["services"], "steps": flow_metrics["steps"]}
     return {"figures": figures, "workers": ready["workers"], **services}
 
 
@@ -106,7 +108,7 @@ def shown(look: Mapping[str, Any], rates: Mapping[str, Sequence[float]]) -> Rend
     """Return one look as tables."""
     figures = look["figures"]
     return Group(
-        Columns([_totals(figures, rates), _standing(figures["standing"])], padding=(0, 4)),
+        Columns([_totals(figures, rates), _standing(figures["open_orders"])], padding=(0, 4)),
         Columns([_services(look), _steps(look["steps"])], padding=(0, 4)),
         _countries(figures["countries"]),
     )
@@ -128,13 +130,13 @@ def _totals(figures: Mapping[str, Any], rates: Mapping[str, Sequence[float]]) ->
     return table
 
 
-def _standing(standing: Mapping[str, Mapping[str, int]]) -> Table:
+def _standing(order_statuses: Mapping[str, Mapping[str, int]]) -> Table:
     """Return what open orders wait for, and how."""
-    statuses = next(iter(standing.values()), {})
+    statuses = next(iter(order_statuses.values()), {})
     table = Table("open orders wait for", *statuses, box=None)
     for column in table.columns[1:]:
         column.justify = "right"
-    for step, counts in standing.items():
+    for step, counts in order_statuses.items():
         style = "red" if counts.get("stuck") else None
         table.add_row(step, *(f"{count:,}" for count in counts.values()), style=style)
     return table
@@ -164,7 +166,7 @@ def _steps(steps: Sequence[Mapping[str, Any]]) -> Table:
     for each in steps:
         bounds = (each[name] for name in ("p50", "p95", "p99"))
         said = ("longer" if bound is None else f"≤ {_span(bound)}" for bound in bounds)
-        table.add_row(Text(each["room"]), *(said if each["events"] else ("-", "-", "-")))
+        table.add_row(Text(each["agent"]), *(said if each["events"] else ("-", "-", "-")))
     return table
 
 

@@ -8,19 +8,19 @@ import structlog
 from aiohttp import web
 from aiokafka.errors import KafkaError
 
-from app.auth import operators as people
+from app.auth import operators
 from app.config import Config
-from app.console.api.access import GUARD, Guard, guarded
-from app.console.api.context import DESK, Desk, now_ms
-from app.console.api.dead_letters import add_letters
-from app.console.api.fault_injection import add_lab
+from app.console.api.access import AUTH, Auth, authorized
+from app.console.api.context import CONTEXT, ApiContext, now_ms
+from app.console.api.dead_letters import add_dead_letters
+from app.console.api.fault_injection import add_fault_injection
 from app.console.api.figures import FIGURES, Figures
-from app.console.api.flow_metrics import PULSE, Pulse
+from app.console.api.flow_metrics import FLOW_METRICS, FlowMetrics
 from app.console.api.fraud import add_fraud
 from app.console.api.health import VERDICT
-from app.console.api.invariants import add_proof
+from app.console.api.invariants import add_invariants
 from app.console.api.live import LIVE, STREAMS, Live, close_streams
-from app.console.api.open_orders import STANDING, Standing
+from app.console.api.open_orders import OPEN_ORDERS, OpenOrders
 from app.console.api.openapi import openapi_of
 from app.console.api.operator_actions import LEAST, PROMISED, PROPOSALS, Promised
 from app.console.api.orders import REPEATS, Repeats
@@ -30,44 +30,44 @@ from app.console.api.tables import STAND_INS, StandIns
 from app.console.pages.site import add_pages
 from app.kafka.admin import TopicError
 from app.kafka.reader import InspectionError
-from app.operations.audit.checkpointer import Sealer
+from app.operations.audit.checkpointer import Checkpointer
 from app.operations.audit.reader import proposal_in
 from app.worker.discovery import Directory
-from app.worker.http import House, Served, serve_site
+from app.worker.http import LocalQueries, Served, serve_site
 
 log = structlog.get_logger(__name__)
 
 
 def make_api(
-    house: House, directory: Directory, config: Config, clock: Callable[[], int] = now_ms
+    queries: LocalQueries, directory: Directory, config: Config, clock: Callable[[], int] = now_ms
 ) -> web.Application:
-    """Return the API over `house`; other workers are found through `directory`."""
+    """Return the API over `instance`; other workers are found through `directory`."""
     names = {config.host, urlsplit(config.console_url).hostname or config.host}
     app = web.Application(
         client_max_size=BODY_BYTES_MAX,
-        middlewares=[problems, known_hosts(*names), guarded(LEAST)],
+        middlewares=[problems, known_hosts(*names), authorized(LEAST)],
     )
-    app[DESK] = Desk(house, directory, config, clock)
+    app[CONTEXT] = ApiContext(queries, directory, config, clock)
     app[FIGURES] = Figures()
-    app[STANDING] = Standing()
+    app[OPEN_ORDERS] = OpenOrders()
     app[LIVE] = Live(app)
     app[REPEATS] = Repeats()
     app[STREAMS] = set()
     app[VERDICT] = {}
     app[STAND_INS] = StandIns()
-    app[GUARD] = Guard(config)
+    app[AUTH] = Auth(config)
     app[PROMISED] = Promised()
     app[PROPOSALS] = proposal_in(config)
-    add_proof(app)
-    add_letters(app)
-    add_lab(app)
+    add_invariants(app)
+    add_dead_letters(app)
+    add_fault_injection(app)
     add_fraud(app)
     for route in ROUTES:
         path = route.path.replace("{key}", "{key:.+}")
         app.router.add_route(route.method, path, route.handler)
     app.router.add_get("/openapi.json", openapi_of(ROUTES))
     add_pages(app)
-    app[PULSE] = Pulse(app[DESK])
+    app[FLOW_METRICS] = FlowMetrics(app[CONTEXT])
     app.on_response_prepare.append(secured)
     app.on_startup.append(_listen)
     app.on_shutdown.append(close_streams)
@@ -75,17 +75,17 @@ def make_api(
     return app
 
 
-async def serve_api(house: House, directory: Directory, config: Config) -> Served:
+async def serve_api(queries: LocalQueries, directory: Directory, config: Config) -> Served:
     """Serve the API on `config.host` and `config.console_port`; raises OSError when it is taken."""
     _first_start(config)
-    return await serve_site(make_api(house, directory, config), config.host, config.console_port)
+    return await serve_site(make_api(queries, directory, config), config.host, config.console_port)
 
 
 def _first_start(config: Config) -> None:
-    token = people.first_start(config.data_path)
+    token = operators.first_start(config.data_path)
     if token:
         # Logs are read by many: they say where the token lies.
-        path = people.note(config.data_path, people.FIRST, token)
+        path = operators.note(config.data_path, operators.FIRST, token)
         log.warning("the first operator was made; the token lies here until it is used", path=path)
 
 
@@ -94,12 +94,12 @@ LISTENING: web.AppKey[list[asyncio.Task[None]]] = web.AppKey("listening")
 
 
 async def _listen(app: web.Application) -> None:
-    desk = app[DESK]
-    if desk.config.broker_url:
+    context = app[CONTEXT]
+    if context.config.broker_url:
         app[LISTENING] = [
-            asyncio.create_task(_kept(app[FIGURES].run, desk.config)),
-            asyncio.create_task(_kept(app[STANDING].run, desk.config)),
-            asyncio.create_task(Sealer(desk.config, desk.house.tell).run()),
+            asyncio.create_task(_kept(app[FIGURES].run, context.config)),
+            asyncio.create_task(_kept(app[OPEN_ORDERS].run, context.config)),
+            asyncio.create_task(Checkpointer(context.config, context.queries.publish).run()),
         ]
         for task in app[LISTENING]:
             task.add_done_callback(_say_why)
@@ -110,7 +110,7 @@ async def _kept(listen: Callable[[Config], Awaitable[None]], config: Config) -> 
         try:
             await listen(config)
         except (InspectionError, KafkaError, TopicError) as error:
-            # Its topic may not have been made yet; what is heard again changes nothing.
+            # Its topic may not have been made yet; what is received again changes nothing.
             log.warning("listening begins again", error=str(error))
         await asyncio.sleep(LISTEN_AGAIN_SECONDS)
 
@@ -125,4 +125,4 @@ async def _close(app: web.Application) -> None:
     for task in listening:
         task.cancel()
     await asyncio.gather(*listening, return_exceptions=True)
-    await app[DESK].close()
+    await app[CONTEXT].close()

@@ -12,11 +12,11 @@ from app.wire.envelope import Envelope
 from app.wire.records import Record, is_retry
 from tables import Table
 
-Memory = TypeVar("Memory")
+State = TypeVar("State")
 
-SEEN_MAX = 32
-"""Event ids remembered by a row of one key. An order is told some twenty events in its life."""
-SEEN_COUNTING_MAX = 1_024
+PROCESSED_IDS_MAX = 32
+"""Event ids remembered by a row of one key. An order is emitted some twenty events in its life."""
+PROCESSED_IDS_COUNTING_MAX = 1_024
 """Event ids remembered by a row that counts: more than one batch can repeat."""
 
 
@@ -28,42 +28,42 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     baggage: dict[str, str] = {}
 
 
-class Saying(msgspec.Struct, frozen=True, kw_only=True):
-    """What was decided to be told because of one event: enough to tell it again, the same."""
+class OutboxEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """What was decided to be produced because of one event: enough to emit it again, the same."""
 
     cause: str = msgspec.field(name="i")
-    """The id of the event heard; the ids of what is told are derived from it."""
+    """The id of the event received; the ids of what is emitted are derived from it."""
     source: str = msgspec.field(name="s")
-    """The `topic/partition` it was read from, and where: once committed, it has been told."""
+    """The `topic/partition` it was read from, and where: once committed, it has been emitted."""
     offset: int = msgspec.field(name="o")
     at_ms: int = msgspec.field(name="t")
-    heard_ms: int = msgspec.field(name="h", default=0)
+    received_ms: int = msgspec.field(name="h", default=0)
     """When the batch was taken up in which the cause lay."""
     correlation_id: str = msgspec.field(name="c")
     traceparent: str = msgspec.field(name="p", default="")
     baggage: dict[str, str] = msgspec.field(name="b", default_factory=dict)
     bodies: tuple[msgspec.Raw, ...] = msgspec.field(name="w")
-    """Each word told, as JSON."""
+    """Each message emitted, as JSON."""
 
 
-class Row(msgspec.Struct, Generic[Memory], frozen=True, kw_only=True):
+class Row(msgspec.Struct, Generic[State], frozen=True, kw_only=True):
     """One key's row. Short names on disk: every byte is written at every event."""
 
-    memory: Memory = msgspec.field(name="m")
-    fence: dict[str, int] = msgspec.field(name="f", default_factory=dict)
+    state: State = msgspec.field(name="m")
+    applied_offsets: dict[str, int] = msgspec.field(name="f", default_factory=dict)
     """Source `topic/partition` → highest offset applied."""
-    seen: tuple[str, ...] = msgspec.field(name="e", default=())
+    processed_ids: tuple[str, ...] = msgspec.field(name="e", default=())
     """The latest event ids applied, newest last: a producer may repeat itself at a new offset."""
     parked: tuple[str, ...] = msgspec.field(name="p", default=())
     """Event ids of this key that wait in a retry topic, in order."""
     context: Context = msgspec.field(name="c", default=Context())
-    outbox: tuple[Saying, ...] = msgspec.field(name="o", default=())
-    """What was decided in the same put as `memory`, and may not have been told yet."""
+    outbox: tuple[OutboxEntry, ...] = msgspec.field(name="o", default=())
+    """What was decided in the same put as `state`, and may not have been emitted yet."""
 
 
 def fresh(table: Table) -> Row[Any]:
-    """Return the row of a key nobody has heard of."""
-    return Row(memory=table.initial)
+    """Return the row of a key nobody has known."""
+    return Row(state=table.initial)
 
 
 def decode_row(table: Table, body: bytes) -> Row[Any]:
@@ -76,20 +76,20 @@ def encode_row(row: Row[Any]) -> bytes:
     return _encode(row)
 
 
-def applied(row: Row[Any], given: Record, event_id: str) -> bool:
-    """Return whether `given` is behind the fence, or its event was applied from elsewhere."""
-    return behind(row, given) or event_id in row.seen
+def applied(row: Row[Any], record: Record, event_id: str) -> bool:
+    """Return whether the event of `record` was applied, from this place or another."""
+    return behind(row, record) or event_id in row.processed_ids
 
 
-def behind(row: Row[Any], given: Record) -> bool:
-    """Return whether `given` was read before, from the same place."""
-    return given.offset <= row.fence.get(given.source, -1)
+def behind(row: Row[Any], record: Record) -> bool:
+    """Return whether `record` was read before, from the same place."""
+    return record.offset <= row.applied_offsets.get(record.source, -1)
 
 
-def remember(
-    row: Row[Any], memory: Any, given: Record, envelope: Envelope, seen_max: int
+def store(
+    row: Row[Any], state: Any, record: Record, envelope: Envelope, processed_ids_max: int
 ) -> Row[Any]:
-    """Return `row` with `memory`, its fence moved and the event's id noted."""
+    """Return `row` with `state`, its applied offsets moved and the event's id noted."""
     context = row.context
     if not context.correlation_id or (envelope.baggage and not context.baggage):
         context = Context(
@@ -98,23 +98,25 @@ def remember(
             baggage=envelope.baggage,
         )
     return msgspec.structs.replace(
-        fenced(row, given),
-        memory=memory,
-        seen=(*row.seen, envelope.id)[-seen_max:],
+        advanced(row, record),
+        state=state,
+        processed_ids=(*row.processed_ids, envelope.id)[-processed_ids_max:],
         context=context,
     )
 
 
-def fenced(row: Row[Any], given: Record) -> Row[Any]:
-    """Return `row` with only its fence moved past `given`.
+def advanced(row: Row[Any], record: Record) -> Row[Any]:
+    """Return `row` with only its applied offsets moved past `record`.
 
-    Retry topics have no fence: they are read in the order things are due, which a clock that steps
-    back makes another than that of their offsets. There the memory of ids has to do.
+    Retry topics have no applied offsets: they are read in the order things are due, which a clock
+    that steps back makes another than that of their offsets. There the processed ids has to do.
     """
-    if is_retry(given):
+    if is_retry(record):
         return row
-    highest = max(given.offset, row.fence.get(given.source, -1))
-    return msgspec.structs.replace(row, fence={**row.fence, given.source: highest})
+    highest = max(record.offset, row.applied_offsets.get(record.source, -1))
+    return msgspec.structs.replace(
+        row, applied_offsets={**row.applied_offsets, record.source: highest}
+    )
 
 
 _encode = msgspec.json.Encoder(order="deterministic").encode

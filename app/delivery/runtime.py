@@ -1,4 +1,4 @@
-"""What the shell needs of the world, and what a batch came to."""
+"""What the engine needs of the world, and what a batch came to."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -15,8 +15,8 @@ Place = tuple[int, bytes]
 """A row's partition and key."""
 
 
-class Port(Protocol):
-    """What the shell needs of the world."""
+class Runtime(Protocol):
+    """What the engine needs of the world."""
 
     def now_ms(self) -> int:
         """Return the time of the wall clock."""
@@ -26,28 +26,28 @@ class Port(Protocol):
         """Return the row's bytes, or None."""
         ...
 
-    async def tell(self, records: Sequence[Outgoing]) -> None:
+    async def publish(self, records: Sequence[Outgoing]) -> None:
         """Produce `records` in order; return when the broker has acknowledged every one."""
         ...
 
-    async def remember(self, table: Table, rows: Mapping[int, Mapping[bytes, bytes]]) -> None:
+    async def store(self, table: Table, rows: Mapping[int, Mapping[bytes, bytes]]) -> None:
         """Put `rows` (by partition, by key) and their changelog records, acknowledged."""
         ...
 
-    def genuine(self, given: Record, topic: Topic) -> bool:
-        """Return whether the house has told `given`, or anybody may tell it on `topic`."""
+    def is_authentic(self, record: Record, topic: Topic) -> bool:
+        """Return whether Payflow has emitted `record`, or anybody may emit it on `topic`."""
         ...
 
-    def at_home(self, given: Record) -> bool:
-        """Return whether `given` lies in the partition that its key belongs to."""
+    def in_own_partition(self, record: Record) -> bool:
+        """Return whether `record` lies in the partition that its key belongs to."""
         ...
 
     def through(self, source: str) -> int:
-        """Return the offset before which everything of `topic/partition` is told for certain."""
+        """Return the offset before which everything of `topic/partition` is emitted for certain."""
         ...
 
-    def beat(self, name: str) -> None:
-        """Pass a named point between two beats: a place where a test may crash."""
+    def checkpoint(self, name: str) -> None:
+        """Pass a named point between two checkpoints: a place where a test may crash."""
         ...
 
 
@@ -58,9 +58,9 @@ class Handled(msgspec.Struct):
     """The envelope of each event applied, and when (ms)."""
     records: list[Record] = []
     """The record of each event applied, in step with `applied`."""
-    words: list[Message] = []
-    """Each word applied, in step with `applied`."""
-    told: list[Message] = []
+    messages: list[Message] = []
+    """Each message applied, in step with `applied`."""
+    emitted: list[Message] = []
     duplicates: int = 0
     """Events recognised as known."""
     redelivered: int = 0
@@ -69,7 +69,7 @@ class Handled(msgspec.Struct):
     """The cause of each retry."""
     dead: list[tuple[str, str]] = []
     """Topic and cause of each dead letter."""
-    letters: list[dict[str, str]] = []
+    dead_letters: list[dict[str, str]] = []
     """What a log says of each dead letter: cause, detail, where it was read, its transaction."""
     due: dict[Place, int | None] = {}
     """When each touched row wants to be woken (ms)."""

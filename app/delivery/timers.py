@@ -7,7 +7,7 @@ import heapq
 
 
 class Deadlines:
-    """When each row of one room wants to be woken."""
+    """When each row of one agent wants to be woken."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[int, int, bytes]] = []

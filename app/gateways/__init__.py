@@ -1,1 +1,4 @@
-"""Adapters to the outside parties: a word in, words out. Trouble outside is an answer, no error."""
+"""Adapters to the external systems: a message in, messages out.
+
+Trouble outside is an answer, no error.
+"""

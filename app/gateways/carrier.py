@@ -70,42 +70,44 @@ class CarrierGateway:
 
     async def _book(self, command: BookShipment) -> CarrierAnswer:
         body = {"country": command.country, "units": command.units}
-        status, told = await self._ask("PUT", command.order_id, body=body)
+        status, emitted = await self._ask("PUT", command.order_id, body=body)
         if status in {OK, CREATED}:
             return ShipmentBooked(
-                order_id=command.order_id, shipment_id=told.shipment_id, tracking=told.tracking
+                order_id=command.order_id,
+                shipment_id=emitted.shipment_id,
+                tracking=emitted.tracking,
             )
         if status == CONFLICT:
             return ShipmentWithdrawn(order_id=command.order_id)
         if status in {UNPROCESSABLE, BAD_REQUEST}:
-            return ShipmentRefused(order_id=command.order_id, reason=_why(told))
+            return ShipmentRefused(order_id=command.order_id, reason=_why(emitted))
         return _unknown(command, f"status {status}")
 
     async def _withdraw(self, command: WithdrawShipment) -> CarrierAnswer:
-        status, told = await self._ask("POST", command.order_id, "/withdraw")
+        status, emitted = await self._ask("POST", command.order_id, "/withdraw")
         if status == OK:
             return ShipmentWithdrawn(order_id=command.order_id)
-        if status == CONFLICT and told.status == "delivered":
+        if status == CONFLICT and emitted.status == "delivered":
             return ShipmentTracked(
-                order_id=command.order_id, shipment_id=told.shipment_id, status="delivered"
+                order_id=command.order_id, shipment_id=emitted.shipment_id, status="delivered"
             )
         return _unknown(command, f"status {status}")
 
     async def _inquire(self, command: InquireShipment) -> CarrierAnswer:
-        status, told = await self._ask("GET", command.order_id)
+        status, emitted = await self._ask("GET", command.order_id)
         if status == NOT_FOUND:
             return _unknown(command, "not booked")
         if status == OK:
-            match told.status:
+            match emitted.status:
                 case "in_transit" | "delivered" as where:
                     return ShipmentTracked(
-                        order_id=command.order_id, shipment_id=told.shipment_id, status=where
+                        order_id=command.order_id, shipment_id=emitted.shipment_id, status=where
                     )
                 case "withdrawn":
                     return ShipmentWithdrawn(order_id=command.order_id)
                 case "refused":
-                    return ShipmentRefused(order_id=command.order_id, reason=_why(told))
-        return _unknown(command, f"status {status} {told.status}".strip())
+                    return ShipmentRefused(order_id=command.order_id, reason=_why(emitted))
+        return _unknown(command, f"status {status} {emitted.status}".strip())
 
     async def _ask(
         self, method: str, order_id: str, rest: str = "", body: Any = None
@@ -141,5 +143,5 @@ def _unknown(command: CarrierCommand, reason: str) -> ShipmentUnknown:
     )
 
 
-def _why(told: Shipment) -> str:
-    return (told.reason or "refused by the carrier")[:REASON_CHARS_MAX]
+def _why(emitted: Shipment) -> str:
+    return (emitted.reason or "refused by the carrier")[:REASON_CHARS_MAX]

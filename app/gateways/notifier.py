@@ -41,7 +41,7 @@ Answers = tuple[NotificationSent]
 Send = Callable[[SendMessage], Awaitable[Answers]]
 
 
-class Letter(msgspec.Struct, frozen=True, kw_only=True):
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     """One message in the inbox. `at_ms` is when it first landed."""
 
     notification_id: str
@@ -98,8 +98,8 @@ async def send_message(message: SendMessage) -> Answers:
     return await _configured()(message)
 
 
-def read_inbox(path: Path, limit: int, order_id: str = "") -> list[Letter]:
-    """Return the newest letters first, at most `limit`, of one order if it is named.
+def read_inbox(path: Path, limit: int, order_id: str = "") -> list[DeadLetter]:
+    """Return the newest dead letters first, at most `limit`, of one order if it is named.
 
     None when there is no inbox yet.
     """
@@ -112,7 +112,7 @@ def read_inbox(path: Path, limit: int, order_id: str = "") -> list[Letter]:
             " ORDER BY at_ms DESC, notification_id LIMIT ?2",
             (order_id, limit),
         ).fetchall()
-    return [msgspec.convert(dict(row), Letter) for row in rows]
+    return [msgspec.convert(dict(row), DeadLetter) for row in rows]
 
 
 @cache
@@ -148,7 +148,7 @@ def _load_apprise() -> Any:
 
 
 def _land(
-    body: str, title: str, _kind: str, *_given: Any, meta: dict[str, Any], **_rest: Any
+    body: str, title: str, _kind: str, *_record: Any, meta: dict[str, Any], **_rest: Any
 ) -> bool:
     known = meta["qsd"]
     with closing(_open_inbox(known["file"])) as inbox:

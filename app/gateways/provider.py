@@ -132,7 +132,7 @@ class ProviderGateway:
             return ChargeDeclined(order_id=command.order_id, reason=_reason(declined))
         except stripe.InvalidRequestError as refused:
             # It has moved on since it was created: what it is now is the answer.
-            return await self._look(command, intent_id, refused)
+            return await self._check_once(command, intent_id, refused)
         return _outcome(command, intent) or _unknown(command, f"it is {intent.status}")
 
     async def _cancel(self, command: Command, intent_id: str) -> ProviderAnswer:
@@ -141,10 +141,10 @@ class ProviderGateway:
             canceling = self._stripe.v1.payment_intents.cancel_async(intent_id, {}, options)
             intent = await _asked(canceling)
         except stripe.InvalidRequestError as refused:
-            return await self._look(command, intent_id, refused)
+            return await self._check_once(command, intent_id, refused)
         return _outcome(command, intent) or _unknown(command, f"it is {intent.status}")
 
-    async def _look(
+    async def _check_once(
         self, command: Command, intent_id: str, refused: stripe.InvalidRequestError
     ) -> ProviderAnswer:
         intent = await _read(self._stripe.v1.payment_intents.retrieve_async(intent_id))

@@ -13,11 +13,11 @@ from typing import NoReturn
 import structlog
 
 EXIT_UNSAFE = 70
-"""The exit code of a process that could not keep its word (EX_SOFTWARE)."""
+"""The exit code of a process that could not keep its message (EX_SOFTWARE)."""
 EXIT_STALLED = 71
 """The exit code of a process that got no further."""
-LAST_WORD_SECONDS = 5.0
-"""How long the last word may take."""
+LAST_LINE_SECONDS = 5.0
+"""How long the last message may take."""
 
 log = structlog.get_logger(__name__)
 
@@ -27,10 +27,10 @@ def hard_stop(
 ) -> NoReturn:
     """End the process at once, with nothing more committed: the only safe way out of doubt.
 
-    `show` may print what has to be known about it, before the last word.
+    `show` may print what has to be known about it, before the last message.
     """
     with suppress(RuntimeError):
-        gone = threading.Timer(LAST_WORD_SECONDS, os._exit, (code,))
+        gone = threading.Timer(LAST_LINE_SECONDS, os._exit, (code,))
         gone.daemon = True
         gone.start()
     if show is not None:

@@ -64,22 +64,22 @@ def configure_logging(config: Config, stream: TextIO | None = None) -> None:
 
 
 class About:
-    """What the lines of a `with` are about: a service and a room, and by `at` an event.
+    """What the lines of a `with` are about: a service and an agent, and by `at` an event.
 
     Every event passes here: it is noted, and what a line says is made when there is a line.
     """
 
-    __slots__ = ("_head", "_service_and_room", "_token", "given")
+    __slots__ = ("_envelope", "_service_and_agent", "_token", "record")
 
-    def __init__(self, service: str, room: str) -> None:
-        self._service_and_room = {"service": service, "room": room}
-        self.given: Record | None = None
+    def __init__(self, service: str, agent: str) -> None:
+        self._service_and_agent = {"service": service, "agent": agent}
+        self.record: Record | None = None
         """The record that is handled now; after an error the one at which it was raised."""
-        self._head: Envelope | None = None
+        self._envelope: Envelope | None = None
 
-    def at(self, given: Record | None, head: Envelope | None = None) -> None:
-        """Say that `given` is handled from here on; None: no event in particular."""
-        self.given, self._head = given, head
+    def at(self, record: Record | None, envelope: Envelope | None = None) -> None:
+        """Say that `record` is handled from here on; None: no event in particular."""
+        self.record, self._envelope = record, envelope
 
     def __enter__(self) -> Self:
         self._token = _about.set(self)
@@ -91,23 +91,27 @@ class About:
         if isinstance(error, Exception) and outer is not None:
             # Whoever handles it further out speaks of the event at which it was raised. Calls that
             # are cancelled because another one failed raise no Exception.
-            outer.at(self.given, self._head)
+            outer.at(self.record, self._envelope)
 
     def fields(self) -> dict[str, str]:
         """Return what a line says of it."""
-        if self.given is None:
-            return self._service_and_room
-        said = self._head.correlation_id if self._head else header(self.given, "ce_correlationid")
-        return {**self._service_and_room, "origin": self.given.origin, "correlation_id": said}
+        if self.record is None:
+            return self._service_and_agent
+        said = (
+            self._envelope.correlation_id
+            if self._envelope
+            else header(self.record, "ce_correlationid")
+        )
+        return {**self._service_and_agent, "origin": self.record.origin, "correlation_id": said}
 
 
 _about: ContextVar[About | None] = ContextVar("about", default=None)
 """Of each task its own: calls that are under way at once speak each of its event."""
 
 
-def logging_about(service: str, room: str) -> About:
-    """Put where we are on every line logged in a `with`: service, room, record, correlation id."""
-    return About(service, room)
+def logging_about(service: str, agent: str) -> About:
+    """Put where we are on every line logged in a `with`: service, agent, record, correlation id."""
+    return About(service, agent)
 
 
 def say_about(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -137,7 +141,7 @@ def _masked(name: str, value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_masked("", member) for member in value]
     if hasattr(value, "__struct_fields__"):
-        # A word logged whole would print its personal fields: log its fields, masked.
+        # A message logged whole would print its personal fields: log its fields, masked.
         return {key: _masked(key, getattr(value, key)) for key in value.__struct_fields__}
     return value
 

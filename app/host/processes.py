@@ -141,7 +141,7 @@ class Child:
             self._process.kill()
             self._process.wait()
 
-    def last_words(self, lines: int = 8) -> str:
+    def last_lines(self, lines: int = 8) -> str:
         """Return the end of its log."""
         text = self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
         return "\n".join(text.splitlines()[-lines:])

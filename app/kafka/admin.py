@@ -13,7 +13,7 @@ from aiokafka.errors import TopicAlreadyExistsError, for_code
 from aiokafka.helpers import create_ssl_context
 
 from app.config import Config
-from app.kafka import header_names as unpacking
+from app.kafka import header_names
 
 RECORD_BYTES_MAX = 3_000_000
 """Longest record of any topic: above what a body may be, so that poison fits in a dead topic."""
@@ -49,7 +49,7 @@ def client_options(config: Config) -> dict[str, Any]:
     """
     if not config.broker_url:
         raise TopicError("PAYFLOW_BROKER_URL is not set and no broker of our own was started")
-    unpacking.read_any_header_name()
+    header_names.read_any_header_name()
     options: dict[str, Any] = {
         "bootstrap_servers": config.broker_url.split(","),
         "security_protocol": config.security_protocol,
@@ -84,7 +84,7 @@ async def stop_consumer(consumer: Any) -> None:
     """Stop an aiokafka consumer, which does not always end when it is asked once.
 
     A cancellation that meets aiokafka 0.14's fetcher while it lets go of an old assignment is
-    swallowed there, and the stop waits for ever; a second one is heard.
+    swallowed there, and the stop waits for ever; a second one is received.
     """
     stopping = asyncio.ensure_future(consumer.stop())
     while not (await asyncio.wait({stopping}, timeout=STOP_AGAIN_SECONDS))[0]:
@@ -123,10 +123,10 @@ async def _admin(config: Config) -> AsyncGenerator[AIOKafkaAdminClient]:
 
 async def _partitions(admin: AIOKafkaAdminClient, wanted: Sequence[TopicSpec]) -> Mapping[str, int]:
     """Return the number of partitions of each wanted topic that exists and can be written to."""
-    described = await admin.describe_topics([spec.name for spec in wanted]) if wanted else []
+    label_of = await admin.describe_topics([spec.name for spec in wanted]) if wanted else []
     return {
         topic["topic"]: len(topic["partitions"])
-        for topic in described
+        for topic in label_of
         if not topic["error_code"]
         and all(partition["leader"] >= 0 for partition in topic["partitions"])
     }

@@ -10,7 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from app.config import Config
 from app.kafka.admin import client_options, start_client, stop_consumer
-from app.operations.search.masked_record import Look
+from app.operations.search.masked_record import MaskedRecord
 
 FETCH_BYTES_MAX = 4 << 20
 BODY_BYTES_SHOWN_MAX = 50_000
@@ -38,7 +38,7 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     type: str
     body: Any
     error: str = ""
-    """Why it is no event of the house."""
+    """Why it is no event of Payflow."""
     text: str = ""
     """The body as text where it is no JSON or too long; unmasked where bytes were asked for."""
     hexadecimal: str = ""
@@ -97,12 +97,12 @@ async def partitions(config: Config) -> dict[str, list[int]]:
     admin = AIOKafkaAdminClient(**client_options(config))
     try:
         await start_client(admin)
-        described = await admin.describe_topics()
+        label_of = await admin.describe_topics()
     finally:
         await admin.close()
     return {
         topic["topic"]: sorted(partition["partition"] for partition in topic["partitions"])
-        for topic in described
+        for topic in label_of
     }
 
 
@@ -127,25 +127,25 @@ async def one(config: Config, topic: str, partition: int, offset: int) -> Shown:
         record = await consumer.getone()
         if record.offset != offset:
             raise InspectionError(f"{topic} has no record {partition}/{offset} any more")
-        return shown_of(Look(record), whole=True)
+        return shown_of(MaskedRecord(record), whole=True)
 
 
-def shown_of(look: Look, *, whole: bool = False) -> Shown:
+def shown_of(masked: MaskedRecord, *, whole: bool = False) -> Shown:
     """Return `look` for people; with `whole` its bytes too, personal fields included."""
-    given = look.given
-    value = given.value or b""
-    cut = look.broken or (len(value) > BODY_BYTES_SHOWN_MAX and not whole)
-    text = look.text[:TEXT_CHARS_SHOWN_MAX] if cut else ""
+    record = masked.record
+    value = record.value or b""
+    cut = masked.broken or (len(value) > BODY_BYTES_SHOWN_MAX and not whole)
+    text = masked.text[:TEXT_CHARS_SHOWN_MAX] if cut else ""
     return Shown(
-        topic=given.topic,
-        partition=given.partition,
-        offset=given.offset,
-        at_ms=given.timestamp,
-        key=look.key,
-        headers=look.headers,
-        type=look.type,
-        body=None if cut else look.body,
-        error=look.error,
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        at_ms=record.timestamp,
+        key=masked.key,
+        headers=masked.headers,
+        type=masked.type,
+        body=None if cut else masked.body,
+        error=masked.error,
         text=value.decode(errors="backslashreplace") if whole else text,
         hexadecimal=value.hex() if whole else "",
     )

@@ -18,7 +18,7 @@ LOG = "broker.log"
 LOG_BYTES_MAX = 16_000_000
 """A longer log is set aside at the next start, as `broker.log.1`."""
 RECORD_BYTES_MAX = 4_000_000
-"""Above the longest record of a topic, so that a poison message can arrive and be laid aside."""
+"""Above the longest record of a topic, so that a poison message can arrive and be dead-lettered."""
 STARTING = "--- starting ---"
 
 
@@ -129,7 +129,7 @@ LIMITS = {
     "message.max.bytes": RECORD_BYTES_MAX,
     "replica.fetch.max.bytes": RECORD_BYTES_MAX,
     "log.retention.hours": 168,  # of topics that name none; ours all do
-    "offsets.retention.minutes": 43_200,  # a house closed for a month finds its place again
+    "offsets.retention.minutes": 43_200,  # an instance closed for a month finds its place again
     "group.initial.rebalance.delay.ms": 0,  # workers need not wait for one another
     "group.min.session.timeout.ms": 1_000,
     "log.index.size.max.bytes": 1_048_576,  # hundreds of small partitions, two indexes each

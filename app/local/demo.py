@@ -13,13 +13,12 @@ import msgspec
 from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.auth import operators as people
+from app.auth import operators
 from app.config import Config
-from app.local import demo_report as report
-from app.local import fault_switches as faults
+from app.local import demo_report, fault_switches
 from app.local.importers.player import Player, read_plan
 from app.local.supervisor import Supervisor, SupervisorError, running, worker_url
-from app.operations.verification import auditor as verify
+from app.operations.verification import auditor
 from app.operations.verification.verdict import Verdict
 
 SETTLE_SECONDS_MAX = 600.0
@@ -59,7 +58,7 @@ def raise_busy(path: Path, pid: int) -> None:
 
 
 class Demo:
-    """One run: the house, the file, and what is shown of both."""
+    """One run: Payflow, the file, and what is shown of both."""
 
     def __init__(self, config: Config, wanted: Wanted, say: Say, show: Show) -> None:
         self.config = config
@@ -72,15 +71,15 @@ class Demo:
     async def run(self) -> dict[str, Any] | None:
         """Play the file; return the report with `once`, otherwise go on until interrupted."""
         plan = read_plan(self.wanted.file)
-        supervisor = Supervisor(replace(self.config, lab=True), self._say)
+        supervisor = Supervisor(replace(self.config, fault_injection=True), self._say)
         timeout = aiohttp.ClientTimeout(total=30)
-        async with supervisor.up() as house, aiohttp.ClientSession(timeout=timeout) as session:
-            self.config = house.config
+        async with supervisor.up() as instance, aiohttp.ClientSession(timeout=timeout) as session:
+            self.config = instance.config
             self._say(f"         the page: {self.config.console_url}/")
-            if hint := people.first_steps(self.config.data_path):
+            if hint := operators.first_steps(self.config.data_path):
                 self._say(f"         {hint}")
-            for party, given in self.wanted.faults.items():
-                await faults.put(getattr(self.config, f"{party}_url"), given)
+            for system, record in self.wanted.faults.items():
+                await fault_switches.put(getattr(self.config, f"{system}_url"), record)
             player = Player(self.config.console_url, self.wanted.rate, session)
             await player.receive_stock(plan, self._step)
             watching = asyncio.create_task(self._watch(player))
@@ -89,7 +88,7 @@ class Demo:
                 self._step("the file has been played")
                 if self.wanted.once:
                     verdict = await self._settled(player)
-                    return await self._report(player, verdict, house)
+                    return await self._report(player, verdict, instance)
                 await asyncio.Event().wait()
             finally:
                 watching.cancel()
@@ -115,7 +114,7 @@ class Demo:
             totals = (await player.get("/figures"))["totals"]
             quiet = totals.get("open", 1) == 0 or time.monotonic() > limit
             if quiet and totals.get("orders", 0) >= player.loaded.orders_asked:
-                verdict = await verify.verify(self.config)
+                verdict = await auditor.verify(self.config)
                 moving = verdict.orders_open + verdict.orders_moving + verdict.returns_open
                 if not moving or time.monotonic() > limit:
                     return verdict
@@ -123,29 +122,31 @@ class Demo:
                 raise DemoError(f"after {SETTLE_SECONDS_MAX:.0f} s: {totals.get('open')} open")
             await asyncio.sleep(SHOW_SECONDS)
 
-    async def _report(self, player: Player, verdict: Verdict, house: Supervisor) -> dict[str, Any]:
+    async def _report(
+        self, player: Player, verdict: Verdict, instance: Supervisor
+    ) -> dict[str, Any]:
         refused: dict[str, str] = {}
         for return_id, (order_id, _) in player.loaded.returns.items():
             order = await player.get(f"/orders/{order_id}")
             for back in order["returns"]:
                 if back["return_id"] == return_id and back["state"] == "refused":
                     refused[return_id] = back["reason"]
-        return report.build(
+        return demo_report.build(
             player.loaded,
             verdict,
             returns_refused=refused,
-            duplicates_dropped=await _duplicates(house),
+            duplicates_dropped=await _duplicates(instance),
             wall_s=time.monotonic() - self._began,
         )
 
 
-async def _duplicates(house: Supervisor) -> int:
+async def _duplicates(instance: Supervisor) -> int:
     """Return the repetitions that the workers alive now have dropped."""
     total = 0.0
     timeout = aiohttp.ClientTimeout(total=5)
     async with aiohttp.ClientSession(timeout=timeout) as session:
-        for name, child in house.children.items():
-            url = worker_url(house.config, name, child.pid)
+        for name, child in instance.children.items():
+            url = worker_url(instance.config, name, child.pid)
             if not url:
                 continue
             async with session.get(f"{url}/metrics") as answer:

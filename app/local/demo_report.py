@@ -19,7 +19,7 @@ def build(
 ) -> dict[str, Any]:
     """Return the report as plain values.
 
-    `returns_refused` gives the reason by return id: the rows of a return that the house refused
+    `returns_refused` gives the reason by return id: the rows of a return that Payflow refused
     count as refused, so that every row of the file is counted once.
     """
     rows, refused = _counted(loaded, returns_refused)

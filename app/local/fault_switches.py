@@ -1,4 +1,4 @@
-"""Switches for what the outside parties do wrong, set while they run."""
+"""Switches for what the external systems do wrong, set while they run."""
 
 from typing import Any
 
@@ -7,47 +7,55 @@ import msgspec
 
 from app.local.simulators.faults import CarrierFaults, ProviderFaults
 
-PARTIES: dict[str, type[msgspec.Struct]] = {"provider": ProviderFaults, "carrier": CarrierFaults}
+EXTERNAL_SYSTEMS: dict[str, type[msgspec.Struct]] = {
+    "provider": ProviderFaults,
+    "carrier": CarrierFaults,
+}
 
 
 class FaultError(RuntimeError):
-    """A fault is unknown or has no usable value, or the party does not answer."""
+    """A fault is unknown or has no usable value, or the entity does not answer."""
 
 
 def parse(text: str) -> dict[str, dict[str, float]]:
-    """Return the faults of each party in `decline=0.2,carrier.timeout=0.1`.
+    """Return the faults of each entity in `decline=0.2,carrier.timeout=0.1`.
 
-    A name without a party belongs to the first that knows it. Raises FaultError.
+    A name without an entity belongs to the first that knows it. Raises FaultError.
     """
     found: dict[str, dict[str, float]] = {}
     for part in filter(None, (each.strip() for each in text.split(","))):
         name, _, value = part.partition("=")
-        party, _, fault = name.rpartition(".")
-        if not party:
-            knowing = (p for p, shape in PARTIES.items() if fault in shape.__struct_fields__)
-            party = next(knowing, "")
-        if party not in PARTIES or fault not in PARTIES[party].__struct_fields__:
-            known = {f for shape in PARTIES.values() for f in shape.__struct_fields__}
+        system, _, fault = name.rpartition(".")
+        if not system:
+            knowing = (
+                p for p, shape in EXTERNAL_SYSTEMS.items() if fault in shape.__struct_fields__
+            )
+            system = next(knowing, "")
+        if (
+            system not in EXTERNAL_SYSTEMS
+            or fault not in EXTERNAL_SYSTEMS[system].__struct_fields__
+        ):
+            known = {f for shape in EXTERNAL_SYSTEMS.values() for f in shape.__struct_fields__}
             raise FaultError(f"{name!r} is no fault; there are {', '.join(sorted(known))}")
         try:
-            found.setdefault(party, {})[fault] = float(value)
+            found.setdefault(system, {})[fault] = float(value)
         except ValueError as error:
             raise FaultError(f"{name} needs a number, not {value!r}") from error
     return found
 
 
 async def put(url: str, faults: dict[str, float]) -> dict[str, Any]:
-    """Set `faults` at the party at `url`; return all of them. Raises FaultError."""
+    """Set `faults` at the entity at `url`; return all of them. Raises FaultError."""
     return await _ask("PUT", url, faults)
 
 
 async def get(url: str) -> dict[str, Any]:
-    """Return the faults of the party at `url`. Raises FaultError."""
+    """Return the faults of the entity at `url`. Raises FaultError."""
     return await _ask("GET", url, None)
 
 
 async def clear(url: str) -> dict[str, Any]:
-    """End all faults of the party at `url`. Raises FaultError."""
+    """End all faults of the entity at `url`. Raises FaultError."""
     return await _ask("DELETE", url, None)
 
 

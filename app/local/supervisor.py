@@ -1,4 +1,4 @@
-"""`payflow up`: the broker, the outside parties and one process a service, kept alive together."""
+"""`payflow up`: the broker, the external systems and one process a service, kept alive together."""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ import aiohttp
 import msgspec
 from msgspec.structs import replace
 
-from app import composition as house
+from app import composition
 from app.config import Config, child_environment
 from app.host.processes import Busy, Child, free_port, hold, restarts_in_a_row, wait_seconds
 from app.kafka.admin import ensure_topics
@@ -24,17 +24,17 @@ READY_SECONDS_MAX = 120.0
 STOP_SECONDS = 6.0
 FAILED_WRITE_SECONDS = 2.0
 """How long to wait after a write that failed."""
-PARTIES = ("provider", "carrier")
+EXTERNAL_SYSTEMS = ("provider", "carrier")
 
 Say = Callable[[str], None]
 
 
 class SupervisorError(RuntimeError):
-    """The house cannot be started or has not become ready; the message says what to do."""
+    """Payflow cannot be started or has not become ready; the message says what to do."""
 
 
 class Running(msgspec.Struct, frozen=True, kw_only=True):
-    """What `up.json` says of a running house."""
+    """What `up.json` says of a running instance."""
 
     broker_url: str
     console_url: str
@@ -44,7 +44,7 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def running(config: Config) -> Running:
-    """Return the house that runs on `config.data_dir`; raises SupervisorError when none does."""
+    """Return Payflow that runs on `config.data_dir`; raises SupervisorError when none does."""
     path = config.data_path / "up.json"
     try:
         found = msgspec.json.decode(path.read_bytes(), type=Running)
@@ -59,7 +59,7 @@ class Supervisor:
     """Starts everything, starts again what dies, stops everything."""
 
     def __init__(self, config: Config, say: Say, services: Sequence[str] = ()) -> None:
-        known = house.services()
+        known = composition.services()
         unknown = set(services) - set(known)
         if unknown:
             text = f"no such service: {', '.join(sorted(unknown))}; there are {', '.join(known)}"
@@ -77,7 +77,7 @@ class Supervisor:
 
     @asynccontextmanager
     async def up(self) -> AsyncIterator["Supervisor"]:
-        """Run the house for the length of a `with`; stops it whatever happens."""
+        """Run Payflow for the length of a `with`; stops it whatever happens."""
         self.config.data_path.mkdir(parents=True, exist_ok=True)
         with _alone(self.config.data_path / "up.lock"):
             watching: asyncio.Task[None] | None = None
@@ -95,13 +95,13 @@ class Supervisor:
             self._broker = await asyncio.to_thread(broker.start, self.config, self._step)
             self.config = replace(self.config, broker_url=self._broker.url)
         self.config = _with_ports(self.config)
-        made = await ensure_topics(self.config, house.wanted_topics(self.config))
+        made = await ensure_topics(self.config, composition.wanted_topics(self.config))
         self._step(f"{len(made)} topics made")
         _forget_urls(self.config)
-        for party in PARTIES:
-            if _is_local(getattr(self.config, f"{party}_url")):
+        for system in EXTERNAL_SYSTEMS:
+            if _is_local(getattr(self.config, f"{system}_url")):
                 self.add(
-                    party, [sys.executable, "-m", f"app.local.simulators.{party}"], self.config
+                    system, [sys.executable, "-m", f"app.local.simulators.{system}"], self.config
                 )
         for service in self._services:
             self.add(service, worker_command(), replace(self.config, service=service))
@@ -133,7 +133,7 @@ class Supervisor:
                 if not child.running:
                     raise SupervisorError(
                         f"{service} ended with code {child.exit_code}; {child.log_path} says:\n"
-                        f"{child.last_words()}"
+                        f"{child.last_lines()}"
                     )
                 if time.monotonic() > limit:
                     text = f"{service} was not ready in {READY_SECONDS_MAX:.0f} s"
@@ -200,10 +200,10 @@ class Supervisor:
             await asyncio.sleep(FAILED_WRITE_SECONDS)
 
     async def stop(self) -> None:
-        """Stop the services, then the parties, then the broker, each within a bound."""
-        parties = [child for name, child in self.children.items() if name in PARTIES]
-        services = [child for name, child in self.children.items() if name not in PARTIES]
-        for group in (services, parties):
+        """Stop the services, then the entities, then the broker, each within a bound."""
+        systems = [child for name, child in self.children.items() if name in EXTERNAL_SYSTEMS]
+        services = [child for name, child in self.children.items() if name not in EXTERNAL_SYSTEMS]
+        for group in (services, systems):
             for child in group:
                 child.terminate()
             for name in await _ended(group):
@@ -239,7 +239,7 @@ async def _ended(children: Sequence[Child]) -> list[str]:
 def _with_ports(config: Config) -> Config:
     """Return `config` with free ports, and the addresses that follow from them."""
     changes: dict[str, Any] = {}
-    for name in ("console", *PARTIES):
+    for name in ("console", *EXTERNAL_SYSTEMS):
         url = getattr(config, f"{name}_url")
         if _is_local(url):
             port = free_port(config.host, getattr(config, f"{name}_port"))
@@ -258,7 +258,7 @@ def _forget_urls(config: Config) -> None:
 
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    """Hold the folder: a second supervisor is refused and told who holds it."""
+    """Hold the folder: a second supervisor is refused and emitted who holds it."""
     try:
         guard = hold(path)
     except Busy as error:

@@ -1,4 +1,4 @@
-"""CloudEvents 1.0 in Kafka binary mode: what surrounds a word on the wire.
+"""CloudEvents 1.0 in Kafka binary mode: what surrounds a message on the wire.
 
 Context travels in headers, so retries, dead letters and metrics never parse a body.
 """
@@ -52,8 +52,8 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     traceparent: str = ""
     baggage: dict[str, str] = {}
     """W3C baggage: facts of the whole transaction (`country`, `began_ms`), on every event."""
-    heard_ms: int = 0
-    """When who told this took up its cause: until then it waited, from then on it worked."""
+    received_ms: int = 0
+    """When who emitted this took up its cause: until then it waited, from then on it worked."""
 
     @property
     def began_ms(self) -> int:
@@ -82,8 +82,8 @@ def to_headers(envelope: Envelope) -> Headers:
         headers.append(("ce_causationid", envelope.causation_id.encode()))
     if envelope.traceparent:
         headers.append(("traceparent", envelope.traceparent.encode()))
-    if envelope.heard_ms:
-        headers.append(("ce_heardms", str(envelope.heard_ms).encode()))
+    if envelope.received_ms:
+        headers.append(("ce_heardms", str(envelope.received_ms).encode()))
     if envelope.baggage:
         headers.append(("baggage", _carried(envelope.baggage)))
     return headers
@@ -95,24 +95,24 @@ def from_headers(headers: Iterable[tuple[str, bytes]] | Mapping[str, bytes] | No
     Raises BadEnvelope naming the header that is missing or malformed.
     """
     pairs = headers.items() if isinstance(headers, Mapping) else headers or ()
-    given: dict[str, str] = {}
+    record: dict[str, str] = {}
     for name, value in pairs:
         if name.startswith(PREFIX) or name in OTHERS:
-            given[name] = _text(name, value or b"")
+            record[name] = _text(name, value or b"")
     for name in ("ce_id", "ce_type", "ce_source", "ce_time", "ce_correlationid"):
-        if not given.get(name):
+        if not record.get(name):
             raise BadEnvelope(f"header {name} is missing")
     return Envelope(
-        id=given["ce_id"],
-        type=given["ce_type"],
-        source=given["ce_source"],
-        time_ms=_milliseconds(given["ce_time"]),
-        subject=given.get("ce_subject", ""),
-        correlation_id=given["ce_correlationid"],
-        causation_id=given.get("ce_causationid", ""),
-        traceparent=given.get("traceparent", ""),
-        baggage=_baggage(given.get("baggage", "")),
-        heard_ms=whole(given.get("ce_heardms", "")),
+        id=record["ce_id"],
+        type=record["ce_type"],
+        source=record["ce_source"],
+        time_ms=_milliseconds(record["ce_time"]),
+        subject=record.get("ce_subject", ""),
+        correlation_id=record["ce_correlationid"],
+        causation_id=record.get("ce_causationid", ""),
+        traceparent=record.get("traceparent", ""),
+        baggage=_baggage(record.get("baggage", "")),
+        received_ms=whole(record.get("ce_heardms", "")),
     )
 
 
@@ -129,7 +129,7 @@ def _milliseconds(text: str) -> int:
     if moment.tzinfo is None:
         raise BadEnvelope("header ce_time has no zone")
     time_ms = round(moment.timestamp() * 1_000)
-    # 0 means never in what rooms and checks remember.
+    # 0 means never in what agents and checks remember.
     if not 1 <= time_ms <= TIME_MS_MAX:
         raise BadEnvelope(f"header ce_time is not between 1970 and 2100: {text[:40]}")
     return time_ms

@@ -15,7 +15,7 @@ RETRY_LEVELS_SECONDS = (1, 10, 60)
 RETRY_ATTEMPT = "x-retry-attempt"
 RETRY_DUE_MS = "x-retry-due-ms"
 ORIGIN = "x-origin"
-LETTER_BYTES_MAX = 3_500_000
+DEAD_LETTER_BYTES_MAX = 3_500_000
 """Longest dead letter: all that a topic takes (3,000,000 bytes), and why it lies there. What was
 longer had come compressed, and only its beginning is kept."""
 KEPT_BYTES_MAX = 1_000_000
@@ -27,13 +27,13 @@ DEAD_CUT = "x-dead-cut"
 DEAD_DIGEST = "x-dead-digest"
 """The digest of key and body as they were, in hexadecimal."""
 REDRIVE_ID = "x-redrive-id"
-"""The id of one sending of one letter: it stays with the record, also when it fails again."""
+"""The id of one sending of one dead letter: it stays with the record, also when it fails again."""
 REDRIVE_OF = "x-redrive-of"
-"""`topic/partition/offset` of the letter that was sent."""
+"""`topic/partition/offset` of the dead letter that was sent."""
 REDRIVE_TOPIC = "x-redrive-topic"
-"""The topic on which a redriven record was first heard."""
+"""The topic on which a redriven record was first received."""
 HISTORY = "x-dead-history"
-"""JSON: what the letter before this one said, and those before it."""
+"""JSON: what the dead letter before this one said, and those before it."""
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,7 +50,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def source(self) -> str:
-        """Return `topic/partition`, the name a fence knows it by."""
+        """Return `topic/partition`, the name a applied offsets knows it by."""
         return f"{self.topic}/{self.partition}"
 
     @property
@@ -62,7 +62,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
-    """A record to be told. `partition` None: the key decides."""
+    """A record to be produced. `partition` None: the key decides."""
 
     topic: str
     key: bytes | None
@@ -71,23 +71,23 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     partition: int | None = None
 
 
-def as_read(given: Any) -> Record:
+def as_read(consumed: Any) -> Record:
     """Return what an aiokafka consumer gave, as a plain record."""
     return Record(
-        topic=given.topic,
-        partition=given.partition,
-        offset=given.offset,
-        key=given.key,
-        value=given.value,
-        headers=tuple(given.headers),
-        at_ms=given.timestamp,
+        topic=consumed.topic,
+        partition=consumed.partition,
+        offset=consumed.offset,
+        key=consumed.key,
+        value=consumed.value,
+        headers=tuple(consumed.headers),
+        at_ms=consumed.timestamp,
     )
 
 
 def header(record: Record, name: str) -> str:
     """Return the header `name` as text, or the empty string."""
-    for given, value in record.headers:
-        if given == name:
+    for consumed, value in record.headers:
+        if consumed == name:
             return (value or b"").decode(errors="replace")
     return ""
 
@@ -102,8 +102,8 @@ def dead_topic(topic: str, service: str) -> str:
     return f"{topic}.{service}.dead"
 
 
-def home_topic(topic: str, service: str) -> str:
-    """Return the topic a record was first heard on, given the topic it was read from."""
+def first_topic_of(topic: str, service: str) -> str:
+    """Return the topic a record was first received on, given the topic it was read from."""
     return topic.split(f".{service}.retry-", 1)[0]
 
 
@@ -112,9 +112,9 @@ def is_retry(record: Record) -> bool:
     return ".retry-" in record.topic
 
 
-def redrive_topic(room: str) -> str:
-    """Return where `room` hears letters again that it had laid aside."""
-    return f"{room}.redrive"
+def redrive_topic(agent: str) -> str:
+    """Return where `agent` consumes dead letters again that it had dead-lettered."""
+    return f"{agent}.redrive"
 
 
 def is_redriven(record: Record) -> bool:
@@ -123,11 +123,11 @@ def is_redriven(record: Record) -> bool:
 
 
 def to_retry(  # noqa: PLR0913  a retry says when, why and where it belongs
-    record: Record, service: str, attempt: int, now_ms: int, cause: str, home: str = ""
+    record: Record, service: str, attempt: int, now_ms: int, cause: str, first_topic: str = ""
 ) -> Outgoing:
     """Return `record` on its way to try number `attempt` (1 is the first new try).
 
-    `home` is the topic it was first heard on; empty: the one it was read from tells.
+    `home` is the topic it was first received on; empty: the one it was read from produces.
     """
     level = min(max(attempt, 1), len(RETRY_LEVELS_SECONDS)) - 1
     due_ms = now_ms + RETRY_LEVELS_SECONDS[level] * 1_000
@@ -138,27 +138,27 @@ def to_retry(  # noqa: PLR0913  a retry says when, why and where it belongs
         ("x-retry-cause", cause.encode()[:500]),
     ]
     return Outgoing(
-        topic=retry_topics(home or home_topic(record.topic, service), service)[level],
+        topic=retry_topics(first_topic or first_topic_of(record.topic, service), service)[level],
         key=record.key,
         value=record.value,
         headers=_with(record, added),
     )
 
 
-def to_dead(  # noqa: PLR0913  a letter says who, why and where from
+def to_dead(  # noqa: PLR0913  a dead letter says who, why and where from
     record: Record,
     *,
     service: str,
-    room: str,
+    agent: str,
     cause: str,
     detail: str,
     stack: str,
     now_ms: int,
-    home: str = "",
+    first_topic: str = "",
 ) -> Outgoing:
     """Return `record` as a dead letter: its own bytes and headers, and why it lies there.
 
-    `home` is the topic it was first heard on; empty: the one it was read from tells.
+    `home` is the topic it was first received on; empty: the one it was read from produces.
     """
     kept = _kept(record)
     added = [
@@ -169,13 +169,13 @@ def to_dead(  # noqa: PLR0913  a letter says who, why and where from
         (DEAD_DIGEST, digest(record).hex().encode()),
         (DEAD_CUT, b"no" if kept is record else b"yes"),
         ("x-dead-service", service.encode()),
-        ("x-dead-room", room.encode()),
+        ("x-dead-room", agent.encode()),
         ("x-dead-origin", record.origin.encode()),
         ("x-dead-time", datetime.fromtimestamp(now_ms / 1_000, UTC).isoformat().encode()),
         ("x-dead-attempts", (header(record, RETRY_ATTEMPT) or "0").encode()),
     ]
     return Outgoing(
-        topic=dead_topic(home or home_topic(record.topic, service), service),
+        topic=dead_topic(first_topic or first_topic_of(record.topic, service), service),
         key=kept.key,
         value=kept.value,
         headers=_with(kept, added),
@@ -191,17 +191,17 @@ def digest(record: Record) -> bytes:
     return hashlib.blake2b(marked, digest_size=16).digest()
 
 
-def digest_laid_aside(letter: Record) -> bytes:
-    """Return the digest of what `letter` was before it was laid aside, also where it was cut."""
-    cut = header(letter, DEAD_CUT) == "yes"
-    return bytes.fromhex(header(letter, DEAD_DIGEST)) if cut else digest(letter)
+def digest_dead_lettered(dead_letter: Record) -> bytes:
+    """Return the digest of the original record, also where the dead letter was cut."""
+    cut = header(dead_letter, DEAD_CUT) == "yes"
+    return bytes.fromhex(header(dead_letter, DEAD_DIGEST)) if cut else digest(dead_letter)
 
 
 def _kept(record: Record) -> Record:
     """Return `record`, or as much of it as a dead topic takes."""
     parts = [record.key, record.value, *(value for _, value in record.headers)]
     names = sum(len(name.encode()) + 10 for name, _ in record.headers)
-    if sum(len(part or b"") for part in parts) + names <= LETTER_BYTES_MAX:
+    if sum(len(part or b"") for part in parts) + names <= DEAD_LETTER_BYTES_MAX:
         return record
     some = [
         (name[:KEPT_HEADER_BYTES_MAX], (value or b"")[:KEPT_HEADER_BYTES_MAX])

@@ -1,9 +1,10 @@
-"""Seals: who may write to the broker is not yet who may speak for the house.
+"""Signatures: who may write to the broker is not yet who may speak for Payflow.
 
-Every event the house tells carries a keyed digest of its envelope, key and body. A record without a
-right one is laid aside, unread. Topics where others may tell events too are `open`: there a seal is
-not asked for, but one that is there must be right. Dead letters carry a second seal, over why they
-lie there. Changelogs and Kafka's own topics are not covered: those need ACLs (ADR 11).
+Every event Payflow produces carries a keyed digest of its envelope, key and body. A record
+without a right one is dead-lettered, unread. Topics where others may tell events too are `open`:
+there a signature is not asked for, but one that is there must be right. Dead letters carry a second
+signature, over why they lie there. Changelogs and Kafka's own topics are not covered: those need
+ACLs (ADR 11).
 """
 
 import hashlib
@@ -12,114 +13,131 @@ import hmac
 from msgspec.structs import replace
 
 from app.config import Config
-from app.wire import records as record
+from app.wire import records
 from app.wire.envelope import Envelope, derive_id
 from app.wire.records import Outgoing, Record
 from app.wire.topics import Topic
 
-SEAL = "x-payflow-seal"
-DEAD_SEAL = "x-dead-seal"
-ROWS_SEAL = "x-payflow-rows"
-SEALED_PREFIXES = ("ce_", "traceparent", "baggage", "content-type")
-OF_A_LETTER = "x-dead-"
+SIGNATURE = "x-payflow-seal"
+DEAD_LETTER_SIGNATURE = "x-dead-seal"
+ROWS_PASS = "x-payflow-rows"  # noqa: S105  the name of a header
+SIGNED_PREFIXES = ("ce_", "traceparent", "baggage", "content-type")
+DEAD_LETTER_PREFIX = "x-dead-"
 AHEAD_MS_MAX = 300_000
 """How far the clocks of others may be ahead."""
 
 
-def sealed(told: Outgoing, secret: str) -> Outgoing:
-    """Return `told` as it goes to the broker: events sealed, dead letters sealed as such.
+def signed(emitted: Outgoing, secret: str) -> Outgoing:
+    """Return `emitted` as it goes to the broker: events signed, dead letters signed as such.
 
-    What was read and is passed on (retries, letters, redriven ones) keeps the seal it came with.
+    What was read and is passed on (retries, dead letters, redriven ones) keeps the signature it
+    came with.
     """
-    if not secret or told.topic.endswith(".redrive") or ".retry-" in told.topic:
-        return told
-    if told.topic.endswith(".dead"):
-        return _with(told, DEAD_SEAL, _digest(told, (OF_A_LETTER,), DEAD_SEAL, secret))
-    return resealed(told, secret)
+    if not secret or emitted.topic.endswith(".redrive") or ".retry-" in emitted.topic:
+        return emitted
+    if emitted.topic.endswith(".dead"):
+        return _with(
+            emitted,
+            DEAD_LETTER_SIGNATURE,
+            _digest(emitted, (DEAD_LETTER_PREFIX,), DEAD_LETTER_SIGNATURE, secret),
+        )
+    return signed_again(emitted, secret)
 
 
-def resealed(told: Outgoing, secret: str) -> Outgoing:
-    """Return `told` with a seal of now, whatever it carried."""
-    return _with(told, SEAL, _digest(told, SEALED_PREFIXES, SEAL, secret)) if secret else told
+def signed_again(emitted: Outgoing, secret: str) -> Outgoing:
+    """Return `emitted` with a signature of now, whatever it carried."""
+    return (
+        _with(emitted, SIGNATURE, _digest(emitted, SIGNED_PREFIXES, SIGNATURE, secret))
+        if secret
+        else emitted
+    )
 
 
-def genuine(given: Record, topic: Topic, config: Config) -> bool:
-    """Return whether the house has told `given`, or anybody may tell it on `topic`."""
-    said = record.header(given, SEAL)
-    return (topic.open and not said) or of_the_house(given, config)
+def is_authentic(record: Record, topic: Topic, config: Config) -> bool:
+    """Return whether Payflow has emitted `record`, or anybody may emit it on `topic`."""
+    said = records.header(record, SIGNATURE)
+    return (topic.open and not said) or is_signed(record, config)
 
 
-def named(head: Envelope, given: Record, topic: Topic) -> Envelope:
-    """Return `head` with the id by which the house knows `given`, which is genuine on `topic`.
+def named(envelope: Envelope, record: Record, topic: Topic) -> Envelope:
+    """Return `envelope` with the id by which Payflow knows `record`, which is genuine on `topic`.
 
-    Others choose the ids of what they tell on an open topic, and could choose one of ours: we would
+    Others choose the ids of what they emit on an open topic, and could choose one of ours: we would
     take the other for known. Theirs is bound to what it says.
     """
-    if not topic.open or record.header(given, SEAL):
-        return head
-    said = hashlib.sha256(given.value or b"").hexdigest()
-    return replace(head, id=derive_id("told by others", head.id, said))
+    if not topic.open or records.header(record, SIGNATURE):
+        return envelope
+    said = hashlib.sha256(record.value or b"").hexdigest()
+    return replace(envelope, id=derive_id("told by others", envelope.id, said))
 
 
-def from_the_future(head: Envelope, given: Record, topic: Topic) -> bool:
-    """Return whether `given`, told by others, says a time that had not come when it was told.
+def from_the_future(envelope: Envelope, record: Record, topic: Topic) -> bool:
+    """Return whether `record`, produced by others, carries a time that had not come.
 
-    Deadlines are reckoned from it. All rooms see the same two times, and come to the same answer.
+    Deadlines are reckoned from it. All agents see the same two times, and come to the same answer.
     """
-    theirs = topic.open and not record.header(given, SEAL)
-    return theirs and 0 < given.at_ms < head.time_ms - AHEAD_MS_MAX
+    theirs = topic.open and not records.header(record, SIGNATURE)
+    return theirs and 0 < record.at_ms < envelope.time_ms - AHEAD_MS_MAX
 
 
-def of_the_house(given: Record, config: Config) -> bool:
-    """Return whether the house has told `given`."""
-    if not config.seal_key:
+def is_signed(record: Record, config: Config) -> bool:
+    """Return whether Payflow has emitted `record`."""
+    if not config.signing_key:
         return True
-    return _right(given, record.header(given, SEAL), SEALED_PREFIXES, SEAL, config)
+    return _right(record, records.header(record, SIGNATURE), SIGNED_PREFIXES, SIGNATURE, config)
 
 
-def genuine_letter(given: Record, config: Config) -> bool:
-    """Return whether a service of the house has laid `given` aside."""
-    if not config.seal_key:
+def is_authentic_dead_letter(record: Record, config: Config) -> bool:
+    """Return whether a service of Payflow has laid `record` aside."""
+    if not config.signing_key:
         return True
-    return _right(given, record.header(given, DEAD_SEAL), (OF_A_LETTER,), DEAD_SEAL, config)
+    return _right(
+        record,
+        records.header(record, DEAD_LETTER_SIGNATURE),
+        (DEAD_LETTER_PREFIX,),
+        DEAD_LETTER_SIGNATURE,
+        config,
+    )
 
 
-def pass_to(path: str, secret: str) -> str:
-    """Return what one process of the house says to another that shows it rows at `path`."""
+def rows_token(path: str, secret: str) -> str:
+    """Return what one process of Payflow says to another that shows it rows at `path`."""
     return hmac.digest(secret.encode(), f"rows:{path}".encode(), "sha256").hex()
 
 
-def may_pass(said: str, path: str, config: Config) -> bool:
-    """Return whether `said` is a pass to `path`; without a seal key everybody may."""
-    secrets = [secret for secret in (config.seal_key, config.seal_key_before) if secret]
-    passes = (pass_to(path, secret).encode() for secret in secrets)
-    return not config.seal_key or any(hmac.compare_digest(said.encode(), each) for each in passes)
+def is_rows_token(said: str, path: str, config: Config) -> bool:
+    """Return whether `said` is a pass to `path`; without a signing key everybody may."""
+    secrets = [secret for secret in (config.signing_key, config.signing_key_before) if secret]
+    passes = (rows_token(path, secret).encode() for secret in secrets)
+    return not config.signing_key or any(
+        hmac.compare_digest(said.encode(), each) for each in passes
+    )
 
 
-def _right(given: Record, said: str, prefixes: tuple[str, ...], own: str, config: Config) -> bool:
-    secrets = filter(None, (config.seal_key, config.seal_key_before))
+def _right(record: Record, said: str, prefixes: tuple[str, ...], own: str, config: Config) -> bool:
+    secrets = filter(None, (config.signing_key, config.signing_key_before))
     return any(
         # As bytes: of texts it compares only ASCII, and raises for others.
-        hmac.compare_digest(said.encode(), _digest(given, prefixes, own, secret).encode())
+        hmac.compare_digest(said.encode(), _digest(record, prefixes, own, secret).encode())
         for secret in secrets
     )
 
 
-def _digest(given: Outgoing | Record, prefixes: tuple[str, ...], own: str, secret: str) -> str:
+def _digest(record: Outgoing | Record, prefixes: tuple[str, ...], own: str, secret: str) -> str:
     kept = sorted(
         [
             (name.encode(), value or b"")
-            for name, value in given.headers
+            for name, value in record.headers
             if name.startswith(prefixes) and name != own
         ]
     )
     parts = [part for pair in kept for part in pair]
-    parts += [b"+" + part if part is not None else b"-" for part in (given.key, given.value)]
+    parts += [b"+" + part if part is not None else b"-" for part in (record.key, record.value)]
     # Behind all their lengths, no byte can move from one part to the next.
     said = b"".join([repr([*map(len, parts)]).encode(), *parts])
     return hmac.digest(secret.encode(), said, "sha256").hex()
 
 
-def _with(told: Outgoing, name: str, value: str) -> Outgoing:
-    headers = [pair for pair in told.headers if pair[0] != name]
-    return replace(told, headers=[*headers, (name, value.encode())])
+def _with(emitted: Outgoing, name: str, value: str) -> Outgoing:
+    headers = [pair for pair in emitted.headers if pair[0] != name]
+    return replace(emitted, headers=[*headers, (name, value.encode())])

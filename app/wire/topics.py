@@ -1,6 +1,8 @@
-"""Every topic: its words, its key, its one writer, its retention. Plain values; Kafka is elsewhere.
+"""Every topic: its messages, its key, its one writer, its retention.
 
-A word belongs to exactly one topic, so saying a word says where it goes.
+Plain values; Kafka is elsewhere.
+
+A message belongs to exactly one topic, so saying a message says where it goes.
 """
 
 from collections.abc import Callable
@@ -12,40 +14,46 @@ import msgspec
 
 from app.config import Config
 from workflows.analytics.messages import FiguresUpdated
-from workflows.audit.messages import AuditSealed, AuditWord
-from workflows.fraud.entity_messages import CheckPayment, CheckWord, EntityAnswered
-from workflows.fraud.messages import CaseWord, FraudWord, PaymentLabelled
-from workflows.fraud.rule_messages import ListPut, RulePut, RuleSnoozed, RuleWord
-from workflows.inventory.messages import InventoryWord
-from workflows.inventory.stock_messages import StockAnswer, StockCommand, StockFact, WarehouseWord
+from workflows.audit.checkpoint import AuditCheckpointed
+from workflows.audit.messages import AuditMessage
+from workflows.fraud.entity_messages import CheckMessage, CheckPayment, EntityAnswered
+from workflows.fraud.messages import CaseMessage, FraudMessage, PaymentLabelled
+from workflows.fraud.rule_messages import ListPut, RuleMessage, RulePut, RuleSnoozed
+from workflows.inventory.messages import InventoryMessage
+from workflows.inventory.stock_messages import (
+    StockAnswer,
+    StockCommand,
+    StockFact,
+    WarehouseMessage,
+)
 from workflows.ledger.messages import EntryPosted
-from workflows.notification.messages import NotificationWord, SendMessage
-from workflows.order.messages import OrderWord
-from workflows.order.saga_messages import SagaWord
-from workflows.payment.messages import PaymentWord
+from workflows.notification.messages import NotificationMessage, SendMessage
+from workflows.order.messages import OrderMessage
+from workflows.order.saga_messages import SagaMessage
+from workflows.payment.messages import PaymentMessage
 from workflows.payment.provider_messages import ProviderAnswer, ProviderCommand, ProviderNotified
 from workflows.shared.deadline import DeadlineReached
 from workflows.shared.message import Message, type_name
 from workflows.shipping.carrier_messages import CarrierAnswer, CarrierCommand, CarrierNotified
-from workflows.shipping.messages import ShipmentWord
+from workflows.shipping.messages import ShipmentMessage
 
 DAY_MS = 86_400_000
 WORKERS = "workers"
-"""Where every worker says that it lives: one partition, no words."""
+"""Where every worker says that it lives: one partition, no messages."""
 
 Key = Callable[[Any], str]
 by_order: Key = attrgetter("order_id")
 by_sku: Key = attrgetter("sku")
 
 
-def by_entity(word: CheckWord) -> str:
-    """Return the party that is asked about."""
-    return word.customer if isinstance(word, CheckPayment) else word.entity
+def by_entity(message: CheckMessage) -> str:
+    """Return the entity that is asked about."""
+    return message.customer if isinstance(message, CheckPayment) else message.entity
 
 
-def by_rule(word: RuleWord) -> str:
-    """Return what the latest word replaces: a rule, a list, or a snooze."""
-    match word:
+def by_rule(message: RuleMessage) -> str:
+    """Return what the latest message replaces: a rule, a list, or a snooze."""
+    match message:
         case RulePut(rule_id=rule_id):
             return f"rule:{rule_id}"
         case ListPut(name=name):
@@ -58,15 +66,15 @@ class Topic(msgspec.Struct, frozen=True, kw_only=True):
     """One Kafka topic, declared before it is used and never created by accident."""
 
     name: str
-    words: tuple[type[Message], ...]
+    messages: tuple[type[Message], ...]
     key: Key
     writer: str
-    """The one service that tells it."""
+    """The one service that produces it."""
     retention_ms: int = 7 * DAY_MS
     """How long records stay; -1 keeps them for ever."""
     cleanup: Literal["delete", "compact"] = "delete"
     open: bool = False
-    """Whether others than the house may tell events here, unsealed."""
+    """Whether others than Payflow may tell events here, unsealed."""
     partitions: int | None = None
     """None: as many as every topic that meets in a row (`PAYFLOW_PARTITIONS`). Who wants to know
     how many there are asks `partitions_of`."""
@@ -74,7 +82,7 @@ class Topic(msgspec.Struct, frozen=True, kw_only=True):
 
 def declare(  # noqa: PLR0913  a topic has these facts and no defaults that matter
     name: str,
-    words: Any,
+    messages: Any,
     *,
     key: Key,
     writer: str,
@@ -83,14 +91,14 @@ def declare(  # noqa: PLR0913  a topic has these facts and no defaults that matt
     open: bool = False,  # noqa: A002  what it is
     partitions: int | None = None,
 ) -> Topic:
-    """Return the topic `name` carrying `words` (one word or a union of them).
+    """Return the topic `name` carrying `messages` (one message or a union of them).
 
-    Raises ValueError when a word already belongs to another topic.
+    Raises ValueError when a message already belongs to another topic.
     """
-    members = get_args(words) if isinstance(words, UnionType) else (words,)
+    members = get_args(messages) if isinstance(messages, UnionType) else (messages,)
     topic = Topic(
         name=name,
-        words=members,
+        messages=members,
         key=key,
         writer=writer,
         retention_ms=retention_ms,
@@ -103,9 +111,9 @@ def declare(  # noqa: PLR0913  a topic has these facts and no defaults that matt
     return topic
 
 
-def timers_of(room: str) -> str:
-    """Return the topic on which `room` hears its own deadlines."""
-    return f"{room}.timers"
+def timers_of(agent: str) -> str:
+    """Return the topic on which `agent` consumes its own deadlines."""
+    return f"{agent}.timers"
 
 
 def partitions_of(name: str, config: Config) -> int:
@@ -119,90 +127,92 @@ def partitions_of(name: str, config: Config) -> int:
 
 
 def _enter(topic: Topic) -> None:
-    for word in topic.words:
-        other = _by_type.setdefault(type_name(word), topic)
+    for message in topic.messages:
+        other = _by_type.setdefault(type_name(message), topic)
         if other.name != topic.name:
-            raise ValueError(f"{type_name(word)} belongs to both {other.name} and {topic.name}")
-        _word_by_type[type_name(word)] = word
+            raise ValueError(f"{type_name(message)} belongs to both {other.name} and {topic.name}")
+        _message_by_type[type_name(message)] = message
 
 
 declared: dict[str, Topic] = {}
 """Every declared topic by name."""
 _by_type: dict[str, Topic] = {}
-_word_by_type: dict[str, type[Message]] = {}
+_message_by_type: dict[str, type[Message]] = {}
 
 TIMERS = Topic(
-    name="<room>.timers", words=(DeadlineReached,), key=attrgetter("key"), writer="<room>"
+    name="<room>.timers", messages=(DeadlineReached,), key=attrgetter("key"), writer="<room>"
 )
-"""Every room with deadlines has a topic of this form, named by `timers_of`."""
+"""Every agent with deadlines has a topic of this form, named by `timers_of`."""
 _enter(TIMERS)
 
 
-def topic_of(word: Message) -> Topic:
-    """Return the topic that carries `word`."""
-    return carrier_of(type(word))
+def topic_of(message: Message) -> Topic:
+    """Return the topic that carries `message`."""
+    return carrier_of(type(message))
 
 
-def carrier_of(word: type[Message]) -> Topic:
-    """Return the topic that carries words of the type `word`."""
-    return _by_type[type_name(word)]
+def carrier_of(message: type[Message]) -> Topic:
+    """Return the topic that carries messages of the type `message`."""
+    return _by_type[type_name(message)]
 
 
-def word_of(name: str) -> type[Message] | None:
-    """Return the word of the wire name `name`, or None when nobody declared it."""
-    return _word_by_type.get(name)
+def message_type_of(name: str) -> type[Message] | None:
+    """Return the message of the wire name `name`, or None when nobody declared it."""
+    return _message_by_type.get(name)
 
 
-orders = declare("orders", OrderWord, key=by_order, writer="console", retention_ms=-1, open=True)
-sagas = declare("sagas", SagaWord, key=by_order, writer="order", retention_ms=-1)
-payments = declare("payments", PaymentWord, key=by_order, writer="payment", retention_ms=-1)
+orders = declare("orders", OrderMessage, key=by_order, writer="console", retention_ms=-1, open=True)
+sagas = declare("sagas", SagaMessage, key=by_order, writer="order", retention_ms=-1)
+payments = declare("payments", PaymentMessage, key=by_order, writer="payment", retention_ms=-1)
 provider_commands = declare("provider.commands", ProviderCommand, key=by_order, writer="payment")
 provider_answers = declare("provider.answers", ProviderAnswer, key=by_order, writer="payment")
 provider_webhooks = declare("provider.webhooks", ProviderNotified, key=by_order, writer="console")
-inventory = declare("inventory", InventoryWord, key=by_order, writer="inventory", retention_ms=-1)
+inventory = declare(
+    "inventory", InventoryMessage, key=by_order, writer="inventory", retention_ms=-1
+)
 warehouse = declare(
-    "warehouse", WarehouseWord, key=by_sku, writer="console", retention_ms=-1, open=True
+    "warehouse", WarehouseMessage, key=by_sku, writer="console", retention_ms=-1, open=True
 )
 stock = declare("stock", StockFact, key=by_sku, writer="inventory", retention_ms=-1)
 stock_commands = declare("stock.commands", StockCommand, key=by_sku, writer="inventory")
 stock_answers = declare("stock.answers", StockAnswer, key=by_order, writer="inventory")
-fraud = declare("fraud", FraudWord, key=by_order, writer="fraud", retention_ms=-1)
-fraud_checks = declare("fraud.checks", CheckWord, key=by_entity, writer="fraud")
+fraud = declare("fraud", FraudMessage, key=by_order, writer="fraud", retention_ms=-1)
+fraud_checks = declare("fraud.checks", CheckMessage, key=by_entity, writer="fraud")
 fraud_answers = declare("fraud.answers", EntityAnswered, key=by_order, writer="fraud")
 fraud_labels = declare(
     "fraud.labels", PaymentLabelled, key=by_order, writer="console", retention_ms=-1
 )
-fraud_cases = declare("fraud.cases", CaseWord, key=by_order, writer="fraud", retention_ms=-1)
+fraud_cases = declare("fraud.cases", CaseMessage, key=by_order, writer="fraud", retention_ms=-1)
 fraud_rules = declare(
     "fraud.rules",
-    RuleWord,
+    RuleMessage,
     key=by_rule,
     writer="console",
     cleanup="compact",
     retention_ms=-1,
     partitions=1,
 )
-shipments = declare("shipments", ShipmentWord, key=by_order, writer="shipping", retention_ms=-1)
+shipments = declare("shipments", ShipmentMessage, key=by_order, writer="shipping", retention_ms=-1)
 carrier_commands = declare("carrier.commands", CarrierCommand, key=by_order, writer="shipping")
 carrier_answers = declare("carrier.answers", CarrierAnswer, key=by_order, writer="shipping")
 carrier_webhooks = declare("carrier.webhooks", CarrierNotified, key=by_order, writer="console")
-notifications = declare("notifications", NotificationWord, key=by_order, writer="notification")
+notifications = declare("notifications", NotificationMessage, key=by_order, writer="notification")
 notification_commands = declare(
     "notification.commands", SendMessage, key=by_order, writer="notification"
 )
 ledger = declare("ledger", EntryPosted, key=by_order, writer="ledger", retention_ms=-1)
-audit = declare("audit", AuditWord, key=attrgetter("about"), writer="console", retention_ms=-1)
+audit = declare("audit", AuditMessage, key=attrgetter("about"), writer="console", retention_ms=-1)
 audit_chain = declare(
     "audit.chain",
-    AuditSealed,
-    key=lambda told: str(told.partition),
+    AuditCheckpointed,
+    key=lambda emitted: str(emitted.partition),
     writer="console",
     retention_ms=-1,
 )
 figures = declare(
     "figures",
     FiguresUpdated,
-    key=lambda told: f"{told.minute_ms}|{told.country}|{told.partition}",
+    key=lambda emitted: f"{emitted.minute_ms}|{emitted.country}|{emitted.partition}",
     writer="analytics",
     cleanup="compact",
     retention_ms=-1,

@@ -12,13 +12,13 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from app.config import Config
 from app.kafka.admin import client_options, stop_consumer
 from app.wire.records import Outgoing, as_read
-from app.wire.signing import of_the_house
+from app.wire.signing import is_signed
 from app.wire.topics import WORKERS
-from app.worker.http import House
+from app.worker.http import LocalQueries
 
 ANNOUNCE_SECONDS = 2.0
 LIVE_MS = 10_000
-"""A worker not heard of for this long is taken for gone."""
+"""A worker not known for this long is taken for gone."""
 
 log = structlog.get_logger(__name__)
 
@@ -35,19 +35,19 @@ class Worker(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def announce(
-    house: House, url: str, send: Callable[[Sequence[Outgoing]], Awaitable[None]]
+    queries: LocalQueries, url: str, send: Callable[[Sequence[Outgoing]], Awaitable[None]]
 ) -> None:
     """Say where this worker is and what it holds, for ever, and at once when that changes."""
     said: tuple[object, float] = (None, 0.0)
     while True:
-        holds = house.partitions()
+        holds = queries.partitions()
         if holds != said[0] or time.monotonic() - said[1] > ANNOUNCE_SECONDS:
             worker = Worker(
-                service=house.service,
+                service=queries.service,
                 url=url,
                 pid=os.getpid(),
                 at_ms=_now_ms(),
-                ready=house.ready()[0],
+                ready=queries.ready()[0],
                 partitions=holds,
             )
             body = msgspec.json.encode(worker)
@@ -58,7 +58,7 @@ async def announce(
 
 
 class Directory:
-    """The workers as they were last heard of."""
+    """The workers as they were last known."""
 
     def __init__(self) -> None:
         self._workers: dict[str, Worker] = {}
@@ -76,14 +76,14 @@ class Directory:
             await consumer.seek_to_end(place)
         try:
             async for record in consumer:
-                if of_the_house(as_read(record), config):
-                    self.hear(record.value)
+                if is_signed(as_read(record), config):
+                    self.receive(record.value)
                 else:
                     log.warning("no worker of ours says this", offset=record.offset)
         finally:
             await stop_consumer(consumer)
 
-    def hear(self, body: bytes | None) -> None:
+    def receive(self, body: bytes | None) -> None:
         """Note what a worker said; what is no such saying is logged and passed over."""
         try:
             worker = msgspec.json.decode(body or b"", type=Worker)
@@ -99,7 +99,7 @@ class Directory:
         return sorted(live, key=lambda worker: (worker.service, worker.url))
 
     def holders(self, table: str) -> list[Worker]:
-        """Return the live workers that hold partitions of `table`, latest word first."""
+        """Return the live workers that hold partitions of `table`, latest message first."""
         found = [worker for worker in self.workers() if worker.partitions.get(table)]
         return sorted(found, key=lambda worker: -worker.at_ms)
 

@@ -10,7 +10,7 @@ import faust
 from faust.types import TP
 
 from app.config import Config
-from app.delivery.agent import Room
+from app.delivery.agent import Agent
 from app.host.exit import end_within, hard_stop
 from app.wire.records import redrive_topic, retry_topics
 from app.wire.topics import timers_of
@@ -39,18 +39,18 @@ STOP_SECONDS_MAX = 20.0
 SETTLE_SECONDS = 3.0
 """How long a stop waits for the batch in flight: one that takes longer comes again."""
 BUFFERED_EVENTS_MAX = 8_192
-"""Events waiting in front of one room; more pause their partition."""
+"""Events waiting in front of one agent; more pause their partition."""
 
 
-class House(faust.App):
-    """A Faust app that knows how far its rooms are through."""
+class PayflowApp(faust.App):
+    """A Faust app that knows how far its agents are through."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self.watermarks = Watermarks()
         self.lease = Lease(SESSION_SECONDS)
-        self.room_names: list[str] = []
+        self.agent_names: list[str] = []
         self.owned_topics: set[str] = set()
-        """What only the owner of the partitions may write: what rooms tell, and changelogs."""
+        """What only the owner of the partitions may write: what agents tell, and changelogs."""
         self.revocation_listeners: list[Callable[[set[TP]], None]] = []
         self.before_tables: list[Any] = []
         """Async functions to run at the start, before any table recovers."""
@@ -58,7 +58,7 @@ class House(faust.App):
         super().__init__(*args, **options)
 
     def on_revoked(self, revoked: set[TP]) -> None:
-        """Tell everyone who holds something of `revoked`."""
+        """Produce everyone who holds something of `revoked`."""
         for listener in self.revocation_listeners:
             listener(revoked)
 
@@ -80,7 +80,7 @@ class House(faust.App):
         return transport.recovered_at(self)
 
     def through(self, tp: TP) -> int:
-        """Return the offset before which everything of `tp` has been taken through all beats."""
+        """Return the offset before which everything of `tp` has passed all checkpoints."""
         return self.consumer.through(tp)
 
     def lags(self) -> dict[TP, int]:
@@ -103,7 +103,7 @@ class House(faust.App):
         # Whoever started us may be gone, and the broker too: nobody else would end us then.
         end_within(STOP_SECONDS_MAX)
         if self._consumer is not None:
-            await self._consumer.settle(SETTLE_SECONDS)
+            await self._consumer.drain(SETTLE_SECONDS)
         for end in self.at_stop:
             await end()
         await super().on_stop()
@@ -112,12 +112,12 @@ class House(faust.App):
         """Leave the consumer to the stop: Faust would close it here, and not leave the group."""
 
 
-def make_app(config: Config) -> House:
+def make_app(config: Config) -> PayflowApp:
     """Return the app of `config.service`: one consumer group, its own tables and data directory."""
     transport.harden()
     # Faust makes its own folder, but not the ones above it.
     Path(config.data_dir).mkdir(parents=True, exist_ok=True)
-    return House(
+    return PayflowApp(
         f"payflow-{config.service}",
         broker=f"kafka://{config.broker_url}",
         broker_credentials=_credentials(config),
@@ -154,16 +154,16 @@ def make_app(config: Config) -> House:
     )
 
 
-def declare_table(app: House, room: Room, config: Config) -> Store | None:
-    """Return the store of what `room` keeps, or None when it keeps nothing."""
-    if room.keeps is None:
+def declare_table(app: PayflowApp, agent: Agent, config: Config) -> Store | None:
+    """Return the store of what `agent` keeps, or None when it keeps nothing."""
+    if agent.table is None:
         return None
     table = app.Table(
-        room.keeps.name,
+        agent.table.name,
         key_type=bytes,
         value_type=bytes,
         partitions=config.partitions,
-        help=room.keeps.help,
+        help=agent.table.help,
         options=dict(ROCKSDB_OPTIONS),
     )
     store = Store(table)
@@ -171,19 +171,19 @@ def declare_table(app: House, room: Room, config: Config) -> Store | None:
     return store
 
 
-def channel_of(app: House, names: Iterable[str]) -> Any:
-    """Return one Faust topic over all of `names`, as raw bytes: decoding is the shell's."""
+def channel_of(app: PayflowApp, names: Iterable[str]) -> Any:
+    """Return one Faust topic over all of `names`, as raw bytes: decoding is the engine's."""
     return app.topic(*names, key_serializer="raw", value_serializer="raw")
 
 
-def heard_topics(room: Room) -> tuple[str, ...]:
-    """Return every topic `room` reads: what it hears, its retries, its own deadlines."""
-    names = [topic.name for topic in room.hears]
-    if room.retries:
-        names += [retry for name in list(names) for retry in retry_topics(name, room.service)]
-    if room.due is not None:
-        names.append(timers_of(room.name))
-    names.append(redrive_topic(room.name))
+def consumed_topics(agent: Agent) -> tuple[str, ...]:
+    """Return every topic `agent` reads: what it consumes, its retries, its own deadlines."""
+    names = [topic.name for topic in agent.consumes]
+    if agent.retries:
+        names += [retry for name in list(names) for retry in retry_topics(name, agent.service)]
+    if agent.due is not None:
+        names.append(timers_of(agent.name))
+    names.append(redrive_topic(agent.name))
     return tuple(names)
 
 

@@ -1,7 +1,7 @@
 """The small web server that every worker has: health, metrics, and the rows it holds.
 
-Rows are whole, names and addresses in clear, so they are shown to the house alone: who asks has a
-pass that only the holder of the seal key can make. People ask the console, which masks.
+Rows are whole, names and addresses in clear, so they are shown to Payflow alone: who asks has a
+pass that only the holder of the signing key can make. People ask the console, which masks.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from app.config import Config
 from app.wire.envelope import Envelope
-from app.wire.signing import ROWS_SEAL, may_pass
+from app.wire.signing import ROWS_PASS, is_rows_token
 from app.worker.metrics import totals
 from workflows.shared.message import Message
 
@@ -21,7 +21,7 @@ LIMIT_MAX = 1_000
 """Rows of one page."""
 
 
-class House(Protocol):
+class LocalQueries(Protocol):
     """What a worker shows of itself."""
 
     service: str
@@ -42,12 +42,12 @@ class House(Protocol):
         """Return the partitions held here, by table."""
         ...
 
-    async def tell(self, word: Message, head: Envelope) -> None:
-        """Produce `word`; return when it is acknowledged."""
+    async def publish(self, message: Message, envelope: Envelope) -> None:
+        """Produce `message`; return when it is acknowledged."""
         ...
 
 
-HOUSE: web.AppKey[House] = web.AppKey("house")
+QUERIES: web.AppKey[LocalQueries] = web.AppKey("house")
 CONFIG: web.AppKey[Config] = web.AppKey("config")
 
 
@@ -63,10 +63,10 @@ class Served:
         await self._runner.cleanup()
 
 
-def make_site(house: House, config: Config) -> web.Application:
-    """Return the worker's site over `house`."""
+def make_site(queries: LocalQueries, config: Config) -> web.Application:
+    """Return the worker's site over `instance`."""
     site = web.Application()
-    site[HOUSE] = house
+    site[QUERIES] = queries
     site[CONFIG] = config
     site.add_routes(
         [
@@ -82,9 +82,9 @@ def make_site(house: House, config: Config) -> web.Application:
     return site
 
 
-async def serve(house: House, config: Config) -> Served:
+async def serve(queries: LocalQueries, config: Config) -> Served:
     """Serve the worker's site on `config.host` and `config.worker_port` (0: any free port)."""
-    return await serve_site(make_site(house, config), config.host, config.worker_port)
+    return await serve_site(make_site(queries, config), config.host, config.worker_port)
 
 
 async def serve_site(site: web.Application, host: str, port: int) -> Served:
@@ -107,9 +107,9 @@ async def _livez(_request: web.Request) -> web.Response:
 
 
 async def _readyz(request: web.Request) -> web.Response:
-    house = request.app[HOUSE]
-    ready, reason = house.ready()
-    body = {"service": house.service, "ready": ready, "reason": reason}
+    queries = request.app[QUERIES]
+    ready, reason = queries.ready()
+    body = {"service": queries.service, "ready": ready, "reason": reason}
     return web.json_response(body, status=200 if ready else 503)
 
 
@@ -122,13 +122,13 @@ async def _totals(_request: web.Request) -> web.Response:
 
 
 async def _tables(request: web.Request) -> web.Response:
-    return _json(request.app[HOUSE].partitions())
+    return _json(request.app[QUERIES].partitions())
 
 
 def _refused(request: web.Request) -> web.Response | None:
-    if may_pass(request.headers.get(ROWS_SEAL, ""), request.raw_path, request.app[CONFIG]):
+    if is_rows_token(request.headers.get(ROWS_PASS, ""), request.raw_path, request.app[CONFIG]):
         return None
-    return _json({"error": "rows are shown to the house alone; ask the console for them"}, 403)
+    return _json({"error": "rows are shown to Payflow alone; ask the console for them"}, 403)
 
 
 async def _table(request: web.Request) -> web.Response:
@@ -137,7 +137,7 @@ async def _table(request: web.Request) -> web.Response:
     query = request.query
     try:
         limit = min(int(query.get("limit", "100")), LIMIT_MAX)
-        rows = request.app[HOUSE].scan(
+        rows = request.app[QUERIES].scan(
             request.match_info["name"], query.get("prefix", ""), limit, query.get("after", "")
         )
     except ValueError:
@@ -151,7 +151,7 @@ async def _row(request: web.Request) -> web.Response:
     if refused := _refused(request):
         return refused
     try:
-        row = request.app[HOUSE].get(request.match_info["name"], request.match_info["key"])
+        row = request.app[QUERIES].get(request.match_info["name"], request.match_info["key"])
     except KeyError:
         return _json({"error": "no such table here"}, 404)
     return _json({"error": "no such row here"}, 404) if row is None else _json(row)

@@ -44,13 +44,16 @@ class Lease:
 
 
 def follow(coordinator: Any, lease: Lease, lost: Callable[[], None]) -> None:
-    """Let every heartbeat of aiokafka's group `coordinator` tell `lease`; `lost` hears the end."""
-    beat, begin = coordinator._do_heartbeat, coordinator._start_heartbeat_task
+    """Let every heartbeat of aiokafka's group `coordinator` tell `lease`.
+
+    `lost` consumes the end.
+    """
+    checkpoint, begin = coordinator._do_heartbeat, coordinator._start_heartbeat_task
     reset = coordinator.reset_generation
 
     async def do_heartbeat() -> bool:
         asked_at = time.monotonic()
-        known = bool(await beat())
+        known = bool(await checkpoint())
         if known:
             lease.renew(asked_at)
         return known
@@ -77,7 +80,7 @@ def guard(client: Any, lease: Lease, owned: Collection[str]) -> None:
     """
     send = client.send
 
-    async def guarded(node_id: int, request: Any, **options: Any) -> Any:
+    async def authorized(node_id: int, request: Any, **options: Any) -> Any:
         if isinstance(request, ProduceRequest) and _touches(request, owned):
             # Nothing is awaited between the question and the write: `send` finds the connection
             # ready.
@@ -87,7 +90,7 @@ def guard(client: Any, lease: Lease, owned: Collection[str]) -> None:
                 raise NodeNotReadyError("the session may have run out: nothing is written")
         return await send(node_id, request, **options)
 
-    client.send = guarded
+    client.send = authorized
 
 
 def _touches(request: Any, owned: Collection[str]) -> bool:

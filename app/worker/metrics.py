@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram
 
-from app.delivery.agent import Room
+from app.delivery.agent import Agent
 from app.delivery.runtime import Handled
 from app.host.logs import configure_logging
-from app.wire.records import Record, home_topic
+from app.wire.records import Record, first_topic_of
 from app.wire.topics import topic_of
 from workflows.order.saga_messages import OrderCancelled, OrderCompleted, StepOverdue
 from workflows.payment.messages import RefundOverdue
@@ -26,8 +26,9 @@ STEP_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 6
 """Bucket bounds: an idle hop takes 8 ms, a busy one a second, a retried one a minute."""
 ORDER_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0)
 BATCH_EVENTS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_000)
-ORDER_CLOCK_ROOM = "analytics"
-"""The room whose hearing of an end stops the clock of an order: one room, or ends count twice."""
+ORDER_CLOCK_AGENT = "analytics"
+"""The agent whose receiving of an end stops the clock of an order: one agent, or ends count twice.
+"""
 
 events = Counter(
     "payflow_events_total", "Events applied or laid aside.", ("service", "room", "topic")
@@ -37,7 +38,7 @@ event_lag = Gauge(
 )
 step_seconds = Histogram(
     "payflow_step_seconds",
-    "From the time of an event to the answer of the room that heard it.",
+    "From the time of an event to the answer of the agent that heard it.",
     ("service", "room"),
     buckets=STEP_SECONDS,
 )
@@ -99,30 +100,32 @@ batch_events = Histogram(
 )
 _reported: set[tuple[str, int]] = set()
 """The partitions whose lag is reported now; a process runs one service."""
-told = Counter("payflow_told_total", "Events told.", ("service", "topic"))
+emitted = Counter("payflow_told_total", "Events told.", ("service", "topic"))
 
 
-def count_batch(room: Room, records: Sequence[Record], handled: Handled, seconds: float) -> None:
-    """Count what one batch of `room` came to; `seconds` is what it took."""
-    place = (room.service, room.name)
+def count_batch(agent: Agent, records: Sequence[Record], handled: Handled, seconds: float) -> None:
+    """Count what one batch of `agent` came to; `seconds` is what it took."""
+    place = (agent.service, agent.name)
     batch_seconds.labels(*place).observe(seconds)
     batch_events.labels(*place).observe(len(records))
-    for topic, count in Tally(home_topic(given.topic, room.service) for given in records).items():
+    for topic, count in Tally(
+        first_topic_of(record.topic, agent.service) for record in records
+    ).items():
         events.labels(*place, topic).inc(count)
     step = step_seconds.labels(*place)
-    for head, at_ms in handled.applied:
+    for envelope, at_ms in handled.applied:
         # Clocks of two machines may differ: a step never takes less than no time.
-        step.observe(max(0, at_ms - head.time_ms) / 1_000)
+        step.observe(max(0, at_ms - envelope.time_ms) / 1_000)
     duplicates_dropped.labels(*place).inc(handled.duplicates)
     redelivered.labels(*place).inc(handled.redelivered)
-    _count_trouble(room, handled)
-    _count_told(room, handled.told)
-    if room.name == ORDER_CLOCK_ROOM:
+    _count_trouble(agent, handled)
+    _count_emitted(agent, handled.emitted)
+    if agent.name == ORDER_CLOCK_AGENT:
         _time_orders(handled)
 
 
 def totals() -> dict[str, int]:
-    """Return what this process has done so far, over all its rooms: cheap to ask often."""
+    """Return what this process has done so far, over all its agents: cheap to ask often."""
     counted = {"events": events, "duplicates": duplicates_dropped, "redelivered": redelivered}
     return {name: _sum(counter) for name, counter in counted.items()}
 
@@ -145,32 +148,32 @@ def record_lag(service: str, behind: Mapping[tuple[str, int], int]) -> None:
         _reported.add((topic, partition))
 
 
-def _count_trouble(room: Room, handled: Handled) -> None:
-    place = (room.service, room.name)
+def _count_trouble(agent: Agent, handled: Handled) -> None:
+    place = (agent.service, agent.name)
     retries.labels(*place).inc(len(handled.retried))
     if handled.retried:
-        # The reason of a retry is free text of a party outside: never a label.
+        # The reason of a retry is free text of an entity outside: never a label.
         failures.labels(*place, "transient").inc(len(handled.retried))
     for topic, cause in handled.dead:
         failures.labels(*place, cause).inc()
-        dead_letters.labels(room.service, home_topic(topic, room.service), cause).inc()
+        dead_letters.labels(agent.service, first_topic_of(topic, agent.service), cause).inc()
 
 
-def _count_told(room: Room, words: Sequence[Message]) -> None:
-    for word in words:
-        told.labels(room.service, topic_of(word).name).inc()
-        if isinstance(word, StepOverdue):
-            steps_overdue.labels(word.step).inc()
-        if isinstance(word, RefundOverdue):
+def _count_emitted(agent: Agent, messages: Sequence[Message]) -> None:
+    for message in messages:
+        emitted.labels(agent.service, topic_of(message).name).inc()
+        if isinstance(message, StepOverdue):
+            steps_overdue.labels(message.step).inc()
+        if isinstance(message, RefundOverdue):
             refunds_overdue.inc()
 
 
 def _time_orders(handled: Handled) -> None:
-    for (head, _), word in zip(handled.applied, handled.words, strict=True):
-        if not head.began_ms:
+    for (envelope, _), message in zip(handled.applied, handled.messages, strict=True):
+        if not envelope.began_ms:
             continue
-        passed = max(0, head.time_ms - head.began_ms) / 1_000
-        if isinstance(word, OrderCompleted):
+        passed = max(0, envelope.time_ms - envelope.began_ms) / 1_000
+        if isinstance(message, OrderCompleted):
             order_seconds.labels("completed").observe(passed)
-        elif isinstance(word, OrderCancelled):
-            order_seconds.labels(word.cause).observe(passed)
+        elif isinstance(message, OrderCancelled):
+            order_seconds.labels(message.cause).observe(passed)

@@ -7,33 +7,33 @@ import msgspec
 
 from app.config import Config
 from app.delivery import row
-from app.delivery.agent import Room
+from app.delivery.agent import Agent
 from app.kafka.producer import produce
-from app.wire import codecs, envelope
-from app.wire.envelope import Envelope
+from app.wire import codecs
+from app.wire.envelope import Envelope, to_headers
 from app.wire.records import Outgoing
-from app.wire.signing import sealed
+from app.wire.signing import signed
 from app.wire.topics import topic_of
-from app.worker.faust_app import House
+from app.worker.faust_app import PayflowApp
 from app.worker.runner import Runner
 from app.worker.store import Store
 from app.worker.transport import producer_of
 from workflows.shared.message import Message
 
 
-class Views:
+class LocalQueries:
     """Reads of the partitions that this process holds; nothing here writes a row."""
 
-    def __init__(self, app: House, config: Config, runners: Sequence[Runner]) -> None:
+    def __init__(self, app: PayflowApp, config: Config, runners: Sequence[Runner]) -> None:
         self.service = config.service
         self.url = ""
         """Where this worker can be asked about itself, once its doors are open."""
         self._app = app
         self._config = config
         self._kept = {
-            runner.room.keeps.name: (runner.room, runner.store)
+            runner.agent.table.name: (runner.agent, runner.store)
             for runner in runners
-            if runner.room.keeps is not None and runner.store is not None
+            if runner.agent.table is not None and runner.store is not None
         }
 
     def ready(self) -> tuple[bool, str]:
@@ -57,41 +57,41 @@ class Views:
 
         A table with rows per partition (counts) may hold the key more than once: the first wins.
         """
-        room, store = self._kept[table]
+        agent, store = self._kept[table]
         for partition in store.open_partitions():
             body = store.get(partition, key.encode())
             if body is not None:
-                return _shown(room, partition, key.encode(), body)
+                return _shown(agent, partition, key.encode(), body)
         return None
 
     def scan(self, table: str, prefix: str, limit: int, after: str) -> list[dict[str, Any]]:
         """Return up to `limit` rows in key order whose key starts with `prefix`, after `after`."""
-        room, store = self._kept[table]
+        agent, store = self._kept[table]
         found: list[dict[str, Any]] = []
         for partition in store.open_partitions():
-            found += _page(room, store, partition, prefix.encode(), limit, after.encode())
+            found += _page(agent, store, partition, prefix.encode(), limit, after.encode())
         found.sort(key=lambda shown: (shown["key"], shown["partition"]))
         return found[:limit]
 
-    async def tell(self, word: Message, head: Envelope) -> None:
-        """Produce `word` on its topic; return when the broker has acknowledged it."""
-        topic = topic_of(word)
+    async def publish(self, message: Message, envelope: Envelope) -> None:
+        """Produce `message` on its topic; return when the broker has acknowledged it."""
+        topic = topic_of(message)
         outgoing = Outgoing(
             topic=topic.name,
-            key=topic.key(word).encode(),
-            value=codecs.encode(word),
-            headers=envelope.to_headers(head),
+            key=topic.key(message).encode(),
+            value=codecs.encode(message),
+            headers=to_headers(envelope),
         )
         await self.send([outgoing])
 
     async def send(self, records: Sequence[Outgoing]) -> None:
         """Produce `records` as they are; return when the broker has acknowledged them."""
-        told = [sealed(each, self._config.seal_key) for each in records]
-        await produce(producer_of(self._app), told, self._config)
+        emitted = [signed(each, self._config.signing_key) for each in records]
+        await produce(producer_of(self._app), emitted, self._config)
 
 
 def _page(  # noqa: PLR0913  where to read and how far
-    room: Room, store: Store, partition: int, prefix: bytes, limit: int, after: bytes
+    agent: Agent, store: Store, partition: int, prefix: bytes, limit: int, after: bytes
 ) -> list[dict[str, Any]]:
     page: list[dict[str, Any]] = []
     for key, body in store.scan(partition, max(prefix, after)):
@@ -99,20 +99,20 @@ def _page(  # noqa: PLR0913  where to read and how far
             break
         if key == after:
             continue
-        page.append(_shown(room, partition, key, body))
+        page.append(_shown(agent, partition, key, body))
         if len(page) >= limit:
             break
     return page
 
 
-def _shown(room: Room, partition: int, key: bytes, body: bytes) -> dict[str, Any]:
-    assert room.keeps is not None
-    kept = row.decode_row(room.keeps, body)
+def _shown(agent: Agent, partition: int, key: bytes, body: bytes) -> dict[str, Any]:
+    assert agent.table is not None
+    kept = row.decode_row(agent.table, body)
     return {
         "key": key.decode(errors="replace"),
         "partition": partition,
-        "memory": msgspec.to_builtins(kept.memory),
-        "fence": kept.fence,
+        "state": msgspec.to_builtins(kept.state),
+        "applied_offsets": kept.applied_offsets,
         "parked": list(kept.parked),
         "context": msgspec.to_builtins(kept.context),
     }

@@ -1,4 +1,7 @@
-"""Runs a room inside a Faust worker: batches in, the shell, offsets out; and wakes what is due."""
+"""Runs an agent inside a Faust worker: batches in, the engine, offsets out.
+
+And wakes what is due.
+"""
 
 import asyncio
 import heapq
@@ -14,26 +17,23 @@ from faust.types import TP
 
 from app.config import Config
 from app.delivery import row
-from app.delivery.agent import Room
+from app.delivery.agent import Agent
 from app.delivery.processor import run_batch
 from app.delivery.runtime import Handled
 from app.delivery.timers import Deadlines
 from app.host.exit import hard_stop
 from app.host.logs import About, logging_about
 from app.kafka.producer import place_of, produce
-from app.wire import codecs, envelope
-from app.wire import records as record
-from app.wire import signing as seal
-from app.wire.envelope import Envelope
-from app.wire.records import RETRY_LEVELS_SECONDS, Outgoing, Record
+from app.wire import codecs, signing
+from app.wire.envelope import Envelope, derive_id, to_headers
+from app.wire.records import RETRY_LEVELS_SECONDS, Outgoing, Record, due_ms, is_retry
 from app.wire.topics import Topic, timers_of
-from app.worker import metrics as telemetry
-from app.worker import transport
+from app.worker import metrics, transport
 from app.worker.crash_points import CrashPoint
-from app.worker.faust_app import House, heard_topics
+from app.worker.faust_app import PayflowApp, consumed_topics
 from app.worker.store import Store
 from app.worker.transport import producer_of
-from app.worker.watchdog import RoomSigns
+from app.worker.watchdog import AgentProgress
 from tables import Table
 from workflows.shared.deadline import DeadlineReached
 from workflows.shared.message import type_name
@@ -53,17 +53,17 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-class KafkaPort:
-    """The shell's view of Kafka and RocksDB, through Faust."""
+class KafkaRuntime:
+    """The engine's view of Kafka and RocksDB, through Faust."""
 
-    def __init__(self, app: House, room: str, config: Config, store: Store | None) -> None:
+    def __init__(self, app: PayflowApp, agent: str, config: Config, store: Store | None) -> None:
         self._app = app
-        self._room = room
+        self._agent = agent
         self._config = config
         self._store = store
         self._crash = CrashPoint.of(config.crash_at)
-        self.beats = 0
-        """How many beats were passed: who watches sees by it that there is progress."""
+        self.checkpoints = 0
+        """How many checkpoints were passed: who watches sees by it that there is progress."""
 
     def now_ms(self) -> int:
         """Return the wall clock, in milliseconds."""
@@ -74,12 +74,12 @@ class KafkaPort:
         assert self._store is not None, table.name
         return self._store.get(partition, key)
 
-    async def tell(self, records: Sequence[Outgoing]) -> None:
-        """Produce `records`, sealed; return when the broker has acknowledged every one."""
-        told = [seal.sealed(each, self._config.seal_key) for each in records]
-        await produce(producer_of(self._app, self._room), told, self._config)
+    async def publish(self, records: Sequence[Outgoing]) -> None:
+        """Produce `records`, signed; return when the broker has acknowledged every one."""
+        emitted = [signing.signed(each, self._config.signing_key) for each in records]
+        await produce(producer_of(self._app, self._agent), emitted, self._config)
 
-    async def remember(self, table: Table, rows: Mapping[int, Mapping[bytes, bytes]]) -> None:
+    async def store(self, table: Table, rows: Mapping[int, Mapping[bytes, bytes]]) -> None:
         """Put `rows` and their changelog records, acknowledged."""
         assert self._store is not None, table.name
         changes: list[Outgoing] = []
@@ -95,49 +95,49 @@ class KafkaPort:
                 )
                 for key, value in members.items()
             ]
-        self.beat("on disk")
-        highest = await produce(producer_of(self._app, self._room), changes, self._config)
+        self.checkpoint("on disk")
+        highest = await produce(producer_of(self._app, self._agent), changes, self._config)
         for (_, partition), offset in highest.items():
-            self._store.settle(partition, offset)
+            self._store.drain(partition, offset)
 
-    def genuine(self, given: Record, topic: Topic) -> bool:
-        """Return whether the house has told `given`, or anybody may tell it on `topic`."""
-        return seal.genuine(given, topic, self._config)
+    def is_authentic(self, record: Record, topic: Topic) -> bool:
+        """Return whether Payflow has emitted `record`, or anybody may emit it on `topic`."""
+        return signing.is_authentic(record, topic, self._config)
 
-    def at_home(self, given: Record) -> bool:
-        """Return whether `given` lies in the partition that its key belongs to."""
-        return given.partition == place_of(given.topic, given.key, self._config)
+    def in_own_partition(self, record: Record) -> bool:
+        """Return whether `record` lies in the partition that its key belongs to."""
+        return record.partition == place_of(record.topic, record.key, self._config)
 
     def through(self, source: str) -> int:
-        """Return the offset before which everything of `topic/partition` is told for certain."""
+        """Return the offset before which everything of `topic/partition` is emitted for certain."""
         topic, _, partition = source.rpartition("/")
         return self._app.through(TP(topic, int(partition)))
 
-    def beat(self, name: str) -> None:
-        """Pass a beat; a drill may have this process die here."""
-        self.beats += 1
+    def checkpoint(self, name: str) -> None:
+        """Pass a checkpoint; a drill may have this process die here."""
+        self.checkpoints += 1
         self._crash.pass_by(name)
 
 
 class Runner:
-    """One room at work in this process."""
+    """One agent at work in this process."""
 
-    def __init__(self, app: House, room: Room, config: Config, store: Store | None) -> None:
-        self.room = room
+    def __init__(self, app: PayflowApp, agent: Agent, config: Config, store: Store | None) -> None:
+        self.agent = agent
         self.store = store
         self.deadlines = Deadlines()
         self._app = app
-        self._port = KafkaPort(app, room.name, config, store)
+        self._runtime = KafkaRuntime(app, agent.name, config, store)
         self._held: list[tuple[int, int, Any]] = []
         self._order = itertools.count()
-        self._topics = frozenset(heard_topics(room))
-        app.room_names.append(room.name)
+        self._topics = frozenset(consumed_topics(agent))
+        app.agent_names.append(agent.name)
         app.revocation_listeners.append(self._forget)
 
     async def run(self, stream: Any) -> None:
         """Take batches from `stream` until it ends. Ends the process when the world fails."""
         await asyncio.sleep(0)
-        with logging_about(self.room.service, self.room.name) as about:
+        with logging_about(self.agent.service, self.agent.name) as about:
             await self._run(stream.channel.queue, about)
 
     async def _run(self, queue: Any, about: About) -> None:
@@ -146,7 +146,7 @@ class Runner:
                 events = await self._next_batch(queue)
             except StopAsyncIteration:
                 # Faust ends a stream by throwing this into its queue. Let out, it would make the
-                # supervisor start the room again, and the stop would wait for that for ever.
+                # supervisor start the agent again, and the stop would wait for that for ever.
                 return
             if self._app.should_stop:
                 # Never begun, so it is read again: a stop waits for what has begun, and no more.
@@ -159,16 +159,16 @@ class Runner:
             except asyncio.CancelledError:
                 raise
             except Exception as error:
-                if about.given is None:
+                if about.record is None:
                     # Not at one event: the broker, or the disk. The batch is known by its first.
                     about.at(transport.record_of(events[0]))
                 log.exception("batch failed", events=len(events))
-                hard_stop(f"{self.room.name}: {error!r}")
+                hard_stop(f"{self.agent.name}: {error!r}")
             finally:
                 self._app.watermarks.end()
 
-    def signs(self, assigned: Collection[TP]) -> RoomSigns:
-        """Return how far this room is on the partitions `assigned`, for who watches."""
+    def signs(self, assigned: Collection[TP]) -> AgentProgress:
+        """Return how far this agent is on the partitions `assigned`, for who watches."""
         not_due = Counter(
             (event.message.topic, event.message.partition)
             for due_ms, _, event in self._held
@@ -179,44 +179,44 @@ class Runner:
             for tp in assigned
             if tp.topic in self._topics
         }
-        return RoomSigns(name=self.room.name, beats=self._port.beats, done=done)
+        return AgentProgress(name=self.agent.name, checkpoints=self._runtime.checkpoints, done=done)
 
     async def rebuild(self) -> None:
         """Find every row that is due, after a recovery."""
         self.deadlines.clear()
-        if self.room.due is None or self.room.keeps is None or self.store is None:
+        if self.agent.due is None or self.agent.table is None or self.store is None:
             return
         for partition in self.store.open_partitions():
             for key, body in self.store.scan(partition, b""):
-                memory = row.decode_row(self.room.keeps, body).memory
-                self.deadlines.put(partition, key, self.room.due(memory))
+                state = row.decode_row(self.agent.table, body).state
+                self.deadlines.put(partition, key, self.agent.due(state))
 
     async def wake(self) -> None:
-        """Tell `DeadlineReached` to every row that is due, for ever."""
-        while self.room.due is not None:
+        """Produce `DeadlineReached` to every row that is due, for ever."""
+        while self.agent.due is not None:
             await asyncio.sleep(TICK_SECONDS)
             if not self._app.flows():
                 continue
             reached = self.deadlines.reached(now_ms(), WAKE_MAX)
             if reached:
-                await self._port.tell([self._wake(*due) for due in reached])
+                await self._runtime.publish([self._wake(*due) for due in reached])
 
     def _wake(self, due_ms: int, partition: int, key: bytes) -> Outgoing:
         name = key.decode()
-        word = DeadlineReached(key=name, due_at_ms=due_ms)
-        head = Envelope(
-            id=envelope.derive_id(self.room.name, name, due_ms),
+        message = DeadlineReached(key=name, due_at_ms=due_ms)
+        envelope = Envelope(
+            id=derive_id(self.agent.name, name, due_ms),
             type=type_name(DeadlineReached),
-            source=f"/payflow/{self.room.service}",
+            source=f"/payflow/{self.agent.service}",
             time_ms=now_ms(),
             subject=name,
             correlation_id=name,
         )
         return Outgoing(
-            topic=timers_of(self.room.name),
+            topic=timers_of(self.agent.name),
             key=key,
-            value=codecs.encode(word),
-            headers=envelope.to_headers(head),
+            value=codecs.encode(message),
+            headers=to_headers(envelope),
             partition=partition,
         )
 
@@ -235,24 +235,24 @@ class Runner:
         return due
 
     def _is_due(self, event: Any) -> bool:
-        given = transport.record_of(event)
-        if not record.is_retry(given):
+        record = transport.record_of(event)
+        if not is_retry(record):
             return True
-        due_ms = record.due_ms(given)
+        due_at_ms = due_ms(record)
         # Nothing of ours waits longer than the longest level; what says so holds nobody up.
-        if not 0 <= due_ms - now_ms() <= WAIT_MS_MAX:
+        if not 0 <= due_at_ms - now_ms() <= WAIT_MS_MAX:
             return True
-        heapq.heappush(self._held, (due_ms, next(self._order), event))
+        heapq.heappush(self._held, (due_at_ms, next(self._order), event))
         return False
 
     async def _handle(self, events: Sequence[Any]) -> None:
         started = time.perf_counter()
         records = [transport.record_of(event) for event in events]
-        handled = await run_batch(self.room, self._port, records)
-        for (partition, key), due_ms in handled.due.items():
-            self.deadlines.put(partition, key, due_ms)
+        handled = await run_batch(self.agent, self._runtime, records)
+        for (partition, key), at_ms in handled.due.items():
+            self.deadlines.put(partition, key, at_ms)
         self._advance(records)
-        self._port.beat("committed")
+        self._runtime.checkpoint("committed")
         self._report(records, handled, time.perf_counter() - started)
 
     def _advance(self, records: Sequence[Record]) -> None:
@@ -261,29 +261,31 @@ class Runner:
             tp = TP(event.message.topic, event.message.partition)
             held[tp] = min(event.message.offset, held.get(tp, event.message.offset))
         last: dict[TP, int] = {}
-        for given in records:
-            tp = TP(given.topic, given.partition)
-            last[tp] = max(given.offset, last.get(tp, -1))
+        for record in records:
+            tp = TP(record.topic, record.partition)
+            last[tp] = max(record.offset, last.get(tp, -1))
         for tp, offset in last.items():
             self._app.watermarks.move(tp, min(offset + 1, held.get(tp, offset + 1)))
 
     def _report(self, records: Sequence[Record], handled: Handled, seconds: float) -> None:
-        telemetry.count_batch(self.room, records, handled, seconds)
-        for letter in handled.letters:
-            log.error("dead letter", service=self.room.service, room=self.room.name, **letter)
+        metrics.count_batch(self.agent, records, handled, seconds)
+        for dead_letter in handled.dead_letters:
+            log.error(
+                "dead letter", service=self.agent.service, agent=self.agent.name, **dead_letter
+            )
         if log.is_enabled_for(logging.DEBUG):
             self._say_applied(handled)
-        if self.room.watch is not None:
+        if self.agent.watch is not None:
             try:
-                self.room.watch(handled.told)
+                self.agent.watch(handled.emitted)
             except Exception:  # what counts must not stop what is counted
-                log.exception("watch failed", service=self.room.service, room=self.room.name)
+                log.exception("watch failed", service=self.agent.service, agent=self.agent.name)
 
     def _say_applied(self, handled: Handled) -> None:
-        with logging_about(self.room.service, self.room.name) as about:
-            for given, (head, _) in zip(handled.records, handled.applied, strict=True):
-                about.at(given, head)
-                log.debug("applied", type=head.type)
+        with logging_about(self.agent.service, self.agent.name) as about:
+            for record, (envelope, _) in zip(handled.records, handled.applied, strict=True):
+                about.at(record, envelope)
+                log.debug("applied", type=envelope.type)
 
     def _forget(self, _revoked: set[TP]) -> None:
         # Every rebalance takes all partitions: what is held is read again by whoever gets it.

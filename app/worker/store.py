@@ -59,7 +59,7 @@ class Store:
         except Exception as error:  # noqa: BLE001  RocksDB has no errors of its own
             self._stop(error)
 
-    def settle(self, partition: int, offset: int) -> None:
+    def drain(self, partition: int, offset: int) -> None:
         """Note that the changelog up to `offset` is in the store."""
         try:
             self._database(partition).put(self._table.data.offset_key, b"%d" % offset)

@@ -42,7 +42,7 @@ def set_aside_damaged(folder: Path) -> list[Path]:
 
 
 def mark(path: Path, fault: str) -> None:
-    """Leave word beside the table `path` that it is to be set aside at the next start."""
+    """Leave message beside the table `path` that it is to be set aside at the next start."""
     _marker(path).write_text(fault)
 
 
@@ -78,7 +78,7 @@ def _read_through(database: rocksdict.Rdict) -> None:
     rows.seek_to_first()
     while rows.valid():
         rows.next()
-    # A damaged block ends the rows as if they were all; only the status tells.
+    # A damaged block ends the rows as if they were all; only the status produces.
     rows.status()
 
 
@@ -89,8 +89,8 @@ def _has_rows(path: Path) -> bool:
 def _set_aside(path: Path, fault: str) -> Path:
     numbers = sorted(_number(found) for found in path.parent.glob(f"{path.name}.damaged-*"))
     for number in numbers[: max(len(numbers) - KEPT_MAX + 1, 0)]:
-        shutil.rmtree(_aside(path, number))
-    target = path.rename(_aside(path, max(numbers, default=0) + 1))
+        shutil.rmtree(_set_aside_path(path, number))
+    target = path.rename(_set_aside_path(path, max(numbers, default=0) + 1))
     _marker(path).unlink(missing_ok=True)
     log.error(
         "damaged table set aside",
@@ -102,7 +102,7 @@ def _set_aside(path: Path, fault: str) -> Path:
     return target
 
 
-def _aside(path: Path, number: int) -> Path:
+def _set_aside_path(path: Path, number: int) -> Path:
     return path.with_name(f"{path.name}.damaged-{number}")
 
 

@@ -2,7 +2,7 @@
 
 What it changes, and why (Faust 0.15.3, aiokafka driver):
 
-* Offsets are committed from a low watermark that the shell moves when a batch is through. Faust's
+* Offsets are committed from a low watermark that the engine moves when a batch is through. Faust's
   own bookkeeping commits past what is in flight, drops acknowledgements at a rebalance and notes
   failed commits as done.
 * Whole chunks are delivered in one wait, where Faust makes four tasks a message.
@@ -10,7 +10,7 @@ What it changes, and why (Faust 0.15.3, aiokafka driver):
   committed yet; otherwise events are skipped at the first start of a group.
 * A revocation waits for the batch in flight and commits it, so that nobody else can own its
   partitions while it is still writing.
-* The producers are idempotent, one a room; batches go out through aiokafka's batch API,
+* The producers are idempotent, one an agent; batches go out through aiokafka's batch API,
   acknowledged together.
 * A worker whose session may have run out writes nothing until the group knows it again; one that
   the group has dropped in the middle of a batch ends (`app.worker.lease`).
@@ -34,7 +34,7 @@ from app.worker import lease
 
 FAUST_VERSION = "0.15.3"
 CHUNK_MAX = 1_000
-"""Messages delivered to the rooms in one wait."""
+"""Messages delivered to the agents in one wait."""
 FETCH_WAIT_MS = 100
 
 log = structlog.get_logger(__name__)
@@ -71,7 +71,7 @@ class Watermarks:
 
 
 class SafeConsumer(driver.Consumer):
-    """Commits only what the shell has taken through all its beats."""
+    """Commits only what the engine has taken through all its checkpoints."""
 
     REVOKE_WAIT_SECONDS = 25.0
 
@@ -120,7 +120,7 @@ class SafeConsumer(driver.Consumer):
         return behind
 
     def through(self, tp: TP) -> int:
-        """Return the offset before which everything of `tp` is told, remembered and done with."""
+        """Return the offset before which everything of `tp` is stored and produced."""
         return self.watermarks.next_offset.get(tp) or self._committed_offset[tp] or 0
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
@@ -138,7 +138,7 @@ class SafeConsumer(driver.Consumer):
         self.app.on_revoked(revoked)
         await super().on_partitions_revoked(revoked)
 
-    async def settle(self, seconds: float) -> None:
+    async def drain(self, seconds: float) -> None:
         """Read no more, let the batch in flight end within `seconds`, and commit it."""
         self.stop_flow()
         self.app.flow_control.suspend()
@@ -204,7 +204,7 @@ class SafeConsumer(driver.Consumer):
         for tp, message in chunk:
             if self._fetched_after != self._seeks:
                 # Read before a seek: it comes again, and must not overtake what lies before it,
-                # or the fences would take that for known.
+                # or the applied offsets would take that for known.
                 return
             await self.callback(message)
             self._read_offset[tp] = message.offset
@@ -223,28 +223,28 @@ class _Thread(driver.AIOKafkaConsumerThread):
 
 
 class SafeProducer(driver.Producer):
-    """Idempotent, acknowledged by all replicas; one producer a room, and one beside them."""
+    """Idempotent, acknowledged by all replicas; one producer an agent, and one beside them."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        self.of_rooms: dict[str, Any] = {}
+        self.of_agents: dict[str, Any] = {}
         super().__init__(*args, **options)
 
     def _settings_extra(self) -> Mapping[str, Any]:
         return {"acks": "all", "enable_idempotence": True}
 
     async def on_start(self) -> None:
-        """Start, and ask the lease before anything of a room is written to the broker."""
+        """Start, and ask the lease before anything of an agent is written to the broker."""
         await super().on_start()
-        # aiokafka has one request under way a producer: rooms that shared one would wait for each
+        # aiokafka has one request under way a producer: agents that shared one would wait for each
         # other twice a batch.
-        self.of_rooms = {name: self._new_producer() for name in self.app.room_names}
-        await asyncio.gather(*(producer.start() for producer in self.of_rooms.values()))
-        for producer in (self._producer, *self.of_rooms.values()):
+        self.of_agents = {name: self._new_producer() for name in self.app.agent_names}
+        await asyncio.gather(*(producer.start() for producer in self.of_agents.values()))
+        for producer in (self._producer, *self.of_agents.values()):
             lease.guard(producer.client, self.app.lease, self.app.owned_topics)
 
     async def on_stop(self) -> None:
         """Stop, with what is under way."""
-        await asyncio.gather(*(producer.stop() for producer in self.of_rooms.values()))
+        await asyncio.gather(*(producer.stop() for producer in self.of_agents.values()))
         await super().on_stop()
 
 
@@ -268,9 +268,9 @@ async def _no_sleep(_worker: mode.Worker) -> None:
     """Nobody is left to wait for: the tasks have been gathered."""
 
 
-def producer_of(app: Any, room: str = "") -> Any:
-    """Return the aiokafka producer of `room` in a running app; of nobody's, the app's own."""
-    return app.producer.of_rooms[room] if room else app.producer._producer
+def producer_of(app: Any, agent: str = "") -> Any:
+    """Return the aiokafka producer of `agent` in a running app; of nobody's, the app's own."""
+    return app.producer.of_agents[agent] if agent else app.producer._producer
 
 
 def recovered_at(app: Any) -> float | None:

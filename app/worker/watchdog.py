@@ -21,7 +21,7 @@ from app.config import Config
 from app.host.exit import EXIT_STALLED, hard_stop, say
 from app.kafka.admin import client_options
 
-LOOK_SECONDS = 1.0
+CHECK_SECONDS = 1.0
 """How often progress is looked at."""
 ASK_SECONDS = 5.0
 """How often the broker is asked how much there is to do, and how long it may take to answer."""
@@ -36,11 +36,11 @@ Bounds = Mapping[Place, tuple[int, int]]
 """The first offset of each topic and partition, and the one behind its last."""
 
 
-class RoomSigns(msgspec.Struct, frozen=True, kw_only=True):
-    """What a room shows of itself: how often it passed a beat, and how far it is."""
+class AgentProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """What an agent shows of itself: how often it passed a checkpoint, and how far it is."""
 
     name: str
-    beats: int
+    checkpoints: int
     done: dict[Place, int]
     """The offset of each partition before which nothing is left to do now."""
 
@@ -49,22 +49,22 @@ class Signs(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker shows of itself at one moment."""
 
     seen_at: float
-    """When the event loop told it, which a blocked one does not (monotonic seconds)."""
+    """When the event loop emitted it, which a blocked one does not (monotonic seconds)."""
     flows: bool
     recovered_at: float | None
     """When the latest record of a changelog was recovered; None when nothing recovers."""
-    rooms: tuple[RoomSigns, ...]
+    agents: tuple[AgentProgress, ...]
 
 
-class WatchedRoom(Protocol):
-    """A room at work."""
+class WatchedAgent(Protocol):
+    """An agent at work."""
 
-    def signs(self, assigned: Collection[Any]) -> RoomSigns:
+    def signs(self, assigned: Collection[Any]) -> AgentProgress:
         """Return what it shows of itself on the partitions `assigned`."""
         ...
 
 
-class WatchedHouse(Protocol):
+class WatchedApp(Protocol):
     """A worker's Faust application."""
 
     def flows(self) -> bool:
@@ -86,7 +86,7 @@ class Stall:
     def __init__(self, limit_seconds: float) -> None:
         self._limit = limit_seconds
         self._still: dict[str, float] = {}
-        self._looked_at: float | None = None
+        self._scanned: float | None = None
         self._last: Signs | None = None
 
     def conclude(self, now: float, signs: Signs, bounds: Bounds | None) -> str:
@@ -95,9 +95,9 @@ class Stall:
         `now` is of the monotonic clock, in seconds; `bounds` None: the broker does not answer.
         """
         # A process that was frozen could not have moved: its own looks are what is counted.
-        passed = 0.0 if self._looked_at is None else min(now - self._looked_at, 2 * LOOK_SECONDS)
+        passed = 0.0 if self._scanned is None else min(now - self._scanned, 2 * CHECK_SECONDS)
         last = self._last or signs
-        self._looked_at, self._last = now, signs
+        self._scanned, self._last = now, signs
         if signs.seen_at == last.seen_at:
             # What else is still, a blocked loop does not say.
             self._still[LOOP] = self._still.get(LOOP, 0.0) + passed
@@ -119,33 +119,33 @@ def _moving(last: Signs, signs: Signs, bounds: Bounds | None) -> dict[str, bool]
         LOOP: True,
         RECOVERY: silent or signs.flows or signs.recovered_at != last.recovered_at,
     }
-    before = {room.name: room.beats for room in last.rooms}
-    for room in signs.rooms:
-        idle = silent or not signs.flows or not behind(room, bounds or {})
-        moving[f"room {room.name}"] = idle or room.beats != before.get(room.name)
+    before = {agent.name: agent.checkpoints for agent in last.agents}
+    for agent in signs.agents:
+        idle = silent or not signs.flows or not behind(agent, bounds or {})
+        moving[f"room {agent.name}"] = idle or agent.checkpoints != before.get(agent.name)
     return moving
 
 
-def behind(room: RoomSigns, bounds: Bounds) -> int:
-    """Return how many events `room` has to do, as far as the broker has said."""
+def behind(agent: AgentProgress, bounds: Bounds) -> int:
+    """Return how many events `agent` has to do, as far as the broker has said."""
     return sum(
         max(bounds[place][1] - max(bounds[place][0], done), 0)
-        for place, done in room.done.items()
+        for place, done in agent.done.items()
         if place in bounds
     )
 
 
 def _waiting(part: str, signs: Signs, bounds: Bounds | None) -> str:
-    counts = [behind(room, bounds or {}) for room in signs.rooms if part == f"room {room.name}"]
+    counts = [behind(agent, bounds or {}) for agent in signs.agents if part == f"room {agent.name}"]
     return f", with {counts[0]} events to do" if counts else ""
 
 
 class Watchdog:
     """Looks at one worker from a thread of its own, and ends it."""
 
-    def __init__(self, house: WatchedHouse, rooms: Sequence[WatchedRoom], config: Config) -> None:
-        self._house = house
-        self._rooms = rooms
+    def __init__(self, house: WatchedApp, agents: Sequence[WatchedAgent], config: Config) -> None:
+        self._app = house
+        self._agents = agents
         self._config = config
         self._stall = Stall(config.stall_seconds)
         self._signs: Signs | None = None
@@ -168,7 +168,7 @@ class Watchdog:
         while self._ask_for_signs():
             # Code in C that never lets go of the interpreter stops this thread too.
             faulthandler.dump_traceback_later(2 * self._config.stall_seconds, file=2, exit=True)
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(CHECK_SECONDS)
             signs = self._signs
             if signs is not None:
                 reason = self._stall.conclude(time.monotonic(), signs, self._bounds)
@@ -192,12 +192,12 @@ class Watchdog:
     def _glance(self) -> None:
         """Note how things are: called on the worker's own loop, which owns what is looked at."""
         self._asked = False
-        assigned = self._house.assigned()
+        assigned = self._app.assigned()
         self._signs = Signs(
             seen_at=time.monotonic(),
-            flows=self._house.flows(),
-            recovered_at=self._house.recovered_at(),
-            rooms=tuple(room.signs(assigned) for room in self._rooms),
+            flows=self._app.flows(),
+            recovered_at=self._app.recovered_at(),
+            agents=tuple(agent.signs(assigned) for agent in self._agents),
         )
 
     async def _ask(self) -> None:
@@ -216,8 +216,8 @@ class Watchdog:
             await asyncio.sleep(pause)
 
     def _places(self) -> list[Place]:
-        rooms = self._signs.rooms if self._signs is not None else ()
-        return [place for room in rooms for place in room.done]
+        agents = self._signs.agents if self._signs is not None else ()
+        return [place for agent in agents for place in agent.done]
 
     def _end(self, reason: str) -> None:
         hard_stop(
@@ -240,11 +240,11 @@ def _frames(waits: Any) -> Iterator[str]:
         if frame is not None:
             code = frame.f_code
             yield f"{code.co_filename.rpartition('/')[2]}:{frame.f_lineno} {code.co_name}"
-        waits = next((getattr(waits, name) for name in _AWAITED if hasattr(waits, name)), None)
+        waits = next((getattr(waits, name) for name in _PENDING if hasattr(waits, name)), None)
 
 
 _FRAMES = ("cr_frame", "gi_frame", "ag_frame")
-_AWAITED = ("cr_await", "gi_yieldfrom", "ag_await")
+_PENDING = ("cr_await", "gi_yieldfrom", "ag_await")
 
 
 @asynccontextmanager

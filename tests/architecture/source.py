@@ -1,4 +1,4 @@
-"""The house's own source, parsed: what the architecture tests look at."""
+"""Payflow's own source, parsed: what the architecture tests look at."""
 
 import ast
 from collections.abc import Iterator

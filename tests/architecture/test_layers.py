@@ -14,7 +14,7 @@ KNOWS_FAUST = {
     "app/main.py",
     "app/worker/runner.py",
 }
-"""The transport, the app, the process and what runs a room in it: nobody else."""
+"""The transport, the app, the process and what runs an agent in it: nobody else."""
 
 
 def test_faust_is_the_version_whose_insides_are_known():
@@ -31,7 +31,7 @@ def test_another_faust_is_refused_at_start(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_only_the_transport_side_knows_faust():
-    """The rest of the house would run on another stream processor."""
+    """The rest of Payflow would run on another stream processor."""
     knowing = {
         module.path.as_posix()
         for module in modules()
@@ -71,7 +71,7 @@ def test_tables_know_only_the_business():
     assert set() == outside
 
 
-def test_only_the_composition_root_knows_the_rooms():
+def test_only_the_composition_root_knows_the_agents():
     """app/composition.py opens them; everybody else sees values."""
     knowing = {
         module.path.as_posix()

@@ -1,4 +1,4 @@
-"""The house stays small and plain: sizes, names, and what may not be used."""
+"""Payflow stays small and plain: sizes, names, and what may not be used."""
 
 import ast
 import re
@@ -54,7 +54,7 @@ def test_no_line_is_wider_than_a_hundred_columns():
 
 
 def test_no_module_is_named_for_nothing():
-    """If two rooms need a function, it has a subject: that is its name."""
+    """If two agents need a function, it has a subject: that is its name."""
     named = [str(module.path) for module in modules() if BANNED_NAMES & set(module.name.split("."))]
 
     assert [] == named
@@ -110,7 +110,7 @@ def test_the_core_is_pure():
     assert [] == impure
 
 
-def test_every_word_memory_and_room_is_frozen():
+def test_every_message_memory_and_agent_is_frozen():
     """A stored value that could be changed in place would never reach the changelog."""
     loose = [
         f"{module.path}:{node.name}"
@@ -121,7 +121,7 @@ def test_every_word_memory_and_room_is_frozen():
             "Struct" in ast.unparse(base) or "Message" in ast.unparse(base) for base in node.bases
         )
         and not {("frozen", True), ("kw_only", True)}
-        <= {(word.arg, getattr(word.value, "value", None)) for word in node.keywords}
+        <= {(message.arg, getattr(message.value, "value", None)) for message in node.keywords}
     ]
 
     assert [] == loose
@@ -140,7 +140,7 @@ def test_no_file_names_a_registry_or_a_path_of_one_machine():
     ignored = {line.strip(" /") for line in (ROOT / ".gitignore").read_text().splitlines()} | {
         ".git"
     }
-    # A short root, such as that of a container, is a word like any other.
+    # A short root, such as that of a container, is a message like any other.
     forbidden = [HOSTS] + [re.compile(re.escape(str(ROOT)))] * (len(ROOT.parts) > 2)
     naming = [
         str(path.relative_to(ROOT))

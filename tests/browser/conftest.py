@@ -68,11 +68,11 @@ def _keep(said: Any, troubles: list[str]) -> None:
 def sign_in(demo: Demo) -> Callable[[Page], None]:
     """Sign a visitor in as an approver, as people do it."""
 
-    def act(page: Page) -> None:
+    def action(page: Page) -> None:
         page.get_by_role("link", name="Sign in").click()
         page.get_by_label("Name").fill(OPERATOR)
         page.get_by_label("Token").fill(demo.token)
         page.get_by_role("button", name="Sign in").click()
         page.get_by_text(f"{OPERATOR}, approver").wait_for()
 
-    return act
+    return action

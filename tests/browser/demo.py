@@ -24,7 +24,7 @@ Found = TypeVar("Found")
 
 
 class Demo(msgspec.Struct, frozen=True):
-    """A house that runs: where it is, and the token of an approver."""
+    """An instance that runs: where it is, and the token of an approver."""
 
     folder: Path
     url: str
@@ -37,12 +37,12 @@ class Demo(msgspec.Struct, frozen=True):
         return requests.get(self.url + path, timeout=90).json()
 
     def pids(self) -> dict[str, int]:
-        """Return the processes of the house by name, as its supervisor says."""
+        """Return the processes of Payflow by name, as its supervisor says."""
         return msgspec.json.decode((self.folder / "demo" / "up.json").read_bytes())["pids"]
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """Return the environment of a house of its own in `folder`."""
+    """Return the environment of an instance of its own in `folder`."""
     ports = ("BROKER", "CONSOLE", "PROVIDER", "CARRIER")
     named = {f"PAYFLOW_{name}_PORT": "0" for name in ports}
     return os.environ | named | {"PAYFLOW_DATA_DIR": str(folder), "PYTHONPATH": str(ROOT)}

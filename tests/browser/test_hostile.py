@@ -1,4 +1,4 @@
-"""Hostile words to every route and in every field: never our fault, never run, never obeyed."""
+"""Hostile messages to every route and in every field: never our fault, never run, never obeyed."""
 
 from html.parser import HTMLParser
 from typing import Any
@@ -15,7 +15,7 @@ from tests.browser.demo import Demo, put, wait_for
 
 SCRIPT = "<script>alert(1)</script>"
 IMAGE = "'\"><img src=x onerror=alert(2)>"
-WORDS = (
+MESSAGES = (
     SCRIPT,
     IMAGE,
     "../../etc/passwd",
@@ -52,15 +52,15 @@ class Elements(HTMLParser):
         self.found: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
-        self.found += [name for name in given if name.startswith(("on", "style"))]
-        if tag == "script" and not str(given.get("src", "")).startswith("/web/"):
+        record = dict(attrs)
+        self.found += [name for name in record if name.startswith(("on", "style"))]
+        if tag == "script" and not str(record.get("src", "")).startswith("/web/"):
             self.found.append(tag)
         if tag in {"iframe", "object", "embed", "base"}:
             self.found.append(tag)
         self.found += [
             str(value)
-            for name, value in given.items()
+            for name, value in record.items()
             if name in {"href", "src", "action"} and str(value).strip().lower().startswith("java")
         ]
 
@@ -77,49 +77,49 @@ def assert_harmless(answer: requests.Response) -> None:
         assert [] == seen.found, answer.url
 
 
-def asked(demo: Demo, method: str, path: str, **given: Any) -> requests.Response:
+def asked(demo: Demo, method: str, path: str, **record: Any) -> requests.Response:
     """Return the answer; of a stream, what comes at once."""
-    answer = requests.request(method, demo.url + path, timeout=30, stream=True, **given)
+    answer = requests.request(method, demo.url + path, timeout=30, stream=True, **record)
     if answer.headers.get("Content-Type", "").startswith("text/event-stream"):
         answer.close()
         answer._content = b""
     return answer
 
 
-def filled(path: str, word: str) -> str:
-    """Return `path` with `word` in each place that takes one."""
+def filled(path: str, message: str) -> str:
+    """Return `path` with `message` in each place that takes one."""
     return "/".join(
-        quote(word, safe="") if part.startswith("{") else part for part in path.split("/")
+        quote(message, safe="") if part.startswith("{") else part for part in path.split("/")
     )
 
 
 PATHS = frozenset(path for path, _, _ in PAGES)
 PAGE_TRIES = 3
-"""Tries of each page with a word in all parameters at once: pages take longer than routes."""
+"""Tries of each page with a message in all parameters at once: pages take longer than routes."""
 READ: dict[str, tuple[str, ...]] = {
     **{route.path: route.parameters for route in ROUTES if route.method == "GET"},
     **dict.fromkeys(PATHS, ()),
 }
 """Every path that reads, with the parameters that it is asked with."""
-ACTS = sorted((route.method, route.path) for route in ROUTES if route.method != "GET")
+ACTIONS = sorted((route.method, route.path) for route in ROUTES if route.method != "GET")
 
 
 @pytest.mark.parametrize("path", READ)
-def test_no_word_in_a_path_or_a_query_hurts(demo: Demo, path: str) -> None:
+def test_no_message_in_a_path_or_a_query_hurts(demo: Demo, path: str) -> None:
     """Of every route that reads, the pages among them."""
-    for word in WORDS if "{" in path else ("",):
-        assert_harmless(asked(demo, "GET", filled(path, word)))
+    for message in MESSAGES if "{" in path else ("",):
+        assert_harmless(asked(demo, "GET", filled(path, message)))
     plain = filled(path, "orders")
-    for word in WORDS[:PAGE_TRIES] if path in PATHS else ():
-        assert_harmless(asked(demo, "GET", plain, params=dict.fromkeys(QUERY, word)))
+    for message in MESSAGES[:PAGE_TRIES] if path in PATHS else ():
+        assert_harmless(asked(demo, "GET", plain, params=dict.fromkeys(QUERY, message)))
     for number, name in enumerate(READ[path]):
-        assert_harmless(asked(demo, "GET", plain, params={name: WORDS[number % len(WORDS)]}))
+        assert_harmless(asked(demo, "GET", plain, params={name: MESSAGES[number % len(MESSAGES)]}))
 
 
-@pytest.mark.parametrize(("method", "path"), ACTS)
+@pytest.mark.parametrize(("method", "path"), ACTIONS)
 def test_no_body_hurts_and_none_acts_without_a_right(demo: Demo, method: str, path: str) -> None:
     """Nobody signed in: refused before anything is looked at."""
-    guarded = (method, path) in LEAST or path.startswith("/operators/")
+    authorized = (method, path) in LEAST or path.startswith("/operators/")
     for body in BODIES:
         answer = asked(
             demo,
@@ -130,7 +130,7 @@ def test_no_body_hurts_and_none_acts_without_a_right(demo: Demo, method: str, pa
         )
         assert_harmless(answer)
         assert answer.status_code >= 400
-        assert not guarded or answer.status_code in {401, 429}, answer.text
+        assert not authorized or answer.status_code in {401, 429}, answer.text
 
 
 def hostile_order(demo: Demo) -> str:

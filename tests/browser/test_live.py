@@ -29,11 +29,11 @@ def test_the_page_moves_and_comes_back_after_the_console_was_killed(page: Page, 
     assert "once" == page.evaluate("document.body.dataset.loaded")
 
 
-def test_a_stream_goes_on_from_the_last_event_that_was_heard(demo: Demo) -> None:
+def test_a_stream_goes_on_from_the_last_event_that_was_received(demo: Demo) -> None:
     """With its id come changes alone; without one, or with one of another start, a snapshot."""
-    event, told = first_of(demo, {})
+    event, emitted = first_of(demo, {})
     assert "snapshot" == event
-    assert "change" == first_of(demo, {"Last-Event-ID": told})[0]
+    assert "change" == first_of(demo, {"Last-Event-ID": emitted})[0]
     assert "snapshot" == first_of(demo, {"Last-Event-ID": "another-1"})[0]
 
 

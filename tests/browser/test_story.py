@@ -77,8 +77,8 @@ def test_a_broken_provider_makes_everything_go_back(
 
 
 def poison(demo: Demo) -> None:
-    """Tell an event whose reason is a number."""
-    head = {
+    """Produce an event whose reason is a number."""
+    envelope = {
         "ce_specversion": "1.0",
         "ce_id": "poisoned-1",
         "ce_type": str(POISON["type"]),
@@ -87,10 +87,10 @@ def poison(demo: Demo) -> None:
         "ce_correlationid": "poisoned",
         "content-type": "application/json",
     }
-    headers = [(name, value.encode()) for name, value in head.items()]
+    headers = [(name, value.encode()) for name, value in envelope.items()]
     put(demo, "orders", msgspec.json.encode(POISON), b"poisoned", headers)
     wait_for(
-        lambda: demo.ask("/letters/list?service=payment&cause=wrong_shape")["letters"],
+        lambda: demo.ask("/dead-letters/list?service=payment&cause=wrong_shape")["dead_letters"],
         "payment lays it aside",
     )
 
@@ -110,8 +110,8 @@ def test_poison_is_found_mended_and_sent_back(
     expect(page.get_by_text("It would fail again")).to_be_visible()
     body.fill(body.input_value().replace("7", '"too late"'))
     page.get_by_role("button", name="Compare").click()
-    expect(page.get_by_text("It is an event of the house.")).to_be_visible()
-    page.locator("form#edit").get_by_label("Why").fill("a number where words belong")
+    expect(page.get_by_text("It is an event of Payflow.")).to_be_visible()
+    page.locator("form#edit").get_by_label("Why").fill("a number where messages belong")
     page.get_by_role("button", name="Send it changed").click()
 
     wait_for(lambda: _reload_until(page, "sent back, and handled"), "it is handled", 60)

@@ -1,4 +1,4 @@
-"""`python -m tests.hostile`: a house of its own, lied to for a while, then asked if it held."""
+"""`python -m tests.hostile`: an instance of its own, lied to for a while, then asked if it held."""
 
 import argparse
 import asyncio
@@ -15,11 +15,11 @@ from tests.hostile.program import Found, Wanted, attack
 
 
 async def run(folder: Path, *, seconds: float, rate: float, orders: float, seed: int) -> Found:
-    """Return what came of an attack on a house in `folder`."""
+    """Return what came of an attack on an instance in `folder`."""
     config = Config(data_dir=str(folder), broker_port=0, console_port=0)
     wanted = Wanted(seconds=seconds, rate=rate, orders_rate=orders, seed=seed)
-    async with Supervisor(config, say).up() as house:
-        return await attack(house.config, wanted, say)
+    async with Supervisor(config, say).up() as instance:
+        return await attack(instance.config, wanted, say)
 
 
 def say(text: str) -> None:
@@ -28,16 +28,18 @@ def say(text: str) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Attack, print what came of it; return 1 when the house did not hold."""
+    """Attack, print what came of it; return 1 when Payflow did not hold."""
     parser = argparse.ArgumentParser(prog="python -m tests.hostile", description=__doc__)
     parser.add_argument("--seconds", type=float, default=600.0)
     parser.add_argument("--rate", type=float, default=100.0, help="lies a second")
     parser.add_argument("--orders", type=float, default=5.0, help="honest orders a second")
     parser.add_argument("--seed", type=int, default=1)
-    given = parser.parse_args(arguments)
+    record = parser.parse_args(arguments)
     folder = Path(tempfile.mkdtemp(prefix="payflow-hostile-"))
     found = asyncio.run(
-        run(folder, seconds=given.seconds, rate=given.rate, orders=given.orders, seed=given.seed)
+        run(
+            folder, seconds=record.seconds, rate=record.rate, orders=record.orders, seed=record.seed
+        )
     )
     verdict = found.verdict
     print(f"lies: {found.tricks}; {found.poison} poison, {len(found.missing)} not laid aside")

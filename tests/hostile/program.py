@@ -1,4 +1,4 @@
-"""Orders go on as ever while somebody tells lies on every topic; then everything is counted."""
+"""Orders go on as ever while somebody produces lies on every topic; then everything is counted."""
 
 import asyncio
 import time
@@ -14,30 +14,30 @@ from aiokafka.errors import KafkaError
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 
 from app.chaos.load import Load
-from app.composition import open_rooms, wanted_topics
+from app.composition import load_agents, wanted_topics
 from app.config import Config
-from app.delivery.agent import home_topic
+from app.delivery.agent import first_topic_of
 from app.kafka.admin import client_options, stop_consumer
 from app.operations.verification.auditor import Auditor
 from app.operations.verification.verdict import Verdict
-from app.wire import records as record
+from app.wire import records
 from app.wire.records import Record, dead_topic, header
-from app.wire.signing import genuine_letter
+from app.wire.signing import is_authentic_dead_letter
 from app.wire.topics import timers_of
 from tests.hostile.tricks import TRICKS, Sent
 from tests.hostile.wilder import WILDER
 
 SAMPLE_RECORDS = 300
 MARK = "x-lie"
-"""What every lie carries, so that none is taken for an honest record and told on."""
+"""What every lie carries, so that none is taken for an honest record and emitted on."""
 SETTLE_SECONDS_MAX = 400.0
-LOOK_SECONDS = 3.0
+CHECK_SECONDS = 3.0
 GZIP = 1
 
 Say = Callable[[str], None]
 
 
-class Told(msgspec.Struct, frozen=True, kw_only=True):
+class Emitted(msgspec.Struct, frozen=True, kw_only=True):
     """One poison message, and where it must lie in the end."""
 
     trick: str
@@ -89,10 +89,10 @@ class Hostile:
         }
         self._seen: dict[str, list[Record]] = {}
         self.tricks: Counter[str] = Counter()
-        self.poison: list[Told] = []
+        self.poison: list[Emitted] = []
 
     async def run(self, rate: float, seconds: float) -> None:
-        """Tell lies at `rate` a second for so long."""
+        """Produce lies at `rate` a second for so long."""
         options = client_options(self._config)
         producer = AIOKafkaProducer(**options, max_request_size=4 << 20)
         consumer = AIOKafkaConsumer(**options, max_partition_fetch_bytes=4 << 20)
@@ -115,11 +115,11 @@ class Hostile:
         places = [TopicPartition(n, at) for n, count in self._topics.items() for at in range(count)]
         consumer.assign(places)
         await consumer.seek_to_beginning(*places)
-        async for given in consumer:
-            if any(name == MARK for name, _ in given.headers):
+        async for record in consumer:
+            if any(name == MARK for name, _ in record.headers):
                 continue  # A lie, or what became of one.
-            kept = self._seen.setdefault(given.topic, [])
-            kept.append(record.as_read(given))
+            kept = self._seen.setdefault(record.topic, [])
+            kept.append(records.as_read(record))
             del kept[:-SAMPLE_RECORDS]
 
     async def _lie(self, producer: Any) -> None:
@@ -127,10 +127,10 @@ class Hostile:
         full = [name for name, kept in self._seen.items() if kept]
         if not full:
             return
-        given = random.choice(self._seen[random.choice(full)])
+        record = random.choice(self._seen[random.choice(full)])
         target = random.choice(list(self._topics))
         sent = random.choice(TRICKS + WILDER)(
-            given, random, list(self._topics), self._config.partitions
+            record, random, list(self._topics), self._config.partitions
         )
         if sent.trick in {"garble", "stall"}:
             partition = random.randrange(self._topics[target])
@@ -146,7 +146,7 @@ class Hostile:
         self._note(sent, partition, met.offset)
 
     def _note(self, sent: Sent, partition: int, offset: int) -> None:
-        """Remember where `sent` must lie in the end, if anybody hears it."""
+        """Remember where `sent` must lie in the end, if anybody consumes it."""
         met = Record(
             topic=sent.topic,
             partition=partition,
@@ -158,7 +158,7 @@ class Hostile:
         dead = due(met)
         if sent.poison and dead:
             self.poison.append(
-                Told(trick=sent.trick, origin=met.origin, digest=record.digest(met), dead=dead)
+                Emitted(trick=sent.trick, origin=met.origin, digest=records.digest(met), dead=dead)
             )
 
 
@@ -176,32 +176,32 @@ async def _put(producer: Any, sent: Sent, partition: int) -> Any:
 
 
 def due(met: Record) -> frozenset[str]:
-    """Return the dead topics of those who hear the topic of `met`."""
+    """Return the dead topics of those who receive the topic of `met`."""
     found: set[str] = set()
-    for room in open_rooms().values():
-        heard = {topic.name for topic in room.hears}
-        if room.due is not None:
-            heard.add(timers_of(room.name))
-        retried = room.retries and f".{room.service}.retry-" in met.topic
-        home = home_topic(room, met) if met.topic == f"{room.name}.redrive" else ""
-        if met.topic in heard:
-            home = met.topic
-        if retried and record.home_topic(met.topic, room.service) in heard:
-            home = record.home_topic(met.topic, room.service)
-        if home:
-            found.add(dead_topic(home, room.service))
+    for agent in load_agents().values():
+        received = {topic.name for topic in agent.consumes}
+        if agent.due is not None:
+            received.add(timers_of(agent.name))
+        retried = agent.retries and f".{agent.service}.retry-" in met.topic
+        first_topic = first_topic_of(agent, met) if met.topic == f"{agent.name}.redrive" else ""
+        if met.topic in received:
+            first_topic = met.topic
+        if retried and records.first_topic_of(met.topic, agent.service) in received:
+            first_topic = records.first_topic_of(met.topic, agent.service)
+        if first_topic:
+            found.add(dead_topic(first_topic, agent.service))
     return frozenset(found)
 
 
 async def attack(config: Config, wanted: Wanted, say: Say) -> Found:
-    """Return what came of lies to the running house of `config`."""
+    """Return what came of lies to the running instance of `config`."""
     timeout = aiohttp.ClientTimeout(total=20)
     async with aiohttp.ClientSession(timeout=timeout) as session:
         load = Load(wanted.seed, config.console_url, session)
-        await load.stock_up(lambda: asyncio.sleep(LOOK_SECONDS))
+        await load.stock_up(lambda: asyncio.sleep(CHECK_SECONDS))
         playing = asyncio.create_task(load.play(wanted.orders_rate))
         hostile = Hostile(config, wanted.seed)
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(CHECK_SECONDS)
         await hostile.run(wanted.rate, wanted.seconds)
         playing.cancel()
         say(f"{sum(hostile.tricks.values())} lies told, {len(hostile.poison)} of them poison")
@@ -228,13 +228,13 @@ async def _quiet(config: Config, say: Say) -> Verdict:
         say(f"{verdict.orders_open} open, {moving} moving")
         if not moving or time.monotonic() > limit:
             return verdict
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(CHECK_SECONDS)
 
 
-async def _missing(config: Config, poison: list[Told]) -> list[str]:
-    """Return each poison message that does not lie in a dead topic of each who heard it."""
-    letters: dict[tuple[str, str], set[bytes]] = {}
-    topics = sorted({name for told in poison for name in told.dead})
+async def _missing(config: Config, poison: list[Emitted]) -> list[str]:
+    """Return each poison message that does not lie in a dead topic of each who received it."""
+    dead_letters: dict[tuple[str, str], set[bytes]] = {}
+    topics = sorted({name for emitted in poison for name in emitted.dead})
     consumer = AIOKafkaConsumer(
         **client_options(config), auto_offset_reset="earliest", max_partition_fetch_bytes=8 << 20
     )
@@ -245,16 +245,16 @@ async def _missing(config: Config, poison: list[Told]) -> list[str]:
     ends = await consumer.end_offsets(places)
     while any([await consumer.position(place) < ends[place] for place in places]):
         for found in (await consumer.getmany(timeout_ms=500)).values():
-            for given in found:
-                letter = record.as_read(given)
-                if not genuine_letter(letter, config):
+            for record in found:
+                dead_letter = records.as_read(record)
+                if not is_authentic_dead_letter(dead_letter, config):
                     continue
-                place = (letter.topic, header(letter, "x-dead-origin"))
-                letters.setdefault(place, set()).add(record.digest_laid_aside(letter))
+                place = (dead_letter.topic, header(dead_letter, "x-dead-origin"))
+                dead_letters.setdefault(place, set()).add(records.digest_dead_lettered(dead_letter))
     await stop_consumer(consumer)
     return [
-        f"{told.trick} {told.origin} in {name}"
-        for told in poison
-        for name in sorted(told.dead)
-        if told.digest not in letters.get((name, told.origin), ())
+        f"{emitted.trick} {emitted.origin} in {name}"
+        for emitted in poison
+        for name in sorted(emitted.dead)
+        if emitted.digest not in dead_letters.get((name, emitted.origin), ())
     ]

@@ -7,7 +7,7 @@ from random import Random
 import msgspec
 
 from app.wire.records import Record
-from app.wire.signing import SEAL
+from app.wire.signing import SIGNATURE
 
 DEEP = 10_000
 LONG_BYTES = 2_000_000
@@ -31,64 +31,64 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
 Trick = Callable[[Record, Random, list[str], int], Sent]
 
 
-def sent_as(trick: str, given: Record, **changes: object) -> Sent:
-    """Return `given` as a lie, with `changes`."""
+def sent_as(trick: str, record: Record, **changes: object) -> Sent:
+    """Return `record` as a lie, with `changes`."""
     fields = {
-        "topic": given.topic,
-        "partition": given.partition,
-        "key": given.key,
-        "value": given.value,
-        "headers": given.headers,
+        "topic": record.topic,
+        "partition": record.partition,
+        "key": record.key,
+        "value": record.value,
+        "headers": record.headers,
     }
     return Sent(trick=trick, **(fields | changes))  # type: ignore[arg-type]
 
 
-def repeat(given: Record, _random: Random, _topics: list[str], _partitions: int) -> Sent:
+def repeat(record: Record, _random: Random, _topics: list[str], _partitions: int) -> Sent:
     """The same bytes again."""
-    return sent_as("repeat", given, poison=False)
+    return sent_as("repeat", record, poison=False)
 
 
-def misplace(given: Record, random: Random, _topics: list[str], partitions: int) -> Sent:
+def misplace(record: Record, random: Random, _topics: list[str], partitions: int) -> Sent:
     """The same bytes in a partition where the key does not belong."""
-    other = (given.partition + random.randrange(1, partitions)) % partitions
-    return sent_as("misplace", given, partition=other)
+    other = (record.partition + random.randrange(1, partitions)) % partitions
+    return sent_as("misplace", record, partition=other)
 
 
-def move(given: Record, random: Random, topics: list[str], _partitions: int) -> Sent:
+def move(record: Record, random: Random, topics: list[str], _partitions: int) -> Sent:
     """The same bytes on another topic; between the topics of one home, that is a repetition."""
-    target = random.choice([t for t in topics if t != given.topic])
-    alike = _home(target) == _home(given.topic) or target.endswith(".redrive")
-    return sent_as("move", given, topic=target, poison=not alike)
+    target = random.choice([t for t in topics if t != record.topic])
+    alike = _first_topic(target) == _first_topic(record.topic) or target.endswith(".redrive")
+    return sent_as("move", record, topic=target, poison=not alike)
 
 
-def _home(topic: str) -> str:
-    """Return the topic that letters, retries and redriven records of `topic` come from."""
+def _first_topic(topic: str) -> str:
+    """Return the topic that dead letters, retries and redriven records of `topic` come from."""
     return re.sub(r"\.\w+\.(dead|retry-\w+)$", "", topic)
 
 
-def flip(given: Record, random: Random, _topics: list[str], _partitions: int) -> Sent:
+def flip(record: Record, random: Random, _topics: list[str], _partitions: int) -> Sent:
     """One byte of the body changed."""
-    body = bytearray(given.value or b"x")
+    body = bytearray(record.value or b"x")
     body[random.randrange(len(body))] ^= random.randrange(1, 256)
-    return sent_as("flip", given, value=bytes(body))
+    return sent_as("flip", record, value=bytes(body))
 
 
-def rename(given: Record, random: Random, _topics: list[str], _partitions: int) -> Sent:
+def rename(record: Record, random: Random, _topics: list[str], _partitions: int) -> Sent:
     """One header of the envelope changed: the time, the id, the correlation."""
     name = random.choice(["ce_id", "ce_time", "ce_correlationid", "ce_type", "baggage"])
-    headers = dict(given.headers) | {name: b"2020-01-01T00:00:00Z"}
-    return sent_as("rename", given, headers=tuple(headers.items()))
+    headers = dict(record.headers) | {name: b"2020-01-01T00:00:00Z"}
+    return sent_as("rename", record, headers=tuple(headers.items()))
 
 
-def forge(given: Record, random: Random, _topics: list[str], _partitions: int) -> Sent:
-    """A well-formed event with another id and, where it has one, another amount; no seal."""
-    headers = dict(given.headers) | {"ce_id": f"forged-{random.random()}".encode()}
-    headers.pop(SEAL, None)
-    open_topic = given.topic in {"orders", "warehouse"}
+def forge(record: Record, random: Random, _topics: list[str], _partitions: int) -> Sent:
+    """A well-formed event with another id and, where it has one, another amount; no signature."""
+    headers = dict(record.headers) | {"ce_id": f"forged-{random.random()}".encode()}
+    headers.pop(SIGNATURE, None)
+    open_topic = record.topic in {"orders", "warehouse"}
     return sent_as(
         "forge",
-        given,
-        value=_richer(given.value),
+        record,
+        value=_richer(record.value),
         headers=tuple(headers.items()),
         poison=not open_topic,
     )
@@ -104,18 +104,18 @@ def _richer(body: bytes | None) -> bytes | None:
     return body
 
 
-def garble(given: Record, random: Random, _topics: list[str], _partitions: int) -> Sent:
+def garble(record: Record, random: Random, _topics: list[str], _partitions: int) -> Sent:
     """No event at all."""
     body = random.choice(GARBAGE)
-    headers = random.choice([given.headers, (), (("ce_id", b"\xff"),), given.headers[:2]])
-    key = random.choice([given.key, None, b"", b"\xff\xfe"])
-    return sent_as("garble", given, key=key, value=body, headers=headers)
+    headers = random.choice([record.headers, (), (("ce_id", b"\xff"),), record.headers[:2]])
+    key = random.choice([record.key, None, b"", b"\xff\xfe"])
+    return sent_as("garble", record, key=key, value=body, headers=headers)
 
 
-def stall(given: Record, _random: Random, _topics: list[str], _partitions: int) -> Sent:
+def stall(record: Record, _random: Random, _topics: list[str], _partitions: int) -> Sent:
     """No event, and it claims to be due in a hundred years."""
     headers = (("x-retry-due-ms", b"4900000000000"), ("x-retry-attempt", b"1"))
-    return sent_as("stall", given, value=b"{later", headers=headers)
+    return sent_as("stall", record, value=b"{later", headers=headers)
 
 
 GARBAGE = (

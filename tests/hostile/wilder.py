@@ -1,6 +1,6 @@
-"""Lies about the envelope, and what anybody may tell on the open topics: told with great ingenuity.
+"""Lies about the envelope, and what anybody may produce on the open topics.
 
-Each of them has once stopped a worker for good, hidden a letter or broken the audit.
+Each of them has once stopped a worker for good, hidden a dead letter or broken the audit.
 """
 
 from random import Random
@@ -11,7 +11,7 @@ import msgspec
 from app.kafka.producer import partition_of
 from app.wire.envelope import derive_id
 from app.wire.records import Record
-from app.wire.signing import SEAL
+from app.wire.signing import SIGNATURE
 from tests.hostile.tricks import Sent, Trick, sent_as
 
 SECOND_MS = 1_000
@@ -21,20 +21,23 @@ FUTURE_ISO = "2099-12-31T00:00:00Z"
 DIGITS = b"9" * 5_000
 """More than Python makes an int of."""
 NEARLY_BYTES = 2_999_600
-"""With its headers as much as a topic takes: a letter has to say why it lies there besides."""
+"""With its headers as much as a topic takes: a dead letter has to say why it lies there besides."""
 BOMB_BYTES = 8_000_000
 """Sent compressed: a few KB to the broker."""
 RARELY = 0.04
 
 
-def sign_oddly(given: Record, random: Random, _topics: list[str], _partitions: int) -> Sent:
-    """A seal that is no ASCII, no hexadecimal, or nothing."""
-    seal = random.choice([b"\xff\xfe", "é".encode(), b"0" * 64, b"x" * 100_000])
-    return sent_as("sign_oddly", given, headers=_set(given, {SEAL: seal}))
+def sign_oddly(record: Record, random: Random, _topics: list[str], _partitions: int) -> Sent:
+    """A signature that is no ASCII, no hexadecimal, or nothing."""
+    sign = random.choice([b"\xff\xfe", "é".encode(), b"0" * 64, b"x" * 100_000])
+    return sent_as("sign_oddly", record, headers=_set(record, {SIGNATURE: sign}))
 
 
-def claim(given: Record, random: Random, topics: list[str], _partitions: int) -> Sent:
-    """No event; its headers claim to be those of a letter, a retry, a redriven one of elsewhere."""
+def claim(record: Record, random: Random, topics: list[str], _partitions: int) -> Sent:
+    """No event.
+
+    Its headers claim to be those of a dead letter, a retry, a redriven one of elsewhere.
+    """
     claims = {
         "x-origin": f"{random.choice(topics)}/{random.randrange(4)}/{random.randrange(500)}",
         "x-retry-due-ms": random.choice(["9" * 5_000, "-1", "²", "4900000000000", ""]),
@@ -50,19 +53,19 @@ def claim(given: Record, random: Random, topics: list[str], _partitions: int) ->
         "x-dead-seal": "0" * 64,
     }
     chosen = {name: value.encode() for name, value in claims.items() if random.random() < 0.6}
-    return sent_as("claim", given, value=b"{claim", headers=_set(given, chosen))
+    return sent_as("claim", record, value=b"{claim", headers=_set(record, chosen))
 
 
-def swell(given: Record, random: Random, _topics: list[str], _partitions: int) -> Sent:
+def swell(record: Record, random: Random, _topics: list[str], _partitions: int) -> Sent:
     """A header of the envelope that no row and no event after it could carry."""
     name = random.choice(["ce_id", "ce_correlationid", "ce_source", "traceparent", "baggage"])
     headers = {"ce_id": b"swollen", name: b"a=" + b"x" * random.choice([9_000, 300_000])}
     if name == "baggage" and random.random() < 0.5:
         headers[name] = b"a=" + "é".encode() * 2_500
-    return sent_as("swell", given, headers=_unsealed(given, headers))
+    return sent_as("swell", record, headers=_unsealed(record, headers))
 
 
-def mistime(given: Record, random: Random, _topics: list[str], _partitions: int) -> Sent:
+def mistime(record: Record, random: Random, _topics: list[str], _partitions: int) -> Sent:
     """A time that was never, or will never be."""
     times = (
         "0001-01-01T00:00:00+14:00",
@@ -71,30 +74,30 @@ def mistime(given: Record, random: Random, _topics: list[str], _partitions: int)
         NEVER,
     )
     headers = {"ce_id": b"mistimed", "ce_time": random.choice(times).encode()}
-    return sent_as("mistime", given, headers=_unsealed(given, headers))
+    return sent_as("mistime", record, headers=_unsealed(record, headers))
 
 
-def name_oddly(given: Record, _random: Random, _topics: list[str], _partitions: int) -> Sent:
+def name_oddly(record: Record, _random: Random, _topics: list[str], _partitions: int) -> Sent:
     """No event, under a header whose name is no UTF-8."""
-    return sent_as("name_oddly", given, value=b"{odd", odd=True)
+    return sent_as("name_oddly", record, value=b"{odd", odd=True)
 
 
-def fill(given: Record, random: Random, _topics: list[str], _partitions: int) -> Sent:
+def fill(record: Record, random: Random, _topics: list[str], _partitions: int) -> Sent:
     """No event: as long as a topic takes, or longer and compressed; mostly a thousand headers."""
     chance = random.random()
     if chance < RARELY:
-        return sent_as("fill", given, value=b"f" * NEARLY_BYTES, headers=())
+        return sent_as("fill", record, value=b"f" * NEARLY_BYTES, headers=())
     if chance < 2 * RARELY:
-        return sent_as("fill", given, value=b"b" * BOMB_BYTES, headers=(), compressed=True)
-    return sent_as("fill", given, value=b"{", headers=(("x", b""),) * 1_000)
+        return sent_as("fill", record, value=b"b" * BOMB_BYTES, headers=(), compressed=True)
+    return sent_as("fill", record, value=b"{", headers=(("x", b""),) * 1_000)
 
 
-def twin(given: Record, random: Random, _topics: list[str], partitions: int) -> Sent:
+def twin(record: Record, random: Random, _topics: list[str], partitions: int) -> Sent:
     """An order, a cancellation, a return or a delivery of goods by somebody else.
 
-    About something known where `given` tells of something, under a new id or one that is in use.
+    About something known where `record` is about something, under a new id or one in use.
     """
-    about = (given.key or b"nobody").decode(errors="replace")[:64].strip(".\n") or "nobody"
+    about = (record.key or b"nobody").decode(errors="replace")[:64].strip(".\n") or "nobody"
     order_id = random.choice([about, f"other-{random.randrange(10**9)}"])
     changes: dict[str, Any] = random.choice(
         [
@@ -109,30 +112,30 @@ def twin(given: Record, random: Random, _topics: list[str], partitions: int) -> 
             {"ordered_at_ms": 99_999_999_999_999},
         ]
     )
-    told = random.choice(
+    emitted = random.choice(
         [
             _order(order_id, **changes),
             {"type": "payflow.order.cancel_requested.v1", "order_id": order_id, "reason": "\x00"},
             _return(order_id, random),
         ]
     )
-    return _told("twin", given, told, order_id, random, partitions)
+    return _emitted("twin", record, emitted, order_id, random, partitions)
 
 
-def receive(given: Record, random: Random, _topics: list[str], partitions: int) -> Sent:
+def receive(record: Record, random: Random, _topics: list[str], partitions: int) -> Sent:
     """Goods come in, or are missed, for all that anybody knows."""
     sku = f"sku-{random.randrange(200)}"
     number = random.randrange(20)
-    told = random.choice(
+    emitted = random.choice(
         [
             {"type": "payflow.stock.receive.v1", "receipt_id": f"r{number}", "quantity": 3},
             {"type": "payflow.stock.adjust.v1", "adjustment_id": f"a{number}", "delta": -2},
         ]
     )
-    return _told("receive", given, told | {"sku": sku}, sku, random, partitions, "warehouse")
+    return _emitted("receive", record, emitted | {"sku": sku}, sku, random, partitions, "warehouse")
 
 
-def exceed(given: Record, random: Random, _topics: list[str], partitions: int) -> Sent:
+def exceed(record: Record, random: Random, _topics: list[str], partitions: int) -> Sent:
     """An order that nobody can want: it is poison."""
     changes: dict[str, Any] = random.choice(
         [
@@ -149,28 +152,28 @@ def exceed(given: Record, random: Random, _topics: list[str], partitions: int) -
             {"lines": [_line("sku-0", 1, 1) | {"description": "ü" * 500}] * 1_000},
         ]
     )
-    told = _order(f"wild-{random.randrange(10**9)}", **changes)
-    sent = _told("exceed", given, told, told["order_id"], random, partitions)
+    emitted = _order(f"wild-{random.randrange(10**9)}", **changes)
+    sent = _emitted("exceed", record, emitted, emitted["order_id"], random, partitions)
     return msgspec.structs.replace(sent, poison=True)
 
 
-def _told(  # noqa: PLR0913  a record has these parts
+def _emitted(  # noqa: PLR0913  a record has these parts
     trick: str,
-    given: Record,
-    told: dict[str, Any],
+    record: Record,
+    emitted: dict[str, Any],
     key: str,
     random: Random,
     partitions: int,
     topic: str = "orders",
 ) -> Sent:
-    known = dict(given.headers).get("ce_id", b"")
+    known = dict(record.headers).get("ce_id", b"")
     new = derive_id(trick, random.random()).encode()
     ids = [new, new, known if 0 < len(known or b"") <= 256 else new]
     times = (NOW_ISO, "1970-01-01T00:00:01Z", FUTURE_ISO)
     at = random.choice(times)
     headers = {
         "ce_id": random.choice(ids),
-        "ce_type": told["type"].encode(),
+        "ce_type": emitted["type"].encode(),
         "ce_source": b"/elsewhere",
         "ce_time": at.encode(),
         "ce_correlationid": key.encode()[:500],
@@ -178,11 +181,11 @@ def _told(  # noqa: PLR0913  a record has these parts
     }
     return sent_as(
         trick,
-        given,
+        record,
         topic=topic,
         partition=partition_of(key.encode(), partitions),
         key=key.encode(),
-        value=msgspec.json.encode(told),
+        value=msgspec.json.encode(emitted),
         headers=tuple(headers.items()),
         poison=at == FUTURE_ISO,
     )
@@ -223,12 +226,12 @@ def _return(order_id: str, random: Random) -> dict[str, Any]:
     }
 
 
-def _set(given: Record, changes: dict[str, bytes]) -> tuple[tuple[str, bytes], ...]:
-    return tuple((dict(given.headers) | changes).items())
+def _set(record: Record, changes: dict[str, bytes]) -> tuple[tuple[str, bytes], ...]:
+    return tuple((dict(record.headers) | changes).items())
 
 
-def _unsealed(given: Record, changes: dict[str, bytes]) -> tuple[tuple[str, bytes], ...]:
-    return tuple(pair for pair in _set(given, changes) if pair[0] != SEAL)
+def _unsealed(record: Record, changes: dict[str, bytes]) -> tuple[tuple[str, bytes], ...]:
+    return tuple(pair for pair in _set(record, changes) if pair[0] != SIGNATURE)
 
 
 WILDER: tuple[Trick, ...] = (

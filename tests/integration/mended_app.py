@@ -1,4 +1,4 @@
-"""The worker of `tally_app` after its bug was mended: it handles what it laid aside before."""
+"""The worker of `tally_app` after its bug was mended: it handles what it dead-lettered before."""
 
 from typing import Any
 
@@ -6,16 +6,16 @@ import msgspec
 
 from app.composition import owned_topics
 from app.config import current
-from app.worker.faust_app import channel_of, declare_table, heard_topics, make_app
+from app.worker.faust_app import channel_of, consumed_topics, declare_table, make_app
 from app.worker.runner import Runner
-from tests.shell.rooms import ANSWERS, Tally
+from tests.delivery.agents import ANSWERS, Tally
 from workflows.payment.messages import PaymentFailed
 from workflows.shared.message import Message
 
 
-def decide(memory: Tally, heard: Any, _at_ms: int) -> tuple[Message, ...]:
+def decide(state: Tally, received: Any, _at_ms: int) -> tuple[Message, ...]:
     """Return the answer, whatever the reason."""
-    return (PaymentFailed(order_id=heard.order_id, reason=f"number {memory.heard + 1}"),)
+    return (PaymentFailed(order_id=received.order_id, reason=f"number {state.received + 1}"),)
 
 
 MENDED = msgspec.structs.replace(ANSWERS, decide=decide)
@@ -30,4 +30,4 @@ async def tally(stream: Any) -> None:
     await runner.run(stream)
 
 
-app.agent(channel_of(app, heard_topics(MENDED)), name="tally")(tally)
+app.agent(channel_of(app, consumed_topics(MENDED)), name="tally")(tally)

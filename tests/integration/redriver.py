@@ -1,10 +1,10 @@
-"""`payflow` for a house that has the test room: `python -m tests.integration.redriver dead ls`."""
+"""`payflow` for an instance that has the test agent, such as `dead ls`."""
 
 from app.cli.main import main
-from app.delivery.agent import opened
-from tests.shell.rooms import ANSWERS
+from app.delivery.agent import registered
+from tests.delivery.agents import ANSWERS
 
-opened[ANSWERS.name] = ANSWERS
+registered[ANSWERS.name] = ANSWERS
 
 if __name__ == "__main__":
     main()

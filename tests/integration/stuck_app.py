@@ -1,4 +1,4 @@
-"""A worker whose room gets stuck when an event says so: see `test_watchdog`."""
+"""A worker whose agent gets stuck when an event says so: see `test_watchdog`."""
 
 import asyncio
 import ctypes
@@ -8,12 +8,12 @@ from typing import Any
 
 from app.composition import owned_topics
 from app.config import current
-from app.delivery.agent import Room
+from app.delivery.agent import Agent
 from app.wire import topics
-from app.worker.faust_app import channel_of, declare_table, heard_topics, make_app
+from app.worker.faust_app import channel_of, consumed_topics, declare_table, make_app
 from app.worker.runner import Runner
 from app.worker.watchdog import Watchdog
-from tests.shell.rooms import TALLY
+from tests.delivery.agents import TALLY
 from workflows.order.messages import OrderCancelRequested
 from workflows.payment.messages import PaymentFailed
 from workflows.shared.message import Message
@@ -22,10 +22,10 @@ FOR_EVER_SECONDS = 3_600
 SLOW_SECONDS = 0.5
 
 
-async def call(heard: Message) -> Sequence[Message]:
+async def call(received: Message) -> Sequence[Message]:
     """Do as the reason of the cancellation says, and answer."""
-    assert isinstance(heard, OrderCancelRequested)
-    match heard.reason:
+    assert isinstance(received, OrderCancelRequested)
+    match received.reason:
         case "wait":
             await asyncio.Event().wait()
         case "block":
@@ -35,21 +35,21 @@ async def call(heard: Message) -> Sequence[Message]:
             ctypes.PyDLL(None).sleep(FOR_EVER_SECONDS)
         case "slow":
             await asyncio.sleep(SLOW_SECONDS)
-    return (PaymentFailed(order_id=heard.order_id, reason=heard.reason),)
+    return (PaymentFailed(order_id=received.order_id, reason=received.reason),)
 
 
-ROOM = Room(
+AGENT = Agent(
     name="tally",
     service="test",
-    hears=(topics.orders,),
-    tells=(topics.payments,),
-    keeps=TALLY,
+    consumes=(topics.orders,),
+    produces=(topics.payments,),
+    table=TALLY,
     call=call,
 )
 config = current()
 app = make_app(config)
-app.owned_topics |= owned_topics(ROOM)
-runner = Runner(app, ROOM, config, declare_table(app, ROOM, config))
+app.owned_topics |= owned_topics(AGENT)
+runner = Runner(app, AGENT, config, declare_table(app, AGENT, config))
 app.before_tables.append(Watchdog(app, [runner], config).start)
 
 
@@ -58,4 +58,4 @@ async def tally(stream: Any) -> None:
     await runner.run(stream)
 
 
-app.agent(channel_of(app, heard_topics(ROOM)), name="tally")(tally)
+app.agent(channel_of(app, consumed_topics(AGENT)), name="tally")(tally)

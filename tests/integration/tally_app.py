@@ -1,12 +1,12 @@
-"""A worker with the test room `tally`, as small as a real worker can be: see `test_delivery`."""
+"""A worker with the test agent `tally`, as small as a real worker can be: see `test_delivery`."""
 
 from typing import Any
 
 from app.composition import owned_topics
 from app.config import current
-from app.worker.faust_app import channel_of, declare_table, heard_topics, make_app
+from app.worker.faust_app import channel_of, consumed_topics, declare_table, make_app
 from app.worker.runner import Runner
-from tests.shell.rooms import ANSWERS
+from tests.delivery.agents import ANSWERS
 
 config = current()
 app = make_app(config)
@@ -19,4 +19,4 @@ async def tally(stream: Any) -> None:
     await runner.run(stream)
 
 
-app.agent(channel_of(app, heard_topics(ANSWERS)), name="tally")(tally)
+app.agent(channel_of(app, consumed_topics(ANSWERS)), name="tally")(tally)

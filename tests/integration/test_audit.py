@@ -1,4 +1,4 @@
-"""The audit on a real broker: sealed as it grows, and whoever tampers with it is found."""
+"""The audit on a real broker: signed as it grows, and whoever tampers with it is found."""
 
 import asyncio
 import os
@@ -15,30 +15,30 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from app.config import Config, child_environment
-from app.fraud.analysis.fraud_admin import outgoing, tell
+from app.fraud.analysis.fraud_admin import outgoing, publish
 from app.kafka.admin import client_options
 from app.kafka.producer import partition_of
 from app.local.supervisor import Supervisor
 from app.operations.audit.reader import Verdict, verify
 from app.wire import topics
 from tests.integration.test_delivery import until
-from workflows.audit.messages import LetterDropped
+from workflows.audit.messages import DeadLetterDiscarded
 
-ACTS = 12
+ACTIONS = 12
 
 
-def act(number: int) -> LetterDropped:
-    """Return an act about a letter of its own."""
-    return LetterDropped(about=f"orders.payment.dead/0/{number}", who="ann", why="seen")
+def action(number: int) -> DeadLetterDiscarded:
+    """Return an act about a dead letter of its own."""
+    return DeadLetterDiscarded(about=f"orders.payment.dead/0/{number}", who="ann", why="seen")
 
 
 async def say(config: Config, *numbers: int) -> None:
-    await tell(config, [act(number) for number in numbers], time.time_ns() // 1_000_000)
+    await publish(config, [action(number) for number in numbers], time.time_ns() // 1_000_000)
 
 
-async def all_sealed(config: Config, acts: int) -> bool:
+async def all_checkpointed(config: Config, actions: int) -> bool:
     found = await verify(config)
-    return (found.acts, found.unsealed) == (acts, 0)
+    return (found.actions, found.unsealed) == (actions, 0)
 
 
 async def command(config: Config, *arguments: str) -> tuple[int | None, bytes]:
@@ -60,8 +60,8 @@ async def command(config: Config, *arguments: str) -> tuple[int | None, bytes]:
 
 
 async def forge(config: Config) -> str:
-    """Put a well-formed act on the audit that the house has not told; return where it lies."""
-    forged = outgoing(act(99), time.time_ns() // 1_000_000)
+    """Put a well-formed act on the audit that Payflow has not emitted; return where it lies."""
+    forged = outgoing(action(99), time.time_ns() // 1_000_000)
     key = forged.key or b""
     async with AIOKafkaProducer(**client_options(config)) as producer:
         lies = await producer.send_and_wait(
@@ -94,15 +94,15 @@ def _quiet(_line: str) -> None:
 
 @pytest.mark.timeout(600)
 async def test_who_tampers_with_the_audit_is_found(tmp_path: Path) -> None:
-    """Sealed, also over a kill; then forged, then removed: each is named by its place."""
+    """Signed, also over a kill; then forged, then removed: each is named by its place."""
     own = Config(data_dir=str(tmp_path), broker_port=0, console_port=0, partitions=2)
-    async with Supervisor(own, _quiet, ("console",)).up() as house:
-        config = house.config
-        await say(config, *range(ACTS))
-        await until(lambda: all_sealed(config, ACTS), "all acts are sealed", 60)
-        os.kill(house.children["console"].pid, signal.SIGKILL)
-        await say(config, ACTS)
-        await until(lambda: all_sealed(config, ACTS + 1), "it goes on where it was", 120)
+    async with Supervisor(own, _quiet, ("console",)).up() as instance:
+        config = instance.config
+        await say(config, *range(ACTIONS))
+        await until(lambda: all_checkpointed(config, ACTIONS), "all acts are sealed", 60)
+        os.kill(instance.children["console"].pid, signal.SIGKILL)
+        await say(config, ACTIONS)
+        await until(lambda: all_checkpointed(config, ACTIONS + 1), "it goes on where it was", 120)
         before = await verify(config)
         code, said = await command(config, "--json")
         kept = tmp_path / "kept.json"
@@ -110,7 +110,7 @@ async def test_who_tampers_with_the_audit_is_found(tmp_path: Path) -> None:
 
         forged_at = await forge(config)
         after_forging = await verify(config)
-        victim = next(each for each in before.partitions if each.acts > 1)
+        victim = next(each for each in before.partitions if each.actions > 1)
         await delete(config, topics.audit.name, victim.partition, 1)
         after_deleting = await verify(config)
         code_after, text = await command(config, "--known", str(kept))
@@ -138,11 +138,11 @@ async def delete_all_checkpoints(config: Config) -> None:
 async def test_a_console_makes_its_first_operator(tmp_path: Path) -> None:
     """One approver; the token lies in a file of its owner alone, and in no log."""
     own = Config(data_dir=str(tmp_path), broker_port=0, console_port=0, partitions=1)
-    async with Supervisor(own, _quiet, ("console",)).up() as house:
+    async with Supervisor(own, _quiet, ("console",)).up() as instance:
         note = tmp_path / "operators.token"
         mode, said = note.stat().st_mode & 0o777, note.read_text().strip()
         name, _, token = said.partition(":")
-        signed_in: Any = await sign_in(house.config, name, token)
+        signed_in: Any = await sign_in(instance.config, name, token)
         log = (tmp_path / "logs" / "console.log").read_text()
 
         assert (0o600, "admin", "approver") == (mode, signed_in["name"], signed_in["role"])

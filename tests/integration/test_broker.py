@@ -127,8 +127,8 @@ def test_a_broker_dies_with_the_process_that_started_it(tmp_path: Path) -> None:
     owner.wait()
     owner.stderr.close()
 
-    told: list[str] = []
-    running = broker.start(local_config(tmp_path), log=told.append)
+    emitted: list[str] = []
+    running = broker.start(local_config(tmp_path), log=emitted.append)
     running.stop()
 
     assert _ended(orphan)
@@ -204,7 +204,7 @@ async def test_topics_are_never_made_by_accident(kafka_config: Config, own_name:
 
 
 async def test_a_two_megabyte_record_arrives(kafka_config: Config, own_name: str) -> None:
-    """Poison must be able to reach a topic, to be laid aside with all its bytes."""
+    """Poison must be able to reach a topic, to be dead-lettered with all its bytes."""
     body = bytes(2_000_000)
     await ensure_topics(kafka_config, [TopicSpec(name=own_name, partitions=1)])
 

@@ -1,16 +1,16 @@
-"""A letter that fails again stops the redrive, and comes back with its history."""
+"""A dead letter that fails again stops the redrive, and comes back with its history."""
 
 import subprocess
 from contextlib import ExitStack
 
 from app.config import Config
 from tests.integration.test_delivery import until
-from tests.integration.test_redrive import count, house, payflow, redriver, stack, worker
-from tests.integration.workers import tell
+from tests.integration.test_redrive import count, instance, payflow, redriver, stack, worker
+from tests.integration.workers import publish
 
-__all__ = ["house", "stack"]
+__all__ = ["instance", "stack"]
 
-LETTERS = 5
+DEAD_LETTERS = 5
 DEAD = "orders.test.dead"
 
 
@@ -21,32 +21,36 @@ def said(started: subprocess.Popen[str]) -> tuple[int, str]:
 
 
 def states(config: Config) -> list[tuple[str, int]]:
-    """Return the state of each letter, and how often it has failed."""
+    """Return the state of each dead letter, and how often it has failed."""
     return [(each["state"], each["failures"]) for each in payflow(config, "ls", "--all")]
 
 
-async def test_a_canary_that_fails_again_stops_the_redrive(house: Config, stack: ExitStack) -> None:
-    """One letter is sent, not five; mended, the one that came back goes with the others."""
+async def test_a_canary_that_fails_again_stops_the_redrive(
+    instance: Config, stack: ExitStack
+) -> None:
+    """One dead letter is sent, not five; mended, the one that came back goes with the others."""
 
-    async def laid_aside(wanted: int) -> bool:
-        return await count(house, DEAD, 1) >= wanted
+    async def dead_lettered(wanted: int) -> bool:
+        return await count(instance, DEAD, 1) >= wanted
 
-    broken = worker(house, "tally_app", stack)
-    await tell(house, ["explode"] * LETTERS)
-    await until(lambda: laid_aside(LETTERS), "all laid aside")
-    code, why = said(redriver(house, "redrive", "--all", "--reason", "too early"))
-    after = states(house)
-    refused, reason = said(redriver(house, "redrive", DEAD, "0"))
-    sent = await count(house, "tally.redrive", 4)
+    broken = worker(instance, "tally_app", stack)
+    await publish(instance, ["explode"] * DEAD_LETTERS)
+    await until(lambda: dead_lettered(DEAD_LETTERS), "all laid aside")
+    code, why = said(redriver(instance, "redrive", "--all", "--reason", "too early"))
+    after = states(instance)
+    refused, reason = said(redriver(instance, "redrive", DEAD, "0"))
+    sent = await count(instance, "tally.redrive", 4)
     broken.terminate()
     broken.wait(20)
-    worker(house, "mended_app", stack)
-    outcome = payflow(house, "redrive", "--all", "--reason", "mended")
+    worker(instance, "mended_app", stack)
+    outcome = payflow(instance, "redrive", "--all", "--reason", "mended")
 
     assert (1, 1) == (code, sent)
     assert f"the canary {DEAD}/0/0 is again: nothing else was sent. Operator:" in why
-    assert [("again", 1), *[("open", 1)] * (LETTERS - 1), ("open", 2)] == after
+    assert [("again", 1), *[("open", 1)] * (DEAD_LETTERS - 1), ("open", 2)] == after
     assert 1 == refused
     assert "1 again" in reason
-    assert (LETTERS, LETTERS) == (outcome["sent"], outcome["handled"])
-    assert [("again", 1), *[("handled", 1)] * (LETTERS - 1), ("handled", 2)] == states(house)
+    assert (DEAD_LETTERS, DEAD_LETTERS) == (outcome["sent"], outcome["handled"])
+    assert [("again", 1), *[("handled", 1)] * (DEAD_LETTERS - 1), ("handled", 2)] == states(
+        instance
+    )

@@ -26,9 +26,9 @@ from app.host.exit import EXIT_UNSAFE
 from app.kafka.admin import TopicSpec, ensure_topics
 from app.kafka.producer import partition_of
 from app.local import broker
-from app.wire import envelope
+from app.wire.envelope import from_headers
+from tests.delivery.agents import TALLY, cancel
 from tests.integration.kafka import local_config
-from tests.shell.rooms import TALLY, cancel
 from workflows.order.messages import OrderCancelRequested
 
 KEYS = 100
@@ -38,8 +38,8 @@ POISON = b"x" * 2_000_000
 
 
 @pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[Config]:
-    """A broker of its own with the topics of the room `tally`: the names of topics are fixed."""
+async def instance(tmp_path: Path) -> AsyncIterator[Config]:
+    """A broker of its own with the topics of the agent `tally`: the names of topics are fixed."""
     own = local_config(tmp_path)
     started = broker.start(own)
     config = msgspec.structs.replace(own, broker_url=started.url)
@@ -52,16 +52,16 @@ async def house(tmp_path: Path) -> AsyncIterator[Config]:
 
 
 async def feed(config: Config, pause_seconds: float = 0) -> None:
-    """Tell all the work, with one poison message in the middle."""
+    """Produce all the work, with one poison message in the middle."""
     producer = AIOKafkaProducer(bootstrap_servers=config.broker_url, max_request_size=4_000_000)
     await producer.start()
     for number in range(KEYS * EACH):
         if number == KEYS * EACH // 2:
             await producer.send("orders", POISON, key=b"o1", headers=[])
         order_id = f"o{number % KEYS}"
-        given = cancel(number, event_id=f"cancel-{number}")
+        record = cancel(number, event_id=f"cancel-{number}")
         body = msgspec.json.encode(OrderCancelRequested(order_id=order_id))
-        await producer.send("orders", body, key=order_id.encode(), headers=list(given.headers))
+        await producer.send("orders", body, key=order_id.encode(), headers=list(record.headers))
         if pause_seconds and number % 10 == 0:
             await asyncio.sleep(pause_seconds)
     await producer.stop()
@@ -81,8 +81,8 @@ def end(worker: subprocess.Popen[bytes]) -> None:
 
 
 def start(config: Config, crash_at: str = "") -> subprocess.Popen[bytes]:
-    """Start the worker of the test room."""
-    given = {
+    """Start the worker of the test agent."""
+    record = {
         "PAYFLOW_CRASH_AT": crash_at,
         "PAYFLOW_SERVICE": "test",
         "PAYFLOW_BROKER_URL": config.broker_url,
@@ -92,7 +92,7 @@ def start(config: Config, crash_at: str = "") -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "faust", "-A", "tests.integration.tally_app"]
     return subprocess.Popen(
         [*command, "-L", "uvloop", "worker", "--without-web", "-l", "error"],
-        env=os.environ | given,
+        env=os.environ | record,
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -120,15 +120,15 @@ async def read(config: Config, topic: str, partitions: int) -> list[Any]:
 
 
 def known(rows: dict[bytes, bytes]) -> dict[bytes, Any]:
-    """Return what rows remember. An outbox that was told may be dropped sooner or later."""
+    """Return what rows remember. An outbox that was emitted may be dropped sooner or later."""
     decoded = {key: decode_row(TALLY, body) for key, body in rows.items()}
-    return {key: (row.memory, row.fence, row.seen) for key, row in decoded.items()}
+    return {key: (row.state, row.applied_offsets, row.seen) for key, row in decoded.items()}
 
 
-async def told_ids(config: Config) -> list[str]:
-    """Return the id of every answer told, repetitions included."""
+async def emitted_ids(config: Config) -> list[str]:
+    """Return the id of every answer emitted, repetitions included."""
     records = await read(config, "payments", 4)
-    return [envelope.from_headers(record.headers).id for record in records]
+    return [from_headers(record.headers).id for record in records]
 
 
 async def until(found: Callable[[], Any], what: str, seconds: float = 120) -> None:
@@ -155,116 +155,120 @@ def rows(config: Config) -> dict[bytes, bytes]:
 
 @pytest.mark.timeout(400)
 async def test_a_worker_killed_three_times_does_everything_once(
-    house: Config, stack: ExitStack
+    instance: Config, stack: ExitStack
 ) -> None:
-    """Killed at work, then wiped: each event counted once, each answer told, poison kept."""
+    """Killed at work, then wiped: each event counted once, each answer emitted, poison kept."""
 
-    async def told(count: int) -> bool:
-        return len(set(await told_ids(house))) >= count
+    async def emitted(count: int) -> bool:
+        return len(set(await emitted_ids(instance))) >= count
 
-    await feed(house)
+    await feed(instance)
     for part in (1, 2, 3):
-        worker = start(house)
+        worker = start(instance)
         stack.callback(end, worker)
-        await until(lambda part=part: told(part * KEYS * EACH // 5), f"part {part}")
+        await until(lambda part=part: emitted(part * KEYS * EACH // 5), f"part {part}")
         worker.send_signal(signal.SIGKILL)
         worker.wait()
-    worker = start(house)
+    worker = start(instance)
     stack.callback(end, worker)
-    await until(lambda: told(KEYS * EACH), "everything told")
+    await until(lambda: emitted(KEYS * EACH), "everything told")
     await asyncio.sleep(1)
     worker.terminate()
     worker.wait(20)
 
-    kept = rows(house)
-    heard = {key: decode_row(TALLY, body).memory.heard for key, body in kept.items()}
-    assert {f"o{at}".encode(): EACH for at in range(KEYS)} == heard
-    assert KEYS * EACH == len(Counter(await told_ids(house)))
-    letters = await read(house, "orders.test.dead", 1)
-    assert {POISON} == {letter.value for letter in letters}
-    assert {b"bad_envelope"} == {dict(letter.headers)["x-dead-cause"] for letter in letters}
+    kept = rows(instance)
+    received = {key: decode_row(TALLY, body).state.received for key, body in kept.items()}
+    assert {f"o{at}".encode(): EACH for at in range(KEYS)} == received
+    assert KEYS * EACH == len(Counter(await emitted_ids(instance)))
+    dead_letters = await read(instance, "orders.test.dead", 1)
+    assert {POISON} == {dead_letter.value for dead_letter in dead_letters}
+    assert {b"bad_envelope"} == {
+        dict(dead_letter.headers)["x-dead-cause"] for dead_letter in dead_letters
+    }
 
-    shutil.rmtree(Path(house.data_dir) / "test")
-    worker = start(house)
+    shutil.rmtree(Path(instance.data_dir) / "test")
+    worker = start(instance)
     stack.callback(end, worker)
 
     async def rebuilt() -> bool:
         # Rows come back step by step, in folders that are only just being made.
         with suppress(Exception):
-            return known(kept) == known(await asyncio.to_thread(rows, house))
+            return known(kept) == known(await asyncio.to_thread(rows, instance))
         return False
 
     await until(rebuilt, "every row is again what it was")
     worker.terminate()
     worker.wait(20)
-    assert known(kept) == known(rows(house))
+    assert known(kept) == known(rows(instance))
 
 
 @pytest.mark.timeout(400)
 async def test_workers_share_the_work_and_take_over_from_each_other(
-    house: Config, stack: ExitStack
+    instance: Config, stack: ExitStack
 ) -> None:
     """One joins under load, one is killed, one leaves: nothing lost, nothing counted twice."""
 
-    async def told(count: int) -> bool:
-        return len(set(await told_ids(house))) >= count
+    async def emitted(count: int) -> bool:
+        return len(set(await emitted_ids(instance))) >= count
 
     first, second = (
-        msgspec.structs.replace(house, data_dir=f"{house.data_dir}/{name}") for name in "ab"
+        msgspec.structs.replace(instance, data_dir=f"{instance.data_dir}/{name}") for name in "ab"
     )
-    feeding = asyncio.create_task(feed(house, 0.08))
+    feeding = asyncio.create_task(feed(instance, 0.08))
     one = start(first)
     stack.callback(end, one)
-    await until(lambda: told(KEYS * EACH // 10), "the first at work")
+    await until(lambda: emitted(KEYS * EACH // 10), "the first at work")
     other = start(second)
     stack.callback(end, other)
-    await until(lambda: told(KEYS * EACH // 2), "both at work")
+    await until(lambda: emitted(KEYS * EACH // 2), "both at work")
     one.send_signal(signal.SIGKILL)
     await feeding
-    await until(lambda: told(KEYS * EACH), "taken over")
+    await until(lambda: emitted(KEYS * EACH), "taken over")
     await asyncio.sleep(1)
     other.terminate()
     other.wait(20)
 
     kept = {
-        record.key: record.value for record in await read(house, "payflow-test-tally-changelog", 4)
+        record.key: record.value
+        for record in await read(instance, "payflow-test-tally-changelog", 4)
     }
-    heard = {key: decode_row(TALLY, body).memory.heard for key, body in kept.items()}
-    assert {f"o{at}".encode(): EACH for at in range(KEYS)} == heard
-    assert KEYS * EACH == len(set(await told_ids(house)))
+    received = {key: decode_row(TALLY, body).state.received for key, body in kept.items()}
+    assert {f"o{at}".encode(): EACH for at in range(KEYS)} == received
+    assert KEYS * EACH == len(set(await emitted_ids(instance)))
 
 
 @pytest.mark.timeout(400)
 async def test_a_worker_that_slept_through_a_take_over_writes_nothing(
-    house: Config, stack: ExitStack
+    instance: Config, stack: ExitStack
 ) -> None:
     """Frozen before its rows are put, it wakes when another has gone on: its old rows stay out."""
 
-    async def told(count: int) -> bool:
-        return len(set(await told_ids(house))) >= count
+    async def emitted(count: int) -> bool:
+        return len(set(await emitted_ids(instance))) >= count
 
     first, second = (
-        msgspec.structs.replace(house, data_dir=f"{house.data_dir}/{name}") for name in "ab"
+        msgspec.structs.replace(instance, data_dir=f"{instance.data_dir}/{name}") for name in "ab"
     )
-    feeding = asyncio.create_task(feed(house, 0.02))
+    feeding = asyncio.create_task(feed(instance, 0.02))
     sleeper = start(first, "decided:1:stop")
     stack.callback(end, sleeper)
     await until(lambda: _is_frozen(sleeper), "the first is frozen in a batch")
     other = start(second)
     stack.callback(end, other)
     await feeding
-    await until(lambda: told(KEYS * EACH), "the second has taken over")
+    await until(lambda: emitted(KEYS * EACH), "the second has taken over")
     sleeper.send_signal(signal.SIGCONT)
 
     assert EXIT_UNSAFE == await asyncio.to_thread(sleeper.wait, 60)
     other.terminate()
     other.wait(20)
     kept = {
-        record.key: record.value for record in await read(house, "payflow-test-tally-changelog", 4)
+        record.key: record.value
+        for record in await read(instance, "payflow-test-tally-changelog", 4)
     }
-    heard = {key: decode_row(TALLY, body).memory.heard for key, body in kept.items()}
-    assert {f"o{at}".encode(): EACH for at in range(KEYS)} == heard
-    assert KEYS * EACH == len(set(await told_ids(house)))
+    received = {key: decode_row(TALLY, body).state.received for key, body in kept.items()}
+    assert {f"o{at}".encode(): EACH for at in range(KEYS)} == received
+    assert KEYS * EACH == len(set(await emitted_ids(instance)))
 
 
 async def _is_frozen(worker: subprocess.Popen[bytes]) -> bool:

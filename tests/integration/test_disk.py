@@ -14,12 +14,12 @@ import pytest
 from app.config import Config
 from app.delivery.row import decode_row
 from app.host.exit import EXIT_UNSAFE
-from tests.integration.test_delivery import end, house, read, rows, stack, told_ids, until
-from tests.integration.workers import committed, start, tell
-from tests.shell.rooms import TALLY
+from tests.delivery.agents import TALLY
+from tests.integration.test_delivery import emitted_ids, end, instance, read, rows, stack, until
+from tests.integration.workers import committed, publish, start
 from tests.unit.test_damage import halve, only, overwrite
 
-__all__ = ["house", "stack"]
+__all__ = ["instance", "stack"]
 
 KEYS = 100
 EVENTS = 4_000
@@ -66,19 +66,19 @@ async def work(config: Config, stack: ExitStack, log: Path, events: int) -> list
 
 
 def set_aside(folder: Path) -> list[str]:
-    """Return the names of what lies aside, markers included."""
+    """Return the names of what is dead-lettered, markers included."""
     return sorted(path.name for path in folder.glob("test/**/*.damaged*"))
 
 
 async def check(config: Config, events: int) -> None:
-    """Compare the rows on disk with their changelog, bit by bit, and count what they have heard."""
+    """Compare the rows on disk with their changelog, bit by bit, and count the events."""
     changelog = await read(config, "payflow-test-tally-changelog", 4)
     kept = rows(config)
     assert {record.key: record.value for record in changelog} == kept
-    heard = {key: decode_row(TALLY, body).memory.heard for key, body in kept.items()}
-    assert Counter(b"o%d" % (number % KEYS) for number in range(events)) == heard
-    told = await told_ids(config)
-    assert events == len(set(told))
+    received = {key: decode_row(TALLY, body).state.received for key, body in kept.items()}
+    assert Counter(b"o%d" % (number % KEYS) for number in range(events)) == received
+    emitted = await emitted_ids(config)
+    assert events == len(set(emitted))
 
 
 @pytest.mark.parametrize(
@@ -90,69 +90,69 @@ async def check(config: Config, events: int) -> None:
     ],
 )
 async def test_damaged_tables_are_set_aside_and_rebuilt(
-    house: Config, stack: ExitStack, tmp_path: Path, names: list[str], ends: list[int]
+    instance: Config, stack: ExitStack, tmp_path: Path, names: list[str], ends: list[int]
 ) -> None:
     """At work the process ends for it, once; all is as before."""
     log = tmp_path / "worker.log"
-    await tell(house, [""] * EVENTS)
-    assert [0] == await work(house, stack, log, EVENTS)
+    await publish(instance, [""] * EVENTS)
+    assert [0] == await work(instance, stack, log, EVENTS)
     # The rows of the last batch are put again from the changelog: it must not be all of them.
-    await tell(house, [""] * FEW, first=EVENTS)
-    assert [0] == await work(house, stack, log, EVENTS + FEW)
+    await publish(instance, [""] * FEW, first=EVENTS)
+    assert [0] == await work(instance, stack, log, EVENTS + FEW)
     for name in names:
-        CLOSED[name](only(Path(house.data_dir), f"test/**/{name}"))
-    await tell(house, [""] * EVENTS, first=EVENTS + FEW)
+        CLOSED[name](only(Path(instance.data_dir), f"test/**/{name}"))
+    await publish(instance, [""] * EVENTS, first=EVENTS + FEW)
 
     total = 2 * EVENTS + FEW
-    assert ends == await work(house, stack, log, total), log.read_text()
-    await check(house, total)
-    assert [f"{name}.damaged-1" for name in names] == set_aside(Path(house.data_dir))
+    assert ends == await work(instance, stack, log, total), log.read_text()
+    await check(instance, total)
+    assert [f"{name}.damaged-1" for name in names] == set_aside(Path(instance.data_dir))
     said = log.read_text()
     assert ends.count(EXIT_UNSAFE) == said.count("payflow: the table tally is damaged: Corruption")
 
 
 async def test_what_a_killed_worker_s_log_has_lost_comes_from_the_changelog(
-    house: Config, stack: ExitStack, tmp_path: Path
+    instance: Config, stack: ExitStack, tmp_path: Path
 ) -> None:
     """Cut off, flipped, or gone: rows that were acknowledged are there again, bit by bit."""
     log = tmp_path / "worker.log"
-    await tell(house, [""] * EVENTS)
-    worker = start(house, "tally_app", log)
+    await publish(instance, [""] * EVENTS)
+    worker = start(instance, "tally_app", log)
     stack.callback(end, worker)
 
     async def half_through() -> bool:
-        return await committed(house) > EVENTS // 2
+        return await committed(instance) > EVENTS // 2
 
     await until(half_through, "the worker is at work")
     end(worker)
     for name, hurt in KILLED.items():
-        hurt(only(Path(house.data_dir), f"test/**/{name}"))
+        hurt(only(Path(instance.data_dir), f"test/**/{name}"))
 
-    await tell(house, [""] * EVENTS, first=EVENTS)
+    await publish(instance, [""] * EVENTS, first=EVENTS)
 
-    assert [0] == await work(house, stack, log, 2 * EVENTS), log.read_text()
-    await check(house, 2 * EVENTS)
+    assert [0] == await work(instance, stack, log, 2 * EVENTS), log.read_text()
+    await check(instance, 2 * EVENTS)
 
 
 async def test_a_full_disk_stops_the_worker_and_loses_nothing(
-    house: Config, stack: ExitStack, tmp_path: Path
+    instance: Config, stack: ExitStack, tmp_path: Path
 ) -> None:
     """No file may grow any more: it ends at once and says so; with space again, all is there."""
     log = tmp_path / "worker.log"
-    await tell(house, [""] * EVENTS)
-    worker = start(house, "tally_app", log)
+    await publish(instance, [""] * EVENTS)
+    worker = start(instance, "tally_app", log)
     stack.callback(end, worker)
 
     async def at_work() -> bool:
-        return await committed(house) >= EVENTS
+        return await committed(instance) >= EVENTS
 
     await until(at_work, "the worker is at work")
     resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, (FULL_AT_BYTES, FULL_AT_BYTES))
-    await tell(house, [""] * EVENTS, first=EVENTS)
+    await publish(instance, [""] * EVENTS, first=EVENTS)
 
     assert EXIT_UNSAFE == await asyncio.to_thread(worker.wait, 60)
     assert "payflow: the table tally cannot be read or written" in log.read_text().splitlines()[-1]
-    assert EVENTS == await committed(house)
-    assert EVENTS == len(set(await told_ids(house)))
-    assert [0] == await work(house, stack, log, 2 * EVENTS), log.read_text()
-    await check(house, 2 * EVENTS)
+    assert EVENTS == await committed(instance)
+    assert EVENTS == len(set(await emitted_ids(instance)))
+    assert [0] == await work(instance, stack, log, 2 * EVENTS), log.read_text()
+    await check(instance, 2 * EVENTS)

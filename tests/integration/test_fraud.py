@@ -14,7 +14,14 @@ import pytest
 from msgspec.structs import replace
 
 from app.config import Config
-from app.fraud.analysis.fraud_admin import Act, as_act, book_now, open_cases, tell, words_of
+from app.fraud.analysis.fraud_admin import (
+    Action,
+    as_action,
+    book_now,
+    messages_of,
+    open_cases,
+    publish,
+)
 from app.fraud.analysis.offline import Offline
 from app.fraud.live.judge import open_judge
 from app.local.supervisor import Supervisor
@@ -56,20 +63,28 @@ def paid(number: int, random: Random) -> PaymentCompleted:
 
 
 def undisturbed(story: list[PaymentCompleted]) -> dict[str, FraudVerdict]:
-    """Return what the rooms say of `story` when nothing happens to them."""
-    house = Offline(open_judge(Config()))
-    told = [word for made in story for word in house.hear(made, made.ordered_at_ms)]
-    return {word.order_id: word for word in told if isinstance(word, FraudDetected | FraudCleared)}
+    """Return what the agents say of `story` when nothing happens to them."""
+    instance = Offline(open_judge(Config()))
+    emitted = [message for made in story for message in instance.receive(made, made.ordered_at_ms)]
+    return {
+        message.order_id: message
+        for message in emitted
+        if isinstance(message, FraudDetected | FraudCleared)
+    }
 
 
 async def verdicts(config: Config) -> list[FraudVerdict]:
-    """Return every verdict told so far; one told twice under one id is one."""
-    told = {head.id: word for head, word in await words_of(config, [topics.fraud])}
-    return [word for word in told.values() if isinstance(word, FraudDetected | FraudCleared)]
+    """Return every verdict emitted so far; one emitted twice under one id is one."""
+    emitted = {
+        envelope.id: message for envelope, message in await messages_of(config, [topics.fraud])
+    }
+    return [
+        message for message in emitted.values() if isinstance(message, FraudDetected | FraudCleared)
+    ]
 
 
-async def say(config: Config, *words: Message) -> None:
-    await tell(config, words, time.time_ns() // 1_000_000)
+async def say(config: Config, *messages: Message) -> None:
+    await publish(config, messages, time.time_ns() // 1_000_000)
 
 
 def _quiet(_line: str) -> None:
@@ -78,9 +93,9 @@ def _quiet(_line: str) -> None:
 
 def figures(verdict: FraudVerdict) -> Any:
     """Return what a verdict was made of, as bytes would be compared: to the last bit."""
-    assert verdict.judgment is not None
-    judgment = verdict.judgment
-    return msgspec.json.encode((judgment.model_score, judgment.snapshot, judgment.aggregates))
+    assert verdict.basis is not None
+    basis = verdict.basis
+    return msgspec.json.encode((basis.model_score, basis.snapshot, basis.aggregates))
 
 
 @pytest.mark.timeout(600)
@@ -88,32 +103,32 @@ async def test_killed_and_robbed_it_judges_as_if_nothing_had_been(tmp_path: Path
     """SIGKILL in the middle, then the disk too: one verdict a payment, the same to the last bit."""
     random = Random(5)
     story = [paid(number, random) for number in range(PAYMENTS)]
-    # One partition: what one party does is then heard in one order, as it is offline.
+    # One partition: what one entity does is then received in one order, as it is offline.
     own = Config(data_dir=str(tmp_path), broker_port=0, console_port=0, partitions=1)
-    async with Supervisor(own, _quiet, ("fraud",)).up() as house:
+    async with Supervisor(own, _quiet, ("fraud",)).up() as instance:
         for at in range(0, PAYMENTS, CHUNK):
-            await say(house.config, *story[at : at + CHUNK])
+            await say(instance.config, *story[at : at + CHUNK])
             if at == 3 * CHUNK:
-                os.kill(house.children["fraud"].pid, signal.SIGKILL)
+                os.kill(instance.children["fraud"].pid, signal.SIGKILL)
             if at == 6 * CHUNK:
-                house.held.add("fraud")
-                house.children["fraud"].kill()
+                instance.held.add("fraud")
+                instance.children["fraud"].kill()
                 shutil.rmtree(tmp_path / "fraud")
-                house.held.discard("fraud")
+                instance.held.discard("fraud")
             await asyncio.sleep(0.3)
 
         async def all_judged() -> bool:
-            return len({each.order_id for each in await verdicts(house.config)}) == PAYMENTS
+            return len({each.order_id for each in await verdicts(instance.config)}) == PAYMENTS
 
         await until(all_judged, "every payment is judged", 120)
-        told = await verdicts(house.config)
+        emitted = await verdicts(instance.config)
 
     expected = undisturbed(story)
-    assert PAYMENTS == len(told)
-    assert {each.order_id: figures(each) for each in told} == {
+    assert PAYMENTS == len(emitted)
+    assert {each.order_id: figures(each) for each in emitted} == {
         order_id: figures(each) for order_id, each in expected.items()
     }
-    assert any(isinstance(each, FraudCleared) for each in told)
+    assert any(isinstance(each, FraudCleared) for each in emitted)
 
 
 @pytest.mark.timeout(600)
@@ -123,8 +138,8 @@ async def test_rules_labels_and_cases_at_run_time(tmp_path: Path) -> None:
     own = Config(data_dir=str(tmp_path), broker_port=0, console_port=0)
     strict = RULES[0] | {"rule_id": "new.everything", "when": {"gt": [{"field": "amount"}, 0]}}
     watched = strict | {"outcome": "review", "priority": 200}
-    async with Supervisor(own, _quiet, ("fraud",)).up() as house:
-        config = house.config
+    async with Supervisor(own, _quiet, ("fraud",)).up() as instance:
+        config = instance.config
 
         async def judged(count: int) -> list[FraudVerdict]:
             async def enough() -> bool:
@@ -144,7 +159,7 @@ async def test_rules_labels_and_cases_at_run_time(tmp_path: Path) -> None:
             latest = await verdicts(config)
             return any(each.rules_version == book.revision for each in latest)
 
-        await until(is_known, "the room knows the rule", 60)
+        await until(is_known, "the agent knows the rule", 60)
         await say(config, made[1])
 
         async def is_open() -> bool:
@@ -158,16 +173,16 @@ async def test_rules_labels_and_cases_at_run_time(tmp_path: Path) -> None:
             known_at_ms=time.time_ns() // 1_000_000 + 1_000,
             by="ann",
         )
-        act = Act(who="ann", why="seen", at_ms=label.known_at_ms)
-        await tell(config, as_act(label, act), act.at_ms)
+        action = Action(who="ann", why="seen", at_ms=label.known_at_ms)
+        await publish(config, as_action(label, action), action.at_ms)
 
         async def is_confirmed() -> bool:
-            words = [word for _, word in await words_of(config, [topics.fraud])]
-            return any(isinstance(word, FraudConfirmed) for word in words)
+            messages = [message for _, message in await messages_of(config, [topics.fraud])]
+            return any(isinstance(message, FraudConfirmed) for message in messages)
 
         await until(is_confirmed, "the label is passed on", 60)
         assert not await is_open()
         assert "new.everything" in book.rules
         assert "bad" not in book.rules
-        ((_, audited),) = await words_of(config, [topics.audit])
+        ((_, audited),) = await messages_of(config, [topics.audit])
         assert ("o1", "ann", "seen") == (audited.about, audited.who, audited.why)

@@ -1,4 +1,7 @@
-"""Somebody tells lies on every topic; the books balance, and every lie is found with its bytes."""
+"""Somebody produces lies on every topic.
+
+The books balance, and every lie is found with its bytes.
+"""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Whoever waits for letters reads each record once, and sees what a fresh look would see."""
+"""Whoever waits for dead letters reads each record once, and sees what a fresh look would see."""
 
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -11,28 +11,28 @@ from aiokafka.admin import AIOKafkaAdminClient
 from msgspec.structs import replace
 
 from app.config import Config
-from app.delivery.agent import opened
-from app.fraud.analysis.fraud_admin import tell
+from app.delivery.agent import registered
+from app.fraud.analysis.fraud_admin import publish
 from app.kafka.admin import TopicSpec, client_options, ensure_topics
 from app.kafka.producer import produce
 from app.local import broker
 from app.operations.dead_letters import reader as reading
-from app.operations.dead_letters.dead_letter import Letter, redrive_id, sent_back
+from app.operations.dead_letters.audit_records import Action
+from app.operations.dead_letters.dead_letter import DeadLetter, redrive_id, sent_back
 from app.operations.dead_letters.reader import gather
-from app.operations.dead_letters.redrive import Act, desk
+from app.operations.dead_letters.redrive import redriver
 from app.operations.dead_letters.status import Known, states
-from app.wire import records as record
-from app.wire.records import Outgoing, Record
-from app.wire.signing import sealed
+from app.wire.records import REDRIVE_ID, Outgoing, Record, to_dead
+from app.wire.signing import signed
 from app.wire.topics import partitions_of
+from tests.delivery.agents import ANSWERS, cancel
 from tests.integration.kafka import local_config
-from tests.shell.rooms import ANSWERS, cancel
-from workflows.audit.messages import LetterDropped
+from workflows.audit.messages import DeadLetterDiscarded
 
 DEAD, REDRIVE = "orders.test.dead", "tally.redrive"
 RETRY = "notification.commands.notification.retry-1s"
-LETTERS, LOOKS = 20, 4
-ACT = Act(who="ann", why="mended", at_ms=1)
+DEAD_LETTERS, LOOKS = 20, 4
+ACTION = Action(who="ann", why="mended", at_ms=1)
 
 
 class EnoughSeen(Exception):
@@ -40,9 +40,9 @@ class EnoughSeen(Exception):
 
 
 @pytest.fixture
-async def house(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Config]:
-    """A broker of its own, with the topics on which letters of the room `tally` move."""
-    monkeypatch.setitem(opened, ANSWERS.name, ANSWERS)
+async def instance(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Config]:
+    """A broker of its own, with the topics on which dead letters of the agent `tally` move."""
+    monkeypatch.setitem(registered, ANSWERS.name, ANSWERS)
     own = local_config(tmp_path)
     started = broker.start(own)
     config = replace(own, broker_url=started.url)
@@ -66,22 +66,22 @@ async def producing(config: Config) -> AsyncIterator[AIOKafkaProducer]:
 
 
 async def put(config: Config, *records: Outgoing) -> None:
-    """Put `records` on their topics, sealed."""
+    """Put `records` on their topics, signed."""
     async with producing(config) as producer:
-        await produce(producer, [sealed(each, config.seal_key) for each in records], config)
+        await produce(producer, [signed(each, config.signing_key) for each in records], config)
 
 
-def laid_aside(given: Record) -> Outgoing:
-    """Return `given` as the room lays it aside."""
-    return record.to_dead(
-        given, service="test", room="tally", cause="bug", detail="", stack="", now_ms=1,
-        home="orders",
+def dead_lettered(record: Record) -> Outgoing:
+    """Return `record` as the agent lays it aside."""
+    return to_dead(
+        record, service="test", agent="tally", cause="bug", detail="", stack="", now_ms=1,
+        first_topic="orders",
     )  # fmt: skip
 
 
-def again(letter: Letter) -> Record:
-    """Return `letter` as the room reads it when it was sent back."""
-    sent = sent_back(letter, 0)
+def again(dead_letter: DeadLetter) -> Record:
+    """Return `dead_letter` as the agent reads it when it was sent back."""
+    sent = sent_back(dead_letter, 0)
     return Record(
         topic=sent.topic,
         partition=0,
@@ -104,7 +104,7 @@ async def commit(config: Config, service: str, place: TopicPartition, offset: in
 
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """Counts clients that were made to read letters, and what was read of each topic."""
+    """Counts clients that were made to read dead letters, and what was read of each topic."""
     counted: Counter[str] = Counter()
 
     class Consumer(AIOKafkaConsumer):
@@ -128,11 +128,11 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     return counted
 
 
-async def test_who_waits_for_letters_reads_each_record_once(
-    house: Config, made: Counter[str]
+async def test_who_waits_for_dead_letters_reads_each_record_once(
+    instance: Config, made: Counter[str]
 ) -> None:
     """Nobody handles the canary: it is looked for again and again, with one reader."""
-    await put(house, *(laid_aside(cancel(number)) for number in range(LETTERS)))
+    await put(instance, *(dead_lettered(cancel(number)) for number in range(DEAD_LETTERS)))
     said: Counter[str] = Counter()
 
     def say(line: str) -> None:
@@ -141,40 +141,42 @@ async def test_who_waits_for_letters_reads_each_record_once(
             raise EnoughSeen
 
     with pytest.raises(EnoughSeen):
-        async with desk(house) as sender:
-            await sender.redrive((await sender.look()).letters, ACT, say)
+        async with redriver(instance) as sender:
+            await sender.redrive((await sender.look()).dead_letters, ACTION, say)
 
     # Of the audit: that the redrive began, and that the canary was sent.
-    assert {"consumers": 1, "admins": 1, DEAD: LETTERS, REDRIVE: 1, "audit": 2} == made
+    assert {"consumers": 1, "admins": 1, DEAD: DEAD_LETTERS, REDRIVE: 1, "audit": 2} == made
 
 
-async def test_reading_on_comes_to_what_reading_anew_does(house: Config) -> None:
+async def test_reading_on_comes_to_what_reading_anew_does(instance: Config) -> None:
     """Laid aside, sent back, waiting for a retry, past it, failed again, let go."""
     seen: list[dict[str, int]] = []
 
-    async with reading.reading(house) as reader:
+    async with reading.reading(instance) as reader:
 
         async def look() -> Known:
             known = await reader.look()
-            assert await gather(house) == known
+            assert await gather(instance) == known
             seen.append(dict(Counter(states(known).values())))
             return known
 
         await look()
-        await put(house, *(laid_aside(cancel(number)) for number in range(3)))
+        await put(instance, *(dead_lettered(cancel(number)) for number in range(3)))
         known = await look()
-        sent = [sent_back(letter, 0) for letter in known.letters[:2]]
-        await put(house, *sent)
+        sent = [sent_back(dead_letter, 0) for dead_letter in known.dead_letters[:2]]
+        await put(instance, *sent)
         await look()
-        waiting = [(record.REDRIVE_ID, redrive_id(known.letters[0]).encode())]
-        await put(house, replace(sent[0], topic=RETRY, partition=0, headers=waiting))
-        await commit(house, "test", TopicPartition(REDRIVE, 0), 2)
+        waiting = [(REDRIVE_ID, redrive_id(known.dead_letters[0]).encode())]
+        await put(instance, replace(sent[0], topic=RETRY, partition=0, headers=waiting))
+        await commit(instance, "test", TopicPartition(REDRIVE, 0), 2)
         await look()
-        await commit(house, "notification", TopicPartition(RETRY, 0), 1)
+        await commit(instance, "notification", TopicPartition(RETRY, 0), 1)
         await look()
-        await put(house, laid_aside(again(known.letters[1])))
+        await put(instance, dead_lettered(again(known.dead_letters[1])))
         await look()
-        await tell(house, [LetterDropped(about=f"{DEAD}/0/2", who="ann", why="a test")], 1)
+        await publish(
+            instance, [DeadLetterDiscarded(about=f"{DEAD}/0/2", who="ann", why="a test")], 1
+        )
         await look()
 
     assert seen == [
@@ -184,5 +186,5 @@ async def test_reading_on_comes_to_what_reading_anew_does(house: Config) -> None
         {"sent": 1, "handled": 1, "open": 1},
         {"handled": 2, "open": 1},
         {"handled": 1, "again": 1, "open": 2},
-        {"handled": 1, "again": 1, "dropped": 1, "open": 1},
+        {"handled": 1, "again": 1, "discarded": 1, "open": 1},
     ]

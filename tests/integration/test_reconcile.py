@@ -24,9 +24,9 @@ from app.local import broker
 from app.local.simulators.provider_store import ProviderStore
 from app.operations.verification.external_systems import provider_file
 from tables.payment import payments
+from tests.deciding import after
 from tests.integration.kafka import local_config
-from tests.integration.test_verify import Cluster, told
-from tests.telling import after
+from tests.integration.test_verify import Cluster, emitted
 from tests.unit import test_payment as example
 from workflows.ledger import process as ledger
 from workflows.ledger.messages import EntryPosted
@@ -43,7 +43,7 @@ PLACED_TOO = msgspec.structs.replace(example.PLACED, order_id="o2")
 
 
 class Books:
-    """The three books of one house, written as their owners write them."""
+    """The three books of one instance, written as their owners write them."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -80,14 +80,14 @@ class Books:
             books.execute("PRAGMA foreign_keys = OFF")
             books.execute(statement)
 
-    async def keep(self, order_id: str, memory: Payment | None) -> None:
+    async def keep(self, order_id: str, state: Payment | None) -> None:
         """Put the row of a payment where its changelog has it, an hour ago; None takes it away."""
         producer = AIOKafkaProducer(bootstrap_servers=self.config.broker_url)
         await producer.start()
         key = order_id.encode()
         await producer.send_and_wait(
             changelog_of(payments),
-            encode_row(Row(memory=memory)) if memory else None,
+            encode_row(Row(state=state)) if state else None,
             key,
             partition_of(key, self.config.partitions),
             timestamp_ms=LONG_AGO_MS,
@@ -95,8 +95,8 @@ class Books:
         await producer.stop()
 
     async def book(self, *posted: EntryPosted, event_id: str = "") -> None:
-        """Tell entries of an hour ago."""
-        await self.cluster.tell([told(each, LONG_AGO_MS, event_id) for each in posted])
+        """Produce entries of an hour ago."""
+        await self.cluster.publish([emitted(each, LONG_AGO_MS, event_id) for each in posted])
 
     def reconciled(self, *options: str) -> tuple[int, Any]:
         """Return the exit code of the command and what it says as JSON."""
@@ -114,7 +114,7 @@ class Books:
 
 @pytest.fixture
 async def books(tmp_path: Path) -> AsyncIterator[Books]:
-    """A broker of its own: the names of the house's topics are fixed."""
+    """A broker of its own: the names of Payflow's topics are fixed."""
     own = local_config(tmp_path)
     started = broker.start(own)
     config = msgspec.structs.replace(own, broker_url=started.url)
@@ -124,13 +124,13 @@ async def books(tmp_path: Path) -> AsyncIterator[Books]:
 
 
 def entries(*facts: Message) -> list[EntryPosted]:
-    """Return what the ledger room posts of what payment told."""
-    heard = [each for each in facts if isinstance(each, PaymentCompleted | PaymentRefunded)]
+    """Return what the ledger agent posts of what payment emitted."""
+    received = [each for each in facts if isinstance(each, PaymentCompleted | PaymentRefunded)]
     return [
-        word
-        for at in range(len(heard))
-        for word in after(ledger, *heard[: at + 1])[1]
-        if isinstance(word, EntryPosted)
+        message
+        for at in range(len(received))
+        for message in after(ledger, *received[: at + 1])[1]
+        if isinstance(message, EntryPosted)
     ]
 
 
@@ -150,7 +150,7 @@ async def test_three_books_are_reconciled_and_each_tampering_is_named(books: Boo
     books.tamper("UPDATE refunds SET created_ms = created_ms - 3600000")
     books.tamper("UPDATE intents SET canceled_ms = canceled_ms - 3600000")
     story = [example.PLACED, paid, example.RETURN, back]
-    facts = [word for at in range(len(story)) for word in after(payment, *story[: at + 1])[1]]
+    facts = [message for at in range(len(story)) for message in after(payment, *story[: at + 1])[1]]
     row = after(payment, *story)[0]
     void = [PLACED_TOO, example.CANCELLED, example.UNKNOWN, example.VOIDED]
     await books.keep("o1", row)
@@ -193,7 +193,7 @@ async def test_three_books_are_reconciled_and_each_tampering_is_named(books: Boo
 
 
 async def test_what_is_under_way_is_counted_and_is_no_error(books: Books) -> None:
-    """Charged this moment and heard of by nobody: in motion, exit code 0."""
+    """Charged this moment and known by nobody: in motion, exit code 0."""
     books.charge("o1")
 
     code, said = books.reconciled()

@@ -1,4 +1,4 @@
-"""A real house's rows are made again from its topics, and a row that somebody changed is found."""
+"""Rows are made again from topics, and a row that somebody changed is found."""
 
 import asyncio
 from pathlib import Path
@@ -54,26 +54,26 @@ def _say(_line: str) -> None:
 async def test_every_row_comes_out_the_same_and_a_changed_one_is_named(tmp_path: Path) -> None:
     """All services; then one payment row says what no event has said."""
     own = Config(data_dir=str(tmp_path / "house"), broker_port=0, console_port=0)
-    async with Supervisor(own, _say).up() as house:
-        order_id = await play(house.config)
-        found = [await again(house.config, service, tmp_path) for service in services()]
+    async with Supervisor(own, _say).up() as instance:
+        order_id = await play(instance.config)
+        found = [await again(instance.config, service, tmp_path) for service in services()]
         tables = {table.table: table for each in found for table in each.tables}
 
         assert {} == {name: table.differences for name, table in tables.items() if table.different}
         assert set() == {name for name, table in tables.items() if not table.equal}
         assert {"order", "payment", "stock", "analytics", "journal"} <= set(tables)
         assert {"provider", "carrier", "messenger"} == {
-            room for each in found for room in each.left_out
+            agent for each in found for agent in each.left_out
         }
 
-        await _tamper(house.config, order_id)
-        changed = (await again(house.config, "payment", tmp_path)).tables[0]
+        await _tamper(instance.config, order_id)
+        changed = (await again(instance.config, "payment", tmp_path)).tables[0]
         assert 1 == changed.different
         assert [order_id] == [each.key for each in changed.differences]
         with pytest.raises(ReplayError, match="no sandbox and not empty"):
-            await replay(house.config, Wanted(service="order", sandbox=tmp_path), _say)
+            await replay(instance.config, Wanted(service="order", sandbox=tmp_path), _say)
         with pytest.raises(ReplayError, match="no such service"):
-            await again(house.config, "nobody", tmp_path)
+            await again(instance.config, "nobody", tmp_path)
 
 
 async def _tamper(config: Config, order_id: str) -> None:
@@ -83,7 +83,7 @@ async def _tamper(config: Config, order_id: str) -> None:
     key = order_id.encode()
     await producer.send_and_wait(
         changelog_of(payments),
-        encode_row(Row(memory=msgspec.structs.replace(payments.initial))),
+        encode_row(Row(state=msgspec.structs.replace(payments.initial))),
         key,
         partition_of(key, config.partitions),
     )

@@ -13,10 +13,10 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from app.config import Config
-from tests.integration.test_delivery import end, house, stack, told_ids, until
-from tests.integration.workers import STOP_SECONDS_MAX, committed, start, tell
+from tests.integration.test_delivery import emitted_ids, end, instance, stack, until
+from tests.integration.workers import STOP_SECONDS_MAX, committed, publish, start
 
-__all__ = ["house", "stack"]
+__all__ = ["instance", "stack"]
 
 EVENTS = 20_000
 SHARING_OUT = ("PreparingRebalance", "CompletingRebalance")
@@ -33,63 +33,65 @@ async def stop(worker: subprocess.Popen[bytes]) -> tuple[int, bool]:
 
 @pytest.mark.parametrize("run", range(3))
 async def test_a_stop_under_load_commits_what_was_begun(
-    run: int, house: Config, stack: ExitStack, tmp_path: Path
+    run: int, instance: Config, stack: ExitStack, tmp_path: Path
 ) -> None:
     """Stopped in the middle of the work: nothing that was answered is answered again."""
     log = tmp_path / "worker.log"
-    await tell(house, [""] * EVENTS)
-    worker = start(house, "tally_app", log)
+    await publish(instance, [""] * EVENTS)
+    worker = start(instance, "tally_app", log)
     stack.callback(end, worker)
 
     async def begun() -> bool:
-        return await committed(house) > 1_000 * run
+        return await committed(instance) > 1_000 * run
 
     await until(begun, "the worker is at work")
 
     assert (0, True) == await stop(worker), log.read_text()
-    told = await told_ids(house)
-    assert len(set(told)) == await committed(house)
-    assert len(set(told)) == len(told) < EVENTS
+    emitted = await emitted_ids(instance)
+    assert len(set(emitted)) == await committed(instance)
+    assert len(set(emitted)) == len(emitted) < EVENTS
 
 
 async def test_a_stop_while_partitions_are_shared_out_repeats_nothing(
-    house: Config, stack: ExitStack, tmp_path: Path
+    instance: Config, stack: ExitStack, tmp_path: Path
 ) -> None:
     """A second worker joins, and the first is stopped at that moment; in turns, under load."""
     names = ("a", "b")
-    configs = [msgspec.structs.replace(house, data_dir=f"{house.data_dir}/{at}") for at in names]
+    configs = [
+        msgspec.structs.replace(instance, data_dir=f"{instance.data_dir}/{at}") for at in names
+    ]
     logs = [tmp_path / f"{at}.log" for at in names]
-    await tell(house, [""] * EVENTS)
+    await publish(instance, [""] * EVENTS)
     leaver = start(configs[0], "tally_app", logs[0])
     stack.callback(end, leaver)
     stops: list[tuple[int, bool]] = []
     for turn in range(1, TRIES + 1):
-        await until(lambda: is_in(house, "Stable"), "the worker is at work")
+        await until(lambda: is_in(instance, "Stable"), "the worker is at work")
         joiner = start(configs[turn % 2], "tally_app", logs[turn % 2])
         stack.callback(end, joiner)
-        await until(lambda: is_in(house, *SHARING_OUT), "partitions are shared out")
+        await until(lambda: is_in(instance, *SHARING_OUT), "partitions are shared out")
         stops.append(await stop(leaver))
         leaver = joiner
-        await tell(house, [""] * EVENTS, first=turn * EVENTS)
+        await publish(instance, [""] * EVENTS, first=turn * EVENTS)
 
     async def done() -> bool:
-        return await committed(house) >= EVENTS * (TRIES + 1)
+        return await committed(instance) >= EVENTS * (TRIES + 1)
 
     await until(done, "everything is done")
     assert [(0, True)] * TRIES == stops, "\n".join(log.read_text() for log in logs)
-    told = await told_ids(house)
-    assert EVENTS * (TRIES + 1) == len(set(told)) == len(told)
+    emitted = await emitted_ids(instance)
+    assert EVENTS * (TRIES + 1) == len(set(emitted)) == len(emitted)
 
 
 async def is_in(config: Config, *states: str) -> bool:
-    """Return whether the group of the test room is in one of `states`."""
+    """Return whether the group of the test agent is in one of `states`."""
     admin = AIOKafkaAdminClient(bootstrap_servers=config.broker_url)
     await admin.start()
     try:
-        [described] = await admin.describe_consumer_groups(["payflow-test"])
+        [label_of] = await admin.describe_consumer_groups(["payflow-test"])
     except KafkaError:
         # The broker has to open its book of groups first.
         return False
     finally:
         await admin.close()
-    return described.groups[0][2] in states
+    return label_of.groups[0][2] in states

@@ -16,7 +16,7 @@ from yarl import URL
 
 from app.cli.main import app as cli
 from app.cli.topic_output import line_of
-from app.composition import open_rooms
+from app.composition import load_agents
 from app.config import Config, current
 from app.console.api.live import STREAMS
 from app.console.api.topics import SCANS_MAX
@@ -24,27 +24,27 @@ from app.console.server import _listen, make_api
 from app.kafka.admin import TopicSpec, client_options, ensure_topics
 from app.kafka.producer import produce
 from app.kafka.reader import Shown, places_of, reader
-from app.operations.search import topic_facts as facts
+from app.operations.search import topic_facts
 from app.operations.search.consumer_groups import groups
 from app.operations.search.query import parse
 from app.operations.search.scan import Asked, Done, Found, scan
-from app.wire import codecs, envelope
-from app.wire.envelope import Envelope
+from app.wire import codecs
+from app.wire.envelope import Envelope, to_headers
 from app.wire.records import Outgoing
-from app.wire.signing import sealed
+from app.wire.signing import signed
 from app.worker.discovery import Directory
-from tests.unit.test_api import FakeHouse
+from tests.unit.test_api import FakeQueries
 from workflows.order.messages import OrderCancelRequested
 
 RECORDS, PARTITIONS, PLANTED_AT, DELETED = 20_000, 4, 12_345, 1_500
 
 
 def event(number: int, config: Config, topic: str) -> Outgoing:
-    """A sealed event; the planted one says so in its key and in its body."""
+    """A signed event; the planted one says so in its key and in its body."""
     order_id = "planted" if number == PLANTED_AT else f"o{number}"
     reason = "needle in it" if number == PLANTED_AT else "no longer wanted"
-    word = OrderCancelRequested(order_id=order_id, reason=reason)
-    head = Envelope(
+    message = OrderCancelRequested(order_id=order_id, reason=reason)
+    envelope = Envelope(
         id=f"e{number}",
         type="payflow.order.cancel_requested.v1",
         source="/payflow/console",
@@ -52,14 +52,14 @@ def event(number: int, config: Config, topic: str) -> Outgoing:
         subject=order_id,
         correlation_id=f"c{number}",
     )
-    told = Outgoing(
+    emitted = Outgoing(
         topic=topic,
         key=order_id.encode(),
-        value=codecs.encode(word),
-        headers=envelope.to_headers(head),
+        value=codecs.encode(message),
+        headers=to_headers(envelope),
         partition=number % PARTITIONS,
     )
-    return sealed(told, config.seal_key)
+    return signed(emitted, config.signing_key)
 
 
 @asynccontextmanager
@@ -98,8 +98,8 @@ def haystack(kafka: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Conf
     async def plant() -> None:
         await ensure_topics(config, [TopicSpec(name="haystack", partitions=PARTITIONS)])
         async with producing(config) as producer:
-            told = [event(number, config, "haystack") for number in range(RECORDS)]
-            await produce(producer, told, config)
+            emitted = [event(number, config, "haystack") for number in range(RECORDS)]
+            await produce(producer, emitted, config)
         await with_markers(config, "haystack")
         await delete_first(config, "haystack")
 
@@ -110,15 +110,15 @@ def haystack(kafka: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Conf
 @pytest.fixture
 async def client(haystack: Any, aiohttp_client: Any) -> TestClient:
     """A client of the console over that broker."""
-    open_rooms()
-    site = make_api(FakeHouse(), Directory(), haystack[0])
+    load_agents()
+    site = make_api(FakeQueries(), Directory(), haystack[0])
     # There are no figures on this broker to listen to.
     site.on_startup.remove(_listen)
     return await aiohttp_client(site)
 
 
 @pytest.mark.parametrize(
-    ("words", "cel"),
+    ("messages", "cel"),
     [
         pytest.param(["key:planted"], "", id="by key"),
         pytest.param([f"corr:c{PLANTED_AT}"], "", id="by correlation id"),
@@ -127,11 +127,11 @@ async def client(haystack: Any, aiohttp_client: Any) -> TestClient:
         pytest.param([], 'has(body.reason) && body.reason.startsWith("needle")', id="by CEL"),
     ],
 )
-async def test_a_planted_record_is_found_with_its_coverage(haystack, words, cel):
+async def test_a_planted_record_is_found_with_its_coverage(haystack, messages, cel):
     """All offsets there still are were looked at, deleted ones and markers passed over."""
     config, topic = haystack
     async with reader(config) as consumer:
-        asked = Asked(wanted=parse(words, cel))
+        asked = Asked(wanted=parse(messages, cel))
         found = [e async for e in scan(consumer, await places_of(config, topic), asked)]
 
     done = found[-1]
@@ -226,7 +226,7 @@ async def test_the_page_hears_what_comes(client, haystack, own_name):
 
 
 async def test_scans_are_bounded(client, haystack):
-    """One more than there may be is refused for now; one that has ended makes room."""
+    """One more than there may be is refused for now; one that has ended makes agent."""
     path = f"/topics/{haystack[1]}/find"
     streams = [await client.get(path, params={"follow": "1"}) for _ in range(SCANS_MAX)]
     refused = await client.get(path)
@@ -315,7 +315,7 @@ async def test_a_group_is_behind_by_what_it_has_not_read(client, haystack, own_n
 
 async def test_a_topic_says_how_large_it_is(client, haystack):
     """Partitions, bytes, retention, clean-up."""
-    about = await facts.topic_facts(*haystack)
+    about = await topic_facts.topic_facts(*haystack)
     body = await (await client.get(f"/topics/{haystack[1]}")).json()
 
     assert [DELETED, 5_002] == [about.partitions[1].begin, about.partitions[1].end]

@@ -23,17 +23,16 @@ from app.local import broker
 from app.local.simulators import provider_store
 from app.operations.verification.auditor import Auditor, listeners, verify
 from app.operations.verification.verdict import Verdict
-from app.wire import codecs, envelope
-from app.wire import records as record
-from app.wire.envelope import Envelope, derive_id
-from app.wire.records import Outgoing
-from app.wire.signing import sealed
+from app.wire import codecs
+from app.wire.envelope import Envelope, derive_id, to_headers
+from app.wire.records import Outgoing, Record, to_dead, to_retry
+from app.wire.signing import signed
 from app.wire.topics import topic_of
 from tables.order import orders
 from tables.stock import shelves
+from tests.delivery.agents import cancel
+from tests.delivery.world import as_read
 from tests.integration.kafka import local_config
-from tests.shell.rooms import cancel
-from tests.shell.world import as_read
 from tests.unit.test_verify import (
     CLEARED,
     COMPLETED,
@@ -57,46 +56,46 @@ POISON = b"{not json"
 ROOT = Path(__file__).parents[2]
 
 
-def told(word: Message, at_ms: int = LONG_AGO_MS, event_id: str = "") -> Outgoing:
-    """Return `word` as it goes over the wire."""
-    key = topic_of(word).key(word)
-    head = Envelope(
-        id=derive_id(event_id or repr(word)),
-        type=type_name(type(word)),
+def emitted(message: Message, at_ms: int = LONG_AGO_MS, event_id: str = "") -> Outgoing:
+    """Return `message` as it goes over the wire."""
+    key = topic_of(message).key(message)
+    envelope = Envelope(
+        id=derive_id(event_id or repr(message)),
+        type=type_name(type(message)),
         source="/test",
         time_ms=at_ms,
         subject=key,
-        correlation_id=getattr(word, "order_id", key),
+        correlation_id=getattr(message, "order_id", key),
     )
     outgoing = Outgoing(
-        topic=topic_of(word).name,
+        topic=topic_of(message).name,
         key=key.encode(),
-        value=codecs.encode(word),
-        headers=envelope.to_headers(head),
+        value=codecs.encode(message),
+        headers=to_headers(envelope),
     )
-    return sealed(outgoing, Config().seal_key)
+    return signed(outgoing, Config().signing_key)
 
 
 def shelf(sku: str, **units: int) -> Outgoing:
     return Outgoing(
         topic=changelog_of(shelves),
         key=sku.encode(),
-        value=encode_row(Row(memory=Stock(**units))),
+        value=encode_row(Row(state=Stock(**units))),
         headers=[],
     )
 
 
 RECEIPTS = [
-    told(word)
+    emitted(message)
     for sku in ("MUG", "BOWL")
-    for word in (
+    for message in (
         ReceiveStock(receipt_id="first", sku=sku, quantity=10),
         StockReceived(receipt_id="first", sku=sku, quantity=10),
     )
 ]
 GOOD_ORDER = [
-    told(word)
-    for word in (
+    emitted(message)
+    for message in (
         placed(),
         paid(),
         PAYMENT_ENTRY,
@@ -116,23 +115,23 @@ SHELVES = [
 
 
 class Cluster:
-    """A real cluster with the topics of the house and nobody at work in it."""
+    """A real cluster with the topics of Payflow and nobody at work in it."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
 
-    async def tell(self, records: Sequence[Outgoing], at_ms: int | None = None) -> None:
+    async def publish(self, records: Sequence[Outgoing], at_ms: int | None = None) -> None:
         producer = AIOKafkaProducer(bootstrap_servers=self.config.broker_url)
         await producer.start()
-        for given in records:
-            single = given.topic.endswith(".dead")
-            partition = 0 if single else partition_of(given.key or b"", self.config.partitions)
+        for record in records:
+            single = record.topic.endswith(".dead")
+            partition = 0 if single else partition_of(record.key or b"", self.config.partitions)
             await producer.send_and_wait(
-                given.topic, given.value, given.key, partition, at_ms, headers=given.headers
+                record.topic, record.value, record.key, partition, at_ms, headers=record.headers
             )
         await producer.stop()
 
-    async def all_is_heard(self) -> None:
+    async def all_is_consumed(self) -> None:
         """Commit every service to the ends of what it reads."""
         for service, names in listeners().items():
             consumer = AIOKafkaConsumer(
@@ -169,7 +168,7 @@ class Cluster:
 
 @pytest.fixture
 async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
-    """A broker of its own: the names of the house's topics are fixed."""
+    """A broker of its own: the names of Payflow's topics are fixed."""
     own = local_config(tmp_path)
     started = broker.start(own)
     config = msgspec.structs.replace(own, broker_url=started.url)
@@ -182,11 +181,11 @@ def broken(verdict: Verdict) -> dict[str, tuple[str, ...]]:
     return {check.name: check.offending for check in verdict.checks if not check.ok}
 
 
-async def test_verify_reads_topics_rows_files_and_letters(cluster: Cluster) -> None:
-    """One house, told step by step: in order, then with each thing that only Kafka can show."""
-    await cluster.tell([*RECEIPTS, *GOOD_ORDER, *SHELVES, GOOD_ORDER[1]])
+async def test_verify_reads_topics_rows_files_and_dead_letters(cluster: Cluster) -> None:
+    """One instance, step by step: in order, then with each thing that only Kafka can show."""
+    await cluster.publish([*RECEIPTS, *GOOD_ORDER, *SHELVES, GOOD_ORDER[1]])
     cluster.charge("o1", 800)
-    await cluster.all_is_heard()
+    await cluster.all_is_consumed()
 
     verdict = await verify(cluster.config)
 
@@ -199,8 +198,8 @@ async def test_verify_reads_topics_rows_files_and_letters(cluster: Cluster) -> N
 
     # Poison on `orders`, passed by every service: each must have laid it aside.
     poison = Outgoing(topic="orders", key=b"o1", value=POISON, headers=[("ce_id", b"x")])
-    await cluster.tell([poison])
-    await cluster.all_is_heard()
+    await cluster.publish([poison])
+    await cluster.all_is_consumed()
     missing = broken(await verify(cluster.config))["poison_is_laid_aside"]
     hearers = [service for service, names in listeners().items() if "orders" in names]
     assert len(hearers) == len(missing)
@@ -208,26 +207,26 @@ async def test_verify_reads_topics_rows_files_and_letters(cluster: Cluster) -> N
     origin = missing[0].split(" ")[0]
     _, partition, offset = origin.rsplit("/", 2)
     met = as_read(poison, int(offset), int(partition))
-    await cluster.tell([_dead(met, service) for service in hearers])
+    await cluster.publish([_dead(met, service) for service in hearers])
     verdict = await verify(cluster.config)
     assert {"carrier_agrees": ("o1",)} == broken(verdict)
     assert {f"orders.{service}.dead": 1 for service in hearers} == verdict.dead_letters
 
-    # A letter that lost its bytes, and one that lost its cause.
+    # A dead letter that lost its bytes, and one that lost its cause.
     nameless = msgspec.structs.replace(_dead(met, "order"), value=None)
     causeless = msgspec.structs.replace(nameless, value=b"1", headers=[])
-    await cluster.tell([sealed(each, Config().seal_key) for each in (nameless, causeless)])
-    # What nobody of the house laid there is no letter.
-    await cluster.tell([causeless])
-    letters = broken(await verify(cluster.config))["dead_letters_tell"]
-    assert ("orders.order.dead/0/1", "orders.order.dead/0/2") == letters
+    await cluster.publish([signed(each, Config().signing_key) for each in (nameless, causeless)])
+    # What nobody of Payflow laid there is no dead letter.
+    await cluster.publish([causeless])
+    dead_letters = broken(await verify(cluster.config))["dead_letters_tell"]
+    assert ("orders.order.dead/0/1", "orders.order.dead/0/2") == dead_letters
 
 
-def _dead(met: record.Record, service: str) -> Outgoing:
-    letter = record.to_dead(
-        met, service=service, room=service, cause="not_json", detail="", stack="", now_ms=NOW_MS
+def _dead(met: Record, service: str) -> Outgoing:
+    dead_letter = to_dead(
+        met, service=service, agent=service, cause="not_json", detail="", stack="", now_ms=NOW_MS
     )
-    return sealed(letter, Config().seal_key)
+    return signed(dead_letter, Config().signing_key)
 
 
 async def test_an_auditor_that_reads_only_what_is_new_comes_to_the_same_verdict(
@@ -236,11 +235,11 @@ async def test_an_auditor_that_reads_only_what_is_new_comes_to_the_same_verdict(
     """Looked at after every step, it says at the end what one look at everything says."""
     auditor = Auditor(cluster.config)
     cluster.charge("o1", 800)
-    await cluster.all_is_heard()
+    await cluster.all_is_consumed()
     for step in ([*RECEIPTS, *GOOD_ORDER[:4]], GOOD_ORDER[4:], [*SHELVES, GOOD_ORDER[1]], []):
-        await cluster.tell(step)
+        await cluster.publish(step)
         await auditor.verdict()
-        await cluster.all_is_heard()
+        await cluster.all_is_consumed()
 
     followed, whole = await auditor.verdict(), await verify(cluster.config)
 
@@ -250,21 +249,21 @@ async def test_an_auditor_that_reads_only_what_is_new_comes_to_the_same_verdict(
     )
 
 
-async def test_verify_allows_for_what_is_told_and_not_heard(cluster: Cluster) -> None:
-    """A shelf that has yet to hear a command is behind; one that has heard it has drifted."""
-    unheard = told(ReleaseStock(order_id="o1", sku="MUG"))
+async def test_verify_allows_for_what_is_emitted_and_not_received(cluster: Cluster) -> None:
+    """A shelf that has yet to receive a command is behind; one that has received it has drifted."""
+    unheard = emitted(ReleaseStock(order_id="o1", sku="MUG"))
     behind = [SHELVES[0], SHELVES[2]]
-    await cluster.tell([*RECEIPTS, *GOOD_ORDER, *behind])
+    await cluster.publish([*RECEIPTS, *GOOD_ORDER, *behind])
     cluster.charge("o1", 800)
-    await cluster.all_is_heard()
-    await cluster.tell([unheard])
+    await cluster.all_is_consumed()
+    await cluster.publish([unheard])
 
     waiting = broken(await verify(cluster.config))
-    await cluster.all_is_heard()
-    heard = broken(await verify(cluster.config))
+    await cluster.all_is_consumed()
+    received = broken(await verify(cluster.config))
 
     assert "stock_agrees" not in waiting
-    assert ("MUG (-2)",) == heard["stock_agrees"]
+    assert ("MUG (-2)",) == received["stock_agrees"]
 
 
 async def test_verify_names_what_is_stuck_and_what_is_parked_too_long(cluster: Cluster) -> None:
@@ -272,13 +271,15 @@ async def test_verify_names_what_is_stuck_and_what_is_parked_too_long(cluster: C
     # The time of the import may be long past when the tests before this one took their time.
     now_ms = time.time_ns() // 1_000_000
     young, stuck, parked = placed("o2"), placed("o3"), cancel(1)
-    letter = record.to_retry(parked, "notification", 1, LONG_AGO_MS, "channel down")
-    late = msgspec.structs.replace(letter, topic="notification.commands.notification.retry-1s")
+    dead_letter = to_retry(parked, "notification", 1, LONG_AGO_MS, "channel down")
+    late = msgspec.structs.replace(dead_letter, topic="notification.commands.notification.retry-1s")
     forged = msgspec.structs.replace(late, key=b"told now")
-    await cluster.tell([told(young, now_ms - 60_000), told(stuck, now_ms - 60_000), forged])
-    await cluster.tell([late], LONG_AGO_MS)
-    await cluster.tell([_open_row(young, now_ms), _open_row(stuck, LONG_AGO_MS)])
-    await cluster.all_is_heard()
+    await cluster.publish(
+        [emitted(young, now_ms - 60_000), emitted(stuck, now_ms - 60_000), forged]
+    )
+    await cluster.publish([late], LONG_AGO_MS)
+    await cluster.publish([_open_row(young, now_ms), _open_row(stuck, LONG_AGO_MS)])
+    await cluster.all_is_consumed()
 
     offending = broken(await verify(cluster.config))
 
@@ -286,27 +287,27 @@ async def test_verify_names_what_is_stuck_and_what_is_parked_too_long(cluster: C
     assert 1 == len(offending["nothing_parked_late"])
 
 
-def _open_row(word: OrderPlaced, at_ms: int) -> Outgoing:
+def _open_row(message: OrderPlaced, at_ms: int) -> Outgoing:
     """Return the row of an order that has only been placed."""
-    memory = order.evolve(order.INITIAL, word, at_ms)
+    state = order.evolve(order.INITIAL, message, at_ms)
     return Outgoing(
         topic=changelog_of(orders),
-        key=word.order_id.encode(),
-        value=encode_row(Row(memory=memory)),
+        key=message.order_id.encode(),
+        value=encode_row(Row(state=state)),
         headers=[],
     )
 
 
 async def test_the_command_line_says_it_in_json_and_by_its_exit_code(cluster: Cluster) -> None:
-    """0 for a house in order, 1 with the offending ids for one that is not, 2 for none."""
-    await cluster.tell(RECEIPTS)
-    await cluster.tell(
+    """0 for an instance in order, 1 with the offending ids for one that is not, 2 for none."""
+    await cluster.publish(RECEIPTS)
+    await cluster.publish(
         [shelf("MUG", received=10, on_hand=10), shelf("BOWL", received=10, on_hand=10)]
     )
-    await cluster.all_is_heard()
+    await cluster.all_is_consumed()
 
     good, good_says = _run(cluster.config)
-    await cluster.tell([shelf("MUG", received=10, on_hand=9)])
+    await cluster.publish([shelf("MUG", received=10, on_hand=9)])
     bad, bad_says = _run(cluster.config)
     nowhere, _ = _run(msgspec.structs.replace(cluster.config, broker_url="127.0.0.1:9"))
 

@@ -10,10 +10,10 @@ import pytest
 
 from app.config import Config
 from app.host.exit import EXIT_STALLED
-from tests.integration.test_delivery import end, house, read, stack, until
-from tests.integration.workers import start, tell
+from tests.integration.test_delivery import end, instance, read, stack, until
+from tests.integration.workers import publish, start
 
-__all__ = ["house", "stack"]
+__all__ = ["instance", "stack"]
 
 LIMIT_SECONDS = 8
 SLOW_EVENTS = 2_000
@@ -39,12 +39,12 @@ def log(tmp_path: Path) -> Iterator[Path]:
     ],
 )
 async def test_a_worker_that_is_stuck_ends(  # noqa: PLR0913  what is done, and what comes of it
-    reason: str, code: int, said: tuple[str, ...], house: Config, stack: ExitStack, log: Path
+    reason: str, code: int, said: tuple[str, ...], instance: Config, stack: ExitStack, log: Path
 ) -> None:
-    """Whether the room waits for ever or the loop is blocked: a code of its own, and the stacks."""
-    worker = start(house, "stuck_app", log, stall_seconds=LIMIT_SECONDS)
+    """Whether the agent waits or the loop is blocked: an exit code of its own, and the stacks."""
+    worker = start(instance, "stuck_app", log, stall_seconds=LIMIT_SECONDS)
     stack.callback(end, worker)
-    await tell(house, ["", reason])
+    await publish(instance, ["", reason])
 
     assert code == await asyncio.to_thread(worker.wait, 60)
     text = log.read_text()  # noqa: ASYNC240  the worker has ended
@@ -52,15 +52,15 @@ async def test_a_worker_that_is_stuck_ends(  # noqa: PLR0913  what is done, and 
 
 
 async def test_a_worker_that_is_slow_or_idle_lives(
-    house: Config, stack: ExitStack, log: Path
+    instance: Config, stack: ExitStack, log: Path
 ) -> None:
     """A batch of twice the limit whose calls are answered, and then nothing to do for as long."""
-    worker = start(house, "stuck_app", log, stall_seconds=LIMIT_SECONDS)
+    worker = start(instance, "stuck_app", log, stall_seconds=LIMIT_SECONDS)
     stack.callback(end, worker)
-    await tell(house, ["slow"] * SLOW_EVENTS, keys=SLOW_EVENTS)
+    await publish(instance, ["slow"] * SLOW_EVENTS, keys=SLOW_EVENTS)
 
     async def answered() -> bool:
-        return len(await read(house, "payments", 4)) >= SLOW_EVENTS or worker.poll() is not None
+        return len(await read(instance, "payments", 4)) >= SLOW_EVENTS or worker.poll() is not None
 
     await until(answered, "every event answered")
 

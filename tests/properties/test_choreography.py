@@ -1,8 +1,8 @@
-"""Five rooms and the outside world under any order of arrival.
+"""Five agents and the outside world under any order of arrival.
 
-The words of one key on one topic arrive in the order told; nothing else is ordered. Answers get
-lost or come late, webhooks are lost or doubled, what was heard is heard again, customers change
-their minds and deadlines pass. When nothing is left to do, the books must balance.
+The messages of one key on one topic arrive in the order emitted; nothing else is ordered. Answers
+get lost or come late, webhooks are lost or doubled, what was received is received again, customers
+change their minds and deadlines pass. When nothing is left to do, the books must balance.
 """
 
 from collections import Counter, defaultdict
@@ -12,11 +12,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from agents.inventory import inventory_room
-from agents.order import order_room
-from agents.payment import payment_room
-from agents.shipping import shipping_room
-from agents.stock import stock_room
+from agents.inventory import inventory_agent
+from agents.order import order_agent
+from agents.payment import payment_agent
+from agents.shipping import shipping_agent
+from agents.stock import stock_agent
 from app.wire import topics
 from workflows.fraud.messages import FraudCleared, FraudDetected
 from workflows.inventory.messages import (
@@ -55,9 +55,9 @@ from workflows.shipping.messages import (
     ShipmentFailed,
 )
 
-ROOMS = {
-    room.name: room
-    for room in (order_room, payment_room, inventory_room, stock_room, shipping_room)
+AGENTS = {
+    agent.name: agent
+    for agent in (order_agent, payment_agent, inventory_agent, stock_agent, shipping_agent)
 }
 SKUS = ("lantern", "mug")
 STEPS_MAX = 30_000
@@ -77,18 +77,18 @@ class Provider:
         self.trouble = random.choice([0, 0.2, 0.6])
         self.betrays = random.random() < 0.3
 
-    def hear(self, asked: Message, house: "House") -> None:
+    def receive(self, asked: Message, world: "World") -> None:
         if self.random.random() < self.trouble:
             if self.random.random() < 0.5:
                 effect = self._refund if isinstance(asked, p.RefundCharge) else self._charge
-                house.later.append(lambda: effect(asked, house))
-            house.tell(self._unknown(asked))
+                world.later.append(lambda: effect(asked, world))
+            world.publish(self._unknown(asked))
         elif isinstance(asked, p.RefundCharge):
-            house.tell(self._refund(asked, house))
+            world.publish(self._refund(asked, world))
         else:
-            house.tell(self._charge(asked, house))
+            world.publish(self._charge(asked, world))
 
-    def _charge(self, asked: Any, house: "House") -> Message:
+    def _charge(self, asked: Any, world: "World") -> Message:
         order_id = asked.order_id
         if order_id in self.charged:
             return self._succeeded(order_id)
@@ -97,20 +97,20 @@ class Provider:
         if isinstance(asked, p.VoidCharge) and order_id not in self.voided:
             self.voided.add(order_id)
             if self.betrays:
-                house.later.append(lambda: self._betray(asked, house))
+                world.later.append(lambda: self._betray(asked, world))
         if order_id in self.voided:
             return p.ChargeVoided(order_id=order_id)
         if self.random.random() < self.decline:
             self.declined.add(order_id)
-            house.notify(self._notice(order_id, "payment_failed"))
+            world.notify(self._notice(order_id, "payment_failed"))
             return p.ChargeDeclined(order_id=order_id, reason="card_declined")
         self.charged[order_id] = asked.amount_minor
-        house.notify(self._notice(order_id, "payment_succeeded"))
+        world.notify(self._notice(order_id, "payment_succeeded"))
         return self._succeeded(order_id)
 
-    def _betray(self, asked: Any, house: "House") -> None:
+    def _betray(self, asked: Any, world: "World") -> None:
         self.charged[asked.order_id] = asked.amount_minor
-        house.tell(self._notice(asked.order_id, "payment_succeeded"))
+        world.publish(self._notice(asked.order_id, "payment_succeeded"))
 
     def _succeeded(self, order_id: str) -> Message:
         return p.ChargeSucceeded(
@@ -126,7 +126,7 @@ class Provider:
             amount_minor=self.charged.get(order_id, 0),
         )
 
-    def _refund(self, asked: Any, _house: "House") -> Message:
+    def _refund(self, asked: Any, _app: "World") -> Message:
         self.refunds.setdefault((asked.order_id, asked.refund_key), asked.amount_minor)
         assert self.kept_minor(asked.order_id) >= 0, "more was refunded than was charged"
         return p.RefundSucceeded(
@@ -158,23 +158,23 @@ class Carrier:
         self.refuse = random.choice([0, 0.3])
         self.trouble = random.choice([0, 0.2, 0.6])
 
-    def hear(self, asked: Any, house: "House") -> None:
+    def receive(self, asked: Any, world: "World") -> None:
         if self.random.random() < self.trouble:
             if self.random.random() < 0.5:
-                house.later.append(lambda: self._do(asked, house))
-            house.tell(
+                world.later.append(lambda: self._do(asked, world))
+            world.publish(
                 c.ShipmentUnknown(order_id=asked.order_id, attempt=asked.attempt, reason="500")
             )
         else:
-            house.tell(self._do(asked, house))
+            world.publish(self._do(asked, world))
 
-    def _do(self, asked: Any, house: "House") -> Message:
+    def _do(self, asked: Any, world: "World") -> Message:
         order_id = asked.order_id
         status = self.status.get(order_id)
         if isinstance(asked, c.BookShipment) and status is None:
             status = "refused" if self.random.random() < self.refuse else "in_transit"
             if status == "in_transit":
-                house.later.append(lambda: self._deliver(order_id, house))
+                world.later.append(lambda: self._deliver(order_id, world))
         if isinstance(asked, c.WithdrawShipment) and status != "delivered":
             status = "withdrawn"
         if status is None:
@@ -188,12 +188,12 @@ class Carrier:
             return c.ShipmentBooked(order_id=order_id, shipment_id=f"sh-{order_id}")
         return c.ShipmentTracked(order_id=order_id, shipment_id=f"sh-{order_id}", status=status)
 
-    def _deliver(self, order_id: str, house: "House") -> None:
+    def _deliver(self, order_id: str, world: "World") -> None:
         if self.random.random() < 0.8:
-            house.later.append(lambda: self._deliver(order_id, house))
+            world.later.append(lambda: self._deliver(order_id, world))
         elif self.status[order_id] == "in_transit":
             self.status[order_id] = "delivered"
-            house.notify(
+            world.notify(
                 c.CarrierNotified(
                     order_id=order_id,
                     notice_id=order_id,
@@ -210,62 +210,64 @@ class Fraud:
         self.random = random
         self.judged: set[str] = set()
 
-    def hear(self, heard: Any, house: "House") -> None:
-        if not isinstance(heard, PaymentCompleted) or heard.order_id in self.judged:
+    def receive(self, received: Any, world: "World") -> None:
+        if not isinstance(received, PaymentCompleted) or received.order_id in self.judged:
             return
-        self.judged.add(heard.order_id)
+        self.judged.add(received.order_id)
         verdict = self.random.choices([FraudCleared, FraudDetected, None], [8, 1, 1])[0]
         if verdict:
-            house.tell(verdict(order_id=heard.order_id, score=0.5, reasons=(), rules_version="1"))
+            world.publish(
+                verdict(order_id=received.order_id, score=0.5, reasons=(), rules_version="1")
+            )
 
 
-class House:
-    """The rooms, the topics between them and a clock; only `random` chooses what happens next."""
+class World:
+    """The agents, the topics between them and a clock; only `random` chooses what happens next."""
 
     def __init__(self, seed: int) -> None:
         self.random = Random(seed)
         self.now_ms = START_MS
         self.provider = Provider(self.random)
         self.carrier = Carrier(self.random)
-        self.parties = {
+        self.entities = {
             ("provider", "provider.commands"): self.provider,
             ("carrier", "carrier.commands"): self.carrier,
             ("fraud", "payments"): Fraud(self.random),
         }
         self.listeners: dict[str, list[str]] = defaultdict(list)
-        for room in ROOMS.values():
-            for topic in room.hears:
-                self.listeners[topic.name].append(room.name)
-        for name, topic in self.parties:
+        for agent in AGENTS.values():
+            for topic in agent.consumes:
+                self.listeners[topic.name].append(agent.name)
+        for name, topic in self.entities:
             self.listeners[topic].append(name)
-        self.rows = {(name, ""): room.keeps.initial for name, room in ROOMS.items()}
+        self.rows = {(name, ""): agent.table.initial for name, agent in AGENTS.items()}
         self.log: dict[tuple[str, str], list[tuple[Message, int]]] = defaultdict(list)
         self.read: dict[tuple[str, str, str], int] = defaultdict(int)
         self.unread: list[tuple[str, str, str]] = []
         self.later: list = []
         self.rung: set[tuple[str, str, int]] = set()
-        self.told: list[Message] = []
+        self.emitted: list[Message] = []
         self.slow = self.random.choice([*self.listeners, ""])
         self.orders: dict[str, OrderPlaced] = {}
 
-    def row(self, room: str, key: str) -> Any:
-        return self.rows.get((room, key), ROOMS[room].keeps.initial)
+    def row(self, agent: str, key: str) -> Any:
+        return self.rows.get((agent, key), AGENTS[agent].table.initial)
 
-    def tell(self, word: Message) -> None:
-        topic = topics.topic_of(word)
-        key = topic.key(word)
-        self.told.append(word)
-        self.log[topic.name, key].append((word, self.now_ms))
+    def publish(self, message: Message) -> None:
+        topic = topics.topic_of(message)
+        key = topic.key(message)
+        self.emitted.append(message)
+        self.log[topic.name, key].append((message, self.now_ms))
         for name in self.listeners[topic.name]:
             if (name, topic.name, key) not in self.unread:
                 self.unread.append((name, topic.name, key))
-        if isinstance(word, ShipmentCreated) and self.random.random() < 0.4:
-            change_of_mind = OrderCancelRequested(order_id=word.order_id)
-            self.later.insert(0, lambda: self.tell(change_of_mind))
+        if isinstance(message, ShipmentCreated) and self.random.random() < 0.4:
+            change_of_mind = OrderCancelRequested(order_id=message.order_id)
+            self.later.insert(0, lambda: self.publish(change_of_mind))
 
     def notify(self, notice: Message) -> None:
         for _ in range(self.random.choice([0, 1, 1, 2])):
-            self.later.append(lambda: self.tell(notice))
+            self.later.append(lambda: self.publish(notice))
 
     def run(self) -> None:
         for _ in range(STEPS_MAX):
@@ -281,7 +283,7 @@ class House:
                 self.now_ms = self.next_due()
             else:
                 return
-        raise AssertionError("the house never comes to rest")
+        raise AssertionError("Payflow never comes to rest")
 
     def happen(self) -> None:
         self.later.pop(self.random.randrange(len(self.later)))()
@@ -290,39 +292,39 @@ class House:
         stream = self.random.choice(self.unread)
         if stream[1] == self.slow and self.random.random() < 0.97:
             return
-        words = self.log[stream[1:]]
+        messages = self.log[stream[1:]]
         at = self.read[stream]
-        self.hear(stream, *words[at])
+        self.receive(stream, *messages[at])
         self.read[stream] = at + 1
-        if at + 1 == len(words):
+        if at + 1 == len(messages):
             self.unread.remove(stream)
         if self.random.random() < 0.05:
-            self.hear(stream, *self.random.choice(words[: at + 1]))
+            self.receive(stream, *self.random.choice(messages[: at + 1]))
 
-    def hear(self, stream: tuple[str, str, str], word: Message, at_ms: int) -> None:
+    def receive(self, stream: tuple[str, str, str], message: Message, at_ms: int) -> None:
         name, topic, key = stream
-        if party := self.parties.get((name, topic)):
-            party.hear(word, self)
+        if entity := self.entities.get((name, topic)):
+            entity.receive(message, self)
         else:
-            self.apply(name, key, word, at_ms)
+            self.apply(name, key, message, at_ms)
 
-    def apply(self, name: str, key: str, word: Message, at_ms: int) -> None:
-        room, row = ROOMS[name], self.row(name, key)
-        told = room.decide(row, word, at_ms)
-        for said in (word, *told):
-            row = room.evolve(row, said, at_ms)
+    def apply(self, name: str, key: str, message: Message, at_ms: int) -> None:
+        agent, row = AGENTS[name], self.row(name, key)
+        emitted = agent.decide(row, message, at_ms)
+        for said in (message, *emitted):
+            row = agent.evolve(row, said, at_ms)
         self.rows[name, key] = row
         if name == "stock":
             assert_shelf_adds_up(row)
-        for said in told:
-            assert topics.topic_of(said) in room.tells
-            self.tell(said)
+        for said in emitted:
+            assert topics.topic_of(said) in agent.produces
+            self.publish(said)
 
     def dues(self) -> list[tuple[int, str, str]]:
         found = []
         for (name, key), row in self.rows.items():
-            room = ROOMS[name]
-            at_ms = room.due(row) if room.due else None
+            agent = AGENTS[name]
+            at_ms = agent.due(row) if agent.due else None
             if at_ms is not None:
                 found.append((at_ms, name, key))
         return found
@@ -342,11 +344,11 @@ class House:
         for sku in SKUS:
             units = self.random.randint(0, 20)
             if units:
-                self.tell(ReceiveStock(receipt_id=f"r/{sku}", sku=sku, quantity=units))
+                self.publish(ReceiveStock(receipt_id=f"r/{sku}", sku=sku, quantity=units))
             if self.random.random() < 0.3:
                 delta = self.random.randint(-3, 3)
                 self.later.append(
-                    lambda sku=sku, delta=delta: self.tell(
+                    lambda sku=sku, delta=delta: self.publish(
                         AdjustStock(adjustment_id=f"a/{sku}", sku=sku, delta=delta)
                     )
                 )
@@ -369,12 +371,12 @@ class House:
             ordered_at_ms=self.now_ms,
         )
         self.orders[order_id] = placed
-        self.tell(placed)
+        self.publish(placed)
         if self.random.random() < 0.3:
-            self.later.append(lambda: self.tell(OrderCancelRequested(order_id=order_id)))
+            self.later.append(lambda: self.publish(OrderCancelRequested(order_id=order_id)))
         if self.random.random() < 0.1:
             overdue = StepOverdue(order_id=order_id, step="inventory", due_at_ms=self.now_ms)
-            self.later.append(lambda: self.tell(overdue))
+            self.later.append(lambda: self.publish(overdue))
         for number in range(self.random.choice([0, 1, 2]) if lines else 0):
             self.later.append(lambda number=number: self.send_back(placed, f"back{number}"))
 
@@ -382,7 +384,7 @@ class House:
         line = self.random.choice(placed.lines)
         goods = self.random.random() < 0.8
         back = ReturnLine(sku=line.sku, quantity=1, amount_minor=100, goods=goods)
-        self.tell(
+        self.publish(
             ReturnRequested(
                 order_id=placed.order_id, return_id=return_id, lines=(back,), amount_minor=100
             )
@@ -390,8 +392,12 @@ class House:
 
     # --- what must be true at rest ---
 
-    def of(self, word: type[Message], order_id: str) -> list:
-        return [told for told in self.told if type(told) is word and told.order_id == order_id]
+    def of(self, message: type[Message], order_id: str) -> list:
+        return [
+            emitted
+            for emitted in self.emitted
+            if type(emitted) is message and emitted.order_id == order_id
+        ]
 
 
 def assert_shelf_adds_up(shelf: Stock) -> None:
@@ -414,39 +420,39 @@ ONCE = (
 )
 
 
-def check(house: House) -> None:
-    """Assert what holds when the house has come to rest."""
+def check(world: World) -> None:
+    """Assert what holds when Payflow has come to rest."""
     left = Counter()
-    for order_id, placed in house.orders.items():
-        for word in ONCE:
-            assert len(house.of(word, order_id)) <= 1, word
-        completed = len(house.of(OrderCompleted, order_id))
-        cancelled = len(house.of(OrderCancelled, order_id))
+    for order_id, placed in world.orders.items():
+        for message in ONCE:
+            assert len(world.of(message, order_id)) <= 1, message
+        completed = len(world.of(OrderCompleted, order_id))
+        cancelled = len(world.of(OrderCancelled, order_id))
         assert completed + cancelled == 1
         if completed:
-            left += check_completed(house, placed)
+            left += check_completed(world, placed)
         else:
-            check_cancelled(house, placed)
-        check_books(house, order_id)
-    assert not house.dues()
-    for (name, _), row in house.rows.items():
-        assert row == msgspec.json.decode(msgspec.json.encode(row), type=ROOMS[name].keeps.shape)
+            check_cancelled(world, placed)
+        check_books(world, order_id)
+    assert not world.dues()
+    for (name, _), row in world.rows.items():
+        assert row == msgspec.json.decode(msgspec.json.encode(row), type=AGENTS[name].table.shape)
     for sku in SKUS:
-        shelf = house.row("stock", sku)
+        shelf = world.row("stock", sku)
         assert shelf.held == {}
         assert left[sku] == shelf.shipped
 
 
-def check_completed(house: House, placed: OrderPlaced) -> Counter:
+def check_completed(world: World, placed: OrderPlaced) -> Counter:
     """Assert that a completed order is paid, delivered and its returns are settled."""
     order_id = placed.order_id
-    accepted = house.of(ReturnAccepted, order_id)
-    assert placed.total_minor == house.provider.charged[order_id]
+    accepted = world.of(ReturnAccepted, order_id)
+    assert placed.total_minor == world.provider.charged[order_id]
     back_minor = sum(back.amount_minor for back in accepted)
-    assert placed.total_minor - back_minor == house.provider.kept_minor(order_id)
-    assert house.carrier.status[order_id] == "delivered"
-    assert len(house.of(FraudCleared, order_id)) == 1
-    assert len(accepted) == len(house.of(InventoryReturned, order_id))
+    assert placed.total_minor - back_minor == world.provider.kept_minor(order_id)
+    assert world.carrier.status[order_id] == "delivered"
+    assert len(world.of(FraudCleared, order_id)) == 1
+    assert len(accepted) == len(world.of(InventoryReturned, order_id))
     left = Counter()
     for line in placed.lines:
         left[line.sku] += line.quantity
@@ -456,39 +462,39 @@ def check_completed(house: House, placed: OrderPlaced) -> Counter:
     return left
 
 
-def check_cancelled(house: House, placed: OrderPlaced) -> None:
+def check_cancelled(world: World, placed: OrderPlaced) -> None:
     """Assert that a cancelled order has cost nobody anything."""
     order_id = placed.order_id
-    assert house.provider.kept_minor(order_id) == 0
-    assert house.carrier.status.get(order_id) in (None, "refused", "withdrawn")
-    assert not house.of(ReturnAccepted, order_id)
-    before = house.told[: house.told.index(house.of(OrderCancelled, order_id)[0])]
-    kinds = {type(told) for told in before if getattr(told, "order_id", "") == order_id}
+    assert world.provider.kept_minor(order_id) == 0
+    assert world.carrier.status.get(order_id) in (None, "refused", "withdrawn")
+    assert not world.of(ReturnAccepted, order_id)
+    before = world.emitted[: world.emitted.index(world.of(OrderCancelled, order_id)[0])]
+    kinds = {type(emitted) for emitted in before if getattr(emitted, "order_id", "") == order_id}
     assert kinds & {PaymentFailed, PaymentRefunded}
     assert kinds & {InventoryRejected, InventoryReleased}
 
 
-def check_books(house: House, order_id: str) -> None:
-    """Assert that what is told of money is what the provider has, and returns are answered."""
-    paid = sum(told.amount_minor for told in house.of(PaymentCompleted, order_id))
-    back = sum(told.amount_minor for told in house.of(PaymentRefunded, order_id))
-    assert house.provider.kept_minor(order_id) == paid - back
-    asked = {told.return_id for told in house.of(ReturnRequested, order_id)}
-    answers = house.of(ReturnAccepted, order_id) + house.of(ReturnRefused, order_id)
-    assert sorted(asked) == sorted(told.return_id for told in answers)
+def check_books(world: World, order_id: str) -> None:
+    """Assert that what is emitted of money is what the provider has, and returns are answered."""
+    paid = sum(emitted.amount_minor for emitted in world.of(PaymentCompleted, order_id))
+    back = sum(emitted.amount_minor for emitted in world.of(PaymentRefunded, order_id))
+    assert world.provider.kept_minor(order_id) == paid - back
+    asked = {emitted.return_id for emitted in world.of(ReturnRequested, order_id)}
+    answers = world.of(ReturnAccepted, order_id) + world.of(ReturnRefused, order_id)
+    assert sorted(asked) == sorted(emitted.return_id for emitted in answers)
 
 
 @pytest.mark.parametrize("block", range(20))
 def test_the_books_balance_whatever_the_order_of_arrival(block: int) -> None:
     """Every order has one end, and money, goods and parcels agree with it."""
     for seed in range(block * 50, block * 50 + 50):
-        house = House(seed)
-        house.open()
+        world = World(seed)
+        world.open()
 
-        house.run()
+        world.run()
 
         try:
-            check(house)
+            check(world)
         except AssertionError as error:
             error.add_note(f"seed {seed}")
             raise
@@ -498,13 +504,19 @@ def test_every_way_to_end_is_met() -> None:
     """The seeds are worth their time: each cause and each late success is among them."""
     met: Counter[str] = Counter()
     for seed in range(300):
-        house = House(seed)
-        house.open()
-        house.run()
-        met.update(type(told).__name__ for told in house.told)
-        met.update(told.cause for told in house.told if isinstance(told, OrderCancelled))
-        failed = {told.order_id for told in house.told if isinstance(told, PaymentFailed)}
-        paid = {told.order_id for told in house.told if isinstance(told, PaymentCompleted)}
+        world = World(seed)
+        world.open()
+        world.run()
+        met.update(type(emitted).__name__ for emitted in world.emitted)
+        met.update(
+            emitted.cause for emitted in world.emitted if isinstance(emitted, OrderCancelled)
+        )
+        failed = {
+            emitted.order_id for emitted in world.emitted if isinstance(emitted, PaymentFailed)
+        }
+        paid = {
+            emitted.order_id for emitted in world.emitted if isinstance(emitted, PaymentCompleted)
+        }
         met.update("paid after all" for _ in failed & paid)
 
     wanted = {

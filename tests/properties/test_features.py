@@ -120,7 +120,7 @@ def test_every_figure_is_a_finite_number(history: list[Made]) -> None:
 
 def _terminal(history: list[Made], known_late: set[int]) -> list[dict[str, float]]:
     """Return the figures of one terminal; `known_late` become known in a hundred days."""
-    memory = risk.INITIAL
+    state = risk.INITIAL
     found = []
     for at, made in enumerate(history):
         at_ms = EPOCH_MS + made.t * 1_000
@@ -131,23 +131,23 @@ def _terminal(history: list[Made], known_late: set[int]) -> list[dict[str, float
             amount_minor=made.amount,
             at_ms=at_ms,
         )
-        found.append(risk.decide(memory, asked, 0)[0].figures)
-        memory = risk.evolve(memory, asked, 0)
+        found.append(risk.decide(state, asked, 0)[0].figures)
+        state = risk.evolve(state, asked, 0)
         if made.fraud or at in known_late:
             known_ms = at_ms + LABEL_MS if made.fraud else EPOCH_MS + 200 * DAY_MS
             label = LabelEntity(
                 order_id=str(at), entity="terminal:x", kind="terminal", fraud=True, at_ms=known_ms
             )
-            memory = risk.evolve(memory, label, 0)
+            state = risk.evolve(state, label, 0)
     return found
 
 
 def _after(arrived_ms: list[int]) -> dict[str, float]:
     """Return a customer's figures after payments that arrived in this order."""
-    memory = risk.INITIAL
+    state = risk.INITIAL
     for at_ms in arrived_ms:
-        memory = risk.evolve(memory, _asked(at_ms), 0)
-    return risk.decide(memory, _asked(LATE_MS + HOUR_MS), 0)[0].figures
+        state = risk.evolve(state, _asked(at_ms), 0)
+    return risk.decide(state, _asked(LATE_MS + HOUR_MS), 0)[0].figures
 
 
 def _asked(at_ms: int) -> CheckEntity:

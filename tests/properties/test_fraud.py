@@ -18,7 +18,7 @@ WINDOW_MS = 300_000
 LIMIT = 4
 BURST = "velocity.customer"
 LEARNED = frozenset({"amount.profile"})
-"""Rules about what is usual: that depends on what was heard first."""
+"""Rules about what is usual: that depends on what was received first."""
 
 payments = st.builds(
     paid,
@@ -32,38 +32,40 @@ bursts = st.lists(st.integers(0, 298_999), min_size=5, max_size=5)
 """Five moments within 299 s, in any order of arrival."""
 
 
-def judged(house: Offline, made: PaymentCompleted) -> FraudVerdict:
+def judged(world: Offline, made: PaymentCompleted) -> FraudVerdict:
     """Return the verdict on a payment that was not made before."""
     (verdict,) = [
-        word for word in house.hear(made, NOON_MS) if isinstance(word, FraudDetected | FraudCleared)
+        message
+        for message in world.receive(made, NOON_MS)
+        if isinstance(message, FraudDetected | FraudCleared)
     ]
     return verdict
 
 
 def hits(verdict: FraudVerdict) -> set[str]:
     """Return the rules that hit, but those that learn."""
-    assert verdict.judgment is not None
-    return set(verdict.judgment.rules) - LEARNED
+    assert verdict.basis is not None
+    return set(verdict.basis.rules) - LEARNED
 
 
 def after(*story: PaymentCompleted) -> Offline:
-    """Return a house that has judged `story`."""
-    house = Offline(fraud.JUDGE)
+    """Return an instance that has judged `story`."""
+    world = Offline(fraud.JUDGE)
     for made in story:
-        house.hear(made, NOON_MS)
-    return house
+        world.receive(made, NOON_MS)
+    return world
 
 
 @settings(max_examples=100)
 @given(st.lists(payments, max_size=20))
-def test_a_payment_told_twice_is_judged_once(story: list[PaymentCompleted]) -> None:
+def test_a_payment_emitted_twice_is_judged_once(story: list[PaymentCompleted]) -> None:
     """And nothing more is remembered."""
-    house = Offline(fraud.JUDGE)
+    world = Offline(fraud.JUDGE)
     for made in story:
-        house.hear(made, NOON_MS)
-        orders, parties = dict(house.orders), dict(house.parties)
-        assert [] == house.hear(made, NOON_MS)
-        assert (orders, parties) == (house.orders, house.parties)
+        world.receive(made, NOON_MS)
+        orders, entities = dict(world.orders), dict(world.entities)
+        assert [] == world.receive(made, NOON_MS)
+        assert (orders, entities) == (world.orders, world.entities)
 
 
 @settings(max_examples=100)
@@ -84,19 +86,19 @@ def test_payments_that_keep_their_distance_are_never_caught(
     phase_ms: int, gaps_ms: list[int]
 ) -> None:
     """Every 75 seconds, at most four lie in five minutes: not a millisecond too many is counted."""
-    house, at_ms = Offline(fraud.JUDGE), phase_ms
+    world, at_ms = Offline(fraud.JUDGE), phase_ms
     for number, gap_ms in enumerate(gaps_ms):
-        assert BURST not in hits(judged(house, paid(f"o{number}", at_ms)))
+        assert BURST not in hits(judged(world, paid(f"o{number}", at_ms)))
         at_ms += gap_ms
 
 
 @settings(max_examples=100)
 @given(stories.flatmap(lambda story: st.tuples(st.just(story), st.permutations(story))), payments)
 def test_the_order_of_arrival_does_not_matter_to_what_is_known(
-    told: tuple[list[PaymentCompleted], list[PaymentCompleted]], made: PaymentCompleted
+    emitted: tuple[list[PaymentCompleted], list[PaymentCompleted]], made: PaymentCompleted
 ) -> None:
-    """The next payment is judged by when the others were made, not by when they were heard."""
-    story, shuffled = told
+    """The next payment is judged by when the others were made, not by when they were received."""
+    story, shuffled = emitted
     next_one = replace(made, order_id="next")
 
     assert hits(judged(after(*story), next_one)) == hits(judged(after(*shuffled), next_one))
@@ -107,27 +109,27 @@ def test_the_order_of_arrival_does_not_matter_to_what_is_known(
 def test_the_count_is_that_of_all_payments_ever_made(story: list[PaymentCompleted]) -> None:
     """What is forgotten is never missed: in order of time, a count over all says the same."""
     story = sorted(story, key=lambda made: made.ordered_at_ms)
-    house = Offline(fraud.JUDGE)
+    world = Offline(fraud.JUDGE)
     for number, made in enumerate(story):
         begins_ms = made.ordered_at_ms - WINDOW_MS
         count = sum(begins_ms < each.ordered_at_ms for each in story[: number + 1])
-        assert (count > LIMIT) == (BURST in hits(judged(house, made)))
+        assert (count > LIMIT) == (BURST in hits(judged(world, made)))
 
 
 @settings(max_examples=100)
 @given(stories)
-def test_what_is_told_keeps_the_limits_of_the_wire(story: list[PaymentCompleted]) -> None:
+def test_what_is_emitted_keeps_the_limits_of_the_wire(story: list[PaymentCompleted]) -> None:
     """Questions, answers, verdicts and cases; and a bad verdict has a reason."""
-    house = Offline(fraud.JUDGE)
+    world = Offline(fraud.JUDGE)
     for made in story:
-        for word in house.hear(replace(made, origin=EVERYBODY), NOON_MS):
-            assert_on_the_wire(word)
+        for message in world.receive(replace(made, origin=EVERYBODY), NOON_MS):
+            assert_on_the_wire(message)
 
 
-def assert_on_the_wire(word: Message) -> None:
-    """Assert that `word` is read back as it was told."""
+def assert_on_the_wire(message: Message) -> None:
+    """Assert that `message` is read back as it was emitted."""
     assert isinstance(
-        word, CheckEntity | EntityAnswered | FraudDetected | FraudCleared | CaseOpened
+        message, CheckEntity | EntityAnswered | FraudDetected | FraudCleared | CaseOpened
     )
-    assert word == msgspec.json.decode(msgspec.json.encode(word), type=type(word))
-    assert not isinstance(word, FraudDetected) or word.reasons
+    assert message == msgspec.json.decode(msgspec.json.encode(message), type=type(message))
+    assert not isinstance(message, FraudDetected) or message.reasons

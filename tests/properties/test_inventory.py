@@ -1,4 +1,4 @@
-"""What is true of an order's stock whatever is heard, in whatever order."""
+"""What is true of an order's stock whatever is received, in whatever order."""
 
 from collections import Counter
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.telling import hear
+from tests.deciding import receive
 from tests.unit import test_inventory as example
 from workflows.inventory import process as inventory
 from workflows.inventory.messages import InventoryRejected, InventoryReleased, InventoryReserved
@@ -19,7 +19,7 @@ from workflows.inventory.stock_messages import (
 )
 from workflows.shared.message import Message
 
-WORDS = [
+MESSAGES = [
     example.PLACED,
     example.MUG,
     example.TIN,
@@ -32,34 +32,40 @@ WORDS = [
     example.RESTOCKED_MUG,
 ]
 
-stories = st.lists(st.sampled_from(WORDS), max_size=20)
+stories = st.lists(st.sampled_from(MESSAGES), max_size=20)
 
 
-def tell(story: list[Any]) -> list[tuple[Any, Any, tuple[Message, ...]]]:
-    """Return (memory, heard, told) after each word of `story`."""
-    memory, beats = inventory.INITIAL, []
-    for word in story:
-        memory, told = hear(inventory, memory, word)
-        beats.append((memory, word, told))
-    return beats
+def publish(story: list[Any]) -> list[tuple[Any, Any, tuple[Message, ...]]]:
+    """Return (state, received, emitted) after each message of `story`."""
+    state, checkpoints = inventory.INITIAL, []
+    for message in story:
+        state, emitted = receive(inventory, state, message)
+        checkpoints.append((state, message, emitted))
+    return checkpoints
 
 
 @given(stories)
 def test_hearing_it_twice_tells_nothing_more(story: list[Any]) -> None:
     """A repetition under another id owes nothing and changes nothing."""
-    for memory, heard, _ in tell(story):
-        assert (memory, ()) == hear(inventory, memory, heard)
+    for state, received, _ in publish(story):
+        assert (state, ()) == receive(inventory, state, received)
 
 
 @given(stories)
 def test_each_shelf_is_asked_for_each_thing_once(story: list[Any]) -> None:
     """One reservation, one shipment and one release of each SKU, and one verdict."""
-    told = [word for _, _, words in tell(story) for word in words]
+    emitted = [message for _, _, messages in publish(story) for message in messages]
     asked = Counter(
-        (type(word), word.sku) for word in told if isinstance(word, ReserveStock | ShipStock)
+        (type(message), message.sku)
+        for message in emitted
+        if isinstance(message, ReserveStock | ShipStock)
     )
-    let_go = Counter(word.sku for word in told if isinstance(word, ReleaseStock | UnshipStock))
-    verdicts = [word for word in told if isinstance(word, InventoryReserved | InventoryRejected)]
+    let_go = Counter(
+        message.sku for message in emitted if isinstance(message, ReleaseStock | UnshipStock)
+    )
+    verdicts = [
+        message for message in emitted if isinstance(message, InventoryReserved | InventoryRejected)
+    ]
 
     assert max(asked.values(), default=0) <= 1
     assert max(let_go.values(), default=0) <= 1
@@ -67,18 +73,18 @@ def test_each_shelf_is_asked_for_each_thing_once(story: list[Any]) -> None:
 
 
 @given(stories)
-def test_what_is_let_go_is_told_when_all_of_it_is_free(story: list[Any]) -> None:
+def test_what_is_let_go_is_emitted_when_all_of_it_is_free(story: list[Any]) -> None:
     """InventoryReleased follows InventoryReserved, once, with nothing left held."""
-    for memory, _, told in tell(story):
-        if any(isinstance(word, InventoryReleased) for word in told):
-            assert "reserved" == memory.verdict
-            assert {"free"} == {part.status for part in memory.parts.values()}
+    for state, _, emitted in publish(story):
+        if any(isinstance(message, InventoryReleased) for message in emitted):
+            assert "reserved" == state.verdict
+            assert {"free"} == {part.status for part in state.parts.values()}
 
 
 @given(stories)
 def test_a_closed_order_keeps_nothing(story: list[Any]) -> None:
     """Once nothing will be shipped, no part is held or gone."""
-    for memory, _, _ in tell(story):
-        if memory.closed and memory.order_id:
-            statuses = {part.status for part in memory.parts.values()}
+    for state, _, _ in publish(story):
+        if state.closed and state.order_id:
+            statuses = {part.status for part in state.parts.values()}
             assert not statuses & {"held", "shipped"}

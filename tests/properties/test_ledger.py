@@ -1,11 +1,11 @@
-"""What is true of the books whatever is heard, in whatever order, however often."""
+"""What is true of the books whatever is received, in whatever order, however often."""
 
 from collections import Counter
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.telling import after, hear
+from tests.deciding import after, receive
 from tests.unit.test_ledger import CREATED, NEVER_SHIPPED, STOPPED, paid, refunded
 from workflows.ledger import process as ledger
 from workflows.ledger.messages import EntryPosted
@@ -39,10 +39,10 @@ def hearings(draw: st.DrawFn) -> tuple[list[Message], list[Message]]:
 
 def entries(story: list[Message]) -> list[EntryPosted]:
     """Return every entry that `story` makes."""
-    memory, made = ledger.INITIAL, []
-    for word in story:
-        memory, told = hear(ledger, memory, word)
-        made += told
+    state, made = ledger.INITIAL, []
+    for message in story:
+        state, emitted = receive(ledger, state, message)
+        made += emitted
     return made
 
 
@@ -54,9 +54,9 @@ def settled(story: list[Message]) -> dict[str, int]:
 
 @settings(max_examples=100)
 @given(hearings())
-def test_every_entry_is_balanced(heard: tuple[list[Message], list[Message]]) -> None:
+def test_every_entry_is_balanced(received: tuple[list[Message], list[Message]]) -> None:
     """Debits equal credits, each side is one of both, and no entry is empty."""
-    for made in entries(heard[1]):
+    for made in entries(received[1]):
         debits = sum(side.debit_minor for side in made.postings)
         assert debits == sum(side.credit_minor for side in made.postings)
         assert debits > 0
@@ -66,47 +66,47 @@ def test_every_entry_is_balanced(heard: tuple[list[Message], list[Message]]) -> 
 @settings(max_examples=100)
 @given(hearings())
 def test_the_order_of_arrival_does_not_matter(
-    heard: tuple[list[Message], list[Message]],
+    received: tuple[list[Message], list[Message]],
 ) -> None:
     """The same facts leave the same balances, however often and in whatever order."""
-    story, shuffled = heard
+    story, shuffled = received
 
     assert settled(story) == settled(shuffled)
 
 
 @settings(max_examples=100)
 @given(hearings())
-def test_each_fact_is_posted_once(heard: tuple[list[Message], list[Message]]) -> None:
+def test_each_fact_is_posted_once(received: tuple[list[Message], list[Message]]) -> None:
     """No id twice, and the balances are the sum of what was posted."""
-    made = entries(heard[1])
+    made = entries(received[1])
     sums = Counter[str]()
     for side in (side for entry in made for side in entry.postings):
         sums[side.account] += side.debit_minor - side.credit_minor
 
     assert len(made) == len({entry.entry_id for entry in made})
-    assert dict(sums) == after(ledger, *heard[1])[0].balances
+    assert dict(sums) == after(ledger, *received[1])[0].balances
 
 
 @settings(max_examples=100)
 @given(hearings())
 def test_hearing_it_twice_posts_nothing_more(
-    heard: tuple[list[Message], list[Message]],
+    received: tuple[list[Message], list[Message]],
 ) -> None:
     """Once posted, always posted."""
-    memory = ledger.INITIAL
-    for word in heard[1]:
-        memory, _ = hear(ledger, memory, word)
-        assert (memory, ()) == hear(ledger, memory, word)
+    state = ledger.INITIAL
+    for message in received[1]:
+        state, _ = receive(ledger, state, message)
+        assert (state, ()) == receive(ledger, state, message)
 
 
 @settings(max_examples=100)
 @given(hearings())
-def test_at_the_end_nobody_owes_anybody(heard: tuple[list[Message], list[Message]]) -> None:
-    """A delivered order leaves no receivable; one that was taken back leaves nothing at all."""
-    story, shuffled = heard
+def test_at_the_end_nobody_owes_anybody(received: tuple[list[Message], list[Message]]) -> None:
+    """A delivered order leaves no receivable; one that was compensated leaves nothing at all."""
+    story, shuffled = received
     payment = story[0]
     assert isinstance(payment, PaymentCompleted)
-    given_back = sum(word.amount_minor for word in story if hasattr(word, "refund_id"))
+    given_back = sum(message.amount_minor for message in story if hasattr(message, "refund_id"))
     charges = payment.charges_minor
     sold = {
         "cash_at_provider": payment.amount_minor - given_back,

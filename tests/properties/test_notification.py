@@ -1,4 +1,4 @@
-"""What is true of messages to customers whatever is heard, in whatever order."""
+"""What is true of messages to customers whatever is received, in whatever order."""
 
 from collections import Counter
 from typing import get_args
@@ -6,7 +6,7 @@ from typing import get_args
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.telling import hear
+from tests.deciding import receive
 from tests.unit import test_notification as example
 from workflows.notification import process as notification
 from workflows.notification.messages import SendMessage
@@ -15,7 +15,7 @@ from workflows.payment.messages import PaymentPending
 from workflows.shared.message import Message
 from workflows.shared.money import money
 
-WORDS: list[Message] = [
+MESSAGES: list[Message] = [
     example.PAID,
     example.CREATED,
     example.DELIVERED,
@@ -29,15 +29,15 @@ WORDS: list[Message] = [
     OrderCompleted(order_id="o1"),
 ]
 
-stories = st.lists(st.sampled_from(WORDS), max_size=25)
+stories = st.lists(st.sampled_from(MESSAGES), max_size=25)
 
 
 def said(story: list[Message]) -> list[SendMessage]:
     """Return every message that `story` makes."""
-    memory, messages = notification.INITIAL, []
-    for word in story:
-        memory, told = hear(notification, memory, word)
-        messages += told
+    state, messages = notification.INITIAL, []
+    for event in story:
+        state, emitted = receive(notification, state, event)
+        messages += emitted
     return messages
 
 
@@ -45,10 +45,10 @@ def said(story: list[Message]) -> list[SendMessage]:
 @given(stories)
 def test_asking_twice_changes_nothing(story: list[Message]) -> None:
     """A repetition sends nothing and is not remembered."""
-    memory = notification.INITIAL
-    for word in story:
-        memory, _ = hear(notification, memory, word)
-        assert (memory, ()) == hear(notification, memory, word)
+    state = notification.INITIAL
+    for event in story:
+        state, _ = receive(notification, state, event)
+        assert (state, ()) == receive(notification, state, event)
 
 
 @settings(max_examples=100)
@@ -61,9 +61,9 @@ def test_nothing_is_said_twice(story: list[Message]) -> None:
 
 
 @settings(max_examples=100)
-@given(st.permutations([example.PAID, example.CREATED, example.DELIVERED, *WORDS[-7:]]))
+@given(st.permutations([example.PAID, example.CREATED, example.DELIVERED, *MESSAGES[-7:]]))
 def test_the_order_of_arrival_changes_only_the_order_of_messages(story: list[Message]) -> None:
-    """Everybody is told the same."""
+    """Everybody is emitted the same."""
     expected = {
         "o1/payment",
         "o1/shipped",
@@ -78,13 +78,13 @@ def test_the_order_of_arrival_changes_only_the_order_of_messages(story: list[Mes
 
 @settings(max_examples=100)
 @given(stories)
-def test_who_paid_is_told(story: list[Message]) -> None:
+def test_who_paid_is_emitted(story: list[Message]) -> None:
     """From the payment on, every message names the customer."""
-    memory = notification.INITIAL
-    for word in story:
-        memory, told = hear(notification, memory, word)
-        named = {message.customer_id for message in told}
-        assert named <= {"c1" if memory.customer_id else ""}
+    state = notification.INITIAL
+    for event in story:
+        state, emitted = receive(notification, state, event)
+        named = {message.customer_id for message in emitted}
+        assert named <= {"c1" if state.customer_id else ""}
 
 
 @settings(max_examples=100)

@@ -1,11 +1,11 @@
-"""What is true of an order as a whole whatever is heard, in whatever order."""
+"""What is true of an order as a whole whatever is received, in whatever order."""
 
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.telling import hear
+from tests.deciding import receive
 from tests.unit import test_order as example
 from workflows.order import process as order
 from workflows.order.saga_messages import (
@@ -19,7 +19,7 @@ from workflows.order.saga_messages import (
 from workflows.shared.deadline import DeadlineReached
 from workflows.shared.message import Message
 
-WORDS = [
+MESSAGES = [
     *example.DONE,
     example.DETECTED,
     example.PENDING,
@@ -37,31 +37,34 @@ WORDS = [
 ]
 """None: whatever alarm is set rings."""
 
-stories = st.lists(st.sampled_from(WORDS), max_size=25)
+stories = st.lists(st.sampled_from(MESSAGES), max_size=25)
 good_stories = st.permutations([*example.DONE, example.TWO, example.PRICEY])
 
 
-def tell(story: list[Any]) -> list[tuple[Any, Any, tuple[Message, ...]]]:
-    """Return (memory, heard, told) after each word of `story`; every word is a second apart."""
-    memory, beats = order.INITIAL, []
+def publish(story: list[Any]) -> list[tuple[Any, Any, tuple[Message, ...]]]:
+    """Return (state, received, emitted) after each message of `story`.
+
+    Every message is a second apart.
+    """
+    state, checkpoints = order.INITIAL, []
     for seconds, chosen in enumerate(story):
-        word = chosen or DeadlineReached(key="o1", due_at_ms=order.due(memory) or 0)
-        memory, told = hear(order, memory, (word, seconds))
-        beats.append((memory, (word, seconds), told))
-    return beats
+        message = chosen or DeadlineReached(key="o1", due_at_ms=order.due(state) or 0)
+        state, emitted = receive(order, state, (message, seconds))
+        checkpoints.append((state, (message, seconds), emitted))
+    return checkpoints
 
 
 @given(stories)
 def test_hearing_it_twice_tells_nothing_more(story: list[Any]) -> None:
     """A repetition under another id owes nothing and changes nothing."""
-    for memory, heard, _ in tell(story):
-        assert (memory, ()) == hear(order, memory, heard)
+    for state, received, _ in publish(story):
+        assert (state, ()) == receive(order, state, received)
 
 
 @given(stories)
 def test_an_order_has_one_end(story: list[Any]) -> None:
     """Completed or cancelled, once; confirmed once and before it is completed."""
-    kinds = [type(word) for _, _, words in tell(story) for word in words]
+    kinds = [type(message) for _, _, messages in publish(story) for message in messages]
 
     assert kinds.count(OrderCompleted) + kinds.count(OrderCancelled) <= 1
     assert kinds.count(OrderConfirmed) <= 1
@@ -72,7 +75,7 @@ def test_an_order_has_one_end(story: list[Any]) -> None:
 @given(good_stories)
 def test_a_good_order_completes_in_any_order_of_arrival(story: list[Any]) -> None:
     """All six facts lead to the good end, and every return is answered after it."""
-    kinds = [type(word) for _, _, words in tell(story) for word in words]
+    kinds = [type(message) for _, _, messages in publish(story) for message in messages]
 
     assert [OrderConfirmed, OrderCompleted] == kinds[:2]
     assert {ReturnAccepted} == set(kinds[2:3])
@@ -82,24 +85,28 @@ def test_a_good_order_completes_in_any_order_of_arrival(story: list[Any]) -> Non
 @given(stories)
 def test_returns_never_exceed_what_was_bought(story: list[Any]) -> None:
     """In money and in units, and each is answered at most once."""
-    told = [word for _, _, words in tell(story) for word in words]
-    accepted = [word for word in told if isinstance(word, ReturnAccepted)]
-    answered = [word.return_id for word in told if isinstance(word, ReturnAccepted | ReturnRefused)]
+    emitted = [message for _, _, messages in publish(story) for message in messages]
+    accepted = [message for message in emitted if isinstance(message, ReturnAccepted)]
+    answered = [
+        message.return_id
+        for message in emitted
+        if isinstance(message, ReturnAccepted | ReturnRefused)
+    ]
 
-    assert sum(word.amount_minor for word in accepted) <= 1_000
-    assert sum(line.quantity for word in accepted for line in word.lines) <= 3
+    assert sum(message.amount_minor for message in accepted) <= 1_000
+    assert sum(line.quantity for message in accepted for line in message.lines) <= 3
     assert len(answered) == len(set(answered))
 
 
 @given(stories)
 def test_each_step_is_overdue_once_and_no_alarm_rings_twice(story: list[Any]) -> None:
     """Deadlines move on, and an order that has ended has none."""
-    rung, told = 0, []
-    for memory, (word, _), words in tell(story):
-        told += [said.step for said in words if isinstance(said, StepOverdue)]
-        rung = max(rung, word.due_at_ms) if isinstance(word, DeadlineReached) else rung
-        assert (order.due(memory) or rung + 1) > rung
-        if memory.completed_at_ms or memory.cancelled_at_ms:
-            assert order.due(memory) is None
-            assert order.overdue_at_ms(memory) is None
-    assert len(told) == len(set(told))
+    rung, emitted = 0, []
+    for state, (message, _), messages in publish(story):
+        emitted += [said.step for said in messages if isinstance(said, StepOverdue)]
+        rung = max(rung, message.due_at_ms) if isinstance(message, DeadlineReached) else rung
+        assert (order.due(state) or rung + 1) > rung
+        if state.completed_at_ms or state.cancelled_at_ms:
+            assert order.due(state) is None
+            assert order.overdue_at_ms(state) is None
+    assert len(emitted) == len(set(emitted))

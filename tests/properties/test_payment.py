@@ -1,11 +1,11 @@
-"""What is true of payments whatever is heard, in whatever order."""
+"""What is true of payments whatever is received, in whatever order."""
 
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.telling import hear
+from tests.deciding import receive
 from tests.unit import test_payment as example
 from workflows.payment import process as payment
 from workflows.payment.messages import PaymentCompleted, PaymentFailed, PaymentRefunded
@@ -13,7 +13,7 @@ from workflows.payment.provider_messages import RefundCharge
 from workflows.shared.deadline import DeadlineReached
 from workflows.shared.message import Message
 
-WORDS = [
+MESSAGES = [
     example.PLACED,
     example.SUCCEEDED,
     example.UNKNOWN,
@@ -32,45 +32,52 @@ WORDS = [
 ]
 """None: whatever alarm is set rings."""
 
-stories = st.lists(st.sampled_from(WORDS), max_size=25)
+stories = st.lists(st.sampled_from(MESSAGES), max_size=25)
 
 
-def tell(story: list[Any]) -> list[tuple[Any, Any, tuple[Message, ...]]]:
-    """Return (memory, heard, told) after each word of `story`; every word is a second apart."""
-    memory, beats = payment.INITIAL, []
+def publish(story: list[Any]) -> list[tuple[Any, Any, tuple[Message, ...]]]:
+    """Return (state, received, emitted) after each message of `story`.
+
+    Every message is a second apart.
+    """
+    state, checkpoints = payment.INITIAL, []
     for seconds, chosen in enumerate(story):
-        word = chosen or DeadlineReached(key="o1", due_at_ms=payment.due(memory) or 0)
-        memory, told = hear(payment, memory, (word, seconds))
-        beats.append((memory, (word, seconds), told))
-    return beats
+        message = chosen or DeadlineReached(key="o1", due_at_ms=payment.due(state) or 0)
+        state, emitted = receive(payment, state, (message, seconds))
+        checkpoints.append((state, (message, seconds), emitted))
+    return checkpoints
 
 
 @given(stories)
 def test_hearing_it_twice_tells_nothing_more(story: list[Any]) -> None:
     """A repetition under another id owes nothing."""
-    for memory, heard, _ in tell(story):
-        assert () == hear(payment, memory, heard)[1]
+    for state, received, _ in publish(story):
+        assert () == receive(payment, state, received)[1]
 
 
 @given(stories)
-def test_money_is_told_as_it_is_moved(story: list[Any]) -> None:
-    """At most one completion, and never more asked back, or told back, than was charged."""
-    told = [word for _, _, words in tell(story) for word in words]
-    paid = sum(word.amount_minor for word in told if isinstance(word, PaymentCompleted))
-    back = sum(word.amount_minor for word in told if isinstance(word, PaymentRefunded))
-    asked = {word.refund_key: word.amount_minor for word in told if isinstance(word, RefundCharge)}
+def test_money_is_emitted_as_it_is_moved(story: list[Any]) -> None:
+    """At most one completion, and never more asked back, or emitted back, than was charged."""
+    emitted = [message for _, _, messages in publish(story) for message in messages]
+    paid = sum(message.amount_minor for message in emitted if isinstance(message, PaymentCompleted))
+    back = sum(message.amount_minor for message in emitted if isinstance(message, PaymentRefunded))
+    asked = {
+        message.refund_key: message.amount_minor
+        for message in emitted
+        if isinstance(message, RefundCharge)
+    }
 
     assert paid in (0, 1_000)
     assert 0 <= back <= sum(asked.values()) <= paid
-    assert sum(isinstance(word, PaymentFailed) for word in told) <= 1
+    assert sum(isinstance(message, PaymentFailed) for message in emitted) <= 1
 
 
 @given(stories)
 def test_a_closed_payment_wants_all_its_money_back(story: list[Any]) -> None:
-    """Once nothing will be shipped, whatever was charged is given back or on its way."""
-    for memory, _, _ in tell(story):
-        if memory.closed and memory.completed_told:
-            on_the_way = sum(refund.amount_minor for refund in memory.refunds.by_key.values())
+    """Once nothing will be shipped, whatever was charged is refunded or on its way."""
+    for state, _, _ in publish(story):
+        if state.closed and state.completed_emitted:
+            on_the_way = sum(refund.amount_minor for refund in state.refunds.by_key.values())
             assert 1_000 == on_the_way
 
 
@@ -78,10 +85,10 @@ def test_a_closed_payment_wants_all_its_money_back(story: list[Any]) -> None:
 def test_it_never_sleeps_while_something_is_open(story: list[Any]) -> None:
     """What is asked and not answered has an alarm, and one that rang is not set again."""
     rung = 0
-    for memory, (word, _), _ in tell(story):
-        open_charge = memory.charge.asked and not memory.charge.outcome
-        refunds = memory.refunds.by_key.values()
+    for state, (message, _), _ in publish(story):
+        open_charge = state.charge.asked and not state.charge.outcome
+        refunds = state.refunds.by_key.values()
         if open_charge or any(refund.status == "asked" for refund in refunds):
-            assert payment.due(memory) is not None
-        rung = max(rung, word.due_at_ms) if isinstance(word, DeadlineReached) else rung
-        assert (payment.due(memory) or rung + 1) > rung
+            assert payment.due(state) is not None
+        rung = max(rung, message.due_at_ms) if isinstance(message, DeadlineReached) else rung
+        assert (payment.due(state) or rung + 1) > rung

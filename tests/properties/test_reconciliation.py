@@ -84,7 +84,7 @@ def test_any_one_change_to_one_book_is_found_and_named(history: Any, data: Any) 
     found = reconcile(lines, LATER_MS)
 
     named = due.split(" ")[0]
-    # The ledger has no key of its own for a refund: the amount tells which one it was.
+    # The ledger has no key of its own for a refund: the amount produces which one it was.
     due_in = [
         one
         for one in found.offending
@@ -110,7 +110,7 @@ def test_a_book_that_is_lost_is_named_line_by_line(history: Any, book: Any) -> N
 
 @given(histories, st.integers(0, 1_000_000))
 def test_waiting_only_turns_what_moves_into_a_difference(history: Any, waited_ms: int) -> None:
-    """The provider alone has heard: each movement is in motion or offending, never matched."""
+    """The provider alone has received: each movement is in motion or offending, never matched."""
     lines = [line for line in books_of(history) if line.book == "provider"]
 
     now, later = (reconcile(lines, AT_MS + ms) for ms in (waited_ms, waited_ms + 1))

@@ -7,8 +7,8 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.local.importers import retail_file as retail
-from app.local.importers.retail_file import Adjust, Ask, PlaceOrder, ReturnGoods
+from app.local.importers import retail_file
+from app.local.importers.retail_file import Adjust, Ask, PlaceOrder, ReturnItems
 from workflows.inventory.stock_messages import AdjustStock
 from workflows.order.messages import OrderPlaced, ReturnRequested
 from workflows.shared.message import Message
@@ -35,7 +35,7 @@ dirty = st.fixed_dictionaries(
         "Country": st.sampled_from(["France", ""]) | anything,
     }
 )
-torn = st.dictionaries(st.sampled_from([*retail.COLUMNS, "Other"]), anything)
+torn = st.dictionaries(st.sampled_from([*retail_file.COLUMNS, "Other"]), anything)
 """Rows with columns missing, and too many."""
 
 
@@ -65,7 +65,7 @@ shops = st.lists(plain, max_size=40)
 @given(files)
 def test_every_row_lands_in_exactly_one_place(rows: list[Raw]) -> None:
     """Asks and refusals stand for as many rows as were read: none is lost, none counts twice."""
-    planned = retail.plan(rows)
+    planned = retail_file.plan(rows)
 
     assert len(rows) == planned.rows_read == sum(ask.rows for ask in planned.asks)
 
@@ -74,11 +74,11 @@ def test_every_row_lands_in_exactly_one_place(rows: list[Raw]) -> None:
 @given(files)
 def test_reading_it_again_asks_the_same(rows: list[Raw]) -> None:
     """Nothing but the rows decides."""
-    assert retail.plan(rows) == retail.plan(rows)
+    assert retail_file.plan(rows) == retail_file.plan(rows)
 
 
 def said(ask: Ask) -> tuple[Message, ...]:
-    """Return the words that `ask` is said in."""
+    """Return the messages that `ask` is said in."""
     match ask:
         case PlaceOrder():
             return (
@@ -86,7 +86,7 @@ def said(ask: Ask) -> tuple[Message, ...]:
                     order_id="o1",
                     customer_id=ask.customer_id,
                     country=ask.country,
-                    currency=retail.CURRENCY,
+                    currency=retail_file.CURRENCY,
                     lines=ask.lines,
                     charges=ask.charges,
                     total_minor=ask.total_minor,
@@ -95,7 +95,7 @@ def said(ask: Ask) -> tuple[Message, ...]:
                     reference=ask.reference,
                 ),
             )
-        case ReturnGoods():
+        case ReturnItems():
             lines, amount = ask.lines, ask.amount_minor
             return (
                 ReturnRequested(
@@ -119,9 +119,9 @@ def said(ask: Ask) -> tuple[Message, ...]:
 @given(files | shops)
 def test_what_is_asked_can_be_said(rows: list[Raw]) -> None:
     """Every ask keeps the limits of the wire, and an order's parts sum to its total."""
-    for ask in retail.plan(rows).asks:
-        for word in said(ask):
-            assert word == msgspec.json.decode(msgspec.json.encode(word), type=type(word))
+    for ask in retail_file.plan(rows).asks:
+        for message in said(ask):
+            assert message == msgspec.json.decode(msgspec.json.encode(message), type=type(message))
         if isinstance(ask, PlaceOrder):
             priced = (*ask.lines, *ask.charges)
             assert ask.total_minor == sum(each.amount_minor for each in priced)
@@ -131,7 +131,7 @@ def test_what_is_asked_can_be_said(rows: list[Raw]) -> None:
 @given(shops)
 def test_nothing_comes_back_that_was_not_sold(rows: list[Raw]) -> None:
     """Per sale: no more units of a code, no more money of a line, no more money in all."""
-    asks = retail.plan(rows).asks
+    asks = retail_file.plan(rows).asks
     sold, paid = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
     for ask in asks:
         if isinstance(ask, PlaceOrder):
@@ -139,7 +139,7 @@ def test_nothing_comes_back_that_was_not_sold(rows: list[Raw]) -> None:
             paid.update({(ask.reference, line.sku): line.amount_minor for line in ask.lines})
             paid[ask.reference, ""] = ask.total_minor
     for ask in asks:
-        if isinstance(ask, ReturnGoods):
+        if isinstance(ask, ReturnItems):
             paid[ask.reference, ""] -= ask.amount_minor
             for line in (line for line in ask.lines if line.goods):
                 sold[ask.reference, line.sku] -= line.quantity
@@ -155,10 +155,10 @@ def test_a_return_is_for_an_earlier_order_and_has_its_own_id(rows: list[Raw]) ->
     """Nothing is returned before it is sold, and no two returns share an id."""
     placed: set[str] = set()
     ids: list[str] = []
-    for ask in retail.plan(rows).asks:
+    for ask in retail_file.plan(rows).asks:
         if isinstance(ask, PlaceOrder):
             placed.add(ask.reference)
-        if isinstance(ask, ReturnGoods):
+        if isinstance(ask, ReturnItems):
             assert ask.reference in placed
             ids.append(ask.return_id)
 
@@ -169,7 +169,7 @@ def test_a_return_is_for_an_earlier_order_and_has_its_own_id(rows: list[Raw]) ->
 @given(shops)
 def test_the_units_sold_are_those_of_the_orders(rows: list[Raw]) -> None:
     """No more, no less, for every code."""
-    planned = retail.plan(rows)
+    planned = retail_file.plan(rows)
     units = Counter[str]()
     for ask in planned.asks:
         if isinstance(ask, PlaceOrder):

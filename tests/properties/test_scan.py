@@ -204,9 +204,9 @@ async def test_a_tail_drops_nothing_of_a_burst(topic, sizes, more):
 
 
 @given(topics(), dealt, st.integers(1, 20))
-async def test_a_scan_that_is_stopped_says_how_far_it_was(topic, sizes, looks):
+async def test_a_scan_that_is_stopped_says_how_far_it_was(topic, sizes, queries):
     """Cancelled or out of time: what lies before the cursor was seen, what lies behind was not."""
-    left = iter(range(looks))
+    left = iter(range(queries))
     found = await events(
         fake(topic, sizes), topic, Asked(wanted=Wanted()), stopped=lambda: next(left, None) is None
     )

@@ -1,11 +1,11 @@
-"""What is true of parcels whatever is heard, in whatever order."""
+"""What is true of parcels whatever is received, in whatever order."""
 
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.telling import hear
+from tests.deciding import receive
 from tests.unit import test_shipping as example
 from workflows.fraud.messages import FraudCleared, FraudDetected
 from workflows.inventory.messages import InventoryReserved
@@ -21,7 +21,7 @@ from workflows.shipping.messages import (
     ShipmentFailed,
 )
 
-WORDS = [
+MESSAGES = [
     *example.READY,
     *example.READY,
     example.BOOKED,
@@ -41,62 +41,65 @@ WORDS = [
 ]
 """None: whatever alarm is set rings."""
 
-stories = st.lists(st.sampled_from(WORDS), max_size=25)
+stories = st.lists(st.sampled_from(MESSAGES), max_size=25)
 
 
-def tell(story: list[Any]) -> list[tuple[Any, Any, tuple[Message, ...]]]:
-    """Return (memory, heard, told) after each word of `story`; every word is a second apart."""
-    memory, beats = shipping.INITIAL, []
+def publish(story: list[Any]) -> list[tuple[Any, Any, tuple[Message, ...]]]:
+    """Return (state, received, emitted) after each message of `story`.
+
+    Every message is a second apart.
+    """
+    state, checkpoints = shipping.INITIAL, []
     for seconds, chosen in enumerate(story):
-        word = chosen or DeadlineReached(key="o1", due_at_ms=shipping.due(memory) or 0)
-        memory, told = hear(shipping, memory, (word, seconds))
-        beats.append((memory, (word, seconds), told))
-    return beats
+        message = chosen or DeadlineReached(key="o1", due_at_ms=shipping.due(state) or 0)
+        state, emitted = receive(shipping, state, (message, seconds))
+        checkpoints.append((state, (message, seconds), emitted))
+    return checkpoints
 
 
 @given(stories)
 def test_hearing_it_twice_tells_nothing_more(story: list[Any]) -> None:
     """A repetition under another id owes nothing."""
-    for memory, heard, _ in tell(story):
-        assert () == hear(shipping, memory, heard)[1]
+    for state, received, _ in publish(story):
+        assert () == receive(shipping, state, received)[1]
 
 
 @given(stories)
 def test_a_parcel_has_one_end(story: list[Any]) -> None:
     """Delivered, failed or cancelled: one of them, once, and delivered only after created."""
-    told = [word for _, _, words in tell(story) for word in words]
-    kinds = [type(word) for word in told]
+    emitted = [message for _, _, messages in publish(story) for message in messages]
+    kinds = [type(message) for message in emitted]
     ends = [
-        word
-        for word in told
-        if isinstance(word, ShipmentDelivered | ShipmentFailed | ShipmentCancelled)
+        message
+        for message in emitted
+        if isinstance(message, ShipmentDelivered | ShipmentFailed | ShipmentCancelled)
     ]
 
     assert len(ends) <= 1
     assert kinds.count(ShipmentCreated) <= 1
     if ShipmentDelivered in kinds:
         assert kinds.index(ShipmentCreated) < kinds.index(ShipmentDelivered)
-    for word in ends:
-        if isinstance(word, ShipmentCancelled):
-            assert (ShipmentCreated in kinds) == bool(word.shipment_id)
+    for message in ends:
+        if isinstance(message, ShipmentCancelled):
+            assert (ShipmentCreated in kinds) == bool(message.shipment_id)
 
 
 @given(stories)
 def test_nothing_is_booked_unless_paid_reserved_and_cleared(story: list[Any]) -> None:
-    """Every booking comes after the three facts, whatever else was heard."""
-    heard = set()
-    for _, (word, _), told in tell(story):
-        heard.add(type(word))
-        if any(isinstance(said, BookShipment) for said in told):
-            assert {PaymentCompleted, InventoryReserved, FraudCleared} <= heard
+    """Every booking comes after the three facts, whatever else was received."""
+    received = set()
+    for _, (message, _), emitted in publish(story):
+        received.add(type(message))
+        if any(isinstance(said, BookShipment) for said in emitted):
+            assert {PaymentCompleted, InventoryReserved, FraudCleared} <= received
 
 
 @given(stories)
 def test_it_never_sleeps_while_the_carrier_owes_an_answer(story: list[Any]) -> None:
     """A parcel that is not at its end has an alarm, and an alarm that rang is not set again."""
     rung = 0
-    for memory, (word, _), _ in tell(story):
-        under_way = memory.status not in ("waiting", "ended")
-        assert under_way == (shipping.due(memory) is not None)
-        rung = max(rung, word.due_at_ms) if isinstance(word, DeadlineReached) else rung
-        assert (shipping.due(memory) or rung + 1) > rung
+    for state, (message, _), _ in publish(story):
+        under_way = state.status not in ("waiting", "ended")
+        assert under_way == (shipping.due(state) is not None)
+        rung = max(rung, message.due_at_ms) if isinstance(message, DeadlineReached) else rung
+        assert (shipping.due(state) or rung + 1) > rung

@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.telling import hear
+from tests.deciding import receive
 from workflows.inventory import stock
 from workflows.inventory.stock_messages import (
     AdjustStock,
@@ -48,34 +48,34 @@ stories = st.lists(asked, max_size=30)
 @given(stories)
 def test_no_unit_appears_or_disappears(story: list[Any]) -> None:
     """On hand + held + shipped = received at every step, and the shelf never owes units."""
-    memory = stock.INITIAL
-    for word in story:
-        memory, _ = hear(stock, memory, word)
+    state = stock.INITIAL
+    for message in story:
+        state, _ = receive(stock, state, message)
 
-        accounted = memory.on_hand + sum(memory.held.values()) + memory.shipped
-        assert memory.received == accounted
-        assert memory.on_hand >= 0
+        accounted = state.on_hand + sum(state.held.values()) + state.shipped
+        assert state.received == accounted
+        assert state.on_hand >= 0
 
 
 @given(stories)
 def test_asking_twice_has_one_effect(story: list[Any]) -> None:
-    """The same question changes nothing the second time, and hears the same answer or none."""
-    memory = stock.INITIAL
-    for word in story:
-        memory, told = hear(stock, memory, word)
-        again, told_again = hear(stock, memory, word)
+    """The same question changes nothing the second time, and consumes the same answer or none."""
+    state = stock.INITIAL
+    for message in story:
+        state, emitted = receive(stock, state, message)
+        again, emitted_again = receive(stock, state, message)
 
-        assert memory == again
-        assert told_again in ((), told)
+        assert state == again
+        assert emitted_again in ((), emitted)
 
 
 @given(stories)
-def test_an_order_hears_one_answer_for_good(story: list[Any]) -> None:
+def test_an_order_consumes_one_answer_for_good(story: list[Any]) -> None:
     """A refused order is never served later, and a served one is only refused after it let go."""
-    memory, refused = stock.INITIAL, set()
-    for word in story:
-        memory, told = hear(stock, memory, word)
-        for said in told:
+    state, refused = stock.INITIAL, set()
+    for message in story:
+        state, emitted = receive(stock, state, message)
+        for said in emitted:
             if isinstance(said, StockRefused):
                 refused.add(said.order_id)
             if isinstance(said, StockReserved):

@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from tests.telling import START_MS, hear
+from tests.deciding import START_MS, receive
 from tests.unit import test_payment as example
 from workflows.fraud.messages import FraudDetected
 from workflows.payment import process as payment
@@ -69,36 +69,36 @@ class Race(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.memory = payment.INITIAL
+        self.state = payment.INITIAL
         self.now = 0.0
         self.provider = Provider()
         self.asked: list[Message] = []
         self.coming: list[Message] = []
-        self.heard: list[Message] = []
-        self.told: list[Message] = []
+        self.received: list[Message] = []
+        self.emitted: list[Message] = []
         self.closed = False
 
-    def hear(self, word: Message) -> None:
+    def receive(self, message: Message) -> None:
         self.now += 0.01
-        self.memory, told = hear(payment, self.memory, (word, self.now))
-        self.heard.append(word)
-        self.told += told
-        self.asked += [said for said in told if isinstance(said, COMMANDS)]
+        self.state, emitted = receive(payment, self.state, (message, self.now))
+        self.received.append(message)
+        self.emitted += emitted
+        self.asked += [said for said in emitted if isinstance(said, COMMANDS)]
 
     def ring(self) -> None:
-        due_ms = payment.due(self.memory)
+        due_ms = payment.due(self.state)
         assert due_ms is not None
         self.now = max(self.now, (due_ms - START_MS) / 1_000)
-        self.hear(DeadlineReached(key="o1", due_at_ms=due_ms))
+        self.receive(DeadlineReached(key="o1", due_at_ms=due_ms))
 
     # --- what may happen, in any order ---
 
     @initialize(paid=st.booleans())
     def place(self, paid: bool) -> None:
         """Half of the stories begin when the order is paid: they are about refunds."""
-        self.hear(example.PLACED)
+        self.receive(example.PLACED)
         if paid:
-            self.hear(self.provider.take(self.asked.pop(0), card_is_good=True))
+            self.receive(self.provider.take(self.asked.pop(0), card_is_good=True))
 
     @precondition(lambda self: self.asked)
     @rule(card_is_good=st.booleans(), arrives=st.booleans(), answers=st.booleans())
@@ -120,7 +120,7 @@ class Race(RuleBasedStateMachine):
     @precondition(lambda self: self.asked)
     @rule()
     def a_command_is_lost_in_silence(self) -> None:
-        """Laid aside, or its answer never told: nothing comes."""
+        """Laid aside, or its answer never emitted: nothing comes."""
         self.asked.pop(0)
 
     @precondition(lambda self: self.coming)
@@ -128,28 +128,28 @@ class Race(RuleBasedStateMachine):
     def something_arrives(self, data: Any, doubled: bool) -> None:
         """Answers and webhooks overtake each other, and may come again."""
         at = data.draw(st.integers(0, len(self.coming) - 1))
-        word = self.coming[at] if doubled else self.coming.pop(at)
-        self.hear(word)
+        message = self.coming[at] if doubled else self.coming.pop(at)
+        self.receive(message)
 
-    @precondition(lambda self: len(self.heard) > 1)
+    @precondition(lambda self: len(self.received) > 1)
     @rule(data=st.data())
     def something_old_arrives_again(self, data: Any) -> None:
-        """Any word heard before, alarms included."""
-        self.hear(data.draw(st.sampled_from(self.heard)))
+        """Any message received before, alarms included."""
+        self.receive(data.draw(st.sampled_from(self.received)))
 
-    @rule(word=st.sampled_from(CLOSING))
-    def the_order_is_given_up(self, word: Message) -> None:
+    @rule(message=st.sampled_from(CLOSING))
+    def the_order_is_given_up(self, message: Message) -> None:
         """Nothing will be shipped any more; it may be said for several reasons."""
         self.closed = True
-        self.hear(word)
+        self.receive(message)
 
-    @precondition(lambda self: self.memory.completed_told and not self.closed)
-    @rule(word=st.sampled_from((example.RETURN, example.RETURN_REST)))
-    def goods_come_back(self, word: Message) -> None:
+    @precondition(lambda self: self.state.completed_emitted and not self.closed)
+    @rule(message=st.sampled_from((example.RETURN, example.RETURN_REST)))
+    def goods_come_back(self, message: Message) -> None:
         """A return is accepted once the order is paid."""
-        self.hear(word)
+        self.receive(message)
 
-    @precondition(lambda self: payment.due(self.memory) is not None)
+    @precondition(lambda self: payment.due(self.state) is not None)
     @rule()
     def a_deadline_is_reached(self) -> None:
         """Time passes until the alarm rings."""
@@ -171,36 +171,38 @@ class Race(RuleBasedStateMachine):
         assert sum(self.provider.refunds.values()) <= taken
 
     @invariant()
-    def each_end_and_each_refund_is_told_once(self) -> None:
-        """However often its causes are heard."""
-        kinds = [type(word) for word in self.told]
-        keys = [word.return_id for word in self.told if isinstance(word, PaymentRefunded)]
+    def each_end_and_each_refund_is_emitted_once(self) -> None:
+        """However often its causes are received."""
+        kinds = [type(message) for message in self.emitted]
+        keys = [
+            message.return_id for message in self.emitted if isinstance(message, PaymentRefunded)
+        ]
         assert kinds.count(PaymentCompleted) <= 1
         assert kinds.count(PaymentFailed) <= 1
         assert len(keys) == len(set(keys))
 
     def teardown(self) -> None:
         """Let the provider answer all that is still asked: then the books must agree."""
-        if not self.heard:
+        if not self.received:
             return
         for _ in range(REST_MAX):
             if self.asked:
                 self.coming.append(self.provider.take(self.asked.pop(0), card_is_good=True))
             elif self.coming:
-                self.hear(self.coming.pop(0))
-            elif payment.due(self.memory) is not None:
+                self.receive(self.coming.pop(0))
+            elif payment.due(self.state) is not None:
                 self.ring()
             else:
                 break
-        self.each_end_and_each_refund_is_told_once()
-        assert payment.due(self.memory) is None
+        self.each_end_and_each_refund_is_emitted_once()
+        assert payment.due(self.state) is None
         back = {
-            word.return_id or "compensation": word.amount_minor
-            for word in self.told
-            if isinstance(word, PaymentRefunded)
+            message.return_id or "compensation": message.amount_minor
+            for message in self.emitted
+            if isinstance(message, PaymentRefunded)
         }
-        paid = any(isinstance(word, PaymentCompleted) for word in self.told)
-        failed = any(isinstance(word, PaymentFailed) for word in self.told)
+        paid = any(isinstance(message, PaymentCompleted) for message in self.emitted)
+        failed = any(isinstance(message, PaymentFailed) for message in self.emitted)
         assert back == self.provider.refunds
         assert paid == (self.provider.outcome == "succeeded")
         assert paid or failed

@@ -53,15 +53,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--shrink", type=int, metavar="SEED", help="leave out what is not needed")
     parser.add_argument("--fingerprint", type=int, metavar="SEED", help="what a seed tells, hashed")
-    given = parser.parse_args(arguments)
+    record = parser.parse_args(arguments)
     loop = asyncio.new_event_loop()
-    if given.fingerprint is not None:
-        print(bad_day(given.fingerprint, loop).fingerprint())
+    if record.fingerprint is not None:
+        print(bad_day(record.fingerprint, loop).fingerprint())
         return 0
-    if given.shrink is not None:
-        return _show(shrink(given.shrink, loop))
-    found = search(given.first, given.seeds, given.jobs)
-    print(f"{given.seeds} seeds from {given.first}: {len(found)} fail")
+    if record.shrink is not None:
+        return _show(shrink(record.shrink, loop))
+    found = search(record.first, record.seeds, record.jobs)
+    print(f"{record.seeds} seeds from {record.first}: {len(found)} fail")
     return 1 if found else 0
 
 

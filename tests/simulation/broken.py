@@ -1,7 +1,7 @@
-"""The shell with one of its promises taken out: some seed must notice each.
+"""The engine with one of its promises taken out: some seed must notice each.
 
-The fence alone is not here: while a row remembers an event's id, that does the fence's work. What
-happens to a redelivery after the id is forgotten is asked in `tests/shell`.
+The applied offsets alone is not here: while a row remembers an event's id, that does the applied
+offsets's work. What happens to a redelivery after the id is forgotten is asked in `tests/engine`.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,36 +11,36 @@ from typing import Any
 import pytest
 
 from app.delivery import row
-from app.delivery.batch import Stage
-from tests.simulation.house import Worker
+from app.delivery.batch import Batch
+from tests.simulation.world import Worker
 
 
-def no_memory_of_events(patch: pytest.MonkeyPatch) -> None:
+def no_processed_ids(patch: pytest.MonkeyPatch) -> None:
     """What was applied before is applied again, by its place and by its id."""
-    patch.setattr(row, "applied", lambda _row, _given, _event_id: False)
+    patch.setattr(row, "applied", lambda _row, _record, _event_id: False)
 
 
-def told_before_remembered(patch: pytest.MonkeyPatch) -> None:
-    """A decision is told before it is safe (ADR 4)."""
+def produced_before_stored(patch: pytest.MonkeyPatch) -> None:
+    """A decision is emitted before it is safe (ADR 4)."""
 
-    def tell_first(stage: Stage, saying: Any, words: Any) -> None:
-        if saying is not None:
-            stage.before += stage._outgoing_of(saying, words)
+    def produce_first(batch: Batch, outbox_entry: Any, messages: Any) -> None:
+        if outbox_entry is not None:
+            batch.before += batch._outgoing_of(outbox_entry, messages)
 
-    patch.setattr(Stage, "tell_after", tell_first)
+    patch.setattr(Batch, "produce_after", produce_first)
 
 
-def not_told_again(patch: pytest.MonkeyPatch) -> None:
+def not_produced_again(patch: pytest.MonkeyPatch) -> None:
     """What a crash left untold stays untold."""
-    patch.setattr(Stage, "_retold", lambda _stage, _at, loaded: loaded)
+    patch.setattr(Batch, "_retold", lambda _batch, _at, loaded: loaded)
 
 
 def not_put_again(patch: pytest.MonkeyPatch) -> None:
     """A row that a crash left out of its changelog stays out of it."""
     patch.setattr(
-        Stage,
+        Batch,
         "dropped",
-        lambda _stage, given, head, _at, before: row.applied(before, given, head.id),
+        lambda _batch, record, envelope, _at, before: row.applied(before, record, envelope.id),
     )
 
 
@@ -52,19 +52,19 @@ def committed_too_early(patch: pytest.MonkeyPatch) -> None:
 BROKEN: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     each.__name__: each
     for each in (
-        no_memory_of_events,
-        told_before_remembered,
-        not_told_again,
+        no_processed_ids,
+        produced_before_stored,
+        not_produced_again,
         not_put_again,
         committed_too_early,
     )
 }
-"""Every broken shell by name."""
+"""Every broken engine by name."""
 
 
 @contextmanager
 def broken(name: str) -> Iterator[None]:
-    """Work with the shell of that name for a `with`."""
+    """Work with the engine of that name for a `with`."""
     with pytest.MonkeyPatch.context() as patch:
         BROKEN[name](patch)
         yield

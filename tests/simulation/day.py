@@ -1,11 +1,11 @@
-"""One bad day of a seed: what is asked of the house, and what must be true when it is over."""
+"""One bad day of a seed: what is asked of Payflow, and what must be true when it is over."""
 
 import asyncio
 from collections import Counter
 from random import Random
 
-from app.wire import envelope
-from tests.simulation.house import House, Troubles
+from app.wire.envelope import derive_id
+from tests.simulation.world import Troubles, World
 from workflows.inventory.stock_messages import ReceiveStock
 from workflows.ledger.messages import EntryPosted
 from workflows.notification.messages import NotificationFailed, NotificationSent, SendMessage
@@ -25,20 +25,20 @@ SKUS = ("tea", "cup", "jar")
 
 def bad_day(
     seed: int, loop: asyncio.AbstractEventLoop, kept: frozenset[int] | None = None
-) -> House:
-    """Return the house after one day of `seed`; of its troubles only those `kept`, when given."""
-    house = House(seed, Troubles(seed, kept), loop)
-    random = house.random
+) -> World:
+    """Return Payflow after one day of `seed`; of its troubles only those `kept`, when given."""
+    world = World(seed, Troubles(seed, kept), loop)
+    random = world.random
     for sku in SKUS:
-        word = ReceiveStock(receipt_id=f"r-{sku}", sku=sku, quantity=random.randint(1, 8))
-        house.say(word, f"receive-{sku}", sku, {})
+        message = ReceiveStock(receipt_id=f"r-{sku}", sku=sku, quantity=random.randint(1, 8))
+        world.say(message, f"receive-{sku}", sku, {})
     for number in range(random.choice([1, 1, 2])):
-        place(house, random, f"o{number}")
-    house.run()
-    return house
+        place(world, random, f"o{number}")
+    world.run()
+    return world
 
 
-def place(house: House, random: Random, order_id: str) -> None:
+def place(world: World, random: Random, order_id: str) -> None:
     """Place an order; now and then cancel it at once, or return some of it."""
     lines = tuple(
         Line(sku=sku, quantity=random.randint(1, 4), amount_minor=random.randint(0, 500))
@@ -54,13 +54,13 @@ def place(house: House, random: Random, order_id: str) -> None:
         charges=(Charge(code="POST", amount_minor=100),),
         total_minor=total,
         payment_method="pm_card_visa",
-        ordered_at_ms=house.now,
+        ordered_at_ms=world.now,
     )
-    baggage = {"country": "France", "began_ms": str(house.now)}
-    house.say(placed, envelope.derive_id(order_id, "placed"), order_id, baggage)
+    baggage = {"country": "France", "began_ms": str(world.now)}
+    world.say(placed, derive_id(order_id, "placed"), order_id, baggage)
     if random.random() < 0.3:
-        word = OrderCancelRequested(order_id=order_id)
-        house.say(word, envelope.derive_id(order_id, "cancel"), order_id, baggage)
+        message = OrderCancelRequested(order_id=order_id)
+        world.say(message, derive_id(order_id, "cancel"), order_id, baggage)
     if random.random() < 0.3:
         back = ReturnRequested(
             order_id=order_id,
@@ -68,59 +68,59 @@ def place(house: House, random: Random, order_id: str) -> None:
             lines=(ReturnLine(sku=lines[0].sku, quantity=1, amount_minor=50),),
             amount_minor=50,
         )
-        house.say(back, envelope.derive_id(order_id, "back"), order_id, baggage)
+        world.say(back, derive_id(order_id, "back"), order_id, baggage)
 
 
-def check(house: House, seed: int) -> None:
+def check(world: World, seed: int) -> None:
     """Assert every promise on the day of `seed`."""
-    context = f"seed {seed}; the last steps: {house.trace[-30:]}"
-    assert all(cause == "exhausted" for _, cause in house.dead), context
+    context = f"seed {seed}; the last steps: {world.trace[-30:]}"
+    assert all(cause == "exhausted" for _, cause in world.dead), context
     ends = Counter(
-        word.order_id
-        for word in house.words("sagas")
-        if isinstance(word, OrderCompleted | OrderCancelled)
+        message.order_id
+        for message in world.messages("sagas")
+        if isinstance(message, OrderCompleted | OrderCancelled)
     )
-    orders = [word for word in house.words("orders") if isinstance(word, OrderPlaced)]
+    orders = [message for message in world.messages("orders") if isinstance(message, OrderPlaced)]
     assert {order.order_id: 1 for order in orders} == dict(ends), context
-    completed = {w.order_id for w in house.words("sagas") if isinstance(w, OrderCompleted)}
+    completed = {w.order_id for w in world.messages("sagas") if isinstance(w, OrderCompleted)}
     for order in orders:
-        _money(house, order, order.order_id in completed, context)
-    _stock(house, orders, completed, context)
-    _messages(house, context)
+        _money(world, order, order.order_id in completed, context)
+    _stock(world, orders, completed, context)
+    _messages(world, context)
 
 
-def _messages(house: House, context: str) -> None:
-    """Every message asked for is sent, or given up and said so; none is told under two ids."""
-    asked = {w.notification_id for w in house.words("notification.commands") if _sends(w)}
-    told = house.words("notifications")
+def _messages(world: World, context: str) -> None:
+    """Every message asked for is sent, or given up and said so; none is emitted under two ids."""
+    asked = {w.notification_id for w in world.messages("notification.commands") if _sends(w)}
+    emitted = world.messages("notifications")
     ended = Counter(
-        w.notification_id for w in told if isinstance(w, NotificationSent | NotificationFailed)
+        w.notification_id for w in emitted if isinstance(w, NotificationSent | NotificationFailed)
     )
-    sent = {w.notification_id for w in told if isinstance(w, NotificationSent)}
+    sent = {w.notification_id for w in emitted if isinstance(w, NotificationSent)}
     assert asked == set(ended), context
-    assert sent <= {notification_id for _, notification_id in house.notifier.sent}, context
+    assert sent <= {notification_id for _, notification_id in world.notifier.sent}, context
 
 
-def _sends(word: object) -> bool:
-    return isinstance(word, SendMessage)
+def _sends(message: object) -> bool:
+    return isinstance(message, SendMessage)
 
 
-def _money(house: House, order: OrderPlaced, completed: bool, context: str) -> None:
-    """The provider, the payments and the ledger tell the same; a cancelled order costs nothing."""
+def _money(world: World, order: OrderPlaced, completed: bool, context: str) -> None:
+    """The provider, the payments and the ledger emit the same; a cancelled order costs nothing."""
     order_id = order.order_id
     returned = sum(
-        word.amount_minor
-        for word in house.words("sagas")
-        if isinstance(word, ReturnAccepted) and word.order_id == order_id
+        message.amount_minor
+        for message in world.messages("sagas")
+        if isinstance(message, ReturnAccepted) and message.order_id == order_id
     )
-    owed = order.total_minor - returned if completed else 0
-    told = 0
-    for word in house.words("payments"):
-        if word.order_id == order_id:
-            told += word.amount_minor if isinstance(word, PaymentCompleted) else 0
-            told -= word.amount_minor if isinstance(word, PaymentRefunded) else 0
+    pending = order.total_minor - returned if completed else 0
+    emitted = 0
+    for message in world.messages("payments"):
+        if message.order_id == order_id:
+            emitted += message.amount_minor if isinstance(message, PaymentCompleted) else 0
+            emitted -= message.amount_minor if isinstance(message, PaymentRefunded) else 0
     accounts: Counter[str] = Counter()
-    for entry in house.words("ledger"):
+    for entry in world.messages("ledger"):
         assert isinstance(entry, EntryPosted)
         assert sum(p.debit_minor for p in entry.postings) == sum(
             p.credit_minor for p in entry.postings
@@ -128,23 +128,23 @@ def _money(house: House, order: OrderPlaced, completed: bool, context: str) -> N
         if entry.order_id == order_id:
             for posting in entry.postings:
                 accounts[posting.account] += posting.debit_minor - posting.credit_minor
-    assert (owed, owed, owed, 0) == (
-        house.provider.kept_minor(order_id),
-        told,
+    assert (pending, pending, pending, 0) == (
+        world.provider.kept_minor(order_id),
+        emitted,
         accounts["cash_at_provider"],
         accounts["customer_receivable"],
     ), context
 
 
-def _stock(house: House, orders: list[OrderPlaced], completed: set[str], context: str) -> None:
+def _stock(world: World, orders: list[OrderPlaced], completed: set[str], context: str) -> None:
     """Every unit received is on hand, held by nobody at the end, or shipped."""
-    stock = house.worker("stock")
+    stock = world.worker("stock")
     back: Counter[str] = Counter()
-    for word in house.words("sagas"):
-        if isinstance(word, ReturnAccepted):
-            back.update({line.sku: line.quantity for line in word.lines if line.goods})
+    for message in world.messages("sagas"):
+        if isinstance(message, ReturnAccepted):
+            back.update({line.sku: line.quantity for line in message.lines if line.goods})
     for sku in SKUS:
-        shelf = stock.memory(sku)
+        shelf = stock.state(sku)
         gone = sum(
             line.quantity
             for order in orders
@@ -154,4 +154,4 @@ def _stock(house: House, orders: list[OrderPlaced], completed: set[str], context
         )
         assert ({}, gone - back[sku]) == (dict(shelf.held), shelf.shipped), context
         assert shelf.received == shelf.on_hand + shelf.shipped, context
-    assert {o for o, s in house.carrier.status.items() if s == "delivered"} == completed, context
+    assert {o for o, s in world.carrier.status.items() if s == "delivered"} == completed, context

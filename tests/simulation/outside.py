@@ -1,4 +1,4 @@
-"""The outside parties of the simulated house: a provider and a carrier that misbehave by seed.
+"""The external systems of the simulated instance: a provider and a carrier that misbehave by seed.
 
 Both keep books of their own. They are the independent witnesses of what really happened.
 """
@@ -14,7 +14,7 @@ from workflows.shipping import carrier_messages as c
 
 
 class Troubles(Protocol):
-    """What goes wrong, decided by number: see `house`."""
+    """What goes wrong, decided by number: see `instance`."""
 
     def strikes(self, kind: str, rate: float) -> bool:
         """Return whether `kind` goes wrong now."""

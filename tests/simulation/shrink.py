@@ -49,11 +49,11 @@ def _failure(
     seed: int, loop: asyncio.AbstractEventLoop, kept: frozenset[int] | None
 ) -> tuple[list[tuple[int, str]], str] | None:
     """Return the troubles that struck and what broke, or None when the day went well."""
-    house = None
+    world = None
     try:
-        house = bad_day(seed, loop, kept)
-        check(house, seed)
+        world = bad_day(seed, loop, kept)
+        check(world, seed)
     except AssertionError as error:
-        struck = house.troubles.struck if house is not None else []
+        struck = world.troubles.struck if world is not None else []
         return struck, str(error)
     return None

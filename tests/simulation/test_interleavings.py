@@ -33,7 +33,7 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
 
 @pytest.mark.parametrize("first", range(0, SEEDS, CHUNK))
 def test_the_books_balance_for_every_seed(first: int, loop: asyncio.AbstractEventLoop) -> None:
-    """Duplicates, reorderings, lost answers, kills between any two beats: one end an order."""
+    """Duplicates, reorderings, lost answers, kills at any checkpoint: one end an order."""
     for seed in range(first, min(first + CHUNK, SEEDS)):
         check(bad_day(seed, loop), seed)
 
@@ -45,31 +45,31 @@ def test_a_seed_that_failed_once_passes(seed: int, loop: asyncio.AbstractEventLo
 
 
 def test_a_seed_replays_exactly_in_any_process() -> None:
-    """The same seed tells the same words in the same order, however Python hashes strings."""
-    told = {_fingerprint("7", hash_seed) for hash_seed in ("1", "2", "3")}
+    """The same seed produces the same messages in the same order, however Python hashes strings."""
+    emitted = {_fingerprint("7", hash_seed) for hash_seed in ("1", "2", "3")}
 
-    assert 1 == len(told)
-    assert told != {_fingerprint("8", "1")}
+    assert 1 == len(emitted)
+    assert emitted != {_fingerprint("8", "1")}
 
 
 def _fingerprint(seed: str, hash_seed: str) -> str:
     command = [sys.executable, "-m", "tests.simulation", "--fingerprint", seed]
-    given = os.environ | {"PYTHONHASHSEED": hash_seed}
+    record = os.environ | {"PYTHONHASHSEED": hash_seed}
     done = subprocess.run(
-        command, cwd=ROOT, env=given, capture_output=True, text=True, check=True, timeout=60
+        command, cwd=ROOT, env=record, capture_output=True, text=True, check=True, timeout=60
     )
     return done.stdout
 
 
 def test_the_days_are_bad_enough(loop: asyncio.AbstractEventLoop) -> None:
     """Every end and every trouble happens, or the simulation proves nothing."""
-    seen: Counter[str] = Counter()
+    processed_ids: Counter[str] = Counter()
     for seed in range(100):
-        house = bad_day(seed, loop)
+        world = bad_day(seed, loop)
         for topic in ("sagas", "notifications"):
-            seen.update(type(word).__name__ for word in house.words(topic))
-        seen["refunds"] += len(house.provider.refunds)
-        seen.update(kind for _, kind in house.troubles.struck)
+            processed_ids.update(type(message).__name__ for message in world.messages(topic))
+        processed_ids["refunds"] += len(world.provider.refunds)
+        processed_ids.update(kind for _, kind in world.troubles.struck)
 
     ends = {"OrderCompleted", "OrderCancelled", "ReturnAccepted", "NotificationSent", "refunds"}
     troubles = {
@@ -77,4 +77,4 @@ def test_the_days_are_bad_enough(loop: asyncio.AbstractEventLoop) -> None:
         "answer lost", "declined", "refused", "call-back lost", "call-back doubled",
         "channel away", "number refused",
     }  # fmt: skip
-    assert set() == {name for name in ends | troubles if not seen[name]}
+    assert set() == {name for name in ends | troubles if not processed_ids[name]}

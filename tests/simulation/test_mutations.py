@@ -1,4 +1,4 @@
-"""The simulation notices: with a promise taken out of the shell, seeds fail that pass with it."""
+"""The simulation notices: with a promise taken out of the engine, seeds fail that pass with it."""
 
 import asyncio
 from collections.abc import Iterator
@@ -32,27 +32,27 @@ def first_failing(loop: asyncio.AbstractEventLoop) -> int | None:
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_broken_shell_is_noticed(name: str, loop: asyncio.AbstractEventLoop) -> None:
-    """Some of the seeds that all pass with the shell as it is fail with the broken one."""
+def test_a_broken_engine_is_noticed(name: str, loop: asyncio.AbstractEventLoop) -> None:
+    """Some of the seeds that all pass with the engine as it is fail with the broken one."""
     with broken(name):
         assert first_failing(loop) is not None
 
 
 def test_a_failing_day_is_shrunk_to_the_troubles_it_needs(loop: asyncio.AbstractEventLoop) -> None:
     """Hypothesis leaves out what the failure does not need; what is left still fails."""
-    with broken("told_before_remembered"):
+    with broken("produced_before_stored"):
         seed = first_failing(loop)
         assert seed is not None
         whole = bad_day(seed, loop).troubles.struck
         found = shrink(seed, loop)
         assert found is not None
         small = found[0]
-        house = bad_day(seed, loop, frozenset(number for number, _ in small))
+        world = bad_day(seed, loop, frozenset(number for number, _ in small))
         with pytest.raises(AssertionError, match=f"seed {seed}"):
-            check(house, seed)
+            check(world, seed)
 
     assert len(small) < len(whole) / 2
-    assert small == house.troubles.struck
+    assert small == world.troubles.struck
 
 
 def test_a_day_that_goes_well_cannot_be_shrunk(loop: asyncio.AbstractEventLoop) -> None:

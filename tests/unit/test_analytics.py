@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from agents import analytics as room
+from agents import analytics as agent
 from app.wire.envelope import Envelope
 from workflows.analytics import process as analytics
 from workflows.analytics.messages import FiguresUpdated
@@ -56,12 +56,12 @@ CREATED = ShipmentCreated(order_id="o1", shipment_id="s1")
 OUT_OF_STOCK = InventoryRejected(order_id="o1", reason="out_of_stock", skus=("mug",))
 
 
-def verdict(word: Any) -> Message:
+def verdict(message: Any) -> Message:
     """Return a verdict."""
-    return word(order_id="o1", score=0.6, reasons=(), rules_version="1")
+    return message(order_id="o1", score=0.6, reasons=(), rules_version="1")
 
 
-def head(**baggage: str) -> Envelope:
+def envelope(**baggage: str) -> Envelope:
     """Return the envelope of an event, 2.5 seconds into a minute."""
     return Envelope(
         id="e1",
@@ -75,7 +75,7 @@ def head(**baggage: str) -> Envelope:
 
 
 @pytest.mark.parametrize(
-    ("heard", "counts", "sums"),
+    ("received", "counts", "sums"),
     [
         pytest.param(PLACED, {"orders": 1}, {}, id="an order"),
         pytest.param(OrderConfirmed(order_id="o1"), {"confirmed": 1}, {}, id="a confirmation"),
@@ -150,23 +150,23 @@ def head(**baggage: str) -> Envelope:
         pytest.param(InventoryReleased(order_id="o1"), {"other": 1}, {}, id="anything else"),
     ],
 )
-def test_counting(heard: Message, counts: dict[str, int], sums: dict[str, int]) -> None:
-    """Given nothing, when this is heard 400 ms after the order was placed, then this counts."""
-    assert Figures(counts=counts, sums=sums) == analytics.fold(analytics.INITIAL, heard, 400)
+def test_counting(received: Message, counts: dict[str, int], sums: dict[str, int]) -> None:
+    """Given nothing, when this is received 400 ms after the order was placed, then this counts."""
+    assert Figures(counts=counts, sums=sums) == analytics.fold(analytics.INITIAL, received, 400)
 
 
 def test_figures_add_up() -> None:
     """What is counted stays counted."""
-    memory = analytics.INITIAL
-    for heard in (PLACED, PAID, PLACED, PAID):
-        memory = analytics.fold(memory, heard, 100)
+    state = analytics.INITIAL
+    for received in (PLACED, PAID, PLACED, PAID):
+        state = analytics.fold(state, received, 100)
 
     assert (
         Figures(
             counts={"orders": 2, "payments": 2, "to_payment_timed": 2},
             sums={"revenue_minor": 2_500, "to_payment_ms": 200},
         )
-        == memory
+        == state
     )
 
 
@@ -211,12 +211,12 @@ def test_a_row_is_a_minute_and_a_country(at_ms: int, country: str, row: str) -> 
 @pytest.mark.parametrize("country", ["France", "a|b"])
 def test_the_rollup_tells_what_its_row_says(country: str) -> None:
     """Whatever the name of the country."""
-    memory = Figures(counts={"orders": 1}, sums={"revenue_minor": 5})
-    told = FiguresUpdated(
-        minute_ms=MINUTE_MS, country=country, partition=3, counts=memory.counts, sums=memory.sums
+    state = Figures(counts={"orders": 1}, sums={"revenue_minor": 5})
+    emitted = FiguresUpdated(
+        minute_ms=MINUTE_MS, country=country, partition=3, counts=state.counts, sums=state.sums
     )
 
-    assert told == analytics.rollup(analytics.row_of(MINUTE_MS, country), memory, 3)
+    assert emitted == analytics.rollup(analytics.row_of(MINUTE_MS, country), state, 3)
 
 
 @pytest.mark.parametrize(
@@ -226,9 +226,9 @@ def test_the_rollup_tells_what_its_row_says(country: str) -> None:
         pytest.param({}, f"{MINUTE_MS}|unknown", id="of no order"),
     ],
 )
-def test_the_room_takes_the_row_from_the_envelope(baggage: dict[str, str], row: str) -> None:
+def test_the_agent_takes_the_row_from_the_envelope(baggage: dict[str, str], row: str) -> None:
     """The country travels with the order."""
-    assert (row,) == room.rows(PAID, head(**baggage))
+    assert (row,) == agent.rows(PAID, envelope(**baggage))
 
 
 @pytest.mark.parametrize(
@@ -242,6 +242,6 @@ def test_the_room_takes_the_row_from_the_envelope(baggage: dict[str, str], row: 
         pytest.param("soon", {"revenue_minor": 1_250}, id="no number"),
     ],
 )
-def test_the_room_takes_the_time_from_the_envelope(began: str, sums: dict[str, int]) -> None:
+def test_the_agent_takes_the_time_from_the_envelope(began: str, sums: dict[str, int]) -> None:
     """Never negative, and nothing where it is not known."""
-    assert sums == room.fold(analytics.INITIAL, PAID, head(began_ms=began)).sums
+    assert sums == agent.fold(analytics.INITIAL, PAID, envelope(began_ms=began)).sums

@@ -8,7 +8,7 @@ import pytest
 from aiohttp.test_utils import TestClient
 from openapi_spec_validator import validate
 
-from app.composition import open_rooms
+from app.composition import load_agents
 from app.config import Config
 from app.console.api.figures import Figures
 from app.console.api.openapi import describe
@@ -17,7 +17,7 @@ from app.console.server import make_api
 from app.gateways.signature import TOLERANCE_SECONDS, sign
 from app.kafka.producer import partition_of
 from app.wire.envelope import Envelope
-from app.wire.signing import ROWS_SEAL, pass_to
+from app.wire.signing import ROWS_PASS, rows_token
 from app.worker.discovery import Directory, Worker
 from app.worker.http import make_site
 from tables import declared
@@ -37,13 +37,13 @@ ORDER = {
 }
 
 
-class FakeHouse:
+class FakeQueries:
     """A worker that holds all partitions of all tables, in dicts."""
 
     service = "console"
 
     def __init__(self) -> None:
-        self.told: list[tuple[Message, Envelope]] = []
+        self.emitted: list[tuple[Message, Envelope]] = []
         self.rows: dict[tuple[str, str], dict[str, Any]] = {}
 
     def ready(self) -> tuple[bool, str]:
@@ -63,41 +63,41 @@ class FakeHouse:
     def partitions(self) -> dict[str, list[int]]:
         return {name: list(range(CONFIG.partitions)) for name in declared}
 
-    async def tell(self, word: Message, head: Envelope) -> None:
-        self.told.append((word, head))
+    async def publish(self, message: Message, envelope: Envelope) -> None:
+        self.emitted.append((message, envelope))
 
-    def keep(self, table: str, key: str, memory: Any, **context: str) -> None:
+    def keep(self, table: str, key: str, state: Any, **context: str) -> None:
         """Put a row where the API finds it."""
         self.rows[(table, key)] = {
             "key": key,
             "partition": partition_of(key.encode(), CONFIG.partitions),
-            "memory": msgspec.to_builtins(memory),
+            "state": msgspec.to_builtins(state),
             "context": {"baggage": context},
         }
 
 
 @pytest.fixture
-def house() -> FakeHouse:
-    """An empty house."""
-    open_rooms()
-    return FakeHouse()
+def queries() -> FakeQueries:
+    """An empty instance."""
+    load_agents()
+    return FakeQueries()
 
 
 @pytest.fixture
-async def client(house: FakeHouse, aiohttp_client: Any, aiohttp_server: Any) -> TestClient:
+async def client(queries: FakeQueries, aiohttp_client: Any, aiohttp_server: Any) -> TestClient:
     """A client of the API; tables are read over HTTP from a worker's own site."""
-    server = await aiohttp_server(make_site(house, Config()))
+    server = await aiohttp_server(make_site(queries, Config()))
     worker = Worker(
         service="all",
         url=str(server.make_url("")).rstrip("/"),
         pid=1,
         at_ms=time.time_ns() // 1_000_000 + 60_000,
         ready=True,
-        partitions=house.partitions(),
+        partitions=queries.partitions(),
     )
     directory = Directory()
-    directory.hear(msgspec.json.encode(worker))
-    return await aiohttp_client(make_api(house, directory, CONFIG))
+    directory.receive(msgspec.json.encode(worker))
+    return await aiohttp_client(make_api(queries, directory, CONFIG))
 
 
 async def place(client: TestClient, body: Any = ORDER, key: str = "k1") -> Any:
@@ -105,33 +105,33 @@ async def place(client: TestClient, body: Any = ORDER, key: str = "k1") -> Any:
     return await client.post("/orders", json=body, headers={"Idempotency-Key": key})
 
 
-async def test_an_order_is_told_and_accepted(client: TestClient, house: FakeHouse) -> None:
+async def test_an_order_is_emitted_and_accepted(client: TestClient, queries: FakeQueries) -> None:
     """202, an id, links; the event carries what travels with the transaction."""
     answer = await place(client)
     body = await answer.json()
 
-    word, head = house.told[0]
+    message, envelope = queries.emitted[0]
     assert 202 == answer.status
-    assert isinstance(word, OrderPlaced)
-    assert (500, body["order_id"]) == (word.total_minor, word.order_id)
-    assert ("France", word.order_id) == (head.baggage["country"], head.correlation_id)
-    assert f"/orders/{word.order_id}" == answer.headers["Location"] == body["links"]["self"]
+    assert isinstance(message, OrderPlaced)
+    assert (500, body["order_id"]) == (message.total_minor, message.order_id)
+    assert ("France", message.order_id) == (envelope.baggage["country"], envelope.correlation_id)
+    assert f"/orders/{message.order_id}" == answer.headers["Location"] == body["links"]["self"]
 
 
-async def test_the_trace_of_the_request_goes_on(client: TestClient, house: FakeHouse) -> None:
+async def test_the_trace_of_the_request_goes_on(client: TestClient, queries: FakeQueries) -> None:
     """A valid traceparent is carried; without one it is derived from the order."""
-    given = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
-    headers = {"Idempotency-Key": "k1", "traceparent": given}
+    record = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
+    headers = {"Idempotency-Key": "k1", "traceparent": record}
 
     await client.post("/orders", json=ORDER, headers=headers)
     await place(client, key="k2")
 
-    assert given == house.told[0][1].traceparent
-    assert house.told[1][1].traceparent.startswith("00-")
+    assert record == queries.emitted[0][1].traceparent
+    assert queries.emitted[1][1].traceparent.startswith("00-")
 
 
-async def test_a_repeated_request_is_one_order(client: TestClient, house: FakeHouse) -> None:
-    """Same key, same body: the same answer, told once."""
+async def test_a_repeated_request_is_one_order(client: TestClient, queries: FakeQueries) -> None:
+    """Same key, same body: the same answer, emitted once."""
     first, again = await place(client), await place(client)
 
     assert (202, 202, "true") == (
@@ -140,29 +140,31 @@ async def test_a_repeated_request_is_one_order(client: TestClient, house: FakeHo
         again.headers["Idempotent-Replayed"],
     )
     assert await first.json() == await again.json()
-    assert 1 == len(house.told)
+    assert 1 == len(queries.emitted)
 
 
-async def test_a_key_belongs_to_one_body(client: TestClient, house: FakeHouse) -> None:
-    """Same key, other body: refused, nothing told."""
+async def test_a_key_belongs_to_one_body(client: TestClient, queries: FakeQueries) -> None:
+    """Same key, other body: refused, nothing emitted."""
     await place(client)
 
     answer = await place(client, {**ORDER, "country": "Spain"})
 
     assert (422, "Idempotency-Key") == (answer.status, (await answer.json())["errors"][0]["field"])
-    assert 1 == len(house.told)
+    assert 1 == len(queries.emitted)
 
 
-async def test_a_key_is_remembered_by_the_orders_row(client: TestClient, house: FakeHouse) -> None:
+async def test_a_key_is_remembered_by_the_orders_row(
+    client: TestClient, queries: FakeQueries
+) -> None:
     """Another console, or the same after a restart, finds the body's fingerprint in the row."""
     await place(client)
-    word, head = house.told.pop()
-    house.keep("order", word.order_id, {}, **head.baggage)
+    message, envelope = queries.emitted.pop()
+    queries.keep("order", message.order_id, {}, **envelope.baggage)
     client.app[next(key for key in client.app if "repeats" in str(key))].__init__()
 
     same, other = await place(client), await place(client, {**ORDER, "currency": "EUR"})
 
-    assert (202, 422, []) == (same.status, other.status, house.told)
+    assert (202, 422, []) == (same.status, other.status, queries.emitted)
 
 
 def line(**changed: Any) -> dict[str, Any]:
@@ -201,15 +203,15 @@ HOSTILE = [
 
 @pytest.mark.parametrize(("body", "field"), HOSTILE)
 async def test_a_wrong_order_is_refused_by_field(
-    client: TestClient, house: FakeHouse, body: Any, field: str
+    client: TestClient, queries: FakeQueries, body: Any, field: str
 ) -> None:
-    """400 with problem details that name the field; nothing is told."""
+    """400 with problem details that name the field; nothing is emitted."""
     answer = await place(client, body)
     problem = await answer.json()
 
     assert (400, "application/problem+json") == (answer.status, answer.content_type)
     assert field == problem["errors"][0]["field"]
-    assert [] == house.told
+    assert [] == queries.emitted
 
 
 @pytest.mark.parametrize(
@@ -230,9 +232,9 @@ async def test_a_hostile_request_is_a_problem_of_its_own(
     client: TestClient, data: bytes, headers: dict[str, str], status: int
 ) -> None:
     """Always 4xx, always problem details."""
-    given = {"Content-Type": "application/json", "Idempotency-Key": "k", **headers}
+    record = {"Content-Type": "application/json", "Idempotency-Key": "k", **headers}
 
-    answer = await client.post("/orders", data=data, headers=given)
+    answer = await client.post("/orders", data=data, headers=record)
 
     assert (status, "application/problem+json") == (answer.status, answer.content_type)
 
@@ -261,7 +263,9 @@ async def test_what_is_not_there_is_a_problem(
     assert (status, "application/problem+json") == (answer.status, answer.content_type)
 
 
-async def test_cancelling_and_returning_are_told(client: TestClient, house: FakeHouse) -> None:
+async def test_cancelling_and_returning_are_emitted(
+    client: TestClient, queries: FakeQueries
+) -> None:
     """Both are requests: judged elsewhere, repeated harmlessly."""
     order_id = (await (await place(client)).json())["order_id"]
     back = {
@@ -274,20 +278,20 @@ async def test_cancelling_and_returning_are_told(client: TestClient, house: Fake
 
     assert (202, 202) == (cancelled.status, returned.status)
     assert [OrderPlaced, OrderCancelRequested, ReturnRequested] == [
-        type(word) for word, _ in house.told
+        type(message) for message, _ in queries.emitted
     ]
-    assert 250 == house.told[2][0].amount_minor
+    assert 250 == queries.emitted[2][0].amount_minor
 
 
-async def test_goods_are_received_item_by_item(client: TestClient, house: FakeHouse) -> None:
-    """One word a SKU, each with an id of its own."""
+async def test_goods_are_received_item_by_item(client: TestClient, queries: FakeQueries) -> None:
+    """One message a SKU, each with an id of its own."""
     items = [{"sku": "tea", "quantity": 5}, {"sku": "cup", "quantity": 1}]
 
     answer = await client.post("/stock/receipts", json={"receipt_id": "r", "items": items})
 
     assert 202 == answer.status
-    assert [ReceiveStock, ReceiveStock] == [type(word) for word, _ in house.told]
-    assert 2 == len({head.id for _, head in house.told})
+    assert [ReceiveStock, ReceiveStock] == [type(message) for message, _ in queries.emitted]
+    assert 2 == len({envelope.id for _, envelope in queries.emitted})
 
 
 @pytest.mark.parametrize(
@@ -298,7 +302,7 @@ async def test_goods_are_received_item_by_item(client: TestClient, house: FakeHo
     ],
 )
 async def test_each_receipt_of_each_sku_has_an_id_of_its_own(
-    client: TestClient, house: FakeHouse, one: tuple[str, str], other: tuple[str, str]
+    client: TestClient, queries: FakeQueries, one: tuple[str, str], other: tuple[str, str]
 ) -> None:
     """Goods that came in under the id of others would not count."""
     for receipt_id, sku in (one, other):
@@ -306,8 +310,8 @@ async def test_each_receipt_of_each_sku_has_an_id_of_its_own(
         answer = await client.post("/stock/receipts", json=body)
         assert 202 == answer.status
 
-    assert 2 == len({head.id for _, head in house.told})
-    assert 2 == len({word.receipt_id for word, _ in house.told})
+    assert 2 == len({envelope.id for _, envelope in queries.emitted})
+    assert 2 == len({message.receipt_id for message, _ in queries.emitted})
 
 
 def stripe_event(**changed: Any) -> dict[str, Any]:
@@ -323,7 +327,9 @@ async def notify(client: TestClient, body: bytes, header: str) -> Any:
     return await client.post("/webhooks/provider", data=body, headers=headers)
 
 
-async def test_a_signed_webhook_is_told_with_one_id(client: TestClient, house: FakeHouse) -> None:
+async def test_a_signed_webhook_is_emitted_with_one_id(
+    client: TestClient, queries: FakeQueries
+) -> None:
     """Doubled by the provider, it is the same event."""
     body = msgspec.json.encode(stripe_event())
     header = sign(body, CONFIG.provider_webhook_secret, int(time.time()))
@@ -331,8 +337,8 @@ async def test_a_signed_webhook_is_told_with_one_id(client: TestClient, house: F
     answers = [await notify(client, body, header) for _ in range(2)]
 
     assert [200, 200] == [answer.status for answer in answers]
-    assert [ProviderNotified] * 2 == [type(word) for word, _ in house.told]
-    assert 1 == len({head.id for _, head in house.told})
+    assert [ProviderNotified] * 2 == [type(message) for message, _ in queries.emitted]
+    assert 1 == len({envelope.id for _, envelope in queries.emitted})
 
 
 @pytest.mark.parametrize(
@@ -347,18 +353,18 @@ async def test_a_signed_webhook_is_told_with_one_id(client: TestClient, house: F
     ],
 )
 async def test_a_bad_webhook_is_refused(
-    client: TestClient, house: FakeHouse, event: Any, secret: str, age_seconds: int
+    client: TestClient, queries: FakeQueries, event: Any, secret: str, age_seconds: int
 ) -> None:
-    """400, and nothing is told."""
+    """400, and nothing is emitted."""
     body = msgspec.json.encode(event)
 
     answer = await notify(client, body, sign(body, secret, int(time.time()) - age_seconds))
 
-    assert (400, []) == (answer.status, house.told)
+    assert (400, []) == (answer.status, queries.emitted)
 
 
 async def test_a_webhook_played_back_is_the_same_event_and_later_none(
-    client: TestClient, house: FakeHouse
+    client: TestClient, queries: FakeQueries
 ) -> None:
     """The very bytes again: within five minutes it is known by its id, after them refused."""
     body = msgspec.json.encode(stripe_event())
@@ -369,8 +375,8 @@ async def test_a_webhook_played_back_is_the_same_event_and_later_none(
     answers = [await notify(client, body, header) for header in headers]
 
     assert [200, 200, 400] == [answer.status for answer in answers]
-    assert 1 == len({head.id for _, head in house.told})
-    assert 2 == len(house.told)
+    assert 1 == len({envelope.id for _, envelope in queries.emitted})
+    assert 2 == len(queries.emitted)
 
 
 SIGNED = msgspec.json.encode(stripe_event())
@@ -385,7 +391,7 @@ SIGNED = msgspec.json.encode(stripe_event())
     ],
 )
 async def test_bytes_that_were_not_signed_are_refused(
-    client: TestClient, house: FakeHouse, body: bytes, is_signed: bool
+    client: TestClient, queries: FakeQueries, body: bytes, is_signed: bool
 ) -> None:
     """The signature of one webhook is good for its own bytes alone; the header is named."""
     good = sign(SIGNED, CONFIG.provider_webhook_secret, int(time.time()))
@@ -394,7 +400,7 @@ async def test_bytes_that_were_not_signed_are_refused(
 
     problem = await answer.json()
     assert (400, "Stripe-Signature") == (answer.status, problem["errors"][0]["field"])
-    assert [] == house.told
+    assert [] == queries.emitted
 
 
 @pytest.mark.parametrize(
@@ -411,21 +417,21 @@ async def test_bytes_that_were_not_signed_are_refused(
     ],
 )
 async def test_a_declined_webhook_gives_the_reason_that_the_answer_gives(
-    client: TestClient, house: FakeHouse, failure: Any, reason: str
+    client: TestClient, queries: FakeQueries, failure: Any, reason: str
 ) -> None:
-    """Whichever comes first, the customer hears the same."""
+    """Whichever comes first, the customer consumes the same."""
     event = stripe_event(type="payment_intent.payment_failed")
     event["data"] = {"object": event["data"]["object"] | {"last_payment_error": failure}}
     body = msgspec.json.encode(event)
 
     await notify(client, body, sign(body, CONFIG.provider_webhook_secret, int(time.time())))
 
-    told: Any = house.told[0][0]
-    assert ("payment_failed", reason) == (told.kind, told.reason)
+    emitted: Any = queries.emitted[0][0]
+    assert ("payment_failed", reason) == (emitted.kind, emitted.reason)
 
 
 async def test_a_webhook_of_no_interest_is_acknowledged_and_left(
-    client: TestClient, house: FakeHouse
+    client: TestClient, queries: FakeQueries
 ) -> None:
     """Refused, it would be sent again for days."""
     body = msgspec.json.encode(stripe_event(type="invoice.paid"))
@@ -434,7 +440,7 @@ async def test_a_webhook_of_no_interest_is_acknowledged_and_left(
         client, body, sign(body, CONFIG.provider_webhook_secret, int(time.time()))
     )
 
-    assert (200, []) == (answer.status, house.told)
+    assert (200, []) == (answer.status, queries.emitted)
 
 
 @pytest.mark.parametrize(
@@ -445,7 +451,7 @@ async def test_a_webhook_of_no_interest_is_acknowledged_and_left(
     ],
 )
 async def test_a_bad_webhook_of_the_carrier_is_refused(
-    client: TestClient, house: FakeHouse, secret: str, age_seconds: int
+    client: TestClient, queries: FakeQueries, secret: str, age_seconds: int
 ) -> None:
     """Nobody else may say that a parcel was delivered."""
     event = {"order_id": "o1", "notice_id": "n1", "shipment_id": "s1", "status": "delivered"}
@@ -456,10 +462,10 @@ async def test_a_bad_webhook_of_the_carrier_is_refused(
         "/webhooks/carrier", data=body, headers={"X-Carrier-Signature": signature}
     )
 
-    assert (400, []) == (answer.status, house.told)
+    assert (400, []) == (answer.status, queries.emitted)
 
 
-async def test_the_carriers_webhook_is_told(client: TestClient, house: FakeHouse) -> None:
+async def test_the_carriers_webhook_is_emitted(client: TestClient, queries: FakeQueries) -> None:
     """The same scheme under another header."""
     event = {"order_id": "o1", "notice_id": "n1", "shipment_id": "s1", "status": "delivered"}
     body = msgspec.json.encode(event)
@@ -469,13 +475,15 @@ async def test_the_carriers_webhook_is_told(client: TestClient, house: FakeHouse
         "/webhooks/carrier", data=body, headers={"X-Carrier-Signature": signature}
     )
 
-    assert (200, CarrierNotified) == (answer.status, type(house.told[0][0]))
+    assert (200, CarrierNotified) == (answer.status, type(queries.emitted[0][0]))
 
 
-async def test_tables_are_read_from_who_holds_them(client: TestClient, house: FakeHouse) -> None:
+async def test_tables_are_read_from_who_holds_them(
+    client: TestClient, queries: FakeQueries
+) -> None:
     """List, page, row: over HTTP, from the worker the directory names."""
     for name in ("a", "b", "c"):
-        house.keep("stock", name, {"on_hand": 1})
+        queries.keep("stock", name, {"on_hand": 1})
 
     tables = (await (await client.get("/tables")).json())["tables"]
     page = await (await client.get("/tables/stock?limit=2")).json()
@@ -487,12 +495,14 @@ async def test_tables_are_read_from_who_holds_them(client: TestClient, house: Fa
         page["next"],
         page["partial"],
     )
-    assert {"on_hand": 1} == row["memory"]
+    assert {"on_hand": 1} == row["state"]
 
 
-async def test_a_partition_that_nobody_holds_is_said(house: FakeHouse, aiohttp_client: Any) -> None:
+async def test_a_partition_that_nobody_holds_is_said(
+    queries: FakeQueries, aiohttp_client: Any
+) -> None:
     """503 and when to ask again; a page says that it is partial."""
-    client = await aiohttp_client(make_api(house, Directory(), CONFIG))
+    client = await aiohttp_client(make_api(queries, Directory(), CONFIG))
 
     row, page = await client.get("/tables/stock/a"), await client.get("/tables/stock")
 
@@ -501,13 +511,13 @@ async def test_a_partition_that_nobody_holds_is_said(house: FakeHouse, aiohttp_c
 
 
 async def test_events_come_in_causal_order_with_personal_fields_masked(
-    client: TestClient, house: FakeHouse
+    client: TestClient, queries: FakeQueries
 ) -> None:
     """Causes before effects, whatever their clocks say."""
     cause = {"id": "e1", "type": "placed", "time_ms": 9, "body": {"customer_id": "c1"}}
     effect = {"id": "e2", "type": "paid", "time_ms": 5, "causation_id": "e1"}
     for entry in (effect, cause):
-        house.keep("journal", f"o1|{entry['time_ms']:014d}|{entry['id']}", entry)
+        queries.keep("journal", f"o1|{entry['time_ms']:014d}|{entry['id']}", entry)
 
     found = (await (await client.get("/orders/o1/events")).json())["events"]
 
@@ -515,11 +525,11 @@ async def test_events_come_in_causal_order_with_personal_fields_masked(
     assert "***" == found[0]["body"]["customer_id"]
 
 
-def test_figures_are_summed_over_partitions_and_replaced_when_told_again() -> None:
-    """The latest word on a minute, a country and a partition counts."""
+def test_figures_are_summed_over_partitions_and_replaced_when_emitted_again() -> None:
+    """The latest message on a minute, a country and a partition counts."""
     figures = Figures()
     for partition, orders in ((0, 2), (1, 3), (0, 4)):
-        figures.hear(
+        figures.receive(
             FiguresUpdated(
                 minute_ms=60_000,
                 country="France",
@@ -540,10 +550,10 @@ def test_figures_are_summed_over_partitions_and_replaced_when_told_again() -> No
 
 
 def test_figures_never_shrink() -> None:
-    """Somebody may repeat the house's own older word: its seal is right, its figures are not."""
+    """Somebody may repeat an older message: its signature is right, its figures are not."""
     figures = Figures()
     for orders in (2, 5, 2):
-        figures.hear(
+        figures.receive(
             FiguresUpdated(
                 minute_ms=60_000, country="France", partition=0, counts={"orders": orders}, sums={}
             )
@@ -575,11 +585,11 @@ async def test_the_page_asks_nobody_else(client: TestClient) -> None:
 
 
 async def test_a_worker_shows_its_health_metrics_and_rows(
-    house: FakeHouse, aiohttp_client: Any
+    queries: FakeQueries, aiohttp_client: Any
 ) -> None:
     """What an operator and the console ask of every process."""
-    house.keep("stock", "a", {"on_hand": 1})
-    client = await aiohttp_client(make_site(house, Config()))
+    queries.keep("stock", "a", {"on_hand": 1})
+    client = await aiohttp_client(make_site(queries, Config()))
     statuses = {
         path: (await client.get(path)).status
         for path in ("/livez", "/readyz", "/metrics", "/tables")
@@ -589,35 +599,35 @@ async def test_a_worker_shows_its_health_metrics_and_rows(
     assert "payflow_events_total" in await (await client.get("/metrics")).text()
 
 
-async def test_a_worker_shows_rows_to_the_house_alone(
-    house: FakeHouse, aiohttp_client: Any
+async def test_a_worker_shows_rows_to_payflow_alone(
+    queries: FakeQueries, aiohttp_client: Any
 ) -> None:
-    """They are not masked there: a pass is for one path, and of the house's key."""
-    house.keep("stock", "a", {"on_hand": 1})
-    config = Config(seal_key="new", seal_key_before="old")
-    client = await aiohttp_client(make_site(house, config))
+    """They are not masked there: a pass is for one path, and of Payflow's key."""
+    queries.keep("stock", "a", {"on_hand": 1})
+    config = Config(signing_key="new", signing_key_before="old")
+    client = await aiohttp_client(make_site(queries, config))
 
     async def status(path: str, said: str) -> int:
-        return (await client.get(path, headers={ROWS_SEAL: said})).status
+        return (await client.get(path, headers={ROWS_PASS: said})).status
 
     for path in ("/tables/stock/a", "/tables/stock?prefix=a&limit=2"):
         for key, expected in (("new", 200), ("old", 200), ("other", 403)):
-            assert expected == await status(path, pass_to(path, key))
-        for wrong in ("", "\u00e9", pass_to("/tables/stock/b", "new")):
+            assert expected == await status(path, rows_token(path, key))
+        for wrong in ("", "\u00e9", rows_token("/tables/stock/b", "new")):
             assert 403 == await status(path, wrong)
-    assert 404 == await status("/tables/x/y", pass_to("/tables/x/y", "new"))
+    assert 404 == await status("/tables/x/y", rows_token("/tables/x/y", "new"))
 
 
 def test_a_worker_that_is_silent_is_taken_for_gone() -> None:
-    """Ten seconds without a word."""
+    """Ten seconds without a message."""
     directory = Directory()
     now_ms = time.time_ns() // 1_000_000
     for url, age_ms in (("new", 0), ("old", 60_000)):
         worker = Worker(
             service="s", url=url, pid=1, at_ms=now_ms - age_ms, partitions={"stock": [0]}
         )
-        directory.hear(msgspec.json.encode(worker))
-    directory.hear(b"noise")
+        directory.receive(msgspec.json.encode(worker))
+    directory.receive(b"noise")
 
     assert ["new"] == [worker.url for worker in directory.workers()]
     assert ("new", None) == (directory.owner("stock", 0).url, directory.owner("stock", 1))

@@ -1,4 +1,4 @@
-"""Acting through the API: signed in, of the right role, from our own page; each act is told."""
+"""Acting through the API: signed in, of the right role, from our own page; each act is emitted."""
 
 import asyncio
 import time
@@ -11,8 +11,8 @@ import pytest
 from aiohttp.test_utils import TestClient
 from msgspec.structs import replace
 
-from app.auth import operators as people
-from app.composition import open_rooms
+from app.auth import operators
+from app.composition import load_agents
 from app.config import Config
 from app.console.api.access import COOKIE, SIGN_IN_BURST, STREAMS_EACH_MAX
 from app.console.api.operator_actions import LEAST, PROPOSALS
@@ -20,7 +20,7 @@ from app.console.api.routes import ROUTES
 from app.console.server import make_api
 from app.worker.discovery import Directory, Worker
 from app.worker.http import make_site
-from tests.unit.test_api import CONFIG, FakeHouse, place
+from tests.unit.test_api import CONFIG, FakeQueries, place
 from workflows.audit.messages import (
     OrderCancelledByOperator,
     PersonalRevealed,
@@ -42,14 +42,14 @@ WHY = {"reason": "asked by phone"}
 class Site:
     """A console with four people, and an order."""
 
-    def __init__(self, house: FakeHouse, client: TestClient, tokens: dict[str, str]) -> None:
-        self.house = house
+    def __init__(self, queries: FakeQueries, client: TestClient, tokens: dict[str, str]) -> None:
+        self.queries = queries
         self.client = client
         self.tokens = tokens
 
     @property
-    def told(self) -> list[Any]:
-        return [word for word, _ in self.house.told]
+    def emitted(self) -> list[Any]:
+        return [message for message, _ in self.queries.emitted]
 
     async def signed_in(self, name: str) -> tuple[dict[str, str], str]:
         """Return the cookie and the CSRF token of a new session, as headers and text."""
@@ -79,44 +79,46 @@ class Site:
 
 @pytest.fixture
 async def site(tmp_path: Path, aiohttp_client: Any, aiohttp_server: Any) -> Site:
-    """A site; proposals are found in what the house was told."""
-    open_rooms()
-    house = FakeHouse()
-    server = await aiohttp_server(make_site(house, Config()))
+    """A site; proposals are found in what Payflow was emitted."""
+    load_agents()
+    queries = FakeQueries()
+    server = await aiohttp_server(make_site(queries, Config()))
     worker = Worker(
         service="all",
         url=str(server.make_url("")).rstrip("/"),
         pid=1,
         at_ms=time.time_ns() // 1_000_000 + 60_000,
         ready=True,
-        partitions=house.partitions(),
+        partitions=queries.partitions(),
     )
     directory = Directory()
-    directory.hear(msgspec.json.encode(worker))
-    tokens = {"admin": people.first_start(tmp_path)}
+    directory.receive(msgspec.json.encode(worker))
+    tokens = {"admin": operators.first_start(tmp_path)}
     for name, role in (("vic", "viewer"), ("oda", "operator"), ("pat", "approver")):
-        tokens[name] = people.add(tmp_path, name, role)
-    house.keep("order", "o1", Order(order_id="o1", total_minor=90_000, currency="GBP"))
+        tokens[name] = operators.add(tmp_path, name, role)
+    queries.keep("order", "o1", Order(order_id="o1", total_minor=90_000, currency="GBP"))
     body = {"customer_id": "c1", "lines": [{"email": "a@b.c", "sku": "tea"}], "phone": ""}
-    house.keep("journal", "o1|1|e", {"id": "e", "correlation_id": "o1", "body": body})
-    house.keep("journal", "o1|x|f", {"id": "f", "correlation_id": "o1|x", "body": {"email": "no"}})
-    app = make_api(house, directory, replace(CONFIG, data_dir=str(tmp_path)))
+    queries.keep("journal", "o1|1|e", {"id": "e", "correlation_id": "o1", "body": body})
+    queries.keep(
+        "journal", "o1|x|f", {"id": "f", "correlation_id": "o1|x", "body": {"email": "no"}}
+    )
+    app = make_api(queries, directory, replace(CONFIG, data_dir=str(tmp_path)))
 
     async def proposal(order_id: str, refund_id: str) -> RefundProposed | None:
         await asyncio.sleep(0)
-        found = (word for word, _ in house.told if isinstance(word, RefundProposed))
+        found = (message for message, _ in queries.emitted if isinstance(message, RefundProposed))
         return next((w for w in found if (w.about, w.refund_id) == (order_id, refund_id)), None)
 
     app[PROPOSALS] = proposal
-    return Site(house, await aiohttp_client(app), tokens)
+    return Site(queries, await aiohttp_client(app), tokens)
 
 
 def test_every_route_of_operators_has_a_role():
     """And no role is given to a route that is not there."""
     routes = {(route.method, route.path) for route in ROUTES}
-    guarded = {at for at in routes if at[1].startswith("/operators/")}
+    authorized = {at for at in routes if at[1].startswith("/operators/")}
 
-    assert set() == guarded - set(LEAST)
+    assert set() == authorized - set(LEAST)
     assert set() == set(LEAST) - routes
 
 
@@ -142,9 +144,9 @@ async def test_the_cookie_is_secure_where_the_console_is(
     tmp_path: Path, aiohttp_client: Any
 ) -> None:
     """Behind https it is sent over nothing else."""
-    token = people.first_start(tmp_path)
+    token = operators.first_start(tmp_path)
     secure = replace(CONFIG, data_dir=str(tmp_path), console_url="https://127.0.0.1")
-    client = await aiohttp_client(make_api(FakeHouse(), Directory(), secure))
+    client = await aiohttp_client(make_api(FakeQueries(), Directory(), secure))
 
     answer = await client.post("/sign-in", json={"name": "admin", "token": token})
 
@@ -161,8 +163,8 @@ async def test_the_cookie_is_secure_where_the_console_is(
         pytest.param({"name": "\ud800", "token": "\x00"}, id="no names at all"),
     ],
 )
-async def test_who_is_not_known_is_told_nothing(site: Site, asked: dict[str, str]):
-    """The same words for a wrong name and a wrong token; no cookie."""
+async def test_who_is_not_known_is_emitted_nothing(site: Site, asked: dict[str, str]):
+    """The same messages for a wrong name and a wrong token; no cookie."""
     body = msgspec.json.encode(asked) if asked["name"].isascii() else b'{"name":"\\ud800"}'
 
     answer = await site.client.post(
@@ -189,7 +191,7 @@ async def test_guessing_tokens_ends_soon(site: Site):
         late.content_type,
     )
     assert int(late.headers["Retry-After"]) >= 1
-    assert [] == site.told
+    assert [] == site.emitted
 
 
 async def test_guesses_side_by_side_are_as_many(site: Site):
@@ -215,16 +217,16 @@ async def test_acts_have_a_rate(site: Site):
     assert {403, 429} == statuses
 
 
-async def test_an_operator_cancels_and_the_act_is_told_first(site: Site):
+async def test_an_operator_cancels_and_the_act_is_emitted_first(site: Site):
     """Who and why, before what is done."""
     answer = await site.client.post(CANCEL, json=WHY, headers=await site.page("oda"))
 
-    act, word = site.told
+    action, message = site.emitted
     assert 202 == answer.status
-    assert isinstance(act, OrderCancelledByOperator)
-    assert isinstance(word, OrderCancelRequested)
-    assert ("o1", "oda", "asked by phone") == (act.about, act.who, act.why)
-    assert act.event_id == site.house.told[1][1].id
+    assert isinstance(action, OrderCancelledByOperator)
+    assert isinstance(message, OrderCancelRequested)
+    assert ("o1", "oda", "asked by phone") == (action.about, action.who, action.why)
+    assert action.event_id == site.queries.emitted[1][1].id
 
 
 HOSTILE = [
@@ -236,7 +238,7 @@ HOSTILE = [
     pytest.param({"Origin": "http://evil.example"}, 403, id="a foreign page"),
     pytest.param({"Origin": "null"}, 403, id="a page of nowhere"),
     pytest.param({"Origin": "http://127.0.0.1:1"}, 403, id="another port of this machine"),
-    pytest.param({"Origin": None}, 403, id="no word of where from"),
+    pytest.param({"Origin": None}, 403, id="no message of where from"),
     pytest.param({"Sec-Fetch-Site": "cross-site"}, 403, id="the browser says another site"),
     pytest.param({"Sec-Fetch-Site": "same-site"}, 403, id="the browser says a sister site"),
     pytest.param({"Authorization": "Bearer nonsense"}, 401, id="a bearer of nothing"),
@@ -250,14 +252,14 @@ HOSTILE = [
 async def test_what_our_page_has_not_asked_is_not_done(
     site: Site, changed: dict[str, str | None], status: int
 ):
-    """Each thing that is missing or wrong is enough; nothing is told."""
+    """Each thing that is missing or wrong is enough; nothing is emitted."""
     page = {**await site.page("oda"), **changed}
     headers = {name: value for name, value in page.items() if value is not None}
 
     answer = await site.client.post(CANCEL, json=WHY, headers=headers)
 
     assert (status, "application/problem+json") == (answer.status, answer.content_type)
-    assert [] == site.told
+    assert [] == site.emitted
 
 
 async def test_a_csrf_token_is_good_for_its_own_session_alone(site: Site):
@@ -268,7 +270,7 @@ async def test_a_csrf_token_is_good_for_its_own_session_alone(site: Site):
         CANCEL, json=WHY, headers={**mine, "X-CSRF-Token": theirs["X-CSRF-Token"]}
     )
 
-    assert (403, []) == (answer.status, site.told)
+    assert (403, []) == (answer.status, site.emitted)
 
 
 async def test_the_browser_says_it_was_our_page(site: Site):
@@ -298,13 +300,13 @@ async def test_signed_out_is_out(site: Site):
     before = await site.client.get("/me", headers={"Cookie": page["Cookie"]})
     out = await site.client.post("/sign-out", headers=page)
     after = await site.client.get("/me", headers={"Cookie": page["Cookie"]})
-    act = await site.client.post(CANCEL, json=WHY, headers=page)
+    action = await site.client.post(CANCEL, json=WHY, headers=page)
 
     assert [403, 200, 204, 401, 401] == [
-        answer.status for answer in (foreign, before, out, after, act)
+        answer.status for answer in (foreign, before, out, after, action)
     ]
     assert page["X-CSRF-Token"] == (await before.json())["csrf"]
-    assert [] == site.told
+    assert [] == site.emitted
 
 
 @pytest.mark.parametrize(
@@ -326,7 +328,7 @@ async def test_each_role_may_do_its_part(site: Site, name: str, path: str, body:
     answer = await site.client.post(path, json=body, headers=site.machine(name))
 
     assert status == answer.status
-    assert (status == 202) == bool(site.told)
+    assert (status == 202) == bool(site.emitted)
 
 
 async def test_customers_need_no_sign_in(site: Site):
@@ -343,14 +345,14 @@ async def test_a_small_refund_is_one_persons(site: Site):
     """The act, then the return of money without goods."""
     assert 202 == await site.refund("oda", LIMIT_MINOR)
 
-    act, word = site.told
-    assert isinstance(act, RefundGivenByOperator)
-    assert isinstance(word, ReturnRequested)
-    assert ("oda", "", LIMIT_MINOR) == (act.who, act.proposed_by, act.amount_minor)
+    action, message = site.emitted
+    assert isinstance(action, RefundGivenByOperator)
+    assert isinstance(message, ReturnRequested)
+    assert ("oda", "", LIMIT_MINOR) == (action.who, action.proposed_by, action.amount_minor)
     assert (LIMIT_MINOR, False, "operator-r1") == (
-        word.amount_minor,
-        word.lines[0].goods,
-        word.return_id,
+        message.amount_minor,
+        message.lines[0].goods,
+        message.return_id,
     )
 
 
@@ -358,7 +360,7 @@ async def test_a_large_refund_needs_two_people(site: Site):
     """Proposed, not given; not by the same person, not another amount; then given."""
     large = LIMIT_MINOR + 1
     assert 202 == await site.refund("pat", large)
-    assert [RefundProposed] == [type(word) for word in site.told]
+    assert [RefundProposed] == [type(message) for message in site.emitted]
 
     refused = [
         await site.approve("pat", large),
@@ -369,9 +371,9 @@ async def test_a_large_refund_needs_two_people(site: Site):
     approved = await site.approve("admin", large)
 
     assert ([403, 403, 409, 409], 202) == (refused, approved)
-    proposed, act, word = site.told
-    assert ("pat", "admin", "pat") == (proposed.who, act.who, act.proposed_by)
-    assert (large, "operator-r1") == (word.amount_minor, word.return_id)
+    proposed, action, message = site.emitted
+    assert ("pat", "admin", "pat") == (proposed.who, action.who, action.proposed_by)
+    assert (large, "operator-r1") == (message.amount_minor, message.return_id)
 
 
 async def test_a_large_refund_in_small_parts_needs_two_people(site: Site):
@@ -382,9 +384,15 @@ async def test_a_large_refund_in_small_parts_needs_two_people(site: Site):
 
     assert [202, 202, 202] == [first, again, more]
     assert [RefundGivenByOperator, ReturnRequested] * 2 + [RefundProposed] == [
-        type(word) for word in site.told
+        type(message) for message in site.emitted
     ]
-    assert 1 == len({head.id for word, head in site.house.told if type(word) is ReturnRequested})
+    assert 1 == len(
+        {
+            envelope.id
+            for message, envelope in site.queries.emitted
+            if type(message) is ReturnRequested
+        }
+    )
 
 
 @pytest.mark.parametrize(
@@ -398,11 +406,11 @@ async def test_a_large_refund_in_small_parts_needs_two_people(site: Site):
 async def test_what_customers_returned_counts(site: Site, status: Any, is_given: bool):
     """The limit is for all that goes back of an order."""
     returned = Returns(by_id={"x": Return(status=status, amount_minor=LIMIT_MINOR)})
-    site.house.keep("order", "o1", Order(order_id="o1", total_minor=90_000, returns=returned))
+    site.queries.keep("order", "o1", Order(order_id="o1", total_minor=90_000, returns=returned))
 
     await site.refund("oda", 1)
 
-    assert is_given == isinstance(site.told[0], RefundGivenByOperator)
+    assert is_given == isinstance(site.emitted[0], RefundGivenByOperator)
 
 
 @pytest.mark.parametrize(
@@ -418,34 +426,38 @@ async def test_what_customers_returned_counts(site: Site, status: Any, is_given:
     ],
 )
 async def test_a_refund_that_is_none_is_refused(site: Site, changed: dict[str, Any]):
-    """400, and nothing is told."""
+    """400, and nothing is emitted."""
     body = {**WHY, "refund_id": "r1", "amount_minor": 5, **changed}
 
     answer = await site.client.post(REFUND, json=body, headers=site.machine("oda"))
 
-    assert (400, []) == (answer.status, site.told)
+    assert (400, []) == (answer.status, site.emitted)
 
 
-async def test_personal_fields_are_seen_by_approvers_and_told_before(site: Site):
+async def test_personal_fields_are_seen_by_approvers_and_emitted_before(site: Site):
     """However deep they lie; of this order alone; the audit names the fields, not what they say."""
     answer = await site.client.get(REVEAL, headers=site.machine("pat"))
 
-    (act,) = site.told
+    (action,) = site.emitted
     assert 200 == answer.status
     assert {"customer_id": ["c1"], "email": ["a@b.c"]} == (await answer.json())["personal"]
-    assert isinstance(act, PersonalRevealed)
-    assert ("pat", "a complaint", ("customer_id", "email")) == (act.who, act.why, act.fields)
-    assert b"a@b.c" not in msgspec.json.encode(act)
+    assert isinstance(action, PersonalRevealed)
+    assert ("pat", "a complaint", ("customer_id", "email")) == (
+        action.who,
+        action.why,
+        action.fields,
+    )
+    assert b"a@b.c" not in msgspec.json.encode(action)
 
 
-async def test_what_cannot_be_told_is_not_shown(site: Site, monkeypatch: pytest.MonkeyPatch):
+async def test_what_cannot_be_emitted_is_not_shown(site: Site, monkeypatch: pytest.MonkeyPatch):
     """No answer without a trace."""
 
     async def fail(*_: Any) -> None:
         await asyncio.sleep(0)
         raise TimeoutError
 
-    monkeypatch.setattr(site.house, "tell", fail)
+    monkeypatch.setattr(site.queries, "publish", fail)
 
     answer = await site.client.get(REVEAL, headers=site.machine("pat"))
 
@@ -464,10 +476,10 @@ async def test_what_cannot_be_told_is_not_shown(site: Site, monkeypatch: pytest.
 async def test_personal_fields_are_not_shown_otherwise(
     site: Site, name: str, path: str, status: int
 ):
-    """Nothing is told either: nobody has seen anything."""
+    """Nothing is emitted either: nobody has seen anything."""
     answer = await site.client.get(path, headers=site.machine(name))
 
-    assert (status, []) == (answer.status, site.told)
+    assert (status, []) == (answer.status, site.emitted)
 
 
 async def test_a_link_elsewhere_reveals_nothing(site: Site):
@@ -476,13 +488,13 @@ async def test_a_link_elsewhere_reveals_nothing(site: Site):
 
     answer = await site.client.get(REVEAL, headers=cookie)
 
-    assert (403, []) == (answer.status, site.told)
+    assert (403, []) == (answer.status, site.emitted)
 
 
 async def test_people_who_cannot_be_read_let_nobody_in(site: Site, tmp_path: Path):
     """503; the reason is for the log alone."""
     page = await site.page("oda")
-    (tmp_path / people.FILE).write_text("{broken")
+    (tmp_path / operators.FILE).write_text("{broken")
 
     answers = [
         await site.client.post(CANCEL, json=WHY, headers=page),
@@ -493,11 +505,11 @@ async def test_people_who_cannot_be_read_let_nobody_in(site: Site, tmp_path: Pat
 
     assert [503] * 4 == [answer.status for answer in answers]
     assert str(tmp_path) not in await answers[0].text()
-    assert [] == site.told
+    assert [] == site.emitted
 
 
 async def test_one_address_has_so_many_streams(site: Site):
-    """Closed, they make room again."""
+    """Closed, they make agent again."""
     streams = [await site.client.get("/live") for _ in range(STREAMS_EACH_MAX)]
     more = await site.client.get("/live")
     for stream in streams:

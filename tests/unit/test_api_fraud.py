@@ -1,4 +1,4 @@
-"""Fraud through the API: who may do what, told to the audit first; nobody approves their own."""
+"""Fraud through the API: who may do what, emitted to the audit first; nobody approves their own."""
 
 from pathlib import Path
 from typing import Any
@@ -7,9 +7,17 @@ import msgspec
 import pytest
 
 from app.console.api.fraud_actions import LIST_MAX
-from app.fraud.analysis.fraud_admin import Act, as_act
+from app.fraud.analysis.fraud_admin import Action, as_action
 from app.worker.metrics import fraud_alert_rate, fraud_psi
-from tests.unit.fraud_site import AT_MS, ORDER, PARTIES, FraudSite, checked, fraud_site, verdict
+from tests.unit.fraud_site import (
+    AT_MS,
+    EXTERNAL_SYSTEMS,
+    ORDER,
+    FraudSite,
+    checked,
+    fraud_site,
+    verdict,
+)
 from tests.unit.test_fraud import paid
 from tests.unit.test_rulebook import MUCH, rule
 from workflows.audit.messages import (
@@ -48,7 +56,7 @@ async def site(tmp_path: Path, aiohttp_client: Any, aiohttp_server: Any) -> Frau
 
 
 @pytest.mark.parametrize(
-    ("act", "told"),
+    ("action", "emitted"),
     [
         pytest.param(DECIDE, (PaymentLabelledByOperator, PaymentLabelled), id="decide"),
         pytest.param(PUT, (RuleChanged, RulePut), id="put"),
@@ -58,32 +66,35 @@ async def site(tmp_path: Path, aiohttp_client: Any, aiohttp_server: Any) -> Frau
     ],
 )
 async def test_operators_act_and_the_audit_hears_it_first(
-    site: FraudSite, act: tuple[str, Any], told: tuple[type, type]
+    site: FraudSite, action: tuple[str, Any], emitted: tuple[type, type]
 ) -> None:
-    """Nobody and viewers may not; the audit names who, why, and the event that the rooms hear."""
-    before = len(site.told)
-    refused = [(await site.act(name, *act))[0] for name in ("", "vic")]
-    assert before == len(site.told)
+    """Nobody and viewers may not.
 
-    assert 202 == (await site.act("oda", *act))[0]
+    The audit names who, why, and the event that the agents receive.
+    """
+    before = len(site.emitted)
+    refused = [(await site.action(name, *action))[0] for name in ("", "vic")]
+    assert before == len(site.emitted)
 
-    (said, _), (word, head) = site.house.told[before:]
-    assert ([401, 403], told) == (refused, (type(said), type(word)))
-    assert ("oda", "because", head.id) == (said.who, said.why, said.event_id)
+    assert 202 == (await site.action("oda", *action))[0]
+
+    (said, _), (message, envelope) = site.queries.emitted[before:]
+    assert ([401, 403], emitted) == (refused, (type(said), type(message)))
+    assert ("oda", "because", envelope.id) == (said.who, said.why, said.event_id)
 
 
 async def test_a_rule_is_made_active_by_somebody_else_alone(site: FraudSite) -> None:
     """Not by an operator, not by who proposed it; the version that was looked at, and once."""
-    await site.act("pat", *PUT)
+    await site.action("pat", *PUT)
     statuses = [
-        (await site.act("oda", *APPROVE))[0],
-        (await site.act("pat", *APPROVE))[0],
-        (await site.act("eve", "/rules/much/approve", WHY | {"version": 2}))[0],
-        (await site.act("eve", *APPROVE))[0],
-        (await site.act("eve", "/rules/much/approve", WHY | {"version": 2}))[0],
+        (await site.action("oda", *APPROVE))[0],
+        (await site.action("pat", *APPROVE))[0],
+        (await site.action("eve", "/rules/much/approve", WHY | {"version": 2}))[0],
+        (await site.action("eve", *APPROVE))[0],
+        (await site.action("eve", "/rules/much/approve", WHY | {"version": 2}))[0],
     ]
 
-    active = site.told[-1].rule
+    active = site.emitted[-1].rule
     assert [403, 403, 409, 202, 409] == statuses
     assert ("active", 2, "pat", "eve") == tuple(
         active[name] for name in ("state", "version", "proposed_by", "approved_by")
@@ -94,22 +105,22 @@ async def test_what_a_rule_says_of_its_maker_is_not_believed(site: FraudSite) ->
     """Nor of who approved it, of its version, or that it is active."""
     claims = {"state": "active", "version": 9, "proposed_by": "ann", "approved_by": "bob"}
 
-    await site.act("pat", "/rules", WHY | {"rule": RULE | claims})
+    await site.action("pat", "/rules", WHY | {"rule": RULE | claims})
 
-    rule = site.told[-1].rule
+    rule = site.emitted[-1].rule
     assert ("draft", 1, "pat") == (rule["state"], rule["version"], rule["proposed_by"])
     assert "" == rule.get("approved_by", "")
-    assert 403 == (await site.act("pat", *APPROVE))[0]
+    assert 403 == (await site.action("pat", *APPROVE))[0]
 
 
 async def test_a_pause_makes_nobody_the_maker_of_what_is_not_approved(site: FraudSite) -> None:
     """Else its maker could have it paused, and approve it then."""
-    await site.act("pat", *PUT)
-    await site.act("oda", "/rules/much/pause", WHY | {"version": 1})
+    await site.action("pat", *PUT)
+    await site.action("oda", "/rules/much/pause", WHY | {"version": 1})
 
-    again, _ = await site.act("oda", "/rules/much/pause", WHY | {"version": 2})
-    own, _ = await site.act("pat", "/rules/much/approve", WHY | {"version": 2})
-    other, _ = await site.act("eve", "/rules/much/approve", WHY | {"version": 2})
+    again, _ = await site.action("oda", "/rules/much/pause", WHY | {"version": 2})
+    own, _ = await site.action("pat", "/rules/much/approve", WHY | {"version": 2})
+    other, _ = await site.action("eve", "/rules/much/approve", WHY | {"version": 2})
 
     assert (409, 403, 202) == (again, own, other)
 
@@ -139,7 +150,7 @@ async def test_a_pause_makes_nobody_the_maker_of_what_is_not_approved(site: Frau
         pytest.param(PAUSE[0], {"version": 7}, 409, "version", id="a pause of another version"),
         pytest.param("/rules/none/pause", {"version": 1}, 404, "rule_id", id="an unknown rule"),
         pytest.param(
-            SNOOZE[0], {"entity": "house:1", "hours": 1}, 400, "entity", id="an unknown kind"
+            SNOOZE[0], {"entity": "instance:1", "hours": 1}, 400, "entity", id="an unknown kind"
         ),
         pytest.param(SNOOZE[0], {"entity": "card:", "hours": 1}, 400, "entity", id="no name"),
         pytest.param(SNOOZE[0], {"entity": "card:k", "hours": -1}, 400, "hours", id="backwards"),
@@ -168,48 +179,53 @@ async def test_a_pause_makes_nobody_the_maker_of_what_is_not_approved(site: Frau
 async def test_a_wrong_act_is_refused_by_its_place(
     site: FraudSite, path: str, body: Any, status: int, field: str
 ) -> None:
-    """And nothing is told, to nobody."""
-    before = len(site.told)
+    """And nothing is emitted, to nobody."""
+    before = len(site.emitted)
 
-    found, problem = await site.act("pat", path, WHY | body)
+    found, problem = await site.action("pat", path, WHY | body)
 
     assert (status, field) == (found, problem["errors"][0]["field"]), problem
-    assert before == len(site.told)
+    assert before == len(site.emitted)
 
 
-async def test_parties_go_on_lists_and_sleep_without_being_named(site: FraudSite) -> None:
+async def test_entity_go_on_lists_and_sleep_without_being_named(site: FraudSite) -> None:
     """By the order they paid; off again by the tag that is shown."""
-    await site.act("oda", "/lists", WHY | {"name": "blocked.card", "add": [f"@{ORDER}"]})
-    listed = site.told[-1].values
-    await site.act("oda", SNOOZE[0], WHY | {"entity": f"device:@{ORDER}", "hours": 2})
-    asleep = site.told[-1].entity
+    await site.action("oda", "/lists", WHY | {"name": "blocked.card", "add": [f"@{ORDER}"]})
+    listed = site.emitted[-1].values
+    await site.action("oda", SNOOZE[0], WHY | {"entity": f"device:@{ORDER}", "hours": 2})
+    asleep = site.emitted[-1].entity
     found = await (await site.client.get("/fraud/rules")).json()
     (names,) = [each["names"] for each in found["lists"] if each["size"]]
     (snooze,) = found["snoozes"]
 
-    off = await site.act("oda", "/lists", WHY | {"name": "blocked.card", "remove": names})
-    woken = await site.act("oda", SNOOZE[0], WHY | {"entity": snooze["entity"], "hours": 0})
+    off = await site.action("oda", "/lists", WHY | {"name": "blocked.card", "remove": names})
+    woken = await site.action("oda", SNOOZE[0], WHY | {"entity": snooze["entity"], "hours": 0})
 
-    assert ((PARTIES["card"],), f"device:{PARTIES['device']}") == (listed, asleep)
+    assert ((EXTERNAL_SYSTEMS["card"],), f"device:{EXTERNAL_SYSTEMS['device']}") == (listed, asleep)
     assert (202, {"name": "blocked.card", "size": 0}) == off
-    assert (202, asleep) == (woken[0], site.told[-1].entity)
+    assert (202, asleep) == (woken[0], site.emitted[-1].entity)
     assert [] == (await (await site.client.get("/fraud/rules")).json())["snoozes"]
 
 
 async def test_a_list_has_an_end(site: FraudSite) -> None:
     """It is one record."""
     full = ListPut(name="blocked.card", values=tuple(f"k{at}" for at in range(LIST_MAX)))
-    site.tell(full)
+    site.publish(full)
 
-    assert 409 == (await site.act("oda", "/lists", WHY | {"name": full.name, "add": ["more"]}))[0]
+    assert (
+        409 == (await site.action("oda", "/lists", WHY | {"name": full.name, "add": ["more"]}))[0]
+    )
 
 
 async def test_cases_are_listed_with_what_became_of_them(site: FraudSite) -> None:
-    """Open ones by age; what nobody holds is said to be unknown; a word told twice counts once."""
-    site.tell(CaseOpened(order_id="older", case="late", opened_at_ms=1), event_id="twice")
-    site.tell(CaseOpened(order_id="shut", case="review", opened_at_ms=0), event_id="shut")
-    site.tell(CaseClosed(order_id="shut", case="review", fraud=True, by="ann", note="seen"), 5)
-    site.tell(CaseOpened(order_id="shut", case="review", opened_at_ms=0), event_id="shut")
+    """Open ones by age.
+
+    What nobody holds is said to be unknown; a message emitted twice counts once.
+    """
+    site.publish(CaseOpened(order_id="older", case="late", opened_at_ms=1), event_id="twice")
+    site.publish(CaseOpened(order_id="shut", case="review", opened_at_ms=0), event_id="shut")
+    site.publish(CaseClosed(order_id="shut", case="review", fraud=True, by="ann", note="seen"), 5)
+    site.publish(CaseOpened(order_id="shut", case="review", opened_at_ms=0), event_id="shut")
 
     first = await (await site.client.get("/fraud/cases?limit=1")).json()
     every = await (await site.client.get("/fraud/cases?state=all")).json()
@@ -228,31 +244,31 @@ async def test_cases_are_listed_with_what_became_of_them(site: FraudSite) -> Non
 
 
 async def test_nobody_is_named_anywhere(site: FraudSite) -> None:
-    """In what is read without signing in; the same party has the same tag."""
-    site.house.keep("verdict", "other", checked("other"))
-    await site.act("oda", "/lists", WHY | {"name": "allowed.customer", "add": ["cust-77"]})
-    await site.act("oda", SNOOZE[0], WHY | {"entity": "address:home-of-bob", "hours": 1})
-    site.tell(NAMING)
-    site.tell(as_act(NAMING, Act(who="ann", why="customer:cust-77", at_ms=AT_MS))[0])
+    """In what is read without signing in; the same entity has the same tag."""
+    site.queries.keep("verdict", "other", checked("other"))
+    await site.action("oda", "/lists", WHY | {"name": "allowed.customer", "add": ["cust-77"]})
+    await site.action("oda", SNOOZE[0], WHY | {"entity": "address:home-of-bob", "hours": 1})
+    site.publish(NAMING)
+    site.publish(as_action(NAMING, Action(who="ann", why="customer:cust-77", at_ms=AT_MS))[0])
     rules = ("", "/velocity.card", "/naming")
     paths = ("/fraud/cases", f"/fraud/cases/{ORDER}", *(f"/fraud/rules{rule}" for rule in rules))
 
     texts = [await site.text(path) for path in paths]
-    parties = [
-        (await (await site.client.get(f"/fraud/cases/{order_id}")).json())["parties"]
+    entities = [
+        (await (await site.client.get(f"/fraud/cases/{order_id}")).json())["entities"]
         for order_id in (ORDER, "other")
     ]
 
-    for name in (*PARTIES.values(), "cust-77", "home-of-bob"):
+    for name in (*EXTERNAL_SYSTEMS.values(), "cust-77", "home-of-bob"):
         assert not any(f'"{name}"' in text or f":{name}" in text for text in texts), name
-    assert set(PARTIES) == set(parties[0])
-    assert parties[0] == parties[1]
+    assert set(EXTERNAL_SYSTEMS) == set(entities[0])
+    assert entities[0] == entities[1]
 
 
 async def test_a_rule_is_tried_on_what_was_paid(site: FraudSite) -> None:
     """A known one by its id, or one that nobody has put."""
-    site.tell(paid("dear", pounds=9_000))
-    site.tell(paid("cheap", 1_000))
+    site.publish(paid("dear", pounds=9_000))
+    site.publish(paid("cheap", 1_000))
 
     known = await site.client.get("/fraud/backtest?rule_id=amount.large")
     tried = await site.client.get("/fraud/backtest", params={"rule": RULE_TEXT})
@@ -266,8 +282,10 @@ async def test_a_rule_is_tried_on_what_was_paid(site: FraudSite) -> None:
 
 async def test_the_trial_and_the_hits_are_of_the_verdicts(site: FraudSite) -> None:
     """What is on trial beside what decided; and the metrics of the workers."""
-    site.tell(verdict())
-    site.tell(PaymentLabelled(order_id=ORDER, fraud=True, source="chargeback", known_at_ms=AT_MS))
+    site.publish(verdict())
+    site.publish(
+        PaymentLabelled(order_id=ORDER, fraud=True, source="chargeback", known_at_ms=AT_MS)
+    )
     fraud_psi.clear()
     fraud_psi.labels("amount").set(0.3)
     fraud_alert_rate.labels("active").set(0.01)
@@ -282,7 +300,7 @@ async def test_the_trial_and_the_hits_are_of_the_verdicts(site: FraudSite) -> No
     )
     (worker,) = found["drift"]
     assert ("amount paid", 0.3, "moved much") == tuple(
-        worker["psi"][0][name] for name in ("words", "psi", "moved")
+        worker["psi"][0][name] for name in ("label", "psi", "moved")
     )
     assert 0.01 == worker["alert_rate"]["active"]
 

@@ -10,20 +10,20 @@ from aiokafka.errors import KafkaConnectionError
 from msgspec.structs import replace
 
 from app.composition import changelog_of
-from app.console.api import tables as api
-from app.console.api.context import DESK
+from app.console.api import tables
+from app.console.api.context import CONTEXT
 from app.delivery.row import Row, encode_row
 from app.kafka.producer import partition_of
-from app.operations.search import topic_facts as facts
+from app.operations.search import topic_facts
 from app.operations.search.row_history import History, Version, changed
 from tables import declared
-from tests.unit.test_api import CONFIG, FakeHouse, client, house
+from tests.unit.test_api import CONFIG, FakeQueries, client, queries
 from workflows.fraud.risk import INITIAL
 from workflows.inventory.stock import Stock
 from workflows.order.messages import Line, OrderPlaced
 from workflows.shared.journal import JournalEntry
 
-__all__ = ["client", "house"]
+__all__ = ["client", "queries"]
 
 PEOPLE = ("customer:ann", "customer:bob", "customer:eve")
 FINGERPRINTS = ("card:4f2c", "device:9a1b", "address:7e3d")
@@ -31,10 +31,10 @@ SCRIPT = "<script>alert(1)</script>"
 
 
 @pytest.fixture
-def told(house: FakeHouse) -> FakeHouse:
-    """A house that knows three customers, other parties, and an event with a person in it."""
+def emitted(queries: FakeQueries) -> FakeQueries:
+    """An instance that knows three customers, other entities, and an event with a person in it."""
     for key in (*PEOPLE, *FINGERPRINTS, "terminal:t1"):
-        house.keep("risk", key, INITIAL)
+        queries.keep("risk", key, INITIAL)
     placed = OrderPlaced(
         order_id="o1",
         customer_id="ann",
@@ -45,8 +45,8 @@ def told(house: FakeHouse) -> FakeHouse:
         payment_method="pm_card_visa",
         ordered_at_ms=1,
     )
-    house.keep("journal", "o1|1|e1", {"id": "e1", "body": msgspec.to_builtins(placed)})
-    return house
+    queries.keep("journal", "o1|1|e1", {"id": "e1", "body": msgspec.to_builtins(placed)})
+    return queries
 
 
 class Past:
@@ -74,14 +74,14 @@ class Past:
 
 @pytest.fixture(autouse=True)
 def past(monkeypatch: pytest.MonkeyPatch) -> Past:
-    """A changelog that says what it is told to."""
+    """A changelog that says what it is emitted to."""
     past = Past()
-    monkeypatch.setattr(api, "history", past.history)
+    monkeypatch.setattr(tables, "history", past.history)
     return past
 
 
-def version(offset: int, memory: Any) -> Version:
-    body = None if memory is None else encode_row(Row(memory=memory))
+def version(offset: int, state: Any) -> Version:
+    body = None if state is None else encode_row(Row(state=state))
     return Version(offset=offset, at_ms=1_000 + offset, body=body)
 
 
@@ -89,7 +89,7 @@ async def rows(client: TestClient, path: str) -> Any:
     return await (await client.get(path)).json()
 
 
-@pytest.mark.usefixtures("told")
+@pytest.mark.usefixtures("emitted")
 async def test_people_are_masked_in_rows_and_keys(client: TestClient) -> None:
     """Neither their fields, nor keys that name them, nor texts in which they are named."""
     said = [await (await client.get(f"/tables/{name}")).text() for name in ("risk", "journal")]
@@ -100,7 +100,7 @@ async def test_people_are_masked_in_rows_and_keys(client: TestClient) -> None:
     assert "terminal:t1" in said[0]
 
 
-@pytest.mark.usefixtures("told")
+@pytest.mark.usefixtures("emitted")
 async def test_a_stand_in_leads_to_the_row_and_on(client: TestClient) -> None:
     """A page ends with one; the next begins behind it; the row is found by it."""
     first = await rows(client, "/tables/risk?limit=2&prefix=customer:")
@@ -137,18 +137,18 @@ async def test_a_stand_in_leads_to_the_row_and_on(client: TestClient) -> None:
         ("/console/tables/stock/row?key=a&partition=99", 400),
     ],
 )
-@pytest.mark.usefixtures("told")
+@pytest.mark.usefixtures("emitted")
 async def test_nobody_is_looked_for_by_name(
     past: Past, client: TestClient, path: str, status: int
 ) -> None:
-    """Or a guess would be told whether it was right, and a fingerprint be spelled out."""
+    """Or a guess would be emitted whether it was right, and a fingerprint be spelled out."""
     past.versions = ()
     assert status == (await client.get(path)).status
 
 
-async def test_the_page_of_a_table_shows_its_rows(told: FakeHouse, client: TestClient) -> None:
+async def test_the_page_of_a_table_shows_its_rows(emitted: FakeQueries, client: TestClient) -> None:
     """Hostile keys stay text, people are masked there too."""
-    told.keep("stock", SCRIPT, {"on_hand": SCRIPT})
+    emitted.keep("stock", SCRIPT, {"on_hand": SCRIPT})
     page = await (await client.get("/console/tables/stock")).text()
     people = await (await client.get("/console/tables/risk")).text()
 
@@ -157,14 +157,16 @@ async def test_the_page_of_a_table_shows_its_rows(told: FakeHouse, client: TestC
     assert not [name for name in ("ann", "4f2c") if name in people]
 
 
-async def test_rows_of_one_key_are_never_torn_apart(house: FakeHouse, client: TestClient) -> None:
+async def test_rows_of_one_key_are_never_torn_apart(
+    queries: FakeQueries, client: TestClient
+) -> None:
     """Figures have a row a partition: a page is so much longer, the next begins behind them."""
     for partition in range(CONFIG.partitions):
         for key in ("a", "b"):
-            house.rows[("analytics", f"{key}{partition}")] = {
+            queries.rows[("analytics", f"{key}{partition}")] = {
                 "key": key,
                 "partition": partition,
-                "memory": {"orders": partition},
+                "state": {"orders": partition},
                 "context": {},
             }
     first = await rows(client, "/tables/analytics?limit=1")
@@ -174,14 +176,14 @@ async def test_rows_of_one_key_are_never_torn_apart(house: FakeHouse, client: Te
     assert ["a"] * CONFIG.partitions == [row["key"] for row in first["rows"]]
     assert ("a", None) == (first["next"], every["next"])
     assert 2 * CONFIG.partitions == len(every["rows"])
-    assert {"orders": 2} == one["memory"]
+    assert {"orders": 2} == one["state"]
 
 
 async def test_a_row_is_shown_with_what_it_was(
-    past: Past, house: FakeHouse, client: TestClient
+    past: Past, queries: FakeQueries, client: TestClient
 ) -> None:
     """The latest first, each with what changed, and what was looked at for them."""
-    house.keep("stock", SCRIPT, Stock(on_hand=7))
+    queries.keep("stock", SCRIPT, Stock(on_hand=7))
     states = (Stock(on_hand=5), None, Stock(on_hand=7), Stock(on_hand=9))
     past.versions = tuple(version(at, state) for at, state in enumerate(states, 11))
     page = await (await client.get(f"/console/tables/stock/row?key={quote(SCRIPT)}")).text()
@@ -212,10 +214,10 @@ async def test_nobody_is_shown_in_what_a_row_was(past: Past, client: TestClient)
 
 
 async def test_a_row_is_shown_without_its_history(
-    past: Past, house: FakeHouse, client: TestClient
+    past: Past, queries: FakeQueries, client: TestClient
 ) -> None:
     """Kafka does not answer: what the row is now is known all the same."""
-    house.keep("stock", "tea", Stock(on_hand=7))
+    queries.keep("stock", "tea", Stock(on_hand=7))
     past.fails = KafkaConnectionError()
     page = await (await client.get("/console/tables/stock/row?key=tea")).text()
 
@@ -232,14 +234,14 @@ async def test_tables_say_what_nobody_holds(
     async def nothing(_config: Any, *, internal: bool = False) -> Any:
         raise KafkaConnectionError(internal)
 
-    monkeypatch.setattr(facts, "topics", nothing)
+    monkeypatch.setattr(topic_facts, "topics", nothing)
     found = (await rows(client, "/tables"))["tables"]
     page = await (await client.get("/console/tables")).text()
 
     assert {((), None)} == {(tuple(t["held_by_nobody"]), t["changelog"]) for t in found}
     assert "by nobody" not in page
-    worker = client.app[DESK].directory.workers()[0]
-    client.app[DESK].directory.hear(msgspec.json.encode(replace(worker, at_ms=0)))
+    worker = client.app[CONTEXT].directory.workers()[0]
+    client.app[CONTEXT].directory.receive(msgspec.json.encode(replace(worker, at_ms=0)))
     assert "✗ 0, 1, 2, 3 by nobody" in await (await client.get("/console/tables")).text()
 
 

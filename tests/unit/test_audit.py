@@ -9,14 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from app.cli import audit as cli_audit
+from app.cli import audit
 from app.config import Config
 from app.fraud.analysis.fraud_admin import outgoing
-from app.operations.audit.chain import BREACHES_MAX, Head, Prover, after, beginning
+from app.operations.audit.chain import BREACHES_MAX, ChainHead, Prover, after, beginning
 from app.operations.audit.reader import checkpoint_in
 from app.wire.records import Record
-from app.wire.signing import sealed
-from workflows.audit.messages import AuditSealed, LetterDropped
+from app.wire.signing import signed
+from workflows.audit.checkpoint import AuditCheckpointed
+from workflows.audit.messages import DeadLetterDiscarded
 
 AT_MS = 1_700_000_000_000
 
@@ -38,7 +39,7 @@ def record(offset: int, **changed: Any) -> Record:
 STORY = [record(offset) for offset in range(8)]
 
 
-def heads(story: list[Record]) -> list[Head]:
+def chain_heads(story: list[Record]) -> list[ChainHead]:
     """Return the chain after each record of `story`."""
     chain = [beginning(2)]
     for each in story:
@@ -47,26 +48,33 @@ def heads(story: list[Record]) -> list[Head]:
 
 
 def is_right(each: Record) -> bool:
-    """Return whether the record carries a seal that is right."""
+    """Return whether the record carries a signature that is right."""
     return ("x-payflow-seal", b"right") in each.headers
 
 
-def proven(story: list[Record], said: list[Head], genuine: Callable[[Record], bool] = is_right):
+def proven(
+    story: list[Record], said: list[ChainHead], is_authentic: Callable[[Record], bool] = is_right
+):
     """Return what comes of comparing `story` with what was said."""
-    prover = Prover(2, said, genuine)
+    prover = Prover(2, said, is_authentic)
     for each in story:
-        prover.hear(each)
+        prover.receive(each)
     return prover.done()
 
 
-def test_what_was_told_holds():
-    """Every checkpoint of it, told once or by several consoles; the rest waits for one."""
-    chain = heads(STORY)
+def test_what_was_emitted_holds():
+    """Every checkpoint of it, emitted once or by several consoles; the rest waits for one."""
+    chain = chain_heads(STORY)
 
     found = proven(STORY, [chain[2], chain[5], chain[5]])
 
     assert () == found.breaches
-    assert (8, 2, 2, chain[-1]) == (found.acts, found.checkpoints, found.unsealed, found.head)
+    assert (8, 2, 2, chain[-1]) == (
+        found.actions,
+        found.checkpoints,
+        found.unsealed,
+        found.chain_head,
+    )
 
 
 @pytest.mark.parametrize(
@@ -118,13 +126,13 @@ def test_what_was_told_holds():
         pytest.param(
             [*STORY, record(8, headers=(("ce_id", b"8"),))],
             "audit/2/8",
-            id="one put behind, not by the house",
+            id="one put behind, not by Payflow",
         ),
     ],
 )
 def test_whoever_tampers_is_found(story: list[Record], place: str):
     """The first place that does not hold is named: where nothing else can, by its checkpoints."""
-    chain = heads(STORY)
+    chain = chain_heads(STORY)
 
     found = proven(story, [chain[2], chain[5]])
 
@@ -133,7 +141,7 @@ def test_whoever_tampers_is_found(story: list[Record], place: str):
 
 @given(data=st.data())
 @settings(max_examples=200)
-def test_no_byte_of_a_sealed_act_can_be_changed(data: st.DataObject):
+def test_no_byte_of_a_signed_act_can_be_changed(data: st.DataObject):
     """Whatever else an act said, the chain would be another."""
     at = data.draw(st.integers(0, len(STORY) - 1))
     parts = st.none() | st.binary(max_size=20)
@@ -147,7 +155,7 @@ def test_no_byte_of_a_sealed_act_can_be_changed(data: st.DataObject):
     )
     story = [*STORY[:at], changed, *STORY[at + 1 :]]
 
-    found = proven(story, heads(STORY)[-1:], lambda _given: True)
+    found = proven(story, chain_heads(STORY)[-1:], lambda _record: True)
 
     assert (story == STORY) == (not found.breaches)
 
@@ -173,7 +181,7 @@ def test_partitions_do_not_begin_alike():
 
 def test_checkpoints_that_contradict_each_other_are_found():
     """One of two is a lie, whichever."""
-    chain = heads(STORY)
+    chain = chain_heads(STORY)
 
     found = proven(STORY, [chain[5], replace(chain[5], count=7)])
 
@@ -192,41 +200,45 @@ def test_of_very_many_breaches_the_first_are_named():
 @pytest.mark.parametrize(
     ("key", "digest", "is_known"),
     [
-        pytest.param("seal_payflow_local", "a" * 64, True, id="of the house"),
+        pytest.param("seal_payflow_local", "a" * 64, True, id="of Payflow"),
         pytest.param("another", "a" * 64, False, id="of somebody else"),
         pytest.param("seal_payflow_local", "z" * 64, False, id="of no digest"),
     ],
 )
-def test_a_checkpoint_counts_when_the_house_has_told_it(key: str, digest: str, is_known: bool):
+def test_a_checkpoint_counts_when_payflow_has_emitted_it(key: str, digest: str, is_known: bool):
     """Who may write to the topic does not yet say what was there."""
-    told = sealed(outgoing(AuditSealed(partition=2, offset=5, count=6, digest=digest), AT_MS), key)
+    emitted = signed(
+        outgoing(AuditCheckpointed(partition=2, offset=5, count=6, digest=digest), AT_MS), key
+    )
     lies = Record(
         topic="audit.chain",
         partition=0,
         offset=0,
-        key=told.key,
-        value=told.value,
-        headers=tuple(told.headers),
+        key=emitted.key,
+        value=emitted.value,
+        headers=tuple(emitted.headers),
     )
 
     assert is_known == (checkpoint_in(lies, Config()) is not None)
 
 
 def test_an_act_is_no_checkpoint():
-    """Told on the wrong topic by the house itself."""
-    told = sealed(outgoing(LetterDropped(about="a", who="b", why=""), AT_MS), Config().seal_key)
-    lies = record(0, key=told.key, value=told.value, headers=tuple(told.headers))
+    """Told on the wrong topic by Payflow itself."""
+    emitted = signed(
+        outgoing(DeadLetterDiscarded(about="a", who="b", why=""), AT_MS), Config().signing_key
+    )
+    lies = record(0, key=emitted.key, value=emitted.value, headers=tuple(emitted.headers))
 
     assert checkpoint_in(lies, Config()) is None
 
 
 def test_what_was_kept_elsewhere_is_a_checkpoint_too(tmp_path):
     """An earlier verdict outlives a topic that was made anew."""
-    chain = heads(STORY)
+    chain = chain_heads(STORY)
     kept = tmp_path / "kept.json"
     kept.write_bytes(msgspec.json.encode({"partitions": [proven(STORY, []), proven([], [])]}))
 
-    known = cli_audit._heads(kept)
+    known = audit._chain_heads(kept)
 
     assert {2: [chain[-1]]} == known
     assert "audit/2/0..7" == proven([], known[2]).breaches[0].place

@@ -1,9 +1,9 @@
-"""What an order waits for, in words: since when, until when, and where it really stands."""
+"""What an order waits for, in text: since when, until when, and where it really stands."""
 
 import pytest
 from msgspec.structs import replace
 
-from workflows.order.pending_steps import awaited, status_of, tried
+from workflows.order.pending_steps import pending_steps, status_of, tried
 from workflows.order.process import FRAUD_MS, INVENTORY_MS, PAYMENT_MS, SETTLE_MS
 from workflows.order.returns import Return, Returns
 from workflows.order.state import Mark, Order
@@ -11,7 +11,7 @@ from workflows.payment.charge import Charge
 from workflows.payment.process import Payment
 from workflows.payment.refund import Refund, Refunds
 from workflows.shared.retry import Wait
-from workflows.shipping.state import Parcel
+from workflows.shipping.state import Shipment
 
 PLACED_MS = 1_000
 PLACED = Order(order_id="o1", placed_at_ms=PLACED_MS)
@@ -25,7 +25,7 @@ BLAMED = replace(PAID, cause="fraud", cause_at_ms=3_000)
 
 def test_a_new_order_waits_for_money_and_goods():
     """The one that is due first stands first."""
-    goods, money = awaited(PLACED)
+    goods, money = pending_steps(PLACED)
 
     assert (PLACED_MS, PLACED_MS + INVENTORY_MS) == (goods.since_ms, goods.until_ms)
     assert (PLACED_MS, PLACED_MS + PAYMENT_MS) == (money.since_ms, money.until_ms)
@@ -35,32 +35,32 @@ def test_a_new_order_waits_for_money_and_goods():
 
 def test_a_paid_order_waits_for_the_verdict():
     """From the payment on."""
-    (verdict,) = awaited(PAID)
+    (verdict,) = pending_steps(PAID)
 
     assert (2_000, 2_000 + FRAUD_MS) == (verdict.since_ms, verdict.until_ms)
 
 
 def test_what_is_taken_back_is_named():
     """Money that was taken, goods that are held; nothing that is back already."""
-    both = awaited(BLAMED)
-    money = awaited(replace(BLAMED, inventory=Mark(status="released", at_ms=4_000)))
+    both = pending_steps(BLAMED)
+    money = pending_steps(replace(BLAMED, inventory=Mark(status="released", at_ms=4_000)))
 
     assert {3_000 + SETTLE_MS} == {each.until_ms for each in both}
     assert ["money" in each.what for each in both].count(True) == 1
     assert ["the money to be given back"] == [each.what for each in money]
-    assert () == awaited(replace(BLAMED, cancelled_at_ms=9_000))
+    assert () == pending_steps(replace(BLAMED, cancelled_at_ms=9_000))
 
 
 def test_a_return_that_is_under_way_is_named():
     """With what of it is still missing."""
     back = Returns(by_id={"r1": Return(status="accepted", amount_minor=5, refunded=True)})
-    (missing,) = awaited(replace(PAID, completed_at_ms=9_000, returns=back))
+    (missing,) = pending_steps(replace(PAID, completed_at_ms=9_000, returns=back))
 
     assert "return r1: its goods to be given back" == missing.what
 
 
 @pytest.mark.parametrize(
-    ("memory", "status"),
+    ("state", "status"),
     [
         (Order(), "unknown"),
         (PLACED, "waiting"),
@@ -71,13 +71,13 @@ def test_a_return_that_is_under_way_is_named():
         (replace(PAID, completed_at_ms=9_000), "completed"),
     ],
 )
-def test_a_status_says_where_it_stands(memory: Order, status: str):
+def test_a_status_says_where_it_stands(state: Order, status: str):
     """Not only that it is open."""
-    assert status == status_of(memory, 5_000)
+    assert status == status_of(state, 5_000)
 
 
 def test_who_waits_too_long_is_stuck():
-    """Also while taking back."""
+    """Also while compensating."""
     assert "stuck" == status_of(PLACED, PLACED_MS + INVENTORY_MS + SETTLE_MS + 1)
     assert "stuck" == status_of(BLAMED, 3_000 + SETTLE_MS + 1)
 
@@ -88,22 +88,22 @@ WAIT = Wait(tries=3, due_at_ms=9_000)
 @pytest.mark.parametrize(
     ("payment", "parcel", "what"),
     [
-        pytest.param(Payment(), Parcel(), [], id="nobody was asked"),
+        pytest.param(Payment(), Shipment(), [], id="nobody was asked"),
         pytest.param(
             Payment(charge=Charge(asked="charge", unknown_since_ms=5, wait=WAIT)),
-            Parcel(),
+            Shipment(),
             ["what became of the charge"],
             id="a charge nobody knows of",
         ),
         pytest.param(
             Payment(charge=Charge(asked="void", unknown_since_ms=5, wait=WAIT)),
-            Parcel(),
+            Shipment(),
             ["to take no money any more"],
             id="a charge nobody wants any more",
         ),
         pytest.param(
             Payment(charge=Charge(asked="charge", unknown_since_ms=5, outcome="succeeded")),
-            Parcel(),
+            Shipment(),
             [],
             id="a charge known in the end",
         ),
@@ -117,25 +117,25 @@ WAIT = Wait(tries=3, due_at_ms=9_000)
                     wait=WAIT,
                 )
             ),
-            Parcel(),
+            Shipment(),
             ["to give money back (r1)"],
             id="a refund on its way, and one that is back",
         ),
         pytest.param(
             Payment(),
-            Parcel(status="stopping", unknown_since_ms=5, wait=WAIT),
+            Shipment(status="stopping", unknown_since_ms=5, wait=WAIT),
             ["to stop the parcel"],
             id="a parcel to be stopped",
         ),
         pytest.param(
             Payment(),
-            Parcel(status="travelling", unknown_since_ms=5),
+            Shipment(status="travelling", unknown_since_ms=5),
             [],
             id="a parcel whose booking was unknown once",
         ),
     ],
 )
-def test_who_is_asked_again_is_named(payment: Payment, parcel: Parcel, what: list[str]):
+def test_who_is_asked_again_is_named(payment: Payment, parcel: Shipment, what: list[str]):
     """Only where an answer is missing; with when they are asked next."""
     found = tried(payment, parcel)
 

@@ -29,7 +29,7 @@ STORY: list[tuple[int, Message]] = [
 
 
 def test_a_back_test_counts_hits_and_what_they_were() -> None:
-    """Two of three hit; one of them was fraud, and a rule of the house had it too."""
+    """Two of three hit; one of them was fraud, and a rule of Payflow had it too."""
     expected = Backtest(
         payments=3,
         hits=2,

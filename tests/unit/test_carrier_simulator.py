@@ -11,25 +11,25 @@ import pytest
 
 from app.gateways.signature import verify
 from app.local.simulators.carrier import make_app
-from tests.unit.parties import Console, Party, listening, running, until
+from tests.unit.external_systems import Console, System, listening, running, until
 
 SECRET = "carrier_payflow_local"  # noqa: S105  the simulator's own
 BOOKING = {"country": "United Kingdom", "units": 3}
 
 
-async def book(party: Party, order_id: str, body: Any = BOOKING) -> tuple[int, Any]:
+async def book(system: System, order_id: str, body: Any = BOOKING) -> tuple[int, Any]:
     """Book a parcel."""
-    return await party.ask("PUT", f"/shipments/{quote(order_id, safe='')}", json=body)
+    return await system.ask("PUT", f"/shipments/{quote(order_id, safe='')}", json=body)
 
 
-async def withdraw(party: Party, order_id: str) -> tuple[int, Any]:
+async def withdraw(system: System, order_id: str) -> tuple[int, Any]:
     """Withdraw a parcel."""
-    return await party.ask("POST", f"/shipments/{order_id}/withdraw")
+    return await system.ask("POST", f"/shipments/{order_id}/withdraw")
 
 
-async def status(party: Party, order_id: str) -> str:
+async def status(system: System, order_id: str) -> str:
     """Return where the parcel is."""
-    return str((await party.ask("GET", f"/shipments/{order_id}"))[1]["status"])
+    return str((await system.ask("GET", f"/shipments/{order_id}"))[1]["status"])
 
 
 @pytest.fixture
@@ -40,52 +40,52 @@ async def console() -> AsyncIterator[Console]:
 
 
 @pytest.fixture
-async def party(tmp_path: Path, console: Console) -> AsyncIterator[Party]:
+async def system(tmp_path: Path, console: Console) -> AsyncIterator[System]:
     """Run a carrier whose parcels travel for long."""
-    async with running(make_app, tmp_path, console.url) as party:
-        await party.set(deliver_seconds=60)
-        yield party
+    async with running(make_app, tmp_path, console.url) as system:
+        await system.set(deliver_seconds=60)
+        yield system
 
 
-async def test_booking_twice_finds_the_same_parcel(party: Party) -> None:
+async def test_booking_twice_finds_the_same_parcel(system: System) -> None:
     """201 and then 200, with one shipment id."""
-    first, again = await book(party, "o1"), await book(party, "o1")
+    first, again = await book(system, "o1"), await book(system, "o1")
 
     assert (201, 200) == (first[0], again[0])
     assert first[1] == again[1]
     assert "in_transit" == first[1]["status"]
-    assert 1 == (await party.state())["in_transit"]
+    assert 1 == (await system.state())["in_transit"]
 
 
-async def test_booking_side_by_side_finds_the_same_parcel(party: Party) -> None:
+async def test_booking_side_by_side_finds_the_same_parcel(system: System) -> None:
     """Five at once: one is first."""
-    answers = await asyncio.gather(*(book(party, "o1") for _ in range(5)))
+    answers = await asyncio.gather(*(book(system, "o1") for _ in range(5)))
 
-    assert [200, 200, 200, 200, 201] == sorted(told for told, _ in answers)
+    assert [200, 200, 200, 200, 201] == sorted(emitted for emitted, _ in answers)
     assert 1 == len({shown["shipment_id"] for _, shown in answers})
 
 
-async def test_a_withdrawn_parcel_cannot_be_booked_again(party: Party) -> None:
+async def test_a_withdrawn_parcel_cannot_be_booked_again(system: System) -> None:
     """Withdrawing is final, and can be repeated."""
-    await book(party, "o1")
+    await book(system, "o1")
 
-    first, again = await withdraw(party, "o1"), await withdraw(party, "o1")
+    first, again = await withdraw(system, "o1"), await withdraw(system, "o1")
 
     assert [200, 200] == [first[0], again[0]]
-    assert "withdrawn" == await status(party, "o1")
-    assert 409 == (await book(party, "o1"))[0]
+    assert "withdrawn" == await status(system, "o1")
+    assert 409 == (await book(system, "o1"))[0]
 
 
-async def test_withdrawing_bars_a_booking_that_comes_later(party: Party) -> None:
+async def test_withdrawing_bars_a_booking_that_comes_later(system: System) -> None:
     """What was never booked can be withdrawn first."""
-    told, _ = await withdraw(party, "o1")
+    emitted, _ = await withdraw(system, "o1")
 
-    assert (200, 409) == (told, (await book(party, "o1"))[0])
+    assert (200, 409) == (emitted, (await book(system, "o1"))[0])
 
 
-async def test_an_unknown_shipment_is_not_found(party: Party) -> None:
+async def test_an_unknown_shipment_is_not_found(system: System) -> None:
     """A 404 with a reason."""
-    assert (404, {"reason": "not booked"}) == await party.ask("GET", "/shipments/o1")
+    assert (404, {"reason": "not booked"}) == await system.ask("GET", "/shipments/o1")
 
 
 @pytest.mark.parametrize(
@@ -96,29 +96,31 @@ async def test_an_unknown_shipment_is_not_found(party: Party) -> None:
         pytest.param([], id="no object"),
     ],
 )
-async def test_a_bad_booking_is_refused(party: Party, body: Any) -> None:
+async def test_a_bad_booking_is_refused(system: System, body: Any) -> None:
     """A 400, and nothing is booked."""
-    told, _ = await book(party, "o1", body)
+    emitted, _ = await book(system, "o1", body)
 
-    assert (400, 0) == (told, (await party.state())["in_transit"])
+    assert (400, 0) == (emitted, (await system.state())["in_transit"])
 
 
-async def test_odd_order_ids_are_kept_as_they_are(party: Party) -> None:
-    """A slash or a letter beyond ASCII is part of the id."""
-    _, shown = await book(party, "o/1 ü%2F")
+async def test_odd_order_ids_are_kept_as_they_are(system: System) -> None:
+    """A slash or a dead letter beyond ASCII is part of the id."""
+    _, shown = await book(system, "o/1 ü%2F")
 
     assert "o/1 ü%2F" == shown["order_id"]
 
 
-async def test_a_parcel_is_delivered_and_the_console_told(party: Party, console: Console) -> None:
+async def test_a_parcel_is_delivered_and_the_console_emitted(
+    system: System, console: Console
+) -> None:
     """After its journey: status delivered, and one signed webhook."""
-    await party.set(deliver_seconds=0.02)
-    _, booked = await book(party, "o1")
+    await system.set(deliver_seconds=0.02)
+    _, booked = await book(system, "o1")
 
-    await until(lambda: len(console.heard) == 1)
+    await until(lambda: len(console.received) == 1)
 
-    verify(*console.heard[0], SECRET, time.time())
-    assert "delivered" == await status(party, "o1")
+    verify(*console.received[0], SECRET, time.time())
+    assert "delivered" == await status(system, "o1")
     assert {
         "notice_id": f"{booked['shipment_id']}/delivered",
         "order_id": "o1",
@@ -127,55 +129,55 @@ async def test_a_parcel_is_delivered_and_the_console_told(party: Party, console:
     } == console.notices[0]
 
 
-async def test_a_delivered_parcel_cannot_be_withdrawn(party: Party, console: Console) -> None:
+async def test_a_delivered_parcel_cannot_be_withdrawn(system: System, console: Console) -> None:
     """It is too late: 409, delivered; booking again still shows the parcel."""
-    await party.set(deliver_seconds=0)
-    await book(party, "o1")
-    await until(lambda: len(console.heard) == 1)
+    await system.set(deliver_seconds=0)
+    await book(system, "o1")
+    await until(lambda: len(console.received) == 1)
 
-    told, shown = await withdraw(party, "o1")
+    emitted, shown = await withdraw(system, "o1")
 
-    assert (409, "delivered") == (told, shown["status"])
-    assert (200, "delivered") == ((await book(party, "o1"))[0], await status(party, "o1"))
+    assert (409, "delivered") == (emitted, shown["status"])
+    assert (200, "delivered") == ((await book(system, "o1"))[0], await status(system, "o1"))
 
 
-async def test_a_withdrawn_parcel_is_not_delivered(party: Party, console: Console) -> None:
+async def test_a_withdrawn_parcel_is_not_delivered(system: System, console: Console) -> None:
     """Of two parcels only the one that was not stopped arrives."""
-    await party.set(deliver_seconds=0.3)
-    await book(party, "stopped")
-    await book(party, "o1")
-    await withdraw(party, "stopped")
+    await system.set(deliver_seconds=0.3)
+    await book(system, "stopped")
+    await book(system, "o1")
+    await withdraw(system, "stopped")
 
-    await until(lambda: len(console.heard) == 1)
+    await until(lambda: len(console.received) == 1)
 
     assert "o1" == console.notices[0]["order_id"]
-    assert "withdrawn" == await status(party, "stopped")
+    assert "withdrawn" == await status(system, "stopped")
 
 
 async def test_a_journey_goes_on_after_a_restart(tmp_path: Path, console: Console) -> None:
     """A parcel booked before a restart is delivered after it."""
-    async with running(make_app, tmp_path, console.url) as party:
-        await party.set(deliver_seconds=0.3)
-        await book(party, "o1")
+    async with running(make_app, tmp_path, console.url) as system:
+        await system.set(deliver_seconds=0.3)
+        await book(system, "o1")
 
-    async with running(make_app, tmp_path, console.url) as party:
-        await until(lambda: len(console.heard) == 1)
+    async with running(make_app, tmp_path, console.url) as system:
+        await until(lambda: len(console.received) == 1)
 
-        assert "delivered" == await status(party, "o1")
+        assert "delivered" == await status(system, "o1")
 
 
-async def test_a_refusal_is_the_same_for_an_order_always(party: Party) -> None:
-    """Some orders are refused; asked again, also when the fault is over, they hear the same."""
-    await party.set(refuse=0.5)
-    first = {f"o{n}": (await book(party, f"o{n}"))[0] for n in range(20)}
-    await party.set(refuse=0.0)
+async def test_a_refusal_is_the_same_for_an_order_always(system: System) -> None:
+    """Some orders are refused; asked again, also when the fault is over, they receive the same."""
+    await system.set(refuse=0.5)
+    first = {f"o{n}": (await book(system, f"o{n}"))[0] for n in range(20)}
+    await system.set(refuse=0.0)
 
-    again = {order_id: (await book(party, order_id))[0] for order_id in first}
+    again = {order_id: (await book(system, order_id))[0] for order_id in first}
 
     assert {201, 422} == set(first.values())
-    refused = {order_id for order_id, told in first.items() if told == 422}
-    assert refused == {order_id for order_id, told in again.items() if told == 422}
-    assert len(refused) == (await party.state())["refused"]
+    refused = {order_id for order_id, emitted in first.items() if emitted == 422}
+    assert refused == {order_id for order_id, emitted in again.items() if emitted == 422}
+    assert len(refused) == (await system.state())["refused"]
 
 
 @pytest.mark.parametrize(
@@ -186,50 +188,50 @@ async def test_a_refusal_is_the_same_for_an_order_always(party: Party) -> None:
     ],
 )
 async def test_an_error_may_come_before_or_after_the_effect(
-    party: Party, fault: str, booked: int
+    system: System, fault: str, booked: int
 ) -> None:
     """The answer is a 500 either way; asking again finds or makes the one booking."""
-    await party.set(**{fault: 1.0})
-    told, _ = await book(party, "o1")
-    seen = (await party.state())["in_transit"]
-    await party.set(**{fault: 0.0})
+    await system.set(**{fault: 1.0})
+    emitted, _ = await book(system, "o1")
+    seen = (await system.state())["in_transit"]
+    await system.set(**{fault: 0.0})
 
-    again, _ = await book(party, "o1")
+    again, _ = await book(system, "o1")
 
-    assert (500, booked) == (told, seen)
+    assert (500, booked) == (emitted, seen)
     assert (200 if booked else 201) == again
-    assert 1 == (await party.state())["in_transit"]
+    assert 1 == (await system.state())["in_transit"]
 
 
-async def test_a_time_out_is_before_or_after_the_effect(party: Party) -> None:
+async def test_a_time_out_is_before_or_after_the_effect(system: System) -> None:
     """Held back until the pause is over; some were booked and some were not."""
-    await party.set(timeout=1.0, timeout_seconds=0.05)
+    await system.set(timeout=1.0, timeout_seconds=0.05)
     answers = await asyncio.gather(
-        *(party.client.put(f"{party.url}/shipments/o{n}", json=BOOKING) for n in range(12))
+        *(system.client.put(f"{system.url}/shipments/o{n}", json=BOOKING) for n in range(12))
     )
 
     assert {504} == {answer.status for answer in answers}
-    assert 0 < (await party.state())["in_transit"] < 12
+    assert 0 < (await system.state())["in_transit"] < 12
 
 
-async def test_a_slow_answer_is_an_answer(party: Party) -> None:
+async def test_a_slow_answer_is_an_answer(system: System) -> None:
     """Slow is late, not wrong."""
-    await party.set(slow=1.0, slow_seconds=0.05)
+    await system.set(slow=1.0, slow_seconds=0.05)
 
-    assert 201 == (await book(party, "o1"))[0]
+    assert 201 == (await book(system, "o1"))[0]
 
 
-async def test_webhooks_come_twice_or_never(party: Party, console: Console) -> None:
+async def test_webhooks_come_twice_or_never(system: System, console: Console) -> None:
     """A doubled notice has one id; a lost one is only in the books."""
-    await party.set(deliver_seconds=0, webhook_lost=1.0)
-    await book(party, "lost")
+    await system.set(deliver_seconds=0, webhook_lost=1.0)
+    await book(system, "lost")
 
     async def lost() -> bool:
-        return (await party.state()).get("webhooks_lost") == 1
+        return (await system.state()).get("webhooks_lost") == 1
 
     await until(lost)
-    await party.set(webhook_lost=0.0, webhook_doubled=1.0)
-    await book(party, "o1")
+    await system.set(webhook_lost=0.0, webhook_doubled=1.0)
+    await book(system, "o1")
 
     await until(lambda: len(console.notices) == 2)
 
@@ -237,8 +239,8 @@ async def test_webhooks_come_twice_or_never(party: Party, console: Console) -> N
     assert {"o1"} == {each["order_id"] for each in console.notices}
 
 
-async def test_bad_faults_name_the_field(party: Party) -> None:
+async def test_bad_faults_name_the_field(system: System) -> None:
     """The carrier knows nothing of declines."""
-    told, shown = await party.ask("PUT", "/_faults", json={"decline": 0.5})
+    emitted, shown = await system.ask("PUT", "/_faults", json={"decline": 0.5})
 
-    assert (400, "decline") == (told, shown["error"]["param"])
+    assert (400, "decline") == (emitted, shown["error"]["param"])

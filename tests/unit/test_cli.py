@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from app.cli import instance as cli_find
+from app.cli import instance
 from app.cli.main import app
 from app.config import current
 
@@ -33,7 +33,7 @@ COMMANDS = (
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty data folder: nothing runs there."""
     monkeypatch.setenv("PAYFLOW_DATA_DIR", str(tmp_path))
-    monkeypatch.setattr(cli_find.err, "width", 300)
+    monkeypatch.setattr(instance.err, "width", 300)
     current.cache_clear()
     yield tmp_path
     current.cache_clear()

@@ -1,4 +1,4 @@
-"""`payflow operators`: a token is shown once; who was let in, by whom and why, is told."""
+"""`payflow operators`: a token is shown once; who was let in, by whom and why, is emitted."""
 
 from pathlib import Path
 from typing import Any
@@ -7,27 +7,27 @@ import msgspec
 import pytest
 from typer.testing import CliRunner, Result
 
-from app.auth import operators as people
-from app.cli import operators as cli_operators
+from app.auth import operators as operator_file
+from app.cli import operators
 from app.cli.main import app
 from app.config import Config
 
 
 class Site:
-    """A data folder with its first operator, and what was told on `audit`."""
+    """A data folder with its first operator, and what was emitted on `audit`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.told: list[Any] = []
-        people.note(folder, people.FIRST, people.first_start(folder))
+        self.emitted: list[Any] = []
+        operator_file.note(folder, operator_file.FIRST, operator_file.first_start(folder))
 
-    def run(self, *words: str) -> Result:
-        """Run `payflow operators` with `words`."""
-        return CliRunner().invoke(app, ["operators", *words])
+    def run(self, *messages: str) -> Result:
+        """Run `payflow operators` with `messages`."""
+        return CliRunner().invoke(app, ["operators", *messages])
 
     def roles(self) -> dict[str, str]:
         """Return everybody's role."""
-        return {person.name: person.role for person in people.people(self.folder)}
+        return {person.name: person.role for person in operator_file.people(self.folder)}
 
 
 @pytest.fixture
@@ -35,41 +35,43 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     """A site without a broker."""
     found = Site(tmp_path)
 
-    async def tell(_config: Config, words: list[Any], _at_ms: int) -> None:
-        found.told.extend(words)
+    async def publish(_config: Config, messages: list[Any], _at_ms: int) -> None:
+        found.emitted.extend(messages)
 
-    monkeypatch.setattr(cli_operators, "house", lambda: Config(data_dir=str(tmp_path)))
-    monkeypatch.setattr(cli_operators, "tell", tell)
+    monkeypatch.setattr(operators, "running_instance", lambda: Config(data_dir=str(tmp_path)))
+    monkeypatch.setattr(operators, "publish", publish)
     return found
 
 
 def test_somebody_added_can_sign_in_with_what_is_shown(site: Site):
-    """The token is nowhere else, and why they were let in is told."""
+    """The token is nowhere else, and why they were let in is emitted."""
     result = site.run("add", "oda", "operator", "--reason", "on call")
     name, token = result.output.strip().split(":")
-    (told,) = site.told
+    (emitted,) = site.emitted
 
     assert 0 == result.exit_code
     assert "oda" == name
-    assert people.is_theirs({p.name: p for p in people.people(site.folder)}["oda"], token)
-    assert token not in (site.folder / people.FILE).read_text()
+    assert operator_file.is_theirs(
+        {p.name: p for p in operator_file.people(site.folder)}["oda"], token
+    )
+    assert token not in (site.folder / operator_file.FILE).read_text()
     assert ("operator:oda", "added", "operator", "on call") == (
-        told.about,
-        told.change,
-        told.role,
-        told.why,
+        emitted.about,
+        emitted.change,
+        emitted.role,
+        emitted.why,
     )
 
 
 def test_another_token_ends_the_old_one(site: Site):
-    """And that is told."""
+    """And that is emitted."""
     old = site.run("add", "oda", "viewer", "--reason", "new").output.strip().split(":")[1]
     new = site.run("token", "oda", "--reason", "lost").output.strip().split(":")[1]
-    oda = {person.name: person for person in people.people(site.folder)}["oda"]
+    oda = {person.name: person for person in operator_file.people(site.folder)}["oda"]
 
-    assert people.is_theirs(oda, new)
-    assert not people.is_theirs(oda, old)
-    assert ["added", "token_renewed"] == [each.change for each in site.told]
+    assert operator_file.is_theirs(oda, new)
+    assert not operator_file.is_theirs(oda, old)
+    assert ["added", "token_renewed"] == [each.change for each in site.emitted]
 
 
 def test_somebody_removed_is_there_no_more(site: Site):
@@ -80,11 +82,11 @@ def test_somebody_removed_is_there_no_more(site: Site):
 
     assert 0 == removed.exit_code
     assert [{"name": "admin", "role": "approver"}] == msgspec.json.decode(listed.output)
-    assert "removed" == site.told[-1].change
+    assert "removed" == site.emitted[-1].change
 
 
 @pytest.mark.parametrize(
-    ("words", "said", "exit_code"),
+    ("messages", "said", "exit_code"),
     [
         pytest.param(["add", "oda", "king", "--reason", "x"], "no such role: king", 2, id="role"),
         pytest.param(["add", "admin", "viewer", "--reason", "x"], "admin already", 1, id="taken"),
@@ -96,21 +98,21 @@ def test_somebody_removed_is_there_no_more(site: Site):
     ],
 )
 def test_what_cannot_be_is_said_and_changes_nothing(
-    site: Site, words: list[str], said: str, exit_code: int
+    site: Site, messages: list[str], said: str, exit_code: int
 ):
-    """One line that names it; nothing is told."""
-    result = site.run(*words)
+    """One line that names it; nothing is emitted."""
+    result = site.run(*messages)
 
     assert exit_code == result.exit_code
     assert said in result.output
     assert {"admin": "approver"} == site.roles()
-    assert [] == site.told
+    assert [] == site.emitted
 
 
 def test_where_the_first_token_lies_is_said_until_it_is_used(site: Site):
     """`payflow up` says it."""
-    before = people.first_steps(site.folder)
-    people.forget_note(site.folder)
+    before = operator_file.first_steps(site.folder)
+    operator_file.forget_note(site.folder)
 
-    assert str(site.folder / people.NOTE) in before
-    assert "" == people.first_steps(site.folder)
+    assert str(site.folder / operator_file.NOTE) in before
+    assert "" == operator_file.first_steps(site.folder)

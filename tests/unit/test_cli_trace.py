@@ -12,11 +12,11 @@ ESCAPE = "\x1b[2J"
 
 
 def found(**changed: Any) -> dict[str, Any]:
-    """Return a transaction of two events as the API tells it."""
+    """Return a transaction of two events as the API produces it."""
     first = JournalEntry(id="a", type=f"payflow.order.placed{ESCAPE}", source="/payflow/console")
     events = [
         msgspec.structs.replace(first, time_ms=1_000),
-        msgspec.structs.replace(first, id="b", causation_id="a", time_ms=1_150, heard_ms=1_120),
+        msgspec.structs.replace(first, id="b", causation_id="a", time_ms=1_150, received_ms=1_120),
     ]
     order = {
         "status": "retrying",
@@ -25,7 +25,7 @@ def found(**changed: Any) -> dict[str, Any]:
         "cause": None,
         "detail": "",
         "amounts": {"total_minor": 500, "currency": "GBP"},
-        "awaited": [
+        "pending_steps": [
             {"what": "the carrier", "since_ms": 1_000, "until_ms": 2_000, "then": "it goes back"}
         ],
     }
@@ -33,7 +33,7 @@ def found(**changed: Any) -> dict[str, Any]:
     return {
         "correlation_id": f"o1{ESCAPE}",
         "order": order,
-        "tried": [asked],
+        "retried_calls": [asked],
         "events": [msgspec.to_builtins(event) for event in events],
         "rows": {},
         "partial": False,
@@ -69,7 +69,7 @@ def test_nothing_of_an_event_commands_the_terminal(capsys: pytest.CaptureFixture
 
 
 def test_an_accepted_order_and_an_empty_journal_are_said(capsys: pytest.CaptureFixture[str]):
-    """Not an error: it was told this moment."""
+    """Not an error: it was emitted this moment."""
     show(found(order=None, events=[], tried=[]))
 
     said = capsys.readouterr().out

@@ -13,7 +13,7 @@ def test_an_empty_environment_gives_the_defaults() -> None:
 
 def test_values_get_the_type_of_their_field() -> None:
     """Numbers and switches are written as text."""
-    given = Config.from_env(
+    record = Config.from_env(
         {
             "PAYFLOW_PARTITIONS": "24",
             "PAYFLOW_PROVIDER_TIMEOUT_SECONDS": "0.5",
@@ -23,10 +23,10 @@ def test_values_get_the_type_of_their_field() -> None:
     )
 
     assert (24, 0.5, True, "/var/lib/payflow") == (
-        given.partitions,
-        given.provider_timeout_seconds,
-        given.log_json,
-        given.data_dir,
+        record.partitions,
+        record.provider_timeout_seconds,
+        record.log_json,
+        record.data_dir,
     )
 
 
@@ -46,7 +46,7 @@ def test_values_get_the_type_of_their_field() -> None:
     ],
 )
 def test_a_mistake_is_an_error_that_names_the_variable(name: str, value: str, says: str) -> None:
-    """Given one wrong variable, the message tells which and why."""
+    """Given one wrong variable, the message produces which and why."""
     with pytest.raises(ConfigError, match=says):
         Config.from_env({f"PAYFLOW_{name}": value})
 

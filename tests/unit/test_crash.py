@@ -11,32 +11,32 @@ from app.worker.crash_points import CrashPoint
 
 DRILL = """
 from app.worker.crash_points import CrashPoint
-point = CrashPoint.of("told:2")
-for beat in ("read", "told", "read", "told", "never"):
-    print(beat, flush=True)
-    point.pass_by(beat)
+point = CrashPoint.of("produced:2")
+for name in ("read", "produced", "read", "produced", "never"):
+    print(name, flush=True)
+    point.pass_by(name)
 """
 
 
-def test_the_second_passing_of_its_beat_ends_the_process():
+def test_the_second_passing_of_its_checkpoint_ends_the_process():
     """By SIGKILL: nothing is tidied up."""
     done = subprocess.run(
         [sys.executable, "-c", DRILL], capture_output=True, text=True, check=False
     )
 
-    assert (-signal.SIGKILL, ["read", "told", "read", "told"]) == (
+    assert (-signal.SIGKILL, ["read", "produced", "read", "produced"]) == (
         done.returncode,
         done.stdout.split(),
     )
 
 
-def test_an_unknown_beat_is_named():
+def test_an_unknown_checkpoint_is_named():
     """A typing mistake in a drill would otherwise prove nothing."""
-    with pytest.raises(ValueError, match=r"'tolled'.*remembered"):
+    with pytest.raises(ValueError, match=r"'tolled'.*stored"):
         CrashPoint.of("tolled:1")
 
 
-@pytest.mark.parametrize("text", ["told", "told:", "told:x", "told:1:go"])
+@pytest.mark.parametrize("text", ["produced", "produced:", "produced:x", "produced:1:go"])
 def test_a_malformed_point_is_refused_by_the_configuration(text):
     """It is read from PAYFLOW_CRASH_AT."""
     with pytest.raises(ConfigError, match="PAYFLOW_CRASH_AT"):

@@ -53,11 +53,11 @@ class Table:
 
     def _db_for_partition(self, partition: int) -> rocksdict.Rdict:
         if partition not in self._dbs:
-            self._dbs[partition] = opened(self.path)
+            self._dbs[partition] = registered(self.path)
         return self._dbs[partition]
 
 
-def opened(path: Path) -> rocksdict.Rdict:
+def registered(path: Path) -> rocksdict.Rdict:
     return rocksdict.Rdict(str(path), rocksdict.Options(raw_mode=True))
 
 
@@ -67,7 +67,7 @@ def key(number: int) -> bytes:
 
 def fill(path: Path) -> rocksdict.Rdict:
     """Write rows as a worker does: a batch of rows, then the offset that speaks for them."""
-    database = opened(path)
+    database = registered(path)
     for first in range(0, ROWS, BATCH):
         batch = rocksdict.WriteBatch(raw_mode=True)
         for number in range(first, first + BATCH):
@@ -170,7 +170,7 @@ def test_a_table_that_was_being_made_stays(tmp_path: Path) -> None:
 def test_a_table_that_is_held_is_not_called_damaged(tmp_path: Path) -> None:
     """Another process has it: that is said, and nothing is moved."""
     path = table(tmp_path)
-    held = opened(path)
+    held = registered(path)
 
     with pytest.raises(OSError, match=r"tally-0\.db cannot be opened.*lock"):
         set_aside_damaged(tmp_path)
@@ -227,7 +227,7 @@ def test_what_a_killed_worker_s_log_has_lost_is_known_to_the_offset(
     damage(only(path, "*.log"))
 
     assert [] == set_aside_damaged(tmp_path)
-    database = opened(path)
+    database = registered(path)
     through = int(database.get(OFFSET_KEY) or b"-1")
     missing = [number for number in range(through + 1) if database.get(key(number)) is None]
     assert [] == missing

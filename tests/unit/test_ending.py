@@ -41,7 +41,7 @@ def test_the_last_line_says_why() -> None:
 
 @pytest.mark.parametrize("show", ["None", "lambda: 1 / 0"])
 def test_a_full_disk_does_not_keep_it_alive(show: str) -> None:
-    """Neither its log nor its last word can be written, nor what it would show."""
+    """Neither its log nor its last message can be written, nor what it would show."""
     with Path("/dev/full").open("wb") as full:
         assert EXIT_UNSAFE == ends(full, show)[0]
 

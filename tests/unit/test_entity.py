@@ -1,4 +1,4 @@
-"""What is remembered of a party: in order, bounded, and never emptied by one wrong clock."""
+"""What is remembered of an entity: in order, bounded, and never emptied by one wrong clock."""
 
 from random import Random
 
@@ -20,22 +20,22 @@ KEEP_MS = KEEP_DAYS * DAY_MS + LATE_MS
 
 
 def after(*moments_ms: int) -> Entity:
-    """Return a party that paid at these moments, each time 1.00."""
-    memory = INITIAL
+    """Return an entity that paid at these moments, each time 1.00."""
+    state = INITIAL
     for at_ms in moments_ms:
         seen = Seen(at_ms=at_ms, amount_minor=100, tag=f"t{at_ms}")
-        memory = insert(memory, seen, place=None, device=f"device:{at_ms}")
-    return memory
+        state = insert(state, seen, place=None, device=f"device:{at_ms}")
+    return state
 
 
-def test_memory_is_bounded_and_what_is_cut_is_counted() -> None:
-    """However much one customer buys, in whatever order it is heard."""
+def test_state_is_bounded_and_what_is_cut_is_counted() -> None:
+    """However much one customer buys, in whatever order it is received."""
     moments_ms = list(range(ENTRIES_MAX + 10))
     Random(1).shuffle(moments_ms)
-    memory = after(*moments_ms)
+    state = after(*moments_ms)
 
-    assert list(range(10, ENTRIES_MAX + 10)) == [each.at_ms for each in memory.seen]
-    assert (10, 0, 32) == (memory.cut, memory.since_ms, len(memory.devices))
+    assert list(range(10, ENTRIES_MAX + 10)) == [each.at_ms for each in state.seen]
+    assert (10, 0, 32) == (state.cut, state.since_ms, len(state.devices))
 
 
 @pytest.mark.parametrize(
@@ -59,18 +59,18 @@ def test_what_is_kept(moments_ms: list[int], kept_ms: list[int]) -> None:
 
 def test_a_label_waits_for_its_payment() -> None:
     """Topics are read in any order."""
-    memory = label(INITIAL, "t5", fraud=True, at_ms=9)
+    state = label(INITIAL, "t5", fraud=True, at_ms=9)
     seen = Seen(at_ms=5, amount_minor=100, tag="t5")
-    memory = insert(memory, seen, place=None, device="")
+    state = insert(state, seen, place=None, device="")
 
-    assert ((9,), ()) == (tuple(each.fraud_at_ms for each in memory.seen), memory.pending)
+    assert ((9,), ()) == (tuple(each.fraud_at_ms for each in state.seen), state.pending)
 
 
 def test_one_large_payment_moves_the_profile_by_little() -> None:
     """So that the next one is still seen as large."""
-    memory = after(*range(10))
+    state = after(*range(10))
     seen = Seen(at_ms=11, amount_minor=100_000, tag="large")
-    moved = insert(memory, seen, place=None, device="").profile
+    moved = insert(state, seen, place=None, device="").profile
 
-    assert 100.0 == memory.profile.mean_minor
+    assert 100.0 == state.profile.mean_minor
     assert 100 < moved.mean_minor < 115

@@ -1,4 +1,4 @@
-"""Faults on the command line: names find their party, mistakes are named."""
+"""Faults on the command line: names find their entity, mistakes are named."""
 
 import pytest
 
@@ -20,8 +20,8 @@ from app.local.fault_switches import FaultError, parse
         ),
     ],
 )
-def test_faults_find_their_party(text: str, found: dict[str, dict[str, float]]) -> None:
-    """A name without a party belongs to the first that knows it."""
+def test_faults_find_their_entity(text: str, found: dict[str, dict[str, float]]) -> None:
+    """A name without an entity belongs to the first that knows it."""
     assert found == parse(text)
 
 

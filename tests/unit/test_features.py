@@ -16,7 +16,7 @@ def figures(kind: str, moments: list[tuple[int, int]], frauds: dict[int, int]) -
 
     `moments` are (ms, amount in minor units); `frauds`: when the payment at a place became known.
     """
-    memory = risk.INITIAL
+    state = risk.INITIAL
     found: dict[str, float] = {}
     for at, (at_ms, amount_minor) in enumerate(moments):
         asked = CheckEntity(
@@ -26,8 +26,8 @@ def figures(kind: str, moments: list[tuple[int, int]], frauds: dict[int, int]) -
             amount_minor=amount_minor,
             at_ms=START_MS + at_ms,
         )
-        found = risk.decide(memory, asked, 0)[0].figures
-        memory = risk.evolve(memory, asked, 0)
+        found = risk.decide(state, asked, 0)[0].figures
+        state = risk.evolve(state, asked, 0)
         if at in frauds:
             known = LabelEntity(
                 order_id=f"o{at}",
@@ -36,7 +36,7 @@ def figures(kind: str, moments: list[tuple[int, int]], frauds: dict[int, int]) -
                 fraud=True,
                 at_ms=START_MS + frauds[at],
             )
-            memory = risk.evolve(memory, known, 0)
+            state = risk.evolve(state, known, 0)
     return found
 
 
@@ -72,7 +72,7 @@ def test_payments_of_one_moment_count_as_they_come() -> None:
 
 
 def test_a_late_payment_does_not_see_what_was_made_after_it() -> None:
-    """Though it was heard before."""
+    """Though it was received before."""
     assert 1.0 == figures("customer", [(9, 1), (5, 1)], {})["customer_count_30d"]
 
 

@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from app.fraud.analysis.offline import Offline
-from tests.telling import after
+from tests.deciding import after
 from workflows.fraud import process as fraud
 from workflows.fraud.entity import DAY_MS
 from workflows.fraud.entity_messages import CheckEntity, LabelEntity
@@ -72,21 +72,21 @@ def label(*, is_fraud: bool = True, source: str = "chargeback", known_days: int 
     )
 
 
-def told_after(*story: Message) -> list[Message]:
-    """Return what the last word of `story` makes the house tell, questions left out."""
-    house = Offline(fraud.JUDGE)
-    told: list[Message] = []
-    for word in story:
-        told = house.hear(word, NOON_MS)
-    return [word for word in told if type(word).__module__.endswith("fraud.messages")]
+def emitted_after(*story: Message) -> list[Message]:
+    """Return what the last message of `story` makes Payflow tell, questions left out."""
+    queries = Offline(fraud.JUDGE)
+    emitted: list[Message] = []
+    for message in story:
+        emitted = queries.receive(message, NOON_MS)
+    return [message for message in emitted if type(message).__module__.endswith("fraud.messages")]
 
 
 def rules_hit(*story: Message) -> tuple[str, ...]:
     """Return the rules that the last payment of `story` hits."""
-    verdict = told_after(*story)[0]
+    verdict = emitted_after(*story)[0]
     assert isinstance(verdict, FraudDetected | FraudCleared)
-    assert verdict.judgment is not None
-    return verdict.judgment.rules
+    assert verdict.basis is not None
+    return verdict.basis.rules
 
 
 FOUR = [paid(f"o{minute}", minute * MINUTE_MS) for minute in range(4)]
@@ -94,7 +94,7 @@ BURST = ("velocity.customer",)
 
 
 @pytest.mark.parametrize(
-    ("given", "when", "then"),
+    ("earlier", "when", "then"),
     [
         pytest.param([], paid("last"), (), id="nothing speaks against a small order"),
         pytest.param([], paid("last", pounds=4_000), (), id="new customers have a limit"),
@@ -194,20 +194,20 @@ BURST = ("velocity.customer",)
         ),
     ],
 )
-def test_rules(given: list[Message], when: Message, then: tuple[str, ...]) -> None:
+def test_rules(earlier: list[Message], when: Message, then: tuple[str, ...]) -> None:
     """Given these payments, when this one is made, then these rules hit."""
-    assert then == rules_hit(*given, when)
+    assert then == rules_hit(*earlier, when)
 
 
 def test_a_block_is_detected_and_says_why() -> None:
     """The verdict carries what it was made of."""
-    (verdict,) = told_after(paid("last", pounds=9_000))
+    (verdict,) = emitted_after(paid("last", pounds=9_000))
 
     assert isinstance(verdict, FraudDetected)
-    assert verdict.judgment is not None
-    assert ("block", "amount.large") == (verdict.judgment.outcome, verdict.judgment.decided_by)
+    assert verdict.basis is not None
+    assert ("block", "amount.large") == (verdict.basis.outcome, verdict.basis.decided_by)
     assert "amount.large: above 8000.00" == verdict.reasons[0]
-    assert 9_000.0 == verdict.judgment.snapshot["amount"]
+    assert 9_000.0 == verdict.basis.snapshot["amount"]
     assert pytest.approx(1 - 0.4 * 0.5) == verdict.score
 
 
@@ -217,12 +217,12 @@ def test_a_review_clears_and_opens_a_case_that_an_analyst_closes() -> None:
     odd = paid("last", pounds=1_001, origin=EVERYBODY)
     said = label(is_fraud=False, source="analyst")
 
-    cleared, opened = told_after(*story, odd)
-    closed = told_after(*story, odd, said)
+    cleared, registered = emitted_after(*story, odd)
+    closed = emitted_after(*story, odd, said)
 
     assert isinstance(cleared, FraudCleared)
-    assert isinstance(opened, CaseOpened)
-    assert ("review", cleared.score) == (opened.case, opened.score)
+    assert isinstance(registered, CaseOpened)
+    assert ("review", cleared.score) == (registered.case, registered.score)
     assert [
         CaseClosed(order_id="last", case="review", fraud=False, by="ann", note="seen")
     ] == closed
@@ -240,91 +240,93 @@ def test_a_review_clears_and_opens_a_case_that_an_analyst_closes() -> None:
     ],
 )
 def test_a_chargeback(story: list[Message], then: list[type]) -> None:
-    """When the bank says that it was fraud, then this is told."""
-    assert then == [type(word) for word in told_after(*story, label())]
+    """When the bank says that it was fraud, then this is emitted."""
+    assert then == [type(message) for message in emitted_after(*story, label())]
 
 
 def test_what_could_not_be_stopped_in_time_becomes_a_case() -> None:
     """Confirmed first, delivered all the same."""
-    (opened,) = told_after(paid("last"), label(), DELIVERED)
+    (registered,) = emitted_after(paid("last"), label(), DELIVERED)
 
-    assert isinstance(opened, CaseOpened)
-    assert "late" == opened.case
+    assert isinstance(registered, CaseOpened)
+    assert "late" == registered.case
 
 
 def test_a_label_that_comes_first_is_a_verdict() -> None:
     """The bank may be quicker than we are."""
-    (verdict,) = told_after(label(), paid("last"))
+    (verdict,) = emitted_after(label(), paid("last"))
 
     assert isinstance(verdict, FraudDetected)
     assert ("known as fraud by chargeback",) == verdict.reasons
 
 
-def test_a_label_reaches_every_party_and_is_taken_back() -> None:
+def test_a_label_reaches_every_entity_and_is_taken_back() -> None:
     """A terminal remembers the fraud, until somebody says that it was none."""
-    house = Offline(fraud.JUDGE)
-    house.hear(paid("last", origin=EVERYBODY), NOON_MS)
-    told = house.hear(label(), NOON_MS)
-    known = house.parties["terminal:t1"].seen[0].fraud_at_ms
-    house.hear(label(is_fraud=False, known_days=10), NOON_MS)
+    queries = Offline(fraud.JUDGE)
+    queries.receive(paid("last", origin=EVERYBODY), NOON_MS)
+    emitted = queries.receive(label(), NOON_MS)
+    known = queries.entities["terminal:t1"].seen[0].fraud_at_ms
+    queries.receive(label(is_fraud=False, known_days=10), NOON_MS)
 
-    assert 5 == sum(isinstance(word, LabelEntity) for word in told)
+    assert 5 == sum(isinstance(message, LabelEntity) for message in emitted)
     assert NOON_MS + 9 * DAY_MS == known
-    assert 0 == house.parties["terminal:t1"].seen[0].fraud_at_ms
+    assert 0 == queries.entities["terminal:t1"].seen[0].fraud_at_ms
 
 
 def test_confirmed_frauds_of_a_terminal_call_for_a_look_once_they_are_known() -> None:
     """Not by payments made before anybody knew."""
     at = Origin(terminal_id="t1")
-    house = Offline(fraud.JUDGE)
+    queries = Offline(fraud.JUDGE)
     for order_id in ("last", "other"):
-        house.hear(paid(order_id, origin=at), NOON_MS)
-        house.hear(replace(label(), order_id=order_id), NOON_MS)
-    early = house.hear(paid("early", 8 * DAY_MS, origin=at), NOON_MS)
-    late = house.hear(paid("late", 9 * DAY_MS, origin=at), NOON_MS)
+        queries.receive(paid(order_id, origin=at), NOON_MS)
+        queries.receive(replace(label(), order_id=order_id), NOON_MS)
+    early = queries.receive(paid("early", 8 * DAY_MS, origin=at), NOON_MS)
+    late = queries.receive(paid("late", 9 * DAY_MS, origin=at), NOON_MS)
 
     assert [(), ("terminal.frauds",)] == [
-        word.judgment.rules
-        for word in (*early, *late)
-        if isinstance(word, FraudCleared) and word.judgment
+        message.basis.rules
+        for message in (*early, *late)
+        if isinstance(message, FraudCleared) and message.basis
     ]
 
 
-def test_every_party_is_asked_and_none_that_is_unknown() -> None:
+def test_every_entity_is_asked_and_none_that_is_unknown() -> None:
     """What the rules look at goes with the question."""
-    _, told = after(fraud, paid("o1", origin=EVERYBODY))
+    _, emitted = after(fraud, paid("o1", origin=EVERYBODY))
     _, fewer = after(fraud, paid("o1"))
 
     assert ["customer:c1", "card:k1", "terminal:t1", "device:d1", "address:a1"] == [
-        word.entity for word in told if isinstance(word, CheckEntity)
+        message.entity for message in emitted if isinstance(message, CheckEntity)
     ]
-    assert ["customer:c1"] == [word.entity for word in fewer if isinstance(word, CheckEntity)]
+    assert ["customer:c1"] == [
+        message.entity for message in fewer if isinstance(message, CheckEntity)
+    ]
     assert {"count|customer|300", "sum|customer|300"} == {
-        each.name for word in fewer if isinstance(word, CheckEntity) for each in word.wants
+        each.name for message in fewer if isinstance(message, CheckEntity) for each in message.wants
     }
 
 
-def test_a_verdict_waits_for_every_party_and_is_told_once() -> None:
+def test_a_verdict_waits_for_every_entity_and_is_emitted_once() -> None:
     """Answers come in any order, some twice."""
-    memory, asked = after(fraud, paid("o1", origin=EVERYBODY))
-    house = Offline(fraud.JUDGE)
-    answers = [house._answer(question, NOON_MS)[0] for question in asked]
+    state, asked = after(fraud, paid("o1", origin=EVERYBODY))
+    queries = Offline(fraud.JUDGE)
+    answers = [queries._answer(question, NOON_MS)[0] for question in asked]
     verdicts: list[Message] = []
     for answer in [answers[3], *reversed(answers), *answers]:
-        told = fraud.decide(memory, answer, NOON_MS)
-        for word in (answer, *told):
-            memory = fraud.evolve(memory, word, NOON_MS)
-        verdicts += told
+        emitted = fraud.decide(state, answer, NOON_MS)
+        for message in (answer, *emitted):
+            state = fraud.evolve(state, message, NOON_MS)
+        verdicts += emitted
 
-    assert [FraudCleared] == [type(word) for word in verdicts]
+    assert [FraudCleared] == [type(message) for message in verdicts]
 
 
 def test_a_guest_of_whom_nothing_is_known_is_judged_at_once() -> None:
     """There is nobody to ask."""
-    assert [FraudCleared] == [type(word) for word in after(fraud, paid("o1", guest=True))[1]]
+    assert [FraudCleared] == [type(message) for message in after(fraud, paid("o1", guest=True))[1]]
 
 
 def test_a_payment_that_failed_is_not_judged() -> None:
-    """Its parties are told of a decline, and of nothing else."""
+    """Its entities are emitted of a decline, and of nothing else."""
     assert () == after(fraud, PaymentFailed(order_id="o1", reason="cancelled"))[1]
-    assert [] == told_after(declined("o1", 0, EVERYBODY))
+    assert [] == emitted_after(declined("o1", 0, EVERYBODY))

@@ -1,4 +1,4 @@
-"""What operators do about fraud is told to the audit, and disturbs nobody who reads it."""
+"""What operators do about fraud is emitted to the audit, and disturbs nobody who reads it."""
 
 from pathlib import Path
 from typing import Any
@@ -7,16 +7,17 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from app.cli import fraud as cli_fraud
+from app.cli import fraud
 from app.config import Config
-from app.fraud.analysis.fraud_admin import ACTS, Act, as_act, outgoing
-from app.operations.dead_letters.reader import _take_act as take_act
-from app.wire import codecs, envelope, topics
+from app.fraud.analysis.fraud_admin import ACTIONS, Action, as_action, outgoing
+from app.operations.dead_letters.reader import _take_action as take_action
+from app.wire import codecs, topics
+from app.wire.envelope import from_headers
 from app.wire.records import Record
-from app.wire.signing import sealed
+from app.wire.signing import signed
 from tests.unit.test_rulebook import rule
 from workflows.audit.messages import (
-    LetterDropped,
+    DeadLetterDiscarded,
     ListChanged,
     PaymentLabelledByOperator,
     RuleChanged,
@@ -31,18 +32,18 @@ from workflows.shared.message import Message
 AT_MS = 1_700_000_000_000
 BEFORE = with_list(BUILT_IN, "blocked.card", frozenset({"k1", "k2"}))
 BEFORE = with_rule(BEFORE, read_rule(rule(version=4, state="draft", approved_by=""), FIELDS))
-ACT = Act(who="bob", why="too many", at_ms=AT_MS, before=BEFORE)
+ACTION = Action(who="bob", why="too many", at_ms=AT_MS, before=BEFORE)
 ACTIVE = rule(version=5)
 SAID = {"who": "bob", "why": "too many"}
 
 
-def told_id(word: Message) -> str:
-    """Return the id of the event that the rooms hear."""
-    return envelope.from_headers(outgoing(word, AT_MS).headers).id
+def emitted_id(message: Message) -> str:
+    """Return the id of the event that the agents receive."""
+    return from_headers(outgoing(message, AT_MS).headers).id
 
 
 @pytest.mark.parametrize(
-    ("word", "kind", "parts"),
+    ("message", "kind", "parts"),
     [
         pytest.param(
             RulePut(rule_id="much", rule=ACTIVE),
@@ -91,73 +92,73 @@ def told_id(word: Message) -> str:
     ],
 )
 def test_an_act_says_who_why_what_and_which_event(
-    word: Message, kind: Any, parts: dict[str, Any]
+    message: Message, kind: Any, parts: dict[str, Any]
 ) -> None:
-    """It goes with the word itself, and both are read back as they were told."""
-    act, said = as_act(word, ACT)
+    """It goes with the message itself, and both are read back as they were emitted."""
+    action, said = as_action(message, ACTION)
 
-    assert kind(**SAID, **parts, event_id=told_id(word)) == act
-    assert word == said
-    for each in (act, said):
+    assert kind(**SAID, **parts, event_id=emitted_id(message)) == action
+    assert message == said
+    for each in (action, said):
         record = outgoing(each, AT_MS)
-        head = envelope.from_headers(record.headers)
-        assert each == codecs.decode(record.value, head, record.key)
-        assert AT_MS == head.time_ms
-    assert "audit" == outgoing(act, AT_MS).topic
+        envelope = from_headers(record.headers)
+        assert each == codecs.decode(record.value, envelope, record.key)
+        assert AT_MS == envelope.time_ms
+    assert "audit" == outgoing(action, AT_MS).topic
 
 
 def test_the_same_act_has_the_same_id_and_another_has_another() -> None:
-    """Told twice it is one event, of the act as of the word."""
-    word = ListPut(name="blocked.card", values=("k3",), by="bob")
-    one, same = (told_id(as_act(word, ACT)[0]) for _ in range(2))
-    later = msgspec.structs.replace(ACT, at_ms=AT_MS + 1)
+    """Told twice it is one event, of the act as of the message."""
+    message = ListPut(name="blocked.card", values=("k3",), by="bob")
+    one, same = (emitted_id(as_action(message, ACTION)[0]) for _ in range(2))
+    later = msgspec.structs.replace(ACTION, at_ms=AT_MS + 1)
 
     assert one == same
-    assert one != told_id(as_act(word, later)[0])
+    assert one != emitted_id(as_action(message, later)[0])
 
 
 def test_everything_that_operators_say_has_an_act() -> None:
     """Rules and labels: what the console writes about fraud."""
-    words = {*topics.fraud_rules.words, *topics.fraud_labels.words}
+    messages = {*topics.fraud_rules.messages, *topics.fraud_labels.messages}
 
-    assert words == set(ACTS)
-    assert set(ACTS.values()) <= set(topics.audit.words)
+    assert messages == set(ACTIONS)
+    assert set(ACTIONS.values()) <= set(topics.audit.messages)
 
 
 @pytest.mark.parametrize(
-    ("word", "who"),
+    ("message", "who"),
     [
-        pytest.param(RuleSnoozed(rule_id="much", entity="c", until_ms=9), "bob", id="the word"),
+        pytest.param(RuleSnoozed(rule_id="much", entity="c", until_ms=9), "bob", id="the message"),
         pytest.param(RuleSnoozed(rule_id="much", entity="card:k1", until_ms=9), "", id="nobody"),
     ],
 )
-def test_what_keeps_no_limit_is_not_told(word: Message, who: str) -> None:
-    """Neither the word nor the act: nobody could read it."""
+def test_what_keeps_no_limit_is_not_emitted(message: Message, who: str) -> None:
+    """Neither the message nor the act: nobody could read it."""
     with pytest.raises(msgspec.ValidationError):
-        as_act(word, msgspec.structs.replace(ACT, who=who))
+        as_action(message, msgspec.structs.replace(ACTION, who=who))
 
 
-def test_who_reads_letters_is_not_disturbed_by_other_acts() -> None:
-    """Only what drops a letter drops one, whatever else is told on the topic."""
-    config = Config(seal_key="secret")
+def test_who_reads_dead_letters_is_not_disturbed_by_other_acts() -> None:
+    """Only what drops a dead letter drops one, whatever else is emitted on the topic."""
+    config = Config(signing_key="secret")
     dropped: dict[str, str] = {}
     label = PaymentLabelled(order_id="o1", fraud=True, source="analyst", known_at_ms=AT_MS)
-    acts = [
-        as_act(label, ACT)[0],
-        as_act(RulePut(rule_id="much", rule=ACTIVE), ACT)[0],
-        LetterDropped(about="orders.payment.dead/0/1", who="bob", why="seen"),
+    actions = [
+        as_action(label, ACTION)[0],
+        as_action(RulePut(rule_id="much", rule=ACTIVE), ACTION)[0],
+        DeadLetterDiscarded(about="orders.payment.dead/0/1", who="bob", why="seen"),
     ]
-    for act in acts:
-        told = sealed(outgoing(act, AT_MS), config.seal_key)
+    for action in actions:
+        emitted = signed(outgoing(action, AT_MS), config.signing_key)
         record = Record(
-            topic=told.topic,
+            topic=emitted.topic,
             partition=0,
             offset=0,
-            key=told.key,
-            value=told.value,
-            headers=tuple(told.headers),
+            key=emitted.key,
+            value=emitted.value,
+            headers=tuple(emitted.headers),
         )
-        take_act(record, dropped, config)
+        take_action(record, dropped, config)
 
     assert {"orders.payment.dead/0/1": "seen"} == dropped
 
@@ -174,7 +175,7 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize(("command", "kind"), COMMANDS)
-def test_every_command_tells_its_act_with_the_word_at_once(
+def test_every_command_tells_its_act_with_the_message_at_once(
     command: list[str], kind: type[Message], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In one call, by whom and why."""
@@ -182,19 +183,19 @@ def test_every_command_tells_its_act_with_the_word_at_once(
     file.write_bytes(msgspec.json.encode(rule()))
     calls: list[list[Any]] = []
 
-    async def tell(_config: Config, words: list[Any], _at_ms: int) -> None:
-        calls.append(words)
+    async def publish(_config: Config, messages: list[Any], _at_ms: int) -> None:
+        calls.append(messages)
 
     async def book_now(_config: Config) -> Book:
         return BEFORE
 
-    monkeypatch.setattr(cli_fraud, "tell", tell)
-    monkeypatch.setattr(cli_fraud, "book_now", book_now)
-    monkeypatch.setattr(cli_fraud, "house", Config)
+    monkeypatch.setattr(fraud, "publish", publish)
+    monkeypatch.setattr(fraud, "book_now", book_now)
+    monkeypatch.setattr(fraud, "running_instance", Config)
     named = [str(file) if part == "FILE" else part for part in command]
-    result = CliRunner().invoke(cli_fraud.group, [*named, "--by", "bob", "--note", "too many"])
+    result = CliRunner().invoke(fraud.group, [*named, "--by", "bob", "--note", "too many"])
 
     assert 0 == result.exit_code, result.output
-    ((act, word),) = calls
-    assert (kind, "bob", "too many") == (type(act), act.who, act.why)
-    assert kind is ACTS[type(word)]
+    ((action, message),) = calls
+    assert (kind, "bob", "too many") == (type(action), action.who, action.why)
+    assert kind is ACTIONS[type(message)]

@@ -1,4 +1,4 @@
-"""Looking at all payments in a process of its own, cases in order, figures in words, tags."""
+"""Looking at all payments in a process of its own, cases in order, figures in text, tags."""
 
 import asyncio
 from typing import Any
@@ -7,18 +7,18 @@ import msgspec
 import pytest
 
 from app.config import Config
-from app.console.api import fraud_queries as fraud_looks
-from app.console.api.entities import Parties
-from app.console.api.fraud_queries import Looks, process_in
+from app.console.api import fraud_queries
+from app.console.api.entities import Entities
+from app.console.api.fraud_queries import Queries, process_in
 from app.console.api.fraud_rules import drift_in
 from app.console.api.problems import Problem
 from app.fraud.analysis.cases import cases_of
-from app.fraud.analysis.labels import in_words
+from app.fraud.analysis.labels import label_of
 from app.fraud.analysis.masking import names_people, without_people
 from app.fraud.analysis.queries import READS, Answer, Hits, Question, answered, hits_of
 from app.wire import topics
 from app.wire.envelope import Envelope
-from tests.unit.fraud_site import JUDGMENT, opened, verdict
+from tests.unit.fraud_site import BASIS, registered, verdict
 from tests.unit.test_backtest import RULE
 from tests.unit.test_fraud import NOON_MS, label, paid
 from workflows.fraud.built_in_rules import BUILT_IN, FIELDS
@@ -30,17 +30,18 @@ from workflows.shared.message import Message
 TRIAL = Question(what="trial")
 
 
-def told(*words: Message) -> list[tuple[Envelope, Any]]:
-    """Return words as they are read, a millisecond apart."""
-    head = {"type": "t", "source": "s", "subject": "s", "correlation_id": "c"}
+def emitted(*messages: Message) -> list[tuple[Envelope, Any]]:
+    """Return messages as they are read, a millisecond apart."""
+    envelope = {"type": "t", "source": "s", "subject": "s", "correlation_id": "c"}
     return [
-        (Envelope(id=f"e{at}", time_ms=NOON_MS + at, **head), word) for at, word in enumerate(words)
+        (Envelope(id=f"e{at}", time_ms=NOON_MS + at, **envelope), message)
+        for at, message in enumerate(messages)
     ]
 
 
 def test_a_back_test_is_answered_from_what_was_paid() -> None:
     """In the order of the payments, whatever the order they are read in."""
-    story = told(label(), paid("last", 1_200_000, 9_000), paid("small", 0, 10))
+    story = emitted(label(), paid("last", 1_200_000, 9_000), paid("small", 0, 10))
     asked = Question(what="backtest", rule=msgspec.to_builtins(RULE.rule))
 
     found = answered(asked, story, BUILT_IN, {}).backtest
@@ -51,14 +52,12 @@ def test_a_back_test_is_answered_from_what_was_paid() -> None:
 
 def test_hits_are_counted_by_rule_once_an_order() -> None:
     """With what is known of them; verdicts before the beginning do not count."""
-    blocked = FraudDetected(
-        order_id="b", score=1.0, reasons=(), rules_version="r", judgment=JUDGMENT
-    )
-    words = told(blocked, verdict("a"), verdict(), verdict(), label())
+    blocked = FraudDetected(order_id="b", score=1.0, reasons=(), rules_version="r", basis=BASIS)
+    messages = emitted(blocked, verdict("a"), verdict(), verdict(), label())
 
     assert {
         "amount.profile": Hits(hits=2, decided=2, labelled=1, frauds=1, precision=1.0)
-    } == hits_of(words, NOON_MS + 1)
+    } == hits_of(messages, NOON_MS + 1)
 
 
 def test_what_is_read_is_declared() -> None:
@@ -70,19 +69,22 @@ def test_what_is_read_is_declared() -> None:
 def test_a_case_that_was_closed_may_open_again() -> None:
     """As another one; one whose beginning is not there any more was one all the same."""
     shut = CaseClosed(order_id="o", case="review", fraud=False)
-    words = told(
-        opened("o", 5), shut, opened("o", 9), CaseClosed(order_id="x", case="late", fraud=True)
+    messages = emitted(
+        registered("o", 5),
+        shut,
+        registered("o", 9),
+        CaseClosed(order_id="x", case="late", fraud=True),
     )
 
     found = [
-        (case.opened.order_id, case.opened.opened_at_ms, case.closed is None)
-        for case in cases_of(words)
+        (case.registered.order_id, case.registered.opened_at_ms, case.closed is None)
+        for case in cases_of(messages)
     ]
 
     assert [("o", 9, True), ("x", 0, False), ("o", 5, False)] == found
 
 
-def test_every_figure_has_words() -> None:
+def test_every_figure_has_messages() -> None:
     """Every one that a model, a rule, or a window of a rule may name."""
     windows = [
         Aggregate(function="count", of="card", window_seconds=300),
@@ -94,19 +96,19 @@ def test_every_figure_has_words() -> None:
     facts = {"amount_minor", "hour", "weekday"}
 
     for name in {*FEATURES, *numbers} - facts:
-        assert name != in_words(name)
+        assert name != label_of(name)
     assert [
         "payments of the card within 5 min",
         "different cards of the device within 1 days",
         "declined payments of the card within 2 h, below 1000",
         "different devices of the card within 61 s, below 9",
-    ] == [in_words(window.name) for window in windows]
+    ] == [label_of(window.name) for window in windows]
 
 
 @pytest.mark.parametrize("name", ["", "odd", "count", "count|card", "count|card|x", "a|b|3"])
-def test_what_has_no_words_keeps_its_name(name: str) -> None:
+def test_what_has_no_messages_keeps_its_name(name: str) -> None:
     """Verdicts of another version may name anything."""
-    assert name == in_words(name)
+    assert name == label_of(name)
 
 
 @pytest.mark.parametrize(
@@ -148,18 +150,18 @@ def test_what_names_nobody_is_shown_as_it_is(when: Any) -> None:
     assert not names_people(when)
 
 
-def test_tags_tell_parties_apart_and_name_nobody() -> None:
+def test_tags_produce_entity_apart_and_name_nobody() -> None:
     """Of two processes they differ; a tag leads back to what is at hand alone."""
-    parties = Parties()
-    tag = parties.tag("c1")
+    entities = Entities()
+    tag = entities.tag("c1")
 
-    assert tag == parties.tag("c1") != parties.tag("c2")
-    assert tag != Parties().tag("c1")
-    assert f"customer:{tag}" == parties.shown("customer:c1")
+    assert tag == entities.tag("c1") != entities.tag("c2")
+    assert tag != Entities().tag("c1")
+    assert f"customer:{tag}" == entities.shown("customer:c1")
     assert ("c1", tag, "c3") == (
-        parties.meant(tag, ["c2", "c1"]),
-        parties.meant(tag, ["c2"]),
-        parties.meant("c3", []),
+        entities.meant(tag, ["c2", "c1"]),
+        entities.meant(tag, ["c2"]),
+        entities.meant("c3", []),
     )
 
 
@@ -185,7 +187,7 @@ def test_drift_is_read_from_what_a_worker_shows() -> None:
 
 
 async def test_one_look_at_a_time_and_its_answer_is_kept() -> None:
-    """Who comes meanwhile is told to ask again."""
+    """Who comes meanwhile is emitted to ask again."""
     begun, goes_on = asyncio.Event(), asyncio.Event()
     asked: list[Question] = []
 
@@ -195,21 +197,21 @@ async def test_one_look_at_a_time_and_its_answer_is_kept() -> None:
         await goes_on.wait()
         return Answer()
 
-    looks = Looks(ask)
-    first = asyncio.create_task(looks.answer(TRIAL))
+    queries = Queries(ask)
+    first = asyncio.create_task(queries.answer(TRIAL))
     await begun.wait()
     with pytest.raises(Problem, match="ask again"):
-        await looks.answer(TRIAL)
+        await queries.answer(TRIAL)
     goes_on.set()
 
-    assert (await first)[0] is (await looks.answer(TRIAL))[0]
-    assert looks.known(TRIAL) is not None
-    assert looks.known(Question(what="trial", from_ms=1)) is None
+    assert (await first)[0] is (await queries.answer(TRIAL))[0]
+    assert queries.known(TRIAL) is not None
+    assert queries.known(Question(what="trial", from_ms=1)) is None
     assert [TRIAL] == asked
 
 
 async def test_the_process_says_why_it_has_no_answer() -> None:
-    """A house without a broker, for one."""
+    """An instance without a broker, for one."""
     found = await process_in(Config(broker_url="127.0.0.1:1"))(TRIAL)
 
     assert found.trouble.startswith("Kafka does not answer")
@@ -217,7 +219,7 @@ async def test_the_process_says_why_it_has_no_answer() -> None:
 
 async def test_the_process_is_ended_when_its_time_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for ever."""
-    monkeypatch.setattr(fraud_looks, "LOOK_SECONDS_MAX", 0.01)
+    monkeypatch.setattr(fraud_queries, "QUERY_SECONDS_MAX", 0.01)
 
     found = await process_in(Config(broker_url="127.0.0.1:1"))(TRIAL)
 

@@ -10,15 +10,14 @@ import pytest
 from msgspec.structs import replace
 from typer.testing import CliRunner, Result
 
-from app.cli import fraud as cli_fraud
-from app.cli import fraud_rescore as cli_fraud_rescore
+from app.cli import fraud, fraud_rescore
 from app.config import Config
 from app.fraud.analysis.rescoring import DIFFERENCES_MAX, Difference, Other, newest, rescored
 from app.fraud.live.judge import open_judge
 from app.wire.envelope import Envelope
 from app.wire.topics import Topic
 from tests.unit.test_model import MODEL, figures
-from workflows.fraud.messages import FraudCleared, FraudVerdict, Judgment, PaymentLabelled
+from workflows.fraud.messages import FraudCleared, FraudVerdict, PaymentLabelled, VerdictBasis
 from workflows.fraud.model import Model, score
 from workflows.shared.message import Message
 
@@ -34,16 +33,14 @@ STRICT = replace(MODEL, version="strict-2", review=0.01, block=0.4)
 def verdict(
     order_id: str, snapshot: dict[str, float], model: Model | None = MODEL, **changes: Any
 ) -> FraudVerdict:
-    """Return a verdict as it was told: by `model`, or by rules alone."""
-    judgment = Judgment(outcome="allow", snapshot=snapshot)
+    """Return a verdict as it was emitted: by `model`, or by rules alone."""
+    basis = VerdictBasis(outcome="allow", snapshot=snapshot)
     if model:
-        judgment = replace(
-            judgment, model_score=score(model, snapshot), model_version=model.version
-        )
-    told = FraudCleared(
-        order_id=order_id, score=0, rules_version="", judgment=replace(judgment, **changes)
+        basis = replace(basis, model_score=score(model, snapshot), model_version=model.version)
+    emitted = FraudCleared(
+        order_id=order_id, score=0, rules_version="", basis=replace(basis, **changes)
     )
-    return msgspec.json.decode(msgspec.json.encode(told), type=FraudCleared)
+    return msgspec.json.decode(msgspec.json.encode(emitted), type=FraudCleared)
 
 
 def off_by_one_bit(order_id: str) -> FraudVerdict:
@@ -60,7 +57,7 @@ def label(order_id: str, known_at_ms: int, *, is_fraud: bool) -> PaymentLabelled
 
 def test_verdicts_are_counted_by_how_they_come_out() -> None:
     """The same, another by a single bit, by rules alone, by a model that is not at hand."""
-    told = [
+    emitted = [
         verdict("o1", SMALL),
         verdict("o2", LARGE),
         off_by_one_bit("o3"),
@@ -68,7 +65,7 @@ def test_verdicts_are_counted_by_how_they_come_out() -> None:
         FraudCleared(order_id="o5", score=0, rules_version="first"),
         verdict("o6", SMALL, STRICT),
     ]
-    found = rescored(told, MODELS, {})
+    found = rescored(emitted, MODELS, {})
 
     assert (6, 2, 1, 2) == (found.verdicts, found.same, found.different, found.by_rules)
     assert {"strict-2": 1} == found.not_at_hand
@@ -77,7 +74,7 @@ def test_verdicts_are_counted_by_how_they_come_out() -> None:
         Difference(
             order_id="o3",
             model_version="test-1",
-            told=math.nextafter(score(MODEL, SMALL), 1),
+            emitted=math.nextafter(score(MODEL, SMALL), 1),
             again=score(MODEL, SMALL),
         ),
     ) == found.differences
@@ -85,11 +82,11 @@ def test_verdicts_are_counted_by_how_they_come_out() -> None:
 
 def test_each_is_scored_by_the_model_that_it_names() -> None:
     """Not by the one of today."""
-    told = [verdict("o1", SMALL), verdict("o2", SMALL, replace(STRICT, offset=0.0))]
+    emitted = [verdict("o1", SMALL), verdict("o2", SMALL, replace(STRICT, offset=0.0))]
     models = {"test-1": MODEL, "strict-2": replace(STRICT, offset=0.0)}
 
-    assert 2 == rescored(told, models, {}).same
-    assert 1 == rescored(told, models | {"strict-2": STRICT}, {}).different
+    assert 2 == rescored(emitted, models, {}).same
+    assert 1 == rescored(emitted, models | {"strict-2": STRICT}, {}).different
 
 
 def test_only_the_first_differences_are_listed() -> None:
@@ -104,7 +101,7 @@ def test_only_the_first_differences_are_listed() -> None:
 
 def test_another_model_says_what_it_would_have_said_and_of_which_payments() -> None:
     """By bands, then and now; apart for what is known as fraud and as none."""
-    told = [
+    emitted = [
         verdict("o1", SMALL),
         verdict("o2", SMALL),
         verdict("o3", ODD),
@@ -129,56 +126,59 @@ def test_another_model_says_what_it_would_have_said_and_of_which_payments() -> N
             frauds={"block": {"block": 1}, "review": {"block": 1}},
             legit={"allow": {"review": 1}},
         )
-        == rescored(told, MODELS, labels, STRICT).other
+        == rescored(emitted, MODELS, labels, STRICT).other
     )
 
 
 def test_the_newest_label_counts() -> None:
-    """By when it says it was known; of one moment, the one told last."""
-    told = [
+    """By when it says it was known; of one moment, the one emitted last."""
+    emitted = [
         label("o1", 2, is_fraud=True),
         label("o1", 1, is_fraud=False),
         label("o2", 1, is_fraud=True),
         label("o2", 1, is_fraud=False),
     ]
 
-    assert {"o1": True, "o2": False} == newest(told)
+    assert {"o1": True, "o2": False} == newest(emitted)
 
 
-def head(event_id: str, at_ms: int) -> Envelope:
+def envelope(event_id: str, at_ms: int) -> Envelope:
     return Envelope(id=event_id, type="", source="", time_ms=at_ms, subject="", correlation_id="o1")
 
 
 def said(
-    told: list[tuple[Envelope, Message]],
+    emitted: list[tuple[Envelope, Message]],
     options: list[str],
     folder: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Result:
-    """Return what the command says when `told` lies on the topics, and MODEL in its folder."""
+    """Return what the command says when `emitted` lies on the topics, and MODEL in its folder."""
 
-    async def words_of(_config: Config, wanted: Sequence[Topic]) -> list[tuple[Envelope, Any]]:
+    async def messages_of(_config: Config, wanted: Sequence[Topic]) -> list[tuple[Envelope, Any]]:
         assert ["fraud", "fraud.labels"] == [topic.name for topic in wanted]
-        return told
+        return emitted
 
     (folder / "model.json").write_bytes(msgspec.json.encode(MODEL))
-    monkeypatch.setattr(cli_fraud_rescore, "words_of", words_of)
-    monkeypatch.setattr(cli_fraud_rescore, "house", lambda: Config(fraud_models=str(folder)))
-    return CliRunner().invoke(cli_fraud.group, ["rescore-all", *options])
+    monkeypatch.setattr(fraud_rescore, "messages_of", messages_of)
+    monkeypatch.setattr(fraud_rescore, "running_instance", lambda: Config(fraud_models=str(folder)))
+    return CliRunner().invoke(fraud.group, ["rescore-all", *options])
 
 
 def test_the_command_ends_well_when_all_bits_are_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By models of the folder, or that come along; one told twice counts once, none from before."""
+    """By models of the folder, or that come along.
+
+    One emitted twice counts once, none from before.
+    """
     (shipped,) = open_judge(Config()).models
-    told = [
-        (head("e0", AT_MS), verdict("o0", LARGE, shipped)),
-        (head("e1", AT_MS), verdict("o1", SMALL)),
-        (head("e1", AT_MS), verdict("o1", SMALL)),
-        (head("e2", AT_MS - 1), off_by_one_bit("o2")),
+    emitted = [
+        (envelope("e0", AT_MS), verdict("o0", LARGE, shipped)),
+        (envelope("e1", AT_MS), verdict("o1", SMALL)),
+        (envelope("e1", AT_MS), verdict("o1", SMALL)),
+        (envelope("e2", AT_MS - 1), off_by_one_bit("o2")),
     ]
-    result = said(told, ["--json", "--from", "2023-11-14T22:13:20Z"], tmp_path, monkeypatch)
+    result = said(emitted, ["--json", "--from", "2023-11-14T22:13:20Z"], tmp_path, monkeypatch)
 
     assert 0 == result.exit_code, result.output
     found = msgspec.json.decode(result.stdout)
@@ -189,7 +189,7 @@ def test_the_command_fails_on_a_single_bit_and_names_both_scores(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Exit code 1, for whoever runs it every night."""
-    result = said([(head("e1", AT_MS), off_by_one_bit("o1"))], [], tmp_path, monkeypatch)
+    result = said([(envelope("e1", AT_MS), off_by_one_bit("o1"))], [], tmp_path, monkeypatch)
 
     assert 1 == result.exit_code
     assert repr(score(MODEL, SMALL)) in result.output
@@ -202,12 +202,12 @@ def test_the_command_compares_with_another_model(
     """From a file; with what is known."""
     other = tmp_path / "elsewhere"
     other.write_bytes(msgspec.json.encode(STRICT))
-    told = [
-        (head("e1", AT_MS), verdict("o1", SMALL)),
-        (head("e2", AT_MS), label("o1", AT_MS, is_fraud=True)),
+    emitted = [
+        (envelope("e1", AT_MS), verdict("o1", SMALL)),
+        (envelope("e2", AT_MS), label("o1", AT_MS, is_fraud=True)),
     ]
-    result = said(told, ["--model", str(other), "--json"], tmp_path, monkeypatch)
-    shown = said(told, ["--model", str(other)], tmp_path, monkeypatch)
+    result = said(emitted, ["--model", str(other), "--json"], tmp_path, monkeypatch)
+    shown = said(emitted, ["--model", str(other)], tmp_path, monkeypatch)
 
     assert 0 == result.exit_code, result.output
     assert {"allow": {"review": 1}} == msgspec.json.decode(result.stdout)["other"]["frauds"]

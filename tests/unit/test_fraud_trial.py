@@ -9,14 +9,13 @@ import pytest
 from msgspec.structs import replace
 from typer.testing import CliRunner, Result
 
-from app.cli import fraud as cli_fraud
-from app.cli import fraud_trial as cli_fraud_trial
+from app.cli import fraud, fraud_trial
 from app.config import Config
 from app.fraud.analysis.trial import Found, ModelTrial, RuleTrial, Trial, tried
 from app.wire.envelope import Envelope
 from app.wire.topics import Topic
 from tests.unit.test_model import MODEL
-from workflows.fraud.messages import FraudCleared, FraudDetected, Judgment, PaymentLabelled
+from workflows.fraud.messages import FraudCleared, FraudDetected, PaymentLabelled, VerdictBasis
 from workflows.shared.message import Message
 
 AT_MS = 1_700_000_000_000
@@ -24,39 +23,39 @@ ACTIVE = replace(MODEL, version="active-1")
 """Looks at scores from 0.5 on, stops those from 0.9 on."""
 TRIAL = replace(MODEL, version="trial-1", review=0.25, block=0.75)
 MODELS = {ACTIVE.version: ACTIVE, TRIAL.version: TRIAL}
-Told = list[tuple[Envelope, Message]]
+Emitted = list[tuple[Envelope, Message]]
 
 
-def head(event_id: str, at_ms: int = AT_MS) -> Envelope:
+def envelope(event_id: str, at_ms: int = AT_MS) -> Envelope:
     return Envelope(id=event_id, type="", source="", time_ms=at_ms, subject="", correlation_id="o1")
 
 
 def verdict(
     order_id: str, active: float | None, trial: float | None, at_ms: int = AT_MS, **facts: Any
 ) -> tuple[Envelope, Message]:
-    """Return a verdict as it was told, by the scores of both models."""
-    judgment = Judgment(
+    """Return a verdict as it was emitted, by the scores of both models."""
+    basis = VerdictBasis(
         outcome="allow",
         model_score=active,
         model_version="" if active is None else ACTIVE.version,
         shadow_score=trial,
         shadow_version="" if trial is None else TRIAL.version,
     )
-    judgment = replace(judgment, **facts)
-    word = FraudDetected if judgment.outcome == "block" else FraudCleared
-    said = word(order_id=order_id, score=0, reasons=(), rules_version="", judgment=judgment)
-    return head(f"verdict on {order_id}", at_ms), said
+    basis = replace(basis, **facts)
+    message = FraudDetected if basis.outcome == "block" else FraudCleared
+    said = message(order_id=order_id, score=0, reasons=(), rules_version="", basis=basis)
+    return envelope(f"verdict on {order_id}", at_ms), said
 
 
 def label(order_id: str, *, is_fraud: bool, known_at_ms: int = AT_MS) -> tuple[Envelope, Message]:
     """Return what an analyst says."""
-    word = PaymentLabelled(
+    message = PaymentLabelled(
         order_id=order_id, fraud=is_fraud, source="analyst", known_at_ms=known_at_ms
     )
-    return head(f"label of {order_id} {known_at_ms}"), word
+    return envelope(f"label of {order_id} {known_at_ms}"), message
 
 
-TOLD: Told = [
+EMITTED: Emitted = [
     verdict("both", 0.75, 0.875),
     verdict("active alone", 0.5, 0.125),
     verdict("trial alone", 0.25, 0.5),
@@ -102,20 +101,20 @@ def test_a_model_on_trial_stands_beside_the_one_in_force() -> None:
             # Apart by 0.125, -0.375, 0.25, 0.25, 0, 0, 0.5; the eighth has no other score.
             score_difference=0.75 / 7,
         ),
-    ) == tried(TOLD, MODELS).models
+    ) == tried(EMITTED, MODELS).models
 
 
-def test_told_twice_is_counted_once() -> None:
+def test_emitted_twice_is_counted_once() -> None:
     """A redelivery has the same id; all that is reported stays as it was."""
-    once = tried(TOLD, MODELS)
+    once = tried(EMITTED, MODELS)
 
-    assert once == tried([*TOLD, *TOLD], MODELS)
+    assert once == tried([*EMITTED, *EMITTED], MODELS)
     assert (9, 6) == (once.payments, once.known_frauds)
 
 
 def test_without_labels_nothing_is_shared() -> None:
     """Counts are there, precision and recall are not."""
-    (found,) = tried([each for each in TOLD if each[0].id.startswith("verdict")], MODELS).models
+    (found,) = tried([each for each in EMITTED if each[0].id.startswith("verdict")], MODELS).models
 
     assert Found(alerts=2, labelled=0, frauds=0, precision=None, recall=None) == found.active
     assert (6, None, None) == (found.trial.alerts, found.trial.precision, found.trial.recall)
@@ -124,13 +123,13 @@ def test_without_labels_nothing_is_shared() -> None:
 def test_the_newest_label_counts() -> None:
     """An analyst may think better of it."""
     later = label("both", is_fraud=False, known_at_ms=AT_MS + 1)
-    (found,) = tried([later, *TOLD], MODELS).models
+    (found,) = tried([later, *EMITTED], MODELS).models
 
     assert (4, 0) == (found.known_frauds, found.found_by_both)
     assert 0.5 == found.active.precision
 
 
-def test_what_was_told_before_does_not_count() -> None:
+def test_what_was_emitted_before_does_not_count() -> None:
     """Its label neither."""
     found = tried([verdict("old", 0.9, 0.9, AT_MS - 1), label("old", is_fraud=True)], MODELS, AT_MS)
 
@@ -151,8 +150,8 @@ def test_without_the_bands_of_a_model_its_payments_are_left_out(missing: str) ->
 def test_each_model_on_trial_is_reported_by_itself() -> None:
     """By version."""
     other = replace(TRIAL, version="trial-0", review=0.0)
-    told = [verdict("o1", 0.1, 0.2), verdict("o2", 0.1, 0.2, shadow_version="trial-0")]
-    found = tried(told, MODELS | {"trial-0": other}).models
+    emitted = [verdict("o1", 0.1, 0.2), verdict("o2", 0.1, 0.2, shadow_version="trial-0")]
+    found = tried(emitted, MODELS | {"trial-0": other}).models
 
     assert [("trial-0", 1, 1), ("trial-1", 1, 0)] == [
         (each.version, each.payments, each.trial.alerts) for each in found
@@ -161,7 +160,7 @@ def test_each_model_on_trial_is_reported_by_itself() -> None:
 
 def test_a_rule_on_trial_is_held_against_the_outcome() -> None:
     """Whoever decided it; of three known frauds it hit two, one of them stopped anyway."""
-    told = [
+    emitted = [
         verdict("o1", None, None, outcome="block", shadow_rules=("new", "other")),
         verdict("o2", None, None, outcome="review", shadow_rules=("new",)),
         verdict("o3", None, None, shadow_rules=("new",)),
@@ -173,7 +172,7 @@ def test_a_rule_on_trial_is_held_against_the_outcome() -> None:
         label("o5", is_fraud=True),
     ]
     two_thirds = pytest.approx(2 / 3)
-    found = tried([*told, told[0]], MODELS)
+    found = tried([*emitted, emitted[0]], MODELS)
 
     assert ["new", "other"] == list(found.rules)
     assert (1, 1) == (found.rules["new"].blocked, found.rules["new"].reviewed)
@@ -193,36 +192,38 @@ def test_a_rule_on_trial_is_held_against_the_outcome() -> None:
 
 def test_verdicts_of_the_first_version_are_left_out() -> None:
     """They say nothing of what they were made of."""
-    word = FraudCleared(order_id="o1", score=0, rules_version="")
+    message = FraudCleared(order_id="o1", score=0, rules_version="")
 
-    assert 0 == tried([(head("e1"), word)], MODELS).payments
+    assert 0 == tried([(envelope("e1"), message)], MODELS).payments
 
 
-def said(told: Told, options: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> Result:
-    """Return what the command says when `told` lies on the topics, and both models in a folder."""
+def said(
+    emitted: Emitted, options: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> Result:
+    """Return what the command prints with `emitted` on the topics and both models in a folder."""
 
-    async def words_of(_config: Config, wanted: Sequence[Topic]) -> list[tuple[Envelope, Any]]:
+    async def messages_of(_config: Config, wanted: Sequence[Topic]) -> list[tuple[Envelope, Any]]:
         assert ["fraud", "fraud.labels"] == [topic.name for topic in wanted]
-        return told
+        return emitted
 
     (folder / "active.json").write_bytes(msgspec.json.encode(ACTIVE))
     (folder / "trial.json").write_bytes(msgspec.json.encode(TRIAL))
-    monkeypatch.setattr(cli_fraud_trial, "words_of", words_of)
-    monkeypatch.setattr(cli_fraud_trial, "house", lambda: Config(fraud_models=str(folder)))
+    monkeypatch.setattr(fraud_trial, "messages_of", messages_of)
+    monkeypatch.setattr(fraud_trial, "running_instance", lambda: Config(fraud_models=str(folder)))
     monkeypatch.setenv("COLUMNS", "200")
-    return CliRunner().invoke(cli_fraud.group, ["trial", *options])
+    return CliRunner().invoke(fraud.group, ["trial", *options])
 
 
 def test_the_command_says_the_same_as_json_and_for_people(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By the bands of the models in the folder; rules are named as they are."""
-    told = [*TOLD, verdict("o9", 0.1, None, outcome="review", shadow_rules=("new.rule",))]
-    spoken = said(told, ["--json"], tmp_path, monkeypatch)
-    shown = said(told, [], tmp_path, monkeypatch)
+    emitted = [*EMITTED, verdict("o9", 0.1, None, outcome="review", shadow_rules=("new.rule",))]
+    spoken = said(emitted, ["--json"], tmp_path, monkeypatch)
+    shown = said(emitted, [], tmp_path, monkeypatch)
 
     assert 0 == spoken.exit_code, spoken.output
-    assert tried(told, MODELS) == msgspec.json.decode(spoken.stdout, type=Trial)
+    assert tried(emitted, MODELS) == msgspec.json.decode(spoken.stdout, type=Trial)
     assert 0 == shown.exit_code, shown.output
     assert "5 known frauds: 1 found by both, 1 by the active alone, 2 by the trial" in shown.output
     assert "75.0%" in shown.output
@@ -231,7 +232,7 @@ def test_the_command_says_the_same_as_json_and_for_people(
 
 def test_the_command_counts_from_a_time_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And says when nothing was on trial."""
-    result = said(TOLD, ["--from", "2023-11-14T22:13:20.001Z"], tmp_path, monkeypatch)
+    result = said(EMITTED, ["--from", "2023-11-14T22:13:20.001Z"], tmp_path, monkeypatch)
 
     assert 0 == result.exit_code, result.output
     assert "no model and no rule was on trial" in result.output

@@ -8,14 +8,14 @@ from msgspec.structs import replace
 from prometheus_client import generate_latest
 from structlog.testing import capture_logs
 
-from app.composition import open_rooms
+from app.composition import load_agents
 from app.config import Config
-from app.delivery.agent import Room
+from app.delivery.agent import Agent
 from app.delivery.runtime import Handled
-from app.fraud.live import drift as watch
+from app.fraud.live import drift
 from app.fraud.live.drift import WATCHED_MAX, WATCHED_MIN, Watch, Window
 from app.fraud.live.judge import open_judge
-from app.worker import metrics as telemetry
+from app.worker import metrics
 from app.worker.runner import Runner
 from tests.unit.test_model import MODEL
 from workflows.fraud.messages import (
@@ -23,7 +23,7 @@ from workflows.fraud.messages import (
     FraudConfirmed,
     FraudDetected,
     FraudVerdict,
-    Judgment,
+    VerdictBasis,
 )
 from workflows.fraud.model import Model, Spread
 from workflows.fraud.verdict import Judge
@@ -47,10 +47,12 @@ HALF_BY_NIGHT = 0.41589
 """(0.5 - 0.8) ln(0.5 / 0.8) + (0.5 - 0.2) ln(0.5 / 0.2)"""
 
 
-def judgment(score: float | None = 0.1, model: Model = WATCHED, **facts: Any) -> Judgment:
+def basis(score: float | None = 0.1, model: Model = WATCHED, **facts: Any) -> VerdictBasis:
     """Return a judgment by `model` on a payment whose figures are `facts`, other fields aside."""
-    fields = {name: facts.pop(name) for name in tuple(facts) if name in Judgment.__struct_fields__}
-    return Judgment(
+    fields = {
+        name: facts.pop(name) for name in tuple(facts) if name in VerdictBasis.__struct_fields__
+    }
+    return VerdictBasis(
         **{"outcome": "allow"} | fields,
         model_score=score,
         model_version="" if score is None else model.version,
@@ -58,31 +60,31 @@ def judgment(score: float | None = 0.1, model: Model = WATCHED, **facts: Any) ->
     )
 
 
-def told(*judgments: Judgment) -> list[FraudVerdict]:
+def emitted(*bases: VerdictBasis) -> list[FraudVerdict]:
     """Return the verdicts that carry `judgments`."""
     return [
-        FraudCleared(order_id=f"o{at}", score=0, rules_version="", judgment=each)
-        for at, each in enumerate(judgments)
+        FraudCleared(order_id=f"o{at}", score=0, rules_version="", basis=each)
+        for at, each in enumerate(bases)
     ]
 
 
-def seen(*judgments: Judgment) -> Window:
+def seen(*bases: VerdictBasis) -> Window:
     """Return the window of a model that judged so."""
     window = Window(WATCHED)
-    for each in judgments:
+    for each in bases:
         window.add(each, "allow", "nothing")
     return window
 
 
 def value(name: str, **labels: str) -> float | None:
-    return telemetry.REGISTRY.get_sample_value(name, labels)
+    return metrics.REGISTRY.get_sample_value(name, labels)
 
 
-def as_trained() -> list[Judgment]:
+def as_trained() -> list[VerdictBasis]:
     """Return a thousand judgments spread as in training, where they can on the edges."""
     amounts = [10] * 400 + [20] * 300 + [30] * 200 + [31] * 100
     scores = [0.25] * 700 + [0.5] * 200 + [0.6] * 100
-    return [judgment(scores[at], amount=amounts[at], night=int(at % 5 == 0)) for at in range(1_000)]
+    return [basis(scores[at], amount=amounts[at], night=int(at % 5 == 0)) for at in range(1_000)]
 
 
 def test_payments_spread_as_in_training_have_not_moved() -> None:
@@ -91,9 +93,9 @@ def test_payments_spread_as_in_training_have_not_moved() -> None:
 
 
 def test_payments_spread_otherwise_have_moved() -> None:
-    """Half by night, where a fifth was; all of them large; what is not told is zero."""
-    moved = seen(*[judgment(0.25, amount=500, night=at % 2) for at in range(1_000)]).drift()
-    unknown = seen(*[judgment(0.25)] * 1_000).drift()
+    """Half by night, where a fifth was; all of them large; what is not emitted is zero."""
+    moved = seen(*[basis(0.25, amount=500, night=at % 2) for at in range(1_000)]).drift()
+    unknown = seen(*[basis(0.25)] * 1_000).drift()
 
     assert pytest.approx(HALF_BY_NIGHT, abs=1e-5) == moved["night"]
     assert moved["amount"] > 0.25
@@ -104,13 +106,13 @@ def test_payments_spread_otherwise_have_moved() -> None:
 
 def test_the_window_slides() -> None:
     """Beyond its size the oldest go: first half of them, then all."""
-    window = seen(*[judgment(night=0)] * WATCHED_MAX)
+    window = seen(*[basis(night=0)] * WATCHED_MAX)
     by_day = window.drift()["night"]
     for _ in range(WATCHED_MAX // 2):
-        window.add(judgment(night=1), "block", "nothing")
+        window.add(basis(night=1), "block", "nothing")
     half = window.drift()["night"], window.alert_rates()["active"]
     for _ in range(WATCHED_MAX // 2):
-        window.add(judgment(night=1), "block", "nothing")
+        window.add(basis(night=1), "block", "nothing")
 
     # (1 - 0.8) ln(1 / 0.8) + (0.0001 - 0.2) ln(0.0001 / 0.2)
     assert pytest.approx(1.56405, abs=1e-5) == by_day
@@ -124,13 +126,13 @@ def test_the_window_slides() -> None:
 def test_of_few_nothing_is_shown() -> None:
     """Then it is, and reckoned anew every hundred."""
     keeper = Watch()
-    keeper.hear(told(*[judgment(night=0)] * (WATCHED_MIN - 1)), JUDGE)
+    keeper.receive(emitted(*[basis(night=0)] * (WATCHED_MIN - 1)), JUDGE)
     few = value("payflow_fraud_psi", figure="night"), value("payflow_fraud_alert_rate", by="active")
-    keeper.hear(told(judgment(night=0)), JUDGE)
+    keeper.receive(emitted(basis(night=0)), JUDGE)
     enough = value("payflow_fraud_psi", figure="night")
-    keeper.hear(told(*[judgment(0.95, night=1)] * 99), JUDGE)
+    keeper.receive(emitted(*[basis(0.95, night=1)] * 99), JUDGE)
     not_yet = value("payflow_fraud_psi", figure="night")
-    keeper.hear(told(judgment(0.95, night=1)), JUDGE)
+    keeper.receive(emitted(basis(0.95, night=1)), JUDGE)
 
     assert (None, None) == few
     assert enough is not None
@@ -144,9 +146,9 @@ def test_of_few_nothing_is_shown() -> None:
 def test_a_model_that_comes_into_force_begins_anew() -> None:
     """What was shown of the one before is shown no longer; its last payments do not count."""
     keeper = Watch()
-    keeper.hear(told(*[judgment(night=1)] * WATCHED_MIN), JUDGE)
+    keeper.receive(emitted(*[basis(night=1)] * WATCHED_MIN), JUDGE)
     before = value("payflow_fraud_psi", figure="night")
-    keeper.hear(told(judgment(model=LATER), judgment(model=WATCHED), judgment(model=LATER)), JUDGE)
+    keeper.receive(emitted(basis(model=LATER), basis(model=WATCHED), basis(model=LATER)), JUDGE)
 
     assert before is not None
     assert value("payflow_fraud_psi", figure="night") is None
@@ -157,11 +159,11 @@ def test_a_model_that_comes_into_force_begins_anew() -> None:
 def test_what_no_model_judged_is_not_watched() -> None:
     """It is counted as a verdict; what is none, or of the first version, not even that."""
     keeper = Watch()
-    keeper.hear(told(judgment()), JUDGE)
+    keeper.receive(emitted(basis()), JUDGE)
     before = value("payflow_fraud_verdicts_total", outcome="allow", decided_by="none") or 0
     first = FraudDetected(order_id="o1", score=1, reasons=(), rules_version="")
     known = FraudConfirmed(order_id="o1", source="analyst")
-    keeper.hear([*told(judgment(None)), first, known], JUDGE)
+    keeper.receive([*emitted(basis(None)), first, known], JUDGE)
 
     assert 1 == value("payflow_fraud_watched_verdicts")
     after = value("payflow_fraud_verdicts_total", outcome="allow", decided_by="none")
@@ -180,10 +182,10 @@ def test_what_no_model_judged_is_not_watched() -> None:
 def test_a_verdict_is_counted_by_outcome_and_who_decided(decided_by: str, label: str) -> None:
     """No rule is named: there may be thousands."""
     before = value("payflow_fraud_verdicts_total", outcome="review", decided_by=label) or 0
-    Watch().hear(told(judgment(outcome="review", decided_by=decided_by)), JUDGE)
+    Watch().receive(emitted(basis(outcome="review", decided_by=decided_by)), JUDGE)
 
     assert before + 1 == value("payflow_fraud_verdicts_total", outcome="review", decided_by=label)
-    assert "nobody.else" not in generate_latest(telemetry.REGISTRY).decode()
+    assert "nobody.else" not in generate_latest(metrics.REGISTRY).decode()
 
 
 @pytest.mark.parametrize(
@@ -200,7 +202,7 @@ def test_what_two_models_say_is_counted_in_pairs(
     """Each by its own bands; the outcome does not matter."""
     before = value("payflow_fraud_trial_total", active=active, trial=trial) or 0
     along = {"shadow_score": trial_score, "shadow_version": TRIAL.version, "outcome": "block"}
-    Watch().hear(told(judgment(active_score, **along)), JUDGE)
+    Watch().receive(emitted(basis(active_score, **along)), JUDGE)
 
     assert before + 1 == value("payflow_fraud_trial_total", active=active, trial=trial)
 
@@ -208,12 +210,12 @@ def test_what_two_models_say_is_counted_in_pairs(
 def test_the_alert_rate_of_a_trial_is_of_what_it_judged() -> None:
     """Of a thousand it judged six hundred, and would have looked at a third of them."""
     along = {"shadow_version": TRIAL.version}
-    words = [
-        *[judgment(0.6, shadow_score=0.3, **along)] * 200,
-        *[judgment(shadow_score=0.2, **along)] * 400,
-        *[judgment()] * 400,
+    messages = [
+        *[basis(0.6, shadow_score=0.3, **along)] * 200,
+        *[basis(shadow_score=0.2, **along)] * 400,
+        *[basis()] * 400,
     ]
-    Watch().hear(told(*words), JUDGE)
+    Watch().receive(emitted(*messages), JUDGE)
 
     assert pytest.approx(1 / 3) == value("payflow_fraud_alert_rate", by="trial")
     assert pytest.approx(0.2) == value("payflow_fraud_alert_rate", by="active")
@@ -221,40 +223,40 @@ def test_the_alert_rate_of_a_trial_is_of_what_it_judged() -> None:
 
 def test_a_trial_that_judged_few_shows_no_rate() -> None:
     """The active one does."""
-    few = judgment(shadow_score=0.9, shadow_version=TRIAL.version)
-    Watch().hear(told(*[few] * 499, *[judgment()] * 501), JUDGE)
+    few = basis(shadow_score=0.9, shadow_version=TRIAL.version)
+    Watch().receive(emitted(*[few] * 499, *[basis()] * 501), JUDGE)
 
     assert value("payflow_fraud_alert_rate", by="trial") is None
     assert 0.0 == value("payflow_fraud_alert_rate", by="active")
 
 
-def test_the_fraud_room_is_watched_by_the_models_of_this_process() -> None:
+def test_the_fraud_agent_is_watched_by_the_models_of_this_process() -> None:
     """The one that comes along has spreads of all its figures, and of its score."""
     (model,) = open_judge(Config()).models
     edges = {name: model.spread[name].edges[0] for name in model.figures}
-    room = open_rooms()["fraud"]
-    assert room.watch is watch.count
+    agent = load_agents()["fraud"]
+    assert agent.watch is drift.count
 
-    report(room, told(*[judgment(0.001, model, **edges)] * WATCHED_MIN))
+    report(agent, emitted(*[basis(0.001, model, **edges)] * WATCHED_MIN))
 
     shown = {name for name in model.spread if value("payflow_fraud_psi", figure=name) is not None}
     assert {*model.figures, "score"} == shown
 
 
-def report(room: Room, words: Sequence[Message]) -> None:
-    """Let a runner of `room` report a batch that told `words`."""
+def report(agent: Agent, messages: Sequence[Message]) -> None:
+    """Let a runner of `agent` report a batch that emitted `messages`."""
     runner = object.__new__(Runner)
-    runner.room = room
-    runner._report([], Handled(told=list(words)), 0.0)
+    runner.agent = agent
+    runner._report([], Handled(emitted=list(messages)), 0.0)
 
 
 def test_who_counts_stops_nobody() -> None:
-    """An error while counting is logged, by room; the batch is through."""
+    """An error while counting is logged, by agent; the batch is through."""
 
-    def broken(_words: Sequence[Message]) -> None:
+    def broken(_messages: Sequence[Message]) -> None:
         raise RuntimeError("no more fingers")
 
     with capture_logs() as logged:
-        report(Room(name="counted", service="counted", hears=(), watch=broken), [])
+        report(Agent(name="counted", service="counted", consumes=(), watch=broken), [])
 
-    assert [("watch failed", "counted")] == [(line["event"], line["room"]) for line in logged]
+    assert [("watch failed", "counted")] == [(line["event"], line["agent"]) for line in logged]

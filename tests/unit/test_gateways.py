@@ -1,4 +1,4 @@
-"""The gateways against the real simulators: every outcome is a word, no trouble is an exception."""
+"""The gateways against the real simulators: every outcome is a message."""
 
 import asyncio
 import sqlite3
@@ -19,7 +19,7 @@ from app.gateways.carrier import CarrierGateway, open_carrier
 from app.gateways.provider import ProviderGateway, open_provider
 from app.gateways.signature import BadSignature, sign, verify
 from app.local.simulators import carrier, provider
-from tests.unit.parties import Party, listening, running, until
+from tests.unit.external_systems import System, listening, running, until
 from workflows.payment import provider_messages as p
 from workflows.shipping import carrier_messages as c
 
@@ -41,18 +41,18 @@ VOIDED = p.ChargeVoided(order_id="o1")
 class Till:
     """A provider and the gateway to it."""
 
-    def __init__(self, party: Party, ask: ProviderGateway) -> None:
-        self.party = party
+    def __init__(self, entity: System, ask: ProviderGateway) -> None:
+        self.entity = entity
         self.ask = ask
 
-    async def heard(self, command: Any) -> Any:
+    async def received(self, command: Any) -> Any:
         """Return the one answer."""
         (answer,) = await self.ask(command)
         return answer
 
     async def charges(self) -> int:
         """Return how often the provider took money."""
-        return (await self.party.state())["charges"]
+        return (await self.entity.state())["charges"]
 
 
 @pytest.fixture
@@ -60,20 +60,20 @@ async def till(tmp_path: Path) -> AsyncIterator[Till]:
     """Run a provider and open the gateway to it."""
     async with (
         listening() as console,
-        running(provider.make_app, tmp_path, console.url) as party,
+        running(provider.make_app, tmp_path, console.url) as entity,
     ):
-        ask = open_provider(party.config)
-        yield Till(party, ask)
+        ask = open_provider(entity.config)
+        yield Till(entity, ask)
         await ask.close()
 
 
 @pytest.fixture
-async def depot(tmp_path: Path) -> AsyncIterator[tuple[Party, CarrierGateway]]:
+async def depot(tmp_path: Path) -> AsyncIterator[tuple[System, CarrierGateway]]:
     """Run a carrier whose parcels travel for long, and open the gateway to it."""
-    async with listening() as console, running(carrier.make_app, tmp_path, console.url) as party:
-        await party.set(deliver_seconds=60)
-        ask = open_carrier(party.config)
-        yield party, ask
+    async with listening() as console, running(carrier.make_app, tmp_path, console.url) as entity:
+        await entity.set(deliver_seconds=60)
+        ask = open_carrier(entity.config)
+        yield entity, ask
         await ask.close()
 
 
@@ -96,7 +96,7 @@ def refund(
 
 async def test_a_charge_succeeds_once_however_often_it_is_asked(till: Till) -> None:
     """Charge, charge again, inquire, void: the same success, one charge."""
-    answers = [await till.heard(each) for each in (CHARGE, CHARGE, INQUIRE, VOID, CHARGE)]
+    answers = [await till.received(each) for each in (CHARGE, CHARGE, INQUIRE, VOID, CHARGE)]
 
     assert [p.ChargeSucceeded] * 5 == [type(each) for each in answers]
     assert 1 == len(set(answers))
@@ -105,7 +105,7 @@ async def test_a_charge_succeeds_once_however_often_it_is_asked(till: Till) -> N
 
 async def test_a_charge_asked_side_by_side_charges_once(till: Till) -> None:
     """Five at once: whoever meets the key in use does not know, nobody charges twice."""
-    answers = await asyncio.gather(*(till.heard(CHARGE) for _ in range(5)))
+    answers = await asyncio.gather(*(till.received(CHARGE) for _ in range(5)))
 
     assert {p.ChargeSucceeded} >= {type(each) for each in answers} - {p.ChargeUnknown}
     assert 1 == await till.charges()
@@ -121,7 +121,7 @@ async def test_a_decline_is_the_same_answer_always(till: Till) -> None:
         p.VoidCharge(**bill, attempt=1),
     )
 
-    answers = [await till.heard(each) for each in commands]
+    answers = [await till.received(each) for each in commands]
 
     assert [p.ChargeDeclined(order_id="o1", reason="insufficient_funds")] * 4 == answers
     assert 0 == await till.charges()
@@ -131,14 +131,14 @@ async def test_a_card_the_provider_does_not_know_is_declined(till: Till) -> None
     """Refused before an intent exists: a no, not a failure."""
     bill = {**BILL, "payment_method": "tok_unheard_of"}
 
-    answer = await till.heard(p.ChargeCard(**bill))
+    answer = await till.received(p.ChargeCard(**bill))
 
     assert p.ChargeDeclined(order_id="o1", reason="resource_missing") == answer
 
 
 async def test_a_voided_charge_can_never_happen(till: Till) -> None:
     """Void first, charge later: the intent is cancelled, also for the charge that comes late."""
-    answers = [await till.heard(each) for each in (VOID, CHARGE, INQUIRE, VOID)]
+    answers = [await till.received(each) for each in (VOID, CHARGE, INQUIRE, VOID)]
 
     assert [VOIDED] * 4 == answers
     assert 0 == await till.charges()
@@ -146,12 +146,12 @@ async def test_a_voided_charge_can_never_happen(till: Till) -> None:
 
 async def test_an_error_before_the_charge_is_unknown_then_charged(till: Till) -> None:
     """500 without effect: unknown; the inquiry confirms with the same key."""
-    await till.party.set(error_before=1.0)
-    unknown = await till.heard(CHARGE)
-    asked_again = await till.heard(INQUIRE)
-    await till.party.set(error_before=0.0)
+    await till.entity.set(error_before=1.0)
+    unknown = await till.received(CHARGE)
+    asked_again = await till.received(INQUIRE)
+    await till.entity.set(error_before=0.0)
 
-    answer = await till.heard(INQUIRE)
+    answer = await till.received(INQUIRE)
 
     assert p.ChargeUnknown(order_id="o1", attempt=0, reason="500 APIError") == unknown
     assert (p.ChargeUnknown, 3) == (type(asked_again), asked_again.attempt)
@@ -162,22 +162,22 @@ async def test_an_error_before_the_charge_is_unknown_then_charged(till: Till) ->
     "later", [pytest.param(INQUIRE, id="inquiry"), pytest.param(VOID, id="void")]
 )
 async def test_an_error_after_the_charge_is_unknown_then_found(till: Till, later: Any) -> None:
-    """500 though it was charged: whoever asks later hears that it succeeded."""
-    await till.party.set(error_after=1.0)
+    """500 though it was charged: whoever asks later consumes that it succeeded."""
+    await till.entity.set(error_after=1.0)
 
-    unknown = await till.heard(CHARGE)
-    answer = await till.heard(later)
+    unknown = await till.received(CHARGE)
+    answer = await till.received(later)
 
     assert (p.ChargeUnknown, p.ChargeSucceeded) == (type(unknown), type(answer))
     assert 1 == await till.charges()
 
 
 async def test_a_decline_behind_an_error_is_found(till: Till) -> None:
-    """500 though the card was declined: the inquiry hears of the decline."""
-    await till.party.set(error_after=1.0, decline=1.0)
+    """500 though the card was declined: the inquiry consumes of the decline."""
+    await till.entity.set(error_after=1.0, decline=1.0)
 
-    unknown = await till.heard(CHARGE)
-    answer = await till.heard(INQUIRE)
+    unknown = await till.received(CHARGE)
+    answer = await till.received(INQUIRE)
 
     assert p.ChargeUnknown is type(unknown)
     assert p.ChargeDeclined(order_id="o1", reason="generic_decline") == answer
@@ -185,13 +185,13 @@ async def test_a_decline_behind_an_error_is_found(till: Till) -> None:
 
 async def test_time_outs_end_in_exactly_one_charge(till: Till) -> None:
     """Before or after the effect: unknown; once the fault is over, each order has one charge."""
-    await till.party.set(timeout=1.0)
+    await till.entity.set(timeout=1.0)
     orders = [{**BILL, "order_id": f"o{n}"} for n in range(8)]
-    unknown = await asyncio.gather(*(till.heard(p.ChargeCard(**each)) for each in orders))
+    unknown = await asyncio.gather(*(till.received(p.ChargeCard(**each)) for each in orders))
     charged_early = await till.charges()
-    await till.party.set(timeout=0.0)
+    await till.entity.set(timeout=0.0)
 
-    answers = [await till.heard(p.InquireCharge(**each, attempt=1)) for each in orders]
+    answers = [await till.received(p.InquireCharge(**each, attempt=1)) for each in orders]
 
     assert {(p.ChargeUnknown, "no answer in time")} == {(type(u), u.reason) for u in unknown}
     assert {p.ChargeSucceeded} == {type(each) for each in answers}
@@ -201,11 +201,11 @@ async def test_time_outs_end_in_exactly_one_charge(till: Till) -> None:
 
 async def test_an_unknown_charge_that_never_happened_can_be_voided(till: Till) -> None:
     """500 before the effect, then void: cancelled, and a late confirmation finds it so."""
-    await till.party.set(error_before=1.0)
-    await till.heard(CHARGE)
-    await till.party.set(error_before=0.0)
+    await till.entity.set(error_before=1.0)
+    await till.received(CHARGE)
+    await till.entity.set(error_before=0.0)
 
-    answers = [await till.heard(VOID), await till.heard(CHARGE)]
+    answers = [await till.received(VOID), await till.received(CHARGE)]
 
     assert [VOIDED, VOIDED] == answers
     assert 0 == await till.charges()
@@ -213,18 +213,18 @@ async def test_an_unknown_charge_that_never_happened_can_be_voided(till: Till) -
 
 async def test_a_failed_creation_finds_the_intent_by_its_order(till: Till, tmp_path: Path) -> None:
     """The key's stored answer is a 500 for ever: the intent is searched for, and charged once."""
-    (await till.heard(VOID), await till.heard(CHARGE))
+    (await till.received(VOID), await till.received(CHARGE))
     other = p.ChargeCard(**{**BILL, "order_id": "o2"})
     with closing(sqlite3.connect(tmp_path / "provider.sqlite", isolation_level=None)) as books:
-        await till.party.set(error_before=1.0)
-        await till.heard(other)
-        await till.party.set(error_before=0.0)
+        await till.entity.set(error_before=1.0)
+        await till.received(other)
+        await till.entity.set(error_before=0.0)
         books.execute(
             "UPDATE idempotency SET status = 500, body = ? WHERE key = 'o2:create'",
             (b'{"error": {"type": "api_error", "message": "An unknown error occurred."}}',),
         )
 
-    answers = [await till.heard(other), await till.heard(other)]
+    answers = [await till.received(other), await till.received(other)]
 
     assert [p.ChargeSucceeded] * 2 == [type(each) for each in answers]
     assert 1 == await till.charges()
@@ -234,20 +234,20 @@ async def test_a_failed_creation_without_an_intent_can_be_voided(
     till: Till, tmp_path: Path
 ) -> None:
     """A stored 500 and no intent: unknown while it is wanted, voided when it is not."""
-    await till.heard(p.VoidCharge(**{**BILL, "order_id": "o2"}, attempt=1))
+    await till.received(p.VoidCharge(**{**BILL, "order_id": "o2"}, attempt=1))
     with closing(sqlite3.connect(tmp_path / "provider.sqlite", isolation_level=None)) as books:
         books.execute("UPDATE idempotency SET status = 500, body = '{\"error\": {}}'")
         books.execute("DELETE FROM intents")
 
-    inquiry = await till.heard(p.InquireCharge(**{**BILL, "order_id": "o2"}, attempt=1))
-    void = await till.heard(p.VoidCharge(**{**BILL, "order_id": "o2"}, attempt=2))
+    inquiry = await till.received(p.InquireCharge(**{**BILL, "order_id": "o2"}, attempt=1))
+    void = await till.received(p.VoidCharge(**{**BILL, "order_id": "o2"}, attempt=2))
 
     assert (p.ChargeUnknown, p.ChargeVoided(order_id="o2")) == (type(inquiry), void)
 
 
 async def test_a_misused_key_is_an_error_of_ours(till: Till) -> None:
     """The same order with another amount is a mistake in the program: it is raised."""
-    await till.heard(CHARGE)
+    await till.received(CHARGE)
 
     with pytest.raises(stripe.IdempotencyError):
         await till.ask(replace(CHARGE, amount_minor=2_000))
@@ -257,11 +257,11 @@ async def test_a_misused_key_is_an_error_of_ours(till: Till) -> None:
 
 async def test_keys_come_from_the_order_and_never_change(till: Till, tmp_path: Path) -> None:
     """However often and after whatever trouble: one key for each thing that is asked."""
-    await till.party.set(error_after=1.0)
-    paid = [await till.heard(each) for each in (CHARGE, INQUIRE, CHARGE, INQUIRE)][1]
+    await till.entity.set(error_after=1.0)
+    paid = [await till.received(each) for each in (CHARGE, INQUIRE, CHARGE, INQUIRE)][1]
     for _ in range(2):
-        await till.heard(refund(paid.payment_id, "return-1"))
-    await till.heard(replace(VOID, order_id="o2"))
+        await till.received(refund(paid.payment_id, "return-1"))
+    await till.received(replace(VOID, order_id="o2"))
 
     with closing(sqlite3.connect(tmp_path / "provider.sqlite")) as books:
         keys = {row[0] for row in books.execute("SELECT key FROM idempotency")}
@@ -270,7 +270,7 @@ async def test_keys_come_from_the_order_and_never_change(till: Till, tmp_path: P
 
 async def test_a_wrong_key_leaves_the_outcome_unknown(till: Till) -> None:
     """An order waits until the operator has set the right key."""
-    ask = open_provider(replace(till.party.config, provider_key="sk_test_wrong"))
+    ask = open_provider(replace(till.entity.config, provider_key="sk_test_wrong"))
 
     (answer,) = await ask(CHARGE)
 
@@ -283,40 +283,40 @@ async def test_a_wrong_key_leaves_the_outcome_unknown(till: Till) -> None:
 
 async def test_a_refund_happens_once_for_each_key(till: Till) -> None:
     """Asked twice: the same refund. Another key: another refund."""
-    paid = await till.heard(CHARGE)
+    paid = await till.received(CHARGE)
     commands = [
         refund(paid.payment_id, "return-1", 300),
         refund(paid.payment_id, "return-1", 300),
         refund(paid.payment_id, "return-2", 200),
     ]
 
-    first, again, other = [await till.heard(each) for each in commands]
+    first, again, other = [await till.received(each) for each in commands]
 
     assert first == again
     assert (300, 200) == (first.amount_minor, other.amount_minor)
-    assert 500 == (await till.party.state())["refunded_minor"]
+    assert 500 == (await till.entity.state())["refunded_minor"]
 
 
 async def test_a_refund_behind_an_error_is_found_in_the_list(till: Till) -> None:
     """500 after refunding: the list knows, so the answer is success; asked again the same."""
-    paid = await till.heard(CHARGE)
-    await till.party.set(error_after=1.0)
+    paid = await till.received(CHARGE)
+    await till.entity.set(error_after=1.0)
 
-    answers = [await till.heard(refund(paid.payment_id)) for _ in range(2)]
+    answers = [await till.received(refund(paid.payment_id)) for _ in range(2)]
 
     assert [p.RefundSucceeded] * 2 == [type(each) for each in answers]
     assert 1 == len(set(answers))
-    assert 1_000 == (await till.party.state())["refunded_minor"]
+    assert 1_000 == (await till.entity.state())["refunded_minor"]
 
 
 async def test_a_refund_that_did_not_happen_is_unknown_then_happens(till: Till) -> None:
     """500 before refunding: unknown; the same key then refunds."""
-    paid = await till.heard(CHARGE)
-    await till.party.set(error_before=1.0)
-    unknown = await till.heard(refund(paid.payment_id))
-    await till.party.set(error_before=0.0)
+    paid = await till.received(CHARGE)
+    await till.entity.set(error_before=1.0)
+    unknown = await till.received(refund(paid.payment_id))
+    await till.entity.set(error_before=0.0)
 
-    answer = await till.heard(refund(paid.payment_id))
+    answer = await till.received(refund(paid.payment_id))
 
     assert (p.RefundUnknown, 5, "compensation") == (
         type(unknown),
@@ -324,15 +324,15 @@ async def test_a_refund_that_did_not_happen_is_unknown_then_happens(till: Till) 
         unknown.refund_key,
     )
     assert p.RefundSucceeded is type(answer)
-    assert 1_000 == (await till.party.state())["refunded_minor"]
+    assert 1_000 == (await till.entity.state())["refunded_minor"]
 
 
 async def test_a_refund_beyond_the_charge_is_never_a_success(till: Till) -> None:
     """Another refund of the same amount is not taken for this one."""
-    paid = await till.heard(CHARGE)
-    await till.heard(refund(paid.payment_id, "compensation"))
+    paid = await till.received(CHARGE)
+    await till.received(refund(paid.payment_id, "compensation"))
 
-    answer = await till.heard(refund(paid.payment_id, "return-1"))
+    answer = await till.received(refund(paid.payment_id, "return-1"))
 
     assert (p.RefundUnknown, "charge_already_refunded") == (type(answer), answer.reason)
 
@@ -373,7 +373,7 @@ async def _cut(request: web.Request) -> web.StreamResponse:
 async def test_any_trouble_outside_is_an_unknown_outcome(
     behave: Callable[[web.Request], Awaitable[web.StreamResponse]],
 ) -> None:
-    """Whatever a broken server says, the answer is a word that says: not known."""
+    """Whatever a broken server says, the answer is a message that says: not known."""
     app = web.Application()
     app.router.add_route("*", "/{rest:.*}", behave)
     async with TestServer(app) as server:
@@ -406,9 +406,9 @@ async def _ask_everything(config: Config) -> list[type]:
 # --- the carrier ---------------------------------------------------------------
 
 
-async def test_a_parcel_is_booked_once(depot: tuple[Party, CarrierGateway]) -> None:
+async def test_a_parcel_is_booked_once(depot: tuple[System, CarrierGateway]) -> None:
     """Booking again finds the same shipment; inquiring says where it is."""
-    party, ask = depot
+    entity, ask = depot
 
     (first,), (again,), (where,) = [await ask(each) for each in (BOOK, BOOK, ASK_WHERE)]
 
@@ -418,11 +418,11 @@ async def test_a_parcel_is_booked_once(depot: tuple[Party, CarrierGateway]) -> N
         == where
     )
     assert first.tracking
-    assert 1 == (await party.state())["in_transit"]
+    assert 1 == (await entity.state())["in_transit"]
 
 
-async def test_a_withdrawn_parcel_stays_withdrawn(depot: tuple[Party, CarrierGateway]) -> None:
-    """Withdrawn before it was booked: booking and inquiring hear the same."""
+async def test_a_withdrawn_parcel_stays_withdrawn(depot: tuple[System, CarrierGateway]) -> None:
+    """Withdrawn before it was booked: booking and inquiring receive the same."""
     _, ask = depot
 
     answers = [await ask(each) for each in (WITHDRAW, BOOK, ASK_WHERE, WITHDRAW)]
@@ -430,10 +430,10 @@ async def test_a_withdrawn_parcel_stays_withdrawn(depot: tuple[Party, CarrierGat
     assert [(c.ShipmentWithdrawn(order_id="o1"),)] * 4 == answers
 
 
-async def test_a_refused_parcel_says_why(depot: tuple[Party, CarrierGateway]) -> None:
+async def test_a_refused_parcel_says_why(depot: tuple[System, CarrierGateway]) -> None:
     """Refused when booking, and when inquiring."""
-    party, ask = depot
-    await party.set(refuse=1.0)
+    entity, ask = depot
+    await entity.set(refuse=1.0)
 
     (booked,), (where,) = [await ask(each) for each in (BOOK, ASK_WHERE)]
 
@@ -441,23 +441,23 @@ async def test_a_refused_parcel_says_why(depot: tuple[Party, CarrierGateway]) ->
     assert c.ShipmentRefused is type(where)
 
 
-async def test_a_delivered_parcel_is_told_to_who_withdraws(
-    depot: tuple[Party, CarrierGateway],
+async def test_a_delivered_parcel_is_emitted_to_who_withdraws(
+    depot: tuple[System, CarrierGateway],
 ) -> None:
     """Too late to withdraw: delivered. Inquiring says the same."""
-    party, ask = depot
-    await party.set(deliver_seconds=0)
+    entity, ask = depot
+    await entity.set(deliver_seconds=0)
     (booked,) = await ask(BOOK)
 
     async def delivered() -> bool:
-        return (await party.state())["delivered"] == 1
+        return (await entity.state())["delivered"] == 1
 
     await until(delivered)
     due = c.ShipmentTracked(order_id="o1", shipment_id=booked.shipment_id, status="delivered")
     assert [(due,), (due,)] == [await ask(each) for each in (WITHDRAW, ASK_WHERE)]
 
 
-async def test_what_was_never_booked_is_unknown(depot: tuple[Party, CarrierGateway]) -> None:
+async def test_what_was_never_booked_is_unknown(depot: tuple[System, CarrierGateway]) -> None:
     """Inquiring before booking: not booked; shipping decides what to do."""
     _, ask = depot
 
@@ -466,23 +466,23 @@ async def test_what_was_never_booked_is_unknown(depot: tuple[Party, CarrierGatew
     )
 
 
-async def test_a_slow_carrier_is_unknown_then_found(depot: tuple[Party, CarrierGateway]) -> None:
+async def test_a_slow_carrier_is_unknown_then_found(depot: tuple[System, CarrierGateway]) -> None:
     """Time-outs and 500s, before or after booking, end in one parcel."""
-    party, ask = depot
-    await party.set(timeout=0.5, error_after=0.5)
+    entity, ask = depot
+    await entity.set(timeout=0.5, error_after=0.5)
     orders = [replace(BOOK, order_id=f"o{n}") for n in range(6)]
     first = await asyncio.gather(*(ask(each) for each in orders))
-    await party.set(timeout=0, error_after=0)
+    await entity.set(timeout=0, error_after=0)
 
     again = [await ask(each) for each in orders]
 
     assert c.ShipmentUnknown in {type(answer) for (answer,) in first}
     assert {c.ShipmentBooked} == {type(answer) for (answer,) in again}
-    assert 6 == (await party.state())["in_transit"]
+    assert 6 == (await entity.state())["in_transit"]
 
 
 async def test_an_odd_order_id_reaches_the_carrier_whole(
-    depot: tuple[Party, CarrierGateway],
+    depot: tuple[System, CarrierGateway],
 ) -> None:
     """Slashes, blanks and dots are no paths."""
     _, ask = depot

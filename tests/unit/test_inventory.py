@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.telling import Heard, after
+from tests.deciding import Received, after
 from workflows.fraud.messages import FraudDetected
 from workflows.inventory import process as inventory
 from workflows.inventory.messages import (
@@ -71,9 +71,9 @@ def refused(sku: str) -> StockRefused:
     return StockRefused(order_id="o1", sku=sku, quantity=1, on_hand=0)
 
 
-def at(word: Any, sku: str) -> Message:
-    """Return `word` about `sku`."""
-    return word(order_id="o1", sku=sku)
+def at(message: Any, sku: str) -> Message:
+    """Return `message` about `sku`."""
+    return message(order_id="o1", sku=sku)
 
 
 PLACED = placed(("mug", 2), ("tin", 1))
@@ -90,7 +90,7 @@ SHIPPED = [*HELD, CREATED]
 
 
 @pytest.mark.parametrize(
-    ("given", "when", "then"),
+    ("earlier", "when", "then"),
     [
         pytest.param([], PLACED, (reserve("mug", 2), reserve("tin", 1)), id="each shelf is asked"),
         pytest.param(
@@ -122,9 +122,9 @@ SHIPPED = [*HELD, CREATED]
         ),
     ],
 )
-def test_gathering(given: list[Heard], when: Heard, then: tuple[Message, ...]) -> None:
-    """Given what was heard, when this is heard, then this is told."""
-    assert then == after(inventory, *given, when)[1]
+def test_gathering(earlier: list[Received], when: Received, then: tuple[Message, ...]) -> None:
+    """Given what was received, when this is received, then this is emitted."""
+    assert then == after(inventory, *earlier, when)[1]
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_gathering(given: list[Heard], when: Heard, then: tuple[Message, ...]) -
     ],
 )
 @pytest.mark.parametrize(
-    ("given", "then"),
+    ("earlier", "then"),
     [
         pytest.param([], (), id="before the order: remembered"),
         pytest.param([PLACED], (REJECTED_CANCELLED,), id="nothing held yet"),
@@ -150,13 +150,13 @@ def test_gathering(given: list[Heard], when: Heard, then: tuple[Message, ...]) -
         pytest.param([PLACED, refused("tin")], (), id="already rejected"),
     ],
 )
-def test_undoing(given: list[Heard], then: tuple[Message, ...], closed: Message) -> None:
-    """Given what was heard, when nothing will be shipped, then all that is held is let go."""
-    assert then == after(inventory, *given, closed)[1]
+def test_undoing(earlier: list[Received], then: tuple[Message, ...], closed: Message) -> None:
+    """Given what was received, when nothing will be shipped, then all that is held is let go."""
+    assert then == after(inventory, *earlier, closed)[1]
 
 
 @pytest.mark.parametrize(
-    ("given", "when", "then"),
+    ("earlier", "when", "then"),
     [
         pytest.param([CANCELLED], PLACED, (REJECTED_CANCELLED,), id="closed first, nobody asked"),
         pytest.param(
@@ -176,7 +176,7 @@ def test_undoing(given: list[Heard], then: tuple[Message, ...], closed: Message)
         pytest.param([*HELD, CANCELLED], CANCELLED, (), id="it is undone once"),
         pytest.param([*HELD, CANCELLED], MUG, (), id="an old answer holds nothing again"),
         pytest.param(
-            HELD, CREATED, (at(ShipStock, "mug"), at(ShipStock, "tin")), id="it leaves the house"
+            HELD, CREATED, (at(ShipStock, "mug"), at(ShipStock, "tin")), id="it leaves Payflow"
         ),
         pytest.param(SHIPPED, CREATED, (), id="it leaves once"),
         pytest.param(
@@ -196,9 +196,9 @@ def test_undoing(given: list[Heard], then: tuple[Message, ...], closed: Message)
         ),
     ],
 )
-def test_letting_go(given: list[Heard], when: Heard, then: tuple[Message, ...]) -> None:
-    """Given what was heard, when this is heard, then this is told."""
-    assert then == after(inventory, *given, when)[1]
+def test_letting_go(earlier: list[Received], when: Received, then: tuple[Message, ...]) -> None:
+    """Given what was received, when this is received, then this is emitted."""
+    assert then == after(inventory, *earlier, when)[1]
 
 
 RESTOCK_MUG = RestockStock(order_id="o1", return_id="r1", sku="mug", quantity=2)
@@ -208,7 +208,7 @@ RETURNED = InventoryReturned(order_id="o1", return_id="r1")
 
 
 @pytest.mark.parametrize(
-    ("given", "when", "then"),
+    ("earlier", "when", "then"),
     [
         pytest.param([], RETURN, (RESTOCK_MUG,), id="goods go back to their shelf, summed"),
         pytest.param([RETURN], RESTOCKED_MUG, (RETURNED,), id="all are back"),
@@ -222,6 +222,6 @@ RETURNED = InventoryReturned(order_id="o1", return_id="r1")
         ),
     ],
 )
-def test_returns(given: list[Heard], when: Heard, then: tuple[Message, ...]) -> None:
-    """Given a shipped order and what was heard of it, when this is heard, then this is told."""
-    assert then == after(inventory, *SHIPPED, *given, when)[1]
+def test_returns(earlier: list[Received], when: Received, then: tuple[Message, ...]) -> None:
+    """Given a shipped order and what was known it, when this is received, then this is emitted."""
+    assert then == after(inventory, *SHIPPED, *earlier, when)[1]

@@ -11,7 +11,7 @@ def entry(name: str, time_ms: int, cause: str = "") -> JournalEntry:
 
 
 @pytest.mark.parametrize(
-    ("given", "ordered"),
+    ("record", "ordered"),
     [
         pytest.param([], "", id="nothing"),
         pytest.param([entry("b", 2), entry("a", 1)], "ab", id="by time"),
@@ -28,9 +28,9 @@ def entry(name: str, time_ms: int, cause: str = "") -> JournalEntry:
         ),
     ],
 )
-def test_causes_come_before_effects(given: list[JournalEntry], ordered: str) -> None:
+def test_causes_come_before_effects(record: list[JournalEntry], ordered: str) -> None:
     """Returns every event once."""
-    assert ordered == "".join(each.id for each in causal_order(given))
+    assert ordered == "".join(each.id for each in causal_order(record))
 
 
 def test_rows_of_a_transaction_lie_together_in_time() -> None:

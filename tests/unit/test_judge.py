@@ -9,13 +9,13 @@ import pytest
 from app.config import Config
 from app.fraud.analysis.offline import Offline
 from app.fraud.live.judge import MODELS, changed, open_judge
-from tests.telling import after
+from tests.deciding import after
 from tests.unit.test_fraud import EVERYBODY, NOON_MS, paid
 from tests.unit.test_rulebook import rule
 from workflows.fraud import process as fraud
 from workflows.fraud.built_in_rules import BUILT_IN
 from workflows.fraud.condition import RuleError
-from workflows.fraud.messages import FraudCleared, FraudDetected, Judgment
+from workflows.fraud.messages import FraudCleared, FraudDetected, VerdictBasis
 from workflows.fraud.model import ModelError, contributions, score
 from workflows.fraud.rule_messages import ListPut, RulePut, RuleSnoozed
 from workflows.fraud.verdict import Judge
@@ -25,18 +25,20 @@ from workflows.payment.origin import Origin
 SHOP = Origin(terminal_id="t1")
 
 
-def judgment(pounds: int, origin: Origin, folder: str = "") -> Judgment:
+def basis(pounds: int, origin: Origin, folder: str = "") -> VerdictBasis:
     """Return the judgment on a first payment."""
-    house = Offline(open_judge(Config(fraud_models=folder)))
-    told = house.hear(paid("o1", 0, pounds, origin=origin), NOON_MS)
-    (verdict,) = [word for word in told if isinstance(word, FraudDetected | FraudCleared)]
-    assert verdict.judgment is not None
-    return verdict.judgment
+    queries = Offline(open_judge(Config(fraud_models=folder)))
+    emitted = queries.receive(paid("o1", 0, pounds, origin=origin), NOON_MS)
+    (verdict,) = [
+        message for message in emitted if isinstance(message, FraudDetected | FraudCleared)
+    ]
+    assert verdict.basis is not None
+    return verdict.basis
 
 
 def test_the_model_that_comes_along_knows_large_from_small() -> None:
     """At a terminal; it says why, and from which version it is."""
-    large, small = judgment(400, SHOP), judgment(20, SHOP)
+    large, small = basis(400, SHOP), basis(20, SHOP)
 
     assert large.model_score is not None
     assert small.model_score is not None
@@ -50,7 +52,7 @@ def test_the_model_that_comes_along_knows_large_from_small() -> None:
 def test_the_model_says_nothing_of_payments_that_it_does_not_know() -> None:
     """A web shop has no terminal."""
     assert ("allow", None, "") == (
-        (found := judgment(400, Origin())).outcome, found.model_score, found.model_version,
+        (found := basis(400, Origin())).outcome, found.model_score, found.model_version,
     )  # fmt: skip
 
 
@@ -62,15 +64,15 @@ def test_the_model_says_nothing_of_payments_that_it_does_not_know() -> None:
         pytest.param(paid("o1", origin=EVERYBODY), id="everybody is there"),
     ],
 )
-def test_no_rule_is_unknown_for_a_party_that_the_payment_does_not_have(
+def test_no_rule_is_unknown_for_a_entity_that_the_payment_does_not_have(
     payment: PaymentCompleted,
 ) -> None:
-    """Every rule that the house begins with is answered, or does not apply."""
-    verdict = Offline(open_judge(Config())).hear(payment, NOON_MS)[-1]
+    """Every rule that Payflow begins with is answered, or does not apply."""
+    verdict = Offline(open_judge(Config())).receive(payment, NOON_MS)[-1]
 
     assert isinstance(verdict, FraudDetected | FraudCleared)
-    assert verdict.judgment is not None
-    assert () == verdict.judgment.unknown
+    assert verdict.basis is not None
+    assert () == verdict.basis.unknown
 
 
 def test_a_rule_put_between_question_and_verdict_is_unknown_where_it_applies() -> None:
@@ -80,24 +82,24 @@ def test_a_rule_put_between_question_and_verdict_is_unknown_where_it_applies() -
         when = {"ge": [{"max": {"of": of, "window_seconds": 7}}, 1]}
         book = changed(book, RulePut(rule_id=f"new.{of}", rule=rule(f"new.{of}", when=when)))
     origin = Origin(card_id="k1")
-    memory, asked = after(fraud, paid("o1", origin=origin))
-    house = Offline(fraud.JUDGE)
-    told: tuple[Any, ...] = ()
+    state, asked = after(fraud, paid("o1", origin=origin))
+    queries = Offline(fraud.JUDGE)
+    emitted: tuple[Any, ...] = ()
     for question in asked:
-        (answer,) = house._answer(question, NOON_MS)
-        told = fraud.decide(memory, answer, NOON_MS, Judge(book=book))
-        memory = fraud.evolve(memory, answer, NOON_MS)
+        (answer,) = queries._answer(question, NOON_MS)
+        emitted = fraud.decide(state, answer, NOON_MS, Judge(book=book))
+        state = fraud.evolve(state, answer, NOON_MS)
 
-    (verdict,) = told
+    (verdict,) = emitted
     assert isinstance(verdict, FraudCleared)
-    assert verdict.judgment is not None
-    assert ("new.card",) == verdict.judgment.unknown
+    assert verdict.basis is not None
+    assert ("new.card",) == verdict.basis.unknown
 
 
 def test_a_model_on_trial_judges_along_and_decides_nothing(tmp_path: Path) -> None:
     """It stands beside the active one, here beside none."""
     (tmp_path / "trial.json").write_bytes((MODELS / "default.json").read_bytes())
-    found = judgment(400, SHOP, str(tmp_path))
+    found = basis(400, SHOP, str(tmp_path))
 
     assert ("allow", None) == (found.outcome, found.model_score)
     assert found.shadow_score is not None
@@ -112,7 +114,7 @@ def test_a_file_that_is_no_model_is_named(tmp_path: Path) -> None:
         open_judge(Config(fraud_models=str(tmp_path)))
 
 
-def test_words_of_the_topic_change_the_book() -> None:
+def test_messages_of_the_topic_change_the_book() -> None:
     """A rule, a list, a snooze."""
     book = changed(BUILT_IN, RulePut(rule_id="much", rule=rule()))
     book = changed(book, ListPut(name="blocked.card", values=("k1",)))
@@ -124,7 +126,7 @@ def test_words_of_the_topic_change_the_book() -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "place"),
+    ("message", "place"),
     [
         pytest.param(RulePut(rule_id="other", rule=rule()), "rule_id", id="another's name"),
         pytest.param(RulePut(rule_id="much", rule={}), "", id="nothing"),
@@ -133,18 +135,18 @@ def test_words_of_the_topic_change_the_book() -> None:
         ),
     ],
 )
-def test_what_is_no_rule_is_refused(word: Any, place: str) -> None:
+def test_what_is_no_rule_is_refused(message: Any, place: str) -> None:
     """By its place; the book stays."""
     with pytest.raises(RuleError) as refused:
-        changed(BUILT_IN, word)
+        changed(BUILT_IN, message)
 
     assert place == refused.value.place
 
 
 def test_a_snapshot_scored_again_gives_the_same_bits() -> None:
-    """After a way through JSON, as it is told."""
-    found = judgment(400, SHOP)
-    again = msgspec.json.decode(msgspec.json.encode(found), type=Judgment)
+    """After a way through JSON, as it is emitted."""
+    found = basis(400, SHOP)
+    again = msgspec.json.decode(msgspec.json.encode(found), type=VerdictBasis)
     (model,) = open_judge(Config()).models
 
     assert found.model_score == score(model, again.snapshot)

@@ -11,12 +11,12 @@ import pytest
 from aiohttp.test_utils import TestClient
 from msgspec.structs import replace
 
-from app.auth import operators as people
-from app.console.api.fault_injection import LAB
+from app.auth import operators
+from app.console.api.fault_injection import FAULT_INJECTION
 from app.console.server import make_api
 from app.local.simulators.faults import ProviderFaults, Switchboard
 from app.worker.discovery import Directory
-from tests.unit.test_api import CONFIG, FakeHouse
+from tests.unit.test_api import CONFIG, FakeQueries
 from workflows.audit.fault_injection import FaultsSwitched, ProcessKilled
 
 
@@ -24,9 +24,9 @@ class Site:
     """A console, somebody who may act, and the provider that it breaks."""
 
     def __init__(
-        self, client: TestClient, token: str, house: FakeHouse, board: Switchboard
+        self, client: TestClient, token: str, queries: FakeQueries, live_state: Switchboard
     ) -> None:
-        self.client, self.house, self.board = client, house, board
+        self.client, self.queries, self.live_state = client, queries, live_state
         self.who = {"Authorization": f"Bearer olga:{token}"}
 
     async def post(self, path: str, body: Any) -> Any:
@@ -38,36 +38,38 @@ async def open_site(tmp_path: Path, aiohttp_client: Any, aiohttp_server: Any) ->
     """Make a site of a configuration."""
     from aiohttp import web  # noqa: PLC0415  of this fixture alone
 
-    board = Switchboard(ProviderFaults())
+    live_state = Switchboard(ProviderFaults())
     provider = web.Application()
-    provider.add_routes(board.routes())
+    provider.add_routes(live_state.routes())
     url = str((await aiohttp_server(provider)).make_url("")).rstrip("/")
-    people.first_start(tmp_path)
-    token = people.add(tmp_path, "olga", "operator")
+    operators.first_start(tmp_path)
+    token = operators.add(tmp_path, "olga", "operator")
 
     async def make(**changes: Any) -> Site:
         config = replace(CONFIG, data_dir=str(tmp_path), provider_url=url, **changes)
-        house = FakeHouse()
-        return Site(await aiohttp_client(make_api(house, Directory(), config)), token, house, board)
+        queries = FakeQueries()
+        return Site(
+            await aiohttp_client(make_api(queries, Directory(), config)), token, queries, live_state
+        )
 
     return make
 
 
-async def test_a_party_does_wrong_for_a_while(open_site: Any) -> None:
-    """Audited first, in words of the party, and it ends by itself."""
-    site = await open_site(lab=True)
+async def test_a_entity_does_wrong_for_a_while(open_site: Any) -> None:
+    """Audited first, in text of the entity, and it ends by itself."""
+    site = await open_site(fault_injection=True)
     asked = {"faults": {"decline": 1.0}, "reason": "to see", "minutes": 5}
     answer = await site.post("faults/provider", asked)
-    ends_ms = (await answer.json())["parties"]["provider"]["ends_ms"]
-    site.client.app[LAB].end_after("provider", 0)
-    while site.client.app[LAB].ends_ms("provider") is not None:
+    ends_ms = (await answer.json())["systems"]["provider"]["ends_ms"]
+    site.client.app[FAULT_INJECTION].end_after("provider", 0)
+    while site.client.app[FAULT_INJECTION].ends_ms("provider") is not None:
         await site.client.get("/livez")
 
-    (word, _), *_ = site.house.told
-    assert (202, {"decline": 1.0}) == (answer.status, word.faults)
-    assert isinstance(word, FaultsSwitched)
+    (message, _), *_ = site.queries.emitted
+    assert (202, {"decline": 1.0}) == (answer.status, message.faults)
+    assert isinstance(message, FaultsSwitched)
     assert ends_ms > 0
-    assert 0 == site.board.faults.decline
+    assert 0 == site.live_state.faults.decline
 
 
 @pytest.mark.parametrize(
@@ -85,11 +87,11 @@ async def test_what_cannot_be_is_refused_and_not_audited(
     open_site: Any, path: str, body: Any, status: int
 ) -> None:
     """With what is wrong with it."""
-    site = await open_site(lab=True)
+    site = await open_site(fault_injection=True)
 
     assert status == (await site.post(path, body)).status
-    assert [] == site.house.told
-    assert site.board.faults == ProviderFaults()
+    assert [] == site.queries.emitted
+    assert site.live_state.faults == ProviderFaults()
 
 
 async def test_elsewhere_nothing_goes_wrong_on_purpose(open_site: Any) -> None:
@@ -102,13 +104,13 @@ async def test_elsewhere_nothing_goes_wrong_on_purpose(open_site: Any) -> None:
     ]
 
     assert [403, 403, 403] == [answer.status for answer in answers]
-    assert "is no lab" in await (await site.client.get("/console/faults")).text()
-    assert [] == site.house.told
+    assert "has no fault injection" in await (await site.client.get("/console/faults")).text()
+    assert [] == site.queries.emitted
 
 
-async def test_only_a_process_of_this_house_is_killed(open_site: Any, tmp_path: Path) -> None:
+async def test_only_a_process_of_this_instance_is_killed(open_site: Any, tmp_path: Path) -> None:
     """One whose parent is the supervisor; a number that belongs to somebody else by now is left."""
-    site = await open_site(lab=True)
+    site = await open_site(fault_injection=True)
     sleep = "import time; time.sleep(60)"
     ours = await asyncio.create_subprocess_exec(sys.executable, "-c", sleep)
     pids = {"up": os.getpid(), "payment": ours.pid, "order": os.getppid()}
@@ -120,4 +122,4 @@ async def test_only_a_process_of_this_house_is_killed(open_site: Any, tmp_path: 
 
     assert (202, 404) == (killed.status, left.status)
     assert -9 == await ours.wait()
-    assert [ProcessKilled] == [type(word) for word, _ in site.house.told]
+    assert [ProcessKilled] == [type(message) for message, _ in site.queries.emitted]

@@ -17,7 +17,7 @@ from app.worker.lease import MARGIN_SECONDS, Lease
     ],
 )
 def test_a_lease_lasts_a_session_from_the_asking(asked, now, holds):
-    """What counts is when the heartbeat was sent: the broker heard it no earlier."""
+    """What counts is when the heartbeat was sent: the broker received it no earlier."""
     lease = Lease(12.0)
     for moment in asked:
         lease.renew(moment)

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from tests.telling import Heard, after
+from tests.deciding import Received, after
 from workflows.ledger import process as ledger
 from workflows.ledger.messages import Account, EntryPosted, Posting
 from workflows.payment.messages import PaymentCompleted, PaymentPending, PaymentRefunded
@@ -75,7 +75,7 @@ BACK = entry("refund/f1", debit("customer_receivable", 1_250), credit("cash_at_p
 
 
 @pytest.mark.parametrize(
-    ("given", "when", "then"),
+    ("earlier", "when", "then"),
     [
         pytest.param([], PAID, (PAYMENT,), id="money in is owed to the customer"),
         pytest.param([PAID], PAID, (), id="a payment is posted once"),
@@ -126,9 +126,9 @@ BACK = entry("refund/f1", debit("customer_receivable", 1_250), credit("cash_at_p
         pytest.param([], PaymentPending(order_id="o1", reason="x"), (), id="a doubt is no fact"),
     ],
 )
-def test_posting(given: list[Heard], when: Heard, then: tuple[EntryPosted, ...]) -> None:
-    """Given what was heard, when this is heard, then these entries are made."""
-    assert then == after(ledger, *given, when)[1]
+def test_posting(earlier: list[Received], when: Received, then: tuple[EntryPosted, ...]) -> None:
+    """Given what was received, when this is received, then these entries are made."""
+    assert then == after(ledger, *earlier, when)[1]
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_posting(given: list[Heard], when: Heard, then: tuple[EntryPosted, ...])
         ),
     ],
 )
-def test_the_books_at_the_end(story: list[Heard], balances: dict[str, int]) -> None:
+def test_the_books_at_the_end(story: list[Received], balances: dict[str, int]) -> None:
     """Debits less credits of every account."""
     assert balances == after(ledger, *story)[0].balances
 
@@ -179,6 +179,6 @@ def test_the_books_name_their_currency() -> None:
 
 def test_an_entry_keeps_the_limits_of_the_wire() -> None:
     """The longest refund id makes no entry that may not be said."""
-    (told,) = after(ledger, refunded("f" * 128, 1))[1]
+    (emitted,) = after(ledger, refunded("f" * 128, 1))[1]
 
-    assert told == msgspec.convert(msgspec.to_builtins(told), EntryPosted)
+    assert emitted == msgspec.convert(msgspec.to_builtins(emitted), EntryPosted)

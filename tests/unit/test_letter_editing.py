@@ -1,10 +1,10 @@
-"""A letter's body is edited without being seen: what was masked stays what it was."""
+"""A dead letter's body is edited without being seen: what was masked stays what it was."""
 
 import msgspec
 import pytest
 
 from app.operations.dead_letters.editing import diff, editable, restored
-from app.operations.dead_letters.redrive import LettersError
+from app.operations.dead_letters.redrive import DeadLetterError
 
 BODY = msgspec.json.encode(
     {
@@ -45,8 +45,8 @@ def test_what_is_written_anew_is_taken():
     ],
 )
 def test_a_mask_that_hides_nothing_is_refused(edited: str):
-    """Or stars would be told as a value."""
-    with pytest.raises(LettersError, match=r"\*\*\*"):
+    """Or stars would be emitted as a value."""
+    with pytest.raises(DeadLetterError, match=r"\*\*\*"):
         restored(BODY, edited)
 
 
@@ -54,7 +54,7 @@ def test_what_is_no_json_is_edited_as_it_is():
     """Its mask cannot be put back."""
     assert "" == editable(b"{")
     assert b"{}" == restored(b"{", "{}")
-    with pytest.raises(LettersError, match="JSON"):
+    with pytest.raises(DeadLetterError, match="JSON"):
         restored(b"{customer_id ann", '{"customer_id": "***"}')
 
 

@@ -6,18 +6,17 @@ from typing import Any
 import msgspec
 import pytest
 
-from app.composition import open_rooms
+from app.composition import load_agents
 from app.config import Config
-from app.console.api import live
-from app.console.api import live_state as board
+from app.console.api import live, live_state
 from app.console.api.figures import FIGURES, SECONDS_SHOWN, Figures
-from app.console.api.flow_metrics import Pulse
-from app.console.api.live_state import Board
-from app.console.api.open_orders import STANDING, Standing
+from app.console.api.flow_metrics import FlowMetrics
+from app.console.api.live_state import LiveState
+from app.console.api.open_orders import OPEN_ORDERS, OpenOrders
 from app.console.server import make_api
 from app.delivery.row import Row, encode_row
 from app.worker.discovery import Directory
-from tests.unit.test_api import FakeHouse
+from tests.unit.test_api import FakeQueries
 from workflows.analytics.messages import FiguresUpdated
 from workflows.order.process import SETTLE_MS
 from workflows.order.state import Mark, Order
@@ -26,7 +25,7 @@ CONFIG = Config(service="console")
 PLACED_MS = 1_000
 
 
-def told(event: bytes) -> tuple[str, str, dict[str, Any]]:
+def emitted(event: bytes) -> tuple[str, str, dict[str, Any]]:
     """Return name, id and data of a server-sent event."""
     fields = dict(line.split(": ", 1) for line in event.decode().strip().splitlines())
     return fields["event"], fields["id"], msgspec.json.decode(fields["data"])
@@ -41,26 +40,26 @@ def figures(**counts: int) -> FiguresUpdated:
 
 def row(**facts: Any) -> bytes:
     """Return the row of an order, as the changelog has it."""
-    return encode_row(Row(memory=Order(order_id="o1", placed_at_ms=PLACED_MS, **facts)))
+    return encode_row(Row(state=Order(order_id="o1", placed_at_ms=PLACED_MS, **facts)))
 
 
 # --- the board ---------------------------------------------------------------------
 
 
-def test_only_what_changed_is_told_again():
-    """Rows that stayed are not; rows that are no more are told as such."""
-    shown = Board()
+def test_only_what_changed_is_emitted_again():
+    """Rows that stayed are not; rows that are no more are emitted as such."""
+    shown = LiveState()
     shown.put("a", {"x": 1, "y": 2, "z": 3})
-    name, said, whole = told(shown.event(0))
+    name, said, whole = emitted(shown.event(0))
     shown.put("a", {"x": 1, "y": 5})
 
     assert ("snapshot", {"a": {"x": 1, "y": 2, "z": 3}}) == (name, whole)
-    assert ("change", {"a": {"y": 5, "z": None}}) == told(shown.event(shown.seen(said)))[::2]
+    assert ("change", {"a": {"y": 5, "z": None}}) == emitted(shown.event(shown.seen(said)))[::2]
 
 
 def test_the_same_again_is_no_change():
     """Nobody is woken for it."""
-    shown = Board()
+    shown = LiveState()
     shown.put("a", {"x": 1})
     before = shown.version
     shown.put("a", {"x": 1})
@@ -70,14 +69,14 @@ def test_the_same_again_is_no_change():
 
 def test_a_row_that_comes_back_is_there_again():
     """To whom saw it go, and to whom did not."""
-    shown = Board()
+    shown = LiveState()
     shown.put("a", {"x": 1})
     first = shown.version
     shown.put("a", {})
     shown.put("a", {"x": 1})
 
-    assert {"a": {"x": 1}} == told(shown.event(first))[2]
-    assert {"a": {"x": 1}} == told(shown.event(0))[2]
+    assert {"a": {"x": 1}} == emitted(shown.event(first))[2]
+    assert {"a": {"x": 1}} == emitted(shown.event(0))[2]
 
 
 @pytest.mark.parametrize(
@@ -85,9 +84,9 @@ def test_a_row_that_comes_back_is_there_again():
 )
 def test_whoever_says_no_version_of_ours_begins_anew(said: str):
     """Of another process, of the future, of nobody."""
-    shown = Board()
+    shown = LiveState()
     shown.put("a", {"x": 1})
-    epoch = told(shown.event(0))[1].split("-")[0]
+    epoch = emitted(shown.event(0))[1].split("-")[0]
 
     assert 0 == shown.seen(said.format(epoch=epoch))
     assert 1 == shown.seen(f"{epoch}-1")
@@ -95,10 +94,10 @@ def test_whoever_says_no_version_of_ours_begins_anew(said: str):
 
 def test_who_was_away_for_too_long_begins_anew(monkeypatch: pytest.MonkeyPatch):
     """What went in between is not known any more."""
-    monkeypatch.setattr(board, "GONE_MAX", 2)
-    shown = Board()
+    monkeypatch.setattr(live_state, "GONE_MAX", 2)
+    shown = LiveState()
     shown.put("a", {"x": 1, "y": 1, "z": 1})
-    _, said, _ = told(shown.event(0))
+    _, said, _ = emitted(shown.event(0))
     for left in ({"y": 1, "z": 1}, {"z": 1}, {}):
         shown.put("a", left)
 
@@ -110,13 +109,15 @@ def test_who_was_away_for_too_long_begins_anew(monkeypatch: pytest.MonkeyPatch):
 
 def test_open_orders_stand_where_they_wait():
     """A new one waits for money and goods; ended, it stands nowhere."""
-    standing = Standing()
-    standing.hear("o1", row())
-    waits = standing.shown(PLACED_MS)
-    standing.hear("o1", row(cancelled_at_ms=5_000))
+    open_orders = OpenOrders()
+    open_orders.receive("o1", row())
+    waits = open_orders.shown(PLACED_MS)
+    open_orders.receive("o1", row(cancelled_at_ms=5_000))
 
     assert (1, 1, 0) == tuple(waits[at]["waiting"] for at in ("payment", "inventory", "fraud"))
-    assert {0} == {count for step in standing.shown(PLACED_MS).values() for count in step.values()}
+    assert {0} == {
+        count for step in open_orders.shown(PLACED_MS).values() for count in step.values()
+    }
 
 
 @pytest.mark.parametrize(
@@ -135,21 +136,21 @@ def test_open_orders_stand_where_they_wait():
 )
 def test_it_is_said_how_they_wait(facts: dict[str, Any], at_ms: int, step: str, status: str):
     """Tried again, on the way back, or for too long."""
-    standing = Standing()
-    standing.hear("o1", row(**facts))
+    open_orders = OpenOrders()
+    open_orders.receive("o1", row(**facts))
 
-    assert 1 == standing.shown(at_ms)[step][status]
+    assert 1 == open_orders.shown(at_ms)[step][status]
 
 
 def test_a_deleted_row_and_a_broken_one_stand_nowhere():
     """And the next one is counted."""
-    standing = Standing()
-    standing.hear("o1", row())
-    standing.hear("o1", None)
-    standing.hear("o2", b"{broken")
-    standing.hear("o3", row())
+    open_orders = OpenOrders()
+    open_orders.receive("o1", row())
+    open_orders.receive("o1", None)
+    open_orders.receive("o2", b"{broken")
+    open_orders.receive("o3", row())
 
-    assert 1 == standing.shown(PLACED_MS)["payment"]["waiting"]
+    assert 1 == open_orders.shown(PLACED_MS)["payment"]["waiting"]
 
 
 # --- a second ------------------------------------------------------------------------
@@ -159,9 +160,9 @@ def test_what_came_is_counted_in_the_second_in_which_it_came():
     """Not what lay there before, and only what was added."""
     now = 1_000.0
     seen = Figures(lambda: now)
-    seen.hear(figures(orders=5, fraud_cleared=1))
-    seen.hear(figures(orders=7, fraud_cleared=2, fraud_detected=1), second=999)
-    seen.hear(figures(orders=8, fraud_cleared=2, fraud_detected=1), second=1_000)
+    seen.receive(figures(orders=5, fraud_cleared=1))
+    seen.receive(figures(orders=7, fraud_cleared=2, fraud_detected=1), second=999)
+    seen.receive(figures(orders=8, fraud_cleared=2, fraud_detected=1), second=1_000)
 
     assert 2 == seen.seconds()["999"]["orders"]
     assert 2 == seen.seconds()["999"]["verdicts"]
@@ -177,55 +178,55 @@ def test_what_came_is_counted_in_the_second_in_which_it_came():
 async def client(aiohttp_client: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A client of the console; the workers have nothing to say."""
 
-    async def quiet(_: Pulse) -> dict[str, Any]:
+    async def quiet(_: FlowMetrics) -> dict[str, Any]:
         return {"steps": [], "services": []}
 
-    monkeypatch.setattr(Pulse, "look", quiet)
+    monkeypatch.setattr(FlowMetrics, "query", quiet)
     monkeypatch.setattr(live, "PUSH_SECONDS", 0.02)
-    open_rooms()
-    return await aiohttp_client(make_api(FakeHouse(), Directory(), CONFIG))
+    load_agents()
+    return await aiohttp_client(make_api(FakeQueries(), Directory(), CONFIG))
 
 
-async def heard(stream: Any, section: str) -> tuple[str, str, dict[str, Any]]:
+async def received(stream: Any, section: str) -> tuple[str, str, dict[str, Any]]:
     """Return the next event that says something of `section`."""
     while True:
-        event = told(await stream.content.readuntil(b"\n\n"))
+        event = emitted(await stream.content.readuntil(b"\n\n"))
         if section in event[2]:
             return event
 
 
 async def test_a_snapshot_comes_first_and_then_the_change(client: Any):
     """In a moment, and no more of it than has changed."""
-    client.app[FIGURES].hear(figures(orders=2))
+    client.app[FIGURES].receive(figures(orders=2))
     stream = await client.get("/live")
-    first = await heard(stream, "totals")
-    client.app[FIGURES].hear(figures(orders=3))
-    second = await heard(stream, "totals")
+    first = await received(stream, "totals")
+    client.app[FIGURES].receive(figures(orders=3))
+    second = await received(stream, "totals")
 
     assert ("snapshot", 2, 700) == (first[0], *_of(first, "orders", "revenue_minor"))
     assert ("change", {"orders": 3, "open": 3}) == (second[0], second[2]["totals"])
-    assert "standing" in first[2]
-    assert "standing" not in second[2]
+    assert "open_orders" in first[2]
+    assert "open_orders" not in second[2]
 
 
-async def test_who_comes_again_is_told_what_was_missed(client: Any):
+async def test_who_comes_again_is_emitted_what_was_missed(client: Any):
     """By the id of the last event; with one of nobody, all of it."""
     stream = await client.get("/live")
-    _, said, _ = await heard(stream, "totals")
+    _, said, _ = await received(stream, "totals")
     stream.close()
-    client.app[STANDING].hear("o1", row())
+    client.app[OPEN_ORDERS].receive("o1", row())
 
     again = await client.get("/live", headers={"Last-Event-ID": said})
     anew = await client.get("/live", headers={"Last-Event-ID": "nobody-7"})
 
-    assert "change" == (await heard(again, "standing"))[0]
-    assert "snapshot" == (await heard(anew, "totals"))[0]
+    assert "change" == (await received(again, "open_orders"))[0]
+    assert "snapshot" == (await received(anew, "totals"))[0]
 
 
 async def test_an_open_tab_does_not_hold_up_a_stop(client: Any):
     """And nobody looks on when the last has gone."""
     stream = await client.get("/live")
-    await heard(stream, "totals")
+    await received(stream, "totals")
     tasks = client.app[live.LIVE]._tasks
     began = time.monotonic()
     await client.server.close()

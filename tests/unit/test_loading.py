@@ -111,6 +111,6 @@ async def test_a_console_that_is_away_is_waited_for(aiohttp_server: Any, tmp_pat
 
 
 async def test_a_refusal_is_said_and_not_repeated(aiohttp_server: Any, tmp_path: Path) -> None:
-    """4xx is our mistake: the console's own words are shown."""
+    """4xx is our mistake: the console's own messages are shown."""
     with pytest.raises(LoadError, match=r"lines\[0\] is wrong"):
         await play(Console(refuse=True), aiohttp_server, tmp_path, HEADER + SALE)

@@ -11,7 +11,7 @@ import structlog
 from app.config import Config
 from app.host.logs import configure_logging, logging_about
 from app.wire.envelope import Envelope
-from tests.shell.rooms import cancel
+from tests.delivery.agents import cancel
 from workflows.payment.messages import PaymentCompleted
 
 PAID = PaymentCompleted(
@@ -43,20 +43,20 @@ def logged(lines: io.StringIO) -> dict:
 
 
 def test_a_line_says_where_we_are(lines):
-    """Correlation id, service, room and record, on every line logged while it is handled."""
+    """Correlation id, service, agent and record, on every line logged while it is handled."""
     configure_logging(Config(log_json=True), lines)
-    head = Envelope(
+    envelope = Envelope(
         id="e1", type="t", source="/s", time_ms=1, subject="o1", correlation_id="order-1"
     )
 
     with logging_about("payment", "provider") as about:
-        about.at(cancel(7), head)
+        about.at(cancel(7), envelope)
         structlog.get_logger("app.x").info("charged")
 
     assert {
         "correlation_id": "order-1",
         "service": "payment",
-        "room": "provider",
+        "agent": "provider",
         "origin": "orders/0/7",
         "event": "charged",
         "logger": "app.x",
@@ -103,7 +103,7 @@ def test_a_traceback_is_set_in_so_that_its_lines_cannot_pass_for_others(lines):
     [
         pytest.param({"customer_id": "C-17850"}, id="a field"),
         pytest.param({"body": {"order": [{"customer_id": "C-17850"}]}}, id="deep in a body"),
-        pytest.param({"word": PAID}, id="a whole word"),
+        pytest.param({"word": PAID}, id="a whole message"),
         pytest.param({"words": [PAID]}, id="a list of words"),
         pytest.param({"email": "C-17850", "phone": "C-17850"}, id="other personal fields"),
     ],

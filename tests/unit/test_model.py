@@ -45,7 +45,7 @@ def figures(amount: float, night: float = 0.0) -> dict[str, float]:
 
 
 @pytest.mark.parametrize(
-    ("given", "sum_of_leaves", "outcome"),
+    ("record", "sum_of_leaves", "outcome"),
     [
         pytest.param(figures(10), -4.0, "allow", id="small by day"),
         pytest.param(figures(220.0), -4.0, "allow", id="up to the threshold goes left"),
@@ -54,13 +54,13 @@ def figures(amount: float, night: float = 0.0) -> dict[str, float]:
         pytest.param({}, -4.0, "allow", id="what nobody could tell is zero"),
     ],
 )
-def test_scores(given: dict[str, float], sum_of_leaves: float, outcome: str) -> None:
+def test_scores(record: dict[str, float], sum_of_leaves: float, outcome: str) -> None:
     """Given these figures, this is the margin, its probability, and what follows."""
     probability = 1 / (1 + math.exp(-(0.5 * sum_of_leaves - 1.0)))
 
-    assert sum_of_leaves == margin(MODEL, given)
-    assert pytest.approx(probability, rel=1e-15) == score(MODEL, given)
-    assert outcome == band(MODEL, score(MODEL, given))
+    assert sum_of_leaves == margin(MODEL, record)
+    assert pytest.approx(probability, rel=1e-15) == score(MODEL, record)
+    assert outcome == band(MODEL, score(MODEL, record))
 
 
 def test_no_margin_overflows() -> None:
@@ -92,10 +92,10 @@ def test_the_walker_is_lightgbm_to_the_last_bit() -> None:
     np = pytest.importorskip("numpy")
     training = pytest.importorskip("app.fraud.training.lightgbm_model")
     draw = np.random.default_rng(5)
-    given = draw.normal(size=(2_000, len(FEATURES))).round(1)
-    fraud = (given[:, 0] + given[:, 4] + draw.normal(size=2_000) > 2.5).astype(int)
-    model = training.train(given, fraud, {})
-    data = lightgbm.Dataset(given, label=fraud)
+    record = draw.normal(size=(2_000, len(FEATURES))).round(1)
+    fraud = (record[:, 0] + record[:, 4] + draw.normal(size=2_000) > 2.5).astype(int)
+    model = training.train(record, fraud, {})
+    data = lightgbm.Dataset(record, label=fraud)
     booster = lightgbm.train(training.PARAMETERS, data, num_boost_round=training.TREES)
     again = read_model(msgspec.json.encode(model))
     # On a threshold itself, too: "<=" goes left. Not within 1e-35 of zero, which is zero to
@@ -106,15 +106,15 @@ def test_the_walker_is_lightgbm_to_the_last_bit() -> None:
         for at, edge in zip(tree.figure, tree.threshold, strict=True)
         if abs(edge) > 1e-30
     ]
-    probes = np.repeat(given[:1], len(edges), axis=0)
+    probes = np.repeat(record[:1], len(edges), axis=0)
     for row, (at, edge) in enumerate(edges):
         probes[row, at] = edge
-    rows = np.concatenate([given[:500], probes])
+    rows = np.concatenate([record[:500], probes])
     named = [dict(zip(FEATURES, row.tolist(), strict=True)) for row in rows]
 
     assert booster.predict(rows, raw_score=True).tolist() == [margin(model, each) for each in named]
     assert [score(model, each) for each in named] == [score(again, each) for each in named]
-    assert model.version == training.train(given, fraud, {}).version
+    assert model.version == training.train(record, fraud, {}).version
 
 
 def test_read_again_a_model_gives_the_same_bits() -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.telling import after
+from tests.deciding import after
 from workflows.ledger import process as ledger
 from workflows.notification import process as notification
 from workflows.payment.messages import PaymentCompleted, PaymentRefunded
@@ -14,14 +14,15 @@ from workflows.shared.naming import joined
 
 LIKE = "r" * 111 + "a" + "x" * 15 + "c"
 OTHER = "r" * 111 + "b" + "x" * 15 + "a"
-"""Sixteen bytes on, a byte once weighed twice as much: what one letter added, the other took."""
+"""Sixteen bytes on, a byte once weighed twice as much: what one dead letter added, the other took.
+"""
 SHORT = "a/b/c~d267d5f33ff17215dc5f2c7bbc50661ec87c22cfb23d59238903d5f13bdac28a"
 LONG = (
     "o/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx~"
     "47eebc0830ac2b3296dc29555b3b68fa3b26f76f082a77681046fa613c5abac7"
 )
-letters = st.text(alphabet="/~a0", min_size=1, max_size=6)
-longer = st.builds(lambda text, times: (text * times)[:128], letters, st.integers(1, 128))
+dead_letters = st.text(alphabet="/~a0", min_size=1, max_size=6)
+longer = st.builds(lambda text, times: (text * times)[:128], dead_letters, st.integers(1, 128))
 parts = st.tuples(longer, longer)
 
 
@@ -52,14 +53,14 @@ def paid(order_id: str) -> PaymentCompleted:
 
 def test_two_long_returns_have_two_notifications_and_two_entries() -> None:
     """Ids as long as they may be, that once left the same remainder."""
-    heard = [refunded(LIKE), refunded(OTHER)]
+    received = [refunded(LIKE), refunded(OTHER)]
 
-    assert 2 == len({after(notification, each)[1][0].notification_id for each in heard})
-    assert 2 == len({after(ledger, each)[1][0].entry_id for each in heard})
+    assert 2 == len({after(notification, each)[1][0].notification_id for each in received})
+    assert 2 == len({after(ledger, each)[1][0].entry_id for each in received})
 
 
 def test_an_order_named_like_a_refund_has_an_entry_of_its_own() -> None:
-    """Whoever tells orders chooses their ids, separators included."""
+    """Whoever produces orders chooses their ids, separators included."""
     refund = after(ledger, refunded("r/payment"))[1][0]
     payment = after(ledger, paid("o1/refund/r"))[1][0]
 
@@ -108,7 +109,7 @@ def test_names_are_equal_only_where_the_parts_are(
 @pytest.mark.parametrize(
     ("owner", "name", "then"),
     [
-        pytest.param("o1", "payment", "o1/payment", id="a word"),
+        pytest.param("o1", "payment", "o1/payment", id="a message"),
         pytest.param("o1", "refund/536365/22633", "o1/refund/536365/22633", id="a path"),
         pytest.param("o", "x" * 126, "o/" + "x" * 126, id="the longest that is kept"),
         pytest.param("a/b", "c", SHORT, id="an owner with a separator"),
@@ -116,5 +117,5 @@ def test_names_are_equal_only_where_the_parts_are(
     ],
 )
 def test_a_name_is_the_same_for_ever(owner: str, name: str, then: str) -> None:
-    """Rows of yesterday hold these: under another name it would be told a second time."""
+    """Rows of yesterday hold these: under another name it would be emitted a second time."""
     assert then == joined(owner, name)

@@ -5,7 +5,7 @@ from typing import get_args
 import msgspec
 import pytest
 
-from tests.telling import Heard, after
+from tests.deciding import Received, after
 from workflows.notification import process as notification
 from workflows.notification.messages import Channel, SendMessage
 from workflows.order.saga_messages import Cause, OrderCancelled, OrderConfirmed, ReturnRefused
@@ -60,7 +60,7 @@ ON_ITS_WAY = "Your order has left us. Tracking T9."
 
 
 @pytest.mark.parametrize(
-    ("given", "when", "then"),
+    ("record", "when", "then"),
     [
         pytest.param(
             [],
@@ -137,11 +137,11 @@ ON_ITS_WAY = "Your order has left us. Tracking T9."
         pytest.param([], OrderConfirmed(order_id="o1"), (), id="what comes anyway is not told"),
     ],
 )
-def test_telling_the_customer(
-    given: list[Heard], when: Heard, then: tuple[SendMessage, ...]
+def test_emitting_the_customer(
+    record: list[Received], when: Received, then: tuple[SendMessage, ...]
 ) -> None:
-    """Given what was heard, when this is heard, then this message goes out."""
-    assert then == after(notification, *given, when)[1]
+    """Given what was received, when this is received, then this message goes out."""
+    assert then == after(notification, *record, when)[1]
 
 
 def test_every_cause_has_words_for_the_customer() -> None:
@@ -150,7 +150,7 @@ def test_every_cause_has_words_for_the_customer() -> None:
 
 
 @pytest.mark.parametrize(
-    "heard",
+    "received",
     [
         pytest.param(refunded("f1", "r" * 128), id="a long return id"),
         pytest.param(
@@ -163,11 +163,11 @@ def test_every_cause_has_words_for_the_customer() -> None:
         ),
     ],
 )
-def test_what_is_told_keeps_the_limits_of_the_wire(heard: Heard) -> None:
-    """The longest that may be heard makes nothing that may not be said."""
-    (told,) = after(notification, heard)[1]
+def test_what_is_emitted_keeps_the_limits_of_the_wire(received: Received) -> None:
+    """The longest that may be received makes nothing that may not be said."""
+    (emitted,) = after(notification, received)[1]
 
-    assert told == msgspec.convert(msgspec.to_builtins(told), SendMessage)
+    assert emitted == msgspec.convert(msgspec.to_builtins(emitted), SendMessage)
 
 
 def test_long_return_ids_stay_apart() -> None:

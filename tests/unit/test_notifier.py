@@ -28,21 +28,21 @@ MESSAGE = SendMessage(
 
 
 async def test_a_message_lands_in_the_inbox(tmp_path: Path) -> None:
-    """Word for word, with whom and what it is about."""
+    """Message for message, with whom and what it is about."""
     send = open_notifier(Config(data_dir=str(tmp_path)))
 
-    told = await send(MESSAGE)
+    emitted = await send(MESSAGE)
 
-    (letter,) = read_inbox(tmp_path / "inbox.sqlite", 10)
-    assert (NotificationSent(order_id="o1", notification_id="n1", channel="sms"),) == told
+    (dead_letter,) = read_inbox(tmp_path / "inbox.sqlite", 10)
+    assert (NotificationSent(order_id="o1", notification_id="n1", channel="sms"),) == emitted
     assert ("n1", "o1", "c1", "sms") == (
-        letter.notification_id,
-        letter.order_id,
-        letter.customer_id,
-        letter.channel,
+        dead_letter.notification_id,
+        dead_letter.order_id,
+        dead_letter.customer_id,
+        dead_letter.channel,
     )
-    assert (MESSAGE.title, MESSAGE.text) == (letter.title, letter.text)
-    assert letter.at_ms > 0
+    assert (MESSAGE.title, MESSAGE.text) == (dead_letter.title, dead_letter.text)
+    assert dead_letter.at_ms > 0
 
 
 async def test_a_repeated_message_lands_once(tmp_path: Path) -> None:
@@ -51,9 +51,9 @@ async def test_a_repeated_message_lands_once(tmp_path: Path) -> None:
     await send(MESSAGE)
     first = read_inbox(tmp_path / "inbox.sqlite", 10)
 
-    told = await send(replace(MESSAGE, text="changed"))
+    emitted = await send(replace(MESSAGE, text="changed"))
 
-    assert "n1" == told[0].notification_id
+    assert "n1" == emitted[0].notification_id
     assert first == read_inbox(tmp_path / "inbox.sqlite", 10)
 
 
@@ -66,8 +66,10 @@ async def test_messages_side_by_side_all_land(tmp_path: Path) -> None:
         *(senders[n % 2](replace(MESSAGE, notification_id=f"n{n}")) for n in range(40))
     )
 
-    letters = read_inbox(tmp_path / "inbox.sqlite", 100)
-    assert {f"n{n}" for n in range(40)} == {letter.notification_id for letter in letters}
+    dead_letters = read_inbox(tmp_path / "inbox.sqlite", 100)
+    assert {f"n{n}" for n in range(40)} == {
+        dead_letter.notification_id for dead_letter in dead_letters
+    }
 
 
 @pytest.mark.parametrize(
@@ -86,24 +88,24 @@ async def test_odd_characters_arrive_as_they_are(tmp_path: Path, field: str, odd
 
     await send(replace(MESSAGE, **{field: odd}))
 
-    (letter,) = read_inbox(tmp_path / "a b+ü&c" / "inbox.sqlite", 10)
-    assert odd == getattr(letter, field)
+    (dead_letter,) = read_inbox(tmp_path / "a b+ü&c" / "inbox.sqlite", 10)
+    assert odd == getattr(dead_letter, field)
 
 
-async def test_the_newest_letters_are_read_first(tmp_path: Path) -> None:
+async def test_the_newest_dead_letters_are_read_first(tmp_path: Path) -> None:
     """The limit keeps the newest."""
     send = open_notifier(Config(data_dir=str(tmp_path)))
     for n in range(3):
         await send(replace(MESSAGE, notification_id=f"n{n}"))
         await asyncio.sleep(0.002)
 
-    letters = read_inbox(tmp_path / "inbox.sqlite", 2)
+    dead_letters = read_inbox(tmp_path / "inbox.sqlite", 2)
 
-    assert ["n2", "n1"] == [letter.notification_id for letter in letters]
+    assert ["n2", "n1"] == [dead_letter.notification_id for dead_letter in dead_letters]
 
 
 def test_an_inbox_that_nobody_wrote_is_empty(tmp_path: Path) -> None:
-    """No file, no letters, no error."""
+    """No file, no dead letters, no error."""
     assert [] == read_inbox(tmp_path / "inbox.sqlite", 10)
 
 
@@ -145,9 +147,9 @@ async def test_a_real_apprise_url_is_spoken_to(tmp_path: Path) -> None:
     """Push through apprise's JSON plugin: title and text leave, the inbox stays empty."""
     async with gateway(200) as (url, sent):
         send = open_notifier(Config(data_dir=str(tmp_path), push_url=url))
-        told = await send(replace(MESSAGE, channel="push"))
+        emitted = await send(replace(MESSAGE, channel="push"))
 
-    assert "push" == told[0].channel
+    assert "push" == emitted[0].channel
     assert [(MESSAGE.title, MESSAGE.text)] == [(each["title"], each["message"]) for each in sent]
     assert [] == read_inbox(tmp_path / "inbox.sqlite", 10)
 

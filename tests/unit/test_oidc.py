@@ -15,13 +15,12 @@ from aiohttp.test_utils import TestClient
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
-from app.auth import openid as oidc
-from app.auth import operators as people
-from app.composition import open_rooms
+from app.auth import openid, operators
+from app.composition import load_agents
 from app.config import Config, ConfigError
 from app.console.server import make_api
 from app.worker.discovery import Directory
-from tests.unit.test_api import FakeHouse
+from tests.unit.test_api import FakeQueries
 
 ODA = "oda@example.org"
 SECRET = "between us"  # noqa: S105  of a provider that lives in this test
@@ -86,7 +85,7 @@ class Site:
     def __init__(self, client: TestClient, provider: Provider, folder: Path) -> None:
         self.client, self.provider, self.folder = client, provider, folder
 
-    async def away(self, wanted: str = "/console/proof") -> str:
+    async def away(self, wanted: str = "/console/invariants") -> str:
         """Go to the provider; return the state to come back with."""
         path = "/console/sign-in/with"
         answer = await self.client.get(path, params={"next": wanted}, allow_redirects=False)
@@ -101,7 +100,7 @@ class Site:
 
     async def back(self, state: str, **said: str) -> Any:
         """Come back."""
-        return await self.client.get(oidc.DONE, params={"state": state, "code": "c", **said})
+        return await self.client.get(openid.DONE, params={"state": state, "code": "c", **said})
 
     async def who(self) -> int:
         """Return the status of asking who is signed in."""
@@ -111,8 +110,8 @@ class Site:
 @pytest.fixture
 async def site(tmp_path: Path, aiohttp_client: Any, aiohttp_server: Any) -> Site:
     """A console that knows one operator by their e-mail address."""
-    people.first_start(tmp_path)
-    people.add(tmp_path, ODA, "operator")
+    operators.first_start(tmp_path)
+    operators.add(tmp_path, ODA, "operator")
     provider = Provider()
     served = await aiohttp_server(provider.app())
     provider.url = str(served.make_url("")).rstrip("/")
@@ -123,8 +122,8 @@ async def site(tmp_path: Path, aiohttp_client: Any, aiohttp_server: Any) -> Site
         oidc_client_id="payflow",
         oidc_client_secret=SECRET,
     )
-    open_rooms()
-    client = await aiohttp_client(make_api(FakeHouse(), Directory(), config))
+    load_agents()
+    client = await aiohttp_client(make_api(FakeQueries(), Directory(), config))
     return Site(client, provider, tmp_path)
 
 
@@ -135,9 +134,9 @@ async def test_who_comes_back_is_signed_in_and_goes_on(site: Site):
     (asked,) = site.provider.asked
 
     assert (ODA, "operator") == (me["name"], me["role"])
-    assert 'content="0; url=/console/proof"' in await answer.text()
+    assert 'content="0; url=/console/invariants"' in await answer.text()
     assert asked["by"].startswith("Basic ")
-    assert asked["redirect_uri"].endswith(oidc.DONE)
+    assert asked["redirect_uri"].endswith(openid.DONE)
     shown = hashlib.sha256(asked["code_verifier"].encode()).digest()
     assert site.provider.challenge == urlsafe_b64encode(shown).rstrip(b"=").decode()
 
@@ -152,7 +151,7 @@ async def test_only_a_page_of_ours_comes_after_it(site: Site):
 async def test_a_person_removed_is_signed_out(site: Site):
     """The provider says who they are, and no more."""
     await site.back(await site.away())
-    people.remove(site.folder, ODA)
+    operators.remove(site.folder, ODA)
 
     assert 401 == await site.who()
 
@@ -174,7 +173,7 @@ async def test_a_person_removed_is_signed_out(site: Site):
 async def test_a_token_that_is_not_right_lets_nobody_in(
     site: Site, claims: dict[str, Any], said: str
 ):
-    """403, in words."""
+    """403, in text."""
     site.provider.claims = claims
     answer = await site.back(await site.away())
 
@@ -249,18 +248,18 @@ async def test_a_provider_that_is_none_is_named(site: Site, says: dict[str, Any]
 
 async def test_without_a_provider_there_is_no_such_door(aiohttp_client: Any, tmp_path: Path):
     """404, and the page has no link to it."""
-    open_rooms()
+    load_agents()
     config = Config(service="console", data_dir=str(tmp_path))
-    client = await aiohttp_client(make_api(FakeHouse(), Directory(), config))
+    client = await aiohttp_client(make_api(FakeQueries(), Directory(), config))
     page = await (await client.get("/console/sign-in")).text()
-    doors = [await client.get(path) for path in ("/console/sign-in/with", oidc.DONE)]
+    doors = [await client.get(path) for path in ("/console/sign-in/with", openid.DONE)]
 
     assert [404, 404] == [answer.status for answer in doors]
     assert "sign-in/with" not in page
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("record", "said"),
     [
         ({"OIDC_ISSUER": "https://login.example"}, "oidc_client_id"),
         (
@@ -273,7 +272,7 @@ async def test_without_a_provider_there_is_no_such_door(aiohttp_client: Any, tmp
         ),
     ],
 )
-def test_half_a_provider_is_refused(given: dict[str, str], said: str):
+def test_half_a_provider_is_refused(record: dict[str, str], said: str):
     """At the start, by name."""
     with pytest.raises(ConfigError, match=said):
-        Config.from_env({f"PAYFLOW_{name}": value for name, value in given.items()})
+        Config.from_env({f"PAYFLOW_{name}": value for name, value in record.items()})

@@ -1,14 +1,14 @@
-"""What others tell on the open topics: taken for what it is, refused with a reason, or poison."""
+"""What others emit on the open topics: taken for what it is, refused with a reason, or poison."""
 
 from typing import Any
 
 import msgspec
 import pytest
 
-from app.composition import open_rooms
+from app.composition import load_agents
 from app.wire import codecs, topics
 from app.wire.envelope import Envelope
-from tests.telling import hear
+from tests.deciding import receive
 from workflows.inventory.messages import InventoryRejected
 from workflows.order import process as order
 from workflows.order.messages import OrderPlaced, ReturnLine, ReturnRequested
@@ -40,8 +40,8 @@ TWIN = {
 }
 HEARING = [
     name
-    for name, room in sorted(open_rooms().items())
-    if topics.orders in room.hears and room.decide is not None
+    for name, agent in sorted(load_agents().items())
+    if topics.orders in agent.consumes and agent.decide is not None
 ]
 
 
@@ -50,21 +50,21 @@ def placed(**changes: Any) -> OrderPlaced:
     return msgspec.convert(PLACED | changes, OrderPlaced)
 
 
-def read(body: bytes, word: type[Message], key: bytes) -> Message:
-    head = Envelope(
-        id="e1", type=type_name(word), source="/x", time_ms=5, subject="", correlation_id="c"
+def read(body: bytes, message: type[Message], key: bytes) -> Message:
+    envelope = Envelope(
+        id="e1", type=type_name(message), source="/x", time_ms=5, subject="", correlation_id="c"
     )
-    return codecs.decode(body, head, key)
+    return codecs.decode(body, envelope, key)
 
 
 @pytest.mark.parametrize("name", HEARING)
-def test_every_room_keeps_to_the_first_of_two_orders_of_one_id(name: str) -> None:
+def test_every_agent_keeps_to_the_first_of_two_orders_of_one_id(name: str) -> None:
     """All read the same partition in the same order, so the first is the same for everybody."""
-    room = open_rooms()[name]
-    assert room.keeps is not None
-    memory, _ = hear(room, room.keeps.initial, (placed(), 0))
+    agent = load_agents()[name]
+    assert agent.table is not None
+    state, _ = receive(agent, agent.table.initial, (placed(), 0))
 
-    assert (memory, ()) == hear(room, memory, (placed(**TWIN), 1))
+    assert (state, ()) == receive(agent, state, (placed(**TWIN), 1))
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_every_room_keeps_to_the_first_of_two_orders_of_one_id(name: str) -> Non
     ],
 )
 def test_an_order_with_wild_values_is_poison(changes: dict[str, Any], cause: str) -> None:
-    """Nothing of it is decided: it lies in the dead topics of all who hear orders."""
+    """Nothing of it is decided: it lies in the dead topics of all who receive orders."""
     asked = PLACED | changes
     found = ""
     try:
@@ -145,7 +145,7 @@ def test_a_field_that_is_no_json_is_poison(body: bytes) -> None:
                 ],
             },
             "its sums are larger than money may be",
-            id="sums that no word can say",
+            id="sums that no message can say",
         ),
     ],
 )
@@ -153,27 +153,27 @@ def test_money_that_does_not_add_up_is_never_asked_for(
     changes: dict[str, Any], reason: str
 ) -> None:
     """A business no: the order is cancelled like any whose payment failed."""
-    _, told = hear(payment, payment.INITIAL, (placed(**changes), 0))
+    _, emitted = receive(payment, payment.INITIAL, (placed(**changes), 0))
 
-    assert (PaymentFailed(order_id="o1", reason=reason),) == told
+    assert (PaymentFailed(order_id="o1", reason=reason),) == emitted
 
 
 def test_a_charge_besides_the_lines_adds_up() -> None:
     """Postage is part of the total."""
     postage = [{"code": "postage", "amount_minor": 50}]
-    _, told = hear(payment, payment.INITIAL, (placed(charges=postage, total_minor=450), 0))
+    _, emitted = receive(payment, payment.INITIAL, (placed(charges=postage, total_minor=450), 0))
 
-    assert [ChargeCard] == [type(word) for word in told]
+    assert [ChargeCard] == [type(message) for message in emitted]
 
 
 def test_more_units_than_any_shelf_may_be_asked_for_are_out_of_stock() -> None:
     """Each line alone is right; together they are a billion."""
-    inventory = open_rooms()["inventory"]
-    assert inventory.keeps is not None
+    inventory = load_agents()["inventory"]
+    assert inventory.table is not None
     lines = [MUG | {"quantity": 1_000_000, "amount_minor": 0}] * (LINES_MAX - 1)
-    _, told = hear(inventory, inventory.keeps.initial, (placed(lines=[MUG, *lines]), 0))
+    _, emitted = receive(inventory, inventory.table.initial, (placed(lines=[MUG, *lines]), 0))
 
-    assert (InventoryRejected(order_id="o1", reason="out_of_stock", skus=("mug",)),) == told
+    assert (InventoryRejected(order_id="o1", reason="out_of_stock", skus=("mug",)),) == emitted
 
 
 def asked(number: int, lines: int = 1, name: str = "") -> ReturnRequested:
@@ -186,35 +186,37 @@ def asked(number: int, lines: int = 1, name: str = "") -> ReturnRequested:
 
 def test_an_order_has_a_hundred_returns_and_refuses_more_again_and_again() -> None:
     """A row without end would be one that no topic takes."""
-    memory, _ = hear(order, order.INITIAL, (placed(), 0))
+    state, _ = receive(order, order.INITIAL, (placed(), 0))
     for number in range(RETURNS_MAX):
-        memory, _ = hear(order, memory, (asked(number), 1))
+        state, _ = receive(order, state, (asked(number), 1))
 
-    after, told = hear(order, memory, (asked(RETURNS_MAX), 2))
+    after, emitted = receive(order, state, (asked(RETURNS_MAX), 2))
 
     refused = ReturnRefused(
         order_id="o1", return_id=f"r{RETURNS_MAX}", reason="an order has at most 100 returns"
     )
-    assert (memory, (refused,)) == (after, told)
-    assert (memory, (refused,)) == hear(order, after, (asked(RETURNS_MAX), 3))
+    assert (state, (refused,)) == (after, emitted)
+    assert (state, (refused,)) == receive(order, after, (asked(RETURNS_MAX), 3))
 
 
 def test_lines_that_wait_for_the_end_of_an_order_are_bounded() -> None:
     """What is too much is refused when the order ends, and remembered without its lines."""
-    memory, _ = hear(order, order.INITIAL, (placed(), 0))
+    state, _ = receive(order, order.INITIAL, (placed(), 0))
     for number in range(LINES_WAITING_MAX // LINES_MAX + 1):
-        memory, _ = hear(order, memory, (asked(number, LINES_MAX), 1))
+        state, _ = receive(order, state, (asked(number, LINES_MAX), 1))
 
-    waiting = list(memory.returns.by_id.values())
+    waiting = list(state.returns.by_id.values())
     assert [LINES_MAX, LINES_MAX, 0] == [len(each.lines) for each in waiting]
     assert ["", "", "too much waits to be judged already"] == [each.reason for each in waiting]
 
 
 def test_a_return_cannot_have_the_name_of_a_compensation() -> None:
     """Its refund would be taken for that of the whole order."""
-    memory, _ = hear(order, order.INITIAL, (placed(), 0))
+    state, _ = receive(order, order.INITIAL, (placed(), 0))
 
-    after, told = hear(order, memory, (asked(0, name="compensation"), 1))
+    after, emitted = receive(order, state, (asked(0, name="compensation"), 1))
 
-    assert memory == after
-    assert [("compensation", ReturnRefused)] == [(word.return_id, type(word)) for word in told]
+    assert state == after
+    assert [("compensation", ReturnRefused)] == [
+        (message.return_id, type(message)) for message in emitted
+    ]

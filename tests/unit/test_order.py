@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.telling import START_MS, Heard, after, alarm, due_seconds
+from tests.deciding import START_MS, Received, after, alarm, due_seconds
 from workflows.fraud.messages import FraudCleared, FraudDetected
 from workflows.inventory.messages import (
     InventoryRejected,
@@ -103,7 +103,7 @@ REFUNDED = refunded("compensation", 1_000)
 
 
 @pytest.mark.parametrize(
-    ("given", "when", "then"),
+    ("earlier", "when", "then"),
     [
         pytest.param([], PLACED, (), id="placed"),
         pytest.param([PLACED, PAID, RESERVED], CLEARED, (CONFIRMED,), id="confirmed"),
@@ -119,13 +119,13 @@ REFUNDED = refunded("compensation", 1_000)
         ),
     ],
 )
-def test_going_well(given: list[Heard], when: Heard, then: tuple[Message, ...]) -> None:
-    """Given what was heard, when this is heard, then this is told."""
-    assert then == after(order, *given, when)[1]
+def test_going_well(earlier: list[Received], when: Received, then: tuple[Message, ...]) -> None:
+    """Given what was received, when this is received, then this is emitted."""
+    assert then == after(order, *earlier, when)[1]
 
 
 @pytest.mark.parametrize(
-    ("given", "when", "then"),
+    ("earlier", "when", "then"),
     [
         pytest.param([PLACED], DECLINED, (), id="declined, stock still out"),
         pytest.param(
@@ -196,13 +196,13 @@ def test_going_well(given: list[Heard], when: Heard, then: tuple[Message, ...]) 
         ),
     ],
 )
-def test_going_wrong(given: list[Heard], when: Heard, then: tuple[Message, ...]) -> None:
-    """Given what was heard, when this is heard, then the order ends only with all taken back."""
-    assert then == after(order, *given, when)[1]
+def test_going_wrong(earlier: list[Received], when: Received, then: tuple[Message, ...]) -> None:
+    """Given these messages, when this one comes, then the order ends with all compensated."""
+    assert then == after(order, *earlier, when)[1]
 
 
 @pytest.mark.parametrize(
-    ("story", "told", "due"),
+    ("story", "emitted", "due"),
     [
         pytest.param([], (), None, id="nothing is due before it is placed"),
         pytest.param([PLACED], (), 120, id="the stock is due first"),
@@ -240,12 +240,12 @@ def test_going_wrong(given: list[Heard], when: Heard, then: tuple[Message, ...])
         pytest.param([PLACED, DECLINED], (), None, id="nothing is due while taking back"),
     ],
 )
-def test_deadlines(story: list[Heard], told: tuple[Message, ...], due: float | None) -> None:
-    """After this story the last word makes it tell this, and it wants to be woken then."""
-    memory, said = after(order, *story)
+def test_deadlines(story: list[Received], emitted: tuple[Message, ...], due: float | None) -> None:
+    """After this story the last message makes it tell this, and it wants to be woken then."""
+    state, said = after(order, *story)
 
-    assert told == said
-    assert due == due_seconds(order, memory)
+    assert emitted == said
+    assert due == due_seconds(order, state)
 
 
 @pytest.mark.parametrize(
@@ -261,7 +261,7 @@ def test_deadlines(story: list[Heard], told: tuple[Message, ...], due: float | N
     ],
 )
 def test_an_open_order_counts_as_stuck_some_time_after_its_deadline(
-    story: list[Heard], stuck: int | None
+    story: list[Received], stuck: int | None
 ) -> None:
     """An order that has ended is never stuck."""
     at_ms = order.overdue_at_ms(after(order, *story)[0])
@@ -303,7 +303,7 @@ POSTAGE = ReturnRequested(
 
 
 @pytest.mark.parametrize(
-    ("given", "when", "then"),
+    ("earlier", "when", "then"),
     [
         pytest.param(DONE, TWO, (accepted(TWO),), id="accepted"),
         pytest.param([*DONE, TWO], TWO, (), id="answered once"),
@@ -345,9 +345,9 @@ POSTAGE = ReturnRequested(
         ),
     ],
 )
-def test_returns(given: list[Heard], when: Heard, then: tuple[Message, ...]) -> None:
-    """Given what was heard, when this is heard, then each return is answered once."""
-    assert then == after(order, *given, when)[1]
+def test_returns(earlier: list[Received], when: Received, then: tuple[Message, ...]) -> None:
+    """Given what was received, when this is received, then each return is answered once."""
+    assert then == after(order, *earlier, when)[1]
 
 
 @pytest.mark.parametrize(
@@ -361,7 +361,7 @@ def test_returns(given: list[Heard], when: Heard, then: tuple[Message, ...]) -> 
         pytest.param([PLACED, DECLINED, UNRESERVED], "cancelled", id="cancelled"),
     ],
 )
-def test_the_state_is_one_word(story: list[Heard], state: str) -> None:
+def test_the_state_is_one_message(story: list[Received], state: str) -> None:
     """Where the order stands, for people."""
     assert state == order.view(after(order, *story)[0])["state"]
 
@@ -396,7 +396,7 @@ def test_the_view_says_where_each_step_stands() -> None:
 
 
 def test_the_view_says_what_is_due() -> None:
-    """A step that is under way has a deadline; what is taken back has a cause instead."""
+    """A step that is under way has a deadline; what is compensated has a cause instead."""
     under_way = order.view(after(order, PLACED)[0])
     taking_back = order.view(after(order, PLACED, DECLINED)[0])
 

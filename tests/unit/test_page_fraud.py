@@ -13,13 +13,13 @@ from app.console.pages.rule_text import EXAMPLE, written
 from app.worker.metrics import fraud_alert_rate, fraud_psi
 from tests.unit.fraud_site import (
     AT_MS,
-    JUDGMENT,
+    BASIS,
+    EXTERNAL_SYSTEMS,
     ORDER,
-    PARTIES,
     FraudSite,
     checked,
     fraud_site,
-    opened,
+    registered,
     verdict,
 )
 from tests.unit.test_fraud import paid
@@ -49,8 +49,8 @@ async def site(tmp_path: Path, aiohttp_client: Any, aiohttp_server: Any) -> Frau
 
 async def hostile(site: FraudSite) -> None:
     """Fill every field that is shown with what would run, were it no text."""
-    judgment = replace(
-        JUDGMENT,
+    basis = replace(
+        BASIS,
         **dict.fromkeys(("decided_by", "model_version", "shadow_version"), HOSTILE),
         rules_version=HOSTILE,
         **dict.fromkeys(("rules", "unknown", "snoozed", "shadow_rules"), (HOSTILE,)),
@@ -58,15 +58,15 @@ async def hostile(site: FraudSite) -> None:
         snapshot={HOSTILE: 1.0},
         aggregates={f"count|{HOSTILE}|300": 1.0},
     )
-    said = verdict(HOSTILE, reasons=(HOSTILE,), rules_version=HOSTILE, judgment=judgment)
+    said = verdict(HOSTILE, reasons=(HOSTILE,), rules_version=HOSTILE, basis=basis)
     label = PaymentLabelled(
         order_id=HOSTILE, fraud=True, source="analyst", known_at_ms=AT_MS, by=HOSTILE, note=HOSTILE
     )
     payment = replace(paid(HOSTILE), country=HOSTILE)
-    site.house.keep("verdict", HOSTILE, checked(HOSTILE, verdict=said, label=label, paid=payment))
+    site.queries.keep("verdict", HOSTILE, checked(HOSTILE, verdict=said, label=label, paid=payment))
     raw = rule(state="draft", approved_by=HOSTILE, proposed_by=HOSTILE, description=HOSTILE)
     raw |= {"when": {"eq": [{"field": "country"}, HOSTILE]}}
-    act = RuleChanged(
+    action = RuleChanged(
         about="rule:much",
         who=HOSTILE,
         why=HOSTILE,
@@ -79,9 +79,9 @@ async def hostile(site: FraudSite) -> None:
     )
     closed = CaseClosed(order_id="shut", case="review", fraud=False, by=HOSTILE, note=HOSTILE)
     asleep = RuleSnoozed(rule_id=HOSTILE, entity=f"card:{HOSTILE}", until_ms=99_999_999_999_999)
-    words = (opened(HOSTILE, reasons=(HOSTILE,)), closed, said, label, payment)
-    for word in (*words, RulePut(rule_id="much", rule=raw), asleep, act):
-        site.tell(word)
+    messages = (registered(HOSTILE, reasons=(HOSTILE,)), closed, said, label, payment)
+    for message in (*messages, RulePut(rule_id="much", rule=raw), asleep, action):
+        site.publish(message)
 
 
 @pytest.mark.parametrize("name", ["", "eve"])
@@ -98,8 +98,8 @@ async def test_hostile_text_stays_text(site: FraudSite, name: str) -> None:
 
 
 async def test_the_queue_says_what_the_verdict_said(site: FraudSite) -> None:
-    """Oldest first: score, outcome, rule, reasons, and what moved the score, in words."""
-    site.tell(opened("older", 1))
+    """Oldest first: score, outcome, rule, reasons, and what moved the score, in text."""
+    site.publish(registered("older", 1))
 
     text = unescape(await site.text("/console/fraud"))
 
@@ -121,25 +121,25 @@ async def test_the_queue_says_what_the_verdict_said(site: FraudSite) -> None:
 
 async def test_an_empty_queue_says_what_to_do(site: FraudSite) -> None:
     """It is no error that nothing waits."""
-    site.house.told.clear()
+    site.queries.emitted.clear()
 
     assert "Nothing waits for a decision" in await site.text("/console/fraud")
     assert "No case has been closed yet" in await site.text("/console/fraud?state=closed")
 
 
-async def test_a_case_shows_its_parties_masked_and_what_became_of_it(site: FraudSite) -> None:
-    """Its figures in words, a way to the order, its label."""
+async def test_a_case_shows_its_entity_masked_and_what_became_of_it(site: FraudSite) -> None:
+    """Its figures in text, a way to the order, its label."""
     before = unescape(await site.text(f"/console/fraud/cases/{ORDER}"))
     label = PaymentLabelled(
         order_id=ORDER, fraud=True, source="analyst", known_at_ms=AT_MS, by="ann", note="she called"
     )
-    site.house.keep("verdict", ORDER, checked(case="", label=label))
+    site.queries.keep("verdict", ORDER, checked(case="", label=label))
     after = unescape(await site.text(f"/console/fraud/cases/{ORDER}"))
 
     assert "waits for a decision" in before
     assert f'href="/console/transactions/{ORDER}"' in before
     assert "payments of the card within 5 min" in before
-    for kind, name in PARTIES.items():
+    for kind, name in EXTERNAL_SYSTEMS.items():
         assert f"<dt>{kind}</dt><dd><code>~" in before
         assert f">{name}<" not in before
         assert f":{name}" not in before
@@ -186,9 +186,9 @@ FORMS = [
 async def test_forms_are_for_those_who_may_act(
     site: FraudSite, name: str, path: str, forms: int, said: str
 ) -> None:
-    """Others are told what it takes."""
+    """Others are emitted what it takes."""
     mine = rule("mine", state="draft", approved_by="", proposed_by="eve")
-    site.tell(RulePut(rule_id="mine", rule=mine))
+    site.publish(RulePut(rule_id="mine", rule=mine))
     headers = await site.page(name) if name else {}
 
     text = await site.text(f"/console/fraud/{path}", headers)
@@ -199,7 +199,7 @@ async def test_forms_are_for_those_who_may_act(
 
 async def test_a_rule_is_tried_before_it_is_put(site: FraudSite) -> None:
     """What it would have done, what it changes, and that what is active ends by it."""
-    site.tell(paid("dear", pounds=9_000))
+    site.publish(paid("dear", pounds=9_000))
     changed = {
         "rule_id": "velocity.card",
         "outcome": "review",
@@ -220,8 +220,8 @@ async def test_a_rule_is_tried_before_it_is_put(site: FraudSite) -> None:
 async def test_a_rule_that_names_people_is_shown_without_them(site: FraudSite) -> None:
     """And is tried as it is."""
     named = {"in": [{"field": "customer"}, ["c1"]]}
-    site.tell(RulePut(rule_id="naming", rule=rule("naming", when=named)))
-    site.tell(paid("dear", pounds=9_000))
+    site.publish(RulePut(rule_id="naming", rule=rule("naming", when=named)))
+    site.publish(paid("dear", pounds=9_000))
 
     texts = [
         unescape(await site.text(f"/console/fraud/{path}"))
@@ -250,7 +250,7 @@ async def test_the_page_of_the_trial_shows_agreement_and_drift(site: FraudSite) 
     fraud_psi.clear()
     fraud_psi.labels("night").set(0.3)
     fraud_alert_rate.labels("active").set(0.01)
-    site.tell(verdict())
+    site.publish(verdict())
 
     text = unescape(await site.text("/console/fraud/trial"))
 

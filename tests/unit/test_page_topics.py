@@ -15,15 +15,15 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError
 
 from app.console.api import topics as api
-from app.console.pages import topics as pages
+from app.console.pages import topics
 from app.kafka.reader import InspectionError, NoSuchTopic
-from app.operations.search import topic_facts as facts
+from app.operations.search import topic_facts
 from app.operations.search.consumer_groups import Behind, Group, Member
 from app.operations.search.topic_facts import PartitionFacts, TopicFacts
 from tests.properties.test_scan import FakeConsumer, Given
-from tests.unit.test_api import client, house
+from tests.unit.test_api import client, queries
 
-__all__ = ["client", "house"]
+__all__ = ["client", "queries"]
 
 SCRIPT = "<script>alert(1)</script>"
 NAME, EACH = "orders", 150
@@ -120,9 +120,9 @@ def kafka(monkeypatch: pytest.MonkeyPatch) -> Kafka:
     monkeypatch.setattr(api, "reader", kafka.reader)
     monkeypatch.setattr(api, "places_of", kafka.places)
     monkeypatch.setattr(api, "groups", kafka.groups)
-    monkeypatch.setattr(pages, "groups", kafka.groups)
-    monkeypatch.setattr(facts, "topic_facts", kafka.topic_facts)
-    monkeypatch.setattr(facts, "topics", kafka.topics)
+    monkeypatch.setattr(topics, "groups", kafka.groups)
+    monkeypatch.setattr(topic_facts, "topic_facts", kafka.topic_facts)
+    monkeypatch.setattr(topic_facts, "topics", kafka.topics)
     return kafka
 
 
@@ -164,7 +164,7 @@ async def test_hostile_text_stays_text(client: TestClient, path: str) -> None:
     ],
 )
 async def test_nobody_is_shown(client: TestClient, path: str) -> None:
-    """Neither in fields and headers, nor as parties, nor on lists, in no form."""
+    """Neither in fields and headers, nor as entities, nor on lists, in no form."""
     shown = await text(client, path)
 
     assert "needle" in shown
@@ -251,10 +251,10 @@ async def test_without_kafka_pages_say_so(client: TestClient, kafka: Kafka) -> N
 async def test_a_file_holds_no_formulas(client: TestClient) -> None:
     """A row a record under a head; what a spreadsheet would take for a formula is text."""
     answer = await client.get(f"/topics/{NAME}/export?format=csv&from=1/{EACH - 5}")
-    head, *rows = csv.reader(io.StringIO(await answer.text()))
+    envelope, *rows = csv.reader(io.StringIO(await answer.text()))
 
     assert 'attachment; filename="orders.csv"' == answer.headers["Content-Disposition"]
-    assert "body" == head[-1]
+    assert "body" == envelope[-1]
     assert 5 == len(rows)
     assert ('\'=1+"x"', "'=cmd|' /C calc'!A0") == (rows[2][3], rows[2][-1])
     assert not [cell for row in rows for cell in row if cell[:1] in set("=+-@\t\r\n")]

@@ -1,10 +1,10 @@
-"""The pages of transactions, over a house in dicts."""
+"""The pages of transactions, over an instance in dicts."""
 
 import msgspec
 import pytest
 from aiohttp.test_utils import TestClient
 
-from tests.unit.test_api import FakeHouse, client, house, place
+from tests.unit.test_api import FakeQueries, client, place, queries
 from tests.unit.test_api_acting import Site, site
 from workflows.audit.messages import PersonalRevealed
 from workflows.order.state import Mark, Order
@@ -13,12 +13,12 @@ from workflows.payment.process import Payment
 from workflows.shared.journal import JournalEntry, row_of
 from workflows.shared.retry import Wait
 
-__all__ = ["client", "house", "site"]
+__all__ = ["client", "queries", "site"]
 
 SCRIPT = "<script>alert(1)</script>"
 
 
-def told(event_id: str, cause: str, at_ms: int, body: dict[str, str]) -> JournalEntry:
+def emitted(event_id: str, cause: str, at_ms: int, body: dict[str, str]) -> JournalEntry:
     return JournalEntry(
         id=event_id,
         type=f"payflow.order.{SCRIPT}",
@@ -32,17 +32,17 @@ def told(event_id: str, cause: str, at_ms: int, body: dict[str, str]) -> Journal
 
 
 @pytest.fixture
-def order(house: FakeHouse) -> FakeHouse:
-    """A house with an order of two events, scripts in all of them, and somebody in one."""
-    house.keep("order", "o1", Order(order_id="o1", placed_at_ms=1_000, country=SCRIPT))
+def order(queries: FakeQueries) -> FakeQueries:
+    """An instance with an order of two events, scripts in all of them, and somebody in one."""
+    queries.keep("order", "o1", Order(order_id="o1", placed_at_ms=1_000, country=SCRIPT))
     for name in ("payment", "inventory", "ledger", "notification", "messenger"):
-        house.keep(name, "o1", {"customer_id": "ann", "detail": SCRIPT})
+        queries.keep(name, "o1", {"customer_id": "ann", "detail": SCRIPT})
     for entry in (
-        told("e1", "", 1_000, {"customer_id": "ann", "note": SCRIPT}),
-        told("e2", "e1", 1_250, {"party": "customer:ann"}),
+        emitted("e1", "", 1_000, {"customer_id": "ann", "note": SCRIPT}),
+        emitted("e2", "e1", 1_250, {"party": "customer:ann"}),
     ):
-        house.keep("journal", row_of(entry), msgspec.to_builtins(entry))
-    return house
+        queries.keep("journal", row_of(entry), msgspec.to_builtins(entry))
+    return queries
 
 
 @pytest.mark.usefixtures("order")
@@ -120,7 +120,7 @@ CUSTOMER = "/operators/orders-of-customer"
 
 
 async def test_an_order_that_is_only_accepted_has_a_page(client: TestClient) -> None:
-    """Whoever placed it is led there at once, before any service has heard of it."""
+    """Whoever placed it is led there at once, before any service has known it."""
     order_id = (await (await place(client)).json())["order_id"]
 
     answer = await client.get(f"/console/transactions/{order_id}")
@@ -133,12 +133,12 @@ async def test_an_order_that_is_only_accepted_has_a_page(client: TestClient) -> 
 
 @pytest.mark.usefixtures("order")
 async def test_a_page_moves_only_while_something_is_to_come(
-    client: TestClient, house: FakeHouse
+    client: TestClient, queries: FakeQueries
 ) -> None:
     """What is read (opened) lies apart from what moves; ended, or at an event, all of it rests."""
     page = await (await client.get("/console/transactions/o1")).text()
     moving, still = page.split('<div id="below"')
-    house.keep("order", "o1", Order(order_id="o1", placed_at_ms=1_000, completed_at_ms=2_000))
+    queries.keep("order", "o1", Order(order_id="o1", placed_at_ms=1_000, completed_at_ms=2_000))
     ended = await (await client.get("/console/transactions/o1")).text()
 
     assert 'hx-get="/console/transactions/o1"' in moving
@@ -148,42 +148,44 @@ async def test_a_page_moves_only_while_something_is_to_come(
 
 
 async def test_who_is_asked_again_is_said_without_naming_anybody(
-    client: TestClient, house: FakeHouse
+    client: TestClient, queries: FakeQueries
 ) -> None:
     """How often, why, and in the rows nothing of the customer."""
-    house.keep("order", "o1", Order(order_id="o1", placed_at_ms=1_000))
-    house.keep("payment", "o1", Payment(bill=BILL, charge=UNKNOWN))
+    queries.keep("order", "o1", Order(order_id="o1", placed_at_ms=1_000))
+    queries.keep("payment", "o1", Payment(bill=BILL, charge=UNKNOWN))
 
     page = await (await client.get("/console/transactions/o1")).text()
-    told = await (await client.get("/transactions/o1")).json()
+    emitted = await (await client.get("/transactions/o1")).json()
 
     assert "what became of the charge" in page
     assert "4 waits were in vain (&lt;script&gt;" in page
     assert SCRIPT not in page
-    assert [4] == [each["tries"] for each in told["tried"]]
-    for text in (page, str(told)):
+    assert [4] == [each["tries"] for each in emitted["retried_calls"]]
+    for text in (page, str(emitted)):
         assert "17850" not in text
         assert "pm_card_visa" not in text
 
 
 @pytest.mark.usefixtures("order")
-async def test_a_program_is_told_what_the_page_shows(client: TestClient) -> None:
+async def test_a_program_is_emitted_what_the_page_shows(client: TestClient) -> None:
     """Events with their numbers and times; what is not known is nothing, not zero."""
-    told = await (await client.get("/transactions/o1")).json()
+    emitted = await (await client.get("/transactions/o1")).json()
 
-    assert "stuck" == told["order"]["status"]
+    assert "stuck" == emitted["order"]["status"]
     assert [(1, None, None), (2, 1, None)] == [
-        (each["number"], each["cause"], each["waited_ms"]) for each in told["events"]
+        (each["number"], each["cause"], each["waited_ms"]) for each in emitted["events"]
     ]
-    assert {"customer_id": "***"}.items() <= told["events"][0]["body"].items()
+    assert {"customer_id": "***"}.items() <= emitted["events"][0]["body"].items()
 
 
-async def test_a_huge_order_is_a_page_of_a_usual_size(client: TestClient, house: FakeHouse) -> None:
+async def test_a_huge_order_is_a_page_of_a_usual_size(
+    client: TestClient, queries: FakeQueries
+) -> None:
     """Of long bodies and rows the beginning is shown, and how much there is."""
     bought = {f"sku-{at}": 1 for at in range(5_000)}
-    house.keep("order", "o1", Order(order_id="o1", placed_at_ms=1_000, bought=bought))
-    entry = told("e1", "", 1_000, {"lines": "x" * 90_000})
-    house.keep("journal", row_of(entry), msgspec.to_builtins(entry))
+    queries.keep("order", "o1", Order(order_id="o1", placed_at_ms=1_000, bought=bought))
+    entry = emitted("e1", "", 1_000, {"lines": "x" * 90_000})
+    queries.keep("journal", row_of(entry), msgspec.to_builtins(entry))
 
     page = await (await client.get("/console/transactions/o1")).text()
 
@@ -192,9 +194,9 @@ async def test_a_huge_order_is_a_page_of_a_usual_size(client: TestClient, house:
 
 
 async def test_presets_choose_by_what_became_of_orders(
-    client: TestClient, house: FakeHouse
+    client: TestClient, queries: FakeQueries
 ) -> None:
-    """Failed payments, and what was taken back after money or goods had moved."""
+    """Failed payments, and what was compensated after money or goods had moved."""
     failed = Order(order_id="o-failed", placed_at_ms=1, cause="payment_failed", cancelled_at_ms=2)
     back = Order(
         order_id="o-back",
@@ -203,8 +205,8 @@ async def test_presets_choose_by_what_became_of_orders(
         inventory=Mark(status="released", at_ms=2),
         cancelled_at_ms=3,
     )
-    for memory in (failed, back):
-        house.keep("order", memory.order_id, memory)
+    for state in (failed, back):
+        queries.keep("order", state.order_id, state)
 
     found = {
         name: await (await client.get(f"/console/transactions?status={name}")).text()
@@ -222,11 +224,11 @@ async def test_presets_choose_by_what_became_of_orders(
 
 
 async def test_more_orders_than_a_page_holds_are_paged(
-    client: TestClient, house: FakeHouse
+    client: TestClient, queries: FakeQueries
 ) -> None:
     """Each is on one page."""
     for at in range(100):
-        house.keep("order", f"o{at:03}", Order(order_id=f"o{at:03}", placed_at_ms=1 + at))
+        queries.keep("order", f"o{at:03}", Order(order_id=f"o{at:03}", placed_at_ms=1 + at))
 
     first = await (await client.get("/transactions?status=stuck")).json()
     rest = await (await client.get(f"/transactions?status=stuck&after={first['next']}")).json()
@@ -237,29 +239,34 @@ async def test_more_orders_than_a_page_holds_are_paged(
 
 
 async def test_orders_of_a_customer_are_found_by_operators_and_written_down(site: Site) -> None:
-    """Only ids are told; who looked and why is on the audit of each; the customer is nowhere."""
-    site.house.keep("payment", "o1", Payment(bill=BILL))
-    site.house.keep("payment", "o2", Payment())
+    """Only ids are emitted; who looked and why is on the audit of each; the customer is nowhere."""
+    site.queries.keep("payment", "o1", Payment(bill=BILL))
+    site.queries.keep("payment", "o2", Payment())
     asked = {"customer_id": "17850", "why": "a call"}
 
     statuses = [
         (await site.client.post(CUSTOMER, json=asked, headers=headers)).status
         for headers in ({}, site.machine("vic"))
     ]
-    before = list(site.told)
+    before = list(site.emitted)
     answer = await site.client.post(CUSTOMER, json=asked, headers=site.machine("oda"))
 
-    (act,) = site.told
+    (action,) = site.emitted
     assert ([401, 403], []) == (statuses, before)
     assert (["o1"], None) == ((await answer.json())["ids"], (await answer.json())["next"])
-    assert isinstance(act, PersonalRevealed)
-    assert ("o1", "oda", "a call", ("customer_id",)) == (act.about, act.who, act.why, act.fields)
-    assert "17850" not in str(act)
+    assert isinstance(action, PersonalRevealed)
+    assert ("o1", "oda", "a call", ("customer_id",)) == (
+        action.about,
+        action.who,
+        action.why,
+        action.fields,
+    )
+    assert "17850" not in str(action)
 
 
 async def test_who_may_act_is_offered_what_they_may(site: Site) -> None:
     """An approver: refund under a number of its own, approval, a look at personal fields."""
-    site.house.keep("order", "o1", Order(order_id="o1", placed_at_ms=1, completed_at_ms=2))
+    site.queries.keep("order", "o1", Order(order_id="o1", placed_at_ms=1, completed_at_ms=2))
     headers = await site.page("pat")
 
     pages = [

@@ -1,4 +1,4 @@
-"""How many partitions a topic has: asked of one function, and told to where they are."""
+"""How many partitions a topic has: asked of one function, and emitted to where they are."""
 
 import asyncio
 from types import SimpleNamespace
@@ -6,22 +6,22 @@ from typing import Any
 
 import pytest
 
-from app.composition import open_rooms, wanted_topics
+from app.composition import load_agents, wanted_topics
 from app.config import Config
-from app.fraud.analysis.fraud_admin import Act, as_act, outgoing
+from app.fraud.analysis.fraud_admin import Action, as_action, outgoing
 from app.kafka.producer import partition_of
 from app.wire import topics
-from app.worker.queries import Views
+from app.worker.queries import LocalQueries
 from workflows.fraud.rule_messages import ListPut, RulePut, RuleSnoozed
 from workflows.shared.message import Message
 
 PARTITIONS = 7
 CONFIG = Config(partitions=PARTITIONS)
-ACT = Act(who="ann", why="seen", at_ms=1)
+ACTION = Action(who="ann", why="seen", at_ms=1)
 
 
 class Batch:
-    """Takes every record, as an aiokafka batch with room."""
+    """Takes every record, as an aiokafka batch with agent."""
 
     def __init__(self) -> None:
         self.records: list[dict[str, Any]] = []
@@ -32,7 +32,7 @@ class Batch:
 
 
 class Producer:
-    """An aiokafka producer that knows the topics of a real house: there are no others."""
+    """An aiokafka producer that knows the topics of a real instance: there are no others."""
 
     def __init__(self, config: Config) -> None:
         self._partitions = {each.name: each.partitions for each in wanted_topics(config)}
@@ -78,25 +78,25 @@ def test_a_kind_of_topic_has_its_partitions(name: str, then: int) -> None:
 
 
 def rule_acts() -> list[Message]:
-    """Return words of an operator on rules, of many keys."""
+    """Return messages of an operator on rules, of many keys."""
     rules = [RulePut(rule_id=f"r{number}", rule={"state": "live"}) for number in range(20)]
     snooze = RuleSnoozed(rule_id="r1", entity="card:k1", until_ms=2)
-    words = [*rules, ListPut(name="blocked", values=("k1",)), snooze]
-    return [each for word in words for each in as_act(word, ACT)]
+    messages = [*rules, ListPut(name="blocked", values=("k1",)), snooze]
+    return [each for message in messages for each in as_action(message, ACTION)]
 
 
 async def test_the_console_tells_rules_where_there_is_a_partition() -> None:
     """The act goes by its key, the rule to the only partition there is."""
-    open_rooms()
+    load_agents()
     producer = Producer(CONFIG)
     app: Any = SimpleNamespace(producer=SimpleNamespace(_producer=producer))
-    records = [outgoing(word, ACT.at_ms) for word in rule_acts()]
+    records = [outgoing(message, ACTION.at_ms) for message in rule_acts()]
 
-    await Views(app, CONFIG, ()).send(records)
+    await LocalQueries(app, CONFIG, ()).send(records)
 
     sent = dict.fromkeys(producer.sent)
     assert {0} == {partition for topic, partition, _ in sent if topic == "fraud.rules"}
     assert 22 == sum(topic == "fraud.rules" for topic, _, _ in sent)
-    acts = {(partition, key) for topic, partition, key in sent if topic == "audit"}
-    assert {(partition_of(key, PARTITIONS), key) for _, key in acts} == acts
-    assert len({partition for partition, _ in acts}) > 1
+    actions = {(partition, key) for topic, partition, key in sent if topic == "audit"}
+    assert {(partition_of(key, PARTITIONS), key) for _, key in actions} == actions
+    assert len({partition for partition, _ in actions}) > 1

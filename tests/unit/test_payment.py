@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.telling import Heard, after, alarm, due_seconds
+from tests.deciding import Received, after, alarm, due_seconds
 from workflows.fraud.messages import FraudDetected
 from workflows.inventory.messages import InventoryRejected
 from workflows.order.messages import Charge, Line, OrderPlaced
@@ -102,7 +102,7 @@ def refund(key: str, amount_minor: int, attempt: int = 0) -> RefundCharge:
 
 
 def refunded(kind: str, refund_id: str, amount_minor: int, return_id: str = "") -> PaymentRefunded:
-    """Return what is told when money went back."""
+    """Return what is emitted when money went back."""
     return PaymentRefunded(
         order_id="o1",
         payment_id="pi",
@@ -125,7 +125,7 @@ def void(attempt: int) -> VoidCharge:
 
 
 @pytest.mark.parametrize(
-    ("given", "when", "then"),
+    ("earlier", "when", "then"),
     [
         pytest.param([], PLACED, (CHARGE,), id="an order is charged"),
         pytest.param([PLACED], PLACED, (), id="the same order again is not charged again"),
@@ -143,13 +143,13 @@ def void(attempt: int) -> VoidCharge:
         pytest.param([PLACED, SUCCEEDED], UNKNOWN, (), id="what is known stays known"),
     ],
 )
-def test_charging(given: list[Heard], when: Heard, then: tuple[Message, ...]) -> None:
-    """Given what was heard, when this is heard, then this is told."""
-    assert then == after(payment, *given, when)[1]
+def test_charging(earlier: list[Received], when: Received, then: tuple[Message, ...]) -> None:
+    """Given what was received, when this is received, then this is emitted."""
+    assert then == after(payment, *earlier, when)[1]
 
 
 @pytest.mark.parametrize(
-    ("given", "when", "then"),
+    ("earlier", "when", "then"),
     [
         pytest.param([CANCELLED], PLACED, (FAILED_CANCELLED,), id="closed first, never charged"),
         pytest.param([PLACED], CANCELLED, (), id="closed while asked, the answer is awaited"),
@@ -196,13 +196,13 @@ def test_charging(given: list[Heard], when: Heard, then: tuple[Message, ...]) ->
         pytest.param([PLACED, SUCCEEDED], BACK, (), id="a refund nobody asked for is ignored"),
     ],
 )
-def test_taking_back(given: list[Heard], when: Heard, then: tuple[Message, ...]) -> None:
-    """Given what was heard, when this is heard, then the money goes back once."""
-    assert then == after(payment, *given, when)[1]
+def test_taking_back(earlier: list[Received], when: Received, then: tuple[Message, ...]) -> None:
+    """Given what was received, when this is received, then the money goes back once."""
+    assert then == after(payment, *earlier, when)[1]
 
 
 @pytest.mark.parametrize(
-    ("given", "when", "then"),
+    ("earlier", "when", "then"),
     [
         pytest.param([], RETURN, (refund("r1", 300),), id="the price of a return goes back"),
         pytest.param([RETURN], RETURN, (), id="a return is refunded once"),
@@ -218,13 +218,13 @@ def test_taking_back(given: list[Heard], when: Heard, then: tuple[Message, ...])
         pytest.param([RETURN, RETURN_REST], CANCELLED, (), id="nothing is left, nothing goes back"),
     ],
 )
-def test_returns(given: list[Heard], when: Heard, then: tuple[Message, ...]) -> None:
-    """Given a paid order and what was heard of it, when this is heard, then this is told."""
-    assert then == after(payment, PLACED, SUCCEEDED, *given, when)[1]
+def test_returns(earlier: list[Received], when: Received, then: tuple[Message, ...]) -> None:
+    """Given a paid order and what was known it, when this is received, then this is emitted."""
+    assert then == after(payment, PLACED, SUCCEEDED, *earlier, when)[1]
 
 
 @pytest.mark.parametrize(
-    ("story", "told", "due"),
+    ("story", "emitted", "due"),
     [
         pytest.param([PLACED], (CHARGE,), 30, id="silence is waited for"),
         pytest.param(
@@ -288,12 +288,12 @@ def test_returns(given: list[Heard], when: Heard, then: tuple[Message, ...]) -> 
         ),
     ],
 )
-def test_waiting(story: list[Heard], told: tuple[Message, ...], due: float | None) -> None:
-    """After this story the last word makes it tell this, and it wants to be woken then."""
-    memory, said = after(payment, *story)
+def test_waiting(story: list[Received], emitted: tuple[Message, ...], due: float | None) -> None:
+    """After this story the last message makes it tell this, and it wants to be woken then."""
+    state, said = after(payment, *story)
 
-    assert told == said
-    assert due == due_seconds(payment, memory)
+    assert emitted == said
+    assert due == due_seconds(payment, state)
 
 
 def test_refunds_are_retried_for_ever_but_not_ever_faster() -> None:
@@ -313,6 +313,6 @@ def test_an_alarm_that_rang_is_never_asked_for_again() -> None:
     """An old answer cannot put the alarm back to a moment that is already over."""
     old_answer = (UNKNOWN, 28)
 
-    memory, _ = after(payment, PLACED, alarm(30), old_answer)
+    state, _ = after(payment, PLACED, alarm(30), old_answer)
 
-    assert 30.001 == due_seconds(payment, memory)
+    assert 30.001 == due_seconds(payment, state)

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.auth import operators as people
-from app.auth import sessions
+from app.auth import operators, sessions
 from app.auth.operators import PeopleError
 from app.auth.rate_limits import ADDRESSES_MAX, Rates
 from app.auth.sessions import IDLE_SECONDS, LIFE_SECONDS, SESSIONS_EACH_MAX, Sessions
@@ -28,23 +27,23 @@ class Clock:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A data folder with the first operator."""
-    people.first_start(tmp_path)
+    operators.first_start(tmp_path)
     return tmp_path
 
 
 def test_the_first_start_makes_one_approver_whose_token_is_said_once(tmp_path: Path):
     """The file holds no token, and its owner alone may read it."""
-    token = people.first_start(tmp_path)
-    again = people.first_start(tmp_path)
-    text = (tmp_path / people.FILE).read_text()
-    (person,) = people.people(tmp_path)
+    token = operators.first_start(tmp_path)
+    again = operators.first_start(tmp_path)
+    text = (tmp_path / operators.FILE).read_text()
+    (person,) = operators.people(tmp_path)
 
     assert ("admin", "approver", "") == (person.name, person.role, again)
     assert len(token) >= 43
     assert token not in text
-    assert 0o600 == (tmp_path / people.FILE).stat().st_mode & 0o777
-    assert [people.FILE] == [path.name for path in tmp_path.iterdir()]
-    assert people.is_theirs(person, token)
+    assert 0o600 == (tmp_path / operators.FILE).stat().st_mode & 0o777
+    assert [operators.FILE] == [path.name for path in tmp_path.iterdir()]
+    assert operators.is_theirs(person, token)
 
 
 @pytest.mark.parametrize(
@@ -52,26 +51,26 @@ def test_the_first_start_makes_one_approver_whose_token_is_said_once(tmp_path: P
 )
 def test_another_token_is_not_theirs(folder: Path, token: str):
     """Nor is it anybody's who is not there."""
-    (person,) = people.people(folder)
+    (person,) = operators.people(folder)
 
-    assert (False, False) == (people.is_theirs(person, token), people.is_theirs(None, token))
+    assert (False, False) == (operators.is_theirs(person, token), operators.is_theirs(None, token))
 
 
 def test_people_come_and_go(folder: Path):
     """Each with a token and a salt of their own."""
-    first = people.add(folder, "ann", "operator")
-    second = people.add(folder, "bob", "approver")
-    renewed = people.renew(folder, "ann")
-    people.remove(folder, "admin")
-    known = {person.name: person for person in people.people(folder)}
+    first = operators.add(folder, "ann", "operator")
+    second = operators.add(folder, "bob", "approver")
+    renewed = operators.renew(folder, "ann")
+    operators.remove(folder, "admin")
+    known = {person.name: person for person in operators.people(folder)}
 
     assert {"ann": "operator", "bob": "approver"} == {
         name: person.role for name, person in known.items()
     }
     assert [False, True, True] == [
-        people.is_theirs(known["ann"], first),
-        people.is_theirs(known["ann"], renewed),
-        people.is_theirs(known["bob"], second),
+        operators.is_theirs(known["ann"], first),
+        operators.is_theirs(known["ann"], renewed),
+        operators.is_theirs(known["bob"], second),
     ]
     assert known["ann"].salt != known["bob"].salt
 
@@ -79,14 +78,14 @@ def test_people_come_and_go(folder: Path):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        pytest.param(lambda at: people.add(at, "admin", "viewer"), "already", id="twice"),
-        pytest.param(lambda at: people.add(at, "a:b", "viewer"), "name", id="a colon in a name"),
-        pytest.param(lambda at: people.add(at, "ann\n", "viewer"), "name", id="a line end"),
-        pytest.param(lambda at: people.add(at, "ann", "king"), "role", id="no such role"),
-        pytest.param(lambda at: people.remove(at, "ann"), "no ann", id="nobody"),
-        pytest.param(lambda at: people.renew(at, "ann"), "no ann", id="a token for nobody"),
+        pytest.param(lambda at: operators.add(at, "admin", "viewer"), "already", id="twice"),
+        pytest.param(lambda at: operators.add(at, "a:b", "viewer"), "name", id="a colon in a name"),
+        pytest.param(lambda at: operators.add(at, "ann\n", "viewer"), "name", id="a line end"),
+        pytest.param(lambda at: operators.add(at, "ann", "king"), "role", id="no such role"),
+        pytest.param(lambda at: operators.remove(at, "ann"), "no ann", id="nobody"),
+        pytest.param(lambda at: operators.renew(at, "ann"), "no ann", id="a token for nobody"),
         pytest.param(
-            lambda at: people.remove(at, "admin"), "last approver", id="the last approver"
+            lambda at: operators.remove(at, "admin"), "last approver", id="the last approver"
         ),
     ],
 )
@@ -94,12 +93,12 @@ def test_a_change_that_cannot_be_is_refused_and_changes_nothing(
     folder: Path, change: Any, said: str
 ):
     """The message says why."""
-    before = people.people(folder)
+    before = operators.people(folder)
 
     with pytest.raises(PeopleError, match=said):
         change(folder)
 
-    assert before == people.people(folder)
+    assert before == operators.people(folder)
 
 
 def _person(**changed: Any) -> dict[str, Any]:
@@ -123,30 +122,30 @@ def _person(**changed: Any) -> dict[str, Any]:
 )
 def test_a_broken_file_says_what_is_wrong(folder: Path, body: Any, said: str):
     """Nobody is let in by it."""
-    path = folder / people.FILE
+    path = folder / operators.FILE
     path.write_bytes(body if isinstance(body, bytes) else msgspec.json.encode(body))
 
     with pytest.raises(PeopleError, match=said):
-        people.people(folder)
+        operators.people(folder)
 
 
 def test_a_file_that_others_may_read_is_refused(folder: Path):
     """Tokens could be guessed from it at leisure."""
-    (folder / people.FILE).chmod(0o640)
+    (folder / operators.FILE).chmod(0o640)
 
     with pytest.raises(PeopleError, match="chmod 600"):
-        people.people(folder)
+        operators.people(folder)
 
 
 async def test_signing_in_takes_name_and_token(folder: Path):
     """A wrong one of the two is nobody."""
-    token = people.add(folder, "ann", "viewer")
-    desk = Sessions(folder, Clock())
+    token = operators.add(folder, "ann", "viewer")
+    context = Sessions(folder, Clock())
 
     assert [None, None, None] == [
-        await desk.prove(name, said) for name, said in (("ann", "x"), ("x", token), ("", ""))
+        await context.prove(name, said) for name, said in (("ann", "x"), ("x", token), ("", ""))
     ]
-    assert "ann" == getattr(await desk.prove("ann", token), "name", "")
+    assert "ann" == getattr(await context.prove("ann", token), "name", "")
 
 
 @pytest.mark.parametrize(
@@ -160,11 +159,11 @@ async def test_signing_in_takes_name_and_token(folder: Path):
 def test_a_session_ends_by_itself(folder: Path, steps: list[float], is_open: bool):
     """When nobody uses it, and at last in any case."""
     clock = Clock()
-    desk = Sessions(folder, clock)
-    session_id, _ = desk.open(people.people(folder)[0])
+    context = Sessions(folder, clock)
+    session_id, _ = context.open(operators.people(folder)[0])
     for step in steps:
         clock.now += step
-        found = desk.get(session_id)
+        found = context.get(session_id)
 
     assert is_open == (found is not None)
     assert 30 * (IDLE_SECONDS - 1) > LIFE_SECONDS
@@ -173,50 +172,52 @@ def test_a_session_ends_by_itself(folder: Path, steps: list[float], is_open: boo
 @pytest.mark.parametrize(
     "change",
     [
-        pytest.param(lambda at: people.remove(at, "ann"), id="removed"),
-        pytest.param(lambda at: people.renew(at, "ann"), id="another token"),
+        pytest.param(lambda at: operators.remove(at, "ann"), id="removed"),
+        pytest.param(lambda at: operators.renew(at, "ann"), id="another token"),
         pytest.param(
-            lambda at: (people.remove(at, "ann"), people.add(at, "ann", "viewer")), id="less"
+            lambda at: (operators.remove(at, "ann"), operators.add(at, "ann", "viewer")), id="less"
         ),
     ],
 )
 async def test_a_session_ends_with_what_its_person_was(folder: Path, change: Any):
     """So does what machines proved before."""
-    token = people.add(folder, "ann", "approver")
-    desk = Sessions(folder, Clock())
-    person = await desk.prove("ann", token)
+    token = operators.add(folder, "ann", "approver")
+    context = Sessions(folder, Clock())
+    person = await context.prove("ann", token)
     assert person is not None
-    session_id, _ = desk.open(person)
-    desk.remember(person, token)
-    assert desk.get(session_id)
-    assert desk.proven("ann", token)
+    session_id, _ = context.open(person)
+    context.store(person, token)
+    assert context.get(session_id)
+    assert context.proven("ann", token)
 
     change(folder)
 
-    assert (None, None) == (desk.get(session_id), desk.proven("ann", token))
+    assert (None, None) == (context.get(session_id), context.proven("ann", token))
 
 
 def test_one_person_has_so_many_sessions_and_each_has_secrets_of_its_own(folder: Path):
     """The oldest ends; ids and CSRF tokens never repeat."""
-    desk = Sessions(folder, Clock())
-    opened = [desk.open(people.people(folder)[0]) for _ in range(SESSIONS_EACH_MAX + 1)]
-    found = [desk.get(session_id) is not None for session_id, _ in opened]
+    context = Sessions(folder, Clock())
+    registered = [context.open(operators.people(folder)[0]) for _ in range(SESSIONS_EACH_MAX + 1)]
+    found = [context.get(session_id) is not None for session_id, _ in registered]
 
     assert [False] + [True] * SESSIONS_EACH_MAX == found
-    assert 2 * len(opened) == len({secret for at, one in opened for secret in (at, one.csrf)})
+    assert 2 * len(registered) == len(
+        {secret for at, one in registered for secret in (at, one.csrf)}
+    )
 
 
 @given(said=st.text())
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_text_is_a_session_or_a_secret(folder: Path, said: str):
     """Whatever a cookie or a header says."""
-    desk = Sessions(folder, Clock())
-    session_id, session = desk.open(people.people(folder)[0])
-    desk.close(session_id)
+    context = Sessions(folder, Clock())
+    session_id, session = context.open(operators.people(folder)[0])
+    context.close(session_id)
 
-    assert (None, None) == (desk.get(said), desk.get(session_id))
+    assert (None, None) == (context.get(said), context.get(session_id))
     assert not sessions.same(said, session.csrf)
-    assert desk.proven(said, said) is None
+    assert context.proven(said, said) is None
 
 
 @given(steps=st.lists(st.floats(0, 100), max_size=50))
@@ -232,7 +233,7 @@ def test_no_more_is_let_through_than_the_bucket_holds(steps: list[float]):
     assert taken <= 3 + sum(steps) / 10.0 + 1e-6
 
 
-def test_who_waits_as_told_is_let_through():
+def test_who_waits_as_emitted_is_let_through():
     """What is said in Retry-After is true; another address is not held up."""
     clock = Clock()
     rates = Rates(1, 10.0, clock)
@@ -243,7 +244,7 @@ def test_who_waits_as_told_is_let_through():
 
 
 def test_addresses_are_forgotten_in_the_end():
-    """The memory is bounded; a flood of others makes nobody wait longer."""
+    """The state is bounded; a flood of others makes nobody wait longer."""
     rates = Rates(1, 10.0, Clock())
     for number in range(ADDRESSES_MAX + 10):
         rates.take(str(number))

@@ -52,12 +52,12 @@ def test_what_has_died_can_be_started_again(child: Child) -> None:
     assert (True, 1) == (child.running, child.restarts)
 
 
-def test_its_last_words_are_kept(child: Child) -> None:
+def test_its_last_messages_are_kept(child: Child) -> None:
     """Output goes to a log of its own, appended."""
     child.start()
-    until(lambda: "up" in child.last_words())
+    until(lambda: "up" in child.last_lines())
 
-    assert "up" == child.last_words()
+    assert "up" == child.last_lines()
 
 
 def test_it_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_a_taken_port_is_left_to_its_owner() -> None:
 
 
 def test_a_folder_is_held_by_one_process(tmp_path: Path) -> None:
-    """The second is told who holds it; when the first lets go, it is free again."""
+    """The second is emitted who holds it; when the first lets go, it is free again."""
     said = f"in use by process {os.getpid()}"
     with hold(tmp_path / "x.lock"), pytest.raises(Busy, match=said):
         hold(tmp_path / "x.lock")

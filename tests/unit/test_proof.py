@@ -9,10 +9,10 @@ import msgspec
 import pytest
 
 from app.config import Config
-from app.console.api.invariants import Proof, balances
+from app.console.api.invariants import Invariants, balances
 from app.console.api.problems import Problem
 from app.kafka.admin import TopicError
-from app.operations.verification import auditor as verify
+from app.operations.verification import auditor
 
 VERDICT: dict[str, Any] = {
     "ledger_imbalance_minor": 3,
@@ -23,7 +23,7 @@ VERDICT: dict[str, Any] = {
 }
 
 
-class Looks:
+class Queries:
     """An auditor that sees something else each time; the second look fails."""
 
     def __init__(self, enough: threading.Event) -> None:
@@ -40,7 +40,7 @@ class Looks:
 
 
 class Stdin:
-    """Ends when it is told to."""
+    """Ends when it is emitted to."""
 
     def __init__(self, ends: threading.Event) -> None:
         self._ends = ends
@@ -63,33 +63,33 @@ def test_balances_name_what_is_not_zero() -> None:
 
 async def test_what_was_seen_stands_while_it_cannot_be_seen_again() -> None:
     """And it is said that it could not."""
-    proof = Proof(Config())
-    proof.watch = lambda: None
-    proof.hear(msgspec.json.encode(VERDICT))
-    good = await proof.latest()
-    proof.hear(b'{"cannot_look": "the disk"}')
-    stale = await proof.latest()
+    invariants = Invariants(Config())
+    invariants.watch = lambda: None
+    invariants.receive(msgspec.json.encode(VERDICT))
+    good = await invariants.latest()
+    invariants.receive(b'{"cannot_look": "the disk"}')
+    stale = await invariants.latest()
 
     assert ("", "the disk") == (good["trouble"], stale["trouble"])
     assert good["balances"] == stale["balances"]
 
 
-async def test_without_any_look_there_is_no_proof() -> None:
+async def test_without_any_look_there_is_no_invariants() -> None:
     """The reason is said."""
-    proof = Proof(Config())
-    proof.watch = lambda: None
-    proof.hear(b"")
+    invariants = Invariants(Config())
+    invariants.watch = lambda: None
+    invariants.receive(b"")
     with pytest.raises(Problem, match="who looks has ended"):
-        await proof.latest()
+        await invariants.latest()
 
 
 def test_it_follows_until_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
     """A look that fails is said, and the next one comes; the end of stdin is the end."""
-    ends, told = threading.Event(), io.StringIO()
-    monkeypatch.setattr(verify, "REST_SECONDS", 0.01)
-    monkeypatch.setattr(verify.sys, "stdin", Stdin(ends))
-    monkeypatch.setattr(verify.sys, "stdout", told)
-    asyncio.run(asyncio.wait_for(verify.follow(Looks(ends)), 10))
-    lines = [msgspec.json.decode(line) for line in told.getvalue().splitlines()]
+    ends, emitted = threading.Event(), io.StringIO()
+    monkeypatch.setattr(auditor, "REST_SECONDS", 0.01)
+    monkeypatch.setattr(auditor.sys, "stdin", Stdin(ends))
+    monkeypatch.setattr(auditor.sys, "stdout", emitted)
+    asyncio.run(asyncio.wait_for(auditor.follow(Queries(ends)), 10))
+    lines = [msgspec.json.decode(line) for line in emitted.getvalue().splitlines()]
 
     assert [{"look": 1}, {"cannot_look": "no broker"}, {"look": 3}] == lines[:3]

@@ -21,7 +21,7 @@ import stripe
 from app.gateways.signature import BadSignature, verify
 from app.local.simulators.faults import ProviderFaults, pick, strikes
 from app.local.simulators.provider import make_app
-from tests.unit.parties import TIMEOUT_SECONDS, Console, Party, listening, running, until
+from tests.unit.external_systems import TIMEOUT_SECONDS, Console, System, listening, running, until
 
 SECRET = "whsec_payflow_local"  # noqa: S105  the simulator's own
 
@@ -29,13 +29,13 @@ SECRET = "whsec_payflow_local"  # noqa: S105  the simulator's own
 class Shop:
     """The SDK's client of one provider."""
 
-    def __init__(self, party: Party) -> None:
+    def __init__(self, system: System) -> None:
         timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
         self.http = stripe.AIOHTTPClient(timeout=timeout)
-        self.party = party
+        self.system = system
         self.v1 = stripe.StripeClient(
-            party.config.provider_key,
-            base_addresses={"api": party.url},
+            system.config.provider_key,
+            base_addresses={"api": system.url},
             http_client=self.http,
             max_network_retries=0,
         ).v1
@@ -70,16 +70,16 @@ async def console() -> AsyncIterator[Console]:
 
 
 @pytest.fixture
-async def party(tmp_path: Path, console: Console) -> AsyncIterator[Party]:
+async def system(tmp_path: Path, console: Console) -> AsyncIterator[System]:
     """Run a provider."""
-    async with running(make_app, tmp_path, console.url) as party:
-        yield party
+    async with running(make_app, tmp_path, console.url) as system:
+        yield system
 
 
 @pytest.fixture
-async def shop(party: Party) -> AsyncIterator[Shop]:
+async def shop(system: System) -> AsyncIterator[Shop]:
     """Open an SDK client."""
-    shop = Shop(party)
+    shop = Shop(system)
     yield shop
     await shop.http.close_async()
 
@@ -89,7 +89,7 @@ async def test_a_confirmed_intent_has_charged_once(shop: Shop) -> None:
     created = await shop.create()
     confirmed = await shop.confirm(created.id, "o1:confirm")
     seen = await shop.v1.payment_intents.retrieve_async(created.id)
-    state = await shop.party.state()
+    state = await shop.system.state()
 
     assert ("requires_confirmation", 0) == (created.status, created.amount_received)
     assert ("succeeded", 1_000, "o1") == (
@@ -105,7 +105,7 @@ async def test_an_intent_can_be_created_and_confirmed_at_once(shop: Shop) -> Non
     created = await shop.create(confirm=True)
 
     assert "succeeded" == created.status
-    assert 1 == (await shop.party.state())["charges"]
+    assert 1 == (await shop.system.state())["charges"]
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ async def test_a_declined_card_takes_no_money(shop: Shop, method: str, why: str)
     assert why == declined.value.error.decline_code
     assert created.id == declined.value.error.payment_intent.id
     assert ("requires_payment_method", why) == (seen.status, seen.last_payment_error.decline_code)
-    assert 0 == (await shop.party.state())["charges"]
+    assert 0 == (await shop.system.state())["charges"]
 
 
 async def test_another_card_may_pay_after_a_decline(shop: Shop) -> None:
@@ -155,7 +155,7 @@ async def test_a_canceled_intent_never_charges(shop: Shop) -> None:
 
     assert "canceled" == canceled.status
     assert "payment_intent_unexpected_state" == refused.value.code
-    assert 0 == (await shop.party.state())["charges"]
+    assert 0 == (await shop.system.state())["charges"]
 
 
 async def test_a_charged_intent_cannot_be_canceled_nor_charged_again(shop: Shop) -> None:
@@ -167,7 +167,7 @@ async def test_a_charged_intent_cannot_be_canceled_nor_charged_again(shop: Shop)
     with pytest.raises(stripe.InvalidRequestError):
         await shop.confirm(created.id, "another key")
 
-    assert 1 == (await shop.party.state())["charges"]
+    assert 1 == (await shop.system.state())["charges"]
 
 
 async def test_the_books_refuse_a_second_charge_of_an_intent(shop: Shop, tmp_path: Path) -> None:
@@ -196,16 +196,16 @@ async def test_the_same_key_replays_the_answer(shop: Shop) -> None:
         headers.get("Idempotent-Replayed"),
         first.last_response.headers.get("Idempotent-Replayed"),
     )
-    assert 1 == (await shop.party.state())["intents"]
+    assert 1 == (await shop.system.state())["intents"]
 
 
 async def test_a_decline_is_replayed_too(shop: Shop) -> None:
     """A stored 402 answers the same key, even when the fault that made it is over."""
     created = await shop.create()
-    await shop.party.set(decline=1.0)
+    await shop.system.set(decline=1.0)
     with pytest.raises(stripe.CardError):
         await shop.confirm(created.id, "o1:confirm")
-    await shop.party.set(decline=0.0)
+    await shop.system.set(decline=0.0)
 
     with pytest.raises(stripe.CardError) as declined:
         await shop.confirm(created.id, "o1:confirm")
@@ -221,7 +221,7 @@ async def test_the_same_key_with_other_parameters_is_an_error(shop: Shop) -> Non
         await shop.create(key="k", amount=2_000)
 
     assert 400 == conflict.value.http_status
-    assert 1 == (await shop.party.state())["intents"]
+    assert 1 == (await shop.system.state())["intents"]
 
 
 async def test_the_same_key_on_another_path_is_an_error(shop: Shop) -> None:
@@ -236,7 +236,7 @@ async def test_the_same_key_on_another_path_is_an_error(shop: Shop) -> None:
 async def test_a_key_in_use_is_a_conflict(shop: Shop) -> None:
     """While the first request runs, a second one with its key is a 409; then it replays."""
     created = await shop.create()
-    await shop.party.set(slow=1.0, slow_seconds=0.2)
+    await shop.system.set(slow=1.0, slow_seconds=0.2)
 
     answers = await asyncio.gather(
         *(shop.confirm(created.id, "k") for _ in range(3)), return_exceptions=True
@@ -246,7 +246,7 @@ async def test_a_key_in_use_is_a_conflict(shop: Shop) -> None:
     failed = [each for each in answers if isinstance(each, stripe.StripeError)]
     assert [409, 409] == [each.http_status for each in failed]
     assert "succeeded" == replayed.status
-    assert 1 == (await shop.party.state())["charges"]
+    assert 1 == (await shop.system.state())["charges"]
 
 
 async def test_a_bad_parameter_is_not_kept_under_the_key(shop: Shop) -> None:
@@ -277,16 +277,16 @@ async def test_bad_input_names_the_parameter(shop: Shop, wrong: dict[str, Any], 
         await shop.create(**wrong)
 
     assert (400, param) == (refused.value.http_status, refused.value.param)
-    assert 0 == (await shop.party.state())["intents"]
+    assert 0 == (await shop.system.state())["intents"]
 
 
-async def test_only_the_key_holder_is_let_in(party: Party) -> None:
+async def test_only_the_key_holder_is_let_in(system: System) -> None:
     """Without the secret key every API path is a 401."""
     wrong = {"Authorization": "Bearer sk_test_other"}
 
-    assert 401 == (await party.ask("GET", "/v1/payment_intents/pi_1"))[0]
-    assert 401 == (await party.ask("POST", "/v1/refunds", headers=wrong))[0]
-    assert (200, {"status": "ok"}) == await party.ask("GET", "/livez")
+    assert 401 == (await system.ask("GET", "/v1/payment_intents/pi_1"))[0]
+    assert 401 == (await system.ask("POST", "/v1/refunds", headers=wrong))[0]
+    assert (200, {"status": "ok"}) == await system.ask("GET", "/livez")
 
 
 async def test_an_unknown_intent_is_not_found(shop: Shop) -> None:
@@ -340,7 +340,7 @@ async def test_refunds_never_exceed_the_charge(shop: Shop) -> None:
     assert ("amount", "charge_already_refunded") == (beyond.value.param, empty.value.code)
     assert [rest.id, part.id] == [each.id for each in listed.data]
     assert "a" == seen.metadata["refund_key"]
-    assert 1_000 == (await shop.party.state())["refunded_minor"]
+    assert 1_000 == (await shop.system.state())["refunded_minor"]
 
 
 async def test_refunds_side_by_side_never_exceed_the_charge(shop: Shop) -> None:
@@ -352,27 +352,27 @@ async def test_refunds_side_by_side_never_exceed_the_charge(shop: Shop) -> None:
     )
 
     assert 5 == sum(isinstance(each, stripe.Refund) for each in answers)
-    assert 1_000 == (await shop.party.state())["refunded_minor"]
+    assert 1_000 == (await shop.system.state())["refunded_minor"]
 
 
 async def test_what_was_not_charged_cannot_be_refunded(shop: Shop) -> None:
-    """An open intent has nothing to give back."""
+    """An open intent has nothing to refund."""
     intent = await shop.create()
 
     with pytest.raises(stripe.InvalidRequestError):
         await shop.refund(intent.id, "r1", amount=1)
 
-    assert 0 == (await shop.party.state())["refunds"]
+    assert 0 == (await shop.system.state())["refunds"]
 
 
 async def test_an_error_before_the_effect_leaves_the_key_free(shop: Shop) -> None:
     """500 and no charge; the same key then charges."""
     intent = await shop.create()
-    await shop.party.set(error_before=1.0)
+    await shop.system.set(error_before=1.0)
     with pytest.raises(stripe.APIError) as failed:
         await shop.confirm(intent.id, "k")
-    charges_before = (await shop.party.state())["charges"]
-    await shop.party.set(error_before=0.0)
+    charges_before = (await shop.system.state())["charges"]
+    await shop.system.set(error_before=0.0)
 
     paid = await shop.confirm(intent.id, "k")
 
@@ -380,43 +380,43 @@ async def test_an_error_before_the_effect_leaves_the_key_free(shop: Shop) -> Non
 
 
 async def test_an_error_after_the_effect_is_replayed_for_ever(shop: Shop) -> None:
-    """500 though the card was charged: the key says 500 again, the intent tells the truth."""
+    """500 though the card was charged: the key says 500 again, the intent produces the truth."""
     intent = await shop.create()
-    await shop.party.set(error_after=1.0)
+    await shop.system.set(error_after=1.0)
     with pytest.raises(stripe.APIError):
         await shop.confirm(intent.id, "k")
-    await shop.party.set(error_after=0.0)
+    await shop.system.set(error_after=0.0)
 
     with pytest.raises(stripe.APIError) as again:
         await shop.confirm(intent.id, "k")
 
     seen = await shop.v1.payment_intents.retrieve_async(intent.id)
     assert "true" == again.value.headers["Idempotent-Replayed"]
-    assert ("succeeded", 1) == (seen.status, (await shop.party.state())["charges"])
+    assert ("succeeded", 1) == (seen.status, (await shop.system.state())["charges"])
 
 
 async def test_a_time_out_is_before_or_after_the_effect(shop: Shop) -> None:
     """No answer reaches the client; some of the charges happened and some did not."""
     intents = [await shop.create(f"o{n}") for n in range(12)]
-    await shop.party.set(timeout=1.0, seed=7)
+    await shop.system.set(timeout=1.0, seed=7)
 
     answers = await asyncio.gather(
         *(shop.confirm(each.id, f"{each.id}:k") for each in intents), return_exceptions=True
     )
 
-    charges = (await shop.party.state())["charges"]
+    charges = (await shop.system.state())["charges"]
     assert [True] * 12 == [isinstance(each, stripe.APIConnectionError) for each in answers]
     assert 0 < charges < 12
-    await shop.party.set(timeout=0.0)
+    await shop.system.set(timeout=0.0)
     again = [await shop.confirm(each.id, f"{each.id}:k") for each in intents]
     assert {"succeeded"} == {each.status for each in again}
-    assert 12 == (await shop.party.state())["charges"]
+    assert 12 == (await shop.system.state())["charges"]
 
 
 async def test_faults_strike_refunds_too(shop: Shop) -> None:
     """A 500 after refunding: the money went back once, and the list shows it."""
     intent = await shop.create(confirm=True)
-    await shop.party.set(error_after=1.0)
+    await shop.system.set(error_after=1.0)
 
     with pytest.raises(stripe.APIError):
         await shop.refund(intent.id, "r1", amount=300, metadata={"refund_key": "a"})
@@ -427,7 +427,7 @@ async def test_faults_strike_refunds_too(shop: Shop) -> None:
 
 async def test_faults_leave_creating_and_reading_alone(shop: Shop) -> None:
     """Only what moves money meets faults."""
-    await shop.party.set(error_before=1.0)
+    await shop.system.set(error_before=1.0)
 
     intent = await shop.create()
     seen = await shop.v1.payment_intents.retrieve_async(intent.id)
@@ -447,23 +447,23 @@ async def test_faults_leave_creating_and_reading_alone(shop: Shop) -> None:
         pytest.param(b'{"decline": NaN}', "", id="not a number"),
     ],
 )
-async def test_bad_faults_name_the_field(party: Party, body: bytes, param: str) -> None:
+async def test_bad_faults_name_the_field(system: System, body: bytes, param: str) -> None:
     """A 400 says which field is of no use, and nothing changes."""
-    before = await party.ask("GET", "/_faults")
+    before = await system.ask("GET", "/_faults")
 
-    status, told = await party.ask("PUT", "/_faults", data=body)
+    status, emitted = await system.ask("PUT", "/_faults", data=body)
 
-    assert (400, param) == (status, told["error"]["param"])
-    assert before == await party.ask("GET", "/_faults")
+    assert (400, param) == (status, emitted["error"]["param"])
+    assert before == await system.ask("GET", "/_faults")
 
 
-async def test_faults_are_set_one_by_one_and_ended_together(party: Party) -> None:
+async def test_faults_are_set_one_by_one_and_ended_together(system: System) -> None:
     """PUT keeps what it does not name; DELETE ends all."""
-    await party.set(decline=0.2)
-    await party.set(slow=0.1)
-    _, faults = await party.ask("GET", "/_faults")
+    await system.set(decline=0.2)
+    await system.set(slow=0.1)
+    _, faults = await system.ask("GET", "/_faults")
 
-    _, none = await party.ask("DELETE", "/_faults")
+    _, none = await system.ask("DELETE", "/_faults")
 
     assert (0.2, 0.1) == (faults["decline"], faults["slow"])
     assert msgspec.to_builtins(ProviderFaults()) == none
@@ -486,8 +486,8 @@ def test_the_same_seed_meets_the_same_faults() -> None:
 async def test_a_webhook_is_signed_and_carries_the_intent(shop: Shop, console: Console) -> None:
     """Stripe's own verification accepts it; the intent inside names the order."""
     intent = await shop.create(confirm=True)
-    await until(lambda: len(console.heard) == 1)
-    header, body = console.heard[0]
+    await until(lambda: len(console.received) == 1)
+    header, body = console.received[0]
 
     event = stripe.Webhook.construct_event(body, header, SECRET)
     verify(header, body, SECRET, time.time())
@@ -499,8 +499,8 @@ async def test_a_webhook_is_signed_and_carries_the_intent(shop: Shop, console: C
 async def test_a_forged_webhook_is_recognised(shop: Shop, console: Console) -> None:
     """Another body, another secret or an old one is refused."""
     await shop.create(confirm=True)
-    await until(lambda: len(console.heard) == 1)
-    header, body = console.heard[0]
+    await until(lambda: len(console.received) == 1)
+    header, body = console.received[0]
 
     for forged in (
         (header, body.replace(b"1000", b"9000"), SECRET, time.time()),
@@ -512,7 +512,7 @@ async def test_a_forged_webhook_is_recognised(shop: Shop, console: Console) -> N
 
 
 async def test_every_outcome_has_its_webhook(shop: Shop, console: Console) -> None:
-    """Succeeded, failed and canceled each tell the console."""
+    """Succeeded, failed and canceled each emit the console."""
     await shop.create("o1", confirm=True)
     with pytest.raises(stripe.CardError):
         await shop.create("o2", confirm=True, payment_method="pm_card_chargeDeclined")
@@ -520,14 +520,14 @@ async def test_every_outcome_has_its_webhook(shop: Shop, console: Console) -> No
 
     await until(lambda: len(console.notices) == 3)
 
-    told = {
+    emitted = {
         each["data"]["object"]["metadata"]["order_id"]: each["type"] for each in console.notices
     }
     assert {
         "o1": "payment_intent.succeeded",
         "o2": "payment_intent.payment_failed",
         "o3": "payment_intent.canceled",
-    } == told
+    } == emitted
 
 
 async def test_a_webhook_is_tried_again_while_the_console_is_down(
@@ -536,20 +536,20 @@ async def test_a_webhook_is_tried_again_while_the_console_is_down(
     """A 503 is no delivery: the same event comes again, until it is taken."""
     console.status = 503
     await shop.create(confirm=True)
-    await until(lambda: len(console.heard) >= 2)
+    await until(lambda: len(console.received) >= 2)
     console.status = 200
 
     async def delivered() -> bool:
-        return (await shop.party.state())["webhooks_waiting"] == 0
+        return (await shop.system.state())["webhooks_waiting"] == 0
 
     await until(delivered)
     assert 1 == len({each["id"] for each in console.notices})
-    assert 1 == (await shop.party.state())["webhooks_delivered"]
+    assert 1 == (await shop.system.state())["webhooks_delivered"]
 
 
 async def test_a_doubled_webhook_is_one_event_twice(shop: Shop, console: Console) -> None:
-    """The event id is the same: whoever hears it can know."""
-    await shop.party.set(webhook_doubled=1.0)
+    """The event id is the same: whoever consumes it can know."""
+    await shop.system.set(webhook_doubled=1.0)
     await shop.create(confirm=True)
 
     await until(lambda: len(console.notices) == 2)
@@ -558,37 +558,37 @@ async def test_a_doubled_webhook_is_one_event_twice(shop: Shop, console: Console
 
 
 async def test_a_lost_webhook_never_comes_and_a_late_one_does(shop: Shop, console: Console) -> None:
-    """The lost one stays in the books; one told after the late one arrives before it."""
-    await shop.party.set(webhook_lost=1.0)
+    """The lost one stays in the books; one emitted after the late one arrives before it."""
+    await shop.system.set(webhook_lost=1.0)
     await shop.create("lost", confirm=True)
-    await shop.party.set(webhook_lost=0.0, webhook_late=1.0, webhook_late_seconds=0.5)
+    await shop.system.set(webhook_lost=0.0, webhook_late=1.0, webhook_late_seconds=0.5)
     await shop.create("late", confirm=True)
-    await shop.party.set(webhook_late=0.0)
+    await shop.system.set(webhook_late=0.0)
     await shop.create("prompt", confirm=True)
 
     await until(lambda: len(console.notices) == 2)
 
-    told = [each["data"]["object"]["metadata"]["order_id"] for each in console.notices]
-    assert ["prompt", "late"] == told
-    assert 0 == (await shop.party.state())["webhooks_waiting"]
+    emitted = [each["data"]["object"]["metadata"]["order_id"] for each in console.notices]
+    assert ["prompt", "late"] == emitted
+    assert 0 == (await shop.system.state())["webhooks_waiting"]
 
 
 async def test_a_restart_keeps_everything(tmp_path: Path, console: Console) -> None:
     """Charges, kept answers and webhooks that wait are there after a restart."""
     console.status = 503
-    async with running(make_app, tmp_path, console.url) as party:
-        shop = Shop(party)
+    async with running(make_app, tmp_path, console.url) as system:
+        shop = Shop(system)
         intent = await shop.create(confirm=True)
         await shop.http.close_async()
-        await until(lambda: len(console.heard) >= 1)
+        await until(lambda: len(console.received) >= 1)
     console.status = 200
-    heard = len(console.heard)
+    received = len(console.received)
 
-    async with running(make_app, tmp_path, console.url) as party:
-        shop = Shop(party)
+    async with running(make_app, tmp_path, console.url) as system:
+        shop = Shop(system)
         again = await shop.create(confirm=True)
-        await until(lambda: len(console.heard) > heard)
-        state = await party.state()
+        await until(lambda: len(console.received) > received)
+        state = await system.state()
         await shop.http.close_async()
 
     assert (intent.id, "succeeded") == (again.id, again.status)
@@ -596,7 +596,7 @@ async def test_a_restart_keeps_everything(tmp_path: Path, console: Console) -> N
 
 
 async def test_what_was_answered_survives_a_kill(tmp_path: Path) -> None:
-    """The real process, killed with -9 between requests: every charge it told of is in its file."""
+    """The real process, killed with -9: every charge that it answered is in its file."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -609,7 +609,7 @@ async def test_what_was_answered_survives_a_kill(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "app.local.simulators.provider"]
     with subprocess.Popen(command, env=environ, stderr=subprocess.PIPE) as process:  # noqa: ASYNC220  it is ours
         try:
-            told = await _charge_until_killed(f"http://127.0.0.1:{port}", process)
+            emitted = await _charge_until_killed(f"http://127.0.0.1:{port}", process)
         finally:
             with suppress(ProcessLookupError):
                 process.kill()
@@ -619,14 +619,14 @@ async def test_what_was_answered_survives_a_kill(tmp_path: Path) -> None:
         twice = books.execute(
             "SELECT order_id FROM charges GROUP BY order_id HAVING count(*) > 1"
         ).fetchall()
-    assert told
-    assert set() == told - kept
+    assert emitted
+    assert set() == emitted - kept
     assert [] == twice
 
 
 async def _charge_until_killed(url: str, process: subprocess.Popen[bytes]) -> set[str]:
-    """Charge orders side by side, kill the process amidst; return the orders told as charged."""
-    told: set[str] = set()
+    """Charge orders side by side, kill the process amidst; return the orders emitted as charged."""
+    emitted: set[str] = set()
     headers = {"Authorization": "Bearer sk_test_payflow"}
     async with aiohttp.ClientSession(headers=headers) as client:
 
@@ -647,10 +647,10 @@ async def _charge_until_killed(url: str, process: subprocess.Popen[bytes]) -> se
             with suppress(aiohttp.ClientError):
                 async with client.post(f"{url}/v1/payment_intents", data=body) as answer:
                     if answer.status == 200:
-                        told.add(order_id)
-                        if len(told) == 60:
+                        emitted.add(order_id)
+                        if len(emitted) == 60:
                             process.send_signal(signal.SIGKILL)
 
         await until(alive)
         await asyncio.gather(*(charge(f"o{n}") for n in range(200)))
-    return told
+    return emitted

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from rich.console import Console
 from typer.testing import CliRunner
 
-from app.cli import instance as cli_find
+from app.cli import instance
 from app.cli.reconcile import SHOWN_MAX, reconcile_books, show
 from app.config import Config, current
 from app.local.simulators.provider_store import ProviderStore
@@ -20,7 +20,7 @@ from app.operations.reconciliation.lines import Line, lines_of_entry, lines_of_p
 from app.operations.reconciliation.reader import provider_lines
 from app.operations.verification.external_systems import provider_file
 from app.operations.verification.reader import Unreadable
-from tests.telling import after
+from tests.deciding import after
 from tests.unit import test_payment as example
 from workflows.ledger import process as ledger
 from workflows.ledger.messages import Account, EntryPosted, Posting
@@ -215,10 +215,10 @@ def test_what_is_missing_is_in_motion_until_its_deadline(lines: list[Line], kind
     assert len(young.moving) == len(old.offending)
 
 
-def test_a_book_has_as_long_as_the_one_it_hears_from_is_young() -> None:
-    """Payment was away for a day: the ledger can only have heard since then."""
-    provider, remembered, _ = settled()
-    lines = [provider, replace(remembered, at_ms=LATER_MS)]
+def test_a_book_has_as_long_as_the_one_it_consumes_from_is_young() -> None:
+    """Payment was away for a day: the ledger can only have received since then."""
+    provider, stored, _ = settled()
+    lines = [provider, replace(stored, at_ms=LATER_MS)]
 
     assert 1 == reconcile(lines, LATER_MS + 1).in_motion
     assert 0 == reconcile(lines, LATER_MS + MOTION_MS["charge"]).in_motion
@@ -239,7 +239,7 @@ def test_a_book_has_as_long_as_the_one_it_hears_from_is_young() -> None:
 def test_what_can_come_from_nowhere_else_is_not_in_motion(
     lines: list[Line], said: tuple[str, ...]
 ) -> None:
-    """Payment hears from the provider, the ledger from payment: those cannot be behind."""
+    """Payment consumes from the provider, the ledger from payment: those cannot be behind."""
     found = reconcile(lines, AT_MS)
 
     assert {CHARGE: said} == differences(found)
@@ -326,9 +326,9 @@ def test_totals_are_kept_apart_by_currency_and_book() -> None:
 )
 def test_a_payment_row_says_what_moved(story: list[Any], said: list[tuple]) -> None:
     """Kind, key, amount, and whether it is only asked for."""
-    memory, _ = after(payment, *story)
+    state, _ = after(payment, *story)
 
-    lines = list(lines_of_payment(memory, AT_MS))
+    lines = list(lines_of_payment(state, AT_MS))
 
     assert said == [(line.kind, line.key, line.amount_minor, line.open) for line in lines]
     assert {"GBP"} >= {line.currency for line in lines}
@@ -336,11 +336,11 @@ def test_a_payment_row_says_what_moved(story: list[Any], said: list[tuple]) -> N
 
 def test_what_is_asked_for_is_as_old_as_its_question() -> None:
     """A row written again makes no unanswered refund young; what is answered is the row's age."""
-    memory, _ = after(
+    state, _ = after(
         payment, example.PLACED, example.SUCCEEDED, (example.RETURN, 5), (example.UNKNOWN, 9)
     )
 
-    ages = {line.kind: line.at_ms for line in lines_of_payment(memory, LATER_MS)}
+    ages = {line.kind: line.at_ms for line in lines_of_payment(state, LATER_MS)}
 
     assert {"charge": LATER_MS, "refund": 1_700_000_005_000} == ages
 
@@ -395,10 +395,14 @@ def test_an_entry_says_what_cash_moved(posted: EntryPosted, said: list[tuple]) -
 def test_the_entries_of_the_ledger_room_match_what_payment_remembers() -> None:
     """The two workflows themselves, and the provider's ids: nothing is compared by luck."""
     story = [example.PLACED, example.SUCCEEDED, example.RETURN, example.RETURN_BACK]
-    told = [word for at in range(len(story)) for word in after(payment, *story[: at + 1])[1]]
+    emitted = [
+        message for at in range(len(story)) for message in after(payment, *story[: at + 1])[1]
+    ]
     shipped = ShipmentCreated(order_id="o1", shipment_id="s1")
-    heard = [*(w for w in told if isinstance(w, PaymentCompleted | PaymentRefunded)), shipped]
-    entries = [word for at in range(len(heard)) for word in after(ledger, *heard[: at + 1])[1]]
+    received = [*(w for w in emitted if isinstance(w, PaymentCompleted | PaymentRefunded)), shipped]
+    entries = [
+        message for at in range(len(received)) for message in after(ledger, *received[: at + 1])[1]
+    ]
     same: dict[str, Any] = {"book": "provider", "order_id": "o1", "currency": "GBP", "at_ms": AT_MS}
     provider = [
         Line(kind="charge", reference="pi", amount_minor=1_000, **same),
@@ -456,7 +460,7 @@ command.command()(reconcile_books)
 def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """An empty data folder: nothing runs there."""
     monkeypatch.setenv("PAYFLOW_DATA_DIR", str(tmp_path))
-    monkeypatch.setattr(cli_find.err, "width", 300)
+    monkeypatch.setattr(instance.err, "width", 300)
     current.cache_clear()
     yield
     current.cache_clear()
@@ -492,8 +496,8 @@ def test_a_day_of_another_form_is_a_usage_error() -> None:
     assert "%Y-%m-%d" in result.output
 
 
-def test_people_are_shown_the_first_lines_and_told_how_many_there_are() -> None:
-    """Each with its whole id, the amounts of all three books and the difference in words."""
+def test_people_are_shown_the_first_lines_and_emitted_how_many_there_are() -> None:
+    """Each with its whole id, the amounts of all three books and the difference in text."""
     order_id = "0fa33fd8-df97-5e79-80ac-90287341{:04}"
     lines = [line for n in range(SHOWN_MAX + 3) for line in settled(order_id.format(n))[:1]]
     console = Console(width=80, file=io.StringIO(), record=True)

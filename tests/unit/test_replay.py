@@ -2,32 +2,36 @@
 
 import pytest
 
-from app.delivery.row import SEEN_MAX, Context, Row, encode_row
+from app.delivery.row import PROCESSED_IDS_MAX, Context, Row, encode_row
 from app.operations.replay.compare import compare
-from app.operations.replay.event_order import Event, complete, heard
+from app.operations.replay.event_order import Event, complete, received
 from app.wire.records import Record
-from tests.shell.rooms import TALLY, Tally
+from tests.delivery.agents import TALLY, Tally
 
 
 def event(event_id: str, topic: str, offset: int, at_ms: int = 0) -> Event:
-    given = Record(
+    record = Record(
         topic=topic, partition=0, offset=offset, key=b"o1", value=b"",
         headers=(("ce_id", event_id.encode()),),
     )  # fmt: skip
-    return Event(given=given, at_ms=at_ms, id=event_id)
+    return Event(record=record, at_ms=at_ms, id=event_id)
 
 
-def row(seen: str, **fence: int) -> Row[Tally]:
-    """Return a row that remembers the one-letter ids of `seen`, oldest first.
+def row(processed_ids: str, **applied_offsets: int) -> Row[Tally]:
+    """Return a row that remembers the one-dead letter ids of `seen`, oldest first.
 
     After a `.` it remembers as much as it can: earlier ids may be forgotten.
     """
-    full = [f"later {number}" for number in range(SEEN_MAX)] if seen.endswith(".") else []
-    seen = seen.removesuffix(".")
+    full = (
+        [f"later {number}" for number in range(PROCESSED_IDS_MAX)]
+        if processed_ids.endswith(".")
+        else []
+    )
+    processed_ids = processed_ids.removesuffix(".")
     return Row(
-        memory=Tally(),
-        seen=(*seen, *full[len(seen) :]),
-        fence={f"{name}/0": offset for name, offset in fence.items()},
+        state=Tally(),
+        processed_ids=(*processed_ids, *full[len(processed_ids) :]),
+        applied_offsets={f"{name}/0": offset for name, offset in applied_offsets.items()},
     )
 
 
@@ -86,9 +90,9 @@ def row(seen: str, **fence: int) -> Row[Tally]:
         ),
     ],
 )  # fmt: skip
-def test_events_are_heard_in_the_order_the_row_remembers(live, events, expected):
+def test_events_are_received_in_the_order_the_row_remembers(live, events, expected):
     """Topics do not say how they were interleaved."""
-    found = heard(live, [event(*each) for each in reversed(events)])
+    found = received(live, [event(*each) for each in reversed(events)])
 
     assert expected == "".join(each.id for each in found)
 
@@ -100,9 +104,9 @@ def test_a_row_is_complete_when_all_it_remembers_was_read():
     assert (True, False) == (complete(row("b"), read), complete(row("ab"), read))
 
 
-def kept(heard_count: int, correlation_id: str = "o1") -> bytes:
+def kept(received_count: int, correlation_id: str = "o1") -> bytes:
     context = Context(correlation_id=correlation_id)
-    return encode_row(Row(memory=Tally(heard=heard_count), context=context))
+    return encode_row(Row(state=Tally(received=received_count), context=context))
 
 
 def test_rows_are_equal_different_or_not_comparable():
@@ -113,10 +117,10 @@ def test_rows_are_equal_different_or_not_comparable():
     found = compare(TALLY, live, made, {(0, b"c")})
 
     assert (1, 3, 1) == (found.equal, found.different, found.not_comparable)
-    assert [("b", "memory", {"heard": 1}, {"heard": 2})] == [
+    assert [("b", "state", {"received": 1}, {"received": 2})] == [
         (each.key, each.part, each.live, each.replayed)
         for each in found.differences
-        if each.part == "memory"
+        if each.part == "state"
     ]
     assert {("d", "there", "none"), ("e", "none", "there")} == {
         (each.key, each.live, each.replayed) for each in found.differences if each.part == "row"

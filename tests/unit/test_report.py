@@ -81,7 +81,7 @@ def test_the_report_has_the_fields_it_promises() -> None:
 
 
 def test_rows_of_a_refused_return_count_as_refused() -> None:
-    """A return that the house refuses moves its rows; the sum stays what was read."""
+    """A return that Payflow refuses moves its rows; the sum stays what was read."""
     report = build(
         played(), verdict(), returns_refused={"C1/1": "too late"}, duplicates_dropped=0, wall_s=1
     )

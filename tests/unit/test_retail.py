@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from app.fraud.analysis.offline import Offline
-from app.local.importers import retail_file as retail
-from app.local.importers.retail_file import Adjust, Ask, PlaceOrder, Plan, Refuse, ReturnGoods
+from app.local.importers import retail_file
+from app.local.importers.retail_file import Adjust, Ask, PlaceOrder, Plan, Refuse, ReturnItems
 from workflows.fraud import process as fraud
 from workflows.fraud.messages import FraudDetected
 from workflows.order.messages import Charge, Line, ReturnLine
@@ -68,9 +68,9 @@ def order(
     )
 
 
-def back(reference: str, *lines: ReturnLine, rows: int = 1, invoice: str = "C9") -> ReturnGoods:
+def back(reference: str, *lines: ReturnLine, rows: int = 1, invoice: str = "C9") -> ReturnItems:
     """Return the return of `lines` to the sale `reference`."""
-    return ReturnGoods(
+    return ReturnItems(
         rows=rows,
         return_id=f"{invoice}/{reference}",
         reference=reference,
@@ -172,7 +172,7 @@ MUGS = line("mug", 2, 500)
 )
 def test_selling(rows: list[Raw], asks: list[Ask]) -> None:
     """Given these rows, this is asked."""
-    assert asks == list(retail.plan(rows).asks)
+    assert asks == list(retail_file.plan(rows).asks)
 
 
 SALE = row()
@@ -299,7 +299,7 @@ OLD, NEW = row(invoice="1"), row(invoice="2", quantity=3, price="3.00")
 )
 def test_returning(rows: list[Raw], asks: list[Ask]) -> None:
     """Given these sales and returns, this is asked besides the orders."""
-    planned = retail.plan(rows).asks
+    planned = retail_file.plan(rows).asks
 
     assert asks == [ask for ask in planned if not isinstance(ask, PlaceOrder)]
 
@@ -316,7 +316,7 @@ def test_returning(rows: list[Raw], asks: list[Ask]) -> None:
         pytest.param(row(invoice="A563185"), "unknown kind of invoice: A", id="another prefix"),
         pytest.param(row(invoice="CC1"), "unknown kind of invoice: C", id="a doubled prefix"),
         pytest.param(row(invoice="²"), "unknown kind of invoice: ²", id="a digit of another kind"),
-        pytest.param(row(quantity="two"), "Quantity is no whole number", id="a word"),
+        pytest.param(row(quantity="two"), "Quantity is no whole number", id="a message"),
         pytest.param(row(quantity="1.5"), "Quantity is no whole number", id="half a unit"),
         pytest.param(row(quantity="1_0"), "Quantity is no whole number", id="a number in code"),
         pytest.param(row(quantity=0), "Quantity is zero or above a million", id="nothing"),
@@ -342,7 +342,7 @@ def test_returning(rows: list[Raw], asks: list[Ask]) -> None:
 )
 def test_refusing(dirty: Raw, reason: str) -> None:
     """Given this row, it is refused with what is wrong with it."""
-    assert (no(reason),) == retail.plan([dirty]).asks
+    assert (no(reason),) == retail_file.plan([dirty]).asks
 
 
 @pytest.mark.parametrize(
@@ -368,14 +368,14 @@ def test_refusing(dirty: Raw, reason: str) -> None:
 )
 def test_refusing_a_whole_invoice(rows: list[Raw], reason: str) -> None:
     """Given these rows, all of them are refused at once."""
-    assert (no(reason, rows=len(rows)),) == retail.plan(rows).asks
+    assert (no(reason, rows=len(rows)),) == retail_file.plan(rows).asks
 
 
 def test_one_bad_row_does_not_refuse_its_invoice() -> None:
     """What can be read of it is ordered."""
     rows = [row(code="gold", quantity=1_000_000, price="1000.01"), row()]
 
-    assert (no(TOO_LARGE), order(MUGS)) == retail.plan(rows).asks
+    assert (no(TOO_LARGE), order(MUGS)) == retail_file.plan(rows).asks
 
 
 @pytest.mark.parametrize(
@@ -388,7 +388,7 @@ def test_one_bad_row_does_not_refuse_its_invoice() -> None:
 )
 def test_dates_are_read_as_utc(date: str, at_ms: int) -> None:
     """Unless they say otherwise."""
-    (ask,) = retail.plan([row(InvoiceDate=date)]).asks
+    (ask,) = retail_file.plan([row(InvoiceDate=date)]).asks
 
     assert isinstance(ask, PlaceOrder)
     assert at_ms == ask.ordered_at_ms
@@ -397,13 +397,13 @@ def test_dates_are_read_as_utc(date: str, at_ms: int) -> None:
 @pytest.fixture(scope="module", name="real")
 def the_real_file() -> Plan:
     with FILE.open(encoding="utf-8", newline="") as file:
-        return retail.plan(csv.DictReader(file))
+        return retail_file.plan(csv.DictReader(file))
 
 
 def test_the_columns_are_those_of_the_file() -> None:
     """In their order."""
     with FILE.open(encoding="utf-8", newline="") as file:
-        assert list(retail.COLUMNS) == next(csv.reader(file))
+        assert list(retail_file.COLUMNS) == next(csv.reader(file))
 
 
 def test_the_real_file_in_numbers(real: Plan) -> None:
@@ -415,7 +415,7 @@ def test_the_real_file_in_numbers(real: Plan) -> None:
         "adjustments": 45,
         "refused: discount without a sale to take it off": 1,
         "refused: return without a matching sale": 88,
-    } == retail.summary(real)
+    } == retail_file.summary(real)
 
 
 def test_every_row_of_the_real_file_is_somewhere(real: Plan) -> None:
@@ -424,7 +424,7 @@ def test_every_row_of_the_real_file_is_somewhere(real: Plan) -> None:
     for ask in real.asks:
         rows[type(ask)] += ask.rows
 
-    assert {PlaceOrder: 9_855, ReturnGoods: 11, Adjust: 45, Refuse: 89} == rows
+    assert {PlaceOrder: 9_855, ReturnItems: 11, Adjust: 45, Refuse: 89} == rows
 
 
 def test_the_units_sold_are_those_of_the_orders(real: Plan) -> None:
@@ -437,7 +437,7 @@ def test_the_units_sold_are_those_of_the_orders(real: Plan) -> None:
 
 def judged(real: Plan) -> Iterator[object]:
     """Judge the payment of every order of the file, as it stands there."""
-    house = Offline(fraud.JUDGE)
+    queries = Offline(fraud.JUDGE)
     for ask in real.asks:
         if isinstance(ask, PlaceOrder):
             paid = PaymentCompleted(
@@ -446,17 +446,17 @@ def judged(real: Plan) -> Iterator[object]:
                 amount_minor=ask.total_minor,
                 goods_minor=ask.total_minor,
                 charges_minor=0,
-                currency=retail.CURRENCY,
+                currency=retail_file.CURRENCY,
                 customer_id=ask.customer_id,
                 country=ask.country,
                 ordered_at_ms=ask.ordered_at_ms,
             )
-            yield from house.hear(paid, ask.ordered_at_ms)
+            yield from queries.receive(paid, ask.ordered_at_ms)
 
 
 def test_few_orders_of_the_real_file_look_like_fraud(real: Plan) -> None:
     """Some, and less than one in fifty."""
-    flagged = [word.order_id for word in judged(real) if isinstance(word, FraudDetected)]
+    flagged = [message.order_id for message in judged(real) if isinstance(message, FraudDetected)]
 
     assert ["536592", "536783", "536784", "536785", "536786", "536876", "536982"] == flagged
     assert len(flagged) < 424 / 50

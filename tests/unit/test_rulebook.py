@@ -25,7 +25,7 @@ MUCH = {"gt": [AMOUNT, 100]}
 BURST = {"count": {"of": "card", "window_seconds": 300}}
 UNKNOWN = {"gt": [{"div": [AMOUNT, 0]}, 1]}
 LISTED = {"in": [{"field": "terminal"}, ["t1"]]}
-"""Of a party that the payments here do not have."""
+"""Of an entity that the payments here do not have."""
 
 
 def figure(function: str = "count", **parts: Any) -> dict[str, Any]:
@@ -122,7 +122,7 @@ def test_conditions(condition: Any, truth: bool | None) -> None:
         pytest.param({"eq": [LISTED, UNKNOWN]}, False, id="like nothing"),
     ],
 )  # fmt: skip
-def test_what_needs_a_party_that_the_payment_does_not_have_does_not_apply(
+def test_what_needs_a_entity_that_the_payment_does_not_have_does_not_apply(
     condition: Any, truth: bool | None
 ) -> None:
     """It does not hit, nor does its opposite, and it is not unknown; the rest stays as it is."""

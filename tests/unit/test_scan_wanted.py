@@ -8,7 +8,7 @@ import pytest
 from app.kafka.reader import shown_of
 from app.operations.search import starts
 from app.operations.search.expression import ExpressionFailed
-from app.operations.search.masked_record import Look
+from app.operations.search.masked_record import MaskedRecord
 from app.operations.search.query import TERMS_MAX, BadTerm, parse
 from app.operations.search.starts import Start, cursor_of, parse_cursor, parse_start
 
@@ -32,13 +32,13 @@ class Given(NamedTuple):
     timestamp: int = 1_700_000_000_000
 
 
-def found(given: Any, *words: str, cel: str = "") -> bool:
-    wanted = parse(words, cel)
-    return wanted.may_hold(given) and wanted.holds(Look(given))
+def found(record: Any, *messages: str, cel: str = "") -> bool:
+    wanted = parse(messages, cel)
+    return wanted.may_hold(record) and wanted.holds(MaskedRecord(record))
 
 
 @pytest.mark.parametrize(
-    ("words", "expected"),
+    ("messages", "expected"),
     [
         pytest.param(["key:o1"], True, id="its key"),
         pytest.param(["key:o"], False, id="a key is meant whole"),
@@ -60,15 +60,15 @@ def found(given: Any, *words: str, cel: str = "") -> bool:
         pytest.param([], True, id="nothing asked, all wanted"),
     ],
 )
-def test_a_record_is_wanted(words: list[str], expected: bool) -> None:
+def test_a_record_is_wanted(messages: list[str], expected: bool) -> None:
     """Every term has to hold."""
-    actual = found(Given(), *words)
+    actual = found(Given(), *messages)
 
     assert expected == actual
 
 
 @pytest.mark.parametrize(
-    ("words", "cel", "said"),
+    ("messages", "cel", "said"),
     [
         pytest.param(["kye:o1"], "", "'kye:o1': there are key:", id="no such term"),
         pytest.param(["key.x:o1"], "", "'key.x:o1'", id="a term that takes no name"),
@@ -88,14 +88,14 @@ def test_a_record_is_wanted(words: list[str], expected: bool) -> None:
     ],
 )
 def test_what_cannot_be_looked_for_is_refused_by_name(
-    words: list[str], cel: str, said: str
+    messages: list[str], cel: str, said: str
 ) -> None:
     """The error repeats the term, and says which argument it stood in."""
     with pytest.raises(BadTerm) as error:
-        parse(words, cel)
+        parse(messages, cel)
 
     assert said in str(error.value)
-    assert ("q" if words else "cel") == error.value.field
+    assert ("q" if messages else "cel") == error.value.field
 
 
 @pytest.mark.parametrize(
@@ -141,29 +141,31 @@ HIDING = {
 @pytest.mark.parametrize("body", HIDING.values(), ids=HIDING)
 def test_what_is_masked_is_neither_shown_nor_found(body: str) -> None:
     """By text, by a part of it, by CEL; wherever it stands."""
-    party = Given(
+    entity = Given(
         value=body.encode(),
         key=f"customer:{HIDDEN}".encode(),
         headers=(("ce_subject", f"customer:{HIDDEN}".encode()), ("email", HIDDEN.encode())),
     )
-    shown = shown_of(Look(party))
+    shown = shown_of(MaskedRecord(entity))
 
     assert HIDDEN not in str(shown).replace("\x00", "")
-    assert not found(party, HIDDEN)
-    assert not found(party, "17850")
-    assert not found(party, f"header.email:{HIDDEN}")
-    assert not found(party, "header.email:ada*")
-    assert not found(party, cel=f"key.contains('{HIDDEN}')")
-    assert not found(party, cel=f"headers.exists(h, headers[h].contains('{HIDDEN}'))")
-    if not Look(party).broken:
-        assert not found(party, cel=f"body.exists(k, body[k] == '{HIDDEN}' || k == '{HIDDEN}')")
+    assert not found(entity, HIDDEN)
+    assert not found(entity, "17850")
+    assert not found(entity, f"header.email:{HIDDEN}")
+    assert not found(entity, "header.email:ada*")
+    assert not found(entity, cel=f"key.contains('{HIDDEN}')")
+    assert not found(entity, cel=f"headers.exists(h, headers[h].contains('{HIDDEN}'))")
+    if not MaskedRecord(entity).broken:
+        assert not found(entity, cel=f"body.exists(k, body[k] == '{HIDDEN}' || k == '{HIDDEN}')")
 
 
 def test_what_the_first_check_skips_was_never_wanted() -> None:
     """The quick look at raw bytes says no only where the masked record says no."""
     bodies = [b'{"a":"\\u006eeedle"}', b'{"a":"needle"}', b"needle", b"n\x00eedle", b"ne\xffedle"]
     wanted = parse(["needle"])
-    missed = [b for b in bodies if wanted.holds(Look(Given(b))) and not wanted.may_hold(Given(b))]
+    missed = [
+        b for b in bodies if wanted.holds(MaskedRecord(Given(b))) and not wanted.may_hold(Given(b))
+    ]
 
     assert [] == missed
     assert not wanted.may_hold(Given(b'{"a":"hay"}'))

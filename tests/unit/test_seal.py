@@ -1,4 +1,4 @@
-"""A seal holds for exactly what was told, and for nothing else."""
+"""A signature holds for exactly what was emitted, and for nothing else."""
 
 import msgspec
 import pytest
@@ -6,43 +6,44 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.config import Config
-from app.wire import records as record
-from app.wire import topics
+from app.wire import records, topics
 from app.wire.records import Outgoing, Record
-from app.wire.signing import SEAL, genuine, genuine_letter, resealed, sealed
+from app.wire.signing import SIGNATURE, is_authentic, is_authentic_dead_letter, signed, signed_again
 
 HEADERS = [("ce_id", b"e1"), ("ce_type", b"t"), ("ce_time", b"now"), ("traceparent", b"00-1")]
-TOLD = Outgoing(topic="payments", key=b"o1", value=b'{"a":1}', headers=HEADERS)
-CONFIG = Config(seal_key="one")
+EMITTED = Outgoing(topic="payments", key=b"o1", value=b'{"a":1}', headers=HEADERS)
+CONFIG = Config(signing_key="one")
 
 
-def as_read(told: Outgoing) -> Record:
+def as_read(emitted: Outgoing) -> Record:
     return Record(
-        topic=told.topic, partition=0, offset=0, key=told.key, value=told.value,
-        headers=tuple(told.headers),
+        topic=emitted.topic, partition=0, offset=0, key=emitted.key, value=emitted.value,
+        headers=tuple(emitted.headers),
     )  # fmt: skip
 
 
-SEALED = as_read(sealed(TOLD, "one"))
+SIGNED = as_read(signed(EMITTED, "one"))
 
 
 @pytest.mark.parametrize(
     ("given", "topic", "config", "right"),
     [
-        pytest.param(SEALED, topics.payments, CONFIG, True, id="what the house told"),
-        pytest.param(as_read(TOLD), topics.payments, CONFIG, False, id="no seal"),
-        pytest.param(as_read(TOLD), topics.orders, CONFIG, True, id="no seal on an open topic"),
-        pytest.param(SEALED, topics.payments, Config(seal_key="two"), False, id="another key"),
+        pytest.param(SIGNED, topics.payments, CONFIG, True, id="what Payflow told"),
+        pytest.param(as_read(EMITTED), topics.payments, CONFIG, False, id="no seal"),
+        pytest.param(as_read(EMITTED), topics.orders, CONFIG, True, id="no seal on an open topic"),
+        pytest.param(SIGNED, topics.payments, Config(signing_key="two"), False, id="another key"),
         pytest.param(
-            SEALED,
+            SIGNED,
             topics.payments,
-            Config(seal_key="two", seal_key_before="one"),
+            Config(signing_key="two", signing_key_before="one"),
             True,
             id="the key before",
         ),
-        pytest.param(as_read(TOLD), topics.payments, Config(seal_key=""), True, id="no seals"),
         pytest.param(
-            as_read(sealed(TOLD, "two")),
+            as_read(EMITTED), topics.payments, Config(signing_key=""), True, id="no seals"
+        ),
+        pytest.param(
+            as_read(signed(EMITTED, "two")),
             topics.orders,
             CONFIG,
             False,
@@ -50,61 +51,61 @@ SEALED = as_read(sealed(TOLD, "one"))
         ),
     ],
 )
-def test_a_record_is_genuine_when_its_seal_says_so(given, topic, config, right):
-    """Missing or wrong: nobody of the house has told it."""
-    assert right == genuine(given, topic, config)
+def test_a_record_is_genuine_when_its_signature_says_so(given, topic, config, right):
+    """Missing or wrong: nobody of Payflow has emitted it."""
+    assert right == is_authentic(given, topic, config)
 
 
 @given(data=st.data())
 def test_no_byte_can_be_changed(data):
     """Not in a header of the envelope, not in the key, not in the body; nor moved between them."""
-    parts = [value for _, value in HEADERS] + [TOLD.key or b"", TOLD.value or b""]
+    parts = [value for _, value in HEADERS] + [EMITTED.key or b"", EMITTED.value or b""]
     at = data.draw(st.integers(0, len(parts) - 1))
     changed = data.draw(st.binary(max_size=12).filter(lambda new: new != parts[at]))
     parts[at] = changed
     headers = [(name, part) for (name, _), part in zip(HEADERS, parts, strict=False)]
-    seal = [pair for pair in SEALED.headers if pair[0] == SEAL]
+    sign = [pair for pair in SIGNED.headers if pair[0] == SIGNATURE]
     forged = msgspec.structs.replace(
-        SEALED, key=parts[-2], value=parts[-1], headers=(*headers, *seal)
+        SIGNED, key=parts[-2], value=parts[-1], headers=(*headers, *sign)
     )
 
-    assert not genuine(forged, topics.payments, CONFIG)
+    assert not is_authentic(forged, topics.payments, CONFIG)
 
 
-def test_a_retry_and_a_redriven_letter_keep_the_seal_they_came_with():
-    """Passing through the house makes nothing genuine that was not."""
-    forged = as_read(TOLD)
-    on_its_way = record.to_retry(forged, "notification", 1, 0, "later")
-    back = msgspec.structs.replace(TOLD, topic="ledger.redrive")
+def test_a_retry_and_a_redriven_dead_letter_keep_the_signature_they_came_with():
+    """Passing through Payflow makes nothing genuine that was not."""
+    forged = as_read(EMITTED)
+    on_its_way = records.to_retry(forged, "notification", 1, 0, "later")
+    back = msgspec.structs.replace(EMITTED, topic="ledger.redrive")
 
-    assert not genuine(as_read(sealed(on_its_way, "one")), topics.payments, CONFIG)
-    assert not genuine(as_read(sealed(back, "one")), topics.payments, CONFIG)
-    kept = record.to_retry(SEALED, "notification", 1, 0, "later")
-    assert genuine(as_read(sealed(kept, "one")), topics.payments, CONFIG)
+    assert not is_authentic(as_read(signed(on_its_way, "one")), topics.payments, CONFIG)
+    assert not is_authentic(as_read(signed(back, "one")), topics.payments, CONFIG)
+    kept = records.to_retry(SIGNED, "notification", 1, 0, "later")
+    assert is_authentic(as_read(signed(kept, "one")), topics.payments, CONFIG)
 
 
-def test_a_letter_is_sealed_with_its_reasons():
-    """Garbage in a dead topic was laid there by nobody of the house."""
-    letter = record.to_dead(
-        as_read(TOLD),
+def test_a_dead_letter_is_signed_with_its_reasons():
+    """Garbage in a dead topic was laid there by nobody of Payflow."""
+    dead_letter = records.to_dead(
+        as_read(EMITTED),
         service="ledger",
-        room="ledger",
+        agent="ledger",
         cause="forged",
         detail="",
         stack="",
         now_ms=0,
     )
-    laid = as_read(sealed(letter, "one"))
+    laid = as_read(signed(dead_letter, "one"))
     other = dict(laid.headers) | {"x-dead-cause": b"not_json"}
     changed = msgspec.structs.replace(laid, headers=tuple(other.items()))
 
     assert (True, False, False) == tuple(
-        genuine_letter(each, CONFIG) for each in (laid, as_read(letter), changed)
+        is_authentic_dead_letter(each, CONFIG) for each in (laid, as_read(dead_letter), changed)
     )
 
 
-def test_an_edited_event_gets_a_seal_of_its_own():
-    """The operator speaks for the house."""
-    edited = msgspec.structs.replace(TOLD, value=b"{}", headers=list(SEALED.headers))
+def test_an_edited_event_gets_a_signature_of_its_own():
+    """The operator speaks for Payflow."""
+    edited = msgspec.structs.replace(EMITTED, value=b"{}", headers=list(SIGNED.headers))
 
-    assert genuine(as_read(resealed(edited, "one")), topics.payments, CONFIG)
+    assert is_authentic(as_read(signed_again(edited, "one")), topics.payments, CONFIG)

@@ -4,7 +4,7 @@ from itertools import permutations
 
 import pytest
 
-from tests.telling import Heard, after, alarm, due_seconds
+from tests.deciding import Received, after, alarm, due_seconds
 from workflows.fraud.messages import FraudCleared, FraudConfirmed, FraudDetected
 from workflows.inventory.messages import InventoryRejected, InventoryReserved
 from workflows.order.messages import OrderCancelRequested
@@ -89,13 +89,13 @@ def overdue(step: str) -> StepOverdue:
 )
 def test_nothing_is_booked_before_all_three_facts_are_known(facts: tuple[Message, ...]) -> None:
     """Paid, reserved and judged clean, in any order: the last one books."""
-    told = [after(shipping, *facts[:count])[1] for count in (1, 2, 3)]
+    emitted = [after(shipping, *facts[:count])[1] for count in (1, 2, 3)]
 
-    assert [(), (), (book(),)] == told
+    assert [(), (), (book(),)] == emitted
 
 
 @pytest.mark.parametrize(
-    ("given", "when", "then"),
+    ("earlier", "when", "then"),
     [
         pytest.param(READY, CLEARED, (), id="it is booked once"),
         pytest.param(READY, BOOKED, (CREATED,), id="booked"),
@@ -131,9 +131,9 @@ def test_nothing_is_booked_before_all_three_facts_are_known(facts: tuple[Message
         ),
     ],
 )
-def test_sending(given: list[Heard], when: Heard, then: tuple[Message, ...]) -> None:
-    """Given what was heard, when this is heard, then this is told."""
-    assert then == after(shipping, *given, when)[1]
+def test_sending(earlier: list[Received], when: Received, then: tuple[Message, ...]) -> None:
+    """Given what was received, when this is received, then this is emitted."""
+    assert then == after(shipping, *earlier, when)[1]
 
 
 @pytest.mark.parametrize(
@@ -150,13 +150,13 @@ def test_what_failed_elsewhere_closes_for_ever_and_tells_nothing(barred: Message
     """The order ends by that cause: neither a late success nor a cancellation adds anything."""
     story = [barred, PAID, RESERVED, CLEARED, CANCEL, overdue("payment")]
 
-    told = [after(shipping, *story[:count])[1] for count in range(1, len(story) + 1)]
+    emitted = [after(shipping, *story[:count])[1] for count in range(1, len(story) + 1)]
 
-    assert [()] * len(story) == told
+    assert [()] * len(story) == emitted
 
 
 @pytest.mark.parametrize(
-    ("given", "when", "then"),
+    ("earlier", "when", "then"),
     [
         pytest.param([], CANCEL, (CANCELLED,), id="before anything is known"),
         pytest.param([PAID, RESERVED], CANCEL, (CANCELLED,), id="before it is booked"),
@@ -188,13 +188,13 @@ def test_what_failed_elsewhere_closes_for_ever_and_tells_nothing(barred: Message
         pytest.param([*READY, BOOKED], overdue("delivery"), (), id="a late parcel travels on"),
     ],
 )
-def test_stopping(given: list[Heard], when: Heard, then: tuple[Message, ...]) -> None:
-    """Given what was heard, when this is heard, then what can be stopped is."""
-    assert then == after(shipping, *given, when)[1]
+def test_stopping(earlier: list[Received], when: Received, then: tuple[Message, ...]) -> None:
+    """Given what was received, when this is received, then what can be stopped is."""
+    assert then == after(shipping, *earlier, when)[1]
 
 
 @pytest.mark.parametrize(
-    ("story", "told", "due"),
+    ("story", "emitted", "due"),
     [
         pytest.param(READY, (book(),), 30, id="silence is waited for"),
         pytest.param([*READY, alarm(30)], (book(1),), 60, id="then it books again"),
@@ -229,12 +229,12 @@ def test_stopping(given: list[Heard], when: Heard, then: tuple[Message, ...]) ->
         pytest.param([CANCEL], (CANCELLED,), None, id="cancelled: rest"),
     ],
 )
-def test_waiting(story: list[Heard], told: tuple[Message, ...], due: float | None) -> None:
-    """After this story the last word makes it tell this, and it wants to be woken then."""
-    memory, said = after(shipping, *story)
+def test_waiting(story: list[Received], emitted: tuple[Message, ...], due: float | None) -> None:
+    """After this story the last message makes it tell this, and it wants to be woken then."""
+    state, said = after(shipping, *story)
 
-    assert told == said
-    assert due == due_seconds(shipping, memory)
+    assert emitted == said
+    assert due == due_seconds(shipping, state)
 
 
 @pytest.mark.parametrize(
@@ -248,6 +248,6 @@ def test_what_turns_out_to_be_fraud_is_stopped_where_it_can_be(
     story: list[Message], then: list[type[Message]]
 ) -> None:
     """Judged clean at first: shipping alone knows whether it still can be."""
-    _, told = after(shipping, *story, FraudConfirmed(order_id="o1", source="chargeback"))
+    _, emitted = after(shipping, *story, FraudConfirmed(order_id="o1", source="chargeback"))
 
-    assert then == [type(word) for word in told]
+    assert then == [type(message) for message in emitted]

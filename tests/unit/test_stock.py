@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.telling import Heard, after
+from tests.deciding import Received, after
 from workflows.inventory import stock
 from workflows.inventory.stock_messages import (
     AdjustStock,
@@ -44,9 +44,9 @@ def adjusted(adjustment_id: str, delta: int, asked: int) -> StockAdjusted:
     return StockAdjusted(adjustment_id=adjustment_id, sku="mug", delta=delta, delta_asked=asked)
 
 
-def at(word: Any, order_id: str) -> Message:
-    """Return `word` about this shelf."""
-    return word(order_id=order_id, sku="mug")
+def at(message: Any, order_id: str) -> Message:
+    """Return `message` about this shelf."""
+    return message(order_id=order_id, sku="mug")
 
 
 RECEIVE = ReceiveStock(receipt_id="r1", sku="mug", quantity=10)
@@ -58,7 +58,7 @@ SENT = [RECEIVE, reserve("o1", 4), at(ShipStock, "o1")]
 
 
 @pytest.mark.parametrize(
-    ("given", "when", "then", "units"),
+    ("record", "when", "then", "units"),
     [
         pytest.param([], RECEIVE, (RECEIVED,), (10, 0, 0), id="goods come in"),
         pytest.param([RECEIVE], RECEIVE, (), (10, 0, 0), id="a receipt counts once"),
@@ -148,32 +148,32 @@ SENT = [RECEIVE, reserve("o1", 4), at(ShipStock, "o1")]
     ],
 )
 def test_shelf(
-    given: list[Heard], when: Heard, then: tuple[Message, ...], units: tuple[int, int, int]
+    record: list[Received], when: Received, then: tuple[Message, ...], units: tuple[int, int, int]
 ) -> None:
-    """Given what was heard, when this is heard, then this is told and so much is where.
+    """Given what was received, when this is received, then this is emitted and so much is where.
 
     `units` are on hand, held and shipped.
     """
-    memory, told = after(stock, *given, when)
+    state, emitted = after(stock, *record, when)
 
-    assert then == told
-    assert units == (memory.on_hand, sum(memory.held.values()), memory.shipped)
+    assert then == emitted
+    assert units == (state.on_hand, sum(state.held.values()), state.shipped)
 
 
 def test_a_forgotten_shipment_is_stopped_by_the_quantity_asked() -> None:
     """A busy shelf forgets what left for an old order; the request says it."""
     busy = [
-        word
+        message
         for number in range(stock.REMEMBERED_MAX)
-        for word in (reserve(f"b{number}", 1), at(ShipStock, f"b{number}"))
+        for message in (reserve(f"b{number}", 1), at(ShipStock, f"b{number}"))
     ]
     receive = ReceiveStock(receipt_id="r1", sku="mug", quantity=1_000)
     stop = UnshipStock(order_id="o1", sku="mug", quantity=4)
 
-    memory, _ = after(stock, receive, reserve("o1", 4), at(ShipStock, "o1"), *busy, stop, stop)
+    state, _ = after(stock, receive, reserve("o1", 4), at(ShipStock, "o1"), *busy, stop, stop)
 
-    assert 1_000 - stock.REMEMBERED_MAX == memory.on_hand
-    assert stock.REMEMBERED_MAX == memory.shipped
+    assert 1_000 - stock.REMEMBERED_MAX == state.on_hand
+    assert stock.REMEMBERED_MAX == state.shipped
 
 
 def test_what_is_remembered_of_the_past_is_bounded() -> None:
@@ -183,7 +183,7 @@ def test_what_is_remembered_of_the_past_is_bounded() -> None:
         story += [reserve(f"o{number}", 1), at(ShipStock, f"o{number}")]
         story.append(at(ReleaseStock, f"o{number}"))
 
-    memory, _ = after(stock, *story)
+    state, _ = after(stock, *story)
 
-    sizes = {len(memory.sent), len(memory.closed), len(memory.counted)}
+    sizes = {len(state.sent), len(state.closed), len(state.counted)}
     assert {stock.REMEMBERED_MAX} == sizes

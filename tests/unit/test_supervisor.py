@@ -1,4 +1,4 @@
-"""The supervisor: one house a folder, names that exist, ports that are free."""
+"""The supervisor: one instance a folder, names that exist, ports that are free."""
 
 import fcntl
 import os
@@ -11,7 +11,7 @@ from app.config import Config
 from app.local.supervisor import Running, Supervisor, SupervisorError, running, worker_url
 
 
-async def test_a_second_house_on_one_folder_is_refused(tmp_path: Path) -> None:
+async def test_a_second_instance_on_one_folder_is_refused(tmp_path: Path) -> None:
     """The message names the folder and the process that holds it."""
     lock = tmp_path / "up.lock"
     lock.write_text("4711")
@@ -40,7 +40,7 @@ def test_a_service_that_does_not_exist_is_named(tmp_path: Path) -> None:
 def test_what_does_not_run_is_not_found(left: object, tmp_path: Path) -> None:
     """The message says how to start it."""
     if left is not None:
-        body = left if isinstance(left, bytes) else msgspec.json.encode(house(int(str(left))))
+        body = left if isinstance(left, bytes) else msgspec.json.encode(queries(int(str(left))))
         (tmp_path / "up.json").write_bytes(body)
 
     with pytest.raises(SupervisorError, match="start it with: payflow up"):
@@ -49,7 +49,7 @@ def test_what_does_not_run_is_not_found(left: object, tmp_path: Path) -> None:
 
 def test_what_runs_is_found_by_its_folder(tmp_path: Path) -> None:
     """Commands read its addresses there."""
-    here = house(os.getpid())
+    here = queries(os.getpid())
     (tmp_path / "up.json").write_bytes(msgspec.json.encode(here))
 
     assert here == running(Config(data_dir=str(tmp_path)))
@@ -67,8 +67,8 @@ def test_a_worker_is_found_by_service_and_process(tmp_path: Path) -> None:
     )
 
 
-def house(pid: int) -> Running:
-    """Return what a house of process `pid` says of itself."""
+def queries(pid: int) -> Running:
+    """Return what an instance of process `pid` says of itself."""
     return Running(
         broker_url="b:1",
         console_url="http://c",

@@ -4,11 +4,10 @@ import pytest
 from prometheus_client import generate_latest
 
 from app.delivery.runtime import Handled
-from app.wire import envelope
-from app.wire.envelope import Envelope
+from app.wire.envelope import Envelope, child_traceparent
 from app.wire.records import Record
-from app.worker import metrics as telemetry
-from tests.shell.rooms import ANSWERS, cancel
+from app.worker import metrics
+from tests.delivery.agents import ANSWERS, cancel
 from tests.wire.samples import filled
 from workflows.order.saga_messages import OrderCancelled, OrderCompleted, StepOverdue
 from workflows.payment.messages import PaymentFailed, RefundOverdue
@@ -18,13 +17,13 @@ BEGAN_MS = 1_000_000
 
 
 def value(name: str, **labels: str) -> float:
-    return telemetry.REGISTRY.get_sample_value(name, labels) or 0.0
+    return metrics.REGISTRY.get_sample_value(name, labels) or 0.0
 
 
-def head(word: Message, at_ms: int = BEGAN_MS, **baggage: str) -> Envelope:
+def envelope(message: Message, at_ms: int = BEGAN_MS, **baggage: str) -> Envelope:
     return Envelope(
         id="e1",
-        type=type_name(type(word)),
+        type=type_name(type(message)),
         source="/test",
         time_ms=at_ms,
         subject="o1",
@@ -33,22 +32,25 @@ def head(word: Message, at_ms: int = BEGAN_MS, **baggage: str) -> Envelope:
     )
 
 
-def room(name: str):
-    """Return a room nobody else counts for: metrics live as long as the process."""
+def agent(name: str):
+    """Return an agent nobody else counts for: metrics live as long as the process."""
     return type(ANSWERS)(
-        name=name, service=f"service of {name}", hears=ANSWERS.hears, tells=ANSWERS.tells
+        name=name,
+        service=f"service of {name}",
+        consumes=ANSWERS.consumes,
+        produces=ANSWERS.produces,
     )
 
 
-def test_a_batch_is_counted_by_room_and_topic():
+def test_a_batch_is_counted_by_agent_and_topic():
     """Events by home topic, duplicates, size and duration of the batch."""
-    here = room("counting")
+    here = agent("counting")
     retry = Record(
         topic=f"orders.{here.service}.retry-1s", partition=0, offset=1, key=b"", value=b""
     )
     place = {"service": here.service, "room": here.name}
 
-    telemetry.count_batch(here, [cancel(1), retry], Handled(duplicates=3), 0.5)
+    metrics.count_batch(here, [cancel(1), retry], Handled(duplicates=3), 0.5)
 
     assert 2 == value("payflow_events_total", topic="orders", **place)
     assert 3 == value("payflow_duplicates_dropped_total", **place)
@@ -61,12 +63,12 @@ def test_a_batch_is_counted_by_room_and_topic():
 
 def test_trouble_is_counted_by_cause_and_never_by_reason():
     """A reason is free text of somebody outside; a million of them would be a million series."""
-    here = room("troubled")
+    here = agent("troubled")
     handled = Handled(
         retried=["gateway said <html>", "gateway said no"], dead=[("orders", "not_json")]
     )
 
-    telemetry.count_batch(here, [], handled, 0.0)
+    metrics.count_batch(here, [], handled, 0.0)
 
     place = {"service": here.service, "room": here.name}
     assert 2 == value("payflow_retries_total", **place)
@@ -75,26 +77,26 @@ def test_trouble_is_counted_by_cause_and_never_by_reason():
     assert 1 == value(
         "payflow_dead_letters_total", service=here.service, topic="orders", cause="not_json"
     )
-    assert "<html>" not in generate_latest(telemetry.REGISTRY).decode()
+    assert "<html>" not in generate_latest(metrics.REGISTRY).decode()
 
 
-def test_what_is_told_is_counted_by_topic_and_overdue_steps_by_step():
-    """One word, one count, on the topic it belongs to."""
-    here = room("telling")
+def test_what_is_emitted_is_counted_by_topic_and_overdue_steps_by_step():
+    """One message, one count, on the topic it belongs to."""
+    here = agent("telling")
     before = value("payflow_steps_overdue_total", step="fraud")
-    told = [
+    emitted = [
         PaymentFailed(order_id="o1", reason="declined"),
         StepOverdue(order_id="o1", step="fraud", due_at_ms=1),
         filled(RefundOverdue, ""),
     ]
-    owed_before = value("payflow_refunds_overdue_total")
+    pending_before = value("payflow_refunds_overdue_total")
 
-    telemetry.count_batch(here, [], Handled(told=told), 0.0)
+    metrics.count_batch(here, [], Handled(emitted=emitted), 0.0)
 
     assert 2 == value("payflow_told_total", service=here.service, topic="payments")
     assert 1 == value("payflow_told_total", service=here.service, topic="sagas")
     assert 1 == value("payflow_steps_overdue_total", step="fraud") - before
-    assert 1 == value("payflow_refunds_overdue_total") - owed_before
+    assert 1 == value("payflow_refunds_overdue_total") - pending_before
 
 
 @pytest.mark.parametrize(
@@ -105,30 +107,32 @@ def test_what_is_told_is_counted_by_topic_and_overdue_steps_by_step():
     ],
 )
 def test_a_step_takes_from_the_event_to_the_answer(at_ms, seconds):
-    """By the time in the envelope and the time the room was through."""
-    here = room(f"stepping {at_ms}")
-    word = PaymentFailed(order_id="o1", reason="declined")
+    """By the time in the envelope and the time the agent was through."""
+    here = agent(f"stepping {at_ms}")
+    message = PaymentFailed(order_id="o1", reason="declined")
 
-    telemetry.count_batch(here, [], Handled(applied=[(head(word), at_ms)], words=[word]), 0.0)
+    metrics.count_batch(
+        here, [], Handled(applied=[(envelope(message), at_ms)], messages=[message]), 0.0
+    )
 
     assert seconds == value("payflow_step_seconds_sum", service=here.service, room=here.name)
 
 
 @pytest.mark.parametrize(
-    ("word", "outcome"),
+    ("message", "outcome"),
     [
         pytest.param(OrderCompleted(order_id="o1"), "completed", id="a good end"),
         pytest.param(OrderCancelled(order_id="o1", cause="overdue"), "overdue", id="a cause"),
     ],
 )
-def test_an_order_takes_from_its_placing_to_its_end(word, outcome):
-    """Counted in one room only, though several hear of the end."""
+def test_an_order_takes_from_its_placing_to_its_end(message, outcome):
+    """Counted in one agent only, though several receive of the end."""
     before = value("payflow_order_seconds_sum", outcome=outcome)
-    ended = head(word, BEGAN_MS + 2_000, began_ms=str(BEGAN_MS))
-    handled = Handled(applied=[(ended, BEGAN_MS + 2_001)], words=[word])
+    ended = envelope(message, BEGAN_MS + 2_000, began_ms=str(BEGAN_MS))
+    handled = Handled(applied=[(ended, BEGAN_MS + 2_001)], messages=[message])
 
-    telemetry.count_batch(room("elsewhere"), [], handled, 0.0)
-    telemetry.count_batch(room(telemetry.ORDER_CLOCK_ROOM), [], handled, 0.0)
+    metrics.count_batch(agent("elsewhere"), [], handled, 0.0)
+    metrics.count_batch(agent(metrics.ORDER_CLOCK_AGENT), [], handled, 0.0)
 
     assert 2.0 == value("payflow_order_seconds_sum", outcome=outcome) - before
 
@@ -136,23 +140,25 @@ def test_an_order_takes_from_its_placing_to_its_end(word, outcome):
 def test_an_end_without_its_beginning_is_not_timed():
     """An event from before baggage was carried breaks nothing."""
     before = value("payflow_order_seconds_count", outcome="completed")
-    word = OrderCompleted(order_id="o1")
-    handled = Handled(applied=[(head(word, began_ms="yesterday"), BEGAN_MS)], words=[word])
+    message = OrderCompleted(order_id="o1")
+    handled = Handled(
+        applied=[(envelope(message, began_ms="yesterday"), BEGAN_MS)], messages=[message]
+    )
 
-    telemetry.count_batch(room(telemetry.ORDER_CLOCK_ROOM), [], handled, 0.0)
+    metrics.count_batch(agent(metrics.ORDER_CLOCK_AGENT), [], handled, 0.0)
 
     assert before == value("payflow_order_seconds_count", outcome="completed")
 
 
 def test_lag_of_a_partition_that_moved_away_is_no_longer_reported():
     """Or two processes would report the same partition for ever."""
-    telemetry.record_lag("lagging", {("orders", 0): 5, ("orders", 1): 7})
-    telemetry.record_lag("lagging", {("orders", 1): 0})
+    metrics.record_lag("lagging", {("orders", 0): 5, ("orders", 1): 7})
+    metrics.record_lag("lagging", {("orders", 1): 0})
 
-    shown = generate_latest(telemetry.REGISTRY).decode()
+    shown = generate_latest(metrics.REGISTRY).decode()
 
     assert 'partition="0",service="lagging"' not in shown
-    assert 0.0 == telemetry.REGISTRY.get_sample_value(
+    assert 0.0 == metrics.REGISTRY.get_sample_value(
         "payflow_event_lag", {"service": "lagging", "topic": "orders", "partition": "1"}
     )
 
@@ -170,14 +176,14 @@ PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 )
 def test_a_trace_without_a_parent_is_derived_from_its_step(parent):
     """The same step starts the same trace, another step another one."""
-    assert envelope.child_traceparent(parent, "a") == envelope.child_traceparent("", "a")
-    assert envelope.child_traceparent(parent, "a") != envelope.child_traceparent(parent, "b")
+    assert child_traceparent(parent, "a") == child_traceparent("", "a")
+    assert child_traceparent(parent, "a") != child_traceparent(parent, "b")
 
 
 def test_a_trace_goes_on_under_its_parent():
-    """Same trace id, a span of its own, the same whenever it is told again."""
-    child = envelope.child_traceparent(PARENT, "step")
+    """Same trace id, a span of its own, the same whenever it is emitted again."""
+    child = child_traceparent(PARENT, "step")
 
     assert "0af7651916cd43dd8448eb211c80319c" == child.split("-")[1]
     assert "b7ad6b7169203331" != child.split("-")[2]
-    assert child == envelope.child_traceparent(PARENT, "step")
+    assert child == child_traceparent(PARENT, "step")

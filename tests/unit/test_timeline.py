@@ -11,19 +11,22 @@ from workflows.shared.timeline import timeline
 TRACE = "00-4989d417455fd31acf136719a553443a-98315f17cdb7cb38-01"
 
 
-def entry(event_id: str, cause: str, heard_ms: int, at_ms: int, word: type = OrderPlaced):
+def entry(event_id: str, cause: str, received_ms: int, at_ms: int, message: type = OrderPlaced):
     return JournalEntry(
         id=event_id,
-        type=type_name(word),
+        type=type_name(message),
         source="/payflow/payment",
         time_ms=at_ms,
         causation_id=cause,
-        heard_ms=heard_ms,
+        received_ms=received_ms,
     )
 
 
-def test_waiting_is_told_apart_from_working():
-    """From the telling of the cause until it is taken up; from then until the effect is told."""
+def test_waiting_is_emitted_apart_from_working():
+    """From the emitting of the cause until it is taken up.
+
+    From then until the effect is emitted.
+    """
     bars = timeline([entry("b", "a", 130, 150), entry("a", "", 0, 100)])
 
     assert [("a", 0, 0, 0), ("b", 30, 20, 1)] == [
@@ -49,9 +52,11 @@ def test_what_is_not_known_is_no_waiting():
 
 
 def test_compensation_retries_and_failures_are_marked():
-    """By what they say, whoever tells them."""
-    words = (PaymentCompleted, PaymentRefunded, PaymentPending, OrderCancelled)
-    bars = timeline([entry(str(at), "", 0, 100 + at, word) for at, word in enumerate(words)])
+    """By what they say, whoever produces them."""
+    messages = (PaymentCompleted, PaymentRefunded, PaymentPending, OrderCancelled)
+    bars = timeline(
+        [entry(str(at), "", 0, 100 + at, message) for at, message in enumerate(messages)]
+    )
 
     assert ["step", "compensation", "retry", "failure"] == [bar.kind for bar in bars]
 
@@ -102,20 +107,20 @@ def test_however_many_cuts_there_are_half_the_width_is_for_what_happened():
     assert sorted(line.works_x for line in drawn.lines) == [line.works_x for line in drawn.lines]
 
 
-def test_what_is_not_told_apart_is_known_as_such():
+def test_what_is_not_emitted_apart_is_known_as_such():
     """By an older worker; an effect of something that the journal does not keep is an orphan."""
-    older, told = (
-        timeline([entry("a", "", 0, 100), entry("b", "a", heard_ms, 150)])[1]
-        for heard_ms in (0, 130)
+    older, emitted = (
+        timeline([entry("a", "", 0, 100), entry("b", "a", received_ms, 150)])[1]
+        for received_ms in (0, 130)
     )
     orphan = timeline([entry("b", "gone", 130, 150)])[0]
 
-    assert (False, True) == (older.split, told.split)
-    assert (True, False) == (orphan.orphan, told.orphan)
+    assert (False, True) == (older.split, emitted.split)
+    assert (True, False) == (orphan.orphan, emitted.orphan)
 
 
 def test_depth_is_a_column_and_effects_of_one_cause_lie_below_each_other():
-    """What has no cause in the journal follows what was told before it, with a stub."""
+    """What has no cause in the journal follows what was emitted before it, with a stub."""
     drawn = graph(
         timeline(
             [
@@ -138,7 +143,7 @@ def test_arrows_lead_from_causes_to_effects():
     """Each to the right of what caused it."""
     drawn = graph(timeline([entry("a", "", 0, 100), entry("b", "a", 0, 120)]))
 
-    assert [("payment", 22)] == list(drawn.lanes)
+    assert [("payment", 22)] == list(drawn.queues)
     assert [(drawn.nodes[0], drawn.nodes[1])] == [
         ((arrow.x1, arrow.y1), (arrow.x2, arrow.y2)) for arrow in drawn.arrows
     ]

@@ -15,9 +15,9 @@ from aiohttp.test_utils import TestServer, unused_port
 from app.config import Config
 from app.gateways.provider import open_provider
 from app.local.simulators import provider
-from tests.telling import START_MS, hear
+from tests.deciding import START_MS, receive
 from tests.unit import test_payment as example
-from tests.unit.parties import Party, running
+from tests.unit.external_systems import System, running
 from workflows.order import process as order
 from workflows.payment import charge, refund
 from workflows.payment import process as payment
@@ -46,46 +46,46 @@ class Talk:
 
     def __init__(self, ask: Ask) -> None:
         self.ask = ask
-        self.memory = payment.INITIAL
+        self.state = payment.INITIAL
         self.now = 0.0
-        self.told: list[tuple[float, Message]] = []
+        self.emitted: list[tuple[float, Message]] = []
         self._coming: list[tuple[float, int, Message]] = []
         self._order = itertools.count()
 
-    def will_hear(self, word: Message, seconds: float) -> None:
-        """Let `word` come at `seconds`."""
-        heapq.heappush(self._coming, (seconds, next(self._order), word))
+    def will_consume(self, message: Message, seconds: float) -> None:
+        """Let `message` come at `seconds`."""
+        heapq.heappush(self._coming, (seconds, next(self._order), message))
 
     async def run(self, until: float = float("inf")) -> "Talk":
         """Go on until nothing comes and nothing is due, or until `until` seconds."""
         for _ in range(TURNS_MAX):
-            due_ms = payment.due(self.memory)
+            due_ms = payment.due(self.state)
             due = float("inf") if due_ms is None else (due_ms - START_MS) / 1_000
             if self._coming and self._coming[0][0] <= due:
-                self.now, _, word = heapq.heappop(self._coming)
+                self.now, _, message = heapq.heappop(self._coming)
             elif due < until:
                 self.now = max(self.now, due)
-                word = DeadlineReached(key="o1", due_at_ms=due_ms or 0)
+                message = DeadlineReached(key="o1", due_at_ms=due_ms or 0)
             else:
                 return self
-            await self._hear(word)
+            await self._receive(message)
         raise AssertionError(f"no rest after {TURNS_MAX} turns")
 
-    async def _hear(self, word: Message) -> None:
-        self.memory, told = hear(payment, self.memory, (word, self.now))
-        for said in told:
-            self.told.append((self.now, said))
+    async def _receive(self, message: Message) -> None:
+        self.state, emitted = receive(payment, self.state, (message, self.now))
+        for said in emitted:
+            self.emitted.append((self.now, said))
             if isinstance(said, COMMANDS):
                 for seconds, answer in await self.ask(said, self.now):
-                    self.will_hear(answer, self.now + seconds)
+                    self.will_consume(answer, self.now + seconds)
 
     def at(self, *kinds: type[Message]) -> list[float]:
-        """Return when words of `kinds` were told, in seconds."""
-        return [seconds for seconds, said in self.told if isinstance(said, kinds)]
+        """Return when messages of `kinds` were emitted, in seconds."""
+        return [seconds for seconds, said in self.emitted if isinstance(said, kinds)]
 
-    def words(self, *kinds: type[Message]) -> list[Any]:
-        """Return the words of `kinds` that were told."""
-        return [said for _, said in self.told if isinstance(said, kinds)]
+    def messages(self, *kinds: type[Message]) -> list[Any]:
+        """Return the messages of `kinds` that were emitted."""
+        return [said for _, said in self.emitted if isinstance(said, kinds)]
 
 
 def unknown(command: Any, reason: str = "no connection") -> Message:
@@ -106,13 +106,13 @@ def gone(until: float, *, silent: bool = False, latency: float = 0.0) -> Ask:
         if now < until:
             return () if silent else [(latency, unknown(command))]
         if isinstance(command, p.RefundCharge):
-            given = p.RefundSucceeded(
+            record = p.RefundSucceeded(
                 order_id="o1",
                 refund_key=command.refund_key,
                 refund_id=f"re-{command.refund_key}",
                 amount_minor=command.amount_minor,
             )
-            return [(latency, given)]
+            return [(latency, record)]
         closing_it = isinstance(command, p.VoidCharge)
         return [
             (latency, state.setdefault("", example.VOIDED if closing_it else example.SUCCEEDED))
@@ -127,7 +127,7 @@ def gone(until: float, *, silent: bool = False, latency: float = 0.0) -> Ask:
 async def test_a_pending_payment_is_inquired_later_and_later_up_to_a_limit() -> None:
     """The pauses double from a second to half a minute, and no inquiry is the last."""
     talk = Talk(gone(float("inf")))
-    talk.will_hear(example.PLACED, 0)
+    talk.will_consume(example.PLACED, 0)
 
     await talk.run(until=charge.OUTCOME_MS / 1_000)
 
@@ -135,7 +135,7 @@ async def test_a_pending_payment_is_inquired_later_and_later_up_to_a_limit() -> 
     pauses = [later - sooner for sooner, later in itertools.pairwise(asked)]
     assert [1, 2, 4, 8, 16, 30, 30, 30, 30, 30] == pauses[:10]
     assert {30} == set(pauses[5:])
-    assert 1 == len(talk.words(PaymentPending))
+    assert 1 == len(talk.messages(PaymentPending))
 
 
 @pytest.mark.parametrize("silent", [False, True], ids=["it refuses", "it is silent"])
@@ -147,29 +147,29 @@ async def test_a_pending_payment_always_ends_once_the_provider_is_back(
 ) -> None:
     """Completed, or voided when nobody may wait longer; never both, and soon after it is back."""
     talk = Talk(gone(gone_seconds, silent=silent, latency=0.2))
-    talk.will_hear(example.PLACED, 0)
+    talk.will_consume(example.PLACED, 0)
 
     await talk.run()
 
     (ended,) = talk.at(*ENDS)
     soonest = 0 if gone_seconds == 0 else gone_seconds
     assert soonest <= ended <= gone_seconds + charge.BACKOFF_MS_MAX / 1_000 + 0.2
-    assert None is payment.due(talk.memory)
+    assert None is payment.due(talk.state)
     kept_waiting = PaymentCompleted if gone_seconds * 1_000 < charge.PENDING_MS else PaymentFailed
-    assert [kept_waiting] == [type(word) for word in talk.words(*ENDS)]
+    assert [kept_waiting] == [type(message) for message in talk.messages(*ENDS)]
 
 
 @pytest.mark.parametrize("silent", [False, True], ids=["it refuses", "it is silent"])
 async def test_a_provider_that_stays_away_is_asked_to_void_by_the_deadline(silent: bool) -> None:
     """Never before not knowing has lasted for `PENDING_MS`, and never after `OUTCOME_MS`."""
     talk = Talk(gone(float("inf"), silent=silent))
-    talk.will_hear(example.PLACED, 0)
+    talk.will_consume(example.PLACED, 0)
 
     await talk.run(until=charge.OUTCOME_MS / 1_000 + 1)
 
     first = talk.at(p.VoidCharge)[0] * 1_000
     assert charge.PENDING_MS <= first <= charge.OUTCOME_MS
-    assert [] == talk.words(*ENDS)
+    assert [] == talk.messages(*ENDS)
 
 
 def test_deadlines_fit_into_each_other() -> None:
@@ -182,26 +182,29 @@ def test_deadlines_fit_into_each_other() -> None:
 
 
 async def test_an_order_cancelled_while_the_provider_is_gone_costs_nothing() -> None:
-    """Voided as soon as it is back, and told as cancelled: not charged, not refunded."""
+    """Voided as soon as it is back, and emitted as cancelled: not charged, not refunded."""
     talk = Talk(gone(TWO_MINUTES))
-    talk.will_hear(example.PLACED, 0)
-    talk.will_hear(example.CANCELLED, 40)
+    talk.will_consume(example.PLACED, 0)
+    talk.will_consume(example.CANCELLED, 40)
 
     await talk.run()
 
-    assert [PaymentFailed(order_id="o1", reason="cancelled")] == talk.words(*ENDS)
+    assert [PaymentFailed(order_id="o1", reason="cancelled")] == talk.messages(*ENDS)
     assert 40 == talk.at(p.VoidCharge)[0]
-    assert [] == talk.words(p.RefundCharge)
+    assert [] == talk.messages(p.RefundCharge)
 
 
 # --- refunds --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("silent", [False, True], ids=["it refuses", "it is silent"])
-async def test_a_refund_that_stays_unknown_is_told_once_and_asked_for_all_the_same(
+async def test_a_refund_that_stays_unknown_is_emitted_once_and_asked_for_all_the_same(
     silent: bool,
 ) -> None:
-    """After `OVERDUE_MS` people hear of it, with the reason; when it comes at last it is told."""
+    """After `OVERDUE_MS` people receive of it, with the reason.
+
+    When it comes at last it is emitted.
+    """
     later = gone(3_600, silent=silent)
 
     async def charges_at_once(command: Any, now: float) -> Sequence[tuple[float, Message]]:
@@ -209,12 +212,12 @@ async def test_a_refund_that_stays_unknown_is_told_once_and_asked_for_all_the_sa
         return await later(command, now) if is_refund else [(0.1, example.SUCCEEDED)]
 
     talk = Talk(charges_at_once)
-    talk.will_hear(example.PLACED, 0)
-    talk.will_hear(example.CANCELLED, 10)
+    talk.will_consume(example.PLACED, 0)
+    talk.will_consume(example.CANCELLED, 10)
 
     await talk.run()
 
-    (complaint,) = talk.words(RefundOverdue)
+    (complaint,) = talk.messages(RefundOverdue)
     (complained,) = talk.at(RefundOverdue)
     assert ("compensation", 1_000, START_MS + 10_000) == (
         complaint.refund_key, complaint.amount_minor, complaint.asked_at_ms,
@@ -222,26 +225,28 @@ async def test_a_refund_that_stays_unknown_is_told_once_and_asked_for_all_the_sa
     assert ("no answer" if silent else "no connection") == complaint.reason
     limit = 10 + refund.OVERDUE_MS / 1_000
     assert limit <= complained <= limit + refund.BACKOFF_MS_MAX / 1_000
-    assert {"compensation"} == {word.refund_key for word in talk.words(p.RefundCharge)}
+    assert {"compensation"} == {message.refund_key for message in talk.messages(p.RefundCharge)}
     assert [True] == [3_600 <= at <= 3_660 for at in talk.at(PaymentRefunded)]
 
 
-async def test_each_overdue_refund_is_told_by_its_own_age() -> None:
-    """A return asked for later is overdue later; one that has come is not told at all."""
-    memory = payment.INITIAL
+async def test_each_overdue_refund_is_emitted_by_its_own_age() -> None:
+    """A return asked for later is overdue later; one that has come is not emitted at all."""
+    state = payment.INITIAL
     late: list[tuple[str, float]] = []
     story = [(example.PLACED, 0), (example.SUCCEEDED, 1), (example.RETURN, 2)]
-    for heard in story:
-        memory, _ = hear(payment, memory, heard)
+    for received in story:
+        state, _ = receive(payment, state, received)
     second = 200.0
-    while (due_ms := payment.due(memory)) is not None and len(late) < 2:
+    while (due_ms := payment.due(state)) is not None and len(late) < 2:
         at = (due_ms - START_MS) / 1_000
         if at > second:
-            memory, _ = hear(payment, memory, (example.RETURN_REST, second))
+            state, _ = receive(payment, state, (example.RETURN_REST, second))
             second = float("inf")
             continue
-        memory, told = hear(payment, memory, (DeadlineReached(key="o1", due_at_ms=due_ms), at))
-        late += [(word.refund_key, at) for word in told if isinstance(word, RefundOverdue)]
+        state, emitted = receive(payment, state, (DeadlineReached(key="o1", due_at_ms=due_ms), at))
+        late += [
+            (message.refund_key, at) for message in emitted if isinstance(message, RefundOverdue)
+        ]
 
     assert ["r1", "r2"] == [key for key, _ in late]
     assert all(
@@ -265,9 +270,9 @@ def test_a_row_of_before_refunds_had_an_age_is_read_and_grows_one() -> None:
 
 
 @asynccontextmanager
-async def till(party: Party) -> AsyncIterator[Ask]:
+async def till(entity: System) -> AsyncIterator[Ask]:
     """Open the real gateway as the one who is asked; an answer takes a fifth of a second."""
-    gateway = open_provider(party.config)
+    gateway = open_provider(entity.config)
 
     async def ask(command: Any, _now: float) -> Sequence[tuple[float, Message]]:
         (answer,) = await gateway(command)
@@ -313,9 +318,9 @@ async def charges(folder: Path) -> int:
 async def test_an_order_waits_for_a_provider_that_is_gone_for_two_minutes(tmp_path: Path) -> None:
     """Every connection is refused; back again it is charged once, within half a minute."""
     async with away(tmp_path) as (talk, start):
-        talk.will_hear(example.PLACED, 0)
+        talk.will_consume(example.PLACED, 0)
         await talk.run(until=TWO_MINUTES)
-        waited = talk.words(*ENDS)
+        waited = talk.messages(*ENDS)
         await start()
         await talk.run()
 
@@ -328,13 +333,13 @@ async def test_an_order_waits_for_a_provider_that_is_gone_for_two_minutes(tmp_pa
 async def test_an_order_cancelled_meanwhile_is_never_charged(tmp_path: Path) -> None:
     """The void finds no charge, closes the intent for good, and the payment has failed."""
     async with away(tmp_path) as (talk, start):
-        talk.will_hear(example.PLACED, 0)
-        talk.will_hear(example.CANCELLED, 30)
+        talk.will_consume(example.PLACED, 0)
+        talk.will_consume(example.CANCELLED, 30)
         await talk.run(until=TWO_MINUTES)
         await start()
         await talk.run()
 
-    assert [PaymentFailed(order_id="o1", reason="cancelled")] == talk.words(*ENDS)
+    assert [PaymentFailed(order_id="o1", reason="cancelled")] == talk.messages(*ENDS)
     assert 0 == await charges(tmp_path)
 
 
@@ -348,38 +353,38 @@ async def test_an_order_cancelled_meanwhile_is_never_charged(tmp_path: Path) -> 
 async def test_a_charge_behind_an_unknown_outcome_is_given_back_once(
     tmp_path: Path, faults: dict[str, float]
 ) -> None:
-    """Cancelled while it is unknown: told as paid if it was, refunded in full under one key."""
-    async with running(provider.make_app, tmp_path, "http://127.0.0.1:9") as party:
-        await party.set(**faults)
-        async with till(party) as ask:
+    """Cancelled while it is unknown: emitted as paid if it was, refunded in full under one key."""
+    async with running(provider.make_app, tmp_path, "http://127.0.0.1:9") as entity:
+        await entity.set(**faults)
+        async with till(entity) as ask:
             talk = Talk(ask)
-            talk.will_hear(example.PLACED, 0)
-            talk.will_hear(example.CANCELLED, 0.5)
+            talk.will_consume(example.PLACED, 0)
+            talk.will_consume(example.CANCELLED, 0.5)
             await talk.run(until=5)
-            await party.set(error_after=0.0, timeout=0.0)
+            await entity.set(error_after=0.0, timeout=0.0)
             await talk.run()
-        state = await party.state()
+        state = await entity.state()
 
     assert state["charged_minor"] == state["refunded_minor"]
-    assert state["charges"] == state["refunds"] == len(talk.words(PaymentRefunded))
-    assert 1 == len(talk.words(*ENDS))
+    assert state["charges"] == state["refunds"] == len(talk.messages(PaymentRefunded))
+    assert 1 == len(talk.messages(*ENDS))
 
 
 async def test_a_refund_of_unknown_outcome_uses_one_key_for_ever(tmp_path: Path) -> None:
     """Ten minutes of 500s, half of them after the effect: one refund, one complaint, one key."""
-    async with running(provider.make_app, tmp_path, "http://127.0.0.1:9") as party:
-        async with till(party) as ask:
+    async with running(provider.make_app, tmp_path, "http://127.0.0.1:9") as entity:
+        async with till(entity) as ask:
             talk = Talk(ask)
-            talk.will_hear(example.PLACED, 0)
+            talk.will_consume(example.PLACED, 0)
             await talk.run()
-            await party.set(error_before=1.0)
-            talk.will_hear(example.CANCELLED, 10)
+            await entity.set(error_before=1.0)
+            talk.will_consume(example.CANCELLED, 10)
             await talk.run(until=600)
-            await party.set(error_before=0.0)
+            await entity.set(error_before=0.0)
             await talk.run()
-        state = await party.state()
+        state = await entity.state()
 
-    assert 10 < len(talk.words(p.RefundCharge))
+    assert 10 < len(talk.messages(p.RefundCharge))
     assert (1, 1_000) == (state["refunds"], state["refunded_minor"])
-    assert (1, 1) == (len(talk.words(RefundOverdue)), len(talk.words(PaymentRefunded)))
+    assert (1, 1) == (len(talk.messages(RefundOverdue)), len(talk.messages(PaymentRefunded)))
     assert {"o1:create", "o1:confirm", "o1:refund:compensation"} == keys(tmp_path)

@@ -10,7 +10,7 @@ from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from aiokafka.structs import TopicPartition
 
 from app.config import Config
-from app.kafka import header_names as unpacking
+from app.kafka import header_names
 from app.kafka.admin import client_options
 
 GZIP = 1
@@ -45,7 +45,7 @@ def read(body: bytes) -> list[Any]:
 
 @pytest.mark.parametrize("compression", [0, GZIP])
 def test_a_name_that_is_no_text_is_spelled_out_and_nothing_is_lost(compression):
-    """Whoever makes a client of ours can read it: the shell lays it aside like other poison."""
+    """Whoever makes a client of ours can read it: the engine lays it aside like other poison."""
     found = read(batch(["a", Odd("odd"), "ä"], compression))
 
     assert [0, 1, 2] == [each.offset for each in found]
@@ -59,7 +59,7 @@ def test_what_can_be_read_fast_is_read_fast():
     body = batch(["a"], 0)
     own = next(iter(memory_records.MemoryRecords(body).next_batch()))
 
-    given = next(iter(unpacking.Batches(body).next_batch()))
+    record = next(iter(header_names.Batches(body).next_batch()))
 
-    assert type(own) is type(given)
-    assert "Py" not in type(given).__name__
+    assert type(own) is type(record)
+    assert "Py" not in type(record).__name__

@@ -1,4 +1,4 @@
-"""The outside parties' files are read as those parties write them, without touching them."""
+"""The external systems' files are read as those entities write them, without touching them."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -10,8 +10,8 @@ import pytest
 from app.config import Config
 from app.local.simulators import carrier_store, provider_store
 from app.local.simulators.sqlite_file import Books
-from app.operations.verification import external_systems as parties
-from app.operations.verification.facts import Parcel, Taken
+from app.operations.verification import external_systems
+from app.operations.verification.facts import Shipment, Taken
 
 INTENT = """
     INSERT INTO intents (id, order_id, amount_minor, currency, status, metadata, created_ms)
@@ -41,7 +41,7 @@ def config(tmp_path: Path) -> Config:
 @pytest.fixture
 def provider(config: Config) -> Iterator[Books]:
     """The provider's books, open and being written, as they are while it runs."""
-    with closing(Books(parties.provider_file(config), provider_store.SCHEMA)) as books:
+    with closing(Books(external_systems.provider_file(config), provider_store.SCHEMA)) as books:
         yield books
 
 
@@ -57,19 +57,19 @@ def test_charges_and_refunds_are_summed_by_order(config, provider):
 
     assert {
         "o1": Taken(charges=2, charged_minor=1_600, refunded_minor=500, last_ms=9)
-    } == parties.read_provider(config)
+    } == external_systems.read_provider(config)
 
 
 def test_parcels_are_read_by_order(config):
-    """The latest change counts, so that what happened after the cut can be told."""
-    with closing(Books(parties.carrier_file(config), carrier_store.SCHEMA)) as books:
+    """The latest change counts, so that what happened after the cut can be emitted."""
+    with closing(Books(external_systems.carrier_file(config), carrier_store.SCHEMA)) as books:
         books.connection.execute(SHIPMENT, ("o1", "delivered", 7))
         books.connection.execute(SHIPMENT, ("o2", "in_transit", None))
 
         assert {
-            "o1": Parcel(status="delivered", last_ms=7),
-            "o2": Parcel(status="in_transit", last_ms=5),
-        } == parties.read_carrier(config)
+            "o1": Shipment(status="delivered", last_ms=7),
+            "o2": Shipment(status="in_transit", last_ms=5),
+        } == external_systems.read_carrier(config)
 
 
 @pytest.mark.parametrize(
@@ -85,5 +85,8 @@ def test_a_file_that_is_not_there(config, url, seen):
     """No file: nothing was taken, or it is not for us to see. Nothing is made by looking."""
     elsewhere = msgspec.structs.replace(config, provider_url=url, carrier_url=url)
 
-    assert (seen, seen) == (parties.read_provider(elsewhere), parties.read_carrier(elsewhere))
+    assert (seen, seen) == (
+        external_systems.read_provider(elsewhere),
+        external_systems.read_carrier(elsewhere),
+    )
     assert [] == list(config.data_path.iterdir())

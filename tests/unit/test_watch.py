@@ -6,11 +6,11 @@ from rich.console import Console
 
 from app.cli.watch import Pace, bars, shown
 
-LOOK = {
+VIEW = {
     "figures": {
         "totals": {"orders": 1_234, "revenue_minor": 56_789},
         "to_shipped_ms": {"p50": 250, "p95": None, "p99": None},
-        "standing": {"payment": {"waiting": 77, "compensating": 0, "stuck": 1}},
+        "open_orders": {"payment": {"waiting": 77, "compensating": 0, "stuck": 1}},
         "countries": [{"country": "[red]Land", "orders": 7, "revenue_minor": 100}],
     },
     "workers": [
@@ -23,8 +23,8 @@ LOOK = {
         {"name": "order", "lag": 0, "lag_seconds": 0.0, "retries": 0.0, "failures": 9.0},
     ],
     "steps": [
-        {"room": "fraud", "events": 5.0, "p50": 0.025, "p95": 2.5, "p99": None},
-        {"room": "risk", "events": 0.0, "p50": None, "p95": None, "p99": None},
+        {"agent": "fraud", "events": 5.0, "p50": 0.025, "p95": 2.5, "p99": None},
+        {"agent": "risk", "events": 0.0, "p50": None, "p95": None, "p99": None},
     ],
 }
 SAID = (
@@ -64,7 +64,7 @@ def test_bars_are_as_high_as_the_highest() -> None:
 def test_everything_is_shown_and_nothing_obeyed() -> None:
     """Names come from outside: no markup of theirs is read."""
     console = Console(width=160, record=True, file=io.StringIO())
-    console.print(shown(LOOK, {"orders": [1.0, 2.5]}))
+    console.print(shown(VIEW, {"orders": [1.0, 2.5]}))
     text = console.export_text()
 
     assert [] == [said for said in SAID if said not in text]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.worker.watchdog import RoomSigns, Signs, Stall
+from app.worker.watchdog import AgentProgress, Signs, Stall
 
 LIMIT = 10.0
 PLACE = ("orders", 0)
@@ -12,22 +12,22 @@ EXPIRED = {PLACE: (100, 100)}
 
 
 def signs(
-    at: float, beats: int = 1, *, flows: bool = True, recovered_at: float | None = None
+    at: float, checkpoints: int = 1, *, flows: bool = True, recovered_at: float | None = None
 ) -> Signs:
-    """Return the signs of a worker with one room, which has done five events."""
-    room = RoomSigns(name="tally", beats=beats, done={PLACE: 5})
-    return Signs(seen_at=at, flows=flows, recovered_at=recovered_at, rooms=(room,))
+    """Return the signs of a worker with one agent, which has done five events."""
+    agent = AgentProgress(name="tally", checkpoints=checkpoints, done={PLACE: 5})
+    return Signs(seen_at=at, flows=flows, recovered_at=recovered_at, agents=(agent,))
 
 
-def concluded(looks):
+def concluded(queries):
     """Return what is concluded of `looks`, one a second: signs and bounds by second."""
     stall = Stall(LIMIT)
-    said = [stall.conclude(float(at), *look(float(at))) for at, look in enumerate(looks)]
+    said = [stall.conclude(float(at), *look(float(at))) for at, look in enumerate(queries)]
     return next((text for text in said if text), "")
 
 
 @pytest.mark.parametrize(
-    ("looks", "part"),
+    ("queries", "part"),
     [
         pytest.param([lambda at: (signs(at), MUCH)] * 12, "room tally", id="no beat, much to do"),
         pytest.param([lambda at: (signs(at), NOTHING)] * 60, "", id="nothing to do"),
@@ -55,9 +55,9 @@ def concluded(looks):
         ),
     ],
 )
-def test_a_stall_is(looks, part):
+def test_a_stall_is(queries, part):
     """The part that got no further is named; nothing otherwise."""
-    assert (bool(part), True) == (bool(said := concluded(looks)), said.startswith(part))
+    assert (bool(part), True) == (bool(said := concluded(queries)), said.startswith(part))
 
 
 def test_time_in_which_nobody_looked_is_no_stall():

@@ -1,26 +1,26 @@
-"""A recorded history: everything told on one simulated day, and what every row came to by it."""
+"""A recorded history: everything emitted on one simulated day, and what every row came to by it."""
 
 import asyncio
 from typing import Any
 
 import msgspec
 
-from app.composition import open_rooms
+from app.composition import load_agents
 from app.config import Config
-from app.delivery.agent import Room
+from app.delivery.agent import Agent
 from app.delivery.processor import run_batch
 from app.delivery.row import decode_row
-from app.operations.replay.event_order import event_of, heard
-from app.operations.replay.shadow_runtime import ShadowPort
+from app.operations.replay.event_order import event_of, received
+from app.operations.replay.shadow_runtime import ShadowRuntime
 from app.wire.records import Record
-from app.worker.faust_app import heard_topics
+from app.worker.faust_app import consumed_topics
 from tests.simulation.day import bad_day
 
-ALONE = Config(partitions=1, seal_key="")
-"""The simulation has one partition and seals nothing."""
+ALONE = Config(partitions=1, signing_key="")
+"""The simulation has one partition and signatures nothing."""
 
 
-class Told(msgspec.Struct, frozen=True, kw_only=True):
+class Emitted(msgspec.Struct, frozen=True, kw_only=True):
     """One record, as text where it is text."""
 
     topic: str
@@ -30,15 +30,20 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     headers: dict[str, str]
 
 
-class Kept(msgspec.Struct, frozen=True, kw_only=True):
-    """One row: which records it heard, in order, and what it remembers in the end."""
+class Kept(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    rename={"agent": "room", "received": "heard", "state": "memory", "emitted": "told"},
+):
+    """One row: which records it received, in order, and what it remembers in the end."""
 
-    room: str
+    agent: str
     key: str
-    heard: list[tuple[str, int]]
+    received: list[tuple[str, int]]
     """Topic and offset of each."""
-    memory: Any
-    told: int
+    state: Any
+    emitted: int
     """How many records its answers came to."""
 
 
@@ -46,84 +51,86 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     """One day."""
 
     about: str
-    records: list[Told]
+    records: list[Emitted]
     rows: list[Kept]
 
 
 def recorded(about: str, seed: int) -> History:
     """Return the day of `seed`."""
-    house = bad_day(seed, asyncio.new_event_loop())
+    world = bad_day(seed, asyncio.new_event_loop())
     rows: list[Kept] = []
     needed: dict[tuple[str, int], Record] = {}
-    for worker in house.workers:
-        room = worker.room
-        if room.keeps is None or room.call is not None or room.rows is not None:
+    for worker in world.workers:
+        agent = worker.agent
+        if agent.table is None or agent.call is not None or agent.rows is not None:
             continue
         events = [
-            event_of(given, 0) for name in heard_topics(room) for given in house.log.get(name, ())
+            event_of(record, 0)
+            for name in consumed_topics(agent)
+            for record in world.log.get(name, ())
         ]
         for key, body in sorted(worker.disk.items()):
-            live = decode_row(room.keeps, body)
-            mine = heard(live, [each for each in events if each.given.key == key])
-            given = [each.given for each in mine]
-            needed |= {(each.topic, each.offset): each for each in given}
-            memory, told = replayed(room, given)
+            live = decode_row(agent.table, body)
+            mine = received(live, [each for each in events if each.record.key == key])
+            record = [each.record for each in mine]
+            needed |= {(each.topic, each.offset): each for each in record}
+            state, emitted = replayed(agent, record)
             rows.append(
                 Kept(
-                    room=room.name,
+                    agent=agent.name,
                     key=key.decode(),
-                    heard=[(each.topic, each.offset) for each in given],
-                    memory=memory,
-                    told=told,
+                    received=[(each.topic, each.offset) for each in record],
+                    state=state,
+                    emitted=emitted,
                 )
             )
-            assert _plain(live.memory) == memory, f"{room.name} {key!r} seed {seed}"
+            assert _plain(live.state) == state, f"{agent.name} {key!r} seed {seed}"
     return History(
-        about=about, records=[_told(each) for _, each in sorted(needed.items())], rows=rows
+        about=about, records=[_emitted(each) for _, each in sorted(needed.items())], rows=rows
     )
 
 
-def replayed(room: Room, given: list[Record]) -> tuple[Any, int]:
-    """Return what the room of today remembers after `given`, and how much it told."""
-    assert room.keeps is not None
-    shadow = ShadowPort(ALONE)
-    asyncio.run(run_batch(room, shadow, given))
+def replayed(agent: Agent, record: list[Record]) -> tuple[Any, int]:
+    """Return what the agent of today remembers after `record`, and how much it emitted."""
+    assert agent.table is not None
+    shadow = ShadowRuntime(ALONE)
+    asyncio.run(run_batch(agent, shadow, record))
     bodies = list(shadow.rows.values())
-    memory = decode_row(room.keeps, bodies[0]).memory if bodies else room.keeps.initial
-    return _plain(memory), shadow.told
+    state = decode_row(agent.table, bodies[0]).state if bodies else agent.table.initial
+    return _plain(state), shadow.emitted
 
 
-def _plain(memory: Any) -> Any:
-    return msgspec.json.decode(msgspec.json.encode(memory))
+def _plain(state: Any) -> Any:
+    return msgspec.json.decode(msgspec.json.encode(state))
 
 
-def given_of(history: History, kept: Kept) -> list[Record]:
-    """Return the records that the row heard."""
-    known = {(told.topic, told.offset): told for told in history.records}
-    return [_record(known[place]) for place in kept.heard]
+def record_of_given(history: History, kept: Kept) -> list[Record]:
+    """Return the records that the row received."""
+    known = {(emitted.topic, emitted.offset): emitted for emitted in history.records}
+    return [_record(known[place]) for place in kept.received]
 
 
-def room_of(kept: Kept) -> Room:
-    """Return the room of today that keeps the row."""
-    return open_rooms()[kept.room]
+def agent_of(kept: Kept) -> Agent:
+    """Return the agent of today that keeps the row."""
+    return load_agents()[kept.agent]
 
 
-def _told(given: Record) -> Told:
-    return Told(
-        topic=given.topic,
-        offset=given.offset,
-        key=(given.key or b"").decode(),
-        value=(given.value or b"").decode(),
-        headers={name: value.decode() for name, value in given.headers},
+def _emitted(record: Record) -> Emitted:
+    return Emitted(
+        topic=record.topic,
+        offset=record.offset,
+        key=(record.key or b"").decode(),
+        value=(record.value or b"").decode(),
+        headers={name: value.decode() for name, value in record.headers},
     )
 
 
-def _record(told: Told) -> Record:
+def _record(emitted: Emitted) -> Record:
     return Record(
-        topic=told.topic,
+        topic=emitted.topic,
         partition=0,
-        offset=told.offset,
-        key=told.key.encode(),
-        value=told.value.encode(),
-        headers=tuple((name, value.encode()) for name, value in told.headers.items()),
+        offset=emitted.offset,
+        key=emitted.key.encode(),
+        value=emitted.value.encode(),
+        headers=tuple((name, value.encode()) for name, value in emitted.headers.items()),
     )

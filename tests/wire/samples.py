@@ -1,4 +1,4 @@
-"""One sample of every word, made from its type: the same type, the same sample, always."""
+"""One sample of every message, made from its type: the same type, the same sample, always."""
 
 import types
 from collections.abc import Callable
@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 import msgspec
 
-from app.wire import envelope, topics
-from app.wire.envelope import Envelope
+from app.wire import topics
+from app.wire.envelope import Envelope, child_traceparent, derive_id, to_headers
 from workflows.shared.message import Message, type_name
 
 PLAIN: dict[Any, Callable[[str], Any]] = {
@@ -19,30 +19,30 @@ PLAIN: dict[Any, Callable[[str], Any]] = {
 }
 
 
-def every_word() -> dict[str, type[Message]]:
-    """Return every declared word by its wire name."""
-    words = [*topics.declared.values(), topics.TIMERS]
-    return {type_name(word): word for topic in words for word in topic.words}
+def every_message() -> dict[str, type[Message]]:
+    """Return every declared message by its wire name."""
+    messages = [*topics.declared.values(), topics.TIMERS]
+    return {type_name(message): message for topic in messages for message in topic.messages}
 
 
-def sample_of(word: type[Message]) -> dict[str, Any]:
-    """Return the headers (as text), the key and the body of a sample of `word`."""
-    told = filled(word, "")
-    topic = topics.topic_of(told)
-    key = topic.key(told)
-    head = Envelope(
-        id=envelope.derive_id("golden", type_name(word)),
-        type=type_name(word),
+def sample_of(message: type[Message]) -> dict[str, Any]:
+    """Return the headers (as text), the key and the body of a sample of `message`."""
+    emitted = filled(message, "")
+    topic = topics.topic_of(emitted)
+    key = topic.key(emitted)
+    envelope = Envelope(
+        id=derive_id("golden", type_name(message)),
+        type=type_name(message),
         source=f"/payflow/{'payment' if topic is topics.TIMERS else topic.writer}",
         time_ms=1_292_918_400_123,
         subject=key,
         correlation_id="order_id-1",
-        causation_id=envelope.derive_id("golden", "cause"),
-        traceparent=envelope.child_traceparent("", type_name(word)),
+        causation_id=derive_id("golden", "cause"),
+        traceparent=child_traceparent("", type_name(message)),
         baggage={"country": "United Kingdom", "began_ms": "1292918400000"},
     )
-    headers = {name: value.decode() for name, value in envelope.to_headers(head)}
-    return {"headers": headers, "key": key, "body": msgspec.to_builtins(told)}
+    headers = {name: value.decode() for name, value in to_headers(envelope)}
+    return {"headers": headers, "key": key, "body": msgspec.to_builtins(emitted)}
 
 
 def filled(kind: Any, name: str) -> Any:

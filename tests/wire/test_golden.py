@@ -1,4 +1,4 @@
-"""What was ever written can still be read: one sample a word, never written again."""
+"""What was ever written can still be read: one sample a message, never written again."""
 
 import json
 from pathlib import Path
@@ -9,9 +9,10 @@ import pytest
 from cloudevents.core.bindings.kafka import KafkaMessage, from_binary_event
 from cloudevents.core.formats.json import JSONFormat
 
-from app.composition import open_rooms
-from app.wire import codecs, envelope
-from tests.wire.samples import every_word
+from app.composition import load_agents
+from app.wire import codecs
+from app.wire.envelope import from_headers, to_headers
+from tests.wire.samples import every_message
 from tests.wire.write_golden import GOLDEN, write
 from workflows.shared.message import type_name
 
@@ -34,15 +35,15 @@ def kept(old: Any, new: Any) -> bool:
 
 
 @pytest.mark.parametrize("path", SAMPLES)
-def test_a_word_of_yesterday_still_decodes_and_says_the_same(path: Path):
+def test_a_message_of_yesterday_still_decodes_and_says_the_same(path: Path):
     """Additive changes only: every field of the sample keeps its value through both ways."""
     headers, key, body = read(path)
-    head = envelope.from_headers(headers)
+    envelope = from_headers(headers)
 
-    word = codecs.decode(json.dumps(body).encode(), head, key)
+    message = codecs.decode(json.dumps(body).encode(), envelope, key)
 
-    assert path.stem == type_name(type(word))
-    assert kept(body, msgspec.json.decode(codecs.encode(word)))
+    assert path.stem == type_name(type(message))
+    assert kept(body, msgspec.json.decode(codecs.encode(message)))
 
 
 @pytest.mark.parametrize("path", SAMPLES)
@@ -50,42 +51,42 @@ def test_an_envelope_of_yesterday_still_decodes_and_says_the_same(path: Path):
     """Headers to envelope to headers: nothing is lost and nothing is changed."""
     headers, _, _ = read(path)
 
-    assert dict(headers) == dict(envelope.to_headers(envelope.from_headers(headers)))
+    assert dict(headers) == dict(to_headers(from_headers(headers)))
 
 
 @pytest.mark.parametrize("path", SAMPLES)
 def test_the_official_sdk_reads_the_same_event(path: Path):
     """CloudEvents 1.0, Kafka binary mode, by the specification's own library."""
     headers, key, body = read(path)
-    head = envelope.from_headers(headers)
+    envelope = from_headers(headers)
     message = KafkaMessage(headers=dict(headers), key=key, value=json.dumps(body).encode())
 
     event = from_binary_event(message, JSONFormat())
 
-    assert (head.id, head.type, head.source, head.subject) == (
+    assert (envelope.id, envelope.type, envelope.source, envelope.subject) == (
         event.get_id(),
         event.get_type(),
         event.get_source(),
         event.get_subject(),
     )
-    assert head.correlation_id == event.get_extension("correlationid")
-    assert head.causation_id == event.get_extension("causationid")
-    assert head.time_ms == round(event.get_time().timestamp() * 1_000)
+    assert envelope.correlation_id == event.get_extension("correlationid")
+    assert envelope.causation_id == event.get_extension("causationid")
+    assert envelope.time_ms == round(event.get_time().timestamp() * 1_000)
     assert body == event.get_data()
 
 
-def test_every_word_has_a_sample():
-    """A new word gets one from `python -m tests.wire.write_golden`."""
-    open_rooms()
+def test_every_message_has_a_sample():
+    """A new message gets one from `python -m tests.wire.write_golden`."""
+    load_agents()
 
-    assert set() == set(every_word()) - {path.stem for path in GOLDEN.glob("*.json")}
+    assert set() == set(every_message()) - {path.stem for path in GOLDEN.glob("*.json")}
 
 
-def test_no_word_that_was_ever_written_is_gone():
-    """A sample without its word means that old records cannot be read any more."""
-    open_rooms()
+def test_no_message_that_was_ever_written_is_gone():
+    """A sample without its message means that old records cannot be read any more."""
+    load_agents()
 
-    assert set() == {path.stem for path in GOLDEN.glob("*.json")} - set(every_word())
+    assert set() == {path.stem for path in GOLDEN.glob("*.json")} - set(every_message())
 
 
 def test_a_sample_is_never_written_again(tmp_path: Path):

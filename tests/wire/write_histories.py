@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from tests.simulation.day import bad_day
-from tests.simulation.house import House
+from tests.simulation.world import World
 from tests.wire.history import recorded
 from workflows.fraud import messages as fraud
 from workflows.order import saga_messages as saga
@@ -20,25 +20,25 @@ FOLDER = Path(__file__).parent / "histories"
 SEEDS_MAX = 2_000
 
 
-def _has(house: House, topic: str, shape: type) -> bool:
-    return any(isinstance(word, shape) for word in house.words(topic))
+def _has(world: World, topic: str, shape: type) -> bool:
+    return any(isinstance(message, shape) for message in world.messages(topic))
 
 
-def _refunded_cancel(house: House) -> bool:
-    return _has(house, "sagas", saga.OrderCancelled) and _has(
-        house, "payments", payment.PaymentRefunded
+def _refunded_cancel(world: World) -> bool:
+    return _has(world, "sagas", saga.OrderCancelled) and _has(
+        world, "payments", payment.PaymentRefunded
     )
 
 
-KINDS: dict[str, Callable[[House], bool]] = {
-    "completed": lambda house: _has(house, "sagas", saga.OrderCompleted),
+KINDS: dict[str, Callable[[World], bool]] = {
+    "completed": lambda world: _has(world, "sagas", saga.OrderCompleted),
     "cancelled-after-payment": _refunded_cancel,
-    "returned": lambda house: _has(house, "sagas", saga.ReturnAccepted),
-    "payment-failed": lambda house: _has(house, "payments", payment.PaymentFailed),
-    "judged": lambda house: _has(house, "fraud", fraud.FraudCleared),
-    "unknown-outcome": lambda house: (
-        _has(house, "payments", payment.PaymentPending)
-        and _has(house, "sagas", saga.OrderCompleted)
+    "returned": lambda world: _has(world, "sagas", saga.ReturnAccepted),
+    "payment-failed": lambda world: _has(world, "payments", payment.PaymentFailed),
+    "judged": lambda world: _has(world, "fraud", fraud.FraudCleared),
+    "unknown-outcome": lambda world: (
+        _has(world, "payments", payment.PaymentPending)
+        and _has(world, "sagas", saga.OrderCompleted)
     ),
 }
 """What a day must hold to be of a kind."""
@@ -53,9 +53,9 @@ def main() -> None:
         if path.exists():
             continue
         for seed in range(SEEDS_MAX):
-            house = bad_day(seed, loop)
-            small = sum(len(log) for log in house.log.values()) < 90
-            if small and fits(house):
+            world = bad_day(seed, loop)
+            small = sum(len(log) for log in world.log.values()) < 90
+            if small and fits(world):
                 history = recorded(f"{kind}, as it was on the day of seed {seed}", seed)
                 path.write_bytes(
                     msgspec.json.format(msgspec.json.encode(history), indent=1) + b"\n"

@@ -1,4 +1,4 @@
-"""Live figures: told on `figures` (compacted) by analytics."""
+"""Live figures: emitted on `figures` (compacted) by analytics."""
 
 from workflows.shared.limits import Milliseconds, Name
 from workflows.shared.message import Message
@@ -16,4 +16,4 @@ class FiguresUpdated(
     sums: dict[str, int]
 
 
-AnalyticsWord = FiguresUpdated
+AnalyticsMessage = FiguresUpdated

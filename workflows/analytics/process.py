@@ -60,7 +60,7 @@ COUNTED: dict[type[Message], str] = {
     NotificationSent: "notifications",
     NotificationFailed: "notifications_failed",
 }
-"""The figure in which each word counts as one."""
+"""The figure in which each message counts as one."""
 TIMED: dict[type[Message], str] = {
     PaymentCompleted: "to_payment_ms",
     InventoryReserved: "to_reserved_ms",
@@ -70,9 +70,9 @@ TIMED: dict[type[Message], str] = {
     OrderCompleted: "to_end_ms",
     OrderCancelled: "to_end_ms",
 }
-"""The sum to which each word adds its time since the order was placed."""
+"""The sum to which each message adds its time since the order was placed."""
 
-# --- memory ------------------------------------------------------------------
+# --- state ------------------------------------------------------------------
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,7 +84,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
 
 INITIAL = Figures()
 
-# --- judgment ----------------------------------------------------------------
+# --- decide ----------------------------------------------------------------
 
 
 def row_of(at_ms: int, country: str) -> str:
@@ -92,31 +92,31 @@ def row_of(at_ms: int, country: str) -> str:
     try:
         named = msgspec.convert(country, Name)
     except msgspec.ValidationError:
-        # It travels beside the words, so nobody has looked at it before.
+        # It travels beside the messages, so nobody has looked at it before.
         named = "unknown"
     return f"{at_ms - at_ms % MINUTE_MS}|{named}"
 
 
-def rollup(row: str, memory: Figures, partition: int) -> Message:
-    """Return the figures of `row` so far, to be told."""
+def rollup(row: str, state: Figures, partition: int) -> Message:
+    """Return the figures of `row` so far, to be produced."""
     minute, _, country = row.partition("|")
     return FiguresUpdated(
         minute_ms=int(minute),
         country=country,
         partition=partition,
-        counts=memory.counts,
-        sums=memory.sums,
+        counts=state.counts,
+        sums=state.sums,
     )
 
 
-# --- fold --------------------------------------------------------------------
+# --- evolve --------------------------------------------------------------------
 
 
-def fold(memory: Figures, heard: Message, took_ms: int | None) -> Figures:
-    """Return `memory` with `heard` counted, `took_ms` after its order was placed."""
-    counts, sums = dict(memory.counts), dict(memory.sums)
-    _add(counts, COUNTED.get(type(heard), "other"), 1)
-    match heard:
+def fold(state: Figures, received: Message, took_ms: int | None) -> Figures:
+    """Return `state` with `received` counted, `took_ms` after its order was placed."""
+    counts, sums = dict(state.counts), dict(state.sums)
+    _add(counts, COUNTED.get(type(received), "other"), 1)
+    match received:
         case PaymentCompleted(amount_minor=amount_minor):
             _add(sums, "revenue_minor", amount_minor)
         case PaymentRefunded(amount_minor=amount_minor):
@@ -125,11 +125,11 @@ def fold(memory: Figures, heard: Message, took_ms: int | None) -> Figures:
             _add(counts, "stock_outs", 1)
         case _:
             pass
-    timed = TIMED.get(type(heard))
+    timed = TIMED.get(type(received))
     if timed is not None and took_ms is not None:
         _add(sums, timed, took_ms)
         _add(counts, f"{timed.removesuffix('_ms')}_timed", 1)
-    if isinstance(heard, ShipmentCreated) and took_ms is not None:
+    if isinstance(received, ShipmentCreated) and took_ms is not None:
         _add(counts, _bucket(took_ms), 1)
     return Figures(counts=counts, sums=sums)
 

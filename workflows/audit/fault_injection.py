@@ -1,4 +1,4 @@
-"""What operators do in a lab, for the audit: outside parties that do wrong, processes killed."""
+"""What operators do in a lab, for the audit: external systems that do wrong, processes killed."""
 
 from typing import Annotated
 
@@ -9,7 +9,7 @@ from workflows.shared.message import Message
 
 
 class FaultsSwitched(Message, tag="payflow.audit.faults_switched.v1", frozen=True, kw_only=True):
-    """Somebody made an outside party do wrong, or right again. `about`: the party."""
+    """Somebody made an external system do wrong, or right again. `about`: the entity."""
 
     about: Name
     who: Name
@@ -27,4 +27,4 @@ class ProcessKilled(Message, tag="payflow.audit.process_killed.v1", frozen=True,
     pid: Annotated[int, Meta(ge=1)]
 
 
-LabAct = FaultsSwitched | ProcessKilled
+FaultInjectionAction = FaultsSwitched | ProcessKilled

@@ -1,10 +1,11 @@
-"""Words about what operators did: every act is an event, with who and why."""
+"""Messages about what operators did: every act is an event, with who and why."""
 
 from typing import Annotated, Any, Literal
 
+import msgspec
 from msgspec import Meta
 
-from workflows.audit.fault_injection import LabAct
+from workflows.audit.fault_injection import FaultInjectionAction
 from workflows.fraud.entity_messages import EntityKey
 from workflows.shared.limits import Milliseconds, MinorDue, Name, NameIfAny, Text
 from workflows.shared.message import Message
@@ -15,13 +16,13 @@ Listed = Annotated[str, Meta(max_length=140)]
 
 
 class RedriveBegan(Message, tag="payflow.audit.redrive_began.v1", frozen=True, kw_only=True):
-    """Letters are about to be sent back: how many, chosen how. `about` names the redrive."""
+    """Dead letters are about to be sent back: how many, chosen how. `about` names the redrive."""
 
     about: Name
     who: Name
     why: Text
     chosen: Text
-    letters: int
+    dead_letters: int = msgspec.field(name="letters")
 
 
 class RedriveEnded(Message, tag="payflow.audit.redrive_ended.v1", frozen=True, kw_only=True):
@@ -35,31 +36,35 @@ class RedriveEnded(Message, tag="payflow.audit.redrive_ended.v1", frozen=True, k
     outcome: Text
 
 
-class LetterRedriven(Message, tag="payflow.audit.letter_redriven.v1", frozen=True, kw_only=True):
-    """A letter was sent back to the room that failed. `about`: `topic/partition/offset`."""
+class DeadLetterRedriven(
+    Message, tag="payflow.audit.letter_redriven.v1", frozen=True, kw_only=True
+):
+    """A dead letter was sent back to the agent that failed. `about`: `topic/partition/offset`."""
 
     about: Name
     who: Name
     why: Text
-    room: Name
+    agent: Name = msgspec.field(name="room")
     redrive_id: Name
 
 
-class LetterEdited(Message, tag="payflow.audit.letter_edited.v1", frozen=True, kw_only=True):
-    """A letter was sent back with other bytes, as another event; the old one is kept."""
+class DeadLetterEdited(Message, tag="payflow.audit.letter_edited.v1", frozen=True, kw_only=True):
+    """A dead letter was sent back with other bytes, as another event; the old one is kept."""
 
     about: Name
     who: Name
     why: Text
-    room: Name
+    agent: Name = msgspec.field(name="room")
     redrive_id: Name
     event_id_before: str
     event_id: Name
     bytes_sha256: Name
 
 
-class LetterDropped(Message, tag="payflow.audit.letter_dropped.v1", frozen=True, kw_only=True):
-    """A letter needs no handling any more; it stays where it lies."""
+class DeadLetterDiscarded(
+    Message, tag="payflow.audit.letter_dropped.v1", frozen=True, kw_only=True
+):
+    """A dead letter needs no handling any more; it stays where it lies."""
 
     about: Name
     who: Name
@@ -76,7 +81,7 @@ class RuleChanged(Message, tag="payflow.audit.rule_changed.v1", frozen=True, kw_
     who: Name
     why: Text
     event_id: Name
-    """Of the word that the rooms hear."""
+    """Of the message that the agents receive."""
     version_before: int
     """0: there was none."""
     state_before: NameIfAny
@@ -99,7 +104,7 @@ class ListChanged(Message, tag="payflow.audit.list_changed.v1", frozen=True, kw_
 class RuleSnoozedByOperator(
     Message, tag="payflow.audit.rule_snoozed.v1", frozen=True, kw_only=True
 ):
-    """A rule was told to say nothing about one party. `about`: `rule:` and its id."""
+    """A rule was emitted to say nothing about one entity. `about`: `rule:` and its id."""
 
     about: About
     who: Name
@@ -125,7 +130,7 @@ class PaymentLabelledByOperator(
 class OrderCancelledByOperator(
     Message, tag="payflow.audit.order_cancelled.v1", frozen=True, kw_only=True
 ):
-    """Somebody of the house asked for an order to be cancelled. `about`: the order."""
+    """Somebody of Payflow asked for an order to be cancelled. `about`: the order."""
 
     about: About
     who: Name
@@ -146,7 +151,7 @@ class RefundProposed(Message, tag="payflow.audit.refund_proposed.v1", frozen=Tru
 class RefundGivenByOperator(
     Message, tag="payflow.audit.refund_given.v1", frozen=True, kw_only=True
 ):
-    """Somebody of the house asked for money to go back. `about`: the order."""
+    """Somebody of Payflow asked for money to go back. `about`: the order."""
 
     about: About
     who: Name
@@ -179,17 +184,9 @@ class OperatorChanged(Message, tag="payflow.audit.operator_changed.v1", frozen=T
     role: NameIfAny = ""
 
 
-class AuditSealed(Message, tag="payflow.audit.sealed.v1", frozen=True, kw_only=True):
-    """What lies on `partition` of `audit` through `offset`: so many records, of this digest."""
-
-    partition: Annotated[int, Meta(ge=0)]
-    offset: Annotated[int, Meta(ge=0)]
-    count: Annotated[int, Meta(ge=1)]
-    digest: Name
-    """In hexadecimal."""
-
-
-FraudAct = RuleChanged | ListChanged | RuleSnoozedByOperator | PaymentLabelledByOperator
-OrderAct = OrderCancelledByOperator | RefundProposed | RefundGivenByOperator | PersonalRevealed
-LetterAct = RedriveBegan | RedriveEnded | LetterRedriven | LetterEdited | LetterDropped
-AuditWord = LetterAct | FraudAct | OrderAct | OperatorChanged | LabAct
+FraudAction = RuleChanged | ListChanged | RuleSnoozedByOperator | PaymentLabelledByOperator
+OrderAction = OrderCancelledByOperator | RefundProposed | RefundGivenByOperator | PersonalRevealed
+DeadLetterAction = (
+    RedriveBegan | RedriveEnded | DeadLetterRedriven | DeadLetterEdited | DeadLetterDiscarded
+)
+AuditMessage = DeadLetterAction | FraudAction | OrderAction | OperatorChanged | FaultInjectionAction

@@ -1,4 +1,4 @@
-"""The rules that the house begins with; any of them can be changed or paused at run time.
+"""The rules that Payflow begins with; any of them can be changed or paused at run time.
 
 Amounts are minor units, windows exact. What a rule may ask for is in `FIELDS`.
 """
@@ -182,7 +182,7 @@ RULES: tuple[dict[str, Any], ...] = (
 
 
 def built_in() -> Book:
-    """Return the book the house begins with: its rules, and empty lists that they look into."""
+    """Return the book Payflow begins with: its rules, and empty lists that they look into."""
     book = Book()
     for rule in RULES:
         book = with_rule(book, read_rule(rule, FIELDS))

@@ -4,7 +4,7 @@
              {"ge": [{"count": {"of": "card", "window_seconds": 300}}, 5]}]}
 
 What cannot be answered (a figure that nobody was asked for, a division by zero) is unknown, not
-false: a rule says so. What concerns a party that the payment does not have does not apply.
+false: a rule says so. What concerns an entity that the payment does not have does not apply.
 `workflows/fraud/condition_parser.py` refuses what is no rule; what it passes never raises.
 """
 
@@ -47,14 +47,17 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
 
     type: Type
     needs: tuple[str, ...] = ()
-    """Facts without which there is none to expect: the parties it is of; itself, if it may lack."""
+    """Facts without which there is none to expect: the entities it is of.
+
+    Itself, if it may lack.
+    """
 
 
 class World(msgspec.Struct, frozen=True, kw_only=True):
     """What a rule is asked about."""
 
     facts: Mapping[str, Fact]
-    """With the id of every party that the payment has, by its kind."""
+    """With the id of every entity that the payment has, by its kind."""
     aggregates: Mapping[str, float]
     lists: Mapping[str, frozenset[str]] = {}
 

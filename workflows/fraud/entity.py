@@ -75,7 +75,7 @@ class Entity(msgspec.Struct, frozen=True, kw_only=True):
     seen: tuple[Seen, ...] = ()
     """In the order of their time; at the same moment, in the order they came."""
     cut: int = 0
-    """Entries let go for lack of room while their windows were still open."""
+    """Entries let go for lack of agent while their windows were still open."""
     since_ms: int | None = None
     """The earliest payment ever seen."""
     profile: Profile = Profile()
@@ -99,53 +99,53 @@ def met_tag(kind: Kind, name: str) -> str:
     return f"{kind}:{tag_of(name)}"
 
 
-def before(memory: Entity, seen: Seen) -> list[Seen]:
+def before(state: Entity, seen: Seen) -> list[Seen]:
     """Return the payments up to the time of `seen`, without itself; declined ones are none."""
-    end = bisect_right(memory.seen, seen.at_ms, key=_at_ms)
-    return [each for each in memory.seen[:end] if not each.declined and each.tag != seen.tag]
+    end = bisect_right(state.seen, seen.at_ms, key=_at_ms)
+    return [each for each in state.seen[:end] if not each.declined and each.tag != seen.tag]
 
 
-def around(memory: Entity, seen: Seen, window_ms: int) -> list[Seen]:
+def around(state: Entity, seen: Seen, window_ms: int) -> list[Seen]:
     """Return all entries, declined ones too, that may share a window with `seen`, and `seen`."""
-    low = bisect_right(memory.seen, seen.at_ms - window_ms, key=_at_ms)
-    high = bisect_right(memory.seen, seen.at_ms + window_ms - 1, key=_at_ms)
-    others = [each for each in memory.seen[low:high] if not _is_same(each, seen)]
+    low = bisect_right(state.seen, seen.at_ms - window_ms, key=_at_ms)
+    high = bisect_right(state.seen, seen.at_ms + window_ms - 1, key=_at_ms)
+    others = [each for each in state.seen[low:high] if not _is_same(each, seen)]
     return sorted([*others, seen], key=_at_ms)
 
 
-def insert(memory: Entity, seen: Seen, *, place: Place | None, device: str) -> Entity:
-    """Return `memory` with `seen`; a payment that is known already changes nothing."""
-    if any(_is_same(each, seen) for each in memory.seen):
-        return memory
-    since_ms = seen.at_ms if memory.since_ms is None else min(memory.since_ms, seen.at_ms)
-    known, pending = _labelled(memory, seen)
-    entries, cut = _kept(memory, known)
-    after = replace(memory, seen=entries, cut=memory.cut + cut, since_ms=since_ms, pending=pending)
+def insert(state: Entity, seen: Seen, *, place: Place | None, device: str) -> Entity:
+    """Return `state` with `seen`; a payment that is known already changes nothing."""
+    if any(_is_same(each, seen) for each in state.seen):
+        return state
+    since_ms = seen.at_ms if state.since_ms is None else min(state.since_ms, seen.at_ms)
+    known, pending = _labelled(state, seen)
+    entries, cut = _kept(state, known)
+    after = replace(state, seen=entries, cut=state.cut + cut, since_ms=since_ms, pending=pending)
     if seen.declined:
         return after
-    devices = memory.devices
+    devices = state.devices
     if device and device not in devices:
         devices = (*devices, device)[-DEVICES_MAX:]
-    newer = place and (memory.place is None or place.at_ms >= memory.place.at_ms)
+    newer = place and (state.place is None or place.at_ms >= state.place.at_ms)
     return replace(
         after,
-        profile=_learned(memory.profile, seen.amount_minor),
-        place=place if newer else memory.place,
+        profile=_learned(state.profile, seen.amount_minor),
+        place=place if newer else state.place,
         devices=devices,
     )
 
 
-def label(memory: Entity, tag: str, *, fraud: bool, at_ms: int) -> Entity:
-    """Return `memory` after it is known whether the payment `tag` was fraud, from `at_ms` on."""
+def label(state: Entity, tag: str, *, fraud: bool, at_ms: int) -> Entity:
+    """Return `state` after it is known whether the payment `tag` was fraud, from `at_ms` on."""
     known_ms = at_ms if fraud else 0
     changed = tuple(
         replace(each, fraud_at_ms=known_ms) if each.tag == tag and not each.declined else each
-        for each in memory.seen
+        for each in state.seen
     )
-    if any(each.tag == tag and not each.declined for each in memory.seen):
-        return replace(memory, seen=changed)
-    others = tuple(each for each in memory.pending if each[0] != tag)
-    return replace(memory, pending=(*others, (tag, known_ms))[-PENDING_MAX:])
+    if any(each.tag == tag and not each.declined for each in state.seen):
+        return replace(state, seen=changed)
+    others = tuple(each for each in state.pending if each[0] != tag)
+    return replace(state, pending=(*others, (tag, known_ms))[-PENDING_MAX:])
 
 
 def is_suspicious(profile: Profile, amount_minor: int) -> bool:
@@ -160,19 +160,19 @@ def _is_same(one: Seen, other: Seen) -> bool:
     return one.tag == other.tag and one.declined == other.declined
 
 
-def _labelled(memory: Entity, seen: Seen) -> tuple[Seen, tuple[tuple[str, int], ...]]:
-    for tag, at_ms in memory.pending:
+def _labelled(state: Entity, seen: Seen) -> tuple[Seen, tuple[tuple[str, int], ...]]:
+    for tag, at_ms in state.pending:
         if tag == seen.tag and not seen.declined:
-            rest = tuple(each for each in memory.pending if each[0] != tag)
+            rest = tuple(each for each in state.pending if each[0] != tag)
             return replace(seen, fraud_at_ms=at_ms), rest
-    return seen, memory.pending
+    return seen, state.pending
 
 
-def _kept(memory: Entity, seen: Seen) -> tuple[tuple[Seen, ...], int]:
+def _kept(state: Entity, seen: Seen) -> tuple[tuple[Seen, ...], int]:
     # Counted from the older of this payment and the newest: one wrong clock empties no ring.
-    newest_ms = memory.seen[-1].at_ms if memory.seen else seen.at_ms
+    newest_ms = state.seen[-1].at_ms if state.seen else seen.at_ms
     low_ms = min(newest_ms, seen.at_ms) - KEEP_DAYS * DAY_MS - LATE_MS
-    kept = list(_newer(memory.seen, low_ms))
+    kept = list(_newer(state.seen, low_ms))
     kept.insert(bisect_right(kept, seen.at_ms, key=_at_ms), seen)
     return tuple(kept[-ENTRIES_MAX:]), max(len(kept) - ENTRIES_MAX, 0)
 

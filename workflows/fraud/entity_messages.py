@@ -1,6 +1,6 @@
-"""How the parties of a payment stand: asked on `fraud.checks`, answered on `fraud.answers`.
+"""How the entities of a payment stand: asked on `fraud.checks`, answered on `fraud.answers`.
 
-Questions are keyed by the party, `kind:id`; answers by order id.
+Questions are keyed by the entity, `kind:id`; answers by order id.
 """
 
 from typing import Annotated, Literal
@@ -14,7 +14,7 @@ from workflows.shared.message import Message
 
 Kind = Literal["customer", "card", "terminal", "device", "address"]
 EntityKey = Annotated[str, Meta(min_length=3, max_length=140)]
-"""A party of a payment: its kind, a colon, its id."""
+"""An entity of a payment: its kind, a colon, its id."""
 Tag = Annotated[str, Meta(max_length=32)]
 
 
@@ -31,13 +31,13 @@ class CheckPayment(Message, tag="payflow.fraud.check_payment.v1", frozen=True, k
 
 
 class Aggregate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A figure over an exact window of a party's payments."""
+    """A figure over an exact window of an entity's payments."""
 
     function: Literal["count", "sum", "max", "declines", "distinct"]
     of: Kind
     window_seconds: Annotated[int, Meta(ge=1, le=2_592_000)]
     what: Kind | Literal[""] = ""
-    """Of `distinct`: the other parties that are told apart."""
+    """Of `distinct`: the other entities that are emitted apart."""
     below_minor: Annotated[int, Meta(ge=0)] = 0
     """Only payments below this amount count; 0: all."""
 
@@ -53,7 +53,7 @@ class Aggregate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class CheckEntity(Message, tag="payflow.fraud.check_entity.v1", frozen=True, kw_only=True):
-    """Say how this party stood at the time of this payment, which counts from now on."""
+    """Say how this entity stood at the time of this payment, which counts from now on."""
 
     order_id: Name
     entity: EntityKey
@@ -61,7 +61,7 @@ class CheckEntity(Message, tag="payflow.fraud.check_entity.v1", frozen=True, kw_
     amount_minor: MinorDue
     at_ms: Milliseconds
     met: tuple[Tag, ...] = ()
-    """Tags of the other parties."""
+    """Tags of the other entities."""
     device: Tag = ""
     latitude: Latitude | None = None
     longitude: Longitude | None = None
@@ -70,7 +70,7 @@ class CheckEntity(Message, tag="payflow.fraud.check_entity.v1", frozen=True, kw_
 
 
 class NoteDecline(Message, tag="payflow.fraud.note_decline.v1", frozen=True, kw_only=True):
-    """A payment of this party was declined."""
+    """A payment of this entity was declined."""
 
     order_id: Name
     entity: EntityKey
@@ -81,7 +81,7 @@ class NoteDecline(Message, tag="payflow.fraud.note_decline.v1", frozen=True, kw_
 
 
 class LabelEntity(Message, tag="payflow.fraud.label_entity.v1", frozen=True, kw_only=True):
-    """A payment of this party is known, from `at_ms` on, to have been fraud, or not."""
+    """A payment of this entity is known, from `at_ms` on, to have been fraud, or not."""
 
     order_id: Name
     entity: EntityKey
@@ -90,11 +90,11 @@ class LabelEntity(Message, tag="payflow.fraud.label_entity.v1", frozen=True, kw_
     at_ms: Milliseconds
 
 
-CheckWord = CheckPayment | CheckEntity | NoteDecline | LabelEntity
+CheckMessage = CheckPayment | CheckEntity | NoteDecline | LabelEntity
 
 
 class EntityAnswered(Message, tag="payflow.fraud.entity_answered.v1", frozen=True, kw_only=True):
-    """How one party of the payment stood."""
+    """How one entity of the payment stood."""
 
     order_id: Name
     kind: Kind

@@ -63,16 +63,16 @@ def of_payment(at_ms: int, amount_minor: int) -> dict[str, float]:
     }
 
 
-def of_customer(memory: Entity, seen: Seen) -> dict[str, float]:
+def of_customer(state: Entity, seen: Seen) -> dict[str, float]:
     """Return the customer's figures at `seen`, itself included in counts and means."""
-    past = before(memory, seen)
+    past = before(state, seen)
     found: dict[str, float] = {}
     for days in WINDOWS_DAYS:
         amounts = [each.amount_minor for each in past if each.at_ms > seen.at_ms - days * DAY_MS]
         count = len(amounts) + 1
         found[f"customer_count_{days}d"] = float(count)
         found[f"customer_mean_{days}d"] = (sum(amounts) + seen.amount_minor) / count / 100
-    found.update(_against_profile(memory, seen))
+    found.update(_against_profile(state, seen))
     odd = [
         each.amount_minor
         for each in past
@@ -86,9 +86,9 @@ def of_customer(memory: Entity, seen: Seen) -> dict[str, float]:
     return found
 
 
-def of_terminal(memory: Entity, seen: Seen) -> dict[str, float]:
+def of_terminal(state: Entity, seen: Seen) -> dict[str, float]:
     """Return the terminal's figures at `seen`: of payments a week old or older, by known labels."""
-    settled = [each for each in before(memory, seen) if each.at_ms <= seen.at_ms - DELAY_MS]
+    settled = [each for each in before(state, seen) if each.at_ms <= seen.at_ms - DELAY_MS]
     frauds = [_is_known_fraud(each, seen.at_ms) for each in settled]
     found: dict[str, float] = {}
     for days in WINDOWS_DAYS:
@@ -105,8 +105,8 @@ def vector(found: Mapping[str, float], names: Sequence[str] = FEATURES) -> list[
     return [found.get(name, 0.0) for name in names]
 
 
-def _against_profile(memory: Entity, seen: Seen) -> dict[str, float]:
-    profile = memory.profile
+def _against_profile(state: Entity, seen: Seen) -> dict[str, float]:
+    profile = state.profile
     if not profile.count or not profile.mean_minor:
         return {"amount_to_mean": 1.0, "amount_z": 0.0}
     deviation = profile.variance**0.5
@@ -156,9 +156,9 @@ def _leading(labels: Iterable[bool], *, value: bool) -> int:
     return count
 
 
-def as_seen(memory: Entity, seen: Seen) -> Seen:
+def as_seen(state: Entity, seen: Seen) -> Seen:
     """Return `seen` with what its customer's profile says of its amount."""
-    suspicious = is_suspicious(memory.profile, seen.amount_minor)
+    suspicious = is_suspicious(state.profile, seen.amount_minor)
     return Seen(
         at_ms=seen.at_ms,
         amount_minor=seen.amount_minor,

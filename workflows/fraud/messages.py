@@ -1,4 +1,4 @@
-"""Verdicts and what comes after: told on `fraud`, `fraud.labels` and `fraud.cases`, by order id."""
+"""Verdicts and what comes after, on `fraud`, `fraud.labels` and `fraud.cases`."""
 
 from typing import Annotated, Literal
 
@@ -20,7 +20,7 @@ class Contribution(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     weight: float
 
 
-class Judgment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class VerdictBasis(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """All that a verdict was made of: enough to make it again."""
 
     outcome: Outcome
@@ -53,8 +53,8 @@ class FraudDetected(Message, tag="payflow.fraud.detected.v1", frozen=True, kw_on
     score: Score
     reasons: tuple[str, ...]
     rules_version: str
-    judgment: Judgment | None = None
-    """None: told by the first version."""
+    basis: VerdictBasis | None = msgspec.field(name="judgment", default=None)
+    """None: emitted by the first version."""
 
 
 class FraudCleared(Message, tag="payflow.fraud.cleared.v1", frozen=True, kw_only=True):
@@ -64,7 +64,7 @@ class FraudCleared(Message, tag="payflow.fraud.cleared.v1", frozen=True, kw_only
     score: Score
     reasons: tuple[str, ...] = ()
     rules_version: str
-    judgment: Judgment | None = None
+    basis: VerdictBasis | None = msgspec.field(name="judgment", default=None)
 
 
 class FraudConfirmed(Message, tag="payflow.fraud.confirmed.v1", frozen=True, kw_only=True):
@@ -76,11 +76,11 @@ class FraudConfirmed(Message, tag="payflow.fraud.confirmed.v1", frozen=True, kw_
 
 
 FraudVerdict = FraudDetected | FraudCleared
-FraudWord = FraudDetected | FraudCleared | FraudConfirmed
+FraudMessage = FraudDetected | FraudCleared | FraudConfirmed
 
 
 class PaymentLabelled(Message, tag="payflow.fraud.payment_labelled.v1", frozen=True, kw_only=True):
-    """What a chargeback or an analyst says of a payment; the newest word counts."""
+    """What a chargeback or an analyst says of a payment; the newest message counts."""
 
     order_id: Name
     fraud: bool
@@ -111,4 +111,4 @@ class CaseClosed(Message, tag="payflow.fraud.case_closed.v1", frozen=True, kw_on
     note: Text = ""
 
 
-CaseWord = CaseOpened | CaseClosed
+CaseMessage = CaseOpened | CaseClosed

@@ -1,6 +1,6 @@
 """A trained model as data: trees, and a walker that gives the same bits everywhere.
 
-The artefact is JSON, made by `payflow fraud train`. It says what it was trained on, which parties
+The artefact is JSON, made by `payflow fraud train`. It says what it was trained on, which entities
 of a payment it must know, from when on it is in force, and where its bands begin.
 """
 
@@ -50,7 +50,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     figures: tuple[str, ...]
     needs: tuple[Kind, ...] = ("customer", "terminal")
-    """Without these parties of a payment the model says nothing."""
+    """Without these entities of a payment the model says nothing."""
     trees: tuple[Tree, ...]
     slope: Annotated[float, msgspec.Meta(gt=0)] = 1.0
     offset: float = 0.0

@@ -1,7 +1,7 @@
-"""Judging a payment: ask every party how it stands, gather the answers, say what follows.
+"""Judging a payment: ask every entity how it stands, gather the answers, say what follows.
 
-One row an order. The parties keep rows of their own (`workflows/fraud/risk.py`); what their answers
-come to is in `workflows/fraud/verdict.py`. A label that comes later stops what can still be
+One row an order. The entities keep rows of their own (`workflows/fraud/risk.py`); what their
+answers come to is in `workflows/fraud/verdict.py`. A label that comes later stops what can still be
 stopped, and becomes a case where it cannot.
 """
 
@@ -18,46 +18,46 @@ from workflows.fraud.messages import (
     FraudVerdict,
     PaymentLabelled,
 )
-from workflows.fraud.state import INITIAL, Checked, evolve
-from workflows.fraud.verdict import Judge, parties_of, verdict_on
+from workflows.fraud.state import INITIAL, PaymentCheck, evolve
+from workflows.fraud.verdict import Judge, entities_of, verdict_on
 from workflows.payment.messages import PaymentCompleted, PaymentFailed
 from workflows.shared.message import Message
-from workflows.shared.pending import settle
+from workflows.shared.pending import drain
 
-__all__ = ["INITIAL", "Checked", "decide", "evolve"]
+__all__ = ["INITIAL", "PaymentCheck", "decide", "evolve"]
 
 JUDGE = Judge()
-"""Of a house that knows no model and has only the rules it began with."""
+"""Of an instance that knows no model and has only the rules it began with."""
 
-# --- judgment ----------------------------------------------------------------
+# --- decide ----------------------------------------------------------------
 
 
 def decide(
-    memory: Checked, heard: Message, at_ms: int, judge: Judge = JUDGE
+    state: PaymentCheck, received: Message, at_ms: int, judge: Judge = JUDGE
 ) -> tuple[Message, ...]:
-    """Return what to ask and tell after `heard`; heard again, it owes nothing more."""
-    owed = partial(_owed, judge=judge, at_ms=at_ms)
-    return settle(heard, memory, at_ms, evolve=evolve, owed=owed)
+    """Return what to ask and tell after `received`; received again, it owes nothing more."""
+    pending = partial(_pending, judge=judge, at_ms=at_ms)
+    return drain(received, state, at_ms, evolve=evolve, pending=pending)
 
 
-def _owed(memory: Checked, *, judge: Judge, at_ms: int) -> tuple[Message, ...]:
-    parties = _parties(memory.paid or memory.declined)
-    if memory.paid is None:
-        return _declined(memory, parties)
-    if memory.verdict is None:
-        if parties and not memory.asked:
-            return _questions(memory.paid, parties, judge)
-        if set(parties) > {answer.kind for answer in memory.answers}:
+def _pending(state: PaymentCheck, *, judge: Judge, at_ms: int) -> tuple[Message, ...]:
+    entities = _entities(state.paid or state.declined)
+    if state.paid is None:
+        return _declined(state, entities)
+    if state.verdict is None:
+        if entities and not state.asked:
+            return _questions(state.paid, entities, judge)
+        if set(entities) > {answer.kind for answer in state.answers}:
             return ()
-        return _judged(memory, memory.paid, parties, judge, at_ms)
-    if memory.label is not None and parties and not memory.label_told:
-        return _labels(memory.label, parties)
-    return _followed(memory, memory.verdict, memory.label) if memory.label else ()
+        return _judged(state, state.paid, entities, judge, at_ms)
+    if state.label is not None and entities and not state.label_emitted:
+        return _labels(state.label, entities)
+    return _followed(state, state.verdict, state.label) if state.label else ()
 
 
-def _declined(memory: Checked, parties: dict[Kind, str]) -> tuple[Message, ...]:
-    tried = memory.declined
-    if tried is None or memory.asked:
+def _declined(state: PaymentCheck, entities: dict[Kind, str]) -> tuple[Message, ...]:
+    tried = state.declined
+    if tried is None or state.asked:
         return ()
     return tuple(
         NoteDecline(
@@ -66,16 +66,16 @@ def _declined(memory: Checked, parties: dict[Kind, str]) -> tuple[Message, ...]:
             kind=kind,
             amount_minor=tried.amount_minor,
             at_ms=tried.ordered_at_ms,
-            met=_met(parties, kind),
+            met=_met(entities, kind),
         )
-        for kind, name in parties.items()
+        for kind, name in entities.items()
     )
 
 
 def _questions(
-    paid: PaymentCompleted, parties: dict[Kind, str], judge: Judge
+    paid: PaymentCompleted, entities: dict[Kind, str], judge: Judge
 ) -> tuple[Message, ...]:
-    device = parties.get("device")
+    device = entities.get("device")
     return tuple(
         CheckEntity(
             order_id=paid.order_id,
@@ -83,42 +83,42 @@ def _questions(
             kind=kind,
             amount_minor=paid.amount_minor,
             at_ms=paid.ordered_at_ms,
-            met=_met(parties, kind),
+            met=_met(entities, kind),
             device=met_tag("device", device) if device else "",
             latitude=paid.origin.latitude,
             longitude=paid.origin.longitude,
             wants=tuple(each for each in judge.book.wants if each.of == kind),
         )
-        for kind, name in parties.items()
+        for kind, name in entities.items()
     )
 
 
 def _judged(
-    memory: Checked, paid: PaymentCompleted, parties: dict[Kind, str], judge: Judge, at_ms: int
+    state: PaymentCheck, paid: PaymentCompleted, entities: dict[Kind, str], judge: Judge, at_ms: int
 ) -> tuple[Message, ...]:
-    verdict = verdict_on(paid, parties, memory.answers, judge, at_ms)
-    if memory.label is not None and memory.label.fraud:
-        known = f"known as fraud by {memory.label.source}"
+    verdict = verdict_on(paid, entities, state.answers, judge, at_ms)
+    if state.label is not None and state.label.fraud:
+        known = f"known as fraud by {state.label.source}"
         verdict = FraudDetected(
             order_id=verdict.order_id,
             score=1.0,
             reasons=(known, *verdict.reasons),
             rules_version=verdict.rules_version,
-            judgment=verdict.judgment,
+            basis=verdict.basis,
         )
-    if verdict.judgment is None or verdict.judgment.outcome != "review":
+    if verdict.basis is None or verdict.basis.outcome != "review":
         return (verdict,)
-    opened = CaseOpened(
+    registered = CaseOpened(
         order_id=paid.order_id,
         case="review",
         score=verdict.score,
         reasons=verdict.reasons,
         opened_at_ms=at_ms,
     )
-    return (verdict, opened)
+    return (verdict, registered)
 
 
-def _labels(label: PaymentLabelled, parties: dict[Kind, str]) -> tuple[Message, ...]:
+def _labels(label: PaymentLabelled, entities: dict[Kind, str]) -> tuple[Message, ...]:
     return tuple(
         LabelEntity(
             order_id=label.order_id,
@@ -127,21 +127,21 @@ def _labels(label: PaymentLabelled, parties: dict[Kind, str]) -> tuple[Message, 
             fraud=label.fraud,
             at_ms=label.known_at_ms,
         )
-        for kind, name in parties.items()
+        for kind, name in entities.items()
     )
 
 
 def _followed(
-    memory: Checked, verdict: FraudVerdict, label: PaymentLabelled
+    state: PaymentCheck, verdict: FraudVerdict, label: PaymentLabelled
 ) -> tuple[Message, ...]:
     """Return what a label asks for once the payment is judged: to stop the goods, or a case."""
     order_id = label.order_id
-    is_looked_at = label.source == "analyst" and label.known_at_ms > memory.case_at_ms
-    if memory.case and is_looked_at:
-        return (_closed(memory.case, label),)
+    is_reviewed = label.source == "analyst" and label.known_at_ms > state.case_at_ms
+    if state.case and is_reviewed:
+        return (_closed(state.case, label),)
     if not label.fraud or isinstance(verdict, FraudDetected):
         return ()
-    if memory.goods == "delivered" and not memory.late_told:
+    if state.goods == "delivered" and not state.late_emitted:
         reason = f"known as fraud by {label.source} after the goods were delivered"
         return (
             CaseOpened(
@@ -152,7 +152,7 @@ def _followed(
                 opened_at_ms=label.known_at_ms,
             ),
         )
-    if not memory.goods and not memory.confirmed_told:
+    if not state.goods and not state.confirmed_emitted:
         return (FraudConfirmed(order_id=order_id, source=label.source, reason=label.note),)
     return ()
 
@@ -163,11 +163,11 @@ def _closed(case: Literal["review", "late"], label: PaymentLabelled) -> Message:
     )
 
 
-def _parties(payment: PaymentCompleted | PaymentFailed | None) -> dict[Kind, str]:
+def _entities(payment: PaymentCompleted | PaymentFailed | None) -> dict[Kind, str]:
     if payment is None:
         return {}
     origin = payment.origin
-    return parties_of(
+    return entities_of(
         payment.customer_id,
         origin.card_id,
         origin.terminal_id,
@@ -176,5 +176,5 @@ def _parties(payment: PaymentCompleted | PaymentFailed | None) -> dict[Kind, str
     )
 
 
-def _met(parties: dict[Kind, str], own: Kind) -> tuple[str, ...]:
-    return tuple(met_tag(kind, name) for kind, name in parties.items() if kind != own)
+def _met(entities: dict[Kind, str], own: Kind) -> tuple[str, ...]:
+    return tuple(met_tag(kind, name) for kind, name in entities.items() if kind != own)

@@ -1,8 +1,8 @@
-"""How a party of a payment stood: the risk room's answer, and what it keeps.
+"""How an entity of a payment stood: the risk agent's answer, and what it keeps.
 
-One row a party: a customer, a card, a terminal, a device, an address. `workflows/fraud/features.py`
-has the model's figures, `workflows/fraud/windows.py` those of the rules,
-`workflows/fraud/travel.py` the distance.
+One row an entity: a customer, a card, a terminal, a device, an address.
+`workflows/fraud/features.py` has the model's figures, `workflows/fraud/windows.py` those of the
+rules, `workflows/fraud/travel.py` the distance.
 """
 
 from workflows.fraud import features, travel
@@ -16,78 +16,78 @@ __all__ = ["INITIAL", "Entity", "decide", "evolve"]
 CONFIRMED_MS = 30 * DAY_MS
 """How far back frauds count that are confirmed by now."""
 
-# --- judgment ----------------------------------------------------------------
+# --- decide ----------------------------------------------------------------
 
 
-def decide(memory: Entity, heard: Message, _at_ms: int) -> tuple[Message, ...]:
-    """Return how the party stands at the time of the payment, that payment included."""
-    if not isinstance(heard, CheckEntity):
+def decide(state: Entity, received: Message, _at_ms: int) -> tuple[Message, ...]:
+    """Return how the entity stands at the time of the payment, that payment included."""
+    if not isinstance(received, CheckEntity):
         return ()
-    seen = _seen(heard)
-    figures = _known(memory, seen, heard)
-    if heard.kind == "customer":
-        figures |= features.of_customer(memory, seen) | travel.of(memory.place, _place(heard))
-    if heard.kind == "terminal":
-        figures |= features.of_terminal(memory, seen)
+    seen = _seen(received)
+    figures = _known(state, seen, received)
+    if received.kind == "customer":
+        figures |= features.of_customer(state, seen) | travel.of(state.place, _place(received))
+    if received.kind == "terminal":
+        figures |= features.of_terminal(state, seen)
     return (
         EntityAnswered(
-            order_id=heard.order_id,
-            kind=heard.kind,
+            order_id=received.order_id,
+            kind=received.kind,
             figures=figures,
             aggregates={
-                wanted.name: measure(memory, seen, wanted)
-                for wanted in heard.wants
-                if wanted.of == heard.kind
+                wanted.name: measure(state, seen, wanted)
+                for wanted in received.wants
+                if wanted.of == received.kind
             },
         ),
     )
 
 
-def _known(memory: Entity, seen: Seen, heard: CheckEntity) -> dict[str, float]:
-    """Return what every party is asked: since when it is known, its confirmed frauds."""
-    since_ms = seen.at_ms if memory.since_ms is None else min(memory.since_ms, seen.at_ms)
+def _known(state: Entity, seen: Seen, received: CheckEntity) -> dict[str, float]:
+    """Return what every entity is asked: since when it is known, its confirmed frauds."""
+    since_ms = seen.at_ms if state.since_ms is None else min(state.since_ms, seen.at_ms)
     confirmed = [
         each
-        for each in memory.seen
+        for each in state.seen
         if 0 < each.fraud_at_ms <= seen.at_ms and each.at_ms > seen.at_ms - CONFIRMED_MS
     ]
     found = {
-        f"{heard.kind}_known_days": (seen.at_ms - since_ms) / DAY_MS,
-        f"{heard.kind}_confirmed_frauds": float(len(confirmed)),
+        f"{received.kind}_known_days": (seen.at_ms - since_ms) / DAY_MS,
+        f"{received.kind}_confirmed_frauds": float(len(confirmed)),
     }
-    if heard.kind == "customer" and heard.device:
-        found["device_is_new"] = float(heard.device not in memory.devices)
+    if received.kind == "customer" and received.device:
+        found["device_is_new"] = float(received.device not in state.devices)
     return found
 
 
-# --- fold --------------------------------------------------------------------
+# --- evolve --------------------------------------------------------------------
 
 
-def evolve(memory: Entity, word: Message, _at_ms: int) -> Entity:
-    """Return `memory` after `word`, heard or told."""
-    match word:
+def evolve(state: Entity, message: Message, _at_ms: int) -> Entity:
+    """Return `state` after `message`, received or emitted."""
+    match message:
         case CheckEntity():
-            seen = features.as_seen(memory, _seen(word))
-            return insert(memory, seen, place=_place(word), device=word.device)
+            seen = features.as_seen(state, _seen(message))
+            return insert(state, seen, place=_place(message), device=message.device)
         case NoteDecline():
-            return insert(memory, _seen(word), place=None, device="")
+            return insert(state, _seen(message), place=None, device="")
         case LabelEntity(order_id=order_id, fraud=fraud, at_ms=at_ms):
-            return label(memory, tag_of(order_id), fraud=fraud, at_ms=at_ms)
+            return label(state, tag_of(order_id), fraud=fraud, at_ms=at_ms)
         case _:
-            return memory
+            return state
 
 
-def _seen(word: CheckEntity | NoteDecline) -> Seen:
+def _seen(message: CheckEntity | NoteDecline) -> Seen:
     return Seen(
-        at_ms=word.at_ms,
-        amount_minor=word.amount_minor,
-        tag=tag_of(word.order_id),
-        declined=isinstance(word, NoteDecline),
-        met=word.met,
+        at_ms=message.at_ms,
+        amount_minor=message.amount_minor,
+        tag=tag_of(message.order_id),
+        declined=isinstance(message, NoteDecline),
+        met=message.met,
     )
 
 
-def _place(word: CheckEntity) -> Place | None:
-    if word.latitude is None or word.longitude is None:
+def _place(message: CheckEntity) -> Place | None:
+    if message.latitude is None or message.longitude is None:
         return None
-    return Place(at_ms=word.at_ms, latitude=word.latitude, longitude=word.longitude)
+    return Place(at_ms=message.at_ms, latitude=message.latitude, longitude=message.longitude)

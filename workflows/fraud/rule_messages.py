@@ -1,4 +1,4 @@
-"""Rules, lists and snoozes as they change: on `fraud.rules`, compacted, the latest word counts."""
+"""Rules, lists and snoozes, on `fraud.rules`, compacted: the latest message counts."""
 
 from typing import Annotated, Any
 
@@ -25,7 +25,7 @@ class ListPut(Message, tag="payflow.fraud.list_put.v1", frozen=True, kw_only=Tru
 
 
 class RuleSnoozed(Message, tag="payflow.fraud.rule_snoozed.v1", frozen=True, kw_only=True):
-    """A rule says nothing about one party until `until_ms`."""
+    """A rule says nothing about one entity until `until_ms`."""
 
     rule_id: Name
     entity: EntityKey
@@ -33,4 +33,4 @@ class RuleSnoozed(Message, tag="payflow.fraud.rule_snoozed.v1", frozen=True, kw_
     by: NameIfAny = ""
 
 
-RuleWord = RulePut | ListPut | RuleSnoozed
+RuleMessage = RulePut | ListPut | RuleSnoozed

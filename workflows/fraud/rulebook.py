@@ -62,7 +62,7 @@ class Book(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     lists: Mapping[str, frozenset[str]] = {}
     snoozes: Mapping[tuple[str, str], Snooze] = {}
 
-    # Both are asked for with every payment, and cost too much to be made with every word of
+    # Both are asked for with every payment, and cost too much to be made with every message of
     # thousands that are read at a start.
     @cached_property
     def revision(self) -> str:
@@ -135,7 +135,7 @@ def with_list(book: Book, name: str, values: frozenset[str]) -> Book:
 
 
 def with_snooze(book: Book, snooze: Snooze) -> Book:
-    """Return `book` with `snooze` in the place of an earlier one: the last word counts."""
+    """Return `book` with `snooze` in the place of an earlier one: the last message counts."""
     snoozes = {**book.snoozes, (snooze.rule_id, snooze.entity): snooze}
     if len(snoozes) > SNOOZES_MAX:
         soonest = min(snoozes.values(), key=lambda each: each.until_ms)

@@ -22,75 +22,75 @@ from workflows.payment.messages import PaymentCompleted, PaymentFailed
 from workflows.shared.message import Message
 from workflows.shipping.messages import ShipmentCancelled, ShipmentDelivered, ShipmentFailed
 
-# --- memory ------------------------------------------------------------------
+# --- state ------------------------------------------------------------------
 
 
-class Checked(msgspec.Struct, frozen=True, kw_only=True):
+class PaymentCheck(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of the payment of one order."""
 
     paid: PaymentCompleted | None = None
     declined: PaymentFailed | None = None
     asked: bool = False
-    """Whether the parties were asked, or told of the decline."""
+    """Whether the entities were asked, or emitted of the decline."""
     answers: tuple[EntityAnswered, ...] = ()
     """Until the verdict."""
     verdict: FraudVerdict | None = None
     label: PaymentLabelled | None = None
     """The newest."""
-    label_told: bool = False
-    confirmed_told: bool = False
+    label_emitted: bool = msgspec.field(name="label_told", default=False)
+    confirmed_emitted: bool = msgspec.field(name="confirmed_told", default=False)
     goods: Literal["", "delivered", "stopped"] = ""
     case: Literal["", "review", "late"] = ""
     """The case that is open."""
     case_at_ms: int = 0
-    late_told: bool = False
+    late_emitted: bool = msgspec.field(name="late_told", default=False)
 
 
-INITIAL = Checked()
+INITIAL = PaymentCheck()
 
-# --- fold --------------------------------------------------------------------
+# --- evolve --------------------------------------------------------------------
 
 
-def evolve(memory: Checked, word: Message, _at_ms: int) -> Checked:  # noqa: C901, PLR0911, PLR0912  one match
-    """Return `memory` after `word`, heard or told."""
-    match word:
+def evolve(state: PaymentCheck, message: Message, _at_ms: int) -> PaymentCheck:  # noqa: C901, PLR0911, PLR0912  one match
+    """Return `state` after `message`, received or emitted."""
+    match message:
         case PaymentCompleted():
-            # A charge may succeed after it was told as failed: then it is judged like any other.
-            return memory if memory.paid else replace(memory, paid=word, asked=False)
+            # A charge may succeed after it was emitted as failed: then it is judged like any other.
+            return state if state.paid else replace(state, paid=message, asked=False)
         case PaymentFailed(declined=True):
-            return memory if memory.declined or memory.paid else replace(memory, declined=word)
+            return state if state.declined or state.paid else replace(state, declined=message)
         case CheckEntity() | NoteDecline():
-            return replace(memory, asked=True)
+            return replace(state, asked=True)
         case EntityAnswered(kind=kind):
-            if memory.verdict or any(answer.kind == kind for answer in memory.answers):
-                return memory
-            return replace(memory, answers=(*memory.answers, word))
+            if state.verdict or any(answer.kind == kind for answer in state.answers):
+                return state
+            return replace(state, answers=(*state.answers, message))
         case FraudDetected() | FraudCleared():
-            return replace(memory, verdict=word, answers=())
+            return replace(state, verdict=message, answers=())
         case PaymentLabelled():
-            return _relabelled(memory, word)
+            return _relabelled(state, message)
         case LabelEntity():
-            return replace(memory, label_told=True)
+            return replace(state, label_emitted=True)
         case FraudConfirmed():
-            return replace(memory, confirmed_told=True)
+            return replace(state, confirmed_emitted=True)
         case CaseOpened(case=case, opened_at_ms=opened_at_ms):
-            late = memory.late_told or case == "late"
-            return replace(memory, case=case, case_at_ms=opened_at_ms, late_told=late)
+            late = state.late_emitted or case == "late"
+            return replace(state, case=case, case_at_ms=opened_at_ms, late_emitted=late)
         case CaseClosed():
-            return replace(memory, case="")
+            return replace(state, case="")
         case ShipmentDelivered():
-            return replace(memory, goods="delivered")
+            return replace(state, goods="delivered")
         case ShipmentCancelled() | ShipmentFailed():
-            return replace(memory, goods="stopped")
+            return replace(state, goods="stopped")
         case _:
-            return memory
+            return state
 
 
-def _relabelled(memory: Checked, label: PaymentLabelled) -> Checked:
-    known = memory.label
+def _relabelled(state: PaymentCheck, label: PaymentLabelled) -> PaymentCheck:
+    known = state.label
     if known is not None and known.known_at_ms > label.known_at_ms:
-        return memory
+        return state
     if known is not None and known.fraud == label.fraud:
-        # What the parties were told still holds; who said it last may close the case.
-        return replace(memory, label=label)
-    return replace(memory, label=label, label_told=False)
+        # What the entities were emitted still holds; who said it last may close the case.
+        return replace(state, label=label)
+    return replace(state, label=label, label_emitted=False)

@@ -11,7 +11,13 @@ from workflows.fraud.condition import Fact, World
 from workflows.fraud.entity import DAY_MS, HOUR_MS
 from workflows.fraud.entity_messages import EntityAnswered, Kind
 from workflows.fraud.features import EPOCH_WEEKDAY, of_payment
-from workflows.fraud.messages import FraudCleared, FraudDetected, FraudVerdict, Judgment, Outcome
+from workflows.fraud.messages import (
+    FraudCleared,
+    FraudDetected,
+    FraudVerdict,
+    Outcome,
+    VerdictBasis,
+)
 from workflows.fraud.model import Model
 from workflows.fraud.rulebook import LADDER, Book, Ruling
 from workflows.payment.messages import PaymentCompleted
@@ -32,7 +38,7 @@ class Judge(msgspec.Struct, frozen=True, kw_only=True):
     """Judges along, and decides nothing."""
 
 
-def parties_of(
+def entities_of(
     customer_id: str, card_id: str, terminal_id: str, device_id: str, address_id: str
 ) -> dict[Kind, str]:
     """Return the ids of those that are known, by kind."""
@@ -48,25 +54,28 @@ def parties_of(
 
 def verdict_on(
     paid: PaymentCompleted,
-    parties: dict[Kind, str],
+    party_answers: dict[Kind, str],
     answers: tuple[EntityAnswered, ...],
     judge: Judge,
     at_ms: int,
 ) -> FraudVerdict:
-    """Return the verdict on `paid`, whose `parties` have all answered. `at_ms`: of the hearing."""
+    """Return the verdict on `paid`, whose `entities` have all answered.
+
+    `at_ms`: of the receiving.
+    """
     snapshot = of_payment(paid.ordered_at_ms, paid.amount_minor)
     aggregates: dict[str, float] = {}
     for answer in answers:
         snapshot |= answer.figures
         aggregates |= answer.aggregates
-    active = _in_force(judge.models, paid.ordered_at_ms, parties)
-    trial = _in_force((judge.trial,) if judge.trial else (), paid.ordered_at_ms, parties)
+    active = _in_force(judge.models, paid.ordered_at_ms, party_answers)
+    trial = _in_force((judge.trial,) if judge.trial else (), paid.ordered_at_ms, party_answers)
     score = model.score(active, snapshot) if active else None
-    world = World(facts=_facts(paid, parties, snapshot, score), aggregates=aggregates)
-    entities = tuple(f"{kind}:{name}" for kind, name in parties.items())
+    world = World(facts=_facts(paid, party_answers, snapshot, score), aggregates=aggregates)
+    entities = tuple(f"{kind}:{name}" for kind, name in party_answers.items())
     ruling = rulebook.judge(judge.book, world, entities, at_ms)
     outcome, decided_by = _decided(ruling, active, score)
-    judgment = Judgment(
+    basis = VerdictBasis(
         outcome=outcome,
         decided_by=decided_by,
         rules=tuple(rule.rule_id for rule in ruling.hits),
@@ -82,29 +91,29 @@ def verdict_on(
         shadow_score=model.score(trial, snapshot) if trial else None,
         shadow_version=trial.version if trial else "",
     )
-    return _told(paid.order_id, ruling, judgment)
+    return _emitted(paid.order_id, ruling, basis)
 
 
-def _told(order_id: str, ruling: Ruling, judgment: Judgment) -> FraudVerdict:
-    word = FraudDetected if judgment.outcome == "block" else FraudCleared
-    return word(
+def _emitted(order_id: str, ruling: Ruling, basis: VerdictBasis) -> FraudVerdict:
+    message = FraudDetected if basis.outcome == "block" else FraudCleared
+    return message(
         order_id=order_id,
-        score=_score(ruling, judgment.model_score),
-        reasons=_reasons(ruling, judgment),
-        rules_version=judgment.rules_version,
-        judgment=judgment,
+        score=_score(ruling, basis.model_score),
+        reasons=_reasons(ruling, basis),
+        rules_version=basis.rules_version,
+        basis=basis,
     )
 
 
 def _facts(
     paid: PaymentCompleted,
-    parties: dict[Kind, str],
+    party_answers: dict[Kind, str],
     snapshot: dict[str, float],
     score: float | None,
 ) -> dict[str, Fact]:
     facts: dict[str, Fact] = {
         **snapshot,
-        **parties,
+        **party_answers,
         "amount_minor": float(paid.amount_minor),
         "hour": float(paid.ordered_at_ms % DAY_MS // HOUR_MS),
         "weekday": float((paid.ordered_at_ms // DAY_MS + EPOCH_WEEKDAY) % 7),
@@ -115,10 +124,12 @@ def _facts(
     return facts if score is None else {**facts, "score": score}
 
 
-def _in_force(models: tuple[Model, ...], at_ms: int, parties: dict[Kind, str]) -> Model | None:
+def _in_force(
+    models: tuple[Model, ...], at_ms: int, party_answers: dict[Kind, str]
+) -> Model | None:
     begun = [each for each in models if each.valid_from_ms <= at_ms]
     latest = max(begun, key=lambda each: each.valid_from_ms, default=None)
-    if latest is None or any(kind not in parties for kind in latest.needs):
+    if latest is None or any(kind not in party_answers for kind in latest.needs):
         return None
     return latest
 
@@ -139,12 +150,12 @@ def _score(ruling: Ruling, score: float | None) -> float:
     return min(max(1.0 - doubt, 0.0), 1.0)
 
 
-def _reasons(ruling: Ruling, judgment: Judgment) -> tuple[str, ...]:
+def _reasons(ruling: Ruling, basis: VerdictBasis) -> tuple[str, ...]:
     found = [f"{rule.rule_id}: {rule.description}" for rule in ruling.hits]
-    if judgment.decided_by == MODEL:
+    if basis.decided_by == MODEL:
         moved = ", ".join(
             f"{each.figure} {each.value:g} ({each.weight:+.2f})"
-            for each in judgment.contributions[:REASON_FIGURES]
+            for each in basis.contributions[:REASON_FIGURES]
         )
-        found.append(f"model {judgment.model_version}: score {judgment.model_score:.3f}; {moved}")
+        found.append(f"model {basis.model_version}: score {basis.model_score:.3f}; {moved}")
     return tuple(found)

@@ -1,8 +1,8 @@
-"""Aggregates that rules look at, over exact windows of a party's payments.
+"""Aggregates that rules look at, over exact windows of an entity's payments.
 
 A window holds what lies less than its length apart, at whatever phase. In the order of their time
-the last payment of a burst completes it; told in another order, whichever comes last does. So the
-fullest window that holds this payment counts, later ones that are known already included.
+the last payment of a burst completes it; emitted in another order, whichever comes last does. So
+the fullest window that holds this payment counts, later ones that are known already included.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,10 +11,10 @@ from workflows.fraud.entity import Entity, Seen, around
 from workflows.fraud.entity_messages import Aggregate
 
 
-def measure(memory: Entity, seen: Seen, wanted: Aggregate) -> float:
+def measure(state: Entity, seen: Seen, wanted: Aggregate) -> float:
     """Return the value of `wanted` for the fullest window that holds `seen`."""
     window_ms = wanted.window_seconds * 1000
-    entries = [each for each in around(memory, seen, window_ms) if _counts(each, wanted)]
+    entries = [each for each in around(state, seen, window_ms) if _counts(each, wanted)]
     ends = {seen.at_ms, *(each.at_ms for each in entries if each.at_ms > seen.at_ms)}
     value = _VALUES[wanted.function]
     return max(

@@ -1,4 +1,4 @@
-"""Stock of an order as facts: told on `inventory` by inventory."""
+"""Stock of an order as facts: emitted on `inventory` by inventory."""
 
 from typing import Annotated
 
@@ -36,4 +36,4 @@ class InventoryReturned(Message, tag="payflow.inventory.returned.v1", frozen=Tru
     return_id: Name
 
 
-InventoryWord = InventoryReserved | InventoryRejected | InventoryReleased | InventoryReturned
+InventoryMessage = InventoryReserved | InventoryRejected | InventoryReleased | InventoryReturned

@@ -17,10 +17,10 @@ from workflows.order.messages import OrderPlaced
 from workflows.payment.messages import PaymentFailed
 from workflows.shared.limits import QUANTITY_MAX
 from workflows.shared.message import Message
-from workflows.shared.pending import settle
+from workflows.shared.pending import drain
 from workflows.shipping.messages import ShipmentCancelled, ShipmentCreated, ShipmentFailed
 
-# --- memory ------------------------------------------------------------------
+# --- state ------------------------------------------------------------------
 
 Status = Literal["wanted", "asked", "held", "refused", "shipped", "leaving", "free"]
 """`leaving`: its release is asked for; `free`: the shelf has it back."""
@@ -44,121 +44,128 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
     """Nothing will be shipped: what is held, or has left, goes back."""
     shipped: bool = False
     verdict: Literal["", "reserved", "rejected"] = ""
-    released_told: bool = False
+    released_emitted: bool = msgspec.field(name="released_told", default=False)
     returns: restock.Returns = {}
 
 
 INITIAL = Inventory()
 
-# --- judgment ----------------------------------------------------------------
+# --- decide ----------------------------------------------------------------
 
 
-def decide(memory: Inventory, heard: Message, at_ms: int) -> tuple[Message, ...]:
-    """Return what to ask the shelves and tell after `heard`; heard again, it owes nothing more."""
-    return settle(heard, memory, at_ms, evolve=evolve, owed=_owed)
+def decide(state: Inventory, received: Message, at_ms: int) -> tuple[Message, ...]:
+    """Return what to ask the shelves and tell after `received`.
+
+    Received again, it owes nothing more.
+    """
+    return drain(received, state, at_ms, evolve=evolve, pending=_pending)
 
 
-def _owed(memory: Inventory) -> tuple[Message, ...]:
-    if not memory.order_id:
+def _pending(state: Inventory) -> tuple[Message, ...]:
+    if not state.order_id:
         return ()
-    returned = restock.owed(memory.returns, memory.order_id)
-    return _verdict(memory) or (*_moves(memory), *_released(memory), *returned)
+    returned = restock.pending(state.returns, state.order_id)
+    return _verdict(state) or (*_moves(state), *_released(state), *returned)
 
 
-def _verdict(memory: Inventory) -> tuple[Message, ...]:
-    if memory.verdict:
+def _verdict(state: Inventory) -> tuple[Message, ...]:
+    if state.verdict:
         return ()
-    if memory.closed:
-        return (InventoryRejected(order_id=memory.order_id, reason="cancelled"),)
-    refused = tuple(sku for sku, part in memory.parts.items() if part.status == "refused")
+    if state.closed:
+        return (InventoryRejected(order_id=state.order_id, reason="cancelled"),)
+    refused = tuple(sku for sku, part in state.parts.items() if part.status == "refused")
     if refused:
-        return (InventoryRejected(order_id=memory.order_id, reason="out_of_stock", skus=refused),)
-    if all(part.status == "held" for part in memory.parts.values()):
-        units = sum(part.quantity for part in memory.parts.values())
-        return (InventoryReserved(order_id=memory.order_id, units=units),)
+        return (InventoryRejected(order_id=state.order_id, reason="out_of_stock", skus=refused),)
+    if all(part.status == "held" for part in state.parts.values()):
+        units = sum(part.quantity for part in state.parts.values())
+        return (InventoryReserved(order_id=state.order_id, units=units),)
     return ()
 
 
-def _moves(memory: Inventory) -> tuple[Message, ...]:
-    lets_go = memory.closed or memory.verdict == "rejected"
-    order_id = memory.order_id
-    words: list[Message] = []
-    for sku, part in memory.parts.items():
+def _moves(state: Inventory) -> tuple[Message, ...]:
+    lets_go = state.closed or state.verdict == "rejected"
+    order_id = state.order_id
+    messages: list[Message] = []
+    for sku, part in state.parts.items():
         match part.status:
             case "wanted" if not lets_go:
-                words.append(stock.ReserveStock(order_id=order_id, sku=sku, quantity=part.quantity))
+                messages.append(
+                    stock.ReserveStock(order_id=order_id, sku=sku, quantity=part.quantity)
+                )
             case "held" if lets_go:
-                words.append(stock.ReleaseStock(order_id=order_id, sku=sku))
+                messages.append(stock.ReleaseStock(order_id=order_id, sku=sku))
             case "shipped" if lets_go:
-                words.append(stock.UnshipStock(order_id=order_id, sku=sku, quantity=part.quantity))
-            case "held" if memory.shipped:
-                words.append(stock.ShipStock(order_id=order_id, sku=sku))
+                messages.append(
+                    stock.UnshipStock(order_id=order_id, sku=sku, quantity=part.quantity)
+                )
+            case "held" if state.shipped:
+                messages.append(stock.ShipStock(order_id=order_id, sku=sku))
             case _:
                 pass
-    return tuple(words)
+    return tuple(messages)
 
 
-def _released(memory: Inventory) -> tuple[Message, ...]:
-    if memory.released_told or not memory.closed or memory.verdict != "reserved":
+def _released(state: Inventory) -> tuple[Message, ...]:
+    if state.released_emitted or not state.closed or state.verdict != "reserved":
         return ()
-    if any(part.status != "free" for part in memory.parts.values()):
+    if any(part.status != "free" for part in state.parts.values()):
         return ()
-    return (InventoryReleased(order_id=memory.order_id),)
+    return (InventoryReleased(order_id=state.order_id),)
 
 
-# --- fold --------------------------------------------------------------------
+# --- evolve --------------------------------------------------------------------
 
 
-def evolve(memory: Inventory, word: Message, _at_ms: int) -> Inventory:  # noqa: PLR0911  one match
-    """Return `memory` after `word`, heard or told."""
-    match word:
+def evolve(state: Inventory, message: Message, _at_ms: int) -> Inventory:  # noqa: PLR0911  one match
+    """Return `state` after `message`, received or emitted."""
+    match message:
         case OrderPlaced():
-            return memory if memory.order_id else _placed(memory, word)
+            return state if state.order_id else _placed(state, message)
         case ShipmentCancelled() | ShipmentFailed() | PaymentFailed() | FraudDetected():
-            return replace(memory, closed=True)
+            return replace(state, closed=True)
         case ShipmentCreated():
-            return replace(memory, shipped=True)
+            return replace(state, shipped=True)
         case InventoryReserved():
-            return replace(memory, verdict="reserved")
+            return replace(state, verdict="reserved")
         case InventoryRejected():
-            return replace(memory, verdict="rejected")
+            return replace(state, verdict="rejected")
         case InventoryReleased():
-            return replace(memory, released_told=True)
+            return replace(state, released_emitted=True)
         case _:
-            moved = _moved(memory, word)
-            return replace(moved, returns=restock.evolve(moved.returns, word))
+            moved = _moved(state, message)
+            return replace(moved, returns=restock.evolve(moved.returns, message))
 
 
-def _placed(memory: Inventory, placed: OrderPlaced) -> Inventory:
+def _placed(state: Inventory, placed: OrderPlaced) -> Inventory:
     parts = {
         # More than any shelf may be asked for at once: lines of one SKU are summed.
         sku: Part(quantity=units, status="wanted" if units <= QUANTITY_MAX else "refused")
         for sku, units in restock.units_by_sku(placed.lines).items()
     }
-    return replace(memory, order_id=placed.order_id, parts=parts)
+    return replace(state, order_id=placed.order_id, parts=parts)
 
 
-def _moved(memory: Inventory, word: Message) -> Inventory:  # noqa: PLR0911  one match
-    match word:
+def _moved(state: Inventory, message: Message) -> Inventory:  # noqa: PLR0911  one match
+    match message:
         case stock.ReserveStock(sku=sku):
-            return _turn(memory, sku, "asked", since=("wanted",))
+            return _turn(state, sku, "asked", since=("wanted",))
         case stock.StockReserved(sku=sku):
-            return _turn(memory, sku, "held", since=("asked", "refused"))
+            return _turn(state, sku, "held", since=("asked", "refused"))
         case stock.StockRefused(sku=sku):
-            return _turn(memory, sku, "refused", since=("asked",))
+            return _turn(state, sku, "refused", since=("asked",))
         case stock.ShipStock(sku=sku):
-            return _turn(memory, sku, "shipped", since=("held",))
+            return _turn(state, sku, "shipped", since=("held",))
         case stock.ReleaseStock(sku=sku) | stock.UnshipStock(sku=sku):
-            return _turn(memory, sku, "leaving", since=("held", "shipped"))
+            return _turn(state, sku, "leaving", since=("held", "shipped"))
         case stock.StockReleased(sku=sku):
-            return _turn(memory, sku, "free", since=("leaving",))
+            return _turn(state, sku, "free", since=("leaving",))
         case _:
-            return memory
+            return state
 
 
-def _turn(memory: Inventory, sku: str, status: Status, *, since: tuple[Status, ...]) -> Inventory:
-    part = memory.parts.get(sku)
+def _turn(state: Inventory, sku: str, status: Status, *, since: tuple[Status, ...]) -> Inventory:
+    part = state.parts.get(sku)
     if part is None or part.status not in since:
-        return memory
+        return state
     turned = Part(quantity=part.quantity, status=status)
-    return replace(memory, parts={**memory.parts, sku: turned})
+    return replace(state, parts={**state.parts, sku: turned})

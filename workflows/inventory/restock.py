@@ -14,35 +14,35 @@ from workflows.order.messages import Line, ReturnLine
 from workflows.order.saga_messages import ReturnAccepted
 from workflows.shared.message import Message
 
-# --- memory ------------------------------------------------------------------
+# --- state ------------------------------------------------------------------
 
 
 class Return(msgspec.Struct, frozen=True, kw_only=True):
     """One return: the units that no shelf has confirmed yet, by SKU."""
 
-    awaited: dict[str, int]
+    pending_steps: dict[str, int] = msgspec.field(name="awaited")
     asked: bool = False
-    told: bool = False
+    emitted: bool = msgspec.field(name="told", default=False)
 
 
 Returns = dict[str, Return]
 """By return id."""
 
-# --- judgment ----------------------------------------------------------------
+# --- decide ----------------------------------------------------------------
 
 
-def owed(returns: Returns, order_id: str) -> tuple[Message, ...]:
+def pending(returns: Returns, order_id: str) -> tuple[Message, ...]:
     """Return what to ask the shelves, and which returns are back on them."""
-    words: list[Message] = []
+    messages: list[Message] = []
     for return_id, back in returns.items():
         if not back.asked:
-            words += (
+            messages += (
                 RestockStock(order_id=order_id, return_id=return_id, sku=sku, quantity=quantity)
-                for sku, quantity in back.awaited.items()
+                for sku, quantity in back.pending_steps.items()
             )
-        if not back.awaited and not back.told:
-            words.append(InventoryReturned(order_id=order_id, return_id=return_id))
-    return tuple(words)
+        if not back.pending_steps and not back.emitted:
+            messages.append(InventoryReturned(order_id=order_id, return_id=return_id))
+    return tuple(messages)
 
 
 def units_by_sku(lines: Iterable[Line | ReturnLine]) -> dict[str, int]:
@@ -53,22 +53,22 @@ def units_by_sku(lines: Iterable[Line | ReturnLine]) -> dict[str, int]:
     return units
 
 
-# --- fold --------------------------------------------------------------------
+# --- evolve --------------------------------------------------------------------
 
 
-def evolve(returns: Returns, word: Message) -> Returns:
-    """Return `returns` after `word`, heard or told."""
-    match word:
+def evolve(returns: Returns, message: Message) -> Returns:
+    """Return `returns` after `message`, received or emitted."""
+    match message:
         case ReturnAccepted(return_id=return_id) if return_id not in returns:
-            goods = units_by_sku(line for line in word.lines if line.goods)
-            return {**returns, return_id: Return(awaited=goods)}
+            goods = units_by_sku(line for line in message.lines if line.goods)
+            return {**returns, return_id: Return(pending_steps=goods)}
         case RestockStock(return_id=return_id) if return_id in returns:
             return {**returns, return_id: replace(returns[return_id], asked=True)}
         case StockRestocked(return_id=return_id, sku=sku) if return_id in returns:
             back = returns[return_id]
-            left = {other: units for other, units in back.awaited.items() if other != sku}
-            return {**returns, return_id: replace(back, awaited=left)}
+            left = {other: units for other, units in back.pending_steps.items() if other != sku}
+            return {**returns, return_id: replace(back, pending_steps=left)}
         case InventoryReturned(return_id=return_id) if return_id in returns:
-            return {**returns, return_id: replace(returns[return_id], told=True)}
+            return {**returns, return_id: replace(returns[return_id], emitted=True)}
         case _:
             return returns

@@ -13,7 +13,7 @@ from workflows.shared.message import Message
 REMEMBERED_MAX = 256
 """How many orders and how many receipts and returns a shelf remembers after they are over."""
 
-# --- memory ------------------------------------------------------------------
+# --- state ------------------------------------------------------------------
 
 
 class Stock(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,14 +35,14 @@ class Stock(msgspec.Struct, frozen=True, kw_only=True):
 
 INITIAL = Stock()
 
-# --- judgment ----------------------------------------------------------------
+# --- decide ----------------------------------------------------------------
 
 
-def decide(memory: Stock, heard: Message, _at_ms: int) -> tuple[Message, ...]:
-    """Return the answer to `heard`; a receipt or a count that is known is told no more."""
-    match heard:
+def decide(state: Stock, received: Message, _at_ms: int) -> tuple[Message, ...]:
+    """Return the answer to `received`; a receipt or a count that is known is emitted no more."""
+    match received:
         case stock.ReserveStock(order_id=order_id, sku=sku):
-            return (_reservation(memory, heard),)
+            return (_reservation(state, received),)
         case (
             stock.ReleaseStock(order_id=order_id, sku=sku)
             | stock.UnshipStock(order_id=order_id, sku=sku)
@@ -50,46 +50,46 @@ def decide(memory: Stock, heard: Message, _at_ms: int) -> tuple[Message, ...]:
             return (stock.StockReleased(order_id=order_id, sku=sku),)
         case stock.RestockStock(order_id=order_id, return_id=return_id, sku=sku):
             return (stock.StockRestocked(order_id=order_id, return_id=return_id, sku=sku),)
-        case stock.ReceiveStock() if _count_id(heard) not in memory.counted:
+        case stock.ReceiveStock() if _count_id(received) not in state.counted:
             return (
                 stock.StockReceived(
-                    receipt_id=heard.receipt_id, sku=heard.sku, quantity=heard.quantity
+                    receipt_id=received.receipt_id, sku=received.sku, quantity=received.quantity
                 ),
             )
-        case stock.AdjustStock() if _count_id(heard) not in memory.counted:
+        case stock.AdjustStock() if _count_id(received) not in state.counted:
             return (
                 stock.StockAdjusted(
-                    adjustment_id=heard.adjustment_id,
-                    sku=heard.sku,
-                    delta=_applied(memory, heard),
-                    delta_asked=heard.delta,
+                    adjustment_id=received.adjustment_id,
+                    sku=received.sku,
+                    delta=_applied(state, received),
+                    delta_asked=received.delta,
                 ),
             )
         case _:
             return ()
 
 
-def _reservation(memory: Stock, asked: stock.ReserveStock) -> Message:
+def _reservation(state: Stock, asked: stock.ReserveStock) -> Message:
     order_id, sku = asked.order_id, asked.sku
-    has = memory.held.get(order_id) or memory.sent.get(order_id)
-    if has or _grants(memory, asked):
+    has = state.held.get(order_id) or state.sent.get(order_id)
+    if has or _grants(state, asked):
         return stock.StockReserved(order_id=order_id, sku=sku, quantity=has or asked.quantity)
     return stock.StockRefused(
-        order_id=order_id, sku=sku, quantity=asked.quantity, on_hand=memory.on_hand
+        order_id=order_id, sku=sku, quantity=asked.quantity, on_hand=state.on_hand
     )
 
 
-def _grants(memory: Stock, asked: stock.ReserveStock) -> bool:
-    known = asked.order_id in memory.closed or asked.order_id in memory.held
-    return not known and asked.order_id not in memory.sent and asked.quantity <= memory.on_hand
+def _grants(state: Stock, asked: stock.ReserveStock) -> bool:
+    known = asked.order_id in state.closed or asked.order_id in state.held
+    return not known and asked.order_id not in state.sent and asked.quantity <= state.on_hand
 
 
-def _applied(memory: Stock, asked: stock.AdjustStock) -> int:
-    return max(asked.delta, -memory.on_hand)
+def _applied(state: Stock, asked: stock.AdjustStock) -> int:
+    return max(asked.delta, -state.on_hand)
 
 
-def _count_id(word: stock.ReceiveStock | stock.AdjustStock | stock.RestockStock) -> str:
-    match word:
+def _count_id(message: stock.ReceiveStock | stock.AdjustStock | stock.RestockStock) -> str:
+    match message:
         case stock.ReceiveStock(receipt_id=receipt_id):
             return f"receipt/{receipt_id}"
         case stock.AdjustStock(adjustment_id=adjustment_id):
@@ -99,82 +99,82 @@ def _count_id(word: stock.ReceiveStock | stock.AdjustStock | stock.RestockStock)
             return f"return/{order_id}/{return_id}"
 
 
-# --- fold --------------------------------------------------------------------
+# --- evolve --------------------------------------------------------------------
 
 
-def evolve(memory: Stock, word: Message, _at_ms: int) -> Stock:  # noqa: PLR0911  one match
-    """Return `memory` after `word`; answers change nothing, the commands did."""
-    match word:
+def evolve(state: Stock, message: Message, _at_ms: int) -> Stock:  # noqa: PLR0911  one match
+    """Return `state` after `message`; answers change nothing, the commands did."""
+    match message:
         case stock.ReceiveStock(quantity=quantity):
-            return _counted(memory, word, quantity, received=quantity)
+            return _counted(state, message, quantity, received=quantity)
         case stock.AdjustStock():
-            delta = _applied(memory, word)
-            return _counted(memory, word, delta, received=delta)
+            delta = _applied(state, message)
+            return _counted(state, message, delta, received=delta)
         case stock.RestockStock(quantity=quantity):
-            return _counted(memory, word, quantity, shipped=-quantity)
+            return _counted(state, message, quantity, shipped=-quantity)
         case stock.ReserveStock(order_id=order_id, quantity=quantity):
-            if not _grants(memory, word):
-                has = order_id in memory.held or order_id in memory.sent
-                return memory if has else _close(memory, order_id)
-            held = {**memory.held, order_id: quantity}
-            return replace(memory, on_hand=memory.on_hand - quantity, held=held)
+            if not _grants(state, message):
+                has = order_id in state.held or order_id in state.sent
+                return state if has else _close(state, order_id)
+            held = {**state.held, order_id: quantity}
+            return replace(state, on_hand=state.on_hand - quantity, held=held)
         case stock.ReleaseStock(order_id=order_id):
-            return _released(memory, order_id)
+            return _released(state, order_id)
         case stock.ShipStock(order_id=order_id):
-            return _sent(memory, order_id)
+            return _sent(state, order_id)
         case stock.UnshipStock(order_id=order_id, quantity=quantity):
-            return _unsent(memory, order_id, quantity)
+            return _unsent(state, order_id, quantity)
         case _:
-            return memory
+            return state
 
 
 def _counted(
-    memory: Stock,
-    word: stock.ReceiveStock | stock.AdjustStock | stock.RestockStock,
+    state: Stock,
+    message: stock.ReceiveStock | stock.AdjustStock | stock.RestockStock,
     units: int,
     *,
     received: int = 0,
     shipped: int = 0,
 ) -> Stock:
-    if _count_id(word) in memory.counted:
-        return memory
+    if _count_id(message) in state.counted:
+        return state
     return replace(
-        memory,
-        on_hand=memory.on_hand + units,
-        received=memory.received + received,
-        shipped=memory.shipped + shipped,
-        counted=(*memory.counted, _count_id(word))[-REMEMBERED_MAX:],
+        state,
+        on_hand=state.on_hand + units,
+        received=state.received + received,
+        shipped=state.shipped + shipped,
+        counted=(*state.counted, _count_id(message))[-REMEMBERED_MAX:],
     )
 
 
-def _released(memory: Stock, order_id: str) -> Stock:
-    held = {other: units for other, units in memory.held.items() if other != order_id}
-    on_hand = memory.on_hand + memory.held.get(order_id, 0)
-    return _close(replace(memory, held=held, on_hand=on_hand), order_id)
+def _released(state: Stock, order_id: str) -> Stock:
+    held = {other: units for other, units in state.held.items() if other != order_id}
+    on_hand = state.on_hand + state.held.get(order_id, 0)
+    return _close(replace(state, held=held, on_hand=on_hand), order_id)
 
 
-def _sent(memory: Stock, order_id: str) -> Stock:
-    units = memory.held.get(order_id, 0)
+def _sent(state: Stock, order_id: str) -> Stock:
+    units = state.held.get(order_id, 0)
     if not units:
-        return memory
-    held = {other: units for other, units in memory.held.items() if other != order_id}
-    sent = dict([*memory.sent.items(), (order_id, units)][-REMEMBERED_MAX:])
-    return replace(memory, held=held, sent=sent, shipped=memory.shipped + units)
+        return state
+    held = {other: units for other, units in state.held.items() if other != order_id}
+    sent = dict([*state.sent.items(), (order_id, units)][-REMEMBERED_MAX:])
+    return replace(state, held=held, sent=sent, shipped=state.shipped + units)
 
 
-def _unsent(memory: Stock, order_id: str, quantity: int) -> Stock:
-    if order_id in memory.held:
-        return _released(memory, order_id)
-    forgotten = order_id not in memory.sent and order_id not in memory.closed
-    units = quantity if forgotten else memory.sent.get(order_id, 0)
-    sent = {other: units for other, units in memory.sent.items() if other != order_id}
+def _unsent(state: Stock, order_id: str, quantity: int) -> Stock:
+    if order_id in state.held:
+        return _released(state, order_id)
+    forgotten = order_id not in state.sent and order_id not in state.closed
+    units = quantity if forgotten else state.sent.get(order_id, 0)
+    sent = {other: units for other, units in state.sent.items() if other != order_id}
     return _close(
-        replace(memory, sent=sent, on_hand=memory.on_hand + units, shipped=memory.shipped - units),
+        replace(state, sent=sent, on_hand=state.on_hand + units, shipped=state.shipped - units),
         order_id,
     )
 
 
-def _close(memory: Stock, order_id: str) -> Stock:
-    if order_id in memory.closed:
-        return memory
-    return replace(memory, closed=(*memory.closed, order_id)[-REMEMBERED_MAX:])
+def _close(state: Stock, order_id: str) -> Stock:
+    if order_id in state.closed:
+        return state
+    return replace(state, closed=(*state.closed, order_id)[-REMEMBERED_MAX:])

@@ -1,6 +1,6 @@
 """Stock of one SKU.
 
-`warehouse` (key SKU, told by the API): what came in and what was counted.
+`warehouse` (key SKU, emitted by the API): what came in and what was counted.
 `stock.commands` (key SKU) and `stock.answers` (key order id): inventory asks, line by line.
 `stock` (key SKU): facts of the shelf.
 """
@@ -46,7 +46,7 @@ class ReleaseStock(Message, tag="payflow.stock.release.v1", frozen=True, kw_only
 
 
 class ShipStock(Message, tag="payflow.stock.ship.v1", frozen=True, kw_only=True):
-    """What this order holds of the SKU has left the house."""
+    """What this order holds of the SKU has left Payflow."""
 
     order_id: Name
     sku: Name
@@ -119,7 +119,7 @@ class StockAdjusted(Message, tag="payflow.stock.adjusted.v1", frozen=True, kw_on
     delta_asked: int
 
 
-WarehouseWord = ReceiveStock | AdjustStock
+WarehouseMessage = ReceiveStock | AdjustStock
 StockCommand = ReserveStock | ReleaseStock | ShipStock | UnshipStock | RestockStock
 StockAnswer = StockReserved | StockRefused | StockReleased | StockRestocked
 StockFact = StockReceived | StockAdjusted

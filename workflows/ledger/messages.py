@@ -1,4 +1,4 @@
-"""Bookkeeping: told on `ledger` by ledger. Every entry balances by itself."""
+"""Bookkeeping: emitted on `ledger` by ledger. Every entry balances by itself."""
 
 from typing import Literal
 
@@ -28,4 +28,4 @@ class EntryPosted(Message, tag="payflow.ledger.entry_posted.v1", frozen=True, kw
     cause: Text
 
 
-LedgerWord = EntryPosted
+LedgerMessage = EntryPosted

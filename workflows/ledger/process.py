@@ -11,7 +11,7 @@ from workflows.shared.message import Message
 from workflows.shared.naming import joined
 from workflows.shipping.messages import ShipmentCancelled, ShipmentCreated
 
-# --- memory ------------------------------------------------------------------
+# --- state ------------------------------------------------------------------
 
 
 class Books(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,34 +22,34 @@ class Books(msgspec.Struct, frozen=True, kw_only=True):
     charges_minor: int = 0
     goods_are: Literal["here", "sent", "stopped"] = "here"
     posted: tuple[str, ...] = ()
-    """The entries made: each fact is posted once however often it is heard."""
+    """The entries made: each fact is posted once however often it is received."""
     balances: dict[str, int] = {}
     """Debits less credits of each account, in minor units."""
 
 
 INITIAL = Books()
 
-# --- judgment ----------------------------------------------------------------
+# --- decide ----------------------------------------------------------------
 
 
-def decide(memory: Books, heard: Message, at_ms: int) -> tuple[Message, ...]:
-    """Return the entries that `heard` makes due and that are not made yet."""
-    known = evolve(memory, heard, at_ms)
+def decide(state: Books, received: Message, at_ms: int) -> tuple[Message, ...]:
+    """Return the entries that `received` makes due and that are not made yet."""
+    known = evolve(state, received, at_ms)
     due: list[EntryPosted] = []
-    match heard:
+    match received:
         case PaymentCompleted(order_id=order_id, amount_minor=amount_minor):
             moved = _moved("cash_at_provider", "customer_receivable", amount_minor)
             due = [_entry(known, order_id, "payment", moved), *_sale(known, order_id)]
         case PaymentRefunded(order_id=order_id, refund_id=refund_id, amount_minor=amount_minor):
-            given_up: Account = "refunds" if heard.kind == "return" else "customer_receivable"
+            given_up: Account = "refunds" if received.kind == "return" else "customer_receivable"
             moved = _moved(given_up, "cash_at_provider", amount_minor)
-            known = known if known.currency else replace(known, currency=heard.currency)
+            known = known if known.currency else replace(known, currency=received.currency)
             due = [_entry(known, order_id, f"refund/{refund_id}", moved)]
         case ShipmentCreated(order_id=order_id) | ShipmentCancelled(order_id=order_id):
             due = _sale(known, order_id)
         case _:
             pass
-    return tuple(entry for entry in due if entry.cause not in memory.posted and entry.postings)
+    return tuple(entry for entry in due if entry.cause not in state.posted and entry.postings)
 
 
 def _sale(known: Books, order_id: str) -> list[EntryPosted]:
@@ -95,28 +95,28 @@ def _side(account: Account, amount_minor: int) -> tuple[Posting, ...]:
     return (Posting(account=account, credit_minor=-amount_minor),) if amount_minor else ()
 
 
-# --- fold --------------------------------------------------------------------
+# --- evolve --------------------------------------------------------------------
 
 
-def evolve(memory: Books, word: Message, _at_ms: int) -> Books:
-    """Return `memory` after `word`, heard or told."""
-    match word:
+def evolve(state: Books, message: Message, _at_ms: int) -> Books:
+    """Return `state` after `message`, received or emitted."""
+    match message:
         case PaymentCompleted():
             return replace(
-                memory,
-                currency=word.currency,
-                goods_minor=word.goods_minor,
-                charges_minor=word.charges_minor,
+                state,
+                currency=message.currency,
+                goods_minor=message.goods_minor,
+                charges_minor=message.charges_minor,
             )
-        case ShipmentCreated() if memory.goods_are == "here":
-            return replace(memory, goods_are="sent")
+        case ShipmentCreated() if state.goods_are == "here":
+            return replace(state, goods_are="sent")
         case ShipmentCancelled(shipment_id=shipment_id) if shipment_id:
-            return replace(memory, goods_are="stopped")
-        case EntryPosted(cause=cause) if cause not in memory.posted:
-            balances = dict(memory.balances)
-            for side in word.postings:
+            return replace(state, goods_are="stopped")
+        case EntryPosted(cause=cause) if cause not in state.posted:
+            balances = dict(state.balances)
+            for side in message.postings:
                 change = side.debit_minor - side.credit_minor
                 balances[side.account] = balances.get(side.account, 0) + change
-            return replace(memory, posted=(*memory.posted, word.cause), balances=balances)
+            return replace(state, posted=(*state.posted, message.cause), balances=balances)
         case _:
-            return memory
+            return state

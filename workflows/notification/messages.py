@@ -1,4 +1,4 @@
-"""Messages to customers: asked on `notification.commands`, told on `notifications`."""
+"""Messages to customers: asked on `notification.commands`, emitted on `notifications`."""
 
 from typing import Literal
 
@@ -28,7 +28,7 @@ class NotificationSent(Message, tag="payflow.notification.sent.v1", frozen=True,
 
 
 class NotificationFailed(Message, tag="payflow.notification.failed.v1", frozen=True, kw_only=True):
-    """Given up; the customer was not told."""
+    """Given up; the customer was not emitted."""
 
     order_id: Name
     notification_id: Name
@@ -36,4 +36,4 @@ class NotificationFailed(Message, tag="payflow.notification.failed.v1", frozen=T
     reason: Text
 
 
-NotificationWord = NotificationSent | NotificationFailed
+NotificationMessage = NotificationSent | NotificationFailed

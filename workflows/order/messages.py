@@ -1,4 +1,4 @@
-"""What customers say: told on `orders` by the API."""
+"""What customers say: emitted on `orders` by the API."""
 
 from typing import Annotated
 
@@ -36,7 +36,7 @@ class Charge(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReturnLine(msgspec.Struct, frozen=True, kw_only=True):
-    """What comes back; `goods` is False for a charge given back, which moves no stock."""
+    """What comes back; `goods` is False for a charge refunded, which moves no stock."""
 
     sku: Name
     quantity: Quantity
@@ -79,4 +79,4 @@ class ReturnRequested(Message, tag="payflow.order.return_requested.v1", frozen=T
     reason: Text = ""
 
 
-OrderWord = OrderPlaced | OrderCancelRequested | ReturnRequested
+OrderMessage = OrderPlaced | OrderCancelRequested | ReturnRequested

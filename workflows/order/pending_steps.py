@@ -1,4 +1,4 @@
-"""What an order waits for, in business words: what, since when, until when, and what then.
+"""What an order waits for, in business messages: what, since when, until when, and what then.
 
 Part of the order workflow.
 """
@@ -11,23 +11,23 @@ import msgspec
 from workflows.order.process import SETTLE_MS, deadlines, overdue_at_ms
 from workflows.order.state import Order
 from workflows.payment.process import Payment
-from workflows.shipping.state import Parcel
+from workflows.shipping.state import Shipment
 
 Status = Literal[
     "unknown", "waiting", "retrying", "compensating", "stuck", "completed", "cancelled"
 ]
-WORDS = {
+MESSAGES = {
     "payment": ("the payment provider to answer", "the order is taken back"),
     "inventory": ("every shelf to say whether it has the goods", "the order is taken back"),
     "fraud": ("a verdict on the payment", "the order is taken back, since nothing ships without"),
     "shipping": ("the carrier to take the parcel", "the order is taken back"),
     "delivery": ("the carrier to deliver", "the delivery is told overdue"),
 }
-STEPS = (*WORDS, "order", "taking back")
-"""Where an order can stand: a step that it waits for, its own next word, or on the way back."""
+STEPS = (*MESSAGES, "order", "taking back")
+"""Where an order can stand: a step that it waits for, its own next message, or on the way back."""
 
 
-class Awaited(msgspec.Struct, frozen=True, kw_only=True):
+class PendingStep(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that is waited for. Times are ms."""
 
     what: str
@@ -37,7 +37,7 @@ class Awaited(msgspec.Struct, frozen=True, kw_only=True):
     """What happens when it does not come in time."""
 
 
-class Tried(msgspec.Struct, frozen=True, kw_only=True):
+class RetriedCall(msgspec.Struct, frozen=True, kw_only=True):
     """Somebody outside who is asked again and again. Times are ms, 0 where they are not known."""
 
     who: str
@@ -50,16 +50,16 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
     """When they are asked again."""
 
 
-def status_of(memory: Order, now_ms: int) -> Status:
+def status_of(state: Order, now_ms: int) -> Status:
     """Return how the order stands: a row that says open may be stuck, retrying or going back."""
-    stuck_ms = overdue_at_ms(memory)
+    stuck_ms = overdue_at_ms(state)
     states: dict[Status, bool] = {
-        "unknown": not memory.order_id,
-        "completed": bool(memory.completed_at_ms),
-        "cancelled": bool(memory.cancelled_at_ms),
+        "unknown": not state.order_id,
+        "completed": bool(state.completed_at_ms),
+        "cancelled": bool(state.cancelled_at_ms),
         "stuck": stuck_ms is not None and now_ms > stuck_ms,
-        "compensating": memory.cause is not None,
-        "retrying": memory.payment.status == "pending" or bool(memory.overdue),
+        "compensating": state.cause is not None,
+        "retrying": state.payment.status == "pending" or bool(state.overdue),
     }
     for status, holds in states.items():
         if holds:
@@ -67,66 +67,66 @@ def status_of(memory: Order, now_ms: int) -> Status:
     return "waiting"
 
 
-def waits(memory: Order, now_ms: int) -> tuple[tuple[str, Status], ...]:
+def waits(state: Order, now_ms: int) -> tuple[tuple[str, Status], ...]:
     """Return of which of STEPS an open order waits, and how; nothing of one that has ended."""
-    status = status_of(memory, now_ms)
+    status = status_of(state, now_ms)
     if status in ("unknown", "completed", "cancelled"):
         return ()
-    if status == "stuck" or memory.cause:
-        steps = ("taking back",) if memory.cause else tuple(deadlines(memory)) or ("order",)
+    if status == "stuck" or state.cause:
+        steps = ("taking back",) if state.cause else tuple(deadlines(state)) or ("order",)
         return tuple((step, status) for step in steps)
-    again = {*memory.overdue, *(["payment"] if memory.payment.status == "pending" else [])}
+    again = {*state.overdue, *(["payment"] if state.payment.status == "pending" else [])}
     return tuple(
         (step, "retrying" if step in again else "waiting")
-        for step in tuple(deadlines(memory)) or ("order",)
+        for step in tuple(deadlines(state)) or ("order",)
     )
 
 
-def awaited(memory: Order) -> tuple[Awaited, ...]:
+def pending_steps(state: Order) -> tuple[PendingStep, ...]:
     """Return all that is waited for, the soonest due first."""
-    found = [*_steps(memory), *_taking_back(memory), *_returns(memory)]
+    found = [*_steps(state), *_taking_back(state), *_returns(state)]
     return tuple(sorted(found, key=lambda each: each.until_ms))
 
 
-def _steps(memory: Order) -> Iterator[Awaited]:
+def _steps(state: Order) -> Iterator[PendingStep]:
     since_ms = {
-        "payment": memory.payment.at_ms or memory.placed_at_ms,
-        "inventory": memory.placed_at_ms,
-        "fraud": memory.payment.at_ms,
-        "shipping": memory.confirmed_at_ms,
-        "delivery": memory.shipping.at_ms,
+        "payment": state.payment.at_ms or state.placed_at_ms,
+        "inventory": state.placed_at_ms,
+        "fraud": state.payment.at_ms,
+        "shipping": state.confirmed_at_ms,
+        "delivery": state.shipping.at_ms,
     }
-    for step, until_ms in deadlines(memory).items():
-        what, then = WORDS[step]
-        yield Awaited(what=what, since_ms=since_ms[step], until_ms=until_ms, then=then)
+    for step, until_ms in deadlines(state).items():
+        what, then = MESSAGES[step]
+        yield PendingStep(what=what, since_ms=since_ms[step], until_ms=until_ms, then=then)
 
 
-def _taking_back(memory: Order) -> Iterator[Awaited]:
-    if not memory.cause or memory.completed_at_ms or memory.cancelled_at_ms:
+def _taking_back(state: Order) -> Iterator[PendingStep]:
+    if not state.cause or state.completed_at_ms or state.cancelled_at_ms:
         return
-    until_ms, since_ms = memory.cause_at_ms + SETTLE_MS, memory.cause_at_ms
+    until_ms, since_ms = state.cause_at_ms + SETTLE_MS, state.cause_at_ms
     open_: dict[str, bool] = {
-        "the money to be given back": memory.payment.status == "completed",
-        "the payment to end without money taken": memory.payment.status in ("waiting", "pending"),
-        "the goods to be put back on their shelves": memory.inventory.status == "reserved",
-        "every shelf to say that it holds nothing": memory.inventory.status == "waiting",
+        "the money to be given back": state.payment.status == "completed",
+        "the payment to end without money taken": state.payment.status in ("waiting", "pending"),
+        "the goods to be put back on their shelves": state.inventory.status == "reserved",
+        "every shelf to say that it holds nothing": state.inventory.status == "waiting",
     }
     for what, holds in open_.items():
         if holds:
             then = "the order counts as stuck, and somebody has to look"
-            yield Awaited(what=what, since_ms=since_ms, until_ms=until_ms, then=then)
+            yield PendingStep(what=what, since_ms=since_ms, until_ms=until_ms, then=then)
 
 
-def _returns(memory: Order) -> Iterator[Awaited]:
-    ended_ms = memory.completed_at_ms or memory.cancelled_at_ms
-    for return_id, back in memory.returns.by_id.items():
+def _returns(state: Order) -> Iterator[PendingStep]:
+    ended_ms = state.completed_at_ms or state.cancelled_at_ms
+    for return_id, back in state.returns.by_id.items():
         if back.status == "accepted" and not (back.refunded and back.restocked):
             parts = [
                 what
                 for what, done in (("its money", back.refunded), ("its goods", back.restocked))
                 if not done
             ]
-            yield Awaited(
+            yield PendingStep(
                 what=f"return {return_id}: {' and '.join(parts)} to be given back",
                 since_ms=ended_ms,
                 until_ms=ended_ms + SETTLE_MS,
@@ -134,17 +134,17 @@ def _returns(memory: Order) -> Iterator[Awaited]:
             )
 
 
-def tried(payment: Payment, parcel: Parcel) -> tuple[Tried, ...]:
+def tried(payment: Payment, parcel: Shipment) -> tuple[RetriedCall, ...]:
     """Return who is asked again, as the two who ask outside remember it."""
     return (*_charge(payment), *_refunds(payment), *_parcel(parcel))
 
 
-def _charge(payment: Payment) -> Iterator[Tried]:
+def _charge(payment: Payment) -> Iterator[RetriedCall]:
     charge = payment.charge
     if charge.unknown_since_ms is None or charge.outcome:
         return
     voids = charge.asked == "void"
-    yield Tried(
+    yield RetriedCall(
         who="the payment provider",
         what="to take no money any more" if voids else "what became of the charge",
         tries=charge.wait.tries,
@@ -154,11 +154,11 @@ def _charge(payment: Payment) -> Iterator[Tried]:
     )
 
 
-def _refunds(payment: Payment) -> Iterator[Tried]:
+def _refunds(payment: Payment) -> Iterator[RetriedCall]:
     wait = payment.refunds.wait
     for key, refund in payment.refunds.by_key.items():
         if refund.status in ("owed", "asked") and (refund.reason or wait.tries):
-            yield Tried(
+            yield RetriedCall(
                 who="the payment provider",
                 what=f"to give money back ({key})",
                 tries=wait.tries,
@@ -168,7 +168,7 @@ def _refunds(payment: Payment) -> Iterator[Tried]:
             )
 
 
-def _parcel(parcel: Parcel) -> Iterator[Tried]:
+def _parcel(parcel: Shipment) -> Iterator[RetriedCall]:
     asks = {
         "booking": "to take the parcel",
         "stopping": "to stop the parcel",
@@ -177,7 +177,7 @@ def _parcel(parcel: Parcel) -> Iterator[Tried]:
     # What was not known of the booking is remembered also when the parcel travels.
     unknown = parcel.unknown_since_ms is not None and parcel.status != "travelling"
     if parcel.status in asks and (unknown or parcel.wait.tries):
-        yield Tried(
+        yield RetriedCall(
             who="the carrier",
             what=asks[parcel.status],
             tries=parcel.wait.tries,

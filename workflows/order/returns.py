@@ -21,7 +21,7 @@ RETURNS_MAX = 100
 LINES_WAITING_MAX = 2 * LINES_MAX
 """Lines of those that wait for the end of their order: a row must stay finite."""
 
-# --- memory ------------------------------------------------------------------
+# --- state ------------------------------------------------------------------
 
 
 class Return(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,10 +47,10 @@ class Returns(msgspec.Struct, frozen=True, kw_only=True):
     """Units accepted back, by SKU."""
 
 
-# --- judgment ----------------------------------------------------------------
+# --- decide ----------------------------------------------------------------
 
 
-def owed(  # noqa: PLR0913  the facts of an order
+def pending(  # noqa: PLR0913  the facts of an order
     returns: Returns,
     order_id: str,
     *,
@@ -110,20 +110,24 @@ def _with(units: dict[str, int], lines: tuple[ReturnLine, ...]) -> dict[str, int
     return more
 
 
-# --- fold --------------------------------------------------------------------
+# --- evolve --------------------------------------------------------------------
 
 
-def evolve(returns: Returns, word: Message) -> Returns:
-    """Return `returns` after `word`, heard or told."""
-    match word:
+def evolve(returns: Returns, message: Message) -> Returns:
+    """Return `returns` after `message`, received or emitted."""
+    match message:
         case ReturnRequested(return_id=key) if key not in returns.by_id:
-            return returns if refusal(returns, word) else _put(returns, key, _asked(returns, word))
+            return (
+                returns
+                if refusal(returns, message)
+                else _put(returns, key, _asked(returns, message))
+            )
         case ReturnAccepted(return_id=key) if key in returns.by_id:
             accepted = replace(returns.by_id[key], status="accepted", lines=())
             return replace(
                 _put(returns, key, accepted),
-                amount_minor=returns.amount_minor + word.amount_minor,
-                units=_with(returns.units, word.lines),
+                amount_minor=returns.amount_minor + message.amount_minor,
+                units=_with(returns.units, message.lines),
             )
         case ReturnRefused(return_id=key, reason=reason) if key in returns.by_id:
             refused = replace(returns.by_id[key], status="refused", lines=(), reason=reason)
@@ -136,11 +140,11 @@ def evolve(returns: Returns, word: Message) -> Returns:
             return returns
 
 
-def _asked(returns: Returns, word: ReturnRequested) -> Return:
+def _asked(returns: Returns, message: ReturnRequested) -> Return:
     waiting = sum(len(each.lines) for each in returns.by_id.values())
-    if waiting + len(word.lines) <= LINES_WAITING_MAX:
-        return Return(amount_minor=word.amount_minor, lines=word.lines)
-    return Return(amount_minor=word.amount_minor, reason="too much waits to be judged already")
+    if waiting + len(message.lines) <= LINES_WAITING_MAX:
+        return Return(amount_minor=message.amount_minor, lines=message.lines)
+    return Return(amount_minor=message.amount_minor, reason="too much waits to be judged already")
 
 
 def _put(returns: Returns, key: str, changed: Return) -> Returns:

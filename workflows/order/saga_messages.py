@@ -1,4 +1,4 @@
-"""How a transaction as a whole went: told on `sagas` by order."""
+"""How a transaction as a whole went: emitted on `sagas` by order."""
 
 from typing import Annotated, Literal
 
@@ -32,7 +32,7 @@ class OrderCompleted(Message, tag="payflow.saga.completed.v1", frozen=True, kw_o
 
 
 class OrderCancelled(Message, tag="payflow.saga.cancelled.v1", frozen=True, kw_only=True):
-    """Everything that was done has been taken back: the other end."""
+    """Everything that was done has been compensated: the other end."""
 
     order_id: Name
     cause: Cause
@@ -40,7 +40,7 @@ class OrderCancelled(Message, tag="payflow.saga.cancelled.v1", frozen=True, kw_o
 
 
 class StepOverdue(Message, tag="payflow.saga.step_overdue.v1", frozen=True, kw_only=True):
-    """`step` was due and is not heard of. It may have happened all the same."""
+    """`step` was due and is not known. It may have happened all the same."""
 
     order_id: Name
     step: Step
@@ -48,7 +48,7 @@ class StepOverdue(Message, tag="payflow.saga.step_overdue.v1", frozen=True, kw_o
 
 
 class ReturnAccepted(Message, tag="payflow.saga.return_accepted.v1", frozen=True, kw_only=True):
-    """The goods are taken back; payment refunds and inventory restocks."""
+    """The goods are compensated; payment refunds and inventory restocks."""
 
     order_id: Name
     return_id: Name
@@ -65,6 +65,6 @@ class ReturnRefused(Message, tag="payflow.saga.return_refused.v1", frozen=True, 
     reason: Text
 
 
-SagaWord = (
+SagaMessage = (
     OrderConfirmed | OrderCompleted | OrderCancelled | StepOverdue | ReturnAccepted | ReturnRefused
 )

@@ -40,7 +40,7 @@ from workflows.shipping.messages import (
 DETAIL_MAX = 500
 """Characters of a detail; the limit of every text on the wire."""
 
-# --- memory ------------------------------------------------------------------
+# --- state ------------------------------------------------------------------
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
@@ -74,14 +74,14 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     charged_minor: int = 0
     compensated_minor: int = 0
     cause: Cause | None = None
-    """Why it is being taken back: the first cause that was heard."""
+    """Why it is being compensated: the first cause that was received."""
     detail: str = ""
     cause_at_ms: int = 0
     confirmed_at_ms: int = 0
     completed_at_ms: int = 0
     cancelled_at_ms: int = 0
     overdue: tuple[Step, ...] = ()
-    """The steps that were told overdue."""
+    """The steps that were emitted overdue."""
     woken_at_ms: int = 0
     """Deadlines up to this moment have passed."""
     returns: Returns = Returns()
@@ -89,32 +89,34 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
 INITIAL = Order()
 
-# --- fold --------------------------------------------------------------------
+# --- evolve --------------------------------------------------------------------
 
 
-def evolve(memory: Order, word: Message, at_ms: int) -> Order:  # noqa: PLR0911  one match
-    """Return `memory` after `word`, heard or told."""
-    match word:
+def evolve(state: Order, message: Message, at_ms: int) -> Order:  # noqa: PLR0911  one match
+    """Return `state` after `message`, received or emitted."""
+    match message:
         case OrderPlaced():
-            return memory if memory.order_id else _placed(memory, word, at_ms)
+            return state if state.order_id else _placed(state, message, at_ms)
         case OrderConfirmed():
-            return replace(memory, confirmed_at_ms=at_ms)
+            return replace(state, confirmed_at_ms=at_ms)
         case OrderCompleted():
-            return replace(memory, completed_at_ms=at_ms)
+            return replace(state, completed_at_ms=at_ms)
         case OrderCancelled():
-            return replace(memory, cancelled_at_ms=at_ms)
+            return replace(state, cancelled_at_ms=at_ms)
         case StepOverdue(step=step):
-            return replace(memory, overdue=(*memory.overdue, step))
+            return replace(state, overdue=(*state.overdue, step))
         case DeadlineReached(due_at_ms=due_at_ms):
-            return replace(memory, woken_at_ms=max(memory.woken_at_ms, due_at_ms))
+            return replace(state, woken_at_ms=max(state.woken_at_ms, due_at_ms))
         case _:
-            after = _delivered(_reserved(_paid(memory, word, at_ms), word, at_ms), word, at_ms)
-            return replace(after, returns=returns.evolve(after.returns, word))
+            after = _delivered(
+                _reserved(_paid(state, message, at_ms), message, at_ms), message, at_ms
+            )
+            return replace(after, returns=returns.evolve(after.returns, message))
 
 
-def _placed(memory: Order, placed: OrderPlaced, at_ms: int) -> Order:
+def _placed(state: Order, placed: OrderPlaced, at_ms: int) -> Order:
     return replace(
-        memory,
+        state,
         order_id=placed.order_id,
         country=placed.country,
         currency=placed.currency,
@@ -124,13 +126,13 @@ def _placed(memory: Order, placed: OrderPlaced, at_ms: int) -> Order:
     )
 
 
-def _paid(memory: Order, word: Message, at_ms: int) -> Order:  # noqa: PLR0911  one match
-    status = memory.payment.status
-    match word:
+def _paid(state: Order, message: Message, at_ms: int) -> Order:  # noqa: PLR0911  one match
+    status = state.payment.status
+    match message:
         case PaymentPending() if status == "waiting":
-            return replace(memory, payment=Mark(status="pending", at_ms=at_ms))
+            return replace(state, payment=Mark(status="pending", at_ms=at_ms))
         case PaymentFailed(reason=reason) if status in ("waiting", "pending"):
-            failed = replace(memory, payment=Mark(status="failed", at_ms=at_ms))
+            failed = replace(state, payment=Mark(status="failed", at_ms=at_ms))
             # "cancelled" ends the step because of somebody else's cause.
             return (
                 failed if reason == "cancelled" else _blame("payment_failed", reason, failed, at_ms)
@@ -138,56 +140,56 @@ def _paid(memory: Order, word: Message, at_ms: int) -> Order:  # noqa: PLR0911  
         case PaymentCompleted(amount_minor=amount_minor) if status not in ("completed", "refunded"):
             # Also after a failure: money taken after all, and its refund is still to come.
             mark = Mark(status="completed", at_ms=at_ms)
-            return replace(memory, payment=mark, charged_minor=amount_minor)
+            return replace(state, payment=mark, charged_minor=amount_minor)
         case PaymentRefunded(kind="compensation", amount_minor=amount_minor) if (
             status == "completed"
         ):
             mark = Mark(status="refunded", at_ms=at_ms)
-            return replace(memory, payment=mark, compensated_minor=amount_minor)
-        case FraudCleared() if memory.fraud.status == "waiting":
-            return replace(memory, fraud=Mark(status="cleared", at_ms=at_ms))
-        case FraudDetected(reasons=reasons) if memory.fraud.status == "waiting":
-            detected = replace(memory, fraud=Mark(status="detected", at_ms=at_ms))
+            return replace(state, payment=mark, compensated_minor=amount_minor)
+        case FraudCleared() if state.fraud.status == "waiting":
+            return replace(state, fraud=Mark(status="cleared", at_ms=at_ms))
+        case FraudDetected(reasons=reasons) if state.fraud.status == "waiting":
+            detected = replace(state, fraud=Mark(status="detected", at_ms=at_ms))
             return _blame("fraud", "; ".join(reasons), detected, at_ms)
         case _:
-            return memory
+            return state
 
 
-def _reserved(memory: Order, word: Message, at_ms: int) -> Order:
-    status = memory.inventory.status
-    match word:
+def _reserved(state: Order, message: Message, at_ms: int) -> Order:
+    status = state.inventory.status
+    match message:
         case InventoryReserved() if status == "waiting":
-            return replace(memory, inventory=Mark(status="reserved", at_ms=at_ms))
+            return replace(state, inventory=Mark(status="reserved", at_ms=at_ms))
         case InventoryRejected(reason=reason, skus=skus) if status == "waiting":
-            rejected = replace(memory, inventory=Mark(status="rejected", at_ms=at_ms))
+            rejected = replace(state, inventory=Mark(status="rejected", at_ms=at_ms))
             if reason == "cancelled":
                 return rejected
             return _blame("out_of_stock", ", ".join(skus), rejected, at_ms)
         case InventoryReleased() if status == "reserved":
-            return replace(memory, inventory=Mark(status="released", at_ms=at_ms))
+            return replace(state, inventory=Mark(status="released", at_ms=at_ms))
         case _:
-            return memory
+            return state
 
 
-def _delivered(memory: Order, word: Message, at_ms: int) -> Order:
-    status = memory.shipping.status
-    match word:
+def _delivered(state: Order, message: Message, at_ms: int) -> Order:
+    status = state.shipping.status
+    match message:
         case ShipmentCreated() if status == "waiting":
-            return replace(memory, shipping=Mark(status="created", at_ms=at_ms))
+            return replace(state, shipping=Mark(status="created", at_ms=at_ms))
         case ShipmentFailed(reason=reason) if status == "waiting":
-            failed = replace(memory, shipping=Mark(status="failed", at_ms=at_ms))
+            failed = replace(state, shipping=Mark(status="failed", at_ms=at_ms))
             return _blame("shipment_failed", reason, failed, at_ms)
         case ShipmentCancelled(cause=cause) if status in ("waiting", "created"):
-            cancelled = replace(memory, shipping=Mark(status="cancelled", at_ms=at_ms))
+            cancelled = replace(state, shipping=Mark(status="cancelled", at_ms=at_ms))
             known: Cause = next((one for one in get_args(Cause) if one == cause), "shipment_failed")
             return _blame(known, "", cancelled, at_ms)
-        case ShipmentDelivered() if memory.delivery.status == "waiting":
-            return replace(memory, delivery=Mark(status="delivered", at_ms=at_ms))
+        case ShipmentDelivered() if state.delivery.status == "waiting":
+            return replace(state, delivery=Mark(status="delivered", at_ms=at_ms))
         case _:
-            return memory
+            return state
 
 
-def _blame(cause: Cause, detail: str, memory: Order, at_ms: int) -> Order:
-    if memory.cause or memory.completed_at_ms:
-        return memory
-    return replace(memory, cause=cause, detail=detail[:DETAIL_MAX], cause_at_ms=at_ms)
+def _blame(cause: Cause, detail: str, state: Order, at_ms: int) -> Order:
+    if state.cause or state.completed_at_ms:
+        return state
+    return replace(state, cause=cause, detail=detail[:DETAIL_MAX], cause_at_ms=at_ms)

@@ -27,11 +27,11 @@ OUTCOME_MS = ANSWER_MS + PENDING_MS + BACKOFF_MS_MAX
 """By then, counted from the first question, a charge has succeeded, is declined, or its void is
 asked for; the first answer of the provider after that ends it."""
 
-# --- memory ------------------------------------------------------------------
+# --- state ------------------------------------------------------------------
 
 
 class Bill(msgspec.Struct, frozen=True, kw_only=True):
-    """What an order owes, in minor units, and what is told on about it."""
+    """What an order owes, in minor units, and what is emitted on about it."""
 
     order_id: str
     customer_id: str
@@ -57,20 +57,20 @@ class Charge(msgspec.Struct, frozen=True, kw_only=True):
     unknown_since_ms: int | None = None
     expired: bool = False
     """The outcome stayed unknown for too long."""
-    pending_told: bool = False
+    pending_emitted: bool = msgspec.field(name="pending_told", default=False)
     wait: Wait = Wait()
 
 
-# --- judgment ----------------------------------------------------------------
+# --- decide ----------------------------------------------------------------
 
 
-def owed(charge: Charge, bill: Bill, *, unwanted: bool) -> tuple[Message, ...]:
+def pending(charge: Charge, bill: Bill, *, unwanted: bool) -> tuple[Message, ...]:
     """Return what to ask or tell while the outcome is open; `unwanted`: nobody waits for it."""
     if not charge.asked:
         return (_charge_card(bill),)
     if charge.unknown_since_ms is None:
         return ()
-    if not charge.pending_told:
+    if not charge.pending_emitted:
         return (PaymentPending(order_id=bill.order_id, reason=charge.reason),)
     # Voiding waits until the outcome is unknown: the answer under way is the quickest end.
     if unwanted or charge.expired:
@@ -105,9 +105,9 @@ def _charge_card(bill: Bill) -> Message:
 
 
 def _ask(
-    word: type[provider.InquireCharge | provider.VoidCharge], charge: Charge, bill: Bill
+    message: type[provider.InquireCharge | provider.VoidCharge], charge: Charge, bill: Bill
 ) -> Message:
-    return word(
+    return message(
         order_id=bill.order_id,
         amount_minor=bill.total_minor,
         currency=bill.currency,
@@ -116,20 +116,20 @@ def _ask(
     )
 
 
-# --- fold --------------------------------------------------------------------
+# --- evolve --------------------------------------------------------------------
 
 
-def evolve(charge: Charge, word: Message, at_ms: int) -> Charge:  # noqa: PLR0911  one match
-    """Return `charge` after `word`, heard or told."""
-    match word:
+def evolve(charge: Charge, message: Message, at_ms: int) -> Charge:  # noqa: PLR0911  one match
+    """Return `charge` after `message`, received or emitted."""
+    match message:
         case provider.ChargeCard() | provider.InquireCharge():
             return _asked(charge, "charge", at_ms)
         case provider.VoidCharge():
             return _asked(charge, "void", at_ms)
         case PaymentPending():
-            return replace(charge, pending_told=True)
+            return replace(charge, pending_emitted=True)
         case DeadlineReached():
-            return _woken(charge, word, at_ms)
+            return _woken(charge, message, at_ms)
         case provider.ChargeUnknown(reason=reason) if charge.asked and not charge.outcome:
             return _unknown(charge, reason, at_ms)
         case (
@@ -154,9 +154,9 @@ def _asked(charge: Charge, what: Literal["charge", "void"], at_ms: int) -> Charg
     return replace(charge, asked=what, ask_again=False, wait=wait)
 
 
-def _woken(charge: Charge, heard: DeadlineReached, at_ms: int) -> Charge:
-    wait = wake(charge.wait, heard)
-    if not reached(charge.wait.due_at_ms, heard):
+def _woken(charge: Charge, received: DeadlineReached, at_ms: int) -> Charge:
+    wait = wake(charge.wait, received)
+    if not reached(charge.wait.due_at_ms, received):
         return replace(charge, wait=wait)
     since_ms = at_ms if charge.unknown_since_ms is None else charge.unknown_since_ms
     return replace(

@@ -1,4 +1,4 @@
-"""Money as facts: told on `payments` by payment."""
+"""Money as facts: emitted on `payments` by payment."""
 
 from typing import Literal
 
@@ -23,7 +23,10 @@ class PaymentCompleted(Message, tag="payflow.payment.completed.v1", frozen=True,
 
 
 class PaymentFailed(Message, tag="payflow.payment.failed.v1", frozen=True, kw_only=True):
-    """No money was taken and none will be. What was to be paid is told to those who watch tries."""
+    """No money was taken and none will be.
+
+    What was to be paid is emitted to those who watch tries.
+    """
 
     order_id: Name
     reason: Text
@@ -67,4 +70,4 @@ class RefundOverdue(Message, tag="payflow.payment.refund_overdue.v1", frozen=Tru
     reason: Text
 
 
-PaymentWord = PaymentCompleted | PaymentFailed | PaymentPending | PaymentRefunded | RefundOverdue
+PaymentMessage = PaymentCompleted | PaymentFailed | PaymentPending | PaymentRefunded | RefundOverdue

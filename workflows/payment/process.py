@@ -18,10 +18,10 @@ from workflows.payment.messages import PaymentCompleted, PaymentFailed
 from workflows.payment.refund import COMPENSATION, Refunds
 from workflows.shared.limits import MINOR_MAX
 from workflows.shared.message import Message
-from workflows.shared.pending import settle
+from workflows.shared.pending import drain
 from workflows.shipping.messages import ShipmentCancelled, ShipmentFailed
 
-# --- memory ------------------------------------------------------------------
+# --- state ------------------------------------------------------------------
 
 
 class Payment(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,42 +31,42 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True):
     closed: bool = False
     """Nothing will be shipped: whatever was or will be charged goes back."""
     charge: Charge = Charge()
-    completed_told: bool = False
-    failed_told: bool = False
+    completed_emitted: bool = msgspec.field(name="completed_told", default=False)
+    failed_emitted: bool = msgspec.field(name="failed_told", default=False)
     refunds: Refunds = Refunds()
 
 
 INITIAL = Payment()
 
-# --- judgment ----------------------------------------------------------------
+# --- decide ----------------------------------------------------------------
 
 
-def decide(memory: Payment, heard: Message, at_ms: int) -> tuple[Message, ...]:
-    """Return what to ask and tell after `heard`; heard again, it owes nothing more."""
-    return settle(heard, memory, at_ms, evolve=evolve, owed=_owed)
+def decide(state: Payment, received: Message, at_ms: int) -> tuple[Message, ...]:
+    """Return what to ask and tell after `received`; received again, it owes nothing more."""
+    return drain(received, state, at_ms, evolve=evolve, pending=_pending)
 
 
-def due(memory: Payment) -> int | None:
+def due(state: Payment) -> int | None:
     """Return when to ask the provider again (ms), or None."""
-    waits = (memory.charge.wait.due_at_ms, memory.refunds.wait.due_at_ms)
+    waits = (state.charge.wait.due_at_ms, state.refunds.wait.due_at_ms)
     return min((at_ms for at_ms in waits if at_ms is not None), default=None)
 
 
-def _owed(memory: Payment) -> tuple[Message, ...]:
-    bill, outcome = memory.bill, memory.charge.outcome
+def _pending(state: Payment) -> tuple[Message, ...]:
+    bill, outcome = state.bill, state.charge.outcome
     if bill is None:
         return ()
     if outcome == "succeeded":
-        # A charge that succeeds after PaymentFailed was told (the void raced with it) is told as
-        # completed and then as refunded: the books must see what the provider saw.
-        if not memory.completed_told:
-            return (_completed(memory.charge, bill),)
-        return refund.owed(memory.refunds, bill, memory.charge.payment_id)
-    if memory.failed_told:
+        # A charge that succeeds after PaymentFailed was emitted (the void raced with it) is emitted
+        # as completed and then as refunded: the books must see what the provider saw.
+        if not state.completed_emitted:
+            return (_completed(state.charge, bill),)
+        return refund.pending(state.refunds, bill, state.charge.payment_id)
+    if state.failed_emitted:
         return ()
-    if outcome or (memory.closed and not memory.charge.asked):
-        return (_failed(memory.charge, bill),)
-    return charge.owed(memory.charge, bill, unwanted=memory.closed)
+    if outcome or (state.closed and not state.charge.asked):
+        return (_failed(state.charge, bill),)
+    return charge.pending(state.charge, bill, unwanted=state.closed)
 
 
 def _completed(charged: Charge, bill: Bill) -> Message:
@@ -111,44 +111,44 @@ def _refusal(placed: OrderPlaced) -> str:
     return ""
 
 
-# --- fold --------------------------------------------------------------------
+# --- evolve --------------------------------------------------------------------
 
 
-def evolve(memory: Payment, word: Message, at_ms: int) -> Payment:
-    """Return `memory` after `word`, heard or told."""
-    match word:
+def evolve(state: Payment, message: Message, at_ms: int) -> Payment:
+    """Return `state` after `message`, received or emitted."""
+    match message:
         case OrderPlaced():
-            return memory if memory.bill else _billed(memory, word)
+            return state if state.bill else _billed(state, message)
         case ShipmentCancelled() | ShipmentFailed() | InventoryRejected() | FraudDetected():
-            return _compensate(replace(memory, closed=True))
+            return _compensate(replace(state, closed=True))
         case PaymentFailed():
-            return replace(memory, failed_told=True, closed=True)
+            return replace(state, failed_emitted=True, closed=True)
         case PaymentCompleted():
-            return _compensate(replace(memory, completed_told=True))
+            return _compensate(replace(state, completed_emitted=True))
         case ReturnAccepted(return_id=return_id, amount_minor=amount_minor):
-            return _owe(memory, return_id, amount_minor)
+            return _request_refund(state, return_id, amount_minor)
         case _:
             return replace(
-                memory,
-                charge=charge.evolve(memory.charge, word, at_ms),
-                refunds=refund.evolve(memory.refunds, word, at_ms),
+                state,
+                charge=charge.evolve(state.charge, message, at_ms),
+                refunds=refund.evolve(state.refunds, message, at_ms),
             )
 
 
-def _billed(memory: Payment, placed: OrderPlaced) -> Payment:
+def _billed(state: Payment, placed: OrderPlaced) -> Payment:
     reason = _refusal(placed)
     # Nobody is asked for what does not add up: it is as if the card had been declined.
-    known = Charge(outcome="declined", reason=reason) if reason else memory.charge
-    return replace(memory, bill=charge.bill_of(placed), charge=known)
+    known = Charge(outcome="declined", reason=reason) if reason else state.charge
+    return replace(state, bill=charge.bill_of(placed), charge=known)
 
 
-def _compensate(memory: Payment) -> Payment:
-    if memory.bill is None or not memory.closed:
-        return memory
-    return _owe(memory, COMPENSATION, memory.bill.total_minor)
+def _compensate(state: Payment) -> Payment:
+    if state.bill is None or not state.closed:
+        return state
+    return _request_refund(state, COMPENSATION, state.bill.total_minor)
 
 
-def _owe(memory: Payment, key: str, amount_minor: int) -> Payment:
-    if memory.bill is None or not memory.completed_told:
-        return memory
-    return replace(memory, refunds=refund.owe(memory.refunds, memory.bill, key, amount_minor))
+def _request_refund(state: Payment, key: str, amount_minor: int) -> Payment:
+    if state.bill is None or not state.completed_emitted:
+        return state
+    return replace(state, refunds=refund.request(state.refunds, state.bill, key, amount_minor))

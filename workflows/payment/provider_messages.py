@@ -101,7 +101,7 @@ class RefundUnknown(Message, tag="payflow.provider.refund_unknown.v1", frozen=Tr
 
 
 class ProviderNotified(Message, tag="payflow.provider.notified.v1", frozen=True, kw_only=True):
-    """A signed webhook of the provider, told on `provider.webhooks` by the console."""
+    """A signed webhook of the provider, emitted on `provider.webhooks` by the console."""
 
     order_id: Name
     notice_id: Name

@@ -1,7 +1,7 @@
 """Giving money back, in part or whole: each refund once, in sum never more than was charged.
 
 Part of the payment workflow. A refund is asked for until the provider has given it, for ever, under
-one key; one that takes too long is told once, for people to look into.
+one key; one that takes too long is emitted once, for people to look into.
 """
 
 from typing import Any, Literal
@@ -21,17 +21,18 @@ ANSWER_MS = 30_000
 BACKOFF_FIRST_MS = 1_000
 BACKOFF_MS_MAX = 60_000
 OVERDUE_MS = 300_000
-"""How long a refund may stay unknown before people are told: longer than any forward step may."""
+"""How long a refund may stay unknown before people are emitted: longer than any forward step may.
+"""
 COMPENSATION = "compensation"
 """The refund key of all that goes back when the order cannot be had; returns use their own id."""
 
-# --- memory ------------------------------------------------------------------
+# --- state ------------------------------------------------------------------
 
 Status = Literal["owed", "asked", "given", "told"]
 
 
 class Refund(msgspec.Struct, frozen=True, kw_only=True):
-    """One refund: owed, asked of the provider, given by it, told to the house."""
+    """One refund: owed, asked of the provider, given by it, emitted to Payflow."""
 
     amount_minor: int
     status: Status = "owed"
@@ -50,25 +51,25 @@ class Refunds(msgspec.Struct, frozen=True, kw_only=True):
     wait: Wait = Wait()
 
 
-# --- judgment ----------------------------------------------------------------
+# --- decide ----------------------------------------------------------------
 
 
 def left_minor(refunds: Refunds, bill: Bill) -> int:
-    """Return what of the charge is neither given back nor on its way, in minor units."""
+    """Return what of the charge is neither refunded nor on its way, in minor units."""
     return bill.total_minor - sum(refund.amount_minor for refund in refunds.by_key.values())
 
 
-def owed(refunds: Refunds, bill: Bill, payment_id: str) -> tuple[Message, ...]:
-    """Return what to ask or tell of the refunds."""
-    words: list[Message] = []
+def pending(refunds: Refunds, bill: Bill, payment_id: str) -> tuple[Message, ...]:
+    """Return what to ask or emit of the refunds."""
+    messages: list[Message] = []
     for key, refund in refunds.by_key.items():
         if refund.status == "owed":
-            words.append(_ask(key, refund, refunds, bill, payment_id))
+            messages.append(_ask(key, refund, refunds, bill, payment_id))
         if refund.status == "given":
-            words.append(_tell(key, refund, bill, payment_id))
+            messages.append(_publish(key, refund, bill, payment_id))
         elif refund.overdue == "noticed":
-            words.append(_complain(key, refund, bill, payment_id))
-    return tuple(words)
+            messages.append(_complain(key, refund, bill, payment_id))
+    return tuple(messages)
 
 
 def _ask(key: str, refund: Refund, refunds: Refunds, bill: Bill, payment_id: str) -> Message:
@@ -82,7 +83,7 @@ def _ask(key: str, refund: Refund, refunds: Refunds, bill: Bill, payment_id: str
     )
 
 
-def _tell(key: str, refund: Refund, bill: Bill, payment_id: str) -> Message:
+def _publish(key: str, refund: Refund, bill: Bill, payment_id: str) -> Message:
     compensates = key == COMPENSATION
     return PaymentRefunded(
         order_id=bill.order_id,
@@ -107,10 +108,10 @@ def _complain(key: str, refund: Refund, bill: Bill, payment_id: str) -> Message:
     )
 
 
-# --- fold --------------------------------------------------------------------
+# --- evolve --------------------------------------------------------------------
 
 
-def owe(refunds: Refunds, bill: Bill, key: str, amount_minor: int) -> Refunds:
+def request(refunds: Refunds, bill: Bill, key: str, amount_minor: int) -> Refunds:
     """Return `refunds` owing `amount_minor` under `key`, once, and no more than is left."""
     amount_minor = min(amount_minor, left_minor(refunds, bill))
     if key in refunds.by_key or amount_minor <= 0:
@@ -118,9 +119,9 @@ def owe(refunds: Refunds, bill: Bill, key: str, amount_minor: int) -> Refunds:
     return _put(refunds, key, Refund(amount_minor=amount_minor))
 
 
-def evolve(refunds: Refunds, word: Message, at_ms: int) -> Refunds:  # noqa: PLR0911  one match
-    """Return `refunds` after `word`, heard or told."""
-    match word:
+def evolve(refunds: Refunds, message: Message, at_ms: int) -> Refunds:  # noqa: PLR0911  one match
+    """Return `refunds` after `message`, received or emitted."""
+    match message:
         case RefundCharge(refund_key=key):
             asked_at_ms = refunds.by_key[key].asked_at_ms or at_ms
             asked = _change(refunds, key, status="asked", asked_at_ms=asked_at_ms)
@@ -141,20 +142,20 @@ def evolve(refunds: Refunds, word: Message, at_ms: int) -> Refunds:  # noqa: PLR
             key = COMPENSATION if kind == COMPENSATION else return_id
             return _rest(_change(refunds, key, status="told"))
         case DeadlineReached():
-            return _woken(refunds, word, at_ms)
+            return _woken(refunds, message, at_ms)
         case _:
             return refunds
 
 
-def _woken(refunds: Refunds, heard: DeadlineReached, at_ms: int) -> Refunds:
+def _woken(refunds: Refunds, received: DeadlineReached, at_ms: int) -> Refunds:
     again = refunds
-    if reached(refunds.wait.due_at_ms, heard):
+    if reached(refunds.wait.due_at_ms, received):
         for key, refund in refunds.by_key.items():
             if refund.status == "asked":
                 late = bool(refund.asked_at_ms) and at_ms - refund.asked_at_ms >= OVERDUE_MS
                 overdue = refund.overdue or ("noticed" if late else "")
                 again = _change(again, key, status="owed", overdue=overdue)
-    return replace(again, wait=wake(refunds.wait, heard))
+    return replace(again, wait=wake(refunds.wait, received))
 
 
 def _rest(refunds: Refunds) -> Refunds:

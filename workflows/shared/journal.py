@@ -8,7 +8,7 @@ import msgspec
 
 
 class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One event as it was heard."""
+    """One event as it was received."""
 
     id: str = ""
     type: str = ""
@@ -17,8 +17,8 @@ class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
     causation_id: str = ""
     correlation_id: str = ""
     traceparent: str = ""
-    heard_ms: int = 0
-    """When who told it took up its cause; 0: not known."""
+    received_ms: int = msgspec.field(name="heard_ms", default=0)
+    """When who emitted it took up its cause; 0: not known."""
     body: dict[str, Any] = {}
 
 

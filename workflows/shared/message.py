@@ -10,6 +10,6 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
     """
 
 
-def type_name(word: type[Message]) -> str:
-    """Return the wire name of `word`, such as `payflow.payment.completed.v1`."""
-    return str(word.__struct_config__.tag)
+def type_name(message: type[Message]) -> str:
+    """Return the wire name of `message`, such as `payflow.payment.completed.v1`."""
+    return str(message.__struct_config__.tag)

@@ -1,7 +1,7 @@
-"""What is owed after hearing a word: a participant as two functions, `evolve` and `owed`.
+"""What is owed after receiving a message: a participant as two functions, `evolve` and `owed`.
 
-`owed(memory)` says what must be told now because of what is remembered; telling it makes it no
-longer owed. So hearing the same twice owes nothing the second time.
+`owed(state)` says what must be emitted now because of what is remembered; emitting it makes it no
+longer owed. So receiving the same twice owes nothing the second time.
 """
 
 from collections.abc import Callable
@@ -9,26 +9,26 @@ from typing import TypeVar
 
 from workflows.shared.message import Message
 
-Memory = TypeVar("Memory")
+State = TypeVar("State")
 
-WORDS_MAX = 10_000
-"""More words owed at once than this is a memory that does not notice what it told."""
+MESSAGES_MAX = 10_000
+"""More messages owed at once than this is a state that does not notice what it emitted."""
 
 
-def settle(
-    heard: Message,
-    memory: Memory,
+def drain(
+    received: Message,
+    state: State,
     at_ms: int,
     *,
-    evolve: Callable[[Memory, Message, int], Memory],
-    owed: Callable[[Memory], tuple[Message, ...]],
+    evolve: Callable[[State, Message, int], State],
+    pending: Callable[[State], tuple[Message, ...]],
 ) -> tuple[Message, ...]:
-    """Return all that is to be told after `heard`, in order, until nothing is owed."""
-    memory = evolve(memory, heard, at_ms)
-    told: list[Message] = []
-    while words := owed(memory):
-        told += words
-        assert len(told) <= WORDS_MAX, "what was told is still owed"
-        for word in words:
-            memory = evolve(memory, word, at_ms)
-    return tuple(told)
+    """Return all that is to be produced after `received`, in order, until nothing is owed."""
+    state = evolve(state, received, at_ms)
+    emitted: list[Message] = []
+    while messages := pending(state):
+        emitted += messages
+        assert len(emitted) <= MESSAGES_MAX, "what was told is still owed"
+        for message in messages:
+            state = evolve(state, message, at_ms)
+    return tuple(emitted)

@@ -28,17 +28,17 @@ def rest(wait: Wait) -> Wait:
     return Wait(woken_at_ms=wait.woken_at_ms)
 
 
-def reached(due_at_ms: int | None, heard: DeadlineReached) -> bool:
-    """Return whether `heard` is the alarm that was asked for, not one of a moment given up."""
-    return due_at_ms is not None and due_at_ms <= heard.due_at_ms
+def reached(due_at_ms: int | None, received: DeadlineReached) -> bool:
+    """Return whether `received` is the alarm that was asked for, not one of a moment given up."""
+    return due_at_ms is not None and due_at_ms <= received.due_at_ms
 
 
-def wake(wait: Wait, heard: DeadlineReached) -> Wait:
-    """Return `wait` after `heard`: one try more when it was due.
+def wake(wait: Wait, received: DeadlineReached) -> Wait:
+    """Return `wait` after `received`: one try more when it was due.
 
     A moment given up is noted too: its alarm cannot ring twice, so it must not be asked for again.
     """
-    woken_at_ms = max(wait.woken_at_ms, heard.due_at_ms)
-    if reached(wait.due_at_ms, heard):
+    woken_at_ms = max(wait.woken_at_ms, received.due_at_ms)
+    if reached(wait.due_at_ms, received):
         return Wait(tries=wait.tries + 1, woken_at_ms=woken_at_ms)
     return msgspec.structs.replace(wait, woken_at_ms=woken_at_ms)

@@ -20,8 +20,8 @@ from workflows.shipping import messages as shipping
 Kind = Literal["step", "compensation", "retry", "failure"]
 
 
-def _types(*words: type[Message]) -> frozenset[str]:
-    return frozenset(map(type_name, words))
+def _types(*messages: type[Message]) -> frozenset[str]:
+    return frozenset(map(type_name, messages))
 
 
 COMPENSATIONS = _types(
@@ -68,7 +68,10 @@ FAILURES = _types(
 
 
 class Bar(msgspec.Struct, frozen=True, kw_only=True):
-    """One event: told when its cause had been told, had waited and been worked on. Times are ms."""
+    """One event: emitted when its cause had been emitted, had waited and been worked on.
+
+    Times are ms.
+    """
 
     entry: JournalEntry
     kind: Kind
@@ -77,8 +80,8 @@ class Bar(msgspec.Struct, frozen=True, kw_only=True):
     cause: int | None
     """The place of its cause in the timeline."""
     began_ms: int
-    """When its cause was told."""
-    heard_ms: int
+    """When its cause was emitted."""
+    received_ms: int = msgspec.field(name="heard_ms")
     """When that was taken up."""
 
     @property
@@ -88,7 +91,7 @@ class Bar(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def service(self) -> str:
-        """Return who told it."""
+        """Return who emitted it."""
         return self.entry.source.removeprefix("/payflow/")
 
     @property
@@ -99,8 +102,8 @@ class Bar(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def split(self) -> bool:
-        """Return whether waiting is told apart from work: older workers did not say."""
-        return self.cause is not None and self.entry.heard_ms > 0
+        """Return whether waiting is emitted apart from work: older workers did not say."""
+        return self.cause is not None and self.entry.received_ms > 0
 
     @property
     def orphan(self) -> bool:
@@ -110,12 +113,12 @@ class Bar(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def waited_ms(self) -> int:
         """Return how long its cause lay in Kafka."""
-        return max(self.heard_ms - self.began_ms, 0)
+        return max(self.received_ms - self.began_ms, 0)
 
     @property
     def worked_ms(self) -> int:
         """Return how long it took from then on."""
-        return max(self.entry.time_ms - self.heard_ms, 0)
+        return max(self.entry.time_ms - self.received_ms, 0)
 
 
 def timeline(entries: Sequence[JournalEntry]) -> list[Bar]:
@@ -125,7 +128,7 @@ def timeline(entries: Sequence[JournalEntry]) -> list[Bar]:
     for entry in causal_order(entries):
         cause = places.get(entry.causation_id)
         began_ms = bars[cause].entry.time_ms if cause is not None else entry.time_ms
-        heard_ms = entry.heard_ms if cause is not None and entry.heard_ms else began_ms
+        received_ms = entry.received_ms if cause is not None and entry.received_ms else began_ms
         bars.append(
             Bar(
                 entry=entry,
@@ -133,8 +136,8 @@ def timeline(entries: Sequence[JournalEntry]) -> list[Bar]:
                 depth=bars[cause].depth + 1 if cause is not None else 0,
                 cause=cause,
                 began_ms=began_ms,
-                # Clocks of two machines differ: nothing is heard before it is told.
-                heard_ms=min(max(heard_ms, began_ms), max(entry.time_ms, began_ms)),
+                # Clocks of two machines differ: nothing is received before it is emitted.
+                received_ms=min(max(received_ms, began_ms), max(entry.time_ms, began_ms)),
             )
         )
         places[entry.id] = len(bars) - 1

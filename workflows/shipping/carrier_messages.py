@@ -67,7 +67,7 @@ class ShipmentUnknown(Message, tag="payflow.carrier.unknown.v1", frozen=True, kw
 
 
 class CarrierNotified(Message, tag="payflow.carrier.notified.v1", frozen=True, kw_only=True):
-    """A signed webhook of the carrier, told on `carrier.webhooks` by the console."""
+    """A signed webhook of the carrier, emitted on `carrier.webhooks` by the console."""
 
     order_id: Name
     notice_id: Name

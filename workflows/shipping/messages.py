@@ -1,4 +1,4 @@
-"""Parcels as facts: told on `shipments` by shipping, the one who can still stop them."""
+"""Parcels as facts: emitted on `shipments` by shipping, the one who can still stop them."""
 
 from workflows.shared.limits import Name, Text
 from workflows.shared.message import Message
@@ -34,4 +34,4 @@ class ShipmentDelivered(Message, tag="payflow.shipment.delivered.v1", frozen=Tru
     shipment_id: Name
 
 
-ShipmentWord = ShipmentCreated | ShipmentFailed | ShipmentCancelled | ShipmentDelivered
+ShipmentMessage = ShipmentCreated | ShipmentFailed | ShipmentCancelled | ShipmentDelivered

@@ -5,7 +5,7 @@ Nothing is booked before it is paid, reserved and judged clean; without a verdic
 """
 
 from workflows.shared.message import Message
-from workflows.shared.pending import settle
+from workflows.shared.pending import drain
 from workflows.shipping import carrier_messages as carrier
 from workflows.shipping.messages import (
     ShipmentCancelled,
@@ -13,76 +13,79 @@ from workflows.shipping.messages import (
     ShipmentDelivered,
     ShipmentFailed,
 )
-from workflows.shipping.state import CARRIER_FAILED, INITIAL, Parcel, evolve
+from workflows.shipping.state import CARRIER_FAILED, INITIAL, Shipment, evolve
 
-__all__ = ["INITIAL", "Parcel", "decide", "due", "evolve"]
+__all__ = ["INITIAL", "Shipment", "decide", "due", "evolve"]
 
-# --- judgment ----------------------------------------------------------------
-
-
-def decide(memory: Parcel, heard: Message, at_ms: int) -> tuple[Message, ...]:
-    """Return what to ask the carrier and tell after `heard`; heard again, it owes nothing more."""
-    return settle(heard, memory, at_ms, evolve=evolve, owed=_owed)
+# --- decide ----------------------------------------------------------------
 
 
-def due(memory: Parcel) -> int | None:
+def decide(state: Shipment, received: Message, at_ms: int) -> tuple[Message, ...]:
+    """Return what to ask the carrier and tell after `received`.
+
+    Received again, it owes nothing more.
+    """
+    return drain(received, state, at_ms, evolve=evolve, pending=_pending)
+
+
+def due(state: Shipment) -> int | None:
     """Return when to ask the carrier again (ms), or None."""
-    return memory.wait.due_at_ms
+    return state.wait.due_at_ms
 
 
-def _owed(memory: Parcel) -> tuple[Message, ...]:
-    if memory.status == "ended":
+def _pending(state: Shipment) -> tuple[Message, ...]:
+    if state.status == "ended":
         return ()
-    if memory.status == "waiting":
-        return _start(memory)
-    return _end(memory) or _course(memory)
+    if state.status == "waiting":
+        return _start(state)
+    return _end(state) or _course(state)
 
 
-def _start(memory: Parcel) -> tuple[Message, ...]:
-    if memory.stop:
-        return (ShipmentCancelled(order_id=memory.order_id, cause=memory.stop),)
-    if memory.paid and memory.cleared and memory.units is not None:
-        return (_book(memory, memory.units),)
+def _start(state: Shipment) -> tuple[Message, ...]:
+    if state.stop:
+        return (ShipmentCancelled(order_id=state.order_id, cause=state.stop),)
+    if state.paid and state.cleared and state.units is not None:
+        return (_book(state, state.units),)
     return ()
 
 
-def _end(memory: Parcel) -> tuple[Message, ...]:
-    order_id, shipment_id = memory.order_id, memory.shipment_id
-    if memory.delivered:
+def _end(state: Shipment) -> tuple[Message, ...]:
+    order_id, shipment_id = state.order_id, state.shipment_id
+    if state.delivered:
         # Also when it was to be stopped: that came too late, and the order carries on.
         delivered = ShipmentDelivered(order_id=order_id, shipment_id=shipment_id)
-        return (delivered,) if memory.created_told else (_created(memory), delivered)
-    if memory.withdrawn and memory.created_told:
-        return (ShipmentCancelled(order_id=order_id, cause=memory.stop, shipment_id=shipment_id),)
-    if memory.withdrawn and memory.stop != CARRIER_FAILED:
-        return (ShipmentCancelled(order_id=order_id, cause=memory.stop),)
-    if memory.withdrawn or (memory.refused and not memory.stop):
-        return (ShipmentFailed(order_id=order_id, reason=memory.reason),)
+        return (delivered,) if state.created_emitted else (_created(state), delivered)
+    if state.withdrawn and state.created_emitted:
+        return (ShipmentCancelled(order_id=order_id, cause=state.stop, shipment_id=shipment_id),)
+    if state.withdrawn and state.stop != CARRIER_FAILED:
+        return (ShipmentCancelled(order_id=order_id, cause=state.stop),)
+    if state.withdrawn or (state.refused and not state.stop):
+        return (ShipmentFailed(order_id=order_id, reason=state.reason),)
     return ()
 
 
-def _course(memory: Parcel) -> tuple[Message, ...]:
-    order_id, attempt = memory.order_id, memory.wait.tries
-    if memory.stop and (memory.ask_again or memory.status != "stopping"):
+def _course(state: Shipment) -> tuple[Message, ...]:
+    order_id, attempt = state.order_id, state.wait.tries
+    if state.stop and (state.ask_again or state.status != "stopping"):
         return (carrier.WithdrawShipment(order_id=order_id, attempt=attempt),)
-    if memory.stop:
+    if state.stop:
         return ()
-    if memory.shipment_id and not memory.created_told:
-        return (_created(memory),)
-    if not memory.ask_again:
+    if state.shipment_id and not state.created_emitted:
+        return (_created(state),)
+    if not state.ask_again:
         return ()
-    if memory.status == "booking" and memory.units is not None:
-        return (_book(memory, memory.units),)
+    if state.status == "booking" and state.units is not None:
+        return (_book(state, state.units),)
     return (carrier.InquireShipment(order_id=order_id, attempt=attempt),)
 
 
-def _book(memory: Parcel, units: int) -> Message:
+def _book(state: Shipment, units: int) -> Message:
     return carrier.BookShipment(
-        order_id=memory.order_id, country=memory.country, units=units, attempt=memory.wait.tries
+        order_id=state.order_id, country=state.country, units=units, attempt=state.wait.tries
     )
 
 
-def _created(memory: Parcel) -> Message:
+def _created(state: Shipment) -> Message:
     return ShipmentCreated(
-        order_id=memory.order_id, shipment_id=memory.shipment_id, tracking=memory.tracking
+        order_id=state.order_id, shipment_id=state.shipment_id, tracking=state.tracking
     )

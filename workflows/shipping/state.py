@@ -37,12 +37,12 @@ CALL_BACK_MS_MAX = 60_000
 CARRIER_FAILED = "shipment_failed"
 """Why a parcel is stopped that nobody asked to stop."""
 
-# --- memory ------------------------------------------------------------------
+# --- state ------------------------------------------------------------------
 
 Status = Literal["waiting", "booking", "travelling", "stopping", "ended"]
 
 
-class Parcel(msgspec.Struct, frozen=True, kw_only=True):
+class Shipment(msgspec.Struct, frozen=True, kw_only=True):
     """What the shipping of one order remembers."""
 
     status: Status = "waiting"
@@ -61,75 +61,76 @@ class Parcel(msgspec.Struct, frozen=True, kw_only=True):
     delivered: bool = False
     shipment_id: str = ""
     tracking: str = ""
-    created_told: bool = False
+    created_emitted: bool = msgspec.field(name="created_told", default=False)
     ask_again: bool = False
     unknown_since_ms: int | None = None
     wait: Wait = Wait()
 
 
-INITIAL = Parcel()
+INITIAL = Shipment()
 
-# --- fold --------------------------------------------------------------------
+# --- evolve --------------------------------------------------------------------
 
 
-def evolve(memory: Parcel, word: Message, at_ms: int) -> Parcel:  # noqa: C901, PLR0911  one match
-    """Return `memory` after `word`, heard or told."""
-    match word:
+def evolve(state: Shipment, message: Message, at_ms: int) -> Shipment:  # noqa: C901, PLR0911  one match
+    """Return `state` after `message`, received or emitted."""
+    match message:
         case OrderPlaced(country=country):
             # Told again as another order, it does not go elsewhere.
-            return memory if memory.country else replace(memory, country=country)
+            return state if state.country else replace(state, country=country)
         case PaymentCompleted(order_id=order_id, country=country):
-            return replace(memory, order_id=order_id, country=country, paid=True)
+            return replace(state, order_id=order_id, country=country, paid=True)
         case InventoryReserved(units=units):
-            return replace(memory, units=units)
+            return replace(state, units=units)
         case FraudCleared():
-            return replace(memory, cleared=True)
+            return replace(state, cleared=True)
         case PaymentFailed() | InventoryRejected() | FraudDetected():
-            # Those who told it take back what they did; once booked, none of them can be heard.
-            return replace(memory, status="ended") if memory.status == "waiting" else memory
+            # Those who emitted it take back what they did; once booked, none of them can be
+            # received.
+            return replace(state, status="ended") if state.status == "waiting" else state
         case FraudConfirmed(order_id=order_id):
             # Judged clean first: what can still be stopped is known here alone (ADR 3).
-            return _stopped(memory, order_id, "fraud")
+            return _stopped(state, order_id, "fraud")
         case OrderCancelRequested(order_id=order_id):
-            return _stopped(memory, order_id, "cancelled_by_customer")
+            return _stopped(state, order_id, "cancelled_by_customer")
         case StepOverdue(order_id=order_id, step=step):
-            return _stopped(memory, order_id, "overdue") if _is_missing(memory, step) else memory
+            return _stopped(state, order_id, "overdue") if _is_missing(state, step) else state
         case DeadlineReached():
-            return _woken(memory, word, at_ms)
+            return _woken(state, message, at_ms)
         case ShipmentCreated():
-            wait = wait_until(rest(memory.wait), at_ms + CALL_BACK_MS)
-            return replace(memory, created_told=True, status="travelling", wait=wait)
+            wait = wait_until(rest(state.wait), at_ms + CALL_BACK_MS)
+            return replace(state, created_emitted=True, status="travelling", wait=wait)
         case ShipmentFailed() | ShipmentCancelled() | ShipmentDelivered():
-            return replace(memory, status="ended", wait=rest(memory.wait))
+            return replace(state, status="ended", wait=rest(state.wait))
         case _:
-            return _asked(_answered(memory, word, at_ms), word, at_ms)
+            return _asked(_answered(state, message, at_ms), message, at_ms)
 
 
-def _stopped(memory: Parcel, order_id: str, cause: str) -> Parcel:
-    if memory.stop or memory.status == "ended":
-        return memory
-    return replace(memory, order_id=order_id, stop=cause)
+def _stopped(state: Shipment, order_id: str, cause: str) -> Shipment:
+    if state.stop or state.status == "ended":
+        return state
+    return replace(state, order_id=order_id, stop=cause)
 
 
-def _is_missing(memory: Parcel, step: str) -> bool:
+def _is_missing(state: Shipment, step: str) -> bool:
     # An overdue step may have happened all the same; what is known here to have happened is not
     # undone for being late. A late delivery is for people to look into, not to withdraw.
     match step:
         case "payment":
-            return not memory.paid
+            return not state.paid
         case "inventory":
-            return memory.units is None
+            return state.units is None
         case "fraud":
-            return not memory.cleared
+            return not state.cleared
         case "shipping":
-            return not memory.created_told
+            return not state.created_emitted
         case _:
             return False
 
 
-def _asked(memory: Parcel, word: Message, at_ms: int) -> Parcel:
-    tries = memory.wait.tries
-    match word:
+def _asked(state: Shipment, message: Message, at_ms: int) -> Shipment:
+    tries = state.wait.tries
+    match message:
         case carrier.BookShipment():
             status, due_at_ms = "booking", at_ms + ANSWER_MS
         case carrier.WithdrawShipment():
@@ -138,43 +139,43 @@ def _asked(memory: Parcel, word: Message, at_ms: int) -> Parcel:
             pause_ms = backoff_ms(tries, first_ms=CALL_BACK_MS, most_ms=CALL_BACK_MS_MAX)
             status, due_at_ms = "travelling", at_ms + pause_ms
         case _:
-            return memory
-    wait = wait_until(memory.wait, due_at_ms)
-    return replace(memory, status=status, ask_again=False, wait=wait)
+            return state
+    wait = wait_until(state.wait, due_at_ms)
+    return replace(state, status=status, ask_again=False, wait=wait)
 
 
-def _answered(memory: Parcel, word: Message, at_ms: int) -> Parcel:  # noqa: PLR0911  one match
-    if memory.status in ("waiting", "ended"):
-        return memory
-    match word:
+def _answered(state: Shipment, message: Message, at_ms: int) -> Shipment:  # noqa: PLR0911  one match
+    if state.status in ("waiting", "ended"):
+        return state
+    match message:
         case carrier.ShipmentBooked(shipment_id=shipment_id, tracking=tracking):
-            return replace(memory, shipment_id=shipment_id, tracking=tracking)
-        case carrier.ShipmentRefused(reason=reason) if memory.status == "booking":
-            return replace(memory, refused=True, reason=reason)
-        case carrier.ShipmentWithdrawn() if memory.stop:
-            return replace(memory, withdrawn=True)
+            return replace(state, shipment_id=shipment_id, tracking=tracking)
+        case carrier.ShipmentRefused(reason=reason) if state.status == "booking":
+            return replace(state, refused=True, reason=reason)
+        case carrier.ShipmentWithdrawn() if state.stop:
+            return replace(state, withdrawn=True)
         case carrier.ShipmentWithdrawn():
             reason = "withdrawn by the carrier"
-            return replace(memory, withdrawn=True, stop=CARRIER_FAILED, reason=reason)
+            return replace(state, withdrawn=True, stop=CARRIER_FAILED, reason=reason)
         case carrier.ShipmentTracked() | carrier.CarrierNotified():
-            delivered = memory.delivered or word.status == "delivered"
-            return replace(memory, shipment_id=word.shipment_id, delivered=delivered)
-        case carrier.ShipmentUnknown() if memory.status != "travelling":
+            delivered = state.delivered or message.status == "delivered"
+            return replace(state, shipment_id=message.shipment_id, delivered=delivered)
+        case carrier.ShipmentUnknown() if state.status != "travelling":
             pause_ms = backoff_ms(
-                memory.wait.tries, first_ms=BACKOFF_FIRST_MS, most_ms=BACKOFF_MS_MAX
+                state.wait.tries, first_ms=BACKOFF_FIRST_MS, most_ms=BACKOFF_MS_MAX
             )
-            since_ms = at_ms if memory.unknown_since_ms is None else memory.unknown_since_ms
-            wait = wait_until(memory.wait, at_ms + pause_ms)
-            return replace(memory, unknown_since_ms=since_ms, wait=wait)
+            since_ms = at_ms if state.unknown_since_ms is None else state.unknown_since_ms
+            wait = wait_until(state.wait, at_ms + pause_ms)
+            return replace(state, unknown_since_ms=since_ms, wait=wait)
         case _:
-            return memory
+            return state
 
 
-def _woken(memory: Parcel, heard: DeadlineReached, at_ms: int) -> Parcel:
-    woken = replace(memory, wait=wake(memory.wait, heard))
-    if not reached(memory.wait.due_at_ms, heard):
+def _woken(state: Shipment, received: DeadlineReached, at_ms: int) -> Shipment:
+    woken = replace(state, wait=wake(state.wait, received))
+    if not reached(state.wait.due_at_ms, received):
         return woken
-    since_ms = at_ms if memory.unknown_since_ms is None else memory.unknown_since_ms
-    if memory.status == "booking" and at_ms - since_ms >= UNKNOWN_MS:
+    since_ms = at_ms if state.unknown_since_ms is None else state.unknown_since_ms
+    if state.status == "booking" and at_ms - since_ms >= UNKNOWN_MS:
         return replace(woken, stop=CARRIER_FAILED, reason="carrier unavailable")
     return replace(woken, ask_again=True, unknown_since_ms=since_ms)

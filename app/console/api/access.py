@@ -40,7 +40,7 @@ Least = Mapping[tuple[str, str], Role]
 """The least role of each guarded route, by method and path."""
 
 
-class Guard:
+class Auth:
     """Knows who asks."""
 
     def __init__(self, config: Config, clock: Callable[[], float] = time.monotonic) -> None:
@@ -49,7 +49,7 @@ class Guard:
         self.streams: Counter[str] = Counter()
         self.oidc = Oidc(config, clock)
         self._folder = config.data_path
-        self._acts = Rates(ACTS_BURST, ACTS_SECONDS_EACH, clock)
+        self._actions = Rates(ACTS_BURST, ACTS_SECONDS_EACH, clock)
         self._guesses = Rates(SIGN_IN_BURST, SIGN_IN_SECONDS_EACH, clock)
 
     async def sign_in(self, request: web.Request, name: str, token: str) -> tuple[str, Session]:
@@ -83,22 +83,22 @@ class Guard:
         log.info("signed in", operator=name, issuer=self.oidc.issuer)
         return *self.sessions.open(person), wanted
 
-    async def operator(self, request: web.Request, *, acts: bool = True) -> Operator:
+    async def operator(self, request: web.Request, *, actions: bool = True) -> Operator:
         """Return who asks; raises Problem: 401 for nobody, 403 from another page, 429.
 
         What `acts` and comes with a cookie has to say the token of its session too.
         """
-        wait_seconds = self._acts.take(_address(request))
+        wait_seconds = self._actions.take(_address(request))
         if wait_seconds:
             raise _too_often(wait_seconds)
-        given = request.headers.get("Authorization", "")
-        if given:
-            person = await self._machine(request, given)
+        record = request.headers.get("Authorization", "")
+        if record:
+            person = await self._machine(request, record)
             return Operator(name=person.name, role=person.role)
         session = self.session(request)
         if session is None:
             raise _unknown("sign in first: POST /sign-in, or Authorization: Bearer name:token")
-        if acts:
+        if actions:
             # A page that reads says nothing of where it is; the token below it cannot have.
             _check_origin(request, must_say=request.method not in ("GET", "HEAD"))
             if not same(await _csrf(request), session.csrf):
@@ -110,15 +110,15 @@ class Guard:
         """Return the session of the cookie, if there is one."""
         return self.sessions.get(request.cookies.get(COOKIE, ""))
 
-    async def _machine(self, request: web.Request, given: str) -> Person:
-        scheme, _, said = given.partition(" ")
+    async def _machine(self, request: web.Request, record: str) -> Person:
+        scheme, _, said = record.partition(" ")
         name, _, token = said.strip().partition(":")
         if scheme.lower() != "bearer" or not (name and token):
             raise _unknown("say Authorization: Bearer name:token")
         person = self.sessions.proven(name, token)
         if person is None:
             person = await self._prove(request, name, token)
-            self.sessions.remember(person, token)
+            self.sessions.store(person, token)
         return person
 
     async def _prove(self, request: web.Request, name: str, token: str) -> Person:
@@ -137,7 +137,7 @@ class Guard:
         return person
 
 
-GUARD: web.AppKey[Guard] = web.AppKey("guard")
+AUTH: web.AppKey[Auth] = web.AppKey("guard")
 _OPERATOR: web.RequestKey[Operator] = web.RequestKey("operator", Operator)
 
 
@@ -146,7 +146,7 @@ def operator_of(request: web.Request) -> Operator:
     return request[_OPERATOR]
 
 
-def guarded(least: Least) -> Any:
+def authorized(least: Least) -> Any:
     """Return a middleware that lets through to the routes of `least` who may act there."""
 
     @web.middleware
@@ -158,7 +158,7 @@ def guarded(least: Least) -> Any:
         if role is None and not request.path.startswith(OPERATORS):
             return await handler(request)
         try:
-            operator = await request.app[GUARD].operator(request)
+            operator = await request.app[AUTH].operator(request)
         except PeopleError as error:
             raise broken(error) from error
         due = role or "approver"
@@ -171,7 +171,7 @@ def guarded(least: Least) -> Any:
 
 
 async def _streamed(request: web.Request, handler: Handler) -> web.StreamResponse:
-    streams, address = request.app[GUARD].streams, _address(request)
+    streams, address = request.app[AUTH].streams, _address(request)
     if streams[address] >= STREAMS_EACH_MAX:
         detail = f"{STREAMS_EACH_MAX} streams are open to this address; close one"
         raise Problem(429, "Too Many Requests", detail, headers={"Retry-After": "5"})

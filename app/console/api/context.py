@@ -1,4 +1,4 @@
-"""What every handler of the API needs: the house, the directory, the clock, a way to tell."""
+"""What every handler of the API needs: Payflow, the directory, the clock, a way to tell."""
 
 import asyncio
 import hashlib
@@ -14,17 +14,17 @@ from yarl import URL
 
 from app.config import Config
 from app.console.api.problems import Problem
-from app.delivery.agent import opened
+from app.delivery.agent import registered
 from app.kafka.producer import partition_of
 from app.wire.envelope import Envelope
-from app.wire.signing import ROWS_SEAL, pass_to
+from app.wire.signing import ROWS_PASS, rows_token
 from app.wire.topics import topic_of
 from app.worker.discovery import Directory, Worker
-from app.worker.http import House
+from app.worker.http import LocalQueries
 from tables import declared
 from workflows.shared.message import Message, type_name
 
-TELL_SECONDS = 10
+PUBLISH_SECONDS = 10
 READ_SECONDS = 3
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -34,17 +34,17 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-class Desk:
-    """One console's access to the house."""
+class ApiContext:
+    """One console's access to Payflow."""
 
     def __init__(
         self,
-        house: House,
+        queries: LocalQueries,
         directory: Directory,
         config: Config,
         clock: Callable[[], int] = now_ms,
     ) -> None:
-        self.house = house
+        self.queries = queries
         self.directory = directory
         self.config = config
         self.now_ms = clock
@@ -55,28 +55,28 @@ class Desk:
         if self._session is not None:
             await self._session.close()
 
-    async def tell(
+    async def publish(
         self,
         request: web.Request,
-        word: Message,
+        message: Message,
         event_id: str,
         transaction: str,
         baggage: dict[str, str] | None = None,
     ) -> None:
-        """Tell `word`; raises Problem 503 when Kafka does not acknowledge it in time."""
-        given = request.headers.get("traceparent", "")
-        head = Envelope(
+        """Produce `message`; raises Problem 503 when Kafka does not acknowledge it in time."""
+        record = request.headers.get("traceparent", "")
+        envelope = Envelope(
             id=event_id,
-            type=type_name(type(word)),
+            type=type_name(type(message)),
             source="/payflow/console",
             time_ms=self.now_ms(),
-            subject=topic_of(word).key(word),
+            subject=topic_of(message).key(message),
             correlation_id=transaction,
-            traceparent=given if _TRACEPARENT.fullmatch(given) else _trace_of(transaction),
+            traceparent=record if _TRACEPARENT.fullmatch(record) else _trace_of(transaction),
             baggage=baggage or {},
         )
         try:
-            await asyncio.wait_for(self.house.tell(word, head), TELL_SECONDS)
+            await asyncio.wait_for(self.queries.publish(message, envelope), PUBLISH_SECONDS)
         except TimeoutError as error:
             raise unavailable("Kafka does not answer; nothing is lost, repeat it") from error
 
@@ -130,7 +130,7 @@ class Desk:
             timeout = aiohttp.ClientTimeout(total=READ_SECONDS)
             self._session = aiohttp.ClientSession(timeout=timeout)
         asked = URL(url).update_query(query)
-        headers = {ROWS_SEAL: pass_to(asked.raw_path_qs, self.config.seal_key)}
+        headers = {ROWS_PASS: rows_token(asked.raw_path_qs, self.config.signing_key)}
         try:
             async with self._session.get(asked, headers=headers) as response:
                 if response.status == 404:  # noqa: PLR2004
@@ -141,7 +141,7 @@ class Desk:
             return error
 
 
-DESK: web.AppKey[Desk] = web.AppKey("desk")
+CONTEXT: web.AppKey[ApiContext] = web.AppKey("desk")
 
 
 def unavailable(detail: str) -> Problem:
@@ -157,8 +157,8 @@ def check_table(name: str) -> None:
 
 
 def _counts(table: str) -> bool:
-    rooms = (room for room in opened.values() if room.keeps and room.keeps.name == table)
-    return any(room.rows is not None for room in rooms)
+    agents = (agent for agent in registered.values() if agent.table and agent.table.name == table)
+    return any(agent.rows is not None for agent in agents)
 
 
 def _trace_of(transaction: str) -> str:

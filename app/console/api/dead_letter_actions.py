@@ -7,22 +7,24 @@ from aiohttp import web
 from msgspec import Meta
 
 from app.console.api.access import operator_of
-from app.console.api.context import DESK
-from app.console.api.dead_letters import FILTERS, LETTERS, choice_of, letter_of
+from app.console.api.context import CONTEXT
+from app.console.api.dead_letters import DEAD_LETTERS, FILTERS, choice_of, dead_letter_of
 from app.console.api.operator_actions import WHY_MAX
 from app.console.api.problems import Problem, json_response, read_body
+from app.operations.dead_letters.audit_records import Action
 from app.operations.dead_letters.editing import diff, restored
-from app.operations.dead_letters.redrive import RATE, Act, LettersError, desk
+from app.operations.dead_letters.redrive import RATE, DeadLetterError, redriver
 from app.operations.dead_letters.selection import Choice, chosen
 from app.operations.dead_letters.status import states
 from app.operations.search.masked_record import masked_text
-from app.wire import codecs, envelope
+from app.wire import codecs
+from app.wire.envelope import BadEnvelope, from_headers
 
 Why = Annotated[str, Meta(min_length=1, max_length=WHY_MAX)]
 
 
 class ChoiceAsked(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Which letters; what is empty says nothing."""
+    """Which dead letters; what is empty says nothing."""
 
     place: str = ""
     service: str = ""
@@ -40,10 +42,10 @@ class ChoiceAsked(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class RedriveAsked(ChoiceAsked, kw_only=True, forbid_unknown_fields=True):
-    """The body of a redrive: which letters, how fast, and how many the preview said."""
+    """The body of a redrive: which dead letters, how fast, and how many the preview said."""
 
     rate: Annotated[float, Meta(ge=0.1, le=10_000)] = RATE
-    letters: Annotated[int, Meta(ge=1)]
+    dead_letters: Annotated[int, Meta(ge=1)]
 
 
 class EditAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -56,76 +58,78 @@ class EditAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     force: bool = False
 
 
-def _act(request: web.Request, why: str, choice: str = "") -> Act:
-    return Act(
-        who=operator_of(request).name, why=why, chosen=choice, at_ms=request.app[DESK].now_ms()
+def _action(request: web.Request, why: str, choice: str = "") -> Action:
+    return Action(
+        who=operator_of(request).name, why=why, chosen=choice, at_ms=request.app[CONTEXT].now_ms()
     )
 
 
 async def redrive(request: web.Request) -> web.Response:
-    """Begin to send letters back: a canary first, then the rest at a rate."""
+    """Begin to send dead letters back: a canary first, then the rest at a rate."""
     asked = await read_body(request, RedriveAsked)
     choice = asked.choice()
-    letters = request.app[LETTERS]
-    known = await letters.known(fresh=True)
-    open_, _ = chosen(known.letters, states(known), choice)
-    if len(open_) != asked.letters:
-        detail = f"{len(open_)} letters are meant by now, not {asked.letters}: look again"
-        raise Problem(409, "Conflict", detail, field="letters")
-    letters.begin(choice, _act(request, asked.reason, choice.text()), asked.rate)
-    return json_response(letters.standing(), 202)
+    dead_letters = request.app[DEAD_LETTERS]
+    known = await dead_letters.known(fresh=True)
+    open_, _ = chosen(known.dead_letters, states(known), choice)
+    if len(open_) != asked.dead_letters:
+        detail = f"{len(open_)} letters are meant by now, not {asked.dead_letters}: look again"
+        raise Problem(409, "Conflict", detail, field="dead_letters")
+    dead_letters.begin(choice, _action(request, asked.reason, choice.text()), asked.rate)
+    return json_response(dead_letters.redrive_progress(), 202)
 
 
 async def check(request: web.Request) -> web.Response:
     """Return what an edit would send: the difference, and whether it would fail again."""
     asked = await read_body(request, EditAsked)
-    letter = letter_of(await request.app[LETTERS].known(), asked.place)
+    dead_letter = dead_letter_of(await request.app[DEAD_LETTERS].known(), asked.place)
     try:
-        body = restored(letter.given.value, asked.body)
-    except LettersError as error:
+        body = restored(dead_letter.record.value, asked.body)
+    except DeadLetterError as error:
         return json_response({"diff": [], "fails": str(error)})
-    headers = dict(letter.given.headers) | {k: v.encode() for k, v in asked.headers.items()}
+    headers = dict(dead_letter.record.headers) | {k: v.encode() for k, v in asked.headers.items()}
     try:
-        codecs.decode(body, envelope.from_headers(headers), letter.given.key)
+        codecs.decode(body, from_headers(headers), dead_letter.record.key)
         fails = ""
-    except (codecs.Poison, envelope.BadEnvelope) as error:
+    except (codecs.Poison, BadEnvelope) as error:
         fails = masked_text(str(error))
-    return json_response({"diff": diff(letter.given.value, body), "fails": fails})
+    return json_response({"diff": diff(dead_letter.record.value, body), "fails": fails})
 
 
 async def edit(request: web.Request) -> web.Response:
-    """Send one letter back with other bytes, as another event."""
+    """Send one dead letter back with other bytes, as another event."""
     asked = await read_body(request, EditAsked)
     if not asked.reason.strip():
         raise Problem(400, "Bad Request", "say why", field="reason")
-    known = await request.app[LETTERS].known(fresh=True)
-    letter = letter_of(known, asked.place)
-    if states(known)[letter.place] != "open":
-        detail = f"it is {states(known)[letter.place]}: only an open letter is sent back"
+    known = await request.app[DEAD_LETTERS].known(fresh=True)
+    dead_letter = dead_letter_of(known, asked.place)
+    if states(known)[dead_letter.place] != "open":
+        detail = f"it is {states(known)[dead_letter.place]}: only an open letter is sent back"
         raise Problem(409, "Conflict", detail)
-    act = _act(request, asked.reason)
+    action = _action(request, asked.reason)
     try:
-        body = restored(letter.given.value, asked.body)
-        async with desk(request.app[DESK].config) as sender:
-            event_id = await sender.edit(letter, body, asked.headers, act, force=asked.force)
-    except LettersError as error:
+        body = restored(dead_letter.record.value, asked.body)
+        async with redriver(request.app[CONTEXT].config) as sender:
+            event_id = await sender.edit(
+                dead_letter, body, asked.headers, action, force=asked.force
+            )
+    except DeadLetterError as error:
         raise Problem(409, "Conflict", masked_text(str(error))) from error
     return json_response({"event_id": event_id}, 202)
 
 
-async def drop(request: web.Request) -> web.Response:
-    """Say that letters need no handling any more, and why; they stay where they lie."""
+async def discard(request: web.Request) -> web.Response:
+    """Say that dead letters need no handling any more, and why; they stay where they lie."""
     asked = await read_body(request, ChoiceAsked)
     choice = asked.choice()
     if choice == Choice():
         raise Problem(400, "Bad Request", "say which letters", field="place")
-    known = await request.app[LETTERS].known(fresh=True)
-    open_, _ = chosen(known.letters, states(known), choice)
+    known = await request.app[DEAD_LETTERS].known(fresh=True)
+    open_, _ = chosen(known.dead_letters, states(known), choice)
     if not open_:
         raise Problem(409, "Conflict", "no letter that is meant is open any more")
     try:
-        async with desk(request.app[DESK].config) as sender:
-            await sender.drop(open_, _act(request, asked.reason, choice.text()))
-    except LettersError as error:
+        async with redriver(request.app[CONTEXT].config) as sender:
+            await sender.discard(open_, _action(request, asked.reason, choice.text()))
+    except DeadLetterError as error:
         raise Problem(409, "Conflict", str(error)) from error
-    return json_response({"dropped": len(open_)}, 202)
+    return json_response({"discarded": len(open_)}, 202)

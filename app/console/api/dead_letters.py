@@ -1,4 +1,4 @@
-"""Dead letters over HTTP: what lies aside, in groups and singly, and a redrive that is under way.
+"""Dead letters over HTTP: in groups and singly, and a redrive that is under way.
 
 Sending back takes a while. It goes on in a task of this process, one at a time; what was sent is
 found again on the topics themselves, so after a crash it is begun again and goes on.
@@ -15,30 +15,31 @@ from aiohttp import web
 from aiokafka.errors import KafkaError
 
 from app.config import Config
-from app.console.api.context import DESK, unavailable
+from app.console.api.context import CONTEXT, unavailable
 from app.console.api.problems import Problem, json_response, path_name
 from app.kafka.admin import TopicError
 from app.kafka.reader import InspectionError
-from app.operations.dead_letters.dead_letter import Letter
+from app.operations.dead_letters.audit_records import Action
+from app.operations.dead_letters.dead_letter import DeadLetter
 from app.operations.dead_letters.editing import editable
 from app.operations.dead_letters.reader import gather
-from app.operations.dead_letters.redrive import Act, LettersError, desk
+from app.operations.dead_letters.redrive import DeadLetterError, redriver
 from app.operations.dead_letters.selection import Choice, blast_radius, chosen
 from app.operations.dead_letters.status import Known, State, groups, states
-from app.operations.search.masked_record import Look, masked_text
+from app.operations.search.masked_record import MaskedRecord, masked_text
 from app.wire.records import header
 
 KNOWN_SECONDS = 2.0
 """How long what was gathered serves everybody who asks."""
-LETTERS_MAX = 500
+DEAD_LETTERS_MAX = 500
 LINES_MAX = 200
 FILTERS = ("service", "cause", "stack", "topic", "type", "key", "correlation_id", "place")
 
 log = structlog.get_logger(__name__)
 
 
-class Letters:
-    """What is known of the letters, gathered once for all who look, and the redrive under way."""
+class DeadLetters:
+    """What is known of the dead letters, gathered once for all readers, and the redrive."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -50,7 +51,7 @@ class Letters:
         self.error = ""
 
     async def known(self, *, fresh: bool = False) -> Known:
-        """Return every letter and where it stands. Raises Problem 503."""
+        """Return every dead letter and where it stands. Raises Problem 503."""
         async with self._lock:
             old = self._known
             if old is None or fresh or time.monotonic() - old[0] > KNOWN_SECONDS:
@@ -61,26 +62,26 @@ class Letters:
                 self._known = old = (time.monotonic(), found)
             return old[1]
 
-    def begin(self, choice: Choice, act: Act, rate: float) -> None:
-        """Send letters back in a task. Raises Problem 409 while another does."""
+    def begin(self, choice: Choice, action: Action, rate: float) -> None:
+        """Send dead letters back in a task. Raises Problem 409 while another does."""
         if self.task is not None and not self.task.done():
             raise Problem(409, "Conflict", "letters are being sent back already; wait for the end")
         self.lines.clear()
         self.outcome, self.error = None, ""
-        self.task = asyncio.create_task(self._redrive(choice, act, rate))
+        self.task = asyncio.create_task(self._redrive(choice, action, rate))
 
-    async def _redrive(self, choice: Choice, act: Act, rate: float) -> None:
+    async def _redrive(self, choice: Choice, action: Action, rate: float) -> None:
         try:
-            async with desk(self._config) as sender:
-                letters = _open(await sender.look(), choice)
-                self.outcome = await sender.redrive(letters, act, self.lines.append, rate)
-        except (LettersError, InspectionError, KafkaError, TopicError) as error:
+            async with redriver(self._config) as sender:
+                dead_letters = _open(await sender.query(), choice)
+                self.outcome = await sender.redrive(dead_letters, action, self.lines.append, rate)
+        except (DeadLetterError, InspectionError, KafkaError, TopicError) as error:
             log.warning("letters were not all sent back", error=str(error))
             self.error = str(error)
         finally:
             self._known = None
 
-    def standing(self) -> dict[str, Any]:
+    def redrive_progress(self) -> dict[str, Any]:
         """Return how far the latest redrive is: `state` none, running, done or failed."""
         running = self.task is not None and not self.task.done()
         state = (
@@ -100,30 +101,30 @@ class Letters:
             await asyncio.gather(self.task, return_exceptions=True)
 
 
-def _open(known: Known, choice: Choice) -> list[Letter]:
-    letters, _ = chosen(known.letters, states(known), choice)
-    if not letters:
-        raise LettersError("no letter that is meant is open any more")
-    return letters
+def _open(known: Known, choice: Choice) -> list[DeadLetter]:
+    dead_letters, _ = chosen(known.dead_letters, states(known), choice)
+    if not dead_letters:
+        raise DeadLetterError("no letter that is meant is open any more")
+    return dead_letters
 
 
-LETTERS: web.AppKey[Letters] = web.AppKey("letters")
+DEAD_LETTERS: web.AppKey[DeadLetters] = web.AppKey("dead_letters")
 
 
-def add_letters(app: web.Application) -> None:
-    """Let `app` send letters back."""
-    app[LETTERS] = Letters(app[DESK].config)
+def add_dead_letters(app: web.Application) -> None:
+    """Let `app` send dead letters back."""
+    app[DEAD_LETTERS] = DeadLetters(app[CONTEXT].config)
     app.on_shutdown.append(_close)
 
 
 async def _close(app: web.Application) -> None:
-    await app[LETTERS].close()
+    await app[DEAD_LETTERS].close()
 
 
 # --- looking ------------------------------------------------------------------
 
 
-def askedchoice_of(request: web.Request) -> Choice:
+def requested_choice(request: web.Request) -> Choice:
     """Return the filter in the query. Raises Problem."""
     return choice_of({name: request.query.get(name, "") for name in FILTERS})
 
@@ -137,58 +138,58 @@ def choice_of(said: dict[str, str]) -> Choice:
 
 
 async def all_groups(request: web.Request) -> list[Any]:
-    """Return the letters that `asked_choice` means, in groups."""
-    known = await request.app[LETTERS].known()
-    choice = askedchoice_of(request)
-    return groups([each for each in known.letters if choice.meets(each)], states(known))
+    """Return the dead letters that `asked_choice` means, in groups."""
+    known = await request.app[DEAD_LETTERS].known()
+    choice = requested_choice(request)
+    return groups([each for each in known.dead_letters if choice.meets(each)], states(known))
 
 
 async def some(request: web.Request) -> tuple[list[dict[str, Any]], int]:
-    """Return the latest letters that are meant, as lines of a list, and how many there are."""
-    known = await request.app[LETTERS].known()
-    choice, standing = askedchoice_of(request), states(known)
+    """Return the latest dead letters that are meant, as lines of a list, and how many there are."""
+    known = await request.app[DEAD_LETTERS].known()
+    choice, statuses = requested_choice(request), states(known)
     wanted: State | Literal[""] = request.query.get("state", "")  # type: ignore[assignment]
     meant = [
         each
-        for each in known.letters
-        if choice.meets(each) and (not wanted or standing[each.place] == wanted)
+        for each in known.dead_letters
+        if choice.meets(each) and (not wanted or statuses[each.place] == wanted)
     ]
     meant.sort(key=lambda each: each.at_ms, reverse=True)
-    return [_line(each, standing[each.place]) for each in meant[:LETTERS_MAX]], len(meant)
+    return [_line(each, statuses[each.place]) for each in meant[:DEAD_LETTERS_MAX]], len(meant)
 
 
-def _line(letter: Letter, state: State) -> dict[str, Any]:
+def _line(dead_letter: DeadLetter, state: State) -> dict[str, Any]:
     return {
-        "place": letter.place,
+        "place": dead_letter.place,
         "state": state,
-        "service": letter.service,
-        "room": letter.room,
-        "cause": letter.cause,
-        "stack": letter.stack,
-        "detail": masked_text(header(letter.given, "x-dead-detail")),
-        "type": letter.type,
-        "key": Look(letter.given).key,
-        "correlation_id": letter.correlation_id,
-        "failures": len(letter.history) + 1,
-        "at_ms": letter.at_ms,
+        "service": dead_letter.service,
+        "agent": dead_letter.agent,
+        "cause": dead_letter.cause,
+        "stack": dead_letter.stack,
+        "detail": masked_text(header(dead_letter.record, "x-dead-detail")),
+        "type": dead_letter.type,
+        "key": MaskedRecord(dead_letter.record).key,
+        "correlation_id": dead_letter.correlation_id,
+        "failures": len(dead_letter.history) + 1,
+        "at_ms": dead_letter.at_ms,
     }
 
 
 async def one(request: web.Request, place: str) -> dict[str, Any]:
-    """Return a letter with all that is known of it, masked. Raises Problem 404."""
-    known = await request.app[LETTERS].known()
-    letter = letter_of(known, place)
-    look = Look(letter.given)
+    """Return a dead letter with all that is known of it, masked. Raises Problem 404."""
+    known = await request.app[DEAD_LETTERS].known()
+    dead_letter = dead_letter_of(known, place)
+    query = MaskedRecord(dead_letter.record)
     return {
-        **_line(letter, states(known)[letter.place]),
-        "origin": header(letter.given, "x-dead-origin"),
-        "home": letter.home,
-        "headers": look.pairs,
-        "text": look.text,
-        "editable": editable(letter.given.value),
-        "hexadecimal": "" if not look.broken else _hexadecimal(look.text),
-        "history": msgspec.to_builtins(letter.history),
-        "dropped_because": known.dropped.get(letter.place, ""),
+        **_line(dead_letter, states(known)[dead_letter.place]),
+        "origin": header(dead_letter.record, "x-dead-origin"),
+        "home": dead_letter.first_topic,
+        "headers": query.pairs,
+        "text": query.text,
+        "editable": editable(dead_letter.record.value),
+        "hexadecimal": "" if not query.broken else _hexadecimal(query.text),
+        "history": msgspec.to_builtins(dead_letter.history),
+        "dropped_because": known.discarded.get(dead_letter.place, ""),
     }
 
 
@@ -197,36 +198,36 @@ def _hexadecimal(text: str) -> str:
     return text.encode()[:512].hex(" ", 2)
 
 
-def letter_of(known: Known, place: str) -> Letter:
-    """Return the letter at `place`. Raises Problem 404."""
-    found = next((each for each in known.letters if each.place == place), None)
+def dead_letter_of(known: Known, place: str) -> DeadLetter:
+    """Return the dead letter at `place`. Raises Problem 404."""
+    found = next((each for each in known.dead_letters if each.place == place), None)
     if found is None:
         raise Problem(404, "Not Found", f"there is no letter {place[:200]!r}", field="place")
     return found
 
 
 async def preview(request: web.Request) -> dict[str, Any]:
-    """Return what sending the letters back that are meant would touch."""
-    known = await request.app[LETTERS].known(fresh=True)
-    letters, others = chosen(known.letters, states(known), askedchoice_of(request))
-    radius = blast_radius(letters, others)
+    """Return what sending the dead letters back that are meant would touch."""
+    known = await request.app[DEAD_LETTERS].known(fresh=True)
+    dead_letters, others = chosen(known.dead_letters, states(known), requested_choice(request))
+    radius = blast_radius(dead_letters, others)
     keys = {masked_text(key): count for key, count in radius["busiest_keys"].items()}
     return {**radius, "busiest_keys": keys}
 
 
 async def show_groups(request: web.Request) -> web.Response:
-    """Return groups of letters that failed alike."""
+    """Return groups of dead letters that failed alike."""
     return json_response({"groups": await all_groups(request)})
 
 
 async def show_some(request: web.Request) -> web.Response:
-    """Return letters."""
+    """Return dead letters."""
     found, total = await some(request)
-    return json_response({"letters": found, "total": total})
+    return json_response({"dead_letters": found, "total": total})
 
 
 async def show_one(request: web.Request) -> web.Response:
-    """Return one letter."""
+    """Return one dead letter."""
     return json_response(await one(request, place_of(request)))
 
 
@@ -242,4 +243,4 @@ async def show_preview(request: web.Request) -> web.Response:
 
 async def show_redrive(request: web.Request) -> web.Response:
     """Return how far the latest redrive of this process is."""
-    return json_response(request.app[LETTERS].standing())
+    return json_response(request.app[DEAD_LETTERS].redrive_progress())

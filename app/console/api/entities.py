@@ -1,7 +1,7 @@
-"""Parties of payments as they may be shown: masked, and yet told apart.
+"""Parties of payments as they may be shown: masked, and yet emitted apart.
 
 A customer, a card, a device or an address names a person. In its place stands a tag that this
-process makes with a secret: the same party has the same tag, and nobody reads it back.
+process makes with a secret: the same entity has the same tag, and nobody reads it back.
 """
 
 import hashlib
@@ -13,19 +13,19 @@ TAG = "~"
 TAG_DIGITS = 10
 
 
-class Parties:
+class Entities:
     """Makes tags, and finds what they stand for among what is at hand."""
 
     def __init__(self) -> None:
         self._secret = secrets.token_bytes(32)
 
     def tag(self, name: str) -> str:
-        """Return what stands for the party or the id `name`."""
+        """Return what stands for the entity or the id `name`."""
         digest = hmac.new(self._secret, name.encode(), hashlib.sha256).hexdigest()
         return TAG + digest[:TAG_DIGITS]
 
     def shown(self, entity: str) -> str:
-        """Return a party, `kind:id`, with its id masked."""
+        """Return an entity, `kind:id`, with its id masked."""
         kind, _, name = entity.partition(":")
         return f"{kind}:{self.tag(name)}"
 

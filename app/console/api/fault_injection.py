@@ -1,4 +1,4 @@
-"""The lab: faults of the outside parties, and workers to kill. For demonstrations only (`lab`).
+"""The lab: faults of the external systems, and workers to kill. For demonstrations only (`lab`).
 
 A fault ends by itself after a while, or a demonstration that somebody left would go on failing.
 """
@@ -17,10 +17,10 @@ from msgspec import Meta
 
 from app.config import Config
 from app.console.api.access import operator_of
-from app.console.api.context import DESK, unavailable
+from app.console.api.context import CONTEXT, unavailable
 from app.console.api.operator_actions import WHY_MAX, audit
 from app.console.api.problems import Problem, json_response, path_name, read_body
-from app.local import fault_switches as faults
+from app.local import fault_switches
 from app.local.fault_switches import FaultError
 from app.local.simulators.faults import CarrierFaults, ProviderFaults
 from app.local.supervisor import SupervisorError, running
@@ -38,7 +38,7 @@ log = structlog.get_logger(__name__)
 
 
 class FaultsAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The body of `POST /operators/faults/{party}`."""
+    """The body of `POST /operators/faults/{entity}`."""
 
     faults: dict[str, float]
     reason: Why
@@ -51,46 +51,48 @@ class WhyAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     reason: Why
 
 
-class Lab:
+class FaultInjection:
     """The faults that were switched from here, and when they end."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
         self._ending: dict[str, tuple[float, asyncio.Task[None]]] = {}
 
-    def url(self, party: str) -> str:
-        """Return where `party` is. Raises Problem 404."""
-        if party not in SHAPES:
-            raise Problem(404, "Not Found", f"parties are {', '.join(SHAPES)}", field="party")
-        return str(getattr(self._config, f"{party}_url"))
+    def url(self, system: str) -> str:
+        """Return where `entity` is. Raises Problem 404."""
+        if system not in SHAPES:
+            raise Problem(
+                404, "Not Found", f"external systems are {', '.join(SHAPES)}", field="system"
+            )
+        return str(getattr(self._config, f"{system}_url"))
 
-    def end_after(self, party: str, seconds: float) -> None:
-        """End the faults of `party` in so many seconds; what was to end them before does not."""
-        self.forget(party)
-        task = asyncio.create_task(self._end(party, seconds))
-        self._ending[party] = (time.time() + seconds, task)
+    def end_after(self, system: str, seconds: float) -> None:
+        """End the faults of `entity` in so many seconds; what was to end them before does not."""
+        self.forget(system)
+        task = asyncio.create_task(self._end(system, seconds))
+        self._ending[system] = (time.time() + seconds, task)
 
-    def forget(self, party: str) -> None:
+    def forget(self, system: str) -> None:
         """Let nothing end by itself."""
-        known = self._ending.pop(party, None)
+        known = self._ending.pop(system, None)
         if known is not None:
             known[1].cancel()
 
-    def ends_ms(self, party: str) -> int | None:
-        """Return when the faults of `party` end by themselves (ms); None where they do not."""
-        known = self._ending.get(party)
+    def ends_ms(self, system: str) -> int | None:
+        """Return when the faults of `entity` end by themselves (ms); None where they do not."""
+        known = self._ending.get(system)
         return round(known[0] * 1_000) if known else None
 
-    async def _end(self, party: str, seconds: float) -> None:
+    async def _end(self, system: str, seconds: float) -> None:
         await asyncio.sleep(seconds)
         try:
-            await faults.clear(self.url(party))
+            await fault_switches.clear(self.url(system))
         except FaultError as error:
-            log.warning("faults did not end", party=party, error=str(error))
-        self._ending.pop(party, None)
+            log.warning("faults did not end", system=system, error=str(error))
+        self._ending.pop(system, None)
 
     def processes(self) -> list[dict[str, Any]]:
-        """Return the processes of this house by name; none where no supervisor runs it."""
+        """Return the processes of this instance by name; none where no supervisor runs it."""
         try:
             pids = running(self._config).pids
         except SupervisorError:
@@ -110,94 +112,105 @@ def _process(name: str, pid: int, parent: int) -> dict[str, Any] | None:
         return None
 
 
-LAB: web.AppKey[Lab] = web.AppKey("lab")
+FAULT_INJECTION: web.AppKey[FaultInjection] = web.AppKey("fault_injection")
 
 
-def add_lab(app: web.Application) -> None:
+def add_fault_injection(app: web.Application) -> None:
     """Let `app` switch faults, where its configuration allows it."""
-    app[LAB] = Lab(app[DESK].config)
+    app[FAULT_INJECTION] = FaultInjection(app[CONTEXT].config)
     app.on_shutdown.append(_close)
 
 
 async def _close(app: web.Application) -> None:
-    for party in SHAPES:
-        app[LAB].forget(party)
+    for system in SHAPES:
+        app[FAULT_INJECTION].forget(system)
 
 
-async def standing(request: web.Request) -> dict[str, Any]:
-    """Return whether this is a lab, the faults in force by party, and the processes."""
-    config, lab = request.app[DESK].config, request.app[LAB]
-    if not config.lab:
-        return {"lab": False, "parties": {}, "processes": []}
-    parties: dict[str, Any] = {}
-    for party in SHAPES:
+async def faults_in_force(request: web.Request) -> dict[str, Any]:
+    """Return whether this is a lab, the faults in force by entity, and the processes."""
+    config, fault_injection = request.app[CONTEXT].config, request.app[FAULT_INJECTION]
+    if not config.fault_injection:
+        return {"fault_injection": False, "systems": {}, "processes": []}
+    systems: dict[str, Any] = {}
+    for system in SHAPES:
         try:
-            known, trouble = await faults.get(lab.url(party)), ""
+            known, trouble = await fault_switches.get(fault_injection.url(system)), ""
         except FaultError as error:
             known, trouble = {}, str(error)
         wrong = {n: v for n, v in known.items() if v and n not in NO_FAULT}
-        parties[party] = {
+        systems[system] = {
             "faults": known,
             "wrong": wrong,
             "trouble": trouble,
-            "ends_ms": lab.ends_ms(party) if wrong else None,
+            "ends_ms": fault_injection.ends_ms(system) if wrong else None,
         }
-    processes = await asyncio.to_thread(lab.processes)
-    return {"lab": True, "parties": parties, "processes": processes}
+    processes = await asyncio.to_thread(fault_injection.processes)
+    return {"fault_injection": True, "systems": systems, "processes": processes}
 
 
 async def show(request: web.Request) -> web.Response:
     """Return how the lab stands."""
-    return json_response(await standing(request))
+    return json_response(await faults_in_force(request))
 
 
-def _lab(request: web.Request) -> Lab:
-    if not request.app[DESK].config.lab:
-        detail = "this is no lab: faults are for demonstrations, see payflow demo"
+def _lab(request: web.Request) -> FaultInjection:
+    if not request.app[CONTEXT].config.fault_injection:
+        detail = (
+            "this instance has no fault injection: faults are for demonstrations, see payflow demo"
+        )
         raise Problem(403, "Forbidden", detail)
-    return request.app[LAB]
+    return request.app[FAULT_INJECTION]
 
 
 async def switch(request: web.Request) -> web.Response:
-    """Make a party do wrong for some minutes; what is not named stays as it is."""
-    party, asked, lab = (
-        path_name(request, "party"),
+    """Make an entity do wrong for some minutes; what is not named stays as it is."""
+    system, asked, fault_injection = (
+        path_name(request, "system"),
         await read_body(request, FaultsAsked),
         _lab(request),
     )
-    url = lab.url(party)
+    url = fault_injection.url(system)
     try:
-        msgspec.convert(asked.faults, SHAPES[party])
+        msgspec.convert(asked.faults, SHAPES[system])
     except msgspec.ValidationError as error:
         raise Problem(400, "Bad Request", str(error), field="faults") from error
     who = operator_of(request).name
-    word = FaultsSwitched(about=party, who=who, why=asked.reason, faults=asked.faults)
-    await audit(request, word)
-    await _at_party(faults.put(url, asked.faults))
-    lab.end_after(party, asked.minutes * 60.0)
-    return json_response(await standing(request), 202)
+    message = FaultsSwitched(about=system, who=who, why=asked.reason, faults=asked.faults)
+    await audit(request, message)
+    await _at_system(fault_switches.put(url, asked.faults))
+    fault_injection.end_after(system, asked.minutes * 60.0)
+    return json_response(await faults_in_force(request), 202)
 
 
 async def clear(request: web.Request) -> web.Response:
-    """End all faults of a party."""
-    party, asked, lab = (
-        path_name(request, "party"),
+    """End all faults of an entity."""
+    system, asked, fault_injection = (
+        path_name(request, "system"),
         await read_body(request, WhyAsked),
         _lab(request),
     )
-    url = lab.url(party)
+    url = fault_injection.url(system)
     who = operator_of(request).name
-    await audit(request, FaultsSwitched(about=party, who=who, why=asked.reason, faults={}))
-    await _at_party(faults.clear(url))
-    lab.forget(party)
-    return json_response(await standing(request), 202)
+    await audit(request, FaultsSwitched(about=system, who=who, why=asked.reason, faults={}))
+    await _at_system(fault_switches.clear(url))
+    fault_injection.forget(system)
+    return json_response(await faults_in_force(request), 202)
 
 
 async def kill(request: web.Request) -> web.Response:
-    """Kill a process of this house, as a crash would; its supervisor starts it again."""
-    name, asked, lab = path_name(request, "name"), await read_body(request, WhyAsked), _lab(request)
+    """Kill a process of this instance, as a crash would; its supervisor starts it again."""
+    name, asked, fault_injection = (
+        path_name(request, "name"),
+        await read_body(request, WhyAsked),
+        _lab(request),
+    )
     found = next(
-        (each for each in await asyncio.to_thread(lab.processes) if each["name"] == name), None
+        (
+            each
+            for each in await asyncio.to_thread(fault_injection.processes)
+            if each["name"] == name
+        ),
+        None,
     )
     if found is None:
         raise Problem(404, "Not Found", f"no process {name!r} runs here", field="name")
@@ -210,7 +223,7 @@ async def kill(request: web.Request) -> web.Response:
     return json_response(found, 202)
 
 
-async def _at_party(asking: Any) -> None:
+async def _at_system(asking: Any) -> None:
     try:
         await asking
     except FaultError as error:

@@ -1,4 +1,4 @@
-"""Live figures: what analytics has told so far, summed, and what came second by second."""
+"""Live figures: what analytics has emitted so far, summed, and what came second by second."""
 
 import time
 from collections import Counter
@@ -9,12 +9,13 @@ import structlog
 from aiohttp import web
 
 from app.config import Config
-from app.console.api.open_orders import standing
+from app.console.api.open_orders import open_orders
 from app.console.api.problems import json_response
 from app.kafka.reader import followed
-from app.wire import codecs, envelope, topics
+from app.wire import codecs, topics
+from app.wire.envelope import BadEnvelope, from_headers
 from app.wire.records import as_read
-from app.wire.signing import of_the_house
+from app.wire.signing import is_signed
 from workflows.analytics.messages import FiguresUpdated
 from workflows.analytics.process import SHIPPED_WITHIN_MS
 
@@ -28,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 
 class Figures:
-    """The latest word on every minute, country and partition; sums are kept as words come."""
+    """The latest message on every minute, country and partition; sums are kept as messages come."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -40,39 +41,39 @@ class Figures:
         self.version = 0
 
     async def run(self, config: Config) -> None:
-        """Listen to what analytics tells, for ever."""
+        """Listen to what analytics produces, for ever."""
         async for record, new in followed(config, topics.figures.name):
-            if of_the_house(as_read(record), config):
+            if is_signed(as_read(record), config):
                 self._read(record, int(self._clock()) if new else None)
             else:
                 log.warning("no figures of ours", offset=record.offset)
 
     def _read(self, record: Any, second: int | None) -> None:
         try:
-            head = envelope.from_headers(record.headers)
-            word = codecs.decode(record.value, head, record.key)
-        except (codecs.Poison, envelope.BadEnvelope) as error:
+            envelope = from_headers(record.headers)
+            message = codecs.decode(record.value, envelope, record.key)
+        except (codecs.Poison, BadEnvelope) as error:
             log.warning("no figures", error=str(error), offset=record.offset)
             return
-        if isinstance(word, FiguresUpdated):
-            self.hear(word, second)
+        if isinstance(message, FiguresUpdated):
+            self.receive(message, second)
 
-    def hear(self, word: FiguresUpdated, second: int | None = None) -> None:
-        """Replace what was known of the word's minute, country and partition.
+    def receive(self, message: FiguresUpdated, second: int | None = None) -> None:
+        """Replace what was known of the message's minute, country and partition.
 
-        `second`: when it was heard (s), None for what had happened before anybody listened.
+        `second`: when it was received (s), None for what had happened before anybody listened.
         """
-        at = (word.minute_ms, word.country, word.partition)
-        change = _flat(word)
+        at = (message.minute_ms, message.country, message.partition)
+        change = _flat(message)
         before = self._latest.get(at)
-        if before is not None and sum(word.counts.values()) < sum(before.counts.values()):
-            # Figures only grow: somebody has told old ones again.
+        if before is not None and sum(message.counts.values()) < sum(before.counts.values()):
+            # Figures only grow: somebody has emitted old ones again.
             return
         if before is not None:
             change.subtract(_flat(before))
-        self._latest[at] = word
-        minute = self._by_minute.setdefault(word.minute_ms, Counter())
-        country = self._by_country.setdefault(word.country, Counter())
+        self._latest[at] = message
+        minute = self._by_minute.setdefault(message.minute_ms, Counter())
+        country = self._by_country.setdefault(message.country, Counter())
         for sums in (self._total, minute, country):
             sums.update(change)
         self.version += 1
@@ -121,8 +122,8 @@ def _rates(change: Counter[str]) -> Counter[str]:
     return Counter({name: change[name] for name in RATES}) + Counter(verdicts=verdicts)
 
 
-def _flat(word: FiguresUpdated) -> Counter[str]:
-    return Counter({**word.counts, **word.sums})
+def _flat(message: FiguresUpdated) -> Counter[str]:
+    return Counter({**message.counts, **message.sums})
 
 
 FIGURES: web.AppKey[Figures] = web.AppKey("figures")
@@ -130,4 +131,4 @@ FIGURES: web.AppKey[Figures] = web.AppKey("figures")
 
 async def show(request: web.Request) -> web.Response:
     """Return the live figures, and where open orders stand."""
-    return json_response({**request.app[FIGURES].shown(), "standing": standing(request)})
+    return json_response({**request.app[FIGURES].shown(), "open_orders": open_orders(request)})

@@ -1,4 +1,6 @@
-"""How the house beats: what flows where, how long steps take, who is behind. Asked of all workers.
+"""How Payflow checkpoints: what flows where, how long steps take, who is behind.
+
+Asked of all workers.
 
 Workers are asked only while somebody looks, and once for all who do. Rates are what came between
 two looks; a worker that began again in between counts from nothing.
@@ -18,14 +20,14 @@ from aiokafka.errors import KafkaError
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.composition import services
-from app.console.api.context import Desk
+from app.console.api.context import ApiContext
 from app.console.api.problems import json_response
-from app.delivery.agent import opened
+from app.delivery.agent import registered
 from app.kafka.admin import TopicError
 from app.kafka.reader import InspectionError
 from app.operations.search.consumer_groups import groups
 
-LOOK_SECONDS, LAG_SECONDS = 2.0, 5.0
+CHECK_SECONDS, LAG_SECONDS = 2.0, 5.0
 WINDOW_SECONDS = 20.0
 ASK_SECONDS = 2.0
 SHARES = (0.5, 0.95, 0.99)
@@ -36,7 +38,7 @@ log = structlog.get_logger(__name__)
 
 
 class Edge(msgspec.Struct, frozen=True, kw_only=True):
-    """A topic and who tells or hears it; events a second, None until there were two looks."""
+    """A topic and who produces or consumes it; events a second, None until there were two looks."""
 
     topic: str
     who: str
@@ -47,9 +49,12 @@ class Edge(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """One room: from the time of an event to its answer. Bounds in seconds, None above the last."""
+    """One agent: from the time of an event to its answer.
 
-    room: str
+    Bounds in seconds, None above the last.
+    """
+
+    agent: str
     service: str
     events: float
     p50: float | None
@@ -68,39 +73,39 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     failures: float
 
 
-class Pulse:
+class FlowMetrics:
     """The latest looks at all workers."""
 
-    def __init__(self, desk: Desk, clock: Callable[[], float] = time.monotonic) -> None:
-        self._desk, self._clock = desk, clock
-        self._looks: deque[tuple[float, dict[str, dict[Place, float]]]] = deque()
+    def __init__(self, context: ApiContext, clock: Callable[[], float] = time.monotonic) -> None:
+        self._context, self._clock = context, clock
+        self._queries: deque[tuple[float, dict[str, dict[Place, float]]]] = deque()
         self._lag: tuple[float, dict[str, tuple[int, float | None]]] = (-LAG_SECONDS, {})
         self._lock = asyncio.Lock()
 
-    async def look(self) -> dict[str, Any]:
+    async def query(self) -> dict[str, Any]:
         """Return edges, steps and services as they are now."""
         async with self._lock:
-            if not self._looks or self._clock() - self._looks[-1][0] >= LOOK_SECONDS:
+            if not self._queries or self._clock() - self._queries[-1][0] >= CHECK_SECONDS:
                 self._take(await self._ask_all())
             if self._clock() - self._lag[0] >= LAG_SECONDS:
                 self._lag = (self._clock(), await self._behind())
         now, changed, seconds = self._sums()
         return {
             "seconds": seconds,
-            "told": _told(now, changed, seconds),
-            "heard": _heard(now, changed, seconds),
+            "produced": _emitted(now, changed, seconds),
+            "consumed": _received(now, changed, seconds),
             "steps": _steps(now),
             "services": [self._service(name, now) for name in services()],
         }
 
     def _take(self, found: dict[str, dict[Place, float]]) -> None:
-        self._looks.append((self._clock(), found))
-        while len(self._looks) > 2 and self._clock() - self._looks[1][0] >= WINDOW_SECONDS:  # noqa: PLR2004  two make a rate
-            self._looks.popleft()
+        self._queries.append((self._clock(), found))
+        while len(self._queries) > 2 and self._clock() - self._queries[1][0] >= WINDOW_SECONDS:  # noqa: PLR2004  two make a rate
+            self._queries.popleft()
 
     async def _ask_all(self) -> dict[str, dict[Place, float]]:
         timeout = aiohttp.ClientTimeout(total=ASK_SECONDS)
-        workers = self._desk.directory.workers()
+        workers = self._context.directory.workers()
         async with aiohttp.ClientSession(timeout=timeout) as session:
             texts = await asyncio.gather(*(_metrics(session, each.url) for each in workers))
         return await asyncio.to_thread(
@@ -109,7 +114,7 @@ class Pulse:
 
     async def _behind(self) -> dict[str, tuple[int, float | None]]:
         try:
-            found = await groups(self._desk.config)
+            found = await groups(self._context.config)
         except (InspectionError, KafkaError, TopicError) as error:
             log.warning("nobody can say who is behind", error=str(error))
             return {}
@@ -117,7 +122,7 @@ class Pulse:
 
     def _sums(self) -> tuple[Counter[Place], Counter[Place], float]:
         """Return sums of now, what was added since the first look kept, and in how many seconds."""
-        (first_s, first), (last_s, last) = self._looks[0], self._looks[-1]
+        (first_s, first), (last_s, last) = self._queries[0], self._queries[-1]
         now: Counter[Place] = Counter()
         changed: Counter[Place] = Counter()
         for url, values in last.items():
@@ -130,7 +135,7 @@ class Pulse:
 
     def _service(self, name: str, now: Mapping[Place, float]) -> Service:
         lag, seconds = self._lag[1].get(name, (None, None))
-        workers = sum(each.service == name for each in self._desk.directory.workers())
+        workers = sum(each.service == name for each in self._context.directory.workers())
         return Service(
             name=name,
             workers=workers,
@@ -164,15 +169,21 @@ def _of(sums: Mapping[Place, float], name: str, **labels: str) -> float:
     return sum(v for (n, said), v in sums.items() if n == name and wanted <= dict(said).items())
 
 
-def _told(now: Mapping[Place, float], changed: Mapping[Place, float], seconds: float) -> list[Edge]:
-    declared = {(room.service, topic.name) for room in opened.values() for topic in room.tells}
+def _emitted(
+    now: Mapping[Place, float], changed: Mapping[Place, float], seconds: float
+) -> list[Edge]:
+    declared = {
+        (agent.service, topic.name) for agent in registered.values() for topic in agent.produces
+    }
     return _edges(now, changed, seconds, "payflow_told_total", "service", declared)
 
 
-def _heard(
+def _received(
     now: Mapping[Place, float], changed: Mapping[Place, float], seconds: float
 ) -> list[Edge]:
-    declared = {(room.name, topic.name) for room in opened.values() for topic in room.hears}
+    declared = {
+        (agent.name, topic.name) for agent in registered.values() for topic in agent.consumes
+    }
     return _edges(now, changed, seconds, "payflow_events_total", "room", declared)
 
 
@@ -194,7 +205,7 @@ def _edges(  # noqa: PLR0913  two sums, the time between them, and what to look 
         Edge(
             topic=topic,
             who=who,
-            service=opened[who].service if who in opened else who,
+            service=registered[who].service if who in registered else who,
             declared=(who, topic) in declared,
             total=_of(now, name, **{label: who, "topic": topic}),
             rate=_of(changed, name, **{label: who, "topic": topic}) / seconds if seconds else None,
@@ -204,7 +215,7 @@ def _edges(  # noqa: PLR0913  two sums, the time between them, and what to look 
 
 
 def _is_event(topic: str) -> bool:
-    """Return whether `topic` carries events of its own: neither letters, retries, nor deadlines."""
+    """Return whether `topic` carries events of its own, not copies or deadlines."""
     return (
         not topic.endswith((".dead", ".redrive", ".timers", "-changelog"))
         and ".retry-" not in topic
@@ -213,16 +224,16 @@ def _is_event(topic: str) -> bool:
 
 def _steps(now: Mapping[Place, float]) -> list[Step]:
     found = []
-    for room in sorted(opened.values(), key=lambda room: (room.service, room.name)):
+    for agent in sorted(registered.values(), key=lambda agent: (agent.service, agent.name)):
         buckets = sorted(
             (float(dict(said)["le"]), value)
             for (name, said), value in now.items()
-            if name == "payflow_step_seconds_bucket" and dict(said)["room"] == room.name
+            if name == "payflow_step_seconds_bucket" and dict(said)["room"] == agent.name
         )
         events = buckets[-1][1] if buckets else 0.0
         p50, p95, p99 = (_bound(buckets, events * share) for share in SHARES)
         found.append(
-            Step(room=room.name, service=room.service, events=events, p50=p50, p95=p95, p99=p99)
+            Step(agent=agent.name, service=agent.service, events=events, p50=p50, p95=p95, p99=p99)
         )
     return found
 
@@ -233,9 +244,9 @@ def _bound(buckets: list[tuple[float, float]], wanted: float) -> float | None:
     return None if bound is None or bound == float("inf") else bound
 
 
-PULSE: web.AppKey[Pulse] = web.AppKey("pulse")
+FLOW_METRICS: web.AppKey[FlowMetrics] = web.AppKey("flow_metrics")
 
 
 async def show(request: web.Request) -> web.Response:
     """Return edges, steps and services."""
-    return json_response(await request.app[PULSE].look())
+    return json_response(await request.app[FLOW_METRICS].query())

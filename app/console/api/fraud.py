@@ -1,6 +1,6 @@
 """Fraud over HTTP: cases, rules and their history, back-tests, trials, drift.
 
-What a party of a payment is called is never shown: see `app.console.api.entities`.
+What an entity of a payment is called is never shown: see `app.console.api.entities`.
 """
 
 import asyncio
@@ -12,14 +12,14 @@ import structlog
 from aiohttp import web
 
 from app.config import Config
-from app.console.api.context import DESK, unavailable
-from app.console.api.entities import Parties
-from app.console.api.fraud_queries import Ask, Looks, process_in
+from app.console.api.context import CONTEXT, unavailable
+from app.console.api.entities import Entities
+from app.console.api.fraud_queries import Ask, Queries, process_in
 from app.console.api.problems import Problem, json_response, path_name, whole
 from app.console.api.topics import answering
 from app.fraud.analysis.cases import Case, cases_of
-from app.fraud.analysis.fraud_admin import words_of
-from app.fraud.analysis.labels import in_words
+from app.fraud.analysis.fraud_admin import messages_of
+from app.fraud.analysis.labels import label_of
 from app.fraud.analysis.trial import said
 from app.fraud.live.judge import at_hand, changed
 from app.operations.search.masked_record import masked_text
@@ -29,48 +29,48 @@ from app.wire.topics import Topic
 from tables import declared
 from workflows.fraud.built_in_rules import BUILT_IN
 from workflows.fraud.condition import RuleError
-from workflows.fraud.messages import FraudDetected, Judgment
+from workflows.fraud.messages import FraudDetected, VerdictBasis
 from workflows.fraud.model import Model, ModelError
 from workflows.fraud.rulebook import Book
-from workflows.fraud.state import Checked
-from workflows.fraud.verdict import parties_of
+from workflows.fraud.state import PaymentCheck
+from workflows.fraud.verdict import entities_of
 
 READING_SECONDS_MAX = 20.0
 """For the topics of cases, rules and the audit, which are read where they are asked for."""
 CASES_MAX = 100
 
-Words = Callable[[Sequence[Topic]], Awaitable[list[tuple[Envelope, Any]]]]
+Messages = Callable[[Sequence[Topic]], Awaitable[list[tuple[Envelope, Any]]]]
 
 log = structlog.get_logger(__name__)
 
 
-class FraudDesk:
-    """What fraud needs besides the desk. `acting` is held from reading the rules to a change."""
+class FraudAdmin:
+    """What fraud needs besides the context. `acting` is held from reading the rules to a change."""
 
-    def __init__(self, words: Words, ask: Ask, config: Config) -> None:
-        self.words = words
-        self.looks = Looks(ask)
-        self.parties = Parties()
-        self.acting = asyncio.Lock()
+    def __init__(self, messages: Messages, ask: Ask, config: Config) -> None:
+        self.messages = messages
+        self.queries = Queries(ask)
+        self.entities = Entities()
+        self.operator_actions = asyncio.Lock()
         self._config = config
         self._models: dict[str, Model] | None = None
 
-    async def told(self, *wanted: Topic) -> list[tuple[Envelope, Any]]:
-        """Return what was told on the topics. Raises Problem 503."""
+    async def emitted(self, *wanted: Topic) -> list[tuple[Envelope, Any]]:
+        """Return what was emitted on the topics. Raises Problem 503."""
         try:
             async with answering(), asyncio.timeout(READING_SECONDS_MAX):
-                return await self.words(wanted)
+                return await self.messages(wanted)
         except TimeoutError as error:
             raise unavailable("Kafka does not answer in time") from error
 
     async def book(self) -> Book:
         """Return the rules, lists and snoozes as they stand. Raises Problem 503."""
         book = BUILT_IN
-        for _, word in await self.told(topics.fraud_rules):
+        for _, message in await self.emitted(topics.fraud_rules):
             try:
-                book = changed(book, word)
+                book = changed(book, message)
             except RuleError:
-                continue  # The room has refused it as well, and counted it.
+                continue  # The agent has refused it as well, and counted it.
         return book
 
     def models(self) -> dict[str, Model]:
@@ -84,17 +84,17 @@ class FraudDesk:
         return self._models
 
 
-FRAUD: web.AppKey[FraudDesk] = web.AppKey("fraud")
+FRAUD: web.AppKey[FraudAdmin] = web.AppKey("fraud")
 
 
 def add_fraud(app: web.Application) -> None:
     """Let `app` answer about fraud."""
-    config = app[DESK].config
+    config = app[CONTEXT].config
 
-    async def words(wanted: Sequence[Topic]) -> list[tuple[Envelope, Any]]:
-        return await words_of(config, wanted)
+    async def messages(wanted: Sequence[Topic]) -> list[tuple[Envelope, Any]]:
+        return await messages_of(config, wanted)
 
-    app[FRAUD] = FraudDesk(words, process_in(config), config)
+    app[FRAUD] = FraudAdmin(messages, process_in(config), config)
 
 
 # --- cases ---
@@ -107,7 +107,7 @@ async def found_cases(request: web.Request) -> dict[str, Any]:
         raise Problem(400, "Bad Request", "state is open, closed or all", field="state")
     limit = whole(request, "limit", 20, 1, CASES_MAX)
     skip = whole(request, "skip", 0, 0, 1_000_000)
-    every = cases_of(await request.app[FRAUD].told(topics.fraud_cases))
+    every = cases_of(await request.app[FRAUD].emitted(topics.fraud_cases))
     wanted = [case for case in every if state in ("all", "closed" if case.closed else "open")]
     shown = wanted[skip : skip + limit]
     about = await asyncio.gather(*(_verdict_if_any(request, case) for case in shown))
@@ -124,13 +124,13 @@ async def found_cases(request: web.Request) -> dict[str, Any]:
 
 
 def _case(case: Case) -> dict[str, Any]:
-    opened, closed = case.opened, case.closed
+    registered, closed = case.registered, case.closed
     return {
-        "order_id": opened.order_id,
-        "case": opened.case,
-        "score": opened.score,
-        "reasons": [masked_text(reason) for reason in opened.reasons],
-        "opened_at_ms": opened.opened_at_ms,
+        "order_id": registered.order_id,
+        "case": registered.case,
+        "score": registered.score,
+        "reasons": [masked_text(reason) for reason in registered.reasons],
+        "opened_at_ms": registered.opened_at_ms,
         "closed": closed
         and {
             "fraud": closed.fraud,
@@ -144,36 +144,36 @@ def _case(case: Case) -> dict[str, Any]:
 async def _verdict_if_any(request: web.Request, case: Case) -> dict[str, Any] | None:
     """Return what is known of the payment; None while nobody holds its partition."""
     try:
-        checked = await checked_of(request, case.opened.order_id)
+        checked = await checked_of(request, case.registered.order_id)
     except Problem as problem:
         if problem.status in (404, 503):
             return None
         raise
-    return verdict_facts(request, case.opened.order_id, checked)
+    return verdict_facts(request, case.registered.order_id, checked)
 
 
-async def checked_of(request: web.Request, order_id: str) -> Checked:
-    """Return what the fraud room remembers of an order's payment. Raises Problem 404, 503."""
-    row = await request.app[DESK].row("verdict", order_id)
+async def checked_of(request: web.Request, order_id: str) -> PaymentCheck:
+    """Return what the fraud agent remembers of an order's payment. Raises Problem 404, 503."""
+    row = await request.app[CONTEXT].row("verdict", order_id)
     if row is None:
         detail = f"no payment of an order {order_id!r} has come to be judged"
         raise Problem(404, "Not Found", detail, field="order_id")
-    return msgspec.convert(row["memory"], declared["verdict"].shape)
+    return msgspec.convert(row["state"], declared["verdict"].shape)
 
 
-def verdict_facts(request: web.Request, order_id: str, checked: Checked) -> dict[str, Any]:
-    """Return what a judgment was made of, and what became of it; parties are masked."""
-    tags, verdict, label = request.app[FRAUD].parties, checked.verdict, checked.label
-    judgment = (verdict.judgment if verdict else None) or Judgment(outcome="allow")
+def verdict_facts(request: web.Request, order_id: str, checked: PaymentCheck) -> dict[str, Any]:
+    """Return what a judgment was made of, and what became of it; entities are masked."""
+    tags, verdict, label = request.app[FRAUD].entities, checked.verdict, checked.label
+    basis = (verdict.basis if verdict else None) or VerdictBasis(outcome="allow")
     return {
         "order_id": order_id,
         "judged": verdict is not None,
         "blocked": isinstance(verdict, FraudDetected),
         "score": verdict.score if verdict else None,
         "reasons": [masked_text(reason) for reason in verdict.reasons] if verdict else [],
-        "made_of": verdict is not None and verdict.judgment is not None,
-        **_judged(judgment, request.app[FRAUD].models()),
-        "parties": {kind: tags.tag(name) for kind, name in parties_in(checked).items()},
+        "made_of": verdict is not None and verdict.basis is not None,
+        **_judged(basis, request.app[FRAUD].models()),
+        "entities": {kind: tags.tag(name) for kind, name in entities_in(checked).items()},
         "paid": _paid(checked),
         "goods": checked.goods,
         "case": checked.case,
@@ -189,41 +189,41 @@ def verdict_facts(request: web.Request, order_id: str, checked: Checked) -> dict
     }
 
 
-def parties_in(checked: Checked) -> Mapping[Any, str]:
-    """Return the ids of the parties of the payment, by kind, in clear."""
+def entities_in(checked: PaymentCheck) -> Mapping[Any, str]:
+    """Return the ids of the entities of the payment, by kind, in clear."""
     paid = checked.paid
     if paid is None:
         return {}
     origin = paid.origin
-    return parties_of(
+    return entities_of(
         paid.customer_id, origin.card_id, origin.terminal_id, origin.device_id, origin.address_id
     )
 
 
-def _judged(judgment: Judgment, models: Mapping[str, Model]) -> dict[str, Any]:
+def _judged(basis: VerdictBasis, models: Mapping[str, Model]) -> dict[str, Any]:
     return {
         **{
-            name: getattr(judgment, name)
+            name: getattr(basis, name)
             for name in (
                 *("outcome", "decided_by", "rules", "unknown", "snoozed", "rules_version"),
                 *("model_version", "model_score", "shadow_version", "shadow_score"),
                 "shadow_rules",
             )
         },
-        "band": said(models, judgment.model_version, judgment.model_score),
-        "shadow_band": said(models, judgment.shadow_version, judgment.shadow_score),
+        "band": said(models, basis.model_version, basis.model_score),
+        "shadow_band": said(models, basis.shadow_version, basis.shadow_score),
         "contributions": [
-            {"words": in_words(each.figure), **msgspec.structs.asdict(each)}
-            for each in judgment.contributions
+            {"label": label_of(each.figure), **msgspec.structs.asdict(each)}
+            for each in basis.contributions
         ],
         "figures": [
-            {"figure": masked_text(name), "words": in_words(masked_text(name)), "value": value}
-            for name, value in (judgment.snapshot | judgment.aggregates).items()
+            {"figure": masked_text(name), "label": label_of(masked_text(name)), "value": value}
+            for name, value in (basis.snapshot | basis.aggregates).items()
         ],
     }
 
 
-def _paid(checked: Checked) -> dict[str, Any] | None:
+def _paid(checked: PaymentCheck) -> dict[str, Any] | None:
     names = ("amount_minor", "currency", "country", "ordered_at_ms")
     return {name: getattr(checked.paid, name) for name in names} if checked.paid else None
 

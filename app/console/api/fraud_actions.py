@@ -1,8 +1,8 @@
 """What operators do about fraud: decide cases, put, approve, pause and snooze rules, change lists.
 
-Each act is told on `audit` first and done then, as in `app.console.api.operator_actions`. A party
-may be named as `@` and an order id: the one of that order's payment, so that nobody has to see who
-it is.
+Each act is emitted on `audit` first and done then, as in `app.console.api.operator_actions`. A
+entity may be named as `@` and an order id: the one of that order's payment, so that nobody has to
+see who it is.
 """
 
 from typing import Annotated, Any, Literal
@@ -13,13 +13,13 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from app.console.api.access import operator_of
-from app.console.api.context import DESK
+from app.console.api.context import CONTEXT
 from app.console.api.entities import TAG
-from app.console.api.fraud import FRAUD, checked_of, parties_in
+from app.console.api.fraud import FRAUD, checked_of, entities_in
 from app.console.api.fraud_rules import checked_rule, rule_in
 from app.console.api.operator_actions import Why
 from app.console.api.problems import Problem, json_response, path_name, read_body
-from app.fraud.analysis.fraud_admin import Act, as_act, outgoing
+from app.fraud.analysis.fraud_admin import Action, as_action, outgoing
 from app.operations.dead_letters.dead_letter import event_id
 from workflows.fraud.built_in_rules import BUILT_IN, FIELDS
 from workflows.fraud.condition import RuleError
@@ -63,7 +63,7 @@ class VersionAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class SnoozeAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The body of a snooze: a party, `kind:id` or `kind:@order`. 0 hours wake the rule again."""
+    """The body of a snooze: an entity, `kind:id` or `kind:@order`. 0 hours wake the rule again."""
 
     entity: Annotated[str, Meta(min_length=3, max_length=140)]
     hours: Annotated[float, Meta(ge=0, le=HOURS_MAX)]
@@ -86,23 +86,23 @@ async def decide(request: web.Request) -> web.Response:
     checked = await checked_of(request, order_id)
     if checked.verdict is None:
         raise Problem(409, "Conflict", "this payment is not judged yet", field="order_id")
-    word = PaymentLabelled(
+    message = PaymentLabelled(
         order_id=order_id,
         fraud=asked.verdict == "fraud",
         source="analyst",
-        known_at_ms=request.app[DESK].now_ms(),
+        known_at_ms=request.app[CONTEXT].now_ms(),
         by=operator_of(request).name,
         note=asked.reason,
     )
-    await _say(request, word, asked.reason)
-    return json_response({"order_id": order_id, "verdict": asked.verdict, "state": "told"}, 202)
+    await _say(request, message, asked.reason)
+    return json_response({"order_id": order_id, "verdict": asked.verdict, "state": "accepted"}, 202)
 
 
 async def put(request: web.Request) -> web.Response:
     """Put the next version of a rule: a draft, on trial, or paused; never active."""
     asked = await read_body(request, RuleAsked)
     proposed = checked_rule(asked.rule, operator_of(request).name)
-    async with request.app[FRAUD].acting:
+    async with request.app[FRAUD].operator_actions:
         book = await request.app[FRAUD].book()
         known = book.rules.get(proposed.rule_id)
         before = known.rule.version if known else 0
@@ -116,9 +116,9 @@ async def approve(request: web.Request) -> web.Response:
     rule_id = path_name(request, "rule_id")
     asked = await read_body(request, VersionAsked)
     who = operator_of(request).name
-    async with request.app[FRAUD].acting:
+    async with request.app[FRAUD].operator_actions:
         book = await request.app[FRAUD].book()
-        rule = _looked_at(book, rule_id, asked.version)
+        rule = _scanned(book, rule_id, asked.version)
         if rule.state == "active":
             raise Problem(409, "Conflict", "it is active already", field="rule_id")
         if rule.proposed_by.strip().casefold() == who.strip().casefold():
@@ -132,9 +132,9 @@ async def pause(request: web.Request) -> web.Response:
     """Let a rule say nothing until it is approved again."""
     rule_id = path_name(request, "rule_id")
     asked = await read_body(request, VersionAsked)
-    async with request.app[FRAUD].acting:
+    async with request.app[FRAUD].operator_actions:
         book = await request.app[FRAUD].book()
-        rule = _looked_at(book, rule_id, asked.version)
+        rule = _scanned(book, rule_id, asked.version)
         if rule.state not in ("active", "shadow"):
             raise Problem(409, "Conflict", f"it says nothing now: {rule.state}", field="rule_id")
         # Two people have seen what is active. On trial it is still its maker's alone: to pause it
@@ -145,27 +145,27 @@ async def pause(request: web.Request) -> web.Response:
 
 
 async def snooze(request: web.Request) -> web.Response:
-    """Let a rule say nothing about one party for some hours."""
+    """Let a rule say nothing about one entity for some hours."""
     rule_id = path_name(request, "rule_id")
     asked = await read_body(request, SnoozeAsked)
     kind, _, named = asked.entity.partition(":")
     if kind not in KINDS or not named:
         detail = f"begin with one of {', '.join(KINDS)} and a colon"
         raise Problem(400, "Bad Request", detail, field="entity")
-    desk, known = request.app[FRAUD], await request.app[FRAUD].book()
+    context, known = request.app[FRAUD], await request.app[FRAUD].book()
     rule_in(known, rule_id)
     asleep = [each.entity.partition(":") for each in known.snoozes.values()]
-    name = await _party(request, kind, named, "entity")
-    name = desk.parties.meant(name, (id_ for of, _, id_ in asleep if of == kind))
+    name = await _entity(request, kind, named, "entity")
+    name = context.entities.meant(name, (id_ for of, _, id_ in asleep if of == kind))
     _check_tag(name, "entity")
-    word = RuleSnoozed(
+    message = RuleSnoozed(
         rule_id=rule_id,
         entity=f"{kind}:{name}",
-        until_ms=request.app[DESK].now_ms() + round(asked.hours * HOUR_MS),
+        until_ms=request.app[CONTEXT].now_ms() + round(asked.hours * HOUR_MS),
         by=operator_of(request).name,
     )
-    await _say(request, word, asked.reason)
-    return json_response({"rule_id": rule_id, "until_ms": word.until_ms}, 202)
+    await _say(request, message, asked.reason)
+    return json_response({"rule_id": rule_id, "until_ms": message.until_ms}, 202)
 
 
 async def change_list(request: web.Request) -> web.Response:
@@ -173,13 +173,13 @@ async def change_list(request: web.Request) -> web.Response:
     asked = await read_body(request, ListAsked)
     if not (asked.add or asked.remove):
         raise Problem(400, "Bad Request", "say what to add or to remove", field="add")
-    desk, kind = request.app[FRAUD], asked.name.rpartition(".")[2]
-    added = [await _party(request, kind, name, "add") for name in asked.add]
-    removed = [await _party(request, kind, name, "remove") for name in asked.remove]
-    async with desk.acting:
-        book = await desk.book()
+    context, kind = request.app[FRAUD], asked.name.rpartition(".")[2]
+    added = [await _entity(request, kind, name, "add") for name in asked.add]
+    removed = [await _entity(request, kind, name, "remove") for name in asked.remove]
+    async with context.operator_actions:
+        book = await context.book()
         held = book.lists.get(asked.name, frozenset())
-        gone = {desk.parties.meant(name, held) for name in removed}
+        gone = {context.entities.meant(name, held) for name in removed}
         if missing := [name for name in gone if name not in held]:
             detail = f"{len(missing)} of what is to be removed is not on {asked.name}"
             raise Problem(409, "Conflict", detail, field="remove")
@@ -189,20 +189,20 @@ async def change_list(request: web.Request) -> web.Response:
         if len(values) > LIST_MAX:
             raise Problem(409, "Conflict", f"a list holds {LIST_MAX} at most", field="add")
         by = operator_of(request).name
-        word = ListPut(name=asked.name, values=tuple(sorted(values)), by=by)
-        await _say(request, word, asked.reason, book)
+        message = ListPut(name=asked.name, values=tuple(sorted(values)), by=by)
+        await _say(request, message, asked.reason, book)
     return json_response({"name": asked.name, "size": len(values)}, 202)
 
 
-async def _party(request: web.Request, kind: str, named: str, field: str) -> str:
+async def _entity(request: web.Request, kind: str, named: str, field: str) -> str:
     """Return the id that `named` means: itself, or the `kind` of the order behind an `@`."""
     if not named.startswith(OF_ORDER):
         return named
-    parties = parties_in(await checked_of(request, named.removeprefix(OF_ORDER)))
-    if kind not in parties:
+    entities = entities_in(await checked_of(request, named.removeprefix(OF_ORDER)))
+    if kind not in entities:
         detail = f"nothing is known of a {kind} of this order's payment"
         raise Problem(409, "Conflict", detail[:300], field=field)
-    return parties[kind]
+    return entities[kind]
 
 
 def _check_tag(name: str, field: str) -> None:
@@ -210,7 +210,7 @@ def _check_tag(name: str, field: str) -> None:
         raise Problem(404, "Not Found", "nobody stands here for that any more", field=field)
 
 
-def _looked_at(book: Book, rule_id: str, version: int) -> Rule:
+def _scanned(book: Book, rule_id: str, version: int) -> Rule:
     rule = rule_in(book, rule_id)
     if rule.version != version:
         _changed_meanwhile(rule.version, "version")
@@ -234,15 +234,18 @@ async def _put(request: web.Request, rule: Rule, book: Book, why: str) -> web.Re
     return json_response({"rule_id": rule.rule_id, "version": version, "state": rule.state}, 202)
 
 
-async def _say(request: web.Request, word: Message, why: str, before: Book = BUILT_IN) -> None:
-    """Tell on `audit` that somebody says `word`, then the word. Raises Problem 400, 503."""
-    desk = request.app[DESK]
-    at_ms = desk.now_ms()
-    act = Act(who=operator_of(request).name, why=why, at_ms=at_ms, before=before)
+async def _say(request: web.Request, message: Message, why: str, before: Book = BUILT_IN) -> None:
+    """Produce on `audit` that somebody says `message`, then the message.
+
+    Raises Problem 400, 503.
+    """
+    context = request.app[CONTEXT]
+    at_ms = context.now_ms()
+    action = Action(who=operator_of(request).name, why=why, at_ms=at_ms, before=before)
     try:
-        told = as_act(word, act)
+        emitted = as_action(message, action)
     except msgspec.ValidationError as error:
         raise Problem(400, "Bad Request", str(error)) from error
-    for each in told:
+    for each in emitted:
         record = outgoing(each, at_ms)
-        await desk.tell(request, each, event_id(record), (record.key or b"").decode()[:128])
+        await context.publish(request, each, event_id(record), (record.key or b"").decode()[:128])

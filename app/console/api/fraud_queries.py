@@ -15,7 +15,7 @@ from app.config import Config, child_environment
 from app.console.api.context import unavailable
 from app.fraud.analysis.queries import Answer, Question
 
-LOOK_SECONDS_MAX = 60.0
+QUERY_SECONDS_MAX = 60.0
 FRESH_SECONDS = 60.0
 """An answer this young is given again."""
 KEPT_MAX = 8
@@ -24,7 +24,7 @@ LINE_BYTES_MAX = 8 << 20
 Ask = Callable[[Question], Awaitable[Answer]]
 
 
-class Looks:
+class Queries:
     """Answers to the latest questions. Ages are seconds."""
 
     def __init__(self, ask: Ask) -> None:
@@ -59,7 +59,7 @@ class Looks:
 
 
 def process_in(config: Config) -> Ask:
-    """Return what asks a process of its own about the house of `config`."""
+    """Return what asks a process of its own about Payflow of `config`."""
 
     async def ask(asked: Question) -> Answer:
         process = await asyncio.create_subprocess_exec(
@@ -71,11 +71,11 @@ def process_in(config: Config) -> Ask:
             limit=LINE_BYTES_MAX,
         )
         try:
-            async with asyncio.timeout(LOOK_SECONDS_MAX):
+            async with asyncio.timeout(QUERY_SECONDS_MAX):
                 said, _ = await process.communicate(msgspec.json.encode(asked))
             return msgspec.json.decode(said, type=Answer)
         except TimeoutError:
-            detail = f"there is more than {LOOK_SECONDS_MAX:.0f} s can look at: use a terminal"
+            detail = f"there is more than {QUERY_SECONDS_MAX:.0f} s can look at: use a terminal"
             return Answer(trouble=detail)
         except msgspec.DecodeError:
             return Answer(trouble=f"who looks has ended, with exit code {process.returncode}")

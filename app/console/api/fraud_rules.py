@@ -10,10 +10,10 @@ import msgspec
 from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.console.api.context import DESK, READ_SECONDS
+from app.console.api.context import CONTEXT, READ_SECONDS
 from app.console.api.fraud import FRAUD
 from app.console.api.problems import Problem, json_response, path_name
-from app.fraud.analysis.labels import in_words
+from app.fraud.analysis.labels import label_of
 from app.fraud.analysis.masking import names_people, without_people
 from app.fraud.analysis.queries import Answer, Question
 from app.fraud.live.drift import WATCHED_MIN
@@ -30,27 +30,28 @@ WATCHED = {
     "payflow_fraud_alert_rate": ("alert_rate", "by"),
     "payflow_fraud_watched_verdicts": ("watched", ""),
 }
-"""Metrics of a worker, what they are called here, and the label that tells their values apart."""
+"""Metrics of a worker, what they are called here, and the label that produces their values apart.
+"""
 PSI_MOVED, PSI_MUCH = 0.1, 0.25
 
 
 async def found_rules(request: web.Request) -> dict[str, Any]:
     """Return rules, lists and snoozes as they stand; with `hits=1`, what the rules have done."""
-    desk = request.app[FRAUD]
-    book = await desk.book()
+    context = request.app[FRAUD]
+    book = await context.book()
     asked = Question(what="trial")
     if request.query.get("hits") == "1":
-        known: tuple[Answer, float] | None = await desk.looks.answer(asked)
+        known: tuple[Answer, float] | None = await context.queries.answer(asked)
     else:
-        known = desk.looks.known(asked)
-    now_ms = request.app[DESK].now_ms()
+        known = context.queries.known(asked)
+    now_ms = request.app[CONTEXT].now_ms()
     snoozes = sorted(book.snoozes.values(), key=lambda each: (each.until_ms, each.rule_id))
     return {
         "revision": book.revision,
         "hits_age_seconds": round(known[1], 1) if known else None,
         "rules": [_ruled(rule, known) for rule in ordered(book)],
         "lists": [
-            {"name": name, "size": len(values), "names": sorted(map(desk.parties.tag, values))}
+            {"name": name, "size": len(values), "names": sorted(map(context.entities.tag, values))}
             for name, values in sorted(book.lists.items())
         ],
         "snoozes": [_snooze(request, each) for each in snoozes if each.until_ms > now_ms],
@@ -77,29 +78,29 @@ def _ruled(rule: Rule, known: tuple[Answer, float] | None) -> dict[str, Any]:
 
 
 def _snooze(request: web.Request, snooze: Snooze) -> dict[str, Any]:
-    entity = request.app[FRAUD].parties.shown(snooze.entity)
+    entity = request.app[FRAUD].entities.shown(snooze.entity)
     return {"rule_id": snooze.rule_id, "entity": entity, "until_ms": snooze.until_ms}
 
 
 async def found_rule(request: web.Request, rule_id: str) -> dict[str, Any]:
     """Return a rule, what it was by the audit, and what sleeps of it. Raises Problem 404."""
-    desk = request.app[FRAUD]
-    book = await desk.book()
+    context = request.app[FRAUD]
+    book = await context.book()
     rule = rule_in(book, rule_id)
-    now_ms = request.app[DESK].now_ms()
+    now_ms = request.app[CONTEXT].now_ms()
     history: list[dict[str, Any]] = [
         {
-            "at_ms": head.time_ms,
-            "who": word.who,
-            "why": masked_text(word.why),
-            "version_before": word.version_before,
-            "state_before": word.state_before,
-            "version": word.version,
-            "state": word.state,
-            "rule": shown_rule(request, word.rule),
+            "at_ms": envelope.time_ms,
+            "who": message.who,
+            "why": masked_text(message.why),
+            "version_before": message.version_before,
+            "state_before": message.state_before,
+            "version": message.version,
+            "state": message.state,
+            "rule": shown_rule(request, message.rule),
         }
-        for head, word in await desk.told(topics.audit)
-        if isinstance(word, RuleChanged) and word.about == f"rule:{rule_id}"
+        for envelope, message in await context.emitted(topics.audit)
+        if isinstance(message, RuleChanged) and message.about == f"rule:{rule_id}"
     ]
     return {
         "rule": shown_rule(request, msgspec.to_builtins(rule)),
@@ -114,7 +115,7 @@ async def found_rule(request: web.Request, rule_id: str) -> dict[str, Any]:
 
 def shown_rule(request: web.Request, raw: dict[str, Any]) -> dict[str, Any]:
     """Return a rule as everybody may see it: the people it writes out are masked."""
-    return raw | {"when": without_people(raw.get("when"), request.app[FRAUD].parties.tag)}
+    return raw | {"when": without_people(raw.get("when"), request.app[FRAUD].entities.tag)}
 
 
 def rule_in(book: Book, rule_id: str) -> Rule:
@@ -154,7 +155,7 @@ async def tried_rule(request: web.Request, rule: Rule) -> dict[str, Any]:
     """Return what `rule` would have done to payments since `from`. Raises Problem 400, 503."""
     since_ms = from_ms(request)
     asked = Question(what="backtest", rule=msgspec.to_builtins(rule), from_ms=since_ms)
-    found, age = await request.app[FRAUD].looks.answer(asked)
+    found, age = await request.app[FRAUD].queries.answer(asked)
     return {
         "rule_id": rule.rule_id,
         "from_ms": since_ms,
@@ -168,7 +169,7 @@ async def found_trial(request: web.Request) -> dict[str, Any]:
     since_ms = from_ms(request)
     asked = Question(what="trial", from_ms=since_ms)
     (found, age), drift = await asyncio.gather(
-        request.app[FRAUD].looks.answer(asked), found_drift(request)
+        request.app[FRAUD].queries.answer(asked), found_drift(request)
     )
     return {
         "from_ms": since_ms,
@@ -180,7 +181,7 @@ async def found_trial(request: web.Request) -> dict[str, Any]:
 
 async def found_drift(request: web.Request) -> list[dict[str, Any]]:
     """Return by worker of fraud how its latest payments differ from those of the training."""
-    holders = request.app[DESK].directory.holders("verdict")
+    holders = request.app[CONTEXT].directory.holders("verdict")
     timeout = aiohttp.ClientTimeout(total=READ_SECONDS)
     async with aiohttp.ClientSession(timeout=timeout) as session:
         said = await asyncio.gather(*(_metrics(session, each.url) for each in holders))
@@ -217,7 +218,7 @@ def drift_in(metrics: str) -> dict[str, Any]:
                 found["alert_rate"][sample.labels[label]] = sample.value
             else:
                 figure = sample.labels[label]
-                one = {"figure": figure, "words": in_words(figure), "psi": sample.value}
+                one = {"figure": figure, "label": label_of(figure), "psi": sample.value}
                 found["psi"].append({**one, "moved": _moved(sample.value)})
     found["psi"].sort(key=itemgetter("psi"), reverse=True)
     return found

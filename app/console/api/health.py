@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from app.console.api.context import DESK, unavailable
+from app.console.api.context import CONTEXT, unavailable
 from app.console.api.problems import json_response
 
 VERIFY_SECONDS_MAX = 300
@@ -23,11 +23,11 @@ async def livez(_request: web.Request) -> web.Response:
 
 async def readyz(request: web.Request) -> web.Response:
     """Return whether the console takes part, and who else is alive."""
-    desk = request.app[DESK]
-    ready, reason = desk.house.ready()
+    context = request.app[CONTEXT]
+    ready, reason = context.queries.ready()
     workers = [
         {"service": worker.service, "url": worker.url, "pid": worker.pid, "ready": worker.ready}
-        for worker in desk.directory.workers()
+        for worker in context.directory.workers()
     ]
     body = {"ready": ready, "reason": reason, "workers": workers}
     return json_response(body, 200 if ready else 503)
@@ -38,7 +38,7 @@ async def verdict(request: web.Request) -> web.Response:
     running = request.app[VERDICT]
     task = running.get("task")
     if task is None or task.done():
-        task = running["task"] = asyncio.create_task(_verify(request.app[DESK].config.to_env()))
+        task = running["task"] = asyncio.create_task(_verify(request.app[CONTEXT].config.to_env()))
     return json_response(await asyncio.shield(task))
 
 

@@ -6,24 +6,24 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from app.console.api.context import DESK
+from app.console.api.context import CONTEXT
 from app.console.api.problems import Problem, json_response, whole
 from app.gateways.notifier import read_inbox
 from app.operations.search.masked_record import masked
 
-LETTERS_MAX = 200
+DEAD_LETTERS_MAX = 200
 
 
 async def found(request: web.Request) -> list[dict[str, Any]]:
     """Return the latest messages, of one order where the query names it."""
     order_id = request.query.get("order_id", "")
-    if len(order_id) > LETTERS_MAX:
+    if len(order_id) > DEAD_LETTERS_MAX:
         raise Problem(400, "Bad Request", "this is no order id", field="order_id")
-    limit = whole(request, "limit", 50, 1, LETTERS_MAX)
-    path = request.app[DESK].config.data_path / "inbox.sqlite"
+    limit = whole(request, "limit", 50, 1, DEAD_LETTERS_MAX)
+    path = request.app[CONTEXT].config.data_path / "inbox.sqlite"
     # SQLite blocks.
-    letters = await asyncio.to_thread(read_inbox, path, limit, order_id)
-    return [masked(msgspec.to_builtins(each)) for each in letters]
+    dead_letters = await asyncio.to_thread(read_inbox, path, limit, order_id)
+    return [masked(msgspec.to_builtins(each)) for each in dead_letters]
 
 
 async def show(request: web.Request) -> web.Response:

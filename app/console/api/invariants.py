@@ -14,7 +14,7 @@ import msgspec
 from aiohttp import web
 
 from app.config import Config
-from app.console.api.context import DESK, unavailable
+from app.console.api.context import CONTEXT, unavailable
 from app.console.api.problems import json_response
 
 IDLE_SECONDS_MAX = 60.0
@@ -23,18 +23,18 @@ FIRST_SECONDS_MAX = 60.0
 LINE_BYTES_MAX = 8 << 20
 
 
-class Proof:
+class Invariants:
     """The latest verdict of the looking process."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
         self._task: asyncio.Task[None] | None = None
         self._asked_at = 0.0
-        self._heard = asyncio.Event()
+        self._received = asyncio.Event()
         self._latest: Any = None
         self._trouble = ""
         """Why the last look failed; what was seen before it still stands, and grows old."""
-        self._heard_at = 0.0
+        self._received_at = 0.0
 
     async def latest(self) -> dict[str, Any]:
         """Return the latest verdict and its age. Raises Problem when there is none in time."""
@@ -42,13 +42,13 @@ class Proof:
         self.watch()
         try:
             async with asyncio.timeout(FIRST_SECONDS_MAX):
-                await self._heard.wait()
+                await self._received.wait()
         except TimeoutError as error:
             raise unavailable("the books are still being read; ask again") from error
         if self._latest is None:
             raise unavailable(f"the books cannot be read: {self._trouble}")
         known = {
-            "age_seconds": round(time.monotonic() - self._heard_at, 1),
+            "age_seconds": round(time.monotonic() - self._received_at, 1),
             "trouble": self._trouble,
             "balances": balances(self._latest),
         }
@@ -57,16 +57,16 @@ class Proof:
     def watch(self) -> None:
         """Have somebody look, unless somebody does."""
         if self._task is None or self._task.done():
-            self._heard.clear()
-            self._task = asyncio.create_task(self._look())
+            self._received.clear()
+            self._task = asyncio.create_task(self._check_once())
 
-    def hear(self, line: bytes) -> None:
+    def receive(self, line: bytes) -> None:
         """Take what the looking process said: a verdict, why there is none, or its end."""
         said = msgspec.json.decode(line) if line else {"cannot_look": "who looks has ended"}
         self._trouble = said.get("cannot_look", "")
         if not self._trouble:
-            self._latest, self._heard_at = said, time.monotonic()
-        self._heard.set()
+            self._latest, self._received_at = said, time.monotonic()
+        self._received.set()
 
     async def close(self) -> None:
         """Look no more."""
@@ -75,7 +75,7 @@ class Proof:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
 
-    async def _look(self) -> None:
+    async def _check_once(self) -> None:
         own = {"PATH": "/usr/bin:/bin", "PYTHONPATH": ":".join(sys.path)}
         process = await asyncio.create_subprocess_exec(
             *(
@@ -97,7 +97,7 @@ class Proof:
         try:
             while time.monotonic() < self._asked_at + IDLE_SECONDS_MAX:
                 line = await process.stdout.readline()
-                self.hear(line)
+                self.receive(line)
                 if not line:
                     return
         finally:
@@ -117,19 +117,19 @@ def balances(verdict: dict[str, Any]) -> dict[str, int]:
     }
 
 
-PROOF: web.AppKey[Proof] = web.AppKey("proof")
+INVARIANTS: web.AppKey[Invariants] = web.AppKey("invariants")
 
 
-def add_proof(app: web.Application) -> None:
+def add_invariants(app: web.Application) -> None:
     """Let `app` prove its books."""
-    app[PROOF] = Proof(app[DESK].config)
+    app[INVARIANTS] = Invariants(app[CONTEXT].config)
     app.on_shutdown.append(_close)
 
 
 async def _close(app: web.Application) -> None:
-    await app[PROOF].close()
+    await app[INVARIANTS].close()
 
 
 async def show(request: web.Request) -> web.Response:
     """Return the balances that must be zero, with the checks behind them and their age."""
-    return json_response(await request.app[PROOF].latest())
+    return json_response(await request.app[INVARIANTS].latest())

@@ -10,13 +10,13 @@ import structlog
 from aiohttp import web
 
 from app.console.api.figures import FIGURES
-from app.console.api.flow_metrics import PULSE
-from app.console.api.live_state import Board
-from app.console.api.open_orders import STANDING
+from app.console.api.flow_metrics import FLOW_METRICS
+from app.console.api.live_state import LiveState
+from app.console.api.open_orders import OPEN_ORDERS
 from app.console.api.problems import Problem
 
 PUSH_SECONDS = 0.5
-PULSE_SECONDS = 2.0
+FLOW_METRICS_SECONDS = 2.0
 CLIENTS_MAX = 100
 
 log = structlog.get_logger(__name__)
@@ -26,7 +26,7 @@ class Live:
     """Brings the board up to date while anybody looks, once for all who do."""
 
     def __init__(self, app: web.Application) -> None:
-        self.board = Board()
+        self.live_state = LiveState()
         self._app = app
         self._looking = 0
         self._tasks: list[asyncio.Task[None]] = []
@@ -38,7 +38,7 @@ class Live:
         if self._looking == 1:
             self._refresh()
             self._tasks = [
-                asyncio.create_task(_again(self._beat, PULSE_SECONDS)),
+                asyncio.create_task(_again(self._checkpoint, FLOW_METRICS_SECONDS)),
                 asyncio.create_task(_again(self._move, PUSH_SECONDS)),
             ]
 
@@ -61,26 +61,26 @@ class Live:
     def _refresh(self) -> None:
         figures, at_ms = self._app[FIGURES], int(time.time() * 1_000)
         shown = figures.shown()
-        put = self.board.put
+        put = self.live_state.put
         put("clock", {"second": at_ms // 1_000})
         put("totals", shown["totals"])
         put("to_shipped_ms", {"bounds": shown["to_shipped_ms"]})
         put("minutes", {str(each["minute_ms"]): each for each in shown["minutes"]})
         put("countries", {each["country"]: each for each in shown["countries"]})
         put("seconds", figures.seconds())
-        put("standing", self._app[STANDING].shown(at_ms))
+        put("open_orders", self._app[OPEN_ORDERS].shown(at_ms))
 
-    async def _beat(self) -> None:
-        found = await self._app[PULSE].look()
-        for section, name in (("steps", "room"), ("services", "name")):
+    async def _checkpoint(self) -> None:
+        found = await self._app[FLOW_METRICS].query()
+        for section, name in (("steps", "agent"), ("services", "name")):
             rows = (msgspec.to_builtins(each) for each in found[section])
-            self.board.put(section, {row[name]: row for row in rows})
+            self.live_state.put(section, {row[name]: row for row in rows})
 
 
-async def _again(act: Callable[[], Awaitable[None]], seconds: float) -> None:
+async def _again(action: Callable[[], Awaitable[None]], seconds: float) -> None:
     while True:
         try:
-            await act()
+            await action()
         except Exception as error:
             # One look that fails must not be the last one.
             log.exception("the live page is not brought up to date", error=repr(error))
@@ -115,11 +115,11 @@ async def stream(request: web.Request) -> web.StreamResponse:
 
 
 async def _push(response: web.StreamResponse, live: Live, said: str) -> None:
-    board = live.board
-    seen = board.seen(said)
+    live_state = live.live_state
+    seen = live_state.seen(said)
     while True:
-        if not seen or board.version != seen:
-            event, seen = board.event(seen), board.version
+        if not seen or live_state.version != seen:
+            event, seen = live_state.event(seen), live_state.version
             await response.write(event)
         await live.moved()
 

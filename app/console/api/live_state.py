@@ -1,6 +1,6 @@
 """What the live page shows, as rows with a version each: a snapshot first, then what changed.
 
-Whoever comes again says the version that it has seen, and is told what changed since.
+Whoever comes again says the version that it has seen, and is emitted what changed since.
 """
 
 import secrets
@@ -11,10 +11,10 @@ from typing import Any
 import msgspec
 
 GONE_MAX = 2_000
-"""Rows that are no more and still told as such; whoever knows older ones begins anew."""
+"""Rows that are no more and still emitted as such; whoever knows older ones begins anew."""
 
 
-class Board:
+class LiveState:
     """Rows by section and key."""
 
     def __init__(self) -> None:

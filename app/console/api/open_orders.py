@@ -1,6 +1,6 @@
 """Where orders stand that have not ended: what they wait for, and which are stuck.
 
-Read off the changelog of the order room's table, as anybody may: no worker is asked.
+Read off the changelog of the order agent's table, as anybody may: no worker is asked.
 """
 
 from collections import Counter
@@ -23,7 +23,7 @@ from workflows.order.state import Order
 log = structlog.get_logger(__name__)
 
 
-class Standing:
+class OpenOrders:
     """The orders that are open, without what they hold."""
 
     def __init__(self) -> None:
@@ -32,20 +32,20 @@ class Standing:
     async def run(self, config: Config) -> None:
         """Follow the table, for ever."""
         async for record, _ in followed(config, changelog_of(declared["order"])):
-            self.hear((record.key or b"").decode(errors="replace"), record.value)
+            self.receive((record.key or b"").decode(errors="replace"), record.value)
 
-    def hear(self, key: str, body: bytes | None) -> None:
+    def receive(self, key: str, body: bytes | None) -> None:
         """Take the latest row of one order; None: it was deleted."""
-        memory = _memory(key, body)
-        if memory is None or status_of(memory, 0) in ("unknown", "completed", "cancelled"):
+        state = _state(key, body)
+        if state is None or status_of(state, 0) in ("unknown", "completed", "cancelled"):
             self._open.pop(key, None)
         else:
             # Thousands may be open: only what says where they stand is kept.
-            self._open[key] = replace(memory, bought={}, detail="")
+            self._open[key] = replace(state, bought={}, detail="")
 
     def shown(self, at_ms: int) -> dict[str, dict[str, int]]:
         """Return, by step, how many orders are waiting, retrying, compensating or stuck there."""
-        counts = Counter(each for memory in self._open.values() for each in waits(memory, at_ms))
+        counts = Counter(each for state in self._open.values() for each in waits(state, at_ms))
         return {
             step: {
                 status: counts[step, status]
@@ -55,20 +55,20 @@ class Standing:
         }
 
 
-def _memory(key: str, body: bytes | None) -> Order | None:
+def _state(key: str, body: bytes | None) -> Order | None:
     if body is None:
         return None
     try:
-        memory: Any = decode_row(declared["order"], body).memory
+        state: Any = decode_row(declared["order"], body).state
     except msgspec.DecodeError as error:
         log.warning("no row of an order", key=key, error=str(error))
         return None
-    return memory
+    return state
 
 
-STANDING: web.AppKey[Standing] = web.AppKey("standing")
+OPEN_ORDERS: web.AppKey[OpenOrders] = web.AppKey("open_orders")
 
 
-def standing(request: web.Request) -> dict[str, dict[str, int]]:
+def open_orders(request: web.Request) -> dict[str, dict[str, int]]:
     """Return where open orders stand now."""
-    return request.app[STANDING].shown(now_ms())
+    return request.app[OPEN_ORDERS].shown(now_ms())

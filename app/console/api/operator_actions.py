@@ -1,8 +1,8 @@
 """What operators do to orders: cancel, give money back, see personal fields in clear.
 
-Each act is told on `audit` first and done then: what was done without a trace cannot be. The two
+Each act is emitted on `audit` first and done then: what was done without a trace cannot be. The two
 lie on different topics, so one may be there without the other when Kafka fails in between; the
-operator is told to repeat it, and what is repeated has the same effect once.
+operator is emitted to repeat it, and what is repeated has the same effect once.
 """
 
 from collections import OrderedDict
@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError
 from msgspec import Meta
 
 from app.console.api.access import Least, operator_of
-from app.console.api.context import DESK, unavailable
+from app.console.api.context import CONTEXT, unavailable
 from app.console.api.problems import Problem, json_response, path_name, read_body
 from app.host.logs import PERSONAL
 from app.kafka.admin import TopicError
@@ -40,13 +40,13 @@ LEAST: Least = {
     ("POST", "/operators/orders/{order_id}/refund/{refund_id}/approve"): "approver",
     ("GET", "/operators/reveal/{order_id}"): "approver",
     ("POST", "/operators/orders-of-customer"): "operator",
-    ("POST", "/operators/faults/{party}"): "operator",
-    ("POST", "/operators/faults/{party}/clear"): "operator",
+    ("POST", "/operators/faults/{system}"): "operator",
+    ("POST", "/operators/faults/{system}/clear"): "operator",
     ("POST", "/operators/processes/{name}/kill"): "operator",
-    ("POST", "/operators/letters/redrive"): "operator",
-    ("POST", "/operators/letters/check"): "operator",
-    ("POST", "/operators/letters/edit"): "operator",
-    ("POST", "/operators/letters/drop"): "operator",
+    ("POST", "/operators/dead-letters/redrive"): "operator",
+    ("POST", "/operators/dead-letters/check"): "operator",
+    ("POST", "/operators/dead-letters/edit"): "operator",
+    ("POST", "/operators/dead-letters/discard"): "operator",
     ("POST", "/operators/fraud/cases/{order_id}/decide"): "operator",
     ("POST", "/operators/fraud/rules"): "operator",
     ("POST", "/operators/fraud/rules/{rule_id}/approve"): "approver",
@@ -84,10 +84,10 @@ class Promised:
         if len(self._by_order) > ORDERS_MAX:
             self._by_order.popitem(last=False)
 
-    def sum_minor(self, memory: Order, more: Mapping[str, int]) -> int:
+    def sum_minor(self, state: Order, more: Mapping[str, int]) -> int:
         """Return what goes back of an order in all, with `more` by return id; refused ones not."""
-        by_id = {**self._by_order.get(memory.order_id, {}), **more}
-        for return_id, back in memory.returns.by_id.items():
+        by_id = {**self._by_order.get(state.order_id, {}), **more}
+        for return_id, back in state.returns.by_id.items():
             by_id[return_id] = 0 if back.status == "refused" else back.amount_minor
         return sum((by_id | more).values())
 
@@ -130,12 +130,12 @@ async def cancel(request: web.Request) -> web.Response:
     asked = await read_body(request, CancelByOperator)
     await _order(request, order_id)
     event_id = derive_id(order_id, "cancel")
-    act = OrderCancelledByOperator(
+    action = OrderCancelledByOperator(
         about=order_id, who=operator_of(request).name, why=asked.reason, event_id=event_id
     )
-    await audit(request, act)
-    word = OrderCancelRequested(order_id=order_id, reason=asked.reason)
-    await request.app[DESK].tell(request, word, event_id, order_id)
+    await audit(request, action)
+    message = OrderCancelRequested(order_id=order_id, reason=asked.reason)
+    await request.app[CONTEXT].publish(request, message, event_id, order_id)
     return _under(order_id, "asked")
 
 
@@ -146,11 +146,11 @@ async def refund(request: web.Request) -> web.Response:
     """
     order_id = path_name(request, "order_id")
     asked = await read_body(request, RefundAsked)
-    memory = await _order(request, order_id)
-    limit = request.app[DESK].config.refund_two_people_minor
+    state = await _order(request, order_id)
+    limit = request.app[CONTEXT].config.refund_two_people_minor
     promised, return_id = request.app[PROMISED], RETURN_PREFIX + asked.refund_id
     who = operator_of(request).name
-    if promised.sum_minor(memory, {return_id: asked.amount_minor}) <= limit:
+    if promised.sum_minor(state, {return_id: asked.amount_minor}) <= limit:
         promised.put(order_id, return_id, asked.amount_minor)
         await _give_back(request, order_id, asked, "")
         return _under(order_id, "asked")
@@ -183,10 +183,10 @@ async def approve(request: web.Request) -> web.Response:
     if proposed.amount_minor != asked.amount_minor:
         detail = f"{proposed.amount_minor} were proposed"
         raise Problem(409, "Conflict", detail, field="amount_minor")
-    given = RefundAsked(
+    record = RefundAsked(
         refund_id=proposed.refund_id, amount_minor=proposed.amount_minor, reason=asked.reason
     )
-    await _give_back(request, order_id, given, proposed.who)
+    await _give_back(request, order_id, record, proposed.who)
     return _under(order_id, "asked")
 
 
@@ -202,7 +202,7 @@ async def _give_back(
 ) -> None:
     return_id = RETURN_PREFIX + asked.refund_id
     event_id = derive_id(order_id, "return", return_id)
-    act = RefundGivenByOperator(
+    action = RefundGivenByOperator(
         about=order_id,
         who=operator_of(request).name,
         why=asked.reason,
@@ -211,39 +211,39 @@ async def _give_back(
         amount_minor=asked.amount_minor,
         proposed_by=proposed_by,
     )
-    # No goods: money alone goes back, and the order room judges whether so much was paid.
+    # No goods: money alone goes back, and the order agent judges whether so much was paid.
     line = ReturnLine(
         sku="refund by operator", quantity=1, amount_minor=asked.amount_minor, goods=False
     )
-    word = ReturnRequested(
+    message = ReturnRequested(
         order_id=order_id,
         return_id=return_id,
         lines=(line,),
         amount_minor=asked.amount_minor,
         reason=asked.reason,
     )
-    await audit(request, act, asked.refund_id)
-    await request.app[DESK].tell(request, word, event_id, order_id)
+    await audit(request, action, asked.refund_id)
+    await request.app[CONTEXT].publish(request, message, event_id, order_id)
 
 
 async def reveal(request: web.Request) -> web.Response:
-    """Return the personal fields of an order in clear, after it was told who looks, and why."""
+    """Return the personal fields of an order in clear, after it was emitted who looks, and why."""
     order_id = path_name(request, "order_id")
     why = request.query.get("why", "")
     if not 1 <= len(why) <= WHY_MAX:
         detail = f"say why: ?why= with 1 to {WHY_MAX} characters"
         raise Problem(400, "Bad Request", detail, field="why")
-    rows, partial = await request.app[DESK].rows("journal", f"{order_id}|", EVENTS_MAX)
+    rows, partial = await request.app[CONTEXT].rows("journal", f"{order_id}|", EVENTS_MAX)
     found: dict[str, set[str]] = {}
     for row in rows:
-        if row["memory"].get("correlation_id") == order_id:
-            _gather(row["memory"].get("body", {}), found)
+        if row["state"].get("correlation_id") == order_id:
+            _gather(row["state"].get("body", {}), found)
     if not found:
         raise Problem(404, "Not Found", f"nothing personal is known of {order_id!r}")
-    act = PersonalRevealed(
+    action = PersonalRevealed(
         about=order_id, who=operator_of(request).name, why=why, fields=tuple(sorted(found))
     )
-    await audit(request, act)
+    await audit(request, action)
     personal = {name: sorted(values) for name, values in sorted(found.items())}
     return json_response({"order_id": order_id, "personal": personal, "partial": partial})
 
@@ -261,20 +261,23 @@ def _gather(value: Any, found: dict[str, set[str]]) -> None:
 
 
 async def _order(request: web.Request, order_id: str) -> Order:
-    row = await request.app[DESK].row("order", order_id)
+    row = await request.app[CONTEXT].row("order", order_id)
     if row is None:
         raise Problem(404, "Not Found", f"there is no order {order_id!r}", field="order_id")
-    return msgspec.convert(row["memory"], declared["order"].shape)
+    return msgspec.convert(row["state"], declared["order"].shape)
 
 
-async def audit(request: web.Request, act: Message, mark: str = "") -> None:
-    """Tell `act` on `audit`; raises Problem 503 when that cannot be: then nothing may be done."""
-    desk, operator = request.app[DESK], operator_of(request)
-    about = str(getattr(act, "about", ""))
-    act_id = derive_id(type_name(type(act)), about, operator.name, mark, desk.now_ms())
-    # Made by hand, a word keeps no limit yet.
-    word = msgspec.convert(msgspec.to_builtins(act), type(act))
-    await desk.tell(request, word, act_id, about)
+async def audit(request: web.Request, action: Message, mark: str = "") -> None:
+    """Produce `act` on `audit`.
+
+    Raises Problem 503 when that cannot be: then nothing may be done.
+    """
+    context, operator = request.app[CONTEXT], operator_of(request)
+    about = str(getattr(action, "about", ""))
+    action_id = derive_id(type_name(type(action)), about, operator.name, mark, context.now_ms())
+    # Made by hand, a message keeps no limit yet.
+    message = msgspec.convert(msgspec.to_builtins(action), type(action))
+    await context.publish(request, message, action_id, about)
 
 
 def _under(order_id: str, state: str, **links: str) -> web.Response:

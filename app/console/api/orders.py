@@ -8,7 +8,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from app.console.api.context import DESK, Desk
+from app.console.api.context import CONTEXT, ApiContext
 from app.console.api.problems import (
     Problem,
     idempotency_key,
@@ -116,30 +116,30 @@ REPEATS: web.AppKey[Repeats] = web.AppKey("repeats")
 
 async def place(request: web.Request) -> web.Response:
     """Place an order. Repeated with the same key and body, it is placed once."""
-    desk = request.app[DESK]
+    context = request.app[CONTEXT]
     order_id = derive_id("order", idempotency_key(request))
     asked = await read_body(request, OrderAsked)
     fingerprint = hashlib.sha256(msgspec.json.encode(asked)).hexdigest()[:16]
-    known = request.app[REPEATS].get(order_id) or await _known(desk, order_id)
+    known = request.app[REPEATS].get(order_id) or await _known(context, order_id)
     if known and known != fingerprint:
         detail = "this Idempotency-Key was used for another order; choose a new key"
         raise Problem(422, "Unprocessable Content", detail, field="Idempotency-Key")
     if not known:
-        at_ms = desk.now_ms()
+        at_ms = context.now_ms()
         placed = _placed(order_id, asked, at_ms)
         baggage = {
             "country": placed.country,
             "began_ms": str(at_ms),
             "fingerprint": fingerprint,
         }
-        await desk.tell(request, placed, derive_id(order_id, "placed"), order_id, baggage)
+        await context.publish(request, placed, derive_id(order_id, "placed"), order_id, baggage)
     request.app[REPEATS].put(order_id, fingerprint)
     return _accepted(order_id, {"Idempotent-Replayed": "true"} if known else {})
 
 
-async def _known(desk: Desk, order_id: str) -> str:
+async def _known(context: ApiContext, order_id: str) -> str:
     try:
-        row = await desk.row("order", order_id)
+        row = await context.row("order", order_id)
     except Problem:
         # Nobody can be asked now. Telling it again is harmless: its id is the same.
         return ""
@@ -198,13 +198,13 @@ async def cancel(request: web.Request) -> web.Response:
     order_id = path_name(request, "order_id")
     asked = await read_body(request, CancelAsked) if request.can_read_body else CancelAsked()
     await _existing(request, order_id)
-    word = OrderCancelRequested(order_id=order_id, reason=asked.reason)
-    await request.app[DESK].tell(request, word, derive_id(order_id, "cancel"), order_id)
+    message = OrderCancelRequested(order_id=order_id, reason=asked.reason)
+    await request.app[CONTEXT].publish(request, message, derive_id(order_id, "cancel"), order_id)
     return _accepted(order_id, {})
 
 
 async def give_back(request: web.Request) -> web.Response:
-    """Ask for part of an order to be taken back; judged when the order has ended."""
+    """Ask for part of an order to be compensated; judged when the order has ended."""
     order_id = path_name(request, "order_id")
     asked = await read_body(request, ReturnAsked)
     amount = sum(line.amount_minor for line in asked.lines)
@@ -212,7 +212,7 @@ async def give_back(request: web.Request) -> web.Response:
         detail = "a return must be worth something"
         raise Problem(400, "Bad Request", detail, field="lines")
     await _existing(request, order_id)
-    word = ReturnRequested(
+    message = ReturnRequested(
         order_id=order_id,
         return_id=asked.return_id,
         lines=asked.lines,
@@ -220,13 +220,13 @@ async def give_back(request: web.Request) -> web.Response:
         reason=asked.reason,
     )
     event_id = derive_id(order_id, "return", asked.return_id)
-    await request.app[DESK].tell(request, word, event_id, order_id)
+    await request.app[CONTEXT].publish(request, message, event_id, order_id)
     return _accepted(order_id, {})
 
 
 async def _existing(request: web.Request, order_id: str) -> dict[str, Any] | None:
     """Return the order's row, None while it is only accepted; raises Problem 404 when unknown."""
-    row = await request.app[DESK].row("order", order_id)
+    row = await request.app[CONTEXT].row("order", order_id)
     if row is None and not request.app[REPEATS].get(order_id):
         raise Problem(404, "Not Found", f"there is no order {order_id!r}", field="order_id")
     return row
@@ -248,7 +248,7 @@ async def listed(request: web.Request) -> web.Response:
     limit = whole(request, "limit", 100, 1, 1_000)
     state = request.query.get("state", "")
     after = request.query.get("after", "")
-    rows, partial = await request.app[DESK].rows("order", limit=limit, after=after)
+    rows, partial = await request.app[CONTEXT].rows("order", limit=limit, after=after)
     shown = [_view(row) for row in rows]
     following = rows[-1]["key"] if len(rows) == limit else None
     found = [view for view in shown if not state or view["state"] == state]
@@ -256,17 +256,17 @@ async def listed(request: web.Request) -> web.Response:
 
 
 def _view(row: dict[str, Any]) -> dict[str, Any]:
-    memory = msgspec.convert(row["memory"], declared["order"].shape)
-    return orders.view(memory)
+    state = msgspec.convert(row["state"], declared["order"].shape)
+    return orders.view(state)
 
 
 async def events(request: web.Request) -> web.Response:
     """Return every event of the order, causes before effects, personal fields masked."""
     order_id = path_name(request, "order_id")
-    rows, partial = await request.app[DESK].rows("journal", f"{order_id}|", EVENTS_MAX)
+    rows, partial = await request.app[CONTEXT].rows("journal", f"{order_id}|", EVENTS_MAX)
     if not rows:
         await _existing(request, order_id)
-    entries = [msgspec.convert(row["memory"], JournalEntry) for row in rows]
+    entries = [msgspec.convert(row["state"], JournalEntry) for row in rows]
     shown = [_shown(entry) for entry in causal_order(entries)]
     return json_response(
         {"order_id": order_id, "correlation_id": order_id, "events": shown, "partial": partial}

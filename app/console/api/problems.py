@@ -28,7 +28,7 @@ SECURITY_HEADERS = {
 
 
 class Problem(Exception):
-    """What is wrong with a request, in words for whoever sent it."""
+    """What is wrong with a request, in text for whoever sent it."""
 
     def __init__(
         self,

@@ -1,32 +1,32 @@
-"""Every route of the API, said once: what is served and what is described are the same."""
+"""Every route of the API, said once: what is served and what is label_of are the same."""
 
 from typing import Any
 
 import msgspec
 
-from app.console.api import dead_letter_actions as letter_acts
-from app.console.api import dead_letters as letters
-from app.console.api import fault_injection as lab
 from app.console.api import (
+    dead_letter_actions,
+    dead_letters,
+    fault_injection,
     figures,
+    flow_metrics,
     fraud,
+    fraud_actions,
     fraud_rules,
     health,
     inbox,
+    invariants,
     live,
+    operator_actions,
     orders,
+    session,
     stock,
     tables,
     topics,
+    transaction_search,
     transactions,
     webhooks,
 )
-from app.console.api import flow_metrics as pulse
-from app.console.api import fraud_actions as fraud_acts
-from app.console.api import invariants as proof
-from app.console.api import operator_actions as acting
-from app.console.api import session as signing
-from app.console.api import transaction_search as transactions_found
 from app.console.api.problems import Handler
 
 
@@ -56,7 +56,7 @@ def get(path: str, handler: Handler, summary: str, *parameters: str, **more: Any
     )
 
 
-def act(path: str, handler: Handler, summary: str, body: Any, answer: int = 202) -> Route:
+def action(path: str, handler: Handler, summary: str, body: Any, answer: int = 202) -> Route:
     """Return a route for operators; who may use it is said in `acting.LEAST`."""
     refused = (400, 401, 403, 404, 409, 413, 415, 429, 503)
     return Route(
@@ -70,7 +70,7 @@ def act(path: str, handler: Handler, summary: str, body: Any, answer: int = 202)
 
 
 def post(path: str, handler: Handler, summary: str, body: Any, *parameters: str) -> Route:
-    """Return a route that tells."""
+    """Return a route that produces."""
     return Route(
         method="POST",
         path=path,
@@ -91,7 +91,7 @@ ROUTES = (
     post("/orders/{order_id}/returns", orders.give_back, "Ask to return", orders.ReturnAsked),
     get(
         "/transactions",
-        transactions_found.every,
+        transaction_search.every,
         "Transactions by any id, by where they stand, or the latest",
         *("q", "status", "after", "older"),
     ),
@@ -120,91 +120,134 @@ ROUTES = (
         *("rule_id", "rule", "from"),
     ),
     get("/fraud/trial", fraud_rules.trial, "What is on trial beside what is in force", "from"),
-    get("/letters", letters.show_groups, "Dead letters in groups", *letters.FILTERS),
-    get("/letters/list", letters.show_some, "Dead letters", *letters.FILTERS, "state"),
-    get("/letters/preview", letters.show_preview, "What a redrive would touch", *letters.FILTERS),
-    get("/letters/redrive", letters.show_redrive, "How far the latest redrive is"),
-    get("/letters/{topic}/{partition}/{offset}", letters.show_one, "One dead letter"),
-    get("/pulse", pulse.show, "What flows where, how long steps take, who is behind"),
+    get("/dead-letters", dead_letters.show_groups, "Dead letters in groups", *dead_letters.FILTERS),
+    get(
+        "/dead-letters/list", dead_letters.show_some, "Dead letters", *dead_letters.FILTERS, "state"
+    ),
+    get(
+        "/dead-letters/preview",
+        dead_letters.show_preview,
+        "What a redrive would touch",
+        *dead_letters.FILTERS,
+    ),
+    get("/dead-letters/redrive", dead_letters.show_redrive, "How far the latest redrive is"),
+    get("/dead-letters/{topic}/{partition}/{offset}", dead_letters.show_one, "One dead letter"),
+    get("/flow-metrics", flow_metrics.show, "What flows where, how long steps take, who is behind"),
     get("/inbox", inbox.show, "Messages to customers", "order_id", "limit"),
-    get("/faults", lab.show, "Faults in force, and processes: of a lab alone"),
+    get("/faults", fault_injection.show, "Faults in force, and processes: of a lab alone"),
     get("/figures", figures.show, "The live figures"),
     get("/live", live.stream, "The live page as server-sent events: a snapshot, then changes"),
     get("/verify", health.verdict, "Whether the books balance"),
-    get("/proof", proof.show, "Balances that must be zero, looked at again and again"),
+    get("/invariants", invariants.show, "Balances that must be zero, looked at again and again"),
     get("/livez", health.livez, "Whether the process answers"),
     get("/readyz", health.readyz, "Whether the console takes part"),
     post("/webhooks/provider", webhooks.provider, "For the payment provider", dict[str, Any]),
     post("/webhooks/carrier", webhooks.carrier, "For the carrier", dict[str, Any]),
-    act("/sign-in", signing.sign_in, "Sign in", signing.SignInAsked, 200),
-    act("/sign-out", signing.sign_out, "Sign out", None, 204),
-    get("/me", signing.me, "Who is signed in", answers=(200, 401, 429, 503)),
-    act(
+    action("/sign-in", session.sign_in, "Sign in", session.SignInAsked, 200),
+    action("/sign-out", session.sign_out, "Sign out", None, 204),
+    get("/me", session.me, "Who is signed in", answers=(200, 401, 429, 503)),
+    action(
         "/operators/orders/{order_id}/cancel",
-        acting.cancel,
+        operator_actions.cancel,
         "Cancel as an operator",
-        acting.CancelByOperator,
+        operator_actions.CancelByOperator,
     ),
-    act(
+    action(
         "/operators/orders/{order_id}/refund",
-        acting.refund,
+        operator_actions.refund,
         "Give money back, or propose it",
-        acting.RefundAsked,
+        operator_actions.RefundAsked,
     ),
-    act(
+    action(
         "/operators/orders/{order_id}/refund/{refund_id}/approve",
-        acting.approve,
+        operator_actions.approve,
         "Approve what somebody else proposed",
-        acting.ApprovalAsked,
+        operator_actions.ApprovalAsked,
     ),
-    act(
+    action(
         "/operators/fraud/cases/{order_id}/decide",
-        fraud_acts.decide,
+        fraud_actions.decide,
         "Say whether a payment was fraud",
-        fraud_acts.Decided,
+        fraud_actions.Decided,
     ),
-    act("/operators/fraud/rules", fraud_acts.put, "Propose a rule", fraud_acts.RuleAsked),
-    act(
+    action("/operators/fraud/rules", fraud_actions.put, "Propose a rule", fraud_actions.RuleAsked),
+    action(
         "/operators/fraud/rules/{rule_id}/approve",
-        fraud_acts.approve,
+        fraud_actions.approve,
         "Make a rule active that somebody else proposed",
-        fraud_acts.VersionAsked,
+        fraud_actions.VersionAsked,
     ),
-    act(
+    action(
         "/operators/fraud/rules/{rule_id}/pause",
-        fraud_acts.pause,
+        fraud_actions.pause,
         "Let a rule say nothing",
-        fraud_acts.VersionAsked,
+        fraud_actions.VersionAsked,
     ),
-    act(
+    action(
         "/operators/fraud/rules/{rule_id}/snooze",
-        fraud_acts.snooze,
-        "Let a rule say nothing about one party",
-        fraud_acts.SnoozeAsked,
+        fraud_actions.snooze,
+        "Let a rule say nothing about one entity",
+        fraud_actions.SnoozeAsked,
     ),
-    act("/operators/fraud/lists", fraud_acts.change_list, "Change a list", fraud_acts.ListAsked),
-    act("/operators/faults/{party}", lab.switch, "Make a party do wrong", lab.FaultsAsked),
-    act("/operators/faults/{party}/clear", lab.clear, "Let it do right again", lab.WhyAsked),
-    act("/operators/processes/{name}/kill", lab.kill, "Kill a process of a lab", lab.WhyAsked),
-    act(
-        "/operators/letters/redrive",
-        letter_acts.redrive,
+    action(
+        "/operators/fraud/lists",
+        fraud_actions.change_list,
+        "Change a list",
+        fraud_actions.ListAsked,
+    ),
+    action(
+        "/operators/faults/{system}",
+        fault_injection.switch,
+        "Inject faults into an external system",
+        fault_injection.FaultsAsked,
+    ),
+    action(
+        "/operators/faults/{system}/clear",
+        fault_injection.clear,
+        "Let it do right again",
+        fault_injection.WhyAsked,
+    ),
+    action(
+        "/operators/processes/{name}/kill",
+        fault_injection.kill,
+        "Kill a process of a lab",
+        fault_injection.WhyAsked,
+    ),
+    action(
+        "/operators/dead-letters/redrive",
+        dead_letter_actions.redrive,
         "Send letters back",
-        letter_acts.RedriveAsked,
+        dead_letter_actions.RedriveAsked,
     ),
-    act("/operators/letters/check", letter_acts.check, "Try an edit", letter_acts.EditAsked, 200),
-    act("/operators/letters/edit", letter_acts.edit, "Send one changed", letter_acts.EditAsked),
-    act("/operators/letters/drop", letter_acts.drop, "Let letters go", letter_acts.ChoiceAsked),
-    act(
+    action(
+        "/operators/dead-letters/check",
+        dead_letter_actions.check,
+        "Try an edit",
+        dead_letter_actions.EditAsked,
+        200,
+    ),
+    action(
+        "/operators/dead-letters/edit",
+        dead_letter_actions.edit,
+        "Send one changed",
+        dead_letter_actions.EditAsked,
+    ),
+    action(
+        "/operators/dead-letters/discard",
+        dead_letter_actions.discard,
+        "Let letters go",
+        dead_letter_actions.ChoiceAsked,
+    ),
+    action(
         "/operators/orders-of-customer",
-        transactions_found.of_customer,
+        transaction_search.of_customer,
         "The ids of a customer's orders",
-        transactions_found.CustomerAsked,
+        transaction_search.CustomerAsked,
         200,
     ),
     get(
         "/operators/reveal/{order_id}",
-        acting.reveal,
+        operator_actions.reveal,
         "Personal fields in clear",
         "why",
         answers=(200, 400, 401, 403, 404, 429, 503),

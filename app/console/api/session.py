@@ -5,7 +5,7 @@ from aiohttp import web
 
 from app.auth.operators import PeopleError
 from app.auth.sessions import LIFE_SECONDS, Operator
-from app.console.api.access import COOKIE, GUARD, broken
+from app.console.api.access import AUTH, COOKIE, broken
 from app.console.api.problems import json_response, read_body
 
 
@@ -26,15 +26,15 @@ class SignedIn(msgspec.Struct, frozen=True, kw_only=True):
 
 async def sign_in(request: web.Request) -> web.Response:
     """Open a session; the answer is the same for a wrong name and a wrong token."""
-    guard = request.app[GUARD]
+    auth = request.app[AUTH]
     asked = await read_body(request, SignInAsked)
     try:
-        session_id, session = await guard.sign_in(request, asked.name, asked.token)
+        session_id, session = await auth.sign_in(request, asked.name, asked.token)
     except PeopleError as error:
         raise broken(error) from error
     person = session.person
     answer = json_response(SignedIn(name=person.name, role=person.role, csrf=session.csrf))
-    signed_in(answer, session_id, secure=guard.secure)
+    signed_in(answer, session_id, secure=auth.secure)
     return answer
 
 
@@ -53,19 +53,19 @@ def signed_in(answer: web.Response, session_id: str, *, secure: bool) -> None:
 
 async def sign_out(request: web.Request) -> web.Response:
     """Close the session of the cookie."""
-    guard = request.app[GUARD]
-    guard.sessions.close(request.cookies.get(COOKIE, ""))
+    auth = request.app[AUTH]
+    auth.sessions.close(request.cookies.get(COOKIE, ""))
     answer = web.Response(status=204)
-    answer.del_cookie(COOKIE, path="/", secure=guard.secure, httponly=True, samesite="Strict")
+    answer.del_cookie(COOKIE, path="/", secure=auth.secure, httponly=True, samesite="Strict")
     return answer
 
 
 async def me(request: web.Request) -> web.Response:
     """Return who is signed in. What only reads asks for no CSRF token: here it is given."""
-    guard = request.app[GUARD]
+    auth = request.app[AUTH]
     try:
-        operator: Operator = await guard.operator(request, acts=False)
-        session = guard.session(request)
+        operator: Operator = await auth.operator(request, actions=False)
+        session = auth.session(request)
     except PeopleError as error:
         raise broken(error) from error
     csrf = session.csrf if session and "Authorization" not in request.headers else ""

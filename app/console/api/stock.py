@@ -6,7 +6,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from app.console.api.context import DESK
+from app.console.api.context import CONTEXT
 from app.console.api.problems import json_response, read_body
 from app.wire.envelope import derive_id
 from workflows.inventory.stock_messages import AdjustStock, ReceiveStock
@@ -42,17 +42,19 @@ async def receive(request: web.Request) -> web.Response:
     asked = await read_body(request, ReceiptAsked)
     for item in asked.items:
         receipt_id = joined(asked.receipt_id, item.sku)
-        word = ReceiveStock(receipt_id=receipt_id, sku=item.sku, quantity=item.quantity)
-        await request.app[DESK].tell(request, word, derive_id("receipt", receipt_id), receipt_id)
+        message = ReceiveStock(receipt_id=receipt_id, sku=item.sku, quantity=item.quantity)
+        await request.app[CONTEXT].publish(
+            request, message, derive_id("receipt", receipt_id), receipt_id
+        )
     return json_response({"receipt_id": asked.receipt_id, "items": len(asked.items)}, 202)
 
 
 async def adjust(request: web.Request) -> web.Response:
     """Correct a count; the same adjustment counts once."""
     asked = await read_body(request, AdjustmentAsked)
-    word = AdjustStock(
+    message = AdjustStock(
         adjustment_id=asked.adjustment_id, sku=asked.sku, delta=asked.delta, reason=asked.reason
     )
     event_id = derive_id("adjustment", asked.adjustment_id)
-    await request.app[DESK].tell(request, word, event_id, asked.adjustment_id)
+    await request.app[CONTEXT].publish(request, message, event_id, asked.adjustment_id)
     return json_response({"adjustment_id": asked.adjustment_id}, 202)

@@ -17,14 +17,14 @@ from aiohttp import web
 from aiokafka.errors import KafkaError
 
 from app.composition import changelog_of
-from app.console.api.context import DESK, Desk, check_table, unavailable
+from app.console.api.context import CONTEXT, ApiContext, check_table, unavailable
 from app.console.api.problems import Problem, json_response, path_name, whole
 from app.console.api.topics import scanning
 from app.delivery.row import decode_row
 from app.kafka.admin import TopicError
 from app.kafka.producer import partition_of
 from app.kafka.reader import InspectionError
-from app.operations.search import topic_facts as facts
+from app.operations.search import topic_facts
 from app.operations.search.masked_record import masked, masked_text
 from app.operations.search.row_history import VERSIONS_MAX, History, changed, history
 from app.worker.http import LIMIT_MAX
@@ -34,7 +34,7 @@ STAND_IN = "~"
 STAND_INS_MAX = 20_000
 
 
-KEYED_BY_PARTY = frozenset({"risk"})
+KEYED_BY_ENTITY = frozenset({"risk"})
 _FINGERPRINT = re.compile(r"(card|device|address):.")
 
 
@@ -64,7 +64,7 @@ class StandIns:
             return self._keys[said]
         if f":{STAND_IN}" in said:
             raise Problem(404, "Not Found", "nobody stands here for that any more", field=field)
-        # A whole fingerprint tells nobody anything new; its beginnings would spell it out.
+        # A whole fingerprint produces nobody anything new; its beginnings would spell it out.
         if masked_text(said) != said or (field != "key" and _is_fingerprint(table, said)):
             detail = "people are masked before anything is looked for; take a row from the list"
             raise Problem(400, "Bad Request", detail, field=field)
@@ -72,7 +72,7 @@ class StandIns:
 
 
 def _is_fingerprint(table: str, key: str) -> bool:
-    return table in KEYED_BY_PARTY and _FINGERPRINT.match(key) is not None
+    return table in KEYED_BY_ENTITY and _FINGERPRINT.match(key) is not None
 
 
 STAND_INS: web.AppKey[StandIns] = web.AppKey("stand_ins")
@@ -80,9 +80,11 @@ STAND_INS: web.AppKey[StandIns] = web.AppKey("stand_ins")
 
 async def tables_facts(request: web.Request) -> list[dict[str, Any]]:
     """Return all tables: what for, who holds which partitions, how large, how far the changelog."""
-    desk = request.app[DESK]
+    context = request.app[CONTEXT]
     try:
-        topics = {each.name: each for each in await facts.topics(desk.config, internal=True)}
+        topics = {
+            each.name: each for each in await topic_facts.topics(context.config, internal=True)
+        }
     except (InspectionError, KafkaError, TopicError):
         # Who holds what is worth knowing above all when Kafka does not answer.
         topics = {}
@@ -91,22 +93,22 @@ async def tables_facts(request: web.Request) -> list[dict[str, Any]]:
             "name": table.name,
             "service": table.service,
             "help": table.help,
-            **_held(desk, table.name),
+            **_held(context, table.name),
             "changelog": topics.get(changelog_of(table)),
         }
         for table in sorted(declared.values(), key=lambda table: table.name)
     ]
 
 
-def _held(desk: Desk, name: str) -> dict[str, Any]:
-    holders = desk.directory.holders(name)
+def _held(context: ApiContext, name: str) -> dict[str, Any]:
+    holders = context.directory.holders(name)
     held = {partition for worker in holders for partition in worker.partitions[name]}
     return {
         "held_by": [
             {"url": worker.url, "pid": worker.pid, "partitions": worker.partitions[name]}
             for worker in holders
         ],
-        "held_by_nobody": [at for at in range(desk.config.partitions) if at not in held],
+        "held_by_nobody": [at for at in range(context.config.partitions) if at not in held],
     }
 
 
@@ -121,11 +123,11 @@ async def found_rows(request: web.Request, name: str) -> dict[str, Any]:
     Rows that share a key, one a partition, are never torn apart: a page may be so much longer.
     """
     check_table(name)
-    desk, stand_ins = request.app[DESK], request.app[STAND_INS]
-    limit = min(whole(request, "limit", 100, 1, LIMIT_MAX), LIMIT_MAX - desk.config.partitions)
+    context, stand_ins = request.app[CONTEXT], request.app[STAND_INS]
+    limit = min(whole(request, "limit", 100, 1, LIMIT_MAX), LIMIT_MAX - context.config.partitions)
     prefix = stand_ins.meant(name, request.query.get("prefix", ""), "prefix")
     after = stand_ins.meant(name, request.query.get("after", ""), "after")
-    rows, partial = await desk.rows(name, prefix, limit + desk.config.partitions, after)
+    rows, partial = await context.rows(name, prefix, limit + context.config.partitions, after)
     last = rows[limit - 1]["key"] if len(rows) > limit else None
     if last is not None:
         rows = [row for row in rows if row["key"] <= last]
@@ -149,23 +151,23 @@ def _shown(request: web.Request, table: str, row: dict[str, Any]) -> dict[str, A
 async def found_row(request: web.Request, name: str, said: str) -> dict[str, Any]:
     """Return one row, masked; that of `?partition=` where each has one. Raises Problem 404."""
     check_table(name)
-    desk = request.app[DESK]
+    context = request.app[CONTEXT]
     key = request.app[STAND_INS].meant(name, said, "key")
     if "partition" in request.query:
         partition = _partition(request, 0)
-        rows, partial = await desk.rows(name, key, desk.config.partitions)
+        rows, partial = await context.rows(name, key, context.config.partitions)
         found = next((r for r in rows if (r["key"], r["partition"]) == (key, partition)), None)
         if found is None and partial:
             raise unavailable(f"nobody holds partition {partition} of table {name} now")
     else:
-        found = await desk.row(name, key)
+        found = await context.row(name, key)
     if found is None:
         raise Problem(404, "Not Found", f"table {name} has no row {said!r}", field="key")
     return _shown(request, name, found)
 
 
 def _partition(request: web.Request, standard: int) -> int:
-    return whole(request, "partition", standard, 0, request.app[DESK].config.partitions - 1)
+    return whole(request, "partition", standard, 0, request.app[CONTEXT].config.partitions - 1)
 
 
 async def row(request: web.Request) -> web.Response:
@@ -183,7 +185,7 @@ async def found_history(
     """
     check_table(name)
     key = request.app[STAND_INS].meant(name, said, "key").encode()
-    config = request.app[DESK].config
+    config = request.app[CONTEXT].config
     table = declared[name]
     if lies_in is None:
         lies_in = partition_of(key, config.partitions)
@@ -193,35 +195,35 @@ async def found_history(
             found = await history(config, changelog_of(table), partition, key)
     except (InspectionError, KafkaError, TopicError) as error:
         raise unavailable(f"Kafka does not answer: {error}") from error
-    return {"key": said, **_told(table, found)}
+    return {"key": said, **_emitted(table, found)}
 
 
-def _told(table: Any, found: History) -> dict[str, Any]:
+def _emitted(table: Any, found: History) -> dict[str, Any]:
     versions: list[dict[str, Any]] = []
     before: Any = None
     for each in found.versions:
-        memory = _memory(table, each.body)
+        state = _state(table, each.body)
         versions.append(
             {
                 "offset": each.offset,
                 "at_ms": each.at_ms,
                 "bytes": len(each.body or b""),
-                "memory": memory,
-                "changed": changed(before, memory),
+                "state": state,
+                "changed": changed(before, state),
             }
         )
-        before = memory
-    looked = {
+        before = state
+    scanned = {
         name: getattr(found, name) for name in ("topic", "partition", "begin", "last", "end", "why")
     }
-    return {"coverage": looked, "versions": versions, "at_most": VERSIONS_MAX}
+    return {"coverage": scanned, "versions": versions, "at_most": VERSIONS_MAX}
 
 
-def _memory(table: Any, body: bytes | None) -> Any:
+def _state(table: Any, body: bytes | None) -> Any:
     if body is None:
         return None
     try:
-        return masked(msgspec.to_builtins(decode_row(table, body).memory))
+        return masked(msgspec.to_builtins(decode_row(table, body).state))
     except msgspec.DecodeError:
         return "cannot be read"
 

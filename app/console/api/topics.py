@@ -20,12 +20,12 @@ from aiokafka.errors import KafkaError
 from msgspec.structs import replace
 
 from app.config import Config
-from app.console.api.context import DESK, unavailable
+from app.console.api.context import CONTEXT, unavailable
 from app.console.api.live import STREAMS
 from app.console.api.problems import Problem, json_response, path_name, whole
 from app.kafka.admin import TopicError
 from app.kafka.reader import InspectionError, NoSuchTopic, Shown, places_of, reader
-from app.operations.search import topic_facts as facts
+from app.operations.search import topic_facts
 from app.operations.search.consumer_groups import Group, groups
 from app.operations.search.query import BadTerm, parse
 from app.operations.search.scan import Asked, Done, Event, Found, Progress, scan
@@ -51,7 +51,7 @@ async def every(request: web.Request) -> web.Response:
     internal = whole(request, "internal", 0, 0, 1) == 1
     async with answering():
         return json_response(
-            {"topics": await facts.topics(request.app[DESK].config, internal=internal)}
+            {"topics": await topic_facts.topics(request.app[CONTEXT].config, internal=internal)}
         )
 
 
@@ -59,13 +59,13 @@ async def show(request: web.Request) -> web.Response:
     """Return one topic: its settings, its partitions."""
     name = path_name(request, "name")
     async with answering():
-        return json_response(await facts.topic_facts(request.app[DESK].config, name))
+        return json_response(await topic_facts.topic_facts(request.app[CONTEXT].config, name))
 
 
 async def all_groups(request: web.Request) -> web.Response:
     """Return all consumer groups: members, assignments, lag."""
     async with answering():
-        return json_response({"groups": await groups(request.app[DESK].config)})
+        return json_response({"groups": await groups(request.app[CONTEXT].config)})
 
 
 async def group_named(config: Config, name: str) -> Group:
@@ -80,7 +80,7 @@ async def one_group(request: web.Request) -> web.Response:
     """Return one group."""
     async with answering():
         return json_response(
-            await group_named(request.app[DESK].config, path_name(request, "name"))
+            await group_named(request.app[CONTEXT].config, path_name(request, "name"))
         )
 
 
@@ -114,7 +114,7 @@ async def find(request: web.Request) -> web.StreamResponse:
     with scanning(request):
         async with answering():
             # What is not there is a 404 or a 400 only before the stream has begun.
-            places = await places_of(request.app[DESK].config, path_name(request, "name"))
+            places = await places_of(request.app[CONTEXT].config, path_name(request, "name"))
             chosen(places, asked.start)
         response = web.StreamResponse(
             headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
@@ -138,7 +138,7 @@ async def export(request: web.Request) -> web.StreamResponse:
     name = path_name(request, "name")
     with scanning(request):
         async with answering():
-            chosen(await places_of(request.app[DESK].config, name), asked.start)
+            chosen(await places_of(request.app[CONTEXT].config, name), asked.start)
         safe = re.sub(r"[^A-Za-z0-9._-]", "_", name)
         headers = {"Content-Disposition": f'attachment; filename="{safe}.{form}"'}
         response = web.StreamResponse(headers={"Content-Type": kind, **headers})
@@ -194,14 +194,14 @@ async def _push(response: web.StreamResponse, events: AsyncIterator[Event]) -> N
 
 
 async def _push_all(response: web.StreamResponse, events: AsyncIterator[Event]) -> None:
-    told_s, before = 0.0, ""
+    emitted_s, before = 0.0, ""
     async for event in events:
         if isinstance(event, Progress):
             # What follows the end may have nothing to say for hours.
-            if event.cursor == before and time.monotonic() - told_s < HEARTBEAT_SECONDS:
+            if event.cursor == before and time.monotonic() - emitted_s < HEARTBEAT_SECONDS:
                 continue
             before = event.cursor
-        told_s = time.monotonic()
+        emitted_s = time.monotonic()
         await _write(response, str(event.__struct_config__.tag), event)
 
 
@@ -211,7 +211,7 @@ async def _write(response: web.StreamResponse, name: str, body: Any) -> None:
 
 
 async def _events(request: web.Request, asked: Asked) -> AsyncIterator[Event]:
-    config = request.app[DESK].config
+    config = request.app[CONTEXT].config
     places = await places_of(config, path_name(request, "name"))
     async with reader(config) as consumer, aclosing(scan(consumer, places, asked)) as events:
         async for event in events:

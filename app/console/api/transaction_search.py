@@ -1,7 +1,7 @@
 """Which transactions there are: the latest, those that stand somewhere, those that an id means.
 
 What is personal is masked before anything is looked for. Who may act can ask for a customer's
-orders; that is told on `audit` as a look at a personal field of each order that is found.
+orders; that is emitted on `audit` as a look at a personal field of each order that is found.
 """
 
 import asyncio
@@ -15,11 +15,11 @@ from aiokafka.errors import KafkaError
 
 from app.config import Config
 from app.console.api.access import operator_of
-from app.console.api.context import DESK, unavailable
+from app.console.api.context import CONTEXT, unavailable
 from app.console.api.operator_actions import WHY_MAX, Why, audit
 from app.console.api.orders import REPEATS
 from app.console.api.problems import Problem, json_response, read_body
-from app.console.api.transactions import memory_of, shown
+from app.console.api.transactions import shown, state_of
 from app.kafka.admin import TopicError
 from app.kafka.reader import InspectionError, NoSuchTopic, Shown, places_of, reader
 from app.operations.search.query import BadTerm, parse
@@ -27,16 +27,15 @@ from app.operations.search.scan import Asked, Done, Found, scan
 from app.operations.search.starts import Start
 from app.wire import topics
 from workflows.audit.messages import PersonalRevealed
-from workflows.order.pending_steps import awaited
+from workflows.order.pending_steps import pending_steps
 from workflows.order.state import Order
 
 STATUSES = ("waiting", "retrying", "compensating", "stuck", "completed", "cancelled")
 PRESETS: dict[str, Callable[[Order], bool]] = {
-    "compensated": lambda memory: bool(
-        memory.cancelled_at_ms
-        and (memory.compensated_minor or memory.inventory.status == "released")
+    "compensated": lambda state: bool(
+        state.cancelled_at_ms and (state.compensated_minor or state.inventory.status == "released")
     ),
-    "failed_payment": lambda memory: memory.cause == "payment_failed",
+    "failed_payment": lambda state: state.cause == "payment_failed",
 }
 """What is asked for besides a status, by name."""
 RECENT_BACK, SHOWN_MAX = 30, 60
@@ -47,7 +46,7 @@ SEARCHES_MAX = 2
 """Searches at a time of one process: each reads four topics."""
 QUERY_CHARS_MAX = 200
 NAMED_IN = ("payments", "provider.answers", "shipments", "orders")
-"""Topics whose words name a transaction by other ids: of the provider, the carrier, the shop."""
+"""Topics whose messages name a transaction by other ids: of the provider, the carrier, the shop."""
 STOPPED = {"end": "to its end", "limit": "until there were enough", "time": "until time was up"}
 
 _searching: set[asyncio.Task[Any]] = set()
@@ -79,7 +78,7 @@ async def listed(request: web.Request) -> dict[str, Any]:
         ids, said = await sought(request, text)
         return {"ids": ids, "orders": [], "said": said, "next": None}
     if status:
-        orders, said, following = await standing(request, status)
+        orders, said, following = await with_status(request, status)
         return {"ids": None, "orders": orders, "said": said, "next": following}
     older = request.query.get("older", "0")
     if older not in map(str, range(OLDER_MAX + 1)):
@@ -92,45 +91,45 @@ async def listed(request: web.Request) -> dict[str, Any]:
 
 async def recent(request: web.Request, older: int) -> tuple[list[dict[str, Any]], str, bool]:
     """Return a page of orders, the latest first, what was looked at, and whether there are more."""
-    desk = request.app[DESK]
+    context = request.app[CONTEXT]
     back = RECENT_BACK * (older + 1)
     found, said = await _scanned(
-        desk.config,
+        context.config,
         topics.orders.name,
         ["type:payflow.order.placed.v1"],
         Start(back=back),
-        limit=back * topics.partitions_of(topics.orders.name, desk.config),
+        limit=back * topics.partitions_of(topics.orders.name, context.config),
     )
     ids = list(dict.fromkeys(each.key for each in sorted(found, key=lambda each: -each.at_ms)))
     begin = SHOWN_MAX * older
-    memories = await asyncio.gather(
-        *(memory_of(request, each) for each in ids[begin : begin + SHOWN_MAX])
+    states = await asyncio.gather(
+        *(state_of(request, each) for each in ids[begin : begin + SHOWN_MAX])
     )
-    orders = [_line(memory, desk.now_ms()) for memory in memories if memory is not None]
+    orders = [_line(state, context.now_ms()) for state in states if state is not None]
     return orders, said, len(ids) >= begin + SHOWN_MAX
 
 
-async def standing(
+async def with_status(
     request: web.Request, status: str
 ) -> tuple[list[dict[str, Any]], str, str | None]:
     """Return orders of one status, what was looked at for them, and where to go on."""
-    desk = request.app[DESK]
-    now_ms = desk.now_ms()
+    context = request.app[CONTEXT]
+    now_ms = context.now_ms()
     preset = PRESETS.get(status)
     found: list[dict[str, Any]] = []
-    looked, partial = 0, False
+    scanned, partial = 0, False
     following: str | None = None
     async for row, missing in _walked(request, "order", request.query.get("after", "")):
-        looked, partial = looked + 1, partial or missing
-        memory = msgspec.convert(row["memory"], Order)
-        line = _line(memory, now_ms)
-        if preset(memory) if preset else line["status"] == status:
+        scanned, partial = scanned + 1, partial or missing
+        state = msgspec.convert(row["state"], Order)
+        line = _line(state, now_ms)
+        if preset(state) if preset else line["status"] == status:
             found.append(line)
-        if len(found) == SHOWN_MAX or looked == PAGES_MAX * PAGE_ROWS:
+        if len(found) == SHOWN_MAX or scanned == PAGES_MAX * PAGE_ROWS:
             following = row["key"]
             break
     found.sort(key=lambda each: -each["placed_at_ms"])
-    said = f"{looked} orders were looked at" + ("; some partitions do not answer" * partial)
+    said = f"{scanned} orders were looked at" + ("; some partitions do not answer" * partial)
     return found, said, following
 
 
@@ -139,7 +138,7 @@ async def _walked(
 ) -> AsyncIterator[tuple[dict[str, Any], bool]]:
     """Yield the rows of a table in the order of their keys, and whether some are missing."""
     while True:
-        rows, missing = await request.app[DESK].rows(table, limit=PAGE_ROWS, after=after)
+        rows, missing = await request.app[CONTEXT].rows(table, limit=PAGE_ROWS, after=after)
         for row in rows:
             yield row, missing
         if len(rows) < PAGE_ROWS:
@@ -147,9 +146,9 @@ async def _walked(
         after = rows[-1]["key"]
 
 
-def _line(memory: Order, now_ms: int) -> dict[str, Any]:
-    due = awaited(memory)
-    return {**shown(memory, now_ms), "awaited": due[0] if due else None}
+def _line(state: Order, now_ms: int) -> dict[str, Any]:
+    due = pending_steps(state)
+    return {**shown(state, now_ms), "pending_steps": due[0] if due else None}
 
 
 # --- by an id ------------------------------------------------------------------
@@ -159,7 +158,7 @@ async def sought(request: web.Request, text: str) -> tuple[list[str], str]:
     """Return the ids of the orders that `text` may mean, and what was looked at for them."""
     if await _known(request, text):
         return [text], "it is an order"
-    config = request.app[DESK].config
+    config = request.app[CONTEXT].config
     with _search():
         scans = [_scanned(config, name, [f"text:{text}"], Start()) for name in NAMED_IN]
         answers = await asyncio.gather(*scans)
@@ -170,35 +169,35 @@ async def sought(request: web.Request, text: str) -> tuple[list[str], str]:
 async def _known(request: web.Request, order_id: str) -> bool:
     if request.app[REPEATS].get(order_id):
         return True
-    if await memory_of(request, order_id) is not None:
+    if await state_of(request, order_id) is not None:
         return True
-    # The journal may have heard of it before the order room has.
-    rows, _ = await request.app[DESK].rows("journal", f"{order_id}|", 1)
-    return any(row["memory"].get("correlation_id") == order_id for row in rows)
+    # The journal may have known it before the order agent has.
+    rows, _ = await request.app[CONTEXT].rows("journal", f"{order_id}|", 1)
+    return any(row["state"].get("correlation_id") == order_id for row in rows)
 
 
 async def of_customer(request: web.Request) -> web.Response:
-    """Return the ids of a customer's orders, after it was told who looks, and why."""
+    """Return the ids of a customer's orders, after it was emitted who looks, and why."""
     asked = await read_body(request, CustomerAsked)
-    looked, ids = 0, list[str]()
+    scanned, ids = 0, list[str]()
     following: str | None = None
     async for row, _ in _walked(request, "payment", asked.after):
-        looked += 1
-        bill = row["memory"].get("bill") or {}
+        scanned += 1
+        bill = row["state"].get("bill") or {}
         if bill.get("customer_id") == asked.customer_id:
             ids.append(row["key"])
-        if len(ids) == SHOWN_MAX or looked == PAGES_MAX * PAGE_ROWS:
+        if len(ids) == SHOWN_MAX or scanned == PAGES_MAX * PAGE_ROWS:
             following = row["key"]
             break
     for order_id in ids:
-        act = PersonalRevealed(
+        action = PersonalRevealed(
             about=order_id,
             who=operator_of(request).name,
             why=asked.why[:WHY_MAX],
             fields=("customer_id",),
         )
-        await audit(request, act)
-    said = f"{looked} payments were looked at"
+        await audit(request, action)
+    said = f"{scanned} payments were looked at"
     return json_response({"ids": ids, "said": said, "next": following})
 
 
@@ -219,7 +218,7 @@ def _search() -> Iterator[None]:
 async def _scanned(
     config: Config, topic: str, terms: list[str], start: Start, limit: int = 200
 ) -> tuple[list[Shown], str]:
-    """Return what is found in `topic` within a few seconds, and what was looked at, in words."""
+    """Return what is found in `topic` within a few seconds, and what was looked at, in text."""
     found: list[Shown] = []
     said = ""
     try:

@@ -12,7 +12,7 @@ from aiohttp import web
 from aiokafka.errors import KafkaError
 
 from app.composition import changelog_of
-from app.console.api.context import DESK, unavailable
+from app.console.api.context import CONTEXT, unavailable
 from app.console.api.orders import REPEATS
 from app.console.api.problems import Problem, json_response, path_name, whole
 from app.delivery.row import decode_row
@@ -21,15 +21,15 @@ from app.kafka.producer import partition_of
 from app.kafka.reader import InspectionError
 from app.operations.search.masked_record import masked
 from app.operations.search.row_history import history
-from app.wire.topics import carrier_of, word_of
+from app.wire.topics import carrier_of, message_type_of
 from tables import Table, declared
-from workflows.order.pending_steps import Tried, awaited, status_of, tried
+from workflows.order.pending_steps import RetriedCall, pending_steps, status_of, tried
 from workflows.order.process import view
 from workflows.order.state import Order
 from workflows.payment.process import Payment
 from workflows.shared.journal import JournalEntry
 from workflows.shared.timeline import Bar, timeline
-from workflows.shipping.state import Parcel
+from workflows.shipping.state import Shipment
 
 EVENTS_MAX = 1_000
 ELSEWHERE = frozenset({"analytics", "journal", "risk", "stock"})
@@ -41,8 +41,8 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True):
 
     order_id: str
     order: dict[str, Any] | None
-    """How it stands and what it waits for; None while the order room has not heard of it."""
-    tried: tuple[Tried, ...]
+    """How it stands and what it waits for; None while the order agent has not known it."""
+    retried_calls: tuple[RetriedCall, ...]
     bars: list[Bar]
     partial: bool
     """Whether some of the journal does not answer."""
@@ -57,7 +57,7 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True):
         """Return whether something is still to come."""
         if self.order is None or self.order["status"] not in ("completed", "cancelled"):
             return True
-        return bool(self.order["awaited"] or self.tried)
+        return bool(self.order["pending_steps"] or self.retried_calls)
 
 
 async def show(request: web.Request) -> web.Response:
@@ -77,7 +77,9 @@ async def show(request: web.Request) -> web.Response:
         }
         for number, bar in enumerate(found.bars, start=1)
     ]
-    facts = {name: getattr(found, name) for name in ("order", "tried", "partial", "rows", "at")}
+    facts = {
+        name: getattr(found, name) for name in ("order", "retried_calls", "partial", "rows", "at")
+    }
     named = {"order_id": found.order_id, "correlation_id": found.order_id}
     return json_response({**named, **facts, "events": events})
 
@@ -85,12 +87,12 @@ async def show(request: web.Request) -> web.Response:
 async def transaction(request: web.Request, order_id: str) -> Transaction:
     """Return one transaction. Raises Problem: 404 for one nobody knows, 400 for no such `at`.
 
-    `?at=`: the rows as they were when the event of that number was told.
+    `?at=`: the rows as they were when the event of that number was emitted.
     """
-    memory, (bars, partial) = await asyncio.gather(
-        memory_of(request, order_id), bars_of(request, order_id)
+    state, (bars, partial) = await asyncio.gather(
+        state_of(request, order_id), bars_of(request, order_id)
     )
-    if memory is None and not bars and not request.app[REPEATS].get(order_id):
+    if state is None and not bars and not request.app[REPEATS].get(order_id):
         detail = f"nobody knows an order {order_id!r}"
         raise Problem(404, "Not Found", detail, field="order_id")
     at = whole(request, "at", 0, 0, len(bars))
@@ -98,12 +100,15 @@ async def transaction(request: web.Request, order_id: str) -> Transaction:
     now = await rows_of(request, order_id)
     rows = await rows_at(request, order_id, moment_ms) if at else now
     order = None
-    if memory is not None:
-        order = {**shown(memory, request.app[DESK].now_ms()), "awaited": awaited(memory)}
+    if state is not None:
+        order = {
+            **shown(state, request.app[CONTEXT].now_ms()),
+            "pending_steps": pending_steps(state),
+        }
     return Transaction(
         order_id=order_id,
         order=order,
-        tried=_tried(now),
+        retried_calls=_tried(now),
         bars=bars,
         partial=partial,
         rows={name: masked(row) for name, row in rows.items()},
@@ -112,27 +117,27 @@ async def transaction(request: web.Request, order_id: str) -> Transaction:
     )
 
 
-def shown(memory: Order, now_ms: int) -> dict[str, Any]:
+def shown(state: Order, now_ms: int) -> dict[str, Any]:
     """Return an order as people read it, with where it really stands."""
     return {
-        **view(memory),
-        "status": status_of(memory, now_ms),
-        "placed_at_ms": memory.placed_at_ms,
+        **view(state),
+        "status": status_of(state, now_ms),
+        "placed_at_ms": state.placed_at_ms,
     }
 
 
-async def memory_of(request: web.Request, order_id: str) -> Order | None:
-    """Return what the order room remembers; None when it has not heard of the order."""
-    row = await request.app[DESK].row("order", order_id)
-    memory = None if row is None else msgspec.convert(row["memory"], Order)
+async def state_of(request: web.Request, order_id: str) -> Order | None:
+    """Return what the order agent remembers; None when it has not known the order."""
+    row = await request.app[CONTEXT].row("order", order_id)
+    state = None if row is None else msgspec.convert(row["state"], Order)
     # A return that was asked for nothing makes a row too.
-    return memory if memory is not None and memory.order_id else None
+    return state if state is not None and state.order_id else None
 
 
 async def bars_of(request: web.Request, order_id: str) -> tuple[list[Bar], bool]:
     """Return the events of an order as bars, their bodies masked, and whether some are missing."""
-    rows, partial = await request.app[DESK].rows("journal", f"{order_id}|", EVENTS_MAX)
-    entries = [msgspec.convert(row["memory"], JournalEntry) for row in rows]
+    rows, partial = await request.app[CONTEXT].rows("journal", f"{order_id}|", EVENTS_MAX)
+    entries = [msgspec.convert(row["state"], JournalEntry) for row in rows]
     safe = [
         msgspec.structs.replace(entry, body=masked(entry.body))
         for entry in entries
@@ -143,8 +148,8 @@ async def bars_of(request: web.Request, order_id: str) -> tuple[list[Bar], bool]
 
 def topic_of_type(event_type: str) -> str:
     """Return the topic of events of this type; empty for one that nobody has declared."""
-    word = word_of(event_type)
-    return "" if word is None else carrier_of(word).name
+    message = message_type_of(event_type)
+    return "" if message is None else carrier_of(message).name
 
 
 # --- rows ---------------------------------------------------------------------
@@ -154,7 +159,7 @@ async def rows_of(request: web.Request, order_id: str) -> dict[str, Any]:
     """Return the row of every service that has one of this order, in clear, by table."""
     names = sorted(set(declared) - ELSEWHERE)
     rows = await asyncio.gather(
-        *(request.app[DESK].row(name, order_id) for name in names), return_exceptions=True
+        *(request.app[CONTEXT].row(name, order_id) for name in names), return_exceptions=True
     )
     found: dict[str, Any] = {}
     for name, row in zip(names, rows, strict=True):
@@ -163,21 +168,21 @@ async def rows_of(request: web.Request, order_id: str) -> dict[str, Any]:
         elif isinstance(row, BaseException):
             raise row
         elif row is not None:
-            found[name] = row["memory"]
+            found[name] = row["state"]
     return found
 
 
-def _tried(rows: Mapping[str, Any]) -> tuple[Tried, ...]:
+def _tried(rows: Mapping[str, Any]) -> tuple[RetriedCall, ...]:
     payment, parcel = rows.get("payment"), rows.get("shipping")
     return tried(
         msgspec.convert(payment, Payment) if isinstance(payment, dict) else Payment(),
-        msgspec.convert(parcel, Parcel) if isinstance(parcel, dict) else Parcel(),
+        msgspec.convert(parcel, Shipment) if isinstance(parcel, dict) else Shipment(),
     )
 
 
 async def rows_at(request: web.Request, order_id: str, at_ms: int) -> dict[str, Any]:
     """Return what each service's row of this order was at `at_ms`, by its changelog, by table."""
-    config = request.app[DESK].config
+    config = request.app[CONTEXT].config
     key = order_id.encode()
     names = sorted(set(declared) - ELSEWHERE)
     partition = partition_of(key, config.partitions)
@@ -203,6 +208,6 @@ def _remembered(table: Table, body: bytes | None) -> Any:
     if body is None:
         return "deleted"
     try:
-        return msgspec.to_builtins(decode_row(table, body).memory)
+        return msgspec.to_builtins(decode_row(table, body).state)
     except msgspec.DecodeError:
         return "it cannot be read: its form has changed since"

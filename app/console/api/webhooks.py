@@ -1,4 +1,4 @@
-"""Call-backs of the outside parties: signed, told as events, never trusted further."""
+"""Call-backs of the external systems: signed, emitted as events, never trusted further."""
 
 import time
 from typing import Any
@@ -7,7 +7,7 @@ import msgspec
 import structlog
 from aiohttp import web
 
-from app.console.api.context import DESK
+from app.console.api.context import CONTEXT
 from app.console.api.problems import Problem, json_response
 from app.gateways.signature import BadSignature, verify
 from app.wire.envelope import derive_id
@@ -25,14 +25,14 @@ log = structlog.get_logger(__name__)
 
 async def provider(request: web.Request) -> web.Response:
     """Take a webhook of the payment provider; a kind nobody needs is acknowledged and left."""
-    secret = request.app[DESK].config.provider_webhook_secret
+    secret = request.app[CONTEXT].config.provider_webhook_secret
     event = await _signed(request, "Stripe-Signature", secret)
     kind = KINDS.get(str(event.get("type")))
     if kind is None:
         log.info("webhook of no interest", kind=str(event.get("type"))[:100])
         return json_response({"received": True})
     intent = _part(_part(event, "data"), "object")
-    word = _word(
+    message = _message(
         ProviderNotified,
         order_id=_part(intent, "metadata").get("order_id"),
         notice_id=event.get("id"),
@@ -41,19 +41,19 @@ async def provider(request: web.Request) -> web.Response:
         amount_minor=intent.get("amount"),
         reason=_refusal(intent),
     )
-    event_id = derive_id("provider", word.notice_id)
-    await request.app[DESK].tell(request, word, event_id, word.order_id)
+    event_id = derive_id("provider", message.notice_id)
+    await request.app[CONTEXT].publish(request, message, event_id, message.order_id)
     return json_response({"received": True})
 
 
 async def carrier(request: web.Request) -> web.Response:
     """Take a webhook of the carrier."""
-    secret = request.app[DESK].config.carrier_webhook_secret
+    secret = request.app[CONTEXT].config.carrier_webhook_secret
     event = await _signed(request, "X-Carrier-Signature", secret)
     names = ("order_id", "notice_id", "shipment_id", "status")
-    word = _word(CarrierNotified, **{name: event.get(name) for name in names})
-    event_id = derive_id("carrier", word.notice_id)
-    await request.app[DESK].tell(request, word, event_id, word.order_id)
+    message = _message(CarrierNotified, **{name: event.get(name) for name in names})
+    event_id = derive_id("carrier", message.notice_id)
+    await request.app[CONTEXT].publish(request, message, event_id, message.order_id)
     return json_response({"received": True})
 
 
@@ -83,7 +83,7 @@ def _part(value: dict[str, Any], name: str) -> dict[str, Any]:
     return part
 
 
-def _word(shape: Any, **fields: Any) -> Any:
+def _message(shape: Any, **fields: Any) -> Any:
     try:
         return msgspec.convert(fields, shape)
     except msgspec.ValidationError as error:

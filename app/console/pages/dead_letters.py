@@ -1,10 +1,10 @@
-"""The inbox of dead letters: what failed alike, one letter, and sending back."""
+"""The inbox of dead letters: what failed alike, one dead letter, and sending back."""
 
 from urllib.parse import urlencode
 
 from aiohttp import web
 
-from app.console.api import dead_letters as api
+from app.console.api import dead_letters
 from app.console.api.problems import Problem
 from app.console.pages.render import page
 from app.operations.dead_letters.redrive import RATE
@@ -15,41 +15,41 @@ MEANINGS = {
     "sent": "sent back, not handled yet",
     "handled": "sent back, and handled",
     "again": "sent back, and failed again",
-    "dropped": "needs no handling, somebody said",
+    "discarded": "needs no handling, somebody said",
 }
 
 
 async def every(request: web.Request) -> web.Response:
-    """Return the letters that the query means, in groups and singly."""
+    """Return the dead letters that the query means, in groups and singly."""
     state = request.query.get("state", "")
     if state and state not in STATES:
         raise Problem(400, "Bad Request", f"state is one of {', '.join(STATES)}", field="state")
-    groups = await api.all_groups(request)
-    found, total = await api.some(request)
+    groups = await dead_letters.all_groups(request)
+    found, total = await dead_letters.some(request)
     return await page(
         request,
         "dead_letters.html",
         title="Dead letters",
         groups=groups,
-        letters=found,
+        dead_letters=found,
         total=total,
         filters=_filters(request),
-        names=api.FILTERS,
+        names=dead_letters.FILTERS,
         state=state,
         meanings=MEANINGS,
         query=_query(request),
-        redrive=request.app[api.LETTERS].standing(),
+        redrive=request.app[dead_letters.DEAD_LETTERS].redrive_progress(),
     )
 
 
 async def show(request: web.Request) -> web.Response:
-    """Return one letter."""
-    found = await api.one(request, api.place_of(request))
+    """Return one dead letter."""
+    found = await dead_letters.one(request, dead_letters.place_of(request))
     return await page(
         request,
         "dead_letter.html",
         title=f"Dead letter {found['place']}",
-        letter=found,
+        dead_letter=found,
         meanings=MEANINGS,
     )
 
@@ -60,16 +60,16 @@ async def redrive(request: web.Request) -> web.Response:
         request,
         "redrive.html",
         title="Send letters back",
-        radius=await api.preview(request),
+        radius=await dead_letters.preview(request),
         filters=_filters(request),
         query=_query(request),
         rate=RATE,
-        redrive=request.app[api.LETTERS].standing(),
+        redrive=request.app[dead_letters.DEAD_LETTERS].redrive_progress(),
     )
 
 
 def _filters(request: web.Request) -> dict[str, str]:
-    return {name: request.query[name] for name in api.FILTERS if request.query.get(name)}
+    return {name: request.query[name] for name in dead_letters.FILTERS if request.query.get(name)}
 
 
 def _query(request: web.Request) -> str:

@@ -31,7 +31,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     works_width: float
 
 
-class Cut(msgspec.Struct, frozen=True, kw_only=True):
+class ConsistentCut(msgspec.Struct, frozen=True, kw_only=True):
     """A time in which nothing happened, drawn shorter than it was."""
 
     x: float
@@ -46,7 +46,7 @@ class Waterfall(msgspec.Struct, frozen=True, kw_only=True):
     height: int
     lines: tuple[Line, ...]
     ticks: tuple[tuple[float, float], ...]
-    cuts: tuple[Cut, ...]
+    cuts: tuple[ConsistentCut, ...]
 
 
 class Arrow(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,7 +66,7 @@ class Graph(msgspec.Struct, frozen=True, kw_only=True):
 
     width: int
     height: int
-    lanes: tuple[tuple[str, int], ...]
+    queues: tuple[tuple[str, int], ...]
     nodes: tuple[tuple[int, int], ...]
     arrows: tuple[Arrow, ...]
     stubs: tuple[Arrow, ...]
@@ -108,11 +108,11 @@ class _Axis:
                 kept.append(tick)
         return (*kept, found[-1])
 
-    def cuts(self) -> tuple[Cut, ...]:
+    def cuts(self) -> tuple[ConsistentCut, ...]:
         """Return the times that were cut out."""
         pairs = zip(self.busy, self.busy[1:], strict=False)
         return tuple(
-            Cut(x=self.x(end), width=round(self.cut_width, 1), ms=begin - end)
+            ConsistentCut(x=self.x(end), width=round(self.cut_width, 1), ms=begin - end)
             for (_, end), (begin, _) in pairs
         )
 
@@ -146,9 +146,9 @@ def waterfall(bars: Sequence[Bar]) -> Waterfall:
         Line(
             y=ROW_HEIGHT * (number + 1),
             waits_x=axis.x(bar.began_ms),
-            waits_width=round(axis.x(bar.heard_ms) - axis.x(bar.began_ms), 1),
-            works_x=axis.x(bar.heard_ms),
-            works_width=max(round(axis.x(bar.entry.time_ms) - axis.x(bar.heard_ms), 1), THIN),
+            waits_width=round(axis.x(bar.received_ms) - axis.x(bar.began_ms), 1),
+            works_x=axis.x(bar.received_ms),
+            works_width=max(round(axis.x(bar.entry.time_ms) - axis.x(bar.received_ms), 1), THIN),
         )
         for number, bar in enumerate(bars)
     )
@@ -162,23 +162,23 @@ def graph(bars: Sequence[Bar]) -> Graph:
     stacks: Counter[str] = Counter()
     for (service, _), count in Counter(cells).items():
         stacks[service] = max(stacks[service], count)
-    lanes: dict[str, int] = {}
+    queues: dict[str, int] = {}
     height = 0
     for service in dict.fromkeys(bar.service for bar in bars):
-        lanes[service] = height + LANE_HEIGHT // 2
+        queues[service] = height + LANE_HEIGHT // 2
         height += LANE_HEIGHT + STACK_HEIGHT * (stacks[service] - 1)
     nodes: list[tuple[int, int]] = []
     below: Counter[tuple[str, int]] = Counter()
     for cell in cells:
         x = LANE_LABEL_WIDTH + COLUMN_WIDTH * cell[1] + COLUMN_WIDTH // 2
-        nodes.append((x, lanes[cell[0]] + STACK_HEIGHT * below[cell]))
+        nodes.append((x, queues[cell[0]] + STACK_HEIGHT * below[cell]))
         below[cell] += 1
     pairs = list(zip(bars, nodes, strict=True))
     causes = ((nodes[bar.cause], node) for bar, node in pairs if bar.cause is not None)
     return Graph(
         width=LANE_LABEL_WIDTH + COLUMN_WIDTH * (max(columns, default=0) + 1) + 20,
         height=max(height, LANE_HEIGHT),
-        lanes=tuple(lanes.items()),
+        queues=tuple(queues.items()),
         nodes=tuple(nodes),
         arrows=tuple(Arrow(x1=x1, y1=y1, x2=x2, y2=y2) for (x1, y1), (x2, y2) in causes),
         stubs=tuple(
@@ -188,7 +188,10 @@ def graph(bars: Sequence[Bar]) -> Graph:
 
 
 def _columns(bars: Sequence[Bar]) -> list[int]:
-    """Return how deep each lies below the first; one without a cause follows what was told last."""
+    """Return how deep each lies below the first.
+
+    One without a cause follows what was emitted last.
+    """
     columns: list[int] = []
     for number, bar in enumerate(bars):
         before = [at for at in range(number) if bars[at].entry.time_ms <= bar.entry.time_ms]

@@ -1,11 +1,11 @@
-"""The lab as a page: what goes wrong on purpose, and workers to kill."""
+"""Fault injection as a page: what goes wrong on purpose, and workers to kill."""
 
 from aiohttp import web
 
-from app.console.api.fault_injection import MINUTES, NO_FAULT, SHAPES, standing
+from app.console.api.fault_injection import MINUTES, NO_FAULT, SHAPES, faults_in_force
 from app.console.pages.render import page
 
-WORDS = {
+MESSAGES = {
     "decline": "cards are declined",
     "rate_limited": "asked too often (429), nothing happens",
     "error_before": "500, nothing happens",
@@ -17,22 +17,22 @@ WORDS = {
     "webhook_lost": "call-backs lost",
     "refuse": "parcels are refused",
 }
-"""Each fault in words; its value is a share of 1."""
-ORDER = tuple(WORDS)
+"""Each fault in text; its value is a share of 1."""
+ORDER = tuple(MESSAGES)
 
 
 async def show(request: web.Request) -> web.Response:
     """Return the faults in force, the switches, and the processes."""
     names = {
-        party: [name for name in ORDER if name in shape.__struct_fields__ and name not in NO_FAULT]
-        for party, shape in SHAPES.items()
+        system: [name for name in ORDER if name in shape.__struct_fields__ and name not in NO_FAULT]
+        for system, shape in SHAPES.items()
     }
     return await page(
         request,
         "faults.html",
         title="Faults",
-        standing=await standing(request),
+        faults_in_force=await faults_in_force(request),
         names=names,
-        words=WORDS,
+        messages=MESSAGES,
         minutes=MINUTES,
     )

@@ -1,4 +1,4 @@
-"""The flow map: who tells and who hears which topic, as declared, and what flows there now."""
+"""The flow map: which agent produces and consumes which topic, and what flows there now."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -6,11 +6,11 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from app.console.api.flow_metrics import PULSE, Edge
+from app.console.api.flow_metrics import FLOW_METRICS, Edge
 from app.console.pages.render import page
 
 ROW, TOP = 34, 30
-TELLER_X, TOPIC_X, ROOM_X, WIDTH = 130, 520, 920, 1060
+PRODUCER_X, TOPIC_X, AGENT_X, WIDTH = 130, 520, 920, 1060
 WIDEST = 9.0
 
 
@@ -26,37 +26,37 @@ class Curve(msgspec.Struct, frozen=True, kw_only=True):
 
 async def show(request: web.Request) -> web.Response:
     """Return the map and, beside it, its numbers."""
-    found = await request.app[PULSE].look()
+    found = await request.app[FLOW_METRICS].query()
     return await page(request, "flow.html", title="Flow", found=found, **drawn(found))
 
 
 def drawn(found: dict[str, Any]) -> dict[str, Any]:
-    """Return where tellers, topics and rooms lie, and the curves between them."""
-    told, heard = found["told"], found["heard"]
-    tellers = _spread(edge.who for edge in told)
-    topics = _spread(edge.topic for edge in (*told, *heard))
-    rooms = _spread(edge.who for edge in heard)
+    """Return where tellers, topics and agents lie, and the curves between them."""
+    emitted, received = found["produced"], found["consumed"]
+    producers = _spread(edge.who for edge in emitted)
+    topics = _spread(edge.topic for edge in (*emitted, *received))
+    agents = _spread(edge.who for edge in received)
     curves = [
         *(
-            _curve(edge, TELLER_X, tellers[edge.who], TOPIC_X - 110, topics[edge.topic])
-            for edge in told
+            _curve(edge, PRODUCER_X, producers[edge.who], TOPIC_X - 110, topics[edge.topic])
+            for edge in emitted
         ),
         *(
-            _curve(edge, TOPIC_X + 110, topics[edge.topic], ROOM_X, rooms[edge.who])
-            for edge in heard
+            _curve(edge, TOPIC_X + 110, topics[edge.topic], AGENT_X, agents[edge.who])
+            for edge in received
         ),
     ]
     alive = {each.name for each in found["services"] if each.workers}
     return {
         "curves": curves,
         "tellers": [
-            (name, y, name in alive or name not in _names(found)) for name, y in tellers.items()
+            (name, y, name in alive or name not in _names(found)) for name, y in producers.items()
         ],
         "topics": list(topics.items()),
-        "rooms": list(rooms.items()),
-        "columns": (TELLER_X, TOPIC_X, ROOM_X),
+        "agents": list(agents.items()),
+        "columns": (PRODUCER_X, TOPIC_X, AGENT_X),
         "width": WIDTH,
-        "height": TOP + ROW * max(len(tellers), len(topics), len(rooms), 1) + 10,
+        "height": TOP + ROW * max(len(producers), len(topics), len(agents), 1) + 10,
     }
 
 

@@ -2,10 +2,12 @@
 
 from aiohttp import web
 
-from app.console.api.invariants import PROOF
+from app.console.api.invariants import INVARIANTS
 from app.console.pages.render import page
 
 
 async def show(request: web.Request) -> web.Response:
     """Return the balances and the checks behind them; raises Problem 503 while there are none."""
-    return await page(request, "proof.html", title="Proof", found=await request.app[PROOF].latest())
+    return await page(
+        request, "proof.html", title="Proof", found=await request.app[INVARIANTS].latest()
+    )

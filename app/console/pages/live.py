@@ -10,7 +10,7 @@ MILESTONES = (
     ("reserved", "reserved", "fraud", "a verdict on the payment"),
     ("confirmed", "confirmed", "shipping", "the carrier to take the parcel"),
     ("shipped", "shipments", "delivery", "the carrier to deliver"),
-    ("delivered", "delivered", "order", "its own next word"),
+    ("delivered", "delivered", "order", "its own next message"),
     ("cancelled", "cancelled", "taking back", "money and goods to be given back"),
 )
 """What an order can have come to, its figure, and the step for which open orders wait."""

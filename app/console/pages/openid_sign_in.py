@@ -4,7 +4,7 @@ from aiohttp import web
 
 from app.auth.openid import DONE, PENDING_SECONDS, OidcError
 from app.auth.operators import PeopleError
-from app.console.api.access import GUARD, broken
+from app.console.api.access import AUTH, broken
 from app.console.api.problems import Problem
 from app.console.api.session import signed_in
 from app.console.pages.render import page
@@ -16,11 +16,11 @@ CHARS_MAX = 2_000
 
 async def begin(request: web.Request) -> web.Response:
     """Send somebody to the provider."""
-    guard = request.app[GUARD]
-    if not guard.oidc.issuer:
+    auth = request.app[AUTH]
+    if not auth.oidc.issuer:
         raise Problem(404, "Not Found", "there is no provider to sign in with")
     try:
-        where, state = await guard.oidc.begin(wanted_page(request))
+        where, state = await auth.oidc.begin(wanted_page(request))
     except OidcError as error:
         raise Problem(502, "Bad Gateway", str(error)) from error
     answer = web.Response(status=303, headers={"Location": where})
@@ -29,7 +29,7 @@ async def begin(request: web.Request) -> web.Response:
         state,
         max_age=int(PENDING_SECONDS),
         path=DONE,
-        secure=guard.secure,
+        secure=auth.secure,
         httponly=True,
         # They come back from another site: a strict cookie would stay behind.
         samesite="Lax",
@@ -39,14 +39,14 @@ async def begin(request: web.Request) -> web.Response:
 
 async def done(request: web.Request) -> web.Response:
     """Let in who comes back, if they are an operator here."""
-    guard = request.app[GUARD]
-    if not guard.oidc.issuer:
+    auth = request.app[AUTH]
+    if not auth.oidc.issuer:
         raise Problem(404, "Not Found", "there is no provider to sign in with")
     said = {name: request.query.get(name, "")[:CHARS_MAX] for name in ("state", "code", "error")}
     if said["error"]:
         raise Problem(403, "Forbidden", f"the provider says {said['error'][:100]!r}")
     try:
-        session_id, session, wanted = await guard.sign_in_with(
+        session_id, session, wanted = await auth.sign_in_with(
             request, request.cookies.get(STATE, ""), said["state"], said["code"]
         )
     except OidcError as error:
@@ -56,6 +56,6 @@ async def done(request: web.Request) -> web.Response:
     name = session.person.name
     # A page of ours goes on from here: with what comes from elsewhere no strict cookie is sent.
     answer = await page(request, "signed_in.html", title="Signed in", name=name, next=wanted)
-    signed_in(answer, session_id, secure=guard.secure)
-    answer.del_cookie(STATE, path=DONE, secure=guard.secure, httponly=True, samesite="Lax")
+    signed_in(answer, session_id, secure=auth.secure)
+    answer.del_cookie(STATE, path=DONE, secure=auth.secure, httponly=True, samesite="Lax")
     return answer

@@ -4,19 +4,19 @@ import secrets
 
 from aiohttp import web
 
-from app.console.api.context import DESK
+from app.console.api.context import CONTEXT
 from app.console.pages.render import page
 
 CARDS = (
     ("pm_card_visa", "a card that pays"),
     ("pm_card_chargeDeclined", "a card that is declined"),
 )
-"""Payment methods of the provider's test mode, in words."""
+"""Payment methods of the provider's test mode, in text."""
 
 
 async def show(request: web.Request) -> web.Response:
     """Return the form. Sent twice it places one order: its key was made with the page."""
-    shelves, _ = await request.app[DESK].rows("stock", limit=20)
+    shelves, _ = await request.app[CONTEXT].rows("stock", limit=20)
     return await page(
         request,
         "place.html",

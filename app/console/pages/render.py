@@ -10,8 +10,8 @@ from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from app.auth.operators import PeopleError
-from app.console.api.access import GUARD
-from app.console.api.context import DESK
+from app.console.api.access import AUTH
+from app.console.api.context import CONTEXT
 from app.console.api.problems import Problem
 from app.console.pages.filters import amount, commas, moment, span, volume
 
@@ -30,7 +30,7 @@ async def page(
         "path": request.path,
         "nav": request.app[NAV],
         "who": _who(request),
-        "now_ms": request.app[DESK].now_ms(),
+        "now_ms": request.app[CONTEXT].now_ms(),
         **facts,
     }
     text = await _environment.get_template(template).render_async(shown)
@@ -48,7 +48,7 @@ async def problem_page(problem: Problem, request: web.Request) -> web.Response:
 
 def _who(request: web.Request) -> dict[str, str] | None:
     try:
-        session = request.app[GUARD].session(request)
+        session = request.app[AUTH].session(request)
     except PeopleError:
         return None
     if session is None:

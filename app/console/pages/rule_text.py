@@ -20,13 +20,13 @@ EXAMPLE: dict[str, Any] = {
     },
     "weight": 0.5,
 }
-SAID_BY_THE_HOUSE = ("version", "proposed_by", "approved_by")
+BUILT_IN_NOTE = ("version", "proposed_by", "approved_by")
 """Of a rule: what nobody writes."""
 
 
 def as_people_write(raw: dict[str, Any]) -> str:
     """Return a rule as JSON that people write."""
-    return written({name: raw[name] for name in raw if name not in SAID_BY_THE_HOUSE})
+    return written({name: raw[name] for name in raw if name not in BUILT_IN_NOTE})
 
 
 def written(value: Any, margin: str = "") -> str:

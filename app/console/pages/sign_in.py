@@ -4,15 +4,19 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from app.auth import operators as people
-from app.console.api.access import GUARD
+from app.auth import operators
+from app.console.api.access import AUTH
 from app.console.pages.render import page
 
 
 async def show(request: web.Request) -> web.Response:
     """Return the form; what was wanted before it comes after it."""
-    issuer = request.app[GUARD].oidc.issuer
-    facts = {"next": wanted_page(request), "note": people.NOTE, "provider": urlsplit(issuer).netloc}
+    issuer = request.app[AUTH].oidc.issuer
+    facts = {
+        "next": wanted_page(request),
+        "note": operators.NOTE,
+        "provider": urlsplit(issuer).netloc,
+    }
     return await page(request, "sign_in.html", title="Sign in", **facts)
 
 

@@ -5,19 +5,19 @@ from aiohttp import web
 from app.console.api.problems import PROBLEM_PAGE, Handler, Problem
 from app.console.pages import (
     dead_letters,
+    fault_injection,
     flow,
     fraud,
     inbox,
+    invariants,
     live,
+    openid_sign_in,
+    place_order,
     sign_in,
     tables,
     topics,
     transactions,
 )
-from app.console.pages import fault_injection as faults
-from app.console.pages import invariants as proof
-from app.console.pages import openid_sign_in as sign_in_with
-from app.console.pages import place_order as place
 from app.console.pages.render import NAV, WEB, problem_page
 
 PAGES: tuple[tuple[str, str, Handler], ...] = (
@@ -41,14 +41,14 @@ PAGES: tuple[tuple[str, str, Handler], ...] = (
     ("/console/fraud/propose", "", fraud.propose),
     ("/console/fraud/lists", "", fraud.lists),
     ("/console/fraud/trial", "", fraud.trial),
-    ("/console/proof", "Proof", proof.show),
+    ("/console/invariants", "Proof", invariants.show),
     ("/console/inbox", "Inbox", inbox.show),
     ("/console/flow", "Flow", flow.show),
-    ("/console/faults", "Faults", faults.show),
-    ("/console/place", "", place.show),
+    ("/console/faults", "Faults", fault_injection.show),
+    ("/console/place", "", place_order.show),
     ("/console/sign-in", "", sign_in.show),
-    ("/console/sign-in/with", "", sign_in_with.begin),
-    ("/console/sign-in/done", "", sign_in_with.done),
+    ("/console/sign-in/with", "", openid_sign_in.begin),
+    ("/console/sign-in/done", "", openid_sign_in.done),
 )
 """Path, name in the head of every page ("" for none), handler."""
 

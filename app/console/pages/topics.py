@@ -6,12 +6,12 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from app.console.api.context import DESK
+from app.console.api.context import CONTEXT
 from app.console.api.problems import Problem, path_name
 from app.console.api.topics import FOUND_MAX, answering, found_records, group_named
 from app.console.pages.render import page
 from app.console.pages.tables import pretty
-from app.operations.search import topic_facts as facts
+from app.operations.search import topic_facts
 from app.operations.search.consumer_groups import groups
 from app.wire.topics import declared
 from workflows.shared.message import type_name
@@ -21,36 +21,36 @@ STARTS = (
     ("latest:20", "the latest 20 of each partition"),
     ("earliest", "the beginning"),
 )
-TOLD = "What is told"
+EMITTED = "What is told"
 WAITING = "What waits or lies aside"
 KEPT = "Changelogs, and Kafka's own"
-PARTS = (TOLD, WAITING, KEPT)
+PARTS = (EMITTED, WAITING, KEPT)
 
 
 async def every(request: web.Request) -> web.Response:
     """Return all topics."""
     internal = request.query.get("internal") == "1"
     async with answering():
-        found = await facts.topics(request.app[DESK].config, internal=internal)
+        found = await topic_facts.topics(request.app[CONTEXT].config, internal=internal)
     return await page(
         request, "topics.html", title="Topics", parts=_parts(found), internal=internal
     )
 
 
-def _parts(found: Sequence[facts.TopicFacts]) -> dict[str, list[facts.TopicFacts]]:
+def _parts(found: Sequence[topic_facts.TopicFacts]) -> dict[str, list[topic_facts.TopicFacts]]:
     """Return the topics by what they are for."""
-    parts: dict[str, list[facts.TopicFacts]] = {name: [] for name in PARTS}
+    parts: dict[str, list[topic_facts.TopicFacts]] = {name: [] for name in PARTS}
     for topic in found:
         own = topic.name.startswith("_") or topic.name.endswith("-changelog")
         waits = topic.name.endswith((".dead", ".redrive", ".timers")) or ".retry-" in topic.name
-        parts[KEPT if own else WAITING if waits else TOLD].append(topic)
+        parts[KEPT if own else WAITING if waits else EMITTED].append(topic)
     return parts
 
 
 async def all_groups(request: web.Request) -> web.Response:
     """Return who reads, and how far behind they are."""
     async with answering():
-        found = await groups(request.app[DESK].config)
+        found = await groups(request.app[CONTEXT].config)
     return await page(request, "groups.html", title="Consumer groups", groups=found)
 
 
@@ -58,7 +58,7 @@ async def one_group(request: web.Request) -> web.Response:
     """Return one group: where it is in each partition, who is in it."""
     name = path_name(request, "name")
     async with answering():
-        found = await group_named(request.app[DESK].config, name)
+        found = await group_named(request.app[CONTEXT].config, name)
     return await page(request, "group.html", title=f"Group {name}", group=found)
 
 
@@ -66,7 +66,7 @@ async def show(request: web.Request) -> web.Response:
     """Return one topic, and what is sought in it; what is asked wrongly is said beside the form."""
     name = path_name(request, "name")
     async with answering():
-        about = await facts.topic_facts(request.app[DESK].config, name)
+        about = await topic_facts.topic_facts(request.app[CONTEXT].config, name)
     asked = _asked(request)
     found: dict[str, Any] | None = None
     trouble: Problem | None = None
@@ -96,9 +96,9 @@ async def show(request: web.Request) -> web.Response:
 
 
 def _types(topic: str) -> list[str]:
-    """Return the types of what is told on `topic`; none where nobody has said."""
+    """Return the types of what is emitted on `topic`; none where nobody has said."""
     known = declared.get(topic)
-    return [type_name(word) for word in known.words] if known else []
+    return [type_name(message) for message in known.messages] if known else []
 
 
 def _asked(request: web.Request) -> dict[str, Any]:

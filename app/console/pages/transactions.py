@@ -7,8 +7,7 @@ from urllib.parse import quote, urlencode
 
 from aiohttp import web
 
-from app.console.api import transaction_search as found
-from app.console.api import transactions as api
+from app.console.api import transaction_search, transactions
 from app.console.api.problems import path_name
 from app.console.pages.drawing import DRAWN_MAX, graph, span_of, waterfall
 from app.console.pages.render import page
@@ -23,7 +22,7 @@ EARLIER_MS = 1_000
 
 async def every(request: web.Request) -> web.Response:
     """Return the latest orders, those of one status, or those that an id may mean."""
-    facts = await found.listed(request)
+    facts = await transaction_search.listed(request)
     text = request.query.get("q", "").strip()
     if facts["ids"] == [text]:
         raise web.HTTPSeeOther(f"/console/transactions/{quote(text, safe='')}")
@@ -39,16 +38,16 @@ async def every(request: web.Request) -> web.Response:
         q=text,
         chosen=status,
         first=not (status or text or request.query.get("older", "0") != "0"),
-        statuses=found.STATUSES,
-        presets=tuple(found.PRESETS),
+        statuses=transaction_search.STATUSES,
+        presets=tuple(transaction_search.PRESETS),
         following=following,
         **facts,
     )
 
 
 async def show(request: web.Request) -> web.Response:
-    """Return one transaction. `at`: the rows as they were when event number `at` was told."""
-    about = await api.transaction(request, path_name(request, "order_id"))
+    """Return one transaction. `at`: the rows as they were when event number `at` was emitted."""
+    about = await transactions.transaction(request, path_name(request, "order_id"))
     drawn = about.bars[:DRAWN_MAX]
     return await page(
         request,
@@ -69,7 +68,7 @@ async def show(request: web.Request) -> web.Response:
 
 def _topic_link(bar: Bar) -> tuple[str, str]:
     """Return the topic of an event, and the query that finds it there; empty where it has none."""
-    topic = api.topic_of_type(bar.entry.type)
+    topic = transactions.topic_of_type(bar.entry.type)
     if not topic:
         return "", ""
     try:

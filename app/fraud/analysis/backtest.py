@@ -7,7 +7,7 @@ import msgspec
 from msgspec.structs import replace
 
 from app.fraud.analysis.offline import Offline
-from workflows.fraud.messages import FraudCleared, FraudDetected, Judgment, PaymentLabelled
+from workflows.fraud.messages import FraudCleared, FraudDetected, PaymentLabelled, VerdictBasis
 from workflows.fraud.rulebook import Book, Compiled, with_rule
 from workflows.fraud.verdict import Judge
 from workflows.shared.message import Message
@@ -42,16 +42,16 @@ def backtest(
     `story` are payments, failures and labels with their times, in order; those before `from_ms`
     are remembered and not counted.
     """
-    house = Offline(Judge(book=with_rule(book, _active(rule))))
-    judged: dict[str, Judgment] = {}
+    instance = Offline(Judge(book=with_rule(book, _active(rule))))
+    judged: dict[str, VerdictBasis] = {}
     frauds: dict[str, bool] = {}
-    for at_ms, word in story:
-        if isinstance(word, PaymentLabelled):
-            frauds[word.order_id] = word.fraud
-        for told in house.hear(word, at_ms):
-            is_verdict = isinstance(told, FraudDetected | FraudCleared)
-            if is_verdict and told.judgment is not None and at_ms >= from_ms:
-                judged[told.order_id] = told.judgment
+    for at_ms, message in story:
+        if isinstance(message, PaymentLabelled):
+            frauds[message.order_id] = message.fraud
+        for emitted in instance.receive(message, at_ms):
+            is_verdict = isinstance(emitted, FraudDetected | FraudCleared)
+            if is_verdict and emitted.basis is not None and at_ms >= from_ms:
+                judged[emitted.order_id] = emitted.basis
     return _summed(judged, {order_id for order_id, fraud in frauds.items() if fraud})
 
 
@@ -61,7 +61,7 @@ def _active(rule: Compiled) -> Compiled:
     return replace(rule, rule=tried)
 
 
-def _summed(judged: dict[str, Judgment], frauds: set[str]) -> Backtest:
+def _summed(judged: dict[str, VerdictBasis], frauds: set[str]) -> Backtest:
     hit = {order_id: each.rules for order_id, each in judged.items() if TRIED in each.rules}
     known = frauds & judged.keys()
     true_hits = len(known & hit.keys())

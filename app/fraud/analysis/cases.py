@@ -13,38 +13,39 @@ from workflows.shared.message import Message
 class Case(msgspec.Struct, frozen=True, kw_only=True):
     """What somebody should look at, or has looked at."""
 
-    opened: CaseOpened
+    registered: CaseOpened
     closed: CaseClosed | None = None
     closed_at_ms: int = 0
 
 
-def cases_of(told: Iterable[tuple[Envelope, Message]]) -> list[Case]:
+def cases_of(emitted: Iterable[tuple[Envelope, Message]]) -> list[Case]:
     """Return every case: open ones by age, then closed ones, the one closed last before the others.
 
-    `told` are the words of the topic of cases, those of one order in their order. A word that was
-    told twice counts once.
+    `emitted` are the messages of the topic of cases, those of one order in their order. A message
+    that was emitted twice counts once.
     """
     waiting: dict[str, Case] = {}
     done: list[Case] = []
     known: set[str] = set()
-    for head, word in told:
-        if head.id in known:
+    for envelope, message in emitted:
+        if envelope.id in known:
             continue
-        known.add(head.id)
-        match word:
+        known.add(envelope.id)
+        match message:
             case CaseOpened(order_id=order_id):
-                waiting[order_id] = Case(opened=word)
+                waiting[order_id] = Case(registered=message)
             case CaseClosed(order_id=order_id):
                 # One that nobody opened was opened in a partition's deleted past.
-                found = waiting.pop(order_id, None) or Case(opened=_opened(word))
-                done.append(replace(found, closed=word, closed_at_ms=head.time_ms))
+                found = waiting.pop(order_id, None) or Case(registered=_opened(message))
+                done.append(replace(found, closed=message, closed_at_ms=envelope.time_ms))
             case _:
                 continue
     return [
         *sorted(
-            waiting.values(), key=lambda case: (case.opened.opened_at_ms, case.opened.order_id)
+            waiting.values(),
+            key=lambda case: (case.registered.opened_at_ms, case.registered.order_id),
         ),
-        *sorted(done, key=lambda case: (-case.closed_at_ms, case.opened.order_id)),
+        *sorted(done, key=lambda case: (-case.closed_at_ms, case.registered.order_id)),
     ]
 
 

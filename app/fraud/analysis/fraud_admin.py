@@ -1,7 +1,7 @@
-"""Where people work on fraud: what was told so far, and words of their own.
+"""Where people work on fraud: what was emitted so far, and messages of their own.
 
-Reads topics up to their ends, joins no group. What it tells is sealed like anything of the house;
-the same act has the same event id, so that it may be told again.
+Reads topics up to their ends, joins no group. What it produces is signed like anything of the
+instance; the same act has the same event id, so that it may be emitted again.
 """
 
 from collections.abc import Sequence
@@ -15,10 +15,10 @@ from app.fraud.live.judge import changed
 from app.kafka.admin import client_options, stop_consumer
 from app.kafka.producer import produce
 from app.operations.dead_letters.dead_letter import event_id
-from app.wire import codecs, envelope, topics
-from app.wire.envelope import Envelope
+from app.wire import codecs, topics
+from app.wire.envelope import BadEnvelope, Envelope, derive_id, from_headers, to_headers
 from app.wire.records import Outgoing, as_read
-from app.wire.signing import of_the_house, sealed
+from app.wire.signing import is_signed, signed
 from app.wire.topics import Topic
 from workflows.audit import messages as audit
 from workflows.fraud.built_in_rules import BUILT_IN
@@ -29,16 +29,16 @@ from workflows.fraud.rulebook import Book
 from workflows.shared.message import Message, type_name
 
 READ_MS = 300
-ACTS: dict[type[Message], type[Message]] = {
+ACTIONS: dict[type[Message], type[Message]] = {
     RulePut: audit.RuleChanged,
     ListPut: audit.ListChanged,
     RuleSnoozed: audit.RuleSnoozedByOperator,
     PaymentLabelled: audit.PaymentLabelledByOperator,
 }
-"""What people say here, and what the audit is told of it."""
+"""What people say here, and what the audit is emitted of it."""
 
 
-class Act(msgspec.Struct, frozen=True, kw_only=True):
+class Action(msgspec.Struct, frozen=True, kw_only=True):
     """Who acts, why, and when (ms); `before`: the rules as they stood."""
 
     who: str
@@ -47,10 +47,10 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
     before: Book = BUILT_IN
 
 
-async def words_of(config: Config, wanted: Sequence[Topic]) -> list[tuple[Envelope, Any]]:
-    """Return every word of the house on `wanted`, topic by topic, in the order of each partition.
+async def messages_of(config: Config, wanted: Sequence[Topic]) -> list[tuple[Envelope, Any]]:
+    """Return every message of Payflow on `wanted`, by topic, in the order of each partition.
 
-    What cannot be read, or is not of the house, is left out.
+    What cannot be read, or is not of Payflow, is left out.
     """
     consumer = AIOKafkaConsumer(enable_auto_commit=False, **client_options(config))
     await consumer.start()
@@ -65,49 +65,53 @@ async def words_of(config: Config, wanted: Sequence[Topic]) -> list[tuple[Envelo
                 consumer.assign([place])
                 consumer.seek(place, begins[place])
                 while await consumer.position(place) < ends[place]:
-                    for given in (await consumer.getmany(place, timeout_ms=READ_MS)).get(place, []):
-                        found += _read(given, config)
+                    for record in (await consumer.getmany(place, timeout_ms=READ_MS)).get(
+                        place, []
+                    ):
+                        found += _read(record, config)
         return found
     finally:
         await stop_consumer(consumer)
 
 
-def _read(given: Any, config: Config) -> list[tuple[Envelope, Any]]:
-    read = as_read(given)
-    if not of_the_house(read, config):
+def _read(record: Any, config: Config) -> list[tuple[Envelope, Any]]:
+    read = as_read(record)
+    if not is_signed(read, config):
         return []
     try:
-        head = envelope.from_headers(read.headers)
-        return [(head, codecs.decode(read.value, head, read.key))]
-    except (codecs.Poison, envelope.BadEnvelope):
+        envelope = from_headers(read.headers)
+        return [(envelope, codecs.decode(read.value, envelope, read.key))]
+    except (codecs.Poison, BadEnvelope):
         return []
 
 
-async def tell(config: Config, words: Sequence[Message], at_ms: int) -> None:
-    """Tell `words` as the console, at `at_ms`. Raises KafkaError."""
+async def publish(config: Config, messages: Sequence[Message], at_ms: int) -> None:
+    """Produce `messages` as the console, at `at_ms`. Raises KafkaError."""
     producer = AIOKafkaProducer(acks="all", enable_idempotence=True, **client_options(config))
     await producer.start()
     try:
-        records = [sealed(outgoing(word, at_ms), config.seal_key) for word in words]
+        records = [signed(outgoing(message, at_ms), config.signing_key) for message in messages]
         await produce(producer, records, config)
     finally:
         await producer.stop()
 
 
-def as_act(word: Message, act: Act) -> list[Message]:
-    """Return what is told when somebody says `word`: the act, for the audit, and the word itself.
+def as_action(message: Message, action: Action) -> list[Message]:
+    """Return the action for the audit, and `message` itself.
 
     Raises ValidationError when one of them keeps no limit of the wire.
     """
-    word = msgspec.convert(msgspec.to_builtins(word), type(word))
-    told = event_id(outgoing(word, act.at_ms))
-    said = {"who": act.who, "why": act.why, "event_id": told} | _changed(word, act.before)
-    return [msgspec.convert(said, ACTS[type(word)]), word]
+    message = msgspec.convert(msgspec.to_builtins(message), type(message))
+    emitted = event_id(outgoing(message, action.at_ms))
+    said = {"who": action.who, "why": action.why, "event_id": emitted} | _changed(
+        message, action.before
+    )
+    return [msgspec.convert(said, ACTIONS[type(message)]), message]
 
 
-def _changed(word: Message, before: Book) -> dict[str, Any]:
-    """Return what `word` is about, and what it changes of the rules `before`."""
-    match word:
+def _changed(message: Message, before: Book) -> dict[str, Any]:
+    """Return what `message` is about, and what it changes of the rules `before`."""
+    match message:
         case RulePut(rule_id=rule_id, rule=rule):
             known = before.rules.get(rule_id)
             return {
@@ -130,15 +134,15 @@ def _changed(word: Message, before: Book) -> dict[str, Any]:
         case PaymentLabelled(order_id=order_id, fraud=fraud, source=source):
             return {"about": order_id, "fraud": fraud, "source": source}
         case _:
-            raise AssertionError(f"{type(word).__name__} is no act of an operator")
+            raise AssertionError(f"{type(message).__name__} is no act of an operator")
 
 
-def outgoing(word: Message, at_ms: int) -> Outgoing:
-    """Return `word` as a record of the console, not yet sealed: the same word, the same id."""
-    topic, kind = topics.topic_of(word), type_name(type(word))
-    key = topic.key(word)
-    head = Envelope(
-        id=envelope.derive_id(kind, key, at_ms, codecs.encode(word).hex()),
+def outgoing(message: Message, at_ms: int) -> Outgoing:
+    """Return `message` as an unsigned record of the console: the same message, the same id."""
+    topic, kind = topics.topic_of(message), type_name(type(message))
+    key = topic.key(message)
+    envelope = Envelope(
+        id=derive_id(kind, key, at_ms, codecs.encode(message).hex()),
         type=kind,
         source="/payflow/console",
         time_ms=at_ms,
@@ -148,31 +152,31 @@ def outgoing(word: Message, at_ms: int) -> Outgoing:
     return Outgoing(
         topic=topic.name,
         key=key.encode(),
-        value=codecs.encode(word),
-        headers=envelope.to_headers(head),
+        value=codecs.encode(message),
+        headers=to_headers(envelope),
     )
 
 
 async def book_now(config: Config) -> Book:
     """Return the rules, lists and snoozes as they stand."""
     book = BUILT_IN
-    for _, word in await words_of(config, [topics.fraud_rules]):
+    for _, message in await messages_of(config, [topics.fraud_rules]):
         try:
-            book = changed(book, word)
+            book = changed(book, message)
         except RuleError:
-            continue  # The room has refused it as well, and counted it.
+            continue  # The agent has refused it as well, and counted it.
     return book
 
 
 async def open_cases(config: Config) -> list[CaseOpened]:
     """Return the cases that wait for somebody, the highest score first."""
     waiting: dict[str, CaseOpened] = {}
-    for _, word in await words_of(config, [topics.fraud_cases]):
-        match word:
+    for _, message in await messages_of(config, [topics.fraud_cases]):
+        match message:
             case CaseOpened():
-                waiting[word.order_id] = word
+                waiting[message.order_id] = message
             case CaseClosed():
-                waiting.pop(word.order_id, None)
+                waiting.pop(message.order_id, None)
             case _:
                 continue
     return sorted(waiting.values(), key=lambda case: (-case.score, case.opened_at_ms))

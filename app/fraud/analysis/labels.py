@@ -1,4 +1,4 @@
-"""What the figures of a verdict are called in words for people. Pure."""
+"""What the figures of a verdict are called in text for people. Pure."""
 
 from workflows.fraud.entity import KINDS
 from workflows.fraud.features import WINDOWS_DAYS
@@ -50,13 +50,13 @@ FUNCTIONS = {
 }
 
 
-def in_words(figure: str) -> str:
-    """Return what `figure` says; its name where nobody has found words for it."""
+def label_of(figure: str) -> str:
+    """Return what `figure` says; its name where nobody has found messages for it."""
     return FIGURES.get(figure) or _aggregate(figure) or figure
 
 
 def _aggregate(name: str) -> str:
-    """Return a window of a rule in words; nothing when `name` is none."""
+    """Return a window of a rule in text; nothing when `name` is none."""
     function, *parts = name.split("|")
     if function not in FUNCTIONS or len(parts) not in (2, 3, 4) or not parts[1].isdecimal():
         return ""

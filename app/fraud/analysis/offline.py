@@ -1,4 +1,4 @@
-"""The rooms of the fraud service without Kafka: for back-tests, and to judge what is on file.
+"""The agents of the fraud service without Kafka: for back-tests, and to judge what is on file.
 
 The same functions as in the agents, one event at a time, rows in memory.
 """
@@ -18,28 +18,28 @@ class Offline:
 
     def __init__(self, judge: Judge) -> None:
         self.judge = judge
-        self.orders: dict[str, fraud.Checked] = {}
-        self.parties: dict[str, risk.Entity] = {}
+        self.orders: dict[str, fraud.PaymentCheck] = {}
+        self.entities: dict[str, risk.Entity] = {}
 
-    def hear(self, word: Message, at_ms: int) -> list[Message]:
-        """Return everything that is told because of `word`, in order."""
-        told: list[Message] = []
-        waiting: deque[Message] = deque([word])
+    def receive(self, message: Message, at_ms: int) -> list[Message]:
+        """Return everything that is emitted because of `message`, in order."""
+        emitted: list[Message] = []
+        waiting: deque[Message] = deque([message])
         while waiting:
             answers = self._answer(waiting.popleft(), at_ms)
-            told += answers
+            emitted += answers
             waiting += answers
-        return told
+        return emitted
 
-    def _answer(self, word: Any, at_ms: int) -> tuple[Message, ...]:
-        if isinstance(word, CheckEntity | NoteDecline | LabelEntity):
-            party = self.parties.get(word.entity, risk.INITIAL)
-            told = risk.decide(party, word, at_ms)
-            self.parties[word.entity] = risk.evolve(party, word, at_ms)
-            return told
-        order = self.orders.get(word.order_id, fraud.INITIAL)
-        told = fraud.decide(order, word, at_ms, self.judge)
-        for each in (word, *told):
+    def _answer(self, message: Any, at_ms: int) -> tuple[Message, ...]:
+        if isinstance(message, CheckEntity | NoteDecline | LabelEntity):
+            entity = self.entities.get(message.entity, risk.INITIAL)
+            emitted = risk.decide(entity, message, at_ms)
+            self.entities[message.entity] = risk.evolve(entity, message, at_ms)
+            return emitted
+        order = self.orders.get(message.order_id, fraud.INITIAL)
+        emitted = fraud.decide(order, message, at_ms, self.judge)
+        for each in (message, *emitted):
             order = fraud.evolve(order, each, at_ms)
-        self.orders[word.order_id] = order
-        return told
+        self.orders[message.order_id] = order
+        return emitted

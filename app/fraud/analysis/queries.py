@@ -1,6 +1,6 @@
-"""Looks at all payments told so far, in a process of its own: a back-test, or what is on trial.
+"""Looks at all payments emitted so far, in a process of its own: a back-test, or what is on trial.
 
-Hears one question as JSON on stdin, says one answer as JSON on stdout. Who asks may kill it: it
+Consumes one question as JSON on stdin, says one answer as JSON on stdout. Who asks may kill it: it
 changes nothing. Everything is read from the beginning, so it takes the longer the more there is.
 """
 
@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError
 
 from app.config import Config, current
 from app.fraud.analysis.backtest import Backtest, backtest
-from app.fraud.analysis.fraud_admin import book_now, words_of
+from app.fraud.analysis.fraud_admin import book_now, messages_of
 from app.fraud.analysis.rescoring import newest
 from app.fraud.analysis.trial import Trial, tried
 from app.fraud.live.judge import at_hand
@@ -28,7 +28,7 @@ from workflows.fraud.model import Model, ModelError
 from workflows.fraud.rulebook import Book, read_rule
 from workflows.shared.message import Message
 
-Told = Sequence[tuple[Envelope, Any]]
+Emitted = Sequence[tuple[Envelope, Any]]
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,33 +67,36 @@ READS: dict[str, tuple[Topic, ...]] = {
 }
 
 
-def answered(asked: Question, told: Told, book: Book, models: Mapping[str, Model]) -> Answer:
-    """Return the answer from what was `told` on the topics of READS. Raises RuleError."""
+def answered(asked: Question, emitted: Emitted, book: Book, models: Mapping[str, Model]) -> Answer:
+    """Return the answer from what was `emitted` on the topics of READS. Raises RuleError."""
     if asked.what == "trial":
-        found = tried(told, models, asked.from_ms)
-        return Answer(trial=found, hits=hits_of(told, asked.from_ms))
+        found = tried(emitted, models, asked.from_ms)
+        return Answer(trial=found, hits=hits_of(emitted, asked.from_ms))
     story = sorted(
-        ((getattr(word, "ordered_at_ms", 0) or head.time_ms, word) for head, word in told),
+        (
+            (getattr(message, "ordered_at_ms", 0) or envelope.time_ms, message)
+            for envelope, message in emitted
+        ),
         key=lambda each: each[0],
     )
     rule = read_rule(asked.rule, FIELDS)
     return Answer(backtest=backtest(rule, book, story, asked.from_ms))
 
 
-def hits_of(told: Iterable[tuple[Envelope, Message]], from_ms: int = 0) -> dict[str, Hits]:
+def hits_of(emitted: Iterable[tuple[Envelope, Message]], from_ms: int = 0) -> dict[str, Hits]:
     """Return what each rule in force did to the payments judged from `from_ms` on, by its id."""
-    heard = list(told)
+    received = list(emitted)
     judged = {
-        word.order_id: word.judgment
-        for head, word in heard
-        if isinstance(word, FraudDetected | FraudCleared)
-        and word.judgment is not None
-        and head.time_ms >= from_ms
+        message.order_id: message.basis
+        for envelope, message in received
+        if isinstance(message, FraudDetected | FraudCleared)
+        and message.basis is not None
+        and envelope.time_ms >= from_ms
     }
-    known = newest(word for _, word in heard if isinstance(word, PaymentLabelled))
+    known = newest(message for _, message in received if isinstance(message, PaymentLabelled))
     by_rule: dict[str, list[str]] = {}
-    for order_id, judgment in judged.items():
-        for rule_id in judgment.rules:
+    for order_id, basis in judged.items():
+        for rule_id in basis.rules:
             by_rule.setdefault(rule_id, []).append(order_id)
     found: dict[str, Hits] = {}
     for rule_id, orders in sorted(by_rule.items()):
@@ -109,11 +112,11 @@ def hits_of(told: Iterable[tuple[Envelope, Message]], from_ms: int = 0) -> dict[
 
 
 async def look(config: Config, asked: Question) -> Answer:
-    """Return the answer of the house of `config`."""
+    """Return the answer of Payflow of `config`."""
     try:
         book = await book_now(config) if asked.what == "backtest" else Book()
         models = at_hand(config) if asked.what == "trial" else {}
-        return answered(asked, await words_of(config, READS[asked.what]), book, models)
+        return answered(asked, await messages_of(config, READS[asked.what]), book, models)
     except KafkaError as error:
         return Answer(trouble=f"Kafka does not answer: {error}")
     except (ModelError, RuleError) as error:

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from workflows.fraud.messages import FraudVerdict, Judgment, PaymentLabelled
+from workflows.fraud.messages import FraudVerdict, PaymentLabelled, VerdictBasis
 from workflows.fraud.model import Model, band, score
 
 Said = Literal["allow", "review", "block", "nothing", "unknown"]
@@ -21,7 +21,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 
     order_id: str
     model_version: str
-    told: float | None
+    emitted: float | None
     again: float
 
 
@@ -62,26 +62,26 @@ def rescored(
 
     `labels` say by order id whether a payment was fraud.
     """
-    told = [(each.order_id, each.judgment) for each in verdicts]
+    emitted = [(each.order_id, each.basis) for each in verdicts]
     # Those of the first version hold no judgment: they knew no model.
-    judged = [(order_id, judgment) for order_id, judgment in told if judgment is not None]
-    named = [(order_id, judgment) for order_id, judgment in judged if judgment.model_version]
+    judged = [(order_id, basis) for order_id, basis in emitted if basis is not None]
+    named = [(order_id, basis) for order_id, basis in judged if basis.model_version]
     again = [
         Difference(
             order_id=order_id,
-            model_version=judgment.model_version,
-            told=judgment.model_score,
-            again=score(models[judgment.model_version], judgment.snapshot),
+            model_version=basis.model_version,
+            emitted=basis.model_score,
+            again=score(models[basis.model_version], basis.snapshot),
         )
-        for order_id, judgment in named
-        if judgment.model_version in models
+        for order_id, basis in named
+        if basis.model_version in models
     ]
-    different = [each for each in again if each.told != each.again]
+    different = [each for each in again if each.emitted != each.again]
     return Rescoring(
-        verdicts=len(told),
+        verdicts=len(emitted),
         same=len(again) - len(different),
         different=len(different),
-        by_rules=len(told) - len(named),
+        by_rules=len(emitted) - len(named),
         not_at_hand=dict(
             Counter(each.model_version for _, each in named if each.model_version not in models)
         ),
@@ -91,7 +91,7 @@ def rescored(
 
 
 def newest(labels: Iterable[PaymentLabelled]) -> dict[str, bool]:
-    """Return by order id what was known last, as the fraud room takes it."""
+    """Return by order id what was known last, as the fraud agent takes it."""
     known: dict[str, PaymentLabelled] = {}
     for label in labels:
         before = known.get(label.order_id)
@@ -101,14 +101,14 @@ def newest(labels: Iterable[PaymentLabelled]) -> dict[str, bool]:
 
 
 def _other(
-    judged: list[tuple[str, Judgment]],
+    judged: list[tuple[str, VerdictBasis]],
     models: Mapping[str, Model],
     labels: Mapping[str, bool],
     other: Model,
 ) -> Other:
     pairs = [
-        (labels.get(order_id), _said(judgment, models), _would_say(other, judgment.snapshot))
-        for order_id, judgment in judged
+        (labels.get(order_id), _said(basis, models), _would_say(other, basis.snapshot))
+        for order_id, basis in judged
     ]
     return Other(
         version=other.version,
@@ -118,17 +118,17 @@ def _other(
     )
 
 
-def _said(judgment: Judgment, models: Mapping[str, Model]) -> Said:
+def _said(basis: VerdictBasis, models: Mapping[str, Model]) -> Said:
     # The band of the model alone: what rules made of it is no merit of a model.
-    if judgment.model_score is None:
+    if basis.model_score is None:
         return "nothing"
-    model = models.get(judgment.model_version)
-    return band(model, judgment.model_score) if model else "unknown"
+    model = models.get(basis.model_version)
+    return band(model, basis.model_score) if model else "unknown"
 
 
 def _would_say(other: Model, snapshot: Mapping[str, float]) -> Said:
-    # Every party that was asked has said since when it is known. From when on the model is in force
-    # does not matter: it is asked as if it had been.
+    # Every entity that was asked has said since when it is known. From when on the model is in
+    # force does not matter: it is asked as if it had been.
     if any(f"{kind}_known_days" not in snapshot for kind in other.needs):
         return "nothing"
     return band(other, score(other, snapshot))

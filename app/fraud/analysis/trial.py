@@ -11,7 +11,7 @@ import msgspec
 
 from app.fraud.analysis.rescoring import Changes, Said, newest
 from app.wire.envelope import Envelope
-from workflows.fraud.messages import FraudCleared, FraudDetected, Judgment, PaymentLabelled
+from workflows.fraud.messages import FraudCleared, FraudDetected, PaymentLabelled, VerdictBasis
 from workflows.fraud.model import Model, band
 from workflows.shared.message import Message
 
@@ -82,26 +82,26 @@ class _Compared(msgspec.Struct, frozen=True, kw_only=True):
     order_id: str
     active: Said
     trial: Said
-    judgment: Judgment
+    basis: VerdictBasis
 
 
 def tried(
-    told: Iterable[tuple[Envelope, Message]], models: Mapping[str, Model], from_ms: int = 0
+    emitted: Iterable[tuple[Envelope, Message]], models: Mapping[str, Model], from_ms: int = 0
 ) -> Trial:
-    """Return what was on trial in the verdicts among `told`, by the labels among them.
+    """Return what was on trial in the verdicts among `emitted`, by the labels among them.
 
-    `models` are by version; verdicts told before `from_ms` do not count, labels always do. A
-    payment has one verdict, however often it was told.
+    `models` are by version; verdicts emitted before `from_ms` do not count, labels always do. A
+    payment has one verdict, however often it was emitted.
     """
-    heard = list(told)
+    received = list(emitted)
     judged = {
-        word.order_id: word.judgment
-        for head, word in heard
-        if isinstance(word, FraudDetected | FraudCleared)
-        and word.judgment is not None
-        and head.time_ms >= from_ms
+        message.order_id: message.basis
+        for envelope, message in received
+        if isinstance(message, FraudDetected | FraudCleared)
+        and message.basis is not None
+        and envelope.time_ms >= from_ms
     }
-    known = newest(word for _, word in heard if isinstance(word, PaymentLabelled))
+    known = newest(message for _, message in received if isinstance(message, PaymentLabelled))
     labels = {order_id: fraud for order_id, fraud in known.items() if order_id in judged}
     versions = {each.shadow_version for each in judged.values() if each.shadow_version}
     rules = {rule_id for each in judged.values() for rule_id in each.shadow_rules}
@@ -122,7 +122,7 @@ def said(models: Mapping[str, Model], version: str, score: float | None) -> Said
 
 def _of_model(
     version: str,
-    judged: Mapping[str, Judgment],
+    judged: Mapping[str, VerdictBasis],
     models: Mapping[str, Model],
     labels: Mapping[str, bool],
 ) -> ModelTrial:
@@ -131,7 +131,7 @@ def _of_model(
             order_id=order_id,
             active=said(models, each.model_version, each.model_score),
             trial=said(models, version, each.shadow_score),
-            judgment=each,
+            basis=each,
         )
         for order_id, each in judged.items()
         if each.shadow_version == version
@@ -142,7 +142,7 @@ def _of_model(
     by_trial = {each.order_id for each in pairs if each.trial in ALERTS}
     return ModelTrial(
         version=version,
-        active_versions=dict(Counter(each.judgment.model_version for each in pairs)),
+        active_versions=dict(Counter(each.basis.model_version for each in pairs)),
         payments=len(pairs),
         not_at_hand=len(every) - len(pairs),
         active_judged=sum(each.active != "nothing" for each in pairs),
@@ -153,7 +153,7 @@ def _of_model(
         found_by_both=len(frauds & by_active & by_trial),
         found_by_active_alone=len(frauds & by_active - by_trial),
         found_by_trial_alone=len(frauds & by_trial - by_active),
-        score_difference=_difference([each.judgment for each in pairs]),
+        score_difference=_difference([each.basis for each in pairs]),
     )
 
 
@@ -165,7 +165,9 @@ def _agreement(pairs: Iterable[_Compared]) -> Changes:
     return found
 
 
-def _of_rule(rule_id: str, judged: Mapping[str, Judgment], labels: Mapping[str, bool]) -> RuleTrial:
+def _of_rule(
+    rule_id: str, judged: Mapping[str, VerdictBasis], labels: Mapping[str, bool]
+) -> RuleTrial:
     hits = {
         order_id: each.outcome for order_id, each in judged.items() if rule_id in each.shadow_rules
     }
@@ -189,7 +191,7 @@ def _found(alerts: Collection[str], labels: Mapping[str, bool], frauds: set[str]
     )
 
 
-def _difference(judged: Iterable[Judgment]) -> float | None:
+def _difference(judged: Iterable[VerdictBasis]) -> float | None:
     apart = [
         each.shadow_score - each.model_score
         for each in judged

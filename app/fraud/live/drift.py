@@ -3,7 +3,7 @@
 Looked at are the latest WATCHED_MAX verdicts of this process that the model took part in, each by
 the bins of the model's spreads: of its figures, and of its score. They are counted by number and
 not by time, so that every index is of as many and chance moves it as little. A worker sees the
-orders of its own partitions, and begins with none: what it shows is a sample of the house.
+orders of its own partitions, and begins with none: what it shows is a sample of Payflow.
 
     payflow_fraud_psi{figure}                         of the watched; figures, and `score`
     payflow_fraud_watched_verdicts                    how many there are
@@ -25,8 +25,8 @@ from collections.abc import Mapping, Sequence
 from app.fraud.analysis.rescoring import Said
 from app.fraud.analysis.trial import ALERTS, said
 from app.fraud.live import judge
-from app.worker import metrics as telemetry
-from workflows.fraud.messages import FraudCleared, FraudDetected, Judgment
+from app.worker import metrics
+from workflows.fraud.messages import FraudCleared, FraudDetected, VerdictBasis
 from workflows.fraud.model import Model, psi
 from workflows.fraud.verdict import MODEL, Judge
 from workflows.shared.message import Message
@@ -45,7 +45,7 @@ class Window:
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        self.heard = 0
+        self.received = 0
         """Verdicts ever added."""
         names = [name for name in (*model.figures, SCORE) if name in model.spread]
         self._spreads = [(name, model.spread[name]) for name in names]
@@ -58,9 +58,9 @@ class Window:
     def __len__(self) -> int:
         return len(self._held)
 
-    def add(self, judgment: Judgment, active: Said, trial: Said) -> None:
+    def add(self, basis: VerdictBasis, active: Said, trial: Said) -> None:
         """Count a payment in; beyond WATCHED_MAX, the oldest out."""
-        values = {**judgment.snapshot, SCORE: judgment.model_score or 0.0}
+        values = {**basis.snapshot, SCORE: basis.model_score or 0.0}
         # To the left, as the shares of training were counted: an edge belongs to the bin below.
         bins = [bisect_left(spread.edges, values.get(name, 0.0)) for name, spread in self._spreads]
         now = (*bins, active in ALERTS, 2 if trial in NO_BANDS else trial in ALERTS)
@@ -70,7 +70,7 @@ class Window:
         for row, at in zip(self._rows, now, strict=True):
             row[at] += 1
         self._held.append(now)
-        self.heard += 1
+        self.received += 1
 
     def drift(self) -> dict[str, float]:
         """Return the population stability index by figure, `score` among them."""
@@ -89,36 +89,36 @@ class Window:
 
 
 class Watch:
-    """Counts verdicts as they are told, and shows what they come to."""
+    """Counts verdicts as they are emitted, and shows what they come to."""
 
     def __init__(self) -> None:
         self._window: Window | None = None
 
-    def hear(self, words: Sequence[Message], by: Judge) -> None:
-        """Count the verdicts among `words`, judged `by`."""
+    def receive(self, messages: Sequence[Message], by: Judge) -> None:
+        """Count the verdicts among `messages`, judged `by`."""
         every = (*by.models, *((by.trial,) if by.trial else ()))
         models = {model.version: model for model in every}
-        for word in words:
-            if isinstance(word, FraudDetected | FraudCleared) and word.judgment is not None:
-                self._count(word.judgment, models)
+        for message in messages:
+            if isinstance(message, FraudDetected | FraudCleared) and message.basis is not None:
+                self._count(message.basis, models)
 
-    def _count(self, judgment: Judgment, models: Mapping[str, Model]) -> None:
+    def _count(self, basis: VerdictBasis, models: Mapping[str, Model]) -> None:
         # The id of a rule is no label: there may be any number of them.
-        rule_or_none = "rule" if judgment.decided_by else "none"
-        decided_by = MODEL if judgment.decided_by == MODEL else rule_or_none
-        telemetry.fraud_verdicts.labels(judgment.outcome, decided_by).inc()
-        active = said(models, judgment.model_version, judgment.model_score)
-        trial = said(models, judgment.shadow_version, judgment.shadow_score)
+        rule_or_none = "rule" if basis.decided_by else "none"
+        decided_by = MODEL if basis.decided_by == MODEL else rule_or_none
+        metrics.fraud_verdicts.labels(basis.outcome, decided_by).inc()
+        active = said(models, basis.model_version, basis.model_score)
+        trial = said(models, basis.shadow_version, basis.shadow_score)
         if trial != "nothing":
-            telemetry.fraud_trials.labels(active, trial).inc()
+            metrics.fraud_trials.labels(active, trial).inc()
         if active in NO_BANDS:
             return
-        window = self._window_of(models[judgment.model_version])
+        window = self._window_of(models[basis.model_version])
         if window is None:
             return
-        window.add(judgment, active, trial)
-        telemetry.fraud_watched.set(len(window))
-        if window.heard % EVERY == 0 and len(window) >= WATCHED_MIN:
+        window.add(basis, active, trial)
+        metrics.fraud_watched.set(len(window))
+        if window.received % EVERY == 0 and len(window) >= WATCHED_MIN:
             _show(window)
 
     def _window_of(self, model: Model) -> Window | None:
@@ -129,23 +129,23 @@ class Watch:
         # Around a change, payments of before and after come mixed: the way leads forward alone.
         if held is not None and model.valid_from_ms < held.model.valid_from_ms:
             return None
-        telemetry.fraud_psi.clear()
-        telemetry.fraud_alert_rate.clear()
+        metrics.fraud_psi.clear()
+        metrics.fraud_alert_rate.clear()
         self._window = Window(model)
         return self._window
 
 
 def _show(window: Window) -> None:
     for figure, index in window.drift().items():
-        telemetry.fraud_psi.labels(figure).set(index)
+        metrics.fraud_psi.labels(figure).set(index)
     for by, rate in window.alert_rates().items():
-        telemetry.fraud_alert_rate.labels(by).set(rate)
+        metrics.fraud_alert_rate.labels(by).set(rate)
 
 
 _watch = Watch()
 """The one of this process."""
 
 
-def count(words: Sequence[Message]) -> None:
-    """Count what the fraud room has told."""
-    _watch.hear(words, judge.current())
+def count(messages: Sequence[Message]) -> None:
+    """Count what the fraud agent has emitted."""
+    _watch.receive(messages, judge.current())

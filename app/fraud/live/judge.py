@@ -15,10 +15,11 @@ from app.config import Config
 from app.config import current as configured
 from app.host.exit import hard_stop
 from app.kafka.admin import client_options, stop_consumer
-from app.wire import codecs, envelope, topics
+from app.wire import codecs, topics
+from app.wire.envelope import from_headers
 from app.wire.records import Record, as_read
-from app.wire.signing import of_the_house
-from app.worker import metrics as telemetry
+from app.wire.signing import is_signed
+from app.worker import metrics
 from workflows.fraud.built_in_rules import FIELDS
 from workflows.fraud.condition import RuleError
 from workflows.fraud.entity import KINDS
@@ -90,14 +91,14 @@ async def follow(config: Config) -> asyncio.Task[None]:
         _judges[_NOW] = judge
         while await consumer.position(place) < end:
             for record in (await consumer.getmany(place, timeout_ms=500)).get(place, []):
-                _hear(as_read(record), config)
+                _receive(as_read(record), config)
     task = asyncio.create_task(_onward(consumer, config))
     task.add_done_callback(_stop_blind)
     return task
 
 
 def _stop_blind(task: asyncio.Task[None]) -> None:
-    # Who no longer hears of rules would judge by old ones and not know it.
+    # Who no longer consumes of rules would judge by old ones and not know it.
     if not task.cancelled() and (error := task.exception()) is not None:
         hard_stop(f"the rules cannot be followed: {error}")
 
@@ -105,31 +106,31 @@ def _stop_blind(task: asyncio.Task[None]) -> None:
 async def _onward(consumer: AIOKafkaConsumer, config: Config) -> None:
     try:
         async for record in consumer:
-            _hear(as_read(record), config)
+            _receive(as_read(record), config)
     finally:
         await stop_consumer(consumer)
 
 
-def _hear(given: Record, config: Config) -> None:
-    if not of_the_house(given, config):
-        _refuse(given, "its seal is missing or wrong")
+def _receive(record: Record, config: Config) -> None:
+    if not is_signed(record, config):
+        _refuse(record, "its signature is missing or wrong")
         return
     try:
-        word = codecs.decode(given.value, envelope.from_headers(given.headers), given.key)
+        message = codecs.decode(record.value, from_headers(record.headers), record.key)
         judge = _judges[_NOW]
-        _judges[_NOW] = replace(judge, book=changed(judge.book, word))
+        _judges[_NOW] = replace(judge, book=changed(judge.book, message))
     except Exception as error:  # noqa: BLE001  whatever a rule holds, the judging goes on
-        _refuse(given, str(error))
+        _refuse(record, str(error))
 
 
-def _refuse(given: Record, why: str) -> None:
-    telemetry.rules_refused.inc()
-    log.error("no rule: refused", why=why, offset=given.offset)
+def _refuse(record: Record, why: str) -> None:
+    metrics.rules_refused.inc()
+    log.error("no rule: refused", why=why, offset=record.offset)
 
 
-def changed(book: Book, word: Message) -> Book:
-    """Return `book` after `word` of the rules topic. Raises RuleError."""
-    match word:
+def changed(book: Book, message: Message) -> Book:
+    """Return `book` after `message` of the rules topic. Raises RuleError."""
+    match message:
         case RulePut(rule_id=rule_id, rule=raw):
             compiled = read_rule(raw, FIELDS)
             if compiled.rule.rule_id != rule_id:

@@ -1,6 +1,6 @@
-"""Payments told to the fraud service on a real broker, and the verdicts that come back.
+"""Payments emitted to the fraud service on a real broker, and the verdicts that come back.
 
-Told in the order of each party, as many under way as the service bears. A fraud is told as a
+Told in the order of each entity, as many under way as the service bears. A fraud is emitted as a
 chargeback that is known a week later; every few days all labels are waited for, so that none comes
 after a payment that should know of it.
 """
@@ -18,11 +18,11 @@ from aiokafka.admin.records_to_delete import RecordsToDelete
 
 from app.config import Config
 from app.fraud.analysis.fraud_admin import outgoing
-from app.fraud.training.entity_queues import Lanes
+from app.fraud.training.entity_queues import EntityQueues
 from app.kafka.admin import client_options, stop_consumer
 from app.kafka.producer import produce
 from app.wire import topics
-from app.wire.signing import sealed
+from app.wire.signing import signed
 from workflows.fraud.messages import PaymentLabelled
 from workflows.payment.messages import PaymentCompleted
 from workflows.shared.message import Message
@@ -31,17 +31,17 @@ GROUP = "payflow-fraud"
 UNDER_WAY_MAX = 600
 """Told and not judged yet: enough for full batches."""
 WAITING_MAX = 6_000
-"""Looked ahead, so that a busy party does not hold up the others."""
+"""Looked ahead, so that a busy entity does not hold up the others."""
 POLL_MS = 20
 SILENCE_SECONDS_MAX = 120.0
 """So long without a verdict, or without progress of the labels, and something is wrong."""
 
 
-class PassageError(RuntimeError):
+class BrokerEvaluationError(RuntimeError):
     """The service does not answer; the message says what was waited for."""
 
 
-class Told(msgspec.Struct, frozen=True, kw_only=True):
+class Emitted(msgspec.Struct, frozen=True, kw_only=True):
     """One payment, whether it was fraud, and when that becomes known."""
 
     paid: PaymentCompleted
@@ -62,47 +62,49 @@ class Verdict(msgspec.Struct, frozen=True):
 
     order_id: str
     type: str
-    judgment: Judged | None = None
+    basis: Judged | None = None
 
 
 _read = msgspec.json.Decoder(Verdict).decode
 
 
-class Passage:
-    """Tells and listens. Made by `passage`."""
+class BrokerEvaluation:
+    """Produces and listens. Made by `passage`."""
 
     def __init__(self, config: Config, producer: Any, consumer: Any, admin: Any) -> None:
         self._config = config
         self._producer = producer
         self._consumer = consumer
         self._admin = admin
-        self._lanes = Lanes()
+        self._lanes = EntityQueues()
 
-    async def judge(self, told: Sequence[Told]) -> AsyncIterator[tuple[int, Judged]]:
-        """Yield (place in `told`, what was judged) once each, in the order the verdicts come.
+    async def judge(self, emitted: Sequence[Emitted]) -> AsyncIterator[tuple[int, Judged]]:
+        """Yield (place in `emitted`, what was judged) once each, in the order the verdicts come.
 
         Raises PassageError when none comes any more.
         """
-        places = {each.paid.order_id: at for at, each in enumerate(told)}
-        coming = iter(enumerate(told))
-        heard_at = time.monotonic()
+        places = {each.paid.order_id: at for at, each in enumerate(emitted)}
+        coming = iter(enumerate(emitted))
+        received_at = time.monotonic()
         self._fill(coming)
         while len(self._lanes):
-            due = [told[at] for at in self._lanes.take(UNDER_WAY_MAX)]
-            await self.tell([each.paid for each in due])
+            due = [emitted[at] for at in self._lanes.take(UNDER_WAY_MAX)]
+            await self.publish([each.paid for each in due])
             verdicts = await self.verdicts()
             if verdicts:
-                heard_at = time.monotonic()
-            elif time.monotonic() > heard_at + SILENCE_SECONDS_MAX:
-                raise PassageError(f"{self._lanes.under_way} payments are told and not judged")
+                received_at = time.monotonic()
+            elif time.monotonic() > received_at + SILENCE_SECONDS_MAX:
+                raise BrokerEvaluationError(
+                    f"{self._lanes.under_way} payments are told and not judged"
+                )
             for verdict in verdicts:
                 at = places.get(verdict.order_id)
-                if at is not None and verdict.judgment and self._lanes.judged(at):
-                    yield at, verdict.judgment
+                if at is not None and verdict.basis and self._lanes.judged(at):
+                    yield at, verdict.basis
             self._fill(coming)
-        await self._label([each for each in told if each.fraud])
+        await self._label([each for each in emitted if each.fraud])
 
-    def _fill(self, coming: Iterator[tuple[int, Told]]) -> None:
+    def _fill(self, coming: Iterator[tuple[int, Emitted]]) -> None:
         while len(self._lanes) < WAITING_MAX and (following := next(coming, None)) is not None:
             at, each = following
             paid = each.paid
@@ -111,12 +113,15 @@ class Passage:
     async def verdicts(self) -> list[Verdict]:
         """Return the verdicts that came, after POLL_MS at the latest."""
         polled = await self._consumer.getmany(timeout_ms=POLL_MS)
-        told = [_read(given.value) for records in polled.values() for given in records]
-        return [each for each in told if each.judgment is not None]
+        emitted = [_read(record.value) for records in polled.values() for record in records]
+        return [each for each in emitted if each.basis is not None]
 
-    async def _label(self, frauds: Sequence[Told]) -> None:
-        """Tell that `frauds` were such, and return when the parties know; make room on the disk."""
-        await self.tell(
+    async def _label(self, frauds: Sequence[Emitted]) -> None:
+        """Produce that `frauds` were such, and return when the entities know.
+
+        Make agent on the disk.
+        """
+        await self.publish(
             [
                 PaymentLabelled(
                     order_id=each.paid.order_id,
@@ -127,7 +132,7 @@ class Passage:
                 for each in frauds
             ]
         )
-        # The room that hears of labels tells the parties: the one first, then the others.
+        # The agent that consumes of labels produces the entities: the one first, then the others.
         for topic in (topics.fraud_labels, topics.fraud_checks):
             await self._read_through(topic)
         await self._forget()
@@ -143,7 +148,9 @@ class Passage:
             if all(through[at] >= ends[at] for at in places):
                 return
             if time.monotonic() > limit:
-                raise PassageError(f"{topic.name} is not read through: {through} of {ends}")
+                raise BrokerEvaluationError(
+                    f"{topic.name} is not read through: {through} of {ends}"
+                )
             await asyncio.sleep(0.1)
 
     async def _forget(self) -> None:
@@ -163,21 +170,26 @@ class Passage:
         count = topics.partitions_of(topic.name, self._config)
         return [TopicPartition(topic.name, at) for at in range(count)]
 
-    async def tell(self, words: Sequence[Message]) -> None:
-        """Tell `words`, each at its own time; return when the broker has them."""
-        if not words:
+    async def publish(self, messages: Sequence[Message]) -> None:
+        """Produce `messages`, each at its own time; return when the broker has them."""
+        if not messages:
             return
-        records = [sealed(outgoing(word, _time_of(word)), self._config.seal_key) for word in words]
+        records = [
+            signed(outgoing(message, _time_of(message)), self._config.signing_key)
+            for message in messages
+        ]
         await produce(self._producer, records, self._config)
 
 
-def _time_of(word: Any) -> int:
-    return int(word.known_at_ms if isinstance(word, PaymentLabelled) else word.ordered_at_ms)
+def _time_of(message: Any) -> int:
+    return int(
+        message.known_at_ms if isinstance(message, PaymentLabelled) else message.ordered_at_ms
+    )
 
 
 @asynccontextmanager
-async def passage(config: Config) -> AsyncIterator[Passage]:
-    """Open a way through the fraud service of the house of `config`."""
+async def broker_evaluation(config: Config) -> AsyncIterator[BrokerEvaluation]:
+    """Open a way through the fraud service of Payflow of `config`."""
     options = client_options(config)
     producer = AIOKafkaProducer(acks="all", enable_idempotence=True, **options)
     consumer = AIOKafkaConsumer(
@@ -189,7 +201,7 @@ async def passage(config: Config) -> AsyncIterator[Passage]:
     admin = AIOKafkaAdminClient(**options)
     await asyncio.gather(producer.start(), consumer.start(), admin.start())
     try:
-        way = Passage(config, producer, consumer, admin)
+        way = BrokerEvaluation(config, producer, consumer, admin)
         places = way.places(topics.fraud)
         consumer.assign(places)
         for place, end in (await consumer.end_offsets(places)).items():

@@ -18,7 +18,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from app.config import Config
-from app.fraud.training.broker_evaluation import Passage, Told, passage
+from app.fraud.training.broker_evaluation import BrokerEvaluation, Emitted, broker_evaluation
 from app.fraud.training.data import Payments
 from app.fraud.training.evaluation import Models, Through
 from app.fraud.training.features import LABEL_MS
@@ -28,7 +28,8 @@ from workflows.payment.messages import PaymentCompleted
 from workflows.payment.origin import Origin
 
 DAYS_AT_ONCE = 3
-"""Labels are told after so many days of payments: long before the week in which none is known."""
+"""Labels are emitted after so many days of payments: long before the week in which none is known.
+"""
 READY_SECONDS_MAX = 60.0
 
 Say = Callable[[str], None]
@@ -42,7 +43,7 @@ def through_broker(  # noqa: PLR0913  what is judged, by what, and how
     workers: int,
     say: Say,
 ) -> Through:
-    """Return what a house of its own, with `workers` of the fraud service, says of `payments`.
+    """Return what an instance of its own, with `workers` of the fraud service, says of `payments`.
 
     `figures` (payments, FEATURES) were made offline. Judges no more days than `models` test.
     """
@@ -68,9 +69,9 @@ async def _judged(  # noqa: PLR0913  where, what, how
     scores = np.full(len(payments), np.nan)
     differ = done = 0
     async with (
-        Supervisor(own, say, ("fraud",)).up() as house,
-        _more_workers(house, workers - 1),
-        passage(house.config) as way,
+        Supervisor(own, say, ("fraud",)).up() as instance,
+        _more_workers(instance, workers - 1),
+        broker_evaluation(instance.config) as way,
     ):
         began = time.monotonic()
         total = int((payments.day < days).sum())
@@ -91,14 +92,14 @@ async def _judged(  # noqa: PLR0913  where, what, how
 
 
 async def _chunk(
-    way: Passage, payments: Payments, rows: Any, epoch_ms: int
+    way: BrokerEvaluation, payments: Payments, rows: Any, epoch_ms: int
 ) -> AsyncIterator[tuple[int, Any]]:
-    told = [_told(payments, row, epoch_ms) for row in rows.tolist()]
-    async for at, judged in way.judge(told):
+    emitted = [_emitted(payments, row, epoch_ms) for row in rows.tolist()]
+    async for at, judged in way.judge(emitted):
         yield int(rows[at]), judged
 
 
-def _told(payments: Payments, row: int, epoch_ms: int) -> Told:
+def _emitted(payments: Payments, row: int, epoch_ms: int) -> Emitted:
     name = str(payments.transaction_id[row])
     amount_minor = int(payments.amount_cents[row])
     at_ms = epoch_ms + int(payments.t[row]) * 1_000
@@ -115,16 +116,16 @@ def _told(payments: Payments, row: int, epoch_ms: int) -> Told:
         ordered_at_ms=at_ms,
         origin=Origin(terminal_id=str(payments.terminal_id[row])),
     )
-    return Told(paid=paid, fraud=bool(payments.fraud[row]), known_at_ms=at_ms + LABEL_MS)
+    return Emitted(paid=paid, fraud=bool(payments.fraud[row]), known_at_ms=at_ms + LABEL_MS)
 
 
 @asynccontextmanager
-async def _more_workers(house: Supervisor, count: int) -> AsyncIterator[None]:
+async def _more_workers(instance: Supervisor, count: int) -> AsyncIterator[None]:
     """Start `count` more workers of the fraud service, each with a folder of its own."""
     for number in range(count):
-        folder = str(house.config.data_path / f"worker-{number + 2}")
-        config = replace(house.config, service="fraud", data_dir=folder)
-        child = house.add(f"fraud-{number + 2}", worker_command(), config)
+        folder = str(instance.config.data_path / f"worker-{number + 2}")
+        config = replace(instance.config, service="fraud", data_dir=folder)
+        child = instance.add(f"fraud-{number + 2}", worker_command(), config)
         await _until_ready(config, child.pid)
     yield
 

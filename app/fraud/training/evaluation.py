@@ -247,7 +247,7 @@ def threshold_of(payments: Payments, figures: Any, start: int, train_days: int =
     return threshold_at(scores, payments.fraud[rows], REVIEW_FPR)
 
 
-def measured(  # noqa: PLR0913  a fold is told with all of it
+def measured(  # noqa: PLR0913  a fold is emitted with all of it
     payments: Payments,
     start: int,
     scores: Any,

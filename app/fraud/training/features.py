@@ -36,7 +36,7 @@ class Counter:
 
     def __init__(self, epoch_ms: int) -> None:
         self._epoch_ms = epoch_ms
-        self._parties: dict[str, risk.Entity] = {}
+        self._entities: dict[str, risk.Entity] = {}
 
     def figures(  # noqa: PLR0913  a payment has these
         self, order_id: str, t: int, customer: int, terminal: int, amount: int, *, fraud: bool
@@ -49,21 +49,21 @@ class Counter:
             asked = CheckEntity(
                 order_id=order_id, entity=key, kind=kind, amount_minor=amount, at_ms=at_ms
             )
-            party = self._parties.get(key, risk.INITIAL)
-            (answer,) = risk.decide(party, asked, at_ms)
+            entity = self._entities.get(key, risk.INITIAL)
+            (answer,) = risk.decide(entity, asked, at_ms)
             found |= answer.figures
-            party = risk.evolve(party, asked, at_ms)
+            entity = risk.evolve(entity, asked, at_ms)
             if fraud:
                 known = LabelEntity(
                     order_id=order_id, entity=key, kind=kind, fraud=True, at_ms=at_ms + LABEL_MS
                 )
-                party = risk.evolve(party, known, at_ms)
-            self._parties[key] = party
+                entity = risk.evolve(entity, known, at_ms)
+            self._entities[key] = entity
         return found
 
 
 def matrix(payments: Payments, epoch_ms: int, say: Callable[[str], None]) -> Any:
-    """Return an array (payments, FEATURES); `say` hears how far it is."""
+    """Return an array (payments, FEATURES); `say` consumes how far it is."""
     counter = Counter(epoch_ms)
     found = np.empty((len(payments), len(FEATURES)))
     columns = (

@@ -12,8 +12,8 @@ import aiohttp
 import msgspec
 import stamina
 
-from app.local.importers import retail_file as retail
-from app.local.importers.retail_file import Adjust, Ask, PlaceOrder, Plan, Refuse, ReturnGoods
+from app.local.importers import retail_file
+from app.local.importers.retail_file import Adjust, Ask, PlaceOrder, Plan, Refuse, ReturnItems
 
 ORDERS_PER_SECOND = 18.0
 RECEIPT_ITEMS_MAX = 500
@@ -54,10 +54,10 @@ def read_plan(path: Path) -> Plan:
     try:
         with path.open(encoding="utf-8-sig", newline="") as lines:
             rows = csv.DictReader(lines)
-            missing = set(retail.COLUMNS) - set(rows.fieldnames or ())
+            missing = set(retail_file.COLUMNS) - set(rows.fieldnames or ())
             if missing:
                 raise LoadError(f"{path} lacks the columns {', '.join(sorted(missing))}")
-            plan = retail.plan(rows)
+            plan = retail_file.plan(rows)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise LoadError(f"{path} cannot be read: {error}") from error
     if not plan.rows_read:
@@ -122,7 +122,7 @@ class Player:
                 self.loaded.order_ids[ask.reference] = answer["order_id"]
                 self.loaded.orders_asked += 1
                 self.loaded.rows["orders"] += ask.rows
-            case ReturnGoods():
+            case ReturnItems():
                 order_id = self.loaded.order_ids[ask.reference]
                 body = {"return_id": ask.return_id, "lines": ask.lines}
                 await self._post(f"/orders/{order_id}/returns", body)
@@ -162,10 +162,10 @@ class Player:
     async def _once(
         self, method: str, path: str, body: bytes | None, headers: dict[str, str]
     ) -> Any:
-        given = {"Content-Type": "application/json", **headers}
+        record = {"Content-Type": "application/json", **headers}
         try:
             async with self._session.request(
-                method, self._url + path, data=body, headers=given
+                method, self._url + path, data=body, headers=record
             ) as answer:
                 text = await answer.read()
         except (aiohttp.ClientError, TimeoutError) as error:
@@ -182,7 +182,7 @@ def _order_body(ask: PlaceOrder) -> dict[str, Any]:
     return {
         "customer_id": ask.customer_id,
         "country": ask.country,
-        "currency": retail.CURRENCY,
+        "currency": retail_file.CURRENCY,
         "lines": lines,
         "charges": ask.charges,
         "payment_method": PAYMENT_METHOD,

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from app.local.importers.retail_requests import Adjust, Ask, PlaceOrder, Refuse, ReturnGoods
+from app.local.importers.retail_requests import Adjust, Ask, PlaceOrder, Refuse, ReturnItems
 from app.local.importers.retail_returns import Sales, returned
 from app.local.importers.retail_rows import COLUMNS, Row, parse
 from app.local.importers.retail_sales import sold
@@ -22,7 +22,7 @@ __all__ = [
     "PlaceOrder",
     "Plan",
     "Refuse",
-    "ReturnGoods",
+    "ReturnItems",
     "plan",
     "summary",
 ]
@@ -44,9 +44,9 @@ def plan(rows: Iterable[Mapping[str, str | None]]) -> Plan:
     invoices: dict[str, list[Row]] = {}
     asks: list[Ask] = []
     rows_read = 0
-    for given in rows:
+    for record in rows:
         rows_read += 1
-        row = parse(given)
+        row = parse(record)
         if isinstance(row, str):
             asks.append(Refuse(rows=1, reason=row))
         else:
@@ -72,7 +72,7 @@ def summary(planned: Plan) -> dict[str, int]:
     return {
         "rows": planned.rows_read,
         "orders": kinds[PlaceOrder],
-        "returns": kinds[ReturnGoods],
+        "returns": kinds[ReturnItems],
         "adjustments": kinds[Adjust],
         **dict(sorted(refused.items())),
     }

@@ -21,7 +21,7 @@ class PlaceOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     ordered_at_ms: int
 
 
-class ReturnGoods(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+class ReturnItems(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Lines of a `C` invoice, matched to the sale `reference`.
 
     A row that is spread over several sales counts in `rows` of the first.
@@ -51,4 +51,4 @@ class Refuse(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     reason: str
 
 
-Ask = PlaceOrder | ReturnGoods | Adjust | Refuse
+Ask = PlaceOrder | ReturnItems | Adjust | Refuse

@@ -8,7 +8,7 @@ from collections import Counter
 import msgspec
 from msgspec.structs import replace
 
-from app.local.importers.retail_requests import Ask, PlaceOrder, Refuse, ReturnGoods
+from app.local.importers.retail_requests import Ask, PlaceOrder, Refuse, ReturnItems
 from app.local.importers.retail_rows import DISCOUNT, Row
 from workflows.order.messages import ReturnLine
 from workflows.shared.limits import LINES_MAX
@@ -109,7 +109,7 @@ def returned(invoice: str, rows: list[Row], sales: Sales) -> list[Ask]:
         for reference, line in lines.items():
             matched.setdefault(reference, []).append(line)
     asks += [
-        ReturnGoods(
+        ReturnItems(
             rows=counted[reference],
             return_id=f"{invoice}/{reference}",
             reference=reference,

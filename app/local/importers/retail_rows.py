@@ -60,9 +60,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         return self.code.upper() not in CHARGES and not self.code.lower().startswith("gift_")
 
 
-def parse(given: Mapping[str, str | None]) -> Row | str:
+def parse(record: Mapping[str, str | None]) -> Row | str:
     """Return the row, or what is wrong with it."""
-    text = {name: (given.get(name) or "").strip() for name in COLUMNS}
+    text = {name: (record.get(name) or "").strip() for name in COLUMNS}
     price, at_ms = _price(text["UnitPrice"]), _moment(text["InvoiceDate"])
     wrong = _objection(text)
     if wrong:

@@ -1,7 +1,7 @@
 """The carrier, played locally: books one parcel an order, delivers it, and says so by webhook.
 
 Booking and withdrawing can be repeated: an order has one shipment. Whether an order is refused
-follows from its id alone, so the same order always hears the same.
+follows from its id alone, so the same order always consumes the same.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ import msgspec
 from aiohttp import web
 
 from app.config import Config
-from app.local.simulators import server as serve
+from app.local.simulators import server
 from app.local.simulators.carrier_store import Booking, CarrierStore, Shipment
 from app.local.simulators.faults import CarrierFaults, Switchboard, pick, strikes
 from app.local.simulators.webhooks import Address, Sender, now_ms
@@ -57,7 +57,7 @@ class Carrier:
             web.get("/shipments/{order_id}", self._show),
             web.post("/shipments/{order_id}/withdraw", self._withdraw),
             web.get("/_state", self._state),
-            web.get("/livez", serve.livez),
+            web.get("/livez", server.livez),
             *self.switchboard.routes(),
         ]
 
@@ -88,7 +88,7 @@ class Carrier:
         if trouble == "error_before":
             return _problem(500, "internal error")
         if trouble == "timeout_before":
-            return await serve.hold(request, faults.timeout_seconds)
+            return await server.hold(request, faults.timeout_seconds)
         if trouble == "slow":
             await asyncio.sleep(faults.slow_seconds)
         with self.store.writing():
@@ -97,7 +97,7 @@ class Carrier:
         if trouble == "error_after":
             return _problem(500, "internal error")
         if trouble == "timeout_after":
-            return await serve.hold(request, faults.timeout_seconds)
+            return await server.hold(request, faults.timeout_seconds)
         return answer
 
     async def _book(self, request: web.Request) -> web.Response:
@@ -168,7 +168,7 @@ def make_app(config: Config) -> web.Application:
     carrier = Carrier(config, store)
     app = web.Application()
     app.add_routes(carrier.routes())
-    app.cleanup_ctx.append(serve.beside(carrier.sender.run, carrier.deliver))
+    app.cleanup_ctx.append(server.beside(carrier.sender.run, carrier.deliver))
     app.on_cleanup.append(_closing(store))
     return app
 
@@ -189,4 +189,4 @@ def _problem(status: int, reason: str) -> web.Response:
 
 
 if __name__ == "__main__":
-    serve.run("carrier", make_app, "carrier_port")
+    server.run("carrier", make_app, "carrier_port")

@@ -1,4 +1,4 @@
-"""What an outside party does wrong, as rates that can be set while it runs.
+"""What an external system does wrong, as rates that can be set while it runs.
 
 Whether one request meets a fault follows from `seed`, its idempotency key and how often it was
 tried: the same run meets the same faults. PUT changes the fields it names, DELETE ends all faults.
@@ -19,7 +19,7 @@ Trouble = Literal[
 
 
 class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What both parties do wrong, as rates from 0 to 1; drawn in this order, the first counts."""
+    """What both entities do wrong, as rates from 0 to 1; drawn in this order, the first counts."""
 
     seed: int = 0
     rate_limited: Rate = 0.0
@@ -90,10 +90,10 @@ def changed(faults: AnyFaults, body: bytes) -> AnyFaults:
     """Return `faults` with the fields in `body` (a JSON object) set. Raises BadFaults."""
     shape = type(faults)
     try:
-        given = msgspec.json.decode(body)
-        if not isinstance(given, dict):
+        record = msgspec.json.decode(body)
+        if not isinstance(record, dict):
             raise BadFaults("a JSON object of fault names and rates is expected", "")
-        return msgspec.convert({**msgspec.to_builtins(faults), **given}, shape)
+        return msgspec.convert({**msgspec.to_builtins(faults), **record}, shape)
     except msgspec.ValidationError as error:
         raise BadFaults(str(error), _field(str(error))) from error
     except msgspec.DecodeError as error:

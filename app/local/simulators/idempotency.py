@@ -1,8 +1,8 @@
 """Idempotency keys with Stripe's semantics.
 
-The same key with the same parameters hears the stored answer again, be it a 500 or a decline. With
-other parameters it is an error; while a request is still running it is a conflict. What never began
-to run (a bad parameter, a fault before the effect) stores nothing: asking again runs.
+The same key with the same parameters consumes the stored answer again, be it a 500 or a decline.
+With other parameters it is an error; while a request is still running it is a conflict. What never
+began to run (a bad parameter, a fault before the effect) stores nothing: asking again runs.
 """
 
 import hashlib
@@ -85,7 +85,7 @@ class Keys:
         return int(row["tries"]) - 1
 
     def keep(self, key: str, fingerprint: str, answer: Answer) -> None:
-        """Keep `answer` under `key`. Belongs in the transaction of the effect it tells of."""
+        """Keep `answer` under `key`. Belongs in the transaction of the effect it produces of."""
         self._books.connection.execute(
             "INSERT INTO idempotency (key, tries, created_ms) VALUES (?, 0, ?)"
             " ON CONFLICT (key) DO NOTHING",

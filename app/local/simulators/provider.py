@@ -14,7 +14,7 @@ from aiohttp import web
 from msgspec.structs import replace
 
 from app.config import Config
-from app.local.simulators import server as serve
+from app.local.simulators import server
 from app.local.simulators.faults import ProviderFaults, Switchboard, pick, strikes
 from app.local.simulators.idempotency import Keys, fingerprint_of
 from app.local.simulators.provider_effects import Call, Effects
@@ -67,7 +67,7 @@ class Provider:
             web.get("/v1/refunds", self._list_refunds),
             web.get("/v1/refunds/{refund}", self._retrieve_refund),
             web.get("/_state", self._state),
-            web.get("/livez", serve.livez),
+            web.get("/livez", server.livez),
             *self.switchboard.routes(),
         ]
 
@@ -94,13 +94,13 @@ class Provider:
         if trouble == "error_before":
             raise _server_error()
         if trouble == "timeout_before":
-            return await serve.hold(request, self.switchboard.faults.timeout_seconds)
+            return await server.hold(request, self.switchboard.faults.timeout_seconds)
         with self.keys.running(key):
             if trouble == "slow":
                 await asyncio.sleep(self.switchboard.faults.slow_seconds)
             answer = self._execute(call, effect, fingerprint, fails=trouble == "error_after")
         if trouble == "timeout_after":
-            return await serve.hold(request, self.switchboard.faults.timeout_seconds)
+            return await server.hold(request, self.switchboard.faults.timeout_seconds)
         return _response(answer)
 
     def _execute(self, call: Call, effect: Effect, fingerprint: str, *, fails: bool) -> Answer:
@@ -178,8 +178,8 @@ class Provider:
     @web.middleware
     async def guard(self, request: web.Request, handler: Any) -> web.StreamResponse:
         """Let only the holder of the key in, and answer errors in Stripe's shape."""
-        given = request.headers.get("Authorization", "").encode()
-        if request.path.startswith("/v1/") and not hmac.compare_digest(given, self._bearer):
+        record = request.headers.get("Authorization", "").encode()
+        if request.path.startswith("/v1/") and not hmac.compare_digest(record, self._bearer):
             error = StripeError(401, "invalid_request_error", "Invalid API Key provided.")
             return _response(error.answer)
         try:
@@ -194,7 +194,7 @@ def make_app(config: Config) -> web.Application:
     provider = Provider(config, store)
     app = web.Application(middlewares=[provider.guard])
     app.add_routes(provider.routes())
-    app.cleanup_ctx.append(serve.beside(provider.sender.run))
+    app.cleanup_ctx.append(server.beside(provider.sender.run))
     app.on_cleanup.append(_closing(store))
     return app
 
@@ -228,4 +228,4 @@ def _window(request: web.Request) -> tuple[int, str]:
 
 
 if __name__ == "__main__":
-    serve.run("provider", make_app, "provider_port")
+    server.run("provider", make_app, "provider_port")

@@ -86,7 +86,7 @@ class Effects:
         return self._attempt(call, intent, method)
 
     def _attempt(self, call: Call, intent: Intent, method: str) -> Answer:
-        """Charge the card, or decline it; tell the console either way."""
+        """Charge the card, or decline it; emit the console either way."""
         decline_code = DECLINES.get(method) or ("generic_decline" if call.decline else "")
         if not decline_code:
             charged = self._store.charge(intent, method)

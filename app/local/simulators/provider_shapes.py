@@ -37,7 +37,7 @@ class StripeError(Exception):
     ) -> None:
         super().__init__(message)
         self.status = status
-        given = {
+        record = {
             "type": kind,
             "message": message,
             "code": code,
@@ -45,7 +45,7 @@ class StripeError(Exception):
             "decline_code": decline_code,
             "payment_intent": intent_shape(intent) if intent else None,
         }
-        self.error = {name: value for name, value in given.items() if value}
+        self.error = {name: value for name, value in record.items() if value}
 
     @property
     def answer(self) -> Answer:

@@ -1,7 +1,7 @@
 """The provider's books: intents, the charges that really happened, and refunds.
 
 The independent witness for "no double charge": one row in `charges` is money taken, whatever
-anybody was told about it. An intent charges at most once because `charges.intent_id` is unique.
+anybody was emitted about it. An intent charges at most once because `charges.intent_id` is unique.
 """
 
 import hashlib

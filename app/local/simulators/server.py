@@ -1,4 +1,4 @@
-"""What both parties share as servers: starting, health, held answers, and work beside requests."""
+"""What both entities share as servers: starting, health, held answers, and work beside requests."""
 
 import asyncio
 import sys
@@ -22,7 +22,7 @@ Context = Callable[[web.Application], AsyncIterator[None]]
 
 
 def run(name: str, make_app: Callable[[Config], web.Application], port_field: str) -> None:
-    """Serve the party `name` on the configured port until a signal ends it.
+    """Serve the entity `name` on the configured port until a signal ends it.
 
     Exits with one line that says what to do when the configuration or the port is of no use.
     """
@@ -30,7 +30,7 @@ def run(name: str, make_app: Callable[[Config], web.Application], port_field: st
         config = current()
         port = getattr(config, port_field)
         configure_logging(config)
-        log.info("party listens", party=name, host=config.host, port=port)
+        log.info("party listens", system=name, host=config.host, port=port)
         web.run_app(
             make_app(config),
             host=config.host,
@@ -48,7 +48,7 @@ def run(name: str, make_app: Callable[[Config], web.Application], port_field: st
 def beside(*works: Work) -> Context:
     """Return an aiohttp cleanup context that runs `works` while the server runs.
 
-    A work that fails ends the process: a party that sends no webhooks must not look well.
+    A work that fails ends the process: an entity that sends no webhooks must not look well.
     """
 
     async def context(_app: web.Application) -> AsyncIterator[None]:

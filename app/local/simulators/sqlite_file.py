@@ -1,4 +1,4 @@
-"""A SQLite file of one party: opened, written and read by that party's process alone.
+"""A SQLite file of one entity: opened, written and read by that entity's process alone.
 
 WAL with synchronous=NORMAL: what was committed survives kill -9 without a disk sync a request.
 """
@@ -19,7 +19,7 @@ CREATE TABLE IF NOT EXISTS deliveries (
 );
 CREATE INDEX IF NOT EXISTS deliveries_due ON deliveries (due_ms) WHERE status = 'waiting';
 """
-"""Webhooks to send: written in the transaction of what they tell of, so that a kill loses none."""
+"""Webhooks to send: written in the transaction of what they emit of, so that a kill loses none."""
 
 
 class Books:

@@ -1,6 +1,6 @@
-"""Webhooks of an outside party: signed, sent from its books, tried again while nobody listens.
+"""Webhooks of an external system: signed, sent from its books, tried again while nobody listens.
 
-They come late, doubled or never, as its faults say; the party itself does not know.
+They come late, doubled or never, as its faults say; the entity itself does not know.
 """
 
 import asyncio
@@ -43,7 +43,10 @@ class Sender:
         self._news = asyncio.Event()
 
     def post(self, notice_id: str, notice: object) -> None:
-        """Write `notice` (as JSON) to be sent. Call inside the transaction of what it tells of."""
+        """Write `notice` (as JSON) to be sent.
+
+        Call inside the transaction of what it produces of.
+        """
         faults: Faults = self._switchboard.faults
         body = msgspec.json.encode(notice)
         late = strikes(faults, "webhook_late", notice_id)
@@ -106,7 +109,7 @@ class Sender:
 
 
 def now_ms() -> int:
-    """Return the wall clock of the party, in milliseconds."""
+    """Return the wall clock of the entity, in milliseconds."""
     return time.time_ns() // 1_000_000
 
 

@@ -1,1 +1,1 @@
-"""The audit as a chain: sealed as it grows, and proven from its beginning (ADR 13)."""
+"""The audit as a chain: signed as it grows, and proven from its beginning (ADR 13)."""

@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from app.wire.records import Record
-from workflows.audit.messages import AuditSealed
+from workflows.audit.checkpoint import AuditCheckpointed
 
 BREACHES_MAX = 20
 """Places named of one partition; the first is what matters."""
 
 
-class Head(msgspec.Struct, frozen=True, kw_only=True):
+class ChainHead(msgspec.Struct, frozen=True, kw_only=True):
     """The chain through `offset`."""
 
     offset: int = -1
@@ -35,88 +35,90 @@ class Proven(msgspec.Struct, frozen=True, kw_only=True):
     """What a partition holds, and what of it does not hold."""
 
     partition: int
-    acts: int
+    actions: int
     checkpoints: int
     unsealed: int
     """Records at the end that no checkpoint covers yet."""
-    head: Head
+    chain_head: ChainHead
     breaches: tuple[Breach, ...] = ()
 
 
-def beginning(partition: int) -> Head:
+def beginning(partition: int) -> ChainHead:
     """Return the chain of a partition that holds nothing."""
-    return Head(digest=hashlib.sha256(b"payflow audit chain 1|%d" % partition).hexdigest())
+    return ChainHead(digest=hashlib.sha256(b"payflow audit chain 1|%d" % partition).hexdigest())
 
 
-def after(head: Head, given: Record) -> Head:
-    """Return the chain with `given` behind `head`."""
+def after(chain_head: ChainHead, record: Record) -> ChainHead:
+    """Return the chain with `record` behind `envelope`."""
     parts: list[bytes | None] = [
-        bytes.fromhex(head.digest),
-        b"%d" % given.offset,
-        b"%d" % given.at_ms,
-        given.key,
-        given.value,
+        bytes.fromhex(chain_head.digest),
+        b"%d" % record.offset,
+        b"%d" % record.at_ms,
+        record.key,
+        record.value,
     ]
-    for name, value in given.headers:
+    for name, value in record.headers:
         parts += [name.encode("utf-8", "surrogatepass"), value]
     # Behind all their lengths, no byte can move from one part to the next; None is no length.
     said = repr([None if part is None else len(part) for part in parts]).encode()
     digest = hashlib.sha256(b"".join([said, *(part or b"" for part in parts)])).hexdigest()
-    return Head(offset=given.offset, count=head.count + 1, digest=digest)
+    return ChainHead(offset=record.offset, count=chain_head.count + 1, digest=digest)
 
 
-def head_of(sealed: AuditSealed) -> Head:
-    """Return the chain that `sealed` tells of."""
-    return Head(offset=sealed.offset, count=sealed.count, digest=sealed.digest)
+def chain_head_of(checkpointed: AuditCheckpointed) -> ChainHead:
+    """Return the chain that `signed` produces of."""
+    return ChainHead(
+        offset=checkpointed.offset, count=checkpointed.count, digest=checkpointed.digest
+    )
 
 
 class Prover:
     """Compares one partition with all that was said of it, from its first record on."""
 
     def __init__(
-        self, partition: int, said: Iterable[Head], genuine: Callable[[Record], bool]
+        self, partition: int, said: Iterable[ChainHead], is_authentic: Callable[[Record], bool]
     ) -> None:
         self._partition = partition
-        self._said: dict[int, set[Head]] = {}
-        for head in said:
-            self._said.setdefault(head.offset, set()).add(head)
+        self._said: dict[int, set[ChainHead]] = {}
+        for chain_head in said:
+            self._said.setdefault(chain_head.offset, set()).add(chain_head)
         self._last = max(self._said, default=-1)
-        self._genuine = genuine
-        self._head = beginning(partition)
+        self._is_authentic = is_authentic
+        self._chain_head = beginning(partition)
         self._held = -1
         """The offset of the last checkpoint that held."""
         self._is_broken = False
         self._breaches: list[Breach] = []
 
-    def hear(self, given: Record) -> None:
+    def receive(self, record: Record) -> None:
         """Take the next record of the partition."""
-        due = self._head.offset + 1
-        if given.offset != due:
-            self._name(due, given.offset - 1, "missing: somebody has removed what lay here")
-        if not self._genuine(given):
-            what = "its seal is missing or wrong: it was changed, or the house has not told it"
-            self._name(given.offset, given.offset, what)
-        self._head = after(self._head, given)
-        said = self._said.get(given.offset, set())
-        if said - {self._head}:
+        due = self._chain_head.offset + 1
+        if record.offset != due:
+            self._name(due, record.offset - 1, "missing: somebody has removed what lay here")
+        if not self._is_authentic(record):
+            what = "its signature is missing or wrong: it was changed, or Payflow has not told it"
+            self._name(record.offset, record.offset, what)
+        self._chain_head = after(self._chain_head, record)
+        said = self._said.get(record.offset, set())
+        if said - {self._chain_head}:
             # Behind the first that differs every one does.
             if not self._is_broken:
-                self._name(self._held + 1, given.offset, "not what the checkpoint at its end says")
+                self._name(self._held + 1, record.offset, "not what the checkpoint at its end says")
             self._is_broken = True
         elif said:
-            self._held = given.offset
+            self._held = record.offset
 
     def done(self) -> Proven:
-        """Return what came of it, once all records were heard."""
-        if self._last > self._head.offset:
+        """Return what came of it, once all records were received."""
+        if self._last > self._chain_head.offset:
             what = "missing: there are checkpoints of records that are not there"
-            self._name(self._head.offset + 1, self._last, what)
+            self._name(self._chain_head.offset + 1, self._last, what)
         return Proven(
             partition=self._partition,
-            acts=self._head.count,
+            actions=self._chain_head.count,
             checkpoints=sum(map(len, self._said.values())),
-            unsealed=max(self._head.offset - self._last, 0),
-            head=self._head,
+            unsealed=max(self._chain_head.offset - self._last, 0),
+            chain_head=self._chain_head,
             breaches=tuple(self._breaches),
         )
 

@@ -1,8 +1,8 @@
-"""Seals the audit as it grows: hears `audit`, tells on `audit.chain` what lies there so far.
+"""Checkpoints the audit as it grows: reads `audit`, produces its digests on `audit.chain`.
 
-A checkpoint says nothing that is not on the audit itself. Several consoles tell the same ones; none
+A checkpoint says nothing that is not on the audit itself. Several consoles emit the same ones; none
 has to know of the others, and none keeps a row. It goes on from the last checkpoint: what was
-changed before that is for `payflow audit verify` to find, and is never sealed anew.
+changed before that is for `payflow audit verify` to find, and is never signed anew.
 """
 
 import asyncio
@@ -15,32 +15,32 @@ from aiokafka.errors import KafkaError
 
 from app.config import Config
 from app.host.processes import wait_seconds
-from app.operations.audit.chain import Head, after, beginning, head_of
+from app.operations.audit.chain import ChainHead, after, beginning, chain_head_of
 from app.operations.audit.reader import checkpoint_in, checkpoints, places, reader
 from app.wire import topics
 from app.wire.envelope import Envelope, derive_id
 from app.wire.records import as_read
-from workflows.audit.messages import AuditSealed
+from workflows.audit.checkpoint import AuditCheckpointed
 from workflows.shared.message import Message, type_name
 
-LOOK_MS = 1_000
+CHECK_MS = 1_000
 """How long records may lie unsealed: those of one look share a checkpoint."""
-TELL_SECONDS_MAX = 30.0
+PUBLISH_SECONDS_MAX = 30.0
 
-Tell = Callable[[Message, Envelope], Awaitable[None]]
+Publish = Callable[[Message, Envelope], Awaitable[None]]
 
 log = structlog.get_logger(__name__)
 
 
-class Sealer:
-    """Keeps the chain of every partition in memory, and tells checkpoints."""
+class Checkpointer:
+    """Table the chain of every partition in memory, and produces checkpoints."""
 
-    def __init__(self, config: Config, tell: Tell) -> None:
+    def __init__(self, config: Config, publish: Publish) -> None:
         self._config = config
-        self._tell = tell
-        self._heads: dict[int, Head] = {}
-        self._sealed: dict[int, int] = {}
-        """By partition, how far it is sealed, by whomever."""
+        self._publish = publish
+        self._chain_heads: dict[int, ChainHead] = {}
+        self._checkpointed: dict[int, int] = {}
+        """By partition, how far it is signed, by whomever."""
 
     async def run(self) -> None:
         """Seal for ever; a broker that is away is waited for."""
@@ -51,7 +51,7 @@ class Sealer:
                     await self._resume(consumer)
                     failed = 0
                     while True:
-                        await self._look(consumer)
+                        await self._check_once(consumer)
             except (KafkaError, TimeoutError) as error:
                 log.warning("the audit is not sealed now", error=repr(error)[:200])
                 await asyncio.sleep(wait_seconds(failed))
@@ -61,56 +61,64 @@ class Sealer:
         said, _ = await checkpoints(consumer, self._config)
         here = places(topics.audit, self._config)
         begins, ends = await consumer.beginning_offsets(here), await consumer.end_offsets(here)
-        self._heads, positions = {}, {}
+        self._chain_heads, positions = {}, {}
         for place in here:
             at = place.partition
-            head = max(said.get(at, ()), key=lambda each: each.offset, default=beginning(at))
-            self._heads[at], self._sealed[at] = head, head.offset
-            if head.offset >= ends[place]:
+            chain_head = max(said.get(at, ()), key=lambda each: each.offset, default=beginning(at))
+            self._chain_heads[at], self._checkpointed[at] = chain_head, chain_head.offset
+            if chain_head.offset >= ends[place]:
                 log.error("sealed acts are gone; see: payflow audit verify", partition=at)
                 continue
-            positions[place] = max(head.offset + 1, begins[place])
+            positions[place] = max(chain_head.offset + 1, begins[place])
         chain = places(topics.audit_chain, self._config)
         positions |= await consumer.end_offsets(chain)
         consumer.assign(list(positions))
         for place, position in positions.items():
             consumer.seek(place, position)
 
-    async def _look(self, consumer: Any) -> None:
-        """Take what came, and seal it."""
-        for place, found in (await consumer.getmany(timeout_ms=LOOK_MS)).items():
-            for given in map(as_read, found):
+    async def _check_once(self, consumer: Any) -> None:
+        """Take what came, and signature it."""
+        for place, found in (await consumer.getmany(timeout_ms=CHECK_MS)).items():
+            for record in map(as_read, found):
                 if place.topic == topics.audit.name:
-                    self._heads[place.partition] = after(self._heads[place.partition], given)
+                    self._chain_heads[place.partition] = after(
+                        self._chain_heads[place.partition], record
+                    )
                 else:
-                    self._hear(checkpoint_in(given, self._config))
-        for at, head in self._heads.items():
-            if head.offset > self._sealed.get(at, -1):
-                await self._seal(at, head)
+                    self._receive(checkpoint_in(record, self._config))
+        for at, chain_head in self._chain_heads.items():
+            if chain_head.offset > self._checkpointed.get(at, -1):
+                await self._checkpoint_now(at, chain_head)
 
-    def _hear(self, sealed: AuditSealed | None) -> None:
-        """Take what some console has told, this one included."""
-        if sealed is None:
-            log.error("a checkpoint that the house has not told; see: payflow audit verify")
+    def _receive(self, checkpointed: AuditCheckpointed | None) -> None:
+        """Take what some console has emitted, this one included."""
+        if checkpointed is None:
+            log.error("a checkpoint that Payflow has not told; see: payflow audit verify")
             return
-        at = sealed.partition
-        self._sealed[at] = max(self._sealed.get(at, -1), sealed.offset)
-        mine = self._heads.get(at)
-        if mine is not None and mine.offset == sealed.offset and mine != head_of(sealed):
+        at = checkpointed.partition
+        self._checkpointed[at] = max(self._checkpointed.get(at, -1), checkpointed.offset)
+        mine = self._chain_heads.get(at)
+        if (
+            mine is not None
+            and mine.offset == checkpointed.offset
+            and mine != chain_head_of(checkpointed)
+        ):
             log.error("checkpoints differ; see: payflow audit verify", partition=at)
 
-    async def _seal(self, at: int, head: Head) -> None:
-        word = AuditSealed(partition=at, offset=head.offset, count=head.count, digest=head.digest)
-        key = topics.audit_chain.key(word)
+    async def _checkpoint_now(self, at: int, chain_head: ChainHead) -> None:
+        message = AuditCheckpointed(
+            partition=at, offset=chain_head.offset, count=chain_head.count, digest=chain_head.digest
+        )
+        key = topics.audit_chain.key(message)
         envelope = Envelope(
-            id=derive_id("audit sealed", at, head.offset, head.digest),
-            type=type_name(AuditSealed),
+            id=derive_id("audit sealed", at, chain_head.offset, chain_head.digest),
+            type=type_name(AuditCheckpointed),
             source="/payflow/console",
             time_ms=time.time_ns() // 1_000_000,
             subject=key,
             correlation_id=f"audit/{key}",
         )
-        await asyncio.wait_for(self._tell(word, envelope), TELL_SECONDS_MAX)
-        self._sealed[at] = head.offset
+        await asyncio.wait_for(self._publish(message, envelope), PUBLISH_SECONDS_MAX)
+        self._checkpointed[at] = chain_head.offset
         # A witness outside the broker.
-        log.info("audit sealed", partition=at, offset=head.offset, digest=head.digest)
+        log.info("audit sealed", partition=at, offset=chain_head.offset, digest=chain_head.digest)

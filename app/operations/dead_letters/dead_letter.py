@@ -6,110 +6,113 @@ from typing import Any
 
 import msgspec
 
-from app.wire import envelope
-from app.wire import records as record
+from app.wire import records
+from app.wire.envelope import derive_id
 from app.wire.records import Outgoing, Record, header
 
 HISTORY_MAX = 20
-"""Earlier failures that a letter carries with it."""
+"""Earlier failures that a dead letter carries with it."""
 OF_ONE_STAY = ("x-dead-", "x-retry-", "x-redrive-")
 """Headers that speak of one stay in one place, and do not travel on."""
 
 
 class Failed(msgspec.Struct, frozen=True, kw_only=True):
-    """One earlier failure of a letter."""
+    """One earlier failure of a dead letter."""
 
     place: str
     cause: str
     detail: str
-    room: str
+    agent: str
     at: str
 
 
-class Letter(msgspec.Struct, frozen=True, kw_only=True):
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     """A record in a dead topic: whole, and what it says of itself."""
 
-    given: Record
+    record: Record
     at_ms: int
 
     @property
     def place(self) -> str:
-        """Return `topic/partition/offset`: the name of this letter."""
-        return f"{self.given.topic}/{self.given.partition}/{self.given.offset}"
+        """Return `topic/partition/offset`: the name of this dead letter."""
+        return f"{self.record.topic}/{self.record.partition}/{self.record.offset}"
 
     @property
     def service(self) -> str:
         """Return the service that laid it aside."""
-        return header(self.given, "x-dead-service")
+        return header(self.record, "x-dead-service")
 
     @property
-    def room(self) -> str:
-        """Return the room that failed."""
-        return header(self.given, "x-dead-room")
+    def agent(self) -> str:
+        """Return the agent that failed."""
+        return header(self.record, "x-dead-room")
 
     @property
     def cause(self) -> str:
         """Return the short name of what went wrong."""
-        return header(self.given, "x-dead-cause")
+        return header(self.record, "x-dead-cause")
 
     @property
     def stack(self) -> str:
         """Return the fingerprint of where it went wrong, or nothing."""
-        return header(self.given, "x-dead-stack")
+        return header(self.record, "x-dead-stack")
 
     @property
-    def home(self) -> str:
-        """Return the topic it was first heard on."""
-        return self.given.topic.removesuffix(f".{self.service}.dead")
+    def first_topic(self) -> str:
+        """Return the topic it was first received on."""
+        return self.record.topic.removesuffix(f".{self.service}.dead")
 
     @property
     def type(self) -> str:
         """Return the type its headers give it, or nothing."""
-        return header(self.given, "ce_type")
+        return header(self.record, "ce_type")
 
     @property
     def correlation_id(self) -> str:
         """Return the transaction it belongs to, or nothing."""
-        return header(self.given, "ce_correlationid")
+        return header(self.record, "ce_correlationid")
 
     @property
     def redrive_id(self) -> str:
         """Return the sending after which it failed again, or nothing."""
-        return header(self.given, record.REDRIVE_ID)
+        return header(self.record, records.REDRIVE_ID)
 
     @property
     def history(self) -> tuple[Failed, ...]:
         """Return the failures before this one, the oldest first."""
-        text = header(self.given, record.HISTORY)
+        text = header(self.record, records.HISTORY)
         try:
             return msgspec.json.decode(text, type=tuple[Failed, ...]) if text else ()
         except msgspec.DecodeError:
-            # Anybody may write headers: a history that is none is no reason to hide the letter.
+            # Anybody may write headers: a history that is none is no reason to hide the dead
+            # letter.
             return ()
 
 
-def redrive_id(letter: Letter, body: bytes | None = None) -> str:
-    """Return the id of sending `letter` back, with other bytes when `body` is given."""
+def redrive_id(dead_letter: DeadLetter, body: bytes | None = None) -> str:
+    """Return the id of sending `dead_letter` back, with other bytes when `body` is given."""
     changed = [] if body is None else [sha256(body)]
-    return envelope.derive_id("redrive", letter.place, *changed)
+    return derive_id("redrive", dead_letter.place, *changed)
 
 
-def sent_back(letter: Letter, partition: int) -> Outgoing:
-    """Return `letter` on its way to the room that failed, and to no other."""
-    return _outgoing(letter, partition, letter.given.value, {}, redrive_id(letter))
+def sent_back(dead_letter: DeadLetter, partition: int) -> Outgoing:
+    """Return `dead_letter` on its way to the agent that failed, and to no other."""
+    return _outgoing(dead_letter, partition, dead_letter.record.value, {}, redrive_id(dead_letter))
 
 
-def edited(letter: Letter, partition: int, body: bytes, changes: Mapping[str, str]) -> Outgoing:
-    """Return `letter` with other bytes on its way to the room that failed, as another event.
+def edited(
+    dead_letter: DeadLetter, partition: int, body: bytes, changes: Mapping[str, str]
+) -> Outgoing:
+    """Return `dead_letter` with other bytes on its way to the agent that failed, as another event.
 
     `changes` are headers to set. The id is derived from the old one, or the origin, and the new
     bytes: edited alike for every service that laid it aside, it is one event for all of them.
     """
-    before = header(letter.given, "ce_id")
-    event = before or header(letter.given, "x-dead-origin")
-    new = {"ce_id": envelope.derive_id("edited", event, sha256(body)), **changes}
+    before = header(dead_letter.record, "ce_id")
+    event = before or header(dead_letter.record, "x-dead-origin")
+    new = {"ce_id": derive_id("edited", event, sha256(body)), **changes}
     said = {**new, "x-edited-from": before or "none"}
-    return _outgoing(letter, partition, body, said, redrive_id(letter, body))
+    return _outgoing(dead_letter, partition, body, said, redrive_id(dead_letter, body))
 
 
 def sha256(body: bytes) -> str:
@@ -123,31 +126,41 @@ def event_id(sent: Outgoing) -> str:
 
 
 def _outgoing(
-    letter: Letter, partition: int, body: bytes | None, changes: Mapping[str, str], mark: str
+    dead_letter: DeadLetter,
+    partition: int,
+    body: bytes | None,
+    changes: Mapping[str, str],
+    mark: str,
 ) -> Outgoing:
-    kept = {name: value for name, value in letter.given.headers if not name.startswith(OF_ONE_STAY)}
+    kept = {
+        name: value
+        for name, value in dead_letter.record.headers
+        if not name.startswith(OF_ONE_STAY)
+    }
     kept |= {name: value.encode() for name, value in changes.items()}
     own: dict[str, Any] = {
-        record.ORIGIN: header(letter.given, "x-dead-origin").encode(),
-        record.REDRIVE_ID: mark.encode(),
-        record.REDRIVE_OF: letter.place.encode(),
-        record.REDRIVE_TOPIC: letter.home.encode(),
-        record.HISTORY: msgspec.json.encode([*letter.history, _failed(letter)][-HISTORY_MAX:]),
+        records.ORIGIN: header(dead_letter.record, "x-dead-origin").encode(),
+        records.REDRIVE_ID: mark.encode(),
+        records.REDRIVE_OF: dead_letter.place.encode(),
+        records.REDRIVE_TOPIC: dead_letter.first_topic.encode(),
+        records.HISTORY: msgspec.json.encode(
+            [*dead_letter.history, _failed(dead_letter)][-HISTORY_MAX:]
+        ),
     }
     return Outgoing(
-        topic=record.redrive_topic(letter.room),
-        key=letter.given.key,
+        topic=records.redrive_topic(dead_letter.agent),
+        key=dead_letter.record.key,
         value=body,
         headers=list((kept | own).items()),
         partition=partition,
     )
 
 
-def _failed(letter: Letter) -> Failed:
+def _failed(dead_letter: DeadLetter) -> Failed:
     return Failed(
-        place=letter.place,
-        cause=letter.cause,
-        detail=header(letter.given, "x-dead-detail")[:300],
-        room=letter.room,
-        at=header(letter.given, "x-dead-time"),
+        place=dead_letter.place,
+        cause=dead_letter.cause,
+        detail=header(dead_letter.record, "x-dead-detail")[:300],
+        agent=dead_letter.agent,
+        at=header(dead_letter.record, "x-dead-time"),
     )

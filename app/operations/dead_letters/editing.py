@@ -1,4 +1,4 @@
-"""A letter as somebody may edit it: personal parts masked, put back where they stay. Pure."""
+"""A dead letter as somebody may edit it: personal parts masked, put back where they stay. Pure."""
 
 import difflib
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from app.host.logs import MASK
-from app.operations.dead_letters.redrive import LettersError
+from app.operations.dead_letters.redrive import DeadLetterError
 from app.operations.search.masked_record import masked, masked_text
 
 DIFF_LINES_MAX = 400
@@ -28,7 +28,7 @@ def restored(value: bytes | None, edited: str) -> bytes:
         before: Any = msgspec.json.decode(value or b"")
         after: Any = msgspec.json.decode(edited.encode())
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise LettersError(
+        raise DeadLetterError(
             f"{MASK} stands for what is personal, and can only be put back into JSON: {error}. "
             "Operator: mend the JSON, or write the value in its place."
         ) from error
@@ -49,7 +49,7 @@ def _back(before: Any, after: Any, path: str) -> Any:
     if isinstance(after, str) and MASK in after:
         if isinstance(before, str) and masked_text(before) == after:
             return before
-        raise LettersError(f"{path or 'the body'} is {after!r}, and nothing was masked there")
+        raise DeadLetterError(f"{path or 'the body'} is {after!r}, and nothing was masked there")
     return after
 
 

@@ -1,4 +1,4 @@
-"""Gathers what says where letters stand: topics up to their ends, and who committed what."""
+"""Gathers what says where dead letters stand: topics up to their ends, and who committed what."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -7,17 +7,16 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from app.composition import open_rooms
+from app.composition import load_agents
 from app.config import Config
 from app.kafka.admin import client_options, stop_consumer
-from app.operations.dead_letters.dead_letter import Letter
-from app.operations.dead_letters.status import Known, Sending
-from app.wire import codecs, envelope, topics
-from app.wire import records as record
-from app.wire import signing as seal
+from app.operations.dead_letters.dead_letter import DeadLetter
+from app.operations.dead_letters.status import Known, RedriveAttempt
+from app.wire import codecs, records, signing, topics
+from app.wire.envelope import BadEnvelope, from_headers
 from app.wire.records import Record, header
-from app.worker.faust_app import heard_topics
-from workflows.audit.messages import LetterDropped
+from app.worker.faust_app import consumed_topics
+from workflows.audit.messages import DeadLetterDiscarded
 
 READ_MS = 300
 FETCH_BYTES_MAX = 4 << 20
@@ -28,7 +27,7 @@ Committed = Mapping[str, Mapping[Place, int]]
 
 
 async def gather(config: Config) -> Known:
-    """Return where every letter of the house stands now."""
+    """Return where every dead letter of Payflow stands now."""
     async with reading(config) as reader:
         return await reader.look()
 
@@ -48,39 +47,42 @@ class Reader:
         self._admin = admin
         self._consumer = consumer
         self._next: dict[TopicPartition, int] = {}
-        self._letters: list[Letter] = []
-        self._sendings: dict[str, Sending] = {}
+        self._letters: list[DeadLetter] = []
+        self._sendings: dict[str, RedriveAttempt] = {}
         self._parked: list[Record] = []
-        """Letters sent back that came to a retry topic, whether or not they wait there still."""
+        """Dead letters sent back that came to a retry topic, whether or not they wait there still.
+        """
         self._dropped: dict[str, str] = {}
 
     async def look(self) -> Known:
-        """Return where every letter of the house stands now."""
-        # Before the ends: what a room is past, and has laid aside again, lies before them.
+        """Return where every dead letter of Payflow stands now."""
+        # Before the ends: what an agent is past, and has dead-lettered again, lies before them.
         committed = await _committed(self._admin)
-        async for given, at_ms in self._new_records():
-            self._take(given, at_ms)
-        self._letters.sort(key=lambda letter: (letter.given.topic, letter.given.offset))
-        waiting = (given for given in self._parked if _waits(given, committed))
+        async for record, at_ms in self._new_records():
+            self._take(record, at_ms)
+        self._letters.sort(
+            key=lambda dead_letter: (dead_letter.record.topic, dead_letter.record.offset)
+        )
+        waiting = (record for record in self._parked if _waits(record, committed))
         return Known(
-            letters=tuple(self._letters),
-            sendings=dict(self._sendings),
+            dead_letters=tuple(self._letters),
+            attempts=dict(self._sendings),
             through=_through(committed),
-            parked=frozenset(header(given, record.REDRIVE_ID) for given in waiting),
-            dropped=dict(self._dropped),
+            parked=frozenset(header(record, records.REDRIVE_ID) for record in waiting),
+            discarded=dict(self._dropped),
         )
 
-    def _take(self, given: Record, at_ms: int) -> None:
-        if given.topic.endswith(".dead"):
-            self._letters.append(Letter(given=given, at_ms=at_ms))
-        elif record.is_redriven(given):
-            sending = _sending(given)
-            self._sendings.setdefault(sending.of, sending)
-        elif record.is_retry(given):
-            if header(given, record.REDRIVE_ID):
-                self._parked.append(given)
+    def _take(self, record: Record, at_ms: int) -> None:
+        if record.topic.endswith(".dead"):
+            self._letters.append(DeadLetter(record=record, at_ms=at_ms))
+        elif records.is_redriven(record):
+            attempt = _attempt(record)
+            self._sendings.setdefault(attempt.of, attempt)
+        elif records.is_retry(record):
+            if header(record, records.REDRIVE_ID):
+                self._parked.append(record)
         else:
-            _take_act(given, self._dropped, self._config)
+            _take_action(record, self._dropped, self._config)
 
     async def _new_records(self) -> AsyncIterator[tuple[Record, int]]:
         """Yield every record up to where topics end now, and its time (ms)."""
@@ -96,38 +98,38 @@ class Reader:
             consumer.seek(place, starts[place])
         while todo:
             for place, found in (await consumer.getmany(timeout_ms=READ_MS)).items():
-                for given in found:
-                    if given.offset < ends[place]:
-                        self._next[place] = given.offset + 1
-                        yield record.as_read(given), given.timestamp
+                for record in found:
+                    if record.offset < ends[place]:
+                        self._next[place] = record.offset + 1
+                        yield records.as_read(record), record.timestamp
             todo = [place for place in todo if await consumer.position(place) < ends[place]]
         # Markers and what was compacted away leave gaps behind the last record.
         self._next |= ends
 
 
-def _sending(given: Record) -> Sending:
-    return Sending(
-        redrive_id=header(given, record.REDRIVE_ID),
-        of=header(given, record.REDRIVE_OF),
-        topic=given.topic,
-        partition=given.partition,
-        offset=given.offset,
+def _attempt(record: Record) -> RedriveAttempt:
+    return RedriveAttempt(
+        redrive_id=header(record, records.REDRIVE_ID),
+        of=header(record, records.REDRIVE_OF),
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
     )
 
 
-def _waits(given: Record, committed: Committed) -> bool:
-    service = given.topic.split(".retry-")[0].rpartition(".")[2]
-    through = committed.get(service, {}).get((given.topic, given.partition), 0)
-    return given.offset >= through
+def _waits(record: Record, committed: Committed) -> bool:
+    service = record.topic.split(".retry-")[0].rpartition(".")[2]
+    through = committed.get(service, {}).get((record.topic, record.partition), 0)
+    return record.offset >= through
 
 
-def _take_act(given: Record, dropped: dict[str, str], config: Config) -> None:
+def _take_action(record: Record, discarded: dict[str, str], config: Config) -> None:
     try:
-        word = codecs.decode(given.value, envelope.from_headers(given.headers), given.key)
-    except (codecs.Poison, envelope.BadEnvelope):
-        return  # What is no act drops no letter; `topics tail audit` shows what it is.
-    if isinstance(word, LetterDropped) and seal.of_the_house(given, config):
-        dropped[word.about] = word.why
+        message = codecs.decode(record.value, from_headers(record.headers), record.key)
+    except (codecs.Poison, BadEnvelope):
+        return  # What is no act drops no dead letter; `topics tail audit` shows what it is.
+    if isinstance(message, DeadLetterDiscarded) and signing.is_signed(record, config):
+        discarded[message.about] = message.why
 
 
 def _through(committed: Committed) -> dict[Place, int]:
@@ -141,7 +143,7 @@ def _through(committed: Committed) -> dict[Place, int]:
 
 async def _committed(admin: AIOKafkaAdminClient) -> Committed:
     found: dict[str, dict[Place, int]] = {}
-    for service in {room.service for room in open_rooms().values()}:
+    for service in {agent.service for agent in load_agents().values()}:
         offsets = await admin.list_consumer_group_offsets(f"payflow-{service}")
         found[service] = {(tp.topic, tp.partition): known.offset for tp, known in offsets.items()}
     return found
@@ -149,7 +151,10 @@ async def _committed(admin: AIOKafkaAdminClient) -> Committed:
 
 async def _places(admin: AIOKafkaAdminClient) -> list[TopicPartition]:
     retried = {
-        name for room in open_rooms().values() for name in heard_topics(room) if ".retry-" in name
+        name
+        for agent in load_agents().values()
+        for name in consumed_topics(agent)
+        if ".retry-" in name
     }
     return [
         TopicPartition(topic["topic"], partition["partition"])

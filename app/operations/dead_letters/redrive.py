@@ -1,4 +1,4 @@
-"""Sends letters back to the rooms that failed, and writes every act down.
+"""Sends dead letters back to the agents that failed, and writes every act down.
 
 A canary goes first, alone; the rest follows at a rate. What was sent is found again on the redrive
 topics themselves, so a redriver that was killed goes on where it was by being run again.
@@ -15,50 +15,44 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 
 from app.config import Config
-from app.delivery.agent import opened
+from app.delivery.agent import registered
 from app.host.processes import Busy, hold
 from app.kafka.admin import client_options
 from app.kafka.producer import place_of, produce
+from app.operations.dead_letters.audit_records import (
+    Action,
+    audited,
+    dead_letter_edited,
+    dead_letter_redriven,
+)
 from app.operations.dead_letters.dead_letter import (
-    Letter,
+    DeadLetter,
     edited,
     event_id,
-    redrive_id,
     sent_back,
-    sha256,
 )
 from app.operations.dead_letters.reader import Reader, reading
 from app.operations.dead_letters.status import Known, State, states
-from app.wire import codecs, envelope, topics
-from app.wire.envelope import Envelope
-from app.wire.records import Outgoing, header, redrive_topic
-from app.wire.signing import resealed, sealed
-from workflows.audit import messages as words
-from workflows.shared.message import Message, type_name
+from app.wire import codecs
+from app.wire.envelope import BadEnvelope, derive_id, from_headers
+from app.wire.records import Outgoing, redrive_topic
+from app.wire.signing import signed, signed_again
+from workflows.audit import messages
+from workflows.shared.message import Message
 
 RATE = 50.0
-"""Letters a second, unless said otherwise."""
+"""Dead letters a second, unless said otherwise."""
 CHUNK_SECONDS = 0.5
 HANDLED_SECONDS_MAX = 120.0
-"""How long a canary, or the last letters, may take to be handled."""
-LOOK_SECONDS = 0.5
+"""How long a canary, or the last dead letters, may take to be handled."""
+CHECK_SECONDS = 0.5
 FRAME_BYTES_MAX = 4_000_000
 
 Say = Callable[[str], None]
 
 
-class LettersError(RuntimeError):
+class DeadLetterError(RuntimeError):
     """Nothing was sent, or not everything; the message says why and what to do."""
-
-
-class Act(msgspec.Struct, frozen=True, kw_only=True):
-    """Who acts, why, on what, and when (ms)."""
-
-    who: str
-    why: str
-    chosen: str = ""
-    """How the letters were chosen, as a person reads it."""
-    at_ms: int
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,7 +69,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @asynccontextmanager
-async def desk(config: Config) -> AsyncIterator["Desk"]:
+async def redriver(config: Config) -> AsyncIterator["Redriver"]:
     """Open a way to send: one redriver at a time on a data folder. Raises LettersError."""
     guard = _alone(config.data_path)
     producer = AIOKafkaProducer(
@@ -88,7 +82,7 @@ async def desk(config: Config) -> AsyncIterator["Desk"]:
     try:
         await producer.start()
         async with AsyncExitStack() as stack:
-            yield Desk(config, producer, stack)
+            yield Redriver(config, producer, stack)
     finally:
         await producer.stop()
         guard.close()
@@ -100,11 +94,11 @@ def _alone(folder: Path) -> IO[str]:
         return hold(folder / "redrive.lock")
     except Busy as error:
         text = f"letters are being sent back already: {error}. Operator: wait for it to end"
-        raise LettersError(text) from error
+        raise DeadLetterError(text) from error
 
 
-class Desk:
-    """Where letters are sent back from."""
+class Redriver:
+    """Where dead letters are sent back from."""
 
     def __init__(self, config: Config, producer: Any, stack: AsyncExitStack) -> None:
         self._config = config
@@ -113,179 +107,167 @@ class Desk:
         self._reader: Reader | None = None
 
     async def look(self) -> Known:
-        """Return where every letter stands now; from the second time on, only what is new is read.
+        """Return where every dead letter stands now.
 
-        Whoever holds the desk may rely on it: what another redriver has sent is not open any more.
+        From the second time on, only what is new is read.
+
+        Whoever holds the context may rely on it: what another redriver has sent is not open any
+        more.
         """
         if self._reader is None:
             self._reader = await self._stack.enter_async_context(reading(self._config))
         return await self._reader.look()
 
     async def redrive(
-        self, letters: Sequence[Letter], act: Act, say: Say, rate: float = RATE
+        self, dead_letters: Sequence[DeadLetter], action: Action, say: Say, rate: float = RATE
     ) -> Outcome:
-        """Send `letters` back in their order: a canary first, the rest at `rate` a second.
+        """Send `dead_letters` back in their order: a canary first, the rest at `rate` a second.
 
-        Raises LettersError when one names a room that there is none of, or the canary fails again.
+        Raises LettersError when one names an agent that there is none of, or the canary fails
+        again.
         """
-        for letter in letters:
-            _check_room(letter)
-        about = envelope.derive_id("redrive", act.at_ms, *(letter.place for letter in letters))
-        began = words.RedriveBegan(
-            about=about, who=act.who, why=act.why, chosen=act.chosen, letters=len(letters)
+        for dead_letter in dead_letters:
+            _check_agent(dead_letter)
+        about = derive_id(
+            "redrive", action.at_ms, *(dead_letter.place for dead_letter in dead_letters)
         )
-        await self._tell([self._audited(began, act)])
-        first = list(letters[:1]) if len(letters) > 1 else []
+        began = messages.RedriveBegan(
+            about=about,
+            who=action.who,
+            why=action.why,
+            chosen=action.chosen,
+            dead_letters=len(dead_letters),
+        )
+        await self._publish([audited(began, action)])
+        first = list(dead_letters[:1]) if len(dead_letters) > 1 else []
         if first:
             say(f"canary: {first[0].place}")
-            await self._send(first, act)
-            standing = await self._until_settled(first, say)
-            if standing[first[0].place] != "handled":
-                outcome = _outcome(about, first, standing, unsent=len(letters) - 1)
-                await self._ended(outcome, act, "the canary was not handled")
-                raise LettersError(
-                    f"the canary {first[0].place} is {standing[first[0].place]}: nothing else was "
+            await self._send(first, action)
+            statuses = await self._until_handled(first, say)
+            if statuses[first[0].place] != "handled":
+                outcome = _outcome(about, first, statuses, unsent=len(dead_letters) - 1)
+                await self._ended(outcome, action, "the canary was not handled")
+                raise DeadLetterError(
+                    f"the canary {first[0].place} is {statuses[first[0].place]}: nothing else was "
                     "sent. Operator: look at the newest letter of its kind with payflow dead show."
                 )
-        await self._throttled(letters[len(first) :], act, say, rate)
-        standing = await self._until_settled(letters, say)
-        outcome = _outcome(about, letters, standing, unsent=0)
-        await self._ended(outcome, act, "all were sent")
+        await self._throttled(dead_letters[len(first) :], action, say, rate)
+        statuses = await self._until_handled(dead_letters, say)
+        outcome = _outcome(about, dead_letters, statuses, unsent=0)
+        await self._ended(outcome, action, "all were sent")
         return outcome
 
     async def edit(
-        self, letter: Letter, body: bytes, headers: Mapping[str, str], act: Act, *, force: bool
+        self,
+        dead_letter: DeadLetter,
+        body: bytes,
+        headers: Mapping[str, str],
+        action: Action,
+        *,
+        force: bool,
     ) -> str:
-        """Send `letter` back with other bytes under a new event id; return that id.
+        """Send `dead_letter` back with other bytes under a new event id; return that id.
 
         Raises LettersError when the new bytes are no event either, unless `force`.
         """
-        _check_room(letter)
-        sent = edited(letter, self._partition(letter), body, headers)
-        sent = resealed(sent, self._config.seal_key)
+        _check_agent(dead_letter)
+        sent = edited(dead_letter, self._partition(dead_letter), body, headers)
+        sent = signed_again(sent, self._config.signing_key)
         if not force:
             _check_event(sent)
-        await self._tell([self._audited(letter_edited(letter, body, sent, act), act), sent])
+        await self._publish(
+            [audited(dead_letter_edited(dead_letter, body, sent, action), action), sent]
+        )
         return event_id(sent)
 
-    async def drop(self, letters: Sequence[Letter], act: Act) -> None:
-        """Say of `letters` that they need no handling any more; they stay where they lie."""
-        await self._tell(
+    async def discard(self, dead_letters: Sequence[DeadLetter], action: Action) -> None:
+        """Say of `dead_letters` that they need no handling any more; they stay where they lie."""
+        await self._publish(
             [
-                self._audited(words.LetterDropped(about=each.place, who=act.who, why=act.why), act)
-                for each in letters
+                audited(
+                    messages.DeadLetterDiscarded(about=each.place, who=action.who, why=action.why),
+                    action,
+                )
+                for each in dead_letters
             ]
         )
 
-    async def _throttled(self, letters: Sequence[Letter], act: Act, say: Say, rate: float) -> None:
+    async def _throttled(
+        self, dead_letters: Sequence[DeadLetter], action: Action, say: Say, rate: float
+    ) -> None:
         size = max(1, round(rate * CHUNK_SECONDS))
-        for at in range(0, len(letters), size):
+        for at in range(0, len(dead_letters), size):
             began = time.monotonic()
-            chunk = letters[at : at + size]
-            await self._send(chunk, act)
-            say(f"{at + len(chunk)} of {len(letters)} sent")
-            if at + size < len(letters):
+            chunk = dead_letters[at : at + size]
+            await self._send(chunk, action)
+            say(f"{at + len(chunk)} of {len(dead_letters)} sent")
+            if at + size < len(dead_letters):
                 await asyncio.sleep(max(0.0, began + len(chunk) / rate - time.monotonic()))
 
-    async def _send(self, letters: Sequence[Letter], act: Act) -> None:
-        acts = [
-            self._audited(
-                words.LetterRedriven(
-                    about=letter.place,
-                    who=act.who,
-                    why=act.why,
-                    room=letter.room,
-                    redrive_id=redrive_id(letter),
-                ),
-                act,
-            )
-            for letter in letters
+    async def _send(self, dead_letters: Sequence[DeadLetter], action: Action) -> None:
+        actions = [
+            audited(dead_letter_redriven(dead_letter, action), action)
+            for dead_letter in dead_letters
         ]
-        await self._tell(acts)
-        await self._tell([sent_back(letter, self._partition(letter)) for letter in letters])
+        await self._publish(actions)
+        await self._publish(
+            [sent_back(dead_letter, self._partition(dead_letter)) for dead_letter in dead_letters]
+        )
 
-    async def _until_settled(self, letters: Sequence[Letter], say: Say) -> dict[str, State]:
-        """Return the state of every letter once none is on its way, or time is up."""
-        places = [letter.place for letter in letters]
+    async def _until_handled(
+        self, dead_letters: Sequence[DeadLetter], say: Say
+    ) -> dict[str, State]:
+        """Return the state of every dead letter once none is on its way, or time is up."""
+        places = [dead_letter.place for dead_letter in dead_letters]
         limit = time.monotonic() + HANDLED_SECONDS_MAX
         while True:
-            standing = states(await self.look())
-            waiting = sum(standing[place] == "sent" for place in places)
+            statuses = states(await self.look())
+            waiting = sum(statuses[place] == "sent" for place in places)
             if not waiting or time.monotonic() > limit:
-                return {place: standing[place] for place in places}
+                return {place: statuses[place] for place in places}
             say(f"{waiting} on their way")
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(CHECK_SECONDS)
 
-    async def _ended(self, outcome: Outcome, act: Act, text: str) -> None:
-        word = words.RedriveEnded(
+    async def _ended(self, outcome: Outcome, action: Action, text: str) -> None:
+        message = messages.RedriveEnded(
             about=outcome.redrive,
-            who=act.who,
+            who=action.who,
             handled=outcome.handled,
             failed_again=outcome.failed_again,
             unsent=outcome.unsent,
             outcome=text,
         )
-        await self._tell([self._audited(word, act)])
+        await self._publish([audited(message, action)])
 
-    async def _tell(self, records: Sequence[Outgoing]) -> None:
-        records = [sealed(each, self._config.seal_key) for each in records]
+    async def _publish(self, records: Sequence[Outgoing]) -> None:
+        records = [signed(each, self._config.signing_key) for each in records]
         await produce(self._producer, records, self._config)
 
-    def _partition(self, letter: Letter) -> int:
-        return place_of(redrive_topic(letter.room), letter.given.key, self._config)
+    def _partition(self, dead_letter: DeadLetter) -> int:
+        return place_of(redrive_topic(dead_letter.agent), dead_letter.record.key, self._config)
 
-    def _audited(self, word: Any, act: Act) -> Outgoing:
-        """Return `word` as an event on the audit topic; the same act has the same id."""
-        kind, mark = type_name(type(word)), getattr(word, "redrive_id", "")
-        head = Envelope(
-            id=envelope.derive_id(kind, word.about, mark),
-            type=kind,
-            source="/payflow/console",
-            time_ms=act.at_ms,
-            subject=word.about,
-            correlation_id=word.about,
+
+def _check_agent(dead_letter: DeadLetter) -> None:
+    if dead_letter.agent not in registered:
+        raise DeadLetterError(
+            f"{dead_letter.place} names no agent of this instance: {dead_letter.agent[:80]!r}"
         )
-        return Outgoing(
-            topic=topics.audit.name,
-            key=word.about.encode(),
-            value=codecs.encode(word),
-            headers=envelope.to_headers(head),
-        )
-
-
-def letter_edited(letter: Letter, body: bytes, sent: Outgoing, act: Act) -> words.LetterEdited:
-    """Return the act of sending `letter` back as `sent`, with other bytes."""
-    return words.LetterEdited(
-        about=letter.place,
-        who=act.who,
-        why=act.why,
-        room=letter.room,
-        redrive_id=redrive_id(letter, body),
-        event_id_before=header(letter.given, "ce_id")[:128],
-        event_id=event_id(sent),
-        bytes_sha256=sha256(body),
-    )
-
-
-def _check_room(letter: Letter) -> None:
-    if letter.room not in opened:
-        raise LettersError(f"{letter.place} names no room of this house: {letter.room[:80]!r}")
 
 
 def _check_event(sent: Outgoing) -> Message:
-    """Return the word that `sent` carries; raises LettersError when it carries none."""
+    """Return the message that `sent` carries; raises LettersError when it carries none."""
     try:
-        return codecs.decode(sent.value, envelope.from_headers(sent.headers), sent.key)
-    except (codecs.Poison, envelope.BadEnvelope) as error:
-        raise LettersError(
+        return codecs.decode(sent.value, from_headers(sent.headers), sent.key)
+    except (codecs.Poison, BadEnvelope) as error:
+        raise DeadLetterError(
             f"the edited letter would fail again: {error}. Operator: mend it, or use --force."
         ) from error
 
 
 def _outcome(
-    about: str, sent: Sequence[Letter], standing: Mapping[str, State], unsent: int
+    about: str, sent: Sequence[DeadLetter], statuses: Mapping[str, State], unsent: int
 ) -> Outcome:
-    found = [standing[letter.place] for letter in sent]
+    found = [statuses[dead_letter.place] for dead_letter in sent]
     return Outcome(
         redrive=about,
         sent=len(sent),

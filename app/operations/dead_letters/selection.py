@@ -1,4 +1,4 @@
-"""Which letters are meant: one, a group, or whatever a filter finds. Pure."""
+"""Which dead letters are meant: one, a group, or whatever a filter finds. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from app.operations.dead_letters.dead_letter import Letter
+from app.operations.dead_letters.dead_letter import DeadLetter
 from app.operations.dead_letters.status import State
 
 SHOWN_MAX = 20
@@ -20,58 +20,60 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     cause: str = ""
     stack: str = ""
     topic: str = ""
-    """The topic on which it was first heard."""
+    """The topic on which it was first received."""
     type: str = ""
     key: str = ""
     correlation_id: str = ""
     since_ms: int = 0
     until_ms: int = 0
 
-    def meets(self, letter: Letter) -> bool:
-        """Return whether `letter` is meant."""
+    def meets(self, dead_letter: DeadLetter) -> bool:
+        """Return whether `dead_letter` is meant."""
         compared = (
-            (self.place, letter.place),
-            (self.service, letter.service),
-            (self.cause, letter.cause),
-            (self.stack, letter.stack),
-            (self.topic, letter.home),
-            (self.type, letter.type),
-            (self.key, (letter.given.key or b"").decode(errors="replace")),
-            (self.correlation_id, letter.correlation_id),
+            (self.place, dead_letter.place),
+            (self.service, dead_letter.service),
+            (self.cause, dead_letter.cause),
+            (self.stack, dead_letter.stack),
+            (self.topic, dead_letter.first_topic),
+            (self.type, dead_letter.type),
+            (self.key, (dead_letter.record.key or b"").decode(errors="replace")),
+            (self.correlation_id, dead_letter.correlation_id),
         )
         return (
             all(wanted == found for wanted, found in compared if wanted)
-            and letter.at_ms >= self.since_ms
-            and (not self.until_ms or letter.at_ms < self.until_ms)
+            and dead_letter.at_ms >= self.since_ms
+            and (not self.until_ms or dead_letter.at_ms < self.until_ms)
         )
 
     def text(self) -> str:
         """Return the choice as a person reads it."""
-        given = {name: getattr(self, name) for name in self.__struct_fields__}
-        return ", ".join(f"{name}={value}" for name, value in given.items() if value) or "all"
+        record = {name: getattr(self, name) for name in self.__struct_fields__}
+        return ", ".join(f"{name}={value}" for name, value in record.items() if value) or "all"
 
 
 def chosen(
-    letters: Iterable[Letter], standing: Mapping[str, State], choice: Choice
-) -> tuple[list[Letter], Counter[str]]:
-    """Return the open letters that are meant, in order, and how many others by their state."""
-    meant = [letter for letter in letters if choice.meets(letter)]
-    others = Counter(standing[each.place] for each in meant if standing[each.place] != "open")
-    return [letter for letter in meant if standing[letter.place] == "open"], others
+    dead_letters: Iterable[DeadLetter], statuses: Mapping[str, State], choice: Choice
+) -> tuple[list[DeadLetter], Counter[str]]:
+    """Return the open dead letters that are meant, in order, and how many others by their state."""
+    meant = [dead_letter for dead_letter in dead_letters if choice.meets(dead_letter)]
+    others = Counter(statuses[each.place] for each in meant if statuses[each.place] != "open")
+    return [dead_letter for dead_letter in meant if statuses[dead_letter.place] == "open"], others
 
 
-def blast_radius(letters: Iterable[Letter], others: Mapping[str, int]) -> dict[str, Any]:
-    """Return what sending `letters` back would touch, for people to read before they do."""
-    every = list(letters)
-    keys = Counter((letter.given.key or b"").decode(errors="replace") for letter in every)
+def blast_radius(dead_letters: Iterable[DeadLetter], others: Mapping[str, int]) -> dict[str, Any]:
+    """Return what sending `dead_letters` back would touch, for people to read before they do."""
+    every = list(dead_letters)
+    keys = Counter(
+        (dead_letter.record.key or b"").decode(errors="replace") for dead_letter in every
+    )
     return {
-        "letters": len(every),
+        "dead_letters": len(every),
         "left_alone": dict(others),
-        "rooms": dict(Counter(letter.room for letter in every)),
-        "types": dict(Counter(letter.type or "none" for letter in every)),
-        "causes": dict(Counter(letter.cause for letter in every)),
+        "agents": dict(Counter(dead_letter.agent for dead_letter in every)),
+        "types": dict(Counter(dead_letter.type or "none" for dead_letter in every)),
+        "causes": dict(Counter(dead_letter.cause for dead_letter in every)),
         "keys": len(keys),
         "busiest_keys": dict(keys.most_common(5)),
         "canary": every[0].place if every else "",
-        "places": [letter.place for letter in every[:SHOWN_MAX]],
+        "places": [dead_letter.place for dead_letter in every[:SHOWN_MAX]],
     }

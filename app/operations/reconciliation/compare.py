@@ -1,8 +1,9 @@
 """The comparison of three books, line by line: lines in, differences out. Pure.
 
-Payment hears from the provider, and the ledger from payment. So a book that lacks what those before
-it have may only not have heard yet: that is in motion until its deadline. One that has what those
-before it lack, and an amount, a currency, a reference or a count that differs, is wrong at once.
+Payment consumes from the provider, and the ledger from payment. So a book that lacks what those
+before it have may only not have received yet: that is in motion until its deadline. One that has
+what those before it lack, and an amount, a currency, a reference or a count that differs, is wrong
+at once.
 """
 
 from collections import Counter, defaultdict
@@ -42,8 +43,10 @@ KEPT_BY: dict[Kind, tuple[Book, ...]] = {
     "refund": BOOKS,
     "void": ("provider", "payments"),
 }
-"""Which books have a line of each kind, each hearing from the one before it. Nothing was moved by a
-void, so the ledger has none."""
+"""Which books have a line of each kind, each receiving from the one before it.
+
+Nothing was moved by a void, so the ledger has none.
+"""
 MOTION_MS: dict[Kind, int] = {"charge": OUTCOME_MS, "void": OUTCOME_MS, "refund": OVERDUE_MS}
 """How long after its latest line a book may lack one: until then payment itself is at work."""
 DAY_MS = 86_400_000
@@ -64,7 +67,7 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
     """When it happened: by the provider, else by the ledger, else by the payments table."""
     differences: tuple[Difference, ...]
     in_motion: bool
-    """Something has not been heard of yet, and is younger than its deadline."""
+    """Something has not been known yet, and is younger than its deadline."""
 
 
 class Moved(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,7 +1,7 @@
 """Lines: the one form in which the provider, the payments table and the ledger are compared. Pure.
 
 A line is money that moved, or a charge that can never happen; a decline leaves none. What a payment
-has asked for and not heard of yet is a line too, an open one: it says what is under way since when.
+has asked for and not known yet is a line too, an open one: it says what is under way since when.
 """
 
 from collections.abc import Iterator
@@ -38,9 +38,9 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     """Asked for, and not known to have happened."""
 
 
-def lines_of_payment(memory: Payment, at_ms: int) -> Iterator[Line]:
+def lines_of_payment(state: Payment, at_ms: int) -> Iterator[Line]:
     """Yield what the row of one payment, written at `at_ms`, says about money."""
-    bill, charge = memory.bill, memory.charge
+    bill, charge = state.bill, state.charge
     if bill is None:
         return
     if charge.asked and charge.outcome != "declined":
@@ -54,8 +54,8 @@ def lines_of_payment(memory: Payment, at_ms: int) -> Iterator[Line]:
             at_ms=at_ms if charge.outcome else charge.unknown_since_ms or at_ms,
             open=not charge.outcome,
         )
-    for key, refund in memory.refunds.by_key.items():
-        given = refund.status in {"given", "told"}
+    for key, refund in state.refunds.by_key.items():
+        is_refunded = refund.status in {"given", "told"}
         yield Line(
             book="payments",
             order_id=bill.order_id,
@@ -64,8 +64,8 @@ def lines_of_payment(memory: Payment, at_ms: int) -> Iterator[Line]:
             reference=refund.refund_id,
             amount_minor=refund.amount_minor,
             currency=bill.currency,
-            at_ms=at_ms if given else refund.asked_at_ms or at_ms,
-            open=not given,
+            at_ms=at_ms if is_refunded else refund.asked_at_ms or at_ms,
+            open=not is_refunded,
         )
 
 

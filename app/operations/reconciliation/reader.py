@@ -1,6 +1,6 @@
 """Reads the three books: the provider's file, the payment rows by their changelog, the ledger.
 
-Nothing is written and no group is joined. Who hears from another is read before it: first the
+Nothing is written and no group is joined. Who consumes from another is read before it: first the
 ledger, then the payments, last the provider. So a book can lack what happens meanwhile only where
 that counts as in motion.
 """
@@ -21,9 +21,10 @@ from app.delivery import row
 from app.kafka.admin import client_options
 from app.kafka.reader import reader
 from app.operations.reconciliation.lines import Line, lines_of_entry, lines_of_payment
-from app.operations.verification import external_systems as parties
+from app.operations.verification import external_systems
 from app.operations.verification.reader import Unreadable
-from app.wire import codecs, envelope, topics
+from app.wire import codecs, topics
+from app.wire.envelope import BadEnvelope, from_headers
 from tables.payment import payments
 
 FETCH_MS = 500
@@ -51,7 +52,7 @@ class Books(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def read_books(config: Config) -> Books:
-    """Return the three books of the house. Raises one of `auditor.CANNOT_LOOK`."""
+    """Return the three books of Payflow. Raises one of `auditor.CANNOT_LOOK`."""
     changelog, ledger = changelog_of(payments), topics.ledger.name
     places = await _places(config, (changelog, ledger))
     async with reader(config) as consumer:
@@ -61,7 +62,7 @@ async def read_books(config: Config) -> Books:
     return Books(
         lines=(*provider, *rows, *entries),
         read={
-            "provider": f"{len(provider)} lines in {parties.provider_file(config)}",
+            "provider": f"{len(provider)} lines in {external_systems.provider_file(config)}",
             "payments": f"{len(rows)} lines in the rows of table {payments.name}",
             "ledger": f"{len(entries)} lines on topic {ledger}, {unread} unreadable",
         },
@@ -73,16 +74,16 @@ def provider_lines(config: Config) -> Iterator[Line]:
 
     A simulator that should be here and has no file has settled nothing.
     """
-    path = parties.provider_file(config)
+    path = external_systems.provider_file(config)
     if not path.is_file():
-        if parties.read_provider(config) is None:
+        if external_systems.read_provider(config) is None:
             raise Unreadable(
                 f"the provider at {config.provider_url} keeps no file here. "
                 f"Operator: put its settlement report at {path}."
             )
         return
     with closing(
-        sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=parties.BUSY_SECONDS)
+        sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=external_systems.BUSY_SECONDS)
     ) as books:
         for kind, order_id, key, reference, amount_minor, currency, at_ms in books.execute(
             _SETTLED
@@ -104,13 +105,13 @@ async def _places(config: Config, names: Sequence[str]) -> dict[str, list[TopicP
     admin = AIOKafkaAdminClient(**client_options(config))
     try:
         await admin.start()
-        described = {topic["topic"]: topic for topic in await admin.describe_topics()}
+        label_of = {topic["topic"]: topic for topic in await admin.describe_topics()}
     finally:
         await admin.close()
-    if missing := [name for name in names if name not in described]:
+    if missing := [name for name in names if name not in label_of]:
         raise Unreadable(f"there is no topic {missing[0]}. Operator: payflow up makes it.")
     return {
-        name: [TopicPartition(name, each["partition"]) for each in described[name]["partitions"]]
+        name: [TopicPartition(name, each["partition"]) for each in label_of[name]["partitions"]]
         for name in names
     }
 
@@ -128,10 +129,10 @@ async def _rows(consumer: AIOKafkaConsumer, places: Sequence[TopicPartition]) ->
 
 def _lines_of_row(key: bytes, body: bytes, at_ms: int) -> Iterator[Line]:
     try:
-        memory = row.decode_row(payments, body).memory
+        state = row.decode_row(payments, body).state
     except msgspec.DecodeError as error:
         raise Unreadable(f"the payment row of {key!r} cannot be read: {error}") from error
-    return lines_of_payment(memory, at_ms)
+    return lines_of_payment(state, at_ms)
 
 
 async def _entries(
@@ -143,15 +144,15 @@ async def _entries(
     unread = 0
     async for record in _records(consumer, places):
         try:
-            head = envelope.from_headers(record.headers)
-            entry = codecs.decode(record.value, head, record.key)
-        except (codecs.Poison, envelope.BadEnvelope):
+            envelope = from_headers(record.headers)
+            entry = codecs.decode(record.value, envelope, record.key)
+        except (codecs.Poison, BadEnvelope):
             # A forged or broken entry is no line: if it took the place of one, that one is missing.
             unread += 1
             continue
-        if head.id not in seen and topics.topic_of(entry) is topics.ledger:
-            seen.add(head.id)
-            lines += lines_of_entry(entry, head.time_ms)
+        if envelope.id not in seen and topics.topic_of(entry) is topics.ledger:
+            seen.add(envelope.id)
+            lines += lines_of_entry(entry, envelope.time_ms)
     return lines, unread
 
 
@@ -178,7 +179,7 @@ async def _records(
             for record in records:
                 if record.offset < ends[place]:
                     yield record
-        # Compaction leaves gaps: the position tells, not the last record.
+        # Compaction leaves gaps: the position produces, not the last record.
         todo = {place for place in todo if await consumer.position(place) < ends[place]}
         if todo and loop.time() - moved_at > STALL_SECONDS:
             raise Unreadable(f"{places[0].topic} gave no records for {STALL_SECONDS:.0f} s")

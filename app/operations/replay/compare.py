@@ -42,8 +42,8 @@ def compare(
 ) -> Compared:
     """Return how `replayed` differs from `live` in what the business remembers and what travels.
 
-    Fences and the memory of ids follow from the order of hearing, and are not compared; nor is the
-    span that a row took its trace from; an outbox holds times of the clock.
+    Fences and the processed ids follow from the order of receiving, and are not compared; nor is
+    the span that a row took its trace from; an outbox holds times of the clock.
     """
     found = Compared(table=table.name)
     for place in sorted(live.keys() | replayed.keys()):
@@ -64,7 +64,7 @@ def _difference(
     table: Table, place: tuple[int, bytes], live: bytes | None, replayed: bytes | None
 ) -> Difference | None:
     one, other = (_parts(table, body) for body in (live, replayed))
-    for part in ("row", "memory", "context"):
+    for part in ("row", "state", "context"):
         if one.get(part) != other.get(part):
             return Difference(
                 table=table.name,
@@ -83,6 +83,6 @@ def _parts(table: Table, body: bytes | None) -> dict[str, Any]:
     kept = decode_row(table, body)
     return {
         "row": "there",
-        "memory": msgspec.to_builtins(kept.memory),
+        "state": msgspec.to_builtins(kept.state),
         "context": {"correlation_id": kept.context.correlation_id, **kept.context.baggage},
     }

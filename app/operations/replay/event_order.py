@@ -1,4 +1,4 @@
-"""In which order a row has heard its events: topics do not say it, the row remembers. Pure."""
+"""In which order a row has received its events: topics do not say it, the row remembers. Pure."""
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -6,52 +6,53 @@ from typing import Any
 
 import msgspec
 
-from app.delivery.row import SEEN_MAX, Row, behind
-from app.wire import signing as seal
-from app.wire import topics
+from app.delivery.row import PROCESSED_IDS_MAX, Row, behind
+from app.wire import signing, topics
 from app.wire.envelope import BadEnvelope, from_headers
 from app.wire.records import REDRIVE_TOPIC, Record, header
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """A record and when it was told (ms)."""
+    """A record and when it was emitted (ms)."""
 
-    given: Record
+    record: Record
     at_ms: int
     id: str
-    """By which the house knows it."""
+    """By which Payflow knows it."""
 
 
-def event_of(given: Record, at_ms: int) -> Event:
-    """Return `given` as an event, under the id by which the shell knows it."""
-    said = header(given, "ce_id")
-    topic = topics.declared.get(header(given, REDRIVE_TOPIC) or given.topic)
+def event_of(record: Record, at_ms: int) -> Event:
+    """Return `record` as an event, under the id by which the engine knows it."""
+    said = header(record, "ce_id")
+    topic = topics.declared.get(header(record, REDRIVE_TOPIC) or record.topic)
     if topic is not None and topic.open:
         with suppress(BadEnvelope):
-            said = seal.named(from_headers(given.headers), given, topic).id
-    return Event(given=given, at_ms=at_ms, id=said)
+            said = signing.named(from_headers(record.headers), record, topic).id
+    return Event(record=record, at_ms=at_ms, id=said)
 
 
-def heard(live: Row[Any], events: Iterable[Event]) -> list[Event]:
-    """Return those of `events` that the live row has heard, in the order it heard them.
+def received(live: Row[Any], events: Iterable[Event]) -> list[Event]:
+    """Return those of `events` that the live row has received, in the order it received them.
 
     A row remembers its latest events in order. What it has forgotten comes before, in the order of
-    time; what was told again and dropped comes last, and is dropped again.
+    time; what was emitted again and dropped comes last, and is dropped again.
     """
     known = {
-        (each.given.source, each.given.offset): each
+        (each.record.source, each.record.offset): each
         for each in events
-        if behind(live, each.given) or each.id in live.seen
+        if behind(live, each.record) or each.id in live.processed_ids
     }
-    remembered = _remembered(live, known.values())
-    chosen = {(each.given.source, each.given.offset) for each in remembered}
+    stored = _remembered(live, known.values())
+    chosen = {(each.record.source, each.record.offset) for each in stored}
     begins: dict[str, int] = {}
     for source, offset in chosen:
         begins[source] = min(offset, begins.get(source, offset))
     others = [each for place, each in known.items() if place not in chosen]
-    forgotten = [each for each in others if each.given.offset < begins.get(each.given.source, END)]
-    dropped = [each for each in others if each.given.offset >= begins.get(each.given.source, END)]
-    return [*_by_time(forgotten), *remembered, *_by_time(dropped)]
+    forgotten = [
+        each for each in others if each.record.offset < begins.get(each.record.source, END)
+    ]
+    dropped = [each for each in others if each.record.offset >= begins.get(each.record.source, END)]
+    return [*_by_time(forgotten), *stored, *_by_time(dropped)]
 
 
 END = 1 << 62
@@ -60,52 +61,52 @@ END = 1 << 62
 def _remembered(live: Row[Any], known: Iterable[Event]) -> list[Event]:
     """Return the event behind each remembered id, in their order.
 
-    A repeated event lies in several places. Each topic was heard in the order of its offsets: going
-    back from the newest, the latest place before what came after bounds it from above; going on
-    from the oldest, the first place after what came before is the one that was not yet known.
+    A repeated event lies in several places. Each topic was received in the order of its offsets:
+    going back from the newest, the latest place before what came after bounds it from above; going
+    on from the oldest, the first place after what came before is the one that was not yet known.
     """
     places: dict[str, list[Event]] = {}
-    for each in sorted(known, key=lambda event: event.given.offset):
+    for each in sorted(known, key=lambda event: event.record.offset):
         places.setdefault(each.id, []).append(each)
-    if len(live.seen) < SEEN_MAX:
+    if len(live.processed_ids) < PROCESSED_IDS_MAX:
         # It has forgotten nothing, so every repetition was known and dropped.
-        return [places[event_id][0] for event_id in live.seen if event_id in places]
+        return [places[event_id][0] for event_id in live.processed_ids if event_id in places]
     bounds: dict[str, int] = {}
     found: list[Event] = []
-    for event_id in reversed(live.seen):
+    for event_id in reversed(live.processed_ids):
         fitting = [
             each
             for each in places.get(event_id, [])
-            if each.given.offset < bounds.get(each.given.source, END)
+            if each.record.offset < bounds.get(each.record.source, END)
         ]
         if fitting:
-            bounds[fitting[-1].given.source] = fitting[-1].given.offset
+            bounds[fitting[-1].record.source] = fitting[-1].record.offset
             found.append(fitting[-1])
     after: dict[str, int] = {}
     for number, each in enumerate(reversed(found)):
-        source = each.given.source
+        source = each.record.source
         earlier = [
             other
             for other in places[each.id]
-            if other.given.source == source
-            and after.get(source, each.given.offset - 1) < other.given.offset
+            if other.record.source == source
+            and after.get(source, each.record.offset - 1) < other.record.offset
         ]
         found[len(found) - 1 - number] = earlier[0]
-        after[source] = earlier[0].given.offset
+        after[source] = earlier[0].record.offset
     return found[::-1]
 
 
 def complete(live: Row[Any], events: Sequence[Event]) -> bool:
     """Return whether every event that the live row remembers is among `events`."""
-    return set(live.seen) <= {each.id for each in events}
+    return set(live.processed_ids) <= {each.id for each in events}
 
 
 def _by_time(events: Iterable[Event]) -> list[Event]:
     """Return `events` by time, those of one topic and partition by their offsets."""
     latest: dict[str, int] = {}
     keyed: list[tuple[int, str, int, Event]] = []
-    for each in sorted(events, key=lambda event: event.given.offset):
-        source = each.given.source
+    for each in sorted(events, key=lambda event: event.record.offset):
+        source = each.record.source
         latest[source] = max(each.at_ms, latest.get(source, 0))
-        keyed.append((latest[source], source, each.given.offset, each))
+        keyed.append((latest[source], source, each.record.offset, each))
     return [each for *_, each in sorted(keyed, key=lambda item: item[:3])]

@@ -9,19 +9,19 @@ import msgspec
 import rocksdict
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from app.composition import changelog_of, open_rooms, services
+from app.composition import changelog_of, load_agents, services
 from app.config import Config
-from app.delivery.agent import Room
+from app.delivery.agent import Agent
 from app.delivery.processor import run_batch
 from app.delivery.row import Row, decode_row
 from app.kafka.admin import client_options, stop_consumer
 from app.operations.replay.compare import Compared, compare
-from app.operations.replay.event_order import Event, complete, event_of, heard
-from app.operations.replay.shadow_runtime import ShadowPort
-from app.wire import codecs, envelope
-from app.wire import records as record
+from app.operations.replay.event_order import Event, complete, event_of, received
+from app.operations.replay.shadow_runtime import ShadowRuntime
+from app.wire import codecs, records
+from app.wire.envelope import BadEnvelope, from_headers
 from app.wire.topics import partitions_of
-from app.worker.faust_app import heard_topics
+from app.worker.faust_app import consumed_topics
 
 READ_MS = 300
 BATCH_EVENTS = 2_000
@@ -52,11 +52,11 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
     service: str
     group: str
     events: int
-    told: int
-    """Records that would have been told, and were not."""
+    emitted: int
+    """Records that would have been emitted, and were not."""
     tables: list[Compared]
     left_out: list[str]
-    """Rooms that ask outside: they are not replayed."""
+    """Agents that ask outside: they are not replayed."""
 
     @property
     def same(self) -> bool:
@@ -66,48 +66,48 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
 
 async def replay(config: Config, wanted: Wanted, say: Say) -> Replayed:
     """Return what came of making the rows again. Raises ReplayError."""
-    rooms = _rooms(wanted)
+    agents = _agents(wanted)
     group = f"payflow-{wanted.service}-replay-{wanted.sandbox.name}"
     _prepare(wanted)
-    events = told = 0
+    events = emitted = 0
     tables: list[Compared] = []
     async with _consumer(config) as consumer:
-        for room in rooms:
-            assert room.keeps is not None
-            total = Compared(table=room.keeps.name)
+        for agent in agents:
+            assert agent.table is not None
+            total = Compared(table=agent.table.name)
             for partition in range(config.partitions):
-                shadow, read, found = await _partition(consumer, config, room, partition, wanted)
-                _keep(wanted.sandbox / f"{room.keeps.name}-{partition}.db", shadow)
-                events, told = events + read, told + shadow.told
+                shadow, read, found = await _partition(consumer, config, agent, partition, wanted)
+                _keep(wanted.sandbox / f"{agent.table.name}-{partition}.db", shadow)
+                events, emitted = events + read, emitted + shadow.emitted
                 _add(total, found)
                 say(
-                    f"{room.name} {partition + 1}/{config.partitions}: {read} events, "
+                    f"{agent.name} {partition + 1}/{config.partitions}: {read} events, "
                     f"{found.equal} rows equal, {found.different} differ"
                 )
             tables.append(total)
-    await _commit(config, group, rooms)
-    left_out = [r.name for r in open_rooms().values() if r.service == wanted.service and r.call]
+    await _commit(config, group, agents)
+    left_out = [r.name for r in load_agents().values() if r.service == wanted.service and r.call]
     return Replayed(
         service=wanted.service,
         group=group,
         events=events,
-        told=told,
+        emitted=emitted,
         tables=tables,
         left_out=left_out,
     )
 
 
-def _rooms(wanted: Wanted) -> list[Room]:
+def _agents(wanted: Wanted) -> list[Agent]:
     if wanted.service not in services():
         known = ", ".join(services())
         raise ReplayError(f"no such service: {wanted.service!r}; there are {known}")
-    own = [room for room in open_rooms().values() if room.service == wanted.service]
-    kept = {room.keeps.name: room for room in own if room.keeps is not None and not room.call}
-    rooms = [room for name, room in kept.items() if wanted.table in {"", name}]
-    if not rooms:
+    own = [agent for agent in load_agents().values() if agent.service == wanted.service]
+    kept = {agent.table.name: agent for agent in own if agent.table is not None and not agent.call}
+    agents = [agent for name, agent in kept.items() if wanted.table in {"", name}]
+    if not agents:
         known = ", ".join(kept) or "none"
         raise ReplayError(f"nothing to replay: tables of {wanted.service} are {known}")
-    return rooms
+    return agents
 
 
 def _prepare(wanted: Wanted) -> None:
@@ -123,56 +123,56 @@ def _prepare(wanted: Wanted) -> None:
 
 
 async def _partition(
-    consumer: Any, config: Config, room: Room, partition: int, wanted: Wanted
-) -> tuple[ShadowPort, int, Compared]:
-    """Return the rows of one partition made again, events heard, and the comparison."""
-    assert room.keeps is not None
-    table = room.keeps
+    consumer: Any, config: Config, agent: Agent, partition: int, wanted: Wanted
+) -> tuple[ShadowRuntime, int, Compared]:
+    """Return the rows of one partition made again, events received, and the comparison."""
+    assert agent.table is not None
+    table = agent.table
     live: dict[Place, bytes] = {}
-    async for given, _ in _records(consumer, [TopicPartition(changelog_of(table), partition)]):
-        if given.value is None:
-            live.pop((partition, given.key or b""), None)
+    async for record, _ in _records(consumer, [TopicPartition(changelog_of(table), partition)]):
+        if record.value is None:
+            live.pop((partition, record.key or b""), None)
         else:
-            live[(partition, given.key or b"")] = given.value
-    places = [TopicPartition(name, partition) for name in heard_topics(room)]
+            live[(partition, record.key or b"")] = record.value
+    places = [TopicPartition(name, partition) for name in consumed_topics(agent)]
     by_row: dict[Place, list[Event]] = {}
-    async for given, at_ms in _records(consumer, places, wanted.from_ms):
+    async for record, at_ms in _records(consumer, places, wanted.from_ms):
         if not wanted.to_ms or at_ms < wanted.to_ms:
-            for key in _keys(room, given):
-                by_row.setdefault((partition, key), []).append(event_of(given, at_ms))
-    shadow = ShadowPort(config)
+            for key in _keys(agent, record):
+                by_row.setdefault((partition, key), []).append(event_of(record, at_ms))
+    shadow = ShadowRuntime(config)
     rows: dict[Place, Row[Any]] = {at: decode_row(table, body) for at, body in live.items()}
     incomplete = {at for at, row in rows.items() if not complete(row, by_row.get(at, []))}
-    if room.rows is None:
-        queue = [each for at, row in rows.items() for each in heard(row, by_row.get(at, []))]
+    if agent.rows is None:
+        queue = [each for at, row in rows.items() for each in received(row, by_row.get(at, []))]
     else:
         queue = _counted(rows, by_row)
     for start in range(0, len(queue), BATCH_EVENTS):
-        batch = [each.given for each in queue[start : start + BATCH_EVENTS]]
-        await run_batch(room, shadow, batch)
+        batch = [each.record for each in queue[start : start + BATCH_EVENTS]]
+        await run_batch(agent, shadow, batch)
     made = {at: body for at, body in shadow.rows.items() if at in live}
     return shadow, len(queue), compare(table, live, made, incomplete)
 
 
 def _counted(rows: dict[Place, Row[Any]], by_row: dict[Place, list[Event]]) -> list[Event]:
-    """Return what any counting row has heard, once each: their order does not matter."""
+    """Return what any counting row has received, once each: their order does not matter."""
     found: dict[tuple[str, int], Event] = {}
     for at, row in rows.items():
-        for each in heard(row, by_row.get(at, [])):
-            found[(each.given.source, each.given.offset)] = each
+        for each in received(row, by_row.get(at, [])):
+            found[(each.record.source, each.record.offset)] = each
     return list(found.values())
 
 
-def _keys(room: Room, given: record.Record) -> Iterable[bytes]:
-    """Return the keys of the rows that `given` touches."""
-    if room.rows is None:
-        return (given.key or b"",)
+def _keys(agent: Agent, record: records.Record) -> Iterable[bytes]:
+    """Return the keys of the rows that `record` touches."""
+    if agent.rows is None:
+        return (record.key or b"",)
     try:
-        head = envelope.from_headers(given.headers)
-        word = codecs.decode(given.value, head, given.key)
-    except (envelope.BadEnvelope, codecs.Poison):
+        envelope = from_headers(record.headers)
+        message = codecs.decode(record.value, envelope, record.key)
+    except (BadEnvelope, codecs.Poison):
         return ()  # Poison counts in no row.
-    return tuple(key.encode() for key in room.rows(word, head))
+    return tuple(key.encode() for key in agent.rows(message, envelope))
 
 
 def _add(total: Compared, found: Compared) -> None:
@@ -182,7 +182,7 @@ def _add(total: Compared, found: Compared) -> None:
     total.differences = [*total.differences, *found.differences][:50]
 
 
-def _keep(path: Path, shadow: ShadowPort) -> None:
+def _keep(path: Path, shadow: ShadowRuntime) -> None:
     store = rocksdict.Rdict(str(path), rocksdict.Options(raw_mode=True))
     for (_, key), body in shadow.rows.items():
         store[key] = body
@@ -191,7 +191,7 @@ def _keep(path: Path, shadow: ShadowPort) -> None:
 
 async def _records(
     consumer: Any, places: list[TopicPartition], from_ms: int = 0
-) -> AsyncIterator[tuple[record.Record, int]]:
+) -> AsyncIterator[tuple[records.Record, int]]:
     """Yield what lies in `places` from `from_ms` up to where they end now, and its time (ms)."""
     consumer.assign(places)
     ends = await consumer.end_offsets(places)
@@ -205,19 +205,19 @@ async def _records(
         consumer.seek(at, begins[at])
     while todo:
         for at, found in (await consumer.getmany(timeout_ms=READ_MS)).items():
-            for given in found:
-                if given.offset < ends[at]:
-                    yield record.as_read(given), given.timestamp
+            for record in found:
+                if record.offset < ends[at]:
+                    yield records.as_read(record), record.timestamp
         todo = [at for at in todo if await consumer.position(at) < ends[at]]
 
 
-async def _commit(config: Config, group: str, rooms: Iterable[Room]) -> None:
+async def _commit(config: Config, group: str, agents: Iterable[Agent]) -> None:
     """Note in a group of the replay's own how far it has read: the live one is not touched."""
     async with _consumer(config, group_id=group) as consumer:
         places = [
             TopicPartition(name, partition)
-            for room in rooms
-            for name in heard_topics(room)
+            for agent in agents
+            for name in consumed_topics(agent)
             for partition in range(partitions_of(name, config))
         ]
         consumer.assign(places)

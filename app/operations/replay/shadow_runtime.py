@@ -1,27 +1,27 @@
-"""The shell at work on rows of its own: nothing is told, nobody outside is asked."""
+"""The engine at work on rows of its own: nothing is emitted, nobody outside is asked."""
 
 import time
 from collections.abc import Mapping, Sequence
 
 from app.config import Config
 from app.kafka.producer import place_of
-from app.wire import signing as seal
+from app.wire import signing
 from app.wire.records import Outgoing, Record
 from app.wire.topics import Topic
 from tables import Table
 
 EVERYTHING = 1 << 62
-"""An offset behind which all is told: there is nothing to tell again."""
+"""An offset behind which all is emitted: there is nothing to emit again."""
 
 
-class ShadowPort:
+class ShadowRuntime:
     """Implements `Port` over a dict of rows."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
         self.rows: dict[tuple[int, bytes], bytes] = {}
-        self.told = 0
-        """How many records would have been told."""
+        self.emitted = 0
+        """How many records would have been emitted."""
 
     def now_ms(self) -> int:
         """Return the time of the wall clock; no row depends on it."""
@@ -31,26 +31,26 @@ class ShadowPort:
         """Return the row's bytes, or None."""
         return self.rows.get((partition, key))
 
-    async def tell(self, records: Sequence[Outgoing]) -> None:
+    async def publish(self, records: Sequence[Outgoing]) -> None:
         """Count `records`, and let them go."""
-        self.told += len(records)
+        self.emitted += len(records)
 
-    async def remember(self, _table: Table, rows: Mapping[int, Mapping[bytes, bytes]]) -> None:
+    async def store(self, _table: Table, rows: Mapping[int, Mapping[bytes, bytes]]) -> None:
         """Keep `rows`."""
         for partition, members in rows.items():
             self.rows |= {(partition, key): body for key, body in members.items()}
 
-    def genuine(self, given: Record, topic: Topic) -> bool:
-        """Return what the live shell would."""
-        return seal.genuine(given, topic, self._config)
+    def is_authentic(self, record: Record, topic: Topic) -> bool:
+        """Return what the live engine would."""
+        return signing.is_authentic(record, topic, self._config)
 
-    def at_home(self, given: Record) -> bool:
-        """Return what the live shell would."""
-        return given.partition == place_of(given.topic, given.key, self._config)
+    def in_own_partition(self, record: Record) -> bool:
+        """Return what the live engine would."""
+        return record.partition == place_of(record.topic, record.key, self._config)
 
     def through(self, _source: str) -> int:
-        """Return that everything is told."""
+        """Return that everything is emitted."""
         return EVERYTHING
 
-    def beat(self, _name: str) -> None:
+    def checkpoint(self, _name: str) -> None:
         """Pass."""

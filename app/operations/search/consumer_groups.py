@@ -61,8 +61,8 @@ async def groups(config: Config, only: str = "") -> list[Group]:
             there_are = ", ".join(names)[:500] or "none"
             raise InspectionError(f"there is no group {only!r}; there are: {there_are}")
         wanted = [only] if only else names
-        described = await asyncio.gather(*(_described(admin, name) for name in wanted))
-        committed = await asyncio.gather(*(_committed(admin, said) for said in described))
+        label_of = await asyncio.gather(*(_described(admin, name) for name in wanted))
+        committed = await asyncio.gather(*(_committed(admin, said) for said in label_of))
         there = {
             TopicPartition(topic["topic"], partition["partition"])
             for topic in await admin.describe_topics()
@@ -73,7 +73,7 @@ async def groups(config: Config, only: str = "") -> list[Group]:
         begin, end = await span(consumer, places)
         behind = [_behind(each, begin, end) for each in committed]
         ages = await _ages(consumer, [_next(each, begin) for each in behind])
-        return [_group(*each) for each in zip(described, behind, ages, strict=True)]
+        return [_group(*each) for each in zip(label_of, behind, ages, strict=True)]
 
 
 async def _described(admin: AIOKafkaAdminClient, name: str) -> Any:

@@ -1,9 +1,9 @@
-"""What is wanted, as an expression in CEL: an extra (`payflow[cel]`), never needed by the house."""
+"""What is wanted, as an expression in CEL: an extra (`payflow[cel]`), never needed by Payflow."""
 
 import re
 from typing import Any
 
-from app.operations.search.masked_record import Look
+from app.operations.search.masked_record import MaskedRecord
 
 CHARS_MAX = 1_000
 LOOPS_MAX = 2
@@ -43,9 +43,9 @@ class Expression:
         self._variables = [name for name in _VARIABLES if name in text]
         self._check_names()
 
-    def holds(self, look: Look) -> bool:
+    def holds(self, masked: MaskedRecord) -> bool:
         """Return whether it is true of `look`. Raises ExpressionFailed when it has no answer."""
-        found = self._run({name: _variable(look, name) for name in self._variables})
+        found = self._run({name: _variable(masked, name) for name in self._variables})
         if not isinstance(found, bool):
             raise ExpressionFailed(f"neither true nor false: {str(found)[:80]}")
         return found
@@ -69,14 +69,14 @@ class Expression:
             raise ExpressionFailed(str(error)[:300]) from error
 
 
-def _variable(look: Look, name: str) -> Any:
+def _variable(masked: MaskedRecord, name: str) -> Any:
     match name:
         case "partition" | "offset":
-            return getattr(look.given, name)
+            return getattr(masked.record, name)
         case "time_ms":
-            return look.given.timestamp
+            return masked.record.timestamp
         case _:
-            return getattr(look, name)
+            return getattr(masked, name)
 
 
 def _compiled(text: str) -> Any:

@@ -10,19 +10,23 @@ from typing import Any
 import msgspec
 
 from app.host.logs import MASK, PERSONAL, mask_personal
-from app.wire import codecs, envelope
+from app.wire import codecs
+from app.wire.envelope import BadEnvelope, from_headers
 
 KEYED_BY_PERSON = frozenset({"payflow.fraud.check_payment.v1"})
-"""Words whose key is a customer; of all others it is an order, a sku, or a party with its kind."""
+"""Messages whose key is a customer.
+
+Of all others it is an order, a sku, or an entity with its kind.
+"""
 
 LISTS = {
     "payflow.fraud.list_put.v1": ("values",),
     "payflow.audit.list_changed.v1": ("added", "removed"),
 }
-"""Words that hold names of any kind, people's too, and where."""
+"""Messages that hold names of any kind, people's too, and where."""
 
-_PARTY = re.compile(r"\bcustomer:.+", re.DOTALL)
-"""A party of a payment that is a person (`workflows.fraud.entity_messages.EntityKey`), and all
+_ENTITY = re.compile(r"\bcustomer:.+", re.DOTALL)
+"""An entity of a payment that is a person (`workflows.fraud.entity_messages.EntityKey`), and all
 after it."""
 _PERSONAL_NAME = re.compile("|".join(sorted(PERSONAL)), re.IGNORECASE)
 _ESCAPED = re.compile(r"\\+u([0-9a-fA-F]{4})")
@@ -31,26 +35,26 @@ _encode = msgspec.json.Encoder().encode
 
 
 def masked_text(text: str) -> str:
-    """Return `text` without the person a party in it may name."""
-    return _PARTY.sub(f"customer:{MASK}", text) if "customer:" in text else text
+    """Return `text` without the person an entity in it may name."""
+    return _ENTITY.sub(f"customer:{MASK}", text) if "customer:" in text else text
 
 
 def masked(value: Any) -> Any:
-    """Return plain `value` without personal fields and without people who are parties."""
-    return _without_parties(mask_personal(None, "", {"": value})[""])
+    """Return plain `value` without personal fields and without people who are entities."""
+    return _without_entities(mask_personal(None, "", {"": value})[""])
 
 
-class Look:
+class MaskedRecord:
     """A record, its parts masked; `opened` says whether its body was looked into."""
 
-    def __init__(self, given: Any) -> None:
-        self.given = given
-        self.opened = False
+    def __init__(self, record: Any) -> None:
+        self.record = record
+        self.registered = False
 
     @cached_property
     def key(self) -> str:
         """Return the key."""
-        text = (self.given.key or b"").decode(errors="backslashreplace")
+        text = (self.record.key or b"").decode(errors="backslashreplace")
         return MASK if text and self.type in KEYED_BY_PERSON else masked_text(text)
 
     @cached_property
@@ -71,7 +75,7 @@ class Look:
     def _plain(self) -> list[tuple[str, str]]:
         return [
             (name, (value or b"").decode(errors="backslashreplace"))
-            for name, value in self.given.headers
+            for name, value in self.record.headers
         ]
 
     @cached_property
@@ -97,18 +101,18 @@ class Look:
 
     @cached_property
     def error(self) -> str:
-        """Return why this is no event of the house; empty when it is one."""
+        """Return why this is no event of Payflow; empty when it is one."""
         try:
-            head = envelope.from_headers(self.given.headers)
-            codecs.decode(self.given.value, head, self.given.key)
-        except (codecs.Poison, envelope.BadEnvelope) as error:
+            envelope = from_headers(self.record.headers)
+            codecs.decode(self.record.value, envelope, self.record.key)
+        except (codecs.Poison, BadEnvelope) as error:
             return masked_text(str(error))
         return ""
 
     @cached_property
     def _opened(self) -> tuple[Any, str | None]:
-        self.opened = True
-        value = self.given.value
+        self.registered = True
+        value = self.record.value
         if value is None:
             return None, ""
         try:
@@ -117,18 +121,18 @@ class Look:
             return None, _preview(value)
 
 
-def _without_parties(value: Any) -> Any:
+def _without_entities(value: Any) -> Any:
     if isinstance(value, str):
         return masked_text(value)
     if isinstance(value, dict):
         kind = value.get("type")
         hidden = LISTS.get(kind, ()) if isinstance(kind, str) else ()
         return {
-            masked_text(name): MASK if name in hidden and member else _without_parties(member)
+            masked_text(name): MASK if name in hidden and member else _without_entities(member)
             for name, member in value.items()
         }
     if isinstance(value, list):
-        return [_without_parties(member) for member in value]
+        return [_without_entities(member) for member in value]
     return value
 
 

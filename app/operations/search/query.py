@@ -1,4 +1,4 @@
-"""What is looked for, from words such as `key:o1`, `type:payflow.payment.*`, `since:...`.
+"""What is looked for, from messages such as `key:o1`, `type:payflow.payment.*`, `since:...`.
 
 A record is judged by what may be shown of it (`app.operations.search.masked_record`). Before that
 its raw bytes are asked whether it could hold at all; that spares a million records the decoding,
@@ -13,7 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from app.operations.search.expression import BadExpression, Expression
-from app.operations.search.masked_record import Look, masked_text
+from app.operations.search.masked_record import MaskedRecord, masked_text
 
 TERMS_MAX = 20
 TERM_CHARS_MAX = 1_000
@@ -21,7 +21,7 @@ TERMS = "key:, type:, corr:, header.NAME:, text:, since:, until:"
 
 _NAMED = re.compile(r"([A-Za-z_]+)(?:\.([^:\s]*))?:(.*)", re.DOTALL)
 _PLAIN = re.compile(r"[A-Za-z0-9_-]*[A-DF-Za-df-z][A-Za-z0-9_-]*")
-"""Words that are written the same in any JSON: no digits alone, and no `1e3`."""
+"""Messages that are written the same in any JSON: no digits alone, and no `1e3`."""
 
 Kind = Literal["key", "header", "text"]
 
@@ -43,17 +43,17 @@ class Term(msgspec.Struct, frozen=True, kw_only=True):
     """Of a header."""
     begins: bool = False
 
-    def holds(self, look: Look) -> bool:
+    def holds(self, masked: MaskedRecord) -> bool:
         """Return whether it is so of `look`."""
         match self.kind:
             case "key":
-                return self._is(look.key)
+                return self._is(masked.key)
             case "header":
-                return any(name == self.name and self._is(value) for name, value in look.pairs)
+                return any(name == self.name and self._is(value) for name, value in masked.pairs)
             case "text":
                 return (
-                    self.value in look.text
-                    or msgspec.json.encode(self.value)[1:-1].decode() in look.text
+                    self.value in masked.text
+                    or msgspec.json.encode(self.value)[1:-1].decode() in masked.text
                 )
 
     def _is(self, text: str) -> bool:
@@ -63,18 +63,18 @@ class Term(msgspec.Struct, frozen=True, kw_only=True):
         """Return what asks a raw record, quickly, whether this could be so."""
         sought, name = self.value.encode(errors="surrogatepass"), self.name
         if "\\" in self.value or (self.kind == "text" and not _PLAIN.fullmatch(self.value)):
-            return lambda _given: True
+            return lambda _record: True
         if self.kind == "key":
             if self.begins:
-                return lambda given: (given.key or b"").startswith(sought)
-            return lambda given: (given.key or b"") == sought
+                return lambda record: (record.key or b"").startswith(sought)
+            return lambda record: (record.key or b"") == sought
         if self.kind == "header":
             if self.begins:
-                return lambda given: any(
-                    n == name and (v or b"").startswith(sought) for n, v in given.headers
+                return lambda record: any(
+                    n == name and (v or b"").startswith(sought) for n, v in record.headers
                 )
-            return lambda given: any(n == name and (v or b"") == sought for n, v in given.headers)
-        return lambda given: _could_hold(given.value or b"", sought)
+            return lambda record: any(n == name and (v or b"") == sought for n, v in record.headers)
+        return lambda record: _could_hold(record.value or b"", sought)
 
 
 def _could_hold(body: bytes, sought: bytes) -> bool:
@@ -98,36 +98,36 @@ class Wanted:
         self.expression = expression
         self._first = tuple(term.in_bytes() for term in terms)
 
-    def may_hold(self, given: Any) -> bool:
-        """Return False where `given` surely is not wanted; its body is not decoded."""
-        if given.timestamp < self.since_ms and self.since_ms:
+    def may_hold(self, record: Any) -> bool:
+        """Return False where `record` surely is not wanted; its body is not decoded."""
+        if record.timestamp < self.since_ms and self.since_ms:
             return False
-        if self.until_ms is not None and given.timestamp >= self.until_ms:
+        if self.until_ms is not None and record.timestamp >= self.until_ms:
             return False
-        return all(could(given) for could in self._first)
+        return all(could(record) for could in self._first)
 
-    def holds(self, look: Look) -> bool:
+    def holds(self, masked: MaskedRecord) -> bool:
         """Return whether `look` is wanted. Raises ExpressionFailed."""
-        if not all(term.holds(look) for term in self.terms):
+        if not all(term.holds(masked) for term in self.terms):
             return False
-        return self.expression is None or self.expression.holds(look)
+        return self.expression is None or self.expression.holds(masked)
 
 
-def parse(words: Sequence[str], cel: str = "") -> Wanted:
-    """Return what `words` and the expression `cel` ask for. Raises BadTerm."""
-    if len(words) > TERMS_MAX:
-        raise BadTerm(f"{len(words)} terms, at most {TERMS_MAX}")
+def parse(messages: Sequence[str], cel: str = "") -> Wanted:
+    """Return what `messages` and the expression `cel` ask for. Raises BadTerm."""
+    if len(messages) > TERMS_MAX:
+        raise BadTerm(f"{len(messages)} terms, at most {TERMS_MAX}")
     terms: list[Term] = []
     since_ms, until_ms = 0, None
-    for word in words:
-        name, sub, value = _split(word)
+    for message in messages:
+        name, sub, value = _split(message)
         if name == "since":
-            since_ms = max(since_ms, moment_ms(value, word))
+            since_ms = max(since_ms, moment_ms(value, message))
         elif name == "until":
-            at_ms = moment_ms(value, word)
+            at_ms = moment_ms(value, message)
             until_ms = at_ms if until_ms is None else min(until_ms, at_ms)
         else:
-            terms.append(_term(name, sub, value, word))
+            terms.append(_term(name, sub, value, message))
     try:
         expression = Expression(cel) if cel else None
     except BadExpression as error:
@@ -135,24 +135,26 @@ def parse(words: Sequence[str], cel: str = "") -> Wanted:
     return Wanted(terms, since_ms, until_ms, expression)
 
 
-def _split(word: str) -> tuple[str, str, str]:
-    if not word or len(word) > TERM_CHARS_MAX:
-        raise BadTerm(f"a term has 1 to {TERM_CHARS_MAX} characters, not {len(word)}")
-    found = _NAMED.fullmatch(word)
+def _split(message: str) -> tuple[str, str, str]:
+    if not message or len(message) > TERM_CHARS_MAX:
+        raise BadTerm(f"a term has 1 to {TERM_CHARS_MAX} characters, not {len(message)}")
+    found = _NAMED.fullmatch(message)
     if not found:
-        return "text", "", word
+        return "text", "", message
     name, sub, value = found.groups()
     known = name == "header" if sub else name in {"key", "type", "corr", "text", "since", "until"}
     if not known:
-        raise BadTerm(f"{word[:80]!r}: there are {TERMS}; for this as text write text:{word[:80]}")
+        raise BadTerm(
+            f"{message[:80]!r}: there are {TERMS}; for this as text write text:{message[:80]}"
+        )
     if not value:
-        raise BadTerm(f"{word[:80]!r}: nothing stands behind the colon")
+        raise BadTerm(f"{message[:80]!r}: nothing stands behind the colon")
     return name, sub or "", value
 
 
-def _term(name: str, sub: str, value: str, word: str) -> Term:
+def _term(name: str, sub: str, value: str, message: str) -> Term:
     if masked_text(value) != value:
-        raise BadTerm(f"{word[:80]!r}: people are masked before anything is looked for")
+        raise BadTerm(f"{message[:80]!r}: people are masked before anything is looked for")
     if name == "text":
         return Term(kind="text", value=value)
     begins = value.endswith("*") and value != "***"
@@ -163,12 +165,12 @@ def _term(name: str, sub: str, value: str, word: str) -> Term:
     return Term(kind="header", name=header, value=value, begins=begins)
 
 
-def moment_ms(text: str, word: str, field: str = "q") -> int:
-    """Return the RFC 3339 time `text` in ms. Raises BadTerm, which repeats `word`."""
+def moment_ms(text: str, message: str, field: str = "q") -> int:
+    """Return the RFC 3339 time `text` in ms. Raises BadTerm, which repeats `message`."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise BadTerm(f"{word[:80]!r}: no RFC 3339 time", field) from error
+        raise BadTerm(f"{message[:80]!r}: no RFC 3339 time", field) from error
     if moment.tzinfo is None:
-        raise BadTerm(f"{word[:80]!r}: the time has no zone, such as Z", field)
+        raise BadTerm(f"{message[:80]!r}: the time has no zone, such as Z", field)
     return max(round(moment.timestamp() * 1_000), 0)

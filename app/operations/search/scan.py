@@ -14,7 +14,7 @@ from aiokafka import TopicPartition
 
 from app.kafka.reader import InspectionError, Shown, shown_of
 from app.operations.search.expression import ExpressionFailed
-from app.operations.search.masked_record import Look
+from app.operations.search.masked_record import MaskedRecord
 from app.operations.search.query import Wanted
 from app.operations.search.starts import Start, chosen, cursor_of, resolve
 
@@ -64,7 +64,7 @@ class Done(msgspec.Struct, frozen=True, kw_only=True, tag="done"):
     matched: int
     bytes: int
     unreadable: int
-    """Records looked into that are no JSON, and found ones that are no event of the house."""
+    """Records looked into that are no JSON, and found ones that are no event of Payflow."""
     errors: int
     """Records for which the expression has no answer."""
     error: str = ""
@@ -105,25 +105,25 @@ async def scan(
 
     Raises BadTerm for a start that is not there, InspectionError when nothing comes any more.
     """
-    passage = await _begin(consumer, places, asked, clock)
-    told_s = clock()
-    while (why := passage.over(stopped)) is None:
+    broker_evaluation = await _begin(consumer, places, asked, clock)
+    emitted_s = clock()
+    while (why := broker_evaluation.over(stopped)) is None:
         batch = await consumer.getmany(timeout_ms=READ_MS, max_records=BATCH_RECORDS_MAX)
         for record in (record for records in batch.values() for record in records):
-            shown = passage.take(record)
+            shown = broker_evaluation.take(record)
             if shown is not None:
                 yield Found(record=shown)
-                if passage.full:
+                if broker_evaluation.full:
                     break
         else:
-            await passage.pass_gaps(consumer)
-        if clock() - told_s >= PROGRESS_SECONDS:
-            told_s = clock()
-            yield passage.progress()
-    yield passage.done(why)
+            await broker_evaluation.pass_gaps(consumer)
+        if clock() - emitted_s >= PROGRESS_SECONDS:
+            emitted_s = clock()
+            yield broker_evaluation.progress()
+    yield broker_evaluation.done(why)
 
 
-class _Passage:
+class _Section:
     """One scan under way."""
 
     def __init__(
@@ -164,31 +164,31 @@ class _Passage:
             raise InspectionError(f"nothing came for {STALL_SECONDS_MAX:.0f} s; go on at {at}")
         return None
 
-    def take(self, given: Any) -> Shown | None:
-        """Look at `given`; return it as it may be shown when it is wanted."""
-        place = TopicPartition(given.topic, given.partition)
-        if place not in self._open or given.offset < self._next[place]:
+    def take(self, record: Any) -> Shown | None:
+        """Look at `record`; return it as it may be shown when it is wanted."""
+        place = TopicPartition(record.topic, record.partition)
+        if place not in self._open or record.offset < self._next[place]:
             return None
-        if given.offset >= self._end[place] and not self._asked.follow:
+        if record.offset >= self._end[place] and not self._asked.follow:
             self._move(place, self._end[place])
             return None
         self._scanned += 1
-        self._bytes += len(given.value or b"") + len(given.key or b"")
-        found = self._judge(given) if self._asked.wanted.may_hold(given) else None
-        self._move(place, given.offset + 1)
+        self._bytes += len(record.value or b"") + len(record.key or b"")
+        found = self._judge(record) if self._asked.wanted.may_hold(record) else None
+        self._move(place, record.offset + 1)
         return found
 
-    def _judge(self, given: Any) -> Shown | None:
-        look = Look(given)
+    def _judge(self, record: Any) -> Shown | None:
+        masked = MaskedRecord(record)
         try:
-            wanted = self._asked.wanted.holds(look)
+            wanted = self._asked.wanted.holds(masked)
         except ExpressionFailed as error:
             self._errors += 1
             self._error = self._error or str(error)
             wanted = False
-        shown = shown_of(look) if wanted else None
+        shown = shown_of(masked) if wanted else None
         self._matched += wanted
-        self._unreadable += bool(look.error) if wanted else look.opened and look.broken
+        self._unreadable += bool(masked.error) if wanted else masked.registered and masked.broken
         return shown
 
     async def pass_gaps(self, consumer: Any) -> None:
@@ -249,19 +249,19 @@ class _Passage:
 
 async def _begin(
     consumer: Any, places: Sequence[TopicPartition], asked: Asked, clock: Callable[[], float]
-) -> _Passage:
+) -> _Section:
     """Return the passage, its consumer set on the first offset of each partition."""
-    looked = chosen(places, asked.start)
-    begin = dict(await consumer.beginning_offsets(looked)) if looked else {}
-    end = dict(await consumer.end_offsets(looked)) if looked else {}
+    scanned = chosen(places, asked.start)
+    begin = dict(await consumer.beginning_offsets(scanned)) if scanned else {}
+    end = dict(await consumer.end_offsets(scanned)) if scanned else {}
     first = await resolve(consumer, asked.start, begin, end)
     if asked.wanted.since_ms and begin:
         since = await resolve(consumer, Start(at_ms=asked.wanted.since_ms), begin, end)
         # Every record before it is older, whatever the order of the times.
         first = {place: max(first[place], since[place]) for place in first}
-    passage = _Passage(asked, begin, end, first, clock)
+    broker_evaluation = _Section(asked, begin, end, first, clock)
     # Between an assignment and a seek nothing may wait: the fetcher would choose a place itself.
-    consumer.assign(passage.places)
-    for place in passage.places:
+    consumer.assign(broker_evaluation.places)
+    for place in broker_evaluation.places:
         consumer.seek(place, first[place])
-    return passage
+    return broker_evaluation

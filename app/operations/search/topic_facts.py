@@ -55,10 +55,10 @@ async def asking(config: Config) -> AsyncIterator[AIOKafkaAdminClient]:
 async def topics(config: Config, *, internal: bool = False) -> list[TopicFacts]:
     """Return every topic by name; changelogs and Kafka's own only when `internal`."""
     async with asking(config) as admin:
-        described = await admin.describe_topics()
+        label_of = await admin.describe_topics()
         wanted = [
             topic
-            for topic in sorted(described, key=lambda topic: topic["topic"])
+            for topic in sorted(label_of, key=lambda topic: topic["topic"])
             if internal or not (topic["topic"][0] == "_" or topic["topic"].endswith("-changelog"))
         ]
         return await _facts(config, admin, wanted)
@@ -67,26 +67,26 @@ async def topics(config: Config, *, internal: bool = False) -> list[TopicFacts]:
 async def topic_facts(config: Config, name: str) -> TopicFacts:
     """Return what there is to say about one topic. Raises NoSuchTopic."""
     async with asking(config) as admin:
-        described = [each for each in await admin.describe_topics() if each["topic"] == name]
-        if not described:
+        label_of = [each for each in await admin.describe_topics() if each["topic"] == name]
+        if not label_of:
             raise NoSuchTopic(f"there is no topic {name!r}; see: payflow topics ls")
-        return (await _facts(config, admin, described))[0]
+        return (await _facts(config, admin, label_of))[0]
 
 
 async def _facts(
-    config: Config, admin: AIOKafkaAdminClient, described: Sequence[Any]
+    config: Config, admin: AIOKafkaAdminClient, label_of: Sequence[Any]
 ) -> list[TopicFacts]:
     places = [
         TopicPartition(topic["topic"], partition["partition"])
-        for topic in described
+        for topic in label_of
         for partition in topic["partitions"]
     ]
     async with reader(config) as consumer:
         begin, end = await span(consumer, places)
     size = await sizes(admin)
-    settings = await _settings(admin, [topic["topic"] for topic in described])
+    settings = await _settings(admin, [topic["topic"] for topic in label_of])
     found = []
-    for topic in described:
+    for topic in label_of:
         name = topic["topic"]
         parts = tuple(
             _partition(TopicPartition(name, each["partition"]), each, begin, end, size)

@@ -1,6 +1,6 @@
-"""Checks the house as it stands: `payflow verify`, or this module with `--json` or `--follow`.
+"""Checks Payflow as it stands: `payflow verify`, or this module with `--json` or `--follow`.
 
-Reads every topic, the rows behind the tables and the outside parties' own files; changes nothing,
+Reads every topic, the rows behind the tables and the external systems' own files; changes nothing,
 joins no group, needs no running service. Exit code 1 when a check fails, with the offending ids.
 """
 
@@ -17,25 +17,25 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from app.composition import open_rooms
+from app.composition import load_agents
 from app.config import Config, ConfigError, current
 from app.kafka.admin import TopicError
-from app.operations.verification import external_systems as parties
+from app.operations.verification import external_systems
 from app.operations.verification.case import SETTLE_MS, Case
-from app.operations.verification.consistent_cut import Hears, Place
+from app.operations.verification.consistent_cut import ConsumedTopics, Place
 from app.operations.verification.facts import Facts
-from app.operations.verification.reader import Unreadable, read_house
+from app.operations.verification.reader import Unreadable, read_topics
 from app.operations.verification.verdict import Verdict, judge
-from app.worker.faust_app import heard_topics
+from app.worker.faust_app import consumed_topics
 
 __all__ = ["Auditor", "Verdict", "main", "verify"]
 
 EXIT_WRONG = 1
 EXIT_UNKNOWN = 2
-"""The house could not be looked at, which says nothing about it."""
+"""Payflow could not be looked at, which says nothing about it."""
 REST_SECONDS = 2.0
 PAUSE = 9
-CANNOT_LOOK = (ConfigError, KafkaError, OSError, sqlite3.Error, TopicError, Unreadable)
+CANNOT_READ = (ConfigError, KafkaError, OSError, sqlite3.Error, TopicError, Unreadable)
 
 
 async def verify(
@@ -44,7 +44,7 @@ async def verify(
     now_ms: int | None = None,
     settle_ms: int = SETTLE_MS,
 ) -> Verdict:
-    """Return the verdict on the house of `config` at `now_ms`; `log` hears what is being read.
+    """Return the verdict on Payflow of `config` at `now_ms`; `log` consumes what is being read.
 
     Raises one of CANNOT_LOOK when the cluster or a file cannot be read.
     """
@@ -52,7 +52,7 @@ async def verify(
 
 
 class Auditor:
-    """Judges the same house again and again, reading each time only what is new."""
+    """Judges the same instance again and again, reading each time only what is new."""
 
     def __init__(self, config: Config, settle_ms: int = SETTLE_MS) -> None:
         self._config = config
@@ -64,21 +64,21 @@ class Auditor:
     async def verdict(
         self, log: Callable[[str], None] | None = None, now_ms: int | None = None
     ) -> Verdict:
-        """Return the verdict on the house at `now_ms`. Raises one of CANNOT_LOOK."""
+        """Return the verdict on Payflow at `now_ms`. Raises one of CANNOT_LOOK."""
         say = log or (lambda _line: None)
         # The cut is taken later: what is newer than the cut cannot look older than it is.
         at_ms = time.time_ns() // 1_000_000 if now_ms is None else now_ms
         facts, config = self._facts, self._config
         say("reading topics and rows")
-        self._count += await read_house(config, listeners(), facts, at_ms, self._known)
+        self._count += await read_topics(config, listeners(), facts, at_ms, self._known)
         say(f"{self._count} records read; reading the files of provider and carrier")
-        facts.provider = await asyncio.to_thread(parties.read_provider, config)
-        facts.carrier = await asyncio.to_thread(parties.read_carrier, config)
+        facts.provider = await asyncio.to_thread(external_systems.read_provider, config)
+        facts.carrier = await asyncio.to_thread(external_systems.read_carrier, config)
         seen = {
             "topics": f"{self._count} records",
             "tables": f"{len(facts.shelves)} stock rows, by their changelog",
-            "provider": _seen(facts.provider, parties.provider_file(config)),
-            "carrier": _seen(facts.carrier, parties.carrier_file(config)),
+            "provider": _seen(facts.provider, external_systems.provider_file(config)),
+            "carrier": _seen(facts.carrier, external_systems.carrier_file(config)),
         }
         return judge(Case(facts=facts, now_ms=at_ms, settle_ms=self._settle_ms), seen)
 
@@ -93,7 +93,7 @@ async def follow(auditor: Auditor) -> None:
         began = time.monotonic()
         try:
             said = msgspec.json.encode(await auditor.verdict())
-        except CANNOT_LOOK as error:
+        except CANNOT_READ as error:
             said = msgspec.json.encode({"cannot_look": str(error)})
         sys.stdout.write(said.decode() + "\n")
         sys.stdout.flush()
@@ -101,33 +101,35 @@ async def follow(auditor: Auditor) -> None:
         await asyncio.wait({ended}, timeout=rest)
 
 
-def listeners() -> Hears:
+def listeners() -> ConsumedTopics:
     """Return the topics that each service reads, its retries and timers included."""
-    hears: dict[str, frozenset[str]] = {}
-    for room in open_rooms().values():
-        hears[room.service] = hears.get(room.service, frozenset()) | set(heard_topics(room))
-    return hears
+    consumed: dict[str, frozenset[str]] = {}
+    for agent in load_agents().values():
+        consumed[agent.service] = consumed.get(agent.service, frozenset()) | set(
+            consumed_topics(agent)
+        )
+    return consumed
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Check the house of the environment and print the verdict; return the exit code."""
+    """Check Payflow of the environment and print the verdict; return the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m app.operations.verification.auditor", description=__doc__
     )
     parser.add_argument("--json", action="store_true", help="print the verdict as JSON")
     parser.add_argument("--follow", action="store_true", help="JSON lines until stdin ends")
     parser.add_argument("--settle-ms", type=int, default=SETTLE_MS, metavar="MS")
-    given = parser.parse_args(arguments)
+    record = parser.parse_args(arguments)
     errors = Console(stderr=True)
-    if given.follow:
-        asyncio.run(follow(Auditor(current(), given.settle_ms)))
+    if record.follow:
+        asyncio.run(follow(Auditor(current(), record.settle_ms)))
         return 0
     try:
-        verdict = asyncio.run(verify(current(), settle_ms=given.settle_ms))
-    except CANNOT_LOOK as error:
+        verdict = asyncio.run(verify(current(), settle_ms=record.settle_ms))
+    except CANNOT_READ as error:
         errors.print(Text(f"cannot verify: {error}", style="red"))
         return EXIT_UNKNOWN
-    if given.json:
+    if record.json:
         sys.stdout.write(msgspec.json.encode(verdict).decode() + "\n")
     else:
         show(verdict, Console())

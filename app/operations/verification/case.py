@@ -1,6 +1,6 @@
 """The case to be judged: what is known, at which time, and what counts as still in motion.
 
-The house is never still, so every check says what it allows for: an order in motion may be ahead in
+Payflow is never still, so every check says what it allows for: an order in motion may be ahead in
 one place and behind in another, and its SKUs by as many units as it moves. What has settled must
 agree to the penny and the unit.
 """
@@ -14,7 +14,7 @@ from app.operations.verification.facts import Facts, OrderFacts, ReturnFacts
 OFFENDING_MAX = 50
 """Ids named by one check; its detail has the full count."""
 SETTLE_MS = 2_000
-"""How long after its latest event an order counts as in motion, for clocks and parties outside."""
+"""How long after its latest event an order counts as in motion, for clocks and external systems."""
 OPEN_MS_MAX = 1_050_000
 """When an order that has no row with deadlines counts as stuck: the sum of all its deadlines."""
 RETURN_MS_MAX = 600_000
@@ -22,7 +22,7 @@ RETURN_MS_MAX = 600_000
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """One claim about the house: whether it holds, of how many things, and who breaks it."""
+    """One claim about Payflow: whether it holds, of how many things, and who breaks it."""
 
     name: str
     ok: bool
@@ -56,10 +56,10 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def _outside(self, order_id: str) -> Iterator[int]:
-        """Yield when the parties outside last did something: their files are read after the cut."""
-        for party in (self.facts.provider, self.facts.carrier):
-            if party is not None and order_id in party:
-                yield party[order_id].last_ms
+        """Yield when the external systems last did something."""
+        for system in (self.facts.provider, self.facts.carrier):
+            if system is not None and order_id in system:
+                yield system[order_id].last_ms
 
     def fresh(self, at_ms: int) -> bool:
         """Return whether what happened at `at_ms` may not have come round yet."""

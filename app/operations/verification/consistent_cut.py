@@ -1,4 +1,4 @@
-"""Where everybody stood at one moment: how far each group has heard, how far each topic goes."""
+"""Where everybody stood at one moment: how far each group has received, how far each topic goes."""
 
 from collections.abc import Mapping
 
@@ -17,7 +17,7 @@ from tables import Table
 from tables.order import orders as order_table
 from tables.stock import shelves as stock_table
 
-TOLD = (
+EMITTED = (
     topics.orders,
     topics.sagas,
     topics.payments,
@@ -30,7 +30,7 @@ TOLD = (
 )
 """The topics whose facts are folded; the others carry questions, answers and copies."""
 EFFECTIVE = frozenset({"order", "payment", "inventory", "shipping", "fraud", "ledger"})
-"""The services whose work is checked: what only they have yet to hear is allowed for."""
+"""The services whose work is checked: what only they have yet to receive is allowed for."""
 COORDINATOR_SECONDS_MAX = 30.0
 COORDINATOR_AWAY = (
     GroupCoordinatorNotAvailableError,
@@ -41,7 +41,7 @@ COORDINATOR_AWAY = (
 
 Place = tuple[str, int]
 """Topic and partition."""
-Hears = Mapping[str, frozenset[str]]
+ConsumedTopics = Mapping[str, frozenset[str]]
 """By service: the topics it reads, its retries and timers included."""
 
 
@@ -50,32 +50,35 @@ def changelog_of(table: Table) -> str:
     return f"payflow-{table.service}-{table.name}-changelog"
 
 
-TOLD_NAMES = frozenset(topic.name for topic in TOLD)
+EMITTED_NAMES = frozenset(topic.name for topic in EMITTED)
 CHANGELOGS = frozenset({changelog_of(order_table), changelog_of(stock_table)})
 
 
-class Cut(msgspec.Struct, frozen=True, kw_only=True):
+class ConsistentCut(msgspec.Struct, frozen=True, kw_only=True):
     """Where every group stood, and then where every partition began and ended."""
 
-    hears: Hears
+    consumed: ConsumedTopics
     committed: dict[str, dict[Place, int]]
     """By service: the next offset of each partition it has committed."""
     begins: dict[Place, int]
     ends: dict[Place, int]
 
-    def heard(self, place: Place) -> int | None:
-        """Return up to which offset every effective service has heard `place`; None: none does."""
+    def received(self, place: Place) -> int | None:
+        """Return up to which offset every effective service has received `place`.
+
+        None: none does.
+        """
         offsets = [
             self.committed[service].get(place, 0)
             for service in EFFECTIVE
-            if place[0] in self.hears.get(service, ())
+            if place[0] in self.consumed.get(service, ())
         ]
         return min(offsets, default=None)
 
     def starts(self, known: Mapping[Place, int]) -> dict[Place, int]:
         """Return where to begin reading each partition that has something to read.
 
-        What lies before `known` has been read; what somebody has yet to hear is read again.
+        What lies before `known` has been read; what somebody has yet to receive is read again.
         """
         wanted = {
             place: max(begin, self._start(place, known)) for place, begin in self.begins.items()
@@ -87,21 +90,23 @@ class Cut(msgspec.Struct, frozen=True, kw_only=True):
         if ".retry-" in topic:
             service = topic.split(".retry-")[0].rpartition(".")[2]
             return self.committed[service].get(place, 0)
-        heard = self.heard(place)
+        received = self.received(place)
         if topic in CHANGELOGS or topic.endswith(".dead"):
             return known.get(place, 0)
-        if topic in TOLD_NAMES:
+        if topic in EMITTED_NAMES:
             start = known.get(place, 0)
-            return start if heard is None else min(start, heard)
-        return self.ends[place] if heard is None else heard
+            return start if received is None else min(start, received)
+        return self.ends[place] if received is None else received
 
 
-async def take_cut(admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer, hears: Hears) -> Cut:
+async def take_consistent_cut(
+    admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer, consumed: ConsumedTopics
+) -> ConsistentCut:
     """Return where everybody stands now: the groups first, the topics after them."""
     committed: dict[str, dict[Place, int]] = {}
-    for service in hears:
+    for service in consumed:
         committed[service] = await _committed(admin, service)
-    read = frozenset().union(*hears.values(), TOLD_NAMES, CHANGELOGS)
+    read = frozenset().union(*consumed.values(), EMITTED_NAMES, CHANGELOGS)
     places = [
         TopicPartition(topic["topic"], partition["partition"])
         for topic in await admin.describe_topics()
@@ -111,7 +116,9 @@ async def take_cut(admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer, hears
     consumer.assign(places)
     begins = await consumer.beginning_offsets(places) if places else {}
     ends = await consumer.end_offsets(places) if places else {}
-    return Cut(hears=hears, committed=committed, begins=_plain(begins), ends=_plain(ends))
+    return ConsistentCut(
+        consumed=consumed, committed=committed, begins=_plain(begins), ends=_plain(ends)
+    )
 
 
 @stamina.retry(on=COORDINATOR_AWAY, attempts=None, timeout=COORDINATOR_SECONDS_MAX)

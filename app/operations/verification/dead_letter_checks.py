@@ -1,15 +1,15 @@
-"""Letters: what could not be handled is kept and explained, and what waits is not late."""
+"""Dead letters: what could not be handled is kept and explained, and what waits is not late."""
 
 from app.operations.verification.case import Case, Check, found
 
 
-def dead_letters_tell(case: Case) -> Check:
+def dead_letters_are_complete(case: Case) -> Check:
     """Every dead letter has its bytes, its cause and where it came from."""
     count = sum(sum(causes.values()) for causes in case.facts.dead.values())
     return found("dead_letters_tell", count, case.facts.nameless)
 
 
-def poison_is_laid_aside(case: Case) -> Check:
+def poison_is_dead_lettered(case: Case) -> Check:
     """What nobody can read lies in a dead topic, byte for byte."""
     facts = case.facts
     wrong = [

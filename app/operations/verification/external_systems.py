@@ -1,4 +1,4 @@
-"""The outside parties' own files, read only: the independent witnesses of money and parcels.
+"""The external systems' own files, read only: the independent witnesses of money and parcels.
 
 They are read after the topics, so they may know more: each record carries the time of its latest
 change, and what is younger than the cut counts as in motion.
@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from app.config import Config
-from app.operations.verification.facts import Parcel, Taken
+from app.operations.verification.facts import Shipment, Taken
 
 _CHARGES = """
     SELECT order_id, count(*), sum(amount_minor), max(created_ms) FROM charges GROUP BY order_id
@@ -70,13 +70,13 @@ def _is_local(url: str) -> bool:
         return host == "localhost"
 
 
-def read_carrier(config: Config) -> dict[str, Parcel] | None:
+def read_carrier(config: Config) -> dict[str, Shipment] | None:
     """Return what the carrier has of each order; None when it is not ours to see."""
     path = carrier_file(config)
     if not path.is_file():
         return {} if _is_local(config.carrier_url) else None
     with closing(_open(path)) as books:
         return {
-            order_id: Parcel(status=status, last_ms=last_ms)
+            order_id: Shipment(status=status, last_ms=last_ms)
             for order_id, status, last_ms in books.execute(_SHIPMENTS)
         }

@@ -1,4 +1,4 @@
-"""What `verify` knows: every fact of the house as a few numbers an order and a SKU.
+"""What `verify` knows: every fact of Payflow as a few numbers an order and a SKU.
 
 Bodies are not kept, so a million events fit in memory.
 """
@@ -28,10 +28,10 @@ class ReturnFacts(msgspec.Struct, kw_only=True):
 
 
 class OrderFacts(msgspec.Struct, kw_only=True):
-    """One order, as the topics tell it. Times are milliseconds, money is minor units."""
+    """One order, as the topics emit it. Times are milliseconds, money is minor units."""
 
     placed_ms: int = 0
-    """0: never placed, though something else is told about it."""
+    """0: never placed, though something else is emitted about it."""
     last_ms: int = 0
     total_minor: int = 0
     lines: tuple[tuple[str, int], ...] = ()
@@ -55,11 +55,11 @@ class OrderFacts(msgspec.Struct, kw_only=True):
     """`currency/account` → debits less credits."""
     returns: dict[str, ReturnFacts] = {}
     refunds_overdue: set[str] = set()
-    """The keys of refunds that payment has told to be overdue, and that have not come since."""
+    """The keys of refunds that payment has emitted to be overdue, and that have not come since."""
 
     @property
     def ends(self) -> int:
-        """Return how many ends were told; one is right."""
+        """Return how many ends were emitted; one is right."""
         return self.completed + self.cancelled
 
     @property
@@ -100,7 +100,7 @@ class Taken(msgspec.Struct, kw_only=True):
     last_ms: int = 0
 
 
-class Parcel(msgspec.Struct, kw_only=True):
+class Shipment(msgspec.Struct, kw_only=True):
     """What the carrier's own file says of one order."""
 
     status: str
@@ -121,12 +121,12 @@ class Facts(msgspec.Struct, kw_only=True):
     orders: dict[str, OrderFacts] = {}
     provider: dict[str, Taken] | None = None
     """The provider's own records by order id; None when they cannot be seen."""
-    carrier: dict[str, Parcel] | None = None
+    carrier: dict[str, Shipment] | None = None
     """The carrier's own records by order id; None when it cannot be seen."""
     shelves: dict[str, Shelf] = {}
     """Stock rows by SKU."""
     received: Counter[str] = msgspec.field(default_factory=Counter)
-    """Units received and adjusted, by SKU, as told on `stock`."""
+    """Units received and adjusted, by SKU, as emitted on `stock`."""
     deliveries: dict[str, Delivery] = {}
     overdue_at_ms: dict[str, int] = {}
     """When an order that is still open counts as stuck, from the order's own rows."""
@@ -137,9 +137,9 @@ class Facts(msgspec.Struct, kw_only=True):
     dead: dict[str, Counter[str]] = {}
     """Dead letters by topic and cause."""
     dead_digests: dict[str, dict[str, set[bytes]]] = {}
-    """By origin and dead topic: digests of the bytes laid aside. Anybody may claim an origin."""
-    foreign_letters: int = 0
-    """Records in dead topics that no service of the house has laid there."""
+    """By origin and dead topic: digests of the bytes dead-lettered. Anybody may claim an origin."""
+    foreign_dead_letters: int = 0
+    """Records in dead topics that no service of Payflow has laid there."""
     nameless: list[str] = []
     """Dead letters without bytes, cause or origin."""
     parked: int = 0
@@ -147,7 +147,7 @@ class Facts(msgspec.Struct, kw_only=True):
     parked_late: list[str] = []
     """Those whose time has passed, as `topic/partition/offset`."""
     pending: set[str] = set()
-    """Orders and SKUs about which something is told that a service has yet to hear."""
+    """Orders and SKUs about which something is emitted that a service has yet to receive."""
     duplicates: int = 0
     seen: set[int] = set()
 

@@ -20,114 +20,120 @@ from workflows.shared.message import Message
 from workflows.shipping import messages as shipping
 
 
-def fold(facts: Facts, word: Any, head: Envelope) -> None:
-    """Add `word` to `facts`; an event whose id was seen before changes nothing."""
-    short = _short(head.id)
+def fold(facts: Facts, message: Any, envelope: Envelope) -> None:
+    """Add `message` to `facts`; an event whose id was seen before changes nothing."""
+    short = _short(envelope.id)
     if short in facts.seen:
         facts.duplicates += 1
         return
     facts.seen.add(short)
-    match word:
+    match message:
         case (
             stock.ReceiveStock()
             | stock.AdjustStock()
             | stock.StockReceived()
             | stock.StockAdjusted()
         ):
-            _fold_stock(facts, word, head)
+            _fold_stock(facts, message, envelope)
         case _:
-            known = facts.order(word.order_id)
-            known.last_ms = max(known.last_ms, head.time_ms)
-            add = _OF_ORDERS.get(type(word))
+            known = facts.order(message.order_id)
+            known.last_ms = max(known.last_ms, envelope.time_ms)
+            add = _OF_ORDERS.get(type(message))
             if add is not None:
-                add(facts, known, word, head)
+                add(facts, known, message, envelope)
 
 
-def _placed(_facts: Facts, known: OrderFacts, word: order.OrderPlaced, head: Envelope) -> None:
+def _placed(
+    _facts: Facts, known: OrderFacts, message: order.OrderPlaced, envelope: Envelope
+) -> None:
     if known.placed_ms:
-        # Somebody has told it again, otherwise: every room keeps to the first.
+        # Somebody has emitted it again, otherwise: every agent keeps to the first.
         return
-    known.placed_ms = head.time_ms
-    known.total_minor = word.total_minor
-    known.lines = _merged(word.lines)
+    known.placed_ms = envelope.time_ms
+    known.total_minor = message.total_minor
+    known.lines = _merged(message.lines)
 
 
-def _completed(_facts: Facts, known: OrderFacts, _word: Message, _head: Envelope) -> None:
+def _completed(_facts: Facts, known: OrderFacts, _message: Message, _envelope: Envelope) -> None:
     known.completed += 1
 
 
-def _cancelled(_facts: Facts, known: OrderFacts, word: saga.OrderCancelled, head: Envelope) -> None:
+def _cancelled(
+    _facts: Facts, known: OrderFacts, message: saga.OrderCancelled, envelope: Envelope
+) -> None:
     known.cancelled += 1
-    known.cause = intern(word.cause)
-    known.end_ms = _earlier(known.end_ms, head.time_ms)
+    known.cause = intern(message.cause)
+    known.end_ms = _earlier(known.end_ms, envelope.time_ms)
 
 
 def _paid(
-    _facts: Facts, known: OrderFacts, word: payment.PaymentCompleted, _head: Envelope
+    _facts: Facts, known: OrderFacts, message: payment.PaymentCompleted, _envelope: Envelope
 ) -> None:
     known.payments += 1
-    known.paid_minor += word.amount_minor
+    known.paid_minor += message.amount_minor
 
 
 def _refunded(
-    _facts: Facts, known: OrderFacts, word: payment.PaymentRefunded, _head: Envelope
+    _facts: Facts, known: OrderFacts, message: payment.PaymentRefunded, _envelope: Envelope
 ) -> None:
-    known.refunded_minor += word.amount_minor
-    known.refunds_overdue.discard(word.return_id or COMPENSATION)
-    if word.kind == "return":
-        returned = _return_of(known, word.return_id)
+    known.refunded_minor += message.amount_minor
+    known.refunds_overdue.discard(message.return_id or COMPENSATION)
+    if message.kind == "return":
+        returned = _return_of(known, message.return_id)
         returned.refunds += 1
-        returned.refunded_minor += word.amount_minor
+        returned.refunded_minor += message.amount_minor
 
 
 def _overdue(
-    _facts: Facts, known: OrderFacts, word: payment.RefundOverdue, _head: Envelope
+    _facts: Facts, known: OrderFacts, message: payment.RefundOverdue, _envelope: Envelope
 ) -> None:
-    known.refunds_overdue.add(intern(word.refund_key))
+    known.refunds_overdue.add(intern(message.refund_key))
 
 
-def _stocked(_facts: Facts, known: OrderFacts, word: Message, _head: Envelope) -> None:
-    known.reserved = known.reserved or isinstance(word, inventory.InventoryReserved)
-    known.released = known.released or isinstance(word, inventory.InventoryReleased)
+def _stocked(_facts: Facts, known: OrderFacts, message: Message, _envelope: Envelope) -> None:
+    known.reserved = known.reserved or isinstance(message, inventory.InventoryReserved)
+    known.released = known.released or isinstance(message, inventory.InventoryReleased)
 
 
-def _judged(_facts: Facts, known: OrderFacts, _word: Message, _head: Envelope) -> None:
+def _judged(_facts: Facts, known: OrderFacts, _message: Message, _envelope: Envelope) -> None:
     known.cleared = True
 
 
-def _created(_facts: Facts, known: OrderFacts, _word: Message, head: Envelope) -> None:
+def _created(_facts: Facts, known: OrderFacts, _message: Message, envelope: Envelope) -> None:
     known.created = True
-    known.end_ms = _earlier(known.end_ms, head.time_ms)
+    known.end_ms = _earlier(known.end_ms, envelope.time_ms)
 
 
 def _stopped(
-    _facts: Facts, known: OrderFacts, word: shipping.ShipmentCancelled, _head: Envelope
+    _facts: Facts, known: OrderFacts, message: shipping.ShipmentCancelled, _envelope: Envelope
 ) -> None:
-    known.stopped = known.stopped or bool(word.shipment_id)
+    known.stopped = known.stopped or bool(message.shipment_id)
 
 
-def _entered(facts: Facts, known: OrderFacts, word: ledger.EntryPosted, _head: Envelope) -> None:
+def _entered(
+    facts: Facts, known: OrderFacts, message: ledger.EntryPosted, _envelope: Envelope
+) -> None:
     total = 0
-    for posting in word.postings:
-        account = intern(f"{word.currency}/{posting.account}")
+    for posting in message.postings:
+        account = intern(f"{message.currency}/{posting.account}")
         amount = posting.debit_minor - posting.credit_minor
         known.accounts[account] = known.accounts.get(account, 0) + amount
         total += amount
     if total:
-        facts.unbalanced.append(word.entry_id)
+        facts.unbalanced.append(message.entry_id)
 
 
-def _came_back(_facts: Facts, known: OrderFacts, word: Any, head: Envelope) -> None:
-    returned = _return_of(known, word.return_id)
-    match word:
+def _came_back(_facts: Facts, known: OrderFacts, message: Any, envelope: Envelope) -> None:
+    returned = _return_of(known, message.return_id)
+    match message:
         case order.ReturnRequested():
-            returned.requested_ms = _earlier(returned.requested_ms, head.time_ms)
+            returned.requested_ms = _earlier(returned.requested_ms, envelope.time_ms)
         case saga.ReturnAccepted():
-            returned.accepted_ms = head.time_ms
-            returned.amount_minor = word.amount_minor
-            returned.goods = _merged(tuple(line for line in word.lines if line.goods))
+            returned.accepted_ms = envelope.time_ms
+            returned.amount_minor = message.amount_minor
+            returned.goods = _merged(tuple(line for line in message.lines if line.goods))
         case saga.ReturnRefused():
-            returned.refused = word.reason
+            returned.refused = message.reason
         case inventory.InventoryReturned():
             returned.restocked += 1
 
@@ -159,34 +165,34 @@ def _return_of(known: OrderFacts, return_id: str) -> ReturnFacts:
 
 def _fold_stock(
     facts: Facts,
-    word: stock.ReceiveStock | stock.AdjustStock | stock.StockReceived | stock.StockAdjusted,
-    head: Envelope,
+    message: stock.ReceiveStock | stock.AdjustStock | stock.StockReceived | stock.StockAdjusted,
+    envelope: Envelope,
 ) -> None:
-    match word:
+    match message:
         case stock.ReceiveStock():
-            _asked(facts, word.receipt_id, word.sku, word.quantity, head)
+            _asked(facts, message.receipt_id, message.sku, message.quantity, envelope)
         case stock.AdjustStock():
-            _asked(facts, word.adjustment_id, word.sku, word.delta, head)
+            _asked(facts, message.adjustment_id, message.sku, message.delta, envelope)
         case stock.StockReceived():
-            _answered(facts, word.receipt_id, word.sku, word.quantity, head)
+            _answered(facts, message.receipt_id, message.sku, message.quantity, envelope)
         case stock.StockAdjusted():
-            _answered(facts, word.adjustment_id, word.sku, word.delta, head)
+            _answered(facts, message.adjustment_id, message.sku, message.delta, envelope)
 
 
-def _asked(facts: Facts, ask_id: str, sku: str, units: int, head: Envelope) -> None:
-    delivery = _delivery(facts, ask_id, sku, head)
+def _asked(facts: Facts, ask_id: str, sku: str, units: int, envelope: Envelope) -> None:
+    delivery = _delivery(facts, ask_id, sku, envelope)
     delivery.asks += 1
     delivery.units = abs(units)
 
 
-def _answered(facts: Facts, ask_id: str, sku: str, units: int, head: Envelope) -> None:
-    _delivery(facts, ask_id, sku, head).answers += 1
+def _answered(facts: Facts, ask_id: str, sku: str, units: int, envelope: Envelope) -> None:
+    _delivery(facts, ask_id, sku, envelope).answers += 1
     facts.received[intern(sku)] += units
 
 
-def _delivery(facts: Facts, ask_id: str, sku: str, head: Envelope) -> Delivery:
+def _delivery(facts: Facts, ask_id: str, sku: str, envelope: Envelope) -> Delivery:
     delivery = facts.deliveries.setdefault(f"{sku}/{ask_id}", Delivery(sku=intern(sku)))
-    delivery.last_ms = max(delivery.last_ms, head.time_ms)
+    delivery.last_ms = max(delivery.last_ms, envelope.time_ms)
     return delivery
 
 
@@ -202,7 +208,7 @@ def _earlier(known_ms: int, at_ms: int) -> int:
 
 
 def _short(event_id: str) -> int:
-    """Return eight bytes of the id: enough to tell a million events apart, a third the memory."""
+    """Return eight bytes of the id: enough to tell a million events apart, a third the state."""
     try:
         return UUID(event_id).int >> 64
     except ValueError:

@@ -1,4 +1,4 @@
-"""Money: the provider, payment and the ledger tell the same story, and no one pays twice."""
+"""Money: the provider, payment and the ledger emit the same story, and no one pays twice."""
 
 from collections import Counter
 
@@ -13,13 +13,13 @@ def money_agrees(case: Case) -> Check:
     sums: Counter[str] = Counter()
     wrong = []
     for key, known in orders.items():
-        views = [known.paid_minor - known.refunded_minor, known.balance("cash_at_provider")]
+        queries = [known.paid_minor - known.refunded_minor, known.balance("cash_at_provider")]
         if provider is not None:
             taken = provider.get(key)
-            views.append(taken.charged_minor - taken.refunded_minor if taken else 0)
-        for name, amount in zip(("payments", "ledger", "provider"), views, strict=False):
+            queries.append(taken.charged_minor - taken.refunded_minor if taken else 0)
+        for name, amount in zip(("payments", "ledger", "provider"), queries, strict=False):
             sums[name] += amount
-        if len(set(views)) > 1:
+        if len(set(queries)) > 1:
             wrong.append(key)
     seen = "" if provider is not None else "; the provider's records cannot be seen: not checked"
     shown = ", ".join(f"{name} {amount}" for name, amount in sums.items())
@@ -66,7 +66,7 @@ def charges_have_orders(case: Case) -> Check:
 
 
 def charged_once(case: Case) -> Check:
-    """No order is charged twice: by the provider's records, and as told."""
+    """No order is charged twice: by the provider's records, and as emitted."""
     charged = {key for key, known in case.facts.orders.items() if known.payments}
     charged |= (case.facts.provider or {}).keys()
     return found("charged_once", len(charged), charged_twice(case.facts))
@@ -87,13 +87,13 @@ def refunds_arrive(case: Case) -> Check:
 
 def charged_twice(facts: Facts) -> list[str]:
     """Return the orders with more than one charge."""
-    told = {key for key, known in facts.orders.items() if known.payments > 1}
+    emitted = {key for key, known in facts.orders.items() if known.payments > 1}
     taken = {key for key, charges in (facts.provider or {}).items() if charges.charges > 1}
-    return sorted(told | taken)
+    return sorted(emitted | taken)
 
 
 def _new(case: Case, key: str) -> bool:
-    """Return whether what is known of `key` is so young that its order may be told later."""
+    """Return whether what is known of `key` is so young that its order may be emitted later."""
     taken = (case.facts.provider or {}).get(key)
     known = case.facts.orders.get(key)
     last_ms = max(taken.last_ms if taken else 0, known.last_ms if known else 0)

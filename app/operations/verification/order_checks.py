@@ -4,7 +4,7 @@ from app.operations.verification.case import Case, Check, found
 from app.operations.verification.facts import OrderFacts, ReturnFacts
 
 TRAVELLING = "in_transit"
-"""The carrier's own word for a parcel that is on its way."""
+"""The carrier's own message for a parcel that is on its way."""
 
 
 def one_end(case: Case) -> Check:

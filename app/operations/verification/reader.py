@@ -1,8 +1,8 @@
-"""Reads the house for `verify`: a cut through every topic, without joining any group.
+"""Reads Payflow for `verify`: a cut through every topic, without joining any group.
 
 First the groups' committed offsets are noted, then the ends of all topics, and only then is read.
-What lies between the two is told and perhaps not heard yet; all the rest has had its effects, and
-those lie before the ends. So the check may run at any time, next to a house at full work.
+What lies between the two is emitted and perhaps not received yet; all the rest has had its effects,
+and those lie before the ends. So the check may run at any time, next to an instance at full work.
 """
 
 import asyncio
@@ -19,19 +19,17 @@ from app.kafka.admin import client_options, stop_consumer
 from app.kafka.producer import place_of
 from app.operations.verification.consistent_cut import (
     CHANGELOGS,
-    TOLD_NAMES,
-    Cut,
-    Hears,
+    EMITTED_NAMES,
+    ConsistentCut,
+    ConsumedTopics,
     Place,
     changelog_of,
-    take_cut,
+    take_consistent_cut,
 )
 from app.operations.verification.facts import Facts, Lost, Shelf
 from app.operations.verification.folding import fold
-from app.wire import codecs, envelope, topics
-from app.wire import records as record
-from app.wire import signing as seal
-from app.wire.envelope import Envelope
+from app.wire import codecs, records, signing, topics
+from app.wire.envelope import BadEnvelope, Envelope, from_headers
 from app.wire.records import Record
 from tables.order import orders as order_table
 from tables.stock import shelves as stock_table
@@ -50,8 +48,8 @@ class Unreadable(RuntimeError):
     """The cluster cannot be read; the message says what was tried."""
 
 
-async def read_house(
-    config: Config, hears: Hears, facts: Facts, now_ms: int, known: dict[Place, int]
+async def read_topics(
+    config: Config, consumed: ConsumedTopics, facts: Facts, now_ms: int, known: dict[Place, int]
 ) -> int:
     """Fold every topic into `facts`; return how many records were read.
 
@@ -59,7 +57,7 @@ async def read_house(
     when the cluster cannot be reached, Unreadable when it stops answering.
     """
     async with _clients(config) as (admin, consumer):
-        cut = await take_cut(admin, consumer, hears)
+        cut = await take_consistent_cut(admin, consumer, consumed)
         facts.forget_what_moves()
         reader = _Reader(facts, cut, now_ms, known, config)
         starts = cut.starts(known)
@@ -75,7 +73,7 @@ class _Reader:
     """Puts each record where it belongs in the facts."""
 
     def __init__(
-        self, facts: Facts, cut: Cut, now_ms: int, known: dict[Place, int], config: Config
+        self, facts: Facts, cut: ConsistentCut, now_ms: int, known: dict[Place, int], config: Config
     ) -> None:
         self.facts = facts
         self.config = config
@@ -84,107 +82,109 @@ class _Reader:
         self.known = known
         self.count = 0
 
-    def take(self, given: Record, at_ms: int) -> None:
+    def take(self, record: Record, at_ms: int) -> None:
         self.count += 1
-        if given.topic.endswith(".dead"):
-            self._take_dead(given)
-        elif ".retry-" in given.topic:
-            _take_parked(self.facts, given, at_ms, self.now_ms)
-        elif given.topic in CHANGELOGS:
-            _take_row(self.facts, given)
+        if record.topic.endswith(".dead"):
+            self._take_dead(record)
+        elif ".retry-" in record.topic:
+            _take_parked(self.facts, record, at_ms, self.now_ms)
+        elif record.topic in CHANGELOGS:
+            _take_row(self.facts, record)
         else:
-            self._take_event(given, at_ms)
-        place = (given.topic, given.partition)
-        self.known[place] = max(self.known.get(place, 0), given.offset + 1)
+            self._take_event(record, at_ms)
+        place = (record.topic, record.partition)
+        self.known[place] = max(self.known.get(place, 0), record.offset + 1)
 
-    def _take_event(self, given: Record, at_ms: int) -> None:
-        place = (given.topic, given.partition)
-        heard = self.cut.heard(place)
-        unheard = heard is not None and given.offset >= heard
+    def _take_event(self, record: Record, at_ms: int) -> None:
+        place = (record.topic, record.partition)
+        received = self.cut.received(place)
+        unheard = received is not None and record.offset >= received
         if unheard and self.now_ms - at_ms < PENDING_MS_MAX:
-            self.facts.pending.add((given.key or b"").decode(errors="replace"))
-            self.facts.pending.add(record.header(given, "ce_correlationid"))
-        if given.topic not in TOLD_NAMES:
+            self.facts.pending.add((record.key or b"").decode(errors="replace"))
+            self.facts.pending.add(records.header(record, "ce_correlationid"))
+        if record.topic not in EMITTED_NAMES:
             return
         try:
-            head = envelope.from_headers(given.headers)
-            word = codecs.decode(given.value, head, given.key)
-            _check_home(given, head, word, self.config)
-        except (codecs.Poison, envelope.BadEnvelope):
-            self.facts.unreadable[given.origin] = Lost(
-                digest=record.digest(given), due_in=self._due_in(given)
+            envelope = from_headers(record.headers)
+            message = codecs.decode(record.value, envelope, record.key)
+            _check_origin(record, envelope, message, self.config)
+        except (codecs.Poison, BadEnvelope):
+            self.facts.unreadable[record.origin] = Lost(
+                digest=records.digest(record), due_in=self._due_in(record)
             )
         else:
-            if given.offset >= self.known.get(place, 0):
-                fold(self.facts, word, seal.named(head, given, topics.topic_of(word)))
+            if record.offset >= self.known.get(place, 0):
+                fold(self.facts, message, signing.named(envelope, record, topics.topic_of(message)))
 
-    def _take_dead(self, given: Record) -> None:
-        if seal.genuine_letter(given, self.config):
-            _take_dead(self.facts, given)
+    def _take_dead(self, record: Record) -> None:
+        if signing.is_authentic_dead_letter(record, self.config):
+            _take_dead(self.facts, record)
         else:
-            self.facts.foreign_letters += 1
+            self.facts.foreign_dead_letters += 1
 
-    def _due_in(self, given: Record) -> frozenset[str]:
-        """Return the dead topics of those who hear this topic and are past this record."""
-        place = (given.topic, given.partition)
+    def _due_in(self, record: Record) -> frozenset[str]:
+        """Return the dead topics of those who receive this topic and are past this record."""
+        place = (record.topic, record.partition)
         return frozenset(
-            record.dead_topic(given.topic, service)
-            for service, heard in self.cut.hears.items()
-            if given.topic in heard and self.cut.committed[service].get(place, 0) > given.offset
+            records.dead_topic(record.topic, service)
+            for service, received in self.cut.consumed.items()
+            if record.topic in received
+            and self.cut.committed[service].get(place, 0) > record.offset
         )
 
 
-def _check_home(given: Record, head: Envelope, word: Message, config: Config) -> None:
-    """Raise Poison where the shell would: see `app.delivery.processor`."""
-    home = topics.topic_of(word)
-    if home.name != given.topic:
-        raise codecs.Poison("wrong_topic", home.name)
-    if given.partition != place_of(given.topic, given.key, config):
-        raise codecs.Poison("wrong_partition", home.name)
-    if not seal.genuine(given, home, config):
-        raise codecs.Poison("forged", home.name)
-    if seal.from_the_future(head, given, home):
-        raise codecs.Poison("from_the_future", home.name)
+def _check_origin(record: Record, envelope: Envelope, message: Message, config: Config) -> None:
+    """Raise Poison where the engine would: see `app.delivery.processor`."""
+    first_topic = topics.topic_of(message)
+    if first_topic.name != record.topic:
+        raise codecs.Poison("wrong_topic", first_topic.name)
+    if record.partition != place_of(record.topic, record.key, config):
+        raise codecs.Poison("wrong_partition", first_topic.name)
+    if not signing.is_authentic(record, first_topic, config):
+        raise codecs.Poison("forged", first_topic.name)
+    if signing.from_the_future(envelope, record, first_topic):
+        raise codecs.Poison("from_the_future", first_topic.name)
 
 
-def _take_row(facts: Facts, given: Record) -> None:
-    key = (given.key or b"").decode()
-    if given.topic == changelog_of(stock_table):
+def _take_row(facts: Facts, record: Record) -> None:
+    key = (record.key or b"").decode()
+    if record.topic == changelog_of(stock_table):
         facts.shelves.pop(key, None)
-        if given.value is not None:
-            memory = row.decode_row(stock_table, given.value).memory
+        if record.value is not None:
+            state = row.decode_row(stock_table, record.value).state
             facts.shelves[key] = Shelf(
-                received=memory.received,
-                on_hand=memory.on_hand,
-                held=sum(memory.held.values()),
-                shipped=memory.shipped,
+                received=state.received,
+                on_hand=state.on_hand,
+                held=sum(state.held.values()),
+                shipped=state.shipped,
             )
         return
     facts.overdue_at_ms.pop(key, None)
-    if given.value is not None:
-        due_ms = overdue_at_ms(row.decode_row(order_table, given.value).memory)
+    if record.value is not None:
+        due_ms = overdue_at_ms(row.decode_row(order_table, record.value).state)
         if due_ms is not None:
             facts.overdue_at_ms[key] = due_ms
 
 
-def _take_dead(facts: Facts, given: Record) -> None:
-    cause = record.header(given, "x-dead-cause")
-    origin = record.header(given, "x-dead-origin")
-    facts.dead.setdefault(given.topic, Counter())[cause or "unknown"] += 1
-    # One of them has the bytes that were told: others may be edited, or say an origin of another's.
-    laid_aside = facts.dead_digests.setdefault(origin, {})
-    laid_aside.setdefault(given.topic, set()).add(record.digest_laid_aside(given))
-    bytes_lost = given.value is None and record.header(given, record.DEAD_BYTES) != "none"
+def _take_dead(facts: Facts, record: Record) -> None:
+    cause = records.header(record, "x-dead-cause")
+    origin = records.header(record, "x-dead-origin")
+    facts.dead.setdefault(record.topic, Counter())[cause or "unknown"] += 1
+    # One of them has the bytes that were emitted: others may be edited, or say an origin of
+    # another's.
+    dead_lettered = facts.dead_digests.setdefault(origin, {})
+    dead_lettered.setdefault(record.topic, set()).add(records.digest_dead_lettered(record))
+    bytes_lost = record.value is None and records.header(record, records.DEAD_BYTES) != "none"
     if not cause or not origin or bytes_lost:
-        facts.nameless.append(f"{given.topic}/{given.partition}/{given.offset}")
+        facts.nameless.append(f"{record.topic}/{record.partition}/{record.offset}")
 
 
-def _take_parked(facts: Facts, given: Record, at_ms: int, now_ms: int) -> None:
+def _take_parked(facts: Facts, record: Record, at_ms: int, now_ms: int) -> None:
     facts.parked += 1
-    facts.pending.add(record.header(given, "ce_correlationid"))
-    # Nothing is due before it was told, whatever it says.
-    if now_ms - max(record.due_ms(given), at_ms) > PARKED_MS_MAX:
-        facts.parked_late.append(f"{given.topic}/{given.partition}/{given.offset}")
+    facts.pending.add(records.header(record, "ce_correlationid"))
+    # Nothing is due before it was emitted, whatever it says.
+    if now_ms - max(records.due_ms(record), at_ms) > PARKED_MS_MAX:
+        facts.parked_late.append(f"{record.topic}/{record.partition}/{record.offset}")
 
 
 @asynccontextmanager
@@ -224,9 +224,9 @@ async def _read_to_ends(
             end = ends[(tp.topic, tp.partition)]
             for member in members:
                 if member.offset < end:
-                    reader.take(record.as_read(member), member.timestamp)
+                    reader.take(records.as_read(member), member.timestamp)
         for place in list(todo):
-            # Compaction leaves gaps: the position tells, not the last record.
+            # Compaction leaves gaps: the position produces, not the last record.
             if await consumer.position(TopicPartition(*place)) >= ends[place]:
                 todo.discard(place)
                 consumer.pause(TopicPartition(*place))

@@ -48,11 +48,11 @@ def stock_drift(case: Case) -> dict[str, int]:
     slack = _units_moving(case)
     drifts: dict[str, int] = {}
     for sku in due.keys() | case.facts.shelves.keys():
-        row, told = case.facts.shelves.get(sku, Shelf()), due.get(sku, Shelf())
+        row, emitted = case.facts.shelves.get(sku, Shelf()), due.get(sku, Shelf())
         differences = (
-            row.received - told.received,
-            row.held - told.held,
-            row.shipped - told.shipped,
+            row.received - emitted.received,
+            row.held - emitted.held,
+            row.shipped - emitted.shipped,
         )
         worst = max(differences, key=abs)
         excess = abs(worst) - slack[sku]

@@ -1,12 +1,12 @@
-"""Rooms for testing the shell: as small as a room can be."""
+"""Agents for testing the engine: as small as an agent can be."""
 
 from typing import Any
 
 import msgspec
 
-from app.delivery.agent import Room, Transient
-from app.wire import envelope, topics
-from app.wire.envelope import Envelope
+from app.delivery.agent import Agent, Transient
+from app.wire import topics
+from app.wire.envelope import Envelope, to_headers
 from app.wire.records import Record
 from tables import Table
 from workflows.analytics.messages import FiguresUpdated
@@ -17,47 +17,47 @@ from workflows.shared.message import Message, type_name
 
 
 class Tally(msgspec.Struct, frozen=True, kw_only=True):
-    """How many cancellations an order has heard."""
+    """How many cancellations an order has received."""
 
-    heard: int = 0
+    received: int = 0
 
 
 TALLY = Table(name="tally", service="test", shape=Tally, initial=Tally(), help="For tests.")
 
 
-def decide(memory: Tally, heard: Message, _at_ms: int) -> tuple[Message, ...]:
-    assert isinstance(heard, OrderCancelRequested)
-    if heard.reason == "explode":
+def decide(state: Tally, received: Message, _at_ms: int) -> tuple[Message, ...]:
+    assert isinstance(received, OrderCancelRequested)
+    if received.reason == "explode":
         raise ZeroDivisionError("a bug")
-    return (PaymentFailed(order_id=heard.order_id, reason=f"number {memory.heard + 1}"),)
+    return (PaymentFailed(order_id=received.order_id, reason=f"number {state.received + 1}"),)
 
 
-def evolve(memory: Tally, word: Message, _at_ms: int) -> Tally:
-    if isinstance(word, OrderCancelRequested):
-        return Tally(heard=memory.heard + 1)
-    return memory
+def evolve(state: Tally, received: Message, _at_ms: int) -> Tally:
+    if isinstance(received, OrderCancelRequested):
+        return Tally(received=state.received + 1)
+    return state
 
 
-ANSWERS = Room(
+ANSWERS = Agent(
     name="tally",
     service="test",
-    hears=(topics.orders,),
-    tells=(topics.payments,),
-    keeps=TALLY,
+    consumes=(topics.orders,),
+    produces=(topics.payments,),
+    table=TALLY,
     decide=decide,
     evolve=evolve,
 )
 
-COUNTS = Room(
+COUNTS = Agent(
     name="counts",
     service="test",
-    hears=(topics.orders,),
-    tells=(topics.figures,),
-    keeps=TALLY,
-    rows=lambda _heard, head: (head.baggage.get("country", "unknown"),),
-    fold=lambda memory, _heard, _head: Tally(heard=memory.heard + 1),
-    rollup=lambda key, memory, partition: FiguresUpdated(
-        minute_ms=0, country=key, partition=partition, counts={"heard": memory.heard}, sums={}
+    consumes=(topics.orders,),
+    produces=(topics.figures,),
+    table=TALLY,
+    rows=lambda _received, envelope: (envelope.baggage.get("country", "unknown"),),
+    fold=lambda state, _received, _envelope: Tally(received=state.received + 1),
+    rollup=lambda key, state, partition: FiguresUpdated(
+        minute_ms=0, country=key, partition=partition, counts={"received": state.received}, sums={}
     ),
 )
 
@@ -79,14 +79,14 @@ class Outside:
         return (sent,)
 
 
-def calls(outside: Outside) -> Room:
-    """Return a room that calls `outside`."""
-    return Room(
+def calls(outside: Outside) -> Agent:
+    """Return an agent that calls `outside`."""
+    return Agent(
         name="calls",
         service="test",
-        hears=(topics.notification_commands,),
-        tells=(topics.notifications,),
-        keeps=TALLY,
+        consumes=(topics.notification_commands,),
+        produces=(topics.notifications,),
+        table=TALLY,
         call=outside.call,
         retries=True,
         give_up=lambda asked, reason: (
@@ -101,26 +101,26 @@ def calls(outside: Outside) -> Room:
 
 
 def said(
-    word: Message, offset: int, *, event_id: str = "", time_ms: int = 1_000_000, **changed: Any
+    received: Message, offset: int, *, event_id: str = "", time_ms: int = 1_000_000, **changed: Any
 ) -> Record:
-    """Return `word` as it is read from its topic; `changed` replaces fields of the record."""
-    topic = topics.topic_of(word)
-    head = Envelope(
+    """Return `message` as it is read from its topic; `changed` replaces fields of the record."""
+    topic = topics.topic_of(received)
+    envelope = Envelope(
         id=event_id or f"event-{offset}",
-        type=type_name(type(word)),
+        type=type_name(type(received)),
         source="/test",
         time_ms=time_ms,
-        subject=topic.key(word),
-        correlation_id=topic.key(word),
+        subject=topic.key(received),
+        correlation_id=topic.key(received),
         baggage={"country": "France"},
     )
     fields: dict[str, Any] = {
         "topic": topic.name,
         "partition": 0,
         "offset": offset,
-        "key": topic.key(word).encode(),
-        "value": msgspec.json.encode(word),
-        "headers": tuple(envelope.to_headers(head)),
+        "key": topic.key(received).encode(),
+        "value": msgspec.json.encode(received),
+        "headers": tuple(to_headers(envelope)),
     }
     return Record(**(fields | changed))
 

@@ -1,4 +1,7 @@
-"""Records of somebody who means harm are laid aside, or taken for what they are; none stops us."""
+"""Records of somebody who means harm are dead-lettered, or taken for what they are.
+
+None stops us.
+"""
 
 from typing import Any
 
@@ -8,47 +11,46 @@ from msgspec.structs import replace
 from app.config import Config
 from app.delivery import row
 from app.delivery.processor import run_batch
-from app.wire import envelope, topics
-from app.wire import records as record
-from app.wire import signing as seal
+from app.wire import records, signing, topics
+from app.wire.envelope import derive_id
 from app.wire.records import Outgoing, Record, header
-from app.wire.signing import SEAL, sealed
+from app.wire.signing import SIGNATURE, signed
 from app.wire.topics import Topic
-from tests.shell.rooms import ANSWERS, TALLY, Outside, calls, cancel, message, said
-from tests.shell.world import World, as_read
+from tests.delivery.agents import ANSWERS, TALLY, Outside, calls, cancel, message, said
+from tests.delivery.world import World, as_read
 from workflows.shared.deadline import DeadlineReached
 
 LONG_DIGITS = b"9" * 5_000
 """More than Python makes an int of."""
 
 
-class House(World):
-    """A world with real seals."""
+class World(World):
+    """A world with real signatures."""
 
-    def genuine(self, given: Record, topic: Topic) -> bool:
-        return seal.genuine(given, topic, Config())
+    def is_authentic(self, record: Record, topic: Topic) -> bool:
+        return signing.is_authentic(record, topic, Config())
 
 
-def ours(given: Record) -> Record:
-    """Return `given` as the house would have told it."""
-    told = Outgoing(
-        topic=given.topic, key=given.key, value=given.value, headers=list(given.headers)
+def ours(record: Record) -> Record:
+    """Return `record` as Payflow would have emitted it."""
+    emitted = Outgoing(
+        topic=record.topic, key=record.key, value=record.value, headers=list(record.headers)
     )
-    read = as_read(sealed(told, Config().seal_key), given.offset, given.partition)
-    return replace(read, at_ms=given.at_ms)
+    read = as_read(signed(emitted, Config().signing_key), record.offset, record.partition)
+    return replace(read, at_ms=record.at_ms)
 
 
-def with_headers(given: Record, **changes: bytes) -> Record:
-    """Return `given` with other headers; `__` in a name stands for `-`."""
+def with_headers(record: Record, **changes: bytes) -> Record:
+    """Return `record` with other headers; `__` in a name stands for `-`."""
     named = {name.replace("__", "-"): value for name, value in changes.items()}
-    return replace(given, headers=tuple((dict(given.headers) | named).items()))
+    return replace(record, headers=tuple((dict(record.headers) | named).items()))
 
 
 @pytest.mark.parametrize(
-    ("given", "cause"),
+    ("record", "cause"),
     [
         pytest.param(
-            with_headers(cancel(1), **{SEAL.replace("-", "__"): b"\xff\xfe"}),
+            with_headers(cancel(1), **{SIGNATURE.replace("-", "__"): b"\xff\xfe"}),
             "forged",
             id="a seal that is no ASCII",
         ),
@@ -104,43 +106,43 @@ def with_headers(given: Record, **changes: bytes) -> Record:
         pytest.param(replace(cancel(1), value=None), "tombstone", id="no body"),
     ],
 )
-async def test_a_lie_is_laid_aside_and_the_next_event_is_answered(
-    given: Record, cause: str
+async def test_a_lie_is_dead_lettered_and_the_next_event_is_answered(
+    record: Record, cause: str
 ) -> None:
     """With its bytes, under a name that says why; the batch goes on."""
-    world = House()
+    world = World()
 
-    handled = await run_batch(ANSWERS, world, [given, cancel(2)])
+    handled = await run_batch(ANSWERS, world, [record, cancel(2)])
 
-    letter = as_read(world.told[0], 0)
+    dead_letter = as_read(world.emitted[0], 0)
     assert [("orders", cause)] == handled.dead
-    assert (given.key, given.value) == (letter.key, letter.value)
-    assert [b"o1"] == [told.key for told in world.told[1:]]
+    assert (record.key, record.value) == (dead_letter.key, dead_letter.value)
+    assert [b"o1"] == [emitted.key for emitted in world.emitted[1:]]
 
 
 @pytest.mark.parametrize("name", ["x-retry-due-ms", "x-retry-attempt"])
 async def test_a_number_that_is_none_counts_as_none(name: str) -> None:
     """Thousands of digits would be an exception wherever a retry is read."""
-    given = replace(message(1, "n1"), topic="notification.commands.test.retry-1s")
-    given = replace(given, headers=(*given.headers, (name, LONG_DIGITS)))
-    world = House()
+    record = replace(message(1, "n1"), topic="notification.commands.test.retry-1s")
+    record = replace(record, headers=(*record.headers, (name, LONG_DIGITS)))
+    world = World()
 
-    handled = await run_batch(calls(Outside()), world, [given])
+    handled = await run_batch(calls(Outside()), world, [record])
 
-    assert (0, 0) == (record.due_ms(given), record.attempts(given))
+    assert (0, 0) == (records.due_ms(record), records.attempts(record))
     assert ["forged"] == [cause for _, cause in handled.dead]
 
 
 async def test_an_event_does_not_choose_where_it_was_read() -> None:
-    """An origin is believed of retries: a letter elsewhere says where it really lay."""
-    world = House()
-    given = replace(
+    """An origin is believed of retries: a dead letter elsewhere says where it really lay."""
+    world = World()
+    record = replace(
         cancel(7), value=b"{", headers=(*cancel(7).headers, ("x-origin", b"orders/0/1"))
     )
 
-    await run_batch(ANSWERS, world, [given])
+    await run_batch(ANSWERS, world, [record])
 
-    assert "orders/0/7" == header(as_read(world.told[0], 0), "x-dead-origin")
+    assert "orders/0/7" == header(as_read(world.emitted[0], 0), "x-dead-origin")
 
 
 @pytest.mark.parametrize(
@@ -156,63 +158,63 @@ async def test_an_event_does_not_choose_where_it_was_read() -> None:
 async def test_what_was_sent_compressed_is_cut_to_what_a_dead_topic_takes(
     changes: dict[str, Any],
 ) -> None:
-    """A broker takes 20 MB of the same byte in a few KB; its letter says what it was."""
-    world = House()
-    given = replace(cancel(1), **changes)
+    """A broker takes 20 MB of the same byte in a few KB; its dead letter says what it was."""
+    world = World()
+    record = replace(cancel(1), **changes)
 
-    await run_batch(ANSWERS, world, [given])
+    await run_batch(ANSWERS, world, [record])
 
-    letter = as_read(world.told[0], 0)
-    parts = [letter.key, letter.value, *(value for _, value in letter.headers)]
-    size = sum(len(part or b"") for part in parts) + sum(len(name) for name, _ in letter.headers)
-    assert size < record.LETTER_BYTES_MAX
-    assert "yes" == header(letter, record.DEAD_CUT)
-    assert record.digest(given) == record.digest_laid_aside(letter)
+    dead_letter = as_read(world.emitted[0], 0)
+    parts = [dead_letter.key, dead_letter.value, *(value for _, value in dead_letter.headers)]
+    size = sum(len(part or b"") for part in parts) + sum(
+        len(name) for name, _ in dead_letter.headers
+    )
+    assert size < records.DEAD_LETTER_BYTES_MAX
+    assert "yes" == header(dead_letter, records.DEAD_CUT)
+    assert records.digest(record) == records.digest_dead_lettered(dead_letter)
 
 
 @pytest.mark.parametrize(
-    "given",
+    "record",
     [
         pytest.param(cancel(1, time_ms=1_400_000, at_ms=1_100_000), id="a clock a little ahead"),
         pytest.param(cancel(1, time_ms=1_400_001), id="nobody knows when it was told"),
         pytest.param(ours(cancel(1, time_ms=1_400_001, at_ms=1_100_000)), id="our own clock"),
     ],
 )
-async def test_a_time_is_believed_unless_it_cannot_be(given: Record) -> None:
-    """Clocks differ by a little; those of the house are its own affair."""
-    handled = await run_batch(ANSWERS, House(), [given])
+async def test_a_time_is_believed_unless_it_cannot_be(record: Record) -> None:
+    """Clocks differ by a little; those of Payflow are its own affair."""
+    handled = await run_batch(ANSWERS, World(), [record])
 
     assert ([], 1) == (handled.dead, len(handled.applied))
 
 
 @pytest.mark.parametrize(
-    ("room", "dead"),
+    ("agent", "dead"),
     [
         pytest.param("tally", [], id="its own"),
         pytest.param("payment", [("tally.timers", "wrong_topic")], id="of another room"),
     ],
 )
-async def test_a_deadline_is_heard_by_its_room_alone(room: str, dead: list[Any]) -> None:
-    """All deadlines are one word, and each seal is right."""
-    word = DeadlineReached(key="o1", due_at_ms=5)
-    given = said(
-        word, 1, event_id=envelope.derive_id(room, "o1", 5), topic=topics.timers_of("tally")
-    )
-    sleeper = replace(ANSWERS, decide=None, evolve=lambda memory, _word, _at_ms: memory)
+async def test_a_deadline_is_received_by_its_agent_alone(agent: str, dead: list[Any]) -> None:
+    """All deadlines are one message, and each signature is right."""
+    received = DeadlineReached(key="o1", due_at_ms=5)
+    record = said(received, 1, event_id=derive_id(agent, "o1", 5), topic=topics.timers_of("tally"))
+    sleeper = replace(ANSWERS, decide=None, evolve=lambda state, _message, _at_ms: state)
 
-    handled = await run_batch(sleeper, House(), [ours(given)])
+    handled = await run_batch(sleeper, World(), [ours(record)])
 
     assert dead == handled.dead
 
 
 async def test_others_cannot_take_an_id_of_ours() -> None:
     """Told before ours under its id, theirs would make us drop it as known."""
-    world = House()
+    world = World()
     honest = ours(cancel(2, "honest", event_id="same"))
     lie = cancel(1, "a lie", event_id="same")
 
     await run_batch(ANSWERS, world, [lie, honest, replace(lie, offset=3)])
 
     tally = row.decode_row(TALLY, world.rows[("tally", 0, b"o1")])
-    assert 2 == tally.memory.heard
-    assert "same" == tally.seen[-1]
+    assert 2 == tally.state.received
+    assert "same" == tally.processed_ids[-1]

@@ -1,9 +1,10 @@
-"""The whole house in one process: the real rooms, the real shell, a pretend Kafka, one seed.
+"""The whole instance in one process: the real agents, the real engine, a pretend Kafka, one seed.
 
-Every tick picks one room and gives it what it has not heard, its topics interleaved anyhow. The
-process may die between any two beats, keep or lose its disk, and read again from its last commit;
-records are repeated; clocks run, jump, and are an hour off. A worker that sleeps while another
-takes over is one that dies between two beats and loses its disk: its lease lets it write no more.
+Every tick picks one agent and gives it what it has not received, its topics interleaved anyhow. The
+process may die between any two checkpoints, keep or lose its disk, and read again from its last
+commit; records are repeated; clocks run, jump, and are an hour off. A worker that sleeps while
+another takes over is one that dies between two checkpoints and loses its disk: its lease lets it
+write no more.
 
 Everything bad is a numbered decision with dice of its own (`Troubles`), so that one can be left out
 and the others stay what they were. The rest is chosen by one `Random`: a seed replays exactly.
@@ -17,21 +18,30 @@ from typing import Any
 
 import msgspec
 
-from app.composition import open_rooms
-from app.delivery.agent import Room
+from app.composition import load_agents
+from app.delivery.agent import Agent
 from app.delivery.processor import run_batch
 from app.delivery.row import Row, decode_row
 from app.delivery.timers import Deadlines
-from app.wire import codecs, envelope, topics
-from app.wire.envelope import Envelope
+from app.wire import codecs, topics
+from app.wire.envelope import Envelope, derive_id, from_headers, to_headers
 from app.wire.records import Outgoing, Record, due_ms, is_retry
-from app.worker.faust_app import heard_topics
+from app.worker.faust_app import consumed_topics
 from tables import Table
 from tests.simulation.outside import Carrier, Notifier, Provider
 from workflows.shared.deadline import DeadlineReached
 from workflows.shared.message import Message, type_name
 
-BEATS = ("read", "decided", "laid aside", "on disk", "on disk", "remembered", "half told", "told")
+CHECKPOINTS = (
+    "read",
+    "decided",
+    "set aside",
+    "on disk",
+    "on disk",
+    "stored",
+    "half produced",
+    "produced",
+)
 IDLE_ROUNDS_MAX = 4_000
 DECISIONS_A_TICK = 1_000
 CLOCKS_OFF_MS = (-3_600_000, 3_600_000)
@@ -81,60 +91,60 @@ class Crash(BaseException):
 
 
 class Worker:
-    """One room's process: its disk, its place in every topic, its deadlines."""
+    """One agent's process: its disk, its place in every topic, its deadlines."""
 
     commits_early = False
     """What a broken one does: see `broken`."""
 
-    def __init__(self, room: Room, house: "House") -> None:
-        self.room = room
-        self.house = house
+    def __init__(self, agent: Agent, world: "World") -> None:
+        self.agent = agent
+        self.world = world
         self.disk: dict[bytes, bytes] = {}
         self.changelog: dict[bytes, bytes] = {}
-        self.committed = dict.fromkeys(heard_topics(room), 0)
+        self.committed = dict.fromkeys(consumed_topics(agent), 0)
         self.deadlines = Deadlines()
         self.crash_at = ""
         self.clock_off_ms = 0
 
     def now_ms(self) -> int:
-        return self.house.now + self.clock_off_ms
+        return self.world.now + self.clock_off_ms
 
     def read(self, _table: Table, _partition: int, key: bytes) -> bytes | None:
         return self.disk.get(key)
 
-    async def tell(self, records: Sequence[Outgoing]) -> None:
-        for at, told in enumerate(records):
+    async def publish(self, records: Sequence[Outgoing]) -> None:
+        for at, emitted in enumerate(records):
             if at == len(records) // 2:
-                self.beat("half told")
-            self.house.append(told)
+                self.checkpoint("half produced")
+            self.world.append(emitted)
 
-    async def remember(self, _table: Table, rows: Mapping[int, Mapping[bytes, bytes]]) -> None:
+    async def store(self, _table: Table, rows: Mapping[int, Mapping[bytes, bytes]]) -> None:
         for members in rows.values():
             for key, body in members.items():
                 self.disk[key] = body
-                self.beat("on disk")
+                self.checkpoint("on disk")
                 self.changelog[key] = body
 
-    def genuine(self, _given: Record, _topic: topics.Topic) -> bool:
+    def is_authentic(self, _record: Record, _topic: topics.Topic) -> bool:
         return True
 
-    def at_home(self, _given: Record) -> bool:
+    def in_own_partition(self, _record: Record) -> bool:
         return True
 
     def through(self, source: str) -> int:
         return self.committed.get(source.rpartition("/")[0], 0)
 
-    def beat(self, name: str) -> None:
+    def checkpoint(self, name: str) -> None:
         if name == self.crash_at:
             self.crash_at = ""
             raise Crash(name)
 
     def waiting(self) -> list[str]:
-        """Return the topics with something to hear now."""
+        """Return the topics with something to receive now."""
         return [
             name
             for name, at in self.committed.items()
-            if at < len(self.house.log.get(name, ())) and self._due(self.house.log[name][at])
+            if at < len(self.world.log.get(name, ())) and self._due(self.world.log[name][at])
         ]
 
     def _due(self, record: Record) -> bool:
@@ -148,53 +158,53 @@ class Worker:
             ready = [
                 name
                 for name, at in ahead.items()
-                if at < len(self.house.log.get(name, ())) and self._due(self.house.log[name][at])
+                if at < len(self.world.log.get(name, ())) and self._due(self.world.log[name][at])
             ]
             if not ready:
                 break
             name = random.choice(ready)
-            batch.append(self.house.log[name][ahead[name]])
+            batch.append(self.world.log[name][ahead[name]])
             ahead[name] += 1
         if self.commits_early:
             self.committed = ahead
         try:
-            handled = self.house.loop.run_until_complete(run_batch(self.room, self, batch))
+            handled = self.world.loop.run_until_complete(run_batch(self.agent, self, batch))
         except Crash:
             self._restart()
             return
         for (partition, key), due in handled.due.items():
             self.deadlines.put(partition, key, due)
-        self.house.trace += [f"{self.room.name}: {type_name(type(w))}" for w in handled.words]
-        self.house.dead += handled.dead
-        if not self.house.troubles.strikes("lost commit", 0.05):
+        self.world.trace += [f"{self.agent.name}: {type_name(type(w))}" for w in handled.messages]
+        self.world.dead += handled.dead
+        if not self.world.troubles.strikes("lost commit", 0.05):
             self.committed = ahead
 
     def wake(self) -> None:
-        """Tell every row that is due."""
+        """Produce every row that is due."""
         for due, _, key in self.deadlines.reached(self.now_ms(), 100):
-            word = DeadlineReached(key=key.decode(), due_at_ms=due)
-            event_id = envelope.derive_id(self.room.name, word.key, due)
-            self.house.say(word, event_id, word.key, {}, topics.timers_of(self.room.name))
+            message = DeadlineReached(key=key.decode(), due_at_ms=due)
+            event_id = derive_id(self.agent.name, message.key, due)
+            self.world.say(message, event_id, message.key, {}, topics.timers_of(self.agent.name))
 
-    def memory(self, key: str) -> Any:
-        """Return what the room remembers of `key`."""
-        assert self.room.keeps is not None
+    def state(self, key: str) -> Any:
+        """Return what the agent remembers of `key`."""
+        assert self.agent.table is not None
         body = self.disk.get(key.encode())
-        return decode_row(self.room.keeps, body).memory if body else self.room.keeps.initial
+        return decode_row(self.agent.table, body).state if body else self.agent.table.initial
 
     def _restart(self) -> None:
-        self.house.trace.append(f"{self.room.name}: killed")
-        if self.house.troubles.strikes("lost disk", 0.4):
+        self.world.trace.append(f"{self.agent.name}: killed")
+        if self.world.troubles.strikes("lost disk", 0.4):
             self.disk = dict(self.changelog)
         self.deadlines.clear()
-        if self.room.due is not None and self.room.keeps is not None:
+        if self.agent.due is not None and self.agent.table is not None:
             for key, body in self.disk.items():
-                row: Row[Any] = decode_row(self.room.keeps, body)
-                self.deadlines.put(0, key, self.room.due(row.memory))
+                row: Row[Any] = decode_row(self.agent.table, body)
+                self.deadlines.put(0, key, self.agent.due(row.state))
 
 
-class House:
-    """All rooms, one log, at the mercy of `random` and `troubles`."""
+class World:
+    """All agents, one log, at the mercy of `random` and `troubles`."""
 
     def __init__(self, seed: int, troubles: Troubles, loop: asyncio.AbstractEventLoop) -> None:
         random = Random(seed)
@@ -219,25 +229,25 @@ class House:
             "messenger": self.notifier.call,
         }
         self.workers = [
-            Worker(_with_call(room, outside.get(room.name)), self)
-            for room in open_rooms().values()
-            if room.service != "console"
+            Worker(_with_call(agent, outside.get(agent.name)), self)
+            for agent in load_agents().values()
+            if agent.service != "console"
         ]
         for worker in self.workers:
             if troubles.strikes("clock off", self.skews):
                 worker.clock_off_ms = troubles.pick("clock off", CLOCKS_OFF_MS)
 
     def worker(self, name: str) -> Worker:
-        """Return the worker of the room `name`."""
-        return next(worker for worker in self.workers if worker.room.name == name)
+        """Return the worker of the agent `name`."""
+        return next(worker for worker in self.workers if worker.agent.name == name)
 
     def say(
-        self, word: Message, event_id: str, key: str, baggage: dict[str, str], topic: str = ""
+        self, message: Message, event_id: str, key: str, baggage: dict[str, str], topic: str = ""
     ) -> None:
-        """Tell `word` as the API would."""
-        head = Envelope(
+        """Produce `message` as the API would."""
+        envelope = Envelope(
             id=event_id,
-            type=type_name(type(word)),
+            type=type_name(type(message)),
             source="/simulation",
             time_ms=self.now,
             subject=key,
@@ -246,30 +256,30 @@ class House:
         )
         self.append(
             Outgoing(
-                topic=topic or topics.topic_of(word).name,
+                topic=topic or topics.topic_of(message).name,
                 key=key.encode(),
-                value=codecs.encode(word),
-                headers=envelope.to_headers(head),
+                value=codecs.encode(message),
+                headers=to_headers(envelope),
             )
         )
 
-    def append(self, told: Outgoing) -> None:
-        """Put `told` at the end of its topic, now and then twice."""
+    def append(self, emitted: Outgoing) -> None:
+        """Put `emitted` at the end of its topic, now and then twice."""
         for _ in range(2 if self.troubles.strikes("repeated", self.repeats) else 1):
-            log = self.log.setdefault(told.topic, [])
+            log = self.log.setdefault(emitted.topic, [])
             log.append(
                 Record(
-                    topic=told.topic,
+                    topic=emitted.topic,
                     partition=0,
                     offset=len(log),
-                    key=told.key,
-                    value=told.value,
-                    headers=tuple(told.headers),
+                    key=emitted.key,
+                    value=emitted.value,
+                    headers=tuple(emitted.headers),
                 )
             )
 
     def run(self) -> None:
-        """Go on until nobody has anything to hear and nobody is due."""
+        """Go on until nobody has anything to receive and nobody is due."""
         for tick in range(IDLE_ROUNDS_MAX):
             self.troubles.tick = tick
             self.random.seed(f"{self.seed} {tick}")
@@ -281,30 +291,30 @@ class House:
             if busy:
                 worker = self.random.choice(busy)
                 if self.troubles.strikes("killed", self.crashes):
-                    worker.crash_at = self.troubles.pick("killed", BEATS)
+                    worker.crash_at = self.troubles.pick("killed", CHECKPOINTS)
                 worker.work(self.random)
             elif not self._jump():
                 return
         raise AssertionError(f"still busy after {IDLE_ROUNDS_MAX} rounds: {self.trace[-20:]}")
 
-    def words(self, topic: str) -> list[Message]:
-        """Return what was told on `topic`, each event once."""
-        told: dict[str, Message] = {}
+    def messages(self, topic: str) -> list[Message]:
+        """Return what was emitted on `topic`, each event once."""
+        emitted: dict[str, Message] = {}
         for record in self.log.get(topic, ()):
-            head = envelope.from_headers(record.headers)
-            told.setdefault(head.id, codecs.decode(record.value, head, record.key))
-        return list(told.values())
+            envelope = from_headers(record.headers)
+            emitted.setdefault(envelope.id, codecs.decode(record.value, envelope, record.key))
+        return list(emitted.values())
 
     def fingerprint(self) -> str:
-        """Return a hash of everything that was told: equal for the same seed."""
+        """Return a hash of everything that was emitted: equal for the same seed."""
         bodies = repr([(name, [r.value for r in log]) for name, log in sorted(self.log.items())])
         return hashlib.sha256(bodies.encode()).hexdigest()
 
     def _outside(self) -> None:
-        for party in (self.provider, self.carrier):
-            while party.notices:
-                notice: Any = party.notices.pop(self.random.randrange(len(party.notices)))
-                event_id = envelope.derive_id(type_name(type(notice)), notice.notice_id)
+        for system in (self.provider, self.carrier):
+            while system.notices:
+                notice: Any = system.notices.pop(self.random.randrange(len(system.notices)))
+                event_id = derive_id(type_name(type(notice)), notice.notice_id)
                 self.say(notice, event_id, notice.order_id, {})
 
     def _jump(self) -> bool:
@@ -315,11 +325,13 @@ class House:
             due += [next_ms - worker.clock_off_ms] if next_ms is not None else []
             for name, at in worker.committed.items():
                 waiting = self.log.get(name, [])[at:]
-                due += [due_ms(given) - worker.clock_off_ms for given in waiting if is_retry(given)]
+                due += [
+                    due_ms(record) - worker.clock_off_ms for record in waiting if is_retry(record)
+                ]
         # What is due already will be met in the next round.
         self.now = max(self.now, min(due, default=0)) + 1
         return bool(due)
 
 
-def _with_call(room: Room, call: Any) -> Room:
-    return msgspec.structs.replace(room, call=call) if call else room
+def _with_call(agent: Agent, call: Any) -> Agent:
+    return msgspec.structs.replace(agent, call=call) if call else agent

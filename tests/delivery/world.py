@@ -1,4 +1,4 @@
-"""A pretend Kafka and a pretend disk for the shell: dicts and lists, no clock but a counter."""
+"""A pretend Kafka and a pretend disk for the engine: dicts and lists, no clock but a counter."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,15 +12,15 @@ class Crash(BaseException):
 
 
 class World:
-    """Implements `Port`. `crash_at` names the beat at which the process dies once."""
+    """Implements `Port`. `crash_at` names the checkpoint at which the process dies once."""
 
     def __init__(self) -> None:
         self.now = 1_000_000
         self.rows: dict[tuple[str, int, bytes], bytes] = {}
         self.changelog: dict[tuple[str, int, bytes], bytes] = {}
-        self.told: list[Outgoing] = []
+        self.emitted: list[Outgoing] = []
         self.crash_at = ""
-        self.refuses_to_tell = False
+        self.refuses_to_produce = False
         self.done: dict[str, int] = {}
 
     def now_ms(self) -> int:
@@ -29,40 +29,40 @@ class World:
     def read(self, table: Table, partition: int, key: bytes) -> bytes | None:
         return self.rows.get((table.name, partition, key))
 
-    async def tell(self, records: Sequence[Outgoing]) -> None:
-        if self.refuses_to_tell:
+    async def publish(self, records: Sequence[Outgoing]) -> None:
+        if self.refuses_to_produce:
             raise ConnectionError("the broker is away")
-        self.told += records
+        self.emitted += records
 
-    async def remember(self, table: Table, rows: Mapping[int, Mapping[bytes, bytes]]) -> None:
+    async def store(self, table: Table, rows: Mapping[int, Mapping[bytes, bytes]]) -> None:
         for partition, members in rows.items():
             for key, body in members.items():
                 self.rows[(table.name, partition, key)] = body
-                self.beat("on disk")
+                self.checkpoint("on disk")
                 self.changelog[(table.name, partition, key)] = body
 
-    def genuine(self, given: Record, _topic: Topic) -> bool:
-        return ("forged", b"yes") not in given.headers
+    def is_authentic(self, record: Record, _topic: Topic) -> bool:
+        return ("forged", b"yes") not in record.headers
 
-    def at_home(self, given: Record) -> bool:
-        return ("misplaced", b"yes") not in given.headers
+    def in_own_partition(self, record: Record) -> bool:
+        return ("misplaced", b"yes") not in record.headers
 
     def through(self, source: str) -> int:
         return self.done.get(source, 0)
 
-    def beat(self, name: str) -> None:
+    def checkpoint(self, name: str) -> None:
         if name == self.crash_at:
             self.crash_at = ""
             raise Crash(name)
 
 
-def as_read(told: Outgoing, offset: int, partition: int = 0) -> Record:
-    """Return what a consumer reads of `told`."""
+def as_read(emitted: Outgoing, offset: int, partition: int = 0) -> Record:
+    """Return what a consumer reads of `emitted`."""
     return Record(
-        topic=told.topic,
+        topic=emitted.topic,
         partition=partition,
         offset=offset,
-        key=told.key,
-        value=told.value,
-        headers=tuple(told.headers),
+        key=emitted.key,
+        value=emitted.value,
+        headers=tuple(emitted.headers),
     )

@@ -1,4 +1,4 @@
-"""The whole house, as a newcomer runs it: real orders, faults on, a service killed at work."""
+"""The whole instance, as a newcomer runs it: real orders, faults on, a service killed at work."""
 
 import asyncio
 import csv
@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from app.composition import open_rooms
+from app.composition import load_agents
 from app.wire import topics as topics_of
 
 ROOT = Path(__file__).parents[2]
@@ -29,7 +29,7 @@ POISON = b'{"type":"payflow.order.placed.v1","order_id":NaN}'
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """Return the environment of a house of its own in `folder`."""
+    """Return the environment of an instance of its own in `folder`."""
     ports = {"BROKER_PORT": "0", "CONSOLE_PORT": "0", "PROVIDER_PORT": "0", "CARRIER_PORT": "0"}
     named = {f"PAYFLOW_{name}": value for name, value in ports.items()}
     return os.environ | named | {"PAYFLOW_DATA_DIR": str(folder), "PYTHONPATH": str(ROOT)}
@@ -52,7 +52,7 @@ def payflow(folder: Path, *arguments: str) -> Any:
 def proven(console_url: str) -> Any:
     """Return what the console has to show of the books; None while they are still being read."""
     try:
-        with urllib.request.urlopen(f"{console_url}/proof", timeout=90) as answer:  # noqa: S310
+        with urllib.request.urlopen(f"{console_url}/invariants", timeout=90) as answer:  # noqa: S310
             return json.load(answer)
     except urllib.error.HTTPError as error:
         if error.code == 503:
@@ -75,10 +75,10 @@ def poison(broker_url: str) -> bytes:
 
 @pytest.fixture
 def demo(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A demo on the first rows of the real file, with the outside parties misbehaving."""
+    """A demo on the first rows of the real file, with the external systems misbehaving."""
     part = tmp_path / "part.csv"
-    with FILE.open(newline="") as given, part.open("w", newline="") as taken:
-        rows = csv.reader(given)
+    with FILE.open(newline="") as record, part.open("w", newline="") as taken:
+        rows = csv.reader(record)
         csv.writer(taken).writerows(row for _, row in zip(range(ROWS + 1), rows, strict=False))
     command = [
         *PAYFLOW,
@@ -126,10 +126,12 @@ def test_the_books_balance_after_a_bad_day(demo: subprocess.Popen[bytes], tmp_pa
     records = payflow(tmp_path, "topics", "show", "orders", "--from", "earliest")["found"]
     proof = wait_for(lambda: proven(up["console_url"]), "a look at the books", log)
     poisoned = poison(up["broker_url"])
-    letter = wait_for(
+    dead_letter = wait_for(
         lambda: payflow(tmp_path, "dead", "ls", "--all"), "a dead letter of who hears", log
     )[0]
-    shown_letter = payflow(tmp_path, "dead", "show", letter["topic"], str(letter["offset"]))
+    shown_dead_letter = payflow(
+        tmp_path, "dead", "show", dead_letter["topic"], str(dead_letter["offset"])
+    )
 
     assert demo.wait(300) == 0, log.read_text()[-3000:]
     report = json.loads((tmp_path / "r.json").read_text())
@@ -160,8 +162,8 @@ def test_the_books_balance_after_a_bad_day(demo: subprocess.Popen[bytes], tmp_pa
         proof["balances"]
     )
     assert 0 == proof["balances"]["ledger_imbalance_minor"] == proof["balances"]["double_charges"]
-    assert poisoned.hex() == shown_letter["hexadecimal"]
-    assert "bad_envelope" == shown_letter["headers"]["x-dead-cause"]
-    # Every service that hears `orders` has laid the poison aside, and gone on.
-    hearing = [room for room in open_rooms().values() if topics_of.orders in room.hears]
+    assert poisoned.hex() == shown_dead_letter["hexadecimal"]
+    assert "bad_envelope" == shown_dead_letter["headers"]["x-dead-cause"]
+    # Every service that consumes `orders` has laid the poison aside, and gone on.
+    hearing = [agent for agent in load_agents().values() if topics_of.orders in agent.consumes]
     assert len(hearing) == report["dead_letters"]

@@ -13,7 +13,7 @@ import structlog
 from msgspec.structs import replace
 
 from app.config import Config
-from app.delivery.agent import Room, Transient
+from app.delivery.agent import Agent, Transient
 from app.delivery.processor import run_batch
 from app.host.logs import configure_logging
 from app.kafka.producer import place_of
@@ -22,23 +22,23 @@ from app.wire.records import ORIGIN, Record
 from app.worker import runner
 from app.worker.runner import Runner
 from app.worker.transport import Watermarks
-from tests.shell.rooms import ANSWERS, COUNTS, TALLY, said
-from tests.shell.world import World
+from tests.delivery.agents import ANSWERS, COUNTS, TALLY, said
+from tests.delivery.world import World
 from workflows.notification.messages import NotificationSent, SendMessage
 from workflows.order.messages import OrderCancelRequested
 from workflows.shared.message import Message
 
 CONFIG = Config()
-FIELDS = ("event", "service", "room", "origin", "correlation_id")
+FIELDS = ("event", "service", "agent", "origin", "correlation_id")
 KEYS = 5
 RETRY = "notification.commands.test.retry-1s"
 
-log = structlog.get_logger("rooms")
+log = structlog.get_logger("agents")
 
 
 @pytest.fixture
 def lines() -> Iterator[io.StringIO]:
-    """Log as a worker does, into memory; put logging back as it was."""
+    """Log as a worker does, into state; put logging back as it was."""
     root = logging.getLogger()
     before, level = root.handlers[:], root.level
     stream = io.StringIO()
@@ -61,16 +61,16 @@ def logged(lines: io.StringIO, *loggers: str) -> list[tuple[str, ...]]:
 
 def cancelled(order_id: str, offset: int, reason: str = "") -> Record:
     """Return a cancellation of `order_id` as it is read."""
-    word = OrderCancelRequested(order_id=order_id, reason=reason)
-    return said(word, offset, partition=place_of("orders", order_id.encode(), CONFIG))
+    message = OrderCancelRequested(order_id=order_id, reason=reason)
+    return said(message, offset, partition=place_of("orders", order_id.encode(), CONFIG))
 
 
 def asked(order_id: str, offset: int, **changed: Any) -> Record:
     """Return a message to be sent for `order_id` as it is read."""
-    word = SendMessage(
+    message = SendMessage(
         order_id=order_id, notification_id=f"{order_id}/{offset}", channel="sms", title="", text=""
     )
-    return said(word, offset, **changed)
+    return said(message, offset, **changed)
 
 
 class Outside:
@@ -80,70 +80,70 @@ class Outside:
         self._missing = callers
         self._all_asked = asyncio.Event()
 
-    async def call(self, word: SendMessage) -> tuple[Message, ...]:
-        name = f"{word.notification_id} asked"
+    async def call(self, message: SendMessage) -> tuple[Message, ...]:
+        name = f"{message.notification_id} asked"
         log.info(name)
         self._missing -= 1
         if self._missing <= 0:
             self._all_asked.set()
         await self._all_asked.wait()
-        await asyncio.to_thread(log.info, f"{word.notification_id} answered")
-        if word.order_id == "o0":
+        await asyncio.to_thread(log.info, f"{message.notification_id} answered")
+        if message.order_id == "o0":
             raise Transient("nobody answers")
         sent = NotificationSent(
-            order_id=word.order_id, notification_id=word.notification_id, channel="sms"
+            order_id=message.order_id, notification_id=message.notification_id, channel="sms"
         )
         return (sent,)
 
 
-def calling(call: Any) -> Room:
-    """Return a room that calls."""
-    return Room(
+def calling(call: Any) -> Agent:
+    """Return an agent that calls."""
+    return Agent(
         name="calls",
         service="test",
-        hears=(topics.notification_commands,),
-        tells=(topics.notifications,),
+        consumes=(topics.notification_commands,),
+        produces=(topics.notifications,),
         call=call,
         retries=True,
     )
 
 
-def decide(_memory: Any, heard: Any, _at_ms: int) -> Sequence[Message]:
+def decide(_state: Any, received: Any, _at_ms: int) -> Sequence[Message]:
     log.info("decided")
-    logging.getLogger("library").info("asked by a room")
-    if heard.reason == "explode":
+    logging.getLogger("library").info("asked by an agent")
+    if received.reason == "explode":
         raise ZeroDivisionError("a bug")
     return ()
 
 
-def rows(_heard: Message, _head: Any) -> Sequence[str]:
+def rows(_received: Message, _envelope: Any) -> Sequence[str]:
     log.info("counted")
     return ("France",)
 
 
-async def test_a_room_that_decides_says_of_which_event(lines: io.StringIO) -> None:
+async def test_an_agent_that_decides_says_of_which_event(lines: io.StringIO) -> None:
     """Its own lines and those of libraries; an event that fails leaves nothing to the next."""
-    room = replace(ANSWERS, decide=decide)
+    agent = replace(ANSWERS, decide=decide)
 
-    await run_batch(room, World(), [cancelled("o1", 7, "explode"), cancelled("o2", 8)])
+    await run_batch(agent, World(), [cancelled("o1", 7, "explode"), cancelled("o2", 8)])
     log.info("outside")
 
     o1, o2 = (f"orders/{place_of('orders', key, CONFIG)}" for key in (b"o1", b"o2"))
-    assert logged(lines, "rooms", "library") == [
+    assert logged(lines, "agents", "library") == [
         ("decided", "test", "tally", f"{o1}/7", "o1"),
-        ("asked by a room", "test", "tally", f"{o1}/7", "o1"),
+        ("asked by an agent", "test", "tally", f"{o1}/7", "o1"),
         ("decided", "test", "tally", f"{o2}/8", "o2"),
-        ("asked by a room", "test", "tally", f"{o2}/8", "o2"),
+        ("asked by an agent", "test", "tally", f"{o2}/8", "o2"),
         ("outside", "-", "-", "-", "-"),
     ]
 
 
-async def test_a_room_that_counts_says_of_which_event(lines: io.StringIO) -> None:
+async def test_an_agent_that_counts_says_of_which_event(lines: io.StringIO) -> None:
     """As one that decides."""
     await run_batch(replace(COUNTS, rows=rows), World(), [cancelled("o1", 7)])
 
     at = f"orders/{place_of('orders', b'o1', CONFIG)}/7"
-    assert [("counted", "test", "counts", at, "o1")] == logged(lines, "rooms")
+    assert [("counted", "test", "counts", at, "o1")] == logged(lines, "agents")
 
 
 async def test_calls_under_way_at_once_speak_each_of_its_event(lines: io.StringIO) -> None:
@@ -152,7 +152,7 @@ async def test_calls_under_way_at_once_speak_each_of_its_event(lines: io.StringI
 
     await run_batch(calling(Outside(KEYS).call), World(), records)
 
-    found = logged(lines, "rooms")
+    found = logged(lines, "agents")
     assert 2 * 2 * KEYS == len(found)
     assert {len(FIELDS)} == {len(each) for each in found}
     for event, *where in found:
@@ -173,17 +173,17 @@ async def test_a_new_try_is_of_the_record_first_read(lines: io.StringIO) -> None
 
     await run_batch(calling(Outside().call), World(), [again])
 
-    assert {("test", "calls", origin, "o1")} == {each[1:] for each in logged(lines, "rooms")}
+    assert {("test", "calls", origin, "o1")} == {each[1:] for each in logged(lines, "agents")}
 
 
 # --- what the runner says of a batch ------------------------------------------
 
 
 class Queue:
-    """What Faust hands a room: one batch of events, then the end."""
+    """What Faust hands an agent: one batch of events, then the end."""
 
     def __init__(self, records: Sequence[Record]) -> None:
-        self._events = [event_of(given) for given in records]
+        self._events = [event_of(record) for record in records]
 
     async def get(self) -> Any:
         if not self._events:
@@ -197,11 +197,11 @@ class Queue:
         return not self._events
 
 
-def event_of(given: Record) -> Any:
-    """Return `given` as Faust gives it."""
-    fields = {name: getattr(given, name) for name in ("topic", "partition", "offset", "key")}
+def event_of(record: Record) -> Any:
+    """Return `record` as Faust gives it."""
+    fields = {name: getattr(record, name) for name in ("topic", "partition", "offset", "key")}
     message = SimpleNamespace(
-        **fields, value=given.value, headers=list(given.headers), timestamp=1_000.0
+        **fields, value=record.value, headers=list(record.headers), timestamp=1_000.0
     )
     return SimpleNamespace(message=message)
 
@@ -228,7 +228,7 @@ class Ended(Exception):
 
 
 async def run(
-    room: Room, records: Sequence[Record], monkeypatch: pytest.MonkeyPatch, *, away: bool = False
+    agent: Agent, records: Sequence[Record], monkeypatch: pytest.MonkeyPatch, *, away: bool = False
 ) -> None:
     """Let a runner take `records` as one batch."""
 
@@ -236,27 +236,27 @@ async def run(
         raise Ended(reason)
 
     monkeypatch.setattr(runner, "hard_stop", hard_stop)
-    producers = SimpleNamespace(of_rooms={room.name: Producer(away=away)})
+    producers = SimpleNamespace(of_agents={agent.name: Producer(away=away)})
     app: Any = SimpleNamespace(
-        room_names=[],
+        agent_names=[],
         revocation_listeners=[],
         watermarks=Watermarks(),
         should_stop=False,
         producer=producers,
     )
     stream = SimpleNamespace(channel=SimpleNamespace(queue=Queue(records)))
-    await Runner(app, room, CONFIG, None).run(stream)
+    await Runner(app, agent, CONFIG, None).run(stream)
 
 
-def deciding(decides: Any = decide) -> Room:
-    """Return a room that decides and keeps nothing."""
-    return Room(name="says", service="test", hears=(topics.orders,), decide=decides)
+def deciding(decides: Any = decide) -> Agent:
+    """Return an agent that decides and keeps nothing."""
+    return Agent(name="says", service="test", consumes=(topics.orders,), decide=decides)
 
 
 async def test_what_became_of_an_event_says_of_which(
     lines: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Applied, or laid aside."""
+    """Applied, or dead-lettered."""
     good, bad = cancelled("o1", 7), cancelled("o2", 8, "explode")
 
     await run(deciding(), [good, bad], monkeypatch)
@@ -280,12 +280,12 @@ async def test_a_batch_that_failed_says_at_which_event(
     """The last line before the process ends leads to the event."""
     records = [cancelled("o1", 7, "explode"), cancelled("o2", 8), cancelled("o3", 9)]
 
-    def at_home(_port: Any, given: Record) -> bool:
-        if given.key == failing.encode():
+    def in_own_partition(_runtime: Any, record: Record) -> bool:
+        if record.key == failing.encode():
             raise OSError("the disk is gone")
         return True
 
-    monkeypatch.setattr(runner.KafkaPort, "at_home", at_home)
+    monkeypatch.setattr(runner.KafkaRuntime, "in_own_partition", in_own_partition)
     with pytest.raises(Ended):
         await run(deciding(), records, monkeypatch, away=away)
 
@@ -299,22 +299,22 @@ async def test_the_call_that_broke_the_batch_is_named(
 ) -> None:
     """Not one of those that were cancelled for it."""
 
-    async def call(_word: SendMessage) -> tuple[Message, ...]:
+    async def call(_message: SendMessage) -> tuple[Message, ...]:
         await asyncio.Event().wait()
         return ()
 
-    def read(_port: Any, _table: Any, _partition: int, key: bytes) -> None:
+    def read(_runtime: Any, _table: Any, _partition: int, key: bytes) -> None:
         if key == b"o3":
             raise OSError("the disk is gone")
 
-    monkeypatch.setattr(runner.KafkaPort, "read", read)
-    monkeypatch.setattr(runner.KafkaPort, "genuine", lambda *_: True)
+    monkeypatch.setattr(runner.KafkaRuntime, "read", read)
+    monkeypatch.setattr(runner.KafkaRuntime, "is_authentic", lambda *_: True)
     records = [
         asked(key, at, partition=place_of("notification.commands", key.encode(), CONFIG))
         for at, key in enumerate(("o1", "o3", "o2"))
     ]
     with pytest.raises(Ended):
-        await run(replace(calling(call), keeps=TALLY), records, monkeypatch)
+        await run(replace(calling(call), table=TALLY), records, monkeypatch)
 
     wanted = ("batch failed", "test", "calls", records[1].origin, "o3")
     assert [wanted] == logged(lines, "app.worker.runner")

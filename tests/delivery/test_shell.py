@@ -1,4 +1,4 @@
-"""The shell keeps its promises: at least once, with effects once, nothing lost."""
+"""The engine keeps its promises: at least once, with effects once, nothing lost."""
 
 from typing import Any
 
@@ -7,56 +7,59 @@ import pytest
 
 from app.delivery import row
 from app.delivery.processor import run_batch
-from app.wire import codecs, envelope
-from app.wire import records as record
-from app.wire.records import Outgoing
-from app.wire.signing import SEAL
-from tests.shell.rooms import ANSWERS, COUNTS, TALLY, Outside, calls, cancel, message
-from tests.shell.world import Crash, World, as_read
+from app.wire import codecs
+from app.wire.envelope import from_headers
+from app.wire.records import Outgoing, due_ms, to_retry
+from app.wire.signing import SIGNATURE
+from tests.delivery.agents import ANSWERS, COUNTS, TALLY, Outside, calls, cancel, message
+from tests.delivery.world import Crash, World, as_read
 
 
 def tally(world: World, key: bytes = b"o1") -> row.Row:
     return row.decode_row(TALLY, world.rows[("tally", 0, key)])
 
 
-def reason(told: Outgoing) -> str:
-    head = envelope.from_headers(told.headers)
-    return codecs.decode(told.value, head, told.key).reason
+def reason(emitted: Outgoing) -> str:
+    envelope = from_headers(emitted.headers)
+    return codecs.decode(emitted.value, envelope, emitted.key).reason
 
 
 def ids(world: World) -> list[str]:
-    return [dict(told.headers)["ce_id"].decode() for told in world.told]
+    return [dict(emitted.headers)["ce_id"].decode() for emitted in world.emitted]
 
 
 async def test_an_event_is_answered_and_remembered() -> None:
-    """One event: one answer told, one row with its fence."""
+    """One event: one answer emitted, one row with its applied offsets."""
     world = World()
 
     await run_batch(ANSWERS, world, [cancel(7)])
 
-    assert [b"o1"] == [told.key for told in world.told]
-    assert (1, {"orders/0": 7}) == (tally(world).memory.heard, tally(world).fence)
+    assert [b"o1"] == [emitted.key for emitted in world.emitted]
+    assert (1, {"orders/0": 7}) == (tally(world).state.received, tally(world).applied_offsets)
 
 
 async def test_a_batch_writes_one_row_a_key() -> None:
-    """Three events of one key are told one by one and remembered in one put."""
+    """Three events of one key are emitted one by one and remembered in one put."""
     world = World()
 
     await run_batch(ANSWERS, world, [cancel(1), cancel(2), cancel(3)])
 
-    assert 3 == len(world.told)
-    assert 3 == tally(world).memory.heard
+    assert 3 == len(world.emitted)
+    assert 3 == tally(world).state.received
 
 
 async def test_a_redelivered_event_changes_nothing_but_is_put_again() -> None:
-    """The fence drops it; the row is put again, since its changelog record may have died."""
+    """The applied offsets drops it.
+
+    The row is put again, since its changelog record may have died.
+    """
     world = World()
     await run_batch(ANSWERS, world, [cancel(7)])
     world.changelog.clear()
 
     handled = await run_batch(ANSWERS, world, [cancel(7)])
 
-    assert (1, 1, 1) == (handled.duplicates, len(set(ids(world))), tally(world).memory.heard)
+    assert (1, 1, 1) == (handled.duplicates, len(set(ids(world))), tally(world).state.received)
     assert world.rows == world.changelog
 
 
@@ -69,18 +72,20 @@ async def test_an_event_repeated_at_a_new_offset_is_dropped_by_its_id() -> None:
 
     assert (1, 1, 8) == (
         handled.duplicates,
-        tally(world).memory.heard,
-        tally(world).fence["orders/0"],
+        tally(world).state.received,
+        tally(world).applied_offsets["orders/0"],
     )
 
 
-@pytest.mark.parametrize("beat", ["read", "decided", "laid aside", "on disk", "remembered", "told"])
-async def test_a_crash_at_any_beat_loses_nothing_and_doubles_nothing(beat: str) -> None:
+@pytest.mark.parametrize(
+    "checkpoint", ["read", "decided", "set aside", "on disk", "stored", "produced"]
+)
+async def test_a_crash_at_any_checkpoint_loses_nothing_and_doubles_nothing(checkpoint: str) -> None:
     """After a crash the same records come again: same ids, same row, one answer each by id."""
     world, calm = World(), World()
     batch = [cancel(1), cancel(2)]
     await run_batch(ANSWERS, calm, batch)
-    world.crash_at = beat
+    world.crash_at = checkpoint
 
     with pytest.raises(Crash):
         await run_batch(ANSWERS, world, batch)
@@ -91,36 +96,36 @@ async def test_a_crash_at_any_beat_loses_nothing_and_doubles_nothing(beat: str) 
     assert set(ids(calm)) == set(ids(world))
 
 
-async def test_what_could_not_be_told_is_told_when_the_event_comes_again() -> None:
-    """The row keeps what was decided: the redelivery decides nothing, it tells just that."""
+async def test_what_could_not_be_emitted_is_emitted_when_the_event_comes_again() -> None:
+    """The row keeps what was decided: the redelivery decides nothing, it produces just that."""
     world = World()
-    world.refuses_to_tell = True
+    world.refuses_to_produce = True
     with pytest.raises(ConnectionError):
         await run_batch(ANSWERS, world, [cancel(1)])
-    world.refuses_to_tell = False
+    world.refuses_to_produce = False
 
     await run_batch(ANSWERS, world, [cancel(1)])
 
-    assert 1 == tally(world).memory.heard
-    assert ["number 1"] == [reason(told) for told in world.told]
+    assert 1 == tally(world).state.received
+    assert ["number 1"] == [reason(emitted) for emitted in world.emitted]
 
 
-async def test_an_untold_decision_is_told_before_anything_new_of_its_key() -> None:
+async def test_an_untold_decision_is_emitted_before_anything_new_of_its_key() -> None:
     """After a crash another topic may come first: the old answer still goes ahead of the new."""
     world = World()
-    world.crash_at = "remembered"
+    world.crash_at = "stored"
     with pytest.raises(Crash):
         await run_batch(ANSWERS, world, [cancel(1)])
 
     await run_batch(ANSWERS, world, [cancel(5)])
 
-    assert ["number 1", "number 2"] == [reason(told) for told in world.told]
+    assert ["number 1", "number 2"] == [reason(emitted) for emitted in world.emitted]
 
 
 async def test_a_decision_is_not_taken_again_after_a_crash() -> None:
     """Told, then killed: events come again in another order, and the answers stay the same."""
     world = World()
-    world.crash_at = "told"
+    world.crash_at = "produced"
     first, second = cancel(1, event_id="a"), cancel(9, event_id="b", topic="orders", partition=0)
     with pytest.raises(Crash):
         await run_batch(ANSWERS, world, [first, second])
@@ -128,42 +133,42 @@ async def test_a_decision_is_not_taken_again_after_a_crash() -> None:
     await run_batch(ANSWERS, world, [second, first])
 
     by_id: dict[bytes, set[str]] = {}
-    for told in world.told:
-        by_id.setdefault(dict(told.headers)["ce_id"], set()).add(reason(told))
+    for emitted in world.emitted:
+        by_id.setdefault(dict(emitted.headers)["ce_id"], set()).add(reason(emitted))
     assert [1, 1] == [len(answers) for answers in by_id.values()]
 
 
-async def test_what_is_committed_is_not_told_again() -> None:
-    """Once the offset is through, the row's outbox has been told for certain."""
+async def test_what_is_committed_is_not_emitted_again() -> None:
+    """Once the offset is through, the row's outbox has been emitted for certain."""
     world = World()
     await run_batch(ANSWERS, world, [cancel(1)])
     world.done["orders/0"] = 2
-    world.told.clear()
+    world.emitted.clear()
 
     await run_batch(ANSWERS, world, [cancel(2)])
 
-    assert ["number 2"] == [reason(told) for told in world.told]
+    assert ["number 2"] == [reason(emitted) for emitted in world.emitted]
 
 
-async def test_what_is_told_carries_its_cause_and_its_transaction() -> None:
+async def test_what_is_emitted_carries_its_cause_and_its_transaction() -> None:
     """Correlation, causation, trace and baggage travel in the headers."""
     world = World()
-    given = cancel(3, event_id="cause")
+    record = cancel(3, event_id="cause")
 
     await run_batch(
         ANSWERS,
         world,
-        [msgspec.structs.replace(given, headers=(*given.headers, (SEAL, b"of the house")))],
+        [msgspec.structs.replace(record, headers=(*record.headers, (SIGNATURE, b"of Payflow")))],
     )
 
-    head = envelope.from_headers(world.told[0].headers)
+    envelope = from_headers(world.emitted[0].headers)
     assert ("o1", "cause", {"country": "France"}, "/payflow/test") == (
-        head.correlation_id,
-        head.causation_id,
-        head.baggage,
-        head.source,
+        envelope.correlation_id,
+        envelope.causation_id,
+        envelope.baggage,
+        envelope.source,
     )
-    assert head.traceparent.startswith("00-")
+    assert envelope.traceparent.startswith("00-")
 
 
 DEEP = b'{"order_id":"o1","reason":"","more":' + b"[" * 10_000 + b"]" * 10_000 + b"}"
@@ -184,10 +189,10 @@ DEEP = b'{"order_id":"o1","reason":"","more":' + b"[" * 10_000 + b"]" * 10_000 +
         pytest.param({"key": None}, "wrong_key", id="no key"),
         pytest.param({"headers": ()}, "bad_envelope", id="no headers"),
         pytest.param({"headers": (("ce_id", b"\xff"),)}, "bad_envelope", id="a header in no UTF-8"),
-        pytest.param({"topic": "payments"}, "wrong_topic", id="a word on the wrong topic"),
+        pytest.param({"topic": "payments"}, "wrong_topic", id="a message on the wrong topic"),
     ],
 )
-async def test_poison_is_laid_aside_and_the_next_message_is_processed(
+async def test_poison_is_dead_lettered_and_the_next_message_is_processed(
     changed: dict[str, Any], cause: str
 ) -> None:
     """The dead letter has the very bytes and headers, and says why."""
@@ -196,21 +201,21 @@ async def test_poison_is_laid_aside_and_the_next_message_is_processed(
 
     handled = await run_batch(ANSWERS, world, [poison, cancel(2)])
 
-    letter = world.told[0]
+    dead_letter = world.emitted[0]
     assert [(poison.topic, cause)] == handled.dead
     assert (f"{poison.topic}.test.dead", poison.value, poison.key) == (
-        letter.topic,
-        letter.value,
-        letter.key,
+        dead_letter.topic,
+        dead_letter.value,
+        dead_letter.key,
     )
-    assert set(poison.headers) <= set(letter.headers)
-    assert cause.encode() == dict(letter.headers)["x-dead-cause"]
-    assert [cause] == [line["cause"] for line in handled.letters]
-    assert 1 == tally(world).memory.heard
+    assert set(poison.headers) <= set(dead_letter.headers)
+    assert cause.encode() == dict(dead_letter.headers)["x-dead-cause"]
+    assert [cause] == [line["cause"] for line in handled.dead_letters]
+    assert 1 == tally(world).state.received
 
 
-async def test_an_unknown_type_is_laid_aside() -> None:
-    """A type that nobody declared is named in the letter."""
+async def test_an_unknown_type_is_dead_lettered() -> None:
+    """A type that nobody declared is named in the dead letter."""
     world = World()
     headers = tuple(
         (name, b"payflow.order.exploded.v9" if name == "ce_type" else value)
@@ -220,76 +225,81 @@ async def test_an_unknown_type_is_laid_aside() -> None:
     handled = await run_batch(ANSWERS, world, [cancel(1, headers=headers)])
 
     assert [("orders", "unknown_type")] == handled.dead
-    assert b"payflow.order.exploded.v9" in dict(world.told[0].headers)["x-dead-detail"]
+    assert b"payflow.order.exploded.v9" in dict(world.emitted[0].headers)["x-dead-detail"]
 
 
-async def test_a_bug_in_a_room_lays_the_event_aside_and_leaves_the_row() -> None:
-    """No exception leaves a room; the fingerprint names where it came from."""
+async def test_a_bug_in_an_agent_dead_letters_the_event_and_leaves_the_row() -> None:
+    """No exception leaves an agent; the fingerprint names where it came from."""
     world = World()
 
     handled = await run_batch(ANSWERS, world, [cancel(1), cancel(2, "explode"), cancel(3)])
 
     assert [("orders", "ZeroDivisionError")] == handled.dead
-    assert (2, 3) == (tally(world).memory.heard, tally(world).fence["orders/0"])
+    assert (2, 3) == (tally(world).state.received, tally(world).applied_offsets["orders/0"])
 
 
-async def test_an_unreadable_row_lays_the_event_aside_and_stays_as_it_is() -> None:
+async def test_an_unreadable_row_dead_letters_the_event_and_stays_as_it_is() -> None:
     """A row of another shape is not overwritten."""
     world = World()
-    world.rows[("tally", 0, b"o1")] = b'{"m":{"heard":"many"}}'
+    world.rows[("tally", 0, b"o1")] = b'{"m":{"received":"many"}}'
 
     handled = await run_batch(ANSWERS, world, [cancel(1)])
 
     assert [("orders", "row_unreadable")] == handled.dead
-    assert b'{"m":{"heard":"many"}}' == world.rows[("tally", 0, b"o1")]
+    assert b'{"m":{"received":"many"}}' == world.rows[("tally", 0, b"o1")]
 
 
-async def test_a_room_may_only_tell_on_its_own_topics() -> None:
-    """Telling elsewhere is a bug of the room: the event is laid aside."""
+async def test_an_agent_may_only_produce_on_its_own_topics() -> None:
+    """Telling elsewhere is a bug of the agent: the event is dead-lettered."""
     world = World()
-    silent = msgspec.structs.replace(ANSWERS, tells=())
+    silent = msgspec.structs.replace(ANSWERS, produces=())
 
     handled = await run_batch(silent, world, [cancel(1)])
 
     assert [("orders", "AssertionError")] == handled.dead
 
 
-async def test_counting_is_exact_under_redelivery_and_told_once_a_batch() -> None:
-    """A counting row has a fence and a memory of ids; its rollup is told once, not per event."""
+async def test_counting_is_exact_under_redelivery_and_emitted_once_a_batch() -> None:
+    """A counting row has a applied offsets and a processed ids.
+
+    Its rollup is emitted once, not per event.
+    """
     world = World()
     await run_batch(COUNTS, world, [cancel(1), cancel(2)])
 
     await run_batch(COUNTS, world, [cancel(2), cancel(3, event_id="event-1"), cancel(4)])
 
-    assert 3 == tally(world, b"France").memory.heard
+    assert 3 == tally(world, b"France").state.received
     assert [2, 3] == [
-        codecs.decode(told.value, envelope.from_headers(told.headers), told.key).counts["heard"]
-        for told in world.told
+        codecs.decode(emitted.value, from_headers(emitted.headers), emitted.key).counts["received"]
+        for emitted in world.emitted
     ]
 
 
-async def test_a_call_is_made_once_and_its_answer_told() -> None:
+async def test_a_call_is_made_once_and_its_answer_emitted() -> None:
     """Redelivery of a call that is remembered does not call again."""
     world, outside = World(), Outside()
-    room = calls(outside)
-    await run_batch(room, world, [message(1, "n1")])
+    agent = calls(outside)
+    await run_batch(agent, world, [message(1, "n1")])
 
-    await run_batch(room, world, [message(1, "n1")])
+    await run_batch(agent, world, [message(1, "n1")])
 
     assert ["n1"] == outside.asked
-    assert ["notifications"] == [told.topic for told in world.told]
+    assert ["notifications"] == [emitted.topic for emitted in world.emitted]
 
 
 async def test_a_failed_call_waits_in_a_retry_topic_with_its_key_behind_it() -> None:
     """The event and its followers go to the retry topic in order; another key is not held up."""
     world, outside = World(), Outside()
     outside.out_of_reach = True
-    room = calls(outside)
+    agent = calls(outside)
 
-    await run_batch(room, world, [message(1, "n1"), message(2, "n2")])
+    await run_batch(agent, world, [message(1, "n1"), message(2, "n2")])
 
     assert ["n1"] == outside.asked
-    assert ["notification.commands.test.retry-1s"] * 2 == [told.topic for told in world.told]
+    assert ["notification.commands.test.retry-1s"] * 2 == [
+        emitted.topic for emitted in world.emitted
+    ]
     assert ("event-1", "event-2") == tally(world).parked
 
 
@@ -297,58 +307,58 @@ async def test_parked_events_go_through_in_their_order_when_the_outside_is_back(
     """A follower that comes first waits again; after the head it goes through."""
     world, outside = World(), Outside()
     outside.out_of_reach = True
-    room = calls(outside)
-    await run_batch(room, world, [message(1, "n1"), message(2, "n2")])
-    head, follower = (as_read(told, at) for at, told in enumerate(world.told))
+    agent = calls(outside)
+    await run_batch(agent, world, [message(1, "n1"), message(2, "n2")])
+    envelope, follower = (as_read(emitted, at) for at, emitted in enumerate(world.emitted))
     outside.out_of_reach = False
     outside.asked.clear()
-    world.told.clear()
+    world.emitted.clear()
 
-    await run_batch(room, world, [follower])
-    again = as_read(world.told[0], 5)
-    await run_batch(room, world, [head, again])
+    await run_batch(agent, world, [follower])
+    again = as_read(world.emitted[0], 5)
+    await run_batch(agent, world, [envelope, again])
 
     assert ["n1", "n2"] == outside.asked
     assert () == tally(world).parked
 
 
-async def test_an_exhausted_event_is_laid_aside_and_its_followers_go_on() -> None:
-    """Three new tries, then the dead topic and the room's last word; the key is free again."""
+async def test_an_exhausted_event_is_dead_lettered_and_its_followers_go_on() -> None:
+    """Three new tries, then the dead topic and the agent's last message; the key is free again."""
     world, outside = World(), Outside()
     outside.out_of_reach = True
-    room = calls(outside)
-    given = message(1, "n1")
+    agent = calls(outside)
+    record = message(1, "n1")
     topics = []
     for at in range(4):
-        await run_batch(room, world, [given])
-        topics.append(world.told[-1].topic)
-        given = as_read(world.told[-1], at)
+        await run_batch(agent, world, [record])
+        topics.append(world.emitted[-1].topic)
+        record = as_read(world.emitted[-1], at)
 
     name = "notification.commands.test"
     assert [f"{name}.retry-1s", f"{name}.retry-10s", f"{name}.retry-60s"] == topics[:3]
     assert "notifications" == topics[3]
-    letter = dict(world.told[-2].headers)
+    dead_letter = dict(world.emitted[-2].headers)
     assert (b"exhausted", b"notification.commands/0/1", b"3") == (
-        letter["x-dead-cause"],
-        letter["x-dead-origin"],
-        letter["x-dead-attempts"],
+        dead_letter["x-dead-cause"],
+        dead_letter["x-dead-origin"],
+        dead_letter["x-dead-attempts"],
     )
     assert () == tally(world).parked
 
 
 def test_a_retry_is_due_after_the_wait_of_its_level() -> None:
     """The due time is in the headers, so that it survives a restart."""
-    told = record.to_retry(cancel(1), "test", 2, 5_000, "why")
+    emitted = to_retry(cancel(1), "test", 2, 5_000, "why")
 
-    assert 15_000 == record.due_ms(as_read(told, 0))
+    assert 15_000 == due_ms(as_read(emitted, 0))
 
 
-async def test_the_fence_drops_what_the_memory_of_ids_has_forgotten() -> None:
+async def test_the_applied_offsets_drops_what_the_state_of_ids_has_forgotten() -> None:
     """Ids are remembered for a while, offsets for ever: an old record that comes again is known."""
     world = World()
-    records = [cancel(at) for at in range(row.SEEN_MAX + 10)]
+    records = [cancel(at) for at in range(row.PROCESSED_IDS_MAX + 10)]
     await run_batch(ANSWERS, world, records)
 
     handled = await run_batch(ANSWERS, world, [records[0]])
 
-    assert (1, len(records)) == (handled.duplicates, tally(world).memory.heard)
+    assert (1, len(records)) == (handled.duplicates, tally(world).state.received)

@@ -15,7 +15,7 @@ def test_rows_are_woken_in_the_order_they_are_due() -> None:
 
 
 def test_a_row_that_moved_on_is_not_woken_at_its_old_time() -> None:
-    """Only the last word of a row counts."""
+    """Only the last message of a row counts."""
     deadlines = Deadlines()
     deadlines.put(0, b"o1", 10)
     deadlines.put(0, b"o1", 90)

@@ -1,4 +1,4 @@
-"""Outside parties on loopback ports, and a console that only takes down what it is sent."""
+"""External systems on loopback ports, and a console that only takes down what it is sent."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -23,7 +23,7 @@ class Console:
 
     def __init__(self) -> None:
         self.status = 200
-        self.heard: list[tuple[str, bytes]] = []
+        self.received: list[tuple[str, bytes]] = []
         self.notices: list[dict[str, Any]] = []
         self.url = ""
 
@@ -31,13 +31,13 @@ class Console:
         """Take one webhook down."""
         body = await request.read()
         header = "Stripe-Signature" if "provider" in request.path else "X-Carrier-Signature"
-        self.heard.append((request.headers[header], body))
+        self.received.append((request.headers[header], body))
         self.notices.append(msgspec.json.decode(body))
         return web.Response(status=self.status)
 
 
-class Party:
-    """A running party: its URL, its files, and a plain HTTP client."""
+class System:
+    """A running entity: its URL, its files, and a plain HTTP client."""
 
     def __init__(self, config: Config, url: str, client: aiohttp.ClientSession) -> None:
         self.config = config
@@ -55,7 +55,7 @@ class Party:
             return answer.status, await answer.json(content_type=None)
 
     async def state(self) -> dict[str, int]:
-        """Return what the party counts."""
+        """Return what the entity counts."""
         return (await self.ask("GET", "/_state"))[1]
 
 
@@ -64,7 +64,7 @@ async def listening() -> AsyncIterator[Console]:
     """Run a console."""
     console = Console()
     app = web.Application()
-    app.router.add_post("/webhooks/{party}", console.take)
+    app.router.add_post("/webhooks/{system}", console.take)
     async with TestServer(app) as server:
         console.url = str(server.make_url("")).rstrip("/")
         yield console
@@ -73,8 +73,8 @@ async def listening() -> AsyncIterator[Console]:
 @asynccontextmanager
 async def running(
     make_app: Callable[[Config], web.Application], data_dir: Path, console_url: str
-) -> AsyncIterator[Party]:
-    """Run the party that `make_app` makes, over the files in `data_dir`."""
+) -> AsyncIterator[System]:
+    """Run the entity that `make_app` makes, over the files in `data_dir`."""
     config = Config(data_dir=str(data_dir), console_url=console_url)
     async with TestServer(make_app(config)) as server, aiohttp.ClientSession() as client:
         url = str(server.make_url("")).rstrip("/")
@@ -85,7 +85,7 @@ async def running(
             provider_timeout_seconds=TIMEOUT_SECONDS,
             carrier_timeout_seconds=TIMEOUT_SECONDS,
         )
-        yield Party(known, url, client)
+        yield System(known, url, client)
 
 
 async def until(claim: Callable[[], Awaitable[bool] | bool]) -> None:

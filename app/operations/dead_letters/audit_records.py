@@ -1,0 +1,68 @@
+"""Actions on dead letters as events for the audit: the same action has the same id."""
+
+from typing import Any
+
+import msgspec
+
+from app.operations.dead_letters.dead_letter import DeadLetter, event_id, redrive_id, sha256
+from app.wire import codecs, topics
+from app.wire.envelope import Envelope, derive_id, to_headers
+from app.wire.records import Outgoing, header
+from workflows.audit import messages
+from workflows.shared.message import type_name
+
+
+class Action(msgspec.Struct, frozen=True, kw_only=True):
+    """Who acts, why, on what, and when (ms)."""
+
+    who: str
+    why: str
+    chosen: str = ""
+    """How the dead letters were chosen, as a person reads it."""
+    at_ms: int
+
+
+def audited(message: Any, action: Action) -> Outgoing:
+    """Return `message` as an event on the audit topic; the same action has the same id."""
+    kind, mark = type_name(type(message)), getattr(message, "redrive_id", "")
+    envelope = Envelope(
+        id=derive_id(kind, message.about, mark),
+        type=kind,
+        source="/payflow/console",
+        time_ms=action.at_ms,
+        subject=message.about,
+        correlation_id=message.about,
+    )
+    return Outgoing(
+        topic=topics.audit.name,
+        key=message.about.encode(),
+        value=codecs.encode(message),
+        headers=to_headers(envelope),
+    )
+
+
+def dead_letter_redriven(dead_letter: DeadLetter, action: Action) -> messages.DeadLetterRedriven:
+    """Return the action of sending `dead_letter` back as it is."""
+    return messages.DeadLetterRedriven(
+        about=dead_letter.place,
+        who=action.who,
+        why=action.why,
+        agent=dead_letter.agent,
+        redrive_id=redrive_id(dead_letter),
+    )
+
+
+def dead_letter_edited(
+    dead_letter: DeadLetter, body: bytes, sent: Outgoing, action: Action
+) -> messages.DeadLetterEdited:
+    """Return the act of sending `dead_letter` back as `sent`, with other bytes."""
+    return messages.DeadLetterEdited(
+        about=dead_letter.place,
+        who=action.who,
+        why=action.why,
+        agent=dead_letter.agent,
+        redrive_id=redrive_id(dead_letter, body),
+        event_id_before=header(dead_letter.record, "ce_id")[:128],
+        event_id=event_id(sent),
+        bytes_sha256=sha256(body),
+    )
