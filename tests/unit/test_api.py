@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 from aiohttp.test_utils import TestClient
+from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError
 from openapi_spec_validator import validate
 
 from app.composition import load_agents
@@ -237,6 +238,23 @@ async def test_a_hostile_request_is_a_problem_of_its_own(
     answer = await client.post("/orders", data=data, headers=record)
 
     assert (status, "application/problem+json") == (answer.status, answer.content_type)
+
+
+@pytest.mark.parametrize(
+    "error", [KafkaTimeoutError(), KafkaConnectionError("gone"), TimeoutError()]
+)
+async def test_what_kafka_did_not_take_is_asked_again(
+    client: TestClient, queries: FakeQueries, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """503 and when, however Kafka says so: nothing is lost."""
+
+    async def publish(_message: Message, _envelope: Envelope) -> None:
+        raise error
+
+    monkeypatch.setattr(queries, "publish", publish)
+    answer = await place(client)
+
+    assert (503, "1") == (answer.status, answer.headers["Retry-After"])
 
 
 @pytest.mark.parametrize(

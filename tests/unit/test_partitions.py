@@ -20,17 +20,6 @@ CONFIG = Config(partitions=PARTITIONS)
 ACTION = Action(who="ann", why="seen", at_ms=1)
 
 
-class Batch:
-    """Takes every record, as an aiokafka batch with agent."""
-
-    def __init__(self) -> None:
-        self.records: list[dict[str, Any]] = []
-
-    def append(self, **fields: Any) -> object:
-        self.records.append(fields)
-        return self
-
-
 class Producer:
     """An aiokafka producer that knows the topics of a real instance: there are no others."""
 
@@ -38,12 +27,9 @@ class Producer:
         self._partitions = {each.name: each.partitions for each in wanted_topics(config)}
         self.sent: list[tuple[str, int, bytes]] = []
 
-    def create_batch(self) -> Batch:
-        return Batch()
-
-    async def send_batch(self, batch: Batch, topic: str, partition: int) -> Any:
+    async def send(self, topic: str, key: bytes, partition: int, **_fields: Any) -> Any:
         assert partition < self._partitions[topic], f"{topic}/{partition} is not there"
-        self.sent += [(topic, partition, each["key"]) for each in batch.records]
+        self.sent.append((topic, partition, key))
         met = asyncio.get_running_loop().create_future()
         met.set_result(SimpleNamespace(offset=len(self.sent)))
         return met

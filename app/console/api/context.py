@@ -9,7 +9,9 @@ from typing import Any
 from urllib.parse import quote
 
 import aiohttp
+import structlog
 from aiohttp import web
+from aiokafka.errors import KafkaError
 from yarl import URL
 
 from app.config import Config
@@ -26,6 +28,7 @@ from workflows.shared.message import Message, type_name
 
 PUBLISH_SECONDS = 10
 READ_SECONDS = 3
+log = structlog.get_logger(__name__)
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
@@ -77,7 +80,8 @@ class ApiContext:
         )
         try:
             await asyncio.wait_for(self.queries.publish(message, envelope), PUBLISH_SECONDS)
-        except TimeoutError as error:
+        except (TimeoutError, KafkaError) as error:
+            log.warning("publish failed", type=envelope.type, error=repr(error)[:200])
             raise unavailable("Kafka does not answer; nothing is lost, repeat it") from error
 
     # --- tables ---
