@@ -6,12 +6,18 @@ Produces   figures
 """
 
 from app.delivery.agent import register
-from app.wire import topics
 from app.wire.envelope import Envelope
 from tables.analytics import figures
 from workflows.analytics import process as analytics
+from workflows.analytics import topics as analytics_topics
 from workflows.analytics.process import Figures
+from workflows.fraud import topics as fraud_topics
+from workflows.inventory import topics as inventory_topics
+from workflows.notification import topics as notification_topics
+from workflows.order import topics as order_topics
+from workflows.payment import topics as payment_topics
 from workflows.shared.message import Message
+from workflows.shipping import topics as shipping_topics
 
 
 def rows(_received: Message, envelope: Envelope) -> tuple[str, ...]:
@@ -29,15 +35,15 @@ analytics_agent = register(
     name="analytics",
     service="analytics",
     consumes=(
-        topics.orders,
-        topics.sagas,
-        topics.payments,
-        topics.inventory,
-        topics.fraud,
-        topics.shipments,
-        topics.notifications,
+        order_topics.orders,
+        order_topics.sagas,
+        payment_topics.payments,
+        inventory_topics.inventory,
+        fraud_topics.fraud,
+        shipping_topics.shipments,
+        notification_topics.notifications,
     ),
-    produces=(topics.figures,),
+    produces=(analytics_topics.figures,),
     table=figures,
     rows=rows,
     fold=fold,

@@ -7,12 +7,12 @@ Produces   carrier.answers
 
 from app.delivery.agent import register
 from app.gateways.carrier import ask_carrier
-from app.wire import topics
+from workflows.shipping import topics as shipping_topics
 
 carrier_agent = register(
     name="carrier",
     service="shipping",
-    consumes=(topics.carrier_commands,),
-    produces=(topics.carrier_answers,),
+    consumes=(shipping_topics.carrier_commands,),
+    produces=(shipping_topics.carrier_answers,),
     call=ask_carrier,
 )

@@ -9,10 +9,12 @@ from collections.abc import Sequence
 
 from app.delivery.agent import register
 from app.fraud.live import drift, judge
-from app.wire import topics
 from tables.fraud import verdicts
 from workflows.fraud import process as fraud
+from workflows.fraud import topics as fraud_topics
+from workflows.payment import topics as payment_topics
 from workflows.shared.message import Message
+from workflows.shipping import topics as shipping_topics
 
 
 def decide(state: fraud.PaymentCheck, received: Message, at_ms: int) -> Sequence[Message]:
@@ -23,8 +25,13 @@ def decide(state: fraud.PaymentCheck, received: Message, at_ms: int) -> Sequence
 fraud_agent = register(
     name="fraud",
     service="fraud",
-    consumes=(topics.payments, topics.fraud_answers, topics.fraud_labels, topics.shipments),
-    produces=(topics.fraud_checks, topics.fraud, topics.fraud_cases),
+    consumes=(
+        payment_topics.payments,
+        fraud_topics.fraud_answers,
+        fraud_topics.fraud_labels,
+        shipping_topics.shipments,
+    ),
+    produces=(fraud_topics.fraud_checks, fraud_topics.fraud, fraud_topics.fraud_cases),
     table=verdicts,
     decide=decide,
     evolve=fraud.evolve,

@@ -6,22 +6,26 @@ Produces   inventory, stock.commands
 """
 
 from app.delivery.agent import register
-from app.wire import topics
 from tables.inventory import reservations
+from workflows.fraud import topics as fraud_topics
 from workflows.inventory import process as inventory
+from workflows.inventory import topics as inventory_topics
+from workflows.order import topics as order_topics
+from workflows.payment import topics as payment_topics
+from workflows.shipping import topics as shipping_topics
 
 inventory_agent = register(
     name="inventory",
     service="inventory",
     consumes=(
-        topics.orders,
-        topics.payments,
-        topics.fraud,
-        topics.shipments,
-        topics.sagas,
-        topics.stock_answers,
+        order_topics.orders,
+        payment_topics.payments,
+        fraud_topics.fraud,
+        shipping_topics.shipments,
+        order_topics.sagas,
+        inventory_topics.stock_answers,
     ),
-    produces=(topics.inventory, topics.stock_commands),
+    produces=(inventory_topics.inventory, inventory_topics.stock_commands),
     table=reservations,
     decide=inventory.decide,
     evolve=inventory.evolve,

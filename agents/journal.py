@@ -10,11 +10,17 @@ Produces   nothing
 import msgspec
 
 from app.delivery.agent import register
-from app.wire import topics
 from app.wire.envelope import Envelope
 from tables.journal import entries
+from workflows.fraud import topics as fraud_topics
+from workflows.inventory import topics as inventory_topics
+from workflows.ledger import topics as ledger_topics
+from workflows.notification import topics as notification_topics
+from workflows.order import topics as order_topics
+from workflows.payment import topics as payment_topics
 from workflows.shared.journal import JournalEntry, row_of
 from workflows.shared.message import Message
+from workflows.shipping import topics as shipping_topics
 
 
 def entry_of(received: Message, envelope: Envelope) -> JournalEntry:
@@ -36,22 +42,22 @@ journal_agent = register(
     name="journal",
     service="console",
     consumes=(
-        topics.orders,
-        topics.sagas,
-        topics.payments,
-        topics.provider_commands,
-        topics.provider_answers,
-        topics.provider_webhooks,
-        topics.inventory,
-        topics.fraud,
-        topics.fraud_checks,
-        topics.shipments,
-        topics.carrier_commands,
-        topics.carrier_answers,
-        topics.carrier_webhooks,
-        topics.notifications,
-        topics.notification_commands,
-        topics.ledger,
+        order_topics.orders,
+        order_topics.sagas,
+        payment_topics.payments,
+        payment_topics.provider_commands,
+        payment_topics.provider_answers,
+        payment_topics.provider_webhooks,
+        inventory_topics.inventory,
+        fraud_topics.fraud,
+        fraud_topics.fraud_checks,
+        shipping_topics.shipments,
+        shipping_topics.carrier_commands,
+        shipping_topics.carrier_answers,
+        shipping_topics.carrier_webhooks,
+        notification_topics.notifications,
+        notification_topics.notification_commands,
+        ledger_topics.ledger,
     ),
     table=entries,
     rows=lambda received, envelope: (row_of(entry_of(received, envelope)),),

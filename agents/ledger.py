@@ -6,15 +6,17 @@ Produces   ledger
 """
 
 from app.delivery.agent import register
-from app.wire import topics
 from tables.ledger import books
 from workflows.ledger import process as ledger
+from workflows.ledger import topics as ledger_topics
+from workflows.payment import topics as payment_topics
+from workflows.shipping import topics as shipping_topics
 
 ledger_agent = register(
     name="ledger",
     service="ledger",
-    consumes=(topics.payments, topics.shipments),
-    produces=(topics.ledger,),
+    consumes=(payment_topics.payments, shipping_topics.shipments),
+    produces=(ledger_topics.ledger,),
     table=books,
     decide=ledger.decide,
     evolve=ledger.evolve,

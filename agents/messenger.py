@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from app.delivery.agent import register
 from app.gateways.notifier import load, send_message
-from app.wire import topics
 from tables.messenger import messengers
+from workflows.notification import topics as notification_topics
 from workflows.notification.messages import NotificationFailed, SendMessage
 from workflows.shared.message import Message
 
@@ -30,8 +30,8 @@ def give_up(message: SendMessage, reason: str) -> Sequence[Message]:
 messenger_agent = register(
     name="messenger",
     service="notification",
-    consumes=(topics.notification_commands,),
-    produces=(topics.notifications,),
+    consumes=(notification_topics.notification_commands,),
+    produces=(notification_topics.notifications,),
     table=messengers,
     call=send_message,
     warm=load,

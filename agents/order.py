@@ -6,21 +6,25 @@ Produces   sagas
 """
 
 from app.delivery.agent import register
-from app.wire import topics
 from tables.order import orders
+from workflows.fraud import topics as fraud_topics
+from workflows.inventory import topics as inventory_topics
 from workflows.order import process as order
+from workflows.order import topics as order_topics
+from workflows.payment import topics as payment_topics
+from workflows.shipping import topics as shipping_topics
 
 order_agent = register(
     name="order",
     service="order",
     consumes=(
-        topics.orders,
-        topics.payments,
-        topics.inventory,
-        topics.fraud,
-        topics.shipments,
+        order_topics.orders,
+        payment_topics.payments,
+        inventory_topics.inventory,
+        fraud_topics.fraud,
+        shipping_topics.shipments,
     ),
-    produces=(topics.sagas,),
+    produces=(order_topics.sagas,),
     table=orders,
     decide=order.decide,
     evolve=order.evolve,

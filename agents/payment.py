@@ -6,23 +6,27 @@ Produces   payments, provider.commands
 """
 
 from app.delivery.agent import register
-from app.wire import topics
 from tables.payment import payments
+from workflows.fraud import topics as fraud_topics
+from workflows.inventory import topics as inventory_topics
+from workflows.order import topics as order_topics
 from workflows.payment import process as payment
+from workflows.payment import topics as payment_topics
+from workflows.shipping import topics as shipping_topics
 
 payment_agent = register(
     name="payment",
     service="payment",
     consumes=(
-        topics.orders,
-        topics.inventory,
-        topics.fraud,
-        topics.shipments,
-        topics.sagas,
-        topics.provider_answers,
-        topics.provider_webhooks,
+        order_topics.orders,
+        inventory_topics.inventory,
+        fraud_topics.fraud,
+        shipping_topics.shipments,
+        order_topics.sagas,
+        payment_topics.provider_answers,
+        payment_topics.provider_webhooks,
     ),
-    produces=(topics.payments, topics.provider_commands),
+    produces=(payment_topics.payments, payment_topics.provider_commands),
     table=payments,
     decide=payment.decide,
     evolve=payment.evolve,

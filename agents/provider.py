@@ -9,7 +9,7 @@ import importlib
 from collections.abc import Sequence
 
 from app.delivery.agent import register
-from app.wire import topics
+from workflows.payment import topics as payment_topics
 from workflows.payment.provider_messages import ProviderCommand
 from workflows.shared.message import Message
 
@@ -31,8 +31,8 @@ async def ask_provider(command: ProviderCommand) -> Sequence[Message]:
 provider_agent = register(
     name="provider",
     service="payment",
-    consumes=(topics.provider_commands,),
-    produces=(topics.provider_answers,),
+    consumes=(payment_topics.provider_commands,),
+    produces=(payment_topics.provider_answers,),
     call=ask_provider,
     warm=load,
 )

@@ -6,15 +6,15 @@ Produces   fraud.answers
 """
 
 from app.delivery.agent import register
-from app.wire import topics
 from tables.risk import entities
 from workflows.fraud import risk
+from workflows.fraud import topics as fraud_topics
 
 risk_agent = register(
     name="risk",
     service="fraud",
-    consumes=(topics.fraud_checks,),
-    produces=(topics.fraud_answers,),
+    consumes=(fraud_topics.fraud_checks,),
+    produces=(fraud_topics.fraud_answers,),
     table=entities,
     decide=risk.decide,
     evolve=risk.evolve,

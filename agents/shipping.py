@@ -6,23 +6,27 @@ Produces   shipments, carrier.commands
 """
 
 from app.delivery.agent import register
-from app.wire import topics
 from tables.shipping import parcels
+from workflows.fraud import topics as fraud_topics
+from workflows.inventory import topics as inventory_topics
+from workflows.order import topics as order_topics
+from workflows.payment import topics as payment_topics
 from workflows.shipping import process as shipping
+from workflows.shipping import topics as shipping_topics
 
 shipping_agent = register(
     name="shipping",
     service="shipping",
     consumes=(
-        topics.orders,
-        topics.payments,
-        topics.inventory,
-        topics.fraud,
-        topics.sagas,
-        topics.carrier_answers,
-        topics.carrier_webhooks,
+        order_topics.orders,
+        payment_topics.payments,
+        inventory_topics.inventory,
+        fraud_topics.fraud,
+        order_topics.sagas,
+        shipping_topics.carrier_answers,
+        shipping_topics.carrier_webhooks,
     ),
-    produces=(topics.shipments, topics.carrier_commands),
+    produces=(shipping_topics.shipments, shipping_topics.carrier_commands),
     table=parcels,
     decide=shipping.decide,
     evolve=shipping.evolve,

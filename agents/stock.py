@@ -6,15 +6,15 @@ Produces   stock, stock.answers
 """
 
 from app.delivery.agent import register
-from app.wire import topics
 from tables.stock import shelves
 from workflows.inventory import stock
+from workflows.inventory import topics as inventory_topics
 
 stock_agent = register(
     name="stock",
     service="inventory",
-    consumes=(topics.warehouse, topics.stock_commands),
-    produces=(topics.stock, topics.stock_answers),
+    consumes=(inventory_topics.warehouse, inventory_topics.stock_commands),
+    produces=(inventory_topics.stock, inventory_topics.stock_answers),
     table=shelves,
     decide=stock.decide,
     evolve=stock.evolve,

@@ -10,10 +10,19 @@ import tables
 from app.config import Config
 from app.delivery.agent import Agent, registered
 from app.kafka.admin import TopicSpec
-from app.wire import topics
-from app.wire.records import dead_topic, redrive_topic, retry_topics
+from app.wire.topics import (
+    WORKERS,
+    changelog_topic,
+    dead_topic,
+    partitions_of,
+    redrive_topic,
+    retry_topics,
+    timers_topic,
+    topic_name,
+)
 from app.worker.faust_app import PayflowApp, channel_of, consumed_topics, declare_table, make_app
 from app.worker.runner import Runner
+from workflows.shared.topic import DAY_MS, declared
 
 POISON_BYTES_MAX = 3_000_000
 """What a topic accepts: poison must be able to arrive, or it could not be dead-lettered."""
@@ -48,10 +57,10 @@ def wanted_topics(config: Config) -> list[TopicSpec]:
                     _want(wanted, name, config)
         _want(wanted, redrive_topic(agent.name), config, retention_ms=-1)
         if agent.due is not None:
-            timers = topics.timers_of(agent.name)
+            timers = timers_topic(agent.name)
             _want(wanted, timers, config)
             _want(wanted, dead_topic(timers, agent.service), config, retention_ms=-1)
-    for topic in topics.declared.values():
+    for topic in declared.values():
         _want(
             wanted,
             topic.name,
@@ -61,19 +70,14 @@ def wanted_topics(config: Config) -> list[TopicSpec]:
             more=BY_THE_BROKERS_CLOCK if topic.open else None,
         )
     for table in tables.declared.values():
-        _want(wanted, changelog_of(table), config, retention_ms=-1, cleanup="compact")
+        _want(wanted, changelog_topic(table), config, retention_ms=-1, cleanup="compact")
     workers = TopicSpec(
-        name=topics.WORKERS,
-        partitions=topics.partitions_of(topics.WORKERS, config),
+        name=WORKERS,
+        partitions=partitions_of(WORKERS, config),
         retention_ms=600_000,
         config={"segment.ms": "300000"},
     )
     return [*wanted.values(), workers]
-
-
-def changelog_of(table: tables.Table) -> str:
-    """Return the changelog topic of `table`, as Faust names it."""
-    return f"payflow-{table.service}-{table.name}-changelog"
 
 
 def owned_topics(agent: Agent) -> set[str]:
@@ -85,7 +89,7 @@ def owned_topics(agent: Agent) -> set[str]:
             *retry_topics(received.name, agent.service),
         }
     if agent.table is not None:
-        owned.add(changelog_of(agent.table))
+        owned.add(changelog_topic(agent.table))
     return owned
 
 
@@ -128,18 +132,19 @@ def _want(  # noqa: PLR0913  a topic has these facts
     name: str,
     config: Config,
     *,
-    retention_ms: int = 7 * topics.DAY_MS,
+    retention_ms: int = 7 * DAY_MS,
     cleanup: str = "delete",
     more: Mapping[str, str] | None = None,
 ) -> None:
     longest = POISON_BYTES_MAX
-    if name.endswith((".dead", ".redrive")) or ".retry-" in name:
+    kind = topic_name(name).kind
+    if kind in ("dead", "redrive", "retry"):
         longest = DEAD_LETTER_TOPIC_BYTES_MAX
-    elif name.endswith("-changelog"):
+    elif kind == "changelog":
         longest = ROW_BYTES_MAX
     wanted[name] = TopicSpec(
         name=name,
-        partitions=topics.partitions_of(name, config),
+        partitions=partitions_of(name, config),
         cleanup=cleanup,
         retention_ms=retention_ms,
         config={"max.message.bytes": str(longest), **(more or {})},

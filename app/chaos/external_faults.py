@@ -21,8 +21,9 @@ from app.gateways.signature import TOLERANCE_SECONDS, sign
 from app.kafka.admin import client_options, stop_consumer
 from app.local import broker, fault_switches
 from app.operations.verification.auditor import listeners
-from app.wire import topics
+from app.wire.topics import partitions_of
 from app.worker.faust_app import REQUEST_SECONDS
+from workflows.shared.topic import declared
 
 UNREACHABLE_SECONDS = 60.0
 FROZEN_SECONDS = REQUEST_SECONDS + 5
@@ -152,7 +153,7 @@ async def hot_key(_site: Site, _step: Step, load: Load, _random: Random) -> Mark
 
 async def repeating_producer(site: Site, _step: Step, _load: Load, random: Random) -> Mark:
     """Somebody produces everything again, byte for byte, in another order between topics."""
-    await repeat(site, list(topics.declared), REPEATED_MAX, random)
+    await repeat(site, list(declared), REPEATED_MAX, random)
     return time.monotonic()
 
 
@@ -163,7 +164,7 @@ async def backlog(site: Site, step: Step, _load: Load, random: Random) -> Mark:
     try:
         await site.stop(step.target, child)
         limit = time.monotonic() + BACKLOG_SECONDS_MAX
-        names = [name for name in listeners()[step.target] if name in topics.declared]
+        names = [name for name in listeners()[step.target] if name in declared]
         while (behind := await waiting(site.config, step.target)) < BACKLOG_EVENTS:
             if time.monotonic() > limit:
                 raise DrillError(f"only {behind} events wait for {step.target}")
@@ -218,11 +219,7 @@ async def repeat(
 
 
 def _places(config: Config, names: Iterable[str]) -> list[TopicPartition]:
-    return [
-        TopicPartition(name, at)
-        for name in names
-        for at in range(topics.partitions_of(name, config))
-    ]
+    return [TopicPartition(name, at) for name in names for at in range(partitions_of(name, config))]
 
 
 async def _latest(

@@ -8,10 +8,9 @@ from typing import Any
 import rocksdict
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from app.composition import changelog_of
 from app.config import Config
 from app.kafka.admin import client_options, stop_consumer
-from app.wire.topics import partitions_of
+from app.wire.topics import changelog_topic, partitions_of
 from tables import Table
 
 OWN_KEYS = b"__faust"
@@ -25,7 +24,7 @@ async def differences(config: Config, tables: Iterable[Table]) -> list[str]:
     """Return `table/partition/key` of rows that differ between disks and changelogs."""
     found: list[str] = []
     for table in tables:
-        due = await _changelog(config, changelog_of(table))
+        due = await _changelog(config, changelog_topic(table))
         kept = await asyncio.to_thread(_disk, config.data_path / table.service, table.name)
         wrong = [place for place in due.keys() | kept.keys() if due.get(place) != kept.get(place)]
         found += [

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import tables
-from app.composition import changelog_of, load_agents
+from app.composition import load_agents
 from app.delivery.agent import Agent
-from app.wire import topics
-from app.wire.topics import Topic
+from app.wire.topics import changelog_topic
 from workflows.shared.message import type_name
+from workflows.shared.topic import DAY_MS, TIMERS, Topic, declared
 
 ATLAS = Path(__file__).parents[2] / "docs" / "atlas.md"
 
@@ -100,7 +100,7 @@ def kind_of(agent: Agent) -> str:
 def _topic_rows() -> Iterator[str]:
     yield "| topic | writer | messages | kept |"
     yield "| --- | --- | --- | --- |"
-    for topic in (*sorted(topics.declared.values(), key=lambda each: each.name), topics.TIMERS):
+    for topic in (*sorted(declared.values(), key=lambda each: each.name), TIMERS):
         messages = ", ".join(
             type_name(message).removeprefix("payflow.") for message in topic.messages
         )
@@ -108,7 +108,7 @@ def _topic_rows() -> Iterator[str]:
 
 
 def _retention(topic: Topic) -> str:
-    kept = "for ever" if topic.retention_ms < 0 else f"{topic.retention_ms // topics.DAY_MS} days"
+    kept = "for ever" if topic.retention_ms < 0 else f"{topic.retention_ms // DAY_MS} days"
     return "the latest of each key" if topic.cleanup == "compact" else kept
 
 
@@ -117,7 +117,9 @@ def _table_rows(agents: Sequence[Agent]) -> Iterator[str]:
     yield "| --- | --- | --- | --- | --- |"
     for table in sorted(tables.declared.values(), key=lambda each: each.name):
         writers = [agent.name for agent in agents if agent.table is table]
-        yield _cells(table.name, table.service, ", ".join(writers), changelog_of(table), table.help)
+        yield _cells(
+            table.name, table.service, ", ".join(writers), changelog_topic(table), table.help
+        )
 
 
 def _names(named: Sequence[Topic]) -> str:

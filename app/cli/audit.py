@@ -15,7 +15,7 @@ from app.fraud.analysis.fraud_admin import messages_of
 from app.operations.audit.chain import ChainHead
 from app.operations.audit.reader import Verdict
 from app.operations.audit.reader import verify as prove
-from app.wire import topics
+from workflows.audit import topics as audit_topics
 from workflows.shared.message import type_name
 
 group = typer.Typer(no_args_is_help=True, help="What operators did; whether somebody changed it.")
@@ -42,7 +42,7 @@ def ls(
 ) -> None:
     """List acts in the order of their time: who, why, on what."""
     from_ms = moment(since)
-    emitted = run(messages_of(running_instance(), [topics.audit]))
+    emitted = run(messages_of(running_instance(), [audit_topics.audit]))
     actions = [
         {
             "at_ms": chain_head.time_ms,

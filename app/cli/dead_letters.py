@@ -144,7 +144,7 @@ async def _redrive(choice: Choice, action: Action, rate: float, *, dry_run: bool
         known = await gather(config)
         return blast_radius(*chosen(known.dead_letters, states(known), choice))
     async with redriver(config) as sender:
-        known = await sender.look()
+        known = await sender.read_status()
         dead_letters, others = chosen(known.dead_letters, states(known), choice)
         if not dead_letters:
             said = ", ".join(f"{count} {state}" for state, count in others.items()) or "none at all"
@@ -181,7 +181,7 @@ async def _edit(
 ) -> str:
     config = running_instance()
     async with redriver(config) as sender:
-        known = await sender.look()
+        known = await sender.read_status()
         dead_letter = _one(known, *at)
         _must_be_open(dead_letter, states(known))
         return await sender.edit(dead_letter, body, headers, action, force=force)
@@ -228,7 +228,7 @@ def discard(  # noqa: PLR0913  each is an option
 async def _drop(choice: Choice, action: Action) -> int:
     config = running_instance()
     async with redriver(config) as sender:
-        known = await sender.look()
+        known = await sender.read_status()
         dead_letters, others = chosen(known.dead_letters, states(known), choice)
         if not dead_letters:
             raise DeadLetterError(

@@ -22,13 +22,14 @@ from app.fraud.analysis.fraud_admin import (
     open_cases,
     publish,
 )
-from app.wire import topics
+from workflows.fraud import topics as fraud_topics
 from workflows.fraud.built_in_rules import FIELDS
 from workflows.fraud.condition import RuleError
 from workflows.fraud.entity import KINDS
 from workflows.fraud.messages import PaymentLabelled
 from workflows.fraud.rule_messages import ListPut, RulePut, RuleSnoozed
 from workflows.fraud.rulebook import Book, Compiled, Rule, read_rule
+from workflows.payment import topics as payment_topics
 from workflows.shared.message import Message
 
 group = typer.Typer(no_args_is_help=True, help="Cases, labels and rules of fraud.")
@@ -187,7 +188,7 @@ def try_rule(
 async def _tried(compiled: Compiled, from_ms: int) -> Backtest:
     config = running_instance()
     book = await book_now(config)
-    emitted = await messages_of(config, [topics.payments, topics.fraud_labels])
+    emitted = await messages_of(config, [payment_topics.payments, fraud_topics.fraud_labels])
     story = sorted(
         (
             (getattr(message, "ordered_at_ms", 0) or envelope.time_ms, message)

@@ -13,7 +13,7 @@ from app.config import Config
 from app.fraud.analysis.fraud_admin import messages_of
 from app.fraud.analysis.rescoring import Changes, Other, Rescoring, Said, newest, rescored
 from app.fraud.live.judge import at_hand
-from app.wire import topics
+from workflows.fraud import topics as fraud_topics
 from workflows.fraud.messages import FraudCleared, FraudDetected, PaymentLabelled
 from workflows.fraud.model import Model, ModelError, read_model
 
@@ -48,7 +48,7 @@ def rescore_all(
 async def _rescored(
     config: Config, models: dict[str, Model], other: Model | None, from_ms: int
 ) -> Rescoring:
-    emitted = await messages_of(config, [topics.fraud, topics.fraud_labels])
+    emitted = await messages_of(config, [fraud_topics.fraud, fraud_topics.fraud_labels])
     # What was emitted twice has the same id: it counts once.
     verdicts = {
         envelope.id: message

@@ -13,7 +13,7 @@ from app.fraud.analysis.fraud_admin import messages_of
 from app.fraud.analysis.rescoring import Said
 from app.fraud.analysis.trial import Found, ModelTrial, RuleTrial, Trial, tried
 from app.fraud.live.judge import at_hand
-from app.wire import topics
+from workflows.fraud import topics as fraud_topics
 from workflows.fraud.model import Model, ModelError
 
 
@@ -37,7 +37,9 @@ def trial(
 
 
 async def _tried(config: Config, models: dict[str, Model], from_ms: int) -> Trial:
-    return tried(await messages_of(config, [topics.fraud, topics.fraud_labels]), models, from_ms)
+    return tried(
+        await messages_of(config, [fraud_topics.fraud, fraud_topics.fraud_labels]), models, from_ms
+    )
 
 
 def _show(found: Trial) -> None:

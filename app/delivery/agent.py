@@ -17,9 +17,10 @@ from app.config import Config
 from app.wire import records
 from app.wire.envelope import Envelope
 from app.wire.records import Record, is_redriven
-from app.wire.topics import Topic, timers_of
+from app.wire.topics import first_topic_of, timers_topic
 from tables import Table
 from workflows.shared.message import Message
+from workflows.shared.topic import Topic
 
 Decide = Callable[[Any, Any, int], Sequence[Message]]
 """(state, received, at_ms) -> what to tell. Pure."""
@@ -65,14 +66,14 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
     """Whether `call` may raise Transient: its topics get retry topics."""
 
 
-def first_topic_of(agent: Agent, record: Record) -> str:
+def topic_received_on(agent: Agent, record: Record) -> str:
     """Return the topic `record` was first received on.
 
     A redriven record says so itself; what it says counts only where the agent consumes that topic.
     """
     if not is_redriven(record):
-        return records.first_topic_of(record.topic, agent.service)
-    names = [topic.name for topic in agent.consumes] + [timers_of(agent.name)]
+        return first_topic_of(record.topic, agent.service)
+    names = [topic.name for topic in agent.consumes] + [timers_topic(agent.name)]
     said = records.header(record, records.REDRIVE_TOPIC)
     return said if said in names else names[0]
 

@@ -11,13 +11,14 @@ from typing import Any
 import msgspec
 
 from app.delivery import row
-from app.delivery.agent import Agent, first_topic_of
+from app.delivery.agent import Agent, topic_received_on
 from app.delivery.row import OutboxEntry, Row
 from app.delivery.runtime import Handled, Place, Runtime
-from app.wire import codecs, topics
+from app.wire import codecs
 from app.wire.envelope import Envelope, child_traceparent, derive_id, to_headers
 from app.wire.records import Outgoing, Record, header, stack_fingerprint, to_dead, to_retry
 from workflows.shared.message import Message, type_name
+from workflows.shared.topic import topic_of
 
 
 class Batch:
@@ -122,7 +123,7 @@ class Batch:
         if not emitted:
             return None
         for message in emitted:
-            if topics.topic_of(message) not in self.agent.produces:
+            if topic_of(message) not in self.agent.produces:
                 raise AssertionError(f"{self.agent.name} may not tell {type_name(type(message))}")
         received = _travelling(envelope, context)
         self.handled.emitted += emitted
@@ -197,7 +198,7 @@ class Batch:
                 detail=detail,
                 stack=stack_fingerprint(error) if error else "",
                 now_ms=self.runtime.now_ms(),
-                first_topic=first_topic_of(self.agent, record),
+                first_topic=topic_received_on(self.agent, record),
             )
         )
 
@@ -212,7 +213,7 @@ class Batch:
     ) -> None:
         """Stage `record` for a new try, and its key to wait behind it."""
         now_ms = self.runtime.now_ms()
-        first_topic = first_topic_of(self.agent, record)
+        first_topic = topic_received_on(self.agent, record)
         self.before.append(
             to_retry(record, self.agent.service, attempt, now_ms, reason, first_topic)
         )
@@ -234,7 +235,7 @@ class Batch:
         records: list[Outgoing] = []
         for ordinal, (message, body) in enumerate(zip(messages, outbox_entry.bodies, strict=True)):
             event_id = derive_id(cause or outbox_entry.cause, self.agent.name, ordinal)
-            topic = topics.topic_of(message)
+            topic = topic_of(message)
             key = topic.key(message)
             emitted = Envelope(
                 id=event_id,

@@ -19,15 +19,17 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from app.delivery.agent import Agent, Transient, first_topic_of
+from app.delivery.agent import Agent, Transient, topic_received_on
 from app.delivery.batch import Batch
 from app.delivery.runtime import Handled, Place, Runtime
 from app.host.logs import About, logging_about
-from app.wire import codecs, signing, topics
+from app.wire import codecs, signing
 from app.wire.envelope import BadEnvelope, Envelope, derive_id, from_headers
-from app.wire.records import RETRY_LEVELS_SECONDS, Record, attempts
+from app.wire.records import Record, attempts
+from app.wire.topics import RETRY_LEVELS_SECONDS, timers_topic
 from workflows.shared.deadline import DeadlineReached
 from workflows.shared.message import Message, type_name
+from workflows.shared.topic import TIMERS, topic_of
 
 CALLS_AT_ONCE_MAX = 64
 """Outside calls under way at the same time in one agent."""
@@ -95,14 +97,14 @@ def _read(batch: Batch, record: Record) -> Received | None:
     except codecs.Poison as error:
         batch.dead_letter(record, error.cause, str(error), error)
     else:
-        return record, signing.named(envelope, record, topics.topic_of(message)), message
+        return record, signing.named(envelope, record, topic_of(message)), message
     return None
 
 
 def _check_topic(agent: Agent, record: Record, envelope: Envelope, message: Message) -> None:
-    first_topic = first_topic_of(agent, record)
-    carrier = topics.topic_of(message)
-    due = topics.timers_of(agent.name) if carrier is topics.TIMERS else carrier.name
+    first_topic = topic_received_on(agent, record)
+    carrier = topic_of(message)
+    due = timers_topic(agent.name) if carrier is TIMERS else carrier.name
     if due != first_topic:
         raise codecs.Poison("wrong_topic", f"{type_name(type(message))} belongs on {due}")
     if isinstance(message, DeadlineReached) and envelope.id != derive_id(
@@ -114,7 +116,7 @@ def _check_topic(agent: Agent, record: Record, envelope: Envelope, message: Mess
 
 
 def _check_source(runtime: Runtime, record: Record, envelope: Envelope, message: Message) -> None:
-    topic = topics.topic_of(message)
+    topic = topic_of(message)
     if not runtime.in_own_partition(record):
         raise codecs.Poison("wrong_partition", "its key belongs to another partition")
     if not runtime.is_authentic(record, topic):

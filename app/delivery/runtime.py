@@ -7,9 +7,9 @@ import msgspec
 
 from app.wire.envelope import Envelope
 from app.wire.records import Outgoing, Record
-from app.wire.topics import Topic
 from tables import Table
 from workflows.shared.message import Message
+from workflows.shared.topic import Topic
 
 Place = tuple[int, bytes]
 """A row's partition and key."""

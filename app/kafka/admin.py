@@ -123,10 +123,10 @@ async def _admin(config: Config) -> AsyncGenerator[AIOKafkaAdminClient]:
 
 async def _partitions(admin: AIOKafkaAdminClient, wanted: Sequence[TopicSpec]) -> Mapping[str, int]:
     """Return the number of partitions of each wanted topic that exists and can be written to."""
-    label_of = await admin.describe_topics([spec.name for spec in wanted]) if wanted else []
+    described = await admin.describe_topics([spec.name for spec in wanted]) if wanted else []
     return {
         topic["topic"]: len(topic["partitions"])
-        for topic in label_of
+        for topic in described
         if not topic["error_code"]
         and all(partition["leader"] >= 0 for partition in topic["partitions"])
     }

@@ -97,12 +97,12 @@ async def partitions(config: Config) -> dict[str, list[int]]:
     admin = AIOKafkaAdminClient(**client_options(config))
     try:
         await start_client(admin)
-        label_of = await admin.describe_topics()
+        described = await admin.describe_topics()
     finally:
         await admin.close()
     return {
         topic["topic"]: sorted(partition["partition"] for partition in topic["partitions"])
-        for topic in label_of
+        for topic in described
     }
 
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import msgspec
 
-from app.wire import topics
 from app.wire.envelope import Envelope
 from workflows.shared.message import Message
+from workflows.shared.topic import message_type_of, topic_of, topic_of_type
 
 BODY_BYTES_MAX = 1_000_000
 """Larger bodies are poison: Kafka's own default limit for a record is about the same."""
@@ -38,8 +38,8 @@ def decode(body: bytes | None, envelope: Envelope, key: bytes | None) -> Message
     """
     if body is None:
         raise Poison("tombstone", "the body is empty")
-    message = topics.message_type_of(envelope.type)
-    most = OPEN_BODY_BYTES_MAX if message and topics.carrier_of(message).open else BODY_BYTES_MAX
+    message = message_type_of(envelope.type)
+    most = OPEN_BODY_BYTES_MAX if message and topic_of_type(message).open else BODY_BYTES_MAX
     if len(body) > most:
         raise Poison("too_large", f"{len(body)} bytes, at most {most}")
     if message is None:
@@ -52,7 +52,7 @@ def decode(body: bytes | None, envelope: Envelope, key: bytes | None) -> Message
         raise Poison("not_json", str(error)) from error
     except RecursionError as error:
         raise Poison("too_deep", "nested deeper than the decoder goes") from error
-    due = topics.topic_of(emitted).key(emitted).encode()
+    due = topic_of(emitted).key(emitted).encode()
     if key != due:
         raise Poison("wrong_key", f"key {(key or b'')[:80]!r}, the body belongs under {due[:80]!r}")
     return emitted
@@ -60,7 +60,7 @@ def decode(body: bytes | None, envelope: Envelope, key: bytes | None) -> Message
 
 def decode_emitted(body: bytes | msgspec.Raw) -> Message:
     """Return the message in `body`, which Payflow itself has encoded: its own tag says which."""
-    message = topics.message_type_of(_type_of.decode(body).type)
+    message = message_type_of(_type_of.decode(body).type)
     if message is None:
         raise Poison("unknown_type", "a message was told that is no longer declared")
     return _decoder(message).decode(body)

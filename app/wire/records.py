@@ -8,9 +8,13 @@ from typing import Any
 import msgspec
 
 from app.wire.envelope import Headers, whole
-
-RETRY_LEVELS_SECONDS = (1, 10, 60)
-"""How long an event waits before its first, second and third new try."""
+from app.wire.topics import (
+    RETRY_LEVELS_SECONDS,
+    dead_topic,
+    first_topic_of,
+    retry_topics,
+    topic_name,
+)
 
 RETRY_ATTEMPT = "x-retry-attempt"
 RETRY_DUE_MS = "x-retry-due-ms"
@@ -92,34 +96,14 @@ def header(record: Record, name: str) -> str:
     return ""
 
 
-def retry_topics(topic: str, service: str) -> tuple[str, ...]:
-    """Return the retry topics of `service` for `topic`, soonest first."""
-    return tuple(f"{topic}.{service}.retry-{seconds}s" for seconds in RETRY_LEVELS_SECONDS)
-
-
-def dead_topic(topic: str, service: str) -> str:
-    """Return where `service` puts what it cannot handle of `topic`."""
-    return f"{topic}.{service}.dead"
-
-
-def first_topic_of(topic: str, service: str) -> str:
-    """Return the topic a record was first received on, given the topic it was read from."""
-    return topic.split(f".{service}.retry-", 1)[0]
-
-
 def is_retry(record: Record) -> bool:
     """Return whether `record` was read from a retry topic."""
-    return ".retry-" in record.topic
-
-
-def redrive_topic(agent: str) -> str:
-    """Return where `agent` consumes dead letters again that it had dead-lettered."""
-    return f"{agent}.redrive"
+    return topic_name(record.topic).kind == "retry"
 
 
 def is_redriven(record: Record) -> bool:
     """Return whether `record` was read from a redrive topic."""
-    return record.topic.endswith(".redrive")
+    return topic_name(record.topic).kind == "redrive"
 
 
 def to_retry(  # noqa: PLR0913  a retry says when, why and where it belongs

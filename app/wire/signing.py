@@ -16,7 +16,8 @@ from app.config import Config
 from app.wire import records
 from app.wire.envelope import Envelope, derive_id
 from app.wire.records import Outgoing, Record
-from app.wire.topics import Topic
+from app.wire.topics import topic_name
+from workflows.shared.topic import Topic
 
 SIGNATURE = "x-payflow-seal"
 DEAD_LETTER_SIGNATURE = "x-dead-seal"
@@ -33,9 +34,10 @@ def signed(emitted: Outgoing, secret: str) -> Outgoing:
     What was read and is passed on (retries, dead letters, redriven ones) keeps the signature it
     came with.
     """
-    if not secret or emitted.topic.endswith(".redrive") or ".retry-" in emitted.topic:
+    kind = topic_name(emitted.topic).kind
+    if not secret or kind in ("redrive", "retry"):
         return emitted
-    if emitted.topic.endswith(".dead"):
+    if kind == "dead":
         return _with(
             emitted,
             DEAD_LETTER_SIGNATURE,

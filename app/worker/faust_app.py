@@ -12,8 +12,7 @@ from faust.types import TP
 from app.config import Config
 from app.delivery.agent import Agent
 from app.host.exit import end_within, hard_stop
-from app.wire.records import redrive_topic, retry_topics
-from app.wire.topics import timers_of
+from app.wire.topics import redrive_topic, retry_topics, timers_topic
 from app.worker import transport
 from app.worker.lease import Lease
 from app.worker.store import Store
@@ -182,7 +181,7 @@ def consumed_topics(agent: Agent) -> tuple[str, ...]:
     if agent.retries:
         names += [retry for name in list(names) for retry in retry_topics(name, agent.service)]
     if agent.due is not None:
-        names.append(timers_of(agent.name))
+        names.append(timers_topic(agent.name))
     names.append(redrive_topic(agent.name))
     return tuple(names)
 

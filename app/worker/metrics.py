@@ -11,11 +11,12 @@ from prometheus_client import REGISTRY, Counter, Gauge, Histogram
 from app.delivery.agent import Agent
 from app.delivery.runtime import Handled
 from app.host.logs import configure_logging
-from app.wire.records import Record, first_topic_of
-from app.wire.topics import topic_of
+from app.wire.records import Record
+from app.wire.topics import first_topic_of
 from workflows.order.saga_messages import OrderCancelled, OrderCompleted, StepOverdue
 from workflows.payment.messages import RefundOverdue
 from workflows.shared.message import Message
+from workflows.shared.topic import topic_of
 
 __all__ = ["REGISTRY", "configure_logging", "count_batch", "record_lag"]
 

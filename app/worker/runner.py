@@ -26,8 +26,8 @@ from app.host.logs import About, logging_about
 from app.kafka.producer import place_of, produce
 from app.wire import codecs, signing
 from app.wire.envelope import Envelope, derive_id, to_headers
-from app.wire.records import RETRY_LEVELS_SECONDS, Outgoing, Record, due_ms, is_retry
-from app.wire.topics import Topic, timers_of
+from app.wire.records import Outgoing, Record, due_ms, is_retry
+from app.wire.topics import RETRY_LEVELS_SECONDS, timers_topic
 from app.worker import metrics, transport
 from app.worker.crash_points import CrashPoint
 from app.worker.faust_app import PayflowApp, consumed_topics
@@ -37,6 +37,7 @@ from app.worker.watchdog import AgentProgress
 from tables import Table
 from workflows.shared.deadline import DeadlineReached
 from workflows.shared.message import type_name
+from workflows.shared.topic import Topic
 
 BATCH_EVENTS_MAX = 2_000
 TICK_SECONDS = 0.2
@@ -213,7 +214,7 @@ class Runner:
             correlation_id=name,
         )
         return Outgoing(
-            topic=timers_of(self.agent.name),
+            topic=timers_topic(self.agent.name),
             key=key,
             value=codecs.encode(message),
             headers=to_headers(envelope),

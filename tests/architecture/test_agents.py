@@ -11,11 +11,12 @@ import pytest
 import agents
 import tables
 from app.cli import atlas
-from app.composition import changelog_of, load_agents
+from app.composition import load_agents
 from app.delivery.agent import Agent
 from app.operations.verification import consistent_cut
-from app.wire import topics
+from app.wire.topics import changelog_topic
 from tests.architecture.source import ROOT, imports, modules
+from workflows.shared.topic import declared
 
 AGENTS = [pytest.param(agent, id=name) for name, agent in sorted(load_agents().items())]
 SECTION = re.compile(r"^(Consumes|Table|Produces) {2,}(.+(?:\n {3,}.+)*)", re.MULTILINE)
@@ -76,14 +77,14 @@ def test_the_topics_that_meet_in_a_row_have_as_many_partitions(agent: Agent):
 def test_every_topic_is_written_by_an_agent_or_by_the_doors():
     """What nobody produces needs no topic; the console produces for those outside."""
     emitted = {topic.name for agent in load_agents().values() for topic in agent.produces}
-    from_doors = {name for name, topic in topics.declared.items() if topic.writer == "console"}
+    from_doors = {name for name, topic in declared.items() if topic.writer == "console"}
 
-    assert set() == set(topics.declared) - emitted - from_doors
+    assert set() == set(declared) - emitted - from_doors
 
 
 def test_every_message_belongs_to_one_topic():
     """Saying a message says where it goes."""
-    homes = [message for topic in topics.declared.values() for message in topic.messages]
+    homes = [message for topic in declared.values() for message in topic.messages]
 
     assert len(homes) == len(set(homes))
 
@@ -125,6 +126,7 @@ import agents
 agents.__path__.append({str(tmp_path)!r})
 from app.config import Config
 from app.composition import services, wanted_topics
+
 print("loyalty" in services())
 print({{"loyalty", "payments.loyalty.dead"}} <= {{spec.name for spec in wanted_topics(Config())}})
 """
@@ -142,7 +144,7 @@ def test_the_atlas_is_drawn_from_payflow_as_it_is():
 
 def test_what_verify_reads_exists():
     """The names that verify builds are the names Payflow gives."""
-    changelogs = {changelog_of(table) for table in tables.declared.values()}
+    changelogs = {changelog_topic(table) for table in tables.declared.values()}
 
     assert set() == consistent_cut.CHANGELOGS - changelogs
     assert set() == consistent_cut.EFFECTIVE - {agent.service for agent in load_agents().values()}

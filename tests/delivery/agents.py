@@ -5,15 +5,19 @@ from typing import Any
 import msgspec
 
 from app.delivery.agent import Agent, Transient
-from app.wire import topics
 from app.wire.envelope import Envelope, to_headers
 from app.wire.records import Record
 from tables import Table
+from workflows.analytics import topics as analytics_topics
 from workflows.analytics.messages import FiguresUpdated
+from workflows.notification import topics as notification_topics
 from workflows.notification.messages import NotificationFailed, NotificationSent, SendMessage
+from workflows.order import topics as order_topics
 from workflows.order.messages import OrderCancelRequested
+from workflows.payment import topics as payment_topics
 from workflows.payment.messages import PaymentFailed
 from workflows.shared.message import Message, type_name
+from workflows.shared.topic import topic_of
 
 
 class Tally(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,8 +45,8 @@ def evolve(state: Tally, received: Message, _at_ms: int) -> Tally:
 ANSWERS = Agent(
     name="tally",
     service="test",
-    consumes=(topics.orders,),
-    produces=(topics.payments,),
+    consumes=(order_topics.orders,),
+    produces=(payment_topics.payments,),
     table=TALLY,
     decide=decide,
     evolve=evolve,
@@ -51,8 +55,8 @@ ANSWERS = Agent(
 COUNTS = Agent(
     name="counts",
     service="test",
-    consumes=(topics.orders,),
-    produces=(topics.figures,),
+    consumes=(order_topics.orders,),
+    produces=(analytics_topics.figures,),
     table=TALLY,
     rows=lambda _received, envelope: (envelope.baggage.get("country", "unknown"),),
     fold=lambda state, _received, _envelope: Tally(received=state.received + 1),
@@ -84,8 +88,8 @@ def calls(outside: Outside) -> Agent:
     return Agent(
         name="calls",
         service="test",
-        consumes=(topics.notification_commands,),
-        produces=(topics.notifications,),
+        consumes=(notification_topics.notification_commands,),
+        produces=(notification_topics.notifications,),
         table=TALLY,
         call=outside.call,
         retries=True,
@@ -104,7 +108,7 @@ def said(
     received: Message, offset: int, *, event_id: str = "", time_ms: int = 1_000_000, **changed: Any
 ) -> Record:
     """Return `message` as it is read from its topic; `changed` replaces fields of the record."""
-    topic = topics.topic_of(received)
+    topic = topic_of(received)
     envelope = Envelope(
         id=event_id or f"event-{offset}",
         type=type_name(type(received)),

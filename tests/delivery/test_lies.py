@@ -11,14 +11,15 @@ from msgspec.structs import replace
 from app.config import Config
 from app.delivery import row
 from app.delivery.processor import run_batch
-from app.wire import records, signing, topics
+from app.wire import records, signing
 from app.wire.envelope import derive_id
 from app.wire.records import Outgoing, Record, header
 from app.wire.signing import SIGNATURE, signed
-from app.wire.topics import Topic
+from app.wire.topics import timers_topic
 from tests.delivery.agents import ANSWERS, TALLY, Outside, calls, cancel, message, said
 from tests.delivery.world import World, as_read
 from workflows.shared.deadline import DeadlineReached
+from workflows.shared.topic import Topic
 
 LONG_DIGITS = b"9" * 5_000
 """More than Python makes an int of."""
@@ -199,7 +200,7 @@ async def test_a_time_is_believed_unless_it_cannot_be(record: Record) -> None:
 async def test_a_deadline_is_received_by_its_agent_alone(agent: str, dead: list[Any]) -> None:
     """All deadlines are one message, and each signature is right."""
     received = DeadlineReached(key="o1", due_at_ms=5)
-    record = said(received, 1, event_id=derive_id(agent, "o1", 5), topic=topics.timers_of("tally"))
+    record = said(received, 1, event_id=derive_id(agent, "o1", 5), topic=timers_topic("tally"))
     sleeper = replace(ANSWERS, decide=None, evolve=lambda state, _message, _at_ms: state)
 
     handled = await run_batch(sleeper, World(), [ours(record)])

@@ -17,14 +17,15 @@ from app.delivery.agent import Agent, Transient
 from app.delivery.processor import run_batch
 from app.host.logs import configure_logging
 from app.kafka.producer import place_of
-from app.wire import topics
 from app.wire.records import ORIGIN, Record
 from app.worker import runner
 from app.worker.runner import Runner
 from app.worker.transport import Watermarks
 from tests.delivery.agents import ANSWERS, COUNTS, TALLY, said
 from tests.delivery.world import World
+from workflows.notification import topics as notification_topics
 from workflows.notification.messages import NotificationSent, SendMessage
+from workflows.order import topics as order_topics
 from workflows.order.messages import OrderCancelRequested
 from workflows.shared.message import Message
 
@@ -101,8 +102,8 @@ def calling(call: Any) -> Agent:
     return Agent(
         name="calls",
         service="test",
-        consumes=(topics.notification_commands,),
-        produces=(topics.notifications,),
+        consumes=(notification_topics.notification_commands,),
+        produces=(notification_topics.notifications,),
         call=call,
         retries=True,
     )
@@ -250,7 +251,7 @@ async def run(
 
 def deciding(decides: Any = decide) -> Agent:
     """Return an agent that decides and keeps nothing."""
-    return Agent(name="says", service="test", consumes=(topics.orders,), decide=decides)
+    return Agent(name="says", service="test", consumes=(order_topics.orders,), decide=decides)
 
 
 async def test_what_became_of_an_event_says_of_which(

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from app.wire.records import Outgoing, Record
-from app.wire.topics import Topic
 from tables import Table
+from workflows.shared.topic import Topic
 
 
 class Crash(BaseException):

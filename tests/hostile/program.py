@@ -16,14 +16,14 @@ from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from app.chaos.load import Load
 from app.composition import load_agents, wanted_topics
 from app.config import Config
-from app.delivery.agent import first_topic_of
+from app.delivery.agent import topic_received_on
 from app.kafka.admin import client_options, stop_consumer
 from app.operations.verification.auditor import Auditor
 from app.operations.verification.verdict import Verdict
 from app.wire import records
-from app.wire.records import Record, dead_topic, header
+from app.wire.records import Record, header
 from app.wire.signing import is_authentic_dead_letter
-from app.wire.topics import timers_of
+from app.wire.topics import dead_topic, timers_topic
 from tests.hostile.tricks import TRICKS, Sent
 from tests.hostile.wilder import WILDER
 
@@ -181,13 +181,13 @@ def due(met: Record) -> frozenset[str]:
     for agent in load_agents().values():
         received = {topic.name for topic in agent.consumes}
         if agent.due is not None:
-            received.add(timers_of(agent.name))
+            received.add(timers_topic(agent.name))
         retried = agent.retries and f".{agent.service}.retry-" in met.topic
-        first_topic = first_topic_of(agent, met) if met.topic == f"{agent.name}.redrive" else ""
+        first_topic = topic_received_on(agent, met) if met.topic == f"{agent.name}.redrive" else ""
         if met.topic in received:
             first_topic = met.topic
-        if retried and records.first_topic_of(met.topic, agent.service) in received:
-            first_topic = records.first_topic_of(met.topic, agent.service)
+        if retried and topic_received_on(met.topic, agent.service) in received:
+            first_topic = topic_received_on(met.topic, agent.service)
         if first_topic:
             found.add(dead_topic(first_topic, agent.service))
     return frozenset(found)

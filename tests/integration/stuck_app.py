@@ -9,12 +9,13 @@ from typing import Any
 from app.composition import owned_topics
 from app.config import current
 from app.delivery.agent import Agent
-from app.wire import topics
 from app.worker.faust_app import channel_of, consumed_topics, declare_table, make_app
 from app.worker.runner import Runner
 from app.worker.watchdog import Watchdog
 from tests.delivery.agents import TALLY
+from workflows.order import topics as order_topics
 from workflows.order.messages import OrderCancelRequested
+from workflows.payment import topics as payment_topics
 from workflows.payment.messages import PaymentFailed
 from workflows.shared.message import Message
 
@@ -41,8 +42,8 @@ async def call(received: Message) -> Sequence[Message]:
 AGENT = Agent(
     name="tally",
     service="test",
-    consumes=(topics.orders,),
-    produces=(topics.payments,),
+    consumes=(order_topics.orders,),
+    produces=(payment_topics.payments,),
     table=TALLY,
     call=call,
 )

@@ -20,8 +20,8 @@ from app.kafka.admin import client_options
 from app.kafka.producer import partition_of
 from app.local.supervisor import Supervisor
 from app.operations.audit.reader import Verdict, verify
-from app.wire import topics
 from tests.integration.test_delivery import until
+from workflows.audit import topics as audit_topics
 from workflows.audit.messages import DeadLetterDiscarded
 
 ACTIONS = 12
@@ -111,7 +111,7 @@ async def test_who_tampers_with_the_audit_is_found(tmp_path: Path) -> None:
         forged_at = await forge(config)
         after_forging = await verify(config)
         victim = next(each for each in before.partitions if each.actions > 1)
-        await delete(config, topics.audit.name, victim.partition, 1)
+        await delete(config, audit_topics.audit.name, victim.partition, 1)
         after_deleting = await verify(config)
         code_after, text = await command(config, "--known", str(kept))
 
@@ -131,7 +131,7 @@ async def test_who_tampers_with_the_audit_is_found(tmp_path: Path) -> None:
 
 async def delete_all_checkpoints(config: Config) -> None:
     for partition in range(config.partitions):
-        await delete(config, topics.audit_chain.name, partition, -1)
+        await delete(config, audit_topics.audit_chain.name, partition, -1)
 
 
 @pytest.mark.timeout(600)

@@ -9,11 +9,12 @@ from aiokafka import AIOKafkaProducer
 from app.config import Config
 from app.kafka.admin import TopicSpec, client_options, ensure_topics
 from app.wire.envelope import Envelope
-from app.wire.topics import partitions_of, topic_of
+from app.wire.topics import partitions_of
 from app.worker.queries import LocalQueries
 from tests.integration.test_delivery import read
 from workflows.order.messages import OrderCancelRequested
 from workflows.shared.message import Message, type_name
+from workflows.shared.topic import topic_of
 
 REQUESTS = 1_000
 

@@ -25,8 +25,9 @@ from app.fraud.analysis.fraud_admin import (
 from app.fraud.analysis.offline import Offline
 from app.fraud.live.judge import open_judge
 from app.local.supervisor import Supervisor
-from app.wire import topics
 from tests.integration.test_delivery import until
+from workflows.audit import topics as audit_topics
+from workflows.fraud import topics as fraud_topics
 from workflows.fraud.built_in_rules import RULES
 from workflows.fraud.messages import (
     FraudCleared,
@@ -76,7 +77,8 @@ def undisturbed(story: list[PaymentCompleted]) -> dict[str, FraudVerdict]:
 async def verdicts(config: Config) -> list[FraudVerdict]:
     """Return every verdict emitted so far; one emitted twice under one id is one."""
     emitted = {
-        envelope.id: message for envelope, message in await messages_of(config, [topics.fraud])
+        envelope.id: message
+        for envelope, message in await messages_of(config, [fraud_topics.fraud])
     }
     return [
         message for message in emitted.values() if isinstance(message, FraudDetected | FraudCleared)
@@ -177,12 +179,12 @@ async def test_rules_labels_and_cases_at_run_time(tmp_path: Path) -> None:
         await publish(config, as_action(label, action), action.at_ms)
 
         async def is_confirmed() -> bool:
-            messages = [message for _, message in await messages_of(config, [topics.fraud])]
+            messages = [message for _, message in await messages_of(config, [fraud_topics.fraud])]
             return any(isinstance(message, FraudConfirmed) for message in messages)
 
         await until(is_confirmed, "the label is passed on", 60)
         assert not await is_open()
         assert "new.everything" in book.rules
         assert "bad" not in book.rules
-        ((_, audited),) = await messages_of(config, [topics.audit])
+        ((_, audited),) = await messages_of(config, [audit_topics.audit])
         assert ("o1", "ann", "seen") == (audited.about, audited.who, audited.why)

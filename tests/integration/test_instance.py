@@ -18,7 +18,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from app.composition import load_agents
-from app.wire import topics as topics_of
+from workflows.order import topics as order_topics
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "data" / "online_retail_2010-12.csv"
@@ -165,5 +165,5 @@ def test_the_books_balance_after_a_bad_day(demo: subprocess.Popen[bytes], tmp_pa
     assert poisoned.hex() == shown_dead_letter["hexadecimal"]
     assert "bad_envelope" == shown_dead_letter["headers"]["x-dead-cause"]
     # Every service that consumes `orders` has laid the poison aside, and gone on.
-    hearing = [agent for agent in load_agents().values() if topics_of.orders in agent.consumes]
+    hearing = [agent for agent in load_agents().values() if order_topics.orders in agent.consumes]
     assert len(hearing) == report["dead_letters"]

@@ -142,7 +142,7 @@ async def test_who_waits_for_dead_letters_reads_each_record_once(
 
     with pytest.raises(EnoughSeen):
         async with redriver(instance) as sender:
-            await sender.redrive((await sender.look()).dead_letters, ACTION, say)
+            await sender.redrive((await sender.read_status()).dead_letters, ACTION, say)
 
     # Of the audit: that the redrive began, and that the canary was sent.
     assert {"consumers": 1, "admins": 1, DEAD: DEAD_LETTERS, REDRIVE: 1, "audit": 2} == made
@@ -155,7 +155,7 @@ async def test_reading_on_comes_to_what_reading_anew_does(instance: Config) -> N
     async with reading.reading(instance) as reader:
 
         async def look() -> Known:
-            known = await reader.look()
+            known = await reader.read_status()
             assert await gather(instance) == known
             seen.append(dict(Counter(states(known).values())))
             return known

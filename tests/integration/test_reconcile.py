@@ -15,7 +15,7 @@ import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from app.composition import changelog_of, wanted_topics
+from app.composition import wanted_topics
 from app.config import Config
 from app.delivery.row import Row, encode_row
 from app.kafka.admin import ensure_topics
@@ -23,6 +23,7 @@ from app.kafka.producer import partition_of
 from app.local import broker
 from app.local.simulators.provider_store import ProviderStore
 from app.operations.verification.external_systems import provider_file
+from app.wire.topics import changelog_topic
 from tables.payment import payments
 from tests.deciding import after
 from tests.integration.kafka import local_config
@@ -86,7 +87,7 @@ class Books:
         await producer.start()
         key = order_id.encode()
         await producer.send_and_wait(
-            changelog_of(payments),
+            changelog_topic(payments),
             encode_row(Row(state=state)) if state else None,
             key,
             partition_of(key, self.config.partitions),

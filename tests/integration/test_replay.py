@@ -9,13 +9,14 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from app.chaos.load import Load
-from app.composition import changelog_of, services
+from app.composition import services
 from app.config import Config
 from app.delivery.row import Row, encode_row
 from app.kafka.producer import partition_of
 from app.local.supervisor import Supervisor
 from app.operations.replay.run import Replayed, ReplayError, Wanted, replay
 from app.operations.verification.auditor import Auditor
+from app.wire.topics import changelog_topic
 from tables.payment import payments
 from tests.integration.test_delivery import until
 
@@ -82,7 +83,7 @@ async def _tamper(config: Config, order_id: str) -> None:
     await producer.start()
     key = order_id.encode()
     await producer.send_and_wait(
-        changelog_of(payments),
+        changelog_topic(payments),
         encode_row(Row(state=msgspec.structs.replace(payments.initial))),
         key,
         partition_of(key, config.partitions),

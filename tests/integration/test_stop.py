@@ -88,10 +88,10 @@ async def is_in(config: Config, *states: str) -> bool:
     admin = AIOKafkaAdminClient(bootstrap_servers=config.broker_url)
     await admin.start()
     try:
-        [label_of] = await admin.describe_consumer_groups(["payflow-test"])
+        [described] = await admin.describe_consumer_groups(["payflow-test"])
     except KafkaError:
         # The broker has to open its book of groups first.
         return False
     finally:
         await admin.close()
-    return label_of.groups[0][2] in states
+    return described.groups[0][2] in states

@@ -14,7 +14,7 @@ import msgspec
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from app.composition import changelog_of, wanted_topics
+from app.composition import wanted_topics
 from app.config import Config
 from app.delivery.row import Row, encode_row
 from app.kafka.admin import ensure_topics
@@ -27,7 +27,7 @@ from app.wire import codecs
 from app.wire.envelope import Envelope, derive_id, to_headers
 from app.wire.records import Outgoing, Record, to_dead, to_retry
 from app.wire.signing import signed
-from app.wire.topics import topic_of
+from app.wire.topics import changelog_topic
 from tables.order import orders
 from tables.stock import shelves
 from tests.delivery.agents import cancel
@@ -49,6 +49,7 @@ from workflows.inventory.stock_messages import ReceiveStock, ReleaseStock, Stock
 from workflows.order import process as order
 from workflows.order.messages import OrderPlaced
 from workflows.shared.message import Message, type_name
+from workflows.shared.topic import topic_of
 
 NOW_MS = time.time_ns() // 1_000_000
 LONG_AGO_MS = NOW_MS - 3_600_000
@@ -78,7 +79,7 @@ def emitted(message: Message, at_ms: int = LONG_AGO_MS, event_id: str = "") -> O
 
 def shelf(sku: str, **units: int) -> Outgoing:
     return Outgoing(
-        topic=changelog_of(shelves),
+        topic=changelog_topic(shelves),
         key=sku.encode(),
         value=encode_row(Row(state=Stock(**units))),
         headers=[],
@@ -291,7 +292,7 @@ def _open_row(message: OrderPlaced, at_ms: int) -> Outgoing:
     """Return the row of an order that has only been placed."""
     state = order.evolve(order.INITIAL, message, at_ms)
     return Outgoing(
-        topic=changelog_of(orders),
+        topic=changelog_topic(orders),
         key=message.order_id.encode(),
         value=encode_row(Row(state=state)),
         headers=[],

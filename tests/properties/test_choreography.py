@@ -17,7 +17,6 @@ from agents.order import order_agent
 from agents.payment import payment_agent
 from agents.shipping import shipping_agent
 from agents.stock import stock_agent
-from app.wire import topics
 from workflows.fraud.messages import FraudCleared, FraudDetected
 from workflows.inventory.messages import (
     InventoryRejected,
@@ -47,6 +46,7 @@ from workflows.payment import provider_messages as p
 from workflows.payment.messages import PaymentCompleted, PaymentFailed, PaymentRefunded
 from workflows.shared.deadline import DeadlineReached
 from workflows.shared.message import Message
+from workflows.shared.topic import topic_of
 from workflows.shipping import carrier_messages as c
 from workflows.shipping.messages import (
     ShipmentCancelled,
@@ -254,7 +254,7 @@ class World:
         return self.rows.get((agent, key), AGENTS[agent].table.initial)
 
     def publish(self, message: Message) -> None:
-        topic = topics.topic_of(message)
+        topic = topic_of(message)
         key = topic.key(message)
         self.emitted.append(message)
         self.log[topic.name, key].append((message, self.now_ms))
@@ -317,7 +317,7 @@ class World:
         if name == "stock":
             assert_shelf_adds_up(row)
         for said in emitted:
-            assert topics.topic_of(said) in agent.produces
+            assert topic_of(said) in agent.produces
             self.publish(said)
 
     def dues(self) -> list[tuple[int, str, str]]:

@@ -23,14 +23,16 @@ from app.delivery.agent import Agent
 from app.delivery.processor import run_batch
 from app.delivery.row import Row, decode_row
 from app.delivery.timers import Deadlines
-from app.wire import codecs, topics
+from app.wire import codecs
 from app.wire.envelope import Envelope, derive_id, from_headers, to_headers
 from app.wire.records import Outgoing, Record, due_ms, is_retry
+from app.wire.topics import timers_topic
 from app.worker.faust_app import consumed_topics
 from tables import Table
 from tests.simulation.outside import Carrier, Notifier, Provider
 from workflows.shared.deadline import DeadlineReached
 from workflows.shared.message import Message, type_name
+from workflows.shared.topic import Topic, topic_of
 
 CHECKPOINTS = (
     "read",
@@ -125,7 +127,7 @@ class Worker:
                 self.checkpoint("on disk")
                 self.changelog[key] = body
 
-    def is_authentic(self, _record: Record, _topic: topics.Topic) -> bool:
+    def is_authentic(self, _record: Record, _topic: Topic) -> bool:
         return True
 
     def in_own_partition(self, _record: Record) -> bool:
@@ -184,7 +186,7 @@ class Worker:
         for due, _, key in self.deadlines.reached(self.now_ms(), 100):
             message = DeadlineReached(key=key.decode(), due_at_ms=due)
             event_id = derive_id(self.agent.name, message.key, due)
-            self.world.say(message, event_id, message.key, {}, topics.timers_of(self.agent.name))
+            self.world.say(message, event_id, message.key, {}, timers_topic(self.agent.name))
 
     def state(self, key: str) -> Any:
         """Return what the agent remembers of `key`."""
@@ -256,7 +258,7 @@ class World:
         )
         self.append(
             Outgoing(
-                topic=topic or topics.topic_of(message).name,
+                topic=topic or topic_of(message).name,
                 key=key.encode(),
                 value=codecs.encode(message),
                 headers=to_headers(envelope),

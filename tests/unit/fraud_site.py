@@ -16,7 +16,6 @@ from app.console.api.fraud import FRAUD, FraudAdmin
 from app.console.server import make_api
 from app.fraud.analysis.queries import READS, Answer, Question, answered
 from app.wire.envelope import Envelope
-from app.wire.topics import Topic, topic_of
 from app.worker.discovery import Directory, Worker
 from app.worker.http import make_site
 from tests.unit.test_api import CONFIG, FakeQueries
@@ -27,6 +26,7 @@ from workflows.fraud.messages import CaseOpened, Contribution, FraudCleared, Ver
 from workflows.fraud.state import PaymentCheck
 from workflows.payment.origin import Origin
 from workflows.shared.message import Message, type_name
+from workflows.shared.topic import Topic, topic_of
 
 AT_MS = 1_700_000_000_000
 ORDER = "last"

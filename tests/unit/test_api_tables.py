@@ -9,13 +9,13 @@ from aiohttp.test_utils import TestClient
 from aiokafka.errors import KafkaConnectionError
 from msgspec.structs import replace
 
-from app.composition import changelog_of
 from app.console.api import tables
 from app.console.api.context import CONTEXT
 from app.delivery.row import Row, encode_row
 from app.kafka.producer import partition_of
 from app.operations.search import topic_facts
 from app.operations.search.row_history import History, Version, changed
+from app.wire.topics import changelog_topic
 from tables import declared
 from tests.unit.test_api import CONFIG, FakeQueries, client, queries
 from workflows.fraud.risk import INITIAL
@@ -196,7 +196,7 @@ async def test_a_row_is_shown_with_what_it_was(
     assert "<script>alert" not in page
     assert ['- "on_hand": 7,', '+ "on_hand": 9,'] == said["versions"][3]["changed"]
     lies_in = partition_of(SCRIPT.encode(), CONFIG.partitions)
-    assert {(changelog_of(declared["stock"]), lies_in, SCRIPT.encode())} == set(past.asked)
+    assert {(changelog_topic(declared["stock"]), lies_in, SCRIPT.encode())} == set(past.asked)
 
 
 async def test_nobody_is_shown_in_what_a_row_was(past: Past, client: TestClient) -> None:

@@ -11,11 +11,12 @@ from app.cli import fraud
 from app.config import Config
 from app.fraud.analysis.fraud_admin import ACTIONS, Action, as_action, outgoing
 from app.operations.dead_letters.reader import _take_action as take_action
-from app.wire import codecs, topics
+from app.wire import codecs
 from app.wire.envelope import from_headers
 from app.wire.records import Record
 from app.wire.signing import signed
 from tests.unit.test_rulebook import rule
+from workflows.audit import topics as audit_topics
 from workflows.audit.messages import (
     DeadLetterDiscarded,
     ListChanged,
@@ -23,6 +24,7 @@ from workflows.audit.messages import (
     RuleChanged,
     RuleSnoozedByOperator,
 )
+from workflows.fraud import topics as fraud_topics
 from workflows.fraud.built_in_rules import BUILT_IN, FIELDS
 from workflows.fraud.messages import PaymentLabelled
 from workflows.fraud.rule_messages import ListPut, RulePut, RuleSnoozed
@@ -119,10 +121,10 @@ def test_the_same_act_has_the_same_id_and_another_has_another() -> None:
 
 def test_everything_that_operators_say_has_an_act() -> None:
     """Rules and labels: what the console writes about fraud."""
-    messages = {*topics.fraud_rules.messages, *topics.fraud_labels.messages}
+    messages = {*fraud_topics.fraud_rules.messages, *fraud_topics.fraud_labels.messages}
 
     assert messages == set(ACTIONS)
-    assert set(ACTIONS.values()) <= set(topics.audit.messages)
+    assert set(ACTIONS.values()) <= set(audit_topics.audit.messages)
 
 
 @pytest.mark.parametrize(

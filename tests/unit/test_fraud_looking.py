@@ -16,11 +16,11 @@ from app.fraud.analysis.cases import cases_of
 from app.fraud.analysis.labels import label_of
 from app.fraud.analysis.masking import names_people, without_people
 from app.fraud.analysis.queries import READS, Answer, Hits, Question, answered, hits_of
-from app.wire import topics
 from app.wire.envelope import Envelope
 from tests.unit.fraud_site import BASIS, registered, verdict
 from tests.unit.test_backtest import RULE
 from tests.unit.test_fraud import NOON_MS, label, paid
+from workflows.fraud import topics as fraud_topics
 from workflows.fraud.built_in_rules import BUILT_IN, FIELDS
 from workflows.fraud.entity_messages import Aggregate
 from workflows.fraud.features import FEATURES
@@ -63,7 +63,7 @@ def test_hits_are_counted_by_rule_once_an_order() -> None:
 def test_what_is_read_is_declared() -> None:
     """A question of each kind names its topics."""
     assert {"backtest", "trial"} == set(READS)
-    assert topics.fraud_labels in READS["trial"]
+    assert fraud_topics.fraud_labels in READS["trial"]
 
 
 def test_a_case_that_was_closed_may_open_again() -> None:

@@ -15,11 +15,11 @@ from app.config import Config
 from app.fraud.analysis.rescoring import DIFFERENCES_MAX, Difference, Other, newest, rescored
 from app.fraud.live.judge import open_judge
 from app.wire.envelope import Envelope
-from app.wire.topics import Topic
 from tests.unit.test_model import MODEL, figures
 from workflows.fraud.messages import FraudCleared, FraudVerdict, PaymentLabelled, VerdictBasis
 from workflows.fraud.model import Model, score
 from workflows.shared.message import Message
+from workflows.shared.topic import Topic
 
 AT_MS = 1_700_000_000_000
 MODELS = {MODEL.version: MODEL}

@@ -13,10 +13,10 @@ from app.cli import fraud, fraud_trial
 from app.config import Config
 from app.fraud.analysis.trial import Found, ModelTrial, RuleTrial, Trial, tried
 from app.wire.envelope import Envelope
-from app.wire.topics import Topic
 from tests.unit.test_model import MODEL
 from workflows.fraud.messages import FraudCleared, FraudDetected, PaymentLabelled, VerdictBasis
 from workflows.shared.message import Message
+from workflows.shared.topic import Topic
 
 AT_MS = 1_700_000_000_000
 ACTIVE = replace(MODEL, version="active-1")

@@ -6,11 +6,12 @@ import msgspec
 import pytest
 
 from app.composition import load_agents
-from app.wire import codecs, topics
+from app.wire import codecs
 from app.wire.envelope import Envelope
 from tests.deciding import receive
 from workflows.inventory.messages import InventoryRejected
 from workflows.order import process as order
+from workflows.order import topics as order_topics
 from workflows.order.messages import OrderPlaced, ReturnLine, ReturnRequested
 from workflows.order.returns import LINES_WAITING_MAX, RETURNS_MAX
 from workflows.order.saga_messages import ReturnRefused
@@ -41,7 +42,7 @@ TWIN = {
 HEARING = [
     name
     for name, agent in sorted(load_agents().items())
-    if topics.orders in agent.consumes and agent.decide is not None
+    if order_topics.orders in agent.consumes and agent.decide is not None
 ]
 
 

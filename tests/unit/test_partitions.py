@@ -10,7 +10,7 @@ from app.composition import load_agents, wanted_topics
 from app.config import Config
 from app.fraud.analysis.fraud_admin import Action, as_action, outgoing
 from app.kafka.producer import partition_of
-from app.wire import topics
+from app.wire.topics import partitions_of
 from app.worker.queries import LocalQueries
 from workflows.fraud.rule_messages import ListPut, RulePut, RuleSnoozed
 from workflows.shared.message import Message
@@ -41,7 +41,7 @@ def test_every_topic_is_made_with_the_partitions_it_is_said_to_have(partitions: 
     config = Config(partitions=partitions)
     wanted = {each.name: each.partitions for each in wanted_topics(config)}
 
-    assert wanted == {name: topics.partitions_of(name, config) for name in wanted}
+    assert wanted == {name: partitions_of(name, config) for name in wanted}
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_every_topic_is_made_with_the_partitions_it_is_said_to_have(partitions: 
 )
 def test_a_kind_of_topic_has_its_partitions(name: str, then: int) -> None:
     """By example; and each of them is there."""
-    assert then == topics.partitions_of(name, CONFIG)
+    assert then == partitions_of(name, CONFIG)
     assert name in {each.name for each in wanted_topics(CONFIG)}
 
 

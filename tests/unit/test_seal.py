@@ -6,9 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.config import Config
-from app.wire import records, topics
+from app.wire import records
 from app.wire.records import Outgoing, Record
 from app.wire.signing import SIGNATURE, is_authentic, is_authentic_dead_letter, signed, signed_again
+from workflows.order import topics as order_topics
+from workflows.payment import topics as payment_topics
 
 HEADERS = [("ce_id", b"e1"), ("ce_type", b"t"), ("ce_time", b"now"), ("traceparent", b"00-1")]
 EMITTED = Outgoing(topic="payments", key=b"o1", value=b'{"a":1}', headers=HEADERS)
@@ -28,23 +30,27 @@ SIGNED = as_read(signed(EMITTED, "one"))
 @pytest.mark.parametrize(
     ("given", "topic", "config", "right"),
     [
-        pytest.param(SIGNED, topics.payments, CONFIG, True, id="what Payflow told"),
-        pytest.param(as_read(EMITTED), topics.payments, CONFIG, False, id="no seal"),
-        pytest.param(as_read(EMITTED), topics.orders, CONFIG, True, id="no seal on an open topic"),
-        pytest.param(SIGNED, topics.payments, Config(signing_key="two"), False, id="another key"),
+        pytest.param(SIGNED, payment_topics.payments, CONFIG, True, id="what Payflow told"),
+        pytest.param(as_read(EMITTED), payment_topics.payments, CONFIG, False, id="no seal"),
+        pytest.param(
+            as_read(EMITTED), order_topics.orders, CONFIG, True, id="no seal on an open topic"
+        ),
+        pytest.param(
+            SIGNED, payment_topics.payments, Config(signing_key="two"), False, id="another key"
+        ),
         pytest.param(
             SIGNED,
-            topics.payments,
+            payment_topics.payments,
             Config(signing_key="two", signing_key_before="one"),
             True,
             id="the key before",
         ),
         pytest.param(
-            as_read(EMITTED), topics.payments, Config(signing_key=""), True, id="no seals"
+            as_read(EMITTED), payment_topics.payments, Config(signing_key=""), True, id="no seals"
         ),
         pytest.param(
             as_read(signed(EMITTED, "two")),
-            topics.orders,
+            order_topics.orders,
             CONFIG,
             False,
             id="a wrong seal, though open",
@@ -69,7 +75,7 @@ def test_no_byte_can_be_changed(data):
         SIGNED, key=parts[-2], value=parts[-1], headers=(*headers, *sign)
     )
 
-    assert not is_authentic(forged, topics.payments, CONFIG)
+    assert not is_authentic(forged, payment_topics.payments, CONFIG)
 
 
 def test_a_retry_and_a_redriven_dead_letter_keep_the_signature_they_came_with():
@@ -78,10 +84,10 @@ def test_a_retry_and_a_redriven_dead_letter_keep_the_signature_they_came_with():
     on_its_way = records.to_retry(forged, "notification", 1, 0, "later")
     back = msgspec.structs.replace(EMITTED, topic="ledger.redrive")
 
-    assert not is_authentic(as_read(signed(on_its_way, "one")), topics.payments, CONFIG)
-    assert not is_authentic(as_read(signed(back, "one")), topics.payments, CONFIG)
+    assert not is_authentic(as_read(signed(on_its_way, "one")), payment_topics.payments, CONFIG)
+    assert not is_authentic(as_read(signed(back, "one")), payment_topics.payments, CONFIG)
     kept = records.to_retry(SIGNED, "notification", 1, 0, "later")
-    assert is_authentic(as_read(signed(kept, "one")), topics.payments, CONFIG)
+    assert is_authentic(as_read(signed(kept, "one")), payment_topics.payments, CONFIG)
 
 
 def test_a_dead_letter_is_signed_with_its_reasons():
@@ -108,4 +114,4 @@ def test_an_edited_event_gets_a_signature_of_its_own():
     """The operator speaks for Payflow."""
     edited = msgspec.structs.replace(EMITTED, value=b"{}", headers=list(SIGNED.headers))
 
-    assert is_authentic(as_read(signed_again(edited, "one")), topics.payments, CONFIG)
+    assert is_authentic(as_read(signed_again(edited, "one")), payment_topics.payments, CONFIG)

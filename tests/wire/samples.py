@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 import msgspec
 
-from app.wire import topics
 from app.wire.envelope import Envelope, child_traceparent, derive_id, to_headers
 from workflows.shared.message import Message, type_name
+from workflows.shared.topic import TIMERS, declared, topic_of
 
 PLAIN: dict[Any, Callable[[str], Any]] = {
     str: lambda name: "GBP" if name == "currency" else f"{name}-1",
@@ -21,19 +21,19 @@ PLAIN: dict[Any, Callable[[str], Any]] = {
 
 def every_message() -> dict[str, type[Message]]:
     """Return every declared message by its wire name."""
-    messages = [*topics.declared.values(), topics.TIMERS]
+    messages = [*declared.values(), TIMERS]
     return {type_name(message): message for topic in messages for message in topic.messages}
 
 
 def sample_of(message: type[Message]) -> dict[str, Any]:
     """Return the headers (as text), the key and the body of a sample of `message`."""
     emitted = filled(message, "")
-    topic = topics.topic_of(emitted)
+    topic = topic_of(emitted)
     key = topic.key(emitted)
     envelope = Envelope(
         id=derive_id("golden", type_name(message)),
         type=type_name(message),
-        source=f"/payflow/{'payment' if topic is topics.TIMERS else topic.writer}",
+        source=f"/payflow/{'payment' if topic is TIMERS else topic.writer}",
         time_ms=1_292_918_400_123,
         subject=key,
         correlation_id="order_id-1",

@@ -20,11 +20,11 @@ from app.delivery.agent import registered
 from app.kafka.producer import partition_of
 from app.wire.envelope import Envelope
 from app.wire.signing import ROWS_PASS, rows_token
-from app.wire.topics import topic_of
 from app.worker.discovery import Directory, Worker
 from app.worker.http import LocalQueries
 from tables import declared
 from workflows.shared.message import Message, type_name
+from workflows.shared.topic import topic_of
 
 PUBLISH_SECONDS = 10
 READ_SECONDS = 3

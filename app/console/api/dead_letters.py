@@ -73,7 +73,7 @@ class DeadLetters:
     async def _redrive(self, choice: Choice, action: Action, rate: float) -> None:
         try:
             async with redriver(self._config) as sender:
-                dead_letters = _open(await sender.query(), choice)
+                dead_letters = _open(await sender.read_status(), choice)
                 self.outcome = await sender.redrive(dead_letters, action, self.lines.append, rate)
         except (DeadLetterError, InspectionError, KafkaError, TopicError) as error:
             log.warning("letters were not all sent back", error=str(error))

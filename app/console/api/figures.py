@@ -12,10 +12,11 @@ from app.config import Config
 from app.console.api.open_orders import open_orders
 from app.console.api.problems import json_response
 from app.kafka.reader import followed
-from app.wire import codecs, topics
+from app.wire import codecs
 from app.wire.envelope import BadEnvelope, from_headers
 from app.wire.records import as_read
 from app.wire.signing import is_signed
+from workflows.analytics import topics as analytics_topics
 from workflows.analytics.messages import FiguresUpdated
 from workflows.analytics.process import SHIPPED_WITHIN_MS
 
@@ -42,7 +43,7 @@ class Figures:
 
     async def run(self, config: Config) -> None:
         """Listen to what analytics produces, for ever."""
-        async for record, new in followed(config, topics.figures.name):
+        async for record, new in followed(config, analytics_topics.figures.name):
             if is_signed(as_read(record), config):
                 self._read(record, int(self._clock()) if new else None)
             else:

@@ -26,6 +26,7 @@ from app.delivery.agent import registered
 from app.kafka.admin import TopicError
 from app.kafka.reader import InspectionError
 from app.operations.search.consumer_groups import groups
+from app.wire.topics import topic_name
 
 CHECK_SECONDS, LAG_SECONDS = 2.0, 5.0
 WINDOW_SECONDS = 20.0
@@ -216,10 +217,7 @@ def _edges(  # noqa: PLR0913  two sums, the time between them, and what to look 
 
 def _is_event(topic: str) -> bool:
     """Return whether `topic` carries events of its own, not copies or deadlines."""
-    return (
-        not topic.endswith((".dead", ".redrive", ".timers", "-changelog"))
-        and ".retry-" not in topic
-    )
+    return topic_name(topic).kind in ("event", "other")
 
 
 def _steps(now: Mapping[Place, float]) -> list[Step]:

@@ -23,10 +23,9 @@ from app.fraud.analysis.labels import label_of
 from app.fraud.analysis.trial import said
 from app.fraud.live.judge import at_hand, changed
 from app.operations.search.masked_record import masked_text
-from app.wire import topics
 from app.wire.envelope import Envelope
-from app.wire.topics import Topic
 from tables import declared
+from workflows.fraud import topics as fraud_topics
 from workflows.fraud.built_in_rules import BUILT_IN
 from workflows.fraud.condition import RuleError
 from workflows.fraud.messages import FraudDetected, VerdictBasis
@@ -34,6 +33,7 @@ from workflows.fraud.model import Model, ModelError
 from workflows.fraud.rulebook import Book
 from workflows.fraud.state import PaymentCheck
 from workflows.fraud.verdict import entities_of
+from workflows.shared.topic import Topic
 
 READING_SECONDS_MAX = 20.0
 """For the topics of cases, rules and the audit, which are read where they are asked for."""
@@ -66,7 +66,7 @@ class FraudAdmin:
     async def book(self) -> Book:
         """Return the rules, lists and snoozes as they stand. Raises Problem 503."""
         book = BUILT_IN
-        for _, message in await self.emitted(topics.fraud_rules):
+        for _, message in await self.emitted(fraud_topics.fraud_rules):
             try:
                 book = changed(book, message)
             except RuleError:
@@ -107,7 +107,7 @@ async def found_cases(request: web.Request) -> dict[str, Any]:
         raise Problem(400, "Bad Request", "state is open, closed or all", field="state")
     limit = whole(request, "limit", 20, 1, CASES_MAX)
     skip = whole(request, "skip", 0, 0, 1_000_000)
-    every = cases_of(await request.app[FRAUD].emitted(topics.fraud_cases))
+    every = cases_of(await request.app[FRAUD].emitted(fraud_topics.fraud_cases))
     wanted = [case for case in every if state in ("all", "closed" if case.closed else "open")]
     shown = wanted[skip : skip + limit]
     about = await asyncio.gather(*(_verdict_if_any(request, case) for case in shown))

@@ -19,7 +19,7 @@ from app.fraud.analysis.queries import Answer, Question
 from app.fraud.live.drift import WATCHED_MIN
 from app.operations.search.masked_record import masked_text
 from app.operations.search.query import BadTerm, moment_ms
-from app.wire import topics
+from workflows.audit import topics as audit_topics
 from workflows.audit.messages import RuleChanged
 from workflows.fraud.built_in_rules import FIELDS
 from workflows.fraud.condition import RuleError
@@ -99,7 +99,7 @@ async def found_rule(request: web.Request, rule_id: str) -> dict[str, Any]:
             "state": message.state,
             "rule": shown_rule(request, message.rule),
         }
-        for envelope, message in await context.emitted(topics.audit)
+        for envelope, message in await context.emitted(audit_topics.audit)
         if isinstance(message, RuleChanged) and message.about == f"rule:{rule_id}"
     ]
     return {

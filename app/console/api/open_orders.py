@@ -11,11 +11,11 @@ import structlog
 from aiohttp import web
 from msgspec.structs import replace
 
-from app.composition import changelog_of
 from app.config import Config
 from app.console.api.context import now_ms
 from app.delivery.row import decode_row
 from app.kafka.reader import followed
+from app.wire.topics import changelog_topic
 from tables import declared
 from workflows.order.pending_steps import STEPS, status_of, waits
 from workflows.order.state import Order
@@ -31,7 +31,7 @@ class OpenOrders:
 
     async def run(self, config: Config) -> None:
         """Follow the table, for ever."""
-        async for record, _ in followed(config, changelog_of(declared["order"])):
+        async for record, _ in followed(config, changelog_topic(declared["order"])):
             self.receive((record.key or b"").decode(errors="replace"), record.value)
 
     def receive(self, key: str, body: bytes | None) -> None:

@@ -1,4 +1,4 @@
-"""The API label_of as OpenAPI 3.1, from the routes and the shapes that serve it."""
+"""The API described as OpenAPI 3.1, from the routes and the shapes that serve it."""
 
 import re
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Every route of the API, said once: what is served and what is label_of are the same."""
+"""Every route of the API, said once: what is served and what is described are the same."""
 
 from typing import Any
 

@@ -16,7 +16,6 @@ import msgspec
 from aiohttp import web
 from aiokafka.errors import KafkaError
 
-from app.composition import changelog_of
 from app.console.api.context import CONTEXT, ApiContext, check_table, unavailable
 from app.console.api.problems import Problem, json_response, path_name, whole
 from app.console.api.topics import scanning
@@ -27,6 +26,7 @@ from app.kafka.reader import InspectionError
 from app.operations.search import topic_facts
 from app.operations.search.masked_record import masked, masked_text
 from app.operations.search.row_history import VERSIONS_MAX, History, changed, history
+from app.wire.topics import changelog_topic
 from app.worker.http import LIMIT_MAX
 from tables import declared
 
@@ -94,7 +94,7 @@ async def tables_facts(request: web.Request) -> list[dict[str, Any]]:
             "service": table.service,
             "help": table.help,
             **_held(context, table.name),
-            "changelog": topics.get(changelog_of(table)),
+            "changelog": topics.get(changelog_topic(table)),
         }
         for table in sorted(declared.values(), key=lambda table: table.name)
     ]
@@ -192,7 +192,7 @@ async def found_history(
     partition = _partition(request, lies_in)
     try:
         with scanning(request):
-            found = await history(config, changelog_of(table), partition, key)
+            found = await history(config, changelog_topic(table), partition, key)
     except (InspectionError, KafkaError, TopicError) as error:
         raise unavailable(f"Kafka does not answer: {error}") from error
     return {"key": said, **_emitted(table, found)}

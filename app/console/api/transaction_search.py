@@ -25,8 +25,9 @@ from app.kafka.reader import InspectionError, NoSuchTopic, Shown, places_of, rea
 from app.operations.search.query import BadTerm, parse
 from app.operations.search.scan import Asked, Done, Found, scan
 from app.operations.search.starts import Start
-from app.wire import topics
+from app.wire.topics import partitions_of
 from workflows.audit.messages import PersonalRevealed
+from workflows.order import topics as order_topics
 from workflows.order.pending_steps import pending_steps
 from workflows.order.state import Order
 
@@ -95,10 +96,10 @@ async def recent(request: web.Request, older: int) -> tuple[list[dict[str, Any]]
     back = RECENT_BACK * (older + 1)
     found, said = await _scanned(
         context.config,
-        topics.orders.name,
+        order_topics.orders.name,
         ["type:payflow.order.placed.v1"],
         Start(back=back),
-        limit=back * topics.partitions_of(topics.orders.name, context.config),
+        limit=back * partitions_of(order_topics.orders.name, context.config),
     )
     ids = list(dict.fromkeys(each.key for each in sorted(found, key=lambda each: -each.at_ms)))
     begin = SHOWN_MAX * older

@@ -11,7 +11,6 @@ import msgspec
 from aiohttp import web
 from aiokafka.errors import KafkaError
 
-from app.composition import changelog_of
 from app.console.api.context import CONTEXT, unavailable
 from app.console.api.orders import REPEATS
 from app.console.api.problems import Problem, json_response, path_name, whole
@@ -21,7 +20,7 @@ from app.kafka.producer import partition_of
 from app.kafka.reader import InspectionError
 from app.operations.search.masked_record import masked
 from app.operations.search.row_history import history
-from app.wire.topics import carrier_of, message_type_of
+from app.wire.topics import changelog_topic
 from tables import Table, declared
 from workflows.order.pending_steps import RetriedCall, pending_steps, status_of, tried
 from workflows.order.process import view
@@ -29,6 +28,7 @@ from workflows.order.state import Order
 from workflows.payment.process import Payment
 from workflows.shared.journal import JournalEntry
 from workflows.shared.timeline import Bar, timeline
+from workflows.shared.topic import message_type_of, topic_of_type
 from workflows.shipping.state import Shipment
 
 EVENTS_MAX = 1_000
@@ -67,7 +67,7 @@ async def show(request: web.Request) -> web.Response:
         {
             **msgspec.to_builtins(bar.entry),
             "number": number,
-            "topic": topic_of_type(bar.entry.type),
+            "topic": topic_name_of(bar.entry.type),
             "service": bar.service,
             "kind": bar.kind,
             "attempt": bar.attempt,
@@ -146,10 +146,10 @@ async def bars_of(request: web.Request, order_id: str) -> tuple[list[Bar], bool]
     return timeline(safe), partial
 
 
-def topic_of_type(event_type: str) -> str:
+def topic_name_of(event_type: str) -> str:
     """Return the topic of events of this type; empty for one that nobody has declared."""
     message = message_type_of(event_type)
-    return "" if message is None else carrier_of(message).name
+    return "" if message is None else topic_of_type(message).name
 
 
 # --- rows ---------------------------------------------------------------------
@@ -188,7 +188,7 @@ async def rows_at(request: web.Request, order_id: str, at_ms: int) -> dict[str, 
     partition = partition_of(key, config.partitions)
     try:
         pasts = await asyncio.gather(
-            *(history(config, changelog_of(declared[name]), partition, key) for name in names)
+            *(history(config, changelog_topic(declared[name]), partition, key) for name in names)
         )
     except (InspectionError, KafkaError, TopicError) as error:
         raise unavailable(f"Kafka does not answer: {error}") from error

@@ -13,8 +13,9 @@ from app.console.pages.render import page
 from app.console.pages.tables import pretty
 from app.operations.search import topic_facts
 from app.operations.search.consumer_groups import groups
-from app.wire.topics import declared
+from app.wire.topics import topic_name
 from workflows.shared.message import type_name
+from workflows.shared.topic import declared
 
 BAD, UNAVAILABLE = 400, 503
 STARTS = (
@@ -41,8 +42,8 @@ def _parts(found: Sequence[topic_facts.TopicFacts]) -> dict[str, list[topic_fact
     """Return the topics by what they are for."""
     parts: dict[str, list[topic_facts.TopicFacts]] = {name: [] for name in PARTS}
     for topic in found:
-        own = topic.name.startswith("_") or topic.name.endswith("-changelog")
-        waits = topic.name.endswith((".dead", ".redrive", ".timers")) or ".retry-" in topic.name
+        own = topic.name.startswith("_") or topic_name(topic.name).kind == "changelog"
+        waits = topic_name(topic.name).kind in ("dead", "redrive", "retry", "timer")
         parts[KEPT if own else WAITING if waits else EMITTED].append(topic)
     return parts
 

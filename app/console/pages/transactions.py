@@ -68,7 +68,7 @@ async def show(request: web.Request) -> web.Response:
 
 def _topic_link(bar: Bar) -> tuple[str, str]:
     """Return the topic of an event, and the query that finds it there; empty where it has none."""
-    topic = transactions.topic_of_type(bar.entry.type)
+    topic = transactions.topic_name_of(bar.entry.type)
     if not topic:
         return "", ""
     try:

@@ -15,18 +15,20 @@ from app.fraud.live.judge import changed
 from app.kafka.admin import client_options, stop_consumer
 from app.kafka.producer import produce
 from app.operations.dead_letters.dead_letter import event_id
-from app.wire import codecs, topics
+from app.wire import codecs
 from app.wire.envelope import BadEnvelope, Envelope, derive_id, from_headers, to_headers
 from app.wire.records import Outgoing, as_read
 from app.wire.signing import is_signed, signed
-from app.wire.topics import Topic
+from app.wire.topics import partitions_of
 from workflows.audit import messages as audit
+from workflows.fraud import topics as fraud_topics
 from workflows.fraud.built_in_rules import BUILT_IN
 from workflows.fraud.condition import RuleError
 from workflows.fraud.messages import CaseClosed, CaseOpened, PaymentLabelled
 from workflows.fraud.rule_messages import ListPut, RulePut, RuleSnoozed
 from workflows.fraud.rulebook import Book
 from workflows.shared.message import Message, type_name
+from workflows.shared.topic import Topic, topic_of
 
 READ_MS = 300
 ACTIONS: dict[type[Message], type[Message]] = {
@@ -57,7 +59,7 @@ async def messages_of(config: Config, wanted: Sequence[Topic]) -> list[tuple[Env
     try:
         found: list[tuple[Envelope, Any]] = []
         for topic in wanted:
-            count = topics.partitions_of(topic.name, config)
+            count = partitions_of(topic.name, config)
             places = [TopicPartition(topic.name, at) for at in range(count)]
             ends = await consumer.end_offsets(places)
             begins = await consumer.beginning_offsets(places)
@@ -139,7 +141,7 @@ def _changed(message: Message, before: Book) -> dict[str, Any]:
 
 def outgoing(message: Message, at_ms: int) -> Outgoing:
     """Return `message` as an unsigned record of the console: the same message, the same id."""
-    topic, kind = topics.topic_of(message), type_name(type(message))
+    topic, kind = topic_of(message), type_name(type(message))
     key = topic.key(message)
     envelope = Envelope(
         id=derive_id(kind, key, at_ms, codecs.encode(message).hex()),
@@ -160,7 +162,7 @@ def outgoing(message: Message, at_ms: int) -> Outgoing:
 async def book_now(config: Config) -> Book:
     """Return the rules, lists and snoozes as they stand."""
     book = BUILT_IN
-    for _, message in await messages_of(config, [topics.fraud_rules]):
+    for _, message in await messages_of(config, [fraud_topics.fraud_rules]):
         try:
             book = changed(book, message)
         except RuleError:
@@ -171,7 +173,7 @@ async def book_now(config: Config) -> Book:
 async def open_cases(config: Config) -> list[CaseOpened]:
     """Return the cases that wait for somebody, the highest score first."""
     waiting: dict[str, CaseOpened] = {}
-    for _, message in await messages_of(config, [topics.fraud_cases]):
+    for _, message in await messages_of(config, [fraud_topics.fraud_cases]):
         match message:
             case CaseOpened():
                 waiting[message.order_id] = message

@@ -18,15 +18,16 @@ from app.fraud.analysis.fraud_admin import book_now, messages_of
 from app.fraud.analysis.rescoring import newest
 from app.fraud.analysis.trial import Trial, tried
 from app.fraud.live.judge import at_hand
-from app.wire import topics
 from app.wire.envelope import Envelope
-from app.wire.topics import Topic
+from workflows.fraud import topics as fraud_topics
 from workflows.fraud.built_in_rules import FIELDS
 from workflows.fraud.condition import RuleError
 from workflows.fraud.messages import FraudCleared, FraudDetected, PaymentLabelled
 from workflows.fraud.model import Model, ModelError
 from workflows.fraud.rulebook import Book, read_rule
+from workflows.payment import topics as payment_topics
 from workflows.shared.message import Message
+from workflows.shared.topic import Topic
 
 Emitted = Sequence[tuple[Envelope, Any]]
 
@@ -62,8 +63,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 READS: dict[str, tuple[Topic, ...]] = {
-    "backtest": (topics.payments, topics.fraud_labels),
-    "trial": (topics.fraud, topics.fraud_labels),
+    "backtest": (payment_topics.payments, fraud_topics.fraud_labels),
+    "trial": (fraud_topics.fraud, fraud_topics.fraud_labels),
 }
 
 

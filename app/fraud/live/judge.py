@@ -15,11 +15,12 @@ from app.config import Config
 from app.config import current as configured
 from app.host.exit import hard_stop
 from app.kafka.admin import client_options, stop_consumer
-from app.wire import codecs, topics
+from app.wire import codecs
 from app.wire.envelope import from_headers
 from app.wire.records import Record, as_read
 from app.wire.signing import is_signed
 from app.worker import metrics
+from workflows.fraud import topics as fraud_topics
 from workflows.fraud.built_in_rules import FIELDS
 from workflows.fraud.condition import RuleError
 from workflows.fraud.entity import KINDS
@@ -80,7 +81,7 @@ async def follow(config: Config) -> asyncio.Task[None]:
     Raises TimeoutError when they cannot be read.
     """
     judge = open_judge(config)
-    place = TopicPartition(topics.fraud_rules.name, 0)
+    place = TopicPartition(fraud_topics.fraud_rules.name, 0)
     consumer = AIOKafkaConsumer(enable_auto_commit=False, **client_options(config))
     await consumer.start()
     consumer.assign([place])

@@ -21,11 +21,14 @@ from app.fraud.analysis.fraud_admin import outgoing
 from app.fraud.training.entity_queues import EntityQueues
 from app.kafka.admin import client_options, stop_consumer
 from app.kafka.producer import produce
-from app.wire import topics
 from app.wire.signing import signed
+from app.wire.topics import partitions_of
+from workflows.fraud import topics as fraud_topics
 from workflows.fraud.messages import PaymentLabelled
+from workflows.payment import topics as payment_topics
 from workflows.payment.messages import PaymentCompleted
 from workflows.shared.message import Message
+from workflows.shared.topic import Topic
 
 GROUP = "payflow-fraud"
 UNDER_WAY_MAX = 600
@@ -133,11 +136,11 @@ class BrokerEvaluation:
             ]
         )
         # The agent that consumes of labels produces the entities: the one first, then the others.
-        for topic in (topics.fraud_labels, topics.fraud_checks):
+        for topic in (fraud_topics.fraud_labels, fraud_topics.fraud_checks):
             await self._read_through(topic)
         await self._forget()
 
-    async def _read_through(self, topic: topics.Topic) -> None:
+    async def _read_through(self, topic: Topic) -> None:
         places = self.places(topic)
         ends = await self._consumer.end_offsets(places)
         limit = time.monotonic() + SILENCE_SECONDS_MAX
@@ -155,19 +158,24 @@ class BrokerEvaluation:
 
     async def _forget(self) -> None:
         """Delete what was asked and answered: nobody reads it again, and it is much."""
-        read = (topics.fraud_checks, topics.fraud_answers, topics.payments, topics.fraud)
+        read = (
+            fraud_topics.fraud_checks,
+            fraud_topics.fraud_answers,
+            payment_topics.payments,
+            fraud_topics.fraud,
+        )
         places = [place for topic in read for place in self.places(topic)]
         ends = await self._consumer.end_offsets(places)
         # What is deleted under a reader makes it go to where its policy says: it goes there itself.
-        for place in self.places(topics.fraud):
+        for place in self.places(fraud_topics.fraud):
             self._consumer.seek(place, ends[place])
         await self._admin.delete_records(
             {place: RecordsToDelete(before_offset=ends[place]) for place in places if ends[place]}
         )
 
-    def places(self, topic: topics.Topic) -> list[TopicPartition]:
+    def places(self, topic: Topic) -> list[TopicPartition]:
         """Return the partitions of `topic`."""
-        count = topics.partitions_of(topic.name, self._config)
+        count = partitions_of(topic.name, self._config)
         return [TopicPartition(topic.name, at) for at in range(count)]
 
     async def publish(self, messages: Sequence[Message]) -> None:
@@ -202,7 +210,7 @@ async def broker_evaluation(config: Config) -> AsyncIterator[BrokerEvaluation]:
     await asyncio.gather(producer.start(), consumer.start(), admin.start())
     try:
         way = BrokerEvaluation(config, producer, consumer, admin)
-        places = way.places(topics.fraud)
+        places = way.places(fraud_topics.fraud)
         consumer.assign(places)
         for place, end in (await consumer.end_offsets(places)).items():
             consumer.seek(place, end)

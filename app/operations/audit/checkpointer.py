@@ -17,9 +17,9 @@ from app.config import Config
 from app.host.processes import wait_seconds
 from app.operations.audit.chain import ChainHead, after, beginning, chain_head_of
 from app.operations.audit.reader import checkpoint_in, checkpoints, places, reader
-from app.wire import topics
 from app.wire.envelope import Envelope, derive_id
 from app.wire.records import as_read
+from workflows.audit import topics as audit_topics
 from workflows.audit.checkpoint import AuditCheckpointed
 from workflows.shared.message import Message, type_name
 
@@ -59,7 +59,7 @@ class Checkpointer:
 
     async def _resume(self, consumer: Any) -> None:
         said, _ = await checkpoints(consumer, self._config)
-        here = places(topics.audit, self._config)
+        here = places(audit_topics.audit, self._config)
         begins, ends = await consumer.beginning_offsets(here), await consumer.end_offsets(here)
         self._chain_heads, positions = {}, {}
         for place in here:
@@ -70,7 +70,7 @@ class Checkpointer:
                 log.error("sealed acts are gone; see: payflow audit verify", partition=at)
                 continue
             positions[place] = max(chain_head.offset + 1, begins[place])
-        chain = places(topics.audit_chain, self._config)
+        chain = places(audit_topics.audit_chain, self._config)
         positions |= await consumer.end_offsets(chain)
         consumer.assign(list(positions))
         for place, position in positions.items():
@@ -80,7 +80,7 @@ class Checkpointer:
         """Take what came, and signature it."""
         for place, found in (await consumer.getmany(timeout_ms=CHECK_MS)).items():
             for record in map(as_read, found):
-                if place.topic == topics.audit.name:
+                if place.topic == audit_topics.audit.name:
                     self._chain_heads[place.partition] = after(
                         self._chain_heads[place.partition], record
                     )
@@ -109,7 +109,7 @@ class Checkpointer:
         message = AuditCheckpointed(
             partition=at, offset=chain_head.offset, count=chain_head.count, digest=chain_head.digest
         )
-        key = topics.audit_chain.key(message)
+        key = audit_topics.audit_chain.key(message)
         envelope = Envelope(
             id=derive_id("audit sealed", at, chain_head.offset, chain_head.digest),
             type=type_name(AuditCheckpointed),

@@ -12,13 +12,15 @@ from app.config import Config
 from app.fraud.analysis.fraud_admin import messages_of
 from app.kafka.admin import client_options, stop_consumer
 from app.operations.audit.chain import Breach, ChainHead, Proven, Prover, chain_head_of
-from app.wire import codecs, topics
+from app.wire import codecs
 from app.wire.envelope import BadEnvelope, from_headers
 from app.wire.records import Record, as_read
 from app.wire.signing import is_signed
-from app.wire.topics import Topic
+from app.wire.topics import partitions_of
+from workflows.audit import topics as audit_topics
 from workflows.audit.checkpoint import AuditCheckpointed
 from workflows.audit.messages import RefundProposed
+from workflows.shared.topic import Topic
 
 READ_MS = 300
 DIGEST = re.compile("[0-9a-f]{64}")
@@ -51,7 +53,7 @@ async def reader(config: Config) -> AsyncIterator[Any]:
 
 def places(topic: Topic, config: Config) -> list[TopicPartition]:
     """Return the partitions of `topic`."""
-    count = topics.partitions_of(topic.name, config)
+    count = partitions_of(topic.name, config)
     return [TopicPartition(topic.name, at) for at in range(count)]
 
 
@@ -71,7 +73,7 @@ async def verify(config: Config, known: Mapping[int, Sequence[ChainHead]] | None
     async with reader(config) as consumer:
         said, breaches = await checkpoints(consumer, config)
         # Looked at after the checkpoints: what one of them says must be there.
-        ends = await consumer.end_offsets(places(topics.audit, config))
+        ends = await consumer.end_offsets(places(audit_topics.audit, config))
         proven: list[Proven] = []
         for place, end in ends.items():
             at = place.partition
@@ -97,7 +99,7 @@ async def checkpoints(
     """Return the checkpoints so far by partition of the audit, and what is wrong with them."""
     said: dict[int, list[ChainHead]] = {}
     breaches: list[Breach] = []
-    ends = await consumer.end_offsets(places(topics.audit_chain, config))
+    ends = await consumer.end_offsets(places(audit_topics.audit_chain, config))
     for place, end in ends.items():
         due = 0
         async for record in records(consumer, place, end):
@@ -140,7 +142,7 @@ def proposal_in(config: Config) -> Callable[[str, str], Awaitable[RefundProposed
 
     async def find(order_id: str, refund_id: str) -> RefundProposed | None:
         messages: Iterable[Any] = (
-            message for _, message in await messages_of(config, [topics.audit])
+            message for _, message in await messages_of(config, [audit_topics.audit])
         )
         found = (message for message in messages if isinstance(message, RefundProposed))
         return next((w for w in found if (w.about, w.refund_id) == (order_id, refund_id)), None)

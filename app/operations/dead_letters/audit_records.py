@@ -5,10 +5,11 @@ from typing import Any
 import msgspec
 
 from app.operations.dead_letters.dead_letter import DeadLetter, event_id, redrive_id, sha256
-from app.wire import codecs, topics
+from app.wire import codecs
 from app.wire.envelope import Envelope, derive_id, to_headers
 from app.wire.records import Outgoing, header
 from workflows.audit import messages
+from workflows.audit import topics as audit_topics
 from workflows.shared.message import type_name
 
 
@@ -34,7 +35,7 @@ def audited(message: Any, action: Action) -> Outgoing:
         correlation_id=message.about,
     )
     return Outgoing(
-        topic=topics.audit.name,
+        topic=audit_topics.audit.name,
         key=message.about.encode(),
         value=codecs.encode(message),
         headers=to_headers(envelope),

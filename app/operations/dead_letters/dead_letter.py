@@ -9,6 +9,7 @@ import msgspec
 from app.wire import records
 from app.wire.envelope import derive_id
 from app.wire.records import Outgoing, Record, header
+from app.wire.topics import redrive_topic, topic_name
 
 HISTORY_MAX = 20
 """Earlier failures that a dead letter carries with it."""
@@ -60,7 +61,7 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def first_topic(self) -> str:
         """Return the topic it was first received on."""
-        return self.record.topic.removesuffix(f".{self.service}.dead")
+        return topic_name(self.record.topic).source
 
     @property
     def type(self) -> str:
@@ -148,7 +149,7 @@ def _outgoing(
         ),
     }
     return Outgoing(
-        topic=records.redrive_topic(dead_letter.agent),
+        topic=redrive_topic(dead_letter.agent),
         key=dead_letter.record.key,
         value=body,
         headers=list((kept | own).items()),

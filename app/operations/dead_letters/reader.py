@@ -12,10 +12,12 @@ from app.config import Config
 from app.kafka.admin import client_options, stop_consumer
 from app.operations.dead_letters.dead_letter import DeadLetter
 from app.operations.dead_letters.status import Known, RedriveAttempt
-from app.wire import codecs, records, signing, topics
+from app.wire import codecs, records, signing
 from app.wire.envelope import BadEnvelope, from_headers
 from app.wire.records import Record, header
+from app.wire.topics import topic_name
 from app.worker.faust_app import consumed_topics
+from workflows.audit import topics as audit_topics
 from workflows.audit.messages import DeadLetterDiscarded
 
 READ_MS = 300
@@ -29,7 +31,7 @@ Committed = Mapping[str, Mapping[Place, int]]
 async def gather(config: Config) -> Known:
     """Return where every dead letter of Payflow stands now."""
     async with reading(config) as reader:
-        return await reader.look()
+        return await reader.read_status()
 
 
 @asynccontextmanager
@@ -54,7 +56,7 @@ class Reader:
         """
         self._dropped: dict[str, str] = {}
 
-    async def look(self) -> Known:
+    async def read_status(self) -> Known:
         """Return where every dead letter of Payflow stands now."""
         # Before the ends: what an agent is past, and has dead-lettered again, lies before them.
         committed = await _committed(self._admin)
@@ -73,7 +75,7 @@ class Reader:
         )
 
     def _take(self, record: Record, at_ms: int) -> None:
-        if record.topic.endswith(".dead"):
+        if topic_name(record.topic).kind == "dead":
             self._letters.append(DeadLetter(record=record, at_ms=at_ms))
         elif records.is_redriven(record):
             attempt = _attempt(record)
@@ -118,7 +120,7 @@ def _attempt(record: Record) -> RedriveAttempt:
 
 
 def _waits(record: Record, committed: Committed) -> bool:
-    service = record.topic.split(".retry-")[0].rpartition(".")[2]
+    service = topic_name(record.topic).service
     through = committed.get(service, {}).get((record.topic, record.partition), 0)
     return record.offset >= through
 
@@ -137,7 +139,7 @@ def _through(committed: Committed) -> dict[Place, int]:
         place: offset
         for offsets in committed.values()
         for place, offset in offsets.items()
-        if place[0].endswith(".redrive")
+        if topic_name(place[0]).kind == "redrive"
     }
 
 
@@ -154,13 +156,13 @@ async def _places(admin: AIOKafkaAdminClient) -> list[TopicPartition]:
         name
         for agent in load_agents().values()
         for name in consumed_topics(agent)
-        if ".retry-" in name
+        if topic_name(name).kind == "retry"
     }
     return [
         TopicPartition(topic["topic"], partition["partition"])
         for topic in await admin.describe_topics()
-        if topic["topic"].endswith((".dead", ".redrive"))
-        or topic["topic"] in retried | {topics.audit.name}
+        if topic_name(topic["topic"]).kind in ("dead", "redrive")
+        or topic["topic"] in retried | {audit_topics.audit.name}
         for partition in topic["partitions"]
     ]
 

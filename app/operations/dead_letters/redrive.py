@@ -35,8 +35,9 @@ from app.operations.dead_letters.reader import Reader, reading
 from app.operations.dead_letters.status import Known, State, states
 from app.wire import codecs
 from app.wire.envelope import BadEnvelope, derive_id, from_headers
-from app.wire.records import Outgoing, redrive_topic
+from app.wire.records import Outgoing
 from app.wire.signing import signed, signed_again
+from app.wire.topics import redrive_topic
 from workflows.audit import messages
 from workflows.shared.message import Message
 
@@ -106,7 +107,7 @@ class Redriver:
         self._stack = stack
         self._reader: Reader | None = None
 
-    async def look(self) -> Known:
+    async def read_status(self) -> Known:
         """Return where every dead letter stands now.
 
         From the second time on, only what is new is read.
@@ -116,7 +117,7 @@ class Redriver:
         """
         if self._reader is None:
             self._reader = await self._stack.enter_async_context(reading(self._config))
-        return await self._reader.look()
+        return await self._reader.read_status()
 
     async def redrive(
         self, dead_letters: Sequence[DeadLetter], action: Action, say: Say, rate: float = RATE
@@ -221,7 +222,7 @@ class Redriver:
         places = [dead_letter.place for dead_letter in dead_letters]
         limit = time.monotonic() + HANDLED_SECONDS_MAX
         while True:
-            statuses = states(await self.look())
+            statuses = states(await self.read_status())
             waiting = sum(statuses[place] == "sent" for place in places)
             if not waiting or time.monotonic() > limit:
                 return {place: statuses[place] for place in places}

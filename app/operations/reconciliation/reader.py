@@ -15,7 +15,6 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from app.composition import changelog_of
 from app.config import Config
 from app.delivery import row
 from app.kafka.admin import client_options
@@ -23,9 +22,12 @@ from app.kafka.reader import reader
 from app.operations.reconciliation.lines import Line, lines_of_entry, lines_of_payment
 from app.operations.verification import external_systems
 from app.operations.verification.reader import Unreadable
-from app.wire import codecs, topics
+from app.wire import codecs
 from app.wire.envelope import BadEnvelope, from_headers
+from app.wire.topics import changelog_topic
 from tables.payment import payments
+from workflows.ledger import topics as ledger_topics
+from workflows.shared.topic import topic_of
 
 FETCH_MS = 500
 FETCH_RECORDS_MAX = 5_000
@@ -53,7 +55,7 @@ class Books(msgspec.Struct, frozen=True, kw_only=True):
 
 async def read_books(config: Config) -> Books:
     """Return the three books of Payflow. Raises one of `auditor.CANNOT_LOOK`."""
-    changelog, ledger = changelog_of(payments), topics.ledger.name
+    changelog, ledger = changelog_topic(payments), ledger_topics.ledger.name
     places = await _places(config, (changelog, ledger))
     async with reader(config) as consumer:
         entries, unread = await _entries(consumer, places[ledger])
@@ -105,13 +107,13 @@ async def _places(config: Config, names: Sequence[str]) -> dict[str, list[TopicP
     admin = AIOKafkaAdminClient(**client_options(config))
     try:
         await admin.start()
-        label_of = {topic["topic"]: topic for topic in await admin.describe_topics()}
+        described = {topic["topic"]: topic for topic in await admin.describe_topics()}
     finally:
         await admin.close()
-    if missing := [name for name in names if name not in label_of]:
+    if missing := [name for name in names if name not in described]:
         raise Unreadable(f"there is no topic {missing[0]}. Operator: payflow up makes it.")
     return {
-        name: [TopicPartition(name, each["partition"]) for each in label_of[name]["partitions"]]
+        name: [TopicPartition(name, each["partition"]) for each in described[name]["partitions"]]
         for name in names
     }
 
@@ -150,7 +152,7 @@ async def _entries(
             # A forged or broken entry is no line: if it took the place of one, that one is missing.
             unread += 1
             continue
-        if envelope.id not in seen and topics.topic_of(entry) is topics.ledger:
+        if envelope.id not in seen and topic_of(entry) is ledger_topics.ledger:
             seen.add(envelope.id)
             lines += lines_of_entry(entry, envelope.time_ms)
     return lines, unread

@@ -7,9 +7,10 @@ from typing import Any
 import msgspec
 
 from app.delivery.row import PROCESSED_IDS_MAX, Row, behind
-from app.wire import signing, topics
+from app.wire import signing
 from app.wire.envelope import BadEnvelope, from_headers
 from app.wire.records import REDRIVE_TOPIC, Record, header
+from workflows.shared.topic import declared
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,7 +25,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 def event_of(record: Record, at_ms: int) -> Event:
     """Return `record` as an event, under the id by which the engine knows it."""
     said = header(record, "ce_id")
-    topic = topics.declared.get(header(record, REDRIVE_TOPIC) or record.topic)
+    topic = declared.get(header(record, REDRIVE_TOPIC) or record.topic)
     if topic is not None and topic.open:
         with suppress(BadEnvelope):
             said = signing.named(from_headers(record.headers), record, topic).id

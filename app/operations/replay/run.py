@@ -9,7 +9,7 @@ import msgspec
 import rocksdict
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from app.composition import changelog_of, load_agents, services
+from app.composition import load_agents, services
 from app.config import Config
 from app.delivery.agent import Agent
 from app.delivery.processor import run_batch
@@ -20,7 +20,7 @@ from app.operations.replay.event_order import Event, complete, event_of, receive
 from app.operations.replay.shadow_runtime import ShadowRuntime
 from app.wire import codecs, records
 from app.wire.envelope import BadEnvelope, from_headers
-from app.wire.topics import partitions_of
+from app.wire.topics import changelog_topic, partitions_of
 from app.worker.faust_app import consumed_topics
 
 READ_MS = 300
@@ -129,7 +129,7 @@ async def _partition(
     assert agent.table is not None
     table = agent.table
     live: dict[Place, bytes] = {}
-    async for record, _ in _records(consumer, [TopicPartition(changelog_of(table), partition)]):
+    async for record, _ in _records(consumer, [TopicPartition(changelog_topic(table), partition)]):
         if record.value is None:
             live.pop((partition, record.key or b""), None)
         else:

@@ -7,8 +7,8 @@ from app.config import Config
 from app.kafka.producer import place_of
 from app.wire import signing
 from app.wire.records import Outgoing, Record
-from app.wire.topics import Topic
 from tables import Table
+from workflows.shared.topic import Topic
 
 EVERYTHING = 1 << 62
 """An offset behind which all is emitted: there is nothing to emit again."""

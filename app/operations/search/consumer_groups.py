@@ -13,6 +13,7 @@ from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from app.config import Config
 from app.kafka.reader import InspectionError, reader, span
 from app.operations.search.topic_facts import asking
+from app.wire.topics import topic_name
 
 AGES_SECONDS_MAX = 3.0
 """How long the next records of all groups may be waited for; without one, no age is said."""
@@ -61,8 +62,8 @@ async def groups(config: Config, only: str = "") -> list[Group]:
             there_are = ", ".join(names)[:500] or "none"
             raise InspectionError(f"there is no group {only!r}; there are: {there_are}")
         wanted = [only] if only else names
-        label_of = await asyncio.gather(*(_described(admin, name) for name in wanted))
-        committed = await asyncio.gather(*(_committed(admin, said) for said in label_of))
+        described = await asyncio.gather(*(_described(admin, name) for name in wanted))
+        committed = await asyncio.gather(*(_committed(admin, said) for said in described))
         there = {
             TopicPartition(topic["topic"], partition["partition"])
             for topic in await admin.describe_topics()
@@ -73,7 +74,7 @@ async def groups(config: Config, only: str = "") -> list[Group]:
         begin, end = await span(consumer, places)
         behind = [_behind(each, begin, end) for each in committed]
         ages = await _ages(consumer, [_next(each, begin) for each in behind])
-        return [_group(*each) for each in zip(label_of, behind, ages, strict=True)]
+        return [_group(*each) for each in zip(described, behind, ages, strict=True)]
 
 
 async def _described(admin: AIOKafkaAdminClient, name: str) -> Any:
@@ -88,7 +89,7 @@ async def _committed(admin: AIOKafkaAdminClient, said: Any) -> dict[TopicPartiti
     committed = {place: known.offset for place, known in offsets.items()}
     for place in (place for each in said[5] for place in _assigned(each)):
         # Tables follow their changelogs as members do, and commit nothing: that is no lag.
-        if not place.topic.endswith("-changelog"):
+        if topic_name(place.topic).kind != "changelog":
             committed.setdefault(place, -1)
     return committed
 

@@ -13,6 +13,7 @@ from app.config import Config
 from app.kafka.admin import client_options, start_client
 from app.kafka.reader import NoSuchTopic, reader, span
 from app.operations.search.sizes import sizes
+from app.wire.topics import topic_name
 
 SETTINGS = ("cleanup.policy", "retention.ms", "retention.bytes", "max.message.bytes")
 
@@ -55,11 +56,12 @@ async def asking(config: Config) -> AsyncIterator[AIOKafkaAdminClient]:
 async def topics(config: Config, *, internal: bool = False) -> list[TopicFacts]:
     """Return every topic by name; changelogs and Kafka's own only when `internal`."""
     async with asking(config) as admin:
-        label_of = await admin.describe_topics()
+        described = await admin.describe_topics()
         wanted = [
             topic
-            for topic in sorted(label_of, key=lambda topic: topic["topic"])
-            if internal or not (topic["topic"][0] == "_" or topic["topic"].endswith("-changelog"))
+            for topic in sorted(described, key=lambda topic: topic["topic"])
+            if internal
+            or not (topic["topic"][0] == "_" or topic_name(topic["topic"]).kind == "changelog")
         ]
         return await _facts(config, admin, wanted)
 
@@ -67,26 +69,26 @@ async def topics(config: Config, *, internal: bool = False) -> list[TopicFacts]:
 async def topic_facts(config: Config, name: str) -> TopicFacts:
     """Return what there is to say about one topic. Raises NoSuchTopic."""
     async with asking(config) as admin:
-        label_of = [each for each in await admin.describe_topics() if each["topic"] == name]
-        if not label_of:
+        described = [each for each in await admin.describe_topics() if each["topic"] == name]
+        if not described:
             raise NoSuchTopic(f"there is no topic {name!r}; see: payflow topics ls")
-        return (await _facts(config, admin, label_of))[0]
+        return (await _facts(config, admin, described))[0]
 
 
 async def _facts(
-    config: Config, admin: AIOKafkaAdminClient, label_of: Sequence[Any]
+    config: Config, admin: AIOKafkaAdminClient, described: Sequence[Any]
 ) -> list[TopicFacts]:
     places = [
         TopicPartition(topic["topic"], partition["partition"])
-        for topic in label_of
+        for topic in described
         for partition in topic["partitions"]
     ]
     async with reader(config) as consumer:
         begin, end = await span(consumer, places)
     size = await sizes(admin)
-    settings = await _settings(admin, [topic["topic"] for topic in label_of])
+    settings = await _settings(admin, [topic["topic"] for topic in described])
     found = []
-    for topic in label_of:
+    for topic in described:
         name = topic["topic"]
         parts = tuple(
             _partition(TopicPartition(name, each["partition"]), each, begin, end, size)

@@ -12,21 +12,26 @@ from aiokafka.errors import (
     NotCoordinatorForGroupError,
 )
 
-from app.wire import topics
-from tables import Table
+from app.wire.topics import changelog_topic, topic_name
 from tables.order import orders as order_table
 from tables.stock import shelves as stock_table
+from workflows.fraud import topics as fraud_topics
+from workflows.inventory import topics as inventory_topics
+from workflows.ledger import topics as ledger_topics
+from workflows.order import topics as order_topics
+from workflows.payment import topics as payment_topics
+from workflows.shipping import topics as shipping_topics
 
 EMITTED = (
-    topics.orders,
-    topics.sagas,
-    topics.payments,
-    topics.inventory,
-    topics.stock,
-    topics.warehouse,
-    topics.fraud,
-    topics.shipments,
-    topics.ledger,
+    order_topics.orders,
+    order_topics.sagas,
+    payment_topics.payments,
+    inventory_topics.inventory,
+    inventory_topics.stock,
+    inventory_topics.warehouse,
+    fraud_topics.fraud,
+    shipping_topics.shipments,
+    ledger_topics.ledger,
 )
 """The topics whose facts are folded; the others carry questions, answers and copies."""
 EFFECTIVE = frozenset({"order", "payment", "inventory", "shipping", "fraud", "ledger"})
@@ -45,13 +50,8 @@ ConsumedTopics = Mapping[str, frozenset[str]]
 """By service: the topics it reads, its retries and timers included."""
 
 
-def changelog_of(table: Table) -> str:
-    """Return the name of the changelog topic of `table`."""
-    return f"payflow-{table.service}-{table.name}-changelog"
-
-
 EMITTED_NAMES = frozenset(topic.name for topic in EMITTED)
-CHANGELOGS = frozenset({changelog_of(order_table), changelog_of(stock_table)})
+CHANGELOGS = frozenset({changelog_topic(order_table), changelog_topic(stock_table)})
 
 
 class ConsistentCut(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,11 +87,11 @@ class ConsistentCut(msgspec.Struct, frozen=True, kw_only=True):
 
     def _start(self, place: Place, known: Mapping[Place, int]) -> int:
         topic = place[0]
-        if ".retry-" in topic:
-            service = topic.split(".retry-")[0].rpartition(".")[2]
-            return self.committed[service].get(place, 0)
+        name = topic_name(topic)
+        if name.kind == "retry":
+            return self.committed[name.service].get(place, 0)
         received = self.received(place)
-        if topic in CHANGELOGS or topic.endswith(".dead"):
+        if topic in CHANGELOGS or name.kind == "dead":
             return known.get(place, 0)
         if topic in EMITTED_NAMES:
             start = known.get(place, 0)
@@ -110,7 +110,7 @@ async def take_consistent_cut(
     places = [
         TopicPartition(topic["topic"], partition["partition"])
         for topic in await admin.describe_topics()
-        if topic["topic"] in read or topic["topic"].endswith(".dead")
+        if topic["topic"] in read or topic_name(topic["topic"]).kind == "dead"
         for partition in topic["partitions"]
     ]
     consumer.assign(places)

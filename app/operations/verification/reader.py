@@ -23,18 +23,19 @@ from app.operations.verification.consistent_cut import (
     ConsistentCut,
     ConsumedTopics,
     Place,
-    changelog_of,
     take_consistent_cut,
 )
 from app.operations.verification.facts import Facts, Lost, Shelf
 from app.operations.verification.folding import fold
-from app.wire import codecs, records, signing, topics
+from app.wire import codecs, records, signing
 from app.wire.envelope import BadEnvelope, Envelope, from_headers
 from app.wire.records import Record
+from app.wire.topics import changelog_topic, dead_topic, topic_name
 from tables.order import orders as order_table
 from tables.stock import shelves as stock_table
 from workflows.order.process import overdue_at_ms
 from workflows.shared.message import Message
+from workflows.shared.topic import topic_of
 
 PENDING_MS_MAX = 600_000
 """An event unheard for longer excuses nothing any more."""
@@ -84,9 +85,10 @@ class _Reader:
 
     def take(self, record: Record, at_ms: int) -> None:
         self.count += 1
-        if record.topic.endswith(".dead"):
+        kind = topic_name(record.topic).kind
+        if kind == "dead":
             self._take_dead(record)
-        elif ".retry-" in record.topic:
+        elif kind == "retry":
             _take_parked(self.facts, record, at_ms, self.now_ms)
         elif record.topic in CHANGELOGS:
             _take_row(self.facts, record)
@@ -114,7 +116,7 @@ class _Reader:
             )
         else:
             if record.offset >= self.known.get(place, 0):
-                fold(self.facts, message, signing.named(envelope, record, topics.topic_of(message)))
+                fold(self.facts, message, signing.named(envelope, record, topic_of(message)))
 
     def _take_dead(self, record: Record) -> None:
         if signing.is_authentic_dead_letter(record, self.config):
@@ -126,7 +128,7 @@ class _Reader:
         """Return the dead topics of those who receive this topic and are past this record."""
         place = (record.topic, record.partition)
         return frozenset(
-            records.dead_topic(record.topic, service)
+            dead_topic(record.topic, service)
             for service, received in self.cut.consumed.items()
             if record.topic in received
             and self.cut.committed[service].get(place, 0) > record.offset
@@ -135,7 +137,7 @@ class _Reader:
 
 def _check_origin(record: Record, envelope: Envelope, message: Message, config: Config) -> None:
     """Raise Poison where the engine would: see `app.delivery.processor`."""
-    first_topic = topics.topic_of(message)
+    first_topic = topic_of(message)
     if first_topic.name != record.topic:
         raise codecs.Poison("wrong_topic", first_topic.name)
     if record.partition != place_of(record.topic, record.key, config):
@@ -148,7 +150,7 @@ def _check_origin(record: Record, envelope: Envelope, message: Message, config: 
 
 def _take_row(facts: Facts, record: Record) -> None:
     key = (record.key or b"").decode()
-    if record.topic == changelog_of(stock_table):
+    if record.topic == changelog_topic(stock_table):
         facts.shelves.pop(key, None)
         if record.value is not None:
             state = row.decode_row(stock_table, record.value).state

@@ -1,0 +1,9 @@
+"""Topics of the subject notification."""
+
+from workflows.notification.messages import NotificationMessage, SendMessage
+from workflows.shared.topic import by_order, declare
+
+notifications = declare("notifications", NotificationMessage, key=by_order, writer="notification")
+notification_commands = declare(
+    "notification.commands", SendMessage, key=by_order, writer="notification"
+)

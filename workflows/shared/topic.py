@@ -1,0 +1,103 @@
+"""Topics as declared values: messages, key, the one writing service, retention.
+
+A message belongs to exactly one topic, so its type says where it goes.
+"""
+
+from collections.abc import Callable
+from operator import attrgetter
+from types import UnionType
+from typing import Any, Literal, get_args
+
+import msgspec
+
+from workflows.shared.deadline import DeadlineReached
+from workflows.shared.message import Message, type_name
+
+DAY_MS = 86_400_000
+
+Key = Callable[[Any], str]
+by_order: Key = attrgetter("order_id")
+
+
+class Topic(msgspec.Struct, frozen=True, kw_only=True):
+    """One Kafka topic, declared before it is used and never created by accident."""
+
+    name: str
+    messages: tuple[type[Message], ...]
+    key: Key
+    writer: str
+    """The one service that produces it."""
+    retention_ms: int = 7 * DAY_MS
+    """How long records stay; -1 keeps them for ever."""
+    cleanup: Literal["delete", "compact"] = "delete"
+    open: bool = False
+    """Whether producers other than Payflow may write here, without a signature."""
+    partitions: int | None = None
+    """None: as many as every topic that meets in a row (`PAYFLOW_PARTITIONS`); see
+    `app.wire.topics.partitions_of`."""
+
+
+def declare(  # noqa: PLR0913  a topic has these facts and no defaults that matter
+    name: str,
+    messages: Any,
+    *,
+    key: Key,
+    writer: str,
+    retention_ms: int = 7 * DAY_MS,
+    cleanup: Literal["delete", "compact"] = "delete",
+    open: bool = False,  # noqa: A002  what it is
+    partitions: int | None = None,
+) -> Topic:
+    """Return the topic `name` carrying `messages` (one message or a union of them).
+
+    Raises ValueError when a message already belongs to another topic.
+    """
+    members = get_args(messages) if isinstance(messages, UnionType) else (messages,)
+    topic = Topic(
+        name=name,
+        messages=members,
+        key=key,
+        writer=writer,
+        retention_ms=retention_ms,
+        cleanup=cleanup,
+        open=open,
+        partitions=partitions,
+    )
+    _enter(topic)
+    declared[name] = topic
+    return topic
+
+
+def _enter(topic: Topic) -> None:
+    for message in topic.messages:
+        other = _by_type.setdefault(type_name(message), topic)
+        if other.name != topic.name:
+            raise ValueError(f"{type_name(message)} belongs to both {other.name} and {topic.name}")
+        _message_by_type[type_name(message)] = message
+
+
+declared: dict[str, Topic] = {}
+"""Every declared topic by name."""
+_by_type: dict[str, Topic] = {}
+_message_by_type: dict[str, type[Message]] = {}
+
+TIMERS = Topic(
+    name="<agent>.timers", messages=(DeadlineReached,), key=attrgetter("key"), writer="<agent>"
+)
+"""Every agent with deadlines has a topic of this form (`app.wire.topics.timers_topic`)."""
+_enter(TIMERS)
+
+
+def topic_of(message: Message) -> Topic:
+    """Return the topic that carries `message`."""
+    return topic_of_type(type(message))
+
+
+def topic_of_type(message: type[Message]) -> Topic:
+    """Return the topic that carries messages of the type `message`. Raises KeyError."""
+    return _by_type[type_name(message)]
+
+
+def message_type_of(name: str) -> type[Message] | None:
+    """Return the message of the wire name `name`, or None when nobody declared it."""
+    return _message_by_type.get(name)
