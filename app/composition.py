@@ -14,6 +14,8 @@ from app.wire.topics import (
     WORKERS,
     changelog_topic,
     dead_topic,
+    load_declarations,
+    load_topics,
     partitions_of,
     redrive_topic,
     retry_topics,
@@ -21,8 +23,11 @@ from app.wire.topics import (
     topic_name,
 )
 from app.worker.faust_app import PayflowApp, channel_of, consumed_topics, declare_table, make_app
+from app.worker.metrics import declare_metrics
 from app.worker.runner import Runner
 from workflows.shared.topic import DAY_MS, declared
+from workflows.shared.workflow import Workflow
+from workflows.shared.workflow import declared as declared_workflows
 
 POISON_BYTES_MAX = 3_000_000
 """What a topic accepts: poison must be able to arrive, or it could not be dead-lettered."""
@@ -39,6 +44,13 @@ def load_agents() -> dict[str, Agent]:
     for found in pkgutil.iter_modules(agents.__path__, "agents."):
         importlib.import_module(found.name)
     return registered
+
+
+def load_workflows() -> Mapping[str, Workflow]:
+    """Return every workflow by name: a new `workflows/<name>/workflow.py` is found by its name."""
+    load_topics()
+    load_declarations("workflow")
+    return declared_workflows
 
 
 def services() -> tuple[str, ...]:
@@ -104,6 +116,8 @@ def build(config: Config) -> tuple[PayflowApp, Sequence[Runner]]:
             f"no agent belongs to service {config.service!r}. "
             f"Operator: set PAYFLOW_SERVICE to one of {', '.join(services())}."
         )
+    load_workflows()
+    declare_metrics()
     app = make_app(config)
     runners = [_open(app, agent, config) for agent in found_agents]
     return app, runners

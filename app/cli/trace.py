@@ -14,6 +14,7 @@ from app.cli.topic_output import plain
 from app.config import Config
 from app.console.pages.drawing import CHART_WIDTH, DRAWN_MAX, LABEL_WIDTH, Line, waterfall
 from app.console.pages.filters import amount, moment, span
+from app.wire.topics import load_topics
 from workflows.shared.journal import JournalEntry
 from workflows.shared.timeline import Bar, timeline
 
@@ -93,6 +94,7 @@ def _bullet(text: str) -> None:
 
 
 def _show_events(found: dict[str, Any]) -> None:
+    load_topics()
     bars = timeline([msgspec.convert(event, JournalEntry) for event in found["events"]])
     if not bars:
         out.print("the journal has no events yet")

@@ -4,14 +4,17 @@ Names are made and read here alone; nobody tests a suffix. Topics that carry mes
 in `workflows/*/topics.py`.
 """
 
-from functools import lru_cache
+import importlib.util
+import pkgutil
+from functools import cache, lru_cache
 from typing import Literal
 
 import msgspec
 
+import workflows
 from app.config import Config
 from tables import Table
-from workflows.shared.topic import declared
+from workflows.shared.topic import Topic, declared
 
 Kind = Literal["event", "retry", "dead", "redrive", "timer", "changelog", "workers", "other"]
 """`event`: declared, carries messages. `other`: Kafka's own, or nobody's."""
@@ -35,6 +38,26 @@ class TopicName(msgspec.Struct, frozen=True, kw_only=True):
     """Of `retry`, `dead` and `changelog`: whose they are."""
     agent: str = ""
     """Of `redrive` and `timer`: who reads them."""
+
+
+@cache
+def load_declarations(module: str) -> None:
+    """Import `workflows/<subject>/<module>.py` of every subject that has one."""
+    for subject in pkgutil.iter_modules(workflows.__path__, "workflows."):
+        name = f"{subject.name}.{module}"
+        if importlib.util.find_spec(name) is not None:
+            importlib.import_module(name)
+
+
+def load_topics() -> None:
+    """Declare every topic: a new `workflows/<subject>/topics.py` is found by its name."""
+    load_declarations("topics")
+
+
+def traced_topics() -> tuple[Topic, ...]:
+    """Return the topics whose events make the timeline of a transaction, by name."""
+    load_topics()
+    return tuple(topic for _, topic in sorted(declared.items()) if topic.traced)
 
 
 def retry_topics(topic: str, service: str) -> tuple[str, ...]:

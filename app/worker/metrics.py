@@ -5,6 +5,7 @@ Labels are short and few by design: no id, no key, no free text ever becomes one
 
 from collections import Counter as Tally
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram
 
@@ -13,10 +14,8 @@ from app.delivery.runtime import Handled
 from app.host.logs import configure_logging
 from app.wire.records import Record
 from app.wire.topics import first_topic_of
-from workflows.order.saga_messages import OrderCancelled, OrderCompleted, StepOverdue
-from workflows.payment.messages import RefundOverdue
+from workflows.shared import topic, workflow
 from workflows.shared.message import Message
-from workflows.shared.topic import topic_of
 
 __all__ = ["REGISTRY", "configure_logging", "count_batch", "record_lag"]
 
@@ -25,11 +24,10 @@ LAG_SECONDS = 2.0
 
 STEP_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
 """Bucket bounds: an idle hop takes 8 ms, a busy one a second, a retried one a minute."""
-ORDER_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0)
+WORKFLOW_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0)
 BATCH_EVENTS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_000)
-ORDER_CLOCK_AGENT = "analytics"
-"""The agent whose receiving of an end stops the clock of an order: one agent, or ends count twice.
-"""
+CLOCK_AGENT = "analytics"
+"""The agent whose receiving of an end stops the clock of a workflow: one, or ends count twice."""
 
 events = Counter(
     "payflow_events_total", "Events applied or laid aside.", ("service", "room", "topic")
@@ -42,12 +40,6 @@ step_seconds = Histogram(
     "From the time of an event to the answer of the agent that heard it.",
     ("service", "room"),
     buckets=STEP_SECONDS,
-)
-order_seconds = Histogram(
-    "payflow_order_seconds",
-    "From the placing of an order to its end.",
-    ("outcome",),
-    buckets=ORDER_SECONDS,
 )
 retries = Counter("payflow_retries_total", "Events sent to wait.", ("service", "room"))
 failures = Counter(
@@ -87,12 +79,6 @@ fraud_alert_rate = Gauge(
     "Share of the watched that the active or trial model alone would review or block.",
     ("by",),
 )
-steps_overdue = Counter(
-    "payflow_steps_overdue_total", "Steps not heard of by their deadline.", ("step",)
-)
-refunds_overdue = Counter(
-    "payflow_refunds_overdue_total", "Refunds that the provider has owed for too long."
-)
 batch_seconds = Histogram(
     "payflow_batch_seconds", "One batch, from read to remembered.", ("service", "room")
 )
@@ -104,15 +90,40 @@ _reported: set[tuple[str, int]] = set()
 emitted = Counter("payflow_told_total", "Events told.", ("service", "topic"))
 
 
+@cache
+def _counter_of(counted: topic.MessageCounter) -> Counter:
+    labels = (counted.label,) if counted.label else ()
+    return Counter(counted.metric, counted.help, labels)
+
+
+@cache
+def _seconds_of(name: str) -> Histogram:
+    return Histogram(
+        f"payflow_{name}_seconds",
+        f"From the beginning of a transaction of the workflow {name} to its end.",
+        ("outcome",),
+        buckets=WORKFLOW_SECONDS,
+    )
+
+
+def declare_metrics() -> None:
+    """Make the metrics of every declared topic and workflow, so that a scrape shows them at 0."""
+    for each in topic.declared.values():
+        for counted in each.counters:
+            _counter_of(counted)
+    for name in workflow.declared:
+        _seconds_of(name)
+
+
 def count_batch(agent: Agent, records: Sequence[Record], handled: Handled, seconds: float) -> None:
     """Count what one batch of `agent` came to; `seconds` is what it took."""
     place = (agent.service, agent.name)
     batch_seconds.labels(*place).observe(seconds)
     batch_events.labels(*place).observe(len(records))
-    for topic, count in Tally(
+    for name, count in Tally(
         first_topic_of(record.topic, agent.service) for record in records
     ).items():
-        events.labels(*place, topic).inc(count)
+        events.labels(*place, name).inc(count)
     step = step_seconds.labels(*place)
     for envelope, at_ms in handled.applied:
         # Clocks of two machines may differ: a step never takes less than no time.
@@ -121,8 +132,8 @@ def count_batch(agent: Agent, records: Sequence[Record], handled: Handled, secon
     redelivered.labels(*place).inc(handled.redelivered)
     _count_trouble(agent, handled)
     _count_emitted(agent, handled.emitted)
-    if agent.name == ORDER_CLOCK_AGENT:
-        _time_orders(handled)
+    if agent.name == CLOCK_AGENT:
+        _time_ends(handled)
 
 
 def totals() -> dict[str, int]:
@@ -141,12 +152,12 @@ def record_lag(service: str, behind: Mapping[tuple[str, int], int]) -> None:
 
     What was reported before and is not in `behind` is held elsewhere now, and is dropped.
     """
-    for topic, partition in _reported - behind.keys():
-        event_lag.remove(service, topic, str(partition))
+    for name, partition in _reported - behind.keys():
+        event_lag.remove(service, name, str(partition))
     _reported.clear()
-    for (topic, partition), count in behind.items():
-        event_lag.labels(service, topic, str(partition)).set(max(0, count))
-        _reported.add((topic, partition))
+    for (name, partition), count in behind.items():
+        event_lag.labels(service, name, str(partition)).set(max(0, count))
+        _reported.add((name, partition))
 
 
 def _count_trouble(agent: Agent, handled: Handled) -> None:
@@ -155,26 +166,27 @@ def _count_trouble(agent: Agent, handled: Handled) -> None:
     if handled.retried:
         # The reason of a retry is free text of an entity outside: never a label.
         failures.labels(*place, "transient").inc(len(handled.retried))
-    for topic, cause in handled.dead:
+    for name, cause in handled.dead:
         failures.labels(*place, cause).inc()
-        dead_letters.labels(agent.service, first_topic_of(topic, agent.service), cause).inc()
+        dead_letters.labels(agent.service, first_topic_of(name, agent.service), cause).inc()
 
 
 def _count_emitted(agent: Agent, messages: Sequence[Message]) -> None:
     for message in messages:
-        emitted.labels(agent.service, topic_of(message).name).inc()
-        if isinstance(message, StepOverdue):
-            steps_overdue.labels(message.step).inc()
-        if isinstance(message, RefundOverdue):
-            refunds_overdue.inc()
+        carried_by = topic.topic_of(message)
+        emitted.labels(agent.service, carried_by.name).inc()
+        for counted in carried_by.counters:
+            if isinstance(message, counted.message):
+                metric = _counter_of(counted)
+                if counted.label:
+                    metric = metric.labels(getattr(message, counted.label))
+                metric.inc()
 
 
-def _time_orders(handled: Handled) -> None:
+def _time_ends(handled: Handled) -> None:
     for (envelope, _), message in zip(handled.applied, handled.messages, strict=True):
-        if not envelope.began_ms:
+        ended = workflow.ended_by(message)
+        if ended is None or not envelope.began_ms:
             continue
         passed = max(0, envelope.time_ms - envelope.began_ms) / 1_000
-        if isinstance(message, OrderCompleted):
-            order_seconds.labels("completed").observe(passed)
-        elif isinstance(message, OrderCancelled):
-            order_seconds.labels(message.cause).observe(passed)
+        _seconds_of(ended.name).labels(ended.outcome(message)).observe(passed)

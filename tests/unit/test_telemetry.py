@@ -3,6 +3,7 @@
 import pytest
 from prometheus_client import generate_latest
 
+from app.composition import load_workflows
 from app.delivery.runtime import Handled
 from app.wire.envelope import Envelope, child_traceparent
 from app.wire.records import Record
@@ -12,6 +13,8 @@ from tests.wire.samples import filled
 from workflows.order.saga_messages import OrderCancelled, OrderCompleted, StepOverdue
 from workflows.payment.messages import PaymentFailed, RefundOverdue
 from workflows.shared.message import Message, type_name
+
+load_workflows()
 
 BEGAN_MS = 1_000_000
 
@@ -132,7 +135,7 @@ def test_an_order_takes_from_its_placing_to_its_end(message, outcome):
     handled = Handled(applied=[(ended, BEGAN_MS + 2_001)], messages=[message])
 
     metrics.count_batch(agent("elsewhere"), [], handled, 0.0)
-    metrics.count_batch(agent(metrics.ORDER_CLOCK_AGENT), [], handled, 0.0)
+    metrics.count_batch(agent(metrics.CLOCK_AGENT), [], handled, 0.0)
 
     assert 2.0 == value("payflow_order_seconds_sum", outcome=outcome) - before
 
@@ -145,7 +148,7 @@ def test_an_end_without_its_beginning_is_not_timed():
         applied=[(envelope(message, began_ms="yesterday"), BEGAN_MS)], messages=[message]
     )
 
-    metrics.count_batch(agent(metrics.ORDER_CLOCK_AGENT), [], handled, 0.0)
+    metrics.count_batch(agent(metrics.CLOCK_AGENT), [], handled, 0.0)
 
     assert before == value("payflow_order_seconds_count", outcome="completed")
 

@@ -1,7 +1,12 @@
 """Topics of the subject fraud."""
 
 from workflows.fraud.entity_messages import CheckMessage, CheckPayment, EntityAnswered
-from workflows.fraud.messages import CaseMessage, FraudMessage, PaymentLabelled
+from workflows.fraud.messages import (
+    CaseMessage,
+    FraudDetected,
+    FraudMessage,
+    PaymentLabelled,
+)
 from workflows.fraud.rule_messages import ListPut, RuleMessage, RulePut, RuleSnoozed
 from workflows.shared.topic import by_order, declare
 
@@ -22,8 +27,16 @@ def by_rule(message: RuleMessage) -> str:
             return f"snooze:{rule_id}:{entity}"
 
 
-fraud = declare("fraud", FraudMessage, key=by_order, writer="fraud", retention_ms=-1)
-fraud_checks = declare("fraud.checks", CheckMessage, key=by_entity, writer="fraud")
+fraud = declare(
+    "fraud",
+    FraudMessage,
+    key=by_order,
+    writer="fraud",
+    retention_ms=-1,
+    traced=True,
+    kinds={"failure": (FraudDetected,)},
+)
+fraud_checks = declare("fraud.checks", CheckMessage, key=by_entity, writer="fraud", traced=True)
 fraud_answers = declare("fraud.answers", EntityAnswered, key=by_order, writer="fraud")
 fraud_labels = declare(
     "fraud.labels", PaymentLabelled, key=by_order, writer="console", retention_ms=-1

@@ -2,11 +2,22 @@
 
 from operator import attrgetter
 
-from workflows.inventory.messages import InventoryMessage
+from workflows.inventory.messages import (
+    InventoryMessage,
+    InventoryRejected,
+    InventoryReleased,
+    InventoryReturned,
+)
 from workflows.inventory.stock_messages import (
+    ReleaseStock,
+    RestockStock,
     StockAnswer,
     StockCommand,
     StockFact,
+    StockRefused,
+    StockReleased,
+    StockRestocked,
+    UnshipStock,
     WarehouseMessage,
 )
 from workflows.shared.topic import Key, by_order, declare
@@ -14,11 +25,32 @@ from workflows.shared.topic import Key, by_order, declare
 by_sku: Key = attrgetter("sku")
 
 inventory = declare(
-    "inventory", InventoryMessage, key=by_order, writer="inventory", retention_ms=-1
+    "inventory",
+    InventoryMessage,
+    key=by_order,
+    writer="inventory",
+    retention_ms=-1,
+    traced=True,
+    kinds={
+        "compensation": (InventoryReleased, InventoryReturned),
+        "failure": (InventoryRejected,),
+    },
 )
 warehouse = declare(
     "warehouse", WarehouseMessage, key=by_sku, writer="console", retention_ms=-1, open=True
 )
 stock = declare("stock", StockFact, key=by_sku, writer="inventory", retention_ms=-1)
-stock_commands = declare("stock.commands", StockCommand, key=by_sku, writer="inventory")
-stock_answers = declare("stock.answers", StockAnswer, key=by_order, writer="inventory")
+stock_commands = declare(
+    "stock.commands",
+    StockCommand,
+    key=by_sku,
+    writer="inventory",
+    kinds={"compensation": (ReleaseStock, UnshipStock, RestockStock)},
+)
+stock_answers = declare(
+    "stock.answers",
+    StockAnswer,
+    key=by_order,
+    writer="inventory",
+    kinds={"compensation": (StockReleased, StockRestocked), "failure": (StockRefused,)},
+)

@@ -3,4 +3,4 @@
 from workflows.ledger.messages import EntryPosted
 from workflows.shared.topic import by_order, declare
 
-ledger = declare("ledger", EntryPosted, key=by_order, writer="ledger", retention_ms=-1)
+ledger = declare("ledger", EntryPosted, key=by_order, writer="ledger", retention_ms=-1, traced=True)

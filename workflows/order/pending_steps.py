@@ -6,48 +6,46 @@ Part of the order workflow.
 from collections.abc import Iterator
 from typing import Literal
 
-import msgspec
-
 from workflows.order.process import SETTLE_MS, deadlines, overdue_at_ms
 from workflows.order.state import Order
 from workflows.payment.process import Payment
+from workflows.shared.workflow import PendingStep, RetriedCall, Step
 from workflows.shipping.state import Shipment
 
 Status = Literal[
     "unknown", "waiting", "retrying", "compensating", "stuck", "completed", "cancelled"
 ]
-MESSAGES = {
-    "payment": ("the payment provider to answer", "the order is taken back"),
-    "inventory": ("every shelf to say whether it has the goods", "the order is taken back"),
-    "fraud": ("a verdict on the payment", "the order is taken back, since nothing ships without"),
-    "shipping": ("the carrier to take the parcel", "the order is taken back"),
-    "delivery": ("the carrier to deliver", "the delivery is told overdue"),
-}
-STEPS = (*MESSAGES, "order", "taking back")
+STEPS = (
+    Step(
+        name="payment",
+        awaits="the payment provider to answer",
+        otherwise="the order is taken back",
+    ),
+    Step(
+        name="inventory",
+        awaits="every shelf to say whether it has the goods",
+        otherwise="the order is taken back",
+    ),
+    Step(
+        name="fraud",
+        awaits="a verdict on the payment",
+        otherwise="the order is taken back, since nothing ships without",
+    ),
+    Step(
+        name="shipping",
+        awaits="the carrier to take the parcel",
+        otherwise="the order is taken back",
+    ),
+    Step(
+        name="delivery",
+        awaits="the carrier to deliver",
+        otherwise="the delivery is told overdue",
+    ),
+    Step(name="order", awaits="its own next message"),
+    Step(name="taking back", awaits="money and goods to be given back"),
+)
 """Where an order can stand: a step that it waits for, its own next message, or on the way back."""
-
-
-class PendingStep(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that is waited for. Times are ms."""
-
-    what: str
-    since_ms: int
-    until_ms: int
-    then: str
-    """What happens when it does not come in time."""
-
-
-class RetriedCall(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody outside who is asked again and again. Times are ms, 0 where they are not known."""
-
-    who: str
-    what: str
-    tries: int
-    """How often an answer was waited for in vain."""
-    reason: str
-    since_ms: int
-    next_ms: int
-    """When they are asked again."""
+_STEP = {step.name: step for step in STEPS}
 
 
 def status_of(state: Order, now_ms: int) -> Status:
@@ -97,8 +95,12 @@ def _steps(state: Order) -> Iterator[PendingStep]:
         "delivery": state.shipping.at_ms,
     }
     for step, until_ms in deadlines(state).items():
-        what, then = MESSAGES[step]
-        yield PendingStep(what=what, since_ms=since_ms[step], until_ms=until_ms, then=then)
+        yield PendingStep(
+            what=_STEP[step].awaits,
+            since_ms=since_ms[step],
+            until_ms=until_ms,
+            then=_STEP[step].otherwise,
+        )
 
 
 def _taking_back(state: Order) -> Iterator[PendingStep]:

@@ -1,8 +1,32 @@
 """Topics of the subject order."""
 
 from workflows.order.messages import OrderMessage
-from workflows.order.saga_messages import SagaMessage
-from workflows.shared.topic import by_order, declare
+from workflows.order.saga_messages import OrderCancelled, ReturnRefused, SagaMessage, StepOverdue
+from workflows.shared.topic import MessageCounter, by_order, declare
 
-orders = declare("orders", OrderMessage, key=by_order, writer="console", retention_ms=-1, open=True)
-sagas = declare("sagas", SagaMessage, key=by_order, writer="order", retention_ms=-1)
+orders = declare(
+    "orders",
+    OrderMessage,
+    key=by_order,
+    writer="console",
+    retention_ms=-1,
+    open=True,
+    traced=True,
+)
+sagas = declare(
+    "sagas",
+    SagaMessage,
+    key=by_order,
+    writer="order",
+    retention_ms=-1,
+    traced=True,
+    kinds={"retry": (StepOverdue,), "failure": (OrderCancelled, ReturnRefused)},
+    counters=(
+        MessageCounter(
+            message=StepOverdue,
+            metric="payflow_steps_overdue_total",
+            help="Steps not heard of by their deadline.",
+            label="step",
+        ),
+    ),
+)

@@ -1,70 +1,11 @@
 """A transaction in time: what waited, what worked, what caused what, what took something back."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 import msgspec
 
-from workflows.fraud import messages as fraud
-from workflows.inventory import messages as inventory
-from workflows.inventory import stock_messages as stock
-from workflows.notification import messages as notification
-from workflows.order import saga_messages as saga
-from workflows.payment import messages as payment
-from workflows.payment import provider_messages as provider
 from workflows.shared.journal import JournalEntry, causal_order
-from workflows.shared.message import Message, type_name
-from workflows.shipping import carrier_messages as carrier
-from workflows.shipping import messages as shipping
-
-Kind = Literal["step", "compensation", "retry", "failure"]
-
-
-def _types(*messages: type[Message]) -> frozenset[str]:
-    return frozenset(map(type_name, messages))
-
-
-COMPENSATIONS = _types(
-    payment.PaymentRefunded,
-    provider.RefundCharge,
-    provider.RefundSucceeded,
-    provider.VoidCharge,
-    provider.ChargeVoided,
-    inventory.InventoryReleased,
-    inventory.InventoryReturned,
-    stock.ReleaseStock,
-    stock.UnshipStock,
-    stock.RestockStock,
-    stock.StockReleased,
-    stock.StockRestocked,
-    shipping.ShipmentCancelled,
-    carrier.WithdrawShipment,
-    carrier.ShipmentWithdrawn,
-)
-"""What gives back."""
-RETRIES = _types(
-    provider.InquireCharge,
-    provider.ChargeUnknown,
-    provider.RefundUnknown,
-    carrier.InquireShipment,
-    carrier.ShipmentUnknown,
-    payment.PaymentPending,
-    payment.RefundOverdue,
-    saga.StepOverdue,
-)
-"""What asks again, or says that nobody knows yet."""
-FAILURES = _types(
-    payment.PaymentFailed,
-    provider.ChargeDeclined,
-    inventory.InventoryRejected,
-    stock.StockRefused,
-    fraud.FraudDetected,
-    shipping.ShipmentFailed,
-    carrier.ShipmentRefused,
-    notification.NotificationFailed,
-    saga.OrderCancelled,
-    saga.ReturnRefused,
-)
+from workflows.shared.topic import EventKind, kind_of_type
 
 
 class Bar(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +15,7 @@ class Bar(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     entry: JournalEntry
-    kind: Kind
+    kind: EventKind
     depth: int
     """Causes before it."""
     cause: int | None
@@ -132,7 +73,7 @@ def timeline(entries: Sequence[JournalEntry]) -> list[Bar]:
         bars.append(
             Bar(
                 entry=entry,
-                kind=kind_of(entry.type),
+                kind=kind_of_type(entry.type),
                 depth=bars[cause].depth + 1 if cause is not None else 0,
                 cause=cause,
                 began_ms=began_ms,
@@ -142,12 +83,3 @@ def timeline(entries: Sequence[JournalEntry]) -> list[Bar]:
         )
         places[entry.id] = len(bars) - 1
     return bars
-
-
-def kind_of(event_type: str) -> Kind:
-    """Return what an event of this type is to its transaction."""
-    if event_type in COMPENSATIONS:
-        return "compensation"
-    if event_type in RETRIES:
-        return "retry"
-    return "failure" if event_type in FAILURES else "step"

@@ -3,7 +3,7 @@
 A message belongs to exactly one topic, so its type says where it goes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from types import UnionType
 from typing import Any, Literal, get_args
@@ -17,6 +17,20 @@ DAY_MS = 86_400_000
 
 Key = Callable[[Any], str]
 by_order: Key = attrgetter("order_id")
+
+EventKind = Literal["step", "compensation", "retry", "failure"]
+"""What an event is to its transaction. A compensation gives something back; a retry asks again, or
+says that nobody knows yet."""
+
+
+class MessageCounter(msgspec.Struct, frozen=True, kw_only=True):
+    """A metric that counts one message whenever it is emitted."""
+
+    message: type[Message]
+    metric: str
+    help: str
+    label: str = ""
+    """The field of the message that is the label of the metric, which has few values; or none."""
 
 
 class Topic(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +49,11 @@ class Topic(msgspec.Struct, frozen=True, kw_only=True):
     partitions: int | None = None
     """None: as many as every topic that meets in a row (`PAYFLOW_PARTITIONS`); see
     `app.wire.topics.partitions_of`."""
+    traced: bool = False
+    """Whether its events belong to the timeline of their transaction."""
+    kinds: dict[type[Message], EventKind] = {}
+    """Of messages that are no plain steps."""
+    counters: tuple[MessageCounter, ...] = ()
 
 
 def declare(  # noqa: PLR0913  a topic has these facts and no defaults that matter
@@ -47,8 +66,13 @@ def declare(  # noqa: PLR0913  a topic has these facts and no defaults that matt
     cleanup: Literal["delete", "compact"] = "delete",
     open: bool = False,  # noqa: A002  what it is
     partitions: int | None = None,
+    traced: bool = False,
+    kinds: Mapping[EventKind, Sequence[type[Message]]] | None = None,
+    counters: tuple[MessageCounter, ...] = (),
 ) -> Topic:
     """Return the topic `name` carrying `messages` (one message or a union of them).
+
+    `kinds`: which of them are something else than plain steps of their transaction.
 
     Raises ValueError when a message already belongs to another topic.
     """
@@ -62,6 +86,9 @@ def declare(  # noqa: PLR0913  a topic has these facts and no defaults that matt
         cleanup=cleanup,
         open=open,
         partitions=partitions,
+        traced=traced,
+        kinds={message: kind for kind, those in (kinds or {}).items() for message in those},
+        counters=counters,
     )
     _enter(topic)
     declared[name] = topic
@@ -101,3 +128,9 @@ def topic_of_type(message: type[Message]) -> Topic:
 def message_type_of(name: str) -> type[Message] | None:
     """Return the message of the wire name `name`, or None when nobody declared it."""
     return _message_by_type.get(name)
+
+
+def kind_of_type(name: str) -> EventKind:
+    """Return what an event of the wire name `name` is to its transaction."""
+    message = message_type_of(name)
+    return "step" if message is None else topic_of_type(message).kinds.get(message, "step")

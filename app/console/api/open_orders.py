@@ -47,8 +47,8 @@ class OpenOrders:
         """Return, by step, how many orders are waiting, retrying, compensating or stuck there."""
         counts = Counter(each for state in self._open.values() for each in waits(state, at_ms))
         return {
-            step: {
-                status: counts[step, status]
+            step.name: {
+                status: counts[step.name, status]
                 for status in ("waiting", "retrying", "compensating", "stuck")
             }
             for step in STEPS
