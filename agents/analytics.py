@@ -5,7 +5,7 @@ Table      analytics
 Produces   figures
 """
 
-from app.delivery.agent import register
+from app.delivery.agent import Projection, register
 from app.wire.envelope import Envelope
 from tables.analytics import figures
 from workflows.analytics import process as analytics
@@ -25,27 +25,29 @@ def rows(_received: Message, envelope: Envelope) -> tuple[str, ...]:
     return (analytics.row_of(envelope.time_ms, envelope.baggage.get("country", "")),)
 
 
-def fold(state: Figures, received: Message, envelope: Envelope) -> Figures:
+def evolve(state: Figures, received: Message, envelope: Envelope) -> Figures:
     """Return `state` with `received` counted."""
     took_ms = max(envelope.time_ms - envelope.began_ms, 0) if envelope.began_ms else None
-    return analytics.fold(state, received, took_ms)
+    return analytics.count(state, received, took_ms)
 
 
 analytics_agent = register(
-    name="analytics",
-    service="analytics",
-    consumes=(
-        order_topics.orders,
-        order_topics.sagas,
-        payment_topics.payments,
-        inventory_topics.inventory,
-        fraud_topics.fraud,
-        shipping_topics.shipments,
-        notification_topics.notifications,
-    ),
-    produces=(analytics_topics.figures,),
-    table=figures,
-    rows=rows,
-    fold=fold,
-    rollup=analytics.rollup,
+    Projection(
+        name="analytics",
+        service="analytics",
+        consumes=(
+            order_topics.orders,
+            order_topics.sagas,
+            payment_topics.payments,
+            inventory_topics.inventory,
+            fraud_topics.fraud,
+            shipping_topics.shipments,
+            notification_topics.notifications,
+        ),
+        produces=(analytics_topics.figures,),
+        table=figures,
+        rows=rows,
+        evolve=evolve,
+        rollup=analytics.rollup,
+    )
 )

@@ -5,14 +5,16 @@ Table      nothing
 Produces   carrier.answers
 """
 
-from app.delivery.agent import register
+from app.delivery.agent import Caller, register
 from app.gateways.carrier import ask_carrier
 from workflows.shipping import topics as shipping_topics
 
 carrier_agent = register(
-    name="carrier",
-    service="shipping",
-    consumes=(shipping_topics.carrier_commands,),
-    produces=(shipping_topics.carrier_answers,),
-    call=ask_carrier,
+    Caller(
+        name="carrier",
+        service="shipping",
+        consumes=(shipping_topics.carrier_commands,),
+        produces=(shipping_topics.carrier_answers,),
+        call=ask_carrier,
+    )
 )

@@ -5,7 +5,7 @@ Table      inventory
 Produces   inventory, stock.commands
 """
 
-from app.delivery.agent import register
+from app.delivery.agent import Decider, register
 from tables.inventory import reservations
 from workflows.fraud import topics as fraud_topics
 from workflows.inventory import process as inventory
@@ -15,18 +15,20 @@ from workflows.payment import topics as payment_topics
 from workflows.shipping import topics as shipping_topics
 
 inventory_agent = register(
-    name="inventory",
-    service="inventory",
-    consumes=(
-        order_topics.orders,
-        payment_topics.payments,
-        fraud_topics.fraud,
-        shipping_topics.shipments,
-        order_topics.sagas,
-        inventory_topics.stock_answers,
-    ),
-    produces=(inventory_topics.inventory, inventory_topics.stock_commands),
-    table=reservations,
-    decide=inventory.decide,
-    evolve=inventory.evolve,
+    Decider(
+        name="inventory",
+        service="inventory",
+        consumes=(
+            order_topics.orders,
+            payment_topics.payments,
+            fraud_topics.fraud,
+            shipping_topics.shipments,
+            order_topics.sagas,
+            inventory_topics.stock_answers,
+        ),
+        produces=(inventory_topics.inventory, inventory_topics.stock_commands),
+        table=reservations,
+        evolve=inventory.evolve,
+        pending=inventory.pending,
+    )
 )

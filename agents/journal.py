@@ -7,7 +7,7 @@ Produces   nothing
 
 import msgspec
 
-from app.delivery.agent import register
+from app.delivery.agent import Projection, register
 from app.wire.envelope import Envelope
 from app.wire.topics import traced_topics
 from tables.journal import entries
@@ -31,10 +31,12 @@ def entry_of(received: Message, envelope: Envelope) -> JournalEntry:
 
 
 journal_agent = register(
-    name="journal",
-    service="console",
-    consumes=traced_topics(),
-    table=entries,
-    rows=lambda received, envelope: (row_of(entry_of(received, envelope)),),
-    fold=lambda _state, received, envelope: entry_of(received, envelope),
+    Projection(
+        name="journal",
+        service="console",
+        consumes=traced_topics(),
+        table=entries,
+        rows=lambda received, envelope: (row_of(entry_of(received, envelope)),),
+        evolve=lambda _state, received, envelope: entry_of(received, envelope),
+    )
 )

@@ -5,7 +5,7 @@ Table      ledger
 Produces   ledger
 """
 
-from app.delivery.agent import register
+from app.delivery.agent import Decider, register
 from tables.ledger import books
 from workflows.ledger import process as ledger
 from workflows.ledger import topics as ledger_topics
@@ -13,11 +13,13 @@ from workflows.payment import topics as payment_topics
 from workflows.shipping import topics as shipping_topics
 
 ledger_agent = register(
-    name="ledger",
-    service="ledger",
-    consumes=(payment_topics.payments, shipping_topics.shipments),
-    produces=(ledger_topics.ledger,),
-    table=books,
-    decide=ledger.decide,
-    evolve=ledger.evolve,
+    Decider(
+        name="ledger",
+        service="ledger",
+        consumes=(payment_topics.payments, shipping_topics.shipments),
+        produces=(ledger_topics.ledger,),
+        table=books,
+        decide=ledger.decide,
+        evolve=ledger.evolve,
+    )
 )

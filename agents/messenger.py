@@ -7,7 +7,7 @@ Produces   notifications
 
 from collections.abc import Sequence
 
-from app.delivery.agent import register
+from app.delivery.agent import Caller, register
 from app.gateways.notifier import load, send_message
 from tables.messenger import messengers
 from workflows.notification import topics as notification_topics
@@ -16,7 +16,7 @@ from workflows.shared.message import Message
 
 
 def give_up(message: SendMessage, reason: str) -> Sequence[Message]:
-    """Return that the customer was not emitted."""
+    """Return that the message has not reached the customer."""
     return (
         NotificationFailed(
             order_id=message.order_id,
@@ -28,13 +28,15 @@ def give_up(message: SendMessage, reason: str) -> Sequence[Message]:
 
 
 messenger_agent = register(
-    name="messenger",
-    service="notification",
-    consumes=(notification_topics.notification_commands,),
-    produces=(notification_topics.notifications,),
-    table=messengers,
-    call=send_message,
-    warm=load,
-    give_up=give_up,
-    retries=True,
+    Caller(
+        name="messenger",
+        service="notification",
+        consumes=(notification_topics.notification_commands,),
+        produces=(notification_topics.notifications,),
+        table=messengers,
+        call=send_message,
+        prepare=load,
+        give_up=give_up,
+        retries=True,
+    )
 )

@@ -5,7 +5,7 @@ Table      order
 Produces   sagas
 """
 
-from app.delivery.agent import register
+from app.delivery.agent import Decider, register
 from tables.order import orders
 from workflows.fraud import topics as fraud_topics
 from workflows.inventory import topics as inventory_topics
@@ -15,18 +15,21 @@ from workflows.payment import topics as payment_topics
 from workflows.shipping import topics as shipping_topics
 
 order_agent = register(
-    name="order",
-    service="order",
-    consumes=(
-        order_topics.orders,
-        payment_topics.payments,
-        inventory_topics.inventory,
-        fraud_topics.fraud,
-        shipping_topics.shipments,
-    ),
-    produces=(order_topics.sagas,),
-    table=orders,
-    decide=order.decide,
-    evolve=order.evolve,
-    due=order.due,
+    Decider(
+        name="order",
+        service="order",
+        consumes=(
+            order_topics.orders,
+            payment_topics.payments,
+            inventory_topics.inventory,
+            fraud_topics.fraud,
+            shipping_topics.shipments,
+        ),
+        produces=(order_topics.sagas,),
+        table=orders,
+        evolve=order.evolve,
+        decide=order.decide,
+        pending=order.pending,
+        due=order.due,
+    )
 )

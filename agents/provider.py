@@ -8,7 +8,7 @@ Produces   provider.answers
 import importlib
 from collections.abc import Sequence
 
-from app.delivery.agent import register
+from app.delivery.agent import Caller, register
 from workflows.payment import topics as payment_topics
 from workflows.payment.provider_messages import ProviderCommand
 from workflows.shared.message import Message
@@ -29,10 +29,12 @@ async def ask_provider(command: ProviderCommand) -> Sequence[Message]:
 
 
 provider_agent = register(
-    name="provider",
-    service="payment",
-    consumes=(payment_topics.provider_commands,),
-    produces=(payment_topics.provider_answers,),
-    call=ask_provider,
-    warm=load,
+    Caller(
+        name="provider",
+        service="payment",
+        consumes=(payment_topics.provider_commands,),
+        produces=(payment_topics.provider_answers,),
+        call=ask_provider,
+        prepare=load,
+    )
 )

@@ -5,17 +5,19 @@ Table      risk
 Produces   fraud.answers
 """
 
-from app.delivery.agent import register
+from app.delivery.agent import Decider, register
 from tables.risk import entities
 from workflows.fraud import risk
 from workflows.fraud import topics as fraud_topics
 
 risk_agent = register(
-    name="risk",
-    service="fraud",
-    consumes=(fraud_topics.fraud_checks,),
-    produces=(fraud_topics.fraud_answers,),
-    table=entities,
-    decide=risk.decide,
-    evolve=risk.evolve,
+    Decider(
+        name="risk",
+        service="fraud",
+        consumes=(fraud_topics.fraud_checks,),
+        produces=(fraud_topics.fraud_answers,),
+        table=entities,
+        decide=risk.decide,
+        evolve=risk.evolve,
+    )
 )

@@ -5,7 +5,7 @@ Table      shipping
 Produces   shipments, carrier.commands
 """
 
-from app.delivery.agent import register
+from app.delivery.agent import Decider, register
 from tables.shipping import parcels
 from workflows.fraud import topics as fraud_topics
 from workflows.inventory import topics as inventory_topics
@@ -15,20 +15,22 @@ from workflows.shipping import process as shipping
 from workflows.shipping import topics as shipping_topics
 
 shipping_agent = register(
-    name="shipping",
-    service="shipping",
-    consumes=(
-        order_topics.orders,
-        payment_topics.payments,
-        inventory_topics.inventory,
-        fraud_topics.fraud,
-        order_topics.sagas,
-        shipping_topics.carrier_answers,
-        shipping_topics.carrier_webhooks,
-    ),
-    produces=(shipping_topics.shipments, shipping_topics.carrier_commands),
-    table=parcels,
-    decide=shipping.decide,
-    evolve=shipping.evolve,
-    due=shipping.due,
+    Decider(
+        name="shipping",
+        service="shipping",
+        consumes=(
+            order_topics.orders,
+            payment_topics.payments,
+            inventory_topics.inventory,
+            fraud_topics.fraud,
+            order_topics.sagas,
+            shipping_topics.carrier_answers,
+            shipping_topics.carrier_webhooks,
+        ),
+        produces=(shipping_topics.shipments, shipping_topics.carrier_commands),
+        table=parcels,
+        evolve=shipping.evolve,
+        pending=shipping.pending,
+        due=shipping.due,
+    )
 )

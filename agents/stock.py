@@ -5,17 +5,19 @@ Table      stock
 Produces   stock, stock.answers
 """
 
-from app.delivery.agent import register
+from app.delivery.agent import Decider, register
 from tables.stock import shelves
 from workflows.inventory import stock
 from workflows.inventory import topics as inventory_topics
 
 stock_agent = register(
-    name="stock",
-    service="inventory",
-    consumes=(inventory_topics.warehouse, inventory_topics.stock_commands),
-    produces=(inventory_topics.stock, inventory_topics.stock_answers),
-    table=shelves,
-    decide=stock.decide,
-    evolve=stock.evolve,
+    Decider(
+        name="stock",
+        service="inventory",
+        consumes=(inventory_topics.warehouse, inventory_topics.stock_commands),
+        produces=(inventory_topics.stock, inventory_topics.stock_answers),
+        table=shelves,
+        decide=stock.decide,
+        evolve=stock.evolve,
+    )
 )

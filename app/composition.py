@@ -8,7 +8,7 @@ from typing import Any
 import agents
 import tables
 from app.config import Config
-from app.delivery.agent import Agent, registered
+from app.delivery.agent import Agent, due_of, registered, retries
 from app.kafka.admin import TopicSpec
 from app.wire.topics import (
     WORKERS,
@@ -64,11 +64,11 @@ def wanted_topics(config: Config) -> list[TopicSpec]:
     for agent in load_agents().values():
         for received in agent.consumes:
             _want(wanted, dead_topic(received.name, agent.service), config, retention_ms=-1)
-            if agent.retries:
+            if retries(agent):
                 for name in retry_topics(received.name, agent.service):
                     _want(wanted, name, config)
         _want(wanted, redrive_topic(agent.name), config, retention_ms=-1)
-        if agent.due is not None:
+        if due_of(agent) is not None:
             timers = timers_topic(agent.name)
             _want(wanted, timers, config)
             _want(wanted, dead_topic(timers, agent.service), config, retention_ms=-1)
@@ -135,7 +135,7 @@ def _open(app: PayflowApp, agent: Agent, config: Config) -> Runner:
     work.__name__ = agent.name
     work.__doc__ = (importlib.import_module(f"agents.{agent.name}").__doc__ or "").strip()
     app.agent(channel, name=agent.name)(work)
-    if agent.due is not None and agent.table is not None:
+    if due_of(agent) is not None and agent.table is not None:
         app.tables[agent.table.name].on_recover(runner.rebuild)
         app.task(runner.wake)
     return runner

@@ -11,6 +11,7 @@ from typing import IO, Any
 
 from app import composition
 from app.config import current
+from app.delivery.agent import Caller, InformedDecider
 from app.host.exit import hard_stop
 from app.host.processes import Busy, hold
 from app.worker import discovery, http, metrics
@@ -60,10 +61,11 @@ async def close_doors() -> None:
 async def warm_up() -> None:
     """Read what the agents must know; load in a thread what they will need later."""
     for runner in runners:
-        if runner.agent.knows is not None:
-            following.append(await runner.agent.knows(config))
-        if runner.agent.warm is not None:
-            task = asyncio.create_task(asyncio.to_thread(runner.agent.warm))
+        if isinstance(runner.agent, InformedDecider):
+            runner.followed = await runner.agent.follow(config)
+            following.append(runner.followed.task)
+        if isinstance(runner.agent, Caller) and runner.agent.prepare is not None:
+            task = asyncio.create_task(asyncio.to_thread(runner.agent.prepare))
             task.add_done_callback(_warm_or_stop)
             warming.add(task)
 

@@ -1,28 +1,37 @@
 """What is remembered: one declaration a table. Plain values; RocksDB and Kafka are elsewhere."""
 
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
+State = TypeVar("State")
 
-class Table(msgspec.Struct, frozen=True, kw_only=True):
+
+class Table(msgspec.Struct, Generic[State], frozen=True, kw_only=True):
     """A changelog-backed table, one row a key, partitioned like the topics that write it."""
 
     name: str
     service: str
     """The service that owns it: nobody else writes or reads it directly."""
-    shape: Any
+    shape: type[State]
     """The type of what a row remembers: a frozen msgspec Struct."""
-    initial: Any
+    initial: State
     """What a key nobody has known remembers."""
     help: str
 
 
-declared: dict[str, Table] = {}
+declared: dict[str, Table[Any]] = {}
 """Every declared table by name."""
 
 
-def declare(name: str, *, service: str, shape: Any, initial: Any, help: str) -> Table:  # noqa: A002
+def declare(
+    name: str,
+    *,
+    service: str,
+    shape: type[State],
+    initial: State,
+    help: str,  # noqa: A002  what it is
+) -> Table[State]:
     """Return the table `name`; raises ValueError when the name is taken."""
     if name in declared:
         raise ValueError(f"table {name} is declared twice")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import tables
 from app.composition import load_agents
-from app.delivery.agent import Agent
+from app.delivery.agent import Agent, Caller, Projection, due_of
 from app.wire.topics import changelog_topic
 from workflows.shared.message import type_name
 from workflows.shared.topic import DAY_MS, TIMERS, Topic, declared
@@ -86,15 +86,15 @@ def _agent_rows(agents: Sequence[Agent]) -> Iterator[str]:
             kept,
             _names(agent.produces),
             kind_of(agent),
-            "by deadlines" if agent.due else "",
+            "by deadlines" if due_of(agent) else "",
         )
 
 
 def kind_of(agent: Agent) -> str:
-    """Return what an agent does with what it consumes: it answers, calls outside, or counts."""
-    if agent.call is not None:
+    """Return what an agent does with what it consumes: it decides, calls outside, or counts."""
+    if isinstance(agent, Caller):
         return "calls, with retries" if agent.retries else "calls"
-    return "answers" if agent.rows is None else "counts"
+    return "counts" if isinstance(agent, Projection) else "decides"
 
 
 def _topic_rows() -> Iterator[str]:

@@ -1,15 +1,15 @@
-"""An agent: one step of the workflow as a value. What runs it is `app.delivery.processor`.
+"""An agent: one step of a workflow as a value. `app.delivery.processor` runs it.
 
-Three kinds, emitted apart by what they are given:
+Three kinds:
 
-    answer   keeps a row a key, decides purely                 `keeps`, `decide`, `evolve`
-    call     asks someone outside, concurrently in the batch   `call`
-    fold     counts, under keys derived from the event         `keeps`, `rows`, `evolve`, `rollup`
+    Decider      keeps a state a key and decides purely; informed, it decides with rules it follows
+    Caller       asks an external system, the keys of a batch side by side
+    Projection   counts, in rows whose keys are derived from the event
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -22,70 +22,135 @@ from tables import Table
 from workflows.shared.message import Message
 from workflows.shared.topic import Topic
 
-Decide = Callable[[Any, Any, int], Sequence[Message]]
-"""(state, received, at_ms) -> what to tell. Pure."""
-Evolve = Callable[[Any, Any, int], Any]
-"""(state, received or emitted, at_ms) -> state. Pure."""
+State = TypeVar("State")
+Command = TypeVar("Command", bound=Message)
+Knowledge = TypeVar("Knowledge")
+Known = TypeVar("Known", covariant=True)  # noqa: PLC0105  the same noun, read only
 
 
 class Transient(Exception):
     """It may work later: the event goes to the retry topics, its key parked behind it."""
 
 
+class Followed(Protocol[Known]):
+    """Knowledge that changes while the agent runs."""
+
+    @property
+    def task(self) -> asyncio.Task[None]:
+        """Return the task that follows it; the agent ends it when it stops."""
+        ...
+
+    def current(self) -> Known:
+        """Return the knowledge of this moment: a value that never changes."""
+        ...
+
+
 class Agent(msgspec.Struct, frozen=True, kw_only=True):
-    """One step of the workflow. `at_ms` is the time of the event received, never the clock."""
+    """What every kind has: its name, the service it runs in, its topics, its table if any."""
 
     name: str
     service: str
     consumes: tuple[Topic, ...]
     produces: tuple[Topic, ...] = ()
-    table: Table | None = None
-    decide: Decide | None = None
-    evolve: Evolve | None = None
-    due: Callable[[Any], int | None] | None = None
-    """When the row wants to be woken (ms), or None. Wakes it with `DeadlineReached`."""
-    call: Callable[[Any], Awaitable[Sequence[Message]]] | None = None
-    """Ask outside; may raise Transient. Must be safe to repeat."""
-    warm: Callable[[], object] | None = None
-    """What `call` needs loaded; run in a thread while the group is joined."""
-    rows: Callable[[Message, Envelope], Sequence[str]] | None = None
-    """The rows a received message counts in; None: the one row of its key."""
-    fold: Callable[[Any, Message, Envelope], Any] | None = None
-    """(state, received, envelope) -> state, for agents that count. Pure."""
-    rollup: Callable[[str, Any, int], Message] | None = None
-    """(row key, state, partition) -> the one message emitted for a touched row. Pure."""
-    give_up: Callable[[Any, str], Sequence[Message]] | None = None
-    """(received, reason) -> what to tell when the last try has failed and the event is
-    dead-lettered.
-    """
-    knows: Callable[[Config], Awaitable[asyncio.Task[None]]] | None = None
-    """Read what every worker of the agent must know before its first event; the task follows it."""
-    watch: Callable[[Sequence[Message]], None] | None = None
-    """Consumes what was emitted, to count it: once a batch, after the commit."""
+    table: Table[Any] | None = None
+
+
+def _no_answer(_state: object, _received: Message, _at_ms: int) -> Sequence[Message]:
+    return ()
+
+
+def _nothing_pending(_state: object) -> Sequence[Message]:
+    return ()
+
+
+class Decider(Agent, Generic[State], frozen=True, kw_only=True):
+    """Keeps a state a key. All functions are pure; `at_ms` is the event's time, never the clock."""
+
+    table: Table[State]
+    evolve: Callable[[State, Message, int], State]
+    """(state, received or emitted, at_ms) -> the next state."""
+    decide: Callable[[State, Message, int], Sequence[Message]] = _no_answer
+    """(state before, received, at_ms) -> the answer to this message."""
+    pending: Callable[[State], Sequence[Message]] = _nothing_pending
+    """(state) -> what must be emitted now; emitting it makes it pending no longer."""
+    due: Callable[[State], int | None] | None = None
+    """(state) -> when `DeadlineReached` is to wake the row (ms), or None."""
+
+
+class InformedDecider(Decider[State], Generic[State, Knowledge], frozen=True, kw_only=True):
+    """Decides with knowledge of its own, which comes as input: rules, models."""
+
+    judge: Callable[[State, int, Knowledge], Sequence[Message]]
+    """(state, at_ms, knowledge) -> what is pending, as `pending` says it."""
+    open: Callable[[Config], Knowledge]
+    """Return the knowledge it begins with."""
+    follow: Callable[[Config], Awaitable[Followed[Knowledge]]]
+    """Read all knowledge there is before the first event, and follow it from then on."""
+    observe: Callable[[Sequence[Message], Knowledge], None]
+    """Count what was emitted, once a batch, after the commit."""
+
+
+class Caller(Agent, Generic[Command], frozen=True, kw_only=True):
+    """Asks an external system. Its table, if any, remembers what was asked and what is parked."""
+
+    call: Callable[[Command], Awaitable[Sequence[Message]]]
+    """Ask; may raise Transient when `retries`. Must be safe to repeat."""
+    prepare: Callable[[], object] | None = None
+    """Load what `call` needs; runs in a thread while the group is joined."""
+    give_up: Callable[[Command, str], Sequence[Message]] | None = None
+    """(command, reason) -> what to emit when the last try has failed and it is dead-lettered."""
     retries: bool = False
     """Whether `call` may raise Transient: its topics get retry topics."""
+
+
+class Projection(Agent, Generic[State], frozen=True, kw_only=True):
+    """Counts what it consumes, an event in each of its rows once. All functions are pure."""
+
+    table: Table[State]
+    rows: Callable[[Message, Envelope], Sequence[str]]
+    """(received, envelope) -> the keys of the rows in which it counts."""
+    evolve: Callable[[State, Message, Envelope], State]
+    """(state, received, envelope) -> the next state."""
+    rollup: Callable[[str, State, int], Message] | None = None
+    """(row key, state, partition) -> the one message emitted for a row that changed."""
+
+
+def due_of(agent: Agent) -> Callable[[Any], int | None] | None:
+    """Return the function from a state to its deadline, of an agent that has deadlines."""
+    return agent.due if isinstance(agent, Decider) else None
+
+
+def initial_knowledge(agent: Agent, config: Config) -> object:
+    """Return what an informed agent knows before it follows anything; None for all others."""
+    return agent.open(config) if isinstance(agent, InformedDecider) else None
+
+
+def retries(agent: Agent) -> bool:
+    """Return whether the topics of `agent` have retry topics."""
+    return isinstance(agent, Caller) and agent.retries
 
 
 def topic_received_on(agent: Agent, record: Record) -> str:
     """Return the topic `record` was first received on.
 
-    A redriven record says so itself; what it says counts only where the agent consumes that topic.
+    A redriven record names it itself; that counts only where the agent consumes that topic.
     """
     if not is_redriven(record):
         return first_topic_of(record.topic, agent.service)
     names = [topic.name for topic in agent.consumes] + [timers_topic(agent.name)]
-    said = records.header(record, records.REDRIVE_TOPIC)
-    return said if said in names else names[0]
+    named = records.header(record, records.REDRIVE_TOPIC)
+    return named if named in names else names[0]
 
 
 registered: dict[str, Agent] = {}
-"""Every open agent by name."""
+"""Every agent by name."""
+
+AnyAgent = TypeVar("AnyAgent", bound=Agent)
 
 
-def register(**facts: Any) -> Agent:
-    """Return the agent, entered in Payflow's list; raises ValueError when the name is taken."""
-    agent = Agent(**facts)
+def register(agent: AnyAgent) -> AnyAgent:
+    """Return `agent`, entered in Payflow's list; raises ValueError when the name is taken."""
     if agent.name in registered:
-        raise ValueError(f"room {agent.name} is opened twice")
+        raise ValueError(f"agent {agent.name} is registered twice")
     registered[agent.name] = agent
     return agent

@@ -1,7 +1,7 @@
 """What one batch has decided so far: rows by partition and key, and what is to be produced.
 
-Nothing here touches the world but `Port.read` and the clock; `app.delivery.processor` says when it
-all happens.
+Nothing here touches the world but `Runtime.read` and the clock; `app.delivery.processor` says when
+it all happens.
 """
 
 import hashlib
@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from app.delivery import row
-from app.delivery.agent import Agent, topic_received_on
+from app.delivery.agent import Agent, Projection, topic_received_on
 from app.delivery.row import OutboxEntry, Row
 from app.delivery.runtime import Handled, Place, Runtime
 from app.wire import codecs
@@ -33,8 +33,9 @@ class Batch:
         self.after: list[Outgoing] = []
         """Told once the decision to emit it is safe: in a row, acknowledged."""
         self.handled = Handled()
+        self._rollup = agent.rollup if isinstance(agent, Projection) else None
         self._processed_ids_max = (
-            row.PROCESSED_IDS_COUNTING_MAX if agent.rollup else row.PROCESSED_IDS_MAX
+            row.PROCESSED_IDS_COUNTING_MAX if self._rollup else row.PROCESSED_IDS_MAX
         )
         self._began_ms = runtime.now_ms()
 
@@ -113,7 +114,7 @@ class Batch:
             rows.setdefault(partition, {})[key] = row.encode_row(staged)
         return rows
 
-    def say(
+    def outbox_entry(
         self, emitted: Sequence[Message], record: Record, envelope: Envelope, context: row.Context
     ) -> OutboxEntry | None:
         """Return `emitted`, caused by the event of `envelope`, in the form that a row can keep.
@@ -124,7 +125,7 @@ class Batch:
             return None
         for message in emitted:
             if topic_of(message) not in self.agent.produces:
-                raise AssertionError(f"{self.agent.name} may not tell {type_name(type(message))}")
+                raise AssertionError(f"{self.agent.name} may not emit {type_name(type(message))}")
         received = _travelling(envelope, context)
         self.handled.emitted += emitted
         return OutboxEntry(
@@ -157,11 +158,11 @@ class Batch:
 
     def roll_up(self) -> None:
         """Produce the new state of every counting row that this batch has touched, once each."""
-        if self.agent.rollup is None:
+        if self._rollup is None:
             return
         for (partition, key), touched in self.rows.items():
             name = key.decode()
-            message = self.agent.rollup(name, touched.state, partition)
+            message = self._rollup(name, touched.state, partition)
             mark = ",".join(
                 f"{source}@{at}" for source, at in sorted(touched.applied_offsets.items())
             )

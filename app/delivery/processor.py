@@ -1,25 +1,34 @@
 """The delivery engine: at least once, with effects once.
 
-A batch goes through five checkpoints, always in this order:
+A batch goes through five steps, always in this order:
 
     read      decode; what can never be handled becomes a dead letter
-    decide    a row a key; what its applied offsets or its processed ids has seen is dropped
-    remember  rows, with what was decided to be produced, go to the store and their changelog
-    tell      everything emitted is acknowledged by the broker
+    decide    a row a key; an event that the row has processed before is dropped
+    store     rows, with what is to be produced (the outbox), go to RocksDB and the changelog
+    produce   the broker acknowledges every record emitted
     commit    only now may the offsets move (the caller does that)
 
 A crash between any two of them repeats work and never loses it: a redelivered event finds in its
 row what was decided, and produces just that again, with the same ids. Deciding anew could come to
-something else, since topics are read in another order after a crash. What comes from outside, dead
-dead letters and retries are emitted before the rows are put. The engine knows no Kafka: `Port` is
-all it sees of the world.
+something else, since topics are read in another order after a crash. Answers from outside, dead
+letters and retries are produced before the rows are stored. The engine knows no Kafka: `Runtime`
+is all it sees of the world.
 """
 
 import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from app.delivery.agent import Agent, Transient, topic_received_on
+from app.delivery import decision
+from app.delivery.agent import (
+    Agent,
+    Caller,
+    Decider,
+    Projection,
+    Transient,
+    due_of,
+    topic_received_on,
+)
 from app.delivery.batch import Batch
 from app.delivery.runtime import Handled, Place, Runtime
 from app.host.logs import About, logging_about
@@ -37,26 +46,33 @@ CALLS_AT_ONCE_MAX = 64
 Received = tuple[Record, Envelope, Message]
 
 
-async def run_batch(agent: Agent, runtime: Runtime, records: Sequence[Record]) -> Handled:
+async def run_batch(
+    agent: Agent, runtime: Runtime, records: Sequence[Record], knowledge: object = None
+) -> Handled:
     """Take `records` through all checkpoints but the commit; return what they came to.
 
-    Raises only when the world fails (the broker, the disk): then nothing may be committed.
+    `knowledge` is what an informed agent decides with. Raises only when the world fails (the
+    broker, the disk): then nothing may be committed.
     """
     with logging_about(agent.service, agent.name) as about:
-        return await _run_batch(Batch(agent, runtime), records, about)
+        return await _run_batch(Batch(agent, runtime), records, knowledge, about)
 
 
-async def _run_batch(batch: Batch, records: Sequence[Record], about: About) -> Handled:
+async def _run_batch(
+    batch: Batch, records: Sequence[Record], knowledge: object, about: About
+) -> Handled:
     agent, runtime = batch.agent, batch.runtime
     received = _read_all(batch, records, about)
     runtime.checkpoint("read")
-    if agent.call is not None:
-        await _call_all(batch, received)
+    if isinstance(agent, Caller):
+        await _call_all(batch, agent, received)
     else:
-        apply = _count if agent.rows is not None else _answer
         for record, envelope, message in received:
             about.at(record, envelope)
-            apply(batch, record, envelope, message)
+            if isinstance(agent, Decider):
+                _decide(batch, agent, (record, envelope, message), knowledge)
+            elif isinstance(agent, Projection):
+                _count(batch, agent, (record, envelope, message))
         about.at(None)
     batch.roll_up()
     runtime.checkpoint("decided")
@@ -69,8 +85,9 @@ async def _run_batch(batch: Batch, records: Sequence[Record], about: About) -> H
     if batch.after:
         await runtime.publish(batch.after)
     runtime.checkpoint("produced")
-    if agent.due is not None:
-        batch.handled.due = {at: agent.due(staged.state) for at, staged in batch.rows.items()}
+    due = due_of(agent)
+    if due is not None:
+        batch.handled.due = {at: due(staged.state) for at, staged in batch.rows.items()}
     return batch.handled
 
 
@@ -86,7 +103,7 @@ def _read_all(batch: Batch, records: Sequence[Record], about: About) -> list[Rec
 
 
 def _read(batch: Batch, record: Record) -> Received | None:
-    """Return what `record` says, or lay it aside as a dead letter."""
+    """Return `record` decoded; None when it became a dead letter."""
     try:
         envelope = from_headers(record.headers)
         message = codecs.decode(record.value, envelope, record.key)
@@ -112,7 +129,7 @@ def _check_topic(agent: Agent, record: Record, envelope: Envelope, message: Mess
     ):
         # All deadlines are one message, and their signature does not say for which agent: their id
         # does.
-        raise codecs.Poison("wrong_topic", "a deadline of another room")
+        raise codecs.Poison("wrong_topic", "a deadline of another agent")
 
 
 def _check_source(runtime: Runtime, record: Record, envelope: Envelope, message: Message) -> None:
@@ -128,22 +145,16 @@ def _check_source(runtime: Runtime, record: Record, envelope: Envelope, message:
         raise codecs.Poison("from_the_future", "its ce_time is later than when it was told")
 
 
-def _answer(batch: Batch, record: Record, envelope: Envelope, message: Message) -> None:
+def _decide(batch: Batch, agent: Decider[Any], event: Received, knowledge: object) -> None:
     """Apply one event to the row of its key."""
-    agent = batch.agent
+    record, envelope, message = event
     at = _place(record)
     before = batch.load(record, at)
     if before is None or batch.dropped(record, envelope, at, before):
         return
     try:
-        emitted = (
-            tuple(agent.decide(before.state, message, envelope.time_ms)) if agent.decide else ()
-        )
-        state = before.state
-        if agent.evolve is not None:
-            for each in (message, *emitted):
-                state = agent.evolve(state, each, envelope.time_ms)
-        outbox_entry = batch.say(emitted, record, envelope, before.context)
+        state, emitted = decision.apply(agent, before.state, message, envelope.time_ms, knowledge)
+        outbox_entry = batch.outbox_entry(emitted, record, envelope, before.context)
     except Exception as error:  # noqa: BLE001  no exception leaves an agent
         batch.dead_letter(record, type(error).__name__, str(error), error)
         batch.pass_by(record, at, before)
@@ -153,25 +164,24 @@ def _answer(batch: Batch, record: Record, envelope: Envelope, message: Message) 
     batch.produce_after(outbox_entry, emitted)
 
 
-def _count(batch: Batch, record: Record, envelope: Envelope, message: Message) -> None:
+def _count(batch: Batch, agent: Projection[Any], event: Received) -> None:
     """Apply one event to each row that it counts in."""
-    agent = batch.agent
-    assert agent.rows is not None
-    assert agent.fold is not None
+    record, envelope, message = event
     try:
         for key in agent.rows(message, envelope):
             at = (record.partition, key.encode())
             before = batch.load(record, at)
             if before is None or batch.dropped(record, envelope, at, before):
                 continue
-            batch.store(record, envelope, at, before, agent.fold(before.state, message, envelope))
+            state = agent.evolve(before.state, message, envelope)
+            batch.store(record, envelope, at, before, state)
     except Exception as error:  # noqa: BLE001  no exception leaves an agent
         batch.dead_letter(record, type(error).__name__, str(error), error)
         return
     batch.applied(record, envelope, message)
 
 
-async def _call_all(batch: Batch, received: Sequence[Received]) -> None:
+async def _call_all(batch: Batch, agent: Caller[Any], received: Sequence[Received]) -> None:
     """Ask outside for every event: keys side by side, the events of one key in order."""
     by_key: dict[Place, list[Received]] = {}
     for item in received:
@@ -180,17 +190,20 @@ async def _call_all(batch: Batch, received: Sequence[Received]) -> None:
 
     async def in_turn(items: list[Received]) -> None:
         async with slots:
-            # A task of its own, and what its lines are about.
-            with logging_about(batch.agent.service, batch.agent.name) as about:
-                for record, envelope, message in items:
-                    about.at(record, envelope)
-                    await _call(batch, record, envelope, message)
+            # A task has a context of its own, so its log lines carry its own correlation id.
+            with logging_about(agent.service, agent.name) as about:
+                for item in items:
+                    about.at(item[0], item[1])
+                    await _call(batch, agent, item)
 
-    await _together([in_turn(items) for items in by_key.values()])
+    async with asyncio.TaskGroup() as group:
+        for items in by_key.values():
+            group.create_task(in_turn(items))
 
 
-async def _call(batch: Batch, record: Record, envelope: Envelope, message: Message) -> None:
+async def _call(batch: Batch, agent: Caller[Any], event: Received) -> None:
     """Ask outside for one event; park it and its followers when that may work later."""
+    record, envelope, message = event
     at = _place(record)
     before = batch.load(record, at)
     if before is None or batch.dropped(record, envelope, at, before):
@@ -200,17 +213,18 @@ async def _call(batch: Batch, record: Record, envelope: Envelope, message: Messa
         batch.park(record, envelope, at, before, waited, "waits behind another of its key")
         return
     try:
-        emitted = await _asked(batch, message)
-        batch.produce_before(batch.say(emitted, record, envelope, before.context), emitted)
+        emitted = await _ask(batch, agent, message)
+        entry = batch.outbox_entry(emitted, record, envelope, before.context)
+        batch.produce_before(entry, emitted)
     except Transient as error:
         attempt = attempts(record) + 1
         if attempt <= len(RETRY_LEVELS_SECONDS):
             batch.park(record, envelope, at, before, attempt, str(error))
             return
         batch.dead_letter(record, "exhausted", str(error), error)
-        if batch.agent.give_up is not None:
-            last = batch.agent.give_up(message, str(error))
-            batch.produce_before(batch.say(last, record, envelope, before.context), last)
+        if agent.give_up is not None:
+            last = agent.give_up(message, str(error))
+            batch.produce_before(batch.outbox_entry(last, record, envelope, before.context), last)
         batch.pass_by(record, at, before)
     except Exception as error:  # noqa: BLE001  no exception leaves an agent
         batch.dead_letter(record, type(error).__name__, str(error), error)
@@ -221,10 +235,9 @@ async def _call(batch: Batch, record: Record, envelope: Envelope, message: Messa
     batch.unpark(envelope, at)
 
 
-async def _asked(batch: Batch, message: Message) -> Sequence[Message]:
-    assert batch.agent.call is not None
+async def _ask(batch: Batch, agent: Caller[Any], message: Message) -> Sequence[Message]:
     try:
-        return await batch.agent.call(message)
+        return await agent.call(message)
     finally:
         # Thousands of slow calls make one batch: each is progress.
         batch.runtime.checkpoint("called")
@@ -232,9 +245,3 @@ async def _asked(batch: Batch, message: Message) -> Sequence[Message]:
 
 def _place(record: Record) -> Place:
     return record.partition, record.key or b""
-
-
-async def _together(calls: Sequence[Any]) -> None:
-    async with asyncio.TaskGroup() as group:
-        for call in calls:
-            group.create_task(call)

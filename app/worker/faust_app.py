@@ -10,7 +10,7 @@ import faust
 from faust.types import TP
 
 from app.config import Config
-from app.delivery.agent import Agent
+from app.delivery.agent import Agent, due_of, retries
 from app.host.exit import end_within, hard_stop
 from app.wire.topics import redrive_topic, retry_topics, timers_topic
 from app.worker import transport
@@ -178,9 +178,9 @@ def channel_of(app: PayflowApp, names: Iterable[str]) -> Any:
 def consumed_topics(agent: Agent) -> tuple[str, ...]:
     """Return every topic `agent` reads: what it consumes, its retries, its own deadlines."""
     names = [topic.name for topic in agent.consumes]
-    if agent.retries:
+    if retries(agent):
         names += [retry for name in list(names) for retry in retry_topics(name, agent.service)]
-    if agent.due is not None:
+    if due_of(agent) is not None:
         names.append(timers_topic(agent.name))
     names.append(redrive_topic(agent.name))
     return tuple(names)

@@ -17,7 +17,7 @@ from faust.types import TP
 
 from app.config import Config
 from app.delivery import row
-from app.delivery.agent import Agent
+from app.delivery.agent import Agent, Followed, InformedDecider, due_of
 from app.delivery.processor import run_batch
 from app.delivery.runtime import Handled
 from app.delivery.timers import Deadlines
@@ -127,6 +127,8 @@ class Runner:
         self.agent = agent
         self.store = store
         self.deadlines = Deadlines()
+        self.followed: Followed[Any] | None = None
+        """The knowledge of an informed agent, once it is read."""
         self._app = app
         self._runtime = KafkaRuntime(app, agent.name, config, store)
         self._held: list[tuple[int, int, Any]] = []
@@ -185,16 +187,17 @@ class Runner:
     async def rebuild(self) -> None:
         """Find every row that is due, after a recovery."""
         self.deadlines.clear()
-        if self.agent.due is None or self.agent.table is None or self.store is None:
+        due = due_of(self.agent)
+        if due is None or self.agent.table is None or self.store is None:
             return
         for partition in self.store.open_partitions():
             for key, body in self.store.scan(partition, b""):
                 state = row.decode_row(self.agent.table, body).state
-                self.deadlines.put(partition, key, self.agent.due(state))
+                self.deadlines.put(partition, key, due(state))
 
     async def wake(self) -> None:
         """Produce `DeadlineReached` to every row that is due, for ever."""
-        while self.agent.due is not None:
+        while due_of(self.agent) is not None:
             await asyncio.sleep(TICK_SECONDS)
             if not self._app.flows():
                 continue
@@ -249,7 +252,8 @@ class Runner:
     async def _handle(self, events: Sequence[Any]) -> None:
         started = time.perf_counter()
         records = [transport.record_of(event) for event in events]
-        handled = await run_batch(self.agent, self._runtime, records)
+        knowledge = self.followed.current() if self.followed else None
+        handled = await run_batch(self.agent, self._runtime, records, knowledge)
         for (partition, key), at_ms in handled.due.items():
             self.deadlines.put(partition, key, at_ms)
         self._advance(records)
@@ -276,11 +280,11 @@ class Runner:
             )
         if log.is_enabled_for(logging.DEBUG):
             self._say_applied(handled)
-        if self.agent.watch is not None:
+        if isinstance(self.agent, InformedDecider) and self.followed is not None:
             try:
-                self.agent.watch(handled.emitted)
+                self.agent.observe(handled.emitted, self.followed.current())
             except Exception:  # what counts must not stop what is counted
-                log.exception("watch failed", service=self.agent.service, agent=self.agent.name)
+                log.exception("observe failed", service=self.agent.service, agent=self.agent.name)
 
     def _say_applied(self, handled: Handled) -> None:
         with logging_about(self.agent.service, self.agent.name) as about:

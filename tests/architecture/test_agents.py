@@ -12,7 +12,7 @@ import agents
 import tables
 from app.cli import atlas
 from app.composition import load_agents
-from app.delivery.agent import Agent
+from app.delivery.agent import Agent, Caller, Decider, Projection
 from app.operations.verification import consistent_cut
 from app.wire.topics import changelog_topic
 from tests.architecture.source import ROOT, imports, modules
@@ -67,9 +67,7 @@ def test_an_agent_has_a_table_of_its_own_service_alone(agent: Agent):
 @pytest.mark.parametrize("agent", AGENTS)
 def test_an_agent_is_of_one_kind(agent: Agent):
     """It decides, or it calls, or it counts."""
-    kinds = [agent.decide or agent.evolve, agent.call, agent.rows or agent.fold or agent.rollup]
-
-    assert 1 == sum(kind is not None for kind in kinds)
+    assert 1 == sum(isinstance(agent, kind) for kind in (Decider, Caller, Projection))
 
 
 @pytest.mark.parametrize("agent", AGENTS)

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from app.delivery.agent import Agent, Transient
+from app.delivery.agent import Agent, Caller, Decider, Projection, Transient
 from app.wire.envelope import Envelope, to_headers
 from app.wire.records import Record
 from tables import Table
@@ -42,7 +42,7 @@ def evolve(state: Tally, received: Message, _at_ms: int) -> Tally:
     return state
 
 
-ANSWERS = Agent(
+ANSWERS = Decider(
     name="tally",
     service="test",
     consumes=(order_topics.orders,),
@@ -52,14 +52,14 @@ ANSWERS = Agent(
     evolve=evolve,
 )
 
-COUNTS = Agent(
+COUNTS = Projection(
     name="counts",
     service="test",
     consumes=(order_topics.orders,),
     produces=(analytics_topics.figures,),
     table=TALLY,
     rows=lambda _received, envelope: (envelope.baggage.get("country", "unknown"),),
-    fold=lambda state, _received, _envelope: Tally(received=state.received + 1),
+    evolve=lambda state, _received, _envelope: Tally(received=state.received + 1),
     rollup=lambda key, state, partition: FiguresUpdated(
         minute_ms=0, country=key, partition=partition, counts={"received": state.received}, sums={}
     ),
@@ -85,7 +85,7 @@ class Outside:
 
 def calls(outside: Outside) -> Agent:
     """Return an agent that calls `outside`."""
-    return Agent(
+    return Caller(
         name="calls",
         service="test",
         consumes=(notification_topics.notification_commands,),

@@ -201,7 +201,7 @@ async def test_a_deadline_is_received_by_its_agent_alone(agent: str, dead: list[
     """All deadlines are one message, and each signature is right."""
     received = DeadlineReached(key="o1", due_at_ms=5)
     record = said(received, 1, event_id=derive_id(agent, "o1", 5), topic=timers_topic("tally"))
-    sleeper = replace(ANSWERS, decide=None, evolve=lambda state, _message, _at_ms: state)
+    sleeper = replace(ANSWERS, decide=lambda *_: (), evolve=lambda state, _message, _at_ms: state)
 
     handled = await run_batch(sleeper, World(), [ours(record)])
 

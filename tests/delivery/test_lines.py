@@ -13,7 +13,7 @@ import structlog
 from msgspec.structs import replace
 
 from app.config import Config
-from app.delivery.agent import Agent, Transient
+from app.delivery.agent import Agent, Caller, Decider, Transient
 from app.delivery.processor import run_batch
 from app.host.logs import configure_logging
 from app.kafka.producer import place_of
@@ -99,7 +99,7 @@ class Outside:
 
 def calling(call: Any) -> Agent:
     """Return an agent that calls."""
-    return Agent(
+    return Caller(
         name="calls",
         service="test",
         consumes=(notification_topics.notification_commands,),
@@ -246,12 +246,25 @@ async def run(
         producer=producers,
     )
     stream = SimpleNamespace(channel=SimpleNamespace(queue=Queue(records)))
-    await Runner(app, agent, CONFIG, None).run(stream)
+    store: Any = SimpleNamespace(
+        get=lambda *_at: None,
+        put=lambda *_rows: None,
+        drain=lambda *_at: None,
+        changelog="payflow-tally-changelog",
+    )
+    await Runner(app, agent, CONFIG, store).run(stream)
 
 
 def deciding(decides: Any = decide) -> Agent:
-    """Return an agent that decides and keeps nothing."""
-    return Agent(name="says", service="test", consumes=(order_topics.orders,), decide=decides)
+    """Return an agent that decides and remembers nothing."""
+    return Decider(
+        name="says",
+        service="test",
+        consumes=(order_topics.orders,),
+        table=TALLY,
+        evolve=lambda state, _message, _at_ms: state,
+        decide=decides,
+    )
 
 
 async def test_what_became_of_an_event_says_of_which(

@@ -16,7 +16,7 @@ from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from app.chaos.load import Load
 from app.composition import load_agents, wanted_topics
 from app.config import Config
-from app.delivery.agent import topic_received_on
+from app.delivery.agent import due_of, retries, topic_received_on
 from app.kafka.admin import client_options, stop_consumer
 from app.operations.verification.auditor import Auditor
 from app.operations.verification.verdict import Verdict
@@ -180,9 +180,9 @@ def due(met: Record) -> frozenset[str]:
     found: set[str] = set()
     for agent in load_agents().values():
         received = {topic.name for topic in agent.consumes}
-        if agent.due is not None:
+        if due_of(agent) is not None:
             received.add(timers_topic(agent.name))
-        retried = agent.retries and f".{agent.service}.retry-" in met.topic
+        retried = retries(agent) and f".{agent.service}.retry-" in met.topic
         first_topic = topic_received_on(agent, met) if met.topic == f"{agent.name}.redrive" else ""
         if met.topic in received:
             first_topic = met.topic

@@ -17,6 +17,8 @@ from agents.order import order_agent
 from agents.payment import payment_agent
 from agents.shipping import shipping_agent
 from agents.stock import stock_agent
+from app.delivery import decision
+from app.delivery.agent import due_of
 from workflows.fraud.messages import FraudCleared, FraudDetected
 from workflows.inventory.messages import (
     InventoryRejected,
@@ -310,9 +312,7 @@ class World:
 
     def apply(self, name: str, key: str, message: Message, at_ms: int) -> None:
         agent, row = AGENTS[name], self.row(name, key)
-        emitted = agent.decide(row, message, at_ms)
-        for said in (message, *emitted):
-            row = agent.evolve(row, said, at_ms)
+        row, emitted = decision.apply(agent, row, message, at_ms)
         self.rows[name, key] = row
         if name == "stock":
             assert_shelf_adds_up(row)
@@ -324,7 +324,8 @@ class World:
         found = []
         for (name, key), row in self.rows.items():
             agent = AGENTS[name]
-            at_ms = agent.due(row) if agent.due else None
+            due = due_of(agent)
+            at_ms = due(row) if due else None
             if at_ms is not None:
                 found.append((at_ms, name, key))
         return found

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from app.fraud.analysis.offline import Offline
+from tests.deciding import JUDGE
 from tests.unit.test_fraud import EVERYBODY, NOON_MS, paid
-from workflows.fraud import process as fraud
 from workflows.fraud.entity import DAY_MS
 from workflows.fraud.entity_messages import CheckEntity, EntityAnswered
 from workflows.fraud.messages import CaseOpened, FraudCleared, FraudDetected, FraudVerdict
@@ -50,7 +50,7 @@ def hits(verdict: FraudVerdict) -> set[str]:
 
 def after(*story: PaymentCompleted) -> Offline:
     """Return an instance that has judged `story`."""
-    world = Offline(fraud.JUDGE)
+    world = Offline(JUDGE)
     for made in story:
         world.receive(made, NOON_MS)
     return world
@@ -60,7 +60,7 @@ def after(*story: PaymentCompleted) -> Offline:
 @given(st.lists(payments, max_size=20))
 def test_a_payment_emitted_twice_is_judged_once(story: list[PaymentCompleted]) -> None:
     """And nothing more is remembered."""
-    world = Offline(fraud.JUDGE)
+    world = Offline(JUDGE)
     for made in story:
         world.receive(made, NOON_MS)
         orders, entities = dict(world.orders), dict(world.entities)
@@ -86,7 +86,7 @@ def test_payments_that_keep_their_distance_are_never_caught(
     phase_ms: int, gaps_ms: list[int]
 ) -> None:
     """Every 75 seconds, at most four lie in five minutes: not a millisecond too many is counted."""
-    world, at_ms = Offline(fraud.JUDGE), phase_ms
+    world, at_ms = Offline(JUDGE), phase_ms
     for number, gap_ms in enumerate(gaps_ms):
         assert BURST not in hits(judged(world, paid(f"o{number}", at_ms)))
         at_ms += gap_ms
@@ -109,7 +109,7 @@ def test_the_order_of_arrival_does_not_matter_to_what_is_known(
 def test_the_count_is_that_of_all_payments_ever_made(story: list[PaymentCompleted]) -> None:
     """What is forgotten is never missed: in order of time, a count over all says the same."""
     story = sorted(story, key=lambda made: made.ordered_at_ms)
-    world = Offline(fraud.JUDGE)
+    world = Offline(JUDGE)
     for number, made in enumerate(story):
         begins_ms = made.ordered_at_ms - WINDOW_MS
         count = sum(begins_ms < each.ordered_at_ms for each in story[: number + 1])
@@ -120,7 +120,7 @@ def test_the_count_is_that_of_all_payments_ever_made(story: list[PaymentComplete
 @given(stories)
 def test_what_is_emitted_keeps_the_limits_of_the_wire(story: list[PaymentCompleted]) -> None:
     """Questions, answers, verdicts and cases; and a bad verdict has a reason."""
-    world = Offline(fraud.JUDGE)
+    world = Offline(JUDGE)
     for made in story:
         for message in world.receive(replace(made, origin=EVERYBODY), NOON_MS):
             assert_on_the_wire(message)

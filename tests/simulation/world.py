@@ -19,7 +19,8 @@ from typing import Any
 import msgspec
 
 from app.composition import load_agents
-from app.delivery.agent import Agent
+from app.config import Config
+from app.delivery.agent import Agent, due_of, initial_knowledge
 from app.delivery.processor import run_batch
 from app.delivery.row import Row, decode_row
 from app.delivery.timers import Deadlines
@@ -105,6 +106,7 @@ class Worker:
         self.changelog: dict[bytes, bytes] = {}
         self.committed = dict.fromkeys(consumed_topics(agent), 0)
         self.deadlines = Deadlines()
+        self.knowledge = initial_knowledge(agent, Config())
         self.crash_at = ""
         self.clock_off_ms = 0
 
@@ -170,7 +172,9 @@ class Worker:
         if self.commits_early:
             self.committed = ahead
         try:
-            handled = self.world.loop.run_until_complete(run_batch(self.agent, self, batch))
+            handled = self.world.loop.run_until_complete(
+                run_batch(self.agent, self, batch, self.knowledge)
+            )
         except Crash:
             self._restart()
             return
@@ -199,10 +203,11 @@ class Worker:
         if self.world.troubles.strikes("lost disk", 0.4):
             self.disk = dict(self.changelog)
         self.deadlines.clear()
-        if self.agent.due is not None and self.agent.table is not None:
+        due = due_of(self.agent)
+        if due is not None and self.agent.table is not None:
             for key, body in self.disk.items():
                 row: Row[Any] = decode_row(self.agent.table, body)
-                self.deadlines.put(0, key, self.agent.due(row.state))
+                self.deadlines.put(0, key, due(row.state))
 
 
 class World:

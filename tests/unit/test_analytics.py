@@ -152,14 +152,14 @@ def envelope(**baggage: str) -> Envelope:
 )
 def test_counting(received: Message, counts: dict[str, int], sums: dict[str, int]) -> None:
     """Given nothing, when this is received 400 ms after the order was placed, then this counts."""
-    assert Figures(counts=counts, sums=sums) == analytics.fold(analytics.INITIAL, received, 400)
+    assert Figures(counts=counts, sums=sums) == analytics.count(analytics.INITIAL, received, 400)
 
 
 def test_figures_add_up() -> None:
     """What is counted stays counted."""
     state = analytics.INITIAL
     for received in (PLACED, PAID, PLACED, PAID):
-        state = analytics.fold(state, received, 100)
+        state = analytics.count(state, received, 100)
 
     assert (
         Figures(
@@ -172,8 +172,8 @@ def test_figures_add_up() -> None:
 
 def test_what_is_counted_is_a_new_value() -> None:
     """A row that is changed in place would never reach the changelog."""
-    before = analytics.fold(analytics.INITIAL, PLACED, None)
-    analytics.fold(before, PAID, 100)
+    before = analytics.count(analytics.INITIAL, PLACED, None)
+    analytics.count(before, PAID, 100)
 
     assert (Figures(counts={"orders": 1}), Figures()) == (before, analytics.INITIAL)
 
@@ -189,7 +189,7 @@ def test_what_is_counted_is_a_new_value() -> None:
 )
 def test_each_parcel_is_in_one_bucket(took_ms: int, bucket: str) -> None:
     """A bound belongs to its own bucket."""
-    counts = analytics.fold(analytics.INITIAL, CREATED, took_ms).counts
+    counts = analytics.count(analytics.INITIAL, CREATED, took_ms).counts
 
     assert [f"shipped_le_{bucket}"] == [name for name in counts if name.startswith("shipped_le_")]
 
@@ -244,4 +244,4 @@ def test_the_agent_takes_the_row_from_the_envelope(baggage: dict[str, str], row:
 )
 def test_the_agent_takes_the_time_from_the_envelope(began: str, sums: dict[str, int]) -> None:
     """Never negative, and nothing where it is not known."""
-    assert sums == agent.fold(analytics.INITIAL, PAID, envelope(began_ms=began)).sums
+    assert sums == agent.evolve(analytics.INITIAL, PAID, envelope(began_ms=began)).sums

@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from app.fraud.analysis.offline import Offline
-from tests.deciding import after
+from tests.deciding import JUDGE, after, receive
 from workflows.fraud import process as fraud
 from workflows.fraud.entity import DAY_MS
 from workflows.fraud.entity_messages import CheckEntity, LabelEntity
@@ -74,7 +74,7 @@ def label(*, is_fraud: bool = True, source: str = "chargeback", known_days: int 
 
 def emitted_after(*story: Message) -> list[Message]:
     """Return what the last message of `story` makes Payflow tell, questions left out."""
-    queries = Offline(fraud.JUDGE)
+    queries = Offline(JUDGE)
     emitted: list[Message] = []
     for message in story:
         emitted = queries.receive(message, NOON_MS)
@@ -262,7 +262,7 @@ def test_a_label_that_comes_first_is_a_verdict() -> None:
 
 def test_a_label_reaches_every_entity_and_is_taken_back() -> None:
     """A terminal remembers the fraud, until somebody says that it was none."""
-    queries = Offline(fraud.JUDGE)
+    queries = Offline(JUDGE)
     queries.receive(paid("last", origin=EVERYBODY), NOON_MS)
     emitted = queries.receive(label(), NOON_MS)
     known = queries.entities["terminal:t1"].seen[0].fraud_at_ms
@@ -276,7 +276,7 @@ def test_a_label_reaches_every_entity_and_is_taken_back() -> None:
 def test_confirmed_frauds_of_a_terminal_call_for_a_look_once_they_are_known() -> None:
     """Not by payments made before anybody knew."""
     at = Origin(terminal_id="t1")
-    queries = Offline(fraud.JUDGE)
+    queries = Offline(JUDGE)
     for order_id in ("last", "other"):
         queries.receive(paid(order_id, origin=at), NOON_MS)
         queries.receive(replace(label(), order_id=order_id), NOON_MS)
@@ -309,13 +309,11 @@ def test_every_entity_is_asked_and_none_that_is_unknown() -> None:
 def test_a_verdict_waits_for_every_entity_and_is_emitted_once() -> None:
     """Answers come in any order, some twice."""
     state, asked = after(fraud, paid("o1", origin=EVERYBODY))
-    queries = Offline(fraud.JUDGE)
+    queries = Offline(JUDGE)
     answers = [queries._answer(question, NOON_MS)[0] for question in asked]
     verdicts: list[Message] = []
     for answer in [answers[3], *reversed(answers), *answers]:
-        emitted = fraud.decide(state, answer, NOON_MS)
-        for message in (answer, *emitted):
-            state = fraud.evolve(state, message, NOON_MS)
+        state, emitted = receive(fraud, state, answer)
         verdicts += emitted
 
     assert [FraudCleared] == [type(message) for message in verdicts]

@@ -235,7 +235,7 @@ def test_the_fraud_agent_is_watched_by_the_models_of_this_process() -> None:
     (model,) = open_judge(Config()).models
     edges = {name: model.spread[name].edges[0] for name in model.figures}
     agent = load_agents()["fraud"]
-    assert agent.watch is drift.count
+    assert agent.observe is drift.count
 
     report(agent, emitted(*[basis(0.001, model, **edges)] * WATCHED_MIN))
 
@@ -243,20 +243,28 @@ def test_the_fraud_agent_is_watched_by_the_models_of_this_process() -> None:
     assert {*model.figures, "score"} == shown
 
 
+class Fixed:
+    """The knowledge of a process that follows nothing."""
+
+    def current(self) -> Judge:
+        return open_judge(Config())
+
+
 def report(agent: Agent, messages: Sequence[Message]) -> None:
     """Let a runner of `agent` report a batch that emitted `messages`."""
     runner = object.__new__(Runner)
     runner.agent = agent
+    runner.followed = Fixed()
     runner._report([], Handled(emitted=list(messages)), 0.0)
 
 
 def test_who_counts_stops_nobody() -> None:
     """An error while counting is logged, by agent; the batch is through."""
 
-    def broken(_messages: Sequence[Message]) -> None:
+    def broken(_messages: Sequence[Message], _judge: object) -> None:
         raise RuntimeError("no more fingers")
 
     with capture_logs() as logged:
-        report(Agent(name="counted", service="counted", consumes=(), watch=broken), [])
+        report(replace(load_agents()["fraud"], name="counted", observe=broken), [])
 
-    assert [("watch failed", "counted")] == [(line["event"], line["agent"]) for line in logged]
+    assert [("observe failed", "counted")] == [(line["event"], line["agent"]) for line in logged]

@@ -9,7 +9,7 @@ import pytest
 from app.config import Config
 from app.fraud.analysis.offline import Offline
 from app.fraud.live.judge import MODELS, changed, open_judge
-from tests.deciding import after
+from tests.deciding import JUDGE, after, receive
 from tests.unit.test_fraud import EVERYBODY, NOON_MS, paid
 from tests.unit.test_rulebook import rule
 from workflows.fraud import process as fraud
@@ -83,12 +83,11 @@ def test_a_rule_put_between_question_and_verdict_is_unknown_where_it_applies() -
         book = changed(book, RulePut(rule_id=f"new.{of}", rule=rule(f"new.{of}", when=when)))
     origin = Origin(card_id="k1")
     state, asked = after(fraud, paid("o1", origin=origin))
-    queries = Offline(fraud.JUDGE)
+    queries = Offline(JUDGE)
     emitted: tuple[Any, ...] = ()
     for question in asked:
         (answer,) = queries._answer(question, NOON_MS)
-        emitted = fraud.decide(state, answer, NOON_MS, Judge(book=book))
-        state = fraud.evolve(state, answer, NOON_MS)
+        state, emitted = receive(fraud, state, answer, Judge(book=book))
 
     (verdict,) = emitted
     assert isinstance(verdict, FraudCleared)

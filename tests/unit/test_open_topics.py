@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from app.composition import load_agents
+from app.delivery.agent import Decider
 from app.wire import codecs
 from app.wire.envelope import Envelope
 from tests.deciding import receive
@@ -42,7 +43,7 @@ TWIN = {
 HEARING = [
     name
     for name, agent in sorted(load_agents().items())
-    if order_topics.orders in agent.consumes and agent.decide is not None
+    if order_topics.orders in agent.consumes and isinstance(agent, Decider)
 ]
 
 

@@ -11,7 +11,7 @@ import pytest
 from app.fraud.analysis.offline import Offline
 from app.local.importers import retail_file
 from app.local.importers.retail_file import Adjust, Ask, PlaceOrder, Plan, Refuse, ReturnItems
-from workflows.fraud import process as fraud
+from tests.deciding import JUDGE
 from workflows.fraud.messages import FraudDetected
 from workflows.order.messages import Charge, Line, ReturnLine
 from workflows.payment.messages import PaymentCompleted
@@ -437,7 +437,7 @@ def test_the_units_sold_are_those_of_the_orders(real: Plan) -> None:
 
 def judged(real: Plan) -> Iterator[object]:
     """Judge the payment of every order of the file, as it stands there."""
-    queries = Offline(fraud.JUDGE)
+    queries = Offline(JUDGE)
     for ask in real.asks:
         if isinstance(ask, PlaceOrder):
             paid = PaymentCompleted(

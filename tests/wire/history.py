@@ -7,7 +7,7 @@ import msgspec
 
 from app.composition import load_agents
 from app.config import Config
-from app.delivery.agent import Agent
+from app.delivery.agent import Agent, Decider, initial_knowledge
 from app.delivery.processor import run_batch
 from app.delivery.row import decode_row
 from app.operations.replay.event_order import event_of, received
@@ -62,7 +62,7 @@ def recorded(about: str, seed: int) -> History:
     needed: dict[tuple[str, int], Record] = {}
     for worker in world.workers:
         agent = worker.agent
-        if agent.table is None or agent.call is not None or agent.rows is not None:
+        if not isinstance(agent, Decider):
             continue
         events = [
             event_of(record, 0)
@@ -94,7 +94,7 @@ def replayed(agent: Agent, record: list[Record]) -> tuple[Any, int]:
     """Return what the agent of today remembers after `record`, and how much it emitted."""
     assert agent.table is not None
     shadow = ShadowRuntime(ALONE)
-    asyncio.run(run_batch(agent, shadow, record))
+    asyncio.run(run_batch(agent, shadow, record, initial_knowledge(agent, ALONE)))
     bodies = list(shadow.rows.values())
     state = decode_row(agent.table, bodies[0]).state if bodies else agent.table.initial
     return _plain(state), shadow.emitted

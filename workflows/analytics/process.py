@@ -112,7 +112,7 @@ def rollup(row: str, state: Figures, partition: int) -> Message:
 # --- evolve --------------------------------------------------------------------
 
 
-def fold(state: Figures, received: Message, took_ms: int | None) -> Figures:
+def count(state: Figures, received: Message, took_ms: int | None) -> Figures:
     """Return `state` with `received` counted, `took_ms` after its order was placed."""
     counts, sums = dict(state.counts), dict(state.sums)
     _add(counts, COUNTED.get(type(received), "other"), 1)

@@ -5,7 +5,6 @@ answers come to is in `workflows/fraud/verdict.py`. A label that comes later sto
 stopped, and becomes a case where it cannot.
 """
 
-from functools import partial
 from typing import Literal
 
 from workflows.fraud.entity import met_tag
@@ -22,25 +21,14 @@ from workflows.fraud.state import INITIAL, PaymentCheck, evolve
 from workflows.fraud.verdict import Judge, entities_of, verdict_on
 from workflows.payment.messages import PaymentCompleted, PaymentFailed
 from workflows.shared.message import Message
-from workflows.shared.pending import drain
 
-__all__ = ["INITIAL", "PaymentCheck", "decide", "evolve"]
-
-JUDGE = Judge()
-"""Of an instance that knows no model and has only the rules it began with."""
+__all__ = ["INITIAL", "PaymentCheck", "evolve", "pending"]
 
 # --- decide ----------------------------------------------------------------
 
 
-def decide(
-    state: PaymentCheck, received: Message, at_ms: int, judge: Judge = JUDGE
-) -> tuple[Message, ...]:
-    """Return what to ask and tell after `received`; received again, it owes nothing more."""
-    pending = partial(_pending, judge=judge, at_ms=at_ms)
-    return drain(received, state, at_ms, evolve=evolve, pending=pending)
-
-
-def _pending(state: PaymentCheck, *, judge: Judge, at_ms: int) -> tuple[Message, ...]:
+def pending(state: PaymentCheck, at_ms: int, judge: Judge) -> tuple[Message, ...]:
+    """Return what to ask the entities, and what to emit of the payment, by the rules of `judge`."""
     entities = _entities(state.paid or state.declined)
     if state.paid is None:
         return _declined(state, entities)

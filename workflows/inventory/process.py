@@ -17,7 +17,6 @@ from workflows.order.messages import OrderPlaced
 from workflows.payment.messages import PaymentFailed
 from workflows.shared.limits import QUANTITY_MAX
 from workflows.shared.message import Message
-from workflows.shared.pending import drain
 from workflows.shipping.messages import ShipmentCancelled, ShipmentCreated, ShipmentFailed
 
 # --- state ------------------------------------------------------------------
@@ -53,15 +52,8 @@ INITIAL = Inventory()
 # --- decide ----------------------------------------------------------------
 
 
-def decide(state: Inventory, received: Message, at_ms: int) -> tuple[Message, ...]:
-    """Return what to ask the shelves and tell after `received`.
-
-    Received again, it owes nothing more.
-    """
-    return drain(received, state, at_ms, evolve=evolve, pending=_pending)
-
-
-def _pending(state: Inventory) -> tuple[Message, ...]:
+def pending(state: Inventory) -> tuple[Message, ...]:
+    """Return what to ask the shelves, and what to emit of the stock of the order."""
     if not state.order_id:
         return ()
     returned = restock.pending(state.returns, state.order_id)

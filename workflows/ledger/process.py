@@ -32,17 +32,17 @@ INITIAL = Books()
 # --- decide ----------------------------------------------------------------
 
 
-def decide(state: Books, received: Message, at_ms: int) -> tuple[Message, ...]:
-    """Return the entries that `received` makes due and that are not made yet."""
-    known = evolve(state, received, at_ms)
+def decide(state: Books, received: Message, _at_ms: int) -> tuple[Message, ...]:
+    """Return the entries that `received` makes due and that are not posted yet."""
+    known = _noted(state, received)
     due: list[EntryPosted] = []
     match received:
         case PaymentCompleted(order_id=order_id, amount_minor=amount_minor):
             moved = _moved("cash_at_provider", "customer_receivable", amount_minor)
             due = [_entry(known, order_id, "payment", moved), *_sale(known, order_id)]
         case PaymentRefunded(order_id=order_id, refund_id=refund_id, amount_minor=amount_minor):
-            given_up: Account = "refunds" if received.kind == "return" else "customer_receivable"
-            moved = _moved(given_up, "cash_at_provider", amount_minor)
+            lowered: Account = "refunds" if received.kind == "return" else "customer_receivable"
+            moved = _moved(lowered, "cash_at_provider", amount_minor)
             known = known if known.currency else replace(known, currency=received.currency)
             due = [_entry(known, order_id, f"refund/{refund_id}", moved)]
         case ShipmentCreated(order_id=order_id) | ShipmentCancelled(order_id=order_id):
@@ -100,23 +100,30 @@ def _side(account: Account, amount_minor: int) -> tuple[Posting, ...]:
 
 def evolve(state: Books, message: Message, _at_ms: int) -> Books:
     """Return `state` after `message`, received or emitted."""
-    match message:
+    if not isinstance(message, EntryPosted):
+        return _noted(state, message)
+    if message.cause in state.posted:
+        return state
+    balances = dict(state.balances)
+    for side in message.postings:
+        change = side.debit_minor - side.credit_minor
+        balances[side.account] = balances.get(side.account, 0) + change
+    return replace(state, posted=(*state.posted, message.cause), balances=balances)
+
+
+def _noted(state: Books, received: Message) -> Books:
+    """Return `state` with the amounts and whereabouts of the goods that `received` reports."""
+    match received:
         case PaymentCompleted():
             return replace(
                 state,
-                currency=message.currency,
-                goods_minor=message.goods_minor,
-                charges_minor=message.charges_minor,
+                currency=received.currency,
+                goods_minor=received.goods_minor,
+                charges_minor=received.charges_minor,
             )
         case ShipmentCreated() if state.goods_are == "here":
             return replace(state, goods_are="sent")
         case ShipmentCancelled(shipment_id=shipment_id) if shipment_id:
             return replace(state, goods_are="stopped")
-        case EntryPosted(cause=cause) if cause not in state.posted:
-            balances = dict(state.balances)
-            for side in message.postings:
-                change = side.debit_minor - side.credit_minor
-                balances[side.account] = balances.get(side.account, 0) + change
-            return replace(state, posted=(*state.posted, message.cause), balances=balances)
         case _:
             return state

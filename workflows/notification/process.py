@@ -50,8 +50,8 @@ def _message(state: Notified, received: Message) -> SendMessage | None:  # noqa:
     match received:
         case PaymentCompleted(order_id=order_id):
             amount = money(received.amount_minor, received.currency)
-            state = replace(state, customer_id=received.customer_id)
-            return _send(state, order_id, "payment", "push", "Payment received", f"{amount} paid.")
+            paid = replace(state, customer_id=received.customer_id)
+            return _send(paid, order_id, "payment", "push", "Payment received", f"{amount} paid.")
         case PaymentRefunded(order_id=order_id, kind="return"):
             amount = money(received.amount_minor, received.currency)
             name = f"refund/{received.return_id}"

@@ -19,9 +19,8 @@ from workflows.order.saga_messages import (
 )
 from workflows.order.state import INITIAL, Mark, Order, evolve
 from workflows.shared.message import Message
-from workflows.shared.pending import drain
 
-__all__ = ["INITIAL", "Order", "decide", "due", "evolve", "overdue_at_ms", "view"]
+__all__ = ["INITIAL", "Order", "decide", "due", "evolve", "overdue_at_ms", "pending", "view"]
 
 PAYMENT_MS = 240_000
 """No sooner than payment itself gives up not knowing: `workflows.payment.charge.OUTCOME_MS`."""
@@ -38,19 +37,15 @@ SETTLE_MS = 180_000
 # --- decide ----------------------------------------------------------------
 
 
-def decide(state: Order, received: Message, at_ms: int) -> tuple[Message, ...]:
-    """Return what to emit of the order after `received`; received again, it owes nothing more.
-
-    A return that is not even remembered is refused again whenever it is asked for.
-    """
-    if isinstance(received, ReturnRequested):
-        reason = returns.refusal(state.returns, received)
-        if reason:
-            refused = ReturnRefused(
-                order_id=received.order_id, return_id=received.return_id, reason=reason
-            )
-            return (refused,)
-    return drain(received, state, at_ms, evolve=evolve, pending=_pending)
+def decide(state: Order, received: Message, _at_ms: int) -> tuple[Message, ...]:
+    """Return the refusal of a return that the order does not even store, each time it is asked."""
+    if not isinstance(received, ReturnRequested):
+        return ()
+    reason = returns.refusal(state.returns, received)
+    if not reason:
+        return ()
+    order_id, return_id = received.order_id, received.return_id
+    return (ReturnRefused(order_id=order_id, return_id=return_id, reason=reason),)
 
 
 def due(state: Order) -> int | None:
@@ -87,7 +82,8 @@ def deadlines(state: Order) -> dict[Step, int]:
     return dues
 
 
-def _pending(state: Order) -> tuple[Message, ...]:
+def pending(state: Order) -> tuple[Message, ...]:
+    """Return what to emit of the order, or of its returns once it has ended."""
     if not state.order_id:
         return ()
     if _ended(state):

@@ -18,7 +18,6 @@ from workflows.payment.messages import PaymentCompleted, PaymentFailed
 from workflows.payment.refund import COMPENSATION, Refunds
 from workflows.shared.limits import MINOR_MAX
 from workflows.shared.message import Message
-from workflows.shared.pending import drain
 from workflows.shipping.messages import ShipmentCancelled, ShipmentFailed
 
 # --- state ------------------------------------------------------------------
@@ -41,18 +40,14 @@ INITIAL = Payment()
 # --- decide ----------------------------------------------------------------
 
 
-def decide(state: Payment, received: Message, at_ms: int) -> tuple[Message, ...]:
-    """Return what to ask and tell after `received`; received again, it owes nothing more."""
-    return drain(received, state, at_ms, evolve=evolve, pending=_pending)
-
-
 def due(state: Payment) -> int | None:
     """Return when to ask the provider again (ms), or None."""
     waits = (state.charge.wait.due_at_ms, state.refunds.wait.due_at_ms)
     return min((at_ms for at_ms in waits if at_ms is not None), default=None)
 
 
-def _pending(state: Payment) -> tuple[Message, ...]:
+def pending(state: Payment) -> tuple[Message, ...]:
+    """Return what to ask the provider, and what to emit of the payment."""
     bill, outcome = state.bill, state.charge.outcome
     if bill is None:
         return ()

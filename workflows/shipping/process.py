@@ -1,11 +1,10 @@
 """Sending an order on its way, or stopping it: the one place that knows whether it still can be.
 
 Nothing is booked before it is paid, reserved and judged clean; without a verdict nothing ships.
-`workflows/shipping/state.py` keeps what is known of the parcel, here is what follows from it.
+`workflows/shipping/state.py` keeps what is known of the shipment, here is what follows from it.
 """
 
 from workflows.shared.message import Message
-from workflows.shared.pending import drain
 from workflows.shipping import carrier_messages as carrier
 from workflows.shipping.messages import (
     ShipmentCancelled,
@@ -15,17 +14,9 @@ from workflows.shipping.messages import (
 )
 from workflows.shipping.state import CARRIER_FAILED, INITIAL, Shipment, evolve
 
-__all__ = ["INITIAL", "Shipment", "decide", "due", "evolve"]
+__all__ = ["INITIAL", "Shipment", "due", "evolve", "pending"]
 
 # --- decide ----------------------------------------------------------------
-
-
-def decide(state: Shipment, received: Message, at_ms: int) -> tuple[Message, ...]:
-    """Return what to ask the carrier and tell after `received`.
-
-    Received again, it owes nothing more.
-    """
-    return drain(received, state, at_ms, evolve=evolve, pending=_pending)
 
 
 def due(state: Shipment) -> int | None:
@@ -33,7 +24,8 @@ def due(state: Shipment) -> int | None:
     return state.wait.due_at_ms
 
 
-def _pending(state: Shipment) -> tuple[Message, ...]:
+def pending(state: Shipment) -> tuple[Message, ...]:
+    """Return what to ask the carrier, and what to emit of the shipment."""
     if state.status == "ended":
         return ()
     if state.status == "waiting":

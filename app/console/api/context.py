@@ -16,7 +16,7 @@ from yarl import URL
 
 from app.config import Config
 from app.console.api.problems import Problem
-from app.delivery.agent import registered
+from app.delivery.agent import Projection, registered
 from app.kafka.producer import partition_of
 from app.wire.envelope import Envelope
 from app.wire.signing import ROWS_PASS, rows_token
@@ -162,7 +162,7 @@ def check_table(name: str) -> None:
 
 def _counts(table: str) -> bool:
     agents = (agent for agent in registered.values() if agent.table and agent.table.name == table)
-    return any(agent.rows is not None for agent in agents)
+    return any(isinstance(agent, Projection) for agent in agents)
 
 
 def _trace_of(transaction: str) -> str:

@@ -6,6 +6,9 @@ The same functions as in the agents, one event at a time, rows in memory.
 from collections import deque
 from typing import Any
 
+from app.composition import load_agents
+from app.delivery import decision
+from app.delivery.agent import Decider
 from workflows.fraud import process as fraud
 from workflows.fraud import risk
 from workflows.fraud.entity_messages import CheckEntity, LabelEntity, NoteDecline
@@ -14,10 +17,13 @@ from workflows.shared.message import Message
 
 
 class Offline:
-    """The judgment of payments in memory, by one judge."""
+    """Judges payments in memory, by one judge."""
 
     def __init__(self, judge: Judge) -> None:
         self.judge = judge
+        self._agents: dict[str, Decider[Any]] = {
+            name: agent for name, agent in load_agents().items() if isinstance(agent, Decider)
+        }
         self.orders: dict[str, fraud.PaymentCheck] = {}
         self.entities: dict[str, risk.Entity] = {}
 
@@ -34,12 +40,12 @@ class Offline:
     def _answer(self, message: Any, at_ms: int) -> tuple[Message, ...]:
         if isinstance(message, CheckEntity | NoteDecline | LabelEntity):
             entity = self.entities.get(message.entity, risk.INITIAL)
-            emitted = risk.decide(entity, message, at_ms)
-            self.entities[message.entity] = risk.evolve(entity, message, at_ms)
+            self.entities[message.entity], emitted = decision.apply(
+                self._agents["risk"], entity, message, at_ms
+            )
             return emitted
-        order = self.orders.get(message.order_id, fraud.INITIAL)
-        emitted = fraud.decide(order, message, at_ms, self.judge)
-        for each in (message, *emitted):
-            order = fraud.evolve(order, each, at_ms)
-        self.orders[message.order_id] = order
+        check = self.orders.get(message.order_id, fraud.INITIAL)
+        self.orders[message.order_id], emitted = decision.apply(
+            self._agents["fraud"], check, message, at_ms, self.judge
+        )
         return emitted

@@ -24,7 +24,6 @@ from collections.abc import Mapping, Sequence
 
 from app.fraud.analysis.rescoring import Said
 from app.fraud.analysis.trial import ALERTS, said
-from app.fraud.live import judge
 from app.worker import metrics
 from workflows.fraud.messages import FraudCleared, FraudDetected, VerdictBasis
 from workflows.fraud.model import Model, psi
@@ -146,6 +145,6 @@ _watch = Watch()
 """The one of this process."""
 
 
-def count(messages: Sequence[Message]) -> None:
-    """Count what the fraud agent has emitted."""
-    _watch.receive(messages, judge.current())
+def count(messages: Sequence[Message], judge: Judge) -> None:
+    """Count what the fraud agent has emitted by `judge`."""
+    _watch.receive(messages, judge)

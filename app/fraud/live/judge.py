@@ -12,7 +12,6 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from msgspec.structs import replace
 
 from app.config import Config
-from app.config import current as configured
 from app.host.exit import hard_stop
 from app.kafka.admin import client_options, stop_consumer
 from app.wire import codecs
@@ -37,16 +36,6 @@ READ_SECONDS_MAX = 30.0
 """How long the rules may take to be read before the process gives up and is started again."""
 
 log = structlog.get_logger(__name__)
-_judges: dict[str, Judge] = {}
-"""The one judge of this process, by a name that never changes."""
-_NOW = "now"
-
-
-def current() -> Judge:
-    """Return what payments are judged by at this moment."""
-    if _NOW not in _judges:
-        _judges[_NOW] = open_judge(configured())
-    return _judges[_NOW]
 
 
 def open_judge(config: Config) -> Judge:
@@ -75,12 +64,54 @@ def at_hand(config: Config) -> dict[str, Model]:
     return {model.version: model for model in every if model is not None}
 
 
-async def follow(config: Config) -> asyncio.Task[None]:
-    """Read all rules there are, then follow what comes, in the task returned.
+class FollowedJudge:
+    """The judge that follows the rules topic."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._judge = open_judge(config)
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def task(self) -> asyncio.Task[None]:
+        """Return the task that follows the topic. Raises AssertionError before it does."""
+        assert self._task is not None
+        return self._task
+
+    def current(self) -> Judge:
+        """Return what payments are judged by at this moment."""
+        return self._judge
+
+    def follow(self, consumer: AIOKafkaConsumer) -> None:
+        """Apply from now on what `consumer` reads."""
+        self._task = asyncio.create_task(self._onward(consumer))
+        self._task.add_done_callback(_stop_blind)
+
+    def receive(self, record: Record) -> None:
+        """Apply one record of the topic; one that is no rule is logged and changes nothing."""
+        if not is_signed(record, self._config):
+            _refuse(record, "its signature is missing or wrong")
+            return
+        try:
+            message = codecs.decode(record.value, from_headers(record.headers), record.key)
+            self._judge = replace(self._judge, book=changed(self._judge.book, message))
+        except Exception as error:  # noqa: BLE001  whatever a rule holds, the judging goes on
+            _refuse(record, str(error))
+
+    async def _onward(self, consumer: AIOKafkaConsumer) -> None:
+        try:
+            async for record in consumer:
+                self.receive(as_read(record))
+        finally:
+            await stop_consumer(consumer)
+
+
+async def follow(config: Config) -> FollowedJudge:
+    """Return the judge by all rules there are, which follows the topic from then on.
 
     Raises TimeoutError when they cannot be read.
     """
-    judge = open_judge(config)
+    followed = FollowedJudge(config)
     place = TopicPartition(fraud_topics.fraud_rules.name, 0)
     consumer = AIOKafkaConsumer(enable_auto_commit=False, **client_options(config))
     await consumer.start()
@@ -89,39 +120,17 @@ async def follow(config: Config) -> asyncio.Task[None]:
         begin = (await consumer.beginning_offsets([place]))[place]
         end = (await consumer.end_offsets([place]))[place]
         consumer.seek(place, begin)
-        _judges[_NOW] = judge
         while await consumer.position(place) < end:
             for record in (await consumer.getmany(place, timeout_ms=500)).get(place, []):
-                _receive(as_read(record), config)
-    task = asyncio.create_task(_onward(consumer, config))
-    task.add_done_callback(_stop_blind)
-    return task
+                followed.receive(as_read(record))
+    followed.follow(consumer)
+    return followed
 
 
 def _stop_blind(task: asyncio.Task[None]) -> None:
-    # Who no longer consumes of rules would judge by old ones and not know it.
+    # A worker that no longer reads the rules would judge by old ones and not know it.
     if not task.cancelled() and (error := task.exception()) is not None:
         hard_stop(f"the rules cannot be followed: {error}")
-
-
-async def _onward(consumer: AIOKafkaConsumer, config: Config) -> None:
-    try:
-        async for record in consumer:
-            _receive(as_read(record), config)
-    finally:
-        await stop_consumer(consumer)
-
-
-def _receive(record: Record, config: Config) -> None:
-    if not is_signed(record, config):
-        _refuse(record, "its signature is missing or wrong")
-        return
-    try:
-        message = codecs.decode(record.value, from_headers(record.headers), record.key)
-        judge = _judges[_NOW]
-        _judges[_NOW] = replace(judge, book=changed(judge.book, message))
-    except Exception as error:  # noqa: BLE001  whatever a rule holds, the judging goes on
-        _refuse(record, str(error))
 
 
 def _refuse(record: Record, why: str) -> None:

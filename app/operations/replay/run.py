@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from app.composition import load_agents, services
 from app.config import Config
-from app.delivery.agent import Agent
+from app.delivery.agent import Agent, Caller, Projection, initial_knowledge
 from app.delivery.processor import run_batch
 from app.delivery.row import Row, decode_row
 from app.kafka.admin import client_options, stop_consumer
@@ -86,7 +86,11 @@ async def replay(config: Config, wanted: Wanted, say: Say) -> Replayed:
                 )
             tables.append(total)
     await _commit(config, group, agents)
-    left_out = [r.name for r in load_agents().values() if r.service == wanted.service and r.call]
+    left_out = [
+        agent.name
+        for agent in load_agents().values()
+        if agent.service == wanted.service and isinstance(agent, Caller)
+    ]
     return Replayed(
         service=wanted.service,
         group=group,
@@ -102,7 +106,11 @@ def _agents(wanted: Wanted) -> list[Agent]:
         known = ", ".join(services())
         raise ReplayError(f"no such service: {wanted.service!r}; there are {known}")
     own = [agent for agent in load_agents().values() if agent.service == wanted.service]
-    kept = {agent.table.name: agent for agent in own if agent.table is not None and not agent.call}
+    kept = {
+        agent.table.name: agent
+        for agent in own
+        if agent.table is not None and not isinstance(agent, Caller)
+    }
     agents = [agent for name, agent in kept.items() if wanted.table in {"", name}]
     if not agents:
         known = ", ".join(kept) or "none"
@@ -143,13 +151,14 @@ async def _partition(
     shadow = ShadowRuntime(config)
     rows: dict[Place, Row[Any]] = {at: decode_row(table, body) for at, body in live.items()}
     incomplete = {at for at, row in rows.items() if not complete(row, by_row.get(at, []))}
-    if agent.rows is None:
-        queue = [each for at, row in rows.items() for each in received(row, by_row.get(at, []))]
-    else:
+    if isinstance(agent, Projection):
         queue = _counted(rows, by_row)
+    else:
+        queue = [each for at, row in rows.items() for each in received(row, by_row.get(at, []))]
+    knowledge = initial_knowledge(agent, config)
     for start in range(0, len(queue), BATCH_EVENTS):
         batch = [each.record for each in queue[start : start + BATCH_EVENTS]]
-        await run_batch(agent, shadow, batch)
+        await run_batch(agent, shadow, batch, knowledge)
     made = {at: body for at, body in shadow.rows.items() if at in live}
     return shadow, len(queue), compare(table, live, made, incomplete)
 
@@ -165,7 +174,7 @@ def _counted(rows: dict[Place, Row[Any]], by_row: dict[Place, list[Event]]) -> l
 
 def _keys(agent: Agent, record: records.Record) -> Iterable[bytes]:
     """Return the keys of the rows that `record` touches."""
-    if agent.rows is None:
+    if not isinstance(agent, Projection):
         return (record.key or b"",)
     try:
         envelope = from_headers(record.headers)

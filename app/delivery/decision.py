@@ -1,0 +1,41 @@
+"""One event and one state: the state is computed once, and what was emitted on the way."""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from app.delivery.agent import Decider, InformedDecider, State
+from workflows.shared.message import Message
+
+MESSAGES_MAX = 10_000
+"""More messages because of one event than this is a state that does not notice what it emitted."""
+
+
+def apply(
+    agent: Decider[State], state: State, received: Message, at_ms: int, knowledge: object = None
+) -> tuple[State, tuple[Message, ...]]:
+    """Return the state after `received`, and all messages emitted because of it, in order.
+
+    First the answer to the message, then what is pending, until nothing is. `knowledge` is that of
+    an `InformedDecider`. Received again, the message leaves nothing pending a second time.
+    """
+    messages: Sequence[Message] = agent.decide(state, received, at_ms)
+    emitted: list[Message] = []
+    state = agent.evolve(state, received, at_ms)
+    while True:
+        emitted += messages
+        assert len(emitted) <= MESSAGES_MAX, f"{agent.name} emits the same again and again"
+        for message in messages:
+            state = agent.evolve(state, message, at_ms)
+        messages = _pending(agent, state, at_ms, knowledge)
+        if not messages:
+            return state, tuple(emitted)
+
+
+def _pending(
+    agent: Decider[State], state: State, at_ms: int, knowledge: object
+) -> Sequence[Message]:
+    if isinstance(agent, InformedDecider):
+        informed = cast("InformedDecider[State, Any]", agent)
+        assert knowledge is not None, f"{agent.name} decides with knowledge, and has none"
+        return informed.judge(state, at_ms, knowledge)
+    return agent.pending(state)
