@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 from aiohttp.test_utils import TestClient
+from msgspec.structs import replace
 
 from tests.unit.test_api import FakeQueries, client, place, queries
 from tests.unit.test_api_acting import Site, site
@@ -176,6 +177,21 @@ async def test_a_program_is_emitted_what_the_page_shows(client: TestClient) -> N
         (each["number"], each["cause"], each["waited_ms"]) for each in emitted["events"]
     ]
     assert {"customer_id": "***"}.items() <= emitted["events"][0]["body"].items()
+
+
+@pytest.mark.usefixtures("order")
+async def test_an_event_says_when_its_cause_was_taken_up(
+    client: TestClient, queries: FakeQueries
+) -> None:
+    """Its waiting and its working are told apart where the journal knows both."""
+    entry = replace(emitted("e3", "e2", 1_750, {}), received_ms=1_500)
+    queries.keep("journal", row_of(entry), msgspec.to_builtins(entry))
+
+    page = await (await client.get("/console/transactions/o1")).text()
+    events = (await (await client.get("/transactions/o1")).json())["events"]
+
+    assert "taken up at" in page
+    assert (250, 250) == (events[2]["waited_ms"], events[2]["worked_ms"])
 
 
 async def test_a_huge_order_is_a_page_of_a_usual_size(

@@ -66,7 +66,7 @@ class Graph(msgspec.Struct, frozen=True, kw_only=True):
 
     width: int
     height: int
-    queues: tuple[tuple[str, int], ...]
+    lanes: tuple[tuple[str, int], ...]
     nodes: tuple[tuple[int, int], ...]
     arrows: tuple[Arrow, ...]
     stubs: tuple[Arrow, ...]
@@ -162,23 +162,23 @@ def graph(bars: Sequence[Bar]) -> Graph:
     stacks: Counter[str] = Counter()
     for (service, _), count in Counter(cells).items():
         stacks[service] = max(stacks[service], count)
-    queues: dict[str, int] = {}
+    lanes: dict[str, int] = {}
     height = 0
     for service in dict.fromkeys(bar.service for bar in bars):
-        queues[service] = height + LANE_HEIGHT // 2
+        lanes[service] = height + LANE_HEIGHT // 2
         height += LANE_HEIGHT + STACK_HEIGHT * (stacks[service] - 1)
     nodes: list[tuple[int, int]] = []
     below: Counter[tuple[str, int]] = Counter()
     for cell in cells:
         x = LANE_LABEL_WIDTH + COLUMN_WIDTH * cell[1] + COLUMN_WIDTH // 2
-        nodes.append((x, queues[cell[0]] + STACK_HEIGHT * below[cell]))
+        nodes.append((x, lanes[cell[0]] + STACK_HEIGHT * below[cell]))
         below[cell] += 1
     pairs = list(zip(bars, nodes, strict=True))
     causes = ((nodes[bar.cause], node) for bar, node in pairs if bar.cause is not None)
     return Graph(
         width=LANE_LABEL_WIDTH + COLUMN_WIDTH * (max(columns, default=0) + 1) + 20,
         height=max(height, LANE_HEIGHT),
-        queues=tuple(queues.items()),
+        lanes=tuple(lanes.items()),
         nodes=tuple(nodes),
         arrows=tuple(Arrow(x1=x1, y1=y1, x2=x2, y2=y2) for (x1, y1), (x2, y2) in causes),
         stubs=tuple(
