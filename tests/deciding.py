@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from app.composition import load_agents
 from app.delivery.agent import Agent, Decider
 from app.delivery.decision import apply
+from app.registry import load_agents
 from workflows.fraud.verdict import Judge
 from workflows.shared.deadline import DeadlineReached
 from workflows.shared.message import Message

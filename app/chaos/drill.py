@@ -20,10 +20,10 @@ from app.chaos.plan import Step, mixture, plan
 from app.chaos.probe import Probe
 from app.chaos.row_differences import differences
 from app.chaos.worker_faults import WORKERS
-from app.composition import services
 from app.config import Config
 from app.operations.verification.auditor import CANNOT_READ, Auditor
 from app.operations.verification.verdict import Verdict
+from app.registry import services
 
 RATE_MAX = 50.0
 SHARE_OF_CAPACITY = 0.45

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import tables
-from app.composition import load_agents
 from app.delivery.agent import Agent, Caller, Projection, due_of
+from app.registry import load_agents
 from app.wire.topics import changelog_topic
 from workflows.shared.message import type_name
 from workflows.shared.topic import DAY_MS, TIMERS, Topic, declared

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from app.cli.fraud_rescore import moment
 from app.cli.instance import EXIT_USAGE, as_json, fail, out, run, running_instance
-from app.fraud.analysis.fraud_admin import messages_of
+from app.kafka.messages import messages_of
 from app.operations.audit.chain import ChainHead
 from app.operations.audit.reader import Verdict
 from app.operations.audit.reader import verify as prove

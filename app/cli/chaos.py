@@ -15,9 +15,9 @@ from app.chaos.instance import DrillError
 from app.chaos.plan import FAULTS, UnknownFault, plan
 from app.chaos.report import markdown
 from app.cli.instance import as_json, configuration, err, fail, out, run
-from app.composition import services
 from app.config import Config
 from app.local.supervisor import SupervisorError, running
+from app.registry import services
 
 Seed = Annotated[int, typer.Option(help="The same seed, the same faults at the same workers.")]
 Only = Annotated[str, typer.Option(help=f"One of: {', '.join(sorted(FAULTS))}.")]

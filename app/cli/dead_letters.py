@@ -14,13 +14,13 @@ import typer
 from app.cli.dead_letter_output import as_shown, dead_letters_table, groups_table
 from app.cli.instance import ApiError, as_json, ask, err, fail, out, run, running_instance
 from app.cli.output import show_dead_letter
-from app.kafka.reader import one
 from app.operations.dead_letters.audit_records import Action
 from app.operations.dead_letters.dead_letter import DeadLetter
 from app.operations.dead_letters.reader import gather
 from app.operations.dead_letters.redrive import RATE, DeadLetterError, Outcome, redriver
 from app.operations.dead_letters.selection import Choice, blast_radius, chosen
 from app.operations.dead_letters.status import Known, State, groups, states
+from app.operations.search.record_view import read_record
 
 group = typer.Typer(no_args_is_help=True, help="Dead letters: look, send back, change, drop.")
 
@@ -66,7 +66,7 @@ def show(topic: Topic, offset: Offset, *, as_json_too: AsJson = False) -> None:
     config = running_instance()
     known = run(gather(config))
     dead_letter = _one(known, topic, offset)
-    whole = run(one(config, topic, dead_letter.record.partition, offset))
+    whole = run(read_record(config, topic, dead_letter.record.partition, offset))
     around = _transaction(config, dead_letter.correlation_id)
     found = {
         **msgspec.to_builtins(whole),

@@ -14,14 +14,8 @@ from app.cli import fraud_rescore, fraud_training, fraud_trial
 from app.cli.fraud_rescore import moment
 from app.cli.instance import as_json, fail, out, run, running_instance
 from app.fraud.analysis.backtest import Backtest, backtest
-from app.fraud.analysis.fraud_admin import (
-    Action,
-    as_action,
-    book_now,
-    messages_of,
-    open_cases,
-    publish,
-)
+from app.fraud.analysis.fraud_admin import Action, as_action, book_now, open_cases
+from app.kafka.messages import messages_of, publish
 from workflows.fraud import topics as fraud_topics
 from workflows.fraud.built_in_rules import FIELDS
 from workflows.fraud.condition import RuleError

@@ -10,12 +10,13 @@ from rich.text import Text
 
 from app.cli.instance import as_json, fail, out, run, running_instance
 from app.config import Config
-from app.fraud.analysis.fraud_admin import messages_of
-from app.fraud.analysis.rescoring import Changes, Other, Rescoring, Said, newest, rescored
+from app.fraud.analysis.rescoring import Changes, Other, Rescoring, newest, rescored
 from app.fraud.live.judge import at_hand
+from app.kafka.messages import messages_of
 from workflows.fraud import topics as fraud_topics
 from workflows.fraud.messages import FraudCleared, FraudDetected, PaymentLabelled
 from workflows.fraud.model import Model, ModelError, read_model
+from workflows.fraud.verdict import ModelBand
 
 
 def rescore_all(
@@ -89,7 +90,7 @@ def _show_other(other: Other) -> None:
 
 
 def _matrix(changes: Changes) -> Table:
-    said = get_args(Said)
+    said = get_args(ModelBand)
     columns = [now for now in said if any(now in row for row in changes.values())]
     table = Table("then", *columns)
     for then in said:

@@ -9,12 +9,12 @@ from rich.text import Text
 from app.cli.fraud_rescore import moment
 from app.cli.instance import as_json, fail, out, run, running_instance
 from app.config import Config
-from app.fraud.analysis.fraud_admin import messages_of
-from app.fraud.analysis.rescoring import Said
 from app.fraud.analysis.trial import Found, ModelTrial, RuleTrial, Trial, tried
 from app.fraud.live.judge import at_hand
+from app.kafka.messages import messages_of
 from workflows.fraud import topics as fraud_topics
 from workflows.fraud.model import Model, ModelError
+from workflows.fraud.verdict import ModelBand
 
 
 def trial(
@@ -69,9 +69,9 @@ def _show_model(found: ModelTrial) -> None:
     if found.not_at_hand:
         out.print(f"left out: {found.not_at_hand} by a model that is not at hand")
     shown = {now for row in found.agreement.values() for now in row}
-    columns = [now for now in get_args(Said) if now in shown]
+    columns = [now for now in get_args(ModelBand) if now in shown]
     matrix = Table("active", *(f"trial: {now}" for now in columns))
-    for then in get_args(Said):
+    for then in get_args(ModelBand):
         if row := found.agreement.get(then):
             matrix.add_row(then, *(str(row.get(now, 0)) for now in columns))
     out.print(matrix)

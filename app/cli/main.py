@@ -26,13 +26,13 @@ from app.cli import (
 )
 from app.cli.instance import as_json, ask, configuration, err, fail, out, run, running_instance
 from app.cli.output import progress, show_faults, show_order
-from app.composition import services
 from app.config import child_environment
 from app.local import fault_switches
 from app.local.demo import Demo, DemoError, Wanted, fresh
 from app.local.importers.player import ORDERS_PER_SECOND, Player, read_plan
 from app.local.supervisor import Supervisor, worker_command
 from app.operations.verification import auditor
+from app.registry import services
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "data" / "online_retail_2010-12.csv"

@@ -9,7 +9,7 @@ import typer
 from app.auth import operators
 from app.cli.instance import as_json, fail, out, run, running_instance
 from app.config import Config
-from app.fraud.analysis.fraud_admin import publish
+from app.kafka.messages import publish
 from workflows.audit.messages import OperatorChanged
 
 group = typer.Typer(no_args_is_help=True, help="Who may act through the console.")

@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from app.kafka.reader import Shown
+from app.operations.search.record_view import RecordView
 
 LINE_EVERY = 5
 """Without a terminal, one line of progress in so many looks."""
@@ -65,7 +65,7 @@ def _money(minor: int) -> str:
     return f"{minor / 100:,.2f}"
 
 
-def show_dead_letter(dead_letter: Shown, console: Console) -> None:
+def show_dead_letter(dead_letter: RecordView, console: Console) -> None:
     """Print one dead letter: headers, key, what it decodes to, bytes."""
     lines = {
         **dead_letter.headers,

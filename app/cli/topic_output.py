@@ -8,8 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from app.host.logs import escape_controls
-from app.kafka.reader import Shown
 from app.operations.search.consumer_groups import Group
+from app.operations.search.record_view import RecordView
 from app.operations.search.scan import Done
 from app.operations.search.topic_facts import TopicFacts
 from app.wire.envelope import TIME_MS_MAX
@@ -74,7 +74,7 @@ def behind_table(group: Group) -> Table:
     return table
 
 
-def line_of(record: Shown) -> Text:
+def line_of(record: RecordView) -> Text:
     """Return one record on a line: where, when, key, type, body."""
     # Whoever sends a record says its time; not every number is a moment.
     at_ms = min(max(record.at_ms, 0), TIME_MS_MAX)

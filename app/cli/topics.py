@@ -18,10 +18,11 @@ from app.cli.topic_output import (
     partitions_table,
     topics_table,
 )
-from app.kafka.reader import Shown, places_of, reader
+from app.kafka.reader import places_of, reader
 from app.operations.search import topic_facts
 from app.operations.search.consumer_groups import groups
 from app.operations.search.query import TERMS, BadTerm, Wanted, parse
+from app.operations.search.record_view import RecordView
 from app.operations.search.scan import Asked, Done, Event, Found, Progress, scan
 from app.operations.search.starts import Start, parse_cursor, parse_start
 
@@ -79,7 +80,7 @@ async def _show(config: Any, name: str, start: str, limit: int) -> Any:
         limit=limit if start else None,
     )
     about = await topic_facts.topic_facts(config, name)
-    found: list[Shown] = []
+    found: list[RecordView] = []
     done = None
     async with aclosing(_events(config, name, asked)) as events:
         async for event in events:
@@ -142,8 +143,8 @@ def find(  # noqa: PLR0913  each is an option
 
 async def _find(
     config: Any, name: str, asked: Asked, *, as_lines: bool
-) -> tuple[list[Shown], Event | None]:
-    found: list[Shown] = []
+) -> tuple[list[RecordView], Event | None]:
+    found: list[RecordView] = []
     last: Event | None = None
     with err.status("looking ...") as status:
         async with aclosing(_events(config, name, asked)) as events:
@@ -189,7 +190,7 @@ async def _events(config: Any, name: str, asked: Asked) -> AsyncIterator[Event]:
             fail(str(error), EXIT_USAGE)
 
 
-def _print(record: Shown, *, as_lines: bool) -> None:
+def _print(record: RecordView, *, as_lines: bool) -> None:
     if as_lines:
         out.file.write(msgspec.json.encode(record).decode() + "\n")
         out.file.flush()

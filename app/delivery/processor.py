@@ -31,9 +31,9 @@ from app.delivery.agent import (
 )
 from app.delivery.batch import Batch
 from app.delivery.runtime import Handled, Place, Runtime
-from app.host.logs import About, logging_about
 from app.wire import codecs, signing
 from app.wire.envelope import BadEnvelope, Envelope, derive_id, from_headers
+from app.wire.log_context import About, logging_about
 from app.wire.records import Record, attempts
 from app.wire.topics import RETRY_LEVELS_SECONDS, timers_topic
 from workflows.shared.deadline import DeadlineReached

@@ -1,21 +1,16 @@
-"""Reading topics without joining a group: who reads, which partitions, and one record as shown."""
+"""Reading topics without joining a group: a consumer, and which partitions there are."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from app.config import Config
 from app.kafka.admin import client_options, start_client, stop_consumer
-from app.operations.search.masked_record import MaskedRecord
 
 FETCH_BYTES_MAX = 4 << 20
-BODY_BYTES_SHOWN_MAX = 50_000
-"""Of a longer body only the beginning is shown, as text."""
-TEXT_CHARS_SHOWN_MAX = 2_000
 
 
 class InspectionError(RuntimeError):
@@ -24,25 +19,6 @@ class InspectionError(RuntimeError):
 
 class NoSuchTopic(InspectionError):
     """There is no such topic; the message names it."""
-
-
-class Shown(msgspec.Struct, frozen=True, kw_only=True):
-    """One record as people look at it; `body` is its JSON if it is any, personal parts masked."""
-
-    topic: str
-    partition: int
-    offset: int
-    at_ms: int
-    key: str
-    headers: dict[str, str]
-    type: str
-    body: Any
-    error: str = ""
-    """Why it is no event of Payflow."""
-    text: str = ""
-    """The body as text where it is no JSON or too long; unmasked where bytes were asked for."""
-    hexadecimal: str = ""
-    """The very bytes, when they were asked for."""
 
 
 @asynccontextmanager
@@ -112,40 +88,3 @@ async def places_of(config: Config, topic: str) -> list[TopicPartition]:
     if topic not in known:
         raise NoSuchTopic(f"there is no topic {topic!r}; see: payflow topics ls")
     return [TopicPartition(topic, at) for at in known[topic]]
-
-
-async def one(config: Config, topic: str, partition: int, offset: int) -> Shown:
-    """Return one record with its very bytes; raises InspectionError when it is not there."""
-    async with reader(config) as consumer:
-        places = await places_of(config, topic)
-        place = TopicPartition(topic, partition)
-        ends = await consumer.end_offsets(places)
-        if place not in places or not 0 <= offset < ends[place]:
-            raise InspectionError(f"{topic} has no record {partition}/{offset}")
-        consumer.assign([place])
-        consumer.seek(place, offset)
-        record = await consumer.getone()
-        if record.offset != offset:
-            raise InspectionError(f"{topic} has no record {partition}/{offset} any more")
-        return shown_of(MaskedRecord(record), whole=True)
-
-
-def shown_of(masked: MaskedRecord, *, whole: bool = False) -> Shown:
-    """Return `look` for people; with `whole` its bytes too, personal fields included."""
-    record = masked.record
-    value = record.value or b""
-    cut = masked.broken or (len(value) > BODY_BYTES_SHOWN_MAX and not whole)
-    text = masked.text[:TEXT_CHARS_SHOWN_MAX] if cut else ""
-    return Shown(
-        topic=record.topic,
-        partition=record.partition,
-        offset=record.offset,
-        at_ms=record.timestamp,
-        key=masked.key,
-        headers=masked.headers,
-        type=masked.type,
-        body=None if cut else masked.body,
-        error=masked.error,
-        text=value.decode(errors="backslashreplace") if whole else text,
-        hexadecimal=value.hex() if whole else "",
-    )

@@ -14,7 +14,7 @@ import aiohttp
 import msgspec
 from msgspec.structs import replace
 
-from app import composition
+from app import registry
 from app.config import Config, child_environment
 from app.host.processes import Busy, Child, free_port, hold, restarts_in_a_row, wait_seconds
 from app.kafka.admin import ensure_topics
@@ -59,7 +59,7 @@ class Supervisor:
     """Starts everything, starts again what dies, stops everything."""
 
     def __init__(self, config: Config, say: Say, services: Sequence[str] = ()) -> None:
-        known = composition.services()
+        known = registry.services()
         unknown = set(services) - set(known)
         if unknown:
             text = f"no such service: {', '.join(sorted(unknown))}; there are {', '.join(known)}"
@@ -95,7 +95,7 @@ class Supervisor:
             self._broker = await asyncio.to_thread(broker.start, self.config, self._step)
             self.config = replace(self.config, broker_url=self._broker.url)
         self.config = _with_ports(self.config)
-        made = await ensure_topics(self.config, composition.wanted_topics(self.config))
+        made = await ensure_topics(self.config, registry.wanted_topics(self.config))
         self._step(f"{len(made)} topics made")
         _forget_urls(self.config)
         for system in EXTERNAL_SYSTEMS:

@@ -96,6 +96,11 @@ def header(record: Record, name: str) -> str:
     return ""
 
 
+def event_id(sent: Outgoing) -> str:
+    """Return the id of the event that `sent` carries, or nothing."""
+    return next((value.decode() for name, value in sent.headers if name == "ce_id"), "")
+
+
 def is_retry(record: Record) -> bool:
     """Return whether `record` was read from a retry topic."""
     return topic_name(record.topic).kind == "retry"

@@ -10,9 +10,8 @@ import faust
 from faust.types import TP
 
 from app.config import Config
-from app.delivery.agent import Agent, due_of, retries
+from app.delivery.agent import Agent
 from app.host.exit import end_within, hard_stop
-from app.wire.topics import redrive_topic, retry_topics, timers_topic
 from app.worker import transport
 from app.worker.lease import Lease
 from app.worker.store import Store
@@ -173,17 +172,6 @@ def declare_table(app: PayflowApp, agent: Agent, config: Config) -> Store | None
 def channel_of(app: PayflowApp, names: Iterable[str]) -> Any:
     """Return one Faust topic over all of `names`, as raw bytes: decoding is the engine's."""
     return app.topic(*names, key_serializer="raw", value_serializer="raw")
-
-
-def consumed_topics(agent: Agent) -> tuple[str, ...]:
-    """Return every topic `agent` reads: what it consumes, its retries, its own deadlines."""
-    names = [topic.name for topic in agent.consumes]
-    if retries(agent):
-        names += [retry for name in list(names) for retry in retry_topics(name, agent.service)]
-    if due_of(agent) is not None:
-        names.append(timers_topic(agent.name))
-    names.append(redrive_topic(agent.name))
-    return tuple(names)
 
 
 def _credentials(config: Config) -> Any:

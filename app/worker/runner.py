@@ -18,19 +18,20 @@ from faust.types import TP
 from app.config import Config
 from app.delivery import row
 from app.delivery.agent import Agent, Followed, InformedDecider, due_of
+from app.delivery.agent_topics import consumed_topics
 from app.delivery.processor import run_batch
 from app.delivery.runtime import Handled
 from app.delivery.timers import Deadlines
 from app.host.exit import hard_stop
-from app.host.logs import About, logging_about
 from app.kafka.producer import place_of, produce
 from app.wire import codecs, signing
 from app.wire.envelope import Envelope, derive_id, to_headers
+from app.wire.log_context import About, logging_about
 from app.wire.records import Outgoing, Record, due_ms, is_retry
 from app.wire.topics import RETRY_LEVELS_SECONDS, timers_topic
 from app.worker import metrics, transport
 from app.worker.crash_points import CrashPoint
-from app.worker.faust_app import PayflowApp, consumed_topics
+from app.worker.faust_app import PayflowApp
 from app.worker.store import Store
 from app.worker.transport import producer_of
 from app.worker.watchdog import AgentProgress

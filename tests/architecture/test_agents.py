@@ -11,9 +11,9 @@ import pytest
 import agents
 import tables
 from app.cli import atlas
-from app.composition import load_agents
 from app.delivery.agent import Agent, Caller, Decider, Projection
 from app.operations.verification import consistent_cut
+from app.registry import load_agents
 from app.wire.topics import changelog_topic
 from tests.architecture.source import ROOT, imports, modules
 from workflows.shared.topic import declared
@@ -127,7 +127,7 @@ def test_a_new_service_is_one_new_file(tmp_path: Path):
 import agents
 agents.__path__.append({str(tmp_path)!r})
 from app.config import Config
-from app.composition import services, wanted_topics
+from app.registry import services, wanted_topics
 
 print("loyalty" in services())
 print({{"loyalty", "payments.loyalty.dead"}} <= {{spec.name for spec in wanted_topics(Config())}})

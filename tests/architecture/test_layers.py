@@ -71,8 +71,8 @@ def test_tables_know_only_the_business():
     assert set() == outside
 
 
-def test_only_the_composition_root_knows_the_agents():
-    """app/composition.py opens them; everybody else sees values."""
+def test_only_the_registry_knows_the_agents():
+    """app/registry.py imports them; everybody else sees values."""
     knowing = {
         module.path.as_posix()
         for module in modules("app")
@@ -80,7 +80,7 @@ def test_only_the_composition_root_knows_the_agents():
         if name.split(".")[0] == "agents"
     }
 
-    assert {"app/composition.py"} == knowing
+    assert {"app/registry.py"} == knowing
 
 
 def test_only_the_configuration_reads_the_environment():

@@ -14,12 +14,12 @@ from aiokafka.errors import KafkaError
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 
 from app.chaos.load import Load
-from app.composition import load_agents, wanted_topics
 from app.config import Config
 from app.delivery.agent import due_of, retries, topic_received_on
 from app.kafka.admin import client_options, stop_consumer
 from app.operations.verification.auditor import Auditor
 from app.operations.verification.verdict import Verdict
+from app.registry import load_agents, wanted_topics
 from app.wire import records
 from app.wire.records import Record, header
 from app.wire.signing import is_authentic_dead_letter

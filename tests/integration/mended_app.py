@@ -4,9 +4,9 @@ from typing import Any
 
 import msgspec
 
-from app.composition import owned_topics
 from app.config import current
-from app.worker.faust_app import channel_of, consumed_topics, declare_table, make_app
+from app.delivery.agent_topics import consumed_topics, owned_topics
+from app.worker.faust_app import channel_of, declare_table, make_app
 from app.worker.runner import Runner
 from tests.delivery.agents import ANSWERS, Tally
 from workflows.payment.messages import PaymentFailed

@@ -6,10 +6,10 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from app.composition import owned_topics
 from app.config import current
 from app.delivery.agent import Agent
-from app.worker.faust_app import channel_of, consumed_topics, declare_table, make_app
+from app.delivery.agent_topics import consumed_topics, owned_topics
+from app.worker.faust_app import channel_of, declare_table, make_app
 from app.worker.runner import Runner
 from app.worker.watchdog import Watchdog
 from tests.delivery.agents import TALLY

@@ -15,8 +15,8 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from app.config import Config, child_environment
-from app.fraud.analysis.fraud_admin import outgoing, publish
 from app.kafka.admin import client_options
+from app.kafka.messages import console_record, publish
 from app.kafka.producer import partition_of
 from app.local.supervisor import Supervisor
 from app.operations.audit.reader import Verdict, verify
@@ -61,7 +61,7 @@ async def command(config: Config, *arguments: str) -> tuple[int | None, bytes]:
 
 async def forge(config: Config) -> str:
     """Put a well-formed act on the audit that Payflow has not emitted; return where it lies."""
-    forged = outgoing(action(99), time.time_ns() // 1_000_000)
+    forged = console_record(action(99), time.time_ns() // 1_000_000)
     key = forged.key or b""
     async with AIOKafkaProducer(**client_options(config)) as producer:
         lies = await producer.send_and_wait(

@@ -14,16 +14,10 @@ import pytest
 from msgspec.structs import replace
 
 from app.config import Config
-from app.fraud.analysis.fraud_admin import (
-    Action,
-    as_action,
-    book_now,
-    messages_of,
-    open_cases,
-    publish,
-)
+from app.fraud.analysis.fraud_admin import Action, as_action, book_now, open_cases
 from app.fraud.analysis.offline import Offline
 from app.fraud.live.judge import open_judge
+from app.kafka.messages import messages_of, publish
 from app.local.supervisor import Supervisor
 from tests.integration.test_delivery import until
 from workflows.audit import topics as audit_topics

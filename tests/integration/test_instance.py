@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from app.composition import load_agents
+from app.registry import load_agents
 from workflows.order import topics as order_topics
 
 ROOT = Path(__file__).parents[2]

@@ -12,8 +12,8 @@ from msgspec.structs import replace
 
 from app.config import Config
 from app.delivery.agent import registered
-from app.fraud.analysis.fraud_admin import publish
 from app.kafka.admin import TopicSpec, client_options, ensure_topics
+from app.kafka.messages import publish
 from app.kafka.producer import produce
 from app.local import broker
 from app.operations.dead_letters import reader as reading

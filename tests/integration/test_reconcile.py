@@ -15,7 +15,6 @@ import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from app.composition import wanted_topics
 from app.config import Config
 from app.delivery.row import Row, encode_row
 from app.kafka.admin import ensure_topics
@@ -23,6 +22,7 @@ from app.kafka.producer import partition_of
 from app.local import broker
 from app.local.simulators.provider_store import ProviderStore
 from app.operations.verification.external_systems import provider_file
+from app.registry import wanted_topics
 from app.wire.topics import changelog_topic
 from tables.payment import payments
 from tests.deciding import after

@@ -9,13 +9,13 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from app.chaos.load import Load
-from app.composition import services
 from app.config import Config
 from app.delivery.row import Row, encode_row
 from app.kafka.producer import partition_of
 from app.local.supervisor import Supervisor
 from app.operations.replay.run import Replayed, ReplayError, Wanted, replay
 from app.operations.verification.auditor import Auditor
+from app.registry import services
 from app.wire.topics import changelog_topic
 from tables.payment import payments
 from tests.integration.test_delivery import until

@@ -16,18 +16,19 @@ from yarl import URL
 
 from app.cli.main import app as cli
 from app.cli.topic_output import line_of
-from app.composition import load_agents
 from app.config import Config, current
 from app.console.api.live import STREAMS
 from app.console.api.topics import SCANS_MAX
 from app.console.server import _listen, make_api
 from app.kafka.admin import TopicSpec, client_options, ensure_topics
 from app.kafka.producer import produce
-from app.kafka.reader import Shown, places_of, reader
+from app.kafka.reader import places_of, reader
 from app.operations.search import topic_facts
 from app.operations.search.consumer_groups import groups
 from app.operations.search.query import parse
+from app.operations.search.record_view import RecordView
 from app.operations.search.scan import Asked, Done, Found, scan
+from app.registry import load_agents
 from app.wire import codecs
 from app.wire.envelope import Envelope, to_headers
 from app.wire.records import Outgoing
@@ -250,7 +251,7 @@ async def test_odd_records_are_shown_as_they_can_be(client, haystack, own_name):
         await producer.send_and_wait(own_name, b"\x1b[2J\xff{", key=b"\x1b]0;x\x07", **odd)
         await producer.send_and_wait(own_name, None, key=b"gone")
     answer = await (await client.get(f"/topics/{own_name}/records")).json()
-    first, second = (msgspec.convert(each, Shown) for each in answer["found"])
+    first, second = (msgspec.convert(each, RecordView) for each in answer["found"])
 
     assert 2 == answer["done"]["unreadable"]
     assert "header ce_id is missing" == first.error

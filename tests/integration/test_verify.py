@@ -14,7 +14,6 @@ import msgspec
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from app.composition import wanted_topics
 from app.config import Config
 from app.delivery.row import Row, encode_row
 from app.kafka.admin import ensure_topics
@@ -23,6 +22,7 @@ from app.local import broker
 from app.local.simulators import provider_store
 from app.operations.verification.auditor import Auditor, listeners, verify
 from app.operations.verification.verdict import Verdict
+from app.registry import wanted_topics
 from app.wire import codecs
 from app.wire.envelope import Envelope, derive_id, to_headers
 from app.wire.records import Outgoing, Record, to_dead, to_retry

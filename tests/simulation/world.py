@@ -18,17 +18,17 @@ from typing import Any
 
 import msgspec
 
-from app.composition import load_agents
 from app.config import Config
 from app.delivery.agent import Agent, due_of, initial_knowledge
+from app.delivery.agent_topics import consumed_topics
 from app.delivery.processor import run_batch
 from app.delivery.row import Row, decode_row
 from app.delivery.timers import Deadlines
+from app.registry import load_agents
 from app.wire import codecs
 from app.wire.envelope import Envelope, derive_id, from_headers, to_headers
 from app.wire.records import Outgoing, Record, due_ms, is_retry
 from app.wire.topics import timers_topic
-from app.worker.faust_app import consumed_topics
 from tables import Table
 from tests.simulation.outside import Carrier, Notifier, Provider
 from workflows.shared.deadline import DeadlineReached

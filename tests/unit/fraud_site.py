@@ -10,11 +10,11 @@ from aiohttp.test_utils import TestClient
 from msgspec.structs import replace
 
 from app.auth import operators
-from app.composition import load_agents
 from app.config import Config
 from app.console.api.fraud import FRAUD, FraudAdmin
 from app.console.server import make_api
 from app.fraud.analysis.queries import READS, Answer, Question, answered
+from app.registry import load_agents
 from app.wire.envelope import Envelope
 from app.worker.discovery import Directory, Worker
 from app.worker.http import make_site

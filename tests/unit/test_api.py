@@ -9,7 +9,6 @@ from aiohttp.test_utils import TestClient
 from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError
 from openapi_spec_validator import validate
 
-from app.composition import load_agents
 from app.config import Config
 from app.console.api.figures import Figures
 from app.console.api.openapi import describe
@@ -17,6 +16,7 @@ from app.console.api.routes import ROUTES
 from app.console.server import make_api
 from app.gateways.signature import TOLERANCE_SECONDS, sign
 from app.kafka.producer import partition_of
+from app.registry import load_agents
 from app.wire.envelope import Envelope
 from app.wire.signing import ROWS_PASS, rows_token
 from app.worker.discovery import Directory, Worker

@@ -12,12 +12,12 @@ from aiohttp.test_utils import TestClient
 from msgspec.structs import replace
 
 from app.auth import operators
-from app.composition import load_agents
 from app.config import Config
 from app.console.api.access import COOKIE, SIGN_IN_BURST, STREAMS_EACH_MAX
 from app.console.api.operator_actions import LEAST, PROPOSALS
 from app.console.api.routes import ROUTES
 from app.console.server import make_api
+from app.registry import load_agents
 from app.worker.discovery import Directory, Worker
 from app.worker.http import make_site
 from tests.unit.test_api import CONFIG, FakeQueries, place

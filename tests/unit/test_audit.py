@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from app.cli import audit
 from app.config import Config
-from app.fraud.analysis.fraud_admin import outgoing
+from app.kafka.messages import console_record
 from app.operations.audit.chain import BREACHES_MAX, ChainHead, Prover, after, beginning
 from app.operations.audit.reader import checkpoint_in
 from app.wire.records import Record
@@ -208,7 +208,7 @@ def test_of_very_many_breaches_the_first_are_named():
 def test_a_checkpoint_counts_when_payflow_has_emitted_it(key: str, digest: str, is_known: bool):
     """Who may write to the topic does not yet say what was there."""
     emitted = signed(
-        outgoing(AuditCheckpointed(partition=2, offset=5, count=6, digest=digest), AT_MS), key
+        console_record(AuditCheckpointed(partition=2, offset=5, count=6, digest=digest), AT_MS), key
     )
     lies = Record(
         topic="audit.chain",
@@ -225,7 +225,7 @@ def test_a_checkpoint_counts_when_payflow_has_emitted_it(key: str, digest: str, 
 def test_an_act_is_no_checkpoint():
     """Told on the wrong topic by Payflow itself."""
     emitted = signed(
-        outgoing(DeadLetterDiscarded(about="a", who="b", why=""), AT_MS), Config().signing_key
+        console_record(DeadLetterDiscarded(about="a", who="b", why=""), AT_MS), Config().signing_key
     )
     lies = record(0, key=emitted.key, value=emitted.value, headers=tuple(emitted.headers))
 

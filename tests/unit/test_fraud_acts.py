@@ -9,7 +9,8 @@ from typer.testing import CliRunner
 
 from app.cli import fraud
 from app.config import Config
-from app.fraud.analysis.fraud_admin import ACTIONS, Action, as_action, outgoing
+from app.fraud.analysis.fraud_admin import ACTIONS, Action, as_action
+from app.kafka.messages import console_record
 from app.operations.dead_letters.reader import _take_action as take_action
 from app.wire import codecs
 from app.wire.envelope import from_headers
@@ -41,7 +42,7 @@ SAID = {"who": "bob", "why": "too many"}
 
 def emitted_id(message: Message) -> str:
     """Return the id of the event that the agents receive."""
-    return from_headers(outgoing(message, AT_MS).headers).id
+    return from_headers(console_record(message, AT_MS).headers).id
 
 
 @pytest.mark.parametrize(
@@ -102,11 +103,11 @@ def test_an_act_says_who_why_what_and_which_event(
     assert kind(**SAID, **parts, event_id=emitted_id(message)) == action
     assert message == said
     for each in (action, said):
-        record = outgoing(each, AT_MS)
+        record = console_record(each, AT_MS)
         envelope = from_headers(record.headers)
         assert each == codecs.decode(record.value, envelope, record.key)
         assert AT_MS == envelope.time_ms
-    assert "audit" == outgoing(action, AT_MS).topic
+    assert "audit" == console_record(action, AT_MS).topic
 
 
 def test_the_same_act_has_the_same_id_and_another_has_another() -> None:
@@ -151,7 +152,7 @@ def test_who_reads_dead_letters_is_not_disturbed_by_other_acts() -> None:
         DeadLetterDiscarded(about="orders.payment.dead/0/1", who="bob", why="seen"),
     ]
     for action in actions:
-        emitted = signed(outgoing(action, AT_MS), config.signing_key)
+        emitted = signed(console_record(action, AT_MS), config.signing_key)
         record = Record(
             topic=emitted.topic,
             partition=0,

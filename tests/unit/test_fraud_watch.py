@@ -8,13 +8,13 @@ from msgspec.structs import replace
 from prometheus_client import generate_latest
 from structlog.testing import capture_logs
 
-from app.composition import load_agents
 from app.config import Config
 from app.delivery.agent import Agent
 from app.delivery.runtime import Handled
 from app.fraud.live import drift
 from app.fraud.live.drift import WATCHED_MAX, WATCHED_MIN, Watch, Window
 from app.fraud.live.judge import open_judge
+from app.registry import load_agents
 from app.worker import metrics
 from app.worker.runner import Runner
 from tests.unit.test_model import MODEL

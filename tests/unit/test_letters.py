@@ -7,14 +7,13 @@ from app.operations.dead_letters.dead_letter import (
     HISTORY_MAX,
     DeadLetter,
     edited,
-    event_id,
     redrive_id,
     sent_back,
 )
 from app.operations.dead_letters.selection import Choice, blast_radius, chosen
 from app.operations.dead_letters.status import Known, RedriveAttempt, groups, states
 from app.wire import records
-from app.wire.records import Outgoing, Record, header
+from app.wire.records import Outgoing, Record, event_id, header
 
 HEADERS = (
     ("ce_id", b"e1"),

@@ -5,20 +5,20 @@ import hashlib
 import msgspec
 import pytest
 
-from app.composition import load_agents
 from app.config import Config
+from app.delivery.agent_topics import consumed_topics
 from app.host.processes import hold
 from app.operations.dead_letters.audit_records import Action, dead_letter_edited
-from app.operations.dead_letters.dead_letter import DeadLetter, edited, event_id, sent_back
+from app.operations.dead_letters.dead_letter import DeadLetter, edited, sent_back
 from app.operations.dead_letters.redrive import DeadLetterError, redriver
 from app.operations.verification.case import Case
 from app.operations.verification.consistent_cut import ConsistentCut
 from app.operations.verification.dead_letter_checks import poison_is_dead_lettered
 from app.operations.verification.facts import Facts
 from app.operations.verification.reader import _Reader as Reader
+from app.registry import load_agents
 from app.wire import records
-from app.wire.records import Outgoing, Record
-from app.worker.faust_app import consumed_topics
+from app.wire.records import Outgoing, Record, event_id
 from tests.integration.kafka import local_config
 
 POISON = b"{not json"

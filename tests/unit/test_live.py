@@ -6,7 +6,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from app.composition import load_agents
 from app.config import Config
 from app.console.api import live, live_state
 from app.console.api.figures import FIGURES, SECONDS_SHOWN, Figures
@@ -15,6 +14,7 @@ from app.console.api.live_state import LiveState
 from app.console.api.open_orders import OPEN_ORDERS, OpenOrders
 from app.console.server import make_api
 from app.delivery.row import Row, encode_row
+from app.registry import load_agents
 from app.worker.discovery import Directory
 from tests.unit.test_api import FakeQueries
 from workflows.analytics.messages import FiguresUpdated

@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
 from app.auth import openid, operators
-from app.composition import load_agents
 from app.config import Config, ConfigError
 from app.console.server import make_api
+from app.registry import load_agents
 from app.worker.discovery import Directory
 from tests.unit.test_api import FakeQueries
 

@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from app.composition import load_agents
 from app.delivery.agent import Decider
+from app.registry import load_agents
 from app.wire import codecs
 from app.wire.envelope import Envelope
 from tests.deciding import receive

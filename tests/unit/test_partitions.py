@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from app.composition import load_agents, wanted_topics
 from app.config import Config
-from app.fraud.analysis.fraud_admin import Action, as_action, outgoing
+from app.fraud.analysis.fraud_admin import Action, as_action
+from app.kafka.messages import console_record
 from app.kafka.producer import partition_of
+from app.registry import load_agents, wanted_topics
 from app.wire.topics import partitions_of
 from app.worker.queries import LocalQueries
 from workflows.fraud.rule_messages import ListPut, RulePut, RuleSnoozed
@@ -76,7 +77,7 @@ async def test_the_console_tells_rules_where_there_is_a_partition() -> None:
     load_agents()
     producer = Producer(CONFIG)
     app: Any = SimpleNamespace(producer=SimpleNamespace(_producer=producer))
-    records = [outgoing(message, ACTION.at_ms) for message in rule_acts()]
+    records = [console_record(message, ACTION.at_ms) for message in rule_acts()]
 
     await LocalQueries(app, CONFIG, ()).send(records)
 

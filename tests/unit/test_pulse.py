@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from app.composition import load_agents
 from app.console.api.context import ApiContext
 from app.console.api.flow_metrics import FlowMetrics, _read
 from app.console.pages.flow import drawn
+from app.registry import load_agents
 from app.worker.discovery import Directory
 from tests.unit.test_api import CONFIG, FakeQueries
 

@@ -5,11 +5,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from app.kafka.reader import shown_of
 from app.operations.search import starts
 from app.operations.search.expression import ExpressionFailed
 from app.operations.search.masked_record import MaskedRecord
 from app.operations.search.query import TERMS_MAX, BadTerm, parse
+from app.operations.search.record_view import view_of
 from app.operations.search.starts import Start, cursor_of, parse_cursor, parse_start
 
 pytest.importorskip("cel")
@@ -146,7 +146,7 @@ def test_what_is_masked_is_neither_shown_nor_found(body: str) -> None:
         key=f"customer:{HIDDEN}".encode(),
         headers=(("ce_subject", f"customer:{HIDDEN}".encode()), ("email", HIDDEN.encode())),
     )
-    shown = shown_of(MaskedRecord(entity))
+    shown = view_of(MaskedRecord(entity))
 
     assert HIDDEN not in str(shown).replace("\x00", "")
     assert not found(entity, HIDDEN)

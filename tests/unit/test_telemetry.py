@@ -4,8 +4,8 @@ import msgspec
 import pytest
 from prometheus_client import generate_latest
 
-from app.composition import load_workflows
 from app.delivery.runtime import Handled
+from app.registry import load_workflows
 from app.wire.envelope import Envelope, child_traceparent
 from app.wire.records import Record
 from app.worker import metrics

@@ -5,15 +5,15 @@ from typing import Any
 
 import msgspec
 
-from app.composition import load_agents
 from app.config import Config
 from app.delivery.agent import Agent, Decider, initial_knowledge
+from app.delivery.agent_topics import consumed_topics
 from app.delivery.processor import run_batch
 from app.delivery.row import decode_row
 from app.operations.replay.event_order import event_of, received
 from app.operations.replay.shadow_runtime import ShadowRuntime
+from app.registry import load_agents
 from app.wire.records import Record
-from app.worker.faust_app import consumed_topics
 from tests.simulation.day import bad_day
 
 ALONE = Config(partitions=1, signing_key="")

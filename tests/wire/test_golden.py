@@ -9,7 +9,7 @@ import pytest
 from cloudevents.core.bindings.kafka import KafkaMessage, from_binary_event
 from cloudevents.core.formats.json import JSONFormat
 
-from app.composition import load_agents
+from app.registry import load_agents
 from app.wire import codecs
 from app.wire.envelope import from_headers, to_headers
 from tests.wire.samples import every_message

@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from app.composition import load_agents
+from app.registry import load_agents
 from tests.wire.samples import every_message, sample_of
 
 GOLDEN = Path(__file__).parent / "golden"

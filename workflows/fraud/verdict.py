@@ -3,6 +3,9 @@
 Pure: asked with the same answers and the same judge, it says the same, to the last bit.
 """
 
+from collections.abc import Mapping
+from typing import Literal
+
 import msgspec
 
 from workflows.fraud import model, rulebook
@@ -27,6 +30,11 @@ MODEL_PRIORITY = 50
 """Rules above it overrule the model; beside it, the stricter of both counts."""
 REASON_FIGURES = 5
 
+ModelBand = Literal["allow", "review", "block", "nothing", "unknown"]
+"""The band of a score; `nothing`: it knows no such payment; `unknown`: the model is not at hand."""
+ALERT_BANDS: tuple[ModelBand, ...] = ("review", "block")
+"""What somebody looks at, or what is stopped."""
+
 
 class Judge(msgspec.Struct, frozen=True, kw_only=True):
     """What payments are judged by: the rules of the moment, and the models by their time."""
@@ -36,6 +44,13 @@ class Judge(msgspec.Struct, frozen=True, kw_only=True):
     """The one that came into force last before a payment judges it."""
     trial: Model | None = None
     """Judges along, and decides nothing."""
+
+
+def band_of(models: Mapping[str, Model], version: str, score: float | None) -> ModelBand:
+    """Return what the model `version` alone makes of its `score`."""
+    if score is None:
+        return "nothing"
+    return model.band(models[version], score) if version in models else "unknown"
 
 
 def entities_of(

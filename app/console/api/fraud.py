@@ -18,10 +18,9 @@ from app.console.api.fraud_queries import Ask, Queries, process_in
 from app.console.api.problems import Problem, json_response, path_name, whole
 from app.console.api.topics import answering
 from app.fraud.analysis.cases import Case, cases_of
-from app.fraud.analysis.fraud_admin import messages_of
 from app.fraud.analysis.labels import label_of
-from app.fraud.analysis.trial import said
 from app.fraud.live.judge import at_hand, changed
+from app.kafka.messages import messages_of
 from app.operations.search.masked_record import masked_text
 from app.wire.envelope import Envelope
 from tables import declared
@@ -32,7 +31,7 @@ from workflows.fraud.messages import FraudDetected, VerdictBasis
 from workflows.fraud.model import Model, ModelError
 from workflows.fraud.rulebook import Book
 from workflows.fraud.state import PaymentCheck
-from workflows.fraud.verdict import entities_of
+from workflows.fraud.verdict import band_of, entities_of
 from workflows.shared.topic import Topic
 
 READING_SECONDS_MAX = 20.0
@@ -210,8 +209,8 @@ def _judged(basis: VerdictBasis, models: Mapping[str, Model]) -> dict[str, Any]:
                 "shadow_rules",
             )
         },
-        "band": said(models, basis.model_version, basis.model_score),
-        "shadow_band": said(models, basis.shadow_version, basis.shadow_score),
+        "band": band_of(models, basis.model_version, basis.model_score),
+        "shadow_band": band_of(models, basis.shadow_version, basis.shadow_score),
         "contributions": [
             {"label": label_of(each.figure), **msgspec.structs.asdict(each)}
             for each in basis.contributions

@@ -19,8 +19,9 @@ from app.console.api.fraud import FRAUD, checked_of, entities_in
 from app.console.api.fraud_rules import checked_rule, rule_in
 from app.console.api.operator_actions import Why
 from app.console.api.problems import Problem, json_response, path_name, read_body
-from app.fraud.analysis.fraud_admin import Action, as_action, outgoing
-from app.operations.dead_letters.dead_letter import event_id
+from app.fraud.analysis.fraud_admin import Action, as_action
+from app.kafka.messages import console_record
+from app.wire.records import event_id
 from workflows.fraud.built_in_rules import BUILT_IN, FIELDS
 from workflows.fraud.condition import RuleError
 from workflows.fraud.entity import KINDS
@@ -247,5 +248,5 @@ async def _say(request: web.Request, message: Message, why: str, before: Book = 
     except msgspec.ValidationError as error:
         raise Problem(400, "Bad Request", str(error)) from error
     for each in emitted:
-        record = outgoing(each, at_ms)
+        record = console_record(each, at_ms)
         await context.publish(request, each, event_id(record), (record.key or b"").decode()[:128])

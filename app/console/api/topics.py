@@ -24,10 +24,11 @@ from app.console.api.context import CONTEXT, unavailable
 from app.console.api.live import STREAMS
 from app.console.api.problems import Problem, json_response, path_name, whole
 from app.kafka.admin import TopicError
-from app.kafka.reader import InspectionError, NoSuchTopic, Shown, places_of, reader
+from app.kafka.reader import InspectionError, NoSuchTopic, places_of, reader
 from app.operations.search import topic_facts
 from app.operations.search.consumer_groups import Group, groups
 from app.operations.search.query import BadTerm, parse
+from app.operations.search.record_view import RecordView
 from app.operations.search.scan import Asked, Done, Event, Found, Progress, scan
 from app.operations.search.starts import Start, chosen, parse_cursor, parse_start
 
@@ -92,7 +93,7 @@ async def records(request: web.Request) -> web.Response:
 async def found_records(request: web.Request) -> dict[str, Any]:
     """Return what a scan of a few seconds finds, its `done`, and the cursor of the next."""
     asked = replace(_asked(request, limit=100, most=PAGE_RECORDS_MAX), seconds=PAGE_SECONDS_MAX)
-    found: list[Shown] = []
+    found: list[RecordView] = []
     done: Done | None = None
     with scanning(request):
         async with answering(), aclosing(_events(request, asked)) as events:
@@ -159,11 +160,11 @@ async def export(request: web.Request) -> web.StreamResponse:
         return response
 
 
-def _as_json_line(record: Shown) -> bytes:
+def _as_json_line(record: RecordView) -> bytes:
     return msgspec.json.encode(record) + b"\n"
 
 
-def _as_csv_line(record: Shown) -> bytes:
+def _as_csv_line(record: RecordView) -> bytes:
     written = io.StringIO()
     body = record.text or msgspec.json.encode(record.body).decode()
     cells = (record.partition, record.offset, record.at_ms, record.key, record.type)

@@ -21,8 +21,9 @@ from app.console.api.orders import REPEATS
 from app.console.api.problems import Problem, json_response, read_body
 from app.console.api.transactions import shown, state_of
 from app.kafka.admin import TopicError
-from app.kafka.reader import InspectionError, NoSuchTopic, Shown, places_of, reader
+from app.kafka.reader import InspectionError, NoSuchTopic, places_of, reader
 from app.operations.search.query import BadTerm, parse
+from app.operations.search.record_view import RecordView
 from app.operations.search.scan import Asked, Done, Found, scan
 from app.operations.search.starts import Start
 from app.wire.topics import partitions_of
@@ -218,9 +219,9 @@ def _search() -> Iterator[None]:
 
 async def _scanned(
     config: Config, topic: str, terms: list[str], start: Start, limit: int = 200
-) -> tuple[list[Shown], str]:
+) -> tuple[list[RecordView], str]:
     """Return what is found in `topic` within a few seconds, and what was looked at, in text."""
-    found: list[Shown] = []
+    found: list[RecordView] = []
     said = ""
     try:
         asked = Asked(wanted=parse(terms), start=start, limit=limit, seconds=SOUGHT_SECONDS)

@@ -1,25 +1,13 @@
-"""Where people work on fraud: what was emitted so far, and messages of their own.
+"""What operators change of fraud rules, with its audit; rules and cases as they stand now."""
 
-Reads topics up to their ends, joins no group. What it produces is signed like anything of the
-instance; the same act has the same event id, so that it may be emitted again.
-"""
-
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from app.config import Config
 from app.fraud.live.judge import changed
-from app.kafka.admin import client_options, stop_consumer
-from app.kafka.producer import produce
-from app.operations.dead_letters.dead_letter import event_id
-from app.wire import codecs
-from app.wire.envelope import BadEnvelope, Envelope, derive_id, from_headers, to_headers
-from app.wire.records import Outgoing, as_read
-from app.wire.signing import is_signed, signed
-from app.wire.topics import partitions_of
+from app.kafka.messages import console_record, messages_of
+from app.wire.records import event_id
 from workflows.audit import messages as audit
 from workflows.fraud import topics as fraud_topics
 from workflows.fraud.built_in_rules import BUILT_IN
@@ -27,10 +15,8 @@ from workflows.fraud.condition import RuleError
 from workflows.fraud.messages import CaseClosed, CaseOpened, PaymentLabelled
 from workflows.fraud.rule_messages import ListPut, RulePut, RuleSnoozed
 from workflows.fraud.rulebook import Book
-from workflows.shared.message import Message, type_name
-from workflows.shared.topic import Topic, topic_of
+from workflows.shared.message import Message
 
-READ_MS = 300
 ACTIONS: dict[type[Message], type[Message]] = {
     RulePut: audit.RuleChanged,
     ListPut: audit.ListChanged,
@@ -49,62 +35,13 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     before: Book = BUILT_IN
 
 
-async def messages_of(config: Config, wanted: Sequence[Topic]) -> list[tuple[Envelope, Any]]:
-    """Return every message of Payflow on `wanted`, by topic, in the order of each partition.
-
-    What cannot be read, or is not of Payflow, is left out.
-    """
-    consumer = AIOKafkaConsumer(enable_auto_commit=False, **client_options(config))
-    await consumer.start()
-    try:
-        found: list[tuple[Envelope, Any]] = []
-        for topic in wanted:
-            count = partitions_of(topic.name, config)
-            places = [TopicPartition(topic.name, at) for at in range(count)]
-            ends = await consumer.end_offsets(places)
-            begins = await consumer.beginning_offsets(places)
-            for place in places:
-                consumer.assign([place])
-                consumer.seek(place, begins[place])
-                while await consumer.position(place) < ends[place]:
-                    for record in (await consumer.getmany(place, timeout_ms=READ_MS)).get(
-                        place, []
-                    ):
-                        found += _read(record, config)
-        return found
-    finally:
-        await stop_consumer(consumer)
-
-
-def _read(record: Any, config: Config) -> list[tuple[Envelope, Any]]:
-    read = as_read(record)
-    if not is_signed(read, config):
-        return []
-    try:
-        envelope = from_headers(read.headers)
-        return [(envelope, codecs.decode(read.value, envelope, read.key))]
-    except (codecs.Poison, BadEnvelope):
-        return []
-
-
-async def publish(config: Config, messages: Sequence[Message], at_ms: int) -> None:
-    """Produce `messages` as the console, at `at_ms`. Raises KafkaError."""
-    producer = AIOKafkaProducer(acks="all", enable_idempotence=True, **client_options(config))
-    await producer.start()
-    try:
-        records = [signed(outgoing(message, at_ms), config.signing_key) for message in messages]
-        await produce(producer, records, config)
-    finally:
-        await producer.stop()
-
-
 def as_action(message: Message, action: Action) -> list[Message]:
     """Return the action for the audit, and `message` itself.
 
     Raises ValidationError when one of them keeps no limit of the wire.
     """
     message = msgspec.convert(msgspec.to_builtins(message), type(message))
-    emitted = event_id(outgoing(message, action.at_ms))
+    emitted = event_id(console_record(message, action.at_ms))
     said = {"who": action.who, "why": action.why, "event_id": emitted} | _changed(
         message, action.before
     )
@@ -137,26 +74,6 @@ def _changed(message: Message, before: Book) -> dict[str, Any]:
             return {"about": order_id, "fraud": fraud, "source": source}
         case _:
             raise AssertionError(f"{type(message).__name__} is no act of an operator")
-
-
-def outgoing(message: Message, at_ms: int) -> Outgoing:
-    """Return `message` as an unsigned record of the console: the same message, the same id."""
-    topic, kind = topic_of(message), type_name(type(message))
-    key = topic.key(message)
-    envelope = Envelope(
-        id=derive_id(kind, key, at_ms, codecs.encode(message).hex()),
-        type=kind,
-        source="/payflow/console",
-        time_ms=at_ms,
-        subject=key,
-        correlation_id=key[:128],
-    )
-    return Outgoing(
-        topic=topic.name,
-        key=key.encode(),
-        value=codecs.encode(message),
-        headers=to_headers(envelope),
-    )
 
 
 async def book_now(config: Config) -> Book:

@@ -6,9 +6,9 @@ The same functions as in the agents, one event at a time, rows in memory.
 from collections import deque
 from typing import Any
 
-from app.composition import load_agents
 from app.delivery import decision
 from app.delivery.agent import Decider
+from app.registry import load_agents
 from workflows.fraud import process as fraud
 from workflows.fraud import risk
 from workflows.fraud.entity_messages import CheckEntity, LabelEntity, NoteDecline

@@ -14,10 +14,11 @@ from aiokafka.errors import KafkaError
 
 from app.config import Config, current
 from app.fraud.analysis.backtest import Backtest, backtest
-from app.fraud.analysis.fraud_admin import book_now, messages_of
+from app.fraud.analysis.fraud_admin import book_now
 from app.fraud.analysis.rescoring import newest
 from app.fraud.analysis.trial import Trial, tried
 from app.fraud.live.judge import at_hand
+from app.kafka.messages import messages_of
 from app.wire.envelope import Envelope
 from workflows.fraud import topics as fraud_topics
 from workflows.fraud.built_in_rules import FIELDS

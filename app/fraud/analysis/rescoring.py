@@ -2,15 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Literal
 
 import msgspec
 
 from workflows.fraud.messages import FraudVerdict, PaymentLabelled, VerdictBasis
 from workflows.fraud.model import Model, band, score
+from workflows.fraud.verdict import ModelBand, band_of
 
-Said = Literal["allow", "review", "block", "nothing", "unknown"]
-"""The band of a score; `nothing`: it knows no such payment; `unknown`: the model is not at hand."""
 Changes = dict[str, dict[str, int]]
 """Payments by what was said of them then, and by what the other model says."""
 DIFFERENCES_MAX = 10
@@ -107,7 +105,12 @@ def _other(
     other: Model,
 ) -> Other:
     pairs = [
-        (labels.get(order_id), _said(basis, models), _would_say(other, basis.snapshot))
+        (
+            labels.get(order_id),
+            # The band of the model alone: what rules made of it is no merit of a model.
+            band_of(models, basis.model_version, basis.model_score),
+            _would_say(other, basis.snapshot),
+        )
         for order_id, basis in judged
     ]
     return Other(
@@ -118,15 +121,7 @@ def _other(
     )
 
 
-def _said(basis: VerdictBasis, models: Mapping[str, Model]) -> Said:
-    # The band of the model alone: what rules made of it is no merit of a model.
-    if basis.model_score is None:
-        return "nothing"
-    model = models.get(basis.model_version)
-    return band(model, basis.model_score) if model else "unknown"
-
-
-def _would_say(other: Model, snapshot: Mapping[str, float]) -> Said:
+def _would_say(other: Model, snapshot: Mapping[str, float]) -> ModelBand:
     # Every entity that was asked has said since when it is known. From when on the model is in
     # force does not matter: it is asked as if it had been.
     if any(f"{kind}_known_days" not in snapshot for kind in other.needs):
@@ -134,7 +129,7 @@ def _would_say(other: Model, snapshot: Mapping[str, float]) -> Said:
     return band(other, score(other, snapshot))
 
 
-def _changes(pairs: Iterable[tuple[Said, Said]]) -> Changes:
+def _changes(pairs: Iterable[tuple[ModelBand, ModelBand]]) -> Changes:
     found: Changes = {}
     for (then, now), count in sorted(Counter(pairs).items()):
         found.setdefault(then, {})[now] = count

@@ -9,14 +9,12 @@ from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
-from app.fraud.analysis.rescoring import Changes, Said, newest
+from app.fraud.analysis.rescoring import Changes, newest
 from app.wire.envelope import Envelope
 from workflows.fraud.messages import FraudCleared, FraudDetected, PaymentLabelled, VerdictBasis
-from workflows.fraud.model import Model, band
+from workflows.fraud.model import Model
+from workflows.fraud.verdict import ALERT_BANDS, ModelBand, band_of
 from workflows.shared.message import Message
-
-ALERTS: tuple[Said, ...] = ("review", "block")
-"""What somebody looks at, or what is stopped."""
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,8 +78,8 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
 
 class _Compared(msgspec.Struct, frozen=True, kw_only=True):
     order_id: str
-    active: Said
-    trial: Said
+    active: ModelBand
+    trial: ModelBand
     basis: VerdictBasis
 
 
@@ -113,13 +111,6 @@ def tried(
     )
 
 
-def said(models: Mapping[str, Model], version: str, score: float | None) -> Said:
-    """Return what the model `version` alone makes of its `score`."""
-    if score is None:
-        return "nothing"
-    return band(models[version], score) if version in models else "unknown"
-
-
 def _of_model(
     version: str,
     judged: Mapping[str, VerdictBasis],
@@ -129,8 +120,8 @@ def _of_model(
     every = [
         _Compared(
             order_id=order_id,
-            active=said(models, each.model_version, each.model_score),
-            trial=said(models, version, each.shadow_score),
+            active=band_of(models, each.model_version, each.model_score),
+            trial=band_of(models, version, each.shadow_score),
             basis=each,
         )
         for order_id, each in judged.items()
@@ -138,8 +129,8 @@ def _of_model(
     ]
     pairs = [each for each in every if "unknown" not in (each.active, each.trial)]
     frauds = {each.order_id for each in pairs if labels.get(each.order_id)}
-    by_active = {each.order_id for each in pairs if each.active in ALERTS}
-    by_trial = {each.order_id for each in pairs if each.trial in ALERTS}
+    by_active = {each.order_id for each in pairs if each.active in ALERT_BANDS}
+    by_trial = {each.order_id for each in pairs if each.trial in ALERT_BANDS}
     return ModelTrial(
         version=version,
         active_versions=dict(Counter(each.basis.model_version for each in pairs)),

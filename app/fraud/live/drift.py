@@ -22,12 +22,10 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Mapping, Sequence
 
-from app.fraud.analysis.rescoring import Said
-from app.fraud.analysis.trial import ALERTS, said
 from app.worker import metrics
 from workflows.fraud.messages import FraudCleared, FraudDetected, VerdictBasis
 from workflows.fraud.model import Model, psi
-from workflows.fraud.verdict import MODEL, Judge
+from workflows.fraud.verdict import ALERT_BANDS, MODEL, Judge, ModelBand, band_of
 from workflows.shared.message import Message
 
 WATCHED_MAX = 5_000
@@ -36,7 +34,7 @@ WATCHED_MIN = 500
 EVERY = 100
 """Verdicts from one reckoning to the next: one takes as long as counting twenty."""
 SCORE = "score"
-NO_BANDS: tuple[Said, ...] = ("nothing", "unknown")
+NO_BANDS: tuple[ModelBand, ...] = ("nothing", "unknown")
 
 
 class Window:
@@ -57,12 +55,12 @@ class Window:
     def __len__(self) -> int:
         return len(self._held)
 
-    def add(self, basis: VerdictBasis, active: Said, trial: Said) -> None:
+    def add(self, basis: VerdictBasis, active: ModelBand, trial: ModelBand) -> None:
         """Count a payment in; beyond WATCHED_MAX, the oldest out."""
         values = {**basis.snapshot, SCORE: basis.model_score or 0.0}
         # To the left, as the shares of training were counted: an edge belongs to the bin below.
         bins = [bisect_left(spread.edges, values.get(name, 0.0)) for name, spread in self._spreads]
-        now = (*bins, active in ALERTS, 2 if trial in NO_BANDS else trial in ALERTS)
+        now = (*bins, active in ALERT_BANDS, 2 if trial in NO_BANDS else trial in ALERT_BANDS)
         if len(self._held) == WATCHED_MAX:
             for row, at in zip(self._rows, self._held.popleft(), strict=True):
                 row[at] -= 1
@@ -106,8 +104,8 @@ class Watch:
         rule_or_none = "rule" if basis.decided_by else "none"
         decided_by = MODEL if basis.decided_by == MODEL else rule_or_none
         metrics.fraud_verdicts.labels(basis.outcome, decided_by).inc()
-        active = said(models, basis.model_version, basis.model_score)
-        trial = said(models, basis.shadow_version, basis.shadow_score)
+        active = band_of(models, basis.model_version, basis.model_score)
+        trial = band_of(models, basis.shadow_version, basis.shadow_score)
         if trial != "nothing":
             metrics.fraud_trials.labels(active, trial).inc()
         if active in NO_BANDS:

@@ -17,9 +17,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.records_to_delete import RecordsToDelete
 
 from app.config import Config
-from app.fraud.analysis.fraud_admin import outgoing
 from app.fraud.training.entity_queues import EntityQueues
 from app.kafka.admin import client_options, stop_consumer
+from app.kafka.messages import console_record
 from app.kafka.producer import produce
 from app.wire.signing import signed
 from app.wire.topics import partitions_of
@@ -183,7 +183,7 @@ class BrokerEvaluation:
         if not messages:
             return
         records = [
-            signed(outgoing(message, _time_of(message)), self._config.signing_key)
+            signed(console_record(message, _time_of(message)), self._config.signing_key)
             for message in messages
         ]
         await produce(self._producer, records, self._config)

@@ -9,8 +9,8 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from app.config import Config
-from app.fraud.analysis.fraud_admin import messages_of
 from app.kafka.admin import client_options, stop_consumer
+from app.kafka.messages import messages_of
 from app.operations.audit.chain import Breach, ChainHead, Proven, Prover, chain_head_of
 from app.wire import codecs
 from app.wire.envelope import BadEnvelope, from_headers

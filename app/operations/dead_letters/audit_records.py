@@ -4,10 +4,10 @@ from typing import Any
 
 import msgspec
 
-from app.operations.dead_letters.dead_letter import DeadLetter, event_id, redrive_id, sha256
+from app.operations.dead_letters.dead_letter import DeadLetter, redrive_id, sha256
 from app.wire import codecs
 from app.wire.envelope import Envelope, derive_id, to_headers
-from app.wire.records import Outgoing, header
+from app.wire.records import Outgoing, event_id, header
 from workflows.audit import messages
 from workflows.audit import topics as audit_topics
 from workflows.shared.message import type_name

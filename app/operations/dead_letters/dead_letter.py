@@ -121,11 +121,6 @@ def sha256(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()
 
 
-def event_id(sent: Outgoing) -> str:
-    """Return the id of the event that `sent` carries, or nothing."""
-    return next((value.decode() for name, value in sent.headers if name == "ce_id"), "")
-
-
 def _outgoing(
     dead_letter: DeadLetter,
     partition: int,

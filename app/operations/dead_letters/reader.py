@@ -7,16 +7,16 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from app.composition import load_agents
 from app.config import Config
+from app.delivery.agent_topics import consumed_topics
 from app.kafka.admin import client_options, stop_consumer
 from app.operations.dead_letters.dead_letter import DeadLetter
 from app.operations.dead_letters.status import Known, RedriveAttempt
+from app.registry import load_agents
 from app.wire import codecs, records, signing
 from app.wire.envelope import BadEnvelope, from_headers
 from app.wire.records import Record, header
 from app.wire.topics import topic_name
-from app.worker.faust_app import consumed_topics
 from workflows.audit import topics as audit_topics
 from workflows.audit.messages import DeadLetterDiscarded
 

@@ -25,17 +25,12 @@ from app.operations.dead_letters.audit_records import (
     dead_letter_edited,
     dead_letter_redriven,
 )
-from app.operations.dead_letters.dead_letter import (
-    DeadLetter,
-    edited,
-    event_id,
-    sent_back,
-)
+from app.operations.dead_letters.dead_letter import DeadLetter, edited, sent_back
 from app.operations.dead_letters.reader import Reader, reading
 from app.operations.dead_letters.status import Known, State, states
 from app.wire import codecs
 from app.wire.envelope import BadEnvelope, derive_id, from_headers
-from app.wire.records import Outgoing
+from app.wire.records import Outgoing, event_id
 from app.wire.signing import signed, signed_again
 from app.wire.topics import redrive_topic
 from workflows.audit import messages

@@ -9,19 +9,19 @@ import msgspec
 import rocksdict
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from app.composition import load_agents, services
 from app.config import Config
 from app.delivery.agent import Agent, Caller, Projection, initial_knowledge
+from app.delivery.agent_topics import consumed_topics
 from app.delivery.processor import run_batch
 from app.delivery.row import Row, decode_row
 from app.kafka.admin import client_options, stop_consumer
 from app.operations.replay.compare import Compared, compare
 from app.operations.replay.event_order import Event, complete, event_of, received
 from app.operations.replay.shadow_runtime import ShadowRuntime
+from app.registry import load_agents, services
 from app.wire import codecs, records
 from app.wire.envelope import BadEnvelope, from_headers
 from app.wire.topics import changelog_topic, partitions_of
-from app.worker.faust_app import consumed_topics
 
 READ_MS = 300
 BATCH_EVENTS = 2_000

@@ -12,10 +12,11 @@ from typing import Any, Literal
 import msgspec
 from aiokafka import TopicPartition
 
-from app.kafka.reader import InspectionError, Shown, shown_of
+from app.kafka.reader import InspectionError
 from app.operations.search.expression import ExpressionFailed
 from app.operations.search.masked_record import MaskedRecord
 from app.operations.search.query import Wanted
+from app.operations.search.record_view import RecordView, view_of
 from app.operations.search.starts import Start, chosen, cursor_of, resolve
 
 READ_MS = 250
@@ -43,7 +44,7 @@ class Coverage(msgspec.Struct, frozen=True, kw_only=True):
 class Found(msgspec.Struct, frozen=True, kw_only=True, tag="found"):
     """A record that is wanted."""
 
-    record: Shown
+    record: RecordView
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True, tag="progress"):
@@ -164,7 +165,7 @@ class _Section:
             raise InspectionError(f"nothing came for {STALL_SECONDS_MAX:.0f} s; go on at {at}")
         return None
 
-    def take(self, record: Any) -> Shown | None:
+    def take(self, record: Any) -> RecordView | None:
         """Look at `record`; return it as it may be shown when it is wanted."""
         place = TopicPartition(record.topic, record.partition)
         if place not in self._open or record.offset < self._next[place]:
@@ -178,7 +179,7 @@ class _Section:
         self._move(place, record.offset + 1)
         return found
 
-    def _judge(self, record: Any) -> Shown | None:
+    def _judge(self, record: Any) -> RecordView | None:
         masked = MaskedRecord(record)
         try:
             wanted = self._asked.wanted.holds(masked)
@@ -186,7 +187,7 @@ class _Section:
             self._errors += 1
             self._error = self._error or str(error)
             wanted = False
-        shown = shown_of(masked) if wanted else None
+        shown = view_of(masked) if wanted else None
         self._matched += wanted
         self._unreadable += bool(masked.error) if wanted else masked.registered and masked.broken
         return shown

@@ -17,8 +17,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from app.composition import load_agents
 from app.config import Config, ConfigError, current
+from app.delivery.agent_topics import consumed_topics
 from app.kafka.admin import TopicError
 from app.operations.verification import external_systems
 from app.operations.verification.case import SETTLE_MS, Case
@@ -26,7 +26,7 @@ from app.operations.verification.consistent_cut import ConsumedTopics, Place
 from app.operations.verification.facts import Facts
 from app.operations.verification.reader import Unreadable, read_topics
 from app.operations.verification.verdict import Verdict, judge
-from app.worker.faust_app import consumed_topics
+from app.registry import load_agents
 
 __all__ = ["Auditor", "Verdict", "main", "verify"]
 

@@ -1,0 +1,70 @@
+"""One record as people look at it, its personal parts masked."""
+
+from typing import Any
+
+import msgspec
+from aiokafka import TopicPartition
+
+from app.config import Config
+from app.kafka.reader import InspectionError, places_of, reader
+from app.operations.search.masked_record import MaskedRecord
+
+BODY_BYTES_SHOWN_MAX = 50_000
+"""Of a longer body only the beginning is shown, as text."""
+TEXT_CHARS_SHOWN_MAX = 2_000
+
+
+class RecordView(msgspec.Struct, frozen=True, kw_only=True):
+    """One record as people look at it; `body` is its JSON if it is any, personal parts masked."""
+
+    topic: str
+    partition: int
+    offset: int
+    at_ms: int
+    key: str
+    headers: dict[str, str]
+    type: str
+    body: Any
+    error: str = ""
+    """Why it is no event of Payflow."""
+    text: str = ""
+    """The body as text where it is no JSON or too long; unmasked where bytes were asked for."""
+    hexadecimal: str = ""
+    """The very bytes, when they were asked for."""
+
+
+async def read_record(config: Config, topic: str, partition: int, offset: int) -> RecordView:
+    """Return one record with its very bytes; raises InspectionError when it is not there."""
+    async with reader(config) as consumer:
+        places = await places_of(config, topic)
+        place = TopicPartition(topic, partition)
+        ends = await consumer.end_offsets(places)
+        if place not in places or not 0 <= offset < ends[place]:
+            raise InspectionError(f"{topic} has no record {partition}/{offset}")
+        consumer.assign([place])
+        consumer.seek(place, offset)
+        record = await consumer.getone()
+        if record.offset != offset:
+            raise InspectionError(f"{topic} has no record {partition}/{offset} any more")
+        return view_of(MaskedRecord(record), whole=True)
+
+
+def view_of(masked: MaskedRecord, *, whole: bool = False) -> RecordView:
+    """Return `masked` for people; with `whole` its bytes too, personal fields included."""
+    record = masked.record
+    value = record.value or b""
+    cut = masked.broken or (len(value) > BODY_BYTES_SHOWN_MAX and not whole)
+    text = masked.text[:TEXT_CHARS_SHOWN_MAX] if cut else ""
+    return RecordView(
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        at_ms=record.timestamp,
+        key=masked.key,
+        headers=masked.headers,
+        type=masked.type,
+        body=None if cut else masked.body,
+        error=masked.error,
+        text=value.decode(errors="backslashreplace") if whole else text,
+        hexadecimal=value.hex() if whole else "",
+    )

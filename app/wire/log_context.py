@@ -1,0 +1,64 @@
+"""The record that this task handles now: every log line of the task carries its ids."""
+
+from contextvars import ContextVar
+from typing import Self
+
+from app.wire.envelope import Envelope
+from app.wire.records import Record, header
+
+
+class About:
+    """What the lines of a `with` are about: a service and an agent, and by `at` an event.
+
+    Every event passes here: it is noted, and what a line says is made when there is a line.
+    """
+
+    __slots__ = ("_envelope", "_service_and_agent", "_token", "record")
+
+    def __init__(self, service: str, agent: str) -> None:
+        self._service_and_agent = {"service": service, "agent": agent}
+        self.record: Record | None = None
+        """The record that is handled now; after an error the one at which it was raised."""
+        self._envelope: Envelope | None = None
+
+    def at(self, record: Record | None, envelope: Envelope | None = None) -> None:
+        """Say that `record` is handled from here on; None: no event in particular."""
+        self.record, self._envelope = record, envelope
+
+    def __enter__(self) -> Self:
+        self._token = _about.set(self)
+        return self
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        _about.reset(self._token)
+        outer = _about.get()
+        if isinstance(error, Exception) and outer is not None:
+            # Whoever handles it further out speaks of the event at which it was raised. Calls that
+            # are cancelled because another one failed raise no Exception.
+            outer.at(self.record, self._envelope)
+
+    def fields(self) -> dict[str, str]:
+        """Return what a line says of it."""
+        if self.record is None:
+            return self._service_and_agent
+        said = (
+            self._envelope.correlation_id
+            if self._envelope
+            else header(self.record, "ce_correlationid")
+        )
+        return {**self._service_and_agent, "origin": self.record.origin, "correlation_id": said}
+
+
+_about: ContextVar[About | None] = ContextVar("about", default=None)
+"""Of each task its own: calls that are under way at once speak each of its event."""
+
+
+def logging_about(service: str, agent: str) -> About:
+    """Put where we are on every line logged in a `with`: service, agent, record, correlation id."""
+    return About(service, agent)
+
+
+def fields() -> dict[str, str]:
+    """Return what a line of this task says of the record that it handles; nothing outside."""
+    about = _about.get()
+    return {} if about is None else about.fields()
