@@ -18,8 +18,6 @@ from app.operations.audit.reader import verify as prove
 from workflows.audit import topics as audit_topics
 from workflows.shared.message import type_name
 
-group = typer.Typer(no_args_is_help=True, help="What operators did; whether somebody changed it.")
-
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothing else.")]
 
 
@@ -34,7 +32,6 @@ class _Earlier(msgspec.Struct, frozen=True, kw_only=True):
     partitions: tuple[_Known, ...]
 
 
-@group.command("ls")
 def ls(
     since: Annotated[str, typer.Option(help="From this RFC 3339 time on.")] = "",
     *,
@@ -67,7 +64,6 @@ def _table(actions: list[dict[str, Any]]) -> Table:
     return table
 
 
-@group.command("verify")
 def verify(
     known: Annotated[
         Path | None, typer.Option(help="An earlier `verify --json`, kept elsewhere: holds it too?")

@@ -22,8 +22,6 @@ from app.operations.dead_letters.selection import Choice, blast_radius, chosen
 from app.operations.dead_letters.status import Known, State, groups, states
 from app.operations.search.record_view import read_record
 
-group = typer.Typer(no_args_is_help=True, help="Dead letters: look, send back, change, drop.")
-
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothing else.")]
 Topic = Annotated[str, typer.Argument(help="A dead topic; with OFFSET, one letter.")]
 Offset = Annotated[int, typer.Argument(help="Where in it.")]
@@ -41,7 +39,6 @@ Until = Annotated[str, typer.Option(help="Laid aside before this RFC 3339 time."
 Everything = Annotated[bool, typer.Option("--all", help="Every open letter.")]
 
 
-@group.command("ls")
 def ls(
     *,
     every: Annotated[bool, typer.Option("--all", help="Each letter, not groups.")] = False,
@@ -60,7 +57,6 @@ def ls(
     as_json(grouped) if as_json_too else out.print(groups_table(grouped))
 
 
-@group.command("show")
 def show(topic: Topic, offset: Offset, *, as_json_too: AsJson = False) -> None:
     """Show one dead letter: bytes, headers, cause, history, state, and its transaction."""
     config = running_instance()
@@ -87,7 +83,6 @@ def show(topic: Topic, offset: Offset, *, as_json_too: AsJson = False) -> None:
         out.print(f"{'around it':<20}{event}", markup=False)
 
 
-@group.command("redrive")
 def redrive(  # noqa: PLR0913  each is an option
     topic_of_dead_letter: Annotated[str, typer.Argument(help="A dead topic, for one letter.")] = "",
     offset: Annotated[int, typer.Argument(help="Its offset.")] = -1,
@@ -152,7 +147,6 @@ async def _redrive(choice: Choice, action: Action, rate: float, *, dry_run: bool
         return await sender.redrive(dead_letters, action, err.print, rate)
 
 
-@group.command("edit")
 def edit(  # noqa: PLR0913  each is an option
     topic: Topic,
     offset: Offset,
@@ -187,7 +181,6 @@ async def _edit(
         return await sender.edit(dead_letter, body, headers, action, force=force)
 
 
-@group.command("discard")
 def discard(  # noqa: PLR0913  each is an option
     topic_of_dead_letter: Annotated[str, typer.Argument(help="A dead topic, for one letter.")] = "",
     offset: Annotated[int, typer.Argument(help="Its offset.")] = -1,

@@ -10,7 +10,6 @@ from msgspec.structs import replace
 from rich.table import Table
 from rich.text import Text
 
-from app.cli import fraud_rescore, fraud_training, fraud_trial
 from app.cli.fraud_rescore import moment
 from app.cli.instance import as_json, fail, out, run, running_instance
 from app.fraud.analysis.backtest import Backtest, backtest
@@ -26,21 +25,11 @@ from workflows.fraud.rulebook import Book, Compiled, Rule, read_rule
 from workflows.payment import topics as payment_topics
 from workflows.shared.message import Message
 
-group = typer.Typer(no_args_is_help=True, help="Cases, labels and rules of fraud.")
-rules = typer.Typer(no_args_is_help=True, help="What payments are judged by.")
-group.add_typer(rules, name="rules")
-group.command()(fraud_training.train)
-group.command()(fraud_training.evaluate)
-group.command()(fraud_training.rescore)
-group.command("rescore-all")(fraud_rescore.rescore_all)
-group.command()(fraud_trial.trial)
-
 By = Annotated[str, typer.Option("--by", help="Who says so.")]
 Note = Annotated[str, typer.Option("--note", help="Why.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothing else.")]
 
 
-@group.command()
 def cases(*, as_json_too: AsJson = False) -> None:
     """List the cases that wait for somebody, the highest score first."""
     found = run(open_cases(running_instance()))
@@ -55,13 +44,11 @@ def cases(*, as_json_too: AsJson = False) -> None:
     out.print(table)
 
 
-@group.command()
 def decide(order_id: str, verdict: str, by: By, note: Note = "") -> None:
     """Say as an analyst that the payment of ORDER_ID was `fraud`, or `legit`; closes its case."""
     _label(order_id, verdict, "analyst", by, note)
 
 
-@group.command()
 def chargeback(order_id: str, by: By, note: Note = "") -> None:
     """Note that the bank has compensated the payment of ORDER_ID as fraud."""
     _label(order_id, "fraud", "chargeback", by, note)
@@ -83,7 +70,6 @@ def _label(order_id: str, verdict: str, source: Any, by: str, note: str) -> None
     out.print(f"{order_id}: {verdict}, told", markup=False)
 
 
-@rules.command("ls")
 def list_rules(*, as_json_too: AsJson = False) -> None:
     """List the rules, lists and snoozes as they stand."""
     book: Book = run(book_now(running_instance()))
@@ -105,7 +91,6 @@ def list_rules(*, as_json_too: AsJson = False) -> None:
     out.print(table)
 
 
-@rules.command("put")
 def put_rule(file: Path, by: By, note: Note = "") -> None:
     """Propose the rule in FILE: as a draft or on trial at once, else by `rules approve`."""
     compiled = _read(file)
@@ -116,20 +101,17 @@ def put_rule(file: Path, by: By, note: Note = "") -> None:
     _put(rule, by, note)
 
 
-@rules.command("approve")
 def approve_rule(rule_id: str, by: By, note: Note = "") -> None:
     """Make a proposed rule active, as somebody other than who proposed it."""
     _put(replace(_known(rule_id), state="active", approved_by=by), by, note)
 
 
-@rules.command("pause")
 def pause_rule(rule_id: str, by: By, note: Note = "") -> None:
     """Let a rule say nothing until it is approved again."""
     paused = replace(_known(rule_id), state="paused", proposed_by=by, approved_by="")
     _put(paused, by, note)
 
 
-@rules.command("snooze")
 def snooze_rule(
     rule_id: str,
     entity: str,
@@ -147,7 +129,6 @@ def snooze_rule(
     out.print(f"{rule_id} sleeps for {entity}", markup=False)
 
 
-@rules.command("list")
 def put_list(name: str, values: list[str], by: By, note: Note = "") -> None:
     """Put the list NAME, whole; `blocked.card` and `allowed.customer` are looked into already."""
     message = ListPut(name=name, values=tuple(sorted(set(values))), by=by)
@@ -157,7 +138,6 @@ def put_list(name: str, values: list[str], by: By, note: Note = "") -> None:
     out.print(f"{name}: {len(message.values)} names", markup=False)
 
 
-@group.command("backtest")
 def try_rule(
     file: Path,
     *,

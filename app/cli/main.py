@@ -1,250 +1,311 @@
-"""The command line: `payflow --help`."""
+"""The command line: every command by name; its module is imported when it is called."""
 
-import asyncio
-import os
-import signal
-from pathlib import Path
-from typing import Annotated, Any
+from collections.abc import Callable
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-import aiohttp
-import msgspec
 import typer
-from msgspec.structs import replace
+from typer.core import TyperCommand
+from typer.main import get_command
 
-from app.auth import operators as operator_file
-from app.cli import (
-    audit,
-    chaos,
-    dead_letters,
-    fraud,
-    operators,
-    reconcile,
-    replay,
-    topics,
-    trace,
-    watch,
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Command(NamedTuple):
+    """A command: `module:function` under app/cli, and the first line of its docstring."""
+
+    place: str
+    help: str
+
+
+class Group(NamedTuple):
+    """Commands under one name."""
+
+    help: str
+    commands: "Mapping[str, Command | Group]"
+
+
+RULES = Group(
+    "What payments are judged by.",
+    {
+        "ls": Command("fraud:list_rules", "List the rules, lists and snoozes as they stand."),
+        "put": Command(
+            "fraud:put_rule",
+            "Propose the rule in FILE: as a draft or on trial at once, else by `rules approve`.",
+        ),
+        "approve": Command(
+            "fraud:approve_rule",
+            "Make a proposed rule active, as somebody other than who proposed it.",
+        ),
+        "pause": Command("fraud:pause_rule", "Let a rule say nothing until it is approved again."),
+        "snooze": Command(
+            "fraud:snooze_rule",
+            "Let a rule say nothing of ENTITY (such as customer:c1) for some hours.",
+        ),
+        "list": Command(
+            "fraud:put_list",
+            "Put the list NAME, whole; `blocked.card` and `allowed.customer` are looked into "
+            "already.",
+        ),
+    },
 )
-from app.cli.instance import as_json, ask, configuration, err, fail, out, run, running_instance
-from app.cli.output import progress, show_faults, show_order
-from app.config import child_environment
-from app.local import fault_switches
-from app.local.demo import Demo, DemoError, Wanted, fresh
-from app.local.importers.player import ORDERS_PER_SECOND, Player, read_plan
-from app.local.supervisor import Supervisor, worker_command
-from app.operations.verification import auditor
-from app.registry import services
+PAYFLOW = Group(
+    "Event-driven payments on Kafka.",
+    {
+        "chaos": Command(
+            "chaos:chaos",
+            "Run orders through an instance of its own while it is killed, frozen, robbed and "
+            "lied to.",
+        ),
+        "reconcile": Command(
+            "reconcile:reconcile_books",
+            "Compare every charge, refund and void of the provider with payments and the ledger.",
+        ),
+        "replay": Command(
+            "replay:replay",
+            "Make the rows of SERVICE again from topics, without effects; compare with the live "
+            "ones.",
+        ),
+        "trace": Command(
+            "trace:trace",
+            "Show one transaction: how it stands, what is next, what waited and worked, what "
+            "caused it.",
+        ),
+        "watch": Command(
+            "watch:watch",
+            "Show the live figures, each service's lag and who is alive, until Ctrl-C.",
+        ),
+        "up": Command(
+            "start:up",
+            "Start the broker, the external systems and one process a service; Ctrl-C stops all.",
+        ),
+        "demo": Command(
+            "start:demo", "Start everything on a fresh folder and play real orders through it."
+        ),
+        "worker": Command(
+            "start:worker",
+            "Run one worker of SERVICE in the foreground; more of them share its partitions.",
+        ),
+        "verify": Command(
+            "verify:verify",
+            "Check that every order has one end and that money, ledger and stock agree.",
+        ),
+        "orders": Group(
+            "Play orders from a file.",
+            {
+                "load": Command(
+                    "orders:load",
+                    "Play FILE through the API of the running instance, stock included.",
+                )
+            },
+        ),
+        "order": Group(
+            "Look at one order.",
+            {
+                "show": Command(
+                    "orders:show", "Show how an order stands: each step, what is due when."
+                )
+            },
+        ),
+        "tables": Group(
+            "Look at the tables of every service.",
+            {
+                "ls": Command("tables:ls", "List all tables and who holds their partitions."),
+                "show": Command("tables:show", "Show one row of table NAME, or a page of them."),
+            },
+        ),
+        "faults": Group(
+            "What the external systems do wrong.",
+            {
+                "show": Command("faults:show", "Show what the external systems do wrong now."),
+                "set": Command(
+                    "faults:set_faults",
+                    "Set faults of PARTY (provider or carrier): rates from 0 to 1.",
+                ),
+            },
+        ),
+        "dead": Group(
+            "Dead letters: look, send back, change, drop.",
+            {
+                "ls": Command(
+                    "dead_letters:ls",
+                    "List dead letters by service, cause and stack, and where they stand.",
+                ),
+                "show": Command(
+                    "dead_letters:show",
+                    "Show one dead letter: bytes, headers, cause, history, state, and its "
+                    "transaction.",
+                ),
+                "redrive": Command(
+                    "dead_letters:redrive",
+                    "Send dead letters back to the agents that failed: a canary first, then the "
+                    "rest at a rate.",
+                ),
+                "edit": Command(
+                    "dead_letters:edit",
+                    "Send one dead letter back with other bytes, under a new event id; the old "
+                    "one is kept.",
+                ),
+                "discard": Command(
+                    "dead_letters:discard",
+                    "Say that dead letters need no handling any more, and why; they stay where "
+                    "they lie.",
+                ),
+            },
+        ),
+        "fraud": Group(
+            "Cases, labels and rules of fraud.",
+            {
+                "train": Command(
+                    "fraud_training:train",
+                    "Train a model on days of FILE, and calibrate it on the second week after "
+                    "them.",
+                ),
+                "evaluate": Command(
+                    "fraud_training:evaluate",
+                    "Train, wait and test week by week on FILE, as the Fraud Detection Handbook "
+                    "does.",
+                ),
+                "rescore": Command(
+                    "fraud_training:rescore",
+                    "Score a snapshot again with the model in FILE: the same bits as when it was "
+                    "emitted.",
+                ),
+                "rescore-all": Command(
+                    "fraud_rescore:rescore_all",
+                    "Score all verdicts again by the models they name: the same bits, or exit "
+                    "code 1.",
+                ),
+                "trial": Command(
+                    "fraud_trial:trial",
+                    "Show what models and rules on trial would have done, beside those in force.",
+                ),
+                "cases": Command(
+                    "fraud:cases", "List the cases that wait for somebody, the highest score first."
+                ),
+                "decide": Command(
+                    "fraud:decide",
+                    "Say as an analyst that the payment of ORDER_ID was `fraud`, or `legit`; "
+                    "closes its case.",
+                ),
+                "chargeback": Command(
+                    "fraud:chargeback",
+                    "Note that the bank has compensated the payment of ORDER_ID as fraud.",
+                ),
+                "backtest": Command(
+                    "fraud:try_rule",
+                    "Say what the rule in FILE would have done to the payments emitted so far.",
+                ),
+                "rules": RULES,
+            },
+        ),
+        "topics": Group(
+            "Topics: what there is, what lies there, who reads.",
+            {
+                "ls": Command(
+                    "topics:ls", "List topics with their partitions, records, bytes and retention."
+                ),
+                "show": Command(
+                    "topics:show",
+                    "Show the partitions of topic NAME and its newest records, or those from "
+                    "--from on.",
+                ),
+                "tail": Command(
+                    "topics:tail",
+                    "Show what comes to topic NAME, for ever; one JSON object a line with --json.",
+                ),
+                "find": Command(
+                    "topics:find",
+                    "Find records of topic NAME, and say what was looked at; Ctrl-C stops with a "
+                    "cursor.",
+                ),
+                "lag": Command(
+                    "topics:lag",
+                    "Show how far consumer groups are behind: in events, and in seconds.",
+                ),
+            },
+        ),
+        "audit": Group(
+            "What operators did; whether somebody changed it.",
+            {
+                "ls": Command(
+                    "audit:ls", "List acts in the order of their time: who, why, on what."
+                ),
+                "verify": Command(
+                    "audit:verify",
+                    "Check that no act was changed, removed or put in; exit code 1 and the place "
+                    "otherwise.",
+                ),
+            },
+        ),
+        "operators": Group(
+            "Who may act through the console.",
+            {
+                "ls": Command("operators:ls", "List everybody and their role."),
+                "add": Command(
+                    "operators:add",
+                    "Add NAME as viewer, operator or approver, and show their token.",
+                ),
+                "remove": Command("operators:remove", "Remove NAME; their sessions end."),
+                "token": Command(
+                    "operators:token_of",
+                    "Give NAME another token, and show it; their sessions end.",
+                ),
+            },
+        ),
+    },
+)
 
-ROOT = Path(__file__).parents[2]
-FILE = ROOT / "data" / "online_retail_2010-12.csv"
 
-app = typer.Typer(no_args_is_help=True, help="Event-driven payments on Kafka.")
-groups = {
-    name: typer.Typer(no_args_is_help=True, help=text)
-    for name, text in {
-        "orders": "Play orders from a file.",
-        "order": "Look at one order.",
-        "tables": "Look at the tables of every service.",
-        "faults": "What the external systems do wrong.",
-    }.items()
-}
-for _name, _group in groups.items():
-    app.add_typer(_group, name=_name)
-app.add_typer(dead_letters.group, name="dead")
-app.add_typer(fraud.group, name="fraud")
-app.add_typer(topics.group, name="topics")
-app.add_typer(audit.group, name="audit")
-app.add_typer(operators.group, name="operators")
-app.command()(chaos.chaos)
-app.command("reconcile")(reconcile.reconcile_books)
-app.command()(replay.replay)
-app.command()(trace.trace)
-app.command()(watch.watch)
+def function_at(place: str) -> Callable[..., object]:
+    """Return the function of a command; imports its module."""
+    module, _, name = place.partition(":")
+    return getattr(import_module(f"app.cli.{module}"), name)
 
-AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothing else.")]
-Rate = Annotated[float, typer.Option(min=0.1, max=1_000, help="Orders a second.")]
+
+def _lazy(place: str) -> type[TyperCommand]:
+    """Return the class of a command whose module is imported when the command is called."""
+
+    class Lazy(TyperCommand):
+        def get_short_help_str(self, limit: int = 0) -> str:  # noqa: ARG002  whole, never cut
+            return self.help or ""
+
+        def make_context(
+            self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any
+        ) -> Any:
+            one = _made(function_at(place))
+            return one.make_context(info_name, args, parent, **extra)
+
+    return Lazy
+
+
+def _made(function: Callable[..., object]) -> TyperCommand:
+    one = typer.Typer(add_completion=False, rich_markup_mode=None)
+    one.command()(function)
+    return cast("TyperCommand", get_command(one))
+
+
+def _declared() -> None:
+    """Stands for a function that is not imported yet."""
+
+
+def _typer(group: Group, *, completion: bool = False) -> typer.Typer:
+    # Plain help: with `rich`, typer imports Markdown and Pygments, 0.4 CPU seconds a page.
+    made = typer.Typer(
+        no_args_is_help=True, help=group.help, add_completion=completion, rich_markup_mode=None
+    )
+    for name, one in group.commands.items():
+        if isinstance(one, Group):
+            made.add_typer(_typer(one), name=name)
+        else:
+            made.command(name, cls=_lazy(one.place), help=one.help)(_declared)
+    return made
+
+
+app = _typer(PAYFLOW, completion=True)
 
 
 def main() -> None:
     """Run the command line."""
     app()
-
-
-@app.command()
-def up(
-    only: Annotated[str, typer.Option("--services", help="A comma-separated choice.")] = "",
-) -> None:
-    """Start the broker, the external systems and one process a service; Ctrl-C stops all."""
-    chosen = tuple(filter(None, only.split(",")))
-    run(_up(chosen))
-
-
-async def _up(chosen: tuple[str, ...]) -> None:
-    stopped = _on_signal()
-    async with Supervisor(configuration(), err.print, chosen).up() as running:
-        err.print(f"         the page: {running.config.console_url}/   Ctrl-C stops")
-        if hint := operator_file.first_steps(running.config.data_path):
-            err.print(f"         {hint}")
-        await stopped.wait()
-
-
-def _on_signal() -> asyncio.Event:
-    stopped = asyncio.Event()
-    for each in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(each, stopped.set)
-    return stopped
-
-
-@app.command()
-def demo(  # noqa: PLR0913  each is an option
-    file: Annotated[Path, typer.Option(help="A file of the form of Online Retail.")] = FILE,
-    rate: Rate = ORDERS_PER_SECOND,
-    once: Annotated[bool, typer.Option(help="End when every order has ended.")] = False,
-    report: Annotated[Path | None, typer.Option(help="Where to write the report.")] = None,
-    faults: Annotated[str, typer.Option(help="Such as decline=0.2,refuse=0.05")] = "",
-    as_json_too: AsJson = False,
-) -> None:
-    """Start everything on a fresh folder and play real orders through it."""
-    found = run(_demo(file, rate, once=once, faults=faults))
-    if found is None:
-        return
-    body = msgspec.json.format(msgspec.json.encode(found), indent=2)
-    if report is not None:
-        report.write_bytes(body + b"\n")
-    if as_json_too or report is None:
-        as_json(found)
-    else:
-        err.print(f"report: {report}")
-    if not found["verify_ok"]:
-        fail("the books do not balance; see: payflow verify")
-
-
-async def _demo(file: Path, rate: float, *, once: bool, faults: str) -> dict[str, Any] | None:
-    wanted = Wanted(file=file, rate=rate, once=once, faults=fault_switches.parse(faults))
-    with progress(err) as show:
-        running = asyncio.ensure_future(Demo(fresh(configuration()), wanted, err.print, show).run())
-        stopped = asyncio.ensure_future(_on_signal().wait())
-        await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        if running.done():
-            stopped.cancel()
-            return running.result()
-        running.cancel()
-        await asyncio.wait({running})
-    if once:
-        raise DemoError("stopped before its end; there is no report")
-    return None
-
-
-@app.command()
-def worker(service: str) -> None:
-    """Run one worker of SERVICE in the foreground; more of them share its partitions."""
-    if service not in services():
-        fail(f"no such service: {service}; there are {', '.join(services())}", 2)
-    config = replace(running_instance(), service=service)
-    command = worker_command()
-    os.execve(command[0], command, child_environment(config))  # noqa: S606  Faust's own worker
-
-
-@app.command()
-def verify(as_json_too: AsJson = False) -> None:
-    """Check that every order has one end and that money, ledger and stock agree."""
-    verdict = run(auditor.verify(running_instance(), None if as_json_too else err.print))
-    if as_json_too:
-        as_json(verdict)
-    else:
-        auditor.show(verdict, out)
-    if not verdict.verify_ok:
-        raise typer.Exit(1)
-
-
-@groups["orders"].command("load")
-def orders_load(file: Path, rate: Rate = ORDERS_PER_SECOND, as_json_too: AsJson = False) -> None:
-    """Play FILE through the API of the running instance, stock included."""
-    loaded = run(_load(file, rate))
-    if as_json_too:
-        as_json(loaded)
-    else:
-        rows = ", ".join(f"{count} {name}" for name, count in loaded.rows.items())
-        out.print(f"{loaded.rows_read} rows: {rows}; {loaded.orders_asked} orders placed")
-
-
-async def _load(file: Path, rate: float) -> Any:
-    plan = read_plan(file)
-    with progress(err) as show:
-        async with aiohttp.ClientSession() as session:
-            player = Player(running_instance().console_url, rate, session)
-            await player.receive_stock(plan, err.print)
-            playing = asyncio.ensure_future(player.play(plan))
-            while not playing.done():
-                figures = await player.get("/figures")
-                show({**figures, "planned": player.loaded.orders_planned})
-                await asyncio.wait({playing}, timeout=1)
-            return playing.result()
-
-
-@groups["order"].command("show")
-def order_show(order_id: str, as_json_too: AsJson = False) -> None:
-    """Show how an order stands: each step, what is due when."""
-    found = run(ask(running_instance(), f"/orders/{order_id}"))
-    as_json(found) if as_json_too else show_order(found, out)
-
-
-@groups["tables"].command("ls")
-def tables_ls(as_json_too: AsJson = False) -> None:
-    """List all tables and who holds their partitions."""
-    found = run(ask(running_instance(), "/tables"))["tables"]
-    if as_json_too:
-        as_json(found)
-        return
-    for table in found:
-        held = ", ".join(f"{each['partitions']} by {each['pid']}" for each in table["held_by"])
-        out.print(f"{table['name']:<14}{table['service']:<14}{held or 'nobody'}", markup=False)
-
-
-@groups["tables"].command("show")
-def tables_show(
-    name: str,
-    key: Annotated[str, typer.Argument()] = "",
-    prefix: Annotated[str, typer.Option()] = "",
-    limit: Annotated[int, typer.Option(min=1, max=1_000)] = 20,
-    as_json_too: AsJson = False,
-) -> None:
-    """Show one row of table NAME, or a page of them."""
-    path = f"/tables/{name}/{key}" if key else f"/tables/{name}?limit={limit}&prefix={prefix}"
-    found = run(ask(running_instance(), path))
-    if as_json_too or key:
-        as_json(found)
-        return
-    for row in found["rows"]:
-        state = msgspec.json.encode(row["state"]).decode()
-        out.print(f"{row['key']}  {state[:200]}", markup=False)
-    if found["next"]:
-        out.print(f"... more after {found['next']}", markup=False)
-
-
-@groups["faults"].command("show")
-def faults_show(as_json_too: AsJson = False) -> None:
-    """Show what the external systems do wrong now."""
-    config = running_instance()
-    found = {
-        system: run(fault_switches.get(getattr(config, f"{system}_url")))
-        for system in fault_switches.EXTERNAL_SYSTEMS
-    }
-    as_json(found) if as_json_too else show_faults(found, out)
-
-
-@groups["faults"].command("set")
-def faults_set(
-    system: str,
-    rates: Annotated[list[str], typer.Argument(help="Such as decline=0.2 timeout=0.1")],
-    as_json_too: AsJson = False,
-) -> None:
-    """Set faults of PARTY (provider or carrier): rates from 0 to 1."""
-    if system not in fault_switches.EXTERNAL_SYSTEMS:
-        fail(f"no such party: {system}; there are {', '.join(fault_switches.EXTERNAL_SYSTEMS)}", 2)
-    config = running_instance()
-    try:
-        record = fault_switches.parse(",".join(f"{system}.{rate}" for rate in rates))[system]
-    except fault_switches.FaultError as error:
-        fail(str(error), 2)
-    found = {system: run(fault_switches.put(getattr(config, f"{system}_url"), record))}
-    as_json(found) if as_json_too else show_faults(found, out)

@@ -12,13 +12,10 @@ from app.config import Config
 from app.kafka.messages import publish
 from workflows.audit.messages import OperatorChanged
 
-group = typer.Typer(no_args_is_help=True, help="Who may act through the console.")
-
 Why = Annotated[str, typer.Option("--reason", help="Why; it is written down.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothing else.")]
 
 
-@group.command("ls")
 def ls(*, as_json_too: AsJson = False) -> None:
     """List everybody and their role."""
     try:
@@ -32,7 +29,6 @@ def ls(*, as_json_too: AsJson = False) -> None:
         out.print(f"{person.name:<24}{person.role}", markup=False)
 
 
-@group.command("add")
 def add(name: str, role: str, why: Why) -> None:
     """Add NAME as viewer, operator or approver, and show their token."""
     if role not in operators.ROLES:
@@ -43,7 +39,6 @@ def add(name: str, role: str, why: Why) -> None:
     _publish(config, name, "added", why, role)
 
 
-@group.command("remove")
 def remove(name: str, why: Why) -> None:
     """Remove NAME; their sessions end."""
     config = running_instance()
@@ -51,7 +46,6 @@ def remove(name: str, why: Why) -> None:
     _publish(config, name, "removed", why)
 
 
-@group.command("token")
 def token_of(name: str, why: Why) -> None:
     """Give NAME another token, and show it; their sessions end."""
     config = running_instance()

@@ -26,8 +26,6 @@ from app.operations.search.record_view import RecordView
 from app.operations.search.scan import Asked, Done, Event, Found, Progress, scan
 from app.operations.search.starts import Start, parse_cursor, parse_start
 
-group = typer.Typer(no_args_is_help=True, help="Topics: what there is, what lies there, who reads.")
-
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothing else.")]
 Terms = Annotated[list[str] | None, typer.Argument(help=f"All must hold: {TERMS}; else text.")]
 Cel = Annotated[str, typer.Option("--cel", help="A CEL expression: key, type, headers, body, ...")]
@@ -37,7 +35,6 @@ From = Annotated[
 Limit = Annotated[int, typer.Option(min=1, max=1_000_000)]
 
 
-@group.command("ls")
 def ls(
     *,
     internal: Annotated[bool, typer.Option("--all", help="Changelogs too.")] = False,
@@ -53,7 +50,6 @@ def ls(
         err.print("the brokers do not say how many bytes there are")
 
 
-@group.command("show")
 def show(
     name: str,
     *,
@@ -91,7 +87,6 @@ async def _show(config: Any, name: str, start: str, limit: int) -> Any:
     return (found if start else found[-limit:]), done, about
 
 
-@group.command("tail")
 def tail(  # noqa: PLR0913  each is an option
     name: str,
     terms: Terms = None,
@@ -120,7 +115,6 @@ async def _tail(config: Any, name: str, asked: Asked, *, as_lines: bool) -> None
                 err.print(coverage_line(event), soft_wrap=True)
 
 
-@group.command("find")
 def find(  # noqa: PLR0913  each is an option
     name: str,
     terms: Terms = None,
@@ -160,7 +154,6 @@ async def _find(
     return found, last
 
 
-@group.command("lag")
 def lag(
     name: Annotated[str, typer.Argument(metavar="[GROUP]", help="One group, in detail.")] = "",
     *,

@@ -1,12 +1,15 @@
 """The command line: errors are one line that says what to do, never a traceback."""
 
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from app.cli import instance
-from app.cli.main import app
+from app.cli.main import PAYFLOW, Command, Group, app, function_at
 from app.config import current
 
 COMMANDS = (
@@ -76,3 +79,36 @@ def test_a_setting_of_no_use_is_a_usage_error(monkeypatch: pytest.MonkeyPatch) -
 
     assert 2 == result.exit_code
     assert "PAYFLOW_PARTITONS" in result.output
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["orders", "--help"], ["fraud", "rules", "--help"]], ids=" ".join
+)
+def test_help_imports_no_engine(arguments: list[str]) -> None:
+    """Faust, aiokafka and aiohttp cost seconds; a list of commands needs none of them."""
+    program = (
+        "import sys\n"
+        "from app.cli.main import app\n"
+        f"app({arguments!r}, standalone_mode=False)\n"
+        "print('imported:', *sorted({'faust', 'aiokafka', 'aiohttp'} & set(sys.modules)))"
+    )
+    done = subprocess.run(  # what is imported is asked of a process of its own
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+
+    assert "Commands:" in done.stdout
+    assert "imported:" == done.stdout.splitlines()[-1].strip()
+
+
+def commands(group: Group) -> Iterator[Command]:
+    for one in group.commands.values():
+        if isinstance(one, Group):
+            yield from commands(one)
+        else:
+            yield one
+
+
+@pytest.mark.parametrize("command", [*commands(PAYFLOW)], ids=lambda command: command.place)
+def test_a_command_is_listed_by_its_docstring(command: Command) -> None:
+    """The list is written beside the names; the command itself shows its docstring."""
+    assert command.help == function_at(command.place).__doc__

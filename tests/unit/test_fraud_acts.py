@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli import fraud
+from app.cli.main import app
 from app.config import Config
 from app.fraud.analysis.fraud_admin import ACTIONS, Action, as_action
 from app.kafka.messages import console_record
@@ -196,7 +197,7 @@ def test_every_command_tells_its_act_with_the_message_at_once(
     monkeypatch.setattr(fraud, "book_now", book_now)
     monkeypatch.setattr(fraud, "running_instance", Config)
     named = [str(file) if part == "FILE" else part for part in command]
-    result = CliRunner().invoke(fraud.group, [*named, "--by", "bob", "--note", "too many"])
+    result = CliRunner().invoke(app, ["fraud", *named, "--by", "bob", "--note", "too many"])
 
     assert 0 == result.exit_code, result.output
     ((action, message),) = calls

@@ -10,7 +10,8 @@ import pytest
 from msgspec.structs import replace
 from typer.testing import CliRunner, Result
 
-from app.cli import fraud, fraud_rescore
+from app.cli import fraud_rescore
+from app.cli.main import app
 from app.config import Config
 from app.fraud.analysis.rescoring import DIFFERENCES_MAX, Difference, Other, newest, rescored
 from app.fraud.live.judge import open_judge
@@ -161,7 +162,7 @@ def said(
     (folder / "model.json").write_bytes(msgspec.json.encode(MODEL))
     monkeypatch.setattr(fraud_rescore, "messages_of", messages_of)
     monkeypatch.setattr(fraud_rescore, "running_instance", lambda: Config(fraud_models=str(folder)))
-    return CliRunner().invoke(fraud.group, ["rescore-all", *options])
+    return CliRunner().invoke(app, ["fraud", "rescore-all", *options])
 
 
 def test_the_command_ends_well_when_all_bits_are_the_same(

@@ -9,7 +9,8 @@ import pytest
 from msgspec.structs import replace
 from typer.testing import CliRunner, Result
 
-from app.cli import fraud, fraud_trial
+from app.cli import fraud_trial
+from app.cli.main import app
 from app.config import Config
 from app.fraud.analysis.trial import Found, ModelTrial, RuleTrial, Trial, tried
 from app.wire.envelope import Envelope
@@ -211,7 +212,7 @@ def said(
     monkeypatch.setattr(fraud_trial, "messages_of", messages_of)
     monkeypatch.setattr(fraud_trial, "running_instance", lambda: Config(fraud_models=str(folder)))
     monkeypatch.setenv("COLUMNS", "200")
-    return CliRunner().invoke(fraud.group, ["trial", *options])
+    return CliRunner().invoke(app, ["fraud", "trial", *options])
 
 
 def test_the_command_says_the_same_as_json_and_for_people(

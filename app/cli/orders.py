@@ -1,0 +1,45 @@
+"""`payflow orders` plays them from a file; `payflow order` shows one."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated, Any
+
+import aiohttp
+import typer
+
+from app.cli.instance import as_json, ask, err, out, run, running_instance
+from app.cli.output import progress, show_order
+from app.local.importers.player import ORDERS_PER_SECOND, Player, read_plan
+
+AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothing else.")]
+Rate = Annotated[float, typer.Option(min=0.1, max=1_000, help="Orders a second.")]
+
+
+def load(file: Path, rate: Rate = ORDERS_PER_SECOND, *, as_json_too: AsJson = False) -> None:
+    """Play FILE through the API of the running instance, stock included."""
+    loaded = run(_load(file, rate))
+    if as_json_too:
+        as_json(loaded)
+    else:
+        rows = ", ".join(f"{count} {name}" for name, count in loaded.rows.items())
+        out.print(f"{loaded.rows_read} rows: {rows}; {loaded.orders_asked} orders placed")
+
+
+async def _load(file: Path, rate: float) -> Any:
+    plan = read_plan(file)
+    with progress(err) as show:
+        async with aiohttp.ClientSession() as session:
+            player = Player(running_instance().console_url, rate, session)
+            await player.receive_stock(plan, err.print)
+            playing = asyncio.ensure_future(player.play(plan))
+            while not playing.done():
+                figures = await player.get("/figures")
+                show({**figures, "planned": player.loaded.orders_planned})
+                await asyncio.wait({playing}, timeout=1)
+            return playing.result()
+
+
+def show(order_id: str, *, as_json_too: AsJson = False) -> None:
+    """Show how an order stands: each step, what is due when."""
+    found = run(ask(running_instance(), f"/orders/{order_id}"))
+    as_json(found) if as_json_too else show_order(found, out)

@@ -1,0 +1,100 @@
+"""`payflow up`, `demo` and `worker`: what starts Payflow, whole or one process of it."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from msgspec.structs import replace
+
+from app.auth import operators
+from app.cli.instance import as_json, configuration, err, fail, run, running_instance
+from app.cli.output import progress
+from app.config import child_environment
+from app.local import fault_switches
+from app.local.demo import Demo, DemoError, Wanted, fresh
+from app.local.importers.player import ORDERS_PER_SECOND
+from app.local.supervisor import Supervisor, worker_command
+from app.registry import services
+
+ROOT = Path(__file__).parents[2]
+FILE = ROOT / "data" / "online_retail_2010-12.csv"
+
+AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothing else.")]
+Rate = Annotated[float, typer.Option(min=0.1, max=1_000, help="Orders a second.")]
+
+
+def up(
+    only: Annotated[str, typer.Option("--services", help="A comma-separated choice.")] = "",
+) -> None:
+    """Start the broker, the external systems and one process a service; Ctrl-C stops all."""
+    chosen = tuple(filter(None, only.split(",")))
+    run(_up(chosen))
+
+
+async def _up(chosen: tuple[str, ...]) -> None:
+    stopped = _on_signal()
+    async with Supervisor(configuration(), err.print, chosen).up() as running:
+        err.print(f"         the page: {running.config.console_url}/   Ctrl-C stops")
+        if hint := operators.first_steps(running.config.data_path):
+            err.print(f"         {hint}")
+        await stopped.wait()
+
+
+def _on_signal() -> asyncio.Event:
+    stopped = asyncio.Event()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(each, stopped.set)
+    return stopped
+
+
+def demo(  # noqa: PLR0913  each is an option
+    file: Annotated[Path, typer.Option(help="A file of the form of Online Retail.")] = FILE,
+    rate: Rate = ORDERS_PER_SECOND,
+    *,
+    once: Annotated[bool, typer.Option(help="End when every order has ended.")] = False,
+    report: Annotated[Path | None, typer.Option(help="Where to write the report.")] = None,
+    faults: Annotated[str, typer.Option(help="Such as decline=0.2,refuse=0.05")] = "",
+    as_json_too: AsJson = False,
+) -> None:
+    """Start everything on a fresh folder and play real orders through it."""
+    found = run(_demo(file, rate, once=once, faults=faults))
+    if found is None:
+        return
+    body = msgspec.json.format(msgspec.json.encode(found), indent=2)
+    if report is not None:
+        report.write_bytes(body + b"\n")
+    if as_json_too or report is None:
+        as_json(found)
+    else:
+        err.print(f"report: {report}")
+    if not found["verify_ok"]:
+        fail("the books do not balance; see: payflow verify")
+
+
+async def _demo(file: Path, rate: float, *, once: bool, faults: str) -> dict[str, Any] | None:
+    wanted = Wanted(file=file, rate=rate, once=once, faults=fault_switches.parse(faults))
+    with progress(err) as show:
+        running = asyncio.ensure_future(Demo(fresh(configuration()), wanted, err.print, show).run())
+        stopped = asyncio.ensure_future(_on_signal().wait())
+        await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            stopped.cancel()
+            return running.result()
+        running.cancel()
+        await asyncio.wait({running})
+    if once:
+        raise DemoError("stopped before its end; there is no report")
+    return None
+
+
+def worker(service: str) -> None:
+    """Run one worker of SERVICE in the foreground; more of them share its partitions."""
+    if service not in services():
+        fail(f"no such service: {service}; there are {', '.join(services())}", 2)
+    config = replace(running_instance(), service=service)
+    command = worker_command()
+    os.execve(command[0], command, child_environment(config))  # noqa: S606  Faust's own worker

@@ -1,0 +1,21 @@
+"""`payflow verify`: what Payflow, the external systems and the rows say, held beside each other."""
+
+from typing import Annotated
+
+import typer
+
+from app.cli.instance import as_json, err, out, run, running_instance
+from app.operations.verification import auditor
+
+AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothing else.")]
+
+
+def verify(*, as_json_too: AsJson = False) -> None:
+    """Check that every order has one end and that money, ledger and stock agree."""
+    verdict = run(auditor.verify(running_instance(), None if as_json_too else err.print))
+    if as_json_too:
+        as_json(verdict)
+    else:
+        auditor.show(verdict, out)
+    if not verdict.verify_ok:
+        raise typer.Exit(1)
