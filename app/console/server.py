@@ -21,13 +21,14 @@ from app.console.api.health import VERDICT
 from app.console.api.invariants import add_invariants
 from app.console.api.live import LIVE, STREAMS, Live, close_streams
 from app.console.api.open_orders import OPEN_ORDERS, OpenOrders
-from app.console.api.openapi import openapi_of
-from app.console.api.operator_actions import LEAST, PROMISED, PROPOSALS, Promised
+from app.console.api.openapi import openapi_routes
+from app.console.api.operator_actions import PROMISED, PROPOSALS, Promised
 from app.console.api.orders import REPEATS, Repeats
 from app.console.api.problems import BODY_BYTES_MAX, known_hosts, problems, secured
 from app.console.api.routes import ROUTES
 from app.console.api.tables import STAND_INS, StandIns
-from app.console.pages.site import add_pages
+from app.console.pages.site import add_pages, page_routes
+from app.host.routes import serve_routes
 from app.kafka.admin import TopicError
 from app.kafka.reader import InspectionError
 from app.operations.audit.checkpointer import Checkpointer
@@ -42,10 +43,11 @@ def make_api(
     queries: LocalQueries, directory: Directory, config: Config, clock: Callable[[], int] = now_ms
 ) -> web.Application:
     """Return the API over `instance`; other workers are found through `directory`."""
+    routes = (*ROUTES, *openapi_routes(ROUTES), *page_routes())
     names = {config.host, urlsplit(config.console_url).hostname or config.host}
     app = web.Application(
         client_max_size=BODY_BYTES_MAX,
-        middlewares=[problems, known_hosts(*names), authorized(LEAST)],
+        middlewares=[problems, known_hosts(*names), authorized(routes)],
     )
     app[CONTEXT] = ApiContext(queries, directory, config, clock)
     app[FIGURES] = Figures()
@@ -62,11 +64,8 @@ def make_api(
     add_dead_letters(app)
     add_fault_injection(app)
     add_fraud(app)
-    for route in ROUTES:
-        path = route.path.replace("{key}", "{key:.+}")
-        app.router.add_route(route.method, path, route.handler)
-    app.router.add_get("/openapi.json", openapi_of(ROUTES))
     add_pages(app)
+    serve_routes(app, routes)
     app[FLOW_METRICS] = FlowMetrics(app[CONTEXT])
     app.on_response_prepare.append(secured)
     app.on_startup.append(_listen)

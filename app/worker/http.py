@@ -12,6 +12,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from app.config import Config
+from app.host.routes import Audience, Handler, Route, serve_routes
 from app.wire.envelope import Envelope
 from app.wire.signing import ROWS_PASS, is_rows_token
 from app.worker.metrics import totals
@@ -65,20 +66,10 @@ class Served:
 
 def make_site(queries: LocalQueries, config: Config) -> web.Application:
     """Return the worker's site over `instance`."""
-    site = web.Application()
+    site = web.Application(middlewares=[_payflow_alone])
     site[QUERIES] = queries
     site[CONFIG] = config
-    site.add_routes(
-        [
-            web.get("/livez", _livez),
-            web.get("/readyz", _readyz),
-            web.get("/metrics", _metrics),
-            web.get("/totals", _totals),
-            web.get("/tables", _tables),
-            web.get("/tables/{name}", _table),
-            web.get("/tables/{name}/{key:.+}", _row),
-        ]
-    )
+    serve_routes(site, ROUTES)
     return site
 
 
@@ -125,15 +116,7 @@ async def _tables(request: web.Request) -> web.Response:
     return _json(request.app[QUERIES].partitions())
 
 
-def _refused(request: web.Request) -> web.Response | None:
-    if is_rows_token(request.headers.get(ROWS_PASS, ""), request.raw_path, request.app[CONFIG]):
-        return None
-    return _json({"error": "rows are shown to Payflow alone; ask the console for them"}, 403)
-
-
 async def _table(request: web.Request) -> web.Response:
-    if refused := _refused(request):
-        return refused
     query = request.query
     try:
         limit = min(int(query.get("limit", "100")), LIMIT_MAX)
@@ -148,13 +131,38 @@ async def _table(request: web.Request) -> web.Response:
 
 
 async def _row(request: web.Request) -> web.Response:
-    if refused := _refused(request):
-        return refused
     try:
         row = request.app[QUERIES].get(request.match_info["name"], request.match_info["key"])
     except KeyError:
         return _json({"error": "no such table here"}, 404)
     return _json({"error": "no such row here"}, 404) if row is None else _json(row)
+
+
+_SERVED: tuple[tuple[str, Handler, Audience], ...] = (
+    ("/livez", _livez, "machine"),
+    ("/readyz", _readyz, "machine"),
+    ("/metrics", _metrics, "machine"),
+    ("/totals", _totals, "machine"),
+    ("/tables", _tables, "machine"),
+    ("/tables/{name}", _table, "worker"),
+    ("/tables/{name}/{key}", _row, "worker"),
+)
+ROUTES = tuple(
+    Route(method=method, path=path, handler=handler, audience=audience, role=None)
+    for path, handler, audience in _SERVED
+    for method in ("GET", "HEAD")
+)
+_ROWS = {(route.method, route.path) for route in ROUTES if route.audience == "worker"}
+
+
+@web.middleware
+async def _payflow_alone(request: web.Request, handler: Handler) -> web.StreamResponse:
+    resource = request.match_info.route.resource
+    rows = resource is not None and (request.method, resource.canonical) in _ROWS
+    record = request.headers.get(ROWS_PASS, "")
+    if rows and not is_rows_token(record, request.raw_path, request.app[CONFIG]):
+        return _json({"error": "rows are shown to Payflow alone; ask the console for them"}, 403)
+    return await handler(request)
 
 
 def _json(value: Any, status: int = 200) -> web.Response:

@@ -8,15 +8,18 @@ from typing import Any
 
 import msgspec
 import pytest
+from aiohttp import web
 from aiohttp.test_utils import TestClient
 from msgspec.structs import replace
 
 from app.auth import operators
 from app.config import Config
 from app.console.api.access import COOKIE, SIGN_IN_BURST, STREAMS_EACH_MAX
-from app.console.api.operator_actions import LEAST, PROPOSALS
+from app.console.api.operator_actions import PROPOSALS
 from app.console.api.routes import ROUTES
+from app.console.api.session import me
 from app.console.server import make_api
+from app.host.routes import Route, RouteError
 from app.registry import load_agents
 from app.worker.discovery import Directory, Worker
 from app.worker.http import make_site
@@ -113,13 +116,35 @@ async def site(tmp_path: Path, aiohttp_client: Any, aiohttp_server: Any) -> Site
     return Site(queries, await aiohttp_client(app), tokens)
 
 
-def test_every_route_of_operators_has_a_role():
-    """And no role is given to a route that is not there."""
-    routes = {(route.method, route.path) for route in ROUTES}
-    authorized = {at for at in routes if at[1].startswith("/operators/")}
+def test_every_route_below_operators_is_for_operators():
+    """And all of them change something, or show what is personal."""
+    below = {route for route in ROUTES if route.path.startswith("/operators/")}
 
-    assert set() == authorized - set(LEAST)
-    assert set() == set(LEAST) - routes
+    assert {"operator"} == {route.audience for route in below}
+    assert {"viewer"} & {route.role for route in below} == set()
+
+
+async def test_a_server_with_a_route_that_says_nothing_refuses_to_start(tmp_path: Path):
+    """The route is named."""
+    app = make_api(FakeQueries(), Directory(), replace(CONFIG, data_dir=str(tmp_path)))
+    app.router.add_post("/orders/{order_id}/gift", me)
+
+    with pytest.raises(RouteError, match=r"POST /orders/\{order_id\}/gift says neither"):
+        await web.AppRunner(app).setup()
+
+
+@pytest.mark.parametrize(
+    ("audience", "role", "said"),
+    [
+        pytest.param("operator", None, "a role is said", id="operators without a role"),
+        pytest.param("public", "viewer", "a role is said", id="a role of anybody"),
+        pytest.param("customer", None, "no such audience", id="an audience that is none"),
+    ],
+)
+def test_a_route_that_contradicts_itself_is_refused(audience: Any, role: Any, said: str):
+    """The route is named."""
+    with pytest.raises(RouteError, match=f"POST /gift: {said}"):
+        Route(method="POST", path="/gift", handler=me, audience=audience, role=role)
 
 
 async def test_a_session_is_a_cookie_that_no_script_and_no_other_site_uses(site: Site):

@@ -1,13 +1,12 @@
 """Who may act through the API: signed in, of the right role, from our own page, not too often.
 
-What customers, the provider and the carrier ask is not guarded here. A route of operators that
-nobody gave a role is for approvers alone.
+Routes of other audiences are not guarded here: the provider and the carrier sign what they send.
 """
 
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,7 +18,8 @@ from app.auth.operators import FIRST, PeopleError, Person, Role, at_least, forge
 from app.auth.rate_limits import Rates
 from app.auth.sessions import TOKEN_CHARS_MAX, Operator, Session, Sessions, same
 from app.config import Config
-from app.console.api.problems import Handler, Problem
+from app.console.api.problems import Problem
+from app.host.routes import Handler, Route
 
 COOKIE = "payflow_session"
 CSRF_HEADER = "X-CSRF-Token"
@@ -28,16 +28,12 @@ FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 ACTS_BURST, ACTS_SECONDS_EACH = 60, 0.2
 SIGN_IN_BURST, SIGN_IN_SECONDS_EACH = 5, 30.0
 """Wrong tokens of one address: five, then one in half a minute."""
-STREAMS = frozenset({"/live", "/topics/{name}/find"})
 STREAMS_EACH_MAX = 32
 """Streams open at once to one address."""
 OPERATORS = "/operators/"
-"""What lies below is for operators, also where a role was forgotten."""
+"""What lies below is for operators, also where nothing lies: who may not look is told nothing."""
 
 log = structlog.get_logger(__name__)
-
-Least = Mapping[tuple[str, str], Role]
-"""The least role of each guarded route, by method and path."""
 
 
 class Auth:
@@ -146,28 +142,34 @@ def operator_of(request: web.Request) -> Operator:
     return request[_OPERATOR]
 
 
-def authorized(least: Least) -> Any:
-    """Return a middleware that lets through to the routes of `least` who may act there."""
+def authorized(routes: Sequence[Route]) -> Any:
+    """Return a middleware that lets operators through to the routes of their role."""
+    declared = {(route.method, route.path): route for route in routes}
 
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
-        path = _path(request)
-        if path in STREAMS:
+        route = declared.get((request.method, _path(request)))
+        if route is not None and route.stream:
             return await _streamed(request, handler)
-        role = least.get((request.method, path))
-        if role is None and not request.path.startswith(OPERATORS):
+        due = _least_role(request, route)
+        if due is None:
             return await handler(request)
         try:
             operator = await request.app[AUTH].operator(request)
         except PeopleError as error:
             raise broken(error) from error
-        due = role or "approver"
         if not at_least(operator.role, due):
             raise Problem(403, "Forbidden", f"this takes the role {due}, yours is {operator.role}")
         request[_OPERATOR] = operator
         return await handler(request)
 
     return check
+
+
+def _least_role(request: web.Request, route: Route | None) -> Role | None:
+    if route is not None:
+        return route.role
+    return "approver" if request.path.startswith(OPERATORS) else None
 
 
 async def _streamed(request: web.Request, handler: Handler) -> web.StreamResponse:

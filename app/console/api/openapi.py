@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from app.console.api.access import COOKIE
 from app.console.api.problems import json_response
-from app.console.api.routes import Route
+from app.host.routes import AUDIENCES, Route
 
 PROBLEM = {
     "type": "object",
@@ -31,6 +32,13 @@ PROBLEM = {
 }
 
 
+SECURITY = {
+    "session": {"type": "apiKey", "in": "cookie", "name": COOKIE},
+    "token": {"type": "http", "scheme": "bearer", "bearerFormat": "name:token"},
+}
+"""How operators say who they are."""
+
+
 def describe(routes: Sequence[Route]) -> dict[str, Any]:
     """Return the OpenAPI document of `routes`."""
     shapes = [route.body for route in routes if isinstance(route.body, type)]
@@ -49,7 +57,10 @@ def describe(routes: Sequence[Route]) -> dict[str, Any]:
             "description": "Orders in, events out. Every answer 202 is under way, not done.",
         },
         "paths": paths,
-        "components": {"schemas": {**components, "Problem": PROBLEM}},
+        "components": {
+            "schemas": {**components, "Problem": PROBLEM},
+            "securitySchemes": SECURITY,
+        },
     }
     # Defaults that are tuples become arrays, as they are on the wire.
     return msgspec.json.decode(msgspec.json.encode(document))
@@ -58,6 +69,8 @@ def describe(routes: Sequence[Route]) -> dict[str, Any]:
 def _operation(route: Route) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "summary": route.summary,
+        "description": _who(route),
+        "security": [{name: []} for name in SECURITY] if route.role else [],
         "operationId": re.sub(r"\W+", "_", f"{route.method.lower()}{route.path}").strip("_"),
         "parameters": [*_path_parameters(route.path), *map(_parameter, route.parameters)],
         "responses": {str(status): _response(status) for status in route.answers},
@@ -70,6 +83,11 @@ def _operation(route: Route) -> dict[str, Any]:
         content = {"application/json": {"schema": schema}}
         operation["requestBody"] = {"required": required, "content": content}
     return operation
+
+
+def _who(route: Route) -> str:
+    role = f", of the role {route.role} at least" if route.role else ""
+    return f"For {AUDIENCES[route.audience]}{role}."
 
 
 def _path_parameters(path: str) -> list[dict[str, Any]]:
@@ -98,11 +116,14 @@ def _response(status: int) -> dict[str, Any]:
     return {**said, "content": {"application/problem+json": {"schema": schema}}}
 
 
-def openapi_of(routes: Sequence[Route]) -> Any:
-    """Return a handler that serves the document of `routes`."""
+def openapi_routes(routes: Sequence[Route]) -> tuple[Route, ...]:
+    """Return the routes that serve the document of `routes`."""
     document = describe(routes)
 
     async def show(_request: web.Request) -> web.Response:
         return json_response(document)
 
-    return show
+    return tuple(
+        Route(method=method, path="/openapi.json", handler=show, audience="public", role=None)
+        for method in ("GET", "HEAD")
+    )

@@ -14,7 +14,7 @@ from aiohttp import web
 from aiokafka.errors import KafkaError
 from msgspec import Meta
 
-from app.console.api.access import Least, operator_of
+from app.console.api.access import operator_of
 from app.console.api.context import CONTEXT, unavailable
 from app.console.api.problems import Problem, json_response, path_name, read_body
 from app.host.logs import PERSONAL
@@ -33,28 +33,6 @@ from workflows.order.state import Order
 from workflows.shared.limits import MINOR_MAX
 from workflows.shared.message import Message, type_name
 
-LEAST: Least = {
-    ("POST", "/sign-out"): "viewer",
-    ("POST", "/operators/orders/{order_id}/cancel"): "operator",
-    ("POST", "/operators/orders/{order_id}/refund"): "operator",
-    ("POST", "/operators/orders/{order_id}/refund/{refund_id}/approve"): "approver",
-    ("GET", "/operators/reveal/{order_id}"): "approver",
-    ("POST", "/operators/orders-of-customer"): "operator",
-    ("POST", "/operators/faults/{system}"): "operator",
-    ("POST", "/operators/faults/{system}/clear"): "operator",
-    ("POST", "/operators/processes/{name}/kill"): "operator",
-    ("POST", "/operators/dead-letters/redrive"): "operator",
-    ("POST", "/operators/dead-letters/check"): "operator",
-    ("POST", "/operators/dead-letters/edit"): "operator",
-    ("POST", "/operators/dead-letters/discard"): "operator",
-    ("POST", "/operators/fraud/cases/{order_id}/decide"): "operator",
-    ("POST", "/operators/fraud/rules"): "operator",
-    ("POST", "/operators/fraud/rules/{rule_id}/approve"): "approver",
-    ("POST", "/operators/fraud/rules/{rule_id}/pause"): "operator",
-    ("POST", "/operators/fraud/rules/{rule_id}/snooze"): "operator",
-    ("POST", "/operators/fraud/lists"): "operator",
-}
-"""The least role of every route that acts, by method and path as in `routes`."""
 RETURN_PREFIX = "operator-"
 """Of the return ids of operators' refunds: customers choose theirs without it."""
 EVENTS_MAX = 1_000

@@ -8,10 +8,11 @@ import msgspec
 import structlog
 from aiohttp import web
 
+from app.host.routes import Handler
+
 BODY_BYTES_MAX = 1_000_000
 KEY_CHARS_MAX = 200
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Asked = TypeVar("Asked")
 
 log = structlog.get_logger(__name__)

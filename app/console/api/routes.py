@@ -2,8 +2,7 @@
 
 from typing import Any
 
-import msgspec
-
+from app.auth.operators import Role
 from app.console.api import (
     dead_letter_actions,
     dead_letters,
@@ -27,54 +26,43 @@ from app.console.api import (
     transactions,
     webhooks,
 )
-from app.console.api.problems import Handler
-
-
-class Route(msgspec.Struct, frozen=True, kw_only=True):
-    """One method of one path."""
-
-    method: str
-    path: str
-    handler: Handler
-    summary: str
-    body: Any = None
-    answers: tuple[int, ...] = (200,)
-    parameters: tuple[str, ...] = ()
-    """Query parameters, and headers (which begin with a capital)."""
+from app.host.routes import Audience, Handler, Route
 
 
 def get(path: str, handler: Handler, summary: str, *parameters: str, **more: Any) -> Route:
-    """Return a route that reads."""
-    facts = {"answers": (200, 400, 404, 503), **more}
+    """Return a route that reads; `more`: its audience, where that is not public."""
+    facts = {"audience": "public", "role": None, "answers": (200, 400, 404, 503), **more}
     return Route(
-        method="GET",
-        path=path,
-        handler=handler,
-        summary=summary,
-        parameters=parameters,
-        **facts,
+        method="GET", path=path, handler=handler, summary=summary, parameters=parameters, **facts
     )
 
 
-def action(path: str, handler: Handler, summary: str, body: Any, answer: int = 202) -> Route:
-    """Return a route for operators; who may use it is said in `acting.LEAST`."""
-    refused = (400, 401, 403, 404, 409, 413, 415, 429, 503)
+def action(  # noqa: PLR0913  a route has these facts
+    role: Role, path: str, handler: Handler, summary: str, body: Any, answer: int = 202
+) -> Route:
+    """Return a route for operators of at least `role`."""
     return Route(
         method="POST",
         path=path,
         handler=handler,
+        audience="operator",
+        role=role,
         summary=summary,
         body=body,
-        answers=(answer, *refused),
+        answers=(answer, *REFUSED),
     )
 
 
-def post(path: str, handler: Handler, summary: str, body: Any, *parameters: str) -> Route:
-    """Return a route that produces."""
+def post(
+    audience: Audience, path: str, handler: Handler, summary: str, body: Any, *parameters: str
+) -> Route:
+    """Return a route that produces for `audience`."""
     return Route(
         method="POST",
         path=path,
         handler=handler,
+        audience=audience,
+        role=None,
         summary=summary,
         body=body,
         parameters=parameters,
@@ -82,13 +70,21 @@ def post(path: str, handler: Handler, summary: str, body: Any, *parameters: str)
     )
 
 
+REFUSED = (400, 401, 403, 404, 409, 413, 415, 429, 503)
+"""How actions of operators are refused."""
 ROUTES = (
-    post("/orders", orders.place, "Place an order", orders.OrderAsked, "Idempotency-Key"),
+    post("client", "/orders", orders.place, "Place an order", orders.OrderAsked, "Idempotency-Key"),
     get("/orders", orders.listed, "List orders by id", "state", "limit", "after"),
     get("/orders/{order_id}", orders.show, "How an order stands"),
     get("/orders/{order_id}/events", orders.events, "The transaction, causes before effects"),
-    post("/orders/{order_id}/cancel", orders.cancel, "Ask to cancel", orders.CancelAsked),
-    post("/orders/{order_id}/returns", orders.give_back, "Ask to return", orders.ReturnAsked),
+    post("client", "/orders/{order_id}/cancel", orders.cancel, "Ask to cancel", orders.CancelAsked),
+    post(
+        "client",
+        "/orders/{order_id}/returns",
+        orders.give_back,
+        "Ask to return",
+        orders.ReturnAsked,
+    ),
     get(
         "/transactions",
         transaction_search.every,
@@ -96,8 +92,8 @@ ROUTES = (
         *("q", "status", "after", "older"),
     ),
     get("/transactions/{order_id}", transactions.show, "All that is known of one", "at"),
-    post("/stock/receipts", stock.receive, "Receive goods", stock.ReceiptAsked),
-    post("/stock/adjustments", stock.adjust, "Correct a count", stock.AdjustmentAsked),
+    post("client", "/stock/receipts", stock.receive, "Receive goods", stock.ReceiptAsked),
+    post("client", "/stock/adjustments", stock.adjust, "Correct a count", stock.AdjustmentAsked),
     get("/tables", tables.every, "All tables and who holds them"),
     get("/tables/{name}", tables.page, "Rows of a table", "prefix", "limit", "after"),
     get("/tables/{name}/{key}", tables.row, "One row of a table"),
@@ -105,7 +101,9 @@ ROUTES = (
     get("/topics", topics.every, "All topics, their sizes and retention", "internal"),
     get("/topics/{name}", topics.show, "One topic and its partitions"),
     get("/topics/{name}/records", topics.records, "Records that are wanted", *topics.ASKED),
-    get("/topics/{name}/find", topics.find, "A scan, streamed", *topics.ASKED, "follow"),
+    get(
+        "/topics/{name}/find", topics.find, "A scan, streamed", *topics.ASKED, "follow", stream=True
+    ),
     get("/topics/{name}/export", topics.export, "A scan as a file", *topics.ASKED, "format"),
     get("/groups", topics.all_groups, "Consumer groups: members, assignments, lag"),
     get("/groups/{name}", topics.one_group, "One consumer group"),
@@ -136,90 +134,129 @@ ROUTES = (
     get("/inbox", inbox.show, "Messages to customers", "order_id", "limit"),
     get("/faults", fault_injection.show, "Faults in force, and processes: of a lab alone"),
     get("/figures", figures.show, "The live figures"),
-    get("/live", live.stream, "The live page as server-sent events: a snapshot, then changes"),
+    get(
+        "/live",
+        live.stream,
+        "The live page as server-sent events: a snapshot, then changes",
+        stream=True,
+    ),
     get("/verify", health.verdict, "Whether the books balance"),
     get("/invariants", invariants.show, "Balances that must be zero, looked at again and again"),
-    get("/livez", health.livez, "Whether the process answers"),
-    get("/readyz", health.readyz, "Whether the console takes part"),
-    post("/webhooks/provider", webhooks.provider, "For the payment provider", dict[str, Any]),
-    post("/webhooks/carrier", webhooks.carrier, "For the carrier", dict[str, Any]),
-    action("/sign-in", session.sign_in, "Sign in", session.SignInAsked, 200),
-    action("/sign-out", session.sign_out, "Sign out", None, 204),
+    get("/livez", health.livez, "Whether the process answers", audience="machine"),
+    get("/readyz", health.readyz, "Whether the console takes part", audience="machine"),
+    post(
+        "webhook",
+        "/webhooks/provider",
+        webhooks.provider,
+        "For the payment provider",
+        dict[str, Any],
+    ),
+    post("webhook", "/webhooks/carrier", webhooks.carrier, "For the carrier", dict[str, Any]),
+    Route(
+        method="POST",
+        path="/sign-in",
+        handler=session.sign_in,
+        audience="public",
+        role=None,
+        summary="Sign in",
+        body=session.SignInAsked,
+        answers=(200, *REFUSED),
+    ),
+    action("viewer", "/sign-out", session.sign_out, "Sign out", None, 204),
     get("/me", session.me, "Who is signed in", answers=(200, 401, 429, 503)),
     action(
+        "operator",
         "/operators/orders/{order_id}/cancel",
         operator_actions.cancel,
         "Cancel as an operator",
         operator_actions.CancelByOperator,
     ),
     action(
+        "operator",
         "/operators/orders/{order_id}/refund",
         operator_actions.refund,
         "Give money back, or propose it",
         operator_actions.RefundAsked,
     ),
     action(
+        "approver",
         "/operators/orders/{order_id}/refund/{refund_id}/approve",
         operator_actions.approve,
         "Approve what somebody else proposed",
         operator_actions.ApprovalAsked,
     ),
     action(
+        "operator",
         "/operators/fraud/cases/{order_id}/decide",
         fraud_actions.decide,
         "Say whether a payment was fraud",
         fraud_actions.Decided,
     ),
-    action("/operators/fraud/rules", fraud_actions.put, "Propose a rule", fraud_actions.RuleAsked),
     action(
+        "operator",
+        "/operators/fraud/rules",
+        fraud_actions.put,
+        "Propose a rule",
+        fraud_actions.RuleAsked,
+    ),
+    action(
+        "approver",
         "/operators/fraud/rules/{rule_id}/approve",
         fraud_actions.approve,
         "Make a rule active that somebody else proposed",
         fraud_actions.VersionAsked,
     ),
     action(
+        "operator",
         "/operators/fraud/rules/{rule_id}/pause",
         fraud_actions.pause,
         "Let a rule say nothing",
         fraud_actions.VersionAsked,
     ),
     action(
+        "operator",
         "/operators/fraud/rules/{rule_id}/snooze",
         fraud_actions.snooze,
         "Let a rule say nothing about one entity",
         fraud_actions.SnoozeAsked,
     ),
     action(
+        "operator",
         "/operators/fraud/lists",
         fraud_actions.change_list,
         "Change a list",
         fraud_actions.ListAsked,
     ),
     action(
+        "operator",
         "/operators/faults/{system}",
         fault_injection.switch,
         "Inject faults into an external system",
         fault_injection.FaultsAsked,
     ),
     action(
+        "operator",
         "/operators/faults/{system}/clear",
         fault_injection.clear,
         "Let it do right again",
         fault_injection.WhyAsked,
     ),
     action(
+        "operator",
         "/operators/processes/{name}/kill",
         fault_injection.kill,
         "Kill a process of a lab",
         fault_injection.WhyAsked,
     ),
     action(
+        "operator",
         "/operators/dead-letters/redrive",
         dead_letter_actions.redrive,
         "Send letters back",
         dead_letter_actions.RedriveAsked,
     ),
     action(
+        "operator",
         "/operators/dead-letters/check",
         dead_letter_actions.check,
         "Try an edit",
@@ -227,18 +264,21 @@ ROUTES = (
         200,
     ),
     action(
+        "operator",
         "/operators/dead-letters/edit",
         dead_letter_actions.edit,
         "Send one changed",
         dead_letter_actions.EditAsked,
     ),
     action(
+        "operator",
         "/operators/dead-letters/discard",
         dead_letter_actions.discard,
         "Let letters go",
         dead_letter_actions.ChoiceAsked,
     ),
     action(
+        "operator",
         "/operators/orders-of-customer",
         transaction_search.of_customer,
         "The ids of a customer's orders",
@@ -250,6 +290,8 @@ ROUTES = (
         operator_actions.reveal,
         "Personal fields in clear",
         "why",
+        audience="operator",
+        role="approver",
         answers=(200, 400, 401, 403, 404, 429, 503),
     ),
 )

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from app.console.api.problems import PROBLEM_PAGE, Handler, Problem
+from app.console.api.problems import PROBLEM_PAGE, Problem
 from app.console.pages import (
     dead_letters,
     fault_injection,
@@ -19,6 +19,7 @@ from app.console.pages import (
     transactions,
 )
 from app.console.pages.render import NAV, WEB, problem_page
+from app.host.routes import Handler, Route
 
 PAGES: tuple[tuple[str, str, Handler], ...] = (
     ("/", "Live", live.show),
@@ -54,13 +55,26 @@ PAGES: tuple[tuple[str, str, Handler], ...] = (
 
 
 def add_pages(app: web.Application) -> None:
-    """Serve every page, what they load, and problems as pages."""
+    """Show every page in the head of each, and problems as pages."""
     app[NAV] = tuple((path, name) for path, name, _ in PAGES if name)
     app[PROBLEM_PAGE] = problem_page
-    for path, _, handler in PAGES:
-        app.router.add_get(path, handler)
-    app.router.add_get("/web/{name}", asset)
-    app.router.add_get("/web/vendor/{name}", asset)
+
+
+def page_routes() -> tuple[Route, ...]:
+    """Return the routes of pages and of what they load.
+
+    All are public: a page shows what the API reads to anybody, and what is personal is masked.
+    """
+    shown: tuple[tuple[str, Handler], ...] = (
+        *((path, handler) for path, _, handler in PAGES),
+        ("/web/{name}", asset),
+        ("/web/vendor/{name}", asset),
+    )
+    return tuple(
+        Route(method=method, path=path, handler=handler, audience="public", role=None)
+        for path, handler in shown
+        for method in ("GET", "HEAD")
+    )
 
 
 async def asset(request: web.Request) -> web.FileResponse:

@@ -1,0 +1,76 @@
+"""What an HTTP server serves, route by route, and who may use each; nothing else is served."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Literal
+
+import msgspec
+from aiohttp import web
+
+from app.auth.operators import Role
+
+Audience = Literal["public", "client", "webhook", "operator", "machine", "worker"]
+AUDIENCES: dict[Audience, str] = {
+    "public": "whoever reaches this address, without signing in",
+    "client": "the shop, which places orders and counts stock",
+    "webhook": "the payment provider or the carrier, which sign what they send",
+    "operator": "operators who are signed in",
+    "machine": "what watches processes: a supervisor, a load balancer, Prometheus",
+    "worker": "processes of Payflow, which sign what they ask",
+}
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class RouteError(ValueError):
+    """A route does not say who may use it; the message names the route."""
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """One method of one path, and who may use it."""
+
+    method: str
+    path: str
+    handler: Handler
+    audience: Audience
+    role: Role | None
+    """The least role of an operator; None of every other audience."""
+    summary: str = ""
+    body: Any = None
+    """The shape of the JSON body; None where there is none."""
+    answers: tuple[int, ...] = (200,)
+    parameters: tuple[str, ...] = ()
+    """Query parameters, and headers (which begin with a capital)."""
+    stream: bool = False
+    """Whether the answer goes on until the client leaves."""
+
+    def __post_init__(self) -> None:
+        """Raise RouteError unless the role fits the audience."""
+        if self.audience not in AUDIENCES:
+            raise RouteError(
+                f"{self.method} {self.path}: no such audience: {self.audience!r}; "
+                f"there are {', '.join(AUDIENCES)}"
+            )
+        if (self.audience == "operator") != (self.role is not None):
+            raise RouteError(
+                f"{self.method} {self.path}: a role is said of routes for operators, and of each; "
+                f"this one is for {self.audience!r} with the role {self.role!r}"
+            )
+
+
+def serve_routes(app: web.Application, routes: Sequence[Route]) -> None:
+    """Serve `routes`; `app` refuses to start with any other."""
+    for route in routes:
+        # A key may hold slashes.
+        path = route.path.replace("{key}", "{key:.+}")
+        app.router.add_route(route.method, path, route.handler)
+    declared = {(route.method, route.path) for route in routes}
+
+    async def refuse_others(started: web.Application) -> None:
+        for served in started.router.routes():
+            path = served.resource.canonical if served.resource is not None else ""
+            if (served.method, path) not in declared:
+                raise RouteError(
+                    f"{served.method} {path} says neither its audience nor its role: "
+                    "declare it as a Route"
+                )
+
+    app.on_startup.append(refuse_others)
