@@ -9,7 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli import instance
-from app.cli.main import PAYFLOW, Command, Group, app, function_at
+from app.cli.commands import PAYFLOW, Command, Group
+from app.cli.main import app, function_at
 from app.config import current
 
 COMMANDS = (

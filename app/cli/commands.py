@@ -1,0 +1,250 @@
+"""Every command by its name: where it is, and what the list of commands says of it."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class Command(NamedTuple):
+    """A command: `module:function` under app/cli, and the first line of its docstring."""
+
+    place: str
+    help: str
+
+
+class Group(NamedTuple):
+    """Commands under one name."""
+
+    help: str
+    commands: Mapping[str, "Command | Group"]
+
+
+RULES = Group(
+    "What payments are judged by.",
+    {
+        "ls": Command("fraud:list_rules", "List the rules, lists and snoozes as they stand."),
+        "put": Command(
+            "fraud:put_rule",
+            "Propose the rule in FILE: as a draft or on trial at once, else by `rules approve`.",
+        ),
+        "approve": Command(
+            "fraud:approve_rule",
+            "Make a proposed rule active, as somebody other than who proposed it.",
+        ),
+        "pause": Command("fraud:pause_rule", "Let a rule say nothing until it is approved again."),
+        "snooze": Command(
+            "fraud:snooze_rule",
+            "Let a rule say nothing of ENTITY (such as customer:c1) for some hours.",
+        ),
+        "list": Command(
+            "fraud:put_list",
+            "Put the list NAME, whole; `blocked.card` and `allowed.customer` are looked into "
+            "already.",
+        ),
+    },
+)
+PAYFLOW = Group(
+    "Event-driven payments on Kafka.",
+    {
+        "chaos": Command(
+            "chaos:chaos",
+            "Run orders through an instance of its own while it is killed, frozen, robbed and "
+            "lied to.",
+        ),
+        "reconcile": Command(
+            "reconcile:reconcile_books",
+            "Compare every charge, refund and void of the provider with payments and the ledger.",
+        ),
+        "replay": Command(
+            "replay:replay",
+            "Make the rows of SERVICE again from topics, without effects; compare with the live "
+            "ones.",
+        ),
+        "trace": Command(
+            "trace:trace",
+            "Show one transaction: how it stands, what is next, what waited and worked, what "
+            "caused it.",
+        ),
+        "watch": Command(
+            "watch:watch",
+            "Show the live figures, each service's lag and who is alive, until Ctrl-C.",
+        ),
+        "up": Command(
+            "start:up",
+            "Start the broker, the external systems and one process a service; Ctrl-C stops all.",
+        ),
+        "demo": Command(
+            "start:demo", "Start everything on a fresh folder and play real orders through it."
+        ),
+        "worker": Command(
+            "start:worker",
+            "Run one worker of SERVICE in the foreground; more of them share its partitions.",
+        ),
+        "verify": Command(
+            "verify:verify",
+            "Check that every order has one end and that money, ledger and stock agree.",
+        ),
+        "orders": Group(
+            "Play orders from a file.",
+            {
+                "load": Command(
+                    "orders:load",
+                    "Play FILE through the API of the running instance, stock included.",
+                )
+            },
+        ),
+        "order": Group(
+            "Look at one order.",
+            {
+                "show": Command(
+                    "orders:show", "Show how an order stands: each step, what is due when."
+                )
+            },
+        ),
+        "tables": Group(
+            "Look at the tables of every service.",
+            {
+                "ls": Command("tables:ls", "List all tables and who holds their partitions."),
+                "show": Command("tables:show", "Show one row of table NAME, or a page of them."),
+            },
+        ),
+        "faults": Group(
+            "What the external systems do wrong.",
+            {
+                "show": Command("faults:show", "Show what the external systems do wrong now."),
+                "set": Command(
+                    "faults:set_faults",
+                    "Set faults of PARTY (provider or carrier): rates from 0 to 1.",
+                ),
+            },
+        ),
+        "dead": Group(
+            "Dead letters: look, send back, change, drop.",
+            {
+                "ls": Command(
+                    "dead_letters:ls",
+                    "List dead letters by service, cause and stack, and where they stand.",
+                ),
+                "show": Command(
+                    "dead_letters:show",
+                    "Show one dead letter: bytes, headers, cause, history, state, and its "
+                    "transaction.",
+                ),
+                "redrive": Command(
+                    "dead_letters:redrive",
+                    "Send dead letters back to the agents that failed: a canary first, then the "
+                    "rest at a rate.",
+                ),
+                "edit": Command(
+                    "dead_letters:edit",
+                    "Send one dead letter back with other bytes, under a new event id; the old "
+                    "one is kept.",
+                ),
+                "discard": Command(
+                    "dead_letters:discard",
+                    "Say that dead letters need no handling any more, and why; they stay where "
+                    "they lie.",
+                ),
+            },
+        ),
+        "fraud": Group(
+            "Cases, labels and rules of fraud.",
+            {
+                "train": Command(
+                    "fraud_training:train",
+                    "Train a model on days of FILE, and calibrate it on the second week after "
+                    "them.",
+                ),
+                "evaluate": Command(
+                    "fraud_training:evaluate",
+                    "Train, wait and test week by week on FILE, as the Fraud Detection Handbook "
+                    "does.",
+                ),
+                "rescore": Command(
+                    "fraud_training:rescore",
+                    "Score a snapshot again with the model in FILE: the same bits as when it was "
+                    "emitted.",
+                ),
+                "rescore-all": Command(
+                    "fraud_rescore:rescore_all",
+                    "Score all verdicts again by the models they name: the same bits, or exit "
+                    "code 1.",
+                ),
+                "trial": Command(
+                    "fraud_trial:trial",
+                    "Show what models and rules on trial would have done, beside those in force.",
+                ),
+                "cases": Command(
+                    "fraud:cases", "List the cases that wait for somebody, the highest score first."
+                ),
+                "decide": Command(
+                    "fraud:decide",
+                    "Say as an analyst that the payment of ORDER_ID was `fraud`, or `legit`; "
+                    "closes its case.",
+                ),
+                "chargeback": Command(
+                    "fraud:chargeback",
+                    "Note that the bank has compensated the payment of ORDER_ID as fraud.",
+                ),
+                "backtest": Command(
+                    "fraud:try_rule",
+                    "Say what the rule in FILE would have done to the payments emitted so far.",
+                ),
+                "rules": RULES,
+            },
+        ),
+        "topics": Group(
+            "Topics: what there is, what lies there, who reads.",
+            {
+                "ls": Command(
+                    "topics:ls", "List topics with their partitions, records, bytes and retention."
+                ),
+                "show": Command(
+                    "topics:show",
+                    "Show the partitions of topic NAME and its newest records, or those from "
+                    "--from on.",
+                ),
+                "tail": Command(
+                    "topics:tail",
+                    "Show what comes to topic NAME, for ever; one JSON object a line with --json.",
+                ),
+                "find": Command(
+                    "topics:find",
+                    "Find records of topic NAME, and say what was looked at; Ctrl-C stops with a "
+                    "cursor.",
+                ),
+                "lag": Command(
+                    "topics:lag",
+                    "Show how far consumer groups are behind: in events, and in seconds.",
+                ),
+            },
+        ),
+        "audit": Group(
+            "What operators did; whether somebody changed it.",
+            {
+                "ls": Command(
+                    "audit:ls", "List acts in the order of their time: who, why, on what."
+                ),
+                "verify": Command(
+                    "audit:verify",
+                    "Check that no act was changed, removed or put in; exit code 1 and the place "
+                    "otherwise.",
+                ),
+            },
+        ),
+        "operators": Group(
+            "Who may act through the console.",
+            {
+                "ls": Command("operators:ls", "List everybody and their role."),
+                "add": Command(
+                    "operators:add",
+                    "Add NAME as viewer, operator or approver, and show their token.",
+                ),
+                "remove": Command("operators:remove", "Remove NAME; their sessions end."),
+                "token": Command(
+                    "operators:token_of",
+                    "Give NAME another token, and show it; their sessions end.",
+                ),
+            },
+        ),
+    },
+)
