@@ -18,6 +18,7 @@ inventory_agent = register(
     Decider(
         name="inventory",
         service="inventory",
+        workflow="order",
         consumes=(
             order_topics.orders,
             payment_topics.payments,

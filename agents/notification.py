@@ -1,26 +1,32 @@
 """The notification agent: decides what the customer is told, once each.
 
-Consumes   sagas, payments, shipments
+Consumes   payments, topics of its reactions
 Table      notification
 Produces   notification.commands
 """
 
 from app.delivery.agent import Decider, register
+from app.wire.topics import reactions_of
 from tables.notification import notified
 from workflows.notification import process as notification
 from workflows.notification import topics as notification_topics
-from workflows.order import topics as order_topics
 from workflows.payment import topics as payment_topics
-from workflows.shipping import topics as shipping_topics
+from workflows.shared.reaction import reaction_topics
+
+reactions = reactions_of("notification")
 
 notification_agent = register(
     Decider(
         name="notification",
         service="notification",
-        consumes=(order_topics.sagas, payment_topics.payments, shipping_topics.shipments),
+        consumes=(
+            payment_topics.payments,
+            *reaction_topics(reactions),
+        ),
         produces=(notification_topics.notification_commands,),
         table=notified,
         decide=notification.decide,
+        reactions=reactions,
         evolve=notification.evolve,
     )
 )

@@ -18,6 +18,7 @@ order_agent = register(
     Decider(
         name="order",
         service="order",
+        workflow="order",
         consumes=(
             order_topics.orders,
             payment_topics.payments,

@@ -18,6 +18,7 @@ shipping_agent = register(
     Decider(
         name="shipping",
         service="shipping",
+        workflow="order",
         consumes=(
             order_topics.orders,
             payment_topics.payments,

@@ -20,6 +20,7 @@ from app.wire.records import Record, is_redriven
 from app.wire.topics import first_topic_of, timers_topic
 from tables import Table
 from workflows.shared.message import Message
+from workflows.shared.reaction import Reactions
 from workflows.shared.topic import Topic
 
 State = TypeVar("State")
@@ -75,6 +76,10 @@ class Decider(Agent, Generic[State], frozen=True, kw_only=True):
     """(state) -> what must be emitted now; emitting it makes it pending no longer."""
     due: Callable[[State], int | None] | None = None
     """(state) -> when `DeadlineReached` is to wake the row (ms), or None."""
+    reactions: Reactions = {}
+    """Of a participant that workflows share: what their events ask of it."""
+    workflow: str = ""
+    """Of a step of one workflow alone: its name. Transactions of others are not its business."""
 
 
 class InformedDecider(Decider[State], Generic[State, Knowledge], frozen=True, kw_only=True):

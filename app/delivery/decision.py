@@ -5,18 +5,39 @@ from typing import Any, cast
 
 from app.delivery.agent import Decider, InformedDecider, State
 from workflows.shared.message import Message
+from workflows.shared.reaction import instructions
 
 MESSAGES_MAX = 10_000
 """More messages because of one event than this is a state that does not notice what it emitted."""
 
 
-def apply(
-    agent: Decider[State], state: State, received: Message, at_ms: int, knowledge: object = None
+def apply(  # noqa: PLR0913  the event, where it applies, and what is known
+    agent: Decider[State],
+    state: State,
+    received: Message,
+    at_ms: int,
+    knowledge: object = None,
+    workflow: str = "",
 ) -> tuple[State, tuple[Message, ...]]:
     """Return the state after `received`, and all messages emitted because of it, in order.
 
-    First the answer to the message, then what is pending, until nothing is. `knowledge` is that of
-    an `InformedDecider`. Received again, the message leaves nothing pending a second time.
+    An event to which a workflow declares a reaction is applied as its instructions. `knowledge` is
+    that of an `InformedDecider`; `workflow` is that of the transaction, "" where it is not known.
+    """
+    asked = instructions(agent.reactions, received, workflow)
+    emitted: list[Message] = []
+    for message in (received,) if asked is None else asked:
+        state, more = _apply(agent, state, message, at_ms, knowledge)
+        emitted += more
+    return state, tuple(emitted)
+
+
+def _apply(
+    agent: Decider[State], state: State, received: Message, at_ms: int, knowledge: object
+) -> tuple[State, list[Message]]:
+    """First the answer to the message, then what is pending, until nothing is.
+
+    Received again, the message leaves nothing pending a second time.
     """
     messages: Sequence[Message] = agent.decide(state, received, at_ms)
     emitted: list[Message] = []
@@ -28,7 +49,7 @@ def apply(
             state = agent.evolve(state, message, at_ms)
         messages = _pending(agent, state, at_ms, knowledge)
         if not messages:
-            return state, tuple(emitted)
+            return state, emitted
 
 
 def _pending(

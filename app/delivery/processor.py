@@ -38,6 +38,7 @@ from app.wire.records import Record, attempts
 from app.wire.topics import RETRY_LEVELS_SECONDS, timers_topic
 from workflows.shared.deadline import DeadlineReached
 from workflows.shared.message import Message, type_name
+from workflows.shared.reaction import WORKFLOW
 from workflows.shared.topic import TIMERS, topic_of
 
 CALLS_AT_ONCE_MAX = 64
@@ -152,8 +153,14 @@ def _decide(batch: Batch, agent: Decider[Any], event: Received, knowledge: objec
     before = batch.load(record, at)
     if before is None or batch.dropped(record, envelope, at, before):
         return
+    workflow = envelope.baggage.get(WORKFLOW) or before.context.baggage.get(WORKFLOW, "")
+    if agent.workflow and workflow not in ("", agent.workflow):
+        batch.applied(record, envelope, message)
+        return
     try:
-        state, emitted = decision.apply(agent, before.state, message, envelope.time_ms, knowledge)
+        state, emitted = decision.apply(
+            agent, before.state, message, envelope.time_ms, knowledge, workflow
+        )
         outbox_entry = batch.outbox_entry(emitted, record, envelope, before.context)
     except Exception as error:  # noqa: BLE001  no exception leaves an agent
         batch.dead_letter(record, type(error).__name__, str(error), error)

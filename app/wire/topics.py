@@ -14,6 +14,8 @@ import msgspec
 import workflows
 from app.config import Config
 from tables import Table
+from workflows.shared.reaction import Reactions
+from workflows.shared.reaction import declared as declared_reactions
 from workflows.shared.topic import Topic, declared
 
 Kind = Literal["event", "retry", "dead", "redrive", "timer", "changelog", "workers", "other"]
@@ -58,6 +60,13 @@ def traced_topics() -> tuple[Topic, ...]:
     """Return the topics whose events make the timeline of a transaction, by name."""
     load_topics()
     return tuple(topic for _, topic in sorted(declared.items()) if topic.traced)
+
+
+def reactions_of(participant: str) -> Reactions:
+    """Return what the events of all workflows ask of `participant`."""
+    load_topics()
+    load_declarations("reactions")
+    return declared_reactions.get(participant, {})
 
 
 def retry_topics(topic: str, service: str) -> tuple[str, ...]:

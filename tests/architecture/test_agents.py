@@ -14,8 +14,9 @@ from app.cli import atlas
 from app.delivery.agent import Agent, Caller, Decider, Projection
 from app.operations.verification import consistent_cut
 from app.registry import load_agents
-from app.wire.topics import changelog_topic
+from app.wire.topics import changelog_topic, reactions_of
 from tests.architecture.source import ROOT, imports, modules
+from workflows.shared.reaction import reaction_topics
 from workflows.shared.topic import declared
 
 AGENTS = [pytest.param(agent, id=name) for name, agent in sorted(load_agents().items())]
@@ -37,6 +38,9 @@ def test_the_docstring_of_an_agent_says_what_it_consumes_stores_and_produces(age
     said = prose(agent)
     if said["Consumes"] == {"every traced topic"}:
         said["Consumes"] = {topic.name for topic in declared.values() if topic.traced}
+    if "topics of its reactions" in said["Consumes"]:
+        topics = reaction_topics(reactions_of(agent.name))
+        said["Consumes"] ^= {"topics of its reactions", *(topic.name for topic in topics)}
 
     assert {
         "Consumes": {topic.name for topic in agent.consumes},

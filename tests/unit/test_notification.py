@@ -8,6 +8,7 @@ import pytest
 from tests.deciding import Received, after
 from workflows.notification import process as notification
 from workflows.notification.messages import Channel, SendMessage
+from workflows.order import reactions
 from workflows.order.saga_messages import Cause, OrderCancelled, OrderConfirmed, ReturnRefused
 from workflows.payment.messages import PaymentCompleted, PaymentPending, PaymentRefunded
 from workflows.shipping.messages import ShipmentCreated, ShipmentDelivered
@@ -146,7 +147,7 @@ def test_emitting_the_customer(
 
 def test_every_cause_has_words_for_the_customer() -> None:
     """A cause that is added needs a sentence too."""
-    assert set(get_args(Cause)) == set(notification.CAUSES)
+    assert set(get_args(Cause)) == set(reactions.CAUSES)
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,15 @@
 """A transaction in time: what waited apart from what worked, causes first, compensation marked."""
 
 from app.console.pages.drawing import CHART_WIDTH, CUT_WIDTH, LABEL_WIDTH, graph, span_of, waterfall
+from app.wire.topics import load_topics
 from workflows.order.messages import OrderPlaced
 from workflows.order.saga_messages import OrderCancelled
 from workflows.payment.messages import PaymentCompleted, PaymentPending, PaymentRefunded
 from workflows.shared.journal import JournalEntry
 from workflows.shared.message import type_name
 from workflows.shared.timeline import timeline
+
+load_topics()
 
 TRACE = "00-4989d417455fd31acf136719a553443a-98315f17cdb7cb38-01"
 
@@ -143,7 +146,7 @@ def test_arrows_lead_from_causes_to_effects():
     """Each to the right of what caused it."""
     drawn = graph(timeline([entry("a", "", 0, 100), entry("b", "a", 0, 120)]))
 
-    assert [("payment", 22)] == list(drawn.queues)
+    assert [("payment", 22)] == list(drawn.lanes)
     assert [(drawn.nodes[0], drawn.nodes[1])] == [
         ((arrow.x1, arrow.y1), (arrow.x2, arrow.y2)) for arrow in drawn.arrows
     ]

@@ -9,6 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from workflows.fraud.entity_messages import CheckEntity, EntityAnswered, LabelEntity, NoteDecline
+from workflows.fraud.instructions import NoteDelivery
 from workflows.fraud.messages import (
     CaseClosed,
     CaseOpened,
@@ -20,7 +21,6 @@ from workflows.fraud.messages import (
 )
 from workflows.payment.messages import PaymentCompleted, PaymentFailed
 from workflows.shared.message import Message
-from workflows.shipping.messages import ShipmentCancelled, ShipmentDelivered, ShipmentFailed
 
 # --- state ------------------------------------------------------------------
 
@@ -78,10 +78,8 @@ def evolve(state: PaymentCheck, message: Message, _at_ms: int) -> PaymentCheck: 
             return replace(state, case=case, case_at_ms=opened_at_ms, late_emitted=late)
         case CaseClosed():
             return replace(state, case="")
-        case ShipmentDelivered():
-            return replace(state, goods="delivered")
-        case ShipmentCancelled() | ShipmentFailed():
-            return replace(state, goods="stopped")
+        case NoteDelivery(delivery=delivery):
+            return replace(state, goods=delivery)
         case _:
             return state
 

@@ -1,21 +1,21 @@
-"""Double entry for one order: every fact about money or goods becomes one balanced entry."""
+"""Double entry for one transaction: every fact about money or goods becomes one balanced entry."""
 
 from typing import Literal
 
 import msgspec
 from msgspec.structs import replace
 
+from workflows.ledger.instructions import RecognizeSale, ReverseSale
 from workflows.ledger.messages import Account, EntryPosted, Posting
 from workflows.payment.messages import PaymentCompleted, PaymentRefunded
 from workflows.shared.message import Message
 from workflows.shared.naming import joined
-from workflows.shipping.messages import ShipmentCancelled, ShipmentCreated
 
 # --- state ------------------------------------------------------------------
 
 
 class Books(msgspec.Struct, frozen=True, kw_only=True):
-    """The books of one order."""
+    """The books of one transaction."""
 
     currency: str = ""
     goods_minor: int = 0
@@ -45,8 +45,11 @@ def decide(state: Books, received: Message, _at_ms: int) -> tuple[Message, ...]:
             moved = _moved(lowered, "cash_at_provider", amount_minor)
             known = known if known.currency else replace(known, currency=received.currency)
             due = [_entry(known, order_id, f"refund/{refund_id}", moved)]
-        case ShipmentCreated(order_id=order_id) | ShipmentCancelled(order_id=order_id):
-            due = _sale(known, order_id)
+        case (
+            RecognizeSale(transaction_id=transaction_id)
+            | ReverseSale(transaction_id=transaction_id)
+        ):
+            due = _sale(known, transaction_id)
         case _:
             pass
     return tuple(entry for entry in due if entry.cause not in state.posted and entry.postings)
@@ -121,9 +124,9 @@ def _noted(state: Books, received: Message) -> Books:
                 goods_minor=received.goods_minor,
                 charges_minor=received.charges_minor,
             )
-        case ShipmentCreated() if state.goods_are == "here":
+        case RecognizeSale() if state.goods_are == "here":
             return replace(state, goods_are="sent")
-        case ShipmentCancelled(shipment_id=shipment_id) if shipment_id:
+        case ReverseSale():
             return replace(state, goods_are="stopped")
         case _:
             return state

@@ -3,23 +3,12 @@
 import msgspec
 from msgspec.structs import replace
 
+from workflows.notification.instructions import NotifyCustomer
 from workflows.notification.messages import Channel, SendMessage
-from workflows.order.saga_messages import OrderCancelled, ReturnRefused
 from workflows.payment.messages import PaymentCompleted, PaymentRefunded
 from workflows.shared.message import Message
 from workflows.shared.money import money
 from workflows.shared.naming import joined
-from workflows.shipping.messages import ShipmentCreated, ShipmentDelivered
-
-CAUSES = {
-    "payment_failed": "your card was not charged",
-    "out_of_stock": "something you ordered is out of stock",
-    "fraud": "we could not accept the payment",
-    "shipment_failed": "the carrier could not take it",
-    "cancelled_by_customer": "you asked us to",
-    "overdue": "it took us too long",
-}
-"""Why an order was cancelled, in the customer's language."""
 
 TEXT_LENGTH_MAX = 500
 
@@ -27,7 +16,7 @@ TEXT_LENGTH_MAX = 500
 
 
 class Notified(msgspec.Struct, frozen=True, kw_only=True):
-    """What the customer of one order has been emitted."""
+    """What the customer of one transaction was told."""
 
     customer_id: str = ""
     notification_ids: tuple[str, ...] = ()
@@ -46,7 +35,7 @@ def decide(state: Notified, received: Message, _at_ms: int) -> tuple[Message, ..
     return (message,)
 
 
-def _message(state: Notified, received: Message) -> SendMessage | None:  # noqa: PLR0911  one match
+def _message(state: Notified, received: Message) -> SendMessage | None:
     match received:
         case PaymentCompleted(order_id=order_id):
             amount = money(received.amount_minor, received.currency)
@@ -56,17 +45,8 @@ def _message(state: Notified, received: Message) -> SendMessage | None:  # noqa:
             amount = money(received.amount_minor, received.currency)
             name = f"refund/{received.return_id}"
             return _send(state, order_id, name, "push", "Refund", f"{amount} is on its way back.")
-        case ShipmentCreated(order_id=order_id):
-            text = f"Your order has left us. Tracking {received.tracking or received.shipment_id}."
-            return _send(state, order_id, "shipped", "push", "On its way", text)
-        case ShipmentDelivered(order_id=order_id):
-            return _send(state, order_id, "delivered", "sms", "Delivered", "Enjoy your order.")
-        case OrderCancelled(order_id=order_id, cause=cause):
-            text = f"Cancelled: {CAUSES[cause]}. Whatever you paid has been given back."
-            return _send(state, order_id, "cancelled", "sms", "Order cancelled", text)
-        case ReturnRefused(order_id=order_id, return_id=return_id, reason=reason):
-            name = f"return/{return_id}"
-            return _send(state, order_id, name, "sms", "Return refused", reason)
+        case NotifyCustomer(transaction_id=order_id, name=name, channel=channel):
+            return _send(state, order_id, name, channel, received.title, received.text)
         case _:
             return None
 

@@ -8,8 +8,8 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
-from workflows.order.messages import OrderPlaced
 from workflows.payment import provider_messages as provider
+from workflows.payment.instructions import RequestPayment
 from workflows.payment.messages import PaymentPending
 from workflows.payment.origin import UNKNOWN, Origin
 from workflows.shared.deadline import DeadlineReached
@@ -80,18 +80,18 @@ def pending(charge: Charge, bill: Bill, *, unwanted: bool) -> tuple[Message, ...
     return (_ask(provider.InquireCharge, charge, bill),) if charge.ask_again else ()
 
 
-def bill_of(placed: OrderPlaced) -> Bill:
-    """Return the bill of an order."""
+def bill_of(asked: RequestPayment) -> Bill:
+    """Return the bill of a transaction."""
     return Bill(
-        order_id=placed.order_id,
-        customer_id=placed.customer_id,
-        country=placed.country,
-        currency=placed.currency,
-        total_minor=placed.total_minor,
-        goods_minor=sum(line.amount_minor for line in placed.lines),
-        payment_method=placed.payment_method,
-        ordered_at_ms=placed.ordered_at_ms,
-        origin=placed.origin,
+        order_id=asked.transaction_id,
+        customer_id=asked.customer_id,
+        country=asked.country,
+        currency=asked.currency,
+        total_minor=asked.total_minor,
+        goods_minor=asked.goods_minor,
+        payment_method=asked.payment_method,
+        ordered_at_ms=asked.ordered_at_ms,
+        origin=asked.origin,
     )
 
 

@@ -1,4 +1,4 @@
-"""Taking the money of an order once, and giving it back.
+"""Taking the money of a transaction once, and giving it back.
 
 `workflows/payment/charge.py` talks with the provider until the outcome is known,
 `workflows/payment/refund.py` until the money is back. Here is when the one begins and when the
@@ -8,17 +8,12 @@ other must.
 import msgspec
 from msgspec.structs import replace
 
-from workflows.fraud.messages import FraudDetected
-from workflows.inventory.messages import InventoryRejected
-from workflows.order.messages import OrderPlaced
-from workflows.order.saga_messages import ReturnAccepted
 from workflows.payment import charge, refund
 from workflows.payment.charge import Bill, Charge
+from workflows.payment.instructions import CancelPayment, RequestPayment, RequestRefund
 from workflows.payment.messages import PaymentCompleted, PaymentFailed
 from workflows.payment.refund import COMPENSATION, Refunds
-from workflows.shared.limits import MINOR_MAX
 from workflows.shared.message import Message
-from workflows.shipping.messages import ShipmentCancelled, ShipmentFailed
 
 # --- state ------------------------------------------------------------------
 
@@ -95,32 +90,21 @@ def _failed(tried: Charge, bill: Bill) -> Message:
     )
 
 
-def _refusal(placed: OrderPlaced) -> str:
-    """Return what is wrong with the sums of an order, or nothing. Not all come through the API."""
-    goods_minor = sum(line.amount_minor for line in placed.lines)
-    charges_minor = sum(each.amount_minor for each in placed.charges)
-    if goods_minor + charges_minor != placed.total_minor:
-        return "the total is not the sum of its lines and charges"
-    if max(goods_minor, abs(charges_minor)) > MINOR_MAX:
-        return "its sums are larger than money may be"
-    return ""
-
-
 # --- evolve --------------------------------------------------------------------
 
 
 def evolve(state: Payment, message: Message, at_ms: int) -> Payment:
     """Return `state` after `message`, received or emitted."""
     match message:
-        case OrderPlaced():
+        case RequestPayment():
             return state if state.bill else _billed(state, message)
-        case ShipmentCancelled() | ShipmentFailed() | InventoryRejected() | FraudDetected():
+        case CancelPayment():
             return _compensate(replace(state, closed=True))
         case PaymentFailed():
             return replace(state, failed_emitted=True, closed=True)
         case PaymentCompleted():
             return _compensate(replace(state, completed_emitted=True))
-        case ReturnAccepted(return_id=return_id, amount_minor=amount_minor):
+        case RequestRefund(return_id=return_id, amount_minor=amount_minor):
             return _request_refund(state, return_id, amount_minor)
         case _:
             return replace(
@@ -130,11 +114,10 @@ def evolve(state: Payment, message: Message, at_ms: int) -> Payment:
             )
 
 
-def _billed(state: Payment, placed: OrderPlaced) -> Payment:
-    reason = _refusal(placed)
-    # Nobody is asked for what does not add up: it is as if the card had been declined.
-    known = Charge(outcome="declined", reason=reason) if reason else state.charge
-    return replace(state, bill=charge.bill_of(placed), charge=known)
+def _billed(state: Payment, asked: RequestPayment) -> Payment:
+    # The provider is not asked for what does not add up: it counts as declined.
+    refused = Charge(outcome="declined", reason=asked.refusal) if asked.refusal else state.charge
+    return replace(state, bill=charge.bill_of(asked), charge=refused)
 
 
 def _compensate(state: Payment) -> Payment:

@@ -128,6 +128,7 @@ async def place(request: web.Request) -> web.Response:
         at_ms = context.now_ms()
         placed = _placed(order_id, asked, at_ms)
         baggage = {
+            "workflow": "order",
             "country": placed.country,
             "began_ms": str(at_ms),
             "fingerprint": fingerprint,

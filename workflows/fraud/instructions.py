@@ -1,0 +1,11 @@
+"""What a workflow may ask of fraud; see `workflows.shared.reaction`."""
+
+from typing import Literal
+
+from workflows.shared.reaction import Instruction
+
+
+class NoteDelivery(Instruction, frozen=True, kw_only=True):
+    """What was paid for is delivered, or will never be: what a late label can still do."""
+
+    delivery: Literal["delivered", "stopped"]

@@ -1,0 +1,14 @@
+"""What a workflow may ask of notification; see `workflows.shared.reaction`."""
+
+from workflows.notification.messages import Channel
+from workflows.shared.reaction import Instruction
+
+
+class NotifyCustomer(Instruction, frozen=True, kw_only=True):
+    """Send `text` once a `name` and transaction."""
+
+    transaction_id: str
+    name: str
+    channel: Channel
+    title: str
+    text: str

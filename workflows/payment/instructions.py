@@ -1,0 +1,32 @@
+"""What a workflow may ask of payment; see `workflows.shared.reaction`."""
+
+from workflows.payment.origin import UNKNOWN, Origin
+from workflows.shared.reaction import Instruction
+
+
+class RequestPayment(Instruction, frozen=True, kw_only=True):
+    """Take `total_minor` once; a transaction is billed once, whatever is asked later."""
+
+    transaction_id: str
+    customer_id: str = ""
+    country: str
+    currency: str
+    total_minor: int
+    goods_minor: int
+    """What of the total is goods; the rest is charges."""
+    payment_method: str
+    ordered_at_ms: int
+    origin: Origin = UNKNOWN
+    refusal: str = ""
+    """Why the provider must not be asked: it counts as declined for this reason."""
+
+
+class CancelPayment(Instruction, frozen=True, kw_only=True):
+    """Nothing will be delivered: whatever was or will be charged goes back."""
+
+
+class RequestRefund(Instruction, frozen=True, kw_only=True):
+    """Give part of the money back, once a `return_id`."""
+
+    return_id: str
+    amount_minor: int
