@@ -15,7 +15,7 @@ from app.delivery.agent import Agent, Caller, Decider, Projection
 from app.operations.verification import consistent_cut
 from app.registry import load_agents
 from app.wire.topics import changelog_topic, reactions_of
-from tests.architecture.source import ROOT, imports, modules
+from tests.support.source import ROOT, imports, modules
 from workflows.shared.reaction import reaction_topics
 from workflows.shared.topic import declared
 

@@ -6,7 +6,7 @@ from graphlib import CycleError, TopologicalSorter
 
 import pytest
 
-from tests.architecture.source import imports, modules
+from tests.support.source import imports, modules
 
 
 def needs() -> dict[str, set[str]]:

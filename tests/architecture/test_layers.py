@@ -6,7 +6,7 @@ import faust
 import pytest
 
 from app.worker import transport
-from tests.architecture.source import imports, modules
+from tests.support.source import imports, modules
 
 KNOWS_FAUST = {
     "app/worker/transport.py",

@@ -4,7 +4,7 @@ import ast
 import re
 from pathlib import Path
 
-from tests.architecture.source import ROOT, called, functions, modules
+from tests.support.source import ROOT, called, functions, modules
 
 LINES_MAX = {"workflows": 200, "tables": 200, "agents": 200, "app": 300}
 FUNCTION_LINES_MAX = 40

@@ -10,8 +10,7 @@ from app.delivery.agent import Decider
 from app.delivery.processor import run_batch
 from app.delivery.row import decode_row
 from tables import Table
-from tests.delivery.agents import ANSWERS, TALLY, cancel
-from tests.delivery.world import World
+from tests.support.agents import ANSWERS, TALLY, cancel
 from workflows.order import topics as order_topics
 from workflows.order.messages import OrderCancelRequested
 from workflows.shared.message import Message
@@ -55,14 +54,14 @@ SHARED = Decider(
 
 async def state_after(agent: Decider[Any], reason: str, baggage: dict[str, str]) -> Any:
     """Return the state of o1 after a cancellation for `reason` that travels with `baggage`."""
-    world = World()
+    runtime = FakeRuntime()
     record = cancel(1, reason)
     headers = [(name, value) for name, value in record.headers if name != "baggage"]
     if baggage:
         pairs = ",".join(f"{name}={value}" for name, value in baggage.items())
         headers.append(("baggage", pairs.encode()))
-    await run_batch(agent, world, [replace(record, headers=tuple(headers))])
-    body = world.rows.get((agent.table.name, 0, b"o1"))
+    await run_batch(agent, runtime, [replace(record, headers=tuple(headers))])
+    body = runtime.rows.get((agent.table.name, 0, b"o1"))
     return decode_row(agent.table, body).state if body else None
 
 

@@ -24,8 +24,8 @@ from app.wire import records
 from app.wire.records import Record, header
 from app.wire.signing import is_authentic_dead_letter
 from app.wire.topics import dead_topic, timers_topic
-from tests.hostile.tricks import TRICKS, Sent
-from tests.hostile.wilder import WILDER
+from tests.hostile.attacks import TRICKS, Sent
+from tests.hostile.envelope_attacks import WILDER
 
 SAMPLE_RECORDS = 300
 MARK = "x-lie"

@@ -1,5 +1,6 @@
-"""Makes the fixtures of `tests.integration.kafka` known to every integration test."""
+"""The fixtures of every test with a broker."""
 
-from tests.integration.kafka import kafka, kafka_config, own_name
+from tests.support.broker import kafka, kafka_config, own_name
+from tests.support.workers import instance, redrive_instance, stack
 
-__all__ = ["kafka", "kafka_config", "own_name"]
+__all__ = ["instance", "kafka", "kafka_config", "own_name", "redrive_instance", "stack"]

@@ -20,7 +20,7 @@ from app.kafka.messages import console_record, publish
 from app.kafka.producer import partition_of
 from app.local.supervisor import Supervisor
 from app.operations.audit.reader import Verdict, verify
-from tests.integration.test_delivery import until
+from tests.support.workers import until
 from workflows.audit import topics as audit_topics
 from workflows.audit.messages import DeadLetterDiscarded
 

@@ -17,7 +17,7 @@ from app.config import Config, ConfigError
 from app.kafka import admin
 from app.kafka.admin import TopicError, TopicSpec, ensure_topics
 from app.local import broker, jars
-from tests.integration.kafka import local_config
+from tests.support.broker import local_config
 
 HERE = Path(__file__).parents[2]
 SLF4J = "org.slf4j:slf4j-api:1.7.36"

@@ -4,11 +4,8 @@ import subprocess
 from contextlib import ExitStack
 
 from app.config import Config
-from tests.integration.test_delivery import until
-from tests.integration.test_redrive import count, instance, payflow, redriver, stack, worker
-from tests.integration.workers import publish
-
-__all__ = ["instance", "stack"]
+from tests.support.dead_letter_commands import count, payflow, redriver
+from tests.support.workers import publish, until, worker
 
 DEAD_LETTERS = 5
 DEAD = "orders.test.dead"
@@ -26,24 +23,24 @@ def states(config: Config) -> list[tuple[str, int]]:
 
 
 async def test_a_canary_that_fails_again_stops_the_redrive(
-    instance: Config, stack: ExitStack
+    redrive_instance: Config, stack: ExitStack
 ) -> None:
     """One dead letter is sent, not five; mended, the one that came back goes with the others."""
 
     async def dead_lettered(wanted: int) -> bool:
-        return await count(instance, DEAD, 1) >= wanted
+        return await count(redrive_instance, DEAD, 1) >= wanted
 
-    broken = worker(instance, "tally_app", stack)
-    await publish(instance, ["explode"] * DEAD_LETTERS)
+    broken = worker(redrive_instance, "tally_app", stack)
+    await publish(redrive_instance, ["explode"] * DEAD_LETTERS)
     await until(lambda: dead_lettered(DEAD_LETTERS), "all laid aside")
-    code, why = said(redriver(instance, "redrive", "--all", "--reason", "too early"))
-    after = states(instance)
-    refused, reason = said(redriver(instance, "redrive", DEAD, "0"))
-    sent = await count(instance, "tally.redrive", 4)
+    code, why = said(redriver(redrive_instance, "redrive", "--all", "--reason", "too early"))
+    after = states(redrive_instance)
+    refused, reason = said(redriver(redrive_instance, "redrive", DEAD, "0"))
+    sent = await count(redrive_instance, "tally.redrive", 4)
     broken.terminate()
     broken.wait(20)
-    worker(instance, "mended_app", stack)
-    outcome = payflow(instance, "redrive", "--all", "--reason", "mended")
+    worker(redrive_instance, "repaired_app", stack)
+    outcome = payflow(redrive_instance, "redrive", "--all", "--reason", "mended")
 
     assert (1, 1) == (code, sent)
     assert f"the canary {DEAD}/0/0 is again: nothing else was sent. Operator:" in why
@@ -52,5 +49,5 @@ async def test_a_canary_that_fails_again_stops_the_redrive(
     assert "1 again" in reason
     assert (DEAD_LETTERS, DEAD_LETTERS) == (outcome["sent"], outcome["handled"])
     assert [("again", 1), *[("handled", 1)] * (DEAD_LETTERS - 1), ("handled", 2)] == states(
-        instance
+        redrive_instance
     )

@@ -1,14 +1,10 @@
 """Kafka agrees: a real worker on a real broker, killed, wiped, poisoned."""
 
 import asyncio
-import os
 import shutil
 import signal
 import subprocess
-import sys
-import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -16,39 +12,21 @@ from typing import Any
 import msgspec
 import psutil
 import pytest
-import rocksdict
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import murmur2
 
 from app.config import Config
 from app.delivery.row import decode_row
 from app.host.exit import EXIT_UNSAFE
-from app.kafka.admin import TopicSpec, ensure_topics
 from app.kafka.producer import partition_of
-from app.local import broker
-from app.wire.envelope import from_headers
-from tests.delivery.agents import TALLY, cancel
-from tests.integration.kafka import local_config
+from tests.support.agents import TALLY, cancel
+from tests.support.workers import emitted_ids, end, read, rows, start, until
 from workflows.order.messages import OrderCancelRequested
 
 KEYS = 100
 EACH = 40
 ROOT = Path(__file__).parents[2]
 POISON = b"x" * 2_000_000
-
-
-@pytest.fixture
-async def instance(tmp_path: Path) -> AsyncIterator[Config]:
-    """A broker of its own with the topics of the agent `tally`: the names of topics are fixed."""
-    own = local_config(tmp_path)
-    started = broker.start(own)
-    config = msgspec.structs.replace(own, broker_url=started.url)
-    names = {"orders": 4, "payments": 4, "payflow-test-tally-changelog": 4, "orders.test.dead": 1}
-    await ensure_topics(
-        config, [TopicSpec(name=name, partitions=count) for name, count in names.items()]
-    )
-    yield config
-    started.stop()
 
 
 async def feed(config: Config, pause_seconds: float = 0) -> None:
@@ -67,90 +45,10 @@ async def feed(config: Config, pause_seconds: float = 0) -> None:
     await producer.stop()
 
 
-@pytest.fixture
-def stack() -> Iterator[ExitStack]:
-    """What has to be ended whatever happens."""
-    with ExitStack() as stack:
-        yield stack
-
-
-def end(worker: subprocess.Popen[bytes]) -> None:
-    """Kill a worker of ours, if it still runs."""
-    worker.kill()
-    worker.wait()
-
-
-def start(config: Config, crash_at: str = "") -> subprocess.Popen[bytes]:
-    """Start the worker of the test agent."""
-    record = {
-        "PAYFLOW_CRASH_AT": crash_at,
-        "PAYFLOW_SERVICE": "test",
-        "PAYFLOW_BROKER_URL": config.broker_url,
-        "PAYFLOW_DATA_DIR": config.data_dir,
-        "PYTHONPATH": str(ROOT),
-    }
-    command = [sys.executable, "-m", "faust", "-A", "tests.integration.tally_app"]
-    return subprocess.Popen(
-        [*command, "-L", "uvloop", "worker", "--without-web", "-l", "error"],
-        env=os.environ | record,
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-
-
-async def read(config: Config, topic: str, partitions: int) -> list[Any]:
-    """Return every record of `topic`."""
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=config.broker_url,
-        auto_offset_reset="earliest",
-        max_partition_fetch_bytes=4_000_000,
-    )
-    await consumer.start()
-    places = [TopicPartition(topic, at) for at in range(partitions)]
-    consumer.assign(places)
-    await consumer.seek_to_beginning(*places)
-    ends = await consumer.end_offsets(places)
-    found: list[Any] = []
-    while any([await consumer.position(place) < ends[place] for place in places]):
-        for records in (await consumer.getmany(timeout_ms=500)).values():
-            found += records
-    await consumer.stop()
-    return found
-
-
 def known(rows: dict[bytes, bytes]) -> dict[bytes, Any]:
     """Return what rows remember. An outbox that was emitted may be dropped sooner or later."""
     decoded = {key: decode_row(TALLY, body) for key, body in rows.items()}
     return {key: (row.state, row.applied_offsets, row.seen) for key, row in decoded.items()}
-
-
-async def emitted_ids(config: Config) -> list[str]:
-    """Return the id of every answer emitted, repetitions included."""
-    records = await read(config, "payments", 4)
-    return [from_headers(record.headers).id for record in records]
-
-
-async def until(found: Callable[[], Any], what: str, seconds: float = 120) -> None:
-    """Wait until the async `found` returns something true."""
-    limit = time.monotonic() + seconds
-    while not await found():
-        assert time.monotonic() < limit, f"not within {seconds} s: {what}"
-        await asyncio.sleep(0.2)
-
-
-def rows(config: Config) -> dict[bytes, bytes]:
-    """Return every row on the disk, as far as a running worker has written it out."""
-    kept: dict[bytes, bytes] = {}
-    for folder in Path(config.data_dir).glob("test/**/tally-*.db"):
-        database = rocksdict.Rdict(
-            str(folder),
-            rocksdict.Options(raw_mode=True),
-            access_type=rocksdict.AccessType.read_only(),
-        )
-        kept |= {key: body for key, body in database.items() if not key.startswith(b"__faust")}
-        database.close()
-    return kept
 
 
 @pytest.mark.timeout(400)
@@ -164,12 +62,12 @@ async def test_a_worker_killed_three_times_does_everything_once(
 
     await feed(instance)
     for part in (1, 2, 3):
-        worker = start(instance)
+        worker = start(instance, "tally_app")
         stack.callback(end, worker)
         await until(lambda part=part: emitted(part * KEYS * EACH // 5), f"part {part}")
         worker.send_signal(signal.SIGKILL)
         worker.wait()
-    worker = start(instance)
+    worker = start(instance, "tally_app")
     stack.callback(end, worker)
     await until(lambda: emitted(KEYS * EACH), "everything told")
     await asyncio.sleep(1)
@@ -187,7 +85,7 @@ async def test_a_worker_killed_three_times_does_everything_once(
     }
 
     shutil.rmtree(Path(instance.data_dir) / "test")
-    worker = start(instance)
+    worker = start(instance, "tally_app")
     stack.callback(end, worker)
 
     async def rebuilt() -> bool:
@@ -215,10 +113,10 @@ async def test_workers_share_the_work_and_take_over_from_each_other(
         msgspec.structs.replace(instance, data_dir=f"{instance.data_dir}/{name}") for name in "ab"
     )
     feeding = asyncio.create_task(feed(instance, 0.08))
-    one = start(first)
+    one = start(first, "tally_app")
     stack.callback(end, one)
     await until(lambda: emitted(KEYS * EACH // 10), "the first at work")
-    other = start(second)
+    other = start(second, "tally_app")
     stack.callback(end, other)
     await until(lambda: emitted(KEYS * EACH // 2), "both at work")
     one.send_signal(signal.SIGKILL)
@@ -250,10 +148,10 @@ async def test_a_worker_that_slept_through_a_take_over_writes_nothing(
         msgspec.structs.replace(instance, data_dir=f"{instance.data_dir}/{name}") for name in "ab"
     )
     feeding = asyncio.create_task(feed(instance, 0.02))
-    sleeper = start(first, "decided:1:stop")
+    sleeper = start(first, "tally_app", crash_at="decided:1:stop")
     stack.callback(end, sleeper)
     await until(lambda: _is_frozen(sleeper), "the first is frozen in a batch")
-    other = start(second)
+    other = start(second, "tally_app")
     stack.callback(end, other)
     await feeding
     await until(lambda: emitted(KEYS * EACH), "the second has taken over")

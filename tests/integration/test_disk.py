@@ -14,12 +14,18 @@ import pytest
 from app.config import Config
 from app.delivery.row import decode_row
 from app.host.exit import EXIT_UNSAFE
-from tests.delivery.agents import TALLY
-from tests.integration.test_delivery import emitted_ids, end, instance, read, rows, stack, until
-from tests.integration.workers import committed, publish, start
-from tests.unit.test_damage import halve, only, overwrite
-
-__all__ = ["instance", "stack"]
+from tests.support.agents import TALLY
+from tests.support.store_files import halve, only, overwrite
+from tests.support.workers import (
+    committed,
+    emitted_ids,
+    end,
+    publish,
+    read,
+    rows,
+    start,
+    until,
+)
 
 KEYS = 100
 EVENTS = 4_000

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tests.planted import plant
+from tests.support.payments_file import plant
 
 PAYFLOW = (sys.executable, "-c", "from app.cli.main import main; main()")
 

@@ -19,7 +19,7 @@ from app.fraud.analysis.offline import Offline
 from app.fraud.live.judge import open_judge
 from app.kafka.messages import messages_of, publish
 from app.local.supervisor import Supervisor
-from tests.integration.test_delivery import until
+from tests.support.workers import until
 from workflows.audit import topics as audit_topics
 from workflows.fraud import topics as fraud_topics
 from workflows.fraud.built_in_rules import RULES

@@ -25,10 +25,10 @@ from app.operations.verification.external_systems import provider_file
 from app.registry import wanted_topics
 from app.wire.topics import changelog_topic
 from tables.payment import payments
-from tests.deciding import after
-from tests.integration.kafka import local_config
-from tests.integration.test_verify import Cluster, emitted
-from tests.unit import test_payment as example
+from tests.support.broker import local_config
+from tests.support.cluster import Cluster, emitted
+from tests.support.examples import payment as example
+from tests.support.workflow_runner import after
 from workflows.ledger import process as ledger
 from workflows.ledger.messages import EntryPosted
 from workflows.payment import process as payment

@@ -18,7 +18,7 @@ from app.operations.verification.auditor import Auditor
 from app.registry import services
 from app.wire.topics import changelog_topic
 from tables.payment import payments
-from tests.integration.test_delivery import until
+from tests.support.workers import until
 
 ORDERS_PER_SECOND = 6.0
 PLAY_SECONDS = 8

@@ -13,10 +13,15 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from app.config import Config
-from tests.integration.test_delivery import emitted_ids, end, instance, stack, until
-from tests.integration.workers import STOP_SECONDS_MAX, committed, publish, start
-
-__all__ = ["instance", "stack"]
+from tests.support.workers import (
+    STOP_SECONDS_MAX,
+    committed,
+    emitted_ids,
+    end,
+    publish,
+    start,
+    until,
+)
 
 EVENTS = 20_000
 SHARING_OUT = ("PreparingRebalance", "CompletingRebalance")

@@ -34,7 +34,7 @@ from app.wire.envelope import Envelope, to_headers
 from app.wire.records import Outgoing
 from app.wire.signing import signed
 from app.worker.discovery import Directory
-from tests.unit.test_api import FakeQueries
+from tests.support.console import FakeQueries
 from workflows.order.messages import OrderCancelRequested
 
 RECORDS, PARTITIONS, PLANTED_AT, DELETED = 20_000, 4, 12_345, 1_500

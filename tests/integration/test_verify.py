@@ -2,38 +2,31 @@
 
 import json
 import os
-import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import closing
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from app.config import Config
 from app.delivery.row import Row, encode_row
 from app.kafka.admin import ensure_topics
-from app.kafka.producer import partition_of
 from app.local import broker
-from app.local.simulators import provider_store
 from app.operations.verification.auditor import Auditor, listeners, verify
 from app.operations.verification.verdict import Verdict
 from app.registry import wanted_topics
-from app.wire import codecs
-from app.wire.envelope import Envelope, derive_id, to_headers
 from app.wire.records import Outgoing, Record, to_dead, to_retry
 from app.wire.signing import signed
 from app.wire.topics import changelog_topic
 from tables.order import orders
 from tables.stock import shelves
-from tests.delivery.agents import cancel
-from tests.delivery.world import as_read
-from tests.integration.kafka import local_config
-from tests.unit.test_verify import (
+from tests.support.agents import cancel
+from tests.support.broker import local_config
+from tests.support.cluster import LONG_AGO_MS, NOW_MS, Cluster, emitted
+from tests.support.examples.verification import (
     CLEARED,
     COMPLETED,
     CREATED,
@@ -44,37 +37,14 @@ from tests.unit.test_verify import (
     paid,
     placed,
 )
+from tests.support.runtime import as_read
 from workflows.inventory.stock import Stock
 from workflows.inventory.stock_messages import ReceiveStock, ReleaseStock, StockReceived
 from workflows.order import process as order
 from workflows.order.messages import OrderPlaced
-from workflows.shared.message import Message, type_name
-from workflows.shared.topic import topic_of
 
-NOW_MS = time.time_ns() // 1_000_000
-LONG_AGO_MS = NOW_MS - 3_600_000
 POISON = b"{not json"
 ROOT = Path(__file__).parents[2]
-
-
-def emitted(message: Message, at_ms: int = LONG_AGO_MS, event_id: str = "") -> Outgoing:
-    """Return `message` as it goes over the wire."""
-    key = topic_of(message).key(message)
-    envelope = Envelope(
-        id=derive_id(event_id or repr(message)),
-        type=type_name(type(message)),
-        source="/test",
-        time_ms=at_ms,
-        subject=key,
-        correlation_id=getattr(message, "order_id", key),
-    )
-    outgoing = Outgoing(
-        topic=topic_of(message).name,
-        key=key.encode(),
-        value=codecs.encode(message),
-        headers=to_headers(envelope),
-    )
-    return signed(outgoing, Config().signing_key)
 
 
 def shelf(sku: str, **units: int) -> Outgoing:
@@ -113,58 +83,6 @@ SHELVES = [
     shelf("MUG", received=10, on_hand=8, shipped=2),
     shelf("BOWL", received=10, on_hand=9, shipped=1),
 ]
-
-
-class Cluster:
-    """A real cluster with the topics of Payflow and nobody at work in it."""
-
-    def __init__(self, config: Config) -> None:
-        self.config = config
-
-    async def publish(self, records: Sequence[Outgoing], at_ms: int | None = None) -> None:
-        producer = AIOKafkaProducer(bootstrap_servers=self.config.broker_url)
-        await producer.start()
-        for record in records:
-            single = record.topic.endswith(".dead")
-            partition = 0 if single else partition_of(record.key or b"", self.config.partitions)
-            await producer.send_and_wait(
-                record.topic, record.value, record.key, partition, at_ms, headers=record.headers
-            )
-        await producer.stop()
-
-    async def all_is_consumed(self) -> None:
-        """Commit every service to the ends of what it reads."""
-        for service, names in listeners().items():
-            consumer = AIOKafkaConsumer(
-                bootstrap_servers=self.config.broker_url,
-                group_id=f"payflow-{service}",
-                enable_auto_commit=False,
-            )
-            await consumer.start()
-            places = [
-                TopicPartition(spec.name, partition)
-                for spec in wanted_topics(self.config)
-                if spec.name in names and ".retry-" not in spec.name
-                for partition in range(spec.partitions)
-            ]
-            consumer.assign(places)
-            await consumer.commit(await consumer.end_offsets(places))
-            await consumer.stop()
-
-    def charge(self, order_id: str, minor: int) -> None:
-        """Let the provider's file say that it took `minor`."""
-        with closing(sqlite3.connect(self.config.data_path / "provider.sqlite")) as books, books:
-            books.executescript(provider_store.SCHEMA)
-            books.execute(
-                "INSERT INTO intents (id, order_id, amount_minor, currency, status, metadata,"
-                " created_ms) VALUES (?, ?, ?, 'gbp', 'succeeded', '{}', ?)",
-                (f"pi_{order_id}", order_id, minor, LONG_AGO_MS),
-            )
-            books.execute(
-                "INSERT INTO charges (id, intent_id, order_id, amount_minor, currency, created_ms)"
-                " VALUES (?, ?, ?, ?, 'gbp', ?)",
-                (f"ch_{order_id}", f"pi_{order_id}", order_id, minor, LONG_AGO_MS),
-            )
 
 
 @pytest.fixture

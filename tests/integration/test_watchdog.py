@@ -10,10 +10,7 @@ import pytest
 
 from app.config import Config
 from app.host.exit import EXIT_STALLED
-from tests.integration.test_delivery import end, instance, read, stack, until
-from tests.integration.workers import publish, start
-
-__all__ = ["instance", "stack"]
+from tests.support.workers import end, publish, read, start, until
 
 LIMIT_SECONDS = 8
 SLOW_EVENTS = 2_000

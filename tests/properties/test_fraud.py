@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from app.fraud.analysis.offline import Offline
-from tests.deciding import JUDGE
-from tests.unit.test_fraud import EVERYBODY, NOON_MS, paid
+from tests.support.examples.fraud import EVERYBODY, NOON_MS, paid
+from tests.support.workflow_runner import JUDGE
 from workflows.fraud.entity import DAY_MS
 from workflows.fraud.entity_messages import CheckEntity, EntityAnswered
 from workflows.fraud.messages import CaseOpened, FraudCleared, FraudDetected, FraudVerdict

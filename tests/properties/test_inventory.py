@@ -6,8 +6,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.deciding import receive
-from tests.unit import test_inventory as example
+from tests.support.examples import inventory as example
+from tests.support.workflow_runner import receive
 from workflows.inventory import process as inventory
 from workflows.inventory.messages import InventoryRejected, InventoryReleased, InventoryReserved
 from workflows.inventory.stock_messages import (

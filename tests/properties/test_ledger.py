@@ -5,8 +5,8 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.deciding import after, receive
-from tests.unit.test_ledger import CREATED, NEVER_SHIPPED, STOPPED, paid, refunded
+from tests.support.examples.ledger import CREATED, NEVER_SHIPPED, STOPPED, paid, refunded
+from tests.support.workflow_runner import after, receive
 from workflows.ledger import process as ledger
 from workflows.ledger.messages import EntryPosted
 from workflows.payment.messages import PaymentCompleted

@@ -6,8 +6,8 @@ from typing import get_args
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.deciding import receive
-from tests.unit import test_notification as example
+from tests.support.examples import notification as example
+from tests.support.workflow_runner import receive
 from workflows.notification import process as notification
 from workflows.notification.messages import SendMessage
 from workflows.order.saga_messages import Cause, OrderCompleted, OrderConfirmed, ReturnRefused

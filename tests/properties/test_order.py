@@ -5,8 +5,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.deciding import receive
-from tests.unit import test_order as example
+from tests.support.examples import order as example
+from tests.support.workflow_runner import receive
 from workflows.order import process as order
 from workflows.order.saga_messages import (
     OrderCancelled,

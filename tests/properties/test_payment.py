@@ -5,8 +5,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.deciding import receive
-from tests.unit import test_payment as example
+from tests.support.examples import payment as example
+from tests.support.workflow_runner import receive
 from workflows.payment import process as payment
 from workflows.payment.messages import PaymentCompleted, PaymentFailed, PaymentRefunded
 from workflows.payment.provider_messages import RefundCharge

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from app.operations.reconciliation.compare import BOOKS, DUPLICATE, KEPT_BY, MISSING, reconcile
 from app.operations.reconciliation.lines import Line
-from tests.unit.test_reconciliation import AT_MS, LATER_MS, settled, voided
+from tests.support.examples.reconciliation import AT_MS, LATER_MS, settled, voided
 
 CURRENCIES = ("GBP", "EUR", "JPY")
 KEYS = ("r1", "r2", "compensation")

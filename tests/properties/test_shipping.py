@@ -5,8 +5,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.deciding import receive
-from tests.unit import test_shipping as example
+from tests.support.examples import shipping as example
+from tests.support.workflow_runner import receive
 from workflows.fraud.messages import FraudCleared, FraudDetected
 from workflows.inventory.messages import InventoryReserved
 from workflows.payment.messages import PaymentCompleted, PaymentFailed

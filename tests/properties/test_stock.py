@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.deciding import receive
+from tests.support.workflow_runner import receive
 from workflows.inventory import stock
 from workflows.inventory.stock_messages import (
     AdjustStock,

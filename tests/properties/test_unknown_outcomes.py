@@ -6,8 +6,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from tests.deciding import START_MS, receive
-from tests.unit import test_payment as example
+from tests.support.examples import payment as example
+from tests.support.workflow_runner import START_MS, receive
 from workflows.fraud.messages import FraudDetected
 from workflows.payment import process as payment
 from workflows.payment import provider_messages as p

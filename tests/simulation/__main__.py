@@ -8,8 +8,8 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 
 from rich.progress import track
 
-from tests.simulation.day import bad_day, check
 from tests.simulation.shrink import shrink
+from tests.support.simulation.day import bad_day, check
 
 CHUNK = 250
 

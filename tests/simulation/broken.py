@@ -12,7 +12,7 @@ import pytest
 
 from app.delivery import row
 from app.delivery.batch import Batch
-from tests.simulation.world import Worker
+from tests.support.simulation.world import Worker
 
 
 def no_processed_ids(patch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, Phase, find, settings
 from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
-from tests.simulation.day import bad_day, check
+from tests.support.simulation.day import bad_day, check
 
 EXAMPLES_MAX = 2_000
 

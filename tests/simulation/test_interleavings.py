@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulation.day import bad_day, check
+from tests.support.simulation.day import bad_day, check
 
 SEEDS = int(os.environ.get("SEEDS", "2000"))
 CHUNK = 100

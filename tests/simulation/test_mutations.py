@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.simulation.broken import BROKEN, broken
-from tests.simulation.day import bad_day, check
 from tests.simulation.shrink import shrink
+from tests.support.simulation.day import bad_day, check
 
 SEEDS_MAX = 1_500
 """As many seeds as `make test` runs may be needed to notice."""

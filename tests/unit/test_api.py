@@ -15,95 +15,18 @@ from app.console.api.openapi import describe
 from app.console.api.routes import ROUTES
 from app.console.server import make_api
 from app.gateways.signature import TOLERANCE_SECONDS, sign
-from app.kafka.producer import partition_of
-from app.registry import load_agents
 from app.wire.envelope import Envelope
 from app.wire.signing import ROWS_PASS, rows_token
 from app.worker.discovery import Directory, Worker
 from app.worker.http import make_site
 from tables import declared
+from tests.support.console import CONFIG, ORDER, FakeQueries, place
 from workflows.analytics.messages import FiguresUpdated
 from workflows.inventory.stock_messages import ReceiveStock
 from workflows.order.messages import OrderCancelRequested, OrderPlaced, ReturnRequested
 from workflows.payment.provider_messages import ProviderNotified
 from workflows.shared.message import Message
 from workflows.shipping.carrier_messages import CarrierNotified
-
-CONFIG = Config(service="console")
-ORDER = {
-    "country": "France",
-    "currency": "GBP",
-    "lines": [{"sku": "tea", "quantity": 2, "unit_price_minor": 250}],
-    "payment_method": "pm_card_visa",
-}
-
-
-class FakeQueries:
-    """A worker that holds all partitions of all tables, in dicts."""
-
-    service = "console"
-
-    def __init__(self) -> None:
-        self.emitted: list[tuple[Message, Envelope]] = []
-        self.rows: dict[tuple[str, str], dict[str, Any]] = {}
-
-    def ready(self) -> tuple[bool, str]:
-        return True, "ready"
-
-    def get(self, table: str, key: str) -> dict[str, Any] | None:
-        return self.rows.get((table, key))
-
-    def scan(self, table: str, prefix: str, limit: int, after: str) -> list[dict[str, Any]]:
-        found = (
-            row
-            for (name, key), row in sorted(self.rows.items())
-            if name == table and key.startswith(prefix) and key > after
-        )
-        return [row for row, _ in zip(found, range(limit), strict=False)]
-
-    def partitions(self) -> dict[str, list[int]]:
-        return {name: list(range(CONFIG.partitions)) for name in declared}
-
-    async def publish(self, message: Message, envelope: Envelope) -> None:
-        self.emitted.append((message, envelope))
-
-    def keep(self, table: str, key: str, state: Any, **context: str) -> None:
-        """Put a row where the API finds it."""
-        self.rows[(table, key)] = {
-            "key": key,
-            "partition": partition_of(key.encode(), CONFIG.partitions),
-            "state": msgspec.to_builtins(state),
-            "context": {"baggage": context},
-        }
-
-
-@pytest.fixture
-def queries() -> FakeQueries:
-    """An empty instance."""
-    load_agents()
-    return FakeQueries()
-
-
-@pytest.fixture
-async def client(queries: FakeQueries, aiohttp_client: Any, aiohttp_server: Any) -> TestClient:
-    """A client of the API; tables are read over HTTP from a worker's own site."""
-    server = await aiohttp_server(make_site(queries, Config()))
-    worker = Worker(
-        service="all",
-        url=str(server.make_url("")).rstrip("/"),
-        pid=1,
-        at_ms=time.time_ns() // 1_000_000 + 60_000,
-        ready=True,
-        partitions=queries.partitions(),
-    )
-    directory = Directory()
-    directory.receive(msgspec.json.encode(worker))
-    return await aiohttp_client(make_api(queries, directory, CONFIG))
-
-
-async def place(client: TestClient, body: Any = ORDER, key: str = "k1") -> Any:
-    """Place an order."""
-    return await client.post("/orders", json=body, headers={"Idempotency-Key": key})
 
 
 async def test_an_order_is_emitted_and_accepted(client: TestClient, queries: FakeQueries) -> None:

@@ -9,7 +9,9 @@ import pytest
 from app.console.api.fraud_actions import LIST_MAX
 from app.fraud.analysis.fraud_admin import Action, as_action
 from app.worker.metrics import fraud_alert_rate, fraud_psi
-from tests.unit.fraud_site import (
+from tests.support.examples.fraud import paid
+from tests.support.examples.fraud_rules import MUCH, rule
+from tests.support.fraud_site import (
     AT_MS,
     EXTERNAL_SYSTEMS,
     ORDER,
@@ -18,8 +20,6 @@ from tests.unit.fraud_site import (
     fraud_site,
     verdict,
 )
-from tests.unit.test_fraud import paid
-from tests.unit.test_rulebook import MUCH, rule
 from workflows.audit.messages import (
     ListChanged,
     PaymentLabelledByOperator,

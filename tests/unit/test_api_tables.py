@@ -17,13 +17,11 @@ from app.operations.search import topic_facts
 from app.operations.search.row_history import History, Version, changed
 from app.wire.topics import changelog_topic
 from tables import declared
-from tests.unit.test_api import CONFIG, FakeQueries, client, queries
+from tests.support.console import CONFIG, FakeQueries
 from workflows.fraud.risk import INITIAL
 from workflows.inventory.stock import Stock
 from workflows.order.messages import Line, OrderPlaced
 from workflows.shared.journal import JournalEntry
-
-__all__ = ["client", "queries"]
 
 PEOPLE = ("customer:ann", "customer:bob", "customer:eve")
 FINGERPRINTS = ("card:4f2c", "device:9a1b", "address:7e3d")

@@ -3,23 +3,12 @@
 import msgspec
 
 from app.fraud.analysis.backtest import Backtest, backtest
-from tests.unit.test_fraud import NOON_MS, label, paid
+from tests.support.examples.fraud import NOON_MS, label, paid
+from tests.support.examples.fraud_rules import RULE
 from workflows.fraud.built_in_rules import BUILT_IN, FIELDS
 from workflows.fraud.condition_parser import parse
-from workflows.fraud.rulebook import read_rule
 from workflows.shared.message import Message
 
-RULE = read_rule(
-    {
-        "rule_id": "above.50",
-        "state": "draft",
-        "outcome": "block",
-        "description": "above 50.00",
-        "when": {"gt": [{"field": "amount_minor"}, 50_00]},
-        "proposed_by": "ann",
-    },
-    FIELDS,
-)
 STORY: list[tuple[int, Message]] = [
     (NOON_MS, paid("small", 0, 10)),
     (NOON_MS + 1, paid("large", 600_000, 60)),

@@ -11,7 +11,7 @@ import pytest
 
 from app.gateways.signature import verify
 from app.local.simulators.carrier import make_app
-from tests.unit.external_systems import Console, System, listening, running, until
+from tests.support.external_systems import Console, System, listening, running, until
 
 SECRET = "carrier_payflow_local"  # noqa: S105  the simulator's own
 BOOKING = {"country": "United Kingdom", "units": 3}

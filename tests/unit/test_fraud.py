@@ -4,7 +4,8 @@ import pytest
 from msgspec.structs import replace
 
 from app.fraud.analysis.offline import Offline
-from tests.deciding import JUDGE, after, receive
+from tests.support.examples.fraud import EVERYBODY, NOON_MS, label, paid
+from tests.support.workflow_runner import JUDGE, after, receive
 from workflows.fraud import process as fraud
 from workflows.fraud.entity import DAY_MS
 from workflows.fraud.entity_messages import CheckEntity, LabelEntity
@@ -14,36 +15,15 @@ from workflows.fraud.messages import (
     FraudCleared,
     FraudConfirmed,
     FraudDetected,
-    PaymentLabelled,
 )
-from workflows.payment.messages import PaymentCompleted, PaymentFailed
+from workflows.payment.messages import PaymentFailed
 from workflows.payment.origin import Origin
 from workflows.shared.message import Message
 from workflows.shipping.messages import ShipmentCancelled, ShipmentDelivered
 
-NOON_MS = 1_291_204_800_000
 MINUTE_MS = 60_000
-EVERYBODY = Origin(card_id="k1", terminal_id="t1", device_id="d1", address_id="a1")
 DELIVERED = ShipmentDelivered(order_id="last", shipment_id="s1")
 STOPPED = ShipmentCancelled(order_id="last", cause="fraud")
-
-
-def paid(
-    order_id: str, after_ms: int = 0, pounds: int = 10, *, guest: bool = False, **more: Origin
-) -> PaymentCompleted:
-    """Return the payment of an order placed `after_ms` past noon."""
-    return PaymentCompleted(
-        order_id=order_id,
-        payment_id="p1",
-        amount_minor=pounds * 100,
-        goods_minor=pounds * 100,
-        charges_minor=0,
-        currency="GBP",
-        customer_id="" if guest else "c1",
-        country="France",
-        ordered_at_ms=NOON_MS + after_ms,
-        **more,
-    )
 
 
 def declined(order_id: str, after_ms: int, origin: Origin) -> PaymentFailed:
@@ -57,18 +37,6 @@ def declined(order_id: str, after_ms: int, origin: Origin) -> PaymentFailed:
         customer_id=order_id,
         ordered_at_ms=NOON_MS + after_ms,
         origin=origin,
-    )
-
-
-def label(*, is_fraud: bool = True, source: str = "chargeback", known_days: int = 9) -> Message:
-    """Return what somebody says of the payment of order `last`."""
-    return PaymentLabelled(
-        order_id="last",
-        fraud=is_fraud,
-        source=source,
-        known_at_ms=NOON_MS + known_days * DAY_MS,
-        by="ann",
-        note="seen",
     )
 
 

@@ -24,7 +24,7 @@ from app.fraud.training.evaluation import (
 )
 from app.fraud.training.features import COLUMNS, write_handbook
 from app.fraud.training.metrics import card_precision
-from tests.planted import EPOCH_MS, HEADER, plant
+from tests.support.payments_file import EPOCH_MS, HEADER, plant
 from workflows.fraud.features import FEATURES
 from workflows.fraud.model import read_model, score
 

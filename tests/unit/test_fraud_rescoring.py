@@ -16,7 +16,7 @@ from app.config import Config
 from app.fraud.analysis.rescoring import DIFFERENCES_MAX, Difference, Other, newest, rescored
 from app.fraud.live.judge import open_judge
 from app.wire.envelope import Envelope
-from tests.unit.test_model import MODEL, figures
+from tests.support.examples.model import MODEL, figures
 from workflows.fraud.messages import FraudCleared, FraudVerdict, PaymentLabelled, VerdictBasis
 from workflows.fraud.model import Model, score
 from workflows.shared.message import Message

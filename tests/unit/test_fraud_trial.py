@@ -14,7 +14,7 @@ from app.cli.main import app
 from app.config import Config
 from app.fraud.analysis.trial import Found, ModelTrial, RuleTrial, Trial, tried
 from app.wire.envelope import Envelope
-from tests.unit.test_model import MODEL
+from tests.support.examples.model import MODEL
 from workflows.fraud.messages import FraudCleared, FraudDetected, PaymentLabelled, VerdictBasis
 from workflows.shared.message import Message
 from workflows.shared.topic import Topic

@@ -19,7 +19,7 @@ from app.gateways.carrier import CarrierGateway, open_carrier
 from app.gateways.provider import ProviderGateway, open_provider
 from app.gateways.signature import BadSignature, sign, verify
 from app.local.simulators import carrier, provider
-from tests.unit.external_systems import System, listening, running, until
+from tests.support.external_systems import System, listening, running, until
 from workflows.payment import provider_messages as p
 from workflows.shipping import carrier_messages as c
 

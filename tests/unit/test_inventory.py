@@ -1,10 +1,22 @@
 """Inventory, by example."""
 
-from typing import Any
-
 import pytest
 
-from tests.deciding import Received, after
+from tests.support.examples.inventory import (
+    CANCELLED,
+    CREATED,
+    MUG,
+    PLACED,
+    RESTOCKED_MUG,
+    RETURN,
+    TIN,
+    at,
+    back,
+    line,
+    placed,
+    refused,
+)
+from tests.support.workflow_runner import Received, after
 from workflows.fraud.messages import FraudDetected
 from workflows.inventory import process as inventory
 from workflows.inventory.messages import (
@@ -18,42 +30,12 @@ from workflows.inventory.stock_messages import (
     ReserveStock,
     RestockStock,
     ShipStock,
-    StockRefused,
     StockReleased,
-    StockReserved,
-    StockRestocked,
     UnshipStock,
 )
-from workflows.order.messages import Line, OrderPlaced, ReturnLine
-from workflows.order.saga_messages import ReturnAccepted
 from workflows.payment.messages import PaymentFailed
 from workflows.shared.message import Message
-from workflows.shipping.messages import ShipmentCancelled, ShipmentCreated, ShipmentFailed
-
-
-def placed(*lines: tuple[str, int]) -> OrderPlaced:
-    """Return an order of `lines`: (sku, quantity)."""
-    return OrderPlaced(
-        order_id="o1",
-        country="France",
-        currency="GBP",
-        lines=tuple(Line(sku=sku, quantity=units, amount_minor=1) for sku, units in lines),
-        total_minor=100,
-        payment_method="pm_card_visa",
-        ordered_at_ms=5,
-    )
-
-
-def back(return_id: str, *lines: ReturnLine) -> ReturnAccepted:
-    """Return an accepted return of `lines`."""
-    return ReturnAccepted(
-        order_id="o1", return_id=return_id, lines=lines, amount_minor=1, currency="GBP"
-    )
-
-
-def line(sku: str, quantity: int, *, goods: bool = True) -> ReturnLine:
-    """Return one line of a return."""
-    return ReturnLine(sku=sku, quantity=quantity, amount_minor=1, goods=goods)
+from workflows.shipping.messages import ShipmentCancelled, ShipmentFailed
 
 
 def reserve(sku: str, quantity: int) -> ReserveStock:
@@ -61,29 +43,10 @@ def reserve(sku: str, quantity: int) -> ReserveStock:
     return ReserveStock(order_id="o1", sku=sku, quantity=quantity)
 
 
-def reserved(sku: str, quantity: int) -> StockReserved:
-    """Return the shelf's yes."""
-    return StockReserved(order_id="o1", sku=sku, quantity=quantity)
-
-
-def refused(sku: str) -> StockRefused:
-    """Return the shelf's no."""
-    return StockRefused(order_id="o1", sku=sku, quantity=1, on_hand=0)
-
-
-def at(message: Any, sku: str) -> Message:
-    """Return `message` about `sku`."""
-    return message(order_id="o1", sku=sku)
-
-
-PLACED = placed(("mug", 2), ("tin", 1))
-MUG, TIN = reserved("mug", 2), reserved("tin", 1)
 RESERVED = InventoryReserved(order_id="o1", units=3)
 REJECTED = InventoryRejected(order_id="o1", reason="out_of_stock", skus=("tin",))
 REJECTED_CANCELLED = InventoryRejected(order_id="o1", reason="cancelled")
 RELEASED = InventoryReleased(order_id="o1")
-CANCELLED = ShipmentCancelled(order_id="o1", cause="overdue")
-CREATED = ShipmentCreated(order_id="o1", shipment_id="s1")
 STOPPED = ShipmentCancelled(order_id="o1", cause="cancelled_by_customer", shipment_id="s1")
 HELD = [PLACED, MUG, TIN]
 SHIPPED = [*HELD, CREATED]
@@ -202,8 +165,6 @@ def test_letting_go(earlier: list[Received], when: Received, then: tuple[Message
 
 
 RESTOCK_MUG = RestockStock(order_id="o1", return_id="r1", sku="mug", quantity=2)
-RESTOCKED_MUG = StockRestocked(order_id="o1", return_id="r1", sku="mug")
-RETURN = back("r1", line("mug", 1), line("POST", 1, goods=False), line("mug", 1))
 RETURNED = InventoryReturned(order_id="o1", return_id="r1")
 
 

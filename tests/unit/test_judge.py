@@ -9,9 +9,9 @@ import pytest
 from app.config import Config
 from app.fraud.analysis.offline import Offline
 from app.fraud.live.judge import MODELS, changed, open_judge
-from tests.deciding import JUDGE, after, receive
-from tests.unit.test_fraud import EVERYBODY, NOON_MS, paid
-from tests.unit.test_rulebook import rule
+from tests.support.examples.fraud import EVERYBODY, NOON_MS, paid
+from tests.support.examples.fraud_rules import rule
+from tests.support.workflow_runner import JUDGE, after, receive
 from workflows.fraud import process as fraud
 from workflows.fraud.built_in_rules import BUILT_IN
 from workflows.fraud.condition import RuleError

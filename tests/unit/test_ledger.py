@@ -3,11 +3,11 @@
 import msgspec
 import pytest
 
-from tests.deciding import Received, after
+from tests.support.examples.ledger import CREATED, NEVER_SHIPPED, STOPPED, paid, refunded
+from tests.support.workflow_runner import Received, after
 from workflows.ledger import process as ledger
 from workflows.ledger.messages import Account, EntryPosted, Posting
-from workflows.payment.messages import PaymentCompleted, PaymentPending, PaymentRefunded
-from workflows.shipping.messages import ShipmentCancelled, ShipmentCreated
+from workflows.payment.messages import PaymentPending
 
 
 def debit(account: Account, amount_minor: int) -> Posting:
@@ -27,37 +27,7 @@ def entry(cause: str, *postings: Posting) -> EntryPosted:
     )
 
 
-def paid(goods_minor: int, charges_minor: int) -> PaymentCompleted:
-    """Return a completed payment."""
-    return PaymentCompleted(
-        order_id="o1",
-        payment_id="p1",
-        amount_minor=goods_minor + charges_minor,
-        goods_minor=goods_minor,
-        charges_minor=charges_minor,
-        currency="GBP",
-        country="France",
-        ordered_at_ms=1,
-    )
-
-
-def refunded(refund_id: str, amount_minor: int, return_id: str = "") -> PaymentRefunded:
-    """Return a refund; without a return it compensates."""
-    return PaymentRefunded(
-        order_id="o1",
-        payment_id="p1",
-        refund_id=refund_id,
-        amount_minor=amount_minor,
-        currency="GBP",
-        kind="return" if return_id else "compensation",
-        return_id=return_id,
-    )
-
-
 PAID = paid(1_000, 250)
-CREATED = ShipmentCreated(order_id="o1", shipment_id="s1")
-STOPPED = ShipmentCancelled(order_id="o1", cause="cancelled_by_customer", shipment_id="s1")
-NEVER_SHIPPED = ShipmentCancelled(order_id="o1", cause="overdue")
 PAYMENT = entry("payment", debit("cash_at_provider", 1_250), credit("customer_receivable", 1_250))
 SALE = entry(
     "sale",

@@ -16,7 +16,7 @@ from app.console.server import make_api
 from app.delivery.row import Row, encode_row
 from app.registry import load_agents
 from app.worker.discovery import Directory
-from tests.unit.test_api import FakeQueries
+from tests.support.console import FakeQueries
 from workflows.analytics.messages import FiguresUpdated
 from workflows.order.process import SETTLE_MS
 from workflows.order.state import Mark, Order

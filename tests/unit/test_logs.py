@@ -12,7 +12,7 @@ from app.config import Config
 from app.host.logs import configure_logging
 from app.wire.envelope import Envelope
 from app.wire.log_context import logging_about
-from tests.delivery.agents import cancel
+from tests.support.agents import cancel
 from workflows.payment.messages import PaymentCompleted
 
 PAID = PaymentCompleted(

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.deciding import after
+from tests.support.workflow_runner import after
 from workflows.ledger import process as ledger
 from workflows.notification import process as notification
 from workflows.payment.messages import PaymentCompleted, PaymentRefunded

@@ -5,13 +5,14 @@ from typing import get_args
 import msgspec
 import pytest
 
-from tests.deciding import Received, after
+from tests.support.examples.notification import CREATED, DELIVERED, PAID, cancelled, refunded
+from tests.support.workflow_runner import Received, after
 from workflows.notification import process as notification
 from workflows.notification.messages import Channel, SendMessage
 from workflows.order import reactions
-from workflows.order.saga_messages import Cause, OrderCancelled, OrderConfirmed, ReturnRefused
-from workflows.payment.messages import PaymentCompleted, PaymentPending, PaymentRefunded
-from workflows.shipping.messages import ShipmentCreated, ShipmentDelivered
+from workflows.order.saga_messages import Cause, OrderConfirmed, ReturnRefused
+from workflows.payment.messages import PaymentPending
+from workflows.shipping.messages import ShipmentCreated
 
 
 def send(name: str, channel: Channel, title: str, text: str, customer_id: str = "") -> SendMessage:
@@ -26,37 +27,6 @@ def send(name: str, channel: Channel, title: str, text: str, customer_id: str = 
     )
 
 
-def refunded(refund_id: str, return_id: str = "") -> PaymentRefunded:
-    """Return a refund; without a return it compensates."""
-    return PaymentRefunded(
-        order_id="o1",
-        payment_id="p1",
-        refund_id=refund_id,
-        amount_minor=105,
-        currency="GBP",
-        kind="return" if return_id else "compensation",
-        return_id=return_id,
-    )
-
-
-def cancelled(cause: Cause) -> OrderCancelled:
-    """Return a cancelled order."""
-    return OrderCancelled(order_id="o1", cause=cause)
-
-
-PAID = PaymentCompleted(
-    order_id="o1",
-    payment_id="p1",
-    amount_minor=1_250,
-    goods_minor=1_250,
-    charges_minor=0,
-    currency="GBP",
-    customer_id="c1",
-    country="France",
-    ordered_at_ms=1,
-)
-CREATED = ShipmentCreated(order_id="o1", shipment_id="s1", tracking="T9")
-DELIVERED = ShipmentDelivered(order_id="o1", shipment_id="s1")
 ON_ITS_WAY = "Your order has left us. Tracking T9."
 
 

@@ -9,7 +9,7 @@ from app.delivery.agent import Decider
 from app.registry import load_agents
 from app.wire import codecs
 from app.wire.envelope import Envelope
-from tests.deciding import receive
+from tests.support.workflow_runner import receive
 from workflows.inventory.messages import InventoryRejected
 from workflows.order import process as order
 from workflows.order import topics as order_topics

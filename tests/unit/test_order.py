@@ -2,16 +2,36 @@
 
 import pytest
 
-from tests.deciding import START_MS, Received, after, alarm, due_seconds
-from workflows.fraud.messages import FraudCleared, FraudDetected
+from tests.support.examples.order import (
+    CANCELLED,
+    CLEARED,
+    CREATED,
+    DECLINED,
+    DELIVERED,
+    DETECTED,
+    DONE,
+    PAID,
+    PENDING,
+    PLACED,
+    PRICEY,
+    READY,
+    REFUNDED,
+    RELEASED,
+    RESERVED,
+    STOCK_OUT,
+    TWO,
+    TWO_MORE,
+    UNPAID,
+    UNRESERVED,
+    back,
+    refunded,
+)
+from tests.support.workflow_runner import START_MS, Received, after, alarm, due_seconds
 from workflows.inventory.messages import (
-    InventoryRejected,
-    InventoryReleased,
-    InventoryReserved,
     InventoryReturned,
 )
 from workflows.order import process as order
-from workflows.order.messages import Line, OrderPlaced, ReturnLine, ReturnRequested
+from workflows.order.messages import ReturnLine, ReturnRequested
 from workflows.order.saga_messages import (
     OrderCancelled,
     OrderCompleted,
@@ -20,73 +40,15 @@ from workflows.order.saga_messages import (
     ReturnRefused,
     StepOverdue,
 )
-from workflows.payment.messages import (
-    PaymentCompleted,
-    PaymentFailed,
-    PaymentPending,
-    PaymentRefunded,
-)
 from workflows.shared.message import Message
 from workflows.shipping.messages import (
     ShipmentCancelled,
-    ShipmentCreated,
-    ShipmentDelivered,
     ShipmentFailed,
 )
 
-PLACED = OrderPlaced(
-    order_id="o1",
-    country="France",
-    currency="GBP",
-    lines=(
-        Line(sku="mug", quantity=2, amount_minor=400),
-        Line(sku="mug", quantity=1, amount_minor=200),
-        Line(sku="tin", quantity=1, amount_minor=400),
-    ),
-    total_minor=1_000,
-    payment_method="pm_card_visa",
-    ordered_at_ms=5,
-)
-PAID = PaymentCompleted(
-    order_id="o1",
-    payment_id="pi",
-    amount_minor=1_000,
-    goods_minor=1_000,
-    charges_minor=0,
-    currency="GBP",
-    country="France",
-    ordered_at_ms=5,
-)
-RESERVED = InventoryReserved(order_id="o1", units=4)
-CLEARED = FraudCleared(order_id="o1", score=0, rules_version="1")
-DETECTED = FraudDetected(order_id="o1", score=1, reasons=("a", "b"), rules_version="1")
-CREATED = ShipmentCreated(order_id="o1", shipment_id="s1")
-DELIVERED = ShipmentDelivered(order_id="o1", shipment_id="s1")
-PENDING = PaymentPending(order_id="o1", reason="time-out")
-DECLINED = PaymentFailed(order_id="o1", reason="card_declined")
-UNPAID = PaymentFailed(order_id="o1", reason="cancelled")
-STOCK_OUT = InventoryRejected(order_id="o1", reason="out_of_stock", skus=("mug", "tin"))
-UNRESERVED = InventoryRejected(order_id="o1", reason="cancelled")
-RELEASED = InventoryReleased(order_id="o1")
-CANCELLED = ShipmentCancelled(order_id="o1", cause="cancelled_by_customer")
 LATE = ShipmentCancelled(order_id="o1", cause="overdue")
 CONFIRMED = OrderConfirmed(order_id="o1")
 COMPLETED = OrderCompleted(order_id="o1")
-READY = [PLACED, PAID, RESERVED, CLEARED]
-DONE = [*READY, CREATED, DELIVERED]
-
-
-def refunded(kind: str, amount_minor: int, return_id: str = "") -> PaymentRefunded:
-    """Return that money went back."""
-    return PaymentRefunded(
-        order_id="o1",
-        payment_id="pi",
-        refund_id=f"re-{return_id}",
-        amount_minor=amount_minor,
-        currency="GBP",
-        kind=kind,
-        return_id=return_id,
-    )
 
 
 def ended(cause: str, detail: str = "") -> OrderCancelled:
@@ -97,9 +59,6 @@ def ended(cause: str, detail: str = "") -> OrderCancelled:
 def late(step: str, seconds: int) -> StepOverdue:
     """Return that `step` was due `seconds` into the story."""
     return StepOverdue(order_id="o1", step=step, due_at_ms=START_MS + seconds * 1_000)
-
-
-REFUNDED = refunded("compensation", 1_000)
 
 
 @pytest.mark.parametrize(
@@ -269,14 +228,6 @@ def test_an_open_order_counts_as_stuck_some_time_after_its_deadline(
     assert stuck == (None if at_ms is None else (at_ms - START_MS) // 1_000)
 
 
-def back(return_id: str, units: int, amount_minor: int, sku: str = "mug") -> ReturnRequested:
-    """Return a request to send `units` back."""
-    line = ReturnLine(sku=sku, quantity=units, amount_minor=amount_minor)
-    return ReturnRequested(
-        order_id="o1", return_id=return_id, lines=(line,), amount_minor=amount_minor
-    )
-
-
 def accepted(asked: ReturnRequested) -> ReturnAccepted:
     """Return the yes to `asked`."""
     return ReturnAccepted(
@@ -293,7 +244,6 @@ def refused(return_id: str, reason: str) -> ReturnRefused:
     return ReturnRefused(order_id="o1", return_id=return_id, reason=reason)
 
 
-TWO, TWO_MORE, PRICEY = back("r1", 2, 400), back("r2", 2, 400), back("r3", 1, 700)
 POSTAGE = ReturnRequested(
     order_id="o1",
     return_id="r4",

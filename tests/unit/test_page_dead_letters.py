@@ -16,7 +16,7 @@ from app.operations.dead_letters.redrive import DeadLetterError
 from app.operations.dead_letters.status import Known
 from app.wire.records import Record
 from app.worker.discovery import Directory
-from tests.unit.test_api import CONFIG, FakeQueries
+from tests.support.console import CONFIG, FakeQueries
 
 SCRIPT = "<script>alert(1)</script>"
 FIELDS = {

@@ -11,7 +11,9 @@ from msgspec.structs import replace
 
 from app.console.pages.rule_text import EXAMPLE, written
 from app.worker.metrics import fraud_alert_rate, fraud_psi
-from tests.unit.fraud_site import (
+from tests.support.examples.fraud import paid
+from tests.support.examples.fraud_rules import rule
+from tests.support.fraud_site import (
     AT_MS,
     BASIS,
     EXTERNAL_SYSTEMS,
@@ -22,8 +24,6 @@ from tests.unit.fraud_site import (
     registered,
     verdict,
 )
-from tests.unit.test_fraud import paid
-from tests.unit.test_rulebook import rule
 from workflows.audit.messages import RuleChanged
 from workflows.fraud.messages import CaseClosed, Contribution, PaymentLabelled
 from workflows.fraud.rule_messages import RulePut, RuleSnoozed

@@ -20,10 +20,7 @@ from app.kafka.reader import InspectionError, NoSuchTopic
 from app.operations.search import topic_facts
 from app.operations.search.consumer_groups import Behind, Group, Member
 from app.operations.search.topic_facts import PartitionFacts, TopicFacts
-from tests.properties.test_scan import FakeConsumer, Given
-from tests.unit.test_api import client, queries
-
-__all__ = ["client", "queries"]
+from tests.support.consumer import FakeConsumer, Given
 
 SCRIPT = "<script>alert(1)</script>"
 NAME, EACH = "orders", 150

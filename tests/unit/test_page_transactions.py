@@ -5,16 +5,14 @@ import pytest
 from aiohttp.test_utils import TestClient
 from msgspec.structs import replace
 
-from tests.unit.test_api import FakeQueries, client, place, queries
-from tests.unit.test_api_acting import Site, site
+from tests.support.console import FakeQueries, place
+from tests.support.operators_site import Site
 from workflows.audit.messages import PersonalRevealed
 from workflows.order.state import Mark, Order
 from workflows.payment.charge import Bill, Charge
 from workflows.payment.process import Payment
 from workflows.shared.journal import JournalEntry, row_of
 from workflows.shared.retry import Wait
-
-__all__ = ["client", "queries", "site"]
 
 SCRIPT = "<script>alert(1)</script>"
 

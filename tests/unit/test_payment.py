@@ -2,11 +2,24 @@
 
 import pytest
 
-from tests.deciding import Received, after, alarm, due_seconds
+from tests.support.examples.payment import (
+    BACK,
+    BACK_UNKNOWN,
+    CANCELLED,
+    DECLINED,
+    NOTIFIED,
+    NOTIFIED_FAILED,
+    PLACED,
+    REJECTED,
+    RETURN,
+    RETURN_BACK,
+    RETURN_REST,
+    SUCCEEDED,
+    UNKNOWN,
+    VOIDED,
+)
+from tests.support.workflow_runner import Received, after, alarm, due_seconds
 from workflows.fraud.messages import FraudDetected
-from workflows.inventory.messages import InventoryRejected
-from workflows.order.messages import Charge, Line, OrderPlaced
-from workflows.order.saga_messages import ReturnAccepted
 from workflows.payment import process as payment
 from workflows.payment.messages import (
     PaymentCompleted,
@@ -16,31 +29,13 @@ from workflows.payment.messages import (
 )
 from workflows.payment.provider_messages import (
     ChargeCard,
-    ChargeDeclined,
-    ChargeSucceeded,
-    ChargeUnknown,
-    ChargeVoided,
     InquireCharge,
-    ProviderNotified,
     RefundCharge,
-    RefundSucceeded,
-    RefundUnknown,
     VoidCharge,
 )
 from workflows.shared.message import Message
-from workflows.shipping.messages import ShipmentCancelled, ShipmentFailed
+from workflows.shipping.messages import ShipmentFailed
 
-PLACED = OrderPlaced(
-    order_id="o1",
-    customer_id="c1",
-    country="France",
-    currency="GBP",
-    lines=(Line(sku="mug", quantity=2, amount_minor=900),),
-    charges=(Charge(code="POST", amount_minor=100),),
-    total_minor=1_000,
-    payment_method="pm_card_visa",
-    ordered_at_ms=5,
-)
 ASKS = {
     "order_id": "o1",
     "amount_minor": 1_000,
@@ -48,13 +43,6 @@ ASKS = {
     "payment_method": "pm_card_visa",
 }
 CHARGE = ChargeCard(**ASKS)
-SUCCEEDED = ChargeSucceeded(order_id="o1", payment_id="pi", amount_minor=1_000)
-UNKNOWN = ChargeUnknown(order_id="o1", attempt=0, reason="time-out")
-DECLINED = ChargeDeclined(order_id="o1", reason="card_declined")
-VOIDED = ChargeVoided(order_id="o1")
-NOTICE = {"order_id": "o1", "notice_id": "n", "payment_id": "pi", "amount_minor": 1_000}
-NOTIFIED = ProviderNotified(kind="payment_succeeded", **NOTICE)
-NOTIFIED_FAILED = ProviderNotified(kind="payment_failed", reason="card_declined", **NOTICE)
 COMPLETED = PaymentCompleted(
     order_id="o1",
     payment_id="pi",
@@ -78,15 +66,6 @@ FAILED = PaymentFailed(
 FAILED_CANCELLED = PaymentFailed(order_id="o1", reason="cancelled")
 PENDING_SILENT = PaymentPending(order_id="o1", reason="no answer")
 PENDING = PaymentPending(order_id="o1", reason="time-out")
-CANCELLED = ShipmentCancelled(order_id="o1", cause="overdue")
-REJECTED = InventoryRejected(order_id="o1", reason="out_of_stock")
-RETURN = ReturnAccepted(order_id="o1", return_id="r1", lines=(), amount_minor=300, currency="GBP")
-RETURN_REST = ReturnAccepted(
-    order_id="o1", return_id="r2", lines=(), amount_minor=900, currency="GBP"
-)
-BACK = RefundSucceeded(order_id="o1", refund_key="compensation", refund_id="re", amount_minor=1_000)
-BACK_UNKNOWN = RefundUnknown(order_id="o1", refund_key="compensation", attempt=0, reason="500")
-RETURN_BACK = RefundSucceeded(order_id="o1", refund_key="r1", refund_id="re1", amount_minor=300)
 
 
 def refund(key: str, amount_minor: int, attempt: int = 0) -> RefundCharge:

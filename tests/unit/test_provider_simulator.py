@@ -21,7 +21,14 @@ import stripe
 from app.gateways.signature import BadSignature, verify
 from app.local.simulators.faults import ProviderFaults, pick, strikes
 from app.local.simulators.provider import make_app
-from tests.unit.external_systems import TIMEOUT_SECONDS, Console, System, listening, running, until
+from tests.support.external_systems import (
+    TIMEOUT_SECONDS,
+    Console,
+    System,
+    listening,
+    running,
+    until,
+)
 
 SECRET = "whsec_payflow_local"  # noqa: S105  the simulator's own
 

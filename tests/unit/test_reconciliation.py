@@ -20,8 +20,9 @@ from app.operations.reconciliation.lines import Line, lines_of_entry, lines_of_p
 from app.operations.reconciliation.reader import provider_lines
 from app.operations.verification.external_systems import provider_file
 from app.operations.verification.reader import Unreadable
-from tests.deciding import after
-from tests.unit import test_payment as example
+from tests.support.examples import payment as example
+from tests.support.examples.reconciliation import AT_MS, DAY_BEGINS_MS, LATER_MS, settled, voided
+from tests.support.workflow_runner import after
 from workflows.ledger import process as ledger
 from workflows.ledger.messages import Account, EntryPosted, Posting
 from workflows.payment import process as payment
@@ -29,48 +30,6 @@ from workflows.payment.messages import PaymentCompleted, PaymentRefunded
 from workflows.shipping.messages import ShipmentCreated
 
 DAY = "2026-03-01"
-DAY_BEGINS_MS = 1_772_323_200_000
-AT_MS = DAY_BEGINS_MS + 1_000
-LATER_MS = AT_MS + DAY_MS
-
-
-def settled(
-    order_id: str = "o1",
-    minor: int = 1_000,
-    currency: str = "GBP",
-    at_ms: int = AT_MS,
-    **refunds: int,
-) -> list[Line]:
-    """Return the lines of all three books about one charge and its refunds."""
-    moves: list[dict[str, Any]] = [
-        {"kind": "charge", "amount_minor": minor, "reference": f"pi_{order_id}"}
-    ]
-    for key, refund_minor in refunds.items():
-        reference = f"re_{order_id}_{key}"
-        moves.append(
-            {"kind": "refund", "key": key, "amount_minor": refund_minor, "reference": reference}
-        )
-    same: dict[str, Any] = {"order_id": order_id, "currency": currency, "at_ms": at_ms}
-    lines = [Line(book=book, **move, **same) for book in ("provider", "payments") for move in moves]
-    return lines + [Line(book="ledger", **as_booked(move), **same) for move in moves]
-
-
-def as_booked(move: dict[str, Any]) -> dict[str, Any]:
-    """Return what the ledger knows of a move: of a charge no reference, of a refund no key."""
-    unknown = {"key": ""} if move["kind"] == "refund" else {"reference": ""}
-    return move | unknown
-
-
-def voided(order_id: str = "o1", minor: int = 1_000, at_ms: int = AT_MS) -> list[Line]:
-    """Return the lines about a charge that can never happen: the ledger has none."""
-    same: dict[str, Any] = {
-        "order_id": order_id,
-        "kind": "void",
-        "amount_minor": minor,
-        "currency": "GBP",
-        "at_ms": at_ms,
-    }
-    return [Line(book="provider", reference="pi", **same), Line(book="payments", **same)]
 
 
 def differences(found: Reconciliation) -> dict[tuple[str, str, str], tuple[str, ...]]:

@@ -6,7 +6,7 @@ from app.delivery.row import PROCESSED_IDS_MAX, Context, Row, encode_row
 from app.operations.replay.compare import compare
 from app.operations.replay.event_order import Event, complete, received
 from app.wire.records import Record
-from tests.delivery.agents import TALLY, Tally
+from tests.support.agents import TALLY, Tally
 
 
 def event(event_id: str, topic: str, offset: int, at_ms: int = 0) -> Event:

@@ -11,7 +11,7 @@ import pytest
 from app.fraud.analysis.offline import Offline
 from app.local.importers import retail_file
 from app.local.importers.retail_file import Adjust, Ask, PlaceOrder, Plan, Refuse, ReturnItems
-from tests.deciding import JUDGE
+from tests.support.workflow_runner import JUDGE
 from workflows.fraud.messages import FraudDetected
 from workflows.order.messages import Charge, Line, ReturnLine
 from workflows.payment.messages import PaymentCompleted

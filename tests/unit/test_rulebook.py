@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from tests.support.examples.fraud_rules import AMOUNT, MUCH, rule
 from workflows.fraud.built_in_rules import BUILT_IN, FIELDS
 from workflows.fraud.condition import RuleError, World, evaluate
 from workflows.fraud.condition_parser import DEPTH_MAX, NODES_MAX, parse
@@ -20,8 +21,6 @@ from workflows.fraud.rulebook import (
     with_snooze,
 )
 
-AMOUNT = {"field": "amount_minor"}
-MUCH = {"gt": [AMOUNT, 100]}
 BURST = {"count": {"of": "card", "window_seconds": 300}}
 UNKNOWN = {"gt": [{"div": [AMOUNT, 0]}, 1]}
 LISTED = {"in": [{"field": "terminal"}, ["t1"]]}
@@ -31,19 +30,6 @@ LISTED = {"in": [{"field": "terminal"}, ["t1"]]}
 def figure(function: str = "count", **parts: Any) -> dict[str, Any]:
     """Return the condition that an aggregate is at least one."""
     return {"ge": [{function: {"of": "card", "window_seconds": 5} | parts}, 1]}
-
-
-def rule(rule_id: str = "much", **changes: Any) -> dict[str, Any]:
-    """Return a rule that may be active."""
-    return {
-        "rule_id": rule_id,
-        "state": "active",
-        "outcome": "block",
-        "description": "much",
-        "when": MUCH,
-        "proposed_by": "ann",
-        "approved_by": "bob",
-    } | changes
 
 
 def book(*raw: dict[str, Any]) -> Book:

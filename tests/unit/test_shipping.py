@@ -4,23 +4,30 @@ from itertools import permutations
 
 import pytest
 
-from tests.deciding import Received, after, alarm, due_seconds
-from workflows.fraud.messages import FraudCleared, FraudConfirmed, FraudDetected
-from workflows.inventory.messages import InventoryRejected, InventoryReserved
-from workflows.order.messages import OrderCancelRequested
-from workflows.order.saga_messages import StepOverdue
-from workflows.payment.messages import PaymentCompleted, PaymentFailed
+from tests.support.examples.shipping import (
+    BOOKED,
+    CANCEL,
+    CLEARED,
+    IN_TRANSIT,
+    NOTIFIED,
+    PAID,
+    READY,
+    REFUSED,
+    RESERVED,
+    TRACKED,
+    UNKNOWN,
+    WITHDRAWN,
+    overdue,
+)
+from tests.support.workflow_runner import Received, after, alarm, due_seconds
+from workflows.fraud.messages import FraudConfirmed, FraudDetected
+from workflows.inventory.messages import InventoryRejected
+from workflows.payment.messages import PaymentFailed
 from workflows.shared.message import Message
 from workflows.shipping import process as shipping
 from workflows.shipping.carrier_messages import (
     BookShipment,
-    CarrierNotified,
     InquireShipment,
-    ShipmentBooked,
-    ShipmentRefused,
-    ShipmentTracked,
-    ShipmentUnknown,
-    ShipmentWithdrawn,
     WithdrawShipment,
 )
 from workflows.shipping.messages import (
@@ -30,30 +37,9 @@ from workflows.shipping.messages import (
     ShipmentFailed,
 )
 
-PAID = PaymentCompleted(
-    order_id="o1",
-    payment_id="pi",
-    amount_minor=1_000,
-    goods_minor=1_000,
-    charges_minor=0,
-    currency="GBP",
-    country="France",
-    ordered_at_ms=5,
-)
-RESERVED = InventoryReserved(order_id="o1", units=3)
-CLEARED = FraudCleared(order_id="o1", score=0, rules_version="1")
-READY = [PAID, RESERVED, CLEARED]
-BOOKED = ShipmentBooked(order_id="o1", shipment_id="s1", tracking="T1")
-UNKNOWN = ShipmentUnknown(order_id="o1", attempt=0, reason="500")
-REFUSED = ShipmentRefused(order_id="o1", reason="no such place")
-WITHDRAWN = ShipmentWithdrawn(order_id="o1")
-IN_TRANSIT = ShipmentTracked(order_id="o1", shipment_id="s1", status="in_transit")
-TRACKED = ShipmentTracked(order_id="o1", shipment_id="s1", status="delivered")
-NOTIFIED = CarrierNotified(order_id="o1", notice_id="n", shipment_id="s1", status="delivered")
 CREATED = ShipmentCreated(order_id="o1", shipment_id="s1", tracking="T1")
 DELIVERED = ShipmentDelivered(order_id="o1", shipment_id="s1")
 CREATED_LATE = ShipmentCreated(order_id="o1", shipment_id="s1")
-CANCEL = OrderCancelRequested(order_id="o1")
 CANCELLED = ShipmentCancelled(order_id="o1", cause="cancelled_by_customer")
 STOPPED = ShipmentCancelled(order_id="o1", cause="cancelled_by_customer", shipment_id="s1")
 OVERDUE_CANCELLED = ShipmentCancelled(order_id="o1", cause="overdue")
@@ -73,11 +59,6 @@ def withdraw(attempt: int = 0) -> WithdrawShipment:
 def inquire(attempt: int) -> InquireShipment:
     """Return the question where it is."""
     return InquireShipment(order_id="o1", attempt=attempt)
-
-
-def overdue(step: str) -> StepOverdue:
-    """Return that `step` is late."""
-    return StepOverdue(order_id="o1", step=step, due_at_ms=5)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.deciding import Received, after
+from tests.support.workflow_runner import Received, after
 from workflows.inventory import stock
 from workflows.inventory.stock_messages import (
     AdjustStock,

@@ -15,9 +15,9 @@ from aiohttp.test_utils import TestServer, unused_port
 from app.config import Config
 from app.gateways.provider import open_provider
 from app.local.simulators import provider
-from tests.deciding import START_MS, receive
-from tests.unit import test_payment as example
-from tests.unit.external_systems import System, running
+from tests.support.examples import payment as example
+from tests.support.external_systems import System, running
+from tests.support.workflow_runner import START_MS, receive
 from workflows.order import process as order
 from workflows.payment import charge, refund
 from workflows.payment import process as payment

@@ -14,7 +14,7 @@ from app.operations.replay.event_order import event_of, received
 from app.operations.replay.shadow_runtime import ShadowRuntime
 from app.registry import load_agents
 from app.wire.records import Record
-from tests.simulation.day import bad_day
+from tests.support.simulation.day import bad_day
 
 ALONE = Config(partitions=1, signing_key="")
 """The simulation has one partition and signatures nothing."""

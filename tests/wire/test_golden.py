@@ -12,7 +12,7 @@ from cloudevents.core.formats.json import JSONFormat
 from app.registry import load_agents
 from app.wire import codecs
 from app.wire.envelope import from_headers, to_headers
-from tests.wire.samples import every_message
+from tests.support.samples import every_message
 from tests.wire.write_golden import GOLDEN, write
 from workflows.shared.message import type_name
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from app.registry import load_agents
-from tests.wire.samples import every_message, sample_of
+from tests.support.samples import every_message, sample_of
 
 GOLDEN = Path(__file__).parent / "golden"
 

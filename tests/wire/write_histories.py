@@ -9,8 +9,8 @@ from pathlib import Path
 
 import msgspec
 
-from tests.simulation.day import bad_day
-from tests.simulation.world import World
+from tests.support.simulation.day import bad_day
+from tests.support.simulation.world import World
 from tests.wire.history import recorded
 from workflows.fraud import messages as fraud
 from workflows.order import saga_messages as saga

@@ -1,0 +1,50 @@
+"""The suite itself: tests share `tests/support`, and never import one another."""
+
+import ast
+
+from tests.support.source import imports, modules
+
+SUPPORT = "tests.support."
+
+
+def test_no_test_imports_another_test():
+    """What two tests need lies in tests/support; fixtures come from a conftest.py."""
+    known = {module.name for module in modules("tests")}
+    imported = {
+        f"{module.path} imports {name}"
+        for module in modules("tests")
+        for name in imports(module)
+        if name.startswith("tests.")
+        for target in ({name, name.rpartition(".")[0]} & known)
+        if target.rpartition(".")[2].startswith(("test_", "conftest"))
+    }
+
+    assert set() == imported
+
+
+def test_folders_of_tests_share_only_support():
+    """A module beside the tests of one folder serves that folder alone."""
+    crossing = {
+        f"{module.path} imports {name}"
+        for module in modules("tests")
+        for name in imports(module)
+        if name.startswith("tests.")
+        and not name.startswith(SUPPORT)
+        and name.split(".")[1] != module.path.parts[1]
+    }
+
+    assert set() == crossing
+
+
+def test_support_holds_no_tests():
+    """Pytest collects `test_*.py` alone: a test in another file would never run."""
+    uncollected = {
+        f"{module.path}:{node.name}"
+        for module in modules("tests")
+        if not module.path.name.startswith("test_")
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.name.startswith("test_")
+    }
+
+    assert set() == uncollected

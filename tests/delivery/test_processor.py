@@ -1,0 +1,364 @@
+"""The engine keeps its promises: at least once, with effects once, nothing lost."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from app.delivery import row
+from app.delivery.processor import run_batch
+from app.wire import codecs
+from app.wire.envelope import from_headers
+from app.wire.records import Outgoing, due_ms, to_retry
+from app.wire.signing import SIGNATURE
+from tests.support.agents import ANSWERS, COUNTS, TALLY, Outside, calls, cancel, message
+from tests.support.runtime import Crash, FakeRuntime, as_read
+
+
+def tally(runtime: FakeRuntime, key: bytes = b"o1") -> row.Row:
+    return row.decode_row(TALLY, runtime.rows[("tally", 0, key)])
+
+
+def reason(emitted: Outgoing) -> str:
+    envelope = from_headers(emitted.headers)
+    return codecs.decode(emitted.value, envelope, emitted.key).reason
+
+
+def ids(runtime: FakeRuntime) -> list[str]:
+    return [dict(emitted.headers)["ce_id"].decode() for emitted in runtime.emitted]
+
+
+async def test_an_event_is_answered_and_remembered() -> None:
+    """One event: one answer emitted, one row with its applied offsets."""
+    runtime = FakeRuntime()
+
+    await run_batch(ANSWERS, runtime, [cancel(7)])
+
+    assert [b"o1"] == [emitted.key for emitted in runtime.emitted]
+    assert (1, {"orders/0": 7}) == (tally(runtime).state.received, tally(runtime).applied_offsets)
+
+
+async def test_a_batch_writes_one_row_a_key() -> None:
+    """Three events of one key are emitted one by one and remembered in one put."""
+    runtime = FakeRuntime()
+
+    await run_batch(ANSWERS, runtime, [cancel(1), cancel(2), cancel(3)])
+
+    assert 3 == len(runtime.emitted)
+    assert 3 == tally(runtime).state.received
+
+
+async def test_a_redelivered_event_changes_nothing_but_is_put_again() -> None:
+    """The applied offsets drops it.
+
+    The row is put again, since its changelog record may have died.
+    """
+    runtime = FakeRuntime()
+    await run_batch(ANSWERS, runtime, [cancel(7)])
+    runtime.changelog.clear()
+
+    handled = await run_batch(ANSWERS, runtime, [cancel(7)])
+
+    assert (1, 1, 1) == (handled.duplicates, len(set(ids(runtime))), tally(runtime).state.received)
+    assert runtime.rows == runtime.changelog
+
+
+async def test_an_event_repeated_at_a_new_offset_is_dropped_by_its_id() -> None:
+    """A producer that repeats itself after a crash is recognised by the derived id."""
+    runtime = FakeRuntime()
+    await run_batch(ANSWERS, runtime, [cancel(7, event_id="same")])
+
+    handled = await run_batch(ANSWERS, runtime, [cancel(8, event_id="same")])
+
+    assert (1, 1, 8) == (
+        handled.duplicates,
+        tally(runtime).state.received,
+        tally(runtime).applied_offsets["orders/0"],
+    )
+
+
+@pytest.mark.parametrize(
+    "checkpoint", ["read", "decided", "set aside", "on disk", "stored", "produced"]
+)
+async def test_a_crash_at_any_checkpoint_loses_nothing_and_doubles_nothing(checkpoint: str) -> None:
+    """After a crash the same records come again: same ids, same row, one answer each by id."""
+    runtime, calm = FakeRuntime(), FakeRuntime()
+    batch = [cancel(1), cancel(2)]
+    await run_batch(ANSWERS, calm, batch)
+    runtime.crash_at = checkpoint
+
+    with pytest.raises(Crash):
+        await run_batch(ANSWERS, runtime, batch)
+    await run_batch(ANSWERS, runtime, batch)
+
+    assert calm.rows == runtime.rows
+    assert calm.changelog == runtime.changelog
+    assert set(ids(calm)) == set(ids(runtime))
+
+
+async def test_what_could_not_be_emitted_is_emitted_when_the_event_comes_again() -> None:
+    """The row keeps what was decided: the redelivery decides nothing, it produces just that."""
+    runtime = FakeRuntime()
+    runtime.refuses_to_produce = True
+    with pytest.raises(ConnectionError):
+        await run_batch(ANSWERS, runtime, [cancel(1)])
+    runtime.refuses_to_produce = False
+
+    await run_batch(ANSWERS, runtime, [cancel(1)])
+
+    assert 1 == tally(runtime).state.received
+    assert ["number 1"] == [reason(emitted) for emitted in runtime.emitted]
+
+
+async def test_an_untold_decision_is_emitted_before_anything_new_of_its_key() -> None:
+    """After a crash another topic may come first: the old answer still goes ahead of the new."""
+    runtime = FakeRuntime()
+    runtime.crash_at = "stored"
+    with pytest.raises(Crash):
+        await run_batch(ANSWERS, runtime, [cancel(1)])
+
+    await run_batch(ANSWERS, runtime, [cancel(5)])
+
+    assert ["number 1", "number 2"] == [reason(emitted) for emitted in runtime.emitted]
+
+
+async def test_a_decision_is_not_taken_again_after_a_crash() -> None:
+    """Told, then killed: events come again in another order, and the answers stay the same."""
+    runtime = FakeRuntime()
+    runtime.crash_at = "produced"
+    first, second = cancel(1, event_id="a"), cancel(9, event_id="b", topic="orders", partition=0)
+    with pytest.raises(Crash):
+        await run_batch(ANSWERS, runtime, [first, second])
+
+    await run_batch(ANSWERS, runtime, [second, first])
+
+    by_id: dict[bytes, set[str]] = {}
+    for emitted in runtime.emitted:
+        by_id.setdefault(dict(emitted.headers)["ce_id"], set()).add(reason(emitted))
+    assert [1, 1] == [len(answers) for answers in by_id.values()]
+
+
+async def test_what_is_committed_is_not_emitted_again() -> None:
+    """Once the offset is through, the row's outbox has been emitted for certain."""
+    runtime = FakeRuntime()
+    await run_batch(ANSWERS, runtime, [cancel(1)])
+    runtime.done["orders/0"] = 2
+    runtime.emitted.clear()
+
+    await run_batch(ANSWERS, runtime, [cancel(2)])
+
+    assert ["number 2"] == [reason(emitted) for emitted in runtime.emitted]
+
+
+async def test_what_is_emitted_carries_its_cause_and_its_transaction() -> None:
+    """Correlation, causation, trace and baggage travel in the headers."""
+    runtime = FakeRuntime()
+    record = cancel(3, event_id="cause")
+
+    await run_batch(
+        ANSWERS,
+        runtime,
+        [msgspec.structs.replace(record, headers=(*record.headers, (SIGNATURE, b"of Payflow")))],
+    )
+
+    envelope = from_headers(runtime.emitted[0].headers)
+    assert ("o1", "cause", {"country": "France"}, "/payflow/test") == (
+        envelope.correlation_id,
+        envelope.causation_id,
+        envelope.baggage,
+        envelope.source,
+    )
+    assert envelope.traceparent.startswith("00-")
+
+
+DEEP = b'{"order_id":"o1","reason":"","more":' + b"[" * 10_000 + b"]" * 10_000 + b"}"
+
+
+@pytest.mark.parametrize(
+    ("changed", "cause"),
+    [
+        pytest.param({"value": b"not json"}, "not_json", id="no JSON"),
+        pytest.param({"value": b'{"order_id":NaN}'}, "not_json", id="NaN"),
+        pytest.param({"value": b'{"order_id":5}'}, "wrong_shape", id="a wrong shape"),
+        pytest.param({"value": b"{}"}, "wrong_shape", id="a missing field"),
+        pytest.param({"value": DEEP}, "too_deep", id="nested 10,000 deep"),
+        pytest.param({"value": b"x" * 2_000_000}, "too_large", id="2 MB"),
+        pytest.param({"value": None}, "tombstone", id="no body"),
+        pytest.param({"value": b"\xff\xfe"}, "not_json", id="no UTF-8"),
+        pytest.param({"key": b"another"}, "wrong_key", id="a wrong key"),
+        pytest.param({"key": None}, "wrong_key", id="no key"),
+        pytest.param({"headers": ()}, "bad_envelope", id="no headers"),
+        pytest.param({"headers": (("ce_id", b"\xff"),)}, "bad_envelope", id="a header in no UTF-8"),
+        pytest.param({"topic": "payments"}, "wrong_topic", id="a message on the wrong topic"),
+    ],
+)
+async def test_poison_is_dead_lettered_and_the_next_message_is_processed(
+    changed: dict[str, Any], cause: str
+) -> None:
+    """The dead letter has the very bytes and headers, and says why."""
+    runtime = FakeRuntime()
+    poison = cancel(1, **changed)
+
+    handled = await run_batch(ANSWERS, runtime, [poison, cancel(2)])
+
+    dead_letter = runtime.emitted[0]
+    assert [(poison.topic, cause)] == handled.dead
+    assert (f"{poison.topic}.test.dead", poison.value, poison.key) == (
+        dead_letter.topic,
+        dead_letter.value,
+        dead_letter.key,
+    )
+    assert set(poison.headers) <= set(dead_letter.headers)
+    assert cause.encode() == dict(dead_letter.headers)["x-dead-cause"]
+    assert [cause] == [line["cause"] for line in handled.dead_letters]
+    assert 1 == tally(runtime).state.received
+
+
+async def test_an_unknown_type_is_dead_lettered() -> None:
+    """A type that nobody declared is named in the dead letter."""
+    runtime = FakeRuntime()
+    headers = tuple(
+        (name, b"payflow.order.exploded.v9" if name == "ce_type" else value)
+        for name, value in cancel(1).headers
+    )
+
+    handled = await run_batch(ANSWERS, runtime, [cancel(1, headers=headers)])
+
+    assert [("orders", "unknown_type")] == handled.dead
+    assert b"payflow.order.exploded.v9" in dict(runtime.emitted[0].headers)["x-dead-detail"]
+
+
+async def test_a_bug_in_an_agent_dead_letters_the_event_and_leaves_the_row() -> None:
+    """No exception leaves an agent; the fingerprint names where it came from."""
+    runtime = FakeRuntime()
+
+    handled = await run_batch(ANSWERS, runtime, [cancel(1), cancel(2, "explode"), cancel(3)])
+
+    assert [("orders", "ZeroDivisionError")] == handled.dead
+    assert (2, 3) == (tally(runtime).state.received, tally(runtime).applied_offsets["orders/0"])
+
+
+async def test_an_unreadable_row_dead_letters_the_event_and_stays_as_it_is() -> None:
+    """A row of another shape is not overwritten."""
+    runtime = FakeRuntime()
+    runtime.rows[("tally", 0, b"o1")] = b'{"m":{"received":"many"}}'
+
+    handled = await run_batch(ANSWERS, runtime, [cancel(1)])
+
+    assert [("orders", "row_unreadable")] == handled.dead
+    assert b'{"m":{"received":"many"}}' == runtime.rows[("tally", 0, b"o1")]
+
+
+async def test_an_agent_may_only_produce_on_its_own_topics() -> None:
+    """Telling elsewhere is a bug of the agent: the event is dead-lettered."""
+    runtime = FakeRuntime()
+    silent = msgspec.structs.replace(ANSWERS, produces=())
+
+    handled = await run_batch(silent, runtime, [cancel(1)])
+
+    assert [("orders", "AssertionError")] == handled.dead
+
+
+async def test_counting_is_exact_under_redelivery_and_emitted_once_a_batch() -> None:
+    """A counting row has a applied offsets and a processed ids.
+
+    Its rollup is emitted once, not per event.
+    """
+    runtime = FakeRuntime()
+    await run_batch(COUNTS, runtime, [cancel(1), cancel(2)])
+
+    await run_batch(COUNTS, runtime, [cancel(2), cancel(3, event_id="event-1"), cancel(4)])
+
+    assert 3 == tally(runtime, b"France").state.received
+    assert [2, 3] == [
+        codecs.decode(emitted.value, from_headers(emitted.headers), emitted.key).counts["received"]
+        for emitted in runtime.emitted
+    ]
+
+
+async def test_a_call_is_made_once_and_its_answer_emitted() -> None:
+    """Redelivery of a call that is remembered does not call again."""
+    runtime, outside = FakeRuntime(), Outside()
+    agent = calls(outside)
+    await run_batch(agent, runtime, [message(1, "n1")])
+
+    await run_batch(agent, runtime, [message(1, "n1")])
+
+    assert ["n1"] == outside.asked
+    assert ["notifications"] == [emitted.topic for emitted in runtime.emitted]
+
+
+async def test_a_failed_call_waits_in_a_retry_topic_with_its_key_behind_it() -> None:
+    """The event and its followers go to the retry topic in order; another key is not held up."""
+    runtime, outside = FakeRuntime(), Outside()
+    outside.out_of_reach = True
+    agent = calls(outside)
+
+    await run_batch(agent, runtime, [message(1, "n1"), message(2, "n2")])
+
+    assert ["n1"] == outside.asked
+    assert ["notification.commands.test.retry-1s"] * 2 == [
+        emitted.topic for emitted in runtime.emitted
+    ]
+    assert ("event-1", "event-2") == tally(runtime).parked
+
+
+async def test_parked_events_go_through_in_their_order_when_the_outside_is_back() -> None:
+    """A follower that comes first waits again; after the head it goes through."""
+    runtime, outside = FakeRuntime(), Outside()
+    outside.out_of_reach = True
+    agent = calls(outside)
+    await run_batch(agent, runtime, [message(1, "n1"), message(2, "n2")])
+    envelope, follower = (as_read(emitted, at) for at, emitted in enumerate(runtime.emitted))
+    outside.out_of_reach = False
+    outside.asked.clear()
+    runtime.emitted.clear()
+
+    await run_batch(agent, runtime, [follower])
+    again = as_read(runtime.emitted[0], 5)
+    await run_batch(agent, runtime, [envelope, again])
+
+    assert ["n1", "n2"] == outside.asked
+    assert () == tally(runtime).parked
+
+
+async def test_an_exhausted_event_is_dead_lettered_and_its_followers_go_on() -> None:
+    """Three new tries, then the dead topic and the agent's last message; the key is free again."""
+    runtime, outside = FakeRuntime(), Outside()
+    outside.out_of_reach = True
+    agent = calls(outside)
+    record = message(1, "n1")
+    topics = []
+    for at in range(4):
+        await run_batch(agent, runtime, [record])
+        topics.append(runtime.emitted[-1].topic)
+        record = as_read(runtime.emitted[-1], at)
+
+    name = "notification.commands.test"
+    assert [f"{name}.retry-1s", f"{name}.retry-10s", f"{name}.retry-60s"] == topics[:3]
+    assert "notifications" == topics[3]
+    dead_letter = dict(runtime.emitted[-2].headers)
+    assert (b"exhausted", b"notification.commands/0/1", b"3") == (
+        dead_letter["x-dead-cause"],
+        dead_letter["x-dead-origin"],
+        dead_letter["x-dead-attempts"],
+    )
+    assert () == tally(runtime).parked
+
+
+def test_a_retry_is_due_after_the_wait_of_its_level() -> None:
+    """The due time is in the headers, so that it survives a restart."""
+    emitted = to_retry(cancel(1), "test", 2, 5_000, "why")
+
+    assert 15_000 == due_ms(as_read(emitted, 0))
+
+
+async def test_the_applied_offsets_drops_what_the_state_of_ids_has_forgotten() -> None:
+    """Ids are remembered for a while, offsets for ever: an old record that comes again is known."""
+    runtime = FakeRuntime()
+    records = [cancel(at) for at in range(row.PROCESSED_IDS_MAX + 10)]
+    await run_batch(ANSWERS, runtime, records)
+
+    handled = await run_batch(ANSWERS, runtime, [records[0]])
+
+    assert (1, len(records)) == (handled.duplicates, tally(runtime).state.received)

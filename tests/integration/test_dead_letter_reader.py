@@ -1,0 +1,190 @@
+"""Whoever waits for dead letters reads each record once, and sees what a fresh look would see."""
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from msgspec.structs import replace
+
+from app.config import Config
+from app.delivery.agent import registered
+from app.kafka.admin import TopicSpec, client_options, ensure_topics
+from app.kafka.messages import publish
+from app.kafka.producer import produce
+from app.local import broker
+from app.operations.dead_letters import reader as reading
+from app.operations.dead_letters.audit_records import Action
+from app.operations.dead_letters.dead_letter import DeadLetter, redrive_id, sent_back
+from app.operations.dead_letters.reader import gather
+from app.operations.dead_letters.redrive import redriver
+from app.operations.dead_letters.status import Known, states
+from app.wire.records import REDRIVE_ID, Outgoing, Record, to_dead
+from app.wire.signing import signed
+from app.wire.topics import partitions_of
+from tests.support.agents import ANSWERS, cancel
+from tests.support.broker import local_config
+from workflows.audit.messages import DeadLetterDiscarded
+
+DEAD, REDRIVE = "orders.test.dead", "tally.redrive"
+RETRY = "notification.commands.notification.retry-1s"
+DEAD_LETTERS, LOOKS = 20, 4
+ACTION = Action(who="ann", why="mended", at_ms=1)
+
+
+class EnoughSeen(Exception):
+    """Nobody waits any longer."""
+
+
+@pytest.fixture
+async def instance(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Config]:
+    """A broker of its own, with the topics on which dead letters of the agent `tally` move."""
+    monkeypatch.setitem(registered, ANSWERS.name, ANSWERS)
+    own = local_config(tmp_path)
+    started = broker.start(own)
+    config = replace(own, broker_url=started.url)
+    names = (DEAD, REDRIVE, RETRY, "audit")
+    wanted = [TopicSpec(name=name, partitions=partitions_of(name, config)) for name in names]
+    await ensure_topics(config, wanted)
+    # The broker knows of groups once there is one.
+    await commit(config, "test", TopicPartition(REDRIVE, 0), 0)
+    yield config
+    started.stop()
+
+
+@asynccontextmanager
+async def producing(config: Config) -> AsyncIterator[AIOKafkaProducer]:
+    producer = AIOKafkaProducer(**client_options(config))
+    await producer.start()
+    try:
+        yield producer
+    finally:
+        await producer.stop()
+
+
+async def put(config: Config, *records: Outgoing) -> None:
+    """Put `records` on their topics, signed."""
+    async with producing(config) as producer:
+        await produce(producer, [signed(each, config.signing_key) for each in records], config)
+
+
+def dead_lettered(record: Record) -> Outgoing:
+    """Return `record` as the agent lays it aside."""
+    return to_dead(
+        record, service="test", agent="tally", cause="bug", detail="", stack="", now_ms=1,
+        first_topic="orders",
+    )  # fmt: skip
+
+
+def again(dead_letter: DeadLetter) -> Record:
+    """Return `dead_letter` as the agent reads it when it was sent back."""
+    sent = sent_back(dead_letter, 0)
+    return Record(
+        topic=sent.topic,
+        partition=0,
+        offset=0,
+        key=sent.key,
+        value=sent.value,
+        headers=tuple(sent.headers),
+    )
+
+
+async def commit(config: Config, service: str, place: TopicPartition, offset: int) -> None:
+    consumer = AIOKafkaConsumer(
+        group_id=f"payflow-{service}", enable_auto_commit=False, **client_options(config)
+    )
+    await consumer.start()
+    consumer.assign([place])
+    await consumer.commit({place: offset})
+    await consumer.stop()
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Counts clients that were made to read dead letters, and what was read of each topic."""
+    counted: Counter[str] = Counter()
+
+    class Consumer(AIOKafkaConsumer):
+        def __init__(self, *places: Any, **options: Any) -> None:
+            counted["consumers"] += 1
+            super().__init__(*places, **options)
+
+        async def getmany(self, *places: Any, **options: Any) -> Any:
+            found = await super().getmany(*places, **options)
+            for place, records in found.items():
+                counted[place.topic] += len(records)
+            return found
+
+    class Admin(AIOKafkaAdminClient):
+        def __init__(self, **options: Any) -> None:
+            counted["admins"] += 1
+            super().__init__(**options)
+
+    monkeypatch.setattr(reading, "AIOKafkaConsumer", Consumer)
+    monkeypatch.setattr(reading, "AIOKafkaAdminClient", Admin)
+    return counted
+
+
+async def test_who_waits_for_dead_letters_reads_each_record_once(
+    instance: Config, made: Counter[str]
+) -> None:
+    """Nobody handles the canary: it is looked for again and again, with one reader."""
+    await put(instance, *(dead_lettered(cancel(number)) for number in range(DEAD_LETTERS)))
+    said: Counter[str] = Counter()
+
+    def say(line: str) -> None:
+        said[line] += 1
+        if said["1 on their way"] == LOOKS:
+            raise EnoughSeen
+
+    with pytest.raises(EnoughSeen):
+        async with redriver(instance) as sender:
+            await sender.redrive((await sender.read_status()).dead_letters, ACTION, say)
+
+    # Of the audit: that the redrive began, and that the canary was sent.
+    assert {"consumers": 1, "admins": 1, DEAD: DEAD_LETTERS, REDRIVE: 1, "audit": 2} == made
+
+
+async def test_reading_on_comes_to_what_reading_anew_does(instance: Config) -> None:
+    """Laid aside, sent back, waiting for a retry, past it, failed again, let go."""
+    seen: list[dict[str, int]] = []
+
+    async with reading.reading(instance) as reader:
+
+        async def look() -> Known:
+            known = await reader.read_status()
+            assert await gather(instance) == known
+            seen.append(dict(Counter(states(known).values())))
+            return known
+
+        await look()
+        await put(instance, *(dead_lettered(cancel(number)) for number in range(3)))
+        known = await look()
+        sent = [sent_back(dead_letter, 0) for dead_letter in known.dead_letters[:2]]
+        await put(instance, *sent)
+        await look()
+        waiting = [(REDRIVE_ID, redrive_id(known.dead_letters[0]).encode())]
+        await put(instance, replace(sent[0], topic=RETRY, partition=0, headers=waiting))
+        await commit(instance, "test", TopicPartition(REDRIVE, 0), 2)
+        await look()
+        await commit(instance, "notification", TopicPartition(RETRY, 0), 1)
+        await look()
+        await put(instance, dead_lettered(again(known.dead_letters[1])))
+        await look()
+        await publish(
+            instance, [DeadLetterDiscarded(about=f"{DEAD}/0/2", who="ann", why="a test")], 1
+        )
+        await look()
+
+    assert seen == [
+        {},
+        {"open": 3},
+        {"sent": 2, "open": 1},
+        {"sent": 1, "handled": 1, "open": 1},
+        {"handled": 2, "open": 1},
+        {"handled": 1, "again": 1, "open": 2},
+        {"handled": 1, "again": 1, "discarded": 1, "open": 1},
+    ]

@@ -1,0 +1,33 @@
+"""The worker of `tally_app` after its bug was mended: it handles what it dead-lettered before."""
+
+from typing import Any
+
+import msgspec
+
+from app.config import current
+from app.delivery.agent_topics import consumed_topics, owned_topics
+from app.worker.faust_app import channel_of, declare_table, make_app
+from app.worker.runner import Runner
+from tests.support.agents import ANSWERS, Tally
+from workflows.payment.messages import PaymentFailed
+from workflows.shared.message import Message
+
+
+def decide(state: Tally, received: Any, _at_ms: int) -> tuple[Message, ...]:
+    """Return the answer, whatever the reason."""
+    return (PaymentFailed(order_id=received.order_id, reason=f"number {state.received + 1}"),)
+
+
+MENDED = msgspec.structs.replace(ANSWERS, decide=decide)
+config = current()
+app = make_app(config)
+app.owned_topics |= owned_topics(MENDED)
+runner = Runner(app, MENDED, config, declare_table(app, MENDED, config))
+
+
+async def tally(stream: Any) -> None:
+    """Count cancellations."""
+    await runner.run(stream)
+
+
+app.agent(channel_of(app, consumed_topics(MENDED)), name="tally")(tally)

@@ -1,0 +1,157 @@
+"""One bad day of a seed: what is asked of Payflow, and what must be true when it is over."""
+
+import asyncio
+from collections import Counter
+from random import Random
+
+from app.wire.envelope import derive_id
+from tests.support.simulation.world import Troubles, World
+from workflows.inventory.stock_messages import ReceiveStock
+from workflows.ledger.messages import EntryPosted
+from workflows.notification.messages import NotificationFailed, NotificationSent, SendMessage
+from workflows.order.messages import (
+    Charge,
+    Line,
+    OrderCancelRequested,
+    OrderPlaced,
+    ReturnLine,
+    ReturnRequested,
+)
+from workflows.order.saga_messages import OrderCancelled, OrderCompleted, ReturnAccepted
+from workflows.payment.messages import PaymentCompleted, PaymentRefunded
+
+SKUS = ("tea", "cup", "jar")
+
+
+def bad_day(
+    seed: int, loop: asyncio.AbstractEventLoop, kept: frozenset[int] | None = None
+) -> World:
+    """Return Payflow after one day of `seed`; of its troubles only those `kept`, when given."""
+    world = World(seed, Troubles(seed, kept), loop)
+    random = world.random
+    for sku in SKUS:
+        message = ReceiveStock(receipt_id=f"r-{sku}", sku=sku, quantity=random.randint(1, 8))
+        world.say(message, f"receive-{sku}", sku, {})
+    for number in range(random.choice([1, 1, 2])):
+        place(world, random, f"o{number}")
+    world.run()
+    return world
+
+
+def place(world: World, random: Random, order_id: str) -> None:
+    """Place an order; now and then cancel it at once, or return some of it."""
+    lines = tuple(
+        Line(sku=sku, quantity=random.randint(1, 4), amount_minor=random.randint(0, 500))
+        for sku in random.sample(SKUS, random.randint(1, 3))
+    )
+    total = sum(line.amount_minor for line in lines) + 100
+    placed = OrderPlaced(
+        order_id=order_id,
+        customer_id=random.choice(["", "c1"]),
+        country="France",
+        currency="GBP",
+        lines=lines,
+        charges=(Charge(code="POST", amount_minor=100),),
+        total_minor=total,
+        payment_method="pm_card_visa",
+        ordered_at_ms=world.now,
+    )
+    baggage = {"country": "France", "began_ms": str(world.now)}
+    world.say(placed, derive_id(order_id, "placed"), order_id, baggage)
+    if random.random() < 0.3:
+        message = OrderCancelRequested(order_id=order_id)
+        world.say(message, derive_id(order_id, "cancel"), order_id, baggage)
+    if random.random() < 0.3:
+        back = ReturnRequested(
+            order_id=order_id,
+            return_id=f"{order_id}-back",
+            lines=(ReturnLine(sku=lines[0].sku, quantity=1, amount_minor=50),),
+            amount_minor=50,
+        )
+        world.say(back, derive_id(order_id, "back"), order_id, baggage)
+
+
+def check(world: World, seed: int) -> None:
+    """Assert every promise on the day of `seed`."""
+    context = f"seed {seed}; the last steps: {world.trace[-30:]}"
+    assert all(cause == "exhausted" for _, cause in world.dead), context
+    ends = Counter(
+        message.order_id
+        for message in world.messages("sagas")
+        if isinstance(message, OrderCompleted | OrderCancelled)
+    )
+    orders = [message for message in world.messages("orders") if isinstance(message, OrderPlaced)]
+    assert {order.order_id: 1 for order in orders} == dict(ends), context
+    completed = {w.order_id for w in world.messages("sagas") if isinstance(w, OrderCompleted)}
+    for order in orders:
+        _money(world, order, order.order_id in completed, context)
+    _stock(world, orders, completed, context)
+    _messages(world, context)
+
+
+def _messages(world: World, context: str) -> None:
+    """Every message asked for is sent, or given up and said so; none is emitted under two ids."""
+    asked = {w.notification_id for w in world.messages("notification.commands") if _sends(w)}
+    emitted = world.messages("notifications")
+    ended = Counter(
+        w.notification_id for w in emitted if isinstance(w, NotificationSent | NotificationFailed)
+    )
+    sent = {w.notification_id for w in emitted if isinstance(w, NotificationSent)}
+    assert asked == set(ended), context
+    assert sent <= {notification_id for _, notification_id in world.notifier.sent}, context
+
+
+def _sends(message: object) -> bool:
+    return isinstance(message, SendMessage)
+
+
+def _money(world: World, order: OrderPlaced, completed: bool, context: str) -> None:
+    """The provider, the payments and the ledger emit the same; a cancelled order costs nothing."""
+    order_id = order.order_id
+    returned = sum(
+        message.amount_minor
+        for message in world.messages("sagas")
+        if isinstance(message, ReturnAccepted) and message.order_id == order_id
+    )
+    pending = order.total_minor - returned if completed else 0
+    emitted = 0
+    for message in world.messages("payments"):
+        if message.order_id == order_id:
+            emitted += message.amount_minor if isinstance(message, PaymentCompleted) else 0
+            emitted -= message.amount_minor if isinstance(message, PaymentRefunded) else 0
+    accounts: Counter[str] = Counter()
+    for entry in world.messages("ledger"):
+        assert isinstance(entry, EntryPosted)
+        assert sum(p.debit_minor for p in entry.postings) == sum(
+            p.credit_minor for p in entry.postings
+        ), context
+        if entry.order_id == order_id:
+            for posting in entry.postings:
+                accounts[posting.account] += posting.debit_minor - posting.credit_minor
+    assert (pending, pending, pending, 0) == (
+        world.provider.kept_minor(order_id),
+        emitted,
+        accounts["cash_at_provider"],
+        accounts["customer_receivable"],
+    ), context
+
+
+def _stock(world: World, orders: list[OrderPlaced], completed: set[str], context: str) -> None:
+    """Every unit received is on hand, held by nobody at the end, or shipped."""
+    stock = world.worker("stock")
+    back: Counter[str] = Counter()
+    for message in world.messages("sagas"):
+        if isinstance(message, ReturnAccepted):
+            back.update({line.sku: line.quantity for line in message.lines if line.goods})
+    for sku in SKUS:
+        shelf = stock.state(sku)
+        gone = sum(
+            line.quantity
+            for order in orders
+            if order.order_id in completed
+            for line in order.lines
+            if line.sku == sku
+        )
+        assert ({}, gone - back[sku]) == (dict(shelf.held), shelf.shipped), context
+        assert shelf.received == shelf.on_hand + shelf.shipped, context
+    assert {o for o, s in world.carrier.status.items() if s == "delivered"} == completed, context

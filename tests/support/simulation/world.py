@@ -1,0 +1,332 @@
+"""The whole instance in one process: the real agents, the real engine, a pretend Kafka, one seed.
+
+Every tick picks one agent and gives it what it has not received, its topics interleaved anyhow. The
+process may die between any two checkpoints, keep or lose its disk, and read again from its last
+commit; records are repeated; clocks run, jump, and are an hour off. A worker that sleeps while
+another takes over is one that dies between two checkpoints and loses its disk: its lease lets it
+write no more.
+
+Everything bad is a numbered decision with dice of its own (`Troubles`), so that one can be left out
+and the others stay what they were. The rest is chosen by one `Random`: a seed replays exactly.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Mapping, Sequence
+from random import Random
+from typing import Any
+
+import msgspec
+
+from app.config import Config
+from app.delivery.agent import Agent, due_of, initial_knowledge
+from app.delivery.agent_topics import consumed_topics
+from app.delivery.processor import run_batch
+from app.delivery.row import Row, decode_row
+from app.delivery.timers import Deadlines
+from app.registry import load_agents
+from app.wire import codecs
+from app.wire.envelope import Envelope, derive_id, from_headers, to_headers
+from app.wire.records import Outgoing, Record, due_ms, is_retry
+from app.wire.topics import timers_topic
+from tables import Table
+from tests.support.runtime import Crash, as_read
+from tests.support.simulation.external_systems import Carrier, Notifier, Provider
+from workflows.shared.deadline import DeadlineReached
+from workflows.shared.message import Message, type_name
+from workflows.shared.topic import Topic, topic_of
+
+CHECKPOINTS = (
+    "read",
+    "decided",
+    "set aside",
+    "on disk",
+    "on disk",
+    "stored",
+    "half produced",
+    "produced",
+)
+IDLE_ROUNDS_MAX = 4_000
+DECISIONS_A_TICK = 1_000
+CLOCKS_OFF_MS = (-3_600_000, 3_600_000)
+
+
+class Troubles:
+    """What goes wrong on one day: decisions numbered by tick, each with its own dice."""
+
+    def __init__(self, seed: int, kept: frozenset[int] | None = None) -> None:
+        self.struck: list[tuple[int, str]] = []
+        """The number and kind of each that went wrong."""
+        self.rates: dict[str, float] = {}
+        self._seed = seed
+        self._kept = kept
+        self._count = 0
+        self._tick = 0
+
+    @property
+    def tick(self) -> int:
+        """Return the tick that decisions belong to."""
+        return self._tick
+
+    @tick.setter
+    def tick(self, tick: int) -> None:
+        self._tick, self._count = tick, (tick + 1) * DECISIONS_A_TICK
+
+    def strikes(self, kind: str, rate: float) -> bool:
+        """Return whether `kind` goes wrong now; one that is not kept never does."""
+        self._count += 1
+        if not rate or self._dice(kind).random() >= rate:
+            return False
+        if self._kept is not None and self._count not in self._kept:
+            return False
+        self.struck.append((self._count, kind))
+        return True
+
+    def pick(self, kind: str, among: Sequence[Any]) -> Any:
+        """Return one of `among`: how the latest trouble goes wrong."""
+        return self._dice(f"how {kind}").choice(among)
+
+    def _dice(self, kind: str) -> Random:
+        return Random(f"{self._seed} {self._count} {kind}")
+
+
+class Worker:
+    """One agent's process: its disk, its place in every topic, its deadlines."""
+
+    commits_early = False
+    """What a broken one does: see `broken`."""
+
+    def __init__(self, agent: Agent, world: "World") -> None:
+        self.agent = agent
+        self.world = world
+        self.disk: dict[bytes, bytes] = {}
+        self.changelog: dict[bytes, bytes] = {}
+        self.committed = dict.fromkeys(consumed_topics(agent), 0)
+        self.deadlines = Deadlines()
+        self.knowledge = initial_knowledge(agent, Config())
+        self.crash_at = ""
+        self.clock_off_ms = 0
+
+    def now_ms(self) -> int:
+        return self.world.now + self.clock_off_ms
+
+    def read(self, _table: Table, _partition: int, key: bytes) -> bytes | None:
+        return self.disk.get(key)
+
+    async def publish(self, records: Sequence[Outgoing]) -> None:
+        for at, emitted in enumerate(records):
+            if at == len(records) // 2:
+                self.checkpoint("half produced")
+            self.world.append(emitted)
+
+    async def store(self, _table: Table, rows: Mapping[int, Mapping[bytes, bytes]]) -> None:
+        for members in rows.values():
+            for key, body in members.items():
+                self.disk[key] = body
+                self.checkpoint("on disk")
+                self.changelog[key] = body
+
+    def is_authentic(self, _record: Record, _topic: Topic) -> bool:
+        return True
+
+    def in_own_partition(self, _record: Record) -> bool:
+        return True
+
+    def through(self, source: str) -> int:
+        return self.committed.get(source.rpartition("/")[0], 0)
+
+    def checkpoint(self, name: str) -> None:
+        if name == self.crash_at:
+            self.crash_at = ""
+            raise Crash(name)
+
+    def waiting(self) -> list[str]:
+        """Return the topics with something to receive now."""
+        return [
+            name
+            for name, at in self.committed.items()
+            if at < len(self.world.log.get(name, ())) and self._due(self.world.log[name][at])
+        ]
+
+    def _due(self, record: Record) -> bool:
+        return not is_retry(record) or due_ms(record) <= self.now_ms()
+
+    def work(self, random: Random) -> None:
+        """Take one batch, perhaps dying in it; commit when it is through."""
+        batch: list[Record] = []
+        ahead = dict(self.committed)
+        for _ in range(random.randint(1, 6)):
+            ready = [
+                name
+                for name, at in ahead.items()
+                if at < len(self.world.log.get(name, ())) and self._due(self.world.log[name][at])
+            ]
+            if not ready:
+                break
+            name = random.choice(ready)
+            batch.append(self.world.log[name][ahead[name]])
+            ahead[name] += 1
+        if self.commits_early:
+            self.committed = ahead
+        try:
+            handled = self.world.loop.run_until_complete(
+                run_batch(self.agent, self, batch, self.knowledge)
+            )
+        except Crash:
+            self._restart()
+            return
+        for (partition, key), due in handled.due.items():
+            self.deadlines.put(partition, key, due)
+        self.world.trace += [f"{self.agent.name}: {type_name(type(w))}" for w in handled.messages]
+        self.world.dead += handled.dead
+        if not self.world.troubles.strikes("lost commit", 0.05):
+            self.committed = ahead
+
+    def wake(self) -> None:
+        """Produce every row that is due."""
+        for due, _, key in self.deadlines.reached(self.now_ms(), 100):
+            message = DeadlineReached(key=key.decode(), due_at_ms=due)
+            event_id = derive_id(self.agent.name, message.key, due)
+            self.world.say(message, event_id, message.key, {}, timers_topic(self.agent.name))
+
+    def state(self, key: str) -> Any:
+        """Return what the agent remembers of `key`."""
+        assert self.agent.table is not None
+        body = self.disk.get(key.encode())
+        return decode_row(self.agent.table, body).state if body else self.agent.table.initial
+
+    def _restart(self) -> None:
+        self.world.trace.append(f"{self.agent.name}: killed")
+        if self.world.troubles.strikes("lost disk", 0.4):
+            self.disk = dict(self.changelog)
+        self.deadlines.clear()
+        due = due_of(self.agent)
+        if due is not None and self.agent.table is not None:
+            for key, body in self.disk.items():
+                row: Row[Any] = decode_row(self.agent.table, body)
+                self.deadlines.put(0, key, due(row.state))
+
+
+class World:
+    """All agents, one log, at the mercy of `random` and `troubles`."""
+
+    def __init__(self, seed: int, troubles: Troubles, loop: asyncio.AbstractEventLoop) -> None:
+        random = Random(seed)
+        self.seed = seed
+        self.random = random
+        self.troubles = troubles
+        self.loop = loop
+        self.now = 1_700_000_000_000
+        self.log: dict[str, list[Record]] = {}
+        self.trace: list[str] = []
+        self.dead: list[tuple[str, str]] = []
+        trouble = random.choice([0.0, 0.2, 0.5])
+        self.provider = Provider(random, troubles, trouble)
+        self.carrier = Carrier(random, troubles, trouble)
+        self.notifier = Notifier(troubles, trouble)
+        self.crashes = random.choice([0.0, 0.05, 0.2])
+        self.repeats = random.choice([0.0, 0.1])
+        self.skews = random.choice([0.0, 0.0, 0.1])
+        outside = {
+            "provider": self.provider.call,
+            "carrier": self.carrier.call,
+            "messenger": self.notifier.call,
+        }
+        self.workers = [
+            Worker(_with_call(agent, outside.get(agent.name)), self)
+            for agent in load_agents().values()
+            if agent.service != "console"
+        ]
+        for worker in self.workers:
+            if troubles.strikes("clock off", self.skews):
+                worker.clock_off_ms = troubles.pick("clock off", CLOCKS_OFF_MS)
+
+    def worker(self, name: str) -> Worker:
+        """Return the worker of the agent `name`."""
+        return next(worker for worker in self.workers if worker.agent.name == name)
+
+    def say(
+        self, message: Message, event_id: str, key: str, baggage: dict[str, str], topic: str = ""
+    ) -> None:
+        """Produce `message` as the API would."""
+        envelope = Envelope(
+            id=event_id,
+            type=type_name(type(message)),
+            source="/simulation",
+            time_ms=self.now,
+            subject=key,
+            correlation_id=key,
+            baggage=baggage,
+        )
+        self.append(
+            Outgoing(
+                topic=topic or topic_of(message).name,
+                key=key.encode(),
+                value=codecs.encode(message),
+                headers=to_headers(envelope),
+            )
+        )
+
+    def append(self, emitted: Outgoing) -> None:
+        """Put `emitted` at the end of its topic, now and then twice."""
+        for _ in range(2 if self.troubles.strikes("repeated", self.repeats) else 1):
+            log = self.log.setdefault(emitted.topic, [])
+            log.append(as_read(emitted, len(log)))
+
+    def run(self) -> None:
+        """Go on until nobody has anything to receive and nobody is due."""
+        for tick in range(IDLE_ROUNDS_MAX):
+            self.troubles.tick = tick
+            self.random.seed(f"{self.seed} {tick}")
+            self._outside()
+            for worker in self.workers:
+                worker.wake()
+            busy = [worker for worker in self.workers if worker.waiting()]
+            self.now += self.random.choice([1, 10, 100])
+            if busy:
+                worker = self.random.choice(busy)
+                if self.troubles.strikes("killed", self.crashes):
+                    worker.crash_at = self.troubles.pick("killed", CHECKPOINTS)
+                worker.work(self.random)
+            elif not self._jump():
+                return
+        raise AssertionError(f"still busy after {IDLE_ROUNDS_MAX} rounds: {self.trace[-20:]}")
+
+    def messages(self, topic: str) -> list[Message]:
+        """Return what was emitted on `topic`, each event once."""
+        emitted: dict[str, Message] = {}
+        for record in self.log.get(topic, ()):
+            envelope = from_headers(record.headers)
+            emitted.setdefault(envelope.id, codecs.decode(record.value, envelope, record.key))
+        return list(emitted.values())
+
+    def fingerprint(self) -> str:
+        """Return a hash of everything that was emitted: equal for the same seed."""
+        bodies = repr([(name, [r.value for r in log]) for name, log in sorted(self.log.items())])
+        return hashlib.sha256(bodies.encode()).hexdigest()
+
+    def _outside(self) -> None:
+        for system in (self.provider, self.carrier):
+            while system.notices:
+                notice: Any = system.notices.pop(self.random.randrange(len(system.notices)))
+                event_id = derive_id(type_name(type(notice)), notice.notice_id)
+                self.say(notice, event_id, notice.order_id, {})
+
+    def _jump(self) -> bool:
+        """Let the clock run to the next thing that is due; return whether there was one."""
+        due: list[int] = []
+        for worker in self.workers:
+            next_ms = worker.deadlines.next_ms()
+            due += [next_ms - worker.clock_off_ms] if next_ms is not None else []
+            for name, at in worker.committed.items():
+                waiting = self.log.get(name, [])[at:]
+                due += [
+                    due_ms(record) - worker.clock_off_ms for record in waiting if is_retry(record)
+                ]
+        # What is due already will be met in the next round.
+        self.now = max(self.now, min(due, default=0)) + 1
+        return bool(due)
+
+
+def _with_call(agent: Agent, call: Any) -> Agent:
+    return msgspec.structs.replace(agent, call=call) if call else agent

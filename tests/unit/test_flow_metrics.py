@@ -1,0 +1,106 @@
+"""Flow metrics: rates between two readings, drift from what is declared, bounds of steps."""
+
+from typing import Any
+
+import pytest
+
+from app.console.api.context import ApiContext
+from app.console.api.flow_metrics import FlowMetrics, _read
+from app.console.pages.flow import drawn
+from app.registry import load_agents
+from app.worker.discovery import Directory
+from tests.support.console import CONFIG, FakeQueries
+
+CONSUMED = 'payflow_events_total{service="payment",room="payment",topic="%s"} %d\n'
+EMITTED = 'payflow_told_total{service="payment",topic="payments"} %d\n'
+STEPS = "".join(
+    f'payflow_step_seconds_bucket{{service="payment",room="payment",le="{le}"}} {count}\n'
+    for le, count in (("0.1", 50), ("1.0", 98), ("+Inf", 100))
+)
+
+
+def metrics(received: int, emitted: int = 0, topic: str = "orders") -> str:
+    return (
+        "# TYPE payflow_events counter\n"
+        + CONSUMED % (topic, received)
+        + "# TYPE payflow_told counter\n"
+        + EMITTED % emitted
+        + "# TYPE payflow_step_seconds histogram\n"
+        + STEPS
+    )
+
+
+class Watched(FlowMetrics):
+    """A pulse of workers that say what they are emitted to."""
+
+    def __init__(self) -> None:
+        load_agents()
+        self.at_s = 100.0
+        self.said: dict[str, str] = {}
+        super().__init__(ApiContext(FakeQueries(), Directory(), CONFIG), lambda: self.at_s)
+
+    async def _ask_all(self) -> dict[str, Any]:
+        return {url: _read(text) for url, text in self.said.items()}
+
+    async def _behind(self) -> dict[str, tuple[int, float | None]]:
+        return {"payment": (7, 1.5)}
+
+    async def after(self, seconds: float, **said: str) -> dict[str, Any]:
+        self.at_s += seconds
+        self.said = said
+        return await self.query()
+
+
+def edge(found: dict[str, Any], side: str, topic: str) -> Any:
+    (only,) = [e for e in found[side] if (e.topic, e.who) == (topic, "payment")]
+    return only
+
+
+async def test_a_rate_is_what_came_between_two_looks() -> None:
+    """Of all workers together; one that began again counts from nothing."""
+    flow_metrics = Watched()
+    first = await flow_metrics.after(0, a=metrics(100), b=metrics(10))
+    second = await flow_metrics.after(10, a=metrics(130), b=metrics(5))
+
+    assert edge(first, "consumed", "orders").rate is None
+    assert (135, 3.5) == (
+        edge(second, "consumed", "orders").total,
+        edge(second, "consumed", "orders").rate,
+    )
+
+
+async def test_nobody_is_asked_again_at_once() -> None:
+    """Two who look at the same time cost one look."""
+    flow_metrics = Watched()
+    await flow_metrics.after(0, a=metrics(100))
+    again = await flow_metrics.after(1, a=metrics(900))
+
+    assert 100 == edge(again, "consumed", "orders").total
+
+
+async def test_what_was_seen_and_is_not_declared_is_drift() -> None:
+    """It is drawn as such; what is declared and was never seen is there too."""
+    found = await Watched().after(0, a=metrics(3, topic="somewhere"))
+    kinds = {curve.said.partition(":")[0]: curve.kind for curve in drawn(found)["curves"]}
+
+    assert not edge(found, "consumed", "somewhere").declared
+    assert ("drift", "idle") == (kinds["payment and somewhere"], kinds["payment and orders"])
+
+
+async def test_steps_and_services_say_how_they_stand() -> None:
+    """Bounds of buckets, lag in events and seconds, a service without a worker."""
+    found = await Watched().after(0, a=metrics(3))
+    (step,) = [step for step in found["steps"] if step.agent == "payment"]
+    (payment,) = [each for each in found["services"] if each.name == "payment"]
+
+    assert (100, 0.1, 1.0, None) == (step.events, step.p50, step.p95, step.p99)
+    assert (0, 7, 1.5) == (payment.workers, payment.lag, payment.lag_seconds)
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n"])
+async def test_a_worker_that_says_nothing_is_no_trouble(text: str) -> None:
+    """All that is declared is drawn all the same."""
+    found = await Watched().after(0, a=text)
+
+    assert found["produced"]
+    assert {0.0} == {e.total for e in (*found["produced"], *found["consumed"])}

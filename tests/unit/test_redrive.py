@@ -1,0 +1,147 @@
+"""A dead letter sent back, edited, or failed anew: what it is known by stays true."""
+
+import hashlib
+
+import msgspec
+import pytest
+
+from app.config import Config
+from app.delivery.agent_topics import consumed_topics
+from app.host.processes import hold
+from app.operations.dead_letters.audit_records import Action, dead_letter_edited
+from app.operations.dead_letters.dead_letter import DeadLetter, edited, sent_back
+from app.operations.dead_letters.redrive import DeadLetterError, redriver
+from app.operations.verification.case import Case
+from app.operations.verification.consistent_cut import ConsistentCut
+from app.operations.verification.dead_letter_checks import poison_is_dead_lettered
+from app.operations.verification.facts import Facts
+from app.operations.verification.reader import _Reader as Reader
+from app.registry import load_agents
+from app.wire import records
+from app.wire.records import Outgoing, Record, event_id
+from tests.support.broker import local_config
+
+POISON = b"{not json"
+ORIGIN = Record(topic="orders", partition=2, offset=7, key=b"o1", value=POISON)
+
+
+def as_read(sent: Outgoing, offset: int) -> Record:
+    """Return `sent` as it is read from the one place it lies."""
+    return Record(
+        topic=sent.topic,
+        partition=0,
+        offset=offset,
+        key=sent.key,
+        value=sent.value,
+        headers=tuple(sent.headers),
+    )
+
+
+def dead_lettered(record: Record, service: str = "payment", offset: int = 0) -> DeadLetter:
+    """Return the dead letter that `service` makes of `record`, received first on `orders`."""
+    dead = records.to_dead(
+        record,
+        service=service,
+        agent=service,
+        cause="not_json",
+        detail="",
+        stack="",
+        now_ms=0,
+        first_topic="orders",
+    )
+    return DeadLetter(record=as_read(dead, offset), at_ms=0)
+
+
+def verdict(*dead_letters: DeadLetter) -> tuple[str, ...]:
+    """Return what verify misses when the payment service has made `dead_letters`, in order."""
+    cut = ConsistentCut(
+        consumed={"payment": frozenset({"orders"})},
+        committed={"payment": {("orders", 2): 8}},
+        begins={},
+        ends={},
+    )
+    facts = Facts()
+    reader = Reader(facts, cut, 0, {}, Config(signing_key=""))
+    for record in (ORIGIN, *(dead_letter.record for dead_letter in dead_letters)):
+        reader.take(record, 0)
+    return poison_is_dead_lettered(Case(facts=facts, now_ms=0)).offending
+
+
+FIRST = dead_lettered(ORIGIN)
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        pytest.param(sent_back(FIRST, 0), id="the same bytes"),
+        pytest.param(edited(FIRST, 0, b"{still none", {}), id="other bytes"),
+    ],
+)
+def test_verify_finds_the_poison_itself_whatever_failed_after_it(again: Outgoing) -> None:
+    """What was edited and fails again does not replace the first dead letter."""
+    assert () == verdict(FIRST, dead_lettered(as_read(again, 0), offset=1))
+
+
+def test_verify_misses_a_poison_of_which_only_an_edited_dead_letter_lies_there() -> None:
+    """Other bytes under the same origin are not the bytes that were emitted."""
+    forged = dead_lettered(as_read(edited(FIRST, 0, b"{still none", {}), 0))
+
+    assert ("orders/2/7 missing in orders.payment.dead",) == verdict(forged)
+
+
+@pytest.mark.parametrize(
+    ("received", "pending"),
+    [
+        pytest.param(0, True, id="the agent is before it"),
+        pytest.param(1, False, id="the agent is through with it"),
+    ],
+)
+def test_verify_allows_for_a_dead_letter_sent_back_until_it_is_received(
+    received: int, pending: bool
+) -> None:
+    """Its order counts as in motion meanwhile: the service consumes the redrive topic."""
+    payment = load_agents()["payment"]
+    record = as_read(sent_back(FIRST, 0), 0)
+    cut = ConsistentCut(
+        consumed={"payment": frozenset(consumed_topics(payment))},
+        committed={"payment": {(record.topic, 0): received}},
+        begins={},
+        ends={},
+    )
+    facts = Facts()
+    Reader(facts, cut, 0, {}, Config(signing_key="")).take(record, 0)
+
+    assert pending == ("o1" in facts.pending)
+
+
+def test_one_edit_is_one_event_for_every_service_that_laid_the_same_record_aside() -> None:
+    """Its id follows from the old id, or the origin where there is none, and the new bytes."""
+    services = ("payment", "shipping", "fraud")
+    named = msgspec.structs.replace(ORIGIN, headers=(("ce_id", b"e1"),))
+
+    ids = {
+        event_id(edited(dead_lettered(record, service), 0, b"[1]", {}))
+        for service in services
+        for record in (ORIGIN, named)
+    }
+
+    assert 2 == len(ids)
+
+
+def test_the_audit_names_the_new_bytes_by_their_digest() -> None:
+    """SHA-256, so that anybody can hold a file against it."""
+    action = Action(who="ops", why="", at_ms=0)
+    said = dead_letter_edited(FIRST, b"[1]", edited(FIRST, 0, b"[1]", {}), action)
+
+    assert hashlib.sha256(b"[1]").hexdigest() == said.bytes_sha256
+
+
+async def test_a_second_redriver_is_refused_while_one_is_at_work(tmp_path) -> None:
+    """Nothing is connected to, and the message says what to do."""
+    guard = hold(tmp_path / "redrive.lock")
+    with pytest.raises(DeadLetterError, match="Operator: wait for it to end"):
+        async with redriver(local_config(tmp_path)):
+            raise AssertionError("two redrivers at once")
+    guard.close()
+
+    assert not list(tmp_path.glob("kafka"))
