@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check simulate chaos up clean lock
+.PHONY: help setup demo unit test check simulate chaos up clean lock
 
 BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
@@ -34,6 +34,9 @@ simulate: setup  ## A hundred thousand bad days, SEEDS=n for another number.
 chaos: setup  ## Hurt an instance of our own on purpose; SEED=n for another day, ONLY=fault.
 	@deploy/faketime || true
 	@$(BIN)/payflow chaos --seed $(or $(SEED),1) $(if $(ONLY),--only $(ONLY)) --report chaos.json
+
+unit: setup  ## The tests that need neither broker nor browser, on every core.
+	@$(BIN)/pytest -m "not broker and not browser" -n auto --dist worksteal
 
 test: check  ## Everything; ends with the summary of the tests.
 	@$(BIN)/pytest

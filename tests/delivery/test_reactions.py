@@ -11,6 +11,7 @@ from app.delivery.processor import run_batch
 from app.delivery.row import decode_row
 from tables import Table
 from tests.support.agents import ANSWERS, TALLY, cancel
+from tests.support.runtime import FakeRuntime
 from workflows.order import topics as order_topics
 from workflows.order.messages import OrderCancelRequested
 from workflows.shared.message import Message
