@@ -9,7 +9,6 @@ from typing import Any
 
 import aiohttp
 import msgspec
-from aiokafka.errors import KafkaError
 
 import tables
 from app.chaos import report
@@ -21,6 +20,7 @@ from app.chaos.probe import Probe
 from app.chaos.row_differences import differences
 from app.chaos.worker_faults import WORKERS
 from app.config import Config
+from app.kafka.admin import KafkaError
 from app.operations.verification.auditor import CANNOT_READ, Auditor
 from app.operations.verification.verdict import Verdict
 from app.registry import services

@@ -10,7 +10,6 @@ from typing import Any
 
 import aiohttp
 import msgspec
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from app.chaos.instance import DrillError, Site
 from app.chaos.lag import waiting
@@ -18,10 +17,10 @@ from app.chaos.load import Load
 from app.chaos.plan import Step
 from app.config import Config
 from app.gateways.signature import TOLERANCE_SECONDS, sign
-from app.kafka.admin import client_options, stop_consumer
+from app.kafka.producer import open_producer
+from app.kafka.reader import TopicPartition, declared_places, read_to_end, reader, span
 from app.local import broker, fault_switches
 from app.operations.verification.auditor import listeners
-from app.wire.topics import partitions_of
 from app.worker.faust_app import REQUEST_SECONDS
 from workflows.shared.topic import declared
 
@@ -188,13 +187,11 @@ async def repeat(
     delay_seconds: float = REPEAT_DELAY_SECONDS_MAX,
 ) -> int:
     """Produce the latest records of the topics `names` again; return how many were emitted."""
-    options = client_options(site.config)
-    producer = AIOKafkaProducer(**options, max_request_size=4 << 20)
-    consumer = AIOKafkaConsumer(**options, max_partition_fetch_bytes=4 << 20)
-    await producer.start()
-    await consumer.start()
-    try:
-        streams = await _latest(consumer, _places(site.config, names), limit)
+    async with (
+        open_producer(site.config, max_request_size=4 << 20) as producer,
+        reader(site.config) as consumer,
+    ):
+        streams = await _latest(consumer, site.config, names, limit)
         emitted = 0
         while streams and emitted < limit:
             place = random.choice(list(streams))
@@ -212,30 +209,21 @@ async def repeat(
             )
             emitted += 1
         await producer.flush()
-    finally:
-        await stop_consumer(consumer)
-        await producer.stop()
     return emitted
 
 
-def _places(config: Config, names: Iterable[str]) -> list[TopicPartition]:
-    return [TopicPartition(name, at) for name in names for at in range(partitions_of(name, config))]
-
-
 async def _latest(
-    consumer: Any, places: list[TopicPartition], limit: int
+    consumer: Any, config: Config, names: Iterable[str], limit: int
 ) -> dict[TopicPartition, list[Any]]:
     """Return the latest records of each partition, newest first, so that popping is in order."""
-    consumer.assign(places)
-    ends = await consumer.end_offsets(places)
-    begins = await consumer.beginning_offsets(places)
-    each = max(1, limit // len(places) * 2)
-    for place in places:
-        consumer.seek(place, max(begins[place], ends[place] - each))
+    begins, ends = await span(
+        consumer, [place for name in names for place in declared_places(name, config)]
+    )
+    each = max(1, limit // len(ends) * 2)
+    starts = {place: max(begin, ends[place] - each) for place, begin in begins.items()}
     found: dict[TopicPartition, list[Any]] = {}
-    while any([await consumer.position(place) < ends[place] for place in places]):
-        for place, records in (await consumer.getmany(timeout_ms=500)).items():
-            found.setdefault(place, []).extend(r for r in records if r.offset < ends[place])
+    async for record in read_to_end(consumer, starts, ends):
+        found.setdefault(TopicPartition(record.topic, record.partition), []).append(record)
     return {place: list(reversed(records)) for place, records in found.items()}
 
 

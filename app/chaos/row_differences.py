@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import rocksdict
-from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from app.config import Config
-from app.kafka.admin import client_options, stop_consumer
-from app.wire.topics import changelog_topic, partitions_of
+from app.kafka.reader import declared_places, read_to_end, reader, span
+from app.wire.topics import changelog_topic
 from tables import Table
 
+FETCH_BYTES_MAX = 8 << 20
 OWN_KEYS = b"__faust"
 """What Faust notes of itself in the same store begins with this."""
 
@@ -35,25 +35,11 @@ async def differences(config: Config, tables: Iterable[Table]) -> list[str]:
 
 
 async def _changelog(config: Config, topic: str) -> Rows:
-    consumer = AIOKafkaConsumer(
-        # A reset that is under way would otherwise win over the seek, and skip to the end.
-        **client_options(config),
-        auto_offset_reset="earliest",
-        max_partition_fetch_bytes=8 << 20,
-    )
-    await consumer.start()
     latest: Rows = {}
-    try:
-        places = [TopicPartition(topic, at) for at in range(partitions_of(topic, config))]
-        consumer.assign(places)
-        await consumer.seek_to_beginning(*places)
-        ends = await consumer.end_offsets(places)
-        while any([await consumer.position(place) < ends[place] for place in places]):
-            for records in (await consumer.getmany(timeout_ms=500)).values():
-                for record in records:
-                    _take(latest, record)
-    finally:
-        await stop_consumer(consumer)
+    async with reader(config, FETCH_BYTES_MAX) as consumer:
+        begins, ends = await span(consumer, declared_places(topic, config))
+        async for record in read_to_end(consumer, begins, ends):
+            _take(latest, record)
     return latest
 
 

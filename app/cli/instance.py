@@ -8,12 +8,11 @@ from typing import Any, NoReturn
 import aiohttp
 import msgspec
 import typer
-from aiokafka.errors import KafkaError
 from msgspec.structs import replace
 from rich.console import Console
 
 from app.config import Config, ConfigError, current
-from app.kafka.admin import TopicError
+from app.kafka.admin import KafkaError, TopicError
 from app.kafka.reader import InspectionError
 from app.local.broker import BrokerError
 from app.local.demo import DemoError

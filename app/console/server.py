@@ -6,7 +6,6 @@ from urllib.parse import urlsplit
 
 import structlog
 from aiohttp import web
-from aiokafka.errors import KafkaError
 
 from app.auth import operators
 from app.config import Config
@@ -29,7 +28,7 @@ from app.console.api.routes import ROUTES
 from app.console.api.tables import STAND_INS, StandIns
 from app.console.pages.site import add_pages, page_routes
 from app.host.routes import serve_routes
-from app.kafka.admin import TopicError
+from app.kafka.admin import KafkaError, TopicError
 from app.kafka.reader import InspectionError
 from app.operations.audit.checkpointer import Checkpointer
 from app.operations.audit.reader import proposal_in

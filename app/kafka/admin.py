@@ -8,12 +8,16 @@ from typing import Any, Literal
 
 import msgspec
 import structlog
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from aiokafka.helpers import create_ssl_context
 
 from app.config import Config
 from app.kafka import header_names
+
+__all__ = ["KafkaError"]
 
 RECORD_BYTES_MAX = 3_000_000
 """Longest record of any topic: above what a body may be, so that poison fits in a dead topic."""
@@ -92,13 +96,26 @@ async def stop_consumer(consumer: Any) -> None:
     stopping.result()
 
 
+@asynccontextmanager
+async def admin_client(config: Config) -> AsyncGenerator[AIOKafkaAdminClient]:
+    """Open a client that asks the brokers, and makes topics."""
+    admin = AIOKafkaAdminClient(
+        client_id="payflow-admin", request_timeout_ms=REQUEST_TIMEOUT_MS, **client_options(config)
+    )
+    try:
+        await start_client(admin)
+        yield admin
+    finally:
+        await admin.close()
+
+
 async def ensure_topics(config: Config, wanted: Sequence[TopicSpec]) -> list[str]:
     """Make the topics that are missing, wait until all can be used; return the names of the new.
 
     May be called by several processes at once. Settings of existing topics stay as they are.
     Raises TopicError for a topic that has another number of partitions or cannot be made.
     """
-    async with _admin(config) as admin:
+    async with admin_client(config) as admin:
         existing = await _partitions(admin, wanted)
         _compare(wanted, existing)
         missing = [spec for spec in wanted if spec.name not in existing]
@@ -109,16 +126,28 @@ async def ensure_topics(config: Config, wanted: Sequence[TopicSpec]) -> list[str
     return made
 
 
-@asynccontextmanager
-async def _admin(config: Config) -> AsyncGenerator[AIOKafkaAdminClient]:
-    admin = AIOKafkaAdminClient(
-        client_id="payflow-admin", request_timeout_ms=REQUEST_TIMEOUT_MS, **client_options(config)
+async def topic_settings(
+    admin: AIOKafkaAdminClient, names: Sequence[str], settings: Sequence[str]
+) -> dict[str, dict[str, str]]:
+    """Return `settings` of each topic by Kafka's names, as far as the brokers say them."""
+    asked = [
+        ConfigResource(ConfigResourceType.TOPIC, name, configs=dict.fromkeys(settings))
+        for name in names
+    ]
+    answers = await admin.describe_configs(asked) if asked else []
+    return {
+        name: {setting[0]: setting[1] for setting in entries if setting[1] is not None}
+        for answer in answers
+        for error_code, _, _, name, entries in answer.resources
+        if not error_code
+    }
+
+
+async def delete_before(admin: AIOKafkaAdminClient, ends: Mapping[TopicPartition, int]) -> None:
+    """Delete the records of each partition before an offset."""
+    await admin.delete_records(
+        {place: RecordsToDelete(before_offset=end) for place, end in ends.items() if end}
     )
-    try:
-        await admin.start()
-        yield admin
-    finally:
-        await admin.close()
 
 
 async def _partitions(admin: AIOKafkaAdminClient, wanted: Sequence[TopicSpec]) -> Mapping[str, int]:

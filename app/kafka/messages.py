@@ -7,20 +7,15 @@ instance; the same act has the same event id, so that it may be emitted again.
 from collections.abc import Sequence
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-
 from app.config import Config
-from app.kafka.admin import client_options, stop_consumer
-from app.kafka.producer import produce
+from app.kafka.producer import open_producer, produce_signed
+from app.kafka.reader import declared_places, read_to_end, reader, span
 from app.wire import codecs
 from app.wire.envelope import BadEnvelope, Envelope, derive_id, from_headers, to_headers
 from app.wire.records import Outgoing, as_read
-from app.wire.signing import is_signed, signed
-from app.wire.topics import partitions_of
+from app.wire.signing import is_signed
 from workflows.shared.message import Message, type_name
 from workflows.shared.topic import Topic, topic_of
-
-READ_MS = 300
 
 
 async def messages_of(config: Config, wanted: Sequence[Topic]) -> list[tuple[Envelope, Any]]:
@@ -28,26 +23,14 @@ async def messages_of(config: Config, wanted: Sequence[Topic]) -> list[tuple[Env
 
     What cannot be read, or is not of Payflow, is left out.
     """
-    consumer = AIOKafkaConsumer(enable_auto_commit=False, **client_options(config))
-    await consumer.start()
-    try:
-        found: list[tuple[Envelope, Any]] = []
+    found: list[tuple[Envelope, Any]] = []
+    async with reader(config) as consumer:
         for topic in wanted:
-            count = partitions_of(topic.name, config)
-            places = [TopicPartition(topic.name, at) for at in range(count)]
-            ends = await consumer.end_offsets(places)
-            begins = await consumer.beginning_offsets(places)
-            for place in places:
-                consumer.assign([place])
-                consumer.seek(place, begins[place])
-                while await consumer.position(place) < ends[place]:
-                    for record in (await consumer.getmany(place, timeout_ms=READ_MS)).get(
-                        place, []
-                    ):
-                        found += _read(record, config)
-        return found
-    finally:
-        await stop_consumer(consumer)
+            begins, ends = await span(consumer, declared_places(topic.name, config))
+            for place, begin in begins.items():
+                async for record in read_to_end(consumer, {place: begin}, ends):
+                    found += _read(record, config)
+    return found
 
 
 def _read(record: Any, config: Config) -> list[tuple[Envelope, Any]]:
@@ -63,15 +46,9 @@ def _read(record: Any, config: Config) -> list[tuple[Envelope, Any]]:
 
 async def publish(config: Config, messages: Sequence[Message], at_ms: int) -> None:
     """Produce `messages` as the console, at `at_ms`. Raises KafkaError."""
-    producer = AIOKafkaProducer(acks="all", enable_idempotence=True, **client_options(config))
-    await producer.start()
-    try:
-        records = [
-            signed(console_record(message, at_ms), config.signing_key) for message in messages
-        ]
-        await produce(producer, records, config)
-    finally:
-        await producer.stop()
+    async with open_producer(config) as producer:
+        records = [console_record(message, at_ms) for message in messages]
+        await produce_signed(producer, records, config)
 
 
 def console_record(message: Message, at_ms: int) -> Outgoing:

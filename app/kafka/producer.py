@@ -1,13 +1,17 @@
 """Producing whole batches through aiokafka's batch API, acknowledged together."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from functools import lru_cache
 from typing import Any
 
+from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import DefaultPartitioner
 
 from app.config import Config
+from app.kafka.admin import client_options, start_client
 from app.wire.records import Outgoing
+from app.wire.signing import signed
 from app.wire.topics import partitions_of
 
 _partitioner = DefaultPartitioner()
@@ -25,6 +29,24 @@ def partition_of(key: bytes, partitions: int) -> int:
 def place_of(topic: str, key: bytes | None, config: Config) -> int:
     """Return the partition of `topic` that a record of `key` belongs to."""
     return partition_of(key or b"", partitions_of(topic, config))
+
+
+@asynccontextmanager
+async def open_producer(config: Config, **options: Any) -> AsyncIterator[AIOKafkaProducer]:
+    """Open an idempotent producer outside a worker. `options` are aiokafka's."""
+    producer = AIOKafkaProducer(
+        acks="all", enable_idempotence=True, **client_options(config), **options
+    )
+    try:
+        await start_client(producer)
+        yield producer
+    finally:
+        await producer.stop()
+
+
+async def produce_signed(producer: Any, records: Sequence[Outgoing], config: Config) -> None:
+    """Sign `records` and produce them; return once all are acknowledged. Raises KafkaError."""
+    await produce(producer, [signed(each, config.signing_key) for each in records], config)
 
 
 async def produce(

@@ -1,16 +1,24 @@
-"""Reading topics without joining a group: a consumer, and which partitions there are."""
+"""Reading topics without joining a group: to their ends as they are now, or for ever."""
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
 
 from app.config import Config
-from app.kafka.admin import client_options, start_client, stop_consumer
+from app.kafka.admin import admin_client, client_options, start_client, stop_consumer
+from app.wire.topics import partitions_of
+
+__all__ = ["TopicPartition"]
 
 FETCH_BYTES_MAX = 4 << 20
+FETCH_RECORDS_MAX = 5_000
+FETCH_MS = 500
+STALL_SECONDS_MAX = 30.0
+"""A topic that gives nothing for so long cannot be read."""
 
 
 class InspectionError(RuntimeError):
@@ -21,19 +29,23 @@ class NoSuchTopic(InspectionError):
     """There is no such topic; the message names it."""
 
 
+class ReadStalled(KafkaError):
+    """A topic gave no records, though it has not been read to its end."""
+
+
 @asynccontextmanager
 async def reader(
-    config: Config, fetch_bytes: int = FETCH_BYTES_MAX
+    config: Config, fetch_bytes: int = FETCH_BYTES_MAX, **options: Any
 ) -> AsyncIterator[AIOKafkaConsumer]:
-    """Open a consumer without a group: looking changes nothing."""
-    consumer = AIOKafkaConsumer(
-        **client_options(config),
-        enable_auto_commit=False,
+    """Open a consumer without a group: looking changes nothing. `options` are aiokafka's."""
+    settings: dict[str, Any] = {
+        "enable_auto_commit": False,
         # Where a record has been deleted since: the next that is left, not the end.
-        auto_offset_reset="earliest",
-        max_partition_fetch_bytes=fetch_bytes,
-        fetch_max_wait_ms=100,
-    )
+        "auto_offset_reset": "earliest",
+        "max_partition_fetch_bytes": fetch_bytes,
+        "fetch_max_wait_ms": 100,
+    }
+    consumer = AIOKafkaConsumer(**client_options(config), **settings | options)
     try:
         await start_client(consumer)
         yield consumer
@@ -53,8 +65,42 @@ async def span(
     return await consumer.beginning_offsets(places), await consumer.end_offsets(places)
 
 
-async def followed(config: Config, topic: str) -> AsyncIterator[tuple[Any, bool]]:
-    """Yield every record of `topic` from its beginning, for ever, and whether it is new.
+async def read_to_end(
+    consumer: AIOKafkaConsumer,
+    starts: Mapping[TopicPartition, int],
+    ends: Mapping[TopicPartition, int],
+) -> AsyncIterator[Any]:
+    """Yield every record of each partition from `starts` to before `ends`, as aiokafka gives it.
+
+    Of one partition in order, of several as they come. Raises ReadStalled.
+    """
+    todo = {place for place, start in starts.items() if start < ends[place]}
+    # Between an assignment and a seek nothing may wait: the fetcher would choose a place itself.
+    consumer.assign(list(todo))
+    for place in todo:
+        consumer.seek(place, starts[place])
+    loop = asyncio.get_running_loop()
+    moved_at = loop.time()
+    while todo:
+        fetched = await consumer.getmany(timeout_ms=FETCH_MS, max_records=FETCH_RECORDS_MAX)
+        for place, records in fetched.items():
+            for record in records:
+                if record.offset < ends[place]:
+                    yield record
+            moved_at = loop.time()
+        for place in list(todo):
+            # Deleted records, compaction and transaction markers leave gaps in the offsets.
+            if await consumer.position(place) >= ends[place]:
+                todo.discard(place)
+                consumer.pause(place)
+        if todo and loop.time() - moved_at > STALL_SECONDS_MAX:
+            raise ReadStalled(f"{min(todo).topic} gave no records for {STALL_SECONDS_MAX:.0f} s")
+
+
+async def follow(
+    config: Config, topic: str, starts: Mapping[TopicPartition, int] | None = None
+) -> AsyncGenerator[tuple[Any, bool]]:
+    """Yield every record of `topic` from `starts` (its beginning), for ever, and whether it is new.
 
     What lay there when the following began is not new. Raises NoSuchTopic.
     """
@@ -62,7 +108,7 @@ async def followed(config: Config, topic: str) -> AsyncIterator[tuple[Any, bool]
     async with reader(config) as consumer:
         begin, end = await span(consumer, places)
         for place in places:
-            consumer.seek(place, begin[place])
+            consumer.seek(place, (starts or begin).get(place, begin[place]))
         consumer.resume(*places)
         async for record in consumer:
             yield record, record.offset >= end[TopicPartition(topic, record.partition)]
@@ -70,16 +116,17 @@ async def followed(config: Config, topic: str) -> AsyncIterator[tuple[Any, bool]
 
 async def partitions(config: Config) -> dict[str, list[int]]:
     """Return the partitions of every topic."""
-    admin = AIOKafkaAdminClient(**client_options(config))
-    try:
-        await start_client(admin)
+    async with admin_client(config) as admin:
         described = await admin.describe_topics()
-    finally:
-        await admin.close()
     return {
         topic["topic"]: sorted(partition["partition"] for partition in topic["partitions"])
         for topic in described
     }
+
+
+def declared_places(topic: str, config: Config) -> list[TopicPartition]:
+    """Return the partitions that `topic` is made with: the broker is not asked."""
+    return [TopicPartition(topic, at) for at in range(partitions_of(topic, config))]
 
 
 async def places_of(config: Config, topic: str) -> list[TopicPartition]:

@@ -12,6 +12,8 @@ from msgspec.structs import replace
 
 from app.config import Config
 from app.delivery.agent import registered
+from app.kafka import admin as kafka_admin
+from app.kafka import reader as kafka_reader
 from app.kafka.admin import TopicSpec, client_options, ensure_topics
 from app.kafka.messages import publish
 from app.kafka.producer import produce
@@ -123,8 +125,8 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
             counted["admins"] += 1
             super().__init__(**options)
 
-    monkeypatch.setattr(reading, "AIOKafkaConsumer", Consumer)
-    monkeypatch.setattr(reading, "AIOKafkaAdminClient", Admin)
+    monkeypatch.setattr(kafka_reader, "AIOKafkaConsumer", Consumer)
+    monkeypatch.setattr(kafka_admin, "AIOKafkaAdminClient", Admin)
     return counted
 
 

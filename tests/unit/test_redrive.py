@@ -15,7 +15,7 @@ from app.operations.verification.case import Case
 from app.operations.verification.consistent_cut import ConsistentCut
 from app.operations.verification.dead_letter_checks import poison_is_dead_lettered
 from app.operations.verification.facts import Facts
-from app.operations.verification.reader import _Reader as Reader
+from app.operations.verification.reader import _Taker as Reader
 from app.registry import load_agents
 from app.wire import records
 from app.wire.records import Outgoing, Record, event_id

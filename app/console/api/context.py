@@ -11,12 +11,12 @@ from urllib.parse import quote
 import aiohttp
 import structlog
 from aiohttp import web
-from aiokafka.errors import KafkaError
 from yarl import URL
 
 from app.config import Config
 from app.console.api.problems import Problem
 from app.delivery.agent import Projection, registered
+from app.kafka.admin import KafkaError
 from app.kafka.producer import partition_of
 from app.wire.envelope import Envelope
 from app.wire.signing import ROWS_PASS, rows_token

@@ -12,12 +12,11 @@ from typing import Any, Literal
 import msgspec
 import structlog
 from aiohttp import web
-from aiokafka.errors import KafkaError
 
 from app.config import Config
 from app.console.api.context import CONTEXT, unavailable
 from app.console.api.problems import Problem, json_response, path_name
-from app.kafka.admin import TopicError
+from app.kafka.admin import KafkaError, TopicError
 from app.kafka.reader import InspectionError
 from app.operations.dead_letters.audit_records import Action
 from app.operations.dead_letters.dead_letter import DeadLetter

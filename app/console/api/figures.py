@@ -11,7 +11,7 @@ from aiohttp import web
 from app.config import Config
 from app.console.api.open_orders import open_orders
 from app.console.api.problems import json_response
-from app.kafka.reader import followed
+from app.kafka.reader import follow
 from app.wire import codecs
 from app.wire.envelope import BadEnvelope, from_headers
 from app.wire.records import as_read
@@ -43,7 +43,7 @@ class Figures:
 
     async def run(self, config: Config) -> None:
         """Listen to what analytics produces, for ever."""
-        async for record, new in followed(config, analytics_topics.figures.name):
+        async for record, new in follow(config, analytics_topics.figures.name):
             if is_signed(as_read(record), config):
                 self._read(record, int(self._clock()) if new else None)
             else:

@@ -16,13 +16,12 @@ import aiohttp
 import msgspec
 import structlog
 from aiohttp import web
-from aiokafka.errors import KafkaError
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.console.api.context import ApiContext
 from app.console.api.problems import json_response
 from app.delivery.agent import registered
-from app.kafka.admin import TopicError
+from app.kafka.admin import KafkaError, TopicError
 from app.kafka.reader import InspectionError
 from app.operations.search.consumer_groups import groups
 from app.registry import services

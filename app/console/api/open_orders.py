@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from app.config import Config
 from app.console.api.context import now_ms
 from app.delivery.row import decode_row
-from app.kafka.reader import followed
+from app.kafka.reader import follow
 from app.wire.topics import changelog_topic
 from tables import declared
 from workflows.order.pending_steps import STEPS, status_of, waits
@@ -31,7 +31,7 @@ class OpenOrders:
 
     async def run(self, config: Config) -> None:
         """Follow the table, for ever."""
-        async for record, _ in followed(config, changelog_topic(declared["order"])):
+        async for record, _ in follow(config, changelog_topic(declared["order"])):
             self.receive((record.key or b"").decode(errors="replace"), record.value)
 
     def receive(self, key: str, body: bytes | None) -> None:

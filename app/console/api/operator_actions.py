@@ -11,14 +11,13 @@ from typing import Annotated, Any
 
 import msgspec
 from aiohttp import web
-from aiokafka.errors import KafkaError
 from msgspec import Meta
 
 from app.console.api.access import operator_of
 from app.console.api.context import CONTEXT, unavailable
 from app.console.api.problems import Problem, json_response, path_name, read_body
 from app.host.logs import PERSONAL
-from app.kafka.admin import TopicError
+from app.kafka.admin import KafkaError, TopicError
 from app.kafka.reader import InspectionError
 from app.wire.envelope import derive_id
 from tables import declared

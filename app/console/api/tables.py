@@ -14,13 +14,12 @@ from typing import Any
 
 import msgspec
 from aiohttp import web
-from aiokafka.errors import KafkaError
 
 from app.console.api.context import CONTEXT, ApiContext, check_table, unavailable
 from app.console.api.problems import Problem, json_response, path_name, whole
 from app.console.api.topics import scanning
 from app.delivery.row import decode_row
-from app.kafka.admin import TopicError
+from app.kafka.admin import KafkaError, TopicError
 from app.kafka.producer import partition_of
 from app.kafka.reader import InspectionError
 from app.operations.search import topic_facts

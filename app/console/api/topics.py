@@ -16,14 +16,13 @@ from typing import Any
 import msgspec
 import structlog
 from aiohttp import web
-from aiokafka.errors import KafkaError
 from msgspec.structs import replace
 
 from app.config import Config
 from app.console.api.context import CONTEXT, unavailable
 from app.console.api.live import STREAMS
 from app.console.api.problems import Problem, json_response, path_name, whole
-from app.kafka.admin import TopicError
+from app.kafka.admin import KafkaError, TopicError
 from app.kafka.reader import InspectionError, NoSuchTopic, places_of, reader
 from app.operations.search import topic_facts
 from app.operations.search.consumer_groups import Group, groups

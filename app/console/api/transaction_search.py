@@ -11,7 +11,6 @@ from typing import Annotated, Any
 
 import msgspec
 from aiohttp import web
-from aiokafka.errors import KafkaError
 
 from app.config import Config
 from app.console.api.access import operator_of
@@ -20,7 +19,7 @@ from app.console.api.operator_actions import WHY_MAX, Why, audit
 from app.console.api.orders import REPEATS
 from app.console.api.problems import Problem, json_response, read_body
 from app.console.api.transactions import shown, state_of
-from app.kafka.admin import TopicError
+from app.kafka.admin import KafkaError, TopicError
 from app.kafka.reader import InspectionError, NoSuchTopic, places_of, reader
 from app.operations.search.query import BadTerm, parse
 from app.operations.search.record_view import RecordView

@@ -9,13 +9,12 @@ from typing import Any
 
 import msgspec
 from aiohttp import web
-from aiokafka.errors import KafkaError
 
 from app.console.api.context import CONTEXT, unavailable
 from app.console.api.orders import REPEATS
 from app.console.api.problems import Problem, json_response, path_name, whole
 from app.delivery.row import decode_row
-from app.kafka.admin import TopicError
+from app.kafka.admin import KafkaError, TopicError
 from app.kafka.producer import partition_of
 from app.kafka.reader import InspectionError
 from app.operations.search.masked_record import masked

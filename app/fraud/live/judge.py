@@ -5,15 +5,18 @@ logged and counted, and changes nothing: the judging goes on with what it had.
 """
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from pathlib import Path
+from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
 from msgspec.structs import replace
 
 from app.config import Config
 from app.host.exit import hard_stop
-from app.kafka.admin import client_options, stop_consumer
+from app.kafka.reader import declared_places, read_to_end, reader, span
+from app.kafka.reader import follow as follow_topic
 from app.wire import codecs
 from app.wire.envelope import from_headers
 from app.wire.records import Record, as_read
@@ -82,9 +85,9 @@ class FollowedJudge:
         """Return what payments are judged by at this moment."""
         return self._judge
 
-    def follow(self, consumer: AIOKafkaConsumer) -> None:
-        """Apply from now on what `consumer` reads."""
-        self._task = asyncio.create_task(self._onward(consumer))
+    def follow(self, records: AsyncGenerator[tuple[Any, bool]]) -> None:
+        """Apply from now on what `records` yields."""
+        self._task = asyncio.create_task(self._onward(records))
         self._task.add_done_callback(_stop_blind)
 
     def receive(self, record: Record) -> None:
@@ -98,12 +101,10 @@ class FollowedJudge:
         except Exception as error:  # noqa: BLE001  whatever a rule holds, the judging goes on
             _refuse(record, str(error))
 
-    async def _onward(self, consumer: AIOKafkaConsumer) -> None:
-        try:
-            async for record in consumer:
+    async def _onward(self, records: AsyncGenerator[tuple[Any, bool]]) -> None:
+        async with aclosing(records) as opened:
+            async for record, _ in opened:
                 self.receive(as_read(record))
-        finally:
-            await stop_consumer(consumer)
 
 
 async def follow(config: Config) -> FollowedJudge:
@@ -112,18 +113,12 @@ async def follow(config: Config) -> FollowedJudge:
     Raises TimeoutError when they cannot be read.
     """
     followed = FollowedJudge(config)
-    place = TopicPartition(fraud_topics.fraud_rules.name, 0)
-    consumer = AIOKafkaConsumer(enable_auto_commit=False, **client_options(config))
-    await consumer.start()
-    consumer.assign([place])
-    async with asyncio.timeout(READ_SECONDS_MAX):
-        begin = (await consumer.beginning_offsets([place]))[place]
-        end = (await consumer.end_offsets([place]))[place]
-        consumer.seek(place, begin)
-        while await consumer.position(place) < end:
-            for record in (await consumer.getmany(place, timeout_ms=500)).get(place, []):
-                followed.receive(as_read(record))
-    followed.follow(consumer)
+    topic = fraud_topics.fraud_rules.name
+    async with asyncio.timeout(READ_SECONDS_MAX), reader(config) as consumer:
+        begins, ends = await span(consumer, declared_places(topic, config))
+        async for record in read_to_end(consumer, begins, ends):
+            followed.receive(as_read(record))
+    followed.follow(follow_topic(config, topic, ends))
     return followed
 
 

@@ -12,17 +12,14 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.records_to_delete import RecordsToDelete
 
 from app.config import Config
 from app.fraud.training.entity_queues import EntityQueues
-from app.kafka.admin import client_options, stop_consumer
+from app.kafka.admin import admin_client, delete_before
+from app.kafka.groups import committed_offsets
 from app.kafka.messages import console_record
-from app.kafka.producer import produce
-from app.wire.signing import signed
-from app.wire.topics import partitions_of
+from app.kafka.producer import open_producer, produce_signed
+from app.kafka.reader import TopicPartition, declared_places, reader
 from workflows.fraud import topics as fraud_topics
 from workflows.fraud.messages import PaymentLabelled
 from workflows.payment import topics as payment_topics
@@ -145,9 +142,9 @@ class BrokerEvaluation:
         ends = await self._consumer.end_offsets(places)
         limit = time.monotonic() + SILENCE_SECONDS_MAX
         while True:
-            known = await self._admin.list_consumer_group_offsets(GROUP, partitions=places)
+            known = await committed_offsets(self._admin, GROUP)
             # A partition that nothing was committed of is at -1.
-            through = {at: max(known[at].offset, 0) if at in known else 0 for at in places}
+            through = {at: max(known.get(at, 0), 0) for at in places}
             if all(through[at] >= ends[at] for at in places):
                 return
             if time.monotonic() > limit:
@@ -169,24 +166,18 @@ class BrokerEvaluation:
         # What is deleted under a reader makes it go to where its policy says: it goes there itself.
         for place in self.places(fraud_topics.fraud):
             self._consumer.seek(place, ends[place])
-        await self._admin.delete_records(
-            {place: RecordsToDelete(before_offset=ends[place]) for place in places if ends[place]}
-        )
+        await delete_before(self._admin, ends)
 
     def places(self, topic: Topic) -> list[TopicPartition]:
         """Return the partitions of `topic`."""
-        count = partitions_of(topic.name, self._config)
-        return [TopicPartition(topic.name, at) for at in range(count)]
+        return declared_places(topic.name, self._config)
 
     async def publish(self, messages: Sequence[Message]) -> None:
         """Produce `messages`, each at its own time; return when the broker has them."""
         if not messages:
             return
-        records = [
-            signed(console_record(message, _time_of(message)), self._config.signing_key)
-            for message in messages
-        ]
-        await produce(self._producer, records, self._config)
+        records = [console_record(message, _time_of(message)) for message in messages]
+        await produce_signed(self._producer, records, self._config)
 
 
 def _time_of(message: Any) -> int:
@@ -198,24 +189,14 @@ def _time_of(message: Any) -> int:
 @asynccontextmanager
 async def broker_evaluation(config: Config) -> AsyncIterator[BrokerEvaluation]:
     """Open a way through the fraud service of Payflow of `config`."""
-    options = client_options(config)
-    producer = AIOKafkaProducer(acks="all", enable_idempotence=True, **options)
-    consumer = AIOKafkaConsumer(
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        max_poll_records=2_000,
-        **options,
-    )
-    admin = AIOKafkaAdminClient(**options)
-    await asyncio.gather(producer.start(), consumer.start(), admin.start())
-    try:
+    async with (
+        open_producer(config) as producer,
+        reader(config, max_poll_records=2_000) as consumer,
+        admin_client(config) as admin,
+    ):
         way = BrokerEvaluation(config, producer, consumer, admin)
         places = way.places(fraud_topics.fraud)
         consumer.assign(places)
         for place, end in (await consumer.end_offsets(places)).items():
             consumer.seek(place, end)
         yield way
-    finally:
-        await stop_consumer(consumer)
-        await producer.stop()
-        await admin.close()

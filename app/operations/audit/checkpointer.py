@@ -11,12 +11,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
-from aiokafka.errors import KafkaError
 
 from app.config import Config
 from app.host.processes import wait_seconds
+from app.kafka.admin import KafkaError
+from app.kafka.reader import declared_places
 from app.operations.audit.chain import ChainHead, after, beginning, chain_head_of
-from app.operations.audit.reader import checkpoint_in, checkpoints, places, reader
+from app.operations.audit.reader import checkpoint_in, checkpoints, reader
 from app.wire.envelope import Envelope, derive_id
 from app.wire.records import as_read
 from workflows.audit import topics as audit_topics
@@ -59,7 +60,7 @@ class Checkpointer:
 
     async def _resume(self, consumer: Any) -> None:
         said, _ = await checkpoints(consumer, self._config)
-        here = places(audit_topics.audit, self._config)
+        here = declared_places(audit_topics.audit.name, self._config)
         begins, ends = await consumer.beginning_offsets(here), await consumer.end_offsets(here)
         self._chain_heads, positions = {}, {}
         for place in here:
@@ -70,7 +71,7 @@ class Checkpointer:
                 log.error("sealed acts are gone; see: payflow audit verify", partition=at)
                 continue
             positions[place] = max(chain_head.offset + 1, begins[place])
-        chain = places(audit_topics.audit_chain, self._config)
+        chain = declared_places(audit_topics.audit_chain.name, self._config)
         positions |= await consumer.end_offsets(chain)
         consumer.assign(list(positions))
         for place, position in positions.items():

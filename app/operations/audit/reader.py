@@ -6,23 +6,20 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from app.config import Config
-from app.kafka.admin import client_options, stop_consumer
 from app.kafka.messages import messages_of
+from app.kafka.reader import TopicPartition, declared_places, read_to_end
+from app.kafka.reader import reader as open_reader
 from app.operations.audit.chain import Breach, ChainHead, Proven, Prover, chain_head_of
 from app.wire import codecs
 from app.wire.envelope import BadEnvelope, from_headers
 from app.wire.records import Record, as_read
 from app.wire.signing import is_signed
-from app.wire.topics import partitions_of
 from workflows.audit import topics as audit_topics
 from workflows.audit.checkpoint import AuditCheckpointed
 from workflows.audit.messages import RefundProposed
-from workflows.shared.topic import Topic
 
-READ_MS = 300
 DIGEST = re.compile("[0-9a-f]{64}")
 
 
@@ -41,31 +38,15 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 @asynccontextmanager
 async def reader(config: Config) -> AsyncIterator[Any]:
     """Open a consumer that reads where it is emitted to, and says where a place is not there."""
-    consumer = AIOKafkaConsumer(
-        enable_auto_commit=False, auto_offset_reset="none", **client_options(config)
-    )
-    await consumer.start()
-    try:
+    async with open_reader(config, auto_offset_reset="none") as consumer:
         yield consumer
-    finally:
-        await stop_consumer(consumer)
-
-
-def places(topic: Topic, config: Config) -> list[TopicPartition]:
-    """Return the partitions of `topic`."""
-    count = partitions_of(topic.name, config)
-    return [TopicPartition(topic.name, at) for at in range(count)]
 
 
 async def records(consumer: Any, place: TopicPartition, end: int) -> AsyncIterator[Record]:
     """Yield what lies at `place` before `end`."""
-    begin = (await consumer.beginning_offsets([place]))[place]
-    consumer.assign([place])
-    consumer.seek(place, begin)
-    while await consumer.position(place) < end:
-        for record in (await consumer.getmany(place, timeout_ms=READ_MS)).get(place, []):
-            if record.offset < end:
-                yield as_read(record)
+    begins = await consumer.beginning_offsets([place])
+    async for record in read_to_end(consumer, begins, {place: end}):
+        yield as_read(record)
 
 
 async def verify(config: Config, known: Mapping[int, Sequence[ChainHead]] | None = None) -> Verdict:
@@ -73,7 +54,7 @@ async def verify(config: Config, known: Mapping[int, Sequence[ChainHead]] | None
     async with reader(config) as consumer:
         said, breaches = await checkpoints(consumer, config)
         # Looked at after the checkpoints: what one of them says must be there.
-        ends = await consumer.end_offsets(places(audit_topics.audit, config))
+        ends = await consumer.end_offsets(declared_places(audit_topics.audit.name, config))
         proven: list[Proven] = []
         for place, end in ends.items():
             at = place.partition
@@ -99,7 +80,7 @@ async def checkpoints(
     """Return the checkpoints so far by partition of the audit, and what is wrong with them."""
     said: dict[int, list[ChainHead]] = {}
     breaches: list[Breach] = []
-    ends = await consumer.end_offsets(places(audit_topics.audit_chain, config))
+    ends = await consumer.end_offsets(declared_places(audit_topics.audit_chain.name, config))
     for place, end in ends.items():
         due = 0
         async for record in records(consumer, place, end):

@@ -4,12 +4,11 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
-
 from app.config import Config
 from app.delivery.agent_topics import consumed_topics
-from app.kafka.admin import client_options, stop_consumer
+from app.kafka.admin import admin_client
+from app.kafka.groups import committed_offsets
+from app.kafka.reader import TopicPartition, read_to_end, reader, span
 from app.operations.dead_letters.dead_letter import DeadLetter
 from app.operations.dead_letters.status import Known, RedriveAttempt
 from app.registry import load_agents
@@ -20,9 +19,6 @@ from app.wire.topics import topic_name
 from workflows.audit import topics as audit_topics
 from workflows.audit.messages import DeadLetterDiscarded
 
-READ_MS = 300
-FETCH_BYTES_MAX = 4 << 20
-
 Place = tuple[str, int]
 Committed = Mapping[str, Mapping[Place, int]]
 """By service: the next offset of each topic and partition."""
@@ -30,14 +26,14 @@ Committed = Mapping[str, Mapping[Place, int]]
 
 async def gather(config: Config) -> Known:
     """Return where every dead letter of Payflow stands now."""
-    async with reading(config) as reader:
-        return await reader.read_status()
+    async with reading(config) as opened:
+        return await opened.read_status()
 
 
 @asynccontextmanager
 async def reading(config: Config) -> AsyncIterator["Reader"]:
     """Open a reader, for whoever looks more than once."""
-    async with _clients(config) as (admin, consumer):
+    async with admin_client(config) as admin, reader(config) as consumer:
         yield Reader(config, admin, consumer)
 
 
@@ -88,23 +84,12 @@ class Reader:
 
     async def _new_records(self) -> AsyncIterator[tuple[Record, int]]:
         """Yield every record up to where topics end now, and its time (ms)."""
-        consumer, places = self._consumer, await _places(self._admin)
-        consumer.assign(places)
-        ends = await consumer.end_offsets(places)
         # What is deleted in the meantime is not waited for.
-        begins = await consumer.beginning_offsets(places)
-        starts = {place: max(self._next.get(place, 0), begins[place]) for place in places}
-        todo = [place for place in places if starts[place] < ends[place]]
-        consumer.assign(todo)
-        for place in todo:
-            consumer.seek(place, starts[place])
-        while todo:
-            for place, found in (await consumer.getmany(timeout_ms=READ_MS)).items():
-                for record in found:
-                    if record.offset < ends[place]:
-                        self._next[place] = record.offset + 1
-                        yield records.as_read(record), record.timestamp
-            todo = [place for place in todo if await consumer.position(place) < ends[place]]
+        begins, ends = await span(self._consumer, await _places(self._admin))
+        starts = {place: max(self._next.get(place, 0), at) for place, at in begins.items()}
+        async for record in read_to_end(self._consumer, starts, ends):
+            self._next[TopicPartition(record.topic, record.partition)] = record.offset + 1
+            yield records.as_read(record), record.timestamp
         # Markers and what was compacted away leave gaps behind the last record.
         self._next |= ends
 
@@ -143,15 +128,15 @@ def _through(committed: Committed) -> dict[Place, int]:
     }
 
 
-async def _committed(admin: AIOKafkaAdminClient) -> Committed:
+async def _committed(admin: Any) -> Committed:
     found: dict[str, dict[Place, int]] = {}
     for service in {agent.service for agent in load_agents().values()}:
-        offsets = await admin.list_consumer_group_offsets(f"payflow-{service}")
-        found[service] = {(tp.topic, tp.partition): known.offset for tp, known in offsets.items()}
+        offsets = await committed_offsets(admin, f"payflow-{service}")
+        found[service] = {(tp.topic, tp.partition): offset for tp, offset in offsets.items()}
     return found
 
 
-async def _places(admin: AIOKafkaAdminClient) -> list[TopicPartition]:
+async def _places(admin: Any) -> list[TopicPartition]:
     retried = {
         name
         for agent in load_agents().values()
@@ -165,22 +150,3 @@ async def _places(admin: AIOKafkaAdminClient) -> list[TopicPartition]:
         or topic["topic"] in retried | {audit_topics.audit.name}
         for partition in topic["partitions"]
     ]
-
-
-@asynccontextmanager
-async def _clients(config: Config) -> AsyncIterator[tuple[AIOKafkaAdminClient, AIOKafkaConsumer]]:
-    options = client_options(config)
-    admin = AIOKafkaAdminClient(client_id="payflow-letters", **options)
-    consumer = AIOKafkaConsumer(
-        client_id="payflow-letters",
-        enable_auto_commit=False,
-        max_partition_fetch_bytes=FETCH_BYTES_MAX,
-        **options,
-    )
-    try:
-        await admin.start()
-        await consumer.start()
-        yield admin, consumer
-    finally:
-        await stop_consumer(consumer)
-        await admin.close()

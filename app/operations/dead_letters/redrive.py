@@ -12,13 +12,11 @@ from pathlib import Path
 from typing import IO, Any
 
 import msgspec
-from aiokafka import AIOKafkaProducer
 
 from app.config import Config
 from app.delivery.agent import registered
 from app.host.processes import Busy, hold
-from app.kafka.admin import client_options
-from app.kafka.producer import place_of, produce
+from app.kafka.producer import open_producer, place_of, produce_signed
 from app.operations.dead_letters.audit_records import (
     Action,
     audited,
@@ -31,7 +29,7 @@ from app.operations.dead_letters.status import Known, State, states
 from app.wire import codecs
 from app.wire.envelope import BadEnvelope, derive_id, from_headers
 from app.wire.records import Outgoing, event_id
-from app.wire.signing import signed, signed_again
+from app.wire.signing import signed_again
 from app.wire.topics import redrive_topic
 from workflows.audit import messages
 from workflows.shared.message import Message
@@ -68,19 +66,15 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 async def redriver(config: Config) -> AsyncIterator["Redriver"]:
     """Open a way to send: one redriver at a time on a data folder. Raises LettersError."""
     guard = _alone(config.data_path)
-    producer = AIOKafkaProducer(
-        acks="all",
-        enable_idempotence=True,
-        max_request_size=FRAME_BYTES_MAX,
-        max_batch_size=FRAME_BYTES_MAX,
-        **client_options(config),
-    )
     try:
-        await producer.start()
-        async with AsyncExitStack() as stack:
+        async with (
+            open_producer(
+                config, max_request_size=FRAME_BYTES_MAX, max_batch_size=FRAME_BYTES_MAX
+            ) as producer,
+            AsyncExitStack() as stack,
+        ):
             yield Redriver(config, producer, stack)
     finally:
-        await producer.stop()
         guard.close()
 
 
@@ -236,8 +230,7 @@ class Redriver:
         await self._publish([audited(message, action)])
 
     async def _publish(self, records: Sequence[Outgoing]) -> None:
-        records = [signed(each, self._config.signing_key) for each in records]
-        await produce(self._producer, records, self._config)
+        await produce_signed(self._producer, records, self._config)
 
     def _partition(self, dead_letter: DeadLetter) -> int:
         return place_of(redrive_topic(dead_letter.agent), dead_letter.record.key, self._config)

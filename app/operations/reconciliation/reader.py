@@ -7,18 +7,15 @@ that counts as in motion.
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from typing import Any
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 
 from app.config import Config
 from app.delivery import row
-from app.kafka.admin import client_options
-from app.kafka.reader import reader
+from app.kafka.reader import TopicPartition, partitions, read_to_end, reader, span
 from app.operations.reconciliation.lines import Line, lines_of_entry, lines_of_payment
 from app.operations.verification import external_systems
 from app.operations.verification.reader import Unreadable
@@ -29,10 +26,6 @@ from tables.payment import payments
 from workflows.ledger import topics as ledger_topics
 from workflows.shared.topic import topic_of
 
-FETCH_MS = 500
-FETCH_RECORDS_MAX = 5_000
-STALL_SECONDS = 30.0
-"""A topic that gives nothing for so long cannot be read."""
 _SETTLED = """
     SELECT 'charge', order_id, '', intent_id, amount_minor, currency, created_ms FROM charges
     UNION ALL
@@ -104,24 +97,16 @@ def provider_lines(config: Config) -> Iterator[Line]:
 
 async def _places(config: Config, names: Sequence[str]) -> dict[str, list[TopicPartition]]:
     """Return the partitions of each topic. Raises Unreadable when there is no such topic."""
-    admin = AIOKafkaAdminClient(**client_options(config))
-    try:
-        await admin.start()
-        described = {topic["topic"]: topic for topic in await admin.describe_topics()}
-    finally:
-        await admin.close()
-    if missing := [name for name in names if name not in described]:
+    known = await partitions(config)
+    if missing := [name for name in names if name not in known]:
         raise Unreadable(f"there is no topic {missing[0]}. Operator: payflow up makes it.")
-    return {
-        name: [TopicPartition(name, each["partition"]) for each in described[name]["partitions"]]
-        for name in names
-    }
+    return {name: [TopicPartition(name, at) for at in known[name]] for name in names}
 
 
-async def _rows(consumer: AIOKafkaConsumer, places: Sequence[TopicPartition]) -> list[Line]:
+async def _rows(consumer: Any, places: Sequence[TopicPartition]) -> list[Line]:
     """Return the lines of every row as it is now."""
     latest: dict[bytes, tuple[bytes, int]] = {}
-    async for record in _records(consumer, places):
+    async for record in read_to_end(consumer, *await span(consumer, places)):
         if record.value is None:
             latest.pop(record.key, None)
         else:
@@ -137,14 +122,12 @@ def _lines_of_row(key: bytes, body: bytes, at_ms: int) -> Iterator[Line]:
     return lines_of_payment(state, at_ms)
 
 
-async def _entries(
-    consumer: AIOKafkaConsumer, places: Sequence[TopicPartition]
-) -> tuple[list[Line], int]:
+async def _entries(consumer: Any, places: Sequence[TopicPartition]) -> tuple[list[Line], int]:
     """Return the lines of the ledger, each event once, and how many records nobody can read."""
     lines: list[Line] = []
     seen: set[str] = set()
     unread = 0
-    async for record in _records(consumer, places):
+    async for record in read_to_end(consumer, *await span(consumer, places)):
         try:
             envelope = from_headers(record.headers)
             entry = codecs.decode(record.value, envelope, record.key)
@@ -156,32 +139,3 @@ async def _entries(
             seen.add(envelope.id)
             lines += lines_of_entry(entry, envelope.time_ms)
     return lines, unread
-
-
-async def _records(
-    consumer: AIOKafkaConsumer, places: Sequence[TopicPartition]
-) -> AsyncIterator[Any]:
-    """Yield every record of `places` up to their ends as they are now.
-
-    Raises Unreadable when they stop giving.
-    """
-    consumer.assign(places)
-    begins = await consumer.beginning_offsets(places)
-    ends = await consumer.end_offsets(places)
-    for place in places:
-        # Not seek_to_beginning: a reset to the end may be under way, and would win over it.
-        consumer.seek(place, begins[place])
-    loop = asyncio.get_running_loop()
-    moved_at = loop.time()
-    todo = set(places)
-    while todo:
-        fetched = await consumer.getmany(*todo, timeout_ms=FETCH_MS, max_records=FETCH_RECORDS_MAX)
-        for place, records in fetched.items():
-            moved_at = loop.time()
-            for record in records:
-                if record.offset < ends[place]:
-                    yield record
-        # Compaction leaves gaps: the position produces, not the last record.
-        todo = {place for place in todo if await consumer.position(place) < ends[place]}
-        if todo and loop.time() - moved_at > STALL_SECONDS:
-            raise Unreadable(f"{places[0].topic} gave no records for {STALL_SECONDS:.0f} s")

@@ -1,29 +1,27 @@
 """Makes a service's rows again from topics, partition by partition, into a sandbox; compares."""
 
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import rocksdict
-from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from app.config import Config
 from app.delivery.agent import Agent, Caller, Projection, initial_knowledge
 from app.delivery.agent_topics import consumed_topics
 from app.delivery.processor import run_batch
 from app.delivery.row import Row, decode_row
-from app.kafka.admin import client_options, stop_consumer
+from app.kafka.reader import TopicPartition, declared_places, read_to_end, reader, span
 from app.operations.replay.compare import Compared, compare
 from app.operations.replay.event_order import Event, complete, event_of, received
 from app.operations.replay.shadow_runtime import ShadowRuntime
 from app.registry import load_agents, services
 from app.wire import codecs, records
 from app.wire.envelope import BadEnvelope, from_headers
-from app.wire.topics import changelog_topic, partitions_of
+from app.wire.topics import changelog_topic
 
-READ_MS = 300
+FETCH_BYTES_MAX = 8 << 20
 BATCH_EVENTS = 2_000
 MARK = "payflow-sandbox.json"
 """What a sandbox is known by: nothing else is ever emptied."""
@@ -71,7 +69,7 @@ async def replay(config: Config, wanted: Wanted, say: Say) -> Replayed:
     _prepare(wanted)
     events = emitted = 0
     tables: list[Compared] = []
-    async with _consumer(config) as consumer:
+    async with reader(config, FETCH_BYTES_MAX) as consumer:
         for agent in agents:
             assert agent.table is not None
             total = Compared(table=agent.table.name)
@@ -202,47 +200,22 @@ async def _records(
     consumer: Any, places: list[TopicPartition], from_ms: int = 0
 ) -> AsyncIterator[tuple[records.Record, int]]:
     """Yield what lies in `places` from `from_ms` up to where they end now, and its time (ms)."""
-    consumer.assign(places)
-    ends = await consumer.end_offsets(places)
-    begins = await consumer.beginning_offsets(places)
+    begins, ends = await span(consumer, places)
     if from_ms:
         later = await consumer.offsets_for_times(dict.fromkeys(places, from_ms))
         begins = {at: later[at].offset if later[at] else ends[at] for at in places}
-    todo = [at for at in places if begins[at] < ends[at]]
-    consumer.assign(todo)
-    for at in todo:
-        consumer.seek(at, begins[at])
-    while todo:
-        for at, found in (await consumer.getmany(timeout_ms=READ_MS)).items():
-            for record in found:
-                if record.offset < ends[at]:
-                    yield records.as_read(record), record.timestamp
-        todo = [at for at in todo if await consumer.position(at) < ends[at]]
+    async for record in read_to_end(consumer, begins, ends):
+        yield records.as_read(record), record.timestamp
 
 
 async def _commit(config: Config, group: str, agents: Iterable[Agent]) -> None:
     """Note in a group of the replay's own how far it has read: the live one is not touched."""
-    async with _consumer(config, group_id=group) as consumer:
+    async with reader(config, group_id=group) as consumer:
         places = [
-            TopicPartition(name, partition)
+            place
             for agent in agents
             for name in consumed_topics(agent)
-            for partition in range(partitions_of(name, config))
+            for place in declared_places(name, config)
         ]
         consumer.assign(places)
         await consumer.commit(await consumer.end_offsets(places))
-
-
-@asynccontextmanager
-async def _consumer(config: Config, **more: Any) -> AsyncIterator[Any]:
-    consumer = AIOKafkaConsumer(
-        enable_auto_commit=False,
-        max_partition_fetch_bytes=8 << 20,
-        **client_options(config),
-        **more,
-    )
-    await consumer.start()
-    try:
-        yield consumer
-    finally:
-        await stop_consumer(consumer)

@@ -2,17 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 
 from app.config import Config
-from app.kafka.reader import InspectionError, reader, span
-from app.operations.search.topic_facts import asking
+from app.kafka.admin import admin_client
+from app.kafka.groups import assigned_to, committed_offsets, described_group
+from app.kafka.reader import InspectionError, TopicPartition, reader, span
 from app.wire.topics import topic_name
 
 AGES_SECONDS_MAX = 3.0
@@ -56,13 +54,13 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
 
 async def groups(config: Config, only: str = "") -> list[Group]:
     """Return every group by name, or `only` that one. Raises InspectionError when it is not."""
-    async with asking(config) as admin, reader(config, FETCH_BYTES_MAX) as consumer:
+    async with admin_client(config) as admin, reader(config, FETCH_BYTES_MAX) as consumer:
         names = sorted({group[0] for group in await admin.list_consumer_groups()})
         if only and only not in names:
             there_are = ", ".join(names)[:500] or "none"
             raise InspectionError(f"there is no group {only!r}; there are: {there_are}")
         wanted = [only] if only else names
-        described = await asyncio.gather(*(_described(admin, name) for name in wanted))
+        described = await asyncio.gather(*(described_group(admin, name) for name in wanted))
         committed = await asyncio.gather(*(_committed(admin, said) for said in described))
         there = {
             TopicPartition(topic["topic"], partition["partition"])
@@ -77,17 +75,9 @@ async def groups(config: Config, only: str = "") -> list[Group]:
         return [_group(*each) for each in zip(described, behind, ages, strict=True)]
 
 
-async def _described(admin: AIOKafkaAdminClient, name: str) -> Any:
-    # One each: aiokafka 0.14 asks in version 3 and reads the answer as version 2, which lacks
-    # what stands between one group and the next.
-    answers = await admin.describe_consumer_groups([name])
-    return next(group for answer in answers for group in answer.groups)
-
-
-async def _committed(admin: AIOKafkaAdminClient, said: Any) -> dict[TopicPartition, int]:
-    offsets = await admin.list_consumer_group_offsets(said[1])
-    committed = {place: known.offset for place, known in offsets.items()}
-    for place in (place for each in said[5] for place in _assigned(each)):
+async def _committed(admin: Any, said: Any) -> dict[TopicPartition, int]:
+    committed = await committed_offsets(admin, said[1])
+    for place in (place for each in said[5] for place in assigned_to(each)):
         # Tables follow their changelogs as members do, and commit nothing: that is no lag.
         if topic_name(place.topic).kind != "changelog":
             committed.setdefault(place, -1)
@@ -180,15 +170,5 @@ def _turns(
 
 def _member(said: Any) -> Member:
     member_id, client, host = said[0], said[-4], said[-3]
-    assigned = tuple(f"{place.topic}/{place.partition}" for place in sorted(_assigned(said)))
+    assigned = tuple(f"{place.topic}/{place.partition}" for place in sorted(assigned_to(said)))
     return Member(id=member_id, client=client, host=host, assigned=assigned)
-
-
-def _assigned(said: Any) -> Iterable[TopicPartition]:
-    """Return what a member reads; a group that is no consumer's has its own form, unread."""
-    if not said[-1]:
-        return []
-    try:
-        return ConsumerProtocolMemberAssignment.decode(said[-1]).partitions()
-    except (ValueError, TypeError, IndexError, UnicodeDecodeError):
-        return []

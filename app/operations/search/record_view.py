@@ -3,10 +3,9 @@
 from typing import Any
 
 import msgspec
-from aiokafka import TopicPartition
 
 from app.config import Config
-from app.kafka.reader import InspectionError, places_of, reader
+from app.kafka.reader import InspectionError, TopicPartition, places_of, reader
 from app.operations.search.masked_record import MaskedRecord
 
 BODY_BYTES_SHOWN_MAX = 50_000

@@ -7,10 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from aiokafka import TopicPartition
 
 from app.config import Config
-from app.kafka.reader import InspectionError, places_of, reader
+from app.kafka.reader import InspectionError, TopicPartition, places_of, reader
 
 READ_MS = 250
 SECONDS_MAX = 5.0

@@ -10,9 +10,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Literal
 
 import msgspec
-from aiokafka import TopicPartition
 
-from app.kafka.reader import InspectionError
+from app.kafka.reader import InspectionError, TopicPartition
 from app.operations.search.expression import ExpressionFailed
 from app.operations.search.masked_record import MaskedRecord
 from app.operations.search.query import Wanted

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from aiokafka import TopicPartition
 
+from app.kafka.reader import TopicPartition
 from app.operations.search.query import BadTerm, moment_ms
 
 CURSOR_CHARS_MAX = 20_000

@@ -1,18 +1,14 @@
 """What there is: topics, their partitions, sizes and retention."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from app.config import Config
-from app.kafka.admin import client_options, start_client
-from app.kafka.reader import NoSuchTopic, reader, span
-from app.operations.search.sizes import sizes
+from app.kafka.admin import admin_client, topic_settings
+from app.kafka.reader import NoSuchTopic, TopicPartition, reader, span
+from app.kafka.sizes import sizes
 from app.wire.topics import topic_name
 
 SETTINGS = ("cleanup.policy", "retention.ms", "retention.bytes", "max.message.bytes")
@@ -42,20 +38,9 @@ class TopicFacts(msgspec.Struct, frozen=True, kw_only=True):
     partitions: tuple[PartitionFacts, ...]
 
 
-@asynccontextmanager
-async def asking(config: Config) -> AsyncIterator[AIOKafkaAdminClient]:
-    """Open a client that asks the brokers."""
-    admin = AIOKafkaAdminClient(**client_options(config))
-    try:
-        await start_client(admin)
-        yield admin
-    finally:
-        await admin.close()
-
-
 async def topics(config: Config, *, internal: bool = False) -> list[TopicFacts]:
     """Return every topic by name; changelogs and Kafka's own only when `internal`."""
-    async with asking(config) as admin:
+    async with admin_client(config) as admin:
         described = await admin.describe_topics()
         wanted = [
             topic
@@ -68,16 +53,14 @@ async def topics(config: Config, *, internal: bool = False) -> list[TopicFacts]:
 
 async def topic_facts(config: Config, name: str) -> TopicFacts:
     """Return what there is to say about one topic. Raises NoSuchTopic."""
-    async with asking(config) as admin:
+    async with admin_client(config) as admin:
         described = [each for each in await admin.describe_topics() if each["topic"] == name]
         if not described:
             raise NoSuchTopic(f"there is no topic {name!r}; see: payflow topics ls")
         return (await _facts(config, admin, described))[0]
 
 
-async def _facts(
-    config: Config, admin: AIOKafkaAdminClient, described: Sequence[Any]
-) -> list[TopicFacts]:
+async def _facts(config: Config, admin: Any, described: Sequence[Any]) -> list[TopicFacts]:
     places = [
         TopicPartition(topic["topic"], partition["partition"])
         for topic in described
@@ -86,7 +69,7 @@ async def _facts(
     async with reader(config) as consumer:
         begin, end = await span(consumer, places)
     size = await sizes(admin)
-    settings = await _settings(admin, [topic["topic"] for topic in described])
+    settings = await topic_settings(admin, [topic["topic"] for topic in described], SETTINGS)
     found = []
     for topic in described:
         name = topic["topic"]
@@ -120,17 +103,3 @@ def _partition(place: TopicPartition, said: Any, begin: Any, end: Any, size: Any
         replicas=tuple(said["replicas"]),
         in_sync=tuple(said["isr"]),
     )
-
-
-async def _settings(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, dict[str, str]]:
-    asked = [
-        ConfigResource(ConfigResourceType.TOPIC, name, configs=dict.fromkeys(SETTINGS))
-        for name in names
-    ]
-    answers = await admin.describe_configs(asked) if asked else []
-    return {
-        name: {setting[0]: setting[1] for setting in entries if setting[1] is not None}
-        for answer in answers
-        for error_code, _, _, name, entries in answer.resources
-        if not error_code
-    }

@@ -12,14 +12,13 @@ import time
 from collections.abc import Callable, Sequence
 
 import msgspec
-from aiokafka.errors import KafkaError
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from app.config import Config, ConfigError, current
 from app.delivery.agent_topics import consumed_topics
-from app.kafka.admin import TopicError
+from app.kafka.admin import KafkaError, TopicError
 from app.operations.verification import external_systems
 from app.operations.verification.case import SETTLE_MS, Case
 from app.operations.verification.consistent_cut import ConsumedTopics, Place

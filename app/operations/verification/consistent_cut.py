@@ -1,17 +1,12 @@
 """Where everybody stood at one moment: how far each group has received, how far each topic goes."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
-import stamina
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import (
-    GroupCoordinatorNotAvailableError,
-    GroupLoadInProgressError,
-    NotCoordinatorForGroupError,
-)
 
+from app.kafka.groups import committed_offsets
+from app.kafka.reader import TopicPartition, span
 from app.wire.topics import changelog_topic, topic_name
 from tables.order import orders as order_table
 from tables.stock import shelves as stock_table
@@ -36,14 +31,6 @@ EMITTED = (
 """The topics whose facts are folded; the others carry questions, answers and copies."""
 EFFECTIVE = frozenset({"order", "payment", "inventory", "shipping", "fraud", "ledger"})
 """The services whose work is checked: what only they have yet to receive is allowed for."""
-COORDINATOR_SECONDS_MAX = 30.0
-COORDINATOR_AWAY = (
-    GroupCoordinatorNotAvailableError,
-    GroupLoadInProgressError,
-    NotCoordinatorForGroupError,
-)
-"""What a broker says of its groups in its first seconds."""
-
 Place = tuple[str, int]
 """Topic and partition."""
 ConsumedTopics = Mapping[str, frozenset[str]]
@@ -99,13 +86,11 @@ class ConsistentCut(msgspec.Struct, frozen=True, kw_only=True):
         return self.ends[place] if received is None else received
 
 
-async def take_consistent_cut(
-    admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer, consumed: ConsumedTopics
-) -> ConsistentCut:
+async def take_consistent_cut(admin: Any, consumer: Any, consumed: ConsumedTopics) -> ConsistentCut:
     """Return where everybody stands now: the groups first, the topics after them."""
     committed: dict[str, dict[Place, int]] = {}
     for service in consumed:
-        committed[service] = await _committed(admin, service)
+        committed[service] = _plain(await committed_offsets(admin, f"payflow-{service}"))
     read = frozenset().union(*consumed.values(), EMITTED_NAMES, CHANGELOGS)
     places = [
         TopicPartition(topic["topic"], partition["partition"])
@@ -113,18 +98,10 @@ async def take_consistent_cut(
         if topic["topic"] in read or topic_name(topic["topic"]).kind == "dead"
         for partition in topic["partitions"]
     ]
-    consumer.assign(places)
-    begins = await consumer.beginning_offsets(places) if places else {}
-    ends = await consumer.end_offsets(places) if places else {}
+    begins, ends = await span(consumer, places)
     return ConsistentCut(
         consumed=consumed, committed=committed, begins=_plain(begins), ends=_plain(ends)
     )
-
-
-@stamina.retry(on=COORDINATOR_AWAY, attempts=None, timeout=COORDINATOR_SECONDS_MAX)
-async def _committed(admin: AIOKafkaAdminClient, service: str) -> dict[Place, int]:
-    offsets = await admin.list_consumer_group_offsets(f"payflow-{service}")
-    return _plain({tp: known.offset for tp, known in offsets.items()})
 
 
 def _plain(offsets: Mapping[TopicPartition, int]) -> dict[Place, int]:

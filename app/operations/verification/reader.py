@@ -5,18 +5,13 @@ What lies between the two is emitted and perhaps not received yet; all the rest 
 and those lie before the ends. So the check may run at any time, next to an instance at full work.
 """
 
-import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 
 from app.config import Config
 from app.delivery import row
-from app.kafka.admin import client_options, stop_consumer
+from app.kafka.admin import admin_client
 from app.kafka.producer import place_of
+from app.kafka.reader import TopicPartition, read_to_end, reader
 from app.operations.verification.consistent_cut import (
     CHANGELOGS,
     EMITTED_NAMES,
@@ -41,8 +36,6 @@ PENDING_MS_MAX = 600_000
 """An event unheard for longer excuses nothing any more."""
 PARKED_MS_MAX = 60_000
 """How long past its time a parked event may wait: a restart and a recovery."""
-STALL_SECONDS = 30.0
-FETCH_RECORDS_MAX = 5_000
 
 
 class Unreadable(RuntimeError):
@@ -55,22 +48,23 @@ async def read_topics(
     """Fold every topic into `facts`; return how many records were read.
 
     `known` says how far each partition has been folded before, and is moved on. Raises KafkaError
-    when the cluster cannot be reached, Unreadable when it stops answering.
+    when the cluster cannot be reached or stops answering.
     """
-    async with _clients(config) as (admin, consumer):
+    async with admin_client(config) as admin, reader(config) as consumer:
         cut = await take_consistent_cut(admin, consumer, consumed)
         facts.forget_what_moves()
-        reader = _Reader(facts, cut, now_ms, known, config)
+        taker = _Taker(facts, cut, now_ms, known, config)
         starts = cut.starts(known)
-        consumer.assign([TopicPartition(*place) for place in starts])
-        for place, offset in starts.items():
-            consumer.seek(TopicPartition(*place), offset)
-        await _read_to_ends(consumer, {place: cut.ends[place] for place in starts}, reader)
+        ends = {TopicPartition(*place): end for place, end in cut.ends.items()}
+        async for record in read_to_end(
+            consumer, {TopicPartition(*place): start for place, start in starts.items()}, ends
+        ):
+            taker.take(records.as_read(record), record.timestamp)
         known.update(cut.ends)
-        return reader.count
+        return taker.count
 
 
-class _Reader:
+class _Taker:
     """Puts each record where it belongs in the facts."""
 
     def __init__(
@@ -187,50 +181,3 @@ def _take_parked(facts: Facts, record: Record, at_ms: int, now_ms: int) -> None:
     # Nothing is due before it was emitted, whatever it says.
     if now_ms - max(records.due_ms(record), at_ms) > PARKED_MS_MAX:
         facts.parked_late.append(f"{record.topic}/{record.partition}/{record.offset}")
-
-
-@asynccontextmanager
-async def _clients(
-    config: Config,
-) -> AsyncIterator[tuple[AIOKafkaAdminClient, AIOKafkaConsumer]]:
-    options = client_options(config)
-    admin = AIOKafkaAdminClient(client_id="payflow-verify", **options)
-    consumer = AIOKafkaConsumer(
-        client_id="payflow-verify",
-        group_id=None,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        max_partition_fetch_bytes=4 << 20,
-        **options,
-    )
-    try:
-        await admin.start()
-        await consumer.start()
-        yield admin, consumer
-    finally:
-        await stop_consumer(consumer)
-        await admin.close()
-
-
-async def _read_to_ends(
-    consumer: AIOKafkaConsumer, ends: Mapping[Place, int], reader: _Reader
-) -> None:
-    """Hand every record before its partition's end to `reader`."""
-    todo = set(ends)
-    loop = asyncio.get_running_loop()
-    moved_at = loop.time()
-    while todo:
-        fetched = await consumer.getmany(timeout_ms=500, max_records=FETCH_RECORDS_MAX)
-        for tp, members in fetched.items():
-            moved_at = loop.time()
-            end = ends[(tp.topic, tp.partition)]
-            for member in members:
-                if member.offset < end:
-                    reader.take(records.as_read(member), member.timestamp)
-        for place in list(todo):
-            # Compaction leaves gaps: the position produces, not the last record.
-            if await consumer.position(TopicPartition(*place)) >= ends[place]:
-                todo.discard(place)
-                consumer.pause(TopicPartition(*place))
-        if loop.time() - moved_at > STALL_SECONDS:
-            raise Unreadable(f"{min(todo)[0]} gave no records for {STALL_SECONDS:.0f} s")
