@@ -49,7 +49,7 @@ class MaskedRecord:
 
     def __init__(self, record: Any) -> None:
         self.record = record
-        self.registered = False
+        self.opened = False
 
     @cached_property
     def key(self) -> str:
@@ -111,7 +111,7 @@ class MaskedRecord:
 
     @cached_property
     def _opened(self) -> tuple[Any, str | None]:
-        self.registered = True
+        self.opened = True
         value = self.record.value
         if value is None:
             return None, ""

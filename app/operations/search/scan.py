@@ -105,22 +105,22 @@ async def scan(
 
     Raises BadTerm for a start that is not there, InspectionError when nothing comes any more.
     """
-    broker_evaluation = await _begin(consumer, places, asked, clock)
+    section = await _begin(consumer, places, asked, clock)
     emitted_s = clock()
-    while (why := broker_evaluation.over(stopped)) is None:
+    while (why := section.over(stopped)) is None:
         batch = await consumer.getmany(timeout_ms=READ_MS, max_records=BATCH_RECORDS_MAX)
         for record in (record for records in batch.values() for record in records):
-            shown = broker_evaluation.take(record)
+            shown = section.take(record)
             if shown is not None:
                 yield Found(record=shown)
-                if broker_evaluation.full:
+                if section.full:
                     break
         else:
-            await broker_evaluation.pass_gaps(consumer)
+            await section.pass_gaps(consumer)
         if clock() - emitted_s >= PROGRESS_SECONDS:
             emitted_s = clock()
-            yield broker_evaluation.progress()
-    yield broker_evaluation.done(why)
+            yield section.progress()
+    yield section.done(why)
 
 
 class _Section:
@@ -188,7 +188,7 @@ class _Section:
             wanted = False
         shown = view_of(masked) if wanted else None
         self._matched += wanted
-        self._unreadable += bool(masked.error) if wanted else masked.registered and masked.broken
+        self._unreadable += bool(masked.error) if wanted else masked.opened and masked.broken
         return shown
 
     async def pass_gaps(self, consumer: Any) -> None:
@@ -250,7 +250,7 @@ class _Section:
 async def _begin(
     consumer: Any, places: Sequence[TopicPartition], asked: Asked, clock: Callable[[], float]
 ) -> _Section:
-    """Return the passage, its consumer set on the first offset of each partition."""
+    """Return the section, its consumer set on the first offset of each partition."""
     scanned = chosen(places, asked.start)
     begin = dict(await consumer.beginning_offsets(scanned)) if scanned else {}
     end = dict(await consumer.end_offsets(scanned)) if scanned else {}
@@ -259,9 +259,9 @@ async def _begin(
         since = await resolve(consumer, Start(at_ms=asked.wanted.since_ms), begin, end)
         # Every record before it is older, whatever the order of the times.
         first = {place: max(first[place], since[place]) for place in first}
-    broker_evaluation = _Section(asked, begin, end, first, clock)
+    section = _Section(asked, begin, end, first, clock)
     # Between an assignment and a seek nothing may wait: the fetcher would choose a place itself.
-    consumer.assign(broker_evaluation.places)
-    for place in broker_evaluation.places:
+    consumer.assign(section.places)
+    for place in section.places:
         consumer.seek(place, first[place])
-    return broker_evaluation
+    return section
