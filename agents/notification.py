@@ -1,4 +1,4 @@
-"""The notification agent: decides what the customer is told, once each.
+"""The notification agent: decides which messages a customer gets, once each.
 
 Consumes   payments, topics of its reactions
 Table      notification

@@ -6,7 +6,7 @@ Produces   shipments, carrier.commands
 """
 
 from app.delivery.agent import Decider, register
-from tables.shipping import parcels
+from tables.shipping import shipments
 from workflows.fraud import topics as fraud_topics
 from workflows.inventory import topics as inventory_topics
 from workflows.order import topics as order_topics
@@ -29,7 +29,7 @@ shipping_agent = register(
             shipping_topics.carrier_webhooks,
         ),
         produces=(shipping_topics.shipments, shipping_topics.carrier_commands),
-        table=parcels,
+        table=shipments,
         evolve=shipping.evolve,
         pending=shipping.pending,
         due=shipping.due,

@@ -78,7 +78,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     Empty: no signatures, ACLs alone.
     """
     signing_key_before: str = ""
-    """A key that is still accepted while `seal_key` is being changed."""
+    """A key that is still accepted while `signing_key` is being changed."""
     refund_two_people_minor: Annotated[int, msgspec.Meta(ge=0)] = 10_000
     """Operators refund up to this much of an order alone, in minor units; more needs two."""
     oidc_issuer: str = ""
@@ -95,8 +95,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """For drills: `BEAT:NUMBER` kills the process at that passing of that checkpoint of the engine;
     `BEAT:NUMBER:stop` freezes it there. Empty in production."""
     fault_injection: bool = False
-    """For demonstrations: through the console, operators may make the external systems do wrong and
-    kill workers. `payflow demo` sets it."""
+    """For demonstrations: operators may inject faults into the external systems and kill
+    workers. `payflow demo` sets it."""
     stall_seconds: Seconds = 90.0
     """How long a worker with something to do may get no further before it ends itself."""
     fraud_models: str = ""

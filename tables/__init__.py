@@ -16,7 +16,7 @@ class Table(msgspec.Struct, Generic[State], frozen=True, kw_only=True):
     shape: type[State]
     """The type of what a row remembers: a frozen msgspec Struct."""
     initial: State
-    """What a key nobody has known remembers."""
+    """The state of a key without a stored row."""
     help: str
 
 

@@ -1,4 +1,4 @@
-"""What is known of the judgment on each order's payment, by order id."""
+"""What is known of the verdict on each order's payment, by order id."""
 
 from tables import declare
 from workflows.fraud.process import INITIAL, PaymentCheck
@@ -8,5 +8,5 @@ verdicts = declare(
     service="fraud",
     shape=PaymentCheck,
     initial=INITIAL,
-    help="The judgment on each payment: its parties' answers, verdict, label, case, by order id.",
+    help="The check of each payment: its entities' answers, verdict, label, case, by order id.",
 )

@@ -8,5 +8,5 @@ notified = declare(
     service="notification",
     shape=Notified,
     initial=INITIAL,
-    help="What the customer of each order has been told, by order id.",
+    help="The messages that the customer of each order got, by order id.",
 )

@@ -1,12 +1,12 @@
-"""What each parcel remembers."""
+"""The state of each shipment."""
 
 from tables import declare
 from workflows.shipping.process import INITIAL, Shipment
 
-parcels = declare(
+shipments = declare(
     "shipping",
     service="shipping",
     shape=Shipment,
     initial=INITIAL,
-    help="The one parcel of each order, by order id.",
+    help="The one shipment of each order, by order id.",
 )

@@ -1,4 +1,4 @@
-// Compares an edited letter with what it was, and adds the headers that were written to what is sent.
+// Compares an edited dead letter with the original, and adds the headers that were written to what is sent.
 "use strict";
 
 const form = document.getElementById("edit");

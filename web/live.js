@@ -178,15 +178,15 @@ function draw() {
   for (const section of sections) if (SHOW[section]) SHOW[section](state[section]);
 }
 
-function hear(found) {
+function apply(found) {
   merge(found);
   // Nobody looks at a page that is hidden: it is drawn when it is seen again.
   if (!document.hidden) requestAnimationFrame(draw);
 }
 
 const stream = new EventSource("/live");
-stream.addEventListener("snapshot", (event) => { state = {}; hear(JSON.parse(event.data)); });
-stream.addEventListener("change", (event) => hear(JSON.parse(event.data)));
+stream.addEventListener("snapshot", (event) => { state = {}; apply(JSON.parse(event.data)); });
+stream.addEventListener("change", (event) => apply(JSON.parse(event.data)));
 stream.addEventListener("open", () => { byId("state").textContent = "live"; });
 stream.addEventListener("error", () => { byId("state").textContent = "connection lost, trying again"; });
 document.addEventListener("visibilitychange", () => { if (!document.hidden) requestAnimationFrame(draw); });

@@ -17,9 +17,9 @@ async function place(form) {
     headers: { "Content-Type": "application/json", "Idempotency-Key": form.dataset.key },
     body: JSON.stringify(body),
   });
-  const told = await answer.json();
-  if (!answer.ok) throw new Error(told.detail);
-  location.assign(`/console/transactions/${encodeURIComponent(told.order_id)}`);
+  const answered = await answer.json();
+  if (!answer.ok) throw new Error(answered.detail);
+  location.assign(`/console/transactions/${encodeURIComponent(answered.order_id)}`);
 }
 
 document.getElementById("place").addEventListener("submit", async (event) => {

@@ -97,7 +97,7 @@ function wasWhole() {
   return !form.elements.partition.value && at.coverage.every(fromFirst);
 }
 
-// An EventSource does not say why it was refused; whoever asks again is told.
+// An EventSource does not say why it was refused; a fetch of the same URL does.
 async function refused(address) {
   const asking = new AbortController();
   try {
@@ -162,7 +162,7 @@ function goOn() {
   earlier.scanned += at.scanned;
   earlier.matched += at.matched;
   for (const part of at.coverage) if (!earlier.first.has(part.partition)) earlier.first.set(part.partition, part.first);
-  // Until it is heard of again, it is where it stopped, and nothing has been looked at since.
+  // Until the next event, the search stands where it stopped, and has read nothing since.
   at = { ...at, scanned: 0, matched: 0 };
   begin(addressOf(said));
 }

@@ -24,7 +24,7 @@ FIRST = "admin"
 TOKEN_BYTES = 32
 SALT_BYTES = 16
 PEOPLE_MAX = 200
-SCRYPT_COST, SCRYPT_BLOCK, SCRYPT_LANES = 2**14, 8, 1
+SCRYPT_COST, SCRYPT_BLOCK, SCRYPT_PARALLELISM = 2**14, 8, 1
 """16 MiB and some 50 ms for each try."""
 
 PersonName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._@+-]{1,64}$(?!\n)")]
@@ -171,7 +171,7 @@ def _digest(token: str, salt: str) -> str:
         salt=bytes.fromhex(salt),
         n=SCRYPT_COST,
         r=SCRYPT_BLOCK,
-        p=SCRYPT_LANES,
+        p=SCRYPT_PARALLELISM,
         dklen=32,
     ).hex()
 

@@ -25,7 +25,7 @@ class Rates:
         return 0.0
 
     def give_back(self, address: str) -> None:
-        """Give back a try of `address`: it was no guess."""
+        """Credit one try to `address`: it was no guess."""
         self._put(address, min(self._left(address) + 1, float(self._burst)))
 
     def _left(self, address: str) -> float:

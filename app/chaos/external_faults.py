@@ -157,7 +157,7 @@ async def repeating_producer(site: Site, _step: Step, _load: Load, random: Rando
 
 
 async def backlog(site: Site, step: Step, _load: Load, random: Random) -> Mark:
-    """A service is away until 100,000 events wait for it; what lacks is emitted twice."""
+    """Stop a service until 100,000 events wait for it; the producer repeats what is missing."""
     child = site.child(step.target)
     site.supervisor.held.add(step.target)
     try:

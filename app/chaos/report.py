@@ -94,7 +94,7 @@ def _line(name: str, every: Iterable[Met]) -> dict[str, Any]:
 
 
 def markdown(report: dict[str, Any]) -> str:
-    """Return one table: what was done, how soon it was over, what was emitted twice, what broke."""
+    """Return one table: each fault, its recovery time, the repeated events, what broke."""
     lines = [
         "| fault | times | slowest recovery (s) | redelivered | duplicates dropped | breaches |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",

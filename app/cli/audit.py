@@ -93,10 +93,10 @@ def _chain_heads(known: Path | None) -> dict[int, list[ChainHead]]:
 def _show(verdict: Verdict) -> None:
     parts = len(verdict.partitions)
     out.print(
-        f"{verdict.actions} acts on {parts} partitions, {verdict.checkpoints} checkpoints, "
-        f"{verdict.unsealed} acts not sealed yet"
+        f"{verdict.actions} actions on {parts} partitions, {verdict.checkpoints} checkpoints, "
+        f"{verdict.unsealed} actions without a checkpoint yet"
     )
     for breach in verdict.breaches:
         out.print(Text(f"BROKEN  {breach.place}: {breach.what}", style="red"))
     if verdict.audit_ok:
-        out.print("every act is what was told, where it was told")
+        out.print("every action has its signature and its place in the chain")

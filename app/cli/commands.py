@@ -108,12 +108,12 @@ PAYFLOW = Group(
             },
         ),
         "faults": Group(
-            "What the external systems do wrong.",
+            "Faults of the external systems.",
             {
-                "show": Command("faults:show", "Show what the external systems do wrong now."),
+                "show": Command("faults:show", "Show the faults that are set now."),
                 "set": Command(
                     "faults:set_faults",
-                    "Set faults of PARTY (provider or carrier): rates from 0 to 1.",
+                    "Set faults of SYSTEM (provider or carrier): rates from 0 to 1.",
                 ),
             },
         ),

@@ -1,4 +1,4 @@
-"""`payflow dead`: see what is dead-lettered and why, send it back, change it, or let it go."""
+"""`payflow dead`: list dead letters and their causes, redrive, edit or discard them."""
 
 import asyncio
 import getpass
@@ -23,25 +23,29 @@ from app.operations.dead_letters.status import Known, State, groups, states
 from app.operations.search.record_view import read_record
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothing else.")]
-Topic = Annotated[str, typer.Argument(help="A dead topic; with OFFSET, one letter.")]
+Topic = Annotated[str, typer.Argument(help="A dead topic; with OFFSET, one dead letter.")]
 Offset = Annotated[int, typer.Argument(help="Where in it.")]
 Why = Annotated[str, typer.Option("--reason", help="Why; it is written down.")]
 Who = Annotated[str, typer.Option("--as", help="Who acts; the user of this terminal otherwise.")]
-Service = Annotated[str, typer.Option(help="Letters of this service.")]
-Cause = Annotated[str, typer.Option(help="Letters of this cause.")]
-Stack = Annotated[str, typer.Option(help="Letters with this stack fingerprint.")]
-Received = Annotated[str, typer.Option("--topic", help="Letters first heard on this topic.")]
-Kind = Annotated[str, typer.Option("--type", help="Letters of this type.")]
-Key = Annotated[str, typer.Option(help="Letters of this key.")]
-Correlation = Annotated[str, typer.Option("--correlation", help="Letters of this transaction.")]
-Since = Annotated[str, typer.Option(help="Laid aside from this RFC 3339 time on.")]
-Until = Annotated[str, typer.Option(help="Laid aside before this RFC 3339 time.")]
-Everything = Annotated[bool, typer.Option("--all", help="Every open letter.")]
+Service = Annotated[str, typer.Option(help="Dead letters of this service.")]
+Cause = Annotated[str, typer.Option(help="Dead letters of this cause.")]
+Stack = Annotated[str, typer.Option(help="Dead letters with this stack fingerprint.")]
+Received = Annotated[
+    str, typer.Option("--topic", help="Dead letters first received on this topic.")
+]
+Kind = Annotated[str, typer.Option("--type", help="Dead letters of this type.")]
+Key = Annotated[str, typer.Option(help="Dead letters of this key.")]
+Correlation = Annotated[
+    str, typer.Option("--correlation", help="Dead letters of this transaction.")
+]
+Since = Annotated[str, typer.Option(help="Dead-lettered from this RFC 3339 time on.")]
+Until = Annotated[str, typer.Option(help="Dead-lettered before this RFC 3339 time.")]
+Everything = Annotated[bool, typer.Option("--all", help="Every open dead letter.")]
 
 
 def ls(
     *,
-    every: Annotated[bool, typer.Option("--all", help="Each letter, not groups.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Each dead letter, not groups.")] = False,
     as_json_too: AsJson = False,
 ) -> None:
     """List dead letters by service, cause and stack, and where they stand."""
@@ -84,7 +88,9 @@ def show(topic: Topic, offset: Offset, *, as_json_too: AsJson = False) -> None:
 
 
 def redrive(  # noqa: PLR0913  each is an option
-    topic_of_dead_letter: Annotated[str, typer.Argument(help="A dead topic, for one letter.")] = "",
+    topic_of_dead_letter: Annotated[
+        str, typer.Argument(help="A dead topic, for one dead letter.")
+    ] = "",
     offset: Annotated[int, typer.Argument(help="Its offset.")] = -1,
     *,
     service: Service = "",
@@ -97,7 +103,7 @@ def redrive(  # noqa: PLR0913  each is an option
     since: Since = "",
     until: Until = "",
     every: Everything = False,
-    rate: Annotated[float, typer.Option(min=0.1, max=10_000, help="Letters a second.")] = RATE,
+    rate: Annotated[float, typer.Option(min=0.1, max=10_000, help="How many per second.")] = RATE,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be touched.")] = False,
     why: Why = "",
     who: Who = "",
@@ -117,7 +123,7 @@ def redrive(  # noqa: PLR0913  each is an option
         until_ms=_time(until),
     )
     if choice == Choice() and not every:
-        fail("say which letters: TOPIC OFFSET, a filter such as --cause, or --all", 2)
+        fail("say which dead letters: TOPIC OFFSET, a filter such as --cause, or --all", 2)
     action = Action(who=who or getpass.getuser(), why=why, chosen=choice.text(), at_ms=_now_ms())
     _report(run(_redrive(choice, action, rate, dry_run=dry_run)), as_json_too=as_json_too)
 
@@ -130,7 +136,7 @@ def _report(found: Any, *, as_json_too: bool) -> None:
         for name, value in msgspec.to_builtins(found).items():
             out.print(f"{name:<14}{value}", markup=False)
     if isinstance(found, Outcome) and found.handled < found.sent:
-        fail("not every letter was handled; see: payflow dead ls")
+        fail("not every dead letter was handled; see: payflow dead ls")
 
 
 async def _redrive(choice: Choice, action: Action, rate: float, *, dry_run: bool) -> Any:
@@ -143,7 +149,7 @@ async def _redrive(choice: Choice, action: Action, rate: float, *, dry_run: bool
         dead_letters, others = chosen(known.dead_letters, states(known), choice)
         if not dead_letters:
             said = ", ".join(f"{count} {state}" for state, count in others.items()) or "none at all"
-            raise DeadLetterError(f"no open letter is meant by {choice.text()}; there are: {said}")
+            raise DeadLetterError(f"no open dead letter matches {choice.text()}; there are: {said}")
         return await sender.redrive(dead_letters, action, err.print, rate)
 
 
@@ -182,7 +188,9 @@ async def _edit(
 
 
 def discard(  # noqa: PLR0913  each is an option
-    topic_of_dead_letter: Annotated[str, typer.Argument(help="A dead topic, for one letter.")] = "",
+    topic_of_dead_letter: Annotated[
+        str, typer.Argument(help="A dead topic, for one dead letter.")
+    ] = "",
     offset: Annotated[int, typer.Argument(help="Its offset.")] = -1,
     *,
     service: Service = "",
@@ -211,9 +219,9 @@ def discard(  # noqa: PLR0913  each is an option
         until_ms=_time(until),
     )
     if choice == Choice():
-        fail("say which letters: TOPIC OFFSET, or a filter such as --cause", 2)
+        fail("say which dead letters: TOPIC OFFSET, or a filter such as --cause", 2)
     if not why.strip():
-        fail("--reason is empty: say why these letters need no handling", 2)
+        fail("--reason is empty: say why these dead letters need no handling", 2)
     action = Action(who=who or getpass.getuser(), why=why, chosen=choice.text(), at_ms=_now_ms())
     out.print(f"{run(_drop(choice, action))} dropped", markup=False)
 
@@ -225,7 +233,7 @@ async def _drop(choice: Choice, action: Action) -> int:
         dead_letters, others = chosen(known.dead_letters, states(known), choice)
         if not dead_letters:
             raise DeadLetterError(
-                f"no open letter is meant by {choice.text()}; others: {dict(others)}"
+                f"no open dead letter matches {choice.text()}; others: {dict(others)}"
             )
         await sender.discard(dead_letters, action)
         return len(dead_letters)
@@ -235,7 +243,7 @@ def _one(known: Known, topic: str, offset: int) -> DeadLetter:
     place = _place(topic, offset)
     found = [dead_letter for dead_letter in known.dead_letters if dead_letter.place == place]
     if not found:
-        raise DeadLetterError(f"there is no letter {place}; see: payflow dead ls --all")
+        raise DeadLetterError(f"there is no dead letter {place}; see: payflow dead ls --all")
     return found[0]
 
 
@@ -258,7 +266,7 @@ def _transaction(config: Any, correlation_id: str) -> Any:
 
 def _place(topic: str, offset: int) -> str:
     if topic and offset < 0:
-        fail("OFFSET is missing: a letter is named by its dead topic and its offset", 2)
+        fail("OFFSET is missing: a dead letter is named by its dead topic and its offset", 2)
     return f"{topic}/0/{offset}" if topic else ""
 
 

@@ -1,4 +1,4 @@
-"""`payflow faults`: what the external systems of a running instance do wrong."""
+"""`payflow faults`: the faults of a running instance's external systems."""
 
 from typing import Annotated
 
@@ -12,7 +12,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothin
 
 
 def show(*, as_json_too: AsJson = False) -> None:
-    """Show what the external systems do wrong now."""
+    """Show the faults that are set now."""
     config = running_instance()
     found = {
         system: run(fault_switches.get(getattr(config, f"{system}_url")))
@@ -27,9 +27,9 @@ def set_faults(
     *,
     as_json_too: AsJson = False,
 ) -> None:
-    """Set faults of PARTY (provider or carrier): rates from 0 to 1."""
+    """Set faults of SYSTEM (provider or carrier): rates from 0 to 1."""
     if system not in fault_switches.EXTERNAL_SYSTEMS:
-        fail(f"no such party: {system}; there are {', '.join(fault_switches.EXTERNAL_SYSTEMS)}", 2)
+        fail(f"no such system: {system}; there are {', '.join(fault_switches.EXTERNAL_SYSTEMS)}", 2)
     config = running_instance()
     try:
         record = fault_switches.parse(",".join(f"{system}.{rate}" for rate in rates))[system]

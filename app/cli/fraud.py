@@ -67,7 +67,7 @@ def _label(order_id: str, verdict: str, source: Any, by: str, note: str) -> None
         note=note,
     )
     _publish(message, Action(who=by, why=note, at_ms=now_ms))
-    out.print(f"{order_id}: {verdict}, told", markup=False)
+    out.print(f"{order_id}: {verdict}, recorded", markup=False)
 
 
 def list_rules(*, as_json_too: AsJson = False) -> None:

@@ -21,7 +21,7 @@ from workflows.fraud.verdict import ModelBand
 
 def rescore_all(
     *,
-    since: Annotated[str, typer.Option("--from", help="Told since, RFC 3339; empty: all.")] = "",
+    since: Annotated[str, typer.Option("--from", help="Emitted since, RFC 3339; empty: all.")] = "",
     file: Annotated[
         Path | None, typer.Option("--model", help="Another model: what it would have said.")
     ] = None,
@@ -50,7 +50,7 @@ async def _rescored(
     config: Config, models: dict[str, Model], other: Model | None, from_ms: int
 ) -> Rescoring:
     emitted = await messages_of(config, [fraud_topics.fraud, fraud_topics.fraud_labels])
-    # What was emitted twice has the same id: it counts once.
+    # A repeated event has the same id: it counts once.
     verdicts = {
         envelope.id: message
         for envelope, message in emitted

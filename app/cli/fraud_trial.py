@@ -19,7 +19,7 @@ from workflows.fraud.verdict import ModelBand
 
 def trial(
     *,
-    since: Annotated[str, typer.Option("--from", help="Told since, RFC 3339; empty: all.")] = "",
+    since: Annotated[str, typer.Option("--from", help="Emitted since, RFC 3339; empty: all.")] = "",
     as_json_too: Annotated[bool, typer.Option("--json", help="JSON, and nothing else.")] = False,
 ) -> None:
     """Show what models and rules on trial would have done, beside those in force."""

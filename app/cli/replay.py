@@ -52,7 +52,7 @@ def _show(found: Replayed) -> None:
             out.print(f"    replayed  {made[:400]}", markup=False)
     if found.left_out:
         out.print(f"not replayed, they ask outside: {', '.join(found.left_out)}", markup=False)
-    out.print(f"{found.events} events heard, {found.emitted} answers not told", markup=False)
+    out.print(f"{found.events} events received, {found.emitted} answers not produced", markup=False)
 
 
 def _moment(text: str, default: str) -> int:

@@ -22,7 +22,7 @@ COLUMNS = 36
 """Characters of the waterfall."""
 DEPTH_MAX = 8
 """Steps by which a name is set in, at most."""
-LEGEND = "░ waited in Kafka  █ worked on  ▒ not told apart  ↩ compensation  ↻ retry  ✗ failure"
+LEGEND = "░ waited in Kafka  █ worked on  ▒ waited and worked  ↩ compensation  ↻ retry  ✗ failure"
 MARKS = {"step": "", "compensation": "↩ ", "retry": "↻ ", "failure": "✗ "}
 
 
@@ -65,13 +65,13 @@ def _show_order(found: dict[str, Any]) -> None:
     order, now_ms = found["order"], time.time_ns() // 1_000_000
     out.print(Text(f"transaction {plain(found['correlation_id'])}", style="bold"))
     if order is None:
-        out.print("accepted: it is safely told, and taken up within a moment")
+        out.print("accepted: the order is on its topic, and services take it up within a moment")
         return
     total = amount(order["amounts"]["total_minor"], order["amounts"]["currency"])
     said = f"{order['status']}: {total} from {order['country']}, placed "
     said += f"{moment(order['placed_at_ms'])} ({span(now_ms - order['placed_at_ms'])} ago)"
     if order["cause"]:
-        said += f"; taken back because of {order['cause'].replace('_', ' ')} {order['detail']}"
+        said += f"; cancelled because of {order['cause'].replace('_', ' ')} {order['detail']}"
     out.print(Text(plain(said).rstrip()), soft_wrap=True)
     for each in order["pending_steps"]:
         left_ms = each["until_ms"] - now_ms

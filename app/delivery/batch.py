@@ -29,9 +29,9 @@ class Batch:
         self.runtime = runtime
         self.rows: dict[Place, Row[Any]] = {}
         self.before: list[Outgoing] = []
-        """Told before the rows are put: dead letters, retries, answers from outside."""
+        """Produced before the rows are put: dead letters, retries, answers from outside."""
         self.after: list[Outgoing] = []
-        """Told once the decision to emit it is safe: in a row, acknowledged."""
+        """Produced once the rows that hold them are acknowledged."""
         self.handled = Handled()
         self._rollup = agent.rollup if isinstance(agent, Projection) else None
         self._processed_ids_max = (
@@ -56,7 +56,7 @@ class Batch:
             return None
 
     def _retold(self, at: Place, loaded: Row[Any]) -> Row[Any]:
-        """Produce again what a crash may have left untold, before anything new of this key."""
+        """Produce the row's outbox again: a crash may have come before. It precedes what is new."""
         pending = tuple(
             outbox_entry
             for outbox_entry in loaded.outbox
@@ -119,7 +119,7 @@ class Batch:
     ) -> OutboxEntry | None:
         """Return `emitted`, caused by the event of `envelope`, in the form that a row can keep.
 
-        Raises AssertionError when the agent may not tell one of them.
+        Raises AssertionError when the agent may not produce one of them.
         """
         if not emitted:
             return None

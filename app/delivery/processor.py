@@ -140,10 +140,10 @@ def _check_source(runtime: Runtime, record: Record, envelope: Envelope, message:
     if not runtime.is_authentic(record, topic):
         raise codecs.Poison(
             "forged",
-            "its signature is missing or wrong: Payflow has not told this. Operator: who did?",
+            "its signature is missing or wrong: Payflow did not produce it. Operator: who did?",
         )
     if signing.from_the_future(envelope, record, topic):
-        raise codecs.Poison("from_the_future", "its ce_time is later than when it was told")
+        raise codecs.Poison("from_the_future", "its ce_time is later than its time of arrival")
 
 
 def _decide(batch: Batch, agent: Decider[Any], event: Received, knowledge: object) -> None:

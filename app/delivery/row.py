@@ -15,7 +15,7 @@ from tables import Table
 State = TypeVar("State")
 
 PROCESSED_IDS_MAX = 32
-"""Event ids remembered by a row of one key. An order is emitted some twenty events in its life."""
+"""Event ids remembered by a row of one key. An order sees some twenty events in its life."""
 PROCESSED_IDS_COUNTING_MAX = 1_024
 """Event ids remembered by a row that counts: more than one batch can repeat."""
 
@@ -62,7 +62,7 @@ class Row(msgspec.Struct, Generic[State], frozen=True, kw_only=True):
 
 
 def fresh(table: Table) -> Row[Any]:
-    """Return the row of a key nobody has known."""
+    """Return the row of a key without a stored row."""
     return Row(state=table.initial)
 
 

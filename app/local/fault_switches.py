@@ -1,4 +1,4 @@
-"""Switches for what the external systems do wrong, set while they run."""
+"""Switches for the faults of the external systems, set while they run."""
 
 from typing import Any
 

@@ -12,7 +12,7 @@ from workflows.shared.topic import message_type_of, topic_of, topic_of_type
 BODY_BYTES_MAX = 1_000_000
 """Larger bodies are poison: Kafka's own default limit for a record is about the same."""
 OPEN_BODY_BYTES_MAX = 900_000
-"""Of what others tell: Payflow repeats some of it, and must stay below its own limit."""
+"""For open topics: Payflow copies some of such a body, and must stay below its own limit."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -62,7 +62,7 @@ def decode_emitted(body: bytes | msgspec.Raw) -> Message:
     """Return the message in `body`, which Payflow itself has encoded: its own tag says which."""
     message = message_type_of(_type_of.decode(body).type)
     if message is None:
-        raise Poison("unknown_type", "a message was told that is no longer declared")
+        raise Poison("unknown_type", "the message's type is no longer declared")
     return _decoder(message).decode(body)
 
 

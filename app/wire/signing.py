@@ -1,7 +1,7 @@
 """Signatures: who may write to the broker is not yet who may speak for Payflow.
 
 Every event Payflow produces carries a keyed digest of its envelope, key and body. A record
-without a right one is dead-lettered, unread. Topics where others may tell events too are `open`:
+without a right one is dead-lettered, unread. Topics where others may produce too are `open`:
 there a signature is not asked for, but one that is there must be right. Dead letters carry a second
 signature, over why they lie there. Changelogs and Kafka's own topics are not covered: those need
 ACLs (ADR 11).

@@ -84,7 +84,7 @@ class Directory:
             await stop_consumer(consumer)
 
     def receive(self, body: bytes | None) -> None:
-        """Note what a worker said; what is no such saying is logged and passed over."""
+        """Note what a worker announced; log and skip records that are no announcement."""
         try:
             worker = msgspec.json.decode(body or b"", type=Worker)
         except msgspec.DecodeError as error:

@@ -48,7 +48,7 @@ class PayflowApp(faust.App):
         self.lease = Lease(SESSION_SECONDS)
         self.agent_names: list[str] = []
         self.owned_topics: set[str] = set()
-        """What only the owner of the partitions may write: what agents tell, and changelogs."""
+        """What only the owner of the partitions may write: topics of agents, and changelogs."""
         self.revocation_listeners: list[Callable[[set[TP]], None]] = []
         self.before_tables: list[Any] = []
         """Async functions to run at the start, before any table recovers."""

@@ -44,9 +44,9 @@ class Lease:
 
 
 def follow(coordinator: Any, lease: Lease, lost: Callable[[], None]) -> None:
-    """Let every heartbeat of aiokafka's group `coordinator` tell `lease`.
+    """Renew `lease` with every heartbeat of aiokafka's group `coordinator`.
 
-    `lost` consumes the end.
+    `lost` is called when the group no longer knows this member.
     """
     checkpoint, begin = coordinator._do_heartbeat, coordinator._start_heartbeat_task
     reset = coordinator.reset_generation

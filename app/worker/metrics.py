@@ -30,14 +30,14 @@ CLOCK_AGENT = "analytics"
 """The agent whose receiving of an end stops the clock of a workflow: one, or ends count twice."""
 
 events = Counter(
-    "payflow_events_total", "Events applied or laid aside.", ("service", "room", "topic")
+    "payflow_events_total", "Events applied or dead-lettered.", ("service", "room", "topic")
 )
 event_lag = Gauge(
     "payflow_event_lag", "Events not yet read through.", ("service", "topic", "partition")
 )
 step_seconds = Histogram(
     "payflow_step_seconds",
-    "From the time of an event to the answer of the agent that heard it.",
+    "From the time of an event to the answer of the agent that received it.",
     ("service", "room"),
     buckets=STEP_SECONDS,
 )
@@ -46,7 +46,7 @@ failures = Counter(
     "payflow_failures_total", "Events that could not be handled.", ("service", "room", "cause")
 )
 dead_letters = Counter(
-    "payflow_dead_letters_total", "Events laid aside for good.", ("service", "topic", "cause")
+    "payflow_dead_letters_total", "Events dead-lettered.", ("service", "topic", "cause")
 )
 duplicates_dropped = Counter(
     "payflow_duplicates_dropped_total", "Events recognised as known.", ("service", "room")
@@ -57,7 +57,7 @@ redelivered = Counter(
 rules_refused = Counter("payflow_fraud_rules_refused_total", "Words that were no rules.")
 fraud_verdicts = Counter(
     "payflow_fraud_verdicts_total",
-    "Verdicts told; decided by model, rule or none.",
+    "Verdicts emitted; decided by model, rule or none.",
     ("outcome", "decided_by"),
 )
 fraud_trials = Counter(
@@ -87,7 +87,7 @@ batch_events = Histogram(
 )
 _reported: set[tuple[str, int]] = set()
 """The partitions whose lag is reported now; a process runs one service."""
-emitted = Counter("payflow_told_total", "Events told.", ("service", "topic"))
+emitted = Counter("payflow_told_total", "Events produced.", ("service", "topic"))
 
 
 @cache

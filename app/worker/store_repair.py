@@ -3,7 +3,7 @@
 A table on disk is a copy of its changelog, so a damaged one is worth nothing but a look. RocksDB
 itself repairs what a crash leaves behind: it reads its log up to the first damaged record. The
 offset up to which the changelog was applied lies in the same log, behind the rows it speaks for,
-so the changelog gives back whatever was cut off.
+so the changelog restores whatever was cut off.
 """
 
 import shutil

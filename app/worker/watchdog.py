@@ -122,7 +122,7 @@ def _moving(last: Signs, signs: Signs, bounds: Bounds | None) -> dict[str, bool]
     before = {agent.name: agent.checkpoints for agent in last.agents}
     for agent in signs.agents:
         idle = silent or not signs.flows or not behind(agent, bounds or {})
-        moving[f"room {agent.name}"] = idle or agent.checkpoints != before.get(agent.name)
+        moving[f"agent {agent.name}"] = idle or agent.checkpoints != before.get(agent.name)
     return moving
 
 
@@ -136,15 +136,17 @@ def behind(agent: AgentProgress, bounds: Bounds) -> int:
 
 
 def _waiting(part: str, signs: Signs, bounds: Bounds | None) -> str:
-    counts = [behind(agent, bounds or {}) for agent in signs.agents if part == f"room {agent.name}"]
+    counts = [
+        behind(agent, bounds or {}) for agent in signs.agents if part == f"agent {agent.name}"
+    ]
     return f", with {counts[0]} events to do" if counts else ""
 
 
 class Watchdog:
     """Looks at one worker from a thread of its own, and ends it."""
 
-    def __init__(self, house: WatchedApp, agents: Sequence[WatchedAgent], config: Config) -> None:
-        self._app = house
+    def __init__(self, app: WatchedApp, agents: Sequence[WatchedAgent], config: Config) -> None:
+        self._app = app
         self._agents = agents
         self._config = config
         self._stall = Stall(config.stall_seconds)
@@ -154,7 +156,7 @@ class Watchdog:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def start(self) -> None:
-        """Begin to look at the event loop that this is awaited on, until it is closed."""
+        """Watch the event loop of the caller until it is closed."""
         self._loop = asyncio.get_running_loop()
         self._glance()
         thread = threading.Thread(target=self._run, name="watchdog", daemon=True)

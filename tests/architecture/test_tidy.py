@@ -155,3 +155,16 @@ def test_no_file_names_a_registry_or_a_path_of_one_machine():
     ]
 
     assert [] == naming
+
+
+def test_links_in_documents_lead_to_files():
+    """A file that moves takes its links along."""
+    broken = [
+        f"{path.relative_to(ROOT)}: {link}"
+        for pattern in ("*.md", "docs/**/*.md", "data/*.md")
+        for path in ROOT.glob(pattern)
+        for link in re.findall(r"\]\(([^)#]+)", path.read_text(encoding="utf-8"))
+        if "://" not in link and not (path.parent / link).exists()
+    ]
+
+    assert [] == broken

@@ -16,7 +16,9 @@ TABS = 20
 
 
 @pytest.mark.timeout(300)
-def test_a_house_stops_by_itself_with_twenty_tabs_open(browser: Browser, tmp_path: Path) -> None:
+def test_an_instance_stops_by_itself_with_twenty_tabs_open(
+    browser: Browser, tmp_path: Path
+) -> None:
     """All of them live, with their streams open: the console waits for none, and is not killed."""
     with running(tmp_path) as demo:
         contexts = [browser.new_context() for _ in range(TABS)]

@@ -60,8 +60,8 @@ def test_a_broken_provider_makes_everything_go_back(
     go(page, "Faults")
     provider = page.get_by_role("region", name="provider")
     provider.get_by_label("cards are declined").fill("1")
-    provider.get_by_role("button", name="Do wrong").click()
-    expect(provider.get_by_text("Does wrong:")).to_be_visible()
+    provider.get_by_role("button", name="Inject faults").click()
+    expect(provider.get_by_text("Faults:")).to_be_visible()
     place_order(page)
     expect(page.get_by_text("Nothing: it has ended, and everything")).to_be_visible(
         timeout=SETTLED_MS

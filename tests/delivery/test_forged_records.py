@@ -53,7 +53,7 @@ def with_headers(record: Record, **changes: bytes) -> Record:
         pytest.param(
             with_headers(cancel(1), **{SIGNATURE.replace("-", "__"): b"\xff\xfe"}),
             "forged",
-            id="a seal that is no ASCII",
+            id="a signature that is no ASCII",
         ),
         pytest.param(
             with_headers(cancel(1), ce_id=b"x" * 2_000_000),
@@ -101,7 +101,7 @@ def with_headers(record: Record, **changes: bytes) -> Record:
         pytest.param(
             cancel(1, time_ms=1_400_001, at_ms=1_100_000),
             "from_the_future",
-            id="a time that had not come when it was told",
+            id="a time that had not come when it was emitted",
         ),
         pytest.param(replace(cancel(1), key=None), "wrong_key", id="no key"),
         pytest.param(replace(cancel(1), value=None), "tombstone", id="no body"),
@@ -179,7 +179,7 @@ async def test_what_was_sent_compressed_is_cut_to_what_a_dead_topic_takes(
     "record",
     [
         pytest.param(cancel(1, time_ms=1_400_000, at_ms=1_100_000), id="a clock a little ahead"),
-        pytest.param(cancel(1, time_ms=1_400_001), id="nobody knows when it was told"),
+        pytest.param(cancel(1, time_ms=1_400_001), id="nobody knows when it was emitted"),
         pytest.param(ours(cancel(1, time_ms=1_400_001, at_ms=1_100_000)), id="our own clock"),
     ],
 )
@@ -209,7 +209,7 @@ async def test_a_deadline_is_received_by_its_agent_alone(agent: str, dead: list[
 
 
 async def test_others_cannot_take_an_id_of_ours() -> None:
-    """Told before ours under its id, theirs would make us drop it as known."""
+    """Produced earlier under the same id, theirs would make us drop ours as a duplicate."""
     runtime = SigningRuntime()
     honest = ours(cancel(2, "honest", event_id="same"))
     lie = cancel(1, "a lie", event_id="same")

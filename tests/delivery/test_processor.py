@@ -123,7 +123,7 @@ async def test_an_untold_decision_is_emitted_before_anything_new_of_its_key() ->
 
 
 async def test_a_decision_is_not_taken_again_after_a_crash() -> None:
-    """Told, then killed: events come again in another order, and the answers stay the same."""
+    """Killed after producing: events come in another order, and the answers stay the same."""
     runtime = FakeRuntime()
     runtime.crash_at = "produced"
     first, second = cancel(1, event_id="a"), cancel(9, event_id="b", topic="orders", partition=0)

@@ -204,7 +204,7 @@ async def attack(config: Config, wanted: Wanted, say: Say) -> Found:
         await asyncio.sleep(CHECK_SECONDS)
         await hostile.run(wanted.rate, wanted.seconds)
         playing.cancel()
-        say(f"{sum(hostile.tricks.values())} lies told, {len(hostile.poison)} of them poison")
+        say(f"{sum(hostile.tricks.values())} lies produced, {len(hostile.poison)} of them poison")
         await load.settled()
         verdict = await _quiet(config, say)
         missing = await _missing(config, hostile.poison)

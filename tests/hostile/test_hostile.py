@@ -12,7 +12,7 @@ from tests.hostile.__main__ import run
 
 
 @pytest.mark.timeout(600)
-async def test_lies_on_every_topic_change_nothing_and_are_all_laid_aside(tmp_path: Path) -> None:
+async def test_lies_on_every_topic_change_nothing_and_are_all_dead_lettered(tmp_path: Path) -> None:
     """Repeated, misplaced, moved, corrupted, forged, garbled: verify holds, poison is found."""
     found = await run(tmp_path, seconds=15, rate=60, orders=4, seed=11)
 

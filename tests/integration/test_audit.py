@@ -99,7 +99,9 @@ async def test_who_tampers_with_the_audit_is_found(tmp_path: Path) -> None:
     async with Supervisor(own, _quiet, ("console",)).up() as instance:
         config = instance.config
         await say(config, *range(ACTIONS))
-        await until(lambda: all_checkpointed(config, ACTIONS), "all acts are sealed", 60)
+        await until(
+            lambda: all_checkpointed(config, ACTIONS), "a checkpoint covers all actions", 60
+        )
         os.kill(instance.children["console"].pid, signal.SIGKILL)
         await say(config, ACTIONS)
         await until(lambda: all_checkpointed(config, ACTIONS + 1), "it goes on where it was", 120)

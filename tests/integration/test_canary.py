@@ -32,7 +32,7 @@ async def test_a_canary_that_fails_again_stops_the_redrive(
 
     broken = worker(redrive_instance, "tally_app", stack)
     await publish(redrive_instance, ["explode"] * DEAD_LETTERS)
-    await until(lambda: dead_lettered(DEAD_LETTERS), "all laid aside")
+    await until(lambda: dead_lettered(DEAD_LETTERS), "all dead-lettered")
     code, why = said(redriver(redrive_instance, "redrive", "--all", "--reason", "too early"))
     after = states(redrive_instance)
     refused, reason = said(redriver(redrive_instance, "redrive", DEAD, "0"))

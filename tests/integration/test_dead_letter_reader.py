@@ -33,7 +33,7 @@ from workflows.audit.messages import DeadLetterDiscarded
 
 DEAD, REDRIVE = "orders.test.dead", "tally.redrive"
 RETRY = "notification.commands.notification.retry-1s"
-DEAD_LETTERS, LOOKS = 20, 4
+DEAD_LETTERS, READS = 20, 4
 ACTION = Action(who="ann", why="mended", at_ms=1)
 
 
@@ -139,7 +139,7 @@ async def test_who_waits_for_dead_letters_reads_each_record_once(
 
     def say(line: str) -> None:
         said[line] += 1
-        if said["1 on their way"] == LOOKS:
+        if said["1 on their way"] == READS:
             raise EnoughSeen
 
     with pytest.raises(EnoughSeen):
@@ -151,7 +151,7 @@ async def test_who_waits_for_dead_letters_reads_each_record_once(
 
 
 async def test_reading_on_comes_to_what_reading_anew_does(instance: Config) -> None:
-    """Laid aside, sent back, waiting for a retry, past it, failed again, let go."""
+    """Dead-lettered, sent back, waiting for a retry, past it, failed again, let go."""
     seen: list[dict[str, int]] = []
 
     async with reading.reading(instance) as reader:

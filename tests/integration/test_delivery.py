@@ -69,7 +69,7 @@ async def test_a_worker_killed_three_times_does_everything_once(
         worker.wait()
     worker = start(instance, "tally_app")
     stack.callback(end, worker)
-    await until(lambda: emitted(KEYS * EACH), "everything told")
+    await until(lambda: emitted(KEYS * EACH), "everything emitted")
     await asyncio.sleep(1)
     worker.terminate()
     worker.wait(20)

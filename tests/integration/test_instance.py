@@ -127,7 +127,7 @@ def test_the_books_balance_after_a_bad_day(demo: subprocess.Popen[bytes], tmp_pa
     proof = wait_for(lambda: proven(up["console_url"]), "a look at the books", log)
     poisoned = poison(up["broker_url"])
     dead_letter = wait_for(
-        lambda: payflow(tmp_path, "dead", "ls", "--all"), "a dead letter of who hears", log
+        lambda: payflow(tmp_path, "dead", "ls", "--all"), "a dead letter of a consumer", log
     )[0]
     shown_dead_letter = payflow(
         tmp_path, "dead", "show", dead_letter["topic"], str(dead_letter["offset"])

@@ -43,7 +43,8 @@ async def test_a_thousand_dead_letters_are_handled_once_though_everybody_is_kill
     await feed(redrive_instance)
     broken = worker(redrive_instance, "tally_app", stack)
     await until(
-        lambda: _is(count(redrive_instance, "orders.test.dead", 1), KEYS * EACH), "all laid aside"
+        lambda: _is(count(redrive_instance, "orders.test.dead", 1), KEYS * EACH),
+        "all dead-lettered",
     )
     broken.terminate()
     broken.wait(20)
@@ -65,7 +66,7 @@ async def test_a_thousand_dead_letters_are_handled_once_though_everybody_is_kill
     mended = worker(redrive_instance, "repaired_app", stack)
     killed = redriver(redrive_instance, "redrive", "--all", "--rate", "150", "--reason", "mended")
     await until(
-        lambda: _is(count(redrive_instance, "tally.redrive", 4), 200), "some letters are sent"
+        lambda: _is(count(redrive_instance, "tally.redrive", 4), 200), "some dead letters are sent"
     )
     killed.kill()
     killed.communicate()
@@ -122,7 +123,7 @@ async def test_dead_letters_are_edited_and_dropped_one_by_one(
         envelope = list(cancel(number, event_id=f"bad-{number}").headers)
         await producer.send_and_wait("orders", b"{not json", key=b"o1", headers=envelope)
     await producer.stop()
-    await until(lambda: _is(count(redrive_instance, "orders.test.dead", 1), 3), "all laid aside")
+    await until(lambda: _is(count(redrive_instance, "orders.test.dead", 1), 3), "all dead-lettered")
     body = Path(redrive_instance.data_dir) / "body.json"
     body.write_bytes(b"{still not json")
     refused = redriver(redrive_instance, "edit", "orders.test.dead", "0", "--file", str(body))
@@ -144,7 +145,7 @@ async def test_dead_letters_are_edited_and_dropped_one_by_one(
         each.returncode for each in (refused, accepted, discarded, again, twice)
     )
     assert "would fail again: not_json" in why.replace("\n", " ")
-    assert "no open letter" in said
+    assert "no open dead letter" in said
     states = {
         dead_letter["offset"]: dead_letter["state"]
         for dead_letter in payflow(redrive_instance, "ls", "--all")

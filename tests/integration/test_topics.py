@@ -205,7 +205,7 @@ async def test_the_page_finds_it_as_events(client, haystack):
     assert set() == client.app[STREAMS]
 
 
-async def test_the_page_hears_what_comes(client, haystack, own_name):
+async def test_the_page_receives_what_comes(client, haystack, own_name):
     """A stream that follows shows every record of a burst; a stop of the server ends it."""
     config = haystack[0]
     await ensure_topics(config, [TopicSpec(name=own_name, partitions=2)])

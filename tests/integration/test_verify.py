@@ -1,4 +1,4 @@
-"""Verify reads a real cluster: topics, rows, dead letters, what is parked and what is unheard."""
+"""Verify reads a real cluster: topics, rows, dead letters, what is parked and what is pending."""
 
 import json
 import os

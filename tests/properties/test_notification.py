@@ -63,7 +63,7 @@ def test_nothing_is_said_twice(story: list[Message]) -> None:
 @settings(max_examples=100)
 @given(st.permutations([example.PAID, example.CREATED, example.DELIVERED, *MESSAGES[-7:]]))
 def test_the_order_of_arrival_changes_only_the_order_of_messages(story: list[Message]) -> None:
-    """Everybody is emitted the same."""
+    """Every customer gets the same messages."""
     expected = {
         "o1/payment",
         "o1/shipped",

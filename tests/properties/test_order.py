@@ -55,7 +55,7 @@ def publish(story: list[Any]) -> list[tuple[Any, Any, tuple[Message, ...]]]:
 
 
 @given(stories)
-def test_hearing_it_twice_tells_nothing_more(story: list[Any]) -> None:
+def test_receiving_it_twice_emits_nothing_more(story: list[Any]) -> None:
     """A repetition under another id owes nothing and changes nothing."""
     for state, received, _ in publish(story):
         assert (state, ()) == receive(order, state, received)

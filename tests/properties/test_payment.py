@@ -49,7 +49,7 @@ def publish(story: list[Any]) -> list[tuple[Any, Any, tuple[Message, ...]]]:
 
 
 @given(stories)
-def test_hearing_it_twice_tells_nothing_more(story: list[Any]) -> None:
+def test_receiving_it_twice_emits_nothing_more(story: list[Any]) -> None:
     """A repetition under another id owes nothing."""
     for state, received, _ in publish(story):
         assert () == receive(payment, state, received)[1]

@@ -1,4 +1,4 @@
-"""What is true of parcels whatever is received, in whatever order."""
+"""What is true of shipments whatever is received, in whatever order."""
 
 from typing import Any
 
@@ -58,14 +58,14 @@ def publish(story: list[Any]) -> list[tuple[Any, Any, tuple[Message, ...]]]:
 
 
 @given(stories)
-def test_hearing_it_twice_tells_nothing_more(story: list[Any]) -> None:
+def test_receiving_it_twice_emits_nothing_more(story: list[Any]) -> None:
     """A repetition under another id owes nothing."""
     for state, received, _ in publish(story):
         assert () == receive(shipping, state, received)[1]
 
 
 @given(stories)
-def test_a_parcel_has_one_end(story: list[Any]) -> None:
+def test_a_shipment_has_one_end(story: list[Any]) -> None:
     """Delivered, failed or cancelled: one of them, once, and delivered only after created."""
     emitted = [message for _, _, messages in publish(story) for message in messages]
     kinds = [type(message) for message in emitted]
@@ -96,7 +96,7 @@ def test_nothing_is_booked_unless_paid_reserved_and_cleared(story: list[Any]) ->
 
 @given(stories)
 def test_it_never_sleeps_while_the_carrier_owes_an_answer(story: list[Any]) -> None:
-    """A parcel that is not at its end has an alarm, and an alarm that rang is not set again."""
+    """A shipment that is not at its end has an alarm, and an alarm that rang is not set again."""
     rung = 0
     for state, (message, _), _ in publish(story):
         under_way = state.status not in ("waiting", "ended")

@@ -120,7 +120,7 @@ class Race(RuleBasedStateMachine):
     @precondition(lambda self: self.asked)
     @rule()
     def a_command_is_lost_in_silence(self) -> None:
-        """Laid aside, or its answer never emitted: nothing comes."""
+        """Dead-lettered, or its answer never emitted: nothing comes."""
         self.asked.pop(0)
 
     @precondition(lambda self: self.coming)

@@ -52,7 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--shrink", type=int, metavar="SEED", help="leave out what is not needed")
-    parser.add_argument("--fingerprint", type=int, metavar="SEED", help="what a seed tells, hashed")
+    parser.add_argument(
+        "--fingerprint", type=int, metavar="SEED", help="a hash of all that a seed emits"
+    )
     record = parser.parse_args(arguments)
     loop = asyncio.new_event_loop()
     if record.fingerprint is not None:

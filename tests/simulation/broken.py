@@ -1,7 +1,7 @@
 """The engine with one of its promises taken out: some seed must notice each.
 
-The applied offsets alone is not here: while a row remembers an event's id, that does the applied
-offsets's work. What happens to a redelivery after the id is forgotten is asked in `tests/engine`.
+The applied offsets alone are not here: while a row remembers an event's id, that does their work.
+What happens to a redelivery after the id is forgotten is asked in `tests/delivery`.
 """
 
 from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ def produced_before_stored(patch: pytest.MonkeyPatch) -> None:
 
 
 def not_produced_again(patch: pytest.MonkeyPatch) -> None:
-    """What a crash left untold stays untold."""
+    """An outbox that a crash left unproduced stays unproduced."""
     patch.setattr(Batch, "_retold", lambda _batch, _at, loaded: loaded)
 
 

@@ -121,7 +121,7 @@ def envelope(**baggage: str) -> Envelope:
             CREATED,
             {"shipments": 1, "to_shipped_timed": 1, "shipped_le_500": 1},
             {"to_shipped_ms": 400},
-            id="a parcel",
+            id="a shipment",
         ),
         pytest.param(
             ShipmentDelivered(order_id="o1", shipment_id="s1"),
@@ -187,7 +187,7 @@ def test_what_is_counted_is_a_new_value() -> None:
         pytest.param(300_001, "inf", id="longer than the last"),
     ],
 )
-def test_each_parcel_is_in_one_bucket(took_ms: int, bucket: str) -> None:
+def test_each_shipment_is_in_one_bucket(took_ms: int, bucket: str) -> None:
     """A bound belongs to its own bucket."""
     counts = analytics.count(analytics.INITIAL, CREATED, took_ms).counts
 
@@ -209,7 +209,7 @@ def test_a_row_is_a_minute_and_a_country(at_ms: int, country: str, row: str) -> 
 
 
 @pytest.mark.parametrize("country", ["France", "a|b"])
-def test_the_rollup_tells_what_its_row_says(country: str) -> None:
+def test_the_rollup_emits_what_its_row_says(country: str) -> None:
     """Whatever the name of the country."""
     state = Figures(counts={"orders": 1}, sums={"revenue_minor": 5})
     emitted = FiguresUpdated(

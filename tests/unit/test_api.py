@@ -101,7 +101,7 @@ HOSTILE = [
     pytest.param({**ORDER, "country": 5}, "country", id="a number for a name"),
     pytest.param({**ORDER, "country": ""}, "country", id="an empty name"),
     pytest.param({**ORDER, "country": "x" * 129}, "country", id="a long name"),
-    pytest.param({**ORDER, "currency": "gbp"}, "currency", id="a currency in small letters"),
+    pytest.param({**ORDER, "currency": "gbp"}, "currency", id="a currency in lower case"),
     pytest.param({**ORDER, "currency": "POUND"}, "currency", id="no currency"),
     pytest.param({**ORDER, "payment_method": None}, "payment_method", id="null"),
     pytest.param({**ORDER, "lines": {}}, "lines", id="an object for a list"),
@@ -286,7 +286,7 @@ async def test_a_signed_webhook_is_emitted_with_one_id(
     ("event", "secret", "age_seconds"),
     [
         pytest.param(stripe_event(), "another", 0, id="forged"),
-        pytest.param(stripe_event(), CONFIG.carrier_webhook_secret, 0, id="of another party"),
+        pytest.param(stripe_event(), CONFIG.carrier_webhook_secret, 0, id="of another system"),
         pytest.param(stripe_event(), CONFIG.provider_webhook_secret, 301, id="played back"),
         pytest.param(stripe_event(), CONFIG.provider_webhook_secret, -400, id="from ahead"),
         pytest.param(stripe_event(data=5), CONFIG.provider_webhook_secret, 0, id="no intent"),
@@ -394,7 +394,7 @@ async def test_a_webhook_of_no_interest_is_acknowledged_and_left(
 async def test_a_bad_webhook_of_the_carrier_is_refused(
     client: TestClient, queries: FakeQueries, secret: str, age_seconds: int
 ) -> None:
-    """Nobody else may say that a parcel was delivered."""
+    """Nobody else may say that a shipment was delivered."""
     event = {"order_id": "o1", "notice_id": "n1", "shipment_id": "s1", "status": "delivered"}
     body = msgspec.json.encode(event)
     signature = sign(body, secret, int(time.time()) - age_seconds)

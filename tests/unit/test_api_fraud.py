@@ -39,7 +39,7 @@ RULE = {
 RULE_TEXT = msgspec.json.encode(RULE).decode()
 NAMED = {"eq": [{"field": "customer"}, "cust-77"]}
 NAMING = RulePut(rule_id="naming", rule=rule("naming", when={"any": [NAMED]}))
-"""Told from a terminal: pages take none that names people."""
+"""Set in a terminal: pages take none that names people."""
 WHY = {"reason": "because"}
 DECIDE = (f"/cases/{ORDER}/decide", WHY | {"verdict": "fraud"})
 PUT = ("/rules", WHY | {"rule": RULE})
@@ -65,7 +65,7 @@ async def site(tmp_path: Path, aiohttp_client: Any, aiohttp_server: Any) -> Frau
         pytest.param(LIST, (ListChanged, ListPut), id="list"),
     ],
 )
-async def test_operators_act_and_the_audit_hears_it_first(
+async def test_operators_act_and_the_audit_records_it_first(
     site: FraudSite, action: tuple[str, Any], emitted: tuple[type, type]
 ) -> None:
     """Nobody and viewers may not.
@@ -158,7 +158,7 @@ async def test_a_pause_makes_nobody_the_maker_of_what_is_not_approved(site: Frau
             SNOOZE[0], {"entity": "card:~0123456789", "hours": 1}, 404, "entity", id="no such tag"
         ),
         pytest.param(
-            SNOOZE[0], {"entity": "card:@young", "hours": 1}, 409, "entity", id="no such party"
+            SNOOZE[0], {"entity": "card:@young", "hours": 1}, 409, "entity", id="no such entity"
         ),
         pytest.param("/lists", {"name": "blocked.card"}, 400, "add", id="no change"),
         pytest.param(

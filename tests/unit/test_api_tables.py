@@ -72,7 +72,7 @@ class Past:
 
 @pytest.fixture(autouse=True)
 def past(monkeypatch: pytest.MonkeyPatch) -> Past:
-    """A changelog that says what it is emitted to."""
+    """A changelog with the records that a test gives it."""
     past = Past()
     monkeypatch.setattr(tables, "history", past.history)
     return past

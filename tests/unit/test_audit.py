@@ -98,7 +98,7 @@ def test_what_was_emitted_holds():
         pytest.param(
             [*STORY[:3], replace(STORY[3], headers=STORY[2].headers), *STORY[4:]],
             "audit/2/3..5",
-            id="one told twice in the place of another",
+            id="one emitted twice in the place of another",
         ),
         pytest.param(
             [*STORY[:3], replace(STORY[4], offset=3), replace(STORY[3], offset=4), *STORY[5:]],
@@ -223,7 +223,7 @@ def test_a_checkpoint_counts_when_payflow_has_emitted_it(key: str, digest: str, 
 
 
 def test_an_act_is_no_checkpoint():
-    """Told on the wrong topic by Payflow itself."""
+    """Produced on the wrong topic by Payflow itself."""
     emitted = signed(
         console_record(DeadLetterDiscarded(about="a", who="b", why=""), AT_MS), Config().signing_key
     )

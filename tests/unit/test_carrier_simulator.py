@@ -18,17 +18,17 @@ BOOKING = {"country": "United Kingdom", "units": 3}
 
 
 async def book(system: System, order_id: str, body: Any = BOOKING) -> tuple[int, Any]:
-    """Book a parcel."""
+    """Book a shipment."""
     return await system.ask("PUT", f"/shipments/{quote(order_id, safe='')}", json=body)
 
 
 async def withdraw(system: System, order_id: str) -> tuple[int, Any]:
-    """Withdraw a parcel."""
+    """Withdraw a shipment."""
     return await system.ask("POST", f"/shipments/{order_id}/withdraw")
 
 
 async def status(system: System, order_id: str) -> str:
-    """Return where the parcel is."""
+    """Return where the shipment is."""
     return str((await system.ask("GET", f"/shipments/{order_id}"))[1]["status"])
 
 
@@ -41,13 +41,13 @@ async def console() -> AsyncIterator[Console]:
 
 @pytest.fixture
 async def system(tmp_path: Path, console: Console) -> AsyncIterator[System]:
-    """Run a carrier whose parcels travel for long."""
+    """Run a carrier whose shipments travel for long."""
     async with running(make_app, tmp_path, console.url) as system:
         await system.set(deliver_seconds=60)
         yield system
 
 
-async def test_booking_twice_finds_the_same_parcel(system: System) -> None:
+async def test_booking_twice_finds_the_same_shipment(system: System) -> None:
     """201 and then 200, with one shipment id."""
     first, again = await book(system, "o1"), await book(system, "o1")
 
@@ -57,7 +57,7 @@ async def test_booking_twice_finds_the_same_parcel(system: System) -> None:
     assert 1 == (await system.state())["in_transit"]
 
 
-async def test_booking_side_by_side_finds_the_same_parcel(system: System) -> None:
+async def test_booking_side_by_side_finds_the_same_shipment(system: System) -> None:
     """Five at once: one is first."""
     answers = await asyncio.gather(*(book(system, "o1") for _ in range(5)))
 
@@ -65,7 +65,7 @@ async def test_booking_side_by_side_finds_the_same_parcel(system: System) -> Non
     assert 1 == len({shown["shipment_id"] for _, shown in answers})
 
 
-async def test_a_withdrawn_parcel_cannot_be_booked_again(system: System) -> None:
+async def test_a_withdrawn_shipment_cannot_be_booked_again(system: System) -> None:
     """Withdrawing is final, and can be repeated."""
     await book(system, "o1")
 
@@ -110,7 +110,7 @@ async def test_odd_order_ids_are_kept_as_they_are(system: System) -> None:
     assert "o/1 ü%2F" == shown["order_id"]
 
 
-async def test_a_parcel_is_delivered_and_the_console_emitted(
+async def test_a_shipment_is_delivered_and_the_console_emitted(
     system: System, console: Console
 ) -> None:
     """After its journey: status delivered, and one signed webhook."""
@@ -129,8 +129,8 @@ async def test_a_parcel_is_delivered_and_the_console_emitted(
     } == console.notices[0]
 
 
-async def test_a_delivered_parcel_cannot_be_withdrawn(system: System, console: Console) -> None:
-    """It is too late: 409, delivered; booking again still shows the parcel."""
+async def test_a_delivered_shipment_cannot_be_withdrawn(system: System, console: Console) -> None:
+    """It is too late: 409, delivered; booking again still shows the shipment."""
     await system.set(deliver_seconds=0)
     await book(system, "o1")
     await until(lambda: len(console.received) == 1)
@@ -141,8 +141,8 @@ async def test_a_delivered_parcel_cannot_be_withdrawn(system: System, console: C
     assert (200, "delivered") == ((await book(system, "o1"))[0], await status(system, "o1"))
 
 
-async def test_a_withdrawn_parcel_is_not_delivered(system: System, console: Console) -> None:
-    """Of two parcels only the one that was not stopped arrives."""
+async def test_a_withdrawn_shipment_is_not_delivered(system: System, console: Console) -> None:
+    """Of two shipments only the one that was not stopped arrives."""
     await system.set(deliver_seconds=0.3)
     await book(system, "stopped")
     await book(system, "o1")
@@ -155,7 +155,7 @@ async def test_a_withdrawn_parcel_is_not_delivered(system: System, console: Cons
 
 
 async def test_a_journey_goes_on_after_a_restart(tmp_path: Path, console: Console) -> None:
-    """A parcel booked before a restart is delivered after it."""
+    """A shipment booked before a restart is delivered after it."""
     async with running(make_app, tmp_path, console.url) as system:
         await system.set(deliver_seconds=0.3)
         await book(system, "o1")

@@ -44,7 +44,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_a_command_without_a_house_says_how_to_start_one(command: list[str]) -> None:
+def test_a_command_without_an_instance_says_how_to_start_one(command: list[str]) -> None:
     """Exit code 1 and the command that helps."""
     result = CliRunner().invoke(app, command)
 
@@ -57,7 +57,7 @@ def test_a_command_without_a_house_says_how_to_start_one(command: list[str]) -> 
     ("command", "said"),
     [
         pytest.param(["worker", "frod"], "no such service: frod; there are", id="a service"),
-        pytest.param(["faults", "set", "bank", "a=1"], "no such party: bank", id="a party"),
+        pytest.param(["faults", "set", "bank", "a=1"], "no such system: bank", id="a system"),
         pytest.param(["demo", "--rate", "-1"], "greater than or equal", id="a rate"),
         pytest.param(["topics", "find", "orders", "kye:o1"], "'kye:o1': there are", id="a term"),
         pytest.param(["up", "--services", "frod"], "no such service: frod", id="a choice"),

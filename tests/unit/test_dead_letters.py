@@ -75,7 +75,9 @@ BACK = dead_letter(9, x_redrive_id=redrive_id(FIRST))
     ("known", "state"),
     [
         pytest.param({}, "open", id="nobody has touched it"),
-        pytest.param({"discarded": {FIRST.place: "a test"}}, "discarded", id="somebody let it go"),
+        pytest.param(
+            {"discarded": {FIRST.place: "a test"}}, "discarded", id="an operator discarded it"
+        ),
         pytest.param(
             {"attempts": {FIRST.place: attempt(FIRST)}}, "sent", id="it lies in the redrive topic"
         ),
@@ -111,7 +113,7 @@ BACK = dead_letter(9, x_redrive_id=redrive_id(FIRST))
                 "through": {("payment.redrive", 1): 6},
             },
             "again",
-            id="it has come back as another letter",
+            id="it has come back as another dead letter",
         ),
         pytest.param(
             {"attempts": {FIRST.place: attempt(FIRST)}, "discarded": {FIRST.place: "late"}},

@@ -48,7 +48,7 @@ HALF_BY_NIGHT = 0.41589
 
 
 def basis(score: float | None = 0.1, model: Model = WATCHED, **facts: Any) -> VerdictBasis:
-    """Return a judgment by `model` on a payment whose figures are `facts`, other fields aside."""
+    """Return a verdict by `model` on a payment whose figures are `facts`, other fields aside."""
     fields = {
         name: facts.pop(name) for name in tuple(facts) if name in VerdictBasis.__struct_fields__
     }
@@ -81,7 +81,7 @@ def value(name: str, **labels: str) -> float | None:
 
 
 def as_trained() -> list[VerdictBasis]:
-    """Return a thousand judgments spread as in training, where they can on the edges."""
+    """Return a thousand verdicts spread as in training, where they can on the edges."""
     amounts = [10] * 400 + [20] * 300 + [30] * 200 + [31] * 100
     scores = [0.25] * 700 + [0.5] * 200 + [0.6] * 100
     return [basis(scores[at], amount=amounts[at], night=int(at % 5 == 0)) for at in range(1_000)]

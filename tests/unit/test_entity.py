@@ -49,7 +49,7 @@ def test_state_is_bounded_and_what_is_cut_is_counted() -> None:
             [0, 10 * KEEP_MS], [0, 10 * KEEP_MS], id="one clock far ahead empties nothing"
         ),
         pytest.param([0, 10 * KEEP_MS, 1], [0, 1, 10 * KEEP_MS], id="nor does the next payment"),
-        pytest.param([7, 7], [7], id="told twice it is one"),
+        pytest.param([7, 7], [7], id="emitted twice it is one"),
     ],
 )
 def test_what_is_kept(moments_ms: list[int], kept_ms: list[int]) -> None:

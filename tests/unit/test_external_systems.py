@@ -60,7 +60,7 @@ def test_charges_and_refunds_are_summed_by_order(config, provider):
     } == external_systems.read_provider(config)
 
 
-def test_parcels_are_read_by_order(config):
+def test_shipments_are_read_by_order(config):
     """The latest change counts, so that what happened after the cut can be emitted."""
     with closing(Books(external_systems.carrier_file(config), carrier_store.SCHEMA)) as books:
         books.connection.execute(SHIPMENT, ("o1", "delivered", 7))

@@ -1,4 +1,4 @@
-"""The lab: faults for a while, by who may, in a lab alone; only our own processes are killed."""
+"""Fault injection: for a while, by approvers, where it is enabled; it kills only our processes."""
 
 import asyncio
 import os
@@ -95,7 +95,7 @@ async def test_what_cannot_be_is_refused_and_not_audited(
 
 
 async def test_elsewhere_nothing_goes_wrong_on_purpose(open_site: Any) -> None:
-    """Outside of a lab not even an approver may; the page says so."""
+    """Where it is not enabled not even an approver may; the page says so."""
     site = await open_site()
     answers = [
         await site.post("faults/provider", {"faults": {"decline": 1}, "reason": "x"}),

@@ -86,7 +86,7 @@ def test_a_late_payment_does_not_see_what_was_made_after_it() -> None:
         pytest.param(-DAY_MS + 1, 0, 1.0, 1.0, id="not quite so old"),
     ],
 )
-def test_a_terminal_looks_at_what_is_a_week_old(
+def test_a_terminal_counts_what_is_a_week_old(
     made_ms: int, known_ms: int, count: float, share: float
 ) -> None:
     """(t - 7 d - 1 d, t - 7 d], by labels that are known."""

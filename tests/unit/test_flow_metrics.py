@@ -31,7 +31,7 @@ def metrics(received: int, emitted: int = 0, topic: str = "orders") -> str:
 
 
 class Watched(FlowMetrics):
-    """A pulse of workers that say what they are emitted to."""
+    """Flow metrics of workers that report what a test gives them."""
 
     def __init__(self) -> None:
         load_agents()
@@ -56,7 +56,7 @@ def edge(found: dict[str, Any], side: str, topic: str) -> Any:
     return only
 
 
-async def test_a_rate_is_what_came_between_two_looks() -> None:
+async def test_a_rate_is_what_came_between_two_readings() -> None:
     """Of all workers together; one that began again counts from nothing."""
     flow_metrics = Watched()
     first = await flow_metrics.after(0, a=metrics(100), b=metrics(10))

@@ -41,7 +41,7 @@ def declined(order_id: str, after_ms: int, origin: Origin) -> PaymentFailed:
 
 
 def emitted_after(*story: Message) -> list[Message]:
-    """Return what the last message of `story` makes Payflow tell, questions left out."""
+    """Return what the last message of `story` makes Payflow emit, questions left out."""
     queries = Offline(JUDGE)
     emitted: list[Message] = []
     for message in story:
@@ -82,7 +82,7 @@ BURST = ("velocity.customer",)
             [paid("o1", 1)],
             paid("last", pounds=4_001),
             ("amount.new_customer",),
-            id="who was first is told by the time of the order",
+            id="who was first is emitted by the time of the order",
         ),
         pytest.param([], paid("last", pounds=6_000, guest=True), (), id="so have guests"),
         pytest.param(
@@ -101,7 +101,7 @@ BURST = ("velocity.customer",)
             [],
             paid("last", pounds=9_000),
             ("amount.large", "amount.new_customer"),
-            id="two reasons are both told",
+            id="two reasons are both emitted",
         ),
         pytest.param(FOUR[:3], paid("last", 200_000), (), id="four payments pass"),
         pytest.param(FOUR, paid("last", 299_999), BURST, id="the fifth in five minutes does not"),
@@ -204,7 +204,7 @@ def test_a_review_clears_and_opens_a_case_that_an_analyst_closes() -> None:
         pytest.param([paid("last"), STOPPED], [], id="what is stopped is nothing more"),
         pytest.param([paid("last", pounds=9_000)], [], id="what was detected is nothing new"),
         pytest.param([], [], id="nothing is known of the payment yet"),
-        pytest.param([paid("last"), label()], [], id="said twice it is told once"),
+        pytest.param([paid("last"), label()], [], id="said twice it is emitted once"),
     ],
 )
 def test_a_chargeback(story: list[Message], then: list[type]) -> None:

@@ -1,4 +1,4 @@
-"""What operators do about fraud is emitted to the audit, and disturbs nobody who reads it."""
+"""The audit records what operators do about fraud, and its readers are not disturbed."""
 
 from pathlib import Path
 from typing import Any
@@ -112,7 +112,7 @@ def test_an_act_says_who_why_what_and_which_event(
 
 
 def test_the_same_act_has_the_same_id_and_another_has_another() -> None:
-    """Told twice it is one event, of the act as of the message."""
+    """Produced twice, the act and the message are each one event."""
     message = ListPut(name="blocked.card", values=("k3",), by="bob")
     one, same = (emitted_id(as_action(message, ACTION)[0]) for _ in range(2))
     later = msgspec.structs.replace(ACTION, at_ms=AT_MS + 1)
@@ -179,7 +179,7 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize(("command", "kind"), COMMANDS)
-def test_every_command_tells_its_act_with_the_message_at_once(
+def test_every_command_produces_its_act_with_the_message_at_once(
     command: list[str], kind: type[Message], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In one call, by whom and why."""

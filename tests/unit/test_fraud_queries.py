@@ -187,7 +187,7 @@ def test_drift_is_read_from_what_a_worker_shows() -> None:
 
 
 async def test_one_look_at_a_time_and_its_answer_is_kept() -> None:
-    """Who comes meanwhile is emitted to ask again."""
+    """A second caller meanwhile is asked to try again."""
     begun, goes_on = asyncio.Event(), asyncio.Event()
     asked: list[Question] = []
 

@@ -69,7 +69,7 @@ async def till(tmp_path: Path) -> AsyncIterator[Till]:
 
 @pytest.fixture
 async def depot(tmp_path: Path) -> AsyncIterator[tuple[System, CarrierGateway]]:
-    """Run a carrier whose parcels travel for long, and open the gateway to it."""
+    """Run a carrier whose shipments travel for long, and open the gateway to it."""
     async with listening() as console, running(carrier.make_app, tmp_path, console.url) as entity:
         await entity.set(deliver_seconds=60)
         ask = open_carrier(entity.config)
@@ -406,7 +406,7 @@ async def _ask_everything(config: Config) -> list[type]:
 # --- the carrier ---------------------------------------------------------------
 
 
-async def test_a_parcel_is_booked_once(depot: tuple[System, CarrierGateway]) -> None:
+async def test_a_shipment_is_booked_once(depot: tuple[System, CarrierGateway]) -> None:
     """Booking again finds the same shipment; inquiring says where it is."""
     entity, ask = depot
 
@@ -421,7 +421,7 @@ async def test_a_parcel_is_booked_once(depot: tuple[System, CarrierGateway]) -> 
     assert 1 == (await entity.state())["in_transit"]
 
 
-async def test_a_withdrawn_parcel_stays_withdrawn(depot: tuple[System, CarrierGateway]) -> None:
+async def test_a_withdrawn_shipment_stays_withdrawn(depot: tuple[System, CarrierGateway]) -> None:
     """Withdrawn before it was booked: booking and inquiring receive the same."""
     _, ask = depot
 
@@ -430,7 +430,7 @@ async def test_a_withdrawn_parcel_stays_withdrawn(depot: tuple[System, CarrierGa
     assert [(c.ShipmentWithdrawn(order_id="o1"),)] * 4 == answers
 
 
-async def test_a_refused_parcel_says_why(depot: tuple[System, CarrierGateway]) -> None:
+async def test_a_refused_shipment_says_why(depot: tuple[System, CarrierGateway]) -> None:
     """Refused when booking, and when inquiring."""
     entity, ask = depot
     await entity.set(refuse=1.0)
@@ -441,7 +441,7 @@ async def test_a_refused_parcel_says_why(depot: tuple[System, CarrierGateway]) -
     assert c.ShipmentRefused is type(where)
 
 
-async def test_a_delivered_parcel_is_emitted_to_who_withdraws(
+async def test_a_delivered_shipment_is_emitted_to_who_withdraws(
     depot: tuple[System, CarrierGateway],
 ) -> None:
     """Too late to withdraw: delivered. Inquiring says the same."""
@@ -467,7 +467,7 @@ async def test_what_was_never_booked_is_unknown(depot: tuple[System, CarrierGate
 
 
 async def test_a_slow_carrier_is_unknown_then_found(depot: tuple[System, CarrierGateway]) -> None:
-    """Time-outs and 500s, before or after booking, end in one parcel."""
+    """Time-outs and 500s, before or after booking, end in one shipment."""
     entity, ask = depot
     await entity.set(timeout=0.5, error_after=0.5)
     orders = [replace(BOOK, order_id=f"o{n}") for n in range(6)]

@@ -40,7 +40,7 @@ class Queries:
 
 
 class Stdin:
-    """Ends when it is emitted to."""
+    """Ends when a test says so."""
 
     def __init__(self, ends: threading.Event) -> None:
         self._ends = ends

@@ -149,7 +149,7 @@ def test_undoing(earlier: list[Received], then: tuple[Message, ...], closed: Mes
                 UnshipStock(order_id="o1", sku="mug", quantity=2),
                 UnshipStock(order_id="o1", sku="tin", quantity=1),
             ),
-            id="a stopped parcel comes back",
+            id="a stopped shipment comes back",
         ),
         pytest.param(
             [*SHIPPED, STOPPED, at(StockReleased, "mug")],
@@ -174,7 +174,7 @@ RETURNED = InventoryReturned(order_id="o1", return_id="r1")
         pytest.param([], RETURN, (RESTOCK_MUG,), id="goods go back to their shelf, summed"),
         pytest.param([RETURN], RESTOCKED_MUG, (RETURNED,), id="all are back"),
         pytest.param([RETURN], RETURN, (), id="a return is restocked once"),
-        pytest.param([RETURN, RESTOCKED_MUG], RESTOCKED_MUG, (), id="it is told once"),
+        pytest.param([RETURN, RESTOCKED_MUG], RESTOCKED_MUG, (), id="it is emitted once"),
         pytest.param(
             [], back("r1", line("POST", 1, goods=False)), (RETURNED,), id="no goods: back at once"
         ),

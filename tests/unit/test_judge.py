@@ -26,7 +26,7 @@ SHOP = Origin(terminal_id="t1")
 
 
 def basis(pounds: int, origin: Origin, folder: str = "") -> VerdictBasis:
-    """Return the judgment on a first payment."""
+    """Return the verdict on a first payment."""
     queries = Offline(open_judge(Config(fraud_models=folder)))
     emitted = queries.receive(paid("o1", 0, pounds, origin=origin), NOON_MS)
     (verdict,) = [
@@ -130,7 +130,7 @@ def test_messages_of_the_topic_change_the_book() -> None:
         pytest.param(RulePut(rule_id="other", rule=rule()), "rule_id", id="another's name"),
         pytest.param(RulePut(rule_id="much", rule={}), "", id="nothing"),
         pytest.param(
-            RuleSnoozed(rule_id="much", entity="nobody", until_ms=9), "entity", id="no party"
+            RuleSnoozed(rule_id="much", entity="nobody", until_ms=9), "entity", id="no entity"
         ),
     ],
 )

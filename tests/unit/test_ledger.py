@@ -53,18 +53,20 @@ BACK = entry("refund/f1", debit("customer_receivable", 1_250), credit("cash_at_p
         pytest.param([PAID, CREATED], CREATED, (), id="a sale is posted once"),
         pytest.param([], CREATED, (), id="a sale waits for its amounts"),
         pytest.param([CREATED], PAID, (PAYMENT, SALE), id="and is posted with them"),
-        pytest.param([PAID, CREATED], STOPPED, (REVERSAL,), id="what is stopped is taken back"),
-        pytest.param([PAID, CREATED, STOPPED], STOPPED, (), id="a sale is taken back once"),
-        pytest.param([PAID], STOPPED, (SALE, REVERSAL), id="stopped before the sending is heard"),
-        pytest.param([PAID, STOPPED], CREATED, (), id="the sending heard late adds nothing"),
         pytest.param(
-            [CREATED, STOPPED], PAID, (PAYMENT, SALE, REVERSAL), id="the payment heard last"
+            [PAID, CREATED], STOPPED, (REVERSAL,), id="a stopped shipment reverses the sale"
+        ),
+        pytest.param([PAID, CREATED, STOPPED], STOPPED, (), id="a sale is reversed once"),
+        pytest.param([PAID], STOPPED, (SALE, REVERSAL), id="stopped before it was sent"),
+        pytest.param([PAID, STOPPED], CREATED, (), id="the sending received late adds nothing"),
+        pytest.param(
+            [CREATED, STOPPED], PAID, (PAYMENT, SALE, REVERSAL), id="the payment received last"
         ),
         pytest.param([PAID], NEVER_SHIPPED, (), id="what was never sent was never sold"),
         pytest.param(
             [PAID], refunded("f1", 1_250), (BACK,), id="a compensation undoes the payment"
         ),
-        pytest.param([], refunded("f1", 1_250), (BACK,), id="also when heard before it"),
+        pytest.param([], refunded("f1", 1_250), (BACK,), id="also when received before it"),
         pytest.param(
             [refunded("f1", 1_250)], refunded("f1", 1_250), (), id="a refund is posted once"
         ),
@@ -133,7 +135,7 @@ def test_posting(earlier: list[Received], when: Received, then: tuple[EntryPoste
                 "shipping": -250,
                 "refunds": 200,
             },
-            id="a return costs what was given back",
+            id="a return costs what was refunded",
         ),
     ],
 )

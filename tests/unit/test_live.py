@@ -43,7 +43,7 @@ def row(**facts: Any) -> bytes:
     return encode_row(Row(state=Order(order_id="o1", placed_at_ms=PLACED_MS, **facts)))
 
 
-# --- the board ---------------------------------------------------------------------
+# --- live state ---------------------------------------------------------------------
 
 
 def test_only_what_changed_is_emitted_again():

@@ -101,7 +101,7 @@ def test_what_is_emitted_is_counted_by_topic_and_overdue_steps_by_step():
 @pytest.mark.parametrize(
     ("at_ms", "seconds"),
     [
-        pytest.param(BEGAN_MS + 250, 0.25, id="a quarter of a second after it was told"),
+        pytest.param(BEGAN_MS + 250, 0.25, id="a quarter of a second after it was emitted"),
         pytest.param(BEGAN_MS - 80, 0.0, id="a clock behind the teller's takes no time"),
     ],
 )
@@ -180,7 +180,7 @@ def test_a_trace_without_a_parent_is_derived_from_its_step(parent):
 
 
 def test_a_trace_goes_on_under_its_parent():
-    """Same trace id, a span of its own, the same whenever it is emitted again."""
+    """Same trace id, a span of its own, the same for every repetition."""
     child = child_traceparent(PARENT, "step")
 
     assert "0af7651916cd43dd8448eb211c80319c" == child.split("-")[1]

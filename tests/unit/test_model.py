@@ -26,7 +26,7 @@ from workflows.fraud.model import (
         pytest.param(figures(220.0), -4.0, "allow", id="up to the threshold goes left"),
         pytest.param(figures(math.nextafter(220.0, 999)), 8.0, "block", id="the least above it"),
         pytest.param(figures(10, 1.0), 2.0, "review", id="small by night"),
-        pytest.param({}, -4.0, "allow", id="what nobody could tell is zero"),
+        pytest.param({}, -4.0, "allow", id="an unknown figure is zero"),
     ],
 )
 def test_scores(record: dict[str, float], sum_of_leaves: float, outcome: str) -> None:

@@ -113,7 +113,7 @@ def test_names_are_equal_only_where_the_parts_are(
         pytest.param("o1", "refund/536365/22633", "o1/refund/536365/22633", id="a path"),
         pytest.param("o", "x" * 126, "o/" + "x" * 126, id="the longest that is kept"),
         pytest.param("a/b", "c", SHORT, id="an owner with a separator"),
-        pytest.param("o", "x" * 127, LONG, id="a letter too many"),
+        pytest.param("o", "x" * 127, LONG, id="a character too many"),
     ],
 )
 def test_a_name_is_the_same_for_ever(owner: str, name: str, then: str) -> None:

@@ -44,28 +44,28 @@ ON_ITS_WAY = "Your order has left us. Tracking T9."
             [PAID],
             CREATED,
             (send("shipped", "push", "On its way", ON_ITS_WAY, "c1"),),
-            id="the parcel is announced to who paid",
+            id="the shipment is announced to who paid",
         ),
         pytest.param(
             [],
             CREATED,
             (send("shipped", "push", "On its way", ON_ITS_WAY),),
-            id="also when the payment is not heard of yet",
+            id="also when the payment is not received yet",
         ),
         pytest.param([CREATED, PAID], CREATED, (), id="and not again when it is"),
         pytest.param(
             [],
             ShipmentCreated(order_id="o1", shipment_id="s1"),
             (send("shipped", "push", "On its way", "Your order has left us. Tracking s1."),),
-            id="without tracking the parcel has its id",
+            id="without tracking the shipment has its id",
         ),
         pytest.param(
             [PAID, CREATED],
             DELIVERED,
             (send("delivered", "sms", "Delivered", "Enjoy your order.", "c1"),),
-            id="a delivery is told by sms",
+            id="a delivery is emitted by sms",
         ),
-        pytest.param([DELIVERED], DELIVERED, (), id="a delivery is told once"),
+        pytest.param([DELIVERED], DELIVERED, (), id="a delivery is emitted once"),
         pytest.param(
             [PAID],
             cancelled("out_of_stock"),
@@ -75,7 +75,7 @@ ON_ITS_WAY = "Your order has left us. Tracking T9."
                     "sms",
                     "Order cancelled",
                     "Cancelled: something you ordered is out of stock. "
-                    "Whatever you paid has been given back.",
+                    "Whatever you paid has been refunded.",
                     "c1",
                 ),
             ),
@@ -97,7 +97,7 @@ ON_ITS_WAY = "Your order has left us. Tracking T9."
             id="each return by itself",
         ),
         pytest.param([refunded("f1", "r1")], refunded("f1", "r1"), (), id="each refund once"),
-        pytest.param([], refunded("f1"), (), id="a compensation is told with the cancellation"),
+        pytest.param([], refunded("f1"), (), id="a compensation is emitted with the cancellation"),
         pytest.param(
             [],
             ReturnRefused(order_id="o1", return_id="r1", reason="too late"),
@@ -105,7 +105,7 @@ ON_ITS_WAY = "Your order has left us. Tracking T9."
             id="a refused return says why",
         ),
         pytest.param([], PaymentPending(order_id="o1", reason="x"), (), id="doubts are ours alone"),
-        pytest.param([], OrderConfirmed(order_id="o1"), (), id="what comes anyway is not told"),
+        pytest.param([], OrderConfirmed(order_id="o1"), (), id="what comes anyway is not emitted"),
     ],
 )
 def test_emitting_the_customer(

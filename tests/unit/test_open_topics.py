@@ -88,7 +88,7 @@ def test_every_agent_keeps_to_the_first_of_two_orders_of_one_id(name: str) -> No
         pytest.param({"currency": "GBP\n"}, "wrong_shape", id="a currency and a line end"),
         pytest.param({"payment_method": "pm\n"}, "wrong_shape", id="a line end at the end"),
         pytest.param({"order_id": ".."}, "wrong_shape", id="another place of a path"),
-        pytest.param({"order_id": "o\u202e1"}, "", id="letters that turn the line"),
+        pytest.param({"order_id": "o\u202e1"}, "", id="characters that turn the line"),
         pytest.param({"ordered_at_ms": -1}, "wrong_shape", id="before there were times"),
         pytest.param(
             {"lines": [MUG | {"description": "x" * 500}] * LINES_MAX, "reference": "ü" * 128},

@@ -1,4 +1,4 @@
-"""Acting through the API: signed in, of the right role, from our own page; each act is emitted."""
+"""Operator actions: signed in, with the right role, from our own page; each is audited."""
 
 import asyncio
 import time

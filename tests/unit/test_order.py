@@ -74,7 +74,7 @@ def late(step: str, seconds: int) -> StepOverdue:
             [PLACED, RESERVED, CLEARED, CREATED, DELIVERED],
             PAID,
             (CONFIRMED, COMPLETED),
-            id="the delivery is heard of before the payment",
+            id="the delivery is received before the payment",
         ),
     ],
 )
@@ -123,7 +123,7 @@ def test_going_well(earlier: list[Received], when: Received, then: tuple[Message
         ),
         pytest.param([PLACED, LATE, UNPAID], UNRESERVED, (ended("overdue"),), id="overdue"),
         pytest.param(
-            [PLACED, UNPAID, UNRESERVED], LATE, (ended("overdue"),), id="the cause is heard last"
+            [PLACED, UNPAID, UNRESERVED], LATE, (ended("overdue"),), id="the cause is received last"
         ),
         pytest.param([UNPAID, UNRESERVED, LATE], PLACED, (ended("overdue"),), id="placed last"),
         pytest.param(
@@ -200,7 +200,7 @@ def test_going_wrong(earlier: list[Received], when: Received, then: tuple[Messag
     ],
 )
 def test_deadlines(story: list[Received], emitted: tuple[Message, ...], due: float | None) -> None:
-    """After this story the last message makes it tell this, and it wants to be woken then."""
+    """After this story the last message makes it emit this, and it wants to be woken then."""
     state, said = after(order, *story)
 
     assert emitted == said
@@ -214,7 +214,7 @@ def test_deadlines(story: list[Received], emitted: tuple[Message, ...], due: flo
         pytest.param([PLACED], 120 + 180, id="placed"),
         pytest.param([PLACED, RESERVED, (PAID, 10)], 100 + 180, id="paid"),
         pytest.param([PLACED, (DECLINED, 7)], 7 + 180, id="taking back"),
-        pytest.param([PLACED, UNPAID, UNRESERVED], 120 + 180, id="the cause is not heard yet"),
+        pytest.param([PLACED, UNPAID, UNRESERVED], 120 + 180, id="the cause is not received yet"),
         pytest.param([PLACED, DECLINED, UNRESERVED], None, id="cancelled"),
         pytest.param(DONE, None, id="completed"),
     ],
@@ -269,7 +269,7 @@ POSTAGE = ReturnRequested(
             (refused("r5", "more of pan than was bought"),),
             id="never bought",
         ),
-        pytest.param(DONE, POSTAGE, (accepted(POSTAGE),), id="a charge given back is no goods"),
+        pytest.param(DONE, POSTAGE, (accepted(POSTAGE),), id="a refunded charge is no goods"),
         pytest.param([PLACED], TWO, (), id="still open: it waits"),
         pytest.param(
             [*READY, CREATED, TWO, TWO_MORE],

@@ -153,7 +153,7 @@ async def test_a_redrive_is_what_was_previewed(site: Site, monkeypatch: pytest.M
     """
 
     def taken(_config: Any) -> Any:
-        raise DeadLetterError("somebody else sends letters back")
+        raise DeadLetterError("somebody else sends dead letters back")
 
     monkeypatch.setattr(dead_letters, "redriver", taken)
     asked = {"cause": "wrong_shape", "reason": "mended", "dead_letters": 3}
@@ -163,7 +163,7 @@ async def test_a_redrive_is_what_was_previewed(site: Site, monkeypatch: pytest.M
     open_orders = await (await site.client.get("/dead-letters/redrive")).json()
 
     assert (409, 202) == (refused.status, begun.status)
-    assert ("failed", "somebody else sends letters back") == (
+    assert ("failed", "somebody else sends dead letters back") == (
         open_orders["state"],
         open_orders["error"],
     )

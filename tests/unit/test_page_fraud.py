@@ -112,7 +112,7 @@ async def test_the_queue_says_what_the_verdict_said(site: FraudSite) -> None:
         "amount, in times of what the customer usually pays",
         "+2.00",
         "610.00 GBP",
-        "Nobody holds this payment's judgment now",
+        "No worker holds this payment's verdict now",
     ):
         assert said in text, said
     assert 1 == text.count('<rect class="speaks-for" x="80" y="3" width="78.0"')

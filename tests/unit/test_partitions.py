@@ -53,7 +53,7 @@ def test_every_topic_is_made_with_the_partitions_it_is_said_to_have(partitions: 
         pytest.param("orders.payment.dead", 1, id="dead letters"),
         pytest.param("workers", 1, id="the workers'"),
         pytest.param("notification.commands.notification.retry-1s", PARTITIONS, id="retries"),
-        pytest.param("payment.redrive", PARTITIONS, id="letters sent back"),
+        pytest.param("payment.redrive", PARTITIONS, id="dead letters sent back"),
         pytest.param("payment.timers", PARTITIONS, id="deadlines"),
         pytest.param("payflow-payment-payment-changelog", PARTITIONS, id="rows"),
     ],
@@ -72,7 +72,7 @@ def rule_acts() -> list[Message]:
     return [each for message in messages for each in as_action(message, ACTION)]
 
 
-async def test_the_console_tells_rules_where_there_is_a_partition() -> None:
+async def test_the_console_produces_rules_where_there_is_a_partition() -> None:
     """The act goes by its key, the rule to the only partition there is."""
     load_agents()
     producer = Producer(CONFIG)

@@ -116,8 +116,8 @@ def void(attempt: int) -> VoidCharge:
         pytest.param([PLACED], NOTIFIED_FAILED, (FAILED,), id="so does a webhook of it"),
         pytest.param([PLACED, DECLINED], NOTIFIED_FAILED, (), id="it fails once"),
         pytest.param([PLACED, SUCCEEDED], DECLINED, (), id="a decline after success is ignored"),
-        pytest.param([PLACED], UNKNOWN, (PENDING,), id="not knowing is told"),
-        pytest.param([PLACED, UNKNOWN], UNKNOWN, (), id="not knowing is told once"),
+        pytest.param([PLACED], UNKNOWN, (PENDING,), id="not knowing is emitted"),
+        pytest.param([PLACED, UNKNOWN], UNKNOWN, (), id="not knowing is emitted once"),
         pytest.param([PLACED, UNKNOWN], SUCCEEDED, (COMPLETED,), id="a late answer completes"),
         pytest.param([PLACED, SUCCEEDED], UNKNOWN, (), id="what is known stays known"),
     ],
@@ -136,7 +136,7 @@ def test_charging(earlier: list[Received], when: Received, then: tuple[Message, 
             [PLACED, CANCELLED],
             SUCCEEDED,
             (COMPLETED, refund("compensation", 1_000)),
-            id="a late success is taken back",
+            id="a late success is refunded",
         ),
         pytest.param([PLACED, CANCELLED], DECLINED, (FAILED,), id="closed and declined fails"),
         pytest.param([PLACED, CANCELLED], UNKNOWN, (PENDING, void(0)), id="unknown is voided"),
@@ -148,7 +148,7 @@ def test_charging(earlier: list[Received], when: Received, then: tuple[Message, 
             [PLACED, UNKNOWN, CANCELLED, VOIDED],
             SUCCEEDED,
             (COMPLETED, refund("compensation", 1_000)),
-            id="charged after all is told and taken back",
+            id="a charge after all is emitted and refunded",
         ),
         *(
             pytest.param(
@@ -166,9 +166,9 @@ def test_charging(earlier: list[Received], when: Received, then: tuple[Message, 
             [PLACED, SUCCEEDED, CANCELLED],
             BACK,
             (refunded("compensation", "re", 1_000),),
-            id="the refund is told",
+            id="the refund is emitted",
         ),
-        pytest.param([PLACED, SUCCEEDED, CANCELLED, BACK], BACK, (), id="it is told once"),
+        pytest.param([PLACED, SUCCEEDED, CANCELLED, BACK], BACK, (), id="it is emitted once"),
         pytest.param(
             [PLACED, SUCCEEDED, CANCELLED, BACK_UNKNOWN], BACK_UNKNOWN, (), id="it waits to retry"
         ),
@@ -186,7 +186,7 @@ def test_taking_back(earlier: list[Received], when: Received, then: tuple[Messag
         pytest.param([], RETURN, (refund("r1", 300),), id="the price of a return goes back"),
         pytest.param([RETURN], RETURN, (), id="a return is refunded once"),
         pytest.param(
-            [RETURN], RETURN_BACK, (refunded("return", "re1", 300, "r1"),), id="and told as such"
+            [RETURN], RETURN_BACK, (refunded("return", "re1", 300, "r1"),), id="and emitted as such"
         ),
         pytest.param(
             [RETURN], RETURN_REST, (refund("r2", 700),), id="never more than was charged in sum"
@@ -268,7 +268,7 @@ def test_returns(earlier: list[Received], when: Received, then: tuple[Message, .
     ],
 )
 def test_waiting(story: list[Received], emitted: tuple[Message, ...], due: float | None) -> None:
-    """After this story the last message makes it tell this, and it wants to be woken then."""
+    """After this story the last message makes it emit this, and it wants to be woken then."""
     state, said = after(payment, *story)
 
     assert emitted == said

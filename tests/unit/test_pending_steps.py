@@ -47,7 +47,7 @@ def test_what_is_taken_back_is_named():
 
     assert {3_000 + SETTLE_MS} == {each.until_ms for each in both}
     assert ["money" in each.what for each in both].count(True) == 1
-    assert ["the money to be given back"] == [each.what for each in money]
+    assert ["the money to be refunded"] == [each.what for each in money]
     assert () == pending_steps(replace(BLAMED, cancelled_at_ms=9_000))
 
 
@@ -56,7 +56,7 @@ def test_a_return_that_is_under_way_is_named():
     back = Returns(by_id={"r1": Return(status="accepted", amount_minor=5, refunded=True)})
     (missing,) = pending_steps(replace(PAID, completed_at_ms=9_000, returns=back))
 
-    assert "return r1: its goods to be given back" == missing.what
+    assert "return r1: its goods to be restocked" == missing.what
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ WAIT = Wait(tries=3, due_at_ms=9_000)
 
 
 @pytest.mark.parametrize(
-    ("payment", "parcel", "what"),
+    ("payment", "shipment", "what"),
     [
         pytest.param(Payment(), Shipment(), [], id="nobody was asked"),
         pytest.param(
@@ -124,20 +124,20 @@ WAIT = Wait(tries=3, due_at_ms=9_000)
         pytest.param(
             Payment(),
             Shipment(status="stopping", unknown_since_ms=5, wait=WAIT),
-            ["to stop the parcel"],
-            id="a parcel to be stopped",
+            ["to stop the shipment"],
+            id="a shipment to be stopped",
         ),
         pytest.param(
             Payment(),
             Shipment(status="travelling", unknown_since_ms=5),
             [],
-            id="a parcel whose booking was unknown once",
+            id="a shipment whose booking was unknown once",
         ),
     ],
 )
-def test_who_is_asked_again_is_named(payment: Payment, parcel: Shipment, what: list[str]):
+def test_who_is_asked_again_is_named(payment: Payment, shipment: Shipment, what: list[str]):
     """Only where an answer is missing; with when they are asked next."""
-    found = tried(payment, parcel)
+    found = tried(payment, shipment)
 
     assert what == [each.what for each in found]
     assert all((3, 9_000) == (each.tries, each.next_ms) for each in found)

@@ -156,9 +156,9 @@ def test_a_line_that_is_there_twice_is_named_at_once(book: str, said: str) -> No
     ("lines", "kind"),
     [
         pytest.param(settled()[:1], "charge", id="the provider has charged"),
-        pytest.param(settled()[:2], "charge", id="the ledger has yet to hear"),
+        pytest.param(settled()[:2], "charge", id="the ledger has yet to receive it"),
         pytest.param(settled(r1=5)[1:4:2], "refund", id="a refund is yet to be booked"),
-        pytest.param(voided()[:1], "void", id="a void is yet to be heard of"),
+        pytest.param(voided()[:1], "void", id="a void is yet to be received"),
         pytest.param([replace(settled()[1], open=True)], "charge", id="asked for and not known"),
     ],
 )
@@ -255,7 +255,7 @@ def test_totals_are_kept_apart_by_currency_and_book() -> None:
 @pytest.mark.parametrize(
     ("story", "said"),
     [
-        pytest.param([], [], id="nothing is heard"),
+        pytest.param([], [], id="nothing is received"),
         pytest.param([example.CANCELLED, example.PLACED], [], id="never asked"),
         pytest.param([example.PLACED, example.DECLINED], [], id="a decline moves nothing"),
         pytest.param([example.PLACED], [("charge", "", 1_000, True)], id="asked"),
@@ -351,7 +351,7 @@ def test_an_entry_says_what_cash_moved(posted: EntryPosted, said: list[tuple]) -
     assert said == [(line.kind, line.key, line.reference, line.amount_minor) for line in lines]
 
 
-def test_the_entries_of_the_ledger_room_match_what_payment_remembers() -> None:
+def test_the_entries_of_the_ledger_match_what_payment_remembers() -> None:
     """The two workflows themselves, and the provider's ids: nothing is compared by luck."""
     story = [example.PLACED, example.SUCCEEDED, example.RETURN, example.RETURN_BACK]
     emitted = [
@@ -436,7 +436,7 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_who_cannot_look_says_so_with_two(
     monkeypatch: pytest.MonkeyPatch, broker: str, said: str
 ) -> None:
-    """Exit code 2 is no judgment about the books."""
+    """Exit code 2 says nothing about the books."""
     monkeypatch.setenv("PAYFLOW_BROKER_URL", broker)
 
     result = CliRunner().invoke(command, ["--json"])

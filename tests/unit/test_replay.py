@@ -54,7 +54,7 @@ def row(processed_ids: str, **applied_offsets: int) -> Row[Tally]:
             row("a", orders=0),
             [("a", "orders", 0, 1), ("b", "orders", 1, 2)],
             "a",
-            id="what it has not heard is left out",
+            id="what it has not received is left out",
         ),
         pytest.param(
             row("ab.", orders=2),
@@ -66,7 +66,7 @@ def row(processed_ids: str, **applied_offsets: int) -> Row[Tally]:
             row("ab", orders=2),
             [("a", "orders", 0, 1), ("a", "orders", 1, 2), ("b", "orders", 2, 3)],
             "aba",
-            id="a row that has forgotten nothing has heard the first of two places",
+            id="a row that has forgotten nothing has received the first of two places",
         ),
         pytest.param(
             row("abc.", orders=3),
@@ -80,7 +80,7 @@ def row(processed_ids: str, **applied_offsets: int) -> Row[Tally]:
             [("a", "orders", 0, 1), ("c", "orders", 1, 2), ("b", "orders", 2, 3),
              ("a", "orders", 3, 4)],
             "acba",
-            id="a repetition of what was forgotten was heard where it lies",
+            id="a repetition of what was forgotten was received where it lies",
         ),
         pytest.param(
             row("ba", orders=0),

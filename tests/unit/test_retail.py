@@ -133,7 +133,7 @@ MUGS = line("mug", 2, 500)
         pytest.param(
             [row(), row(code="m", quantity=1, price="1")],
             [order(MUGS, charges=(post(100, "m"),), rows=2)],
-            id="a small letter is no other code",
+            id="lower case is no other code",
         ),
         pytest.param(
             [row(), row(code="D", quantity=1, price="1")],
@@ -236,7 +236,7 @@ OLD, NEW = row(invoice="1"), row(invoice="2", quantity=3, price="3.00")
             id="a guest",
         ),
         pytest.param(
-            [SALE, row("C9", quantity=-1, price="0")], [no("nothing to give back")], id="no price"
+            [SALE, row("C9", quantity=-1, price="0")], [no("nothing to refund")], id="no price"
         ),
         pytest.param(
             [SALE, row("C9", quantity=1)], [no("positive quantity in a return")], id="the wrong way"
@@ -276,7 +276,7 @@ OLD, NEW = row(invoice="1"), row(invoice="2", quantity=3, price="3.00")
                 back("1", came("POST", 1, 600, goods=False), invoice="C8"),
                 back("1", came("mug", 2, 500)),
             ],
-            id="a charge is given back as far as the return says",
+            id="a charge is refunded as far as the return says",
         ),
         pytest.param(
             [SALE, row(code="POST", quantity=1, price="6"), row("C9", "post", -1, "7")],

@@ -96,7 +96,7 @@ def test_conditions(condition: Any, truth: bool | None) -> None:
         pytest.param({"lt": [{"count": {"of": "terminal", "window_seconds": 9}}, 1]}, False,
                      id="no aggregate"),
         pytest.param({"lt": [{"div": [{"field": "terminal_count_7d"}, 0]}, 1]}, False, id="no sum"),
-        pytest.param({"lt": [{"field": "device_is_new"}, 1]}, False, id="one party of two"),
+        pytest.param({"lt": [{"field": "device_is_new"}, 1]}, False, id="one entity of two"),
         pytest.param({"lt": [{"field": "score"}, 1]}, False, id="nor a model"),
         pytest.param({"not": {"gt": [{"field": "travel_km"}, 1]}}, False, id="nor a way"),
         pytest.param({"any": [LISTED, MUCH]}, True, id="the amount speaks for itself"),
@@ -245,7 +245,7 @@ def test_a_book_says_what_its_rules_look_at() -> None:
     assert (Aggregate(function="count", of="card", window_seconds=300),) == made.wants
 
 
-def test_the_rules_that_the_house_begins_with_can_be_told_and_read_again() -> None:
+def test_the_built_in_rules_can_be_published_and_read_again() -> None:
     """Each as JSON."""
     assert len(BUILT_IN.rules) > 10
     for compiled in BUILT_IN.rules.values():

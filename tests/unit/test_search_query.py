@@ -128,12 +128,12 @@ HIDING = {
     "a field in the depth": json.dumps({"a": [{"b": {"email": HIDDEN}}]}),
     "a whole object": json.dumps({"customer": {"name": HIDDEN}}),
     "a field with an escaped name": '{"customer\\u005fid":"' + HIDDEN + '"}',
-    "a party": json.dumps({"entity": f"customer:{HIDDEN}", "kind": "customer"}),
-    "a party as a name": json.dumps({"counts": {f"customer:{HIDDEN}": 1}}),
+    "an entity": json.dumps({"entity": f"customer:{HIDDEN}", "kind": "customer"}),
+    "an entity as a name": json.dumps({"counts": {f"customer:{HIDDEN}": 1}}),
     "broken JSON": '{"customer_id": "' + HIDDEN,
     "broken JSON, escaped": '{"customer\\u005fid": "' + HIDDEN,
     "broken JSON in JSON": '{"x": "{\\"phone\\":\\"' + HIDDEN,
-    "two bytes a letter": "".join(f"{each}\x00" for each in '{"Email":"' + HIDDEN),
+    "two bytes a character": "".join(f"{each}\x00" for each in '{"Email":"' + HIDDEN),
     "JSON too deep": "[" * 2_000 + '{"phone":"' + HIDDEN + '"}' + "]" * 2_000,
 }
 

@@ -47,7 +47,7 @@ NO_CARRIER = ShipmentFailed(order_id="o1", reason="carrier unavailable")
 
 
 def book(attempt: int = 0) -> BookShipment:
-    """Return the request to send the parcel."""
+    """Return the request to send the shipment."""
     return BookShipment(order_id="o1", country="France", units=3, attempt=attempt)
 
 
@@ -127,7 +127,7 @@ def test_sending(earlier: list[Received], when: Received, then: tuple[Message, .
         ),
     ],
 )
-def test_what_failed_elsewhere_closes_for_ever_and_tells_nothing(barred: Message) -> None:
+def test_what_failed_elsewhere_closes_for_ever_and_emits_nothing(barred: Message) -> None:
     """The order ends by that cause: neither a late success nor a cancellation adds anything."""
     story = [barred, PAID, RESERVED, CLEARED, CANCEL, overdue("payment")]
 
@@ -146,15 +146,18 @@ def test_what_failed_elsewhere_closes_for_ever_and_tells_nothing(barred: Message
         pytest.param([CANCEL], overdue("payment"), (), id="the first cause stays"),
         pytest.param(READY, CANCEL, (withdraw(),), id="a booking under way is withdrawn"),
         pytest.param([*READY, CANCEL], WITHDRAWN, (CANCELLED,), id="withdrawn in time"),
-        pytest.param([*READY, CANCEL], BOOKED, (), id="the booking is not told any more"),
+        pytest.param([*READY, CANCEL], BOOKED, (), id="the booking is not emitted any more"),
         pytest.param([*READY, CANCEL, BOOKED], WITHDRAWN, (CANCELLED,), id="booked, withdrawn"),
         pytest.param([*READY, CANCEL], REFUSED, (), id="the withdrawal is still answered"),
-        pytest.param([*READY, BOOKED], CANCEL, (withdraw(),), id="a parcel on its way"),
+        pytest.param([*READY, BOOKED], CANCEL, (withdraw(),), id="a shipment on its way"),
         pytest.param([*READY, BOOKED, CANCEL], CANCEL, (), id="it is withdrawn once"),
         pytest.param([*READY, BOOKED, CANCEL], WITHDRAWN, (STOPPED,), id="stopped on its way"),
         pytest.param([*READY, BOOKED, CANCEL], TRACKED, (DELIVERED,), id="too late, delivered"),
         pytest.param(
-            [*READY, CANCEL], TRACKED, (CREATED_LATE, DELIVERED), id="too late, booking unheard"
+            [*READY, CANCEL],
+            TRACKED,
+            (CREATED_LATE, DELIVERED),
+            id="too late, booking unknown",
         ),
         pytest.param([*READY, BOOKED, CANCEL], IN_TRANSIT, (), id="not stopped yet"),
         pytest.param([*READY, BOOKED, TRACKED], CANCEL, (), id="delivered is delivered"),
@@ -166,7 +169,7 @@ def test_what_failed_elsewhere_closes_for_ever_and_tells_nothing(barred: Message
         pytest.param([RESERVED], overdue("inventory"), (), id="late but reserved goes on"),
         pytest.param([CLEARED], overdue("fraud"), (), id="late but cleared goes on"),
         pytest.param([*READY, BOOKED], overdue("shipping"), (), id="late but shipped goes on"),
-        pytest.param([*READY, BOOKED], overdue("delivery"), (), id="a late parcel travels on"),
+        pytest.param([*READY, BOOKED], overdue("delivery"), (), id="a late shipment travels on"),
     ],
 )
 def test_stopping(earlier: list[Received], when: Received, then: tuple[Message, ...]) -> None:
@@ -211,7 +214,7 @@ def test_stopping(earlier: list[Received], when: Received, then: tuple[Message, 
     ],
 )
 def test_waiting(story: list[Received], emitted: tuple[Message, ...], due: float | None) -> None:
-    """After this story the last message makes it tell this, and it wants to be woken then."""
+    """After this story the last message makes it emit this, and it wants to be woken then."""
     state, said = after(shipping, *story)
 
     assert emitted == said

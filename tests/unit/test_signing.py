@@ -30,10 +30,10 @@ SIGNED = as_read(signed(EMITTED, "one"))
 @pytest.mark.parametrize(
     ("given", "topic", "config", "right"),
     [
-        pytest.param(SIGNED, payment_topics.payments, CONFIG, True, id="what Payflow told"),
-        pytest.param(as_read(EMITTED), payment_topics.payments, CONFIG, False, id="no seal"),
+        pytest.param(SIGNED, payment_topics.payments, CONFIG, True, id="what Payflow emitted"),
+        pytest.param(as_read(EMITTED), payment_topics.payments, CONFIG, False, id="no signature"),
         pytest.param(
-            as_read(EMITTED), order_topics.orders, CONFIG, True, id="no seal on an open topic"
+            as_read(EMITTED), order_topics.orders, CONFIG, True, id="no signature on an open topic"
         ),
         pytest.param(
             SIGNED, payment_topics.payments, Config(signing_key="two"), False, id="another key"
@@ -46,18 +46,22 @@ SIGNED = as_read(signed(EMITTED, "one"))
             id="the key before",
         ),
         pytest.param(
-            as_read(EMITTED), payment_topics.payments, Config(signing_key=""), True, id="no seals"
+            as_read(EMITTED),
+            payment_topics.payments,
+            Config(signing_key=""),
+            True,
+            id="no signatures",
         ),
         pytest.param(
             as_read(signed(EMITTED, "two")),
             order_topics.orders,
             CONFIG,
             False,
-            id="a wrong seal, though open",
+            id="a wrong signature, though open",
         ),
     ],
 )
-def test_a_record_is_genuine_when_its_signature_says_so(given, topic, config, right):
+def test_a_record_is_authentic_when_its_signature_says_so(given, topic, config, right):
     """Missing or wrong: nobody of Payflow has emitted it."""
     assert right == is_authentic(given, topic, config)
 

@@ -164,7 +164,7 @@ def test_a_block_that_is_damaged_is_noticed_by(read: str, tmp_path: Path) -> Non
 def test_what_a_killed_worker_s_log_has_lost_is_known_to_the_offset(
     damage: Callable[[Path], object], tmp_path: Path
 ) -> None:
-    """The offset never speaks for a row that is not there: the changelog gives back the rest."""
+    """The offset never speaks for a row that is not there: the changelog restores the rest."""
     path = killed(tmp_path)
     damage(only(path, "*.log"))
 

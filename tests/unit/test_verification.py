@@ -1,4 +1,4 @@
-"""The judgments of verify: an instance in order passes, and each thing that can break is named."""
+"""The verdict of verify: an instance in order passes, and each thing that can break is named."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -74,7 +74,7 @@ class LocalQueries:
         taken.refunded_minor += refunded
         return self
 
-    def parcel(self, status: str, order_id: str = "o1") -> "LocalQueries":
+    def shipment(self, status: str, order_id: str = "o1") -> "LocalQueries":
         assert self.facts.carrier is not None
         self.facts.carrier[order_id] = Shipment(status=status)
         return self
@@ -155,7 +155,7 @@ def completed() -> LocalQueries:
     queries.publish(CREATED, SALE_ENTRY, at_ms=PLACED_MS + 250).publish(DELIVERED, COMPLETED)
     queries.shelf("MUG", received=10, on_hand=8, shipped=2)
     queries.shelf("BOWL", received=10, on_hand=9, shipped=1)
-    return queries.charge().parcel("delivered")
+    return queries.charge().shipment("delivered")
 
 
 def cancelled() -> LocalQueries:
@@ -209,7 +209,7 @@ BREAKS = [
     pytest.param(
         lambda: completed().publish(paid(minor=0)),
         {"charged_once": ("o1",)},
-        id="a payment told twice",
+        id="a payment emitted twice",
     ),
     pytest.param(
         lambda: stocked().publish(placed()), {"one_end": ("o1",)}, id="an order past its deadlines"
@@ -230,7 +230,7 @@ BREAKS = [
     pytest.param(
         lambda: completed().publish(refunded(800)),
         {"money_agrees": ("o1",)},
-        id="a refund told that the provider never gave",
+        id="a refund emitted that the provider never gave",
     ),
     pytest.param(
         lambda: completed().publish(entry("odd", ("revenue", -1))),
@@ -254,25 +254,25 @@ BREAKS = [
             .shelf("MUG", received=10, on_hand=8, shipped=2)
             .shelf("BOWL", received=10, on_hand=9, shipped=1)
             .charge()
-            .parcel("delivered")
+            .shipment("delivered")
         ),
         {"ships_when_due": ("o1",)},
-        id="a parcel without a verdict",
+        id="a shipment without a verdict",
     ),
     pytest.param(
-        lambda: completed().parcel("in_transit"),
+        lambda: completed().shipment("in_transit"),
         {"carrier_agrees": ("o1",)},
         id="a completed order that the carrier has not delivered",
     ),
     pytest.param(
-        lambda: cancelled().parcel("in_transit"),
+        lambda: cancelled().shipment("in_transit"),
         {"carrier_agrees": ("o1",)},
         id="a cancelled order that travels",
     ),
     pytest.param(
-        lambda: completed().parcel("in_transit", "ghost"),
+        lambda: completed().shipment("in_transit", "ghost"),
         {"carrier_agrees": ("ghost",)},
-        id="a parcel of no order",
+        id="a shipment of no order",
     ),
     pytest.param(
         lambda: stocked().publish(ReceiveStock(receipt_id="second", sku="MUG", quantity=4)),
@@ -292,7 +292,7 @@ BREAKS = [
     pytest.param(
         lambda: completed().shelf("MUG", received=10, on_hand=10),
         {"stock_agrees": ("MUG (-2)",)},
-        id="a shelf that never heard of the shipment",
+        id="a shelf that never received the shipment",
     ),
     pytest.param(
         lambda: cancelled().shelf("BOWL", received=10, on_hand=9, held=1),
@@ -342,9 +342,10 @@ def test_what_is_broken_is_named(queries, broken):
     "queries",
     [
         pytest.param(lambda: stocked().publish(placed()), id="just placed"),
-        pytest.param(lambda: stocked().publish(placed()).charge(), id="charged and not yet told"),
+        pytest.param(lambda: stocked().publish(placed()).charge(), id="charged, not emitted"),
         pytest.param(
-            lambda: stocked().publish(placed(), paid()).charge(), id="told and not yet in the books"
+            lambda: stocked().publish(placed(), paid()).charge(),
+            id="emitted, not in the books",
         ),
         pytest.param(
             lambda: stocked().publish(placed(), RESERVED), id="reserved, the row not yet seen"
@@ -431,7 +432,7 @@ def test_an_adjustment_moves_what_was_received():
     assert {} == queries.shelf("MUG", received=6, on_hand=6).broken()
 
 
-def test_a_parcel_called_back_is_on_the_shelf_again():
+def test_a_shipment_called_back_is_on_the_shelf_again():
     """Created and then stopped: nothing counts as shipped."""
     queries = stocked().publish(
         placed(), paid(), PAYMENT_ENTRY, RESERVED, CLEARED, CREATED, SALE_ENTRY
@@ -443,7 +444,7 @@ def test_a_parcel_called_back_is_on_the_shelf_again():
     queries.publish(refunded(), REFUND_ENTRY, RELEASED)
     queries.publish(OrderCancelled(order_id="o1", cause="cancelled_by_customer"))
 
-    assert {} == queries.charge(refunded=800).parcel("withdrawn").broken()
+    assert {} == queries.charge(refunded=800).shipment("withdrawn").broken()
 
 
 def test_the_verdict_counts_orders_by_their_end():
@@ -474,8 +475,8 @@ def test_returns_are_counted_by_their_answer():
 
 
 def test_latency_runs_to_the_first_shipment_or_cancellation():
-    """A completed order took 250 ms to its parcel, whatever came later."""
-    late = ShipmentCreated(order_id="o1", shipment_id="s1", tracking="told again")
+    """A completed order took 250 ms to its shipment, whatever came later."""
+    late = ShipmentCreated(order_id="o1", shipment_id="s1", tracking="again")
     queries = completed().publish(late, at_ms=PLACED_MS + 900)
 
     assert Latency(p50=250, p95=250, p99=250, max=250) == queries.judge().latency_ms
@@ -540,7 +541,7 @@ def test_poison_that_is_not_dead_lettered_is_named(dead_letters):
 
 
 def test_dead_letters_without_cause_and_late_events_are_named():
-    """What a dead letter does not tell, and what should have been tried again, is offending."""
+    """What a dead letter does not say, and what should have been tried again, is offending."""
     queries = completed()
     queries.facts.nameless.append("orders.order.dead/0/1")
     queries.facts.parked_late.append("x.y.retry-1s/0/3")
@@ -554,7 +555,7 @@ def test_dead_letters_without_cause_and_late_events_are_named():
 def test_a_check_names_at_most_fifty_and_counts_all():
     """A broken instance stays readable."""
     queries = LocalQueries()
-    queries.facts.nameless += [f"letter {number}" for number in range(60)]
+    queries.facts.nameless += [f"dead letter {number}" for number in range(60)]
 
     check = named(queries.judge().checks, "dead_letters_tell")
 

@@ -44,7 +44,7 @@ SAID = (
 )
 
 
-def test_rates_are_of_the_time_between_two_looks() -> None:
+def test_rates_are_of_the_time_between_two_readings() -> None:
     """A total that was not there before has grown from nothing."""
     pace = Pace()
     pace.note(10.0, {"orders": 4})

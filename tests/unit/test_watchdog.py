@@ -29,10 +29,14 @@ def concluded(queries):
 @pytest.mark.parametrize(
     ("queries", "part"),
     [
-        pytest.param([lambda at: (signs(at), MUCH)] * 12, "room tally", id="no beat, much to do"),
+        pytest.param(
+            [lambda at: (signs(at), MUCH)] * 12, "agent tally", id="no checkpoint, much to do"
+        ),
         pytest.param([lambda at: (signs(at), NOTHING)] * 60, "", id="nothing to do"),
         pytest.param([lambda at: (signs(at), EXPIRED)] * 60, "", id="what was to do has expired"),
-        pytest.param([lambda at: (signs(at, int(at)), MUCH)] * 60, "", id="a beat every second"),
+        pytest.param(
+            [lambda at: (signs(at, int(at)), MUCH)] * 60, "", id="a checkpoint every second"
+        ),
         pytest.param(
             ([lambda at: (signs(at), MUCH)] * 9 + [lambda at: (signs(at), None)]) * 6,
             "",

@@ -1,4 +1,4 @@
-"""What operators do in a lab, for the audit: external systems that do wrong, processes killed."""
+"""Fault injection by operators, for the audit: faults of external systems, processes killed."""
 
 from typing import Annotated
 
@@ -9,7 +9,7 @@ from workflows.shared.message import Message
 
 
 class FaultsSwitched(Message, tag="payflow.audit.faults_switched.v1", frozen=True, kw_only=True):
-    """Somebody made an external system do wrong, or right again. `about`: the entity."""
+    """An operator set or cleared faults of an external system. `about`: the system."""
 
     about: Name
     who: Name

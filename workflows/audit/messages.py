@@ -104,7 +104,7 @@ class ListChanged(Message, tag="payflow.audit.list_changed.v1", frozen=True, kw_
 class RuleSnoozedByOperator(
     Message, tag="payflow.audit.rule_snoozed.v1", frozen=True, kw_only=True
 ):
-    """A rule was emitted to say nothing about one entity. `about`: `rule:` and its id."""
+    """A rule was snoozed for one entity. `about`: `rule:` and its id."""
 
     about: About
     who: Name

@@ -19,7 +19,7 @@ Tag = Annotated[str, Meta(max_length=32)]
 
 
 class CheckPayment(Message, tag="payflow.fraud.check_payment.v1", frozen=True, kw_only=True):
-    """Judge this payment by its customer alone. Told by the first version; nobody asks so now."""
+    """Judge this payment by its customer alone. Only the first version emitted it."""
 
     order_id: Name
     customer: Name
@@ -37,7 +37,7 @@ class Aggregate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     of: Kind
     window_seconds: Annotated[int, Meta(ge=1, le=2_592_000)]
     what: Kind | Literal[""] = ""
-    """Of `distinct`: the other entities that are emitted apart."""
+    """Of `distinct`: the other entities that are counted apart."""
     below_minor: Annotated[int, Meta(ge=0)] = 0
     """Only payments below this amount count; 0: all."""
 

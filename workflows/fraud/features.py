@@ -101,7 +101,7 @@ def of_terminal(state: Entity, seen: Seen) -> dict[str, float]:
 
 
 def vector(found: Mapping[str, float], names: Sequence[str] = FEATURES) -> list[float]:
-    """Return the figures in the order of `names`; one that nobody could tell is 0."""
+    """Return the figures in the order of `names`; an unknown one is 0."""
     return [found.get(name, 0.0) for name in names]
 
 

@@ -1,4 +1,4 @@
-"""What is known of the payment of one order and its judgment, and how that changes.
+"""What is known of the payment of one order and its verdict, and how that changes.
 
 Part of the fraud workflow.
 """

@@ -1,4 +1,4 @@
-"""What the customer is told, when, and on which channel: once each."""
+"""Which messages a customer gets, when, and on which channel: once each."""
 
 import msgspec
 from msgspec.structs import replace
@@ -16,7 +16,7 @@ TEXT_LENGTH_MAX = 500
 
 
 class Notified(msgspec.Struct, frozen=True, kw_only=True):
-    """What the customer of one transaction was told."""
+    """The messages that the customer of one transaction got."""
 
     customer_id: str = ""
     notification_ids: tuple[str, ...] = ()

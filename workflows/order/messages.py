@@ -70,7 +70,7 @@ class OrderCancelRequested(
 
 
 class ReturnRequested(Message, tag="payflow.order.return_requested.v1", frozen=True, kw_only=True):
-    """Part of a completed order comes back and its price is owed back."""
+    """Part of a completed order comes back and its price is to be refunded."""
 
     order_id: Name
     return_id: Name

@@ -19,30 +19,30 @@ STEPS = (
     Step(
         name="payment",
         awaits="the payment provider to answer",
-        otherwise="the order is taken back",
+        otherwise="the order is cancelled",
     ),
     Step(
         name="inventory",
         awaits="every shelf to say whether it has the goods",
-        otherwise="the order is taken back",
+        otherwise="the order is cancelled",
     ),
     Step(
         name="fraud",
         awaits="a verdict on the payment",
-        otherwise="the order is taken back, since nothing ships without",
+        otherwise="the order is cancelled, since nothing ships without",
     ),
     Step(
         name="shipping",
-        awaits="the carrier to take the parcel",
-        otherwise="the order is taken back",
+        awaits="the carrier to take the shipment",
+        otherwise="the order is cancelled",
     ),
     Step(
         name="delivery",
         awaits="the carrier to deliver",
-        otherwise="the delivery is told overdue",
+        otherwise="the delivery is reported overdue",
     ),
     Step(name="order", awaits="its own next message"),
-    Step(name="taking back", awaits="money and goods to be given back"),
+    Step(name="taking back", awaits="the refund, and the goods to be restocked"),
 )
 """Where an order can stand: a step that it waits for, its own next message, or on the way back."""
 _STEP = {step.name: step for step in STEPS}
@@ -108,7 +108,7 @@ def _taking_back(state: Order) -> Iterator[PendingStep]:
         return
     until_ms, since_ms = state.cause_at_ms + SETTLE_MS, state.cause_at_ms
     open_: dict[str, bool] = {
-        "the money to be given back": state.payment.status == "completed",
+        "the money to be refunded": state.payment.status == "completed",
         "the payment to end without money taken": state.payment.status in ("waiting", "pending"),
         "the goods to be put back on their shelves": state.inventory.status == "reserved",
         "every shelf to say that it holds nothing": state.inventory.status == "waiting",
@@ -125,20 +125,23 @@ def _returns(state: Order) -> Iterator[PendingStep]:
         if back.status == "accepted" and not (back.refunded and back.restocked):
             parts = [
                 what
-                for what, done in (("its money", back.refunded), ("its goods", back.restocked))
+                for what, done in (
+                    ("its money to be refunded", back.refunded),
+                    ("its goods to be restocked", back.restocked),
+                )
                 if not done
             ]
             yield PendingStep(
-                what=f"return {return_id}: {' and '.join(parts)} to be given back",
+                what=f"return {return_id}: {' and '.join(parts)}",
                 since_ms=ended_ms,
                 until_ms=ended_ms + SETTLE_MS,
-                then="a refund that is overdue is told as such",
+                then="a refund that is overdue is reported",
             )
 
 
-def tried(payment: Payment, parcel: Shipment) -> tuple[RetriedCall, ...]:
+def tried(payment: Payment, shipment: Shipment) -> tuple[RetriedCall, ...]:
     """Return who is asked again, as the two who ask outside remember it."""
-    return (*_charge(payment), *_refunds(payment), *_parcel(parcel))
+    return (*_charge(payment), *_refunds(payment), *_shipment(shipment))
 
 
 def _charge(payment: Payment) -> Iterator[RetriedCall]:
@@ -170,20 +173,20 @@ def _refunds(payment: Payment) -> Iterator[RetriedCall]:
             )
 
 
-def _parcel(parcel: Shipment) -> Iterator[RetriedCall]:
+def _shipment(shipment: Shipment) -> Iterator[RetriedCall]:
     asks = {
-        "booking": "to take the parcel",
-        "stopping": "to stop the parcel",
-        "travelling": "where the parcel is",
+        "booking": "to take the shipment",
+        "stopping": "to stop the shipment",
+        "travelling": "where the shipment is",
     }
-    # What was not known of the booking is remembered also when the parcel travels.
-    unknown = parcel.unknown_since_ms is not None and parcel.status != "travelling"
-    if parcel.status in asks and (unknown or parcel.wait.tries):
+    # `unknown_since_ms` of the booking stays set while the shipment travels.
+    unknown = shipment.unknown_since_ms is not None and shipment.status != "travelling"
+    if shipment.status in asks and (unknown or shipment.wait.tries):
         yield RetriedCall(
             who="the carrier",
-            what=asks[parcel.status],
-            tries=parcel.wait.tries,
-            reason=parcel.reason,
-            since_ms=parcel.unknown_since_ms or 0,
-            next_ms=parcel.wait.due_at_ms or 0,
+            what=asks[shipment.status],
+            tries=shipment.wait.tries,
+            reason=shipment.reason,
+            since_ms=shipment.unknown_since_ms or 0,
+            next_ms=shipment.wait.due_at_ms or 0,
         )

@@ -49,7 +49,7 @@ def decide(state: Order, received: Message, _at_ms: int) -> tuple[Message, ...]:
 
 
 def due(state: Order) -> int | None:
-    """Return when the next step is overdue (ms), or None. Each step is emitted overdue once."""
+    """Return when the next step is overdue (ms), or None. Each step is reported overdue once."""
     dues = (at_ms for step, at_ms in deadlines(state).items() if step not in state.overdue)
     return min(dues, default=None)
 

@@ -113,7 +113,7 @@ def _notify_cancelled(cancelled: OrderCancelled) -> NotifyCustomer:
         name="cancelled",
         channel="sms",
         title="Order cancelled",
-        text=f"Cancelled: {CAUSES[cancelled.cause]}. Whatever you paid has been given back.",
+        text=f"Cancelled: {CAUSES[cancelled.cause]}. Whatever you paid has been refunded.",
     )
 
 

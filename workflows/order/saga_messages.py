@@ -58,7 +58,7 @@ class ReturnAccepted(Message, tag="payflow.saga.return_accepted.v1", frozen=True
 
 
 class ReturnRefused(Message, tag="payflow.saga.return_refused.v1", frozen=True, kw_only=True):
-    """Nothing to take back, and why."""
+    """There is nothing to return, and why."""
 
     order_id: Name
     return_id: Name

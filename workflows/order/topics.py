@@ -25,7 +25,7 @@ sagas = declare(
         MessageCounter(
             message=StepOverdue,
             metric="payflow_steps_overdue_total",
-            help="Steps not heard of by their deadline.",
+            help="Steps without an answer by their deadline.",
             label="step",
         ),
     ),

@@ -31,7 +31,7 @@ asked for; the first answer of the provider after that ends it."""
 
 
 class Bill(msgspec.Struct, frozen=True, kw_only=True):
-    """What an order owes, in minor units, and what is emitted on about it."""
+    """What an order owes, in minor units, and what later events repeat of it."""
 
     order_id: str
     customer_id: str
@@ -65,7 +65,7 @@ class Charge(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def pending(charge: Charge, bill: Bill, *, unwanted: bool) -> tuple[Message, ...]:
-    """Return what to ask or tell while the outcome is open; `unwanted`: nobody waits for it."""
+    """Return what to ask or emit while the outcome is open; `unwanted`: nobody waits for it."""
     if not charge.asked:
         return (_charge_card(bill),)
     if charge.unknown_since_ms is None:

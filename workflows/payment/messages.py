@@ -25,7 +25,7 @@ class PaymentCompleted(Message, tag="payflow.payment.completed.v1", frozen=True,
 class PaymentFailed(Message, tag="payflow.payment.failed.v1", frozen=True, kw_only=True):
     """No money was taken and none will be.
 
-    What was to be paid is emitted to those who watch tries.
+    It carries the amount for the agents that count declined tries.
     """
 
     order_id: Name

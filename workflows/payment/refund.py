@@ -21,8 +21,7 @@ ANSWER_MS = 30_000
 BACKOFF_FIRST_MS = 1_000
 BACKOFF_MS_MAX = 60_000
 OVERDUE_MS = 300_000
-"""How long a refund may stay unknown before people are emitted: longer than any forward step may.
-"""
+"""When an unknown refund becomes RefundOverdue: later than any forward step."""
 COMPENSATION = "compensation"
 """The refund key of all that goes back when the order cannot be had; returns use their own id."""
 
@@ -32,7 +31,7 @@ Status = Literal["owed", "asked", "given", "told"]
 
 
 class Refund(msgspec.Struct, frozen=True, kw_only=True):
-    """One refund: owed, asked of the provider, given by it, emitted to Payflow."""
+    """One refund: owed, asked of the provider, refunded by it, emitted."""
 
     amount_minor: int
     status: Status = "owed"

@@ -7,7 +7,7 @@ from workflows.shared.message import Message
 
 
 class BookShipment(Message, tag="payflow.carrier.book.v1", frozen=True, kw_only=True):
-    """Book the one parcel of this order; asking again finds the same booking."""
+    """Book the one shipment of this order; asking again finds the same booking."""
 
     order_id: Name
     country: Name
@@ -16,14 +16,14 @@ class BookShipment(Message, tag="payflow.carrier.book.v1", frozen=True, kw_only=
 
 
 class WithdrawShipment(Message, tag="payflow.carrier.withdraw.v1", frozen=True, kw_only=True):
-    """Stop the parcel, if it can still be stopped; a later booking is refused."""
+    """Stop the shipment, if it can still be stopped; a later booking is refused."""
 
     order_id: Name
     attempt: int
 
 
 class InquireShipment(Message, tag="payflow.carrier.inquire.v1", frozen=True, kw_only=True):
-    """Find out where the parcel is."""
+    """Find out where the shipment is."""
 
     order_id: Name
     attempt: int
@@ -38,7 +38,7 @@ class ShipmentBooked(Message, tag="payflow.carrier.booked.v1", frozen=True, kw_o
 
 
 class ShipmentRefused(Message, tag="payflow.carrier.refused.v1", frozen=True, kw_only=True):
-    """The carrier will never take this parcel."""
+    """The carrier will never take this shipment."""
 
     order_id: Name
     reason: Text

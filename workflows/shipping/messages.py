@@ -1,11 +1,11 @@
-"""Parcels as facts: emitted on `shipments` by shipping, the one who can still stop them."""
+"""Shipments as facts: the shipping agent emits them, since it alone can still stop them."""
 
 from workflows.shared.limits import Name, Text
 from workflows.shared.message import Message
 
 
 class ShipmentCreated(Message, tag="payflow.shipment.created.v1", frozen=True, kw_only=True):
-    """The carrier has booked the parcel."""
+    """The carrier has booked the shipment."""
 
     order_id: Name
     shipment_id: Name

@@ -1,4 +1,4 @@
-"""What is known of the one parcel of an order, and how that changes.
+"""What is known of the one shipment of an order, and how that changes.
 
 Part of the shipping workflow.
 """
@@ -35,7 +35,7 @@ CALL_BACK_MS = 5_000
 CALL_BACK_MS_MAX = 60_000
 
 CARRIER_FAILED = "shipment_failed"
-"""Why a parcel is stopped that nobody asked to stop."""
+"""Why a shipment is stopped although nobody asked to stop it."""
 
 # --- state ------------------------------------------------------------------
 
@@ -53,7 +53,7 @@ class Shipment(msgspec.Struct, frozen=True, kw_only=True):
     """What is reserved; None until it is."""
     cleared: bool = False
     stop: str = ""
-    """Why the parcel is to be stopped; empty while it is not."""
+    """Why the shipment is to be stopped; empty while it is not."""
     reason: str = ""
     """What the carrier said, when it will not ship."""
     refused: bool = False
@@ -76,7 +76,7 @@ def evolve(state: Shipment, message: Message, at_ms: int) -> Shipment:  # noqa: 
     """Return `state` after `message`, received or emitted."""
     match message:
         case OrderPlaced(country=country):
-            # Told again as another order, it does not go elsewhere.
+            # An order placed again with other content does not change the address.
             return state if state.country else replace(state, country=country)
         case PaymentCompleted(order_id=order_id, country=country):
             return replace(state, order_id=order_id, country=country, paid=True)
@@ -85,8 +85,8 @@ def evolve(state: Shipment, message: Message, at_ms: int) -> Shipment:  # noqa: 
         case FraudCleared():
             return replace(state, cleared=True)
         case PaymentFailed() | InventoryRejected() | FraudDetected():
-            # Those who emitted it take back what they did; once booked, none of them can be
-            # received.
+            # Who emitted it compensates by itself. It cannot come after the booking, which needs
+            # the opposite of each.
             return replace(state, status="ended") if state.status == "waiting" else state
         case FraudConfirmed(order_id=order_id):
             # Judged clean first: what can still be stopped is known here alone (ADR 3).

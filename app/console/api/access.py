@@ -31,7 +31,7 @@ SIGN_IN_BURST, SIGN_IN_SECONDS_EACH = 5, 30.0
 STREAMS_EACH_MAX = 32
 """Streams open at once to one address."""
 OPERATORS = "/operators/"
-"""What lies below is for operators, also where nothing lies: who may not look is told nothing."""
+"""Paths below need a role, also where no route is: a refusal does not say which routes exist."""
 
 log = structlog.get_logger(__name__)
 

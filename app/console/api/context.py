@@ -1,4 +1,4 @@
-"""What every handler of the API needs: Payflow, the directory, the clock, a way to tell."""
+"""What every handler of the API needs: queries, the directory, the clock, a producer."""
 
 import asyncio
 import hashlib

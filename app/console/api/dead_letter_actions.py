@@ -72,7 +72,7 @@ async def redrive(request: web.Request) -> web.Response:
     known = await dead_letters.known(fresh=True)
     open_, _ = chosen(known.dead_letters, states(known), choice)
     if len(open_) != asked.dead_letters:
-        detail = f"{len(open_)} letters are meant by now, not {asked.dead_letters}: look again"
+        detail = f"{len(open_)} dead letters match now, not {asked.dead_letters}: read them again"
         raise Problem(409, "Conflict", detail, field="dead_letters")
     dead_letters.begin(choice, _action(request, asked.reason, choice.text()), asked.rate)
     return json_response(dead_letters.redrive_progress(), 202)
@@ -103,7 +103,7 @@ async def edit(request: web.Request) -> web.Response:
     known = await request.app[DEAD_LETTERS].known(fresh=True)
     dead_letter = dead_letter_of(known, asked.place)
     if states(known)[dead_letter.place] != "open":
-        detail = f"it is {states(known)[dead_letter.place]}: only an open letter is sent back"
+        detail = f"it is {states(known)[dead_letter.place]}: only an open dead letter is sent back"
         raise Problem(409, "Conflict", detail)
     action = _action(request, asked.reason)
     try:
@@ -122,11 +122,11 @@ async def discard(request: web.Request) -> web.Response:
     asked = await read_body(request, ChoiceAsked)
     choice = asked.choice()
     if choice == Choice():
-        raise Problem(400, "Bad Request", "say which letters", field="place")
+        raise Problem(400, "Bad Request", "say which dead letters", field="place")
     known = await request.app[DEAD_LETTERS].known(fresh=True)
     open_, _ = chosen(known.dead_letters, states(known), choice)
     if not open_:
-        raise Problem(409, "Conflict", "no letter that is meant is open any more")
+        raise Problem(409, "Conflict", "no matching dead letter is open any more")
     try:
         async with redriver(request.app[CONTEXT].config) as sender:
             await sender.discard(open_, _action(request, asked.reason, choice.text()))

@@ -64,7 +64,7 @@ class DeadLetters:
     def begin(self, choice: Choice, action: Action, rate: float) -> None:
         """Send dead letters back in a task. Raises Problem 409 while another does."""
         if self.task is not None and not self.task.done():
-            raise Problem(409, "Conflict", "letters are being sent back already; wait for the end")
+            raise Problem(409, "Conflict", "a redrive is running already; wait for its end")
         self.lines.clear()
         self.outcome, self.error = None, ""
         self.task = asyncio.create_task(self._redrive(choice, action, rate))
@@ -75,7 +75,7 @@ class DeadLetters:
                 dead_letters = _open(await sender.read_status(), choice)
                 self.outcome = await sender.redrive(dead_letters, action, self.lines.append, rate)
         except (DeadLetterError, InspectionError, KafkaError, TopicError) as error:
-            log.warning("letters were not all sent back", error=str(error))
+            log.warning("redrive failed", error=str(error))
             self.error = str(error)
         finally:
             self._known = None
@@ -103,7 +103,7 @@ class DeadLetters:
 def _open(known: Known, choice: Choice) -> list[DeadLetter]:
     dead_letters, _ = chosen(known.dead_letters, states(known), choice)
     if not dead_letters:
-        raise DeadLetterError("no letter that is meant is open any more")
+        raise DeadLetterError("no matching dead letter is open any more")
     return dead_letters
 
 
@@ -201,7 +201,7 @@ def dead_letter_of(known: Known, place: str) -> DeadLetter:
     """Return the dead letter at `place`. Raises Problem 404."""
     found = next((each for each in known.dead_letters if each.place == place), None)
     if found is None:
-        raise Problem(404, "Not Found", f"there is no letter {place[:200]!r}", field="place")
+        raise Problem(404, "Not Found", f"there is no dead letter {place[:200]!r}", field="place")
     return found
 
 

@@ -1,4 +1,4 @@
-"""Parties of payments as they may be shown: masked, and yet emitted apart.
+"""Entities of payments as they may be shown: masked, and still distinct.
 
 A customer, a card, a device or an address names a person. In its place stands a tag that this
 process makes with a secret: the same entity has the same tag, and nobody reads it back.

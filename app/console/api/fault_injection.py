@@ -1,4 +1,4 @@
-"""The lab: faults of the external systems, and workers to kill. For demonstrations only (`lab`).
+"""Faults of the external systems, and workers to kill: only with `fault_injection`, for demos.
 
 A fault ends by itself after a while, or a demonstration that somebody left would go on failing.
 """
@@ -127,7 +127,7 @@ async def _close(app: web.Application) -> None:
 
 
 async def faults_in_force(request: web.Request) -> dict[str, Any]:
-    """Return whether this is a lab, the faults in force by entity, and the processes."""
+    """Return whether faults may be injected, the faults in force by system, and the processes."""
     config, fault_injection = request.app[CONTEXT].config, request.app[FAULT_INJECTION]
     if not config.fault_injection:
         return {"fault_injection": False, "systems": {}, "processes": []}
@@ -149,11 +149,11 @@ async def faults_in_force(request: web.Request) -> dict[str, Any]:
 
 
 async def show(request: web.Request) -> web.Response:
-    """Return how the lab stands."""
+    """Return the faults in force, and the processes."""
     return json_response(await faults_in_force(request))
 
 
-def _lab(request: web.Request) -> FaultInjection:
+def _enabled(request: web.Request) -> FaultInjection:
     if not request.app[CONTEXT].config.fault_injection:
         detail = (
             "this instance has no fault injection: faults are for demonstrations, see payflow demo"
@@ -163,11 +163,11 @@ def _lab(request: web.Request) -> FaultInjection:
 
 
 async def switch(request: web.Request) -> web.Response:
-    """Make an entity do wrong for some minutes; what is not named stays as it is."""
+    """Inject faults into a system for some minutes; faults that are not named stay as they are."""
     system, asked, fault_injection = (
         path_name(request, "system"),
         await read_body(request, FaultsAsked),
-        _lab(request),
+        _enabled(request),
     )
     url = fault_injection.url(system)
     try:
@@ -187,7 +187,7 @@ async def clear(request: web.Request) -> web.Response:
     system, asked, fault_injection = (
         path_name(request, "system"),
         await read_body(request, WhyAsked),
-        _lab(request),
+        _enabled(request),
     )
     url = fault_injection.url(system)
     who = operator_of(request).name
@@ -202,7 +202,7 @@ async def kill(request: web.Request) -> web.Response:
     name, asked, fault_injection = (
         path_name(request, "name"),
         await read_body(request, WhyAsked),
-        _lab(request),
+        _enabled(request),
     )
     found = next(
         (

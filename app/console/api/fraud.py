@@ -161,7 +161,7 @@ async def checked_of(request: web.Request, order_id: str) -> PaymentCheck:
 
 
 def verdict_facts(request: web.Request, order_id: str, checked: PaymentCheck) -> dict[str, Any]:
-    """Return what a judgment was made of, and what became of it; entities are masked."""
+    """Return what a verdict was based on, and what followed; entities are masked."""
     tags, verdict, label = request.app[FRAUD].entities, checked.verdict, checked.label
     basis = (verdict.basis if verdict else None) or VerdictBasis(outcome="allow")
     return {
@@ -233,6 +233,6 @@ async def every(request: web.Request) -> web.Response:
 
 
 async def show(request: web.Request) -> web.Response:
-    """Return the judgment on one order's payment."""
+    """Return the verdict on one order's payment."""
     order_id = path_name(request, "order_id")
     return json_response(verdict_facts(request, order_id, await checked_of(request, order_id)))

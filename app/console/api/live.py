@@ -23,19 +23,19 @@ log = structlog.get_logger(__name__)
 
 
 class Live:
-    """Brings the board up to date while anybody looks, once for all who do."""
+    """Updates the live state while a client is connected, once for all clients."""
 
     def __init__(self, app: web.Application) -> None:
         self.live_state = LiveState()
         self._app = app
-        self._looking = 0
+        self._clients = 0
         self._tasks: list[asyncio.Task[None]] = []
         self._moved = asyncio.Event()
 
     def begin(self) -> None:
         """Count one more who looks."""
-        self._looking += 1
-        if self._looking == 1:
+        self._clients += 1
+        if self._clients == 1:
             self._refresh()
             self._tasks = [
                 asyncio.create_task(_again(self._checkpoint, FLOW_METRICS_SECONDS)),
@@ -44,8 +44,8 @@ class Live:
 
     def end(self) -> None:
         """Count one less."""
-        self._looking -= 1
-        if not self._looking:
+        self._clients -= 1
+        if not self._clients:
             for task in self._tasks:
                 task.cancel()
 

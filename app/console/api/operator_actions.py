@@ -1,8 +1,8 @@
 """What operators do to orders: cancel, give money back, see personal fields in clear.
 
-Each act is emitted on `audit` first and done then: what was done without a trace cannot be. The two
+Each action is produced to `audit` first and carried out then: none is without its record. The two
 lie on different topics, so one may be there without the other when Kafka fails in between; the
-operator is emitted to repeat it, and what is repeated has the same effect once.
+operator is asked to repeat it, and a repeated action has its effect once.
 """
 
 from collections import OrderedDict
@@ -147,7 +147,7 @@ async def refund(request: web.Request) -> web.Response:
 
 
 async def approve(request: web.Request) -> web.Response:
-    """Give back what somebody else has proposed."""
+    """Refund what another operator has proposed."""
     order_id, refund_id = path_name(request, "order_id"), path_name(request, "refund_id")
     asked = await read_body(request, ApprovalAsked)
     await _order(request, order_id)

@@ -132,7 +132,7 @@ ROUTES = (
     get("/dead-letters/{topic}/{partition}/{offset}", dead_letters.show_one, "One dead letter"),
     get("/flow-metrics", flow_metrics.show, "What flows where, how long steps take, who is behind"),
     get("/inbox", inbox.show, "Messages to customers", "order_id", "limit"),
-    get("/faults", fault_injection.show, "Faults in force, and processes: of a lab alone"),
+    get("/faults", fault_injection.show, "Faults in force, and processes"),
     get("/figures", figures.show, "The live figures"),
     get(
         "/live",
@@ -245,14 +245,14 @@ ROUTES = (
         "operator",
         "/operators/processes/{name}/kill",
         fault_injection.kill,
-        "Kill a process of a lab",
+        "Kill a process: only with fault injection",
         fault_injection.WhyAsked,
     ),
     action(
         "operator",
         "/operators/dead-letters/redrive",
         dead_letter_actions.redrive,
-        "Send letters back",
+        "Send dead letters back",
         dead_letter_actions.RedriveAsked,
     ),
     action(
@@ -274,7 +274,7 @@ ROUTES = (
         "operator",
         "/operators/dead-letters/discard",
         dead_letter_actions.discard,
-        "Let letters go",
+        "Discard dead letters",
         dead_letter_actions.ChoiceAsked,
     ),
     action(

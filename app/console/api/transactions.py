@@ -172,10 +172,10 @@ async def rows_of(request: web.Request, order_id: str) -> dict[str, Any]:
 
 
 def _tried(rows: Mapping[str, Any]) -> tuple[RetriedCall, ...]:
-    payment, parcel = rows.get("payment"), rows.get("shipping")
+    payment, shipment = rows.get("payment"), rows.get("shipping")
     return tried(
         msgspec.convert(payment, Payment) if isinstance(payment, dict) else Payment(),
-        msgspec.convert(parcel, Shipment) if isinstance(parcel, dict) else Shipment(),
+        msgspec.convert(shipment, Shipment) if isinstance(shipment, dict) else Shipment(),
     )
 
 

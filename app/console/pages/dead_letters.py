@@ -59,7 +59,7 @@ async def redrive(request: web.Request) -> web.Response:
     return await page(
         request,
         "redrive.html",
-        title="Send letters back",
+        title="Send dead letters back",
         radius=await dead_letters.preview(request),
         filters=_filters(request),
         query=_query(request),

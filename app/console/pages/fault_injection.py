@@ -15,7 +15,7 @@ MESSAGES = {
     "webhook_late": "call-backs late",
     "webhook_doubled": "call-backs twice",
     "webhook_lost": "call-backs lost",
-    "refuse": "parcels are refused",
+    "refuse": "shipments are refused",
 }
 """Each fault in text; its value is a share of 1."""
 ORDER = tuple(MESSAGES)

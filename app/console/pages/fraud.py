@@ -32,7 +32,7 @@ async def cases(request: web.Request) -> web.Response:
 
 
 async def one_case(request: web.Request) -> web.Response:
-    """Return the judgment on one order's payment, and the forms that decide it."""
+    """Return the verdict on one order's payment, and the forms that decide its case."""
     order_id = path_name(request, "order_id")
     facts = verdict_facts(request, order_id, await checked_of(request, order_id))
     return await page(request, "fraud_case.html", title=f"Payment of {order_id}", found=facts)

@@ -8,10 +8,10 @@ MILESTONES = (
     ("placed", "orders", "payment", "the payment to be made"),
     ("paid", "payments", "inventory", "goods to be reserved"),
     ("reserved", "reserved", "fraud", "a verdict on the payment"),
-    ("confirmed", "confirmed", "shipping", "the carrier to take the parcel"),
+    ("confirmed", "confirmed", "shipping", "the carrier to take the shipment"),
     ("shipped", "shipments", "delivery", "the carrier to deliver"),
     ("delivered", "delivered", "order", "its own next message"),
-    ("cancelled", "cancelled", "taking back", "money and goods to be given back"),
+    ("cancelled", "cancelled", "taking back", "the refund, and the goods to be restocked"),
 )
 """What an order can have come to, its figure, and the step for which open orders wait."""
 STATUSES = ("waiting", "retrying", "compensating", "stuck")

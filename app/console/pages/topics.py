@@ -22,7 +22,7 @@ STARTS = (
     ("latest:20", "the latest 20 of each partition"),
     ("earliest", "the beginning"),
 )
-EMITTED = "What is told"
+EMITTED = "What is produced"
 WAITING = "What waits or lies aside"
 KEPT = "Changelogs, and Kafka's own"
 PARTS = (EMITTED, WAITING, KEPT)

@@ -21,8 +21,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
 def cases_of(emitted: Iterable[tuple[Envelope, Message]]) -> list[Case]:
     """Return every case: open ones by age, then closed ones, the one closed last before the others.
 
-    `emitted` are the messages of the topic of cases, those of one order in their order. A message
-    that was emitted twice counts once.
+    `emitted` are the messages of the topic of cases, those of one order in their order. A repeated
+    message counts once.
     """
     waiting: dict[str, Case] = {}
     done: list[Case] = []

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 PEOPLE = frozenset({"customer", "card", "device", "address"})
-"""Parties whose id says who somebody is; a terminal is a shop's."""
+"""Entities whose id identifies a person; a terminal belongs to a shop."""
 
 
 def without_people(when: Any, mask: Callable[[str], str]) -> Any:

@@ -61,7 +61,7 @@ def rescored(
     `labels` say by order id whether a payment was fraud.
     """
     emitted = [(each.order_id, each.basis) for each in verdicts]
-    # Those of the first version hold no judgment: they knew no model.
+    # Verdicts of the first version hold no basis: there was no model.
     judged = [(order_id, basis) for order_id, basis in emitted if basis is not None]
     named = [(order_id, basis) for order_id, basis in judged if basis.model_version]
     again = [

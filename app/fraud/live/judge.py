@@ -139,7 +139,7 @@ def changed(book: Book, message: Message) -> Book:
         case RulePut(rule_id=rule_id, rule=raw):
             compiled = read_rule(raw, FIELDS)
             if compiled.rule.rule_id != rule_id:
-                raise RuleError("rule_id", f"is {compiled.rule.rule_id}, told as {rule_id}")
+                raise RuleError("rule_id", f"is {compiled.rule.rule_id}, published as {rule_id}")
             return with_rule(book, compiled)
         case ListPut(name=name, values=values):
             return with_list(book, name, frozenset(values))

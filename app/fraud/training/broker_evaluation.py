@@ -1,8 +1,8 @@
-"""Payments emitted to the fraud service on a real broker, and the verdicts that come back.
+"""Payments produced for the fraud service on a real broker, and its verdicts.
 
-Told in the order of each entity, as many under way as the service bears. A fraud is emitted as a
-chargeback that is known a week later; every few days all labels are waited for, so that none comes
-after a payment that should know of it.
+Payments are produced in the order of each entity, as many at once as the service bears. A fraud is
+labelled as a chargeback a week later; every few days the evaluation waits for all labels, so that
+none comes after a payment that should know of it.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ from workflows.shared.topic import Topic
 
 GROUP = "payflow-fraud"
 UNDER_WAY_MAX = 600
-"""Told and not judged yet: enough for full batches."""
+"""Produced and not judged yet: enough for full batches."""
 WAITING_MAX = 6_000
 """Looked ahead, so that a busy entity does not hold up the others."""
 POLL_MS = 20
@@ -69,14 +69,14 @@ _read = msgspec.json.Decoder(Verdict).decode
 
 
 class BrokerEvaluation:
-    """Produces and listens. Made by `passage`."""
+    """Produces payments and consumes verdicts."""
 
     def __init__(self, config: Config, producer: Any, consumer: Any, admin: Any) -> None:
         self._config = config
         self._producer = producer
         self._consumer = consumer
         self._admin = admin
-        self._lanes = EntityQueues()
+        self._queues = EntityQueues()
 
     async def judge(self, emitted: Sequence[Emitted]) -> AsyncIterator[tuple[int, Judged]]:
         """Yield (place in `emitted`, what was judged) once each, in the order the verdicts come.
@@ -87,28 +87,28 @@ class BrokerEvaluation:
         coming = iter(enumerate(emitted))
         received_at = time.monotonic()
         self._fill(coming)
-        while len(self._lanes):
-            due = [emitted[at] for at in self._lanes.take(UNDER_WAY_MAX)]
+        while len(self._queues):
+            due = [emitted[at] for at in self._queues.take(UNDER_WAY_MAX)]
             await self.publish([each.paid for each in due])
             verdicts = await self.verdicts()
             if verdicts:
                 received_at = time.monotonic()
             elif time.monotonic() > received_at + SILENCE_SECONDS_MAX:
                 raise BrokerEvaluationError(
-                    f"{self._lanes.under_way} payments are told and not judged"
+                    f"{self._queues.under_way} payments are produced and not judged"
                 )
             for verdict in verdicts:
                 at = places.get(verdict.order_id)
-                if at is not None and verdict.basis and self._lanes.judged(at):
+                if at is not None and verdict.basis and self._queues.judged(at):
                     yield at, verdict.basis
             self._fill(coming)
         await self._label([each for each in emitted if each.fraud])
 
     def _fill(self, coming: Iterator[tuple[int, Emitted]]) -> None:
-        while len(self._lanes) < WAITING_MAX and (following := next(coming, None)) is not None:
+        while len(self._queues) < WAITING_MAX and (following := next(coming, None)) is not None:
             at, each = following
             paid = each.paid
-            self._lanes.add(at, (f"c{paid.customer_id}", f"t{paid.origin.terminal_id}"))
+            self._queues.add(at, (f"c{paid.customer_id}", f"t{paid.origin.terminal_id}"))
 
     async def verdicts(self) -> list[Verdict]:
         """Return the verdicts that came, after POLL_MS at the latest."""

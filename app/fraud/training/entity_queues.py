@@ -1,8 +1,8 @@
 """Which payments may be emitted now: those of one entity in their order, the others side by side.
 
 With more than one partition, two payments of one entity may be received in another order than they
-were emitted. Told only once all earlier ones of its entities are judged, each finds what it would
-find offline, whatever the number of partitions and workers.
+were produced. A payment is produced only once all earlier ones of its entities are judged, so each
+gets the verdict it would get offline, whatever the number of partitions and workers.
 """
 
 from collections import deque
@@ -13,11 +13,11 @@ class EntityQueues:
     """Queues of payments, one an entity. Payments are numbers, entities are names."""
 
     def __init__(self) -> None:
-        self._lanes: dict[str, deque[int]] = {}
+        self._queues: dict[str, deque[int]] = {}
         self._entities: dict[int, Sequence[str]] = {}
         self._ready: deque[int] = deque()
         self.under_way = 0
-        """Told by now, not judged yet."""
+        """Produced, not judged yet."""
 
     def __len__(self) -> int:
         """Return how many are not judged yet, emitted or not."""
@@ -27,11 +27,11 @@ class EntityQueues:
         """Let `payment` wait behind the earlier ones of its `entities`."""
         self._entities[payment] = entities
         for entity in entities:
-            self._lanes.setdefault(entity, deque()).append(payment)
+            self._queues.setdefault(entity, deque()).append(payment)
         self._look_at(payment)
 
     def take(self, most: int) -> list[int]:
-        """Return payments to tell now, so that no more than `most` are under way."""
+        """Return payments to produce now, so that no more than `most` are under way."""
         count = min(most - self.under_way, len(self._ready))
         taken = [self._ready.popleft() for _ in range(count)]
         self.under_way += len(taken)
@@ -44,14 +44,14 @@ class EntityQueues:
             return False
         self.under_way -= 1
         for entity in entities:
-            lane = self._lanes[entity]
-            lane.popleft()
-            if lane:
-                self._look_at(lane[0])
+            queue = self._queues[entity]
+            queue.popleft()
+            if queue:
+                self._look_at(queue[0])
             else:
-                del self._lanes[entity]
+                del self._queues[entity]
         return True
 
     def _look_at(self, payment: int) -> None:
-        if all(self._lanes[entity][0] == payment for entity in self._entities[payment]):
+        if all(self._queues[entity][0] == payment for entity in self._entities[payment]):
             self._ready.append(payment)

@@ -126,7 +126,7 @@ def _objection(row: Row) -> str:
         return "positive quantity in a return"
     if not row.customer_id:
         return "return without a customer"
-    return "nothing to give back" if row.amount_minor == 0 else ""
+    return "nothing to refund" if row.amount_minor == 0 else ""
 
 
 def _match(row: Row, sales: Sales) -> dict[str, ReturnLine] | str:

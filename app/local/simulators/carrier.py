@@ -1,7 +1,7 @@
-"""The carrier, played locally: books one parcel an order, delivers it, and says so by webhook.
+"""The carrier's simulator: books one shipment an order, delivers it, and calls a webhook.
 
 Booking and withdrawing can be repeated: an order has one shipment. Whether an order is refused
-follows from its id alone, so the same order always consumes the same.
+follows from its id alone, so the same order always gets the same answer.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from app.local.simulators.faults import CarrierFaults, Switchboard, pick, strike
 from app.local.simulators.webhooks import Address, Sender, now_ms
 
 DELIVERIES_MAX = 500
-"""Parcels handed over in one transaction."""
+"""Shipments delivered in one transaction."""
 REFUSAL = "no service to this address"
 
 Effect = Callable[[], web.Response]
@@ -34,7 +34,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Carrier:
-    """The carrier's routes over its books, and the journeys of its parcels."""
+    """The carrier's routes over its books, and the journeys of its shipments."""
 
     def __init__(self, config: Config, store: CarrierStore) -> None:
         self.switchboard = Switchboard(CarrierFaults())
@@ -62,7 +62,7 @@ class Carrier:
         ]
 
     async def deliver(self) -> None:
-        """Hand over parcels whose journey is over, for ever; also those booked before a restart."""
+        """Deliver, in a loop, shipments whose journey is over, whenever they were booked."""
         while True:
             self._news.clear()
             due = self.store.due(DELIVERIES_MAX)

@@ -35,7 +35,7 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Shipment(msgspec.Struct, frozen=True, kw_only=True):
-    """The one parcel of an order. Times in ms since 1970."""
+    """The one shipment of an order. Times in ms since 1970."""
 
     order_id: str
     shipment_id: str
@@ -79,14 +79,14 @@ class CarrierStore(Books):
         return self._known(order_id)
 
     def withdraw(self, order_id: str) -> Shipment:
-        """Stop the parcel of this order; it must be known and not delivered."""
+        """Stop the shipment of this order; it must be known and not delivered."""
         self.connection.execute(
             "UPDATE shipments SET status = 'withdrawn' WHERE order_id = ?", (order_id,)
         )
         return self._known(order_id)
 
     def due(self, limit: int) -> list[Shipment]:
-        """Return parcels whose journey is over, at most `limit`."""
+        """Return shipments whose journey is over, at most `limit`."""
         rows = self.all(
             "SELECT * FROM shipments WHERE status = 'in_transit' AND due_ms <= ?"
             " ORDER BY due_ms LIMIT ?",
@@ -101,7 +101,7 @@ class CarrierStore(Books):
         return row[0] if row else None
 
     def deliver(self, shipment: Shipment) -> None:
-        """Hand the parcel over."""
+        """Deliver the shipment."""
         self.connection.execute(
             "UPDATE shipments SET status = 'delivered', delivered_ms = ? WHERE order_id = ?",
             (now_ms(), shipment.order_id),

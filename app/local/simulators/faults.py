@@ -1,4 +1,4 @@
-"""What an external system does wrong, as rates that can be set while it runs.
+"""Faults of an external system, as rates that can be set while it runs.
 
 Whether one request meets a fault follows from `seed`, its idempotency key and how often it was
 tried: the same run meets the same faults. PUT changes the fields it names, DELETE ends all faults.
@@ -19,7 +19,7 @@ Trouble = Literal[
 
 
 class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What both entities do wrong, as rates from 0 to 1; drawn in this order, the first counts."""
+    """Faults of both systems, as rates from 0 to 1; drawn in this order, the first counts."""
 
     seed: int = 0
     rate_limited: Rate = 0.0
@@ -41,17 +41,17 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class ProviderFaults(Faults, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the payment provider does wrong."""
+    """Faults of the payment provider."""
 
     decline: Rate = 0.0
     """A card is declined that would have been charged."""
 
 
 class CarrierFaults(Faults, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the carrier does wrong, and how long a parcel travels."""
+    """Faults of the carrier, and how long a shipment travels."""
 
     refuse: Rate = 0.0
-    """A parcel is refused: for one order always, or never."""
+    """A shipment is refused: for one order always, or never."""
     deliver_seconds: Seconds = 1.0
 
 

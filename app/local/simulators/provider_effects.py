@@ -119,7 +119,7 @@ class Effects:
         return Answer(body=intent_shape(canceled))
 
     def refunded(self, call: Call) -> Answer:
-        """Give back at most what is left of the charge."""
+        """Refund at most what is left of the charge."""
         intent_id = call.params.get("payment_intent", "")
         intent = self._store.intent(intent_id)
         if intent is None:

@@ -30,7 +30,7 @@ def run(name: str, make_app: Callable[[Config], web.Application], port_field: st
         config = current()
         port = getattr(config, port_field)
         configure_logging(config)
-        log.info("party listens", system=name, host=config.host, port=port)
+        log.info("external system listens", system=name, host=config.host, port=port)
         web.run_app(
             make_app(config),
             host=config.host,

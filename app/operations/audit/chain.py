@@ -96,7 +96,7 @@ class Prover:
         if record.offset != due:
             self._name(due, record.offset - 1, "missing: somebody has removed what lay here")
         if not self._is_authentic(record):
-            what = "its signature is missing or wrong: it was changed, or Payflow has not told it"
+            what = "its signature is missing or wrong: it was changed, or it is not Payflow's"
             self._name(record.offset, record.offset, what)
         self._chain_head = after(self._chain_head, record)
         said = self._said.get(record.offset, set())

@@ -44,7 +44,7 @@ class Checkpointer:
         """By partition, how far it is signed, by whomever."""
 
     async def run(self) -> None:
-        """Seal for ever; a broker that is away is waited for."""
+        """Write checkpoints in a loop; wait while the broker is away."""
         failed = 0
         while True:
             try:
@@ -54,7 +54,7 @@ class Checkpointer:
                     while True:
                         await self._check_once(consumer)
             except (KafkaError, TimeoutError) as error:
-                log.warning("the audit is not sealed now", error=repr(error)[:200])
+                log.warning("audit checkpoint failed", error=repr(error)[:200])
                 await asyncio.sleep(wait_seconds(failed))
                 failed += 1
 
@@ -68,7 +68,7 @@ class Checkpointer:
             chain_head = max(said.get(at, ()), key=lambda each: each.offset, default=beginning(at))
             self._chain_heads[at], self._checkpointed[at] = chain_head, chain_head.offset
             if chain_head.offset >= ends[place]:
-                log.error("sealed acts are gone; see: payflow audit verify", partition=at)
+                log.error("checkpointed actions are gone; see: payflow audit verify", partition=at)
                 continue
             positions[place] = max(chain_head.offset + 1, begins[place])
         chain = declared_places(audit_topics.audit_chain.name, self._config)
@@ -94,7 +94,7 @@ class Checkpointer:
     def _receive(self, checkpointed: AuditCheckpointed | None) -> None:
         """Take what some console has emitted, this one included."""
         if checkpointed is None:
-            log.error("a checkpoint that Payflow has not told; see: payflow audit verify")
+            log.error("a checkpoint without a valid signature; see: payflow audit verify")
             return
         at = checkpointed.partition
         self._checkpointed[at] = max(self._checkpointed.get(at, -1), checkpointed.offset)
@@ -122,4 +122,6 @@ class Checkpointer:
         await asyncio.wait_for(self._publish(message, envelope), PUBLISH_SECONDS_MAX)
         self._checkpointed[at] = chain_head.offset
         # A witness outside the broker.
-        log.info("audit sealed", partition=at, offset=chain_head.offset, digest=chain_head.digest)
+        log.info(
+            "audit checkpoint", partition=at, offset=chain_head.offset, digest=chain_head.digest
+        )

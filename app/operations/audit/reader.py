@@ -37,7 +37,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 @asynccontextmanager
 async def reader(config: Config) -> AsyncIterator[Any]:
-    """Open a consumer that reads where it is emitted to, and says where a place is not there."""
+    """Open a consumer that seeks to given offsets, and raises when an offset is gone."""
     async with open_reader(config, auto_offset_reset="none") as consumer:
         yield consumer
 

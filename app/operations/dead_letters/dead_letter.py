@@ -85,8 +85,7 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
         try:
             return msgspec.json.decode(text, type=tuple[Failed, ...]) if text else ()
         except msgspec.DecodeError:
-            # Anybody may write headers: a history that is none is no reason to hide the dead
-            # letter.
+            # Anybody may write headers: a broken history must not hide the dead letter.
             return ()
 
 

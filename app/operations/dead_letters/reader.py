@@ -45,7 +45,7 @@ class Reader:
         self._admin = admin
         self._consumer = consumer
         self._next: dict[TopicPartition, int] = {}
-        self._letters: list[DeadLetter] = []
+        self._dead_letters: list[DeadLetter] = []
         self._sendings: dict[str, RedriveAttempt] = {}
         self._parked: list[Record] = []
         """Dead letters sent back that came to a retry topic, whether or not they wait there still.
@@ -58,12 +58,12 @@ class Reader:
         committed = await _committed(self._admin)
         async for record, at_ms in self._new_records():
             self._take(record, at_ms)
-        self._letters.sort(
+        self._dead_letters.sort(
             key=lambda dead_letter: (dead_letter.record.topic, dead_letter.record.offset)
         )
         waiting = (record for record in self._parked if _waits(record, committed))
         return Known(
-            dead_letters=tuple(self._letters),
+            dead_letters=tuple(self._dead_letters),
             attempts=dict(self._sendings),
             through=_through(committed),
             parked=frozenset(header(record, records.REDRIVE_ID) for record in waiting),
@@ -72,7 +72,7 @@ class Reader:
 
     def _take(self, record: Record, at_ms: int) -> None:
         if topic_name(record.topic).kind == "dead":
-            self._letters.append(DeadLetter(record=record, at_ms=at_ms))
+            self._dead_letters.append(DeadLetter(record=record, at_ms=at_ms))
         elif records.is_redriven(record):
             attempt = _attempt(record)
             self._sendings.setdefault(attempt.of, attempt)

@@ -83,7 +83,7 @@ def _alone(folder: Path) -> IO[str]:
     try:
         return hold(folder / "redrive.lock")
     except Busy as error:
-        text = f"letters are being sent back already: {error}. Operator: wait for it to end"
+        text = f"dead letters are being sent back already: {error}. Operator: wait for it to end"
         raise DeadLetterError(text) from error
 
 
@@ -139,7 +139,7 @@ class Redriver:
                 await self._ended(outcome, action, "the canary was not handled")
                 raise DeadLetterError(
                     f"the canary {first[0].place} is {statuses[first[0].place]}: nothing else was "
-                    "sent. Operator: look at the newest letter of its kind with payflow dead show."
+                    "sent. Operator: read its newest dead letter with payflow dead show."
                 )
         await self._throttled(dead_letters[len(first) :], action, say, rate)
         statuses = await self._until_handled(dead_letters, say)
@@ -249,7 +249,7 @@ def _check_event(sent: Outgoing) -> Message:
         return codecs.decode(sent.value, from_headers(sent.headers), sent.key)
     except (codecs.Poison, BadEnvelope) as error:
         raise DeadLetterError(
-            f"the edited letter would fail again: {error}. Operator: mend it, or use --force."
+            f"the edited dead letter would fail again: {error}. Operator: mend it, or use --force."
         ) from error
 
 

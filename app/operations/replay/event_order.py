@@ -36,7 +36,7 @@ def received(live: Row[Any], events: Iterable[Event]) -> list[Event]:
     """Return those of `events` that the live row has received, in the order it received them.
 
     A row remembers its latest events in order. What it has forgotten comes before, in the order of
-    time; what was emitted again and dropped comes last, and is dropped again.
+    time; a duplicate that was dropped comes last, and is dropped again.
     """
     known = {
         (each.record.source, each.record.offset): each

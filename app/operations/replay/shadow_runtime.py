@@ -32,7 +32,7 @@ class ShadowRuntime:
         return self.rows.get((partition, key))
 
     async def publish(self, records: Sequence[Outgoing]) -> None:
-        """Count `records`, and let them go."""
+        """Count `records`, and produce none of them."""
         self.emitted += len(records)
 
     async def store(self, _table: Table, rows: Mapping[int, Mapping[bytes, bytes]]) -> None:

@@ -152,7 +152,7 @@ async def _ages(
 def _turns(
     following: Sequence[Mapping[TopicPartition, int]],
 ) -> list[dict[TopicPartition, tuple[int, list[int]]]]:
-    """Return, by turn and place, the offset to read and the numbers of the groups to tell."""
+    """Return, by turn and place, the offset to read and the numbers of the groups that need it."""
     readers: dict[TopicPartition, dict[int, list[int]]] = {}
     for number, offsets in enumerate(following):
         for place, offset in offsets.items():

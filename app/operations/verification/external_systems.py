@@ -1,4 +1,4 @@
-"""The external systems' own files, read only: the independent witnesses of money and parcels.
+"""The external systems' own files, read only: the independent witnesses of money and shipments.
 
 They are read after the topics, so they may know more: each record carries the time of its latest
 change, and what is younger than the cut counts as in motion.
@@ -36,7 +36,7 @@ def carrier_file(config: Config) -> Path:
 
 
 def read_provider(config: Config) -> dict[str, Taken] | None:
-    """Return what the provider took and gave back, by order id; None when it is not ours to see.
+    """Return what the provider charged and refunded, by order id; None when it is not ours to see.
 
     A simulator that should be here and has no file has taken nothing. Raises sqlite3.Error.
     """

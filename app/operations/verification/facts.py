@@ -49,7 +49,7 @@ class OrderFacts(msgspec.Struct, kw_only=True):
     released: bool = False
     created: bool = False
     stopped: bool = False
-    """The parcel was called back after it had been created."""
+    """The shipment was withdrawn after it had been created."""
     delivered: bool = False
     accounts: dict[str, int] = {}
     """`currency/account` → debits less credits."""

@@ -4,7 +4,7 @@ from app.operations.verification.case import Case, Check, found
 from app.operations.verification.facts import OrderFacts, ReturnFacts
 
 TRAVELLING = "in_transit"
-"""The carrier's own message for a parcel that is on its way."""
+"""The carrier's own status of a shipment that is on its way."""
 
 
 def one_end(case: Case) -> Check:
@@ -44,8 +44,8 @@ def carrier_agrees(case: Case) -> Check:
             wrong.append(key)
     wrong += [
         key
-        for key, parcel in carrier.items()
-        if key not in case.facts.orders and not case.fresh(parcel.last_ms)
+        for key, shipment in carrier.items()
+        if key not in case.facts.orders and not case.fresh(shipment.last_ms)
     ]
     return found("carrier_agrees", len(orders), wrong)
 

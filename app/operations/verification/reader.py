@@ -33,7 +33,7 @@ from workflows.shared.message import Message
 from workflows.shared.topic import topic_of
 
 PENDING_MS_MAX = 600_000
-"""An event unheard for longer excuses nothing any more."""
+"""An event that nobody has received for longer excuses no difference any more."""
 PARKED_MS_MAX = 60_000
 """How long past its time a parked event may wait: a restart and a recovery."""
 

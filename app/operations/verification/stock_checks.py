@@ -62,7 +62,7 @@ def stock_drift(case: Case) -> dict[str, int]:
 
 
 def _shelves_due(case: Case) -> dict[str, Shelf]:
-    """Return what every shelf should hold by what the topics tell."""
+    """Return what every shelf should hold according to the topics."""
     due: dict[str, Shelf] = {
         sku: Shelf(received=units) for sku, units in case.facts.received.items()
     }

@@ -110,7 +110,7 @@ class Provider:
 
 
 class Carrier:
-    """Books once per order by construction; a parcel may be delivered at any moment."""
+    """Books once per order by construction; a shipment may be delivered at any moment."""
 
     def __init__(self, random: Random, troubles: Troubles, trouble: float) -> None:
         self.random = random
@@ -152,7 +152,7 @@ class Carrier:
             self.deliver(order_id)
 
     def deliver(self, order_id: str) -> None:
-        """Hand the parcel over; the call-back may get lost or doubled."""
+        """Hand the shipment over; the call-back may get lost or doubled."""
         self.status[order_id] = "delivered"
         for copy in range(_copies(self.troubles)):
             self.notices.append(

@@ -1,0 +1,161 @@
+"""One word, one meaning: names and texts use the words of the field, not the dialect of old.
+
+Kept: what lies on the wire (tags, topics, headers, metric names, fields renamed by
+`msgspec.field(name=...)`, ids derived from text), the retail file's columns, and CHANGELOG.md.
+"""
+
+import ast
+import io
+import re
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.source import ROOT, Module, modules
+
+REFUSED_NAMES = {
+    "room": "agent", "rooms": "agents", "house": "app, registry", "hears": "consumes",
+    "heard": "received", "told": "emitted", "tells": "produces", "tell": "emit",
+    "judgment": "verdict, decide", "owed": "pending", "shell": "processor", "seal": "signature",
+    "sealed": "signed", "fence": "applied_offsets", "genuine": "is_authentic",
+    "letter": "dead_letter", "letters": "dead_letters", "desk": "context", "looks": "queries",
+    "looking": "query", "passage": "evaluation", "parcel": "shipment", "parcels": "shipments",
+    "pulse": "metrics", "lab": "fault_injection", "awaited": "pending", "parties": "entities",
+}  # fmt: skip
+"""Parts of a name, and what to call it instead."""
+
+REFUSED_TEXT = {
+    r"rooms|(the|a|an|each|every|its|other|that) room": "agent",
+    r"(in the|whole|the) house": "Payflow, worker, app",
+    r"(un)?heard|hears?": "received, consumes",
+    r"(un|re)?told(?! apart)|tells?(?! (.{1,40} )?(apart|whose))": "emitted, produces, says",
+    r"judge?ments?": "verdict",
+    r"the shell|a beat": "processor, checkpoint",
+    r"(a|the) (saying|fence)": "outbox entry, applied offsets",
+    r"seal(s|ed)?": "signature, signed",
+    r"(?<!dead[\s-])(?<!capital )letters?": "dead letter",
+    r"(laid|lays?|laying) aside": "dead-lettered",
+    r"desk|the board": "context, state",
+    r"pulse|(the|a|in) lab": "metrics, fault injection",
+    r"(the|a) passage": "evaluation",
+    r"parcels?": "shipment",
+    r"parties|party": "entity, external system",
+    r"do(es)? wrong": "inject fault",
+    r"let(s|ting)? (it|them) go": "discard",
+    r"tak(en?|es) back|took back": "cancelled, compensated",
+    r"giv(e|en|es|ing) back|gave back": "refunded",
+    r"(was|is|are|were) emitted(?= (to|a|the|something|some|nothing|so|not|twenty|twice|again)\b)":
+        "a thing is emitted; a person or a service receives it",
+    r"acting (as|for|through)": "operator action",
+}  # fmt: skip
+"""Regular expressions between word boundaries, and what to write instead."""
+
+TEXT = re.compile("|".join(rf"(?:\b(?:{pattern})\b)" for pattern in REFUSED_TEXT), re.IGNORECASE)
+CODE = re.compile(r"```.*?```|`[^`]*`|\]\([^)]*\)|[\w.]+\.v\d+\b", re.DOTALL)
+TEMPLATE = re.compile(r"\{[{%#].*?[}%#]\}|<script.*?</script>|</?\w[^>]*?>", re.DOTALL)
+DEAD_LETTER = re.compile(r"dead_?letters?", re.IGNORECASE)
+SQL = re.compile(r"\b(CREATE|DROP) (TABLE|INDEX)|\bSELECT |\bINSERT |\bUPDATE |\bDELETE ")
+PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+SOURCES = ("app", "agents", "tables", "workflows", "tests")
+DOCUMENTS = ("README.md", "STYLE.md", "CONTRIBUTING.md", "docs/**/*.md")
+OWN = Path("tests/architecture/test_words.py")
+
+
+def checked(package: str) -> Iterator[Module]:
+    """Yield the modules of `package` but this one, which holds the refused words."""
+    return (module for module in modules(package) if module.path != OWN)
+
+
+def names(module: Module) -> Iterator[tuple[str, int]]:
+    """Yield every name that `module` gives, and its line."""
+    for part in module.path.with_suffix("").parts:
+        yield part, 1
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name, node.lineno
+        elif isinstance(node, ast.arg):
+            yield node.arg, node.lineno
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id, node.lineno
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            yield node.attr, node.lineno
+        elif isinstance(node, ast.alias) and node.asname:
+            yield node.asname, node.lineno
+
+
+def texts(module: Module) -> Iterator[tuple[str, int]]:
+    """Yield comments, and strings that are sentences: what has no blank is a name, not prose."""
+    ids = {
+        id(argument)
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("derive_id")
+        for argument in node.args
+    }
+    for node in ast.walk(module.tree):
+        is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if is_text and " " in node.value and not SQL.search(node.value) and id(node) not in ids:
+            yield node.value, node.lineno
+    for token in tokenize.generate_tokens(io.StringIO(module.text).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.string, token.start[0]
+
+
+def refused_in(text: str) -> list[tuple[str, int]]:
+    """Return the refused words of `text` and their lines from 0; code and wire names are exempt."""
+    prose = CODE.sub(lambda code: re.sub(r"[^\n]", "#", code[0]), text)
+    return [(found[0], prose.count("\n", 0, found.start())) for found in TEXT.finditer(prose)]
+
+
+@pytest.mark.parametrize("package", SOURCES)
+def test_names_are_the_words_of_the_field(package: str) -> None:
+    """A name that speaks the old dialect is named with what to call it."""
+    refused = [
+        f"{module.path}:{line} {name}: {REFUSED_NAMES[part]}"
+        for module in checked(package)
+        for name, line in names(module)
+        for part in {each.lower() for each in PARTS.findall(DEAD_LETTER.sub("", name))}
+        if part in REFUSED_NAMES
+    ]
+
+    assert [] == refused
+
+
+@pytest.mark.parametrize("package", SOURCES)
+def test_texts_are_the_words_of_the_field(package: str) -> None:
+    """Docstrings, comments, log lines, errors and help."""
+    refused = [
+        f"{module.path}:{line + at} {word}"
+        for module in checked(package)
+        for text, line in texts(module)
+        for word, at in refused_in(text)
+    ]
+
+    assert [] == refused
+
+
+def test_documents_are_the_words_of_the_field() -> None:
+    """What people read first."""
+    refused = [
+        f"{path.relative_to(ROOT)}:{1 + at} {word}"
+        for pattern in DOCUMENTS
+        for path in ROOT.glob(pattern)
+        for word, at in refused_in(path.read_text(encoding="utf-8"))
+    ]
+
+    assert [] == refused
+
+
+def test_pages_are_the_words_of_the_field() -> None:
+    """The console's templates and scripts, expressions and tags left out."""
+    pages = [*(ROOT / "web").glob("*.js"), *(ROOT / "web/templates").glob("*.html")]
+    refused = [
+        f"{path.name}:{1 + at} {word}"
+        for path in pages
+        for word, at in refused_in(
+            TEMPLATE.sub(lambda code: re.sub(r"[^\n]", "#", code[0]), path.read_text("utf-8"))
+        )
+    ]
+
+    assert [] == refused
