@@ -19,7 +19,7 @@ def give_up(message: SendMessage, reason: str) -> Sequence[Message]:
     """Return that the message has not reached the customer."""
     return (
         NotificationFailed(
-            order_id=message.order_id,
+            transaction_id=message.transaction_id,
             notification_id=message.notification_id,
             channel=message.channel,
             reason=reason[:500],

@@ -45,7 +45,7 @@ def _emitted(number: int) -> Emitted:
     # The history is spread over thirty days, so that every window holds some of it.
     at_ms = START_MS + number * (30 * 86_400_000 // HISTORY)
     paid = PaymentCompleted(
-        order_id=f"o{number}",
+        transaction_id=f"o{number}",
         payment_id=f"p{number}",
         amount_minor=amount_minor,
         goods_minor=amount_minor,
@@ -61,7 +61,7 @@ def _emitted(number: int) -> Emitted:
 
 async def latencies(way: BrokerEvaluation, emitted: Sequence[Emitted], rate: float) -> list[float]:
     """Return the seconds from the moment each of `emitted` was due to its verdict."""
-    due = {each.paid.order_id: 0.0 for each in emitted}
+    due = {each.paid.transaction_id: 0.0 for each in emitted}
     found: list[float] = []
 
     async def listen() -> None:
@@ -73,8 +73,8 @@ async def latencies(way: BrokerEvaluation, emitted: Sequence[Emitted], rate: flo
     began = time.monotonic()
     sending: set[asyncio.Task[None]] = set()
     for at, each in enumerate(emitted):
-        due[each.paid.order_id] = began + at / rate
-        await asyncio.sleep(max(0.0, due[each.paid.order_id] - time.monotonic()))
+        due[each.paid.transaction_id] = began + at / rate
+        await asyncio.sleep(max(0.0, due[each.paid.transaction_id] - time.monotonic()))
         task = asyncio.create_task(way.publish([each.paid]))
         sending.add(task)
         task.add_done_callback(sending.discard)

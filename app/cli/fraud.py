@@ -40,7 +40,7 @@ def cases(*, as_json_too: AsJson = False) -> None:
     for case in found:
         # Reasons hold what comes from outside: as Text, no markup of theirs is obeyed.
         said = Text("\n".join(case.reasons))
-        table.add_row(Text(case.order_id), case.case, f"{case.score:.3f}", said)
+        table.add_row(Text(case.transaction_id), case.case, f"{case.score:.3f}", said)
     out.print(table)
 
 
@@ -59,7 +59,7 @@ def _label(order_id: str, verdict: str, source: Any, by: str, note: str) -> None
         fail(f"{verdict!r} is neither fraud nor legit", 2)
     now_ms = _now_ms()
     message = PaymentLabelled(
-        order_id=order_id,
+        transaction_id=order_id,
         fraud=verdict == "fraud",
         source=source,
         known_at_ms=now_ms,

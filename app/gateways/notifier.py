@@ -41,12 +41,12 @@ Answers = tuple[NotificationSent]
 Send = Callable[[SendMessage], Awaitable[Answers]]
 
 
-class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
+class InboxMessage(msgspec.Struct, frozen=True, kw_only=True):
     """One message in the inbox. `at_ms` is when it first landed."""
 
     notification_id: str
     at_ms: int
-    order_id: str
+    transaction_id: str = msgspec.field(name="order_id")
     customer_id: str
     channel: str
     title: str
@@ -79,7 +79,7 @@ def open_notifier(config: Config) -> Send:
             raise Transient(f"the {message.channel} message did not leave")
         return (
             NotificationSent(
-                order_id=message.order_id,
+                transaction_id=message.transaction_id,
                 notification_id=message.notification_id,
                 channel=message.channel,
             ),
@@ -98,8 +98,8 @@ async def send_message(message: SendMessage) -> Answers:
     return await _configured()(message)
 
 
-def read_inbox(path: Path, limit: int, order_id: str = "") -> list[DeadLetter]:
-    """Return the newest dead letters first, at most `limit`, of one order if it is named.
+def read_inbox(path: Path, limit: int, order_id: str = "") -> list[InboxMessage]:
+    """Return the newest messages first, at most `limit`, of one order if it is named.
 
     None when there is no inbox yet.
     """
@@ -112,7 +112,7 @@ def read_inbox(path: Path, limit: int, order_id: str = "") -> list[DeadLetter]:
             " ORDER BY at_ms DESC, notification_id LIMIT ?2",
             (order_id, limit),
         ).fetchall()
-    return [msgspec.convert(dict(row), DeadLetter) for row in rows]
+    return [msgspec.convert(dict(row), InboxMessage) for row in rows]
 
 
 @cache
@@ -125,7 +125,7 @@ def _to_inbox(address: str, inbox: Path, message: SendMessage) -> str:
     known = {
         "file": str(inbox),
         "notification_id": message.notification_id,
-        "order_id": message.order_id,
+        "order_id": message.transaction_id,
         "customer_id": message.customer_id,
         "channel": message.channel,
     }

@@ -81,10 +81,10 @@ class ProviderGateway:
             intent = await self._find(command)
         except stripe.InvalidRequestError as refused:
             # Refused before an intent existed: nothing was charged and nothing ever will be.
-            return ChargeDeclined(order_id=command.order_id, reason=_reason(refused))
+            return ChargeDeclined(transaction_id=command.transaction_id, reason=_reason(refused))
         if intent is None:
             # Without an intent nothing was ever confirmed, and its key makes no other one.
-            return ChargeVoided(order_id=command.order_id)
+            return ChargeVoided(transaction_id=command.transaction_id)
         if not isinstance(command, ChargeCard):
             intent = await _read(self._stripe.v1.payment_intents.retrieve_async(intent.id))
         known = _outcome(command, intent)
@@ -104,9 +104,9 @@ class ProviderGateway:
             "currency": command.currency.lower(),
             "payment_method": command.payment_method,
             "payment_method_types": ["card"],
-            "metadata": {"order_id": command.order_id},
+            "metadata": {"order_id": command.transaction_id},
         }
-        options: Any = {"idempotency_key": f"{command.order_id}:create"}
+        options: Any = {"idempotency_key": f"{command.transaction_id}:create"}
         intents = self._stripe.v1.payment_intents
         try:
             return await _asked(intents.create_async(params, options))
@@ -114,7 +114,7 @@ class ProviderGateway:
             if not broken.replayed:
                 raise
         # The answer kept under the key is a 500: it will never be another one. Look for the intent.
-        escaped = command.order_id.replace("\\", "\\\\").replace("'", "\\'")
+        escaped = command.transaction_id.replace("\\", "\\\\").replace("'", "\\'")
         query: Any = {"query": f"metadata['order_id']:'{escaped}'", "limit": 1}
         found = await _read(intents.search_async(query))
         if found.data:
@@ -124,19 +124,19 @@ class ProviderGateway:
         raise Unclear("the provider failed to create the intent")
 
     async def _confirm(self, command: Command, intent_id: str) -> ProviderAnswer:
-        options: Any = {"idempotency_key": f"{command.order_id}:confirm"}
+        options: Any = {"idempotency_key": f"{command.transaction_id}:confirm"}
         try:
             confirming = self._stripe.v1.payment_intents.confirm_async(intent_id, {}, options)
             intent = await _asked(confirming)
         except stripe.CardError as declined:
-            return ChargeDeclined(order_id=command.order_id, reason=_reason(declined))
+            return ChargeDeclined(transaction_id=command.transaction_id, reason=_reason(declined))
         except stripe.InvalidRequestError as refused:
             # It has moved on since it was created: what it is now is the answer.
             return await self._check_once(command, intent_id, refused)
         return _outcome(command, intent) or _unknown(command, f"it is {intent.status}")
 
     async def _cancel(self, command: Command, intent_id: str) -> ProviderAnswer:
-        options: Any = {"idempotency_key": f"{command.order_id}:cancel"}
+        options: Any = {"idempotency_key": f"{command.transaction_id}:cancel"}
         try:
             canceling = self._stripe.v1.payment_intents.cancel_async(intent_id, {}, options)
             intent = await _asked(canceling)
@@ -156,9 +156,9 @@ class ProviderGateway:
         params: Any = {
             "payment_intent": command.payment_id,
             "amount": command.amount_minor,
-            "metadata": {"order_id": command.order_id, "refund_key": command.refund_key},
+            "metadata": {"order_id": command.transaction_id, "refund_key": command.refund_key},
         }
-        options: Any = {"idempotency_key": f"{command.order_id}:refund:{command.refund_key}"}
+        options: Any = {"idempotency_key": f"{command.transaction_id}:refund:{command.refund_key}"}
         try:
             refund = await _asked(self._stripe.v1.refunds.create_async(params, options))
         except (Unclear, stripe.InvalidRequestError) as trouble:
@@ -242,15 +242,14 @@ async def _read(reading: Awaitable[Any]) -> Any:
 
 def _outcome(command: Command, intent: stripe.PaymentIntent) -> ProviderAnswer | None:
     """Return what the intent's status settles, or None when nothing was decided yet."""
-    error = intent.last_payment_error
+    error, name = intent.last_payment_error, command.transaction_id
     if intent.status == "succeeded":
-        return ChargeSucceeded(
-            order_id=command.order_id, payment_id=intent.id, amount_minor=intent.amount_received
-        )
+        amount_minor = intent.amount_received
+        return ChargeSucceeded(transaction_id=name, payment_id=intent.id, amount_minor=amount_minor)
     if intent.status == "canceled":
-        return ChargeVoided(order_id=command.order_id)
+        return ChargeVoided(transaction_id=name)
     if intent.status == "requires_payment_method" and error is not None:
-        return ChargeDeclined(order_id=command.order_id, reason=_code(error) or "declined")
+        return ChargeDeclined(transaction_id=name, reason=_code(error) or "declined")
     return None
 
 
@@ -258,7 +257,7 @@ def _refund_outcome(command: RefundCharge, refund: stripe.Refund) -> RefundSucce
     if refund.status in CLOSED:
         return None
     return RefundSucceeded(
-        order_id=command.order_id,
+        transaction_id=command.transaction_id,
         refund_key=command.refund_key,
         refund_id=refund.id,
         amount_minor=refund.amount,
@@ -268,13 +267,15 @@ def _refund_outcome(command: RefundCharge, refund: stripe.Refund) -> RefundSucce
 def _unknown(command: Command, reason: object) -> ChargeUnknown:
     attempt = 0 if isinstance(command, ChargeCard) else command.attempt
     return ChargeUnknown(
-        order_id=command.order_id, attempt=attempt, reason=str(reason)[:REASON_CHARS_MAX]
+        transaction_id=command.transaction_id,
+        attempt=attempt,
+        reason=str(reason)[:REASON_CHARS_MAX],
     )
 
 
 def _refund_unknown(command: RefundCharge, reason: str) -> RefundUnknown:
     return RefundUnknown(
-        order_id=command.order_id,
+        transaction_id=command.transaction_id,
         refund_key=command.refund_key,
         attempt=command.attempt,
         reason=reason[:REASON_CHARS_MAX],

@@ -69,7 +69,11 @@ def cancelled(order_id: str, offset: int, reason: str = "") -> Record:
 def asked(order_id: str, offset: int, **changed: Any) -> Record:
     """Return a message to be sent for `order_id` as it is read."""
     message = SendMessage(
-        order_id=order_id, notification_id=f"{order_id}/{offset}", channel="sms", title="", text=""
+        transaction_id=order_id,
+        notification_id=f"{order_id}/{offset}",
+        channel="sms",
+        title="",
+        text="",
     )
     return said(message, offset, **changed)
 
@@ -89,10 +93,12 @@ class Outside:
             self._all_asked.set()
         await self._all_asked.wait()
         await asyncio.to_thread(log.info, f"{message.notification_id} answered")
-        if message.order_id == "o0":
+        if message.transaction_id == "o0":
             raise Transient("nobody answers")
         sent = NotificationSent(
-            order_id=message.order_id, notification_id=message.notification_id, channel="sms"
+            transaction_id=message.transaction_id,
+            notification_id=message.notification_id,
+            channel="sms",
         )
         return (sent,)
 

@@ -23,7 +23,7 @@ from app.registry import load_agents, wanted_topics
 from app.wire import records
 from app.wire.records import Record, header
 from app.wire.signing import is_authentic_dead_letter
-from app.wire.topics import dead_topic, timers_topic
+from app.wire.topics import dead_topic, first_topic_of, timers_topic
 from tests.hostile.attacks import TRICKS, Sent
 from tests.hostile.envelope_attacks import WILDER
 
@@ -186,8 +186,8 @@ def due(met: Record) -> frozenset[str]:
         first_topic = topic_received_on(agent, met) if met.topic == f"{agent.name}.redrive" else ""
         if met.topic in received:
             first_topic = met.topic
-        if retried and topic_received_on(met.topic, agent.service) in received:
-            first_topic = topic_received_on(met.topic, agent.service)
+        if retried and first_topic_of(met.topic, agent.service) in received:
+            first_topic = first_topic_of(met.topic, agent.service)
         if first_topic:
             found.add(dead_topic(first_topic, agent.service))
     return frozenset(found)

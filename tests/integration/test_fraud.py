@@ -44,7 +44,7 @@ def paid(number: int, random: Random) -> PaymentCompleted:
     """Return payment `number` of a busy hour at few terminals."""
     amount_minor = round(random.uniform(5, 200) * 100)
     return PaymentCompleted(
-        order_id=f"o{number}",
+        transaction_id=f"o{number}",
         payment_id=f"p{number}",
         amount_minor=amount_minor,
         goods_minor=amount_minor,
@@ -62,7 +62,7 @@ def undisturbed(story: list[PaymentCompleted]) -> dict[str, FraudVerdict]:
     instance = Offline(open_judge(Config()))
     emitted = [message for made in story for message in instance.receive(made, made.ordered_at_ms)]
     return {
-        message.order_id: message
+        message.transaction_id: message
         for message in emitted
         if isinstance(message, FraudDetected | FraudCleared)
     }
@@ -114,14 +114,16 @@ async def test_killed_and_robbed_it_judges_as_if_nothing_had_been(tmp_path: Path
             await asyncio.sleep(0.3)
 
         async def all_judged() -> bool:
-            return len({each.order_id for each in await verdicts(instance.config)}) == PAYMENTS
+            return (
+                len({each.transaction_id for each in await verdicts(instance.config)}) == PAYMENTS
+            )
 
         await until(all_judged, "every payment is judged", 120)
         emitted = await verdicts(instance.config)
 
     expected = undisturbed(story)
     assert PAYMENTS == len(emitted)
-    assert {each.order_id: figures(each) for each in emitted} == {
+    assert {each.transaction_id: figures(each) for each in emitted} == {
         order_id: figures(each) for order_id, each in expected.items()
     }
     assert any(isinstance(each, FraudCleared) for each in emitted)
@@ -159,11 +161,11 @@ async def test_rules_labels_and_cases_at_run_time(tmp_path: Path) -> None:
         await say(config, made[1])
 
         async def is_open() -> bool:
-            return "o1" in {case.order_id for case in await open_cases(config)}
+            return "o1" in {case.transaction_id for case in await open_cases(config)}
 
         await until(is_open, "a case is opened", 60)
         label = PaymentLabelled(
-            order_id="o1",
+            transaction_id="o1",
             fraud=True,
             source="analyst",
             known_at_ms=time.time_ns() // 1_000_000 + 1_000,

@@ -56,7 +56,7 @@ class Books:
         with self.store.writing():
             intent = self.store.create_intent(order_id, 1_000, "gbp", "pm", {"order_id": order_id})
             self.store.charge(intent, "pm")
-        return ChargeSucceeded(order_id=order_id, payment_id=intent.id, amount_minor=1_000)
+        return ChargeSucceeded(transaction_id=order_id, payment_id=intent.id, amount_minor=1_000)
 
     def refund(self, paid: Any) -> ProviderAnswer:
         """Let the provider give 3.00 back, for the return r1."""
@@ -66,7 +66,7 @@ class Books:
             metadata = {"order_id": paid.order_id, "refund_key": "r1"}
             back = self.store.refund("r1", intent, 300, metadata)
         return RefundSucceeded(
-            order_id=paid.order_id, refund_key="r1", refund_id=back.id, amount_minor=300
+            transaction_id=paid.order_id, refund_key="r1", refund_id=back.id, amount_minor=300
         )
 
     def void(self, order_id: str) -> None:

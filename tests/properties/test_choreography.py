@@ -91,37 +91,39 @@ class Provider:
             world.publish(self._charge(asked, world))
 
     def _charge(self, asked: Any, world: "World") -> Message:
-        order_id = asked.order_id
+        order_id = asked.transaction_id
         if order_id in self.charged:
             return self._succeeded(order_id)
         if order_id in self.declined:
-            return p.ChargeDeclined(order_id=order_id, reason="card_declined")
+            return p.ChargeDeclined(transaction_id=order_id, reason="card_declined")
         if isinstance(asked, p.VoidCharge) and order_id not in self.voided:
             self.voided.add(order_id)
             if self.betrays:
                 world.later.append(lambda: self._betray(asked, world))
         if order_id in self.voided:
-            return p.ChargeVoided(order_id=order_id)
+            return p.ChargeVoided(transaction_id=order_id)
         if self.random.random() < self.decline:
             self.declined.add(order_id)
             world.notify(self._notice(order_id, "payment_failed"))
-            return p.ChargeDeclined(order_id=order_id, reason="card_declined")
+            return p.ChargeDeclined(transaction_id=order_id, reason="card_declined")
         self.charged[order_id] = asked.amount_minor
         world.notify(self._notice(order_id, "payment_succeeded"))
         return self._succeeded(order_id)
 
     def _betray(self, asked: Any, world: "World") -> None:
-        self.charged[asked.order_id] = asked.amount_minor
-        world.publish(self._notice(asked.order_id, "payment_succeeded"))
+        self.charged[asked.transaction_id] = asked.amount_minor
+        world.publish(self._notice(asked.transaction_id, "payment_succeeded"))
 
     def _succeeded(self, order_id: str) -> Message:
         return p.ChargeSucceeded(
-            order_id=order_id, payment_id=f"pi-{order_id}", amount_minor=self.charged[order_id]
+            transaction_id=order_id,
+            payment_id=f"pi-{order_id}",
+            amount_minor=self.charged[order_id],
         )
 
     def _notice(self, order_id: str, kind: Any) -> Message:
         return p.ProviderNotified(
-            order_id=order_id,
+            transaction_id=order_id,
             notice_id=f"{order_id}/{kind}",
             kind=kind,
             payment_id=f"pi-{order_id}",
@@ -129,10 +131,10 @@ class Provider:
         )
 
     def _refund(self, asked: Any, _app: "World") -> Message:
-        self.refunds.setdefault((asked.order_id, asked.refund_key), asked.amount_minor)
-        assert self.kept_minor(asked.order_id) >= 0, "more was refunded than was charged"
+        self.refunds.setdefault((asked.transaction_id, asked.refund_key), asked.amount_minor)
+        assert self.kept_minor(asked.transaction_id) >= 0, "more was refunded than was charged"
         return p.RefundSucceeded(
-            order_id=asked.order_id,
+            transaction_id=asked.transaction_id,
             refund_key=asked.refund_key,
             refund_id=f"re-{asked.refund_key}",
             amount_minor=asked.amount_minor,
@@ -142,9 +144,12 @@ class Provider:
         attempt = getattr(asked, "attempt", 0)
         if isinstance(asked, p.RefundCharge):
             return p.RefundUnknown(
-                order_id=asked.order_id, refund_key=asked.refund_key, attempt=attempt, reason="500"
+                transaction_id=asked.transaction_id,
+                refund_key=asked.refund_key,
+                attempt=attempt,
+                reason="500",
             )
-        return p.ChargeUnknown(order_id=asked.order_id, attempt=attempt, reason="500")
+        return p.ChargeUnknown(transaction_id=asked.transaction_id, attempt=attempt, reason="500")
 
     def kept_minor(self, order_id: str) -> int:
         back = sum(amount for (other, _), amount in self.refunds.items() if other == order_id)
@@ -213,13 +218,15 @@ class Fraud:
         self.judged: set[str] = set()
 
     def receive(self, received: Any, world: "World") -> None:
-        if not isinstance(received, PaymentCompleted) or received.order_id in self.judged:
+        if not isinstance(received, PaymentCompleted) or received.transaction_id in self.judged:
             return
-        self.judged.add(received.order_id)
+        self.judged.add(received.transaction_id)
         verdict = self.random.choices([FraudCleared, FraudDetected, None], [8, 1, 1])[0]
         if verdict:
             world.publish(
-                verdict(order_id=received.order_id, score=0.5, reasons=(), rules_version="1")
+                verdict(
+                    transaction_id=received.transaction_id, score=0.5, reasons=(), rules_version="1"
+                )
             )
 
 
@@ -397,7 +404,7 @@ class World:
         return [
             emitted
             for emitted in self.emitted
-            if type(emitted) is message and emitted.order_id == order_id
+            if type(emitted) is message and topic_of(emitted).key(emitted) == order_id
         ]
 
 
@@ -470,7 +477,7 @@ def check_cancelled(world: World, placed: OrderPlaced) -> None:
     assert world.carrier.status.get(order_id) in (None, "refused", "withdrawn")
     assert not world.of(ReturnAccepted, order_id)
     before = world.emitted[: world.emitted.index(world.of(OrderCancelled, order_id)[0])]
-    kinds = {type(emitted) for emitted in before if getattr(emitted, "order_id", "") == order_id}
+    kinds = {type(emitted) for emitted in before if topic_of(emitted).key(emitted) == order_id}
     assert kinds & {PaymentFailed, PaymentRefunded}
     assert kinds & {InventoryRejected, InventoryReleased}
 
@@ -513,10 +520,14 @@ def test_every_way_to_end_is_met() -> None:
             emitted.cause for emitted in world.emitted if isinstance(emitted, OrderCancelled)
         )
         failed = {
-            emitted.order_id for emitted in world.emitted if isinstance(emitted, PaymentFailed)
+            emitted.transaction_id
+            for emitted in world.emitted
+            if isinstance(emitted, PaymentFailed)
         }
         paid = {
-            emitted.order_id for emitted in world.emitted if isinstance(emitted, PaymentCompleted)
+            emitted.transaction_id
+            for emitted in world.emitted
+            if isinstance(emitted, PaymentCompleted)
         }
         met.update("paid after all" for _ in failed & paid)
 

@@ -125,7 +125,7 @@ def _terminal(history: list[Made], known_late: set[int]) -> list[dict[str, float
     for at, made in enumerate(history):
         at_ms = EPOCH_MS + made.t * 1_000
         asked = CheckEntity(
-            order_id=str(at),
+            transaction_id=str(at),
             entity="terminal:x",
             kind="terminal",
             amount_minor=made.amount,
@@ -136,7 +136,11 @@ def _terminal(history: list[Made], known_late: set[int]) -> list[dict[str, float
         if made.fraud or at in known_late:
             known_ms = at_ms + LABEL_MS if made.fraud else EPOCH_MS + 200 * DAY_MS
             label = LabelEntity(
-                order_id=str(at), entity="terminal:x", kind="terminal", fraud=True, at_ms=known_ms
+                transaction_id=str(at),
+                entity="terminal:x",
+                kind="terminal",
+                fraud=True,
+                at_ms=known_ms,
             )
             state = risk.evolve(state, label, 0)
     return found
@@ -152,7 +156,7 @@ def _after(arrived_ms: list[int]) -> dict[str, float]:
 
 def _asked(at_ms: int) -> CheckEntity:
     return CheckEntity(
-        order_id=f"o{at_ms}",
+        transaction_id=f"o{at_ms}",
         entity="customer:x",
         kind="customer",
         amount_minor=at_ms % 977 + 1,

@@ -26,7 +26,7 @@ payments = st.builds(
     st.integers(0, 1_200_000),
     st.integers(0, 10_000),
 )
-stories = st.lists(payments, max_size=20, unique_by=lambda made: made.order_id)
+stories = st.lists(payments, max_size=20, unique_by=lambda made: made.transaction_id)
 phases = st.integers(0, WINDOW_MS)
 bursts = st.lists(st.integers(0, 298_999), min_size=5, max_size=5)
 """Five moments within 299 s, in any order of arrival."""
@@ -99,7 +99,7 @@ def test_the_order_of_arrival_does_not_matter_to_what_is_known(
 ) -> None:
     """The next payment is judged by when the others were made, not by when they were received."""
     story, shuffled = emitted
-    next_one = replace(made, order_id="next")
+    next_one = replace(made, transaction_id="next")
 
     assert hits(judged(after(*story), next_one)) == hits(judged(after(*shuffled), next_one))
 

@@ -24,7 +24,7 @@ MESSAGES: list[Message] = [
     example.refunded("f1", "r1"),
     example.refunded("f2", "r2"),
     ReturnRefused(order_id="o1", return_id="r3", reason="x"),
-    PaymentPending(order_id="o1", reason="x"),
+    PaymentPending(transaction_id="o1", reason="x"),
     OrderConfirmed(order_id="o1"),
     OrderCompleted(order_id="o1"),
 ]

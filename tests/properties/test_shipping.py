@@ -35,8 +35,8 @@ MESSAGES = [
     example.overdue("fraud"),
     example.overdue("shipping"),
     example.overdue("delivery"),
-    PaymentFailed(order_id="o1", reason="x"),
-    FraudDetected(order_id="o1", score=1, reasons=(), rules_version="1"),
+    PaymentFailed(transaction_id="o1", reason="x"),
+    FraudDetected(transaction_id="o1", score=1, reasons=(), rules_version="1"),
     None,
 ]
 """None: whatever alarm is set rings."""

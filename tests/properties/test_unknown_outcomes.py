@@ -21,7 +21,7 @@ CLOSING = (
     example.CANCELLED,
     example.REJECTED,
     ShipmentFailed(order_id="o1", reason="x"),
-    FraudDetected(order_id="o1", score=1, reasons=(), rules_version="1"),
+    FraudDetected(transaction_id="o1", score=1, reasons=(), rules_version="1"),
 )
 REST_MAX = 200
 
@@ -39,7 +39,7 @@ class Provider:
             assert self.outcome == "succeeded"
             self.refunds.setdefault(command.refund_key, command.amount_minor)
             return p.RefundSucceeded(
-                order_id="o1",
+                transaction_id="o1",
                 refund_key=command.refund_key,
                 refund_id=f"re-{command.refund_key}",
                 amount_minor=self.refunds[command.refund_key],
@@ -213,9 +213,14 @@ class Race(RuleBasedStateMachine):
 def _unknown(command: Any) -> Message:
     if isinstance(command, p.RefundCharge):
         return p.RefundUnknown(
-            order_id="o1", refund_key=command.refund_key, attempt=command.attempt, reason="500"
+            transaction_id="o1",
+            refund_key=command.refund_key,
+            attempt=command.attempt,
+            reason="500",
         )
-    return p.ChargeUnknown(order_id="o1", attempt=getattr(command, "attempt", 0), reason="500")
+    return p.ChargeUnknown(
+        transaction_id="o1", attempt=getattr(command, "attempt", 0), reason="500"
+    )
 
 
 TestRace = Race.TestCase

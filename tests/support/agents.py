@@ -33,7 +33,7 @@ def decide(state: Tally, received: Message, _at_ms: int) -> tuple[Message, ...]:
     assert isinstance(received, OrderCancelRequested)
     if received.reason == "explode":
         raise ZeroDivisionError("a bug")
-    return (PaymentFailed(order_id=received.order_id, reason=f"number {state.received + 1}"),)
+    return (PaymentFailed(transaction_id=received.order_id, reason=f"number {state.received + 1}"),)
 
 
 def evolve(state: Tally, received: Message, _at_ms: int) -> Tally:
@@ -78,7 +78,9 @@ class Outside:
         if self.out_of_reach:
             raise Transient("nobody answers")
         sent = NotificationSent(
-            order_id=asked.order_id, notification_id=asked.notification_id, channel=asked.channel
+            transaction_id=asked.transaction_id,
+            notification_id=asked.notification_id,
+            channel=asked.channel,
         )
         return (sent,)
 
@@ -95,7 +97,7 @@ def calls(outside: Outside) -> Agent:
         retries=True,
         give_up=lambda asked, reason: (
             NotificationFailed(
-                order_id=asked.order_id,
+                transaction_id=asked.transaction_id,
                 notification_id=asked.notification_id,
                 channel=asked.channel,
                 reason=reason,
@@ -137,6 +139,6 @@ def cancel(offset: int, reason: str = "", **changed: Any) -> Record:
 def message(offset: int, notification_id: str, **changed: Any) -> Record:
     """Return a message to be sent for order o1 as it is read."""
     asked = SendMessage(
-        order_id="o1", notification_id=notification_id, channel="sms", title="", text=""
+        transaction_id="o1", notification_id=notification_id, channel="sms", title="", text=""
     )
     return said(asked, offset, **changed)

@@ -32,7 +32,7 @@ def emitted(message: Message, at_ms: int = LONG_AGO_MS, event_id: str = "") -> O
         source="/test",
         time_ms=at_ms,
         subject=key,
-        correlation_id=getattr(message, "order_id", key),
+        correlation_id=key,
     )
     outgoing = Outgoing(
         topic=topic_of(message).name,

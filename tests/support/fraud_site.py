@@ -67,13 +67,13 @@ def verdict(order_id: str = ORDER, **changes: Any) -> FraudCleared:
         "rules_version": "book-1",
         "basis": BASIS,
     }
-    return FraudCleared(order_id=order_id, **(facts | changes))
+    return FraudCleared(transaction_id=order_id, **(facts | changes))
 
 
 def registered(order_id: str = ORDER, at_ms: int = AT_MS, **changes: Any) -> CaseOpened:
     """Return what opens a case."""
     facts = {"case": "review", "score": 0.4, "reasons": verdict().reasons, "opened_at_ms": at_ms}
-    return CaseOpened(order_id=order_id, **(facts | changes))
+    return CaseOpened(transaction_id=order_id, **(facts | changes))
 
 
 def checked(order_id: str = ORDER, **changes: Any) -> PaymentCheck:

@@ -34,7 +34,7 @@ PLACED = OrderPlaced(
     ordered_at_ms=5,
 )
 PAID = PaymentCompleted(
-    order_id="o1",
+    transaction_id="o1",
     payment_id="p1",
     amount_minor=1_250,
     goods_minor=1_250,
@@ -44,7 +44,7 @@ PAID = PaymentCompleted(
     ordered_at_ms=5,
 )
 REFUNDED = PaymentRefunded(
-    order_id="o1",
+    transaction_id="o1",
     payment_id="p1",
     refund_id="f1",
     amount_minor=300,
@@ -58,7 +58,7 @@ OUT_OF_STOCK = InventoryRejected(order_id="o1", reason="out_of_stock", skus=("mu
 
 def verdict(message: Any) -> Message:
     """Return a verdict."""
-    return message(order_id="o1", score=0.6, reasons=(), rules_version="1")
+    return message(transaction_id="o1", score=0.6, reasons=(), rules_version="1")
 
 
 def envelope(**baggage: str) -> Envelope:
@@ -86,10 +86,16 @@ def envelope(**baggage: str) -> Envelope:
             id="a payment is revenue",
         ),
         pytest.param(
-            PaymentFailed(order_id="o1", reason="x"), {"payment_failed": 1}, {}, id="a decline"
+            PaymentFailed(transaction_id="o1", reason="x"),
+            {"payment_failed": 1},
+            {},
+            id="a decline",
         ),
         pytest.param(
-            PaymentPending(order_id="o1", reason="x"), {"payment_pending": 1}, {}, id="a doubt"
+            PaymentPending(transaction_id="o1", reason="x"),
+            {"payment_pending": 1},
+            {},
+            id="a doubt",
         ),
         pytest.param(REFUNDED, {"refunds": 1}, {"refunds_minor": 300}, id="a refund"),
         pytest.param(
@@ -142,7 +148,7 @@ def envelope(**baggage: str) -> Envelope:
             id="the other end",
         ),
         pytest.param(
-            NotificationSent(order_id="o1", notification_id="n1", channel="sms"),
+            NotificationSent(transaction_id="o1", notification_id="n1", channel="sms"),
             {"notifications": 1},
             {},
             id="a message",

@@ -222,10 +222,12 @@ async def test_cases_are_listed_with_what_became_of_them(site: FraudSite) -> Non
 
     What nobody holds is said to be unknown; a message emitted twice counts once.
     """
-    site.publish(CaseOpened(order_id="older", case="late", opened_at_ms=1), event_id="twice")
-    site.publish(CaseOpened(order_id="shut", case="review", opened_at_ms=0), event_id="shut")
-    site.publish(CaseClosed(order_id="shut", case="review", fraud=True, by="ann", note="seen"), 5)
-    site.publish(CaseOpened(order_id="shut", case="review", opened_at_ms=0), event_id="shut")
+    site.publish(CaseOpened(transaction_id="older", case="late", opened_at_ms=1), event_id="twice")
+    site.publish(CaseOpened(transaction_id="shut", case="review", opened_at_ms=0), event_id="shut")
+    site.publish(
+        CaseClosed(transaction_id="shut", case="review", fraud=True, by="ann", note="seen"), 5
+    )
+    site.publish(CaseOpened(transaction_id="shut", case="review", opened_at_ms=0), event_id="shut")
 
     first = await (await site.client.get("/fraud/cases?limit=1")).json()
     every = await (await site.client.get("/fraud/cases?state=all")).json()
@@ -284,7 +286,7 @@ async def test_the_trial_and_the_hits_are_of_the_verdicts(site: FraudSite) -> No
     """What is on trial beside what decided; and the metrics of the workers."""
     site.publish(verdict())
     site.publish(
-        PaymentLabelled(order_id=ORDER, fraud=True, source="chargeback", known_at_ms=AT_MS)
+        PaymentLabelled(transaction_id=ORDER, fraud=True, source="chargeback", known_at_ms=AT_MS)
     )
     fraud_psi.clear()
     fraud_psi.labels("amount").set(0.3)

@@ -63,7 +63,7 @@ def basis(score: float | None = 0.1, model: Model = WATCHED, **facts: Any) -> Ve
 def emitted(*bases: VerdictBasis) -> list[FraudVerdict]:
     """Return the verdicts that carry `judgments`."""
     return [
-        FraudCleared(order_id=f"o{at}", score=0, rules_version="", basis=each)
+        FraudCleared(transaction_id=f"o{at}", score=0, rules_version="", basis=each)
         for at, each in enumerate(bases)
     ]
 
@@ -161,8 +161,8 @@ def test_what_no_model_judged_is_not_watched() -> None:
     keeper = Watch()
     keeper.receive(emitted(basis()), JUDGE)
     before = value("payflow_fraud_verdicts_total", outcome="allow", decided_by="none") or 0
-    first = FraudDetected(order_id="o1", score=1, reasons=(), rules_version="")
-    known = FraudConfirmed(order_id="o1", source="analyst")
+    first = FraudDetected(transaction_id="o1", score=1, reasons=(), rules_version="")
+    known = FraudConfirmed(transaction_id="o1", source="analyst")
     keeper.receive([*emitted(basis(None)), first, known], JUDGE)
 
     assert 1 == value("payflow_fraud_watched_verdicts")

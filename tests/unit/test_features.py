@@ -20,7 +20,7 @@ def figures(kind: str, moments: list[tuple[int, int]], frauds: dict[int, int]) -
     found: dict[str, float] = {}
     for at, (at_ms, amount_minor) in enumerate(moments):
         asked = CheckEntity(
-            order_id=f"o{at}",
+            transaction_id=f"o{at}",
             entity=f"{kind}:x",
             kind=kind,
             amount_minor=amount_minor,
@@ -30,7 +30,7 @@ def figures(kind: str, moments: list[tuple[int, int]], frauds: dict[int, int]) -
         state = risk.evolve(state, asked, 0)
         if at in frauds:
             known = LabelEntity(
-                order_id=f"o{at}",
+                transaction_id=f"o{at}",
                 entity=f"{kind}:x",
                 kind=kind,
                 fraud=True,

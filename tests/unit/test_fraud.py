@@ -29,7 +29,7 @@ STOPPED = ShipmentCancelled(order_id="last", cause="fraud")
 def declined(order_id: str, after_ms: int, origin: Origin) -> PaymentFailed:
     """Return a small payment that the provider declined."""
     return PaymentFailed(
-        order_id=order_id,
+        transaction_id=order_id,
         reason="card_declined",
         declined=True,
         amount_minor=100,
@@ -192,7 +192,7 @@ def test_a_review_clears_and_opens_a_case_that_an_analyst_closes() -> None:
     assert isinstance(registered, CaseOpened)
     assert ("review", cleared.score) == (registered.case, registered.score)
     assert [
-        CaseClosed(order_id="last", case="review", fraud=False, by="ann", note="seen")
+        CaseClosed(transaction_id="last", case="review", fraud=False, by="ann", note="seen")
     ] == closed
 
 
@@ -247,7 +247,7 @@ def test_confirmed_frauds_of_a_terminal_call_for_a_look_once_they_are_known() ->
     queries = Offline(JUDGE)
     for order_id in ("last", "other"):
         queries.receive(paid(order_id, origin=at), NOON_MS)
-        queries.receive(replace(label(), order_id=order_id), NOON_MS)
+        queries.receive(replace(label(), transaction_id=order_id), NOON_MS)
     early = queries.receive(paid("early", 8 * DAY_MS, origin=at), NOON_MS)
     late = queries.receive(paid("late", 9 * DAY_MS, origin=at), NOON_MS)
 
@@ -294,5 +294,5 @@ def test_a_guest_of_whom_nothing_is_known_is_judged_at_once() -> None:
 
 def test_a_payment_that_failed_is_not_judged() -> None:
     """Its entities are emitted of a decline, and of nothing else."""
-    assert () == after(fraud, PaymentFailed(order_id="o1", reason="cancelled"))[1]
+    assert () == after(fraud, PaymentFailed(transaction_id="o1", reason="cancelled"))[1]
     assert [] == emitted_after(declined("o1", 0, EVERYBODY))

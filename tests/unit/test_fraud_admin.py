@@ -88,7 +88,9 @@ def emitted_id(message: Message) -> str:
             id="a snooze",
         ),
         pytest.param(
-            PaymentLabelled(order_id="o1", fraud=True, source="chargeback", known_at_ms=AT_MS),
+            PaymentLabelled(
+                transaction_id="o1", fraud=True, source="chargeback", known_at_ms=AT_MS
+            ),
             PaymentLabelledByOperator,
             {"about": "o1", "fraud": True, "source": "chargeback"},
             id="a label",
@@ -146,7 +148,7 @@ def test_who_reads_dead_letters_is_not_disturbed_by_other_acts() -> None:
     """Only what drops a dead letter drops one, whatever else is emitted on the topic."""
     config = Config(signing_key="secret")
     dropped: dict[str, str] = {}
-    label = PaymentLabelled(order_id="o1", fraud=True, source="analyst", known_at_ms=AT_MS)
+    label = PaymentLabelled(transaction_id="o1", fraud=True, source="analyst", known_at_ms=AT_MS)
     actions = [
         as_action(label, ACTION)[0],
         as_action(RulePut(rule_id="much", rule=ACTIVE), ACTION)[0],

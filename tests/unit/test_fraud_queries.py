@@ -52,7 +52,9 @@ def test_a_back_test_is_answered_from_what_was_paid() -> None:
 
 def test_hits_are_counted_by_rule_once_an_order() -> None:
     """With what is known of them; verdicts before the beginning do not count."""
-    blocked = FraudDetected(order_id="b", score=1.0, reasons=(), rules_version="r", basis=BASIS)
+    blocked = FraudDetected(
+        transaction_id="b", score=1.0, reasons=(), rules_version="r", basis=BASIS
+    )
     messages = emitted(blocked, verdict("a"), verdict(), verdict(), label())
 
     assert {
@@ -68,16 +70,16 @@ def test_what_is_read_is_declared() -> None:
 
 def test_a_case_that_was_closed_may_open_again() -> None:
     """As another one; one whose beginning is not there any more was one all the same."""
-    shut = CaseClosed(order_id="o", case="review", fraud=False)
+    shut = CaseClosed(transaction_id="o", case="review", fraud=False)
     messages = emitted(
         registered("o", 5),
         shut,
         registered("o", 9),
-        CaseClosed(order_id="x", case="late", fraud=True),
+        CaseClosed(transaction_id="x", case="late", fraud=True),
     )
 
     found = [
-        (case.registered.order_id, case.registered.opened_at_ms, case.closed is None)
+        (case.registered.transaction_id, case.registered.opened_at_ms, case.closed is None)
         for case in cases_of(messages)
     ]
 

@@ -39,7 +39,7 @@ def verdict(
     if model:
         basis = replace(basis, model_score=score(model, snapshot), model_version=model.version)
     emitted = FraudCleared(
-        order_id=order_id, score=0, rules_version="", basis=replace(basis, **changes)
+        transaction_id=order_id, score=0, rules_version="", basis=replace(basis, **changes)
     )
     return msgspec.json.decode(msgspec.json.encode(emitted), type=FraudCleared)
 
@@ -52,7 +52,7 @@ def off_by_one_bit(order_id: str) -> FraudVerdict:
 def label(order_id: str, known_at_ms: int, *, is_fraud: bool) -> PaymentLabelled:
     """Return what an analyst says."""
     return PaymentLabelled(
-        order_id=order_id, fraud=is_fraud, source="analyst", known_at_ms=known_at_ms
+        transaction_id=order_id, fraud=is_fraud, source="analyst", known_at_ms=known_at_ms
     )
 
 
@@ -63,7 +63,7 @@ def test_verdicts_are_counted_by_how_they_come_out() -> None:
         verdict("o2", LARGE),
         off_by_one_bit("o3"),
         verdict("o4", SMALL, None),
-        FraudCleared(order_id="o5", score=0, rules_version="first"),
+        FraudCleared(transaction_id="o5", score=0, rules_version="first"),
         verdict("o6", SMALL, STRICT),
     ]
     found = rescored(emitted, MODELS, {})
@@ -110,7 +110,7 @@ def test_another_model_says_what_it_would_have_said_and_of_which_payments() -> N
         verdict("o5", SMALL, None),
         verdict("o6", figures(10), None),
         verdict("o7", LARGE, replace(MODEL, version="gone")),
-        FraudCleared(order_id="o8", score=0, rules_version="first"),
+        FraudCleared(transaction_id="o8", score=0, rules_version="first"),
     ]
     labels = {"o2": False, "o3": True, "o4": True, "o8": True}
 

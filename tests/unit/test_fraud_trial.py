@@ -44,14 +44,14 @@ def verdict(
     )
     basis = replace(basis, **facts)
     message = FraudDetected if basis.outcome == "block" else FraudCleared
-    said = message(order_id=order_id, score=0, reasons=(), rules_version="", basis=basis)
+    said = message(transaction_id=order_id, score=0, reasons=(), rules_version="", basis=basis)
     return envelope(f"verdict on {order_id}", at_ms), said
 
 
 def label(order_id: str, *, is_fraud: bool, known_at_ms: int = AT_MS) -> tuple[Envelope, Message]:
     """Return what an analyst says."""
     message = PaymentLabelled(
-        order_id=order_id, fraud=is_fraud, source="analyst", known_at_ms=known_at_ms
+        transaction_id=order_id, fraud=is_fraud, source="analyst", known_at_ms=known_at_ms
     )
     return envelope(f"label of {order_id} {known_at_ms}"), message
 
@@ -193,7 +193,7 @@ def test_a_rule_on_trial_is_held_against_the_outcome() -> None:
 
 def test_verdicts_of_the_first_version_are_left_out() -> None:
     """They say nothing of what they were made of."""
-    message = FraudCleared(order_id="o1", score=0, rules_version="")
+    message = FraudCleared(transaction_id="o1", score=0, rules_version="")
 
     assert 0 == tried([(envelope("e1"), message)], MODELS).payments
 

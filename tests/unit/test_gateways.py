@@ -24,7 +24,7 @@ from workflows.payment import provider_messages as p
 from workflows.shipping import carrier_messages as c
 
 BILL = {
-    "order_id": "o1",
+    "transaction_id": "o1",
     "amount_minor": 1_000,
     "currency": "GBP",
     "payment_method": "pm_card_visa",
@@ -35,7 +35,7 @@ VOID = p.VoidCharge(**BILL, attempt=4)
 BOOK = c.BookShipment(order_id="o1", country="France", units=2, attempt=1)
 WITHDRAW = c.WithdrawShipment(order_id="o1", attempt=2)
 ASK_WHERE = c.InquireShipment(order_id="o1", attempt=3)
-VOIDED = p.ChargeVoided(order_id="o1")
+VOIDED = p.ChargeVoided(transaction_id="o1")
 
 
 class Till:
@@ -82,7 +82,7 @@ def refund(
 ) -> p.RefundCharge:
     """Return the command that gives `amount` back."""
     return p.RefundCharge(
-        order_id="o1",
+        transaction_id="o1",
         payment_id=payment_id,
         refund_key=refund_key,
         amount_minor=amount,
@@ -123,7 +123,7 @@ async def test_a_decline_is_the_same_answer_always(till: Till) -> None:
 
     answers = [await till.received(each) for each in commands]
 
-    assert [p.ChargeDeclined(order_id="o1", reason="insufficient_funds")] * 4 == answers
+    assert [p.ChargeDeclined(transaction_id="o1", reason="insufficient_funds")] * 4 == answers
     assert 0 == await till.charges()
 
 
@@ -133,7 +133,7 @@ async def test_a_card_the_provider_does_not_know_is_declined(till: Till) -> None
 
     answer = await till.received(p.ChargeCard(**bill))
 
-    assert p.ChargeDeclined(order_id="o1", reason="resource_missing") == answer
+    assert p.ChargeDeclined(transaction_id="o1", reason="resource_missing") == answer
 
 
 async def test_a_voided_charge_can_never_happen(till: Till) -> None:
@@ -153,7 +153,7 @@ async def test_an_error_before_the_charge_is_unknown_then_charged(till: Till) ->
 
     answer = await till.received(INQUIRE)
 
-    assert p.ChargeUnknown(order_id="o1", attempt=0, reason="500 APIError") == unknown
+    assert p.ChargeUnknown(transaction_id="o1", attempt=0, reason="500 APIError") == unknown
     assert (p.ChargeUnknown, 3) == (type(asked_again), asked_again.attempt)
     assert (p.ChargeSucceeded, 1) == (type(answer), await till.charges())
 
@@ -180,13 +180,13 @@ async def test_a_decline_behind_an_error_is_found(till: Till) -> None:
     answer = await till.received(INQUIRE)
 
     assert p.ChargeUnknown is type(unknown)
-    assert p.ChargeDeclined(order_id="o1", reason="generic_decline") == answer
+    assert p.ChargeDeclined(transaction_id="o1", reason="generic_decline") == answer
 
 
 async def test_time_outs_end_in_exactly_one_charge(till: Till) -> None:
     """Before or after the effect: unknown; once the fault is over, each order has one charge."""
     await till.entity.set(timeout=1.0)
-    orders = [{**BILL, "order_id": f"o{n}"} for n in range(8)]
+    orders = [{**BILL, "transaction_id": f"o{n}"} for n in range(8)]
     unknown = await asyncio.gather(*(till.received(p.ChargeCard(**each)) for each in orders))
     charged_early = await till.charges()
     await till.entity.set(timeout=0.0)
@@ -214,7 +214,7 @@ async def test_an_unknown_charge_that_never_happened_can_be_voided(till: Till) -
 async def test_a_failed_creation_finds_the_intent_by_its_order(till: Till, tmp_path: Path) -> None:
     """The key's stored answer is a 500 for ever: the intent is searched for, and charged once."""
     (await till.received(VOID), await till.received(CHARGE))
-    other = p.ChargeCard(**{**BILL, "order_id": "o2"})
+    other = p.ChargeCard(**{**BILL, "transaction_id": "o2"})
     with closing(sqlite3.connect(tmp_path / "provider.sqlite", isolation_level=None)) as books:
         await till.entity.set(error_before=1.0)
         await till.received(other)
@@ -234,15 +234,15 @@ async def test_a_failed_creation_without_an_intent_can_be_voided(
     till: Till, tmp_path: Path
 ) -> None:
     """A stored 500 and no intent: unknown while it is wanted, voided when it is not."""
-    await till.received(p.VoidCharge(**{**BILL, "order_id": "o2"}, attempt=1))
+    await till.received(p.VoidCharge(**{**BILL, "transaction_id": "o2"}, attempt=1))
     with closing(sqlite3.connect(tmp_path / "provider.sqlite", isolation_level=None)) as books:
         books.execute("UPDATE idempotency SET status = 500, body = '{\"error\": {}}'")
         books.execute("DELETE FROM intents")
 
-    inquiry = await till.received(p.InquireCharge(**{**BILL, "order_id": "o2"}, attempt=1))
-    void = await till.received(p.VoidCharge(**{**BILL, "order_id": "o2"}, attempt=2))
+    inquiry = await till.received(p.InquireCharge(**{**BILL, "transaction_id": "o2"}, attempt=1))
+    void = await till.received(p.VoidCharge(**{**BILL, "transaction_id": "o2"}, attempt=2))
 
-    assert (p.ChargeUnknown, p.ChargeVoided(order_id="o2")) == (type(inquiry), void)
+    assert (p.ChargeUnknown, p.ChargeVoided(transaction_id="o2")) == (type(inquiry), void)
 
 
 async def test_a_misused_key_is_an_error_of_ours(till: Till) -> None:
@@ -261,7 +261,7 @@ async def test_keys_come_from_the_order_and_never_change(till: Till, tmp_path: P
     paid = [await till.received(each) for each in (CHARGE, INQUIRE, CHARGE, INQUIRE)][1]
     for _ in range(2):
         await till.received(refund(paid.payment_id, "return-1"))
-    await till.received(replace(VOID, order_id="o2"))
+    await till.received(replace(VOID, transaction_id="o2"))
 
     with closing(sqlite3.connect(tmp_path / "provider.sqlite")) as books:
         keys = {row[0] for row in books.execute("SELECT key FROM idempotency")}
@@ -275,7 +275,7 @@ async def test_a_wrong_key_leaves_the_outcome_unknown(till: Till) -> None:
     (answer,) = await ask(CHARGE)
 
     await ask.close()
-    assert p.ChargeUnknown(order_id="o1", attempt=0, reason="AuthenticationError") == answer
+    assert p.ChargeUnknown(transaction_id="o1", attempt=0, reason="AuthenticationError") == answer
 
 
 # --- refunds -------------------------------------------------------------------

@@ -95,9 +95,9 @@ def test_gathering(earlier: list[Received], when: Received, then: tuple[Message,
     [
         pytest.param(CANCELLED, id="cancelled"),
         pytest.param(ShipmentFailed(order_id="o1", reason="x"), id="carrier"),
-        pytest.param(PaymentFailed(order_id="o1", reason="x"), id="payment"),
+        pytest.param(PaymentFailed(transaction_id="o1", reason="x"), id="payment"),
         pytest.param(
-            FraudDetected(order_id="o1", score=1, reasons=(), rules_version="1"), id="fraud"
+            FraudDetected(transaction_id="o1", score=1, reasons=(), rules_version="1"), id="fraud"
         ),
     ],
 )

@@ -23,7 +23,7 @@ def credit(account: Account, amount_minor: int) -> Posting:
 def entry(cause: str, *postings: Posting) -> EntryPosted:
     """Return the entry made for `cause`."""
     return EntryPosted(
-        entry_id=f"o1/{cause}", order_id="o1", currency="GBP", postings=postings, cause=cause
+        entry_id=f"o1/{cause}", transaction_id="o1", currency="GBP", postings=postings, cause=cause
     )
 
 
@@ -95,7 +95,9 @@ BACK = entry("refund/f1", debit("customer_receivable", 1_250), credit("cash_at_p
             (entry("sale", debit("customer_receivable", 1_000), credit("revenue", 1_000)),),
             id="nothing is posted as nothing",
         ),
-        pytest.param([], PaymentPending(order_id="o1", reason="x"), (), id="a doubt is no fact"),
+        pytest.param(
+            [], PaymentPending(transaction_id="o1", reason="x"), (), id="a doubt is no fact"
+        ),
     ],
 )
 def test_posting(earlier: list[Received], when: Received, then: tuple[EntryPosted, ...]) -> None:

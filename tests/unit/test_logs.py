@@ -16,7 +16,7 @@ from tests.support.agents import cancel
 from workflows.payment.messages import PaymentCompleted
 
 PAID = PaymentCompleted(
-    order_id="o1",
+    transaction_id="o1",
     payment_id="pi_1",
     amount_minor=1,
     goods_minor=1,

@@ -84,7 +84,7 @@ def test_what_is_emitted_is_counted_by_topic_and_overdue_steps_by_step():
     here = agent("telling")
     before = value("payflow_steps_overdue_total", step="fraud")
     emitted = [
-        PaymentFailed(order_id="o1", reason="declined"),
+        PaymentFailed(transaction_id="o1", reason="declined"),
         StepOverdue(order_id="o1", step="fraud", due_at_ms=1),
         filled(RefundOverdue, ""),
     ]
@@ -108,7 +108,7 @@ def test_what_is_emitted_is_counted_by_topic_and_overdue_steps_by_step():
 def test_a_step_takes_from_the_event_to_the_answer(at_ms, seconds):
     """By the time in the envelope and the time the agent was through."""
     here = agent(f"stepping {at_ms}")
-    message = PaymentFailed(order_id="o1", reason="declined")
+    message = PaymentFailed(transaction_id="o1", reason="declined")
 
     metrics.count_batch(
         here, [], Handled(applied=[(envelope(message), at_ms)], messages=[message]), 0.0

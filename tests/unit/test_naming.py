@@ -28,7 +28,7 @@ parts = st.tuples(longer, longer)
 
 def refunded(return_id: str) -> PaymentRefunded:
     return PaymentRefunded(
-        order_id="o1",
+        transaction_id="o1",
         payment_id="p1",
         refund_id=return_id,
         amount_minor=105,
@@ -40,7 +40,7 @@ def refunded(return_id: str) -> PaymentRefunded:
 
 def paid(order_id: str) -> PaymentCompleted:
     return PaymentCompleted(
-        order_id=order_id,
+        transaction_id=order_id,
         payment_id="p1",
         amount_minor=105,
         goods_minor=105,

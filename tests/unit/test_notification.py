@@ -18,7 +18,7 @@ from workflows.shipping.messages import ShipmentCreated
 def send(name: str, channel: Channel, title: str, text: str, customer_id: str = "") -> SendMessage:
     """Return the message `name` of the order."""
     return SendMessage(
-        order_id="o1",
+        transaction_id="o1",
         notification_id=f"o1/{name}",
         customer_id=customer_id,
         channel=channel,
@@ -104,7 +104,9 @@ ON_ITS_WAY = "Your order has left us. Tracking T9."
             (send("return/r1", "sms", "Return refused", "too late"),),
             id="a refused return says why",
         ),
-        pytest.param([], PaymentPending(order_id="o1", reason="x"), (), id="doubts are ours alone"),
+        pytest.param(
+            [], PaymentPending(transaction_id="o1", reason="x"), (), id="doubts are ours alone"
+        ),
         pytest.param([], OrderConfirmed(order_id="o1"), (), id="what comes anyway is not emitted"),
     ],
 )

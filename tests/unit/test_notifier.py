@@ -18,7 +18,7 @@ from app.gateways.notifier import open_notifier, read_inbox
 from workflows.notification.messages import NotificationSent, SendMessage
 
 MESSAGE = SendMessage(
-    order_id="o1",
+    transaction_id="o1",
     notification_id="n1",
     customer_id="c1",
     channel="sms",
@@ -33,16 +33,16 @@ async def test_a_message_lands_in_the_inbox(tmp_path: Path) -> None:
 
     emitted = await send(MESSAGE)
 
-    (dead_letter,) = read_inbox(tmp_path / "inbox.sqlite", 10)
-    assert (NotificationSent(order_id="o1", notification_id="n1", channel="sms"),) == emitted
+    (message,) = read_inbox(tmp_path / "inbox.sqlite", 10)
+    assert (NotificationSent(transaction_id="o1", notification_id="n1", channel="sms"),) == emitted
     assert ("n1", "o1", "c1", "sms") == (
-        dead_letter.notification_id,
-        dead_letter.order_id,
-        dead_letter.customer_id,
-        dead_letter.channel,
+        message.notification_id,
+        message.transaction_id,
+        message.customer_id,
+        message.channel,
     )
-    assert (MESSAGE.title, MESSAGE.text) == (dead_letter.title, dead_letter.text)
-    assert dead_letter.at_ms > 0
+    assert (MESSAGE.title, MESSAGE.text) == (message.title, message.text)
+    assert message.at_ms > 0
 
 
 async def test_a_repeated_message_lands_once(tmp_path: Path) -> None:
@@ -66,16 +66,14 @@ async def test_messages_side_by_side_all_land(tmp_path: Path) -> None:
         *(senders[n % 2](replace(MESSAGE, notification_id=f"n{n}")) for n in range(40))
     )
 
-    dead_letters = read_inbox(tmp_path / "inbox.sqlite", 100)
-    assert {f"n{n}" for n in range(40)} == {
-        dead_letter.notification_id for dead_letter in dead_letters
-    }
+    messages = read_inbox(tmp_path / "inbox.sqlite", 100)
+    assert {f"n{n}" for n in range(40)} == {message.notification_id for message in messages}
 
 
 @pytest.mark.parametrize(
     ("field", "odd"),
     [
-        pytest.param("order_id", "o 1+2/ü&x=%2F?#'", id="order id"),
+        pytest.param("transaction_id", "o 1+2/ü&x=%2F?#'", id="order id"),
         pytest.param("notification_id", "n+1 & 2;=", id="notification id"),
         pytest.param("customer_id", "", id="a guest"),
         pytest.param("title", "'; DROP TABLE letters; --", id="title"),
@@ -88,20 +86,20 @@ async def test_odd_characters_arrive_as_they_are(tmp_path: Path, field: str, odd
 
     await send(replace(MESSAGE, **{field: odd}))
 
-    (dead_letter,) = read_inbox(tmp_path / "a b+ü&c" / "inbox.sqlite", 10)
-    assert odd == getattr(dead_letter, field)
+    (message,) = read_inbox(tmp_path / "a b+ü&c" / "inbox.sqlite", 10)
+    assert odd == getattr(message, field)
 
 
-async def test_the_newest_dead_letters_are_read_first(tmp_path: Path) -> None:
+async def test_the_newest_messages_are_read_first(tmp_path: Path) -> None:
     """The limit keeps the newest."""
     send = open_notifier(Config(data_dir=str(tmp_path)))
     for n in range(3):
         await send(replace(MESSAGE, notification_id=f"n{n}"))
         await asyncio.sleep(0.002)
 
-    dead_letters = read_inbox(tmp_path / "inbox.sqlite", 2)
+    messages = read_inbox(tmp_path / "inbox.sqlite", 2)
 
-    assert ["n2", "n1"] == [dead_letter.notification_id for dead_letter in dead_letters]
+    assert ["n2", "n1"] == [message.notification_id for message in messages]
 
 
 def test_an_inbox_that_nobody_wrote_is_empty(tmp_path: Path) -> None:

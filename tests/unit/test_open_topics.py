@@ -157,7 +157,7 @@ def test_money_that_does_not_add_up_is_never_asked_for(
     """A business no: the order is cancelled like any whose payment failed."""
     _, emitted = receive(payment, payment.INITIAL, (placed(**changes), 0))
 
-    assert (PaymentFailed(order_id="o1", reason=reason),) == emitted
+    assert (PaymentFailed(transaction_id="o1", reason=reason),) == emitted
 
 
 def test_a_charge_besides_the_lines_adds_up() -> None:

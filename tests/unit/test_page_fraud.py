@@ -60,7 +60,12 @@ async def hostile(site: FraudSite) -> None:
     )
     said = verdict(HOSTILE, reasons=(HOSTILE,), rules_version=HOSTILE, basis=basis)
     label = PaymentLabelled(
-        order_id=HOSTILE, fraud=True, source="analyst", known_at_ms=AT_MS, by=HOSTILE, note=HOSTILE
+        transaction_id=HOSTILE,
+        fraud=True,
+        source="analyst",
+        known_at_ms=AT_MS,
+        by=HOSTILE,
+        note=HOSTILE,
     )
     payment = replace(paid(HOSTILE), country=HOSTILE)
     site.queries.keep("verdict", HOSTILE, checked(HOSTILE, verdict=said, label=label, paid=payment))
@@ -77,7 +82,7 @@ async def hostile(site: FraudSite) -> None:
         state=HOSTILE,
         rule=raw,
     )
-    closed = CaseClosed(order_id="shut", case="review", fraud=False, by=HOSTILE, note=HOSTILE)
+    closed = CaseClosed(transaction_id="shut", case="review", fraud=False, by=HOSTILE, note=HOSTILE)
     asleep = RuleSnoozed(rule_id=HOSTILE, entity=f"card:{HOSTILE}", until_ms=99_999_999_999_999)
     messages = (registered(HOSTILE, reasons=(HOSTILE,)), closed, said, label, payment)
     for message in (*messages, RulePut(rule_id="much", rule=raw), asleep, action):
@@ -131,7 +136,12 @@ async def test_a_case_shows_its_entity_masked_and_what_became_of_it(site: FraudS
     """Its figures in text, a way to the order, its label."""
     before = unescape(await site.text(f"/console/fraud/cases/{ORDER}"))
     label = PaymentLabelled(
-        order_id=ORDER, fraud=True, source="analyst", known_at_ms=AT_MS, by="ann", note="she called"
+        transaction_id=ORDER,
+        fraud=True,
+        source="analyst",
+        known_at_ms=AT_MS,
+        by="ann",
+        note="she called",
     )
     site.queries.keep("verdict", ORDER, checked(case="", label=label))
     after = unescape(await site.text(f"/console/fraud/cases/{ORDER}"))

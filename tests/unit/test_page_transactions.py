@@ -105,7 +105,7 @@ async def test_who_is_not_signed_in_sees_no_form_that_acts(client: TestClient) -
 
 
 BILL = Bill(
-    order_id="o1",
+    transaction_id="o1",
     customer_id="17850",
     country="France",
     currency="GBP",

@@ -37,14 +37,14 @@ from workflows.shared.message import Message
 from workflows.shipping.messages import ShipmentFailed
 
 ASKS = {
-    "order_id": "o1",
+    "transaction_id": "o1",
     "amount_minor": 1_000,
     "currency": "GBP",
     "payment_method": "pm_card_visa",
 }
 CHARGE = ChargeCard(**ASKS)
 COMPLETED = PaymentCompleted(
-    order_id="o1",
+    transaction_id="o1",
     payment_id="pi",
     amount_minor=1_000,
     goods_minor=900,
@@ -55,7 +55,7 @@ COMPLETED = PaymentCompleted(
     ordered_at_ms=5,
 )
 FAILED = PaymentFailed(
-    order_id="o1",
+    transaction_id="o1",
     reason="card_declined",
     declined=True,
     amount_minor=1_000,
@@ -63,15 +63,15 @@ FAILED = PaymentFailed(
     customer_id="c1",
     ordered_at_ms=5,
 )
-FAILED_CANCELLED = PaymentFailed(order_id="o1", reason="cancelled")
-PENDING_SILENT = PaymentPending(order_id="o1", reason="no answer")
-PENDING = PaymentPending(order_id="o1", reason="time-out")
+FAILED_CANCELLED = PaymentFailed(transaction_id="o1", reason="cancelled")
+PENDING_SILENT = PaymentPending(transaction_id="o1", reason="no answer")
+PENDING = PaymentPending(transaction_id="o1", reason="time-out")
 
 
 def refund(key: str, amount_minor: int, attempt: int = 0) -> RefundCharge:
     """Return the request to give `amount_minor` back."""
     return RefundCharge(
-        order_id="o1",
+        transaction_id="o1",
         payment_id="pi",
         refund_key=key,
         amount_minor=amount_minor,
@@ -83,7 +83,7 @@ def refund(key: str, amount_minor: int, attempt: int = 0) -> RefundCharge:
 def refunded(kind: str, refund_id: str, amount_minor: int, return_id: str = "") -> PaymentRefunded:
     """Return what is emitted when money went back."""
     return PaymentRefunded(
-        order_id="o1",
+        transaction_id="o1",
         payment_id="pi",
         refund_id=refund_id,
         amount_minor=amount_minor,
@@ -158,7 +158,7 @@ def test_charging(earlier: list[Received], when: Received, then: tuple[Message, 
                 "cancelled": CANCELLED,
                 "rejected": REJECTED,
                 "carrier": ShipmentFailed(order_id="o1", reason="x"),
-                "fraud": FraudDetected(order_id="o1", score=1, reasons=(), rules_version="1"),
+                "fraud": FraudDetected(transaction_id="o1", score=1, reasons=(), rules_version="1"),
             }.items()
         ),
         pytest.param([PLACED, SUCCEEDED, CANCELLED], REJECTED, (), id="two causes, one refund"),
@@ -240,7 +240,7 @@ def test_returns(earlier: list[Received], when: Received, then: tuple[Message, .
         ),
         pytest.param(
             [PLACED, (UNKNOWN, 2), alarm(182), (VOIDED, 183)],
-            (PaymentFailed(order_id="o1", reason="unknown for too long: time-out"),),
+            (PaymentFailed(transaction_id="o1", reason="unknown for too long: time-out"),),
             None,
             id="voided for taking too long",
         ),

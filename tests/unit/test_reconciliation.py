@@ -307,7 +307,7 @@ def test_what_is_asked_for_is_as_old_as_its_question() -> None:
 def entry(cause: str, *sides: tuple[Account, int]) -> EntryPosted:
     return EntryPosted(
         entry_id=f"o1/{cause}",
-        order_id="o1",
+        transaction_id="o1",
         currency="GBP",
         cause=cause,
         postings=tuple(

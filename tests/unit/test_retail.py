@@ -441,7 +441,7 @@ def judged(real: Plan) -> Iterator[object]:
     for ask in real.asks:
         if isinstance(ask, PlaceOrder):
             paid = PaymentCompleted(
-                order_id=ask.reference,
+                transaction_id=ask.reference,
                 payment_id="p",
                 amount_minor=ask.total_minor,
                 goods_minor=ask.total_minor,
@@ -456,7 +456,9 @@ def judged(real: Plan) -> Iterator[object]:
 
 def test_few_orders_of_the_real_file_look_like_fraud(real: Plan) -> None:
     """Some, and less than one in fifty."""
-    flagged = [message.order_id for message in judged(real) if isinstance(message, FraudDetected)]
+    flagged = [
+        message.transaction_id for message in judged(real) if isinstance(message, FraudDetected)
+    ]
 
     assert ["536592", "536783", "536784", "536785", "536786", "536876", "536982"] == flagged
     assert len(flagged) < 424 / 50

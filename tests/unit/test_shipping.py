@@ -120,10 +120,10 @@ def test_sending(earlier: list[Received], when: Received, then: tuple[Message, .
 @pytest.mark.parametrize(
     "barred",
     [
-        pytest.param(PaymentFailed(order_id="o1", reason="x"), id="payment failed"),
+        pytest.param(PaymentFailed(transaction_id="o1", reason="x"), id="payment failed"),
         pytest.param(InventoryRejected(order_id="o1", reason="out_of_stock"), id="out of stock"),
         pytest.param(
-            FraudDetected(order_id="o1", score=1, reasons=(), rules_version="1"), id="fraud"
+            FraudDetected(transaction_id="o1", score=1, reasons=(), rules_version="1"), id="fraud"
         ),
     ],
 )
@@ -232,6 +232,6 @@ def test_what_turns_out_to_be_fraud_is_stopped_where_it_can_be(
     story: list[Message], then: list[type[Message]]
 ) -> None:
     """Judged clean at first: shipping alone knows whether it still can be."""
-    _, emitted = after(shipping, *story, FraudConfirmed(order_id="o1", source="chargeback"))
+    _, emitted = after(shipping, *story, FraudConfirmed(transaction_id="o1", source="chargeback"))
 
     assert then == [type(message) for message in emitted]

@@ -93,9 +93,9 @@ def unknown(command: Any, reason: str = "no connection") -> Message:
     attempt = getattr(command, "attempt", 0)
     if isinstance(command, p.RefundCharge):
         return p.RefundUnknown(
-            order_id="o1", refund_key=command.refund_key, attempt=attempt, reason=reason
+            transaction_id="o1", refund_key=command.refund_key, attempt=attempt, reason=reason
         )
-    return p.ChargeUnknown(order_id="o1", attempt=attempt, reason=reason)
+    return p.ChargeUnknown(transaction_id="o1", attempt=attempt, reason=reason)
 
 
 def gone(until: float, *, silent: bool = False, latency: float = 0.0) -> Ask:
@@ -107,7 +107,7 @@ def gone(until: float, *, silent: bool = False, latency: float = 0.0) -> Ask:
             return () if silent else [(latency, unknown(command))]
         if isinstance(command, p.RefundCharge):
             record = p.RefundSucceeded(
-                order_id="o1",
+                transaction_id="o1",
                 refund_key=command.refund_key,
                 refund_id=f"re-{command.refund_key}",
                 amount_minor=command.amount_minor,
@@ -189,7 +189,7 @@ async def test_an_order_cancelled_while_the_provider_is_gone_costs_nothing() -> 
 
     await talk.run()
 
-    assert [PaymentFailed(order_id="o1", reason="cancelled")] == talk.messages(*ENDS)
+    assert [PaymentFailed(transaction_id="o1", reason="cancelled")] == talk.messages(*ENDS)
     assert 40 == talk.at(p.VoidCharge)[0]
     assert [] == talk.messages(p.RefundCharge)
 
@@ -258,7 +258,12 @@ def test_a_row_of_before_refunds_had_an_age_is_read_and_grows_one() -> None:
     """Old rows decode; the next question sets the age that was not kept."""
     old = msgspec.json.decode(b'{"amount_minor": 5, "status": "asked"}', type=refund.Refund)
     asked = p.RefundCharge(
-        order_id="o1", payment_id="pi", refund_key="r1", amount_minor=5, currency="GBP", attempt=1
+        transaction_id="o1",
+        payment_id="pi",
+        refund_key="r1",
+        amount_minor=5,
+        currency="GBP",
+        attempt=1,
     )
 
     aged = refund.evolve(refund.Refunds(by_key={"r1": old}), asked, START_MS)
@@ -339,7 +344,7 @@ async def test_an_order_cancelled_meanwhile_is_never_charged(tmp_path: Path) -> 
         await start()
         await talk.run()
 
-    assert [PaymentFailed(order_id="o1", reason="cancelled")] == talk.messages(*ENDS)
+    assert [PaymentFailed(transaction_id="o1", reason="cancelled")] == talk.messages(*ENDS)
     assert 0 == await charges(tmp_path)
 
 

@@ -104,7 +104,7 @@ def envelope(message: Message, event_id: str, at_ms: int) -> Envelope:
 
 def refunded(minor: int = 800, kind: str = "compensation", return_id: str = "") -> PaymentRefunded:
     return PaymentRefunded(
-        order_id="o1",
+        transaction_id="o1",
         payment_id="pi_o1",
         refund_id=f"re_{return_id}",
         amount_minor=minor,
@@ -124,7 +124,7 @@ TAKEN_BACK = ReturnAccepted(
 )
 REFUNDS_OVERDUE = [
     RefundOverdue(
-        order_id="o1",
+        transaction_id="o1",
         payment_id="pi_o1",
         refund_key=key,
         amount_minor=250,
@@ -161,7 +161,9 @@ def completed() -> LocalQueries:
 def cancelled() -> LocalQueries:
     """One order was paid and reserved, then flagged: everything was compensated."""
     queries = stocked().publish(placed(), paid(), PAYMENT_ENTRY, RESERVED)
-    queries.publish(FraudDetected(order_id="o1", score=1.0, reasons=("why",), rules_version="1"))
+    queries.publish(
+        FraudDetected(transaction_id="o1", score=1.0, reasons=("why",), rules_version="1")
+    )
     queries.publish(refunded(), REFUND_ENTRY, RELEASED)
     queries.publish(OrderCancelled(order_id="o1", cause="fraud"), at_ms=PLACED_MS + 400)
     return queries.charge(refunded=800)
@@ -450,7 +452,7 @@ def test_a_shipment_called_back_is_on_the_shelf_again():
 def test_the_verdict_counts_orders_by_their_end():
     """Causes are counted, and money is what the provider's own records say."""
     queries = cancelled().publish(placed("o2"), at_ms=NOW_MS - 1)
-    queries.publish(placed("o3"), PaymentFailed(order_id="o3", reason="declined"))
+    queries.publish(placed("o3"), PaymentFailed(transaction_id="o3", reason="declined"))
     queries.publish(InventoryRejected(order_id="o3", reason="cancelled"))
     queries.publish(OrderCancelled(order_id="o3", cause="payment_failed"))
 

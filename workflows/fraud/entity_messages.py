@@ -21,7 +21,7 @@ Tag = Annotated[str, Meta(max_length=32)]
 class CheckPayment(Message, tag="payflow.fraud.check_payment.v1", frozen=True, kw_only=True):
     """Judge this payment by its customer alone. Only the first version emitted it."""
 
-    order_id: Name
+    transaction_id: Name = msgspec.field(name="order_id")
     customer: Name
     guest: bool
     amount_minor: MinorDue
@@ -55,7 +55,7 @@ class Aggregate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class CheckEntity(Message, tag="payflow.fraud.check_entity.v1", frozen=True, kw_only=True):
     """Say how this entity stood at the time of this payment, which counts from now on."""
 
-    order_id: Name
+    transaction_id: Name = msgspec.field(name="order_id")
     entity: EntityKey
     kind: Kind
     amount_minor: MinorDue
@@ -72,7 +72,7 @@ class CheckEntity(Message, tag="payflow.fraud.check_entity.v1", frozen=True, kw_
 class NoteDecline(Message, tag="payflow.fraud.note_decline.v1", frozen=True, kw_only=True):
     """A payment of this entity was declined."""
 
-    order_id: Name
+    transaction_id: Name = msgspec.field(name="order_id")
     entity: EntityKey
     kind: Kind
     amount_minor: MinorDue
@@ -83,7 +83,7 @@ class NoteDecline(Message, tag="payflow.fraud.note_decline.v1", frozen=True, kw_
 class LabelEntity(Message, tag="payflow.fraud.label_entity.v1", frozen=True, kw_only=True):
     """A payment of this entity is known, from `at_ms` on, to have been fraud, or not."""
 
-    order_id: Name
+    transaction_id: Name = msgspec.field(name="order_id")
     entity: EntityKey
     kind: Kind
     fraud: bool
@@ -96,7 +96,7 @@ CheckMessage = CheckPayment | CheckEntity | NoteDecline | LabelEntity
 class EntityAnswered(Message, tag="payflow.fraud.entity_answered.v1", frozen=True, kw_only=True):
     """How one entity of the payment stood."""
 
-    order_id: Name
+    transaction_id: Name = msgspec.field(name="order_id")
     kind: Kind
     figures: dict[str, float] = {}
     aggregates: dict[str, float] = {}

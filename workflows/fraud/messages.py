@@ -49,7 +49,7 @@ class VerdictBasis(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 class FraudDetected(Message, tag="payflow.fraud.detected.v1", frozen=True, kw_only=True):
     """Not to be shipped; `reasons` are for people to read."""
 
-    order_id: Name
+    transaction_id: Name = msgspec.field(name="order_id")
     score: Score
     reasons: tuple[str, ...]
     rules_version: str
@@ -60,7 +60,7 @@ class FraudDetected(Message, tag="payflow.fraud.detected.v1", frozen=True, kw_on
 class FraudCleared(Message, tag="payflow.fraud.cleared.v1", frozen=True, kw_only=True):
     """May be shipped; an `outcome` of review says that somebody looks at it meanwhile."""
 
-    order_id: Name
+    transaction_id: Name = msgspec.field(name="order_id")
     score: Score
     reasons: tuple[str, ...] = ()
     rules_version: str
@@ -70,7 +70,7 @@ class FraudCleared(Message, tag="payflow.fraud.cleared.v1", frozen=True, kw_only
 class FraudConfirmed(Message, tag="payflow.fraud.confirmed.v1", frozen=True, kw_only=True):
     """Known as fraud after it was cleared: to be stopped where it still can be."""
 
-    order_id: Name
+    transaction_id: Name = msgspec.field(name="order_id")
     source: Literal["chargeback", "analyst"]
     reason: Text = ""
 
@@ -82,7 +82,7 @@ FraudMessage = FraudDetected | FraudCleared | FraudConfirmed
 class PaymentLabelled(Message, tag="payflow.fraud.payment_labelled.v1", frozen=True, kw_only=True):
     """What a chargeback or an analyst says of a payment; the newest message counts."""
 
-    order_id: Name
+    transaction_id: Name = msgspec.field(name="order_id")
     fraud: bool
     source: Literal["chargeback", "analyst"]
     known_at_ms: Milliseconds
@@ -94,7 +94,7 @@ class PaymentLabelled(Message, tag="payflow.fraud.payment_labelled.v1", frozen=T
 class CaseOpened(Message, tag="payflow.fraud.case_opened.v1", frozen=True, kw_only=True):
     """Somebody should look: before the fact (`review`) or after it (`late`, goods are gone)."""
 
-    order_id: Name
+    transaction_id: Name = msgspec.field(name="order_id")
     case: Literal["review", "late"]
     score: Score = 0.0
     reasons: tuple[str, ...] = ()
@@ -104,7 +104,7 @@ class CaseOpened(Message, tag="payflow.fraud.case_opened.v1", frozen=True, kw_on
 class CaseClosed(Message, tag="payflow.fraud.case_closed.v1", frozen=True, kw_only=True):
     """What became of it."""
 
-    order_id: Name
+    transaction_id: Name = msgspec.field(name="order_id")
     case: Literal["review", "late"]
     fraud: bool
     by: NameIfAny = ""

@@ -49,7 +49,7 @@ def _declined(state: PaymentCheck, entities: dict[Kind, str]) -> tuple[Message, 
         return ()
     return tuple(
         NoteDecline(
-            order_id=tried.order_id,
+            transaction_id=tried.transaction_id,
             entity=f"{kind}:{name}",
             kind=kind,
             amount_minor=tried.amount_minor,
@@ -66,7 +66,7 @@ def _questions(
     device = entities.get("device")
     return tuple(
         CheckEntity(
-            order_id=paid.order_id,
+            transaction_id=paid.transaction_id,
             entity=f"{kind}:{name}",
             kind=kind,
             amount_minor=paid.amount_minor,
@@ -88,7 +88,7 @@ def _judged(
     if state.label is not None and state.label.fraud:
         known = f"known as fraud by {state.label.source}"
         verdict = FraudDetected(
-            order_id=verdict.order_id,
+            transaction_id=verdict.transaction_id,
             score=1.0,
             reasons=(known, *verdict.reasons),
             rules_version=verdict.rules_version,
@@ -97,7 +97,7 @@ def _judged(
     if verdict.basis is None or verdict.basis.outcome != "review":
         return (verdict,)
     registered = CaseOpened(
-        order_id=paid.order_id,
+        transaction_id=paid.transaction_id,
         case="review",
         score=verdict.score,
         reasons=verdict.reasons,
@@ -109,7 +109,7 @@ def _judged(
 def _labels(label: PaymentLabelled, entities: dict[Kind, str]) -> tuple[Message, ...]:
     return tuple(
         LabelEntity(
-            order_id=label.order_id,
+            transaction_id=label.transaction_id,
             entity=f"{kind}:{name}",
             kind=kind,
             fraud=label.fraud,
@@ -123,7 +123,7 @@ def _followed(
     state: PaymentCheck, verdict: FraudVerdict, label: PaymentLabelled
 ) -> tuple[Message, ...]:
     """Return what a label asks for once the payment is judged: to stop the goods, or a case."""
-    order_id = label.order_id
+    transaction_id = label.transaction_id
     is_reviewed = label.source == "analyst" and label.known_at_ms > state.case_at_ms
     if state.case and is_reviewed:
         return (_closed(state.case, label),)
@@ -133,7 +133,7 @@ def _followed(
         reason = f"known as fraud by {label.source} after the goods were delivered"
         return (
             CaseOpened(
-                order_id=order_id,
+                transaction_id=transaction_id,
                 case="late",
                 score=verdict.score,
                 reasons=(reason, *verdict.reasons),
@@ -141,13 +141,19 @@ def _followed(
             ),
         )
     if not state.goods and not state.confirmed_emitted:
-        return (FraudConfirmed(order_id=order_id, source=label.source, reason=label.note),)
+        return (
+            FraudConfirmed(transaction_id=transaction_id, source=label.source, reason=label.note),
+        )
     return ()
 
 
 def _closed(case: Literal["review", "late"], label: PaymentLabelled) -> Message:
     return CaseClosed(
-        order_id=label.order_id, case=case, fraud=label.fraud, by=label.by, note=label.note
+        transaction_id=label.transaction_id,
+        case=case,
+        fraud=label.fraud,
+        by=label.by,
+        note=label.note,
     )
 
 

@@ -31,7 +31,7 @@ def decide(state: Entity, received: Message, _at_ms: int) -> tuple[Message, ...]
         figures |= features.of_terminal(state, seen)
     return (
         EntityAnswered(
-            order_id=received.order_id,
+            transaction_id=received.transaction_id,
             kind=received.kind,
             figures=figures,
             aggregates={
@@ -71,8 +71,8 @@ def evolve(state: Entity, message: Message, _at_ms: int) -> Entity:
             return insert(state, seen, place=_place(message), device=message.device)
         case NoteDecline():
             return insert(state, _seen(message), place=None, device="")
-        case LabelEntity(order_id=order_id, fraud=fraud, at_ms=at_ms):
-            return label(state, tag_of(order_id), fraud=fraud, at_ms=at_ms)
+        case LabelEntity(transaction_id=transaction_id, fraud=fraud, at_ms=at_ms):
+            return label(state, tag_of(transaction_id), fraud=fraud, at_ms=at_ms)
         case _:
             return state
 
@@ -81,7 +81,7 @@ def _seen(message: CheckEntity | NoteDecline) -> Seen:
     return Seen(
         at_ms=message.at_ms,
         amount_minor=message.amount_minor,
-        tag=tag_of(message.order_id),
+        tag=tag_of(message.transaction_id),
         declined=isinstance(message, NoteDecline),
         met=message.met,
     )

@@ -8,7 +8,7 @@ from workflows.fraud.messages import (
     PaymentLabelled,
 )
 from workflows.fraud.rule_messages import ListPut, RuleMessage, RulePut, RuleSnoozed
-from workflows.shared.topic import by_order, declare
+from workflows.shared.topic import by, declare
 
 
 def by_entity(message: CheckMessage) -> str:
@@ -30,18 +30,20 @@ def by_rule(message: RuleMessage) -> str:
 fraud = declare(
     "fraud",
     FraudMessage,
-    key=by_order,
+    key=by("transaction_id"),
     writer="fraud",
     retention_ms=-1,
     traced=True,
     kinds={"failure": (FraudDetected,)},
 )
 fraud_checks = declare("fraud.checks", CheckMessage, key=by_entity, writer="fraud", traced=True)
-fraud_answers = declare("fraud.answers", EntityAnswered, key=by_order, writer="fraud")
+fraud_answers = declare("fraud.answers", EntityAnswered, key=by("transaction_id"), writer="fraud")
 fraud_labels = declare(
-    "fraud.labels", PaymentLabelled, key=by_order, writer="console", retention_ms=-1
+    "fraud.labels", PaymentLabelled, key=by("transaction_id"), writer="console", retention_ms=-1
 )
-fraud_cases = declare("fraud.cases", CaseMessage, key=by_order, writer="fraud", retention_ms=-1)
+fraud_cases = declare(
+    "fraud.cases", CaseMessage, key=by("transaction_id"), writer="fraud", retention_ms=-1
+)
 fraud_rules = declare(
     "fraud.rules",
     RuleMessage,

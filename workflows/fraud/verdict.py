@@ -106,13 +106,13 @@ def verdict_on(
         shadow_score=model.score(trial, snapshot) if trial else None,
         shadow_version=trial.version if trial else "",
     )
-    return _emitted(paid.order_id, ruling, basis)
+    return _emitted(paid.transaction_id, ruling, basis)
 
 
-def _emitted(order_id: str, ruling: Ruling, basis: VerdictBasis) -> FraudVerdict:
+def _emitted(transaction_id: str, ruling: Ruling, basis: VerdictBasis) -> FraudVerdict:
     message = FraudDetected if basis.outcome == "block" else FraudCleared
     return message(
-        order_id=order_id,
+        transaction_id=transaction_id,
         score=_score(ruling, basis.model_score),
         reasons=_reasons(ruling, basis),
         rules_version=basis.rules_version,

@@ -20,14 +20,14 @@ from workflows.inventory.stock_messages import (
     UnshipStock,
     WarehouseMessage,
 )
-from workflows.shared.topic import Key, by_order, declare
+from workflows.shared.topic import Key, by, declare
 
 by_sku: Key = attrgetter("sku")
 
 inventory = declare(
     "inventory",
     InventoryMessage,
-    key=by_order,
+    key=by("order_id"),
     writer="inventory",
     retention_ms=-1,
     traced=True,
@@ -50,7 +50,7 @@ stock_commands = declare(
 stock_answers = declare(
     "stock.answers",
     StockAnswer,
-    key=by_order,
+    key=by("order_id"),
     writer="inventory",
     kinds={"compensation": (StockReleased, StockRestocked), "failure": (StockRefused,)},
 )

@@ -22,7 +22,7 @@ class EntryPosted(Message, tag="payflow.ledger.entry_posted.v1", frozen=True, kw
     """Debits equal credits. `entry_id` names the fact that caused it."""
 
     entry_id: Name
-    order_id: Name
+    transaction_id: Name = msgspec.field(name="order_id")
     currency: Currency
     postings: tuple[Posting, ...]
     cause: Text

@@ -37,14 +37,16 @@ def decide(state: Books, received: Message, _at_ms: int) -> tuple[Message, ...]:
     known = _noted(state, received)
     due: list[EntryPosted] = []
     match received:
-        case PaymentCompleted(order_id=order_id, amount_minor=amount_minor):
+        case PaymentCompleted(transaction_id=transaction_id, amount_minor=amount_minor):
             moved = _moved("cash_at_provider", "customer_receivable", amount_minor)
-            due = [_entry(known, order_id, "payment", moved), *_sale(known, order_id)]
-        case PaymentRefunded(order_id=order_id, refund_id=refund_id, amount_minor=amount_minor):
+            due = [_entry(known, transaction_id, "payment", moved), *_sale(known, transaction_id)]
+        case PaymentRefunded(
+            transaction_id=transaction_id, refund_id=refund_id, amount_minor=amount_minor
+        ):
             lowered: Account = "refunds" if received.kind == "return" else "customer_receivable"
             moved = _moved(lowered, "cash_at_provider", amount_minor)
             known = known if known.currency else replace(known, currency=received.currency)
-            due = [_entry(known, order_id, f"refund/{refund_id}", moved)]
+            due = [_entry(known, transaction_id, f"refund/{refund_id}", moved)]
         case (
             RecognizeSale(transaction_id=transaction_id)
             | ReverseSale(transaction_id=transaction_id)
@@ -55,7 +57,7 @@ def decide(state: Books, received: Message, _at_ms: int) -> tuple[Message, ...]:
     return tuple(entry for entry in due if entry.cause not in state.posted and entry.postings)
 
 
-def _sale(known: Books, order_id: str) -> list[EntryPosted]:
+def _sale(known: Books, transaction_id: str) -> list[EntryPosted]:
     """Return the sale and, when the goods were stopped, its reversal; needs the amounts."""
     if not known.currency or known.goods_are == "here":
         return []
@@ -65,7 +67,7 @@ def _sale(known: Books, order_id: str) -> list[EntryPosted]:
         *_side("revenue", -known.goods_minor),
         *_side("shipping" if known.charges_minor >= 0 else "revenue", -known.charges_minor),
     )
-    entries = [_entry(known, order_id, "sale", sold)]
+    entries = [_entry(known, transaction_id, "sale", sold)]
     if known.goods_are == "stopped":
         back = tuple(
             Posting(
@@ -73,14 +75,16 @@ def _sale(known: Books, order_id: str) -> list[EntryPosted]:
             )
             for side in sold
         )
-        entries.append(_entry(known, order_id, "sale reversed", back))
+        entries.append(_entry(known, transaction_id, "sale reversed", back))
     return entries
 
 
-def _entry(known: Books, order_id: str, cause: str, sides: tuple[Posting, ...]) -> EntryPosted:
+def _entry(
+    known: Books, transaction_id: str, cause: str, sides: tuple[Posting, ...]
+) -> EntryPosted:
     return EntryPosted(
-        entry_id=joined(order_id, cause),
-        order_id=order_id,
+        entry_id=joined(transaction_id, cause),
+        transaction_id=transaction_id,
         currency=known.currency,
         postings=sides,
         cause=cause,

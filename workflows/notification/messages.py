@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+import msgspec
+
 from workflows.shared.limits import Name, Text
 from workflows.shared.message import Message
 
@@ -11,7 +13,7 @@ Channel = Literal["sms", "push"]
 class SendMessage(Message, tag="payflow.notification.send.v1", frozen=True, kw_only=True):
     """Send `text` to the customer; `notification_id` is the same whenever it is repeated."""
 
-    order_id: Name
+    transaction_id: Name = msgspec.field(name="order_id")
     notification_id: Name
     customer_id: str = ""
     channel: Channel
@@ -22,7 +24,7 @@ class SendMessage(Message, tag="payflow.notification.send.v1", frozen=True, kw_o
 class NotificationSent(Message, tag="payflow.notification.sent.v1", frozen=True, kw_only=True):
     """The channel has taken the message."""
 
-    order_id: Name
+    transaction_id: Name = msgspec.field(name="order_id")
     notification_id: Name
     channel: Channel
 
@@ -30,7 +32,7 @@ class NotificationSent(Message, tag="payflow.notification.sent.v1", frozen=True,
 class NotificationFailed(Message, tag="payflow.notification.failed.v1", frozen=True, kw_only=True):
     """Given up; the customer was not emitted."""
 
-    order_id: Name
+    transaction_id: Name = msgspec.field(name="order_id")
     notification_id: Name
     channel: Channel
     reason: Text

@@ -37,26 +37,30 @@ def decide(state: Notified, received: Message, _at_ms: int) -> tuple[Message, ..
 
 def _message(state: Notified, received: Message) -> SendMessage | None:
     match received:
-        case PaymentCompleted(order_id=order_id):
+        case PaymentCompleted(transaction_id=transaction_id):
             amount = money(received.amount_minor, received.currency)
             paid = replace(state, customer_id=received.customer_id)
-            return _send(paid, order_id, "payment", "push", "Payment received", f"{amount} paid.")
-        case PaymentRefunded(order_id=order_id, kind="return"):
+            return _send(
+                paid, transaction_id, "payment", "push", "Payment received", f"{amount} paid."
+            )
+        case PaymentRefunded(transaction_id=transaction_id, kind="return"):
             amount = money(received.amount_minor, received.currency)
             name = f"refund/{received.return_id}"
-            return _send(state, order_id, name, "push", "Refund", f"{amount} is on its way back.")
-        case NotifyCustomer(transaction_id=order_id, name=name, channel=channel):
-            return _send(state, order_id, name, channel, received.title, received.text)
+            return _send(
+                state, transaction_id, name, "push", "Refund", f"{amount} is on its way back."
+            )
+        case NotifyCustomer(transaction_id=transaction_id, name=name, channel=channel):
+            return _send(state, transaction_id, name, channel, received.title, received.text)
         case _:
             return None
 
 
 def _send(  # noqa: PLR0913  who, which and what
-    state: Notified, order_id: str, name: str, channel: Channel, title: str, text: str
+    state: Notified, transaction_id: str, name: str, channel: Channel, title: str, text: str
 ) -> SendMessage:
     return SendMessage(
-        order_id=order_id,
-        notification_id=joined(order_id, name),
+        transaction_id=transaction_id,
+        notification_id=joined(transaction_id, name),
         customer_id=state.customer_id,
         channel=channel,
         title=title,

@@ -5,16 +5,20 @@ from workflows.notification.messages import (
     NotificationMessage,
     SendMessage,
 )
-from workflows.shared.topic import by_order, declare
+from workflows.shared.topic import by, declare
 
 notifications = declare(
     "notifications",
     NotificationMessage,
-    key=by_order,
+    key=by("transaction_id"),
     writer="notification",
     traced=True,
     kinds={"failure": (NotificationFailed,)},
 )
 notification_commands = declare(
-    "notification.commands", SendMessage, key=by_order, writer="notification", traced=True
+    "notification.commands",
+    SendMessage,
+    key=by("transaction_id"),
+    writer="notification",
+    traced=True,
 )

@@ -2,12 +2,12 @@
 
 from workflows.order.messages import OrderMessage
 from workflows.order.saga_messages import OrderCancelled, ReturnRefused, SagaMessage, StepOverdue
-from workflows.shared.topic import MessageCounter, by_order, declare
+from workflows.shared.topic import MessageCounter, by, declare
 
 orders = declare(
     "orders",
     OrderMessage,
-    key=by_order,
+    key=by("order_id"),
     writer="console",
     retention_ms=-1,
     open=True,
@@ -16,7 +16,7 @@ orders = declare(
 sagas = declare(
     "sagas",
     SagaMessage,
-    key=by_order,
+    key=by("order_id"),
     writer="order",
     retention_ms=-1,
     traced=True,

@@ -33,7 +33,7 @@ asked for; the first answer of the provider after that ends it."""
 class Bill(msgspec.Struct, frozen=True, kw_only=True):
     """What an order owes, in minor units, and what later events repeat of it."""
 
-    order_id: str
+    transaction_id: str = msgspec.field(name="order_id")
     customer_id: str
     country: str
     currency: str
@@ -71,7 +71,7 @@ def pending(charge: Charge, bill: Bill, *, unwanted: bool) -> tuple[Message, ...
     if charge.unknown_since_ms is None:
         return ()
     if not charge.pending_emitted:
-        return (PaymentPending(order_id=bill.order_id, reason=charge.reason),)
+        return (PaymentPending(transaction_id=bill.transaction_id, reason=charge.reason),)
     # Voiding waits until the outcome is unknown: the answer under way is the quickest end.
     if unwanted or charge.expired:
         if charge.ask_again or charge.asked != "void":
@@ -83,7 +83,7 @@ def pending(charge: Charge, bill: Bill, *, unwanted: bool) -> tuple[Message, ...
 def bill_of(asked: RequestPayment) -> Bill:
     """Return the bill of a transaction."""
     return Bill(
-        order_id=asked.transaction_id,
+        transaction_id=asked.transaction_id,
         customer_id=asked.customer_id,
         country=asked.country,
         currency=asked.currency,
@@ -97,7 +97,7 @@ def bill_of(asked: RequestPayment) -> Bill:
 
 def _charge_card(bill: Bill) -> Message:
     return provider.ChargeCard(
-        order_id=bill.order_id,
+        transaction_id=bill.transaction_id,
         amount_minor=bill.total_minor,
         currency=bill.currency,
         payment_method=bill.payment_method,
@@ -108,7 +108,7 @@ def _ask(
     message: type[provider.InquireCharge | provider.VoidCharge], charge: Charge, bill: Bill
 ) -> Message:
     return message(
-        order_id=bill.order_id,
+        transaction_id=bill.transaction_id,
         amount_minor=bill.total_minor,
         currency=bill.currency,
         payment_method=bill.payment_method,

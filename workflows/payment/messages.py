@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+import msgspec
+
 from workflows.payment.origin import UNKNOWN, Origin
 from workflows.shared.limits import Currency, Milliseconds, Minor, MinorDue, Name, Text
 from workflows.shared.message import Message
@@ -10,7 +12,7 @@ from workflows.shared.message import Message
 class PaymentCompleted(Message, tag="payflow.payment.completed.v1", frozen=True, kw_only=True):
     """Charged. Carries what fraud and ledger need, so that they ask nobody."""
 
-    order_id: Name
+    transaction_id: Name = msgspec.field(name="order_id")
     payment_id: Name
     amount_minor: MinorDue
     goods_minor: MinorDue
@@ -28,7 +30,7 @@ class PaymentFailed(Message, tag="payflow.payment.failed.v1", frozen=True, kw_on
     It carries the amount for the agents that count declined tries.
     """
 
-    order_id: Name
+    transaction_id: Name = msgspec.field(name="order_id")
     reason: Text
     declined: bool = False
     """Whether the provider declined it: nobody changed their mind."""
@@ -42,14 +44,14 @@ class PaymentFailed(Message, tag="payflow.payment.failed.v1", frozen=True, kw_on
 class PaymentPending(Message, tag="payflow.payment.pending.v1", frozen=True, kw_only=True):
     """The provider may or may not have charged; inquiry follows."""
 
-    order_id: Name
+    transaction_id: Name = msgspec.field(name="order_id")
     reason: Text
 
 
 class PaymentRefunded(Message, tag="payflow.payment.refunded.v1", frozen=True, kw_only=True):
     """Money went back: all of it (`compensation`) or the price of a return."""
 
-    order_id: Name
+    transaction_id: Name = msgspec.field(name="order_id")
     payment_id: Name
     refund_id: Name
     amount_minor: MinorDue
@@ -61,7 +63,7 @@ class PaymentRefunded(Message, tag="payflow.payment.refunded.v1", frozen=True, k
 class RefundOverdue(Message, tag="payflow.payment.refund_overdue.v1", frozen=True, kw_only=True):
     """A refund asked for since `asked_at_ms` is still not known; it is asked for all the same."""
 
-    order_id: Name
+    transaction_id: Name = msgspec.field(name="order_id")
     payment_id: Name
     refund_key: Name
     amount_minor: MinorDue

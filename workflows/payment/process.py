@@ -61,7 +61,7 @@ def pending(state: Payment) -> tuple[Message, ...]:
 
 def _completed(charged: Charge, bill: Bill) -> Message:
     return PaymentCompleted(
-        order_id=bill.order_id,
+        transaction_id=bill.transaction_id,
         payment_id=charged.payment_id,
         amount_minor=bill.total_minor,
         goods_minor=bill.goods_minor,
@@ -77,9 +77,9 @@ def _completed(charged: Charge, bill: Bill) -> Message:
 def _failed(tried: Charge, bill: Bill) -> Message:
     reason = tried.reason or "cancelled"
     if not tried.asked or tried.outcome != "declined":
-        return PaymentFailed(order_id=bill.order_id, reason=reason)
+        return PaymentFailed(transaction_id=bill.transaction_id, reason=reason)
     return PaymentFailed(
-        order_id=bill.order_id,
+        transaction_id=bill.transaction_id,
         reason=reason,
         declined=True,
         amount_minor=bill.total_minor,

@@ -5,6 +5,8 @@ Every command may be repeated: its idempotency key is derived from the order and
 
 from typing import Literal
 
+import msgspec
+
 from workflows.shared.limits import Currency, MinorDue, Name, Text
 from workflows.shared.message import Message
 
@@ -12,7 +14,7 @@ from workflows.shared.message import Message
 class ChargeCard(Message, tag="payflow.provider.charge_card.v1", frozen=True, kw_only=True):
     """Create and confirm the one payment intent of this order."""
 
-    order_id: Name
+    transaction_id: Name = msgspec.field(name="order_id")
     amount_minor: MinorDue
     currency: Currency
     payment_method: Name
@@ -21,7 +23,7 @@ class ChargeCard(Message, tag="payflow.provider.charge_card.v1", frozen=True, kw
 class InquireCharge(Message, tag="payflow.provider.inquire_charge.v1", frozen=True, kw_only=True):
     """Find out what became of the charge; confirm it if the provider never saw the confirmation."""
 
-    order_id: Name
+    transaction_id: Name = msgspec.field(name="order_id")
     amount_minor: MinorDue
     currency: Currency
     payment_method: Name
@@ -31,7 +33,7 @@ class InquireCharge(Message, tag="payflow.provider.inquire_charge.v1", frozen=Tr
 class VoidCharge(Message, tag="payflow.provider.void_charge.v1", frozen=True, kw_only=True):
     """Cancel the intent; if it has charged already, say so instead."""
 
-    order_id: Name
+    transaction_id: Name = msgspec.field(name="order_id")
     amount_minor: MinorDue
     currency: Currency
     payment_method: Name
@@ -41,7 +43,7 @@ class VoidCharge(Message, tag="payflow.provider.void_charge.v1", frozen=True, kw
 class RefundCharge(Message, tag="payflow.provider.refund_charge.v1", frozen=True, kw_only=True):
     """Give `amount_minor` back, once for each `refund_key` however often it is asked."""
 
-    order_id: Name
+    transaction_id: Name = msgspec.field(name="order_id")
     payment_id: Name
     refund_key: Name
     amount_minor: MinorDue
@@ -54,7 +56,7 @@ class ChargeSucceeded(
 ):
     """The money is at the provider."""
 
-    order_id: Name
+    transaction_id: Name = msgspec.field(name="order_id")
     payment_id: Name
     amount_minor: MinorDue
 
@@ -62,20 +64,20 @@ class ChargeSucceeded(
 class ChargeDeclined(Message, tag="payflow.provider.charge_declined.v1", frozen=True, kw_only=True):
     """The card was refused; nothing was taken."""
 
-    order_id: Name
+    transaction_id: Name = msgspec.field(name="order_id")
     reason: Text
 
 
 class ChargeVoided(Message, tag="payflow.provider.charge_voided.v1", frozen=True, kw_only=True):
     """The intent is cancelled: it can never charge."""
 
-    order_id: Name
+    transaction_id: Name = msgspec.field(name="order_id")
 
 
 class ChargeUnknown(Message, tag="payflow.provider.charge_unknown.v1", frozen=True, kw_only=True):
     """Neither yes nor no: a time-out, a 5xx, a broken connection."""
 
-    order_id: Name
+    transaction_id: Name = msgspec.field(name="order_id")
     attempt: int
     reason: Text
 
@@ -85,7 +87,7 @@ class RefundSucceeded(
 ):
     """The money of this `refund_key` is on its way back."""
 
-    order_id: Name
+    transaction_id: Name = msgspec.field(name="order_id")
     refund_key: Name
     refund_id: Name
     amount_minor: MinorDue
@@ -94,7 +96,7 @@ class RefundSucceeded(
 class RefundUnknown(Message, tag="payflow.provider.refund_unknown.v1", frozen=True, kw_only=True):
     """Neither yes nor no; payment asks again with the same key."""
 
-    order_id: Name
+    transaction_id: Name = msgspec.field(name="order_id")
     refund_key: Name
     attempt: int
     reason: Text
@@ -103,7 +105,7 @@ class RefundUnknown(Message, tag="payflow.provider.refund_unknown.v1", frozen=Tr
 class ProviderNotified(Message, tag="payflow.provider.notified.v1", frozen=True, kw_only=True):
     """A signed webhook of the provider, emitted on `provider.webhooks` by the console."""
 
-    order_id: Name
+    transaction_id: Name = msgspec.field(name="order_id")
     notice_id: Name
     kind: Literal["payment_succeeded", "payment_failed", "payment_canceled"]
     payment_id: Name

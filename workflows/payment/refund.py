@@ -73,7 +73,7 @@ def pending(refunds: Refunds, bill: Bill, payment_id: str) -> tuple[Message, ...
 
 def _ask(key: str, refund: Refund, refunds: Refunds, bill: Bill, payment_id: str) -> Message:
     return RefundCharge(
-        order_id=bill.order_id,
+        transaction_id=bill.transaction_id,
         payment_id=payment_id,
         refund_key=key,
         amount_minor=refund.amount_minor,
@@ -85,7 +85,7 @@ def _ask(key: str, refund: Refund, refunds: Refunds, bill: Bill, payment_id: str
 def _publish(key: str, refund: Refund, bill: Bill, payment_id: str) -> Message:
     compensates = key == COMPENSATION
     return PaymentRefunded(
-        order_id=bill.order_id,
+        transaction_id=bill.transaction_id,
         payment_id=payment_id,
         refund_id=refund.refund_id,
         amount_minor=refund.amount_minor,
@@ -97,7 +97,7 @@ def _publish(key: str, refund: Refund, bill: Bill, payment_id: str) -> Message:
 
 def _complain(key: str, refund: Refund, bill: Bill, payment_id: str) -> Message:
     return RefundOverdue(
-        order_id=bill.order_id,
+        transaction_id=bill.transaction_id,
         payment_id=payment_id,
         refund_key=key,
         amount_minor=refund.amount_minor,

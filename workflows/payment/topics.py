@@ -20,12 +20,12 @@ from workflows.payment.provider_messages import (
     RefundUnknown,
     VoidCharge,
 )
-from workflows.shared.topic import MessageCounter, by_order, declare
+from workflows.shared.topic import MessageCounter, by, declare
 
 payments = declare(
     "payments",
     PaymentMessage,
-    key=by_order,
+    key=by("transaction_id"),
     writer="payment",
     retention_ms=-1,
     traced=True,
@@ -45,7 +45,7 @@ payments = declare(
 provider_commands = declare(
     "provider.commands",
     ProviderCommand,
-    key=by_order,
+    key=by("transaction_id"),
     writer="payment",
     traced=True,
     kinds={"compensation": (RefundCharge, VoidCharge), "retry": (InquireCharge,)},
@@ -53,7 +53,7 @@ provider_commands = declare(
 provider_answers = declare(
     "provider.answers",
     ProviderAnswer,
-    key=by_order,
+    key=by("transaction_id"),
     writer="payment",
     traced=True,
     kinds={
@@ -63,5 +63,5 @@ provider_answers = declare(
     },
 )
 provider_webhooks = declare(
-    "provider.webhooks", ProviderNotified, key=by_order, writer="console", traced=True
+    "provider.webhooks", ProviderNotified, key=by("transaction_id"), writer="console", traced=True
 )

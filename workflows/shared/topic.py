@@ -16,7 +16,12 @@ from workflows.shared.message import Message, type_name
 DAY_MS = 86_400_000
 
 Key = Callable[[Any], str]
-by_order: Key = attrgetter("order_id")
+
+
+def by(field: str) -> Key:
+    """Return the key of messages that one of their fields is."""
+    return attrgetter(field)
+
 
 EventKind = Literal["step", "compensation", "retry", "failure"]
 """What an event is to its transaction. A compensation gives something back; a retry asks again, or

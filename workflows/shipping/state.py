@@ -78,7 +78,7 @@ def evolve(state: Shipment, message: Message, at_ms: int) -> Shipment:  # noqa: 
         case OrderPlaced(country=country):
             # An order placed again with other content does not change the address.
             return state if state.country else replace(state, country=country)
-        case PaymentCompleted(order_id=order_id, country=country):
+        case PaymentCompleted(transaction_id=order_id, country=country):
             return replace(state, order_id=order_id, country=country, paid=True)
         case InventoryReserved(units=units):
             return replace(state, units=units)
@@ -88,7 +88,7 @@ def evolve(state: Shipment, message: Message, at_ms: int) -> Shipment:  # noqa: 
             # Who emitted it compensates by itself. It cannot come after the booking, which needs
             # the opposite of each.
             return replace(state, status="ended") if state.status == "waiting" else state
-        case FraudConfirmed(order_id=order_id):
+        case FraudConfirmed(transaction_id=order_id):
             # Judged clean first: what can still be stopped is known here alone (ADR 3).
             return _stopped(state, order_id, "fraud")
         case OrderCancelRequested(order_id=order_id):

@@ -1,6 +1,6 @@
 """Topics of the subject shipping."""
 
-from workflows.shared.topic import by_order, declare
+from workflows.shared.topic import by, declare
 from workflows.shipping.carrier_messages import (
     CarrierAnswer,
     CarrierCommand,
@@ -16,7 +16,7 @@ from workflows.shipping.messages import ShipmentCancelled, ShipmentFailed, Shipm
 shipments = declare(
     "shipments",
     ShipmentMessage,
-    key=by_order,
+    key=by("order_id"),
     writer="shipping",
     retention_ms=-1,
     traced=True,
@@ -25,7 +25,7 @@ shipments = declare(
 carrier_commands = declare(
     "carrier.commands",
     CarrierCommand,
-    key=by_order,
+    key=by("order_id"),
     writer="shipping",
     traced=True,
     kinds={"compensation": (WithdrawShipment,), "retry": (InquireShipment,)},
@@ -33,7 +33,7 @@ carrier_commands = declare(
 carrier_answers = declare(
     "carrier.answers",
     CarrierAnswer,
-    key=by_order,
+    key=by("order_id"),
     writer="shipping",
     traced=True,
     kinds={
@@ -43,5 +43,5 @@ carrier_answers = declare(
     },
 )
 carrier_webhooks = declare(
-    "carrier.webhooks", CarrierNotified, key=by_order, writer="console", traced=True
+    "carrier.webhooks", CarrierNotified, key=by("order_id"), writer="console", traced=True
 )

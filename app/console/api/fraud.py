@@ -125,7 +125,7 @@ async def found_cases(request: web.Request) -> dict[str, Any]:
 def _case(case: Case) -> dict[str, Any]:
     registered, closed = case.registered, case.closed
     return {
-        "order_id": registered.order_id,
+        "order_id": registered.transaction_id,
         "case": registered.case,
         "score": registered.score,
         "reasons": [masked_text(reason) for reason in registered.reasons],
@@ -143,12 +143,12 @@ def _case(case: Case) -> dict[str, Any]:
 async def _verdict_if_any(request: web.Request, case: Case) -> dict[str, Any] | None:
     """Return what is known of the payment; None while nobody holds its partition."""
     try:
-        checked = await checked_of(request, case.registered.order_id)
+        checked = await checked_of(request, case.registered.transaction_id)
     except Problem as problem:
         if problem.status in (404, 503):
             return None
         raise
-    return verdict_facts(request, case.registered.order_id, checked)
+    return verdict_facts(request, case.registered.transaction_id, checked)
 
 
 async def checked_of(request: web.Request, order_id: str) -> PaymentCheck:

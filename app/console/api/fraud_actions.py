@@ -88,7 +88,7 @@ async def decide(request: web.Request) -> web.Response:
     if checked.verdict is None:
         raise Problem(409, "Conflict", "this payment is not judged yet", field="order_id")
     message = PaymentLabelled(
-        order_id=order_id,
+        transaction_id=order_id,
         fraud=asked.verdict == "fraud",
         source="analyst",
         known_at_ms=request.app[CONTEXT].now_ms(),

@@ -22,8 +22,8 @@ async def found(request: web.Request) -> list[dict[str, Any]]:
     limit = whole(request, "limit", 50, 1, DEAD_LETTERS_MAX)
     path = request.app[CONTEXT].config.data_path / "inbox.sqlite"
     # SQLite blocks.
-    dead_letters = await asyncio.to_thread(read_inbox, path, limit, order_id)
-    return [masked(msgspec.to_builtins(each)) for each in dead_letters]
+    messages = await asyncio.to_thread(read_inbox, path, limit, order_id)
+    return [masked(msgspec.to_builtins(each)) for each in messages]
 
 
 async def show(request: web.Request) -> web.Response:

@@ -42,7 +42,7 @@ async def provider(request: web.Request) -> web.Response:
         reason=_refusal(intent),
     )
     event_id = derive_id("provider", message.notice_id)
-    await request.app[CONTEXT].publish(request, message, event_id, message.order_id)
+    await request.app[CONTEXT].publish(request, message, event_id, message.transaction_id)
     return json_response({"received": True})
 
 

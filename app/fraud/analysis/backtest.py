@@ -47,11 +47,11 @@ def backtest(
     frauds: dict[str, bool] = {}
     for at_ms, message in story:
         if isinstance(message, PaymentLabelled):
-            frauds[message.order_id] = message.fraud
+            frauds[message.transaction_id] = message.fraud
         for emitted in instance.receive(message, at_ms):
             is_verdict = isinstance(emitted, FraudDetected | FraudCleared)
             if is_verdict and emitted.basis is not None and at_ms >= from_ms:
-                judged[emitted.order_id] = emitted.basis
+                judged[emitted.transaction_id] = emitted.basis
     return _summed(judged, {order_id for order_id, fraud in frauds.items() if fraud})
 
 

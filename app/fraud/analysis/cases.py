@@ -32,9 +32,9 @@ def cases_of(emitted: Iterable[tuple[Envelope, Message]]) -> list[Case]:
             continue
         known.add(envelope.id)
         match message:
-            case CaseOpened(order_id=order_id):
+            case CaseOpened(transaction_id=order_id):
                 waiting[order_id] = Case(registered=message)
-            case CaseClosed(order_id=order_id):
+            case CaseClosed(transaction_id=order_id):
                 # One that nobody opened was opened in a partition's deleted past.
                 found = waiting.pop(order_id, None) or Case(registered=_opened(message))
                 done.append(replace(found, closed=message, closed_at_ms=envelope.time_ms))
@@ -43,11 +43,11 @@ def cases_of(emitted: Iterable[tuple[Envelope, Message]]) -> list[Case]:
     return [
         *sorted(
             waiting.values(),
-            key=lambda case: (case.registered.opened_at_ms, case.registered.order_id),
+            key=lambda case: (case.registered.opened_at_ms, case.registered.transaction_id),
         ),
-        *sorted(done, key=lambda case: (-case.closed_at_ms, case.registered.order_id)),
+        *sorted(done, key=lambda case: (-case.closed_at_ms, case.registered.transaction_id)),
     ]
 
 
 def _opened(closed: CaseClosed) -> CaseOpened:
-    return CaseOpened(order_id=closed.order_id, case=closed.case)
+    return CaseOpened(transaction_id=closed.transaction_id, case=closed.case)

@@ -70,7 +70,7 @@ def _changed(message: Message, before: Book) -> dict[str, Any]:
             }
         case RuleSnoozed(rule_id=rule_id, entity=entity, until_ms=until_ms):
             return {"about": f"rule:{rule_id}", "entity": entity, "until_ms": until_ms}
-        case PaymentLabelled(order_id=order_id, fraud=fraud, source=source):
+        case PaymentLabelled(transaction_id=order_id, fraud=fraud, source=source):
             return {"about": order_id, "fraud": fraud, "source": source}
         case _:
             raise AssertionError(f"{type(message).__name__} is no act of an operator")
@@ -93,9 +93,9 @@ async def open_cases(config: Config) -> list[CaseOpened]:
     for _, message in await messages_of(config, [fraud_topics.fraud_cases]):
         match message:
             case CaseOpened():
-                waiting[message.order_id] = message
+                waiting[message.transaction_id] = message
             case CaseClosed():
-                waiting.pop(message.order_id, None)
+                waiting.pop(message.transaction_id, None)
             case _:
                 continue
     return sorted(waiting.values(), key=lambda case: (-case.score, case.opened_at_ms))

@@ -14,6 +14,7 @@ from workflows.fraud import risk
 from workflows.fraud.entity_messages import CheckEntity, LabelEntity, NoteDecline
 from workflows.fraud.verdict import Judge
 from workflows.shared.message import Message
+from workflows.shared.topic import topic_of
 
 
 class Offline:
@@ -44,8 +45,9 @@ class Offline:
                 self._agents["risk"], entity, message, at_ms
             )
             return emitted
-        check = self.orders.get(message.order_id, fraud.INITIAL)
-        self.orders[message.order_id], emitted = decision.apply(
+        key = topic_of(message).key(message)
+        check = self.orders.get(key, fraud.INITIAL)
+        self.orders[key], emitted = decision.apply(
             self._agents["fraud"], check, message, at_ms, self.judge
         )
         return emitted

@@ -89,7 +89,7 @@ def hits_of(emitted: Iterable[tuple[Envelope, Message]], from_ms: int = 0) -> di
     """Return what each rule in force did to the payments judged from `from_ms` on, by its id."""
     received = list(emitted)
     judged = {
-        message.order_id: message.basis
+        message.transaction_id: message.basis
         for envelope, message in received
         if isinstance(message, FraudDetected | FraudCleared)
         and message.basis is not None

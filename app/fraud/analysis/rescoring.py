@@ -60,7 +60,7 @@ def rescored(
 
     `labels` say by order id whether a payment was fraud.
     """
-    emitted = [(each.order_id, each.basis) for each in verdicts]
+    emitted = [(each.transaction_id, each.basis) for each in verdicts]
     # Verdicts of the first version hold no basis: there was no model.
     judged = [(order_id, basis) for order_id, basis in emitted if basis is not None]
     named = [(order_id, basis) for order_id, basis in judged if basis.model_version]
@@ -92,9 +92,9 @@ def newest(labels: Iterable[PaymentLabelled]) -> dict[str, bool]:
     """Return by order id what was known last, as the fraud agent takes it."""
     known: dict[str, PaymentLabelled] = {}
     for label in labels:
-        before = known.get(label.order_id)
+        before = known.get(label.transaction_id)
         if before is None or before.known_at_ms <= label.known_at_ms:
-            known[label.order_id] = label
+            known[label.transaction_id] = label
     return {order_id: label.fraud for order_id, label in known.items()}
 
 

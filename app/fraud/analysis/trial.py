@@ -93,7 +93,7 @@ def tried(
     """
     received = list(emitted)
     judged = {
-        message.order_id: message.basis
+        message.transaction_id: message.basis
         for envelope, message in received
         if isinstance(message, FraudDetected | FraudCleared)
         and message.basis is not None

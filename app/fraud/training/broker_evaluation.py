@@ -83,7 +83,7 @@ class BrokerEvaluation:
 
         Raises PassageError when none comes any more.
         """
-        places = {each.paid.order_id: at for at, each in enumerate(emitted)}
+        places = {each.paid.transaction_id: at for at, each in enumerate(emitted)}
         coming = iter(enumerate(emitted))
         received_at = time.monotonic()
         self._fill(coming)
@@ -124,7 +124,7 @@ class BrokerEvaluation:
         await self.publish(
             [
                 PaymentLabelled(
-                    order_id=each.paid.order_id,
+                    transaction_id=each.paid.transaction_id,
                     fraud=True,
                     source="chargeback",
                     known_at_ms=each.known_at_ms,

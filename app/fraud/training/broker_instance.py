@@ -104,7 +104,7 @@ def _emitted(payments: Payments, row: int, epoch_ms: int) -> Emitted:
     amount_minor = int(payments.amount_cents[row])
     at_ms = epoch_ms + int(payments.t[row]) * 1_000
     paid = PaymentCompleted(
-        order_id=name,
+        transaction_id=name,
         payment_id=name,
         amount_minor=amount_minor,
         goods_minor=amount_minor,

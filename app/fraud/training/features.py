@@ -47,7 +47,7 @@ class Counter:
         for kind, name in (("customer", customer), ("terminal", terminal)):
             key = f"{kind}:{name}"
             asked = CheckEntity(
-                order_id=order_id, entity=key, kind=kind, amount_minor=amount, at_ms=at_ms
+                transaction_id=order_id, entity=key, kind=kind, amount_minor=amount, at_ms=at_ms
             )
             entity = self._entities.get(key, risk.INITIAL)
             (answer,) = risk.decide(entity, asked, at_ms)
@@ -55,7 +55,11 @@ class Counter:
             entity = risk.evolve(entity, asked, at_ms)
             if fraud:
                 known = LabelEntity(
-                    order_id=order_id, entity=key, kind=kind, fraud=True, at_ms=at_ms + LABEL_MS
+                    transaction_id=order_id,
+                    entity=key,
+                    kind=kind,
+                    fraud=True,
+                    at_ms=at_ms + LABEL_MS,
                 )
                 entity = risk.evolve(entity, known, at_ms)
             self._entities[key] = entity

@@ -46,7 +46,7 @@ def lines_of_payment(state: Payment, at_ms: int) -> Iterator[Line]:
     if charge.asked and charge.outcome != "declined":
         yield Line(
             book="payments",
-            order_id=bill.order_id,
+            order_id=bill.transaction_id,
             kind="void" if charge.outcome == "voided" else "charge",
             reference=charge.payment_id,
             amount_minor=bill.total_minor,
@@ -58,7 +58,7 @@ def lines_of_payment(state: Payment, at_ms: int) -> Iterator[Line]:
         is_refunded = refund.status in {"given", "told"}
         yield Line(
             book="payments",
-            order_id=bill.order_id,
+            order_id=bill.transaction_id,
             kind="refund",
             key=key,
             reference=refund.refund_id,
@@ -83,7 +83,7 @@ def lines_of_entry(entry: EntryPosted, at_ms: int) -> Iterator[Line]:
     refunds = is_refund or (entry.cause != PAYMENT and cash_minor < 0)
     yield Line(
         book="ledger",
-        order_id=entry.order_id,
+        order_id=entry.transaction_id,
         kind="refund" if refunds else "charge",
         key="" if is_refund or entry.cause == PAYMENT else entry.cause,
         reference=entry.cause.removeprefix(REFUND) if is_refund else "",

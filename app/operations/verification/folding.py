@@ -17,6 +17,7 @@ from workflows.order import saga_messages as saga
 from workflows.payment import messages as payment
 from workflows.payment.refund import COMPENSATION
 from workflows.shared.message import Message
+from workflows.shared.topic import topic_of
 from workflows.shipping import messages as shipping
 
 
@@ -36,7 +37,7 @@ def fold(facts: Facts, message: Any, envelope: Envelope) -> None:
         ):
             _fold_stock(facts, message, envelope)
         case _:
-            known = facts.order(message.order_id)
+            known = facts.order(topic_of(message).key(message))
             known.last_ms = max(known.last_ms, envelope.time_ms)
             add = _OF_ORDERS.get(type(message))
             if add is not None:

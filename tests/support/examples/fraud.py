@@ -17,7 +17,7 @@ def paid(
 ) -> PaymentCompleted:
     """Return the payment of an order placed `after_ms` past noon."""
     return PaymentCompleted(
-        order_id=order_id,
+        transaction_id=order_id,
         payment_id="p1",
         amount_minor=pounds * 100,
         goods_minor=pounds * 100,
@@ -33,7 +33,7 @@ def paid(
 def label(*, is_fraud: bool = True, source: str = "chargeback", known_days: int = 9) -> Message:
     """Return what somebody says of the payment of order `last`."""
     return PaymentLabelled(
-        order_id="last",
+        transaction_id="last",
         fraud=is_fraud,
         source=source,
         known_at_ms=NOON_MS + known_days * DAY_MS,

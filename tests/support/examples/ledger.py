@@ -7,7 +7,7 @@ from workflows.shipping.messages import ShipmentCancelled, ShipmentCreated
 def paid(goods_minor: int, charges_minor: int) -> PaymentCompleted:
     """Return a completed payment."""
     return PaymentCompleted(
-        order_id="o1",
+        transaction_id="o1",
         payment_id="p1",
         amount_minor=goods_minor + charges_minor,
         goods_minor=goods_minor,
@@ -21,7 +21,7 @@ def paid(goods_minor: int, charges_minor: int) -> PaymentCompleted:
 def refunded(refund_id: str, amount_minor: int, return_id: str = "") -> PaymentRefunded:
     """Return a refund; without a return it compensates."""
     return PaymentRefunded(
-        order_id="o1",
+        transaction_id="o1",
         payment_id="p1",
         refund_id=refund_id,
         amount_minor=amount_minor,

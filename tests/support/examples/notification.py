@@ -8,7 +8,7 @@ from workflows.shipping.messages import ShipmentCreated, ShipmentDelivered
 def refunded(refund_id: str, return_id: str = "") -> PaymentRefunded:
     """Return a refund; without a return it compensates."""
     return PaymentRefunded(
-        order_id="o1",
+        transaction_id="o1",
         payment_id="p1",
         refund_id=refund_id,
         amount_minor=105,
@@ -24,7 +24,7 @@ def cancelled(cause: Cause) -> OrderCancelled:
 
 
 PAID = PaymentCompleted(
-    order_id="o1",
+    transaction_id="o1",
     payment_id="p1",
     amount_minor=1_250,
     goods_minor=1_250,

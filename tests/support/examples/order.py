@@ -33,7 +33,7 @@ PLACED = OrderPlaced(
     ordered_at_ms=5,
 )
 PAID = PaymentCompleted(
-    order_id="o1",
+    transaction_id="o1",
     payment_id="pi",
     amount_minor=1_000,
     goods_minor=1_000,
@@ -43,13 +43,13 @@ PAID = PaymentCompleted(
     ordered_at_ms=5,
 )
 RESERVED = InventoryReserved(order_id="o1", units=4)
-CLEARED = FraudCleared(order_id="o1", score=0, rules_version="1")
-DETECTED = FraudDetected(order_id="o1", score=1, reasons=("a", "b"), rules_version="1")
+CLEARED = FraudCleared(transaction_id="o1", score=0, rules_version="1")
+DETECTED = FraudDetected(transaction_id="o1", score=1, reasons=("a", "b"), rules_version="1")
 CREATED = ShipmentCreated(order_id="o1", shipment_id="s1")
 DELIVERED = ShipmentDelivered(order_id="o1", shipment_id="s1")
-PENDING = PaymentPending(order_id="o1", reason="time-out")
-DECLINED = PaymentFailed(order_id="o1", reason="card_declined")
-UNPAID = PaymentFailed(order_id="o1", reason="cancelled")
+PENDING = PaymentPending(transaction_id="o1", reason="time-out")
+DECLINED = PaymentFailed(transaction_id="o1", reason="card_declined")
+UNPAID = PaymentFailed(transaction_id="o1", reason="cancelled")
 STOCK_OUT = InventoryRejected(order_id="o1", reason="out_of_stock", skus=("mug", "tin"))
 UNRESERVED = InventoryRejected(order_id="o1", reason="cancelled")
 RELEASED = InventoryReleased(order_id="o1")
@@ -61,7 +61,7 @@ DONE = [*READY, CREATED, DELIVERED]
 def refunded(kind: str, amount_minor: int, return_id: str = "") -> PaymentRefunded:
     """Return that money went back."""
     return PaymentRefunded(
-        order_id="o1",
+        transaction_id="o1",
         payment_id="pi",
         refund_id=f"re-{return_id}",
         amount_minor=amount_minor,

@@ -25,11 +25,11 @@ PLACED = OrderPlaced(
     payment_method="pm_card_visa",
     ordered_at_ms=5,
 )
-SUCCEEDED = ChargeSucceeded(order_id="o1", payment_id="pi", amount_minor=1_000)
-UNKNOWN = ChargeUnknown(order_id="o1", attempt=0, reason="time-out")
-DECLINED = ChargeDeclined(order_id="o1", reason="card_declined")
-VOIDED = ChargeVoided(order_id="o1")
-NOTICE = {"order_id": "o1", "notice_id": "n", "payment_id": "pi", "amount_minor": 1_000}
+SUCCEEDED = ChargeSucceeded(transaction_id="o1", payment_id="pi", amount_minor=1_000)
+UNKNOWN = ChargeUnknown(transaction_id="o1", attempt=0, reason="time-out")
+DECLINED = ChargeDeclined(transaction_id="o1", reason="card_declined")
+VOIDED = ChargeVoided(transaction_id="o1")
+NOTICE = {"transaction_id": "o1", "notice_id": "n", "payment_id": "pi", "amount_minor": 1_000}
 NOTIFIED = ProviderNotified(kind="payment_succeeded", **NOTICE)
 NOTIFIED_FAILED = ProviderNotified(kind="payment_failed", reason="card_declined", **NOTICE)
 CANCELLED = ShipmentCancelled(order_id="o1", cause="overdue")
@@ -38,6 +38,12 @@ RETURN = ReturnAccepted(order_id="o1", return_id="r1", lines=(), amount_minor=30
 RETURN_REST = ReturnAccepted(
     order_id="o1", return_id="r2", lines=(), amount_minor=900, currency="GBP"
 )
-BACK = RefundSucceeded(order_id="o1", refund_key="compensation", refund_id="re", amount_minor=1_000)
-BACK_UNKNOWN = RefundUnknown(order_id="o1", refund_key="compensation", attempt=0, reason="500")
-RETURN_BACK = RefundSucceeded(order_id="o1", refund_key="r1", refund_id="re1", amount_minor=300)
+BACK = RefundSucceeded(
+    transaction_id="o1", refund_key="compensation", refund_id="re", amount_minor=1_000
+)
+BACK_UNKNOWN = RefundUnknown(
+    transaction_id="o1", refund_key="compensation", attempt=0, reason="500"
+)
+RETURN_BACK = RefundSucceeded(
+    transaction_id="o1", refund_key="r1", refund_id="re1", amount_minor=300
+)

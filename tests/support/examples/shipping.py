@@ -15,7 +15,7 @@ from workflows.shipping.carrier_messages import (
 )
 
 PAID = PaymentCompleted(
-    order_id="o1",
+    transaction_id="o1",
     payment_id="pi",
     amount_minor=1_000,
     goods_minor=1_000,
@@ -25,7 +25,7 @@ PAID = PaymentCompleted(
     ordered_at_ms=5,
 )
 RESERVED = InventoryReserved(order_id="o1", units=3)
-CLEARED = FraudCleared(order_id="o1", score=0, rules_version="1")
+CLEARED = FraudCleared(transaction_id="o1", score=0, rules_version="1")
 READY = [PAID, RESERVED, CLEARED]
 BOOKED = ShipmentBooked(order_id="o1", shipment_id="s1", tracking="T1")
 UNKNOWN = ShipmentUnknown(order_id="o1", attempt=0, reason="500")

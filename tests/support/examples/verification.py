@@ -22,7 +22,7 @@ BOWL = Line(sku="BOWL", quantity=1, amount_minor=300)
 def entry(entry_id: str, *postings: tuple[str, int], order_id: str = "o1") -> EntryPosted:
     return EntryPosted(
         entry_id=entry_id,
-        order_id=order_id,
+        transaction_id=order_id,
         currency="GBP",
         cause="a test",
         postings=tuple(
@@ -46,7 +46,7 @@ def placed(order_id: str = "o1") -> OrderPlaced:
 
 def paid(order_id: str = "o1", minor: int = 800) -> PaymentCompleted:
     return PaymentCompleted(
-        order_id=order_id,
+        transaction_id=order_id,
         payment_id=f"pi_{order_id}",
         amount_minor=minor,
         goods_minor=minor,
@@ -59,7 +59,7 @@ def paid(order_id: str = "o1", minor: int = 800) -> PaymentCompleted:
 
 PAYMENT_ENTRY = entry("paid", ("cash_at_provider", 800), ("customer_receivable", -800))
 SALE_ENTRY = entry("sold", ("customer_receivable", 800), ("revenue", -800))
-CLEARED = FraudCleared(order_id="o1", score=0.0, rules_version="1")
+CLEARED = FraudCleared(transaction_id="o1", score=0.0, rules_version="1")
 CREATED = ShipmentCreated(order_id="o1", shipment_id="s1")
 DELIVERED = ShipmentDelivered(order_id="o1", shipment_id="s1")
 RESERVED = InventoryReserved(order_id="o1", units=3)

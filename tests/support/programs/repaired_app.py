@@ -15,7 +15,7 @@ from workflows.shared.message import Message
 
 def decide(state: Tally, received: Any, _at_ms: int) -> tuple[Message, ...]:
     """Return the answer, whatever the reason."""
-    return (PaymentFailed(order_id=received.order_id, reason=f"number {state.received + 1}"),)
+    return (PaymentFailed(transaction_id=received.order_id, reason=f"number {state.received + 1}"),)
 
 
 MENDED = msgspec.structs.replace(ANSWERS, decide=decide)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.config import current
-from app.delivery.agent import Agent
+from app.delivery.agent import Caller
 from app.delivery.agent_topics import consumed_topics, owned_topics
 from app.worker.faust_app import channel_of, declare_table, make_app
 from app.worker.runner import Runner
@@ -36,10 +36,10 @@ async def call(received: Message) -> Sequence[Message]:
             ctypes.PyDLL(None).sleep(FOR_EVER_SECONDS)
         case "slow":
             await asyncio.sleep(SLOW_SECONDS)
-    return (PaymentFailed(order_id=received.order_id, reason=received.reason),)
+    return (PaymentFailed(transaction_id=received.order_id, reason=received.reason),)
 
 
-AGENT = Agent(
+AGENT = Caller(
     name="tally",
     service="test",
     consumes=(order_topics.orders,),

@@ -116,7 +116,7 @@ def _money(world: World, order: OrderPlaced, completed: bool, context: str) -> N
     pending = order.total_minor - returned if completed else 0
     emitted = 0
     for message in world.messages("payments"):
-        if message.order_id == order_id:
+        if message.transaction_id == order_id:
             emitted += message.amount_minor if isinstance(message, PaymentCompleted) else 0
             emitted -= message.amount_minor if isinstance(message, PaymentRefunded) else 0
     accounts: Counter[str] = Counter()
@@ -125,7 +125,7 @@ def _money(world: World, order: OrderPlaced, completed: bool, context: str) -> N
         assert sum(p.debit_minor for p in entry.postings) == sum(
             p.credit_minor for p in entry.postings
         ), context
-        if entry.order_id == order_id:
+        if entry.transaction_id == order_id:
             for posting in entry.postings:
                 accounts[posting.account] += posting.debit_minor - posting.credit_minor
     assert (pending, pending, pending, 0) == (

@@ -51,13 +51,13 @@ class Provider:
         return (answer,)
 
     def _charge(self, asked: Any) -> Message:
-        order_id = asked.order_id
+        order_id = asked.transaction_id
         if isinstance(asked, p.VoidCharge) and order_id not in self.charged | dict.fromkeys(
             self.declined
         ):
             self.voided.add(order_id)
         if order_id in self.voided:
-            return p.ChargeVoided(order_id=order_id)
+            return p.ChargeVoided(transaction_id=order_id)
         if order_id not in self.charged and order_id not in self.declined:
             if self.troubles.strikes("declined", self.trouble / 2):
                 self.declined.add(order_id)
@@ -65,17 +65,19 @@ class Provider:
                 self.charged[order_id] = asked.amount_minor
             self._notice(order_id, asked.amount_minor)
         if order_id in self.declined:
-            return p.ChargeDeclined(order_id=order_id, reason="card_declined")
+            return p.ChargeDeclined(transaction_id=order_id, reason="card_declined")
         return p.ChargeSucceeded(
-            order_id=order_id, payment_id=f"pi-{order_id}", amount_minor=self.charged[order_id]
+            transaction_id=order_id,
+            payment_id=f"pi-{order_id}",
+            amount_minor=self.charged[order_id],
         )
 
     def _refund(self, asked: p.RefundCharge) -> Message:
-        self.refunds.setdefault((asked.order_id, asked.refund_key), asked.amount_minor)
+        self.refunds.setdefault((asked.transaction_id, asked.refund_key), asked.amount_minor)
         return p.RefundSucceeded(
-            order_id=asked.order_id,
+            transaction_id=asked.transaction_id,
             refund_key=asked.refund_key,
-            refund_id=f"re-{asked.order_id}-{asked.refund_key}",
+            refund_id=f"re-{asked.transaction_id}-{asked.refund_key}",
             amount_minor=asked.amount_minor,
         )
 
@@ -83,19 +85,19 @@ class Provider:
         attempt = getattr(asked, "attempt", 0)
         if isinstance(asked, p.RefundCharge):
             return p.RefundUnknown(
-                order_id=asked.order_id,
+                transaction_id=asked.transaction_id,
                 refund_key=asked.refund_key,
                 attempt=attempt,
                 reason=reason,
             )
-        return p.ChargeUnknown(order_id=asked.order_id, attempt=attempt, reason=reason)
+        return p.ChargeUnknown(transaction_id=asked.transaction_id, attempt=attempt, reason=reason)
 
     def _notice(self, order_id: str, amount_minor: int) -> None:
         kind = "payment_failed" if order_id in self.declined else "payment_succeeded"
         for copy in range(_copies(self.troubles)):
             self.notices.append(
                 p.ProviderNotified(
-                    order_id=order_id,
+                    transaction_id=order_id,
                     notice_id=f"{order_id}/{copy}",
                     kind=kind,
                     payment_id=f"pi-{order_id}",
@@ -184,11 +186,11 @@ class Notifier:
         if self.troubles.strikes("channel away", self.trouble):
             raise Transient("the channel is away")
         names = {
-            "order_id": asked.order_id,
+            "order_id": asked.transaction_id,
             "notification_id": asked.notification_id,
             "channel": asked.channel,
         }
         if self.troubles.strikes("number refused", self.trouble / 4):
             return (n.NotificationFailed(**names, reason="no such number"),)
-        self.sent.append((asked.order_id, asked.notification_id))
+        self.sent.append((asked.transaction_id, asked.notification_id))
         return (n.NotificationSent(**names),)

@@ -310,7 +310,7 @@ class World:
             while system.notices:
                 notice: Any = system.notices.pop(self.random.randrange(len(system.notices)))
                 event_id = derive_id(type_name(type(notice)), notice.notice_id)
-                self.say(notice, event_id, notice.order_id, {})
+                self.say(notice, event_id, topic_of(notice).key(notice), {})
 
     def _jump(self) -> bool:
         """Let the clock run to the next thing that is due; return whether there was one."""
