@@ -21,6 +21,8 @@ from app.wire.topics import (
     timers_topic,
     topic_name,
 )
+from workflows.shared.books import OwnBooks
+from workflows.shared.books import declared as declared_books
 from workflows.shared.topic import DAY_MS, declared
 from workflows.shared.workflow import Workflow
 from workflows.shared.workflow import declared as declared_workflows
@@ -47,10 +49,22 @@ def load_agents() -> dict[str, Agent]:
 
 
 def load_workflows() -> Mapping[str, Workflow]:
-    """Return every workflow by name: a new `workflows/<name>/workflow.py` is found by its name."""
+    """Return every workflow by name: a new `workflows/<name>/workflow.py` is found by its name.
+
+    Its topics and tables are declared too.
+    """
     load_topics()
+    for found in pkgutil.iter_modules(tables.__path__, "tables."):
+        importlib.import_module(found.name)
     load_declarations("workflow")
     return declared_workflows
+
+
+def load_books() -> OwnBooks:
+    """Return the books of Payflow's own that are compared with the provider's."""
+    load_declarations("books")
+    [books] = declared_books
+    return books
 
 
 def services() -> tuple[str, ...]:

@@ -18,23 +18,33 @@ class Table(msgspec.Struct, Generic[State], frozen=True, kw_only=True):
     initial: State
     """The state of a key without a stored row."""
     help: str
+    by_transaction: bool = True
+    """Whether a row is one transaction's, under its id."""
 
 
 declared: dict[str, Table[Any]] = {}
 """Every declared table by name."""
 
 
-def declare(
+def declare(  # noqa: PLR0913  a table has these facts
     name: str,
     *,
     service: str,
     shape: type[State],
     initial: State,
     help: str,  # noqa: A002  what it is
+    by_transaction: bool = True,
 ) -> Table[State]:
     """Return the table `name`; raises ValueError when the name is taken."""
     if name in declared:
         raise ValueError(f"table {name} is declared twice")
-    table = Table(name=name, service=service, shape=shape, initial=initial, help=help)
+    table = Table(
+        name=name,
+        service=service,
+        shape=shape,
+        initial=initial,
+        help=help,
+        by_transaction=by_transaction,
+    )
     declared[name] = table
     return table

@@ -9,4 +9,5 @@ figures = declare(
     shape=Figures,
     initial=INITIAL,
     help="Figures by minute and country; a row a partition.",
+    by_transaction=False,
 )

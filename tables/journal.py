@@ -9,4 +9,5 @@ entries = declare(
     shape=JournalEntry,
     initial=INITIAL,
     help="Every event of every transaction, by order id, time and event id.",
+    by_transaction=False,
 )

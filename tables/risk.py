@@ -9,4 +9,5 @@ entities = declare(
     shape=Entity,
     initial=INITIAL,
     help="What each customer, card, terminal, device and address did lately, by kind and id.",
+    by_transaction=False,
 )

@@ -9,4 +9,5 @@ shelves = declare(
     shape=Stock,
     initial=INITIAL,
     help="The units of each SKU: on hand, held, shipped; by SKU.",
+    by_transaction=False,
 )

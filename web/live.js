@@ -1,22 +1,16 @@
 // Shows the live figures: a snapshot first, then every change as it comes.
 "use strict";
 
-const TOTALS = [
-  ["placed", "orders"], ["completed", "completed"], ["cancelled", "cancelled"], ["open", "open"],
-  ["revenue", "revenue_minor"], ["refunds", "refunds_minor"], ["stock-outs", "stock_outs"],
-  ["fraud found", "fraud_detected"], ["cleared", "fraud_cleared"], ["shipments", "shipments"],
-];
-const RATES = [
-  ["orders", "orders"], ["revenue", "revenue_minor"], ["refunds", "refunds_minor"],
-  ["verdicts", "verdicts"], ["stock-outs", "stock_outs"], ["shipments", "shipments"],
-];
-const COUNTRY = [
-  ["orders", "orders"], ["completed", "completed"], ["cancelled", "cancelled"],
-  ["revenue", "revenue_minor"], ["refunds", "refunds_minor"],
-];
 const SPANS_SECONDS = [5, 60, 300];
 
 const byId = (id) => document.getElementById(id);
+// Which figures are shown, and under which titles, is declared with them; the page carries it.
+const declared = (id, name) => JSON.parse(byId(id).dataset[name]);
+const TOTALS = declared("totals", "figures");
+const RATES = declared("rates", "figures");
+const SUMS = declared("rates", "sums");
+const COUNTRY = declared("countries", "figures");
+const MOST = byId("countries").dataset.most;
 const whole = new Intl.NumberFormat("en");
 const money = new Intl.NumberFormat("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 const rate = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
@@ -91,7 +85,7 @@ const SHOW = {
       ]));
   },
   countries: (found) => table(byId("countries"), ["country", ...COUNTRY.map(([name]) => name)],
-    Object.values(found).sort((a, b) => (b.orders || 0) - (a.orders || 0)).map(
+    Object.values(found).sort((a, b) => (b[MOST] || 0) - (a[MOST] || 0)).map(
       (at) => [at.country, ...toldRow(at, COUNTRY)])),
   clock: () => rates(),
   steps: (found) => lines(byId("steps").tBodies[0], Object.values(found).map((step) => [
@@ -119,7 +113,7 @@ function bound(step, name) {
 
 function funnel() {
   const totals = state.totals || {};
-  const most = Math.max(totals.orders || 0, 1);
+  const most = Math.max(totals[MOST] || 0, 1);
   for (const row of byId("funnel").tBodies[0].rows) {
     const reached = totals[row.dataset.figure] || 0;
     const bar = row.querySelector("progress");
@@ -149,8 +143,8 @@ function rates() {
   lines(byId("rates").tBodies[0], RATES.map(([title, name]) => [
     title,
     ...SPANS_SECONDS.map((span) => rate.format(sum(name, span) / span / scaled(name))),
-    name === "verdicts"
-      ? whole.format((state.totals.fraud_detected || 0) + (state.totals.fraud_cleared || 0))
+    name in SUMS
+      ? whole.format(SUMS[name].reduce((sum, part) => sum + (state.totals[part] || 0), 0))
       : said(state.totals, name),
   ]));
   drawRates(now, seconds);

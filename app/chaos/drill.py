@@ -23,7 +23,7 @@ from app.config import Config
 from app.kafka.admin import KafkaError
 from app.operations.verification.auditor import CANNOT_READ, Auditor
 from app.operations.verification.verdict import Verdict
-from app.registry import services
+from app.registry import load_workflows, services
 
 RATE_MAX = 50.0
 SHARE_OF_CAPACITY = 0.45
@@ -108,9 +108,11 @@ class Drill:
         await asyncio.sleep(WARM_UP_SECONDS)
         playing.cancel()
         await load.settled()
-        # The order service consumes everything of an order, its end included.
-        last = -1
-        while (now := probe.events(["order"])["order"]) != last:
+        # The service of a workflow's own table consumes everything of it, its end included.
+        workflows = load_workflows().values()
+        names = sorted({tables.declared[each.table].service for each in workflows})
+        last: dict[str, int] = {}
+        while (now := probe.events(names)) != last:
             last = now
             await asyncio.sleep(1.5)
         held = load.accepted / (time.monotonic() - began - 1.5)
@@ -148,8 +150,8 @@ class Drill:
             )
         )
         self._step(
-            f"       recovered in {seconds:.1f} s; {verdict.orders_placed} placed, "
-            f"{verdict.orders_open} open; {len(breaches)} breaches {'; '.join(breaches)[:300]}"
+            f"       recovered in {seconds:.1f} s; {verdict.started} placed, "
+            f"{verdict.unsettled} unsettled; {len(breaches)} breaches {'; '.join(breaches)[:300]}"
         )
 
     async def _inject(self, site: Site, step: Step, load: Load) -> float:
@@ -179,12 +181,11 @@ class Drill:
         limit = time.monotonic() + DRAIN_SECONDS_MAX
         while True:
             verdict = await self._audit(auditor)
-            moving = verdict.orders_open + verdict.orders_moving + verdict.returns_open
-            if verdict.orders_placed >= load.accepted and not moving:
+            if verdict.started >= load.accepted and not verdict.unsettled:
                 return verdict
             if time.monotonic() > limit:
                 return verdict
-            self._step(f"       {verdict.orders_open} open, {verdict.orders_moving} moving")
+            self._step(f"       {verdict.unsettled} unsettled")
             await asyncio.sleep(REST_SECONDS)
 
     async def _stop_and_compare(self, site: Site) -> list[str]:

@@ -1,4 +1,4 @@
-"""Orders at a steady rate: asked when they are due, not when Payflow has time for them.
+"""Transactions at a steady rate: asked when they are due, not when Payflow has time for them.
 
 Each is asked again under its own key until it is accepted, as a customer's page would.
 """
@@ -16,20 +16,9 @@ import msgspec
 import stamina
 
 from app.chaos.instance import DrillError
+from app.entrypoints.requests import LoadCase, LoadRequest, load_entrypoints
 from app.local.importers.player import TryAgain
-from app.wire.envelope import derive_id
 
-LINES = 4
-SKUS = 200
-SCARCE_SKUS = 6
-SCARCE_UNITS = 300
-PLENTY_UNITS = 1_000_000
-HOT = "sku-hot"
-CUSTOMERS = 2_000
-COUNTRIES = ("United Kingdom", "Germany", "France", "EIRE")
-DECLINED = "pm_card_chargeDeclined"
-VISA = "pm_card_visa"
-DECLINED_RATE, CANCELLED_RATE, RETURNED_RATE = 0.03, 0.03, 0.02
 ASK_SECONDS_MAX = 400.0
 """Longer than any outage of a drill."""
 WARM_UP_SECONDS = 12.0
@@ -37,7 +26,7 @@ LATEST_MAX = 500
 
 
 class Load:
-    """Orders of one seed, placed through the console."""
+    """Transactions of one seed, started through the console."""
 
     def __init__(self, seed: int, url: str, session: aiohttp.ClientSession) -> None:
         self.asked = 0
@@ -49,16 +38,14 @@ class Load:
         self._url = url
         self._session = session
         self._random = Random(f"payflow load {seed}")  # noqa: S311  a seed has to replay
+        self._loads = load_entrypoints().loads
         self._latest: deque[str] = deque(maxlen=LATEST_MAX)
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def stock_up(self, waits: Callable[[], Any]) -> None:
-        """Receive the goods; `waits` returns when they lie on the shelves."""
-        units = {f"sku-{at}": PLENTY_UNITS for at in range(SKUS)}
-        units |= {f"sku-{at}": SCARCE_UNITS for at in range(SCARCE_SKUS)}
-        units[HOT] = PLENTY_UNITS
-        items = [{"sku": sku, "quantity": quantity} for sku, quantity in units.items()]
-        await self._post("/stock/receipts", {"receipt_id": f"drill-{self._seed}", "items": items})
+        """Ask for what has to be there first; `waits` returns when it is."""
+        for each in self._loads:
+            await self._post(each.prepare(self._seed))
         await waits()
 
     async def play(self, rate: float) -> None:
@@ -68,12 +55,12 @@ class Load:
             due = began + (self.asked - first) / rate
             await asyncio.sleep(max(0.0, due - time.monotonic()))
             self.late_seconds_max = max(self.late_seconds_max, time.monotonic() - due)
-            self._ask(())
+            self._ask(hot=False)
 
     async def burst(self, count: int, rate: float) -> None:
         """Place `count` orders that all want the same article."""
         for _ in range(count):
-            self._ask((HOT,))
+            self._ask(hot=True)
             await asyncio.sleep(1 / rate)
 
     async def settled(self) -> None:
@@ -85,72 +72,37 @@ class Load:
         """Return the ids of up to `count` orders accepted lately."""
         return list(self._latest)[-count:]
 
-    def _ask(self, wanted: tuple[str, ...]) -> None:
+    def _ask(self, *, hot: bool) -> None:
         self.asked += 1
-        number, random = self.asked, self._random
-        others = random.sample([f"sku-{at}" for at in range(SKUS)], LINES - len(wanted))
-        body = {
-            "country": random.choice(COUNTRIES),
-            "currency": "GBP",
-            "customer_id": f"c{random.randrange(CUSTOMERS)}",
-            "payment_method": DECLINED if random.random() < DECLINED_RATE else VISA,
-            "reference": f"drill-{self._seed}-{number}",
-            "lines": [
-                {
-                    "sku": sku,
-                    "quantity": random.randint(1, 3),
-                    "unit_price_minor": random.randint(50, 5_000),
-                }
-                for sku in (*wanted, *others)
-            ],
-        }
-        wanted_too = {"cancel": CANCELLED_RATE, "return": RETURNED_RATE}
-        then = frozenset(what for what, rate in wanted_too.items() if random.random() < rate)
-        after = random.uniform(0.0, 3.0)
-        asking = asyncio.ensure_future(self._order(number, body, then, after))
+        load = self._loads[self.asked % len(self._loads)]
+        case = load.case(self._seed, self.asked, self._random, hot)
+        asking = asyncio.ensure_future(self._play(case))
         self._under_way.add(asking)
         asking.add_done_callback(self._under_way.discard)
 
-    async def _order(
-        self, number: int, body: dict[str, Any], then: frozenset[str], after: float
-    ) -> None:
-        key = f"drill:{self._seed}:{number}"
-        order_id = derive_id("order", key)
+    async def _play(self, case: LoadCase) -> None:
         try:
-            await self._post("/orders", body, {"Idempotency-Key": key})
+            await self._post(case.start)
             self.accepted += 1
-            self._latest.append(order_id)
-            if "cancel" in then:
-                await asyncio.sleep(after)
-                await self._post(f"/orders/{order_id}/cancel", {"reason": "changed my mind"})
-            if "return" in then:
-                await asyncio.sleep(10 + after)
-                line = body["lines"][0]
-                back = {
-                    "sku": line["sku"],
-                    "quantity": 1,
-                    "amount_minor": line["unit_price_minor"],
-                }
-                with suppress(Refused):
-                    # It may be cancelled by now, or not have arrived.
-                    await self._post(
-                        f"/orders/{order_id}/returns",
-                        {"return_id": f"back-{number}", "lines": [back]},
-                    )
+            self._latest.append(case.transaction_id)
+            for request in case.then:
+                await asyncio.sleep(request.after_seconds)
+                with suppress(*([Refused] if request.may_be_refused else [])):
+                    await self._post(request)
         except (DrillError, Refused, TryAgain) as error:
-            self.failed.append(f"{order_id}: {error}")
+            self.failed.append(f"{case.transaction_id}: {error}")
 
-    async def _post(
-        self, path: str, body: Any, headers: dict[str, str] | None = None
-    ) -> dict[str, Any]:
-        record = {"Content-Type": "application/json", **(headers or {})}
-        payload = msgspec.json.encode(body)
+    async def _post(self, request: LoadRequest) -> dict[str, Any]:
+        headers = {"Content-Type": "application/json"}
+        if request.idempotency_key:
+            headers["Idempotency-Key"] = request.idempotency_key
+        payload = msgspec.json.encode(request.body)
         async for attempt in stamina.retry_context(
             on=TryAgain, attempts=None, timeout=ASK_SECONDS_MAX, wait_max=2.0
         ):
             with attempt:
-                return await self._once(path, payload, record)
-        raise DrillError(f"{path} was never answered")
+                return await self._once(request.path, payload, headers)
+        raise DrillError(f"{request.path} was never answered")
 
     async def _once(self, path: str, payload: bytes, headers: dict[str, str]) -> dict[str, Any]:
         try:

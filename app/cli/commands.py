@@ -1,7 +1,13 @@
 """Every command by its name: where it is, and what the list of commands says of it."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import NamedTuple
+
+WORKFLOWS = sorted(
+    path.parent.name for path in (Path(__file__).parents[2] / "workflows").glob("*/workflow.py")
+)
+"""The name of every workflow, by its folder: nothing is imported to list commands."""
 
 
 class Command(NamedTuple):
@@ -92,14 +98,17 @@ PAYFLOW = Group(
                 )
             },
         ),
-        "order": Group(
-            "Look at one order.",
-            {
-                "show": Command(
-                    "orders:show", "Show how an order stands: each step, what is due when."
-                )
-            },
-        ),
+        **{
+            name: Group(
+                f"Look at one {name}.",
+                {
+                    "show": Command(
+                        "transactions:show", "Show how one stands: each step, what is due when."
+                    )
+                },
+            )
+            for name in WORKFLOWS
+        },
         "tables": Group(
             "Look at the tables of every service.",
             {

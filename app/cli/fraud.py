@@ -36,7 +36,7 @@ def cases(*, as_json_too: AsJson = False) -> None:
     if as_json_too:
         as_json(found)
         return
-    table = Table("order", "case", "score", "reasons")
+    table = Table("transaction", "case", "score", "reasons")
     for case in found:
         # Reasons hold what comes from outside: as Text, no markup of theirs is obeyed.
         said = Text("\n".join(case.reasons))

@@ -1,4 +1,4 @@
-"""`payflow orders` plays them from a file; `payflow order` shows one."""
+"""`payflow orders` plays them from a file."""
 
 import asyncio
 from pathlib import Path
@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import aiohttp
 import typer
 
-from app.cli.instance import as_json, ask, err, out, run, running_instance
-from app.cli.output import progress, show_order
+from app.cli.instance import as_json, err, out, run, running_instance
+from app.cli.output import progress
 from app.local.importers.player import ORDERS_PER_SECOND, Player, read_plan
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothing else.")]
@@ -37,9 +37,3 @@ async def _load(file: Path, rate: float) -> Any:
                 show({**figures, "planned": player.loaded.orders_planned})
                 await asyncio.wait({playing}, timeout=1)
             return playing.result()
-
-
-def show(order_id: str, *, as_json_too: AsJson = False) -> None:
-    """Show how an order stands: each step, what is due when."""
-    found = run(ask(running_instance(), f"/orders/{order_id}"))
-    as_json(found) if as_json_too else show_order(found, out)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
@@ -82,21 +81,3 @@ def show_faults(found: dict[str, dict[str, Any]], console: Console) -> None:
     for system, rates in found.items():
         said = ", ".join(f"{name}={value}" for name, value in rates.items())
         console.print(f"{system}: {said}", markup=False)
-
-
-def show_order(order: dict[str, Any], console: Console) -> None:
-    """Print an order: its state, its steps with their times, what is due."""
-    cause = f" ({order['cause']})" if order.get("cause") else ""
-    console.print(f"order {order['order_id']}: {order['state']}{cause}", markup=False)
-    table = Table("step", "status", "at", "due", box=None)
-    for name, step in order.get("steps", {}).items():
-        table.add_row(name, step["status"], _moment(step["at_ms"]), _moment(step["due_at_ms"]))
-    console.print(table)
-    for back in order.get("returns", ()):
-        console.print(f"return {back['return_id']}: {back['state']} {back['reason']}", markup=False)
-
-
-def _moment(at_ms: int | None) -> str:
-    if not at_ms:
-        return "-"
-    return datetime.fromtimestamp(at_ms / 1_000, UTC).strftime("%H:%M:%S.%f")[:-3]

@@ -38,7 +38,7 @@ def reconcile_books(
     config = _app()
     now_ms = time.time_ns() // 1_000_000
     books: Books = run(_read(config))
-    found = reconcile(books.lines, now_ms, *_bounds(day))
+    found = reconcile(books.lines, now_ms, *_bounds(day), motion_ms=books.motion_ms)
     said = {**msgspec.to_builtins(found), "read": books.read}
     if report is not None:
         _write(report, msgspec.json.format(msgspec.json.encode(said), indent=2) + b"\n")

@@ -13,8 +13,8 @@ from app.cli.instance import as_json, ask, fail, out, run, running_instance
 from app.cli.topic_output import plain
 from app.config import Config
 from app.console.pages.drawing import CHART_WIDTH, DRAWN_MAX, LABEL_WIDTH, Line, waterfall
-from app.console.pages.filters import amount, moment, span
-from app.wire.topics import load_topics
+from app.console.pages.filters import moment, span
+from app.registry import load_workflows
 from workflows.shared.journal import JournalEntry
 from workflows.shared.timeline import Bar, timeline
 
@@ -62,14 +62,15 @@ async def _found(config: Config, any_id: str, at: int) -> Any:
 
 
 def _show_order(found: dict[str, Any]) -> None:
-    order, now_ms = found["order"], time.time_ns() // 1_000_000
+    workflow = next(each for each in load_workflows().values() if each.name in found)
+    order, now_ms = found[workflow.name], time.time_ns() // 1_000_000
     out.print(Text(f"transaction {plain(found['correlation_id'])}", style="bold"))
     if order is None:
         out.print("accepted: the order is on its topic, and services take it up within a moment")
         return
-    total = amount(order["amounts"]["total_minor"], order["amounts"]["currency"])
-    said = f"{order['status']}: {total} from {order['country']}, placed "
-    said += f"{moment(order['placed_at_ms'])} ({span(now_ms - order['placed_at_ms'])} ago)"
+    beginning, began = workflow.view.began
+    said = f"{order['status']}: {workflow.view.headline(order)}, {beginning} "
+    said += f"{moment(order[began])} ({span(now_ms - order[began])} ago)"
     if order["cause"]:
         said += f"; cancelled because of {order['cause'].replace('_', ' ')} {order['detail']}"
     out.print(Text(plain(said).rstrip()), soft_wrap=True)
@@ -85,7 +86,7 @@ def _show_order(found: dict[str, Any]) -> None:
         again = f"; asked again {moment(each['next_ms'])}" if each["next_ms"] else ""
         vain = f"{each['tries']} times in vain{why}{again}"
         _bullet(f"retrying: {each['who']} is asked {each['what']}, {vain}")
-    if order["status"] in ("completed", "cancelled") and not order["pending_steps"]:
+    if order["status"] in workflow.ends and not order["pending_steps"]:
         _bullet("nothing more happens: it has ended")
 
 
@@ -94,7 +95,6 @@ def _bullet(text: str) -> None:
 
 
 def _show_events(found: dict[str, Any]) -> None:
-    load_topics()
     bars = timeline([msgspec.convert(event, JournalEntry) for event in found["events"]])
     if not bars:
         out.print("the journal has no events yet")

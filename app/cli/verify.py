@@ -14,7 +14,7 @@ def verify(*, as_json_too: AsJson = False) -> None:
     """Check that every order has one end and that money, ledger and stock agree."""
     verdict = run(auditor.verify(running_instance(), None if as_json_too else err.print))
     if as_json_too:
-        as_json(verdict)
+        as_json(verdict.plain())
     else:
         auditor.show(verdict, out)
     if not verdict.verify_ok:

@@ -15,26 +15,12 @@ from rich.text import Text
 
 from app.cli.instance import as_json, ask, out, run, running_instance
 from app.config import Config
+from app.registry import load_workflows
 
 CHECK_SECONDS = 1.0
 SHOWN_SECONDS = 60
 COUNTRIES_SHOWN = 5
 BARS = "▁▂▃▄▅▆▇█"
-TOTALS = (
-    ("placed", "orders"),
-    ("paid", "payments"),
-    ("reserved", "reserved"),
-    ("confirmed", "confirmed"),
-    ("shipped", "shipments"),
-    ("delivered", "delivered"),
-    ("completed", "completed"),
-    ("cancelled", "cancelled"),
-    ("open", "open"),
-    ("stock-outs", "stock_outs"),
-    ("fraud found", "fraud_detected"),
-    ("cleared", "fraud_cleared"),
-)
-MONEY = (("revenue", "revenue_minor"), ("refunds", "refunds_minor"))
 
 
 def watch(
@@ -119,13 +105,16 @@ def _totals(figures: Mapping[str, Any], rates: Mapping[str, Sequence[float]]) ->
     table = Table("", "total", "a second", "the last minute", box=None)
     for columns in table.columns[1:3]:
         columns.justify = "right"
-    for name, key in TOTALS:
+    shape = next(each.figures for each in load_workflows().values() if each.figures is not None)
+    for name, key in shape.watched:
+        if key.endswith("_minor"):
+            money = f"{totals.get(key, 0) / 100:,.2f}"
+            table.add_row(name, money, "", bars(rates.get(key, ())))
+            continue
         recent = rates.get(key, ())
         pace = f"{recent[-1]:.1f}" if recent else "-"
         table.add_row(name, f"{totals.get(key, 0):,}", pace, bars(recent))
-    for name, key in MONEY:
-        table.add_row(name, f"{totals.get(key, 0) / 100:,.2f}", "", bars(rates.get(key, ())))
-    for percent, ms in figures["to_shipped_ms"].items():
+    for percent, ms in figures[shape.latency].items():
         table.add_row(f"to shipped, {percent}", "-" if ms is None else f"≤ {ms:,} ms")
     return table
 

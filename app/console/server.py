@@ -22,16 +22,17 @@ from app.console.api.live import LIVE, STREAMS, Live, close_streams
 from app.console.api.open_orders import OPEN_ORDERS, OpenOrders
 from app.console.api.openapi import openapi_routes
 from app.console.api.operator_actions import PROMISED, PROPOSALS, Promised
-from app.console.api.orders import REPEATS, Repeats
 from app.console.api.problems import BODY_BYTES_MAX, known_hosts, problems, secured
 from app.console.api.routes import ROUTES
 from app.console.api.tables import STAND_INS, StandIns
+from app.console.api.workflow_requests import REPEATS, Repeats
 from app.console.pages.site import add_pages, page_routes
 from app.host.routes import serve_routes
 from app.kafka.admin import KafkaError, TopicError
 from app.kafka.reader import InspectionError
 from app.operations.audit.checkpointer import Checkpointer
 from app.operations.audit.reader import proposal_in
+from app.registry import load_workflows
 from app.worker.discovery import Directory
 from app.worker.http import LocalQueries, Served, serve_site
 
@@ -49,8 +50,9 @@ def make_api(
         middlewares=[problems, known_hosts(*names), authorized(routes)],
     )
     app[CONTEXT] = ApiContext(queries, directory, config, clock)
-    app[FIGURES] = Figures()
-    app[OPEN_ORDERS] = OpenOrders()
+    workflows = load_workflows().values()
+    app[FIGURES] = Figures(next(each.figures for each in workflows if each.figures is not None))
+    app[OPEN_ORDERS] = tuple(OpenOrders(each) for each in workflows)
     app[LIVE] = Live(app)
     app[REPEATS] = Repeats()
     app[STREAMS] = set()
@@ -96,7 +98,7 @@ async def _listen(app: web.Application) -> None:
     if context.config.broker_url:
         app[LISTENING] = [
             asyncio.create_task(_kept(app[FIGURES].run, context.config)),
-            asyncio.create_task(_kept(app[OPEN_ORDERS].run, context.config)),
+            *(asyncio.create_task(_kept(each.run, context.config)) for each in app[OPEN_ORDERS]),
             asyncio.create_task(Checkpointer(context.config, context.queries.publish).run()),
         ]
         for task in app[LISTENING]:

@@ -115,8 +115,7 @@ class Demo:
             quiet = totals.get("open", 1) == 0 or time.monotonic() > limit
             if quiet and totals.get("orders", 0) >= player.loaded.orders_asked:
                 verdict = await auditor.verify(self.config)
-                moving = verdict.orders_open + verdict.orders_moving + verdict.returns_open
-                if not moving or time.monotonic() > limit:
+                if not verdict.unsettled or time.monotonic() > limit:
                     return verdict
             if time.monotonic() > limit + SHOW_SECONDS:
                 raise DemoError(f"after {SETTLE_SECONDS_MAX:.0f} s: {totals.get('open')} open")

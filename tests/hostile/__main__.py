@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     verdict = found.verdict
     print(f"lies: {found.tricks}; {found.poison} poison, {len(found.missing)} not dead-lettered")
-    print(f"orders: {found.orders} accepted, {verdict.orders_completed} completed")
+    print(f"orders: {found.orders} accepted, {verdict.figures['orders_completed']} completed")
     print(f"verify: {'holds' if verdict.verify_ok else 'BROKEN'} {breaches_of(verdict)[:20]}")
     for line in found.missing[:40]:
         print(f"missing: {line}")

@@ -224,8 +224,8 @@ async def _quiet(config: Config, say: Say) -> Verdict:
     limit = time.monotonic() + SETTLE_SECONDS_MAX
     while True:
         verdict = await auditor.verdict()
-        moving = verdict.orders_open + verdict.orders_moving + verdict.returns_open
-        say(f"{verdict.orders_open} open, {moving} moving")
+        moving = verdict.unsettled
+        say(f"{moving} unsettled")
         if not moving or time.monotonic() > limit:
             return verdict
         await asyncio.sleep(CHECK_SECONDS)

@@ -37,7 +37,7 @@ async def play(config: Config) -> str:
 
         async def quiet() -> bool:
             verdict = await auditor.verdict()
-            return not verdict.orders_open + verdict.orders_moving + verdict.returns_open
+            return not verdict.unsettled
 
         await until(quiet, "every order has ended", 90)
         return load.latest(1)[0]

@@ -110,10 +110,14 @@ async def test_verify_reads_topics_rows_files_and_dead_letters(cluster: Cluster)
 
     # The carrier's file is not there, and its simulator should be: it has delivered nothing.
     assert {"carrier_agrees": ("o1",)} == broken(verdict)
-    assert (1, 1, 0) == (verdict.orders_placed, verdict.orders_completed, verdict.orders_open)
+    assert (1, 1, 0) == tuple(
+        verdict.figures[name] for name in ("orders_placed", "orders_completed", "orders_open")
+    )
     assert (800, 0, 1) == (
-        verdict.charged_minor, verdict.stock_drift_units, verdict.events_repeated,
-    )  # fmt: skip
+        verdict.figures["charged_minor"],
+        verdict.figures["stock_drift_units"],
+        verdict.events_repeated,
+    )
 
     # Poison on `orders`, passed by every service: each must have laid it aside.
     poison = Outgoing(topic="orders", key=b"o1", value=POISON, headers=[("ce_id", b"x")])

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from app.operations.reconciliation.compare import BOOKS, DUPLICATE, KEPT_BY, MISSING, reconcile
-from app.operations.reconciliation.lines import Line
-from tests.support.examples.reconciliation import AT_MS, LATER_MS, settled, voided
+from app.operations.reconciliation.compare import BOOKS, DUPLICATE, KEPT_BY, MISSING
+from tests.support.examples.reconciliation import AT_MS, LATER_MS, reconcile, settled, voided
+from workflows.shared.books import Line
 
 CURRENCIES = ("GBP", "EUR", "JPY")
 KEYS = ("r1", "r2", "compensation")

@@ -16,8 +16,11 @@ from app.wire import codecs
 from app.wire.envelope import Envelope, derive_id, to_headers
 from app.wire.records import Outgoing
 from app.wire.signing import signed
+from app.wire.topics import load_topics
 from workflows.shared.message import Message, type_name
 from workflows.shared.topic import topic_of
+
+load_topics()
 
 NOW_MS = time.time_ns() // 1_000_000
 LONG_AGO_MS = NOW_MS - 3_600_000

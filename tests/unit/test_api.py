@@ -21,6 +21,7 @@ from app.worker.discovery import Directory, Worker
 from app.worker.http import make_site
 from tables import declared
 from tests.support.console import CONFIG, ORDER, FakeQueries, place
+from workflows.analytics.figures import FIGURES as FIGURES_OF_ORDERS
 from workflows.analytics.messages import FiguresUpdated
 from workflows.inventory.stock_messages import ReceiveStock
 from workflows.order.messages import OrderCancelRequested, OrderPlaced, ReturnRequested
@@ -468,7 +469,7 @@ async def test_events_come_in_causal_order_with_personal_fields_masked(
 
 def test_figures_are_summed_over_partitions_and_replaced_when_emitted_again() -> None:
     """The latest message on a minute, a country and a partition counts."""
-    figures = Figures()
+    figures = Figures(FIGURES_OF_ORDERS)
     for partition, orders in ((0, 2), (1, 3), (0, 4)):
         figures.receive(
             FiguresUpdated(
@@ -492,7 +493,7 @@ def test_figures_are_summed_over_partitions_and_replaced_when_emitted_again() ->
 
 def test_figures_never_shrink() -> None:
     """Somebody may repeat an older message: its signature is right, its figures are not."""
-    figures = Figures()
+    figures = Figures(FIGURES_OF_ORDERS)
     for orders in (2, 5, 2):
         figures.receive(
             FiguresUpdated(

@@ -6,7 +6,8 @@ import msgspec
 
 from app.local.demo_report import build
 from app.local.importers.player import Loaded
-from app.operations.verification.verdict import Latency, Verdict
+from app.operations.verification.verdict import Verdict
+from workflows.order.invariants import Latency
 
 FIELDS = {
     "rows_read",
@@ -32,9 +33,7 @@ FIELDS = {
 
 def verdict(**changed: object) -> Verdict:
     """Return a verdict on two orders."""
-    facts = {
-        "verify_ok": True,
-        "at_ms": 0,
+    figures = {
         "orders_placed": 2,
         "orders_completed": 1,
         "orders_cancelled": {"fraud": 1},
@@ -46,18 +45,28 @@ def verdict(**changed: object) -> Verdict:
         "ledger_imbalance_minor": 0,
         "double_charges": 0,
         "stock_drift_units": 0,
-        "dead_letters": {"orders.payment.dead": 2, "fraud.order.dead": 1},
-        "dead_letter_causes": {},
         "returns_accepted": 1,
         "returns_refused": {},
         "returns_open": 0,
         "latency_ms": {"p50": 1, "p95": 2, "p99": 3, "max": 4},
+    }
+    facts = {
+        "verify_ok": True,
+        "at_ms": 0,
+        "figures": figures,
+        "started": 2,
+        "unsettled": 0,
+        "summary": "",
+        "dead_letters": {"orders.payment.dead": 2, "fraud.order.dead": 1},
+        "dead_letter_causes": {},
         "events_read": 9,
         "events_repeated": 0,
         "seen": {},
         "checks": [],
     }
-    return msgspec.convert(facts | changed, Verdict)
+    for name, value in changed.items():
+        (figures if name in figures else facts)[name] = value
+    return msgspec.convert(facts, Verdict)
 
 
 def played() -> Loaded:

@@ -18,7 +18,7 @@ STEP = Step(fault="hot_key")
 
 async def verdict() -> Any:
     """Return the verdict on an instance in which nothing is wrong."""
-    return SimpleNamespace(checks=(), orders_placed=1, orders_open=0)
+    return SimpleNamespace(checks=(), started=1, unsettled=0)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from app.config import Config
 from app.local.simulators import carrier_store, provider_store
 from app.local.simulators.sqlite_file import Books
 from app.operations.verification import external_systems
-from app.operations.verification.facts import Shipment, Taken
+from workflows.shared.invariants import CarrierRecord, ProviderRecord
 
 INTENT = """
     INSERT INTO intents (id, order_id, amount_minor, currency, status, metadata, created_ms)
@@ -56,7 +56,7 @@ def test_charges_and_refunds_are_summed_by_order(config, provider):
         books.execute(INTENT, ("pi_3", "o2"))
 
     assert {
-        "o1": Taken(charges=2, charged_minor=1_600, refunded_minor=500, last_ms=9)
+        "o1": ProviderRecord(charges=2, charged_minor=1_600, refunded_minor=500, last_ms=9)
     } == external_systems.read_provider(config)
 
 
@@ -67,8 +67,8 @@ def test_shipments_are_read_by_order(config):
         books.connection.execute(SHIPMENT, ("o2", "in_transit", None))
 
         assert {
-            "o1": Shipment(status="delivered", last_ms=7),
-            "o2": Shipment(status="in_transit", last_ms=5),
+            "o1": CarrierRecord(status="delivered", last_ms=7),
+            "o2": CarrierRecord(status="in_transit", last_ms=5),
         } == external_systems.read_carrier(config)
 
 

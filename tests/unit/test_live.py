@@ -14,9 +14,10 @@ from app.console.api.live_state import LiveState
 from app.console.api.open_orders import OPEN_ORDERS, OpenOrders
 from app.console.server import make_api
 from app.delivery.row import Row, encode_row
-from app.registry import load_agents
+from app.registry import load_agents, load_workflows
 from app.worker.discovery import Directory
 from tests.support.console import FakeQueries
+from workflows.analytics.figures import FIGURES as FIGURES_OF_ORDERS
 from workflows.analytics.messages import FiguresUpdated
 from workflows.order.process import SETTLE_MS
 from workflows.order.state import Mark, Order
@@ -109,7 +110,7 @@ def test_who_was_away_for_too_long_begins_anew(monkeypatch: pytest.MonkeyPatch):
 
 def test_open_orders_stand_where_they_wait():
     """A new one waits for money and goods; ended, it stands nowhere."""
-    open_orders = OpenOrders()
+    open_orders = OpenOrders(load_workflows()["order"])
     open_orders.receive("o1", row())
     waits = open_orders.shown(PLACED_MS)
     open_orders.receive("o1", row(cancelled_at_ms=5_000))
@@ -136,7 +137,7 @@ def test_open_orders_stand_where_they_wait():
 )
 def test_it_is_said_how_they_wait(facts: dict[str, Any], at_ms: int, step: str, status: str):
     """Tried again, on the way back, or for too long."""
-    open_orders = OpenOrders()
+    open_orders = OpenOrders(load_workflows()["order"])
     open_orders.receive("o1", row(**facts))
 
     assert 1 == open_orders.shown(at_ms)[step][status]
@@ -144,7 +145,7 @@ def test_it_is_said_how_they_wait(facts: dict[str, Any], at_ms: int, step: str, 
 
 def test_a_deleted_row_and_a_broken_one_stand_nowhere():
     """And the next one is counted."""
-    open_orders = OpenOrders()
+    open_orders = OpenOrders(load_workflows()["order"])
     open_orders.receive("o1", row())
     open_orders.receive("o1", None)
     open_orders.receive("o2", b"{broken")
@@ -159,7 +160,7 @@ def test_a_deleted_row_and_a_broken_one_stand_nowhere():
 def test_what_came_is_counted_in_the_second_in_which_it_came():
     """Not what lay there before, and only what was added."""
     now = 1_000.0
-    seen = Figures(lambda: now)
+    seen = Figures(FIGURES_OF_ORDERS, lambda: now)
     seen.receive(figures(orders=5, fraud_cleared=1))
     seen.receive(figures(orders=7, fraud_cleared=2, fraud_detected=1), second=999)
     seen.receive(figures(orders=8, fraud_cleared=2, fraud_detected=1), second=1_000)
@@ -214,7 +215,7 @@ async def test_who_comes_again_is_emitted_what_was_missed(client: Any):
     stream = await client.get("/live")
     _, said, _ = await received(stream, "totals")
     stream.close()
-    client.app[OPEN_ORDERS].receive("o1", row())
+    client.app[OPEN_ORDERS][0].receive("o1", row())
 
     again = await client.get("/live", headers={"Last-Event-ID": said})
     anew = await client.get("/live", headers={"Last-Event-ID": "nobody-7"})

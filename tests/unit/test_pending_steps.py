@@ -3,8 +3,9 @@
 import pytest
 from msgspec.structs import replace
 
-from workflows.order.pending_steps import pending_steps, status_of, tried
+from workflows.order.pending_steps import pending_steps, status_of
 from workflows.order.process import FRAUD_MS, INVENTORY_MS, PAYMENT_MS, SETTLE_MS
+from workflows.order.retried_calls import tried
 from workflows.order.returns import Return, Returns
 from workflows.order.state import Mark, Order
 from workflows.payment.charge import Charge

@@ -15,18 +15,27 @@ from app.cli import instance
 from app.cli.reconcile import SHOWN_MAX, reconcile_books, show
 from app.config import Config, current
 from app.local.simulators.provider_store import ProviderStore
-from app.operations.reconciliation.compare import DAY_MS, MOTION_MS, Reconciliation, reconcile
-from app.operations.reconciliation.lines import Line, lines_of_entry, lines_of_payment
+from app.operations.reconciliation.compare import DAY_MS, Reconciliation
 from app.operations.reconciliation.reader import provider_lines
 from app.operations.verification.external_systems import provider_file
 from app.operations.verification.reader import Unreadable
 from tests.support.examples import payment as example
-from tests.support.examples.reconciliation import AT_MS, DAY_BEGINS_MS, LATER_MS, settled, voided
+from tests.support.examples.reconciliation import (
+    AT_MS,
+    DAY_BEGINS_MS,
+    LATER_MS,
+    MOTION_MS,
+    reconcile,
+    settled,
+    voided,
+)
 from tests.support.workflow_runner import after
 from workflows.ledger import process as ledger
 from workflows.ledger.messages import Account, EntryPosted, Posting
 from workflows.payment import process as payment
+from workflows.payment.books import lines_of_entry, lines_of_payment
 from workflows.payment.messages import PaymentCompleted, PaymentRefunded
+from workflows.shared.books import Line
 from workflows.shipping.messages import ShipmentCreated
 
 DAY = "2026-03-01"

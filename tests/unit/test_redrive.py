@@ -11,8 +11,7 @@ from app.host.processes import hold
 from app.operations.dead_letters.audit_records import Action, dead_letter_edited
 from app.operations.dead_letters.dead_letter import DeadLetter, edited, sent_back
 from app.operations.dead_letters.redrive import DeadLetterError, redriver
-from app.operations.verification.case import Case
-from app.operations.verification.consistent_cut import ConsistentCut
+from app.operations.verification.consistent_cut import ConsistentCut, sources_of
 from app.operations.verification.dead_letter_checks import poison_is_dead_lettered
 from app.operations.verification.facts import Facts
 from app.operations.verification.reader import _Taker as Reader
@@ -20,6 +19,9 @@ from app.registry import load_agents
 from app.wire import records
 from app.wire.records import Outgoing, Record, event_id
 from tests.support.broker import local_config
+from workflows.order.workflow import ORDER
+
+load_agents()
 
 POISON = b"{not json"
 ORIGIN = Record(topic="orders", partition=2, offset=7, key=b"o1", value=POISON)
@@ -55,16 +57,17 @@ def dead_lettered(record: Record, service: str = "payment", offset: int = 0) -> 
 def verdict(*dead_letters: DeadLetter) -> tuple[str, ...]:
     """Return what verify misses when the payment service has made `dead_letters`, in order."""
     cut = ConsistentCut(
+        sources=sources_of([ORDER]),
         consumed={"payment": frozenset({"orders"})},
         committed={"payment": {("orders", 2): 8}},
         begins={},
         ends={},
     )
     facts = Facts()
-    reader = Reader(facts, cut, 0, {}, Config(signing_key=""))
+    reader = Reader(facts, [ORDER], cut, 0, {}, Config(signing_key=""))
     for record in (ORIGIN, *(dead_letter.record for dead_letter in dead_letters)):
         reader.take(record, 0)
-    return poison_is_dead_lettered(Case(facts=facts, now_ms=0)).offending
+    return poison_is_dead_lettered(facts).offending
 
 
 FIRST = dead_lettered(ORIGIN)
@@ -103,13 +106,14 @@ def test_verify_allows_for_a_dead_letter_sent_back_until_it_is_received(
     payment = load_agents()["payment"]
     record = as_read(sent_back(FIRST, 0), 0)
     cut = ConsistentCut(
+        sources=sources_of([ORDER]),
         consumed={"payment": frozenset(consumed_topics(payment))},
         committed={"payment": {(record.topic, 0): received}},
         begins={},
         ends={},
     )
     facts = Facts()
-    Reader(facts, cut, 0, {}, Config(signing_key="")).take(record, 0)
+    Reader(facts, [ORDER], cut, 0, {}, Config(signing_key="")).take(record, 0)
 
     assert pending == ("o1" in facts.pending)
 

@@ -5,10 +5,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from app.operations.verification.case import Case, Check
-from app.operations.verification.facts import Facts, Lost, Shelf, Shipment, Taken
-from app.operations.verification.folding import fold
-from app.operations.verification.verdict import Latency, Verdict, judge, percentile
+from app.operations.verification.facts import Facts, Lost
+from app.operations.verification.verdict import Verdict, judge
 from app.wire.envelope import Envelope, derive_id
 from tests.support.examples.verification import (
     CLEARED,
@@ -35,17 +33,21 @@ from workflows.inventory.stock_messages import (
     StockAdjusted,
     StockReceived,
 )
+from workflows.order.facts import Shelf
+from workflows.order.invariants import Latency
 from workflows.order.messages import ReturnLine, ReturnRequested
 from workflows.order.saga_messages import (
     OrderCancelled,
     ReturnAccepted,
     ReturnRefused,
 )
+from workflows.order.workflow import ORDER
 from workflows.payment.messages import (
     PaymentFailed,
     PaymentRefunded,
     RefundOverdue,
 )
+from workflows.shared.invariants import CarrierRecord, Check, Moment, ProviderRecord, percentile
 from workflows.shared.message import Message, type_name
 from workflows.shipping.messages import ShipmentCancelled, ShipmentCreated
 
@@ -57,34 +59,38 @@ class LocalQueries:
     """An instance emitted in text: what the topics, the rows and the external systems would say."""
 
     def __init__(self) -> None:
-        self.facts = Facts(provider={}, carrier={})
+        self.facts = Facts()
+        self.orders = self.facts.of(ORDER)
+        self.provider: dict[str, ProviderRecord] | None = {}
+        self.carrier: dict[str, CarrierRecord] | None = {}
         self.emitted = 0
 
     def publish(self, *messages: Message, at_ms: int = PLACED_MS) -> "LocalQueries":
         for message in messages:
             self.emitted += 1
-            fold(self.facts, message, envelope(message, f"event {self.emitted}", at_ms))
+            self.facts.fold([ORDER], message, envelope(message, f"event {self.emitted}", at_ms))
         return self
 
     def charge(self, order_id: str = "o1", minor: int = 800, refunded: int = 0) -> "LocalQueries":
-        assert self.facts.provider is not None
-        taken = self.facts.provider.setdefault(order_id, Taken())
+        assert self.provider is not None
+        taken = self.provider.setdefault(order_id, ProviderRecord())
         taken.charges += 1
         taken.charged_minor += minor
         taken.refunded_minor += refunded
         return self
 
     def shipment(self, status: str, order_id: str = "o1") -> "LocalQueries":
-        assert self.facts.carrier is not None
-        self.facts.carrier[order_id] = Shipment(status=status)
+        assert self.carrier is not None
+        self.carrier[order_id] = CarrierRecord(status=status)
         return self
 
     def shelf(self, sku: str, **units: int) -> "LocalQueries":
-        self.facts.shelves[sku] = Shelf(**units)
+        self.orders.shelves[sku] = Shelf(**units)
         return self
 
     def judge(self, now_ms: int = NOW_MS) -> Verdict:
-        return judge(Case(facts=self.facts, now_ms=now_ms))
+        moment = Moment(now_ms=now_ms, provider=self.provider, carrier=self.carrier)
+        return judge(self.facts, moment, [ORDER])
 
     def broken(self, now_ms: int = NOW_MS) -> dict[str, tuple[str, ...]]:
         checks = self.judge(now_ms).checks
@@ -174,8 +180,8 @@ def returned() -> LocalQueries:
     queries = completed().publish(ASKED_BACK, TAKEN_BACK, refunded(250, "return", "r1"))
     queries.publish(RETURN_ENTRY, RESTOCKED)
     queries.shelf("MUG", received=10, on_hand=9, shipped=1)
-    assert queries.facts.provider is not None
-    queries.facts.provider["o1"].refunded_minor = 250
+    assert queries.provider is not None
+    queries.provider["o1"].refunded_minor = 250
     return queries
 
 
@@ -194,9 +200,9 @@ def test_a_instance_in_order_passes_every_check(queries):
 
     assert ({}, True) == (queries().broken(), verdict.verify_ok)
     assert (0, 0, 0) == (
-        verdict.ledger_imbalance_minor,
-        verdict.double_charges,
-        verdict.stock_drift_units,
+        verdict.figures["ledger_imbalance_minor"],
+        verdict.figures["double_charges"],
+        verdict.figures["stock_drift_units"],
     )
 
 
@@ -368,8 +374,8 @@ def test_what_is_broken_is_named(queries, broken):
 def test_a_instance_at_work_is_no_broken_instance(queries):
     """A second after it was placed, an order may be ahead here and behind there."""
     at_work = queries()
-    assert at_work.facts.provider is not None
-    for taken in at_work.facts.provider.values():
+    assert at_work.provider is not None
+    for taken in at_work.provider.values():
         taken.last_ms = PLACED_MS
 
     assert {} == at_work.broken(now_ms=PLACED_MS + 1_000)
@@ -389,7 +395,7 @@ def test_what_a_service_has_yet_to_receive_is_allowed_for():
 def test_the_rows_own_deadline_says_when_an_order_is_stuck():
     """An order is stuck when its row says so, long before the general limit."""
     queries = stocked().publish(placed())
-    queries.facts.overdue_at_ms["o1"] = PLACED_MS + 5_000
+    queries.orders.overdue_at_ms["o1"] = PLACED_MS + 5_000
 
     assert {} == queries.broken(now_ms=PLACED_MS + 4_000)
     assert {"one_end": ("o1",)} == queries.broken(now_ms=PLACED_MS + 6_000)
@@ -400,12 +406,12 @@ def test_a_repeated_event_counts_once():
     queries = completed()
     for message in (paid(), PAYMENT_ENTRY):
         for _ in range(2):
-            fold(queries.facts, message, envelope(message, f"twice {message}", PLACED_MS))
+            queries.facts.fold([ORDER], message, envelope(message, f"twice {message}", PLACED_MS))
 
     verdict = queries.judge()
 
     assert 2 == verdict.events_repeated
-    assert 2 == queries.facts.orders["o1"].payments
+    assert 2 == queries.orders.orders["o1"].payments
 
 
 def test_the_order_of_arrival_between_topics_changes_nothing():
@@ -420,7 +426,7 @@ def test_the_order_of_arrival_between_topics_changes_nothing():
 def _of(messages: Iterable[Message]) -> Verdict:
     queries = LocalQueries()
     for message in messages:
-        fold(queries.facts, message, envelope(message, repr(message), PLACED_MS))
+        queries.facts.fold([ORDER], message, envelope(message, repr(message), PLACED_MS))
     return queries.judge()
 
 
@@ -458,9 +464,11 @@ def test_the_verdict_counts_orders_by_their_end():
 
     verdict = queries.judge()
 
-    assert (3, 0, 1) == (verdict.orders_placed, verdict.orders_completed, verdict.orders_open)
-    assert {"fraud": 1, "payment_failed": 1} == verdict.orders_cancelled
-    assert (800, 800) == (verdict.charged_minor, verdict.refunded_minor)
+    names = ("orders_placed", "orders_completed", "orders_open")
+
+    assert [3, 0, 1] == [verdict.figures[name] for name in names]
+    assert {"fraud": 1, "payment_failed": 1} == verdict.figures["orders_cancelled"]
+    assert (800, 800) == (verdict.figures["charged_minor"], verdict.figures["refunded_minor"])
 
 
 def test_returns_are_counted_by_their_answer():
@@ -470,9 +478,9 @@ def test_returns_are_counted_by_their_answer():
     verdict = returned().publish(refusal).judge()
 
     assert (1, {"too many": 1}, 0) == (
-        verdict.returns_accepted,
-        verdict.returns_refused,
-        verdict.returns_open,
+        verdict.figures["returns_accepted"],
+        verdict.figures["returns_refused"],
+        verdict.figures["returns_open"],
     )
 
 
@@ -481,7 +489,9 @@ def test_latency_runs_to_the_first_shipment_or_cancellation():
     late = ShipmentCreated(order_id="o1", shipment_id="s1", tracking="again")
     queries = completed().publish(late, at_ms=PLACED_MS + 900)
 
-    assert Latency(p50=250, p95=250, p99=250, max=250) == queries.judge().latency_ms
+    taken = Latency(p50=250, p95=250, p99=250, max=250)
+
+    assert taken == queries.judge().figures["latency_ms"]
 
 
 @pytest.mark.parametrize(
@@ -567,8 +577,8 @@ def test_a_check_names_at_most_fifty_and_counts_all():
 def test_what_cannot_be_seen_is_said_and_not_judged():
     """Without the provider's file the other views must still agree, and the detail says so."""
     queries = completed()
-    queries.facts.provider = None
-    queries.facts.carrier = None
+    queries.provider = None
+    queries.carrier = None
 
     verdict = queries.judge()
 
@@ -580,8 +590,8 @@ def test_what_cannot_be_seen_is_said_and_not_judged():
 def test_what_the_provider_did_after_the_cut_is_not_held_against_payflow():
     """Its file is read last: a refund in it may be younger than anything read from topics."""
     queries = completed().charge(refunded=300)
-    assert queries.facts.provider is not None
-    late = queries.facts.provider["o1"]
+    assert queries.provider is not None
+    late = queries.provider["o1"]
     late.last_ms = queries.judge().at_ms + 3_000
     fresh = named(queries.judge().checks, "money_agrees")
     late.last_ms = PLACED_MS

@@ -3,10 +3,17 @@
 from operator import attrgetter
 
 from workflows.audit.checkpoint import AuditCheckpointed
-from workflows.audit.messages import AuditMessage
-from workflows.shared.topic import declare
+from workflows.audit.messages import AuditMessage, ListChanged
+from workflows.shared.topic import PeopleNamed, declare
 
-audit = declare("audit", AuditMessage, key=attrgetter("about"), writer="console", retention_ms=-1)
+audit = declare(
+    "audit",
+    AuditMessage,
+    key=attrgetter("about"),
+    writer="console",
+    retention_ms=-1,
+    people=PeopleNamed(fields={ListChanged: ("added", "removed")}),
+)
 audit_chain = declare(
     "audit.chain",
     AuditCheckpointed,

@@ -8,7 +8,7 @@ from workflows.fraud.messages import (
     PaymentLabelled,
 )
 from workflows.fraud.rule_messages import ListPut, RuleMessage, RulePut, RuleSnoozed
-from workflows.shared.topic import by, declare
+from workflows.shared.topic import PeopleNamed, by, declare
 
 
 def by_entity(message: CheckMessage) -> str:
@@ -36,7 +36,14 @@ fraud = declare(
     traced=True,
     kinds={"failure": (FraudDetected,)},
 )
-fraud_checks = declare("fraud.checks", CheckMessage, key=by_entity, writer="fraud", traced=True)
+fraud_checks = declare(
+    "fraud.checks",
+    CheckMessage,
+    key=by_entity,
+    writer="fraud",
+    traced=True,
+    people=PeopleNamed(keys=(CheckPayment,)),
+)
 fraud_answers = declare("fraud.answers", EntityAnswered, key=by("transaction_id"), writer="fraud")
 fraud_labels = declare(
     "fraud.labels", PaymentLabelled, key=by("transaction_id"), writer="console", retention_ms=-1
@@ -52,4 +59,5 @@ fraud_rules = declare(
     cleanup="compact",
     retention_ms=-1,
     partitions=1,
+    people=PeopleNamed(fields={ListPut: ("values",)}),
 )

@@ -8,9 +8,7 @@ from typing import Literal
 
 from workflows.order.process import SETTLE_MS, deadlines, overdue_at_ms
 from workflows.order.state import Order
-from workflows.payment.process import Payment
-from workflows.shared.workflow import PendingStep, RetriedCall, Step
-from workflows.shipping.state import Shipment
+from workflows.shared.workflow import PendingStep, Step
 
 Status = Literal[
     "unknown", "waiting", "retrying", "compensating", "stuck", "completed", "cancelled"
@@ -137,56 +135,3 @@ def _returns(state: Order) -> Iterator[PendingStep]:
                 until_ms=ended_ms + SETTLE_MS,
                 then="a refund that is overdue is reported",
             )
-
-
-def tried(payment: Payment, shipment: Shipment) -> tuple[RetriedCall, ...]:
-    """Return who is asked again, as the two who ask outside remember it."""
-    return (*_charge(payment), *_refunds(payment), *_shipment(shipment))
-
-
-def _charge(payment: Payment) -> Iterator[RetriedCall]:
-    charge = payment.charge
-    if charge.unknown_since_ms is None or charge.outcome:
-        return
-    voids = charge.asked == "void"
-    yield RetriedCall(
-        who="the payment provider",
-        what="to take no money any more" if voids else "what became of the charge",
-        tries=charge.wait.tries,
-        reason=charge.reason,
-        since_ms=charge.unknown_since_ms,
-        next_ms=charge.wait.due_at_ms or 0,
-    )
-
-
-def _refunds(payment: Payment) -> Iterator[RetriedCall]:
-    wait = payment.refunds.wait
-    for key, refund in payment.refunds.by_key.items():
-        if refund.status in ("owed", "asked") and (refund.reason or wait.tries):
-            yield RetriedCall(
-                who="the payment provider",
-                what=f"to give money back ({key})",
-                tries=wait.tries,
-                reason=refund.reason,
-                since_ms=refund.asked_at_ms,
-                next_ms=wait.due_at_ms or 0,
-            )
-
-
-def _shipment(shipment: Shipment) -> Iterator[RetriedCall]:
-    asks = {
-        "booking": "to take the shipment",
-        "stopping": "to stop the shipment",
-        "travelling": "where the shipment is",
-    }
-    # `unknown_since_ms` of the booking stays set while the shipment travels.
-    unknown = shipment.unknown_since_ms is not None and shipment.status != "travelling"
-    if shipment.status in asks and (unknown or shipment.wait.tries):
-        yield RetriedCall(
-            who="the carrier",
-            what=asks[shipment.status],
-            tries=shipment.wait.tries,
-            reason=shipment.reason,
-            since_ms=shipment.unknown_since_ms or 0,
-            next_ms=shipment.wait.due_at_ms or 0,
-        )

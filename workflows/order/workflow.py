@@ -1,15 +1,102 @@
 """The order workflow as the platform reads it."""
 
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec.structs import replace
+
+from workflows.analytics.figures import FIGURES
+from workflows.order.invariants import INVARIANTS
 from workflows.order.messages import OrderPlaced
-from workflows.order.pending_steps import STEPS
+from workflows.order.pending_steps import STEPS, pending_steps, status_of, waits
+from workflows.order.process import view
+from workflows.order.retried_calls import retried_calls
 from workflows.order.saga_messages import OrderCancelled, OrderCompleted
-from workflows.shared.workflow import Workflow, declare_workflow
+from workflows.order.state import Order
+from workflows.order.topics import orders
+from workflows.payment.topics import payments, provider_answers
+from workflows.shared.workflow import Milestone, View, Workflow, declare_workflow
+from workflows.shipping.topics import shipments
+
+MILESTONES = tuple(
+    Milestone(name=name, figure=figure, step=step, awaits=awaits)
+    for name, figure, step, awaits in (
+        ("placed", "orders", "payment", "the payment to be made"),
+        ("paid", "payments", "inventory", "goods to be reserved"),
+        ("reserved", "reserved", "fraud", "a verdict on the payment"),
+        ("confirmed", "confirmed", "shipping", "the carrier to take the shipment"),
+        ("shipped", "shipments", "delivery", "the carrier to deliver"),
+        ("delivered", "delivered", "order", "its own next message"),
+        ("cancelled", "cancelled", "taking back", "the refund, and the goods to be restocked"),
+    )
+)
 
 
 def outcome(end: OrderCompleted | OrderCancelled) -> str:
     """Return `completed`, or the cause for which the order was cancelled."""
     return end.cause if isinstance(end, OrderCancelled) else "completed"
 
+
+def shown(state: Order, now_ms: int) -> dict[str, Any]:
+    """Return an order as people read it, with where it really stands."""
+    return {
+        **view(state),
+        "status": status_of(state, now_ms),
+        "placed_at_ms": state.placed_at_ms,
+    }
+
+
+def headline(facts: Mapping[str, Any]) -> str:
+    """Return how much an order comes to, and from where: 1,234.50 GBP from France."""
+    amounts = facts["amounts"]
+    units, pence = divmod(amounts["total_minor"], 100)
+    return f"{units:,}.{pence:02} {amounts['currency']} from {facts['country']}"
+
+
+def begun(state: Order) -> bool:
+    """Return whether the order was placed: a return that was asked for nothing makes a row too."""
+    return bool(state.order_id)
+
+
+def brief(state: Order) -> Order:
+    """Return only what says where the order stands."""
+    return replace(state, bought={}, detail="")
+
+
+def is_compensated(state: Order) -> bool:
+    """Return whether something was compensated before the order was cancelled."""
+    compensated = bool(state.compensated_minor) or state.inventory.status == "released"
+    return bool(state.cancelled_at_ms) and compensated
+
+
+def has_failed_payment(state: Order) -> bool:
+    """Return whether the order is cancelled because it could not be paid."""
+    return state.cause == "payment_failed"
+
+
+def customer_of(payment: Mapping[str, Any]) -> str:
+    """Return the customer of a payment's row, in plain values."""
+    bill: dict[str, Any] = payment.get("bill") or {}
+    return str(bill.get("customer_id") or "")
+
+
+VIEW = View(
+    open_statuses=("waiting", "retrying", "compensating", "stuck"),
+    facts=view,
+    shown=shown,
+    headline=headline,
+    began=("placed", "placed_at_ms"),
+    begun=begun,
+    waits=waits,
+    brief=brief,
+    pending_steps=pending_steps,
+    retried_calls=retried_calls,
+    presets={"compensated": is_compensated, "failed_payment": has_failed_payment},
+    milestones=MILESTONES,
+    named_in=(payments, provider_answers, shipments, orders),
+    person_table="payment",
+    person_of=customer_of,
+)
 
 ORDER = declare_workflow(
     Workflow(
@@ -20,5 +107,8 @@ ORDER = declare_workflow(
         ends={"completed": OrderCompleted, "cancelled": OrderCancelled},
         outcome=outcome,
         steps=STEPS,
+        invariants=INVARIANTS,
+        view=VIEW,
+        figures=FIGURES,
     )
 )

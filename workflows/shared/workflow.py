@@ -4,12 +4,15 @@ Plain facts and pure functions. A new `workflows/<name>/workflow.py` is found by
 outside `workflows/` names a workflow, its messages or its steps.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
+from workflows.shared.figures import LiveFigures
+from workflows.shared.invariants import Invariants
 from workflows.shared.message import Message
+from workflows.shared.topic import Topic
 
 
 class PendingStep(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +48,51 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     """What happens when it does not come in time."""
 
 
+class Milestone(msgspec.Struct, frozen=True, kw_only=True):
+    """What a transaction can have come to."""
+
+    name: str
+    figure: str
+    """Of the live figures: how many came that far."""
+    step: str
+    """The step for which it waits there."""
+    awaits: str
+    """What has to come next, in words for people."""
+
+
+class View(msgspec.Struct, frozen=True, kw_only=True):
+    """How transactions of one workflow are shown. `Any`: the state of a row of its table."""
+
+    open_statuses: tuple[str, ...]
+    """How a transaction can stand that has not ended."""
+    facts: Callable[[Any], dict[str, Any]]
+    """Return what people and the API read of one: plain values, moments in ms."""
+    shown: Callable[[Any, int], dict[str, Any]]
+    """Return `facts` with where it really stands at a time in ms."""
+    headline: Callable[[Mapping[str, Any]], str]
+    """Return what one is about, of `facts`: such as an amount and where it comes from."""
+    began: tuple[str, str]
+    """What its beginning is called, and which of `shown` says when it was (ms)."""
+    begun: Callable[[Any], bool]
+    """Return whether it was started: a row may also be made by what asks for nothing."""
+    waits: Callable[[Any, int], tuple[tuple[str, str], ...]]
+    """Return of which steps it waits at a time in ms, and how; nothing of one that has ended."""
+    brief: Callable[[Any], Any]
+    """Return the state without all that `waits` does not need: thousands may be open."""
+    pending_steps: Callable[[Any], tuple[PendingStep, ...]]
+    """Return all that is waited for, the soonest due first."""
+    retried_calls: Callable[[Mapping[str, Any]], tuple[RetriedCall, ...]]
+    """Return who is asked again, by the states of its rows, plain values by table."""
+    presets: dict[str, Callable[[Any], bool]]
+    """What is asked for besides a status, by name."""
+    milestones: tuple[Milestone, ...]
+    named_in: tuple[Topic, ...]
+    """Topics whose messages name a transaction by other ids: of the provider, the carrier, ..."""
+    person_table: str
+    person_of: Callable[[Mapping[str, Any]], str]
+    """Return the customer of a row of `person_table`, in plain values; empty: nobody's."""
+
+
 class Workflow(msgspec.Struct, frozen=True, kw_only=True):
     """One workflow, such as that of an order from its placing to its end."""
 
@@ -59,6 +107,10 @@ class Workflow(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Callable[[Any], str]
     """Return the outcome that one of `ends` says: one of few."""
     steps: tuple[Step, ...]
+    invariants: Invariants
+    view: View
+    figures: LiveFigures | None = None
+    """What analytics counts of it; None: nothing."""
 
 
 declared: dict[str, Workflow] = {}

@@ -9,6 +9,7 @@ import structlog
 from aiohttp import web
 
 from app.config import Config
+from app.console.api.context import now_ms
 from app.console.api.open_orders import open_orders
 from app.console.api.problems import json_response
 from app.kafka.reader import follow
@@ -16,15 +17,10 @@ from app.wire import codecs
 from app.wire.envelope import BadEnvelope, from_headers
 from app.wire.records import as_read
 from app.wire.signing import is_signed
-from workflows.analytics import topics as analytics_topics
-from workflows.analytics.messages import FiguresUpdated
-from workflows.analytics.process import SHIPPED_WITHIN_MS
+from workflows.shared.figures import LiveFigures
 
 MINUTES_SHOWN = 30
 SECONDS_SHOWN = 300
-RATES = ("orders", "revenue_minor", "refunds_minor", "verdicts", "stock_outs", "shipments")
-"""What is shown a second."""
-BOUNDS = (*SHIPPED_WITHIN_MS, None)
 
 log = structlog.get_logger(__name__)
 
@@ -32,18 +28,24 @@ log = structlog.get_logger(__name__)
 class Figures:
     """The latest message on every minute, country and partition; sums are kept as messages come."""
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, shape: LiveFigures, clock: Callable[[], float] = time.time) -> None:
+        self._shape = shape
         self._clock = clock
         self._seconds: dict[int, Counter[str]] = {}
-        self._latest: dict[tuple[int, str, int], FiguresUpdated] = {}
+        self._latest: dict[tuple[int, str, int], Any] = {}
         self._total: Counter[str] = Counter()
         self._by_minute: dict[int, Counter[str]] = {}
         self._by_country: dict[str, Counter[str]] = {}
         self.version = 0
 
+    @property
+    def latency(self) -> str:
+        """Return the name of the latency whose percentiles are shown."""
+        return self._shape.latency
+
     async def run(self, config: Config) -> None:
         """Listen to what analytics produces, for ever."""
-        async for record, new in follow(config, analytics_topics.figures.name):
+        async for record, new in follow(config, self._shape.topic.name):
             if is_signed(as_read(record), config):
                 self._read(record, int(self._clock()) if new else None)
             else:
@@ -56,10 +58,10 @@ class Figures:
         except (codecs.Poison, BadEnvelope) as error:
             log.warning("no figures", error=str(error), offset=record.offset)
             return
-        if isinstance(message, FiguresUpdated):
+        if self._shape.is_one(message):
             self.receive(message, second)
 
-    def receive(self, message: FiguresUpdated, second: int | None = None) -> None:
+    def receive(self, message: Any, second: int | None = None) -> None:
         """Replace what was known of the message's minute, country and partition.
 
         `second`: when it was received (s), None for what had happened before anybody listened.
@@ -79,7 +81,7 @@ class Figures:
             sums.update(change)
         self.version += 1
         if second is not None:
-            self._seconds.setdefault(second, Counter()).update(_rates(change))
+            self._seconds.setdefault(second, Counter()).update(self._rates(change))
             while len(self._seconds) > SECONDS_SHOWN:
                 del self._seconds[min(self._seconds)]
 
@@ -91,39 +93,44 @@ class Figures:
     def shown(self) -> dict[str, Any]:
         """Return totals, the latest minutes, countries and percentiles of the time to ship."""
         total = self._total
-        ended = total["completed"] + total["cancelled"]
+        ended = sum(total[name] for name in self._shape.ended)
         return {
             "version": self.version,
-            "totals": {**total, "open": max(total["orders"] - ended, 0)},
-            "to_shipped_ms": {f"p{at}": self._percentile(at) for at in (50, 95, 99)},
+            "totals": {**total, "open": max(total[self._shape.started] - ended, 0)},
+            self._shape.latency: {f"p{at}": self._percentile(at) for at in (50, 95, 99)},
             "minutes": [
                 {"minute_ms": minute, **self._by_minute[minute]}
                 for minute in sorted(self._by_minute)[-MINUTES_SHOWN:]
             ],
             "countries": [
                 {"country": name, **sums}
-                for name, sums in sorted(self._by_country.items(), key=lambda at: -at[1]["orders"])
+                for name, sums in sorted(
+                    self._by_country.items(), key=lambda at: -at[1][self._shape.started]
+                )
             ],
         }
 
+    def _rates(self, change: Counter[str]) -> Counter[str]:
+        rates = Counter({name: change[name] for name in self._shape.rates})
+        for name, parts in self._shape.added_up.items():
+            rates[name] = sum(change[part] for part in parts)
+        return +rates  # what did not come is not named
+
     def _percentile(self, percent: int) -> int | None:
         """Return the bound of the bucket that holds the percentile; None above the last."""
-        counts = [self._total[f"shipped_le_{'inf' if b is None else b}"] for b in BOUNDS]
+        bounds = (*self._shape.bounds_ms, None)
+        names = (f"{self._shape.bucket}{'inf' if each is None else each}" for each in bounds)
+        counts = [self._total[name] for name in names]
         wanted = sum(counts) * percent / 100
         seen = 0
-        for bound, count in zip(BOUNDS, counts, strict=True):
+        for bound, count in zip(bounds, counts, strict=True):
             seen += count
             if count and seen >= wanted:
                 return bound
         return None
 
 
-def _rates(change: Counter[str]) -> Counter[str]:
-    verdicts = change["fraud_detected"] + change["fraud_cleared"]
-    return Counter({name: change[name] for name in RATES}) + Counter(verdicts=verdicts)
-
-
-def _flat(message: FiguresUpdated) -> Counter[str]:
+def _flat(message: Any) -> Counter[str]:
     return Counter({**message.counts, **message.sums})
 
 
@@ -132,4 +139,6 @@ FIGURES: web.AppKey[Figures] = web.AppKey("figures")
 
 async def show(request: web.Request) -> web.Response:
     """Return the live figures, and where open orders stand."""
-    return json_response({**request.app[FIGURES].shown(), "open_orders": open_orders(request)})
+    return json_response(
+        {**request.app[FIGURES].shown(), "open_orders": open_orders(request.app, now_ms())}
+    )

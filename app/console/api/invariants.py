@@ -16,6 +16,7 @@ from aiohttp import web
 from app.config import Config
 from app.console.api.context import CONTEXT, unavailable
 from app.console.api.problems import json_response
+from app.registry import load_workflows
 
 IDLE_SECONDS_MAX = 60.0
 FIRST_SECONDS_MAX = 60.0
@@ -108,11 +109,9 @@ class Invariants:
 
 def balances(verdict: dict[str, Any]) -> dict[str, int]:
     """Return what must be zero, by name: money in minor units, stock in units, orders."""
+    names = [name for each in load_workflows().values() for name in each.invariants.balances]
     return {
-        "ledger_imbalance_minor": verdict["ledger_imbalance_minor"],
-        "double_charges": verdict["double_charges"],
-        "stock_drift_units": verdict["stock_drift_units"],
-        "orders_overdue": verdict["orders_overdue"],
+        **{name: verdict[name] for name in names},
         "checks_broken": sum(not check["ok"] for check in verdict["checks"]),
     }
 

@@ -12,7 +12,7 @@ from aiohttp import web
 from app.console.api.figures import FIGURES
 from app.console.api.flow_metrics import FLOW_METRICS
 from app.console.api.live_state import LiveState
-from app.console.api.open_orders import OPEN_ORDERS
+from app.console.api.open_orders import open_orders
 from app.console.api.problems import Problem
 
 PUSH_SECONDS = 0.5
@@ -64,11 +64,11 @@ class Live:
         put = self.live_state.put
         put("clock", {"second": at_ms // 1_000})
         put("totals", shown["totals"])
-        put("to_shipped_ms", {"bounds": shown["to_shipped_ms"]})
+        put(figures.latency, {"bounds": shown[figures.latency]})
         put("minutes", {str(each["minute_ms"]): each for each in shown["minutes"]})
         put("countries", {each["country"]: each for each in shown["countries"]})
         put("seconds", figures.seconds())
-        put("open_orders", self._app[OPEN_ORDERS].shown(at_ms))
+        put("open_orders", open_orders(self._app, at_ms))
 
     async def _checkpoint(self) -> None:
         found = await self._app[FLOW_METRICS].query()

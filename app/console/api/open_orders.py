@@ -1,6 +1,6 @@
-"""Where orders stand that have not ended: what they wait for, and which are stuck.
+"""Where transactions stand that have not ended: what they wait for, and which are stuck.
 
-Read off the changelog of the order agent's table, as anybody may: no worker is asked.
+Read off the changelog of the table of their workflow, as anybody may: no worker is asked.
 """
 
 from collections import Counter
@@ -9,66 +9,64 @@ from typing import Any
 import msgspec
 import structlog
 from aiohttp import web
-from msgspec.structs import replace
 
 from app.config import Config
-from app.console.api.context import now_ms
 from app.delivery.row import decode_row
 from app.kafka.reader import follow
 from app.wire.topics import changelog_topic
 from tables import declared
-from workflows.order.pending_steps import STEPS, status_of, waits
-from workflows.order.state import Order
+from workflows.shared.workflow import Workflow
 
 log = structlog.get_logger(__name__)
 
 
 class OpenOrders:
-    """The orders that are open, without what they hold."""
+    """The transactions of one workflow that are open, without what they hold."""
 
-    def __init__(self) -> None:
-        self._open: dict[str, Order] = {}
+    def __init__(self, workflow: Workflow) -> None:
+        self._workflow = workflow
+        self._open: dict[str, Any] = {}
 
     async def run(self, config: Config) -> None:
         """Follow the table, for ever."""
-        async for record, _ in follow(config, changelog_topic(declared["order"])):
+        async for record, _ in follow(config, changelog_topic(declared[self._workflow.table])):
             self.receive((record.key or b"").decode(errors="replace"), record.value)
 
     def receive(self, key: str, body: bytes | None) -> None:
-        """Take the latest row of one order; None: it was deleted."""
-        state = _state(key, body)
-        if state is None or status_of(state, 0) in ("unknown", "completed", "cancelled"):
+        """Take the latest row of one transaction; None: it was deleted."""
+        state = self._state(key, body)
+        if state is None or not self._workflow.view.waits(state, 0):
             self._open.pop(key, None)
         else:
             # Thousands may be open: only what says where they stand is kept.
-            self._open[key] = replace(state, bought={}, detail="")
+            self._open[key] = self._workflow.view.brief(state)
 
     def shown(self, at_ms: int) -> dict[str, dict[str, int]]:
-        """Return, by step, how many orders are waiting, retrying, compensating or stuck there."""
-        counts = Counter(each for state in self._open.values() for each in waits(state, at_ms))
+        """Return, by step, how many wait there, by their status."""
+        view = self._workflow.view
+        counts = Counter(each for state in self._open.values() for each in view.waits(state, at_ms))
         return {
-            step.name: {
-                status: counts[step.name, status]
-                for status in ("waiting", "retrying", "compensating", "stuck")
-            }
-            for step in STEPS
+            step.name: {status: counts[step.name, status] for status in view.open_statuses}
+            for step in self._workflow.steps
         }
 
-
-def _state(key: str, body: bytes | None) -> Order | None:
-    if body is None:
-        return None
-    try:
-        state: Any = decode_row(declared["order"], body).state
-    except msgspec.DecodeError as error:
-        log.warning("no row of an order", key=key, error=str(error))
-        return None
-    return state
+    def _state(self, key: str, body: bytes | None) -> Any:
+        if body is None:
+            return None
+        try:
+            return decode_row(declared[self._workflow.table], body).state
+        except msgspec.DecodeError as error:
+            log.warning("no row of it", workflow=self._workflow.name, key=key, error=str(error))
+            return None
 
 
-OPEN_ORDERS: web.AppKey[OpenOrders] = web.AppKey("open_orders")
+OPEN_ORDERS: web.AppKey[tuple[OpenOrders, ...]] = web.AppKey("open_orders")
 
 
-def open_orders(request: web.Request) -> dict[str, dict[str, int]]:
-    """Return where open orders stand now."""
-    return request.app[OPEN_ORDERS].shown(now_ms())
+def open_orders(app: web.Application, at_ms: int) -> dict[str, dict[str, int]]:
+    """Return, by step, how many transactions of all workflows wait there, by their status."""
+    found: dict[str, Counter[str]] = {}
+    for each in app[OPEN_ORDERS]:
+        for step, counts in each.shown(at_ms).items():
+            found.setdefault(step, Counter()).update(counts)
+    return {step: dict(counts) for step, counts in found.items()}

@@ -16,9 +16,11 @@ from msgspec import Meta
 from app.console.api.access import operator_of
 from app.console.api.context import CONTEXT, unavailable
 from app.console.api.problems import Problem, json_response, path_name, read_body
+from app.entrypoints.requests import OperatorMessages, entrypoint_of
 from app.host.logs import PERSONAL
 from app.kafka.admin import KafkaError, TopicError
 from app.kafka.reader import InspectionError
+from app.registry import load_workflows
 from app.wire.envelope import derive_id
 from tables import declared
 from workflows.audit.messages import (
@@ -27,8 +29,6 @@ from workflows.audit.messages import (
     RefundGivenByOperator,
     RefundProposed,
 )
-from workflows.order.messages import OrderCancelRequested, ReturnLine, ReturnRequested
-from workflows.order.state import Order
 from workflows.shared.limits import MINOR_MAX
 from workflows.shared.message import Message, type_name
 
@@ -61,12 +61,10 @@ class Promised:
         if len(self._by_order) > ORDERS_MAX:
             self._by_order.popitem(last=False)
 
-    def sum_minor(self, state: Order, more: Mapping[str, int]) -> int:
-        """Return what goes back of an order in all, with `more` by return id; refused ones not."""
-        by_id = {**self._by_order.get(state.order_id, {}), **more}
-        for return_id, back in state.returns.by_id.items():
-            by_id[return_id] = 0 if back.status == "refused" else back.amount_minor
-        return sum((by_id | more).values())
+    def sum_minor(self, order_id: str, known: Mapping[str, int], more: Mapping[str, int]) -> int:
+        """Return what goes back of an order in all: what its row knows, and `more`, by return."""
+        promised = self._by_order.get(order_id, {})
+        return sum({**promised, **known, **more}.values())
 
 
 PROMISED: web.AppKey[Promised] = web.AppKey("promised")
@@ -105,14 +103,13 @@ async def cancel(request: web.Request) -> web.Response:
     """Ask for an order to be cancelled; shipping judges whether it is still in time."""
     order_id = path_name(request, "order_id")
     asked = await read_body(request, CancelByOperator)
-    await _order(request, order_id)
-    event_id = derive_id(order_id, "cancel")
+    operators, _ = await _found(request, order_id)
+    emission = operators.cancel(order_id, asked.reason)
     action = OrderCancelledByOperator(
-        about=order_id, who=operator_of(request).name, why=asked.reason, event_id=event_id
+        about=order_id, who=operator_of(request).name, why=asked.reason, event_id=emission.event_id
     )
     await audit(request, action)
-    message = OrderCancelRequested(order_id=order_id, reason=asked.reason)
-    await request.app[CONTEXT].publish(request, message, event_id, order_id)
+    await request.app[CONTEXT].publish(request, emission.message, emission.event_id, order_id)
     return _under(order_id, "asked")
 
 
@@ -123,13 +120,14 @@ async def refund(request: web.Request) -> web.Response:
     """
     order_id = path_name(request, "order_id")
     asked = await read_body(request, RefundAsked)
-    state = await _order(request, order_id)
+    operators, state = await _found(request, order_id)
     limit = request.app[CONTEXT].config.refund_two_people_minor
     promised, return_id = request.app[PROMISED], RETURN_PREFIX + asked.refund_id
     who = operator_of(request).name
-    if promised.sum_minor(state, {return_id: asked.amount_minor}) <= limit:
+    known_minor = operators.refunds_minor(state)
+    if promised.sum_minor(order_id, known_minor, {return_id: asked.amount_minor}) <= limit:
         promised.put(order_id, return_id, asked.amount_minor)
-        await _give_back(request, order_id, asked, "")
+        await _give_back(request, operators, order_id, asked, "")
         return _under(order_id, "asked")
     known = await _proposal(request, order_id, asked.refund_id)
     if known is not None and (known.amount_minor, known.who) != (asked.amount_minor, who):
@@ -150,7 +148,7 @@ async def approve(request: web.Request) -> web.Response:
     """Refund what another operator has proposed."""
     order_id, refund_id = path_name(request, "order_id"), path_name(request, "refund_id")
     asked = await read_body(request, ApprovalAsked)
-    await _order(request, order_id)
+    operators, _ = await _found(request, order_id)
     proposed = await _proposal(request, order_id, refund_id)
     if proposed is None:
         raise Problem(404, "Not Found", "nobody has proposed this refund", field="refund_id")
@@ -163,7 +161,7 @@ async def approve(request: web.Request) -> web.Response:
     record = RefundAsked(
         refund_id=proposed.refund_id, amount_minor=proposed.amount_minor, reason=asked.reason
     )
-    await _give_back(request, order_id, record, proposed.who)
+    await _give_back(request, operators, order_id, record, proposed.who)
     return _under(order_id, "asked")
 
 
@@ -175,32 +173,25 @@ async def _proposal(request: web.Request, order_id: str, refund_id: str) -> Refu
 
 
 async def _give_back(
-    request: web.Request, order_id: str, asked: RefundAsked, proposed_by: str
+    request: web.Request,
+    operators: OperatorMessages,
+    order_id: str,
+    asked: RefundAsked,
+    proposed_by: str,
 ) -> None:
     return_id = RETURN_PREFIX + asked.refund_id
-    event_id = derive_id(order_id, "return", return_id)
+    emission = operators.refund(order_id, return_id, asked.amount_minor, asked.reason)
     action = RefundGivenByOperator(
         about=order_id,
         who=operator_of(request).name,
         why=asked.reason,
-        event_id=event_id,
+        event_id=emission.event_id,
         refund_id=asked.refund_id,
         amount_minor=asked.amount_minor,
         proposed_by=proposed_by,
     )
-    # No goods: money alone goes back, and the order agent judges whether so much was paid.
-    line = ReturnLine(
-        sku="refund by operator", quantity=1, amount_minor=asked.amount_minor, goods=False
-    )
-    message = ReturnRequested(
-        order_id=order_id,
-        return_id=return_id,
-        lines=(line,),
-        amount_minor=asked.amount_minor,
-        reason=asked.reason,
-    )
     await audit(request, action, asked.refund_id)
-    await request.app[CONTEXT].publish(request, message, event_id, order_id)
+    await request.app[CONTEXT].publish(request, emission.message, emission.event_id, order_id)
 
 
 async def reveal(request: web.Request) -> web.Response:
@@ -237,11 +228,17 @@ def _gather(value: Any, found: dict[str, set[str]]) -> None:
             _gather(member, found)
 
 
-async def _order(request: web.Request, order_id: str) -> Order:
-    row = await request.app[CONTEXT].row("order", order_id)
-    if row is None:
-        raise Problem(404, "Not Found", f"there is no order {order_id!r}", field="order_id")
-    return msgspec.convert(row["state"], declared["order"].shape)
+async def _found(request: web.Request, transaction_id: str) -> tuple[OperatorMessages, Any]:
+    """Return what operators may emit about a transaction, and its state. Raises Problem 404."""
+    workflows = load_workflows().values()
+    for workflow in workflows:
+        row = await request.app[CONTEXT].row(workflow.table, transaction_id)
+        if row is not None:
+            state = msgspec.convert(row["state"], declared[workflow.table].shape)
+            return entrypoint_of(workflow.name).operators, state
+    names = " or ".join(each.name for each in workflows)
+    key = next(each.key for each in workflows)
+    raise Problem(404, "Not Found", f"there is no {names} {transaction_id!r}", field=key)
 
 
 async def audit(request: web.Request, action: Message, mark: str = "") -> None:

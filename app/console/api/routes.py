@@ -1,9 +1,11 @@
 """Every route of the API, said once: what is served and what is described are the same."""
 
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
-from app.auth.operators import Role
 from app.console.api import (
+    commands,
     dead_letter_actions,
     dead_letters,
     fault_injection,
@@ -17,74 +19,54 @@ from app.console.api import (
     invariants,
     live,
     operator_actions,
-    orders,
     session,
-    stock,
     tables,
     topics,
     transaction_search,
     transactions,
-    webhooks,
 )
-from app.host.routes import Audience, Handler, Route
+from app.console.api.route_kinds import REFUSED, action, get, post
+from app.console.api.workflow_requests import WorkflowRequests
+from app.entrypoints.requests import Entrypoint, load_entrypoints
+from app.host.routes import Route
+from app.registry import load_workflows
 
 
-def get(path: str, handler: Handler, summary: str, *parameters: str, **more: Any) -> Route:
-    """Return a route that reads; `more`: its audience, where that is not public."""
-    facts = {"audience": "public", "role": None, "answers": (200, 400, 404, 503), **more}
-    return Route(
-        method="GET", path=path, handler=handler, summary=summary, parameters=parameters, **facts
-    )
-
-
-def action(  # noqa: PLR0913  a route has these facts
-    role: Role, path: str, handler: Handler, summary: str, body: Any, answer: int = 202
-) -> Route:
-    """Return a route for operators of at least `role`."""
-    return Route(
-        method="POST",
-        path=path,
-        handler=handler,
-        audience="operator",
-        role=role,
-        summary=summary,
-        body=body,
-        answers=(answer, *REFUSED),
-    )
-
-
-def post(
-    audience: Audience, path: str, handler: Handler, summary: str, body: Any, *parameters: str
-) -> Route:
-    """Return a route that produces for `audience`."""
-    return Route(
-        method="POST",
-        path=path,
-        handler=handler,
-        audience=audience,
-        role=None,
-        summary=summary,
-        body=body,
-        parameters=parameters,
-        answers=(202, 400, 404, 413, 415, 422, 503),
-    )
-
-
-REFUSED = (400, 401, 403, 404, 409, 413, 415, 429, 503)
-"""How actions of operators are refused."""
-ROUTES = (
-    post("client", "/orders", orders.place, "Place an order", orders.OrderAsked, "Idempotency-Key"),
-    get("/orders", orders.listed, "List orders by id", "state", "limit", "after"),
-    get("/orders/{order_id}", orders.show, "How an order stands"),
-    get("/orders/{order_id}/events", orders.events, "The transaction, causes before effects"),
-    post("client", "/orders/{order_id}/cancel", orders.cancel, "Ask to cancel", orders.CancelAsked),
-    post(
+def of_workflow(entrypoint: Entrypoint) -> Iterator[Route]:
+    """Yield the routes of one workflow's requests."""
+    requests, start = WorkflowRequests(entrypoint), entrypoint.start
+    name, key = entrypoint.workflow, load_workflows()[entrypoint.workflow].key
+    one = f"{entrypoint.path}/{{{key}}}"
+    yield post(
         "client",
-        "/orders/{order_id}/returns",
-        orders.give_back,
-        "Ask to return",
-        orders.ReturnAsked,
-    ),
+        entrypoint.path,
+        requests.start,
+        start.summary,
+        start.body,
+        "Idempotency-Key",
+    )
+    listed = f"List {entrypoint.listed_as} by id"
+    yield get(entrypoint.path, requests.listed, listed, "state", "limit", "after")
+    yield get(one, requests.show, f"How an {name} stands")
+    yield get(f"{one}/events", requests.events, "The transaction, causes before effects")
+    for each in entrypoint.follow:
+        handler = partial(requests.follow, each)
+        yield post("client", one + each.path, handler, each.summary, each.body)
+
+
+def of_others() -> Iterator[Route]:
+    """Yield the routes of commands and webhooks."""
+    for command in load_entrypoints().commands:
+        handler = partial(commands.command, command)
+        yield post("client", command.path, handler, command.summary, command.body)
+    for webhook in load_entrypoints().webhooks:
+        handler = partial(commands.webhook, webhook)
+        yield post("webhook", webhook.path, handler, webhook.summary, dict[str, Any])
+
+
+ROUTES = (
+    *(route for each in load_entrypoints().workflows for route in of_workflow(each)),
+    *of_others(),
     get(
         "/transactions",
         transaction_search.every,
@@ -92,8 +74,6 @@ ROUTES = (
         *("q", "status", "after", "older"),
     ),
     get("/transactions/{order_id}", transactions.show, "All that is known of one", "at"),
-    post("client", "/stock/receipts", stock.receive, "Receive goods", stock.ReceiptAsked),
-    post("client", "/stock/adjustments", stock.adjust, "Correct a count", stock.AdjustmentAsked),
     get("/tables", tables.every, "All tables and who holds them"),
     get("/tables/{name}", tables.page, "Rows of a table", "prefix", "limit", "after"),
     get("/tables/{name}/{key}", tables.row, "One row of a table"),
@@ -144,14 +124,6 @@ ROUTES = (
     get("/invariants", invariants.show, "Balances that must be zero, looked at again and again"),
     get("/livez", health.livez, "Whether the process answers", audience="machine"),
     get("/readyz", health.readyz, "Whether the console takes part", audience="machine"),
-    post(
-        "webhook",
-        "/webhooks/provider",
-        webhooks.provider,
-        "For the payment provider",
-        dict[str, Any],
-    ),
-    post("webhook", "/webhooks/carrier", webhooks.carrier, "For the carrier", dict[str, Any]),
     Route(
         method="POST",
         path="/sign-in",

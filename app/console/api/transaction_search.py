@@ -5,7 +5,7 @@ orders; that is emitted on `audit` as a look at a personal field of each order t
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, contextmanager
 from typing import Annotated, Any
 
@@ -16,29 +16,23 @@ from app.config import Config
 from app.console.api.access import operator_of
 from app.console.api.context import CONTEXT, unavailable
 from app.console.api.operator_actions import WHY_MAX, Why, audit
-from app.console.api.orders import REPEATS
 from app.console.api.problems import Problem, json_response, read_body
-from app.console.api.transactions import shown, state_of
+from app.console.api.transactions import state_of
+from app.console.api.workflow_requests import REPEATS
 from app.kafka.admin import KafkaError, TopicError
 from app.kafka.reader import InspectionError, NoSuchTopic, places_of, reader
 from app.operations.search.query import BadTerm, parse
 from app.operations.search.record_view import RecordView
 from app.operations.search.scan import Asked, Done, Found, scan
 from app.operations.search.starts import Start
+from app.registry import load_workflows
 from app.wire.topics import partitions_of
+from tables import declared
 from workflows.audit.messages import PersonalRevealed
-from workflows.order import topics as order_topics
-from workflows.order.pending_steps import pending_steps
-from workflows.order.state import Order
+from workflows.shared.message import type_name
+from workflows.shared.topic import topic_of_type
+from workflows.shared.workflow import Workflow
 
-STATUSES = ("waiting", "retrying", "compensating", "stuck", "completed", "cancelled")
-PRESETS: dict[str, Callable[[Order], bool]] = {
-    "compensated": lambda state: bool(
-        state.cancelled_at_ms and (state.compensated_minor or state.inventory.status == "released")
-    ),
-    "failed_payment": lambda state: state.cause == "payment_failed",
-}
-"""What is asked for besides a status, by name."""
 RECENT_BACK, SHOWN_MAX = 30, 60
 OLDER_MAX = 20
 SOUGHT_SECONDS = 4.0
@@ -46,8 +40,6 @@ PAGES_MAX, PAGE_ROWS = 5, 1_000
 SEARCHES_MAX = 2
 """Searches at a time of one process: each reads four topics."""
 QUERY_CHARS_MAX = 200
-NAMED_IN = ("payments", "provider.answers", "shipments", "orders")
-"""Topics whose messages name a transaction by other ids: of the provider, the carrier, the shop."""
 STOPPED = {"end": "to its end", "limit": "until there were enough", "time": "until time was up"}
 
 _searching: set[asyncio.Task[Any]] = set()
@@ -62,6 +54,18 @@ class CustomerAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Where another look has stopped."""
 
 
+def statuses() -> tuple[str, ...]:
+    """Return how transactions of any workflow can stand."""
+    workflows = load_workflows().values()
+    names = (name for each in workflows for name in (*each.view.open_statuses, *each.ends))
+    return tuple(dict.fromkeys(names))
+
+
+def presets() -> tuple[str, ...]:
+    """Return what is asked for besides a status, by name."""
+    return tuple(name for each in load_workflows().values() for name in each.view.presets)
+
+
 async def every(request: web.Request) -> web.Response:
     """Return orders of one status, those an id may mean, or the latest."""
     return json_response(await listed(request))
@@ -70,7 +74,7 @@ async def every(request: web.Request) -> web.Response:
 async def listed(request: web.Request) -> dict[str, Any]:
     """Return what the query asks for: `q` an id, `status` where they stand, else the latest."""
     text, status = request.query.get("q", "").strip(), request.query.get("status", "")
-    names = (*STATUSES, *PRESETS)
+    names = (*statuses(), *presets())
     if status and status not in names:
         raise Problem(400, "Bad Request", f"status is one of {', '.join(names)}", field="status")
     if text:
@@ -94,43 +98,54 @@ async def recent(request: web.Request, older: int) -> tuple[list[dict[str, Any]]
     """Return a page of orders, the latest first, what was looked at, and whether there are more."""
     context = request.app[CONTEXT]
     back = RECENT_BACK * (older + 1)
-    found, said = await _scanned(
-        context.config,
-        order_topics.orders.name,
-        ["type:payflow.order.placed.v1"],
-        Start(back=back),
-        limit=back * partitions_of(order_topics.orders.name, context.config),
-    )
+    found: list[RecordView] = []
+    said: list[str] = []
+    for workflow in load_workflows().values():
+        topic = topic_of_type(workflow.started_by).name
+        more, looked = await _scanned(
+            context.config,
+            topic,
+            [f"type:{type_name(workflow.started_by)}"],
+            Start(back=back),
+            limit=back * partitions_of(topic, context.config),
+        )
+        found += more
+        said.append(looked)
     ids = list(dict.fromkeys(each.key for each in sorted(found, key=lambda each: -each.at_ms)))
     begin = SHOWN_MAX * older
     states = await asyncio.gather(
         *(state_of(request, each) for each in ids[begin : begin + SHOWN_MAX])
     )
-    orders = [_line(state, context.now_ms()) for state in states if state is not None]
-    return orders, said, len(ids) >= begin + SHOWN_MAX
+    orders = [
+        _line(workflow, state, context.now_ms()) for workflow, state in states if state is not None
+    ]
+    return orders, "; ".join(said), len(ids) >= begin + SHOWN_MAX
 
 
 async def with_status(
     request: web.Request, status: str
 ) -> tuple[list[dict[str, Any]], str, str | None]:
     """Return orders of one status, what was looked at for them, and where to go on."""
-    context = request.app[CONTEXT]
-    now_ms = context.now_ms()
-    preset = PRESETS.get(status)
+    now_ms = request.app[CONTEXT].now_ms()
+    workflow = _workflow_with(status)
+    shape = declared[workflow.table].shape
+    preset = workflow.view.presets.get(status)
     found: list[dict[str, Any]] = []
     scanned, partial = 0, False
     following: str | None = None
-    async for row, missing in _walked(request, "order", request.query.get("after", "")):
+    async for row, missing in _walked(request, workflow.table, request.query.get("after", "")):
         scanned, partial = scanned + 1, partial or missing
-        state = msgspec.convert(row["state"], Order)
-        line = _line(state, now_ms)
+        state = msgspec.convert(row["state"], shape)
+        line = _line(workflow, state, now_ms)
         if preset(state) if preset else line["status"] == status:
             found.append(line)
         if len(found) == SHOWN_MAX or scanned == PAGES_MAX * PAGE_ROWS:
             following = row["key"]
             break
     found.sort(key=lambda each: -each["placed_at_ms"])
-    said = f"{scanned} orders were looked at" + ("; some partitions do not answer" * partial)
+    said = f"{scanned} {workflow.name}s were looked at" + (
+        "; some partitions do not answer" * partial
+    )
     return found, said, following
 
 
@@ -147,9 +162,18 @@ async def _walked(
         after = rows[-1]["key"]
 
 
-def _line(state: Order, now_ms: int) -> dict[str, Any]:
-    due = pending_steps(state)
-    return {**shown(state, now_ms), "pending_steps": due[0] if due else None}
+def _workflow_with(status: str) -> Workflow:
+    """Return the first workflow whose transactions can stand so."""
+    return next(
+        each
+        for each in load_workflows().values()
+        if status in (*each.view.open_statuses, *each.ends, *each.view.presets)
+    )
+
+
+def _line(workflow: Workflow, state: Any, now_ms: int) -> dict[str, Any]:
+    due = workflow.view.pending_steps(state)
+    return {**workflow.view.shown(state, now_ms), "pending_steps": due[0] if due else None}
 
 
 # --- by an id ------------------------------------------------------------------
@@ -160,32 +184,35 @@ async def sought(request: web.Request, text: str) -> tuple[list[str], str]:
     if await _known(request, text):
         return [text], "it is an order"
     config = request.app[CONTEXT].config
+    named_in = [topic.name for each in load_workflows().values() for topic in each.view.named_in]
     with _search():
-        scans = [_scanned(config, name, [f"text:{text}"], Start()) for name in NAMED_IN]
+        scans = [_scanned(config, name, [f"text:{text}"], Start()) for name in named_in]
         answers = await asyncio.gather(*scans)
     keys = dict.fromkeys(each.key for found, _ in answers for each in found)
     return list(keys)[:SHOWN_MAX], "; ".join(said for _, said in answers)
 
 
-async def _known(request: web.Request, order_id: str) -> bool:
-    if request.app[REPEATS].get(order_id):
+async def _known(request: web.Request, transaction_id: str) -> bool:
+    if request.app[REPEATS].get(transaction_id):
         return True
-    if await state_of(request, order_id) is not None:
+    _, state = await state_of(request, transaction_id)
+    if state is not None:
         return True
-    # The journal may have known it before the order agent has.
-    rows, _ = await request.app[CONTEXT].rows("journal", f"{order_id}|", 1)
-    return any(row["state"].get("correlation_id") == order_id for row in rows)
+    # The journal may have known it before the agent of its workflow has.
+    rows, _ = await request.app[CONTEXT].rows("journal", f"{transaction_id}|", 1)
+    return any(row["state"].get("correlation_id") == transaction_id for row in rows)
 
 
 async def of_customer(request: web.Request) -> web.Response:
     """Return the ids of a customer's orders, after it was emitted who looks, and why."""
     asked = await read_body(request, CustomerAsked)
+    # Whoever pays: all workflows share the participant that takes the money.
+    view = next(each.view for each in load_workflows().values())
     scanned, ids = 0, list[str]()
     following: str | None = None
-    async for row, _ in _walked(request, "payment", asked.after):
+    async for row, _ in _walked(request, view.person_table, asked.after):
         scanned += 1
-        bill = row["state"].get("bill") or {}
-        if bill.get("customer_id") == asked.customer_id:
+        if view.person_of(row["state"]) == asked.customer_id:
             ids.append(row["key"])
         if len(ids) == SHOWN_MAX or scanned == PAGES_MAX * PAGE_ROWS:
             following = row["key"]
@@ -198,7 +225,7 @@ async def of_customer(request: web.Request) -> web.Response:
             fields=("customer_id",),
         )
         await audit(request, action)
-    said = f"{scanned} payments were looked at"
+    said = f"{scanned} {view.person_table}s were looked at"
     return json_response({"ids": ids, "said": said, "next": following})
 
 

@@ -4,43 +4,38 @@ Which there are, and by which ids they are found, is in `app.console.api.transac
 """
 
 import asyncio
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
 from app.console.api.context import CONTEXT, unavailable
-from app.console.api.orders import REPEATS
 from app.console.api.problems import Problem, json_response, path_name, whole
+from app.console.api.workflow_requests import REPEATS
 from app.delivery.row import decode_row
 from app.kafka.admin import KafkaError, TopicError
 from app.kafka.producer import partition_of
 from app.kafka.reader import InspectionError
 from app.operations.search.masked_record import masked
 from app.operations.search.row_history import history
+from app.registry import load_workflows
 from app.wire.topics import changelog_topic
 from tables import Table, declared
-from workflows.order.pending_steps import RetriedCall, pending_steps, status_of, tried
-from workflows.order.process import view
-from workflows.order.state import Order
-from workflows.payment.process import Payment
 from workflows.shared.journal import JournalEntry
 from workflows.shared.timeline import Bar, timeline
 from workflows.shared.topic import message_type_of, topic_of_type
-from workflows.shipping.state import Shipment
+from workflows.shared.workflow import RetriedCall, Workflow
 
 EVENTS_MAX = 1_000
-ELSEWHERE = frozenset({"analytics", "journal", "risk", "stock"})
-"""Tables whose rows are not one order's."""
 
 
 class Transaction(msgspec.Struct, frozen=True, kw_only=True):
-    """All that is known of one order; what is personal is masked."""
+    """All that is known of one transaction; what is personal is masked."""
 
-    order_id: str
-    order: dict[str, Any] | None
-    """How it stands and what it waits for; None while the order agent has not known it."""
+    workflow: Workflow
+    id: str
+    facts: dict[str, Any] | None
+    """How it stands and what it waits for; None while the agent of its workflow has no row."""
     retried_calls: tuple[RetriedCall, ...]
     bars: list[Bar]
     partial: bool
@@ -54,9 +49,9 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def open(self) -> bool:
         """Return whether something is still to come."""
-        if self.order is None or self.order["status"] not in ("completed", "cancelled"):
+        if self.facts is None or self.facts["status"] not in self.workflow.ends:
             return True
-        return bool(self.order["pending_steps"] or self.retried_calls)
+        return bool(self.facts["pending_steps"] or self.retried_calls)
 
 
 async def show(request: web.Request) -> web.Response:
@@ -76,38 +71,38 @@ async def show(request: web.Request) -> web.Response:
         }
         for number, bar in enumerate(found.bars, start=1)
     ]
-    facts = {
-        name: getattr(found, name) for name in ("order", "retried_calls", "partial", "rows", "at")
-    }
-    named = {"order_id": found.order_id, "correlation_id": found.order_id}
-    return json_response({**named, **facts, "events": events})
+    facts = {name: getattr(found, name) for name in ("retried_calls", "partial", "rows", "at")}
+    named = {found.workflow.key: found.id, "correlation_id": found.id}
+    about = {found.workflow.name: found.facts}
+    return json_response({**named, **about, **facts, "events": events})
 
 
-async def transaction(request: web.Request, order_id: str) -> Transaction:
+async def transaction(request: web.Request, transaction_id: str) -> Transaction:
     """Return one transaction. Raises Problem: 404 for one nobody knows, 400 for no such `at`.
 
     `?at=`: the rows as they were when the event of that number was emitted.
     """
-    state, (bars, partial) = await asyncio.gather(
-        state_of(request, order_id), bars_of(request, order_id)
+    (workflow, state), (bars, partial) = await asyncio.gather(
+        state_of(request, transaction_id), bars_of(request, transaction_id)
     )
-    if state is None and not bars and not request.app[REPEATS].get(order_id):
-        detail = f"nobody knows an order {order_id!r}"
-        raise Problem(404, "Not Found", detail, field="order_id")
+    if state is None and not bars and not request.app[REPEATS].get(transaction_id):
+        detail = f"nobody knows an {workflow.name} {transaction_id!r}"
+        raise Problem(404, "Not Found", detail, field=workflow.key)
     at = whole(request, "at", 0, 0, len(bars))
     moment_ms = bars[at - 1].entry.time_ms if at else 0
-    now = await rows_of(request, order_id)
-    rows = await rows_at(request, order_id, moment_ms) if at else now
-    order = None
+    now = await rows_of(request, transaction_id)
+    rows = await rows_at(request, transaction_id, moment_ms) if at else now
+    facts = None
     if state is not None:
-        order = {
-            **shown(state, request.app[CONTEXT].now_ms()),
-            "pending_steps": pending_steps(state),
+        facts = {
+            **workflow.view.shown(state, request.app[CONTEXT].now_ms()),
+            "pending_steps": workflow.view.pending_steps(state),
         }
     return Transaction(
-        order_id=order_id,
-        order=order,
-        retried_calls=_tried(now),
+        workflow=workflow,
+        id=transaction_id,
+        facts=facts,
+        retried_calls=workflow.view.retried_calls(now),
         bars=bars,
         partial=partial,
         rows={name: masked(row) for name, row in rows.items()},
@@ -116,31 +111,30 @@ async def transaction(request: web.Request, order_id: str) -> Transaction:
     )
 
 
-def shown(state: Order, now_ms: int) -> dict[str, Any]:
-    """Return an order as people read it, with where it really stands."""
-    return {
-        **view(state),
-        "status": status_of(state, now_ms),
-        "placed_at_ms": state.placed_at_ms,
-    }
+async def state_of(request: web.Request, transaction_id: str) -> tuple[Workflow, Any]:
+    """Return the workflow of a transaction and the state of its row there.
+
+    The state is None when no workflow has begun it; the workflow is then the first.
+    """
+    workflows = tuple(load_workflows().values())
+    for workflow in workflows:
+        row = await request.app[CONTEXT].row(workflow.table, transaction_id)
+        if row is None:
+            continue
+        state = msgspec.convert(row["state"], declared[workflow.table].shape)
+        if workflow.view.begun(state):
+            return workflow, state
+    return workflows[0], None
 
 
-async def state_of(request: web.Request, order_id: str) -> Order | None:
-    """Return what the order agent remembers; None when it has not known the order."""
-    row = await request.app[CONTEXT].row("order", order_id)
-    state = None if row is None else msgspec.convert(row["state"], Order)
-    # A return that was asked for nothing makes a row too.
-    return state if state is not None and state.order_id else None
-
-
-async def bars_of(request: web.Request, order_id: str) -> tuple[list[Bar], bool]:
-    """Return the events of an order as bars, their bodies masked, and whether some are missing."""
-    rows, partial = await request.app[CONTEXT].rows("journal", f"{order_id}|", EVENTS_MAX)
+async def bars_of(request: web.Request, transaction_id: str) -> tuple[list[Bar], bool]:
+    """Return the events of a transaction, their bodies masked, and whether some are missing."""
+    rows, partial = await request.app[CONTEXT].rows("journal", f"{transaction_id}|", EVENTS_MAX)
     entries = [msgspec.convert(row["state"], JournalEntry) for row in rows]
     safe = [
         msgspec.structs.replace(entry, body=masked(entry.body))
         for entry in entries
-        if entry.correlation_id == order_id
+        if entry.correlation_id == transaction_id
     ]
     return timeline(safe), partial
 
@@ -154,11 +148,11 @@ def topic_name_of(event_type: str) -> str:
 # --- rows ---------------------------------------------------------------------
 
 
-async def rows_of(request: web.Request, order_id: str) -> dict[str, Any]:
-    """Return the row of every service that has one of this order, in clear, by table."""
-    names = sorted(set(declared) - ELSEWHERE)
+async def rows_of(request: web.Request, transaction_id: str) -> dict[str, Any]:
+    """Return the row of every service that has one of it, in clear, by table."""
+    names = sorted(name for name, table in declared.items() if table.by_transaction)
     rows = await asyncio.gather(
-        *(request.app[CONTEXT].row(name, order_id) for name in names), return_exceptions=True
+        *(request.app[CONTEXT].row(name, transaction_id) for name in names), return_exceptions=True
     )
     found: dict[str, Any] = {}
     for name, row in zip(names, rows, strict=True):
@@ -171,19 +165,11 @@ async def rows_of(request: web.Request, order_id: str) -> dict[str, Any]:
     return found
 
 
-def _tried(rows: Mapping[str, Any]) -> tuple[RetriedCall, ...]:
-    payment, shipment = rows.get("payment"), rows.get("shipping")
-    return tried(
-        msgspec.convert(payment, Payment) if isinstance(payment, dict) else Payment(),
-        msgspec.convert(shipment, Shipment) if isinstance(shipment, dict) else Shipment(),
-    )
-
-
-async def rows_at(request: web.Request, order_id: str, at_ms: int) -> dict[str, Any]:
-    """Return what each service's row of this order was at `at_ms`, by its changelog, by table."""
+async def rows_at(request: web.Request, transaction_id: str, at_ms: int) -> dict[str, Any]:
+    """Return what each service's row of it was at `at_ms`, by its changelog, by table."""
     config = request.app[CONTEXT].config
-    key = order_id.encode()
-    names = sorted(set(declared) - ELSEWHERE)
+    key = transaction_id.encode()
+    names = sorted(name for name, table in declared.items() if table.by_transaction)
     partition = partition_of(key, config.partitions)
     try:
         pasts = await asyncio.gather(

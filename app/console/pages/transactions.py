@@ -38,8 +38,8 @@ async def every(request: web.Request) -> web.Response:
         q=text,
         chosen=status,
         first=not (status or text or request.query.get("older", "0") != "0"),
-        statuses=transaction_search.STATUSES,
-        presets=tuple(transaction_search.PRESETS),
+        statuses=transaction_search.statuses(),
+        presets=transaction_search.presets(),
         following=following,
         **facts,
     )
@@ -52,9 +52,9 @@ async def show(request: web.Request) -> web.Response:
     return await page(
         request,
         "transaction.html",
-        title=f"Order {about.order_id}",
+        title=f"{about.workflow.name.capitalize()} {about.id}",
         about=about,
-        order=about.order,
+        order=about.facts,
         bars=about.bars,
         drawn=drawn,
         waterfall=waterfall(drawn),

@@ -7,14 +7,12 @@ at once.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, get_args
 
 import msgspec
 
-from app.operations.reconciliation.lines import Book, Kind, Line
-from workflows.payment.charge import OUTCOME_MS
-from workflows.payment.refund import OVERDUE_MS
+from workflows.shared.books import Book, Kind, Line
 
 Difference = Literal[
     "missing_at_provider",
@@ -47,8 +45,6 @@ KEPT_BY: dict[Kind, tuple[Book, ...]] = {
 
 Nothing was moved by a void, so the ledger has none.
 """
-MOTION_MS: dict[Kind, int] = {"charge": OUTCOME_MS, "void": OUTCOME_MS, "refund": OVERDUE_MS}
-"""How long after its latest line a book may lack one: until then payment itself is at work."""
 DAY_MS = 86_400_000
 
 
@@ -95,10 +91,23 @@ class Reconciliation(msgspec.Struct, frozen=True, kw_only=True):
     moving: tuple[Compared, ...]
 
 
-def reconcile(lines: Iterable[Line], now_ms: int, day: str = "", day_ms: int = 0) -> Reconciliation:
-    """Return how `lines` compare at `now_ms`; with `day` only what happened from `day_ms` on."""
+def reconcile(
+    lines: Iterable[Line],
+    now_ms: int,
+    day: str = "",
+    day_ms: int = 0,
+    *,
+    motion_ms: Mapping[Kind, int],
+) -> Reconciliation:
+    """Return how `lines` compare at `now_ms`; with `day` only what happened from `day_ms` on.
+
+    `motion_ms`: how long after its latest line a book may lack one.
+    """
     groups = _grouped(lines)
-    judged = [(_compared(*of, group, now_ms), group) for of, group in sorted(groups.items())]
+    judged = [
+        (_compared(*of, group, now_ms - motion_ms[of[1]]), group)
+        for of, group in sorted(groups.items())
+    ]
     if day:
         judged = [one for one in judged if day_ms <= one[0].at_ms < day_ms + DAY_MS]
     offending = tuple(one for one, _ in judged if one.differences and not one.in_motion)
@@ -139,7 +148,10 @@ def _grouped(lines: Iterable[Line]) -> dict[tuple[str, Kind, str], list[Line]]:
     return groups
 
 
-def _compared(order_id: str, kind: Kind, key: str, group: Sequence[Line], now_ms: int) -> Compared:
+def _compared(
+    order_id: str, kind: Kind, key: str, group: Sequence[Line], settled_ms: int
+) -> Compared:
+    """Return one movement; what is younger than `settled_ms` may be in motion."""
     by_book: dict[Book, list[Line]] = {
         book: [line for line in group if line.book == book and not line.open] for book in BOOKS
     }
@@ -159,7 +171,7 @@ def _compared(order_id: str, kind: Kind, key: str, group: Sequence[Line], now_ms
         currencies=tuple(sorted({line.currency for line in group})),
         at_ms=_happened_ms(group),
         differences=(*missing, *wrong),
-        in_motion=unheard and not wrong and now_ms - youngest_ms < MOTION_MS[kind],
+        in_motion=unheard and not wrong and youngest_ms > settled_ms,
     )
 
 

@@ -16,14 +16,14 @@ import msgspec
 from app.config import Config
 from app.delivery import row
 from app.kafka.reader import TopicPartition, partitions, read_to_end, reader, span
-from app.operations.reconciliation.lines import Line, lines_of_entry, lines_of_payment
 from app.operations.verification import external_systems
 from app.operations.verification.reader import Unreadable
+from app.registry import load_agents, load_books
 from app.wire import codecs
 from app.wire.envelope import BadEnvelope, from_headers
 from app.wire.topics import changelog_topic
-from tables.payment import payments
-from workflows.ledger import topics as ledger_topics
+from tables import Table, declared
+from workflows.shared.books import Kind, Line, OwnBooks
 from workflows.shared.topic import topic_of
 
 _SETTLED = """
@@ -44,23 +44,29 @@ class Books(msgspec.Struct, frozen=True, kw_only=True):
 
     lines: tuple[Line, ...]
     read: dict[str, str]
+    motion_ms: dict[Kind, int]
+    """How long after its latest line a book may lack one."""
 
 
 async def read_books(config: Config) -> Books:
     """Return the three books of Payflow. Raises one of `auditor.CANNOT_LOOK`."""
-    changelog, ledger = changelog_topic(payments), ledger_topics.ledger.name
+    load_agents()
+    own = load_books()
+    table = declared[own.table]
+    changelog, ledger = changelog_topic(table), own.topic.name
     places = await _places(config, (changelog, ledger))
     async with reader(config) as consumer:
-        entries, unread = await _entries(consumer, places[ledger])
-        rows = await _rows(consumer, places[changelog])
+        entries, unread = await _entries(consumer, own, places[ledger])
+        rows = await _rows(consumer, own, table, places[changelog])
     provider = await asyncio.to_thread(lambda: tuple(provider_lines(config)))
     return Books(
         lines=(*provider, *rows, *entries),
         read={
             "provider": f"{len(provider)} lines in {external_systems.provider_file(config)}",
-            "payments": f"{len(rows)} lines in the rows of table {payments.name}",
+            "payments": f"{len(rows)} lines in the rows of table {table.name}",
             "ledger": f"{len(entries)} lines on topic {ledger}, {unread} unreadable",
         },
+        motion_ms=own.motion_ms,
     )
 
 
@@ -103,7 +109,9 @@ async def _places(config: Config, names: Sequence[str]) -> dict[str, list[TopicP
     return {name: [TopicPartition(name, at) for at in known[name]] for name in names}
 
 
-async def _rows(consumer: Any, places: Sequence[TopicPartition]) -> list[Line]:
+async def _rows(
+    consumer: Any, own: OwnBooks, table: Table, places: Sequence[TopicPartition]
+) -> list[Line]:
     """Return the lines of every row as it is now."""
     latest: dict[bytes, tuple[bytes, int]] = {}
     async for record in read_to_end(consumer, *await span(consumer, places)):
@@ -111,18 +119,19 @@ async def _rows(consumer: Any, places: Sequence[TopicPartition]) -> list[Line]:
             latest.pop(record.key, None)
         else:
             latest[record.key] = record.value, record.timestamp
-    return [line for key, kept in latest.items() for line in _lines_of_row(key, *kept)]
+    lines: list[Line] = []
+    for key, (body, at_ms) in latest.items():
+        try:
+            state = row.decode_row(table, body).state
+        except msgspec.DecodeError as error:
+            raise Unreadable(f"the {table.name} row of {key!r} cannot be read: {error}") from error
+        lines += own.lines_of_row(state, at_ms)
+    return lines
 
 
-def _lines_of_row(key: bytes, body: bytes, at_ms: int) -> Iterator[Line]:
-    try:
-        state = row.decode_row(payments, body).state
-    except msgspec.DecodeError as error:
-        raise Unreadable(f"the payment row of {key!r} cannot be read: {error}") from error
-    return lines_of_payment(state, at_ms)
-
-
-async def _entries(consumer: Any, places: Sequence[TopicPartition]) -> tuple[list[Line], int]:
+async def _entries(
+    consumer: Any, own: OwnBooks, places: Sequence[TopicPartition]
+) -> tuple[list[Line], int]:
     """Return the lines of the ledger, each event once, and how many records nobody can read."""
     lines: list[Line] = []
     seen: set[str] = set()
@@ -135,7 +144,7 @@ async def _entries(consumer: Any, places: Sequence[TopicPartition]) -> tuple[lis
             # A forged or broken entry is no line: if it took the place of one, that one is missing.
             unread += 1
             continue
-        if envelope.id not in seen and topic_of(entry) is ledger_topics.ledger:
+        if envelope.id not in seen and topic_of(entry) is own.topic:
             seen.add(envelope.id)
-            lines += lines_of_entry(entry, envelope.time_ms)
+            lines += own.lines_of_entry(entry, envelope.time_ms)
     return lines, unread

@@ -12,16 +12,20 @@ import msgspec
 from app.host.logs import MASK, PERSONAL, mask_personal
 from app.wire import codecs
 from app.wire.envelope import BadEnvelope, from_headers
+from app.wire.topics import load_topics
+from workflows.shared.message import type_name
+from workflows.shared.topic import declared
 
-KEYED_BY_PERSON = frozenset({"payflow.fraud.check_payment.v1"})
-"""Messages whose key is a customer.
-
-Of all others it is an order, a sku, or an entity with its kind.
-"""
-
-LISTS = {
-    "payflow.fraud.list_put.v1": ("values",),
-    "payflow.audit.list_changed.v1": ("added", "removed"),
+# What is masked is declared on topics: all of them have to be known.
+load_topics()
+KEYED_BY_PERSON = frozenset(
+    type_name(message) for topic in declared.values() for message in topic.people.keys
+)
+"""Messages whose key is a person. Of all others it is an id, or an entity with its kind."""
+NAME_FIELDS = {
+    type_name(message): fields
+    for topic in declared.values()
+    for message, fields in topic.people.fields.items()
 }
 """Messages that hold names of any kind, people's too, and where."""
 
@@ -126,7 +130,7 @@ def _without_entities(value: Any) -> Any:
         return masked_text(value)
     if isinstance(value, dict):
         kind = value.get("type")
-        hidden = LISTS.get(kind, ()) if isinstance(kind, str) else ()
+        hidden = NAME_FIELDS.get(kind, ()) if isinstance(kind, str) else ()
         return {
             masked_text(name): MASK if name in hidden and member else _without_entities(member)
             for name, member in value.items()

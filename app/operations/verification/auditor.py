@@ -9,7 +9,7 @@ import asyncio
 import sqlite3
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 from rich.console import Console
@@ -20,12 +20,12 @@ from app.config import Config, ConfigError, current
 from app.delivery.agent_topics import consumed_topics
 from app.kafka.admin import KafkaError, TopicError
 from app.operations.verification import external_systems
-from app.operations.verification.case import SETTLE_MS, Case
 from app.operations.verification.consistent_cut import ConsumedTopics, Place
 from app.operations.verification.facts import Facts
 from app.operations.verification.reader import Unreadable, read_topics
 from app.operations.verification.verdict import Verdict, judge
-from app.registry import load_agents
+from app.registry import load_agents, load_workflows
+from workflows.shared.invariants import SETTLE_MS, Moment
 
 __all__ = ["Auditor", "Verdict", "main", "verify"]
 
@@ -56,6 +56,7 @@ class Auditor:
     def __init__(self, config: Config, settle_ms: int = SETTLE_MS) -> None:
         self._config = config
         self._settle_ms = settle_ms
+        self._workflows = tuple(load_workflows().values())
         self._facts = Facts()
         self._known: dict[Place, int] = {}
         self._count = 0
@@ -69,17 +70,22 @@ class Auditor:
         at_ms = time.time_ns() // 1_000_000 if now_ms is None else now_ms
         facts, config = self._facts, self._config
         say("reading topics and rows")
-        self._count += await read_topics(config, listeners(), facts, at_ms, self._known)
+        self._count += await read_topics(
+            config, self._workflows, listeners(), facts, at_ms, self._known
+        )
         say(f"{self._count} records read; reading the files of provider and carrier")
-        facts.provider = await asyncio.to_thread(external_systems.read_provider, config)
-        facts.carrier = await asyncio.to_thread(external_systems.read_carrier, config)
+        moment = Moment(
+            now_ms=at_ms,
+            settle_ms=self._settle_ms,
+            provider=await asyncio.to_thread(external_systems.read_provider, config),
+            carrier=await asyncio.to_thread(external_systems.read_carrier, config),
+        )
         seen = {
             "topics": f"{self._count} records",
-            "tables": f"{len(facts.shelves)} stock rows, by their changelog",
-            "provider": _seen(facts.provider, external_systems.provider_file(config)),
-            "carrier": _seen(facts.carrier, external_systems.carrier_file(config)),
+            "provider": _seen(moment.provider, external_systems.provider_file(config)),
+            "carrier": _seen(moment.carrier, external_systems.carrier_file(config)),
         }
-        return judge(Case(facts=facts, now_ms=at_ms, settle_ms=self._settle_ms), seen)
+        return judge(facts, moment, self._workflows, seen)
 
 
 async def follow(auditor: Auditor) -> None:
@@ -91,7 +97,7 @@ async def follow(auditor: Auditor) -> None:
     while not ended.done():
         began = time.monotonic()
         try:
-            said = msgspec.json.encode(await auditor.verdict())
+            said = msgspec.json.encode((await auditor.verdict()).plain())
         except CANNOT_READ as error:
             said = msgspec.json.encode({"cannot_look": str(error)})
         sys.stdout.write(said.decode() + "\n")
@@ -129,7 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         errors.print(Text(f"cannot verify: {error}", style="red"))
         return EXIT_UNKNOWN
     if record.json:
-        sys.stdout.write(msgspec.json.encode(verdict).decode() + "\n")
+        sys.stdout.write(msgspec.json.encode(verdict.plain()).decode() + "\n")
     else:
         show(verdict, Console())
     return 0 if verdict.verify_ok else EXIT_WRONG
@@ -144,17 +150,12 @@ def show(verdict: Verdict, console: Console) -> None:
         said = "\n".join(filter(None, (", ".join(check.offending), check.detail)))
         table.add_row(check.name, mark, str(check.checked), Text(said))
     console.print(table)
-    cancelled = sum(verdict.orders_cancelled.values())
-    console.print(
-        f"{verdict.orders_placed} placed, {verdict.orders_completed} completed, "
-        f"{cancelled} cancelled, {verdict.orders_open} open; charged {verdict.charged_minor}, "
-        f"refunded {verdict.refunded_minor} (minor units)"
-    )
+    console.print(verdict.summary)
     for name, said in verdict.seen.items():
         console.print(Text(f"{name}: {said}"))
 
 
-def _seen(records: Sequence[object] | dict[str, object] | None, path: object) -> str:
+def _seen(records: Mapping[str, object] | None, path: object) -> str:
     if records is None:
         return f"not checked: no file {path}"
     return f"{len(records)} orders in {path}"

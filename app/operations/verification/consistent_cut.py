@@ -1,49 +1,48 @@
 """Where everybody stood at one moment: how far each group has received, how far each topic goes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 
+import tables
 from app.kafka.groups import committed_offsets
 from app.kafka.reader import TopicPartition, span
 from app.wire.topics import changelog_topic, topic_name
-from tables.order import orders as order_table
-from tables.stock import shelves as stock_table
-from workflows.fraud import topics as fraud_topics
-from workflows.inventory import topics as inventory_topics
-from workflows.ledger import topics as ledger_topics
-from workflows.order import topics as order_topics
-from workflows.payment import topics as payment_topics
-from workflows.shipping import topics as shipping_topics
+from tables import Table
+from workflows.shared.workflow import Workflow
 
-EMITTED = (
-    order_topics.orders,
-    order_topics.sagas,
-    payment_topics.payments,
-    inventory_topics.inventory,
-    inventory_topics.stock,
-    inventory_topics.warehouse,
-    fraud_topics.fraud,
-    shipping_topics.shipments,
-    ledger_topics.ledger,
-)
-"""The topics whose facts are folded; the others carry questions, answers and copies."""
-EFFECTIVE = frozenset({"order", "payment", "inventory", "shipping", "fraud", "ledger"})
-"""The services whose work is checked: what only they have yet to receive is allowed for."""
 Place = tuple[str, int]
 """Topic and partition."""
 ConsumedTopics = Mapping[str, frozenset[str]]
 """By service: the topics it reads, its retries and timers included."""
 
 
-EMITTED_NAMES = frozenset(topic.name for topic in EMITTED)
-CHANGELOGS = frozenset({changelog_topic(order_table), changelog_topic(stock_table)})
+class Sources(msgspec.Struct, frozen=True, kw_only=True):
+    """Which topics are read for their facts, and whose work is checked by them."""
+
+    events: frozenset[str]
+    changelogs: dict[str, Table]
+    """By the changelog of each table whose rows are read: the table."""
+    services: frozenset[str]
+    """The services whose work is checked: what only they have yet to receive is allowed for."""
+
+
+def sources_of(workflows: Iterable[Workflow]) -> Sources:
+    """Return what the invariants of `workflows` are judged by."""
+    invariants = [each.invariants for each in workflows]
+    read = [tables.declared[name] for each in invariants for name in each.rows]
+    return Sources(
+        events=frozenset(topic.name for each in invariants for topic in each.topics),
+        changelogs={changelog_topic(table): table for table in read},
+        services=frozenset().union(*(each.services for each in invariants)),
+    )
 
 
 class ConsistentCut(msgspec.Struct, frozen=True, kw_only=True):
     """Where every group stood, and then where every partition began and ended."""
 
+    sources: Sources
     consumed: ConsumedTopics
     committed: dict[str, dict[Place, int]]
     """By service: the next offset of each partition it has committed."""
@@ -51,13 +50,13 @@ class ConsistentCut(msgspec.Struct, frozen=True, kw_only=True):
     ends: dict[Place, int]
 
     def received(self, place: Place) -> int | None:
-        """Return up to which offset every effective service has received `place`.
+        """Return up to which offset every service that is checked has received `place`.
 
         None: none does.
         """
         offsets = [
             self.committed[service].get(place, 0)
-            for service in EFFECTIVE
+            for service in self.sources.services
             if place[0] in self.consumed.get(service, ())
         ]
         return min(offsets, default=None)
@@ -78,20 +77,22 @@ class ConsistentCut(msgspec.Struct, frozen=True, kw_only=True):
         if name.kind == "retry":
             return self.committed[name.service].get(place, 0)
         received = self.received(place)
-        if topic in CHANGELOGS or name.kind == "dead":
+        if topic in self.sources.changelogs or name.kind == "dead":
             return known.get(place, 0)
-        if topic in EMITTED_NAMES:
+        if topic in self.sources.events:
             start = known.get(place, 0)
             return start if received is None else min(start, received)
         return self.ends[place] if received is None else received
 
 
-async def take_consistent_cut(admin: Any, consumer: Any, consumed: ConsumedTopics) -> ConsistentCut:
+async def take_consistent_cut(
+    admin: Any, consumer: Any, sources: Sources, consumed: ConsumedTopics
+) -> ConsistentCut:
     """Return where everybody stands now: the groups first, the topics after them."""
     committed: dict[str, dict[Place, int]] = {}
     for service in consumed:
         committed[service] = _plain(await committed_offsets(admin, f"payflow-{service}"))
-    read = frozenset().union(*consumed.values(), EMITTED_NAMES, CHANGELOGS)
+    read = frozenset().union(*consumed.values(), sources.events, sources.changelogs)
     places = [
         TopicPartition(topic["topic"], partition["partition"])
         for topic in await admin.describe_topics()
@@ -100,7 +101,11 @@ async def take_consistent_cut(admin: Any, consumer: Any, consumed: ConsumedTopic
     ]
     begins, ends = await span(consumer, places)
     return ConsistentCut(
-        consumed=consumed, committed=committed, begins=_plain(begins), ends=_plain(ends)
+        sources=sources,
+        consumed=consumed,
+        committed=committed,
+        begins=_plain(begins),
+        ends=_plain(ends),
     )
 
 

@@ -1,17 +1,17 @@
 """Dead letters: what could not be handled is kept and explained, and what waits is not late."""
 
-from app.operations.verification.case import Case, Check, found
+from app.operations.verification.facts import Facts
+from workflows.shared.invariants import Check, found
 
 
-def dead_letters_are_complete(case: Case) -> Check:
+def dead_letters_are_complete(facts: Facts) -> Check:
     """Every dead letter has its bytes, its cause and where it came from."""
-    count = sum(sum(causes.values()) for causes in case.facts.dead.values())
-    return found("dead_letters_tell", count, case.facts.nameless)
+    count = sum(sum(causes.values()) for causes in facts.dead.values())
+    return found("dead_letters_tell", count, facts.nameless)
 
 
-def poison_is_dead_lettered(case: Case) -> Check:
+def poison_is_dead_lettered(facts: Facts) -> Check:
     """What nobody can read lies in a dead topic, byte for byte."""
-    facts = case.facts
     wrong = [
         f"{origin} missing in {topic}"
         for origin, lost in facts.unreadable.items()
@@ -21,6 +21,10 @@ def poison_is_dead_lettered(case: Case) -> Check:
     return found("poison_is_laid_aside", len(facts.unreadable), wrong)
 
 
-def nothing_parked_late(case: Case) -> Check:
+def nothing_parked_late(facts: Facts) -> Check:
     """No event waits in a retry topic past its time."""
-    return found("nothing_parked_late", case.facts.parked, case.facts.parked_late)
+    return found("nothing_parked_late", facts.parked, facts.parked_late)
+
+
+CHECKS = (dead_letters_are_complete, poison_is_dead_lettered, nothing_parked_late)
+"""Every check of this module, in the order in which they are shown."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from app.config import Config
-from app.operations.verification.facts import Shipment, Taken
+from workflows.shared.invariants import CarrierRecord, ProviderRecord
 
 _CHARGES = """
     SELECT order_id, count(*), sum(amount_minor), max(created_ms) FROM charges GROUP BY order_id
@@ -35,7 +35,7 @@ def carrier_file(config: Config) -> Path:
     return config.data_path / "carrier.sqlite"
 
 
-def read_provider(config: Config) -> dict[str, Taken] | None:
+def read_provider(config: Config) -> dict[str, ProviderRecord] | None:
     """Return what the provider charged and refunded, by order id; None when it is not ours to see.
 
     A simulator that should be here and has no file has taken nothing. Raises sqlite3.Error.
@@ -43,14 +43,16 @@ def read_provider(config: Config) -> dict[str, Taken] | None:
     path = provider_file(config)
     if not path.is_file():
         return {} if _is_local(config.provider_url) else None
-    taken: dict[str, Taken] = {}
+    taken: dict[str, ProviderRecord] = {}
     with closing(_open(path)) as books:
         # One transaction: both sums are of the same moment.
         books.execute("BEGIN")
         for order_id, charges, charged_minor, last_ms in books.execute(_CHARGES):
-            taken[order_id] = Taken(charges=charges, charged_minor=charged_minor, last_ms=last_ms)
+            taken[order_id] = ProviderRecord(
+                charges=charges, charged_minor=charged_minor, last_ms=last_ms
+            )
         for order_id, refunded_minor, last_ms in books.execute(_REFUNDS):
-            known = taken.setdefault(order_id, Taken())
+            known = taken.setdefault(order_id, ProviderRecord())
             known.refunded_minor = refunded_minor
             known.last_ms = max(known.last_ms, last_ms)
     return taken
@@ -70,13 +72,13 @@ def _is_local(url: str) -> bool:
         return host == "localhost"
 
 
-def read_carrier(config: Config) -> dict[str, Shipment] | None:
+def read_carrier(config: Config) -> dict[str, CarrierRecord] | None:
     """Return what the carrier has of each order; None when it is not ours to see."""
     path = carrier_file(config)
     if not path.is_file():
         return {} if _is_local(config.carrier_url) else None
     with closing(_open(path)) as books:
         return {
-            order_id: Shipment(status=status, last_ms=last_ms)
+            order_id: CarrierRecord(status=status, last_ms=last_ms)
             for order_id, status, last_ms in books.execute(_SHIPMENTS)
         }

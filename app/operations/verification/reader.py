@@ -6,6 +6,7 @@ and those lie before the ends. So the check may run at any time, next to an inst
 """
 
 from collections import Counter
+from collections.abc import Sequence
 
 from app.config import Config
 from app.delivery import row
@@ -13,24 +14,21 @@ from app.kafka.admin import admin_client
 from app.kafka.producer import place_of
 from app.kafka.reader import TopicPartition, read_to_end, reader
 from app.operations.verification.consistent_cut import (
-    CHANGELOGS,
-    EMITTED_NAMES,
     ConsistentCut,
     ConsumedTopics,
     Place,
+    sources_of,
     take_consistent_cut,
 )
-from app.operations.verification.facts import Facts, Lost, Shelf
-from app.operations.verification.folding import fold
+from app.operations.verification.facts import Facts, Lost
 from app.wire import codecs, records, signing
 from app.wire.envelope import BadEnvelope, Envelope, from_headers
 from app.wire.records import Record
-from app.wire.topics import changelog_topic, dead_topic, topic_name
-from tables.order import orders as order_table
-from tables.stock import shelves as stock_table
-from workflows.order.process import overdue_at_ms
+from app.wire.topics import dead_topic, topic_name
+from tables import Table
 from workflows.shared.message import Message
 from workflows.shared.topic import topic_of
+from workflows.shared.workflow import Workflow
 
 PENDING_MS_MAX = 600_000
 """An event that nobody has received for longer excuses no difference any more."""
@@ -42,18 +40,23 @@ class Unreadable(RuntimeError):
     """The cluster cannot be read; the message says what was tried."""
 
 
-async def read_topics(
-    config: Config, consumed: ConsumedTopics, facts: Facts, now_ms: int, known: dict[Place, int]
+async def read_topics(  # noqa: PLR0913  the facts, and where they come from
+    config: Config,
+    workflows: Sequence[Workflow],
+    consumed: ConsumedTopics,
+    facts: Facts,
+    now_ms: int,
+    known: dict[Place, int],
 ) -> int:
-    """Fold every topic into `facts`; return how many records were read.
+    """Fold what the invariants of `workflows` need into `facts`; return how many records were read.
 
     `known` says how far each partition has been folded before, and is moved on. Raises KafkaError
     when the cluster cannot be reached or stops answering.
     """
     async with admin_client(config) as admin, reader(config) as consumer:
-        cut = await take_consistent_cut(admin, consumer, consumed)
+        cut = await take_consistent_cut(admin, consumer, sources_of(workflows), consumed)
         facts.forget_what_moves()
-        taker = _Taker(facts, cut, now_ms, known, config)
+        taker = _Taker(facts, workflows, cut, now_ms, known, config)
         starts = cut.starts(known)
         ends = {TopicPartition(*place): end for place, end in cut.ends.items()}
         async for record in read_to_end(
@@ -67,10 +70,17 @@ async def read_topics(
 class _Taker:
     """Puts each record where it belongs in the facts."""
 
-    def __init__(
-        self, facts: Facts, cut: ConsistentCut, now_ms: int, known: dict[Place, int], config: Config
+    def __init__(  # noqa: PLR0913  the facts, and where they come from
+        self,
+        facts: Facts,
+        workflows: Sequence[Workflow],
+        cut: ConsistentCut,
+        now_ms: int,
+        known: dict[Place, int],
+        config: Config,
     ) -> None:
         self.facts = facts
+        self.workflows = workflows
         self.config = config
         self.cut = cut
         self.now_ms = now_ms
@@ -84,8 +94,8 @@ class _Taker:
             self._take_dead(record)
         elif kind == "retry":
             _take_parked(self.facts, record, at_ms, self.now_ms)
-        elif record.topic in CHANGELOGS:
-            _take_row(self.facts, record)
+        elif record.topic in self.cut.sources.changelogs:
+            self._take_row(record, self.cut.sources.changelogs[record.topic])
         else:
             self._take_event(record, at_ms)
         place = (record.topic, record.partition)
@@ -98,7 +108,7 @@ class _Taker:
         if unheard and self.now_ms - at_ms < PENDING_MS_MAX:
             self.facts.pending.add((record.key or b"").decode(errors="replace"))
             self.facts.pending.add(records.header(record, "ce_correlationid"))
-        if record.topic not in EMITTED_NAMES:
+        if record.topic not in self.cut.sources.events:
             return
         try:
             envelope = from_headers(record.headers)
@@ -110,7 +120,15 @@ class _Taker:
             )
         else:
             if record.offset >= self.known.get(place, 0):
-                fold(self.facts, message, signing.named(envelope, record, topic_of(message)))
+                named = signing.named(envelope, record, topic_of(message))
+                self.facts.fold(self.workflows, message, named)
+
+    def _take_row(self, record: Record, table: Table) -> None:
+        state = None if record.value is None else row.decode_row(table, record.value).state
+        for workflow in self.workflows:
+            take = workflow.invariants.rows.get(table.name)
+            if take is not None:
+                take(self.facts.of(workflow), (record.key or b"").decode(), state)
 
     def _take_dead(self, record: Record) -> None:
         if signing.is_authentic_dead_letter(record, self.config):
@@ -140,26 +158,6 @@ def _check_origin(record: Record, envelope: Envelope, message: Message, config: 
         raise codecs.Poison("forged", first_topic.name)
     if signing.from_the_future(envelope, record, first_topic):
         raise codecs.Poison("from_the_future", first_topic.name)
-
-
-def _take_row(facts: Facts, record: Record) -> None:
-    key = (record.key or b"").decode()
-    if record.topic == changelog_topic(stock_table):
-        facts.shelves.pop(key, None)
-        if record.value is not None:
-            state = row.decode_row(stock_table, record.value).state
-            facts.shelves[key] = Shelf(
-                received=state.received,
-                on_hand=state.on_hand,
-                held=sum(state.held.values()),
-                shipped=state.shipped,
-            )
-        return
-    facts.overdue_at_ms.pop(key, None)
-    if record.value is not None:
-        due_ms = overdue_at_ms(row.decode_row(order_table, record.value).state)
-        if due_ms is not None:
-            facts.overdue_at_ms[key] = due_ms
 
 
 def _take_dead(facts: Facts, record: Record) -> None:

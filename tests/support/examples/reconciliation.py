@@ -1,13 +1,19 @@
 """Lines of the three books that reconciliation compares."""
 
+from functools import partial
 from typing import Any
 
+from app.operations.reconciliation import compare
 from app.operations.reconciliation.compare import DAY_MS
-from app.operations.reconciliation.lines import Line
+from workflows.payment.books import BOOKS
+from workflows.shared.books import Line
 
 DAY_BEGINS_MS = 1_772_323_200_000
 AT_MS = DAY_BEGINS_MS + 1_000
 LATER_MS = AT_MS + DAY_MS
+MOTION_MS = BOOKS.motion_ms
+
+reconcile = partial(compare.reconcile, motion_ms=MOTION_MS)
 
 
 def settled(

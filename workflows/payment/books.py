@@ -1,41 +1,18 @@
-"""Lines: the one form in which the provider, the payments table and the ledger are compared. Pure.
-
-A line is money that moved, or a charge that can never happen; a decline leaves none. What a payment
-has asked for and not known yet is a line too, an open one: it says what is under way since when.
-"""
+"""The lines that the payments table and the ledger have of the money at the provider."""
 
 from collections.abc import Iterator
-from typing import Literal
-
-import msgspec
 
 from workflows.ledger.messages import EntryPosted
+from workflows.ledger.topics import ledger
+from workflows.payment.charge import OUTCOME_MS
 from workflows.payment.process import Payment
-
-Book = Literal["provider", "payments", "ledger"]
-Kind = Literal["charge", "refund", "void"]
+from workflows.payment.refund import OVERDUE_MS
+from workflows.shared.books import Line, OwnBooks, declare_books
 
 CASH = "cash_at_provider"
 PAYMENT = "payment"
 REFUND = "refund/"
 """What the ledger calls its entries about money: the cause of an entry, or how it begins."""
-
-
-class Line(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of one book, in minor units."""
-
-    book: Book
-    order_id: str
-    kind: Kind
-    key: str = ""
-    """The refund key: `compensation` or the id of a return. Empty for charges and voids."""
-    reference: str = ""
-    """The provider's id of the intent or the refund. The ledger knows refunds by nothing else."""
-    amount_minor: int
-    currency: str
-    at_ms: int
-    open: bool = False
-    """Asked for, and not known to have happened."""
 
 
 def lines_of_payment(state: Payment, at_ms: int) -> Iterator[Line]:
@@ -91,3 +68,15 @@ def lines_of_entry(entry: EntryPosted, at_ms: int) -> Iterator[Line]:
         currency=entry.currency,
         at_ms=at_ms,
     )
+
+
+BOOKS = declare_books(
+    OwnBooks(
+        table="payment",
+        lines_of_row=lines_of_payment,
+        topic=ledger,
+        lines_of_entry=lines_of_entry,
+        # Until then payment itself is at work.
+        motion_ms={"charge": OUTCOME_MS, "void": OUTCOME_MS, "refund": OVERDUE_MS},
+    )
+)

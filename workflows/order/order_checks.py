@@ -1,7 +1,8 @@
 """Orders: each comes to one end, ships only when it may, and its returns are settled."""
 
-from app.operations.verification.case import Case, Check, found
-from app.operations.verification.facts import OrderFacts, ReturnFacts
+from workflows.order.case import Case
+from workflows.order.facts import OrderFacts, ReturnFacts
+from workflows.shared.invariants import Check, found
 
 TRAVELLING = "in_transit"
 """The carrier's own status of a shipment that is on its way."""
@@ -30,12 +31,12 @@ def ships_when_due(case: Case) -> Check:
 
 def carrier_agrees(case: Case) -> Check:
     """What the carrier delivered is a completed order, and nothing travels for a cancelled one."""
-    carrier = case.facts.carrier
+    carrier = case.moment.carrier
     if carrier is None:
         detail = "the carrier's records cannot be seen: not checked"
         return Check(name="carrier_agrees", ok=True, checked=0, detail=detail)
     orders = dict(case.settled())
-    wrong = []
+    wrong: list[str] = []
     for key, known in orders.items():
         status = carrier[key].status if key in carrier else ""
         if (status == "delivered") != bool(known.completed) or (
@@ -45,14 +46,14 @@ def carrier_agrees(case: Case) -> Check:
     wrong += [
         key
         for key, shipment in carrier.items()
-        if key not in case.facts.orders and not case.fresh(shipment.last_ms)
+        if key not in case.facts.orders and not case.moment.fresh(shipment.last_ms)
     ]
     return found("carrier_agrees", len(orders), wrong)
 
 
 def returns_settle(case: Case) -> Check:
     """Every return is answered; every accepted one refunded once, in full, and restocked once."""
-    wrong = []
+    wrong: list[str] = []
     checked = 0
     for key, known in case.facts.orders.items():
         checked += len(known.returns)

@@ -2,16 +2,17 @@
 
 from collections import Counter
 
-from app.operations.verification.case import Case, Check, found
-from app.operations.verification.facts import Facts
+from workflows.order.case import Case
+from workflows.order.facts import OrderFacts
+from workflows.shared.invariants import Check, found
 
 
 def money_agrees(case: Case) -> Check:
     """Charges less refunds at the provider are payment's view and the ledger's cash, per order."""
-    provider = case.facts.provider
+    provider = case.moment.provider
     orders = dict(case.settled())
     sums: Counter[str] = Counter()
-    wrong = []
+    wrong: list[str] = []
     for key, known in orders.items():
         queries = [known.paid_minor - known.refunded_minor, known.balance("cash_at_provider")]
         if provider is not None:
@@ -31,9 +32,7 @@ def books_balance(case: Case) -> Check:
     wrong = list(case.facts.unbalanced)
     checked = 0
     for key, known in case.facts.orders.items():
-        totals: Counter[str] = Counter()
-        for account, amount in known.accounts.items():
-            totals[account.partition("/")[0]] += amount
+        totals = _totals(known)
         checked += len(totals)
         wrong += [f"{key} {currency}" for currency, total in totals.items() if total]
     return found("books_balance", checked, wrong)
@@ -55,7 +54,7 @@ def books_close(case: Case) -> Check:
 def charges_have_orders(case: Case) -> Check:
     """No money without an order: neither at the provider, nor in payment's view."""
     facts = case.facts
-    charged = {key for key, taken in (facts.provider or {}).items() if taken.charges}
+    charged = {key for key, taken in (case.moment.provider or {}).items() if taken.charges}
     charged |= {key for key, known in facts.orders.items() if known.payments}
     wrong = sorted(
         key
@@ -68,8 +67,8 @@ def charges_have_orders(case: Case) -> Check:
 def charged_once(case: Case) -> Check:
     """No order is charged twice: by the provider's records, and as emitted."""
     charged = {key for key, known in case.facts.orders.items() if known.payments}
-    charged |= (case.facts.provider or {}).keys()
-    return found("charged_once", len(charged), charged_twice(case.facts))
+    charged |= (case.moment.provider or {}).keys()
+    return found("charged_once", len(charged), charged_twice(case))
 
 
 def refunds_arrive(case: Case) -> Check:
@@ -85,16 +84,41 @@ def refunds_arrive(case: Case) -> Check:
     )
 
 
-def charged_twice(facts: Facts) -> list[str]:
+def charged_twice(case: Case) -> list[str]:
     """Return the orders with more than one charge."""
-    emitted = {key for key, known in facts.orders.items() if known.payments > 1}
-    taken = {key for key, charges in (facts.provider or {}).items() if charges.charges > 1}
+    emitted = {key for key, known in case.facts.orders.items() if known.payments > 1}
+    taken = {key for key, charges in (case.moment.provider or {}).items() if charges.charges > 1}
     return sorted(emitted | taken)
+
+
+def moved_minor(case: Case) -> tuple[int, int]:
+    """Return what was charged and refunded: by the provider's own records where they are seen."""
+    if case.moment.provider is not None:
+        taken = case.moment.provider.values()
+        return sum(one.charged_minor for one in taken), sum(one.refunded_minor for one in taken)
+    orders = case.facts.orders.values()
+    return sum(one.paid_minor for one in orders), sum(one.refunded_minor for one in orders)
+
+
+def imbalance_minor(case: Case) -> int:
+    """Return by how much debits and credits differ, over all orders and currencies."""
+    off = 0
+    for known in case.facts.orders.values():
+        off += sum(abs(total) for total in _totals(known).values())
+    return off
+
+
+def _totals(known: OrderFacts) -> Counter[str]:
+    """Return debits less credits by currency."""
+    totals: Counter[str] = Counter()
+    for account, amount in known.accounts.items():
+        totals[account.partition("/")[0]] += amount
+    return totals
 
 
 def _new(case: Case, key: str) -> bool:
     """Return whether what is known of `key` is so young that its order may be emitted later."""
-    taken = (case.facts.provider or {}).get(key)
+    taken = (case.moment.provider or {}).get(key)
     known = case.facts.orders.get(key)
     last_ms = max(taken.last_ms if taken else 0, known.last_ms if known else 0)
-    return case.fresh(last_ms)
+    return case.moment.fresh(last_ms)

@@ -2,8 +2,70 @@
 
 from collections import Counter
 
-from app.operations.verification.case import Case, Check, found
-from app.operations.verification.facts import Delivery, Shelf
+from workflows.inventory.stock import Stock
+from workflows.inventory.stock_messages import (
+    AdjustStock,
+    ReceiveStock,
+    StockAdjusted,
+    StockReceived,
+)
+from workflows.order.case import Case
+from workflows.order.facts import Delivery, Facts, Shelf
+from workflows.shared.invariants import Check, found
+
+MESSAGES = (ReceiveStock, AdjustStock, StockReceived, StockAdjusted)
+"""What warehouse and shelves say of goods that come in."""
+
+# --- facts ------------------------------------------------------------------
+
+
+def fold(
+    facts: Facts,
+    message: ReceiveStock | AdjustStock | StockReceived | StockAdjusted,
+    at_ms: int,
+) -> None:
+    """Add `message`, emitted at `at_ms`, to `facts`."""
+    match message:
+        case ReceiveStock():
+            _asked(facts, message.receipt_id, message.sku, message.quantity, at_ms)
+        case AdjustStock():
+            _asked(facts, message.adjustment_id, message.sku, message.delta, at_ms)
+        case StockReceived():
+            _answered(facts, message.receipt_id, message.sku, message.quantity, at_ms)
+        case StockAdjusted():
+            _answered(facts, message.adjustment_id, message.sku, message.delta, at_ms)
+
+
+def _asked(facts: Facts, ask_id: str, sku: str, units: int, at_ms: int) -> None:
+    delivery = _delivery(facts, ask_id, sku, at_ms)
+    delivery.asks += 1
+    delivery.units = abs(units)
+
+
+def _answered(facts: Facts, ask_id: str, sku: str, units: int, at_ms: int) -> None:
+    _delivery(facts, ask_id, sku, at_ms).answers += 1
+    facts.received[facts.interned(sku)] += units
+
+
+def _delivery(facts: Facts, ask_id: str, sku: str, at_ms: int) -> Delivery:
+    delivery = facts.deliveries.setdefault(f"{sku}/{ask_id}", Delivery(sku=facts.interned(sku)))
+    delivery.last_ms = max(delivery.last_ms, at_ms)
+    return delivery
+
+
+def fold_row(facts: Facts, sku: str, state: Stock | None) -> None:
+    """Note the numbers of a shelf, by its row."""
+    facts.shelves.pop(sku, None)
+    if state is not None:
+        facts.shelves[sku] = Shelf(
+            received=state.received,
+            on_hand=state.on_hand,
+            held=sum(state.held.values()),
+            shipped=state.shipped,
+        )
+
+
+# --- checks -----------------------------------------------------------------
 
 
 def receipts_are_booked(case: Case) -> Check:
@@ -93,4 +155,4 @@ def _units_moving(case: Case) -> Counter[str]:
 
 
 def _under_way(case: Case, delivery: Delivery) -> bool:
-    return delivery.sku in case.facts.pending or case.fresh(delivery.last_ms)
+    return delivery.sku in case.moment.pending or case.moment.fresh(delivery.last_ms)

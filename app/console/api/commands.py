@@ -1,0 +1,54 @@
+"""Commands, which belong to no transaction, and webhooks: signed call-backs of external systems.
+
+What they become is declared in `app/entrypoints/`.
+"""
+
+import time
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from app.console.api.context import CONTEXT
+from app.console.api.problems import Problem, json_response, read_body
+from app.console.api.workflow_requests import bad_request
+from app.entrypoints.requests import BadRequest, CommandRequest, Emission, WebhookRequest
+from app.gateways.signature import BadSignature, verify
+
+
+async def command(declared: CommandRequest, request: web.Request) -> web.Response:
+    """Emit what a command becomes; repeated, it counts once."""
+    asked = await read_body(request, declared.body)
+    for emission in declared.emissions(asked):
+        await _publish(request, emission)
+    return json_response(declared.answer(asked), 202)
+
+
+async def webhook(declared: WebhookRequest, request: web.Request) -> web.Response:
+    """Emit what a webhook becomes; a kind that nobody needs is acknowledged and left."""
+    secret = declared.secret(request.app[CONTEXT].config)
+    event = await _signed(request, declared.header, secret)
+    try:
+        emission = declared.emission(event)
+    except BadRequest as error:
+        raise bad_request(error) from error
+    if emission is not None:
+        await _publish(request, emission)
+    return json_response({"received": True})
+
+
+async def _publish(request: web.Request, emission: Emission) -> None:
+    await request.app[CONTEXT].publish(
+        request, emission.message, emission.event_id, emission.transaction_id
+    )
+
+
+async def _signed(request: web.Request, header: str, secret: str) -> dict[str, Any]:
+    body = await request.read()
+    try:
+        verify(request.headers.get(header, ""), body, secret, time.time())
+        return msgspec.json.decode(body, type=dict[str, Any])
+    except BadSignature as error:
+        raise Problem(400, "Bad Request", str(error), field=header) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Problem(400, "Bad Request", f"the body is no JSON object: {error}") from error

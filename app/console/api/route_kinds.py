@@ -1,0 +1,51 @@
+"""The kinds of routes of the API: those that read, those that emit, those of operators."""
+
+from typing import Any
+
+from app.auth.operators import Role
+from app.host.routes import Audience, Handler, Route
+
+
+def get(path: str, handler: Handler, summary: str, *parameters: str, **more: Any) -> Route:
+    """Return a route that reads; `more`: its audience, where that is not public."""
+    facts = {"audience": "public", "role": None, "answers": (200, 400, 404, 503), **more}
+    return Route(
+        method="GET", path=path, handler=handler, summary=summary, parameters=parameters, **facts
+    )
+
+
+def action(  # noqa: PLR0913  a route has these facts
+    role: Role, path: str, handler: Handler, summary: str, body: Any, answer: int = 202
+) -> Route:
+    """Return a route for operators of at least `role`."""
+    return Route(
+        method="POST",
+        path=path,
+        handler=handler,
+        audience="operator",
+        role=role,
+        summary=summary,
+        body=body,
+        answers=(answer, *REFUSED),
+    )
+
+
+def post(
+    audience: Audience, path: str, handler: Handler, summary: str, body: Any, *parameters: str
+) -> Route:
+    """Return a route that produces for `audience`."""
+    return Route(
+        method="POST",
+        path=path,
+        handler=handler,
+        audience=audience,
+        role=None,
+        summary=summary,
+        body=body,
+        parameters=parameters,
+        answers=(202, 400, 404, 413, 415, 422, 503),
+    )
+
+
+REFUSED = (400, 401, 403, 404, 409, 413, 415, 429, 503)
+"""How actions of operators are refused."""

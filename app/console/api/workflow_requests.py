@@ -1,0 +1,183 @@
+"""Transactions of any workflow over HTTP: start, follow up, look at.
+
+What is asked, and which message that becomes, is declared in `app/entrypoints/`.
+"""
+
+import hashlib
+from collections import OrderedDict
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from app.console.api.context import CONTEXT, ApiContext
+from app.console.api.problems import (
+    Problem,
+    idempotency_key,
+    json_response,
+    path_name,
+    read_body,
+    whole,
+)
+from app.entrypoints.requests import BadRequest, Entrypoint, FollowingRequest
+from app.host.logs import MASK, PERSONAL
+from app.registry import load_workflows
+from app.wire.envelope import derive_id
+from tables import declared
+from workflows.shared.journal import JournalEntry, causal_order
+
+REMEMBERED_MAX = 10_000
+"""Transactions of this process whose repetition is answered without asking anyone."""
+EVENTS_MAX = 1_000
+
+
+class Repeats:
+    """The latest transactions and what their bodies were, so that a repetition is recognised."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[str, str] = OrderedDict()
+
+    def get(self, transaction_id: str) -> str:
+        """Return the fingerprint of the body that started it, or nothing."""
+        return self._known.get(transaction_id, "")
+
+    def put(self, transaction_id: str, fingerprint: str) -> None:
+        """Remember; the oldest is forgotten."""
+        self._known[transaction_id] = fingerprint
+        if len(self._known) > REMEMBERED_MAX:
+            self._known.popitem(last=False)
+
+
+REPEATS: web.AppKey[Repeats] = web.AppKey("repeats")
+
+
+def bad_request(error: BadRequest) -> Problem:
+    """Return what is wrong with a request of which no message can be made."""
+    return Problem(400, "Bad Request", str(error), field=error.field)
+
+
+class WorkflowRequests:
+    """The handlers of one workflow's requests."""
+
+    def __init__(self, entrypoint: Entrypoint) -> None:
+        self._entrypoint = entrypoint
+        self._workflow = load_workflows()[entrypoint.workflow]
+
+    async def start(self, request: web.Request) -> web.Response:
+        """Start a transaction. Repeated with the same key and body, it is started once."""
+        context, start = request.app[CONTEXT], self._entrypoint.start
+        transaction_id = derive_id(self._workflow.name, idempotency_key(request))
+        asked = await read_body(request, start.body)
+        fingerprint = hashlib.sha256(msgspec.json.encode(asked)).hexdigest()[:16]
+        known = request.app[REPEATS].get(transaction_id)
+        known = known or await self._known(context, transaction_id)
+        if known and known != fingerprint:
+            name = self._workflow.name
+            detail = f"this Idempotency-Key was used for another {name}; choose a new key"
+            raise Problem(422, "Unprocessable Content", detail, field="Idempotency-Key")
+        if not known:
+            at_ms = context.now_ms()
+            try:
+                message = start.message(transaction_id, asked, at_ms)
+            except BadRequest as error:
+                raise bad_request(error) from error
+            baggage = {
+                "workflow": self._workflow.name,
+                **start.baggage(message),
+                "began_ms": str(at_ms),
+                "fingerprint": fingerprint,
+            }
+            event_id = derive_id(transaction_id, start.event)
+            await context.publish(request, message, event_id, transaction_id, baggage)
+        request.app[REPEATS].put(transaction_id, fingerprint)
+        return self._accepted(transaction_id, {"Idempotent-Replayed": "true"} if known else {})
+
+    async def _known(self, context: ApiContext, transaction_id: str) -> str:
+        try:
+            row = await context.row(self._workflow.table, transaction_id)
+        except Problem:
+            # Nobody can be asked now. Emitting it again is harmless: its id is the same.
+            return ""
+        return str(row["context"]["baggage"].get("fingerprint", "")) if row else ""
+
+    async def follow(self, following: FollowingRequest, request: web.Request) -> web.Response:
+        """Emit something about a transaction that has been started."""
+        transaction_id = path_name(request, self._workflow.key)
+        if following.optional and not request.can_read_body:
+            asked = following.body()
+        else:
+            asked = await read_body(request, following.body)
+        try:
+            message = following.message(transaction_id, asked)
+        except BadRequest as error:
+            raise bad_request(error) from error
+        await self._existing(request, transaction_id)
+        event_id = following.event_id(transaction_id, asked)
+        await request.app[CONTEXT].publish(request, message, event_id, transaction_id)
+        return self._accepted(transaction_id, {})
+
+    async def show(self, request: web.Request) -> web.Response:
+        """Return how a transaction stands: its state, each step, what is due when."""
+        transaction_id = path_name(request, self._workflow.key)
+        row = await self._existing(request, transaction_id)
+        links = self._links(transaction_id)
+        if row is None:
+            accepted = {self._workflow.key: transaction_id, "state": "accepted", "links": links}
+            return json_response(accepted)
+        facts = self._facts(row)
+        return json_response({**facts, "correlation_id": transaction_id, "links": links})
+
+    async def listed(self, request: web.Request) -> web.Response:
+        """Return transactions in the order of their ids, a page at a time."""
+        limit = whole(request, "limit", 100, 1, 1_000)
+        state = request.query.get("state", "")
+        after = request.query.get("after", "")
+        rows, partial = await request.app[CONTEXT].rows(
+            self._workflow.table, limit=limit, after=after
+        )
+        shown = [self._facts(row) for row in rows]
+        following = rows[-1]["key"] if len(rows) == limit else None
+        found = [facts for facts in shown if not state or facts["state"] == state]
+        name = self._entrypoint.listed_as
+        return json_response({name: found, "next": following, "partial": partial})
+
+    async def events(self, request: web.Request) -> web.Response:
+        """Return every event of it, causes before effects, personal fields masked."""
+        transaction_id = path_name(request, self._workflow.key)
+        rows, partial = await request.app[CONTEXT].rows("journal", f"{transaction_id}|", EVENTS_MAX)
+        if not rows:
+            await self._existing(request, transaction_id)
+        entries = [msgspec.convert(row["state"], JournalEntry) for row in rows]
+        shown = [_shown(entry) for entry in causal_order(entries)]
+        ids = {self._workflow.key: transaction_id, "correlation_id": transaction_id}
+        return json_response({**ids, "events": shown, "partial": partial})
+
+    async def _existing(self, request: web.Request, transaction_id: str) -> dict[str, Any] | None:
+        """Return its row, None while it is only accepted; raises Problem 404 when unknown."""
+        row = await request.app[CONTEXT].row(self._workflow.table, transaction_id)
+        if row is None and not request.app[REPEATS].get(transaction_id):
+            detail = f"there is no {self._workflow.name} {transaction_id!r}"
+            raise Problem(404, "Not Found", detail, field=self._workflow.key)
+        return row
+
+    def _facts(self, row: dict[str, Any]) -> dict[str, Any]:
+        state = msgspec.convert(row["state"], declared[self._workflow.table].shape)
+        return self._workflow.view.facts(state)
+
+    def _links(self, transaction_id: str) -> dict[str, str]:
+        path = f"{self._entrypoint.path}/{transaction_id}"
+        more = {each.link: path + each.path for each in self._entrypoint.follow if each.link}
+        return {"self": path, "events": f"{path}/events", **more}
+
+    def _accepted(self, transaction_id: str, headers: dict[str, str]) -> web.Response:
+        links = self._links(transaction_id)
+        ids = {self._workflow.key: transaction_id, "correlation_id": transaction_id}
+        location = {"Location": links["self"], **headers}
+        return json_response({**ids, "links": links}, 202, location)
+
+
+def _shown(entry: JournalEntry) -> dict[str, Any]:
+    body = {
+        name: MASK if name in PERSONAL and value else value for name, value in entry.body.items()
+    }
+    return {**msgspec.to_builtins(entry), "body": body}

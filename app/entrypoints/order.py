@@ -1,0 +1,209 @@
+"""Orders over HTTP: place, cancel, return; and what operators emit about them."""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from app.entrypoints.requests import (
+    BadRequest,
+    Emission,
+    Entrypoint,
+    FollowingRequest,
+    OperatorMessages,
+    StartingRequest,
+)
+from app.wire.envelope import derive_id
+from workflows.order.messages import (
+    Charge,
+    Line,
+    OrderCancelRequested,
+    OrderPlaced,
+    ReturnLine,
+    ReturnRequested,
+)
+from workflows.order.state import Order
+from workflows.payment.origin import UNKNOWN, Origin
+from workflows.shared.limits import (
+    LINES_MAX,
+    Currency,
+    Milliseconds,
+    MinorDue,
+    Name,
+    NameIfAny,
+    Quantity,
+    Text,
+)
+
+
+class LineAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Goods wanted: a price for each unit, or an amount for the whole line."""
+
+    sku: Name
+    quantity: Quantity
+    unit_price_minor: MinorDue | None = None
+    amount_minor: MinorDue | None = None
+    description: Text = ""
+
+
+class OrderAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of `POST /orders`."""
+
+    country: Name
+    currency: Currency
+    lines: Annotated[tuple[LineAsked, ...], Meta(max_length=LINES_MAX)]
+    payment_method: Name
+    charges: Annotated[tuple[Charge, ...], Meta(max_length=LINES_MAX)] = ()
+    customer_id: NameIfAny = ""
+    ordered_at_ms: Milliseconds | None = None
+    reference: Annotated[str, Meta(max_length=128)] = ""
+    origin: Origin = UNKNOWN
+    """Where and with what it is paid, as far as known: fraud is judged by it."""
+
+
+class CancelAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of `POST /orders/{id}/cancel`."""
+
+    reason: Text = ""
+
+
+class ReturnAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of `POST /orders/{id}/returns`."""
+
+    return_id: Name
+    lines: Annotated[tuple[ReturnLine, ...], Meta(min_length=1, max_length=LINES_MAX)]
+    reason: Text = ""
+
+
+def placed(order_id: str, asked: OrderAsked, at_ms: int) -> OrderPlaced:
+    """Return the order that was asked for at `at_ms`. Raises BadRequest."""
+    lines = tuple(_line(number, line) for number, line in enumerate(asked.lines))
+    total = sum(line.amount_minor for line in lines)
+    total += sum(charge.amount_minor for charge in asked.charges)
+    if total < 1:
+        raise BadRequest("the order's total must be above zero", "lines")
+    fields = {
+        "order_id": order_id,
+        "customer_id": asked.customer_id,
+        "country": asked.country,
+        "currency": asked.currency,
+        "lines": lines,
+        "charges": asked.charges,
+        "total_minor": total,
+        "payment_method": asked.payment_method,
+        "ordered_at_ms": at_ms if asked.ordered_at_ms is None else asked.ordered_at_ms,
+        "reference": asked.reference,
+        "origin": asked.origin,
+    }
+    try:
+        return msgspec.convert(fields, OrderPlaced, from_attributes=True)
+    except msgspec.ValidationError as error:
+        raise BadRequest(f"the total: {error}", "lines") from error
+
+
+def _line(number: int, asked: LineAsked) -> Line:
+    if (asked.unit_price_minor is None) == (asked.amount_minor is None):
+        raise BadRequest("give either unit_price_minor or amount_minor", f"lines[{number}]")
+    amount = asked.amount_minor
+    if amount is None:
+        amount = (asked.unit_price_minor or 0) * asked.quantity
+    return Line(
+        sku=asked.sku,
+        quantity=asked.quantity,
+        amount_minor=amount,
+        description=asked.description,
+    )
+
+
+def cancelled(order_id: str, asked: CancelAsked) -> OrderCancelRequested:
+    """Return that the order is to be cancelled; shipping judges whether it is still in time."""
+    return OrderCancelRequested(order_id=order_id, reason=asked.reason)
+
+
+def returned(order_id: str, asked: ReturnAsked) -> ReturnRequested:
+    """Return that part of the order comes back; judged when it has ended. Raises BadRequest."""
+    amount = sum(line.amount_minor for line in asked.lines)
+    if amount < 1:
+        raise BadRequest("a return must be worth something", "lines")
+    return ReturnRequested(
+        order_id=order_id,
+        return_id=asked.return_id,
+        lines=asked.lines,
+        amount_minor=amount,
+        reason=asked.reason,
+    )
+
+
+# --- operators ------------------------------------------------------------------
+
+
+def cancelled_by_operator(order_id: str, why: str) -> Emission:
+    """Return that an operator wants the order cancelled."""
+    return Emission(
+        message=OrderCancelRequested(order_id=order_id, reason=why),
+        event_id=derive_id(order_id, "cancel"),
+        transaction_id=order_id,
+    )
+
+
+def refunded_by_operator(order_id: str, return_id: str, amount_minor: int, why: str) -> Emission:
+    """Return that money alone goes back; the order agent judges whether so much was paid."""
+    line = ReturnLine(sku="refund by operator", quantity=1, amount_minor=amount_minor, goods=False)
+    message = ReturnRequested(
+        order_id=order_id,
+        return_id=return_id,
+        lines=(line,),
+        amount_minor=amount_minor,
+        reason=why,
+    )
+    return Emission(
+        message=message,
+        event_id=derive_id(order_id, "return", return_id),
+        transaction_id=order_id,
+    )
+
+
+def refunds_minor(state: Order) -> Mapping[str, int]:
+    """Return what goes back of an order, by return id: nothing of those that were refused."""
+    return {
+        return_id: 0 if back.status == "refused" else back.amount_minor
+        for return_id, back in state.returns.by_id.items()
+    }
+
+
+ENTRYPOINT = Entrypoint(
+    workflow="order",
+    path="/orders",
+    listed_as="orders",
+    start=StartingRequest(
+        summary="Place an order",
+        body=OrderAsked,
+        message=placed,
+        baggage=lambda message: {"country": message.country},
+        event="placed",
+    ),
+    follow=(
+        FollowingRequest(
+            path="/cancel",
+            summary="Ask to cancel",
+            body=CancelAsked,
+            optional=True,
+            message=cancelled,
+            event_id=lambda order_id, _asked: derive_id(order_id, "cancel"),
+            link="cancel",
+        ),
+        FollowingRequest(
+            path="/returns",
+            summary="Ask to return",
+            body=ReturnAsked,
+            message=returned,
+            event_id=lambda order_id, asked: derive_id(order_id, "return", asked.return_id),
+        ),
+    ),
+    operators=OperatorMessages(
+        cancel=cancelled_by_operator,
+        refund=refunded_by_operator,
+        refunds_minor=refunds_minor,
+    ),
+)

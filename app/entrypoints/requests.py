@@ -1,0 +1,175 @@
+"""What an entrypoint declares: requests as values. How they are served is the console's matter."""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from random import Random
+from typing import Any
+
+import msgspec
+
+from app import entrypoints
+from app.config import Config
+from workflows.shared.message import Message
+
+
+class BadRequest(ValueError):
+    """A request that no message can be made of; `field` names what is wrong in its body."""
+
+    def __init__(self, detail: str, field: str) -> None:
+        super().__init__(detail)
+        self.field = field
+
+
+class Emission(msgspec.Struct, frozen=True, kw_only=True):
+    """One message that a request becomes."""
+
+    message: Message
+    event_id: str
+    """Derived from what was asked, so that a repetition is the same event."""
+    transaction_id: str
+
+
+class StartingRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """The request that starts a transaction, repeated safely under an `Idempotency-Key`."""
+
+    summary: str
+    body: type
+    message: Callable[[str, Any, int], Message]
+    """Return the starting message of a transaction id and a body, at a time in ms.
+
+    Raises BadRequest.
+    """
+    baggage: Callable[[Any], dict[str, str]]
+    """Return what of the starting message travels with all that it causes."""
+    event: str
+    """The name from which the id of the event is derived."""
+
+
+class FollowingRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A request about a transaction that has been started."""
+
+    path: str
+    """Behind the path of the transaction."""
+    summary: str
+    body: type
+    optional: bool = False
+    """Whether the body may be missing: all of its fields have defaults."""
+    message: Callable[[str, Any], Message]
+    """Return the message of a transaction id and a body. Raises BadRequest."""
+    event_id: Callable[[str, Any], str]
+    link: str = ""
+    """What the answer to an accepted transaction calls it; empty: it is not named there."""
+
+
+class OperatorMessages(msgspec.Struct, frozen=True, kw_only=True):
+    """What operators may emit about a transaction."""
+
+    cancel: Callable[[str, str], Emission]
+    """Of a transaction id and why."""
+    refund: Callable[[str, str, int, str], Emission]
+    """Of a transaction id, the id of the refund, an amount in minor units, and why."""
+    refunds_minor: Callable[[Any], Mapping[str, int]]
+    """Return what goes back already, by the id of the refund, of the state of a transaction."""
+
+
+class Entrypoint(msgspec.Struct, frozen=True, kw_only=True):
+    """How a workflow is started and followed from outside."""
+
+    workflow: str
+    path: str
+    """Of all transactions, such as `/orders`."""
+    listed_as: str
+    """Their name in the answer that lists them."""
+    start: StartingRequest
+    follow: tuple[FollowingRequest, ...]
+    operators: OperatorMessages
+
+
+class CommandRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A request that belongs to no transaction."""
+
+    path: str
+    summary: str
+    body: type
+    emissions: Callable[[Any], Sequence[Emission]]
+    answer: Callable[[Any], dict[str, Any]]
+
+
+class WebhookRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """The call-back of an external system: signed, and believed no further."""
+
+    path: str
+    summary: str
+    header: str
+    """Of the signature."""
+    secret: Callable[[Config], str]
+    emission: Callable[[dict[str, Any]], Emission | None]
+    """Return what its body becomes; None for what nobody needs. Raises BadRequest."""
+
+
+def converted(shape: Any, **fields: Any) -> Any:
+    """Return `fields`, which came from outside, as a `shape`. Raises BadRequest."""
+    try:
+        return msgspec.convert(fields, shape)
+    except msgspec.ValidationError as error:
+        detail, _, path = str(error).partition(" - at `$.")
+        raise BadRequest(detail, path.rstrip("`")) from error
+
+
+class LoadRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One request of a drill."""
+
+    path: str
+    body: dict[str, Any]
+    idempotency_key: str = ""
+    after_seconds: float = 0.0
+    """How long after the request before it."""
+    may_be_refused: bool = False
+
+
+class LoadCase(msgspec.Struct, frozen=True, kw_only=True):
+    """One transaction of a drill: what starts it, and what is asked about it later."""
+
+    transaction_id: str
+    start: LoadRequest
+    then: tuple[LoadRequest, ...]
+
+
+class DrillLoad(msgspec.Struct, frozen=True, kw_only=True):
+    """What a drill asks of a workflow; a seed asks the same again."""
+
+    prepare: Callable[[int], LoadRequest]
+    """Return what has to be there first, of a seed."""
+    case: Callable[[int, int, Random, bool], LoadCase]
+    """Return a transaction of a seed, its number, dice, and whether it wants what all want."""
+
+
+class Entrypoints(msgspec.Struct, frozen=True, kw_only=True):
+    """All that is declared in this folder."""
+
+    workflows: tuple[Entrypoint, ...]
+    commands: tuple[CommandRequest, ...]
+    webhooks: tuple[WebhookRequest, ...]
+    loads: tuple[DrillLoad, ...]
+
+
+@cache
+def load_entrypoints() -> Entrypoints:
+    """Return what the modules of this folder name ENTRYPOINT, COMMANDS, WEBHOOKS and LOAD."""
+    modules = [
+        importlib.import_module(found.name)
+        for found in pkgutil.iter_modules(entrypoints.__path__, "app.entrypoints.")
+    ]
+    return Entrypoints(
+        workflows=tuple(each.ENTRYPOINT for each in modules if hasattr(each, "ENTRYPOINT")),
+        commands=tuple(one for each in modules for one in getattr(each, "COMMANDS", ())),
+        webhooks=tuple(one for each in modules for one in getattr(each, "WEBHOOKS", ())),
+        loads=tuple(each.LOAD for each in modules if hasattr(each, "LOAD")),
+    )
+
+
+def entrypoint_of(workflow: str) -> Entrypoint:
+    """Return the entrypoint of the workflow `workflow`."""
+    return next(each for each in load_entrypoints().workflows if each.workflow == workflow)

@@ -1,0 +1,59 @@
+"""The live figures of orders."""
+
+from workflows.analytics.process import SHIPPED_WITHIN_MS
+from workflows.analytics.topics import figures
+from workflows.shared.figures import LiveFigures
+
+FIGURES = LiveFigures(
+    topic=figures,
+    started="orders",
+    ended=("completed", "cancelled"),
+    rates=("orders", "revenue_minor", "refunds_minor", "stock_outs", "shipments"),
+    added_up={"verdicts": ("fraud_detected", "fraud_cleared")},
+    bucket="shipped_le_",
+    bounds_ms=SHIPPED_WITHIN_MS,
+    latency="to_shipped_ms",
+    totals=(
+        ("placed", "orders"),
+        ("completed", "completed"),
+        ("cancelled", "cancelled"),
+        ("open", "open"),
+        ("revenue", "revenue_minor"),
+        ("refunds", "refunds_minor"),
+        ("stock-outs", "stock_outs"),
+        ("fraud found", "fraud_detected"),
+        ("cleared", "fraud_cleared"),
+        ("shipments", "shipments"),
+    ),
+    rates_shown=(
+        ("orders", "orders"),
+        ("revenue", "revenue_minor"),
+        ("refunds", "refunds_minor"),
+        ("verdicts", "verdicts"),
+        ("stock-outs", "stock_outs"),
+        ("shipments", "shipments"),
+    ),
+    by_country=(
+        ("orders", "orders"),
+        ("completed", "completed"),
+        ("cancelled", "cancelled"),
+        ("revenue", "revenue_minor"),
+        ("refunds", "refunds_minor"),
+    ),
+    watched=(
+        ("placed", "orders"),
+        ("paid", "payments"),
+        ("reserved", "reserved"),
+        ("confirmed", "confirmed"),
+        ("shipped", "shipments"),
+        ("delivered", "delivered"),
+        ("completed", "completed"),
+        ("cancelled", "cancelled"),
+        ("open", "open"),
+        ("stock-outs", "stock_outs"),
+        ("fraud found", "fraud_detected"),
+        ("cleared", "fraud_cleared"),
+        ("revenue", "revenue_minor"),
+        ("refunds", "refunds_minor"),
+    ),
+)

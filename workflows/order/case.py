@@ -1,0 +1,60 @@
+"""The case to be judged: what is known of orders, at which time, and which are still in motion.
+
+Every check says what it allows for: an order in motion may be ahead in
+one place and behind in another, and its SKUs by as many units as it moves. What has settled must
+agree to the penny and the unit.
+"""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from workflows.order.facts import Facts, OrderFacts, ReturnFacts
+from workflows.shared.invariants import Moment
+
+OPEN_MS_MAX = 1_050_000
+"""When an order that has no row with deadlines counts as stuck: the sum of all its deadlines."""
+RETURN_MS_MAX = 600_000
+"""When an accepted return must be refunded and back on the shelf, a provider's outage included."""
+
+
+class Case(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known, and when it is judged."""
+
+    facts: Facts
+    moment: Moment
+
+    def overdue(self, order_id: str, known: OrderFacts) -> bool:
+        """Return whether the order is open past every deadline it has."""
+        fallback_ms = (known.placed_ms or known.last_ms) + OPEN_MS_MAX
+        return not known.ends and self.moment.now_ms > self.facts.overdue_at_ms.get(
+            order_id, fallback_ms
+        )
+
+    def moving(self, order_id: str, known: OrderFacts) -> bool:
+        """Return whether effects of the order may still be under way."""
+        if known.ends == 0:
+            return not self.overdue(order_id, known)
+        if order_id in self.moment.pending or self.moment.fresh(known.last_ms):
+            return True
+        if any(self.moment.fresh(at_ms) for at_ms in self._outside(order_id)):
+            return True
+        return any(
+            not returned.settled and not self.late(returned) for returned in known.returns.values()
+        )
+
+    def _outside(self, order_id: str) -> Iterator[int]:
+        """Yield when the external systems last did something."""
+        for system in (self.moment.provider, self.moment.carrier):
+            if system is not None and order_id in system:
+                yield system[order_id].last_ms
+
+    def late(self, returned: ReturnFacts) -> bool:
+        """Return whether the return should have been settled by now."""
+        return self.moment.now_ms - (returned.accepted_ms or returned.requested_ms) > RETURN_MS_MAX
+
+    def settled(self) -> Iterator[tuple[str, OrderFacts]]:
+        """Yield every order that is not in motion."""
+        for order_id, known in self.facts.orders.items():
+            if not self.moving(order_id, known):
+                yield order_id, known

@@ -1,0 +1,124 @@
+"""What `verify` knows of orders: every fact as a few numbers an order and a SKU.
+
+Bodies are not kept, so a million events fit in memory.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+
+@dataclass(kw_only=True, slots=True)
+class ReturnFacts:
+    """One return of an order: what was promised and what came of it."""
+
+    requested_ms: int = 0
+    accepted_ms: int = 0
+    amount_minor: int = 0
+    goods: tuple[tuple[str, int], ...] = ()
+    """SKU and units that go back on the shelf."""
+    refused: str = ""
+    refunds: int = 0
+    refunded_minor: int = 0
+    restocked: int = 0
+
+    @property
+    def settled(self) -> bool:
+        """Return whether nothing more is to come: refused, or refunded and back on the shelf."""
+        return bool(self.refused) or bool(self.accepted_ms and self.refunds and self.restocked)
+
+
+@dataclass(kw_only=True, slots=True)
+class OrderFacts:
+    """One order, as the topics emit it. Times are milliseconds, money is minor units."""
+
+    placed_ms: int = 0
+    """0: never placed, though something else is emitted about it."""
+    last_ms: int = 0
+    total_minor: int = 0
+    lines: tuple[tuple[str, int], ...] = ()
+    """SKU and units, once a SKU."""
+    completed: int = 0
+    cancelled: int = 0
+    cause: str = ""
+    end_ms: int = 0
+    """When the customer knew: the first shipment or cancellation. 0: not yet."""
+    payments: int = 0
+    paid_minor: int = 0
+    refunded_minor: int = 0
+    cleared: bool = False
+    reserved: bool = False
+    released: bool = False
+    created: bool = False
+    stopped: bool = False
+    """The shipment was withdrawn after it had been created."""
+    delivered: bool = False
+    accounts: dict[str, int] = field(default_factory=dict[str, int])
+    """`currency/account` → debits less credits."""
+    returns: dict[str, ReturnFacts] = field(default_factory=dict[str, ReturnFacts])
+    refunds_overdue: set[str] = field(default_factory=set[str])
+    """The keys of refunds that payment has emitted to be overdue, and that have not come since."""
+
+    @property
+    def ends(self) -> int:
+        """Return how many ends were emitted; one is right."""
+        return self.completed + self.cancelled
+
+    @property
+    def shipped(self) -> bool:
+        """Return whether the goods have left and were not called back."""
+        return self.created and not self.stopped
+
+    def balance(self, account: str) -> int:
+        """Return the balance of `account` over all currencies, in minor units."""
+        return sum(amount for name, amount in self.accounts.items() if name.endswith(f"/{account}"))
+
+
+@dataclass(kw_only=True, slots=True)
+class Shelf:
+    """One SKU's numbers, in units: as a row has them, or as the topics add up to."""
+
+    received: int = 0
+    on_hand: int = 0
+    held: int = 0
+    shipped: int = 0
+
+
+@dataclass(kw_only=True, slots=True)
+class Delivery:
+    """One receipt or adjustment of the warehouse, asked and answered."""
+
+    sku: str = ""
+    units: int = 0
+    asks: int = 0
+    answers: int = 0
+    last_ms: int = 0
+
+
+@dataclass(kw_only=True, slots=True)
+class Facts:
+    """Everything known. Made empty, filled by `workflows.order.folding`."""
+
+    orders: dict[str, OrderFacts] = field(default_factory=dict[str, OrderFacts])
+    shelves: dict[str, Shelf] = field(default_factory=dict[str, Shelf])
+    """Stock rows by SKU."""
+    received: Counter[str] = field(default_factory=Counter[str])
+    """Units received and adjusted, by SKU, as emitted on `stock`."""
+    deliveries: dict[str, Delivery] = field(default_factory=dict[str, Delivery])
+    overdue_at_ms: dict[str, int] = field(default_factory=dict[str, int])
+    """When an order that is still open counts as stuck, from the order's own rows."""
+    unbalanced: list[str] = field(default_factory=list[str])
+    """Entries whose debits are not their credits."""
+
+    names: dict[str, str] = field(default_factory=dict[str, str])
+    """Skus, accounts and causes, each held once however often it is met."""
+
+    def interned(self, name: str) -> str:
+        """Return `name`, the same object for all that are equal."""
+        return self.names.setdefault(name, name)
+
+    def order(self, order_id: str) -> OrderFacts:
+        """Return the facts of `order_id`, new when it is not known yet."""
+        known = self.orders.get(order_id)
+        if known is None:
+            known = self.orders[order_id] = OrderFacts()
+        return known

@@ -1,0 +1,166 @@
+"""How facts of orders are gathered: event by event, in any order between topics."""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, cast
+
+from workflows.fraud import messages as fraud
+from workflows.inventory import invariants as stock
+from workflows.inventory import messages as inventory
+from workflows.ledger import messages as ledger
+from workflows.order import messages as order
+from workflows.order import saga_messages as saga
+from workflows.order.facts import Facts, OrderFacts, ReturnFacts
+from workflows.order.process import overdue_at_ms
+from workflows.order.state import Order
+from workflows.payment import messages as payment
+from workflows.payment.refund import COMPENSATION
+from workflows.shared.message import Message
+from workflows.shared.topic import topic_of
+from workflows.shipping import messages as shipping
+
+
+def fold(facts: Facts, message: Any, at_ms: int) -> None:
+    """Add `message`, emitted at `at_ms`, to `facts`."""
+    kind = cast("type[Message]", type(message))
+    if isinstance(message, stock.MESSAGES):
+        stock.fold(facts, message, at_ms)
+        return
+    known = facts.order(topic_of(message).key(message))
+    known.last_ms = max(known.last_ms, at_ms)
+    add = _OF_ORDERS.get(kind)
+    if add is not None:
+        add(facts, known, message, at_ms)
+
+
+def _placed(facts: Facts, known: OrderFacts, message: order.OrderPlaced, at_ms: int) -> None:
+    if known.placed_ms:
+        # Somebody has emitted it again, otherwise: every agent keeps to the first.
+        return
+    known.placed_ms = at_ms
+    known.total_minor = message.total_minor
+    known.lines = _merged(facts, message.lines)
+
+
+def _completed(_facts: Facts, known: OrderFacts, _message: Message, _at_ms: int) -> None:
+    known.completed += 1
+
+
+def _cancelled(facts: Facts, known: OrderFacts, message: saga.OrderCancelled, at_ms: int) -> None:
+    known.cancelled += 1
+    known.cause = facts.interned(message.cause)
+    known.end_ms = _earlier(known.end_ms, at_ms)
+
+
+def _paid(_facts: Facts, known: OrderFacts, message: payment.PaymentCompleted, _at_ms: int) -> None:
+    known.payments += 1
+    known.paid_minor += message.amount_minor
+
+
+def _refunded(
+    _facts: Facts, known: OrderFacts, message: payment.PaymentRefunded, _at_ms: int
+) -> None:
+    known.refunded_minor += message.amount_minor
+    known.refunds_overdue.discard(message.return_id or COMPENSATION)
+    if message.kind == "return":
+        returned = _return_of(known, message.return_id)
+        returned.refunds += 1
+        returned.refunded_minor += message.amount_minor
+
+
+def _overdue(facts: Facts, known: OrderFacts, message: payment.RefundOverdue, _at_ms: int) -> None:
+    known.refunds_overdue.add(facts.interned(message.refund_key))
+
+
+def _stocked(_facts: Facts, known: OrderFacts, message: Message, _at_ms: int) -> None:
+    known.reserved = known.reserved or isinstance(message, inventory.InventoryReserved)
+    known.released = known.released or isinstance(message, inventory.InventoryReleased)
+
+
+def _judged(_facts: Facts, known: OrderFacts, _message: Message, _at_ms: int) -> None:
+    known.cleared = True
+
+
+def _created(_facts: Facts, known: OrderFacts, _message: Message, at_ms: int) -> None:
+    known.created = True
+    known.end_ms = _earlier(known.end_ms, at_ms)
+
+
+def _stopped(
+    _facts: Facts, known: OrderFacts, message: shipping.ShipmentCancelled, _at_ms: int
+) -> None:
+    known.stopped = known.stopped or bool(message.shipment_id)
+
+
+def _entered(facts: Facts, known: OrderFacts, message: ledger.EntryPosted, _at_ms: int) -> None:
+    total = 0
+    for posting in message.postings:
+        account = facts.interned(f"{message.currency}/{posting.account}")
+        amount = posting.debit_minor - posting.credit_minor
+        known.accounts[account] = known.accounts.get(account, 0) + amount
+        total += amount
+    if total:
+        facts.unbalanced.append(message.entry_id)
+
+
+def _came_back(facts: Facts, known: OrderFacts, message: Any, at_ms: int) -> None:
+    returned = _return_of(known, message.return_id)
+    match message:
+        case order.ReturnRequested():
+            returned.requested_ms = _earlier(returned.requested_ms, at_ms)
+        case saga.ReturnAccepted():
+            returned.accepted_ms = at_ms
+            returned.amount_minor = message.amount_minor
+            returned.goods = _merged(facts, tuple(line for line in message.lines if line.goods))
+        case saga.ReturnRefused():
+            returned.refused = message.reason
+        case inventory.InventoryReturned():
+            returned.restocked += 1
+        case _:
+            pass
+
+
+_OF_ORDERS: dict[type[Message], Callable[[Facts, OrderFacts, Any, int], None]] = {
+    order.OrderPlaced: _placed,
+    order.ReturnRequested: _came_back,
+    saga.OrderCompleted: _completed,
+    saga.OrderCancelled: _cancelled,
+    saga.ReturnAccepted: _came_back,
+    saga.ReturnRefused: _came_back,
+    payment.PaymentCompleted: _paid,
+    payment.PaymentRefunded: _refunded,
+    payment.RefundOverdue: _overdue,
+    inventory.InventoryReserved: _stocked,
+    inventory.InventoryReleased: _stocked,
+    inventory.InventoryReturned: _came_back,
+    fraud.FraudCleared: _judged,
+    shipping.ShipmentCreated: _created,
+    shipping.ShipmentCancelled: _stopped,
+    ledger.EntryPosted: _entered,
+}
+"""What only asks or announces is not here: it leaves its trace in the time of the latest event."""
+
+
+def _return_of(known: OrderFacts, return_id: str) -> ReturnFacts:
+    return known.returns.setdefault(return_id, ReturnFacts())
+
+
+def _merged(
+    facts: Facts, lines: tuple[order.Line, ...] | tuple[order.ReturnLine, ...]
+) -> tuple[tuple[str, int], ...]:
+    units: Counter[str] = Counter()
+    for line in lines:
+        units[facts.interned(line.sku)] += line.quantity
+    return tuple(units.items())
+
+
+def _earlier(known_ms: int, at_ms: int) -> int:
+    return min(known_ms, at_ms) if known_ms else at_ms
+
+
+def fold_order(facts: Facts, order_id: str, state: Order | None) -> None:
+    """Note when an order counts as stuck, by its row."""
+    facts.overdue_at_ms.pop(order_id, None)
+    due_ms = None if state is None else overdue_at_ms(state)
+    if due_ms is not None:
+        facts.overdue_at_ms[order_id] = due_ms

@@ -1,0 +1,160 @@
+"""What must always hold of orders, and the figures of the verdict about them."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from workflows.fraud.topics import fraud
+from workflows.inventory import invariants as stock_checks
+from workflows.inventory.topics import inventory, stock, warehouse
+from workflows.ledger.topics import ledger
+from workflows.order import folding, order_checks
+from workflows.order.case import Case
+from workflows.order.facts import Facts, OrderFacts, ReturnFacts
+from workflows.order.topics import orders, sagas
+from workflows.payment import invariants as money_checks
+from workflows.payment.topics import payments
+from workflows.shared.invariants import Findings, Invariants, Moment, percentile
+from workflows.shipping.topics import shipments
+
+CHECKS = (
+    order_checks.one_end,
+    money_checks.money_agrees,
+    money_checks.books_balance,
+    money_checks.books_close,
+    money_checks.charges_have_orders,
+    money_checks.charged_once,
+    money_checks.refunds_arrive,
+    order_checks.ships_when_due,
+    order_checks.carrier_agrees,
+    stock_checks.receipts_are_booked,
+    stock_checks.shelves_add_up,
+    stock_checks.stock_agrees,
+    order_checks.returns_settle,
+)
+"""Every check of orders, in the order in which they are shown."""
+
+
+class Latency(msgspec.Struct, frozen=True, kw_only=True):
+    """Placed to shipped or cancelled, in ms by the times of the events; all 0 when none has."""
+
+    p50: int = 0
+    p95: int = 0
+    p99: int = 0
+    max: int = 0
+
+
+class OrderFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """How orders stand. Money in minor units, all currencies added."""
+
+    orders_placed: int
+    orders_completed: int
+    orders_cancelled: dict[str, int]
+    """By cause."""
+    orders_open: int
+    orders_overdue: int
+    orders_moving: int
+    """Orders with effects still under way: allowed for by the checks, not skipped."""
+    charged_minor: int
+    refunded_minor: int
+    ledger_imbalance_minor: int
+    double_charges: int
+    stock_drift_units: int
+    returns_accepted: int
+    returns_refused: dict[str, int]
+    """By reason."""
+    returns_open: int
+    latency_ms: Latency
+
+
+def judge(facts: Facts, moment: Moment) -> Findings:
+    """Return what `facts` come to at `moment`."""
+    case = Case(facts=facts, moment=moment)
+    checks = tuple(check(case) for check in CHECKS)
+    figures = figures_of(case)
+    cancelled = sum(figures.orders_cancelled.values())
+    return Findings(
+        checks=checks,
+        figures=msgspec.structs.asdict(figures),
+        started=figures.orders_placed,
+        unsettled=figures.orders_open + figures.orders_moving + figures.returns_open,
+        summary=(
+            f"{figures.orders_placed} placed, {figures.orders_completed} completed, "
+            f"{cancelled} cancelled, {figures.orders_open} open; charged {figures.charged_minor}, "
+            f"refunded {figures.refunded_minor} (minor units)"
+        ),
+        rows=f"{len(facts.shelves)} stock rows, by their changelog",
+    )
+
+
+def figures_of(case: Case) -> OrderFigures:
+    """Return how orders stand."""
+    facts = case.facts
+    placed = [(key, known) for key, known in facts.orders.items() if known.placed_ms]
+    charged_minor, refunded_minor = money_checks.moved_minor(case)
+    return OrderFigures(
+        orders_placed=len(placed),
+        orders_completed=sum(known.completed > 0 for _, known in placed),
+        orders_cancelled=_counts(known.cause for _, known in placed if known.cancelled),
+        orders_open=sum(known.ends == 0 for _, known in placed),
+        orders_overdue=sum(case.overdue(key, known) for key, known in placed),
+        orders_moving=sum(case.moving(key, known) for key, known in placed),
+        charged_minor=charged_minor,
+        refunded_minor=refunded_minor,
+        ledger_imbalance_minor=money_checks.imbalance_minor(case),
+        double_charges=len(money_checks.charged_twice(case)),
+        stock_drift_units=sum(abs(units) for units in stock_checks.stock_drift(case).values()),
+        returns_accepted=sum(bool(one.accepted_ms) for one in _returns(facts)),
+        returns_refused=_counts(one.refused for one in _returns(facts) if one.refused),
+        returns_open=sum(
+            # One of an order that was never placed waits for that, and for nobody.
+            not one.settled
+            for _, known in placed
+            for one in known.returns.values()
+        ),
+        latency_ms=_latency([known for _, known in placed]),
+    )
+
+
+def _latency(known_orders: list[OrderFacts]) -> Latency:
+    taken = sorted(max(0, known.end_ms - known.placed_ms) for known in known_orders if known.end_ms)
+    return Latency(
+        p50=percentile(taken, 50),
+        p95=percentile(taken, 95),
+        p99=percentile(taken, 99),
+        max=percentile(taken, 100),
+    )
+
+
+def _returns(facts: Facts) -> Iterator[ReturnFacts]:
+    for known in facts.orders.values():
+        yield from known.returns.values()
+
+
+def _counts(labels: Iterable[str]) -> dict[str, int]:
+    return dict(sorted(Counter(labels).items()))
+
+
+INVARIANTS = Invariants(
+    topics=(orders, sagas, payments, inventory, stock, warehouse, fraud, shipments, ledger),
+    services=frozenset({"order", "payment", "inventory", "shipping", "fraud", "ledger"}),
+    facts=Facts,
+    fold=folding.fold,
+    rows={"order": folding.fold_order, "stock": stock_checks.fold_row},
+    judge=judge,
+    balances=(
+        "ledger_imbalance_minor",
+        "double_charges",
+        "stock_drift_units",
+        "orders_overdue",
+    ),
+    made_of=(
+        "orders_placed",
+        "orders_completed",
+        "orders_cancelled",
+        "orders_open",
+        "charged_minor",
+        "refunded_minor",
+    ),
+)

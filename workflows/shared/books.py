@@ -1,0 +1,58 @@
+"""The books of money that `payflow reconcile` compares: one line a movement, in one form."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
+
+import msgspec
+
+from workflows.shared.topic import Topic
+
+Book = Literal["provider", "payments", "ledger"]
+Kind = Literal["charge", "refund", "void"]
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of one book, in minor units.
+
+    A line is money that moved, or a charge that can never happen; a decline leaves none. What has
+    been asked for and is not known yet is a line too, an open one: it says what is under way since
+    when.
+    """
+
+    book: Book
+    order_id: str
+    kind: Kind
+    key: str = ""
+    """The refund key: `compensation` or the id of a return. Empty for charges and voids."""
+    reference: str = ""
+    """The provider's id of the intent or the refund. The ledger knows refunds by nothing else."""
+    amount_minor: int
+    currency: str
+    at_ms: int
+    open: bool = False
+    """Asked for, and not known to have happened."""
+
+
+class OwnBooks(msgspec.Struct, frozen=True, kw_only=True):
+    """The two books that Payflow itself keeps of the money at the provider."""
+
+    table: str
+    """The table whose rows are the book `payments`."""
+    lines_of_row: Callable[[Any, int], Iterator[Line]]
+    """Yield the lines of the state of a row, written at a time in ms."""
+    topic: Topic
+    """The topic whose events are the book `ledger`."""
+    lines_of_entry: Callable[[Any, int], Iterator[Line]]
+    """Yield the lines of an event, emitted at a time in ms."""
+    motion_ms: dict[Kind, int]
+    """How long after its latest line a book may lack one: until then the money is in motion."""
+
+
+declared: list[OwnBooks] = []
+"""The books of `workflows/*/books.py`, once they are loaded."""
+
+
+def declare_books(books: OwnBooks) -> OwnBooks:
+    """Return `books`, declared."""
+    declared.append(books)
+    return books

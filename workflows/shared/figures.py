@@ -1,0 +1,40 @@
+"""Live figures as a value: what analytics emits of a workflow, and how it is summed and shown."""
+
+from typing import Any
+
+import msgspec
+
+from workflows.shared.topic import Topic
+
+Titled = tuple[tuple[str, str], ...]
+"""Figures as they are shown: a title for people, and the name of the figure."""
+
+
+class LiveFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """Figures by minute, country and partition: messages with `counts` and `sums` by name."""
+
+    topic: Topic
+    """Its one message replaces what was known of its `minute_ms`, `country` and `partition`."""
+    started: str
+    """The figure that counts transactions that have begun."""
+    ended: tuple[str, ...]
+    """The figures that count those that have ended."""
+    rates: tuple[str, ...]
+    """What is shown a second."""
+    added_up: dict[str, tuple[str, ...]]
+    """What is shown a second too: sums of figures, by name."""
+    bucket: str
+    """How the figures of one latency begin; its bound in ms follows, or `inf`."""
+    bounds_ms: tuple[int, ...]
+    latency: str
+    """The name of that latency."""
+    totals: Titled
+    """The totals on the page. Amounts end in `_minor`."""
+    rates_shown: Titled
+    by_country: Titled
+    watched: Titled
+    """The totals in a terminal, those of money after them."""
+
+    def is_one(self, message: Any) -> bool:
+        """Return whether `message` carries figures."""
+        return isinstance(message, self.topic.messages)

@@ -1,0 +1,119 @@
+"""What must always hold of a workflow, as it contributes that to `payflow verify`. Pure.
+
+Facts are folded from events and rows, then judged at a moment. Payflow is never still, so what is
+younger than `settle_ms`, or emitted and not received yet, counts as in motion.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from workflows.shared.topic import Topic
+
+OFFENDING_MAX = 50
+"""Ids named by one check; its detail has the full count."""
+SETTLE_MS = 2_000
+"""How long after its latest event a transaction counts as in motion, for clocks and external
+systems."""
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """One claim about Payflow: whether it holds, of how many things, and who breaks it."""
+
+    name: str
+    ok: bool
+    checked: int
+    offending: tuple[str, ...] = ()
+    detail: str = ""
+
+
+@dataclass(kw_only=True, slots=True)
+class ProviderRecord:
+    """What the payment provider's own file says of one transaction. Money in minor units."""
+
+    charges: int = 0
+    charged_minor: int = 0
+    refunded_minor: int = 0
+    last_ms: int = 0
+
+
+class CarrierRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What the carrier's own file says of one transaction."""
+
+    status: str
+    last_ms: int = 0
+
+
+class Moment(msgspec.Struct, frozen=True, kw_only=True):
+    """When facts are judged, and what else is known then."""
+
+    now_ms: int
+    settle_ms: int = SETTLE_MS
+    pending: set[str] = set()
+    """Keys about which something is emitted that a service has yet to receive."""
+    provider: Mapping[str, ProviderRecord] | None = None
+    """The provider's own records by transaction; None when they cannot be seen."""
+    carrier: Mapping[str, CarrierRecord] | None = None
+    """The carrier's own records by transaction; None when they cannot be seen."""
+
+    def fresh(self, at_ms: int) -> bool:
+        """Return whether what happened at `at_ms` may not have come round yet."""
+        return self.now_ms - at_ms < self.settle_ms
+
+
+class Findings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the facts of one workflow come to."""
+
+    checks: tuple[Check, ...]
+    figures: dict[str, Any]
+    """By the name that each has in the verdict."""
+    started: int
+    """How many transactions have begun."""
+    unsettled: int
+    """How many transactions, or parts of them, have something still to come."""
+    summary: str
+    rows: str
+    """Which rows were looked at, in text."""
+
+
+class Invariants(msgspec.Struct, frozen=True, kw_only=True):
+    """What one workflow contributes to `payflow verify`."""
+
+    topics: tuple[Topic, ...]
+    """The topics whose facts are folded; the others carry questions, answers and copies."""
+    services: frozenset[str]
+    """The services whose work is checked: what only they have yet to receive is allowed for."""
+    facts: Callable[[], Any]
+    """Make empty facts."""
+    fold: Callable[[Any, Any, int], None]
+    """Add a message, emitted at a time in ms, to facts. Each comes once, in any order."""
+    rows: dict[str, Callable[[Any, str, Any], None]]
+    """By table: add the state of a row, by its key, to facts; None: the row was deleted."""
+    judge: Callable[[Any, Moment], Findings]
+    balances: tuple[str, ...]
+    """The figures that must be zero."""
+    made_of: tuple[str, ...]
+    """The figures of which the balances are made, for people."""
+
+
+def found(name: str, checked: int, offending: Iterable[str], detail: str = "") -> Check:
+    """Return the check: it holds when nothing is `offending`."""
+    wrong = list(offending)
+    if len(wrong) > OFFENDING_MAX:
+        detail = f"{len(wrong)} offending, {OFFENDING_MAX} are named. {detail}".strip()
+    return Check(
+        name=name,
+        ok=not wrong,
+        checked=checked,
+        offending=tuple(wrong[:OFFENDING_MAX]),
+        detail=detail,
+    )
+
+
+def percentile(ascending: list[int], percent: int) -> int:
+    """Return the nearest-rank percentile of `ascending`: a value that did occur; 0 of none."""
+    if not ascending:
+        return 0
+    return ascending[max(0, -(-len(ascending) * percent // 100) - 1)]
