@@ -167,6 +167,17 @@ def test_a_dead_letter_that_fails_again_carries_its_history():
     assert redrive_id(FIRST) != last.redrive_id
 
 
+def test_a_history_of_an_older_version_is_read():
+    """The header names the agent as it did in the first version."""
+    old = (
+        '[{"place":"a/0/1","cause":"c","detail":"d","room":"payment","at":"2026-11-01T00:00:00Z"}]'
+    )
+
+    (failed,) = dead_letter(x_dead_history=old).history
+
+    assert ("payment", "c") == (failed.agent, failed.cause)
+
+
 def test_a_history_that_is_none_hides_no_dead_letter():
     """Anybody may write headers."""
     assert () == dead_letter(x_dead_history="{not json").history

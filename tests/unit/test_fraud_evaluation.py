@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from app.fraud.training import broker_evaluation
 from app.fraud.training.data import DataError, Payments, read_payments
 from app.fraud.training.evaluation import (
     FoldError,
@@ -24,6 +25,8 @@ from app.fraud.training.evaluation import (
 )
 from app.fraud.training.features import COLUMNS, write_handbook
 from app.fraud.training.metrics import card_precision
+from app.wire import codecs
+from tests.support.fraud_site import BASIS, verdict
 from tests.support.payments_file import EPOCH_MS, HEADER, plant
 from workflows.fraud.features import FEATURES
 from workflows.fraud.model import read_model, score
@@ -187,3 +190,12 @@ def test_a_bad_file_is_refused_with_what_is_wrong(body: str, said: str, tmp_path
 
     with pytest.raises(DataError, match=said):
         read_payments(path)
+
+
+def test_what_the_evaluation_reads_of_a_verdict_is_what_the_agent_writes() -> None:
+    """The part that counts, under the names of the wire."""
+    read = broker_evaluation._read(codecs.encode(verdict("o1")))
+
+    assert read.order_id == "o1"
+    assert read.basis is not None
+    assert (BASIS.snapshot, BASIS.model_score) == (read.basis.snapshot, read.basis.model_score)

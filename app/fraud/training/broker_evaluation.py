@@ -62,7 +62,7 @@ class Verdict(msgspec.Struct, frozen=True):
 
     order_id: str
     type: str
-    basis: Judged | None = None
+    basis: Judged | None = msgspec.field(name="judgment", default=None)
 
 
 _read = msgspec.json.Decoder(Verdict).decode

@@ -23,7 +23,8 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True):
     place: str
     cause: str
     detail: str
-    agent: str
+    agent: str = msgspec.field(name="room")
+    """Of the name that the header has had from the beginning."""
     at: str
 
 
