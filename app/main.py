@@ -1,7 +1,7 @@
 """One worker process: `PAYFLOW_SERVICE=fraud faust -A app.main worker`.
 
-Opens the agents of one service, and the doors through which it can be looked at. The console
-service also opens the doors for customers.
+Opens the agents of one service, and its HTTP server for health, metrics and rows. The console
+service also opens the API and the pages.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from app.worker.watchdog import Watchdog
 config = current()
 app, runners = composition.build(config)
 queries = LocalQueries(app, config, runners)
-doors: list[Any] = []
+servers: list[Any] = []
 warming: set[asyncio.Task[object]] = set()
 following: list[asyncio.Task[None]] = []
 held: list[IO[str]] = []
@@ -29,7 +29,7 @@ held: list[IO[str]] = []
 
 
 async def open_doors() -> None:
-    """Open what can be looked at, before any table recovers."""
+    """Open the HTTP server, before any table recovers."""
     # Faust has set up its own logging by now; ours takes its place.
     metrics.configure_logging(config)
     try:
@@ -41,7 +41,7 @@ async def open_doors() -> None:
             "own with PAYFLOW_DATA_DIR, and say where the broker is with PAYFLOW_BROKER_URL."
         )
     served = await http.serve(queries, config)
-    doors.append(served)
+    servers.append(served)
     queries.url = served.url
     folder = Path(config.data_dir) / "run"
     folder.mkdir(parents=True, exist_ok=True)
@@ -53,8 +53,8 @@ async def close_doors() -> None:
     for task in following:
         task.cancel()
     await asyncio.gather(*following, return_exceptions=True)
-    for door in reversed(doors):
-        await door.stop()
+    for server in reversed(servers):
+        await server.stop()
     (Path(config.data_dir) / "run" / f"{config.service}-{os.getpid()}.url").unlink(missing_ok=True)
 
 
@@ -98,9 +98,9 @@ if config.service == "console":
 
     @app.task
     async def open_console() -> None:
-        """Open the doors for customers."""
+        """Open the API and the pages."""
         directory = discovery.Directory()
-        doors.append(await serve_api(queries, directory, config))
+        servers.append(await serve_api(queries, directory, config))
         await directory.run(config)
 
 

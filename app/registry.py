@@ -34,7 +34,7 @@ BY_THE_BROKERS_CLOCK = {"message.timestamp.type": "LogAppendTime"}
 DEAD_LETTER_TOPIC_BYTES_MAX = 4_000_000
 """What dead, retry and redrive topics accept: the longest poison, and why it lies there."""
 ROW_BYTES_MAX = 16_000_000
-"""What a changelog accepts: a row with the longest order and all that is emitted of it at once."""
+"""What a changelog accepts: a row with the longest order and its whole outbox."""
 
 
 def load_agents() -> dict[str, Agent]:

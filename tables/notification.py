@@ -1,4 +1,4 @@
-"""What the customer of each order has been emitted, by order id."""
+"""The messages of the customer of each order, by order id."""
 
 from tables import declare
 from workflows.notification.process import INITIAL, Notified

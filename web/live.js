@@ -174,7 +174,7 @@ function draw() {
 
 function apply(found) {
   merge(found);
-  // Nobody looks at a page that is hidden: it is drawn when it is seen again.
+  // A hidden page is not drawn until it is visible again.
   if (!document.hidden) requestAnimationFrame(draw);
 }
 

@@ -1,8 +1,8 @@
-// Looks through a whole topic, or follows what comes: a row for each record, and how far it is.
+// Searches a whole topic, or follows what comes: a row for each record, and how far it is.
 "use strict";
 
 const ROWS_MAX = 1000;
-const WHY = { end: "everything was looked at", limit: "as many as were asked for", time: "time is up", cancelled: "stopped" };
+const WHY = { end: "everything was read", limit: "as many as were asked for", time: "time is up", cancelled: "stopped" };
 const form = document.getElementById("search");
 const byId = (id) => document.getElementById(id);
 // What is under way: its stream, how far it is, whether it follows what comes, and what went before
@@ -87,8 +87,8 @@ function stop(text, whole) {
 }
 
 function so(said) {
-  if (!said) return "nothing looked at yet";
-  return `${earlier.matched + said.matched} found in ${earlier.scanned + said.scanned} records looked at`;
+  if (!said) return "nothing read yet";
+  return `${earlier.matched + said.matched} found in ${earlier.scanned + said.scanned} records read`;
 }
 
 // Whether it began with the first record of every partition.
@@ -122,7 +122,7 @@ function begin(address) {
   byId("stop").hidden = false;
   byId("on").hidden = true;
   byId("stream").disabled = byId("tail").disabled = true;
-  say(follows ? "waiting for what comes" : "looking");
+  say(follows ? "waiting for what comes" : "searching");
   source = new EventSource(address);
   source.addEventListener("found", (event) => found(JSON.parse(event.data).record));
   source.addEventListener("progress", (event) => {
@@ -132,7 +132,7 @@ function begin(address) {
   source.addEventListener("done", (event) => {
     at = JSON.parse(event.data);
     const odd = at.errors ? ` The expression had no answer for ${at.errors}: ${at.error}.` : "";
-    const why = at.why === "end" && !wasWhole() ? "everything from there to the end was looked at" : WHY[at.why];
+    const why = at.why === "end" && !wasWhole() ? "everything from there to the end was read" : WHY[at.why];
     stop(`${so(at)}: ${why}.${odd}`, at.why === "end");
   });
   source.addEventListener("failed", (event) => stop(`✗ ${JSON.parse(event.data).detail}`));

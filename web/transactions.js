@@ -13,6 +13,6 @@ document.addEventListener("acted", (event) => {
     item.append(link);
     return item;
   }));
-  const more = said.next ? "; there are more payments than were looked at" : "";
+  const more = said.next ? "; there are more payments than were read" : "";
   event.target.querySelector("output").textContent = `${said.ids.length} found, ${said.said}${more}`;
 });

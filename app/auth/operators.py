@@ -104,7 +104,7 @@ def people(folder: Path) -> tuple[Person, ...]:
     except OSError as error:
         raise PeopleError(f"{path} cannot be read: {error.strerror}") from error
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise PeopleError(f"{path}: {error}. Operator: mend it, or put back a copy.") from error
+        raise PeopleError(f"{path}: {error}. Operator: repair it, or restore a copy.") from error
     names = [person.name for person in found]
     for name in names:
         if names.count(name) > 1:

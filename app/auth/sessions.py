@@ -23,7 +23,7 @@ SESSIONS_MAX = 1_000
 SESSIONS_EACH_MAX = 10
 """Of one person: the oldest ends when there is one more."""
 PROVEN_MAX = 1_000
-"""Tokens of machines that were right a moment ago; looked at again for each request otherwise."""
+"""Tokens of machines that were right a moment ago; checked again for each request otherwise."""
 ID_BYTES = 32
 TOKEN_CHARS_MAX = 200
 CHECKS_AT_ONCE = 2

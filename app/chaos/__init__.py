@@ -1,5 +1,5 @@
-"""Drills: an instance under load, hurt on purpose by a seeded plan, then asked whether it held.
+"""Drills: an instance under load, faults by a seeded plan, then a verification.
 
-`plan` says what happens, `site` is what can be hurt, `workers`, `brokers` and `outside` do it,
+`plan` says what happens, `instance` is what runs, `worker_faults` and `external_faults` act,
 `load` keeps orders coming, `probe` sees who moves, `drill` runs it all, `report` writes it down.
 """

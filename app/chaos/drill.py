@@ -30,7 +30,7 @@ SHARE_OF_CAPACITY = 0.45
 """An instance at its limit cannot recover: the load leaves agent to catch up."""
 RATE_MIN = 2.0
 REST_SECONDS = 3.0
-"""Between two faults, so that each can be emitted from the next."""
+"""Between two faults, so that their effects can be told apart."""
 RECOVERY_SECONDS_MAX = 120.0
 DRAIN_SECONDS_MAX = 900.0
 AUDIT_TRIES = 3
@@ -124,7 +124,7 @@ class Drill:
     async def _meet(
         self, site: Site, step: Step, load: Load, probe: Probe, auditor: Auditor
     ) -> None:
-        """Carry out `step`, wait until everybody moves again, and look at the books."""
+        """Carry out `step`, wait until every agent moves again, and verify the books."""
         before = probe.sums()
         breaches: tuple[str, ...] = ()
         seconds = float("inf")

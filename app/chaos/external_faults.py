@@ -1,4 +1,4 @@
-"""Faults that meet the broker, the external systems, and what lies on the topics."""
+"""Faults of the broker, of the external systems, and of what lies on the topics."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""What can be hurt: an instance of its own with its broker behind a door, and the hands for it."""
+"""The instance of a drill: its workers, and its broker behind a proxy."""
 
 import asyncio
 import time
@@ -29,7 +29,7 @@ class DrillError(RuntimeError):
 
 
 class Site:
-    """One running instance, its broker and the door in front of it."""
+    """One running instance, its broker and the proxy in front of it."""
 
     def __init__(self, supervisor: Supervisor, proxy: Proxy, kafka: broker.Broker) -> None:
         self.supervisor = supervisor
@@ -129,7 +129,7 @@ def spare(service: str, config: Config, home: Path) -> Child:
 
 @asynccontextmanager
 async def open_site(config: Config, say: Say) -> AsyncIterator[Site]:
-    """Run an instance on `config.data_dir` whose broker is reached through a door."""
+    """Run an instance on `config.data_dir` whose broker is reached through a proxy."""
     port = free_port(config.host, 0)
     kafka = await asyncio.to_thread(broker.start, config, say, port)
     proxy = Proxy(config.host, port, int(kafka.url.rpartition(":")[2]))

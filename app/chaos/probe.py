@@ -40,7 +40,7 @@ class Probe:
             async with session.get(f"{url}/totals") as answer:
                 found = msgspec.json.decode(await answer.read(), type=Totals)
         except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError):
-            # It is being hurt: what it said last stands.
+            # A fault is in force: its last answer stands.
             return
         self._seen[(service, pid)] = found
 

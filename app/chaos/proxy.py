@@ -1,4 +1,4 @@
-"""A door in front of the broker that can be shut: what a broken network looks like to a client."""
+"""A TCP proxy in front of the broker that can be shut: a broken network, for its clients."""
 
 import asyncio
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""Faults that meet the processes of Payflow: killed, frozen, crowded, robbed of their disks."""
+"""Faults of Payflow's processes: killed, frozen, crowded, their disks wiped."""
 
 import asyncio
 import os

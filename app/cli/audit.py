@@ -1,4 +1,4 @@
-"""`payflow audit`: who did what, and whether it is still what was emitted."""
+"""`payflow audit`: who did what, and whether every record is as it was produced."""
 
 from datetime import UTC, datetime
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`payflow chaos`: hurt an instance of its own on purpose, and show that nothing was lost."""
+"""`payflow chaos`: inject faults into an instance of its own, and verify that nothing was lost."""
 
 import shutil
 from contextlib import suppress
@@ -32,12 +32,12 @@ def chaos(
     *,
     as_json_too: Annotated[bool, typer.Option("--json", help="The report on stdout.")] = False,
 ) -> None:
-    """Run orders through an instance of its own while it is killed, frozen, robbed and lied to."""
+    """Run orders through an instance of its own while faults hit every part of it."""
     try:
         plan(seed, services(), only)
     except UnknownFault as error:
         fail(str(error), 2)
-    # Customers ask again all the time while an instance is hurt: that is no news.
+    # Customers ask again all the time while faults are in force: that is no news.
     stamina.instrumentation.set_on_retry_hooks(())
     wanted = Wanted(seed=seed, rate=rate, only=only)
     found: dict[str, Any] = run(_chaos(_fresh(configuration()), wanted))

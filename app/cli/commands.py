@@ -43,8 +43,7 @@ RULES = Group(
         ),
         "list": Command(
             "fraud:put_list",
-            "Put the list NAME, whole; `blocked.card` and `allowed.customer` are looked into "
-            "already.",
+            "Put the list NAME, whole; `blocked.card` and `allowed.customer` exist already.",
         ),
     },
 )
@@ -53,8 +52,7 @@ PAYFLOW = Group(
     {
         "chaos": Command(
             "chaos:chaos",
-            "Run orders through an instance of its own while it is killed, frozen, robbed and "
-            "lied to.",
+            "Run orders through an instance of its own while faults hit every part of it.",
         ),
         "reconcile": Command(
             "reconcile:reconcile_books",
@@ -100,7 +98,7 @@ PAYFLOW = Group(
         ),
         **{
             name: Group(
-                f"Look at one {name}.",
+                f"Show one {name}.",
                 {
                     "show": Command(
                         "transactions:show", "Show how one stands: each step, what is due when."
@@ -110,7 +108,7 @@ PAYFLOW = Group(
             for name in WORKFLOWS
         },
         "tables": Group(
-            "Look at the tables of every service.",
+            "Show the tables of every service.",
             {
                 "ls": Command("tables:ls", "List all tables and who holds their partitions."),
                 "show": Command("tables:show", "Show one row of table NAME, or a page of them."),
@@ -127,7 +125,7 @@ PAYFLOW = Group(
             },
         ),
         "dead": Group(
-            "Dead letters: look, send back, change, drop.",
+            "Dead letters: list, redrive, edit, discard.",
             {
                 "ls": Command(
                     "dead_letters:ls",
@@ -218,7 +216,7 @@ PAYFLOW = Group(
                 ),
                 "find": Command(
                     "topics:find",
-                    "Find records of topic NAME, and say what was looked at; Ctrl-C stops with a "
+                    "Find records of topic NAME, and say what was read; Ctrl-C stops with a "
                     "cursor.",
                 ),
                 "lag": Command(

@@ -130,7 +130,7 @@ def snooze_rule(
 
 
 def put_list(name: str, values: list[str], by: By, note: Note = "") -> None:
-    """Put the list NAME, whole; `blocked.card` and `allowed.customer` are looked into already."""
+    """Put the list NAME, whole; `blocked.card` and `allowed.customer` exist already."""
     message = ListPut(name=name, values=tuple(sorted(set(values))), by=by)
     _publish(
         message, Action(who=by, why=note, at_ms=_now_ms(), before=run(book_now(running_instance())))
@@ -203,7 +203,7 @@ def _put(rule: Rule, by: str, note: str) -> None:
 
 
 def _publish(message: Message, action: Action) -> None:
-    """Produce `message` and that it was said, at once.
+    """Produce `message` and its audit record, at once.
 
     Ends with the reason when it may not be said.
     """

@@ -18,7 +18,7 @@ from app.operations.verification.auditor import CANNOT_READ
 
 EXIT_DIFFERS = 1
 EXIT_UNKNOWN = 2
-"""The books could not be looked at, which says nothing about them."""
+"""The books could not be read, which says nothing about them."""
 SHOWN_MAX = 50
 """Offending lines shown to people; JSON and the report have all of them."""
 

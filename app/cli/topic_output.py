@@ -88,7 +88,7 @@ def line_of(record: RecordView) -> Text:
 
 
 def coverage_line(done: Done) -> Text:
-    """Return what was looked at, of how much, why it stopped, and where to go on."""
+    """Return what was read, of how much, why it stopped, and where to go on."""
     of = sum(part.end - part.first for part in done.coverage)
     ranges = ", ".join(
         f"{part.partition}: {part.first}-{part.last} of {part.begin}-{part.end - 1}"

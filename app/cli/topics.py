@@ -125,7 +125,7 @@ def find(  # noqa: PLR0913  each is an option
     limit: Limit = 100,
     as_json_too: AsJson = False,
 ) -> None:
-    """Find records of topic NAME, and say what was looked at; Ctrl-C stops with a cursor."""
+    """Find records of topic NAME, and say what was read; Ctrl-C stops with a cursor."""
     wanted = _said(lambda: parse(terms or [], cel))
     begin = _said(lambda: parse_cursor(cursor) if cursor else parse_start(start))
     asked = Asked(wanted=wanted, start=begin, limit=limit)
@@ -140,7 +140,7 @@ async def _find(
 ) -> tuple[list[RecordView], Event | None]:
     found: list[RecordView] = []
     last: Event | None = None
-    with err.status("looking ...") as status:
+    with err.status("searching ...") as status:
         async with aclosing(_events(config, name, asked)) as events:
             async for event in events:
                 last = event
@@ -150,7 +150,7 @@ async def _find(
                         _print(event.record, as_lines=False)
                 elif isinstance(event, Progress):
                     of = sum(part.end - part.first for part in event.coverage)
-                    status.update(f"{event.scanned:,} of {of:,} looked at, {event.matched} found")
+                    status.update(f"{event.scanned:,} of {of:,} read, {event.matched} found")
     return found, last
 
 
@@ -170,7 +170,7 @@ def lag(
 
 
 async def _events(config: Any, name: str, asked: Asked) -> AsyncIterator[Event]:
-    """Yield what a scan produces; a signal stops it, and it still says what it looked at."""
+    """Yield the events of a scan; a signal stops it, and it still says what it read."""
     stopped = asyncio.Event()
     for each in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(each, stopped.set)

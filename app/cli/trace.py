@@ -46,7 +46,7 @@ def trace(
 
 
 def show(found: dict[str, Any]) -> None:
-    """Print a transaction as the API produces it: how it stands, what is next, its events."""
+    """Print a transaction as the API answers it: how it stands, what is next, its events."""
     _show_order(found)
     _show_events(found)
 

@@ -1,4 +1,4 @@
-"""The HTTP API and the pages: the doors for customers and for people who look."""
+"""The HTTP API and the pages: for customers, operators and readers."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

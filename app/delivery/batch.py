@@ -141,15 +141,15 @@ class Batch:
         )
 
     def produce_after(self, outbox_entry: OutboxEntry | None, messages: Sequence[Message]) -> None:
-        """Produce `saying`, which says `messages`, when the rows are safe."""
+        """Produce the `messages` of `outbox_entry` once the rows are stored."""
         if outbox_entry is not None:
             self.after += self._outgoing_of(outbox_entry, messages)
 
     def produce_before(self, outbox_entry: OutboxEntry | None, messages: Sequence[Message]) -> None:
-        """Produce `saying`, which says `messages`, before any row is put: it came from outside.
+        """Produce the `messages` of `outbox_entry` before any row is put: an answer from outside.
 
-        Asked again after a crash, the outside may answer otherwise. Another answer is another
-        event, so its id depends on what it says.
+        Asked again after a crash, the external system may answer otherwise. Another answer is
+        another event, so its id depends on the body.
         """
         if outbox_entry is not None:
             content = hashlib.sha256(b"\0".join(bytes(body) for body in outbox_entry.bodies))
@@ -232,7 +232,7 @@ class Batch:
     def _outgoing_of(
         self, outbox_entry: OutboxEntry, messages: Sequence[Message], cause: str = ""
     ) -> list[Outgoing]:
-        """Return `saying` as records: the same ids and bodies whenever it is emitted."""
+        """Return `outbox_entry` as records: the same ids and bodies each time it is produced."""
         records: list[Outgoing] = []
         for ordinal, (message, body) in enumerate(zip(messages, outbox_entry.bodies, strict=True)):
             event_id = derive_id(cause or outbox_entry.cause, self.agent.name, ordinal)

@@ -1,4 +1,4 @@
-"""One event and one state: the state is computed once, and what was emitted on the way."""
+"""One event and one state: the state is computed once, with the messages emitted on the way."""
 
 from collections.abc import Sequence
 from typing import Any, cast

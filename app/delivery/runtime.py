@@ -35,7 +35,7 @@ class Runtime(Protocol):
         ...
 
     def is_authentic(self, record: Record, topic: Topic) -> bool:
-        """Return whether Payflow has emitted `record`, or anybody may emit it on `topic`."""
+        """Return whether Payflow produced `record`, or `topic` is open to other producers."""
         ...
 
     def in_own_partition(self, record: Record) -> bool:
@@ -43,7 +43,7 @@ class Runtime(Protocol):
         ...
 
     def through(self, source: str) -> int:
-        """Return the offset before which everything of `topic/partition` is emitted for certain."""
+        """Return the offset of `topic/partition` before which every outbox was produced."""
         ...
 
     def checkpoint(self, name: str) -> None:

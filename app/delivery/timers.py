@@ -1,4 +1,4 @@
-"""Deadlines live in rows; this heap only knows which row to look at next.
+"""Deadlines live in rows; this heap only knows which row is due next.
 
 It is rebuilt from the rows after every recovery, and empty when partitions are taken away.
 """

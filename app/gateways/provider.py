@@ -29,7 +29,7 @@ from workflows.payment.provider_messages import (
 )
 
 REFUNDS_MAX = 100
-"""Refunds of one order that are looked through; an order has as many as it has returns."""
+"""Refunds of one order that are searched; an order has as many as it has returns."""
 REASON_CHARS_MAX = 500
 SERVER_ERROR = 500
 CLOSED = frozenset({"failed", "canceled"})

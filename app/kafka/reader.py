@@ -37,7 +37,7 @@ class ReadStalled(KafkaError):
 async def reader(
     config: Config, fetch_bytes: int = FETCH_BYTES_MAX, **options: Any
 ) -> AsyncIterator[AIOKafkaConsumer]:
-    """Open a consumer without a group: looking changes nothing. `options` are aiokafka's."""
+    """Open a consumer without a group: reading changes nothing. `options` are aiokafka's."""
     settings: dict[str, Any] = {
         "enable_auto_commit": False,
         # Where a record has been deleted since: the next that is left, not the end.

@@ -258,7 +258,7 @@ def _forget_urls(config: Config) -> None:
 
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    """Hold the folder: a second supervisor is refused and emitted who holds it."""
+    """Hold the folder: a second supervisor is refused with the holder's pid."""
     try:
         guard = hold(path)
     except Busy as error:

@@ -53,7 +53,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     baggage: dict[str, str] = {}
     """W3C baggage: facts of the whole transaction (`country`, `began_ms`), on every event."""
     received_ms: int = 0
-    """When who emitted this took up its cause: until then it waited, from then on it worked."""
+    """When its producer took up the cause: before, the cause waited; after, it was worked on."""
 
     @property
     def began_ms(self) -> int:

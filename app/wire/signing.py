@@ -90,7 +90,7 @@ def is_signed(record: Record, config: Config) -> bool:
 
 
 def is_authentic_dead_letter(record: Record, config: Config) -> bool:
-    """Return whether a service of Payflow has laid `record` aside."""
+    """Return whether a service of Payflow has dead-lettered `record`."""
     if not config.signing_key:
         return True
     return _right(

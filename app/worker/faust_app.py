@@ -56,7 +56,7 @@ class PayflowApp(faust.App):
         super().__init__(*args, **options)
 
     def on_revoked(self, revoked: set[TP]) -> None:
-        """Produce everyone who holds something of `revoked`."""
+        """Notify every listener that holds something of `revoked`."""
         for listener in self.revocation_listeners:
             listener(revoked)
 
@@ -86,7 +86,7 @@ class PayflowApp(faust.App):
         return {} if self.rebalancing else self.consumer.lags()
 
     async def on_start(self) -> None:
-        """Open the doors first: health can be asked for in a recovery. Then look at the tables."""
+        """Open the HTTP server before the tables are checked: health answers in a recovery."""
         try:
             for begin in self.before_tables:
                 await begin()
@@ -97,7 +97,7 @@ class PayflowApp(faust.App):
         await super().on_start()
 
     async def on_stop(self) -> None:
-        """Let the batch in flight end and commit it, close the doors, then stop as Faust does."""
+        """Let the batch in flight end, commit it, close the HTTP server, stop as Faust does."""
         # Whoever started us may be gone, and the broker too: nobody else would end us then.
         end_within(STOP_SECONDS_MAX)
         if self._consumer is not None:

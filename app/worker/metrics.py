@@ -66,7 +66,7 @@ fraud_trials = Counter(
     ("active", "trial"),
 )
 fraud_watched = Gauge(
-    "payflow_fraud_watched_verdicts", "Latest verdicts of the model in force that are looked at."
+    "payflow_fraud_watched_verdicts", "Latest verdicts of the model in force that are watched."
 )
 fraud_psi = Gauge(
     "payflow_fraud_psi",

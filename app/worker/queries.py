@@ -28,7 +28,7 @@ class LocalQueries:
     def __init__(self, app: PayflowApp, config: Config, runners: Sequence[Runner]) -> None:
         self.service = config.service
         self.url = ""
-        """Where this worker can be asked about itself, once its doors are open."""
+        """The URL of this worker's HTTP server, once it is open."""
         self._app = app
         self._config = config
         self._kept = {

@@ -42,7 +42,7 @@ from workflows.shared.topic import Topic
 
 BATCH_EVENTS_MAX = 2_000
 TICK_SECONDS = 0.2
-"""How often deadlines and held retries are looked at."""
+"""How often deadlines and held retries are checked."""
 WAIT_MS_MAX = 1_000 * RETRY_LEVELS_SECONDS[-1]
 WAKE_MAX = 1_000
 """Rows woken in one tick."""
@@ -103,7 +103,7 @@ class KafkaRuntime:
             self._store.drain(partition, offset)
 
     def is_authentic(self, record: Record, topic: Topic) -> bool:
-        """Return whether Payflow has emitted `record`, or anybody may emit it on `topic`."""
+        """Return whether Payflow produced `record`, or `topic` is open to other producers."""
         return signing.is_authentic(record, topic, self._config)
 
     def in_own_partition(self, record: Record) -> bool:
@@ -111,7 +111,7 @@ class KafkaRuntime:
         return record.partition == place_of(record.topic, record.key, self._config)
 
     def through(self, source: str) -> int:
-        """Return the offset before which everything of `topic/partition` is emitted for certain."""
+        """Return the offset of `topic/partition` before which every outbox was produced."""
         topic, _, partition = source.rpartition("/")
         return self._app.through(TP(topic, int(partition)))
 
@@ -197,7 +197,7 @@ class Runner:
                 self.deadlines.put(partition, key, due(state))
 
     async def wake(self) -> None:
-        """Produce `DeadlineReached` to every row that is due, for ever."""
+        """Produce `DeadlineReached` for every row that is due, in a loop."""
         while due_of(self.agent) is not None:
             await asyncio.sleep(TICK_SECONDS)
             if not self._app.flows():

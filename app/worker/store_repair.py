@@ -1,6 +1,6 @@
 """Damaged tables: found before they are opened, set aside, and rebuilt from their changelogs.
 
-A table on disk is a copy of its changelog, so a damaged one is worth nothing but a look. RocksDB
+A table on disk is a copy of its changelog, so a damaged one is kept only to be examined. RocksDB
 itself repairs what a crash leaves behind: it reads its log up to the first damaged record. The
 offset up to which the changelog was applied lies in the same log, behind the rows it speaks for,
 so the changelog restores whatever was cut off.
@@ -15,7 +15,7 @@ import structlog
 OFFSET_KEY = b"__faust\0offset__"
 """Where Faust keeps how much of the changelog is in the table."""
 KEPT_MAX = 3
-"""Damaged copies of one table that are kept for a look; the oldest goes first."""
+"""Damaged copies of one table that are kept to be examined; the oldest goes first."""
 _SIGNS = ("corruption", "checksum", "does not exist", "no such file")
 """What RocksDB says of files that are damaged or gone, in lower case."""
 
@@ -42,7 +42,7 @@ def set_aside_damaged(folder: Path) -> list[Path]:
 
 
 def mark(path: Path, fault: str) -> None:
-    """Leave message beside the table `path` that it is to be set aside at the next start."""
+    """Mark the table `path`: the next start sets it aside."""
     _marker(path).write_text(fault)
 
 
@@ -97,7 +97,7 @@ def _set_aside(path: Path, fault: str) -> Path:
         table=path.name,
         fault=fault,
         kept_as=str(target),
-        next="it is rebuilt from its changelog. Operator: look at the disk of this machine",
+        next="it is rebuilt from its changelog. Operator: check the disk of this machine",
     )
     return target
 

@@ -1,4 +1,4 @@
-"""Ends a worker that gets no further: a thread of its own looks, since a stuck loop cannot.
+"""Ends a worker that gets no further: a thread of its own checks, since a stuck loop cannot.
 
 No progress is only wrong while there is something to do. How much there is to do, the watchdog
 asks the broker itself, with a client of its own: a consumer that hangs cannot hide it. While the
@@ -22,7 +22,7 @@ from app.host.exit import EXIT_STALLED, hard_stop, say
 from app.kafka.admin import client_options
 
 CHECK_SECONDS = 1.0
-"""How often progress is looked at."""
+"""How often progress is checked."""
 ASK_SECONDS = 5.0
 """How often the broker is asked how much there is to do, and how long it may take to answer."""
 TASKS_SHOWN_MAX = 200
@@ -49,7 +49,7 @@ class Signs(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker shows of itself at one moment."""
 
     seen_at: float
-    """When the event loop emitted it, which a blocked one does not (monotonic seconds)."""
+    """When the event loop noted it, which a blocked one does not (monotonic seconds)."""
     flows: bool
     recovered_at: float | None
     """When the latest record of a changelog was recovered; None when nothing recovers."""
@@ -94,7 +94,7 @@ class Stall:
 
         `now` is of the monotonic clock, in seconds; `bounds` None: the broker does not answer.
         """
-        # A process that was frozen could not have moved: its own looks are what is counted.
+        # A process that was frozen could not have moved: its own checks are what is counted.
         passed = 0.0 if self._scanned is None else min(now - self._scanned, 2 * CHECK_SECONDS)
         last = self._last or signs
         self._scanned, self._last = now, signs
@@ -143,7 +143,7 @@ def _waiting(part: str, signs: Signs, bounds: Bounds | None) -> str:
 
 
 class Watchdog:
-    """Looks at one worker from a thread of its own, and ends it."""
+    """Checks one worker from a thread of its own, and ends it."""
 
     def __init__(self, app: WatchedApp, agents: Sequence[WatchedAgent], config: Config) -> None:
         self._app = app
@@ -180,7 +180,7 @@ class Watchdog:
         asking.cancel()
 
     def _ask_for_signs(self) -> bool:
-        """Have the worker's loop look at itself; return whether there is a loop at all."""
+        """Have the worker's loop note its progress; return whether there is a loop at all."""
         assert self._loop is not None
         if self._asked:
             return True
@@ -192,7 +192,7 @@ class Watchdog:
         return True
 
     def _glance(self) -> None:
-        """Note how things are: called on the worker's own loop, which owns what is looked at."""
+        """Note how things are: called on the worker's own loop, which owns what it reads."""
         self._asked = False
         assigned = self._app.assigned()
         self._signs = Signs(

@@ -80,12 +80,12 @@ def test_the_topics_that_meet_in_a_row_have_as_many_partitions(agent: Agent):
     assert {None} == {topic.partitions for topic in agent.consumes} or agent.table is None
 
 
-def test_every_topic_is_written_by_an_agent_or_by_the_doors():
-    """What nobody produces needs no topic; the console produces for those outside."""
+def test_every_topic_is_written_by_an_agent_or_by_the_console():
+    """What nobody produces needs no topic; the console produces what comes over HTTP."""
     emitted = {topic.name for agent in load_agents().values() for topic in agent.produces}
-    from_doors = {name for name, topic in declared.items() if topic.writer == "console"}
+    from_console = {name for name, topic in declared.items() if topic.writer == "console"}
 
-    assert set() == set(declared) - emitted - from_doors
+    assert set() == set(declared) - emitted - from_console
 
 
 def test_every_message_belongs_to_one_topic():

@@ -49,6 +49,9 @@ REFUSED_TEXT = {
     r"(was|is|are|were) emitted(?= (to|a|the|something|some|nothing|so|not|twenty|twice|again)\b)":
         "a thing is emitted; a person or a service receives it",
     r"acting (as|for|through)": "operator action",
+    r"look(ed|s)? (at|through)|looked for|who(ever)? looks|somebody looks": "read, search",
+    r"(the|a|its|their) doors?|a proof|the proof": "HTTP server, route, invariants",
+    r"robbed|(is|are|was|were|being|be) hurt": "wiped, faulted",
 }  # fmt: skip
 """Regular expressions between word boundaries, and what to write instead."""
 

@@ -28,9 +28,7 @@ def browser() -> Iterator[Browser]:
     """The system's Chromium: no browser is ever downloaded."""
     found = next(filter(None, map(shutil.which, CHROMIUMS)), None)
     if found is None:
-        pytest.skip(
-            "no Chromium here, so no page was looked at. On Debian: apt-get install chromium"
-        )
+        pytest.skip("no Chromium here, so no page was tested. On Debian: apt-get install chromium")
     with sync_playwright() as playwright:
         # Chromium's own sandbox needs rights that a container's root has not.
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])

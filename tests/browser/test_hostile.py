@@ -40,7 +40,7 @@ BODIES: tuple[bytes, ...] = (
 )
 QUERY = ("q", "cel", "from", "cursor", "limit", "after", "prefix", "state", "why", "format", "at")
 OPEN = frozenset({"/sign-in", "/webhooks/provider", "/webhooks/carrier"})
-"""Routes that act and look at who asks in a way of their own."""
+"""Routes that act and authenticate in a way of their own."""
 
 
 class Elements(HTMLParser):
@@ -118,7 +118,7 @@ def test_no_message_in_a_path_or_a_query_hurts(demo: Demo, path: str) -> None:
 
 @pytest.mark.parametrize(("method", "path"), ACTIONS)
 def test_no_body_hurts_and_none_acts_without_a_right(demo: Demo, method: str, path: str) -> None:
-    """Nobody signed in: refused before anything is looked at."""
+    """Nobody signed in: refused before anything is read."""
     authorized = (method, path) in OPERATORS
     for body in BODIES:
         answer = asked(

@@ -16,7 +16,7 @@ PAGES = (
     "Tables",
     "Dead letters",
     "Fraud",
-    "Proof",
+    "Invariants",
     "Inbox",
     "Flow",
     "Faults",

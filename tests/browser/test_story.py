@@ -72,7 +72,7 @@ def test_a_broken_provider_makes_everything_go_back(
     go(page, "Faults")
     provider.get_by_role("button", name="Do right again").click()
     expect(provider.get_by_text("Does right.")).to_be_visible()
-    go(page, "Proof")
+    go(page, "Invariants")
     expect(page.get_by_text("Everything is accounted for.")).to_be_visible(timeout=SETTLED_MS)
 
 
@@ -143,15 +143,15 @@ def test_a_planted_record_is_found_with_what_was_looked_at(page: Page, demo: Dem
     put(demo, "orders", b'{"needle": "in the haystack"}', b"needle", [])
     go(page, "Topics")
     page.get_by_role("link", name="orders", exact=True).click()
-    page.get_by_label("Looked for").fill("key:needle")
+    page.get_by_label("Searched for").fill("key:needle")
     page.get_by_label("From", exact=True).fill("earliest")
-    page.get_by_role("button", name="Look", exact=True).click()
+    page.get_by_role("button", name="Search", exact=True).click()
     expect(page.get_by_text("1 found")).to_be_visible()
-    expect(page.get_by_text("Everything from there to the end was looked at.")).to_be_visible()
+    expect(page.get_by_text("Everything from there to the end was read.")).to_be_visible()
 
-    page.get_by_role("button", name="Look through everything").click()
+    page.get_by_role("button", name="Search everything").click()
     expect(page.locator("#progress")).to_contain_text("1 found in")
-    expect(page.locator("#progress")).to_contain_text("everything was looked at")
+    expect(page.locator("#progress")).to_contain_text("everything was read")
     expect(page.get_by_role("row").filter(has_text="needle")).to_have_count(1)
 
 

@@ -39,7 +39,7 @@ async def test_an_event_is_answered_and_remembered() -> None:
 
 
 async def test_a_batch_writes_one_row_a_key() -> None:
-    """Three events of one key are emitted one by one and remembered in one put."""
+    """Three events of one key are decided one by one and stored in one put."""
     runtime = FakeRuntime()
 
     await run_batch(ANSWERS, runtime, [cancel(1), cancel(2), cancel(3)])
@@ -139,7 +139,7 @@ async def test_a_decision_is_not_taken_again_after_a_crash() -> None:
 
 
 async def test_what_is_committed_is_not_emitted_again() -> None:
-    """Once the offset is through, the row's outbox has been emitted for certain."""
+    """Once the offset is through, the row's outbox was produced."""
     runtime = FakeRuntime()
     await run_batch(ANSWERS, runtime, [cancel(1)])
     runtime.done["orders/0"] = 2

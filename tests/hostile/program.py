@@ -29,7 +29,7 @@ from tests.hostile.envelope_attacks import WILDER
 
 SAMPLE_RECORDS = 300
 MARK = "x-lie"
-"""What every lie carries, so that none is taken for an honest record and emitted on."""
+"""What every lie carries, so that none is taken for an honest record and passed on."""
 SETTLE_SECONDS_MAX = 400.0
 CHECK_SECONDS = 3.0
 GZIP = 1

@@ -133,7 +133,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 async def test_who_waits_for_dead_letters_reads_each_record_once(
     instance: Config, made: Counter[str]
 ) -> None:
-    """Nobody handles the canary: it is looked for again and again, with one reader."""
+    """Nobody handles the canary: one reader reads again and again for it."""
     await put(instance, *(dead_lettered(cancel(number)) for number in range(DEAD_LETTERS)))
     said: Counter[str] = Counter()
 

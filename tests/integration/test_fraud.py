@@ -1,4 +1,4 @@
-"""The fraud service alone on a real broker: killed and robbed it judges as if nothing had been."""
+"""The fraud service alone on a real broker: killed and wiped it judges as if nothing had been."""
 
 import asyncio
 import os

@@ -129,7 +129,7 @@ async def client(haystack: Any, aiohttp_client: Any) -> TestClient:
     ],
 )
 async def test_a_planted_record_is_found_with_its_coverage(haystack, messages, cel):
-    """All offsets there still are were looked at, deleted ones and markers passed over."""
+    """All offsets there still are were read, deleted ones and markers passed over."""
     config, topic = haystack
     async with reader(config) as consumer:
         asked = Asked(wanted=parse(messages, cel))
@@ -145,7 +145,7 @@ async def test_a_planted_record_is_found_with_its_coverage(haystack, messages, c
 
 
 def test_the_command_finds_it(haystack, monkeypatch):
-    """`payflow topics find`: JSON on stdout, and what was looked at on stderr."""
+    """`payflow topics find`: JSON on stdout, and what was read on stderr."""
     config, topic = haystack
     monkeypatch.setenv("PAYFLOW_BROKER_URL", config.broker_url)
     current.cache_clear()

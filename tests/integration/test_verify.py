@@ -155,7 +155,7 @@ def _dead(met: Record, service: str) -> Outgoing:
 async def test_an_auditor_that_reads_only_what_is_new_comes_to_the_same_verdict(
     cluster: Cluster,
 ) -> None:
-    """Looked at after every step, it says at the end what one look at everything says."""
+    """Read after every step, it says at the end what a reading of everything says."""
     auditor = Auditor(cluster.config)
     cluster.charge("o1", 800)
     await cluster.all_is_consumed()

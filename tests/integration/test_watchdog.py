@@ -27,7 +27,7 @@ def log(tmp_path: Path) -> Iterator[Path]:
     ("reason", "code", "said"),
     [
         pytest.param(
-            "wait", EXIT_STALLED, ("room tally got no further", "stuck_app.py"), id="waits"
+            "wait", EXIT_STALLED, ("agent tally got no further", "stuck_app.py"), id="waits"
         ),
         pytest.param(
             "block", EXIT_STALLED, ("the event loop got no further", "stuck_app.py"), id="blocks"

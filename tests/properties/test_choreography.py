@@ -483,7 +483,7 @@ def check_cancelled(world: World, placed: OrderPlaced) -> None:
 
 
 def check_books(world: World, order_id: str) -> None:
-    """Assert that what is emitted of money is what the provider has, and returns are answered."""
+    """Assert that payments say of money what the provider has, and returns are answered."""
     paid = sum(emitted.amount_minor for emitted in world.of(PaymentCompleted, order_id))
     back = sum(emitted.amount_minor for emitted in world.of(PaymentRefunded, order_id))
     assert world.provider.kept_minor(order_id) == paid - back

@@ -1,4 +1,4 @@
-"""A scan finds what is there, once, and says what it looked at: whatever lies between."""
+"""A scan finds what is there, once, and says what it read: whatever lies between."""
 
 from typing import Any
 

@@ -59,7 +59,7 @@ def test_no_unit_appears_or_disappears(story: list[Any]) -> None:
 
 @given(stories)
 def test_asking_twice_has_one_effect(story: list[Any]) -> None:
-    """The same question changes nothing the second time, and consumes the same answer or none."""
+    """The same question changes nothing the second time, and gets the same answer or none."""
     state = stock.INITIAL
     for message in story:
         state, emitted = receive(stock, state, message)

@@ -1,4 +1,4 @@
-"""A console over an instance that knows of one case, without Kafka: topics are what was emitted."""
+"""A console over an instance that knows of one case, without Kafka: its topics are lists."""
 
 import time
 from collections.abc import Sequence
@@ -60,7 +60,7 @@ BASIS = VerdictBasis(
 
 
 def verdict(order_id: str = ORDER, **changes: Any) -> FraudCleared:
-    """Return what let the payment through while somebody looks."""
+    """Return the verdict of a payment that passes while a review is open."""
     facts = {
         "score": 0.4,
         "reasons": ("amount.profile: far above what the customer usually pays",),
@@ -84,7 +84,7 @@ def checked(order_id: str = ORDER, **changes: Any) -> PaymentCheck:
 
 
 class FraudSite(Site):
-    """A site whose topics are what Payflow was emitted, and what it is emitted by and by."""
+    """A site whose topics hold the messages produced so far."""
 
     def __init__(self, queries: FakeQueries, client: TestClient, tokens: dict[str, str]) -> None:
         super().__init__(queries, client, tokens)
@@ -93,7 +93,7 @@ class FraudSite(Site):
         self.asked: list[Question] = []
 
     def publish(self, message: Message, at_ms: int = AT_MS, event_id: str = "") -> None:
-        """Let a service of Payflow say `message`."""
+        """Produce `message` as a service of Payflow."""
         self.count += 1
         envelope = Envelope(
             id=event_id or f"e{self.count}",

@@ -69,7 +69,7 @@ class Site:
 
 @pytest.fixture
 async def site(tmp_path: Path, aiohttp_client: Any, aiohttp_server: Any) -> Site:
-    """A site; proposals are found in what Payflow was emitted."""
+    """A site; proposals are found among the messages produced."""
     load_agents()
     queries = FakeQueries()
     server = await aiohttp_server(make_site(queries, Config()))

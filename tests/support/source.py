@@ -1,4 +1,4 @@
-"""Payflow's own source, parsed: what the architecture tests look at."""
+"""Payflow's own source, parsed: what the architecture tests read."""
 
 import ast
 from collections.abc import Iterator

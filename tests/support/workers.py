@@ -1,4 +1,4 @@
-"""Workers of test agents as processes: started, fed, looked at."""
+"""Workers of test agents as processes: started, fed, read."""
 
 import asyncio
 import os

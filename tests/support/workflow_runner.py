@@ -1,4 +1,4 @@
-"""How a test talks to a workflow: as the engine does, without the engine."""
+"""Runs a workflow's functions as the engine does, without the engine."""
 
 from typing import Any
 

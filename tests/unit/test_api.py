@@ -361,7 +361,7 @@ async def test_bytes_that_were_not_signed_are_refused(
 async def test_a_declined_webhook_gives_the_reason_that_the_answer_gives(
     client: TestClient, queries: FakeQueries, failure: Any, reason: str
 ) -> None:
-    """Whichever comes first, the customer consumes the same."""
+    """Whichever comes first, the customer gets the same."""
     event = stripe_event(type="payment_intent.payment_failed")
     event["data"] = {"object": event["data"]["object"] | {"last_payment_error": failure}}
     body = msgspec.json.encode(event)

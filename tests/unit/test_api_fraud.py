@@ -1,4 +1,4 @@
-"""Fraud through the API: who may do what, emitted to the audit first; nobody approves their own."""
+"""Fraud through the API: who may do what, audited first; nobody approves their own."""
 
 from pathlib import Path
 from typing import Any
@@ -84,7 +84,7 @@ async def test_operators_act_and_the_audit_records_it_first(
 
 
 async def test_a_rule_is_made_active_by_somebody_else_alone(site: FraudSite) -> None:
-    """Not by an operator, not by who proposed it; the version that was looked at, and once."""
+    """Not by an operator, not by who proposed it; the version that was read, and once."""
     await site.action("pat", *PUT)
     statuses = [
         (await site.action("oda", *APPROVE))[0],
@@ -179,7 +179,7 @@ async def test_a_pause_makes_nobody_the_maker_of_what_is_not_approved(site: Frau
 async def test_a_wrong_act_is_refused_by_its_place(
     site: FraudSite, path: str, body: Any, status: int, field: str
 ) -> None:
-    """And nothing is emitted, to nobody."""
+    """And nothing is produced."""
     before = len(site.emitted)
 
     found, problem = await site.action("pat", path, WHY | body)

@@ -1,4 +1,4 @@
-"""Tables over HTTP: what is personal is masked, and nobody is looked for by name."""
+"""Tables over HTTP: what is personal is masked, and nobody can be searched by name."""
 
 from typing import Any
 from urllib.parse import quote
@@ -139,7 +139,7 @@ async def test_a_stand_in_leads_to_the_row_and_on(client: TestClient) -> None:
 async def test_nobody_is_looked_for_by_name(
     past: Past, client: TestClient, path: str, status: int
 ) -> None:
-    """Or a guess would be emitted whether it was right, and a fingerprint be spelled out."""
+    """Or an answer would confirm a guess, and a fingerprint could be spelled out."""
     past.versions = ()
     assert status == (await client.get(path)).status
 
@@ -180,7 +180,7 @@ async def test_rows_of_one_key_are_never_torn_apart(
 async def test_a_row_is_shown_with_what_it_was(
     past: Past, queries: FakeQueries, client: TestClient
 ) -> None:
-    """The latest first, each with what changed, and what was looked at for them."""
+    """The latest first, each with what changed, and what was read for them."""
     queries.keep("stock", SCRIPT, Stock(on_hand=7))
     states = (Stock(on_hand=5), None, Stock(on_hand=7), Stock(on_hand=9))
     past.versions = tuple(version(at, state) for at, state in enumerate(states, 11))
@@ -188,7 +188,7 @@ async def test_a_row_is_shown_with_what_it_was(
     said = await rows(client, f"/history/stock/{quote(SCRIPT, safe='')}")
 
     assert page.index(">14<") < page.index(">12<") < page.index(">11<")
-    assert "looked at offsets 10 to 19 of 10 to 29." in page
+    assert "read offsets 10 to 19 of 10 to 29." in page
     assert "There was no time for the rest" in page
     assert "✗ deleted" in page
     assert "<script>alert" not in page

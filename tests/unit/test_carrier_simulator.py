@@ -110,7 +110,7 @@ async def test_odd_order_ids_are_kept_as_they_are(system: System) -> None:
     assert "o/1 ü%2F" == shown["order_id"]
 
 
-async def test_a_shipment_is_delivered_and_the_console_emitted(
+async def test_a_shipment_is_delivered_and_the_console_notified(
     system: System, console: Console
 ) -> None:
     """After its journey: status delivered, and one signed webhook."""

@@ -45,7 +45,7 @@ def test_what_is_written_anew_is_taken():
     ],
 )
 def test_a_mask_that_hides_nothing_is_refused(edited: str):
-    """Or stars would be emitted as a value."""
+    """Or stars would be produced as a value."""
     with pytest.raises(DeadLetterError, match=r"\*\*\*"):
         restored(BODY, edited)
 

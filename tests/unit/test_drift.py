@@ -39,7 +39,7 @@ WATCHED = replace(
         "score": Spread(edges=(0.25, 0.5), shares=(0.7, 0.2, 0.1)),
     },
 )
-"""Looks at scores from 0.5 on, stops those from 0.9 on; the weekend is none of its figures."""
+"""Reviews scores from 0.5 on, stops those from 0.9 on; the weekend is none of its figures."""
 LATER = replace(WATCHED, version="watched-2", valid_from_ms=1)
 TRIAL = replace(MODEL, version="trial-1", review=0.3)
 JUDGE = Judge(models=(WATCHED, LATER), trial=TRIAL)
@@ -93,7 +93,7 @@ def test_payments_spread_as_in_training_have_not_moved() -> None:
 
 
 def test_payments_spread_otherwise_have_moved() -> None:
-    """Half by night, where a fifth was; all of them large; what is not emitted is zero."""
+    """Half by night, where a fifth was; all of them large; what is missing is zero."""
     moved = seen(*[basis(0.25, amount=500, night=at % 2) for at in range(1_000)]).drift()
     unknown = seen(*[basis(0.25)] * 1_000).drift()
 
@@ -208,7 +208,7 @@ def test_what_two_models_say_is_counted_in_pairs(
 
 
 def test_the_alert_rate_of_a_trial_is_of_what_it_judged() -> None:
-    """Of a thousand it judged six hundred, and would have looked at a third of them."""
+    """Of a thousand it judged six hundred, and would have reviewed a third of them."""
     along = {"shadow_version": TRIAL.version}
     messages = [
         *[basis(0.6, shadow_score=0.3, **along)] * 200,

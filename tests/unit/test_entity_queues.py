@@ -1,4 +1,4 @@
-"""Payments of one entity are emitted in their order, whatever else is under way."""
+"""Payments of one entity are produced in their order, whatever else is under way."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -61,7 +61,7 @@ def test_charges_and_refunds_are_summed_by_order(config, provider):
 
 
 def test_shipments_are_read_by_order(config):
-    """The latest change counts, so that what happened after the cut can be emitted."""
+    """The latest change counts, so that what happened after the cut can be told apart."""
     with closing(Books(external_systems.carrier_file(config), carrier_store.SCHEMA)) as books:
         books.connection.execute(SHIPMENT, ("o1", "delivered", 7))
         books.connection.execute(SHIPMENT, ("o2", "in_transit", None))

@@ -70,7 +70,7 @@ async def test_a_rate_is_what_came_between_two_readings() -> None:
 
 
 async def test_nobody_is_asked_again_at_once() -> None:
-    """Two who look at the same time cost one look."""
+    """Two clients at the same time cost one reading."""
     flow_metrics = Watched()
     await flow_metrics.after(0, a=metrics(100))
     again = await flow_metrics.after(1, a=metrics(900))

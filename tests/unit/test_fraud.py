@@ -82,7 +82,7 @@ BURST = ("velocity.customer",)
             [paid("o1", 1)],
             paid("last", pounds=4_001),
             ("amount.new_customer",),
-            id="who was first is emitted by the time of the order",
+            id="the time of the order says who was first",
         ),
         pytest.param([], paid("last", pounds=6_000, guest=True), (), id="so have guests"),
         pytest.param(
@@ -180,7 +180,7 @@ def test_a_block_is_detected_and_says_why() -> None:
 
 
 def test_a_review_clears_and_opens_a_case_that_an_analyst_closes() -> None:
-    """The goods go on their way; somebody looks."""
+    """The goods go on their way; a review is open."""
     story = [paid("o0", -DAY_MS, origin=Origin(device_id="d0"))]
     odd = paid("last", pounds=1_001, origin=EVERYBODY)
     said = label(is_fraud=False, source="analyst")
@@ -259,7 +259,7 @@ def test_confirmed_frauds_of_a_terminal_call_for_a_look_once_they_are_known() ->
 
 
 def test_every_entity_is_asked_and_none_that_is_unknown() -> None:
-    """What the rules look at goes with the question."""
+    """What the rules read goes with the question."""
     _, emitted = after(fraud, paid("o1", origin=EVERYBODY))
     _, fewer = after(fraud, paid("o1"))
 

@@ -146,7 +146,7 @@ def test_a_file_that_is_too_short_is_refused(payments: Payments) -> None:
 
 
 def test_card_precision_by_hand() -> None:
-    """Two days, two cards a day: a card that was found is not looked at again."""
+    """Two days, two cards a day: a card that was found is not counted again."""
     scores = np.array([0.9, 0.8, 0.1, 0.9, 0.7, 0.2])
     fraud = np.array([1, 0, 1, 1, 1, 0])
     cards = np.array([1, 2, 3, 1, 3, 4])

@@ -26,9 +26,9 @@ AT_MS = 1_700_000_000_000
 MODELS = {MODEL.version: MODEL}
 KNOWN = {"customer_known_days": 1.0, "terminal_known_days": 1.0}
 SMALL, ODD, LARGE = figures(10) | KNOWN, figures(10, 1.0) | KNOWN, figures(1_000) | KNOWN
-"""The model allows, looks at, and blocks them."""
+"""The model allows, reviews, and blocks them."""
 STRICT = replace(MODEL, version="strict-2", review=0.01, block=0.4)
-"""Looks at the small one, blocks the odd one."""
+"""Reviews the small one, blocks the odd one."""
 
 
 def verdict(

@@ -173,7 +173,7 @@ async def test_an_error_after_the_charge_is_unknown_then_found(till: Till, later
 
 
 async def test_a_decline_behind_an_error_is_found(till: Till) -> None:
-    """500 though the card was declined: the inquiry consumes of the decline."""
+    """500 though the card was declined: the inquiry finds the decline."""
     await till.entity.set(error_after=1.0, decline=1.0)
 
     unknown = await till.received(CHARGE)
@@ -441,7 +441,7 @@ async def test_a_refused_shipment_says_why(depot: tuple[System, CarrierGateway])
     assert c.ShipmentRefused is type(where)
 
 
-async def test_a_delivered_shipment_is_emitted_to_who_withdraws(
+async def test_a_withdrawal_of_a_delivered_shipment_says_so(
     depot: tuple[System, CarrierGateway],
 ) -> None:
     """Too late to withdraw: delivered. Inquiring says the same."""

@@ -1,4 +1,4 @@
-"""Who looks at the books again and again: balances that must be zero, and an end."""
+"""The process that verifies the books: balances that must be zero, and an end."""
 
 import asyncio
 import io
@@ -81,7 +81,7 @@ async def test_without_any_look_there_is_no_invariants() -> None:
     invariants = Invariants(Config())
     invariants.watch = lambda: None
     invariants.receive(b"")
-    with pytest.raises(Problem, match="who looks has ended"):
+    with pytest.raises(Problem, match="the verifying process has ended"):
         await invariants.latest()
 
 

@@ -48,7 +48,7 @@ def row(**facts: Any) -> bytes:
 
 
 def test_only_what_changed_is_emitted_again():
-    """Rows that stayed are not; rows that are no more are emitted as such."""
+    """Rows that stayed are not sent; removals are."""
     shown = LiveState()
     shown.put("a", {"x": 1, "y": 2, "z": 3})
     name, said, whole = emitted(shown.event(0))

@@ -123,7 +123,7 @@ def test_an_order_with_wild_values_is_poison(changes: dict[str, Any], cause: str
     ],
 )
 def test_a_field_that_is_no_json_is_poison(body: bytes) -> None:
-    """Whatever is wrong with it; in a field that nobody reads it is not looked at."""
+    """Whatever is wrong with it; in a field that nobody reads it is not checked."""
     asked = msgspec.json.encode(PLACED)[:-1] + b',"reference":' + body + b"}"
 
     with pytest.raises(codecs.Poison):

@@ -121,7 +121,7 @@ async def test_who_is_not_known_is_emitted_nothing(site: Site, asked: dict[str, 
 
 
 async def test_guessing_tokens_ends_soon(site: Site):
-    """429, when to come back, and from then on not even the right one is looked at."""
+    """429, when to come back, and from then on not even the right one is checked."""
     wrong, right = {"name": "oda", "token": "x"}, {"name": "oda", "token": site.tokens["oda"]}
     guesses = [(await site.client.post("/sign-in", json=wrong)).status for _ in range(8)]
 
@@ -276,7 +276,7 @@ async def test_each_role_may_do_its_part(site: Site, name: str, path: str, body:
 
 
 async def test_customers_need_no_sign_in(site: Site):
-    """Their doors are as they were."""
+    """Their routes are as they were."""
     placed = await place(site.client)
     order_id = (await placed.json())["order_id"]
 

@@ -196,7 +196,7 @@ FORMS = [
 async def test_forms_are_for_those_who_may_act(
     site: FraudSite, name: str, path: str, forms: int, said: str
 ) -> None:
-    """Others are emitted what it takes."""
+    """Others see what it takes."""
     mine = rule("mine", state="draft", approved_by="", proposed_by="eve")
     site.publish(RulePut(rule_id="mine", rule=mine))
     headers = await site.page(name) if name else {}

@@ -1,4 +1,4 @@
-"""Topics over records in lists: found with what was looked at, masked, harmless, as files too."""
+"""Topics over records in lists: found with what was read, masked, harmless, as files too."""
 
 import csv
 import io
@@ -173,12 +173,12 @@ async def test_nobody_is_shown(client: TestClient, path: str) -> None:
 
 
 async def test_a_planted_record_is_found_with_its_coverage(client: TestClient) -> None:
-    """By the page: one row, what was looked at, and a file of all of the search."""
+    """By the page: one row, what was read, and a file of all of the search."""
     shown = await text(client, f"/console/topics/{NAME}?q=key:needle&limit=5")
 
     assert 1 == shown.count("<summary>Show</summary>")
-    assert "<strong>1 found</strong> in 300 records looked at" in shown
-    assert "Everything from there to the end was looked at." in shown
+    assert "<strong>1 found</strong> in 300 records read" in shown
+    assert "Everything from there to the end was read." in shown
     assert 2 == shown.count(f"<td>0 to {EACH - 1}</td><td>0 to {EACH - 1}</td><td>0</td>")
     assert f'href="/topics/{NAME}/export?format=csv&amp;q=key%3Aneedle"' in shown
     assert f'value="type:{PLACED}"' in shown
@@ -207,7 +207,7 @@ async def test_one_goes_on_where_a_page_stopped(client: TestClient) -> None:
         ("limit=0", "limit must be"),
         ("partition=7", "there is no partition 7"),
         ("partition=0&from=1/5", "another partition"),
-        ("q=key:customer:ann", "people are masked before anything is looked for"),
+        ("q=key:customer:ann", "people are masked before anything is searched"),
     ],
 )
 async def test_what_is_asked_wrongly_is_said_beside_the_form(

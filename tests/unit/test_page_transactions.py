@@ -86,12 +86,12 @@ async def test_an_order_id_leads_to_its_page(client: TestClient) -> None:
 
 @pytest.mark.usefixtures("order")
 async def test_orders_of_one_status_are_found(client: TestClient) -> None:
-    """With what was looked at for them."""
+    """With what was read for them."""
     stuck = await (await client.get("/console/transactions?status=stuck")).text()
     completed = await (await client.get("/console/transactions?status=completed")).text()
 
     assert "/console/transactions/o1" in stuck
-    assert "1 orders were looked at" in stuck
+    assert "1 orders were read" in stuck
     assert "No order is completed" in completed
 
 
@@ -253,7 +253,7 @@ async def test_more_orders_than_a_page_holds_are_paged(
 
 
 async def test_orders_of_a_customer_are_found_by_operators_and_written_down(site: Site) -> None:
-    """Only ids are emitted; who looked and why is on the audit of each; the customer is nowhere."""
+    """Only ids are shown; the audit of each order says who asked, and why; no customer appears."""
     site.queries.keep("payment", "o1", Payment(bill=BILL))
     site.queries.keep("payment", "o2", Payment())
     asked = {"customer_id": "17850", "why": "a call"}
@@ -279,7 +279,7 @@ async def test_orders_of_a_customer_are_found_by_operators_and_written_down(site
 
 
 async def test_who_may_act_is_offered_what_they_may(site: Site) -> None:
-    """An approver: refund under a number of its own, approval, a look at personal fields."""
+    """An approver: refund under a number of its own, approval, personal fields revealed."""
     site.queries.keep("order", "o1", Order(order_id="o1", placed_at_ms=1, completed_at_ms=2))
     headers = await site.page("pat")
 

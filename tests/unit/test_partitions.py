@@ -1,4 +1,4 @@
-"""How many partitions a topic has: asked of one function, and emitted to where they are."""
+"""How many partitions a topic has: computed by one function, and produced to where they are."""
 
 import asyncio
 from types import SimpleNamespace

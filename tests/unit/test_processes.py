@@ -42,7 +42,7 @@ def until(condition: object) -> None:
 
 
 def test_what_has_died_can_be_started_again(child: Child) -> None:
-    """The count of restarts and the exit code are kept for whoever looks."""
+    """The count of restarts and the exit code are kept for readers."""
     child.start()
     os.kill(child.pid, signal.SIGKILL)
     until(lambda: not child.running)
@@ -90,7 +90,7 @@ def test_a_taken_port_is_left_to_its_owner() -> None:
 
 
 def test_a_folder_is_held_by_one_process(tmp_path: Path) -> None:
-    """The second is emitted who holds it; when the first lets go, it is free again."""
+    """The second gets the holder's pid; when the first releases it, it is free again."""
     said = f"in use by process {os.getpid()}"
     with hold(tmp_path / "x.lock"), pytest.raises(Busy, match=said):
         hold(tmp_path / "x.lock")

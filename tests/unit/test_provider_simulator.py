@@ -555,7 +555,7 @@ async def test_a_webhook_is_tried_again_while_the_console_is_down(
 
 
 async def test_a_doubled_webhook_is_one_event_twice(shop: Shop, console: Console) -> None:
-    """The event id is the same: whoever consumes it can know."""
+    """The event id is the same: every consumer can recognise it."""
     await shop.system.set(webhook_doubled=1.0)
     await shop.create(confirm=True)
 

@@ -226,7 +226,7 @@ def test_an_amount_that_differs_is_not_in_motion() -> None:
 
 
 def test_a_day_is_what_the_provider_says() -> None:
-    """Lines of other books fall on the day of the provider's; other days are not looked at."""
+    """Lines of other books fall on the day of the provider's; other days are not compared."""
     lines = [
         *settled("o1", at_ms=DAY_BEGINS_MS),
         *settled("o2", at_ms=DAY_BEGINS_MS - 1)[:1],

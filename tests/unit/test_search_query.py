@@ -1,4 +1,4 @@
-"""What is looked for: terms, their errors, and that nothing masked can be found."""
+"""What is searched: terms, their errors, and that nothing masked can be found."""
 
 import json
 from typing import Any, NamedTuple
@@ -160,7 +160,7 @@ def test_what_is_masked_is_neither_shown_nor_found(body: str) -> None:
 
 
 def test_what_the_first_check_skips_was_never_wanted() -> None:
-    """The quick look at raw bytes says no only where the masked record says no."""
+    """The quick check of raw bytes says no only where the masked record says no."""
     bodies = [b'{"a":"\\u006eeedle"}', b'{"a":"needle"}', b"needle", b"n\x00eedle", b"ne\xffedle"]
     wanted = parse(["needle"])
     missed = [

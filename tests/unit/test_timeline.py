@@ -123,7 +123,7 @@ def test_what_is_not_emitted_apart_is_known_as_such():
 
 
 def test_depth_is_a_column_and_effects_of_one_cause_lie_below_each_other():
-    """What has no cause in the journal follows what was emitted before it, with a stub."""
+    """What has no cause in the journal follows the event before it, with a stub."""
     drawn = graph(
         timeline(
             [

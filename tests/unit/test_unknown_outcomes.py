@@ -182,7 +182,7 @@ def test_deadlines_fit_into_each_other() -> None:
 
 
 async def test_an_order_cancelled_while_the_provider_is_gone_costs_nothing() -> None:
-    """Voided as soon as it is back, and emitted as cancelled: not charged, not refunded."""
+    """Voided as soon as it is back, and reported as cancelled: not charged, not refunded."""
     talk = Talk(gone(TWO_MINUTES))
     talk.will_consume(example.PLACED, 0)
     talk.will_consume(example.CANCELLED, 40)

@@ -92,7 +92,7 @@ def row_of(at_ms: int, country: str) -> str:
     try:
         named = msgspec.convert(country, Name)
     except msgspec.ValidationError:
-        # It travels beside the messages, so nobody has looked at it before.
+        # It travels beside the messages, so nothing has validated it before.
         named = "unknown"
     return f"{at_ms - at_ms % MINUTE_MS}|{named}"
 

@@ -74,7 +74,7 @@ class Expression(msgspec.Struct, frozen=True, kw_only=True):
     """Of `in` with a list that is written out."""
     aggregate: Aggregate | None = None
     needs: frozenset[str] = frozenset()
-    """Of values and what looks at values: facts without which it does not apply."""
+    """Of values and expressions over values: facts without which it does not apply."""
 
 
 class Truth(NamedTuple):
@@ -91,7 +91,7 @@ ABSENT = Truth(holds=False, fails=False)
 
 
 def wants(expression: Expression) -> frozenset[Aggregate]:
-    """Return the aggregates that `expression` looks at."""
+    """Return the aggregates that `expression` reads."""
     own = {expression.aggregate} if expression.aggregate else set[Aggregate]()
     return frozenset(own.union(*(wants(part) for part in expression.parts)))
 

@@ -22,7 +22,7 @@ DAY_MS = 24 * HOUR_MS
 LATE_MS = HOUR_MS
 """A payment may come this much later than a newer one of its entity and lose nothing."""
 KEEP_DAYS = 37
-"""Thirty days that end a week ago: the longest window that a figure looks at."""
+"""Thirty days that end a week ago: the longest window that a figure uses."""
 ENTRIES_MAX = 512
 """Kept of one entity, the newest: four times what the busiest card of 1.7 million payments had."""
 DEVICES_MAX = 32

@@ -66,7 +66,7 @@ class CheckEntity(Message, tag="payflow.fraud.check_entity.v1", frozen=True, kw_
     latitude: Latitude | None = None
     longitude: Longitude | None = None
     wants: tuple[Aggregate, ...] = ()
-    """What the rules of the moment look at."""
+    """What the rules of the moment read."""
 
 
 class NoteDecline(Message, tag="payflow.fraud.note_decline.v1", frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""The figures that the model looks at: one computation for the stream, training and back-tests.
+"""The figures that the model uses: one computation for the stream, training and back-tests.
 
 The first fifteen are those of the Fraud Detection Handbook, chapter 3; the others are profile,
 velocity and terminal runs. Moments are UTC; money enters as minor units and leaves as major ones.
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from workflows.fraud.entity import DAY_MS, HOUR_MS, Entity, Seen, before, is_suspicious
 
 DELAY_MS = 7 * DAY_MS
-"""Terminal figures look at payments this old or older: what chargebacks need to come in."""
+"""Terminal figures count payments this old or older: what chargebacks need to come in."""
 WINDOWS_DAYS = (1, 7, 30)
 WEEKEND = 5
 NIGHT_HOUR_MAX = 6
@@ -49,7 +49,7 @@ TERMINAL_MORE = (
     "terminal_last_but_one_fraud",
 )
 FEATURES = (*HANDBOOK, *CUSTOMER_MORE, *TERMINAL_MORE)
-"""What a model may look at, in this order."""
+"""What a model may use, in this order."""
 
 
 def of_payment(at_ms: int, amount_minor: int) -> dict[str, float]:

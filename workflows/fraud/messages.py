@@ -37,7 +37,7 @@ class VerdictBasis(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     rules_version: str = ""
     contributions: tuple[Contribution, ...] = ()
     snapshot: dict[str, float] = {}
-    """Every figure looked at."""
+    """Every figure that was used."""
     aggregates: dict[str, float] = {}
     shadow_rules: tuple[str, ...] = ()
     """Rules on trial that would have hit."""
@@ -58,7 +58,7 @@ class FraudDetected(Message, tag="payflow.fraud.detected.v1", frozen=True, kw_on
 
 
 class FraudCleared(Message, tag="payflow.fraud.cleared.v1", frozen=True, kw_only=True):
-    """May be shipped; an `outcome` of review says that somebody looks at it meanwhile."""
+    """May be shipped; an `outcome` of review says that a review is open meanwhile."""
 
     transaction_id: Name = msgspec.field(name="order_id")
     score: Score
@@ -92,7 +92,7 @@ class PaymentLabelled(Message, tag="payflow.fraud.payment_labelled.v1", frozen=T
 
 
 class CaseOpened(Message, tag="payflow.fraud.case_opened.v1", frozen=True, kw_only=True):
-    """Somebody should look: before the fact (`review`) or after it (`late`, goods are gone)."""
+    """A payment needs a review: before the fact (`review`) or after it (`late`, goods are gone)."""
 
     transaction_id: Name = msgspec.field(name="order_id")
     case: Literal["review", "late"]

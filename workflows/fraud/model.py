@@ -56,7 +56,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     offset: float = 0.0
     """The probability is 1 / (1 + exp(-(slope * margin + offset))), after Platt."""
     review: Unit
-    """Scores from here on are looked at."""
+    """Scores from here on are reviewed."""
     block: Unit
     valid_from_ms: int = 0
     spread: dict[str, Spread] = {}

@@ -80,7 +80,7 @@ class Book(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @cached_property
     def wants(self) -> tuple[Aggregate, ...]:
-        """Return what the rules that are active or on trial look at, sorted by name."""
+        """Return what the rules that are active or on trial read, sorted by name."""
         found: set[Aggregate] = set()
         for compiled in self.rules.values():
             if compiled.rule.state in ("active", "shadow"):

@@ -31,7 +31,7 @@ class PaymentCheck(msgspec.Struct, frozen=True, kw_only=True):
     paid: PaymentCompleted | None = None
     declined: PaymentFailed | None = None
     asked: bool = False
-    """Whether the entities were asked, or emitted of the decline."""
+    """Whether the entities were asked, or notified of the decline."""
     answers: tuple[EntityAnswered, ...] = ()
     """Until the verdict."""
     verdict: FraudVerdict | None = None
@@ -55,7 +55,7 @@ def evolve(state: PaymentCheck, message: Message, _at_ms: int) -> PaymentCheck: 
     """Return `state` after `message`, received or emitted."""
     match message:
         case PaymentCompleted():
-            # A charge may succeed after it was emitted as failed: then it is judged like any other.
+            # A charge may succeed after PaymentFailed: then it is judged like any other.
             return state if state.paid else replace(state, paid=message, asked=False)
         case PaymentFailed(declined=True):
             return state if state.declined or state.paid else replace(state, declined=message)
@@ -89,6 +89,6 @@ def _relabelled(state: PaymentCheck, label: PaymentLabelled) -> PaymentCheck:
     if known is not None and known.known_at_ms > label.known_at_ms:
         return state
     if known is not None and known.fraud == label.fraud:
-        # What the entities were emitted still holds; who said it last may close the case.
+        # What the entities know still holds; who labelled it last may close the case.
         return replace(state, label=label)
     return replace(state, label=label, label_emitted=False)

@@ -33,7 +33,7 @@ REASON_FIGURES = 5
 ModelBand = Literal["allow", "review", "block", "nothing", "unknown"]
 """The band of a score; `nothing`: it knows no such payment; `unknown`: the model is not at hand."""
 ALERT_BANDS: tuple[ModelBand, ...] = ("review", "block")
-"""What somebody looks at, or what is stopped."""
+"""What is reviewed, or what is stopped."""
 
 
 class Judge(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""Aggregates that rules look at, over exact windows of an entity's payments.
+"""Aggregates that rules read, over exact windows of an entity's payments.
 
 A window holds what lies less than its length apart, at whatever phase. In the order of their time
 the last payment of a burst completes it; emitted in another order, whichever comes last does. So

@@ -39,7 +39,7 @@ INITIAL = Stock()
 
 
 def decide(state: Stock, received: Message, _at_ms: int) -> tuple[Message, ...]:
-    """Return the answer to `received`; a receipt or a count that is known is emitted no more."""
+    """Return the answer to `received`; a known receipt or count gets no second answer."""
     match received:
         case stock.ReserveStock(order_id=order_id, sku=sku):
             return (_reservation(state, received),)

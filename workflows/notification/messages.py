@@ -30,7 +30,7 @@ class NotificationSent(Message, tag="payflow.notification.sent.v1", frozen=True,
 
 
 class NotificationFailed(Message, tag="payflow.notification.failed.v1", frozen=True, kw_only=True):
-    """Given up; the customer was not emitted."""
+    """Given up; the customer got no message."""
 
     transaction_id: Name = msgspec.field(name="order_id")
     notification_id: Name

@@ -113,7 +113,7 @@ def _taking_back(state: Order) -> Iterator[PendingStep]:
     }
     for what, holds in open_.items():
         if holds:
-            then = "the order counts as stuck, and somebody has to look"
+            then = "the order counts as stuck, and an operator has to look into it"
             yield PendingStep(what=what, since_ms=since_ms, until_ms=until_ms, then=then)
 
 

@@ -17,7 +17,7 @@ from workflows.shared.limits import LINES_MAX
 from workflows.shared.message import Message
 
 RETURNS_MAX = 100
-"""Returns of one order: as many refunds as the provider can be asked to look through."""
+"""Returns of one order: as many refunds as the provider can be asked to list."""
 LINES_WAITING_MAX = 2 * LINES_MAX
 """Lines of those that wait for the end of their order: a row must stay finite."""
 

@@ -81,7 +81,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     completed_at_ms: int = 0
     cancelled_at_ms: int = 0
     overdue: tuple[Step, ...] = ()
-    """The steps that were emitted overdue."""
+    """The steps that were reported overdue."""
     woken_at_ms: int = 0
     """Deadlines up to this moment have passed."""
     returns: Returns = Returns()

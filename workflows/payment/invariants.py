@@ -1,4 +1,4 @@
-"""Money: the provider, payment and the ledger emit the same story, and no one pays twice."""
+"""Money: the provider, payment and the ledger agree, and no one pays twice."""
 
 from collections import Counter
 

@@ -47,8 +47,8 @@ def pending(state: Payment) -> tuple[Message, ...]:
     if bill is None:
         return ()
     if outcome == "succeeded":
-        # A charge that succeeds after PaymentFailed was emitted (the void raced with it) is emitted
-        # as completed and then as refunded: the books must see what the provider saw.
+        # A charge that succeeds after PaymentFailed (the void raced with it) is PaymentCompleted,
+        # then PaymentRefunded: the books must see what the provider saw.
         if not state.completed_emitted:
             return (_completed(state.charge, bill),)
         return refund.pending(state.refunds, bill, state.charge.payment_id)

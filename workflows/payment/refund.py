@@ -1,7 +1,7 @@
 """Giving money back, in part or whole: each refund once, in sum never more than was charged.
 
 Part of the payment workflow. A refund is asked for until the provider has given it, for ever, under
-one key; one that takes too long is emitted once, for people to look into.
+one key; one that takes too long becomes RefundOverdue once, for operators.
 """
 
 from typing import Any, Literal

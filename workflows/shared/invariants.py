@@ -75,7 +75,7 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     """How many transactions, or parts of them, have something still to come."""
     summary: str
     rows: str
-    """Which rows were looked at, in text."""
+    """Which rows were read, in text."""
 
 
 class Invariants(msgspec.Struct, frozen=True, kw_only=True):

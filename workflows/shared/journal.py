@@ -18,7 +18,7 @@ class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
     correlation_id: str = ""
     traceparent: str = ""
     received_ms: int = msgspec.field(name="heard_ms", default=0)
-    """When who emitted it took up its cause; 0: not known."""
+    """When its producer took up the cause; 0: not known."""
     body: dict[str, Any] = {}
 
 

@@ -9,7 +9,7 @@ from workflows.shared.topic import EventKind, kind_of_type
 
 
 class Bar(msgspec.Struct, frozen=True, kw_only=True):
-    """One event: emitted when its cause had been emitted, had waited and been worked on.
+    """One event, and how long its cause had waited and was worked on.
 
     Times are ms.
     """
@@ -43,7 +43,7 @@ class Bar(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def split(self) -> bool:
-        """Return whether waiting is emitted apart from work: older workers did not say."""
+        """Return whether waiting is known apart from work: older workers did not say."""
         return self.cause is not None and self.entry.received_ms > 0
 
     @property

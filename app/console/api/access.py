@@ -119,7 +119,7 @@ class Auth:
 
     async def _prove(self, request: web.Request, name: str, token: str) -> Person:
         address = _address(request)
-        # Taken before the token is looked at: guesses side by side are as many.
+        # Taken before the token is checked: guesses side by side are as many.
         wait_seconds = self._guesses.take(address)
         if wait_seconds:
             raise _too_often(wait_seconds)

@@ -132,7 +132,7 @@ def choice_of(said: dict[str, str]) -> Choice:
     """Return the filter that `said` asks for. Raises Problem where it names a person."""
     for name, value in said.items():
         if masked_text(value) != value or len(value) > 300:  # noqa: PLR2004
-            raise Problem(400, "Bad Request", f"{name} cannot be looked for", field=name)
+            raise Problem(400, "Bad Request", f"{name} cannot be searched for", field=name)
     return Choice(**said)
 
 

@@ -70,7 +70,7 @@ class Figures:
         change = _flat(message)
         before = self._latest.get(at)
         if before is not None and sum(message.counts.values()) < sum(before.counts.values()):
-            # Figures only grow: somebody has emitted old ones again.
+            # Figures only grow: these are repeated old ones.
             return
         if before is not None:
             change.subtract(_flat(before))

@@ -2,8 +2,8 @@
 
 Asked of all workers.
 
-Workers are asked only while somebody looks, and once for all who do. Rates are what came between
-two looks; a worker that began again in between counts from nothing.
+Workers are asked only while a client reads, and once for all clients. Rates are what came between
+two readings; a worker that began again in between counts from nothing.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ log = structlog.get_logger(__name__)
 
 
 class Edge(msgspec.Struct, frozen=True, kw_only=True):
-    """A topic and who produces or consumes it; events a second, None until there were two looks."""
+    """A topic, who produces or consumes it, and events a second: None before two readings."""
 
     topic: str
     who: str
@@ -74,7 +74,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FlowMetrics:
-    """The latest looks at all workers."""
+    """The latest readings of all workers."""
 
     def __init__(self, context: ApiContext, clock: Callable[[], float] = time.monotonic) -> None:
         self._context, self._clock = context, clock
@@ -121,7 +121,7 @@ class FlowMetrics:
         return {each.name.removeprefix("payflow-"): (each.lag, each.seconds) for each in found}
 
     def _sums(self) -> tuple[Counter[Place], Counter[Place], float]:
-        """Return sums of now, what was added since the first look kept, and in how many seconds."""
+        """Return sums of now, what was added since the oldest reading, and in how many seconds."""
         (first_s, first), (last_s, last) = self._queries[0], self._queries[-1]
         now: Counter[Place] = Counter()
         changed: Counter[Place] = Counter()

@@ -55,7 +55,7 @@ class FraudAdmin:
         self._models: dict[str, Model] | None = None
 
     async def emitted(self, *wanted: Topic) -> list[tuple[Envelope, Any]]:
-        """Return what was emitted on the topics. Raises Problem 503."""
+        """Return the messages of the topics. Raises Problem 503."""
         try:
             async with answering(), asyncio.timeout(READING_SECONDS_MAX):
                 return await self.messages(wanted)

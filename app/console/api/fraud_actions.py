@@ -57,7 +57,7 @@ class RuleAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class VersionAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The body of an approval or a pause: the version that was looked at, and no other."""
+    """The body of an approval or a pause: the version that was read, and no other."""
 
     version: Version
     reason: Why
@@ -219,7 +219,7 @@ def _scanned(book: Book, rule_id: str, version: int) -> Rule:
 
 
 def _changed_meanwhile(version: int, field: str) -> None:
-    detail = f"it is at version {version} now: look at that first"
+    detail = f"it is at version {version} now: read that first"
     raise Problem(409, "Conflict", detail, field=field)
 
 
@@ -236,7 +236,7 @@ async def _put(request: web.Request, rule: Rule, book: Book, why: str) -> web.Re
 
 
 async def _say(request: web.Request, message: Message, why: str, before: Book = BUILT_IN) -> None:
-    """Produce on `audit` that somebody says `message`, then the message.
+    """Produce the audit record of `message`, then the message.
 
     Raises Problem 400, 503.
     """

@@ -75,10 +75,12 @@ def process_in(config: Config) -> Ask:
                 said, _ = await process.communicate(msgspec.json.encode(asked))
             return msgspec.json.decode(said, type=Answer)
         except TimeoutError:
-            detail = f"there is more than {QUERY_SECONDS_MAX:.0f} s can look at: use a terminal"
+            detail = f"there is more than {QUERY_SECONDS_MAX:.0f} s can read: use a terminal"
             return Answer(trouble=detail)
         except msgspec.DecodeError:
-            return Answer(trouble=f"who looks has ended, with exit code {process.returncode}")
+            return Answer(
+                trouble=f"the query process has ended with exit code {process.returncode}"
+            )
         finally:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()

@@ -30,7 +30,7 @@ WATCHED = {
     "payflow_fraud_alert_rate": ("alert_rate", "by"),
     "payflow_fraud_watched_verdicts": ("watched", ""),
 }
-"""Metrics of a worker, what they are called here, and the label that produces their values apart.
+"""Metrics of a worker, what they are called here, and the label that distinguishes their values.
 """
 PSI_MOVED, PSI_MUCH = 0.1, 0.25
 

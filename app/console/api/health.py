@@ -60,5 +60,5 @@ async def _verify(variables: dict[str, str]) -> Any:
             process.kill()
         raise unavailable("verify took too long") from error
     if process.returncode == EXIT_UNKNOWN or not out:
-        raise unavailable(f"verify could not look: {err.decode(errors='replace')[-300:]}")
+        raise unavailable(f"verify could not read: {err.decode(errors='replace')[-300:]}")
     return msgspec.json.decode(out)

@@ -1,6 +1,6 @@
-"""The books, looked at again and again while somebody watches: balances that must be zero.
+"""The books, verified again and again while somebody watches: balances that must be zero.
 
-A process of its own does the looking, as nice as can be; it begins with the first who asks and ends
+A process of its own, at the lowest priority, verifies; it begins with the first who asks and ends
 when nobody has asked for a while. Every worker goes on undisturbed.
 """
 
@@ -20,12 +20,12 @@ from app.registry import load_workflows
 
 IDLE_SECONDS_MAX = 60.0
 FIRST_SECONDS_MAX = 60.0
-"""How long the first look may take: it reads every topic from the beginning."""
+"""How long the first verification may take: it reads every topic from the beginning."""
 LINE_BYTES_MAX = 8 << 20
 
 
 class Invariants:
-    """The latest verdict of the looking process."""
+    """The latest verdict of the verifying process."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -34,7 +34,7 @@ class Invariants:
         self._received = asyncio.Event()
         self._latest: Any = None
         self._trouble = ""
-        """Why the last look failed; what was seen before it still stands, and grows old."""
+        """Why the last verification failed; the verdict before it still stands, and grows old."""
         self._received_at = 0.0
 
     async def latest(self) -> dict[str, Any]:
@@ -56,21 +56,25 @@ class Invariants:
         return {**known, **self._latest}
 
     def watch(self) -> None:
-        """Have somebody look, unless somebody does."""
+        """Start verifying, unless it runs."""
         if self._task is None or self._task.done():
             self._received.clear()
             self._task = asyncio.create_task(self._check_once())
 
     def receive(self, line: bytes) -> None:
-        """Take what the looking process said: a verdict, why there is none, or its end."""
-        said = msgspec.json.decode(line) if line else {"cannot_look": "who looks has ended"}
+        """Take what the verifying process said: a verdict, why there is none, or its end."""
+        said = (
+            msgspec.json.decode(line)
+            if line
+            else {"cannot_look": "the verifying process has ended"}
+        )
         self._trouble = said.get("cannot_look", "")
         if not self._trouble:
             self._latest, self._received_at = said, time.monotonic()
         self._received.set()
 
     async def close(self) -> None:
-        """Look no more."""
+        """Stop verifying."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):

@@ -1,4 +1,4 @@
-"""The live page's stream: a snapshot first, then every change, to all who look."""
+"""The live page's stream: a snapshot first, then every change, to all clients."""
 
 import asyncio
 import time
@@ -33,7 +33,7 @@ class Live:
         self._moved = asyncio.Event()
 
     def begin(self) -> None:
-        """Count one more who looks."""
+        """Count one more client."""
         self._clients += 1
         if self._clients == 1:
             self._refresh()
@@ -82,7 +82,7 @@ async def _again(action: Callable[[], Awaitable[None]], seconds: float) -> None:
         try:
             await action()
         except Exception as error:
-            # One look that fails must not be the last one.
+            # One failed update must not be the last one.
             log.exception("the live page is not brought up to date", error=repr(error))
         await asyncio.sleep(seconds)
 

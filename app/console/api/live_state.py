@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 GONE_MAX = 2_000
-"""Rows that are no more and still emitted as such; whoever knows older ones begins anew."""
+"""Removed rows whose removal is still streamed; a client that is further behind begins anew."""
 
 
 class LiveState:
@@ -57,7 +57,7 @@ class LiveState:
 
     def event(self, seen: int) -> bytes:
         """Return what changed since version `seen` as a server-sent event; all of it for 0."""
-        # Who looks for long has seen the same as all others who do.
+        # All clients that are connected long enough have seen the same.
         if seen not in self._made:
             self._made[seen] = self._event(seen)
         return self._made[seen]

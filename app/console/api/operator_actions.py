@@ -195,7 +195,7 @@ async def _give_back(
 
 
 async def reveal(request: web.Request) -> web.Response:
-    """Return the personal fields of an order in clear, after it was emitted who looks, and why."""
+    """Return the personal fields of an order in clear; the audit records who asks, and why."""
     order_id = path_name(request, "order_id")
     why = request.query.get("why", "")
     if not 1 <= len(why) <= WHY_MAX:

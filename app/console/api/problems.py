@@ -51,7 +51,7 @@ ProblemPage = Callable[[Problem, web.Request], Awaitable[web.Response]]
 PROBLEM_PAGE: web.AppKey[ProblemPage] = web.AppKey("problem_page")
 """Shows a problem to people, in place of JSON."""
 PAGES = "/console"
-"""Below this, and at `/`, people look: what is wrong is said in a page."""
+"""Below this, and at `/`, are pages: a problem is shown as one."""
 
 
 async def _said(problem: Problem, request: web.Request) -> web.Response:

@@ -121,7 +121,7 @@ ROUTES = (
         stream=True,
     ),
     get("/verify", health.verdict, "Whether the books balance"),
-    get("/invariants", invariants.show, "Balances that must be zero, looked at again and again"),
+    get("/invariants", invariants.show, "Balances that must be zero, verified again and again"),
     get("/livez", health.livez, "Whether the process answers", audience="machine"),
     get("/readyz", health.readyz, "Whether the console takes part", audience="machine"),
     Route(

@@ -2,7 +2,7 @@
 
 What is personal is masked, in rows and in keys. A key that names a person, or a card, a device or
 an address by its fingerprint, is shown as a stand-in, by which this process finds the row again.
-Nobody can look for a person by name, nor spell a fingerprint out by its beginnings.
+Nobody can search for a person by name, nor spell a fingerprint out by its beginnings.
 """
 
 import hashlib
@@ -63,9 +63,9 @@ class StandIns:
             return self._keys[said]
         if f":{STAND_IN}" in said:
             raise Problem(404, "Not Found", "nobody stands here for that any more", field=field)
-        # A whole fingerprint produces nobody anything new; its beginnings would spell it out.
+        # A whole fingerprint reveals nothing new; its beginnings would spell it out.
         if masked_text(said) != said or (field != "key" and _is_fingerprint(table, said)):
-            detail = "people are masked before anything is looked for; take a row from the list"
+            detail = "people are masked before anything is searched; take a row from the list"
             raise Problem(400, "Bad Request", detail, field=field)
         return said
 
@@ -178,7 +178,7 @@ async def row(request: web.Request) -> web.Response:
 async def found_history(
     request: web.Request, name: str, said: str, lies_in: int | None = None
 ) -> dict[str, Any]:
-    """Return what a row was: its versions, what changed in each, what was looked at for them.
+    """Return what a row was: its versions, what changed in each, what was read for them.
 
     `lies_in`: its partition, where nobody names one; else it follows from the key.
     """

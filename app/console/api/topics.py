@@ -1,7 +1,7 @@
 """Topics over HTTP: what there is, what lies there, who reads; the same scan as `payflow topics`.
 
 A scan answers in one piece (`/records`, for a few seconds, with a cursor to go on) or as events
-(`/find`). Bodies are masked before they are looked at: see `app.operations.search.masked_record`.
+(`/find`). Bodies are masked before they are read: see `app.operations.search.masked_record`.
 """
 
 import asyncio
@@ -85,7 +85,7 @@ async def one_group(request: web.Request) -> web.Response:
 
 
 async def records(request: web.Request) -> web.Response:
-    """Return records that are wanted, what was looked at for them, and where to go on."""
+    """Return records that are wanted, what was read for them, and where to go on."""
     return json_response(await found_records(request))
 
 
@@ -216,7 +216,7 @@ async def _events(request: web.Request, asked: Asked) -> AsyncIterator[Event]:
     async with reader(config) as consumer, aclosing(scan(consumer, places, asked)) as events:
         async for event in events:
             yield event
-            # However much there is to look at, everybody else has a turn.
+            # However much there is to read, everybody else has a turn.
             await asyncio.sleep(0)
 
 

@@ -1,7 +1,7 @@
 """Which transactions there are: the latest, those that stand somewhere, those that an id means.
 
-What is personal is masked before anything is looked for. Who may act can ask for a customer's
-orders; that is emitted on `audit` as a look at a personal field of each order that is found.
+What is personal is masked before anything is searched. Who may act can ask for a customer's
+orders; the audit then has a record of a revealed personal field for each order found.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ class CustomerAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     customer_id: Annotated[str, msgspec.Meta(min_length=1, max_length=QUERY_CHARS_MAX)]
     why: Why
     after: str = ""
-    """Where another look has stopped."""
+    """Where another search has stopped."""
 
 
 def statuses() -> tuple[str, ...]:
@@ -95,7 +95,7 @@ async def listed(request: web.Request) -> dict[str, Any]:
 
 
 async def recent(request: web.Request, older: int) -> tuple[list[dict[str, Any]], str, bool]:
-    """Return a page of orders, the latest first, what was looked at, and whether there are more."""
+    """Return a page of orders, the latest first, what was read, and whether there are more."""
     context = request.app[CONTEXT]
     back = RECENT_BACK * (older + 1)
     found: list[RecordView] = []
@@ -125,7 +125,7 @@ async def recent(request: web.Request, older: int) -> tuple[list[dict[str, Any]]
 async def with_status(
     request: web.Request, status: str
 ) -> tuple[list[dict[str, Any]], str, str | None]:
-    """Return orders of one status, what was looked at for them, and where to go on."""
+    """Return orders of one status, what was read for them, and where to go on."""
     now_ms = request.app[CONTEXT].now_ms()
     workflow = _workflow_with(status)
     shape = declared[workflow.table].shape
@@ -143,9 +143,7 @@ async def with_status(
             following = row["key"]
             break
     found.sort(key=lambda each: -each["placed_at_ms"])
-    said = f"{scanned} {workflow.name}s were looked at" + (
-        "; some partitions do not answer" * partial
-    )
+    said = f"{scanned} {workflow.name}s were read" + ("; some partitions do not answer" * partial)
     return found, said, following
 
 
@@ -180,7 +178,7 @@ def _line(workflow: Workflow, state: Any, now_ms: int) -> dict[str, Any]:
 
 
 async def sought(request: web.Request, text: str) -> tuple[list[str], str]:
-    """Return the ids of the orders that `text` may mean, and what was looked at for them."""
+    """Return the ids of the orders that `text` may mean, and what was read for them."""
     if await _known(request, text):
         return [text], "it is an order"
     config = request.app[CONTEXT].config
@@ -204,7 +202,7 @@ async def _known(request: web.Request, transaction_id: str) -> bool:
 
 
 async def of_customer(request: web.Request) -> web.Response:
-    """Return the ids of a customer's orders, after it was emitted who looks, and why."""
+    """Return the ids of a customer's orders, after the audit has recorded who asks, and why."""
     asked = await read_body(request, CustomerAsked)
     # Whoever pays: all workflows share the participant that takes the money.
     view = next(each.view for each in load_workflows().values())
@@ -225,7 +223,7 @@ async def of_customer(request: web.Request) -> web.Response:
             fields=("customer_id",),
         )
         await audit(request, action)
-    said = f"{scanned} {view.person_table}s were looked at"
+    said = f"{scanned} {view.person_table}s were read"
     return json_response({"ids": ids, "said": said, "next": following})
 
 
@@ -246,7 +244,7 @@ def _search() -> Iterator[None]:
 async def _scanned(
     config: Config, topic: str, terms: list[str], start: Start, limit: int = 200
 ) -> tuple[list[RecordView], str]:
-    """Return what is found in `topic` within a few seconds, and what was looked at, in text."""
+    """Return what is found in `topic` within a few seconds, and what was read, in text."""
     found: list[RecordView] = []
     said = ""
     try:
@@ -257,7 +255,7 @@ async def _scanned(
                     case Found(record=record):
                         found.append(record)
                     case Done(scanned=scanned, why=why):
-                        said = f"{scanned} records of {topic} were looked at, {STOPPED[why]}"
+                        said = f"{scanned} records of {topic} were read, {STOPPED[why]}"
     except BadTerm as error:
         raise Problem(400, "Bad Request", str(error), field="q") from error
     except NoSuchTopic as error:

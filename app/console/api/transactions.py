@@ -43,7 +43,7 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True):
     rows: dict[str, Any]
     """What each service remembers, by table; a text says why that is not known."""
     at: int
-    """The number of the event at which the rows are looked at; 0: now."""
+    """The number of the event at which the rows are read; 0: now."""
     moment_ms: int
 
     @property

@@ -1,4 +1,4 @@
-"""Transactions of any workflow over HTTP: start, follow up, look at.
+"""Transactions of any workflow over HTTP: start, follow up, read.
 
 What is asked, and which message that becomes, is declared in `app/entrypoints/`.
 """

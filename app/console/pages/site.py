@@ -42,7 +42,7 @@ PAGES: tuple[tuple[str, str, Handler], ...] = (
     ("/console/fraud/propose", "", fraud.propose),
     ("/console/fraud/lists", "", fraud.lists),
     ("/console/fraud/trial", "", fraud.trial),
-    ("/console/invariants", "Proof", invariants.show),
+    ("/console/invariants", "Invariants", invariants.show),
     ("/console/inbox", "Inbox", inbox.show),
     ("/console/flow", "Flow", flow.show),
     ("/console/faults", "Faults", fault_injection.show),

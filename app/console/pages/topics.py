@@ -1,4 +1,4 @@
-"""Topics and who reads them: what lies there, sought with what was looked at for it."""
+"""Topics and who reads them: what lies there, sought with what was read for it."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -11,7 +11,7 @@ from workflows.shared.message import Message
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
-    """What somebody should look at, or has looked at."""
+    """A payment to review, or a reviewed one."""
 
     registered: CaseOpened
     closed: CaseClosed | None = None

@@ -23,7 +23,7 @@ ACTIONS: dict[type[Message], type[Message]] = {
     RuleSnoozed: audit.RuleSnoozedByOperator,
     PaymentLabelled: audit.PaymentLabelledByOperator,
 }
-"""What people say here, and what the audit is emitted of it."""
+"""Messages of operators, and the audit record of each."""
 
 
 class Action(msgspec.Struct, frozen=True, kw_only=True):

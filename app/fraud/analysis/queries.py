@@ -1,4 +1,4 @@
-"""Looks at all payments emitted so far, in a process of its own: a back-test, or what is on trial.
+"""Reads all payments so far, in a process of its own: a back-test, or what is on trial.
 
 Consumes one question as JSON on stdin, says one answer as JSON on stdout. Who asks may kill it: it
 changes nothing. Everything is read from the beginning, so it takes the longer the more there is.
@@ -113,7 +113,7 @@ def hits_of(emitted: Iterable[tuple[Envelope, Message]], from_ms: int = 0) -> di
     return found
 
 
-async def look(config: Config, asked: Question) -> Answer:
+async def query(config: Config, asked: Question) -> Answer:
     """Return the answer of Payflow of `config`."""
     try:
         book = await book_now(config) if asked.what == "backtest" else Book()
@@ -128,7 +128,7 @@ async def look(config: Config, asked: Question) -> Answer:
 def main() -> int:
     """Answer the question on stdin; return the exit code."""
     asked = msgspec.json.decode(sys.stdin.buffer.read(), type=Question)
-    found = asyncio.run(look(current(), asked))
+    found = asyncio.run(query(current(), asked))
     sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
     return 0
 

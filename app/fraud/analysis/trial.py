@@ -20,7 +20,7 @@ from workflows.shared.message import Message
 class Found(msgspec.Struct, frozen=True, kw_only=True):
     """How well alerts met what is known. Shares are None where nothing was there to be shared.
 
-    Payments without a label count for nothing: alerts of a trial were looked at by nobody.
+    Payments without a label count for nothing: nobody reviewed the alerts of a trial.
     """
 
     alerts: int
@@ -60,7 +60,7 @@ class RuleTrial(msgspec.Struct, frozen=True, kw_only=True):
     """A rule on trial; a hit is its alert. Its recall is of all known frauds since the start."""
 
     reviewed: int
-    """Hits that were looked at without it."""
+    """Hits that were reviewed without it."""
     blocked: int
     """Hits that were stopped without it."""
     found: Found

@@ -1,6 +1,6 @@
 """How payments of late differ from those that the model in force was trained on, as metrics.
 
-Looked at are the latest WATCHED_MAX verdicts of this process that the model took part in, each by
+It watches the latest WATCHED_MAX verdicts of this process that the model took part in, each by
 the bins of the model's spreads: of its figures, and of its score. They are counted by number and
 not by time, so that every index is of as many and chance moves it as little. A worker sees the
 orders of its own partitions, and begins with none: what it shows is a sample of Payflow.
@@ -86,7 +86,7 @@ class Window:
 
 
 class Watch:
-    """Counts verdicts as they are emitted, and shows what they come to."""
+    """Counts verdicts as they are emitted, and exports the sums."""
 
     def __init__(self) -> None:
         self._window: Window | None = None

@@ -132,7 +132,7 @@ class BrokerEvaluation:
                 for each in frauds
             ]
         )
-        # The agent that consumes of labels produces the entities: the one first, then the others.
+        # The fraud agent consumes labels and asks the entities: its own topic first, then theirs.
         for topic in (fraud_topics.fraud_labels, fraud_topics.fraud_checks):
             await self._read_through(topic)
         await self._forget()

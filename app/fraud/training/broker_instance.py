@@ -109,7 +109,7 @@ def _emitted(payments: Payments, row: int, epoch_ms: int) -> Emitted:
         amount_minor=amount_minor,
         goods_minor=amount_minor,
         charges_minor=0,
-        # The files name neither; no figure looks at them.
+        # The files name neither; no figure uses them.
         currency="EUR",
         country="unknown",
         customer_id=str(payments.customer_id[row]),

@@ -43,7 +43,7 @@ class Payments(msgspec.Struct, frozen=True, kw_only=True):
 def read_payments(path: Path, say: Callable[[str], None] = lambda _said: None) -> Payments:
     """Return the payments in `path`, `.csv` or `.parquet`, in order of time. Raises DataError.
 
-    Rows are counted from 1, without the heading. Other columns than COLUMNS are not looked at.
+    Rows are counted from 1, without the heading. Other columns than COLUMNS are not read.
     """
     try:
         is_parquet = path.suffix == ".parquet"

@@ -1,4 +1,4 @@
-"""Which payments may be emitted now: those of one entity in their order, the others side by side.
+"""Which payments may be produced now: those of one entity in order, the others side by side.
 
 With more than one partition, two payments of one entity may be received in another order than they
 were produced. A payment is produced only once all earlier ones of its entities are judged, so each
@@ -28,7 +28,7 @@ class EntityQueues:
         self._entities[payment] = entities
         for entity in entities:
             self._queues.setdefault(entity, deque()).append(payment)
-        self._look_at(payment)
+        self._append_if_first(payment)
 
     def take(self, most: int) -> list[int]:
         """Return payments to produce now, so that no more than `most` are under way."""
@@ -47,11 +47,11 @@ class EntityQueues:
             queue = self._queues[entity]
             queue.popleft()
             if queue:
-                self._look_at(queue[0])
+                self._append_if_first(queue[0])
             else:
                 del self._queues[entity]
         return True
 
-    def _look_at(self, payment: int) -> None:
+    def _append_if_first(self, payment: int) -> None:
         if all(self._queues[entity][0] == payment for entity in self._entities[payment]):
             self._ready.append(payment)

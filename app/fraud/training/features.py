@@ -67,7 +67,7 @@ class Counter:
 
 
 def matrix(payments: Payments, epoch_ms: int, say: Callable[[str], None]) -> Any:
-    """Return an array (payments, FEATURES); `say` consumes how far it is."""
+    """Return an array (payments, FEATURES); `say` is called with the progress."""
     counter = Counter(epoch_ms)
     found = np.empty((len(payments), len(FEATURES)))
     columns = (

@@ -32,7 +32,7 @@ def quality(scores: Any, fraud: Any, cards: Any, days: Any, threshold: float) ->
 def card_precision(scores: Any, fraud: Any, cards: Any, days: Any, top: int = CARDS) -> float:
     """Return the mean over days of the share of the `top` cards a day that are compromised.
 
-    A card counts by its highest score of the day, and once found it is not looked at again.
+    A card counts by its highest score of the day, and once found it is not counted again.
     """
     found: set[int] = set()
     shares: list[float] = []

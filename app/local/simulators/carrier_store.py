@@ -24,7 +24,7 @@ CREATE TABLE IF NOT EXISTS shipments (
 CREATE INDEX IF NOT EXISTS shipments_due ON shipments (due_ms) WHERE status = 'in_transit';
 CREATE TABLE IF NOT EXISTS attempts (key TEXT PRIMARY KEY, tries INTEGER NOT NULL);
 """
-"""A withdrawn row without a booking bars one: its `shipment_id` was never emitted to anybody."""
+"""A withdrawn row without a booking bars one: its `shipment_id` was never given to anybody."""
 
 
 class Booking(msgspec.Struct, frozen=True, kw_only=True):

@@ -85,7 +85,7 @@ class Keys:
         return int(row["tries"]) - 1
 
     def keep(self, key: str, fingerprint: str, answer: Answer) -> None:
-        """Keep `answer` under `key`. Belongs in the transaction of the effect it produces of."""
+        """Keep `answer` under `key`. Call inside the transaction of the effect that it reports."""
         self._books.connection.execute(
             "INSERT INTO idempotency (key, tries, created_ms) VALUES (?, 0, ?)"
             " ON CONFLICT (key) DO NOTHING",

@@ -45,7 +45,7 @@ class Sender:
     def post(self, notice_id: str, notice: object) -> None:
         """Write `notice` (as JSON) to be sent.
 
-        Call inside the transaction of what it produces of.
+        Call inside the transaction of the effect that it reports.
         """
         faults: Faults = self._switchboard.faults
         body = msgspec.json.encode(notice)

@@ -66,7 +66,7 @@ def after(chain_head: ChainHead, record: Record) -> ChainHead:
 
 
 def chain_head_of(checkpointed: AuditCheckpointed) -> ChainHead:
-    """Return the chain that `signed` produces of."""
+    """Return the chain head that `checkpointed` records."""
     return ChainHead(
         offset=checkpointed.offset, count=checkpointed.count, digest=checkpointed.digest
     )

@@ -25,7 +25,7 @@ from workflows.audit.checkpoint import AuditCheckpointed
 from workflows.shared.message import Message, type_name
 
 CHECK_MS = 1_000
-"""How long records may lie unsealed: those of one look share a checkpoint."""
+"""How long records may lie without a checkpoint: those of one read share one."""
 PUBLISH_SECONDS_MAX = 30.0
 
 Publish = Callable[[Message, Envelope], Awaitable[None]]
@@ -34,7 +34,7 @@ log = structlog.get_logger(__name__)
 
 
 class Checkpointer:
-    """Table the chain of every partition in memory, and produces checkpoints."""
+    """Keeps the chain head of every partition in memory, and produces checkpoints."""
 
     def __init__(self, config: Config, publish: Publish) -> None:
         self._config = config
@@ -92,7 +92,7 @@ class Checkpointer:
                 await self._checkpoint_now(at, chain_head)
 
     def _receive(self, checkpointed: AuditCheckpointed | None) -> None:
-        """Take what some console has emitted, this one included."""
+        """Take the checkpoints of all consoles, this one included."""
         if checkpointed is None:
             log.error("a checkpoint without a valid signature; see: payflow audit verify")
             return

@@ -53,7 +53,7 @@ async def verify(config: Config, known: Mapping[int, Sequence[ChainHead]] | None
     """Return whether the audit is what its checkpoints say; `known`: by partition, more of them."""
     async with reader(config) as consumer:
         said, breaches = await checkpoints(consumer, config)
-        # Looked at after the checkpoints: what one of them says must be there.
+        # Read after the checkpoints: what one of them covers must be there.
         ends = await consumer.end_offsets(declared_places(audit_topics.audit.name, config))
         proven: list[Proven] = []
         for place, end in ends.items():

@@ -41,7 +41,7 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def service(self) -> str:
-        """Return the service that laid it aside."""
+        """Return the service that dead-lettered it."""
         return header(self.record, "x-dead-service")
 
     @property
@@ -107,7 +107,7 @@ def edited(
     """Return `dead_letter` with other bytes on its way to the agent that failed, as another event.
 
     `changes` are headers to set. The id is derived from the old one, or the origin, and the new
-    bytes: edited alike for every service that laid it aside, it is one event for all of them.
+    bytes: edited alike for every service that dead-lettered it, it is one event for all of them.
     """
     before = header(dead_letter.record, "ce_id")
     event = before or header(dead_letter.record, "x-dead-origin")

@@ -30,7 +30,7 @@ def restored(value: bytes | None, edited: str) -> bytes:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DeadLetterError(
             f"{MASK} stands for what is personal, and can only be put back into JSON: {error}. "
-            "Operator: mend the JSON, or write the value in its place."
+            "Operator: repair the JSON, or write the value in its place."
         ) from error
     back = _back(before, after, "")
     return edited.encode() if back == after else msgspec.json.encode(back)

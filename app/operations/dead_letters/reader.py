@@ -32,13 +32,13 @@ async def gather(config: Config) -> Known:
 
 @asynccontextmanager
 async def reading(config: Config) -> AsyncIterator["Reader"]:
-    """Open a reader, for whoever looks more than once."""
+    """Open a reader that can read more than once."""
     async with admin_client(config) as admin, reader(config) as consumer:
         yield Reader(config, admin, consumer)
 
 
 class Reader:
-    """Reads every record once: each look goes on from where the one before has ended."""
+    """Reads every record once: each read goes on where the one before has ended."""
 
     def __init__(self, config: Config, admin: Any, consumer: Any) -> None:
         self._config = config

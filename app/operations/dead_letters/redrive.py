@@ -59,7 +59,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     unsent: int
     """Left where they lie, because the canary failed or time ran out."""
     waiting: int
-    """Sent, and not handled yet when nobody looked any longer."""
+    """Sent, and not handled yet when the wait ended."""
 
 
 @asynccontextmanager
@@ -249,7 +249,7 @@ def _check_event(sent: Outgoing) -> Message:
         return codecs.decode(sent.value, from_headers(sent.headers), sent.key)
     except (codecs.Poison, BadEnvelope) as error:
         raise DeadLetterError(
-            f"the edited dead letter would fail again: {error}. Operator: mend it, or use --force."
+            f"the edited body would fail again: {error}. Operator: repair it, or use --force."
         ) from error
 
 

@@ -1,7 +1,7 @@
 """Where every dead letter stands, from what lies on the topics and nothing else. Pure.
 
 Resolved means handled, not sent: a dead letter is handled when the agent that failed has taken it
-through all its checkpoints and has not laid it aside again.
+through all its checkpoints and has not dead-lettered it again.
 """
 
 from collections import Counter

@@ -1,1 +1,1 @@
-"""The three books of money compared line by line; `app.cli.reconcile` is the door."""
+"""The three books of money compared line by line; `app.cli.reconcile` is the command."""

@@ -79,7 +79,7 @@ class Reconciliation(msgspec.Struct, frozen=True, kw_only=True):
     reconciled: bool
     at_ms: int
     day: str
-    """The day that was looked at, as YYYY-MM-DD in UTC; empty for all."""
+    """The day that was compared, as YYYY-MM-DD in UTC; empty for all."""
     compared: int
     matched: int
     in_motion: int

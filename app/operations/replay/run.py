@@ -51,7 +51,7 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
     group: str
     events: int
     emitted: int
-    """Records that would have been emitted, and were not."""
+    """Records that would have been produced, and were not."""
     tables: list[Compared]
     left_out: list[str]
     """Agents that ask outside: they are not replayed."""

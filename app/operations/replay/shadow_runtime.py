@@ -1,4 +1,4 @@
-"""The engine at work on rows of its own: nothing is emitted, nobody outside is asked."""
+"""The engine at work on rows of its own: nothing is produced, no external system is called."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from tables import Table
 from workflows.shared.topic import Topic
 
 EVERYTHING = 1 << 62
-"""An offset behind which all is emitted: there is nothing to emit again."""
+"""An offset behind which all is produced: there is nothing to produce again."""
 
 
 class ShadowRuntime:
@@ -21,7 +21,7 @@ class ShadowRuntime:
         self._config = config
         self.rows: dict[tuple[int, bytes], bytes] = {}
         self.emitted = 0
-        """How many records would have been emitted."""
+        """How many records would have been produced."""
 
     def now_ms(self) -> int:
         """Return the time of the wall clock; no row depends on it."""
@@ -49,7 +49,7 @@ class ShadowRuntime:
         return record.partition == place_of(record.topic, record.key, self._config)
 
     def through(self, _source: str) -> int:
-        """Return that everything is emitted."""
+        """Return that everything is produced."""
         return EVERYTHING
 
     def checkpoint(self, _name: str) -> None:

@@ -1,1 +1,1 @@
-"""Looking through topics: what is wanted, the scan itself, what there is, and who reads it."""
+"""Searching topics: what is wanted, the scan itself, what there is, and who reads it."""

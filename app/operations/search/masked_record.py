@@ -1,4 +1,4 @@
-"""One record as it may be looked at: personal parts are masked before anything is shown or sought.
+"""One record as it may be shown: personal parts are masked before anything is shown or sought.
 
 Nothing is decoded before it is asked for: a search by key never opens a body.
 """
@@ -49,7 +49,7 @@ def masked(value: Any) -> Any:
 
 
 class MaskedRecord:
-    """A record, its parts masked; `opened` says whether its body was looked into."""
+    """A record, its parts masked; `opened` says whether its body was opened."""
 
     def __init__(self, record: Any) -> None:
         self.record = record

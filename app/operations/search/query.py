@@ -1,4 +1,4 @@
-"""What is looked for, from messages such as `key:o1`, `type:payflow.payment.*`, `since:...`.
+"""What is searched, from messages such as `key:o1`, `type:payflow.payment.*`, `since:...`.
 
 A record is judged by what may be shown of it (`app.operations.search.masked_record`). Before that
 its raw bytes are asked whether it could hold at all; that spares a million records the decoding,
@@ -27,7 +27,7 @@ Kind = Literal["key", "header", "text"]
 
 
 class BadTerm(ValueError):
-    """A term that cannot be looked for; `field` says which argument it stood in."""
+    """A term that cannot be searched for; `field` says which argument it stood in."""
 
     def __init__(self, detail: str, field: str = "q") -> None:
         super().__init__(detail)
@@ -35,7 +35,7 @@ class BadTerm(ValueError):
 
 
 class Term(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that has to be so. `begins`: what is looked for needs only begin with it."""
+    """One thing that has to be so. `begins`: what is searched needs only begin with it."""
 
     kind: Kind
     value: str
@@ -154,7 +154,7 @@ def _split(message: str) -> tuple[str, str, str]:
 
 def _term(name: str, sub: str, value: str, message: str) -> Term:
     if masked_text(value) != value:
-        raise BadTerm(f"{message[:80]!r}: people are masked before anything is looked for")
+        raise BadTerm(f"{message[:80]!r}: people are masked before anything is searched")
     if name == "text":
         return Term(kind="text", value=value)
     begins = value.endswith("*") and value != "***"

@@ -1,4 +1,4 @@
-"""One record as people look at it, its personal parts masked."""
+"""One record as people see it, its personal parts masked."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ TEXT_CHARS_SHOWN_MAX = 2_000
 
 
 class RecordView(msgspec.Struct, frozen=True, kw_only=True):
-    """One record as people look at it; `body` is its JSON if it is any, personal parts masked."""
+    """One record as people see it; `body` is its JSON if it is any, personal parts masked."""
 
     topic: str
     partition: int

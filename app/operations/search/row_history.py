@@ -25,16 +25,16 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True):
-    """The latest versions, oldest first, and what was looked at for them."""
+    """The latest versions, oldest first, and what was read for them."""
 
     topic: str
     partition: int
     begin: int
     last: int
-    """The last offset that was looked at; `begin` - 1: none."""
+    """The last offset that was read; `begin` - 1: none."""
     end: int
     why: str
-    """`end`, or `time`: there are younger versions that were not looked at."""
+    """`end`, or `time`: there are younger versions that were not read."""
     versions: tuple[Version, ...]
 
 

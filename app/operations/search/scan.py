@@ -1,6 +1,6 @@
 """The scan: reads a topic from given places to its end as it stood at the start, and says how far.
 
-Whatever stops it, it ends with what it looked at: a record that was not found was not there, or
+Whatever stops it, it ends with what it read: a record that was not found was not there, or
 lies behind the cursor. Offsets without a record (deleted, compacted, markers of transactions) are
 passed over, not waited for.
 """
@@ -20,7 +20,7 @@ from app.operations.search.starts import Start, chosen, cursor_of, resolve
 
 READ_MS = 250
 BATCH_RECORDS_MAX = 500
-"""What is looked at between two chances for everybody else in the process."""
+"""What is read between two chances for everybody else in the process."""
 PROGRESS_SECONDS = 0.5
 STALL_SECONDS_MAX = 30.0
 
@@ -28,7 +28,7 @@ Why = Literal["end", "limit", "time", "cancelled"]
 
 
 class Coverage(msgspec.Struct, frozen=True, kw_only=True):
-    """What was looked at of one partition: `first` to `last`, both included."""
+    """What was read of one partition: `first` to `last`, both included."""
 
     partition: int
     begin: int
@@ -57,14 +57,14 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, tag="progress"):
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True, tag="done"):
-    """Why it stopped, and all that was looked at."""
+    """Why it stopped, and all that was read."""
 
     why: Why
     scanned: int
     matched: int
     bytes: int
     unreadable: int
-    """Records looked into that are no JSON, and found ones that are no event of Payflow."""
+    """Records opened that are no JSON, and found ones that are no event of Payflow."""
     errors: int
     """Records for which the expression has no answer."""
     error: str = ""
@@ -79,7 +79,7 @@ Event = Found | Progress | Done
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """What to look for, from where, and when to stop."""
+    """What to search for, from where, and when to stop."""
 
     wanted: Wanted
     start: Start = Start()
@@ -165,7 +165,7 @@ class _Section:
         return None
 
     def take(self, record: Any) -> RecordView | None:
-        """Look at `record`; return it as it may be shown when it is wanted."""
+        """Read `record`; return it as it may be shown when it is wanted."""
         place = TopicPartition(record.topic, record.partition)
         if place not in self._open or record.offset < self._next[place]:
             return None
@@ -192,7 +192,7 @@ class _Section:
         return shown
 
     async def pass_gaps(self, consumer: Any) -> None:
-        """Pass over offsets at which there is nothing, after all that came was looked at."""
+        """Pass over offsets at which there is nothing, after all that came was read."""
         for place in sorted(self._open):
             self._move(place, await consumer.position(place))
         finished = [place for place in self.places if place not in self._open]
@@ -220,7 +220,7 @@ class _Section:
         )
 
     def done(self, why: Why) -> Done:
-        """Return all that was looked at."""
+        """Return all that was read."""
         return Done(
             why=why,
             scanned=self._scanned,

@@ -1,6 +1,6 @@
 """Where a scan begins, and the cursor that says where the next one goes on.
 
-A cursor is text such as `0/120,1/44`: of each partition that is looked at, the next offset.
+A cursor is text such as `0/120,1/44`: of each partition that is read, the next offset.
 """
 
 import re
@@ -28,7 +28,7 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
     offsets: dict[int, int] = {}
     """By partition; of others the earliest."""
     only: frozenset[int] = frozenset()
-    """Look at these partitions alone; empty: at all."""
+    """Read these partitions alone; empty: at all."""
     field: str = "from"
     """Which argument said so, for errors."""
 
@@ -37,7 +37,7 @@ def parse_start(text: str) -> Start:
     """Return where `text` begins. Raises BadTerm.
 
     `earliest`, `latest`, `latest:20` (of each partition), `0/120,1/44` (partition/offset; no other
-    partition is looked at), or an RFC 3339 time.
+    partition is read), or an RFC 3339 time.
     """
     if text in {"", "earliest"}:
         return Start()
@@ -73,7 +73,7 @@ def _at(text: str, field: str) -> Start:
 
 
 def chosen(places: Sequence[TopicPartition], start: Start) -> list[TopicPartition]:
-    """Return the partitions to look at. Raises BadTerm for one that is not there."""
+    """Return the partitions to read. Raises BadTerm for one that is not there."""
     known = {place.partition for place in places}
     for partition in sorted({*start.offsets, *start.only} - known):
         raise BadTerm(f"there is no partition {partition}; there are {len(known)}", start.field)
@@ -86,7 +86,7 @@ async def resolve(
     begin: Mapping[TopicPartition, int],
     end: Mapping[TopicPartition, int],
 ) -> dict[TopicPartition, int]:
-    """Return the first offset to look at in each partition: between its beginning and its end."""
+    """Return the first offset to read in each partition: between its beginning and its end."""
     asked = dict(begin)
     if start.back is not None:
         asked = {place: end[place] - start.back for place in begin}

@@ -31,7 +31,7 @@ __all__ = ["Auditor", "Verdict", "main", "verify"]
 
 EXIT_WRONG = 1
 EXIT_UNKNOWN = 2
-"""Payflow could not be looked at, which says nothing about it."""
+"""Payflow could not be read, which says nothing about it."""
 REST_SECONDS = 2.0
 PAUSE = 9
 CANNOT_READ = (ConfigError, KafkaError, OSError, sqlite3.Error, TopicError, Unreadable)
@@ -43,7 +43,7 @@ async def verify(
     now_ms: int | None = None,
     settle_ms: int = SETTLE_MS,
 ) -> Verdict:
-    """Return the verdict on Payflow of `config` at `now_ms`; `log` consumes what is being read.
+    """Return the verdict on Payflow of `config` at `now_ms`; `log` is called with its progress.
 
     Raises one of CANNOT_LOOK when the cluster or a file cannot be read.
     """
@@ -91,7 +91,7 @@ class Auditor:
 async def follow(auditor: Auditor) -> None:
     """Print the verdict again and again, a JSON line each, until stdin ends.
 
-    Who looks takes a share of the machine at most: it rests PAUSE times as long as it looked.
+    It takes a share of the machine at most: it rests PAUSE times as long as it read.
     """
     ended = asyncio.create_task(asyncio.to_thread(sys.stdin.read))
     while not ended.done():

@@ -67,7 +67,7 @@ class Facts(msgspec.Struct, kw_only=True):
                 workflow.invariants.fold(self.of(workflow), message, envelope.time_ms)
 
     def forget_what_moves(self) -> None:
-        """Forget what is only true of one moment, before everything is looked at again."""
+        """Forget what is only true of one moment, before everything is read again."""
         self.pending.clear()
         self.parked = 0
         self.parked_late.clear()

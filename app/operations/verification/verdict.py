@@ -31,7 +31,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     events_repeated: int
     """Events read again under the same id: sent twice, counted once."""
     seen: dict[str, str]
-    """What could be looked at and what could not: topics, tables, provider, carrier."""
+    """What could be read and what could not: topics, tables, provider, carrier."""
     checks: tuple[Check, ...]
 
     def plain(self) -> dict[str, Any]:

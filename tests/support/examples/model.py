@@ -26,5 +26,5 @@ MODEL = Model(
 
 
 def figures(amount: float, night: float = 0.0) -> dict[str, float]:
-    """Return what the model looks at, and something else."""
+    """Return what the model uses, and something else."""
     return {"amount": amount, "night": night, "weekend": 1.0}

@@ -1,4 +1,4 @@
-"""The worker of `tally_app` after its bug was mended: it handles what it dead-lettered before."""
+"""The worker of `tally_app` with its bug fixed: it handles what it dead-lettered before."""
 
 from typing import Any
 
@@ -18,11 +18,11 @@ def decide(state: Tally, received: Any, _at_ms: int) -> tuple[Message, ...]:
     return (PaymentFailed(transaction_id=received.order_id, reason=f"number {state.received + 1}"),)
 
 
-MENDED = msgspec.structs.replace(ANSWERS, decide=decide)
+REPAIRED = msgspec.structs.replace(ANSWERS, decide=decide)
 config = current()
 app = make_app(config)
-app.owned_topics |= owned_topics(MENDED)
-runner = Runner(app, MENDED, config, declare_table(app, MENDED, config))
+app.owned_topics |= owned_topics(REPAIRED)
+runner = Runner(app, REPAIRED, config, declare_table(app, REPAIRED, config))
 
 
 async def tally(stream: Any) -> None:
@@ -30,4 +30,4 @@ async def tally(stream: Any) -> None:
     await runner.run(stream)
 
 
-app.agent(channel_of(app, consumed_topics(MENDED)), name="tally")(tally)
+app.agent(channel_of(app, consumed_topics(REPAIRED)), name="tally")(tally)
