@@ -31,7 +31,7 @@ check: setup  ## Formatting, lint, types of the core, import contracts, architec
 simulate: setup  ## A hundred thousand bad days, SEEDS=n for another number.
 	@$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),100000)
 
-chaos: setup  ## Hurt an instance of our own on purpose; SEED=n for another day, ONLY=fault.
+chaos: setup  ## Inject faults into an instance of our own; SEED=n for another day, ONLY=fault.
 	@deploy/faketime || true
 	@$(BIN)/payflow chaos --seed $(or $(SEED),1) $(if $(ONLY),--only $(ONLY)) --report chaos.json
 
