@@ -63,8 +63,8 @@ SQL = re.compile(r"\b(CREATE|DROP) (TABLE|INDEX)|\bSELECT |\bINSERT |\bUPDATE |\
 PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 SOURCES = ("app", "agents", "tables", "workflows", "tests")
 DOCUMENTS = (
-    "README.md", "STYLE.md", "CONTRIBUTING.md", "docs/**/*.md", "data/*.md", "Makefile", "Dockerfile",
-    "pyproject.toml", "compose.yaml", "deploy/*",
+    "README.md", "STYLE.md", "CONTRIBUTING.md", "docs/**/*.md", "data/*.md", "Makefile",
+    "Dockerfile", "pyproject.toml", "compose.yaml", "deploy/*",
 )  # fmt: skip
 OWN = Path("tests/architecture/test_words.py")
 
