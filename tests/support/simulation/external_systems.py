@@ -186,7 +186,7 @@ class Notifier:
         if self.troubles.strikes("channel away", self.trouble):
             raise Transient("the channel is away")
         names = {
-            "order_id": asked.transaction_id,
+            "transaction_id": asked.transaction_id,
             "notification_id": asked.notification_id,
             "channel": asked.channel,
         }
