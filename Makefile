@@ -22,7 +22,7 @@ demo: setup  ## Start everything and play a week of real orders through it.
 up: setup  ## Start the broker, the external systems and every service.
 	@$(BIN)/payflow up
 
-check: setup  ## Formatting, lint, types of the core, import contracts, architecture.
+check: setup  ## Formatting, lint, types, import contracts, architecture.
 	@echo "check: ruff"; $(BIN)/ruff check --quiet .; $(BIN)/ruff format --check --quiet .
 	@echo "check: pyright"; $(BIN)/pyright
 	@echo "check: import contracts"; $(BIN)/lint-imports --no-logo

@@ -9,10 +9,12 @@ import os
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 from urllib.parse import urlsplit
 
 import msgspec
+
+from workflows.shared.errors import ErrorKind, PayflowError
 
 PREFIX = "PAYFLOW_"
 SECRETS = frozenset(
@@ -34,8 +36,10 @@ Seconds = Annotated[float, msgspec.Meta(gt=0, le=300)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=1_000)]
 
 
-class ConfigError(ValueError):
+class ConfigError(PayflowError, ValueError):
     """The environment holds an unknown name or an unusable value; the message names it."""
+
+    kind: ClassVar[ErrorKind] = "invalid"
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):

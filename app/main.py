@@ -90,7 +90,9 @@ async def watch_lag() -> None:
     """Measure how far behind each partition is."""
     while True:
         await asyncio.sleep(metrics.LAG_SECONDS)
-        metrics.record_lag(config.service, app.lags())
+        metrics.record_lag(
+            config.service, {(tp.topic, tp.partition): behind for tp, behind in app.lags().items()}
+        )
 
 
 if config.service == "console":

@@ -3,6 +3,7 @@
 import importlib
 import pkgutil
 from collections.abc import Mapping
+from typing import Literal
 
 import agents
 import tables
@@ -112,7 +113,7 @@ def _want(  # noqa: PLR0913  a topic has these facts
     config: Config,
     *,
     retention_ms: int = 7 * DAY_MS,
-    cleanup: str = "delete",
+    cleanup: Literal["delete", "compact"] = "delete",
     more: Mapping[str, str] | None = None,
 ) -> None:
     longest = POISON_BYTES_MAX

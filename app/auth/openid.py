@@ -11,7 +11,7 @@ import time
 from base64 import urlsafe_b64encode
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote_plus, urlencode, urlsplit
 
 import aiohttp
@@ -19,6 +19,7 @@ import jwt
 import msgspec
 
 from app.config import Config
+from workflows.shared.errors import ErrorKind, PayflowError
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA")
 """Signed with the provider's private key: never `none`, never a secret that both know."""
@@ -31,8 +32,10 @@ DONE = "/console/sign-in/done"
 """Where the provider sends people back to."""
 
 
-class OidcError(RuntimeError):
+class OidcError(PayflowError):
     """Nobody can be signed in this way now; the message says what is wrong, and names no secret."""
+
+    kind: ClassVar[ErrorKind] = "unavailable"
 
 
 class Pending(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,9 +10,11 @@ import os
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, ClassVar, Literal, get_args
 
 import msgspec
+
+from workflows.shared.errors import ErrorKind, PayflowError
 
 Role = Literal["viewer", "operator", "approver"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -33,8 +35,10 @@ _Salt = Annotated[str, msgspec.Meta(pattern=rf"^[0-9a-f]{{{2 * SALT_BYTES}}}$(?!
 _Digest = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")]
 
 
-class PeopleError(ValueError):
+class PeopleError(PayflowError, ValueError):
     """The people cannot be read or be changed so; the message says what is wrong."""
+
+    kind: ClassVar[ErrorKind] = "unavailable"
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

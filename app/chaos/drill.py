@@ -20,7 +20,7 @@ from app.chaos.probe import Probe
 from app.chaos.row_differences import differences
 from app.chaos.worker_faults import WORKERS
 from app.config import Config
-from app.kafka.admin import KafkaError
+from app.kafka.errors import KafkaError
 from app.operations.verification.auditor import CANNOT_READ, Auditor
 from app.operations.verification.verdict import Verdict
 from app.registry import load_workflows, services
@@ -169,7 +169,7 @@ class Drill:
     async def _audit(self, auditor: Auditor) -> Verdict:
         """Return the verdict; a broker that just came back may need to be asked again."""
         for _ in range(AUDIT_TRIES - 1):
-            with suppress(KafkaError, *CANNOT_READ):
+            with suppress(*CANNOT_READ):
                 return await auditor.verdict()
             await asyncio.sleep(REST_SECONDS)
         return await auditor.verdict()

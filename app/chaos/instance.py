@@ -14,6 +14,7 @@ from app.config import Config, child_environment
 from app.host.processes import Child, free_port
 from app.local import broker
 from app.local.supervisor import EXTERNAL_SYSTEMS, Supervisor, worker_command, worker_url
+from workflows.shared.errors import PayflowError
 
 WAIT_SECONDS_MAX = 90.0
 CATCH_UP_SECONDS_MAX = 600.0
@@ -24,7 +25,7 @@ STOP_SECONDS_MAX = 5.0
 Say = Callable[[str], None]
 
 
-class DrillError(RuntimeError):
+class DrillError(PayflowError):
     """The drill itself could not be carried out; the message says what was waited for."""
 
 

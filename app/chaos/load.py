@@ -18,6 +18,7 @@ import stamina
 from app.chaos.instance import DrillError
 from app.entrypoints.requests import LoadCase, LoadRequest, load_entrypoints
 from app.local.importers.player import TryAgain
+from workflows.shared.errors import PayflowError
 
 ASK_SECONDS_MAX = 400.0
 """Longer than any outage of a drill."""
@@ -119,5 +120,5 @@ class Load:
         return dict(msgspec.json.decode(text))
 
 
-class Refused(Exception):
+class Refused(PayflowError):
     """The API says no, with a reason."""

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from random import Random
+from typing import ClassVar
 
 import msgspec
 
 from app.worker.crash_points import CHECKPOINTS
+from workflows.shared.errors import ErrorKind, PayflowError
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,8 +59,10 @@ MIXABLE = ("kill", "crash_point", "join_and_leave", "provider_error_after", "web
 MIXED_STEPS = 12
 
 
-class UnknownFault(ValueError):
+class UnknownFault(PayflowError, ValueError):
     """There is no such fault; the message names those there are."""
+
+    kind: ClassVar[ErrorKind] = "invalid"
 
 
 def plan(seed: int, services: Sequence[str], only: str = "") -> list[Step]:

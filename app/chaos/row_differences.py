@@ -60,8 +60,9 @@ def _disk(folder: Path, table: str) -> Rows:
             access_type=rocksdict.AccessType.read_only(),
         )
         partition = int(store.stem.rpartition("-")[2])
-        kept |= {
-            (partition, key): body for key, body in database.items() if not key.startswith(OWN_KEYS)
-        }
+        for key, body in database.items():
+            # In raw mode keys and values are bytes.
+            if isinstance(key, bytes) and not key.startswith(OWN_KEYS):
+                kept[partition, key] = body
         database.close()
     return kept

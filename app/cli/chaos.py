@@ -14,7 +14,7 @@ from app.chaos.drill import Drill, Wanted
 from app.chaos.instance import DrillError
 from app.chaos.plan import FAULTS, UnknownFault, plan
 from app.chaos.report import markdown
-from app.cli.instance import as_json, configuration, err, fail, out, run
+from app.cli.instance import as_json, configuration, end, err, fail, out, run
 from app.config import Config
 from app.local.supervisor import SupervisorError, running
 from app.registry import services
@@ -36,7 +36,7 @@ def chaos(
     try:
         plan(seed, services(), only)
     except UnknownFault as error:
-        fail(str(error), 2)
+        end(error)
     # Customers ask again all the time while faults are in force: that is no news.
     stamina.instrumentation.set_on_retry_hooks(())
     wanted = Wanted(seed=seed, rate=rate, only=only)
@@ -54,7 +54,7 @@ def chaos(
         fail("Payflow did not hold; the report names what broke")
 
 
-async def _chaos(config: Config, wanted: Wanted) -> dict[str, Any]:
+async def _chaos(config: Config, wanted: Wanted) -> dict[str, object]:
     try:
         return await Drill(config, wanted, err.print).run()
     except DrillError as error:

@@ -168,7 +168,7 @@ def edit(  # noqa: PLR0913  each is an option
         body = file.read_bytes()
     except OSError as error:
         fail(f"{file} cannot be read: {error}", 2)
-    headers = dict(part.partition("=")[::2] for part in set_header)
+    headers = {name: value for name, _, value in (part.partition("=") for part in set_header)}
     if not all(headers) or not all("=" in part for part in set_header):
         fail("--set-header needs name=value", 2)
     action = Action(who=who or getpass.getuser(), why=why, at_ms=_now_ms())

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from app.cli.instance import as_json, err, fail, out
 from workflows.fraud.model import contributions, read_model, score
+from workflows.shared.errors import PayflowError
 
 File = Annotated[Path, typer.Argument(help="Payments, CSV or Parquet.")]
 Epoch = Annotated[str, typer.Option(help="The first day of the file, UTC.")]
@@ -69,7 +70,7 @@ def evaluate(  # noqa: PLR0913  each is an option
         payments = data.read_payments(file, err.print)
         way = _broker(plan.epoch_ms, workers) if through else None
         figures, found = evaluation.with_figures(payments, plan, err.print, way)
-    except (ValueError, RuntimeError) as error:
+    except (PayflowError, ValueError) as error:
         fail(str(error))
     if features_out:
         _write(features_out, payments, figures)

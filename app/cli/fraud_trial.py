@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from app.cli.fraud_rescore import moment
-from app.cli.instance import as_json, fail, out, run, running_instance
+from app.cli.instance import as_json, end, out, run, running_instance
 from app.config import Config
 from app.fraud.analysis.trial import Found, ModelTrial, RuleTrial, Trial, tried
 from app.fraud.live.judge import at_hand
@@ -28,7 +28,7 @@ def trial(
     try:
         models = at_hand(config)
     except ModelError as error:
-        fail(str(error))
+        end(error)
     found: Trial = run(_tried(config, models, from_ms))
     if as_json_too:
         as_json(found)

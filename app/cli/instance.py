@@ -1,6 +1,7 @@
 """What the commands share: finding the running instance, and saying errors in one line."""
 
 import asyncio
+import sqlite3
 import sys
 from collections.abc import Coroutine
 from typing import Any, NoReturn
@@ -12,40 +13,22 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from app.config import Config, ConfigError, current
-from app.kafka.admin import KafkaError, TopicError
-from app.kafka.reader import InspectionError
-from app.local.broker import BrokerError
-from app.local.demo import DemoError
-from app.local.fault_switches import FaultError
-from app.local.importers.player import LoadError, TryAgain
-from app.local.jars import BadJar
+from app.kafka.errors import KafkaError
 from app.local.supervisor import SupervisorError, running
-from app.operations.dead_letters.redrive import DeadLetterError
-from app.operations.verification import auditor
+from workflows.shared.errors import ErrorKind, PayflowError
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
-OPERATIONAL = (
-    BadJar,
-    BrokerError,
-    ConfigError,
-    DemoError,
-    FaultError,
-    InspectionError,
-    KafkaError,
-    DeadLetterError,
-    LoadError,
-    SupervisorError,
-    TopicError,
-    TryAgain,
-    *auditor.CANNOT_READ,
-)
+FROM_LIBRARIES = (KafkaError, OSError, sqlite3.Error)
+"""What the clients of Kafka, of files and of SQLite raise when they cannot be asked."""
 EXIT_FAILED = 1
 EXIT_USAGE = 2
+EXIT_CODES: dict[ErrorKind, int] = {"invalid": EXIT_USAGE}
+"""The exit code of each kind of error that is not EXIT_FAILED."""
 
 
-class ApiError(RuntimeError):
+class ApiError(PayflowError):
     """The console refuses, or does not answer; the message says what it said."""
 
 
@@ -55,13 +38,18 @@ def fail(text: str, code: int = EXIT_FAILED) -> NoReturn:
     raise typer.Exit(code)
 
 
+def end(error: PayflowError) -> NoReturn:
+    """End with what `error` says, and the exit code of its kind."""
+    fail(str(error), EXIT_CODES.get(error.kind, EXIT_FAILED))
+
+
 def run(work: Coroutine[Any, Any, Any]) -> Any:
     """Return what `work` comes to; an operational error ends with one line, not a traceback."""
     try:
         return asyncio.run(work)
-    except ConfigError as error:
-        fail(str(error), EXIT_USAGE)
-    except (*OPERATIONAL, ApiError) as error:
+    except PayflowError as error:
+        end(error)
+    except FROM_LIBRARIES as error:
         fail(str(error))
     except KeyboardInterrupt:
         err.print("stopped")
@@ -73,7 +61,7 @@ def configuration() -> Config:
     try:
         return current()
     except ConfigError as error:
-        fail(str(error), EXIT_USAGE)
+        end(error)
 
 
 def running_instance() -> Config:

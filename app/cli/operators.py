@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from app.auth import operators
-from app.cli.instance import as_json, fail, out, run, running_instance
+from app.cli.instance import as_json, end, fail, out, run, running_instance
 from app.config import Config
 from app.kafka.messages import publish
 from workflows.audit.messages import OperatorChanged
@@ -21,7 +21,7 @@ def ls(*, as_json_too: AsJson = False) -> None:
     try:
         known = operators.people(running_instance().data_path)
     except operators.PeopleError as error:
-        fail(str(error))
+        end(error)
     if as_json_too:
         as_json([{"name": person.name, "role": person.role} for person in known])
         return
@@ -58,7 +58,7 @@ def _changed(change: Any, *said: Any) -> Any:
     try:
         return change(*said)
     except operators.PeopleError as error:
-        fail(str(error))
+        end(error)
 
 
 def _publish(config: Config, name: str, change: Any, why: str, role: str = "") -> None:

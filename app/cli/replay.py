@@ -8,7 +8,7 @@ import msgspec
 import typer
 
 from app.cli.instance import as_json, err, fail, out, run, running_instance
-from app.operations.replay.run import Replayed, ReplayError, Wanted
+from app.operations.replay.run import Replayed, Wanted
 from app.operations.replay.run import replay as make_again
 
 
@@ -29,10 +29,7 @@ def replay(  # noqa: PLR0913  each is an option
         to_ms=_moment(until, "now"),
         table=table,
     )
-    try:
-        found: Replayed = run(make_again(running_instance(), wanted, err.print))
-    except ReplayError as error:
-        fail(str(error), 2)
+    found: Replayed = run(make_again(running_instance(), wanted, err.print))
     as_json(found) if as_json_too else _show(found)
     if not found.same:
         fail("rows differ: the code of today comes to something else, or a row was changed")

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import typer
@@ -75,7 +75,7 @@ def demo(  # noqa: PLR0913  each is an option
         fail("the books do not balance; see: payflow verify")
 
 
-async def _demo(file: Path, rate: float, *, once: bool, faults: str) -> dict[str, Any] | None:
+async def _demo(file: Path, rate: float, *, once: bool, faults: str) -> dict[str, object] | None:
     wanted = Wanted(file=file, rate=rate, once=once, faults=fault_switches.parse(faults))
     with progress(err) as show:
         running = asyncio.ensure_future(Demo(fresh(configuration()), wanted, err.print, show).run())

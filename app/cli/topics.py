@@ -2,14 +2,14 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Annotated, Any
 
 import msgspec
 import typer
 
-from app.cli.instance import EXIT_USAGE, as_json, err, fail, out, run, running_instance
+from app.cli.instance import as_json, end, err, out, run, running_instance
 from app.cli.topic_output import (
     behind_table,
     coverage_line,
@@ -169,18 +169,15 @@ def lag(
         out.print(behind_table(found[0]))
 
 
-async def _events(config: Any, name: str, asked: Asked) -> AsyncIterator[Event]:
+async def _events(config: Any, name: str, asked: Asked) -> AsyncGenerator[Event]:
     """Yield the events of a scan; a signal stops it, and it still says what it read."""
     stopped = asyncio.Event()
     for each in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(each, stopped.set)
     places = await places_of(config, name)
     async with reader(config) as consumer:
-        try:
-            async for event in scan(consumer, places, asked, stopped.is_set):
-                yield event
-        except BadTerm as error:
-            fail(str(error), EXIT_USAGE)
+        async for event in scan(consumer, places, asked, stopped.is_set):
+            yield event
 
 
 def _print(record: RecordView, *, as_lines: bool) -> None:
@@ -196,4 +193,4 @@ def _said(parsed: Any) -> Any:
     try:
         return parsed()
     except BadTerm as error:
-        fail(str(error), EXIT_USAGE)
+        end(error)

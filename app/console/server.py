@@ -28,8 +28,7 @@ from app.console.api.tables import STAND_INS, StandIns
 from app.console.api.workflow_requests import REPEATS, Repeats
 from app.console.pages.site import add_pages, page_routes
 from app.host.routes import serve_routes
-from app.kafka.admin import KafkaError, TopicError
-from app.kafka.reader import InspectionError
+from app.kafka.errors import KAFKA_ERRORS
 from app.operations.audit.checkpointer import Checkpointer
 from app.operations.audit.reader import proposal_in
 from app.registry import load_workflows
@@ -109,7 +108,7 @@ async def _kept(listen: Callable[[Config], Awaitable[None]], config: Config) -> 
     while True:
         try:
             await listen(config)
-        except (InspectionError, KafkaError, TopicError) as error:
+        except KAFKA_ERRORS as error:
             # Its topic may not have been made yet; what is received again changes nothing.
             log.warning("listening begins again", error=str(error))
         await asyncio.sleep(LISTEN_AGAIN_SECONDS)

@@ -9,7 +9,7 @@ Three kinds:
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -19,6 +19,7 @@ from app.wire.envelope import Envelope
 from app.wire.records import Record, is_redriven
 from app.wire.topics import first_topic_of, timers_topic
 from tables import Table
+from workflows.shared.errors import ErrorKind, PayflowError
 from workflows.shared.message import Message
 from workflows.shared.reaction import Reactions
 from workflows.shared.topic import Topic
@@ -29,8 +30,10 @@ Knowledge = TypeVar("Knowledge")
 Known = TypeVar("Known", covariant=True)  # noqa: PLC0105  the same noun, read only
 
 
-class Transient(Exception):
+class Transient(PayflowError):
     """It may work later: the event goes to the retry topics, its key parked behind it."""
+
+    kind: ClassVar[ErrorKind] = "unavailable"
 
 
 class Followed(Protocol[Known]):
@@ -53,7 +56,7 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
     service: str
     consumes: tuple[Topic, ...]
     produces: tuple[Topic, ...] = ()
-    table: Table[Any] | None = None
+    table: Table[Any] | None
 
 
 def _no_answer(_state: object, _received: Message, _at_ms: int) -> Sequence[Message]:
@@ -98,6 +101,7 @@ class InformedDecider(Decider[State], Generic[State, Knowledge], frozen=True, kw
 class Caller(Agent, Generic[Command], frozen=True, kw_only=True):
     """Asks an external system. Its table, if any, remembers what was asked and what is parked."""
 
+    table: Table[Any] | None = None
     call: Callable[[Command], Awaitable[Sequence[Message]]]
     """Ask; may raise Transient when `retries`. Must be safe to repeat."""
     prepare: Callable[[], object] | None = None

@@ -22,7 +22,7 @@ class Runtime(Protocol):
         """Return the time of the wall clock."""
         ...
 
-    def read(self, table: Table, partition: int, key: bytes) -> bytes | None:
+    def read(self, table: Table, partition: int, key: bytes, /) -> bytes | None:
         """Return the row's bytes, or None."""
         ...
 
@@ -30,7 +30,7 @@ class Runtime(Protocol):
         """Produce `records` in order; return when the broker has acknowledged every one."""
         ...
 
-    async def store(self, table: Table, rows: Mapping[int, Mapping[bytes, bytes]]) -> None:
+    async def store(self, table: Table, rows: Mapping[int, Mapping[bytes, bytes]], /) -> None:
         """Put `rows` (by partition, by key) and their changelog records, acknowledged."""
         ...
 
@@ -42,11 +42,11 @@ class Runtime(Protocol):
         """Return whether `record` lies in the partition that its key belongs to."""
         ...
 
-    def through(self, source: str) -> int:
+    def through(self, source: str, /) -> int:
         """Return the offset of `topic/partition` before which every outbox was produced."""
         ...
 
-    def checkpoint(self, name: str) -> None:
+    def checkpoint(self, name: str, /) -> None:
         """Pass a named point between two checkpoints: a place where a test may crash."""
         ...
 

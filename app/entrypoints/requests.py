@@ -5,17 +5,20 @@ import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
 from app import entrypoints
 from app.config import Config
+from workflows.shared.errors import ErrorKind, PayflowError
 from workflows.shared.message import Message
 
 
-class BadRequest(ValueError):
+class BadRequest(PayflowError, ValueError):
     """A request that no message can be made of; `field` names what is wrong in its body."""
+
+    kind: ClassVar[ErrorKind] = "invalid"
 
     def __init__(self, detail: str, field: str) -> None:
         super().__init__(detail)

@@ -27,6 +27,7 @@ from workflows.payment.provider_messages import (
     RefundUnknown,
     VoidCharge,
 )
+from workflows.shared.errors import PayflowError
 
 REFUNDS_MAX = 100
 """Refunds of one order that are searched; an order has as many as it has returns."""
@@ -41,7 +42,7 @@ Command = ChargeCard | InquireCharge | VoidCharge
 log = structlog.get_logger(__name__)
 
 
-class Unclear(Exception):
+class Unclear(PayflowError):
     """The provider did not say yes or no; the message says why."""
 
 
@@ -220,11 +221,10 @@ async def _asked(asking: Awaitable[Any]) -> Any:
         slow = isinstance(error.__cause__, TimeoutError)
         raise Unclear("no answer in time" if slow else "no connection") from error
     except stripe.StripeError as error:
-        status = error.http_status or 0
+        status, headers = error.http_status or 0, error.headers or {}
         reason = f"{status} {error.code or type(error).__name__}"
         if status >= SERVER_ERROR:
-            replayed = "Idempotent-Replayed" in error.headers
-            raise _Broken(reason, replayed=replayed) from error
+            raise _Broken(reason, replayed="Idempotent-Replayed" in headers) from error
         raise Unclear(reason) from error
     except TimeoutError as error:
         raise Unclear("no answer in time") from error

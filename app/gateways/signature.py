@@ -3,12 +3,14 @@
 import hashlib
 import hmac
 
+from workflows.shared.errors import PayflowError
+
 TOLERANCE_SECONDS = 300
 """How far the time of a signature may be off: an old notice must not be played back."""
 HEADER_CHARS_MAX = 1_000
 
 
-class BadSignature(ValueError):
+class BadSignature(PayflowError, ValueError):
     """The header is missing, malformed, too old, or made with another secret or body."""
 
 

@@ -92,7 +92,7 @@ def _masked(name: str, value: Any) -> Any:
     return value
 
 
-def _escaped_deep(value: Any) -> Any:
+def _escaped_deep(value: object) -> object:
     if isinstance(value, str):
         return _escaped(value)
     if isinstance(value, dict):
@@ -104,7 +104,7 @@ def _escaped_deep(value: Any) -> Any:
     return _escaped(str(value))
 
 
-def _indented(value: Any) -> str:
+def _indented(value: object) -> str:
     return "\n".join(f"    | {_escaped(line)}" for line in str(value).split("\n"))
 
 

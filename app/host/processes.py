@@ -10,7 +10,9 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, ClassVar
+
+from workflows.shared.errors import ErrorKind, PayflowError
 
 _prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 _PR_SET_PDEATHSIG = 1
@@ -26,8 +28,10 @@ def die_with_parent() -> None:
         _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-class Busy(RuntimeError):
+class Busy(PayflowError):
     """Another process holds the folder; the message names both."""
+
+    kind: ClassVar[ErrorKind] = "conflict"
 
 
 def hold(path: Path) -> IO[str]:

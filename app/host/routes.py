@@ -7,6 +7,7 @@ import msgspec
 from aiohttp import web
 
 from app.auth.operators import Role
+from workflows.shared.errors import PayflowError
 
 Audience = Literal["public", "client", "webhook", "operator", "machine", "worker"]
 AUDIENCES: dict[Audience, str] = {
@@ -20,7 +21,7 @@ AUDIENCES: dict[Audience, str] = {
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-class RouteError(ValueError):
+class RouteError(PayflowError, ValueError):
     """A route does not say who may use it; the message names the route."""
 
 

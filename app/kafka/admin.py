@@ -11,13 +11,12 @@ import structlog
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import TopicAlreadyExistsError, for_code
 from aiokafka.helpers import create_ssl_context
 
 from app.config import Config
 from app.kafka import header_names
-
-__all__ = ["KafkaError"]
+from app.kafka.errors import TopicError
 
 RECORD_BYTES_MAX = 3_000_000
 """Longest record of any topic: above what a body may be, so that poison fits in a dead topic."""
@@ -29,10 +28,6 @@ START_SECONDS_MAX = 2.0
 """How long a start goes on that nobody waits for any more: a stop has five seconds in all."""
 
 log = structlog.get_logger(__name__)
-
-
-class TopicError(RuntimeError):
-    """A topic cannot be as it is wanted; the message names it and what the operator can do."""
 
 
 class TopicSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,7 +129,7 @@ async def topic_settings(
         ConfigResource(ConfigResourceType.TOPIC, name, configs=dict.fromkeys(settings))
         for name in names
     ]
-    answers = await admin.describe_configs(asked) if asked else []
+    answers: list[Any] = await admin.describe_configs(asked) if asked else []
     return {
         name: {setting[0]: setting[1] for setting in entries if setting[1] is not None}
         for answer in answers
@@ -184,7 +179,7 @@ async def _create(
         )
         for spec in specs
     ]
-    answer = await admin.create_topics(asked)
+    answer: Any = await admin.create_topics(asked)
     made: list[str] = []
     for name, code, *detail in answer.topic_errors:
         error = for_code(code)

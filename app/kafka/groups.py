@@ -33,7 +33,7 @@ async def described_group(admin: AIOKafkaAdminClient, name: str) -> Any:
     """Return state and members of a group, as the protocol has them."""
     # One each: aiokafka 0.14 asks in version 3 and reads the answer as version 2, which lacks
     # what stands between one group and the next.
-    answers = await admin.describe_consumer_groups([name])
+    answers: list[Any] = await admin.describe_consumer_groups([name])
     return next(group for answer in answers for group in answer.groups)
 
 

@@ -11,7 +11,7 @@ from app.config import Config
 from app.kafka.producer import open_producer, produce_signed
 from app.kafka.reader import declared_places, read_to_end, reader, span
 from app.wire import codecs
-from app.wire.envelope import BadEnvelope, Envelope, derive_id, from_headers, to_headers
+from app.wire.envelope import Envelope, Undecodable, derive_id, from_headers, to_headers
 from app.wire.records import Outgoing, as_read
 from app.wire.signing import is_signed
 from workflows.shared.message import Message, type_name
@@ -40,7 +40,7 @@ def _read(record: Any, config: Config) -> list[tuple[Envelope, Any]]:
     try:
         envelope = from_headers(read.headers)
         return [(envelope, codecs.decode(read.value, envelope, read.key))]
-    except (codecs.Poison, BadEnvelope):
+    except Undecodable:
         return []
 
 

@@ -1,6 +1,6 @@
 """Producing whole batches through aiokafka's batch API, acknowledged together."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import lru_cache
 from typing import Any
@@ -72,7 +72,9 @@ async def produce(
     return highest
 
 
-async def _send(producer: Any, place: tuple[str, int], members: Sequence[Outgoing]) -> Any:
+async def _send(
+    producer: Any, place: tuple[str, int], members: Sequence[Outgoing]
+) -> AsyncGenerator[Any]:
     topic, partition = place
     batch = producer.create_batch()
     for record in members:

@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError
 
 from app.config import Config
 from app.kafka.admin import admin_client, client_options, start_client, stop_consumer
+from app.kafka.errors import NoSuchTopic
 from app.wire.topics import partitions_of
 
 __all__ = ["TopicPartition"]
@@ -19,14 +20,6 @@ FETCH_RECORDS_MAX = 5_000
 FETCH_MS = 500
 STALL_SECONDS_MAX = 30.0
 """A topic that gives nothing for so long cannot be read."""
-
-
-class InspectionError(RuntimeError):
-    """There is no such topic or record; the message names it."""
-
-
-class NoSuchTopic(InspectionError):
-    """There is no such topic; the message names it."""
 
 
 class ReadStalled(KafkaError):

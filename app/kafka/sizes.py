@@ -11,8 +11,9 @@ from aiokafka.protocol.types import Array, Boolean, Int16, Int32, Int64, Schema,
 class DescribeLogDirsResponse(Response):
     """What lies on the disks of one broker."""
 
-    API_KEY = 35
-    API_VERSION = 1
+    # aiokafka declares properties and sets constants itself.
+    API_KEY = 35  # pyright: ignore[reportAssignmentType]
+    API_VERSION = 1  # pyright: ignore[reportAssignmentType]
     SCHEMA = Schema(
         ("throttle_time_ms", Int32),
         (

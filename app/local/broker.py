@@ -23,6 +23,7 @@ import psutil
 from app.config import Config, ConfigError, current
 from app.host.processes import die_with_parent
 from app.local import broker_files, jars
+from workflows.shared.errors import PayflowError
 
 STARTS_MAX = 3
 """Another process may take a port between our look and Kafka's."""
@@ -39,7 +40,7 @@ MAIN, FORMAT = "kafka.Kafka", "kafka.tools.StorageTool"
 Log = Callable[[str], object]
 
 
-class BrokerError(RuntimeError):
+class BrokerError(PayflowError):
     """The broker does not run; the message says why and what the operator can do."""
 
 

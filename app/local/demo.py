@@ -20,6 +20,7 @@ from app.local.importers.player import Player, read_plan
 from app.local.supervisor import Supervisor, SupervisorError, running, worker_url
 from app.operations.verification import auditor
 from app.operations.verification.verdict import Verdict
+from workflows.shared.errors import PayflowError
 
 SETTLE_SECONDS_MAX = 600.0
 SHOW_SECONDS = 1.0
@@ -28,7 +29,7 @@ Say = Callable[[str], None]
 Show = Callable[[dict[str, Any]], None]
 
 
-class DemoError(RuntimeError):
+class DemoError(PayflowError):
     """The demo did not come to its end; the message says what is still open."""
 
 

@@ -1,7 +1,6 @@
 """The report of a demo: what was played, how it ended, whether the books balance."""
 
 from collections import Counter
-from typing import Any
 
 import msgspec
 
@@ -16,7 +15,7 @@ def build(
     returns_refused: dict[str, str],
     duplicates_dropped: int,
     wall_s: float,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Return the report as plain values.
 
     `returns_refused` gives the reason by return id: the rows of a return that Payflow refused

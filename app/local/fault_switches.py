@@ -6,6 +6,7 @@ import aiohttp
 import msgspec
 
 from app.local.simulators.faults import CarrierFaults, ProviderFaults
+from workflows.shared.errors import PayflowError
 
 EXTERNAL_SYSTEMS: dict[str, type[msgspec.Struct]] = {
     "provider": ProviderFaults,
@@ -13,7 +14,7 @@ EXTERNAL_SYSTEMS: dict[str, type[msgspec.Struct]] = {
 }
 
 
-class FaultError(RuntimeError):
+class FaultError(PayflowError):
     """A fault is unknown or has no usable value, or the entity does not answer."""
 
 

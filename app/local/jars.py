@@ -15,6 +15,8 @@ import msgspec
 import requests
 from jgo.maven import MavenContext
 
+from workflows.shared.errors import PayflowError
+
 LOCK = Path(__file__).with_name("kafka-jars.lock")
 DOWNLOADS_AT_ONCE = 8
 FETCH_TIMEOUT_SECONDS = 60
@@ -22,7 +24,7 @@ FETCH_TIMEOUT_SECONDS = 60
 Log = Callable[[str], object]
 
 
-class BadJar(RuntimeError):
+class BadJar(PayflowError):
     """A jar could not be fetched, or is not the one of the lock; the message names it."""
 
 

@@ -19,6 +19,7 @@ from app.config import Config, child_environment
 from app.host.processes import Busy, Child, free_port, hold, restarts_in_a_row, wait_seconds
 from app.kafka.admin import ensure_topics
 from app.local import broker
+from workflows.shared.errors import PayflowError
 
 READY_SECONDS_MAX = 120.0
 STOP_SECONDS = 6.0
@@ -29,7 +30,7 @@ EXTERNAL_SYSTEMS = ("provider", "carrier")
 Say = Callable[[str], None]
 
 
-class SupervisorError(RuntimeError):
+class SupervisorError(PayflowError):
     """Payflow cannot be started or has not become ready; the message says what to do."""
 
 

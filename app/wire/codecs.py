@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from app.wire.envelope import Envelope
+from app.wire.envelope import Envelope, Undecodable
 from workflows.shared.message import Message
 from workflows.shared.topic import message_type_of, topic_of, topic_of_type
 
@@ -17,7 +17,7 @@ OPEN_BODY_BYTES_MAX = 900_000
 _encode = msgspec.json.Encoder().encode
 
 
-class Poison(ValueError):
+class Poison(Undecodable):
     """These bytes can never become a message. `cause` is a short label, the message says where."""
 
     def __init__(self, cause: str, detail: str) -> None:

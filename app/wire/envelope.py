@@ -7,10 +7,13 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from typing import cast
 from urllib.parse import quote, unquote
 from uuid import UUID, uuid5
 
 import msgspec
+
+from workflows.shared.errors import PayflowError
 
 NAMESPACE = UUID("6f1f2f0e-0b8e-5f53-9a53-7c1f6b1f3d10")
 """The root of every derived id. Changing it would make every redelivery look new."""
@@ -35,7 +38,11 @@ LONGEST = {"ce_id": ID_BYTES_MAX, "ce_causationid": ID_BYTES_MAX, "baggage": BAG
 Headers = list[tuple[str, bytes]]
 
 
-class BadEnvelope(ValueError):
+class Undecodable(PayflowError, ValueError):
+    """What lies in a topic is no message: its headers or its bytes."""
+
+
+class BadEnvelope(Undecodable):
     """Headers are missing or malformed; the message names which."""
 
 
@@ -94,7 +101,9 @@ def from_headers(headers: Iterable[tuple[str, bytes]] | Mapping[str, bytes] | No
 
     Raises BadEnvelope naming the header that is missing or malformed.
     """
-    pairs = headers.items() if isinstance(headers, Mapping) else headers or ()
+    pairs = headers or ()
+    if isinstance(pairs, Mapping):
+        pairs = cast("Mapping[str, bytes]", pairs).items()
     record: dict[str, str] = {}
     for name, value in pairs:
         if name.startswith(PREFIX) or name in OTHERS:

@@ -7,7 +7,7 @@ in `workflows/*/topics.py`.
 import importlib.util
 import pkgutil
 from functools import cache, lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -89,7 +89,7 @@ def timers_topic(agent: str) -> str:
     return f"{agent}.timers"
 
 
-def changelog_topic(table: Table) -> str:
+def changelog_topic(table: Table[Any]) -> str:
     """Return the changelog topic of `table`, as Faust names it."""
     return f"payflow-{table.service}-{table.name}-changelog"
 

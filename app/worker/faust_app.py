@@ -4,7 +4,7 @@ import asyncio
 import ssl
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import faust
 from faust.types import TP
@@ -16,7 +16,7 @@ from app.worker import transport
 from app.worker.lease import Lease
 from app.worker.store import Store
 from app.worker.store_repair import set_aside_damaged
-from app.worker.transport import Watermarks
+from app.worker.watermarks import Watermarks
 
 ROCKSDB_OPTIONS = {
     "driver": "rocksdict",
@@ -79,11 +79,11 @@ class PayflowApp(faust.App):
 
     def through(self, tp: TP) -> int:
         """Return the offset before which everything of `tp` has passed all checkpoints."""
-        return self.consumer.through(tp)
+        return cast("transport.SafeConsumer", self.consumer).through(tp)
 
     def lags(self) -> dict[TP, int]:
         """Return how many events each partition read here is behind."""
-        return {} if self.rebalancing else self.consumer.lags()
+        return {} if self.rebalancing else cast("transport.SafeConsumer", self.consumer).lags()
 
     async def on_start(self) -> None:
         """Open the HTTP server before the tables are checked: health answers in a recovery."""
@@ -101,7 +101,7 @@ class PayflowApp(faust.App):
         # Whoever started us may be gone, and the broker too: nobody else would end us then.
         end_within(STOP_SECONDS_MAX)
         if self._consumer is not None:
-            await self._consumer.drain(SETTLE_SECONDS)
+            await cast("transport.SafeConsumer", self._consumer).drain(SETTLE_SECONDS)
         for end in self.at_stop:
             await end()
         await super().on_stop()

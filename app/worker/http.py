@@ -35,7 +35,7 @@ class LocalQueries(Protocol):
         """Return the row, None when it is not here; raises KeyError for no such table."""
         ...
 
-    def scan(self, table: str, prefix: str, limit: int, after: str) -> list[dict[str, Any]]:
+    def scan(self, table: str, prefix: str, limit: int, after: str) -> list[dict[str, object]]:
         """Return rows in key order; raises KeyError for no such table."""
         ...
 
@@ -165,6 +165,6 @@ async def _payflow_alone(request: web.Request, handler: Handler) -> web.StreamRe
     return await handler(request)
 
 
-def _json(value: Any, status: int = 200) -> web.Response:
+def _json(value: object, status: int = 200) -> web.Response:
     body = msgspec.json.encode(value)
     return web.Response(body=body, content_type="application/json", status=status)

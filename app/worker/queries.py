@@ -65,10 +65,10 @@ class LocalQueries:
                 return _shown(agent, partition, key.encode(), body)
         return None
 
-    def scan(self, table: str, prefix: str, limit: int, after: str) -> list[dict[str, Any]]:
+    def scan(self, table: str, prefix: str, limit: int, after: str) -> list[dict[str, object]]:
         """Return up to `limit` rows in key order whose key starts with `prefix`, after `after`."""
         agent, store = self._kept[table]
-        found: list[dict[str, Any]] = []
+        found: list[dict[str, object]] = []
         for partition in store.open_partitions():
             found += _page(agent, store, partition, prefix.encode(), limit, after.encode())
         found.sort(key=lambda shown: (shown["key"], shown["partition"]))
@@ -108,8 +108,8 @@ class LocalQueries:
 
 def _page(  # noqa: PLR0913  where to read and how far
     agent: Agent, store: Store, partition: int, prefix: bytes, limit: int, after: bytes
-) -> list[dict[str, Any]]:
-    page: list[dict[str, Any]] = []
+) -> list[dict[str, object]]:
+    page: list[dict[str, object]] = []
     for key, body in store.scan(partition, max(prefix, after)):
         if not key.startswith(prefix):
             break
@@ -121,7 +121,7 @@ def _page(  # noqa: PLR0913  where to read and how far
     return page
 
 
-def _shown(agent: Agent, partition: int, key: bytes, body: bytes) -> dict[str, Any]:
+def _shown(agent: Agent, partition: int, key: bytes, body: bytes) -> dict[str, object]:
     assert agent.table is not None
     kept = row.decode_row(agent.table, body)
     return {

@@ -19,18 +19,19 @@ What it changes, and why (Faust 0.15.3, aiokafka driver):
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import mode
 import structlog
 from faust.transport.drivers import aiokafka as driver
-from faust.types import TP
+from faust.types import TP, AppT
 
 from app.host.exit import hard_stop
 from app.kafka.header_names import read_any_header_name
 from app.wire.records import Record
 from app.worker import lease
+from app.worker.watermarks import Watermarks
 
 FAUST_VERSION = "0.15.3"
 CHUNK_MAX = 1_000
@@ -40,39 +41,21 @@ FETCH_WAIT_MS = 100
 log = structlog.get_logger(__name__)
 
 
-class Watermarks:
-    """How far each partition is through; and whether a batch is under way."""
+class HostApp(AppT):
+    """The app as the transport sees it: Faust's, and what `app.worker.faust_app` adds to it."""
 
-    def __init__(self) -> None:
-        self.next_offset: dict[TP, int] = {}
-        self.idle = asyncio.Event()
-        self.idle.set()
-        self._running = 0
-
-    def begin(self) -> None:
-        """Note that a batch is under way."""
-        self._running += 1
-        self.idle.clear()
-
-    def end(self) -> None:
-        """Note that it is through."""
-        self._running -= 1
-        if not self._running:
-            self.idle.set()
-
-    def move(self, tp: TP, next_offset: int) -> None:
-        """Say that everything of `tp` before `next_offset` is through."""
-        self.next_offset[tp] = max(next_offset, self.next_offset.get(tp, 0))
-
-    def forget(self, tps: Iterable[TP]) -> None:
-        """Drop what is no longer ours."""
-        for tp in tps:
-            self.next_offset.pop(tp, None)
+    watermarks: Watermarks
+    lease: lease.Lease
+    agent_names: list[str]
+    owned_topics: set[str]
+    lost_lease: Callable[[], None]
+    on_revoked: Callable[[set[TP]], None]
 
 
 class SafeConsumer(driver.Consumer):
     """Commits only what the engine has taken through all its checkpoints."""
 
+    app: HostApp
     REVOKE_WAIT_SECONDS = 25.0
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -90,7 +73,7 @@ class SafeConsumer(driver.Consumer):
         return _Thread(self, loop=self.loop, beacon=self.beacon)
 
     def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
-        for tp in list(self.watermarks.next_offset):
+        for tp in [TP(*place) for place in self.watermarks.next_offset]:
             if topics is None or tp in topics or tp.topic in topics:
                 yield tp
 
@@ -211,9 +194,12 @@ class SafeConsumer(driver.Consumer):
 
 
 class _Thread(driver.AIOKafkaConsumerThread):
+    app: HostApp
+
     async def on_start(self) -> None:
         """Start, and let every answered heartbeat renew the lease."""
         await super().on_start()
+        assert self._consumer is not None, "it has started"
         lease.follow(self._consumer._coordinator, self.app.lease, self.app.lost_lease)
 
     def _create_worker_consumer(self, transport: Any) -> Any:
@@ -224,6 +210,8 @@ class _Thread(driver.AIOKafkaConsumerThread):
 
 class SafeProducer(driver.Producer):
     """Idempotent, acknowledged by all replicas; one producer an agent, and one beside them."""
+
+    app: HostApp
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self.of_agents: dict[str, Any] = {}
@@ -239,6 +227,7 @@ class SafeProducer(driver.Producer):
         # other twice a batch.
         self.of_agents = {name: self._new_producer() for name in self.app.agent_names}
         await asyncio.gather(*(producer.start() for producer in self.of_agents.values()))
+        assert self._producer is not None, "it has started"
         for producer in (self._producer, *self.of_agents.values()):
             lease.guard(producer.client, self.app.lease, self.app.owned_topics)
 
@@ -264,7 +253,7 @@ def harden() -> None:
     mode.Worker._sentinel_task = _no_sleep
 
 
-async def _no_sleep(_worker: mode.Worker) -> None:
+async def _no_sleep(self: mode.Worker) -> None:
     """Nobody is left to wait for: the tasks have been gathered."""
 
 

@@ -9,7 +9,7 @@ import asyncio
 import faulthandler
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
@@ -250,7 +250,7 @@ _PENDING = ("cr_await", "gi_yieldfrom", "ag_await")
 
 
 @asynccontextmanager
-async def _client(config: Config) -> Any:
+async def _client(config: Config) -> AsyncIterator[AIOKafkaConsumer]:
     client = AIOKafkaConsumer(**client_options(config), enable_auto_commit=False)
     try:
         async with asyncio.timeout(ASK_SECONDS):

@@ -20,7 +20,7 @@ from app.kafka.producer import place_of
 from app.wire.records import ORIGIN, Record
 from app.worker import runner
 from app.worker.runner import Runner
-from app.worker.transport import Watermarks
+from app.worker.watermarks import Watermarks
 from tests.support.agents import ANSWERS, COUNTS, TALLY, said
 from tests.support.runtime import FakeRuntime
 from workflows.notification import topics as notification_topics

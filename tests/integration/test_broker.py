@@ -15,7 +15,8 @@ from aiokafka.errors import UnknownTopicOrPartitionError
 
 from app.config import Config, ConfigError
 from app.kafka import admin
-from app.kafka.admin import TopicError, TopicSpec, ensure_topics
+from app.kafka.admin import TopicSpec, ensure_topics
+from app.kafka.errors import TopicError
 from app.local import broker, jars
 from tests.support.broker import local_config
 

@@ -7,7 +7,7 @@ from aiokafka import TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.kafka.reader import InspectionError
+from app.kafka.errors import InspectionError
 from app.operations.search.query import Wanted, parse
 from app.operations.search.scan import Asked, Done, Event, scan
 from app.operations.search.starts import Start, parse_cursor

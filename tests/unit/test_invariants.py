@@ -12,7 +12,7 @@ import pytest
 from app.config import Config
 from app.console.api.invariants import Invariants, balances
 from app.console.api.problems import Problem
-from app.kafka.admin import TopicError
+from app.kafka.errors import TopicError
 from app.operations.verification import auditor
 
 VERDICT: dict[str, Any] = {

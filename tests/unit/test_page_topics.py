@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaConnectionError
 
 from app.console.api import topics as api
 from app.console.pages import topics
-from app.kafka.reader import InspectionError, NoSuchTopic
+from app.kafka.errors import InspectionError, NoSuchTopic
 from app.operations.search import topic_facts
 from app.operations.search.consumer_groups import Behind, Group, Member
 from app.operations.search.topic_facts import PartitionFacts, TopicFacts

@@ -16,24 +16,20 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from workflows.fraud.entity_messages import Aggregate
+from workflows.shared.errors import PayflowError
 
 Type = Literal["number", "text", "flag"]
 Fact = float | str | bool
 Value = Fact | None
 COMPARED: dict[str, Callable[[Any, Any], bool]] = {
-    "gt": gt,
-    "ge": ge,
-    "lt": lt,
-    "le": le,
-    "eq": eq,
-    "ne": ne,
+    each.__name__: each for each in (gt, ge, lt, le, eq, ne)
 }
 COUNTED = ("add", "sub", "mul", "div")
 AGGREGATES = ("count", "sum", "max", "declines", "distinct")
 OPERATORS = ("field", "in", "all", "any", "not", *COMPARED, *COUNTED, *AGGREGATES)
 
 
-class RuleError(ValueError):
+class RuleError(PayflowError, ValueError):
     """No rule: `place` is a path such as `when.all[1].gt[0].field`, `reason` says what is wrong."""
 
     def __init__(self, place: str, reason: str) -> None:

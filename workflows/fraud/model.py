@@ -1,7 +1,6 @@
 """A trained model as data: trees, and a walker that gives the same bits everywhere.
 
-The artefact is JSON, made by `payflow fraud train`. It says what it was trained on, which entities
-of a payment it must know, from when on it is in force, and where its bands begin.
+The artefact is JSON, made by `payflow fraud train`; it says what it was trained on and for.
 """
 
 import math
@@ -13,12 +12,13 @@ import msgspec
 from workflows.fraud.entity_messages import Kind
 from workflows.fraud.features import FEATURES
 from workflows.fraud.messages import Contribution, Outcome
+from workflows.shared.errors import PayflowError
 
 NODES_MAX = 2_000_000
 Unit = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 
-class ModelError(ValueError):
+class ModelError(PayflowError, ValueError):
     """No model; the message names the place."""
 
 

@@ -4,7 +4,8 @@ import asyncio
 import hashlib
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
 
@@ -14,9 +15,9 @@ from aiohttp import web
 from yarl import URL
 
 from app.config import Config
-from app.console.api.problems import Problem
+from app.console.api.problems import RETRY_AFTER, Problem
 from app.delivery.agent import Projection, registered
-from app.kafka.admin import KafkaError
+from app.kafka.errors import KAFKA_ERRORS, KafkaError
 from app.kafka.producer import partition_of
 from app.wire.envelope import Envelope
 from app.wire.signing import ROWS_PASS, rows_token
@@ -150,7 +151,16 @@ CONTEXT: web.AppKey[ApiContext] = web.AppKey("desk")
 
 def unavailable(detail: str) -> Problem:
     """Return the problem of something that will pass."""
-    return Problem(503, "Service Unavailable", detail, headers={"Retry-After": "1"})
+    return Problem(503, "Service Unavailable", detail, headers=RETRY_AFTER)
+
+
+@contextmanager
+def asking_kafka() -> Iterator[None]:
+    """Turn what Kafka, or its client, raises into Problem 503."""
+    try:
+        yield
+    except KAFKA_ERRORS as error:
+        raise unavailable(f"Kafka does not answer: {error}") from error
 
 
 def check_table(name: str) -> None:

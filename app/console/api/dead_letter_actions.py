@@ -18,7 +18,7 @@ from app.operations.dead_letters.selection import Choice, chosen
 from app.operations.dead_letters.status import states
 from app.operations.search.masked_record import masked_text
 from app.wire import codecs
-from app.wire.envelope import BadEnvelope, from_headers
+from app.wire.envelope import Undecodable, from_headers
 
 Why = Annotated[str, Meta(min_length=1, max_length=WHY_MAX)]
 
@@ -90,7 +90,7 @@ async def check(request: web.Request) -> web.Response:
     try:
         codecs.decode(body, from_headers(headers), dead_letter.record.key)
         fails = ""
-    except (codecs.Poison, BadEnvelope) as error:
+    except Undecodable as error:
         fails = masked_text(str(error))
     return json_response({"diff": diff(dead_letter.record.value, body), "fails": fails})
 

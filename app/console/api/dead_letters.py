@@ -14,10 +14,9 @@ import structlog
 from aiohttp import web
 
 from app.config import Config
-from app.console.api.context import CONTEXT, unavailable
+from app.console.api.context import CONTEXT, asking_kafka
 from app.console.api.problems import Problem, json_response, path_name
-from app.kafka.admin import KafkaError, TopicError
-from app.kafka.reader import InspectionError
+from app.kafka.errors import KAFKA_ERRORS
 from app.operations.dead_letters.audit_records import Action
 from app.operations.dead_letters.dead_letter import DeadLetter
 from app.operations.dead_letters.editing import editable
@@ -54,10 +53,8 @@ class DeadLetters:
         async with self._lock:
             old = self._known
             if old is None or fresh or time.monotonic() - old[0] > KNOWN_SECONDS:
-                try:
+                with asking_kafka():
                     found = await gather(self._config)
-                except (InspectionError, KafkaError, TopicError) as error:
-                    raise unavailable(f"Kafka does not answer: {error}") from error
                 self._known = old = (time.monotonic(), found)
             return old[1]
 
@@ -74,13 +71,13 @@ class DeadLetters:
             async with redriver(self._config) as sender:
                 dead_letters = _open(await sender.read_status(), choice)
                 self.outcome = await sender.redrive(dead_letters, action, self.lines.append, rate)
-        except (DeadLetterError, InspectionError, KafkaError, TopicError) as error:
+        except (DeadLetterError, *KAFKA_ERRORS) as error:
             log.warning("redrive failed", error=str(error))
             self.error = str(error)
         finally:
             self._known = None
 
-    def redrive_progress(self) -> dict[str, Any]:
+    def redrive_progress(self) -> dict[str, object]:
         """Return how far the latest redrive is: `state` none, running, done or failed."""
         running = self.task is not None and not self.task.done()
         state = (
@@ -133,7 +130,7 @@ def choice_of(said: dict[str, str]) -> Choice:
     for name, value in said.items():
         if masked_text(value) != value or len(value) > 300:  # noqa: PLR2004
             raise Problem(400, "Bad Request", f"{name} cannot be searched for", field=name)
-    return Choice(**said)
+    return msgspec.convert(said, Choice)
 
 
 async def all_groups(request: web.Request) -> list[Any]:
@@ -143,7 +140,7 @@ async def all_groups(request: web.Request) -> list[Any]:
     return groups([each for each in known.dead_letters if choice.meets(each)], states(known))
 
 
-async def some(request: web.Request) -> tuple[list[dict[str, Any]], int]:
+async def some(request: web.Request) -> tuple[list[dict[str, object]], int]:
     """Return the latest dead letters that are meant, as lines of a list, and how many there are."""
     known = await request.app[DEAD_LETTERS].known()
     choice, statuses = requested_choice(request), states(known)
@@ -157,7 +154,7 @@ async def some(request: web.Request) -> tuple[list[dict[str, Any]], int]:
     return [_line(each, statuses[each.place]) for each in meant[:DEAD_LETTERS_MAX]], len(meant)
 
 
-def _line(dead_letter: DeadLetter, state: State) -> dict[str, Any]:
+def _line(dead_letter: DeadLetter, state: State) -> dict[str, object]:
     return {
         "place": dead_letter.place,
         "state": state,

@@ -14,7 +14,7 @@ from app.console.api.open_orders import open_orders
 from app.console.api.problems import json_response
 from app.kafka.reader import follow
 from app.wire import codecs
-from app.wire.envelope import BadEnvelope, from_headers
+from app.wire.envelope import Undecodable, from_headers
 from app.wire.records import as_read
 from app.wire.signing import is_signed
 from workflows.shared.figures import LiveFigures
@@ -55,7 +55,7 @@ class Figures:
         try:
             envelope = from_headers(record.headers)
             message = codecs.decode(record.value, envelope, record.key)
-        except (codecs.Poison, BadEnvelope) as error:
+        except Undecodable as error:
             log.warning("no figures", error=str(error), offset=record.offset)
             return
         if self._shape.is_one(message):

@@ -8,7 +8,7 @@ two readings; a worker that began again in between counts from nothing.
 
 import asyncio
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -21,8 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from app.console.api.context import ApiContext
 from app.console.api.problems import json_response
 from app.delivery.agent import registered
-from app.kafka.admin import KafkaError, TopicError
-from app.kafka.reader import InspectionError
+from app.kafka.errors import KAFKA_ERRORS
 from app.operations.search.consumer_groups import groups
 from app.registry import services
 from app.wire.topics import topic_name
@@ -115,22 +114,23 @@ class FlowMetrics:
     async def _behind(self) -> dict[str, tuple[int, float | None]]:
         try:
             found = await groups(self._context.config)
-        except (InspectionError, KafkaError, TopicError) as error:
+        except KAFKA_ERRORS as error:
             log.warning("nobody can say who is behind", error=str(error))
             return {}
         return {each.name.removeprefix("payflow-"): (each.lag, each.seconds) for each in found}
 
-    def _sums(self) -> tuple[Counter[Place], Counter[Place], float]:
+    def _sums(self) -> tuple[dict[Place, float], dict[Place, float], float]:
         """Return sums of now, what was added since the oldest reading, and in how many seconds."""
         (first_s, first), (last_s, last) = self._queries[0], self._queries[-1]
-        now: Counter[Place] = Counter()
-        changed: Counter[Place] = Counter()
+        now: dict[Place, float] = {}
+        changed: dict[Place, float] = {}
         for url, values in last.items():
             before = first.get(url, {})
             for place, value in values.items():
-                now[place] += value
+                now[place] = now.get(place, 0.0) + value
                 old = before.get(place, 0.0)
-                changed[place] += value - old if value >= old else value
+                more = value - old if value >= old else value
+                changed[place] = changed.get(place, 0.0) + more
         return now, changed, last_s - first_s
 
     def _service(self, name: str, now: Mapping[Place, float]) -> Service:

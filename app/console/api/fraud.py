@@ -122,7 +122,7 @@ async def found_cases(request: web.Request) -> dict[str, Any]:
     }
 
 
-def _case(case: Case) -> dict[str, Any]:
+def _case(case: Case) -> dict[str, object]:
     registered, closed = case.registered, case.closed
     return {
         "order_id": registered.transaction_id,
@@ -140,7 +140,7 @@ def _case(case: Case) -> dict[str, Any]:
     }
 
 
-async def _verdict_if_any(request: web.Request, case: Case) -> dict[str, Any] | None:
+async def _verdict_if_any(request: web.Request, case: Case) -> dict[str, object] | None:
     """Return what is known of the payment; None while nobody holds its partition."""
     try:
         checked = await checked_of(request, case.registered.transaction_id)
@@ -199,7 +199,7 @@ def entities_in(checked: PaymentCheck) -> Mapping[Any, str]:
     )
 
 
-def _judged(basis: VerdictBasis, models: Mapping[str, Model]) -> dict[str, Any]:
+def _judged(basis: VerdictBasis, models: Mapping[str, Model]) -> dict[str, object]:
     return {
         **{
             name: getattr(basis, name)
@@ -222,7 +222,7 @@ def _judged(basis: VerdictBasis, models: Mapping[str, Model]) -> dict[str, Any]:
     }
 
 
-def _paid(checked: PaymentCheck) -> dict[str, Any] | None:
+def _paid(checked: PaymentCheck) -> dict[str, object] | None:
     names = ("amount_minor", "currency", "country", "ordered_at_ms")
     return {name: getattr(checked.paid, name) for name in names} if checked.paid else None
 

@@ -226,7 +226,7 @@ def _changed_meanwhile(version: int, field: str) -> None:
 async def _put(request: web.Request, rule: Rule, book: Book, why: str) -> web.Response:
     known = book.rules.get(rule.rule_id)
     version = known.rule.version + 1 if known else 1
-    raw: dict[str, Any] = msgspec.to_builtins(replace(rule, version=version))
+    raw: dict[str, object] = msgspec.to_builtins(replace(rule, version=version))
     try:
         read_rule(raw, FIELDS)
     except RuleError as error:

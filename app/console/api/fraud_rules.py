@@ -35,7 +35,7 @@ WATCHED = {
 PSI_MOVED, PSI_MUCH = 0.1, 0.25
 
 
-async def found_rules(request: web.Request) -> dict[str, Any]:
+async def found_rules(request: web.Request) -> dict[str, object]:
     """Return rules, lists and snoozes as they stand; with `hits=1`, what the rules have done."""
     context = request.app[FRAUD]
     book = await context.book()
@@ -64,7 +64,7 @@ def ordered(book: Book) -> list[Rule]:
     return sorted(rules, key=lambda rule: (-rule.priority, rule.rule_id))
 
 
-def _ruled(rule: Rule, known: tuple[Answer, float] | None) -> dict[str, Any]:
+def _ruled(rule: Rule, known: tuple[Answer, float] | None) -> dict[str, object]:
     facts = {**msgspec.structs.asdict(rule)}
     del facts["when"]
     found = known[0].hits.get(rule.rule_id) if known else None
@@ -77,18 +77,18 @@ def _ruled(rule: Rule, known: tuple[Answer, float] | None) -> dict[str, Any]:
     return facts
 
 
-def _snooze(request: web.Request, snooze: Snooze) -> dict[str, Any]:
+def _snooze(request: web.Request, snooze: Snooze) -> dict[str, object]:
     entity = request.app[FRAUD].entities.shown(snooze.entity)
     return {"rule_id": snooze.rule_id, "entity": entity, "until_ms": snooze.until_ms}
 
 
-async def found_rule(request: web.Request, rule_id: str) -> dict[str, Any]:
+async def found_rule(request: web.Request, rule_id: str) -> dict[str, object]:
     """Return a rule, what it was by the audit, and what sleeps of it. Raises Problem 404."""
     context = request.app[FRAUD]
     book = await context.book()
     rule = rule_in(book, rule_id)
     now_ms = request.app[CONTEXT].now_ms()
-    history: list[dict[str, Any]] = [
+    history: list[dict[str, object]] = [
         {
             "at_ms": envelope.time_ms,
             "who": message.who,
@@ -113,7 +113,7 @@ async def found_rule(request: web.Request, rule_id: str) -> dict[str, Any]:
     }
 
 
-def shown_rule(request: web.Request, raw: dict[str, Any]) -> dict[str, Any]:
+def shown_rule(request: web.Request, raw: dict[str, object]) -> dict[str, object]:
     """Return a rule as everybody may see it: the people it writes out are masked."""
     return raw | {"when": without_people(raw.get("when"), request.app[FRAUD].entities.tag)}
 
@@ -126,7 +126,7 @@ def rule_in(book: Book, rule_id: str) -> Rule:
     return book.rules[rule_id].rule
 
 
-def checked_rule(raw: Mapping[str, Any] | bytes, proposed_by: str) -> Rule:
+def checked_rule(raw: Mapping[str, object] | bytes, proposed_by: str) -> Rule:
     """Return the rule that `raw` proposes: a draft, unless it is to be tried or paused.
 
     Its version, and who approved it, it cannot say itself. Raises Problem 400 naming the place.
@@ -151,7 +151,7 @@ def checked_rule(raw: Mapping[str, Any] | bytes, proposed_by: str) -> Rule:
     return rule
 
 
-async def tried_rule(request: web.Request, rule: Rule) -> dict[str, Any]:
+async def tried_rule(request: web.Request, rule: Rule) -> dict[str, object]:
     """Return what `rule` would have done to payments since `from`. Raises Problem 400, 503."""
     since_ms = from_ms(request)
     asked = Question(what="backtest", rule=msgspec.to_builtins(rule), from_ms=since_ms)
@@ -164,7 +164,7 @@ async def tried_rule(request: web.Request, rule: Rule) -> dict[str, Any]:
     }
 
 
-async def found_trial(request: web.Request) -> dict[str, Any]:
+async def found_trial(request: web.Request) -> dict[str, object]:
     """Return what was on trial beside what is in force, and how payments drift."""
     since_ms = from_ms(request)
     asked = Question(what="trial", from_ms=since_ms)
@@ -179,7 +179,7 @@ async def found_trial(request: web.Request) -> dict[str, Any]:
     }
 
 
-async def found_drift(request: web.Request) -> list[dict[str, Any]]:
+async def found_drift(request: web.Request) -> list[dict[str, object]]:
     """Return by worker of fraud how its latest payments differ from those of the training."""
     holders = request.app[CONTEXT].directory.holders("verdict")
     timeout = aiohttp.ClientTimeout(total=READ_SECONDS)

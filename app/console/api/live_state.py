@@ -63,7 +63,7 @@ class LiveState:
         return self._made[seen]
 
     def _event(self, seen: int) -> bytes:
-        found: dict[str, dict[str, Any]] = {}
+        found: dict[str, dict[str, object]] = {}
         for (section, key), (version, row) in self._rows.items():
             if version > seen:
                 found.setdefault(section, {})[key] = row

@@ -66,8 +66,8 @@ def describe(routes: Sequence[Route]) -> dict[str, Any]:
     return msgspec.json.decode(msgspec.json.encode(document))
 
 
-def _operation(route: Route) -> dict[str, Any]:
-    operation: dict[str, Any] = {
+def _operation(route: Route) -> dict[str, object]:
+    operation: dict[str, object] = {
         "summary": route.summary,
         "description": _who(route),
         "security": [{name: []} for name in SECURITY] if route.role else [],
@@ -90,14 +90,14 @@ def _who(route: Route) -> str:
     return f"For {AUDIENCES[route.audience]}{role}."
 
 
-def _path_parameters(path: str) -> list[dict[str, Any]]:
+def _path_parameters(path: str) -> list[dict[str, object]]:
     return [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         for name in re.findall(r"{(\w+)}", path)
     ]
 
 
-def _parameter(name: str) -> dict[str, Any]:
+def _parameter(name: str) -> dict[str, object]:
     header = name[0].isupper()
     kind = "integer" if name == "limit" else "string"
     return {

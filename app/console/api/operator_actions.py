@@ -14,12 +14,10 @@ from aiohttp import web
 from msgspec import Meta
 
 from app.console.api.access import operator_of
-from app.console.api.context import CONTEXT, unavailable
+from app.console.api.context import CONTEXT, asking_kafka
 from app.console.api.problems import Problem, json_response, path_name, read_body
 from app.entrypoints.requests import OperatorMessages, entrypoint_of
 from app.host.logs import PERSONAL
-from app.kafka.admin import KafkaError, TopicError
-from app.kafka.reader import InspectionError
 from app.registry import load_workflows
 from app.wire.envelope import derive_id
 from tables import declared
@@ -166,10 +164,8 @@ async def approve(request: web.Request) -> web.Response:
 
 
 async def _proposal(request: web.Request, order_id: str, refund_id: str) -> RefundProposed | None:
-    try:
+    with asking_kafka():
         return await request.app[PROPOSALS](order_id, refund_id)
-    except (InspectionError, KafkaError, TopicError) as error:
-        raise unavailable(f"Kafka does not answer: {error}") from error
 
 
 async def _give_back(

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 import msgspec
@@ -9,9 +10,11 @@ import structlog
 from aiohttp import web
 
 from app.host.routes import Handler
+from workflows.shared.errors import ErrorKind, PayflowError
 
 BODY_BYTES_MAX = 1_000_000
 KEY_CHARS_MAX = 200
+OUR_FAULT = "this is our fault; it has been logged"
 
 Asked = TypeVar("Asked")
 
@@ -28,7 +31,7 @@ SECURITY_HEADERS = {
 }
 
 
-class Problem(Exception):
+class Problem(PayflowError):
     """What is wrong with a request, in text for whoever sent it."""
 
     def __init__(
@@ -48,6 +51,28 @@ class Problem(Exception):
 
 
 ProblemPage = Callable[[Problem, web.Request], Awaitable[web.Response]]
+STATUSES: dict[ErrorKind, HTTPStatus] = {
+    "invalid": HTTPStatus.BAD_REQUEST,
+    "missing": HTTPStatus.NOT_FOUND,
+    "conflict": HTTPStatus.CONFLICT,
+    "unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
+    "failed": HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+"""The status of each kind of error."""
+RETRY_AFTER = {"Retry-After": "1"}
+
+
+def problem_of(error: PayflowError) -> Problem:
+    """Return `error` as a problem, with the field that is wrong where it names one."""
+    if isinstance(error, Problem):
+        return error
+    status = STATUSES[error.kind]
+    if error.kind == "failed":
+        return Problem(status, status.phrase, OUR_FAULT)
+    headers = RETRY_AFTER if error.kind == "unavailable" else None
+    return Problem(status, status.phrase, str(error), field=error.field, headers=headers)
+
+
 PROBLEM_PAGE: web.AppKey[ProblemPage] = web.AppKey("problem_page")
 """Shows a problem to people, in place of JSON."""
 PAGES = "/console"
@@ -86,8 +111,10 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     """Turn every error into problem details; nothing of our insides is shown."""
     try:
         response = await handler(request)
-    except Problem as problem:
-        response = await _said(problem, request)
+    except PayflowError as error:
+        if error.kind == "failed" and not isinstance(error, Problem):
+            log.exception("request failed", method=request.method, path=request.path[:200])
+        response = await _said(problem_of(error), request)
     except web.HTTPException as error:
         if error.status < 400:  # noqa: PLR2004  a redirect is no problem
             raise
@@ -99,7 +126,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         response = await _said(problem, request)
     except Exception:
         log.exception("request failed", method=request.method, path=request.path[:200])
-        failed = Problem(500, "Internal Server Error", "this is our fault; it has been logged")
+        failed = Problem(500, "Internal Server Error", OUR_FAULT)
         response = await _said(failed, request)
     return response
 

@@ -15,13 +15,12 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from app.console.api.context import CONTEXT, ApiContext, check_table, unavailable
+from app.console.api.context import CONTEXT, ApiContext, asking_kafka, check_table, unavailable
 from app.console.api.problems import Problem, json_response, path_name, whole
 from app.console.api.topics import scanning
 from app.delivery.row import decode_row
-from app.kafka.admin import KafkaError, TopicError
+from app.kafka.errors import KAFKA_ERRORS
 from app.kafka.producer import partition_of
-from app.kafka.reader import InspectionError
 from app.operations.search import topic_facts
 from app.operations.search.masked_record import masked, masked_text
 from app.operations.search.row_history import VERSIONS_MAX, History, changed, history
@@ -77,14 +76,14 @@ def _is_fingerprint(table: str, key: str) -> bool:
 STAND_INS: web.AppKey[StandIns] = web.AppKey("stand_ins")
 
 
-async def tables_facts(request: web.Request) -> list[dict[str, Any]]:
+async def tables_facts(request: web.Request) -> list[dict[str, object]]:
     """Return all tables: what for, who holds which partitions, how large, how far the changelog."""
     context = request.app[CONTEXT]
     try:
         topics = {
             each.name: each for each in await topic_facts.topics(context.config, internal=True)
         }
-    except (InspectionError, KafkaError, TopicError):
+    except KAFKA_ERRORS:
         # Who holds what is worth knowing above all when Kafka does not answer.
         topics = {}
     return [
@@ -189,17 +188,14 @@ async def found_history(
     if lies_in is None:
         lies_in = partition_of(key, config.partitions)
     partition = _partition(request, lies_in)
-    try:
-        with scanning(request):
-            found = await history(config, changelog_topic(table), partition, key)
-    except (InspectionError, KafkaError, TopicError) as error:
-        raise unavailable(f"Kafka does not answer: {error}") from error
+    with asking_kafka(), scanning(request):
+        found = await history(config, changelog_topic(table), partition, key)
     return {"key": said, **_emitted(table, found)}
 
 
-def _emitted(table: Any, found: History) -> dict[str, Any]:
-    versions: list[dict[str, Any]] = []
-    before: Any = None
+def _emitted(table: object, found: History) -> dict[str, object]:
+    versions: list[dict[str, object]] = []
+    before: object = None
     for each in found.versions:
         state = _state(table, each.body)
         versions.append(

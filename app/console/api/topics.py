@@ -9,7 +9,7 @@ import csv
 import io
 import re
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Any
 
@@ -19,11 +19,11 @@ from aiohttp import web
 from msgspec.structs import replace
 
 from app.config import Config
-from app.console.api.context import CONTEXT, unavailable
+from app.console.api.context import CONTEXT, asking_kafka, unavailable
 from app.console.api.live import STREAMS
 from app.console.api.problems import Problem, json_response, path_name, whole
-from app.kafka.admin import KafkaError, TopicError
-from app.kafka.reader import InspectionError, NoSuchTopic, places_of, reader
+from app.kafka.errors import KAFKA_ERRORS, InspectionError, NoSuchTopic
+from app.kafka.reader import places_of, reader
 from app.operations.search import topic_facts
 from app.operations.search.consumer_groups import Group, groups
 from app.operations.search.query import BadTerm, parse
@@ -41,6 +41,8 @@ FOUND_MAX = 10_000
 PARTITION_MAX = 999_999
 HEARTBEAT_SECONDS = 15.0
 
+SCAN_ERRORS = (*KAFKA_ERRORS, BadTerm)
+"""What ends a scan that has begun."""
 log = structlog.get_logger(__name__)
 
 _scanning: set[asyncio.Task[Any]] = set()
@@ -89,7 +91,7 @@ async def records(request: web.Request) -> web.Response:
     return json_response(await found_records(request))
 
 
-async def found_records(request: web.Request) -> dict[str, Any]:
+async def found_records(request: web.Request) -> dict[str, object]:
     """Return what a scan of a few seconds finds, its `done`, and the cursor of the next."""
     asked = replace(_asked(request, limit=100, most=PAGE_RECORDS_MAX), seconds=PAGE_SECONDS_MAX)
     found: list[RecordView] = []
@@ -151,7 +153,7 @@ async def export(request: web.Request) -> web.StreamResponse:
                         await response.write(line(event.record))
         except (ConnectionResetError, asyncio.CancelledError):
             log.debug("export closed")
-        except (InspectionError, KafkaError, BadTerm) as error:
+        except SCAN_ERRORS as error:
             # Half a file must not pass for a whole one: it ends without the end it has to have.
             log.warning("export broken off", topic=name, error=str(error))
             if request.transport is not None:
@@ -189,7 +191,7 @@ FORMS = {
 async def _push(response: web.StreamResponse, events: AsyncIterator[Event]) -> None:
     try:
         await _push_all(response, events)
-    except (InspectionError, KafkaError, BadTerm) as error:
+    except SCAN_ERRORS as error:
         await _write(response, "failed", {"detail": str(error)})
 
 
@@ -205,12 +207,12 @@ async def _push_all(response: web.StreamResponse, events: AsyncIterator[Event]) 
         await _write(response, str(event.__struct_config__.tag), event)
 
 
-async def _write(response: web.StreamResponse, name: str, body: Any) -> None:
+async def _write(response: web.StreamResponse, name: str, body: object) -> None:
     data = msgspec.json.encode(body)
     await response.write(b"event: %b\ndata: %b\n\n" % (name.encode(), data))
 
 
-async def _events(request: web.Request, asked: Asked) -> AsyncIterator[Event]:
+async def _events(request: web.Request, asked: Asked) -> AsyncGenerator[Event]:
     config = request.app[CONTEXT].config
     places = await places_of(config, path_name(request, "name"))
     async with reader(config) as consumer, aclosing(scan(consumer, places, asked)) as events:
@@ -223,14 +225,11 @@ async def _events(request: web.Request, asked: Asked) -> AsyncIterator[Event]:
 def _asked(request: web.Request, *, limit: int, most: int) -> Asked:
     """Return what is asked for. Raises Problem naming the parameter that is wrong."""
     query = request.query
-    try:
-        return Asked(
-            wanted=parse([q for q in query.getall("q", []) if q], query.get("cel", "")),
-            start=_start(request),
-            limit=whole(request, "limit", limit, 1, most),
-        )
-    except BadTerm as error:
-        raise _bad(error) from error
+    return Asked(
+        wanted=parse([q for q in query.getall("q", []) if q], query.get("cel", "")),
+        start=_start(request),
+        limit=whole(request, "limit", limit, 1, most),
+    )
 
 
 def _start(request: web.Request) -> Start:
@@ -245,10 +244,6 @@ def _start(request: web.Request) -> Start:
     if start.only - {partition}:
         raise BadTerm(f"from names another partition than {partition}", "partition")
     return replace(start, only=frozenset({partition}), field="partition")
-
-
-def _bad(error: BadTerm) -> Problem:
-    return Problem(400, "Bad Request", str(error), field=error.field)
 
 
 @contextmanager
@@ -271,11 +266,8 @@ def scanning(request: web.Request) -> Iterator[None]:
 @asynccontextmanager
 async def answering() -> AsyncIterator[None]:
     """Turn what can go wrong with Kafka, or with what is asked of it, into a Problem."""
-    try:
-        yield
-    except BadTerm as error:
-        raise _bad(error) from error
-    except NoSuchTopic as error:
-        raise Problem(404, "Not Found", str(error), field="name") from error
-    except (InspectionError, KafkaError, TopicError) as error:
-        raise unavailable(f"Kafka does not answer: {error}") from error
+    with asking_kafka():
+        try:
+            yield
+        except NoSuchTopic as error:
+            raise Problem(404, "Not Found", str(error), field="name") from error

@@ -5,7 +5,7 @@ orders; the audit then has a record of a revealed personal field for each order 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, contextmanager
 from typing import Annotated, Any
 
@@ -14,14 +14,14 @@ from aiohttp import web
 
 from app.config import Config
 from app.console.api.access import operator_of
-from app.console.api.context import CONTEXT, unavailable
+from app.console.api.context import CONTEXT, asking_kafka, unavailable
 from app.console.api.operator_actions import WHY_MAX, Why, audit
-from app.console.api.problems import Problem, json_response, read_body
+from app.console.api.problems import Problem, json_response, problem_of, read_body
 from app.console.api.transactions import state_of
 from app.console.api.workflow_requests import REPEATS
-from app.kafka.admin import KafkaError, TopicError
-from app.kafka.reader import InspectionError, NoSuchTopic, places_of, reader
-from app.operations.search.query import BadTerm, parse
+from app.kafka.errors import NoSuchTopic
+from app.kafka.reader import places_of, reader
+from app.operations.search.query import parse
 from app.operations.search.record_view import RecordView
 from app.operations.search.scan import Asked, Done, Found, scan
 from app.operations.search.starts import Start
@@ -247,25 +247,22 @@ async def _scanned(
     """Return what is found in `topic` within a few seconds, and what was read, in text."""
     found: list[RecordView] = []
     said = ""
-    try:
-        asked = Asked(wanted=parse(terms), start=start, limit=limit, seconds=SOUGHT_SECONDS)
-        async with aclosing(_events(config, topic, asked)) as events:
-            async for event in events:
-                match event:
-                    case Found(record=record):
-                        found.append(record)
-                    case Done(scanned=scanned, why=why):
-                        said = f"{scanned} records of {topic} were read, {STOPPED[why]}"
-    except BadTerm as error:
-        raise Problem(400, "Bad Request", str(error), field="q") from error
-    except NoSuchTopic as error:
-        raise Problem(404, "Not Found", str(error)) from error
-    except (InspectionError, KafkaError, TopicError) as error:
-        raise unavailable(f"Kafka does not answer: {error}") from error
+    with asking_kafka():
+        try:
+            asked = Asked(wanted=parse(terms), start=start, limit=limit, seconds=SOUGHT_SECONDS)
+            async with aclosing(_events(config, topic, asked)) as events:
+                async for event in events:
+                    match event:
+                        case Found(record=record):
+                            found.append(record)
+                        case Done(scanned=scanned, why=why):
+                            said = f"{scanned} records of {topic} were read, {STOPPED[why]}"
+        except NoSuchTopic as error:
+            raise problem_of(error) from error
     return found, said
 
 
-async def _events(config: Config, topic: str, asked: Asked) -> AsyncIterator[Any]:
+async def _events(config: Config, topic: str, asked: Asked) -> AsyncGenerator[Any]:
     places = await places_of(config, topic)
     async with reader(config) as consumer, aclosing(scan(consumer, places, asked)) as events:
         async for event in events:

@@ -9,13 +9,11 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from app.console.api.context import CONTEXT, unavailable
+from app.console.api.context import CONTEXT, asking_kafka
 from app.console.api.problems import Problem, json_response, path_name, whole
 from app.console.api.workflow_requests import REPEATS
 from app.delivery.row import decode_row
-from app.kafka.admin import KafkaError, TopicError
 from app.kafka.producer import partition_of
-from app.kafka.reader import InspectionError
 from app.operations.search.masked_record import masked
 from app.operations.search.row_history import history
 from app.registry import load_workflows
@@ -171,12 +169,10 @@ async def rows_at(request: web.Request, transaction_id: str, at_ms: int) -> dict
     key = transaction_id.encode()
     names = sorted(name for name, table in declared.items() if table.by_transaction)
     partition = partition_of(key, config.partitions)
-    try:
+    with asking_kafka():
         pasts = await asyncio.gather(
             *(history(config, changelog_topic(declared[name]), partition, key) for name in names)
         )
-    except (InspectionError, KafkaError, TopicError) as error:
-        raise unavailable(f"Kafka does not answer: {error}") from error
     found: dict[str, Any] = {}
     for name, past in zip(names, pasts, strict=True):
         before = [each for each in past.versions if each.at_ms <= at_ms]

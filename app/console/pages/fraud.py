@@ -116,7 +116,7 @@ async def trial(request: web.Request) -> web.Response:
     )
 
 
-async def _tried(request: web.Request, rule: Rule) -> tuple[dict[str, Any] | None, str]:
+async def _tried(request: web.Request, rule: Rule) -> tuple[dict[str, object] | None, str]:
     try:
         return await tried_rule(request, rule), ""
     except Problem as problem:
@@ -130,6 +130,6 @@ def _passing(problem: Problem) -> str:
     return str(problem)
 
 
-def _like(request: web.Request, rule: Rule) -> dict[str, Any]:
+def _like(request: web.Request, rule: Rule) -> dict[str, object]:
     """Return a rule to begin another version from."""
     return shown_rule(request, {**msgspec.to_builtins(rule), "state": "draft"})

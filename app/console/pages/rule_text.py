@@ -24,12 +24,12 @@ BUILT_IN_NOTE = ("version", "proposed_by", "approved_by")
 """Of a rule: what nobody writes."""
 
 
-def as_people_write(raw: dict[str, Any]) -> str:
+def as_people_write(raw: dict[str, object]) -> str:
     """Return a rule as JSON that people write."""
     return written({name: raw[name] for name in raw if name not in BUILT_IN_NOTE})
 
 
-def written(value: Any, margin: str = "") -> str:
+def written(value: object, margin: str = "") -> str:
     """Return `value` as JSON, with what fits into a line on one line."""
     line = msgspec.json.format(msgspec.json.encode(value), indent=0).decode()
     inner = margin + "  "

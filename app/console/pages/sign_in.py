@@ -12,12 +12,14 @@ from app.console.pages.render import page
 async def show(request: web.Request) -> web.Response:
     """Return the form; what was wanted before it comes after it."""
     issuer = request.app[AUTH].oidc.issuer
-    facts = {
-        "next": wanted_page(request),
-        "note": operators.NOTE,
-        "provider": urlsplit(issuer).netloc,
-    }
-    return await page(request, "sign_in.html", title="Sign in", **facts)
+    return await page(
+        request,
+        "sign_in.html",
+        title="Sign in",
+        next=wanted_page(request),
+        note=operators.NOTE,
+        provider=urlsplit(issuer).netloc,
+    )
 
 
 def wanted_page(request: web.Request) -> str:

@@ -7,13 +7,14 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from app.console.api.context import CONTEXT
-from app.console.api.problems import Problem, path_name
+from app.console.api.problems import Problem, path_name, problem_of
 from app.console.api.topics import FOUND_MAX, answering, found_records, group_named
 from app.console.pages.render import page
 from app.console.pages.tables import pretty
 from app.operations.search import topic_facts
 from app.operations.search.consumer_groups import groups
 from app.wire.topics import topic_name
+from workflows.shared.errors import PayflowError
 from workflows.shared.message import type_name
 from workflows.shared.topic import declared
 
@@ -69,15 +70,15 @@ async def show(request: web.Request) -> web.Response:
     async with answering():
         about = await topic_facts.topic_facts(request.app[CONTEXT].config, name)
     asked = _asked(request)
-    found: dict[str, Any] | None = None
+    found: dict[str, object] | None = None
     trouble: Problem | None = None
     if request.query:
         try:
             found = await found_records(request)
-        except Problem as problem:
-            if problem.status not in (BAD, UNAVAILABLE):
+        except PayflowError as error:
+            trouble = problem_of(error)
+            if trouble.status not in (BAD, UNAVAILABLE):
                 raise
-            trouble = problem
     return await page(
         request,
         "topic.html",

@@ -1,7 +1,5 @@
 """What operators change of fraud rules, with its audit; rules and cases as they stand now."""
 
-from typing import Any
-
 import msgspec
 
 from app.config import Config
@@ -48,7 +46,7 @@ def as_action(message: Message, action: Action) -> list[Message]:
     return [msgspec.convert(said, ACTIONS[type(message)]), message]
 
 
-def _changed(message: Message, before: Book) -> dict[str, Any]:
+def _changed(message: Message, before: Book) -> dict[str, object]:
     """Return what `message` is about, and what it changes of the rules `before`."""
     match message:
         case RulePut(rule_id=rule_id, rule=rule):

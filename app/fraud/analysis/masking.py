@@ -1,13 +1,12 @@
 """People in rules: a condition may write out whom it is about, and is shown to everybody. Pure."""
 
 from collections.abc import Callable
-from typing import Any
 
 PEOPLE = frozenset({"customer", "card", "device", "address"})
 """Entities whose id identifies a person; a terminal belongs to a shop."""
 
 
-def without_people(when: Any, mask: Callable[[str], str]) -> Any:
+def without_people(when: object, mask: Callable[[str], str]) -> object:
     """Return the condition `when` with the ids of people masked, where it writes them out."""
     if isinstance(when, dict):
         return {name: _parts(parts, mask) for name, parts in when.items()}
@@ -16,22 +15,22 @@ def without_people(when: Any, mask: Callable[[str], str]) -> Any:
     return when
 
 
-def names_people(when: Any) -> bool:
+def names_people(when: object) -> bool:
     """Return whether the condition `when` writes out an id of somebody."""
     return without_people(when, lambda name: f"{name}?") != without_people(when, lambda name: name)
 
 
-def _parts(parts: Any, mask: Callable[[str], str]) -> Any:
+def _parts(parts: object, mask: Callable[[str], str]) -> object:
     if isinstance(parts, list | tuple) and any(_asks_who(part) for part in parts):
         return [_masked(part, mask) for part in parts]
     return without_people(parts, mask)
 
 
-def _asks_who(part: Any) -> bool:
+def _asks_who(part: object) -> bool:
     return isinstance(part, dict) and part.get("field") in PEOPLE
 
 
-def _masked(part: Any, mask: Callable[[str], str]) -> Any:
+def _masked(part: object, mask: Callable[[str], str]) -> object:
     if isinstance(part, str):
         return mask(part)
     if isinstance(part, list | tuple):

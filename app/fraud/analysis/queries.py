@@ -17,7 +17,7 @@ from app.fraud.analysis.fraud_admin import book_now
 from app.fraud.analysis.rescoring import newest
 from app.fraud.analysis.trial import Trial, tried
 from app.fraud.live.judge import at_hand
-from app.kafka.admin import KafkaError
+from app.kafka.errors import KafkaError
 from app.kafka.messages import messages_of
 from app.wire.envelope import Envelope
 from workflows.fraud import topics as fraud_topics

@@ -104,7 +104,7 @@ def _other(
     labels: Mapping[str, bool],
     other: Model,
 ) -> Other:
-    pairs = [
+    pairs: list[tuple[bool | None, ModelBand, ModelBand]] = [
         (
             labels.get(order_id),
             # The band of the model alone: what rules made of it is no merit of a model.

@@ -24,6 +24,7 @@ from workflows.fraud import topics as fraud_topics
 from workflows.fraud.messages import PaymentLabelled
 from workflows.payment import topics as payment_topics
 from workflows.payment.messages import PaymentCompleted
+from workflows.shared.errors import PayflowError
 from workflows.shared.message import Message
 from workflows.shared.topic import Topic
 
@@ -37,7 +38,7 @@ SILENCE_SECONDS_MAX = 120.0
 """So long without a verdict, or without progress of the labels, and something is wrong."""
 
 
-class BrokerEvaluationError(RuntimeError):
+class BrokerEvaluationError(PayflowError):
     """The service does not answer; the message says what was waited for."""
 
 

@@ -11,11 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv, parquet
 
+from workflows.shared.errors import PayflowError
+
 COLUMNS = ("transaction_id", "t", "customer_id", "terminal_id", "amount_cents", "fraud")
 DAY_SECONDS = 86_400
 
 
-class DataError(ValueError):
+class DataError(PayflowError, ValueError):
     """The file cannot be used; the message names what is wrong and where."""
 
 

@@ -28,13 +28,14 @@ from app.fraud.training.metrics import Quality, quality
 from workflows.fraud.entity import DAY_MS
 from workflows.fraud.features import FEATURES
 from workflows.fraud.model import Model, margin, score
+from workflows.shared.errors import PayflowError
 
 WEEK = 7
 HANDBOOK_STARTS = (136, 129, 122, 115)
 """2018-08-15, -08, -01 and 07-25, counted from 2018-04-01."""
 
 
-class FoldError(ValueError):
+class FoldError(PayflowError, ValueError):
     """No fold fits the file."""
 
 

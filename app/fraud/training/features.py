@@ -11,7 +11,7 @@ from pyarrow import csv, parquet
 from app.fraud.training.data import Payments
 from workflows.fraud import risk
 from workflows.fraud.entity import DAY_MS
-from workflows.fraud.entity_messages import CheckEntity, LabelEntity
+from workflows.fraud.entity_messages import CheckEntity, EntityAnswered, Kind, LabelEntity
 from workflows.fraud.features import FEATURES, HANDBOOK, of_payment, vector
 
 LABEL_MS = 7 * DAY_MS
@@ -44,13 +44,15 @@ class Counter:
         """Return the figures of one payment, `t` seconds after the epoch, which counts from now."""
         at_ms = self._epoch_ms + t * 1_000
         found = of_payment(at_ms, amount)
-        for kind, name in (("customer", customer), ("terminal", terminal)):
+        entities: tuple[tuple[Kind, int], ...] = (("customer", customer), ("terminal", terminal))
+        for kind, name in entities:
             key = f"{kind}:{name}"
             asked = CheckEntity(
                 transaction_id=order_id, entity=key, kind=kind, amount_minor=amount, at_ms=at_ms
             )
             entity = self._entities.get(key, risk.INITIAL)
             (answer,) = risk.decide(entity, asked, at_ms)
+            assert isinstance(answer, EntityAnswered), "a check is answered"
             found |= answer.figures
             entity = risk.evolve(entity, asked, at_ms)
             if fraud:

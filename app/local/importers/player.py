@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import aiohttp
 import msgspec
@@ -14,6 +14,7 @@ import stamina
 
 from app.local.importers import retail_file
 from app.local.importers.retail_file import Adjust, Ask, PlaceOrder, Plan, Refuse, ReturnItems
+from workflows.shared.errors import ErrorKind, PayflowError
 
 ORDERS_PER_SECOND = 18.0
 RECEIPT_ITEMS_MAX = 500
@@ -24,12 +25,14 @@ STOCK_SHARE = (4, 5)
 """The share of what the file sells that is received, so that some orders are refused."""
 
 
-class LoadError(RuntimeError):
+class LoadError(PayflowError):
     """The file cannot be played or the API refuses it; the message says which and why."""
 
 
-class TryAgain(Exception):
+class TryAgain(PayflowError):
     """The API is not there now; it will be."""
+
+    kind: ClassVar[ErrorKind] = "unavailable"
 
 
 class Loaded(msgspec.Struct, kw_only=True):

@@ -6,10 +6,12 @@ tried: the same run meets the same faults. PUT changes the fields it names, DELE
 
 import hashlib
 import re
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import msgspec
 from aiohttp import web
+
+from workflows.shared.errors import ErrorKind, PayflowError
 
 Rate = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=300)]
@@ -58,8 +60,10 @@ class CarrierFaults(Faults, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 AnyFaults = TypeVar("AnyFaults", bound=Faults)
 
 
-class BadFaults(ValueError):
+class BadFaults(PayflowError, ValueError):
     """These faults cannot be set; `param` names the field, empty when there is no JSON object."""
+
+    kind: ClassVar[ErrorKind] = "invalid"
 
     def __init__(self, message: str, param: str) -> None:
         super().__init__(message)

@@ -64,7 +64,7 @@ def missing(what: str, name: str, param: str = "intent") -> StripeError:
     return StripeError(404, "invalid_request_error", message, code="resource_missing", param=param)
 
 
-def intent_shape(intent: Intent) -> dict[str, Any]:
+def intent_shape(intent: Intent) -> dict[str, object]:
     """Return an intent as Stripe shows it."""
     succeeded = intent.status == "succeeded"
     return {
@@ -88,7 +88,7 @@ def intent_shape(intent: Intent) -> dict[str, Any]:
     }
 
 
-def refund_shape(refund: Refund) -> dict[str, Any]:
+def refund_shape(refund: Refund) -> dict[str, object]:
     """Return a refund as Stripe shows it."""
     return {
         "id": refund.id,
@@ -103,7 +103,7 @@ def refund_shape(refund: Refund) -> dict[str, Any]:
     }
 
 
-def page(kind: str, url: str, members: list[dict[str, Any]], limit: int) -> dict[str, Any]:
+def page(kind: str, url: str, members: list[dict[str, object]], limit: int) -> dict[str, object]:
     """Return one page of at most `limit` of `members`, which holds one more when there is more."""
     return {
         "object": kind,
@@ -113,7 +113,7 @@ def page(kind: str, url: str, members: list[dict[str, Any]], limit: int) -> dict
     }
 
 
-def event_shape(event_id: str, kind: str, intent: Intent) -> dict[str, Any]:
+def event_shape(event_id: str, kind: str, intent: Intent) -> dict[str, object]:
     """Return the webhook event `kind` about `intent`."""
     return {
         "id": event_id,

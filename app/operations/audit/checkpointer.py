@@ -14,7 +14,7 @@ import structlog
 
 from app.config import Config
 from app.host.processes import wait_seconds
-from app.kafka.admin import KafkaError
+from app.kafka.errors import KafkaError
 from app.kafka.reader import declared_places
 from app.operations.audit.chain import ChainHead, after, beginning, chain_head_of
 from app.operations.audit.reader import checkpoint_in, checkpoints, reader

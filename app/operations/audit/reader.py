@@ -13,7 +13,7 @@ from app.kafka.reader import TopicPartition, declared_places, read_to_end
 from app.kafka.reader import reader as open_reader
 from app.operations.audit.chain import Breach, ChainHead, Proven, Prover, chain_head_of
 from app.wire import codecs
-from app.wire.envelope import BadEnvelope, from_headers
+from app.wire.envelope import Undecodable, from_headers
 from app.wire.records import Record, as_read
 from app.wire.signing import is_signed
 from workflows.audit import topics as audit_topics
@@ -105,7 +105,7 @@ def checkpoint_in(record: Record, config: Config) -> AuditCheckpointed | None:
         return None
     try:
         message = codecs.decode(record.value, from_headers(record.headers), record.key)
-    except (codecs.Poison, BadEnvelope):
+    except Undecodable:
         return None
     return (
         message

@@ -25,8 +25,8 @@ def restored(value: bytes | None, edited: str) -> bytes:
     if MASK not in edited:
         return edited.encode()
     try:
-        before: Any = msgspec.json.decode(value or b"")
-        after: Any = msgspec.json.decode(edited.encode())
+        before: object = msgspec.json.decode(value or b"")
+        after: object = msgspec.json.decode(edited.encode())
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DeadLetterError(
             f"{MASK} stands for what is personal, and can only be put back into JSON: {error}. "
@@ -36,7 +36,7 @@ def restored(value: bytes | None, edited: str) -> bytes:
     return edited.encode() if back == after else msgspec.json.encode(back)
 
 
-def _back(before: Any, after: Any, path: str) -> Any:
+def _back(before: object, after: object, path: str) -> object:
     if isinstance(after, dict):
         known = before if isinstance(before, dict) else {}
         return {name: _member(known, name, value, path) for name, value in after.items()}
@@ -69,5 +69,5 @@ def diff(value: bytes | None, body: bytes) -> list[str]:
     return [line for line in found if not line.startswith(("---", "+++"))][:DIFF_LINES_MAX]
 
 
-def _lines(value: Any) -> str:
+def _lines(value: object) -> str:
     return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()

@@ -13,7 +13,7 @@ from app.operations.dead_letters.dead_letter import DeadLetter
 from app.operations.dead_letters.status import Known, RedriveAttempt
 from app.registry import load_agents
 from app.wire import codecs, records, signing
-from app.wire.envelope import BadEnvelope, from_headers
+from app.wire.envelope import Undecodable, from_headers
 from app.wire.records import Record, header
 from app.wire.topics import topic_name
 from workflows.audit import topics as audit_topics
@@ -113,7 +113,7 @@ def _waits(record: Record, committed: Committed) -> bool:
 def _take_action(record: Record, discarded: dict[str, str], config: Config) -> None:
     try:
         message = codecs.decode(record.value, from_headers(record.headers), record.key)
-    except (codecs.Poison, BadEnvelope):
+    except Undecodable:
         return  # What is no act drops no dead letter; `topics tail audit` shows what it is.
     if isinstance(message, DeadLetterDiscarded) and signing.is_signed(record, config):
         discarded[message.about] = message.why

@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
 import msgspec
 
@@ -27,11 +27,12 @@ from app.operations.dead_letters.dead_letter import DeadLetter, edited, sent_bac
 from app.operations.dead_letters.reader import Reader, reading
 from app.operations.dead_letters.status import Known, State, states
 from app.wire import codecs
-from app.wire.envelope import BadEnvelope, derive_id, from_headers
+from app.wire.envelope import Undecodable, derive_id, from_headers
 from app.wire.records import Outgoing, event_id
 from app.wire.signing import signed_again
 from app.wire.topics import redrive_topic
 from workflows.audit import messages
+from workflows.shared.errors import ErrorKind, PayflowError
 from workflows.shared.message import Message
 
 RATE = 50.0
@@ -45,8 +46,10 @@ FRAME_BYTES_MAX = 4_000_000
 Say = Callable[[str], None]
 
 
-class DeadLetterError(RuntimeError):
+class DeadLetterError(PayflowError):
     """Nothing was sent, or not everything; the message says why and what to do."""
+
+    kind: ClassVar[ErrorKind] = "conflict"
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -247,7 +250,7 @@ def _check_event(sent: Outgoing) -> Message:
     """Return the message that `sent` carries; raises LettersError when it carries none."""
     try:
         return codecs.decode(sent.value, from_headers(sent.headers), sent.key)
-    except (codecs.Poison, BadEnvelope) as error:
+    except Undecodable as error:
         raise DeadLetterError(
             f"the edited body would fail again: {error}. Operator: repair it, or use --force."
         ) from error

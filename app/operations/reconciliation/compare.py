@@ -119,13 +119,18 @@ def reconcile(
         compared=len(judged),
         matched=len(judged) - len(offending) - len(moving),
         in_motion=len(moving),
-        classes=dict(
-            sorted(Counter(name for one in offending for name in one.differences).items())
-        ),
+        classes=_classes(offending),
         totals=_totals(line for _, group in judged for line in group),
         offending=offending,
         moving=moving,
     )
+
+
+def _classes(offending: Iterable[Compared]) -> dict[Difference, int]:
+    counts: Counter[Difference] = Counter()
+    for one in offending:
+        counts.update(one.differences)
+    return dict(sorted(counts.items()))
 
 
 def _grouped(lines: Iterable[Line]) -> dict[tuple[str, Kind, str], list[Line]]:
@@ -157,8 +162,11 @@ def _compared(
     }
     there = [bool(by_book[book]) for book in KEPT_BY[kind]]
     unheard = not all(there) and there == sorted(there, reverse=True)
-    missing = [MISSING[book] for book in KEPT_BY[kind] if not by_book[book]]
-    wrong = [DUPLICATE[book] for book in BOOKS if len(by_book[book]) > 1] + _unlike(group)
+    missing: list[Difference] = [MISSING[book] for book in KEPT_BY[kind] if not by_book[book]]
+    wrong: list[Difference] = [
+        *(DUPLICATE[book] for book in BOOKS if len(by_book[book]) > 1),
+        *_unlike(group),
+    ]
     youngest_ms = max(line.at_ms for line in group)
     sums = {book: _sum_minor(by_book[book]) for book in BOOKS}
     return Compared(

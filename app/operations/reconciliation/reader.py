@@ -20,7 +20,7 @@ from app.operations.verification import external_systems
 from app.operations.verification.reader import Unreadable
 from app.registry import load_agents, load_books
 from app.wire import codecs
-from app.wire.envelope import BadEnvelope, from_headers
+from app.wire.envelope import Undecodable, from_headers
 from app.wire.topics import changelog_topic
 from tables import Table, declared
 from workflows.shared.books import Kind, Line, OwnBooks
@@ -140,7 +140,7 @@ async def _entries(
         try:
             envelope = from_headers(record.headers)
             entry = codecs.decode(record.value, envelope, record.key)
-        except (codecs.Poison, BadEnvelope):
+        except Undecodable:
             # A forged or broken entry is no line: if it took the place of one, that one is missing.
             unread += 1
             continue

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import rocksdict
@@ -18,8 +18,9 @@ from app.operations.replay.event_order import Event, complete, event_of, receive
 from app.operations.replay.shadow_runtime import ShadowRuntime
 from app.registry import load_agents, services
 from app.wire import codecs, records
-from app.wire.envelope import BadEnvelope, from_headers
+from app.wire.envelope import Undecodable, from_headers
 from app.wire.topics import changelog_topic
+from workflows.shared.errors import ErrorKind, PayflowError
 
 FETCH_BYTES_MAX = 8 << 20
 BATCH_EVENTS = 2_000
@@ -30,8 +31,10 @@ Say = Callable[[str], None]
 Place = tuple[int, bytes]
 
 
-class ReplayError(RuntimeError):
+class ReplayError(PayflowError):
     """Nothing was replayed; the message says what is wrong and what to do."""
+
+    kind: ClassVar[ErrorKind] = "invalid"
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -177,7 +180,7 @@ def _keys(agent: Agent, record: records.Record) -> Iterable[bytes]:
     try:
         envelope = from_headers(record.headers)
         message = codecs.decode(record.value, envelope, record.key)
-    except (BadEnvelope, codecs.Poison):
+    except Undecodable:
         return ()  # Poison counts in no row.
     return tuple(key.encode() for key in agent.rows(message, envelope))
 

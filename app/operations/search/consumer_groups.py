@@ -9,8 +9,9 @@ import msgspec
 
 from app.config import Config
 from app.kafka.admin import admin_client
+from app.kafka.errors import InspectionError
 from app.kafka.groups import assigned_to, committed_offsets, described_group
-from app.kafka.reader import InspectionError, TopicPartition, reader, span
+from app.kafka.reader import TopicPartition, reader, span
 from app.wire.topics import topic_name
 
 AGES_SECONDS_MAX = 3.0

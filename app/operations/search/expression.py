@@ -1,9 +1,10 @@
 """What is wanted, as an expression in CEL: an extra (`payflow[cel]`), never needed by Payflow."""
 
 import re
-from typing import Any
+from typing import Any, ClassVar
 
 from app.operations.search.masked_record import MaskedRecord
+from workflows.shared.errors import ErrorKind, PayflowError
 
 CHARS_MAX = 1_000
 LOOPS_MAX = 2
@@ -22,11 +23,13 @@ _NOTHING: dict[str, Any] = {
 }
 
 
-class BadExpression(ValueError):
+class BadExpression(PayflowError, ValueError):
     """The expression cannot be used; the message says where it is wrong."""
 
+    kind: ClassVar[ErrorKind] = "invalid"
 
-class ExpressionFailed(ValueError):
+
+class ExpressionFailed(PayflowError, ValueError):
     """The expression has no answer for this record."""
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 from app.host.logs import MASK, PERSONAL, mask_personal
 from app.wire import codecs
-from app.wire.envelope import BadEnvelope, from_headers
+from app.wire.envelope import Undecodable, from_headers
 from app.wire.topics import load_topics
 from workflows.shared.message import type_name
 from workflows.shared.topic import declared
@@ -109,7 +109,7 @@ class MaskedRecord:
         try:
             envelope = from_headers(self.record.headers)
             codecs.decode(self.record.value, envelope, self.record.key)
-        except (codecs.Poison, BadEnvelope) as error:
+        except Undecodable as error:
             return masked_text(str(error))
         return ""
 

@@ -8,12 +8,13 @@ and may never say no to one that would hold.
 import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import msgspec
 
 from app.operations.search.expression import BadExpression, Expression
 from app.operations.search.masked_record import MaskedRecord, masked_text
+from workflows.shared.errors import ErrorKind, PayflowError
 
 TERMS_MAX = 20
 TERM_CHARS_MAX = 1_000
@@ -26,8 +27,10 @@ _PLAIN = re.compile(r"[A-Za-z0-9_-]*[A-DF-Za-df-z][A-Za-z0-9_-]*")
 Kind = Literal["key", "header", "text"]
 
 
-class BadTerm(ValueError):
+class BadTerm(PayflowError, ValueError):
     """A term that cannot be searched for; `field` says which argument it stood in."""
+
+    kind: ClassVar[ErrorKind] = "invalid"
 
     def __init__(self, detail: str, field: str = "q") -> None:
         super().__init__(detail)

@@ -5,7 +5,8 @@ from typing import Any
 import msgspec
 
 from app.config import Config
-from app.kafka.reader import InspectionError, TopicPartition, places_of, reader
+from app.kafka.errors import InspectionError
+from app.kafka.reader import TopicPartition, places_of, reader
 from app.operations.search.masked_record import MaskedRecord
 
 BODY_BYTES_SHOWN_MAX = 50_000

@@ -4,12 +4,12 @@ import difflib
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 
 from app.config import Config
-from app.kafka.reader import InspectionError, TopicPartition, places_of, reader
+from app.kafka.errors import InspectionError
+from app.kafka.reader import TopicPartition, places_of, reader
 
 READ_MS = 250
 SECONDS_MAX = 5.0
@@ -76,7 +76,7 @@ async def history(
     )
 
 
-def changed(before: Any, after: Any) -> list[str]:
+def changed(before: object, after: object) -> list[str]:
     """Return what of two states is not the same: lines that begin with `-` and `+`.
 
     None is no state: nothing is known of it, or the row was deleted.

@@ -6,12 +6,13 @@ passed over, not waited for.
 """
 
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any, Literal
 
 import msgspec
 
-from app.kafka.reader import InspectionError, TopicPartition
+from app.kafka.errors import InspectionError
+from app.kafka.reader import TopicPartition
 from app.operations.search.expression import ExpressionFailed
 from app.operations.search.masked_record import MaskedRecord
 from app.operations.search.query import Wanted
@@ -100,7 +101,7 @@ async def scan(
     asked: Asked,
     stopped: Callable[[], bool] = never,
     clock: Callable[[], float] = time.monotonic,
-) -> AsyncIterator[Event]:
+) -> AsyncGenerator[Event]:
     """Yield what is found in `places`, progress, and at last Done.
 
     Raises BadTerm for a start that is not there, InspectionError when nothing comes any more.

@@ -7,7 +7,8 @@ import msgspec
 
 from app.config import Config
 from app.kafka.admin import admin_client, topic_settings
-from app.kafka.reader import NoSuchTopic, TopicPartition, reader, span
+from app.kafka.errors import NoSuchTopic
+from app.kafka.reader import TopicPartition, reader, span
 from app.kafka.sizes import sizes
 from app.wire.topics import topic_name
 

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from app.config import Config, ConfigError, current
 from app.delivery.agent_topics import consumed_topics
-from app.kafka.admin import KafkaError, TopicError
+from app.kafka.errors import KafkaError, TopicError
 from app.operations.verification import external_systems
 from app.operations.verification.consistent_cut import ConsumedTopics, Place
 from app.operations.verification.facts import Facts

@@ -7,6 +7,7 @@ and those lie before the ends. So the check may run at any time, next to an inst
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import ClassVar
 
 from app.config import Config
 from app.delivery import row
@@ -22,10 +23,11 @@ from app.operations.verification.consistent_cut import (
 )
 from app.operations.verification.facts import Facts, Lost
 from app.wire import codecs, records, signing
-from app.wire.envelope import BadEnvelope, Envelope, from_headers
+from app.wire.envelope import Envelope, Undecodable, from_headers
 from app.wire.records import Record
 from app.wire.topics import dead_topic, topic_name
 from tables import Table
+from workflows.shared.errors import ErrorKind, PayflowError
 from workflows.shared.message import Message
 from workflows.shared.topic import topic_of
 from workflows.shared.workflow import Workflow
@@ -36,8 +38,10 @@ PARKED_MS_MAX = 60_000
 """How long past its time a parked event may wait: a restart and a recovery."""
 
 
-class Unreadable(RuntimeError):
+class Unreadable(PayflowError):
     """The cluster cannot be read; the message says what was tried."""
+
+    kind: ClassVar[ErrorKind] = "unavailable"
 
 
 async def read_topics(  # noqa: PLR0913  the facts, and where they come from
@@ -114,7 +118,7 @@ class _Taker:
             envelope = from_headers(record.headers)
             message = codecs.decode(record.value, envelope, record.key)
             _check_origin(record, envelope, message, self.config)
-        except (codecs.Poison, BadEnvelope):
+        except Undecodable:
             self.facts.unreadable[record.origin] = Lost(
                 digest=records.digest(record), due_in=self._due_in(record)
             )

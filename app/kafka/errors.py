@@ -1,0 +1,30 @@
+"""What can go wrong with Kafka: what its client raises, and what Payflow makes of it."""
+
+from typing import ClassVar
+
+from aiokafka.errors import KafkaError
+
+from workflows.shared.errors import ErrorKind, PayflowError
+
+
+class TopicError(PayflowError):
+    """A topic cannot be as it is wanted; the message names it and what the operator can do."""
+
+    kind: ClassVar[ErrorKind] = "unavailable"
+
+
+class InspectionError(PayflowError):
+    """There is no such topic or record; the message names it."""
+
+    kind: ClassVar[ErrorKind] = "unavailable"
+
+
+class NoSuchTopic(InspectionError):
+    """There is no such topic; the message names it."""
+
+    kind: ClassVar[ErrorKind] = "missing"
+
+
+KAFKA_ERRORS = (InspectionError, KafkaError, TopicError)
+"""All that reading and asking Kafka raises."""
+__all__ = ["KAFKA_ERRORS", "InspectionError", "KafkaError", "NoSuchTopic", "TopicError"]

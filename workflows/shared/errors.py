@@ -1,0 +1,17 @@
+"""The one error that Payflow raises, and the kinds of what is wrong.
+
+The console maps the kind to an HTTP status, the command line to an exit code.
+"""
+
+from typing import ClassVar, Literal
+
+ErrorKind = Literal["invalid", "missing", "conflict", "unavailable", "failed"]
+"""Of the question; of what it asks for; of its moment; of what is needed now; of anything else."""
+
+
+class PayflowError(Exception):
+    """What is wrong, in text for whoever asked."""
+
+    kind: ClassVar[ErrorKind] = "failed"
+    field: str = ""
+    """The part of the question that is wrong, where one is."""
