@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from app.wire.envelope import Envelope, Undecodable
+from app.wire.topics import load_topics
 from workflows.shared.message import Message
 from workflows.shared.topic import message_type_of, topic_of, topic_of_type
 
@@ -13,6 +14,9 @@ BODY_BYTES_MAX = 1_000_000
 """Larger bodies are poison: Kafka's own default limit for a record is about the same."""
 OPEN_BODY_BYTES_MAX = 900_000
 """For open topics: Payflow copies some of such a body, and must stay below its own limit."""
+
+# A message is known by its topic: who decodes or produces any has to know all of them.
+load_topics()
 
 _encode = msgspec.json.Encoder().encode
 

@@ -42,9 +42,13 @@ class TopicName(msgspec.Struct, frozen=True, kw_only=True):
     """Of `redrive` and `timer`: who reads them."""
 
 
-@cache
 def load_declarations(module: str) -> None:
     """Import `workflows/<subject>/<module>.py` of every subject that has one."""
+    _load(module, tuple(workflows.__path__))
+
+
+@cache
+def _load(module: str, _folders: tuple[str, ...]) -> None:
     for subject in pkgutil.iter_modules(workflows.__path__, "workflows."):
         name = f"{subject.name}.{module}"
         if importlib.util.find_spec(name) is not None:

@@ -156,3 +156,18 @@ def test_what_verify_reads_exists():
 
     assert sources.changelogs.keys() <= changelogs
     assert sources.services <= {agent.service for agent in load_agents().values()}
+
+
+def test_who_can_decode_knows_every_message() -> None:
+    """A command of the line imports no agent; a message unknown to it could not be produced."""
+    asked = """
+from app.kafka import messages
+from workflows.audit.messages import OperatorChanged
+from workflows.shared.topic import topic_of_type
+print(topic_of_type(OperatorChanged).name)
+"""
+    answer = subprocess.run(
+        [sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+    assert "audit\n" == answer.stdout

@@ -12,12 +12,9 @@ import msgspec
 from app.host.logs import MASK, PERSONAL, mask_personal
 from app.wire import codecs
 from app.wire.envelope import Undecodable, from_headers
-from app.wire.topics import load_topics
 from workflows.shared.message import type_name
 from workflows.shared.topic import declared
 
-# What is masked is declared on topics: all of them have to be known.
-load_topics()
 KEYED_BY_PERSON = frozenset(
     type_name(message) for topic in declared.values() for message in topic.people.keys
 )
