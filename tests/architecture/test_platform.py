@@ -263,3 +263,15 @@ def test_a_new_workflow_is_a_new_folder(tmp_path: Path):
     )
 
     assert ("True\nTrue\nTrue\nTrue\n1\n", "") == (answer.stdout, answer.stderr)
+
+
+def test_every_template_that_is_named_is_there():
+    """A page whose template was renamed would fail when somebody opens it."""
+    named = {
+        node.value
+        for module in modules("app")
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Constant) and str(node.value).endswith(".html")
+    }
+
+    assert set() == named - {path.name for path in (ROOT / "web" / "templates").glob("*.html")}

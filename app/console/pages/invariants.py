@@ -11,8 +11,8 @@ async def show(request: web.Request) -> web.Response:
     """Return the balances and the checks behind them; raises Problem 503 while there are none."""
     return await page(
         request,
-        "proof.html",
-        title="Proof",
+        "invariants.html",
+        title="Invariants",
         found=await request.app[INVARIANTS].latest(),
         made_of=[name for each in load_workflows().values() for name in each.invariants.made_of],
     )
