@@ -46,7 +46,8 @@ class Load:
     async def stock_up(self, waits: Callable[[], Any]) -> None:
         """Ask for what has to be there first; `waits` returns when it is."""
         for each in self._loads:
-            await self._post(each.prepare(self._seed))
+            if each.prepare is not None:
+                await self._post(each.prepare(self._seed))
         await waits()
 
     async def play(self, rate: float) -> None:

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+import workflows
+
 WORKFLOWS = sorted(
-    path.parent.name for path in (Path(__file__).parents[2] / "workflows").glob("*/workflow.py")
+    path.parent.name for folder in workflows.__path__ for path in Path(folder).glob("*/workflow.py")
 )
 """The name of every workflow, by its folder: nothing is imported to list commands."""
 

@@ -47,7 +47,7 @@ def trace(
 
 def show(found: dict[str, Any]) -> None:
     """Print a transaction as the API answers it: how it stands, what is next, its events."""
-    _show_order(found)
+    _show_transaction(found)
     _show_events(found)
 
 
@@ -61,20 +61,24 @@ async def _found(config: Config, any_id: str, at: int) -> Any:
     return await ask(config, f"/transactions/{quote(ids[0], safe='')}?at={at}")
 
 
-def _show_order(found: dict[str, Any]) -> None:
+def _show_transaction(found: dict[str, Any]) -> None:
     workflow = next(each for each in load_workflows().values() if each.name in found)
-    order, now_ms = found[workflow.name], time.time_ns() // 1_000_000
+    facts, now_ms = found[workflow.name], time.time_ns() // 1_000_000
     out.print(Text(f"transaction {plain(found['correlation_id'])}", style="bold"))
-    if order is None:
-        out.print("accepted: the order is on its topic, and services take it up within a moment")
+    if facts is None:
+        out.print(
+            f"accepted: the {workflow.name} is on its topic, and services take it up within "
+            "a moment"
+        )
         return
     beginning, began = workflow.view.began
-    said = f"{order['status']}: {workflow.view.headline(order)}, {beginning} "
-    said += f"{moment(order[began])} ({span(now_ms - order[began])} ago)"
-    if order["cause"]:
-        said += f"; cancelled because of {order['cause'].replace('_', ' ')} {order['detail']}"
+    said = f"{facts['status']}: {workflow.view.headline(facts)}, {beginning} "
+    said += f"{moment(facts[began])} ({span(now_ms - facts[began])} ago)"
+    if facts.get("cause"):
+        cause = facts["cause"].replace("_", " ")
+        said += f"; cancelled because of {cause} {facts.get('detail', '')}"
     out.print(Text(plain(said).rstrip()), soft_wrap=True)
-    for each in order["pending_steps"]:
+    for each in facts["pending_steps"]:
         left_ms = each["until_ms"] - now_ms
         until = f"in {span(left_ms)}" if left_ms > 0 else f"overdue by {span(-left_ms)}"
         _bullet(
@@ -86,7 +90,7 @@ def _show_order(found: dict[str, Any]) -> None:
         again = f"; asked again {moment(each['next_ms'])}" if each["next_ms"] else ""
         vain = f"{each['tries']} times in vain{why}{again}"
         _bullet(f"retrying: {each['who']} is asked {each['what']}, {vain}")
-    if order["status"] in workflow.ends and not order["pending_steps"]:
+    if facts["status"] in workflow.ends and not facts["pending_steps"]:
         _bullet("nothing more happens: it has ended")
 
 

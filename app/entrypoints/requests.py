@@ -87,7 +87,8 @@ class Entrypoint(msgspec.Struct, frozen=True, kw_only=True):
     """Their name in the answer that lists them."""
     start: StartingRequest
     follow: tuple[FollowingRequest, ...]
-    operators: OperatorMessages
+    operators: OperatorMessages | None = None
+    """None: operators may only look."""
 
 
 class CommandRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,8 +144,8 @@ class LoadCase(msgspec.Struct, frozen=True, kw_only=True):
 class DrillLoad(msgspec.Struct, frozen=True, kw_only=True):
     """What a drill asks of a workflow; a seed asks the same again."""
 
-    prepare: Callable[[int], LoadRequest]
-    """Return what has to be there first, of a seed."""
+    prepare: Callable[[int], LoadRequest] | None = None
+    """Return what has to be there first, of a seed; None: nothing."""
     case: Callable[[int, int, Random, bool], LoadCase]
     """Return a transaction of a seed, its number, dice, and whether it wants what all want."""
 

@@ -230,8 +230,11 @@ async def _found(request: web.Request, transaction_id: str) -> tuple[OperatorMes
     for workflow in workflows:
         row = await request.app[CONTEXT].row(workflow.table, transaction_id)
         if row is not None:
-            state = msgspec.convert(row["state"], declared[workflow.table].shape)
-            return entrypoint_of(workflow.name).operators, state
+            operators = entrypoint_of(workflow.name).operators
+            if operators is None:
+                detail = f"operators may not act on a transaction of {workflow.name}"
+                raise Problem(404, "Not Found", detail, field=workflow.key)
+            return operators, msgspec.convert(row["state"], declared[workflow.table].shape)
     names = " or ".join(each.name for each in workflows)
     key = next(each.key for each in workflows)
     raise Problem(404, "Not Found", f"there is no {names} {transaction_id!r}", field=key)

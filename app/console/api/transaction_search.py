@@ -5,6 +5,7 @@ orders; the audit then has a record of a revealed personal field for each order 
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, contextmanager
 from typing import Annotated, Any
@@ -113,11 +114,12 @@ async def recent(request: web.Request, older: int) -> tuple[list[dict[str, Any]]
         said.append(looked)
     ids = list(dict.fromkeys(each.key for each in sorted(found, key=lambda each: -each.at_ms)))
     begin = SHOWN_MAX * older
-    states = await asyncio.gather(
-        *(state_of(request, each) for each in ids[begin : begin + SHOWN_MAX])
-    )
+    shown = ids[begin : begin + SHOWN_MAX]
+    states = await asyncio.gather(*(state_of(request, each) for each in shown))
     orders = [
-        _line(workflow, state, context.now_ms()) for workflow, state in states if state is not None
+        _line(workflow, transaction_id, state, context.now_ms())
+        for transaction_id, (workflow, state) in zip(shown, states, strict=True)
+        if state is not None
     ]
     return orders, "; ".join(said), len(ids) >= begin + SHOWN_MAX
 
@@ -127,24 +129,31 @@ async def with_status(
 ) -> tuple[list[dict[str, Any]], str, str | None]:
     """Return orders of one status, what was read for them, and where to go on."""
     now_ms = request.app[CONTEXT].now_ms()
-    workflow = _workflow_with(status)
-    shape = declared[workflow.table].shape
-    preset = workflow.view.presets.get(status)
+    begin, _, after = request.query.get("after", "|").partition("|")
     found: list[dict[str, Any]] = []
-    scanned, partial = 0, False
+    scanned: Counter[str] = Counter()
+    partial = False
     following: str | None = None
-    async for row, missing in _walked(request, workflow.table, request.query.get("after", "")):
-        scanned, partial = scanned + 1, partial or missing
-        state = msgspec.convert(row["state"], shape)
-        line = _line(workflow, state, now_ms)
-        if preset(state) if preset else line["status"] == status:
-            found.append(line)
-        if len(found) == SHOWN_MAX or scanned == PAGES_MAX * PAGE_ROWS:
-            following = row["key"]
+    for workflow in _workflows_with(status, begin):
+        shape = declared[workflow.table].shape
+        preset = workflow.view.presets.get(status)
+        scanned[workflow.name] = 0
+        async for row, missing in _walked(request, workflow.table, after):
+            scanned[workflow.name] += 1
+            partial = partial or missing
+            state = msgspec.convert(row["state"], shape)
+            line = _line(workflow, row["key"], state, now_ms)
+            if preset(state) if preset else line["status"] == status:
+                found.append(line)
+            if len(found) == SHOWN_MAX or scanned.total() == PAGES_MAX * PAGE_ROWS:
+                following = f"{workflow.name}|{row['key']}"
+                break
+        if following:
             break
-    found.sort(key=lambda each: -each["placed_at_ms"])
-    said = f"{scanned} {workflow.name}s were read" + ("; some partitions do not answer" * partial)
-    return found, said, following
+        after = ""
+    found.sort(key=lambda each: -each["began_ms"])
+    said = ", ".join(f"{count} {name}s" for name, count in scanned.items()) + " were read"
+    return found, said + ("; some partitions do not answer" * partial), following
 
 
 async def _walked(
@@ -160,18 +169,23 @@ async def _walked(
         after = rows[-1]["key"]
 
 
-def _workflow_with(status: str) -> Workflow:
-    """Return the first workflow whose transactions can stand so."""
-    return next(
+def _workflows_with(status: str, begin: str) -> list[Workflow]:
+    """Return the workflows whose transactions can stand so, from the one named `begin` on."""
+    able = [
         each
         for each in load_workflows().values()
         if status in (*each.view.open_statuses, *each.ends, *each.view.presets)
-    )
+    ]
+    names = [each.name for each in able]
+    return able[names.index(begin) if begin in names else 0 :]
 
 
-def _line(workflow: Workflow, state: Any, now_ms: int) -> dict[str, Any]:
-    due = workflow.view.pending_steps(state)
-    return {**workflow.view.shown(state, now_ms), "pending_steps": due[0] if due else None}
+def _line(workflow: Workflow, transaction_id: str, state: Any, now_ms: int) -> dict[str, Any]:
+    view = workflow.view
+    due, facts = view.pending_steps(state), view.shown(state, now_ms)
+    about = {"workflow": workflow.name, "id": transaction_id, "headline": view.headline(facts)}
+    began = {"began": view.began[0], "began_ms": facts[view.began[1]]}
+    return {**facts, **about, **began, "pending_steps": due[0] if due else None}
 
 
 # --- by an id ------------------------------------------------------------------
@@ -180,9 +194,12 @@ def _line(workflow: Workflow, state: Any, now_ms: int) -> dict[str, Any]:
 async def sought(request: web.Request, text: str) -> tuple[list[str], str]:
     """Return the ids of the orders that `text` may mean, and what was read for them."""
     if await _known(request, text):
-        return [text], "it is an order"
+        return [text], "it is the id of a transaction"
     config = request.app[CONTEXT].config
-    named_in = [topic.name for each in load_workflows().values() for topic in each.view.named_in]
+    # Workflows that share a participant name its topics too: each is read once.
+    named_in = dict.fromkeys(
+        topic.name for each in load_workflows().values() for topic in each.view.named_in
+    )
     with _search():
         scans = [_scanned(config, name, [f"text:{text}"], Start()) for name in named_in]
         answers = await asyncio.gather(*scans)

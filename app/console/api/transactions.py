@@ -20,6 +20,7 @@ from app.registry import load_workflows
 from app.wire.topics import changelog_topic
 from tables import Table, declared
 from workflows.shared.journal import JournalEntry
+from workflows.shared.message import type_name
 from workflows.shared.timeline import Bar, timeline
 from workflows.shared.topic import message_type_of, topic_of_type
 from workflows.shared.workflow import RetriedCall, Workflow
@@ -84,7 +85,8 @@ async def transaction(request: web.Request, transaction_id: str) -> Transaction:
         state_of(request, transaction_id), bars_of(request, transaction_id)
     )
     if state is None and not bars and not request.app[REPEATS].get(transaction_id):
-        detail = f"nobody knows an {workflow.name} {transaction_id!r}"
+        names = " or ".join(load_workflows())
+        detail = f"nobody knows a transaction ({names}) {transaction_id!r}"
         raise Problem(404, "Not Found", detail, field=workflow.key)
     at = whole(request, "at", 0, 0, len(bars))
     moment_ms = bars[at - 1].entry.time_ms if at else 0
@@ -112,17 +114,24 @@ async def transaction(request: web.Request, transaction_id: str) -> Transaction:
 async def state_of(request: web.Request, transaction_id: str) -> tuple[Workflow, Any]:
     """Return the workflow of a transaction and the state of its row there.
 
-    The state is None when no workflow has begun it; the workflow is then the first.
+    The state is None when no workflow has begun it. The workflow is then that of the request or
+    of the starting event which is known of it, otherwise any.
     """
-    workflows = tuple(load_workflows().values())
-    for workflow in workflows:
+    workflows = load_workflows()
+    for workflow in workflows.values():
         row = await request.app[CONTEXT].row(workflow.table, transaction_id)
         if row is None:
             continue
         state = msgspec.convert(row["state"], declared[workflow.table].shape)
         if workflow.view.begun(state):
             return workflow, state
-    return workflows[0], None
+    asked = request.app[REPEATS].workflow(transaction_id)
+    if asked:
+        return workflows[asked], None
+    rows, _ = await request.app[CONTEXT].rows("journal", f"{transaction_id}|", EVENTS_MAX)
+    types = {row["state"].get("type") for row in rows}
+    started = (each for each in workflows.values() if type_name(each.started_by) in types)
+    return next(started, next(iter(workflows.values()))), None
 
 
 async def bars_of(request: web.Request, transaction_id: str) -> tuple[list[Bar], bool]:

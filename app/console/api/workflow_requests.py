@@ -25,6 +25,7 @@ from app.registry import load_workflows
 from app.wire.envelope import derive_id
 from tables import declared
 from workflows.shared.journal import JournalEntry, causal_order
+from workflows.shared.reaction import WORKFLOW
 
 REMEMBERED_MAX = 10_000
 """Transactions of this process whose repetition is answered without asking anyone."""
@@ -35,15 +36,19 @@ class Repeats:
     """The latest transactions and what their bodies were, so that a repetition is recognised."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[str, str] = OrderedDict()
+        self._known: OrderedDict[str, tuple[str, str]] = OrderedDict()
 
     def get(self, transaction_id: str) -> str:
         """Return the fingerprint of the body that started it, or nothing."""
-        return self._known.get(transaction_id, "")
+        return self._known.get(transaction_id, ("", ""))[0]
 
-    def put(self, transaction_id: str, fingerprint: str) -> None:
+    def workflow(self, transaction_id: str) -> str:
+        """Return the name of the workflow that was started, or nothing."""
+        return self._known.get(transaction_id, ("", ""))[1]
+
+    def put(self, transaction_id: str, fingerprint: str, workflow: str) -> None:
         """Remember; the oldest is forgotten."""
-        self._known[transaction_id] = fingerprint
+        self._known[transaction_id] = (fingerprint, workflow)
         if len(self._known) > REMEMBERED_MAX:
             self._known.popitem(last=False)
 
@@ -82,14 +87,14 @@ class WorkflowRequests:
             except BadRequest as error:
                 raise bad_request(error) from error
             baggage = {
-                "workflow": self._workflow.name,
+                WORKFLOW: self._workflow.name,
                 **start.baggage(message),
                 "began_ms": str(at_ms),
                 "fingerprint": fingerprint,
             }
             event_id = derive_id(transaction_id, start.event)
             await context.publish(request, message, event_id, transaction_id, baggage)
-        request.app[REPEATS].put(transaction_id, fingerprint)
+        request.app[REPEATS].put(transaction_id, fingerprint, self._workflow.name)
         return self._accepted(transaction_id, {"Idempotent-Replayed": "true"} if known else {})
 
     async def _known(self, context: ApiContext, transaction_id: str) -> str:

@@ -12,6 +12,7 @@ from app.console.api.problems import path_name
 from app.console.pages.drawing import DRAWN_MAX, graph, span_of, waterfall
 from app.console.pages.render import page
 from app.console.pages.tables import pretty
+from app.entrypoints.requests import entrypoint_of
 from workflows.shared.timeline import Bar
 
 CHARS_MAX = 4_000
@@ -54,6 +55,7 @@ async def show(request: web.Request) -> web.Response:
         "transaction.html",
         title=f"{about.workflow.name.capitalize()} {about.id}",
         about=about,
+        entrypoint=entrypoint_of(about.workflow.name),
         order=about.facts,
         bars=about.bars,
         drawn=drawn,

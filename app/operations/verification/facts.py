@@ -4,16 +4,21 @@ Bodies are not kept, so a million events fit in memory.
 """
 
 from collections import Counter
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
 
 from app.wire.envelope import Envelope
+from workflows.shared.invariants import Moment
 from workflows.shared.message import Message
+from workflows.shared.reaction import WORKFLOW
 from workflows.shared.topic import topic_of
 from workflows.shared.workflow import Workflow
+
+Kept = TypeVar("Kept")
+"""What an external system keeps of one transaction."""
 
 
 class Lost(msgspec.Struct, kw_only=True):
@@ -47,6 +52,8 @@ class Facts(msgspec.Struct, kw_only=True):
     """Keys about which something is emitted that a service has yet to receive."""
     duplicates: int = 0
     seen: set[int] = set()
+    started: dict[str, str] = {}
+    """The name of the workflow that started each transaction, by its id."""
 
     def of(self, workflow: Workflow) -> Any:
         """Return the facts of `workflow`, empty when none is known yet."""
@@ -62,9 +69,32 @@ class Facts(msgspec.Struct, kw_only=True):
             return
         self.seen.add(short)
         topic = topic_of(message)
+        # Participants are shared: their topics carry events of every workflow's transactions.
+        named = envelope.baggage.get(WORKFLOW, "")
         for workflow in workflows:
-            if topic in workflow.invariants.topics:
+            if isinstance(message, workflow.started_by):
+                self.started[str(getattr(message, workflow.key))] = workflow.name
+            if topic in workflow.invariants.topics and named in ("", workflow.name):
                 workflow.invariants.fold(self.of(workflow), message, envelope.time_ms)
+
+    def moment_of(self, workflow: Workflow, moment: Moment) -> Moment:
+        """Return `moment` with only those records outside that may be of `workflow`.
+
+        Those of transactions that nobody has started stay: they are a breach to be found.
+        """
+        return msgspec.structs.replace(
+            moment,
+            provider=self._without_others(workflow, moment.provider),
+            carrier=self._without_others(workflow, moment.carrier),
+        )
+
+    def _without_others(
+        self, workflow: Workflow, records: Mapping[str, Kept] | None
+    ) -> Mapping[str, Kept] | None:
+        if records is None:
+            return None
+        name = workflow.name
+        return {key: each for key, each in records.items() if self.started.get(key, name) == name}
 
     def forget_what_moves(self) -> None:
         """Forget what is only true of one moment, before everything is read again."""

@@ -50,7 +50,9 @@ def judge(
 ) -> Verdict:
     """Return the verdict on `facts` at `moment`; it is ok when every check is."""
     moment = msgspec.structs.replace(moment, pending=facts.pending)
-    findings = [each.invariants.judge(facts.of(each), moment) for each in workflows]
+    findings = [
+        each.invariants.judge(facts.of(each), facts.moment_of(each, moment)) for each in workflows
+    ]
     checks = (
         *(check for each in findings for check in each.checks),
         *(check(facts) for check in CHECKS),

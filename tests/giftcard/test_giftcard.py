@@ -1,0 +1,276 @@
+"""What a workflow gets from the platform for its value alone: run by tests/architecture.
+
+Nothing here is done for the giftcard workflow: each part is asked for it as for any other.
+"""
+
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp.test_utils import TestClient
+from msgspec.structs import replace
+from workflows.giftcard.messages import TopUpCredited
+
+from app.chaos.load import Load
+from app.cli import commands, trace
+from app.config import Config
+from app.console.api.workflow_requests import Repeats
+from app.delivery.processor import run_batch
+from app.operations.dead_letters.dead_letter import DeadLetter, sent_back
+from app.operations.verification.facts import Facts
+from app.operations.verification.verdict import Verdict, judge
+from app.registry import load_agents, load_workflows, services, wanted_topics
+from app.wire.envelope import Envelope
+from tests.support.console import FakeQueries, client, place, queries
+from tests.support.giftcard.world import BLOCKED, TOP_UP, World, top_up
+from tests.support.runtime import FakeRuntime, as_read
+from workflows.shared.invariants import Moment, ProviderRecord
+from workflows.shared.message import Message
+
+__all__ = ["client", "queries"]
+
+
+@pytest.fixture
+def world(queries: FakeQueries) -> World:
+    """The agents, with nothing that they have received."""
+    return World(queries)
+
+
+def test_its_topics_its_service_and_its_command_are_there():
+    """Those that it declares, and those that follow: dead letters, redrive, deadlines, rows."""
+    assert "giftcard" in services()
+    assert "giftcard" in commands.WORKFLOWS
+    assert {
+        "giftcards",
+        "giftcard.credits",
+        "giftcards.giftcard.dead",
+        "giftcards.payment.dead",
+        "giftcard.credits.payment.dead",
+        "payments.giftcard.dead",
+        "giftcard.redrive",
+        "giftcard.timers",
+        "payflow-giftcard-giftcard-changelog",
+    } <= {spec.name for spec in wanted_topics(Config())}
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "types"),
+    [
+        pytest.param(
+            TOP_UP,
+            "credited",
+            ["giftcard.requested", "payment.completed", "giftcard.credited"],
+            id="credited",
+        ),
+        pytest.param(
+            BLOCKED,
+            "cancelled",
+            [
+                "giftcard.requested",
+                "payment.completed",
+                "giftcard.credit_refused",
+                "payment.refunded",
+                "giftcard.cancelled",
+            ],
+            id="compensated",
+        ),
+    ],
+)
+async def test_a_top_up_goes_from_its_request_to_its_end(
+    client: TestClient, world: World, body: Any, status: str, types: list[str]
+) -> None:
+    """Through the shared payment; no agent of the other workflow stores anything of it."""
+    top_up_id = await top_up(client, body)
+    await world.run()
+
+    row = world._queries.get("giftcard", top_up_id)
+    events = [
+        envelope.type.removeprefix("payflow.").removesuffix(".v1")
+        for _, envelope in world.messages
+        if "provider" not in envelope.type and "analytics" not in envelope.type
+    ]
+    shown = await (await client.get(f"/giftcards/{top_up_id}")).json()
+    assert row is not None
+    assert (status, types) == (shown["state"], events)
+    assert {"giftcard"} == {
+        envelope.baggage["workflow"]
+        for _, envelope in world.messages
+        if "analytics" not in envelope.type
+    }
+    assert world._queries.get("order", top_up_id) is None
+    assert world._queries.get("inventory", top_up_id) is None
+
+
+async def test_its_transaction_has_a_page_with_a_timeline(client: TestClient, world: World) -> None:
+    """In its own words, beside orders; a person is named nowhere."""
+    top_up_id = await top_up(client, BLOCKED)
+    await world.run()
+
+    page = await (await client.get(f"/console/transactions/{top_up_id}")).text()
+    found = await (await client.get(f"/transactions/{top_up_id}")).json()
+
+    assert f"Giftcard {top_up_id}" in page
+    assert "25.00 GBP on card blocked-1, requested" in page
+    assert "Waterfall of 9 events" in page
+    assert "credit refused" in page
+    assert "payflow giftcard show" in page
+    assert f'href="/giftcards/{top_up_id}/events"' in page
+    assert "Cancel the order" not in page
+    assert "ann" not in page.replace("cannot", "").replace("cancel", "").replace("channel", "")
+    assert "cancelled" == found["giftcard"]["status"]
+    assert {"step", "failure", "compensation"} == {each["kind"] for each in found["events"]}
+
+
+async def test_one_that_is_only_accepted_is_not_taken_for_another(client: TestClient) -> None:
+    """What was asked for says which workflow it is, before any service has a row."""
+    top_up_id = await top_up(client)
+    order_id = (await (await place(client)).json())["order_id"]
+
+    pages = [
+        await (await client.get(f"/console/transactions/{each}")).text()
+        for each in (top_up_id, order_id)
+    ]
+
+    assert "The giftcard is on its topic" in pages[0]
+    assert "The order is on its topic" in pages[1]
+
+
+async def test_one_without_a_row_is_known_by_its_first_event(
+    client: TestClient, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the journal is ahead of the agent, also in a console that was not asked for it."""
+    top_up_id = await top_up(client)
+    await world.run()
+    del world._queries.rows["giftcard", top_up_id]
+    monkeypatch.setattr(Repeats, "get", lambda *_: "")
+    monkeypatch.setattr(Repeats, "workflow", lambda *_: "")
+
+    page = await (await client.get(f"/console/transactions/{top_up_id}")).text()
+
+    assert "The giftcard is on its topic" in page
+
+
+async def test_it_is_found_by_its_id_and_by_where_it_stands(
+    client: TestClient, world: World
+) -> None:
+    """A status of its own, one that it shares with orders, and a preset."""
+    ids = [await top_up(client, body, key) for body, key in ((TOP_UP, "g1"), (BLOCKED, "g2"))]
+    await world.run()
+
+    found = {
+        status: [
+            each["id"]
+            for each in (await (await client.get(f"/transactions?status={status}")).json())[
+                "orders"
+            ]
+        ]
+        for status in ("credited", "cancelled", "refused_credit", "completed")
+    }
+    answer = await client.get(f"/console/transactions?q={ids[0]}", allow_redirects=False)
+
+    assert {
+        "credited": [ids[0]],
+        "cancelled": [ids[1]],
+        "refused_credit": [ids[1]],
+        "completed": [],
+    } == found
+    assert f"/console/transactions/{ids[0]}" == answer.headers["Location"]
+
+
+async def test_both_workflows_are_listed_by_a_status_that_both_know(
+    client: TestClient, world: World
+) -> None:
+    """Each by its own words, a page."""
+    top_up_id = await top_up(client)
+    order_id = (await (await place(client)).json())["order_id"]
+    await world.run()
+    world._queries.keep("giftcard", top_up_id, {"top_up_id": top_up_id, "requested_at_ms": 1})
+
+    listed = await (await client.get("/transactions?status=waiting")).json()
+    page = await (await client.get("/console/transactions?status=waiting")).text()
+
+    assert {"giftcard": top_up_id, "order": order_id} == {
+        each["workflow"]: each["id"] for each in listed["orders"]
+    }
+    assert "1 giftcards, 1 orders were read" in page
+
+
+async def test_trace_prints_it(
+    client: TestClient,
+    world: World,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """How it stands in its own words, and its events."""
+    monkeypatch.setenv("COLUMNS", "200")
+    top_up_id = await top_up(client, BLOCKED)
+    await world.run()
+
+    trace.show(await (await client.get(f"/transactions/{top_up_id}")).json())
+
+    said = capsys.readouterr().out
+    assert "cancelled: 25.00 GBP on card blocked-1, requested" in said
+    assert "because of credit refused" in said
+    assert "✗ giftcard.credit refused" in said
+
+
+def verdict_on(messages: list[tuple[Message, Envelope]], key: str) -> Verdict:
+    """Return the verdict long after `messages`; the provider has charged for `key`."""
+    facts = Facts()
+    for message, envelope in messages:
+        facts.fold(load_workflows().values(), message, envelope)
+    now_ms = max(envelope.time_ms for _, envelope in messages) + 1_000_000
+    charged = ProviderRecord(charges=1, charged_minor=2_500, last_ms=1)
+    moment = Moment(now_ms=now_ms, provider={key: charged})
+    return judge(facts, moment, load_workflows().values())
+
+
+async def test_verify_judges_it_and_finds_a_breach(client: TestClient, world: World) -> None:
+    """A top-up breaks no promise about orders; a credit without a payment breaks its own."""
+    top_up_id = await top_up(client)
+    await world.run()
+    whole = verdict_on(world.messages, top_up_id)
+    stolen = [
+        (replace(message, amount_minor=9_999), envelope)
+        if isinstance(message, TopUpCredited)
+        else (message, envelope)
+        for message, envelope in world.messages
+    ]
+
+    broken = verdict_on(stolen, top_up_id)
+
+    assert [] == [check for check in whole.checks if not check.ok]
+    assert (1, 0) == (whole.plain()["top_ups"], whole.plain()["unpaid_credit_minor"])
+    assert [("credits_are_paid", (top_up_id,))] == [
+        (check.name, check.offending) for check in broken.checks if not check.ok
+    ]
+    assert 7_499 == broken.plain()["unpaid_credit_minor"]
+
+
+async def test_a_dead_letter_of_it_is_sent_back(client: TestClient, world: World) -> None:
+    """What its agent cannot read lies in the dead topic of its service; mended, it is applied."""
+    await top_up(client)
+    [(message, envelope)] = world._queries.emitted
+    whole = world._record(message, envelope)
+    agent, runtime = load_agents()["giftcard"], FakeRuntime()
+    await run_batch(agent, runtime, [replace(whole, value=b"{")])
+    [dead] = runtime.emitted
+    dead_letter = DeadLetter(record=replace(as_read(dead, 0), value=whole.value), at_ms=0)
+
+    await run_batch(agent, runtime, [as_read(sent_back(dead_letter, 0), 1)])
+
+    assert "giftcards.giftcard.dead" == dead.topic
+    assert 1 == len(runtime.rows)
+
+
+async def test_a_drill_plays_it_beside_the_others(client: TestClient, queries: FakeQueries) -> None:
+    """The load alternates; what needs nothing beforehand asks for nothing."""
+    async with aiohttp.ClientSession() as session:
+        load = Load(7, str(client.make_url("")).rstrip("/"), session)
+        await load.stock_up(lambda: client.get("/livez"))
+        await load.burst(4, 1_000)
+        await load.settled()
+
+    started = [envelope.baggage.get("workflow") for _, envelope in queries.emitted]
+    assert ([], 4) == (load.failed, load.accepted)
+    assert {2} == {started.count(name) for name in ("giftcard", "order")}

@@ -1,0 +1,46 @@
+"""What is said about a top-up: asked for through the API, the rest by the giftcard agent."""
+
+from typing import Literal
+
+from workflows.shared.limits import Currency, Milliseconds, MinorDue, Name, NameIfAny, Text
+from workflows.shared.message import Message
+
+Cause = Literal["payment_failed", "credit_refused"]
+
+
+class TopUpRequested(Message, tag="payflow.giftcard.requested.v1", frozen=True, kw_only=True):
+    """Somebody wants `amount_minor` on a card, and pays for it."""
+
+    top_up_id: Name
+    card_id: Name
+    customer_id: NameIfAny = ""
+    country: Name
+    currency: Currency
+    amount_minor: MinorDue
+    payment_method: Name
+    requested_at_ms: Milliseconds
+
+
+class CreditRefused(Message, tag="payflow.giftcard.credit_refused.v1", frozen=True, kw_only=True):
+    """It is paid, or will be, and cannot be credited: the money goes back."""
+
+    top_up_id: Name
+    reason: Text
+
+
+class TopUpCredited(Message, tag="payflow.giftcard.credited.v1", frozen=True, kw_only=True):
+    """The amount is on the card: the good end."""
+
+    top_up_id: Name
+    card_id: Name
+    amount_minor: MinorDue
+
+
+class TopUpCancelled(Message, tag="payflow.giftcard.cancelled.v1", frozen=True, kw_only=True):
+    """Whatever was charged is refunded: the other end."""
+
+    top_up_id: Name
+    cause: Cause
+
+
+CreditMessage = CreditRefused | TopUpCredited | TopUpCancelled

@@ -1,0 +1,83 @@
+"""The giftcard workflow as the platform reads it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from workflows.giftcard.invariants import INVARIANTS
+from workflows.giftcard.messages import TopUpCancelled, TopUpCredited, TopUpRequested
+from workflows.giftcard.process import PAYMENT_MS, TopUp, status_of, view
+from workflows.giftcard.topics import credits_, giftcards
+
+from workflows.payment.topics import payments
+from workflows.shared.workflow import PendingStep, Step, View, Workflow, declare_workflow
+
+STEPS = (
+    Step(name="charge", awaits="the top-up to be paid", otherwise="it is cancelled"),
+    Step(name="compensation", awaits="its money to go back"),
+)
+
+
+def waits(state: TopUp, _now_ms: int) -> tuple[tuple[str, str], ...]:
+    """Return for which of STEPS an open top-up waits."""
+    status = status_of(state)
+    if status not in VIEW.open_statuses:
+        return ()
+    return (("compensation" if state.cause else "charge", status),)
+
+
+def pending_steps(state: TopUp) -> tuple[PendingStep, ...]:
+    """Return what is waited for."""
+    return tuple(
+        PendingStep(
+            what=step.awaits,
+            since_ms=state.refused_at_ms or state.requested_at_ms,
+            until_ms=(state.refused_at_ms or state.requested_at_ms) + PAYMENT_MS,
+            then=step.otherwise or "an operator has to look into it",
+        )
+        for name, _ in waits(state, 0)
+        for step in STEPS
+        if step.name == name
+    )
+
+
+def headline(facts: Mapping[str, Any]) -> str:
+    """Return how much goes on which card."""
+    return f"{facts['amount_minor'] / 100:.2f} {facts['currency']} on card {facts['card_id']}"
+
+
+def outcome(end: TopUpCredited | TopUpCancelled) -> str:
+    """Return `credited`, or why it was cancelled."""
+    return end.cause if isinstance(end, TopUpCancelled) else "credited"
+
+
+VIEW = View(
+    open_statuses=("waiting", "compensating"),
+    facts=view,
+    shown=lambda state, _now_ms: {**view(state), "status": status_of(state)},
+    headline=headline,
+    began=("requested", "requested_at_ms"),
+    begun=lambda state: bool(state.top_up_id),
+    waits=waits,
+    brief=lambda state: state,
+    pending_steps=pending_steps,
+    retried_calls=lambda _rows: (),
+    presets={"refused_credit": lambda state: bool(state.refused_at_ms)},
+    milestones=(),
+    named_in=(giftcards, credits_, payments),
+    person_table="payment",
+    person_of=lambda row: str((row.get("bill") or {}).get("customer_id") or ""),
+)
+
+GIFTCARD = declare_workflow(
+    Workflow(
+        name="giftcard",
+        started_by=TopUpRequested,
+        key="top_up_id",
+        table="giftcard",
+        ends={"credited": TopUpCredited, "cancelled": TopUpCancelled},
+        outcome=outcome,
+        steps=STEPS,
+        invariants=INVARIANTS,
+        view=VIEW,
+    )
+)
