@@ -1,28 +1,29 @@
 """What is remembered: one declaration a table. Plain values; RocksDB and Kafka are elsewhere."""
 
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import msgspec
 
 State = TypeVar("State")
+Remembered = TypeVar("Remembered", covariant=True)  # noqa: PLC0105  the same noun, read only
 
 
-class Table(msgspec.Struct, Generic[State], frozen=True, kw_only=True):
+class Table(msgspec.Struct, Generic[Remembered], frozen=True, kw_only=True):
     """A changelog-backed table, one row a key, partitioned like the topics that write it."""
 
     name: str
     service: str
     """The service that owns it: nobody else writes or reads it directly."""
-    shape: type[State]
+    shape: type[Remembered]
     """The type of what a row remembers: a frozen msgspec Struct."""
-    initial: State
+    initial: Remembered
     """The state of a key without a stored row."""
     help: str
     by_transaction: bool = True
     """Whether a row is one transaction's, under its id."""
 
 
-declared: dict[str, Table[Any]] = {}
+declared: dict[str, Table[object]] = {}
 """Every declared table by name."""
 
 

@@ -9,7 +9,7 @@ Three kinds:
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import ClassVar, Generic, Protocol, TypeGuard, TypeVar
 
 import msgspec
 
@@ -56,7 +56,7 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
     service: str
     consumes: tuple[Topic, ...]
     produces: tuple[Topic, ...] = ()
-    table: Table[Any] | None
+    table: Table[object] | None
 
 
 def _no_answer(_state: object, _received: Message, _at_ms: int) -> Sequence[Message]:
@@ -101,7 +101,7 @@ class InformedDecider(Decider[State], Generic[State, Knowledge], frozen=True, kw
 class Caller(Agent, Generic[Command], frozen=True, kw_only=True):
     """Asks an external system. Its table, if any, remembers what was asked and what is parked."""
 
-    table: Table[Any] | None = None
+    table: Table[object] | None = None
     call: Callable[[Command], Awaitable[Sequence[Message]]]
     """Ask; may raise Transient when `retries`. Must be safe to repeat."""
     prepare: Callable[[], object] | None = None
@@ -124,14 +124,34 @@ class Projection(Agent, Generic[State], frozen=True, kw_only=True):
     """(row key, state, partition) -> the one message emitted for a row that changed."""
 
 
-def due_of(agent: Agent) -> Callable[[Any], int | None] | None:
+def is_decider(agent: Agent) -> TypeGuard[Decider[object]]:
+    """Return whether `agent` decides; delivery passes its state on without looking into it."""
+    return isinstance(agent, Decider)
+
+
+def is_informed(agent: Agent) -> TypeGuard[InformedDecider[object, object]]:
+    """Return whether `agent` decides with knowledge; delivery passes that on like its state."""
+    return isinstance(agent, InformedDecider)
+
+
+def is_caller(agent: Agent) -> TypeGuard[Caller[Message]]:
+    """Return whether `agent` calls; it consumes no other messages than its commands."""
+    return isinstance(agent, Caller)
+
+
+def is_projection(agent: Agent) -> TypeGuard[Projection[object]]:
+    """Return whether `agent` counts; delivery passes its state on without looking into it."""
+    return isinstance(agent, Projection)
+
+
+def due_of(agent: Agent) -> Callable[[object], int | None] | None:
     """Return the function from a state to its deadline, of an agent that has deadlines."""
-    return agent.due if isinstance(agent, Decider) else None
+    return agent.due if is_decider(agent) else None
 
 
 def initial_knowledge(agent: Agent, config: Config) -> object:
     """Return what an informed agent knows before it follows anything; None for all others."""
-    return agent.open(config) if isinstance(agent, InformedDecider) else None
+    return agent.open(config) if is_informed(agent) else None
 
 
 def retries(agent: Agent) -> bool:

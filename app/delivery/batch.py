@@ -6,12 +6,11 @@ it all happens.
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 
 from app.delivery import row
-from app.delivery.agent import Agent, Projection, topic_received_on
+from app.delivery.agent import Agent, is_projection, topic_received_on
 from app.delivery.row import OutboxEntry, Row
 from app.delivery.runtime import Handled, Place, Runtime
 from app.wire import codecs
@@ -27,19 +26,19 @@ class Batch:
     def __init__(self, agent: Agent, runtime: Runtime) -> None:
         self.agent = agent
         self.runtime = runtime
-        self.rows: dict[Place, Row[Any]] = {}
+        self.rows: dict[Place, Row[object]] = {}
         self.before: list[Outgoing] = []
         """Produced before the rows are put: dead letters, retries, answers from outside."""
         self.after: list[Outgoing] = []
         """Produced once the rows that hold them are acknowledged."""
         self.handled = Handled()
-        self._rollup = agent.rollup if isinstance(agent, Projection) else None
+        self._rollup = agent.rollup if is_projection(agent) else None
         self._processed_ids_max = (
             row.PROCESSED_IDS_COUNTING_MAX if self._rollup else row.PROCESSED_IDS_MAX
         )
         self._began_ms = runtime.now_ms()
 
-    def load(self, record: Record, at: Place) -> Row[Any] | None:
+    def load(self, record: Record, at: Place) -> Row[object] | None:
         """Return the row at `at`; None when it is unreadable and `record` was dead-lettered."""
         table = self.agent.table
         if table is None:
@@ -55,7 +54,7 @@ class Batch:
             self.dead_letter(record, "row_unreadable", f"table {table.name}: {error}", error)
             return None
 
-    def _retold(self, at: Place, loaded: Row[Any]) -> Row[Any]:
+    def _retold(self, at: Place, loaded: Row[object]) -> Row[object]:
         """Produce the row's outbox again: a crash may have come before. It precedes what is new."""
         pending = tuple(
             outbox_entry
@@ -70,7 +69,7 @@ class Batch:
             self.rows[at] = loaded
         return loaded
 
-    def dropped(self, record: Record, envelope: Envelope, at: Place, before: Row[Any]) -> bool:
+    def dropped(self, record: Record, envelope: Envelope, at: Place, before: Row[object]) -> bool:
         """Return whether this event was applied before; its row is then put again.
 
         After a kill the row may be on disk without its changelog record.
@@ -82,7 +81,7 @@ class Batch:
             self.pass_by(record, at, before)
         return repeated
 
-    def pass_by(self, record: Record, at: Place, before: Row[Any]) -> None:
+    def pass_by(self, record: Record, at: Place, before: Row[object]) -> None:
         """Move the applied offsets of the row past `record`, and nothing else."""
         self.rows[at] = row.advanced(before, record)
 
@@ -91,8 +90,8 @@ class Batch:
         record: Record,
         envelope: Envelope,
         at: Place,
-        before: Row[Any],
-        state: Any,
+        before: Row[object],
+        state: object,
         outbox_entry: OutboxEntry | None = None,
     ) -> None:
         """Stage the row with `state`, the event noted, and what was decided to be produced."""
@@ -208,7 +207,7 @@ class Batch:
         record: Record,
         envelope: Envelope,
         at: Place,
-        before: Row[Any],
+        before: Row[object],
         attempt: int,
         reason: str,
     ) -> None:

@@ -17,7 +17,6 @@ is all it sees of the world.
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
 
 from app.delivery import decision
 from app.delivery.agent import (
@@ -27,6 +26,9 @@ from app.delivery.agent import (
     Projection,
     Transient,
     due_of,
+    is_caller,
+    is_decider,
+    is_projection,
     topic_received_on,
 )
 from app.delivery.batch import Batch
@@ -65,14 +67,14 @@ async def _run_batch(
     agent, runtime = batch.agent, batch.runtime
     received = _read_all(batch, records, about)
     runtime.checkpoint("read")
-    if isinstance(agent, Caller):
+    if is_caller(agent):
         await _call_all(batch, agent, received)
     else:
         for record, envelope, message in received:
             about.at(record, envelope)
-            if isinstance(agent, Decider):
+            if is_decider(agent):
                 _decide(batch, agent, (record, envelope, message), knowledge)
-            elif isinstance(agent, Projection):
+            elif is_projection(agent):
                 _count(batch, agent, (record, envelope, message))
         about.at(None)
     batch.roll_up()
@@ -146,7 +148,7 @@ def _check_source(runtime: Runtime, record: Record, envelope: Envelope, message:
         raise codecs.Poison("from_the_future", "its ce_time is later than its time of arrival")
 
 
-def _decide(batch: Batch, agent: Decider[Any], event: Received, knowledge: object) -> None:
+def _decide(batch: Batch, agent: Decider[object], event: Received, knowledge: object) -> None:
     """Apply one event to the row of its key."""
     record, envelope, message = event
     at = _place(record)
@@ -171,7 +173,7 @@ def _decide(batch: Batch, agent: Decider[Any], event: Received, knowledge: objec
     batch.produce_after(outbox_entry, emitted)
 
 
-def _count(batch: Batch, agent: Projection[Any], event: Received) -> None:
+def _count(batch: Batch, agent: Projection[object], event: Received) -> None:
     """Apply one event to each row that it counts in."""
     record, envelope, message = event
     try:
@@ -188,7 +190,7 @@ def _count(batch: Batch, agent: Projection[Any], event: Received) -> None:
     batch.applied(record, envelope, message)
 
 
-async def _call_all(batch: Batch, agent: Caller[Any], received: Sequence[Received]) -> None:
+async def _call_all(batch: Batch, agent: Caller[Message], received: Sequence[Received]) -> None:
     """Ask outside for every event: keys side by side, the events of one key in order."""
     by_key: dict[Place, list[Received]] = {}
     for item in received:
@@ -208,7 +210,7 @@ async def _call_all(batch: Batch, agent: Caller[Any], received: Sequence[Receive
             group.create_task(in_turn(items))
 
 
-async def _call(batch: Batch, agent: Caller[Any], event: Received) -> None:
+async def _call(batch: Batch, agent: Caller[Message], event: Received) -> None:
     """Ask outside for one event; park it and its followers when that may work later."""
     record, envelope, message = event
     at = _place(record)
@@ -242,7 +244,7 @@ async def _call(batch: Batch, agent: Caller[Any], event: Received) -> None:
     batch.unpark(envelope, at)
 
 
-async def _ask(batch: Batch, agent: Caller[Any], message: Message) -> Sequence[Message]:
+async def _ask(batch: Batch, agent: Caller[Message], message: Message) -> Sequence[Message]:
     try:
         return await agent.call(message)
     finally:

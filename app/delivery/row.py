@@ -12,7 +12,7 @@ from app.wire.envelope import Envelope
 from app.wire.records import Record, is_retry
 from tables import Table
 
-State = TypeVar("State")
+State = TypeVar("State", covariant=True)  # noqa: PLC0105  a row never changes
 
 PROCESSED_IDS_MAX = 32
 """Event ids remembered by a row of one key. An order sees some twenty events in its life."""
@@ -41,7 +41,7 @@ class OutboxEntry(msgspec.Struct, frozen=True, kw_only=True):
     """When the batch was taken up in which the cause lay."""
     correlation_id: str = msgspec.field(name="c")
     traceparent: str = msgspec.field(name="p", default="")
-    baggage: dict[str, str] = msgspec.field(name="b", default_factory=dict)
+    baggage: dict[str, str] = msgspec.field(name="b", default_factory=dict[str, str])
     bodies: tuple[msgspec.Raw, ...] = msgspec.field(name="w")
     """Each message emitted, as JSON."""
 
@@ -50,7 +50,7 @@ class Row(msgspec.Struct, Generic[State], frozen=True, kw_only=True):
     """One key's row. Short names on disk: every byte is written at every event."""
 
     state: State = msgspec.field(name="m")
-    applied_offsets: dict[str, int] = msgspec.field(name="f", default_factory=dict)
+    applied_offsets: dict[str, int] = msgspec.field(name="f", default_factory=dict[str, int])
     """Source `topic/partition` → highest offset applied."""
     processed_ids: tuple[str, ...] = msgspec.field(name="e", default=())
     """The latest event ids applied, newest last: a producer may repeat itself at a new offset."""
@@ -61,34 +61,34 @@ class Row(msgspec.Struct, Generic[State], frozen=True, kw_only=True):
     """What was decided in the same put as `state`, and may not have been emitted yet."""
 
 
-def fresh(table: Table) -> Row[Any]:
+def fresh(table: Table[object]) -> Row[object]:
     """Return the row of a key without a stored row."""
     return Row(state=table.initial)
 
 
-def decode_row(table: Table, body: bytes) -> Row[Any]:
+def decode_row(table: Table[object], body: bytes) -> Row[object]:
     """Return the row in `body`; raises msgspec.ValidationError when its shape has changed."""
     return _decoder(table.name, table.shape).decode(body)
 
 
-def encode_row(row: Row[Any]) -> bytes:
+def encode_row(row: Row[object]) -> bytes:
     """Return `row` as JSON; equal rows give equal bytes."""
     return _encode(row)
 
 
-def applied(row: Row[Any], record: Record, event_id: str) -> bool:
+def applied(row: Row[object], record: Record, event_id: str) -> bool:
     """Return whether the event of `record` was applied, from this place or another."""
     return behind(row, record) or event_id in row.processed_ids
 
 
-def behind(row: Row[Any], record: Record) -> bool:
+def behind(row: Row[object], record: Record) -> bool:
     """Return whether `record` was read before, from the same place."""
     return record.offset <= row.applied_offsets.get(record.source, -1)
 
 
 def store(
-    row: Row[Any], state: Any, record: Record, envelope: Envelope, processed_ids_max: int
-) -> Row[Any]:
+    row: Row[object], state: object, record: Record, envelope: Envelope, processed_ids_max: int
+) -> Row[object]:
     """Return `row` with `state`, its applied offsets moved and the event's id noted."""
     context = row.context
     if not context.correlation_id or (envelope.baggage and not context.baggage):
@@ -105,7 +105,7 @@ def store(
     )
 
 
-def advanced(row: Row[Any], record: Record) -> Row[Any]:
+def advanced(row: Row[object], record: Record) -> Row[object]:
     """Return `row` with only its applied offsets moved past `record`.
 
     Retry topics have no applied offsets: they are read in the order things are due, which a clock
@@ -123,5 +123,5 @@ _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
 @cache
-def _decoder(_name: str, shape: Any) -> msgspec.json.Decoder[Row[Any]]:
+def _decoder(_name: str, shape: Any) -> msgspec.json.Decoder[Row[object]]:
     return msgspec.json.Decoder(Row[shape])

@@ -22,7 +22,7 @@ class Runtime(Protocol):
         """Return the time of the wall clock."""
         ...
 
-    def read(self, table: Table, partition: int, key: bytes, /) -> bytes | None:
+    def read(self, table: Table[object], partition: int, key: bytes, /) -> bytes | None:
         """Return the row's bytes, or None."""
         ...
 
@@ -30,7 +30,9 @@ class Runtime(Protocol):
         """Produce `records` in order; return when the broker has acknowledged every one."""
         ...
 
-    async def store(self, table: Table, rows: Mapping[int, Mapping[bytes, bytes]], /) -> None:
+    async def store(
+        self, table: Table[object], rows: Mapping[int, Mapping[bytes, bytes]], /
+    ) -> None:
         """Put `rows` (by partition, by key) and their changelog records, acknowledged."""
         ...
 
