@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from random import Random
-from typing import Any
 
 import aiohttp
 import msgspec
@@ -58,7 +57,7 @@ class Drill:
         self._began = time.monotonic()
         self._met: list[report.Met] = []
 
-    async def run(self) -> dict[str, Any]:
+    async def run(self) -> dict[str, object]:
         """Return the report. Raises DrillError when the drill cannot be carried out."""
         steps = plan(self._wanted.seed, services(), self._wanted.only)
         timeout = aiohttp.ClientTimeout(total=20)

@@ -6,7 +6,6 @@ import signal
 import time
 from collections.abc import Iterable
 from random import Random
-from typing import Any
 
 import aiohttp
 import msgspec
@@ -18,9 +17,17 @@ from app.chaos.plan import Step
 from app.config import Config
 from app.gateways.signature import TOLERANCE_SECONDS, sign
 from app.kafka.producer import open_producer
-from app.kafka.reader import TopicPartition, declared_places, read_to_end, reader, span
+from app.kafka.reader import (
+    AIOKafkaConsumer,
+    TopicPartition,
+    declared_places,
+    read_to_end,
+    reader,
+    span,
+)
 from app.local import broker, fault_switches
 from app.operations.verification.auditor import listeners
+from app.wire.records import Consumed
 from app.worker.faust_app import REQUEST_SECONDS
 from workflows.shared.topic import declared
 
@@ -213,15 +220,15 @@ async def repeat(
 
 
 async def _latest(
-    consumer: Any, config: Config, names: Iterable[str], limit: int
-) -> dict[TopicPartition, list[Any]]:
+    consumer: AIOKafkaConsumer, config: Config, names: Iterable[str], limit: int
+) -> dict[TopicPartition, list[Consumed]]:
     """Return the latest records of each partition, newest first, so that popping is in order."""
     begins, ends = await span(
         consumer, [place for name in names for place in declared_places(name, config)]
     )
     each = max(1, limit // len(ends) * 2)
     starts = {place: max(begin, ends[place] - each) for place, begin in begins.items()}
-    found: dict[TopicPartition, list[Any]] = {}
+    found: dict[TopicPartition, list[Consumed]] = {}
     async for record in read_to_end(consumer, starts, ends):
         found.setdefault(TopicPartition(record.topic, record.partition), []).append(record)
     return {place: list(reversed(records)) for place, records in found.items()}

@@ -5,7 +5,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 from msgspec.structs import replace
 
@@ -62,7 +61,7 @@ class Site:
         return [worker for worker in urls if worker[2]]
 
     async def until(
-        self, found: Callable[[], Any], what: str, seconds: float = WAIT_SECONDS_MAX
+        self, found: Callable[[], object], what: str, seconds: float = WAIT_SECONDS_MAX
     ) -> None:
         """Wait for `found` to be true; raises DrillError naming `what` when it never is."""
         limit = time.monotonic() + seconds
@@ -72,7 +71,10 @@ class Site:
             await asyncio.sleep(CHECK_SECONDS)
 
     async def until_async(
-        self, found: Callable[[], Awaitable[Any]], what: str, seconds: float = CATCH_UP_SECONDS_MAX
+        self,
+        found: Callable[[], Awaitable[object]],
+        what: str,
+        seconds: float = CATCH_UP_SECONDS_MAX,
     ) -> None:
         """Wait for the async `found` to be true; raises DrillError naming `what`."""
         limit = time.monotonic() + seconds

@@ -6,10 +6,9 @@ Each is asked again under its own key until it is accepted, as a customer's page
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from random import Random
-from typing import Any
 
 import aiohttp
 import msgspec
@@ -43,7 +42,7 @@ class Load:
         self._latest: deque[str] = deque(maxlen=LATEST_MAX)
         self._under_way: set[asyncio.Task[None]] = set()
 
-    async def stock_up(self, waits: Callable[[], Any]) -> None:
+    async def stock_up(self, waits: Callable[[], Awaitable[None]]) -> None:
         """Ask for what has to be there first; `waits` returns when it is."""
         for each in self._loads:
             if each.prepare is not None:
@@ -94,7 +93,7 @@ class Load:
         except (DrillError, Refused, TryAgain) as error:
             self.failed.append(f"{case.transaction_id}: {error}")
 
-    async def _post(self, request: LoadRequest) -> dict[str, Any]:
+    async def _post(self, request: LoadRequest) -> dict[str, object]:
         headers = {"Content-Type": "application/json"}
         if request.idempotency_key:
             headers["Idempotency-Key"] = request.idempotency_key
@@ -106,7 +105,7 @@ class Load:
                 return await self._once(request.path, payload, headers)
         raise DrillError(f"{request.path} was never answered")
 
-    async def _once(self, path: str, payload: bytes, headers: dict[str, str]) -> dict[str, Any]:
+    async def _once(self, path: str, payload: bytes, headers: dict[str, str]) -> dict[str, object]:
         try:
             async with self._session.post(
                 self._url + path, data=payload, headers=headers

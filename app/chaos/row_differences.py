@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import rocksdict
 
 from app.config import Config
 from app.kafka.reader import declared_places, read_to_end, reader, span
+from app.wire.records import Consumed
 from app.wire.topics import changelog_topic
 from tables import Table
 
@@ -43,7 +43,8 @@ async def _changelog(config: Config, topic: str) -> Rows:
     return latest
 
 
-def _take(latest: Rows, record: Any) -> None:
+def _take(latest: Rows, record: Consumed) -> None:
+    assert record.key is not None
     place = (record.partition, record.key)
     if record.value is None:
         latest.pop(place, None)

@@ -3,7 +3,7 @@
 import shutil
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import stamina
@@ -40,7 +40,7 @@ def chaos(
     # Customers ask again all the time while faults are in force: that is no news.
     stamina.instrumentation.set_on_retry_hooks(())
     wanted = Wanted(seed=seed, rate=rate, only=only)
-    found: dict[str, Any] = run(_chaos(_fresh(configuration()), wanted))
+    found: dict[str, object] = run(_chaos(_fresh(configuration()), wanted))
     body = msgspec.json.format(msgspec.json.encode(found), indent=2)
     if report is not None:
         report.write_bytes(body + b"\n")

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from rich.table import Table
 from rich.text import Text
@@ -14,7 +13,7 @@ COLUMN_MAX = 60
 """Characters of a key or a type that a table shows."""
 
 
-def as_shown(dead_letter: DeadLetter, state: State) -> dict[str, Any]:
+def as_shown(dead_letter: DeadLetter, state: State) -> dict[str, object]:
     """Return what a list says of one dead letter; nothing of its body."""
     return {
         "topic": dead_letter.record.topic,
@@ -33,7 +32,7 @@ def as_shown(dead_letter: DeadLetter, state: State) -> dict[str, Any]:
     }
 
 
-def dead_letters_table(found: Sequence[Mapping[str, Any]]) -> Table:
+def dead_letters_table(found: Sequence[Mapping[str, object]]) -> Table:
     """Return dead letters, as `as_shown` gives them, as a table."""
     names = ("topic", "offset", "state", "cause", "agent", "type", "key", "failures")
     table = Table(*names, box=None)

@@ -5,7 +5,7 @@ import getpass
 import time
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import quote
 
 import msgspec
@@ -14,6 +14,7 @@ import typer
 from app.cli.dead_letter_output import as_shown, dead_letters_table, groups_table
 from app.cli.instance import ApiError, as_json, ask, err, fail, out, run, running_instance
 from app.cli.output import show_dead_letter
+from app.config import Config
 from app.operations.dead_letters.audit_records import Action
 from app.operations.dead_letters.dead_letter import DeadLetter
 from app.operations.dead_letters.reader import gather
@@ -128,7 +129,7 @@ def redrive(  # noqa: PLR0913  each is an option
     _report(run(_redrive(choice, action, rate, dry_run=dry_run)), as_json_too=as_json_too)
 
 
-def _report(found: Any, *, as_json_too: bool) -> None:
+def _report(found: object, *, as_json_too: bool) -> None:
     """Show what was, or would be, sent; end with an error when it was not all handled."""
     if as_json_too:
         as_json(found)
@@ -139,7 +140,9 @@ def _report(found: Any, *, as_json_too: bool) -> None:
         fail("not every dead letter was handled; see: payflow dead ls")
 
 
-async def _redrive(choice: Choice, action: Action, rate: float, *, dry_run: bool) -> Any:
+async def _redrive(
+    choice: Choice, action: Action, rate: float, *, dry_run: bool
+) -> dict[str, object] | Outcome:
     config = running_instance()
     if dry_run:
         known = await gather(config)
@@ -252,7 +255,7 @@ def _must_be_open(dead_letter: DeadLetter, statuses: dict[str, State]) -> None:
         raise DeadLetterError(f"{dead_letter.place} is {statuses[dead_letter.place]}, not open")
 
 
-def _transaction(config: Any, correlation_id: str) -> Any:
+def _transaction(config: Config, correlation_id: str) -> object:
     if not correlation_id:
         return "it belongs to no transaction"
     try:

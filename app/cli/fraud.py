@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Literal
 
 import msgspec
 import typer
@@ -54,7 +54,9 @@ def chargeback(order_id: str, by: By, note: Note = "") -> None:
     _label(order_id, "fraud", "chargeback", by, note)
 
 
-def _label(order_id: str, verdict: str, source: Any, by: str, note: str) -> None:
+def _label(
+    order_id: str, verdict: str, source: Literal["chargeback", "analyst"], by: str, note: str
+) -> None:
     if verdict not in ("fraud", "legit"):
         fail(f"{verdict!r} is neither fraud nor legit", 2)
     now_ms = _now_ms()
@@ -192,7 +194,7 @@ def _put(rule: Rule, by: str, note: str) -> None:
     book: Book = run(book_now(running_instance()))
     known = book.rules.get(rule.rule_id)
     version = known.rule.version + 1 if known else rule.version
-    raw: dict[str, Any] = msgspec.to_builtins(replace(rule, version=version))
+    raw: dict[str, object] = msgspec.to_builtins(replace(rule, version=version))
     try:
         read_rule(raw, FIELDS)
     except RuleError as error:

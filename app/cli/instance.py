@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 import sys
 from collections.abc import Coroutine
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import aiohttp
 import msgspec
@@ -38,12 +38,15 @@ def fail(text: str, code: int = EXIT_FAILED) -> NoReturn:
     raise typer.Exit(code)
 
 
+Result = TypeVar("Result")
+
+
 def end(error: PayflowError) -> NoReturn:
     """End with what `error` says, and the exit code of its kind."""
     fail(str(error), EXIT_CODES.get(error.kind, EXIT_FAILED))
 
 
-def run(work: Coroutine[Any, Any, Any]) -> Any:
+def run(work: Coroutine[object, None, Result]) -> Result:
     """Return what `work` comes to; an operational error ends with one line, not a traceback."""
     try:
         return asyncio.run(work)
@@ -102,7 +105,7 @@ async def ask(config: Config, path: str) -> Any:
     return body
 
 
-def as_json(value: Any) -> None:
+def as_json(value: object) -> None:
     """Write `value` as JSON on stdout, and nothing else."""
     body = msgspec.json.format(msgspec.json.encode(value), indent=2)
     sys.stdout.write(body.decode() + "\n")

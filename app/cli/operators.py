@@ -2,18 +2,21 @@
 
 import getpass
 import time
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated, Literal, ParamSpec
 
 import typer
 
 from app.auth import operators
-from app.cli.instance import as_json, end, fail, out, run, running_instance
+from app.cli.instance import Result, as_json, end, fail, out, run, running_instance
 from app.config import Config
 from app.kafka.messages import publish
 from workflows.audit.messages import OperatorChanged
 
 Why = Annotated[str, typer.Option("--reason", help="Why; it is written down.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothing else.")]
+
+Said = ParamSpec("Said")
 
 
 def ls(*, as_json_too: AsJson = False) -> None:
@@ -54,14 +57,20 @@ def token_of(name: str, why: Why) -> None:
     _publish(config, name, "token_renewed", why)
 
 
-def _changed(change: Any, *said: Any) -> Any:
+def _changed(change: Callable[Said, Result], *said: Said.args, **named: Said.kwargs) -> Result:
     try:
-        return change(*said)
+        return change(*said, **named)
     except operators.PeopleError as error:
         end(error)
 
 
-def _publish(config: Config, name: str, change: Any, why: str, role: str = "") -> None:
+def _publish(
+    config: Config,
+    name: str,
+    change: Literal["added", "removed", "token_renewed"],
+    why: str,
+    role: str = "",
+) -> None:
     message = OperatorChanged(
         about=f"operator:{name}", who=getpass.getuser(), why=why[:500], change=change, role=role
     )

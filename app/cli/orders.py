@@ -2,14 +2,14 @@
 
 import asyncio
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import aiohttp
 import typer
 
 from app.cli.instance import as_json, err, out, run, running_instance
 from app.cli.output import progress
-from app.local.importers.player import ORDERS_PER_SECOND, Player, read_plan
+from app.local.importers.player import ORDERS_PER_SECOND, Loaded, Player, read_plan
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothing else.")]
 Rate = Annotated[float, typer.Option(min=0.1, max=1_000, help="Orders a second.")]
@@ -25,7 +25,7 @@ def load(file: Path, rate: Rate = ORDERS_PER_SECOND, *, as_json_too: AsJson = Fa
         out.print(f"{loaded.rows_read} rows: {rows}; {loaded.orders_asked} orders placed")
 
 
-async def _load(file: Path, rate: float) -> Any:
+async def _load(file: Path, rate: float) -> Loaded:
     plan = read_plan(file)
     with progress(err) as show:
         async with aiohttp.ClientSession() as session:

@@ -2,14 +2,14 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import typer
 
-from app.cli.instance import as_json, end, err, out, run, running_instance
+from app.cli.instance import Result, as_json, end, err, out, run, running_instance
 from app.cli.topic_output import (
     behind_table,
     coverage_line,
@@ -18,6 +18,7 @@ from app.cli.topic_output import (
     partitions_table,
     topics_table,
 )
+from app.config import Config
 from app.kafka.reader import places_of, reader
 from app.operations.search import topic_facts
 from app.operations.search.consumer_groups import groups
@@ -69,7 +70,9 @@ def show(
     err.print(coverage_line(done), soft_wrap=True)
 
 
-async def _show(config: Any, name: str, start: str, limit: int) -> Any:
+async def _show(
+    config: Config, name: str, start: str, limit: int
+) -> tuple[list[RecordView], Done, topic_facts.TopicFacts]:
     asked = Asked(
         wanted=Wanted(),
         start=_said(lambda: parse_start(start)) if start else Start(back=limit),
@@ -84,6 +87,7 @@ async def _show(config: Any, name: str, start: str, limit: int) -> Any:
                 found.append(event.record)
             done = event
     found.sort(key=lambda record: (record.at_ms, record.partition, record.offset))
+    assert isinstance(done, Done)
     return (found if start else found[-limit:]), done, about
 
 
@@ -106,7 +110,7 @@ def tail(  # noqa: PLR0913  each is an option
     run(_tail(running_instance(), name, asked, as_lines=as_json_too))
 
 
-async def _tail(config: Any, name: str, asked: Asked, *, as_lines: bool) -> None:
+async def _tail(config: Config, name: str, asked: Asked, *, as_lines: bool) -> None:
     async with aclosing(_events(config, name, asked)) as events:
         async for event in events:
             if isinstance(event, Found):
@@ -136,8 +140,8 @@ def find(  # noqa: PLR0913  each is an option
 
 
 async def _find(
-    config: Any, name: str, asked: Asked, *, as_lines: bool
-) -> tuple[list[RecordView], Event | None]:
+    config: Config, name: str, asked: Asked, *, as_lines: bool
+) -> tuple[list[RecordView], Done]:
     found: list[RecordView] = []
     last: Event | None = None
     with err.status("searching ...") as status:
@@ -151,6 +155,7 @@ async def _find(
                 elif isinstance(event, Progress):
                     of = sum(part.end - part.first for part in event.coverage)
                     status.update(f"{event.scanned:,} of {of:,} read, {event.matched} found")
+    assert isinstance(last, Done)
     return found, last
 
 
@@ -169,7 +174,7 @@ def lag(
         out.print(behind_table(found[0]))
 
 
-async def _events(config: Any, name: str, asked: Asked) -> AsyncGenerator[Event]:
+async def _events(config: Config, name: str, asked: Asked) -> AsyncGenerator[Event]:
     """Yield the events of a scan; a signal stops it, and it still says what it read."""
     stopped = asyncio.Event()
     for each in (signal.SIGINT, signal.SIGTERM):
@@ -188,7 +193,7 @@ def _print(record: RecordView, *, as_lines: bool) -> None:
         out.print(line_of(record), soft_wrap=True)
 
 
-def _said(parsed: Any) -> Any:
+def _said(parsed: Callable[[], Result]) -> Result:
     """Return what `parsed` gives; ends with usage where messages are wrong."""
     try:
         return parsed()

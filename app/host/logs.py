@@ -79,7 +79,7 @@ def escape_controls(_logger: WrappedLogger, _method: str, event: EventDict) -> E
     }
 
 
-def _masked(name: str, value: Any) -> Any:
+def _masked(name: str, value: Any) -> object:
     if name in PERSONAL and value:
         return MASK
     if isinstance(value, Mapping):

@@ -1,7 +1,7 @@
 """What an HTTP server serves, route by route, and who may use each; nothing else is served."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 from aiohttp import web
@@ -35,7 +35,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     role: Role | None
     """The least role of an operator; None of every other audience."""
     summary: str = ""
-    body: Any = None
+    body: object = None
     """The shape of the JSON body; None where there is none."""
     answers: tuple[int, ...] = (200,)
     parameters: tuple[str, ...] = ()

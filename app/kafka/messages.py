@@ -5,25 +5,24 @@ instance; the same act has the same event id, so that it may be emitted again.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 from app.config import Config
 from app.kafka.producer import open_producer, produce_signed
 from app.kafka.reader import declared_places, read_to_end, reader, span
 from app.wire import codecs
 from app.wire.envelope import Envelope, Undecodable, derive_id, from_headers, to_headers
-from app.wire.records import Outgoing, as_read
+from app.wire.records import Consumed, Outgoing, as_read
 from app.wire.signing import is_signed
 from workflows.shared.message import Message, type_name
 from workflows.shared.topic import Topic, topic_of
 
 
-async def messages_of(config: Config, wanted: Sequence[Topic]) -> list[tuple[Envelope, Any]]:
+async def messages_of(config: Config, wanted: Sequence[Topic]) -> list[tuple[Envelope, Message]]:
     """Return every message of Payflow on `wanted`, by topic, in the order of each partition.
 
     What cannot be read, or is not of Payflow, is left out.
     """
-    found: list[tuple[Envelope, Any]] = []
+    found: list[tuple[Envelope, Message]] = []
     async with reader(config) as consumer:
         for topic in wanted:
             begins, ends = await span(consumer, declared_places(topic.name, config))
@@ -33,7 +32,7 @@ async def messages_of(config: Config, wanted: Sequence[Topic]) -> list[tuple[Env
     return found
 
 
-def _read(record: Any, config: Config) -> list[tuple[Envelope, Any]]:
+def _read(record: Consumed, config: Config) -> list[tuple[Envelope, Message]]:
     read = as_read(record)
     if not is_signed(read, config):
         return []

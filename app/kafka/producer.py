@@ -1,5 +1,6 @@
 """Producing whole batches through aiokafka's batch API, acknowledged together."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import lru_cache
@@ -7,6 +8,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import DefaultPartitioner
+from aiokafka.structs import RecordMetadata
 
 from app.config import Config
 from app.kafka.admin import client_options, start_client
@@ -44,13 +46,15 @@ async def open_producer(config: Config, **options: Any) -> AsyncIterator[AIOKafk
         await producer.stop()
 
 
-async def produce_signed(producer: Any, records: Sequence[Outgoing], config: Config) -> None:
+async def produce_signed(
+    producer: AIOKafkaProducer, records: Sequence[Outgoing], config: Config
+) -> None:
     """Sign `records` and produce them; return once all are acknowledged. Raises KafkaError."""
     await produce(producer, [signed(each, config.signing_key) for each in records], config)
 
 
 async def produce(
-    producer: Any, records: Sequence[Outgoing], config: Config
+    producer: AIOKafkaProducer, records: Sequence[Outgoing], config: Config
 ) -> dict[tuple[str, int], int]:
     """Produce `records` in batches, in order per partition; return once all are acknowledged.
 
@@ -62,7 +66,7 @@ async def produce(
         if partition is None:
             partition = place_of(record.topic, record.key, config)
         grouped.setdefault((record.topic, partition), []).append(record)
-    pending: list[tuple[tuple[str, int], Any]] = []
+    pending: list[tuple[tuple[str, int], asyncio.Future[RecordMetadata]]] = []
     for place, members in grouped.items():
         pending.extend([(place, sent) async for sent in _send(producer, place, members)])
     highest: dict[tuple[str, int], int] = {}
@@ -73,8 +77,8 @@ async def produce(
 
 
 async def _send(
-    producer: Any, place: tuple[str, int], members: Sequence[Outgoing]
-) -> AsyncGenerator[Any]:
+    producer: AIOKafkaProducer, place: tuple[str, int], members: Sequence[Outgoing]
+) -> AsyncGenerator[asyncio.Future[RecordMetadata]]:
     topic, partition = place
     batch = producer.create_batch()
     for record in members:

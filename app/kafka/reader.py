@@ -11,9 +11,10 @@ from aiokafka.errors import KafkaError
 from app.config import Config
 from app.kafka.admin import admin_client, client_options, start_client, stop_consumer
 from app.kafka.errors import NoSuchTopic
+from app.wire.records import Consumed
 from app.wire.topics import partitions_of
 
-__all__ = ["TopicPartition"]
+__all__ = ["AIOKafkaConsumer", "TopicPartition"]
 
 FETCH_BYTES_MAX = 4 << 20
 FETCH_RECORDS_MAX = 5_000
@@ -62,7 +63,7 @@ async def read_to_end(
     consumer: AIOKafkaConsumer,
     starts: Mapping[TopicPartition, int],
     ends: Mapping[TopicPartition, int],
-) -> AsyncIterator[Any]:
+) -> AsyncIterator[Consumed]:
     """Yield every record of each partition from `starts` to before `ends`, as aiokafka gives it.
 
     Of one partition in order, of several as they come. Raises ReadStalled.
@@ -92,7 +93,7 @@ async def read_to_end(
 
 async def follow(
     config: Config, topic: str, starts: Mapping[TopicPartition, int] | None = None
-) -> AsyncGenerator[tuple[Any, bool]]:
+) -> AsyncGenerator[tuple[Consumed, bool]]:
     """Yield every record of `topic` from `starts` (its beginning), for ever, and whether it is new.
 
     What lay there when the following began is not new. Raises NoSuchTopic.

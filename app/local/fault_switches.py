@@ -1,7 +1,5 @@
 """Switches for the faults of the external systems, set while they run."""
 
-from typing import Any
-
 import aiohttp
 import msgspec
 
@@ -45,22 +43,22 @@ def parse(text: str) -> dict[str, dict[str, float]]:
     return found
 
 
-async def put(url: str, faults: dict[str, float]) -> dict[str, Any]:
+async def put(url: str, faults: dict[str, float]) -> dict[str, object]:
     """Set `faults` at the entity at `url`; return all of them. Raises FaultError."""
     return await _ask("PUT", url, faults)
 
 
-async def get(url: str) -> dict[str, Any]:
+async def get(url: str) -> dict[str, object]:
     """Return the faults of the entity at `url`. Raises FaultError."""
     return await _ask("GET", url, None)
 
 
-async def clear(url: str) -> dict[str, Any]:
+async def clear(url: str) -> dict[str, object]:
     """End all faults of the entity at `url`. Raises FaultError."""
     return await _ask("DELETE", url, None)
 
 
-async def _ask(method: str, url: str, body: dict[str, float] | None) -> dict[str, Any]:
+async def _ask(method: str, url: str, body: dict[str, float] | None) -> dict[str, object]:
     timeout = aiohttp.ClientTimeout(total=5)
     try:
         async with (

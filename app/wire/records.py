@@ -2,8 +2,9 @@
 
 import hashlib
 import traceback
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Protocol
 
 import msgspec
 
@@ -75,7 +76,19 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     partition: int | None = None
 
 
-def as_read(consumed: Any) -> Record:
+class Consumed(Protocol):
+    """A record as an aiokafka consumer gives it."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+
+
+def as_read(consumed: Consumed) -> Record:
     """Return what an aiokafka consumer gave, as a plain record."""
     return Record(
         topic=consumed.topic,

@@ -7,7 +7,7 @@ in `workflows/*/topics.py`.
 import importlib.util
 import pkgutil
 from functools import cache, lru_cache
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -93,7 +93,7 @@ def timers_topic(agent: str) -> str:
     return f"{agent}.timers"
 
 
-def changelog_topic(table: Table[Any]) -> str:
+def changelog_topic(table: Table[object]) -> str:
     """Return the changelog topic of `table`, as Faust names it."""
     return f"payflow-{table.service}-{table.name}-changelog"
 

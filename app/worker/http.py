@@ -5,7 +5,7 @@ pass that only the holder of the signing key can make. People ask the console, w
 """
 
 import asyncio
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 from aiohttp import web
@@ -31,7 +31,7 @@ class LocalQueries(Protocol):
         """Return whether events flow, and what is waited for otherwise."""
         ...
 
-    def get(self, table: str, key: str) -> dict[str, Any] | None:
+    def get(self, table: str, key: str) -> dict[str, object] | None:
         """Return the row, None when it is not here; raises KeyError for no such table."""
         ...
 

@@ -11,11 +11,12 @@ import threading
 import time
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from faust.types import TP
 
 from app.config import Config
 from app.host.exit import EXIT_STALLED, hard_stop, say
@@ -59,7 +60,7 @@ class Signs(msgspec.Struct, frozen=True, kw_only=True):
 class WatchedAgent(Protocol):
     """An agent at work."""
 
-    def signs(self, assigned: Collection[Any]) -> AgentProgress:
+    def signs(self, assigned: Collection[TP]) -> AgentProgress:
         """Return what it shows of itself on the partitions `assigned`."""
         ...
 
@@ -71,7 +72,7 @@ class WatchedApp(Protocol):
         """Return whether events flow."""
         ...
 
-    def assigned(self) -> Collection[Any]:
+    def assigned(self) -> Collection[TP]:
         """Return the partitions that are read here."""
         ...
 
@@ -235,7 +236,7 @@ class Watchdog:
             say(f"task {task.get_name()}: {' > '.join(_frames(task.get_coro()))}")
 
 
-def _frames(waits: Any) -> Iterator[str]:
+def _frames(waits: object) -> Iterator[str]:
     """Yield where each coroutine stands that one waits for, the outermost first."""
     while waits is not None:
         frame = next((getattr(waits, name) for name in _FRAMES if getattr(waits, name, None)), None)

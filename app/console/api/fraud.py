@@ -23,7 +23,6 @@ from app.fraud.live.judge import at_hand, changed
 from app.kafka.messages import messages_of
 from app.operations.search.masked_record import masked_text
 from app.wire.envelope import Envelope
-from tables import declared
 from workflows.fraud import topics as fraud_topics
 from workflows.fraud.built_in_rules import BUILT_IN
 from workflows.fraud.condition import RuleError
@@ -157,7 +156,7 @@ async def checked_of(request: web.Request, order_id: str) -> PaymentCheck:
     if row is None:
         detail = f"no payment of an order {order_id!r} has come to be judged"
         raise Problem(404, "Not Found", detail, field="order_id")
-    return msgspec.convert(row["state"], declared["verdict"].shape)
+    return msgspec.convert(row["state"], PaymentCheck)
 
 
 def verdict_facts(request: web.Request, order_id: str, checked: PaymentCheck) -> dict[str, Any]:

@@ -5,8 +5,7 @@ follows from its id alone, so the same order always gets the same answer.
 """
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 import msgspec
 from aiohttp import web
@@ -173,7 +172,7 @@ def make_app(config: Config) -> web.Application:
     return app
 
 
-def _closing(store: CarrierStore) -> Any:
+def _closing(store: CarrierStore) -> Callable[[web.Application], Awaitable[None]]:
     async def close(_app: web.Application) -> None:
         store.close()
 

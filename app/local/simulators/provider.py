@@ -7,10 +7,10 @@ one transaction with the answer kept under its key, so a kill leaves both or nei
 import asyncio
 import hmac
 import re
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 from msgspec.structs import replace
 
 from app.config import Config
@@ -176,7 +176,7 @@ class Provider:
         return web.json_response(self.store.totals())
 
     @web.middleware
-    async def guard(self, request: web.Request, handler: Any) -> web.StreamResponse:
+    async def guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Let only the holder of the key in, and answer errors in Stripe's shape."""
         record = request.headers.get("Authorization", "").encode()
         if request.path.startswith("/v1/") and not hmac.compare_digest(record, self._bearer):
@@ -199,7 +199,7 @@ def make_app(config: Config) -> web.Application:
     return app
 
 
-def _closing(store: ProviderStore) -> Any:
+def _closing(store: ProviderStore) -> Callable[[web.Application], Awaitable[None]]:
     async def close(_app: web.Application) -> None:
         store.close()
 

@@ -1,7 +1,5 @@
 """What the provider says, in Stripe's shapes: intents, refunds, lists, events and errors."""
 
-from typing import Any
-
 import msgspec
 
 from app.local.simulators.provider_store import Intent, Refund
@@ -13,7 +11,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """One HTTP answer."""
 
     status: int = 200
-    body: Any
+    body: object
     replayed: bool = False
 
     def encoded(self) -> bytes:

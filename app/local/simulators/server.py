@@ -3,7 +3,6 @@
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
-from typing import Any
 
 import structlog
 from aiohttp import web
@@ -17,7 +16,7 @@ HOLD_STEP_SECONDS = 0.02
 
 log = structlog.get_logger(__name__)
 
-Work = Callable[[], Coroutine[Any, Any, None]]
+Work = Callable[[], Coroutine[object, object, None]]
 Context = Callable[[web.Application], AsyncIterator[None]]
 
 

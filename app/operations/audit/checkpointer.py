@@ -8,14 +8,13 @@ changed before that is for `payflow audit verify` to find, and is never signed a
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import structlog
 
 from app.config import Config
 from app.host.processes import wait_seconds
 from app.kafka.errors import KafkaError
-from app.kafka.reader import declared_places
+from app.kafka.reader import AIOKafkaConsumer, declared_places
 from app.operations.audit.chain import ChainHead, after, beginning, chain_head_of
 from app.operations.audit.reader import checkpoint_in, checkpoints, reader
 from app.wire.envelope import Envelope, derive_id
@@ -58,7 +57,7 @@ class Checkpointer:
                 await asyncio.sleep(wait_seconds(failed))
                 failed += 1
 
-    async def _resume(self, consumer: Any) -> None:
+    async def _resume(self, consumer: AIOKafkaConsumer) -> None:
         said, _ = await checkpoints(consumer, self._config)
         here = declared_places(audit_topics.audit.name, self._config)
         begins, ends = await consumer.beginning_offsets(here), await consumer.end_offsets(here)
@@ -77,7 +76,7 @@ class Checkpointer:
         for place, position in positions.items():
             consumer.seek(place, position)
 
-    async def _check_once(self, consumer: Any) -> None:
+    async def _check_once(self, consumer: AIOKafkaConsumer) -> None:
         """Take what came, and signature it."""
         for place, found in (await consumer.getmany(timeout_ms=CHECK_MS)).items():
             for record in map(as_read, found):

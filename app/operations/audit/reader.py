@@ -3,13 +3,12 @@
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
 
 import msgspec
 
 from app.config import Config
 from app.kafka.messages import messages_of
-from app.kafka.reader import TopicPartition, declared_places, read_to_end
+from app.kafka.reader import AIOKafkaConsumer, TopicPartition, declared_places, read_to_end
 from app.kafka.reader import reader as open_reader
 from app.operations.audit.chain import Breach, ChainHead, Proven, Prover, chain_head_of
 from app.wire import codecs
@@ -36,13 +35,15 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @asynccontextmanager
-async def reader(config: Config) -> AsyncIterator[Any]:
+async def reader(config: Config) -> AsyncIterator[AIOKafkaConsumer]:
     """Open a consumer that seeks to given offsets, and raises when an offset is gone."""
     async with open_reader(config, auto_offset_reset="none") as consumer:
         yield consumer
 
 
-async def records(consumer: Any, place: TopicPartition, end: int) -> AsyncIterator[Record]:
+async def records(
+    consumer: AIOKafkaConsumer, place: TopicPartition, end: int
+) -> AsyncIterator[Record]:
     """Yield what lies at `place` before `end`."""
     begins = await consumer.beginning_offsets([place])
     async for record in read_to_end(consumer, begins, {place: end}):
@@ -75,7 +76,7 @@ async def verify(config: Config, known: Mapping[int, Sequence[ChainHead]] | None
 
 
 async def checkpoints(
-    consumer: Any, config: Config
+    consumer: AIOKafkaConsumer, config: Config
 ) -> tuple[dict[int, list[ChainHead]], list[Breach]]:
     """Return the checkpoints so far by partition of the audit, and what is wrong with them."""
     said: dict[int, list[ChainHead]] = {}
@@ -122,7 +123,7 @@ def proposal_in(config: Config) -> Callable[[str, str], Awaitable[RefundProposed
     """Return what finds the first proposal of a refund by order id and refund id."""
 
     async def find(order_id: str, refund_id: str) -> RefundProposed | None:
-        messages: Iterable[Any] = (
+        messages: Iterable[object] = (
             message for _, message in await messages_of(config, [audit_topics.audit])
         )
         found = (message for message in messages if isinstance(message, RefundProposed))

@@ -1,7 +1,5 @@
 """Actions on dead letters as events for the audit: the same action has the same id."""
 
-from typing import Any
-
 import msgspec
 
 from app.operations.dead_letters.dead_letter import DeadLetter, redrive_id, sha256
@@ -23,7 +21,7 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     at_ms: int
 
 
-def audited(message: Any, action: Action) -> Outgoing:
+def audited(message: messages.DeadLetterAction, action: Action) -> Outgoing:
     """Return `message` as an event on the audit topic; the same action has the same id."""
     kind, mark = type_name(type(message)), getattr(message, "redrive_id", "")
     envelope = Envelope(

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any
 
 import msgspec
 
@@ -134,7 +133,7 @@ def _outgoing(
         if not name.startswith(OF_ONE_STAY)
     }
     kept |= {name: value.encode() for name, value in changes.items()}
-    own: dict[str, Any] = {
+    own: dict[str, bytes] = {
         records.ORIGIN: header(dead_letter.record, "x-dead-origin").encode(),
         records.REDRIVE_ID: mark.encode(),
         records.REDRIVE_OF: dead_letter.place.encode(),

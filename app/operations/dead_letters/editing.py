@@ -1,7 +1,6 @@
 """A dead letter as somebody may edit it: personal parts masked, put back where they stay. Pure."""
 
 import difflib
-from typing import Any
 
 import msgspec
 
@@ -53,7 +52,7 @@ def _back(before: object, after: object, path: str) -> object:
     return after
 
 
-def _member(before: dict[str, Any], name: str, value: Any, path: str) -> Any:
+def _member(before: dict[str, object], name: str, value: object, path: str) -> object:
     here = f"{path}.{name}" if path else name
     if value == MASK and name in before and masked({name: before[name]}) == {name: MASK}:
         return before[name]

@@ -2,13 +2,12 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
 
 from app.config import Config
 from app.delivery.agent_topics import consumed_topics
-from app.kafka.admin import admin_client
+from app.kafka.admin import AIOKafkaAdminClient, admin_client
 from app.kafka.groups import committed_offsets
-from app.kafka.reader import TopicPartition, read_to_end, reader, span
+from app.kafka.reader import AIOKafkaConsumer, TopicPartition, read_to_end, reader, span
 from app.operations.dead_letters.dead_letter import DeadLetter
 from app.operations.dead_letters.status import Known, RedriveAttempt
 from app.registry import load_agents
@@ -40,7 +39,9 @@ async def reading(config: Config) -> AsyncIterator["Reader"]:
 class Reader:
     """Reads every record once: each read goes on where the one before has ended."""
 
-    def __init__(self, config: Config, admin: Any, consumer: Any) -> None:
+    def __init__(
+        self, config: Config, admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer
+    ) -> None:
         self._config = config
         self._admin = admin
         self._consumer = consumer
@@ -128,7 +129,7 @@ def _through(committed: Committed) -> dict[Place, int]:
     }
 
 
-async def _committed(admin: Any) -> Committed:
+async def _committed(admin: AIOKafkaAdminClient) -> Committed:
     found: dict[str, dict[Place, int]] = {}
     for service in {agent.service for agent in load_agents().values()}:
         offsets = await committed_offsets(admin, f"payflow-{service}")
@@ -136,7 +137,7 @@ async def _committed(admin: Any) -> Committed:
     return found
 
 
-async def _places(admin: Any) -> list[TopicPartition]:
+async def _places(admin: AIOKafkaAdminClient) -> list[TopicPartition]:
     retried = {
         name
         for agent in load_agents().values()

@@ -9,14 +9,14 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import IO, Any, ClassVar
+from typing import IO, ClassVar
 
 import msgspec
 
 from app.config import Config
 from app.delivery.agent import registered
 from app.host.processes import Busy, hold
-from app.kafka.producer import open_producer, place_of, produce_signed
+from app.kafka.producer import AIOKafkaProducer, open_producer, place_of, produce_signed
 from app.operations.dead_letters.audit_records import (
     Action,
     audited,
@@ -93,7 +93,7 @@ def _alone(folder: Path) -> IO[str]:
 class Redriver:
     """Where dead letters are sent back from."""
 
-    def __init__(self, config: Config, producer: Any, stack: AsyncExitStack) -> None:
+    def __init__(self, config: Config, producer: AIOKafkaProducer, stack: AsyncExitStack) -> None:
         self._config = config
         self._producer = producer
         self._stack = stack

@@ -9,13 +9,12 @@ import asyncio
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from typing import Any
 
 import msgspec
 
 from app.config import Config
 from app.delivery import row
-from app.kafka.reader import TopicPartition, partitions, read_to_end, reader, span
+from app.kafka.reader import AIOKafkaConsumer, TopicPartition, partitions, read_to_end, reader, span
 from app.operations.verification import external_systems
 from app.operations.verification.reader import Unreadable
 from app.registry import load_agents, load_books
@@ -110,10 +109,10 @@ async def _places(config: Config, names: Sequence[str]) -> dict[str, list[TopicP
 
 
 async def _rows(
-    consumer: Any, own: OwnBooks, table: Table, places: Sequence[TopicPartition]
+    consumer: AIOKafkaConsumer, own: OwnBooks, table: Table, places: Sequence[TopicPartition]
 ) -> list[Line]:
     """Return the lines of every row as it is now."""
-    latest: dict[bytes, tuple[bytes, int]] = {}
+    latest: dict[bytes | None, tuple[bytes, int]] = {}
     async for record in read_to_end(consumer, *await span(consumer, places)):
         if record.value is None:
             latest.pop(record.key, None)
@@ -130,7 +129,7 @@ async def _rows(
 
 
 async def _entries(
-    consumer: Any, own: OwnBooks, places: Sequence[TopicPartition]
+    consumer: AIOKafkaConsumer, own: OwnBooks, places: Sequence[TopicPartition]
 ) -> tuple[list[Line], int]:
     """Return the lines of the ledger, each event once, and how many records nobody can read."""
     lines: list[Line] = []

@@ -1,7 +1,6 @@
 """Two sets of rows side by side: what is equal, what differs, what cannot be compared. Pure."""
 
 from collections.abc import Collection, Mapping
-from typing import Any
 
 import msgspec
 
@@ -21,8 +20,8 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     partition: int
     key: str
     part: str
-    live: Any
-    replayed: Any
+    live: object
+    replayed: object
 
 
 class Compared(msgspec.Struct, kw_only=True):
@@ -77,7 +76,7 @@ def _difference(
     return None
 
 
-def _parts(table: Table, body: bytes | None) -> dict[str, Any]:
+def _parts(table: Table, body: bytes | None) -> dict[str, object]:
     if body is None:
         return {"row": "none"}
     kept = decode_row(table, body)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from typing import Any
 
 import msgspec
 
@@ -32,7 +31,7 @@ def event_of(record: Record, at_ms: int) -> Event:
     return Event(record=record, at_ms=at_ms, id=said)
 
 
-def received(live: Row[Any], events: Iterable[Event]) -> list[Event]:
+def received(live: Row[object], events: Iterable[Event]) -> list[Event]:
     """Return those of `events` that the live row has received, in the order it received them.
 
     A row remembers its latest events in order. What it has forgotten comes before, in the order of
@@ -59,7 +58,7 @@ def received(live: Row[Any], events: Iterable[Event]) -> list[Event]:
 END = 1 << 62
 
 
-def _remembered(live: Row[Any], known: Iterable[Event]) -> list[Event]:
+def _remembered(live: Row[object], known: Iterable[Event]) -> list[Event]:
     """Return the event behind each remembered id, in their order.
 
     A repeated event lies in several places. Each topic was received in the order of its offsets:
@@ -97,7 +96,7 @@ def _remembered(live: Row[Any], known: Iterable[Event]) -> list[Event]:
     return found[::-1]
 
 
-def complete(live: Row[Any], events: Sequence[Event]) -> bool:
+def complete(live: Row[object], events: Sequence[Event]) -> bool:
     """Return whether every event that the live row remembers is among `events`."""
     return set(live.processed_ids) <= {each.id for each in events}
 

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import msgspec
 import rocksdict
@@ -12,7 +12,14 @@ from app.delivery.agent import Agent, Caller, Projection, initial_knowledge
 from app.delivery.agent_topics import consumed_topics
 from app.delivery.processor import run_batch
 from app.delivery.row import Row, decode_row
-from app.kafka.reader import TopicPartition, declared_places, read_to_end, reader, span
+from app.kafka.reader import (
+    AIOKafkaConsumer,
+    TopicPartition,
+    declared_places,
+    read_to_end,
+    reader,
+    span,
+)
 from app.operations.replay.compare import Compared, compare
 from app.operations.replay.event_order import Event, complete, event_of, received
 from app.operations.replay.shadow_runtime import ShadowRuntime
@@ -132,7 +139,7 @@ def _prepare(wanted: Wanted) -> None:
 
 
 async def _partition(
-    consumer: Any, config: Config, agent: Agent, partition: int, wanted: Wanted
+    consumer: AIOKafkaConsumer, config: Config, agent: Agent, partition: int, wanted: Wanted
 ) -> tuple[ShadowRuntime, int, Compared]:
     """Return the rows of one partition made again, events received, and the comparison."""
     assert agent.table is not None
@@ -150,7 +157,7 @@ async def _partition(
             for key in _keys(agent, record):
                 by_row.setdefault((partition, key), []).append(event_of(record, at_ms))
     shadow = ShadowRuntime(config)
-    rows: dict[Place, Row[Any]] = {at: decode_row(table, body) for at, body in live.items()}
+    rows: dict[Place, Row[object]] = {at: decode_row(table, body) for at, body in live.items()}
     incomplete = {at for at, row in rows.items() if not complete(row, by_row.get(at, []))}
     if isinstance(agent, Projection):
         queue = _counted(rows, by_row)
@@ -164,7 +171,7 @@ async def _partition(
     return shadow, len(queue), compare(table, live, made, incomplete)
 
 
-def _counted(rows: dict[Place, Row[Any]], by_row: dict[Place, list[Event]]) -> list[Event]:
+def _counted(rows: dict[Place, Row[object]], by_row: dict[Place, list[Event]]) -> list[Event]:
     """Return what any counting row has received, once each: their order does not matter."""
     found: dict[tuple[str, int], Event] = {}
     for at, row in rows.items():
@@ -200,7 +207,7 @@ def _keep(path: Path, shadow: ShadowRuntime) -> None:
 
 
 async def _records(
-    consumer: Any, places: list[TopicPartition], from_ms: int = 0
+    consumer: AIOKafkaConsumer, places: list[TopicPartition], from_ms: int = 0
 ) -> AsyncIterator[tuple[records.Record, int]]:
     """Yield what lies in `places` from `from_ms` up to where they end now, and its time (ms)."""
     begins, ends = await span(consumer, places)

@@ -85,7 +85,7 @@ class MaskedRecord:
         return dict(self.pairs)
 
     @cached_property
-    def body(self) -> Any:
+    def body(self) -> object:
         """Return the JSON of the body; None when it is none."""
         return self._opened[0]
 
@@ -111,7 +111,7 @@ class MaskedRecord:
         return ""
 
     @cached_property
-    def _opened(self) -> tuple[Any, str | None]:
+    def _opened(self) -> tuple[object, str | None]:
         self.opened = True
         value = self.record.value
         if value is None:
@@ -122,7 +122,7 @@ class MaskedRecord:
             return None, _preview(value)
 
 
-def _without_entities(value: Any) -> Any:
+def _without_entities(value: object) -> object:
     if isinstance(value, str):
         return masked_text(value)
     if isinstance(value, dict):

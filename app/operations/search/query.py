@@ -8,12 +8,13 @@ and may never say no to one that would hold.
 import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import msgspec
 
 from app.operations.search.expression import BadExpression, Expression
 from app.operations.search.masked_record import MaskedRecord, masked_text
+from app.wire.records import Consumed
 from workflows.shared.errors import ErrorKind, PayflowError
 
 TERMS_MAX = 20
@@ -62,7 +63,7 @@ class Term(msgspec.Struct, frozen=True, kw_only=True):
     def _is(self, text: str) -> bool:
         return text.startswith(self.value) if self.begins else text == self.value
 
-    def in_bytes(self) -> Callable[[Any], bool]:
+    def in_bytes(self) -> Callable[[Consumed], bool]:
         """Return what asks a raw record, quickly, whether this could be so."""
         sought, name = self.value.encode(errors="surrogatepass"), self.name
         if "\\" in self.value or (self.kind == "text" and not _PLAIN.fullmatch(self.value)):
@@ -101,7 +102,7 @@ class Wanted:
         self.expression = expression
         self._first = tuple(term.in_bytes() for term in terms)
 
-    def may_hold(self, record: Any) -> bool:
+    def may_hold(self, record: Consumed) -> bool:
         """Return False where `record` surely is not wanted; its body is not decoded."""
         if record.timestamp < self.since_ms and self.since_ms:
             return False

@@ -1,7 +1,5 @@
 """One record as people see it, its personal parts masked."""
 
-from typing import Any
-
 import msgspec
 
 from app.config import Config
@@ -24,7 +22,7 @@ class RecordView(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     headers: dict[str, str]
     type: str
-    body: Any
+    body: object
     error: str = ""
     """Why it is no event of Payflow."""
     text: str = ""

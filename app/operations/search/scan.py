@@ -7,17 +7,18 @@ passed over, not waited for.
 
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
 from app.kafka.errors import InspectionError
-from app.kafka.reader import TopicPartition
+from app.kafka.reader import AIOKafkaConsumer, TopicPartition
 from app.operations.search.expression import ExpressionFailed
 from app.operations.search.masked_record import MaskedRecord
 from app.operations.search.query import Wanted
 from app.operations.search.record_view import RecordView, view_of
 from app.operations.search.starts import Start, chosen, cursor_of, resolve
+from app.wire.records import Consumed
 
 READ_MS = 250
 BATCH_RECORDS_MAX = 500
@@ -96,7 +97,7 @@ def never() -> bool:
 
 
 async def scan(
-    consumer: Any,
+    consumer: AIOKafkaConsumer,
     places: Sequence[TopicPartition],
     asked: Asked,
     stopped: Callable[[], bool] = never,
@@ -165,7 +166,7 @@ class _Section:
             raise InspectionError(f"nothing came for {STALL_SECONDS_MAX:.0f} s; go on at {at}")
         return None
 
-    def take(self, record: Any) -> RecordView | None:
+    def take(self, record: Consumed) -> RecordView | None:
         """Read `record`; return it as it may be shown when it is wanted."""
         place = TopicPartition(record.topic, record.partition)
         if place not in self._open or record.offset < self._next[place]:
@@ -179,7 +180,7 @@ class _Section:
         self._move(place, record.offset + 1)
         return found
 
-    def _judge(self, record: Any) -> RecordView | None:
+    def _judge(self, record: Consumed) -> RecordView | None:
         masked = MaskedRecord(record)
         try:
             wanted = self._asked.wanted.holds(masked)
@@ -192,7 +193,7 @@ class _Section:
         self._unreadable += bool(masked.error) if wanted else masked.opened and masked.broken
         return shown
 
-    async def pass_gaps(self, consumer: Any) -> None:
+    async def pass_gaps(self, consumer: AIOKafkaConsumer) -> None:
         """Pass over offsets at which there is nothing, after all that came was read."""
         for place in sorted(self._open):
             self._move(place, await consumer.position(place))
@@ -249,7 +250,10 @@ class _Section:
 
 
 async def _begin(
-    consumer: Any, places: Sequence[TopicPartition], asked: Asked, clock: Callable[[], float]
+    consumer: AIOKafkaConsumer,
+    places: Sequence[TopicPartition],
+    asked: Asked,
+    clock: Callable[[], float],
 ) -> _Section:
     """Return the section, its consumer set on the first offset of each partition."""
     scanned = chosen(places, asked.start)

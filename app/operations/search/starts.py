@@ -5,11 +5,10 @@ A cursor is text such as `0/120,1/44`: of each partition that is read, the next 
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import msgspec
 
-from app.kafka.reader import TopicPartition
+from app.kafka.reader import AIOKafkaConsumer, TopicPartition
 from app.operations.search.query import BadTerm, moment_ms
 
 CURSOR_CHARS_MAX = 20_000
@@ -81,7 +80,7 @@ def chosen(places: Sequence[TopicPartition], start: Start) -> list[TopicPartitio
 
 
 async def resolve(
-    consumer: Any,
+    consumer: AIOKafkaConsumer,
     start: Start,
     begin: Mapping[TopicPartition, int],
     end: Mapping[TopicPartition, int],

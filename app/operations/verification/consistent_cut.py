@@ -1,13 +1,13 @@
 """Where everybody stood at one moment: how far each group has received, how far each topic goes."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import msgspec
 
 import tables
+from app.kafka.admin import AIOKafkaAdminClient
 from app.kafka.groups import committed_offsets
-from app.kafka.reader import TopicPartition, span
+from app.kafka.reader import AIOKafkaConsumer, TopicPartition, span
 from app.wire.topics import changelog_topic, topic_name
 from tables import Table
 from workflows.shared.workflow import Workflow
@@ -86,7 +86,10 @@ class ConsistentCut(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def take_consistent_cut(
-    admin: Any, consumer: Any, sources: Sources, consumed: ConsumedTopics
+    admin: AIOKafkaAdminClient,
+    consumer: AIOKafkaConsumer,
+    sources: Sources,
+    consumed: ConsumedTopics,
 ) -> ConsistentCut:
     """Return where everybody stands now: the groups first, the topics after them."""
     committed: dict[str, dict[Place, int]] = {}

@@ -5,7 +5,7 @@ Bodies are not kept, so a million events fit in memory.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 import msgspec
@@ -32,7 +32,7 @@ class Lost(msgspec.Struct, kw_only=True):
 class Facts(msgspec.Struct, kw_only=True):
     """Everything known. Made empty, filled by the readers of topics and rows."""
 
-    by_workflow: dict[str, Any] = {}
+    by_workflow: dict[str, object] = {}
     """What each workflow folds, by its name."""
     unreadable: dict[str, Lost] = {}
     """By `topic/partition/offset`."""
@@ -55,7 +55,7 @@ class Facts(msgspec.Struct, kw_only=True):
     started: dict[str, str] = {}
     """The name of the workflow that started each transaction, by its id."""
 
-    def of(self, workflow: Workflow) -> Any:
+    def of(self, workflow: Workflow) -> object:
         """Return the facts of `workflow`, empty when none is known yet."""
         if workflow.name not in self.by_workflow:
             self.by_workflow[workflow.name] = workflow.invariants.facts()

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any
 
 import msgspec
 
@@ -17,7 +16,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
     verify_ok: bool
     at_ms: int
-    figures: dict[str, Any]
+    figures: dict[str, object]
     """What workflows say of their transactions, by name."""
     started: int
     """How many transactions have begun."""
@@ -34,7 +33,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What could be read and what could not: topics, tables, provider, carrier."""
     checks: tuple[Check, ...]
 
-    def plain(self) -> dict[str, Any]:
+    def plain(self) -> dict[str, object]:
         """Return the verdict as it is written in JSON, its figures beside the rest."""
         facts = msgspec.to_builtins(self)
         for name in ("started", "unsettled", "summary"):
@@ -57,7 +56,7 @@ def judge(
         *(check for each in findings for check in each.checks),
         *(check(facts) for check in CHECKS),
     )
-    figures: dict[str, Any] = {}
+    figures: dict[str, object] = {}
     for each in findings:
         figures.update(each.figures)
     return Verdict(
