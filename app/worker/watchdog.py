@@ -11,12 +11,11 @@ import threading
 import time
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from faust.types import TP
 
 from app.config import Config
 from app.host.exit import EXIT_STALLED, hard_stop, say
@@ -60,7 +59,7 @@ class Signs(msgspec.Struct, frozen=True, kw_only=True):
 class WatchedAgent(Protocol):
     """An agent at work."""
 
-    def signs(self, assigned: Collection[TP]) -> AgentProgress:
+    def signs(self, assigned: Collection[Any]) -> AgentProgress:
         """Return what it shows of itself on the partitions `assigned`."""
         ...
 
@@ -72,7 +71,7 @@ class WatchedApp(Protocol):
         """Return whether events flow."""
         ...
 
-    def assigned(self) -> Collection[TP]:
+    def assigned(self) -> Collection[Any]:
         """Return the partitions that are read here."""
         ...
 
