@@ -1,7 +1,6 @@
 """The orders of a drill: steady, of many articles, some scarce, some cancelled or returned."""
 
 from random import Random
-from typing import Any
 
 from app.entrypoints.requests import DrillLoad, LoadCase, LoadRequest
 from app.wire.envelope import derive_id
@@ -67,7 +66,7 @@ def order(seed: int, number: int, random: Random, hot: bool) -> LoadCase:  # noq
     )
 
 
-def _returned(path: str, number: int, line: dict[str, Any], after: float) -> LoadRequest:
+def _returned(path: str, number: int, line: dict[str, object], after: float) -> LoadRequest:
     back = {"sku": line["sku"], "quantity": 1, "amount_minor": line["unit_price_minor"]}
     return LoadRequest(
         path=f"{path}/returns",

@@ -5,7 +5,7 @@ import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from random import Random
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import msgspec
 
@@ -13,6 +13,8 @@ from app import entrypoints
 from app.config import Config
 from workflows.shared.errors import ErrorKind, PayflowError
 from workflows.shared.message import Message
+
+Shape = TypeVar("Shape")
 
 
 class BadRequest(PayflowError, ValueError):
@@ -98,7 +100,7 @@ class CommandRequest(msgspec.Struct, frozen=True, kw_only=True):
     summary: str
     body: type
     emissions: Callable[[Any], Sequence[Emission]]
-    answer: Callable[[Any], dict[str, Any]]
+    answer: Callable[[Any], dict[str, object]]
 
 
 class WebhookRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,11 +111,11 @@ class WebhookRequest(msgspec.Struct, frozen=True, kw_only=True):
     header: str
     """Of the signature."""
     secret: Callable[[Config], str]
-    emission: Callable[[dict[str, Any]], Emission | None]
+    emission: Callable[[dict[str, object]], Emission | None]
     """Return what its body becomes; None for what nobody needs. Raises BadRequest."""
 
 
-def converted(shape: Any, **fields: Any) -> Any:
+def converted(shape: type[Shape], **fields: object) -> Shape:
     """Return `fields`, which came from outside, as a `shape`. Raises BadRequest."""
     try:
         return msgspec.convert(fields, shape)
@@ -126,7 +128,7 @@ class LoadRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One request of a drill."""
 
     path: str
-    body: dict[str, Any]
+    body: Mapping[str, object]
     idempotency_key: str = ""
     after_seconds: float = 0.0
     """How long after the request before it."""

@@ -1,7 +1,5 @@
 """Call-backs of the external systems: emitted as events, never trusted further."""
 
-from typing import Any
-
 import structlog
 
 from app.entrypoints.requests import BadRequest, Emission, WebhookRequest, converted
@@ -18,7 +16,7 @@ KINDS = {
 log = structlog.get_logger(__name__)
 
 
-def provider_notified(event: dict[str, Any]) -> Emission | None:
+def provider_notified(event: dict[str, object]) -> Emission | None:
     """Return a webhook of the payment provider; None for a kind that nobody needs."""
     kind = KINDS.get(str(event.get("type")))
     if kind is None:
@@ -41,7 +39,7 @@ def provider_notified(event: dict[str, Any]) -> Emission | None:
     )
 
 
-def carrier_notified(event: dict[str, Any]) -> Emission:
+def carrier_notified(event: dict[str, object]) -> Emission:
     """Return a webhook of the carrier."""
     names = ("order_id", "notice_id", "shipment_id", "status")
     message = converted(CarrierNotified, **{name: event.get(name) for name in names})
@@ -52,7 +50,7 @@ def carrier_notified(event: dict[str, Any]) -> Emission:
     )
 
 
-def _refusal(intent: dict[str, Any]) -> str:
+def _refusal(intent: dict[str, object]) -> str:
     """Return why the card was refused, in the code that the answer to a charge would give too."""
     failure = intent.get("last_payment_error")
     if not isinstance(failure, dict):
@@ -60,7 +58,7 @@ def _refusal(intent: dict[str, Any]) -> str:
     return str(failure.get("decline_code") or failure.get("code") or "")[:500]
 
 
-def _part(value: dict[str, Any], name: str) -> dict[str, Any]:
+def _part(value: dict[str, object], name: str) -> dict[str, object]:
     part = value.get(name)
     if not isinstance(part, dict):
         raise BadRequest(f"{name} is no object", name)

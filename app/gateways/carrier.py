@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 from functools import cache
-from typing import Any
 from urllib.parse import quote
 
 import aiohttp
@@ -110,7 +109,7 @@ class CarrierGateway:
         return _unknown(command, f"status {status} {emitted.status}".strip())
 
     async def _ask(
-        self, method: str, order_id: str, rest: str = "", body: Any = None
+        self, method: str, order_id: str, rest: str = "", body: object = None
     ) -> tuple[int, Shipment]:
         """Return the status and what was said with it; nothing is read of a 5xx."""
         if self._session is None:

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import closing
 from functools import cache
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -133,7 +133,7 @@ def _to_inbox(address: str, inbox: Path, message: SendMessage) -> str:
 
 
 @cache
-def _load_apprise() -> Any:
+def _load_apprise() -> ModuleType:
     """Return the apprise module with our inbox known to it."""
     # It imports its 150 plugins, which takes a second: only who sends messages waits for that.
     with warnings.catch_warnings():
@@ -148,7 +148,12 @@ def _load_apprise() -> Any:
 
 
 def _land(
-    body: str, title: str, _kind: str, *_record: Any, meta: dict[str, Any], **_rest: Any
+    body: str,
+    title: str,
+    _kind: str,
+    *_record: object,
+    meta: dict[str, dict[str, str]],
+    **_rest: object,
 ) -> bool:
     known = meta["qsd"]
     with closing(_open_inbox(known["file"])) as inbox:

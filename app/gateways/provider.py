@@ -6,7 +6,7 @@ Keys are derived from the order and never change: `<order>:create`, `:confirm`, 
 
 from collections.abc import Awaitable, Callable
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 import stripe
@@ -36,6 +36,7 @@ SERVER_ERROR = 500
 CLOSED = frozenset({"failed", "canceled"})
 """Refunds of these states gave nothing back."""
 
+Answer = TypeVar("Answer")
 Answers = tuple[ProviderAnswer]
 Command = ChargeCard | InquireCharge | VoidCharge
 
@@ -107,7 +108,7 @@ class ProviderGateway:
             "payment_method_types": ["card"],
             "metadata": {"order_id": command.transaction_id},
         }
-        options: Any = {"idempotency_key": f"{command.transaction_id}:create"}
+        options: stripe.RequestOptions = {"idempotency_key": f"{command.transaction_id}:create"}
         intents = self._stripe.v1.payment_intents
         try:
             return await _asked(intents.create_async(params, options))
@@ -116,7 +117,10 @@ class ProviderGateway:
                 raise
         # The answer kept under the key is a 500: it will never be another one. Look for the intent.
         escaped = command.transaction_id.replace("\\", "\\\\").replace("'", "\\'")
-        query: Any = {"query": f"metadata['order_id']:'{escaped}'", "limit": 1}
+        query: stripe.params.PaymentIntentSearchParams = {
+            "query": f"metadata['order_id']:'{escaped}'",
+            "limit": 1,
+        }
         found = await _read(intents.search_async(query))
         if found.data:
             return found.data[0]
@@ -125,7 +129,7 @@ class ProviderGateway:
         raise Unclear("the provider failed to create the intent")
 
     async def _confirm(self, command: Command, intent_id: str) -> ProviderAnswer:
-        options: Any = {"idempotency_key": f"{command.transaction_id}:confirm"}
+        options: stripe.RequestOptions = {"idempotency_key": f"{command.transaction_id}:confirm"}
         try:
             confirming = self._stripe.v1.payment_intents.confirm_async(intent_id, {}, options)
             intent = await _asked(confirming)
@@ -137,7 +141,7 @@ class ProviderGateway:
         return _outcome(command, intent) or _unknown(command, f"it is {intent.status}")
 
     async def _cancel(self, command: Command, intent_id: str) -> ProviderAnswer:
-        options: Any = {"idempotency_key": f"{command.transaction_id}:cancel"}
+        options: stripe.RequestOptions = {"idempotency_key": f"{command.transaction_id}:cancel"}
         try:
             canceling = self._stripe.v1.payment_intents.cancel_async(intent_id, {}, options)
             intent = await _asked(canceling)
@@ -154,12 +158,14 @@ class ProviderGateway:
     # --- refunds --------------------------------------------------------------
 
     async def _refund(self, command: RefundCharge) -> ProviderAnswer:
-        params: Any = {
+        params: stripe.params.RefundCreateParams = {
             "payment_intent": command.payment_id,
             "amount": command.amount_minor,
             "metadata": {"order_id": command.transaction_id, "refund_key": command.refund_key},
         }
-        options: Any = {"idempotency_key": f"{command.transaction_id}:refund:{command.refund_key}"}
+        options: stripe.RequestOptions = {
+            "idempotency_key": f"{command.transaction_id}:refund:{command.refund_key}"
+        }
         try:
             refund = await _asked(self._stripe.v1.refunds.create_async(params, options))
         except (Unclear, stripe.InvalidRequestError) as trouble:
@@ -168,7 +174,10 @@ class ProviderGateway:
 
     async def _refunded(self, command: RefundCharge, trouble: Exception) -> ProviderAnswer:
         """Return what the list of refunds says after `trouble`."""
-        params: Any = {"payment_intent": command.payment_id, "limit": REFUNDS_MAX}
+        params: stripe.params.RefundListParams = {
+            "payment_intent": command.payment_id,
+            "limit": REFUNDS_MAX,
+        }
         try:
             refunds = await _read(self._stripe.v1.refunds.list_async(params))
         except Unclear:
@@ -203,7 +212,7 @@ def _configured() -> Callable[[ProviderCommand], Awaitable[Answers]]:
     return open_provider(current())
 
 
-async def _asked(asking: Awaitable[Any]) -> Any:
+async def _asked(asking: Awaitable[Answer]) -> Answer:
     """Return what the provider answers.
 
     Raises Unclear for all trouble of the network and the server; a business no (CardError), a
@@ -232,7 +241,7 @@ async def _asked(asking: Awaitable[Any]) -> Any:
         raise Unclear("the connection broke") from error
 
 
-async def _read(reading: Awaitable[Any]) -> Any:
+async def _read(reading: Awaitable[Answer]) -> Answer:
     """Return what the provider has. Raises Unclear, also where it has no such thing."""
     try:
         return await _asked(reading)
@@ -295,6 +304,6 @@ def _reason(trouble: Exception) -> str:
     return (known or type(trouble).__name__)[:REASON_CHARS_MAX]
 
 
-def _code(error: Any) -> str:
+def _code(error: object) -> str:
     # The SDK's objects raise for what the provider left out.
     return str(getattr(error, "decline_code", None) or getattr(error, "code", None) or "")

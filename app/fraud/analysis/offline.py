@@ -38,7 +38,7 @@ class Offline:
             waiting += answers
         return emitted
 
-    def _answer(self, message: Any, at_ms: int) -> tuple[Message, ...]:
+    def _answer(self, message: Message, at_ms: int) -> tuple[Message, ...]:
         if isinstance(message, CheckEntity | NoteDecline | LabelEntity):
             entity = self.entities.get(message.entity, risk.INITIAL)
             self.entities[message.entity], emitted = decision.apply(

@@ -7,7 +7,7 @@ changes nothing. Everything is read from the beginning, so it takes the longer t
 import asyncio
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -30,14 +30,14 @@ from workflows.payment import topics as payment_topics
 from workflows.shared.message import Message
 from workflows.shared.topic import Topic
 
-Emitted = Sequence[tuple[Envelope, Any]]
+Emitted = Sequence[tuple[Envelope, Message]]
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
     """What is asked of the payments judged from `from_ms` on; a `rule` to try, or nothing."""
 
     what: Literal["backtest", "trial"]
-    rule: dict[str, Any] = {}
+    rule: dict[str, object] = {}
     from_ms: int = 0
 
 

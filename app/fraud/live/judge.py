@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any
 
 import structlog
 from msgspec.structs import replace
@@ -85,7 +84,7 @@ class FollowedJudge:
         """Return what payments are judged by at this moment."""
         return self._judge
 
-    def follow(self, records: AsyncGenerator[tuple[Any, bool]]) -> None:
+    def follow(self, records: AsyncGenerator[tuple[object, bool]]) -> None:
         """Apply from now on what `records` yields."""
         self._task = asyncio.create_task(self._onward(records))
         self._task.add_done_callback(_stop_blind)
@@ -101,7 +100,7 @@ class FollowedJudge:
         except Exception as error:  # noqa: BLE001  whatever a rule holds, the judging goes on
             _refuse(record, str(error))
 
-    async def _onward(self, records: AsyncGenerator[tuple[Any, bool]]) -> None:
+    async def _onward(self, records: AsyncGenerator[tuple[object, bool]]) -> None:
         async with aclosing(records) as opened:
             async for record, _ in opened:
                 self.receive(as_read(record))

@@ -25,7 +25,6 @@ from workflows.fraud.messages import PaymentLabelled
 from workflows.payment import topics as payment_topics
 from workflows.payment.messages import PaymentCompleted
 from workflows.shared.errors import PayflowError
-from workflows.shared.message import Message
 from workflows.shared.topic import Topic
 
 GROUP = "payflow-fraud"
@@ -173,7 +172,7 @@ class BrokerEvaluation:
         """Return the partitions of `topic`."""
         return declared_places(topic.name, self._config)
 
-    async def publish(self, messages: Sequence[Message]) -> None:
+    async def publish(self, messages: Sequence[PaymentCompleted | PaymentLabelled]) -> None:
         """Produce `messages`, each at its own time; return when the broker has them."""
         if not messages:
             return
@@ -181,7 +180,7 @@ class BrokerEvaluation:
         await produce_signed(self._producer, records, self._config)
 
 
-def _time_of(message: Any) -> int:
+def _time_of(message: PaymentCompleted | PaymentLabelled) -> int:
     return int(
         message.known_at_ms if isinstance(message, PaymentLabelled) else message.ordered_at_ms
     )

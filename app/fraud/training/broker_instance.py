@@ -10,7 +10,6 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import msgspec
@@ -18,8 +17,13 @@ import numpy as np
 from msgspec.structs import replace
 
 from app.config import Config
-from app.fraud.training.broker_evaluation import BrokerEvaluation, Emitted, broker_evaluation
-from app.fraud.training.data import Payments
+from app.fraud.training.broker_evaluation import (
+    BrokerEvaluation,
+    Emitted,
+    Judged,
+    broker_evaluation,
+)
+from app.fraud.training.data import Floats, Integers, Payments
 from app.fraud.training.evaluation import Models, Through
 from app.fraud.training.features import LABEL_MS
 from app.local.supervisor import Supervisor, worker_command, worker_url
@@ -37,7 +41,7 @@ Say = Callable[[str], None]
 
 def through_broker(  # noqa: PLR0913  what is judged, by what, and how
     payments: Payments,
-    figures: Any,
+    figures: Floats,
     models: Models,
     epoch_ms: int,
     workers: int,
@@ -64,7 +68,13 @@ def through_broker(  # noqa: PLR0913  what is judged, by what, and how
 
 
 async def _judged(  # noqa: PLR0913  where, what, how
-    own: Config, payments: Payments, figures: Any, epoch_ms: int, days: int, workers: int, say: Say
+    own: Config,
+    payments: Payments,
+    figures: Floats,
+    epoch_ms: int,
+    days: int,
+    workers: int,
+    say: Say,
 ) -> Through:
     scores = np.full(len(payments), np.nan)
     differ = done = 0
@@ -92,8 +102,8 @@ async def _judged(  # noqa: PLR0913  where, what, how
 
 
 async def _chunk(
-    way: BrokerEvaluation, payments: Payments, rows: Any, epoch_ms: int
-) -> AsyncIterator[tuple[int, Any]]:
+    way: BrokerEvaluation, payments: Payments, rows: Integers, epoch_ms: int
+) -> AsyncIterator[tuple[int, Judged]]:
     emitted = [_emitted(payments, row, epoch_ms) for row in rows.tolist()]
     async for at, judged in way.judge(emitted):
         yield int(rows[at]), judged

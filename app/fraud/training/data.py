@@ -3,10 +3,10 @@
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv, parquet
@@ -16,6 +16,13 @@ from workflows.shared.errors import PayflowError
 COLUMNS = ("transaction_id", "t", "customer_id", "terminal_id", "amount_cents", "fraud")
 DAY_SECONDS = 86_400
 
+Integers = npt.NDArray[np.int64]
+"""A column of payments, or rows by their place."""
+Floats = npt.NDArray[np.float64]
+"""Scores (payments), or figures (payments, FEATURES)."""
+Mask = npt.NDArray[np.bool_]
+"""Which payments are meant, a row a payment."""
+
 
 class DataError(PayflowError, ValueError):
     """The file cannot be used; the message names what is wrong and where."""
@@ -24,12 +31,12 @@ class DataError(PayflowError, ValueError):
 class Payments(msgspec.Struct, frozen=True, kw_only=True):
     """Columns of equal length, sorted by time, then by id. `t` is seconds since the first day."""
 
-    transaction_id: Any
-    t: Any
-    customer_id: Any
-    terminal_id: Any
-    amount_cents: Any
-    fraud: Any
+    transaction_id: Integers
+    t: Integers
+    customer_id: Integers
+    terminal_id: Integers
+    amount_cents: Integers
+    fraud: Integers
     digest: str
 
     def __len__(self) -> int:
@@ -37,7 +44,7 @@ class Payments(msgspec.Struct, frozen=True, kw_only=True):
         return len(self.t)
 
     @property
-    def day(self) -> Any:
+    def day(self) -> Integers:
         """Return the day of each payment, counted from the first, 0."""
         return self.t // DAY_SECONDS
 
@@ -49,7 +56,7 @@ def read_payments(path: Path, say: Callable[[str], None] = lambda _said: None) -
     """
     try:
         is_parquet = path.suffix == ".parquet"
-        table: Any = parquet.read_table(path) if is_parquet else csv.read_csv(path)
+        table: pa.Table = parquet.read_table(path) if is_parquet else csv.read_csv(path)
     except (OSError, pa.ArrowInvalid) as error:
         raise DataError(f"{path}: {error}") from error
     missing = [name for name in COLUMNS if name not in table.column_names]
@@ -64,7 +71,7 @@ def read_payments(path: Path, say: Callable[[str], None] = lambda _said: None) -
     return Payments(**{name: column[order] for name, column in columns.items()}, digest=digest)
 
 
-def _whole(column: Any, what: str) -> Any:
+def _whole(column: pa.ChunkedArray, what: str) -> Integers:
     if column.null_count:
         row = pc.index(column.is_null(), True).as_py()
         raise DataError(f"{what}: row {row + 1} is empty")
@@ -79,7 +86,7 @@ def _whole(column: Any, what: str) -> Any:
         raise DataError(f"{what}: must be whole numbers: row {row} is {value!r}") from error
 
 
-def _is_whole(value: Any) -> bool:
+def _is_whole(value: pa.Scalar) -> bool:
     try:
         value.cast(pa.int64())
     except pa.ArrowException:
@@ -87,7 +94,7 @@ def _is_whole(value: Any) -> bool:
     return True
 
 
-def _check(columns: dict[str, Any], path: Path) -> None:
+def _check(columns: dict[str, Integers], path: Path) -> None:
     if not len(columns["t"]):
         raise DataError(f"{path}: holds no payments")
     for name in ("t", "amount_cents"):

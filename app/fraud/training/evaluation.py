@@ -8,13 +8,12 @@ anywhere, so those that came through the broker are measured by the same lines.
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 import msgspec
 import numpy as np
 from msgspec.structs import replace
 
-from app.fraud.training.data import Payments
+from app.fraud.training.data import Floats, Mask, Payments
 from app.fraud.training.features import matrix
 from app.fraud.training.lightgbm_model import (
     PARAMETERS,
@@ -50,7 +49,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 class Through(msgspec.Struct, frozen=True, kw_only=True):
     """What came back from where payments were judged one by one."""
 
-    scores: Any
+    scores: Floats
     """float64, a row a payment; NaN where no model was in force."""
     payments: int
     figures_differ: int
@@ -61,6 +60,7 @@ class Through(msgspec.Struct, frozen=True, kw_only=True):
 Models = tuple[tuple[int, Model], ...]
 """Each with the moment from which on it is in force (ms)."""
 Way = Callable[[Models], Through]
+FoldsWay = Callable[[Payments, Floats, Models], Through]
 
 
 class Fold(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,10 +84,10 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     mean: dict[str, float]
     models: tuple[str, ...]
     """Versions of the models, by fold."""
-    protocol: dict[str, Any] = {}
+    protocol: dict[str, object] = {}
     """Days of training, delay and test; what the models were made with; the file's digest."""
     note: str = ""
-    through: dict[str, Any] | None = None
+    through: dict[str, object] | None = None
     """How many payments were judged elsewhere, how fast, and how many differ; None: none."""
 
 
@@ -114,7 +114,7 @@ def starts_of(payments: Payments, folds: int, train_days: int = WEEK) -> tuple[l
 
 def evaluate(  # noqa: PLR0913  what it is made of, and how
     payments: Payments,
-    figures: Any,
+    figures: Floats,
     us_for_figures: float,
     plan: Plan,
     say: Callable[[str], None],
@@ -147,7 +147,7 @@ def evaluate(  # noqa: PLR0913  what it is made of, and how
     return replace(evaluation, through=_facts(through, differ)) if through else evaluation
 
 
-def _facts(through: Through, scores_differ: int) -> dict[str, Any]:
+def _facts(through: Through, scores_differ: int) -> dict[str, object]:
     return {
         "by": "kafka",
         "payments": through.payments,
@@ -166,7 +166,7 @@ def summed(
 ) -> Evaluation:
     """Return `folds` with their means and what they were made by."""
     mean = {name: float(np.mean([getattr(fold, name) for fold in folds])) for name in MEASURES}
-    protocol = {
+    protocol: dict[str, object] = {
         "train_days": plan.train_days,
         "delay_days": WEEK,
         "test_days": WEEK,
@@ -182,8 +182,8 @@ def with_figures(
     payments: Payments,
     plan: Plan,
     say: Callable[[str], None],
-    way: Callable[..., Any] | None = None,
-) -> tuple[Any, Evaluation]:
+    way: FoldsWay | None = None,
+) -> tuple[Floats, Evaluation]:
     """Return the figures of `payments` and the evaluation on them. Raises FoldError.
 
     `way`, if any, is given payments, figures and models, and returns what came through it.
@@ -198,7 +198,7 @@ def with_figures(
 
 def fold_models(
     payments: Payments,
-    figures: Any,
+    figures: Floats,
     starts: Sequence[int],
     epoch_ms: int,
     train_days: int = WEEK,
@@ -215,17 +215,19 @@ def fold_models(
     return tuple(found)
 
 
-def fold_model(payments: Payments, figures: Any, start: int, train_days: int = WEEK) -> Model:
+def fold_model(payments: Payments, figures: Floats, start: int, train_days: int = WEEK) -> Model:
     """Return the model of the week from day `start`, or of the `train_days` that end with it."""
     first, end = start + WEEK - train_days, start + WEEK
     rows = (payments.day >= first) & (payments.day < end)
     if not 0 < int(payments.fraud[rows].sum()) < int(rows.sum()):
         raise FoldError(f"days {first} to {end - 1} hold no frauds, or nothing else")
-    facts = {"from_day": first, "to_day": end, "file_sha256": payments.digest}
+    facts: dict[str, object] = {"from_day": first, "to_day": end, "file_sha256": payments.digest}
     return train(figures[rows], payments.fraud[rows], facts)
 
 
-def calibrated_model(payments: Payments, figures: Any, start: int, train_days: int = WEEK) -> Model:
+def calibrated_model(
+    payments: Payments, figures: Floats, start: int, train_days: int = WEEK
+) -> Model:
     """Return the model of `fold_model`, calibrated on the week of its test."""
     model = fold_model(payments, figures, start, train_days)
     rows = week_of(payments, start + 2 * WEEK)
@@ -235,12 +237,12 @@ def calibrated_model(payments: Payments, figures: Any, start: int, train_days: i
     return calibrate(model, margins, payments.fraud[rows])
 
 
-def scores_of(model: Model, figures: Any) -> Any:
+def scores_of(model: Model, figures: Floats) -> Floats:
     """Return the scores of rows of `figures` (any, FEATURES) by the walker, one after another."""
     return np.array([score(model, _named(row)) for row in figures])
 
 
-def threshold_of(payments: Payments, figures: Any, start: int, train_days: int = WEEK) -> float:
+def threshold_of(payments: Payments, figures: Floats, start: int, train_days: int = WEEK) -> float:
     """Return the score that 0.1 % of the honest payments reached in the fold a fortnight before."""
     before = start - 2 * WEEK
     rows = rows_to_test(payments, before)
@@ -251,7 +253,7 @@ def threshold_of(payments: Payments, figures: Any, start: int, train_days: int =
 def measured(  # noqa: PLR0913  a fold is emitted with all of it
     payments: Payments,
     start: int,
-    scores: Any,
+    scores: Floats,
     threshold: float,
     us_per_event: float,
     train_days: int = WEEK,
@@ -271,7 +273,7 @@ def measured(  # noqa: PLR0913  a fold is emitted with all of it
     )
 
 
-def rows_to_test(payments: Payments, start: int) -> Any:
+def rows_to_test(payments: Payments, start: int) -> Mask:
     """Return which payments are tested: of each day, those of cards not known as compromised."""
     known = _frauds_of(payments, start, start + WEEK)
     rows = np.zeros(len(payments), dtype=bool)
@@ -288,10 +290,10 @@ def _frauds_of(payments: Payments, first: int, end: int) -> set[int]:
     return set(payments.customer_id[rows].tolist())
 
 
-def week_of(payments: Payments, start: int) -> Any:
+def week_of(payments: Payments, start: int) -> Mask:
     """Return which payments are of the week from day `start` on."""
     return (payments.day >= start) & (payments.day < start + WEEK)
 
 
-def _named(row: Any) -> dict[str, float]:
+def _named(row: Floats) -> dict[str, float]:
     return dict(zip(FEATURES, row.tolist(), strict=True))

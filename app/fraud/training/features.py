@@ -2,13 +2,12 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from pyarrow import csv, parquet
 
-from app.fraud.training.data import Payments
+from app.fraud.training.data import Floats, Integers, Payments
 from workflows.fraud import risk
 from workflows.fraud.entity import DAY_MS
 from workflows.fraud.entity_messages import CheckEntity, EntityAnswered, Kind, LabelEntity
@@ -68,7 +67,7 @@ class Counter:
         return found
 
 
-def matrix(payments: Payments, epoch_ms: int, say: Callable[[str], None]) -> Any:
+def matrix(payments: Payments, epoch_ms: int, say: Callable[[str], None]) -> Floats:
     """Return an array (payments, FEATURES); `say` is called with the progress."""
     counter = Counter(epoch_ms)
     found = np.empty((len(payments), len(FEATURES)))
@@ -85,9 +84,9 @@ def matrix(payments: Payments, epoch_ms: int, say: Callable[[str], None]) -> Any
     return found
 
 
-def write_handbook(path: Path, payments: Payments, figures: Any) -> None:
+def write_handbook(path: Path, payments: Payments, figures: Floats) -> None:
     """Write the fifteen figures by the handbook's names, CSV or Parquet by the name of `path`."""
-    columns = {"TRANSACTION_ID": payments.transaction_id}
+    columns: dict[str, Integers | Floats] = {"TRANSACTION_ID": payments.transaction_id}
     for name, ours in zip(COLUMNS, HANDBOOK, strict=True):
         columns[name] = figures[:, FEATURES.index(ours)]
     table = pa.table(columns)

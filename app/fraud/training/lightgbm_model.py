@@ -12,11 +12,12 @@ import msgspec
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
+from app.fraud.training.data import Floats, Integers
 from workflows.fraud.features import FEATURES
 from workflows.fraud.model import Model, Spread, Tree
 
 TREES = 100
-PARAMETERS: dict[str, Any] = {
+PARAMETERS: dict[str, str | int | float] = {
     "objective": "binary",
     "learning_rate": 0.1,
     "num_leaves": 8,
@@ -37,7 +38,9 @@ BLOCK_PRECISION = 0.95
 SHARES = 10
 
 
-def train(figures: Any, fraud: Any, facts: dict[str, Any], valid_from_ms: int = 0) -> Model:
+def train(
+    figures: Floats, fraud: Integers, facts: dict[str, object], valid_from_ms: int = 0
+) -> Model:
     """Return a model of `figures` (payments, FEATURES) and `fraud` (0 or 1), not yet calibrated."""
     data = lightgbm.Dataset(figures, label=fraud, feature_name=list(FEATURES))
     booster = lightgbm.train(PARAMETERS, data, num_boost_round=TREES)
@@ -61,7 +64,7 @@ def train(figures: Any, fraud: Any, facts: dict[str, Any], valid_from_ms: int = 
     )
 
 
-def calibrate(model: Model, margins: Any, fraud: Any) -> Model:
+def calibrate(model: Model, margins: Floats, fraud: Integers) -> Model:
     """Return `model` with probabilities (Platt) and bands, by payments it was not trained on."""
     fitted = LogisticRegression(C=1e6).fit(margins.reshape(-1, 1), fraud)
     slope, offset = float(fitted.coef_[0][0]), float(fitted.intercept_[0])
@@ -79,20 +82,20 @@ def calibrate(model: Model, margins: Any, fraud: Any) -> Model:
     )
 
 
-def threshold_at(scores: Any, fraud: Any, rate: float) -> float:
+def threshold_at(scores: Floats, fraud: Integers, rate: float) -> float:
     """Return the score that at most `rate` of the honest payments reach."""
     honest = np.sort(scores[fraud == 0])[::-1]
     return float(np.nextafter(honest[int(rate * len(honest))], np.inf))
 
 
-def _precise(scores: Any, fraud: Any) -> float:
+def _precise(scores: Floats, fraud: Integers) -> float:
     order = np.argsort(-scores, kind="stable")
     precision = np.cumsum(fraud[order]) / np.arange(1, len(order) + 1)
     good = np.flatnonzero(precision >= BLOCK_PRECISION)
     return float(scores[order[good[-1]]]) if good.size else 1.0
 
 
-def _spread(values: Any) -> Spread:
+def _spread(values: Floats) -> Spread:
     edges = np.unique(np.quantile(values, np.linspace(0, 1, SHARES + 1)[1:-1]))
     counts = np.bincount(np.searchsorted(edges, values, side="left"), minlength=len(edges) + 1)
     return Spread(edges=tuple(edges.tolist()), shares=tuple((counts / len(values)).tolist()))

@@ -1,10 +1,10 @@
 """How good scores are, by the measures of the Fraud Detection Handbook, chapter 4."""
 
-from typing import Any
-
 import msgspec
 import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score
+
+from app.fraud.training.data import Floats, Integers
 
 CARDS = 100
 
@@ -18,7 +18,9 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True):
     recall_at_fpr_0_001: float
 
 
-def quality(scores: Any, fraud: Any, cards: Any, days: Any, threshold: float) -> Quality:
+def quality(
+    scores: Floats, fraud: Integers, cards: Integers, days: Integers, threshold: float
+) -> Quality:
     """Return the quality of `scores`; `threshold` was fixed on other payments."""
     frauds = fraud == 1
     return Quality(
@@ -29,7 +31,9 @@ def quality(scores: Any, fraud: Any, cards: Any, days: Any, threshold: float) ->
     )
 
 
-def card_precision(scores: Any, fraud: Any, cards: Any, days: Any, top: int = CARDS) -> float:
+def card_precision(
+    scores: Floats, fraud: Integers, cards: Integers, days: Integers, top: int = CARDS
+) -> float:
     """Return the mean over days of the share of the `top` cards a day that are compromised.
 
     A card counts by its highest score of the day, and once found it is not counted again.
