@@ -5,7 +5,7 @@ import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from random import Random
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
 
@@ -14,6 +14,7 @@ from app.config import Config
 from workflows.shared.errors import ErrorKind, PayflowError
 from workflows.shared.message import Message
 
+Body = TypeVar("Body")
 Shape = TypeVar("Shape")
 
 
@@ -36,34 +37,34 @@ class Emission(msgspec.Struct, frozen=True, kw_only=True):
     transaction_id: str
 
 
-class StartingRequest(msgspec.Struct, frozen=True, kw_only=True):
+class StartingRequest(msgspec.Struct, Generic[Body], frozen=True, kw_only=True):
     """The request that starts a transaction, repeated safely under an `Idempotency-Key`."""
 
     summary: str
-    body: type
-    message: Callable[[str, Any, int], Message]
+    body: type[Body]
+    message: Callable[[str, Body, int], Message]
     """Return the starting message of a transaction id and a body, at a time in ms.
 
     Raises BadRequest.
     """
-    baggage: Callable[[Any], dict[str, str]]
+    baggage: Callable[[Body], dict[str, str]]
     """Return what of the starting message travels with all that it causes."""
     event: str
     """The name from which the id of the event is derived."""
 
 
-class FollowingRequest(msgspec.Struct, frozen=True, kw_only=True):
+class FollowingRequest(msgspec.Struct, Generic[Body], frozen=True, kw_only=True):
     """A request about a transaction that has been started."""
 
     path: str
     """Behind the path of the transaction."""
     summary: str
-    body: type
+    body: type[Body]
     optional: bool = False
     """Whether the body may be missing: all of its fields have defaults."""
-    message: Callable[[str, Any], Message]
+    message: Callable[[str, Body], Message]
     """Return the message of a transaction id and a body. Raises BadRequest."""
-    event_id: Callable[[str, Any], str]
+    event_id: Callable[[str, Body], str]
     link: str = ""
     """What the answer to an accepted transaction calls it; empty: it is not named there."""
 
@@ -87,20 +88,20 @@ class Entrypoint(msgspec.Struct, frozen=True, kw_only=True):
     """Of all transactions, such as `/orders`."""
     listed_as: str
     """Their name in the answer that lists them."""
-    start: StartingRequest
-    follow: tuple[FollowingRequest, ...]
+    start: StartingRequest[Any]
+    follow: tuple[FollowingRequest[Any], ...]
     operators: OperatorMessages | None = None
     """None: operators may only look."""
 
 
-class CommandRequest(msgspec.Struct, frozen=True, kw_only=True):
+class CommandRequest(msgspec.Struct, Generic[Body], frozen=True, kw_only=True):
     """A request that belongs to no transaction."""
 
     path: str
     summary: str
-    body: type
-    emissions: Callable[[Any], Sequence[Emission]]
-    answer: Callable[[Any], dict[str, object]]
+    body: type[Body]
+    emissions: Callable[[Body], Sequence[Emission]]
+    answer: Callable[[Body], dict[str, object]]
 
 
 class WebhookRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,7 +157,7 @@ class Entrypoints(msgspec.Struct, frozen=True, kw_only=True):
     """All that is declared in this folder."""
 
     workflows: tuple[Entrypoint, ...]
-    commands: tuple[CommandRequest, ...]
+    commands: tuple[CommandRequest[Any], ...]
     webhooks: tuple[WebhookRequest, ...]
     loads: tuple[DrillLoad, ...]
 

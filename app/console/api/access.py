@@ -7,11 +7,11 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from app.auth.openid import Oidc, OidcError
 from app.auth.operators import FIRST, PeopleError, Person, Role, at_least, forget_note, people
@@ -142,7 +142,7 @@ def operator_of(request: web.Request) -> Operator:
     return request[_OPERATOR]
 
 
-def authorized(routes: Sequence[Route]) -> Any:
+def authorized(routes: Sequence[Route]) -> Middleware:
     """Return a middleware that lets operators through to the routes of their role."""
     declared = {(route.method, route.path): route for route in routes}
 

@@ -4,7 +4,6 @@ What they become is declared in `app/entrypoints/`.
 """
 
 import time
-from typing import Any
 
 import msgspec
 from aiohttp import web
@@ -43,11 +42,11 @@ async def _publish(request: web.Request, emission: Emission) -> None:
     )
 
 
-async def _signed(request: web.Request, header: str, secret: str) -> dict[str, Any]:
+async def _signed(request: web.Request, header: str, secret: str) -> dict[str, object]:
     body = await request.read()
     try:
         verify(request.headers.get(header, ""), body, secret, time.time())
-        return msgspec.json.decode(body, type=dict[str, Any])
+        return msgspec.json.decode(body, type=dict[str, object])
     except BadSignature as error:
         raise Problem(400, "Bad Request", str(error), field=header) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypedDict
 from urllib.parse import quote
 
 import aiohttp
@@ -36,6 +36,21 @@ _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a
 def now_ms() -> int:
     """Return the wall clock, in milliseconds."""
     return time.time_ns() // 1_000_000
+
+
+class RowContext(TypedDict):
+    """What is known of the event behind a row."""
+
+    baggage: dict[str, str]
+
+
+class TableRow(TypedDict):
+    """One row as the worker that holds it answers, in plain values."""
+
+    key: str
+    partition: int
+    context: RowContext
+    state: dict[str, Any]
 
 
 class ApiContext:
@@ -87,7 +102,7 @@ class ApiContext:
 
     # --- tables ---
 
-    async def row(self, table: str, key: str) -> dict[str, Any] | None:
+    async def row(self, table: str, key: str) -> TableRow | None:
         """Return the row wherever it is held; None when nobody has it.
 
         Raises Problem: 404 for no such table, 503 when its partition is held by nobody now.
@@ -109,7 +124,7 @@ class ApiContext:
 
     async def rows(
         self, table: str, prefix: str = "", limit: int = 100, after: str = ""
-    ) -> tuple[list[dict[str, Any]], bool]:
+    ) -> tuple[list[TableRow], bool]:
         """Return rows in key order from all who hold partitions, and whether some were missing."""
         check_table(table)
         holders = self.directory.holders(table)

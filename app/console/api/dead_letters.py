@@ -7,7 +7,7 @@ found again on the topics themselves, so after a crash it is begun again and goe
 import asyncio
 import time
 from collections import deque
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 import structlog
@@ -21,9 +21,9 @@ from app.operations.dead_letters.audit_records import Action
 from app.operations.dead_letters.dead_letter import DeadLetter
 from app.operations.dead_letters.editing import editable
 from app.operations.dead_letters.reader import gather
-from app.operations.dead_letters.redrive import DeadLetterError, redriver
+from app.operations.dead_letters.redrive import DeadLetterError, Outcome, redriver
 from app.operations.dead_letters.selection import Choice, blast_radius, chosen
-from app.operations.dead_letters.status import Known, State, groups, states
+from app.operations.dead_letters.status import Group, Known, State, groups, states
 from app.operations.search.masked_record import MaskedRecord, masked_text
 from app.wire.records import header
 
@@ -45,7 +45,7 @@ class DeadLetters:
         self._lock = asyncio.Lock()
         self.task: asyncio.Task[None] | None = None
         self.lines: deque[str] = deque(maxlen=LINES_MAX)
-        self.outcome: Any = None
+        self.outcome: Outcome | None = None
         self.error = ""
 
     async def known(self, *, fresh: bool = False) -> Known:
@@ -133,7 +133,7 @@ def choice_of(said: dict[str, str]) -> Choice:
     return msgspec.convert(said, Choice)
 
 
-async def all_groups(request: web.Request) -> list[Any]:
+async def all_groups(request: web.Request) -> list[Group]:
     """Return the dead letters that `asked_choice` means, in groups."""
     known = await request.app[DEAD_LETTERS].known()
     choice = requested_choice(request)
@@ -171,7 +171,7 @@ def _line(dead_letter: DeadLetter, state: State) -> dict[str, object]:
     }
 
 
-async def one(request: web.Request, place: str) -> dict[str, Any]:
+async def one(request: web.Request, place: str) -> dict[str, object]:
     """Return a dead letter with all that is known of it, masked. Raises Problem 404."""
     known = await request.app[DEAD_LETTERS].known()
     dead_letter = dead_letter_of(known, place)
@@ -202,7 +202,7 @@ def dead_letter_of(known: Known, place: str) -> DeadLetter:
     return found
 
 
-async def preview(request: web.Request) -> dict[str, Any]:
+async def preview(request: web.Request) -> dict[str, object]:
     """Return what sending the dead letters back that are meant would touch."""
     known = await request.app[DEAD_LETTERS].known(fresh=True)
     dead_letters, others = chosen(known.dead_letters, states(known), requested_choice(request))

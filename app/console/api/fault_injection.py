@@ -7,7 +7,8 @@ import asyncio
 import os
 import signal
 import time
-from typing import Annotated, Any
+from collections.abc import Awaitable
+from typing import Annotated, TypedDict
 
 import msgspec
 import psutil
@@ -51,6 +52,14 @@ class WhyAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     reason: Why
 
 
+class ProcessFacts(TypedDict):
+    """One process of this instance."""
+
+    name: str
+    pid: int
+    since_ms: int
+
+
 class FaultInjection:
     """The faults that were switched from here, and when they end."""
 
@@ -91,7 +100,7 @@ class FaultInjection:
             log.warning("faults did not end", system=system, error=str(error))
         self._ending.pop(system, None)
 
-    def processes(self) -> list[dict[str, Any]]:
+    def processes(self) -> list[ProcessFacts]:
         """Return the processes of this instance by name; none where no supervisor runs it."""
         try:
             pids = running(self._config).pids
@@ -101,7 +110,7 @@ class FaultInjection:
         return [each for each in found if each is not None and each["name"] != "up"]
 
 
-def _process(name: str, pid: int, parent: int) -> dict[str, Any] | None:
+def _process(name: str, pid: int, parent: int) -> ProcessFacts | None:
     try:
         process = psutil.Process(pid)
         # A number of a process that ended may be somebody else's by now.
@@ -126,12 +135,12 @@ async def _close(app: web.Application) -> None:
         app[FAULT_INJECTION].forget(system)
 
 
-async def faults_in_force(request: web.Request) -> dict[str, Any]:
+async def faults_in_force(request: web.Request) -> dict[str, object]:
     """Return whether faults may be injected, the faults in force by system, and the processes."""
     config, fault_injection = request.app[CONTEXT].config, request.app[FAULT_INJECTION]
     if not config.fault_injection:
         return {"fault_injection": False, "systems": {}, "processes": []}
-    systems: dict[str, Any] = {}
+    systems: dict[str, object] = {}
     for system in SHAPES:
         try:
             known, trouble = await fault_switches.get(fault_injection.url(system)), ""
@@ -223,7 +232,7 @@ async def kill(request: web.Request) -> web.Response:
     return json_response(found, 202)
 
 
-async def _at_system(asking: Any) -> None:
+async def _at_system(asking: Awaitable[object]) -> None:
     try:
         await asking
     except FaultError as error:

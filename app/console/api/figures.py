@@ -15,7 +15,7 @@ from app.console.api.problems import json_response
 from app.kafka.reader import follow
 from app.wire import codecs
 from app.wire.envelope import Undecodable, from_headers
-from app.wire.records import as_read
+from app.wire.records import Record, as_read
 from app.wire.signing import is_signed
 from workflows.shared.figures import LiveFigures
 
@@ -46,12 +46,13 @@ class Figures:
     async def run(self, config: Config) -> None:
         """Listen to what analytics produces, for ever."""
         async for record, new in follow(config, self._shape.topic.name):
-            if is_signed(as_read(record), config):
-                self._read(record, int(self._clock()) if new else None)
+            read = as_read(record)
+            if is_signed(read, config):
+                self._read(read, int(self._clock()) if new else None)
             else:
                 log.warning("no figures of ours", offset=record.offset)
 
-    def _read(self, record: Any, second: int | None) -> None:
+    def _read(self, record: Record, second: int | None) -> None:
         try:
             envelope = from_headers(record.headers)
             message = codecs.decode(record.value, envelope, record.key)

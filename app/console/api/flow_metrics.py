@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TypedDict
 
 import aiohttp
 import msgspec
@@ -72,6 +72,16 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     failures: float
 
 
+class Flow(TypedDict):
+    """What flows where, from readings that are `seconds` apart."""
+
+    seconds: float
+    produced: list[Edge]
+    consumed: list[Edge]
+    steps: list[Step]
+    services: list[Service]
+
+
 class FlowMetrics:
     """The latest readings of all workers."""
 
@@ -81,7 +91,7 @@ class FlowMetrics:
         self._lag: tuple[float, dict[str, tuple[int, float | None]]] = (-LAG_SECONDS, {})
         self._lock = asyncio.Lock()
 
-    async def query(self) -> dict[str, Any]:
+    async def query(self) -> Flow:
         """Return edges, steps and services as they are now."""
         async with self._lock:
             if not self._queries or self._clock() - self._queries[-1][0] >= CHECK_SECONDS:

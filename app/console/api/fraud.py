@@ -5,7 +5,6 @@ What an entity of a payment is called is never shown: see `app.console.api.entit
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
 
 import msgspec
 import structlog
@@ -26,18 +25,20 @@ from app.wire.envelope import Envelope
 from workflows.fraud import topics as fraud_topics
 from workflows.fraud.built_in_rules import BUILT_IN
 from workflows.fraud.condition import RuleError
+from workflows.fraud.entity_messages import Kind
 from workflows.fraud.messages import FraudDetected, VerdictBasis
 from workflows.fraud.model import Model, ModelError
 from workflows.fraud.rulebook import Book
 from workflows.fraud.state import PaymentCheck
 from workflows.fraud.verdict import band_of, entities_of
+from workflows.shared.message import Message
 from workflows.shared.topic import Topic
 
 READING_SECONDS_MAX = 20.0
 """For the topics of cases, rules and the audit, which are read where they are asked for."""
 CASES_MAX = 100
 
-Messages = Callable[[Sequence[Topic]], Awaitable[list[tuple[Envelope, Any]]]]
+Messages = Callable[[Sequence[Topic]], Awaitable[list[tuple[Envelope, Message]]]]
 
 log = structlog.get_logger(__name__)
 
@@ -53,7 +54,7 @@ class FraudAdmin:
         self._config = config
         self._models: dict[str, Model] | None = None
 
-    async def emitted(self, *wanted: Topic) -> list[tuple[Envelope, Any]]:
+    async def emitted(self, *wanted: Topic) -> list[tuple[Envelope, Message]]:
         """Return the messages of the topics. Raises Problem 503."""
         try:
             async with answering(), asyncio.timeout(READING_SECONDS_MAX):
@@ -89,7 +90,7 @@ def add_fraud(app: web.Application) -> None:
     """Let `app` answer about fraud."""
     config = app[CONTEXT].config
 
-    async def messages(wanted: Sequence[Topic]) -> list[tuple[Envelope, Any]]:
+    async def messages(wanted: Sequence[Topic]) -> list[tuple[Envelope, Message]]:
         return await messages_of(config, wanted)
 
     app[FRAUD] = FraudAdmin(messages, process_in(config), config)
@@ -98,7 +99,7 @@ def add_fraud(app: web.Application) -> None:
 # --- cases ---
 
 
-async def found_cases(request: web.Request) -> dict[str, Any]:
+async def found_cases(request: web.Request) -> dict[str, object]:
     """Return a page of cases, open ones first, with what their verdicts said."""
     state = request.query.get("state", "open")
     if state not in ("open", "closed", "all"):
@@ -159,7 +160,7 @@ async def checked_of(request: web.Request, order_id: str) -> PaymentCheck:
     return msgspec.convert(row["state"], PaymentCheck)
 
 
-def verdict_facts(request: web.Request, order_id: str, checked: PaymentCheck) -> dict[str, Any]:
+def verdict_facts(request: web.Request, order_id: str, checked: PaymentCheck) -> dict[str, object]:
     """Return what a verdict was based on, and what followed; entities are masked."""
     tags, verdict, label = request.app[FRAUD].entities, checked.verdict, checked.label
     basis = (verdict.basis if verdict else None) or VerdictBasis(outcome="allow")
@@ -187,7 +188,7 @@ def verdict_facts(request: web.Request, order_id: str, checked: PaymentCheck) ->
     }
 
 
-def entities_in(checked: PaymentCheck) -> Mapping[Any, str]:
+def entities_in(checked: PaymentCheck) -> Mapping[Kind, str]:
     """Return the ids of the entities of the payment, by kind, in clear."""
     paid = checked.paid
     if paid is None:

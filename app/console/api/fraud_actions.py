@@ -200,10 +200,11 @@ async def _entity(request: web.Request, kind: str, named: str, field: str) -> st
     if not named.startswith(OF_ORDER):
         return named
     entities = entities_in(await checked_of(request, named.removeprefix(OF_ORDER)))
-    if kind not in entities:
+    found = next((name for known, name in entities.items() if known == kind), None)
+    if found is None:
         detail = f"nothing is known of a {kind} of this order's payment"
         raise Problem(409, "Conflict", detail[:300], field=field)
-    return entities[kind]
+    return found
 
 
 def _check_tag(name: str, field: str) -> None:

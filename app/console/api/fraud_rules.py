@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from operator import itemgetter
-from typing import Any
+from typing import TypedDict
 
 import aiohttp
 import msgspec
@@ -133,7 +133,7 @@ def checked_rule(raw: Mapping[str, object] | bytes, proposed_by: str) -> Rule:
     """
     try:
         if isinstance(raw, bytes):
-            raw = msgspec.json.decode(raw, type=dict[str, Any])
+            raw = msgspec.json.decode(raw, type=dict[str, object])
         made = {"proposed_by": proposed_by, "approved_by": "", "version": 1}
         asked = {"state": "draft", **raw, **made}
         asked["state"] = "draft" if asked["state"] == "active" else asked["state"]
@@ -206,9 +206,17 @@ async def _metrics(session: aiohttp.ClientSession, url: str) -> str | None:
         return None
 
 
-def drift_in(metrics: str) -> dict[str, Any]:
+class Drift(TypedDict):
+    """How the latest payments differ from those of the training."""
+
+    watched: int
+    psi: list[dict[str, object]]
+    alert_rate: dict[str, float]
+
+
+def drift_in(metrics: str) -> Drift:
     """Return what the `metrics` of a worker say of drift: `psi` by figure, `alert_rate` by whom."""
-    found: dict[str, Any] = {"watched": 0, "psi": [], "alert_rate": {}}
+    found: Drift = {"watched": 0, "psi": [], "alert_rate": {}}
     for family in text_string_to_metric_families(metrics):
         name, label = WATCHED.get(family.name, ("", ""))
         for sample in family.samples if name else ():

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import sys
-from typing import Any
 
 import msgspec
 from aiohttp import web
@@ -12,7 +11,7 @@ from app.console.api.context import CONTEXT, unavailable
 from app.console.api.problems import json_response
 
 VERIFY_SECONDS_MAX = 300
-VERDICT: web.AppKey[dict[str, asyncio.Task[Any]]] = web.AppKey("verdict")
+VERDICT: web.AppKey[dict[str, asyncio.Task[object]]] = web.AppKey("verdict")
 EXIT_UNKNOWN = 2
 
 

@@ -1,7 +1,6 @@
 """The customers' phones: what was sent to `inbox://`, masked."""
 
 import asyncio
-from typing import Any
 
 import msgspec
 from aiohttp import web
@@ -14,7 +13,7 @@ from app.operations.search.masked_record import masked
 DEAD_LETTERS_MAX = 200
 
 
-async def found(request: web.Request) -> list[dict[str, Any]]:
+async def found(request: web.Request) -> list[dict[str, object]]:
     """Return the latest messages, of one order where the query names it."""
     order_id = request.query.get("order_id", "")
     if len(order_id) > DEAD_LETTERS_MAX:

@@ -32,12 +32,12 @@ class Invariants:
         self._task: asyncio.Task[None] | None = None
         self._asked_at = 0.0
         self._received = asyncio.Event()
-        self._latest: Any = None
+        self._latest: dict[str, Any] | None = None
         self._trouble = ""
         """Why the last verification failed; the verdict before it still stands, and grows old."""
         self._received_at = 0.0
 
-    async def latest(self) -> dict[str, Any]:
+    async def latest(self) -> dict[str, object]:
         """Return the latest verdict and its age. Raises Problem when there is none in time."""
         self._asked_at = time.monotonic()
         self.watch()

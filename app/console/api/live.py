@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import msgspec
 import structlog
@@ -88,7 +87,7 @@ async def _again(action: Callable[[], Awaitable[None]], seconds: float) -> None:
 
 
 LIVE: web.AppKey[Live] = web.AppKey("live")
-STREAMS: web.AppKey[set[asyncio.Task[Any]]] = web.AppKey("streams")
+STREAMS: web.AppKey[set[asyncio.Task[object]]] = web.AppKey("streams")
 
 
 async def stream(request: web.Request) -> web.StreamResponse:

@@ -6,7 +6,6 @@ Whoever comes again says the version that it has seen, and is emitted what chang
 import secrets
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any
 
 import msgspec
 
@@ -19,14 +18,14 @@ class LiveState:
 
     def __init__(self) -> None:
         self.version = 0
-        self._rows: dict[tuple[str, str], tuple[int, Any]] = {}
+        self._rows: dict[tuple[str, str], tuple[int, object]] = {}
         self._gone: OrderedDict[tuple[str, str], int] = OrderedDict()
         self._floor = 0
         self._made: dict[int, bytes] = {}
         # Versions begin anew with the process: nobody may go on from those of another.
         self._epoch = secrets.token_hex(4)
 
-    def put(self, section: str, rows: Mapping[str, Any]) -> None:
+    def put(self, section: str, rows: Mapping[str, object]) -> None:
         """Let `rows` be all there is in `section`."""
         changed = {
             (section, key): row

@@ -4,7 +4,6 @@ Read off the changelog of the table of their workflow, as anybody may: no worker
 """
 
 from collections import Counter
-from typing import Any
 
 import msgspec
 import structlog
@@ -25,7 +24,7 @@ class OpenOrders:
 
     def __init__(self, workflow: Workflow) -> None:
         self._workflow = workflow
-        self._open: dict[str, Any] = {}
+        self._open: dict[str, object] = {}
 
     async def run(self, config: Config) -> None:
         """Follow the table, for ever."""
@@ -50,7 +49,7 @@ class OpenOrders:
             for step in self._workflow.steps
         }
 
-    def _state(self, key: str, body: bytes | None) -> Any:
+    def _state(self, key: str, body: bytes | None) -> object:
         if body is None:
             return None
         try:

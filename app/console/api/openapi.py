@@ -3,7 +3,6 @@
 import re
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Any
 
 import msgspec
 from aiohttp import web
@@ -39,14 +38,14 @@ SECURITY = {
 """How operators say who they are."""
 
 
-def describe(routes: Sequence[Route]) -> dict[str, Any]:
+def describe(routes: Sequence[Route]) -> dict[str, object]:
     """Return the OpenAPI document of `routes`."""
     shapes = [route.body for route in routes if isinstance(route.body, type)]
     structs = [shape for shape in shapes if issubclass(shape, msgspec.Struct)]
     _, components = msgspec.json.schema_components(
         structs, ref_template="#/components/schemas/{name}"
     )
-    paths: dict[str, Any] = {}
+    paths: dict[str, dict[str, object]] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
     document = {
@@ -108,8 +107,8 @@ def _parameter(name: str) -> dict[str, object]:
     }
 
 
-def _response(status: int) -> dict[str, Any]:
-    said = {"description": HTTPStatus(status).phrase}
+def _response(status: int) -> dict[str, object]:
+    said: dict[str, object] = {"description": HTTPStatus(status).phrase}
     if status < HTTPStatus.BAD_REQUEST:
         return said
     schema = {"$ref": "#/components/schemas/Problem"}

@@ -7,7 +7,7 @@ operator is asked to repeat it, and a repeated action has its effect once.
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from aiohttp import web
@@ -212,7 +212,7 @@ async def reveal(request: web.Request) -> web.Response:
     return json_response({"order_id": order_id, "personal": personal, "partial": partial})
 
 
-def _gather(value: Any, found: dict[str, set[str]]) -> None:
+def _gather(value: object, found: dict[str, set[str]]) -> None:
     if isinstance(value, Mapping):
         for name, member in value.items():
             if name in PERSONAL and isinstance(member, str) and member:
@@ -224,7 +224,7 @@ def _gather(value: Any, found: dict[str, set[str]]) -> None:
             _gather(member, found)
 
 
-async def _found(request: web.Request, transaction_id: str) -> tuple[OperatorMessages, Any]:
+async def _found(request: web.Request, transaction_id: str) -> tuple[OperatorMessages, object]:
     """Return what operators may emit about a transaction, and its state. Raises Problem 404."""
     workflows = load_workflows().values()
     for workflow in workflows:

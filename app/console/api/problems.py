@@ -3,11 +3,12 @@
 import re
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 import structlog
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from app.host.routes import Handler
 from workflows.shared.errors import ErrorKind, PayflowError
@@ -89,7 +90,7 @@ async def _said(problem: Problem, request: web.Request) -> web.Response:
 def problem_response(problem: Problem, request: web.Request) -> web.Response:
     """Return `problem` as application/problem+json."""
     detail = str(problem)
-    body: dict[str, Any] = {
+    body: dict[str, object] = {
         "type": "about:blank",
         "title": problem.title,
         "status": problem.status,
@@ -136,7 +137,7 @@ async def secured(_request: web.Request, response: web.StreamResponse) -> None:
     response.headers.update(SECURITY_HEADERS)
 
 
-def known_hosts(*allowed: str) -> Any:
+def known_hosts(*allowed: str) -> Middleware:
     """Return a middleware that refuses other `Host` names: a page elsewhere cannot reach us."""
     names = {"localhost", "127.0.0.1", "[::1]", *allowed}
 
@@ -199,7 +200,7 @@ def path_name(request: web.Request, name: str) -> str:
 
 
 def json_response(
-    value: Any, status: int = 200, headers: dict[str, str] | None = None
+    value: object, status: int = 200, headers: dict[str, str] | None = None
 ) -> web.Response:
     """Return `value` as JSON."""
     return web.Response(

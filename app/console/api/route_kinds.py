@@ -1,21 +1,35 @@
 """The kinds of routes of the API: those that read, those that emit, those of operators."""
 
-from typing import Any
-
 from app.auth.operators import Role
 from app.host.routes import Audience, Handler, Route
 
 
-def get(path: str, handler: Handler, summary: str, *parameters: str, **more: Any) -> Route:
-    """Return a route that reads; `more`: its audience, where that is not public."""
-    facts = {"audience": "public", "role": None, "answers": (200, 400, 404, 503), **more}
+def get(  # noqa: PLR0913  a route has these facts
+    path: str,
+    handler: Handler,
+    summary: str,
+    *parameters: str,
+    audience: Audience = "public",
+    role: Role | None = None,
+    answers: tuple[int, ...] = (200, 400, 404, 503),
+    stream: bool = False,
+) -> Route:
+    """Return a route that reads."""
     return Route(
-        method="GET", path=path, handler=handler, summary=summary, parameters=parameters, **facts
+        method="GET",
+        path=path,
+        handler=handler,
+        audience=audience,
+        role=role,
+        summary=summary,
+        parameters=parameters,
+        answers=answers,
+        stream=stream,
     )
 
 
 def action(  # noqa: PLR0913  a route has these facts
-    role: Role, path: str, handler: Handler, summary: str, body: Any, answer: int = 202
+    role: Role, path: str, handler: Handler, summary: str, body: object, answer: int = 202
 ) -> Route:
     """Return a route for operators of at least `role`."""
     return Route(
@@ -31,7 +45,7 @@ def action(  # noqa: PLR0913  a route has these facts
 
 
 def post(
-    audience: Audience, path: str, handler: Handler, summary: str, body: Any, *parameters: str
+    audience: Audience, path: str, handler: Handler, summary: str, body: object, *parameters: str
 ) -> Route:
     """Return a route that produces for `audience`."""
     return Route(

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
 
 from app.console.api import (
     commands,
@@ -61,7 +60,7 @@ def of_others() -> Iterator[Route]:
         yield post("client", command.path, handler, command.summary, command.body)
     for webhook in load_entrypoints().webhooks:
         handler = partial(commands.webhook, webhook)
-        yield post("webhook", webhook.path, handler, webhook.summary, dict[str, Any])
+        yield post("webhook", webhook.path, handler, webhook.summary, dict[str, object])
 
 
 ROUTES = (

@@ -10,12 +10,19 @@ import hmac
 import re
 import secrets
 from collections import OrderedDict
-from typing import Any
+from typing import TypedDict
 
 import msgspec
 from aiohttp import web
 
-from app.console.api.context import CONTEXT, ApiContext, asking_kafka, check_table, unavailable
+from app.console.api.context import (
+    CONTEXT,
+    ApiContext,
+    TableRow,
+    asking_kafka,
+    check_table,
+    unavailable,
+)
 from app.console.api.problems import Problem, json_response, path_name, whole
 from app.console.api.topics import scanning
 from app.delivery.row import decode_row
@@ -26,7 +33,7 @@ from app.operations.search.masked_record import masked, masked_text
 from app.operations.search.row_history import VERSIONS_MAX, History, changed, history
 from app.wire.topics import changelog_topic
 from app.worker.http import LIMIT_MAX
-from tables import declared
+from tables import Table, declared
 
 STAND_IN = "~"
 STAND_INS_MAX = 20_000
@@ -34,6 +41,15 @@ STAND_INS_MAX = 20_000
 
 KEYED_BY_ENTITY = frozenset({"risk"})
 _FINGERPRINT = re.compile(r"(card|device|address):.")
+
+
+class Past(TypedDict):
+    """What a row was: its versions, the oldest first, and what was read for them."""
+
+    key: str
+    coverage: dict[str, object]
+    versions: list[dict[str, object]]
+    at_most: int
 
 
 class StandIns:
@@ -98,7 +114,7 @@ async def tables_facts(request: web.Request) -> list[dict[str, object]]:
     ]
 
 
-def _held(context: ApiContext, name: str) -> dict[str, Any]:
+def _held(context: ApiContext, name: str) -> dict[str, object]:
     holders = context.directory.holders(name)
     held = {partition for worker in holders for partition in worker.partitions[name]}
     return {
@@ -115,7 +131,7 @@ async def every(request: web.Request) -> web.Response:
     return json_response({"tables": await tables_facts(request)})
 
 
-async def found_rows(request: web.Request, name: str) -> dict[str, Any]:
+async def found_rows(request: web.Request, name: str) -> dict[str, object]:
     """Return rows of one table in key order, a page at a time, masked.
 
     Rows that share a key, one a partition, are never torn apart: a page may be so much longer.
@@ -142,11 +158,11 @@ async def page(request: web.Request) -> web.Response:
     return json_response(await found_rows(request, path_name(request, "name")))
 
 
-def _shown(request: web.Request, table: str, row: dict[str, Any]) -> dict[str, Any]:
-    return {**masked(row), "key": request.app[STAND_INS].shown(table, row["key"])}
+def _shown(request: web.Request, table: str, row: TableRow) -> TableRow:
+    return masked(row) | {"key": request.app[STAND_INS].shown(table, row["key"])}
 
 
-async def found_row(request: web.Request, name: str, said: str) -> dict[str, Any]:
+async def found_row(request: web.Request, name: str, said: str) -> TableRow:
     """Return one row, masked; that of `?partition=` where each has one. Raises Problem 404."""
     check_table(name)
     context = request.app[CONTEXT]
@@ -176,7 +192,7 @@ async def row(request: web.Request) -> web.Response:
 
 async def found_history(
     request: web.Request, name: str, said: str, lies_in: int | None = None
-) -> dict[str, Any]:
+) -> Past:
     """Return what a row was: its versions, what changed in each, what was read for them.
 
     `lies_in`: its partition, where nobody names one; else it follows from the key.
@@ -190,10 +206,10 @@ async def found_history(
     partition = _partition(request, lies_in)
     with asking_kafka(), scanning(request):
         found = await history(config, changelog_topic(table), partition, key)
-    return {"key": said, **_emitted(table, found)}
+    return _emitted(said, table, found)
 
 
-def _emitted(table: object, found: History) -> dict[str, object]:
+def _emitted(said: str, table: Table, found: History) -> Past:
     versions: list[dict[str, object]] = []
     before: object = None
     for each in found.versions:
@@ -211,10 +227,10 @@ def _emitted(table: object, found: History) -> dict[str, object]:
     scanned = {
         name: getattr(found, name) for name in ("topic", "partition", "begin", "last", "end", "why")
     }
-    return {"coverage": scanned, "versions": versions, "at_most": VERSIONS_MAX}
+    return {"key": said, "coverage": scanned, "versions": versions, "at_most": VERSIONS_MAX}
 
 
-def _state(table: Any, body: bytes | None) -> Any:
+def _state(table: Table, body: bytes | None) -> object:
     if body is None:
         return None
     try:

@@ -11,7 +11,6 @@ import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
-from typing import Any
 
 import msgspec
 import structlog
@@ -45,7 +44,7 @@ SCAN_ERRORS = (*KAFKA_ERRORS, BadTerm)
 """What ends a scan that has begun."""
 log = structlog.get_logger(__name__)
 
-_scanning: set[asyncio.Task[Any]] = set()
+_scanning: set[asyncio.Task[object]] = set()
 
 
 async def every(request: web.Request) -> web.Response:

@@ -8,14 +8,14 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, contextmanager
-from typing import Annotated, Any
+from typing import Annotated, Any, TypedDict
 
 import msgspec
 from aiohttp import web
 
 from app.config import Config
 from app.console.api.access import operator_of
-from app.console.api.context import CONTEXT, asking_kafka, unavailable
+from app.console.api.context import CONTEXT, TableRow, asking_kafka, unavailable
 from app.console.api.operator_actions import WHY_MAX, Why, audit
 from app.console.api.problems import Problem, json_response, problem_of, read_body
 from app.console.api.transactions import state_of
@@ -24,7 +24,7 @@ from app.kafka.errors import NoSuchTopic
 from app.kafka.reader import places_of, reader
 from app.operations.search.query import parse
 from app.operations.search.record_view import RecordView
-from app.operations.search.scan import Asked, Done, Found, scan
+from app.operations.search.scan import Asked, Done, Event, Found, scan
 from app.operations.search.starts import Start
 from app.registry import load_workflows
 from app.wire.topics import partitions_of
@@ -43,7 +43,7 @@ SEARCHES_MAX = 2
 QUERY_CHARS_MAX = 200
 STOPPED = {"end": "to its end", "limit": "until there were enough", "time": "until time was up"}
 
-_searching: set[asyncio.Task[Any]] = set()
+_searching: set[asyncio.Task[object]] = set()
 
 
 class CustomerAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -53,6 +53,15 @@ class CustomerAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     why: Why
     after: str = ""
     """Where another search has stopped."""
+
+
+class Listed(TypedDict):
+    """Ids that were sought, or transactions; what was read for them, and where to go on."""
+
+    ids: list[str] | None
+    orders: list[dict[str, object]]
+    said: str
+    next: str | None
 
 
 def statuses() -> tuple[str, ...]:
@@ -72,7 +81,7 @@ async def every(request: web.Request) -> web.Response:
     return json_response(await listed(request))
 
 
-async def listed(request: web.Request) -> dict[str, Any]:
+async def listed(request: web.Request) -> Listed:
     """Return what the query asks for: `q` an id, `status` where they stand, else the latest."""
     text, status = request.query.get("q", "").strip(), request.query.get("status", "")
     names = (*statuses(), *presets())
@@ -95,7 +104,7 @@ async def listed(request: web.Request) -> dict[str, Any]:
     return {"ids": None, "orders": orders, "said": said, "next": following}
 
 
-async def recent(request: web.Request, older: int) -> tuple[list[dict[str, Any]], str, bool]:
+async def recent(request: web.Request, older: int) -> tuple[list[dict[str, object]], str, bool]:
     """Return a page of orders, the latest first, what was read, and whether there are more."""
     context = request.app[CONTEXT]
     back = RECENT_BACK * (older + 1)
@@ -126,7 +135,7 @@ async def recent(request: web.Request, older: int) -> tuple[list[dict[str, Any]]
 
 async def with_status(
     request: web.Request, status: str
-) -> tuple[list[dict[str, Any]], str, str | None]:
+) -> tuple[list[dict[str, object]], str, str | None]:
     """Return orders of one status, what was read for them, and where to go on."""
     now_ms = request.app[CONTEXT].now_ms()
     begin, _, after = request.query.get("after", "|").partition("|")
@@ -158,7 +167,7 @@ async def with_status(
 
 async def _walked(
     request: web.Request, table: str, after: str
-) -> AsyncIterator[tuple[dict[str, Any], bool]]:
+) -> AsyncIterator[tuple[TableRow, bool]]:
     """Yield the rows of a table in the order of their keys, and whether some are missing."""
     while True:
         rows, missing = await request.app[CONTEXT].rows(table, limit=PAGE_ROWS, after=after)
@@ -180,7 +189,7 @@ def _workflows_with(status: str, begin: str) -> list[Workflow]:
     return able[names.index(begin) if begin in names else 0 :]
 
 
-def _line(workflow: Workflow, transaction_id: str, state: Any, now_ms: int) -> dict[str, Any]:
+def _line(workflow: Workflow, transaction_id: str, state: object, now_ms: int) -> dict[str, Any]:
     view = workflow.view
     due, facts = view.pending_steps(state), view.shown(state, now_ms)
     about = {"workflow": workflow.name, "id": transaction_id, "headline": view.headline(facts)}
@@ -279,7 +288,7 @@ async def _scanned(
     return found, said
 
 
-async def _events(config: Config, topic: str, asked: Asked) -> AsyncGenerator[Any]:
+async def _events(config: Config, topic: str, asked: Asked) -> AsyncGenerator[Event]:
     places = await places_of(config, topic)
     async with reader(config) as consumer, aclosing(scan(consumer, places, asked)) as events:
         async for event in events:

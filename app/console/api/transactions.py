@@ -39,7 +39,7 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True):
     bars: list[Bar]
     partial: bool
     """Whether some of the journal does not answer."""
-    rows: dict[str, Any]
+    rows: dict[str, object]
     """What each service remembers, by table; a text says why that is not known."""
     at: int
     """The number of the event at which the rows are read; 0: now."""
@@ -111,7 +111,7 @@ async def transaction(request: web.Request, transaction_id: str) -> Transaction:
     )
 
 
-async def state_of(request: web.Request, transaction_id: str) -> tuple[Workflow, Any]:
+async def state_of(request: web.Request, transaction_id: str) -> tuple[Workflow, object]:
     """Return the workflow of a transaction and the state of its row there.
 
     The state is None when no workflow has begun it. The workflow is then that of the request or
@@ -155,13 +155,13 @@ def topic_name_of(event_type: str) -> str:
 # --- rows ---------------------------------------------------------------------
 
 
-async def rows_of(request: web.Request, transaction_id: str) -> dict[str, Any]:
+async def rows_of(request: web.Request, transaction_id: str) -> dict[str, object]:
     """Return the row of every service that has one of it, in clear, by table."""
     names = sorted(name for name, table in declared.items() if table.by_transaction)
     rows = await asyncio.gather(
         *(request.app[CONTEXT].row(name, transaction_id) for name in names), return_exceptions=True
     )
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
     for name, row in zip(names, rows, strict=True):
         if isinstance(row, Problem):
             found[name] = str(row)
@@ -172,7 +172,7 @@ async def rows_of(request: web.Request, transaction_id: str) -> dict[str, Any]:
     return found
 
 
-async def rows_at(request: web.Request, transaction_id: str, at_ms: int) -> dict[str, Any]:
+async def rows_at(request: web.Request, transaction_id: str, at_ms: int) -> dict[str, object]:
     """Return what each service's row of it was at `at_ms`, by its changelog, by table."""
     config = request.app[CONTEXT].config
     key = transaction_id.encode()
@@ -182,7 +182,7 @@ async def rows_at(request: web.Request, transaction_id: str, at_ms: int) -> dict
         pasts = await asyncio.gather(
             *(history(config, changelog_topic(declared[name]), partition, key) for name in names)
         )
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
     for name, past in zip(names, pasts, strict=True):
         before = [each for each in past.versions if each.at_ms <= at_ms]
         if before:
@@ -194,7 +194,7 @@ async def rows_at(request: web.Request, transaction_id: str, at_ms: int) -> dict
     return found
 
 
-def _remembered(table: Table, body: bytes | None) -> Any:
+def _remembered(table: Table, body: bytes | None) -> object:
     if body is None:
         return "deleted"
     try:

@@ -5,12 +5,11 @@ What is asked, and which message that becomes, is declared in `app/entrypoints/`
 
 import hashlib
 from collections import OrderedDict
-from typing import Any
 
 import msgspec
 from aiohttp import web
 
-from app.console.api.context import CONTEXT, ApiContext
+from app.console.api.context import CONTEXT, ApiContext, TableRow
 from app.console.api.problems import (
     Problem,
     idempotency_key,
@@ -157,7 +156,7 @@ class WorkflowRequests:
         ids = {self._workflow.key: transaction_id, "correlation_id": transaction_id}
         return json_response({**ids, "events": shown, "partial": partial})
 
-    async def _existing(self, request: web.Request, transaction_id: str) -> dict[str, Any] | None:
+    async def _existing(self, request: web.Request, transaction_id: str) -> TableRow | None:
         """Return its row, None while it is only accepted; raises Problem 404 when unknown."""
         row = await request.app[CONTEXT].row(self._workflow.table, transaction_id)
         if row is None and not request.app[REPEATS].get(transaction_id):
@@ -165,7 +164,7 @@ class WorkflowRequests:
             raise Problem(404, "Not Found", detail, field=self._workflow.key)
         return row
 
-    def _facts(self, row: dict[str, Any]) -> dict[str, Any]:
+    def _facts(self, row: TableRow) -> dict[str, object]:
         state = msgspec.convert(row["state"], declared[self._workflow.table].shape)
         return self._workflow.view.facts(state)
 
@@ -181,7 +180,7 @@ class WorkflowRequests:
         return json_response({**ids, "links": links}, 202, location)
 
 
-def _shown(entry: JournalEntry) -> dict[str, Any]:
+def _shown(entry: JournalEntry) -> dict[str, object]:
     body = {
         name: MASK if name in PERSONAL and value else value for name, value in entry.body.items()
     }

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 
@@ -201,7 +200,7 @@ def _columns(bars: Sequence[Bar]) -> list[int]:
     return columns
 
 
-def span_of(traceparent: str) -> dict[str, Any]:
+def span_of(traceparent: str) -> dict[str, str]:
     """Return the trace and the span of a W3C traceparent; empty where there is none."""
     parts = traceparent.split("-")
     return {"trace": parts[1], "span": parts[2]} if len(parts) == 4 else {"trace": "", "span": ""}  # noqa: PLR2004

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
 
 KILO = 1_000
 SECOND_MS, MINUTE_MS, HOUR_MS, DAY_MS = 1_000, 60_000, 3_600_000, 86_400_000
@@ -52,6 +51,6 @@ def volume(count: float | None) -> str:
     raise AssertionError("unreachable")
 
 
-def commas(names: Iterable[Any]) -> str:
+def commas(names: Iterable[object]) -> str:
     """Return names in one line."""
     return ", ".join(str(name) for name in names)

@@ -1,12 +1,12 @@
 """The flow map: which agent produces and consumes which topic, and what flows there now."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TypedDict
 
 import msgspec
 from aiohttp import web
 
-from app.console.api.flow_metrics import FLOW_METRICS, Edge
+from app.console.api.flow_metrics import FLOW_METRICS, Edge, Flow
 from app.console.pages.render import page
 
 ROW, TOP = 34, 30
@@ -24,13 +24,25 @@ class Curve(msgspec.Struct, frozen=True, kw_only=True):
     said: str
 
 
+class Drawing(TypedDict):
+    """The map as it is drawn: names with their heights, and the curves between them."""
+
+    curves: list[Curve]
+    tellers: list[tuple[str, int, bool]]
+    topics: list[tuple[str, int]]
+    agents: list[tuple[str, int]]
+    columns: tuple[int, int, int]
+    width: int
+    height: int
+
+
 async def show(request: web.Request) -> web.Response:
     """Return the map and, beside it, its numbers."""
     found = await request.app[FLOW_METRICS].query()
     return await page(request, "flow.html", title="Flow", found=found, **drawn(found))
 
 
-def drawn(found: dict[str, Any]) -> dict[str, Any]:
+def drawn(found: Flow) -> Drawing:
     """Return where tellers, topics and agents lie, and the curves between them."""
     emitted, received = found["produced"], found["consumed"]
     producers = _spread(edge.who for edge in emitted)
@@ -60,7 +72,7 @@ def drawn(found: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _names(found: dict[str, Any]) -> set[str]:
+def _names(found: Flow) -> set[str]:
     return {each.name for each in found["services"]}
 
 

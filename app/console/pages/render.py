@@ -4,7 +4,6 @@ Events are hostile: whatever a template shows is escaped, and no template holds 
 """
 
 from pathlib import Path
-from typing import Any
 
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -22,7 +21,7 @@ NAV: web.AppKey[tuple[tuple[str, str], ...]] = web.AppKey("nav")
 
 
 async def page(
-    request: web.Request, template: str, *, title: str, status: int = 200, **facts: Any
+    request: web.Request, template: str, *, title: str, status: int = 200, **facts: object
 ) -> web.Response:
     """Return the page of `template` over `facts`; who is signed in is known to every template."""
     shown = {

@@ -1,12 +1,11 @@
 """Rules as people write them: JSON in short lines, and what changes from one to another. Pure."""
 
 from difflib import unified_diff
-from typing import Any
 
 import msgspec
 
 LINE_CHARS = 80
-EXAMPLE: dict[str, Any] = {
+EXAMPLE: dict[str, object] = {
     "rule_id": "my.rule",
     "state": "draft",
     "outcome": "review",

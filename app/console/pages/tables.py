@@ -1,7 +1,7 @@
 """The services' tables: who holds them, their rows, and what a row was."""
 
 from collections.abc import Awaitable
-from typing import Any
+from typing import TypeVar
 
 import msgspec
 from aiohttp import web
@@ -10,6 +10,8 @@ from app.console.api.problems import Problem, path_name
 from app.console.api.tables import found_history, found_row, found_rows, tables_facts
 from app.console.pages.render import page
 from tables import declared
+
+Facts = TypeVar("Facts")
 
 GONE, UNAVAILABLE = 404, 503
 
@@ -62,9 +64,7 @@ async def row(request: web.Request) -> web.Response:
     )
 
 
-async def _if_any(
-    asked: Awaitable[dict[str, Any]], *passing: int
-) -> tuple[dict[str, Any] | None, Problem | None]:
+async def _if_any(asked: Awaitable[Facts], *passing: int) -> tuple[Facts | None, Problem | None]:
     """Return what was asked, or why it is not there. Raises Problem of any other status."""
     try:
         return await asked, None
@@ -74,11 +74,11 @@ async def _if_any(
         return None, problem
 
 
-def pretty(value: Any) -> str:
+def pretty(value: object) -> str:
     """Return `value` as JSON that people read."""
     return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
 
 
-def in_line(value: Any) -> str:
+def in_line(value: object) -> str:
     """Return `value` as JSON of one line."""
     return msgspec.json.encode(value).decode()

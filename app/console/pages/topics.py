@@ -1,7 +1,6 @@
 """Topics and who reads them: what lies there, sought with what was read for it."""
 
 from collections.abc import Sequence
-from typing import Any
 from urllib.parse import urlencode
 
 from aiohttp import web
@@ -103,7 +102,7 @@ def _types(topic: str) -> list[str]:
     return [type_name(message) for message in known.messages] if known else []
 
 
-def _asked(request: web.Request) -> dict[str, Any]:
+def _asked(request: web.Request) -> dict[str, str | list[str]]:
     """Return the form as it was filled in: a link to it is a saved search."""
     query = request.query
     return {
@@ -112,7 +111,7 @@ def _asked(request: web.Request) -> dict[str, Any]:
     }
 
 
-def _query(asked: dict[str, Any], *more: str) -> str:
+def _query(asked: dict[str, str | list[str]], *more: str) -> str:
     """Return what was asked for as a query, without the cursor, with `more` of it."""
     named = {name: asked[name] for name in ("cel", "from", "partition", *more) if asked[name]}
     return urlencode([*(("q", term) for term in asked["q"]), *named.items()])

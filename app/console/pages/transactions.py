@@ -2,7 +2,6 @@
 
 import secrets
 from datetime import UTC, datetime
-from typing import Any
 from urllib.parse import quote, urlencode
 
 from aiohttp import web
@@ -28,7 +27,7 @@ async def every(request: web.Request) -> web.Response:
     if facts["ids"] == [text]:
         raise web.HTTPSeeOther(f"/console/transactions/{quote(text, safe='')}")
     status = request.query.get("status", "")
-    following = facts.pop("next")
+    following = facts["next"]
     if following is not None:
         named = {"status": status, "after": following} if status else {"older": following}
         following = urlencode(named)
@@ -42,7 +41,9 @@ async def every(request: web.Request) -> web.Response:
         statuses=transaction_search.statuses(),
         presets=transaction_search.presets(),
         following=following,
-        **facts,
+        ids=facts["ids"],
+        orders=facts["orders"],
+        said=facts["said"],
     )
 
 
@@ -81,7 +82,7 @@ def _topic_link(bar: Bar) -> tuple[str, str]:
     return topic, urlencode({"q": f"header.ce_id:{bar.entry.id}", "from": since})
 
 
-def brief(value: Any) -> str:
+def brief(value: object) -> str:
     """Return `value` as JSON that people read; of a long one the beginning."""
     text = pretty(value)
     if len(text) <= CHARS_MAX:

@@ -4,7 +4,6 @@ The same functions as in the agents, one event at a time, rows in memory.
 """
 
 from collections import deque
-from typing import Any
 
 from app.delivery import decision
 from app.delivery.agent import Decider
@@ -22,7 +21,7 @@ class Offline:
 
     def __init__(self, judge: Judge) -> None:
         self.judge = judge
-        self._agents: dict[str, Decider[Any]] = {
+        self._agents = {
             name: agent for name, agent in load_agents().items() if isinstance(agent, Decider)
         }
         self.orders: dict[str, fraud.PaymentCheck] = {}

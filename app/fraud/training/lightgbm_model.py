@@ -5,7 +5,7 @@ would find is lost.
 """
 
 import hashlib
-from typing import Any
+from typing import TypedDict, final
 
 import lightgbm
 import msgspec
@@ -36,6 +36,26 @@ PARAMETERS: dict[str, str | int | float] = {
 REVIEW_FPR = 0.001
 BLOCK_PRECISION = 0.95
 SHARES = 10
+
+
+@final
+class Leaf(TypedDict):
+    """A leaf as LightGBM dumps it."""
+
+    leaf_value: float
+
+
+@final
+class Split(TypedDict):
+    """A split as LightGBM dumps it: payments up to `threshold` go to the left."""
+
+    split_index: int
+    split_feature: int
+    decision_type: str
+    threshold: float
+    internal_value: float
+    left_child: "Split | Leaf"
+    right_child: "Split | Leaf"
 
 
 def train(
@@ -101,12 +121,12 @@ def _spread(values: Floats) -> Spread:
     return Spread(edges=tuple(edges.tolist()), shares=tuple((counts / len(values)).tolist()))
 
 
-def _tree(root: dict[str, Any]) -> Tree:
+def _tree(root: Split | Leaf) -> Tree:
     """Return LightGBM's nested tree as flat lists: parents before their children."""
-    nodes: list[dict[str, Any]] = []
+    nodes: list[Split] = []
     leaves: list[float] = []
 
-    def place(node: dict[str, Any]) -> int:
+    def place(node: Split | Leaf) -> int:
         if "split_index" not in node:
             leaves.append(node["leaf_value"])
             return -len(leaves)
