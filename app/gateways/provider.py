@@ -108,20 +108,17 @@ class ProviderGateway:
             "payment_method_types": ["card"],
             "metadata": {"order_id": command.transaction_id},
         }
-        options: stripe.RequestOptions = {"idempotency_key": f"{command.transaction_id}:create"}
+        key: stripe.RequestOptions = {"idempotency_key": f"{command.transaction_id}:create"}
         intents = self._stripe.v1.payment_intents
         try:
-            return await _asked(intents.create_async(params, options))
+            return await _asked(intents.create_async(params, key))
         except _Broken as broken:
             if not broken.replayed:
                 raise
         # The answer kept under the key is a 500: it will never be another one. Look for the intent.
         escaped = command.transaction_id.replace("\\", "\\\\").replace("'", "\\'")
-        query: stripe.params.PaymentIntentSearchParams = {
-            "query": f"metadata['order_id']:'{escaped}'",
-            "limit": 1,
-        }
-        found = await _read(intents.search_async(query))
+        query = f"metadata['order_id']:'{escaped}'"
+        found = await _read(intents.search_async({"query": query, "limit": 1}))
         if found.data:
             return found.data[0]
         if isinstance(command, VoidCharge):
@@ -129,10 +126,9 @@ class ProviderGateway:
         raise Unclear("the provider failed to create the intent")
 
     async def _confirm(self, command: Command, intent_id: str) -> ProviderAnswer:
-        options: stripe.RequestOptions = {"idempotency_key": f"{command.transaction_id}:confirm"}
+        key: stripe.RequestOptions = {"idempotency_key": f"{command.transaction_id}:confirm"}
         try:
-            confirming = self._stripe.v1.payment_intents.confirm_async(intent_id, {}, options)
-            intent = await _asked(confirming)
+            intent = await _asked(self._stripe.v1.payment_intents.confirm_async(intent_id, {}, key))
         except stripe.CardError as declined:
             return ChargeDeclined(transaction_id=command.transaction_id, reason=_reason(declined))
         except stripe.InvalidRequestError as refused:
@@ -141,10 +137,9 @@ class ProviderGateway:
         return _outcome(command, intent) or _unknown(command, f"it is {intent.status}")
 
     async def _cancel(self, command: Command, intent_id: str) -> ProviderAnswer:
-        options: stripe.RequestOptions = {"idempotency_key": f"{command.transaction_id}:cancel"}
+        key: stripe.RequestOptions = {"idempotency_key": f"{command.transaction_id}:cancel"}
         try:
-            canceling = self._stripe.v1.payment_intents.cancel_async(intent_id, {}, options)
-            intent = await _asked(canceling)
+            intent = await _asked(self._stripe.v1.payment_intents.cancel_async(intent_id, {}, key))
         except stripe.InvalidRequestError as refused:
             return await self._check_once(command, intent_id, refused)
         return _outcome(command, intent) or _unknown(command, f"it is {intent.status}")
@@ -163,23 +158,19 @@ class ProviderGateway:
             "amount": command.amount_minor,
             "metadata": {"order_id": command.transaction_id, "refund_key": command.refund_key},
         }
-        options: stripe.RequestOptions = {
-            "idempotency_key": f"{command.transaction_id}:refund:{command.refund_key}"
-        }
+        name = f"{command.transaction_id}:refund:{command.refund_key}"
+        key: stripe.RequestOptions = {"idempotency_key": name}
         try:
-            refund = await _asked(self._stripe.v1.refunds.create_async(params, options))
+            refund = await _asked(self._stripe.v1.refunds.create_async(params, key))
         except (Unclear, stripe.InvalidRequestError) as trouble:
             return await self._refunded(command, trouble)
         return _refund_outcome(command, refund) or _refund_unknown(command, "it failed")
 
     async def _refunded(self, command: RefundCharge, trouble: Exception) -> ProviderAnswer:
         """Return what the list of refunds says after `trouble`."""
-        params: stripe.params.RefundListParams = {
-            "payment_intent": command.payment_id,
-            "limit": REFUNDS_MAX,
-        }
+        ask = self._stripe.v1.refunds.list_async
         try:
-            refunds = await _read(self._stripe.v1.refunds.list_async(params))
+            refunds = await _read(ask({"payment_intent": command.payment_id, "limit": REFUNDS_MAX}))
         except Unclear:
             return _refund_unknown(command, _reason(trouble))
         for refund in refunds.data:

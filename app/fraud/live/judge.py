@@ -18,7 +18,7 @@ from app.kafka.reader import declared_places, read_to_end, reader, span
 from app.kafka.reader import follow as follow_topic
 from app.wire import codecs
 from app.wire.envelope import from_headers
-from app.wire.records import Record, as_read
+from app.wire.records import Consumed, Record, as_read
 from app.wire.signing import is_signed
 from app.worker import metrics
 from workflows.fraud import topics as fraud_topics
@@ -84,7 +84,7 @@ class FollowedJudge:
         """Return what payments are judged by at this moment."""
         return self._judge
 
-    def follow(self, records: AsyncGenerator[tuple[object, bool]]) -> None:
+    def follow(self, records: AsyncGenerator[tuple[Consumed, bool]]) -> None:
         """Apply from now on what `records` yields."""
         self._task = asyncio.create_task(self._onward(records))
         self._task.add_done_callback(_stop_blind)
@@ -100,7 +100,7 @@ class FollowedJudge:
         except Exception as error:  # noqa: BLE001  whatever a rule holds, the judging goes on
             _refuse(record, str(error))
 
-    async def _onward(self, records: AsyncGenerator[tuple[object, bool]]) -> None:
+    async def _onward(self, records: AsyncGenerator[tuple[Consumed, bool]]) -> None:
         async with aclosing(records) as opened:
             async for record, _ in opened:
                 self.receive(as_read(record))
