@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any, cast
 
@@ -50,9 +50,9 @@ class PayflowApp(faust.App):
         self.owned_topics: set[str] = set()
         """What only the owner of the partitions may write: topics of agents, and changelogs."""
         self.revocation_listeners: list[Callable[[set[TP]], None]] = []
-        self.before_tables: list[Any] = []
+        self.before_tables: list[Callable[[], Awaitable[object]]] = []
         """Async functions to run at the start, before any table recovers."""
-        self.at_stop: list[Any] = []
+        self.at_stop: list[Callable[[], Awaitable[object]]] = []
         super().__init__(*args, **options)
 
     def on_revoked(self, revoked: set[TP]) -> None:

@@ -128,7 +128,7 @@ class Runner:
         self.agent = agent
         self.store = store
         self.deadlines = Deadlines()
-        self.followed: Followed[Any] | None = None
+        self.followed: Followed[object] | None = None
         """The knowledge of an informed agent, once it is read."""
         self._app = app
         self._runtime = KafkaRuntime(app, agent.name, config, store)

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import aiohttp
 import msgspec
@@ -149,7 +149,7 @@ class Player:
         """Return the JSON at `path`; waits while the console is away."""
         return await self._request("GET", path, None, {})
 
-    async def _post(self, path: str, body: Any, headers: dict[str, str] | None = None) -> Any:
+    async def _post(self, path: str, body: object, headers: dict[str, str] | None = None) -> Any:
         return await self._request("POST", path, msgspec.json.encode(body), headers or {})
 
     async def _request(
@@ -194,6 +194,9 @@ def _order_body(ask: PlaceOrder) -> dict[str, Any]:
     }
 
 
-def _chunks(items: list[Any], size: int) -> Iterator[list[Any]]:
+Item = TypeVar("Item")
+
+
+def _chunks(items: list[Item], size: int) -> Iterator[list[Item]]:
     for at in range(0, len(items), size):
         yield items[at : at + size]

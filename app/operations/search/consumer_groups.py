@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 
 from app.config import Config
-from app.kafka.admin import admin_client
+from app.kafka.admin import AIOKafkaAdminClient, admin_client
 from app.kafka.errors import InspectionError
 from app.kafka.groups import assigned_to, committed_offsets, described_group
-from app.kafka.reader import TopicPartition, reader, span
+from app.kafka.reader import AIOKafkaConsumer, TopicPartition, reader, span
 from app.wire.topics import topic_name
 
 AGES_SECONDS_MAX = 3.0
@@ -76,7 +76,7 @@ async def groups(config: Config, only: str = "") -> list[Group]:
         return [_group(*each) for each in zip(described, behind, ages, strict=True)]
 
 
-async def _committed(admin: Any, said: Any) -> dict[TopicPartition, int]:
+async def _committed(admin: AIOKafkaAdminClient, said: Any) -> dict[TopicPartition, int]:
     committed = await committed_offsets(admin, said[1])
     for place in (place for each in said[5] for place in assigned_to(each)):
         # Tables follow their changelogs as members do, and commit nothing: that is no lag.
@@ -85,7 +85,9 @@ async def _committed(admin: Any, said: Any) -> dict[TopicPartition, int]:
     return committed
 
 
-def _group(said: Any, behind: Mapping[TopicPartition, Behind], ages: Mapping[Any, float]) -> Group:
+def _group(
+    said: Any, behind: Mapping[TopicPartition, Behind], ages: Mapping[TopicPartition, float]
+) -> Group:
     partitions = tuple(
         msgspec.structs.replace(each, seconds=ages.get(place) if each.lag else 0.0)
         for place, each in behind.items()
@@ -128,7 +130,7 @@ def _next(
 
 
 async def _ages(
-    consumer: Any, following: Sequence[Mapping[TopicPartition, int]]
+    consumer: AIOKafkaConsumer, following: Sequence[Mapping[TopicPartition, int]]
 ) -> list[dict[TopicPartition, float]]:
     """Return, by group, how old the next records are, of those that come soon."""
     ages: list[dict[TopicPartition, float]] = [{} for _ in following]

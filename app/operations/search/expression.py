@@ -12,7 +12,7 @@ LOOPS_MAX = 2
 
 _LOOP = re.compile(r"\.\s*(all|exists|exists_one|map|filter)\s*\(")
 _VARIABLES = ("key", "type", "headers", "body", "partition", "offset", "time_ms")
-_NOTHING: dict[str, Any] = {
+_NOTHING: dict[str, object] = {
     "key": "",
     "type": "",
     "headers": {},
@@ -72,7 +72,7 @@ class Expression:
             raise ExpressionFailed(str(error)[:300]) from error
 
 
-def _variable(masked: MaskedRecord, name: str) -> Any:
+def _variable(masked: MaskedRecord, name: str) -> object:
     match name:
         case "partition" | "offset":
             return getattr(masked.record, name)

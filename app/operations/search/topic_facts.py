@@ -1,12 +1,12 @@
 """What there is: topics, their partitions, sizes and retention."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from app.config import Config
-from app.kafka.admin import admin_client, topic_settings
+from app.kafka.admin import AIOKafkaAdminClient, admin_client, topic_settings
 from app.kafka.errors import NoSuchTopic
 from app.kafka.reader import TopicPartition, reader, span
 from app.kafka.sizes import sizes
@@ -61,7 +61,9 @@ async def topic_facts(config: Config, name: str) -> TopicFacts:
         return (await _facts(config, admin, described))[0]
 
 
-async def _facts(config: Config, admin: Any, described: Sequence[Any]) -> list[TopicFacts]:
+async def _facts(
+    config: Config, admin: AIOKafkaAdminClient, described: Sequence[Any]
+) -> list[TopicFacts]:
     places = [
         TopicPartition(topic["topic"], partition["partition"])
         for topic in described
@@ -94,7 +96,13 @@ async def _facts(config: Config, admin: Any, described: Sequence[Any]) -> list[T
     return found
 
 
-def _partition(place: TopicPartition, said: Any, begin: Any, end: Any, size: Any) -> PartitionFacts:
+def _partition(
+    place: TopicPartition,
+    said: Any,
+    begin: Mapping[TopicPartition, int],
+    end: Mapping[TopicPartition, int],
+    size: Mapping[tuple[str, int], int] | None,
+) -> PartitionFacts:
     return PartitionFacts(
         partition=place.partition,
         begin=begin[place],
