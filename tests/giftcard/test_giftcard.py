@@ -14,6 +14,7 @@ from workflows.giftcard.messages import TopUpCredited
 from app.chaos.load import Load
 from app.cli import commands, trace
 from app.config import Config
+from app.console.api.figures import Figures
 from app.console.api.workflow_requests import Repeats
 from app.delivery.processor import run_batch
 from app.operations.dead_letters.dead_letter import DeadLetter, sent_back
@@ -21,9 +22,11 @@ from app.operations.verification.facts import Facts
 from app.operations.verification.verdict import Verdict, judge
 from app.registry import load_agents, load_workflows, services, wanted_topics
 from app.wire.envelope import Envelope
+from app.worker import metrics
 from tests.support.console import FakeQueries, client, place, queries
 from tests.support.giftcard.world import BLOCKED, TOP_UP, World, top_up
 from tests.support.runtime import FakeRuntime, as_read
+from workflows.analytics.figures import FIGURES
 from workflows.shared.invariants import Moment, ProviderRecord
 from workflows.shared.message import Message
 
@@ -274,3 +277,27 @@ async def test_a_drill_plays_it_beside_the_others(client: TestClient, queries: F
     started = [envelope.baggage.get("workflow") for _, envelope in queries.emitted]
     assert ([], 4) == (load.failed, load.accepted)
     assert {2} == {started.count(name) for name in ("giftcard", "order")}
+
+
+async def test_its_time_to_an_end_is_measured_and_its_events_are_counted(
+    client: TestClient, world: World
+) -> None:
+    """By outcome, in a metric of its own; in figures of its own, not in those of orders."""
+    metrics.declare_metrics()
+    sample, credited = metrics.REGISTRY.get_sample_value, {"outcome": "credited"}
+    before = sample("payflow_giftcard_seconds_count", credited) or 0
+    await top_up(client)
+    await world.run()
+    figures = Figures(FIGURES)
+    for message, _ in world.messages:
+        if figures._shape.is_one(message):
+            figures.receive(message)
+
+    shown = figures.shown()
+    step = {"service": "giftcard", "room": "giftcard"}
+    assert before + 1 == sample("payflow_giftcard_seconds_count", credited)
+    assert 0 < (sample("payflow_step_seconds_count", step) or 0)
+    assert {"open": 0} == shown["totals"]
+    assert {"started": 1, "payments": 1, "credited": 1, "revenue_minor": 2_500}.items() <= (
+        shown["workflows"]["giftcard"].items()
+    )

@@ -1,5 +1,7 @@
 """Live figures: what happened in each minute and country, counted once."""
 
+from collections.abc import Mapping
+
 import msgspec
 
 from workflows.analytics.messages import FiguresUpdated
@@ -24,6 +26,7 @@ from workflows.payment.messages import (
 )
 from workflows.shared.limits import Name
 from workflows.shared.message import Message
+from workflows.shared.workflow import Workflow
 from workflows.shipping.messages import (
     ShipmentCancelled,
     ShipmentCreated,
@@ -72,6 +75,16 @@ TIMED: dict[type[Message], str] = {
 }
 """The sum to which each message adds its time since the order was placed."""
 
+UNNAMED = "order"
+"""The workflow whose rows are named for no workflow: once, there was no other."""
+
+
+def figures_of(workflow: Workflow) -> dict[type[Message], str]:
+    """Return in which figure its start and each of its ends counts, unless COUNTED says so."""
+    ends = {message: status for status, message in workflow.ends.items()}
+    return {workflow.started_by: "started", **ends}
+
+
 # --- state ------------------------------------------------------------------
 
 
@@ -87,20 +100,25 @@ INITIAL = Figures()
 # --- decide ----------------------------------------------------------------
 
 
-def row_of(at_ms: int, country: str) -> str:
-    """Return the row that counts what happened at `at_ms` in `country`."""
+def row_of(at_ms: int, country: str, workflow: str = UNNAMED) -> str:
+    """Return the row that counts what happened at `at_ms` in `country` to `workflow`."""
     try:
         named = msgspec.convert(country, Name)
     except msgspec.ValidationError:
         # It travels beside the messages, so nothing has validated it before.
         named = "unknown"
-    return f"{at_ms - at_ms % MINUTE_MS}|{named}"
+    row = f"{at_ms - at_ms % MINUTE_MS}|{named}"
+    return row if workflow == UNNAMED else f"{workflow}|{row}"
 
 
 def rollup(row: str, state: Figures, partition: int) -> Message:
     """Return the figures of `row` so far, to be produced."""
     minute, _, country = row.partition("|")
+    workflow = ""
+    if not minute.isdecimal():
+        workflow, (minute, _, country) = minute, country.partition("|")
     return FiguresUpdated(
+        workflow=workflow,
         minute_ms=int(minute),
         country=country,
         partition=partition,
@@ -112,10 +130,15 @@ def rollup(row: str, state: Figures, partition: int) -> Message:
 # --- evolve --------------------------------------------------------------------
 
 
-def count(state: Figures, received: Message, took_ms: int | None) -> Figures:
-    """Return `state` with `received` counted, `took_ms` after its order was placed."""
+def count(
+    state: Figures,
+    received: Message,
+    took_ms: int | None,
+    figures: Mapping[type[Message], str] = COUNTED,
+) -> Figures:
+    """Return `state` with `received` counted in `figures`, `took_ms` after it all began."""
     counts, sums = dict(state.counts), dict(state.sums)
-    _add(counts, COUNTED.get(type(received), "other"), 1)
+    _add(counts, figures.get(type(received), "other"), 1)
     match received:
         case PaymentCompleted(amount_minor=amount_minor):
             _add(sums, "revenue_minor", amount_minor)

@@ -32,10 +32,12 @@ class Figures:
         self._shape = shape
         self._clock = clock
         self._seconds: dict[int, Counter[str]] = {}
-        self._latest: dict[tuple[int, str, int], Any] = {}
+        self._latest: dict[tuple[str, int, str, int], Any] = {}
         self._total: Counter[str] = Counter()
         self._by_minute: dict[int, Counter[str]] = {}
         self._by_country: dict[str, Counter[str]] = {}
+        self._of_others: dict[str, Counter[str]] = {}
+        """Totals of the workflows that are named, which the page does not show."""
         self.version = 0
 
     @property
@@ -67,7 +69,7 @@ class Figures:
 
         `second`: when it was received (s), None for what had happened before anybody listened.
         """
-        at = (message.minute_ms, message.country, message.partition)
+        at = (message.workflow, message.minute_ms, message.country, message.partition)
         change = _flat(message)
         before = self._latest.get(at)
         if before is not None and sum(message.counts.values()) < sum(before.counts.values()):
@@ -76,6 +78,9 @@ class Figures:
         if before is not None:
             change.subtract(_flat(before))
         self._latest[at] = message
+        if message.workflow:
+            self._of_others.setdefault(message.workflow, Counter()).update(change)
+            return
         minute = self._by_minute.setdefault(message.minute_ms, Counter())
         country = self._by_country.setdefault(message.country, Counter())
         for sums in (self._total, minute, country):
@@ -99,6 +104,7 @@ class Figures:
             "version": self.version,
             "totals": {**total, "open": max(total[self._shape.started] - ended, 0)},
             self._shape.latency: {f"p{at}": self._percentile(at) for at in (50, 95, 99)},
+            "workflows": {name: dict(sums) for name, sums in sorted(self._of_others.items())},
             "minutes": [
                 {"minute_ms": minute, **self._by_minute[minute]}
                 for minute in sorted(self._by_minute)[-MINUTES_SHOWN:]

@@ -14,6 +14,7 @@ from app.registry import load_agents
 from app.wire import codecs
 from app.wire.envelope import Envelope, from_headers, to_headers
 from app.wire.records import Record
+from app.worker import metrics
 from tests.support.console import FakeQueries
 from tests.support.runtime import FakeRuntime, as_read
 from workflows.payment import provider_messages as provider
@@ -92,7 +93,8 @@ class World:
     async def _received(self, name: str, agent: Agent, record: Record) -> list[Record]:
         runtime = self._runtimes[name]
         runtime.emitted, runtime.now = [], from_headers(record.headers).time_ms + 1
-        await run_batch(agent, runtime, [record])
+        handled = await run_batch(agent, runtime, [record])
+        metrics.count_batch(agent, [record], handled, 0.1)
         runtime.done[f"{record.topic}/{record.partition}"] = record.offset + 1
         return [
             as_read(emitted, 0)
