@@ -1,5 +1,7 @@
 """The pages of transactions, over an instance in dicts."""
 
+import time
+
 import msgspec
 import pytest
 from aiohttp.test_utils import TestClient
@@ -138,12 +140,18 @@ async def test_a_page_moves_only_while_something_is_to_come(
     page = await (await client.get("/console/transactions/o1")).text()
     moving, still = page.split('<div id="below"')
     queries.keep("order", "o1", Order(order_id="o1", placed_at_ms=1_000, completed_at_ms=2_000))
+    late = emitted("e3", "e2", round(time.time() * 1_000), {})
     ended = await (await client.get("/console/transactions/o1")).text()
 
     assert 'hx-get="/console/transactions/o1"' in moving
     assert "<details" not in moving
     assert "<details" in still
     assert "hx-get" not in ended
+
+    queries.keep("journal", row_of(late), msgspec.to_builtins(late))
+    settling = await (await client.get("/console/transactions/o1")).text()
+
+    assert 'hx-get="/console/transactions/o1"' in settling
 
 
 async def test_who_is_asked_again_is_said_without_naming_anybody(

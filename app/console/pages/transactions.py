@@ -7,6 +7,7 @@ from urllib.parse import quote, urlencode
 from aiohttp import web
 
 from app.console.api import transaction_search, transactions
+from app.console.api.context import CONTEXT
 from app.console.api.problems import path_name
 from app.console.pages.drawing import DRAWN_MAX, graph, span_of, waterfall
 from app.console.pages.render import page
@@ -16,6 +17,8 @@ from workflows.shared.timeline import Bar
 
 CHARS_MAX = 4_000
 """Of a body or a row on the page; all of it is elsewhere, under a link."""
+SETTLES_MS = 10_000
+"""How long after its latest event the page of a transaction that has ended still follows."""
 EARLIER_MS = 1_000
 """A record's own time may be so much before the time its event says."""
 
@@ -59,6 +62,7 @@ async def show(request: web.Request) -> web.Response:
         entrypoint=entrypoint_of(about.workflow.name),
         order=about.facts,
         bars=about.bars,
+        moves=_moves(about, request.app[CONTEXT].now_ms()),
         drawn=drawn,
         waterfall=waterfall(drawn),
         graph=graph(drawn),
@@ -67,6 +71,12 @@ async def show(request: web.Request) -> web.Response:
         refund_id=secrets.token_hex(4),
         brief=brief,
     )
+
+
+def _moves(about: transactions.Transaction, now_ms: int) -> bool:
+    """Return whether something is to come: after the end, the journal follows in a moment."""
+    latest_ms = max((bar.entry.time_ms for bar in about.bars), default=now_ms)
+    return not about.at and (about.open or now_ms - latest_ms < SETTLES_MS)
 
 
 def _topic_link(bar: Bar) -> tuple[str, str]:
