@@ -153,7 +153,7 @@ async def test_rules_labels_and_cases_at_run_time(tmp_path: Path) -> None:
         book = await book_now(config)
 
         async def is_known() -> bool:
-            await say(config, replace(made[2], order_id=f"x{time.monotonic_ns()}"))
+            await say(config, replace(made[2], transaction_id=f"x{time.monotonic_ns()}"))
             latest = await verdicts(config)
             return any(each.rules_version == book.revision for each in latest)
 

@@ -63,10 +63,10 @@ class Books:
         intent = self.store.intent(paid.payment_id)
         assert intent is not None
         with self.store.writing():
-            metadata = {"order_id": paid.order_id, "refund_key": "r1"}
+            metadata = {"order_id": paid.transaction_id, "refund_key": "r1"}
             back = self.store.refund("r1", intent, 300, metadata)
         return RefundSucceeded(
-            transaction_id=paid.order_id, refund_key="r1", refund_id=back.id, amount_minor=300
+            transaction_id=paid.transaction_id, refund_key="r1", refund_id=back.id, amount_minor=300
         )
 
     def void(self, order_id: str) -> None:
