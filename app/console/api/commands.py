@@ -10,8 +10,7 @@ from aiohttp import web
 
 from app.console.api.context import CONTEXT
 from app.console.api.problems import Problem, json_response, read_body
-from app.console.api.workflow_requests import bad_request
-from app.entrypoints.requests import BadRequest, CommandRequest, Emission, WebhookRequest
+from app.entrypoints.requests import CommandRequest, Emission, WebhookRequest
 from app.gateways.signature import BadSignature, verify
 
 
@@ -27,10 +26,7 @@ async def webhook(declared: WebhookRequest, request: web.Request) -> web.Respons
     """Emit what a webhook becomes; a kind that nobody needs is acknowledged and left."""
     secret = declared.secret(request.app[CONTEXT].config)
     event = await _signed(request, declared.header, secret)
-    try:
-        emission = declared.emission(event)
-    except BadRequest as error:
-        raise bad_request(error) from error
+    emission = declared.emission(event)
     if emission is not None:
         await _publish(request, emission)
     return json_response({"received": True})

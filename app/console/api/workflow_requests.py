@@ -18,7 +18,7 @@ from app.console.api.problems import (
     read_body,
     whole,
 )
-from app.entrypoints.requests import BadRequest, Entrypoint, FollowingRequest
+from app.entrypoints.requests import Entrypoint, FollowingRequest
 from app.host.logs import MASK, PERSONAL
 from app.registry import load_workflows
 from app.wire.envelope import derive_id
@@ -55,11 +55,6 @@ class Repeats:
 REPEATS: web.AppKey[Repeats] = web.AppKey("repeats")
 
 
-def bad_request(error: BadRequest) -> Problem:
-    """Return what is wrong with a request of which no message can be made."""
-    return Problem(400, "Bad Request", str(error), field=error.field)
-
-
 class WorkflowRequests:
     """The handlers of one workflow's requests."""
 
@@ -81,10 +76,7 @@ class WorkflowRequests:
             raise Problem(422, "Unprocessable Content", detail, field="Idempotency-Key")
         if not known:
             at_ms = context.now_ms()
-            try:
-                message = start.message(transaction_id, asked, at_ms)
-            except BadRequest as error:
-                raise bad_request(error) from error
+            message = start.message(transaction_id, asked, at_ms)
             baggage = {
                 WORKFLOW: self._workflow.name,
                 **start.baggage(message),
@@ -111,10 +103,7 @@ class WorkflowRequests:
             asked = following.body()
         else:
             asked = await read_body(request, following.body)
-        try:
-            message = following.message(transaction_id, asked)
-        except BadRequest as error:
-            raise bad_request(error) from error
+        message = following.message(transaction_id, asked)
         await self._existing(request, transaction_id)
         event_id = following.event_id(transaction_id, asked)
         await request.app[CONTEXT].publish(request, message, event_id, transaction_id)
