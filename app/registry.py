@@ -3,6 +3,7 @@
 import importlib
 import pkgutil
 from collections.abc import Mapping
+from functools import cache
 from typing import Literal
 
 import agents
@@ -24,6 +25,7 @@ from app.wire.topics import (
 )
 from workflows.shared.books import OwnBooks
 from workflows.shared.books import declared as declared_books
+from workflows.shared.figures import LiveFigures
 from workflows.shared.topic import DAY_MS, declared
 from workflows.shared.workflow import Workflow
 from workflows.shared.workflow import declared as declared_workflows
@@ -44,8 +46,7 @@ def load_agents() -> dict[str, Agent]:
     Every topic of workflows/*/topics.py is declared then, also those that no agent reads.
     """
     load_topics()
-    for found in pkgutil.iter_modules(agents.__path__, "agents."):
-        importlib.import_module(found.name)
+    _load("agents", tuple(agents.__path__))
     return registered
 
 
@@ -55,10 +56,21 @@ def load_workflows() -> Mapping[str, Workflow]:
     Its topics and tables are declared too.
     """
     load_topics()
-    for found in pkgutil.iter_modules(tables.__path__, "tables."):
-        importlib.import_module(found.name)
+    _load("tables", tuple(tables.__path__))
     load_declarations("workflow")
     return declared_workflows
+
+
+@cache
+def _load(package: str, folders: tuple[str, ...]) -> None:
+    """Import every module of `package` once: requests ask for what is declared, too."""
+    for found in pkgutil.iter_modules(folders, f"{package}."):
+        importlib.import_module(found.name)
+
+
+def live_figures() -> LiveFigures:
+    """Return the live figures that are shown: those of the first workflow that has some."""
+    return next(each.figures for each in load_workflows().values() if each.figures is not None)
 
 
 def load_books() -> OwnBooks:

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from app.cli.instance import as_json, ask, out, run, running_instance
 from app.config import Config
-from app.registry import load_workflows
+from app.registry import live_figures
 
 CHECK_SECONDS = 1.0
 SHOWN_SECONDS = 60
@@ -105,7 +105,7 @@ def _totals(figures: Mapping[str, Any], rates: Mapping[str, Sequence[float]]) ->
     table = Table("", "total", "a second", "the last minute", box=None)
     for columns in table.columns[1:3]:
         columns.justify = "right"
-    shape = next(each.figures for each in load_workflows().values() if each.figures is not None)
+    shape = live_figures()
     for name, key in shape.watched:
         if key.endswith("_minor"):
             money = f"{totals.get(key, 0) / 100:,.2f}"

@@ -31,7 +31,7 @@ from app.host.routes import serve_routes
 from app.kafka.errors import KAFKA_ERRORS
 from app.operations.audit.checkpointer import Checkpointer
 from app.operations.audit.reader import proposal_in
-from app.registry import load_workflows
+from app.registry import live_figures, load_workflows
 from app.worker.discovery import Directory
 from app.worker.http import LocalQueries, Served, serve_site
 
@@ -49,9 +49,8 @@ def make_api(
         middlewares=[problems, known_hosts(*names), authorized(routes)],
     )
     app[CONTEXT] = ApiContext(queries, directory, config, clock)
-    workflows = load_workflows().values()
-    app[FIGURES] = Figures(next(each.figures for each in workflows if each.figures is not None))
-    app[OPEN_ORDERS] = tuple(OpenOrders(each) for each in workflows)
+    app[FIGURES] = Figures(live_figures())
+    app[OPEN_ORDERS] = tuple(OpenOrders(each) for each in load_workflows().values())
     app[LIVE] = Live(app)
     app[REPEATS] = Repeats()
     app[STREAMS] = set()
