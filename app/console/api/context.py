@@ -29,6 +29,8 @@ from workflows.shared.topic import topic_of
 
 PUBLISH_SECONDS = 10
 READ_SECONDS = 3
+EVENTS_MAX = 1_000
+"""Events of one transaction that are read."""
 log = structlog.get_logger(__name__)
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -135,6 +137,15 @@ class ApiContext:
         held = {p for holder in holders for p in holder.partitions[table]}
         missing = None in answers or len(held) < self.config.partitions
         return rows[:limit], missing
+
+    async def journal(
+        self, transaction_id: str, limit: int = EVENTS_MAX
+    ) -> tuple[list[TableRow], bool]:
+        """Return the events of a transaction by time, and whether some are missing.
+
+        An id that begins another's finds that one's events too: their `correlation_id` says whose.
+        """
+        return await self.rows("journal", f"{transaction_id}|", limit)
 
     async def _ask(
         self, holders: Sequence[Worker], path: str, query: dict[str, str], *, partial: bool = False

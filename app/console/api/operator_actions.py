@@ -32,7 +32,6 @@ from workflows.shared.message import Message, type_name
 
 RETURN_PREFIX = "operator-"
 """Of the return ids of operators' refunds: customers choose theirs without it."""
-EVENTS_MAX = 1_000
 ORDERS_MAX = 10_000
 """Orders of this process whose refunds are remembered."""
 WHY_MAX = 500
@@ -197,7 +196,7 @@ async def reveal(request: web.Request) -> web.Response:
     if not 1 <= len(why) <= WHY_MAX:
         detail = f"say why: ?why= with 1 to {WHY_MAX} characters"
         raise Problem(400, "Bad Request", detail, field="why")
-    rows, partial = await request.app[CONTEXT].rows("journal", f"{order_id}|", EVENTS_MAX)
+    rows, partial = await request.app[CONTEXT].journal(order_id)
     found: dict[str, set[str]] = {}
     for row in rows:
         if row["state"].get("correlation_id") == order_id:

@@ -124,11 +124,11 @@ async def recent(request: web.Request, older: int) -> tuple[list[dict[str, objec
     ids = list(dict.fromkeys(each.key for each in sorted(found, key=lambda each: -each.at_ms)))
     begin = SHOWN_MAX * older
     shown = ids[begin : begin + SHOWN_MAX]
-    states = await asyncio.gather(*(state_of(request, each) for each in shown))
+    begun = await asyncio.gather(*(state_of(request, each) for each in shown))
     orders = [
-        _line(workflow, transaction_id, state, context.now_ms())
-        for transaction_id, (workflow, state) in zip(shown, states, strict=True)
-        if state is not None
+        _line(*each, transaction_id, context.now_ms())
+        for transaction_id, each in zip(shown, begun, strict=True)
+        if each is not None
     ]
     return orders, "; ".join(said), len(ids) >= begin + SHOWN_MAX
 
@@ -151,7 +151,7 @@ async def with_status(
             scanned[workflow.name] += 1
             partial = partial or missing
             state = msgspec.convert(row["state"], shape)
-            line = _line(workflow, row["key"], state, now_ms)
+            line = _line(workflow, state, row["key"], now_ms)
             if preset(state) if preset else line["status"] == status:
                 found.append(line)
             if len(found) == SHOWN_MAX or scanned.total() == PAGES_MAX * PAGE_ROWS:
@@ -189,7 +189,7 @@ def _workflows_with(status: str, begin: str) -> list[Workflow]:
     return able[names.index(begin) if begin in names else 0 :]
 
 
-def _line(workflow: Workflow, transaction_id: str, state: object, now_ms: int) -> dict[str, Any]:
+def _line(workflow: Workflow, state: object, transaction_id: str, now_ms: int) -> dict[str, Any]:
     view = workflow.view
     due, facts = view.pending_steps(state), view.shown(state, now_ms)
     about = {"workflow": workflow.name, "id": transaction_id, "headline": view.headline(facts)}
@@ -219,11 +219,10 @@ async def sought(request: web.Request, text: str) -> tuple[list[str], str]:
 async def _known(request: web.Request, transaction_id: str) -> bool:
     if request.app[REPEATS].get(transaction_id):
         return True
-    _, state = await state_of(request, transaction_id)
-    if state is not None:
+    if await state_of(request, transaction_id) is not None:
         return True
     # The journal may have known it before the agent of its workflow has.
-    rows, _ = await request.app[CONTEXT].rows("journal", f"{transaction_id}|", 1)
+    rows, _ = await request.app[CONTEXT].journal(transaction_id, 1)
     return any(row["state"].get("correlation_id") == transaction_id for row in rows)
 
 

@@ -4,6 +4,7 @@ Which there are, and by which ids they are found, is in `app.console.api.transac
 """
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -24,8 +25,6 @@ from workflows.shared.message import type_name
 from workflows.shared.timeline import Bar, timeline
 from workflows.shared.topic import message_type_of, topic_of_type
 from workflows.shared.workflow import RetriedCall, Workflow
-
-EVENTS_MAX = 1_000
 
 
 class Transaction(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,9 +80,10 @@ async def transaction(request: web.Request, transaction_id: str) -> Transaction:
 
     `?at=`: the rows as they were when the event of that number was emitted.
     """
-    (workflow, state), (bars, partial) = await asyncio.gather(
+    begun, (bars, partial) = await asyncio.gather(
         state_of(request, transaction_id), bars_of(request, transaction_id)
     )
+    workflow, state = begun or (_workflow_of(request, transaction_id, bars), None)
     if state is None and not bars and not request.app[REPEATS].get(transaction_id):
         names = " or ".join(load_workflows())
         detail = f"nobody knows a transaction ({names}) {transaction_id!r}"
@@ -111,32 +111,35 @@ async def transaction(request: web.Request, transaction_id: str) -> Transaction:
     )
 
 
-async def state_of(request: web.Request, transaction_id: str) -> tuple[Workflow, object]:
-    """Return the workflow of a transaction and the state of its row there.
-
-    The state is None when no workflow has begun it. The workflow is then that of the request or
-    of the starting event which is known of it, otherwise any.
-    """
-    workflows = load_workflows()
-    for workflow in workflows.values():
+async def state_of(request: web.Request, transaction_id: str) -> tuple[Workflow, object] | None:
+    """Return the workflow that has begun a transaction, and the state of its row there."""
+    for workflow in load_workflows().values():
         row = await request.app[CONTEXT].row(workflow.table, transaction_id)
         if row is None:
             continue
         state = msgspec.convert(row["state"], declared[workflow.table].shape)
         if workflow.view.begun(state):
             return workflow, state
+    return None
+
+
+def _workflow_of(request: web.Request, transaction_id: str, bars: Sequence[Bar]) -> Workflow:
+    """Return the workflow of a transaction that none has begun.
+
+    It is that of the request or of the starting event which is known of it, otherwise any.
+    """
+    workflows = load_workflows()
     asked = request.app[REPEATS].workflow(transaction_id)
     if asked:
-        return workflows[asked], None
-    rows, _ = await request.app[CONTEXT].rows("journal", f"{transaction_id}|", EVENTS_MAX)
-    types = {row["state"].get("type") for row in rows}
+        return workflows[asked]
+    types = {bar.entry.type for bar in bars}
     started = (each for each in workflows.values() if type_name(each.started_by) in types)
-    return next(started, next(iter(workflows.values()))), None
+    return next(started, next(iter(workflows.values())))
 
 
 async def bars_of(request: web.Request, transaction_id: str) -> tuple[list[Bar], bool]:
     """Return the events of a transaction, their bodies masked, and whether some are missing."""
-    rows, partial = await request.app[CONTEXT].rows("journal", f"{transaction_id}|", EVENTS_MAX)
+    rows, partial = await request.app[CONTEXT].journal(transaction_id)
     entries = [msgspec.convert(row["state"], JournalEntry) for row in rows]
     safe = [
         msgspec.structs.replace(entry, body=masked(entry.body))

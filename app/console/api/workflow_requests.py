@@ -28,7 +28,6 @@ from workflows.shared.reaction import WORKFLOW
 
 REMEMBERED_MAX = 10_000
 """Transactions of this process whose repetition is answered without asking anyone."""
-EVENTS_MAX = 1_000
 
 
 class Repeats:
@@ -137,7 +136,7 @@ class WorkflowRequests:
     async def events(self, request: web.Request) -> web.Response:
         """Return every event of it, causes before effects, personal fields masked."""
         transaction_id = path_name(request, self._workflow.key)
-        rows, partial = await request.app[CONTEXT].rows("journal", f"{transaction_id}|", EVENTS_MAX)
+        rows, partial = await request.app[CONTEXT].journal(transaction_id)
         if not rows:
             await self._existing(request, transaction_id)
         entries = [msgspec.convert(row["state"], JournalEntry) for row in rows]
