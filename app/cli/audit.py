@@ -10,15 +10,13 @@ from rich.table import Table
 from rich.text import Text
 
 from app.cli.fraud_rescore import moment
-from app.cli.instance import EXIT_USAGE, as_json, fail, out, run, running_instance
+from app.cli.instance import EXIT_USAGE, AsJson, as_json, fail, out, run, running_instance
 from app.kafka.messages import messages_of
 from app.operations.audit.chain import ChainHead
 from app.operations.audit.reader import Verdict
 from app.operations.audit.reader import verify as prove
 from workflows.audit import topics as audit_topics
 from workflows.shared.message import type_name
-
-AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothing else.")]
 
 
 class _Known(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ import msgspec
 import typer
 
 from app.cli.dead_letter_output import as_shown, dead_letters_table, groups_table
-from app.cli.instance import ApiError, as_json, ask, err, fail, out, run, running_instance
+from app.cli.instance import ApiError, AsJson, as_json, ask, err, fail, out, run, running_instance
 from app.cli.output import show_dead_letter
 from app.config import Config
 from app.operations.dead_letters.audit_records import Action
@@ -23,7 +23,6 @@ from app.operations.dead_letters.selection import Choice, blast_radius, chosen
 from app.operations.dead_letters.status import Known, State, groups, states
 from app.operations.search.record_view import read_record
 
-AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothing else.")]
 Topic = Annotated[str, typer.Argument(help="A dead topic; with OFFSET, one dead letter.")]
 Offset = Annotated[int, typer.Argument(help="Where in it.")]
 Why = Annotated[str, typer.Option("--reason", help="Why; it is written down.")]

@@ -4,11 +4,9 @@ from typing import Annotated
 
 import typer
 
-from app.cli.instance import as_json, fail, out, run, running_instance
+from app.cli.instance import AsJson, as_json, fail, out, run, running_instance
 from app.cli.output import show_faults
 from app.local import fault_switches
-
-AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothing else.")]
 
 
 def show(*, as_json_too: AsJson = False) -> None:

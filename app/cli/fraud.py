@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from app.cli.fraud_rescore import moment
-from app.cli.instance import as_json, fail, out, run, running_instance
+from app.cli.instance import AsJson, as_json, fail, out, run, running_instance
 from app.fraud.analysis.backtest import Backtest, backtest
 from app.fraud.analysis.fraud_admin import Action, as_action, book_now, open_cases
 from app.kafka.messages import messages_of, publish
@@ -27,7 +27,6 @@ from workflows.shared.message import Message
 
 By = Annotated[str, typer.Option("--by", help="Who says so.")]
 Note = Annotated[str, typer.Option("--note", help="Why.")]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothing else.")]
 
 
 def cases(*, as_json_too: AsJson = False) -> None:

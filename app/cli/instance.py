@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 import sys
 from collections.abc import Coroutine
-from typing import Any, NoReturn, TypeVar
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import aiohttp
 import msgspec
@@ -16,6 +16,9 @@ from app.config import Config, ConfigError, current
 from app.kafka.errors import KafkaError
 from app.local.supervisor import SupervisorError, running
 from workflows.shared.errors import ErrorKind, PayflowError
+
+AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothing else.")]
+"""The option of every command that reads; see `as_json`."""
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)

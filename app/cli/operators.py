@@ -8,13 +8,12 @@ from typing import Annotated, Literal, ParamSpec
 import typer
 
 from app.auth import operators
-from app.cli.instance import Result, as_json, end, fail, out, run, running_instance
+from app.cli.instance import AsJson, Result, as_json, end, fail, out, run, running_instance
 from app.config import Config
 from app.kafka.messages import publish
 from workflows.audit.messages import OperatorChanged
 
 Why = Annotated[str, typer.Option("--reason", help="Why; it is written down.")]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothing else.")]
 
 Said = ParamSpec("Said")
 

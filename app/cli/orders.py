@@ -7,11 +7,10 @@ from typing import Annotated
 import aiohttp
 import typer
 
-from app.cli.instance import as_json, err, out, run, running_instance
+from app.cli.instance import AsJson, as_json, err, out, run, running_instance
 from app.cli.output import progress
 from app.local.importers.player import ORDERS_PER_SECOND, Loaded, Player, read_plan
 
-AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothing else.")]
 Rate = Annotated[float, typer.Option(min=0.1, max=1_000, help="Orders a second.")]
 
 

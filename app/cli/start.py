@@ -11,7 +11,8 @@ import typer
 from msgspec.structs import replace
 
 from app.auth import operators
-from app.cli.instance import as_json, configuration, err, fail, run, running_instance
+from app.cli.instance import AsJson, as_json, configuration, err, fail, run, running_instance
+from app.cli.orders import Rate
 from app.cli.output import progress
 from app.config import child_environment
 from app.local import fault_switches
@@ -22,9 +23,6 @@ from app.registry import services
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "data" / "online_retail_2010-12.csv"
-
-AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothing else.")]
-Rate = Annotated[float, typer.Option(min=0.1, max=1_000, help="Orders a second.")]
 
 
 def up(

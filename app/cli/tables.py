@@ -5,9 +5,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from app.cli.instance import as_json, ask, out, run, running_instance
-
-AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothing else.")]
+from app.cli.instance import AsJson, as_json, ask, out, run, running_instance
 
 
 def ls(*, as_json_too: AsJson = False) -> None:

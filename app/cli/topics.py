@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from app.cli.instance import Result, as_json, end, err, out, run, running_instance
+from app.cli.instance import AsJson, Result, as_json, end, err, out, run, running_instance
 from app.cli.topic_output import (
     behind_table,
     coverage_line,
@@ -27,7 +27,6 @@ from app.operations.search.record_view import RecordView
 from app.operations.search.scan import Asked, Done, Event, Found, Progress, scan
 from app.operations.search.starts import Start, parse_cursor, parse_start
 
-AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothing else.")]
 Terms = Annotated[list[str] | None, typer.Argument(help=f"All must hold: {TERMS}; else text.")]
 Cel = Annotated[str, typer.Option("--cel", help="A CEL expression: key, type, headers, body, ...")]
 From = Annotated[

@@ -1,19 +1,17 @@
 """`payflow order show`, and the same of every workflow: how one transaction stands."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import quote
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from app.cli.instance import as_json, ask, out, run, running_instance
+from app.cli.instance import AsJson, as_json, ask, out, run, running_instance
 from app.entrypoints.requests import entrypoint_of
 from app.registry import load_workflows
 from workflows.shared.workflow import Workflow
-
-AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothing else.")]
 
 
 def show(context: typer.Context, transaction_id: str, *, as_json_too: AsJson = False) -> None:

@@ -1,13 +1,9 @@
 """`payflow verify`: what Payflow, the external systems and the rows say, held beside each other."""
 
-from typing import Annotated
-
 import typer
 
-from app.cli.instance import as_json, err, out, run, running_instance
+from app.cli.instance import AsJson, as_json, err, out, run, running_instance
 from app.operations.verification import auditor
-
-AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothing else.")]
 
 
 def verify(*, as_json_too: AsJson = False) -> None:
