@@ -1,9 +1,8 @@
 """One event and one state: the state is computed once, with the messages emitted on the way."""
 
 from collections.abc import Sequence
-from typing import Any, cast
 
-from app.delivery.agent import Decider, InformedDecider, State
+from app.delivery.agent import Decider, State, is_informed
 from workflows.shared.message import Message
 from workflows.shared.reaction import instructions
 
@@ -55,8 +54,7 @@ def _apply(
 def _pending(
     agent: Decider[State], state: State, at_ms: int, knowledge: object
 ) -> Sequence[Message]:
-    if isinstance(agent, InformedDecider):
-        informed = cast("InformedDecider[State, Any]", agent)
+    if is_informed(agent):
         assert knowledge is not None, f"{agent.name} decides with knowledge, and has none"
-        return informed.judge(state, at_ms, knowledge)
+        return agent.judge(state, at_ms, knowledge)
     return agent.pending(state)

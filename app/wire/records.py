@@ -129,7 +129,7 @@ def to_retry(  # noqa: PLR0913  a retry says when, why and where it belongs
 ) -> Outgoing:
     """Return `record` on its way to try number `attempt` (1 is the first new try).
 
-    `home` is the topic it was first received on; empty: the one it was read from produces.
+    `first_topic` is the topic it was first received on; empty: the one it was read from says it.
     """
     level = min(max(attempt, 1), len(RETRY_LEVELS_SECONDS)) - 1
     due_ms = now_ms + RETRY_LEVELS_SECONDS[level] * 1_000
@@ -160,7 +160,7 @@ def to_dead(  # noqa: PLR0913  a dead letter says who, why and where from
 ) -> Outgoing:
     """Return `record` as a dead letter: its own bytes and headers, and why it lies there.
 
-    `home` is the topic it was first received on; empty: the one it was read from produces.
+    `first_topic` is the topic it was first received on; empty: the one it was read from says it.
     """
     kept = _kept(record)
     added = [

@@ -23,7 +23,7 @@ from app.delivery.processor import run_batch
 from app.delivery.runtime import Handled
 from app.delivery.timers import Deadlines
 from app.host.exit import hard_stop
-from app.kafka.producer import place_of, produce
+from app.kafka.producer import place_of, produce, produce_signed
 from app.wire import codecs, signing
 from app.wire.envelope import Envelope, derive_id, to_headers
 from app.wire.log_context import About, logging_about
@@ -78,8 +78,7 @@ class KafkaRuntime:
 
     async def publish(self, records: Sequence[Outgoing]) -> None:
         """Produce `records`, signed; return when the broker has acknowledged every one."""
-        emitted = [signing.signed(each, self._config.signing_key) for each in records]
-        await produce(producer_of(self._app, self._agent), emitted, self._config)
+        await produce_signed(producer_of(self._app, self._agent), records, self._config)
 
     async def store(self, table: Table, rows: Mapping[int, Mapping[bytes, bytes]]) -> None:
         """Put `rows` and their changelog records, acknowledged."""
