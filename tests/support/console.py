@@ -72,12 +72,13 @@ def queries() -> FakeQueries:
     return FakeQueries()
 
 
-@pytest.fixture
-async def client(queries: FakeQueries, aiohttp_client: Any, aiohttp_server: Any) -> TestClient:
-    """A client of the API; tables are read over HTTP from a worker's own site."""
+async def directory_of(
+    queries: FakeQueries, aiohttp_server: Any, service: str = "all"
+) -> Directory:
+    """Return a directory of one worker that holds all rows and serves them over HTTP."""
     server = await aiohttp_server(make_site(queries, Config()))
     worker = Worker(
-        service="all",
+        service=service,
         url=str(server.make_url("")).rstrip("/"),
         pid=1,
         at_ms=time.time_ns() // 1_000_000 + 60_000,
@@ -86,6 +87,13 @@ async def client(queries: FakeQueries, aiohttp_client: Any, aiohttp_server: Any)
     )
     directory = Directory()
     directory.receive(msgspec.json.encode(worker))
+    return directory
+
+
+@pytest.fixture
+async def client(queries: FakeQueries, aiohttp_client: Any, aiohttp_server: Any) -> TestClient:
+    """A client of the API; tables are read over HTTP from a worker's own site."""
+    directory = await directory_of(queries, aiohttp_server)
     return await aiohttp_client(make_api(queries, directory, CONFIG))
 
 

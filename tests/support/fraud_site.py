@@ -1,24 +1,19 @@
 """A console over an instance that knows of one case, without Kafka: its topics are lists."""
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from aiohttp.test_utils import TestClient
 from msgspec.structs import replace
 
 from app.auth import operators
-from app.config import Config
 from app.console.api.fraud import FRAUD, FraudAdmin
 from app.console.server import make_api
 from app.fraud.analysis.queries import READS, Answer, Question, answered
 from app.registry import load_agents
 from app.wire.envelope import Envelope
-from app.worker.discovery import Directory, Worker
-from app.worker.http import make_site
-from tests.support.console import CONFIG, FakeQueries
+from tests.support.console import CONFIG, FakeQueries, directory_of
 from tests.support.examples.fraud import paid
 from tests.support.operators_site import Site
 from workflows.fraud.built_in_rules import BUILT_IN
@@ -136,17 +131,7 @@ async def fraud_site(folder: Path, aiohttp_client: Any, aiohttp_server: Any) -> 
     """Return a site with a person of each role, one case, and one payment not judged yet."""
     load_agents()
     queries = FakeQueries()
-    server = await aiohttp_server(make_site(queries, Config()))
-    worker = Worker(
-        service="fraud",
-        url=str(server.make_url("")).rstrip("/"),
-        pid=1,
-        at_ms=time.time_ns() // 1_000_000 + 60_000,
-        ready=True,
-        partitions=queries.partitions(),
-    )
-    directory = Directory()
-    directory.receive(msgspec.json.encode(worker))
+    directory = await directory_of(queries, aiohttp_server, "fraud")
     roles = (("vic", "viewer"), ("oda", "operator"), ("pat", "approver"), ("eve", "approver"))
     operators.first_start(folder)
     tokens = {name: operators.add(folder, name, role) for name, role in roles}

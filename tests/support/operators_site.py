@@ -1,24 +1,19 @@
 """A console with an operator of each role, signed in over HTTP."""
 
 import asyncio
-import time
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from aiohttp.test_utils import TestClient
 from msgspec.structs import replace
 
 from app.auth import operators
-from app.config import Config
 from app.console.api.access import COOKIE
 from app.console.api.operator_actions import PROPOSALS
 from app.console.server import make_api
 from app.registry import load_agents
-from app.worker.discovery import Directory, Worker
-from app.worker.http import make_site
-from tests.support.console import CONFIG, FakeQueries
+from tests.support.console import CONFIG, FakeQueries, directory_of
 from workflows.audit.messages import (
     RefundProposed,
 )
@@ -72,17 +67,7 @@ async def site(tmp_path: Path, aiohttp_client: Any, aiohttp_server: Any) -> Site
     """A site; proposals are found among the messages produced."""
     load_agents()
     queries = FakeQueries()
-    server = await aiohttp_server(make_site(queries, Config()))
-    worker = Worker(
-        service="all",
-        url=str(server.make_url("")).rstrip("/"),
-        pid=1,
-        at_ms=time.time_ns() // 1_000_000 + 60_000,
-        ready=True,
-        partitions=queries.partitions(),
-    )
-    directory = Directory()
-    directory.receive(msgspec.json.encode(worker))
+    directory = await directory_of(queries, aiohttp_server)
     tokens = {"admin": operators.first_start(tmp_path)}
     for name, role in (("vic", "viewer"), ("oda", "operator"), ("pat", "approver")):
         tokens[name] = operators.add(tmp_path, name, role)

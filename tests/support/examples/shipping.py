@@ -1,10 +1,9 @@
 """What the shipping agent receives about one order."""
 
-from workflows.fraud.messages import FraudCleared
+from tests.support.examples.order import CLEARED, PAID
 from workflows.inventory.messages import InventoryReserved
 from workflows.order.messages import OrderCancelRequested
 from workflows.order.saga_messages import StepOverdue
-from workflows.payment.messages import PaymentCompleted
 from workflows.shipping.carrier_messages import (
     CarrierNotified,
     ShipmentBooked,
@@ -14,18 +13,7 @@ from workflows.shipping.carrier_messages import (
     ShipmentWithdrawn,
 )
 
-PAID = PaymentCompleted(
-    transaction_id="o1",
-    payment_id="pi",
-    amount_minor=1_000,
-    goods_minor=1_000,
-    charges_minor=0,
-    currency="GBP",
-    country="France",
-    ordered_at_ms=5,
-)
 RESERVED = InventoryReserved(order_id="o1", units=3)
-CLEARED = FraudCleared(transaction_id="o1", score=0, rules_version="1")
 READY = [PAID, RESERVED, CLEARED]
 BOOKED = ShipmentBooked(order_id="o1", shipment_id="s1", tracking="T1")
 UNKNOWN = ShipmentUnknown(order_id="o1", attempt=0, reason="500")
