@@ -28,7 +28,7 @@ held: list[IO[str]] = []
 """The lock on this worker's folder: let go when the process has ended, its tables closed."""
 
 
-async def open_doors() -> None:
+async def open_server() -> None:
     """Open the HTTP server, before any table recovers."""
     # Faust has set up its own logging by now; ours takes its place.
     metrics.configure_logging(config)
@@ -48,7 +48,7 @@ async def open_doors() -> None:
     (folder / f"{config.service}-{os.getpid()}.url").write_text(served.url)
 
 
-async def close_doors() -> None:
+async def close_server() -> None:
     """Close them, and receive no more of what the agents know: nobody is waited for."""
     for task in following:
         task.cancel()
@@ -75,8 +75,8 @@ def _warm_or_stop(task: asyncio.Task[object]) -> None:
         hard_stop(f"{config.service} cannot load what it needs: {error}")
 
 
-app.before_tables += [open_doors, warm_up, Watchdog(app, runners, config).start]
-app.at_stop.append(close_doors)
+app.before_tables += [open_server, warm_up, Watchdog(app, runners, config).start]
+app.at_stop.append(close_server)
 
 
 @app.task

@@ -115,11 +115,11 @@ async def disk_damaged(site: Site, step: Step, random: Random) -> Mark:
         if not stores:
             raise DrillError(f"no tables in {folder}")
         for store in stores:
-            _damage(store, random)
+            _corrupt(store, random)
     return time.monotonic()
 
 
-def _damage(store: Path, random: Random) -> None:
+def _corrupt(store: Path, random: Random) -> None:
     """Overwrite bytes of the greatest sorted file, or of the manifest when there is none yet."""
     files = sorted(store.glob("*.sst"), key=lambda path: path.stat().st_size)
     path = files[-1] if files else next(iter(sorted(store.glob("MANIFEST-*"))))

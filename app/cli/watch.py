@@ -94,7 +94,7 @@ def shown(look: Mapping[str, Any], rates: Mapping[str, Sequence[float]]) -> Rend
     """Return one look as tables."""
     figures = look["figures"]
     return Group(
-        Columns([_totals(figures, rates), _standing(figures["open_orders"])], padding=(0, 4)),
+        Columns([_totals(figures, rates), _open_orders(figures["open_orders"])], padding=(0, 4)),
         Columns([_services(look), _steps(look["steps"])], padding=(0, 4)),
         _countries(figures["countries"]),
     )
@@ -119,7 +119,7 @@ def _totals(figures: Mapping[str, Any], rates: Mapping[str, Sequence[float]]) ->
     return table
 
 
-def _standing(order_statuses: Mapping[str, Mapping[str, int]]) -> Table:
+def _open_orders(order_statuses: Mapping[str, Mapping[str, int]]) -> Table:
     """Return what open orders wait for, and how."""
     statuses = next(iter(order_statuses.values()), {})
     table = Table("open orders wait for", *statuses, box=None)

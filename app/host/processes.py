@@ -39,18 +39,18 @@ def hold(path: Path) -> IO[str]:
 
     Raises Busy naming the process that holds it.
     """
-    guard = path.open("a+")
+    lock = path.open("a+")
     try:
-        fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        guard.seek(0)
-        pid = guard.read() or "?"
-        guard.close()
+        lock.seek(0)
+        pid = lock.read() or "?"
+        lock.close()
         raise Busy(f"{path.parent} is in use by process {pid}") from error
-    guard.truncate(0)
-    guard.write(str(os.getpid()))
-    guard.flush()
-    return guard
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()
+    return lock
 
 
 def restarts_in_a_row(before: int, ran_seconds: float) -> int:

@@ -93,7 +93,7 @@ def start(config: Config, log: Log = print, advertised_port: int = 0) -> Broker:
     folder = config.data_path / "kafka"
     folder.mkdir(parents=True, exist_ok=True)
     java = _java()
-    with _alone(folder, log) as guard:
+    with _alone(folder, log) as lock:
         classpath = os.pathsep.join(map(str, jars.fetch(log=log)))
         log("starting the broker ...")
         for _ in range(STARTS_MAX):
@@ -101,7 +101,7 @@ def start(config: Config, log: Log = print, advertised_port: int = 0) -> Broker:
             broker_files.write(folder, ports, advertised_port or ports.broker)
             command = [java, *_flags(config, folder), "-cp", classpath]
             _format(folder, command)
-            broker = _launch(folder, command, ports.broker, guard)
+            broker = _launch(folder, command, ports.broker, lock)
             if _answers(broker):
                 log(f"broker ready on {broker.url} ({time.monotonic() - began:.1f} s)")
                 return broker
@@ -141,10 +141,10 @@ def _alone(folder: Path, log: Log) -> Generator[IO[str]]:
 
     Waits for a broker whose owner was killed, refuses beside one whose owner lives.
     """
-    with (folder / "broker.lock").open("a+") as guard:
+    with (folder / "broker.lock").open("a+") as lock:
         deadline = time.monotonic() + ORPHAN_SECONDS_MAX
-        while not _locked(guard):
-            pid, owner = _holders(guard)
+        while not _locked(lock):
+            pid, owner = _holders(lock)
             if psutil.pid_exists(owner) or time.monotonic() > deadline:
                 raise BrokerError(
                     f"a broker runs already on {folder} (pid {pid}, started by pid {owner}). "
@@ -152,28 +152,28 @@ def _alone(folder: Path, log: Log) -> Generator[IO[str]]:
                 )
             log(f"waiting for the earlier broker (pid {pid}) to end ...")
             time.sleep(1)
-        yield guard
+        yield lock
 
 
-def _locked(guard: IO[str]) -> bool:
+def _locked(lock: IO[str]) -> bool:
     try:
-        fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
 
 
-def _holders(guard: IO[str]) -> tuple[int, int]:
+def _holders(lock: IO[str]) -> tuple[int, int]:
     """Return the pids of the broker and of who started it; 0 while it is being started."""
-    guard.seek(0)
-    pid, _, owner = guard.read().partition(" ")
+    lock.seek(0)
+    pid, _, owner = lock.read().partition(" ")
     return int(pid or 0), int(owner or os.getpid())
 
 
-def _sign(guard: IO[str], pid: int) -> None:
-    guard.truncate(0)
-    guard.write(f"{pid} {os.getpid()}")
-    guard.flush()
+def _sign(lock: IO[str], pid: int) -> None:
+    lock.truncate(0)
+    lock.write(f"{pid} {os.getpid()}")
+    lock.flush()
 
 
 # --- the process ---
@@ -191,7 +191,7 @@ def _format(folder: Path, command: list[str]) -> None:
         raise BrokerError(f"the storage in {folder} cannot be formatted: {done.stderr.strip()}")
 
 
-def _launch(folder: Path, command: list[str], port: int, guard: IO[str]) -> Broker:
+def _launch(folder: Path, command: list[str], port: int, lock: IO[str]) -> Broker:
     """Start Kafka from a thread that lives as long as it does.
 
     The kernel signals a child when the *thread* that made it ends (PR_SET_PDEATHSIG), and the
@@ -201,7 +201,7 @@ def _launch(folder: Path, command: list[str], port: int, guard: IO[str]) -> Brok
 
     def run() -> None:
         try:
-            spawned.set_result(_spawn(folder, command, guard))
+            spawned.set_result(_spawn(folder, command, lock))
         except OSError as error:
             spawned.set_exception(error)
         else:
@@ -212,18 +212,18 @@ def _launch(folder: Path, command: list[str], port: int, guard: IO[str]) -> Brok
         process = spawned.result()
     except OSError as error:
         raise BrokerError(f"{command[0]} cannot be started: {error}") from error
-    _sign(guard, process.pid)
+    _sign(lock, process.pid)
     return Broker(process, folder, port)
 
 
-def _spawn(folder: Path, command: list[str], guard: IO[str]) -> subprocess.Popen[bytes]:
+def _spawn(folder: Path, command: list[str], lock: IO[str]) -> subprocess.Popen[bytes]:
     with broker_files.open_log(folder) as out:
         return subprocess.Popen(  # noqa: S603  our own java
             [*command, MAIN, str(folder / broker_files.PROPERTIES)],
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
-            pass_fds=(guard.fileno(),),
+            pass_fds=(lock.fileno(),),
             # Ctrl-C in a terminal is for the owner, which stops the services first.
             start_new_session=True,
             preexec_fn=die_with_parent,  # noqa: PLW1509  one system call, loaded beforehand

@@ -72,8 +72,8 @@ def fetch(lock: Path = LOCK, repository: Path | None = None, log: Log = print) -
 def _alone(repository: Path) -> Generator[None]:
     # jgo writes a jar in place: a second process must not take half of one for a bad one.
     repository.mkdir(parents=True, exist_ok=True)
-    with (repository / ".payflow-jars.lock").open("w") as guard:
-        fcntl.flock(guard, fcntl.LOCK_EX)
+    with (repository / ".payflow-jars.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 

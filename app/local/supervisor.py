@@ -261,8 +261,8 @@ def _forget_urls(config: Config) -> None:
 def _alone(path: Path) -> Iterator[None]:
     """Hold the folder: a second supervisor is refused with the holder's pid."""
     try:
-        guard = hold(path)
+        lock = hold(path)
     except Busy as error:
         raise SupervisorError(f"{error}; stop that one first") from error
-    with guard:
+    with lock:
         yield

@@ -165,7 +165,7 @@ def declare_table(app: PayflowApp, agent: Agent, config: Config) -> Store | None
         options=dict(ROCKSDB_OPTIONS),
     )
     store = Store(table)
-    app.before_tables.append(store.guard)
+    app.before_tables.append(store.stop_on_errors)
     return store
 
 

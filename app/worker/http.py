@@ -48,7 +48,7 @@ class LocalQueries(Protocol):
         ...
 
 
-QUERIES: web.AppKey[LocalQueries] = web.AppKey("house")
+QUERIES: web.AppKey[LocalQueries] = web.AppKey("queries")
 CONFIG: web.AppKey[Config] = web.AppKey("config")
 
 

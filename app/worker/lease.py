@@ -73,7 +73,7 @@ def follow(coordinator: Any, lease: Lease, lost: Callable[[], None]) -> None:
     coordinator.reset_generation = reset_generation
 
 
-def guard(client: Any, lease: Lease, owned: Collection[str]) -> None:
+def write_under(client: Any, lease: Lease, owned: Collection[str]) -> None:
     """Let a producer's `client` write to a topic of `owned` only while `lease` holds.
 
     What is refused is tried again by the producer, and keeps its place and its sequence number.

@@ -24,7 +24,7 @@ class Store:
     def __init__(self, table: Any) -> None:
         self._table = table
 
-    async def guard(self) -> None:
+    async def stop_on_errors(self) -> None:
         """Let nothing go wrong quietly when Faust opens the table and fills it: before it does.
 
         Faust swallows such an error in a recovery, and would wait for ever.

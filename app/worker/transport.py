@@ -229,7 +229,7 @@ class SafeProducer(driver.Producer):
         await asyncio.gather(*(producer.start() for producer in self.of_agents.values()))
         assert self._producer is not None, "it has started"
         for producer in (self._producer, *self.of_agents.values()):
-            lease.guard(producer.client, self.app.lease, self.app.owned_topics)
+            lease.write_under(producer.client, self.app.lease, self.app.owned_topics)
 
     async def on_stop(self) -> None:
         """Stop, with what is under way."""

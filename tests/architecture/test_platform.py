@@ -250,7 +250,7 @@ print(judge(facts, Moment(now_ms=1), found.values()).plain()["rides"])
 
 
 def test_a_new_workflow_is_a_new_folder(tmp_path: Path):
-    """Its topics, journal, metrics, statuses and proof follow from its value alone."""
+    """Its topics, journal, metrics, statuses and invariants follow from its value alone."""
     folder = tmp_path / "ride"
     folder.mkdir()
     (folder / "__init__.py").touch()

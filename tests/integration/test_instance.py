@@ -124,7 +124,7 @@ def test_the_books_balance_after_a_bad_day(demo: subprocess.Popen[bytes], tmp_pa
     trace = payflow(tmp_path, "trace", orders[0]["key"])["events"]
     topics = {topic["name"]: topic for topic in payflow(tmp_path, "topics", "ls")}
     records = payflow(tmp_path, "topics", "show", "orders", "--from", "earliest")["found"]
-    proof = wait_for(lambda: proven(up["console_url"]), "a verified instance", log)
+    verified = wait_for(lambda: proven(up["console_url"]), "a verified instance", log)
     poisoned = poison(up["broker_url"])
     dead_letter = wait_for(
         lambda: payflow(tmp_path, "dead", "ls", "--all"), "a dead letter of a consumer", log
@@ -159,9 +159,13 @@ def test_the_books_balance_after_a_bad_day(demo: subprocess.Popen[bytes], tmp_pa
     assert [4, 1] == [len(topics[at]["partitions"]) for at in ("orders", "orders.payment.dead")]
     assert "payflow.order.placed.v1" == records[0]["type"]
     assert {"ledger_imbalance_minor", "double_charges", "stock_drift_units"} < set(
-        proof["balances"]
+        verified["balances"]
     )
-    assert 0 == proof["balances"]["ledger_imbalance_minor"] == proof["balances"]["double_charges"]
+    assert (
+        0
+        == verified["balances"]["ledger_imbalance_minor"]
+        == verified["balances"]["double_charges"]
+    )
     assert poisoned.hex() == shown_dead_letter["hexadecimal"]
     assert "bad_envelope" == shown_dead_letter["headers"]["x-dead-cause"]
     # Every service that consumes `orders` has dead-lettered the poison, and gone on.

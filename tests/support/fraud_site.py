@@ -71,7 +71,7 @@ def registered(order_id: str = ORDER, at_ms: int = AT_MS, **changes: Any) -> Cas
     return CaseOpened(transaction_id=order_id, **(facts | changes))
 
 
-def checked(order_id: str = ORDER, **changes: Any) -> PaymentCheck:
+def check(order_id: str = ORDER, **changes: Any) -> PaymentCheck:
     """Return what the fraud agent remembers of the payment."""
     payment = paid(order_id, pounds=610, origin=ORIGIN)
     facts = {"paid": payment, "verdict": verdict(order_id), "case": "review", "case_at_ms": AT_MS}
@@ -140,7 +140,7 @@ async def fraud_site(folder: Path, aiohttp_client: Any, aiohttp_server: Any) -> 
     site = FraudSite(queries, None, tokens)
     app[FRAUD] = FraudAdmin(site.messages, site.ask, config)
     site.client = await aiohttp_client(app)
-    queries.keep("verdict", ORDER, checked())
+    queries.keep("verdict", ORDER, check())
     queries.keep("verdict", "young", PaymentCheck(paid=paid("young")))
     site.publish(registered())
     return site

@@ -16,7 +16,7 @@ from tests.support.fraud_site import (
     EXTERNAL_SYSTEMS,
     ORDER,
     FraudSite,
-    checked,
+    check,
     fraud_site,
     verdict,
 )
@@ -247,7 +247,7 @@ async def test_cases_are_listed_with_what_became_of_them(site: FraudSite) -> Non
 
 async def test_nobody_is_named_anywhere(site: FraudSite) -> None:
     """In what is read without signing in; the same entity has the same tag."""
-    site.queries.keep("verdict", "other", checked("other"))
+    site.queries.keep("verdict", "other", check("other"))
     await site.action("oda", "/lists", WHY | {"name": "allowed.customer", "add": ["cust-77"]})
     await site.action("oda", SNOOZE[0], WHY | {"entity": "address:home-of-bob", "hours": 1})
     site.publish(NAMING)

@@ -252,9 +252,9 @@ async def test_without_a_provider_there_is_no_such_door(aiohttp_client: Any, tmp
     config = Config(service="console", data_dir=str(tmp_path))
     client = await aiohttp_client(make_api(FakeQueries(), Directory(), config))
     page = await (await client.get("/console/sign-in")).text()
-    doors = [await client.get(path) for path in ("/console/sign-in/with", openid.DONE)]
+    answers = [await client.get(path) for path in ("/console/sign-in/with", openid.DONE)]
 
-    assert [404, 404] == [answer.status for answer in doors]
+    assert [404, 404] == [answer.status for answer in answers]
     assert "sign-in/with" not in page
 
 

@@ -226,7 +226,7 @@ async def test_the_browser_says_it_was_our_page(site: Site):
 
 
 async def test_a_form_may_carry_the_csrf_token(site: Site):
-    """It gets past the guard, to where the body is read."""
+    """It is authorized, to where the body is read."""
     page = await site.page("oda")
     field = {"csrf": page.pop("X-CSRF-Token")}
 

@@ -19,7 +19,7 @@ from tests.support.fraud_site import (
     EXTERNAL_SYSTEMS,
     ORDER,
     FraudSite,
-    checked,
+    check,
     fraud_site,
     registered,
     verdict,
@@ -68,7 +68,7 @@ async def hostile(site: FraudSite) -> None:
         note=HOSTILE,
     )
     payment = replace(paid(HOSTILE), country=HOSTILE)
-    site.queries.keep("verdict", HOSTILE, checked(HOSTILE, verdict=said, label=label, paid=payment))
+    site.queries.keep("verdict", HOSTILE, check(HOSTILE, verdict=said, label=label, paid=payment))
     raw = rule(state="draft", approved_by=HOSTILE, proposed_by=HOSTILE, description=HOSTILE)
     raw |= {"when": {"eq": [{"field": "country"}, HOSTILE]}}
     action = RuleChanged(
@@ -143,7 +143,7 @@ async def test_a_case_shows_its_entity_masked_and_what_became_of_it(site: FraudS
         by="ann",
         note="she called",
     )
-    site.queries.keep("verdict", ORDER, checked(case="", label=label))
+    site.queries.keep("verdict", ORDER, check(case="", label=label))
     after = unescape(await site.text(f"/console/fraud/cases/{ORDER}"))
 
     assert "waits for a decision" in before

@@ -142,10 +142,10 @@ def test_the_audit_names_the_new_bytes_by_their_digest() -> None:
 
 async def test_a_second_redriver_is_refused_while_one_is_at_work(tmp_path) -> None:
     """Nothing is connected to, and the message says what to do."""
-    guard = hold(tmp_path / "redrive.lock")
+    lock = hold(tmp_path / "redrive.lock")
     with pytest.raises(DeadLetterError, match="Operator: wait for it to end"):
         async with redriver(local_config(tmp_path)):
             raise AssertionError("two redrivers at once")
-    guard.close()
+    lock.close()
 
     assert not list(tmp_path.glob("kafka"))

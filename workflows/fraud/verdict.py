@@ -69,7 +69,7 @@ def entities_of(
 
 def verdict_on(
     paid: PaymentCompleted,
-    party_answers: dict[Kind, str],
+    by_kind: dict[Kind, str],
     answers: tuple[EntityAnswered, ...],
     judge: Judge,
     at_ms: int,
@@ -83,11 +83,11 @@ def verdict_on(
     for answer in answers:
         snapshot |= answer.figures
         aggregates |= answer.aggregates
-    active = _in_force(judge.models, paid.ordered_at_ms, party_answers)
-    trial = _in_force((judge.trial,) if judge.trial else (), paid.ordered_at_ms, party_answers)
+    active = _in_force(judge.models, paid.ordered_at_ms, by_kind)
+    trial = _in_force((judge.trial,) if judge.trial else (), paid.ordered_at_ms, by_kind)
     score = model.score(active, snapshot) if active else None
-    world = World(facts=_facts(paid, party_answers, snapshot, score), aggregates=aggregates)
-    entities = tuple(f"{kind}:{name}" for kind, name in party_answers.items())
+    world = World(facts=_facts(paid, by_kind, snapshot, score), aggregates=aggregates)
+    entities = tuple(f"{kind}:{name}" for kind, name in by_kind.items())
     ruling = rulebook.judge(judge.book, world, entities, at_ms)
     outcome, decided_by = _decided(ruling, active, score)
     basis = VerdictBasis(
@@ -122,13 +122,13 @@ def _emitted(transaction_id: str, ruling: Ruling, basis: VerdictBasis) -> FraudV
 
 def _facts(
     paid: PaymentCompleted,
-    party_answers: dict[Kind, str],
+    by_kind: dict[Kind, str],
     snapshot: dict[str, float],
     score: float | None,
 ) -> dict[str, Fact]:
     facts: dict[str, Fact] = {
         **snapshot,
-        **party_answers,
+        **by_kind,
         "amount_minor": float(paid.amount_minor),
         "hour": float(paid.ordered_at_ms % DAY_MS // HOUR_MS),
         "weekday": float((paid.ordered_at_ms // DAY_MS + EPOCH_WEEKDAY) % 7),
@@ -139,12 +139,10 @@ def _facts(
     return facts if score is None else {**facts, "score": score}
 
 
-def _in_force(
-    models: tuple[Model, ...], at_ms: int, party_answers: dict[Kind, str]
-) -> Model | None:
+def _in_force(models: tuple[Model, ...], at_ms: int, by_kind: dict[Kind, str]) -> Model | None:
     begun = [each for each in models if each.valid_from_ms <= at_ms]
     latest = max(begun, key=lambda each: each.valid_from_ms, default=None)
-    if latest is None or any(kind not in party_answers for kind in latest.needs):
+    if latest is None or any(kind not in by_kind for kind in latest.needs):
         return None
     return latest
 

@@ -133,7 +133,7 @@ class Auth:
         return person
 
 
-AUTH: web.AppKey[Auth] = web.AppKey("guard")
+AUTH: web.AppKey[Auth] = web.AppKey("auth")
 _OPERATOR: web.RequestKey[Operator] = web.RequestKey("operator", Operator)
 
 

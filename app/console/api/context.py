@@ -172,7 +172,7 @@ class ApiContext:
             return error
 
 
-CONTEXT: web.AppKey[ApiContext] = web.AppKey("desk")
+CONTEXT: web.AppKey[ApiContext] = web.AppKey("context")
 
 
 def unavailable(detail: str) -> Problem:

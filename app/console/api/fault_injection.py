@@ -65,7 +65,7 @@ class FaultInjection:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._ending: dict[str, tuple[float, asyncio.Task[None]]] = {}
+        self._timers: dict[str, tuple[float, asyncio.Task[None]]] = {}
 
     def url(self, system: str) -> str:
         """Return where `entity` is. Raises Problem 404."""
@@ -79,17 +79,17 @@ class FaultInjection:
         """End the faults of `entity` in so many seconds; what was to end them before does not."""
         self.forget(system)
         task = asyncio.create_task(self._end(system, seconds))
-        self._ending[system] = (time.time() + seconds, task)
+        self._timers[system] = (time.time() + seconds, task)
 
     def forget(self, system: str) -> None:
         """Let nothing end by itself."""
-        known = self._ending.pop(system, None)
+        known = self._timers.pop(system, None)
         if known is not None:
             known[1].cancel()
 
     def ends_ms(self, system: str) -> int | None:
         """Return when the faults of `entity` end by themselves (ms); None where they do not."""
-        known = self._ending.get(system)
+        known = self._timers.get(system)
         return round(known[0] * 1_000) if known else None
 
     async def _end(self, system: str, seconds: float) -> None:
@@ -98,7 +98,7 @@ class FaultInjection:
             await fault_switches.clear(self.url(system))
         except FaultError as error:
             log.warning("faults did not end", system=system, error=str(error))
-        self._ending.pop(system, None)
+        self._timers.pop(system, None)
 
     def processes(self) -> list[ProcessFacts]:
         """Return the processes of this instance by name; none where no supervisor runs it."""

@@ -143,15 +143,15 @@ def _case(case: Case) -> dict[str, object]:
 async def _verdict_if_any(request: web.Request, case: Case) -> dict[str, object] | None:
     """Return what is known of the payment; None while nobody holds its partition."""
     try:
-        checked = await checked_of(request, case.registered.transaction_id)
+        check = await check_of(request, case.registered.transaction_id)
     except Problem as problem:
         if problem.status in (404, 503):
             return None
         raise
-    return verdict_facts(request, case.registered.transaction_id, checked)
+    return verdict_facts(request, case.registered.transaction_id, check)
 
 
-async def checked_of(request: web.Request, order_id: str) -> PaymentCheck:
+async def check_of(request: web.Request, order_id: str) -> PaymentCheck:
     """Return what the fraud agent remembers of an order's payment. Raises Problem 404, 503."""
     row = await request.app[CONTEXT].row("verdict", order_id)
     if row is None:
@@ -160,9 +160,9 @@ async def checked_of(request: web.Request, order_id: str) -> PaymentCheck:
     return msgspec.convert(row["state"], PaymentCheck)
 
 
-def verdict_facts(request: web.Request, order_id: str, checked: PaymentCheck) -> dict[str, object]:
+def verdict_facts(request: web.Request, order_id: str, check: PaymentCheck) -> dict[str, object]:
     """Return what a verdict was based on, and what followed; entities are masked."""
-    tags, verdict, label = request.app[FRAUD].entities, checked.verdict, checked.label
+    tags, verdict, label = request.app[FRAUD].entities, check.verdict, check.label
     basis = (verdict.basis if verdict else None) or VerdictBasis(outcome="allow")
     return {
         "order_id": order_id,
@@ -172,11 +172,11 @@ def verdict_facts(request: web.Request, order_id: str, checked: PaymentCheck) ->
         "reasons": [masked_text(reason) for reason in verdict.reasons] if verdict else [],
         "made_of": verdict is not None and verdict.basis is not None,
         **_judged(basis, request.app[FRAUD].models()),
-        "entities": {kind: tags.tag(name) for kind, name in entities_in(checked).items()},
-        "paid": _paid(checked),
-        "goods": checked.goods,
-        "case": checked.case,
-        "case_at_ms": checked.case_at_ms,
+        "entities": {kind: tags.tag(name) for kind, name in entities_in(check).items()},
+        "paid": _paid(check),
+        "goods": check.goods,
+        "case": check.case,
+        "case_at_ms": check.case_at_ms,
         "label": label
         and {
             "fraud": label.fraud,
@@ -188,9 +188,9 @@ def verdict_facts(request: web.Request, order_id: str, checked: PaymentCheck) ->
     }
 
 
-def entities_in(checked: PaymentCheck) -> Mapping[Kind, str]:
+def entities_in(check: PaymentCheck) -> Mapping[Kind, str]:
     """Return the ids of the entities of the payment, by kind, in clear."""
-    paid = checked.paid
+    paid = check.paid
     if paid is None:
         return {}
     origin = paid.origin
@@ -222,9 +222,9 @@ def _judged(basis: VerdictBasis, models: Mapping[str, Model]) -> dict[str, objec
     }
 
 
-def _paid(checked: PaymentCheck) -> dict[str, object] | None:
+def _paid(check: PaymentCheck) -> dict[str, object] | None:
     names = ("amount_minor", "currency", "country", "ordered_at_ms")
-    return {name: getattr(checked.paid, name) for name in names} if checked.paid else None
+    return {name: getattr(check.paid, name) for name in names} if check.paid else None
 
 
 async def every(request: web.Request) -> web.Response:
@@ -235,4 +235,4 @@ async def every(request: web.Request) -> web.Response:
 async def show(request: web.Request) -> web.Response:
     """Return the verdict on one order's payment."""
     order_id = path_name(request, "order_id")
-    return json_response(verdict_facts(request, order_id, await checked_of(request, order_id)))
+    return json_response(verdict_facts(request, order_id, await check_of(request, order_id)))

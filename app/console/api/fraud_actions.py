@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from app.console.api.access import operator_of
 from app.console.api.context import CONTEXT
 from app.console.api.entities import TAG
-from app.console.api.fraud import FRAUD, checked_of, entities_in
+from app.console.api.fraud import FRAUD, check_of, entities_in
 from app.console.api.fraud_rules import checked_rule, rule_in
 from app.console.api.operator_actions import Why
 from app.console.api.problems import Problem, json_response, path_name, read_body
@@ -84,8 +84,8 @@ async def decide(request: web.Request) -> web.Response:
     """Say whether a payment was fraud; closes its case, and is what models learn from."""
     order_id = path_name(request, "order_id")
     asked = await read_body(request, Decided)
-    checked = await checked_of(request, order_id)
-    if checked.verdict is None:
+    check = await check_of(request, order_id)
+    if check.verdict is None:
         raise Problem(409, "Conflict", "this payment is not judged yet", field="order_id")
     message = PaymentLabelled(
         transaction_id=order_id,
@@ -199,7 +199,7 @@ async def _entity(request: web.Request, kind: str, named: str, field: str) -> st
     """Return the id that `named` means: itself, or the `kind` of the order behind an `@`."""
     if not named.startswith(OF_ORDER):
         return named
-    entities = entities_in(await checked_of(request, named.removeprefix(OF_ORDER)))
+    entities = entities_in(await check_of(request, named.removeprefix(OF_ORDER)))
     found = next((name for known, name in entities.items() if known == kind), None)
     if found is None:
         detail = f"nothing is known of a {kind} of this order's payment"

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from app.console.api.fraud import FRAUD, checked_of, found_cases, verdict_facts
+from app.console.api.fraud import FRAUD, check_of, found_cases, verdict_facts
 from app.console.api.fraud_rules import (
     checked_rule,
     found_rule,
@@ -34,7 +34,7 @@ async def cases(request: web.Request) -> web.Response:
 async def one_case(request: web.Request) -> web.Response:
     """Return the verdict on one order's payment, and the forms that decide its case."""
     order_id = path_name(request, "order_id")
-    facts = verdict_facts(request, order_id, await checked_of(request, order_id))
+    facts = verdict_facts(request, order_id, await check_of(request, order_id))
     return await page(request, "fraud_case.html", title=f"Payment of {order_id}", found=facts)
 
 

@@ -176,7 +176,7 @@ class Provider:
         return web.json_response(self.store.totals())
 
     @web.middleware
-    async def guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def authorized(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Let only the holder of the key in, and answer errors in Stripe's shape."""
         record = request.headers.get("Authorization", "").encode()
         if request.path.startswith("/v1/") and not hmac.compare_digest(record, self._bearer):
@@ -192,7 +192,7 @@ def make_app(config: Config) -> web.Application:
     """Return the provider's server over `<data_dir>/provider.sqlite`."""
     store = ProviderStore(config.data_path / "provider.sqlite")
     provider = Provider(config, store)
-    app = web.Application(middlewares=[provider.guard])
+    app = web.Application(middlewares=[provider.authorized])
     app.add_routes(provider.routes())
     app.cleanup_ctx.append(server.beside(provider.sender.run))
     app.on_cleanup.append(_closing(store))

@@ -68,7 +68,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 @asynccontextmanager
 async def redriver(config: Config) -> AsyncIterator["Redriver"]:
     """Open a way to send: one redriver at a time on a data folder. Raises LettersError."""
-    guard = _alone(config.data_path)
+    lock = _alone(config.data_path)
     try:
         async with (
             open_producer(
@@ -78,7 +78,7 @@ async def redriver(config: Config) -> AsyncIterator["Redriver"]:
         ):
             yield Redriver(config, producer, stack)
     finally:
-        guard.close()
+        lock.close()
 
 
 def _alone(folder: Path) -> IO[str]:
