@@ -7,7 +7,10 @@ from typing import NamedTuple
 import workflows
 
 WORKFLOWS = sorted(
-    path.parent.name for folder in workflows.__path__ for path in Path(folder).glob("*/workflow.py")
+    path.parent.name
+    for folder in workflows.__path__
+    for path in Path(folder).glob("*/workflow.py")
+    if path.parent.name != "shared"  # what a Workflow is, no workflow
 )
 """The name of every workflow, by its folder: nothing is imported to list commands."""
 

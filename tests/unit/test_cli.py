@@ -9,9 +9,10 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli import instance
-from app.cli.commands import PAYFLOW, Command, Group
+from app.cli.commands import PAYFLOW, WORKFLOWS, Command, Group
 from app.cli.main import app, function_at
 from app.config import current
+from app.registry import load_workflows
 
 COMMANDS = (
     ["order", "show", "o1"],
@@ -113,3 +114,8 @@ def commands(group: Group) -> Iterator[Command]:
 def test_a_command_is_listed_by_its_docstring(command: Command) -> None:
     """The list is written beside the names; the command itself shows its docstring."""
     assert command.help == function_at(command.place).__doc__
+
+
+def test_the_workflows_with_a_command_are_those_that_are_declared():
+    """Listed by their folders, so that nothing is imported; `shared` is no workflow."""
+    assert set(WORKFLOWS) == set(load_workflows())
