@@ -16,6 +16,7 @@ from app.wire.topics import (
     changelog_topic,
     dead_topic,
     load_declarations,
+    load_tables,
     load_topics,
     partitions_of,
     redrive_topic,
@@ -56,7 +57,7 @@ def load_workflows() -> Mapping[str, Workflow]:
     Its topics and tables are declared too.
     """
     load_topics()
-    _load("tables", tuple(tables.__path__))
+    load_tables()
     load_declarations("workflow")
     return declared_workflows
 

@@ -71,6 +71,11 @@ def decode_row(table: Table[object], body: bytes) -> Row[object]:
     return _decoder(table.name, table.shape).decode(body)
 
 
+def row_type(table: Table[object]) -> object:
+    """Return the type of the rows of `table`."""
+    return _decoder(table.name, table.shape).type
+
+
 def encode_row(row: Row[object]) -> bytes:
     """Return `row` as JSON; equal rows give equal bytes."""
     return _encode(row)

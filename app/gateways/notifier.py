@@ -20,6 +20,7 @@ import msgspec
 from app.config import Config, current
 from app.delivery.agent import Transient
 from workflows.notification.messages import NotificationSent, SendMessage
+from workflows.shared.personal import Personal
 
 INBOX = "inbox"
 BUSY_SECONDS = 10.0
@@ -47,7 +48,7 @@ class InboxMessage(msgspec.Struct, frozen=True, kw_only=True):
     notification_id: str
     at_ms: int
     transaction_id: str = msgspec.field(name="order_id")
-    customer_id: str
+    customer_id: Personal[str]
     channel: str
     title: str
     text: str

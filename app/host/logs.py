@@ -7,18 +7,14 @@ reach a terminal: every control character is written as `\xNN`.
 import logging
 import re
 import sys
-from collections.abc import Mapping
-from typing import Any, TextIO
+from typing import TextIO
 
 import structlog
 from structlog.types import EventDict, Processor, WrappedLogger
 
 from app.config import Config
 from app.wire import log_context
-
-PERSONAL = frozenset({"customer_id", "customer", "payment_method", "email", "phone"})
-"""Fields that never leave the process in clear, at any depth of what is logged."""
-MASK = "***"
+from app.wire.personal import masked_fields
 
 _TRACES = frozenset({"exception", "stack"})
 """Fields of many lines: each is set in, so that none can pass for a line of its own."""
@@ -67,8 +63,8 @@ def say_about(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDi
 
 
 def mask_personal(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Replace personal fields by `***`, however deep they lie."""
-    return {name: _masked(name, value) for name, value in event.items()}
+    """Replace what is personal by `***`, however deep it lies: a message logged whole as well."""
+    return masked_fields(event)
 
 
 def escape_controls(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -77,19 +73,6 @@ def escape_controls(_logger: WrappedLogger, _method: str, event: EventDict) -> E
         _escaped(name): _indented(value) if name in _TRACES else _escaped_deep(value)
         for name, value in event.items()
     }
-
-
-def _masked(name: str, value: Any) -> object:
-    if name in PERSONAL and value:
-        return MASK
-    if isinstance(value, Mapping):
-        return {str(key): _masked(str(key), member) for key, member in value.items()}
-    if isinstance(value, list | tuple):
-        return [_masked("", member) for member in value]
-    if hasattr(value, "__struct_fields__"):
-        # A message logged whole would print its personal fields: log its fields, masked.
-        return {key: _masked(key, getattr(value, key)) for key in value.__struct_fields__}
-    return value
 
 
 def _escaped_deep(value: object) -> object:

@@ -11,6 +11,7 @@ from typing import Literal
 
 import msgspec
 
+import tables
 import workflows
 from app.config import Config
 from tables import Table
@@ -60,6 +61,17 @@ def load_topics() -> None:
     load_declarations("topics")
 
 
+def load_tables() -> None:
+    """Declare every table: a new file under tables/ is found by its name."""
+    _load_tables(tuple(tables.__path__))
+
+
+@cache
+def _load_tables(folders: tuple[str, ...]) -> None:
+    for table in pkgutil.iter_modules(folders, "tables."):
+        importlib.import_module(table.name)
+
+
 def traced_topics() -> tuple[Topic, ...]:
     """Return the topics whose events make the timeline of a transaction, by name."""
     load_topics()
@@ -96,6 +108,15 @@ def timers_topic(agent: str) -> str:
 def changelog_topic(table: Table[object]) -> str:
     """Return the changelog topic of `table`, as Faust names it."""
     return f"payflow-{table.service}-{table.name}-changelog"
+
+
+def table_of(topic: str) -> Table[object] | None:
+    """Return the table whose changelog `topic` is; None for any other topic."""
+    if topic_name(topic).kind != "changelog":
+        return None
+    load_tables()
+    every = tables.declared.values()
+    return next((table for table in every if changelog_topic(table) == topic), None)
 
 
 def topic_name(text: str) -> TopicName:

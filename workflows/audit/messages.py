@@ -9,6 +9,7 @@ from workflows.audit.fault_injection import FaultInjectionAction
 from workflows.fraud.entity_messages import EntityKey
 from workflows.shared.limits import Milliseconds, MinorDue, Name, NameIfAny, Text
 from workflows.shared.message import Message
+from workflows.shared.personal import NamesPeople
 
 About = Annotated[str, Meta(min_length=1, max_length=140)]
 """A name with its kind before it."""
@@ -97,8 +98,8 @@ class ListChanged(Message, tag="payflow.audit.list_changed.v1", frozen=True, kw_
     who: Name
     why: Text
     event_id: Name
-    added: tuple[Listed, ...]
-    removed: tuple[Listed, ...]
+    added: NamesPeople[tuple[Listed, ...]]
+    removed: NamesPeople[tuple[Listed, ...]]
 
 
 class RuleSnoozedByOperator(

@@ -3,8 +3,8 @@
 from operator import attrgetter
 
 from workflows.audit.checkpoint import AuditCheckpointed
-from workflows.audit.messages import AuditMessage, ListChanged
-from workflows.shared.topic import PeopleNamed, declare
+from workflows.audit.messages import AuditMessage
+from workflows.shared.topic import declare
 
 audit = declare(
     "audit",
@@ -12,7 +12,6 @@ audit = declare(
     key=attrgetter("about"),
     writer="console",
     retention_ms=-1,
-    people=PeopleNamed(fields={ListChanged: ("added", "removed")}),
 )
 audit_chain = declare(
     "audit.chain",

@@ -11,6 +11,7 @@ from msgspec import Meta
 from workflows.payment.origin import Latitude, Longitude
 from workflows.shared.limits import Currency, Milliseconds, MinorDue, Name
 from workflows.shared.message import Message
+from workflows.shared.personal import Personal
 
 Kind = Literal["customer", "card", "terminal", "device", "address"]
 EntityKey = Annotated[str, Meta(min_length=3, max_length=140)]
@@ -22,7 +23,7 @@ class CheckPayment(Message, tag="payflow.fraud.check_payment.v1", frozen=True, k
     """Judge this payment by its customer alone. Only the first version emitted it."""
 
     transaction_id: Name = msgspec.field(name="order_id")
-    customer: Name
+    customer: Personal[Name]
     guest: bool
     amount_minor: MinorDue
     currency: Currency

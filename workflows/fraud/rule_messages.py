@@ -7,6 +7,7 @@ from msgspec import Meta
 from workflows.fraud.entity_messages import EntityKey
 from workflows.shared.limits import Milliseconds, Name, NameIfAny
 from workflows.shared.message import Message
+from workflows.shared.personal import NamesPeople
 
 
 class RulePut(Message, tag="payflow.fraud.rule_put.v1", frozen=True, kw_only=True):
@@ -20,7 +21,7 @@ class ListPut(Message, tag="payflow.fraud.list_put.v1", frozen=True, kw_only=Tru
     """A list of names that rules look into, whole."""
 
     name: Name
-    values: tuple[Annotated[str, Meta(max_length=140)], ...]
+    values: NamesPeople[tuple[Annotated[str, Meta(max_length=140)], ...]]
     by: NameIfAny = ""
 
 

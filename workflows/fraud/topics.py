@@ -8,7 +8,7 @@ from workflows.fraud.messages import (
     PaymentLabelled,
 )
 from workflows.fraud.rule_messages import ListPut, RuleMessage, RulePut, RuleSnoozed
-from workflows.shared.topic import PeopleNamed, by, declare
+from workflows.shared.topic import by, declare
 
 
 def by_entity(message: CheckMessage) -> str:
@@ -42,7 +42,6 @@ fraud_checks = declare(
     key=by_entity,
     writer="fraud",
     traced=True,
-    people=PeopleNamed(keys=(CheckPayment,)),
 )
 fraud_answers = declare("fraud.answers", EntityAnswered, key=by("transaction_id"), writer="fraud")
 fraud_labels = declare(
@@ -59,5 +58,4 @@ fraud_rules = declare(
     cleanup="compact",
     retention_ms=-1,
     partitions=1,
-    people=PeopleNamed(fields={ListPut: ("values",)}),
 )

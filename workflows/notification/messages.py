@@ -6,6 +6,7 @@ import msgspec
 
 from workflows.shared.limits import Name, Text
 from workflows.shared.message import Message
+from workflows.shared.personal import Personal
 
 Channel = Literal["sms", "push"]
 
@@ -15,7 +16,7 @@ class SendMessage(Message, tag="payflow.notification.send.v1", frozen=True, kw_o
 
     transaction_id: Name = msgspec.field(name="order_id")
     notification_id: Name
-    customer_id: str = ""
+    customer_id: Personal[str] = ""
     channel: Channel
     title: Text
     text: Text

@@ -9,6 +9,7 @@ from workflows.payment.messages import PaymentCompleted, PaymentRefunded
 from workflows.shared.message import Message
 from workflows.shared.money import money
 from workflows.shared.naming import joined
+from workflows.shared.personal import Personal
 
 TEXT_LENGTH_MAX = 500
 
@@ -18,7 +19,7 @@ TEXT_LENGTH_MAX = 500
 class Notified(msgspec.Struct, frozen=True, kw_only=True):
     """The messages that the customer of one transaction got."""
 
-    customer_id: str = ""
+    customer_id: Personal[str] = ""
     notification_ids: tuple[str, ...] = ()
 
 

@@ -17,6 +17,7 @@ from workflows.shared.limits import (
     Text,
 )
 from workflows.shared.message import Message
+from workflows.shared.personal import Personal
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,13 +49,13 @@ class OrderPlaced(Message, tag="payflow.order.placed.v1", frozen=True, kw_only=T
     """A customer wants `lines` and owes `total_minor`; a guest has no `customer_id`."""
 
     order_id: Name
-    customer_id: NameIfAny = ""
+    customer_id: Personal[NameIfAny] = ""
     country: Name
     currency: Currency
     lines: Annotated[tuple[Line, ...], msgspec.Meta(max_length=LINES_MAX)]
     charges: Annotated[tuple[Charge, ...], msgspec.Meta(max_length=LINES_MAX)] = ()
     total_minor: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000_00)]
-    payment_method: Name
+    payment_method: Personal[Name]
     ordered_at_ms: Milliseconds
     reference: Annotated[str, msgspec.Meta(max_length=128)] = ""
     origin: Origin = UNKNOWN

@@ -14,6 +14,7 @@ from workflows.payment.messages import PaymentPending
 from workflows.payment.origin import UNKNOWN, Origin
 from workflows.shared.deadline import DeadlineReached
 from workflows.shared.message import Message
+from workflows.shared.personal import Personal
 from workflows.shared.retry import Wait, backoff_ms, reached, rest, wait_until, wake
 
 ANSWER_MS = 30_000
@@ -34,12 +35,12 @@ class Bill(msgspec.Struct, frozen=True, kw_only=True):
     """What an order owes, in minor units, and what later events repeat of it."""
 
     transaction_id: str = msgspec.field(name="order_id")
-    customer_id: str
+    customer_id: Personal[str]
     country: str
     currency: str
     total_minor: int
     goods_minor: int
-    payment_method: str
+    payment_method: Personal[str]
     ordered_at_ms: int
     origin: Origin = UNKNOWN
 

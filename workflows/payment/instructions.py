@@ -1,6 +1,7 @@
 """What a workflow may ask of payment; see `workflows.shared.reaction`."""
 
 from workflows.payment.origin import UNKNOWN, Origin
+from workflows.shared.personal import Personal
 from workflows.shared.reaction import Instruction
 
 
@@ -8,13 +9,13 @@ class RequestPayment(Instruction, frozen=True, kw_only=True):
     """Take `total_minor` once; a transaction is billed once, whatever is asked later."""
 
     transaction_id: str
-    customer_id: str = ""
+    customer_id: Personal[str] = ""
     country: str
     currency: str
     total_minor: int
     goods_minor: int
     """What of the total is goods; the rest is charges."""
-    payment_method: str
+    payment_method: Personal[str]
     ordered_at_ms: int
     origin: Origin = UNKNOWN
     refusal: str = ""

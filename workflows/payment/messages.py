@@ -7,6 +7,7 @@ import msgspec
 from workflows.payment.origin import UNKNOWN, Origin
 from workflows.shared.limits import Currency, Milliseconds, Minor, MinorDue, Name, Text
 from workflows.shared.message import Message
+from workflows.shared.personal import Personal
 
 
 class PaymentCompleted(Message, tag="payflow.payment.completed.v1", frozen=True, kw_only=True):
@@ -18,7 +19,7 @@ class PaymentCompleted(Message, tag="payflow.payment.completed.v1", frozen=True,
     goods_minor: MinorDue
     charges_minor: Minor
     currency: Currency
-    customer_id: str = ""
+    customer_id: Personal[str] = ""
     country: Name
     ordered_at_ms: Milliseconds
     origin: Origin = UNKNOWN
@@ -36,7 +37,7 @@ class PaymentFailed(Message, tag="payflow.payment.failed.v1", frozen=True, kw_on
     """Whether the provider declined it: nobody changed their mind."""
     amount_minor: MinorDue = 0
     currency: str = ""
-    customer_id: str = ""
+    customer_id: Personal[str] = ""
     ordered_at_ms: Milliseconds = 0
     origin: Origin = UNKNOWN
 

@@ -9,6 +9,7 @@ import msgspec
 
 from workflows.shared.limits import Currency, MinorDue, Name, Text
 from workflows.shared.message import Message
+from workflows.shared.personal import Personal
 
 
 class ChargeCard(Message, tag="payflow.provider.charge_card.v1", frozen=True, kw_only=True):
@@ -17,7 +18,7 @@ class ChargeCard(Message, tag="payflow.provider.charge_card.v1", frozen=True, kw
     transaction_id: Name = msgspec.field(name="order_id")
     amount_minor: MinorDue
     currency: Currency
-    payment_method: Name
+    payment_method: Personal[Name]
 
 
 class InquireCharge(Message, tag="payflow.provider.inquire_charge.v1", frozen=True, kw_only=True):
@@ -26,7 +27,7 @@ class InquireCharge(Message, tag="payflow.provider.inquire_charge.v1", frozen=Tr
     transaction_id: Name = msgspec.field(name="order_id")
     amount_minor: MinorDue
     currency: Currency
-    payment_method: Name
+    payment_method: Personal[Name]
     attempt: int
 
 
@@ -36,7 +37,7 @@ class VoidCharge(Message, tag="payflow.provider.void_charge.v1", frozen=True, kw
     transaction_id: Name = msgspec.field(name="order_id")
     amount_minor: MinorDue
     currency: Currency
-    payment_method: Name
+    payment_method: Personal[Name]
     attempt: int
 
 

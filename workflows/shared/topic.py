@@ -38,18 +38,6 @@ class MessageCounter(msgspec.Struct, frozen=True, kw_only=True):
     """The field of the message that is the label of the metric, which has few values; or none."""
 
 
-class PeopleNamed(msgspec.Struct, frozen=True, kw_only=True):
-    """Where messages of a topic name people, besides their personal fields: it is masked."""
-
-    keys: tuple[type[Message], ...] = ()
-    """Messages whose key is a person."""
-    fields: dict[type[Message], tuple[str, ...]] = {}
-    """Of messages that hold names of any kind, people's too: in which fields."""
-
-
-NOBODY = PeopleNamed()
-
-
 class Topic(msgspec.Struct, frozen=True, kw_only=True):
     """One Kafka topic, declared before it is used and never created by accident."""
 
@@ -71,7 +59,6 @@ class Topic(msgspec.Struct, frozen=True, kw_only=True):
     kinds: dict[type[Message], EventKind] = {}
     """Of messages that are no plain steps."""
     counters: tuple[MessageCounter, ...] = ()
-    people: PeopleNamed = NOBODY
 
 
 def declare(  # noqa: PLR0913  a topic has these facts and no defaults that matter
@@ -87,7 +74,6 @@ def declare(  # noqa: PLR0913  a topic has these facts and no defaults that matt
     traced: bool = False,
     kinds: Mapping[EventKind, Sequence[type[Message]]] | None = None,
     counters: tuple[MessageCounter, ...] = (),
-    people: PeopleNamed = NOBODY,
 ) -> Topic:
     """Return the topic `name` carrying `messages` (one message or a union of them).
 
@@ -108,7 +94,6 @@ def declare(  # noqa: PLR0913  a topic has these facts and no defaults that matt
         traced=traced,
         kinds={message: kind for kind, those in (kinds or {}).items() for message in those},
         counters=counters,
-        people=people,
     )
     _enter(topic)
     declared[name] = topic

@@ -16,9 +16,9 @@ from app.operations.dead_letters.editing import diff, restored
 from app.operations.dead_letters.redrive import RATE, DeadLetterError, redriver
 from app.operations.dead_letters.selection import Choice, chosen
 from app.operations.dead_letters.status import states
-from app.operations.search.masked_record import masked_text
 from app.wire import codecs
 from app.wire.envelope import Undecodable, from_headers
+from app.wire.personal import masked_text
 
 Why = Annotated[str, Meta(min_length=1, max_length=WHY_MAX)]
 
@@ -83,7 +83,7 @@ async def check(request: web.Request) -> web.Response:
     asked = await read_body(request, EditAsked)
     dead_letter = dead_letter_of(await request.app[DEAD_LETTERS].known(), asked.place)
     try:
-        body = restored(dead_letter.record.value, asked.body)
+        body = restored(dead_letter.record.value, asked.body, dead_letter.type)
     except DeadLetterError as error:
         return json_response({"diff": [], "fails": str(error)})
     headers = dict(dead_letter.record.headers) | {k: v.encode() for k, v in asked.headers.items()}
@@ -92,7 +92,10 @@ async def check(request: web.Request) -> web.Response:
         fails = ""
     except Undecodable as error:
         fails = masked_text(str(error))
-    return json_response({"diff": diff(dead_letter.record.value, body), "fails": fails})
+    edited = asked.body.encode()
+    return json_response(
+        {"diff": diff(dead_letter.record.value, edited, dead_letter.type), "fails": fails}
+    )
 
 
 async def edit(request: web.Request) -> web.Response:
@@ -107,7 +110,7 @@ async def edit(request: web.Request) -> web.Response:
         raise Problem(409, "Conflict", detail)
     action = _action(request, asked.reason)
     try:
-        body = restored(dead_letter.record.value, asked.body)
+        body = restored(dead_letter.record.value, asked.body, dead_letter.type)
         async with redriver(request.app[CONTEXT].config) as sender:
             event_id = await sender.edit(
                 dead_letter, body, asked.headers, action, force=asked.force

@@ -24,7 +24,8 @@ from app.operations.dead_letters.reader import gather
 from app.operations.dead_letters.redrive import DeadLetterError, Outcome, redriver
 from app.operations.dead_letters.selection import Choice, blast_radius, chosen
 from app.operations.dead_letters.status import Group, Known, State, groups, states
-from app.operations.search.masked_record import MaskedRecord, masked_text
+from app.operations.search.masked_record import MaskedRecord
+from app.wire.personal import masked_text
 from app.wire.records import header
 
 KNOWN_SECONDS = 2.0
@@ -182,7 +183,7 @@ async def one(request: web.Request, place: str) -> dict[str, object]:
         "home": dead_letter.first_topic,
         "headers": query.pairs,
         "text": query.text,
-        "editable": editable(dead_letter.record.value),
+        "editable": editable(dead_letter.record.value, dead_letter.type),
         "hexadecimal": "" if not query.broken else _hexadecimal(query.text),
         "history": msgspec.to_builtins(dead_letter.history),
         "dropped_because": known.discarded.get(dead_letter.place, ""),

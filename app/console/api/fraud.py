@@ -20,8 +20,8 @@ from app.fraud.analysis.cases import Case, cases_of
 from app.fraud.analysis.labels import label_of
 from app.fraud.live.judge import at_hand, changed
 from app.kafka.messages import messages_of
-from app.operations.search.masked_record import masked_text
 from app.wire.envelope import Envelope
+from app.wire.personal import masked_text
 from workflows.fraud import topics as fraud_topics
 from workflows.fraud.built_in_rules import BUILT_IN
 from workflows.fraud.condition import RuleError

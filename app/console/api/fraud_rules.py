@@ -17,8 +17,8 @@ from app.fraud.analysis.labels import label_of
 from app.fraud.analysis.masking import names_people, without_people
 from app.fraud.analysis.queries import Answer, Question
 from app.fraud.live.drift import WATCHED_MIN
-from app.operations.search.masked_record import masked_text
 from app.operations.search.query import BadTerm, moment_ms
+from app.wire.personal import masked_text
 from workflows.audit import topics as audit_topics
 from workflows.audit.messages import RuleChanged
 from workflows.fraud.built_in_rules import FIELDS

@@ -7,8 +7,8 @@ from aiohttp import web
 
 from app.console.api.context import CONTEXT
 from app.console.api.problems import Problem, json_response, whole
-from app.gateways.notifier import read_inbox
-from app.operations.search.masked_record import masked
+from app.gateways.notifier import InboxMessage, read_inbox
+from app.wire.personal import masked
 
 DEAD_LETTERS_MAX = 200
 
@@ -22,7 +22,7 @@ async def found(request: web.Request) -> list[dict[str, object]]:
     path = request.app[CONTEXT].config.data_path / "inbox.sqlite"
     # SQLite blocks.
     messages = await asyncio.to_thread(read_inbox, path, limit, order_id)
-    return [masked(msgspec.to_builtins(each)) for each in messages]
+    return [masked(msgspec.to_builtins(each), InboxMessage) for each in messages]
 
 
 async def show(request: web.Request) -> web.Response:

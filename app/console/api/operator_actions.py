@@ -17,9 +17,9 @@ from app.console.api.access import operator_of
 from app.console.api.context import CONTEXT, asking_kafka
 from app.console.api.problems import Problem, json_response, path_name, read_body
 from app.entrypoints.requests import OperatorMessages, entrypoint_of
-from app.host.logs import PERSONAL
 from app.registry import load_workflows
 from app.wire.envelope import derive_id
+from app.wire.personal import personal_parts
 from tables import declared
 from workflows.audit.messages import (
     OrderCancelledByOperator,
@@ -27,6 +27,7 @@ from workflows.audit.messages import (
     RefundGivenByOperator,
     RefundProposed,
 )
+from workflows.shared.journal import JournalEntry
 from workflows.shared.limits import MINOR_MAX
 from workflows.shared.message import Message, type_name
 
@@ -199,8 +200,10 @@ async def reveal(request: web.Request) -> web.Response:
     rows, partial = await request.app[CONTEXT].journal(order_id)
     found: dict[str, set[str]] = {}
     for row in rows:
-        if row["state"].get("correlation_id") == order_id:
-            _gather(row["state"].get("body", {}), found)
+        entry = msgspec.convert(row["state"], JournalEntry)
+        if entry.correlation_id == order_id:
+            for name, texts in personal_parts(entry.body, entry.type).items():
+                found.setdefault(name, set()).update(texts)
     if not found:
         raise Problem(404, "Not Found", f"nothing personal is known of {order_id!r}")
     action = PersonalRevealed(
@@ -209,18 +212,6 @@ async def reveal(request: web.Request) -> web.Response:
     await audit(request, action)
     personal = {name: sorted(values) for name, values in sorted(found.items())}
     return json_response({"order_id": order_id, "personal": personal, "partial": partial})
-
-
-def _gather(value: object, found: dict[str, set[str]]) -> None:
-    if isinstance(value, Mapping):
-        for name, member in value.items():
-            if name in PERSONAL and isinstance(member, str) and member:
-                found.setdefault(name, set()).add(member)
-            else:
-                _gather(member, found)
-    elif isinstance(value, list | tuple):
-        for member in value:
-            _gather(member, found)
 
 
 async def _found(request: web.Request, transaction_id: str) -> tuple[OperatorMessages, object]:

@@ -29,8 +29,8 @@ from app.delivery.row import decode_row
 from app.kafka.errors import KAFKA_ERRORS
 from app.kafka.producer import partition_of
 from app.operations.search import topic_facts
-from app.operations.search.masked_record import masked, masked_text
 from app.operations.search.row_history import VERSIONS_MAX, History, changed, history
+from app.wire.personal import masked, masked_text
 from app.wire.topics import changelog_topic
 from app.worker.http import LIMIT_MAX
 from tables import Table, declared
@@ -159,7 +159,8 @@ async def page(request: web.Request) -> web.Response:
 
 
 def _shown(request: web.Request, table: str, row: TableRow) -> TableRow:
-    return masked(row) | {"key": request.app[STAND_INS].shown(table, row["key"])}
+    state = masked(row["state"], declared[table].shape)
+    return masked(row) | {"state": state, "key": request.app[STAND_INS].shown(table, row["key"])}
 
 
 async def found_row(request: web.Request, name: str, said: str) -> TableRow:
@@ -234,7 +235,7 @@ def _state(table: Table, body: bytes | None) -> object:
     if body is None:
         return None
     try:
-        return masked(msgspec.to_builtins(decode_row(table, body).state))
+        return masked(msgspec.to_builtins(decode_row(table, body).state), table.shape)
     except msgspec.DecodeError:
         return "cannot be read"
 

@@ -27,6 +27,7 @@ from app.operations.search.record_view import RecordView
 from app.operations.search.scan import Asked, Done, Event, Found, scan
 from app.operations.search.starts import Start
 from app.registry import load_workflows
+from app.wire.personal import masked
 from app.wire.topics import partitions_of
 from tables import declared
 from workflows.audit.messages import PersonalRevealed
@@ -191,7 +192,7 @@ def _workflows_with(status: str, begin: str) -> list[Workflow]:
 
 def _line(workflow: Workflow, state: object, transaction_id: str, now_ms: int) -> dict[str, Any]:
     view = workflow.view
-    due, facts = view.pending_steps(state), view.shown(state, now_ms)
+    due, facts = view.pending_steps(state), masked(view.shown(state, now_ms))
     about = {"workflow": workflow.name, "id": transaction_id, "headline": view.headline(facts)}
     began = {"began": view.began[0], "began_ms": facts[view.began[1]]}
     return {**facts, **about, **began, "pending_steps": due[0] if due else None}

@@ -15,9 +15,9 @@ from app.console.api.problems import Problem, json_response, path_name, whole
 from app.console.api.workflow_requests import REPEATS
 from app.delivery.row import decode_row
 from app.kafka.producer import partition_of
-from app.operations.search.masked_record import masked
 from app.operations.search.row_history import history
 from app.registry import load_workflows
+from app.wire.personal import masked, masked_body
 from app.wire.topics import changelog_topic
 from tables import Table, declared
 from workflows.shared.journal import JournalEntry
@@ -95,7 +95,7 @@ async def transaction(request: web.Request, transaction_id: str) -> Transaction:
     facts = None
     if state is not None:
         facts = {
-            **workflow.view.shown(state, request.app[CONTEXT].now_ms()),
+            **masked(workflow.view.shown(state, request.app[CONTEXT].now_ms())),
             "pending_steps": workflow.view.pending_steps(state),
         }
     return Transaction(
@@ -105,7 +105,7 @@ async def transaction(request: web.Request, transaction_id: str) -> Transaction:
         retried_calls=workflow.view.retried_calls(now),
         bars=bars,
         partial=partial,
-        rows={name: masked(row) for name, row in rows.items()},
+        rows={name: masked(row, declared[name].shape) for name, row in rows.items()},
         at=at,
         moment_ms=moment_ms,
     )
@@ -142,7 +142,7 @@ async def bars_of(request: web.Request, transaction_id: str) -> tuple[list[Bar],
     rows, partial = await request.app[CONTEXT].journal(transaction_id)
     entries = [msgspec.convert(row["state"], JournalEntry) for row in rows]
     safe = [
-        msgspec.structs.replace(entry, body=masked(entry.body))
+        msgspec.structs.replace(entry, body=masked_body(entry.body, entry.type))
         for entry in entries
         if entry.correlation_id == transaction_id
     ]

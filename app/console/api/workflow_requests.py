@@ -19,9 +19,9 @@ from app.console.api.problems import (
     whole,
 )
 from app.entrypoints.requests import Entrypoint, FollowingRequest
-from app.host.logs import MASK, PERSONAL
 from app.registry import load_workflows
 from app.wire.envelope import derive_id
+from app.wire.personal import masked, masked_body
 from tables import declared
 from workflows.shared.journal import JournalEntry, causal_order
 from workflows.shared.reaction import WORKFLOW
@@ -154,7 +154,7 @@ class WorkflowRequests:
 
     def _facts(self, row: TableRow) -> dict[str, object]:
         state = msgspec.convert(row["state"], declared[self._workflow.table].shape)
-        return self._workflow.view.facts(state)
+        return masked(self._workflow.view.facts(state))
 
     def _links(self, transaction_id: str) -> dict[str, str]:
         path = f"{self._entrypoint.path}/{transaction_id}"
@@ -169,7 +169,4 @@ class WorkflowRequests:
 
 
 def _shown(entry: JournalEntry) -> dict[str, object]:
-    body = {
-        name: MASK if name in PERSONAL and value else value for name, value in entry.body.items()
-    }
-    return {**msgspec.to_builtins(entry), "body": body}
+    return {**msgspec.to_builtins(entry), "body": masked_body(entry.body, entry.type)}

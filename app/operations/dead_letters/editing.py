@@ -4,22 +4,25 @@ import difflib
 
 import msgspec
 
-from app.host.logs import MASK
 from app.operations.dead_letters.redrive import DeadLetterError
-from app.operations.search.masked_record import masked, masked_text
+from app.operations.search.masked_record import preview
+from app.wire.personal import MASK, masked_body, personal_names
 
 DIFF_LINES_MAX = 400
 
 
-def editable(value: bytes | None) -> str:
-    """Return the JSON of `value` in lines, masked; the empty string where it is no JSON."""
+def editable(value: bytes | None, type_name: str) -> str:
+    """Return the JSON of `value` in lines, masked; the empty string where it is no JSON.
+
+    `type_name`: what the envelope says that it is.
+    """
     try:
-        return _lines(masked(msgspec.json.decode(value or b"")))
+        return _lines(masked_body(msgspec.json.decode(value or b""), type_name))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
 
 
-def restored(value: bytes | None, edited: str) -> bytes:
+def restored(value: bytes | None, edited: str, type_name: str) -> bytes:
     """Return `edited` with what was left masked put back from `value`. Raises LettersError."""
     if MASK not in edited:
         return edited.encode()
@@ -31,39 +34,45 @@ def restored(value: bytes | None, edited: str) -> bytes:
             f"{MASK} stands for what is personal, and can only be put back into JSON: {error}. "
             "Operator: repair the JSON, or write the value in its place."
         ) from error
-    back = _back(before, after, "")
+    back = _back(before, masked_body(before, type_name), after, "")
     return edited.encode() if back == after else msgspec.json.encode(back)
 
 
-def _back(before: object, after: object, path: str) -> object:
+def _back(before: object, shown: object, after: object, path: str) -> object:
+    """Return `after` with each mask replaced that stands in `shown` where `before` had a value."""
+    if shown == after and shown != before:
+        return before
     if isinstance(after, dict):
-        known = before if isinstance(before, dict) else {}
-        return {name: _member(known, name, value, path) for name, value in after.items()}
+        old, seen = (each if isinstance(each, dict) else {} for each in (before, shown))
+        if old.get("type") != after.get("type"):
+            # Where another type stands, only the names that are personal everywhere stay masked.
+            seen = {name: value for name, value in seen.items() if name in personal_names()}
+        return {
+            name: _back(old.get(name), seen.get(name), value, f"{path}.{name}" if path else name)
+            for name, value in after.items()
+        }
     if isinstance(after, list):
-        old = before if isinstance(before, list) else []
+        old, seen = (each if isinstance(each, list) else [] for each in (before, shown))
         return [
-            _back(old[at] if at < len(old) else None, value, f"{path}[{at}]")
-            for at, value in enumerate(after)
+            _back(_at(old, place), _at(seen, place), value, f"{path}[{place}]")
+            for place, value in enumerate(after)
         ]
     if isinstance(after, str) and MASK in after:
-        if isinstance(before, str) and masked_text(before) == after:
-            return before
         raise DeadLetterError(f"{path or 'the body'} is {after!r}, and nothing was masked there")
     return after
 
 
-def _member(before: dict[str, object], name: str, value: object, path: str) -> object:
-    here = f"{path}.{name}" if path else name
-    if value == MASK and name in before and masked({name: before[name]}) == {name: MASK}:
-        return before[name]
-    return _back(before.get(name), value, here)
+def _at(values: list[object], place: int) -> object:
+    return values[place] if place < len(values) else None
 
 
-def diff(value: bytes | None, body: bytes) -> list[str]:
-    """Return how `body` differs from `value`, masked: lines that begin with -, + or a space."""
-    one, other = (
-        editable(each) or (each or b"").decode(errors="backslashreplace") for each in (value, body)
-    )
+def diff(value: bytes | None, edited: bytes, type_name: str) -> list[str]:
+    """Return how `edited` differs from `value`, masked: lines that begin with -, + or a space.
+
+    `edited` is as it was written, with its masks. What `restored` puts back may have a new type
+    there, which does not mask it.
+    """
+    one, other = (editable(each, type_name) or preview(each or b"") for each in (value, edited))
     found = difflib.unified_diff(one.splitlines(), other.splitlines(), n=2, lineterm="")
     return [line for line in found if not line.startswith(("---", "+++"))][:DIFF_LINES_MAX]
 

@@ -4,45 +4,27 @@ Nothing is decoded before it is asked for: a search by key never opens a body.
 """
 
 import re
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import msgspec
 
-from app.host.logs import MASK, PERSONAL, mask_personal
+from app.delivery.row import row_type
 from app.wire import codecs
 from app.wire.envelope import Undecodable, from_headers
-from workflows.shared.message import type_name
-from workflows.shared.topic import declared
-
-KEYED_BY_PERSON = frozenset(
-    type_name(message) for topic in declared.values() for message in topic.people.keys
+from app.wire.personal import (
+    MASK,
+    is_keyed_by_person,
+    masked,
+    masked_body,
+    masked_text,
+    personal_names,
 )
-"""Messages whose key is a person. Of all others it is an id, or an entity with its kind."""
-NAME_FIELDS = {
-    type_name(message): fields
-    for topic in declared.values()
-    for message, fields in topic.people.fields.items()
-}
-"""Messages that hold names of any kind, people's too, and where."""
+from app.wire.topics import table_of
 
-_ENTITY = re.compile(r"\bcustomer:.+", re.DOTALL)
-"""An entity of a payment that is a person (`workflows.fraud.entity_messages.EntityKey`), and all
-after it."""
-_PERSONAL_NAME = re.compile("|".join(sorted(PERSONAL)), re.IGNORECASE)
 _ESCAPED = re.compile(r"\\+u([0-9a-fA-F]{4})")
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
-
-
-def masked_text(text: str) -> str:
-    """Return `text` without the person an entity in it may name."""
-    return _ENTITY.sub(f"customer:{MASK}", text) if "customer:" in text else text
-
-
-def masked(value: Any) -> Any:
-    """Return plain `value` without personal fields and without people who are entities."""
-    return _without_entities(mask_personal(None, "", {"": value})[""])
 
 
 class MaskedRecord:
@@ -56,7 +38,7 @@ class MaskedRecord:
     def key(self) -> str:
         """Return the key."""
         text = (self.record.key or b"").decode(errors="backslashreplace")
-        return MASK if text and self.type in KEYED_BY_PERSON else masked_text(text)
+        return MASK if text and is_keyed_by_person(self.type) else masked_text(text)
 
     @cached_property
     def type(self) -> str:
@@ -66,9 +48,11 @@ class MaskedRecord:
     @cached_property
     def pairs(self) -> list[tuple[str, str]]:
         """Return every header, those that are there twice too."""
-        hidden = {"ce_subject"} if self.type in KEYED_BY_PERSON else set()
+        hidden = personal_names()
+        if is_keyed_by_person(self.type):
+            hidden |= {"ce_subject"}
         return [
-            (name, MASK if value and (name in PERSONAL or name in hidden) else masked_text(value))
+            (name, MASK if value and name in hidden else masked_text(value))
             for name, value in self._plain
         ]
 
@@ -117,31 +101,24 @@ class MaskedRecord:
         if value is None:
             return None, ""
         try:
-            return masked(_decode(value)), None
+            body = _decode(value)
+            table = table_of(self.record.topic)
+            shown = masked_body(body, self.type) if table is None else masked(body, row_type(table))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return None, _preview(value)
+            return None, preview(value)
+        return shown, None
 
 
-def _without_entities(value: object) -> object:
-    if isinstance(value, str):
-        return masked_text(value)
-    if isinstance(value, dict):
-        kind = value.get("type")
-        hidden = NAME_FIELDS.get(kind, ()) if isinstance(kind, str) else ()
-        return {
-            masked_text(name): MASK if name in hidden and member else _without_entities(member)
-            for name, member in value.items()
-        }
-    if isinstance(value, list):
-        return [_without_entities(member) for member in value]
-    return value
+@cache
+def _personal_name() -> re.Pattern[str]:
+    return re.compile("|".join(sorted(personal_names())), re.IGNORECASE)
 
 
-def _preview(value: bytes) -> str:
+def preview(value: bytes) -> str:
     """Return `value` as text up to the first personal field: where that ends, nobody can say."""
     text = value.decode(errors="backslashreplace").replace("\x00", "")
     text = _ESCAPED.sub(lambda found: chr(int(found.group(1), 16)), text)
     # A lone surrogate could be neither printed nor sent.
     text = text.encode(errors="backslashreplace").decode()
-    personal = _PERSONAL_NAME.search(text)
+    personal = _personal_name().search(text)
     return text[: personal.end()] + MASK if personal else masked_text(text)

@@ -13,7 +13,8 @@ from typing import ClassVar, Literal
 import msgspec
 
 from app.operations.search.expression import BadExpression, Expression
-from app.operations.search.masked_record import MaskedRecord, masked_text
+from app.operations.search.masked_record import MaskedRecord
+from app.wire.personal import masked_text
 from app.wire.records import Consumed
 from workflows.shared.errors import ErrorKind, PayflowError
 

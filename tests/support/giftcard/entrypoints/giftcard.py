@@ -26,6 +26,8 @@ class TopUpAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     amount_minor: MinorDue
     payment_method: Name
     customer_id: NameIfAny = ""
+    recipient: NameIfAny = ""
+    wrapping: NameIfAny = ""
 
 
 def requested(top_up_id: str, asked: TopUpAsked, at_ms: int) -> TopUpRequested:

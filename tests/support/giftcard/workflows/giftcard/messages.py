@@ -4,6 +4,7 @@ from typing import Literal
 
 from workflows.shared.limits import Currency, Milliseconds, MinorDue, Name, NameIfAny, Text
 from workflows.shared.message import Message
+from workflows.shared.personal import Personal
 
 Cause = Literal["payment_failed", "credit_refused"]
 
@@ -13,11 +14,14 @@ class TopUpRequested(Message, tag="payflow.giftcard.requested.v1", frozen=True, 
 
     top_up_id: Name
     card_id: Name
-    customer_id: NameIfAny = ""
+    customer_id: Personal[NameIfAny] = ""
+    recipient: Personal[NameIfAny] = ""
+    """Who is given the card."""
+    wrapping: NameIfAny = ""
     country: Name
     currency: Currency
     amount_minor: MinorDue
-    payment_method: Name
+    payment_method: Personal[Name]
     requested_at_ms: Milliseconds
 
 

@@ -15,6 +15,7 @@ from workflows.giftcard.messages import (
 from workflows.payment.messages import PaymentCompleted, PaymentFailed, PaymentRefunded
 from workflows.shared.deadline import DeadlineReached
 from workflows.shared.message import Message
+from workflows.shared.personal import Personal
 
 PAYMENT_MS = 240_000
 BLOCKED = "blocked"
@@ -28,6 +29,8 @@ class TopUp(msgspec.Struct, frozen=True, kw_only=True):
 
     top_up_id: str = ""
     card_id: str = ""
+    recipient: Personal[str] = ""
+    wrapping: str = ""
     currency: str = ""
     amount_minor: int = 0
     requested_at_ms: int = 0
@@ -81,6 +84,8 @@ def evolve(state: TopUp, message: Message, at_ms: int) -> TopUp:  # noqa: PLR091
                 state,
                 top_up_id=message.top_up_id,
                 card_id=message.card_id,
+                recipient=message.recipient,
+                wrapping=message.wrapping,
                 currency=message.currency,
                 amount_minor=message.amount_minor,
                 requested_at_ms=at_ms,
@@ -121,6 +126,8 @@ def view(state: TopUp) -> dict[str, Any]:
         "top_up_id": state.top_up_id,
         "state": status_of(state),
         "card_id": state.card_id,
+        "recipient": state.recipient,
+        "wrapping": state.wrapping,
         "amount_minor": state.amount_minor,
         "currency": state.currency,
         "requested_at_ms": state.requested_at_ms,

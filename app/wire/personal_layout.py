@@ -1,0 +1,115 @@
+"""Where a type holds personal data: what its marks say, at any depth. Pure."""
+
+from collections.abc import Iterable
+from functools import cache
+from typing import cast
+
+import msgspec
+from msgspec import inspect
+
+
+class Layout(msgspec.Struct):
+    """Where values of one type hold personal data. None in place of one: nothing is known.
+
+    Types that refer to themselves do so here too, so a layout is filled after it was made.
+    """
+
+    personal: bool = False
+    names: set[str] = set()
+    """The fields that are marked, here and below: those whose name says that they are personal."""
+    fields: dict[str, "Layout | None"] | None = None
+    """Of a Struct, by their names on the wire."""
+    attributes: dict[str, "Layout | None"] = {}
+    """Of a Struct, by their names in Python."""
+    places: tuple["Layout | None", ...] = ()
+    """Of a Struct that is written as an array, or a tuple of fixed length."""
+    members: "Layout | None" = None
+    """Of a list or a dict, each of them."""
+    tag_field: str = ""
+    tagged: dict[object, "Layout"] = {}
+    """Of a union, the Struct by its tag."""
+
+
+@cache
+def layout_of(kind: object) -> Layout:
+    """Return the layout of the type `kind`."""
+    return _layout(inspect.type_info(kind), {}) or Layout()
+
+
+def _layout(kind: inspect.Type, known: dict[type, Layout]) -> Layout | None:
+    match kind:
+        case inspect.Metadata():
+            mark = cast("dict[str, str]", getattr(kind, "extra", None) or {}).get("personal")
+            if mark is None:
+                return _layout(kind.type, known)
+            return Layout(personal=True, names={""} if mark == "named" else set())
+        case inspect.StructType():
+            return _of_struct(kind, known)
+        case inspect.UnionType(types=types):
+            return _of_union(types, known)
+        case _:
+            return _of_collection(kind, known)
+
+
+def _of_collection(kind: inspect.Type, known: dict[type, Layout]) -> Layout | None:
+    """Return the layout of a tuple, a list, a set or a dict; None for what is no such thing."""
+    match kind:
+        case inspect.TupleType(item_types=types):
+            return _holding(Layout(places=tuple(_layout(each, known) for each in types)))
+        case inspect.CollectionType(item_type=item):
+            return _holding(Layout(members=_layout(item, known)))
+        case inspect.DictType(key_type=key, value_type=item):
+            # Keys that are personal would all become one: the whole is masked.
+            names = _layout(key, known)
+            is_personal = names is not None and names.personal
+            return names if is_personal else _holding(Layout(members=_layout(item, known)))
+        case _:
+            return None
+
+
+def _of_struct(kind: inspect.StructType, known: dict[type, Layout]) -> Layout:
+    if kind.cls in known:
+        return known[kind.cls]
+    found = known[kind.cls] = Layout(tag_field=kind.tag_field or "")
+    attributes: dict[str, Layout | None] = {}
+    fields: dict[str, Layout | None] = {}
+    for field in kind.fields:
+        part = _layout(field.type, known)
+        attributes[field.name] = fields[field.encode_name] = part
+        below: set[str] = set() if part is None else part.names
+        found.names |= below - {""}
+        if "" in below:
+            found.names |= {field.name, field.encode_name}
+    found.attributes, found.fields = attributes, fields
+    if kind.array_like:
+        tag = () if kind.tag is None else (None,)
+        found.places = (*tag, *attributes.values())
+    return found
+
+
+def _of_union(types: Iterable[inspect.Type], known: dict[type, Layout]) -> Layout | None:
+    kinds = [each for each in types if not isinstance(each, inspect.NoneType)]
+    parts = [part for each in kinds if (part := _layout(each, known)) is not None]
+    personal = [part for part in parts if part.personal]
+    if personal or len(parts) < 2:  # noqa: PLR2004  a union of one
+        return (personal or parts or [None])[0]
+    found = Layout(tag_field=next((part.tag_field for part in parts if part.tag_field), ""))
+    for each in kinds:
+        part = _layout(each, known)
+        if part is None:
+            continue
+        found.names |= part.names
+        found.places, found.members = found.places or part.places, found.members or part.members
+        if isinstance(each, inspect.StructType) and each.tag is not None:
+            found.tagged[each.tag] = part
+        else:
+            found.fields = found.fields or part.fields
+    return found
+
+
+def _holding(found: Layout) -> Layout | None:
+    """Return `found` with the names of its parts; None where no part has a layout."""
+    parts = [part for part in (*found.places, found.members) if part is not None]
+    for part in parts:
+        found.names |= part.names
+    return found if parts else None
