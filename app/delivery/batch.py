@@ -15,7 +15,15 @@ from app.delivery.row import OutboxEntry, Row
 from app.delivery.runtime import Handled, Place, Runtime
 from app.wire import codecs
 from app.wire.envelope import Envelope, child_traceparent, derive_id, to_headers
-from app.wire.records import Outgoing, Record, header, stack_fingerprint, to_dead, to_retry
+from app.wire.records import (
+    Outgoing,
+    Record,
+    due_ms,
+    header,
+    stack_fingerprint,
+    to_dead,
+    to_retry,
+)
 from workflows.shared.message import Message, type_name
 from workflows.shared.topic import topic_of
 
@@ -70,11 +78,13 @@ class Batch:
         return loaded
 
     def dropped(self, record: Record, envelope: Envelope, at: Place, before: Row[object]) -> bool:
-        """Return whether this event was applied before; its row is then put again.
+        """Return whether this event was applied before, or is parked under a newer copy.
 
-        After a kill the row may be on disk without its changelog record.
+        Its row is put again then: after a kill it may be on disk without its changelog record.
         """
-        repeated = row.applied(before, record, envelope.id)
+        repeated = row.applied(before, record, envelope.id) or row.superseded(
+            before, record, envelope.id
+        )
         if repeated:
             self.handled.duplicates += 1
             self.handled.redelivered += row.behind(before, record)
@@ -214,19 +224,14 @@ class Batch:
         """Stage `record` for a new try, and its key to wait behind it."""
         now_ms = self.runtime.now_ms()
         first_topic = topic_received_on(self.agent, record)
-        self.before.append(
-            to_retry(record, self.agent.service, attempt, now_ms, reason, first_topic)
-        )
+        copy = to_retry(record, self.agent.service, attempt, now_ms, reason, first_topic)
+        self.before.append(copy)
         self.handled.retried.append(reason)
-        moved = row.advanced(before, record)
-        waiting = moved.parked if envelope.id in moved.parked else (*moved.parked, envelope.id)
-        self.rows[at] = msgspec.structs.replace(moved, parked=waiting)
+        self.rows[at] = row.park(row.advanced(before, record), envelope.id, due_ms(copy))
 
     def unpark(self, envelope: Envelope, at: Place) -> None:
         """Let the key's next event go: this one is through."""
-        staged = self.rows[at]
-        waiting = tuple(parked for parked in staged.parked if parked != envelope.id)
-        self.rows[at] = msgspec.structs.replace(staged, parked=waiting)
+        self.rows[at] = row.unpark(self.rows[at], envelope.id)
 
     def _outgoing_of(
         self, outbox_entry: OutboxEntry, messages: Sequence[Message], cause: str = ""

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from app.wire.envelope import Envelope
-from app.wire.records import Record, is_retry
+from app.wire.records import Record, due_ms, is_retry
 from tables import Table
 
 State = TypeVar("State", covariant=True)  # noqa: PLC0105  a row never changes
@@ -56,6 +56,8 @@ class Row(msgspec.Struct, Generic[State], frozen=True, kw_only=True):
     """The latest event ids applied, newest last: a producer may repeat itself at a new offset."""
     parked: tuple[str, ...] = msgspec.field(name="p", default=())
     """Event ids of this key that wait in a retry topic, in order."""
+    due_ms: dict[str, int] | msgspec.UnsetType = msgspec.field(name="d", default=msgspec.UNSET)
+    """Parked event id → when its latest copy is due: any other copy of it is superseded."""
     context: Context = msgspec.field(name="c", default=Context())
     outbox: tuple[OutboxEntry, ...] = msgspec.field(name="o", default=())
     """What was decided in the same put as `state`, and may not have been emitted yet."""
@@ -84,6 +86,32 @@ def encode_row(row: Row[object]) -> bytes:
 def applied(row: Row[object], record: Record, event_id: str) -> bool:
     """Return whether the event of `record` was applied, from this place or another."""
     return behind(row, record) or event_id in row.processed_ids
+
+
+def superseded(row: Row[object], record: Record, event_id: str) -> bool:
+    """Return whether `record` is an older copy of an event that was parked again since.
+
+    A copy is acknowledged before the row names it, so the one that is dropped is never the last.
+    """
+    if not is_retry(record) or row.due_ms is msgspec.UNSET:
+        return False
+    latest_ms = row.due_ms.get(event_id)
+    return latest_ms is not None and latest_ms != due_ms(record)
+
+
+def park(row: Row[object], event_id: str, copy_due_ms: int) -> Row[object]:
+    """Return `row` with the event behind those that wait, and when its latest copy is due."""
+    waiting = row.parked if event_id in row.parked else (*row.parked, event_id)
+    due = {} if row.due_ms is msgspec.UNSET else row.due_ms
+    return msgspec.structs.replace(row, parked=waiting, due_ms={**due, event_id: copy_due_ms})
+
+
+def unpark(row: Row[object], event_id: str) -> Row[object]:
+    """Return `row` without the event among those that wait."""
+    waiting = tuple(parked for parked in row.parked if parked != event_id)
+    due = {} if row.due_ms is msgspec.UNSET else row.due_ms
+    left = {parked: at_ms for parked, at_ms in due.items() if parked != event_id}
+    return msgspec.structs.replace(row, parked=waiting, due_ms=left or msgspec.UNSET)
 
 
 def behind(row: Row[object], record: Record) -> bool:

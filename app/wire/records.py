@@ -101,7 +101,7 @@ def as_read(consumed: Consumed) -> Record:
     )
 
 
-def header(record: Record, name: str) -> str:
+def header(record: Record | Outgoing, name: str) -> str:
     """Return the header `name` as text, or the empty string."""
     for consumed, value in record.headers:
         if consumed == name:
@@ -220,7 +220,7 @@ def attempts(record: Record) -> int:
     return whole(header(record, RETRY_ATTEMPT))
 
 
-def due_ms(record: Record) -> int:
+def due_ms(record: Record | Outgoing) -> int:
     """Return when a record of a retry topic may be tried again; 0 for any other."""
     return whole(header(record, RETRY_DUE_MS))
 

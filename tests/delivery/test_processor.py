@@ -322,6 +322,31 @@ async def test_parked_events_go_through_in_their_order_when_the_outside_is_back(
     assert () == tally(runtime).parked
 
 
+async def test_of_a_parked_event_only_the_latest_copy_waits_on() -> None:
+    """A copy that was produced twice, or again after a crash, does not become two that circle."""
+    runtime, outside = FakeRuntime(), Outside()
+    outside.out_of_reach = True
+    agent = calls(outside)
+    await run_batch(agent, runtime, [message(1, "n1"), message(2, "n2")])
+    head, follower = (as_read(emitted, at) for at, emitted in enumerate(runtime.emitted))
+    runtime.now += 1_000
+    runtime.emitted.clear()
+
+    await run_batch(agent, runtime, [follower, follower, head, head])
+    handled = await run_batch(agent, runtime, [follower, head])
+
+    assert 2 == len(runtime.emitted)
+    assert 2 == handled.duplicates
+    assert ["n1", "n1"] == outside.asked
+    outside.out_of_reach = False
+    copies = {emitted.topic: as_read(emitted, 9) for emitted in runtime.emitted}
+    await run_batch(agent, runtime, [copies["notification.commands.test.retry-10s"]])
+    await run_batch(agent, runtime, [copies["notification.commands.test.retry-1s"]])
+    assert ["n1", "n1", "n1", "n2"] == outside.asked
+    assert () == tally(runtime).parked
+    assert msgspec.UNSET is tally(runtime).due_ms
+
+
 async def test_an_exhausted_event_is_dead_lettered_and_its_followers_go_on() -> None:
     """Three new tries, then the dead topic and the agent's last message; the key is free again."""
     runtime, outside = FakeRuntime(), Outside()
