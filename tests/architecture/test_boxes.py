@@ -1,40 +1,12 @@
 """The folder listing is the architecture: few boxes, few arrows, and every box has a layer."""
 
-import re
-import tomllib
-from typing import Any
-
-from tests.support.source import PACKAGES, ROOT, imports, modules
+from tests.support import boxes as page
+from tests.support.boxes import arrows, box_of, boxes, contracts, layer_arrows, layers, reduced
+from tests.support.source import ROOT
 
 BOXES_MAX, ARROWS_MAX = 25, 130
 MODULES_BESIDE_FOLDERS_MAX = 5
-OWN = (*PACKAGES, "bench")
-
-
-def box_of(name: str) -> str:
-    """Return the box of a module: of app/ its folder or module, else the package."""
-    parts = name.split(".")
-    return ".".join(parts[:2]) if parts[0] == "app" else parts[0]
-
-
-def boxes() -> set[str]:
-    """Return every box, the docstring of app/ apart."""
-    return {box_of(module.name) for module in modules(*OWN)} - {"app"}
-
-
-def arrows() -> set[tuple[str, str]]:
-    """Return which box imports from which other, inside functions and for types too."""
-    known = boxes()
-    pairs = {
-        (box_of(module.name), box_of(name)) for module in modules(*OWN) for name in imports(module)
-    }
-    return {(user, used) for user, used in pairs if user != used and {user, used} <= known}
-
-
-def contracts() -> list[dict[str, Any]]:
-    """Return the contracts of import-linter."""
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    return settings["tool"]["importlinter"]["contracts"]
+DRAWN_MAX = 40
 
 
 def test_there_are_few_boxes():
@@ -61,10 +33,27 @@ def test_few_modules_lie_beside_the_folders_of_app():
 
 def test_every_box_has_a_layer():
     """A folder that the contract does not name could import whatever it likes."""
-    [layers] = (each["layers"] for each in contracts() if each["type"] == "layers")
-    named = {box_of(name.strip("() ")) for layer in layers for name in re.split("[|:]", layer)}
+    named = {box_of(name) for layer in layers() for name in layer}
 
     assert boxes() - {"bench"} == named - {"app.entrypoints"} | (boxes() & {"app.entrypoints"})
+
+
+def test_the_page_of_the_architecture_is_drawn_from_the_imports():
+    """docs/architecture.md is drawn anew with `python -m tests.support.boxes`."""
+    assert page.ARCHITECTURE.read_text(encoding="utf-8") == page.draw()
+
+
+def test_a_picture_leaves_out_the_arrows_that_a_detour_replaces():
+    """What a folder imports by way of another needs no second line."""
+    assert {("a", "b"), ("b", "c")} == reduced({("a", "b"), ("b", "c"), ("a", "c")})
+
+
+def test_the_picture_has_no_more_arrows_than_a_reader_follows():
+    """Each drawn arrow is an import; the others follow from the drawn ones."""
+    drawn = reduced(layer_arrows())
+
+    assert drawn < layer_arrows()
+    assert len(drawn) <= DRAWN_MAX, sorted(drawn)
 
 
 def test_no_contract_has_an_exception():
