@@ -39,6 +39,7 @@ unit: setup  ## The tests that need neither broker nor browser, on every core.
 	@$(BIN)/pytest -m "not broker and not browser" -n auto --dist worksteal
 
 test: check  ## Everything; ends with the summary of the tests.
+	@deploy/faketime || true
 	@$(BIN)/pytest
 
 lock:  ## Write the locks anew from pyproject.toml (needs uv).

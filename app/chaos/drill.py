@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from random import Random
 
 import aiohttp
@@ -11,30 +11,28 @@ import msgspec
 
 import tables
 from app.chaos import report
+from app.chaos.cause import NAMED_MAX, STEP_ERRORS, NotMoving, cause, label, reason
 from app.chaos.external_faults import OUTSIDE
-from app.chaos.instance import DrillError, Site, open_site
+from app.chaos.instance import Site, open_site
 from app.chaos.load import WARM_UP_SECONDS, Load
 from app.chaos.plan import Step, mixture, plan
 from app.chaos.probe import Probe
 from app.chaos.row_differences import differences
+from app.chaos.size import FULL, DrillSize
 from app.chaos.worker_faults import WORKERS
 from app.config import Config
-from app.kafka.errors import KafkaError
-from app.operations.verification.auditor import CANNOT_READ, Auditor
-from app.operations.verification.verdict import Verdict
+from app.operations.verification.auditor import CANNOT_READ, Auditor, Verdict
 from app.registry import load_workflows, services
 
 RATE_MAX = 50.0
 SHARE_OF_CAPACITY = 0.45
 """An instance at its limit cannot recover: the load leaves agent to catch up."""
 RATE_MIN = 2.0
-REST_SECONDS = 3.0
-"""Between two faults, so that their effects can be told apart."""
+START_SECONDS = 3.0
+"""Until what is asked first is there, and until the load flows."""
 RECOVERY_SECONDS_MAX = 120.0
-DRAIN_SECONDS_MAX = 900.0
 AUDIT_TRIES = 3
-EXTERNAL_FAULTS = ("provider", "carrier", "webhooks", "hot_key", "repeating")
-"""Faults of nobody in Payflow: recovered when every service goes on."""
+AUDIT_AGAIN_SECONDS = 3.0
 
 Say = Callable[[str], None]
 
@@ -45,63 +43,129 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     rate: float = 0.0
     only: str = ""
+    size: DrillSize = FULL
+
+
+async def run_drill(config: Config, wanted: Wanted, say: Say) -> dict[str, object]:
+    """Return the report. Raises DrillError when the drill cannot be carried out."""
+    steps = plan(wanted.seed, services(), wanted.only, wanted.size)
+    async with open_drill(config, wanted, say) as drill:
+        for number, step in enumerate(steps, 1):
+            await drill.meet(step, f"{number}/{len(steps)}")
+        return report.build(await drill.finish())
+
+
+@asynccontextmanager
+async def open_drill(config: Config, wanted: Wanted, say: Say) -> AsyncIterator["Drill"]:
+    """Run an instance under load for a `with`. Raises DrillError when it cannot be started."""
+    timeout = aiohttp.ClientTimeout(total=20)
+    async with (
+        open_site(config, wanted.size, say) as site,
+        aiohttp.ClientSession(timeout=timeout) as session,
+    ):
+        drill = Drill(site, wanted, Load(wanted.seed, site.config.console_url, session), say)
+        try:
+            await drill.start()
+            yield drill
+        finally:
+            drill.end()
 
 
 class Drill:
-    """One run."""
+    """A drill that runs: its instance, the load on it, and what its faults came to."""
 
-    def __init__(self, config: Config, wanted: Wanted, say: Say) -> None:
-        self._config = config
+    def __init__(self, site: Site, wanted: Wanted, load: Load, say: Say) -> None:
+        self._site = site
         self._wanted = wanted
+        self._load = load
         self._say = say
+        self._probe = Probe(site)
+        self._auditor = Auditor(site.config)
+        self._rate = wanted.rate
+        self._verdict: Verdict | None = None
+        """The last one that could be had."""
         self._began = time.monotonic()
         self._met: list[report.Met] = []
+        self._tasks: list[asyncio.Task[None]] = []
 
-    async def run(self) -> dict[str, object]:
-        """Return the report. Raises DrillError when the drill cannot be carried out."""
-        steps = plan(self._wanted.seed, services(), self._wanted.only)
-        timeout = aiohttp.ClientTimeout(total=20)
-        async with (
-            open_site(self._config, self._say) as site,
-            aiohttp.ClientSession(timeout=timeout) as session,
-        ):
-            load = Load(self._wanted.seed, site.config.console_url, session)
-            probe, auditor = Probe(site), Auditor(site.config)
-            probing = asyncio.create_task(probe.run())
-            await load.stock_up(lambda: asyncio.sleep(REST_SECONDS))
-            rate = self._wanted.rate or await self._capacity(load, probe, auditor)
-            playing = asyncio.create_task(load.play(rate))
-            await asyncio.sleep(REST_SECONDS)
-            try:
-                for number, step in enumerate(steps, 1):
-                    self._step(f"{number}/{len(steps)} {step.fault} {step.target} {step.detail}")
-                    await self._meet(site, step, load, probe, auditor)
-                    if playing.done():
-                        playing.result()
-            finally:
-                playing.cancel()
-            verdict = await self._drain(load, auditor)
-            probing.cancel()
-            differing = await self._stop_and_compare(site)
-            return report.build(
-                report.Drilled(
-                    seed=self._wanted.seed,
-                    rate=rate,
-                    orders_asked=load.asked,
-                    orders_lost=tuple(load.failed),
-                    met=tuple(self._met),
-                    stops=tuple(site.stops),
-                    rows_differing=tuple(differing),
-                    verdict=verdict,
-                    wall_s=time.monotonic() - self._began,
-                )
-            )
+    async def start(self) -> None:
+        """Begin to probe and to place orders."""
+        self._tasks.append(asyncio.create_task(self._probe.run()))
+        await self._load.stock_up(lambda: asyncio.sleep(START_SECONDS))
+        self._rate = self._rate or await self._capacity()
+        self._tasks.append(asyncio.create_task(self._load.play(self._rate)))
+        await asyncio.sleep(START_SECONDS)
+
+    def end(self) -> None:
+        """Stop probing and placing orders."""
+        for task in self._tasks:
+            task.cancel()
+
+    async def meet(self, step: Step, number: str = "") -> report.Met:
+        """Carry out `step`, wait until every agent moves again, and verify the books."""
+        self._step(f"{number} {label(step)}")
+        self._load.during = label(step)
+        before = self._probe.sums()
+        reasons: list[str] = []
+        stuck: tuple[str, ...] = ()
+        seconds = float("inf")
+        condition = "it is injected"
+        try:
+            since = await self._inject(step)
+            condition = "every service concerned applies another event"
+            watched = [step.target] if step.target else list(services())
+            seconds = await self._probe.recovered(watched, since, RECOVERY_SECONDS_MAX)
+        except STEP_ERRORS as error:
+            # A broker that does not answer in time is a breach, and the drill goes on.
+            stuck = error.services if isinstance(error, NotMoving) else ()
+            reasons.append(f"while waited for: {condition}: {reason(error)}")
+        await asyncio.sleep(self._wanted.size.rest_seconds)
+        reasons += await self._audit()
+        after = self._probe.sums()
+        met = report.Met(
+            name=step.fault,
+            target=step.target,
+            recovery_s=seconds,
+            redelivered=after.redelivered - before.redelivered,
+            duplicates_dropped=after.duplicates - before.duplicates,
+            breaches=tuple(f"{label(step)}: {each}" for each in reasons),
+            cause=await self._cause(step, reasons, stuck) if reasons else "",
+        )
+        self._met.append(met)
+        self._step(f"       recovered in {seconds:.1f} s; {len(reasons)} breaches")
+        if met.cause:
+            self._say(met.cause)
+        return met
+
+    async def finish(self) -> report.Drilled:
+        """Let every order end, stop every worker, compare its rows; return what it all came to."""
+        for task in self._tasks[1:]:
+            if task.done():
+                task.result()
+            task.cancel()
+        unended = await self._drain()
+        self.end()
+        differing = await self._stop_and_compare()
+        assert self._verdict is not None
+        return report.Drilled(
+            seed=self._wanted.seed,
+            rate=self._rate,
+            orders_asked=self._load.asked,
+            orders_lost=tuple(self._load.failed),
+            met=tuple(self._met),
+            stops=tuple(self._site.stops),
+            rows_differing=tuple(differing),
+            unended=unended,
+            verdict=self._verdict,
+            wall_s=time.monotonic() - self._began,
+        )
 
     def _step(self, text: str) -> None:
         self._say(f"{time.monotonic() - self._began:6.1f} s  {text}")
 
-    async def _capacity(self, load: Load, probe: Probe, auditor: Auditor) -> float:
+    async def _capacity(self) -> float:
         """Return the rate to drill at: measured by a burst and how long it takes to settle."""
+        load = self._load
         began = time.monotonic()
         playing = asyncio.create_task(load.play(RATE_MAX))
         await asyncio.sleep(WARM_UP_SECONDS)
@@ -111,86 +175,69 @@ class Drill:
         workflows = load_workflows().values()
         names = sorted({tables.declared[each.table].service for each in workflows})
         last: dict[str, int] = {}
-        while (now := probe.events(names)) != last:
+        while (now := self._probe.events(names)) != last:
             last = now
             await asyncio.sleep(1.5)
-        held = load.accepted / (time.monotonic() - began - 1.5)
-        await auditor.verdict()
+        accepted = load.accepted
+        held = accepted / (time.monotonic() - began - 1.5)
+        await self._auditor.verdict()
         rate = max(RATE_MIN, min(RATE_MAX, held * SHARE_OF_CAPACITY))
-        self._step(f"{load.accepted} orders settled at {held:.1f}/s: drilled at {rate:.1f}/s")
+        self._step(f"{accepted} orders settled at {held:.1f}/s: drilled at {rate:.1f}/s")
         return rate
 
-    async def _meet(
-        self, site: Site, step: Step, load: Load, probe: Probe, auditor: Auditor
-    ) -> None:
-        """Carry out `step`, wait until every agent moves again, and verify the books."""
-        before = probe.sums()
-        breaches: tuple[str, ...] = ()
-        seconds = float("inf")
-        try:
-            since = await self._inject(site, step, load)
-            watched = [step.target] if step.target else list(services())
-            seconds = await probe.recovered(watched, since, RECOVERY_SECONDS_MAX)
-        except (DrillError, KafkaError) as error:
-            # A broker that does not answer in time is a breach, and the drill goes on.
-            breaches = (f"{step.fault} {step.target}: {error}",)
-        await asyncio.sleep(REST_SECONDS)
-        verdict = await self._audit(auditor)
-        breaches += report.breaches_of(verdict)
-        after = probe.sums()
-        self._met.append(
-            report.Met(
-                name=step.fault,
-                target=step.target,
-                recovery_s=seconds,
-                redelivered=after.redelivered - before.redelivered,
-                duplicates_dropped=after.duplicates - before.duplicates,
-                breaches=breaches,
-            )
-        )
-        self._step(
-            f"       recovered in {seconds:.1f} s; {verdict.started} placed, "
-            f"{verdict.unsettled} unsettled; {len(breaches)} breaches {'; '.join(breaches)[:300]}"
-        )
-
-    async def _inject(self, site: Site, step: Step, load: Load) -> float:
+    async def _inject(self, step: Step) -> float:
         random = Random(f"{self._wanted.seed} {step}")  # noqa: S311  a seed has to replay
         if step.fault == "mixed":
-            for wait_seconds, each in mixture(step.detail, services()):
+            for wait_seconds, each in mixture(step.detail, services(), self._wanted.size):
                 await asyncio.sleep(wait_seconds)
-                self._step(f"       mixed: {each.fault} {each.target} {each.detail}")
-                await self._inject(site, each, load)
+                self._step(f"       mixed: {label(each)}")
+                await self._inject(each)
             return time.monotonic()
         if step.fault in WORKERS:
-            return await WORKERS[step.fault](site, step, random)
-        return await OUTSIDE[step.fault](site, step, load, random)
+            return await WORKERS[step.fault](self._site, step, random)
+        return await OUTSIDE[step.fault](self._site, step, self._load, random)
 
-    async def _audit(self, auditor: Auditor) -> Verdict:
-        """Return the verdict; a broker that just came back may need to be asked again."""
-        for _ in range(AUDIT_TRIES - 1):
-            with suppress(*CANNOT_READ):
-                return await auditor.verdict()
-            await asyncio.sleep(REST_SECONDS)
-        return await auditor.verdict()
+    async def _audit(self) -> list[str]:
+        """Take a new verdict; return what is broken, or why nothing could be read."""
+        for left in reversed(range(AUDIT_TRIES)):
+            try:
+                self._verdict = await self._auditor.verdict()
+            except CANNOT_READ as error:
+                # A broker that just came back may need to be asked again.
+                if not left:
+                    return [f"while waited for: the books can be read: {reason(error)}"]
+                await asyncio.sleep(AUDIT_AGAIN_SECONDS)
+            else:
+                break
+        assert self._verdict is not None
+        return list(report.breaches_of(self._verdict))
 
-    async def _drain(self, load: Load, auditor: Auditor) -> Verdict:
-        """Return the verdict once nothing is under way any more, or time is up."""
+    async def _cause(self, step: Step, reasons: list[str], stuck: tuple[str, ...]) -> str:
+        return await cause(self._site, step, reasons, stuck, self._verdict)
+
+    async def _drain(self) -> str:
+        """Wait until nothing is under way any more; return the cause when time is up before."""
         self._step("draining")
-        await load.settled()
-        limit = time.monotonic() + DRAIN_SECONDS_MAX
+        await self._load.settled()
+        seconds = self._wanted.size.drain_seconds_max
+        limit = time.monotonic() + seconds
         while True:
-            verdict = await self._audit(auditor)
-            if verdict.started >= load.accepted and not verdict.unsettled:
-                return verdict
+            errors = await self._audit()
+            verdict = self._verdict
+            if verdict and verdict.started >= self._load.accepted and not verdict.unsettled:
+                return ""
             if time.monotonic() > limit:
-                return verdict
-            self._step(f"       {verdict.unsettled} unsettled")
-            await asyncio.sleep(REST_SECONDS)
+                ids = verdict.open_ids if verdict else ()
+                named = [f"{each} placed during {self._load.of(each)}" for each in ids[:NAMED_MAX]]
+                text = f"not within {seconds:.0f} s: every order ends; open: {'; '.join(named)}"
+                return await self._cause(Step(fault="drain"), [text, *errors], ())
+            self._step(f"       {verdict.unsettled if verdict else 'unknown'} unsettled")
+            await asyncio.sleep(self._wanted.size.rest_seconds)
 
-    async def _stop_and_compare(self, site: Site) -> list[str]:
+    async def _stop_and_compare(self) -> list[str]:
         """Stop every worker, and return the rows whose disk and changelog differ."""
         self._step("stopping every worker")
-        names = site.services
+        site, names = self._site, self._site.services
         site.supervisor.held.update(names)
         await asyncio.gather(*(site.stop(name, site.child(name)) for name in names))
         self._step("comparing tables with their changelogs")

@@ -28,21 +28,9 @@ from app.kafka.reader import (
 from app.local import broker, fault_switches
 from app.operations.verification.auditor import listeners
 from app.wire.records import Consumed
-from app.worker.faust_app import REQUEST_SECONDS
 from workflows.shared.topic import declared
 
-UNREACHABLE_SECONDS = 60.0
-FROZEN_SECONDS = REQUEST_SECONDS + 5
-EXTERNAL_SECONDS = 12.0
-PROVIDER_DOWN_SECONDS = 120.0
-CARRIER_DOWN_SECONDS = 30.0
-REPEATED_MAX = 20_000
-REPEAT_DELAY_SECONDS_MAX = 5.0
-BACKLOG_EVENTS = 100_000
-CAUGHT_UP_EVENTS = 2_000
 BACKLOG_SECONDS_MAX = 900.0
-HOT_ORDERS = 300
-HOT_RATE = 60.0
 RIGHT: dict[str, dict[str, dict[str, float]]] = {
     "provider_declines": {"provider": {"decline": 0.5}},
     "provider_rate_limits": {"provider": {"rate_limited": 0.5}},
@@ -67,7 +55,7 @@ async def misbehave(site: Site, step: Step, _load: Load, random: Random) -> Mark
     for system, rates in wrong.items():
         seed = {"seed": random.randrange(1 << 30)}
         await fault_switches.put(getattr(site.config, f"{system}_url"), {**rates, **seed})
-    await asyncio.sleep(EXTERNAL_SECONDS)
+    await asyncio.sleep(site.size.external_seconds)
     for system in wrong:
         await fault_switches.clear(getattr(site.config, f"{system}_url"))
     return time.monotonic()
@@ -84,13 +72,13 @@ async def _down(site: Site, system: str, seconds: float) -> Mark:
 
 
 async def provider_down(site: Site, _step: Step, _load: Load, _random: Random) -> Mark:
-    """The provider is gone for two minutes: orders wait, nothing else stops."""
-    return await _down(site, "provider", PROVIDER_DOWN_SECONDS)
+    """The provider is gone for a while: orders wait, nothing else stops."""
+    return await _down(site, "provider", site.size.provider_down_seconds)
 
 
 async def carrier_down(site: Site, _step: Step, _load: Load, _random: Random) -> Mark:
     """The carrier is gone for a while."""
-    return await _down(site, "carrier", CARRIER_DOWN_SECONDS)
+    return await _down(site, "carrier", site.size.carrier_down_seconds)
 
 
 async def webhooks_forged(site: Site, _step: Step, load: Load, _random: Random) -> Mark:
@@ -132,49 +120,50 @@ async def broker_kill(site: Site, _step: Step, _load: Load, _random: Random) -> 
 
 
 async def broker_unreachable(site: Site, _step: Step, _load: Load, _random: Random) -> Mark:
-    """Nobody reaches the broker for a minute."""
+    """Nobody reaches the broker for a while."""
     await site.proxy.shut()
     try:
-        await asyncio.sleep(UNREACHABLE_SECONDS)
+        await asyncio.sleep(site.size.unreachable_seconds)
     finally:
         await site.proxy.open()
     return time.monotonic()
 
 
 async def broker_frozen(site: Site, _step: Step, _load: Load, _random: Random) -> Mark:
-    """The broker accepts and says nothing, for longer than any request waits."""
+    """The broker accepts and says nothing, for longer than a session."""
     os.kill(site.broker.pid, signal.SIGSTOP)
     try:
-        await asyncio.sleep(FROZEN_SECONDS)
+        await asyncio.sleep(site.size.frozen_seconds)
     finally:
         os.kill(site.broker.pid, signal.SIGCONT)
     return time.monotonic()
 
 
-async def hot_key(_site: Site, _step: Step, load: Load, _random: Random) -> Mark:
+async def hot_key(site: Site, _step: Step, load: Load, _random: Random) -> Mark:
     """Everybody wants the same article at once."""
-    await load.burst(HOT_ORDERS, HOT_RATE)
+    await load.burst(site.size.hot_orders, site.size.hot_rate)
     return time.monotonic()
 
 
 async def repeating_producer(site: Site, _step: Step, _load: Load, random: Random) -> Mark:
     """Somebody produces everything again, byte for byte, in another order between topics."""
-    await repeat(site, list(declared), REPEATED_MAX, random)
+    size = site.size
+    await repeat(site, list(declared), size.repeated_max, random, size.repeat_delay_seconds_max)
     return time.monotonic()
 
 
 async def backlog(site: Site, step: Step, _load: Load, random: Random) -> Mark:
-    """Stop a service until 100,000 events wait for it; the producer repeats what is missing."""
-    child = site.child(step.target)
+    """Stop a service until many events wait for it; the producer repeats what is missing."""
+    child, events = site.child(step.target), site.size.backlog_events
     site.supervisor.held.add(step.target)
     try:
         await site.stop(step.target, child)
         limit = time.monotonic() + BACKLOG_SECONDS_MAX
         names = [name for name in listeners()[step.target] if name in declared]
-        while (behind := await waiting(site.config, step.target)) < BACKLOG_EVENTS:
+        while (behind := await waiting(site.config, step.target)) < events:
             if time.monotonic() > limit:
                 raise DrillError(f"only {behind} events wait for {step.target}")
-            await repeat(site, names, BACKLOG_EVENTS - behind, random, 0.0)
+            await repeat(site, names, events - behind, random)
     finally:
         site.supervisor.held.discard(step.target)
     mark = time.monotonic()
@@ -183,7 +172,7 @@ async def backlog(site: Site, step: Step, _load: Load, random: Random) -> Mark:
 
 
 async def _near(site: Site, service: str) -> bool:
-    return await waiting(site.config, service) < CAUGHT_UP_EVENTS
+    return await waiting(site.config, service) < site.size.caught_up_events
 
 
 async def repeat(
@@ -191,7 +180,7 @@ async def repeat(
     names: list[str],
     limit: int,
     random: Random,
-    delay_seconds: float = REPEAT_DELAY_SECONDS_MAX,
+    delay_seconds: float = 0.0,
 ) -> int:
     """Produce the latest records of the topics `names` again; return how many were emitted."""
     async with (

@@ -9,6 +9,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from app.chaos.proxy import Proxy
+from app.chaos.size import DrillSize
 from app.config import Config, child_environment
 from app.host.processes import Child, free_port
 from app.local import broker
@@ -31,10 +32,13 @@ class DrillError(PayflowError):
 class Site:
     """One running instance, its broker and the proxy in front of it."""
 
-    def __init__(self, supervisor: Supervisor, proxy: Proxy, kafka: broker.Broker) -> None:
+    def __init__(
+        self, supervisor: Supervisor, proxy: Proxy, kafka: broker.Broker, size: DrillSize
+    ) -> None:
         self.supervisor = supervisor
         self.proxy = proxy
         self.broker = kafka
+        self.size = size
         self.stops: list[tuple[str, float, int | None]] = []
         """Every clean stop asked for: of whom, seconds, exit code."""
         self._seconds: dict[str, tuple[Child, Config]] = {}
@@ -126,12 +130,17 @@ class Site:
 
 def spare(service: str, config: Config, home: Path) -> Child:
     """Return a worker that nobody starts again, its log in Payflow's folder."""
-    log_path = home / "logs" / f"second-{service}.log"
+    log_path = second_log(home, service)
     return Child(f"second {service}", worker_command(), child_environment(config), log_path)
 
 
+def second_log(home: Path, service: str) -> Path:
+    """Return where a second worker of `service` writes its log, in Payflow's folder `home`."""
+    return home / "logs" / f"second-{service}.log"
+
+
 @asynccontextmanager
-async def open_site(config: Config, say: Say) -> AsyncIterator[Site]:
+async def open_site(config: Config, size: DrillSize, say: Say) -> AsyncIterator[Site]:
     """Run an instance on `config.data_dir` whose broker is reached through a proxy."""
     port = free_port(config.host, 0)
     kafka = await asyncio.to_thread(broker.start, config, say, port)
@@ -141,7 +150,7 @@ async def open_site(config: Config, say: Say) -> AsyncIterator[Site]:
     try:
         supervisor = Supervisor(replace(config, broker_url=proxy.url), say)
         async with supervisor.up():
-            site = Site(supervisor, proxy, kafka)
+            site = Site(supervisor, proxy, kafka, size)
             yield site
     finally:
         await proxy.shut()

@@ -1,4 +1,6 @@
-"""How much waits for a service, asked of the broker."""
+"""How much waits for services, asked of the broker."""
+
+from collections.abc import Iterable
 
 from app.config import Config
 from app.kafka.admin import admin_client
@@ -9,10 +11,23 @@ from app.operations.verification.auditor import listeners
 
 async def waiting(config: Config, service: str) -> int:
     """Return how many records lie after what the group of `service` has committed."""
+    return (await waiting_by_service(config, [service]))[service]
+
+
+async def waiting_by_service(config: Config, services: Iterable[str]) -> dict[str, int]:
+    """Return, by service, how many records lie after what its group has committed."""
+    lags: dict[str, int] = {}
+    consumed = listeners()
     async with admin_client(config) as admin, reader(config) as consumer:
-        committed = await committed_offsets(admin, f"payflow-{service}")
-        places = [
-            place for topic in listeners()[service] for place in declared_places(topic, config)
-        ]
-        ends = await consumer.end_offsets(places)
-    return sum(max(0, end - max(0, committed.get(place, 0))) for place, end in ends.items())
+        for service in services:
+            committed = await committed_offsets(admin, f"payflow-{service}")
+            places = [
+                place
+                for topic in consumed.get(service, ())
+                for place in declared_places(topic, config)
+            ]
+            ends = await consumer.end_offsets(places)
+            lags[service] = sum(
+                max(0, end - max(0, committed.get(place, 0))) for place, end in ends.items()
+            )
+    return lags

@@ -5,7 +5,6 @@ Each is asked again under its own key until it is accepted, as a customer's page
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from random import Random
@@ -22,7 +21,6 @@ from workflows.shared.errors import PayflowError
 ASK_SECONDS_MAX = 400.0
 """Longer than any outage of a drill."""
 WARM_UP_SECONDS = 12.0
-LATEST_MAX = 500
 
 
 class Load:
@@ -30,7 +28,10 @@ class Load:
 
     def __init__(self, seed: int, url: str, session: aiohttp.ClientSession) -> None:
         self.asked = 0
-        self.accepted = 0
+        self.during = "the start"
+        """What a drill does now."""
+        self.placed: dict[str, str] = {}
+        """During what each order was accepted, by its id."""
         self.failed: list[str] = []
         """Orders that were never accepted, and why."""
         self.late_seconds_max = 0.0
@@ -39,8 +40,12 @@ class Load:
         self._session = session
         self._random = Random(f"payflow load {seed}")  # noqa: S311  a seed has to replay
         self._loads = load_entrypoints().loads
-        self._latest: deque[str] = deque(maxlen=LATEST_MAX)
         self._under_way: set[asyncio.Task[None]] = set()
+
+    @property
+    def accepted(self) -> int:
+        """Return how many orders were accepted."""
+        return len(self.placed)
 
     async def stock_up(self, waits: Callable[[], Awaitable[None]]) -> None:
         """Ask for what has to be there first; `waits` returns when it is."""
@@ -69,9 +74,13 @@ class Load:
         while self._under_way:
             await asyncio.wait(self._under_way)
 
+    def of(self, transaction_id: str) -> str:
+        """Return during what an order was accepted."""
+        return self.placed.get(transaction_id, "an unknown time")
+
     def latest(self, count: int) -> list[str]:
         """Return the ids of up to `count` orders accepted lately."""
-        return list(self._latest)[-count:]
+        return list(self.placed)[-count:]
 
     def _ask(self, *, hot: bool) -> None:
         self.asked += 1
@@ -84,8 +93,7 @@ class Load:
     async def _play(self, case: LoadCase) -> None:
         try:
             await self._post(case.start)
-            self.accepted += 1
-            self._latest.append(case.transaction_id)
+            self.placed[case.transaction_id] = self.during
             for request in case.then:
                 await asyncio.sleep(request.after_seconds)
                 with suppress(*([Refused] if request.may_be_refused else [])):

@@ -1,11 +1,13 @@
 """What happens in a drill: steps drawn from a seed, nothing else. Pure."""
 
+from collections import Counter
 from collections.abc import Sequence
 from random import Random
 from typing import ClassVar
 
 import msgspec
 
+from app.chaos.size import FULL, DrillSize
 from app.worker.crash_points import CHECKPOINTS
 from workflows.shared.errors import ErrorKind, PayflowError
 
@@ -56,7 +58,6 @@ CRASHES_A_CHECKPOINT = 2
 FAULTS = (*EVERYBODY, *ONE_SERVICE, "kill", "crash_point", "clock_step", "mixed")
 """Every fault by name."""
 MIXABLE = ("kill", "crash_point", "join_and_leave", "provider_error_after", "webhooks_doubled")
-MIXED_STEPS = 12
 
 
 class UnknownFault(PayflowError, ValueError):
@@ -65,10 +66,10 @@ class UnknownFault(PayflowError, ValueError):
     kind: ClassVar[ErrorKind] = "invalid"
 
 
-def plan(seed: int, services: Sequence[str], only: str = "") -> list[Step]:
+def plan(seed: int, services: Sequence[str], only: str = "", size: DrillSize = FULL) -> list[Step]:
     """Return the steps of the drill of `seed`: each fault alone, in any order; the mixture last.
 
-    `only` keeps one fault. Raises UnknownFault.
+    `only` keeps one fault, and `size` so many steps of each. Raises UnknownFault.
     """
     if only and only not in FAULTS:
         raise UnknownFault(f"there is no fault {only!r}; there are {', '.join(sorted(FAULTS))}")
@@ -88,19 +89,25 @@ def plan(seed: int, services: Sequence[str], only: str = "") -> list[Step]:
     ]
     random.shuffle(steps)
     steps.append(Step(fault="mixed", detail=str(random.randrange(1 << 31))))
-    return [step for step in steps if not only or step.fault == only]
+    counts: Counter[str] = Counter()
+    found: list[Step] = []
+    for step in steps:
+        counts[step.fault] += 1
+        if only in {"", step.fault} and counts[step.fault] <= size.times_max:
+            found.append(step)
+    return found
 
 
-def mixture(seed: str, services: Sequence[str]) -> list[tuple[float, Step]]:
+def mixture(seed: str, services: Sequence[str], size: DrillSize) -> list[tuple[float, Step]]:
     """Return steps that overlap, each with the seconds to wait before it."""
     random = Random(f"payflow mixture {seed}")  # noqa: S311  a seed has to replay
     found: list[tuple[float, Step]] = []
-    for _ in range(MIXED_STEPS):
+    for _ in range(size.mixed_steps):
         fault = random.choice(MIXABLE)
         step = Step(fault=fault, target=random.choice(list(services)))
         if fault == "crash_point":
             step = _crash(random, services, random.choice(CHECKPOINTS))
-        found.append((random.uniform(0.5, 5.0), step))
+        found.append((random.uniform(0.5, size.mixed_wait_seconds_max), step))
     return found
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import aiohttp
 import msgspec
 
+from app.chaos.cause import NotMoving
 from app.chaos.instance import Site
 
 POLL_SECONDS = 0.25
@@ -64,7 +65,7 @@ class Probe:
     async def recovered(self, services: Iterable[str], since: float, limit_seconds: float) -> float:
         """Return the seconds from `since` (monotonic) until all `services` moved again.
 
-        Returns infinity when one did not within the limit.
+        Raises NotMoving with those that did not within the limit.
         """
         # An answer may be under way that was given before.
         await asyncio.sleep(2 * POLL_SECONDS)
@@ -74,4 +75,6 @@ class Probe:
             if all(now[service] > before[service] for service in before):
                 return time.monotonic() - since
             await asyncio.sleep(POLL_SECONDS / 2)
-        return float("inf")
+        now = self.events(before)
+        stuck = [service for service in before if now[service] <= before[service]]
+        raise NotMoving(stuck, limit_seconds)

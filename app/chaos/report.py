@@ -19,6 +19,8 @@ class Met(msgspec.Struct, frozen=True, kw_only=True):
     redelivered: int = 0
     duplicates_dropped: int = 0
     breaches: tuple[str, ...] = ()
+    cause: str = ""
+    """Of the breaches: what was waited for, the last figures, the last log lines."""
 
 
 class Drilled(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +35,8 @@ class Drilled(msgspec.Struct, frozen=True, kw_only=True):
     stops: tuple[tuple[str, float, int | None], ...]
     """Clean stops: of whom, seconds, exit code."""
     rows_differing: tuple[str, ...]
+    unended: str
+    """Which orders never ended, and why; empty when all did."""
     verdict: Verdict
     wall_s: float
 
@@ -47,16 +51,23 @@ def breaches_of(verdict: Verdict) -> tuple[str, ...]:
     )
 
 
+def final_breaches(drilled: Drilled) -> tuple[str, ...]:
+    """Return what is broken when all faults are over and all workers have stopped."""
+    rows = (f"row: {name}" for name in drilled.rows_differing)
+    return (*breaches_of(drilled.verdict), *rows, *filter(None, [drilled.unended]))
+
+
 def build(drilled: Drilled) -> dict[str, Any]:
     """Return the report as plain values."""
     verdict = drilled.verdict
-    final = (*breaches_of(verdict), *(f"row: {name}" for name in drilled.rows_differing))
+    final = final_breaches(drilled)
     every = [breach for met in drilled.met for breach in met.breaches]
     return {
         "seed": drilled.seed,
         "faults": [_line(name, drilled.met) for name in _names(drilled.met)],
         "breaches": len(every) + len(final),
         "breaches_named": [*every, *final][:100],
+        "causes": [met.cause for met in drilled.met if met.cause],
         "verify_ok": verdict.verify_ok,
         "orders_per_second": round(drilled.rate, 1),
         "orders_asked": drilled.orders_asked,
@@ -113,4 +124,5 @@ def markdown(report: dict[str, Any]) -> str:
         f"{len(report['rows_differing'])}; breaches: {report['breaches']}; "
         f"verify: {'holds' if report['verify_ok'] else 'BROKEN'}."
     )
-    return "\n".join([*lines, "", said]) + "\n"
+    causes = [f"```\n{cause}\n```" for cause in report["causes"]]
+    return "\n".join([*lines, "", said, *causes]) + "\n"

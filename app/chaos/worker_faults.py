@@ -18,13 +18,8 @@ from app.chaos.instance import DrillError, Site, spare
 from app.chaos.plan import Step
 from app.config import Config
 from app.host.exit import EXIT_UNSAFE
-from app.worker.faust_app import SESSION_SECONDS
 
-JOINING_SECONDS_MAX = 3.0
-STAY_SECONDS = 8.0
-SLEEP_SECONDS = 2 * SESSION_SECONDS + 2
 FULL_AT_BYTES = 4_096
-CLOCK_SECONDS = 12.0
 DAMAGED_BYTES = 64
 
 Mark = float
@@ -52,12 +47,12 @@ async def term_in_rebalance(site: Site, step: Step, random: Random) -> Mark:
     joining = spare(step.target, _second_config(site, step.target), site.config.data_path)
     joining.start()
     try:
-        await asyncio.sleep(random.uniform(1.5, JOINING_SECONDS_MAX))
+        await asyncio.sleep(random.uniform(1.5, site.size.joining_seconds_max))
         restarts = child.restarts
         await site.stop(step.target, child)
         mark = time.monotonic()
         await site.until(lambda: child.restarts > restarts, f"{step.target} is started again")
-        await asyncio.sleep(STAY_SECONDS)
+        await asyncio.sleep(site.size.stay_seconds)
         await site.stop(f"{step.target} (second)", joining)
     finally:
         joining.kill()
@@ -67,7 +62,7 @@ async def term_in_rebalance(site: Site, step: Step, random: Random) -> Mark:
 async def join_and_leave(site: Site, step: Step, _random: Random) -> Mark:
     """Another worker takes half of the partitions, and gives them back."""
     async with site.second(step.target):
-        await asyncio.sleep(STAY_SECONDS)
+        await asyncio.sleep(site.size.stay_seconds)
     return time.monotonic()
 
 
@@ -78,7 +73,7 @@ async def zombie(site: Site, step: Step, _random: Random) -> Mark:
         await site.restart(step.target, {"PAYFLOW_CRASH_AT": "decided:8:stop"})
         sleeper = child.pid
         await site.until(lambda: _frozen(sleeper), f"{step.target} freezes")
-        await asyncio.sleep(SLEEP_SECONDS)
+        await asyncio.sleep(site.size.sleep_seconds)
         os.kill(sleeper, signal.SIGCONT)
         mark = time.monotonic()
         await site.until(lambda: child.pid != sleeper, f"{step.target}, out of date, ends")
@@ -157,8 +152,7 @@ async def clock_step(site: Site, step: Step, _random: Random) -> Mark:
     """The clock of one worker is an hour off for a while, and then right again."""
     library = clock_library()
     if library is None:
-        text = "libfaketime is not installed. Operator: apt-get install faketime"
-        raise DrillError(text)
+        raise DrillError(obstacle(step.fault))
     off = {
         "LD_PRELOAD": str(library),
         "FAKETIME": step.detail,
@@ -166,7 +160,7 @@ async def clock_step(site: Site, step: Step, _random: Random) -> Mark:
         "NO_FAKE_STAT": "1",
     }
     await site.restart(step.target, off)
-    await asyncio.sleep(CLOCK_SECONDS)
+    await asyncio.sleep(site.size.clock_seconds)
     await site.restart(step.target, {})
     return time.monotonic()
 
@@ -174,6 +168,13 @@ async def clock_step(site: Site, step: Step, _random: Random) -> Mark:
 def clock_library() -> Path | None:
     """Return the library that shifts a process's clock, or None when it is not installed."""
     return next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))), None)
+
+
+def obstacle(fault: str) -> str:
+    """Return why `fault` cannot be injected on this machine; empty when it can."""
+    if fault == "clock_step" and clock_library() is None:
+        return "libfaketime is not installed. Operator: apt-get install faketime"
+    return ""
 
 
 def _second_config(site: Site, service: str) -> Config:

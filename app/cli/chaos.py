@@ -10,7 +10,7 @@ import stamina
 import typer
 from msgspec.structs import replace
 
-from app.chaos.drill import Drill, Wanted
+from app.chaos.drill import Wanted, run_drill
 from app.chaos.instance import DrillError
 from app.chaos.plan import FAULTS, UnknownFault, plan
 from app.chaos.report import markdown
@@ -56,7 +56,7 @@ def chaos(
 
 async def _chaos(config: Config, wanted: Wanted) -> dict[str, object]:
     try:
-        return await Drill(config, wanted, err.print).run()
+        return await run_drill(config, wanted, err.print)
     except DrillError as error:
         fail(f"the drill could not be carried out: {error}")
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 import msgspec
 
@@ -15,7 +16,7 @@ from workflows.order.facts import Facts, OrderFacts, ReturnFacts
 from workflows.order.topics import orders, sagas
 from workflows.payment import invariants as money_checks
 from workflows.payment.topics import payments
-from workflows.shared.invariants import Findings, Invariants, Moment, percentile
+from workflows.shared.invariants import OFFENDING_MAX, Findings, Invariants, Moment, percentile
 from workflows.shipping.topics import shipments
 
 CHECKS = (
@@ -79,6 +80,12 @@ def judge(facts: Facts, moment: Moment) -> Findings:
         figures=msgspec.structs.asdict(figures),
         started=figures.orders_placed,
         unsettled=figures.orders_open + figures.orders_moving + figures.returns_open,
+        open_ids=tuple(
+            islice(
+                (key for key, one in facts.orders.items() if one.placed_ms and not one.ends),
+                OFFENDING_MAX,
+            )
+        ),
         summary=(
             f"{figures.orders_placed} placed, {figures.orders_completed} completed, "
             f"{cancelled} cancelled, {figures.orders_open} open; charged {figures.charged_minor}, "

@@ -73,6 +73,8 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     """How many transactions have begun."""
     unsettled: int
     """How many transactions, or parts of them, have something still to come."""
+    open_ids: tuple[str, ...] = ()
+    """Transactions that have not ended, up to OFFENDING_MAX."""
     summary: str
     rows: str
     """Which rows were read, in text."""

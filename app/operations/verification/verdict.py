@@ -22,6 +22,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """How many transactions have begun."""
     unsettled: int
     """How many transactions, or parts of them, have something still to come."""
+    open_ids: tuple[str, ...] = ()
+    """Some of the transactions that have not ended."""
     summary: str
     dead_letters: dict[str, int]
     """By dead topic."""
@@ -36,7 +38,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     def plain(self) -> dict[str, object]:
         """Return the verdict as it is written in JSON, its figures beside the rest."""
         facts = msgspec.to_builtins(self)
-        for name in ("started", "unsettled", "summary"):
+        for name in ("started", "unsettled", "open_ids", "summary"):
             del facts[name]
         return {**facts.pop("figures"), **facts}
 
@@ -65,6 +67,7 @@ def judge(
         figures=figures,
         started=sum(each.started for each in findings),
         unsettled=sum(each.unsettled for each in findings),
+        open_ids=tuple(name for each in findings for name in each.open_ids),
         summary="; ".join(each.summary for each in findings),
         dead_letters={topic: sum(causes.values()) for topic, causes in sorted(facts.dead.items())},
         dead_letter_causes=_counts(
