@@ -105,6 +105,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """How long a worker with something to do may get no further before it ends itself."""
     fraud_models: str = ""
     """A folder of models, `*.json`; `trial.json` judges along. Empty: the one that comes along."""
+    extensions: str = ""
+    """Folders with further workflows, separated as in PATH: each holds what it adds to `workflows`,
+    `tables`, `agents` and `entrypoints`. The same for the whole instance."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_json: bool = False
     """One JSON object a line, for machines; plain text for people otherwise."""
@@ -177,6 +180,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 def current() -> Config:
     """Return the configuration of this process, read once. Raises ConfigError."""
     return Config.from_env(os.environ)
+
+
+def extension_folders() -> list[Path]:
+    """Return the folders of `extensions`, which are joined before anything else is read."""
+    named = os.environ.get(_variable("extensions"), "").split(os.pathsep)
+    return [Path(name).expanduser().absolute() for name in named if name.strip()]
 
 
 def child_environment(config: Config) -> dict[str, str]:

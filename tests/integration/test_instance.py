@@ -6,8 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -18,35 +16,14 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from app.registry import load_agents
+from tests.support.instance import PAYFLOW, environment, payflow, wait_for
+from tests.support.source import ROOT
 from workflows.order import topics as order_topics
 
-ROOT = Path(__file__).parents[2]
 FILE = ROOT / "data" / "online_retail_2010-12.csv"
-PAYFLOW = [sys.executable, "-c", "from app.cli.main import main; main()"]
 ROWS = 1_500
 FAULTS = "decline=0.2,error_after=0.1,provider.timeout=0.1,refuse=0.05"
 POISON = b'{"type":"payflow.order.placed.v1","order_id":NaN}'
-
-
-def environment(folder: Path) -> dict[str, str]:
-    """Return the environment of an instance of its own in `folder`."""
-    ports = {"BROKER_PORT": "0", "CONSOLE_PORT": "0", "PROVIDER_PORT": "0", "CARRIER_PORT": "0"}
-    named = {f"PAYFLOW_{name}": value for name, value in ports.items()}
-    return os.environ | named | {"PAYFLOW_DATA_DIR": str(folder), "PYTHONPATH": str(ROOT)}
-
-
-def payflow(folder: Path, *arguments: str) -> Any:
-    """Return what a command says as JSON."""
-    done = subprocess.run(
-        [*PAYFLOW, *arguments, "--json"],
-        env=environment(folder),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert done.stdout, done.stderr
-    return json.loads(done.stdout)
 
 
 def proven(console_url: str) -> Any:
@@ -99,17 +76,6 @@ def demo(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     yield process
     process.terminate()
     process.wait(30)
-
-
-def wait_for(condition: Any, what: str, log: Path, seconds: float = 120) -> Any:
-    """Return what `condition` returns once it is something."""
-    limit = time.monotonic() + seconds
-    while time.monotonic() < limit:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.3)
-    raise AssertionError(f"not in {seconds} s: {what}; {log.read_text()[-2000:]}")
 
 
 @pytest.mark.timeout(400)

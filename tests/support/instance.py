@@ -1,0 +1,46 @@
+"""A whole instance as a newcomer runs it: its environment, its commands, what they say."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.support.source import ROOT
+
+PAYFLOW = [sys.executable, "-c", "from app.cli.main import main; main()"]
+
+
+def environment(folder: Path, **settings: str) -> dict[str, str]:
+    """Return the environment of an instance of its own in `folder`, with `settings` besides."""
+    ports = {"BROKER_PORT": "0", "CONSOLE_PORT": "0", "PROVIDER_PORT": "0", "CARRIER_PORT": "0"}
+    named = {f"PAYFLOW_{name}": value for name, value in ports.items()}
+    named |= {f"PAYFLOW_{name.upper()}": value for name, value in settings.items()}
+    return os.environ | named | {"PAYFLOW_DATA_DIR": str(folder), "PYTHONPATH": str(ROOT)}
+
+
+def payflow(folder: Path, *arguments: str, **settings: str) -> Any:
+    """Return what a command says as JSON."""
+    done = subprocess.run(
+        [*PAYFLOW, *arguments, "--json"],
+        env=environment(folder, **settings),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.stdout, done.stderr
+    return json.loads(done.stdout)
+
+
+def wait_for(condition: Any, what: str, log: Path, seconds: float = 120) -> Any:
+    """Return what `condition` returns once it is something."""
+    limit = time.monotonic() + seconds
+    while time.monotonic() < limit:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.3)
+    raise AssertionError(f"not in {seconds} s: {what}; {log.read_text()[-2000:]}")
