@@ -35,6 +35,7 @@ from workflows.shared.limits import (
     Quantity,
     Text,
 )
+from workflows.shared.personal import Personal
 
 
 class LineAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -53,9 +54,9 @@ class OrderAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     country: Name
     currency: Currency
     lines: Annotated[tuple[LineAsked, ...], Meta(max_length=LINES_MAX)]
-    payment_method: Name
+    payment_method: Personal[Name]
     charges: Annotated[tuple[Charge, ...], Meta(max_length=LINES_MAX)] = ()
-    customer_id: NameIfAny = ""
+    customer_id: Personal[NameIfAny] = ""
     ordered_at_ms: Milliseconds | None = None
     reference: Annotated[str, Meta(max_length=128)] = ""
     origin: Origin = UNKNOWN

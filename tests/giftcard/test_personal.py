@@ -3,6 +3,8 @@
 import io
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 import structlog
 from aiohttp.test_utils import TestClient
 from msgspec.structs import replace
+from tables.giftcard import top_ups
 from workflows.giftcard.messages import TopUpRequested
 from workflows.giftcard.process import TopUp
 
@@ -22,13 +25,15 @@ from app.host.logs import configure_logging
 from app.operations.dead_letters.dead_letter import DeadLetter
 from app.operations.dead_letters.editing import diff, editable, restored
 from app.operations.dead_letters.status import Known
+from app.operations.replay.compare import compare
 from app.operations.search.masked_record import MaskedRecord
 from app.operations.search.query import parse
 from app.operations.search.record_view import view_of
-from app.wire.personal import MASK, personal_names
+from app.wire.personal import MASK
 from app.wire.records import Record
 from tests.support.console import FakeQueries, client, queries
 from tests.support.giftcard.world import TOP_UP, World, top_up
+from tests.support.source import ROOT
 from workflows.shared.message import type_name
 
 __all__ = ["client", "queries"]
@@ -132,7 +137,7 @@ async def test_it_is_masked_in_what_the_command_line_prints(
         ),
         pytest.param(
             record(
-                encode_row(Row(state=TopUp(recipient=RECIPIENT, wrapping=WRAPPING))),
+                encode_row(Row(state=TopUp(bearer=RECIPIENT, wrapping=WRAPPING))),
                 topic="payflow-giftcard-giftcard-changelog",
             ),
             True,
@@ -155,13 +160,28 @@ def test_it_is_neither_shown_nor_found_by_search(found: Consumed, is_readable: b
 
 def test_it_is_masked_in_logs(lines: io.StringIO) -> None:
     """A message logged whole, a field of its name, and a state."""
-    state = TopUp(recipient=RECIPIENT, wrapping=WRAPPING)
+    state = TopUp(bearer=RECIPIENT, wrapping=WRAPPING)
 
     structlog.get_logger().info("requested", message=requested(), many=[state])
     structlog.get_logger().info("requested", recipient=RECIPIENT, wrapping=WRAPPING)
 
     assert all(is_safe(line) for line in lines.getvalue().splitlines())
     assert 2 == len(lines.getvalue().splitlines())
+
+
+def test_it_is_masked_in_what_a_replay_finds_different() -> None:
+    """Also where that is what differs."""
+    bodies = [
+        encode_row(Row(state=TopUp(bearer=bearer, wrapping=WRAPPING)))
+        for bearer in (RECIPIENT, f"{RECIPIENT}-Junior")
+    ]
+    live, made = ({(0, b"t1"): body} for body in bodies)
+
+    [difference] = compare(top_ups, live, made, ()).differences
+
+    assert "state" == difference.part
+    assert is_safe(str(difference.live))
+    assert is_safe(str(difference.replayed))
 
 
 async def test_it_is_masked_in_a_dead_letter(
@@ -185,6 +205,16 @@ async def test_it_is_masked_in_a_dead_letter(
 
 
 def test_the_names_for_records_of_no_known_type_follow_from_the_marks() -> None:
-    """Of a message and of a state alike."""
-    assert "recipient" in personal_names()
-    assert "wrapping" not in personal_names()
+    """Of a message and of a state, whatever was imported before; not a name that says nothing."""
+    program = (
+        "import tests.support.giftcard\n"
+        "from app.wire.personal import personal_names\n"
+        "print(*sorted(personal_names()))\n"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+    names = answer.stdout.split()
+    assert {"recipient", "bearer"} < set(names)
+    assert not {"wrapping", "values", "added"} & set(names)

@@ -66,3 +66,35 @@ def test_the_difference_shows_nobody():
         line for line in lines if line.startswith(("-", "+"))
     ]
     assert "bob" not in "".join(lines)
+
+
+LIST = {"type": "payflow.fraud.list_put.v1", "name": "watched", "values": ["customer-ann"]}
+
+
+def test_names_are_masked_where_the_type_says_that_they_are_some():
+    """And are sent as they were."""
+    value = msgspec.json.encode(LIST)
+    edited = editable(value, "").replace("watched", "blocked")
+
+    assert "ann" not in edited
+    assert {**LIST, "name": "blocked"} == msgspec.json.decode(restored(value, edited, ""))
+
+
+def test_another_type_does_not_bring_to_light_what_was_masked():
+    """There the field would be shown; what is personal everywhere may go with it."""
+    value = msgspec.json.encode(LIST | {"customer_id": "ann"})
+    edited = editable(value, "").replace("payflow.fraud.list_put.v1", "somebody.else.v1")
+    without = edited.replace('"values": "***"', '"values": []')
+
+    assert "ann" not in "".join(diff(value, edited.encode(), ""))
+    assert "ann" == msgspec.json.decode(restored(value, without, ""))["customer_id"]
+    with pytest.raises(DeadLetterError, match="values"):
+        restored(value, edited, "")
+
+
+def test_the_difference_of_what_is_no_json_ends_before_a_person():
+    """The dead letter and the edit alike."""
+    lines = diff(b'{"x": 1, "customer_id": "ann', b'{"x": 2, "customer_id": "bob', "")
+
+    assert 2 == len([line for line in lines if line.startswith(("-", "+"))])
+    assert not [line for line in lines if "ann" in line or "bob" in line]

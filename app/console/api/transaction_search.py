@@ -32,6 +32,7 @@ from app.wire.topics import partitions_of
 from tables import declared
 from workflows.audit.messages import PersonalRevealed
 from workflows.shared.message import type_name
+from workflows.shared.personal import Personal
 from workflows.shared.topic import topic_of_type
 from workflows.shared.workflow import Workflow
 
@@ -50,7 +51,7 @@ _searching: set[asyncio.Task[object]] = set()
 class CustomerAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The body of `POST /operators/orders-of-customer`."""
 
-    customer_id: Annotated[str, msgspec.Meta(min_length=1, max_length=QUERY_CHARS_MAX)]
+    customer_id: Personal[Annotated[str, msgspec.Meta(min_length=1, max_length=QUERY_CHARS_MAX)]]
     why: Why
     after: str = ""
     """Where another search has stopped."""

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from pyarrow import csv, parquet
 
 from workflows.shared.errors import PayflowError
+from workflows.shared.personal import Personal
 
 COLUMNS = ("transaction_id", "t", "customer_id", "terminal_id", "amount_cents", "fraud")
 DAY_SECONDS = 86_400
@@ -33,7 +34,7 @@ class Payments(msgspec.Struct, frozen=True, kw_only=True):
 
     transaction_id: Integers
     t: Integers
-    customer_id: Integers
+    customer_id: Personal[Integers]
     terminal_id: Integers
     amount_cents: Integers
     fraud: Integers

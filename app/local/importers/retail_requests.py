@@ -6,6 +6,7 @@ Part of reading the retail file.
 import msgspec
 
 from workflows.order.messages import Charge, Line, ReturnLine
+from workflows.shared.personal import Personal
 
 
 class PlaceOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -13,7 +14,7 @@ class PlaceOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     rows: int
     reference: str
-    customer_id: str
+    customer_id: Personal[str]
     country: str
     lines: tuple[Line, ...]
     charges: tuple[Charge, ...]

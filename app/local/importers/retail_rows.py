@@ -11,6 +11,7 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 import msgspec
 
 from workflows.shared.limits import QUANTITY_MAX
+from workflows.shared.personal import Personal
 
 COLUMNS = (
     "InvoiceNo",
@@ -46,7 +47,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     quantity: int
     at_ms: int
     price: Decimal
-    customer_id: str
+    customer_id: Personal[str]
     country: str
 
     @property

@@ -11,6 +11,7 @@ import msgspec
 
 from app.local.simulators.sqlite_file import Books
 from app.local.simulators.webhooks import now_ms
+from workflows.shared.personal import Personal
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS intents (
@@ -62,7 +63,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     order_id: str
     amount_minor: int
     currency: str
-    payment_method: str | None
+    payment_method: Personal[str] | None
     status: str
     metadata: dict[str, str]
     last_error: dict[str, str] | None

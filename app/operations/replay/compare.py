@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 import msgspec
 
 from app.delivery.row import decode_row
+from app.wire.personal import masked, masked_text
 from tables import Table
 
 DIFFERENCES_MAX = 50
@@ -14,7 +15,7 @@ Rows = Mapping[tuple[int, bytes], bytes]
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
-    """One row that came out otherwise."""
+    """One row that came out otherwise, masked: two that look the same differ in what is hidden."""
 
     table: str
     partition: int
@@ -65,13 +66,14 @@ def _difference(
     one, other = (_parts(table, body) for body in (live, replayed))
     for part in ("row", "state", "context"):
         if one.get(part) != other.get(part):
+            kind = table.shape if part == "state" else None
             return Difference(
                 table=table.name,
                 partition=place[0],
-                key=place[1].decode(errors="replace"),
+                key=masked_text(place[1].decode(errors="replace")),
                 part=part,
-                live=one.get(part),
-                replayed=other.get(part),
+                live=masked(one.get(part), kind),
+                replayed=masked(other.get(part), kind),
             )
     return None
 

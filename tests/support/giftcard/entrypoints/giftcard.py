@@ -15,6 +15,7 @@ from app.entrypoints.requests import (
 )
 from app.wire.envelope import derive_id
 from workflows.shared.limits import Currency, MinorDue, Name, NameIfAny
+from workflows.shared.personal import Personal
 
 
 class TopUpAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -24,9 +25,9 @@ class TopUpAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     country: Name
     currency: Currency
     amount_minor: MinorDue
-    payment_method: Name
-    customer_id: NameIfAny = ""
-    recipient: NameIfAny = ""
+    payment_method: Personal[Name]
+    customer_id: Personal[NameIfAny] = ""
+    recipient: Personal[NameIfAny] = ""
     wrapping: NameIfAny = ""
 
 

@@ -29,7 +29,8 @@ class TopUp(msgspec.Struct, frozen=True, kw_only=True):
 
     top_up_id: str = ""
     card_id: str = ""
-    recipient: Personal[str] = ""
+    bearer: Personal[str] = ""
+    """The recipient; no message has a field of this name."""
     wrapping: str = ""
     currency: str = ""
     amount_minor: int = 0
@@ -84,7 +85,7 @@ def evolve(state: TopUp, message: Message, at_ms: int) -> TopUp:  # noqa: PLR091
                 state,
                 top_up_id=message.top_up_id,
                 card_id=message.card_id,
-                recipient=message.recipient,
+                bearer=message.recipient,
                 wrapping=message.wrapping,
                 currency=message.currency,
                 amount_minor=message.amount_minor,
@@ -126,7 +127,7 @@ def view(state: TopUp) -> dict[str, Any]:
         "top_up_id": state.top_up_id,
         "state": status_of(state),
         "card_id": state.card_id,
-        "recipient": state.recipient,
+        "bearer": state.bearer,
         "wrapping": state.wrapping,
         "amount_minor": state.amount_minor,
         "currency": state.currency,
