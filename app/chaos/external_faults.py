@@ -5,12 +5,13 @@ import os
 import signal
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from random import Random
 
 import aiohttp
 import msgspec
 
-from app.chaos.instance import DrillError, Site
+from app.chaos.instance import WAIT_SECONDS_MAX, DrillError, Site
 from app.chaos.lag import waiting
 from app.chaos.load import Load
 from app.chaos.plan import Step
@@ -68,7 +69,18 @@ async def _down(site: Site, system: str, seconds: float) -> Mark:
         await asyncio.sleep(seconds)
     finally:
         site.supervisor.held.discard(system)
-    return time.monotonic()
+    mark = time.monotonic()
+    # The next fault may set switches of the same system.
+    url = getattr(site.config, f"{system}_url")
+    await site.until_async(lambda: _answers(url), f"{system} answers again", WAIT_SECONDS_MAX)
+    return mark
+
+
+async def _answers(url: str) -> bool:
+    with suppress(aiohttp.ClientError, TimeoutError):
+        async with aiohttp.request("GET", url, timeout=aiohttp.ClientTimeout(total=2)):
+            return True
+    return False
 
 
 async def provider_down(site: Site, _step: Step, _load: Load, _random: Random) -> Mark:

@@ -12,13 +12,14 @@ import stamina
 
 from app.chaos.drill import Drill, Wanted, open_drill
 from app.chaos.plan import FAULTS, plan
-from app.chaos.report import final_breaches
+from app.chaos.report import build, final_breaches, markdown
 from app.chaos.size import SMALL
 from app.chaos.worker_faults import obstacle
 from app.registry import services
 from tests.support.broker import local_config
 
-WANTED = Wanted(seed=1, rate=4.0, size=SMALL)
+WANTED = Wanted(seed=42_072, rate=4.0, size=SMALL)
+"""Of this seed, services whose rows have an outbox are killed, frozen, and crash once stored."""
 STEPS = {step.fault: step for step in plan(WANTED.seed, services(), size=WANTED.size)}
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(420)]
@@ -61,4 +62,7 @@ async def test_afterwards_every_order_ends_and_every_row_is_that_of_its_changelo
 
     assert () == final_breaches(drilled), "\n".join(final_breaches(drilled))
     assert () == drilled.orders_lost
-    assert drilled.verdict.figures["orders_completed"]
+    found = build(drilled)
+    assert found["orders_completed"]
+    # No fault here is as long as a deadline of an order: one that missed it has lost a message.
+    assert "overdue" not in found["orders_cancelled"], markdown(found)
