@@ -5,7 +5,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import stamina
 import typer
 from msgspec.structs import replace
@@ -18,6 +17,7 @@ from app.cli.instance import as_json, configuration, end, err, fail, out, run
 from app.config import Config
 from app.local.supervisor import SupervisorError, running
 from app.registry import services
+from app.wire.json_output import json_page
 
 Seed = Annotated[int, typer.Option(help="The same seed, the same faults at the same workers.")]
 Only = Annotated[str, typer.Option(help=f"One of: {', '.join(sorted(FAULTS))}.")]
@@ -41,7 +41,7 @@ def chaos(
     stamina.instrumentation.set_on_retry_hooks(())
     wanted = Wanted(seed=seed, rate=rate, only=only)
     found: dict[str, object] = run(_chaos(_fresh(configuration()), wanted))
-    body = msgspec.json.format(msgspec.json.encode(found), indent=2)
+    body = json_page(found)
     if report is not None:
         report.write_bytes(body + b"\n")
         report.with_suffix(".md").write_text(markdown(found))

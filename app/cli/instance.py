@@ -15,6 +15,7 @@ from rich.console import Console
 from app.config import Config, ConfigError, current
 from app.kafka.errors import KafkaError
 from app.local.supervisor import SupervisorError, running
+from app.wire.json_output import json_page
 from workflows.shared.errors import ErrorKind, PayflowError
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothing else.")]
@@ -110,5 +111,4 @@ async def ask(config: Config, path: str) -> Any:
 
 def as_json(value: object) -> None:
     """Write `value` as JSON on stdout, and nothing else."""
-    body = msgspec.json.format(msgspec.json.encode(value), indent=2)
-    sys.stdout.write(body.decode() + "\n")
+    sys.stdout.write(json_page(value).decode() + "\n")

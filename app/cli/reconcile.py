@@ -15,6 +15,7 @@ from app.config import Config
 from app.operations.reconciliation.compare import Compared, Reconciliation, reconcile
 from app.operations.reconciliation.reader import Books, read_books
 from app.operations.verification.auditor import CANNOT_READ
+from app.wire.json_output import json_page
 
 EXIT_DIFFERS = 1
 EXIT_UNKNOWN = 2
@@ -41,7 +42,7 @@ def reconcile_books(
     found = reconcile(books.lines, now_ms, *_bounds(day), motion_ms=books.motion_ms)
     said = {**msgspec.to_builtins(found), "read": books.read}
     if report is not None:
-        _write(report, msgspec.json.format(msgspec.json.encode(said), indent=2) + b"\n")
+        _write(report, json_page(said) + b"\n")
     if as_json_too:
         as_json(said)
     else:

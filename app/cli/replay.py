@@ -4,12 +4,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 
 from app.cli.instance import as_json, err, fail, out, run, running_instance
 from app.operations.replay.run import Replayed, Wanted
 from app.operations.replay.run import replay as make_again
+from app.wire.json_output import json_bytes
 
 
 def replay(  # noqa: PLR0913  each is an option
@@ -43,7 +43,7 @@ def _show(found: Replayed) -> None:
             markup=False,
         )
         for each in compared.differences:
-            live, made = (msgspec.json.encode(side).decode() for side in (each.live, each.replayed))
+            live, made = (json_bytes(side).decode() for side in (each.live, each.replayed))
             out.print(f"  {each.partition}/{each.key} {each.part}", markup=False)
             out.print(f"    live      {live[:400]}", markup=False)
             out.print(f"    replayed  {made[:400]}", markup=False)

@@ -6,7 +6,6 @@ import signal
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 from msgspec.structs import replace
 
@@ -20,6 +19,7 @@ from app.local.demo import Demo, DemoError, Wanted, fresh
 from app.local.importers.player import ORDERS_PER_SECOND
 from app.local.supervisor import Supervisor, worker_command
 from app.registry import services
+from app.wire.json_output import json_page
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "data" / "online_retail_2010-12.csv"
@@ -62,7 +62,7 @@ def demo(  # noqa: PLR0913  each is an option
     found = run(_demo(file, rate, once=once, faults=faults))
     if found is None:
         return
-    body = msgspec.json.format(msgspec.json.encode(found), indent=2)
+    body = json_page(found)
     if report is not None:
         report.write_bytes(body + b"\n")
     if as_json_too or report is None:

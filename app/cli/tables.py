@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-import msgspec
 import typer
 
 from app.cli.instance import AsJson, as_json, ask, out, run, running_instance
+from app.wire.json_output import json_bytes
 
 
 def ls(*, as_json_too: AsJson = False) -> None:
@@ -34,7 +34,7 @@ def show(
         as_json(found)
         return
     for row in found["rows"]:
-        state = msgspec.json.encode(row["state"]).decode()
+        state = json_bytes(row["state"]).decode()
         out.print(f"{row['key']}  {state[:200]}", markup=False)
     if found["next"]:
         out.print(f"... more after {found['next']}", markup=False)

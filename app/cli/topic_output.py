@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-import msgspec
 from rich.table import Table
 from rich.text import Text
 
@@ -13,6 +12,7 @@ from app.operations.search.record_view import RecordView
 from app.operations.search.scan import Done
 from app.operations.search.topic_facts import TopicFacts
 from app.wire.envelope import TIME_MS_MAX
+from app.wire.json_output import json_bytes
 
 BODY_CHARS_MAX = 160
 STOPPED = {
@@ -79,7 +79,7 @@ def line_of(record: RecordView) -> Text:
     # Whoever sends a record says its time; not every number is a moment.
     at_ms = min(max(record.at_ms, 0), TIME_MS_MAX)
     at = datetime.fromtimestamp(at_ms / 1_000, UTC).isoformat(sep=" ", timespec="milliseconds")
-    said = msgspec.json.encode(record.body).decode() if record.body is not None else record.text
+    said = json_bytes(record.body).decode() if record.body is not None else record.text
     wrong = f"  [{record.error}]" if record.error else ""
     place = f"{record.partition}/{record.offset}"
     return Text(

@@ -6,7 +6,6 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Annotated
 
-import msgspec
 import typer
 
 from app.cli.instance import AsJson, Result, as_json, end, err, out, run, running_instance
@@ -26,6 +25,7 @@ from app.operations.search.query import TERMS, BadTerm, Wanted, parse
 from app.operations.search.record_view import RecordView
 from app.operations.search.scan import Asked, Done, Event, Found, Progress, scan
 from app.operations.search.starts import Start, parse_cursor, parse_start
+from app.wire.json_output import json_bytes
 
 Terms = Annotated[list[str] | None, typer.Argument(help=f"All must hold: {TERMS}; else text.")]
 Cel = Annotated[str, typer.Option("--cel", help="A CEL expression: key, type, headers, body, ...")]
@@ -186,7 +186,7 @@ async def _events(config: Config, name: str, asked: Asked) -> AsyncGenerator[Eve
 
 def _print(record: RecordView, *, as_lines: bool) -> None:
     if as_lines:
-        out.file.write(msgspec.json.encode(record).decode() + "\n")
+        out.file.write(json_bytes(record).decode() + "\n")
         out.file.flush()
     else:
         out.print(line_of(record), soft_wrap=True)

@@ -15,6 +15,7 @@ from app.config import Config
 from app.console.pages.drawing import CHART_WIDTH, DRAWN_MAX, LABEL_WIDTH, Line, waterfall
 from app.console.pages.filters import moment, span
 from app.registry import load_workflows
+from app.wire.json_output import json_bytes
 from workflows.shared.journal import JournalEntry
 from workflows.shared.timeline import Bar, timeline
 
@@ -41,7 +42,7 @@ def trace(
     show(found)
     if rows or at:
         for name, state in found["rows"].items():
-            body = state if isinstance(state, str) else msgspec.json.encode(state).decode()
+            body = state if isinstance(state, str) else json_bytes(state).decode()
             out.print(Text(f"{name}: {plain(body)}"), soft_wrap=True)
 
 

@@ -14,6 +14,7 @@ from structlog.types import EventDict, Processor, WrappedLogger
 
 from app.config import Config
 from app.wire import log_context
+from app.wire.json_output import json_line
 from app.wire.personal import masked_fields
 
 _TRACES = frozenset({"exception", "stack"})
@@ -97,5 +98,5 @@ def _escaped(text: str) -> str:
 
 def _shape(config: Config) -> Processor:
     if config.log_json:
-        return structlog.processors.JSONRenderer(sort_keys=True)
+        return structlog.processors.JSONRenderer(serializer=json_line)
     return structlog.dev.ConsoleRenderer(colors=False, sort_keys=True)

@@ -7,13 +7,13 @@ pass that only the holder of the signing key can make. People ask the console, w
 import asyncio
 from typing import Protocol
 
-import msgspec
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from app.config import Config
 from app.host.routes import Audience, Handler, Route, serve_routes
 from app.wire.envelope import Envelope
+from app.wire.json_output import json_bytes
 from app.wire.signing import ROWS_PASS, is_rows_token
 from app.worker.metrics import totals
 from workflows.shared.message import Message
@@ -94,14 +94,14 @@ async def serve_site(site: web.Application, host: str, port: int) -> Served:
 
 async def _livez(_request: web.Request) -> web.Response:
     await asyncio.sleep(0)
-    return web.json_response({"status": "alive"})
+    return _json({"status": "alive"})
 
 
 async def _readyz(request: web.Request) -> web.Response:
     queries = request.app[QUERIES]
     ready, reason = queries.ready()
     body = {"service": queries.service, "ready": ready, "reason": reason}
-    return web.json_response(body, status=200 if ready else 503)
+    return _json(body, status=200 if ready else 503)
 
 
 async def _metrics(_request: web.Request) -> web.Response:
@@ -166,5 +166,5 @@ async def _payflow_alone(request: web.Request, handler: Handler) -> web.StreamRe
 
 
 def _json(value: object, status: int = 200) -> web.Response:
-    body = msgspec.json.encode(value)
+    body = json_bytes(value)
     return web.Response(body=body, content_type="application/json", status=status)

@@ -7,7 +7,7 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Mapping
 
-import msgspec
+from app.wire.json_output import json_bytes
 
 GONE_MAX = 2_000
 """Removed rows whose removal is still streamed; a client that is further behind begins anew."""
@@ -72,4 +72,4 @@ class LiveState:
                     found.setdefault(section, {})[key] = None
         name = b"change" if seen else b"snapshot"
         version_id = f"{self._epoch}-{self.version}".encode()
-        return b"event: %b\nid: %b\ndata: %b\n\n" % (name, version_id, msgspec.json.encode(found))
+        return b"event: %b\nid: %b\ndata: %b\n\n" % (name, version_id, json_bytes(found))

@@ -11,6 +11,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from app.host.routes import Handler
+from app.wire.json_output import json_bytes
 from workflows.shared.errors import ErrorKind, PayflowError
 
 BODY_BYTES_MAX = 1_000_000
@@ -100,7 +101,7 @@ def problem_response(problem: Problem, request: web.Request) -> web.Response:
     if problem.field:
         body["errors"] = [{"field": problem.field, "detail": detail}]
     return web.Response(
-        body=msgspec.json.encode(body),
+        body=json_bytes(body),
         status=problem.status,
         content_type="application/problem+json",
         headers=problem.headers,
@@ -204,7 +205,7 @@ def json_response(
 ) -> web.Response:
     """Return `value` as JSON."""
     return web.Response(
-        body=msgspec.json.encode(value),
+        body=json_bytes(value),
         status=status,
         content_type="application/json",
         headers=headers,

@@ -12,7 +12,6 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
 
-import msgspec
 import structlog
 from aiohttp import web
 from msgspec.structs import replace
@@ -29,6 +28,7 @@ from app.operations.search.query import BadTerm, parse
 from app.operations.search.record_view import RecordView
 from app.operations.search.scan import Asked, Done, Event, Found, Progress, scan
 from app.operations.search.starts import Start, chosen, parse_cursor, parse_start
+from app.wire.json_output import json_bytes
 
 ASKED = ("q", "cel", "from", "partition", "cursor", "limit")
 """Parameters of a scan; `q` may be said again and again. `follow=1` goes on behind the end."""
@@ -161,14 +161,14 @@ async def export(request: web.Request) -> web.StreamResponse:
 
 
 def _as_json_line(record: RecordView) -> bytes:
-    return msgspec.json.encode(record) + b"\n"
+    return json_bytes(record) + b"\n"
 
 
 def _as_csv_line(record: RecordView) -> bytes:
     written = io.StringIO()
-    body = record.text or msgspec.json.encode(record.body).decode()
+    body = record.text or json_bytes(record.body).decode()
     cells = (record.partition, record.offset, record.at_ms, record.key, record.type)
-    named = msgspec.json.encode(record.headers).decode()
+    named = json_bytes(record.headers).decode()
     csv.writer(written).writerow([_inert(str(cell)) for cell in (*cells, named, body)])
     return written.getvalue().encode(errors="backslashreplace")
 
@@ -207,7 +207,7 @@ async def _push_all(response: web.StreamResponse, events: AsyncIterator[Event]) 
 
 
 async def _write(response: web.StreamResponse, name: str, body: object) -> None:
-    data = msgspec.json.encode(body)
+    data = json_bytes(body)
     await response.write(b"event: %b\ndata: %b\n\n" % (name.encode(), data))
 
 

@@ -3,12 +3,12 @@
 from collections.abc import Awaitable
 from typing import TypeVar
 
-import msgspec
 from aiohttp import web
 
 from app.console.api.problems import Problem, path_name
 from app.console.api.tables import found_history, found_row, found_rows, tables_facts
 from app.console.pages.render import page
+from app.wire.json_output import json_bytes, json_page
 from tables import declared
 
 Facts = TypeVar("Facts")
@@ -76,9 +76,9 @@ async def _if_any(asked: Awaitable[Facts], *passing: int) -> tuple[Facts | None,
 
 def pretty(value: object) -> str:
     """Return `value` as JSON that people read."""
-    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+    return json_page(value).decode()
 
 
 def in_line(value: object) -> str:
     """Return `value` as JSON of one line."""
-    return msgspec.json.encode(value).decode()
+    return json_bytes(value).decode()

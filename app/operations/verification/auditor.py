@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-import msgspec
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -25,6 +24,7 @@ from app.operations.verification.facts import Facts
 from app.operations.verification.reader import Unreadable, read_topics
 from app.operations.verification.verdict import Verdict, judge
 from app.registry import load_agents, load_workflows
+from app.wire.json_output import json_bytes
 from workflows.shared.invariants import SETTLE_MS, Moment
 
 __all__ = ["Auditor", "Verdict", "main", "verify"]
@@ -97,9 +97,9 @@ async def follow(auditor: Auditor) -> None:
     while not ended.done():
         began = time.monotonic()
         try:
-            said = msgspec.json.encode((await auditor.verdict()).plain())
+            said = json_bytes((await auditor.verdict()).plain())
         except CANNOT_READ as error:
-            said = msgspec.json.encode({"cannot_look": str(error)})
+            said = json_bytes({"cannot_look": str(error)})
         sys.stdout.write(said.decode() + "\n")
         sys.stdout.flush()
         rest = max(REST_SECONDS, PAUSE * (time.monotonic() - began))
@@ -135,7 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         errors.print(Text(f"cannot verify: {error}", style="red"))
         return EXIT_UNKNOWN
     if record.json:
-        sys.stdout.write(msgspec.json.encode(verdict.plain()).decode() + "\n")
+        sys.stdout.write(json_bytes(verdict.plain()).decode() + "\n")
     else:
         show(verdict, Console())
     return 0 if verdict.verify_ok else EXIT_WRONG
