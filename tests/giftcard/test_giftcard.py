@@ -10,6 +10,7 @@ import pytest
 from aiohttp.test_utils import TestClient
 from msgspec.structs import replace
 from workflows.giftcard.messages import TopUpCredited
+from workflows.giftcard.process import TopUp
 
 from app.chaos.load import Load
 from app.cli import commands, trace
@@ -24,13 +25,14 @@ from app.registry import load_agents, load_workflows, services, wanted_topics
 from app.wire.envelope import Envelope
 from app.worker import metrics
 from tests.support.console import FakeQueries, client, place, queries
-from tests.support.giftcard.world import BLOCKED, TOP_UP, World, top_up
+from tests.support.giftcard.world import BLOCKED, FRAUD_MINOR, TOP_UP, World, top_up
+from tests.support.operators_site import Site, site
 from tests.support.runtime import FakeRuntime, as_read
 from workflows.analytics.figures import FIGURES
 from workflows.shared.invariants import Moment, ProviderRecord
 from workflows.shared.message import Message
 
-__all__ = ["client", "queries"]
+__all__ = ["client", "queries", "site"]
 
 
 @pytest.fixture
@@ -62,7 +64,7 @@ def test_its_topics_its_service_and_its_command_are_there():
         pytest.param(
             TOP_UP,
             "credited",
-            ["giftcard.requested", "payment.completed", "giftcard.credited"],
+            ["giftcard.requested", "payment.completed", "fraud.cleared", "giftcard.credited"],
             id="credited",
         ),
         pytest.param(
@@ -71,11 +73,24 @@ def test_its_topics_its_service_and_its_command_are_there():
             [
                 "giftcard.requested",
                 "payment.completed",
+                "fraud.cleared",
                 "giftcard.credit_refused",
                 "payment.refunded",
                 "giftcard.cancelled",
             ],
             id="compensated",
+        ),
+        pytest.param(
+            {**TOP_UP, "amount_minor": FRAUD_MINOR},
+            "cancelled",
+            [
+                "giftcard.requested",
+                "payment.completed",
+                "fraud.detected",
+                "payment.refunded",
+                "giftcard.cancelled",
+            ],
+            id="compensated when fraud is detected",
         ),
     ],
 )
@@ -114,7 +129,7 @@ async def test_its_transaction_has_a_page_with_a_timeline(client: TestClient, wo
 
     assert f"Giftcard {top_up_id}" in page
     assert "25.00 GBP on card blocked-1, requested" in page
-    assert "Waterfall of 9 events" in page
+    assert "Waterfall of 10 events" in page
     assert "credit refused" in page
     assert "payflow giftcard show" in page
     assert f'href="/giftcards/{top_up_id}/events"' in page
@@ -178,6 +193,27 @@ async def test_it_is_found_by_its_id_and_by_where_it_stands(
         "completed": [],
     } == found
     assert f"/console/transactions/{ids[0]}" == answer.headers["Location"]
+
+
+async def test_those_of_a_customer_are_found_in_every_workflow(site: Site) -> None:
+    """Each by the table of its own; a page of one goes on in the next."""
+    site.queries.keep("giftcard", "g1", TopUp(top_up_id="g1", customer_id="ann"))
+    site.queries.keep("payment", "o1", {"bill": {"customer_id": "ann"}})
+    site.queries.keep("payment", "o2", {"bill": {"customer_id": "bob"}})
+
+    found = [
+        await (
+            await site.client.post(
+                "/operators/orders-of-customer",
+                json={"customer_id": "ann", "why": "a call", "after": after},
+                headers=site.machine("oda"),
+            )
+        ).json()
+        for after in ("", "payment|", "payment|o1")
+    ]
+
+    assert [{"g1", "o1"}, {"o1"}, set()] == [set(each["ids"]) for each in found]
+    assert {"1 giftcards", "2 payments were read"} == set(found[0]["said"].split(", "))
 
 
 async def test_both_workflows_are_listed_by_a_status_that_both_know(

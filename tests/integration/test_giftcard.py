@@ -56,10 +56,12 @@ def log(tmp_path: Path) -> Iterator[Path]:
             stdout=out,
             stderr=out,
         )
-    wait_for((tmp_path / "up.json").exists, "everyone to be ready", path)
-    yield path
-    process.send_signal(signal.SIGTERM)
-    process.wait(30)
+    try:
+        wait_for((tmp_path / "up.json").exists, "everyone to be ready", path)
+        yield path
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
 
 
 class Instance:

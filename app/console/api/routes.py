@@ -5,6 +5,7 @@ from functools import partial
 
 from app.console.api import (
     commands,
+    customer_search,
     dead_letter_actions,
     dead_letters,
     fault_injection,
@@ -251,9 +252,9 @@ ROUTES = (
     action(
         "operator",
         "/operators/orders-of-customer",
-        transaction_search.of_customer,
+        customer_search.of_customer,
         "The ids of a customer's orders",
-        transaction_search.CustomerAsked,
+        customer_search.CustomerAsked,
         200,
     ),
     get(

@@ -1,23 +1,20 @@
 """Which transactions there are: the latest, those that stand somewhere, those that an id means.
 
-What is personal is masked before anything is searched. Who may act can ask for a customer's
-orders; the audit then has a record of a revealed personal field for each order found.
+What is personal is masked before anything is searched.
 """
 
 import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, contextmanager
-from typing import Annotated, Any, TypedDict
+from typing import Any, TypedDict
 
 import msgspec
 from aiohttp import web
 
 from app.config import Config
-from app.console.api.access import operator_of
 from app.console.api.context import CONTEXT, TableRow, asking_kafka, unavailable
-from app.console.api.operator_actions import WHY_MAX, Why, audit
-from app.console.api.problems import Problem, json_response, problem_of, read_body
+from app.console.api.problems import Problem, json_response, problem_of
 from app.console.api.transactions import state_of
 from app.console.api.workflow_requests import REPEATS
 from app.kafka.errors import NoSuchTopic
@@ -30,9 +27,7 @@ from app.registry import load_workflows
 from app.wire.personal import masked
 from app.wire.topics import partitions_of
 from tables import declared
-from workflows.audit.messages import PersonalRevealed
 from workflows.shared.message import type_name
-from workflows.shared.personal import Personal
 from workflows.shared.topic import topic_of_type
 from workflows.shared.workflow import Workflow
 
@@ -46,15 +41,6 @@ QUERY_CHARS_MAX = 200
 STOPPED = {"end": "to its end", "limit": "until there were enough", "time": "until time was up"}
 
 _searching: set[asyncio.Task[object]] = set()
-
-
-class CustomerAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The body of `POST /operators/orders-of-customer`."""
-
-    customer_id: Personal[Annotated[str, msgspec.Meta(min_length=1, max_length=QUERY_CHARS_MAX)]]
-    why: Why
-    after: str = ""
-    """Where another search has stopped."""
 
 
 class Listed(TypedDict):
@@ -149,7 +135,7 @@ async def with_status(
         shape = declared[workflow.table].shape
         preset = workflow.view.presets.get(status)
         scanned[workflow.name] = 0
-        async for row, missing in _walked(request, workflow.table, after):
+        async for row, missing in walked(request, workflow.table, after):
             scanned[workflow.name] += 1
             partial = partial or missing
             state = msgspec.convert(row["state"], shape)
@@ -167,7 +153,7 @@ async def with_status(
     return found, said + ("; some partitions do not answer" * partial), following
 
 
-async def _walked(
+async def walked(
     request: web.Request, table: str, after: str
 ) -> AsyncIterator[tuple[TableRow, bool]]:
     """Yield the rows of a table in the order of their keys, and whether some are missing."""
@@ -226,32 +212,6 @@ async def _known(request: web.Request, transaction_id: str) -> bool:
     # The journal may have known it before the agent of its workflow has.
     rows, _ = await request.app[CONTEXT].journal(transaction_id, 1)
     return any(row["state"].get("correlation_id") == transaction_id for row in rows)
-
-
-async def of_customer(request: web.Request) -> web.Response:
-    """Return the ids of a customer's orders, after the audit has recorded who asks, and why."""
-    asked = await read_body(request, CustomerAsked)
-    # Whoever pays: all workflows share the participant that takes the money.
-    view = next(each.view for each in load_workflows().values())
-    scanned, ids = 0, list[str]()
-    following: str | None = None
-    async for row, _ in _walked(request, view.person_table, asked.after):
-        scanned += 1
-        if view.person_of(row["state"]) == asked.customer_id:
-            ids.append(row["key"])
-        if len(ids) == SHOWN_MAX or scanned == PAGES_MAX * PAGE_ROWS:
-            following = row["key"]
-            break
-    for order_id in ids:
-        action = PersonalRevealed(
-            about=order_id,
-            who=operator_of(request).name,
-            why=asked.why[:WHY_MAX],
-            fields=("customer_id",),
-        )
-        await audit(request, action)
-    said = f"{scanned} {view.person_table}s were read"
-    return json_response({"ids": ids, "said": said, "next": following})
 
 
 @contextmanager

@@ -17,7 +17,9 @@ from app.wire.records import Record
 from app.worker import metrics
 from tests.support.console import FakeQueries
 from tests.support.runtime import FakeRuntime, as_read
+from workflows.fraud.messages import FraudCleared, FraudDetected
 from workflows.payment import provider_messages as provider
+from workflows.payment.messages import PaymentCompleted
 from workflows.shared.message import Message
 from workflows.shared.topic import topic_of
 
@@ -29,13 +31,15 @@ TOP_UP = {
     "amount_minor": 2_500,
     "payment_method": "pm_card_visa",
 }
+FRAUD_MINOR = 6_660
+"""The amount in which fraud is detected."""
 BLOCKED = {**TOP_UP, "card_id": "blocked-1"}
 AGENTS = ("giftcard", "payment", "order", "inventory", "analytics", "journal")
 """Those of the workflow, those that it shares, and those of another."""
 
 
 def answer_of(asked: Message) -> Message | None:
-    """Return what a provider that always does right answers."""
+    """Return what a provider that always does right answers, and the verdict on a payment."""
     match asked:
         case provider.ChargeCard():
             return provider.ChargeSucceeded(
@@ -50,6 +54,11 @@ def answer_of(asked: Message) -> Message | None:
                 refund_id="re_1",
                 amount_minor=asked.amount_minor,
             )
+        case PaymentCompleted(transaction_id=transaction_id, amount_minor=amount_minor):
+            facts: dict[str, Any] = {"transaction_id": transaction_id, "rules_version": "r1"}
+            if amount_minor == FRAUD_MINOR:
+                return FraudDetected(**facts, score=1.0, reasons=("a test",))
+            return FraudCleared(**facts, score=0.0)
         case _:
             return None
 

@@ -1,6 +1,6 @@
 """The giftcard agent: credits what is paid, and lets the rest be refunded.
 
-Consumes   giftcards, payments
+Consumes   giftcards, payments, fraud
 Table      giftcard
 Produces   giftcard.credits
 """
@@ -10,6 +10,7 @@ from workflows.giftcard import process as giftcard
 from workflows.giftcard.topics import credits_, giftcards
 
 from app.delivery.agent import Decider, register
+from workflows.fraud.topics import fraud
 from workflows.payment.topics import payments
 
 giftcard_agent = register(
@@ -17,7 +18,7 @@ giftcard_agent = register(
         name="giftcard",
         service="giftcard",
         workflow="giftcard",
-        consumes=(giftcards, payments),
+        consumes=(giftcards, payments, fraud),
         produces=(credits_,),
         table=top_ups,
         evolve=giftcard.evolve,

@@ -6,7 +6,7 @@ from workflows.shared.limits import Currency, Milliseconds, MinorDue, Name, Name
 from workflows.shared.message import Message
 from workflows.shared.personal import Personal
 
-Cause = Literal["payment_failed", "credit_refused"]
+Cause = Literal["payment_failed", "credit_refused", "fraud"]
 
 
 class TopUpRequested(Message, tag="payflow.giftcard.requested.v1", frozen=True, kw_only=True):

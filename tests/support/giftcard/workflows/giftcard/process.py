@@ -1,4 +1,4 @@
-"""A top-up: requested, charged, credited; or refunded when the card takes no credit."""
+"""A top-up: requested, charged, cleared, credited; or refunded: fraud, or a blocked card."""
 
 from typing import Any
 
@@ -12,6 +12,7 @@ from workflows.giftcard.messages import (
     TopUpRequested,
 )
 
+from workflows.fraud.messages import FraudCleared, FraudDetected
 from workflows.payment.messages import PaymentCompleted, PaymentFailed, PaymentRefunded
 from workflows.shared.deadline import DeadlineReached
 from workflows.shared.message import Message
@@ -31,11 +32,13 @@ class TopUp(msgspec.Struct, frozen=True, kw_only=True):
     card_id: str = ""
     bearer: Personal[str] = ""
     """The recipient; no message has a field of this name."""
+    customer_id: Personal[str] = ""
     wrapping: str = ""
     currency: str = ""
     amount_minor: int = 0
     requested_at_ms: int = 0
     charged_at_ms: int = 0
+    cleared_at_ms: int = 0
     refused_at_ms: int = 0
     cause: Cause | None = None
     paid_back: bool = False
@@ -51,8 +54,9 @@ INITIAL = TopUp()
 
 
 def due(state: TopUp) -> int | None:
-    """Return when the payment is overdue (ms), or None."""
-    waits = state.top_up_id and not (state.charged_at_ms or state.cause or state.overdue)
+    """Return when the payment, or the verdict on it, is overdue (ms), or None."""
+    is_paid = state.charged_at_ms and state.cleared_at_ms
+    waits = state.top_up_id and not (is_paid or state.cause or state.overdue)
     return state.requested_at_ms + PAYMENT_MS if waits else None
 
 
@@ -66,7 +70,7 @@ def pending(state: TopUp) -> tuple[Message, ...]:
         return (end,) if state.paid_back else ()
     if state.overdue:
         return (CreditRefused(top_up_id=top_up_id, reason="the payment is overdue"),)
-    if not state.charged_at_ms:
+    if not (state.charged_at_ms and state.cleared_at_ms):
         return ()
     if state.card_id.startswith(BLOCKED):
         return (CreditRefused(top_up_id=top_up_id, reason="the card is blocked"),)
@@ -77,7 +81,7 @@ def pending(state: TopUp) -> tuple[Message, ...]:
 # --- evolve --------------------------------------------------------------------
 
 
-def evolve(state: TopUp, message: Message, at_ms: int) -> TopUp:  # noqa: PLR0911  one match
+def evolve(state: TopUp, message: Message, at_ms: int) -> TopUp:  # noqa: C901, PLR0911  one match
     """Return `state` after `message`, received or emitted."""
     match message:
         case TopUpRequested() if not state.top_up_id:
@@ -86,6 +90,7 @@ def evolve(state: TopUp, message: Message, at_ms: int) -> TopUp:  # noqa: PLR091
                 top_up_id=message.top_up_id,
                 card_id=message.card_id,
                 bearer=message.recipient,
+                customer_id=message.customer_id,
                 wrapping=message.wrapping,
                 currency=message.currency,
                 amount_minor=message.amount_minor,
@@ -95,6 +100,10 @@ def evolve(state: TopUp, message: Message, at_ms: int) -> TopUp:  # noqa: PLR091
             return replace(state, charged_at_ms=at_ms, paid_back=False)
         case PaymentFailed() if not state.charged_at_ms:
             return replace(state, cause=state.cause or "payment_failed", paid_back=True)
+        case FraudCleared():
+            return replace(state, cleared_at_ms=at_ms)
+        case FraudDetected() if not state.credited_at_ms:
+            return replace(state, cause=state.cause or "fraud", refused_at_ms=at_ms)
         case PaymentRefunded():
             return replace(state, paid_back=True)
         case DeadlineReached():

@@ -1,7 +1,8 @@
-"""What payment does about the events of a top-up."""
+"""What payment does about the events of a top-up, and about the verdict on its payment."""
 
 from workflows.giftcard.messages import CreditRefused, TopUpRequested
 
+from workflows.fraud.messages import FraudDetected
 from workflows.payment.instructions import CancelPayment, RequestPayment
 from workflows.shared.reaction import declare_reactions
 
@@ -19,8 +20,16 @@ def _request_payment(requested: TopUpRequested) -> RequestPayment:
     )
 
 
+def _cancel_payment(_event: CreditRefused | FraudDetected) -> CancelPayment:
+    return CancelPayment()
+
+
 declare_reactions(
     "giftcard",
     "payment",
-    {TopUpRequested: _request_payment, CreditRefused: lambda _event: CancelPayment()},
+    {
+        TopUpRequested: _request_payment,
+        CreditRefused: _cancel_payment,
+        FraudDetected: _cancel_payment,
+    },
 )

@@ -13,6 +13,7 @@ from workflows.shared.workflow import PendingStep, Step, View, Workflow, declare
 
 STEPS = (
     Step(name="charge", awaits="the top-up to be paid", otherwise="it is cancelled"),
+    Step(name="verdict", awaits="a verdict on the payment", otherwise="it is refunded"),
     Step(name="compensation", awaits="its money to go back"),
 )
 
@@ -22,7 +23,8 @@ def waits(state: TopUp, _now_ms: int) -> tuple[tuple[str, str], ...]:
     status = status_of(state)
     if status not in VIEW.open_statuses:
         return ()
-    return (("compensation" if state.cause else "charge", status),)
+    paid = "verdict" if state.charged_at_ms else "charge"
+    return (("compensation" if state.cause else paid, status),)
 
 
 def pending_steps(state: TopUp) -> tuple[PendingStep, ...]:
@@ -61,11 +63,11 @@ VIEW = View(
     brief=lambda state: state,
     pending_steps=pending_steps,
     retried_calls=lambda _rows: (),
-    presets={"refused_credit": lambda state: bool(state.refused_at_ms)},
+    presets={"refused_credit": lambda state: state.cause == "credit_refused"},
     milestones=(),
     named_in=(giftcards, credits_, payments),
-    person_table="payment",
-    person_of=lambda row: str((row.get("bill") or {}).get("customer_id") or ""),
+    person_table="giftcard",
+    person_of=lambda row: str(row.get("customer_id") or ""),
 )
 
 GIFTCARD = declare_workflow(

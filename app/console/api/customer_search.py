@@ -1,0 +1,79 @@
+"""The transactions of a customer, for who may act.
+
+The audit has a record of a revealed personal field for each transaction found.
+"""
+
+from collections import Counter
+from typing import Annotated
+
+import msgspec
+from aiohttp import web
+
+from app.console.api.access import operator_of
+from app.console.api.operator_actions import WHY_MAX, Why, audit
+from app.console.api.problems import json_response, read_body
+from app.console.api.transaction_search import (
+    PAGE_ROWS,
+    PAGES_MAX,
+    QUERY_CHARS_MAX,
+    SHOWN_MAX,
+    walked,
+)
+from app.registry import load_workflows
+from workflows.audit.messages import PersonalRevealed
+from workflows.shared.personal import Personal
+from workflows.shared.workflow import View
+
+
+class CustomerAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of `POST /operators/orders-of-customer`."""
+
+    customer_id: Personal[Annotated[str, msgspec.Meta(min_length=1, max_length=QUERY_CHARS_MAX)]]
+    why: Why
+    after: str = ""
+    """Where another search has stopped."""
+
+
+async def of_customer(request: web.Request) -> web.Response:
+    """Return the ids of a customer's orders, after the audit has recorded who asks, and why."""
+    asked = await read_body(request, CustomerAsked)
+    tables, first, after = _tables_of_people(asked.after)
+    scanned, ids = Counter[str](), dict[str, None]()
+    following: str | None = None
+    for table, views in tables.items():
+        scanned[table] = 0
+        async for row, _ in walked(request, table, after):
+            scanned[table] += 1
+            if any(view.person_of(row["state"]) == asked.customer_id for view in views):
+                ids[row["key"]] = None
+            if len(ids) == SHOWN_MAX or scanned.total() == PAGES_MAX * PAGE_ROWS:
+                following = row["key"] if table == first else f"{table}|{row['key']}"
+                break
+        if following:
+            break
+        after = ""
+    for order_id in ids:
+        action = PersonalRevealed(
+            about=order_id,
+            who=operator_of(request).name,
+            why=asked.why[:WHY_MAX],
+            fields=("customer_id",),
+        )
+        await audit(request, action)
+    said = ", ".join(f"{count} {table}s" for table, count in scanned.items()) + " were read"
+    return json_response({"ids": list(ids), "said": said, "next": following})
+
+
+def _tables_of_people(after: str) -> tuple[dict[str, list[View]], str, str]:
+    """Return the tables to be read from `after` on, the name of the first, and the key there.
+
+    Each has the views of the workflows that look for their customers in it: they may share one.
+    """
+    tables: dict[str, list[View]] = {}
+    for workflow in load_workflows().values():
+        tables.setdefault(workflow.view.person_table, []).append(workflow.view)
+    names = list(tables)
+    named, separator, key = after.partition("|")
+    if not separator or named not in tables:
+        return tables, names[0], after
+    return {name: tables[name] for name in names[names.index(named) :]}, names[0], key
