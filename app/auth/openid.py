@@ -9,7 +9,6 @@ import hashlib
 import secrets
 import time
 from base64 import urlsafe_b64encode
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, ClassVar
 from urllib.parse import quote_plus, urlencode, urlsplit
@@ -17,6 +16,7 @@ from urllib.parse import quote_plus, urlencode, urlsplit
 import aiohttp
 import jwt
 import msgspec
+from cachetools import FIFOCache
 
 from app.config import Config
 from workflows.shared.errors import ErrorKind, PayflowError
@@ -53,7 +53,7 @@ class Oidc:
 
     def __init__(self, config: Config, clock: Callable[[], float] = time.monotonic) -> None:
         self._config, self._clock = config, clock
-        self._pending: OrderedDict[str, Pending] = OrderedDict()
+        self._pending: FIFOCache[str, Pending] = FIFOCache(PENDING_MAX)
         self._known: tuple[float, dict[str, Any]] | None = None
         self._keys: tuple[float, jwt.PyJWKSet] | None = None
         self._lock = asyncio.Lock()
@@ -70,8 +70,6 @@ class Oidc:
         self._pending[state] = Pending(
             nonce=nonce, verifier=verifier, wanted=wanted, at_s=self._clock()
         )
-        if len(self._pending) > PENDING_MAX:
-            self._pending.popitem(last=False)
         challenge = urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=")
         query = {
             "response_type": "code",

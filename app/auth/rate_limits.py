@@ -1,7 +1,8 @@
 """How often somebody may ask: a bucket of tries for each address, that fills by itself."""
 
-from collections import OrderedDict
 from collections.abc import Callable
+
+from cachetools import LRUCache
 
 ADDRESSES_MAX = 10_000
 """Buckets kept; the one unused for longest is forgotten, and would be full again."""
@@ -14,7 +15,7 @@ class Rates:
         self._burst = burst
         self._seconds_each = seconds_each
         self._clock = clock
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._buckets: LRUCache[str, tuple[float, float]] = LRUCache(ADDRESSES_MAX)
 
     def take(self, address: str) -> float:
         """Take one try of `address`; return 0, or how many seconds to wait when none is left."""
@@ -34,6 +35,3 @@ class Rates:
 
     def _put(self, address: str, left: float) -> None:
         self._buckets[address] = (left, self._clock())
-        self._buckets.move_to_end(address)
-        if len(self._buckets) > ADDRESSES_MAX:
-            self._buckets.popitem(last=False)

@@ -8,11 +8,11 @@ import asyncio
 import hashlib
 import hmac
 import secrets
-from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
+from cachetools import FIFOCache, LRUCache
 from msgspec.structs import replace
 
 from app.auth.operators import Person, Role, is_theirs, people
@@ -52,8 +52,8 @@ class Sessions:
     def __init__(self, folder: Path, clock: Callable[[], float]) -> None:
         self._folder = folder
         self._clock = clock
-        self._open: OrderedDict[str, Session] = OrderedDict()
-        self._proven: OrderedDict[str, Person] = OrderedDict()
+        self._open: LRUCache[str, Session] = LRUCache(SESSIONS_MAX)
+        self._proven: FIFOCache[str, Person] = FIFOCache(PROVEN_MAX)
         self._slots = asyncio.Semaphore(CHECKS_AT_ONCE)
 
     async def prove(self, name: str, token: str) -> Person | None:
@@ -72,16 +72,12 @@ class Sessions:
     def store(self, person: Person, token: str) -> None:
         """Remember that `token` is the one of `person`."""
         self._proven[_hidden(f"{person.name}:{token}")] = person
-        if len(self._proven) > PROVEN_MAX:
-            self._proven.popitem(last=False)
 
     def open(self, person: Person) -> tuple[str, Session]:
         """Return a new session of `person` and its id, which nobody can guess."""
         theirs = [at for at, each in self._open.items() if each.person.name == person.name]
         if len(theirs) >= SESSIONS_EACH_MAX:
             del self._open[theirs[0]]
-        if len(self._open) >= SESSIONS_MAX:
-            self._open.popitem(last=False)
         session_id, now = secrets.token_urlsafe(ID_BYTES), self._clock()
         session = Session(
             person=person, csrf=secrets.token_urlsafe(ID_BYTES), began_at=now, used_at=now

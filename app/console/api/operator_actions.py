@@ -5,12 +5,12 @@ lie on different topics, so one may be there without the other when Kafka fails 
 operator is asked to repeat it, and a repeated action has its effect once.
 """
 
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated
 
 import msgspec
 from aiohttp import web
+from cachetools import LRUCache
 from msgspec import Meta
 
 from app.console.api.access import operator_of
@@ -50,14 +50,11 @@ class Promised:
     """Refunds of this process that rows may not know yet: several at once are no way around."""
 
     def __init__(self) -> None:
-        self._by_order: OrderedDict[str, dict[str, int]] = OrderedDict()
+        self._by_order: LRUCache[str, dict[str, int]] = LRUCache(ORDERS_MAX)
 
     def put(self, order_id: str, return_id: str, amount_minor: int) -> None:
         """Remember a refund; the order unused for longest is forgotten."""
         self._by_order.setdefault(order_id, {})[return_id] = amount_minor
-        self._by_order.move_to_end(order_id)
-        if len(self._by_order) > ORDERS_MAX:
-            self._by_order.popitem(last=False)
 
     def sum_minor(self, order_id: str, known: Mapping[str, int], more: Mapping[str, int]) -> int:
         """Return what goes back of an order in all: what its row knows, and `more`, by return."""

@@ -9,11 +9,11 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections import OrderedDict
 from typing import TypedDict
 
 import msgspec
 from aiohttp import web
+from cachetools import LRUCache
 
 from app.console.api.context import (
     CONTEXT,
@@ -57,7 +57,7 @@ class StandIns:
 
     def __init__(self) -> None:
         self._secret = secrets.token_bytes(32)
-        self._keys: OrderedDict[str, str] = OrderedDict()
+        self._keys: LRUCache[str, str] = LRUCache(STAND_INS_MAX)
 
     def shown(self, table: str, key: str) -> str:
         """Return `key`, or what stands for it where it names somebody."""
@@ -67,9 +67,6 @@ class StandIns:
         digest = hmac.new(self._secret, key.encode(), hashlib.sha256).hexdigest()[:20]
         stand_in = f"{kind}:{STAND_IN}{digest}"
         self._keys[stand_in] = key
-        self._keys.move_to_end(stand_in)
-        if len(self._keys) > STAND_INS_MAX:
-            self._keys.popitem(last=False)
         return stand_in
 
     def meant(self, table: str, said: str, field: str) -> str:

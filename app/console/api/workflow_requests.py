@@ -4,10 +4,10 @@ What is asked, and which message that becomes, is declared in `app/entrypoints/`
 """
 
 import hashlib
-from collections import OrderedDict
 
 import msgspec
 from aiohttp import web
+from cachetools import FIFOCache
 
 from app.console.api.context import CONTEXT, ApiContext, TableRow
 from app.console.api.problems import (
@@ -34,7 +34,7 @@ class Repeats:
     """The latest transactions and what their bodies were, so that a repetition is recognised."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[str, tuple[str, str]] = OrderedDict()
+        self._known: FIFOCache[str, tuple[str, str]] = FIFOCache(REMEMBERED_MAX)
 
     def get(self, transaction_id: str) -> str:
         """Return the fingerprint of the body that started it, or nothing."""
@@ -47,8 +47,6 @@ class Repeats:
     def put(self, transaction_id: str, fingerprint: str, workflow: str) -> None:
         """Remember; the oldest is forgotten."""
         self._known[transaction_id] = (fingerprint, workflow)
-        if len(self._known) > REMEMBERED_MAX:
-            self._known.popitem(last=False)
 
 
 REPEATS: web.AppKey[Repeats] = web.AppKey("repeats")
