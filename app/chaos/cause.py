@@ -63,7 +63,9 @@ async def cause(
 
 def text(step: Step, reasons: Sequence[str], seen: Sequence[str], logs: Sequence[str]) -> str:
     """Return everything as lines: each reason, the last figures, then the `logs`."""
-    lines = [f"{label(step)}: {each}" for each in reasons]
+    lines = [f"{label(step)}: {each}" for each in reasons[:NAMED_MAX]]
+    if len(reasons) > NAMED_MAX:
+        lines.append(f"  and {len(reasons) - NAMED_MAX} more")
     lines.append(f"  last figures: {'; '.join(seen)}")
     return "\n".join([*lines, *(f"  {line}" for line in logs)])
 
