@@ -1,4 +1,4 @@
-// Draws the live figures: what comes a second, orders by minute, how long steps take.
+// Draws the live figures: what comes per second, orders by minute, how long steps take.
 "use strict";
 
 const SVG = "http://www.w3.org/2000/svg";

@@ -38,7 +38,7 @@ Say = Callable[[str], None]
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be drilled. `rate` 0: what this machine holds, at most 50 orders a second."""
+    """What is to be drilled. `rate` 0: what this machine holds, at most 50 orders per second."""
 
     seed: int
     rate: float = 0.0

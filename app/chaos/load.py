@@ -55,7 +55,7 @@ class Load:
         await waits()
 
     async def play(self, rate: float) -> None:
-        """Place orders at `rate` a second until cancelled."""
+        """Place orders at `rate` per second until cancelled."""
         began, first = time.monotonic(), self.asked
         while True:
             due = began + (self.asked - first) / rate

@@ -118,7 +118,7 @@ def markdown(report: dict[str, Any]) -> str:
         )
     said = (
         f"Seed {report['seed']}, {report['orders_placed']} orders at "
-        f"{report['orders_per_second']} a second, {report['orders_completed']} completed, "
+        f"{report['orders_per_second']} per second, {report['orders_completed']} completed, "
         f"{sum(report['orders_cancelled'].values())} cancelled, {report['orders_open']} open; "
         f"slowest clean stop {report['stop_s_max']} s; rows that differ from their changelog: "
         f"{len(report['rows_differing'])}; breaches: {report['breaches']}; "

@@ -6,7 +6,7 @@ from app.worker.faust_app import REQUEST_SECONDS, SESSION_SECONDS
 
 
 class DrillSize(msgspec.Struct, frozen=True, kw_only=True):
-    """Waits in seconds, counts, and rates a second; the defaults are those of `make chaos`."""
+    """Waits in seconds, counts, and rates per second; the defaults are those of `make chaos`."""
 
     times_max: int = 100
     """How often one fault is injected at most."""

@@ -21,7 +21,9 @@ from app.wire.json_output import json_page
 
 Seed = Annotated[int, typer.Option(help="The same seed, the same faults at the same workers.")]
 Only = Annotated[str, typer.Option(help=f"One of: {', '.join(sorted(FAULTS))}.")]
-RateOf = Annotated[float, typer.Option(min=0, help="Orders a second; 0: what this machine holds.")]
+RateOf = Annotated[
+    float, typer.Option(min=0, help="Orders per second; 0: what this machine holds.")
+]
 
 
 def chaos(

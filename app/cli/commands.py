@@ -70,7 +70,7 @@ PAYFLOW = Group(
         ),
         "trace": Command(
             "trace:trace",
-            "Show one transaction: how it stands, what is next, what waited and worked, what "
+            "Show one transaction: its status, what is next, what waited and worked, what "
             "caused it.",
         ),
         "watch": Command(
@@ -106,7 +106,7 @@ PAYFLOW = Group(
                 f"Show one {name}.",
                 {
                     "show": Command(
-                        "transactions:show", "Show how one stands: each step, what is due when."
+                        "transactions:show", "Show the status of one: each step, what is due when."
                     )
                 },
             )
@@ -134,7 +134,7 @@ PAYFLOW = Group(
             {
                 "ls": Command(
                     "dead_letters:ls",
-                    "List dead letters by service, cause and stack, and where they stand.",
+                    "List dead letters by service, cause and stack, with the status of each.",
                 ),
                 "show": Command(
                     "dead_letters:show",

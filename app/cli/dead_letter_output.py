@@ -42,7 +42,7 @@ def dead_letters_table(found: Sequence[Mapping[str, object]]) -> Table:
 
 
 def groups_table(found: Sequence[Group]) -> Table:
-    """Return groups of dead letters as a table: how many stand where, and since when."""
+    """Return groups of dead letters as a table: how many have which status, and since when."""
     names = ("service", "cause", "stack", "dead_letters", *STATES, "first", "latest", "example")
     table = Table(*names, box=None)
     for each in found:

@@ -48,7 +48,7 @@ def ls(
     every: Annotated[bool, typer.Option("--all", help="Each dead letter, not groups.")] = False,
     as_json_too: AsJson = False,
 ) -> None:
-    """List dead letters by service, cause and stack, and where they stand."""
+    """List dead letters by service, cause and stack, with the status of each."""
     known = run(gather(running_instance()))
     statuses = states(known)
     if every:

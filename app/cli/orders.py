@@ -11,7 +11,7 @@ from app.cli.instance import AsJson, as_json, err, out, run, running_instance
 from app.cli.output import progress
 from app.local.importers.player import ORDERS_PER_SECOND, Loaded, Player, read_plan
 
-Rate = Annotated[float, typer.Option(min=0.1, max=1_000, help="Orders a second.")]
+Rate = Annotated[float, typer.Option(min=0.1, max=1_000, help="Orders per second.")]
 
 
 def load(file: Path, rate: Rate = ORDERS_PER_SECOND, *, as_json_too: AsJson = False) -> None:

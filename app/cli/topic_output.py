@@ -64,7 +64,7 @@ def groups_table(found: Sequence[Group]) -> Table:
 
 
 def behind_table(group: Group) -> Table:
-    """Return where one group stands on each partition, and who reads it."""
+    """Return the offset of one group on each partition, and who reads it."""
     readers = {place: f"{m.client} {m.host}" for m in group.members for place in m.assigned}
     table = Table("partition", "committed", "end", "lag", "seconds", "read by", box=None)
     for each in group.partitions:

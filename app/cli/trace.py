@@ -34,7 +34,7 @@ def trace(
     rows: Annotated[bool, typer.Option("--rows", help="What each service remembers, too.")] = False,
     as_json_too: Annotated[bool, typer.Option("--json", help="JSON, and nothing else.")] = False,
 ) -> None:
-    """Show one transaction: how it stands, what is next, what waited and worked, what caused it."""
+    """Show one transaction: its status, what is next, what waited and worked, what caused it."""
     found = run(_found(running_instance(), any_id, at))
     if as_json_too:
         as_json(found)
@@ -47,7 +47,7 @@ def trace(
 
 
 def show(found: dict[str, Any]) -> None:
-    """Print a transaction as the API answers it: how it stands, what is next, its events."""
+    """Print a transaction as the API answers it: its status, what is next, its events."""
     _show_transaction(found)
     _show_events(found)
 

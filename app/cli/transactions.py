@@ -1,4 +1,4 @@
-"""`payflow order show`, and the same of every workflow: how one transaction stands."""
+"""`payflow order show`, and the same of every workflow: the status of one transaction."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -15,7 +15,7 @@ from workflows.shared.workflow import Workflow
 
 
 def show(context: typer.Context, transaction_id: str, *, as_json_too: AsJson = False) -> None:
-    """Show how one stands: each step, what is due when."""
+    """Show the status of one: each step, what is due when."""
     # The group is named for the workflow: `payflow order show`.
     assert context.parent is not None, "a command of a group has a parent"
     workflow = load_workflows()[str(context.parent.info_name)]

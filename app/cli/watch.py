@@ -69,7 +69,7 @@ class Pace:
         self._seen.append((at, dict(totals)))
 
     def rates(self) -> dict[str, list[float]]:
-        """Return by name how many came a second, the oldest first."""
+        """Return by name how many came per second, the oldest first."""
         pairs = list(zip(self._seen, list(self._seen)[1:], strict=False))
         names = {name for _, totals in self._seen for name in totals}
         return {
@@ -102,7 +102,7 @@ def shown(look: Mapping[str, Any], rates: Mapping[str, Sequence[float]]) -> Rend
 
 def _totals(figures: Mapping[str, Any], rates: Mapping[str, Sequence[float]]) -> Table:
     totals = figures["totals"]
-    table = Table("", "total", "a second", "the last minute", box=None)
+    table = Table("", "total", "per second", "the last minute", box=None)
     for columns in table.columns[1:3]:
         columns.justify = "right"
     shape = live_figures()

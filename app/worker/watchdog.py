@@ -236,7 +236,7 @@ class Watchdog:
 
 
 def _frames(waits: object) -> Iterator[str]:
-    """Yield where each coroutine stands that one waits for, the outermost first."""
+    """Yield the frame of each coroutine that one waits for, the outermost first."""
     while waits is not None:
         frame = next((getattr(waits, name) for name in _FRAMES if getattr(waits, name, None)), None)
         if frame is not None:

@@ -51,6 +51,9 @@ REFUSED_TEXT = {
     r"acting (as|for|through)": "operator action",
     r"look(ed|s)? (at|through)|looked for|who(ever)? looks|somebody looks": "read, search",
     r"(the|a|its|their) doors?|a proof|the proof": "HTTP server, route, invariants",
+    r"(orders|events|payments|letters|outs|refunds|rate`|rates|judged) a second": "per second",
+    r"(how|where) (\w+ ){1,5}stands?": "the status, the offset",
+    r"taking back": "compensating",
     r"robbed|(is|are|was|were|being|be) hurt": "wiped, faulted",
 }  # fmt: skip
 """Regular expressions between word boundaries, and what to write instead."""

@@ -240,7 +240,7 @@ async def test_trace_prints_it(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """How it stands in its own words, and its events."""
+    """Its status in its own words, and its events."""
     monkeypatch.setenv("COLUMNS", "200")
     top_up_id = await top_up(client, BLOCKED)
     await world.run()

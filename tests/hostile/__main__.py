@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.hostile", description=__doc__)
     parser.add_argument("--seconds", type=float, default=600.0)
     parser.add_argument("--rate", type=float, default=100.0, help="lies a second")
-    parser.add_argument("--orders", type=float, default=5.0, help="honest orders a second")
+    parser.add_argument("--orders", type=float, default=5.0, help="honest orders per second")
     parser.add_argument("--seed", type=int, default=1)
     record = parser.parse_args(arguments)
     folder = Path(tempfile.mkdtemp(prefix="payflow-hostile-"))

@@ -47,7 +47,7 @@ class Emitted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """How long, how many lies and honest orders a second, and which of them."""
+    """How long, how many lies and honest orders per second, and which of them."""
 
     seconds: float
     rate: float

@@ -1,4 +1,4 @@
-"""Dead letters: where they stand, which are meant, what is sent back. All pure."""
+"""Dead letters: their status, which are meant, what is sent back. All pure."""
 
 import msgspec
 import pytest

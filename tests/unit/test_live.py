@@ -105,7 +105,7 @@ def test_who_was_away_for_too_long_begins_anew(monkeypatch: pytest.MonkeyPatch):
     assert 0 == shown.seen(said)
 
 
-# --- where orders stand --------------------------------------------------------------
+# --- the status of orders --------------------------------------------------------------
 
 
 def test_open_orders_stand_where_they_wait():
@@ -127,10 +127,14 @@ def test_open_orders_stand_where_they_wait():
         pytest.param({"payment": Mark(status="pending")}, 0, "payment", "retrying", id="again"),
         pytest.param({"overdue": ("inventory",)}, 0, "inventory", "retrying", id="overdue"),
         pytest.param(
-            {"cause": "fraud", "cause_at_ms": 9}, 10, "taking back", "compensating", id="back"
+            {"cause": "fraud", "cause_at_ms": 9}, 10, "compensating", "compensating", id="back"
         ),
         pytest.param(
-            {"cause": "fraud", "cause_at_ms": 9}, 10 + SETTLE_MS, "taking back", "stuck", id="stuck"
+            {"cause": "fraud", "cause_at_ms": 9},
+            10 + SETTLE_MS,
+            "compensating",
+            "stuck",
+            id="stuck",
         ),
         pytest.param({}, 10**9, "payment", "stuck", id="long overdue"),
     ],

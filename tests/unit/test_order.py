@@ -196,7 +196,7 @@ def test_going_wrong(earlier: list[Received], when: Received, then: tuple[Messag
             None,
             id="a late delivery completes",
         ),
-        pytest.param([PLACED, DECLINED], (), None, id="nothing is due while taking back"),
+        pytest.param([PLACED, DECLINED], (), None, id="nothing is due while compensating"),
     ],
 )
 def test_deadlines(story: list[Received], emitted: tuple[Message, ...], due: float | None) -> None:
@@ -213,7 +213,7 @@ def test_deadlines(story: list[Received], emitted: tuple[Message, ...], due: flo
         pytest.param([], None, id="not placed"),
         pytest.param([PLACED], 120 + 180, id="placed"),
         pytest.param([PLACED, RESERVED, (PAID, 10)], 100 + 180, id="paid"),
-        pytest.param([PLACED, (DECLINED, 7)], 7 + 180, id="taking back"),
+        pytest.param([PLACED, (DECLINED, 7)], 7 + 180, id="compensating"),
         pytest.param([PLACED, UNPAID, UNRESERVED], 120 + 180, id="the cause is not received yet"),
         pytest.param([PLACED, DECLINED, UNRESERVED], None, id="cancelled"),
         pytest.param(DONE, None, id="completed"),
@@ -306,13 +306,13 @@ def test_returns(earlier: list[Received], when: Received, then: tuple[Message, .
         pytest.param([PAID], "unknown", id="never placed"),
         pytest.param([PLACED], "placed", id="placed"),
         pytest.param(READY, "confirmed", id="confirmed"),
-        pytest.param([*READY, LATE], "compensating", id="taking back"),
+        pytest.param([*READY, LATE], "compensating", id="compensating"),
         pytest.param(DONE, "completed", id="completed"),
         pytest.param([PLACED, DECLINED, UNRESERVED], "cancelled", id="cancelled"),
     ],
 )
 def test_the_state_is_one_message(story: list[Received], state: str) -> None:
-    """Where the order stands, for people."""
+    """The status of the order, for people."""
     assert state == order.view(after(order, *story)[0])["state"]
 
 

@@ -1,4 +1,4 @@
-"""What an order waits for, in text: since when, until when, and where it really stands."""
+"""What an order waits for, in text: since when, until when, and its real status."""
 
 import pytest
 from msgspec.structs import replace

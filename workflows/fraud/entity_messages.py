@@ -1,4 +1,4 @@
-"""How the entities of a payment stand: asked on `fraud.checks`, answered on `fraud.answers`.
+"""What the entities of a payment did: asked on `fraud.checks`, answered on `fraud.answers`.
 
 Questions are keyed by the entity, `kind:id`; answers by order id.
 """

@@ -1,4 +1,4 @@
-"""Judging a payment: ask every entity how it stands, gather the answers, say what follows.
+"""Judging a payment: ask every entity what it did before, gather the answers, say what follows.
 
 One row an order. The entities keep rows of their own (`workflows/fraud/risk.py`); what their
 answers come to is in `workflows/fraud/verdict.py`. A label that comes later stops what can still be

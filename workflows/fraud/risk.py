@@ -20,7 +20,7 @@ CONFIRMED_MS = 30 * DAY_MS
 
 
 def decide(state: Entity, received: Message, _at_ms: int) -> tuple[Message, ...]:
-    """Return how the entity stands at the time of the payment, that payment included."""
+    """Return what the entity did up to the time of the payment, that payment included."""
     if not isinstance(received, CheckEntity):
         return ()
     seen = _seen(received)

@@ -47,7 +47,7 @@ class Latency(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OrderFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """How orders stand. Money in minor units, all currencies added."""
+    """The orders by status. Money in minor units, all currencies added."""
 
     orders_placed: int
     orders_completed: int
@@ -96,7 +96,7 @@ def judge(facts: Facts, moment: Moment) -> Findings:
 
 
 def figures_of(case: Case) -> OrderFigures:
-    """Return how orders stand."""
+    """Return the orders by status."""
     facts = case.facts
     placed = [(key, known) for key, known in facts.orders.items() if known.placed_ms]
     charged_minor, refunded_minor = money_checks.moved_minor(case)

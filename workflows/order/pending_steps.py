@@ -40,14 +40,14 @@ STEPS = (
         otherwise="the delivery is reported overdue",
     ),
     Step(name="order", awaits="its own next message"),
-    Step(name="taking back", awaits="the refund, and the goods to be restocked"),
+    Step(name="compensating", awaits="the refund, and the goods to be restocked"),
 )
-"""Where an order can stand: a step that it waits for, its own next message, or on the way back."""
+"""The statuses of an order: a step that it waits for, its own next message, or on the way back."""
 _STEP = {step.name: step for step in STEPS}
 
 
 def status_of(state: Order, now_ms: int) -> Status:
-    """Return how the order stands: a row that says open may be stuck, retrying or going back."""
+    """Return the status of the order: a row that says open may be stuck, retrying or going back."""
     stuck_ms = overdue_at_ms(state)
     states: dict[Status, bool] = {
         "unknown": not state.order_id,
@@ -69,7 +69,7 @@ def waits(state: Order, now_ms: int) -> tuple[tuple[str, Status], ...]:
     if status in ("unknown", "completed", "cancelled"):
         return ()
     if status == "stuck" or state.cause:
-        steps = ("taking back",) if state.cause else tuple(deadlines(state)) or ("order",)
+        steps = ("compensating",) if state.cause else tuple(deadlines(state)) or ("order",)
         return tuple((step, status) for step in steps)
     again = {*state.overdue, *(["payment"] if state.payment.status == "pending" else [])}
     return tuple(

@@ -44,7 +44,7 @@ DETAIL_MAX = 500
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """Where a step stands, and since when (ms)."""
+    """The status of a step, and since when (ms)."""
 
     status: str = "waiting"
     at_ms: int = 0

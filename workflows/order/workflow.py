@@ -27,7 +27,7 @@ MILESTONES = tuple(
         ("confirmed", "confirmed", "shipping", "the carrier to take the shipment"),
         ("shipped", "shipments", "delivery", "the carrier to deliver"),
         ("delivered", "delivered", "order", "its own next message"),
-        ("cancelled", "cancelled", "taking back", "the refund, and the goods to be restocked"),
+        ("cancelled", "cancelled", "compensating", "the refund, and the goods to be restocked"),
     )
 )
 
@@ -38,7 +38,7 @@ def outcome(end: OrderCompleted | OrderCancelled) -> str:
 
 
 def shown(state: Order, now_ms: int) -> dict[str, Any]:
-    """Return an order as people read it, with where it really stands."""
+    """Return an order as people read it, with its real status."""
     return {
         **view(state),
         "status": status_of(state, now_ms),
@@ -59,7 +59,7 @@ def begun(state: Order) -> bool:
 
 
 def brief(state: Order) -> Order:
-    """Return only what says where the order stands."""
+    """Return only what says the status of the order."""
     return replace(state, bought={}, detail="")
 
 

@@ -20,9 +20,9 @@ class LiveFigures(msgspec.Struct, frozen=True, kw_only=True):
     ended: tuple[str, ...]
     """The figures that count those that have ended."""
     rates: tuple[str, ...]
-    """What is shown a second."""
+    """What is shown per second."""
     added_up: dict[str, tuple[str, ...]]
-    """What is shown a second too: sums of figures, by name."""
+    """What is shown per second too: sums of figures, by name."""
     bucket: str
     """How the figures of one latency begin; its bound in ms follows, or `inf`."""
     bounds_ms: tuple[int, ...]

@@ -64,11 +64,11 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     """How transactions of one workflow are shown. `Any`: the state of a row of its table."""
 
     open_statuses: tuple[str, ...]
-    """How a transaction can stand that has not ended."""
+    """The statuses of a transaction that has not ended."""
     facts: Callable[[Any], dict[str, Any]]
     """Return what people and the API read of one: plain values, moments in ms."""
     shown: Callable[[Any, int], dict[str, Any]]
-    """Return `facts` with where it really stands at a time in ms."""
+    """Return `facts` with the real status at a time in ms."""
     headline: Callable[[Mapping[str, Any]], str]
     """Return what one is about, of `facts`: such as an amount and where it comes from."""
     began: tuple[str, str]

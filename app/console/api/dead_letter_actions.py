@@ -1,4 +1,4 @@
-"""What operators do with dead letters: send back, edit, let go. All of it is audited."""
+"""What operators do with dead letters: redrive, edit, discard. All of it is audited."""
 
 from typing import Annotated
 

@@ -50,7 +50,7 @@ class DeadLetters:
         self.error = ""
 
     async def known(self, *, fresh: bool = False) -> Known:
-        """Return every dead letter and where it stands. Raises Problem 503."""
+        """Return every dead letter and its status. Raises Problem 503."""
         async with self._lock:
             old = self._known
             if old is None or fresh or time.monotonic() - old[0] > KNOWN_SECONDS:

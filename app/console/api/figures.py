@@ -145,7 +145,7 @@ FIGURES: web.AppKey[Figures] = web.AppKey("figures")
 
 
 async def show(request: web.Request) -> web.Response:
-    """Return the live figures, and where open orders stand."""
+    """Return the live figures, and the status of open orders."""
     return json_response(
         {**request.app[FIGURES].shown(), "open_orders": open_orders(request.app, now_ms())}
     )

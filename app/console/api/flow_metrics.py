@@ -37,7 +37,7 @@ log = structlog.get_logger(__name__)
 
 
 class Edge(msgspec.Struct, frozen=True, kw_only=True):
-    """A topic, who produces or consumes it, and events a second: None before two readings."""
+    """A topic, who produces or consumes it, and events per second: None before two readings."""
 
     topic: str
     who: str

@@ -1,4 +1,4 @@
-"""Rules over HTTP: how they stand, what they were, what they would have done, what is on trial."""
+"""Rules over HTTP: their state, what they were, what they would have done, what is on trial."""
 
 import asyncio
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Where transactions stand that have not ended: what they wait for, and which are stuck.
+"""The status of transactions that have not ended: what they wait for, and which are stuck.
 
 Read off the changelog of the table of their workflow, as anybody may: no worker is asked.
 """
@@ -37,7 +37,7 @@ class OpenOrders:
         if state is None or not self._workflow.view.waits(state, 0):
             self._open.pop(key, None)
         else:
-            # Thousands may be open: only what says where they stand is kept.
+            # Thousands may be open: only what says their status is kept.
             self._open[key] = self._workflow.view.brief(state)
 
     def shown(self, at_ms: int) -> dict[str, dict[str, int]]:

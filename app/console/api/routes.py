@@ -47,7 +47,7 @@ def of_workflow(entrypoint: Entrypoint) -> Iterator[Route]:
     )
     listed = f"List {entrypoint.listed_as} by id"
     yield get(entrypoint.path, requests.listed, listed, "state", "limit", "after")
-    yield get(one, requests.show, f"How an {name} stands")
+    yield get(one, requests.show, f"The status of one {name}")
     yield get(f"{one}/events", requests.events, "The transaction, causes before effects")
     for each in entrypoint.follow:
         handler = partial(requests.follow, each)
@@ -70,7 +70,7 @@ ROUTES = (
     get(
         "/transactions",
         transaction_search.every,
-        "Transactions by any id, by where they stand, or the latest",
+        "Transactions by any id, by status, or the latest",
         *("q", "status", "after", "older"),
     ),
     get("/transactions/{order_id}", transactions.show, "All that is known of one", "at"),

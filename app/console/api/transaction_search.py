@@ -53,7 +53,7 @@ class Listed(TypedDict):
 
 
 def statuses() -> tuple[str, ...]:
-    """Return how transactions of any workflow can stand."""
+    """Return the statuses that transactions of any workflow can have."""
     workflows = load_workflows().values()
     names = (name for each in workflows for name in (*each.view.open_statuses, *each.ends))
     return tuple(dict.fromkeys(names))
@@ -70,7 +70,7 @@ async def every(request: web.Request) -> web.Response:
 
 
 async def listed(request: web.Request) -> Listed:
-    """Return what the query asks for: `q` an id, `status` where they stand, else the latest."""
+    """Return what the query asks for: `q` an id, `status` their status, else the latest."""
     text, status = request.query.get("q", "").strip(), request.query.get("status", "")
     names = (*statuses(), *presets())
     if status and status not in names:

@@ -33,7 +33,7 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True):
     workflow: Workflow
     id: str
     facts: dict[str, Any] | None
-    """How it stands and what it waits for; None while the agent of its workflow has no row."""
+    """Its status and what it waits for; None while the agent of its workflow has no row."""
     retried_calls: tuple[RetriedCall, ...]
     bars: list[Bar]
     partial: bool
@@ -53,7 +53,7 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def show(request: web.Request) -> web.Response:
-    """Return one transaction: how it stands, what is next, its events, every service's row."""
+    """Return one transaction: its status, what is next, its events, every service's row."""
     found = await transaction(request, path_name(request, "order_id"))
     events = [
         {

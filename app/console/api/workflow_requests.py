@@ -107,7 +107,7 @@ class WorkflowRequests:
         return self._accepted(transaction_id, {})
 
     async def show(self, request: web.Request) -> web.Response:
-        """Return how a transaction stands: its state, each step, what is due when."""
+        """Return the status of a transaction: its state, each step, what is due when."""
         transaction_id = path_name(request, self._workflow.key)
         row = await self._existing(request, transaction_id)
         links = self._links(transaction_id)

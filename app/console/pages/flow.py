@@ -83,7 +83,9 @@ def _spread(names: Iterable[str]) -> dict[str, int]:
 def _curve(edge: Edge, x1: int, y1: int, x2: int, y2: int) -> Curve:
     middle = (x1 + x2) // 2
     kind = "drift" if not edge.declared else "flows" if edge.total else "idle"
-    rate = f"{edge.rate:.1f} a second" if edge.rate is not None else "measured at the next reading"
+    rate = (
+        f"{edge.rate:.1f} per second" if edge.rate is not None else "measured at the next reading"
+    )
     return Curve(
         path=f"M{x1} {y1} C{middle} {y1} {middle} {y2} {x2} {y2}",
         width=round(min(1.5 + (edge.rate or 0.0) ** 0.5, WIDEST), 1),

@@ -96,7 +96,7 @@ async def _judged(  # noqa: PLR0913  where, what, how
             done += len(rows)
             rate = done / (time.monotonic() - began)
             left = (total - done) / rate / 60
-            say(f"{done} of {total} judged, {rate:.0f} a second, {left:.0f} min left")
+            say(f"{done} of {total} judged, {rate:.0f} per second, {left:.0f} min left")
         seconds = time.monotonic() - began
     return Through(scores=scores, payments=done, figures_differ=differ, seconds=seconds)
 

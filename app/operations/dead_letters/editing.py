@@ -45,7 +45,7 @@ def _back(before: object, shown: object, after: object, path: str) -> object:
     if isinstance(after, dict):
         old, seen = (each if isinstance(each, dict) else {} for each in (before, shown))
         if old.get("type") != after.get("type"):
-            # Where another type stands, only the names that are personal everywhere stay masked.
+            # Where there is another type, only the names that are personal everywhere stay masked.
             seen = {name: value for name, value in seen.items() if name in personal_names()}
         return {
             name: _back(old.get(name), seen.get(name), value, f"{path}.{name}" if path else name)

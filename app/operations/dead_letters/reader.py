@@ -1,4 +1,4 @@
-"""Gathers what says where dead letters stand: topics up to their ends, and who committed what."""
+"""Gathers what says the status of dead letters: topics up to their ends, and who committed what."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -24,7 +24,7 @@ Committed = Mapping[str, Mapping[Place, int]]
 
 
 async def gather(config: Config) -> Known:
-    """Return where every dead letter of Payflow stands now."""
+    """Return the status of every dead letter of Payflow."""
     async with reading(config) as opened:
         return await opened.read_status()
 
@@ -54,7 +54,7 @@ class Reader:
         self._dropped: dict[str, str] = {}
 
     async def read_status(self) -> Known:
-        """Return where every dead letter of Payflow stands now."""
+        """Return the status of every dead letter of Payflow."""
         # Before the ends: what an agent is past, and has dead-lettered again, lies before them.
         committed = await _committed(self._admin)
         async for record, at_ms in self._new_records():

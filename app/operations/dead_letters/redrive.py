@@ -36,7 +36,7 @@ from workflows.shared.errors import ErrorKind, PayflowError
 from workflows.shared.message import Message
 
 RATE = 50.0
-"""Dead letters a second, unless said otherwise."""
+"""Dead letters per second, unless said otherwise."""
 CHUNK_SECONDS = 0.5
 HANDLED_SECONDS_MAX = 120.0
 """How long a canary, or the last dead letters, may take to be handled."""
@@ -100,7 +100,7 @@ class Redriver:
         self._reader: Reader | None = None
 
     async def read_status(self) -> Known:
-        """Return where every dead letter stands now.
+        """Return the status of every dead letter.
 
         From the second time on, only what is new is read.
 
@@ -114,7 +114,7 @@ class Redriver:
     async def redrive(
         self, dead_letters: Sequence[DeadLetter], action: Action, say: Say, rate: float = RATE
     ) -> Outcome:
-        """Send `dead_letters` back in their order: a canary first, the rest at `rate` a second.
+        """Send `dead_letters` back in their order: a canary first, the rest at `rate` per second.
 
         Raises LettersError when one names an agent that there is none of, or the canary fails
         again.

@@ -1,4 +1,4 @@
-"""Where every dead letter stands, from what lies on the topics and nothing else. Pure.
+"""The status of every dead letter, from what lies on the topics and nothing else. Pure.
 
 Resolved means handled, not sent: a dead letter is handled when the agent that failed has taken it
 through all its checkpoints and has not dead-lettered it again.
@@ -28,7 +28,7 @@ class RedriveAttempt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that says where dead letters stand."""
+    """Everything that says the status of dead letters."""
 
     dead_letters: tuple[DeadLetter, ...]
     """In the order of their topics: by place and offset."""

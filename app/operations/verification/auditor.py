@@ -1,4 +1,4 @@
-"""Checks Payflow as it stands: `payflow verify`, or this module with `--json` or `--follow`.
+"""Checks Payflow as it is now: `payflow verify`, or this module with `--json` or `--follow`.
 
 Reads every topic, the rows behind the tables and the external systems' own files; changes nothing,
 joins no group, needs no running service. Exit code 1 when a check fails, with the offending ids.

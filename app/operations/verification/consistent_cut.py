@@ -91,7 +91,7 @@ async def take_consistent_cut(
     sources: Sources,
     consumed: ConsumedTopics,
 ) -> ConsistentCut:
-    """Return where everybody stands now: the groups first, the topics after them."""
+    """Return the offsets of everybody: the groups first, the topics after them."""
     committed: dict[str, dict[Place, int]] = {}
     for service in consumed:
         committed[service] = _plain(await committed_offsets(admin, f"payflow-{service}"))

@@ -12,7 +12,7 @@ from workflows.shared.workflow import Workflow
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """How Payflow stands."""
+    """What was found of Payflow."""
 
     verify_ok: bool
     at_ms: int

@@ -122,7 +122,7 @@ def evolve(state: TopUp, message: Message, at_ms: int) -> TopUp:  # noqa: C901, 
 
 
 def status_of(state: TopUp) -> str:
-    """Return how the top-up stands."""
+    """Return the status of the top-up."""
     if state.credited_at_ms:
         return "credited"
     if state.cancelled_at_ms:
