@@ -69,9 +69,11 @@ def _load(package: str, folders: tuple[str, ...]) -> None:
         importlib.import_module(found.name)
 
 
-def live_figures() -> LiveFigures:
-    """Return the live figures that are shown: those of the first workflow that has some."""
-    return next(each.figures for each in load_workflows().values() if each.figures is not None)
+def live_figures() -> dict[str, LiveFigures]:
+    """Return the live figures by workflow, first those whose messages name no workflow."""
+    workflows = load_workflows().items()
+    figures = {name: each.figures for name, each in workflows if each.figures is not None}
+    return dict(sorted(figures.items(), key=lambda each: each[1].named))
 
 
 def load_books() -> OwnBooks:

@@ -61,6 +61,39 @@ function table(target, heads, rows) {
   lines(element("tbody", undefined, target), rows);
 }
 
+// Tiles and funnel of one workflow: the first has elements of its own, others a section each.
+function drawFunnel(body, totals, most, open) {
+  const all = Math.max(totals[most] || 0, 1);
+  for (const row of body.rows) {
+    const reached = totals[row.dataset.figure] || 0;
+    const bar = row.querySelector("progress");
+    bar.max = all;
+    bar.value = Math.min(reached, all);
+    row.querySelector(".count").textContent = whole.format(reached);
+    const waiting = open[row.dataset.step] || {};
+    for (const cell of row.querySelectorAll("[data-status]")) {
+      const count = waiting[cell.dataset.status] || 0;
+      cell.textContent = whole.format(count);
+      cell.classList.toggle("bad", cell.dataset.status === "stuck" && count > 0);
+      cell.classList.toggle("dim", !count);
+    }
+  }
+}
+
+function tiles(list, titled, totals) {
+  pairs(list, titled.map(([name, figure]) => [name, said(totals, figure)]));
+}
+
+function furtherWorkflows() {
+  for (const section of document.querySelectorAll("[data-workflow]")) {
+    const { workflow, figures, most } = section.dataset;
+    const totals = (state.workflows || {})[workflow] || {};
+    tiles(section.querySelector("dl"), JSON.parse(figures), totals);
+    const open = (state.open_by_workflow || {})[workflow] || {};
+    drawFunnel(section.querySelector("tbody"), totals, most, open);
+  }
+}
+
 function toldRow(figures, columns) {
   return columns.map(([, figure]) => said(figures, figure));
 }
@@ -69,10 +102,12 @@ function toldRow(figures, columns) {
 
 const SHOW = {
   totals: (totals) => {
-    pairs(byId("totals"), TOTALS.map(([name, figure]) => [name, said(totals, figure)]));
+    tiles(byId("totals"), TOTALS, totals);
     funnel();
   },
   open_orders: () => funnel(),
+  workflows: () => furtherWorkflows(),
+  open_by_workflow: () => furtherWorkflows(),
   to_shipped_ms: ({ bounds }) => pairs(byId("latency"), Object.entries(bounds).map(
     ([name, bound]) => [name, bound === null ? "-" : `≤ ${whole.format(bound)} ms`])),
   minutes: (found) => {
@@ -112,22 +147,7 @@ function bound(step, name) {
 }
 
 function funnel() {
-  const totals = state.totals || {};
-  const most = Math.max(totals[MOST] || 0, 1);
-  for (const row of byId("funnel").tBodies[0].rows) {
-    const reached = totals[row.dataset.figure] || 0;
-    const bar = row.querySelector("progress");
-    bar.max = most;
-    bar.value = Math.min(reached, most);
-    row.querySelector(".count").textContent = whole.format(reached);
-    const open = (state.open_orders || {})[row.dataset.step] || {};
-    for (const cell of row.querySelectorAll("[data-status]")) {
-      const count = open[cell.dataset.status] || 0;
-      cell.textContent = whole.format(count);
-      cell.classList.toggle("bad", cell.dataset.status === "stuck" && count > 0);
-      cell.classList.toggle("dim", !count);
-    }
-  }
+  drawFunnel(byId("funnel").tBodies[0], state.totals || {}, MOST, state.open_orders || {});
 }
 
 function rates() {

@@ -16,6 +16,7 @@ from rich.text import Text
 from app.cli.instance import as_json, ask, out, run, running_instance
 from app.config import Config
 from app.registry import live_figures
+from workflows.shared.figures import LiveFigures
 
 CHECK_SECONDS = 1.0
 SHOWN_SECONDS = 60
@@ -93,10 +94,12 @@ def bars(values: Sequence[float]) -> str:
 def shown(look: Mapping[str, Any], rates: Mapping[str, Sequence[float]]) -> RenderableType:
     """Return one look as tables."""
     figures = look["figures"]
+    _, *further = live_figures().items()
     return Group(
         Columns([_totals(figures, rates), _open_orders(figures["open_orders"])], padding=(0, 4)),
         Columns([_services(look), _steps(look["steps"])], padding=(0, 4)),
         _countries(figures["countries"]),
+        *(_further(name, shape, figures) for name, shape in further),
     )
 
 
@@ -105,7 +108,7 @@ def _totals(figures: Mapping[str, Any], rates: Mapping[str, Sequence[float]]) ->
     table = Table("", "total", "per second", "the last minute", box=None)
     for columns in table.columns[1:3]:
         columns.justify = "right"
-    shape = live_figures()
+    shape = next(iter(live_figures().values()))
     for name, key in shape.watched:
         if key.endswith("_minor"):
             money = f"{totals.get(key, 0) / 100:,.2f}"
@@ -119,10 +122,22 @@ def _totals(figures: Mapping[str, Any], rates: Mapping[str, Sequence[float]]) ->
     return table
 
 
-def _open_orders(order_statuses: Mapping[str, Mapping[str, int]]) -> Table:
-    """Return what open orders wait for, and how."""
+def _further(name: str, shape: LiveFigures, figures: Mapping[str, Any]) -> RenderableType:
+    """Return totals and open transactions of a workflow that is shown beside the first."""
+    totals = figures["workflows"].get(name, {})
+    table = Table(name, "total", box=None)
+    table.columns[1].justify = "right"
+    for title, key in shape.totals:
+        value = totals.get(key, 0)
+        table.add_row(title, f"{value / 100:,.2f}" if key.endswith("_minor") else f"{value:,}")
+    waiting = figures.get("open_by_workflow", {}).get(name, {})
+    return Columns([table, _open_orders(waiting, name)], padding=(0, 4))
+
+
+def _open_orders(order_statuses: Mapping[str, Mapping[str, int]], title: str = "orders") -> Table:
+    """Return what open orders, or others, wait for, and how."""
     statuses = next(iter(order_statuses.values()), {})
-    table = Table("open orders wait for", *statuses, box=None)
+    table = Table(f"open {title} wait for", *statuses, box=None)
     for column in table.columns[1:]:
         column.justify = "right"
     for step, counts in order_statuses.items():

@@ -49,7 +49,8 @@ def make_api(
         middlewares=[problems, known_hosts(*names), authorized(routes)],
     )
     app[CONTEXT] = ApiContext(queries, directory, config, clock)
-    app[FIGURES] = Figures(live_figures())
+    figures = live_figures()
+    app[FIGURES] = Figures(next(iter(figures.values())), further=figures)
     app[OPEN_ORDERS] = tuple(OpenOrders(each) for each in load_workflows().values())
     app[LIVE] = Live(app)
     app[REPEATS] = Repeats()

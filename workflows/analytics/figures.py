@@ -6,6 +6,7 @@ from workflows.shared.figures import LiveFigures
 
 FIGURES = LiveFigures(
     topic=figures,
+    named=False,
     started="orders",
     ended=("completed", "cancelled"),
     rates=("orders", "revenue_minor", "refunds_minor", "stock_outs", "shipments"),

@@ -11,28 +11,33 @@ Titled = tuple[tuple[str, str], ...]
 
 
 class LiveFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """Figures by minute, country and partition: messages with `counts` and `sums` by name."""
+    """Figures by minute, country and partition: messages with `counts` and `sums` by name.
+
+    Only totals and the funnel of a workflow that is named are shown: the rest may stay empty.
+    """
 
     topic: Topic
     """Its one message replaces what was known of its `minute_ms`, `country` and `partition`."""
+    named: bool = True
+    """Whether its messages name their workflow: those of one, the first, never did."""
     started: str
     """The figure that counts transactions that have begun."""
     ended: tuple[str, ...]
     """The figures that count those that have ended."""
-    rates: tuple[str, ...]
+    rates: tuple[str, ...] = ()
     """What is shown per second."""
-    added_up: dict[str, tuple[str, ...]]
+    added_up: dict[str, tuple[str, ...]] = {}
     """What is shown per second too: sums of figures, by name."""
-    bucket: str
+    bucket: str = ""
     """How the figures of one latency begin; its bound in ms follows, or `inf`."""
-    bounds_ms: tuple[int, ...]
-    latency: str
+    bounds_ms: tuple[int, ...] = ()
+    latency: str = ""
     """The name of that latency."""
     totals: Titled
     """The totals on the page. Amounts end in `_minor`."""
-    rates_shown: Titled
-    by_country: Titled
-    watched: Titled
+    rates_shown: Titled = ()
+    by_country: Titled = ()
+    watched: Titled = ()
     """The totals in a terminal, those of money after them."""
 
     def is_one(self, message: Any) -> bool:

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import structlog
@@ -10,7 +10,7 @@ from aiohttp import web
 
 from app.config import Config
 from app.console.api.context import now_ms
-from app.console.api.open_orders import open_orders
+from app.console.api.open_orders import open_by_workflow
 from app.console.api.problems import json_response
 from app.kafka.reader import follow
 from app.wire import codecs
@@ -28,8 +28,16 @@ log = structlog.get_logger(__name__)
 class Figures:
     """The latest message on every minute, country and partition; sums are kept as messages come."""
 
-    def __init__(self, shape: LiveFigures, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        shape: LiveFigures,
+        clock: Callable[[], float] = time.time,
+        *,
+        further: Mapping[str, LiveFigures] | None = None,
+    ) -> None:
+        """`further`: by name, those of the workflows that messages name."""
         self._shape = shape
+        self._further = further or {}
         self._clock = clock
         self._seconds: dict[int, Counter[str]] = {}
         self._latest: dict[tuple[str, int, str, int], Any] = {}
@@ -37,7 +45,7 @@ class Figures:
         self._by_minute: dict[int, Counter[str]] = {}
         self._by_country: dict[str, Counter[str]] = {}
         self._of_others: dict[str, Counter[str]] = {}
-        """Totals of the workflows that are named, which the page does not show."""
+        """Totals of the workflows that are named."""
         self.version = 0
 
     @property
@@ -98,13 +106,14 @@ class Figures:
 
     def shown(self) -> dict[str, Any]:
         """Return totals, the latest minutes, countries and percentiles of the time to ship."""
-        total = self._total
-        ended = sum(total[name] for name in self._shape.ended)
         return {
             "version": self.version,
-            "totals": {**total, "open": max(total[self._shape.started] - ended, 0)},
+            "totals": _with_open(self._total, self._shape),
             self._shape.latency: {f"p{at}": self._percentile(at) for at in (50, 95, 99)},
-            "workflows": {name: dict(sums) for name, sums in sorted(self._of_others.items())},
+            "workflows": {
+                name: _with_open(sums, self._further[name]) if name in self._further else dict(sums)
+                for name, sums in sorted(self._of_others.items())
+            },
             "minutes": [
                 {"minute_ms": minute, **self._by_minute[minute]}
                 for minute in sorted(self._by_minute)[-MINUTES_SHOWN:]
@@ -137,6 +146,11 @@ class Figures:
         return None
 
 
+def _with_open(total: Counter[str], shape: LiveFigures) -> dict[str, int]:
+    ended = sum(total[name] for name in shape.ended)
+    return {**total, "open": max(total[shape.started] - ended, 0)}
+
+
 def _flat(message: Any) -> Counter[str]:
     return Counter({**message.counts, **message.sums})
 
@@ -145,7 +159,7 @@ FIGURES: web.AppKey[Figures] = web.AppKey("figures")
 
 
 async def show(request: web.Request) -> web.Response:
-    """Return the live figures, and the status of open orders."""
-    return json_response(
-        {**request.app[FIGURES].shown(), "open_orders": open_orders(request.app, now_ms())}
-    )
+    """Return the live figures, and the status of open transactions."""
+    first, further = open_by_workflow(request.app, now_ms())
+    shown = {**request.app[FIGURES].shown(), "open_orders": first}
+    return json_response({**shown, "open_by_workflow": further} if further else shown)

@@ -11,7 +11,7 @@ from aiohttp import web
 from app.console.api.figures import FIGURES
 from app.console.api.flow_metrics import FLOW_METRICS
 from app.console.api.live_state import LiveState
-from app.console.api.open_orders import open_orders
+from app.console.api.open_orders import open_by_workflow
 from app.console.api.problems import Problem
 
 PUSH_SECONDS = 0.5
@@ -67,7 +67,10 @@ class Live:
         put("minutes", {str(each["minute_ms"]): each for each in shown["minutes"]})
         put("countries", {each["country"]: each for each in shown["countries"]})
         put("seconds", figures.seconds())
-        put("open_orders", open_orders(self._app, at_ms))
+        open_first, open_further = open_by_workflow(self._app, at_ms)
+        put("open_orders", open_first)
+        put("open_by_workflow", open_further)
+        put("workflows", shown["workflows"])
 
     async def _checkpoint(self) -> None:
         found = await self._app[FLOW_METRICS].query()

@@ -12,9 +12,13 @@ from aiohttp import web
 from app.config import Config
 from app.delivery.row import decode_row
 from app.kafka.reader import follow
+from app.registry import live_figures
 from app.wire.topics import changelog_topic
 from tables import declared
 from workflows.shared.workflow import Workflow
+
+OpenBySteps = dict[str, dict[str, int]]
+"""How many transactions wait, by step and status."""
 
 log = structlog.get_logger(__name__)
 
@@ -25,6 +29,11 @@ class OpenOrders:
     def __init__(self, workflow: Workflow) -> None:
         self._workflow = workflow
         self._open: dict[str, object] = {}
+
+    @property
+    def workflow(self) -> str:
+        """Return the name of the workflow."""
+        return self._workflow.name
 
     async def run(self, config: Config) -> None:
         """Follow the table, for ever."""
@@ -40,7 +49,7 @@ class OpenOrders:
             # Thousands may be open: only what says their status is kept.
             self._open[key] = self._workflow.view.brief(state)
 
-    def shown(self, at_ms: int) -> dict[str, dict[str, int]]:
+    def shown(self, at_ms: int) -> OpenBySteps:
         """Return, by step, how many wait there, by their status."""
         view = self._workflow.view
         counts = Counter(each for state in self._open.values() for each in view.waits(state, at_ms))
@@ -62,10 +71,12 @@ class OpenOrders:
 OPEN_ORDERS: web.AppKey[tuple[OpenOrders, ...]] = web.AppKey("open_orders")
 
 
-def open_orders(app: web.Application, at_ms: int) -> dict[str, dict[str, int]]:
-    """Return, by step, how many transactions of all workflows wait there, by their status."""
-    found: dict[str, Counter[str]] = {}
-    for each in app[OPEN_ORDERS]:
-        for step, counts in each.shown(at_ms).items():
-            found.setdefault(step, Counter()).update(counts)
-    return {step: dict(counts) for step, counts in found.items()}
+def open_by_workflow(
+    app: web.Application, at_ms: int
+) -> tuple[OpenBySteps, dict[str, OpenBySteps]]:
+    """Return how many wait, by step and status: of the first workflow with figures, of the others.
+
+    Steps of different workflows may have the same name.
+    """
+    counts = {each.workflow: each.shown(at_ms) for each in app[OPEN_ORDERS]}
+    return counts.pop(next(iter(live_figures()))), counts

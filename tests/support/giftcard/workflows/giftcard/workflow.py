@@ -8,13 +8,40 @@ from workflows.giftcard.messages import TopUpCancelled, TopUpCredited, TopUpRequ
 from workflows.giftcard.process import PAYMENT_MS, TopUp, status_of, view
 from workflows.giftcard.topics import credits_, giftcards
 
+from workflows.analytics.topics import figures
 from workflows.payment.topics import payments
-from workflows.shared.workflow import PendingStep, Step, View, Workflow, declare_workflow
+from workflows.shared.figures import LiveFigures
+from workflows.shared.workflow import (
+    Milestone,
+    PendingStep,
+    Step,
+    View,
+    Workflow,
+    declare_workflow,
+)
 
 STEPS = (
     Step(name="charge", awaits="the top-up to be paid", otherwise="it is cancelled"),
     Step(name="verdict", awaits="a verdict on the payment", otherwise="it is refunded"),
     Step(name="compensation", awaits="its money to go back"),
+)
+MILESTONES = (
+    Milestone(name="requested", figure="started", step="charge", awaits="the payment"),
+    Milestone(name="charged", figure="payments", step="verdict", awaits="the verdict"),
+    Milestone(name="credited", figure="credited", step="", awaits=""),
+    Milestone(name="cancelled", figure="cancelled", step="compensation", awaits="the refund"),
+)
+FIGURES = LiveFigures(
+    topic=figures,
+    started="started",
+    ended=("credited", "cancelled"),
+    totals=(
+        ("requested", "started"),
+        ("credited", "credited"),
+        ("cancelled", "cancelled"),
+        ("open", "open"),
+        ("loaded", "revenue_minor"),
+    ),
 )
 
 
@@ -64,7 +91,7 @@ VIEW = View(
     pending_steps=pending_steps,
     retried_calls=lambda _rows: (),
     presets={"refused_credit": lambda state: state.cause == "credit_refused"},
-    milestones=(),
+    milestones=MILESTONES,
     named_in=(giftcards, credits_, payments),
     person_table="giftcard",
     person_of=lambda row: str(row.get("customer_id") or ""),
@@ -81,5 +108,6 @@ GIFTCARD = declare_workflow(
         steps=STEPS,
         invariants=INVARIANTS,
         view=VIEW,
+        figures=FIGURES,
     )
 )
