@@ -19,8 +19,6 @@ from workflows.shared.errors import PayflowError
 WAIT_SECONDS_MAX = 90.0
 CATCH_UP_SECONDS_MAX = 600.0
 CHECK_SECONDS = 0.05
-STOP_SECONDS_MAX = 5.0
-"""What a clean stop may take."""
 
 Say = Callable[[str], None]
 

@@ -48,3 +48,29 @@ def test_support_holds_no_tests():
     }
 
     assert set() == uncollected
+
+
+def test_no_test_asserts_how_long_something_took():
+    """Machines are shared: what holds on a quiet one alone is measured in bench/."""
+    timed = {
+        f"{module.path}:{node.lineno}"
+        for module in modules("tests")
+        if module.path.name.startswith("test_")
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Compare)
+        for part in ast.walk(node)
+        if isinstance(part, ast.BinOp)
+        and isinstance(part.op, ast.Sub)
+        and any(_reads_a_clock(side) for side in (part.left, part.right))
+    }
+
+    assert set() == timed
+
+
+def _reads_a_clock(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and ast.unparse(node.func) in {
+        "time.monotonic",
+        "time.perf_counter",
+        "time.process_time",
+        "time.time",
+    }

@@ -30,8 +30,6 @@ TALLY_TOPICS = {
     "payflow-test-tally-changelog": 4,
     "orders.test.dead": 1,
 }
-STOP_SECONDS_MAX = 5.0
-"""What a clean stop may take."""
 
 
 def environment(config: Config, **settings: object) -> dict[str, str]:

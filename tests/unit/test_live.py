@@ -1,6 +1,6 @@
 """The live page's stream: a snapshot, then what changed; come again, no more than was missed."""
 
-import time
+import asyncio
 from typing import Any
 
 import msgspec
@@ -233,10 +233,9 @@ async def test_an_open_tab_does_not_hold_up_a_stop(client: Any):
     stream = await client.get("/live")
     await received(stream, "totals")
     tasks = client.app[live.LIVE]._tasks
-    began = time.monotonic()
-    await client.server.close()
+    async with asyncio.timeout(30):  # aiohttp itself waits 60 s for a stream that stays open
+        await client.server.close()
 
-    assert time.monotonic() - began < 5
     assert [True, True] == [task.done() for task in tasks]
 
 

@@ -35,7 +35,7 @@ def child(tmp_path: Path) -> Iterator[Child]:
 
 def until(condition: object) -> None:
     """Wait until `condition()` holds."""
-    limit = time.monotonic() + 10
+    limit = time.monotonic() + 60
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < limit
         time.sleep(0.05)
