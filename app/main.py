@@ -49,7 +49,7 @@ async def open_server() -> None:
 
 
 async def close_server() -> None:
-    """Close them, and receive no more of what the agents know: nobody is waited for."""
+    """Close the servers and the readers of what agents know, without waiting for open requests."""
     for task in following:
         task.cancel()
     await asyncio.gather(*following, return_exceptions=True)

@@ -57,12 +57,12 @@ class Batch:
         if body is None:
             return row.fresh(table)
         try:
-            return self._retold(at, row.decode_row(table, body))
+            return self._produced_again(at, row.decode_row(table, body))
         except msgspec.DecodeError as error:
             self.dead_letter(record, "row_unreadable", f"table {table.name}: {error}", error)
             return None
 
-    def _retold(self, at: Place, loaded: Row[object]) -> Row[object]:
+    def _produced_again(self, at: Place, loaded: Row[object]) -> Row[object]:
         """Produce the row's outbox again: a crash may have come before. It precedes what is new."""
         pending = tuple(
             outbox_entry

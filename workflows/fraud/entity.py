@@ -75,7 +75,7 @@ class Entity(msgspec.Struct, frozen=True, kw_only=True):
     seen: tuple[Seen, ...] = ()
     """In the order of their time; at the same moment, in the order they came."""
     cut: int = 0
-    """Entries let go for lack of agent while their windows were still open."""
+    """Entries dropped for lack of space while their windows were still open."""
     since_ms: int | None = None
     """The earliest payment ever seen."""
     profile: Profile = Profile()

@@ -50,7 +50,7 @@ class Auth:
 
     async def sign_in(self, request: web.Request, name: str, token: str) -> tuple[str, Session]:
         """Return a new session and its id; raises Problem 401, 429."""
-        # No cookie counts here: what is no browser need not say that it is none.
+        # Cookies are ignored here, so clients that are no browsers need no Origin (CSRF).
         _check_origin(request, must_say=False)
         person = await self._prove(request, name, token)
         log.info("signed in", operator=name)

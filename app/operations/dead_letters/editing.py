@@ -23,7 +23,7 @@ def editable(value: bytes | None, type_name: str) -> str:
 
 
 def restored(value: bytes | None, edited: str, type_name: str) -> bytes:
-    """Return `edited` with what was left masked put back from `value`. Raises LettersError."""
+    """Return `edited` with what was left masked put back from `value`. Raises DeadLetterError."""
     if MASK not in edited:
         return edited.encode()
     try:

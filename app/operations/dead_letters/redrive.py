@@ -67,7 +67,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 @asynccontextmanager
 async def redriver(config: Config) -> AsyncIterator["Redriver"]:
-    """Open a way to send: one redriver at a time on a data folder. Raises LettersError."""
+    """Open a way to send: one redriver at a time on a data folder. Raises DeadLetterError."""
     lock = _alone(config.data_path)
     try:
         async with (
@@ -116,7 +116,7 @@ class Redriver:
     ) -> Outcome:
         """Send `dead_letters` back in their order: a canary first, the rest at `rate` per second.
 
-        Raises LettersError when one names an agent that there is none of, or the canary fails
+        Raises DeadLetterError when one names an agent that there is none of, or the canary fails
         again.
         """
         for dead_letter in dead_letters:
@@ -161,7 +161,7 @@ class Redriver:
     ) -> str:
         """Send `dead_letter` back with other bytes under a new event id; return that id.
 
-        Raises LettersError when the new bytes are no event either, unless `force`.
+        Raises DeadLetterError when the new bytes are no event either, unless `force`.
         """
         _check_agent(dead_letter)
         sent = edited(dead_letter, self._partition(dead_letter), body, headers)
@@ -247,7 +247,7 @@ def _check_agent(dead_letter: DeadLetter) -> None:
 
 
 def _check_event(sent: Outgoing) -> Message:
-    """Return the message that `sent` carries; raises LettersError when it carries none."""
+    """Return the message that `sent` carries; raises DeadLetterError when it carries none."""
     try:
         return codecs.decode(sent.value, from_headers(sent.headers), sent.key)
     except Undecodable as error:

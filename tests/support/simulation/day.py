@@ -6,6 +6,7 @@ from random import Random
 
 from app.wire.envelope import derive_id
 from tests.support.simulation.world import Troubles, World
+from workflows.analytics.process import COUNTED
 from workflows.inventory.stock_messages import ReceiveStock
 from workflows.ledger.messages import EntryPosted
 from workflows.notification.messages import NotificationFailed, NotificationSent, SendMessage
@@ -87,6 +88,22 @@ def check(world: World, seed: int) -> None:
         _money(world, order, order.order_id in completed, context)
     _stock(world, orders, completed, context)
     _messages(world, context)
+    _figures(world, context)
+
+
+def _figures(world: World, context: str) -> None:
+    """Every event is counted once, however often it was produced or received."""
+    analytics = world.worker("analytics")
+    counted: Counter[str] = Counter()
+    for key in analytics.disk:
+        counted.update(analytics.state(key.decode()).counts)
+    emitted = Counter(
+        COUNTED[type(message)]
+        for topic in analytics.committed
+        for message in world.messages(topic)
+        if type(message) in COUNTED
+    )
+    assert emitted == {name: counted[name] for name in emitted}, context
 
 
 def _messages(world: World, context: str) -> None:
