@@ -4,6 +4,8 @@ Messages, rows and files with a type of their own are msgspec's (`codecs`, `row`
 and the order of the fields matter.
 """
 
+import json
+
 import msgspec
 import orjson
 
@@ -29,7 +31,7 @@ def json_line(value: object, **_options: object) -> str:
         return orjson.dumps(value, default=repr, option=_PLAIN | orjson.OPT_SORT_KEYS).decode()
     except TypeError:
         # An integer beyond 64 bits, or half of a surrogate pair: both come from outside.
-        return orjson.dumps({"event": ascii(value)}).decode()
+        return json.dumps(value, default=repr, skipkeys=True)
 
 
 def _encoded(value: object, options: int) -> bytes:
