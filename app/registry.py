@@ -1,9 +1,6 @@
 """Everything that is declared: agents, their services, and the topics they need. Knows no Faust."""
 
-import importlib
-import pkgutil
 from collections.abc import Mapping
-from functools import cache
 from typing import Literal
 
 import agents
@@ -16,6 +13,7 @@ from app.wire.topics import (
     changelog_topic,
     dead_topic,
     load_declarations,
+    load_modules,
     load_tables,
     load_topics,
     partitions_of,
@@ -47,7 +45,7 @@ def load_agents() -> dict[str, Agent]:
     Every topic of workflows/*/topics.py is declared then, also those that no agent reads.
     """
     load_topics()
-    _load("agents", tuple(agents.__path__))
+    load_modules("agents", tuple(agents.__path__))
     return registered
 
 
@@ -60,13 +58,6 @@ def load_workflows() -> Mapping[str, Workflow]:
     load_tables()
     load_declarations("workflow")
     return declared_workflows
-
-
-@cache
-def _load(package: str, folders: tuple[str, ...]) -> None:
-    """Import every module of `package` once: requests ask for what is declared, too."""
-    for found in pkgutil.iter_modules(folders, f"{package}."):
-        importlib.import_module(found.name)
 
 
 def live_figures() -> dict[str, LiveFigures]:

@@ -93,25 +93,26 @@ def superseded(row: Row[object], record: Record, event_id: str) -> bool:
 
     A copy is acknowledged before the row names it, so the one that is dropped is never the last.
     """
-    if not is_retry(record) or row.due_ms is msgspec.UNSET:
-        return False
-    latest_ms = row.due_ms.get(event_id)
-    return latest_ms is not None and latest_ms != due_ms(record)
+    latest_ms = _due_of_copies(row).get(event_id)
+    return latest_ms is not None and is_retry(record) and latest_ms != due_ms(record)
 
 
 def park(row: Row[object], event_id: str, copy_due_ms: int) -> Row[object]:
     """Return `row` with the event behind those that wait, and when its latest copy is due."""
     waiting = row.parked if event_id in row.parked else (*row.parked, event_id)
-    due = {} if row.due_ms is msgspec.UNSET else row.due_ms
-    return msgspec.structs.replace(row, parked=waiting, due_ms={**due, event_id: copy_due_ms})
+    due = {**_due_of_copies(row), event_id: copy_due_ms}
+    return msgspec.structs.replace(row, parked=waiting, due_ms=due)
 
 
 def unpark(row: Row[object], event_id: str) -> Row[object]:
     """Return `row` without the event among those that wait."""
     waiting = tuple(parked for parked in row.parked if parked != event_id)
-    due = {} if row.due_ms is msgspec.UNSET else row.due_ms
-    left = {parked: at_ms for parked, at_ms in due.items() if parked != event_id}
-    return msgspec.structs.replace(row, parked=waiting, due_ms=left or msgspec.UNSET)
+    due = {each: at_ms for each, at_ms in _due_of_copies(row).items() if each != event_id}
+    return msgspec.structs.replace(row, parked=waiting, due_ms=due or msgspec.UNSET)
+
+
+def _due_of_copies(row: Row[object]) -> dict[str, int]:
+    return {} if row.due_ms is msgspec.UNSET else row.due_ms
 
 
 def behind(row: Row[object], record: Record) -> bool:

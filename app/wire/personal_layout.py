@@ -89,15 +89,13 @@ def _of_struct(kind: inspect.StructType, known: dict[type, Layout]) -> Layout:
 
 def _of_union(types: Iterable[inspect.Type], known: dict[type, Layout]) -> Layout | None:
     kinds = [each for each in types if not isinstance(each, inspect.NoneType)]
-    parts = [part for each in kinds if (part := _layout(each, known)) is not None]
+    known_parts = [(each, part) for each in kinds if (part := _layout(each, known)) is not None]
+    parts = [part for _, part in known_parts]
     personal = [part for part in parts if part.personal]
     if personal or len(parts) < 2:  # noqa: PLR2004  a union of one
         return (personal or parts or [None])[0]
     found = Layout(tag_field=next((part.tag_field for part in parts if part.tag_field), ""))
-    for each in kinds:
-        part = _layout(each, known)
-        if part is None:
-            continue
+    for each, part in known_parts:
         found.names |= part.names
         found.places, found.members = found.places or part.places, found.members or part.members
         if isinstance(each, inspect.StructType) and each.tag is not None:

@@ -63,13 +63,14 @@ def load_topics() -> None:
 
 def load_tables() -> None:
     """Declare every table: a new file under tables/ is found by its name."""
-    _load_tables(tuple(tables.__path__))
+    load_modules("tables", tuple(tables.__path__))
 
 
 @cache
-def _load_tables(folders: tuple[str, ...]) -> None:
-    for table in pkgutil.iter_modules(folders, "tables."):
-        importlib.import_module(table.name)
+def load_modules(package: str, folders: tuple[str, ...]) -> None:
+    """Import every module of `package` once: requests ask for what is declared, too."""
+    for found in pkgutil.iter_modules(folders, f"{package}."):
+        importlib.import_module(found.name)
 
 
 def traced_topics() -> tuple[Topic, ...]:

@@ -9,7 +9,7 @@ from app.delivery import row
 from app.delivery.processor import run_batch
 from app.wire import codecs
 from app.wire.envelope import from_headers
-from app.wire.records import Outgoing, due_ms, to_retry
+from app.wire.records import Outgoing, Record, due_ms, to_retry
 from app.wire.signing import SIGNATURE
 from tests.support.agents import ANSWERS, COUNTS, TALLY, Outside, calls, cancel, message
 from tests.support.runtime import Crash, FakeRuntime, as_read
@@ -303,20 +303,26 @@ async def test_a_failed_call_waits_in_a_retry_topic_with_its_key_behind_it() -> 
     assert ("event-1", "event-2") == tally(runtime).parked
 
 
-async def test_parked_events_go_through_in_their_order_when_the_outside_is_back() -> None:
-    """A follower that comes first waits again; after the head it goes through."""
-    runtime, outside = FakeRuntime(), Outside()
+async def parked_pair(runtime: FakeRuntime, outside: Outside) -> tuple[Any, Record, Record]:
+    """Return the agent of `outside`, out of reach, and two events of one key that wait for it."""
     outside.out_of_reach = True
     agent = calls(outside)
     await run_batch(agent, runtime, [message(1, "n1"), message(2, "n2")])
-    envelope, follower = (as_read(emitted, at) for at, emitted in enumerate(runtime.emitted))
+    head, follower = (as_read(emitted, at) for at, emitted in enumerate(runtime.emitted))
+    runtime.emitted.clear()
+    return agent, head, follower
+
+
+async def test_parked_events_go_through_in_their_order_when_the_outside_is_back() -> None:
+    """A follower that comes first waits again; after the head it goes through."""
+    runtime, outside = FakeRuntime(), Outside()
+    agent, head, follower = await parked_pair(runtime, outside)
     outside.out_of_reach = False
     outside.asked.clear()
-    runtime.emitted.clear()
 
     await run_batch(agent, runtime, [follower])
     again = as_read(runtime.emitted[0], 5)
-    await run_batch(agent, runtime, [envelope, again])
+    await run_batch(agent, runtime, [head, again])
 
     assert ["n1", "n2"] == outside.asked
     assert () == tally(runtime).parked
@@ -325,12 +331,8 @@ async def test_parked_events_go_through_in_their_order_when_the_outside_is_back(
 async def test_of_a_parked_event_only_the_latest_copy_waits_on() -> None:
     """A copy that was produced twice, or again after a crash, does not become two that circle."""
     runtime, outside = FakeRuntime(), Outside()
-    outside.out_of_reach = True
-    agent = calls(outside)
-    await run_batch(agent, runtime, [message(1, "n1"), message(2, "n2")])
-    head, follower = (as_read(emitted, at) for at, emitted in enumerate(runtime.emitted))
+    agent, head, follower = await parked_pair(runtime, outside)
     runtime.now += 1_000
-    runtime.emitted.clear()
 
     await run_batch(agent, runtime, [follower, follower, head, head])
     handled = await run_batch(agent, runtime, [follower, head])

@@ -157,7 +157,8 @@ async def page(request: web.Request) -> web.Response:
 
 def _shown(request: web.Request, table: str, row: TableRow) -> TableRow:
     state = masked(row["state"], declared[table].shape)
-    return masked(row) | {"state": state, "key": request.app[STAND_INS].shown(table, row["key"])}
+    shown = masked({**row, "state": None})
+    return shown | {"state": state, "key": request.app[STAND_INS].shown(table, row["key"])}
 
 
 async def found_row(request: web.Request, name: str, said: str) -> TableRow:

@@ -6,6 +6,7 @@ import msgspec
 
 from app.operations.dead_letters.redrive import DeadLetterError
 from app.operations.search.masked_record import preview
+from app.wire.json_output import json_page
 from app.wire.personal import MASK, masked_body, personal_names
 
 DIFF_LINES_MAX = 400
@@ -78,4 +79,4 @@ def diff(value: bytes | None, edited: bytes, type_name: str) -> list[str]:
 
 
 def _lines(value: object) -> str:
-    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+    return json_page(value).decode()
