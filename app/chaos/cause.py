@@ -73,10 +73,10 @@ def text(step: Step, reasons: Sequence[str], seen: Sequence[str], logs: Sequence
 def figures(verdict: Verdict | None) -> list[str]:
     """Return the open transactions and the dead letters of the last verdict."""
     if verdict is None:
-        return ["open orders and dead letters were never read"]
+        return ["open transactions and dead letters were never read"]
     dead = ", ".join(f"{count} in {topic}" for topic, count in verdict.dead_letters.items())
     return [
-        f"{verdict.started} orders placed, {verdict.unsettled} open",
+        f"{verdict.started} transactions started, {verdict.unsettled} open",
         f"dead letters: {dead or 'none'}",
     ]
 

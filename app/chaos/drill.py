@@ -150,8 +150,8 @@ class Drill:
         return report.Drilled(
             seed=self._wanted.seed,
             rate=self._rate,
-            orders_asked=self._load.asked,
-            orders_lost=tuple(self._load.failed),
+            asked=self._load.asked,
+            lost=tuple(self._load.failed),
             met=tuple(self._met),
             stops=tuple(self._site.stops),
             rows_differing=tuple(differing),

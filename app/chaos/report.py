@@ -28,9 +28,10 @@ class Drilled(msgspec.Struct, frozen=True, kw_only=True):
 
     seed: int
     rate: float
-    orders_asked: int
-    orders_lost: tuple[str, ...]
-    """Orders that were never accepted, and why."""
+    asked: int
+    """How many transactions were asked for."""
+    lost: tuple[str, ...]
+    """Transactions that were never accepted, and why."""
     met: tuple[Met, ...]
     stops: tuple[tuple[str, float, int | None], ...]
     """Clean stops: of whom, seconds, exit code."""
@@ -69,13 +70,13 @@ def build(drilled: Drilled) -> dict[str, Any]:
         "breaches_named": [*every, *final][:100],
         "causes": [met.cause for met in drilled.met if met.cause],
         "verify_ok": verdict.verify_ok,
-        "orders_per_second": round(drilled.rate, 1),
-        "orders_asked": drilled.orders_asked,
-        "orders_lost": list(drilled.orders_lost),
-        "orders_placed": verdict.figures["orders_placed"],
-        "orders_completed": verdict.figures["orders_completed"],
-        "orders_cancelled": verdict.figures["orders_cancelled"],
-        "orders_open": verdict.figures["orders_open"],
+        "transactions_per_second": round(drilled.rate, 1),
+        "asked": drilled.asked,
+        "lost": list(drilled.lost),
+        "started": verdict.started,
+        "unsettled": verdict.unsettled,
+        "figures": verdict.figures,
+        "summary": verdict.summary,
         "dead_letters": verdict.dead_letters,
         "rows_differing": list(drilled.rows_differing),
         "stop_s_max": round(max((took for _, took, _ in drilled.stops), default=0.0), 2),
@@ -117,9 +118,8 @@ def markdown(report: dict[str, Any]) -> str:
             f"| {fault['duplicates_dropped']} | {fault['breaches']} |"
         )
     said = (
-        f"Seed {report['seed']}, {report['orders_placed']} orders at "
-        f"{report['orders_per_second']} per second, {report['orders_completed']} completed, "
-        f"{sum(report['orders_cancelled'].values())} cancelled, {report['orders_open']} open; "
+        f"Seed {report['seed']}, {report['started']} transactions at "
+        f"{report['transactions_per_second']} per second; {report['summary']}; "
         f"slowest clean stop {report['stop_s_max']} s; rows that differ from their changelog: "
         f"{len(report['rows_differing'])}; breaches: {report['breaches']}; "
         f"verify: {'holds' if report['verify_ok'] else 'BROKEN'}."

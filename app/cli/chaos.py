@@ -52,7 +52,7 @@ def chaos(
         as_json(found)
     else:
         out.print(markdown(found), markup=False, soft_wrap=True)
-    if found["breaches"] or not found["verify_ok"] or found["orders_open"]:
+    if found["breaches"] or not found["verify_ok"] or found["unsettled"]:
         fail("Payflow did not hold; the report names what broke")
 
 

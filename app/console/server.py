@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from urllib.parse import urlsplit
 
 import structlog
@@ -96,7 +97,10 @@ async def _listen(app: web.Application) -> None:
     context = app[CONTEXT]
     if context.config.broker_url:
         app[LISTENING] = [
-            asyncio.create_task(_kept(app[FIGURES].run, context.config)),
+            *(
+                asyncio.create_task(_kept(partial(app[FIGURES].run, topic), context.config))
+                for topic in app[FIGURES].topics
+            ),
             *(asyncio.create_task(_kept(each.run, context.config)) for each in app[OPEN_ORDERS]),
             asyncio.create_task(Checkpointer(context.config, context.queries.publish).run()),
         ]

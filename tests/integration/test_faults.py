@@ -61,8 +61,8 @@ async def test_afterwards_every_order_ends_and_every_row_is_that_of_its_changelo
     drilled = await drill.finish()
 
     assert () == final_breaches(drilled), "\n".join(final_breaches(drilled))
-    assert () == drilled.orders_lost
+    assert () == drilled.lost
     found = build(drilled)
-    assert found["orders_completed"]
+    assert drilled.verdict.figures["orders_completed"]
     # No fault here is as long as a deadline of an order: one that missed it has lost a message.
-    assert "overdue" not in found["orders_cancelled"], markdown(found)
+    assert "overdue" not in drilled.verdict.figures["orders_cancelled"], markdown(found)

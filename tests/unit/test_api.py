@@ -458,8 +458,10 @@ async def test_events_come_in_causal_order_with_personal_fields_masked(
     """Causes before effects, whatever their clocks say."""
     cause = {"id": "e1", "type": "placed", "time_ms": 9, "body": {"customer_id": "c1"}}
     effect = {"id": "e2", "type": "paid", "time_ms": 5, "causation_id": "e1"}
-    for entry in (effect, cause):
-        queries.keep("journal", f"o1|{entry['time_ms']:014d}|{entry['id']}", entry)
+    other = {"id": "e3", "correlation_id": "o1|x", "time_ms": 1}
+    for entry in (effect, cause, other):
+        stored = {"correlation_id": "o1", **entry}
+        queries.keep("journal", f"o1|{entry['time_ms']:014d}|{entry['id']}", stored)
 
     found = (await (await client.get("/orders/o1/events")).json())["events"]
 
@@ -489,6 +491,15 @@ def test_figures_are_summed_over_partitions_and_replaced_when_emitted_again() ->
     )
     assert 500 == shown["to_shipped_ms"]["p95"]
     assert 1 == len(shown["minutes"]) == len(shown["countries"])
+
+
+def test_figures_on_a_topic_of_their_own_are_read_too() -> None:
+    """A workflow may have another agent count what it does: each topic is followed once."""
+    elsewhere = msgspec.structs.replace(FIGURES_OF_ORDERS.topic, name="figures.elsewhere")
+    other = msgspec.structs.replace(FIGURES_OF_ORDERS, topic=elsewhere)
+    figures = Figures(FIGURES_OF_ORDERS, further={"same": FIGURES_OF_ORDERS, "other": other})
+
+    assert [FIGURES_OF_ORDERS.topic.name, "figures.elsewhere"] == figures.topics
 
 
 def test_figures_never_shrink() -> None:

@@ -128,8 +128,8 @@ async def test_a_fault_that_failed_is_a_breach_with_a_cause_and_not_the_end(
     assert met.cause.splitlines() == [
         f"zombie of payment (decided:8:stop): while waited for: it is injected: {said}",
         (
-            "  last figures: 9 orders placed, 3 open; dead letters: 2 in orders.payment.dead; "
-            "lag: 17 of payment"
+            "  last figures: 9 transactions started, 3 open; "
+            "dead letters: 2 in orders.payment.dead; lag: 17 of payment"
         ),
         "  payment, process 41, ended with code -9: lease of payment/3 is lost",
     ]
@@ -201,7 +201,7 @@ async def test_books_that_are_wrong_or_unreadable_are_of_the_fault_before(
     met = await run.meet(STEP)
 
     assert (f"zombie of payment (decided:8:stop): {said}",) == met.breaches
-    assert "9 orders placed, 3 open; dead letters: 2 in orders.payment.dead" in met.cause
+    assert "9 transactions started, 3 open; dead letters: 2 in orders.payment.dead" in met.cause
 
 
 async def test_an_order_that_never_ends_is_named_with_the_fault_it_was_placed_in(

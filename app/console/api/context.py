@@ -10,6 +10,7 @@ from typing import Any, TypedDict
 from urllib.parse import quote
 
 import aiohttp
+import msgspec
 import structlog
 from aiohttp import web
 from yarl import URL
@@ -24,6 +25,7 @@ from app.wire.signing import ROWS_PASS, rows_token
 from app.worker.discovery import Directory, Worker
 from app.worker.http import LocalQueries
 from tables import declared
+from workflows.shared.journal import JournalEntry
 from workflows.shared.message import Message, type_name
 from workflows.shared.topic import topic_of
 
@@ -140,12 +142,12 @@ class ApiContext:
 
     async def journal(
         self, transaction_id: str, limit: int = EVENTS_MAX
-    ) -> tuple[list[TableRow], bool]:
-        """Return the events of a transaction by time, and whether some are missing.
-
-        An id that begins another's finds that one's events too: their `correlation_id` says whose.
-        """
-        return await self.rows("journal", f"{transaction_id}|", limit)
+    ) -> tuple[list[JournalEntry], bool]:
+        """Return the events of a transaction by time, and whether some are missing."""
+        rows, partial = await self.rows("journal", f"{transaction_id}|", limit)
+        entries = (msgspec.convert(row["state"], JournalEntry) for row in rows)
+        # A key that begins with this id and `|` may be another transaction's.
+        return [each for each in entries if each.correlation_id == transaction_id], partial
 
     async def _ask(
         self, holders: Sequence[Worker], path: str, query: dict[str, str], *, partial: bool = False

@@ -38,6 +38,7 @@ class Figures:
         """`further`: by name, those of the workflows that messages name."""
         self._shape = shape
         self._further = further or {}
+        self._shapes = (shape, *self._further.values())
         self._clock = clock
         self._seconds: dict[int, Counter[str]] = {}
         self._latest: dict[tuple[str, int, str, int], Any] = {}
@@ -53,9 +54,14 @@ class Figures:
         """Return the name of the latency whose percentiles are shown."""
         return self._shape.latency
 
-    async def run(self, config: Config) -> None:
-        """Listen to what analytics produces, for ever."""
-        async for record, new in follow(config, self._shape.topic.name):
+    @property
+    def topics(self) -> list[str]:
+        """Return the topics that carry figures, each once."""
+        return list(dict.fromkeys(each.topic.name for each in self._shapes))
+
+    async def run(self, topic: str, config: Config) -> None:
+        """Listen to the figures on `topic`, for ever."""
+        async for record, new in follow(config, topic):
             read = as_read(record)
             if is_signed(read, config):
                 self._read(read, int(self._clock()) if new else None)
@@ -69,7 +75,7 @@ class Figures:
         except Undecodable as error:
             log.warning("no figures", error=str(error), offset=record.offset)
             return
-        if self._shape.is_one(message):
+        if any(shape.is_one(message) for shape in self._shapes):
             self.receive(message, second)
 
     def receive(self, message: Any, second: int | None = None) -> None:

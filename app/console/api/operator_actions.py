@@ -27,7 +27,6 @@ from workflows.audit.messages import (
     RefundGivenByOperator,
     RefundProposed,
 )
-from workflows.shared.journal import JournalEntry
 from workflows.shared.limits import MINOR_MAX
 from workflows.shared.message import Message, type_name
 
@@ -194,13 +193,11 @@ async def reveal(request: web.Request) -> web.Response:
     if not 1 <= len(why) <= WHY_MAX:
         detail = f"say why: ?why= with 1 to {WHY_MAX} characters"
         raise Problem(400, "Bad Request", detail, field="why")
-    rows, partial = await request.app[CONTEXT].journal(order_id)
+    entries, partial = await request.app[CONTEXT].journal(order_id)
     found: dict[str, set[str]] = {}
-    for row in rows:
-        entry = msgspec.convert(row["state"], JournalEntry)
-        if entry.correlation_id == order_id:
-            for name, texts in personal_parts(entry.body, entry.type).items():
-                found.setdefault(name, set()).update(texts)
+    for entry in entries:
+        for name, texts in personal_parts(entry.body, entry.type).items():
+            found.setdefault(name, set()).update(texts)
     if not found:
         raise Problem(404, "Not Found", f"nothing personal is known of {order_id!r}")
     action = PersonalRevealed(

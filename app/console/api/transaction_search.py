@@ -210,8 +210,8 @@ async def _known(request: web.Request, transaction_id: str) -> bool:
     if await state_of(request, transaction_id) is not None:
         return True
     # The journal may have known it before the agent of its workflow has.
-    rows, _ = await request.app[CONTEXT].journal(transaction_id, 1)
-    return any(row["state"].get("correlation_id") == transaction_id for row in rows)
+    entries, _ = await request.app[CONTEXT].journal(transaction_id, 1)
+    return bool(entries)
 
 
 @contextmanager

@@ -20,7 +20,6 @@ from app.registry import load_workflows
 from app.wire.personal import masked, masked_body
 from app.wire.topics import changelog_topic
 from tables import Table, declared
-from workflows.shared.journal import JournalEntry
 from workflows.shared.message import type_name
 from workflows.shared.timeline import Bar, timeline
 from workflows.shared.topic import message_type_of, topic_of_type
@@ -139,12 +138,10 @@ def _workflow_of(request: web.Request, transaction_id: str, bars: Sequence[Bar])
 
 async def bars_of(request: web.Request, transaction_id: str) -> tuple[list[Bar], bool]:
     """Return the events of a transaction, their bodies masked, and whether some are missing."""
-    rows, partial = await request.app[CONTEXT].journal(transaction_id)
-    entries = [msgspec.convert(row["state"], JournalEntry) for row in rows]
+    entries, partial = await request.app[CONTEXT].journal(transaction_id)
     safe = [
         msgspec.structs.replace(entry, body=masked_body(entry.body, entry.type))
         for entry in entries
-        if entry.correlation_id == transaction_id
     ]
     return timeline(safe), partial
 

@@ -134,10 +134,9 @@ class WorkflowRequests:
     async def events(self, request: web.Request) -> web.Response:
         """Return every event of it, causes before effects, personal fields masked."""
         transaction_id = path_name(request, self._workflow.key)
-        rows, partial = await request.app[CONTEXT].journal(transaction_id)
-        if not rows:
+        entries, partial = await request.app[CONTEXT].journal(transaction_id)
+        if not entries:
             await self._existing(request, transaction_id)
-        entries = [msgspec.convert(row["state"], JournalEntry) for row in rows]
         shown = [_shown(entry) for entry in causal_order(entries)]
         ids = {self._workflow.key: transaction_id, "correlation_id": transaction_id}
         return json_response({**ids, "events": shown, "partial": partial})
