@@ -14,12 +14,15 @@ import pytest
 from app.config import Config
 from app.delivery.row import Row, encode_row
 from app.kafka.admin import ensure_topics
+from app.kafka.producer import partition_of
 from app.local import broker
+from app.operations.dead_letters.dead_letter import DeadLetter, edited
 from app.operations.verification.auditor import Auditor, listeners, verify
 from app.operations.verification.verdict import Verdict
 from app.registry import wanted_topics
+from app.wire import codecs
 from app.wire.records import Outgoing, Record, to_dead, to_retry
-from app.wire.signing import signed
+from app.wire.signing import signed, signed_again
 from app.wire.topics import changelog_topic
 from tables.order import orders
 from tables.stock import shelves
@@ -150,6 +153,44 @@ def _dead(met: Record, service: str) -> Outgoing:
         met, service=service, agent=service, cause="not_json", detail="", stack="", now_ms=NOW_MS
     )
     return signed(dead_letter, Config().signing_key)
+
+
+async def test_messages_that_were_mended_count_wherever_they_lie(cluster: Cluster) -> None:
+    """Of one order whose start was poison all agrees once it is mended; another is stuck then."""
+    auditor = Auditor(cluster.config)
+    ended, stuck = placed(), placed("o2")
+    origins = [msgspec.structs.replace(emitted(each), value=POISON) for each in (ended, stuck)]
+    await cluster.publish([*RECEIPTS, *GOOD_ORDER[1:], *SHELVES, *origins])
+    await cluster.publish([_open_row(stuck, LONG_AGO_MS)])
+    cluster.charge("o1", 800)
+    await cluster.all_is_consumed()
+    poisoned = broken(await auditor.verdict())
+
+    mended = [
+        _mended(origin, agent, codecs.encode(message), cluster.config)
+        for origin, message in zip(origins, (ended, stuck), strict=True)
+        for agent in ("payment", "order", "inventory")
+    ]
+    await cluster.publish(mended)
+    await cluster.all_is_consumed()
+    followed, whole = await auditor.verdict(), await verify(cluster.config)
+
+    assert {"charges_have_orders", "stock_agrees"} <= poisoned.keys()
+    assert not {"charges_have_orders", "stock_agrees"} & broken(whole).keys()
+    assert ("o2",) == broken(whole)["one_end"]
+    assert broken(whole) == broken(followed)
+    assert 2 == whole.figures["orders_placed"]
+
+
+def _mended(origin: Outgoing, agent: str, body: bytes, config: Config) -> Outgoing:
+    """Return what `payflow dead edit` sends `agent` in place of `origin`."""
+    partition = partition_of(origin.key or b"", config.partitions)
+    dead_letter = to_dead(
+        as_read(origin, 0, partition), service=agent, agent=agent, cause="not_json", detail="",
+        stack="", now_ms=NOW_MS,
+    )  # fmt: skip
+    read = DeadLetter(record=as_read(dead_letter, 0), at_ms=NOW_MS)
+    return signed_again(edited(read, partition, body, {}), Config().signing_key)
 
 
 async def test_an_auditor_that_reads_only_what_is_new_comes_to_the_same_verdict(

@@ -19,6 +19,8 @@ from app.registry import load_agents
 from app.wire import records
 from app.wire.records import Outgoing, Record, event_id
 from tests.support.broker import local_config
+from tests.support.cluster import NOW_MS, emitted
+from tests.support.examples.verification import placed
 from workflows.order.workflow import ORDER
 
 load_agents()
@@ -116,6 +118,39 @@ def test_verify_allows_for_a_dead_letter_sent_back_until_it_is_received(
     Reader(facts, [ORDER], cut, 0, {}, Config(signing_key="")).take(record, 0)
 
     assert pending == ("o1" in facts.pending)
+
+
+@pytest.mark.parametrize(
+    ("services", "orders"),
+    [
+        pytest.param(("payment", "order"), 1, id="edited alike for two whose work is checked"),
+        pytest.param(("analytics",), 0, id="edited for one that moves neither money nor goods"),
+    ],
+)
+def test_verify_reads_what_was_mended_where_its_agent_reads_it(
+    services: tuple[str, ...], orders: int
+) -> None:
+    """Its readable body lies on redrive topics alone, and counts as one event."""
+    agents = load_agents()
+    good = emitted(placed())
+    poison = as_read(msgspec.structs.replace(good, value=b"{not json"), 7)
+    mended = [
+        as_read(edited(dead_lettered(poison, service), 0, good.value or b"", {}), 0)
+        for service in services
+    ]
+    cut = ConsistentCut(
+        sources=sources_of([ORDER]),
+        consumed={each: frozenset(consumed_topics(agents[each])) for each in services},
+        committed={each: {} for each in services},
+        begins={},
+        ends={},
+    )
+    facts = Facts()
+    reader = Reader(facts, [ORDER], cut, 0, {}, Config(signing_key="", partitions=1))
+    for record in mended:
+        reader.take(record, NOW_MS)
+
+    assert orders == len(facts.of(ORDER).orders)
 
 
 def test_one_edit_is_one_event_for_every_service_that_laid_the_same_record_aside() -> None:

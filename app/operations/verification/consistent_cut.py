@@ -82,7 +82,9 @@ class ConsistentCut(msgspec.Struct, frozen=True, kw_only=True):
         if topic in self.sources.events:
             start = known.get(place, 0)
             return start if received is None else min(start, received)
-        return self.ends[place] if received is None else received
+        if received is None:
+            return self.ends[place]
+        return min(known.get(place, 0), received) if name.kind == "redrive" else received
 
 
 async def take_consistent_cut(

@@ -3,6 +3,9 @@
 First the groups' committed offsets are noted, then the ends of all topics, and only then is read.
 What lies between the two is emitted and perhaps not received yet; all the rest has had its effects,
 and those lie before the ends. So the check may run at any time, next to an instance at full work.
+
+A dead letter that was mended lies on the redrive topics of the agents that failed, and nowhere
+else: these are read like the topics of events.
 """
 
 from collections import Counter
@@ -11,6 +14,7 @@ from typing import ClassVar
 
 from app.config import Config
 from app.delivery import row
+from app.delivery.agent import registered, topic_received_on
 from app.kafka.admin import admin_client
 from app.kafka.producer import place_of
 from app.kafka.reader import TopicPartition, read_to_end, reader
@@ -112,13 +116,17 @@ class _Taker:
         if unheard and self.now_ms - at_ms < PENDING_MS_MAX:
             self.facts.pending.add((record.key or b"").decode(errors="replace"))
             self.facts.pending.add(records.header(record, "ce_correlationid"))
-        if record.topic not in self.cut.sources.events:
+        redriven = records.is_redriven(record) and received is not None
+        if record.topic not in self.cut.sources.events and not redriven:
             return
         try:
             envelope = from_headers(record.headers)
             message = codecs.decode(record.value, envelope, record.key)
             _check_origin(record, envelope, message, self.config)
         except Undecodable:
+            if redriven:
+                # Its agent dead-letters it again, under the origin that is known as unreadable.
+                return
             self.facts.unreadable[record.origin] = Lost(
                 digest=records.digest(record), due_in=self._due_in(record)
             )
@@ -154,7 +162,7 @@ class _Taker:
 def _check_origin(record: Record, envelope: Envelope, message: Message, config: Config) -> None:
     """Raise Poison where the engine would: see `app.delivery.processor`."""
     first_topic = topic_of(message)
-    if first_topic.name != record.topic:
+    if first_topic.name != _received_on(record):
         raise codecs.Poison("wrong_topic", first_topic.name)
     if record.partition != place_of(record.topic, record.key, config):
         raise codecs.Poison("wrong_partition", first_topic.name)
@@ -162,6 +170,11 @@ def _check_origin(record: Record, envelope: Envelope, message: Message, config: 
         raise codecs.Poison("forged", first_topic.name)
     if signing.from_the_future(envelope, record, first_topic):
         raise codecs.Poison("from_the_future", first_topic.name)
+
+
+def _received_on(record: Record) -> str:
+    agent = registered.get(topic_name(record.topic).agent)
+    return record.topic if agent is None else topic_received_on(agent, record)
 
 
 def _take_dead(facts: Facts, record: Record) -> None:
