@@ -1,11 +1,13 @@
 """One shelf, by example."""
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
-from tests.support.workflow_runner import Received, after
+from tests.support.workflow_runner import Received, after, receive
 from workflows.inventory import stock
+from workflows.inventory.forgotten import STRETCH
 from workflows.inventory.stock_messages import (
     AdjustStock,
     ReceiveStock,
@@ -50,6 +52,7 @@ def at(message: Any, order_id: str) -> Message:
 
 
 RECEIVE = ReceiveStock(receipt_id="r1", sku="mug", quantity=10)
+RECEIVE_MANY = ReceiveStock(receipt_id="r1", sku="mug", quantity=10_000)
 RECEIVED = StockReceived(receipt_id="r1", sku="mug", quantity=10)
 RESTOCK = RestockStock(order_id="o1", return_id="b1", sku="mug", quantity=3)
 RESTOCK_OTHER = RestockStock(order_id="o2", return_id="b1", sku="mug", quantity=3)
@@ -178,12 +181,81 @@ def test_a_forgotten_shipment_is_stopped_by_the_quantity_asked() -> None:
 
 def test_what_is_remembered_of_the_past_is_bounded() -> None:
     """A shelf that sees many orders does not grow with them."""
-    story = [ReceiveStock(receipt_id=f"r{number}", sku="mug", quantity=1) for number in range(600)]
+    story: list[Received] = []
     for number in range(600):
-        story += [reserve(f"o{number}", 1), at(ShipStock, f"o{number}")]
-        story.append(at(ReleaseStock, f"o{number}"))
+        receipt = ReceiveStock(receipt_id=f"r{number}", sku="mug", quantity=1)
+        steps = (receipt, reserve(f"o{number}", 1), at(ShipStock, f"o{number}"))
+        story += [(step, number) for step in (*steps, at(ReleaseStock, f"o{number}"))]
 
     state, _ = after(stock, *story)
 
     sizes = {len(state.sent), len(state.closed), len(state.counted)}
     assert {stock.REMEMBERED_MAX} == sizes
+    memories = (state.sent_forgotten, state.closed_forgotten, state.counted_forgotten)
+    assert all(len(each.stretches_ms) <= stock.REMEMBERED_MAX // STRETCH for each in memories)
+
+
+@pytest.mark.parametrize("every", [1, 7])
+def test_commands_that_are_repeated_after_they_were_forgotten_change_nothing(every: int) -> None:
+    """A busy shelf remembers 256 orders; a producer repeats those before them, in order."""
+    story: list[Received] = [(RECEIVE_MANY, 0)]
+    for number in range(700):
+        name = f"o{number}"
+        last = (at(ShipStock, name), at(ReleaseStock, name))[number % 2]
+        stop = UnshipStock(order_id=name, sku="mug", quantity=2)
+        steps = (reserve(name, 2), last, *([stop] if number % 3 == 0 else []))
+        story += [(step, number // every) for step in steps]
+    state, _ = after(stock, *story)
+
+    for received in story:
+        with suppress(stock.PossiblyRepeated):
+            state, _ = receive(stock, state, received)
+
+    assert units_of(after(stock, *story)[0]) == units_of(state)
+
+
+def test_a_count_that_may_have_been_forgotten_is_left_to_a_person() -> None:
+    """Counted twice, or not at all: neither is safe, and both look alike."""
+    counts = [
+        (ReceiveStock(receipt_id=f"r{number}", sku="mug", quantity=1), number)
+        for number in range(stock.REMEMBERED_MAX + 1)
+    ]
+    state, _ = after(stock, *counts)
+
+    with pytest.raises(stock.PossiblyRepeated, match="adjust the stock"):
+        receive(stock, state, counts[0])
+    assert () == receive(stock, state, counts[-1])[1]
+    late = ReceiveStock(receipt_id="new", sku="mug", quantity=1)
+    assert 1 == len(receive(stock, state, (late, stock.REMEMBERED_MAX))[1])
+
+
+def test_an_order_that_comes_late_to_a_busy_shelf_gets_no_answer() -> None:
+    """It may have been served, and forgotten: its deadline ends it, where it was not."""
+    busy = [
+        (message, 10 + number)
+        for number in range(stock.REMEMBERED_MAX + 1)
+        for message in (reserve(f"b{number}", 1), at(ShipStock, f"b{number}"))
+    ]
+    state, _ = after(stock, (RECEIVE_MANY, 0), *busy)
+
+    late, emitted = receive(stock, state, (reserve("late", 1), 9))
+    assert (state, ()) == (late, emitted)
+    served, _ = receive(stock, state, (reserve("new", 1), 10 + stock.REMEMBERED_MAX))
+    assert {"new": 1} == served.held
+
+
+def test_a_row_of_before_counts_as_forgotten_what_it_drops_first() -> None:
+    """Rows written before carry names without their times."""
+    full = {f"o{number}": 1 for number in range(stock.REMEMBERED_MAX)}
+    before = stock.Stock(received=1_000, on_hand=744, shipped=256, sent=full)
+    new, seconds = "new", 500
+
+    state, _ = receive(stock, before, (reserve(new, 1), seconds))
+    state, _ = receive(stock, state, (at(ShipStock, new), seconds))
+
+    assert units_of(state) == units_of(receive(stock, state, (reserve("o0", 1), 3))[0])
+
+
+def units_of(state: stock.Stock) -> tuple[int, int, int, int]:
+    """Return what a shelf has received, has, holds and has shipped."""
+    return state.received, state.on_hand, sum(state.held.values()), state.shipped

@@ -4,14 +4,25 @@ At every step on hand + held + shipped = received, where received counts adjustm
 says what happens, so the row moves with the command; the answer only reports it.
 """
 
+from typing import ClassVar
+
 import msgspec
 from msgspec.structs import replace
 
 from workflows.inventory import stock_messages as stock
+from workflows.inventory.forgotten import Forgotten, note
+from workflows.shared.errors import ErrorKind, PayflowError
 from workflows.shared.message import Message
 
 REMEMBERED_MAX = 256
 """How many orders and how many receipts and returns a shelf remembers after they are over."""
+
+
+class PossiblyRepeated(PayflowError):
+    """A shelf no longer knows whether it has applied a command: neither once nor twice is safe."""
+
+    kind: ClassVar[ErrorKind] = "conflict"
+
 
 # --- state ------------------------------------------------------------------
 
@@ -31,6 +42,9 @@ class Stock(msgspec.Struct, frozen=True, kw_only=True):
     """The latest orders that were let go or refused: they get nothing any more."""
     counted: tuple[str, ...] = ()
     """The latest receipts, adjustments and returns: each counts once."""
+    sent_forgotten: Forgotten = Forgotten()
+    closed_forgotten: Forgotten = Forgotten()
+    counted_forgotten: Forgotten = Forgotten()
 
 
 INITIAL = Stock()
@@ -38,11 +52,15 @@ INITIAL = Stock()
 # --- decide ----------------------------------------------------------------
 
 
-def decide(state: Stock, received: Message, _at_ms: int) -> tuple[Message, ...]:
-    """Return the answer to `received`; a known receipt or count gets no second answer."""
+def decide(state: Stock, received: Message, at_ms: int) -> tuple[Message, ...]:
+    """Return the answer to `received`; a known receipt or count gets no second answer.
+
+    Raises PossiblyRepeated where only a person can tell whether it was applied before.
+    """
+    _check_known(state, received, at_ms)
     match received:
-        case stock.ReserveStock(order_id=order_id, sku=sku):
-            return (_reservation(state, received),)
+        case stock.ReserveStock():
+            return _reservation(state, received, at_ms)
         case (
             stock.ReleaseStock(order_id=order_id, sku=sku)
             | stock.UnshipStock(order_id=order_id, sku=sku)
@@ -69,19 +87,48 @@ def decide(state: Stock, received: Message, _at_ms: int) -> tuple[Message, ...]:
             return ()
 
 
-def _reservation(state: Stock, asked: stock.ReserveStock) -> Message:
+def _reservation(state: Stock, asked: stock.ReserveStock, at_ms: int) -> tuple[Message, ...]:
     order_id, sku = asked.order_id, asked.sku
+    if _is_late(state, order_id, at_ms):
+        # Whoever asks has a deadline, and gives up what was never answered.
+        return ()
     has = state.held.get(order_id) or state.sent.get(order_id)
     if has or _grants(state, asked):
-        return stock.StockReserved(order_id=order_id, sku=sku, quantity=has or asked.quantity)
-    return stock.StockRefused(
-        order_id=order_id, sku=sku, quantity=asked.quantity, on_hand=state.on_hand
+        return (stock.StockReserved(order_id=order_id, sku=sku, quantity=has or asked.quantity),)
+    return (
+        stock.StockRefused(
+            order_id=order_id, sku=sku, quantity=asked.quantity, on_hand=state.on_hand
+        ),
     )
 
 
 def _grants(state: Stock, asked: stock.ReserveStock) -> bool:
     known = asked.order_id in state.closed or asked.order_id in state.held
     return not known and asked.order_id not in state.sent and asked.quantity <= state.on_hand
+
+
+def _is_late(state: Stock, order_id: str, at_ms: int) -> bool:
+    """Return whether this may be an order that was served before, and is forgotten since."""
+    known = order_id in state.held or order_id in state.sent or order_id in state.closed
+    until_ms = max(state.sent_forgotten.until_ms, state.closed_forgotten.until_ms)
+    return not known and at_ms <= until_ms
+
+
+def _check_known(state: Stock, received: Message, at_ms: int) -> None:
+    match received:
+        case stock.UnshipStock(order_id=order_id):
+            known = order_id in state.held or order_id in state.sent or order_id in state.closed
+            until_ms = state.closed_forgotten.until_ms
+        case stock.ReceiveStock() | stock.AdjustStock() | stock.RestockStock():
+            known = _count_id(received) in state.counted
+            until_ms = state.counted_forgotten.until_ms
+        case _:
+            return
+    if not known and at_ms <= until_ms:
+        raise PossiblyRepeated(
+            "this shelf has forgotten what was counted so long ago, perhaps this too. Operator: "
+            "search its topic for the same message; where it is the first, adjust the stock"
+        )
 
 
 def _applied(state: Stock, asked: stock.AdjustStock) -> int:
@@ -102,28 +149,29 @@ def _count_id(message: stock.ReceiveStock | stock.AdjustStock | stock.RestockSto
 # --- evolve --------------------------------------------------------------------
 
 
-def evolve(state: Stock, message: Message, _at_ms: int) -> Stock:  # noqa: PLR0911  one match
+def evolve(state: Stock, message: Message, at_ms: int) -> Stock:  # noqa: PLR0911  one match
     """Return `state` after `message`; answers change nothing, the commands did."""
     match message:
         case stock.ReceiveStock(quantity=quantity):
-            return _counted(state, message, quantity, received=quantity)
+            return _counted(state, message, quantity, at_ms)
         case stock.AdjustStock():
-            delta = _applied(state, message)
-            return _counted(state, message, delta, received=delta)
+            return _counted(state, message, _applied(state, message), at_ms)
         case stock.RestockStock(quantity=quantity):
-            return _counted(state, message, quantity, shipped=-quantity)
+            return _counted(state, message, quantity, at_ms)
+        case stock.ReserveStock() if _is_late(state, message.order_id, at_ms):
+            return state
         case stock.ReserveStock(order_id=order_id, quantity=quantity):
             if not _grants(state, message):
                 has = order_id in state.held or order_id in state.sent
-                return state if has else _close(state, order_id)
+                return state if has else _close(state, order_id, at_ms)
             held = {**state.held, order_id: quantity}
             return replace(state, on_hand=state.on_hand - quantity, held=held)
         case stock.ReleaseStock(order_id=order_id):
-            return _released(state, order_id)
+            return _released(state, order_id, at_ms)
         case stock.ShipStock(order_id=order_id):
-            return _sent(state, order_id)
+            return _sent(state, order_id, at_ms)
         case stock.UnshipStock(order_id=order_id, quantity=quantity):
-            return _unsent(state, order_id, quantity)
+            return _unsent(state, order_id, quantity, at_ms)
         case _:
             return state
 
@@ -132,49 +180,64 @@ def _counted(
     state: Stock,
     message: stock.ReceiveStock | stock.AdjustStock | stock.RestockStock,
     units: int,
-    *,
-    received: int = 0,
-    shipped: int = 0,
+    at_ms: int,
 ) -> Stock:
     if _count_id(message) in state.counted:
         return state
+    shipped = -units if isinstance(message, stock.RestockStock) else 0
     return replace(
         state,
         on_hand=state.on_hand + units,
-        received=state.received + received,
+        received=state.received + units + shipped,
         shipped=state.shipped + shipped,
         counted=(*state.counted, _count_id(message))[-REMEMBERED_MAX:],
+        counted_forgotten=_noted(state.counted_forgotten, at_ms, len(state.counted)),
     )
 
 
-def _released(state: Stock, order_id: str) -> Stock:
+def _released(state: Stock, order_id: str, at_ms: int) -> Stock:
     held = {other: units for other, units in state.held.items() if other != order_id}
     on_hand = state.on_hand + state.held.get(order_id, 0)
-    return _close(replace(state, held=held, on_hand=on_hand), order_id)
+    return _close(replace(state, held=held, on_hand=on_hand), order_id, at_ms)
 
 
-def _sent(state: Stock, order_id: str) -> Stock:
+def _sent(state: Stock, order_id: str, at_ms: int) -> Stock:
     units = state.held.get(order_id, 0)
     if not units:
         return state
     held = {other: units for other, units in state.held.items() if other != order_id}
     sent = dict([*state.sent.items(), (order_id, units)][-REMEMBERED_MAX:])
-    return replace(state, held=held, sent=sent, shipped=state.shipped + units)
+    return replace(
+        state,
+        held=held,
+        sent=sent,
+        shipped=state.shipped + units,
+        sent_forgotten=_noted(state.sent_forgotten, at_ms, len(state.sent)),
+    )
 
 
-def _unsent(state: Stock, order_id: str, quantity: int) -> Stock:
+def _unsent(state: Stock, order_id: str, quantity: int, at_ms: int) -> Stock:
     if order_id in state.held:
-        return _released(state, order_id)
+        return _released(state, order_id, at_ms)
     forgotten = order_id not in state.sent and order_id not in state.closed
     units = quantity if forgotten else state.sent.get(order_id, 0)
     sent = {other: units for other, units in state.sent.items() if other != order_id}
     return _close(
         replace(state, sent=sent, on_hand=state.on_hand + units, shipped=state.shipped - units),
         order_id,
+        at_ms,
     )
 
 
-def _close(state: Stock, order_id: str) -> Stock:
+def _close(state: Stock, order_id: str, at_ms: int) -> Stock:
     if order_id in state.closed:
         return state
-    return replace(state, closed=(*state.closed, order_id)[-REMEMBERED_MAX:])
+    return replace(
+        state,
+        closed=(*state.closed, order_id)[-REMEMBERED_MAX:],
+        closed_forgotten=_noted(state.closed_forgotten, at_ms, len(state.closed)),
+    )
+
+
+def _noted(forgotten: Forgotten, at_ms: int, known: int) -> Forgotten:
+    return note(forgotten, at_ms, known=known, known_max=REMEMBERED_MAX)

@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import ClassVar
 
+from msgspec.structs import replace
+
 from app.config import Config
 from app.delivery import row
 from app.delivery.agent import registered, topic_received_on
@@ -133,7 +135,9 @@ class _Taker:
         else:
             if record.offset >= self.known.get(place, 0):
                 named = signing.named(envelope, record, topic_of(message))
-                self.facts.fold(self.workflows, message, named)
+                # It lies there: a clock that was ahead must not make it look new for hours.
+                past = replace(named, time_ms=min(named.time_ms, self.now_ms))
+                self.facts.fold(self.workflows, message, past)
 
     def _take_row(self, record: Record, table: Table) -> None:
         state = None if record.value is None else row.decode_row(table, record.value).state

@@ -1,0 +1,41 @@
+"""Until when a memory of the latest names has forgotten some: what is older may be a repetition."""
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+STRETCH = 32
+"""Names whose times are known together: one number for each stretch, not for each name."""
+
+
+class Forgotten(Struct, frozen=True, kw_only=True):
+    """How far back a memory is complete."""
+
+    until_ms: int = -1
+    """A name noted at this time or before it may have been forgotten."""
+    stretches_ms: tuple[int, ...] = ()
+    """The latest time in each stretch of names that are all remembered, oldest first."""
+    noted: int = 0
+    """How many names the newest stretch has; 0 once it is full."""
+
+
+def note(forgotten: Forgotten, at_ms: int, *, known: int, known_max: int) -> Forgotten:
+    """Return `forgotten` after one more name was noted at `at_ms`.
+
+    `known`: how many names the memory held before, of `known_max`, a multiple of STRETCH. The name
+    that it drops is in the oldest stretch, which counts as forgotten whole.
+    """
+    *full, newest = forgotten.stretches_ms or (at_ms,)
+    if forgotten.stretches_ms and not forgotten.noted:
+        full, newest = [*full, newest], at_ms
+    until_ms = forgotten.until_ms
+    if len(full) * STRETCH >= known_max:
+        until_ms = max(until_ms, full.pop(0))
+    elif not forgotten.stretches_ms and known >= known_max:
+        # A row of before times were noted drops a name of an unknown time.
+        until_ms = at_ms
+    return replace(
+        forgotten,
+        until_ms=until_ms,
+        stretches_ms=(*full, max(newest, at_ms)),
+        noted=(forgotten.noted + 1) % STRETCH,
+    )
