@@ -8,6 +8,7 @@ import pytest
 from tests.support.workflow_runner import Received, after, receive
 from workflows.inventory import stock
 from workflows.inventory.forgotten import STRETCH
+from workflows.inventory.shelf import REMEMBERED_MAX
 from workflows.inventory.stock_messages import (
     AdjustStock,
     ReceiveStock,
@@ -167,7 +168,7 @@ def test_a_forgotten_shipment_is_stopped_by_the_quantity_asked() -> None:
     """A busy shelf forgets what left for an old order; the request says it."""
     busy = [
         message
-        for number in range(stock.REMEMBERED_MAX)
+        for number in range(REMEMBERED_MAX)
         for message in (reserve(f"b{number}", 1), at(ShipStock, f"b{number}"))
     ]
     receive = ReceiveStock(receipt_id="r1", sku="mug", quantity=1_000)
@@ -175,8 +176,8 @@ def test_a_forgotten_shipment_is_stopped_by_the_quantity_asked() -> None:
 
     state, _ = after(stock, receive, reserve("o1", 4), at(ShipStock, "o1"), *busy, stop, stop)
 
-    assert 1_000 - stock.REMEMBERED_MAX == state.on_hand
-    assert stock.REMEMBERED_MAX == state.shipped
+    assert 1_000 - REMEMBERED_MAX == state.on_hand
+    assert REMEMBERED_MAX == state.shipped
 
 
 def test_what_is_remembered_of_the_past_is_bounded() -> None:
@@ -190,9 +191,9 @@ def test_what_is_remembered_of_the_past_is_bounded() -> None:
     state, _ = after(stock, *story)
 
     sizes = {len(state.sent), len(state.closed), len(state.counted)}
-    assert {stock.REMEMBERED_MAX} == sizes
+    assert {REMEMBERED_MAX} == sizes
     memories = (state.sent_forgotten, state.closed_forgotten, state.counted_forgotten)
-    assert all(len(each.stretches_ms) <= stock.REMEMBERED_MAX // STRETCH for each in memories)
+    assert all(len(each.stretches_ms) <= REMEMBERED_MAX // STRETCH for each in memories)
 
 
 @pytest.mark.parametrize("every", [1, 7])
@@ -218,7 +219,7 @@ def test_a_count_that_may_have_been_forgotten_is_left_to_a_person() -> None:
     """Counted twice, or not at all: neither is safe, and both look alike."""
     counts = [
         (ReceiveStock(receipt_id=f"r{number}", sku="mug", quantity=1), number)
-        for number in range(stock.REMEMBERED_MAX + 1)
+        for number in range(REMEMBERED_MAX + 1)
     ]
     state, _ = after(stock, *counts)
 
@@ -226,27 +227,27 @@ def test_a_count_that_may_have_been_forgotten_is_left_to_a_person() -> None:
         receive(stock, state, counts[0])
     assert () == receive(stock, state, counts[-1])[1]
     late = ReceiveStock(receipt_id="new", sku="mug", quantity=1)
-    assert 1 == len(receive(stock, state, (late, stock.REMEMBERED_MAX))[1])
+    assert 1 == len(receive(stock, state, (late, REMEMBERED_MAX))[1])
 
 
 def test_an_order_that_comes_late_to_a_busy_shelf_gets_no_answer() -> None:
     """It may have been served, and forgotten: its deadline ends it, where it was not."""
     busy = [
         (message, 10 + number)
-        for number in range(stock.REMEMBERED_MAX + 1)
+        for number in range(REMEMBERED_MAX + 1)
         for message in (reserve(f"b{number}", 1), at(ShipStock, f"b{number}"))
     ]
     state, _ = after(stock, (RECEIVE_MANY, 0), *busy)
 
     late, emitted = receive(stock, state, (reserve("late", 1), 9))
     assert (state, ()) == (late, emitted)
-    served, _ = receive(stock, state, (reserve("new", 1), 10 + stock.REMEMBERED_MAX))
+    served, _ = receive(stock, state, (reserve("new", 1), 10 + REMEMBERED_MAX))
     assert {"new": 1} == served.held
 
 
 def test_a_row_of_before_counts_as_forgotten_what_it_drops_first() -> None:
     """Rows written before carry names without their times."""
-    full = {f"o{number}": 1 for number in range(stock.REMEMBERED_MAX)}
+    full = {f"o{number}": 1 for number in range(REMEMBERED_MAX)}
     before = stock.Stock(received=1_000, on_hand=744, shipped=256, sent=full)
     new, seconds = "new", 500
 

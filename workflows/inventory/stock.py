@@ -1,21 +1,22 @@
-"""One shelf: the units of one SKU, who holds them, what has left.
-
-At every step on hand + held + shipped = received, where received counts adjustments too. A command
-says what happens, so the row moves with the command; the answer only reports it.
-"""
+"""The answers of one shelf: the units of one SKU, who holds them, what has left."""
 
 from typing import ClassVar
 
-import msgspec
-from msgspec.structs import replace
-
 from workflows.inventory import stock_messages as stock
-from workflows.inventory.forgotten import Forgotten, note
+from workflows.inventory.shelf import (
+    INITIAL,
+    Stock,
+    applied,
+    count_id,
+    evolve,
+    grants,
+    is_late,
+    knows,
+)
 from workflows.shared.errors import ErrorKind, PayflowError
 from workflows.shared.message import Message
 
-REMEMBERED_MAX = 256
-"""How many orders and how many receipts and returns a shelf remembers after they are over."""
+__all__ = ["INITIAL", "Stock", "decide", "evolve"]
 
 
 class PossiblyRepeated(PayflowError):
@@ -24,38 +25,10 @@ class PossiblyRepeated(PayflowError):
     kind: ClassVar[ErrorKind] = "conflict"
 
 
-# --- state ------------------------------------------------------------------
-
-
-class Stock(msgspec.Struct, frozen=True, kw_only=True):
-    """What one SKU remembers, in units."""
-
-    received: int = 0
-    on_hand: int = 0
-    held: dict[str, int] = {}
-    """By order id."""
-    shipped: int = 0
-    """What has left and has not come back."""
-    sent: dict[str, int] = {}
-    """What left for each of the latest orders."""
-    closed: tuple[str, ...] = ()
-    """The latest orders that were let go or refused: they get nothing any more."""
-    counted: tuple[str, ...] = ()
-    """The latest receipts, adjustments and returns: each counts once."""
-    sent_forgotten: Forgotten = Forgotten()
-    closed_forgotten: Forgotten = Forgotten()
-    counted_forgotten: Forgotten = Forgotten()
-
-
-INITIAL = Stock()
-
-# --- decide ----------------------------------------------------------------
-
-
 def decide(state: Stock, received: Message, at_ms: int) -> tuple[Message, ...]:
     """Return the answer to `received`; a known receipt or count gets no second answer.
 
-    Raises PossiblyRepeated where only a person can tell whether it was applied before.
+    Raises PossiblyRepeated where only a person can find out whether it was applied before.
     """
     _check_known(state, received, at_ms)
     match received:
@@ -68,18 +41,18 @@ def decide(state: Stock, received: Message, at_ms: int) -> tuple[Message, ...]:
             return (stock.StockReleased(order_id=order_id, sku=sku),)
         case stock.RestockStock(order_id=order_id, return_id=return_id, sku=sku):
             return (stock.StockRestocked(order_id=order_id, return_id=return_id, sku=sku),)
-        case stock.ReceiveStock() if _count_id(received) not in state.counted:
+        case stock.ReceiveStock() if count_id(received) not in state.counted:
             return (
                 stock.StockReceived(
                     receipt_id=received.receipt_id, sku=received.sku, quantity=received.quantity
                 ),
             )
-        case stock.AdjustStock() if _count_id(received) not in state.counted:
+        case stock.AdjustStock() if count_id(received) not in state.counted:
             return (
                 stock.StockAdjusted(
                     adjustment_id=received.adjustment_id,
                     sku=received.sku,
-                    delta=_applied(state, received),
+                    delta=applied(state, received),
                     delta_asked=received.delta,
                 ),
             )
@@ -89,11 +62,11 @@ def decide(state: Stock, received: Message, at_ms: int) -> tuple[Message, ...]:
 
 def _reservation(state: Stock, asked: stock.ReserveStock, at_ms: int) -> tuple[Message, ...]:
     order_id, sku = asked.order_id, asked.sku
-    if _is_late(state, order_id, at_ms):
+    if is_late(state, order_id, at_ms):
         # Whoever asks has a deadline, and gives up what was never answered.
         return ()
     has = state.held.get(order_id) or state.sent.get(order_id)
-    if has or _grants(state, asked):
+    if has or grants(state, asked):
         return (stock.StockReserved(order_id=order_id, sku=sku, quantity=has or asked.quantity),)
     return (
         stock.StockRefused(
@@ -102,25 +75,13 @@ def _reservation(state: Stock, asked: stock.ReserveStock, at_ms: int) -> tuple[M
     )
 
 
-def _grants(state: Stock, asked: stock.ReserveStock) -> bool:
-    known = asked.order_id in state.closed or asked.order_id in state.held
-    return not known and asked.order_id not in state.sent and asked.quantity <= state.on_hand
-
-
-def _is_late(state: Stock, order_id: str, at_ms: int) -> bool:
-    """Return whether this may be an order that was served before, and is forgotten since."""
-    known = order_id in state.held or order_id in state.sent or order_id in state.closed
-    until_ms = max(state.sent_forgotten.until_ms, state.closed_forgotten.until_ms)
-    return not known and at_ms <= until_ms
-
-
 def _check_known(state: Stock, received: Message, at_ms: int) -> None:
     match received:
         case stock.UnshipStock(order_id=order_id):
-            known = order_id in state.held or order_id in state.sent or order_id in state.closed
+            known = knows(state, order_id)
             until_ms = state.closed_forgotten.until_ms
         case stock.ReceiveStock() | stock.AdjustStock() | stock.RestockStock():
-            known = _count_id(received) in state.counted
+            known = count_id(received) in state.counted
             until_ms = state.counted_forgotten.until_ms
         case _:
             return
@@ -129,115 +90,3 @@ def _check_known(state: Stock, received: Message, at_ms: int) -> None:
             "this shelf has forgotten what was counted so long ago, perhaps this too. Operator: "
             "search its topic for the same message; where it is the first, adjust the stock"
         )
-
-
-def _applied(state: Stock, asked: stock.AdjustStock) -> int:
-    return max(asked.delta, -state.on_hand)
-
-
-def _count_id(message: stock.ReceiveStock | stock.AdjustStock | stock.RestockStock) -> str:
-    match message:
-        case stock.ReceiveStock(receipt_id=receipt_id):
-            return f"receipt/{receipt_id}"
-        case stock.AdjustStock(adjustment_id=adjustment_id):
-            return f"adjustment/{adjustment_id}"
-        case stock.RestockStock(order_id=order_id, return_id=return_id):
-            # Customers name their returns; only within an order is that a name.
-            return f"return/{order_id}/{return_id}"
-
-
-# --- evolve --------------------------------------------------------------------
-
-
-def evolve(state: Stock, message: Message, at_ms: int) -> Stock:  # noqa: PLR0911  one match
-    """Return `state` after `message`; answers change nothing, the commands did."""
-    match message:
-        case stock.ReceiveStock(quantity=quantity):
-            return _counted(state, message, quantity, at_ms)
-        case stock.AdjustStock():
-            return _counted(state, message, _applied(state, message), at_ms)
-        case stock.RestockStock(quantity=quantity):
-            return _counted(state, message, quantity, at_ms)
-        case stock.ReserveStock() if _is_late(state, message.order_id, at_ms):
-            return state
-        case stock.ReserveStock(order_id=order_id, quantity=quantity):
-            if not _grants(state, message):
-                has = order_id in state.held or order_id in state.sent
-                return state if has else _close(state, order_id, at_ms)
-            held = {**state.held, order_id: quantity}
-            return replace(state, on_hand=state.on_hand - quantity, held=held)
-        case stock.ReleaseStock(order_id=order_id):
-            return _released(state, order_id, at_ms)
-        case stock.ShipStock(order_id=order_id):
-            return _sent(state, order_id, at_ms)
-        case stock.UnshipStock(order_id=order_id, quantity=quantity):
-            return _unsent(state, order_id, quantity, at_ms)
-        case _:
-            return state
-
-
-def _counted(
-    state: Stock,
-    message: stock.ReceiveStock | stock.AdjustStock | stock.RestockStock,
-    units: int,
-    at_ms: int,
-) -> Stock:
-    if _count_id(message) in state.counted:
-        return state
-    shipped = -units if isinstance(message, stock.RestockStock) else 0
-    return replace(
-        state,
-        on_hand=state.on_hand + units,
-        received=state.received + units + shipped,
-        shipped=state.shipped + shipped,
-        counted=(*state.counted, _count_id(message))[-REMEMBERED_MAX:],
-        counted_forgotten=_noted(state.counted_forgotten, at_ms, len(state.counted)),
-    )
-
-
-def _released(state: Stock, order_id: str, at_ms: int) -> Stock:
-    held = {other: units for other, units in state.held.items() if other != order_id}
-    on_hand = state.on_hand + state.held.get(order_id, 0)
-    return _close(replace(state, held=held, on_hand=on_hand), order_id, at_ms)
-
-
-def _sent(state: Stock, order_id: str, at_ms: int) -> Stock:
-    units = state.held.get(order_id, 0)
-    if not units:
-        return state
-    held = {other: units for other, units in state.held.items() if other != order_id}
-    sent = dict([*state.sent.items(), (order_id, units)][-REMEMBERED_MAX:])
-    return replace(
-        state,
-        held=held,
-        sent=sent,
-        shipped=state.shipped + units,
-        sent_forgotten=_noted(state.sent_forgotten, at_ms, len(state.sent)),
-    )
-
-
-def _unsent(state: Stock, order_id: str, quantity: int, at_ms: int) -> Stock:
-    if order_id in state.held:
-        return _released(state, order_id, at_ms)
-    forgotten = order_id not in state.sent and order_id not in state.closed
-    units = quantity if forgotten else state.sent.get(order_id, 0)
-    sent = {other: units for other, units in state.sent.items() if other != order_id}
-    return _close(
-        replace(state, sent=sent, on_hand=state.on_hand + units, shipped=state.shipped - units),
-        order_id,
-        at_ms,
-    )
-
-
-def _close(state: Stock, order_id: str, at_ms: int) -> Stock:
-    if order_id in state.closed:
-        return state
-    return replace(
-        state,
-        closed=(*state.closed, order_id)[-REMEMBERED_MAX:],
-        closed_forgotten=_noted(state.closed_forgotten, at_ms, len(state.closed)),
-    )
-
-
-def _noted(forgotten: Forgotten, at_ms: int, known: int) -> Forgotten:
-    return note(forgotten, at_ms, known=known, known_max=REMEMBERED_MAX)

@@ -1,0 +1,170 @@
+"""What one shelf remembers, and how a command changes it.
+
+At every step on hand + held + shipped = received, where received counts adjustments too. A command
+says what happens, so the row moves with the command; the answer only reports it.
+"""
+
+import msgspec
+from msgspec.structs import replace
+
+from workflows.inventory import stock_messages as stock
+from workflows.inventory.forgotten import Forgotten, note
+from workflows.shared.message import Message
+
+REMEMBERED_MAX = 256
+"""How many orders and how many receipts and returns a shelf remembers after they are over."""
+
+
+class Stock(msgspec.Struct, frozen=True, kw_only=True):
+    """What one SKU remembers, in units."""
+
+    received: int = 0
+    on_hand: int = 0
+    held: dict[str, int] = {}
+    """By order id."""
+    shipped: int = 0
+    """What has left and has not come back."""
+    sent: dict[str, int] = {}
+    """What left for each of the latest orders."""
+    closed: tuple[str, ...] = ()
+    """The latest orders that were let go or refused: they get nothing any more."""
+    counted: tuple[str, ...] = ()
+    """The latest receipts, adjustments and returns: each counts once."""
+    sent_forgotten: Forgotten = Forgotten()
+    closed_forgotten: Forgotten = Forgotten()
+    counted_forgotten: Forgotten = Forgotten()
+
+
+INITIAL = Stock()
+
+# --- what it knows ----------------------------------------------------------
+
+
+def knows(state: Stock, order_id: str) -> bool:
+    """Return whether the shelf remembers the order."""
+    return order_id in state.held or order_id in state.sent or order_id in state.closed
+
+
+def grants(state: Stock, asked: stock.ReserveStock) -> bool:
+    """Return whether the units can be held for an order that is new to the shelf."""
+    return not knows(state, asked.order_id) and asked.quantity <= state.on_hand
+
+
+def is_late(state: Stock, order_id: str, at_ms: int) -> bool:
+    """Return whether this may be an order that was served before, and is forgotten since."""
+    until_ms = max(state.sent_forgotten.until_ms, state.closed_forgotten.until_ms)
+    return not knows(state, order_id) and at_ms <= until_ms
+
+
+def applied(state: Stock, asked: stock.AdjustStock) -> int:
+    """Return the units by which a count may move: no shelf owes any."""
+    return max(asked.delta, -state.on_hand)
+
+
+def count_id(message: stock.ReceiveStock | stock.AdjustStock | stock.RestockStock) -> str:
+    """Return the name under which a receipt, a count or a return counts once."""
+    match message:
+        case stock.ReceiveStock(receipt_id=receipt_id):
+            return f"receipt/{receipt_id}"
+        case stock.AdjustStock(adjustment_id=adjustment_id):
+            return f"adjustment/{adjustment_id}"
+        case stock.RestockStock(order_id=order_id, return_id=return_id):
+            # Customers name their returns; only within an order is that a name.
+            return f"return/{order_id}/{return_id}"
+
+
+# --- evolve ------------------------------------------------------------------
+
+
+def evolve(state: Stock, message: Message, at_ms: int) -> Stock:  # noqa: PLR0911  one match
+    """Return `state` after `message`; answers change nothing, the commands did."""
+    match message:
+        case stock.ReceiveStock(quantity=quantity):
+            return _counted(state, message, quantity, at_ms)
+        case stock.AdjustStock():
+            return _counted(state, message, applied(state, message), at_ms)
+        case stock.RestockStock(quantity=quantity):
+            return _counted(state, message, quantity, at_ms)
+        case stock.ReserveStock() if is_late(state, message.order_id, at_ms):
+            return state
+        case stock.ReserveStock(order_id=order_id, quantity=quantity):
+            if not grants(state, message):
+                has = order_id in state.held or order_id in state.sent
+                return state if has else _close(state, order_id, at_ms)
+            held = {**state.held, order_id: quantity}
+            return replace(state, on_hand=state.on_hand - quantity, held=held)
+        case stock.ReleaseStock(order_id=order_id):
+            return _released(state, order_id, at_ms)
+        case stock.ShipStock(order_id=order_id):
+            return _sent(state, order_id, at_ms)
+        case stock.UnshipStock(order_id=order_id, quantity=quantity):
+            return _unsent(state, order_id, quantity, at_ms)
+        case _:
+            return state
+
+
+def _counted(
+    state: Stock,
+    message: stock.ReceiveStock | stock.AdjustStock | stock.RestockStock,
+    units: int,
+    at_ms: int,
+) -> Stock:
+    if count_id(message) in state.counted:
+        return state
+    shipped = -units if isinstance(message, stock.RestockStock) else 0
+    return replace(
+        state,
+        on_hand=state.on_hand + units,
+        received=state.received + units + shipped,
+        shipped=state.shipped + shipped,
+        counted=(*state.counted, count_id(message))[-REMEMBERED_MAX:],
+        counted_forgotten=_noted(state.counted_forgotten, at_ms, len(state.counted)),
+    )
+
+
+def _released(state: Stock, order_id: str, at_ms: int) -> Stock:
+    held = {other: units for other, units in state.held.items() if other != order_id}
+    on_hand = state.on_hand + state.held.get(order_id, 0)
+    return _close(replace(state, held=held, on_hand=on_hand), order_id, at_ms)
+
+
+def _sent(state: Stock, order_id: str, at_ms: int) -> Stock:
+    units = state.held.get(order_id, 0)
+    if not units:
+        return state
+    held = {other: units for other, units in state.held.items() if other != order_id}
+    sent = dict([*state.sent.items(), (order_id, units)][-REMEMBERED_MAX:])
+    return replace(
+        state,
+        held=held,
+        sent=sent,
+        shipped=state.shipped + units,
+        sent_forgotten=_noted(state.sent_forgotten, at_ms, len(state.sent)),
+    )
+
+
+def _unsent(state: Stock, order_id: str, quantity: int, at_ms: int) -> Stock:
+    if order_id in state.held:
+        return _released(state, order_id, at_ms)
+    forgotten = order_id not in state.sent and order_id not in state.closed
+    units = quantity if forgotten else state.sent.get(order_id, 0)
+    sent = {other: units for other, units in state.sent.items() if other != order_id}
+    return _close(
+        replace(state, sent=sent, on_hand=state.on_hand + units, shipped=state.shipped - units),
+        order_id,
+        at_ms,
+    )
+
+
+def _close(state: Stock, order_id: str, at_ms: int) -> Stock:
+    if order_id in state.closed:
+        return state
+    return replace(
+        state,
+        closed=(*state.closed, order_id)[-REMEMBERED_MAX:],
+        closed_forgotten=_noted(state.closed_forgotten, at_ms, len(state.closed)),
+    )
+
+
+def _noted(forgotten: Forgotten, at_ms: int, known: int) -> Forgotten:
+    return note(forgotten, at_ms, known=known, known_max=REMEMBERED_MAX)
