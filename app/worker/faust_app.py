@@ -13,6 +13,7 @@ from app.config import Config
 from app.delivery.agent import Agent
 from app.host.exit import end_within, hard_stop
 from app.worker import transport
+from app.worker.crash_points import CrashPoint
 from app.worker.lease import Lease
 from app.worker.store import Store
 from app.worker.store_repair import set_aside_damaged
@@ -43,9 +44,11 @@ BUFFERED_EVENTS_MAX = 8_192
 class PayflowApp(faust.App):
     """A Faust app that knows how far its agents are through."""
 
-    def __init__(self, *args: Any, **options: Any) -> None:
+    def __init__(self, *args: Any, crash_at: str = "", **options: Any) -> None:
         self.watermarks = Watermarks()
         self.lease = Lease(SESSION_SECONDS)
+        self.crash_point = CrashPoint.of(crash_at)
+        """One for all agents: a process that was frozen, and woke, is not frozen again."""
         self.agent_names: list[str] = []
         self.owned_topics: set[str] = set()
         """What only the owner of the partitions may write: topics of agents, and changelogs."""
@@ -113,10 +116,10 @@ class PayflowApp(faust.App):
 def make_app(config: Config) -> PayflowApp:
     """Return the app of `config.service`: one consumer group, its own tables and data directory."""
     transport.harden()
-    # Faust makes its own folder, but not the ones above it.
-    Path(config.data_dir).mkdir(parents=True, exist_ok=True)
+    Path(config.data_dir).mkdir(parents=True, exist_ok=True)  # Faust makes its own folder alone
     return PayflowApp(
         f"payflow-{config.service}",
+        crash_at=config.crash_at,
         broker=f"kafka://{config.broker_url}",
         broker_credentials=_credentials(config),
         store="rocksdb://?driver=rocksdict",

@@ -30,7 +30,6 @@ from app.wire.log_context import About, logging_about
 from app.wire.records import Outgoing, Record, due_ms, is_retry
 from app.wire.topics import RETRY_LEVELS_SECONDS, timers_topic
 from app.worker import metrics, transport
-from app.worker.crash_points import CrashPoint
 from app.worker.faust_app import PayflowApp
 from app.worker.store import Store
 from app.worker.transport import producer_of
@@ -63,7 +62,7 @@ class KafkaRuntime:
         self._agent = agent
         self._config = config
         self._store = store
-        self._crash = CrashPoint.of(config.crash_at)
+        self._crash = app.crash_point
         self.checkpoints = 0
         """How many checkpoints were passed: who watches sees by it that there is progress."""
 
