@@ -7,7 +7,7 @@ from typing import Any
 from app.config import Config
 from app.delivery.agent import Agent, due_of
 from app.delivery.agent_topics import consumed_topics, owned_topics
-from app.registry import load_agents, load_workflows, services
+from app.registry import check_declarations, load_agents, services
 from app.worker.faust_app import PayflowApp, channel_of, declare_table, make_app
 from app.worker.metrics import declare_metrics
 from app.worker.runner import Runner
@@ -16,15 +16,16 @@ from app.worker.runner import Runner
 def build(config: Config) -> tuple[PayflowApp, Sequence[Runner]]:
     """Return the Faust app of `config.service` with its agents open.
 
-    Raises ValueError when no agent belongs to that service.
+    Raises ValueError when no agent belongs to that service, DeclarationError when what is declared
+    contradicts itself.
     """
+    check_declarations()
     found_agents = [agent for agent in load_agents().values() if agent.service == config.service]
     if not found_agents:
         raise ValueError(
             f"no agent belongs to service {config.service!r}. "
             f"Operator: set PAYFLOW_SERVICE to one of {', '.join(services())}."
         )
-    load_workflows()
     declare_metrics()
     app = make_app(config)
     runners = [_open(app, agent, config) for agent in found_agents]

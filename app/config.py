@@ -6,7 +6,7 @@ error: a typing mistake must not be silent.
 
 import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
@@ -186,6 +186,24 @@ def extension_folders() -> list[Path]:
     """Return the folders of `extensions`, which are joined before anything else is read."""
     named = os.environ.get(_variable("extensions"), "").split(os.pathsep)
     return [Path(name).expanduser().absolute() for name in named if name.strip()]
+
+
+def check_extension(folder: Path, added: Path, joined: Sequence[str]) -> None:
+    """Raise ConfigError unless the modules of `added`, a package of `folder`, are all new.
+
+    A module of an earlier path shadows the same name in all of `joined`: it would replace it.
+    """
+    if not folder.is_dir():
+        raise ConfigError(f"{_variable('extensions')}: there is no folder {folder}")
+    for path in sorted((*added.glob("*.py"), *added.glob("*/__init__.py"))):
+        name = path.parent.name if path.parent != added else path.stem
+        taken = [Path(one, place) for one in joined for place in (name, f"{name}.py")]
+        other = next((each for each in taken if each.exists()), None)
+        if other is not None and path != added / "__init__.py":
+            raise ConfigError(
+                f"{_variable('extensions')}: {added / name} has the name of {other}, and would "
+                "replace it. Operator: give it another name."
+            )
 
 
 def child_environment(config: Config) -> dict[str, str]:

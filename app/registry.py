@@ -1,17 +1,19 @@
 """Everything that is declared: agents, their services, and the topics they need. Knows no Faust."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
 from typing import Literal
 
 import agents
 import tables
 from app.config import Config
-from app.delivery.agent import Agent, due_of, registered, retries
+from app.delivery.agent import Agent, due_of, is_decider, registered, retries
 from app.kafka.admin import TopicSpec
 from app.wire.topics import (
     WORKERS,
     changelog_topic,
     dead_topic,
+    kind_of_form,
     load_declarations,
     load_modules,
     load_tables,
@@ -19,12 +21,16 @@ from app.wire.topics import (
     partitions_of,
     redrive_topic,
     retry_topics,
+    subjects_with,
     timers_topic,
     topic_name,
 )
 from workflows.shared.books import OwnBooks
 from workflows.shared.books import declared as declared_books
+from workflows.shared.errors import DeclarationError
 from workflows.shared.figures import LiveFigures
+from workflows.shared.invariants import Moment
+from workflows.shared.reaction import declared as declared_reactions
 from workflows.shared.topic import DAY_MS, declared
 from workflows.shared.workflow import Workflow
 from workflows.shared.workflow import declared as declared_workflows
@@ -58,6 +64,76 @@ def load_workflows() -> Mapping[str, Workflow]:
     load_tables()
     load_declarations("workflow")
     return declared_workflows
+
+
+def check_declarations() -> None:
+    """Raise DeclarationError when declarations contradict each other: what starts asks first."""
+    workflows, every = load_workflows(), load_agents()
+    for wrong in (
+        *_wrong_names(workflows),
+        *_wrong_tables(workflows),
+        *_wrong_figures(workflows),
+        *_wrong_references(workflows, every),
+    ):
+        raise DeclarationError(wrong)
+
+
+def _wrong_names(workflows: Mapping[str, Workflow]) -> Iterator[str]:
+    """Yield what of topics has a name with another meaning, and which folder names no workflow."""
+    for name in declared:
+        if (kind := kind_of_form(name)) != "other":
+            yield f"topic {name} has the name of a {kind} topic"
+    for name in subjects_with("workflow"):
+        if name not in workflows:
+            yield f"workflows/{name}/workflow.py declares no workflow {name}"
+
+
+def _wrong_tables(workflows: Mapping[str, Workflow]) -> Iterator[str]:
+    """Yield which workflow has no table, or that of another, and whose key is no field."""
+    owners: dict[str, str] = {}
+    for name, each in workflows.items():
+        for table in (each.table, each.view.person_table):
+            if table not in tables.declared:
+                yield f"workflow {name}: there is no table {table}"
+        if (owner := owners.setdefault(each.table, name)) != name:
+            yield f"workflows {owner} and {name} have one table: {each.table}"
+        for message in (each.started_by, *each.ends.values()):
+            if each.key not in message.__struct_fields__:
+                yield f"workflow {name}: its key {each.key} is no field of {message.__name__}"
+
+
+def _wrong_figures(workflows: Mapping[str, Workflow]) -> Iterator[str]:
+    """Yield which figures two workflows count under one name."""
+    unnamed = [name for name, each in workflows.items() if each.figures and not each.figures.named]
+    if len(unnamed) > 1:
+        yield f"the live figures of workflows {' and '.join(unnamed)} name no workflow"
+    owners: dict[str, str] = {}
+    for name, each in workflows.items():
+        findings = each.invariants.judge(each.invariants.facts(), Moment(now_ms=0))
+        for figure in findings.figures:
+            if (owner := owners.setdefault(figure, name)) != name:
+                yield f"verify: workflows {owner} and {name} have one figure: {figure}"
+        for figure in each.invariants.balances:
+            if figure not in findings.figures:
+                yield f"verify: the balance {figure} of workflow {name} is none of its figures"
+
+
+def _wrong_references(
+    workflows: Mapping[str, Workflow], every: Mapping[str, Agent]
+) -> Iterator[str]:
+    """Yield which agent or reaction names a workflow or a participant that is not declared."""
+    for agent in every.values():
+        if find_spec(f"agents.{agent.name}") is None:
+            yield f"agent {agent.name} is not in a file agents/{agent.name}.py"
+        name = agent.workflow if is_decider(agent) else ""
+        if name and name not in workflows:
+            yield f"agent {agent.name}: there is no workflow {name}"
+    for participant, reactions in declared_reactions.items():
+        if participant not in every:
+            yield f"reactions: there is no agent {participant}"
+        for name in sorted({name for each in reactions.values() for name in each}):
+            if name not in workflows:
+                yield f"reactions of {participant}: there is no workflow {name}"
 
 
 def live_figures() -> dict[str, LiveFigures]:

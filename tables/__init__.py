@@ -4,6 +4,8 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from workflows.shared.errors import DeclarationError
+
 State = TypeVar("State")
 Remembered = TypeVar("Remembered", covariant=True)  # noqa: PLC0105  the same noun, read only
 
@@ -36,9 +38,9 @@ def declare(  # noqa: PLR0913  a table has these facts
     help: str,  # noqa: A002  what it is
     by_transaction: bool = True,
 ) -> Table[State]:
-    """Return the table `name`; raises ValueError when the name is taken."""
+    """Return the table `name`; raises DeclarationError when the name is taken."""
     if name in declared:
-        raise ValueError(f"table {name} is declared twice")
+        raise DeclarationError(f"table {name} is declared twice")
     table = Table(
         name=name,
         service=service,

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import workflows
+from workflows.shared.errors import DeclarationError
 
 WORKFLOWS = sorted(
     path.parent.name
@@ -52,55 +53,195 @@ RULES = Group(
         ),
     },
 )
+_OWN: dict[str, Command | Group] = {
+    "chaos": Command(
+        "chaos:chaos",
+        "Run orders through an instance of its own while faults hit every part of it.",
+    ),
+    "reconcile": Command(
+        "reconcile:reconcile_books",
+        "Compare every charge, refund and void of the provider with payments and the ledger.",
+    ),
+    "replay": Command(
+        "replay:replay",
+        "Make the rows of SERVICE again from topics, without effects; compare with the live ones.",
+    ),
+    "trace": Command(
+        "trace:trace",
+        "Show one transaction: its status, what is next, what waited and worked, what caused it.",
+    ),
+    "watch": Command(
+        "watch:watch",
+        "Show the live figures, each service's lag and who is alive, until Ctrl-C.",
+    ),
+    "up": Command(
+        "start:up",
+        "Start the broker, the external systems and one process a service; Ctrl-C stops all.",
+    ),
+    "demo": Command(
+        "start:demo", "Start everything on a fresh folder and play real orders through it."
+    ),
+    "worker": Command(
+        "start:worker",
+        "Run one worker of SERVICE in the foreground; more of them share its partitions.",
+    ),
+    "verify": Command(
+        "verify:verify",
+        "Check that every order has one end and that money, ledger and stock agree.",
+    ),
+    "orders": Group(
+        "Play orders from a file.",
+        {
+            "load": Command(
+                "orders:load",
+                "Play FILE through the API of the running instance, stock included.",
+            )
+        },
+    ),
+    "tables": Group(
+        "Show the tables of every service.",
+        {
+            "ls": Command("tables:ls", "List all tables and who holds their partitions."),
+            "show": Command("tables:show", "Show one row of table NAME, or a page of them."),
+        },
+    ),
+    "faults": Group(
+        "Faults of the external systems.",
+        {
+            "show": Command("faults:show", "Show the faults that are set now."),
+            "set": Command(
+                "faults:set_faults",
+                "Set faults of SYSTEM (provider or carrier): rates from 0 to 1.",
+            ),
+        },
+    ),
+    "dead": Group(
+        "Dead letters: list, redrive, edit, discard.",
+        {
+            "ls": Command(
+                "dead_letters:ls",
+                "List dead letters by service, cause and stack, with the status of each.",
+            ),
+            "show": Command(
+                "dead_letters:show",
+                "Show one dead letter: bytes, headers, cause, history, state, and its transaction.",
+            ),
+            "redrive": Command(
+                "dead_letters:redrive",
+                "Send dead letters back to the agents that failed: a canary first, then the "
+                "rest at a rate.",
+            ),
+            "edit": Command(
+                "dead_letters:edit",
+                "Send one dead letter back with other bytes, under a new event id; the old "
+                "one is kept.",
+            ),
+            "discard": Command(
+                "dead_letters:discard",
+                "Say that dead letters need no handling any more, and why; they stay where "
+                "they lie.",
+            ),
+        },
+    ),
+    "fraud": Group(
+        "Cases, labels and rules of fraud.",
+        {
+            "train": Command(
+                "fraud_training:train",
+                "Train a model on days of FILE, and calibrate it on the second week after them.",
+            ),
+            "evaluate": Command(
+                "fraud_training:evaluate",
+                "Train, wait and test week by week on FILE, as the Fraud Detection Handbook does.",
+            ),
+            "rescore": Command(
+                "fraud_training:rescore",
+                "Score a snapshot again with the model in FILE: the same bits as when it was "
+                "emitted.",
+            ),
+            "rescore-all": Command(
+                "fraud_rescore:rescore_all",
+                "Score all verdicts again by the models they name: the same bits, or exit code 1.",
+            ),
+            "trial": Command(
+                "fraud_trial:trial",
+                "Show what models and rules on trial would have done, beside those in force.",
+            ),
+            "cases": Command(
+                "fraud:cases", "List the cases that wait for somebody, the highest score first."
+            ),
+            "decide": Command(
+                "fraud:decide",
+                "Say as an analyst that the payment of ORDER_ID was `fraud`, or `legit`; "
+                "closes its case.",
+            ),
+            "chargeback": Command(
+                "fraud:chargeback",
+                "Note that the bank has compensated the payment of ORDER_ID as fraud.",
+            ),
+            "backtest": Command(
+                "fraud:try_rule",
+                "Say what the rule in FILE would have done to the payments emitted so far.",
+            ),
+            "rules": RULES,
+        },
+    ),
+    "topics": Group(
+        "Topics: what there is, what lies there, who reads.",
+        {
+            "ls": Command(
+                "topics:ls", "List topics with their partitions, records, bytes and retention."
+            ),
+            "show": Command(
+                "topics:show",
+                "Show the partitions of topic NAME and its newest records, or those from "
+                "--from on.",
+            ),
+            "tail": Command(
+                "topics:tail",
+                "Show what comes to topic NAME, for ever; one JSON object a line with --json.",
+            ),
+            "find": Command(
+                "topics:find",
+                "Find records of topic NAME, and say what was read; Ctrl-C stops with a cursor.",
+            ),
+            "lag": Command(
+                "topics:lag",
+                "Show how far consumer groups are behind: in events, and in seconds.",
+            ),
+        },
+    ),
+    "audit": Group(
+        "What operators did; whether somebody changed it.",
+        {
+            "ls": Command("audit:ls", "List acts in the order of their time: who, why, on what."),
+            "verify": Command(
+                "audit:verify",
+                "Check that no act was changed, removed or put in; exit code 1 and the place "
+                "otherwise.",
+            ),
+        },
+    ),
+    "operators": Group(
+        "Who may act through the console.",
+        {
+            "ls": Command("operators:ls", "List everybody and their role."),
+            "add": Command(
+                "operators:add",
+                "Add NAME as viewer, operator or approver, and show their token.",
+            ),
+            "remove": Command("operators:remove", "Remove NAME; their sessions end."),
+            "token": Command(
+                "operators:token_of",
+                "Give NAME another token, and show it; their sessions end.",
+            ),
+        },
+    ),
+}
 PAYFLOW = Group(
     "Event-driven payments on Kafka.",
     {
-        "chaos": Command(
-            "chaos:chaos",
-            "Run orders through an instance of its own while faults hit every part of it.",
-        ),
-        "reconcile": Command(
-            "reconcile:reconcile_books",
-            "Compare every charge, refund and void of the provider with payments and the ledger.",
-        ),
-        "replay": Command(
-            "replay:replay",
-            "Make the rows of SERVICE again from topics, without effects; compare with the live "
-            "ones.",
-        ),
-        "trace": Command(
-            "trace:trace",
-            "Show one transaction: its status, what is next, what waited and worked, what "
-            "caused it.",
-        ),
-        "watch": Command(
-            "watch:watch",
-            "Show the live figures, each service's lag and who is alive, until Ctrl-C.",
-        ),
-        "up": Command(
-            "start:up",
-            "Start the broker, the external systems and one process a service; Ctrl-C stops all.",
-        ),
-        "demo": Command(
-            "start:demo", "Start everything on a fresh folder and play real orders through it."
-        ),
-        "worker": Command(
-            "start:worker",
-            "Run one worker of SERVICE in the foreground; more of them share its partitions.",
-        ),
-        "verify": Command(
-            "verify:verify",
-            "Check that every order has one end and that money, ledger and stock agree.",
-        ),
-        "orders": Group(
-            "Play orders from a file.",
-            {
-                "load": Command(
-                    "orders:load",
-                    "Play FILE through the API of the running instance, stock included.",
-                )
-            },
-        ),
+        **_OWN,
         **{
             name: Group(
                 f"Show one {name}.",
@@ -112,151 +253,12 @@ PAYFLOW = Group(
             )
             for name in WORKFLOWS
         },
-        "tables": Group(
-            "Show the tables of every service.",
-            {
-                "ls": Command("tables:ls", "List all tables and who holds their partitions."),
-                "show": Command("tables:show", "Show one row of table NAME, or a page of them."),
-            },
-        ),
-        "faults": Group(
-            "Faults of the external systems.",
-            {
-                "show": Command("faults:show", "Show the faults that are set now."),
-                "set": Command(
-                    "faults:set_faults",
-                    "Set faults of SYSTEM (provider or carrier): rates from 0 to 1.",
-                ),
-            },
-        ),
-        "dead": Group(
-            "Dead letters: list, redrive, edit, discard.",
-            {
-                "ls": Command(
-                    "dead_letters:ls",
-                    "List dead letters by service, cause and stack, with the status of each.",
-                ),
-                "show": Command(
-                    "dead_letters:show",
-                    "Show one dead letter: bytes, headers, cause, history, state, and its "
-                    "transaction.",
-                ),
-                "redrive": Command(
-                    "dead_letters:redrive",
-                    "Send dead letters back to the agents that failed: a canary first, then the "
-                    "rest at a rate.",
-                ),
-                "edit": Command(
-                    "dead_letters:edit",
-                    "Send one dead letter back with other bytes, under a new event id; the old "
-                    "one is kept.",
-                ),
-                "discard": Command(
-                    "dead_letters:discard",
-                    "Say that dead letters need no handling any more, and why; they stay where "
-                    "they lie.",
-                ),
-            },
-        ),
-        "fraud": Group(
-            "Cases, labels and rules of fraud.",
-            {
-                "train": Command(
-                    "fraud_training:train",
-                    "Train a model on days of FILE, and calibrate it on the second week after "
-                    "them.",
-                ),
-                "evaluate": Command(
-                    "fraud_training:evaluate",
-                    "Train, wait and test week by week on FILE, as the Fraud Detection Handbook "
-                    "does.",
-                ),
-                "rescore": Command(
-                    "fraud_training:rescore",
-                    "Score a snapshot again with the model in FILE: the same bits as when it was "
-                    "emitted.",
-                ),
-                "rescore-all": Command(
-                    "fraud_rescore:rescore_all",
-                    "Score all verdicts again by the models they name: the same bits, or exit "
-                    "code 1.",
-                ),
-                "trial": Command(
-                    "fraud_trial:trial",
-                    "Show what models and rules on trial would have done, beside those in force.",
-                ),
-                "cases": Command(
-                    "fraud:cases", "List the cases that wait for somebody, the highest score first."
-                ),
-                "decide": Command(
-                    "fraud:decide",
-                    "Say as an analyst that the payment of ORDER_ID was `fraud`, or `legit`; "
-                    "closes its case.",
-                ),
-                "chargeback": Command(
-                    "fraud:chargeback",
-                    "Note that the bank has compensated the payment of ORDER_ID as fraud.",
-                ),
-                "backtest": Command(
-                    "fraud:try_rule",
-                    "Say what the rule in FILE would have done to the payments emitted so far.",
-                ),
-                "rules": RULES,
-            },
-        ),
-        "topics": Group(
-            "Topics: what there is, what lies there, who reads.",
-            {
-                "ls": Command(
-                    "topics:ls", "List topics with their partitions, records, bytes and retention."
-                ),
-                "show": Command(
-                    "topics:show",
-                    "Show the partitions of topic NAME and its newest records, or those from "
-                    "--from on.",
-                ),
-                "tail": Command(
-                    "topics:tail",
-                    "Show what comes to topic NAME, for ever; one JSON object a line with --json.",
-                ),
-                "find": Command(
-                    "topics:find",
-                    "Find records of topic NAME, and say what was read; Ctrl-C stops with a "
-                    "cursor.",
-                ),
-                "lag": Command(
-                    "topics:lag",
-                    "Show how far consumer groups are behind: in events, and in seconds.",
-                ),
-            },
-        ),
-        "audit": Group(
-            "What operators did; whether somebody changed it.",
-            {
-                "ls": Command(
-                    "audit:ls", "List acts in the order of their time: who, why, on what."
-                ),
-                "verify": Command(
-                    "audit:verify",
-                    "Check that no act was changed, removed or put in; exit code 1 and the place "
-                    "otherwise.",
-                ),
-            },
-        ),
-        "operators": Group(
-            "Who may act through the console.",
-            {
-                "ls": Command("operators:ls", "List everybody and their role."),
-                "add": Command(
-                    "operators:add",
-                    "Add NAME as viewer, operator or approver, and show their token.",
-                ),
-                "remove": Command("operators:remove", "Remove NAME; their sessions end."),
-                "token": Command(
-                    "operators:token_of",
-                    "Give NAME another token, and show it; their sessions end.",
-                ),
-            },
-        ),
     },
 )
+
+
+def check_names() -> None:
+    """Raise DeclarationError when a workflow has the name of a command."""
+    for name in WORKFLOWS:
+        if name in _OWN:
+            raise DeclarationError(f"workflow {name} has the name of the command `payflow {name}`")

@@ -1,5 +1,6 @@
 """The command line: a command's module is imported when the command is called."""
 
+import sys
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any, cast
@@ -8,7 +9,8 @@ import typer
 from typer.core import TyperCommand
 from typer.main import get_command
 
-from app.cli.commands import PAYFLOW, Group
+from app.cli.commands import PAYFLOW, Group, check_names
+from workflows.shared.errors import DeclarationError
 
 
 def function_at(place: str) -> Callable[..., object]:
@@ -60,5 +62,9 @@ app = _typer(PAYFLOW, completion=True)
 
 
 def main() -> None:
-    """Run the command line."""
-    app()
+    """Run the command line; ends with one line when what is declared contradicts itself."""
+    try:
+        check_names()
+        app()
+    except DeclarationError as error:
+        sys.exit(f"payflow: {error}")

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from app.cli.instance import AsJson, as_json, ask, out, run, running_instance
+from app.cli.instance import AsJson, as_json, ask, fail, out, run, running_instance
 from app.entrypoints.requests import entrypoint_of
 from app.registry import load_workflows
 from workflows.shared.workflow import Workflow
@@ -19,8 +19,10 @@ def show(context: typer.Context, transaction_id: str, *, as_json_too: AsJson = F
     # The group is named for the workflow: `payflow order show`.
     assert context.parent is not None, "a command of a group has a parent"
     workflow = load_workflows()[str(context.parent.info_name)]
-    path = entrypoint_of(workflow.name).path
-    found = run(ask(running_instance(), f"{path}/{quote(transaction_id, safe='')}"))
+    entrypoint = entrypoint_of(workflow.name)
+    if entrypoint is None:
+        fail(f"{workflow.name} has no requests of its own; see: payflow trace {transaction_id}")
+    found = run(ask(running_instance(), f"{entrypoint.path}/{quote(transaction_id, safe='')}"))
     if as_json_too:
         as_json(found)
     else:

@@ -19,7 +19,7 @@ from app.wire.envelope import Envelope
 from app.wire.records import Record, is_redriven
 from app.wire.topics import first_topic_of, timers_topic
 from tables import Table
-from workflows.shared.errors import ErrorKind, PayflowError
+from workflows.shared.errors import DeclarationError, ErrorKind, PayflowError
 from workflows.shared.message import Message
 from workflows.shared.reaction import Reactions
 from workflows.shared.topic import Topic
@@ -178,8 +178,8 @@ AnyAgent = TypeVar("AnyAgent", bound=Agent)
 
 
 def register(agent: AnyAgent) -> AnyAgent:
-    """Return `agent`, entered in Payflow's list; raises ValueError when the name is taken."""
+    """Return `agent`, entered in Payflow's list; raises DeclarationError when the name is taken."""
     if agent.name in registered:
-        raise ValueError(f"agent {agent.name} is registered twice")
+        raise DeclarationError(f"agent {agent.name} is registered twice")
     registered[agent.name] = agent
     return agent

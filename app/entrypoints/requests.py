@@ -177,6 +177,6 @@ def load_entrypoints() -> Entrypoints:
     )
 
 
-def entrypoint_of(workflow: str) -> Entrypoint:
-    """Return the entrypoint of the workflow `workflow`."""
-    return next(each for each in load_entrypoints().workflows if each.workflow == workflow)
+def entrypoint_of(workflow: str) -> Entrypoint | None:
+    """Return the entrypoint of the workflow `workflow`; None when no request starts it."""
+    return next((each for each in load_entrypoints().workflows if each.workflow == workflow), None)

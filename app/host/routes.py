@@ -1,5 +1,6 @@
 """What an HTTP server serves, route by route, and who may use each; nothing else is served."""
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal
 
@@ -7,7 +8,7 @@ import msgspec
 from aiohttp import web
 
 from app.auth.operators import Role
-from workflows.shared.errors import PayflowError
+from workflows.shared.errors import DeclarationError
 
 Audience = Literal["public", "client", "webhook", "operator", "machine", "worker"]
 AUDIENCES: dict[Audience, str] = {
@@ -21,8 +22,11 @@ AUDIENCES: dict[Audience, str] = {
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-class RouteError(PayflowError, ValueError):
-    """A route does not say who may use it; the message names the route."""
+_PARAMETER = re.compile(r"\{[^}]*\}")
+
+
+class RouteError(DeclarationError):
+    """A route does not say who may use it, or hides another; the message names the route."""
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,8 +61,22 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
             )
 
 
+def _check_places(routes: Sequence[Route]) -> None:
+    """Raise RouteError when two routes answer the same: aiohttp would never ask the second."""
+    paths: dict[tuple[str, str], str] = {}
+    for route in routes:
+        place = route.method, _PARAMETER.sub("{}", route.path)
+        if place in paths:
+            raise RouteError(
+                f"{route.method} {route.path} is declared beside {route.method} {paths[place]}: "
+                "only one of them would be served"
+            )
+        paths[place] = route.path
+
+
 def serve_routes(app: web.Application, routes: Sequence[Route]) -> None:
-    """Serve `routes`; `app` refuses to start with any other."""
+    """Serve `routes`; `app` refuses to start with any other. Raises RouteError."""
+    _check_places(routes)
     for route in routes:
         # A key may hold slashes.
         path = route.path.replace("{key}", "{key:.+}")

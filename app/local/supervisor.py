@@ -60,6 +60,7 @@ class Supervisor:
     """Starts everything, starts again what dies, stops everything."""
 
     def __init__(self, config: Config, say: Say, services: Sequence[str] = ()) -> None:
+        registry.check_declarations()
         known = registry.services()
         unknown = set(services) - set(known)
         if unknown:

@@ -50,10 +50,18 @@ def load_declarations(module: str) -> None:
 
 @cache
 def _load(module: str, _folders: tuple[str, ...]) -> None:
-    for subject in pkgutil.iter_modules(workflows.__path__, "workflows."):
-        name = f"{subject.name}.{module}"
-        if importlib.util.find_spec(name) is not None:
-            importlib.import_module(name)
+    for subject in subjects_with(module):
+        importlib.import_module(f"workflows.{subject}.{module}")
+
+
+def subjects_with(module: str) -> list[str]:
+    """Return the subjects that have a `workflows/<subject>/<module>.py`, the platform's own not."""
+    names = [subject.name for subject in pkgutil.iter_modules(workflows.__path__)]
+    return [
+        name
+        for name in names
+        if name != "shared" and importlib.util.find_spec(f"workflows.{name}.{module}") is not None
+    ]
 
 
 def load_topics() -> None:
@@ -139,6 +147,11 @@ def _read(text: str) -> TopicName:
     if kind in ("dead", "retry") and source:
         return TopicName(text=text, kind=kind, source=source, service=service)
     return TopicName(text=text, kind="other")
+
+
+def kind_of_form(text: str) -> Kind:
+    """Return the kind of topic that has names like `text`, whether it is declared or not."""
+    return _read(text).kind
 
 
 _KINDS: dict[str, Kind] = {"dead": "dead", "redrive": "redrive", "timers": "timer"}

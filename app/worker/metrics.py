@@ -4,7 +4,8 @@ Labels are short and few by design: no id, no key, no free text ever becomes one
 """
 
 from collections import Counter as Tally
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram
@@ -15,7 +16,8 @@ from app.host.logs import configure_logging
 from app.wire.records import Record
 from app.wire.topics import first_topic_of
 from workflows.shared import topic, workflow
-from workflows.shared.message import Message
+from workflows.shared.errors import DeclarationError
+from workflows.shared.message import Message, type_name
 
 __all__ = ["REGISTRY", "configure_logging", "count_batch", "record_lag"]
 
@@ -93,21 +95,37 @@ emitted = Counter("payflow_told_total", "Events produced.", ("service", "topic")
 @cache
 def _counter_of(counted: topic.MessageCounter) -> Counter:
     labels = (counted.label,) if counted.label else ()
-    return Counter(counted.metric, counted.help, labels)
+    with _named_once(counted.metric, f"messages of {type_name(counted.message)}"):
+        return Counter(counted.metric, counted.help, labels)
 
 
 @cache
 def _seconds_of(name: str) -> Histogram:
-    return Histogram(
-        f"payflow_{name}_seconds",
-        f"From the beginning of a transaction of the workflow {name} to its end.",
-        ("outcome",),
-        buckets=WORKFLOW_SECONDS,
-    )
+    metric = f"payflow_{name}_seconds"
+    with _named_once(metric, f"the workflow {name}"):
+        return Histogram(
+            metric,
+            f"From the beginning of a transaction of the workflow {name} to its end.",
+            ("outcome",),
+            buckets=WORKFLOW_SECONDS,
+        )
+
+
+@contextmanager
+def _named_once(metric: str, whose: str) -> Iterator[None]:
+    """Raise DeclarationError when prometheus_client refuses the name `metric`."""
+    try:
+        yield
+    except ValueError as error:
+        text = f"the metric {metric} of {whose} is one already, or no name of a metric"
+        raise DeclarationError(text) from error
 
 
 def declare_metrics() -> None:
-    """Make the metrics of every declared topic and workflow, so that a scrape shows them at 0."""
+    """Make the metrics of every declared topic and workflow, so that a scrape shows them at 0.
+
+    Raises DeclarationError when two have one name.
+    """
     for each in topic.declared.values():
         for counted in each.counters:
             _counter_of(counted)

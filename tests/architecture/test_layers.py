@@ -83,6 +83,26 @@ def test_only_the_registry_knows_the_agents():
     assert {"app/registry.py"} == knowing
 
 
+def test_modules_are_imported_by_name_where_what_is_declared_is_found():
+    """A text that names a module is seen by no contract: nobody else may import by one."""
+    by_name = {
+        "app/__init__.py",  # the packages that extensions join
+        "app/cli/main.py",  # a command, when it is called
+        "app/composition.py",  # the docstring of an agent
+        "app/entrypoints/requests.py",
+        "app/registry.py",  # whether an agent has its file
+        "app/wire/topics.py",
+        "agents/provider.py",  # a library that takes a second to import, from below
+    }
+    knowing = {
+        module.path.as_posix()
+        for module in modules()
+        if "importlib" in module.text or "__import__" in module.text
+    }
+
+    assert by_name == knowing
+
+
 def test_only_the_configuration_reads_the_environment():
     """A setting that is read elsewhere is a setting that nobody finds."""
     reading = [

@@ -7,8 +7,10 @@ import pytest
 from aiohttp.test_utils import TestClient
 from msgspec.structs import replace
 
+from app.entrypoints import requests
+from app.entrypoints.requests import Entrypoints
 from tests.support.console import FakeQueries, place
-from tests.support.operators_site import Site
+from tests.support.operators_site import WHY, Site
 from workflows.audit.messages import PersonalRevealed
 from workflows.order.state import Mark, Order
 from workflows.payment.charge import Bill, Charge
@@ -299,3 +301,22 @@ async def test_who_may_act_is_offered_what_they_may(site: Site) -> None:
     numbers = {page.split('name="refund_id"')[1].split('value="')[1][:8] for page in pages}
     assert 2 == len(numbers)
     assert all('id="approve"' in page and "data-reveal" in page for page in pages)
+
+
+@pytest.mark.usefixtures("order")
+async def test_a_workflow_that_no_request_starts_has_a_page(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its transactions begin on a topic: nothing links to requests, and operators may only look."""
+    none = Entrypoints(workflows=(), commands=(), webhooks=(), loads=())
+    monkeypatch.setattr(requests, "load_entrypoints", lambda: none)
+    cookie, _ = await site.signed_in("pat")
+
+    page = await site.client.get("/console/transactions/o1", headers=cookie)
+    asked = await site.client.post(
+        "/operators/orders/o1/cancel", json=WHY, headers=site.machine("oda")
+    )
+
+    assert (200, 404) == (page.status, asked.status)
+    assert "/events" not in await page.text()
+    assert "operators may not act" in await asked.text()

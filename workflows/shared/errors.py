@@ -15,3 +15,9 @@ class PayflowError(Exception):
     kind: ClassVar[ErrorKind] = "failed"
     field: str = ""
     """The part of the question that is wrong, where one is."""
+
+
+class DeclarationError(PayflowError, ValueError):
+    """Two declarations contradict each other: nothing starts. The message names both."""
+
+    kind: ClassVar[ErrorKind] = "invalid"

@@ -9,6 +9,7 @@ there is no hop and no leader.
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from workflows.shared.errors import DeclarationError
 from workflows.shared.message import Message
 from workflows.shared.topic import Topic, topic_of_type
 
@@ -34,13 +35,13 @@ def declare_reactions(
 ) -> None:
     """Declare what `participant` does about the events of `workflow`.
 
-    Raises ValueError when the workflow has said so of an event before.
+    Raises DeclarationError when the workflow has said so of an event before.
     """
     known = declared.setdefault(participant, {})
     for event, reaction in reactions.items():
         by_workflow = known.setdefault(event, {})
         if workflow in by_workflow:
-            raise ValueError(f"{workflow} declares twice what {participant} does at {event}")
+            raise DeclarationError(f"{workflow} declares twice what {participant} does at {event}")
         by_workflow[workflow] = reaction
 
 

@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 import msgspec
 
 from workflows.shared.deadline import DeadlineReached
+from workflows.shared.errors import DeclarationError
 from workflows.shared.message import Message, type_name
 
 DAY_MS = 86_400_000
@@ -79,8 +80,10 @@ def declare(  # noqa: PLR0913  a topic has these facts and no defaults that matt
 
     `kinds`: which of them are something else than plain steps of their transaction.
 
-    Raises ValueError when a message already belongs to another topic.
+    Raises DeclarationError when the name is taken, or a message belongs to another topic.
     """
+    if name in declared:
+        raise DeclarationError(f"topic {name} is declared twice")
     members = get_args(messages) if isinstance(messages, UnionType) else (messages,)
     topic = Topic(
         name=name,
@@ -104,7 +107,9 @@ def _enter(topic: Topic) -> None:
     for message in topic.messages:
         other = _by_type.setdefault(type_name(message), topic)
         if other.name != topic.name:
-            raise ValueError(f"{type_name(message)} belongs to both {other.name} and {topic.name}")
+            raise DeclarationError(
+                f"message {type_name(message)} belongs to both topics {other.name} and {topic.name}"
+            )
         _message_by_type[type_name(message)] = message
 
 

@@ -4,11 +4,13 @@ Plain facts and pure functions. A new `workflows/<name>/workflow.py` is found by
 outside `workflows/` names a workflow, its messages or its steps.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
+from workflows.shared.errors import DeclarationError
 from workflows.shared.figures import LiveFigures
 from workflows.shared.invariants import Invariants
 from workflows.shared.message import Message
@@ -113,14 +115,20 @@ class Workflow(msgspec.Struct, frozen=True, kw_only=True):
     """What analytics counts of it; None: nothing."""
 
 
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
 declared: dict[str, Workflow] = {}
 """Every declared workflow by name."""
 
 
 def declare_workflow(workflow: Workflow) -> Workflow:
-    """Return `workflow`, declared. Raises ValueError when its name is taken."""
+    """Return `workflow`, declared. Raises DeclarationError when its name is taken or unusable."""
     if workflow.name in declared:
-        raise ValueError(f"workflow {workflow.name} is declared twice")
+        raise DeclarationError(f"workflow {workflow.name} is declared twice")
+    if not _NAME.fullmatch(workflow.name):
+        raise DeclarationError(
+            f"workflow {workflow.name!r}: a name is lower case letters, digits and underscores; "
+            "it is part of metrics, rows and commands"
+        )
     declared[workflow.name] = workflow
     return workflow
 

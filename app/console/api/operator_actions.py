@@ -214,7 +214,8 @@ async def _found(request: web.Request, transaction_id: str) -> tuple[OperatorMes
     for workflow in workflows:
         row = await request.app[CONTEXT].row(workflow.table, transaction_id)
         if row is not None:
-            operators = entrypoint_of(workflow.name).operators
+            entrypoint = entrypoint_of(workflow.name)
+            operators = entrypoint.operators if entrypoint is not None else None
             if operators is None:
                 detail = f"operators may not act on a transaction of {workflow.name}"
                 raise Problem(404, "Not Found", detail, field=workflow.key)

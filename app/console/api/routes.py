@@ -30,10 +30,15 @@ from app.console.api.workflow_requests import WorkflowRequests
 from app.entrypoints.requests import Entrypoint, load_entrypoints
 from app.host.routes import Route
 from app.registry import load_workflows
+from workflows.shared.errors import DeclarationError
 
 
 def of_workflow(entrypoint: Entrypoint) -> Iterator[Route]:
-    """Yield the routes of one workflow's requests."""
+    """Yield the routes of one workflow's requests. Raises DeclarationError when there is none."""
+    if entrypoint.workflow not in load_workflows():
+        raise DeclarationError(
+            f"the requests under {entrypoint.path}: there is no workflow {entrypoint.workflow}"
+        )
     requests, start = WorkflowRequests(entrypoint), entrypoint.start
     name, key = entrypoint.workflow, load_workflows()[entrypoint.workflow].key
     one = f"{entrypoint.path}/{{{key}}}"
