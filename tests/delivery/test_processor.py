@@ -389,3 +389,15 @@ async def test_the_applied_offsets_drops_what_the_state_of_ids_has_forgotten() -
     handled = await run_batch(ANSWERS, runtime, [records[0]])
 
     assert (1, len(records)) == (handled.duplicates, tally(runtime).state.received)
+
+
+async def test_an_old_record_that_comes_again_moves_no_applied_offset_back() -> None:
+    """Those between it and the newest would be applied a second time: their ids are forgotten."""
+    runtime = FakeRuntime()
+    records = [cancel(at) for at in range(row.PROCESSED_IDS_MAX + 10)]
+    await run_batch(ANSWERS, runtime, records)
+
+    await run_batch(ANSWERS, runtime, [records[0]])
+    handled = await run_batch(ANSWERS, runtime, [records[1]])
+
+    assert (1, len(records)) == (handled.duplicates, tally(runtime).state.received)

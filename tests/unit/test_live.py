@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from app.config import Config
+from app.console.api import figures as figures_module
 from app.console.api import live, live_state
 from app.console.api.figures import FIGURES, SECONDS_SHOWN, Figures
 from app.console.api.flow_metrics import FlowMetrics
@@ -15,12 +16,18 @@ from app.console.api.open_orders import OPEN_ORDERS, OpenOrders
 from app.console.server import make_api
 from app.delivery.row import Row, encode_row
 from app.registry import load_agents, load_workflows
+from app.wire import codecs
+from app.wire.envelope import Envelope, to_headers
+from app.wire.records import Outgoing
+from app.wire.signing import signed
 from app.worker.discovery import Directory
 from tests.support.console import FakeQueries
+from tests.support.runtime import as_read
 from workflows.analytics.figures import FIGURES as FIGURES_OF_ORDERS
 from workflows.analytics.messages import FiguresUpdated
 from workflows.order.process import SETTLE_MS
 from workflows.order.state import Mark, Order
+from workflows.shared.message import type_name
 
 CONFIG = Config(service="console")
 PLACED_MS = 1_000
@@ -159,6 +166,52 @@ def test_a_deleted_row_and_a_broken_one_stand_nowhere():
 
 
 # --- a second ------------------------------------------------------------------------
+
+
+def test_figures_that_are_repeated_count_nothing():
+    """A worker that starts again reads old ones and repeats them; figures only grow."""
+    shown = Figures(FIGURES_OF_ORDERS)
+    for message in (figures(orders=1), figures(orders=3), figures(orders=1), figures(orders=3)):
+        shown.receive(message)
+
+    totals = shown.shown()["totals"]
+    assert (3, 700) == (totals["orders"], totals["revenue_minor"])
+
+
+async def test_figures_that_nobody_has_signed_count_nothing(monkeypatch: pytest.MonkeyPatch):
+    """Whoever may write to the topic could otherwise show any revenue."""
+    config = Config(signing_key="one")
+    message = figures(orders=3)
+    plain = Outgoing(
+        topic="figures",
+        key=b"60000|France|0",
+        value=codecs.encode(message),
+        headers=to_headers(
+            Envelope(
+                id="e1",
+                type=type_name(FiguresUpdated),
+                source="/payflow/analytics",
+                time_ms=1,
+                subject="k",
+                correlation_id="k",
+            )
+        ),
+    )
+
+    async def lying_there(_config: Config, _topic: str) -> Any:
+        await asyncio.sleep(0)
+        for offset, sent in enumerate((plain, signed(plain, "two"), signed(plain, "one"))):
+            yield as_read(sent, offset), False
+            counted.append(shown.shown()["totals"].get("orders", 0))
+
+    counted: list[int] = []
+    shown = Figures(FIGURES_OF_ORDERS)
+    monkeypatch.setattr(figures_module, "follow", lying_there)
+    monkeypatch.setattr(figures_module, "as_read", lambda record: record)
+
+    await shown.run("figures", config)
+
+    assert [0, 0, 3] == counted
 
 
 def test_what_came_is_counted_in_the_second_in_which_it_came():
