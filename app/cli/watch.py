@@ -118,7 +118,8 @@ def _totals(figures: Mapping[str, Any], rates: Mapping[str, Sequence[float]]) ->
         pace = f"{recent[-1]:.1f}" if recent else "-"
         table.add_row(name, f"{totals.get(key, 0):,}", pace, bars(recent))
     for percent, ms in figures[shape.latency].items():
-        table.add_row(f"to shipped, {percent}", "-" if ms is None else f"≤ {ms:,} ms")
+        until = shape.latency.removesuffix("_ms").replace("_", " ")
+        table.add_row(f"{until}, {percent}", "-" if ms is None else f"≤ {ms:,} ms")
     return table
 
 
@@ -128,8 +129,7 @@ def _further(name: str, shape: LiveFigures, figures: Mapping[str, Any]) -> Rende
     table = Table(name, "total", box=None)
     table.columns[1].justify = "right"
     for title, key in shape.totals:
-        value = totals.get(key, 0)
-        table.add_row(title, f"{value / 100:,.2f}" if key.endswith("_minor") else f"{value:,}")
+        table.add_row(title, _cell(key, totals.get(key, 0)))
     waiting = figures.get("open_by_workflow", {}).get(name, {})
     return Columns([table, _open_orders(waiting, name)], padding=(0, 4))
 
@@ -181,8 +181,13 @@ def _span(seconds: float | None) -> str:
 
 
 def _countries(countries: Sequence[Mapping[str, Any]]) -> Table:
-    table = Table("country", "orders", "revenue", box=None)
+    shape = next(iter(live_figures().values()))
+    table = Table("country", *(title for title, _ in shape.by_country), box=None)
     for each in countries[:COUNTRIES_SHOWN]:
-        money = f"{each.get('revenue_minor', 0) / 100:,.2f}"
-        table.add_row(Text(each["country"]), f"{each.get('orders', 0):,}", money)
+        cells = (_cell(key, each.get(key, 0)) for _, key in shape.by_country)
+        table.add_row(Text(each["country"]), *cells)
     return table
+
+
+def _cell(key: str, value: int) -> str:
+    return f"{value / 100:,.2f}" if key.endswith("_minor") else f"{value:,}"

@@ -8,11 +8,15 @@ import pytest
 from app.delivery import row
 from app.delivery.processor import run_batch
 from app.wire import codecs
-from app.wire.envelope import from_headers
+from app.wire.envelope import Envelope, derive_id, from_headers, to_headers
 from app.wire.records import Outgoing, Record, due_ms, to_retry
 from app.wire.signing import SIGNATURE
+from app.wire.topics import timers_topic
 from tests.support.agents import ANSWERS, COUNTS, TALLY, Outside, calls, cancel, message
 from tests.support.runtime import Crash, FakeRuntime, as_read
+from workflows.payment.messages import PaymentFailed
+from workflows.shared.deadline import DeadlineReached
+from workflows.shared.message import type_name
 
 
 def tally(runtime: FakeRuntime, key: bytes = b"o1") -> row.Row:
@@ -401,3 +405,47 @@ async def test_an_old_record_that_comes_again_moves_no_applied_offset_back() -> 
     handled = await run_batch(ANSWERS, runtime, [records[1]])
 
     assert (1, len(records)) == (handled.duplicates, tally(runtime).state.received)
+
+
+async def test_a_row_that_counts_remembers_more_ids_than_a_batch_repeats() -> None:
+    """A producer that says everything again, at new offsets, adds nothing to the figures."""
+    runtime = FakeRuntime()
+    count = 4 * row.PROCESSED_IDS_MAX
+    await run_batch(COUNTS, runtime, [cancel(at) for at in range(count)])
+
+    again = [cancel(count + at, event_id=f"event-{at}") for at in range(count)]
+    handled = await run_batch(COUNTS, runtime, again)
+
+    assert (count, count) == (handled.duplicates, tally(runtime, b"France").state.received)
+
+
+async def test_what_a_deadline_causes_travels_with_its_transaction() -> None:
+    """A deadline carries no baggage of its own: that of the row goes on, with its ids."""
+    agent = msgspec.structs.replace(
+        ANSWERS,
+        decide=lambda _state, _received, _at_ms: (
+            PaymentFailed(transaction_id="o1", reason="late"),
+        ),
+    )
+    runtime = FakeRuntime()
+    await run_batch(agent, runtime, [cancel(1)])
+    envelope = Envelope(
+        id=derive_id(agent.name, "o1", 5),
+        type=type_name(DeadlineReached),
+        source="/payflow/test",
+        time_ms=1_000_000,
+        subject="o1",
+        correlation_id="the row's key",
+    )
+    due = cancel(
+        2,
+        topic=timers_topic(agent.name),
+        value=codecs.encode(DeadlineReached(key="o1", due_at_ms=5)),
+        headers=tuple(to_headers(envelope)),
+    )
+
+    await run_batch(agent, runtime, [due])
+
+    woken = from_headers(runtime.emitted[-1].headers)
+    assert envelope.id == woken.causation_id
+    assert ({"country": "France"}, "o1") == (woken.baggage, woken.correlation_id)

@@ -171,7 +171,7 @@ def test_a_deleted_row_and_a_broken_one_stand_nowhere():
 def test_figures_that_are_repeated_count_nothing():
     """A worker that starts again reads old ones and repeats them; figures only grow."""
     shown = Figures(FIGURES_OF_ORDERS)
-    for message in (figures(orders=1), figures(orders=3), figures(orders=1), figures(orders=3)):
+    for message in (figures(orders=3), figures(orders=3), figures(orders=1)):
         shown.receive(message)
 
     totals = shown.shown()["totals"]

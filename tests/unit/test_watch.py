@@ -1,6 +1,7 @@
 """What a terminal shows of the live figures."""
 
 import io
+import re
 
 from rich.console import Console
 
@@ -68,3 +69,14 @@ def test_everything_is_shown_and_nothing_obeyed() -> None:
     text = console.export_text()
 
     assert [] == [said for said in SAID if said not in text]
+
+
+def test_the_figures_by_country_are_those_that_the_workflow_shows() -> None:
+    """What it calls them, and as many as it has: nothing here knows one."""
+    console = Console(width=160, record=True, file=io.StringIO())
+    country = {"country": "France", "orders": 7, "cancelled": 3, "refunds_minor": 12_345}
+    console.print(shown({**VIEW, "figures": {**VIEW["figures"], "countries": [country]}}, {}))
+    text = console.export_text()
+
+    assert re.search(r"country +orders +completed +cancelled +revenue +refunds", text)
+    assert re.search(r"France +7 +0 +3 +0\.00 +123\.45", text)

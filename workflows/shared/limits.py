@@ -15,7 +15,7 @@ NameIfAny = Annotated[str, Meta(max_length=128, pattern=f"^({_NAME})?{_END}")]
 Text = Annotated[str, Meta(max_length=500)]
 """Free text for people: a description, a reason."""
 Currency = Annotated[str, Meta(pattern="^[A-Z]{3}" + _END)]
-"""ISO 4217, three dead letters."""
+"""ISO 4217: three capital letters."""
 QUANTITY_MAX = 1_000_000
 Quantity = Annotated[int, Meta(ge=1, le=QUANTITY_MAX)]
 """Units of one SKU in one line."""
