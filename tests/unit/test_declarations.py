@@ -113,7 +113,7 @@ def test_a_topic_is_declared_once() -> None:
 @pytest.mark.parametrize("name", ["", "Ride", "a-ride", "a|ride", "4711", "ri\u0301de"])
 def test_a_workflow_has_a_name_that_rows_and_metrics_can_hold(name: str) -> None:
     """`|` separates it from what follows in a row of analytics."""
-    with pytest.raises(DeclarationError, match="a name is lower case letters"):
+    with pytest.raises(DeclarationError, match="a name is of a-z"):
         declare_workflow(replace(OTHER, name=name))
 
 

@@ -15,6 +15,7 @@ from app.kafka.producer import place_of
 from app.wire.records import RETRY_DUE_MS, Outgoing, Record
 from app.wire.signing import signed
 from app.worker import runner as module
+from app.worker.crash_points import CrashPoint
 from app.worker.runner import Runner
 from app.worker.watermarks import Watermarks
 from tests.support.agents import ANSWERS, Tally, cancel
@@ -73,6 +74,7 @@ def running(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> Runner:
     app: Any = SimpleNamespace(
         agent_names=[],
         revocation_listeners=[],
+        crash_point=CrashPoint.of(""),
         watermarks=Watermarks(),
         through=lambda _tp: 0,
     )
@@ -94,7 +96,7 @@ def event(record: Record) -> Any:
     return SimpleNamespace(message=message)
 
 
-def genuine(offset: int) -> Record:
+def authentic(offset: int) -> Record:
     """Return a cancellation in its own partition, signed."""
     plain = cancel(offset)
     sent = Outgoing(
@@ -154,7 +156,7 @@ def test_a_worker_asks_whether_a_record_lies_where_its_key_belongs(running: Runn
 
 async def test_a_row_that_was_stored_is_woken_when_it_is_due(running: Runner) -> None:
     """The engine says when; the worker's heap has to know it."""
-    record = genuine(7)
+    record = authentic(7)
 
     await running._handle([event(record)])
 
@@ -188,9 +190,9 @@ async def test_what_is_given_away_is_woken_and_tried_again_by_its_next_owner(
 
 async def test_offsets_move_when_a_batch_is_through(running: Runner) -> None:
     """To behind the highest of each partition, whatever the order in which they were read."""
-    record = genuine(7)
+    record = authentic(7)
 
-    await running._handle([event(record), event(genuine(6))])
+    await running._handle([event(record), event(authentic(6))])
 
     assert {("orders", record.partition): 8} == running._app.watermarks.next_offset
 

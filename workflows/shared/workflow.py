@@ -126,7 +126,7 @@ def declare_workflow(workflow: Workflow) -> Workflow:
         raise DeclarationError(f"workflow {workflow.name} is declared twice")
     if not _NAME.fullmatch(workflow.name):
         raise DeclarationError(
-            f"workflow {workflow.name!r}: a name is lower case letters, digits and underscores; "
+            f"workflow {workflow.name!r}: a name is of a-z, 0-9 and _, begins with a-z; "
             "it is part of metrics, rows and commands"
         )
     declared[workflow.name] = workflow
