@@ -19,6 +19,7 @@ from app.host.logs import configure_logging
 from app.kafka.producer import place_of
 from app.wire.records import ORIGIN, Record
 from app.worker import runner
+from app.worker.crash_points import CrashPoint
 from app.worker.runner import Runner
 from app.worker.watermarks import Watermarks
 from tests.support.agents import ANSWERS, COUNTS, TALLY, said
@@ -247,6 +248,7 @@ async def run(
     app: Any = SimpleNamespace(
         agent_names=[],
         revocation_listeners=[],
+        crash_point=CrashPoint.of(""),
         watermarks=Watermarks(),
         should_stop=False,
         producer=producers,
