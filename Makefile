@@ -28,10 +28,10 @@ check: setup  ## Formatting, lint, types, import contracts, architecture.
 	@echo "check: import contracts"; $(BIN)/lint-imports --no-logo
 	@echo "check: architecture"; $(BIN)/pytest -q tests/architecture
 
-simulate: setup  ## A hundred thousand bad days, SEEDS=n for another number.
+simulate: setup  ## A hundred thousand simulated scenarios, SEEDS=n for another number.
 	@$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),100000)
 
-chaos: setup  ## Inject faults into an instance of our own; SEED=n for another day, ONLY=fault.
+chaos: setup  ## Inject faults into an instance of our own; SEED=n for other faults, ONLY=fault.
 	@deploy/faketime || true
 	@$(BIN)/payflow chaos --seed $(or $(SEED),1) $(if $(ONLY),--only $(ONLY)) --report chaos.json
 

@@ -9,7 +9,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from rich.progress import track
 
 from tests.simulation.shrink import shrink
-from tests.support.simulation.day import bad_day, check
+from tests.support.simulation.scenario import check, run_scenario
 
 CHUNK = 250
 
@@ -20,7 +20,7 @@ def failures(first: int, end: int) -> list[tuple[int, str]]:
     found: list[tuple[int, str]] = []
     for seed in range(first, end):
         try:
-            check(bad_day(seed, loop), seed)
+            check(run_scenario(seed, loop), seed)
         except AssertionError as error:
             found.append((seed, str(error)[:2_000]))
     loop.close()
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     record = parser.parse_args(arguments)
     loop = asyncio.new_event_loop()
     if record.fingerprint is not None:
-        print(bad_day(record.fingerprint, loop).fingerprint())
+        print(run_scenario(record.fingerprint, loop).fingerprint())
         return 0
     if record.shrink is not None:
         return _show(shrink(record.shrink, loop))

@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, Phase, find, settings
 from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
-from tests.support.simulation.day import bad_day, check
+from tests.support.simulation.scenario import check, run_scenario
 
 EXAMPLES_MAX = 2_000
 
@@ -51,7 +51,7 @@ def _failure(
     """Return the troubles that struck and what broke, or None when the day went well."""
     world = None
     try:
-        world = bad_day(seed, loop, kept)
+        world = run_scenario(seed, loop, kept)
         check(world, seed)
     except AssertionError as error:
         struck = world.troubles.struck if world is not None else []

@@ -1,4 +1,4 @@
-"""Every seed is a different bad day; the books balance on all of them.
+"""Every seed is another scenario of faults; the books balance after each.
 
 `make simulate` runs a hundred thousand. A failing seed is printed with its last steps;
 `python -m tests.simulation --shrink SEED` leaves out what it does not need to fail.
@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.simulation.day import bad_day, check
+from tests.support.simulation.scenario import check, run_scenario
 
 SEEDS = int(os.environ.get("SEEDS", "2000"))
 CHUNK = 100
 ROOT = Path(__file__).parents[2]
 FAILED_ONCE = (835, 11948)
-"""Every seed that ever failed stays here: 835 ended its day while a retry was due; on the day of
+"""Every seed that ever failed stays here: 835 ended while a retry was due; in
 11948 the copies of parked events multiplied faster than they were read."""
 
 
@@ -36,13 +36,13 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
 def test_the_books_balance_for_every_seed(first: int, loop: asyncio.AbstractEventLoop) -> None:
     """Duplicates, reorderings, lost answers, kills at any checkpoint: one end an order."""
     for seed in range(first, min(first + CHUNK, SEEDS)):
-        check(bad_day(seed, loop), seed)
+        check(run_scenario(seed, loop), seed)
 
 
 @pytest.mark.parametrize("seed", FAILED_ONCE)
 def test_a_seed_that_failed_once_passes(seed: int, loop: asyncio.AbstractEventLoop) -> None:
     """What was mended stays mended."""
-    check(bad_day(seed, loop), seed)
+    check(run_scenario(seed, loop), seed)
 
 
 def test_a_seed_replays_exactly_in_any_process() -> None:
@@ -66,7 +66,7 @@ def test_the_days_are_bad_enough(loop: asyncio.AbstractEventLoop) -> None:
     """Every end and every trouble happens, or the simulation proves nothing."""
     processed_ids: Counter[str] = Counter()
     for seed in range(100):
-        world = bad_day(seed, loop)
+        world = run_scenario(seed, loop)
         for topic in ("sagas", "notifications"):
             processed_ids.update(type(message).__name__ for message in world.messages(topic))
         processed_ids["refunds"] += len(world.provider.refunds)

@@ -7,7 +7,7 @@ import pytest
 
 from tests.simulation.broken import BROKEN, broken
 from tests.simulation.shrink import shrink
-from tests.support.simulation.day import bad_day, check
+from tests.support.simulation.scenario import check, run_scenario
 
 SEEDS_MAX = 1_500
 """As many seeds as `make test` runs may be needed to notice."""
@@ -25,7 +25,7 @@ def first_failing(loop: asyncio.AbstractEventLoop) -> int | None:
     """Return the first seed on whose day a promise is broken, or None."""
     for seed in range(SEEDS_MAX):
         try:
-            check(bad_day(seed, loop), seed)
+            check(run_scenario(seed, loop), seed)
         except AssertionError:
             return seed
     return None
@@ -43,11 +43,11 @@ def test_a_failing_day_is_shrunk_to_the_troubles_it_needs(loop: asyncio.Abstract
     with broken("produced_before_stored"):
         seed = first_failing(loop)
         assert seed is not None
-        whole = bad_day(seed, loop).troubles.struck
+        whole = run_scenario(seed, loop).troubles.struck
         found = shrink(seed, loop)
         assert found is not None
         small = found[0]
-        world = bad_day(seed, loop, frozenset(number for number, _ in small))
+        world = run_scenario(seed, loop, frozenset(number for number, _ in small))
         with pytest.raises(AssertionError, match=f"seed {seed}"):
             check(world, seed)
 

@@ -14,7 +14,7 @@ from app.operations.replay.event_order import event_of, received
 from app.operations.replay.shadow_runtime import ShadowRuntime
 from app.registry import load_agents
 from app.wire.records import Record
-from tests.support.simulation.day import bad_day
+from tests.support.simulation.scenario import run_scenario
 
 ALONE = Config(partitions=1, signing_key="")
 """The simulation has one partition and signatures nothing."""
@@ -57,7 +57,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
 
 def recorded(about: str, seed: int) -> History:
     """Return the day of `seed`."""
-    world = bad_day(seed, asyncio.new_event_loop())
+    world = run_scenario(seed, asyncio.new_event_loop())
     rows: list[Kept] = []
     needed: dict[tuple[str, int], Record] = {}
     for worker in world.workers:

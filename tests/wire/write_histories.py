@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from tests.support.simulation.day import bad_day
+from tests.support.simulation.scenario import run_scenario
 from tests.support.simulation.world import World
 from tests.wire.history import recorded
 from workflows.fraud import messages as fraud
@@ -53,7 +53,7 @@ def main() -> None:
         if path.exists():
             continue
         for seed in range(SEEDS_MAX):
-            world = bad_day(seed, loop)
+            world = run_scenario(seed, loop)
             small = sum(len(log) for log in world.log.values()) < 90
             if small and fits(world):
                 history = recorded(f"{kind}, as it was on the day of seed {seed}", seed)

@@ -9,8 +9,8 @@ from workflows.inventory.stock_messages import (
     StockAdjusted,
     StockReceived,
 )
-from workflows.order.case import Case
 from workflows.order.facts import Delivery, Facts, Shelf
+from workflows.order.snapshot import Snapshot
 from workflows.shared.invariants import Check, found
 
 MESSAGES = (ReceiveStock, AdjustStock, StockReceived, StockAdjusted)
@@ -68,23 +68,23 @@ def fold_row(facts: Facts, sku: str, state: Stock | None) -> None:
 # --- checks -----------------------------------------------------------------
 
 
-def receipts_are_booked(case: Case) -> Check:
+def receipts_are_booked(snapshot: Snapshot) -> Check:
     """Every receipt and adjustment of the warehouse is booked exactly once."""
-    deliveries = case.facts.deliveries
+    deliveries = snapshot.facts.deliveries
     wrong = [
         key
         for key, delivery in deliveries.items()
         # Booked and never asked for would be stock out of nowhere.
         if delivery.answers > 1
         or not delivery.asks
-        or not (delivery.answers or _under_way(case, delivery))
+        or not (delivery.answers or _under_way(snapshot, delivery))
     ]
     return found("receipts_are_booked", len(deliveries), wrong)
 
 
-def shelves_add_up(case: Case) -> Check:
+def shelves_add_up(snapshot: Snapshot) -> Check:
     """On hand and held and shipped is what was received, in every stock row."""
-    shelves = case.facts.shelves
+    shelves = snapshot.facts.shelves
     wrong = [
         sku
         for sku, shelf in shelves.items()
@@ -93,24 +93,24 @@ def shelves_add_up(case: Case) -> Check:
     return found("shelves_add_up", len(shelves), wrong)
 
 
-def stock_agrees(case: Case) -> Check:
+def stock_agrees(snapshot: Snapshot) -> Check:
     """Stock rows hold what the topics add up to, per SKU."""
-    drifts = stock_drift(case)
-    checked = len(case.facts.shelves.keys() | case.facts.received.keys())
+    drifts = stock_drift(snapshot)
+    checked = len(snapshot.facts.shelves.keys() | snapshot.facts.received.keys())
     wrong = [f"{sku} ({units:+d})" for sku, units in sorted(drifts.items())]
     return found("stock_agrees", checked, wrong)
 
 
-def stock_drift(case: Case) -> dict[str, int]:
+def stock_drift(snapshot: Snapshot) -> dict[str, int]:
     """Return the units by which rows and topics differ, for each SKU where they do.
 
     Units of orders in motion are allowed for.
     """
-    due = _shelves_due(case)
-    slack = _units_moving(case)
+    due = _shelves_due(snapshot)
+    slack = _units_moving(snapshot)
     drifts: dict[str, int] = {}
-    for sku in due.keys() | case.facts.shelves.keys():
-        row, emitted = case.facts.shelves.get(sku, Shelf()), due.get(sku, Shelf())
+    for sku in due.keys() | snapshot.facts.shelves.keys():
+        row, emitted = snapshot.facts.shelves.get(sku, Shelf()), due.get(sku, Shelf())
         differences = (
             row.received - emitted.received,
             row.held - emitted.held,
@@ -123,12 +123,12 @@ def stock_drift(case: Case) -> dict[str, int]:
     return drifts
 
 
-def _shelves_due(case: Case) -> dict[str, Shelf]:
+def _shelves_due(snapshot: Snapshot) -> dict[str, Shelf]:
     """Return what every shelf should hold according to the topics."""
     due: dict[str, Shelf] = {
-        sku: Shelf(received=units) for sku, units in case.facts.received.items()
+        sku: Shelf(received=units) for sku, units in snapshot.facts.received.items()
     }
-    for known in case.facts.orders.values():
+    for known in snapshot.facts.orders.values():
         held = known.reserved and not known.released and not known.created
         for sku, units in known.lines if held or known.shipped else ():
             shelf = due.setdefault(sku, Shelf())
@@ -140,19 +140,19 @@ def _shelves_due(case: Case) -> dict[str, Shelf]:
     return due
 
 
-def _units_moving(case: Case) -> Counter[str]:
+def _units_moving(snapshot: Snapshot) -> Counter[str]:
     """Return the units by SKU that may be on their way between two places."""
     moving: Counter[str] = Counter()
-    for key, known in case.facts.orders.items():
-        if case.moving(key, known):
+    for key, known in snapshot.facts.orders.items():
+        if snapshot.moving(key, known):
             moving.update(dict(known.lines))
             for returned in known.returns.values():
                 moving.update(dict(returned.goods) if not returned.settled else {})
-    for delivery in case.facts.deliveries.values():
-        if _under_way(case, delivery):
+    for delivery in snapshot.facts.deliveries.values():
+        if _under_way(snapshot, delivery):
             moving[delivery.sku] += delivery.units
     return moving
 
 
-def _under_way(case: Case, delivery: Delivery) -> bool:
-    return delivery.sku in case.moment.pending or case.moment.fresh(delivery.last_ms)
+def _under_way(snapshot: Snapshot, delivery: Delivery) -> bool:
+    return delivery.sku in snapshot.moment.pending or snapshot.moment.fresh(delivery.last_ms)

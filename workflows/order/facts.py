@@ -96,7 +96,7 @@ class Delivery:
 
 @dataclass(kw_only=True, slots=True)
 class Facts:
-    """Everything known. Made empty, filled by `workflows.order.folding`."""
+    """Everything known. Made empty, filled by `workflows.order.fact_projection`."""
 
     orders: dict[str, OrderFacts] = field(default_factory=dict[str, OrderFacts])
     shelves: dict[str, Shelf] = field(default_factory=dict[str, Shelf])

@@ -10,9 +10,9 @@ from workflows.fraud.topics import fraud
 from workflows.inventory import invariants as stock_checks
 from workflows.inventory.topics import inventory, stock, warehouse
 from workflows.ledger.topics import ledger
-from workflows.order import folding, order_checks
-from workflows.order.case import Case
+from workflows.order import fact_projection, order_checks
 from workflows.order.facts import Facts, OrderFacts, ReturnFacts
+from workflows.order.snapshot import Snapshot
 from workflows.order.topics import orders, sagas
 from workflows.payment import invariants as money_checks
 from workflows.payment.topics import payments
@@ -71,9 +71,9 @@ class OrderFigures(msgspec.Struct, frozen=True, kw_only=True):
 
 def judge(facts: Facts, moment: Moment) -> Findings:
     """Return what `facts` come to at `moment`."""
-    case = Case(facts=facts, moment=moment)
-    checks = tuple(check(case) for check in CHECKS)
-    figures = figures_of(case)
+    snapshot = Snapshot(facts=facts, moment=moment)
+    checks = tuple(check(snapshot) for check in CHECKS)
+    figures = figures_of(snapshot)
     cancelled = sum(figures.orders_cancelled.values())
     return Findings(
         checks=checks,
@@ -95,23 +95,23 @@ def judge(facts: Facts, moment: Moment) -> Findings:
     )
 
 
-def figures_of(case: Case) -> OrderFigures:
+def figures_of(snapshot: Snapshot) -> OrderFigures:
     """Return the orders by status."""
-    facts = case.facts
+    facts = snapshot.facts
     placed = [(key, known) for key, known in facts.orders.items() if known.placed_ms]
-    charged_minor, refunded_minor = money_checks.moved_minor(case)
+    charged_minor, refunded_minor = money_checks.moved_minor(snapshot)
     return OrderFigures(
         orders_placed=len(placed),
         orders_completed=sum(known.completed > 0 for _, known in placed),
         orders_cancelled=_counts(known.cause for _, known in placed if known.cancelled),
         orders_open=sum(known.ends == 0 for _, known in placed),
-        orders_overdue=sum(case.overdue(key, known) for key, known in placed),
-        orders_moving=sum(case.moving(key, known) for key, known in placed),
+        orders_overdue=sum(snapshot.overdue(key, known) for key, known in placed),
+        orders_moving=sum(snapshot.moving(key, known) for key, known in placed),
         charged_minor=charged_minor,
         refunded_minor=refunded_minor,
-        ledger_imbalance_minor=money_checks.imbalance_minor(case),
-        double_charges=len(money_checks.charged_twice(case)),
-        stock_drift_units=sum(abs(units) for units in stock_checks.stock_drift(case).values()),
+        ledger_imbalance_minor=money_checks.imbalance_minor(snapshot),
+        double_charges=len(money_checks.charged_twice(snapshot)),
+        stock_drift_units=sum(abs(units) for units in stock_checks.stock_drift(snapshot).values()),
         returns_accepted=sum(bool(one.accepted_ms) for one in _returns(facts)),
         returns_refused=_counts(one.refused for one in _returns(facts) if one.refused),
         returns_open=sum(
@@ -147,8 +147,8 @@ INVARIANTS = Invariants(
     topics=(orders, sagas, payments, inventory, stock, warehouse, fraud, shipments, ledger),
     services=frozenset({"order", "payment", "inventory", "shipping", "fraud", "ledger"}),
     facts=Facts,
-    fold=folding.fold,
-    rows={"order": folding.fold_order, "stock": stock_checks.fold_row},
+    fold=fact_projection.fold,
+    rows={"order": fact_projection.fold_order, "stock": stock_checks.fold_row},
     judge=judge,
     balances=(
         "ledger_imbalance_minor",

@@ -1,26 +1,26 @@
 """Orders: each comes to one end, ships only when it may, and its returns are settled."""
 
-from workflows.order.case import Case
 from workflows.order.facts import OrderFacts, ReturnFacts
+from workflows.order.snapshot import Snapshot
 from workflows.shared.invariants import Check, found
 
 TRAVELLING = "in_transit"
 """The carrier's own status of a shipment that is on its way."""
 
 
-def one_end(case: Case) -> Check:
+def one_end(snapshot: Snapshot) -> Check:
     """Every order placed has exactly one end, or is younger than its deadlines."""
-    placed = {key: known for key, known in case.facts.orders.items() if known.placed_ms}
-    stuck = [key for key, known in placed.items() if case.overdue(key, known)]
+    placed = {key: known for key, known in snapshot.facts.orders.items() if known.placed_ms}
+    stuck = [key for key, known in placed.items() if snapshot.overdue(key, known)]
     twice = [key for key, known in placed.items() if known.ends > 1]
     still_open = sum(known.ends == 0 for known in placed.values())
     detail = f"{still_open} open, {len(stuck)} of them overdue; {len(twice)} with two ends"
     return found("one_end", len(placed), twice + stuck, detail)
 
 
-def ships_when_due(case: Case) -> Check:
+def ships_when_due(snapshot: Snapshot) -> Check:
     """Nothing ships that is not paid, reserved and judged clean."""
-    created = {key: known for key, known in case.settled() if known.created}
+    created = {key: known for key, known in snapshot.settled() if known.created}
     wrong = [
         key
         for key, known in created.items()
@@ -29,13 +29,13 @@ def ships_when_due(case: Case) -> Check:
     return found("ships_when_due", len(created), wrong)
 
 
-def carrier_agrees(case: Case) -> Check:
+def carrier_agrees(snapshot: Snapshot) -> Check:
     """What the carrier delivered is a completed order, and nothing travels for a cancelled one."""
-    carrier = case.moment.carrier
+    carrier = snapshot.moment.carrier
     if carrier is None:
         detail = "the carrier's records cannot be seen: not checked"
         return Check(name="carrier_agrees", ok=True, checked=0, detail=detail)
-    orders = dict(case.settled())
+    orders = dict(snapshot.settled())
     wrong: list[str] = []
     for key, known in orders.items():
         status = carrier[key].status if key in carrier else ""
@@ -46,30 +46,30 @@ def carrier_agrees(case: Case) -> Check:
     wrong += [
         key
         for key, shipment in carrier.items()
-        if key not in case.facts.orders and not case.moment.fresh(shipment.last_ms)
+        if key not in snapshot.facts.orders and not snapshot.moment.fresh(shipment.last_ms)
     ]
     return found("carrier_agrees", len(orders), wrong)
 
 
-def returns_settle(case: Case) -> Check:
+def returns_settle(snapshot: Snapshot) -> Check:
     """Every return is answered; every accepted one refunded once, in full, and restocked once."""
     wrong: list[str] = []
     checked = 0
-    for key, known in case.facts.orders.items():
+    for key, known in snapshot.facts.orders.items():
         checked += len(known.returns)
         wrong += [
             f"{key} {return_id}"
             for return_id, returned in known.returns.items()
-            if _return_is_wrong(case, known, returned)
+            if _return_is_wrong(snapshot, known, returned)
         ]
     return found("returns_settle", checked, wrong)
 
 
-def _return_is_wrong(case: Case, known: OrderFacts, returned: ReturnFacts) -> bool:
+def _return_is_wrong(snapshot: Snapshot, known: OrderFacts, returned: ReturnFacts) -> bool:
     if returned.refunds > 1 or returned.restocked > 1:
         return True
     if returned.refused:
         return bool(returned.accepted_ms or returned.refunds or returned.restocked)
     if returned.refunds and returned.refunded_minor != returned.amount_minor:
         return True
-    return not returned.settled and known.ends > 0 and case.late(returned)
+    return not returned.settled and known.ends > 0 and snapshot.late(returned)

@@ -2,15 +2,15 @@
 
 from collections import Counter
 
-from workflows.order.case import Case
 from workflows.order.facts import OrderFacts
+from workflows.order.snapshot import Snapshot
 from workflows.shared.invariants import Check, found
 
 
-def money_agrees(case: Case) -> Check:
+def money_agrees(snapshot: Snapshot) -> Check:
     """Charges less refunds at the provider are payment's view and the ledger's cash, per order."""
-    provider = case.moment.provider
-    orders = dict(case.settled())
+    provider = snapshot.moment.provider
+    orders = dict(snapshot.settled())
     sums: Counter[str] = Counter()
     wrong: list[str] = []
     for key, known in orders.items():
@@ -27,20 +27,20 @@ def money_agrees(case: Case) -> Check:
     return found("money_agrees", len(orders), wrong, f"minor units: {shown or 'none'}{seen}")
 
 
-def books_balance(case: Case) -> Check:
+def books_balance(snapshot: Snapshot) -> Check:
     """Debits equal credits: in every entry, and for each order and currency."""
-    wrong = list(case.facts.unbalanced)
+    wrong = list(snapshot.facts.unbalanced)
     checked = 0
-    for key, known in case.facts.orders.items():
+    for key, known in snapshot.facts.orders.items():
         totals = _totals(known)
         checked += len(totals)
         wrong += [f"{key} {currency}" for currency, total in totals.items() if total]
     return found("books_balance", checked, wrong)
 
 
-def books_close(case: Case) -> Check:
+def books_close(snapshot: Snapshot) -> Check:
     """A cancelled order leaves no cash and no receivable, a completed one no receivable."""
-    ended = {key: known for key, known in case.settled() if known.ends}
+    ended = {key: known for key, known in snapshot.settled() if known.ends}
     wrong = [
         key
         for key, known in ended.items()
@@ -51,29 +51,29 @@ def books_close(case: Case) -> Check:
     return found("books_close", len(ended), wrong)
 
 
-def charges_have_orders(case: Case) -> Check:
+def charges_have_orders(snapshot: Snapshot) -> Check:
     """No money without an order: neither at the provider, nor in payment's view."""
-    facts = case.facts
-    charged = {key for key, taken in (case.moment.provider or {}).items() if taken.charges}
+    facts = snapshot.facts
+    charged = {key for key, taken in (snapshot.moment.provider or {}).items() if taken.charges}
     charged |= {key for key, known in facts.orders.items() if known.payments}
     wrong = sorted(
         key
         for key in charged
-        if not (key in facts.orders and facts.orders[key].placed_ms) and not _new(case, key)
+        if not (key in facts.orders and facts.orders[key].placed_ms) and not _new(snapshot, key)
     )
     return found("charges_have_orders", len(charged), wrong)
 
 
-def charged_once(case: Case) -> Check:
+def charged_once(snapshot: Snapshot) -> Check:
     """No order is charged twice: by the provider's records, and as emitted."""
-    charged = {key for key, known in case.facts.orders.items() if known.payments}
-    charged |= (case.moment.provider or {}).keys()
-    return found("charged_once", len(charged), charged_twice(case))
+    charged = {key for key, known in snapshot.facts.orders.items() if known.payments}
+    charged |= (snapshot.moment.provider or {}).keys()
+    return found("charged_once", len(charged), charged_twice(snapshot))
 
 
-def refunds_arrive(case: Case) -> Check:
+def refunds_arrive(snapshot: Snapshot) -> Check:
     """No refund is overdue: each is given before payment calls for people."""
-    orders = case.facts.orders
+    orders = snapshot.facts.orders
     wrong = [
         f"{key} {refund_key}"
         for key, known in orders.items()
@@ -84,26 +84,28 @@ def refunds_arrive(case: Case) -> Check:
     )
 
 
-def charged_twice(case: Case) -> list[str]:
+def charged_twice(snapshot: Snapshot) -> list[str]:
     """Return the orders with more than one charge."""
-    emitted = {key for key, known in case.facts.orders.items() if known.payments > 1}
-    taken = {key for key, charges in (case.moment.provider or {}).items() if charges.charges > 1}
+    emitted = {key for key, known in snapshot.facts.orders.items() if known.payments > 1}
+    taken = {
+        key for key, charges in (snapshot.moment.provider or {}).items() if charges.charges > 1
+    }
     return sorted(emitted | taken)
 
 
-def moved_minor(case: Case) -> tuple[int, int]:
+def moved_minor(snapshot: Snapshot) -> tuple[int, int]:
     """Return what was charged and refunded: by the provider's own records where they are seen."""
-    if case.moment.provider is not None:
-        taken = case.moment.provider.values()
+    if snapshot.moment.provider is not None:
+        taken = snapshot.moment.provider.values()
         return sum(one.charged_minor for one in taken), sum(one.refunded_minor for one in taken)
-    orders = case.facts.orders.values()
+    orders = snapshot.facts.orders.values()
     return sum(one.paid_minor for one in orders), sum(one.refunded_minor for one in orders)
 
 
-def imbalance_minor(case: Case) -> int:
+def imbalance_minor(snapshot: Snapshot) -> int:
     """Return by how much debits and credits differ, over all orders and currencies."""
     off = 0
-    for known in case.facts.orders.values():
+    for known in snapshot.facts.orders.values():
         off += sum(abs(total) for total in _totals(known).values())
     return off
 
@@ -116,9 +118,9 @@ def _totals(known: OrderFacts) -> Counter[str]:
     return totals
 
 
-def _new(case: Case, key: str) -> bool:
+def _new(snapshot: Snapshot, key: str) -> bool:
     """Return whether what is known of `key` is so young that its order may be emitted later."""
-    taken = (case.moment.provider or {}).get(key)
-    known = case.facts.orders.get(key)
+    taken = (snapshot.moment.provider or {}).get(key)
+    known = snapshot.facts.orders.get(key)
     last_ms = max(taken.last_ms if taken else 0, known.last_ms if known else 0)
-    return case.moment.fresh(last_ms)
+    return snapshot.moment.fresh(last_ms)

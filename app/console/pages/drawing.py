@@ -30,8 +30,8 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     works_width: float
 
 
-class ConsistentCut(msgspec.Struct, frozen=True, kw_only=True):
-    """A time in which nothing happened, drawn shorter than it was."""
+class Pause(msgspec.Struct, frozen=True, kw_only=True):
+    """A time in which nothing happened, drawn shorter than it was, in ms."""
 
     x: float
     width: float
@@ -45,7 +45,7 @@ class Waterfall(msgspec.Struct, frozen=True, kw_only=True):
     height: int
     lines: tuple[Line, ...]
     ticks: tuple[tuple[float, float], ...]
-    cuts: tuple[ConsistentCut, ...]
+    cuts: tuple[Pause, ...]
 
 
 class Arrow(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,11 +107,11 @@ class _Axis:
                 kept.append(tick)
         return (*kept, found[-1])
 
-    def cuts(self) -> tuple[ConsistentCut, ...]:
+    def cuts(self) -> tuple[Pause, ...]:
         """Return the times that were cut out."""
         pairs = zip(self.busy, self.busy[1:], strict=False)
         return tuple(
-            ConsistentCut(x=self.x(end), width=round(self.cut_width, 1), ms=begin - end)
+            Pause(x=self.x(end), width=round(self.cut_width, 1), ms=begin - end)
             for (_, end), (begin, _) in pairs
         )
 

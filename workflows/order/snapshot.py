@@ -1,8 +1,8 @@
-"""The case to be judged: what is known of orders, at which time, and which are still in motion.
+"""What `verify` knows of orders at one moment, and which of them are still in motion.
 
-Every check says what it allows for: an order in motion may be ahead in
-one place and behind in another, and its SKUs by as many units as it moves. What has settled must
-agree to the penny and the unit.
+Services may be ahead of or behind each other about an order in motion, and about its SKUs by as
+many units as it moves; the checks allow for that. Orders that have settled must agree to the penny
+and the unit.
 """
 
 from collections.abc import Iterator
@@ -18,8 +18,8 @@ RETURN_MS_MAX = 600_000
 """When an accepted return must be refunded and back on the shelf, a provider's outage included."""
 
 
-class Case(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known, and when it is judged."""
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """The facts, and the moment at which they are checked."""
 
     facts: Facts
     moment: Moment

@@ -1,4 +1,4 @@
-"""How facts of orders are gathered: event by event, in any order between topics."""
+"""Projects events onto the facts of orders, one by one, in any order between topics."""
 
 from collections import Counter
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""One bad day of a seed: what is asked of Payflow, and what must be true when it is over."""
+"""The simulated scenario of a seed: its orders, its faults, and what must be true at the end."""
 
 import asyncio
 from collections import Counter
@@ -27,10 +27,10 @@ from workflows.payment.messages import PaymentCompleted, PaymentRefunded
 SKUS = ("tea", "cup", "jar")
 
 
-def bad_day(
+def run_scenario(
     seed: int, loop: asyncio.AbstractEventLoop, kept: frozenset[int] | None = None
 ) -> World:
-    """Return Payflow after one day of `seed`; of its troubles only those `kept`, when given."""
+    """Return the world after the scenario of `seed`; with only the faults `kept`, when given."""
     world = World(seed, Troubles(seed, kept), loop)
     random = world.random
     for sku in SKUS:
