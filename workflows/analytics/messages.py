@@ -9,7 +9,7 @@ class FiguresUpdated(
 ):
     """All figures of one minute, one country and one partition so far; readers sum partitions.
 
-    `workflow`: empty for orders, and for transactions of before workflows were named.
+    `workflow` is empty for orders, and for transactions older than the field.
     """
 
     minute_ms: Milliseconds

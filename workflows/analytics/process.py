@@ -76,11 +76,11 @@ TIMED: dict[type[Message], str] = {
 """The sum to which each message adds its time since the order was placed."""
 
 UNNAMED = "order"
-"""The workflow whose rows are named for no workflow: once, there was no other."""
+"""The workflow whose rows name no workflow: it was once the only one."""
 
 
 def figures_of(workflow: Workflow) -> dict[type[Message], str]:
-    """Return in which figure its start and each of its ends counts, unless COUNTED says so."""
+    """Return the figure in which its start and each end count; COUNTED goes before it."""
     ends = {message: status for status, message in workflow.ends.items()}
     return {workflow.started_by: "started", **ends}
 
@@ -105,7 +105,7 @@ def row_of(at_ms: int, country: str, workflow: str = UNNAMED) -> str:
     try:
         named = msgspec.convert(country, Name)
     except msgspec.ValidationError:
-        # It travels beside the messages, so nothing has validated it before.
+        # The country is in the baggage, which nothing has validated before.
         named = "unknown"
     row = f"{at_ms - at_ms % MINUTE_MS}|{named}"
     return row if workflow == UNNAMED else f"{workflow}|{row}"

@@ -1,4 +1,4 @@
-"""Checkpoints of the audit chain, on `audit.chain`: what lies on a partition up to an offset."""
+"""Checkpoints of the audit chain, on `audit.chain`: a digest of a partition up to an offset."""
 
 from typing import Annotated
 
@@ -9,7 +9,7 @@ from workflows.shared.message import Message
 
 
 class AuditCheckpointed(Message, tag="payflow.audit.sealed.v1", frozen=True, kw_only=True):
-    """What lies on `partition` of `audit` through `offset`: so many records, of this digest."""
+    """The first `count` records of `partition` of `audit`, through `offset`, have this digest."""
 
     partition: Annotated[int, Meta(ge=0)]
     offset: Annotated[int, Meta(ge=0)]

@@ -15,7 +15,7 @@ class FaultsSwitched(Message, tag="payflow.audit.faults_switched.v1", frozen=Tru
     who: Name
     why: Text
     faults: dict[Name, float]
-    """Rates and seconds by name; none: it does right again."""
+    """Rates and seconds by name; none: no fault any more."""
 
 
 class ProcessKilled(Message, tag="payflow.audit.process_killed.v1", frozen=True, kw_only=True):

@@ -27,7 +27,7 @@ class RedriveBegan(Message, tag="payflow.audit.redrive_began.v1", frozen=True, k
 
 
 class RedriveEnded(Message, tag="payflow.audit.redrive_ended.v1", frozen=True, kw_only=True):
-    """What came of them."""
+    """How many of the dead letters were handled, failed again or were left."""
 
     about: Name
     who: Name
@@ -82,7 +82,7 @@ class RuleChanged(Message, tag="payflow.audit.rule_changed.v1", frozen=True, kw_
     who: Name
     why: Text
     event_id: Name
-    """Of the message that the agents receive."""
+    """The version in the message that the agents receive."""
     version_before: int
     """0: there was none."""
     state_before: NameIfAny
@@ -92,7 +92,7 @@ class RuleChanged(Message, tag="payflow.audit.rule_changed.v1", frozen=True, kw_
 
 
 class ListChanged(Message, tag="payflow.audit.list_changed.v1", frozen=True, kw_only=True):
-    """A list that rules look into was put. `about`: `list:` and its name."""
+    """A list that rules read was set. `about`: `list:` and its name."""
 
     about: About
     who: Name
@@ -118,7 +118,7 @@ class RuleSnoozedByOperator(
 class PaymentLabelledByOperator(
     Message, tag="payflow.audit.payment_labelled.v1", frozen=True, kw_only=True
 ):
-    """Somebody said what a payment was. `about`: the order."""
+    """An operator labelled a payment as fraud or not. `about`: the order."""
 
     about: About
     who: Name
@@ -131,7 +131,7 @@ class PaymentLabelledByOperator(
 class OrderCancelledByOperator(
     Message, tag="payflow.audit.order_cancelled.v1", frozen=True, kw_only=True
 ):
-    """Somebody of Payflow asked for an order to be cancelled. `about`: the order."""
+    """An operator asked for an order to be cancelled. `about`: the order."""
 
     about: About
     who: Name
@@ -140,7 +140,7 @@ class OrderCancelledByOperator(
 
 
 class RefundProposed(Message, tag="payflow.audit.refund_proposed.v1", frozen=True, kw_only=True):
-    """A refund above the limit waits for somebody else. `about`: the order."""
+    """A refund above the limit waits for the approval of another operator. `about`: the order."""
 
     about: About
     who: Name
@@ -152,7 +152,7 @@ class RefundProposed(Message, tag="payflow.audit.refund_proposed.v1", frozen=Tru
 class RefundGivenByOperator(
     Message, tag="payflow.audit.refund_given.v1", frozen=True, kw_only=True
 ):
-    """Somebody of Payflow asked for money to go back. `about`: the order."""
+    """An operator refunded money of an order. `about`: the order."""
 
     about: About
     who: Name
@@ -167,7 +167,7 @@ class RefundGivenByOperator(
 class PersonalRevealed(
     Message, tag="payflow.audit.personal_revealed.v1", frozen=True, kw_only=True
 ):
-    """Somebody was about to see personal fields in clear. `about`: the order."""
+    """An operator asked to see personal fields in clear. `about`: the order."""
 
     about: About
     who: Name
@@ -176,7 +176,7 @@ class PersonalRevealed(
 
 
 class OperatorChanged(Message, tag="payflow.audit.operator_changed.v1", frozen=True, kw_only=True):
-    """Somebody may act from now on, or no more, or by another token. `about`: who."""
+    """An operator was added, removed, or got another token. `about`: their name."""
 
     about: About
     who: Name

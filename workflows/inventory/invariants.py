@@ -1,4 +1,4 @@
-"""Stock: what was received is on the shelf, held, or gone, by the rows and by the topics."""
+"""Stock: every unit received is on hand, held or shipped, by the rows and by the topics."""
 
 from collections import Counter
 
@@ -14,7 +14,7 @@ from workflows.order.snapshot import Snapshot
 from workflows.shared.invariants import Check, found
 
 MESSAGES = (ReceiveStock, AdjustStock, StockReceived, StockAdjusted)
-"""What warehouse and shelves say of goods that come in."""
+"""The messages about goods that come in."""
 
 # --- facts ------------------------------------------------------------------
 
@@ -74,7 +74,7 @@ def receipts_are_booked(snapshot: Snapshot) -> Check:
     wrong = [
         key
         for key, delivery in deliveries.items()
-        # Booked and never asked for would be stock out of nowhere.
+        # An answer without a request would be stock out of nowhere.
         if delivery.answers > 1
         or not delivery.asks
         or not (delivery.answers or _under_way(snapshot, delivery))

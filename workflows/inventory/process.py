@@ -1,7 +1,8 @@
-"""Gathering the goods of an order from many shelves, and putting them back.
+"""Reserving the goods of an order SKU by SKU, and putting them back.
 
-Each SKU has a shelf of its own (`workflows/inventory/stock.py`). All parts are held, or what was
-held is let go; a part that is answered late is let go when the answer comes.
+The stock of each SKU, its shelf, is a row of its own (`workflows/inventory/stock.py`). Either all
+parts of an order are held, or those that are held get released; a part whose answer comes late is
+released then.
 """
 
 from typing import Literal

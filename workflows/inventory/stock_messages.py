@@ -46,14 +46,14 @@ class ReleaseStock(Message, tag="payflow.stock.release.v1", frozen=True, kw_only
 
 
 class ShipStock(Message, tag="payflow.stock.ship.v1", frozen=True, kw_only=True):
-    """What this order holds of the SKU has left Payflow."""
+    """The units that this order holds have left the warehouse."""
 
     order_id: Name
     sku: Name
 
 
 class UnshipStock(Message, tag="payflow.stock.unship.v1", frozen=True, kw_only=True):
-    """The shipment was stopped: what had left for this order is on hand again."""
+    """The shipment was stopped: the units of this order are on hand again."""
 
     order_id: Name
     sku: Name

@@ -119,7 +119,7 @@ def evolve(state: Books, message: Message, _at_ms: int) -> Books:
 
 
 def _noted(state: Books, received: Message) -> Books:
-    """Return `state` with the amounts and whereabouts of the goods that `received` reports."""
+    """Return `state` with the amounts and the status of the goods that `received` reports."""
     match received:
         case PaymentCompleted():
             return replace(

@@ -29,7 +29,7 @@ INITIAL = Notified()
 
 
 def decide(state: Notified, received: Message, _at_ms: int) -> tuple[Message, ...]:
-    """Return the message that `received` calls for, unless it has gone out before."""
+    """Return the message that `received` asks for, unless it was sent before."""
     message = _message(state, received)
     if message is None or message.notification_id in state.notification_ids:
         return ()

@@ -35,7 +35,7 @@ def fold(facts: Facts, message: Any, at_ms: int) -> None:
 
 def _placed(facts: Facts, known: OrderFacts, message: order.OrderPlaced, at_ms: int) -> None:
     if known.placed_ms:
-        # Somebody has emitted it again, otherwise: every agent keeps to the first.
+        # The order was produced again with other content: every agent uses the first.
         return
     known.placed_ms = at_ms
     known.total_minor = message.total_minor
@@ -138,7 +138,8 @@ _OF_ORDERS: dict[type[Message], Callable[[Facts, OrderFacts, Any, int], None]] =
     shipping.ShipmentCancelled: _stopped,
     ledger.EntryPosted: _entered,
 }
-"""What only asks or announces is not here: it leaves its trace in the time of the latest event."""
+"""Messages that only request or announce are missing: they count in the time of the latest
+event."""
 
 
 def _return_of(known: OrderFacts, return_id: str) -> ReturnFacts:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 @dataclass(kw_only=True, slots=True)
 class ReturnFacts:
-    """One return of an order: what was promised and what came of it."""
+    """One return of an order: what was accepted and what has followed."""
 
     requested_ms: int = 0
     accepted_ms: int = 0
@@ -23,16 +23,16 @@ class ReturnFacts:
 
     @property
     def settled(self) -> bool:
-        """Return whether nothing more is to come: refused, or refunded and back on the shelf."""
+        """Return whether it is over: refused, or refunded and restocked."""
         return bool(self.refused) or bool(self.accepted_ms and self.refunds and self.restocked)
 
 
 @dataclass(kw_only=True, slots=True)
 class OrderFacts:
-    """One order, as the topics emit it. Times are milliseconds, money is minor units."""
+    """One order, by the events on the topics. Times are milliseconds, money is minor units."""
 
     placed_ms: int = 0
-    """0: never placed, though something else is emitted about it."""
+    """0: never placed, though there are other events about it."""
     last_ms: int = 0
     total_minor: int = 0
     lines: tuple[tuple[str, int], ...] = ()
@@ -41,7 +41,7 @@ class OrderFacts:
     cancelled: int = 0
     cause: str = ""
     end_ms: int = 0
-    """When the customer knew: the first shipment or cancellation. 0: not yet."""
+    """The time of the first shipment or cancellation. 0: not yet."""
     payments: int = 0
     paid_minor: int = 0
     refunded_minor: int = 0
@@ -56,7 +56,8 @@ class OrderFacts:
     """`currency/account` → debits less credits."""
     returns: dict[str, ReturnFacts] = field(default_factory=dict[str, ReturnFacts])
     refunds_overdue: set[str] = field(default_factory=set[str])
-    """The keys of refunds that payment has emitted to be overdue, and that have not come since."""
+    """The keys of refunds that payment has reported as overdue, and that have not succeeded
+    since."""
 
     @property
     def ends(self) -> int:
@@ -75,7 +76,7 @@ class OrderFacts:
 
 @dataclass(kw_only=True, slots=True)
 class Shelf:
-    """One SKU's numbers, in units: as a row has them, or as the topics add up to."""
+    """The stock of one SKU, in units: by its row, or summed over the topics."""
 
     received: int = 0
     on_hand: int = 0
@@ -85,7 +86,7 @@ class Shelf:
 
 @dataclass(kw_only=True, slots=True)
 class Delivery:
-    """One receipt or adjustment of the warehouse, asked and answered."""
+    """One receipt or adjustment of the warehouse: its requests and answers."""
 
     sku: str = ""
     units: int = 0
@@ -96,7 +97,7 @@ class Delivery:
 
 @dataclass(kw_only=True, slots=True)
 class Facts:
-    """Everything known. Made empty, filled by `workflows.order.fact_projection`."""
+    """All facts. It starts empty, and `workflows.order.fact_projection` fills it."""
 
     orders: dict[str, OrderFacts] = field(default_factory=dict[str, OrderFacts])
     shelves: dict[str, Shelf] = field(default_factory=dict[str, Shelf])

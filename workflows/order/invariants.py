@@ -115,7 +115,7 @@ def figures_of(snapshot: Snapshot) -> OrderFigures:
         returns_accepted=sum(bool(one.accepted_ms) for one in _returns(facts)),
         returns_refused=_counts(one.refused for one in _returns(facts) if one.refused),
         returns_open=sum(
-            # One of an order that was never placed waits for that, and for nobody.
+            # A return of an order that was never placed waits for the order, not for a service.
             not one.settled
             for _, known in placed
             for one in known.returns.values()

@@ -30,7 +30,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Charge(msgspec.Struct, frozen=True, kw_only=True):
-    """What is no goods: postage, carriage, fees; a discount is negative."""
+    """An amount that is not for goods: postage, carriage, fees; a discount is negative."""
 
     code: Name
     amount_minor: Minor
@@ -64,7 +64,7 @@ class OrderPlaced(Message, tag="payflow.order.placed.v1", frozen=True, kw_only=T
 class OrderCancelRequested(
     Message, tag="payflow.order.cancel_requested.v1", frozen=True, kw_only=True
 ):
-    """The customer wants out; shipping judges whether it is still in time."""
+    """The customer wants to cancel; shipping decides whether it is still in time."""
 
     order_id: Name
     reason: Text = ""

@@ -1,4 +1,4 @@
-"""What an order waits for, in business messages: what, since when, until when, and what then.
+"""What an order waits for, in business terms: what, since when, until when, and what follows.
 
 Part of the order workflow.
 """
@@ -42,7 +42,7 @@ STEPS = (
     Step(name="order", awaits="its own next message"),
     Step(name="compensating", awaits="the refund, and the goods to be restocked"),
 )
-"""The statuses of an order: a step that it waits for, its own next message, or on the way back."""
+"""The statuses of an open order: it waits for a step, retries, or is being compensated."""
 _STEP = {step.name: step for step in STEPS}
 
 

@@ -1,8 +1,9 @@
 """The order as a whole: the join of its steps, their deadlines, and its one end.
 
-Nobody is led from here: services receive each other. This row watches, and says when all is well,
-when a step is overdue, and when everything has been compensated. `workflows/order/state.py` keeps
-what is known, `workflows/order/returns.py` judges what comes back; here is what follows from it.
+It is no orchestrator: the services consume each other's events. This row follows them, and emits
+when an order is complete, when a step is overdue, and when everything has been compensated.
+`workflows/order/state.py` keeps what is known, `workflows/order/returns.py` decides about returns;
+here is what to emit.
 """
 
 from typing import Any
@@ -23,7 +24,8 @@ from workflows.shared.message import Message
 __all__ = ["INITIAL", "Order", "decide", "due", "evolve", "overdue_at_ms", "pending", "view"]
 
 PAYMENT_MS = 240_000
-"""No sooner than payment itself gives up not knowing: `workflows.payment.charge.OUTCOME_MS`."""
+"""No sooner than payment itself settles an unknown outcome:
+`workflows.payment.charge.OUTCOME_MS`."""
 INVENTORY_MS = 120_000
 FRAUD_MS = 90_000
 """From the payment on: the verdict is about a payment."""
@@ -38,7 +40,7 @@ SETTLE_MS = 180_000
 
 
 def decide(state: Order, received: Message, _at_ms: int) -> tuple[Message, ...]:
-    """Return the refusal of a return that the order does not even store, each time it is asked."""
+    """Return the refusal of a return that the order does not store, each time it is requested."""
     if not isinstance(received, ReturnRequested):
         return ()
     reason = returns.refusal(state.returns, received)
@@ -111,7 +113,7 @@ def _end(state: Order) -> tuple[Message, ...]:
         if steps == ("completed", "reserved", "cleared"):
             return (OrderConfirmed(order_id=order_id),)
         return ()
-    # The delivery may be known before what made it possible: the end waits for all of it.
+    # The delivery may be received before the steps that precede it: the end waits for all of them.
     return (OrderCompleted(order_id=order_id),) if state.delivery.status == "delivered" else ()
 
 

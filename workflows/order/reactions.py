@@ -46,7 +46,7 @@ def _request_payment(placed: OrderPlaced) -> RequestPayment:
 
 
 def _refusal(placed: OrderPlaced) -> str:
-    """Return what is wrong with the sums of an order, or nothing. Not all come through the API."""
+    """Return what is wrong with the sums of an order, or nothing. Orders may bypass the API."""
     goods_minor = sum(line.amount_minor for line in placed.lines)
     charges_minor = sum(each.amount_minor for each in placed.charges)
     if goods_minor + charges_minor != placed.total_minor:

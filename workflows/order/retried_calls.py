@@ -1,4 +1,4 @@
-"""Who is asked again and again for an order: the payment provider and the carrier."""
+"""The repeated calls to the payment provider and the carrier for an order."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

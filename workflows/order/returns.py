@@ -1,4 +1,4 @@
-"""Whether goods of an ended order may come back: judged once per return id, in order of asking.
+"""Whether goods of an ended order may come back: decided once, in the order of the requests.
 
 Part of the order workflow.
 """
@@ -17,9 +17,9 @@ from workflows.shared.limits import LINES_MAX
 from workflows.shared.message import Message
 
 RETURNS_MAX = 100
-"""Returns of one order: as many refunds as the provider can be asked to list."""
+"""Returns of one order: the provider lists no more refunds in one page."""
 LINES_WAITING_MAX = 2 * LINES_MAX
-"""Lines of those that wait for the end of their order: a row must stay finite."""
+"""Lines of the returns that wait for the end of their order: the size of a row is bounded."""
 
 # --- state ------------------------------------------------------------------
 
@@ -39,7 +39,7 @@ class Return(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Returns(msgspec.Struct, frozen=True, kw_only=True):
-    """All returns of an order, and what of it came back so far."""
+    """All returns of an order, and the units accepted back so far."""
 
     by_id: dict[str, Return] = {}
     amount_minor: int = 0
@@ -83,7 +83,7 @@ def pending(  # noqa: PLR0913  the facts of an order
 
 
 def refusal(returns: Returns, asked: ReturnRequested) -> str:
-    """Return why `asked` is not even remembered, or nothing. Asked again, it is the same."""
+    """Return why `asked` is not stored, or nothing. The same request gets the same answer."""
     if asked.return_id in returns.by_id:
         return ""
     if asked.return_id == COMPENSATION:

@@ -26,13 +26,13 @@ class OrderConfirmed(Message, tag="payflow.saga.confirmed.v1", frozen=True, kw_o
 
 
 class OrderCompleted(Message, tag="payflow.saga.completed.v1", frozen=True, kw_only=True):
-    """Delivered: the good end."""
+    """Delivered: the order has succeeded."""
 
     order_id: Name
 
 
 class OrderCancelled(Message, tag="payflow.saga.cancelled.v1", frozen=True, kw_only=True):
-    """Everything that was done has been compensated: the other end."""
+    """Everything that was done has been compensated: the order has failed."""
 
     order_id: Name
     cause: Cause
@@ -40,7 +40,7 @@ class OrderCancelled(Message, tag="payflow.saga.cancelled.v1", frozen=True, kw_o
 
 
 class StepOverdue(Message, tag="payflow.saga.step_overdue.v1", frozen=True, kw_only=True):
-    """`step` was due and is not known. It may have happened all the same."""
+    """`step` was due and no event of it has come. It may have happened all the same."""
 
     order_id: Name
     step: Step
@@ -48,7 +48,7 @@ class StepOverdue(Message, tag="payflow.saga.step_overdue.v1", frozen=True, kw_o
 
 
 class ReturnAccepted(Message, tag="payflow.saga.return_accepted.v1", frozen=True, kw_only=True):
-    """The goods are compensated; payment refunds and inventory restocks."""
+    """The goods may come back: payment refunds and inventory restocks."""
 
     order_id: Name
     return_id: Name

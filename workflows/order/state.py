@@ -74,7 +74,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     charged_minor: int = 0
     compensated_minor: int = 0
     cause: Cause | None = None
-    """Why it is being compensated: the first cause that was received."""
+    """Why it is being compensated: the first cause received."""
     detail: str = ""
     cause_at_ms: int = 0
     confirmed_at_ms: int = 0
@@ -133,7 +133,7 @@ def _paid(state: Order, message: Message, at_ms: int) -> Order:  # noqa: PLR0911
             return replace(state, payment=Mark(status="pending", at_ms=at_ms))
         case PaymentFailed(reason=reason) if status in ("waiting", "pending"):
             failed = replace(state, payment=Mark(status="failed", at_ms=at_ms))
-            # "cancelled" ends the step because of somebody else's cause.
+            # "cancelled" says that the step ended because of another step's failure.
             return (
                 failed if reason == "cancelled" else _blame("payment_failed", reason, failed, at_ms)
             )

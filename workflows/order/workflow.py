@@ -54,12 +54,12 @@ def headline(facts: Mapping[str, Any]) -> str:
 
 
 def begun(state: Order) -> bool:
-    """Return whether the order was placed: a return that was asked for nothing makes a row too."""
+    """Return whether the order was placed: a return of an unknown order makes a row too."""
     return bool(state.order_id)
 
 
 def brief(state: Order) -> Order:
-    """Return only what says the status of the order."""
+    """Return only the fields that determine the status of the order."""
     return replace(state, bought={}, detail="")
 
 

@@ -1,4 +1,4 @@
-"""The lines that the payments table and the ledger have of the money at the provider."""
+"""The movements of money at the provider, by the payments table and by the ledger."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ from workflows.shared.books import Line, OwnBooks, declare_books
 CASH = "cash_at_provider"
 PAYMENT = "payment"
 REFUND = "refund/"
-"""What the ledger calls its entries about money: the cause of an entry, or how it begins."""
+"""The causes of ledger entries about money; that of a refund begins with REFUND."""
 
 
 def lines_of_payment(state: Payment, at_ms: int) -> Iterator[Line]:
@@ -56,7 +56,7 @@ def lines_of_entry(entry: EntryPosted, at_ms: int) -> Iterator[Line]:
     is_refund = entry.cause.startswith(REFUND)
     if not cash_minor and not is_refund and entry.cause != PAYMENT:
         return
-    # An entry of neither name is a line all the same: cash nobody else knows of must be found.
+    # An entry of another cause is a line too: cash that nobody else knows of must be found.
     refunds = is_refund or (entry.cause != PAYMENT and cash_minor < 0)
     yield Line(
         book="ledger",

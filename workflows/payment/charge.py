@@ -1,4 +1,4 @@
-"""The talk with the provider about one charge: ask, inquire, void, until the outcome is known.
+"""One charge at the provider: request, inquire, void, until the outcome is known.
 
 Part of the payment workflow. An unknown outcome is a state of its own, not a failure.
 """
@@ -18,7 +18,7 @@ from workflows.shared.personal import Personal
 from workflows.shared.retry import Wait, backoff_ms, reached, rest, wait_until, wake
 
 ANSWER_MS = 30_000
-"""How long an answer may take before silence counts as not knowing."""
+"""How long an answer may take before the outcome counts as unknown."""
 PENDING_MS = 180_000
 """How long the outcome may stay unknown before the charge is voided: a provider that is gone for
 two minutes cancels nobody's order."""
@@ -32,7 +32,7 @@ asked for; the first answer of the provider after that ends it."""
 
 
 class Bill(msgspec.Struct, frozen=True, kw_only=True):
-    """What an order owes, in minor units, and what later events repeat of it."""
+    """What the customer has to pay, in minor units, and the fields that later events repeat."""
 
     transaction_id: str = msgspec.field(name="order_id")
     customer_id: Personal[str]
@@ -66,7 +66,7 @@ class Charge(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def pending(charge: Charge, bill: Bill, *, unwanted: bool) -> tuple[Message, ...]:
-    """Return what to ask or emit while the outcome is open; `unwanted`: nobody waits for it."""
+    """Return what to ask or emit while the outcome is open; `unwanted`: it is to be voided."""
     if not charge.asked:
         return (_charge_card(bill),)
     if charge.unknown_since_ms is None:
@@ -181,8 +181,8 @@ def _unknown(charge: Charge, reason: str, at_ms: int) -> Charge:
 
 
 def _succeeded(charge: Charge, payment_id: str) -> Charge:
-    # Success outranks what was said before it: the money is at the provider. A webhook of an
-    # order that never asked is nobody's; the charge will be asked for and found.
+    # Success overrides every earlier answer: the money is at the provider. A webhook that comes
+    # before the order is ignored: the charge will be requested, and found.
     if not charge.asked or charge.outcome == "succeeded":
         return charge
     return replace(charge, outcome="succeeded", payment_id=payment_id, wait=rest(charge.wait))

@@ -1,4 +1,4 @@
-"""Money: the provider, payment and the ledger agree, and no one pays twice."""
+"""Money: the provider, payment and the ledger agree, and nobody pays twice."""
 
 from collections import Counter
 
@@ -72,7 +72,7 @@ def charged_once(snapshot: Snapshot) -> Check:
 
 
 def refunds_arrive(snapshot: Snapshot) -> Check:
-    """No refund is overdue: each is given before payment calls for people."""
+    """No refund is overdue: each succeeds before payment emits RefundOverdue."""
     orders = snapshot.facts.orders
     wrong = [
         f"{key} {refund_key}"
@@ -94,7 +94,7 @@ def charged_twice(snapshot: Snapshot) -> list[str]:
 
 
 def moved_minor(snapshot: Snapshot) -> tuple[int, int]:
-    """Return what was charged and refunded: by the provider's own records where they are seen."""
+    """Return what was charged and refunded, by the provider's own records where there are any."""
     if snapshot.moment.provider is not None:
         taken = snapshot.moment.provider.values()
         return sum(one.charged_minor for one in taken), sum(one.refunded_minor for one in taken)
@@ -119,7 +119,7 @@ def _totals(known: OrderFacts) -> Counter[str]:
 
 
 def _new(snapshot: Snapshot, key: str) -> bool:
-    """Return whether what is known of `key` is so young that its order may be emitted later."""
+    """Return whether the events of `key` are so recent that its order may still be produced."""
     taken = (snapshot.moment.provider or {}).get(key)
     known = snapshot.facts.orders.get(key)
     last_ms = max(taken.last_ms if taken else 0, known.last_ms if known else 0)

@@ -11,7 +11,7 @@ from workflows.shared.personal import Personal
 
 
 class PaymentCompleted(Message, tag="payflow.payment.completed.v1", frozen=True, kw_only=True):
-    """Charged. Carries what fraud and ledger need, so that they ask nobody."""
+    """Charged. It carries all that fraud and ledger need."""
 
     transaction_id: Name = msgspec.field(name="order_id")
     payment_id: Name
@@ -34,7 +34,7 @@ class PaymentFailed(Message, tag="payflow.payment.failed.v1", frozen=True, kw_on
     transaction_id: Name = msgspec.field(name="order_id")
     reason: Text
     declined: bool = False
-    """Whether the provider declined it: nobody changed their mind."""
+    """Whether the provider declined the card, as against a cancellation."""
     amount_minor: MinorDue = 0
     currency: str = ""
     customer_id: Personal[str] = ""

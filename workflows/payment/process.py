@@ -1,8 +1,7 @@
 """Taking the money of a transaction once, and giving it back.
 
-`workflows/payment/charge.py` talks with the provider until the outcome is known,
-`workflows/payment/refund.py` until the money is back. Here is when the one begins and when the
-other must.
+`workflows/payment/charge.py` asks the provider until the outcome of the charge is known,
+`workflows/payment/refund.py` until the money is refunded. This module decides when each begins.
 """
 
 import msgspec
@@ -48,7 +47,7 @@ def pending(state: Payment) -> tuple[Message, ...]:
         return ()
     if outcome == "succeeded":
         # A charge that succeeds after PaymentFailed (the void raced with it) is PaymentCompleted,
-        # then PaymentRefunded: the books must see what the provider saw.
+        # then PaymentRefunded: the ledger must record what happened at the provider.
         if not state.completed_emitted:
             return (_completed(state.charge, bill),)
         return refund.pending(state.refunds, bill, state.charge.payment_id)

@@ -23,7 +23,7 @@ BACKOFF_MS_MAX = 60_000
 OVERDUE_MS = 300_000
 """When an unknown refund becomes RefundOverdue: later than any forward step."""
 COMPENSATION = "compensation"
-"""The refund key of all that goes back when the order cannot be had; returns use their own id."""
+"""The refund key of a cancelled order's refund; returns use their own id."""
 
 # --- state ------------------------------------------------------------------
 
@@ -31,13 +31,13 @@ Status = Literal["owed", "asked", "given", "told"]
 
 
 class Refund(msgspec.Struct, frozen=True, kw_only=True):
-    """One refund: owed, asked of the provider, refunded by it, emitted."""
+    """One refund: due, requested, refunded by the provider, emitted."""
 
     amount_minor: int
     status: Status = "owed"
     refund_id: str = ""
     asked_at_ms: int = 0
-    """When it was first asked for; 0 while it was not, and in rows of before this was kept."""
+    """When it was first requested; 0 before that, and in rows older than this field."""
     reason: str = ""
     """Why it is not known."""
     overdue: Literal["", "noticed", "told"] = ""

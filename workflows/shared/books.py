@@ -14,9 +14,9 @@ Kind = Literal["charge", "refund", "void"]
 class Line(msgspec.Struct, frozen=True, kw_only=True):
     """One line of one book, in minor units.
 
-    A line is money that moved, or a charge that can never happen; a decline leaves none. What has
-    been asked for and is not known yet is a line too, an open one: it says what is under way since
-    when.
+    A line is money that moved, or a charge that can never happen; a decline leaves none. A request
+    whose outcome is not known yet is a line too, an open one, with the time since when it is under
+    way.
     """
 
     book: Book

@@ -6,7 +6,7 @@ The console maps the kind to an HTTP status, the command line to an exit code.
 from typing import ClassVar, Literal
 
 ErrorKind = Literal["invalid", "missing", "conflict", "unavailable", "failed"]
-"""Of the question; of what it asks for; of its moment; of what is needed now; of anything else."""
+"""Invalid request; not found; conflict with the current state; not available now; anything else."""
 
 
 class PayflowError(Exception):

@@ -19,7 +19,7 @@ class LiveFigures(msgspec.Struct, frozen=True, kw_only=True):
     topic: Topic
     """Its one message replaces what was known of its `minute_ms`, `country` and `partition`."""
     named: bool = True
-    """Whether its messages name their workflow: those of one, the first, never did."""
+    """Whether its messages name their workflow: those of the first workflow never did."""
     started: str
     """The figure that counts transactions that have begun."""
     ended: tuple[str, ...]
@@ -29,7 +29,7 @@ class LiveFigures(msgspec.Struct, frozen=True, kw_only=True):
     added_up: dict[str, tuple[str, ...]] = {}
     """What is shown per second too: sums of figures, by name."""
     bucket: str = ""
-    """How the figures of one latency begin; its bound in ms follows, or `inf`."""
+    """The prefix of the figures of one latency; the bound of the bucket in ms follows, or `inf`."""
     bounds_ms: tuple[int, ...] = ()
     latency: str = ""
     """The name of that latency."""

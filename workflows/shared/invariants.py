@@ -1,7 +1,8 @@
-"""What must always hold of a workflow, as it contributes that to `payflow verify`. Pure.
+"""What must always hold of a workflow, for `payflow verify`. Pure.
 
-Facts are folded from events and rows, then judged at a moment. Payflow is never still, so what is
-younger than `settle_ms`, or emitted and not received yet, counts as in motion.
+Facts are folded from events and rows, then judged at a moment. Payflow keeps running meanwhile, so
+an event that is younger than `settle_ms`, or not yet consumed by every service, counts as in
+motion.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -20,7 +21,7 @@ systems."""
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """One claim about Payflow: whether it holds, of how many things, and who breaks it."""
+    """One check: whether it holds, how many things were checked, and the ids that break it."""
 
     name: str
     ok: bool
@@ -52,14 +53,14 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
     now_ms: int
     settle_ms: int = SETTLE_MS
     pending: set[str] = set()
-    """Keys about which something is emitted that a service has yet to receive."""
+    """Keys with an event that some service has not consumed yet."""
     provider: Mapping[str, ProviderRecord] | None = None
     """The provider's own records by transaction; None when they cannot be seen."""
     carrier: Mapping[str, CarrierRecord] | None = None
     """The carrier's own records by transaction; None when they cannot be seen."""
 
     def fresh(self, at_ms: int) -> bool:
-        """Return whether what happened at `at_ms` may not have come round yet."""
+        """Return whether an event of `at_ms` may not have reached every service yet."""
         return self.now_ms - at_ms < self.settle_ms
 
 
@@ -72,7 +73,7 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     started: int
     """How many transactions have begun."""
     unsettled: int
-    """How many transactions, or parts of them, have something still to come."""
+    """How many transactions, or parts of them, have an event outstanding."""
     open_ids: tuple[str, ...] = ()
     """Transactions that have not ended, up to OFFENDING_MAX."""
     summary: str
@@ -86,7 +87,8 @@ class Invariants(msgspec.Struct, frozen=True, kw_only=True):
     topics: tuple[Topic, ...]
     """The topics whose facts are folded; the others carry questions, answers and copies."""
     services: frozenset[str]
-    """The services whose work is checked: what only they have yet to receive is allowed for."""
+    """The services whose work is checked: events that they have not consumed yet are allowed
+    for."""
     facts: Callable[[], Any]
     """Make empty facts."""
     fold: Callable[[Any, Any, int], None]

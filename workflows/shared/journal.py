@@ -18,7 +18,7 @@ class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
     correlation_id: str = ""
     traceparent: str = ""
     received_ms: int = msgspec.field(name="heard_ms", default=0)
-    """When its producer took up the cause; 0: not known."""
+    """When its producer began to handle the cause (ms); 0: not known."""
     body: dict[str, Any] = {}
 
 
@@ -33,7 +33,7 @@ def row_of(entry: JournalEntry) -> str:
 def causal_order(entries: Sequence[JournalEntry]) -> list[JournalEntry]:
     """Return `entries` with every cause before its effects; otherwise by time.
 
-    Each event once. A cause that is missing is no obstacle, and a ring of causes is cut.
+    Each event once. A missing cause is ignored, and a cycle of causes is broken.
     """
     by_id = {entry.id: entry for entry in entries}
     effects: dict[str, list[str]] = {}

@@ -1,4 +1,4 @@
-"""The limits every message keeps. What exceeds one is poison, refused where it is decoded."""
+"""The limits of every message. A message that exceeds one is poison: decoding it fails."""
 
 from typing import Annotated
 

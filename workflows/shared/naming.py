@@ -8,7 +8,8 @@ import re
 
 NAME_LENGTH_MAX = 128
 DIGEST_BYTES = 32
-"""Of a shortened id: enough that nobody finds two pairs with one digest."""
+"""Hex digits of the digest in a shortened id: enough that nobody finds two pairs with one
+digest."""
 _SHORTENED = re.compile(rf"~[0-9a-f]{{{2 * DIGEST_BYTES}}}\Z")
 
 

@@ -20,7 +20,7 @@ it is masked where the type of the record is known."""
 
 
 class ContactDetails(msgspec.Struct, frozen=True, kw_only=True):
-    """How other systems write that somebody is reached.
+    """The fields in which other systems write how to reach a person.
 
     No message of Payflow holds it. Records of other producers may, and their type is not known.
     """

@@ -1,4 +1,4 @@
-"""When to ask again: the one alarm of a row, and how long it waits between tries."""
+"""When to try again: the one timer of a row, with exponential backoff between tries."""
 
 import msgspec
 
@@ -6,7 +6,7 @@ from workflows.shared.deadline import DeadlineReached
 
 
 class Wait(msgspec.Struct, frozen=True, kw_only=True):
-    """When a row wants to be woken. It never asks for a moment it was woken for before."""
+    """The timer of a row. It is never set to a time at which it has fired before."""
 
     tries: int = 0
     due_at_ms: int | None = None
@@ -19,24 +19,25 @@ def backoff_ms(tries: int, *, first_ms: int, most_ms: int) -> int:
 
 
 def wait_until(wait: Wait, due_at_ms: int) -> Wait:
-    """Return `wait` with its alarm at `due_at_ms`, or just after the last one that rang."""
+    """Return `wait` with its timer at `due_at_ms`, or just after the last one that fired."""
     return msgspec.structs.replace(wait, due_at_ms=max(due_at_ms, wait.woken_at_ms + 1))
 
 
 def rest(wait: Wait) -> Wait:
-    """Return `wait` without an alarm and with no tries counted."""
+    """Return `wait` without a timer and with no tries counted."""
     return Wait(woken_at_ms=wait.woken_at_ms)
 
 
 def reached(due_at_ms: int | None, received: DeadlineReached) -> bool:
-    """Return whether `received` is the alarm that was asked for, not one of a moment given up."""
+    """Return whether `received` is the timer that is set, not one that was replaced since."""
     return due_at_ms is not None and due_at_ms <= received.due_at_ms
 
 
 def wake(wait: Wait, received: DeadlineReached) -> Wait:
     """Return `wait` after `received`: one try more when it was due.
 
-    A moment given up is noted too: its alarm cannot ring twice, so it must not be asked for again.
+    The time of a replaced timer is noted too: a timer fires once for each time, so that time must
+    not be set again.
     """
     woken_at_ms = max(wait.woken_at_ms, received.due_at_ms)
     if reached(wait.due_at_ms, received):

@@ -1,4 +1,4 @@
-"""A transaction in time: what waited, what worked, what caused what, what took something back."""
+"""A transaction in time: what waited, what worked, what caused what, what compensated."""
 
 from collections.abc import Sequence
 
@@ -19,11 +19,11 @@ class Bar(msgspec.Struct, frozen=True, kw_only=True):
     depth: int
     """Causes before it."""
     cause: int | None
-    """The place of its cause in the timeline."""
+    """The index of its cause in the timeline."""
     began_ms: int
     """When its cause was emitted."""
     received_ms: int = msgspec.field(name="heard_ms")
-    """When that was taken up."""
+    """When its producer began to handle the cause."""
 
     @property
     def name(self) -> str:
@@ -37,13 +37,13 @@ class Bar(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def attempt(self) -> int:
-        """Return how often the same was asked before; 0 for what is no question."""
+        """Return how many tries preceded this request; 0 for an event that is no request."""
         said = self.entry.body.get("attempt")
         return said if isinstance(said, int) else 0
 
     @property
     def split(self) -> bool:
-        """Return whether waiting is known apart from work: older workers did not say."""
+        """Return whether waiting and work are known separately: older workers did not record it."""
         return self.cause is not None and self.entry.received_ms > 0
 
     @property
@@ -58,7 +58,7 @@ class Bar(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def worked_ms(self) -> int:
-        """Return how long it took from then on."""
+        """Return how long its cause was worked on."""
         return max(self.entry.time_ms - self.received_ms, 0)
 
 

@@ -20,7 +20,7 @@ Key = Callable[[Any], str]
 
 
 def by(field: str) -> Key:
-    """Return the key of messages that one of their fields is."""
+    """Return a key function that reads the field `name` of a message."""
     return attrgetter(field)
 
 
@@ -58,7 +58,7 @@ class Topic(msgspec.Struct, frozen=True, kw_only=True):
     traced: bool = False
     """Whether its events belong to the timeline of their transaction."""
     kinds: dict[type[Message], EventKind] = {}
-    """Of messages that are no plain steps."""
+    """The kind of each message that is not a plain step."""
     counters: tuple[MessageCounter, ...] = ()
 
 
@@ -78,7 +78,7 @@ def declare(  # noqa: PLR0913  a topic has these facts and no defaults that matt
 ) -> Topic:
     """Return the topic `name` carrying `messages` (one message or a union of them).
 
-    `kinds`: which of them are something else than plain steps of their transaction.
+    `kinds`: the messages that are not plain steps of their transaction.
 
     Raises DeclarationError when the name is taken, or a message belongs to another topic.
     """

@@ -1,4 +1,4 @@
-"""A workflow as a value: what the platform has to know of it, and reads nowhere else.
+"""A workflow as a value: all that the platform knows of it.
 
 Plain facts and pure functions. A new `workflows/<name>/workflow.py` is found by its name; nothing
 outside `workflows/` names a workflow, its messages or its steps.
@@ -28,16 +28,16 @@ class PendingStep(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RetriedCall(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody outside who is asked again and again. Times are ms, 0 where they are not known."""
+    """A call to an external system that is repeated. Times are ms, 0 where they are not known."""
 
     who: str
     what: str
     tries: int
-    """How often an answer was waited for in vain."""
+    """How many tries had no answer in time."""
     reason: str
     since_ms: int
     next_ms: int
-    """When they are asked again."""
+    """When the next try is due."""
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,21 +45,21 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     awaits: str
-    """What has to come, in words for people."""
+    """The event it waits for, in text for people."""
     otherwise: str = ""
     """What happens when it does not come in time."""
 
 
 class Milestone(msgspec.Struct, frozen=True, kw_only=True):
-    """What a transaction can have come to."""
+    """A stage that transactions reach."""
 
     name: str
     figure: str
-    """Of the live figures: how many came that far."""
+    """The live figure that counts the transactions which reached it."""
     step: str
-    """The step for which it waits there."""
+    """The step for which a transaction waits there."""
     awaits: str
-    """What has to come next, in words for people."""
+    """What has to happen next, in text for people."""
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,31 +68,32 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     open_statuses: tuple[str, ...]
     """The statuses of a transaction that has not ended."""
     facts: Callable[[Any], dict[str, Any]]
-    """Return what people and the API read of one: plain values, moments in ms."""
+    """Return the transaction for people and the API: plain values, times in ms."""
     shown: Callable[[Any, int], dict[str, Any]]
     """Return `facts` with the real status at a time in ms."""
     headline: Callable[[Mapping[str, Any]], str]
-    """Return what one is about, of `facts`: such as an amount and where it comes from."""
+    """Return the subject of the transaction from `facts`: such as its amount and its country."""
     began: tuple[str, str]
-    """What its beginning is called, and which of `shown` says when it was (ms)."""
+    """The name of its first event, and the field of `shown` that holds its time (ms)."""
     begun: Callable[[Any], bool]
-    """Return whether it was started: a row may also be made by what asks for nothing."""
+    """Return whether it was started: other events may make a row too."""
     waits: Callable[[Any, int], tuple[tuple[str, str], ...]]
-    """Return of which steps it waits at a time in ms, and how; nothing of one that has ended."""
+    """Return the steps for which it waits at a time in ms, each with its status; none once
+    ended."""
     brief: Callable[[Any], Any]
     """Return the state without all that `waits` does not need: thousands may be open."""
     pending_steps: Callable[[Any], tuple[PendingStep, ...]]
-    """Return all that is waited for, the soonest due first."""
+    """Return the steps for which it waits, the soonest due first."""
     retried_calls: Callable[[Mapping[str, Any]], tuple[RetriedCall, ...]]
-    """Return who is asked again, by the states of its rows, plain values by table."""
+    """Return the repeated external calls, from its rows as plain values by table."""
     presets: dict[str, Callable[[Any], bool]]
-    """What is asked for besides a status, by name."""
+    """Filters of the list of transactions besides a status, by name."""
     milestones: tuple[Milestone, ...]
     named_in: tuple[Topic, ...]
-    """Topics whose messages name a transaction by other ids: of the provider, the carrier, ..."""
+    """Topics whose messages hold other ids of a transaction: of the provider, the carrier, ..."""
     person_table: str
     person_of: Callable[[Mapping[str, Any]], str]
-    """Return the customer of a row of `person_table`, in plain values; empty: nobody's."""
+    """Return the customer of a row of `person_table`, in plain values; empty: none."""
 
 
 class Workflow(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,16 +104,16 @@ class Workflow(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     """The field of its messages that names the transaction."""
     table: str
-    """The table that remembers its transactions as a whole."""
+    """The table that holds the state of each transaction as a whole."""
     ends: dict[str, type[Message]]
     """The messages that end it, by the status that they lead to."""
     outcome: Callable[[Any], str]
-    """Return the outcome that one of `ends` says: one of few."""
+    """Return the outcome of one of `ends`; it is the label of a metric, so there are few."""
     steps: tuple[Step, ...]
     invariants: Invariants
     view: View
     figures: LiveFigures | None = None
-    """What analytics counts of it; None: nothing."""
+    """Its live figures, which analytics counts; None: there are none."""
 
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")

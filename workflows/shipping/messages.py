@@ -1,4 +1,4 @@
-"""Shipments as facts: the shipping agent emits them, since it alone can still stop them."""
+"""Shipments as facts: only the shipping agent emits them, since only it can stop one."""
 
 from workflows.shared.limits import Name, Text
 from workflows.shared.message import Message

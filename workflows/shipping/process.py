@@ -1,7 +1,7 @@
-"""Sending an order on its way, or stopping it: the one place that knows whether it still can be.
+"""Shipping an order, or stopping it: only this row knows whether it can still be stopped.
 
-Nothing is booked before it is paid, reserved and judged clean; without a verdict nothing ships.
-`workflows/shipping/state.py` keeps what is known of the shipment, here is what follows from it.
+Nothing is booked before the order is paid, reserved and cleared; without a verdict nothing ships.
+`workflows/shipping/state.py` has the state of the shipment; here is what to emit.
 """
 
 from workflows.shared.message import Message
@@ -44,7 +44,7 @@ def _start(state: Shipment) -> tuple[Message, ...]:
 def _end(state: Shipment) -> tuple[Message, ...]:
     order_id, shipment_id = state.order_id, state.shipment_id
     if state.delivered:
-        # Also when it was to be stopped: that came too late, and the order carries on.
+        # Also when it was to be stopped: the request came too late, and the order goes on.
         delivered = ShipmentDelivered(order_id=order_id, shipment_id=shipment_id)
         return (delivered,) if state.created_emitted else (_created(state), delivered)
     if state.withdrawn and state.created_emitted:

@@ -31,7 +31,7 @@ UNKNOWN_MS = 60_000
 BACKOFF_FIRST_MS = 1_000
 BACKOFF_MS_MAX = 30_000
 CALL_BACK_MS = 5_000
-"""How long the call-back of a delivery may take before the carrier is asked."""
+"""How long the webhook of a delivery may take before the carrier is asked."""
 CALL_BACK_MS_MAX = 60_000
 
 CARRIER_FAILED = "shipment_failed"
@@ -85,11 +85,11 @@ def evolve(state: Shipment, message: Message, at_ms: int) -> Shipment:  # noqa: 
         case FraudCleared():
             return replace(state, cleared=True)
         case PaymentFailed() | InventoryRejected() | FraudDetected():
-            # Who emitted it compensates by itself. It cannot come after the booking, which needs
-            # the opposite of each.
+            # The emitting service compensates by itself. It cannot come after the booking, which
+            # needs the opposite of each.
             return replace(state, status="ended") if state.status == "waiting" else state
         case FraudConfirmed(transaction_id=order_id):
-            # Judged clean first: what can still be stopped is known here alone (ADR 3).
+            # It was cleared before: only shipping knows whether it can still be stopped (ADR 3).
             return _stopped(state, order_id, "fraud")
         case OrderCancelRequested(order_id=order_id):
             return _stopped(state, order_id, "cancelled_by_customer")

@@ -28,7 +28,7 @@ class Drawing(TypedDict):
     """The map as it is drawn: names with their heights, and the curves between them."""
 
     curves: list[Curve]
-    tellers: list[tuple[str, int, bool]]
+    producers: list[tuple[str, int, bool]]
     topics: list[tuple[str, int]]
     agents: list[tuple[str, int]]
     columns: tuple[int, int, int]
@@ -43,7 +43,7 @@ async def show(request: web.Request) -> web.Response:
 
 
 def drawn(found: Flow) -> Drawing:
-    """Return where tellers, topics and agents lie, and the curves between them."""
+    """Return where producers, topics and agents lie, and the curves between them."""
     emitted, received = found["produced"], found["consumed"]
     producers = _spread(edge.who for edge in emitted)
     topics = _spread(edge.topic for edge in (*emitted, *received))
@@ -61,7 +61,7 @@ def drawn(found: Flow) -> Drawing:
     alive = {each.name for each in found["services"] if each.workers}
     return {
         "curves": curves,
-        "tellers": [
+        "producers": [
             (name, y, name in alive or name not in _names(found)) for name, y in producers.items()
         ],
         "topics": list(topics.items()),

@@ -118,21 +118,21 @@ class Wanted:
         return self.expression is None or self.expression.holds(masked)
 
 
-def parse(messages: Sequence[str], cel: str = "") -> Wanted:
-    """Return what `messages` and the expression `cel` ask for. Raises BadTerm."""
-    if len(messages) > TERMS_MAX:
-        raise BadTerm(f"{len(messages)} terms, at most {TERMS_MAX}")
+def parse(texts: Sequence[str], cel: str = "") -> Wanted:
+    """Return what the terms `texts` and the expression `cel` ask for. Raises BadTerm."""
+    if len(texts) > TERMS_MAX:
+        raise BadTerm(f"{len(texts)} terms, at most {TERMS_MAX}")
     terms: list[Term] = []
     since_ms, until_ms = 0, None
-    for message in messages:
-        name, sub, value = _split(message)
+    for term in texts:
+        name, sub, value = _split(term)
         if name == "since":
-            since_ms = max(since_ms, moment_ms(value, message))
+            since_ms = max(since_ms, moment_ms(value, term))
         elif name == "until":
-            at_ms = moment_ms(value, message)
+            at_ms = moment_ms(value, term)
             until_ms = at_ms if until_ms is None else min(until_ms, at_ms)
         else:
-            terms.append(_term(name, sub, value, message))
+            terms.append(_term(name, sub, value, term))
     try:
         expression = Expression(cel) if cel else None
     except BadExpression as error:
@@ -140,26 +140,24 @@ def parse(messages: Sequence[str], cel: str = "") -> Wanted:
     return Wanted(terms, since_ms, until_ms, expression)
 
 
-def _split(message: str) -> tuple[str, str, str]:
-    if not message or len(message) > TERM_CHARS_MAX:
-        raise BadTerm(f"a term has 1 to {TERM_CHARS_MAX} characters, not {len(message)}")
-    found = _NAMED.fullmatch(message)
+def _split(term: str) -> tuple[str, str, str]:
+    if not term or len(term) > TERM_CHARS_MAX:
+        raise BadTerm(f"a term has 1 to {TERM_CHARS_MAX} characters, not {len(term)}")
+    found = _NAMED.fullmatch(term)
     if not found:
-        return "text", "", message
+        return "text", "", term
     name, sub, value = found.groups()
     known = name == "header" if sub else name in {"key", "type", "corr", "text", "since", "until"}
     if not known:
-        raise BadTerm(
-            f"{message[:80]!r}: there are {TERMS}; for this as text write text:{message[:80]}"
-        )
+        raise BadTerm(f"{term[:80]!r}: there are {TERMS}; for this as text write text:{term[:80]}")
     if not value:
-        raise BadTerm(f"{message[:80]!r}: nothing stands behind the colon")
+        raise BadTerm(f"{term[:80]!r}: nothing stands behind the colon")
     return name, sub or "", value
 
 
-def _term(name: str, sub: str, value: str, message: str) -> Term:
+def _term(name: str, sub: str, value: str, term: str) -> Term:
     if masked_text(value) != value:
-        raise BadTerm(f"{message[:80]!r}: people are masked before anything is searched")
+        raise BadTerm(f"{term[:80]!r}: people are masked before anything is searched")
     if name == "text":
         return Term(kind="text", value=value)
     begins = value.endswith("*") and value != "***"
@@ -170,12 +168,12 @@ def _term(name: str, sub: str, value: str, message: str) -> Term:
     return Term(kind="header", name=header, value=value, begins=begins)
 
 
-def moment_ms(text: str, message: str, field: str = "q") -> int:
-    """Return the RFC 3339 time `text` in ms. Raises BadTerm, which repeats `message`."""
+def moment_ms(text: str, term: str, field: str = "q") -> int:
+    """Return the RFC 3339 time `text` in ms. Raises BadTerm, which repeats `term`."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise BadTerm(f"{message[:80]!r}: no RFC 3339 time", field) from error
+        raise BadTerm(f"{term[:80]!r}: no RFC 3339 time", field) from error
     if moment.tzinfo is None:
-        raise BadTerm(f"{message[:80]!r}: the time has no zone, such as Z", field)
+        raise BadTerm(f"{term[:80]!r}: the time has no zone, such as Z", field)
     return max(round(moment.timestamp() * 1_000), 0)
