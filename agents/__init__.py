@@ -1,1 +1,1 @@
-"""The agents: one thin file a step of the workflow. Agents meet on topics, never in imports."""
+"""The agents: one thin file for each step of a workflow. They meet on topics, never in imports."""

@@ -45,7 +45,8 @@ CONSUMED = {topic.name: topic for topic in (*TOPICS, *map(topic_of_type, FIGURES
 def rows(_received: Message, envelope: Envelope) -> tuple[str, ...]:
     """Return the one row of this event: the minute it was emitted, its country and workflow."""
     country, named = envelope.baggage.get("country", ""), envelope.baggage.get(WORKFLOW, "")
-    # It travels beside the messages: whatever else it says makes no rows of its own.
+    # The workflow is in the baggage, and anything may be there: an unknown name gets no row of its
+    # own.
     workflow = named if named in declared else analytics.UNNAMED
     return (analytics.row_of(envelope.time_ms, country, workflow),)
 

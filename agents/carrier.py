@@ -1,4 +1,4 @@
-"""The carrier agent: asks the carrier what shipping wants of it, and produces its answers.
+"""The carrier agent: calls the carrier for shipping, and produces its answers.
 
 Consumes   carrier.commands
 Table      nothing

@@ -16,7 +16,7 @@ from workflows.shared.message import Message
 
 
 def entry_of(received: Message, envelope: Envelope) -> JournalEntry:
-    """Return `received` as it is kept."""
+    """Return the journal entry of `received`."""
     return JournalEntry(
         id=envelope.id,
         type=envelope.type,

@@ -1,4 +1,4 @@
-"""The messenger agent: sends messages to customers; what does not leave is retried, then given up.
+"""The messenger agent: sends messages to customers; it retries failures, and then gives up.
 
 Consumes   notification.commands
 Table      messenger

@@ -1,4 +1,4 @@
-"""The order agent: joins the steps of an order, minds their deadlines and produces its one end.
+"""The order agent: joins the steps of an order, watches their deadlines and produces its one end.
 
 Consumes   orders, payments, inventory, fraud, shipments
 Table      order

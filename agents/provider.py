@@ -1,4 +1,4 @@
-"""The provider agent: asks the payment provider, and produces its answers.
+"""The provider agent: calls the payment provider for payment, and produces its answers.
 
 Consumes   provider.commands
 Table      nothing
@@ -14,7 +14,7 @@ from workflows.payment.provider_messages import ProviderCommand
 from workflows.shared.message import Message
 
 GATEWAY = "app.gateways.provider"
-"""Loaded by the service that asks, not by every process that knows of this agent."""
+"""Imported on first use: only the service that calls the provider loads the SDK."""
 
 
 def load() -> None:

@@ -1,4 +1,4 @@
-"""The risk agent: says how each entity of a payment stood, and remembers the payment.
+"""The risk agent: answers with the history of an entity, and adds the payment to it.
 
 Consumes   fraud.checks
 Table      risk

@@ -1,4 +1,4 @@
-"""The shipping agent: sends what is paid, reserved and judged clean; decides what can be stopped.
+"""The shipping agent: ships what is paid, reserved and cleared; decides what can be stopped.
 
 Consumes   orders, payments, inventory, fraud, sagas, carrier.answers, carrier.webhooks
 Table      shipping

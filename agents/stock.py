@@ -1,4 +1,4 @@
-"""The stock agent: one row a shelf, which holds, ships and restocks the units of one SKU.
+"""The stock agent: one row for each SKU, which holds, ships and restocks its units.
 
 Consumes   warehouse, stock.commands
 Table      stock

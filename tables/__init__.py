@@ -1,4 +1,4 @@
-"""What is remembered: one declaration a table. Plain values; RocksDB and Kafka are elsewhere."""
+"""The tables: one declaration each. They are plain values, without RocksDB and Kafka."""
 
 from typing import Generic, TypeVar
 
@@ -17,12 +17,12 @@ class Table(msgspec.Struct, Generic[Remembered], frozen=True, kw_only=True):
     service: str
     """The service that owns it: nobody else writes or reads it directly."""
     shape: type[Remembered]
-    """The type of what a row remembers: a frozen msgspec Struct."""
+    """The type of the state in a row: a frozen msgspec Struct."""
     initial: Remembered
     """The state of a key without a stored row."""
     help: str
     by_transaction: bool = True
-    """Whether a row is one transaction's, under its id."""
+    """Whether each row belongs to one transaction, whose id is its key."""
 
 
 declared: dict[str, Table[object]] = {}

@@ -1,4 +1,4 @@
-"""What the stock of each order remembers."""
+"""The stock that each order holds, by order id."""
 
 from tables import declare
 from workflows.inventory.process import INITIAL, Inventory

@@ -1,4 +1,4 @@
-"""What the messenger remembers: nothing but which of a customer's messages wait for a retry."""
+"""No state of the messenger itself: its rows only hold which messages wait for a retry."""
 
 import msgspec
 
@@ -6,7 +6,7 @@ from tables import declare
 
 
 class Queue(msgspec.Struct, frozen=True, kw_only=True):
-    """Empty: what waits is noted in the row around it."""
+    """Empty: the row around it lists the events that wait."""
 
 
 messengers = declare(

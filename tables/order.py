@@ -1,4 +1,4 @@
-"""What each order remembers as a whole."""
+"""The state of each order as a whole."""
 
 from tables import declare
 from workflows.order.process import INITIAL, Order

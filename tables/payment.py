@@ -1,4 +1,4 @@
-"""What each payment remembers."""
+"""The state of each payment."""
 
 from tables import declare
 from workflows.payment.process import INITIAL, Payment

@@ -1,4 +1,4 @@
-"""What each entity of payments did lately, by `kind:id`."""
+"""The latest payments of each entity, by `kind:id`."""
 
 from tables import declare
 from workflows.fraud.risk import INITIAL, Entity

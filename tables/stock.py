@@ -1,4 +1,4 @@
-"""What each shelf remembers."""
+"""The stock of each SKU."""
 
 from tables import declare
 from workflows.inventory.stock import INITIAL, Stock

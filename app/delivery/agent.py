@@ -2,7 +2,7 @@
 
 Three kinds:
 
-    Decider      keeps a state a key and decides purely; informed, it decides with rules it follows
+    Decider keeps a state for each key and decides purely; an informed one also reads rules
     Caller       asks an external system, the keys of a batch side by side
     Projection   counts, in rows whose keys are derived from the event
 """
@@ -31,17 +31,17 @@ Known = TypeVar("Known", covariant=True)  # noqa: PLC0105  the same noun, read o
 
 
 class Transient(PayflowError):
-    """It may work later: the event goes to the retry topics, its key parked behind it."""
+    """The call may succeed later: the event goes to a retry topic, and its key is parked."""
 
     kind: ClassVar[ErrorKind] = "unavailable"
 
 
 class Followed(Protocol[Known]):
-    """Knowledge that changes while the agent runs."""
+    """Knowledge that changes while the agent runs, such as rules."""
 
     @property
     def task(self) -> asyncio.Task[None]:
-        """Return the task that follows it; the agent ends it when it stops."""
+        """Return the task that keeps it up to date; the agent cancels it when it stops."""
         ...
 
     def current(self) -> Known:
@@ -50,7 +50,7 @@ class Followed(Protocol[Known]):
 
 
 class Agent(msgspec.Struct, frozen=True, kw_only=True):
-    """What every kind has: its name, the service it runs in, its topics, its table if any."""
+    """The fields of every kind: name, the service it runs in, topics, and a table if any."""
 
     name: str
     service: str
@@ -68,7 +68,7 @@ def _nothing_pending(_state: object) -> Sequence[Message]:
 
 
 class Decider(Agent, Generic[State], frozen=True, kw_only=True):
-    """Keeps a state a key. All functions are pure; `at_ms` is the event's time, never the clock."""
+    """Keeps a state for each key. All functions are pure; `at_ms` is the time of the event."""
 
     table: Table[State]
     evolve: Callable[[State, Message, int], State]
@@ -76,26 +76,27 @@ class Decider(Agent, Generic[State], frozen=True, kw_only=True):
     decide: Callable[[State, Message, int], Sequence[Message]] = _no_answer
     """(state before, received, at_ms) -> the answer to this message."""
     pending: Callable[[State], Sequence[Message]] = _nothing_pending
-    """(state) -> what must be emitted now; emitting it makes it pending no longer."""
+    """(state) -> messages to emit now; `evolve` of an emitted message makes it pending no
+    longer."""
     due: Callable[[State], int | None] | None = None
     """(state) -> when `DeadlineReached` is to wake the row (ms), or None."""
     reactions: Reactions = {}
-    """Of a participant that workflows share: what their events ask of it."""
+    """Of a participant that workflows share: the reactions that they declare for it."""
     workflow: str = ""
-    """Of a step of one workflow alone: its name. Transactions of others are not its business."""
+    """The one workflow that it serves; events of other transactions change nothing. Empty: all."""
 
 
 class InformedDecider(Decider[State], Generic[State, Knowledge], frozen=True, kw_only=True):
-    """Decides with knowledge of its own, which comes as input: rules, models."""
+    """Decides with knowledge from outside its row, such as rules and models, passed as input."""
 
     judge: Callable[[State, int, Knowledge], Sequence[Message]]
     """(state, at_ms, knowledge) -> what is pending, as `pending` says it."""
     open: Callable[[Config], Knowledge]
-    """Return the knowledge it begins with."""
+    """Return the knowledge at the start."""
     follow: Callable[[Config], Awaitable[Followed[Knowledge]]]
     """Read all knowledge there is before the first event, and follow it from then on."""
     observe: Callable[[Sequence[Message], Knowledge], None]
-    """Count what was emitted, once a batch, after the commit."""
+    """Count the emitted messages of a batch, after its commit."""
 
 
 class Caller(Agent, Generic[Command], frozen=True, kw_only=True):
@@ -162,7 +163,7 @@ def retries(agent: Agent) -> bool:
 def topic_received_on(agent: Agent, record: Record) -> str:
     """Return the topic `record` was first received on.
 
-    A redriven record names it itself; that counts only where the agent consumes that topic.
+    A redriven record names it in a header; that counts only where the agent consumes that topic.
     """
     if not is_redriven(record):
         return first_topic_of(record.topic, agent.service)

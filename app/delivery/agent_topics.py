@@ -1,4 +1,4 @@
-"""The topics of one agent: those that it reads, and those that it alone may write."""
+"""The topics of one agent: those that it reads, and those that only it may write."""
 
 from app.delivery.agent import Agent, due_of, retries
 from app.wire.topics import changelog_topic, dead_topic, redrive_topic, retry_topics, timers_topic
@@ -16,7 +16,7 @@ def consumed_topics(agent: Agent) -> tuple[str, ...]:
 
 
 def owned_topics(agent: Agent) -> set[str]:
-    """Return what only the owner of the partitions of `agent` may write."""
+    """Return the topics that only the owner of the partitions of `agent` may write."""
     owned = {topic.name for topic in agent.produces}
     for received in agent.consumes:
         owned |= {

@@ -1,7 +1,6 @@
-"""What one batch has decided so far: rows by partition and key, and what is to be produced.
+"""The result of one batch so far: rows by partition and key, and records to produce.
 
-Nothing here touches the world but `Runtime.read` and the clock; `app.delivery.processor` says when
-it all happens.
+It only reads rows and the clock; `app.delivery.processor` stores and produces.
 """
 
 import hashlib
@@ -29,7 +28,7 @@ from workflows.shared.topic import topic_of
 
 
 class Batch:
-    """One batch of one agent, between what was read and what will be written."""
+    """One batch of one agent: rows and records staged, and not written yet."""
 
     def __init__(self, agent: Agent, runtime: Runtime) -> None:
         self.agent = agent
@@ -38,7 +37,7 @@ class Batch:
         self.before: list[Outgoing] = []
         """Produced before the rows are put: dead letters, retries, answers from outside."""
         self.after: list[Outgoing] = []
-        """Produced once the rows that hold them are acknowledged."""
+        """Produced once the rows that hold them are stored: outbox entries."""
         self.handled = Handled()
         self._rollup = agent.rollup if is_projection(agent) else None
         self._processed_ids_max = (
@@ -111,7 +110,7 @@ class Batch:
         self.rows[at] = after
 
     def applied(self, record: Record, envelope: Envelope, message: Message) -> None:
-        """Note for those who count that `message` of `record` was applied."""
+        """Note for metrics that `message` of `record` was applied."""
         self.handled.records.append(record)
         self.handled.applied.append((envelope, self.runtime.now_ms()))
         self.handled.messages.append(message)
@@ -221,7 +220,7 @@ class Batch:
         attempt: int,
         reason: str,
     ) -> None:
-        """Stage `record` for a new try, and its key to wait behind it."""
+        """Stage `record` for a new try, so that later events of its key wait."""
         now_ms = self.runtime.now_ms()
         first_topic = topic_received_on(self.agent, record)
         copy = to_retry(record, self.agent.service, attempt, now_ms, reason, first_topic)
@@ -230,7 +229,7 @@ class Batch:
         self.rows[at] = row.park(row.advanced(before, record), envelope.id, due_ms(copy))
 
     def unpark(self, envelope: Envelope, at: Place) -> None:
-        """Let the key's next event go: this one is through."""
+        """Stop parking the event: the next one of its key may be tried."""
         self.rows[at] = row.unpark(self.rows[at], envelope.id)
 
     def _outgoing_of(
@@ -263,7 +262,7 @@ class Batch:
 
 
 def _travelling(envelope: Envelope, context: row.Context) -> Envelope:
-    """Return `envelope` with what travels with its transaction: a deadline carries none itself."""
+    """Return `envelope` with the trace and baggage of its transaction: a deadline carries none."""
     if envelope.baggage or not context.baggage:
         return envelope
     return msgspec.structs.replace(

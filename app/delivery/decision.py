@@ -7,7 +7,7 @@ from workflows.shared.message import Message
 from workflows.shared.reaction import instructions
 
 MESSAGES_MAX = 10_000
-"""More messages because of one event than this is a state that does not notice what it emitted."""
+"""With more messages because of one event, `evolve` does not note what was emitted."""
 
 
 def apply(  # noqa: PLR0913  the event, where it applies, and what is known
@@ -34,7 +34,7 @@ def apply(  # noqa: PLR0913  the event, where it applies, and what is known
 def _apply(
     agent: Decider[State], state: State, received: Message, at_ms: int, knowledge: object
 ) -> tuple[State, list[Message]]:
-    """First the answer to the message, then what is pending, until nothing is.
+    """Emit the answer to the message, then what is pending, until nothing is.
 
     Received again, the message leaves nothing pending a second time.
     """

@@ -9,10 +9,10 @@ A batch goes through five steps, always in this order:
     commit    only now may the offsets move (the caller does that)
 
 A crash between any two of them repeats work and never loses it: a redelivered event finds in its
-row what was decided, and produces just that again, with the same ids. Deciding anew could come to
-something else, since topics are read in another order after a crash. Answers from outside, dead
-letters and retries are produced before the rows are stored. The engine knows no Kafka: `Runtime`
-is all it sees of the world.
+row what was decided, and produces just that again, with the same ids. A second decision could
+differ, since topics are read in another order after a crash. Answers from outside, dead letters and
+retries are produced before the rows are stored. The engine does not know Kafka: it reaches the
+world through `Runtime`.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ from workflows.shared.reaction import WORKFLOW
 from workflows.shared.topic import TIMERS, topic_of
 
 CALLS_AT_ONCE_MAX = 64
-"""Outside calls under way at the same time in one agent."""
+"""External calls of one agent at the same time."""
 
 Received = tuple[Record, Envelope, Message]
 
@@ -52,10 +52,10 @@ Received = tuple[Record, Envelope, Message]
 async def run_batch(
     agent: Agent, runtime: Runtime, records: Sequence[Record], knowledge: object = None
 ) -> Handled:
-    """Take `records` through all checkpoints but the commit; return what they came to.
+    """Take `records` through all checkpoints but the commit; return the result.
 
-    `knowledge` is what an informed agent decides with. Raises only when the world fails (the
-    broker, the disk): then nothing may be committed.
+    `knowledge` is what an informed agent decides with. Raises only when the broker or the disk
+    fails: then nothing may be committed.
     """
     with logging_about(agent.service, agent.name) as about:
         return await _run_batch(Batch(agent, runtime), records, knowledge, about)
@@ -191,7 +191,7 @@ def _count(batch: Batch, agent: Projection[object], event: Received) -> None:
 
 
 async def _call_all(batch: Batch, agent: Caller[Message], received: Sequence[Received]) -> None:
-    """Ask outside for every event: keys side by side, the events of one key in order."""
+    """Make the call of every event: keys concurrently, the events of one key in order."""
     by_key: dict[Place, list[Received]] = {}
     for item in received:
         by_key.setdefault(_place(item[0]), []).append(item)
@@ -211,7 +211,7 @@ async def _call_all(batch: Batch, agent: Caller[Message], received: Sequence[Rec
 
 
 async def _call(batch: Batch, agent: Caller[Message], event: Received) -> None:
-    """Ask outside for one event; park it and its followers when that may work later."""
+    """Make the call of one event; park it and its followers when that may work later."""
     record, envelope, message = event
     at = _place(record)
     before = batch.load(record, at)
@@ -248,7 +248,7 @@ async def _ask(batch: Batch, agent: Caller[Message], message: Message) -> Sequen
     try:
         return await agent.call(message)
     finally:
-        # Thousands of slow calls make one batch: each is progress.
+        # One batch may hold thousands of slow calls: each counts as progress for the watchdog.
         batch.runtime.checkpoint("called")
 
 

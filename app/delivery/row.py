@@ -1,4 +1,4 @@
-"""A row of a table: what the business remembers, and what delivery remembers about it.
+"""A row of a table: the state of the workflow, and what delivery notes about it.
 
 The two are written in one put, so they can never disagree.
 """
@@ -15,13 +15,13 @@ from tables import Table
 State = TypeVar("State", covariant=True)  # noqa: PLC0105  a row never changes
 
 PROCESSED_IDS_MAX = 32
-"""Event ids remembered by a row of one key. An order sees some twenty events in its life."""
+"""Event ids in the row of one key. An order receives some twenty events in its life."""
 PROCESSED_IDS_COUNTING_MAX = 1_024
-"""Event ids remembered by a row that counts: more than one batch can repeat."""
+"""Event ids in a row that counts: more than one batch can repeat."""
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
-    """What travels with the transaction, kept so that a deadline can pass it on."""
+    """The trace and baggage of the transaction, kept so that a deadline can pass them on."""
 
     correlation_id: str = ""
     traceparent: str = ""
@@ -29,16 +29,16 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OutboxEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """What was decided to be produced because of one event: enough to emit it again, the same."""
+    """The messages to produce because of one event: enough to produce exactly them again."""
 
     cause: str = msgspec.field(name="i")
     """The id of the event received; the ids of what is emitted are derived from it."""
     source: str = msgspec.field(name="s")
-    """The `topic/partition` it was read from, and where: once committed, it has been emitted."""
+    """The `topic/partition` and offset of the cause: once committed, the messages were produced."""
     offset: int = msgspec.field(name="o")
     at_ms: int = msgspec.field(name="t")
     received_ms: int = msgspec.field(name="h", default=0)
-    """When the batch was taken up in which the cause lay."""
+    """When the batch with the cause began (ms)."""
     correlation_id: str = msgspec.field(name="c")
     traceparent: str = msgspec.field(name="p", default="")
     baggage: dict[str, str] = msgspec.field(name="b", default_factory=dict[str, str])
@@ -60,7 +60,7 @@ class Row(msgspec.Struct, Generic[State], frozen=True, kw_only=True):
     """Parked event id → when its latest copy is due: any other copy of it is superseded."""
     context: Context = msgspec.field(name="c", default=Context())
     outbox: tuple[OutboxEntry, ...] = msgspec.field(name="o", default=())
-    """What was decided in the same put as `state`, and may not have been emitted yet."""
+    """Messages decided in the same put as `state`, which may not have been produced yet."""
 
 
 def fresh(table: Table[object]) -> Row[object]:
@@ -143,7 +143,8 @@ def advanced(row: Row[object], record: Record) -> Row[object]:
     """Return `row` with only its applied offsets moved past `record`.
 
     Retry topics have no applied offsets: they are read in the order things are due, which a clock
-    that steps back makes another than that of their offsets. There the processed ids has to do.
+    that steps back makes another than that of their offsets. There the processed ids have to
+    suffice.
     """
     if is_retry(record):
         return row

@@ -1,4 +1,4 @@
-"""What the engine needs of the world, and what a batch came to."""
+"""What the engine needs of the world, and the result of a batch."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -49,12 +49,12 @@ class Runtime(Protocol):
         ...
 
     def checkpoint(self, name: str, /) -> None:
-        """Pass a named point between two checkpoints: a place where a test may crash."""
+        """Pass the checkpoint `name`: a drill or a test may crash here."""
         ...
 
 
 class Handled(msgspec.Struct):
-    """What one batch came to, for those who count."""
+    """The result of one batch, for metrics."""
 
     applied: list[tuple[Envelope, int]] = []
     """The envelope of each event applied, and when (ms)."""
@@ -64,14 +64,14 @@ class Handled(msgspec.Struct):
     """Each message applied, in step with `applied`."""
     emitted: list[Message] = []
     duplicates: int = 0
-    """Events recognised as known."""
+    """Events dropped because the row had applied them."""
     redelivered: int = 0
-    """Those among them that were read again from the same place."""
+    """Those of them that were read again from the same offset."""
     retried: list[str] = []
     """The cause of each retry."""
     dead: list[tuple[str, str]] = []
     """Topic and cause of each dead letter."""
     dead_letters: list[dict[str, str]] = []
-    """What a log says of each dead letter: cause, detail, where it was read, its transaction."""
+    """The fields of a log line for each dead letter: cause, detail, origin, transaction."""
     due: dict[Place, int | None] = {}
     """When each touched row wants to be woken (ms)."""

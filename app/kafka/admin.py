@@ -1,4 +1,4 @@
-"""Topics made on purpose: with explicit partitions, retention and clean-up, never by accident."""
+"""Creates topics explicitly, with partitions, retention and clean-up."""
 
 import asyncio
 import time
@@ -25,7 +25,7 @@ VISIBLE_SECONDS_MAX = 30
 TOPICS_A_REQUEST = 50
 STOP_AGAIN_SECONDS = 1.0
 START_SECONDS_MAX = 2.0
-"""How long a start goes on that nobody waits for any more: a stop has five seconds in all."""
+"""How long a cancelled start may go on: a stop has five seconds in all."""
 
 log = structlog.get_logger(__name__)
 
@@ -63,7 +63,7 @@ def client_options(config: Config) -> dict[str, Any]:
 
 
 async def start_client(client: Any) -> None:
-    """Start an aiokafka client. Whoever is cancelled meanwhile can stop it all the same.
+    """Start an aiokafka client, so that it can be stopped when the start is cancelled.
 
     aiokafka 0.14 forgets a connection that is being opened when its start is cancelled.
     """
@@ -105,7 +105,7 @@ async def admin_client(config: Config) -> AsyncGenerator[AIOKafkaAdminClient]:
 
 
 async def ensure_topics(config: Config, wanted: Sequence[TopicSpec]) -> list[str]:
-    """Make the topics that are missing, wait until all can be used; return the names of the new.
+    """Make the missing topics, wait until all can be used; return the names of the new ones.
 
     May be called by several processes at once. Settings of existing topics stay as they are.
     Raises TopicError for a topic that has another number of partitions or cannot be made.

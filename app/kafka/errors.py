@@ -1,4 +1,4 @@
-"""What can go wrong with Kafka: what its client raises, and what Payflow makes of it."""
+"""Errors of Kafka: those of its client, and those that Payflow raises."""
 
 from typing import ClassVar
 
@@ -8,7 +8,7 @@ from workflows.shared.errors import ErrorKind, PayflowError
 
 
 class TopicError(PayflowError):
-    """A topic cannot be as it is wanted; the message names it and what the operator can do."""
+    """A topic cannot be made as wanted; the message names it and what the operator can do."""
 
     kind: ClassVar[ErrorKind] = "unavailable"
 
@@ -26,5 +26,5 @@ class NoSuchTopic(InspectionError):
 
 
 KAFKA_ERRORS = (InspectionError, KafkaError, TopicError)
-"""All that reading and asking Kafka raises."""
+"""All that reading Kafka and its admin requests raise."""
 __all__ = ["KAFKA_ERRORS", "InspectionError", "KafkaError", "NoSuchTopic", "TopicError"]

@@ -1,4 +1,4 @@
-"""Consumer groups as the brokers know them: what they have committed, who is in them."""
+"""Consumer groups as the brokers know them: committed offsets, members."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -19,7 +19,7 @@ COORDINATOR_AWAY = (
     GroupLoadInProgressError,
     NotCoordinatorForGroupError,
 )
-"""What a broker says of its groups in its first seconds."""
+"""Errors of a broker about its groups in its first seconds."""
 
 
 @stamina.retry(on=COORDINATOR_AWAY, attempts=None, timeout=COORDINATOR_SECONDS_MAX)
@@ -31,14 +31,14 @@ async def committed_offsets(admin: AIOKafkaAdminClient, group: str) -> dict[Topi
 
 async def described_group(admin: AIOKafkaAdminClient, name: str) -> Any:
     """Return state and members of a group, as the protocol has them."""
-    # One each: aiokafka 0.14 asks in version 3 and reads the answer as version 2, which lacks
-    # what stands between one group and the next.
+    # One group a request: aiokafka 0.14 asks in version 3 and reads the answer as version 2, which
+    # lacks the bytes between one group and the next.
     answers: list[Any] = await admin.describe_consumer_groups([name])
     return next(group for answer in answers for group in answer.groups)
 
 
 def assigned_to(member: Any) -> Iterable[TopicPartition]:
-    """Return what a member reads; a group that is no consumer's has its own form, unread."""
+    """Return the partitions of a member; none for a group of another protocol than consumers'."""
     if not member[-1]:
         return []
     try:

@@ -1,9 +1,9 @@
-r"""Reads records whose header names are no UTF-8, which aiokafka 0.14 cannot.
+r"""Reads records whose header names are not UTF-8, which aiokafka 0.14 cannot.
 
-It raises UnicodeDecodeError at such a record whenever it is fetched, so one of them would stop
-every consumer of its partition for ever. Names are read with their odd bytes spelled out instead
-(`\xff`), and the record goes the way of all poison. The fast reader of aiokafka is used until it
-fails; only then is the batch read again by its slow one.
+It raises UnicodeDecodeError whenever such a record is fetched, so one of them would stop every
+consumer of its partition for ever. Here other bytes of a name are read as escapes (`\xff`), and the
+record is dead-lettered like all poison. The fast reader of aiokafka is used until it fails; only
+then is the batch read again by its slow one.
 """
 
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ class Batches(_MemoryRecordsPy):  # type: ignore[misc]  final only to say that i
 
 
 class _Batch:
-    """A batch as aiokafka's fast reader sees it, but for what it cannot read."""
+    """A batch that falls back from aiokafka's fast reader to its slow one."""
 
     def __init__(self, batch: Any, body: Any) -> None:
         self._batch = batch
@@ -54,7 +54,7 @@ class _Batch:
 
 
 class _Patient(_DefaultRecordBatchPy):  # type: ignore[misc]  as above
-    """aiokafka's slow reader; all that it decodes as text are header names."""
+    """aiokafka's slow reader, which decodes only header names as text."""
 
     def _maybe_uncompress(self) -> None:
         super()._maybe_uncompress()

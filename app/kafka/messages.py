@@ -1,7 +1,7 @@
-"""The messages on a topic, and messages of the console: whole, signed, up to the topic's end.
+"""Reads all messages of topics, and produces signed messages as the console.
 
-Reads topics up to their ends, joins no group. What it produces is signed like anything of the
-instance; the same act has the same event id, so that it may be emitted again.
+It reads topics up to their ends and joins no group. The same action has the same event id, so it
+may be produced again.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from workflows.shared.topic import Topic, topic_of
 async def messages_of(config: Config, wanted: Sequence[Topic]) -> list[tuple[Envelope, Message]]:
     """Return every message of Payflow on `wanted`, by topic, in the order of each partition.
 
-    What cannot be read, or is not of Payflow, is left out.
+    Records that cannot be decoded or have no valid signature are left out.
     """
     found: list[tuple[Envelope, Message]] = []
     async with reader(config) as consumer:

@@ -20,7 +20,7 @@ FETCH_BYTES_MAX = 4 << 20
 FETCH_RECORDS_MAX = 5_000
 FETCH_MS = 500
 STALL_SECONDS_MAX = 30.0
-"""A topic that gives nothing for so long cannot be read."""
+"""Without a record for so long, a topic counts as unreadable."""
 
 
 class ReadStalled(KafkaError):
@@ -34,7 +34,7 @@ async def reader(
     """Open a consumer without a group: reading changes nothing. `options` are aiokafka's."""
     settings: dict[str, Any] = {
         "enable_auto_commit": False,
-        # Where a record has been deleted since: the next that is left, not the end.
+        # When the record was deleted since, start at the next one that is left, not at the end.
         "auto_offset_reset": "earliest",
         "max_partition_fetch_bytes": fetch_bytes,
         "fetch_max_wait_ms": 100,
@@ -50,10 +50,10 @@ async def reader(
 async def span(
     consumer: AIOKafkaConsumer, places: Sequence[TopicPartition]
 ) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
-    """Return where each of `places` begins and ends."""
+    """Return the first offset of each of `places`, and the one behind its last."""
     if not places:
         return {}, {}
-    # Of topics that it is assigned it asks once who leads them; of others, once for each.
+    # For assigned topics aiokafka asks for the leaders once; for others, once for each.
     consumer.assign(places)
     consumer.pause(*places)
     return await consumer.beginning_offsets(places), await consumer.end_offsets(places)
@@ -96,7 +96,7 @@ async def follow(
 ) -> AsyncGenerator[tuple[Consumed, bool]]:
     """Yield every record of `topic` from `starts` (its beginning), for ever, and whether it is new.
 
-    What lay there when the following began is not new. Raises NoSuchTopic.
+    Records from before the call are not new. Raises NoSuchTopic.
     """
     places = await places_of(config, topic)
     async with reader(config) as consumer:
@@ -119,7 +119,7 @@ async def partitions(config: Config) -> dict[str, list[int]]:
 
 
 def declared_places(topic: str, config: Config) -> list[TopicPartition]:
-    """Return the partitions that `topic` is made with: the broker is not asked."""
+    """Return the partitions with which `topic` is declared, without asking the broker."""
     return [TopicPartition(topic, at) for at in range(partitions_of(topic, config))]
 
 

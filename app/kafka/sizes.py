@@ -1,4 +1,4 @@
-"""How many bytes partitions take on the brokers' disks: a request that aiokafka 0.14 lacks."""
+"""Bytes of partitions on the brokers' disks, by a request that aiokafka 0.14 lacks."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from aiokafka.protocol.types import Array, Boolean, Int16, Int32, Int64, Schema,
 
 
 class DescribeLogDirsResponse(Response):
-    """What lies on the disks of one broker."""
+    """The sizes of the partitions of one broker."""
 
     # aiokafka declares properties and sets constants itself.
     API_KEY = 35  # pyright: ignore[reportAssignmentType]
@@ -63,7 +63,7 @@ class DescribeLogDirs(Request[DescribeLogDirsStruct]):
 
 
 async def sizes(admin: AIOKafkaAdminClient) -> dict[tuple[str, int], int] | None:
-    """Return the bytes of each partition, of its largest copy; None where nobody says."""
+    """Return the bytes of each partition, of its largest replica; None where no broker says."""
     brokers = [node["node_id"] for node in (await admin.describe_cluster())["brokers"]]
     found: dict[tuple[str, int], int] = {}
     for broker in brokers:

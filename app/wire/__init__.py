@@ -1,1 +1,1 @@
-"""What lies on the wire: records, envelopes, bodies, signatures."""
+"""The wire format: records, envelopes, bodies, signatures."""

@@ -15,7 +15,7 @@ BODY_BYTES_MAX = 1_000_000
 OPEN_BODY_BYTES_MAX = 900_000
 """For open topics: Payflow copies some of such a body, and must stay below its own limit."""
 
-# A message is known by its topic: who decodes or produces any has to know all of them.
+# Topics declare their messages, so all must be declared before a message is decoded or produced.
 load_topics()
 
 _encode = msgspec.json.Encoder().encode
@@ -63,7 +63,7 @@ def decode(body: bytes | None, envelope: Envelope, key: bytes | None) -> Message
 
 
 def decode_emitted(body: bytes | msgspec.Raw) -> Message:
-    """Return the message in `body`, which Payflow itself has encoded: its own tag says which."""
+    """Return the message in `body`, which Payflow has encoded: its tag names the type."""
     message = message_type_of(_type_of.decode(body).type)
     if message is None:
         raise Poison("unknown_type", "the message's type is no longer declared")

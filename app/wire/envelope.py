@@ -1,6 +1,6 @@
 """CloudEvents 1.0 in Kafka binary mode: what surrounds a message on the wire.
 
-Context travels in headers, so retries, dead letters and metrics never parse a body.
+The envelope is in the headers, so retries, dead letters and metrics never parse a body.
 """
 
 import hashlib
@@ -21,25 +21,25 @@ NAMESPACE = UUID("6f1f2f0e-0b8e-5f53-9a53-7c1f6b1f3d10")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 ID_BYTES_MAX = 256
-"""Rows remember a thousand ids: longer ones would make rows that no topic takes."""
+"""Rows hold up to a thousand ids: longer ones would make rows that no topic accepts."""
 HEADER_BYTES_MAX = 1_024
 """Any other header of the envelope; a key of 128 characters fits."""
 BAGGAGE_BYTES_MAX = 8_192
-"""W3C's own limit, of the form in which it is passed on: it travels on every event."""
+"""The limit of W3C Baggage, in bytes as it is sent: it travels on every event."""
 TIME_MS_MAX = 4_102_444_800_000
-"""The year 2100: deadlines are reckoned from times, and must be moments themselves."""
+"""The year 2100: deadlines are computed from times, and must be valid times themselves."""
 DIGITS_MAX = 15
 """Digits of a number in a header: enough for a moment in ms."""
 PREFIX = "ce_"
 OTHERS = ("traceparent", "baggage")
-"""What is read of the headers besides those of CloudEvents."""
+"""Headers besides those of CloudEvents."""
 LONGEST = {"ce_id": ID_BYTES_MAX, "ce_causationid": ID_BYTES_MAX, "baggage": BAGGAGE_BYTES_MAX}
 
 Headers = list[tuple[str, bytes]]
 
 
 class Undecodable(PayflowError, ValueError):
-    """What lies in a topic is no message: its headers or its bytes."""
+    """A record is no message of Payflow: its headers or its body are wrong."""
 
 
 class BadEnvelope(Undecodable):
@@ -47,7 +47,7 @@ class BadEnvelope(Undecodable):
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):
-    """The CloudEvents attributes of one message, and what travels with its transaction."""
+    """The CloudEvents attributes of one message, and the trace and baggage of its transaction."""
 
     id: str
     type: str
@@ -60,11 +60,11 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     baggage: dict[str, str] = {}
     """W3C baggage: facts of the whole transaction (`country`, `began_ms`), on every event."""
     received_ms: int = 0
-    """When its producer took up the cause: before, the cause waited; after, it was worked on."""
+    """When its producer began to handle the cause (ms): before, the cause waited in Kafka."""
 
     @property
     def began_ms(self) -> int:
-        """Return when the transaction began, as it says itself; 0 when it does not."""
+        """Return when the transaction began (ms), by its baggage; 0 when it does not say."""
         return whole(self.baggage.get("began_ms", ""))
 
 
@@ -145,7 +145,7 @@ def _milliseconds(text: str) -> int:
 
 
 def whole(text: str) -> int:
-    """Return the number in `text`, a header of anybody's; 0 where there is none of a usual size."""
+    """Return the number in the header `text`; 0 where there is none of a usual size."""
     return int(text) if text.isascii() and text.isdigit() and len(text) <= DIGITS_MAX else 0
 
 
@@ -175,7 +175,7 @@ def _carried(baggage: Mapping[str, str]) -> bytes:
 def child_traceparent(parent: str, seed: str) -> str:
     """Return the W3C traceparent of the step `seed`: same trace as `parent`, a span of its own.
 
-    A parent that is none starts a trace derived from `seed`, so that it is the same when repeated.
+    An invalid parent starts a trace derived from `seed`, so that it is the same when repeated.
     """
     span = hashlib.sha256(seed.encode()).hexdigest()
     match = _TRACEPARENT.fullmatch(parent)

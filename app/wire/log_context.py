@@ -1,4 +1,4 @@
-"""The record that this task handles now: every log line of the task carries its ids."""
+"""The record that this task handles: every log line of the task carries its ids."""
 
 from contextvars import ContextVar
 from typing import Self
@@ -8,9 +8,9 @@ from app.wire.records import Record, header
 
 
 class About:
-    """What the lines of a `with` are about: a service and an agent, and by `at` an event.
+    """The subject of the log lines in a `with`: a service, an agent, and by `at` a record.
 
-    Every event passes here: it is noted, and what a line says is made when there is a line.
+    Every event passes here, so it is only noted; the fields are computed when a line is logged.
     """
 
     __slots__ = ("_envelope", "_service_and_agent", "_token", "record")
@@ -33,12 +33,12 @@ class About:
         _about.reset(self._token)
         outer = _about.get()
         if isinstance(error, Exception) and outer is not None:
-            # Whoever handles it further out speaks of the event at which it was raised. Calls that
-            # are cancelled because another one failed raise no Exception.
+            # A handler further out logs the event at which it was raised. Calls that are cancelled
+            # because another one failed raise no Exception.
             outer.at(self.record, self._envelope)
 
     def fields(self) -> dict[str, str]:
-        """Return what a line says of it."""
+        """Return the fields of a line about it."""
         if self.record is None:
             return self._service_and_agent
         said = (
@@ -50,15 +50,15 @@ class About:
 
 
 _about: ContextVar[About | None] = ContextVar("about", default=None)
-"""Of each task its own: calls that are under way at once speak each of its event."""
+"""One for each task, so that concurrent calls each log their own event."""
 
 
 def logging_about(service: str, agent: str) -> About:
-    """Put where we are on every line logged in a `with`: service, agent, record, correlation id."""
+    """Add service, agent, record and correlation id to every line logged in a `with`."""
     return About(service, agent)
 
 
 def fields() -> dict[str, str]:
-    """Return what a line of this task says of the record that it handles; nothing outside."""
+    """Return the fields about the record that this task handles; none outside of one."""
     about = _about.get()
     return {} if about is None else about.fields()

@@ -1,4 +1,4 @@
-"""What is personal is masked by the type of a record, in the one place that knows how.
+"""Masks personal data by the type of a record.
 
 `workflows.shared.personal` marks it. The type is that of a message by its wire name, that of a
 table's state, or that of the Struct at hand. Fields that no declared type knows (in records of
@@ -41,12 +41,12 @@ def personal_names() -> frozenset[str]:
 
 
 def masked_text(text: str) -> str:
-    """Return `text` without the person an entity in it may name."""
+    """Return `text` with the id of each person in it masked."""
     return _ENTITY.sub(f"customer:{MASK}", text) if "customer:" in text else text
 
 
 def masked(value: object, kind: object = None) -> Any:
-    """Return plain `value`, of the type `kind` where that is known, without what is personal."""
+    """Return plain `value`, of the type `kind` where that is known, with personal data masked."""
     layout = None if kind is None else layout_of(kind)
     return _Walk(_hide, masked_text).through(value, layout)
 
@@ -54,7 +54,7 @@ def masked(value: object, kind: object = None) -> Any:
 def masked_body(body: object, type_name: str = "") -> Any:
     """Return the decoded `body` of a record of the wire name `type_name`, masked.
 
-    The type that the body names itself goes before that of its envelope.
+    The type that the body names goes before that of its envelope.
     """
     own = cast("dict[str, object]", body).get("type") if isinstance(body, dict) else None
     kind = None if _message_of(own) else message_type_of(type_name)
@@ -87,7 +87,8 @@ def is_keyed_by_person(type_name: str) -> bool:
 
 @cache
 def _has_personal_key(message: type[Message]) -> bool:
-    # A key is a function. That of a message whose fields are their own names says which it holds.
+    # A key is a function. Called on a message whose fields hold their own names, it returns the
+    # name.
     marks: dict[str, Any] = {name: f"\0{name}\0" for name in message.__struct_fields__}
     key = topic_of_type(message).key(message(**marks))
     parts = layout_of(message).attributes.items()
@@ -118,14 +119,14 @@ def _layout_of_type(type_name: object) -> Layout | None:
 
 
 class _Walk:
-    """One way through a value: `hide` makes what stands for a personal part, `text` for a text."""
+    """One walk through a value: `hide` replaces a personal part, `text` masks a text."""
 
     def __init__(self, hide: Callable[[str, object], object], text: Callable[[str], str]) -> None:
         self._hide = hide
         self._text = text
 
     def member(self, name: str, value: object) -> object:
-        """Return a member that no declared type knows: its name is all that is known."""
+        """Return a member that no declared type knows, masked by its name."""
         if name in personal_names() and value:
             return self._hide(name, value)
         return self.through(value, None)

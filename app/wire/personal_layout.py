@@ -1,4 +1,4 @@
-"""Where a type holds personal data: what its marks say, at any depth. Pure."""
+"""Where a type holds personal data, by its marks, at any depth. Pure."""
 
 from collections.abc import Iterable
 from functools import cache
@@ -52,14 +52,14 @@ def _layout(kind: inspect.Type, known: dict[type, Layout]) -> Layout | None:
 
 
 def _of_collection(kind: inspect.Type, known: dict[type, Layout]) -> Layout | None:
-    """Return the layout of a tuple, a list, a set or a dict; None for what is no such thing."""
+    """Return the layout of a tuple, a list, a set or a dict; None for any other type."""
     match kind:
         case inspect.TupleType(item_types=types):
             return _holding(Layout(places=tuple(_layout(each, known) for each in types)))
         case inspect.CollectionType(item_type=item):
             return _holding(Layout(members=_layout(item, known)))
         case inspect.DictType(key_type=key, value_type=item):
-            # Keys that are personal would all become one: the whole is masked.
+            # Masked keys would all be equal, so the whole is masked.
             names = _layout(key, known)
             is_personal = names is not None and names.personal
             return names if is_personal else _holding(Layout(members=_layout(item, known)))

@@ -1,4 +1,4 @@
-"""Kafka records as plain values, and what becomes of the ones that cannot be handled."""
+"""Kafka records as plain values, and records for retry and dead topics made of them."""
 
 import hashlib
 import traceback
@@ -32,13 +32,13 @@ DEAD_CUT = "x-dead-cut"
 DEAD_DIGEST = "x-dead-digest"
 """The digest of key and body as they were, in hexadecimal."""
 REDRIVE_ID = "x-redrive-id"
-"""The id of one sending of one dead letter: it stays with the record, also when it fails again."""
+"""The id of one redrive of one dead letter: it stays with the record when it fails again."""
 REDRIVE_OF = "x-redrive-of"
 """`topic/partition/offset` of the dead letter that was sent."""
 REDRIVE_TOPIC = "x-redrive-topic"
 """The topic on which a redriven record was first received."""
 HISTORY = "x-dead-history"
-"""JSON: what the dead letter before this one said, and those before it."""
+"""JSON: the failures of earlier dead letters of the same event."""
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,18 +51,18 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...] = ()
     at_ms: int = 0
-    """When it came to the broker (on open topics, by its clock) or was sent; 0: not known."""
+    """When the broker took it (open topics) or its producer sent it (ms); 0: not known."""
 
     @property
     def source(self) -> str:
-        """Return `topic/partition`, the name a applied offsets knows it by."""
+        """Return `topic/partition`, the key of applied offsets."""
         return f"{self.topic}/{self.partition}"
 
     @property
     def origin(self) -> str:
         """Return `topic/partition/offset` of where it was first read."""
         here = f"{self.topic}/{self.partition}/{self.offset}"
-        # Elsewhere it was read for the first time, whatever it says of itself.
+        # In any other topic it is read for the first time, whatever its headers claim.
         return (header(self, ORIGIN) or here) if is_retry(self) or is_redriven(self) else here
 
 
@@ -158,7 +158,7 @@ def to_dead(  # noqa: PLR0913  a dead letter says who, why and where from
     now_ms: int,
     first_topic: str = "",
 ) -> Outgoing:
-    """Return `record` as a dead letter: its own bytes and headers, and why it lies there.
+    """Return `record` as a dead letter: its own bytes and headers, and the cause.
 
     `first_topic` is the topic it was first received on; empty: the one it was read from says it.
     """
@@ -200,7 +200,7 @@ def digest_dead_lettered(dead_letter: Record) -> bytes:
 
 
 def _kept(record: Record) -> Record:
-    """Return `record`, or as much of it as a dead topic takes."""
+    """Return `record`, cut to what a dead topic accepts."""
     parts = [record.key, record.value, *(value for _, value in record.headers)]
     names = sum(len(name.encode()) + 10 for name, _ in record.headers)
     if sum(len(part or b"") for part in parts) + names <= DEAD_LETTER_BYTES_MAX:
@@ -226,7 +226,7 @@ def due_ms(record: Record | Outgoing) -> int:
 
 
 def stack_fingerprint(error: BaseException) -> str:
-    """Return a short name for where `error` came from: equal faults share it."""
+    """Return a fingerprint of the place that raised `error`: equal errors share it."""
     frames = traceback.extract_tb(error.__traceback__)
     places = "|".join(f"{frame.filename.rsplit('/', 1)[-1]}:{frame.name}" for frame in frames)
     return hashlib.sha256(f"{type(error).__name__}|{places}".encode()).hexdigest()[:12]

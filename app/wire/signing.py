@@ -1,10 +1,10 @@
-"""Signatures: who may write to the broker is not yet who may speak for Payflow.
+"""Signatures: write access to the broker does not make a producer part of Payflow.
 
-Every event Payflow produces carries a keyed digest of its envelope, key and body. A record
-without a right one is dead-lettered, unread. Topics where others may produce too are `open`:
-there a signature is not asked for, but one that is there must be right. Dead letters carry a second
-signature, over why they lie there. Changelogs and Kafka's own topics are not covered: those need
-ACLs (ADR 11).
+Every event Payflow produces carries a keyed digest of its envelope, key and body. A record without
+a right one is dead-lettered, unread. Topics where others may produce too are `open`: there a
+signature is not asked for, but one that is there must be right. Dead letters carry a second
+signature, over their cause and origin. Changelogs and Kafka's own topics are not covered: those
+need ACLs (ADR 11).
 """
 
 import hashlib
@@ -31,8 +31,7 @@ AHEAD_MS_MAX = 300_000
 def signed(emitted: Outgoing, secret: str) -> Outgoing:
     """Return `emitted` as it goes to the broker: events signed, dead letters signed as such.
 
-    What was read and is passed on (retries, dead letters, redriven ones) keeps the signature it
-    came with.
+    Records that are passed on (retries, dead letters, redriven ones) keep their signature.
     """
     kind = topic_name(emitted.topic).kind
     if not secret or kind in ("redrive", "retry"):
@@ -47,7 +46,7 @@ def signed(emitted: Outgoing, secret: str) -> Outgoing:
 
 
 def signed_again(emitted: Outgoing, secret: str) -> Outgoing:
-    """Return `emitted` with a signature of now, whatever it carried."""
+    """Return `emitted` signed anew, whatever signature it carried."""
     return (
         _with(emitted, SIGNATURE, _digest(emitted, SIGNED_PREFIXES, SIGNATURE, secret))
         if secret
@@ -56,16 +55,16 @@ def signed_again(emitted: Outgoing, secret: str) -> Outgoing:
 
 
 def is_authentic(record: Record, topic: Topic, config: Config) -> bool:
-    """Return whether Payflow has emitted `record`, or anybody may emit it on `topic`."""
+    """Return whether Payflow has produced `record`, or `topic` is open and it has no signature."""
     said = records.header(record, SIGNATURE)
     return (topic.open and not said) or is_signed(record, config)
 
 
 def named(envelope: Envelope, record: Record, topic: Topic) -> Envelope:
-    """Return `envelope` with the id by which Payflow knows `record`, which is genuine on `topic`.
+    """Return `envelope` with the id that Payflow uses for `record`, which is authentic on `topic`.
 
-    Others choose the ids of what they emit on an open topic, and could choose one of ours: we would
-    take the other for known. Theirs is bound to what it says.
+    On an open topic other producers choose ids, and could choose one of Payflow's, which would then
+    be dropped as known. So their ids are bound to their bodies.
     """
     if not topic.open or records.header(record, SIGNATURE):
         return envelope
@@ -76,14 +75,14 @@ def named(envelope: Envelope, record: Record, topic: Topic) -> Envelope:
 def from_the_future(envelope: Envelope, record: Record, topic: Topic) -> bool:
     """Return whether `record`, produced by others, carries a time that had not come.
 
-    Deadlines are reckoned from it. All agents see the same two times, and come to the same answer.
+    Deadlines are computed from it. All agents compare the same two times, so they agree.
     """
     theirs = topic.open and not records.header(record, SIGNATURE)
     return theirs and 0 < record.at_ms < envelope.time_ms - AHEAD_MS_MAX
 
 
 def is_signed(record: Record, config: Config) -> bool:
-    """Return whether Payflow has emitted `record`."""
+    """Return whether Payflow has produced `record`."""
     if not config.signing_key:
         return True
     return _right(record, records.header(record, SIGNATURE), SIGNED_PREFIXES, SIGNATURE, config)
@@ -103,12 +102,12 @@ def is_authentic_dead_letter(record: Record, config: Config) -> bool:
 
 
 def rows_token(path: str, secret: str) -> str:
-    """Return what one process of Payflow says to another that shows it rows at `path`."""
+    """Return the token with which one process of Payflow reads rows of another at `path`."""
     return hmac.digest(secret.encode(), f"rows:{path}".encode(), "sha256").hex()
 
 
 def is_rows_token(said: str, path: str, config: Config) -> bool:
-    """Return whether `said` is a pass to `path`; without a signing key everybody may."""
+    """Return whether `said` is a token for `path`; without a signing key everybody may read."""
     secrets = [secret for secret in (config.signing_key, config.signing_key_before) if secret]
     passes = (rows_token(path, secret).encode() for secret in secrets)
     return not config.signing_key or any(
@@ -135,7 +134,7 @@ def _digest(record: Outgoing | Record, prefixes: tuple[str, ...], own: str, secr
     )
     parts = [part for pair in kept for part in pair]
     parts += [b"+" + part if part is not None else b"-" for part in (record.key, record.value)]
-    # Behind all their lengths, no byte can move from one part to the next.
+    # The lengths come first, so no byte can move from one part to the next.
     said = b"".join([repr([*map(len, parts)]).encode(), *parts])
     return hmac.digest(secret.encode(), said, "sha256").hex()
 

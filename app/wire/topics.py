@@ -1,7 +1,7 @@
-"""What a topic's name says: its role, and which topic, service or agent it belongs to.
+"""Names of topics: the role of each, and the topic, service or agent it belongs to.
 
-Names are made and read here alone; nobody tests a suffix. Topics that carry messages are declared
-in `workflows/*/topics.py`.
+Only this module builds and parses names; nothing else tests a suffix. Topics that carry messages
+are declared in `workflows/*/topics.py`.
 """
 
 import importlib.util
@@ -25,9 +25,9 @@ Kind = Literal["event", "retry", "dead", "redrive", "timer", "changelog", "worke
 RETRY_LEVELS_SECONDS = (1, 10, 60)
 """How long an event waits before its first, second and third new try."""
 WORKERS = "workers"
-"""Where every worker says that it lives: one partition, no messages."""
+"""The topic on which every worker announces itself: one partition, no messages of workflows."""
 NAMES_MAX = 1 << 14
-"""Names whose meaning is remembered: each record asks."""
+"""Size of the cache of parsed names: every record needs one."""
 
 
 class TopicName(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,19 +76,19 @@ def load_tables() -> None:
 
 @cache
 def load_modules(package: str, folders: tuple[str, ...]) -> None:
-    """Import every module of `package` once: requests ask for what is declared, too."""
+    """Import every module of `package` once."""
     for found in pkgutil.iter_modules(folders, f"{package}."):
         importlib.import_module(found.name)
 
 
 def traced_topics() -> tuple[Topic, ...]:
-    """Return the topics whose events make the timeline of a transaction, by name."""
+    """Return the topics whose events form the timeline of a transaction, by name."""
     load_topics()
     return tuple(topic for _, topic in sorted(declared.items()) if topic.traced)
 
 
 def reactions_of(participant: str) -> Reactions:
-    """Return what the events of all workflows ask of `participant`."""
+    """Return the reactions of all workflows for `participant`."""
     load_topics()
     load_declarations("reactions")
     return declared_reactions.get(participant, {})
@@ -100,12 +100,12 @@ def retry_topics(topic: str, service: str) -> tuple[str, ...]:
 
 
 def dead_topic(topic: str, service: str) -> str:
-    """Return where `service` puts what it cannot handle of `topic`."""
+    """Return the dead topic of `service` for `topic`."""
     return f"{topic}.{service}.dead"
 
 
 def redrive_topic(agent: str) -> str:
-    """Return where `agent` reads dead letters again that it had made."""
+    """Return the topic on which `agent` reads its redriven dead letters."""
     return f"{agent}.redrive"
 
 
@@ -129,7 +129,7 @@ def table_of(topic: str) -> Table[object] | None:
 
 
 def topic_name(text: str) -> TopicName:
-    """Return what the name `text` says."""
+    """Return the parsed name `text`."""
     return TopicName(text=text, kind="event") if text in declared else _read(text)
 
 
@@ -164,7 +164,7 @@ def first_topic_of(topic: str, service: str) -> str:
 
 
 def partitions_of(name: str, config: Config) -> int:
-    """Return how many partitions the topic `name` has, whatever its kind: nobody else knows.
+    """Return how many partitions the topic `name` has, whatever its kind.
 
     Retry and redrive topics, timers and changelogs have as many as the rows they meet.
     """

@@ -8,7 +8,7 @@ CHECKPOINTS = ("read", "decided", "set aside", "on disk", "stored", "produced", 
 
 
 class CrashPoint:
-    """Ends this process by SIGKILL, or freezes it, at the n-th passing of one checkpoint."""
+    """Kills this process (SIGKILL) or freezes it (SIGSTOP) at the n-th passing of a checkpoint."""
 
     def __init__(
         self, checkpoint: str = "", number: int = 0, sign: signal.Signals = signal.SIGKILL
@@ -19,15 +19,15 @@ class CrashPoint:
 
     @classmethod
     def of(cls, text: str) -> "CrashPoint":
-        """Return the point in `BEAT:NUMBER[:stop]`; nothing happens for an empty text.
+        """Return the point in `CHECKPOINT:NUMBER[:stop]`; nothing happens for an empty text.
 
-        Raises ValueError naming the checkpoint that there is none of.
+        Raises ValueError naming a checkpoint that does not exist.
         """
         if not text:
             return cls()
         checkpoint, number, *rest = text.split(":")
         if checkpoint not in CHECKPOINTS:
-            raise ValueError(f"there is no beat {checkpoint!r}; there are {', '.join(CHECKPOINTS)}")
+            raise ValueError(f"no checkpoint {checkpoint!r}; there are {', '.join(CHECKPOINTS)}")
         return cls(checkpoint, int(number), signal.SIGSTOP if rest else signal.SIGKILL)
 
     def pass_by(self, checkpoint: str) -> None:

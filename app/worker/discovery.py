@@ -1,4 +1,4 @@
-"""Who is alive and holds which partitions: every worker says so, the console listens."""
+"""Which workers are alive and hold which partitions: workers announce it, the console reads it."""
 
 import asyncio
 import os
@@ -18,13 +18,13 @@ from app.worker.http import LocalQueries
 
 ANNOUNCE_SECONDS = 2.0
 LIVE_MS = 10_000
-"""A worker not known for this long is taken for gone."""
+"""A worker that has announced nothing for so long counts as gone."""
 
 log = structlog.get_logger(__name__)
 
 
 class Worker(msgspec.Struct, frozen=True, kw_only=True):
-    """What one worker said of itself last."""
+    """The latest announcement of one worker."""
 
     service: str
     url: str
@@ -37,7 +37,7 @@ class Worker(msgspec.Struct, frozen=True, kw_only=True):
 async def announce(
     queries: LocalQueries, url: str, send: Callable[[Sequence[Outgoing]], Awaitable[None]]
 ) -> None:
-    """Say where this worker is and what it holds, for ever, and at once when that changes."""
+    """Announce address and partitions of this worker in a loop, and at once when they change."""
     said: tuple[object, float] = (None, 0.0)
     while True:
         holds = queries.partitions()
@@ -58,13 +58,13 @@ async def announce(
 
 
 class Directory:
-    """The workers as they were last known."""
+    """The workers by their latest announcements."""
 
     def __init__(self) -> None:
         self._workers: dict[str, Worker] = {}
 
     async def run(self, config: Config) -> None:
-        """Listen to what workers say, for ever."""
+        """Follow the announcements of workers, for ever."""
         consumer = AIOKafkaConsumer(**client_options(config), fetch_max_wait_ms=200)
         await consumer.start()
         place = TopicPartition(WORKERS, 0)
@@ -84,7 +84,7 @@ class Directory:
             await stop_consumer(consumer)
 
     def receive(self, body: bytes | None) -> None:
-        """Note what a worker announced; log and skip records that are no announcement."""
+        """Note an announcement; log and skip any other record."""
         try:
             worker = msgspec.json.decode(body or b"", type=Worker)
         except msgspec.DecodeError as error:
@@ -99,7 +99,7 @@ class Directory:
         return sorted(live, key=lambda worker: (worker.service, worker.url))
 
     def holders(self, table: str) -> list[Worker]:
-        """Return the live workers that hold partitions of `table`, latest message first."""
+        """Return the live workers that hold partitions of `table`, latest announcement first."""
         found = [worker for worker in self.workers() if worker.partitions.get(table)]
         return sorted(found, key=lambda worker: -worker.at_ms)
 

@@ -28,21 +28,21 @@ ROCKSDB_OPTIONS = {
 }
 """Faust's defaults are a 2 GiB cache and 192 MiB of buffers for every partition of every table."""
 SESSION_SECONDS = 8.0
-"""How long a group waits for a worker that says nothing before it gives its partitions away."""
+"""The session timeout: without heartbeats for so long, a group reassigns a worker's partitions."""
 REBALANCE_SECONDS = 30.0
-"""How long the members of a group may take to give their partitions back."""
+"""The rebalance timeout: how long members may take to give up their partitions."""
 REQUEST_SECONDS = 40.0
-"""How long a broker may be silent: longer than it may hold back an answer to those who join."""
+"""The request timeout: longer than a broker may delay the answer to a member that joins."""
 STOP_SECONDS_MAX = 20.0
 """How long a stop may take before the process ends without it."""
 SETTLE_SECONDS = 3.0
-"""How long a stop waits for the batch in flight: one that takes longer comes again."""
+"""How long a stop waits for the batch in flight: a longer one is read again after it."""
 BUFFERED_EVENTS_MAX = 8_192
-"""Events waiting in front of one agent; more pause their partition."""
+"""Events queued for one agent; with more, their partitions are paused."""
 
 
 class PayflowApp(faust.App):
-    """A Faust app that knows how far its agents are through."""
+    """A Faust app that knows the watermarks of its agents."""
 
     def __init__(self, *args: Any, crash_at: str = "", **options: Any) -> None:
         self.watermarks = Watermarks()
@@ -51,7 +51,8 @@ class PayflowApp(faust.App):
         """One for all agents: a process that was frozen, and woke, is not frozen again."""
         self.agent_names: list[str] = []
         self.owned_topics: set[str] = set()
-        """What only the owner of the partitions may write: topics of agents, and changelogs."""
+        """Topics that only the owner of the partitions may write: those of agents, and
+        changelogs."""
         self.revocation_listeners: list[Callable[[set[TP]], None]] = []
         self.before_tables: list[Callable[[], Awaitable[object]]] = []
         """Async functions to run at the start, before any table recovers."""
@@ -64,16 +65,16 @@ class PayflowApp(faust.App):
             listener(revoked)
 
     def lost_lease(self) -> None:
-        """End the process when the group has dropped it in the middle of a batch."""
+        """End the process when the group has removed it in the middle of a batch."""
         if self.lease.lost and not self.watermarks.idle.is_set():
             hard_stop("the group went on without this worker, which was in a batch")
 
     def flows(self) -> bool:
-        """Return whether events flow: nobody stops, nothing is shared out, nothing recovers."""
+        """Return whether events flow: no stop, no rebalance and no recovery is under way."""
         return not (self.should_stop or self.rebalancing) and self.tables.actives_ready
 
     def assigned(self) -> Collection[TP]:
-        """Return the partitions that are read here, when events flow."""
+        """Return the partitions assigned to this worker, when events flow."""
         return self.consumer.assignment() if self.flows() else ()
 
     def recovered_at(self) -> float | None:
@@ -89,7 +90,7 @@ class PayflowApp(faust.App):
         return {} if self.rebalancing else cast("transport.SafeConsumer", self.consumer).lags()
 
     async def on_start(self) -> None:
-        """Open the HTTP server before the tables are checked: health answers in a recovery."""
+        """Open the HTTP server before the tables are checked: health answers during a recovery."""
         try:
             for begin in self.before_tables:
                 await begin()
@@ -101,7 +102,7 @@ class PayflowApp(faust.App):
 
     async def on_stop(self) -> None:
         """Let the batch in flight end, commit it, close the HTTP server, stop as Faust does."""
-        # Whoever started us may be gone, and the broker too: nobody else would end us then.
+        # The parent may be gone, and the broker too: nothing else would end this process then.
         end_within(STOP_SECONDS_MAX)
         if self._consumer is not None:
             await cast("transport.SafeConsumer", self._consumer).drain(SETTLE_SECONDS)
@@ -156,7 +157,7 @@ def make_app(config: Config) -> PayflowApp:
 
 
 def declare_table(app: PayflowApp, agent: Agent, config: Config) -> Store | None:
-    """Return the store of what `agent` keeps, or None when it keeps nothing."""
+    """Return the store of the table of `agent`, or None when it has none."""
     if agent.table is None:
         return None
     table = app.Table(
@@ -173,7 +174,7 @@ def declare_table(app: PayflowApp, agent: Agent, config: Config) -> Store | None
 
 
 def channel_of(app: PayflowApp, names: Iterable[str]) -> Any:
-    """Return one Faust topic over all of `names`, as raw bytes: decoding is the engine's."""
+    """Return one Faust topic over all of `names`, as raw bytes, which the engine decodes."""
     return app.topic(*names, key_serializer="raw", value_serializer="raw")
 
 

@@ -1,7 +1,7 @@
 """The small web server that every worker has: health, metrics, and the rows it holds.
 
-Rows are whole, names and addresses in clear, so they are shown to Payflow alone: who asks has a
-pass that only the holder of the signing key can make. People ask the console, which masks.
+Rows are unmasked, so only processes of Payflow may read them: a request carries a token that needs
+the signing key. People use the console, which masks.
 """
 
 import asyncio
@@ -23,16 +23,16 @@ LIMIT_MAX = 1_000
 
 
 class LocalQueries(Protocol):
-    """What a worker shows of itself."""
+    """What a worker answers about itself."""
 
     service: str
 
     def ready(self) -> tuple[bool, str]:
-        """Return whether events flow, and what is waited for otherwise."""
+        """Return whether events flow, and otherwise what the worker waits for."""
         ...
 
     def get(self, table: str, key: str) -> dict[str, object] | None:
-        """Return the row, None when it is not here; raises KeyError for no such table."""
+        """Return the row, None when this worker has none; raises KeyError for no such table."""
         ...
 
     def scan(self, table: str, prefix: str, limit: int, after: str) -> list[dict[str, object]]:
@@ -53,14 +53,14 @@ CONFIG: web.AppKey[Config] = web.AppKey("config")
 
 
 class Served:
-    """A server that runs: where it is, and how to stop it."""
+    """A running server: its address, and how to stop it."""
 
     def __init__(self, runner: web.AppRunner, url: str) -> None:
         self._runner = runner
         self.url = url
 
     async def stop(self) -> None:
-        """Stop at once: no request is worth waiting for."""
+        """Stop at once, without waiting for open requests."""
         await self._runner.cleanup()
 
 

@@ -1,6 +1,6 @@
 """How long a worker may still write: while its group cannot have given its partitions away.
 
-A worker that was asleep (a stopped process, a paused machine) wakes in the middle of a batch and
+A worker that was suspended (a stopped process, a paused machine) wakes in the middle of a batch and
 would go on writing rows that another has taken over. Offsets are fenced by the group's generation,
 produced records are not; so the worker asks itself, before every write, whether the broker can have
 missed it for longer than its session. Times are of the monotonic clock, in seconds: it runs on
@@ -26,7 +26,7 @@ class Lease:
         self._session = session_seconds
         self._until = 0.0
         self.lost = False
-        """Whether the group has said that it does not know us any more."""
+        """Whether the group has removed this member."""
 
     def renew(self, asked_at: float) -> None:
         """Note that a heartbeat sent at `asked_at` was answered: the session began anew then."""
@@ -34,12 +34,12 @@ class Lease:
         self._until = max(self._until, asked_at + self._session - MARGIN_SECONDS)
 
     def lose(self) -> None:
-        """Note that the group has gone on without us."""
+        """Note that the group has removed this member."""
         self.lost = True
         self._until = 0.0
 
     def holds(self, now: float) -> bool:
-        """Return whether nobody else can own our partitions at `now`."""
+        """Return whether no other worker can own the partitions at `now`."""
         return now < self._until
 
 
@@ -76,13 +76,13 @@ def follow(coordinator: Any, lease: Lease, lost: Callable[[], None]) -> None:
 def write_under(client: Any, lease: Lease, owned: Collection[str]) -> None:
     """Let a producer's `client` write to a topic of `owned` only while `lease` holds.
 
-    What is refused is tried again by the producer, and keeps its place and its sequence number.
+    The producer retries a refused write, which keeps its place and its sequence number.
     """
     send = client.send
 
     async def authorized(node_id: int, request: Any, **options: Any) -> Any:
         if isinstance(request, ProduceRequest) and _touches(request, owned):
-            # Nothing is awaited between the question and the write: `send` finds the connection
+            # Nothing is awaited between this check and the write: `send` finds the connection
             # ready.
             if not await client.ready(node_id):
                 raise NodeNotReadyError(f"node {node_id} is not ready")

@@ -1,4 +1,4 @@
-"""What is seen from outside: the metrics of this process. Names and labels are a contract.
+"""The metrics of this process. Names and labels are a contract.
 
 Labels are short and few by design: no id, no key, no free text ever becomes one.
 """
@@ -29,7 +29,7 @@ STEP_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 6
 WORKFLOW_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0)
 BATCH_EVENTS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_000)
 CLOCK_AGENT = "analytics"
-"""The agent whose receiving of an end stops the clock of a workflow: one, or ends count twice."""
+"""The agent that measures the duration of a workflow when it receives an end: only one counts."""
 
 events = Counter(
     "payflow_events_total", "Events applied or dead-lettered.", ("service", "room", "topic")
@@ -134,7 +134,7 @@ def declare_metrics() -> None:
 
 
 def count_batch(agent: Agent, records: Sequence[Record], handled: Handled, seconds: float) -> None:
-    """Count what one batch of `agent` came to; `seconds` is what it took."""
+    """Count the result of one batch of `agent`, which took `seconds`."""
     place = (agent.service, agent.name)
     batch_seconds.labels(*place).observe(seconds)
     batch_events.labels(*place).observe(len(records))
@@ -155,7 +155,7 @@ def count_batch(agent: Agent, records: Sequence[Record], handled: Handled, secon
 
 
 def totals() -> dict[str, int]:
-    """Return what this process has done so far, over all its agents: cheap to ask often."""
+    """Return the totals of this process over all its agents."""
     counted = {"events": events, "duplicates": duplicates_dropped, "redelivered": redelivered}
     return {name: _sum(counter) for name, counter in counted.items()}
 
@@ -168,7 +168,8 @@ def _sum(counter: Counter) -> int:
 def record_lag(service: str, behind: Mapping[tuple[str, int], int]) -> None:
     """Say how many events each (topic, partition) read by `service` here is behind.
 
-    What was reported before and is not in `behind` is held elsewhere now, and is dropped.
+    A partition that was reported before and is not in `behind` has another owner now, and is
+    dropped.
     """
     for name, partition in _reported - behind.keys():
         event_lag.remove(service, name, str(partition))
@@ -182,7 +183,7 @@ def _count_trouble(agent: Agent, handled: Handled) -> None:
     place = (agent.service, agent.name)
     retries.labels(*place).inc(len(handled.retried))
     if handled.retried:
-        # The reason of a retry is free text of an entity outside: never a label.
+        # The reason of a retry is free text of an external system: never a label.
         failures.labels(*place, "transient").inc(len(handled.retried))
     for name, cause in handled.dead:
         failures.labels(*place, cause).inc()

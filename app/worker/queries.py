@@ -1,4 +1,4 @@
-"""What a worker shows of itself: its rows, its partitions, whether it is ready."""
+"""What a worker answers about itself: its rows, its partitions, whether it is ready."""
 
 import asyncio
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ class LocalQueries:
         }
 
     def ready(self) -> tuple[bool, str]:
-        """Return whether events flow, and what is waited for otherwise."""
+        """Return whether events flow, and otherwise what the worker waits for."""
         if self._app.should_stop:
             return False, "stopping"
         if self._app.rebalancing:
@@ -54,7 +54,9 @@ class LocalQueries:
         return {name: store.open_partitions() for name, (_, store) in self._kept.items()}
 
     def get(self, table: str, key: str) -> dict[str, Any] | None:
-        """Return the row of `key`, or None when it is not here. Raises KeyError for no such table.
+        """Return the row of `key`, or None when this worker has none.
+
+        Raises KeyError for no such table.
 
         A table with rows per partition (counts) may hold the key more than once: the first wins.
         """

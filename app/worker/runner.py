@@ -1,7 +1,4 @@
-"""Runs an agent inside a Faust worker: batches in, the engine, offsets out.
-
-And wakes what is due.
-"""
+"""Runs an agent inside a Faust worker: takes batches, moves watermarks, wakes rows that are due."""
 
 import asyncio
 import heapq
@@ -64,7 +61,7 @@ class KafkaRuntime:
         self._store = store
         self._crash = app.crash_point
         self.checkpoints = 0
-        """How many checkpoints were passed: who watches sees by it that there is progress."""
+        """How many checkpoints were passed: the watchdog sees progress by it."""
 
     def now_ms(self) -> int:
         """Return the wall clock, in milliseconds."""
@@ -137,7 +134,7 @@ class Runner:
         app.revocation_listeners.append(self._forget)
 
     async def run(self, stream: Any) -> None:
-        """Take batches from `stream` until it ends. Ends the process when the world fails."""
+        """Take batches from `stream` until it ends. Ends the process when broker or disk fail."""
         await asyncio.sleep(0)
         with logging_about(self.agent.service, self.agent.name) as about:
             await self._run(stream.channel.queue, about)
@@ -151,7 +148,7 @@ class Runner:
                 # supervisor start the agent again, and the stop would wait for that for ever.
                 return
             if self._app.should_stop:
-                # Never begun, so it is read again: a stop waits for what has begun, and no more.
+                # A batch that has not begun is read again: a stop waits only for one that has.
                 return
             if not events:
                 continue
@@ -162,7 +159,7 @@ class Runner:
                 raise
             except Exception as error:
                 if about.record is None:
-                    # Not at one event: the broker, or the disk. The batch is known by its first.
+                    # Broker or disk failed, not one event: the log names the first of the batch.
                     about.at(transport.record_of(events[0]))
                 log.exception("batch failed", events=len(events))
                 hard_stop(f"{self.agent.name}: {error!r}")
@@ -170,7 +167,7 @@ class Runner:
                 self._app.watermarks.end()
 
     def signs(self, assigned: Collection[TP]) -> AgentProgress:
-        """Return how far this agent is on the partitions `assigned`, for who watches."""
+        """Return the progress of this agent on the partitions `assigned`, for the watchdog."""
         not_due = Counter(
             (event.message.topic, event.message.partition)
             for due_ms, _, event in self._held
@@ -224,7 +221,7 @@ class Runner:
         )
 
     async def _next_batch(self, queue: Any) -> list[Any]:
-        """Return what waits, with the retries that are due; waits when there is nothing."""
+        """Return queued records and the retries that are due; wait when there are none."""
         events: list[Any] = []
         if not self._held:
             events.append(await queue.get())
@@ -242,7 +239,7 @@ class Runner:
         if not is_retry(record):
             return True
         due_at_ms = due_ms(record)
-        # Nothing of ours waits longer than the longest level; what says so holds nobody up.
+        # No retry of Payflow waits longer than the longest level; one that claims to is not held.
         if not 0 <= due_at_ms - now_ms() <= WAIT_MS_MAX:
             return True
         heapq.heappush(self._held, (due_at_ms, next(self._order), event))
@@ -282,7 +279,7 @@ class Runner:
         if isinstance(self.agent, InformedDecider) and self.followed is not None:
             try:
                 self.agent.observe(handled.emitted, self.followed.current())
-            except Exception:  # what counts must not stop what is counted
+            except Exception:  # a failing metric must not stop the agent
                 log.exception("observe failed", service=self.agent.service, agent=self.agent.name)
 
     def _say_applied(self, handled: Handled) -> None:
@@ -292,6 +289,6 @@ class Runner:
                 log.debug("applied", type=envelope.type)
 
     def _forget(self, _revoked: set[TP]) -> None:
-        # Every rebalance takes all partitions: what is held is read again by whoever gets it.
+        # A rebalance revokes all partitions: held retries are read again by the next owner.
         self._held.clear()
         self.deadlines.clear()

@@ -1,7 +1,7 @@
 """The rows of one table on disk: RocksDB underneath, its changelog beside it.
 
-Whatever RocksDB refuses ends the process, with nothing committed: a full disk, a damaged file. No
-row is ever taken for missing because it could not be read.
+Any error of RocksDB (a full disk, a damaged file) ends the process with nothing committed. A row
+that cannot be read never counts as missing.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -25,7 +25,7 @@ class Store:
         self._table = table
 
     async def stop_on_errors(self) -> None:
-        """Let nothing go wrong quietly when Faust opens the table and fills it: before it does.
+        """Make errors end the process when Faust opens and fills the table; call it before that.
 
         Faust swallows such an error in a recovery, and would wait for ever.
         """
@@ -94,10 +94,10 @@ class Store:
         return called
 
     def _stop(self, error: Exception) -> NoReturn:
-        """End the process; what is damaged is marked, and set aside at the next start."""
+        """End the process; damaged tables are marked, and set aside at the next start."""
         name, text = self._table.name, str(error)
         if "lock hold" in text or "While lock file" in text:
-            # The partition was here before and is being closed: Faust asks again in a second.
+            # The partition is being closed: Faust tries again in a second.
             raise error
         if not is_damage(text):
             hard_stop(
@@ -113,7 +113,7 @@ class Store:
         )
 
     def _damaged(self, text: str) -> list[Path]:
-        """Return the folders that `text` speaks of: all that are open when it names none."""
+        """Return the folders that `text` names: all that are open when it names none."""
         data = self._table.data
         paths = [data.partition_path(partition).absolute() for partition in data._dbs]
         around = data.partition_path(0).absolute().parent.glob("*.db")

@@ -13,11 +13,11 @@ import rocksdict
 import structlog
 
 OFFSET_KEY = b"__faust\0offset__"
-"""Where Faust keeps how much of the changelog is in the table."""
+"""The key under which Faust stores the changelog offset of the table."""
 KEPT_MAX = 3
-"""Damaged copies of one table that are kept to be examined; the oldest goes first."""
+"""Damaged copies of one table to keep for examination; the oldest is deleted first."""
 _SIGNS = ("corruption", "checksum", "does not exist", "no such file")
-"""What RocksDB says of files that are damaged or gone, in lower case."""
+"""Parts of RocksDB's errors about damaged or missing files, in lower case."""
 
 log = structlog.get_logger(__name__)
 
@@ -28,11 +28,11 @@ def is_damage(text: str) -> bool:
 
 
 def set_aside_damaged(folder: Path) -> list[Path]:
-    """Set aside every damaged table under `folder`; return where they lie now.
+    """Set aside every damaged table under `folder`; return their new paths.
 
-    Where one is damaged the others are read through too: a disk rarely hurts one file alone, and
-    each that is found later would end the process once more.
-    Raises OSError naming the table that cannot be opened for another reason.
+    Where one is damaged the others are read through too: a disk rarely damages one file alone, and
+    each that is found later would end the process once more. Raises OSError naming the table that
+    cannot be opened for another reason.
     """
     tables = [path for path in sorted(folder.glob("**/*.db")) if path.is_dir()]
     faults = {path: _fault(path) for path in tables}
@@ -47,7 +47,7 @@ def mark(path: Path, fault: str) -> None:
 
 
 def _fault(path: Path, *, whole: bool = False) -> str:
-    """Return what is wrong with the table, or nothing; `whole` reads every row of it.
+    """Return the fault of the table, or nothing; `whole` reads every row of it.
 
     Raises OSError as `set_aside_damaged`.
     """
@@ -78,7 +78,7 @@ def _read_through(database: rocksdict.Rdict) -> None:
     rows.seek_to_first()
     while rows.valid():
         rows.next()
-    # A damaged block ends the rows as if they were all; only the status produces.
+    # At a damaged block the iterator ends as at the last row; only its status raises.
     rows.status()
 
 

@@ -3,19 +3,16 @@
 What it changes, and why (Faust 0.15.3, aiokafka driver):
 
 * Offsets are committed from a low watermark that the engine moves when a batch is through. Faust's
-  own bookkeeping commits past what is in flight, drops acknowledgements at a rebalance and notes
-  failed commits as done.
-* Whole chunks are delivered in one wait, where Faust makes four tasks a message.
-* A seek lets go of all that was read before it, and goes to the beginning where nothing has been
-  committed yet; otherwise events are skipped at the first start of a group.
-* A revocation waits for the batch in flight and commits it, so that nobody else can own its
-  partitions while it is still writing.
-* The producers are idempotent, one an agent; batches go out through aiokafka's batch API,
-  acknowledged together.
-* A worker whose session may have run out writes nothing until the group knows it again; one that
-  the group has dropped in the middle of a batch ends (`app.worker.lease`).
-* The long poll is 100 ms, where Faust has 1.5 s written into its code; its second of sleep at the
-  end of a process is left out.
+own bookkeeping commits past what is in flight, drops acknowledgements at a rebalance and notes
+failed commits as done. * Whole chunks are delivered in one wait, where Faust makes four tasks a
+message. * A seek drops all that was read before it, and goes to the beginning where nothing has
+been committed yet; otherwise events are skipped at the first start of a group. * A revocation waits
+for the batch in flight and commits it, so that nobody else can own its partitions while it is still
+writing. * The producers are idempotent, one an agent; batches go out through aiokafka's batch API,
+acknowledged together. * A worker whose session may have run out writes nothing until the group
+knows it again; one that the group has dropped in the middle of a batch ends (`app.worker.lease`). *
+The long poll is 100 ms, where Faust has 1.5 s written into its code; its second of sleep at the end
+of a process is left out.
 """
 
 import asyncio
@@ -42,7 +39,7 @@ log = structlog.get_logger(__name__)
 
 
 class HostApp(AppT):
-    """The app as the transport sees it: Faust's, and what `app.worker.faust_app` adds to it."""
+    """The app that the transport needs: Faust's, with the additions of `app.worker.faust_app`."""
 
     watermarks: Watermarks
     lease: lease.Lease
@@ -134,15 +131,15 @@ class SafeConsumer(driver.Consumer):
             log.warning("stopped before a batch was committed: it comes again")
 
     async def _commit_all(self) -> None:
-        # A commit under way has taken its offsets already; Faust would leave it at that.
+        # A commit under way has taken its offsets already, and Faust would not commit again.
         await self.maybe_wait_for_commit_to_finish()
         await self.commit()
 
     async def perform_seek(self) -> None:
-        """Go to the committed offsets, and let go of everything read before that.
+        """Go to the committed offsets, and drop everything read before that.
 
-        A group that has not committed yet has none: aiokafka then stays where it happens to be,
-        and what was read so far, which Faust throws away, would never be read again.
+        A group that has not committed yet has none: aiokafka then keeps its position, and the
+        records read so far, which Faust drops, would never be read again.
         """
         self._seeks += 1
         async with self._fetching:
@@ -158,8 +155,8 @@ class SafeConsumer(driver.Consumer):
             self.app.flow_control.clear()
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ASYNC109
-        # A fetch and a seek never overlap: what is fetched lies either wholly before the seek, and
-        # is let go, or wholly after it.
+        # A fetch and a seek never overlap: fetched records come either all before the seek, and are
+        # dropped, or all after it.
         async with self._fetching:
             self._fetched_after = self._seeks
             return await super()._getmany(active_partitions, timeout)
@@ -186,8 +183,8 @@ class SafeConsumer(driver.Consumer):
     async def _deliver(self, chunk: Sequence[tuple[TP, Any]]) -> None:
         for tp, message in chunk:
             if self._fetched_after != self._seeks:
-                # Read before a seek: it comes again, and must not overtake what lies before it,
-                # or the applied offsets would take that for known.
+                # Read before a seek: it comes again, and must not overtake earlier records, which
+                # the applied offsets would then count as known.
                 return
             await self.callback(message)
             self._read_offset[tp] = message.offset
@@ -254,11 +251,11 @@ def harden() -> None:
 
 
 async def _no_sleep(self: mode.Worker) -> None:
-    """Nobody is left to wait for: the tasks have been gathered."""
+    """Do not sleep: the tasks have been gathered."""
 
 
 def producer_of(app: Any, agent: str = "") -> Any:
-    """Return the aiokafka producer of `agent` in a running app; of nobody's, the app's own."""
+    """Return the aiokafka producer of `agent` in a running app; without one, the app's own."""
     return app.producer.of_agents[agent] if agent else app.producer._producer
 
 

@@ -1,8 +1,8 @@
-"""Ends a worker that gets no further: a thread of its own checks, since a stuck loop cannot.
+"""Ends a worker that makes no progress. A thread checks it, since a stuck event loop cannot.
 
-No progress is only wrong while there is something to do. How much there is to do, the watchdog
-asks the broker itself, with a client of its own: a consumer that hangs cannot hide it. While the
-broker does not answer, nothing is concluded.
+A worker needs to make progress only while there is something to do. The watchdog asks the broker
+for the lag, with a client of its own, so that a consumer that hangs cannot hide it. While the
+broker does not answer, it concludes nothing.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ Bounds = Mapping[Place, tuple[int, int]]
 
 
 class AgentProgress(msgspec.Struct, frozen=True, kw_only=True):
-    """What an agent shows of itself: how often it passed a checkpoint, and how far it is."""
+    """The progress of an agent: how many checkpoints it passed, and its offsets."""
 
     name: str
     checkpoints: int
@@ -46,7 +46,7 @@ class AgentProgress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Signs(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker shows of itself at one moment."""
+    """The progress of a worker at one moment."""
 
     seen_at: float
     """When the event loop noted it, which a blocked one does not (monotonic seconds)."""
@@ -81,7 +81,7 @@ class WatchedApp(Protocol):
 
 
 class Stall:
-    """How long each part of a worker has been still while it had something to do."""
+    """How long each part of a worker has made no progress while it had something to do."""
 
     def __init__(self, limit_seconds: float) -> None:
         self._limit = limit_seconds
@@ -90,16 +90,16 @@ class Stall:
         self._last: Signs | None = None
 
     def conclude(self, now: float, signs: Signs, bounds: Bounds | None) -> str:
-        """Return what has been still for longer than the limit, or nothing.
+        """Return the part that has made no progress for longer than the limit, or nothing.
 
         `now` is of the monotonic clock, in seconds; `bounds` None: the broker does not answer.
         """
-        # A process that was frozen could not have moved: its own checks are what is counted.
+        # A frozen process could not make progress: only time between its own checks counts.
         passed = 0.0 if self._scanned is None else min(now - self._scanned, 2 * CHECK_SECONDS)
         last = self._last or signs
         self._scanned, self._last = now, signs
         if signs.seen_at == last.seen_at:
-            # What else is still, a blocked loop does not say.
+            # A blocked loop does not report the progress of other parts.
             self._still[LOOP] = self._still.get(LOOP, 0.0) + passed
         else:
             self._still = {
@@ -143,7 +143,7 @@ def _waiting(part: str, signs: Signs, bounds: Bounds | None) -> str:
 
 
 class Watchdog:
-    """Checks one worker from a thread of its own, and ends it."""
+    """Checks one worker from a thread of its own, and ends it when it makes no progress."""
 
     def __init__(self, app: WatchedApp, agents: Sequence[WatchedAgent], config: Config) -> None:
         self._app = app
@@ -168,7 +168,7 @@ class Watchdog:
     async def _watch(self) -> None:
         asking = asyncio.create_task(self._ask())
         while self._ask_for_signs():
-            # Code in C that never lets go of the interpreter stops this thread too.
+            # Code in C that never releases the GIL stops this thread too.
             faulthandler.dump_traceback_later(2 * self._config.stall_seconds, file=2, exit=True)
             await asyncio.sleep(CHECK_SECONDS)
             signs = self._signs
@@ -192,7 +192,7 @@ class Watchdog:
         return True
 
     def _glance(self) -> None:
-        """Note how things are: called on the worker's own loop, which owns what it reads."""
+        """Note the progress: called on the worker's own loop, which owns the state it reads."""
         self._asked = False
         assigned = self._app.assigned()
         self._signs = Signs(

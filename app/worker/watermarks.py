@@ -1,4 +1,4 @@
-"""How far each partition is through. Places are (topic, partition)."""
+"""The low watermark of each partition: all before it is handled. Places are (topic, partition)."""
 
 import asyncio
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ Place = tuple[str, int]
 
 
 class Watermarks:
-    """How far each partition is through; and whether a batch is under way."""
+    """The low watermark of each partition, and whether a batch is under way."""
 
     def __init__(self) -> None:
         self.next_offset: dict[Place, int] = {}
@@ -21,16 +21,16 @@ class Watermarks:
         self.idle.clear()
 
     def end(self) -> None:
-        """Note that it is through."""
+        """Note that the batch has ended."""
         self._running -= 1
         if not self._running:
             self.idle.set()
 
     def move(self, place: Place, next_offset: int) -> None:
-        """Say that everything of `place` before `next_offset` is through."""
+        """Note that everything of `place` before `next_offset` is handled."""
         self.next_offset[place] = max(next_offset, self.next_offset.get(place, 0))
 
     def forget(self, places: Iterable[Place]) -> None:
-        """Drop what is no longer ours."""
+        """Drop the places of revoked partitions."""
         for place in places:
             self.next_offset.pop(place, None)
