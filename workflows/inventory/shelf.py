@@ -16,18 +16,18 @@ REMEMBERED_MAX = 256
 
 
 class Stock(msgspec.Struct, frozen=True, kw_only=True):
-    """What one SKU remembers, in units."""
+    """The state of one SKU, in units."""
 
     received: int = 0
     on_hand: int = 0
     held: dict[str, int] = {}
     """By order id."""
     shipped: int = 0
-    """What has left and has not come back."""
+    """Units that were shipped and have not come back."""
     sent: dict[str, int] = {}
-    """What left for each of the latest orders."""
+    """Units shipped for each of the latest orders."""
     closed: tuple[str, ...] = ()
-    """The latest orders that were let go or refused: they get nothing any more."""
+    """The latest orders that were released or refused: they get no units any more."""
     counted: tuple[str, ...] = ()
     """The latest receipts, adjustments and returns: each counts once."""
     sent_forgotten: Forgotten = Forgotten()
@@ -69,7 +69,7 @@ def count_id(message: stock.ReceiveStock | stock.AdjustStock | stock.RestockStoc
         case stock.AdjustStock(adjustment_id=adjustment_id):
             return f"adjustment/{adjustment_id}"
         case stock.RestockStock(order_id=order_id, return_id=return_id):
-            # Customers name their returns; only within an order is that a name.
+            # Customers choose the ids of their returns: they are unique only within an order.
             return f"return/{order_id}/{return_id}"
 
 

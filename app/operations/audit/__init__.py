@@ -1,1 +1,1 @@
-"""The audit as a chain: signed as it grows, and proven from its beginning (ADR 13)."""
+"""The audit as a hash chain: signed as it grows, and verified from its beginning (ADR 13)."""

@@ -1,7 +1,7 @@
-"""The chain: one digest over everything that lies on a partition of `audit`, in its order.
+"""The hash chain: one digest over all records of a partition of `audit`, in order.
 
-The broker decides the order, so the chain is reckoned over what it holds: place, time, key, body
-and all headers of every record, repeated and forged ones too. Pure; who reads is elsewhere.
+The broker decides the order, so the chain is computed over what it holds: offset, time, key, body
+and all headers of every record, repeated and forged ones too. Pure; `reader` reads.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from app.wire.records import Record
 from workflows.audit.checkpoint import AuditCheckpointed
 
 BREACHES_MAX = 20
-"""Places named of one partition; the first is what matters."""
+"""Breaches listed of one partition; the first is what matters."""
 
 
 class ChainHead(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,14 +25,14 @@ class ChainHead(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Breach(msgspec.Struct, frozen=True, kw_only=True):
-    """A place that does not hold, and what is wrong there."""
+    """An offset at which the chain does not hold, and what is wrong there."""
 
     place: str
     what: str
 
 
 class Proven(msgspec.Struct, frozen=True, kw_only=True):
-    """What a partition holds, and what of it does not hold."""
+    """The result for one partition: how many records it has, and the breaches."""
 
     partition: int
     actions: int
@@ -44,7 +44,7 @@ class Proven(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def beginning(partition: int) -> ChainHead:
-    """Return the chain of a partition that holds nothing."""
+    """Return the chain of an empty partition."""
     return ChainHead(digest=hashlib.sha256(b"payflow audit chain 1|%d" % partition).hexdigest())
 
 
@@ -59,7 +59,7 @@ def after(chain_head: ChainHead, record: Record) -> ChainHead:
     ]
     for name, value in record.headers:
         parts += [name.encode("utf-8", "surrogatepass"), value]
-    # Behind all their lengths, no byte can move from one part to the next; None is no length.
+    # The lengths come first, so no byte can move from one part to the next; None has no length.
     said = repr([None if part is None else len(part) for part in parts]).encode()
     digest = hashlib.sha256(b"".join([said, *(part or b"" for part in parts)])).hexdigest()
     return ChainHead(offset=record.offset, count=chain_head.count + 1, digest=digest)
@@ -73,7 +73,7 @@ def chain_head_of(checkpointed: AuditCheckpointed) -> ChainHead:
 
 
 class Prover:
-    """Compares one partition with all that was said of it, from its first record on."""
+    """Compares one partition with its checkpoints, from its first record on."""
 
     def __init__(
         self, partition: int, said: Iterable[ChainHead], is_authentic: Callable[[Record], bool]
@@ -101,7 +101,7 @@ class Prover:
         self._chain_head = after(self._chain_head, record)
         said = self._said.get(record.offset, set())
         if said - {self._chain_head}:
-            # Behind the first that differs every one does.
+            # After the first difference every later checkpoint differs too.
             if not self._is_broken:
                 self._name(self._held + 1, record.offset, "not what the checkpoint at its end says")
             self._is_broken = True
@@ -109,7 +109,7 @@ class Prover:
             self._held = record.offset
 
     def done(self) -> Proven:
-        """Return what came of it, once all records were received."""
+        """Return the result, once all records were received."""
         if self._last > self._chain_head.offset:
             what = "missing: there are checkpoints of records that are not there"
             self._name(self._chain_head.offset + 1, self._last, what)

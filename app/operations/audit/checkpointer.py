@@ -1,8 +1,8 @@
-"""Checkpoints the audit as it grows: reads `audit`, produces its digests on `audit.chain`.
+"""Checkpoints the audit as it grows: reads `audit`, and produces digests on `audit.chain`.
 
-A checkpoint says nothing that is not on the audit itself. Several consoles emit the same ones; none
-has to know of the others, and none keeps a row. It goes on from the last checkpoint: what was
-changed before that is for `payflow audit verify` to find, and is never signed anew.
+A checkpoint is computed from the audit alone, so several consoles emit the same ones, without state
+and without knowing of each other. A console goes on from the last checkpoint: a change before that
+is never signed anew, and `payflow audit verify` finds it.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from workflows.audit.checkpoint import AuditCheckpointed
 from workflows.shared.message import Message, type_name
 
 CHECK_MS = 1_000
-"""How long records may lie without a checkpoint: those of one read share one."""
+"""How long records may wait for a checkpoint: those of one read share one."""
 PUBLISH_SECONDS_MAX = 30.0
 
 Publish = Callable[[Message, Envelope], Awaitable[None]]
@@ -40,10 +40,10 @@ class Checkpointer:
         self._publish = publish
         self._chain_heads: dict[int, ChainHead] = {}
         self._checkpointed: dict[int, int] = {}
-        """By partition, how far it is signed, by whomever."""
+        """By partition, the offset of the last checkpoint, of any console."""
 
     async def run(self) -> None:
-        """Write checkpoints in a loop; wait while the broker is away."""
+        """Produce checkpoints in a loop; wait while the broker is away."""
         failed = 0
         while True:
             try:
@@ -77,7 +77,7 @@ class Checkpointer:
             consumer.seek(place, position)
 
     async def _check_once(self, consumer: AIOKafkaConsumer) -> None:
-        """Take what came, and signature it."""
+        """Add new records to the chain, and produce a checkpoint of them."""
         for place, found in (await consumer.getmany(timeout_ms=CHECK_MS)).items():
             for record in map(as_read, found):
                 if place.topic == audit_topics.audit.name:
@@ -91,7 +91,7 @@ class Checkpointer:
                 await self._checkpoint_now(at, chain_head)
 
     def _receive(self, checkpointed: AuditCheckpointed | None) -> None:
-        """Take the checkpoints of all consoles, this one included."""
+        """Receive the checkpoints of all consoles, this one included."""
         if checkpointed is None:
             log.error("a checkpoint without a valid signature; see: payflow audit verify")
             return
@@ -120,7 +120,7 @@ class Checkpointer:
         )
         await asyncio.wait_for(self._publish(message, envelope), PUBLISH_SECONDS_MAX)
         self._checkpointed[at] = chain_head.offset
-        # A witness outside the broker.
+        # The log is a witness outside the broker.
         log.info(
             "audit checkpoint", partition=at, offset=chain_head.offset, digest=chain_head.digest
         )

@@ -1,4 +1,4 @@
-"""Reads the audit and its checkpoints up to their ends, and proves one by the other."""
+"""Reads the audit and its checkpoints up to their ends, and verifies one by the other."""
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
@@ -23,7 +23,7 @@ DIGEST = re.compile("[0-9a-f]{64}")
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether the audit is what it was, and where it is not."""
+    """Whether the audit is unchanged, and where it is not."""
 
     audit_ok: bool
     actions: int
@@ -31,7 +31,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     unsealed: int
     partitions: tuple[Proven, ...]
     breaches: tuple[Breach, ...]
-    """The first place that does not hold comes first."""
+    """The breaches, the first in the audit first."""
 
 
 @asynccontextmanager
@@ -44,17 +44,17 @@ async def reader(config: Config) -> AsyncIterator[AIOKafkaConsumer]:
 async def records(
     consumer: AIOKafkaConsumer, place: TopicPartition, end: int
 ) -> AsyncIterator[Record]:
-    """Yield what lies at `place` before `end`."""
+    """Yield the records at `place` before `end`."""
     begins = await consumer.beginning_offsets([place])
     async for record in read_to_end(consumer, begins, {place: end}):
         yield as_read(record)
 
 
 async def verify(config: Config, known: Mapping[int, Sequence[ChainHead]] | None = None) -> Verdict:
-    """Return whether the audit is what its checkpoints say; `known`: by partition, more of them."""
+    """Return whether the audit agrees with its checkpoints; `known`: more of them, by partition."""
     async with reader(config) as consumer:
         said, breaches = await checkpoints(consumer, config)
-        # Read after the checkpoints: what one of them covers must be there.
+        # Read after the checkpoints: the records that they cover must be there.
         ends = await consumer.end_offsets(declared_places(audit_topics.audit.name, config))
         proven: list[Proven] = []
         for place, end in ends.items():
@@ -120,7 +120,7 @@ def _place(record: Record) -> str:
 
 
 def proposal_in(config: Config) -> Callable[[str, str], Awaitable[RefundProposed | None]]:
-    """Return what finds the first proposal of a refund by order id and refund id."""
+    """Return a function that finds the first proposal of a refund by order id and refund id."""
 
     async def find(order_id: str, refund_id: str) -> RefundProposed | None:
         messages: Iterable[object] = (

@@ -1,5 +1,5 @@
-"""Dead letters as a tool: what is dead-lettered, its status, and how it gets back to work.
+"""Operations on dead letters: list, edit, redrive, discard.
 
-`dead_letter` is one of them, `state` says the status of each, `choice` which are meant: all pure.
-`reading` gathers them from the broker, `sending` sends them back.
+`dead_letter`, `status`, `selection` and `editing` are pure. `reader` reads dead letters and their
+status from the broker, `redrive` sends them back.
 """

@@ -17,7 +17,7 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     who: str
     why: str
     chosen: str = ""
-    """How the dead letters were chosen, as a person reads it."""
+    """How the dead letters were selected, in text."""
     at_ms: int
 
 
@@ -41,7 +41,7 @@ def audited(message: messages.DeadLetterAction, action: Action) -> Outgoing:
 
 
 def dead_letter_redriven(dead_letter: DeadLetter, action: Action) -> messages.DeadLetterRedriven:
-    """Return the action of sending `dead_letter` back as it is."""
+    """Return the audit message of redriving `dead_letter` as it is."""
     return messages.DeadLetterRedriven(
         about=dead_letter.place,
         who=action.who,
@@ -54,7 +54,7 @@ def dead_letter_redriven(dead_letter: DeadLetter, action: Action) -> messages.De
 def dead_letter_edited(
     dead_letter: DeadLetter, body: bytes, sent: Outgoing, action: Action
 ) -> messages.DeadLetterEdited:
-    """Return the act of sending `dead_letter` back as `sent`, with other bytes."""
+    """Return the audit message of redriving `dead_letter` as `sent`, with other bytes."""
     return messages.DeadLetterEdited(
         about=dead_letter.place,
         who=action.who,

@@ -1,4 +1,4 @@
-"""One dead letter, and what becomes of it when it is sent back. Pure."""
+"""One dead letter, and the record that redrives it. Pure."""
 
 import hashlib
 from collections.abc import Mapping
@@ -11,9 +11,9 @@ from app.wire.records import Outgoing, Record, header
 from app.wire.topics import redrive_topic, topic_name
 
 HISTORY_MAX = 20
-"""Earlier failures that a dead letter carries with it."""
+"""Earlier failures that a dead letter carries in its headers."""
 OF_ONE_STAY = ("x-dead-", "x-retry-", "x-redrive-")
-"""Headers that speak of one stay in one place, and do not travel on."""
+"""Headers about one failure, which a redriven record does not carry."""
 
 
 class Failed(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,12 +23,12 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True):
     cause: str
     detail: str
     agent: str = msgspec.field(name="room")
-    """Of the name that the header has had from the beginning."""
+    """The agent; on the wire it keeps its old name."""
     at: str
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
-    """A record in a dead topic: whole, and what it says of itself."""
+    """A record in a dead topic, with the facts in its headers."""
 
     record: Record
     at_ms: int
@@ -75,7 +75,7 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def redrive_id(self) -> str:
-        """Return the sending after which it failed again, or nothing."""
+        """Return the id of the redrive after which it failed again, or nothing."""
         return header(self.record, records.REDRIVE_ID)
 
     @property
@@ -85,28 +85,29 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
         try:
             return msgspec.json.decode(text, type=tuple[Failed, ...]) if text else ()
         except msgspec.DecodeError:
-            # Anybody may write headers: a broken history must not hide the dead letter.
+            # Any producer may write headers: a broken history must not hide the dead letter.
             return ()
 
 
 def redrive_id(dead_letter: DeadLetter, body: bytes | None = None) -> str:
-    """Return the id of sending `dead_letter` back, with other bytes when `body` is given."""
+    """Return the id of a redrive of `dead_letter`, with other bytes when `body` is given."""
     changed = [] if body is None else [sha256(body)]
     return derive_id("redrive", dead_letter.place, *changed)
 
 
 def sent_back(dead_letter: DeadLetter, partition: int) -> Outgoing:
-    """Return `dead_letter` on its way to the agent that failed, and to no other."""
+    """Return the record that redrives `dead_letter` to the agent that failed, and to no other."""
     return _outgoing(dead_letter, partition, dead_letter.record.value, {}, redrive_id(dead_letter))
 
 
 def edited(
     dead_letter: DeadLetter, partition: int, body: bytes, changes: Mapping[str, str]
 ) -> Outgoing:
-    """Return `dead_letter` with other bytes on its way to the agent that failed, as another event.
+    """Return the record that redrives `dead_letter` with other bytes, as another event.
 
     `changes` are headers to set. The id is derived from the old one, or the origin, and the new
-    bytes: edited alike for every service that dead-lettered it, it is one event for all of them.
+    bytes: the same edit for every service that dead-lettered the event is one event for all of
+    them.
     """
     before = header(dead_letter.record, "ce_id")
     event = before or header(dead_letter.record, "x-dead-origin")

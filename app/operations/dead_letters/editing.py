@@ -1,4 +1,4 @@
-"""A dead letter as somebody may edit it: personal parts masked, put back where they stay. Pure."""
+"""A dead letter for editing: personal parts are masked, and restored where the mask stays. Pure."""
 
 import difflib
 
@@ -15,7 +15,7 @@ DIFF_LINES_MAX = 400
 def editable(value: bytes | None, type_name: str) -> str:
     """Return the JSON of `value` in lines, masked; the empty string where it is no JSON.
 
-    `type_name`: what the envelope says that it is.
+    `type_name` is the type in its envelope.
     """
     try:
         return _lines(masked_body(msgspec.json.decode(value or b""), type_name))
@@ -24,7 +24,7 @@ def editable(value: bytes | None, type_name: str) -> str:
 
 
 def restored(value: bytes | None, edited: str, type_name: str) -> bytes:
-    """Return `edited` with what was left masked put back from `value`. Raises DeadLetterError."""
+    """Return `edited` with its masks replaced by the values in `value`. Raises DeadLetterError."""
     if MASK not in edited:
         return edited.encode()
     try:
@@ -46,7 +46,7 @@ def _back(before: object, shown: object, after: object, path: str) -> object:
     if isinstance(after, dict):
         old, seen = (each if isinstance(each, dict) else {} for each in (before, shown))
         if old.get("type") != after.get("type"):
-            # Where there is another type, only the names that are personal everywhere stay masked.
+            # Under another type, only names that are personal everywhere stay masked.
             seen = {name: value for name, value in seen.items() if name in personal_names()}
         return {
             name: _back(old.get(name), seen.get(name), value, f"{path}.{name}" if path else name)
@@ -70,8 +70,8 @@ def _at(values: list[object], place: int) -> object:
 def diff(value: bytes | None, edited: bytes, type_name: str) -> list[str]:
     """Return how `edited` differs from `value`, masked: lines that begin with -, + or a space.
 
-    `edited` is as it was written, with its masks. What `restored` puts back may have a new type
-    there, which does not mask it.
+    `edited` still has its masks: a value that `restored` puts back may have a new type, which does
+    not mask it.
     """
     one, other = (editable(each, type_name) or preview(each or b"") for each in (value, edited))
     found = difflib.unified_diff(one.splitlines(), other.splitlines(), n=2, lineterm="")

@@ -1,4 +1,4 @@
-"""Gathers what says the status of dead letters: topics up to their ends, and who committed what."""
+"""Reads all that determines the status of dead letters: topics, and the offsets of groups."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -37,7 +37,7 @@ async def reading(config: Config) -> AsyncIterator["Reader"]:
 
 
 class Reader:
-    """Reads every record once: each read goes on where the one before has ended."""
+    """Reads every record once: each read goes on from the end of the one before."""
 
     def __init__(
         self, config: Config, admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer
@@ -55,7 +55,8 @@ class Reader:
 
     async def read_status(self) -> Known:
         """Return the status of every dead letter of Payflow."""
-        # Before the ends: what an agent is past, and has dead-lettered again, lies before them.
+        # Read before the ends: an event that an agent has committed, and its new dead letter, lie
+        # before them.
         committed = await _committed(self._admin)
         async for record, at_ms in self._new_records():
             self._take(record, at_ms)
@@ -85,13 +86,13 @@ class Reader:
 
     async def _new_records(self) -> AsyncIterator[tuple[Record, int]]:
         """Yield every record up to where topics end now, and its time (ms)."""
-        # What is deleted in the meantime is not waited for.
+        # Records that are deleted meanwhile are not waited for.
         begins, ends = await span(self._consumer, await _places(self._admin))
         starts = {place: max(self._next.get(place, 0), at) for place, at in begins.items()}
         async for record in read_to_end(self._consumer, starts, ends):
             self._next[TopicPartition(record.topic, record.partition)] = record.offset + 1
             yield records.as_read(record), record.timestamp
-        # Markers and what was compacted away leave gaps behind the last record.
+        # Transaction markers and compacted records leave gaps after the last record.
         self._next |= ends
 
 
@@ -115,7 +116,7 @@ def _take_action(record: Record, discarded: dict[str, str], config: Config) -> N
     try:
         message = codecs.decode(record.value, from_headers(record.headers), record.key)
     except Undecodable:
-        return  # What is no act drops no dead letter; `topics tail audit` shows what it is.
+        return  # Only an action can discard a dead letter.
     if isinstance(message, DeadLetterDiscarded) and signing.is_signed(record, config):
         discarded[message.about] = message.why
 

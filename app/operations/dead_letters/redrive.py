@@ -1,7 +1,7 @@
-"""Sends dead letters back to the agents that failed, and writes every act down.
+"""Redrives dead letters to the agents that failed, and audits every action.
 
-A canary goes first, alone; the rest follows at a rate. What was sent is found again on the redrive
-topics themselves, so a redriver that was killed goes on where it was by being run again.
+A canary goes first, alone; the rest follows at a rate. Records that were sent are found on the
+redrive topics themselves, so a redrive that was killed continues when it is run again.
 """
 
 import asyncio
@@ -47,27 +47,27 @@ Say = Callable[[str], None]
 
 
 class DeadLetterError(PayflowError):
-    """Nothing was sent, or not everything; the message says why and what to do."""
+    """Nothing was sent, or not all; the message says why and what to do."""
 
     kind: ClassVar[ErrorKind] = "conflict"
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a redrive."""
+    """The result of a redrive."""
 
     redrive: str
     sent: int
     handled: int
     failed_again: int
     unsent: int
-    """Left where they lie, because the canary failed or time ran out."""
+    """Not sent, because the canary failed or time ran out."""
     waiting: int
-    """Sent, and not handled yet when the wait ended."""
+    """Sent, and not yet handled when the wait ended."""
 
 
 @asynccontextmanager
 async def redriver(config: Config) -> AsyncIterator["Redriver"]:
-    """Open a way to send: one redriver at a time on a data folder. Raises DeadLetterError."""
+    """Open a redriver: one at a time on a data folder. Raises DeadLetterError."""
     lock = _alone(config.data_path)
     try:
         async with (
@@ -91,7 +91,7 @@ def _alone(folder: Path) -> IO[str]:
 
 
 class Redriver:
-    """Where dead letters are sent back from."""
+    """Redrives, edits and discards dead letters."""
 
     def __init__(self, config: Config, producer: AIOKafkaProducer, stack: AsyncExitStack) -> None:
         self._config = config
@@ -104,8 +104,8 @@ class Redriver:
 
         From the second time on, only what is new is read.
 
-        Whoever holds the context may rely on it: what another redriver has sent is not open any
-        more.
+        The caller holds the lock of the data folder, so no other redriver sends the same ones
+        meanwhile.
         """
         if self._reader is None:
             self._reader = await self._stack.enter_async_context(reading(self._config))
@@ -116,8 +116,7 @@ class Redriver:
     ) -> Outcome:
         """Send `dead_letters` back in their order: a canary first, the rest at `rate` per second.
 
-        Raises DeadLetterError when one names an agent that there is none of, or the canary fails
-        again.
+        Raises DeadLetterError when one names an unknown agent, or the canary fails again.
         """
         for dead_letter in dead_letters:
             _check_agent(dead_letter)
@@ -159,7 +158,7 @@ class Redriver:
         *,
         force: bool,
     ) -> str:
-        """Send `dead_letter` back with other bytes under a new event id; return that id.
+        """Redrive `dead_letter` with other bytes under a new event id; return that id.
 
         Raises DeadLetterError when the new bytes are no event either, unless `force`.
         """
@@ -174,7 +173,7 @@ class Redriver:
         return event_id(sent)
 
     async def discard(self, dead_letters: Sequence[DeadLetter], action: Action) -> None:
-        """Say of `dead_letters` that they need no handling any more; they stay where they lie."""
+        """Mark `dead_letters` as discarded: they need no handling, and stay on their topic."""
         await self._publish(
             [
                 audited(
@@ -210,7 +209,7 @@ class Redriver:
     async def _until_handled(
         self, dead_letters: Sequence[DeadLetter], say: Say
     ) -> dict[str, State]:
-        """Return the state of every dead letter once none is on its way, or time is up."""
+        """Return the status of every dead letter once none is being handled, or time is up."""
         places = [dead_letter.place for dead_letter in dead_letters]
         limit = time.monotonic() + HANDLED_SECONDS_MAX
         while True:

@@ -1,4 +1,4 @@
-"""Which dead letters are meant: one, a group, or whatever a filter finds. Pure."""
+"""Selects dead letters: one, a group, or all that a filter finds. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -13,7 +13,7 @@ SHOWN_MAX = 20
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
-    """A filter: what is empty says nothing. Times are milliseconds."""
+    """A filter, whose empty fields select everything. Times are milliseconds."""
 
     place: str = ""
     service: str = ""
@@ -28,7 +28,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     until_ms: int = 0
 
     def meets(self, dead_letter: DeadLetter) -> bool:
-        """Return whether `dead_letter` is meant."""
+        """Return whether the filter selects `dead_letter`."""
         compared = (
             (self.place, dead_letter.place),
             (self.service, dead_letter.service),
@@ -46,7 +46,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def text(self) -> str:
-        """Return the choice as a person reads it."""
+        """Return the filter in text for people."""
         record = {name: getattr(self, name) for name in self.__struct_fields__}
         return ", ".join(f"{name}={value}" for name, value in record.items() if value) or "all"
 
@@ -54,14 +54,14 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
 def chosen(
     dead_letters: Iterable[DeadLetter], statuses: Mapping[str, State], choice: Choice
 ) -> tuple[list[DeadLetter], Counter[str]]:
-    """Return the open dead letters that are meant, in order, and how many others by their state."""
+    """Return the open dead letters selected, in order, and the number of others by status."""
     meant = [dead_letter for dead_letter in dead_letters if choice.meets(dead_letter)]
     others = Counter(statuses[each.place] for each in meant if statuses[each.place] != "open")
     return [dead_letter for dead_letter in meant if statuses[dead_letter.place] == "open"], others
 
 
 def blast_radius(dead_letters: Iterable[DeadLetter], others: Mapping[str, int]) -> dict[str, Any]:
-    """Return what sending `dead_letters` back would touch, for people to read before they do."""
+    """Return what a redrive of `dead_letters` would touch, for people to read first."""
     every = list(dead_letters)
     keys = Counter(
         (dead_letter.record.key or b"").decode(errors="replace") for dead_letter in every

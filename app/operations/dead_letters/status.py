@@ -1,4 +1,4 @@
-"""The status of every dead letter, from what lies on the topics and nothing else. Pure.
+"""The status of every dead letter, from the records on the topics alone. Pure.
 
 Resolved means handled, not sent: a dead letter is handled when the agent that failed has taken it
 through all its checkpoints and has not dead-lettered it again.
@@ -28,22 +28,22 @@ class RedriveAttempt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that says the status of dead letters."""
+    """All that determines the status of dead letters."""
 
     dead_letters: tuple[DeadLetter, ...]
-    """In the order of their topics: by place and offset."""
+    """By topic, partition and offset, in order."""
     attempts: Mapping[str, RedriveAttempt]
-    """By the place of the dead letter: a dead letter is sent back once."""
+    """By the place of the dead letter: each is redriven once."""
     through: Mapping[tuple[str, int], int]
-    """By topic and partition of redrive topics: the offset the service has committed."""
+    """By topic and partition of redrive topics: the committed offset of the service."""
     parked: frozenset[str] = frozenset()
     """Redrive ids that wait in retry topics."""
     discarded: Mapping[str, str] = {}
-    """Place of the dead letter → why."""
+    """Place of each discarded dead letter → why."""
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
-    """Dead letters that failed alike."""
+    """Dead letters with the same service, cause and stack."""
 
     service: str
     cause: str
@@ -56,7 +56,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def states(known: Known) -> dict[str, State]:
-    """Return the state of every dead letter by its place."""
+    """Return the status of every dead letter by its place."""
     again = {dead_letter.redrive_id for dead_letter in known.dead_letters if dead_letter.redrive_id}
     return {
         dead_letter.place: _state(dead_letter.place, known, again)

@@ -1,9 +1,9 @@
-"""The comparison of three books, line by line: lines in, differences out. Pure.
+"""Compares the three books of money line by line. Pure.
 
-Payment consumes from the provider, and the ledger from payment. So a book that lacks what those
-before it have may only not have received yet: that is in motion until its deadline. One that has
-what those before it lack, and an amount, a currency, a reference or a count that differs, is wrong
-at once.
+Payment follows the provider, and the ledger follows payment. So a later book may lack a line
+because it has not received it yet: that line is in motion until its deadline. A line that an
+earlier book lacks, and an amount, a currency, a reference or a count that differs, is wrong at
+once.
 """
 
 from collections import Counter, defaultdict
@@ -41,15 +41,14 @@ KEPT_BY: dict[Kind, tuple[Book, ...]] = {
     "refund": BOOKS,
     "void": ("provider", "payments"),
 }
-"""Which books have a line of each kind, each receiving from the one before it.
+"""The books that have a line of each kind, each following the one before it.
 
-Nothing was moved by a void, so the ledger has none.
-"""
+A void moves no money, so the ledger has none."""
 DAY_MS = 86_400_000
 
 
 class Compared(msgspec.Struct, frozen=True, kw_only=True):
-    """One movement of money as the three books have it, in minor units; None: it has none."""
+    """One movement of money in the three books, in minor units; None: the book has none."""
 
     order_id: str
     kind: Kind
@@ -60,10 +59,10 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
     currencies: tuple[str, ...]
     """One when all agree."""
     at_ms: int
-    """When it happened: by the provider, else by the ledger, else by the payments table."""
+    """Its time: by the provider, else by the ledger, else by the payments table."""
     differences: tuple[Difference, ...]
     in_motion: bool
-    """Something has not been known yet, and is younger than its deadline."""
+    """A line is open or missing, and younger than its deadline."""
 
 
 class Moved(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,8 +135,8 @@ def _classes(offending: Iterable[Compared]) -> dict[Difference, int]:
 def _grouped(lines: Iterable[Line]) -> dict[tuple[str, Kind, str], list[Line]]:
     """Return the lines of each movement by order, kind and refund key."""
     known = list(lines)
-    # The ledger has the provider's id of a refund, not its key; where the other two disagree
-    # about whose id it is, the provider is believed, who gave it.
+    # The ledger has the provider's id of a refund, not its key; where the other two books map the
+    # id to different keys, the provider's counts.
     keys = {
         (line.order_id, line.reference): line.key
         for book in ("payments", "provider")
@@ -184,7 +183,7 @@ def _compared(
 
 
 def _unlike(group: Sequence[Line]) -> list[Difference]:
-    """Return in what the lines of one movement are not the same."""
+    """Return the fields in which the lines of one movement differ."""
     seen: dict[Difference, set[object]] = {
         "amount_differs": {line.amount_minor for line in group},
         "currency_differs": {line.currency for line in group},
@@ -203,7 +202,7 @@ def _happened_ms(group: Sequence[Line]) -> int:
 
 
 def _totals(lines: Iterable[Line]) -> dict[str, dict[Book, Moved]]:
-    """Return what each book moved; what is asked for and what was voided moved nothing."""
+    """Return what each book moved; open lines and voids move nothing."""
     sums: Counter[tuple[str, Book, Kind]] = Counter()
     for line in lines:
         if not line.open:

@@ -1,8 +1,8 @@
 """Reads the three books: the provider's file, the payment rows by their changelog, the ledger.
 
-Nothing is written and no group is joined. Who consumes from another is read before it: first the
-ledger, then the payments, last the provider. So a book can lack what happens meanwhile only where
-that counts as in motion.
+It writes nothing and joins no group. A book is read before the one that it follows: first the
+ledger, then the payments, last the provider. So a line that is added meanwhile is missing only
+where that counts as in motion.
 """
 
 import asyncio
@@ -34,8 +34,8 @@ _SETTLED = """
     SELECT 'void', order_id, '', id, amount_minor, currency, canceled_ms FROM intents
     WHERE status = 'canceled'
 """
-"""A line for each charge, refund and void, as a settlement report has it. A refund that nobody here
-has asked for carries no key of ours: its own id stands for it."""
+"""A line for each charge, refund and void, as a settlement report has it. A refund that Payflow has
+not requested has no key of Payflow: its own id takes the place."""
 
 
 class Books(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +48,7 @@ class Books(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def read_books(config: Config) -> Books:
-    """Return the three books of Payflow. Raises one of `auditor.CANNOT_LOOK`."""
+    """Return the three books of Payflow. Raises one of `auditor.CANNOT_READ`."""
     load_agents()
     own = load_books()
     table = declared[own.table]
@@ -70,9 +70,9 @@ async def read_books(config: Config) -> Books:
 
 
 def provider_lines(config: Config) -> Iterator[Line]:
-    """Yield the lines of the provider's own file. Raises Unreadable when it is not ours to see.
+    """Yield the lines of the provider's own file. Raises Unreadable when Payflow has no such file.
 
-    A simulator that should be here and has no file has settled nothing.
+    A simulator without a file has settled nothing.
     """
     path = external_systems.provider_file(config)
     if not path.is_file():
@@ -140,7 +140,7 @@ async def _entries(
             envelope = from_headers(record.headers)
             entry = codecs.decode(record.value, envelope, record.key)
         except Undecodable:
-            # A forged or broken entry is no line: if it took the place of one, that one is missing.
+            # A forged or broken entry is no line: if it replaced a real one, that one is missing.
             unread += 1
             continue
         if envelope.id not in seen and topic_of(entry) is own.topic:

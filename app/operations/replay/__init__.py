@@ -1,5 +1,5 @@
-"""Replay: the rows of a service made again from topics, beside the live ones, and compared.
+"""Replay: rebuilds the rows of a service from topics and compares them with the live ones.
 
-`order` says in which order a row received its events, `shadow` runs the engine without effects,
-`run` reads topics and rows and does it all, partition by partition.
+`event_order` finds the order in which a row received its events, `shadow_runtime` runs the engine
+without effects, `run` reads topics and rows, partition by partition.
 """

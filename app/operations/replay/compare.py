@@ -1,4 +1,4 @@
-"""Two sets of rows side by side: what is equal, what differs, what cannot be compared. Pure."""
+"""Compares two sets of rows: equal, different, or not comparable. Pure."""
 
 from collections.abc import Collection, Mapping
 
@@ -15,7 +15,7 @@ Rows = Mapping[tuple[int, bytes], bytes]
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
-    """One row that came out otherwise, masked: two that look the same differ in what is hidden."""
+    """One row that differs, masked: two sides that look equal differ in masked parts."""
 
     table: str
     partition: int
@@ -26,13 +26,13 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Compared(msgspec.Struct, kw_only=True):
-    """What a replay of one table came to."""
+    """The result of a replay of one table."""
 
     table: str
     equal: int = 0
     different: int = 0
     not_comparable: int = 0
-    """Rows with events outside of what was read: older than the window or than retention."""
+    """Rows with events that were not read: older than the window or than retention."""
     differences: list[Difference] = []
     """The first of them."""
 
@@ -40,10 +40,10 @@ class Compared(msgspec.Struct, kw_only=True):
 def compare(
     table: Table, live: Rows, replayed: Rows, incomplete: Collection[tuple[int, bytes]]
 ) -> Compared:
-    """Return how `replayed` differs from `live` in what the business remembers and what travels.
+    """Return how `replayed` differs from `live` in state and baggage.
 
-    Fences and the processed ids follow from the order of receiving, and are not compared; nor is
-    the span that a row took its trace from; an outbox holds times of the clock.
+    Applied offsets and processed ids follow from the order of receiving, and are not compared; nor
+    is the span from which a row took its trace, nor the outbox, which holds times of the clock.
     """
     found = Compared(table=table.name)
     for place in sorted(live.keys() | replayed.keys()):

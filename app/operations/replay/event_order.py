@@ -1,4 +1,4 @@
-"""In which order a row has received its events: topics do not say it, the row remembers. Pure."""
+"""The order in which a row has received its events, by what the row remembers. Pure."""
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -18,11 +18,11 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     record: Record
     at_ms: int
     id: str
-    """By which Payflow knows it."""
+    """The id that the engine uses."""
 
 
 def event_of(record: Record, at_ms: int) -> Event:
-    """Return `record` as an event, under the id by which the engine knows it."""
+    """Return `record` as an event, under the id that the engine uses."""
     said = header(record, "ce_id")
     topic = declared.get(header(record, REDRIVE_TOPIC) or record.topic)
     if topic is not None and topic.open:
@@ -34,8 +34,8 @@ def event_of(record: Record, at_ms: int) -> Event:
 def received(live: Row[object], events: Iterable[Event]) -> list[Event]:
     """Return those of `events` that the live row has received, in the order it received them.
 
-    A row remembers its latest events in order. What it has forgotten comes before, in the order of
-    time; a duplicate that was dropped comes last, and is dropped again.
+    A row remembers its latest events in order. Older events come before, in the order of time; a
+    duplicate that was dropped comes last, and is dropped again.
     """
     known = {
         (each.record.source, each.record.offset): each
@@ -69,7 +69,7 @@ def _remembered(live: Row[object], known: Iterable[Event]) -> list[Event]:
     for each in sorted(known, key=lambda event: event.record.offset):
         places.setdefault(each.id, []).append(each)
     if len(live.processed_ids) < PROCESSED_IDS_MAX:
-        # It has forgotten nothing, so every repetition was known and dropped.
+        # The row still holds all its ids, so every repetition was known and dropped.
         return [places[event_id][0] for event_id in live.processed_ids if event_id in places]
     bounds: dict[str, int] = {}
     found: list[Event] = []

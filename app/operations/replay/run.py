@@ -1,4 +1,4 @@
-"""Makes a service's rows again from topics, partition by partition, into a sandbox; compares."""
+"""Rebuilds a service's rows from topics in a sandbox, partition by partition, and compares them."""
 
 from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
@@ -32,7 +32,7 @@ from workflows.shared.errors import ErrorKind, PayflowError
 FETCH_BYTES_MAX = 8 << 20
 BATCH_EVENTS = 2_000
 MARK = "payflow-sandbox.json"
-"""What a sandbox is known by: nothing else is ever emptied."""
+"""The file that marks a sandbox: no other folder is ever emptied."""
 
 Say = Callable[[str], None]
 Place = tuple[int, bytes]
@@ -55,16 +55,16 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Replayed(msgspec.Struct, frozen=True, kw_only=True):
-    """What a replay came to."""
+    """The result of a replay."""
 
     service: str
     group: str
     events: int
     emitted: int
-    """Records that would have been produced, and were not."""
+    """Records that the engine would have produced; a replay produces none."""
     tables: list[Compared]
     left_out: list[str]
-    """Agents that ask outside: they are not replayed."""
+    """Agents that call external systems: they are not replayed."""
 
     @property
     def same(self) -> bool:
@@ -73,7 +73,7 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def replay(config: Config, wanted: Wanted, say: Say) -> Replayed:
-    """Return what came of making the rows again. Raises ReplayError."""
+    """Rebuild the rows and return the result. Raises ReplayError."""
     agents = _agents(wanted)
     group = f"payflow-{wanted.service}-replay-{wanted.sandbox.name}"
     _prepare(wanted)
@@ -127,7 +127,7 @@ def _agents(wanted: Wanted) -> list[Agent]:
 
 
 def _prepare(wanted: Wanted) -> None:
-    """Make the sandbox, or empty one that is known as such."""
+    """Make the sandbox, or empty an existing one."""
     folder = wanted.sandbox
     mark = folder / MARK
     if folder.exists() and not mark.exists() and any(folder.iterdir()):
@@ -172,7 +172,7 @@ async def _partition(
 
 
 def _counted(rows: dict[Place, Row[object]], by_row: dict[Place, list[Event]]) -> list[Event]:
-    """Return what any counting row has received, once each: their order does not matter."""
+    """Return the events of all counting rows, once each: their order does not matter."""
     found: dict[tuple[str, int], Event] = {}
     for at, row in rows.items():
         for each in received(row, by_row.get(at, [])):
@@ -209,7 +209,7 @@ def _keep(path: Path, shadow: ShadowRuntime) -> None:
 async def _records(
     consumer: AIOKafkaConsumer, places: list[TopicPartition], from_ms: int = 0
 ) -> AsyncIterator[tuple[records.Record, int]]:
-    """Yield what lies in `places` from `from_ms` up to where they end now, and its time (ms)."""
+    """Yield the records of `places` from `from_ms` to their current ends, and their times (ms)."""
     begins, ends = await span(consumer, places)
     if from_ms:
         later = await consumer.offsets_for_times(dict.fromkeys(places, from_ms))
@@ -219,7 +219,7 @@ async def _records(
 
 
 async def _commit(config: Config, group: str, agents: Iterable[Agent]) -> None:
-    """Note in a group of the replay's own how far it has read: the live one is not touched."""
+    """Commit the offsets read in a group of the replay's own: the live group is not touched."""
     async with reader(config, group_id=group) as consumer:
         places = [
             place

@@ -1,4 +1,4 @@
-"""The engine at work on rows of its own: nothing is produced, no external system is called."""
+"""A runtime without effects: it keeps rows in a dict and produces nothing."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -11,11 +11,11 @@ from tables import Table
 from workflows.shared.topic import Topic
 
 EVERYTHING = 1 << 62
-"""An offset behind which all is produced: there is nothing to produce again."""
+"""An offset before which every outbox counts as produced: nothing is produced again."""
 
 
 class ShadowRuntime:
-    """Implements `Port` over a dict of rows."""
+    """Implements `Runtime` over a dict of rows."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -49,7 +49,7 @@ class ShadowRuntime:
         return record.partition == place_of(record.topic, record.key, self._config)
 
     def through(self, _source: str) -> int:
-        """Return that everything is produced."""
+        """Return that every outbox was produced."""
         return EVERYTHING
 
     def checkpoint(self, _name: str) -> None:

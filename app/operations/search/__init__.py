@@ -1,1 +1,1 @@
-"""Searching topics: what is wanted, the scan itself, what there is, and who reads it."""
+"""Searching topics: queries, scans, facts about topics, and consumer groups."""

@@ -1,4 +1,4 @@
-"""Who reads: consumer groups, their members, what each is assigned, and how far behind they are."""
+"""Consumer groups: members, assignments and lag."""
 
 import asyncio
 import time
@@ -15,14 +15,14 @@ from app.kafka.reader import AIOKafkaConsumer, TopicPartition, reader, span
 from app.wire.topics import topic_name
 
 AGES_SECONDS_MAX = 3.0
-"""How long the next records of all groups may be waited for; without one, no age is said."""
+"""How long to wait for the next record of each group; without one its age is not known."""
 READ_MS = 200
 FETCH_BYTES_MAX = 16_384
-"""One record of each partition is enough, and one always comes, however long it is."""
+"""One record of each partition is enough, and the broker always sends one, however long it is."""
 
 
 class Behind(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a group is on one partition. `committed` -1: it has said nothing yet."""
+    """The lag of a group on one partition. `committed` -1: it has committed nothing yet."""
 
     topic: str
     partition: int
@@ -30,7 +30,7 @@ class Behind(msgspec.Struct, frozen=True, kw_only=True):
     end: int
     lag: int
     seconds: float | None
-    """How old the next record is that it has to read; 0 at the end, None when not known."""
+    """The age of the next record that it has to read, in ms; 0 at the end, None when not known."""
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,7 +79,7 @@ async def groups(config: Config, only: str = "") -> list[Group]:
 async def _committed(admin: AIOKafkaAdminClient, said: Any) -> dict[TopicPartition, int]:
     committed = await committed_offsets(admin, said[1])
     for place in (place for each in said[5] for place in assigned_to(each)):
-        # Tables follow their changelogs as members do, and commit nothing: that is no lag.
+        # Tables are assigned their changelogs like topics, and commit nothing: that is no lag.
         if topic_name(place.topic).kind != "changelog":
             committed.setdefault(place, -1)
     return committed
@@ -125,7 +125,7 @@ def _behind(
 def _next(
     behind: Mapping[TopicPartition, Behind], begin: Mapping[TopicPartition, int]
 ) -> dict[TopicPartition, int]:
-    """Return where the next record lies that a group has to read, where there is one."""
+    """Return the offset of the next record that a group has to read, where there is one."""
     return {place: max(each.committed, begin[place]) for place, each in behind.items() if each.lag}
 
 
@@ -135,7 +135,7 @@ async def _ages(
     """Return, by group, how old the next records are, of those that come soon."""
     ages: list[dict[TopicPartition, float]] = [{} for _ in following]
     deadline_s = time.monotonic() + AGES_SECONDS_MAX
-    # Who reads the same partition from elsewhere has a turn of its own.
+    # Groups at different offsets of one partition are read in separate turns.
     for turn in _turns(following):
         consumer.assign(sorted(turn))
         for place, (offset, _) in turn.items():

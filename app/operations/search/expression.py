@@ -1,4 +1,4 @@
-"""What is wanted, as an expression in CEL: an extra (`payflow[cel]`), never needed by Payflow."""
+"""Filters as expressions in CEL: an optional extra (`payflow[cel]`)."""
 
 import re
 from typing import Any, ClassVar
@@ -47,7 +47,7 @@ class Expression:
         self._check_names()
 
     def holds(self, masked: MaskedRecord) -> bool:
-        """Return whether it is true of `look`. Raises ExpressionFailed when it has no answer."""
+        """Return whether it is true of `masked`. Raises ExpressionFailed when it has no answer."""
         found = self._run({name: _variable(masked, name) for name in self._variables})
         if not isinstance(found, bool):
             raise ExpressionFailed(f"neither true nor false: {str(found)[:80]}")

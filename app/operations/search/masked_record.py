@@ -1,6 +1,6 @@
-"""One record as it may be shown: personal parts are masked before anything is shown or sought.
+"""One record with its personal parts masked, before it is shown or searched.
 
-Nothing is decoded before it is asked for: a search by key never opens a body.
+Parts are decoded on demand: a search by key never decodes a body.
 """
 
 import re
@@ -28,7 +28,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class MaskedRecord:
-    """A record, its parts masked; `opened` says whether its body was opened."""
+    """A record, its parts masked; `opened` says whether its body was decoded."""
 
     def __init__(self, record: Any) -> None:
         self.record = record
@@ -47,7 +47,7 @@ class MaskedRecord:
 
     @cached_property
     def pairs(self) -> list[tuple[str, str]]:
-        """Return every header, those that are there twice too."""
+        """Return every header, also repeated ones."""
         hidden = personal_names()
         if is_keyed_by_person(self.type):
             hidden |= {"ce_subject"}
@@ -65,23 +65,23 @@ class MaskedRecord:
 
     @cached_property
     def headers(self) -> dict[str, str]:
-        """Return the headers by name, the last of those that share one."""
+        """Return the headers by name; of repeated ones the last."""
         return dict(self.pairs)
 
     @cached_property
     def body(self) -> object:
-        """Return the JSON of the body; None when it is none."""
+        """Return the JSON of the body; None when it is not JSON."""
         return self._opened[0]
 
     @cached_property
     def text(self) -> str:
-        """Return the body as text: its JSON written anew, or what can be read of it."""
+        """Return the body as text: its JSON encoded anew, or its readable part."""
         body, preview = self._opened
         return _encode(body).decode() if preview is None else preview
 
     @property
     def broken(self) -> bool:
-        """Say whether the body is no JSON."""
+        """Return whether the body is not JSON."""
         return self._opened[1] is not None
 
     @cached_property
@@ -115,7 +115,7 @@ def _personal_name() -> re.Pattern[str]:
 
 
 def preview(value: bytes) -> str:
-    """Return `value` as text up to the first personal field: where that ends, nobody can say."""
+    """Return `value` as text up to the first personal field, whose end is not known."""
     text = value.decode(errors="backslashreplace").replace("\x00", "")
     text = _ESCAPED.sub(lambda found: chr(int(found.group(1), 16)), text)
     # A lone surrogate could be neither printed nor sent.

@@ -1,8 +1,8 @@
-"""What is searched, from messages such as `key:o1`, `type:payflow.payment.*`, `since:...`.
+"""A query of records, parsed from terms such as `key:o1`, `type:payflow.payment.*`, `since:...`.
 
-A record is judged by what may be shown of it (`app.operations.search.masked_record`). Before that
-its raw bytes are asked whether it could hold at all; that spares a million records the decoding,
-and may never say no to one that would hold.
+A query is matched against the masked record (`app.operations.search.masked_record`). Before that a
+cheap test of the raw bytes spares a million records the decoding; it may pass records that do not
+match, and never drops one that does.
 """
 
 import re
@@ -24,13 +24,13 @@ TERMS = "key:, type:, corr:, header.NAME:, text:, since:, until:"
 
 _NAMED = re.compile(r"([A-Za-z_]+)(?:\.([^:\s]*))?:(.*)", re.DOTALL)
 _PLAIN = re.compile(r"[A-Za-z0-9_-]*[A-DF-Za-df-z][A-Za-z0-9_-]*")
-"""Messages that are written the same in any JSON: no digits alone, and no `1e3`."""
+"""Words that look the same in any JSON: no digits alone, and no `1e3`."""
 
 Kind = Literal["key", "header", "text"]
 
 
 class BadTerm(PayflowError, ValueError):
-    """A term that cannot be searched for; `field` says which argument it stood in."""
+    """A term that cannot be searched for; `field` names its argument."""
 
     kind: ClassVar[ErrorKind] = "invalid"
 
@@ -40,16 +40,16 @@ class BadTerm(PayflowError, ValueError):
 
 
 class Term(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that has to be so. `begins`: what is searched needs only begin with it."""
+    """One condition. `begins`: the value needs only begin with it."""
 
     kind: Kind
     value: str
     name: str = ""
-    """Of a header."""
+    """The name of the header."""
     begins: bool = False
 
     def holds(self, masked: MaskedRecord) -> bool:
-        """Return whether it is so of `look`."""
+        """Return whether `masked` meets it."""
         match self.kind:
             case "key":
                 return self._is(masked.key)
@@ -65,7 +65,7 @@ class Term(msgspec.Struct, frozen=True, kw_only=True):
         return text.startswith(self.value) if self.begins else text == self.value
 
     def in_bytes(self) -> Callable[[Consumed], bool]:
-        """Return what asks a raw record, quickly, whether this could be so."""
+        """Return a quick test of a raw record: whether the term could match."""
         sought, name = self.value.encode(errors="surrogatepass"), self.name
         if "\\" in self.value or (self.kind == "text" and not _PLAIN.fullmatch(self.value)):
             return lambda _record: True
@@ -83,12 +83,12 @@ class Term(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _could_hold(body: bytes, sought: bytes) -> bool:
-    # Escapes, and bytes that are shown as escapes, may come to what is sought.
+    # Escapes, and bytes that are shown as escapes, may match once decoded.
     return sought in body or b"\\" in body or b"\x00" in body or not body.isascii()
 
 
 class Wanted:
-    """All that has to be so of a record."""
+    """All conditions of a query."""
 
     def __init__(
         self,
@@ -104,7 +104,7 @@ class Wanted:
         self._first = tuple(term.in_bytes() for term in terms)
 
     def may_hold(self, record: Consumed) -> bool:
-        """Return False where `record` surely is not wanted; its body is not decoded."""
+        """Return False where `record` surely does not match; its body is not decoded."""
         if record.timestamp < self.since_ms and self.since_ms:
             return False
         if self.until_ms is not None and record.timestamp >= self.until_ms:
@@ -112,7 +112,7 @@ class Wanted:
         return all(could(record) for could in self._first)
 
     def holds(self, masked: MaskedRecord) -> bool:
-        """Return whether `look` is wanted. Raises ExpressionFailed."""
+        """Return whether `masked` matches. Raises ExpressionFailed."""
         if not all(term.holds(masked) for term in self.terms):
             return False
         return self.expression is None or self.expression.holds(masked)

@@ -1,4 +1,4 @@
-"""One record as people see it, its personal parts masked."""
+"""One record for people, its personal parts masked."""
 
 import msgspec
 
@@ -8,7 +8,7 @@ from app.kafka.reader import TopicPartition, places_of, reader
 from app.operations.search.masked_record import MaskedRecord
 
 BODY_BYTES_SHOWN_MAX = 50_000
-"""Of a longer body only the beginning is shown, as text."""
+"""A longer body is cut, and shown as text."""
 TEXT_CHARS_SHOWN_MAX = 2_000
 
 
@@ -26,13 +26,13 @@ class RecordView(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
     """Why it is no event of Payflow."""
     text: str = ""
-    """The body as text where it is no JSON or too long; unmasked where bytes were asked for."""
+    """The body as text where it is not JSON or too long; unmasked where bytes were asked for."""
     hexadecimal: str = ""
-    """The very bytes, when they were asked for."""
+    """The raw bytes, when they were asked for."""
 
 
 async def read_record(config: Config, topic: str, partition: int, offset: int) -> RecordView:
-    """Return one record with its very bytes; raises InspectionError when it is not there."""
+    """Return one record with its raw bytes; raises InspectionError when it is not there."""
     async with reader(config) as consumer:
         places = await places_of(config, topic)
         place = TopicPartition(topic, partition)

@@ -1,4 +1,4 @@
-"""What a row was: its versions in the changelog, as far back as that goes."""
+"""The history of a row: its versions in the changelog, as far back as that goes."""
 
 import difflib
 import time
@@ -25,7 +25,7 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True):
-    """The latest versions, oldest first, and what was read for them."""
+    """The latest versions, oldest first, and the offsets read for them."""
 
     topic: str
     partition: int
@@ -77,9 +77,9 @@ async def history(
 
 
 def changed(before: object, after: object) -> list[str]:
-    """Return what of two states is not the same: lines that begin with `-` and `+`.
+    """Return how two states differ: lines that begin with `-` and `+`.
 
-    None is no state: nothing is known of it, or the row was deleted.
+    None is no state: it is not known, or the row was deleted.
     """
     one, other = (
         []

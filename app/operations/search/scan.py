@@ -1,8 +1,8 @@
-"""The scan: reads a topic from given places to its end as it stood at the start, and says how far.
+"""Scans a topic from given offsets to its end at the start of the scan.
 
-Whatever stops it, it ends with what it read: a record that was not found was not there, or
-lies behind the cursor. Offsets without a record (deleted, compacted, markers of transactions) are
-passed over, not waited for.
+It always ends with the offsets that it read: a record that was not found did not exist, or lies
+after the cursor. Offsets without a record (deleted, compacted, markers of transactions) are passed
+over, not waited for.
 """
 
 import time
@@ -22,7 +22,7 @@ from app.wire.records import Consumed
 
 READ_MS = 250
 BATCH_RECORDS_MAX = 500
-"""What is read between two chances for everybody else in the process."""
+"""Records read before other tasks of the process get a turn."""
 PROGRESS_SECONDS = 0.5
 STALL_SECONDS_MAX = 30.0
 
@@ -30,16 +30,16 @@ Why = Literal["end", "limit", "time", "cancelled"]
 
 
 class Coverage(msgspec.Struct, frozen=True, kw_only=True):
-    """What was read of one partition: `first` to `last`, both included."""
+    """The offsets read of one partition: `first` to `last`, both included."""
 
     partition: int
     begin: int
-    """The first offset there still is."""
+    """The first offset that the partition still has."""
     first: int
     last: int
     """`first` - 1 when nothing was."""
     end: int
-    """Where it ended at the start of the scan: one after the last offset."""
+    """Its end at the start of the scan: one after the last offset."""
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True, tag="found"):
@@ -49,7 +49,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True, tag="found"):
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True, tag="progress"):
-    """How far it is."""
+    """The progress of a scan."""
 
     scanned: int
     matched: int
@@ -59,7 +59,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, tag="progress"):
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True, tag="done"):
-    """Why it stopped, and all that was read."""
+    """Why the scan stopped, and the offsets that it read."""
 
     why: Why
     scanned: int
@@ -70,11 +70,11 @@ class Done(msgspec.Struct, frozen=True, kw_only=True, tag="done"):
     errors: int
     """Records for which the expression has no answer."""
     error: str = ""
-    """What the first of them said."""
+    """The error of the first of them."""
     coverage: tuple[Coverage, ...]
     elapsed_seconds: float
     cursor: str
-    """Where to go on."""
+    """The cursor from which to go on."""
 
 
 Event = Found | Progress | Done
@@ -88,11 +88,11 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     limit: int | None = None
     seconds: float | None = None
     follow: bool = False
-    """Go on behind the end, for ever."""
+    """Go on after the end, for ever."""
 
 
 def never() -> bool:
-    """Return False: nobody stops it."""
+    """Return False: the scan is never stopped from outside."""
     return False
 
 
@@ -126,7 +126,7 @@ async def scan(
 
 
 class _Section:
-    """One scan under way."""
+    """A running scan."""
 
     def __init__(
         self,
@@ -147,11 +147,11 @@ class _Section:
 
     @property
     def full(self) -> bool:
-        """Return whether as many were found as were asked for."""
+        """Return whether the limit of records to find is reached."""
         return self._asked.limit is not None and self._matched >= self._asked.limit
 
     def over(self, stopped: Callable[[], bool]) -> Why | None:
-        """Return why it is over; None when it goes on. Raises InspectionError when it stalls."""
+        """Return why the scan ends; None when it goes on. Raises InspectionError when it stalls."""
         if not self._open:
             return "end"
         if self.full:
@@ -194,7 +194,7 @@ class _Section:
         return shown
 
     async def pass_gaps(self, consumer: AIOKafkaConsumer) -> None:
-        """Pass over offsets at which there is nothing, after all that came was read."""
+        """Pass over offsets without a record, after all fetched records were read."""
         for place in sorted(self._open):
             self._move(place, await consumer.position(place))
         finished = [place for place in self.places if place not in self._open]
@@ -212,7 +212,7 @@ class _Section:
             self._open.discard(place)
 
     def progress(self) -> Progress:
-        """Return how far it is."""
+        """Return the progress."""
         return Progress(
             scanned=self._scanned,
             matched=self._matched,
@@ -262,10 +262,10 @@ async def _begin(
     first = await resolve(consumer, asked.start, begin, end)
     if asked.wanted.since_ms and begin:
         since = await resolve(consumer, Start(at_ms=asked.wanted.since_ms), begin, end)
-        # Every record before it is older, whatever the order of the times.
+        # Every record before this offset is older, even if times are out of order.
         first = {place: max(first[place], since[place]) for place in first}
     section = _Section(asked, begin, end, first, clock)
-    # Between an assignment and a seek nothing may wait: the fetcher would choose a place itself.
+    # Nothing may be awaited between assignment and seek: the fetcher would choose an offset itself.
     consumer.assign(section.places)
     for place in section.places:
         consumer.seek(place, first[place])

@@ -1,4 +1,4 @@
-"""Where a scan begins, and the cursor that says where the next one goes on.
+"""Where a scan begins, and the cursor with which the next one goes on.
 
 A cursor is text such as `0/120,1/44`: of each partition that is read, the next offset.
 """
@@ -18,18 +18,18 @@ _BACK = re.compile(r"latest(?::(\d{1,7}))?", re.ASCII)
 
 
 class Start(msgspec.Struct, frozen=True, kw_only=True):
-    """Where to begin; nothing said: with the earliest of every partition."""
+    """Where to begin; without any field, at the earliest offset of every partition."""
 
     back: int | None = None
     """So many offsets before the end of each partition."""
     at_ms: int | None = None
     """With the first record that is not older."""
     offsets: dict[int, int] = {}
-    """By partition; of others the earliest."""
+    """By partition; other partitions begin at the earliest."""
     only: frozenset[int] = frozenset()
-    """Read these partitions alone; empty: at all."""
+    """Read only these partitions; empty: all of them."""
     field: str = "from"
-    """Which argument said so, for errors."""
+    """The argument that it comes from, for errors."""
 
 
 def parse_start(text: str) -> Start:

@@ -1,4 +1,4 @@
-"""What there is: topics, their partitions, sizes and retention."""
+"""Facts about topics: partitions, sizes and retention."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,7 +16,7 @@ SETTINGS = ("cleanup.policy", "retention.ms", "retention.bytes", "max.message.by
 
 
 class PartitionFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """One partition. Of `begin` to `end` (behind the last), compacted topics have but some."""
+    """One partition, from `begin` to `end` (after the last); compacted topics have gaps."""
 
     partition: int
     begin: int
@@ -53,7 +53,7 @@ async def topics(config: Config, *, internal: bool = False) -> list[TopicFacts]:
 
 
 async def topic_facts(config: Config, name: str) -> TopicFacts:
-    """Return what there is to say about one topic. Raises NoSuchTopic."""
+    """Return the facts about one topic. Raises NoSuchTopic."""
     async with admin_client(config) as admin:
         described = [each for each in await admin.describe_topics() if each["topic"] == name]
         if not described:

@@ -1,1 +1,1 @@
-"""What can be checked at any time: facts are folded, then judged."""
+"""Verification of a running instance: facts are folded from topics and rows, then checked."""

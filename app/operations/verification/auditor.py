@@ -31,7 +31,7 @@ __all__ = ["Auditor", "Verdict", "main", "verify"]
 
 EXIT_WRONG = 1
 EXIT_UNKNOWN = 2
-"""Payflow could not be read, which says nothing about it."""
+"""The exit code when Payflow could not be read: nothing was verified."""
 REST_SECONDS = 2.0
 PAUSE = 9
 CANNOT_READ = (ConfigError, KafkaError, OSError, sqlite3.Error, TopicError, Unreadable)
@@ -45,13 +45,13 @@ async def verify(
 ) -> Verdict:
     """Return the verdict on Payflow of `config` at `now_ms`; `log` is called with its progress.
 
-    Raises one of CANNOT_LOOK when the cluster or a file cannot be read.
+    Raises one of CANNOT_READ when the cluster or a file cannot be read.
     """
     return await Auditor(config, settle_ms).verdict(log, now_ms)
 
 
 class Auditor:
-    """Judges the same instance again and again, reading each time only what is new."""
+    """Verifies the same instance repeatedly, and reads only new records each time."""
 
     def __init__(self, config: Config, settle_ms: int = SETTLE_MS) -> None:
         self._config = config
@@ -64,9 +64,9 @@ class Auditor:
     async def verdict(
         self, log: Callable[[str], None] | None = None, now_ms: int | None = None
     ) -> Verdict:
-        """Return the verdict on Payflow at `now_ms`. Raises one of CANNOT_LOOK."""
+        """Return the verdict on Payflow at `now_ms`. Raises one of CANNOT_READ."""
         say = log or (lambda _line: None)
-        # The cut is taken later: what is newer than the cut cannot look older than it is.
+        # The cut is taken later, so no event seems older than it is.
         at_ms = time.time_ns() // 1_000_000 if now_ms is None else now_ms
         facts, config = self._facts, self._config
         say("reading topics and rows")
@@ -91,7 +91,7 @@ class Auditor:
 async def follow(auditor: Auditor) -> None:
     """Print the verdict again and again, a JSON line each, until stdin ends.
 
-    It takes a share of the machine at most: it rests PAUSE times as long as it read.
+    It pauses PAUSE times as long as it read, to leave the CPU to others.
     """
     ended = asyncio.create_task(asyncio.to_thread(sys.stdin.read))
     while not ended.done():

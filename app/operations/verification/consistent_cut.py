@@ -1,4 +1,4 @@
-"""Where everybody stood at one moment: how far each group has received, how far each topic goes."""
+"""A consistent cut: the committed offsets of every group, and then the ends of every topic."""
 
 from collections.abc import Iterable, Mapping
 
@@ -25,11 +25,12 @@ class Sources(msgspec.Struct, frozen=True, kw_only=True):
     changelogs: dict[str, Table]
     """By the changelog of each table whose rows are read: the table."""
     services: frozenset[str]
-    """The services whose work is checked: what only they have yet to receive is allowed for."""
+    """The services whose work is checked: events that they have not consumed yet are allowed
+    for."""
 
 
 def sources_of(workflows: Iterable[Workflow]) -> Sources:
-    """Return what the invariants of `workflows` are judged by."""
+    """Return the sources that the invariants of `workflows` need."""
     invariants = [each.invariants for each in workflows]
     read = [tables.declared[name] for each in invariants for name in each.rows]
     return Sources(
@@ -40,7 +41,7 @@ def sources_of(workflows: Iterable[Workflow]) -> Sources:
 
 
 class ConsistentCut(msgspec.Struct, frozen=True, kw_only=True):
-    """Where every group stood, and then where every partition began and ended."""
+    """The committed offsets of every group, and then the first and last of every partition."""
 
     sources: Sources
     consumed: ConsumedTopics
@@ -50,7 +51,7 @@ class ConsistentCut(msgspec.Struct, frozen=True, kw_only=True):
     ends: dict[Place, int]
 
     def received(self, place: Place) -> int | None:
-        """Return up to which offset every service that is checked has received `place`.
+        """Return the offset up to which every checked service has consumed `place`.
 
         None: none does.
         """
@@ -93,7 +94,7 @@ async def take_consistent_cut(
     sources: Sources,
     consumed: ConsumedTopics,
 ) -> ConsistentCut:
-    """Return the offsets of everybody: the groups first, the topics after them."""
+    """Return the offsets: those of the groups first, then those of the topics."""
     committed: dict[str, dict[Place, int]] = {}
     for service in consumed:
         committed[service] = _plain(await committed_offsets(admin, f"payflow-{service}"))

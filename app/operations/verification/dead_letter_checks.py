@@ -1,4 +1,4 @@
-"""Dead letters: what could not be handled is kept and explained, and what waits is not late."""
+"""Checks of dead letters and retries: dead letters are complete, retries are not late."""
 
 from app.operations.verification.facts import Facts
 from workflows.shared.invariants import Check, found
@@ -11,7 +11,7 @@ def dead_letters_are_complete(facts: Facts) -> Check:
 
 
 def poison_is_dead_lettered(facts: Facts) -> Check:
-    """What nobody can read lies in a dead topic, byte for byte."""
+    """A record that cannot be decoded is in a dead topic, byte for byte."""
     wrong = [
         f"{origin} missing in {topic}"
         for origin, lost in facts.unreadable.items()

@@ -1,7 +1,7 @@
-"""The external systems' own files, read only: the independent witnesses of money and shipments.
+"""The external systems' own files, opened read-only: independent records of money and shipments.
 
-They are read after the topics, so they may know more: each record carries the time of its latest
-change, and what is younger than the cut counts as in motion.
+They are read after the topics, so they may hold more: each record has the time of its latest
+change, and one that is younger than the cut counts as in motion.
 """
 
 import sqlite3
@@ -26,19 +26,19 @@ BUSY_SECONDS = 10.0
 
 
 def provider_file(config: Config) -> Path:
-    """Return where the provider simulator keeps its books."""
+    """Return the path of the provider simulator's file."""
     return config.data_path / "provider.sqlite"
 
 
 def carrier_file(config: Config) -> Path:
-    """Return where the carrier simulator keeps its books."""
+    """Return the path of the carrier simulator's file."""
     return config.data_path / "carrier.sqlite"
 
 
 def read_provider(config: Config) -> dict[str, ProviderRecord] | None:
-    """Return what the provider charged and refunded, by order id; None when it is not ours to see.
+    """Return what the provider charged and refunded, by order id; None without a local simulator.
 
-    A simulator that should be here and has no file has taken nothing. Raises sqlite3.Error.
+    A simulator without a file has charged nothing. Raises sqlite3.Error.
     """
     path = provider_file(config)
     if not path.is_file():
@@ -73,7 +73,7 @@ def _is_local(url: str) -> bool:
 
 
 def read_carrier(config: Config) -> dict[str, CarrierRecord] | None:
-    """Return what the carrier has of each order; None when it is not ours to see."""
+    """Return the carrier's record of each order; None without a local simulator."""
     path = carrier_file(config)
     if not path.is_file():
         return {} if _is_local(config.carrier_url) else None

@@ -1,4 +1,4 @@
-"""What `verify` knows: what workflows fold for themselves, and what became of every record.
+"""All that `verify` knows: the facts of each workflow, and the fate of every record.
 
 Bodies are not kept, so a million events fit in memory.
 """
@@ -18,19 +18,19 @@ from workflows.shared.topic import topic_of
 from workflows.shared.workflow import Workflow
 
 Kept = TypeVar("Kept")
-"""What an external system keeps of one transaction."""
+"""The record of one transaction at an external system."""
 
 
 class Lost(msgspec.Struct, kw_only=True):
-    """A record nobody can read, met on a topic."""
+    """A record that cannot be decoded."""
 
     digest: bytes
     due_in: frozenset[str]
-    """The dead topics of the services that have passed it."""
+    """The dead topics of the services that have read past it."""
 
 
 class Facts(msgspec.Struct, kw_only=True):
-    """Everything known. Made empty, filled by the readers of topics and rows."""
+    """All facts. It starts empty, and the readers of topics and rows fill it."""
 
     by_workflow: dict[str, object] = {}
     """What each workflow folds, by its name."""
@@ -39,9 +39,10 @@ class Facts(msgspec.Struct, kw_only=True):
     dead: dict[str, Counter[str]] = {}
     """Dead letters by topic and cause."""
     dead_digests: dict[str, dict[str, set[bytes]]] = {}
-    """By origin and dead topic: digests of the bytes dead-lettered. Anybody may claim an origin."""
+    """By origin and dead topic: digests of the dead-lettered bytes. Any producer may claim an
+    origin."""
     foreign_dead_letters: int = 0
-    """Records in dead topics that no service of Payflow has laid there."""
+    """Records in dead topics that no service of Payflow has produced."""
     nameless: list[str] = []
     """Dead letters without bytes, cause or origin."""
     parked: int = 0
@@ -49,7 +50,7 @@ class Facts(msgspec.Struct, kw_only=True):
     parked_late: list[str] = []
     """Those whose time has passed, as `topic/partition/offset`."""
     pending: set[str] = set()
-    """Keys about which something is emitted that a service has yet to receive."""
+    """Keys with an event that some service has not consumed yet."""
     duplicates: int = 0
     seen: set[int] = set()
     started: dict[str, str] = {}
@@ -62,7 +63,7 @@ class Facts(msgspec.Struct, kw_only=True):
         return self.by_workflow[workflow.name]
 
     def fold(self, workflows: Iterable[Workflow], message: Message, envelope: Envelope) -> None:
-        """Let `workflows` fold `message`; an event whose id was seen before changes nothing."""
+        """Fold `message` into the facts of `workflows`; a repeated event id changes nothing."""
         short = _short(envelope.id)
         if short in self.seen:
             self.duplicates += 1
@@ -78,9 +79,9 @@ class Facts(msgspec.Struct, kw_only=True):
                 workflow.invariants.fold(self.of(workflow), message, envelope.time_ms)
 
     def moment_of(self, workflow: Workflow, moment: Moment) -> Moment:
-        """Return `moment` with only those records outside that may be of `workflow`.
+        """Return `moment` with only those external records that may belong to `workflow`.
 
-        Those of transactions that nobody has started stay: they are a breach to be found.
+        Records of transactions that were never started stay: they are a breach.
         """
         return msgspec.structs.replace(
             moment,
@@ -97,14 +98,14 @@ class Facts(msgspec.Struct, kw_only=True):
         return {key: each for key, each in records.items() if self.started.get(key, name) == name}
 
     def forget_what_moves(self) -> None:
-        """Forget what is only true of one moment, before everything is read again."""
+        """Drop the facts that hold for one moment only, before the next read."""
         self.pending.clear()
         self.parked = 0
         self.parked_late.clear()
 
 
 def _short(event_id: str) -> int:
-    """Return eight bytes of the id: enough to tell a million events apart, a third the state."""
+    """Return eight bytes of the id: enough to distinguish a million events, and small."""
     try:
         return UUID(event_id).int >> 64
     except ValueError:

@@ -1,8 +1,8 @@
 """Reads Payflow for `verify`: a cut through every topic, without joining any group.
 
-First the groups' committed offsets are noted, then the ends of all topics, and only then is read.
-What lies between the two is emitted and perhaps not received yet; all the rest has had its effects,
-and those lie before the ends. So the check may run at any time, next to an instance at full work.
+It notes the groups' committed offsets first, then the ends of all topics, and only then reads.
+Events between the two may not have been consumed yet; all earlier ones have had their effects,
+which lie before the ends. So the check may run at any time, beside an instance under full load.
 
 A dead letter that was mended lies on the redrive topics of the agents that failed, and nowhere
 else: these are read like the topics of events.
@@ -39,7 +39,7 @@ from workflows.shared.topic import topic_of
 from workflows.shared.workflow import Workflow
 
 PENDING_MS_MAX = 600_000
-"""An event that nobody has received for longer excuses no difference any more."""
+"""An event that is not consumed for longer than this explains no difference any more."""
 PARKED_MS_MAX = 60_000
 """How long past its time a parked event may wait: a restart and a recovery."""
 
@@ -78,7 +78,7 @@ async def read_topics(  # noqa: PLR0913  the facts, and where they come from
 
 
 class _Taker:
-    """Puts each record where it belongs in the facts."""
+    """Adds each record to the facts."""
 
     def __init__(  # noqa: PLR0913  the facts, and where they come from
         self,
@@ -153,7 +153,7 @@ class _Taker:
             self.facts.foreign_dead_letters += 1
 
     def _due_in(self, record: Record) -> frozenset[str]:
-        """Return the dead topics of those who receive this topic and are past this record."""
+        """Return the dead topics of the services that have read past this record."""
         place = (record.topic, record.partition)
         return frozenset(
             dead_topic(record.topic, service)
@@ -185,8 +185,8 @@ def _take_dead(facts: Facts, record: Record) -> None:
     cause = records.header(record, "x-dead-cause")
     origin = records.header(record, "x-dead-origin")
     facts.dead.setdefault(record.topic, Counter())[cause or "unknown"] += 1
-    # One of them has the bytes that were emitted: others may be edited, or say an origin of
-    # another's.
+    # One of them must have the produced bytes: others may be edited, or claim the origin of
+    # another.
     dead_lettered = facts.dead_digests.setdefault(origin, {})
     dead_lettered.setdefault(record.topic, set()).add(records.digest_dead_lettered(record))
     bytes_lost = record.value is None and records.header(record, records.DEAD_BYTES) != "none"
@@ -197,6 +197,6 @@ def _take_dead(facts: Facts, record: Record) -> None:
 def _take_parked(facts: Facts, record: Record, at_ms: int, now_ms: int) -> None:
     facts.parked += 1
     facts.pending.add(records.header(record, "ce_correlationid"))
-    # Nothing is due before it was emitted, whatever it says.
+    # A retry is not due before it was produced, whatever its headers claim.
     if now_ms - max(records.due_ms(record), at_ms) > PARKED_MS_MAX:
         facts.parked_late.append(f"{record.topic}/{record.partition}/{record.offset}")

@@ -1,4 +1,4 @@
-"""What `verify` has to say: one value, the same as JSON, as a page and as an exit code. Pure."""
+"""The verdict of `verify`: one value for JSON, page and exit code. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -12,16 +12,16 @@ from workflows.shared.workflow import Workflow
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found of Payflow."""
+    """The result of a verification."""
 
     verify_ok: bool
     at_ms: int
     figures: dict[str, object]
-    """What workflows say of their transactions, by name."""
+    """The figures of workflows, by name."""
     started: int
     """How many transactions have begun."""
     unsettled: int
-    """How many transactions, or parts of them, have something still to come."""
+    """How many transactions, or parts of them, have an event outstanding."""
     open_ids: tuple[str, ...] = ()
     """Some of the transactions that have not ended."""
     summary: str
@@ -30,13 +30,14 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     dead_letter_causes: dict[str, int]
     events_read: int
     events_repeated: int
-    """Events read again under the same id: sent twice, counted once."""
+    """Events with a repeated id, which count once."""
     seen: dict[str, str]
-    """What could be read and what could not: topics, tables, provider, carrier."""
+    """The sources that could be read and those that could not: topics, tables, provider,
+    carrier."""
     checks: tuple[Check, ...]
 
     def plain(self) -> dict[str, object]:
-        """Return the verdict as it is written in JSON, its figures beside the rest."""
+        """Return the verdict as plain values for JSON, its figures among them."""
         facts = msgspec.to_builtins(self)
         for name in ("started", "unsettled", "open_ids", "summary"):
             del facts[name]
