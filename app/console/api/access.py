@@ -1,6 +1,6 @@
 """Who may act through the API: signed in, of the right role, from our own page, not too often.
 
-Routes of other audiences are not guarded here: the provider and the carrier sign what they send.
+Routes of other audiences are not guarded here: the provider and the carrier sign their requests.
 """
 
 import math
@@ -31,13 +31,13 @@ SIGN_IN_BURST, SIGN_IN_SECONDS_EACH = 5, 30.0
 STREAMS_EACH_MAX = 32
 """Streams open at once to one address."""
 OPERATORS = "/operators/"
-"""Paths below need a role, also where no route is: a refusal does not say which routes exist."""
+"""All paths below need a role, even without a route, so that a refusal reveals no route."""
 
 log = structlog.get_logger(__name__)
 
 
 class Auth:
-    """Knows who asks."""
+    """Finds the operator of a request."""
 
     def __init__(self, config: Config, clock: Callable[[], float] = time.monotonic) -> None:
         self.sessions = Sessions(config.data_path, clock)
@@ -59,9 +59,10 @@ class Auth:
     async def sign_in_with(
         self, request: web.Request, begun: str, state: str, code: str
     ) -> tuple[str, Session, str]:
-        """Return id and session of who comes back from the provider, and the page they wanted.
+        """Return id and session of a user who comes back from the provider, and the wanted page.
 
-        `begun`: the state that this browser was sent away with. Raises OidcError, Problem 403, 429.
+        `begun` is the state with which this browser was sent there. Raises OidcError, Problem 403,
+        429.
         """
         address = _address(request)
         wait_seconds = self._guesses.take(address)
@@ -80,9 +81,9 @@ class Auth:
         return *self.sessions.open(person), wanted
 
     async def operator(self, request: web.Request, *, actions: bool = True) -> Operator:
-        """Return who asks; raises Problem: 401 for nobody, 403 from another page, 429.
+        """Return the operator; raises Problem 401 without one, 403 from another page, 429.
 
-        What `acts` and comes with a cookie has to say the token of its session too.
+        A request that `acts` and has a cookie needs the CSRF token of its session too.
         """
         wait_seconds = self._actions.take(_address(request))
         if wait_seconds:
@@ -95,7 +96,7 @@ class Auth:
         if session is None:
             raise _unknown("sign in first: POST /sign-in, or Authorization: Bearer name:token")
         if actions:
-            # A page that reads says nothing of where it is; the token below it cannot have.
+            # A GET of the same page has no Origin header, but needs the CSRF token below.
             _check_origin(request, must_say=request.method not in ("GET", "HEAD"))
             if not same(await _csrf(request), session.csrf):
                 detail = f"header {CSRF_HEADER} is missing or not the one of this session"
@@ -119,7 +120,7 @@ class Auth:
 
     async def _prove(self, request: web.Request, name: str, token: str) -> Person:
         address = _address(request)
-        # Taken before the token is checked: guesses side by side are as many.
+        # Taken before the token is checked, so that parallel guesses count too.
         wait_seconds = self._guesses.take(address)
         if wait_seconds:
             raise _too_often(wait_seconds)
@@ -138,7 +139,7 @@ _OPERATOR: web.RequestKey[Operator] = web.RequestKey("operator", Operator)
 
 
 def operator_of(request: web.Request) -> Operator:
-    """Return who asks on a guarded route."""
+    """Return the operator of a request on a guarded route."""
     return request[_OPERATOR]
 
 
@@ -187,9 +188,9 @@ async def _streamed(request: web.Request, handler: Handler) -> web.StreamRespons
 
 
 def _check_origin(request: web.Request, *, must_say: bool) -> None:
-    """Raise Problem 403 when another page asks, or, where it `must_say`, nothing says who does.
+    """Raise Problem 403 for a request of another page, or, if it `must_say`, of an unknown one.
 
-    Every browser says so in one of the two headers with all that changes something.
+    Browsers send one of the two headers with every request that changes something.
     """
     origin = request.headers.get("Origin")
     site = request.headers.get("Sec-Fetch-Site")
@@ -209,7 +210,7 @@ async def _csrf(request: web.Request) -> str:
 
 
 def broken(error: PeopleError) -> Problem:
-    """Return the problem of people who cannot be read; what is wrong with the file is logged."""
+    """Return the problem of an unreadable `operators.json`, and log what is wrong with it."""
     log.error("nobody can sign in", error=str(error))
     detail = "nobody can sign in now: operators.json is of no use. Operator: see the log"
     return Problem(503, "Service Unavailable", detail, headers={"Retry-After": "10"})

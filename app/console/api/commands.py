@@ -1,6 +1,6 @@
-"""Commands, which belong to no transaction, and webhooks: signed call-backs of external systems.
+"""Commands, which belong to no transaction, and webhooks of external systems.
 
-What they become is declared in `app/entrypoints/`.
+Their messages are declared in `app/entrypoints/`.
 """
 
 import time
@@ -15,7 +15,7 @@ from app.gateways.signature import BadSignature, verify
 
 
 async def command(declared: CommandRequest, request: web.Request) -> web.Response:
-    """Emit what a command becomes; repeated, it counts once."""
+    """Produce the message of a command; a repeated one counts once."""
     asked = await read_body(request, declared.body)
     for emission in declared.emissions(asked):
         await _publish(request, emission)
@@ -23,7 +23,7 @@ async def command(declared: CommandRequest, request: web.Request) -> web.Respons
 
 
 async def webhook(declared: WebhookRequest, request: web.Request) -> web.Response:
-    """Emit what a webhook becomes; a kind that nobody needs is acknowledged and left."""
+    """Produce the message of a webhook; an unused kind is acknowledged and ignored."""
     secret = declared.secret(request.app[CONTEXT].config)
     event = await _signed(request, declared.header, secret)
     emission = declared.emission(event)

@@ -32,7 +32,7 @@ from workflows.shared.topic import topic_of
 PUBLISH_SECONDS = 10
 READ_SECONDS = 3
 EVENTS_MAX = 1_000
-"""Events of one transaction that are read."""
+"""Events to read of one transaction."""
 log = structlog.get_logger(__name__)
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -43,7 +43,7 @@ def now_ms() -> int:
 
 
 class RowContext(TypedDict):
-    """What is known of the event behind a row."""
+    """The trace and baggage of the event behind a row."""
 
     baggage: dict[str, str]
 
@@ -107,9 +107,9 @@ class ApiContext:
     # --- tables ---
 
     async def row(self, table: str, key: str) -> TableRow | None:
-        """Return the row wherever it is held; None when nobody has it.
+        """Return the row from the worker that holds it; None when there is none.
 
-        Raises Problem: 404 for no such table, 503 when its partition is held by nobody now.
+        Raises Problem: 404 for no such table, 503 when no worker holds its partition now.
         """
         check_table(table)
         path = f"/tables/{quote(table, safe='')}/{quote(key, safe='')}"
@@ -129,7 +129,7 @@ class ApiContext:
     async def rows(
         self, table: str, prefix: str = "", limit: int = 100, after: str = ""
     ) -> tuple[list[TableRow], bool]:
-        """Return rows in key order from all who hold partitions, and whether some were missing."""
+        """Return rows in key order from all workers, and whether some partitions were missing."""
         check_table(table)
         holders = self.directory.holders(table)
         query = {"prefix": prefix, "limit": str(limit), "after": after}
@@ -178,13 +178,13 @@ CONTEXT: web.AppKey[ApiContext] = web.AppKey("context")
 
 
 def unavailable(detail: str) -> Problem:
-    """Return the problem of something that will pass."""
+    """Return the problem of a temporary failure."""
     return Problem(503, "Service Unavailable", detail, headers=RETRY_AFTER)
 
 
 @contextmanager
 def asking_kafka() -> Iterator[None]:
-    """Turn what Kafka, or its client, raises into Problem 503."""
+    """Turn errors of Kafka and its client into Problem 503."""
     try:
         yield
     except KAFKA_ERRORS as error:

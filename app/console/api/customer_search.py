@@ -1,4 +1,4 @@
-"""The transactions of a customer, for who may act.
+"""The transactions of a customer, for operators.
 
 The audit has a record of a revealed personal field for each transaction found.
 """
@@ -31,11 +31,11 @@ class CustomerAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     customer_id: Personal[Annotated[str, msgspec.Meta(min_length=1, max_length=QUERY_CHARS_MAX)]]
     why: Why
     after: str = ""
-    """Where another search has stopped."""
+    """The cursor of an earlier search."""
 
 
 async def of_customer(request: web.Request) -> web.Response:
-    """Return the ids of a customer's orders, after the audit has recorded who asks, and why."""
+    """Return the ids of a customer's orders, after auditing who asks, and why."""
     asked = await read_body(request, CustomerAsked)
     tables, first, after = _tables_of_people(asked.after)
     scanned, ids = Counter[str](), dict[str, None]()

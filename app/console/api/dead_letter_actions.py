@@ -1,4 +1,4 @@
-"""What operators do with dead letters: redrive, edit, discard. All of it is audited."""
+"""Actions of operators on dead letters: redrive, edit, discard. All are audited."""
 
 from typing import Annotated
 
@@ -24,7 +24,7 @@ Why = Annotated[str, Meta(min_length=1, max_length=WHY_MAX)]
 
 
 class ChoiceAsked(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Which dead letters; what is empty says nothing."""
+    """A filter of dead letters, whose empty fields select everything."""
 
     place: str = ""
     service: str = ""
@@ -42,14 +42,14 @@ class ChoiceAsked(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class RedriveAsked(ChoiceAsked, kw_only=True, forbid_unknown_fields=True):
-    """The body of a redrive: which dead letters, how fast, and how many the preview said."""
+    """The body of a redrive: which dead letters, the rate, and the number in the preview."""
 
     rate: Annotated[float, Meta(ge=0.1, le=10_000)] = RATE
     dead_letters: Annotated[int, Meta(ge=1)]
 
 
 class EditAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The body of an edit; `check` says what would come of it, and sends nothing."""
+    """The body of an edit; `check` returns the result of an edit, and sends nothing."""
 
     place: Annotated[str, Meta(max_length=300)]
     body: Annotated[str, Meta(max_length=900_000)]
@@ -65,7 +65,7 @@ def _action(request: web.Request, why: str, choice: str = "") -> Action:
 
 
 async def redrive(request: web.Request) -> web.Response:
-    """Begin to send dead letters back: a canary first, then the rest at a rate."""
+    """Begin a redrive: a canary first, then the rest at a rate."""
     asked = await read_body(request, RedriveAsked)
     choice = asked.choice()
     dead_letters = request.app[DEAD_LETTERS]
@@ -99,7 +99,7 @@ async def check(request: web.Request) -> web.Response:
 
 
 async def edit(request: web.Request) -> web.Response:
-    """Send one dead letter back with other bytes, as another event."""
+    """Redrive one dead letter with other bytes, as another event."""
     asked = await read_body(request, EditAsked)
     if not asked.reason.strip():
         raise Problem(400, "Bad Request", "say why", field="reason")
@@ -121,7 +121,7 @@ async def edit(request: web.Request) -> web.Response:
 
 
 async def discard(request: web.Request) -> web.Response:
-    """Say that dead letters need no handling any more, and why; they stay where they lie."""
+    """Discard dead letters with a reason; they stay on their topic."""
     asked = await read_body(request, ChoiceAsked)
     choice = asked.choice()
     if choice == Choice():

@@ -1,7 +1,7 @@
-"""Dead letters over HTTP: in groups and singly, and a redrive that is under way.
+"""Dead letters over HTTP: in groups and singly, and the running redrive.
 
-Sending back takes a while. It goes on in a task of this process, one at a time; what was sent is
-found again on the topics themselves, so after a crash it is begun again and goes on.
+A redrive takes a while, so it runs in a task of this process, one at a time. The records that it
+sent are found on the topics, so after a crash it continues when it is begun again.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ from app.wire.personal import masked_text
 from app.wire.records import header
 
 KNOWN_SECONDS = 2.0
-"""How long what was gathered serves everybody who asks."""
+"""How long the status that was read is cached for all requests."""
 DEAD_LETTERS_MAX = 500
 LINES_MAX = 200
 FILTERS = ("service", "cause", "stack", "topic", "type", "key", "correlation_id", "place")
@@ -38,7 +38,7 @@ log = structlog.get_logger(__name__)
 
 
 class DeadLetters:
-    """What is known of the dead letters, gathered once for all readers, and the redrive."""
+    """The status of the dead letters, read once for all clients, and the redrive."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -60,7 +60,7 @@ class DeadLetters:
             return old[1]
 
     def begin(self, choice: Choice, action: Action, rate: float) -> None:
-        """Send dead letters back in a task. Raises Problem 409 while another does."""
+        """Redrive dead letters in a task. Raises Problem 409 while another runs."""
         if self.task is not None and not self.task.done():
             raise Problem(409, "Conflict", "a redrive is running already; wait for its end")
         self.lines.clear()
@@ -79,7 +79,7 @@ class DeadLetters:
             self._known = None
 
     def redrive_progress(self) -> dict[str, object]:
-        """Return how far the latest redrive is: `state` none, running, done or failed."""
+        """Return the progress of the latest redrive: `state` none, running, done or failed."""
         running = self.task is not None and not self.task.done()
         state = (
             "running" if running else "failed" if self.error else "done" if self.task else "none"
@@ -92,7 +92,7 @@ class DeadLetters:
         }
 
     async def close(self) -> None:
-        """Stop: what was sent stays sent, the rest stays open."""
+        """Stop the redrive: dead letters not sent yet stay open."""
         if self.task is not None and not self.task.done():
             self.task.cancel()
             await asyncio.gather(self.task, return_exceptions=True)
@@ -109,7 +109,7 @@ DEAD_LETTERS: web.AppKey[DeadLetters] = web.AppKey("dead_letters")
 
 
 def add_dead_letters(app: web.Application) -> None:
-    """Let `app` send dead letters back."""
+    """Let `app` redrive dead letters."""
     app[DEAD_LETTERS] = DeadLetters(app[CONTEXT].config)
     app.on_shutdown.append(_close)
 
@@ -118,7 +118,7 @@ async def _close(app: web.Application) -> None:
     await app[DEAD_LETTERS].close()
 
 
-# --- looking ------------------------------------------------------------------
+# --- queries ------------------------------------------------------------------
 
 
 def requested_choice(request: web.Request) -> Choice:
@@ -127,7 +127,7 @@ def requested_choice(request: web.Request) -> Choice:
 
 
 def choice_of(said: dict[str, str]) -> Choice:
-    """Return the filter that `said` asks for. Raises Problem where it names a person."""
+    """Return the filter in `said`. Raises Problem where it names a person."""
     for name, value in said.items():
         if masked_text(value) != value or len(value) > 300:  # noqa: PLR2004
             raise Problem(400, "Bad Request", f"{name} cannot be searched for", field=name)
@@ -142,7 +142,7 @@ async def all_groups(request: web.Request) -> list[Group]:
 
 
 async def some(request: web.Request) -> tuple[list[dict[str, object]], int]:
-    """Return the latest dead letters that are meant, as lines of a list, and how many there are."""
+    """Return the latest dead letters selected, as lines of a list, and how many there are."""
     known = await request.app[DEAD_LETTERS].known()
     choice, statuses = requested_choice(request), states(known)
     wanted: State | Literal[""] = request.query.get("state", "")  # type: ignore[assignment]
@@ -173,7 +173,7 @@ def _line(dead_letter: DeadLetter, state: State) -> dict[str, object]:
 
 
 async def one(request: web.Request, place: str) -> dict[str, object]:
-    """Return a dead letter with all that is known of it, masked. Raises Problem 404."""
+    """Return a dead letter with its headers, body and status, masked. Raises Problem 404."""
     known = await request.app[DEAD_LETTERS].known()
     dead_letter = dead_letter_of(known, place)
     query = MaskedRecord(dead_letter.record)
@@ -191,7 +191,7 @@ async def one(request: web.Request, place: str) -> dict[str, object]:
 
 
 def _hexadecimal(text: str) -> str:
-    # Of the masked text, or the bytes would say what the text does not.
+    # The bytes of the masked text, or they would reveal what the text hides.
     return text.encode()[:512].hex(" ", 2)
 
 
@@ -204,7 +204,7 @@ def dead_letter_of(known: Known, place: str) -> DeadLetter:
 
 
 async def preview(request: web.Request) -> dict[str, object]:
-    """Return what sending the dead letters back that are meant would touch."""
+    """Return what a redrive of the selected dead letters would touch."""
     known = await request.app[DEAD_LETTERS].known(fresh=True)
     dead_letters, others = chosen(known.dead_letters, states(known), requested_choice(request))
     radius = blast_radius(dead_letters, others)
@@ -213,7 +213,7 @@ async def preview(request: web.Request) -> dict[str, object]:
 
 
 async def show_groups(request: web.Request) -> web.Response:
-    """Return groups of dead letters that failed alike."""
+    """Return dead letters grouped by service, cause and stack."""
     return json_response({"groups": await all_groups(request)})
 
 
@@ -229,7 +229,7 @@ async def show_one(request: web.Request) -> web.Response:
 
 
 def place_of(request: web.Request) -> str:
-    """Return the place that the path names."""
+    """Return the place of the dead letter in the path."""
     return "/".join(path_name(request, part) for part in ("topic", "partition", "offset"))
 
 
@@ -239,5 +239,5 @@ async def show_preview(request: web.Request) -> web.Response:
 
 
 async def show_redrive(request: web.Request) -> web.Response:
-    """Return how far the latest redrive of this process is."""
+    """Return the progress of the latest redrive of this process."""
     return json_response(request.app[DEAD_LETTERS].redrive_progress())

@@ -1,7 +1,7 @@
-"""Entities of payments as they may be shown: masked, and still distinct.
+"""Entities of payments for display: masked, and still distinct.
 
-A customer, a card, a device or an address names a person. In its place stands a tag that this
-process makes with a secret: the same entity has the same tag, and nobody reads it back.
+A customer, a card, a device or an address names a person. A tag replaces its id, an HMAC with a
+secret of this process: the same entity has the same tag, which cannot be reversed.
 """
 
 import hashlib
@@ -14,13 +14,13 @@ TAG_DIGITS = 10
 
 
 class Entities:
-    """Makes tags, and finds what they stand for among what is at hand."""
+    """Makes tags, and finds the id of a tag among known ids."""
 
     def __init__(self) -> None:
         self._secret = secrets.token_bytes(32)
 
     def tag(self, name: str) -> str:
-        """Return what stands for the entity or the id `name`."""
+        """Return the tag of the entity or the id `name`."""
         digest = hmac.new(self._secret, name.encode(), hashlib.sha256).hexdigest()
         return TAG + digest[:TAG_DIGITS]
 

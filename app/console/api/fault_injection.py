@@ -1,6 +1,6 @@
 """Faults of the external systems, and workers to kill: only with `fault_injection`, for demos.
 
-A fault ends by itself after a while, or a demonstration that somebody left would go on failing.
+A fault ends by itself after a while, so that an abandoned demonstration does not go on failing.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ SHAPES: dict[str, type[msgspec.Struct]] = {"provider": ProviderFaults, "carrier"
 NO_FAULT = frozenset(
     {"seed", "timeout_seconds", "slow_seconds", "webhook_late_seconds", "deliver_seconds"}
 )
-"""Fields that say how, not how often."""
+"""Fields that are no rates."""
 MINUTES = 10
 
 Why = Annotated[str, Meta(min_length=1, max_length=WHY_MAX)]
@@ -47,7 +47,7 @@ class FaultsAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class WhyAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The body of an act that needs no more than a reason."""
+    """The body of an action that needs only a reason."""
 
     reason: Why
 
@@ -61,14 +61,14 @@ class ProcessFacts(TypedDict):
 
 
 class FaultInjection:
-    """The faults that were switched from here, and when they end."""
+    """The faults that this console has set, and when they end."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
         self._timers: dict[str, tuple[float, asyncio.Task[None]]] = {}
 
     def url(self, system: str) -> str:
-        """Return where `entity` is. Raises Problem 404."""
+        """Return the URL of `entity`, an external system. Raises Problem 404."""
         if system not in SHAPES:
             raise Problem(
                 404, "Not Found", f"external systems are {', '.join(SHAPES)}", field="system"
@@ -76,13 +76,13 @@ class FaultInjection:
         return str(getattr(self._config, f"{system}_url"))
 
     def end_after(self, system: str, seconds: float) -> None:
-        """End the faults of `entity` in so many seconds; what was to end them before does not."""
+        """End the faults of `entity` in so many seconds, in place of an earlier end."""
         self.forget(system)
         task = asyncio.create_task(self._end(system, seconds))
         self._timers[system] = (time.time() + seconds, task)
 
     def forget(self, system: str) -> None:
-        """Let nothing end by itself."""
+        """Cancel all timers that would end faults."""
         known = self._timers.pop(system, None)
         if known is not None:
             known[1].cancel()
@@ -101,7 +101,7 @@ class FaultInjection:
         self._timers.pop(system, None)
 
     def processes(self) -> list[ProcessFacts]:
-        """Return the processes of this instance by name; none where no supervisor runs it."""
+        """Return the processes of this instance by name; none without a supervisor."""
         try:
             pids = running(self._config).pids
         except SupervisorError:
@@ -113,7 +113,7 @@ class FaultInjection:
 def _process(name: str, pid: int, parent: int) -> ProcessFacts | None:
     try:
         process = psutil.Process(pid)
-        # A number of a process that ended may be somebody else's by now.
+        # The pid of a process that ended may belong to another process by now.
         if name != "up" and process.ppid() != parent:
             return None
         return {"name": name, "pid": pid, "since_ms": round(process.create_time() * 1_000)}
@@ -125,7 +125,7 @@ FAULT_INJECTION: web.AppKey[FaultInjection] = web.AppKey("fault_injection")
 
 
 def add_fault_injection(app: web.Application) -> None:
-    """Let `app` switch faults, where its configuration allows it."""
+    """Let `app` inject faults, where its configuration allows it."""
     app[FAULT_INJECTION] = FaultInjection(app[CONTEXT].config)
     app.on_shutdown.append(_close)
 
@@ -172,7 +172,7 @@ def _enabled(request: web.Request) -> FaultInjection:
 
 
 async def switch(request: web.Request) -> web.Response:
-    """Inject faults into a system for some minutes; faults that are not named stay as they are."""
+    """Inject faults into a system for some minutes; other faults do not change."""
     system, asked, fault_injection = (
         path_name(request, "system"),
         await read_body(request, FaultsAsked),
@@ -192,7 +192,7 @@ async def switch(request: web.Request) -> web.Response:
 
 
 async def clear(request: web.Request) -> web.Response:
-    """End all faults of an entity."""
+    """End all faults of an external system."""
     system, asked, fault_injection = (
         path_name(request, "system"),
         await read_body(request, WhyAsked),

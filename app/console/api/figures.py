@@ -1,4 +1,4 @@
-"""Live figures: what analytics has emitted so far, summed, and what came second by second."""
+"""Live figures: the sums of what analytics has emitted, and the changes per second."""
 
 import time
 from collections import Counter
@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 
 
 class Figures:
-    """The latest message on every minute, country and partition; sums are kept as messages come."""
+    """The latest message of every minute, country and partition, and their running sums."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class Figures:
         *,
         further: Mapping[str, LiveFigures] | None = None,
     ) -> None:
-        """`further`: by name, those of the workflows that messages name."""
+        """`further` are the figures of the other workflows, by name."""
         self._shape = shape
         self._further = further or {}
         self._shapes = (shape, *self._further.values())
@@ -60,7 +60,7 @@ class Figures:
         return list(dict.fromkeys(each.topic.name for each in self._shapes))
 
     async def run(self, topic: str, config: Config) -> None:
-        """Listen to the figures on `topic`, for ever."""
+        """Follow the figures on `topic`, for ever."""
         async for record, new in follow(config, topic):
             read = as_read(record)
             if is_signed(read, config):
@@ -81,13 +81,13 @@ class Figures:
     def receive(self, message: Any, second: int | None = None) -> None:
         """Replace what was known of the message's minute, country and partition.
 
-        `second`: when it was received (s), None for what had happened before anybody listened.
+        `second` is when it was received (s), None for messages from before the start.
         """
         at = (message.workflow, message.minute_ms, message.country, message.partition)
         change = _flat(message)
         before = self._latest.get(at)
         if before is not None and sum(message.counts.values()) < sum(before.counts.values()):
-            # Figures only grow: these are repeated old ones.
+            # Figures only grow: smaller ones are old messages, repeated.
             return
         if before is not None:
             change.subtract(_flat(before))
@@ -106,7 +106,7 @@ class Figures:
                 del self._seconds[min(self._seconds)]
 
     def seconds(self) -> dict[str, dict[str, int]]:
-        """Return what came in each of the latest seconds in which anything came."""
+        """Return the changes of each of the latest seconds in which any message came."""
         after = int(self._clock()) - SECONDS_SHOWN
         return {str(at): dict(counts) for at, counts in self._seconds.items() if at > after}
 
@@ -136,7 +136,7 @@ class Figures:
         rates = Counter({name: change[name] for name in self._shape.rates})
         for name, parts in self._shape.added_up.items():
             rates[name] = sum(change[part] for part in parts)
-        return +rates  # what did not come is not named
+        return +rates  # missing figures are left out
 
     def _percentile(self, percent: int) -> int | None:
         """Return the bound of the bucket that holds the percentile; None above the last."""

@@ -1,9 +1,7 @@
-"""How Payflow checkpoints: what flows where, how long steps take, who is behind.
+"""Flow metrics of all workers: rates of topics, latency of agents, lag of services.
 
-Asked of all workers.
-
-Workers are asked only while a client reads, and once for all clients. Rates are what came between
-two readings; a worker that began again in between counts from nothing.
+Workers are asked only while a client reads, and once for all clients. A rate is the difference of
+two readings; a worker that was restarted in between counts from zero.
 """
 
 import asyncio
@@ -62,7 +60,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True):
-    """One service: its workers, how far it is behind, what went wrong since they began."""
+    """One service: its workers, its lag, and its failures since they started."""
 
     name: str
     workers: int
@@ -73,7 +71,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Flow(TypedDict):
-    """What flows where, from readings that are `seconds` apart."""
+    """The flow metrics, from readings that are `seconds` apart."""
 
     seconds: float
     produced: list[Edge]
@@ -130,7 +128,7 @@ class FlowMetrics:
         return {each.name.removeprefix("payflow-"): (each.lag, each.seconds) for each in found}
 
     def _sums(self) -> tuple[dict[Place, float], dict[Place, float], float]:
-        """Return sums of now, what was added since the oldest reading, and in how many seconds."""
+        """Return current sums, their increase since the oldest reading, and the seconds between."""
         (first_s, first), (last_s, last) = self._queries[0], self._queries[-1]
         now: dict[Place, float] = {}
         changed: dict[Place, float] = {}
@@ -161,7 +159,7 @@ async def _metrics(session: aiohttp.ClientSession, url: str) -> str:
         async with session.get(f"{url}/metrics") as answer:
             return await answer.text()
     except (aiohttp.ClientError, TimeoutError):
-        # Whoever does not answer now is gone or busy: the directory says which.
+        # A worker that does not answer is gone or busy: the directory knows which.
         return ""
 
 
@@ -205,7 +203,7 @@ def _edges(  # noqa: PLR0913  two sums, the time between them, and what to look 
     label: str,
     declared: set[tuple[str, str]],
 ) -> list[Edge]:
-    """Return every edge that is declared or was seen."""
+    """Return every edge that is declared or measured."""
     seen = {
         (dict(said)[label], dict(said)["topic"])
         for (sample, said), value in now.items()
@@ -225,7 +223,7 @@ def _edges(  # noqa: PLR0913  two sums, the time between them, and what to look 
 
 
 def _is_event(topic: str) -> bool:
-    """Return whether `topic` carries events of its own, not copies or deadlines."""
+    """Return whether `topic` carries events, not copies or deadlines."""
     return topic_name(topic).kind in ("event", "other")
 
 

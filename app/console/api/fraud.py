@@ -1,6 +1,6 @@
 """Fraud over HTTP: cases, rules and their history, back-tests, trials, drift.
 
-What an entity of a payment is called is never shown: see `app.console.api.entities`.
+Ids of entities are never shown: see `app.console.api.entities`.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ from workflows.shared.message import Message
 from workflows.shared.topic import Topic
 
 READING_SECONDS_MAX = 20.0
-"""For the topics of cases, rules and the audit, which are read where they are asked for."""
+"""Time to read the topics of cases, rules and the audit for one request."""
 CASES_MAX = 100
 
 Messages = Callable[[Sequence[Topic]], Awaitable[list[tuple[Envelope, Message]]]]
@@ -44,7 +44,7 @@ log = structlog.get_logger(__name__)
 
 
 class FraudAdmin:
-    """What fraud needs besides the context. `acting` is held from reading the rules to a change."""
+    """What fraud needs besides the context. `operator_actions` locks a change of the rules."""
 
     def __init__(self, messages: Messages, ask: Ask, config: Config) -> None:
         self.messages = messages
@@ -63,17 +63,17 @@ class FraudAdmin:
             raise unavailable("Kafka does not answer in time") from error
 
     async def book(self) -> Book:
-        """Return the rules, lists and snoozes as they stand. Raises Problem 503."""
+        """Return the current rules, lists and snoozes. Raises Problem 503."""
         book = BUILT_IN
         for _, message in await self.emitted(fraud_topics.fraud_rules):
             try:
                 book = changed(book, message)
             except RuleError:
-                continue  # The agent has refused it as well, and counted it.
+                continue  # The agent has refused and counted it too.
         return book
 
     def models(self) -> dict[str, Model]:
-        """Return the models at hand by version; none while their folder holds what is no model."""
+        """Return the models by version; none while their folder holds an invalid one."""
         if self._models is None:
             try:
                 self._models = at_hand(self._config)
@@ -87,7 +87,7 @@ FRAUD: web.AppKey[FraudAdmin] = web.AppKey("fraud")
 
 
 def add_fraud(app: web.Application) -> None:
-    """Let `app` answer about fraud."""
+    """Add the state of the fraud routes to `app`."""
     config = app[CONTEXT].config
 
     async def messages(wanted: Sequence[Topic]) -> list[tuple[Envelope, Message]]:
@@ -100,7 +100,7 @@ def add_fraud(app: web.Application) -> None:
 
 
 async def found_cases(request: web.Request) -> dict[str, object]:
-    """Return a page of cases, open ones first, with what their verdicts said."""
+    """Return a page of cases, open ones first, with their verdicts."""
     state = request.query.get("state", "open")
     if state not in ("open", "closed", "all"):
         raise Problem(400, "Bad Request", "state is open, closed or all", field="state")
@@ -141,7 +141,7 @@ def _case(case: Case) -> dict[str, object]:
 
 
 async def _verdict_if_any(request: web.Request, case: Case) -> dict[str, object] | None:
-    """Return what is known of the payment; None while nobody holds its partition."""
+    """Return the check of the payment; None while no worker holds its partition."""
     try:
         check = await check_of(request, case.registered.transaction_id)
     except Problem as problem:
@@ -152,7 +152,7 @@ async def _verdict_if_any(request: web.Request, case: Case) -> dict[str, object]
 
 
 async def check_of(request: web.Request, order_id: str) -> PaymentCheck:
-    """Return what the fraud agent remembers of an order's payment. Raises Problem 404, 503."""
+    """Return the fraud agent's row of an order's payment. Raises Problem 404, 503."""
     row = await request.app[CONTEXT].row("verdict", order_id)
     if row is None:
         detail = f"no payment of an order {order_id!r} has come to be judged"

@@ -1,8 +1,8 @@
-"""What operators do about fraud: decide cases, put, approve, pause and snooze rules, change lists.
+"""Actions of operators on fraud: deciding cases, changing rules and lists.
 
-Each act is emitted on `audit` first and done then, as in `app.console.api.operator_actions`. A
-entity may be named as `@` and an order id: the one of that order's payment, so that nobody has to
-see who it is.
+Each action is produced to `audit` first and then carried out, as in
+`app.console.api.operator_actions`. An entity may be given as `@` and an order id: the one of that
+order's payment, so that nobody has to see its id.
 """
 
 from typing import Annotated, Any, Literal
@@ -33,7 +33,7 @@ from workflows.shared.message import Message
 HOUR_MS = 3_600_000
 HOURS_MAX = 24 * 90
 LIST_MAX = 5_000
-"""Names of one list: it is one record."""
+"""Names of one list, which is one record."""
 OF_ORDER = "@"
 
 Version = Annotated[int, Meta(ge=0, le=1_000_000)]
@@ -57,7 +57,7 @@ class RuleAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class VersionAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The body of an approval or a pause: the version that was read, and no other."""
+    """The body of an approval or a pause, with the version that the operator has read."""
 
     version: Version
     reason: Why
@@ -81,7 +81,7 @@ class ListAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 async def decide(request: web.Request) -> web.Response:
-    """Say whether a payment was fraud; closes its case, and is what models learn from."""
+    """Label a payment as fraud or not; this closes its case, and models are trained on it."""
     order_id = path_name(request, "order_id")
     asked = await read_body(request, Decided)
     check = await check_of(request, order_id)
@@ -113,7 +113,7 @@ async def put(request: web.Request) -> web.Response:
 
 
 async def approve(request: web.Request) -> web.Response:
-    """Make a rule active, as somebody other than who proposed it."""
+    """Make a rule active; another operator has proposed it."""
     rule_id = path_name(request, "rule_id")
     asked = await read_body(request, VersionAsked)
     who = operator_of(request).name
@@ -130,7 +130,7 @@ async def approve(request: web.Request) -> web.Response:
 
 
 async def pause(request: web.Request) -> web.Response:
-    """Let a rule say nothing until it is approved again."""
+    """Pause a rule until it is approved again."""
     rule_id = path_name(request, "rule_id")
     asked = await read_body(request, VersionAsked)
     async with request.app[FRAUD].operator_actions:
@@ -138,15 +138,15 @@ async def pause(request: web.Request) -> web.Response:
         rule = _scanned(book, rule_id, asked.version)
         if rule.state not in ("active", "shadow"):
             raise Problem(409, "Conflict", f"it says nothing now: {rule.state}", field="rule_id")
-        # Two people have seen what is active. On trial it is still its maker's alone: to pause it
-        # makes nobody else the maker, who then could approve it.
+        # Two people have read an active rule. One on trial was read by its author alone: an
+        # operator who pauses it does not become the author, whose rule another may then approve.
         maker = operator_of(request).name if rule.state == "active" else rule.proposed_by
         paused = replace(rule, state="paused", proposed_by=maker, approved_by="")
         return await _put(request, paused, book, asked.reason)
 
 
 async def snooze(request: web.Request) -> web.Response:
-    """Let a rule say nothing about one entity for some hours."""
+    """Snooze a rule for one entity for some hours."""
     rule_id = path_name(request, "rule_id")
     asked = await read_body(request, SnoozeAsked)
     kind, _, named = asked.entity.partition(":")
@@ -170,7 +170,7 @@ async def snooze(request: web.Request) -> web.Response:
 
 
 async def change_list(request: web.Request) -> web.Response:
-    """Put names on a list that rules look into, and take others off."""
+    """Add names to a list that rules read, and remove others."""
     asked = await read_body(request, ListAsked)
     if not (asked.add or asked.remove):
         raise Problem(400, "Bad Request", "say what to add or to remove", field="add")
@@ -196,7 +196,7 @@ async def change_list(request: web.Request) -> web.Response:
 
 
 async def _entity(request: web.Request, kind: str, named: str, field: str) -> str:
-    """Return the id that `named` means: itself, or the `kind` of the order behind an `@`."""
+    """Return the id of `named`: itself, or after an `@` the `kind` of the order's payment."""
     if not named.startswith(OF_ORDER):
         return named
     entities = entities_in(await check_of(request, named.removeprefix(OF_ORDER)))

@@ -1,6 +1,6 @@
-"""Back-tests and trials: asked of a process of its own, one at a time, and not for ever.
+"""Back-tests and trials, computed in a process of their own, one at a time, with a time limit.
 
-They read every payment there is: here they would keep the console from everything else.
+They read every payment, which would block the console's event loop.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from app.fraud.analysis.queries import Answer, Question
 
 QUERY_SECONDS_MAX = 60.0
 FRESH_SECONDS = 60.0
-"""An answer this young is given again."""
+"""An answer is cached for so long."""
 KEPT_MAX = 8
 LINE_BYTES_MAX = 8 << 20
 
@@ -25,7 +25,7 @@ Ask = Callable[[Question], Awaitable[Answer]]
 
 
 class Queries:
-    """Answers to the latest questions. Ages are seconds."""
+    """The cached answers. Ages are seconds."""
 
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
@@ -33,7 +33,7 @@ class Queries:
         self._busy = asyncio.Lock()
 
     async def answer(self, asked: Question) -> tuple[Answer, float]:
-        """Return the answer and its age. Raises Problem 503: busy, out of time, or no answer."""
+        """Return the answer and its age. Raises Problem 503: busy, time-out, or no answer."""
         name = msgspec.json.encode(asked, order="deterministic")
         if (kept := self._fresh(name)) is not None:
             return kept
@@ -49,7 +49,7 @@ class Queries:
         return found, 0.0
 
     def known(self, asked: Question) -> tuple[Answer, float] | None:
-        """Return an answer there is already, and its age; asks nobody."""
+        """Return the cached answer and its age, without computing one."""
         return self._fresh(msgspec.json.encode(asked, order="deterministic"))
 
     def _fresh(self, name: bytes) -> tuple[Answer, float] | None:
@@ -59,7 +59,7 @@ class Queries:
 
 
 def process_in(config: Config) -> Ask:
-    """Return what asks a process of its own about Payflow of `config`."""
+    """Return the function that answers a question about Payflow in a new process."""
 
     async def ask(asked: Question) -> Answer:
         process = await asyncio.create_subprocess_exec(

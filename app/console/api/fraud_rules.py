@@ -1,4 +1,4 @@
-"""Rules over HTTP: their state, what they were, what they would have done, what is on trial."""
+"""Rules over HTTP: their state and history, back-tests, and trials."""
 
 import asyncio
 from collections.abc import Mapping
@@ -30,13 +30,12 @@ WATCHED = {
     "payflow_fraud_alert_rate": ("alert_rate", "by"),
     "payflow_fraud_watched_verdicts": ("watched", ""),
 }
-"""Metrics of a worker, what they are called here, and the label that distinguishes their values.
-"""
+"""Metrics of a worker, their names here, and the label that distinguishes their values."""
 PSI_MOVED, PSI_MUCH = 0.1, 0.25
 
 
 async def found_rules(request: web.Request) -> dict[str, object]:
-    """Return rules, lists and snoozes as they stand; with `hits=1`, what the rules have done."""
+    """Return the current rules, lists and snoozes; with `hits=1`, the hits of the rules."""
     context = request.app[FRAUD]
     book = await context.book()
     asked = Question(what="trial")
@@ -59,7 +58,7 @@ async def found_rules(request: web.Request) -> dict[str, object]:
 
 
 def ordered(book: Book) -> list[Rule]:
-    """Return the rules of `book`, those that decide before others first."""
+    """Return the rules of `book` in the order in which they decide."""
     rules = [each.rule for each in book.rules.values()]
     return sorted(rules, key=lambda rule: (-rule.priority, rule.rule_id))
 
@@ -83,7 +82,7 @@ def _snooze(request: web.Request, snooze: Snooze) -> dict[str, object]:
 
 
 async def found_rule(request: web.Request, rule_id: str) -> dict[str, object]:
-    """Return a rule, what it was by the audit, and what sleeps of it. Raises Problem 404."""
+    """Return a rule, its history by the audit, and its snoozes. Raises Problem 404."""
     context = request.app[FRAUD]
     book = await context.book()
     rule = rule_in(book, rule_id)
@@ -114,7 +113,7 @@ async def found_rule(request: web.Request, rule_id: str) -> dict[str, object]:
 
 
 def shown_rule(request: web.Request, raw: dict[str, object]) -> dict[str, object]:
-    """Return a rule as everybody may see it: the people it writes out are masked."""
+    """Return a rule with the ids of people in it masked."""
     return raw | {"when": without_people(raw.get("when"), request.app[FRAUD].entities.tag)}
 
 
@@ -127,9 +126,9 @@ def rule_in(book: Book, rule_id: str) -> Rule:
 
 
 def checked_rule(raw: Mapping[str, object] | bytes, proposed_by: str) -> Rule:
-    """Return the rule that `raw` proposes: a draft, unless it is to be tried or paused.
+    """Return the rule that `raw` proposes: a draft, unless it is to be on trial or paused.
 
-    Its version, and who approved it, it cannot say itself. Raises Problem 400 naming the place.
+    `raw` cannot set its version and who approved it. Raises Problem 400 naming the place.
     """
     try:
         if isinstance(raw, bytes):
@@ -152,7 +151,7 @@ def checked_rule(raw: Mapping[str, object] | bytes, proposed_by: str) -> Rule:
 
 
 async def tried_rule(request: web.Request, rule: Rule) -> dict[str, object]:
-    """Return what `rule` would have done to payments since `from`. Raises Problem 400, 503."""
+    """Return the back-test of `rule` on payments since `from`. Raises Problem 400, 503."""
     since_ms = from_ms(request)
     asked = Question(what="backtest", rule=msgspec.to_builtins(rule), from_ms=since_ms)
     found, age = await request.app[FRAUD].queries.answer(asked)
@@ -165,7 +164,7 @@ async def tried_rule(request: web.Request, rule: Rule) -> dict[str, object]:
 
 
 async def found_trial(request: web.Request) -> dict[str, object]:
-    """Return what was on trial beside what is in force, and how payments drift."""
+    """Return the models and rules on trial beside those in force, and the drift of payments."""
     since_ms = from_ms(request)
     asked = Question(what="trial", from_ms=since_ms)
     (found, age), drift = await asyncio.gather(
@@ -180,7 +179,7 @@ async def found_trial(request: web.Request) -> dict[str, object]:
 
 
 async def found_drift(request: web.Request) -> list[dict[str, object]]:
-    """Return by worker of fraud how its latest payments differ from those of the training."""
+    """Return for each fraud worker the drift of its latest payments from the training data."""
     holders = request.app[CONTEXT].directory.holders("verdict")
     timeout = aiohttp.ClientTimeout(total=READ_SECONDS)
     async with aiohttp.ClientSession(timeout=timeout) as session:
@@ -207,7 +206,7 @@ async def _metrics(session: aiohttp.ClientSession, url: str) -> str | None:
 
 
 class Drift(TypedDict):
-    """How the latest payments differ from those of the training."""
+    """The drift of the latest payments from the training data."""
 
     watched: int
     psi: list[dict[str, object]]
@@ -215,7 +214,7 @@ class Drift(TypedDict):
 
 
 def drift_in(metrics: str) -> Drift:
-    """Return what the `metrics` of a worker say of drift: `psi` by figure, `alert_rate` by whom."""
+    """Return the drift in the `metrics` of a worker: `psi` by figure, `alert_rate` by model."""
     found: Drift = {"watched": 0, "psi": [], "alert_rate": {}}
     for family in text_string_to_metric_families(metrics):
         name, label = WATCHED.get(family.name, ("", ""))
@@ -258,7 +257,7 @@ async def show(request: web.Request) -> web.Response:
 
 
 async def backtest(request: web.Request) -> web.Response:
-    """Return what a rule would have done: `rule`, JSON, or the known one `rule_id`."""
+    """Return the back-test of a rule: `rule`, JSON, or the existing one `rule_id`."""
     text = request.query.get("rule", "")
     if text:
         rule = checked_rule(text.encode(errors="replace"), "nobody")
@@ -268,5 +267,5 @@ async def backtest(request: web.Request) -> web.Response:
 
 
 async def trial(request: web.Request) -> web.Response:
-    """Return what is on trial."""
+    """Return the models and rules on trial."""
     return json_response(await found_trial(request))

@@ -1,4 +1,4 @@
-"""Whether the console lives and takes part, and the verdict of `verify`."""
+"""Liveness and readiness of the console, and the verdict of `verify`."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ async def livez(_request: web.Request) -> web.Response:
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """Return whether the console takes part, and who else is alive."""
+    """Return whether the console is ready, and the live workers."""
     context = request.app[CONTEXT]
     ready, reason = context.queries.ready()
     workers = [
@@ -33,7 +33,7 @@ async def readyz(request: web.Request) -> web.Response:
 
 
 async def verdict(request: web.Request) -> web.Response:
-    """Return what `payflow verify` says; those who ask while it runs share one run."""
+    """Return the verdict of `payflow verify`; requests while it runs share one run."""
     running = request.app[VERDICT]
     task = running.get("task")
     if task is None or task.done():
@@ -42,7 +42,7 @@ async def verdict(request: web.Request) -> web.Response:
 
 
 async def _verify(variables: dict[str, str]) -> object:
-    # A process of its own: reading every topic would hold up everyone else here.
+    # A process of its own: reading every topic would block the event loop.
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

@@ -1,4 +1,4 @@
-"""The customers' phones: what was sent to `inbox://`, masked."""
+"""The messages to customers that were sent to `inbox://`, masked."""
 
 import asyncio
 
@@ -20,7 +20,7 @@ async def found(request: web.Request) -> list[dict[str, object]]:
         raise Problem(400, "Bad Request", "this is no order id", field="order_id")
     limit = whole(request, "limit", 50, 1, DEAD_LETTERS_MAX)
     path = request.app[CONTEXT].config.data_path / "inbox.sqlite"
-    # SQLite blocks.
+    # SQLite blocks the event loop.
     messages = await asyncio.to_thread(read_inbox, path, limit, order_id)
     return [masked(msgspec.to_builtins(each), InboxMessage) for each in messages]
 

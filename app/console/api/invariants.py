@@ -1,7 +1,7 @@
-"""The books, verified again and again while somebody watches: balances that must be zero.
+"""Invariants, verified repeatedly while a client reads: balances that must be zero.
 
-A process of its own, at the lowest priority, verifies; it begins with the first who asks and ends
-when nobody has asked for a while. Every worker goes on undisturbed.
+A process of its own verifies at the lowest priority, so that workers go on undisturbed. It starts
+with the first request and ends after a while without one.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ class Invariants:
         self._received = asyncio.Event()
         self._latest: dict[str, Any] | None = None
         self._trouble = ""
-        """Why the last verification failed; the verdict before it still stands, and grows old."""
+        """Why the last verification failed; the verdict before it stays valid, and ages."""
         self._received_at = 0.0
 
     async def latest(self) -> dict[str, object]:
@@ -56,13 +56,13 @@ class Invariants:
         return {**known, **self._latest}
 
     def watch(self) -> None:
-        """Start verifying, unless it runs."""
+        """Start the verifying process, unless it runs."""
         if self._task is None or self._task.done():
             self._received.clear()
             self._task = asyncio.create_task(self._check_once())
 
     def receive(self, line: bytes) -> None:
-        """Take what the verifying process said: a verdict, why there is none, or its end."""
+        """Take the output of the verifying process: a verdict, an error, or its end."""
         said = (
             msgspec.json.decode(line)
             if line
@@ -74,7 +74,7 @@ class Invariants:
         self._received.set()
 
     async def close(self) -> None:
-        """Stop verifying."""
+        """Stop the verifying process."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -112,7 +112,7 @@ class Invariants:
 
 
 def balances(verdict: dict[str, Any]) -> dict[str, int]:
-    """Return what must be zero, by name: money in minor units, stock in units, orders."""
+    """Return the balances that must be zero: money in minor units, stock in units, orders."""
     names = [name for each in load_workflows().values() for name in each.invariants.balances]
     return {
         **{name: verdict[name] for name in names},
@@ -124,7 +124,7 @@ INVARIANTS: web.AppKey[Invariants] = web.AppKey("invariants")
 
 
 def add_invariants(app: web.Application) -> None:
-    """Let `app` prove its books."""
+    """Let `app` verify its invariants."""
     app[INVARIANTS] = Invariants(app[CONTEXT].config)
     app.on_shutdown.append(_close)
 

@@ -49,7 +49,7 @@ class Live:
                 task.cancel()
 
     async def moved(self) -> None:
-        """Wait until there may be something new."""
+        """Wait until the live state may have changed."""
         await self._moved.wait()
 
     async def _move(self) -> None:
@@ -84,7 +84,7 @@ async def _again(action: Callable[[], Awaitable[None]], seconds: float) -> None:
         try:
             await action()
         except Exception as error:
-            # One failed update must not be the last one.
+            # A failed update must not end the loop.
             log.exception("the live page is not brought up to date", error=repr(error))
         await asyncio.sleep(seconds)
 
@@ -94,7 +94,7 @@ STREAMS: web.AppKey[set[asyncio.Task[object]]] = web.AppKey("streams")
 
 
 async def stream(request: web.Request) -> web.StreamResponse:
-    """Stream what the live page shows: a snapshot, or what is new since `Last-Event-ID`."""
+    """Stream the live state: a snapshot, or the changes since `Last-Event-ID`."""
     streams, live = request.app[STREAMS], request.app[LIVE]
     if len(streams) >= CLIENTS_MAX:
         raise Problem(503, "Service Unavailable", "too many streams are open; close one")

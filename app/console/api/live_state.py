@@ -1,6 +1,6 @@
-"""What the live page shows, as rows with a version each: a snapshot first, then what changed.
+"""The state of the live page, as rows with a version each: a snapshot first, then changes.
 
-Whoever comes again says the version that it has seen, and is emitted what changed since.
+A client that reconnects sends the version that it has, and receives the changes since.
 """
 
 import secrets
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from app.wire.json_output import json_bytes
 
 GONE_MAX = 2_000
-"""Removed rows whose removal is still streamed; a client that is further behind begins anew."""
+"""Removed rows that are remembered; a client that is further behind gets a snapshot."""
 
 
 class LiveState:
@@ -22,11 +22,11 @@ class LiveState:
         self._gone: OrderedDict[tuple[str, str], int] = OrderedDict()
         self._floor = 0
         self._made: dict[int, bytes] = {}
-        # Versions begin anew with the process: nobody may go on from those of another.
+        # Versions begin anew with the process, so they must not continue those of another.
         self._epoch = secrets.token_hex(4)
 
     def put(self, section: str, rows: Mapping[str, object]) -> None:
-        """Let `rows` be all there is in `section`."""
+        """Replace the rows of `section` by `rows`."""
         changed = {
             (section, key): row
             for key, row in rows.items()
@@ -47,7 +47,7 @@ class LiveState:
             self._floor = self._gone.popitem(last=False)[1]
 
     def seen(self, said: str) -> int:
-        """Return the version of `Last-Event-ID`; 0 when it begins anew."""
+        """Return the version of `Last-Event-ID`; 0 when it is of no use, for a snapshot."""
         epoch, _, version = said.partition("-")
         if epoch != self._epoch or not version.isascii() or not version.isdigit():
             return 0
@@ -55,8 +55,8 @@ class LiveState:
         return seen if self._floor <= seen <= self.version else 0
 
     def event(self, seen: int) -> bytes:
-        """Return what changed since version `seen` as a server-sent event; all of it for 0."""
-        # All clients that are connected long enough have seen the same.
+        """Return the changes since version `seen` as a server-sent event; a snapshot for 0."""
+        # All clients that have been connected for a while have the same version.
         if seen not in self._made:
             self._made[seen] = self._event(seen)
         return self._made[seen]

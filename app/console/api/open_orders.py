@@ -1,6 +1,6 @@
-"""The status of transactions that have not ended: what they wait for, and which are stuck.
+"""The open transactions: the steps for which they wait, and which are stuck.
 
-Read off the changelog of the table of their workflow, as anybody may: no worker is asked.
+They are read from the changelog of their workflow's table, so no worker is asked.
 """
 
 from collections import Counter
@@ -18,13 +18,13 @@ from tables import declared
 from workflows.shared.workflow import Workflow
 
 OpenBySteps = dict[str, dict[str, int]]
-"""How many transactions wait, by step and status."""
+"""The number of waiting transactions, by step and status."""
 
 log = structlog.get_logger(__name__)
 
 
 class OpenOrders:
-    """The transactions of one workflow that are open, without what they hold."""
+    """The open transactions of one workflow, without their content."""
 
     def __init__(self, workflow: Workflow) -> None:
         self._workflow = workflow
@@ -41,16 +41,16 @@ class OpenOrders:
             self.receive((record.key or b"").decode(errors="replace"), record.value)
 
     def receive(self, key: str, body: bytes | None) -> None:
-        """Take the latest row of one transaction; None: it was deleted."""
+        """Receive the latest row of one transaction; None: it was deleted."""
         state = self._state(key, body)
         if state is None or not self._workflow.view.waits(state, 0):
             self._open.pop(key, None)
         else:
-            # Thousands may be open: only what says their status is kept.
+            # Thousands may be open, so only the fields that determine the status are kept.
             self._open[key] = self._workflow.view.brief(state)
 
     def shown(self, at_ms: int) -> OpenBySteps:
-        """Return, by step, how many wait there, by their status."""
+        """Return the number of waiting transactions by step and status."""
         view = self._workflow.view
         counts = Counter(each for state in self._open.values() for each in view.waits(state, at_ms))
         return {
@@ -74,7 +74,7 @@ OPEN_ORDERS: web.AppKey[tuple[OpenOrders, ...]] = web.AppKey("open_orders")
 def open_by_workflow(
     app: web.Application, at_ms: int
 ) -> tuple[OpenBySteps, dict[str, OpenBySteps]]:
-    """Return how many wait, by step and status: of the first workflow with figures, of the others.
+    """Return the waiting transactions of the first workflow with figures, and of the others.
 
     Steps of different workflows may have the same name.
     """

@@ -35,7 +35,7 @@ SECURITY = {
     "session": {"type": "apiKey", "in": "cookie", "name": COOKIE},
     "token": {"type": "http", "scheme": "bearer", "bearerFormat": "name:token"},
 }
-"""How operators say who they are."""
+"""The security schemes of operators."""
 
 
 def describe(routes: Sequence[Route]) -> dict[str, object]:

@@ -1,8 +1,8 @@
-"""What operators do to orders: cancel, give money back, see personal fields in clear.
+"""Actions of operators on orders: cancel, refund, reveal personal fields.
 
-Each action is produced to `audit` first and carried out then: none is without its record. The two
-lie on different topics, so one may be there without the other when Kafka fails in between; the
-operator is asked to repeat it, and a repeated action has its effect once.
+Each action is produced to `audit` first and then carried out, so none is without its record. The
+two are on different topics, so when Kafka fails in between the action may be missing; the operator
+is asked to repeat it, and a repeated action has its effect once.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -31,9 +31,9 @@ from workflows.shared.limits import MINOR_MAX
 from workflows.shared.message import Message, type_name
 
 RETURN_PREFIX = "operator-"
-"""Of the return ids of operators' refunds: customers choose theirs without it."""
+"""The prefix of the return ids of operators' refunds, which customers' return ids cannot have."""
 ORDERS_MAX = 10_000
-"""Orders of this process whose refunds are remembered."""
+"""Orders whose refunds this process remembers."""
 WHY_MAX = 500
 
 Why = Annotated[str, Meta(min_length=1, max_length=WHY_MAX)]
@@ -46,7 +46,7 @@ PROPOSALS: web.AppKey[FindProposal] = web.AppKey("proposals")
 
 
 class Promised:
-    """Refunds of this process that rows may not know yet: several at once are no way around."""
+    """Refunds of this process that rows may lack yet: parallel ones count towards the limit."""
 
     def __init__(self) -> None:
         self._by_order: LRUCache[str, dict[str, int]] = LRUCache(ORDERS_MAX)
@@ -56,7 +56,7 @@ class Promised:
         self._by_order.setdefault(order_id, {})[return_id] = amount_minor
 
     def sum_minor(self, order_id: str, known: Mapping[str, int], more: Mapping[str, int]) -> int:
-        """Return what goes back of an order in all: what its row knows, and `more`, by return."""
+        """Return the sum of all refunds of an order: those of its row, and `more`, by return."""
         promised = self._by_order.get(order_id, {})
         return sum({**promised, **known, **more}.values())
 
@@ -86,7 +86,7 @@ class ApprovalAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class Under(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer to an act that is under way; `proposed` waits for somebody else."""
+    """The answer to an accepted action; a `proposed` one waits for another operator."""
 
     order_id: str
     state: str
@@ -94,7 +94,7 @@ class Under(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def cancel(request: web.Request) -> web.Response:
-    """Ask for an order to be cancelled; shipping judges whether it is still in time."""
+    """Ask for an order to be cancelled; shipping decides whether it is still in time."""
     order_id = path_name(request, "order_id")
     asked = await read_body(request, CancelByOperator)
     operators, _ = await _found(request, order_id)
@@ -108,9 +108,9 @@ async def cancel(request: web.Request) -> web.Response:
 
 
 async def refund(request: web.Request) -> web.Response:
-    """Give money of an ended order back, or propose it where one person may not.
+    """Refund money of an ended order, or propose it above the limit of one person.
 
-    What was returned already counts: a large sum in small parts needs two people as well.
+    Earlier refunds count: a large sum in small parts needs two people as well.
     """
     order_id = path_name(request, "order_id")
     asked = await read_body(request, RefundAsked)
@@ -187,7 +187,7 @@ async def _give_back(
 
 
 async def reveal(request: web.Request) -> web.Response:
-    """Return the personal fields of an order in clear; the audit records who asks, and why."""
+    """Return the personal fields of an order in clear, after auditing who asks, and why."""
     order_id = path_name(request, "order_id")
     why = request.query.get("why", "")
     if not 1 <= len(why) <= WHY_MAX:
@@ -226,14 +226,11 @@ async def _found(request: web.Request, transaction_id: str) -> tuple[OperatorMes
 
 
 async def audit(request: web.Request, action: Message, mark: str = "") -> None:
-    """Produce `act` on `audit`.
-
-    Raises Problem 503 when that cannot be: then nothing may be done.
-    """
+    """Produce `act` to `audit`. Raises Problem 503 on failure: then nothing may be carried out."""
     context, operator = request.app[CONTEXT], operator_of(request)
     about = str(getattr(action, "about", ""))
     action_id = derive_id(type_name(type(action)), about, operator.name, mark, context.now_ms())
-    # Made by hand, a message keeps no limit yet.
+    # Constructing a message does not check its limits.
     message = msgspec.convert(msgspec.to_builtins(action), type(action))
     await context.publish(request, message, action_id, about)
 

@@ -34,7 +34,7 @@ SECURITY_HEADERS = {
 
 
 class Problem(PayflowError):
-    """What is wrong with a request, in text for whoever sent it."""
+    """What is wrong with a request, in text for its sender."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ def problem_of(error: PayflowError) -> Problem:
 PROBLEM_PAGE: web.AppKey[ProblemPage] = web.AppKey("problem_page")
 """Shows a problem to people, in place of JSON."""
 PAGES = "/console"
-"""Below this, and at `/`, are pages: a problem is shown as one."""
+"""The prefix of pages: there, and at `/`, a problem is shown as a page."""
 
 
 async def _said(problem: Problem, request: web.Request) -> web.Response:
@@ -110,7 +110,7 @@ def problem_response(problem: Problem, request: web.Request) -> web.Response:
 
 @web.middleware
 async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn every error into problem details; nothing of our insides is shown."""
+    """Turn every error into problem details, which reveal nothing internal."""
     try:
         response = await handler(request)
     except PayflowError as error:
@@ -139,7 +139,7 @@ async def secured(_request: web.Request, response: web.StreamResponse) -> None:
 
 
 def known_hosts(*allowed: str) -> Middleware:
-    """Return a middleware that refuses other `Host` names: a page elsewhere cannot reach us."""
+    """Return a middleware that refuses other `Host` names, against DNS rebinding."""
     names = {"localhost", "127.0.0.1", "[::1]", *allowed}
 
     @web.middleware
@@ -193,7 +193,7 @@ def whole(request: web.Request, name: str, standard: int, least: int, most: int)
 
 
 def path_name(request: web.Request, name: str) -> str:
-    """Return the path part `name`; raises Problem when it cannot be an id."""
+    """Return the path parameter `name`; raises Problem when it is no valid id."""
     value = request.match_info[name]
     if len(value) > KEY_CHARS_MAX or not value.isprintable():
         raise Problem(400, "Bad Request", f"{name} is no id", field=name)

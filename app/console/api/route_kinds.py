@@ -1,4 +1,4 @@
-"""The kinds of routes of the API: those that read, those that emit, those of operators."""
+"""The kinds of routes of the API: those that read, those that produce, those of operators."""
 
 from app.auth.operators import Role
 from app.host.routes import Audience, Handler, Route
@@ -62,4 +62,4 @@ def post(
 
 
 REFUSED = (400, 401, 403, 404, 409, 413, 415, 429, 503)
-"""How actions of operators are refused."""
+"""The errors of operators' actions."""

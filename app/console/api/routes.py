@@ -1,4 +1,4 @@
-"""Every route of the API, said once: what is served and what is described are the same."""
+"""Every route of the API, declared once for the server and for OpenAPI."""
 
 from collections.abc import Iterator
 from functools import partial

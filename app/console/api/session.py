@@ -1,4 +1,4 @@
-"""Signing in and out: a name and a token for a cookie that no script can read."""
+"""Signing in and out: a name and a token are exchanged for an `HttpOnly` cookie."""
 
 import msgspec
 from aiohttp import web
@@ -17,7 +17,7 @@ class SignInAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class SignedIn(msgspec.Struct, frozen=True, kw_only=True):
-    """Who is signed in; `csrf` goes into X-CSRF-Token with everything that acts."""
+    """The operator who is signed in; `csrf` goes into X-CSRF-Token with every action."""
 
     name: str
     role: str
@@ -61,7 +61,7 @@ async def sign_out(request: web.Request) -> web.Response:
 
 
 async def me(request: web.Request) -> web.Response:
-    """Return who is signed in. What only reads asks for no CSRF token: here it is given."""
+    """Return the operator who is signed in, with the CSRF token of the session."""
     auth = request.app[AUTH]
     try:
         operator: Operator = await auth.operator(request, actions=False)

@@ -1,8 +1,8 @@
 """Any service's tables over HTTP, whichever process holds the partition.
 
-What is personal is masked, in rows and in keys. A key that names a person, or a card, a device or
-an address by its fingerprint, is shown as a stand-in, by which this process finds the row again.
-Nobody can search for a person by name, nor spell a fingerprint out by its beginnings.
+Personal data is masked, in rows and in keys. In place of a key that names a person, or a card, a
+device or an address by its fingerprint, a tag is shown, by which this process finds the row again.
+Nobody can search for a person by name, nor find a fingerprint by its prefixes.
 """
 
 import hashlib
@@ -44,7 +44,7 @@ _FINGERPRINT = re.compile(r"(card|device|address):.")
 
 
 class Past(TypedDict):
-    """What a row was: its versions, the oldest first, and what was read for them."""
+    """The history of a row: its versions, the oldest first, and the offsets read for them."""
 
     key: str
     coverage: dict[str, object]
@@ -53,14 +53,14 @@ class Past(TypedDict):
 
 
 class StandIns:
-    """What is shown in the place of keys that name people; the oldest are forgotten."""
+    """The tags that replace keys which name people; the oldest are dropped."""
 
     def __init__(self) -> None:
         self._secret = secrets.token_bytes(32)
         self._keys: LRUCache[str, str] = LRUCache(STAND_INS_MAX)
 
     def shown(self, table: str, key: str) -> str:
-        """Return `key`, or what stands for it where it names somebody."""
+        """Return `key`, or its tag where it names a person."""
         if masked_text(key) == key and not _is_fingerprint(table, key):
             return key
         kind = key.partition(":")[0]
@@ -70,12 +70,12 @@ class StandIns:
         return stand_in
 
     def meant(self, table: str, said: str, field: str) -> str:
-        """Return the key that `said` means. Raises Problem for people, and what is forgotten."""
+        """Return the key of the tag `said`. Raises Problem for names of people and dropped tags."""
         if said in self._keys:
             return self._keys[said]
         if f":{STAND_IN}" in said:
             raise Problem(404, "Not Found", "nobody stands here for that any more", field=field)
-        # A whole fingerprint reveals nothing new; its beginnings would spell it out.
+        # A whole fingerprint reveals nothing new; prefixes would let it be guessed.
         if masked_text(said) != said or (field != "key" and _is_fingerprint(table, said)):
             detail = "people are masked before anything is searched; take a row from the list"
             raise Problem(400, "Bad Request", detail, field=field)
@@ -90,14 +90,14 @@ STAND_INS: web.AppKey[StandIns] = web.AppKey("stand_ins")
 
 
 async def tables_facts(request: web.Request) -> list[dict[str, object]]:
-    """Return all tables: what for, who holds which partitions, how large, how far the changelog."""
+    """Return all tables: purpose, holders of partitions, size, changelog."""
     context = request.app[CONTEXT]
     try:
         topics = {
             each.name: each for each in await topic_facts.topics(context.config, internal=True)
         }
     except KAFKA_ERRORS:
-        # Who holds what is worth knowing above all when Kafka does not answer.
+        # The holders of partitions matter most when Kafka does not answer.
         topics = {}
     return [
         {
@@ -131,7 +131,7 @@ async def every(request: web.Request) -> web.Response:
 async def found_rows(request: web.Request, name: str) -> dict[str, object]:
     """Return rows of one table in key order, a page at a time, masked.
 
-    Rows that share a key, one a partition, are never torn apart: a page may be so much longer.
+    Rows that share a key, one a partition, stay on one page, which may be longer for it.
     """
     check_table(name)
     context, stand_ins = request.app[CONTEXT], request.app[STAND_INS]
@@ -192,7 +192,7 @@ async def row(request: web.Request) -> web.Response:
 async def found_history(
     request: web.Request, name: str, said: str, lies_in: int | None = None
 ) -> Past:
-    """Return what a row was: its versions, what changed in each, what was read for them.
+    """Return the history of a row: its versions, the changes, and the offsets read for them.
 
     `lies_in`: its partition, where nobody names one; else it follows from the key.
     """
@@ -239,6 +239,6 @@ def _state(table: Table, body: bytes | None) -> object:
 
 
 async def past(request: web.Request) -> web.Response:
-    """Return what a row was."""
+    """Return the history of a row."""
     name, said = path_name(request, "name"), path_name(request, "key")
     return json_response(await found_history(request, name, said))

@@ -1,7 +1,7 @@
-"""Topics over HTTP: what there is, what lies there, who reads; the same scan as `payflow topics`.
+"""Topics over HTTP: facts, records, consumer groups; the same scan as `payflow topics`.
 
 A scan answers in one piece (`/records`, for a few seconds, with a cursor to go on) or as events
-(`/find`). Bodies are masked before they are read: see `app.operations.search.masked_record`.
+(`/find`). Bodies are masked before they are searched: see `app.operations.search.masked_record`.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ from app.operations.search.starts import Start, chosen, parse_cursor, parse_star
 from app.wire.json_output import json_bytes
 
 ASKED = ("q", "cel", "from", "partition", "cursor", "limit")
-"""Parameters of a scan; `q` may be said again and again. `follow=1` goes on behind the end."""
+"""Parameters of a scan; `q` may be repeated. `follow=1` goes on after the end."""
 SCANS_MAX = 4
 """Scans at a time of one process: each keeps a core busy."""
 PAGE_SECONDS_MAX = 5.0
@@ -41,7 +41,7 @@ PARTITION_MAX = 999_999
 HEARTBEAT_SECONDS = 15.0
 
 SCAN_ERRORS = (*KAFKA_ERRORS, BadTerm)
-"""What ends a scan that has begun."""
+"""Errors that end a scan that has begun."""
 log = structlog.get_logger(__name__)
 
 _scanning: set[asyncio.Task[object]] = set()
@@ -86,12 +86,12 @@ async def one_group(request: web.Request) -> web.Response:
 
 
 async def records(request: web.Request) -> web.Response:
-    """Return records that are wanted, what was read for them, and where to go on."""
+    """Return matching records, the offsets read, and a cursor to go on."""
     return json_response(await found_records(request))
 
 
 async def found_records(request: web.Request) -> dict[str, object]:
-    """Return what a scan of a few seconds finds, its `done`, and the cursor of the next."""
+    """Return the records that a scan of a few seconds finds, its `done`, and the next cursor."""
     asked = replace(_asked(request, limit=100, most=PAGE_RECORDS_MAX), seconds=PAGE_SECONDS_MAX)
     found: list[RecordView] = []
     done: Done | None = None
@@ -108,13 +108,13 @@ async def found_records(request: web.Request) -> dict[str, object]:
 
 
 async def find(request: web.Request) -> web.StreamResponse:
-    """Stream a scan as server-sent events: found, progress, and at last done (or failed)."""
+    """Stream a scan as server-sent events: found, progress, and finally done or failed."""
     asked = _asked(request, limit=500, most=FOUND_MAX)
     if whole(request, "follow", 0, 0, 1):
         asked = replace(asked, follow=True, limit=None)
     with scanning(request):
         async with answering():
-            # What is not there is a 404 or a 400 only before the stream has begun.
+            # A missing topic or partition can be a 404 or a 400 only before the stream has begun.
             places = await places_of(request.app[CONTEXT].config, path_name(request, "name"))
             chosen(places, asked.start)
         response = web.StreamResponse(
@@ -130,7 +130,7 @@ async def find(request: web.Request) -> web.StreamResponse:
 
 
 async def export(request: web.Request) -> web.StreamResponse:
-    """Stream what is wanted as a file: NDJSON, or CSV that no spreadsheet takes for formulas."""
+    """Stream matching records as a file: NDJSON, or CSV without spreadsheet formulas."""
     form = request.query.get("format", "ndjson")
     if form not in FORMS:
         raise Problem(400, "Bad Request", f"format is one of {', '.join(FORMS)}", field="format")
@@ -153,7 +153,7 @@ async def export(request: web.Request) -> web.StreamResponse:
         except (ConnectionResetError, asyncio.CancelledError):
             log.debug("export closed")
         except SCAN_ERRORS as error:
-            # Half a file must not pass for a whole one: it ends without the end it has to have.
+            # A partial file must not look complete: the final chunk is left out.
             log.warning("export broken off", topic=name, error=str(error))
             if request.transport is not None:
                 request.transport.abort()
@@ -180,7 +180,7 @@ def _inert(cell: str) -> str:
 
 CSV_HEAD = b"partition,offset,at_ms,key,type,headers,body\r\n"
 FORMULA = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
-"""What a cell must not begin with; the last four are the wide forms of the first."""
+"""Characters that begin a formula; the last four are the wide forms of the first."""
 FORMS = {
     "ndjson": ("application/x-ndjson", _as_json_line, b""),
     "csv": ("text/csv; charset=utf-8", _as_csv_line, CSV_HEAD),
@@ -198,7 +198,7 @@ async def _push_all(response: web.StreamResponse, events: AsyncIterator[Event]) 
     emitted_s, before = 0.0, ""
     async for event in events:
         if isinstance(event, Progress):
-            # What follows the end may have nothing to say for hours.
+            # A scan that follows may find nothing for hours.
             if event.cursor == before and time.monotonic() - emitted_s < HEARTBEAT_SECONDS:
                 continue
             before = event.cursor
@@ -217,12 +217,12 @@ async def _events(request: web.Request, asked: Asked) -> AsyncGenerator[Event]:
     async with reader(config) as consumer, aclosing(scan(consumer, places, asked)) as events:
         async for event in events:
             yield event
-            # However much there is to read, everybody else has a turn.
+            # Other tasks get a turn, however much there is to read.
             await asyncio.sleep(0)
 
 
 def _asked(request: web.Request, *, limit: int, most: int) -> Asked:
-    """Return what is asked for. Raises Problem naming the parameter that is wrong."""
+    """Return the scan asked for. Raises Problem naming the parameter that is wrong."""
     query = request.query
     return Asked(
         wanted=parse([q for q in query.getall("q", []) if q], query.get("cel", "")),
@@ -232,7 +232,7 @@ def _asked(request: web.Request, *, limit: int, most: int) -> Asked:
 
 
 def _start(request: web.Request) -> Start:
-    """Return where to begin: a cursor knows, else `from`, in one partition where one is named."""
+    """Return where to begin: at the cursor, else at `from`, in one partition if it is given."""
     cursor = request.query.get("cursor", "")
     if cursor:
         return parse_cursor(cursor)
@@ -264,7 +264,7 @@ def scanning(request: web.Request) -> Iterator[None]:
 
 @asynccontextmanager
 async def answering() -> AsyncIterator[None]:
-    """Turn what can go wrong with Kafka, or with what is asked of it, into a Problem."""
+    """Turn errors of Kafka and of the request into a Problem."""
     with asking_kafka():
         try:
             yield

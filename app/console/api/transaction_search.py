@@ -1,6 +1,6 @@
-"""Which transactions there are: the latest, those that stand somewhere, those that an id means.
+"""Finds transactions: the latest, those of a status, those that an id belongs to.
 
-What is personal is masked before anything is searched.
+Personal data is masked before anything is searched.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ _searching: set[asyncio.Task[object]] = set()
 
 
 class Listed(TypedDict):
-    """Ids that were sought, or transactions; what was read for them, and where to go on."""
+    """Ids or transactions that were found, the sources read, and a cursor to go on."""
 
     ids: list[str] | None
     orders: list[dict[str, object]]
@@ -60,17 +60,17 @@ def statuses() -> tuple[str, ...]:
 
 
 def presets() -> tuple[str, ...]:
-    """Return what is asked for besides a status, by name."""
+    """Return the filters besides a status, by name."""
     return tuple(name for each in load_workflows().values() for name in each.view.presets)
 
 
 async def every(request: web.Request) -> web.Response:
-    """Return orders of one status, those an id may mean, or the latest."""
+    """Return orders of one status, those that an id belongs to, or the latest."""
     return json_response(await listed(request))
 
 
 async def listed(request: web.Request) -> Listed:
-    """Return what the query asks for: `q` an id, `status` their status, else the latest."""
+    """Return the transactions of the query: by the id `q`, by `status`, else the latest."""
     text, status = request.query.get("q", "").strip(), request.query.get("status", "")
     names = (*statuses(), *presets())
     if status and status not in names:
@@ -93,7 +93,7 @@ async def listed(request: web.Request) -> Listed:
 
 
 async def recent(request: web.Request, older: int) -> tuple[list[dict[str, object]], str, bool]:
-    """Return a page of orders, the latest first, what was read, and whether there are more."""
+    """Return a page of orders, the latest first, the sources read, and whether there are more."""
     context = request.app[CONTEXT]
     back = RECENT_BACK * (older + 1)
     found: list[RecordView] = []
@@ -124,7 +124,7 @@ async def recent(request: web.Request, older: int) -> tuple[list[dict[str, objec
 async def with_status(
     request: web.Request, status: str
 ) -> tuple[list[dict[str, object]], str, str | None]:
-    """Return orders of one status, what was read for them, and where to go on."""
+    """Return orders of one status, the sources read, and a cursor to go on."""
     now_ms = request.app[CONTEXT].now_ms()
     begin, _, after = request.query.get("after", "|").partition("|")
     found: list[dict[str, Any]] = []
@@ -156,7 +156,7 @@ async def with_status(
 async def walked(
     request: web.Request, table: str, after: str
 ) -> AsyncIterator[tuple[TableRow, bool]]:
-    """Yield the rows of a table in the order of their keys, and whether some are missing."""
+    """Yield the rows of a table in key order, and whether some are missing."""
     while True:
         rows, missing = await request.app[CONTEXT].rows(table, limit=PAGE_ROWS, after=after)
         for row in rows:
@@ -167,7 +167,7 @@ async def walked(
 
 
 def _workflows_with(status: str, begin: str) -> list[Workflow]:
-    """Return the workflows whose transactions can stand so, from the one named `begin` on."""
+    """Return the workflows that have this status, from the one named `begin` on."""
     able = [
         each
         for each in load_workflows().values()
@@ -189,11 +189,11 @@ def _line(workflow: Workflow, state: object, transaction_id: str, now_ms: int) -
 
 
 async def sought(request: web.Request, text: str) -> tuple[list[str], str]:
-    """Return the ids of the orders that `text` may mean, and what was read for them."""
+    """Return the ids of the orders to which `text` may belong, and the sources read."""
     if await _known(request, text):
         return [text], "it is the id of a transaction"
     config = request.app[CONTEXT].config
-    # Workflows that share a participant name its topics too: each is read once.
+    # Workflows that share a participant name the same topics: each is read once.
     named_in = dict.fromkeys(
         topic.name for each in load_workflows().values() for topic in each.view.named_in
     )
@@ -209,7 +209,7 @@ async def _known(request: web.Request, transaction_id: str) -> bool:
         return True
     if await state_of(request, transaction_id) is not None:
         return True
-    # The journal may have known it before the agent of its workflow has.
+    # The journal may have its events before its workflow's agent has a row.
     entries, _ = await request.app[CONTEXT].journal(transaction_id, 1)
     return bool(entries)
 
@@ -231,7 +231,7 @@ def _search() -> Iterator[None]:
 async def _scanned(
     config: Config, topic: str, terms: list[str], start: Start, limit: int = 200
 ) -> tuple[list[RecordView], str]:
-    """Return what is found in `topic` within a few seconds, and what was read, in text."""
+    """Return the records found in `topic` within a few seconds, and the offsets read, in text."""
     found: list[RecordView] = []
     said = ""
     with asking_kafka():

@@ -1,6 +1,6 @@
-"""Transactions for people: all that is known of one, now and at any of its events.
+"""One transaction for people: its events and rows, now and at any of its events.
 
-Which there are, and by which ids they are found, is in `app.console.api.transaction_search`.
+`app.console.api.transaction_search` finds transactions.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from workflows.shared.workflow import RetriedCall, Workflow
 
 
 class Transaction(msgspec.Struct, frozen=True, kw_only=True):
-    """All that is known of one transaction; what is personal is masked."""
+    """One transaction with its events and rows; personal data is masked."""
 
     workflow: Workflow
     id: str
@@ -36,16 +36,16 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True):
     retried_calls: tuple[RetriedCall, ...]
     bars: list[Bar]
     partial: bool
-    """Whether some of the journal does not answer."""
+    """Whether some partitions of the journal did not answer."""
     rows: dict[str, object]
-    """What each service remembers, by table; a text says why that is not known."""
+    """The row of each service, by table; a text says why one is missing."""
     at: int
     """The number of the event at which the rows are read; 0: now."""
     moment_ms: int
 
     @property
     def open(self) -> bool:
-        """Return whether something is still to come."""
+        """Return whether the transaction has not ended."""
         if self.facts is None or self.facts["status"] not in self.workflow.ends:
             return True
         return bool(self.facts["pending_steps"] or self.retried_calls)
@@ -111,7 +111,7 @@ async def transaction(request: web.Request, transaction_id: str) -> Transaction:
 
 
 async def state_of(request: web.Request, transaction_id: str) -> tuple[Workflow, object] | None:
-    """Return the workflow that has begun a transaction, and the state of its row there."""
+    """Return the workflow that has started a transaction, and the state of its row."""
     for workflow in load_workflows().values():
         row = await request.app[CONTEXT].row(workflow.table, transaction_id)
         if row is None:
@@ -123,9 +123,9 @@ async def state_of(request: web.Request, transaction_id: str) -> tuple[Workflow,
 
 
 def _workflow_of(request: web.Request, transaction_id: str, bars: Sequence[Bar]) -> Workflow:
-    """Return the workflow of a transaction that none has begun.
+    """Return the workflow of a transaction without a row.
 
-    It is that of the request or of the starting event which is known of it, otherwise any.
+    It is that of its request or of its starting event, otherwise any.
     """
     workflows = load_workflows()
     asked = request.app[REPEATS].workflow(transaction_id)
@@ -147,7 +147,7 @@ async def bars_of(request: web.Request, transaction_id: str) -> tuple[list[Bar],
 
 
 def topic_name_of(event_type: str) -> str:
-    """Return the topic of events of this type; empty for one that nobody has declared."""
+    """Return the topic of events of this type; empty for one that is not declared."""
     message = message_type_of(event_type)
     return "" if message is None else topic_of_type(message).name
 
@@ -156,7 +156,7 @@ def topic_name_of(event_type: str) -> str:
 
 
 async def rows_of(request: web.Request, transaction_id: str) -> dict[str, object]:
-    """Return the row of every service that has one of it, in clear, by table."""
+    """Return the rows of the transaction in all services, unmasked, by table."""
     names = sorted(name for name, table in declared.items() if table.by_transaction)
     rows = await asyncio.gather(
         *(request.app[CONTEXT].row(name, transaction_id) for name in names), return_exceptions=True
@@ -173,7 +173,7 @@ async def rows_of(request: web.Request, transaction_id: str) -> dict[str, object
 
 
 async def rows_at(request: web.Request, transaction_id: str, at_ms: int) -> dict[str, object]:
-    """Return what each service's row of it was at `at_ms`, by its changelog, by table."""
+    """Return the rows of the transaction at `at_ms`, from the changelogs, by table."""
     config = request.app[CONTEXT].config
     key = transaction_id.encode()
     names = sorted(name for name, table in declared.items() if table.by_transaction)

@@ -1,6 +1,6 @@
 """Transactions of any workflow over HTTP: start, follow up, read.
 
-What is asked, and which message that becomes, is declared in `app/entrypoints/`.
+Requests and their messages are declared in `app/entrypoints/`.
 """
 
 import hashlib
@@ -27,11 +27,11 @@ from workflows.shared.journal import JournalEntry, causal_order
 from workflows.shared.reaction import WORKFLOW
 
 REMEMBERED_MAX = 10_000
-"""Transactions of this process whose repetition is answered without asking anyone."""
+"""Transactions started by this process: a repetition is answered from memory."""
 
 
 class Repeats:
-    """The latest transactions and what their bodies were, so that a repetition is recognised."""
+    """The latest transactions and the fingerprints of their bodies, to recognise a repetition."""
 
     def __init__(self) -> None:
         self._known: FIFOCache[str, tuple[str, str]] = FIFOCache(REMEMBERED_MAX)
@@ -45,7 +45,7 @@ class Repeats:
         return self._known.get(transaction_id, ("", ""))[1]
 
     def put(self, transaction_id: str, fingerprint: str, workflow: str) -> None:
-        """Remember; the oldest is forgotten."""
+        """Add a transaction; the oldest is dropped."""
         self._known[transaction_id] = (fingerprint, workflow)
 
 
@@ -89,12 +89,12 @@ class WorkflowRequests:
         try:
             row = await context.row(self._workflow.table, transaction_id)
         except Problem:
-            # Nobody can be asked now. Emitting it again is harmless: its id is the same.
+            # No worker holds the row now. Producing it again is harmless: its id is the same.
             return ""
         return str(row["context"]["baggage"].get("fingerprint", "")) if row else ""
 
     async def follow(self, following: FollowingRequest, request: web.Request) -> web.Response:
-        """Emit something about a transaction that has been started."""
+        """Produce the message of a following request."""
         transaction_id = path_name(request, self._workflow.key)
         if following.optional and not request.can_read_body:
             asked = following.body()
@@ -142,7 +142,7 @@ class WorkflowRequests:
         return json_response({**ids, "events": shown, "partial": partial})
 
     async def _existing(self, request: web.Request, transaction_id: str) -> TableRow | None:
-        """Return its row, None while it is only accepted; raises Problem 404 when unknown."""
+        """Return its row, None while there is none yet; raises Problem 404 when it is unknown."""
         row = await request.app[CONTEXT].row(self._workflow.table, transaction_id)
         if row is None and not request.app[REPEATS].get(transaction_id):
             detail = f"there is no {self._workflow.name} {transaction_id!r}"
