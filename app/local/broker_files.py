@@ -1,4 +1,4 @@
-"""What the embedded broker finds on this machine: settings, ports, cluster id, log."""
+"""The files of the embedded broker: settings, ports, cluster id, log."""
 
 import errno
 import socket
@@ -16,14 +16,14 @@ LOGGING = "log4j2.xml"
 PORTS = "ports.json"
 LOG = "broker.log"
 LOG_BYTES_MAX = 16_000_000
-"""A longer log is set aside at the next start, as `broker.log.1`."""
+"""A longer log is renamed to `broker.log.1` at the next start."""
 RECORD_BYTES_MAX = 4_000_000
 """Above the longest record of a topic, so that a poison message can arrive and be dead-lettered."""
 STARTING = "--- starting ---"
 
 
 class Ports(msgspec.Struct, frozen=True, kw_only=True):
-    """The ports in use, and the one that was asked for."""
+    """The ports in use, and the one of the configuration."""
 
     wanted: int
     broker: int
@@ -84,7 +84,7 @@ def cluster_id(folder: Path) -> str:
 def write(folder: Path, ports: Ports, advertised_port: int) -> None:
     """Write settings, log form and ports, anew at every start.
 
-    Clients are sent to `advertised_port`.
+    Clients connect to `advertised_port`.
     """
     properties = {**_who_and_where(folder, ports, advertised_port), **LIMITS, **SINGLE_NODE}
     lines = [f"{name}={value}\n" for name, value in properties.items()]
@@ -105,7 +105,7 @@ def open_log(folder: Path) -> IO[bytes]:
 
 
 def said_since_start(path: Path) -> str:
-    """Return what the log at `path` holds since the last start."""
+    """Return the log at `path` since the last start."""
     return path.read_text(encoding="utf-8", errors="replace").rpartition(STARTING)[2]
 
 

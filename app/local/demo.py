@@ -1,4 +1,4 @@
-"""`payflow demo`: everything at once, on real orders; with `--once` it ends and reports."""
+"""`payflow demo`: a whole instance that plays real orders; with `--once` it ends with a report."""
 
 import asyncio
 import shutil
@@ -34,7 +34,7 @@ class DemoError(PayflowError):
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be played and how."""
+    """The file to play, and the options."""
 
     file: Path
     rate: float
@@ -59,7 +59,7 @@ def raise_busy(path: Path, pid: int) -> None:
 
 
 class Demo:
-    """One run: Payflow, the file, and what is shown of both."""
+    """One run of the demo: Payflow, the file, and the display."""
 
     def __init__(self, config: Config, wanted: Wanted, say: Say, show: Show) -> None:
         self.config = config
@@ -109,7 +109,7 @@ class Demo:
             await asyncio.sleep(SHOW_SECONDS)
 
     async def _settled(self, player: Player) -> Verdict:
-        """Return the verdict once every order has ended and nothing is under way any more."""
+        """Return the verdict once every order has ended and none is in motion."""
         limit = time.monotonic() + SETTLE_SECONDS_MAX
         while True:
             totals = (await player.get("/figures"))["totals"]
@@ -141,7 +141,7 @@ class Demo:
 
 
 async def _duplicates(instance: Supervisor) -> int:
-    """Return the repetitions that the workers alive now have dropped."""
+    """Return the number of duplicates that the live workers have dropped."""
     total = 0.0
     timeout = aiohttp.ClientTimeout(total=5)
     async with aiohttp.ClientSession(timeout=timeout) as session:

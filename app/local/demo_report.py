@@ -1,4 +1,4 @@
-"""The report of a demo: what was played, how it ended, whether the books balance."""
+"""The report of a demo: the rows played, the ends of orders, the verdict."""
 
 from collections import Counter
 
@@ -47,7 +47,7 @@ def build(
 
 
 def _counted(loaded: Loaded, returns_refused: dict[str, str]) -> tuple[Counter[str], Counter[str]]:
-    """Return rows by what they became, and refused rows by reason."""
+    """Return the rows by their outcome, and refused rows by reason."""
     rows, refused = Counter(loaded.rows), Counter(loaded.refused)
     for return_id, reason in returns_refused.items():
         _, count = loaded.returns[return_id]

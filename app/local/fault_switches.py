@@ -1,4 +1,4 @@
-"""Switches for the faults of the external systems, set while they run."""
+"""Reads and sets the faults of the external systems while they run."""
 
 import aiohttp
 import msgspec
@@ -13,13 +13,13 @@ EXTERNAL_SYSTEMS: dict[str, type[msgspec.Struct]] = {
 
 
 class FaultError(PayflowError):
-    """A fault is unknown or has no usable value, or the entity does not answer."""
+    """A fault is unknown or has no usable value, or the external system does not answer."""
 
 
 def parse(text: str) -> dict[str, dict[str, float]]:
-    """Return the faults of each entity in `decline=0.2,carrier.timeout=0.1`.
+    """Return the faults of each external system in `decline=0.2,carrier.timeout=0.1`.
 
-    A name without an entity belongs to the first that knows it. Raises FaultError.
+    A name without a system belongs to the first that has it. Raises FaultError.
     """
     found: dict[str, dict[str, float]] = {}
     for part in filter(None, (each.strip() for each in text.split(","))):
@@ -44,17 +44,17 @@ def parse(text: str) -> dict[str, dict[str, float]]:
 
 
 async def put(url: str, faults: dict[str, float]) -> dict[str, object]:
-    """Set `faults` at the entity at `url`; return all of them. Raises FaultError."""
+    """Set `faults` of the system at `url`; return all of its faults. Raises FaultError."""
     return await _ask("PUT", url, faults)
 
 
 async def get(url: str) -> dict[str, object]:
-    """Return the faults of the entity at `url`. Raises FaultError."""
+    """Return the faults of the system at `url`. Raises FaultError."""
     return await _ask("GET", url, None)
 
 
 async def clear(url: str) -> dict[str, object]:
-    """End all faults of the entity at `url`. Raises FaultError."""
+    """End all faults of the system at `url`. Raises FaultError."""
     return await _ask("DELETE", url, None)
 
 

@@ -1,6 +1,7 @@
 """The broker's jars: the versions and hashes of `kafka-jars.lock`, fetched through jgo.
 
-The lock names every jar, so nothing is resolved: what is fetched is what was tried, or an error.
+The lock names every jar, so no dependency is resolved: every jar has the locked hash, or it is an
+error.
 """
 
 import fcntl

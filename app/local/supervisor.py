@@ -1,4 +1,4 @@
-"""`payflow up`: the broker, the external systems and one process a service, kept alive together."""
+"""`payflow up`: runs the broker, the external systems and one process for each service."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ from workflows.shared.errors import PayflowError
 READY_SECONDS_MAX = 120.0
 STOP_SECONDS = 6.0
 FAILED_WRITE_SECONDS = 2.0
-"""How long to wait after a write that failed."""
+"""How long to wait after a failed write."""
 EXTERNAL_SYSTEMS = ("provider", "carrier")
 
 Say = Callable[[str], None]
@@ -57,7 +57,7 @@ def running(config: Config) -> Running:
 
 
 class Supervisor:
-    """Starts everything, starts again what dies, stops everything."""
+    """Starts all processes, restarts those that end, and stops all."""
 
     def __init__(self, config: Config, say: Say, services: Sequence[str] = ()) -> None:
         registry.check_declarations()
@@ -69,7 +69,7 @@ class Supervisor:
         self.config = config
         self.children: dict[str, Child] = {}
         self.held: set[str] = set()
-        """Children that are not started again for now: a drill works on them."""
+        """Processes that are not restarted for now, since a drill works on them."""
         self._services = services or known
         self._say = say
         self._broker: broker.Broker | None = None
@@ -79,7 +79,7 @@ class Supervisor:
 
     @asynccontextmanager
     async def up(self) -> AsyncIterator["Supervisor"]:
-        """Run Payflow for the length of a `with`; stops it whatever happens."""
+        """Run Payflow in a `with`, and stop it in any case."""
         self.config.data_path.mkdir(parents=True, exist_ok=True)
         with _alone(self.config.data_path / "up.lock"):
             watching: asyncio.Task[None] | None = None
@@ -170,7 +170,7 @@ class Supervisor:
         self._written = self._pids()
 
     async def _watch(self) -> None:
-        """Start again what has died, a little later each time it dies soon."""
+        """Restart processes that have ended, with backoff for one that ends soon."""
         next_try: dict[str, float] = {}
         while True:
             await asyncio.sleep(0.2)
@@ -194,7 +194,7 @@ class Supervisor:
         return wait
 
     async def _or_later(self, what: Callable[[], None]) -> None:
-        """Do `what`; a full disk must not end who keeps the others alive: it is tried again."""
+        """Do `what`, and retry on a full disk, which must not end the supervisor."""
         try:
             what()
         except OSError as error:
@@ -202,7 +202,7 @@ class Supervisor:
             await asyncio.sleep(FAILED_WRITE_SECONDS)
 
     async def stop(self) -> None:
-        """Stop the services, then the entities, then the broker, each within a bound."""
+        """Stop the services, then the external systems, then the broker, each in limited time."""
         systems = [child for name, child in self.children.items() if name in EXTERNAL_SYSTEMS]
         services = [child for name, child in self.children.items() if name not in EXTERNAL_SYSTEMS]
         for group in (services, systems):
@@ -222,7 +222,7 @@ def worker_command() -> list[str]:
 
 
 def worker_url(config: Config, service: str, pid: int) -> str:
-    """Return where the worker `pid` can be asked about itself, or nothing yet."""
+    """Return the URL of the worker `pid`, or nothing yet."""
     path = config.data_path / "run" / f"{service}-{pid}.url"
     return path.read_text() if path.exists() else ""
 
@@ -260,7 +260,7 @@ def _forget_urls(config: Config) -> None:
 
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    """Hold the folder: a second supervisor is refused with the holder's pid."""
+    """Lock the folder: a second supervisor is refused with the holder's pid."""
     try:
         lock = hold(path)
     except Busy as error:

@@ -1,5 +1,5 @@
-"""The console: pages for people, over what the API answers to programs.
+"""The pages of the console, made from the answers of the API.
 
-`site` says which pages there are, `render` makes them. A page is a handler here, a template of the
+`site` lists the pages, `render` renders them. A page is a handler here, a template of the
 same name in `web/templates/` and, where it moves by itself, a script of the same name in `web/`.
 """

@@ -1,4 +1,4 @@
-"""The inbox of dead letters: what failed alike, one dead letter, and sending back."""
+"""The pages of dead letters: groups, one dead letter, and a redrive."""
 
 from urllib.parse import urlencode
 
@@ -20,7 +20,7 @@ MEANINGS = {
 
 
 async def every(request: web.Request) -> web.Response:
-    """Return the dead letters that the query means, in groups and singly."""
+    """Return the dead letters selected by the query, in groups and singly."""
     state = request.query.get("state", "")
     if state and state not in STATES:
         raise Problem(400, "Bad Request", f"state is one of {', '.join(STATES)}", field="state")
@@ -55,7 +55,7 @@ async def show(request: web.Request) -> web.Response:
 
 
 async def redrive(request: web.Request) -> web.Response:
-    """Return what sending back would touch, the form that does it, and how far it is."""
+    """Return the preview of a redrive, its form, and its progress."""
     return await page(
         request,
         "redrive.html",

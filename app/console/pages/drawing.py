@@ -1,4 +1,4 @@
-"""Where things lie in the drawings of a transaction: plain numbers that templates draw. Pure."""
+"""The geometry of a transaction's drawings: plain numbers that templates draw. Pure."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -13,11 +13,11 @@ ROW_HEIGHT, LABEL_WIDTH, CHART_WIDTH = 24, 300, 700
 LANE_HEIGHT, STACK_HEIGHT, COLUMN_WIDTH, LANE_LABEL_WIDTH = 44, 34, 62, 110
 STUB_WIDTH = 26
 TICK_WIDTH, TICK_WIDTH_MIN = 140, 46
-"""How far ticks are apart, and how near two of them may come."""
+"""The distance of ticks, and the least distance of two."""
 THIN = 2.0
-"""A bar of no time is seen all the same."""
+"""The least width of a bar, so that one of no time is visible."""
 CUT_WIDTH, CUT_MS_MIN = 40.0, 100
-"""Time in which nothing happens is cut out where it is as long, and a quarter of all that does."""
+"""A pause is cut out if it is as long, and longer than a quarter of the busy time."""
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +60,7 @@ class Arrow(msgspec.Struct, frozen=True, kw_only=True):
 class Graph(msgspec.Struct, frozen=True, kw_only=True):
     """Lanes (name, y) of services, a node (x, y) for each bar, arrows.
 
-    Stubs are arrows that come from nowhere: the cause is in no journal.
+    Stubs are arrows without a source: the cause is not in the journal.
     """
 
     width: int
@@ -72,19 +72,19 @@ class Graph(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Axis:
-    """Time from left to right, without the times in which nothing happened."""
+    """Time from left to right, without pauses."""
 
     def __init__(self, bars: Sequence[Bar]) -> None:
         self.busy = _busy(bars)
         self.first = self.busy[0][0]
         gaps = len(self.busy) - 1
-        # However many there are, half of the width is for what happened.
+        # However many pauses there are, half of the width is for busy time.
         self.cut_width = min(CUT_WIDTH, CHART_WIDTH / 2 / gaps) if gaps else 0.0
         length = max(sum(end - begin for begin, end in self.busy), 1)
         self.width_of_ms = (CHART_WIDTH - gaps * self.cut_width) / length
 
     def x(self, at_ms: float) -> float:
-        """Return where a moment lies."""
+        """Return the x of a moment."""
         x = float(LABEL_WIDTH)
         for begin, end in self.busy:
             if at_ms <= end:
@@ -93,7 +93,7 @@ class _Axis:
         return round(x - self.cut_width, 1)
 
     def ticks(self) -> tuple[tuple[float, float], ...]:
-        """Return moments to be named: where something begins, the end, and some between."""
+        """Return the moments to label: the beginnings, the end, and some between."""
         found: list[tuple[float, float]] = []
         for begin, end in self.busy:
             parts = max(int((end - begin) * self.width_of_ms // TICK_WIDTH), 1)
@@ -108,7 +108,7 @@ class _Axis:
         return (*kept, found[-1])
 
     def cuts(self) -> tuple[Pause, ...]:
-        """Return the times that were cut out."""
+        """Return the pauses that were cut out."""
         pairs = zip(self.busy, self.busy[1:], strict=False)
         return tuple(
             Pause(x=self.x(end), width=round(self.cut_width, 1), ms=begin - end)

@@ -1,4 +1,4 @@
-"""Fault injection as a page: what goes wrong on purpose, and workers to kill."""
+"""The page of fault injection: faults of external systems, and workers to kill."""
 
 from aiohttp import web
 

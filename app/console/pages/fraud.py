@@ -1,4 +1,4 @@
-"""Fraud for people: what waits for a decision, rules and what they would do, what is on trial."""
+"""The pages of fraud: cases, rules and back-tests, trials."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ from workflows.fraud.rulebook import Rule
 
 UNAVAILABLE = 503
 RULE_CHARS_MAX = 3_000
-"""Of a rule that is tried: it stands in the address of the page."""
+"""Characters of a rule in the query of the page that tries it."""
 
 
 async def cases(request: web.Request) -> web.Response:
@@ -45,18 +45,18 @@ async def rules(request: web.Request) -> web.Response:
 
 
 async def lists(request: web.Request) -> web.Response:
-    """Return the lists that rules look into, and what sleeps."""
+    """Return the lists that rules read, and the snoozes."""
     found = await found_rules(request)
     return await page(request, "fraud_lists.html", title="Fraud lists and snoozes", found=found)
 
 
 async def one_rule(request: web.Request) -> web.Response:
-    """Return one rule: what it is, was, and, asked for, would have done."""
+    """Return one rule: its state, its history, and on request its back-test."""
     rule_id = path_name(request, "rule_id")
     found = await found_rule(request, rule_id)
     tried, trouble = None, ""
     if "from" in request.query:
-        # Not the rule found: that one is masked.
+        # Not the rule shown, which is masked.
         meant = rule_in(await request.app[FRAUD].book(), rule_id)
         tried, trouble = await _tried(request, meant)
     return await page(
@@ -73,7 +73,7 @@ async def one_rule(request: web.Request) -> web.Response:
 
 
 async def propose(request: web.Request) -> web.Response:
-    """Return the form of a rule; a filled one with what it would have done, and what it changes."""
+    """Return the form of a rule; a filled one with its back-test and its changes."""
     like, text = request.query.get("like", ""), request.query.get("rule", "")
     book = await request.app[FRAUD].book()
     facts: dict[str, Any] = {
@@ -100,7 +100,7 @@ async def propose(request: web.Request) -> web.Response:
 
 
 async def trial(request: web.Request) -> web.Response:
-    """Return what is on trial beside what is in force, and how payments drift."""
+    """Return the models and rules on trial beside those in force, and the drift."""
     found, trouble = None, ""
     try:
         found = await found_trial(request)
@@ -124,12 +124,12 @@ async def _tried(request: web.Request, rule: Rule) -> tuple[dict[str, object] | 
 
 
 def _passing(problem: Problem) -> str:
-    """Return what will pass, to be said beside what is there. Raises Problem for all else."""
+    """Return the text of a temporary problem, to be shown on the page. Raises any other Problem."""
     if problem.status != UNAVAILABLE:
         raise problem
     return str(problem)
 
 
 def _like(request: web.Request, rule: Rule) -> dict[str, object]:
-    """Return a rule to begin another version from."""
+    """Return a rule as the draft of another version."""
     return shown_rule(request, {**msgspec.to_builtins(rule), "state": "draft"})

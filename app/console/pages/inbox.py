@@ -1,4 +1,4 @@
-"""The customers' phones, as a page."""
+"""The page of messages to customers."""
 
 from aiohttp import web
 

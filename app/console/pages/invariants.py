@@ -1,4 +1,4 @@
-"""The books as balances that must be zero."""
+"""The page of invariants: balances that must be zero."""
 
 from aiohttp import web
 

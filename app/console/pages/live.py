@@ -1,4 +1,4 @@
-"""What happens now."""
+"""The live page."""
 
 from aiohttp import web
 
@@ -7,7 +7,7 @@ from app.registry import live_figures, load_workflows
 
 
 async def show(request: web.Request) -> web.Response:
-    """Return the page; a script of it fills it from `/live`."""
+    """Return the page, which its script fills from `/live`."""
     figures, workflows = live_figures(), load_workflows()
     first, *further = figures
     return await page(

@@ -1,4 +1,4 @@
-"""Signing in through an OpenID provider: there, and back."""
+"""Signing in through an OpenID provider: the redirect there and the one back."""
 
 from aiohttp import web
 
@@ -15,7 +15,7 @@ CHARS_MAX = 2_000
 
 
 async def begin(request: web.Request) -> web.Response:
-    """Send somebody to the provider."""
+    """Redirect a user to the provider."""
     auth = request.app[AUTH]
     if not auth.oidc.issuer:
         raise Problem(404, "Not Found", "there is no provider to sign in with")
@@ -31,14 +31,14 @@ async def begin(request: web.Request) -> web.Response:
         path=DONE,
         secure=auth.secure,
         httponly=True,
-        # They come back from another site: a strict cookie would stay behind.
+        # The redirect back comes from another site, on which a strict cookie is not sent.
         samesite="Lax",
     )
     return answer
 
 
 async def done(request: web.Request) -> web.Response:
-    """Let in who comes back, if they are an operator here."""
+    """Sign in the user who comes back, if they are an operator."""
     auth = request.app[AUTH]
     if not auth.oidc.issuer:
         raise Problem(404, "Not Found", "there is no provider to sign in with")
@@ -54,7 +54,7 @@ async def done(request: web.Request) -> web.Response:
     except PeopleError as error:
         raise broken(error) from error
     name = session.person.name
-    # A page of ours goes on from here: with what comes from elsewhere no strict cookie is sent.
+    # A page of the console goes on from here: a redirect from another site sends no strict cookie.
     answer = await page(request, "signed_in.html", title="Signed in", name=name, next=wanted)
     signed_in(answer, session_id, secure=auth.secure)
     answer.del_cookie(STATE, path=DONE, secure=auth.secure, httponly=True, samesite="Lax")

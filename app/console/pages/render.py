@@ -1,6 +1,7 @@
-"""Makes pages: Jinja2 with everything escaped, and the few filters that all of them use.
+"""Renders pages: Jinja2 with everything escaped, and the filters that all pages use.
 
-Events are hostile: whatever a template shows is escaped, and no template holds a script.
+The content of events is untrusted: everything that a template shows is escaped, and no template
+holds a script.
 """
 
 from pathlib import Path
@@ -23,7 +24,7 @@ NAV: web.AppKey[tuple[tuple[str, str], ...]] = web.AppKey("nav")
 async def page(
     request: web.Request, template: str, *, title: str, status: int = 200, **facts: object
 ) -> web.Response:
-    """Return the page of `template` over `facts`; who is signed in is known to every template."""
+    """Return the page of `template` with `facts`, and with the operator who is signed in."""
     shown = {
         "title": title,
         "path": request.path,
@@ -37,7 +38,7 @@ async def page(
 
 
 async def problem_page(problem: Problem, request: web.Request) -> web.Response:
-    """Return what is wrong as a page; raises nothing of its own."""
+    """Return a problem as a page; raises nothing."""
     answer = await page(
         request, "problem.html", title=problem.title, status=problem.status, problem=problem
     )

@@ -1,4 +1,4 @@
-"""Rules as people write them: JSON in short lines, and what changes from one to another. Pure."""
+"""Rules as people write them: JSON in short lines, and the differences of two. Pure."""
 
 from difflib import unified_diff
 
@@ -20,7 +20,7 @@ EXAMPLE: dict[str, object] = {
     "weight": 0.5,
 }
 BUILT_IN_NOTE = ("version", "proposed_by", "approved_by")
-"""Of a rule: what nobody writes."""
+"""Fields of a rule that people do not write."""
 
 
 def as_people_write(raw: dict[str, object]) -> str:
@@ -45,6 +45,6 @@ def written(value: object, margin: str = "") -> str:
 
 
 def changes(before: str, body: str) -> list[str]:
-    """Return what `body` changes of the rule that was written `before`, as lines of a diff."""
+    """Return the changes from the rule text `before` to `body`, as lines of a diff."""
     lines = unified_diff(before.splitlines(), body.splitlines(), lineterm="", n=2)
     return list(lines)[2:]

@@ -1,4 +1,4 @@
-"""The page that asks who you are."""
+"""The sign-in page."""
 
 from urllib.parse import urlsplit
 
@@ -10,7 +10,7 @@ from app.console.pages.render import page
 
 
 async def show(request: web.Request) -> web.Response:
-    """Return the form; what was wanted before it comes after it."""
+    """Return the form; it leads to the page that was wanted before."""
     issuer = request.app[AUTH].oidc.issuer
     return await page(
         request,
@@ -23,8 +23,8 @@ async def show(request: web.Request) -> web.Response:
 
 
 def wanted_page(request: web.Request) -> str:
-    """Return the page of ours that `?next=` names, else the first one."""
+    """Return the page of the console that `?next=` names, else the first one."""
     wanted = request.query.get("next", "/")
-    # `//elsewhere` and `/\\elsewhere` are other hosts to a browser.
+    # To a browser `//elsewhere` and `/\\elsewhere` are other hosts (open redirect).
     ours = wanted.startswith("/") and wanted[1:2] not in {"/", "\\"} and wanted.isprintable()
     return wanted if ours else "/"

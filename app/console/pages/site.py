@@ -1,4 +1,4 @@
-"""Which pages there are, and the files they load."""
+"""The list of pages, and the files that they load."""
 
 from aiohttp import web
 
@@ -63,7 +63,7 @@ def add_pages(app: web.Application) -> None:
 def page_routes() -> tuple[Route, ...]:
     """Return the routes of pages and of what they load.
 
-    All are public: a page shows what the API reads to anybody, and what is personal is masked.
+    All are public: a page shows what the API returns to anybody, with personal data masked.
     """
     shown: tuple[tuple[str, Handler], ...] = (
         *((path, handler) for path, _, handler in PAGES),

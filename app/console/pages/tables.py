@@ -1,4 +1,4 @@
-"""The services' tables: who holds them, their rows, and what a row was."""
+"""The pages of tables: their holders, rows, and the history of a row."""
 
 from collections.abc import Awaitable
 from typing import TypeVar
@@ -39,7 +39,7 @@ async def rows(request: web.Request) -> web.Response:
 
 
 async def row(request: web.Request) -> web.Response:
-    """Return one row and its history: either is worth seeing without the other."""
+    """Return one row and its history; either is shown without the other."""
     name, key = path_name(request, "name"), request.query.get("key", "")
     if not key:
         raise Problem(400, "Bad Request", "say which row: ?key=", field="key")
@@ -65,7 +65,7 @@ async def row(request: web.Request) -> web.Response:
 
 
 async def _if_any(asked: Awaitable[Facts], *passing: int) -> tuple[Facts | None, Problem | None]:
-    """Return what was asked, or why it is not there. Raises Problem of any other status."""
+    """Return the answer, or the text of a problem with this status. Raises any other Problem."""
     try:
         return await asked, None
     except Problem as problem:

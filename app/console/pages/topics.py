@@ -1,4 +1,4 @@
-"""Topics and who reads them: what lies there, sought with what was read for it."""
+"""The pages of topics: their records, searches, and consumer groups."""
 
 from collections.abc import Sequence
 from urllib.parse import urlencode
@@ -39,7 +39,7 @@ async def every(request: web.Request) -> web.Response:
 
 
 def _parts(found: Sequence[topic_facts.TopicFacts]) -> dict[str, list[topic_facts.TopicFacts]]:
-    """Return the topics by what they are for."""
+    """Return the topics by their role."""
     parts: dict[str, list[topic_facts.TopicFacts]] = {name: [] for name in PARTS}
     for topic in found:
         own = topic.name.startswith("_") or topic_name(topic.name).kind == "changelog"
@@ -49,14 +49,14 @@ def _parts(found: Sequence[topic_facts.TopicFacts]) -> dict[str, list[topic_fact
 
 
 async def all_groups(request: web.Request) -> web.Response:
-    """Return who reads, and how far behind they are."""
+    """Return the consumer groups and their lag."""
     async with answering():
         found = await groups(request.app[CONTEXT].config)
     return await page(request, "groups.html", title="Consumer groups", groups=found)
 
 
 async def one_group(request: web.Request) -> web.Response:
-    """Return one group: where it is in each partition, who is in it."""
+    """Return one group: its offset in each partition, and its members."""
     name = path_name(request, "name")
     async with answering():
         found = await group_named(request.app[CONTEXT].config, name)
@@ -64,7 +64,7 @@ async def one_group(request: web.Request) -> web.Response:
 
 
 async def show(request: web.Request) -> web.Response:
-    """Return one topic, and what is sought in it; what is asked wrongly is said beside the form."""
+    """Return one topic and the records searched in it; errors are shown beside the form."""
     name = path_name(request, "name")
     async with answering():
         about = await topic_facts.topic_facts(request.app[CONTEXT].config, name)
@@ -97,7 +97,7 @@ async def show(request: web.Request) -> web.Response:
 
 
 def _types(topic: str) -> list[str]:
-    """Return the types of what is emitted on `topic`; none where nobody has said."""
+    """Return the types of the messages on `topic`; none where it is not declared."""
     known = declared.get(topic)
     return [type_name(message) for message in known.messages] if known else []
 
@@ -112,6 +112,6 @@ def _asked(request: web.Request) -> dict[str, str | list[str]]:
 
 
 def _query(asked: dict[str, str | list[str]], *more: str) -> str:
-    """Return what was asked for as a query, without the cursor, with `more` of it."""
+    """Return the parameters of the search as a query, without the cursor, with `more`."""
     named = {name: asked[name] for name in ("cel", "from", "partition", *more) if asked[name]}
     return urlencode([*(("q", term) for term in asked["q"]), *named.items()])

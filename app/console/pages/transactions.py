@@ -1,4 +1,4 @@
-"""Transactions: the latest, those that need somebody, and one of them as a whole."""
+"""The pages of transactions: a list, and one of them as a whole."""
 
 import secrets
 from datetime import UTC, datetime
@@ -16,15 +16,15 @@ from app.entrypoints.requests import entrypoint_of
 from workflows.shared.timeline import Bar
 
 CHARS_MAX = 4_000
-"""Of a body or a row on the page; all of it is elsewhere, under a link."""
+"""Characters of a body or a row on the page, which links to the whole."""
 SETTLES_MS = 10_000
-"""How long after its latest event the page of a transaction that has ended still follows."""
+"""How long after its latest event the page of an ended transaction still refreshes."""
 EARLIER_MS = 1_000
-"""A record's own time may be so much before the time its event says."""
+"""The time of a record may be so much before the time of its event."""
 
 
 async def every(request: web.Request) -> web.Response:
-    """Return the latest orders, those of one status, or those that an id may mean."""
+    """Return the latest orders, those of one status, or those that an id belongs to."""
     facts = await transaction_search.listed(request)
     text = request.query.get("q", "").strip()
     if facts["ids"] == [text]:
@@ -74,7 +74,7 @@ async def show(request: web.Request) -> web.Response:
 
 
 def _moves(about: transactions.Transaction, now_ms: int) -> bool:
-    """Return whether something is to come: after the end, the journal follows in a moment."""
+    """Return whether the page refreshes: after the end, the journal may still get events."""
     latest_ms = max((bar.entry.time_ms for bar in about.bars), default=now_ms)
     return not about.at and (about.open or now_ms - latest_ms < SETTLES_MS)
 
@@ -93,7 +93,7 @@ def _topic_link(bar: Bar) -> tuple[str, str]:
 
 
 def brief(value: object) -> str:
-    """Return `value` as JSON that people read; of a long one the beginning."""
+    """Return `value` as indented JSON, cut if it is long."""
     text = pretty(value)
     if len(text) <= CHARS_MAX:
         return text

@@ -1,4 +1,4 @@
-"""Plays a retail file through the HTTP API, as its shop would have done."""
+"""Plays a retail file through the HTTP API, as the shop's own system would."""
 
 import asyncio
 import csv
@@ -30,20 +30,20 @@ class LoadError(PayflowError):
 
 
 class TryAgain(PayflowError):
-    """The API is not there now; it will be."""
+    """The API does not answer now, and may later."""
 
     kind: ClassVar[ErrorKind] = "unavailable"
 
 
 class Loaded(msgspec.Struct, kw_only=True):
-    """What has been asked so far; grows while a file is played."""
+    """The requests so far; they grow while a file is played."""
 
     rows_read: int = 0
     orders_asked: int = 0
     orders_planned: int = 0
     adjustments: int = 0
     rows: Counter[str] = msgspec.field(default_factory=Counter)
-    """Rows by what they became: orders, returns, adjustments, refused."""
+    """Rows by their outcome: orders, returns, adjustments, refused."""
     refused: Counter[str] = msgspec.field(default_factory=Counter)
     """Rows by the reason they were refused for."""
     order_ids: dict[str, str] = {}
@@ -53,7 +53,7 @@ class Loaded(msgspec.Struct, kw_only=True):
 
 
 def read_plan(path: Path) -> Plan:
-    """Return what the file asks; raises LoadError naming the file and what is wrong with it."""
+    """Return the requests of the file; raises LoadError naming the file and its error."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as lines:
             rows = csv.DictReader(lines)
@@ -78,7 +78,7 @@ class Player:
         self._session = session
 
     async def receive_stock(self, plan: Plan, say: Callable[[str], None]) -> None:
-        """Receive four fifths of what the file sells; returns when it lies on the shelves."""
+        """Receive four fifths of what the file sells; return when the stock is on hand."""
         part, whole = STOCK_SHARE
         items = [
             {"sku": sku, "quantity": -(-units * part // whole)}
@@ -106,7 +106,7 @@ class Player:
             after = page["next"]
 
     async def play(self, plan: Plan) -> Loaded:
-        """Ask everything in the file's order, orders at the given rate; return what was asked."""
+        """Send all requests in the file's order, orders at the given rate; return what was sent."""
         self.loaded.rows_read = plan.rows_read
         self.loaded.orders_planned = sum(isinstance(ask, PlaceOrder) for ask in plan.asks)
         began = time.monotonic()

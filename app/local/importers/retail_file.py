@@ -1,7 +1,7 @@
-"""Reads the Online Retail file (UCI, doi 10.24432/C5BW33) as what its shop would ask of Payflow.
+"""Reads the Online Retail file (UCI, doi 10.24432/C5BW33) as requests to Payflow.
 
 Invoices become orders, `C` invoices returns of earlier sales, write-offs adjustments of stock, and
-lines that are no goods charges or discounts. Every row ends in one place: an ask or a refusal.
+lines without goods charges or discounts. Every row becomes part of one request or of one refusal.
 """
 
 from collections import Counter
@@ -31,7 +31,7 @@ CURRENCY = "GBP"
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything the file asks: unreadable rows first, then invoice by invoice."""
+    """All requests of the file: unreadable rows first, then invoice by invoice."""
 
     rows_read: int
     asks: tuple[Ask, ...]
@@ -40,7 +40,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def plan(rows: Iterable[Mapping[str, str | None]]) -> Plan:
-    """Return what `rows` ask, invoice by invoice in the order of their first row."""
+    """Return the requests of `rows`, invoice by invoice in the order of their first row."""
     invoices: dict[str, list[Row]] = {}
     asks: list[Ask] = []
     rows_read = 0
@@ -63,7 +63,7 @@ def plan(rows: Iterable[Mapping[str, str | None]]) -> Plan:
 
 
 def summary(planned: Plan) -> dict[str, int]:
-    """Return how many rows were read, what they ask, and how many are refused for which reason."""
+    """Return the number of rows, of requests by kind, and of refused rows by reason."""
     kinds = Counter(type(ask) for ask in planned.asks)
     refused: Counter[str] = Counter()
     for ask in planned.asks:

@@ -1,4 +1,4 @@
-"""What rows of the retail file stand for: something to ask of Payflow, or a refusal and its reason.
+"""The requests that rows of the retail file become, and refusals with their reason.
 
 Part of reading the retail file.
 """
@@ -46,7 +46,7 @@ class Adjust(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Refuse(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Rows that stand for nothing, and why."""
+    """Rows that become no request, and why."""
 
     rows: int
     reason: str

@@ -17,7 +17,7 @@ UNMATCHED = "return without a matching sale"
 
 
 class Sold(msgspec.Struct, frozen=True, kw_only=True):
-    """What of one line, or charge, has not come back yet."""
+    """The part of one line or charge that was not returned yet."""
 
     reference: str
     quantity: int
@@ -94,7 +94,7 @@ def _less(sold: Sold, units: int, amount_minor: int) -> Sold:
 
 
 def returned(invoice: str, rows: list[Row], sales: Sales) -> list[Ask]:
-    """Return what a `C` invoice asks: one return for each sale it touches."""
+    """Return the requests of a `C` invoice: one return for each sale it touches."""
     if len(rows) > LINES_MAX:
         return [Refuse(rows=len(rows), reason=f"more than {LINES_MAX} lines")]
     asks: list[Ask] = []

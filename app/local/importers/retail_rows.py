@@ -1,4 +1,4 @@
-"""One row of the Online Retail file: read strictly, or refused with what is wrong with it.
+"""One row of the Online Retail file: parsed strictly, or refused with the reason.
 
 Part of reading the retail file.
 """
@@ -26,13 +26,14 @@ COLUMNS = (
 CHARGES = frozenset(
     {"POST", "D", "M", "DOT", "C2", "BANK CHARGES", "S", "AMAZONFEE", "CRUK", "B", "ADJUST"}
 )
-"""Stock codes of the file that are no goods: postage, discount, manual, carriage, fees, samples."""
+"""Stock codes of the file that are not goods: postage, discount, manual, carriage, fees,
+samples."""
 DISCOUNT = "D"
 WIDTH_MAX = 60
-"""Characters of a number, a code, a country: two of them make one id."""
+"""Most characters of a number, a code, a country: two of them form one id."""
 DESCRIPTION_WIDTH_MAX = 500
 AMOUNT_MINOR_MAX = 1_000_000_000_00
-"""What one row, and one order, may come to."""
+"""The highest amounts of one row and of one order."""
 MOMENT_MS_MAX = 99_999_999_999_999
 INVOICE = re.compile(r"C?[0-9]+")
 NUMBER = re.compile(r"-?[0-9]{1,9}")
@@ -57,12 +58,12 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def goods(self) -> bool:
-        """Return whether the code stands for something that lies on a shelf."""
+        """Return whether the code is that of goods in stock."""
         return self.code.upper() not in CHARGES and not self.code.lower().startswith("gift_")
 
 
 def parse(record: Mapping[str, str | None]) -> Row | str:
-    """Return the row, or what is wrong with it."""
+    """Return the row, or the reason why it is refused."""
     text = {name: (record.get(name) or "").strip() for name in COLUMNS}
     price, at_ms = _price(text["UnitPrice"]), _moment(text["InvoiceDate"])
     wrong = _objection(text)

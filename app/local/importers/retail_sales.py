@@ -11,7 +11,7 @@ from workflows.shared.limits import LINES_MAX, QUANTITY_MAX
 
 
 def sold(invoice: str, rows: list[Row], sales: Sales) -> list[Ask]:
-    """Return what the rows of an invoice ask; its order is noted in `sales`."""
+    """Return the requests of an invoice's rows; its order is added to `sales`."""
     asks: list[Ask] = []
     bought: list[Row] = []
     for number, row in enumerate(rows):

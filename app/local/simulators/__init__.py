@@ -1,4 +1,4 @@
-"""The external systems, played locally: processes of their own, spoken to only over HTTP.
+"""Simulators of the external systems: processes of their own, used only over HTTP.
 
-Each keeps its books in a SQLite file that nobody else writes: the independent witness.
+Each keeps its records in a SQLite file that no other process writes, as an independent witness.
 """

@@ -24,7 +24,7 @@ Effect = Callable[[], web.Response]
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
-    """What a webhook says."""
+    """The body of a webhook."""
 
     notice_id: str
     order_id: str
@@ -33,7 +33,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Carrier:
-    """The carrier's routes over its books, and the journeys of its shipments."""
+    """The carrier's routes, and the deliveries of its shipments."""
 
     def __init__(self, config: Config, store: CarrierStore) -> None:
         self.switchboard = Switchboard(CarrierFaults())
@@ -61,7 +61,7 @@ class Carrier:
         ]
 
     async def deliver(self) -> None:
-        """Deliver, in a loop, shipments whose journey is over, whenever they were booked."""
+        """Deliver shipments in a loop when their delivery time has come."""
         while True:
             self._news.clear()
             due = self.store.due(DELIVERIES_MAX)
@@ -78,7 +78,7 @@ class Carrier:
                 continue
 
     async def _run(self, request: web.Request, verb: str, effect: Effect) -> web.Response:
-        """Run `effect` in one transaction, unless a fault says otherwise."""
+        """Run `effect` in one transaction, unless a fault prevents it."""
         faults: CarrierFaults = self.switchboard.faults
         key = f"{verb} {request.match_info['order_id']}"
         trouble = pick(faults, key, self.store.tried(key))

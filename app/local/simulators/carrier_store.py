@@ -1,4 +1,4 @@
-"""The carrier's books: one row an order, whatever was asked of it and how often."""
+"""The carrier's records: one row for each order, however many requests it had."""
 
 import hashlib
 from pathlib import Path
@@ -24,11 +24,11 @@ CREATE TABLE IF NOT EXISTS shipments (
 CREATE INDEX IF NOT EXISTS shipments_due ON shipments (due_ms) WHERE status = 'in_transit';
 CREATE TABLE IF NOT EXISTS attempts (key TEXT PRIMARY KEY, tries INTEGER NOT NULL);
 """
-"""A withdrawn row without a booking bars one: its `shipment_id` was never given to anybody."""
+"""A withdrawn row without a booking prevents one: its `shipment_id` was never returned."""
 
 
 class Booking(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked for."""
+    """The request of a booking."""
 
     country: str
     units: int
@@ -49,7 +49,7 @@ class Shipment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CarrierStore(Books):
-    """Reads and writes of the books. Writes belong inside `writing()`."""
+    """Reads and writes the records. Writes belong inside `writing()`."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, SCHEMA)
@@ -60,7 +60,7 @@ class CarrierStore(Books):
         return msgspec.convert(dict(row), Shipment) if row else None
 
     def enter(self, order_id: str, booking: Booking, *, status: str, due_ms: int) -> Shipment:
-        """Enter the first thing known of an order. Its ids are derived from the order's."""
+        """Insert the row of an order. Its ids are derived from the order's."""
         digest = hashlib.sha256(order_id.encode()).hexdigest()
         self.connection.execute(
             "INSERT INTO shipments (order_id, shipment_id, tracking, country, units, status,"
@@ -86,7 +86,7 @@ class CarrierStore(Books):
         return self._known(order_id)
 
     def due(self, limit: int) -> list[Shipment]:
-        """Return shipments whose journey is over, at most `limit`."""
+        """Return at most `limit` shipments whose delivery time has come."""
         rows = self.all(
             "SELECT * FROM shipments WHERE status = 'in_transit' AND due_ms <= ?"
             " ORDER BY due_ms LIMIT ?",
@@ -96,7 +96,7 @@ class CarrierStore(Books):
         return [msgspec.convert(dict(row), Shipment) for row in rows]
 
     def next_due_ms(self) -> int | None:
-        """Return when the next journey is over, or None when nothing travels."""
+        """Return the next delivery time (ms), or None when nothing is in transit."""
         row = self.one("SELECT min(due_ms) FROM shipments WHERE status = 'in_transit'")
         return row[0] if row else None
 
@@ -118,7 +118,7 @@ class CarrierStore(Books):
         return int(row["tries"]) - 1
 
     def totals(self) -> dict[str, int]:
-        """Return how many shipments there are of each status, and webhooks by theirs."""
+        """Return the numbers of shipments and of webhooks by status."""
         rows = self.all(
             "SELECT status, count(*) AS members FROM shipments GROUP BY status"
             " UNION ALL SELECT 'webhooks_' || status, count(*) FROM deliveries GROUP BY status"

@@ -1,4 +1,4 @@
-"""Faults of an external system, as rates that can be set while it runs.
+"""Faults of an external system, as rates that can be changed while it runs.
 
 Whether one request meets a fault follows from `seed`, its idempotency key and how often it was
 tried: the same run meets the same faults. PUT changes the fields it names, DELETE ends all faults.
@@ -31,7 +31,7 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     error_after: Rate = 0.0
     """The effect happens, 500 is the answer."""
     timeout: Rate = 0.0
-    """No answer in time: half of them before the effect, which then never happens, half after."""
+    """No answer in time: half of them without the effect, half after it."""
     timeout_seconds: Seconds = 30.0
     """How long an answer is held back at most; a client that leaves ends it."""
     slow: Rate = 0.0
@@ -77,7 +77,7 @@ def strikes(faults: Faults, name: str, key: str, attempt: int = 0) -> bool:
 
 
 def pick(faults: Faults, key: str, attempt: int) -> Trouble:
-    """Return the one trouble that this attempt at `key` meets, or an empty string."""
+    """Return the one fault that this attempt at `key` meets, or an empty string."""
     if strikes(faults, "rate_limited", key, attempt):
         return "rate_limited"
     if strikes(faults, "error_before", key, attempt):

@@ -1,8 +1,8 @@
 """Idempotency keys with Stripe's semantics.
 
-The same key with the same parameters consumes the stored answer again, be it a 500 or a decline.
-With other parameters it is an error; while a request is still running it is a conflict. What never
-began to run (a bad parameter, a fault before the effect) stores nothing: asking again runs.
+The same key with the same parameters gets the stored answer again, be it a 500 or a decline. With
+other parameters it is an error; while a request is still running it is a conflict. A request that
+never began to run (a bad parameter, a fault before the effect) stores nothing, so a retry runs.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ CREATE TABLE IF NOT EXISTS idempotency (
 
 
 class Keys:
-    """The idempotency keys of one provider: answers in its books, running requests in memory."""
+    """The idempotency keys of one provider: stored answers, and running requests in memory."""
 
     def __init__(self, books: Books) -> None:
         books.connection.executescript(SCHEMA)
@@ -98,5 +98,5 @@ class Keys:
 
 
 def fingerprint_of(path: str, params: Mapping[str, str]) -> str:
-    """Return what must not change under one key: where it was sent and with which parameters."""
+    """Return the fingerprint that must not change under one key: path and parameters."""
     return hashlib.sha256(f"{path}?{urlencode(sorted(params.items()))}".encode()).hexdigest()

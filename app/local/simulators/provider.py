@@ -1,6 +1,6 @@
-"""The payment provider, played locally: as much of Stripe's API as the official SDK needs here.
+"""The payment provider's simulator: as much of Stripe's API as the official SDK needs here.
 
-Cards are test tokens. Faults strike where money moves: confirming and refunding. A request runs in
+Cards are test tokens. Faults apply where money moves: confirming and refunding. A request runs in
 one transaction with the answer kept under its key, so a kill leaves both or neither.
 """
 
@@ -35,7 +35,7 @@ Effect = Callable[[Call], Answer]
 
 
 class Provider:
-    """The provider's routes over its books."""
+    """The provider's routes."""
 
     def __init__(self, config: Config, store: ProviderStore) -> None:
         self.switchboard = Switchboard(ProviderFaults())

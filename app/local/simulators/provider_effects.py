@@ -1,7 +1,7 @@
-"""What the provider's requests do to its books. Each runs in one transaction of its caller.
+"""The effects of requests on the provider's records. Each runs in a transaction of its caller.
 
-An answer that is returned is kept under the request's key, errors too; an error that is raised
-happened before anything began and is not kept.
+A returned answer is stored under the request's key, errors too; a raised error occurred before any
+effect, and is not stored.
 """
 
 import hashlib
@@ -51,7 +51,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Effects:
-    """The four things that can be asked for: create, confirm, cancel, refund."""
+    """The four requests: create, confirm, cancel, refund."""
 
     def __init__(self, store: ProviderStore, sender: Sender) -> None:
         self._store = store
@@ -86,7 +86,7 @@ class Effects:
         return self._attempt(call, intent, method)
 
     def _attempt(self, call: Call, intent: Intent, method: str) -> Answer:
-        """Charge the card, or decline it; emit the console either way."""
+        """Charge the card, or decline it; queue a webhook either way."""
         decline_code = DECLINES.get(method) or ("generic_decline" if call.decline else "")
         if not decline_code:
             charged = self._store.charge(intent, method)

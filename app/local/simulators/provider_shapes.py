@@ -1,4 +1,4 @@
-"""What the provider says, in Stripe's shapes: intents, refunds, lists, events and errors."""
+"""Answers of the provider in Stripe's shapes: intents, refunds, lists, events and errors."""
 
 import msgspec
 

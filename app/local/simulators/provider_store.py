@@ -1,7 +1,7 @@
-"""The provider's books: intents, the charges that really happened, and refunds.
+"""The provider's records: intents, the charges that really happened, and refunds.
 
-The independent witness for "no double charge": one row in `charges` is money taken, whatever
-anybody was emitted about it. An intent charges at most once because `charges.intent_id` is unique.
+They are the independent witness for "no double charge": one row in `charges` is money taken,
+whatever any event says. An intent charges at most once because `charges.intent_id` is unique.
 """
 
 import hashlib
@@ -86,7 +86,7 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProviderStore(Books):
-    """Reads and writes of the books. Writes belong inside `writing()`."""
+    """Reads and writes the records. Writes belong inside `writing()`."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, SCHEMA)
@@ -151,7 +151,7 @@ class ProviderStore(Books):
         return self._set(intent, "requires_payment_method", None, error)
 
     def cancel(self, intent: Intent) -> Intent:
-        """Close the intent for good: it can never charge."""
+        """Cancel the intent: it can never charge."""
         self.connection.execute(
             "UPDATE intents SET status = 'canceled', canceled_ms = ? WHERE id = ?",
             (now_ms(), intent.id),

@@ -1,4 +1,4 @@
-"""What both entities share as servers: starting, health, held answers, and work beside requests."""
+"""What both simulators share: starting, health, delayed answers, and background tasks."""
 
 import asyncio
 import sys
@@ -11,7 +11,7 @@ from app.config import Config, ConfigError, current
 from app.host.logs import configure_logging
 
 SHUTDOWN_SECONDS = 1.0
-"""Held answers must not hold up the end of the process."""
+"""Delayed answers must not delay the end of the process."""
 HOLD_STEP_SECONDS = 0.02
 
 log = structlog.get_logger(__name__)
@@ -21,7 +21,7 @@ Context = Callable[[web.Application], AsyncIterator[None]]
 
 
 def run(name: str, make_app: Callable[[Config], web.Application], port_field: str) -> None:
-    """Serve the entity `name` on the configured port until a signal ends it.
+    """Serve the simulator `name` on the configured port until a signal ends it.
 
     Exits with one line that says what to do when the configuration or the port is of no use.
     """
@@ -47,7 +47,7 @@ def run(name: str, make_app: Callable[[Config], web.Application], port_field: st
 def beside(*works: Work) -> Context:
     """Return an aiohttp cleanup context that runs `works` while the server runs.
 
-    A work that fails ends the process: an entity that sends no webhooks must not look well.
+    A failure of one ends the process: a simulator that sends no webhooks must not look healthy.
     """
 
     async def context(_app: web.Application) -> AsyncIterator[None]:

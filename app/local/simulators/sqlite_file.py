@@ -1,6 +1,6 @@
-"""A SQLite file of one entity: opened, written and read by that entity's process alone.
+"""The SQLite file of one simulator, used by its process alone.
 
-WAL with synchronous=NORMAL: what was committed survives kill -9 without a disk sync a request.
+WAL with synchronous=NORMAL: commits survive kill -9 without a disk sync for each request.
 """
 
 import sqlite3
@@ -19,11 +19,11 @@ CREATE TABLE IF NOT EXISTS deliveries (
 );
 CREATE INDEX IF NOT EXISTS deliveries_due ON deliveries (due_ms) WHERE status = 'waiting';
 """
-"""Webhooks to send: written in the transaction of what they emit of, so that a kill loses none."""
+"""Webhooks to send: written in the transaction that they report, so that a kill loses none."""
 
 
 class Books:
-    """One open file. Not for threads: everything happens on the event loop."""
+    """One open file, not safe for threads: all calls come from the event loop."""
 
     def __init__(self, path: Path, schema: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -37,7 +37,7 @@ class Books:
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """Hold one transaction: all of it or, when something is raised, nothing."""
+        """Run one transaction, which is rolled back when something is raised."""
         self.connection.execute("BEGIN IMMEDIATE")
         try:
             yield self.connection

@@ -1,6 +1,6 @@
-"""Webhooks of an external system: signed, sent from its books, tried again while nobody listens.
+"""Webhooks of an external system: signed, stored, and retried while the console is away.
 
-They come late, doubled or never, as its faults say; the entity itself does not know.
+Faults make them late, doubled or lost; the simulator's other code does not know.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from app.local.simulators.faults import Faults, Switchboard, strikes
 from app.local.simulators.sqlite_file import Books
 
 TRIES_MAX = 9
-"""With the pauses below a console may be away for about a minute."""
+"""With the pauses below, a console may be away for about a minute."""
 BACKOFF_FIRST_SECONDS = 0.25
 BACKOFF_SECONDS_MAX = 30.0
 TIMEOUT_SECONDS = 5.0
@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):
-    """Where webhooks go, and how they are signed."""
+    """The URL of webhooks, and their secret."""
 
     url: str
     header: str
@@ -34,7 +34,7 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sender:
-    """Sends what the books say is due. Run `run` once; call `nudge` after writing a notice."""
+    """Sends the webhooks that are due. Run `run` once; call `nudge` after `post`."""
 
     def __init__(self, books: Books, address: Address, switchboard: Switchboard) -> None:
         self._books = books
@@ -98,7 +98,7 @@ class Sender:
             return False
 
     async def _rest(self) -> None:
-        """Wait for the next due notice, or for news."""
+        """Wait for the next due notice, or for `nudge`."""
         row = self._books.one("SELECT min(due_ms) FROM deliveries WHERE status = 'waiting'")
         next_ms = row[0] if row else None
         pause_seconds = None if next_ms is None else max(0.01, (next_ms - now_ms()) / 1_000)
@@ -109,7 +109,7 @@ class Sender:
 
 
 def now_ms() -> int:
-    """Return the wall clock of the entity, in milliseconds."""
+    """Return the wall clock of the simulator, in milliseconds."""
     return time.time_ns() // 1_000_000
 
 
