@@ -1,5 +1,6 @@
 """Drills: an instance under load, faults by a seeded plan, then a verification.
 
-`plan` says what happens, `instance` is what runs, `worker_faults` and `external_faults` act,
-`load` keeps orders coming, `probe` sees who moves, `drill` runs it all, `report` writes it down.
+`plan` draws the faults, `instance` runs Payflow, `worker_faults` and `external_faults` inject
+faults, `load` places orders, `probe` measures progress, `drill` runs it all, `report` summarises
+it.
 """

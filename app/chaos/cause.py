@@ -1,4 +1,4 @@
-"""Why a step of a drill failed, in one text: what was waited for, the last figures, a log line."""
+"""Why a step of a drill failed: the condition not met, the last figures, log lines."""
 
 import asyncio
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from app.operations.verification.verdict import Verdict
 from workflows.shared.errors import PayflowError
 
 STEP_ERRORS = (PayflowError, *CANNOT_READ, aiohttp.ClientError, psutil.Error)
-"""What ends a step and not the drill."""
+"""Errors that end a step and not the drill."""
 LAG_SECONDS_MAX = 10.0
 LINE_CHARACTERS_MAX = 300
 NAMED_MAX = 10
@@ -25,11 +25,11 @@ PROCESSES = {
     "webhooks": "provider",
     "carrier": "carrier",
 }
-"""Which process a fault of nobody in Payflow concerns, by the first word of its name."""
+"""The process that a fault of an external system or the broker concerns, by its first word."""
 
 
 class NotMoving(DrillError):
-    """Services that apply no event any more."""
+    """Services that make no progress any more."""
 
     def __init__(self, services: Sequence[str], seconds: float) -> None:
         super().__init__(f"not within {seconds:.0f} s: {', '.join(services)} apply another event")
@@ -37,13 +37,13 @@ class NotMoving(DrillError):
 
 
 def label(step: Step) -> str:
-    """Return the fault, whom it meets and its detail."""
+    """Return the fault, its service and its detail."""
     target = f" of {step.target}" if step.target else ""
     return f"{step.fault}{target}" + (f" ({step.detail})" if step.detail else "")
 
 
 def reason(error: Exception) -> str:
-    """Return what `error` says; its class too, unless it is Payflow's own text."""
+    """Return the text of `error`; its class too, unless it is an error of Payflow."""
     return str(error) if isinstance(error, PayflowError) else f"{type(error).__name__}: {error}"
 
 
@@ -52,7 +52,7 @@ async def cause(
 ) -> str:
     """Return the text on a failed `step`; `stuck` are services that do not move.
 
-    `verdict` is the last one that could be had.
+    `verdict` is the last one that could be computed.
     """
     concerned: list[str] = [step.target, *(name for name in stuck if name != step.target)]
     services = [name for name in concerned if name]

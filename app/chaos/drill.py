@@ -26,10 +26,10 @@ from app.registry import load_workflows, services
 
 RATE_MAX = 50.0
 SHARE_OF_CAPACITY = 0.45
-"""An instance at its limit cannot recover: the load leaves agent to catch up."""
+"""An instance at its limit cannot recover, so the load leaves capacity to catch up."""
 RATE_MIN = 2.0
 START_SECONDS = 3.0
-"""Until what is asked first is there, and until the load flows."""
+"""Seconds until the stock is received, and until the load flows."""
 RECOVERY_SECONDS_MAX = 120.0
 AUDIT_TRIES = 3
 AUDIT_AGAIN_SECONDS = 3.0
@@ -38,7 +38,10 @@ Say = Callable[[str], None]
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be drilled. `rate` 0: what this machine holds, at most 50 orders per second."""
+    """The options of a drill.
+
+    `rate` 0: what this machine can handle, at most 50 orders per second.
+    """
 
     seed: int
     rate: float = 0.0
@@ -72,7 +75,7 @@ async def open_drill(config: Config, wanted: Wanted, say: Say) -> AsyncIterator[
 
 
 class Drill:
-    """A drill that runs: its instance, the load on it, and what its faults came to."""
+    """A running drill: its instance, the load on it, and the results of its faults."""
 
     def __init__(self, site: Site, wanted: Wanted, load: Load, say: Say) -> None:
         self._site = site
@@ -83,7 +86,7 @@ class Drill:
         self._auditor = Auditor(site.config)
         self._rate = wanted.rate
         self._verdict: Verdict | None = None
-        """The last one that could be had."""
+        """The last one that could be computed."""
         self._began = time.monotonic()
         self._met: list[report.Met] = []
         self._tasks: list[asyncio.Task[None]] = []
@@ -102,7 +105,7 @@ class Drill:
             task.cancel()
 
     async def meet(self, step: Step, number: str = "") -> report.Met:
-        """Carry out `step`, wait until every agent moves again, and verify the books."""
+        """Inject the fault of `step`, wait until every service makes progress again, and verify."""
         self._step(f"{number} {label(step)}")
         self._load.during = label(step)
         before = self._probe.sums()
@@ -138,7 +141,7 @@ class Drill:
         return met
 
     async def finish(self) -> report.Drilled:
-        """Let every order end, stop every worker, compare its rows; return what it all came to."""
+        """Let every order end, stop every worker, compare its rows; return the result."""
         for task in self._tasks[1:]:
             if task.done():
                 task.result()
@@ -164,7 +167,7 @@ class Drill:
         self._say(f"{time.monotonic() - self._began:6.1f} s  {text}")
 
     async def _capacity(self) -> float:
-        """Return the rate to drill at: measured by a burst and how long it takes to settle."""
+        """Return the rate of the drill, measured by a burst and how long it takes to settle."""
         load = self._load
         began = time.monotonic()
         playing = asyncio.create_task(load.play(RATE_MAX))
@@ -198,12 +201,12 @@ class Drill:
         return await OUTSIDE[step.fault](self._site, step, self._load, random)
 
     async def _audit(self) -> list[str]:
-        """Take a new verdict; return what is broken, or why nothing could be read."""
+        """Verify anew; return what is broken, or why nothing could be read."""
         for left in reversed(range(AUDIT_TRIES)):
             try:
                 self._verdict = await self._auditor.verdict()
             except CANNOT_READ as error:
-                # A broker that just came back may need to be asked again.
+                # A broker that has just restarted may need another try.
                 if not left:
                     return [f"while waited for: the books can be read: {reason(error)}"]
                 await asyncio.sleep(AUDIT_AGAIN_SECONDS)
@@ -216,7 +219,7 @@ class Drill:
         return await cause(self._site, step, reasons, stuck, self._verdict)
 
     async def _drain(self) -> str:
-        """Wait until nothing is under way any more; return the cause when time is up before."""
+        """Wait until no order is in motion; return the cause when time is up before."""
         self._step("draining")
         await self._load.settled()
         seconds = self._wanted.size.drain_seconds_max

@@ -45,13 +45,13 @@ RIGHT: dict[str, dict[str, dict[str, float]]] = {
     "carrier_errors": {"carrier": {"error_before": 0.2, "error_after": 0.2, "timeout": 0.2}},
     "carrier_refuses": {"carrier": {"refuse": 0.5}},
 }
-"""What each misbehaviour sets at which entity."""
+"""The faults that each misbehaviour sets at which external system."""
 
 Mark = float
 
 
 async def misbehave(site: Site, step: Step, _load: Load, random: Random) -> Mark:
-    """An entity outside misbehaves for a while."""
+    """Let an external system misbehave for a while."""
     wrong = RIGHT[step.fault]
     for system, rates in wrong.items():
         seed = {"seed": random.randrange(1 << 30)}
@@ -70,7 +70,7 @@ async def _down(site: Site, system: str, seconds: float) -> Mark:
     finally:
         site.supervisor.held.discard(system)
     mark = time.monotonic()
-    # The next fault may set switches of the same system.
+    # The next fault may set other faults of the same system.
     url = getattr(site.config, f"{system}_url")
     await site.until_async(lambda: _answers(url), f"{system} answers again", WAIT_SECONDS_MAX)
     return mark
@@ -84,17 +84,17 @@ async def _answers(url: str) -> bool:
 
 
 async def provider_down(site: Site, _step: Step, _load: Load, _random: Random) -> Mark:
-    """The provider is gone for a while: orders wait, nothing else stops."""
+    """Stop the provider for a while: orders wait, nothing else stops."""
     return await _down(site, "provider", site.size.provider_down_seconds)
 
 
 async def carrier_down(site: Site, _step: Step, _load: Load, _random: Random) -> Mark:
-    """The carrier is gone for a while."""
+    """Stop the carrier for a while."""
     return await _down(site, "carrier", site.size.carrier_down_seconds)
 
 
 async def webhooks_forged(site: Site, _step: Step, load: Load, _random: Random) -> Mark:
-    """Call-backs with a wrong signature, an old one, and one for other bytes are all refused."""
+    """Send webhooks with wrong or old signatures: all are refused."""
     secret = site.config.provider_webhook_secret
     now = int(time.time())
     async with aiohttp.ClientSession() as session:
@@ -123,7 +123,7 @@ def _notice(order_id: str) -> bytes:
 
 
 async def broker_kill(site: Site, _step: Step, _load: Load, _random: Random) -> Mark:
-    """A power cut at the broker; it is started again at once."""
+    """Kill the broker, as a power cut does; it is restarted at once."""
     site.broker.kill()
     port = int(site.proxy.url.rpartition(":")[2])
     config = msgspec.structs.replace(site.config, broker_url="")
@@ -132,7 +132,7 @@ async def broker_kill(site: Site, _step: Step, _load: Load, _random: Random) -> 
 
 
 async def broker_unreachable(site: Site, _step: Step, _load: Load, _random: Random) -> Mark:
-    """Nobody reaches the broker for a while."""
+    """Cut all connections to the broker for a while."""
     await site.proxy.shut()
     try:
         await asyncio.sleep(site.size.unreachable_seconds)
@@ -142,7 +142,7 @@ async def broker_unreachable(site: Site, _step: Step, _load: Load, _random: Rand
 
 
 async def broker_frozen(site: Site, _step: Step, _load: Load, _random: Random) -> Mark:
-    """The broker accepts and says nothing, for longer than a session."""
+    """Freeze the broker for longer than a session: it accepts connections and does not answer."""
     os.kill(site.broker.pid, signal.SIGSTOP)
     try:
         await asyncio.sleep(site.size.frozen_seconds)
@@ -152,13 +152,13 @@ async def broker_frozen(site: Site, _step: Step, _load: Load, _random: Random) -
 
 
 async def hot_key(site: Site, _step: Step, load: Load, _random: Random) -> Mark:
-    """Everybody wants the same article at once."""
+    """Place many orders of the same article at once."""
     await load.burst(site.size.hot_orders, site.size.hot_rate)
     return time.monotonic()
 
 
 async def repeating_producer(site: Site, _step: Step, _load: Load, random: Random) -> Mark:
-    """Somebody produces everything again, byte for byte, in another order between topics."""
+    """Produce all records again, byte for byte, in another order between topics."""
     size = site.size
     await repeat(site, list(declared), size.repeated_max, random, size.repeat_delay_seconds_max)
     return time.monotonic()

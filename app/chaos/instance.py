@@ -38,7 +38,7 @@ class Site:
         self.broker = kafka
         self.size = size
         self.stops: list[tuple[str, float, int | None]] = []
-        """Every clean stop asked for: of whom, seconds, exit code."""
+        """Every clean stop: process, seconds, exit code."""
         self._seconds: dict[str, tuple[Child, Config]] = {}
 
     @property
@@ -52,11 +52,11 @@ class Site:
         return [name for name in self.supervisor.children if name not in EXTERNAL_SYSTEMS]
 
     def child(self, name: str) -> Child:
-        """Return the process of a service or an entity."""
+        """Return the process of a service or an external system."""
         return self.supervisor.children[name]
 
     def workers(self) -> list[tuple[str, int, str]]:
-        """Return service, pid and address of every worker that can be asked."""
+        """Return service, pid and address of every worker that answers."""
         found = [(name, self.child(name).pid, self.config) for name in self.services]
         found += [(name, child.pid, own) for name, (child, own) in self._seconds.items()]
         urls = [(name, pid, worker_url(config, name, pid)) for name, pid, config in found]
@@ -65,7 +65,7 @@ class Site:
     async def until(
         self, found: Callable[[], object], what: str, seconds: float = WAIT_SECONDS_MAX
     ) -> None:
-        """Wait for `found` to be true; raises DrillError naming `what` when it never is."""
+        """Wait for `found` to be true; raises DrillError naming `what` at the time limit."""
         limit = time.monotonic() + seconds
         while not found():
             if time.monotonic() > limit:
@@ -78,7 +78,7 @@ class Site:
         what: str,
         seconds: float = CATCH_UP_SECONDS_MAX,
     ) -> None:
-        """Wait for the async `found` to be true; raises DrillError naming `what`."""
+        """Wait for the async `found` to be true; raises DrillError naming `what` in the end."""
         limit = time.monotonic() + seconds
         while not await found():
             if time.monotonic() > limit:
@@ -86,7 +86,7 @@ class Site:
             await asyncio.sleep(1)
 
     async def stop(self, name: str, child: Child) -> None:
-        """Ask `child` to end, and note how long it took and how it ended."""
+        """Stop `child`, and note how long it took and how it ended."""
         began, pid = time.monotonic(), child.pid
         process = child.process
         child.terminate()
@@ -98,7 +98,7 @@ class Site:
         )
 
     async def restart(self, service: str, once: dict[str, str]) -> None:
-        """Stop the worker of `service`; it is started again, with `once` in its environment."""
+        """Stop the worker of `service`; it is restarted, once with `once` in its environment."""
         child = self.child(service)
         child.once = once
         restarts = child.restarts
@@ -122,12 +122,12 @@ class Site:
             del self._seconds[service]
 
     def folder(self, service: str) -> Path:
-        """Return where the worker of `service` keeps its tables."""
+        """Return the folder of the tables of `service`'s worker."""
         return self.config.data_path / service
 
 
 def spare(service: str, config: Config, home: Path) -> Child:
-    """Return a worker that nobody starts again, its log in Payflow's folder."""
+    """Return a worker that is not restarted, its log in Payflow's folder."""
     log_path = second_log(home, service)
     return Child(f"second {service}", worker_command(), child_environment(config), log_path)
 

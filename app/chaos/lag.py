@@ -1,4 +1,4 @@
-"""How much waits for services, asked of the broker."""
+"""The lag of services, asked of the broker."""
 
 from collections.abc import Iterable
 
@@ -10,12 +10,12 @@ from app.operations.verification.auditor import listeners
 
 
 async def waiting(config: Config, service: str) -> int:
-    """Return how many records lie after what the group of `service` has committed."""
+    """Return the lag of the group of `service`, in records."""
     return (await waiting_by_service(config, [service]))[service]
 
 
 async def waiting_by_service(config: Config, services: Iterable[str]) -> dict[str, int]:
-    """Return, by service, how many records lie after what its group has committed."""
+    """Return the lag of the group of each service, in records."""
     lags: dict[str, int] = {}
     consumed = listeners()
     async with admin_client(config) as admin, reader(config) as consumer:

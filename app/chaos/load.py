@@ -1,6 +1,6 @@
-"""Transactions at a steady rate: asked when they are due, not when Payflow has time for them.
+"""Transactions at a steady rate: sent when they are due, however slowly Payflow answers.
 
-Each is asked again under its own key until it is accepted, as a customer's page would.
+Each is sent again under its own key until it is accepted, as a customer's page would do.
 """
 
 import asyncio
@@ -29,9 +29,9 @@ class Load:
     def __init__(self, seed: int, url: str, session: aiohttp.ClientSession) -> None:
         self.asked = 0
         self.during = "the start"
-        """What a drill does now."""
+        """The fault that is being injected."""
         self.placed: dict[str, str] = {}
-        """During what each order was accepted, by its id."""
+        """The fault during which each order was accepted, by its id."""
         self.failed: list[str] = []
         """Orders that were never accepted, and why."""
         self.late_seconds_max = 0.0
@@ -48,7 +48,7 @@ class Load:
         return len(self.placed)
 
     async def stock_up(self, waits: Callable[[], Awaitable[None]]) -> None:
-        """Ask for what has to be there first; `waits` returns when it is."""
+        """Request the stock; `waits` returns when it is on hand."""
         for each in self._loads:
             if each.prepare is not None:
                 await self._post(each.prepare(self._seed))
@@ -64,18 +64,18 @@ class Load:
             self._ask(hot=False)
 
     async def burst(self, count: int, rate: float) -> None:
-        """Place `count` orders that all want the same article."""
+        """Place `count` orders of the same article."""
         for _ in range(count):
             self._ask(hot=True)
             await asyncio.sleep(1 / rate)
 
     async def settled(self) -> None:
-        """Return when every order asked has been answered."""
+        """Return when every request has been answered."""
         while self._under_way:
             await asyncio.wait(self._under_way)
 
     def of(self, transaction_id: str) -> str:
-        """Return during what an order was accepted."""
+        """Return the fault during which an order was accepted."""
         return self.placed.get(transaction_id, "an unknown time")
 
     def latest(self, count: int) -> list[str]:
@@ -129,4 +129,4 @@ class Load:
 
 
 class Refused(PayflowError):
-    """The API says no, with a reason."""
+    """The API refuses a request, with a reason."""

@@ -1,4 +1,4 @@
-"""What happens in a drill: steps drawn from a seed, nothing else. Pure."""
+"""The steps of a drill, drawn from a seed. Pure."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -13,11 +13,11 @@ from workflows.shared.errors import ErrorKind, PayflowError
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """One fault: whom it meets, and a detail of its own."""
+    """One fault: its service, and a detail of its own."""
 
     fault: str
     target: str = ""
-    """The service it meets; empty: everybody, or somebody outside."""
+    """The service concerned; empty: all, or an external system."""
     detail: str = ""
 
 
@@ -42,7 +42,7 @@ EVERYBODY = (
     "repeating_producer",
     "hot_key",
 )
-"""Faults that meet nobody in particular, once each."""
+"""Faults of no particular service, once each."""
 ONE_SERVICE = {
     "term_in_rebalance": 2,
     "join_and_leave": 2,
@@ -53,7 +53,7 @@ ONE_SERVICE = {
     "disk_full": 2,
     "backlog": 1,
 }
-"""Faults that meet one service, and how often."""
+"""Faults of one service, and how often each is injected."""
 CRASHES_A_CHECKPOINT = 2
 FAULTS = (*EVERYBODY, *ONE_SERVICE, "kill", "crash_point", "clock_step", "mixed")
 """Every fault by name."""
@@ -61,7 +61,7 @@ MIXABLE = ("kill", "crash_point", "join_and_leave", "provider_error_after", "web
 
 
 class UnknownFault(PayflowError, ValueError):
-    """There is no such fault; the message names those there are."""
+    """There is no such fault; the message names the existing ones."""
 
     kind: ClassVar[ErrorKind] = "invalid"
 

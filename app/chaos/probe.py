@@ -1,4 +1,4 @@
-"""Who moves: what every worker has done so far, asked again and again over HTTP."""
+"""The progress of every worker, polled over HTTP."""
 
 import asyncio
 import time
@@ -14,7 +14,7 @@ POLL_SECONDS = 0.25
 
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True):
-    """What one worker has done since it began."""
+    """The counts of one worker since it started."""
 
     events: int = 0
     duplicates: int = 0
@@ -22,14 +22,14 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Probe:
-    """Sums over every worker that ever lived; one that was killed counts as last seen."""
+    """Sums over all workers, also ended ones; a killed worker counts by its last answer."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
         self._seen: dict[tuple[str, int], Totals] = {}
 
     async def run(self) -> None:
-        """Ask everybody, for ever."""
+        """Poll all workers, for ever."""
         timeout = aiohttp.ClientTimeout(total=2)
         async with aiohttp.ClientSession(timeout=timeout) as session:
             while True:
@@ -41,7 +41,7 @@ class Probe:
             async with session.get(f"{url}/totals") as answer:
                 found = msgspec.json.decode(await answer.read(), type=Totals)
         except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError):
-            # A fault is in force: its last answer stands.
+            # A fault is in force: the last answer is used.
             return
         self._seen[(service, pid)] = found
 
@@ -63,11 +63,11 @@ class Probe:
         )
 
     async def recovered(self, services: Iterable[str], since: float, limit_seconds: float) -> float:
-        """Return the seconds from `since` (monotonic) until all `services` moved again.
+        """Return the seconds from `since` (monotonic) until all `services` made progress again.
 
         Raises NotMoving with those that did not within the limit.
         """
-        # An answer may be under way that was given before.
+        # An answer from before `since` may be under way.
         await asyncio.sleep(2 * POLL_SECONDS)
         before = self.events(services)
         while time.monotonic() - since < limit_seconds:

@@ -1,4 +1,4 @@
-"""A TCP proxy in front of the broker that can be shut: a broken network, for its clients."""
+"""A TCP proxy in front of the broker, which simulates a broken network for its clients."""
 
 import asyncio
 from contextlib import suppress
@@ -18,7 +18,7 @@ class Proxy:
         self._open: set[asyncio.StreamWriter] = set()
 
     async def open(self) -> None:
-        """Let everybody through from now on."""
+        """Accept and pass connections from now on."""
         self._server = await asyncio.start_server(
             self._serve, self._host, self._runtime, reuse_address=True
         )

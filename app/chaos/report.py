@@ -1,4 +1,4 @@
-"""What a drill came to: a value, as JSON and as one Markdown table."""
+"""The result of a drill: a value, as JSON and as one Markdown table."""
 
 import math
 from collections.abc import Iterable
@@ -15,12 +15,12 @@ class Met(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     target: str = ""
     recovery_s: float = 0.0
-    """Until everybody concerned moved again; infinite when somebody never did."""
+    """Seconds until every service concerned made progress again; infinite when one never did."""
     redelivered: int = 0
     duplicates_dropped: int = 0
     breaches: tuple[str, ...] = ()
     cause: str = ""
-    """Of the breaches: what was waited for, the last figures, the last log lines."""
+    """Why there are breaches: the condition not met, the last figures, the last log lines."""
 
 
 class Drilled(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,7 +34,7 @@ class Drilled(msgspec.Struct, frozen=True, kw_only=True):
     """Transactions that were never accepted, and why."""
     met: tuple[Met, ...]
     stops: tuple[tuple[str, float, int | None], ...]
-    """Clean stops: of whom, seconds, exit code."""
+    """Clean stops: process, seconds, exit code."""
     rows_differing: tuple[str, ...]
     unended: str
     """Which orders never ended, and why; empty when all did."""

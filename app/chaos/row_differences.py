@@ -1,4 +1,4 @@
-"""Whether the tables on disk hold what their changelogs say, byte for byte."""
+"""Compares the tables on disk with their changelogs, byte for byte."""
 
 import asyncio
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from tables import Table
 
 FETCH_BYTES_MAX = 8 << 20
 OWN_KEYS = b"__faust"
-"""What Faust notes of itself in the same store begins with this."""
+"""The prefix of Faust's own keys in the same store."""
 
 Rows = dict[tuple[int, bytes], bytes]
 """By partition and key."""

@@ -1,4 +1,4 @@
-"""How large a drill is: half an hour of faults, or each of them once in a few minutes. Pure."""
+"""The size of a drill: half an hour of faults, or each fault once in a few minutes. Pure."""
 
 import msgspec
 
@@ -11,7 +11,7 @@ class DrillSize(msgspec.Struct, frozen=True, kw_only=True):
     times_max: int = 100
     """How often one fault is injected at most."""
     rest_seconds: float = 3.0
-    """Between two faults, so that their effects can be told apart."""
+    """Between two faults, so that their effects can be distinguished."""
     drain_seconds_max: float = 900.0
     mixed_steps: int = 12
     mixed_wait_seconds_max: float = 5.0
@@ -39,7 +39,7 @@ FULL = DrillSize()
 SMALL = DrillSize(
     times_max=1,
     rest_seconds=0.5,
-    # Below the shortest deadline of an order: what waits for a lost message is still open.
+    # Below the shortest deadline of an order, so that an order which lost a message is still open.
     drain_seconds_max=60.0,
     mixed_steps=3,
     mixed_wait_seconds_max=1.0,
@@ -51,7 +51,7 @@ SMALL = DrillSize(
     provider_down_seconds=4.0,
     carrier_down_seconds=4.0,
     unreachable_seconds=5.0,
-    # Past the session of every worker; no request of a client runs into its time-out.
+    # Longer than the session of every worker, shorter than the time-out of a request.
     frozen_seconds=SESSION_SECONDS + 2,
     repeated_max=1_000,
     repeat_delay_seconds_max=0.5,

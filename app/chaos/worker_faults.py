@@ -1,4 +1,4 @@
-"""Faults of Payflow's processes: killed, frozen, crowded, their disks wiped."""
+"""Faults of Payflow's processes: kills, freezes, rebalances, wiped and damaged disks."""
 
 import asyncio
 import os
@@ -27,13 +27,13 @@ Mark = float
 
 
 async def kill(site: Site, step: Step, _random: Random) -> Mark:
-    """SIGKILL, at any moment."""
+    """Kill the worker by SIGKILL, at any moment."""
     os.kill(site.child(step.target).pid, signal.SIGKILL)
     return time.monotonic()
 
 
 async def crash_point(site: Site, step: Step, _random: Random) -> Mark:
-    """The worker dies between two checkpoints of the engine, by its own hand."""
+    """Let the worker kill itself at a checkpoint of the engine."""
     child = site.child(step.target)
     await site.restart(step.target, {"PAYFLOW_CRASH_AT": step.detail})
     doomed = child.pid
@@ -42,7 +42,7 @@ async def crash_point(site: Site, step: Step, _random: Random) -> Mark:
 
 
 async def term_in_rebalance(site: Site, step: Step, random: Random) -> Mark:
-    """A clean stop in the moment another joins."""
+    """Stop a worker cleanly at the moment another one joins."""
     child = site.child(step.target)
     joining = spare(step.target, _second_config(site, step.target), site.config.data_path)
     joining.start()
@@ -60,14 +60,14 @@ async def term_in_rebalance(site: Site, step: Step, random: Random) -> Mark:
 
 
 async def join_and_leave(site: Site, step: Step, _random: Random) -> Mark:
-    """Another worker takes half of the partitions, and gives them back."""
+    """Let a second worker join the group, and leave it again."""
     async with site.second(step.target):
         await asyncio.sleep(site.size.stay_seconds)
     return time.monotonic()
 
 
 async def zombie(site: Site, step: Step, _random: Random) -> Mark:
-    """A worker freezes with a batch decided; another takes over; then it wakes."""
+    """Freeze a worker with a decided batch; another takes over; then the first one wakes."""
     child = site.child(step.target)
     async with site.second(step.target):
         await site.restart(step.target, {"PAYFLOW_CRASH_AT": "decided:8:stop"})
@@ -86,7 +86,7 @@ def _frozen(pid: int) -> bool:
 
 @asynccontextmanager
 async def _dead(site: Site, service: str) -> AsyncIterator[Path]:
-    """Have the worker of `service` killed for a `with`; gives its folder."""
+    """Keep the worker of `service` killed for a `with`; yield its folder."""
     child = site.child(service)
     site.supervisor.held.add(service)
     try:
@@ -97,14 +97,14 @@ async def _dead(site: Site, service: str) -> AsyncIterator[Path]:
 
 
 async def disk_wiped(site: Site, step: Step, _random: Random) -> Mark:
-    """The worker is killed and its tables are gone: all comes back from the changelog."""
+    """Kill the worker and delete its tables, which are restored from the changelog."""
     async with _dead(site, step.target) as folder:
         shutil.rmtree(folder)
     return time.monotonic()
 
 
 async def disk_damaged(site: Site, step: Step, random: Random) -> Mark:
-    """The worker is killed and bytes of its tables are overwritten."""
+    """Kill the worker and overwrite bytes of its tables."""
     async with _dead(site, step.target) as folder:
         stores = sorted(folder.glob("**/*.db"))
         if not stores:
@@ -115,7 +115,7 @@ async def disk_damaged(site: Site, step: Step, random: Random) -> Mark:
 
 
 def _corrupt(store: Path, random: Random) -> None:
-    """Overwrite bytes of the greatest sorted file, or of the manifest when there is none yet."""
+    """Overwrite bytes of the largest SST file, or of the manifest when there is none yet."""
     files = sorted(store.glob("*.sst"), key=lambda path: path.stat().st_size)
     path = files[-1] if files else next(iter(sorted(store.glob("MANIFEST-*"))))
     body = bytearray(path.read_bytes())
@@ -125,7 +125,7 @@ def _corrupt(store: Path, random: Random) -> None:
 
 
 async def two_on_one_folder(site: Site, step: Step, _random: Random) -> Mark:
-    """A second worker on the first one's folder is refused, and says whose it is."""
+    """Start a second worker on the folder of the first: it is refused, and names the holder."""
     own = replace(site.config, service=step.target)
     intruder = spare(step.target, own, site.config.data_path)
     intruder.start()
@@ -140,7 +140,7 @@ async def two_on_one_folder(site: Site, step: Step, _random: Random) -> Mark:
 
 
 async def disk_full(site: Site, step: Step, _random: Random) -> Mark:
-    """No file of the worker may grow any more, until it is started anew."""
+    """Let no file of the worker grow until it is restarted (RLIMIT_FSIZE)."""
     child = site.child(step.target)
     full = child.pid
     resource.prlimit(full, resource.RLIMIT_FSIZE, (FULL_AT_BYTES, FULL_AT_BYTES))
@@ -149,7 +149,7 @@ async def disk_full(site: Site, step: Step, _random: Random) -> Mark:
 
 
 async def clock_step(site: Site, step: Step, _random: Random) -> Mark:
-    """The clock of one worker is an hour off for a while, and then right again."""
+    """Set the clock of one worker an hour off for a while, and then right again."""
     library = clock_library()
     if library is None:
         raise DrillError(obstacle(step.fault))

@@ -1,6 +1,6 @@
 """Draws docs/atlas.md from the code that runs: `python -m app.cli.atlas [--check]`.
 
-Agents, topics and tables are read from their values; nothing here is written by hand twice.
+Agents, topics and tables are read from their values, so nothing is written twice.
 """
 
 import argparse

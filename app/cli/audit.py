@@ -1,4 +1,4 @@
-"""`payflow audit`: who did what, and whether every record is as it was produced."""
+"""`payflow audit`: the actions of operators, and whether every record is unchanged."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,7 +25,7 @@ class _Known(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Earlier(msgspec.Struct, frozen=True, kw_only=True):
-    """What is needed of an earlier `payflow audit verify --json`."""
+    """The needed part of an earlier `payflow audit verify --json`."""
 
     partitions: tuple[_Known, ...]
 
@@ -55,7 +55,7 @@ def _table(actions: list[dict[str, Any]]) -> Table:
     table = Table("at", "act", "about", "who", "why")
     for action in actions:
         name = action["act"].removeprefix("payflow.audit.").rpartition(".")[0]
-        # What people write is text: no markup of theirs is obeyed.
+        # As Text, so that markup in what people write is not rendered.
         said = (Text(str(action[part])) for part in ("about", "who", "why"))
         at = datetime.fromtimestamp(action["at_ms"] / 1_000, UTC)
         table.add_row(f"{at:%Y-%m-%dT%H:%M:%SZ}", name, *said)

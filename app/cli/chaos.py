@@ -39,7 +39,7 @@ def chaos(
         plan(seed, services(), only)
     except UnknownFault as error:
         end(error)
-    # Customers ask again all the time while faults are in force: that is no news.
+    # Retries of the load are normal while faults are in force, so they are not logged.
     stamina.instrumentation.set_on_retry_hooks(())
     wanted = Wanted(seed=seed, rate=rate, only=only)
     found: dict[str, object] = run(_chaos(_fresh(configuration()), wanted))
@@ -64,7 +64,7 @@ async def _chaos(config: Config, wanted: Wanted) -> dict[str, object]:
 
 
 def _fresh(config: Config) -> Config:
-    """Return `config` with an empty folder of the drill's own."""
+    """Return `config` with an empty folder for the drill."""
     if config.broker_url:
         fail("a drill kills its own broker. Operator: unset PAYFLOW_BROKER_URL")
     own = replace(config, data_dir=str(config.data_path / "chaos"), broker_port=0)

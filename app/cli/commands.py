@@ -1,4 +1,4 @@
-"""Every command by its name: where it is, and what the list of commands says of it."""
+"""Every command by its name: its function, and its line in the list of commands."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +13,7 @@ WORKFLOWS = sorted(
     for path in Path(folder).glob("*/workflow.py")
     if path.parent.name != "shared"  # what a Workflow is, no workflow
 )
-"""The name of every workflow, by its folder: nothing is imported to list commands."""
+"""The name of every workflow, by its folder, so that nothing is imported to list commands."""
 
 
 class Command(NamedTuple):

@@ -14,7 +14,7 @@ COLUMN_MAX = 60
 
 
 def as_shown(dead_letter: DeadLetter, state: State) -> dict[str, object]:
-    """Return what a list says of one dead letter; nothing of its body."""
+    """Return the fields of one dead letter in a list; none of its body."""
     return {
         "topic": dead_letter.record.topic,
         "offset": dead_letter.record.offset,

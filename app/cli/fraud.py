@@ -37,7 +37,7 @@ def cases(*, as_json_too: AsJson = False) -> None:
         return
     table = Table("transaction", "case", "score", "reasons")
     for case in found:
-        # Reasons hold what comes from outside: as Text, no markup of theirs is obeyed.
+        # Reasons come from outside: as Text, so that markup in them is not rendered.
         said = Text("\n".join(case.reasons))
         table.add_row(Text(case.transaction_id), case.case, f"{case.score:.3f}", said)
     out.print(table)

@@ -50,7 +50,7 @@ async def _rescored(
     config: Config, models: dict[str, Model], other: Model | None, from_ms: int
 ) -> Rescoring:
     emitted = await messages_of(config, [fraud_topics.fraud, fraud_topics.fraud_labels])
-    # A repeated event has the same id: it counts once.
+    # A repeated event has the same id, and counts once.
     verdicts = {
         envelope.id: message
         for envelope, message in emitted

@@ -109,7 +109,7 @@ def _needed() -> tuple[Any, Any]:
 
 
 def _broker(epoch_ms: int, workers: int) -> Any:
-    """Return the way through an instance of its own."""
+    """Return the function that evaluates through a separate instance."""
     from app.fraud.training.broker_instance import through_broker  # noqa: PLC0415  an optional extra
 
     return partial(through_broker, epoch_ms=epoch_ms, workers=workers, say=err.print)

@@ -1,4 +1,4 @@
-"""What the commands share: finding the running instance, and saying errors in one line."""
+"""What the commands share: finding the running instance, and showing errors in one line."""
 
 import asyncio
 import sqlite3
@@ -25,7 +25,7 @@ out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
 FROM_LIBRARIES = (KafkaError, OSError, sqlite3.Error)
-"""What the clients of Kafka, of files and of SQLite raise when they cannot be asked."""
+"""Errors of the clients of Kafka, of files and of SQLite."""
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_CODES: dict[ErrorKind, int] = {"invalid": EXIT_USAGE}
@@ -33,7 +33,7 @@ EXIT_CODES: dict[ErrorKind, int] = {"invalid": EXIT_USAGE}
 
 
 class ApiError(PayflowError):
-    """The console refuses, or does not answer; the message says what it said."""
+    """The console refuses, or does not answer; the message is its answer."""
 
 
 def fail(text: str, code: int = EXIT_FAILED) -> NoReturn:
@@ -46,12 +46,12 @@ Result = TypeVar("Result")
 
 
 def end(error: PayflowError) -> NoReturn:
-    """End with what `error` says, and the exit code of its kind."""
+    """End with the text of `error`, and the exit code of its kind."""
     fail(str(error), EXIT_CODES.get(error.kind, EXIT_FAILED))
 
 
 def run(work: Coroutine[object, None, Result]) -> Result:
-    """Return what `work` comes to; an operational error ends with one line, not a traceback."""
+    """Return the result of `work`; an operational error ends with one line, not a traceback."""
     try:
         return asyncio.run(work)
     except PayflowError as error:
@@ -64,7 +64,7 @@ def run(work: Coroutine[object, None, Result]) -> Result:
 
 
 def configuration() -> Config:
-    """Return the configuration of this command; ends with usage when it is of no use."""
+    """Return the configuration of this command; ends with usage when it is invalid."""
     try:
         return current()
     except ConfigError as error:
@@ -72,7 +72,7 @@ def configuration() -> Config:
 
 
 def running_instance() -> Config:
-    """Return the configuration of Payflow that runs: `payflow up`, or the demo's own."""
+    """Return the configuration of the running instance: that of `payflow up`, or of the demo."""
     config = configuration()
     if config.broker_url:
         return config
@@ -93,7 +93,7 @@ def running_instance() -> Config:
 
 
 async def ask(config: Config, path: str) -> Any:
-    """Return the JSON that the console has at `path`; raises ApiError."""
+    """Return the JSON of the console's answer at `path`; raises ApiError."""
     timeout = aiohttp.ClientTimeout(total=310)
     try:
         async with (

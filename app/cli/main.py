@@ -42,7 +42,7 @@ def _made(function: Callable[..., object]) -> TyperCommand:
 
 
 def _declared() -> None:
-    """Stands for a function that is not imported yet."""
+    """The placeholder of a function that is not imported yet."""
 
 
 def _typer(group: Group, *, completion: bool = False) -> typer.Typer:

@@ -77,5 +77,5 @@ def _publish(
 
 
 def _show(name: str, token: str) -> None:
-    # Before anything else can fail: it is nowhere else.
+    # Printed before anything else can fail, since the token is stored nowhere.
     out.print(f"{name}:{token}", markup=False, soft_wrap=True)

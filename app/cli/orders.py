@@ -1,4 +1,4 @@
-"""`payflow orders` plays them from a file."""
+"""`payflow orders`: plays orders from a file."""
 
 import asyncio
 from pathlib import Path

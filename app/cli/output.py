@@ -12,12 +12,12 @@ from rich.text import Text
 from app.operations.search.record_view import RecordView
 
 LINE_EVERY = 5
-"""Without a terminal, one line of progress in so many looks."""
+"""Without a terminal, one line of progress for so many updates."""
 
 
 @contextmanager
 def progress(console: Console) -> Iterator[Callable[[dict[str, Any]], None]]:
-    """Give a function that shows the figures as they move: a table, or lines without a terminal."""
+    """Yield a function that shows changing figures: a table, or lines without a terminal."""
     if not console.is_terminal:
         queries = 0
 
@@ -77,7 +77,7 @@ def show_dead_letter(dead_letter: RecordView, console: Console) -> None:
 
 
 def show_faults(found: dict[str, dict[str, Any]], console: Console) -> None:
-    """Print the faults of each entity on a line."""
+    """Print the faults of each external system on a line."""
     for system, rates in found.items():
         said = ", ".join(f"{name}={value}" for name, value in rates.items())
         console.print(f"{system}: {said}", markup=False)

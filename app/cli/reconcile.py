@@ -19,7 +19,7 @@ from app.wire.json_output import json_page
 
 EXIT_DIFFERS = 1
 EXIT_UNKNOWN = 2
-"""The books could not be read, which says nothing about them."""
+"""The exit code when the books could not be read: nothing was compared."""
 SHOWN_MAX = 50
 """Offending lines shown to people; JSON and the report have all of them."""
 
@@ -84,7 +84,7 @@ def _line(one: Compared) -> Text:
     )
     what = f"{one.kind} {one.key}".strip()
     differs = ", ".join(name.replace("_", " ") for name in one.differences)
-    # Ids come from outside: as Text, no markup of theirs is obeyed.
+    # Ids come from outside: as Text, so that markup in them is not rendered.
     return Text(f"{one.order_id}  {what}: {differs}  ({shown}; {' '.join(one.currencies)})")
 
 
@@ -92,7 +92,7 @@ def _app() -> Config:
     try:
         return running_instance()
     except typer.Exit:
-        # What was wrong is said; without an instance nobody knows whether its books agree.
+        # The error is shown already; without an instance, its books cannot be compared.
         raise typer.Exit(EXIT_UNKNOWN) from None
 
 

@@ -1,4 +1,4 @@
-"""`payflow tables`: rows of every service, and who holds them."""
+"""`payflow tables`: rows of every service, and the workers that hold them."""
 
 from typing import Annotated
 

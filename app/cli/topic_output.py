@@ -1,4 +1,4 @@
-"""How `payflow topics` shows things to people: no control character of a record gets through."""
+"""The output of `payflow topics`: control characters of records are escaped."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -24,7 +24,7 @@ STOPPED = {
 
 
 def plain(text: str) -> str:
-    """Return `text` with control characters spelled out."""
+    """Return `text` with control characters escaped."""
     return str(escape_controls(None, "", {"": text})[""])
 
 
@@ -64,7 +64,7 @@ def groups_table(found: Sequence[Group]) -> Table:
 
 
 def behind_table(group: Group) -> Table:
-    """Return the offset of one group on each partition, and who reads it."""
+    """Return the offset of one group on each partition, and the member that reads it."""
     readers = {place: f"{m.client} {m.host}" for m in group.members for place in m.assigned}
     table = Table("partition", "committed", "end", "lag", "seconds", "read by", box=None)
     for each in group.partitions:
@@ -75,8 +75,8 @@ def behind_table(group: Group) -> Table:
 
 
 def line_of(record: RecordView) -> Text:
-    """Return one record on a line: where, when, key, type, body."""
-    # Whoever sends a record says its time; not every number is a moment.
+    """Return one record on a line: place, time, key, type, body."""
+    # The producer sets the time of a record, and it may be no valid time.
     at_ms = min(max(record.at_ms, 0), TIME_MS_MAX)
     at = datetime.fromtimestamp(at_ms / 1_000, UTC).isoformat(sep=" ", timespec="milliseconds")
     said = json_bytes(record.body).decode() if record.body is not None else record.text
@@ -88,7 +88,7 @@ def line_of(record: RecordView) -> Text:
 
 
 def coverage_line(done: Done) -> Text:
-    """Return what was read, of how much, why it stopped, and where to go on."""
+    """Return what a scan read, of how much, why it stopped, and where to go on."""
     of = sum(part.end - part.first for part in done.coverage)
     ranges = ", ".join(
         f"{part.partition}: {part.first}-{part.last} of {part.begin}-{part.end - 1}"

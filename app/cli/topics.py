@@ -1,4 +1,4 @@
-"""`payflow topics`: what there is, what lies there, who reads it; without a browser."""
+"""`payflow topics`: topics, their records, consumer groups and lag."""
 
 import asyncio
 import signal
@@ -174,7 +174,7 @@ def lag(
 
 
 async def _events(config: Config, name: str, asked: Asked) -> AsyncGenerator[Event]:
-    """Yield the events of a scan; a signal stops it, and it still says what it read."""
+    """Yield the events of a scan; a signal stops it, and it still reports what it read."""
     stopped = asyncio.Event()
     for each in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(each, stopped.set)
@@ -193,7 +193,7 @@ def _print(record: RecordView, *, as_lines: bool) -> None:
 
 
 def _said(parsed: Callable[[], Result]) -> Result:
-    """Return what `parsed` gives; ends with usage where messages are wrong."""
+    """Return the result of `parsed`; ends with usage where a term is wrong."""
     try:
         return parsed()
     except BadTerm as error:

@@ -1,4 +1,4 @@
-"""`payflow trace`: one transaction without a browser, the same answers as its page."""
+"""`payflow trace`: one transaction in the terminal, with the same facts as its page."""
 
 import time
 from typing import Annotated, Any
@@ -22,7 +22,7 @@ from workflows.shared.timeline import Bar, timeline
 COLUMNS = 36
 """Characters of the waterfall."""
 DEPTH_MAX = 8
-"""Steps by which a name is set in, at most."""
+"""The most steps by which a name is indented."""
 LEGEND = "░ waited in Kafka  █ worked on  ▒ waited and worked  ↩ compensation  ↻ retry  ✗ failure"
 MARKS = {"step": "", "compensation": "↩ ", "retry": "↻ ", "failure": "✗ "}
 
@@ -133,7 +133,7 @@ def _worked(bar: Bar) -> str:
 
 
 def _drawn(bar: Bar, line: Line) -> Text:
-    """Return the bar in characters; nothing is shorter than one."""
+    """Return the bar in characters, at least one."""
     scale = COLUMNS / CHART_WIDTH
     begin = min(round((line.waits_x - LABEL_WIDTH) * scale), COLUMNS - 1)
     waits = round(line.waits_width * scale) if bar.split else 0

@@ -1,4 +1,4 @@
-"""`payflow order show`, and the same of every workflow: the status of one transaction."""
+"""`payflow order show`, and the same for every workflow: the status of one transaction."""
 
 from datetime import UTC, datetime
 from typing import Any

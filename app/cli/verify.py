@@ -1,4 +1,4 @@
-"""`payflow verify`: what Payflow, the external systems and the rows say, held beside each other."""
+"""`payflow verify`: compares events, rows and the records of the external systems."""
 
 import typer
 

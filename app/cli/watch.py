@@ -1,4 +1,4 @@
-"""`payflow watch`: the live figures in a terminal, once a second: what the page shows."""
+"""`payflow watch`: the live figures of the live page in a terminal, once a second."""
 
 import asyncio
 import time
@@ -50,7 +50,7 @@ async def _watch(config: Config) -> None:
 
 
 async def _check_once(config: Config) -> dict[str, Any]:
-    """Return figures, workers, how long steps take, and how far each service is behind."""
+    """Return figures, workers, durations of steps, and the lag of each service."""
     names = ("figures", "readyz", "flow-metrics")
     figures, ready, flow_metrics = await asyncio.gather(
         *(ask(config, f"/{name}") for name in names)
@@ -60,7 +60,7 @@ async def _check_once(config: Config) -> dict[str, Any]:
 
 
 class Pace:
-    """How fast totals grow: each second of the last minute."""
+    """The growth of totals in each second of the last minute."""
 
     def __init__(self) -> None:
         self._seen: deque[tuple[float, dict[str, int]]] = deque(maxlen=SHOWN_SECONDS + 1)
@@ -70,7 +70,7 @@ class Pace:
         self._seen.append((at, dict(totals)))
 
     def rates(self) -> dict[str, list[float]]:
-        """Return by name how many came per second, the oldest first."""
+        """Return the increase per second by name, the oldest first."""
         pairs = list(zip(self._seen, list(self._seen)[1:], strict=False))
         names = {name for _, totals in self._seen for name in totals}
         return {
@@ -92,7 +92,7 @@ def bars(values: Sequence[float]) -> str:
 
 
 def shown(look: Mapping[str, Any], rates: Mapping[str, Sequence[float]]) -> RenderableType:
-    """Return one look as tables."""
+    """Return the figures as tables."""
     figures = look["figures"]
     _, *further = live_figures().items()
     return Group(
@@ -124,7 +124,7 @@ def _totals(figures: Mapping[str, Any], rates: Mapping[str, Sequence[float]]) ->
 
 
 def _further(name: str, shape: LiveFigures, figures: Mapping[str, Any]) -> RenderableType:
-    """Return totals and open transactions of a workflow that is shown beside the first."""
+    """Return totals and open transactions of a further workflow."""
     totals = figures["workflows"].get(name, {})
     table = Table(name, "total", box=None)
     table.columns[1].justify = "right"
@@ -135,7 +135,7 @@ def _further(name: str, shape: LiveFigures, figures: Mapping[str, Any]) -> Rende
 
 
 def _open_orders(order_statuses: Mapping[str, Mapping[str, int]], title: str = "orders") -> Table:
-    """Return what open orders, or others, wait for, and how."""
+    """Return the steps for which open transactions wait, by status."""
     statuses = next(iter(order_statuses.values()), {})
     table = Table(f"open {title} wait for", *statuses, box=None)
     for column in table.columns[1:]:
@@ -147,7 +147,7 @@ def _open_orders(order_statuses: Mapping[str, Mapping[str, int]], title: str = "
 
 
 def _services(look: Mapping[str, Any]) -> Table:
-    """Return each service with its workers; who is not ready is named by its pid."""
+    """Return each service with its workers; one that is not ready is named by its pid."""
     table = Table("service", "workers", "behind", "for", "tried again", "failed", box=None)
     for each in look["services"]:
         theirs = [worker for worker in look["workers"] if worker["service"] == each["name"]]

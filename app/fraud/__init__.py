@@ -1,1 +1,1 @@
-"""What surrounds the judging of payments: rules and models of the moment, training, evaluation."""
+"""Fraud around the workflow: current rules and models, analysis, training."""

@@ -1,4 +1,4 @@
-"""What a rule would have done to the payments on file: hits, precision, recall, overlap."""
+"""Back-tests: what a rule would have done to past payments: hits, precision, recall, overlap."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -14,12 +14,12 @@ from workflows.shared.message import Message
 
 
 class Backtest(msgspec.Struct, frozen=True, kw_only=True):
-    """How a rule did. Shares are None where nothing was there to be shared."""
+    """The result of a back-test. A share is None where its denominator is zero."""
 
     payments: int
     hits: int
     unknown: int
-    """Payments of which the rule could not be answered."""
+    """Payments for which the rule was unknown."""
     labelled_frauds: int
     true_hits: int
     precision: float | None
@@ -39,8 +39,8 @@ def backtest(
 ) -> Backtest:
     """Return what `rule` would have done beside `book`.
 
-    `story` are payments, failures and labels with their times, in order; those before `from_ms`
-    are remembered and not counted.
+    `story` are payments, failures and labels with their times, in order; those before `from_ms` are
+    applied and not counted.
     """
     instance = Offline(Judge(book=with_rule(book, _active(rule))))
     judged: dict[str, VerdictBasis] = {}
@@ -56,7 +56,7 @@ def backtest(
 
 
 def _active(rule: Compiled) -> Compiled:
-    # As an active rule, so that what nobody could answer is named too; under a name of its own.
+    # As an active rule, so that an unknown result is reported; under a name of its own.
     tried = replace(rule.rule, rule_id=TRIED, state="active", priority=0)
     return replace(rule, rule=tried)
 

@@ -1,4 +1,4 @@
-"""The cases of fraud as people work on them: open ones first, by age. Pure."""
+"""The fraud cases for analysts: open ones first, by age. Pure."""
 
 from collections.abc import Iterable
 
@@ -35,7 +35,7 @@ def cases_of(emitted: Iterable[tuple[Envelope, Message]]) -> list[Case]:
             case CaseOpened(transaction_id=order_id):
                 waiting[order_id] = Case(registered=message)
             case CaseClosed(transaction_id=order_id):
-                # One that nobody opened was opened in a partition's deleted past.
+                # The record that opened it was deleted by retention.
                 found = waiting.pop(order_id, None) or Case(registered=_opened(message))
                 done.append(replace(found, closed=message, closed_at_ms=envelope.time_ms))
             case _:

@@ -1,4 +1,4 @@
-"""What operators change of fraud rules, with its audit; rules and cases as they stand now."""
+"""Changes of fraud rules by operators, with their audit; current rules and open cases."""
 
 import msgspec
 
@@ -25,7 +25,7 @@ ACTIONS: dict[type[Message], type[Message]] = {
 
 
 class Action(msgspec.Struct, frozen=True, kw_only=True):
-    """Who acts, why, and when (ms); `before`: the rules as they stood."""
+    """Who acts, why, and when (ms); `before`: the rules before the action."""
 
     who: str
     why: str = ""
@@ -36,7 +36,7 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
 def as_action(message: Message, action: Action) -> list[Message]:
     """Return the action for the audit, and `message` itself.
 
-    Raises ValidationError when one of them keeps no limit of the wire.
+    Raises ValidationError when one of them exceeds a limit of the wire.
     """
     message = msgspec.convert(msgspec.to_builtins(message), type(message))
     emitted = event_id(console_record(message, action.at_ms))
@@ -47,7 +47,7 @@ def as_action(message: Message, action: Action) -> list[Message]:
 
 
 def _changed(message: Message, before: Book) -> dict[str, object]:
-    """Return what `message` is about, and what it changes of the rules `before`."""
+    """Return the subject of `message`, and its changes to the rules `before`."""
     match message:
         case RulePut(rule_id=rule_id, rule=rule):
             known = before.rules.get(rule_id)
@@ -75,18 +75,18 @@ def _changed(message: Message, before: Book) -> dict[str, object]:
 
 
 async def book_now(config: Config) -> Book:
-    """Return the rules, lists and snoozes as they stand."""
+    """Return the current rules, lists and snoozes."""
     book = BUILT_IN
     for _, message in await messages_of(config, [fraud_topics.fraud_rules]):
         try:
             book = changed(book, message)
         except RuleError:
-            continue  # The agent has refused it as well, and counted it.
+            continue  # The agent has refused and counted it too.
     return book
 
 
 async def open_cases(config: Config) -> list[CaseOpened]:
-    """Return the cases that wait for somebody, the highest score first."""
+    """Return the open cases, the highest score first."""
     waiting: dict[str, CaseOpened] = {}
     for _, message in await messages_of(config, [fraud_topics.fraud_cases]):
         match message:

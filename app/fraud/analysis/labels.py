@@ -1,4 +1,4 @@
-"""What the figures of a verdict are called in text for people. Pure."""
+"""The names of a verdict's figures in text for people. Pure."""
 
 from workflows.fraud.entity import KINDS
 from workflows.fraud.features import WINDOWS_DAYS
@@ -51,12 +51,12 @@ FUNCTIONS = {
 
 
 def label_of(figure: str) -> str:
-    """Return what `figure` says; its name where nobody has found messages for it."""
+    """Return the text for `figure`; its name where there is none."""
     return FIGURES.get(figure) or _aggregate(figure) or figure
 
 
 def _aggregate(name: str) -> str:
-    """Return a window of a rule in text; nothing when `name` is none."""
+    """Return the window of a rule in text; nothing when `name` is no aggregate."""
     function, *parts = name.split("|")
     if function not in FUNCTIONS or len(parts) not in (2, 3, 4) or not parts[1].isdecimal():
         return ""

@@ -1,4 +1,4 @@
-"""People in rules: a condition may write out whom it is about, and is shown to everybody. Pure."""
+"""Masks people in rules: a condition may name a person, and everybody can read it. Pure."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ PEOPLE = frozenset({"customer", "card", "device", "address"})
 
 
 def without_people(when: object, mask: Callable[[str], str]) -> object:
-    """Return the condition `when` with the ids of people masked, where it writes them out."""
+    """Return the condition `when` with the ids of people in it masked."""
     if isinstance(when, dict):
         return {name: _parts(parts, mask) for name, parts in when.items()}
     if isinstance(when, list | tuple):
@@ -16,7 +16,7 @@ def without_people(when: object, mask: Callable[[str], str]) -> object:
 
 
 def names_people(when: object) -> bool:
-    """Return whether the condition `when` writes out an id of somebody."""
+    """Return whether the condition `when` contains the id of a person."""
     return without_people(when, lambda name: f"{name}?") != without_people(when, lambda name: name)
 
 

@@ -1,4 +1,4 @@
-"""The agents of the fraud service without Kafka: for back-tests, and to judge what is on file.
+"""The agents of the fraud service without Kafka, for back-tests and evaluation.
 
 The same functions as in the agents, one event at a time, rows in memory.
 """

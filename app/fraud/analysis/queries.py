@@ -1,7 +1,8 @@
-"""Reads all payments so far, in a process of its own: a back-test, or what is on trial.
+"""Computes a back-test or a trial over all payments so far, in a process of its own.
 
-Consumes one question as JSON on stdin, says one answer as JSON on stdout. Who asks may kill it: it
-changes nothing. Everything is read from the beginning, so it takes the longer the more there is.
+It reads one question as JSON from stdin and writes one answer as JSON to stdout. The caller may
+kill it, since it changes nothing. It reads everything from the beginning, so its duration grows
+with the topics.
 """
 
 import asyncio
@@ -34,7 +35,7 @@ Emitted = Sequence[tuple[Envelope, Message]]
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked of the payments judged from `from_ms` on; a `rule` to try, or nothing."""
+    """A question about the payments judged from `from_ms` on; a `rule` to try, or nothing."""
 
     what: Literal["backtest", "trial"]
     rule: dict[str, object] = {}
@@ -42,19 +43,19 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Hits(msgspec.Struct, frozen=True, kw_only=True):
-    """What a rule in force did. A share is None where nothing was there to be shared."""
+    """The hits of a rule in force. A share is None where its denominator is zero."""
 
     hits: int
     decided: int
-    """Payments whose outcome it was that decided."""
+    """Payments whose outcome this rule decided."""
     labelled: int
     frauds: int
     precision: float | None
-    """Of the hits of which it is known whether they were fraud."""
+    """The share of fraud among its labelled hits."""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found; `trouble` says why there is nothing."""
+    """The answer; `trouble` says why there is none."""
 
     backtest: Backtest | None = None
     trial: Trial | None = None
@@ -86,7 +87,7 @@ def answered(asked: Question, emitted: Emitted, book: Book, models: Mapping[str,
 
 
 def hits_of(emitted: Iterable[tuple[Envelope, Message]], from_ms: int = 0) -> dict[str, Hits]:
-    """Return what each rule in force did to the payments judged from `from_ms` on, by its id."""
+    """Return the hits of each rule in force on the payments judged from `from_ms` on, by its id."""
     received = list(emitted)
     judged = {
         message.transaction_id: message.basis
@@ -114,7 +115,7 @@ def hits_of(emitted: Iterable[tuple[Envelope, Message]], from_ms: int = 0) -> di
 
 
 async def query(config: Config, asked: Question) -> Answer:
-    """Return the answer of Payflow of `config`."""
+    """Return the answer about the instance of `config`."""
     try:
         book = await book_now(config) if asked.what == "backtest" else Book()
         models = at_hand(config) if asked.what == "trial" else {}

@@ -1,4 +1,4 @@
-"""Verdicts scored again: by the models that they name, and by one that nobody asked. Pure."""
+"""Scores verdicts again: by the models that they name, and by another model. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -10,12 +10,12 @@ from workflows.fraud.model import Model, band, score
 from workflows.fraud.verdict import ModelBand, band_of
 
 Changes = dict[str, dict[str, int]]
-"""Payments by what was said of them then, and by what the other model says."""
+"""Payments by the outcome then, and by the outcome of the other model."""
 DIFFERENCES_MAX = 10
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
-    """A score that is not what the same model says now."""
+    """A score that differs from what the same model computes now."""
 
     order_id: str
     model_version: str
@@ -24,18 +24,18 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Other(msgspec.Struct, frozen=True, kw_only=True):
-    """What another model would have said."""
+    """The outcomes of another model."""
 
     version: str
     every: Changes
     frauds: Changes
     """Of payments that are known as fraud."""
     legit: Changes
-    """Of payments that are known to be none."""
+    """Of payments that are known to be honest."""
 
 
 class Rescoring(msgspec.Struct, frozen=True, kw_only=True):
-    """How verdicts came out that were scored again."""
+    """The result of scoring verdicts again."""
 
     verdicts: int
     same: int
@@ -56,7 +56,7 @@ def rescored(
     labels: Mapping[str, bool],
     other: Model | None = None,
 ) -> Rescoring:
-    """Return what `models`, by version, and `other` say of `verdicts`.
+    """Return the scores of `verdicts` by `models` (by version) and by `other`, compared.
 
     `labels` say by order id whether a payment was fraud.
     """
@@ -89,7 +89,7 @@ def rescored(
 
 
 def newest(labels: Iterable[PaymentLabelled]) -> dict[str, bool]:
-    """Return by order id what was known last, as the fraud agent takes it."""
+    """Return the latest label of each order, as the fraud agent applies them."""
     known: dict[str, PaymentLabelled] = {}
     for label in labels:
         before = known.get(label.transaction_id)
@@ -107,7 +107,7 @@ def _other(
     pairs: list[tuple[bool | None, ModelBand, ModelBand]] = [
         (
             labels.get(order_id),
-            # The band of the model alone: what rules made of it is no merit of a model.
+            # The band of the model alone: the effect of rules is no merit of a model.
             band_of(models, basis.model_version, basis.model_score),
             _would_say(other, basis.snapshot),
         )
@@ -122,8 +122,8 @@ def _other(
 
 
 def _would_say(other: Model, snapshot: Mapping[str, float]) -> ModelBand:
-    # Every entity that was asked has said since when it is known. From when on the model is in
-    # force does not matter: it is asked as if it had been.
+    # Every entity has answered since when it is known, which shows that it was asked. The time from
+    # which the model is in force does not matter here.
     if any(f"{kind}_known_days" not in snapshot for kind in other.needs):
         return "nothing"
     return band(other, score(other, snapshot))

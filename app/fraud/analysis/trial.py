@@ -1,7 +1,7 @@
-"""What models and rules on trial would have done, beside those in force. Pure.
+"""Compares models and rules on trial with those in force. Pure.
 
-A model is held against a model: what rules made of a payment is no merit of either. A rule is held
-against the outcome, whoever decided it.
+A model is compared with a model: the effect of rules is no merit of either. A rule is compared with
+the outcome, whatever decided it.
 """
 
 from collections import Counter
@@ -18,7 +18,7 @@ from workflows.shared.message import Message
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """How well alerts met what is known. Shares are None where nothing was there to be shared.
+    """The quality of alerts by the labels. A share is None where its denominator is zero.
 
     Payments without a label count for nothing: nobody reviewed the alerts of a trial.
     """
@@ -27,22 +27,22 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     labelled: int
     """Alerts of which it is known whether they were fraud."""
     frauds: int
-    """Those that were."""
+    """Labelled alerts that were fraud."""
     precision: float | None
-    """Of the labelled alerts."""
+    """The share of fraud among the labelled alerts."""
     recall: float | None
-    """Of the known frauds among all payments that were compared."""
+    """The share of the known frauds, of all compared payments, that were alerts."""
 
 
 class ModelTrial(msgspec.Struct, frozen=True, kw_only=True):
-    """A model on trial beside those in force, over the payments that it judged along."""
+    """A model on trial beside those in force, over the payments that it scored."""
 
     version: str
     active_versions: dict[str, int]
     """Payments by the model in force; empty: none judged it."""
     payments: int
     not_at_hand: int
-    """More, left out: judged by a model whose bands are not at hand."""
+    """Payments left out: judged by a model whose bands are not available."""
     active_judged: int
     active: Found
     trial: Found

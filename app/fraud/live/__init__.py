@@ -1,1 +1,1 @@
-"""What payments are judged by now: rules and models of the moment, and their drift."""
+"""The current rules and models of a worker, and their drift."""

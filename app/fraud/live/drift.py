@@ -1,4 +1,4 @@
-"""How payments of late differ from those that the model in force was trained on, as metrics.
+"""Drift of the latest payments from the training data of the model in force, as metrics.
 
 It watches the latest WATCHED_MAX verdicts of this process that the model took part in, each by
 the bins of the model's spreads: of its figures, and of its score. They are counted by number and
@@ -32,7 +32,7 @@ WATCHED_MAX = 5_000
 WATCHED_MIN = 500
 """Chance alone makes an index of about (bins - 1) / verdicts: of 500, less than 0.02."""
 EVERY = 100
-"""Verdicts from one reckoning to the next: one takes as long as counting twenty."""
+"""Verdicts between two computations: one takes as long as counting twenty."""
 SCORE = "score"
 NO_BANDS: tuple[ModelBand, ...] = ("nothing", "unknown")
 
@@ -48,7 +48,7 @@ class Window:
         self._spreads = [(name, model.spread[name]) for name in names]
         self._counts = [[0] * (len(spread.edges) + 1) for _, spread in self._spreads]
         self._alerts = {"active": [0, 0], "trial": [0, 0, 0]}
-        """No, yes; and of the trial, what it did not judge."""
+        """No alert, alert; of a trial also: not scored."""
         self._rows = [*self._counts, *self._alerts.values()]
         self._held: deque[tuple[int, ...]] = deque()
 
@@ -58,7 +58,7 @@ class Window:
     def add(self, basis: VerdictBasis, active: ModelBand, trial: ModelBand) -> None:
         """Count a payment in; beyond WATCHED_MAX, the oldest out."""
         values = {**basis.snapshot, SCORE: basis.model_score or 0.0}
-        # To the left, as the shares of training were counted: an edge belongs to the bin below.
+        # Bisect left, as in training: an edge belongs to the bin below.
         bins = [bisect_left(spread.edges, values.get(name, 0.0)) for name, spread in self._spreads]
         now = (*bins, active in ALERT_BANDS, 2 if trial in NO_BANDS else trial in ALERT_BANDS)
         if len(self._held) == WATCHED_MAX:
@@ -100,7 +100,7 @@ class Watch:
                 self._count(message.basis, models)
 
     def _count(self, basis: VerdictBasis, models: Mapping[str, Model]) -> None:
-        # The id of a rule is no label: there may be any number of them.
+        # The id of a rule is no label, since there may be any number of rules.
         rule_or_none = "rule" if basis.decided_by else "none"
         decided_by = MODEL if basis.decided_by == MODEL else rule_or_none
         metrics.fraud_verdicts.labels(basis.outcome, decided_by).inc()
@@ -123,7 +123,7 @@ class Watch:
         held = self._window
         if held is not None and held.model.version == model.version:
             return held
-        # Around a change, payments of before and after come mixed: the way leads forward alone.
+        # Around a change, payments from before and after it are mixed: the window never goes back.
         if held is not None and model.valid_from_ms < held.model.valid_from_ms:
             return None
         metrics.fraud_psi.clear()
@@ -140,7 +140,7 @@ def _show(window: Window) -> None:
 
 
 _watch = Watch()
-"""The one of this process."""
+"""The instance of this process."""
 
 
 def count(messages: Sequence[Message], judge: Judge) -> None:

@@ -1,7 +1,7 @@
-"""What payments are judged by in this process: models from files, rules from `fraud.rules`.
+"""The judge of this process: models from files, rules from `fraud.rules`.
 
-The topic is read whole before the first payment and followed from there on. What is no rule is
-logged and counted, and changes nothing: the judging goes on with what it had.
+The topic is read whole before the first payment and followed from there on. An invalid rule is
+logged and counted, and changes nothing.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ from workflows.shared.message import Message
 
 MODELS = Path(__file__).parent / "models"
 TRIAL = "trial.json"
-"""The file of a model that judges along and decides nothing."""
+"""The file of a model that scores every payment and decides nothing."""
 READ_SECONDS_MAX = 30.0
 """How long the rules may take to be read before the process gives up and is started again."""
 
@@ -57,7 +57,7 @@ def open_judge(config: Config) -> Judge:
 
 
 def at_hand(config: Config) -> dict[str, Model]:
-    """Return by version the models that come along and those of the folder: verdicts name both.
+    """Return the models of the package and those of the folder by version: verdicts name both.
 
     Raises ModelError naming the file that holds no model.
     """
@@ -81,11 +81,11 @@ class FollowedJudge:
         return self._task
 
     def current(self) -> Judge:
-        """Return what payments are judged by at this moment."""
+        """Return the current judge."""
         return self._judge
 
     def follow(self, records: AsyncGenerator[tuple[Consumed, bool]]) -> None:
-        """Apply from now on what `records` yields."""
+        """Apply the rules of `records` from now on."""
         self._task = asyncio.create_task(self._onward(records))
         self._task.add_done_callback(_stop_blind)
 
@@ -122,7 +122,7 @@ async def follow(config: Config) -> FollowedJudge:
 
 
 def _stop_blind(task: asyncio.Task[None]) -> None:
-    # A worker that no longer reads the rules would judge by old ones and not know it.
+    # A worker that no longer reads the rules would judge by old ones without noticing.
     if not task.cancelled() and (error := task.exception()) is not None:
         hard_stop(f"the rules cannot be followed: {error}")
 

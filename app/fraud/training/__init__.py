@@ -1,1 +1,1 @@
-"""Models made and measured: data, features, training, evaluation."""
+"""Training and evaluation of models: data, features, training, metrics."""

@@ -1,8 +1,8 @@
 """Payments produced for the fraud service on a real broker, and its verdicts.
 
-Payments are produced in the order of each entity, as many at once as the service bears. A fraud is
-labelled as a chargeback a week later; every few days the evaluation waits for all labels, so that
-none comes after a payment that should know of it.
+Payments are produced in the order of each entity, as many at once as the service can handle. A
+fraud is labelled as a chargeback a week later; every few days the evaluation waits for all labels,
+so that none comes after a payment that should know of it.
 """
 
 import asyncio
@@ -29,12 +29,12 @@ from workflows.shared.topic import Topic
 
 GROUP = "payflow-fraud"
 UNDER_WAY_MAX = 600
-"""Produced and not judged yet: enough for full batches."""
+"""Payments produced and not judged yet: enough for full batches."""
 WAITING_MAX = 6_000
-"""Looked ahead, so that a busy entity does not hold up the others."""
+"""Payments queued, so that a busy entity does not delay the others."""
 POLL_MS = 20
 SILENCE_SECONDS_MAX = 120.0
-"""So long without a verdict, or without progress of the labels, and something is wrong."""
+"""The longest time without a verdict, or without progress of the labels."""
 
 
 class BrokerEvaluationError(PayflowError):
@@ -50,7 +50,7 @@ class Emitted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
-    """What is read of a verdict."""
+    """The fields read of a verdict."""
 
     model_score: float | None = None
     model_version: str = ""
@@ -58,7 +58,7 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """The part of `FraudDetected` and `FraudCleared` that counts here."""
+    """The part of `FraudDetected` and `FraudCleared` that is needed here."""
 
     order_id: str
     type: str
@@ -81,7 +81,7 @@ class BrokerEvaluation:
     async def judge(self, emitted: Sequence[Emitted]) -> AsyncIterator[tuple[int, Judged]]:
         """Yield (place in `emitted`, what was judged) once each, in the order the verdicts come.
 
-        Raises PassageError when none comes any more.
+        Raises BrokerEvaluationError when none comes any more.
         """
         places = {each.paid.transaction_id: at for at, each in enumerate(emitted)}
         coming = iter(enumerate(emitted))
@@ -111,7 +111,7 @@ class BrokerEvaluation:
             self._queues.add(at, (f"c{paid.customer_id}", f"t{paid.origin.terminal_id}"))
 
     async def verdicts(self) -> list[Verdict]:
-        """Return the verdicts that came, after POLL_MS at the latest."""
+        """Return new verdicts, after POLL_MS at the latest."""
         polled = await self._consumer.getmany(timeout_ms=POLL_MS)
         emitted = [_read(record.value) for records in polled.values() for record in records]
         return [each for each in emitted if each.basis is not None]
@@ -119,7 +119,7 @@ class BrokerEvaluation:
     async def _label(self, frauds: Sequence[Emitted]) -> None:
         """Produce that `frauds` were such, and return when the entities know.
 
-        Make agent on the disk.
+        Frees disk space.
         """
         await self.publish(
             [
@@ -143,7 +143,7 @@ class BrokerEvaluation:
         limit = time.monotonic() + SILENCE_SECONDS_MAX
         while True:
             known = await committed_offsets(self._admin, GROUP)
-            # A partition that nothing was committed of is at -1.
+            # A partition without a committed offset is at -1.
             through = {at: max(known.get(at, 0), 0) for at in places}
             if all(through[at] >= ends[at] for at in places):
                 return
@@ -154,7 +154,7 @@ class BrokerEvaluation:
             await asyncio.sleep(0.1)
 
     async def _forget(self) -> None:
-        """Delete what was asked and answered: nobody reads it again, and it is much."""
+        """Delete the questions and answers read: they are large, and not read again."""
         read = (
             fraud_topics.fraud_checks,
             fraud_topics.fraud_answers,
@@ -163,7 +163,7 @@ class BrokerEvaluation:
         )
         places = [place for topic in read for place in self.places(topic)]
         ends = await self._consumer.end_offsets(places)
-        # What is deleted under a reader makes it go to where its policy says: it goes there itself.
+        # Deleting under a consumer triggers `auto.offset.reset`, so it seeks itself.
         for place in self.places(fraud_topics.fraud):
             self._consumer.seek(place, ends[place])
         await delete_before(self._admin, ends)

@@ -1,7 +1,7 @@
 """Evaluation through a real broker: the fraud service judges the file, payment by payment.
 
-The models of the folds lie beside one another in its folder, each in force from its test on. Every
-figure and every score is compared with the one made offline, bit by bit.
+The models of all folds are in its folder, each in force from its test on. Every feature and every
+score is compared with the one computed offline, bit by bit.
 """
 
 import asyncio
@@ -119,7 +119,7 @@ def _emitted(payments: Payments, row: int, epoch_ms: int) -> Emitted:
         amount_minor=amount_minor,
         goods_minor=amount_minor,
         charges_minor=0,
-        # The files name neither; no figure uses them.
+        # The files have neither; no feature uses them.
         currency="EUR",
         country="unknown",
         customer_id=str(payments.customer_id[row]),

@@ -18,15 +18,15 @@ COLUMNS = ("transaction_id", "t", "customer_id", "terminal_id", "amount_cents", 
 DAY_SECONDS = 86_400
 
 Integers = npt.NDArray[np.int64]
-"""A column of payments, or rows by their place."""
+"""A column of payments, or indices of rows."""
 Floats = npt.NDArray[np.float64]
 """Scores (payments), or figures (payments, FEATURES)."""
 Mask = npt.NDArray[np.bool_]
-"""Which payments are meant, a row a payment."""
+"""A selection of payments, one element each."""
 
 
 class DataError(PayflowError, ValueError):
-    """The file cannot be used; the message names what is wrong and where."""
+    """The file cannot be used; the message names the error and its place."""
 
 
 class Payments(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,7 +77,7 @@ def _whole(column: pa.ChunkedArray, what: str) -> Integers:
         row = pc.index(column.is_null(), True).as_py()
         raise DataError(f"{what}: row {row + 1} is empty")
     if pa.types.is_temporal(column.type):
-        # A cast would take seconds of 1970 for seconds of the file, and say nothing.
+        # A cast would silently read timestamps as seconds of the file.
         raise DataError(f"{what}: must be whole numbers, not moments")
     try:
         return column.cast(pa.int64()).to_numpy()

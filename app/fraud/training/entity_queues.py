@@ -1,4 +1,4 @@
-"""Which payments may be produced now: those of one entity in order, the others side by side.
+"""Selects the payments to produce: those of one entity in order, the others in parallel.
 
 With more than one partition, two payments of one entity may be received in another order than they
 were produced. A payment is produced only once all earlier ones of its entities are judged, so each
@@ -17,10 +17,10 @@ class EntityQueues:
         self._entities: dict[int, Sequence[str]] = {}
         self._ready: deque[int] = deque()
         self.under_way = 0
-        """Produced, not judged yet."""
+        """Payments produced, and not judged yet."""
 
     def __len__(self) -> int:
-        """Return how many are not judged yet, emitted or not."""
+        """Return how many are not judged yet, produced or not."""
         return len(self._entities)
 
     def add(self, payment: int, entities: Sequence[str]) -> None:
@@ -38,7 +38,7 @@ class EntityQueues:
         return taken
 
     def judged(self, payment: int) -> bool:
-        """Let the followers of `payment` go; return whether it was waited for."""
+        """Release the followers of `payment`; return whether it was under way."""
         entities = self._entities.pop(payment, None)
         if entities is None:
             return False
