@@ -35,7 +35,7 @@ def ls(
     *,
     as_json_too: AsJson = False,
 ) -> None:
-    """List acts in the order of their time: who, why, on what."""
+    """List actions in the order of their time: who, why, on what."""
     from_ms = moment(since)
     emitted = run(messages_of(running_instance(), [audit_topics.audit]))
     actions = [
@@ -69,7 +69,7 @@ def verify(
     *,
     as_json_too: AsJson = False,
 ) -> None:
-    """Check that no act was changed, removed or put in; exit code 1 and the place otherwise."""
+    """Check that no action was changed, removed or inserted; exit code 1 and the place otherwise."""
     verdict = run(prove(running_instance(), _chain_heads(known)))
     as_json(verdict) if as_json_too else _show(verdict)
     if not verdict.audit_ok:

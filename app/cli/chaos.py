@@ -34,7 +34,7 @@ def chaos(
     *,
     as_json_too: Annotated[bool, typer.Option("--json", help="The report on stdout.")] = False,
 ) -> None:
-    """Run orders through an instance of its own while faults hit every part of it."""
+    """Place orders in a separate instance while faults are injected into every part of it."""
     try:
         plan(seed, services(), only)
     except UnknownFault as error:

@@ -31,32 +31,32 @@ class Group(NamedTuple):
 
 
 RULES = Group(
-    "What payments are judged by.",
+    "The rules by which payments are judged.",
     {
-        "ls": Command("fraud:list_rules", "List the rules, lists and snoozes as they stand."),
+        "ls": Command("fraud:list_rules", "List the current rules, lists and snoozes."),
         "put": Command(
             "fraud:put_rule",
             "Propose the rule in FILE: as a draft or on trial at once, else by `rules approve`.",
         ),
         "approve": Command(
             "fraud:approve_rule",
-            "Make a proposed rule active, as somebody other than who proposed it.",
+            "Make a proposed rule active; another person must have proposed it.",
         ),
-        "pause": Command("fraud:pause_rule", "Let a rule say nothing until it is approved again."),
+        "pause": Command("fraud:pause_rule", "Pause a rule until it is approved again."),
         "snooze": Command(
             "fraud:snooze_rule",
-            "Let a rule say nothing of ENTITY (such as customer:c1) for some hours.",
+            "Snooze a rule for ENTITY (such as customer:c1) for some hours.",
         ),
         "list": Command(
             "fraud:put_list",
-            "Put the list NAME, whole; `blocked.card` and `allowed.customer` exist already.",
+            "Set the whole list NAME; `blocked.card` and `allowed.customer` exist already.",
         ),
     },
 )
 _OWN: dict[str, Command | Group] = {
     "chaos": Command(
         "chaos:chaos",
-        "Run orders through an instance of its own while faults hit every part of it.",
+        "Place orders in a separate instance while faults are injected into every part of it.",
     ),
     "reconcile": Command(
         "reconcile:reconcile_books",
@@ -64,19 +64,19 @@ _OWN: dict[str, Command | Group] = {
     ),
     "replay": Command(
         "replay:replay",
-        "Make the rows of SERVICE again from topics, without effects; compare with the live ones.",
+        "Rebuild the rows of SERVICE from topics, without effects; compare with the live ones.",
     ),
     "trace": Command(
         "trace:trace",
-        "Show one transaction: its status, what is next, what waited and worked, what caused it.",
+        "Show one transaction: its status, next steps, waiting and working times, and causes.",
     ),
     "watch": Command(
         "watch:watch",
-        "Show the live figures, each service's lag and who is alive, until Ctrl-C.",
+        "Show the live figures, and the lag and workers of each service, until Ctrl-C.",
     ),
     "up": Command(
         "start:up",
-        "Start the broker, the external systems and one process a service; Ctrl-C stops all.",
+        "Start the broker, external systems and one process for each service; Ctrl-C stops all.",
     ),
     "demo": Command(
         "start:demo", "Start everything on a fresh folder and play real orders through it."
@@ -101,7 +101,9 @@ _OWN: dict[str, Command | Group] = {
     "tables": Group(
         "Show the tables of every service.",
         {
-            "ls": Command("tables:ls", "List all tables and who holds their partitions."),
+            "ls": Command(
+                "tables:ls", "List all tables and the workers that hold their partitions."
+            ),
             "show": Command("tables:show", "Show one row of table NAME, or a page of them."),
         },
     ),
@@ -138,8 +140,7 @@ _OWN: dict[str, Command | Group] = {
             ),
             "discard": Command(
                 "dead_letters:discard",
-                "Say that dead letters need no handling any more, and why; they stay where "
-                "they lie.",
+                "Discard dead letters, with a reason; they stay on their topic.",
             ),
         },
     ),
@@ -152,7 +153,7 @@ _OWN: dict[str, Command | Group] = {
             ),
             "evaluate": Command(
                 "fraud_training:evaluate",
-                "Train, wait and test week by week on FILE, as the Fraud Detection Handbook does.",
+                "Train and test week by week on FILE, as the Fraud Detection Handbook does.",
             ),
             "rescore": Command(
                 "fraud_training:rescore",
@@ -167,27 +168,24 @@ _OWN: dict[str, Command | Group] = {
                 "fraud_trial:trial",
                 "Show what models and rules on trial would have done, beside those in force.",
             ),
-            "cases": Command(
-                "fraud:cases", "List the cases that wait for somebody, the highest score first."
-            ),
+            "cases": Command("fraud:cases", "List the open cases, the highest score first."),
             "decide": Command(
                 "fraud:decide",
-                "Say as an analyst that the payment of ORDER_ID was `fraud`, or `legit`; "
-                "closes its case.",
+                "Label the payment of ORDER_ID as `fraud` or `legit`; closes its case.",
             ),
             "chargeback": Command(
                 "fraud:chargeback",
-                "Note that the bank has compensated the payment of ORDER_ID as fraud.",
+                "Note that the bank has charged back the payment of ORDER_ID as fraud.",
             ),
             "backtest": Command(
                 "fraud:try_rule",
-                "Say what the rule in FILE would have done to the payments emitted so far.",
+                "Show what the rule in FILE would have done to all payments so far.",
             ),
             "rules": RULES,
         },
     ),
     "topics": Group(
-        "Topics: what there is, what lies there, who reads.",
+        "Topics: records, searches, consumer groups.",
         {
             "ls": Command(
                 "topics:ls", "List topics with their partitions, records, bytes and retention."
@@ -199,26 +197,28 @@ _OWN: dict[str, Command | Group] = {
             ),
             "tail": Command(
                 "topics:tail",
-                "Show what comes to topic NAME, for ever; one JSON object a line with --json.",
+                "Show new records of topic NAME, for ever; one JSON object a line with --json.",
             ),
             "find": Command(
                 "topics:find",
-                "Find records of topic NAME, and say what was read; Ctrl-C stops with a cursor.",
+                "Find records of topic NAME, and show what was read; Ctrl-C stops with a cursor.",
             ),
             "lag": Command(
                 "topics:lag",
-                "Show how far consumer groups are behind: in events, and in seconds.",
+                "Show the lag of consumer groups, in events and in seconds.",
             ),
         },
     ),
     "audit": Group(
-        "What operators did; whether somebody changed it.",
+        "The audit of operators' actions, and its verification.",
         {
-            "ls": Command("audit:ls", "List acts in the order of their time: who, why, on what."),
+            "ls": Command(
+                "audit:ls", "List actions in the order of their time: who, why, on what."
+            ),
             "verify": Command(
                 "audit:verify",
-                "Check that no act was changed, removed or put in; exit code 1 and the place "
-                "otherwise.",
+                "Check that no action was changed, removed or inserted; exit code 1 and the "
+                "place otherwise.",
             ),
         },
     ),

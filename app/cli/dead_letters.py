@@ -207,7 +207,7 @@ def discard(  # noqa: PLR0913  each is an option
     why: Annotated[str, typer.Option("--reason", help="Why; it is written down.")],
     who: Who = "",
 ) -> None:
-    """Say that dead letters need no handling any more, and why; they stay where they lie."""
+    """Discard dead letters, with a reason; they stay on their topic."""
     choice = Choice(
         place=_place(topic_of_dead_letter, offset),
         service=service,

@@ -30,7 +30,7 @@ Note = Annotated[str, typer.Option("--note", help="Why.")]
 
 
 def cases(*, as_json_too: AsJson = False) -> None:
-    """List the cases that wait for somebody, the highest score first."""
+    """List the open cases, the highest score first."""
     found = run(open_cases(running_instance()))
     if as_json_too:
         as_json(found)
@@ -44,12 +44,12 @@ def cases(*, as_json_too: AsJson = False) -> None:
 
 
 def decide(order_id: str, verdict: str, by: By, note: Note = "") -> None:
-    """Say as an analyst that the payment of ORDER_ID was `fraud`, or `legit`; closes its case."""
+    """Label the payment of ORDER_ID as `fraud` or `legit`; closes its case."""
     _label(order_id, verdict, "analyst", by, note)
 
 
 def chargeback(order_id: str, by: By, note: Note = "") -> None:
-    """Note that the bank has compensated the payment of ORDER_ID as fraud."""
+    """Note that the bank has charged back the payment of ORDER_ID as fraud."""
     _label(order_id, "fraud", "chargeback", by, note)
 
 
@@ -72,7 +72,7 @@ def _label(
 
 
 def list_rules(*, as_json_too: AsJson = False) -> None:
-    """List the rules, lists and snoozes as they stand."""
+    """List the current rules, lists and snoozes."""
     book: Book = run(book_now(running_instance()))
     if as_json_too:
         as_json(
@@ -103,12 +103,12 @@ def put_rule(file: Path, by: By, note: Note = "") -> None:
 
 
 def approve_rule(rule_id: str, by: By, note: Note = "") -> None:
-    """Make a proposed rule active, as somebody other than who proposed it."""
+    """Make a proposed rule active; another person must have proposed it."""
     _put(replace(_known(rule_id), state="active", approved_by=by), by, note)
 
 
 def pause_rule(rule_id: str, by: By, note: Note = "") -> None:
-    """Let a rule say nothing until it is approved again."""
+    """Pause a rule until it is approved again."""
     paused = replace(_known(rule_id), state="paused", proposed_by=by, approved_by="")
     _put(paused, by, note)
 
@@ -120,7 +120,7 @@ def snooze_rule(
     note: Note = "",
     hours: Annotated[float, typer.Option(min=0)] = 24.0,
 ) -> None:
-    """Let a rule say nothing of ENTITY (such as customer:c1) for some hours."""
+    """Snooze a rule for ENTITY (such as customer:c1) for some hours."""
     if entity.partition(":")[0] not in KINDS:
         fail(f"{entity!r} must begin with one of {', '.join(KINDS)} and a colon", 2)
     now_ms = _now_ms()
@@ -131,7 +131,7 @@ def snooze_rule(
 
 
 def put_list(name: str, values: list[str], by: By, note: Note = "") -> None:
-    """Put the list NAME, whole; `blocked.card` and `allowed.customer` exist already."""
+    """Set the whole list NAME; `blocked.card` and `allowed.customer` exist already."""
     message = ListPut(name=name, values=tuple(sorted(set(values))), by=by)
     _publish(
         message, Action(who=by, why=note, at_ms=_now_ms(), before=run(book_now(running_instance())))
@@ -145,7 +145,7 @@ def try_rule(
     since: Annotated[str, typer.Option("--from", help="An RFC 3339 time; empty: all.")] = "",
     as_json_too: AsJson = False,
 ) -> None:
-    """Say what the rule in FILE would have done to the payments emitted so far."""
+    """Show what the rule in FILE would have done to all payments so far."""
     compiled, from_ms = _read(file), moment(since)
     found: Backtest = run(_tried(compiled, from_ms))
     if as_json_too:

@@ -63,7 +63,7 @@ def evaluate(  # noqa: PLR0913  each is an option
     ] = "",
     workers: Annotated[int, typer.Option(min=1, max=16, help="Of the service.")] = 2,
 ) -> None:
-    """Train, wait and test week by week on FILE, as the Fraud Detection Handbook does."""
+    """Train and test week by week on FILE, as the Fraud Detection Handbook does."""
     evaluation, data = _needed()
     plan = evaluation.Plan(folds=folds, train_days=train_days, epoch_ms=_ms(epoch))
     try:

@@ -21,7 +21,7 @@ def replay(  # noqa: PLR0913  each is an option
     table: Annotated[str, typer.Option(help="Only this table.")] = "",
     as_json_too: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
 ) -> None:
-    """Make the rows of SERVICE again from topics, without effects; compare with the live ones."""
+    """Rebuild the rows of SERVICE from topics, without effects; compare with the live ones."""
     wanted = Wanted(
         service=service,
         sandbox=into.expanduser().absolute(),

@@ -9,7 +9,7 @@ from app.wire.json_output import json_bytes
 
 
 def ls(*, as_json_too: AsJson = False) -> None:
-    """List all tables and who holds their partitions."""
+    """List all tables and the workers that hold their partitions."""
     found = run(ask(running_instance(), "/tables"))["tables"]
     if as_json_too:
         as_json(found)

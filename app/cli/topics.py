@@ -99,7 +99,7 @@ def tail(  # noqa: PLR0913  each is an option
     limit: Annotated[int, typer.Option(min=0, help="End after so many; 0: go on.")] = 0,
     as_json_too: AsJson = False,
 ) -> None:
-    """Show what comes to topic NAME, for ever; one JSON object a line with --json."""
+    """Show new records of topic NAME, for ever; one JSON object a line with --json."""
     asked = Asked(
         wanted=_said(lambda: parse(terms or [], cel)),
         start=_said(lambda: parse_start(start)),
@@ -128,7 +128,7 @@ def find(  # noqa: PLR0913  each is an option
     limit: Limit = 100,
     as_json_too: AsJson = False,
 ) -> None:
-    """Find records of topic NAME, and say what was read; Ctrl-C stops with a cursor."""
+    """Find records of topic NAME, and show what was read; Ctrl-C stops with a cursor."""
     wanted = _said(lambda: parse(terms or [], cel))
     begin = _said(lambda: parse_cursor(cursor) if cursor else parse_start(start))
     asked = Asked(wanted=wanted, start=begin, limit=limit)
@@ -163,7 +163,7 @@ def lag(
     *,
     as_json_too: AsJson = False,
 ) -> None:
-    """Show how far consumer groups are behind: in events, and in seconds."""
+    """Show the lag of consumer groups, in events and in seconds."""
     found = run(groups(running_instance(), name))
     if as_json_too:
         as_json(found)

@@ -34,7 +34,7 @@ def trace(
     rows: Annotated[bool, typer.Option("--rows", help="What each service remembers, too.")] = False,
     as_json_too: Annotated[bool, typer.Option("--json", help="JSON, and nothing else.")] = False,
 ) -> None:
-    """Show one transaction: its status, what is next, what waited and worked, what caused it."""
+    """Show one transaction: its status, next steps, waiting and working times, and causes."""
     found = run(_found(running_instance(), any_id, at))
     if as_json_too:
         as_json(found)

@@ -15,7 +15,7 @@ from workflows.shared.workflow import Workflow
 
 
 def show(context: typer.Context, transaction_id: str, *, as_json_too: AsJson = False) -> None:
-    """Show the status of one: each step, what is due when."""
+    """Show its status: each step, and its deadlines."""
     # The group is named for the workflow: `payflow order show`.
     assert context.parent is not None, "a command of a group has a parent"
     workflow = load_workflows()[str(context.parent.info_name)]

@@ -29,7 +29,7 @@ def watch(
     once: Annotated[bool, typer.Option(help="Look once, and end.")] = False,
     as_json_too: Annotated[bool, typer.Option("--json", help="One look as JSON.")] = False,
 ) -> None:
-    """Show the live figures, each service's lag and who is alive, until Ctrl-C."""
+    """Show the live figures, and the lag and workers of each service, until Ctrl-C."""
     config = running_instance()
     if as_json_too:
         as_json(run(_check_once(config)))
