@@ -15,7 +15,7 @@ def _join_extensions() -> None:
             path.insert(0, str(added))
 
 
-# Here, since every process of Payflow imports this package before it looks for what is declared.
+# Here, since every process of Payflow imports this package before it loads any declarations.
 try:
     _join_extensions()
 except ConfigError as _error:

@@ -52,9 +52,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     data_dir: str = ".payflow"
     """Where tables, the embedded broker and the external systems keep their files."""
     partitions: Count = 4
-    """Partitions of every topic that meets in a row. It cannot change once the topics exist."""
+    """Partitions of every topic that is keyed like a table. It cannot change once the topics
+    exist."""
     replication: Annotated[int, msgspec.Meta(ge=1, le=9)] = 1
-    """Copies of every topic: 3 in production, 1 on a single broker."""
+    """Replication factor of every topic: 3 in production, 1 on a single broker."""
     host: str = "127.0.0.1"
     """What every HTTP server binds; anything wider shows the console to the network."""
     console_port: Port = 8700
@@ -67,20 +68,19 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     broker_heap_mb: Annotated[int, msgspec.Meta(ge=128, le=65_536)] = 512
     """Heap of the embedded broker: under 256 it collects garbage all the time."""
     console_url: str = "http://127.0.0.1:8700"
-    """Where the external systems send their call-backs."""
+    """The URL to which the external systems send their webhooks."""
     provider_url: str = "http://127.0.0.1:8701"
     provider_key: str = "sk_test_payflow"
     provider_webhook_secret: str = "whsec_payflow_local"  # noqa: S105  of the local simulator only
     provider_timeout_seconds: Seconds = 2.0
-    """After this a charge is of unknown outcome, and is inquired after."""
+    """The time-out of a charge, after which its outcome is unknown, and inquired about."""
     carrier_url: str = "http://127.0.0.1:8702"
     carrier_webhook_secret: str = "carrier_payflow_local"  # noqa: S105  of the local simulator only
     carrier_timeout_seconds: Seconds = 2.0
     signing_key: str = "seal_payflow_local"
     """What events are signed with, the same for the whole instance.
 
-    Empty: no signatures, ACLs alone.
-    """
+    Empty: no signatures, ACLs alone."""
     signing_key_before: str = ""
     """A key that is still accepted while `signing_key` is being changed."""
     refund_two_people_minor: Annotated[int, msgspec.Meta(ge=0)] = 10_000
@@ -96,15 +96,16 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """An apprise URL; `inbox://` lands in a local file that the console shows."""
     push_url: str = "inbox://push"
     crash_at: Annotated[str, msgspec.Meta(pattern=r"^([a-z ]+:[0-9]+(:stop)?)?$")] = ""
-    """For drills: `BEAT:NUMBER` kills the process at that passing of that checkpoint of the engine;
-    `BEAT:NUMBER:stop` freezes it there. Empty in production."""
+    """For drills: `CHECKPOINT:NUMBER` kills the process when it passes that checkpoint of the
+    engine the n-th time; `CHECKPOINT:NUMBER:stop` freezes it there. Empty in production."""
     fault_injection: bool = False
     """For demonstrations: operators may inject faults into the external systems and kill
     workers. `payflow demo` sets it."""
     stall_seconds: Seconds = 90.0
-    """How long a worker with something to do may get no further before it ends itself."""
+    """How long a worker with something to do may make no progress before it ends itself."""
     fraud_models: str = ""
-    """A folder of models, `*.json`; `trial.json` judges along. Empty: the one that comes along."""
+    """A folder of models, `*.json`; `trial.json` decides nothing. Empty: the model of the
+    package."""
     extensions: str = ""
     """Folders with further workflows, separated as in PATH: each holds what it adds to `workflows`,
     `tables`, `agents` and `entrypoints`. The same for the whole instance."""
@@ -183,7 +184,7 @@ def current() -> Config:
 
 
 def extension_folders() -> list[Path]:
-    """Return the folders of `extensions`, which are joined before anything else is read."""
+    """Return the folders of `extensions`."""
     named = os.environ.get(_variable("extensions"), "").split(os.pathsep)
     return [Path(name).expanduser().absolute() for name in named if name.strip()]
 
@@ -207,7 +208,7 @@ def check_extension(folder: Path, added: Path, joined: Sequence[str]) -> None:
 
 
 def child_environment(config: Config) -> dict[str, str]:
-    """Return the environment of a process that is to run with `config`, and only with that."""
+    """Return the environment of a process that runs with `config`, and with no other settings."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     return {**kept, "PYTHONUNBUFFERED": "1", **config.to_env()}
 
@@ -220,7 +221,7 @@ _EMPTY_OK = frozenset(
 
 
 def _is_private(url: str) -> bool:
-    """Return whether nobody on the way can read or change what is said to `url`."""
+    """Return whether a connection to `url` is encrypted or local."""
     found = urlsplit(url)
     return found.scheme == "https" or found.hostname in ("127.0.0.1", "localhost", "::1")
 

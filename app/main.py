@@ -25,12 +25,12 @@ servers: list[Any] = []
 warming: set[asyncio.Task[object]] = set()
 following: list[asyncio.Task[None]] = []
 held: list[IO[str]] = []
-"""The lock on this worker's folder: let go when the process has ended, its tables closed."""
+"""The lock on this worker's folder, released when the process has ended and closed its tables."""
 
 
 async def open_server() -> None:
     """Open the HTTP server, before any table recovers."""
-    # Faust has set up its own logging by now; ours takes its place.
+    # Replaces the logging that Faust has set up.
     metrics.configure_logging(config)
     try:
         # Two workers on one folder would write the same rows.
@@ -49,7 +49,7 @@ async def open_server() -> None:
 
 
 async def close_server() -> None:
-    """Close the servers and the readers of what agents know, without waiting for open requests."""
+    """Close the servers and the readers of agents' knowledge, without waiting for open requests."""
     for task in following:
         task.cancel()
     await asyncio.gather(*following, return_exceptions=True)
@@ -59,7 +59,7 @@ async def close_server() -> None:
 
 
 async def warm_up() -> None:
-    """Read what the agents must know; load in a thread what they will need later."""
+    """Read the knowledge of the agents; load their modules in a thread."""
     for runner in runners:
         if isinstance(runner.agent, InformedDecider):
             runner.followed = await runner.agent.follow(config)
@@ -81,13 +81,13 @@ app.at_stop.append(close_server)
 
 @app.task
 async def announce() -> None:
-    """Say where this worker is and what it holds, for as long as it lives."""
+    """Announce address and partitions of this worker, as long as it runs."""
     await discovery.announce(queries, queries.url, queries.send)
 
 
 @app.task
 async def watch_lag() -> None:
-    """Measure how far behind each partition is."""
+    """Measure the lag of each partition."""
     while True:
         await asyncio.sleep(metrics.LAG_SECONDS)
         metrics.record_lag(

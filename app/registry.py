@@ -1,4 +1,4 @@
-"""Everything that is declared: agents, their services, and the topics they need. Knows no Faust."""
+"""All declarations: agents, services, workflows and topics. It imports no Faust."""
 
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
@@ -36,13 +36,13 @@ from workflows.shared.workflow import Workflow
 from workflows.shared.workflow import declared as declared_workflows
 
 POISON_BYTES_MAX = 3_000_000
-"""What a topic accepts: poison must be able to arrive, or it could not be dead-lettered."""
+"""Longest record of a topic: poison must be able to arrive, to be dead-lettered."""
 BY_THE_BROKERS_CLOCK = {"message.timestamp.type": "LogAppendTime"}
-"""Of open topics: what others say of the time is not to be relied on."""
+"""For open topics: times of other producers are not reliable, so the broker's clock counts."""
 DEAD_LETTER_TOPIC_BYTES_MAX = 4_000_000
-"""What dead, retry and redrive topics accept: the longest poison, and why it lies there."""
+"""Longest record of dead, retry and redrive topics: the longest poison and its headers."""
 ROW_BYTES_MAX = 16_000_000
-"""What a changelog accepts: a row with the longest order and its whole outbox."""
+"""Longest record of a changelog: a row with the longest order and its whole outbox."""
 
 
 def load_agents() -> dict[str, Agent]:
@@ -144,7 +144,7 @@ def live_figures() -> dict[str, LiveFigures]:
 
 
 def load_books() -> OwnBooks:
-    """Return the books of Payflow's own that are compared with the provider's."""
+    """Return Payflow's own books, which are compared with the provider's."""
     load_declarations("books")
     [books] = declared_books
     return books

@@ -1,1 +1,1 @@
-"""Who may act: people and their tokens, who is signed in, how often somebody may ask."""
+"""Authentication: operators and their tokens, sessions, OpenID, rate limits."""

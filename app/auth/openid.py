@@ -1,4 +1,4 @@
-"""Signing in through an OpenID provider: it says who somebody is, `operators.json` what they may.
+"""Signing in through an OpenID provider; `operators.json` holds the roles.
 
 The flow is the authorization code's with PKCE (RFC 7636); the id token is checked as OpenID Connect
 Core 1.0, 3.1.3.7 wants it.
@@ -22,29 +22,29 @@ from app.config import Config
 from workflows.shared.errors import ErrorKind, PayflowError
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA")
-"""Signed with the provider's private key: never `none`, never a secret that both know."""
+"""Asymmetric algorithms alone: never `none`, never a shared secret."""
 PENDING_MAX, PENDING_SECONDS = 1_000, 600.0
 KNOWN_SECONDS, KEYS_AGAIN_SECONDS = 3_600.0, 60.0
 ASK_SECONDS = 10.0
 ANSWER_BYTES_MAX = 1_000_000
 LEEWAY_SECONDS = 60
 DONE = "/console/sign-in/done"
-"""Where the provider sends people back to."""
+"""The path of the redirect URI."""
 
 
 class OidcError(PayflowError):
-    """Nobody can be signed in this way now; the message says what is wrong, and names no secret."""
+    """Signing in has failed; the message says why, and holds no secret."""
 
     kind: ClassVar[ErrorKind] = "unavailable"
 
 
 class Pending(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody who was sent to the provider, and is to come back."""
+    """A sign-in that was begun: the browser is at the provider."""
 
     nonce: str
     verifier: str
     wanted: str
-    """The page that was wanted before."""
+    """The page to show after signing in."""
     at_s: float
 
 
@@ -64,7 +64,7 @@ class Oidc:
         return self._config.oidc_issuer
 
     async def begin(self, wanted: str) -> tuple[str, str]:
-        """Return where to send somebody, and the state to come back with. Raises OidcError."""
+        """Return the URL of the provider to redirect to, and the state. Raises OidcError."""
         known = await self._discovered()
         state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
         self._pending[state] = Pending(
@@ -84,7 +84,7 @@ class Oidc:
         return f"{known['authorization_endpoint']}?{urlencode(query)}", state
 
     async def finish(self, state: str, code: str) -> tuple[str, str]:
-        """Return the name of who came back, and the page that was wanted. Raises OidcError."""
+        """Return the name of the user, and the page to show. Raises OidcError."""
         pending = self._pending.pop(state, None)
         if pending is None or self._clock() - pending.at_s > PENDING_SECONDS:
             raise OidcError("this sign-in was not begun here, or too long ago; begin again")
@@ -139,7 +139,7 @@ class Oidc:
         async with self._lock:
             for again in (False, True):
                 old = self._keys
-                # Keys change: a new one is asked for, though not at everybody's wish.
+                # Keys rotate: an unknown key id refreshes the JWKS, but not too often.
                 if old is None or (again and self._clock() - old[0] > KEYS_AGAIN_SECONDS):
                     found = await self._ask("GET", known["jwks_uri"])
                     self._keys = old = (self._clock(), jwt.PyJWKSet.from_dict(found))

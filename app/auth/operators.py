@@ -1,7 +1,6 @@
-"""Who may act here: the file `operators.json`. Of a token only a salted, slow digest is kept.
+"""The operators, in the file `operators.json`, with salted scrypt digests of their tokens.
 
-Whoever may write that file may act as anybody: it is readable to its owner alone, and refused
-otherwise.
+Whoever can write that file can act as anybody, so it must be accessible to its owner alone.
 """
 
 import hashlib
@@ -18,31 +17,31 @@ from workflows.shared.errors import ErrorKind, PayflowError
 
 Role = Literal["viewer", "operator", "approver"]
 ROLES: tuple[Role, ...] = get_args(Role)
-"""Least first: each may do what those before it may."""
+"""The roles, least first: each may do what those before it may."""
 FILE = "operators.json"
 NOTE = "operators.token"
-"""Where the first token lies until it is used."""
+"""The file with the first token, until it is used."""
 FIRST = "admin"
 TOKEN_BYTES = 32
 SALT_BYTES = 16
 PEOPLE_MAX = 200
 SCRYPT_COST, SCRYPT_BLOCK, SCRYPT_PARALLELISM = 2**14, 8, 1
-"""16 MiB and some 50 ms for each try."""
+"""The cost of scrypt: 16 MiB and some 50 ms for each try."""
 
 PersonName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._@+-]{1,64}$(?!\n)")]
-"""No colon, which parts name and token."""
+"""No colon, which separates name and token."""
 _Salt = Annotated[str, msgspec.Meta(pattern=rf"^[0-9a-f]{{{2 * SALT_BYTES}}}$(?!\n)")]
 _Digest = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")]
 
 
 class PeopleError(PayflowError, ValueError):
-    """The people cannot be read or be changed so; the message says what is wrong."""
+    """The file cannot be read, or a change is not allowed; the message says why."""
 
     kind: ClassVar[ErrorKind] = "unavailable"
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One who may sign in."""
+    """A person who may sign in."""
 
     name: PersonName
     role: Role
@@ -63,7 +62,7 @@ def at_least(role: Role, least: Role) -> bool:
 def first_start(folder: Path) -> str:
     """Make the file with one approver, `admin`; return their token, "" where the file exists.
 
-    The token is nowhere else. Of several that start at once, one makes the file.
+    The token is stored nowhere else. Of several concurrent starts, one makes the file.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if (folder / FILE).exists():
@@ -80,7 +79,7 @@ def first_start(folder: Path) -> str:
 
 
 def note(folder: Path, name: str, token: str) -> Path:
-    """Write the first token where its owner alone can read it; return the path."""
+    """Write the first token to a file that only its owner can read; return the path."""
     path = folder / NOTE
     path.unlink(missing_ok=True)
     _write(path, f"{name}:{token}\n".encode())
@@ -88,7 +87,7 @@ def note(folder: Path, name: str, token: str) -> Path:
 
 
 def first_steps(folder: Path) -> str:
-    """Return how to sign in for the first time; "" when that has been done."""
+    """Return the text on how to sign in for the first time; "" when that has been done."""
     path = folder / NOTE
     return f"to act there, sign in as {FIRST}; the token: {path}" if path.exists() else ""
 
@@ -99,7 +98,10 @@ def forget_note(folder: Path) -> None:
 
 
 def people(folder: Path) -> tuple[Person, ...]:
-    """Return everybody. Raises PeopleError when the file is missing, open to others or broken."""
+    """Return all operators.
+
+    Raises PeopleError when the file is missing, open to others or broken.
+    """
     path = folder / FILE
     try:
         if path.stat().st_mode & 0o077:
@@ -147,7 +149,7 @@ def renew(folder: Path, name: str) -> str:
 
 
 def is_theirs(person: Person | None, token: str) -> bool:
-    """Return whether `token` is the one of `person`; for nobody it takes as long, and is False."""
+    """Return whether `token` is the one of `person`; for None it is False and takes as long."""
     salt = person.salt if person else "00" * SALT_BYTES
     said = _digest(token, salt)
     return hmac.compare_digest(said, person.digest if person else "") and person is not None
@@ -185,7 +187,7 @@ def _save(folder: Path, everybody: Sequence[Person]) -> None:
 
 
 def _written(folder: Path, everybody: Sequence[Person]) -> Path:
-    """Return a new file beside the right one: whoever reads it never sees half of it."""
+    """Return a new file, to be renamed over the old one, so that no reader sees half of it."""
     path = folder / f"{FILE}.{secrets.token_hex(8)}"
     body = msgspec.json.encode(_File(people=tuple(everybody)))
     _write(path, msgspec.json.format(body, indent=2) + b"\n")

@@ -1,11 +1,11 @@
-"""How often somebody may ask: a bucket of tries for each address, that fills by itself."""
+"""Rate limits: a token bucket for each address."""
 
 from collections.abc import Callable
 
 from cachetools import LRUCache
 
 ADDRESSES_MAX = 10_000
-"""Buckets kept; the one unused for longest is forgotten, and would be full again."""
+"""Most buckets; the least recently used is dropped, which makes it full again."""
 
 
 class Rates:
@@ -26,7 +26,7 @@ class Rates:
         return 0.0
 
     def give_back(self, address: str) -> None:
-        """Credit one try to `address`: it was no guess."""
+        """Return one try to the bucket of `address`, after a right token."""
         self._put(address, min(self._left(address) + 1, float(self._burst)))
 
     def _left(self, address: str) -> float:

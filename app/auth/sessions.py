@@ -1,4 +1,4 @@
-"""Who is signed in: sessions in the state of one console, gone when it ends.
+"""Sessions, in the memory of one console.
 
 A session ends by itself: when it is idle, when it is old, when its person is removed or gets
 another token or role.
@@ -21,24 +21,24 @@ IDLE_SECONDS = 1_800.0
 LIFE_SECONDS = 43_200.0
 SESSIONS_MAX = 1_000
 SESSIONS_EACH_MAX = 10
-"""Of one person: the oldest ends when there is one more."""
+"""Most sessions of one person: a further one ends the oldest."""
 PROVEN_MAX = 1_000
-"""Tokens of machines that were right a moment ago; checked again for each request otherwise."""
+"""Cached right tokens of programs, which would be checked for each request otherwise."""
 ID_BYTES = 32
 TOKEN_CHARS_MAX = 200
 CHECKS_AT_ONCE = 2
-"""Each takes 16 MiB and a core."""
+"""Most concurrent checks: each takes 16 MiB and a core."""
 
 
 class Operator(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody who has proven who they are."""
+    """An authenticated operator."""
 
     name: str
     role: Role
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """One who signed in, with what they were at that time (seconds of a clock)."""
+    """A session, with the role and token at its start (seconds of a clock)."""
 
     person: Person
     csrf: str
@@ -57,7 +57,7 @@ class Sessions:
         self._slots = asyncio.Semaphore(CHECKS_AT_ONCE)
 
     async def prove(self, name: str, token: str) -> Person | None:
-        """Return who `name` is when `token` is theirs. Raises PeopleError for a broken file."""
+        """Return the person `name` if `token` is theirs. Raises PeopleError for a broken file."""
         known = {person.name: person for person in people(self._folder)}
         person = known.get(name)
         async with self._slots:
@@ -65,12 +65,12 @@ class Sessions:
         return person if right else None
 
     def proven(self, name: str, token: str) -> Person | None:
-        """Return who `name` is when `token` was found to be theirs, and nothing has changed."""
+        """Return the person `name` if `token` is cached as theirs, and nothing has changed."""
         person = self._proven.get(_hidden(f"{name}:{token}"))
         return person if person in people(self._folder) else None
 
     def store(self, person: Person, token: str) -> None:
-        """Remember that `token` is the one of `person`."""
+        """Cache that `token` is the one of `person`."""
         self._proven[_hidden(f"{person.name}:{token}")] = person
 
     def open(self, person: Person) -> tuple[str, Session]:
@@ -86,7 +86,7 @@ class Sessions:
         return session_id, session
 
     def get(self, session_id: str) -> Session | None:
-        """Return the session, used now; None when there is none, or it has ended."""
+        """Return the session and note its use; None when there is none, or it has ended."""
         at, now = _hidden(session_id), self._clock()
         session = self._open.get(at)
         if session is None:
@@ -104,10 +104,10 @@ class Sessions:
 
 
 def same(said: str, due: str) -> bool:
-    """Return whether both are the same text, in a time that does not say where they differ."""
+    """Return whether both texts are equal, in constant time."""
     return hmac.compare_digest(said.encode("utf-8", "surrogatepass"), due.encode())
 
 
 def _hidden(secret: str) -> str:
-    """Return what stands for `secret`: found by it, no time that a search takes says anything."""
+    """Return a digest of `secret` as a key, so that the time of a lookup reveals nothing."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()

@@ -69,7 +69,7 @@ def verify(
     *,
     as_json_too: AsJson = False,
 ) -> None:
-    """Check that no action was changed, removed or inserted; exit code 1 and the place otherwise."""
+    """Check that no action was changed, removed or inserted; exit code 1 and place otherwise."""
     verdict = run(prove(running_instance(), _chain_heads(known)))
     as_json(verdict) if as_json_too else _show(verdict)
     if not verdict.audit_ok:

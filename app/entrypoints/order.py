@@ -1,4 +1,4 @@
-"""Orders over HTTP: place, cancel, return; and what operators emit about them."""
+"""Orders over HTTP: place, cancel, return; and the messages of operators."""
 
 from collections.abc import Mapping
 from typing import Annotated
@@ -60,7 +60,7 @@ class OrderAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     ordered_at_ms: Milliseconds | None = None
     reference: Annotated[str, Meta(max_length=128)] = ""
     origin: Origin = UNKNOWN
-    """Where and with what it is paid, as far as known: fraud is judged by it."""
+    """Where and with what it is paid, as far as known, for the fraud check."""
 
 
 class CancelAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -118,12 +118,15 @@ def _line(number: int, asked: LineAsked) -> Line:
 
 
 def cancelled(order_id: str, asked: CancelAsked) -> OrderCancelRequested:
-    """Return that the order is to be cancelled; shipping judges whether it is still in time."""
+    """Return the request to cancel; shipping decides whether it is still in time."""
     return OrderCancelRequested(order_id=order_id, reason=asked.reason)
 
 
 def returned(order_id: str, asked: ReturnAsked) -> ReturnRequested:
-    """Return that part of the order comes back; judged when it has ended. Raises BadRequest."""
+    """Return the request of a return, which is decided once the order has ended.
+
+    Raises BadRequest.
+    """
     amount = sum(line.amount_minor for line in asked.lines)
     if amount < 1:
         raise BadRequest("a return must be worth something", "lines")
@@ -140,7 +143,7 @@ def returned(order_id: str, asked: ReturnAsked) -> ReturnRequested:
 
 
 def cancelled_by_operator(order_id: str, why: str) -> Emission:
-    """Return that an operator wants the order cancelled."""
+    """Return the operator's request to cancel."""
     return Emission(
         message=OrderCancelRequested(order_id=order_id, reason=why),
         event_id=derive_id(order_id, "cancel"),
@@ -166,7 +169,7 @@ def refunded_by_operator(order_id: str, return_id: str, amount_minor: int, why: 
 
 
 def refunds_minor(state: Order) -> Mapping[str, int]:
-    """Return what goes back of an order, by return id: nothing of those that were refused."""
+    """Return the refunds of an order by return id, without refused ones."""
     return {
         return_id: 0 if back.status == "refused" else back.amount_minor
         for return_id, back in state.returns.by_id.items()

@@ -21,7 +21,7 @@ RETURN_SECONDS = 10.0
 
 
 def stock_up(seed: int) -> LoadRequest:
-    """Return the receipt of all goods."""
+    """Return the request that receives all goods."""
     units = {f"sku-{at}": PLENTY_UNITS for at in range(SKUS)}
     units |= {f"sku-{at}": SCARCE_UNITS for at in range(SCARCE_SKUS)}
     units[HOT] = PLENTY_UNITS

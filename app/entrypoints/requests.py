@@ -1,4 +1,4 @@
-"""What an entrypoint declares: requests as values. How they are served is the console's matter."""
+"""The declarations of an entrypoint: requests as values, which the console serves."""
 
 import importlib
 import pkgutil
@@ -19,7 +19,7 @@ Shape = TypeVar("Shape")
 
 
 class BadRequest(PayflowError, ValueError):
-    """A request that no message can be made of; `field` names what is wrong in its body."""
+    """An invalid request; `field` names the wrong part of its body."""
 
     kind: ClassVar[ErrorKind] = "invalid"
 
@@ -33,7 +33,7 @@ class Emission(msgspec.Struct, frozen=True, kw_only=True):
 
     message: Message
     event_id: str
-    """Derived from what was asked, so that a repetition is the same event."""
+    """Derived from the request, so that a repetition is the same event."""
     transaction_id: str
 
 
@@ -45,10 +45,9 @@ class StartingRequest(msgspec.Struct, Generic[Body], frozen=True, kw_only=True):
     message: Callable[[str, Body, int], Message]
     """Return the starting message of a transaction id and a body, at a time in ms.
 
-    Raises BadRequest.
-    """
+    Raises BadRequest."""
     baggage: Callable[[Body], dict[str, str]]
-    """Return what of the starting message travels with all that it causes."""
+    """Return the baggage of the transaction, from its starting message."""
     event: str
     """The name from which the id of the event is derived."""
 
@@ -57,7 +56,7 @@ class FollowingRequest(msgspec.Struct, Generic[Body], frozen=True, kw_only=True)
     """A request about a transaction that has been started."""
 
     path: str
-    """Behind the path of the transaction."""
+    """Appended to the path of the transaction."""
     summary: str
     body: type[Body]
     optional: bool = False
@@ -66,11 +65,11 @@ class FollowingRequest(msgspec.Struct, Generic[Body], frozen=True, kw_only=True)
     """Return the message of a transaction id and a body. Raises BadRequest."""
     event_id: Callable[[str, Body], str]
     link: str = ""
-    """What the answer to an accepted transaction calls it; empty: it is not named there."""
+    """Its name in the answer to an accepted transaction; empty: it is left out."""
 
 
 class OperatorMessages(msgspec.Struct, frozen=True, kw_only=True):
-    """What operators may emit about a transaction."""
+    """The messages that operators may produce about a transaction."""
 
     cancel: Callable[[str, str], Emission]
     """Of a transaction id and why."""
@@ -81,7 +80,7 @@ class OperatorMessages(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Entrypoint(msgspec.Struct, frozen=True, kw_only=True):
-    """How a workflow is started and followed from outside."""
+    """The HTTP requests of a workflow."""
 
     workflow: str
     path: str
@@ -91,7 +90,7 @@ class Entrypoint(msgspec.Struct, frozen=True, kw_only=True):
     start: StartingRequest[Any]
     follow: tuple[FollowingRequest[Any], ...]
     operators: OperatorMessages | None = None
-    """None: operators may only look."""
+    """None: operators have no actions."""
 
 
 class CommandRequest(msgspec.Struct, Generic[Body], frozen=True, kw_only=True):
@@ -105,7 +104,7 @@ class CommandRequest(msgspec.Struct, Generic[Body], frozen=True, kw_only=True):
 
 
 class WebhookRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """The call-back of an external system: signed, and believed no further."""
+    """A signed webhook of an external system."""
 
     path: str
     summary: str
@@ -113,7 +112,7 @@ class WebhookRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Of the signature."""
     secret: Callable[[Config], str]
     emission: Callable[[dict[str, object]], Emission | None]
-    """Return what its body becomes; None for what nobody needs. Raises BadRequest."""
+    """Return the message of its body; None for an unused kind. Raises BadRequest."""
 
 
 def converted(shape: type[Shape], **fields: object) -> Shape:
@@ -145,16 +144,17 @@ class LoadCase(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DrillLoad(msgspec.Struct, frozen=True, kw_only=True):
-    """What a drill asks of a workflow; a seed asks the same again."""
+    """The load of a drill on a workflow; the same seed gives the same load."""
 
     prepare: Callable[[int], LoadRequest] | None = None
     """Return what has to be there first, of a seed; None: nothing."""
     case: Callable[[int, int, Random, bool], LoadCase]
-    """Return a transaction of a seed, its number, dice, and whether it wants what all want."""
+    """Return a transaction from seed, number, random generator, and whether it wants the hot
+    key."""
 
 
 class Entrypoints(msgspec.Struct, frozen=True, kw_only=True):
-    """All that is declared in this folder."""
+    """All declarations of this folder."""
 
     workflows: tuple[Entrypoint, ...]
     commands: tuple[CommandRequest[Any], ...]
@@ -164,7 +164,7 @@ class Entrypoints(msgspec.Struct, frozen=True, kw_only=True):
 
 @cache
 def load_entrypoints() -> Entrypoints:
-    """Return what the modules of this folder name ENTRYPOINT, COMMANDS, WEBHOOKS and LOAD."""
+    """Return all ENTRYPOINT, COMMANDS, WEBHOOKS and LOAD of the modules in this folder."""
     modules = [
         importlib.import_module(found.name)
         for found in pkgutil.iter_modules(entrypoints.__path__, "app.entrypoints.")

@@ -1,4 +1,4 @@
-"""Stock over HTTP: what came in, and what was counted."""
+"""Stock over HTTP: receipts and adjustments."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""Call-backs of the external systems: emitted as events, never trusted further."""
+"""Webhooks of the external systems, produced as events."""
 
 import structlog
 

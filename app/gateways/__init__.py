@@ -1,4 +1,1 @@
-"""Adapters to the external systems: a message in, messages out.
-
-Trouble outside is an answer, no error.
-"""
+"""Adapters to the external systems: a message in, messages out. Their failures are answers."""

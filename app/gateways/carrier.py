@@ -29,7 +29,7 @@ Answers = tuple[CarrierAnswer]
 
 
 class Shipment(msgspec.Struct, frozen=True, kw_only=True):
-    """As much of the carrier's answers as is needed, errors included."""
+    """The needed fields of the carrier's answers, errors included."""
 
     shipment_id: str = ""
     tracking: str = ""
@@ -38,7 +38,7 @@ class Shipment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CarrierGateway:
-    """Asks the carrier. The HTTP client opens with the first question, inside its loop."""
+    """Calls the carrier. The HTTP client opens with the first call, inside its event loop."""
 
     def __init__(self, config: Config) -> None:
         self._url = config.carrier_url.rstrip("/")
@@ -111,7 +111,7 @@ class CarrierGateway:
     async def _ask(
         self, method: str, order_id: str, rest: str = "", body: object = None
     ) -> tuple[int, Shipment]:
-        """Return the status and what was said with it; nothing is read of a 5xx."""
+        """Return the status and the body of the answer; the body of a 5xx is not read."""
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=self._timeout)
         url = URL(f"{self._url}/shipments/{quote(order_id, safe='')}{rest}", encoded=True)

@@ -1,4 +1,4 @@
-"""Messages to customers, through apprise: any of its URLs, or `inbox://` for a local file.
+"""Messages to customers through apprise: any of its URLs, or `inbox://` for a local file.
 
 The inbox keeps a message once, however often it is sent: its key is the notification's id.
 """
@@ -43,7 +43,7 @@ Send = Callable[[SendMessage], Awaitable[Answers]]
 
 
 class InboxMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """One message in the inbox. `at_ms` is when it first landed."""
+    """One message in the inbox. `at_ms` is the time at which it was first stored."""
 
     notification_id: str
     at_ms: int
@@ -57,7 +57,7 @@ class InboxMessage(msgspec.Struct, frozen=True, kw_only=True):
 def open_notifier(config: Config) -> Send:
     """Return the function that sends a message; it raises Transient when that may work later.
 
-    Raises ValueError when apprise cannot make anything of a configured URL.
+    Raises ValueError when apprise does not support a configured URL.
     """
     apprise = _load_apprise()
     inbox = config.data_path / "inbox.sqlite"
@@ -74,7 +74,7 @@ def open_notifier(config: Config) -> Send:
             address = _to_inbox(address, inbox, message)
         outlet = apprise.Apprise()
         outlet.add(address)
-        # A thread: apprise speaks blocking HTTP for most of its URLs, SQLite always blocks.
+        # In a thread: apprise makes blocking HTTP calls for most of its URLs, and SQLite blocks.
         sent = await asyncio.to_thread(outlet.notify, body=message.text, title=message.title)
         if not sent:
             raise Transient(f"the {message.channel} message did not leave")
@@ -136,7 +136,7 @@ def _to_inbox(address: str, inbox: Path, message: SendMessage) -> str:
 @cache
 def _load_apprise() -> ModuleType:
     """Return the apprise module with our inbox known to it."""
-    # It imports its 150 plugins, which takes a second: only who sends messages waits for that.
+    # It imports its 150 plugins, which takes a second, so only the messenger does it.
     with warnings.catch_warnings():
         # One plugin asks for a module that Python 3.13 no longer has, and copes without.
         warnings.simplefilter("ignore", DeprecationWarning)

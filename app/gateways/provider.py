@@ -1,7 +1,7 @@
 """The payment provider through the official Stripe SDK: a command in, one answer out.
 
 Keys are derived from the order and never change: `<order>:create`, `:confirm`, `:cancel`,
-`:refund:<refund key>`. Trouble at the provider is an answer, `ChargeUnknown` or `RefundUnknown`.
+`:refund:<refund key>`. A failure of the provider is an answer, `ChargeUnknown` or `RefundUnknown`.
 """
 
 from collections.abc import Awaitable, Callable
@@ -34,7 +34,7 @@ REFUNDS_MAX = 100
 REASON_CHARS_MAX = 500
 SERVER_ERROR = 500
 CLOSED = frozenset({"failed", "canceled"})
-"""Refunds of these states gave nothing back."""
+"""Refunds of these states moved no money."""
 
 Answer = TypeVar("Answer")
 Answers = tuple[ProviderAnswer]
@@ -44,14 +44,14 @@ log = structlog.get_logger(__name__)
 
 
 class Unclear(PayflowError):
-    """The provider did not say yes or no; the message says why."""
+    """The outcome at the provider is unknown; the message says why."""
 
 
 class ProviderGateway:
-    """Asks the provider. The HTTP client opens with the first question, inside its loop."""
+    """Calls the provider. The HTTP client opens with the first call, inside its event loop."""
 
     def __init__(self, config: Config) -> None:
-        # What the SDK would report about its users stays here.
+        # The SDK must not send telemetry.
         stripe.enable_telemetry = False
         timeout = aiohttp.ClientTimeout(total=config.provider_timeout_seconds)
         self._client = stripe.AIOHTTPClient(timeout=timeout)
@@ -78,7 +78,7 @@ class ProviderGateway:
     # --- charging -------------------------------------------------------------
 
     async def _charge(self, command: Command) -> ProviderAnswer:
-        """Answer a question about the charge. Raises Unclear."""
+        """Answer a command about the charge. Raises Unclear."""
         try:
             intent = await self._find(command)
         except stripe.InvalidRequestError as refused:
@@ -97,7 +97,7 @@ class ProviderGateway:
         return await self._confirm(command, intent.id)
 
     async def _find(self, command: Command) -> stripe.PaymentIntent | None:
-        """Return the one intent of this order; None when it can be voided for want of any.
+        """Return the one intent of this order; None when there is none and it can count as voided.
 
         Raises Unclear, and stripe.InvalidRequestError when the provider takes no such intent.
         """
@@ -132,7 +132,7 @@ class ProviderGateway:
         except stripe.CardError as declined:
             return ChargeDeclined(transaction_id=command.transaction_id, reason=_reason(declined))
         except stripe.InvalidRequestError as refused:
-            # It has moved on since it was created: what it is now is the answer.
+            # It may have changed since it was created: its current state is the answer.
             return await self._check_once(command, intent_id, refused)
         return _outcome(command, intent) or _unknown(command, f"it is {intent.status}")
 
@@ -167,7 +167,7 @@ class ProviderGateway:
         return _refund_outcome(command, refund) or _refund_unknown(command, "it failed")
 
     async def _refunded(self, command: RefundCharge, trouble: Exception) -> ProviderAnswer:
-        """Return what the list of refunds says after `trouble`."""
+        """Return the outcome by the list of refunds, after the error `trouble`."""
         ask = self._stripe.v1.refunds.list_async
         try:
             refunds = await _read(ask({"payment_intent": command.payment_id, "limit": REFUNDS_MAX}))
@@ -241,7 +241,7 @@ async def _read(reading: Awaitable[Answer]) -> Answer:
 
 
 def _outcome(command: Command, intent: stripe.PaymentIntent) -> ProviderAnswer | None:
-    """Return what the intent's status settles, or None when nothing was decided yet."""
+    """Return the outcome of the intent's status, or None when there is none yet."""
     error, name = intent.last_payment_error, command.transaction_id
     if intent.status == "succeeded":
         amount_minor = intent.amount_received
@@ -288,7 +288,7 @@ def _metadata(refund: stripe.Refund, name: str) -> str:
 
 
 def _reason(trouble: Exception) -> str:
-    """Return why, in the provider's short codes; its sentences may name what is personal."""
+    """Return the reason in the provider's short codes; its texts may contain personal data."""
     if not isinstance(trouble, stripe.StripeError):
         return str(trouble)[:REASON_CHARS_MAX]
     known = _code(trouble.error) if trouble.error is not None else ""
@@ -296,5 +296,5 @@ def _reason(trouble: Exception) -> str:
 
 
 def _code(error: object) -> str:
-    # The SDK's objects raise for what the provider left out.
+    # The SDK's objects raise for missing fields.
     return str(getattr(error, "decline_code", None) or getattr(error, "code", None) or "")

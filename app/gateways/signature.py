@@ -6,7 +6,7 @@ import hmac
 from workflows.shared.errors import PayflowError
 
 TOLERANCE_SECONDS = 300
-"""How far the time of a signature may be off: an old notice must not be played back."""
+"""How far the time of a signature may be off, against replays of old webhooks."""
 HEADER_CHARS_MAX = 1_000
 
 
@@ -26,7 +26,7 @@ def verify(header: str, body: bytes, secret: str, now_seconds: float) -> None:
     """
     made_at, record = _parse(header)
     due = _digest(body, secret, made_at).encode()
-    # Every signature is compared, in constant time: how long it takes produces nothing.
+    # Every signature is compared, in constant time: its duration reveals nothing.
     matches = [hmac.compare_digest(due, each.encode()) for each in record]
     if not any(matches):
         raise BadSignature("the signature does not match the body")

@@ -1,6 +1,6 @@
-"""How a process of ours ends itself at once: it says why, and is gone whatever else fails.
+"""Ends this process at once with a message, whatever else fails.
 
-A full disk, a log that nobody reads, a lock held by a thread that hangs: none may keep it alive.
+A full disk, a full pipe of the log or a lock held by a hanging thread must not keep it alive.
 """
 
 import logging
@@ -13,11 +13,11 @@ from typing import NoReturn
 import structlog
 
 EXIT_UNSAFE = 70
-"""The exit code of a process that could not keep its message (EX_SOFTWARE)."""
+"""The exit code of a process that could not guarantee delivery (EX_SOFTWARE)."""
 EXIT_STALLED = 71
-"""The exit code of a process that got no further."""
+"""The exit code of a process that made no progress."""
 LAST_LINE_SECONDS = 5.0
-"""How long the last message may take."""
+"""How long writing the last message may take."""
 
 log = structlog.get_logger(__name__)
 
@@ -25,9 +25,9 @@ log = structlog.get_logger(__name__)
 def hard_stop(
     reason: str, code: int = EXIT_UNSAFE, show: Callable[[], None] | None = None
 ) -> NoReturn:
-    """End the process at once, with nothing more committed: the only safe way out of doubt.
+    """End the process at once, with nothing more committed.
 
-    `show` may print what has to be known about it, before the last message.
+    `show` may print details before the last message.
     """
     with suppress(RuntimeError):
         gone = threading.Timer(LAST_LINE_SECONDS, os._exit, (code,))
@@ -45,7 +45,7 @@ def hard_stop(
 
 
 def end_within(seconds: float) -> None:
-    """End the process if it still lives in `seconds`: a clean end may wait for ever."""
+    """End the process if it still runs after `seconds`: a clean end may wait for ever."""
 
     def give_up() -> None:
         say(f"payflow: not ended {seconds:.0f} s after it was asked to; what was begun comes again")

@@ -18,9 +18,9 @@ from app.wire.json_output import json_line
 from app.wire.personal import masked_fields
 
 _TRACES = frozenset({"exception", "stack"})
-"""Fields of many lines: each is set in, so that none can pass for a line of its own."""
+"""Fields of many lines: each is indented, so that none can pass for a log line."""
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-"""Controls, line and paragraph separators, and what turns the direction of writing."""
+"""Control characters, line and paragraph separators, and bidirectional controls."""
 
 
 def configure_logging(config: Config, stream: TextIO | None = None) -> None:
@@ -48,7 +48,7 @@ def configure_logging(config: Config, stream: TextIO | None = None) -> None:
     root.handlers[:] = [handler]
     root.setLevel(config.log_level.upper())
     for talkative in ("stripe", "httpx"):
-        # A line for every request, at the level at which we say what matters.
+        # It logs a line for every request at the level info.
         logging.getLogger(talkative).setLevel(max(root.level, logging.WARNING))
     structlog.configure(
         processors=[*chain, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -59,12 +59,12 @@ def configure_logging(config: Config, stream: TextIO | None = None) -> None:
 
 
 def say_about(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Add what the line is about, where it does not say so itself."""
+    """Add the fields of the record being handled, where the line does not have them."""
     return {**log_context.fields(), **event}
 
 
 def mask_personal(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Replace what is personal by `***`, however deep it lies: a message logged whole as well."""
+    """Replace personal data by `***` at any depth, also in a message that is logged whole."""
     return masked_fields(event)
 
 

@@ -1,4 +1,4 @@
-"""Processes that we start: they end with us, they write to a log, they are ended by their id."""
+"""Child processes: they end with their parent, write to a log, and are ended by their pid."""
 
 import ctypes
 import fcntl
@@ -19,7 +19,7 @@ _PR_SET_PDEATHSIG = 1
 RESTART_SECONDS = 0.2
 RESTART_SECONDS_MAX = 10.0
 HEALTHY_SECONDS = 60.0
-"""What has run for so long did not end because of how it was started."""
+"""A process that has run for so long counts as started successfully."""
 
 
 def die_with_parent() -> None:
@@ -60,12 +60,12 @@ def restarts_in_a_row(before: int, ran_seconds: float) -> int:
 
 def wait_seconds(restarts: int) -> float:
     """Return how long to wait after `restarts` in a row: longer each time, up to ten seconds."""
-    # The power of a day of restarts would be no float any more.
+    # The power of a day of restarts would overflow a float.
     return min(RESTART_SECONDS * 2 ** min(restarts, 10), RESTART_SECONDS_MAX)
 
 
 def free_port(host: str, wanted: int) -> int:
-    """Return `wanted` when nobody listens there, otherwise any free port."""
+    """Return `wanted` when it is free, otherwise any free port."""
     for port in (wanted, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -78,7 +78,7 @@ def free_port(host: str, wanted: int) -> int:
 
 
 class Child:
-    """One process of ours, started again under the same name when it has died."""
+    """One child process, restarted under the same name when it has ended."""
 
     def __init__(
         self, name: str, command: Sequence[str], environment: dict[str, str], log_path: Path
@@ -87,13 +87,13 @@ class Child:
         self.log_path = log_path
         self.restarts = -1
         self.in_a_row = 0
-        """Restarts since it last ran for long enough to be called healthy."""
+        """Restarts since it last ran long enough to count as healthy."""
         self.started_at = 0.0
         """When it was last started (monotonic seconds)."""
         self._command = list(command)
         self._environment = environment
         self.once: dict[str, str] = {}
-        """Variables for the next start alone: a drill's."""
+        """Environment variables for the next start only, for drills."""
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -135,12 +135,12 @@ class Child:
             )
 
     def terminate(self) -> None:
-        """Ask it to end."""
+        """End it by SIGTERM."""
         if self._process is not None and self.running:
             self._process.terminate()
 
     def kill(self) -> None:
-        """End it at once."""
+        """End it by SIGKILL."""
         if self._process is not None and self.running:
             self._process.kill()
             self._process.wait()

@@ -1,4 +1,4 @@
-"""What an HTTP server serves, route by route, and who may use each; nothing else is served."""
+"""The routes of an HTTP server, and who may use each; it serves nothing else."""
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
@@ -45,7 +45,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     parameters: tuple[str, ...] = ()
     """Query parameters, and headers (which begin with a capital)."""
     stream: bool = False
-    """Whether the answer goes on until the client leaves."""
+    """Whether the answer is a stream that goes on until the client disconnects."""
 
     def __post_init__(self) -> None:
         """Raise RouteError unless the role fits the audience."""
@@ -78,7 +78,7 @@ def serve_routes(app: web.Application, routes: Sequence[Route]) -> None:
     """Serve `routes`; `app` refuses to start with any other. Raises RouteError."""
     _check_places(routes)
     for route in routes:
-        # A key may hold slashes.
+        # A key in the path may hold slashes.
         path = route.path.replace("{key}", "{key:.+}")
         app.router.add_route(route.method, path, route.handler)
     declared = {(route.method, route.path) for route in routes}

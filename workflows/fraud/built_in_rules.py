@@ -182,7 +182,7 @@ RULES: tuple[dict[str, Any], ...] = (
 
 
 def built_in() -> Book:
-    """Return the book Payflow begins with: its rules, and empty lists that they look into."""
+    """Return the initial rulebook of Payflow: its rules, and the empty lists that they read."""
     book = Book()
     for rule in RULES:
         book = with_rule(book, read_rule(rule, FIELDS))

@@ -30,7 +30,7 @@ OPERATORS = ("field", "in", "all", "any", "not", *COMPARED, *COUNTED, *AGGREGATE
 
 
 class RuleError(PayflowError, ValueError):
-    """No rule: `place` is a path such as `when.all[1].gt[0].field`, `reason` says what is wrong."""
+    """An invalid rule: `place` is a path such as `when.all[1].gt[0].field`, `reason` says why."""
 
     def __init__(self, place: str, reason: str) -> None:
         super().__init__(f"{place}: {reason}" if place else reason)
@@ -45,12 +45,11 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
     needs: tuple[str, ...] = ()
     """Facts without which there is none to expect: the entities it is of.
 
-    Itself, if it may lack.
-    """
+    Itself, if it may lack."""
 
 
 class World(msgspec.Struct, frozen=True, kw_only=True):
-    """What a rule is asked about."""
+    """The facts for which a rule is evaluated."""
 
     facts: Mapping[str, Fact]
     """With the id of every entity that the payment has, by its kind."""

@@ -1,7 +1,8 @@
-"""What one customer, card, terminal, device or address did lately: the rings behind every figure.
+"""The latest payments of one customer, card, terminal, device or address.
 
-Exact times are kept, no buckets: a burst is found at whatever phase it falls. Part of the fraud
-workflow; `workflows/fraud/features.py` reads figures from here.
+Every feature and aggregate is computed from them. Times are exact, not in buckets, so a burst is
+found wherever it begins. Part of the fraud workflow; `workflows/fraud/features.py` reads figures
+from here.
 """
 
 import hashlib
@@ -24,7 +25,7 @@ LATE_MS = HOUR_MS
 KEEP_DAYS = 37
 """Thirty days that end a week ago: the longest window that a figure uses."""
 ENTRIES_MAX = 512
-"""Kept of one entity, the newest: four times what the busiest card of 1.7 million payments had."""
+"""The newest are kept: four times as many as the busiest card of 1.7 million payments had."""
 DEVICES_MAX = 32
 PENDING_MAX = 64
 """Labels remembered that came before their payment."""
@@ -43,7 +44,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     at_ms: int
     amount_minor: int
     tag: str
-    """Of the order: enough to know it again, too little to tell whose it was."""
+    """A digest of the order id: enough to recognise it, too little to identify it."""
     fraud_at_ms: int = 0
     """When it became known as fraud; 0 while it is not."""
     declined: bool = False
@@ -70,7 +71,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 
 
 class Entity(msgspec.Struct, frozen=True, kw_only=True):
-    """What is remembered of one entity."""
+    """The state of one entity."""
 
     seen: tuple[Seen, ...] = ()
     """In the order of their time; at the same moment, in the order they came."""
@@ -169,7 +170,7 @@ def _labelled(state: Entity, seen: Seen) -> tuple[Seen, tuple[tuple[str, int], .
 
 
 def _kept(state: Entity, seen: Seen) -> tuple[tuple[Seen, ...], int]:
-    # Counted from the older of this payment and the newest: one wrong clock empties no ring.
+    # Counted from the older of this payment and the newest, so that one wrong clock drops nothing.
     newest_ms = state.seen[-1].at_ms if state.seen else seen.at_ms
     low_ms = min(newest_ms, seen.at_ms) - KEEP_DAYS * DAY_MS - LATE_MS
     kept = list(_newer(state.seen, low_ms))

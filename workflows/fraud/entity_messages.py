@@ -54,7 +54,7 @@ class Aggregate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class CheckEntity(Message, tag="payflow.fraud.check_entity.v1", frozen=True, kw_only=True):
-    """Say how this entity stood at the time of this payment, which counts from now on."""
+    """Answer with the history of this entity at the time of this payment, and add the payment."""
 
     transaction_id: Name = msgspec.field(name="order_id")
     entity: EntityKey
@@ -67,7 +67,7 @@ class CheckEntity(Message, tag="payflow.fraud.check_entity.v1", frozen=True, kw_
     latitude: Latitude | None = None
     longitude: Longitude | None = None
     wants: tuple[Aggregate, ...] = ()
-    """What the rules of the moment read."""
+    """The aggregates that the current rules read."""
 
 
 class NoteDecline(Message, tag="payflow.fraud.note_decline.v1", frozen=True, kw_only=True):
@@ -95,10 +95,10 @@ CheckMessage = CheckPayment | CheckEntity | NoteDecline | LabelEntity
 
 
 class EntityAnswered(Message, tag="payflow.fraud.entity_answered.v1", frozen=True, kw_only=True):
-    """How one entity of the payment stood."""
+    """The history of one entity of the payment."""
 
     transaction_id: Name = msgspec.field(name="order_id")
     kind: Kind
     figures: dict[str, float] = {}
     aggregates: dict[str, float] = {}
-    """By the names of what was wanted."""
+    """By the names of the aggregates wanted."""

@@ -19,7 +19,7 @@ Unit = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 
 class ModelError(PayflowError, ValueError):
-    """No model; the message names the place."""
+    """An invalid model; the message names the place."""
 
 
 class Tree(msgspec.Struct, frozen=True, kw_only=True):
@@ -170,7 +170,7 @@ def _check(tree: Tree, figures: int, place: str) -> None:
     if not all(math.isfinite(number) for number in numbers):
         raise ModelError(f"{place}: holds what is no finite number")
     children = (*tree.left, *tree.right)
-    # Every node has one parent that comes before it: no walk goes round in a circle.
+    # Every node has one parent that comes before it, so there is no cycle.
     if sorted(child for child in children if child >= 0) != list(range(1, count)) or any(
         0 <= child <= at for side in (tree.left, tree.right) for at, child in enumerate(side)
     ):

@@ -1,4 +1,4 @@
-"""Judging a payment: ask every entity what it did before, gather the answers, say what follows.
+"""Judges a payment: asks every entity for its history, gathers the answers, emits the verdict.
 
 One row an order. The entities keep rows of their own (`workflows/fraud/risk.py`); what their
 answers come to is in `workflows/fraud/verdict.py`. A label that comes later stops what can still be
@@ -122,7 +122,7 @@ def _labels(label: PaymentLabelled, entities: dict[Kind, str]) -> tuple[Message,
 def _followed(
     state: PaymentCheck, verdict: FraudVerdict, label: PaymentLabelled
 ) -> tuple[Message, ...]:
-    """Return what a label asks for once the payment is judged: to stop the goods, or a case."""
+    """Return what follows a label once the payment is judged: FraudConfirmed, or a case."""
     transaction_id = label.transaction_id
     is_reviewed = label.source == "analyst" and label.known_at_ms > state.case_at_ms
     if state.case and is_reviewed:

@@ -1,4 +1,4 @@
-"""How an entity of a payment stood: the risk agent's answer, and what it keeps.
+"""The risk agent: its answer about an entity, and the state of the entity.
 
 One row an entity: a customer, a card, a terminal, a device, an address.
 `workflows/fraud/features.py` has the model's figures, `workflows/fraud/windows.py` those of the
@@ -44,7 +44,7 @@ def decide(state: Entity, received: Message, _at_ms: int) -> tuple[Message, ...]
 
 
 def _known(state: Entity, seen: Seen, received: CheckEntity) -> dict[str, float]:
-    """Return what every entity is asked: since when it is known, its confirmed frauds."""
+    """Return the figures of every entity: since when it is known, its confirmed frauds."""
     since_ms = seen.at_ms if state.since_ms is None else min(state.since_ms, seen.at_ms)
     confirmed = [
         each

@@ -18,7 +18,7 @@ class RulePut(Message, tag="payflow.fraud.rule_put.v1", frozen=True, kw_only=Tru
 
 
 class ListPut(Message, tag="payflow.fraud.list_put.v1", frozen=True, kw_only=True):
-    """A list of names that rules look into, whole."""
+    """A whole list of names that rules read."""
 
     name: Name
     values: NamesPeople[tuple[Annotated[str, Meta(max_length=140)], ...]]
@@ -26,7 +26,7 @@ class ListPut(Message, tag="payflow.fraud.list_put.v1", frozen=True, kw_only=Tru
 
 
 class RuleSnoozed(Message, tag="payflow.fraud.rule_snoozed.v1", frozen=True, kw_only=True):
-    """A rule says nothing about one entity until `until_ms`."""
+    """A rule is snoozed for one entity until `until_ms`."""
 
     rule_id: Name
     entity: EntityKey

@@ -33,21 +33,21 @@ REASON_FIGURES = 5
 ModelBand = Literal["allow", "review", "block", "nothing", "unknown"]
 """The band of a score; `nothing`: it knows no such payment; `unknown`: the model is not at hand."""
 ALERT_BANDS: tuple[ModelBand, ...] = ("review", "block")
-"""What is reviewed, or what is stopped."""
+"""The bands of an alert: reviewed, or stopped."""
 
 
 class Judge(msgspec.Struct, frozen=True, kw_only=True):
-    """What payments are judged by: the rules of the moment, and the models by their time."""
+    """The current rules and the models, by which payments are judged."""
 
     book: Book = BUILT_IN
     models: tuple[Model, ...] = ()
     """The one that came into force last before a payment judges it."""
     trial: Model | None = None
-    """Judges along, and decides nothing."""
+    """The model on trial, which decides nothing."""
 
 
 def band_of(models: Mapping[str, Model], version: str, score: float | None) -> ModelBand:
-    """Return what the model `version` alone makes of its `score`."""
+    """Return the band of `score` by the model `version`."""
     if score is None:
         return "nothing"
     return model.band(models[version], score) if version in models else "unknown"
@@ -56,7 +56,7 @@ def band_of(models: Mapping[str, Model], version: str, score: float | None) -> M
 def entities_of(
     customer_id: str, card_id: str, terminal_id: str, device_id: str, address_id: str
 ) -> dict[Kind, str]:
-    """Return the ids of those that are known, by kind."""
+    """Return the ids of the known entities, by kind."""
     every: dict[Kind, str] = {
         "customer": customer_id,
         "card": card_id,
@@ -156,7 +156,7 @@ def _decided(ruling: Ruling, active: Model | None, score: float | None) -> tuple
 
 
 def _score(ruling: Ruling, score: float | None) -> float:
-    """Return how strongly everything together speaks for fraud: as if each were a witness alone."""
+    """Return the combined score, as if each contribution were independent."""
     doubt = 1.0 - (score or 0.0)
     for rule in ruling.hits:
         doubt *= 1.0 - rule.weight
