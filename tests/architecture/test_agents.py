@@ -81,7 +81,7 @@ def test_the_topics_that_meet_in_a_row_have_as_many_partitions(agent: Agent):
 
 
 def test_every_topic_is_written_by_an_agent_or_by_the_console():
-    """What nobody produces needs no topic; the console produces what comes over HTTP."""
+    """A topic needs a producer; the console produces messages that come over HTTP."""
     emitted = {topic.name for agent in load_agents().values() for topic in agent.produces}
     from_console = {name for name, topic in declared.items() if topic.writer == "console"}
 
@@ -89,7 +89,7 @@ def test_every_topic_is_written_by_an_agent_or_by_the_console():
 
 
 def test_every_message_belongs_to_one_topic():
-    """Saying a message says where it goes."""
+    """The type of a message determines its topic."""
     homes = [message for topic in declared.values() for message in topic.messages]
 
     assert len(homes) == len(set(homes))
@@ -115,7 +115,7 @@ def test_no_agent_imports_another():
 
 
 def test_every_module_of_agents_opens_the_agent_of_its_name():
-    """One noun opens every door."""
+    """The agent of a module has the module's name."""
     names = {path.stem for path in Path(agents.__path__[0]).glob("*.py")} - {"__init__"}
 
     assert names == set(load_agents())

@@ -1,4 +1,4 @@
-"""Every file stands on others and none on itself: it can be read, and moved, from the bottom up."""
+"""No import cycles: every file can be read, and moved, from the bottom up."""
 
 import ast
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Who may know whom: Faust stays behind one door, and the core below everything."""
+"""Who may import what: Faust only in the worker, and nothing of Payflow in the core."""
 
 import re
 

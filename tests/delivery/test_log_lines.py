@@ -40,7 +40,7 @@ log = structlog.get_logger("agents")
 
 @pytest.fixture
 def lines() -> Iterator[io.StringIO]:
-    """Log as a worker does, into state; put logging back as it was."""
+    """Log as a worker does, into memory; restore logging afterwards."""
     root = logging.getLogger()
     before, level = root.handlers[:], root.level
     stream = io.StringIO()
@@ -80,7 +80,7 @@ def asked(order_id: str, offset: int, **changed: Any) -> Record:
 
 
 class Outside:
-    """Answers once everybody has asked; logs before, and after in another thread."""
+    """Answers once all calls are under way; logs before, and after in another thread."""
 
     def __init__(self, callers: int = 1) -> None:
         self._missing = callers

@@ -53,7 +53,7 @@ async def test_a_batch_writes_one_row_a_key() -> None:
 
 
 async def test_a_redelivered_event_changes_nothing_but_is_put_again() -> None:
-    """The applied offsets drops it.
+    """The applied offsets drop it.
 
     The row is put again, since its changelog record may have died.
     """
@@ -114,7 +114,7 @@ async def test_what_could_not_be_emitted_is_emitted_when_the_event_comes_again()
     assert ["number 1"] == [reason(emitted) for emitted in runtime.emitted]
 
 
-async def test_an_untold_decision_is_emitted_before_anything_new_of_its_key() -> None:
+async def test_an_unproduced_decision_is_produced_before_anything_new_of_its_key() -> None:
     """After a crash another topic may come first: the old answer still goes ahead of the new."""
     runtime = FakeRuntime()
     runtime.crash_at = "stored"
@@ -254,7 +254,7 @@ async def test_an_unreadable_row_dead_letters_the_event_and_stays_as_it_is() -> 
 
 
 async def test_an_agent_may_only_produce_on_its_own_topics() -> None:
-    """Telling elsewhere is a bug of the agent: the event is dead-lettered."""
+    """Producing elsewhere is a bug of the agent: the event is dead-lettered."""
     runtime = FakeRuntime()
     silent = msgspec.structs.replace(ANSWERS, produces=())
 
@@ -264,7 +264,7 @@ async def test_an_agent_may_only_produce_on_its_own_topics() -> None:
 
 
 async def test_counting_is_exact_under_redelivery_and_emitted_once_a_batch() -> None:
-    """A counting row has a applied offsets and a processed ids.
+    """A counting row has applied offsets and processed ids.
 
     Its rollup is emitted once, not per event.
     """
@@ -384,7 +384,7 @@ def test_a_retry_is_due_after_the_wait_of_its_level() -> None:
     assert 15_000 == due_ms(as_read(emitted, 0))
 
 
-async def test_the_applied_offsets_drops_what_the_state_of_ids_has_forgotten() -> None:
+async def test_the_applied_offsets_drop_what_the_processed_ids_have_forgotten() -> None:
     """Ids are remembered for a while, offsets for ever: an old record that comes again is known."""
     runtime = FakeRuntime()
     records = [cancel(at) for at in range(row.PROCESSED_IDS_MAX + 10)]

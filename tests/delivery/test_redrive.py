@@ -45,7 +45,7 @@ def test_a_dead_letter_sent_back_to_a_mended_agent_is_applied_once():
 
 
 def test_a_dead_letter_that_fails_again_lies_beside_the_first_with_its_history():
-    """In the dead topic of the topic it was first received on, not in one of the redrive topic."""
+    """In the dead topic of the topic it was first received on, not in one for the redrive topic."""
     runtime, dead_letter = FakeRuntime(), dead_lettered("explode")
     received(dead_letter, runtime)
 

@@ -74,7 +74,7 @@ async def put(config: Config, *records: Outgoing) -> None:
 
 
 def dead_lettered(record: Record) -> Outgoing:
-    """Return `record` as the agent lays it aside."""
+    """Return the dead letter that the agent makes of `record`."""
     return to_dead(
         record, service="test", agent="tally", cause="bug", detail="", stack="", now_ms=1,
         first_topic="orders",
@@ -151,7 +151,7 @@ async def test_who_waits_for_dead_letters_reads_each_record_once(
 
 
 async def test_reading_on_comes_to_what_reading_anew_does(instance: Config) -> None:
-    """Dead-lettered, sent back, waiting for a retry, past it, failed again, let go."""
+    """Dead-lettered, redriven, waiting for a retry, past it, failed again, discarded."""
     seen: list[dict[str, int]] = []
 
     async with reading.reading(instance) as reader:

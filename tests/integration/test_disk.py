@@ -72,7 +72,7 @@ async def work(config: Config, stack: ExitStack, log: Path, events: int) -> list
 
 
 def set_aside(folder: Path) -> list[str]:
-    """Return the names of what is dead-lettered, markers included."""
+    """Return the names of tables that were set aside, markers included."""
     return sorted(path.name for path in folder.glob("test/**/*.damaged*"))
 
 

@@ -95,7 +95,7 @@ def figures(verdict: FraudVerdict) -> Any:
 
 
 @pytest.mark.timeout(600)
-async def test_killed_and_robbed_it_judges_as_if_nothing_had_been(tmp_path: Path) -> None:
+async def test_killed_and_wiped_it_judges_as_if_nothing_had_been(tmp_path: Path) -> None:
     """SIGKILL in the middle, then the disk too: one verdict a payment, the same to the last bit."""
     random = Random(5)
     story = [paid(number, random) for number in range(PAYMENTS)]

@@ -79,7 +79,7 @@ def demo(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @pytest.mark.timeout(400)
-def test_the_books_balance_after_a_bad_day(demo: subprocess.Popen[bytes], tmp_path: Path) -> None:
+def test_the_books_balance_after_all_faults(demo: subprocess.Popen[bytes], tmp_path: Path) -> None:
     """Declines, lost answers, refusals, a kill -9: every order has one end, no penny is missing."""
     log = tmp_path / "demo.log"
     wait_for(lambda: "first order completed" in log.read_text(), "a completed order", log)
@@ -135,5 +135,5 @@ def test_the_books_balance_after_a_bad_day(demo: subprocess.Popen[bytes], tmp_pa
     assert poisoned.hex() == shown_dead_letter["hexadecimal"]
     assert "bad_envelope" == shown_dead_letter["headers"]["x-dead-cause"]
     # Every service that consumes `orders` has dead-lettered the poison, and gone on.
-    hearing = [agent for agent in load_agents().values() if order_topics.orders in agent.consumes]
-    assert len(hearing) == report["dead_letters"]
+    consumers = [agent for agent in load_agents().values() if order_topics.orders in agent.consumes]
+    assert len(consumers) == report["dead_letters"]

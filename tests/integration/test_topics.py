@@ -1,4 +1,4 @@
-"""Looking through topics of a real broker: what is planted is found, and what was read is said."""
+"""Searching topics of a real broker: the planted record is found, and the coverage is reported."""
 
 import asyncio
 import json
@@ -227,7 +227,7 @@ async def test_the_page_receives_what_comes(client, haystack, own_name):
 
 
 async def test_scans_are_bounded(client, haystack):
-    """One more than there may be is refused for now; one that has ended makes agent."""
+    """One more than there may be is refused for now; one that has ended frees its place."""
     path = f"/topics/{haystack[1]}/find"
     streams = [await client.get(path, params={"follow": "1"}) for _ in range(SCANS_MAX)]
     refused = await client.get(path)

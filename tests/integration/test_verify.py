@@ -122,7 +122,7 @@ async def test_verify_reads_topics_rows_files_and_dead_letters(cluster: Cluster)
         verdict.events_repeated,
     )
 
-    # Poison on `orders`, passed by every service: each must have laid it aside.
+    # Poison on `orders`, passed by every service: each must have dead-lettered it.
     poison = Outgoing(topic="orders", key=b"o1", value=POISON, headers=[("ce_id", b"x")])
     await cluster.publish([poison])
     await cluster.all_is_consumed()
@@ -142,7 +142,7 @@ async def test_verify_reads_topics_rows_files_and_dead_letters(cluster: Cluster)
     nameless = msgspec.structs.replace(_dead(met, "order"), value=None)
     causeless = msgspec.structs.replace(nameless, value=b"1", headers=[])
     await cluster.publish([signed(each, Config().signing_key) for each in (nameless, causeless)])
-    # What nobody of Payflow laid there is no dead letter.
+    # A record that no service of Payflow produced is no dead letter.
     await cluster.publish([causeless])
     dead_letters = broken(await verify(cluster.config))["dead_letters_tell"]
     assert ("orders.order.dead/0/1", "orders.order.dead/0/2") == dead_letters

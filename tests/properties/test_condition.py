@@ -61,7 +61,7 @@ def test_what_is_said_holds_whatever_the_unknown_turns_out_to_be(condition: Any)
 
 
 @given(conditions)
-def test_a_hit_never_rests_on_a_party_that_is_not_there(condition: Any) -> None:
+def test_a_hit_never_rests_on_an_entity_that_is_not_there(condition: Any) -> None:
     """Had the payment one, on the list or off it, the rule would hit as well."""
     if truth(condition):
         assert truth(with_leaf(condition, ABSENT, TRUE))

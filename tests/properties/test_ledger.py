@@ -30,7 +30,7 @@ def orders(draw: st.DrawFn) -> list[Message]:
 
 
 @st.composite
-def hearings(draw: st.DrawFn) -> tuple[list[Message], list[Message]]:
+def arrivals(draw: st.DrawFn) -> tuple[list[Message], list[Message]]:
     """Return the facts of an order, and the same in another order with repetitions."""
     story = draw(orders())
     again = draw(st.lists(st.sampled_from(story), max_size=5))
@@ -53,7 +53,7 @@ def settled(story: list[Message]) -> dict[str, int]:
 
 
 @settings(max_examples=100)
-@given(hearings())
+@given(arrivals())
 def test_every_entry_is_balanced(received: tuple[list[Message], list[Message]]) -> None:
     """Debits equal credits, each side is one of both, and no entry is empty."""
     for made in entries(received[1]):
@@ -64,7 +64,7 @@ def test_every_entry_is_balanced(received: tuple[list[Message], list[Message]]) 
 
 
 @settings(max_examples=100)
-@given(hearings())
+@given(arrivals())
 def test_the_order_of_arrival_does_not_matter(
     received: tuple[list[Message], list[Message]],
 ) -> None:
@@ -75,7 +75,7 @@ def test_the_order_of_arrival_does_not_matter(
 
 
 @settings(max_examples=100)
-@given(hearings())
+@given(arrivals())
 def test_each_fact_is_posted_once(received: tuple[list[Message], list[Message]]) -> None:
     """No id twice, and the balances are the sum of what was posted."""
     made = entries(received[1])
@@ -88,8 +88,8 @@ def test_each_fact_is_posted_once(received: tuple[list[Message], list[Message]])
 
 
 @settings(max_examples=100)
-@given(hearings())
-def test_hearing_it_twice_posts_nothing_more(
+@given(arrivals())
+def test_receiving_it_twice_posts_nothing_more(
     received: tuple[list[Message], list[Message]],
 ) -> None:
     """Once posted, always posted."""
@@ -100,7 +100,7 @@ def test_hearing_it_twice_posts_nothing_more(
 
 
 @settings(max_examples=100)
-@given(hearings())
+@given(arrivals())
 def test_at_the_end_nobody_owes_anybody(received: tuple[list[Message], list[Message]]) -> None:
     """A delivered order leaves no receivable; one that was compensated leaves nothing at all."""
     story, shuffled = received

@@ -84,7 +84,7 @@ def test_any_one_change_to_one_book_is_found_and_named(history: Any, data: Any) 
     found = reconcile(lines, LATER_MS)
 
     named = due.split(" ")[0]
-    # The ledger has no key of its own for a refund: the amount produces which one it was.
+    # The ledger has no key of its own for a refund: the amount says which one it was.
     due_in = [
         one
         for one in found.offending

@@ -70,7 +70,7 @@ def test_asking_twice_has_one_effect(story: list[Any]) -> None:
 
 
 @given(stories)
-def test_an_order_consumes_one_answer_for_good(story: list[Any]) -> None:
+def test_an_order_gets_one_answer_for_good(story: list[Any]) -> None:
     """A refused order is never served later, and a served one is only refused after it let go."""
     state, refused = stock.INITIAL, set()
     for message in story:

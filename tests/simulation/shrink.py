@@ -1,4 +1,4 @@
-"""Makes a failing day small: which of its troubles are needed for it to fail?"""
+"""Reduces a failing scenario to the faults that it needs to fail."""
 
 import asyncio
 
@@ -12,13 +12,13 @@ EXAMPLES_MAX = 2_000
 
 
 def shrink(seed: int, loop: asyncio.AbstractEventLoop) -> tuple[list[tuple[int, str]], str] | None:
-    """Return a small set of troubles with which `seed` still fails, and how; None: it does not."""
+    """Return a small set of faults with which `seed` still fails, and how; None: it does not."""
     whole = _failure(seed, loop, None)
     if whole is None:
         return None
     troubles, _ = whole
     numbers = [number for number, _ in troubles]
-    # Each trouble is kept or not: Hypothesis makes true into false where the day still fails.
+    # Each fault is kept or not: Hypothesis shrinks true to false where the scenario still fails.
     choices = st.lists(st.booleans(), min_size=len(numbers), max_size=len(numbers))
     kept = frozenset(numbers)
     try:
@@ -48,7 +48,7 @@ def _chosen(numbers: list[int], flags: list[bool]) -> frozenset[int]:
 def _failure(
     seed: int, loop: asyncio.AbstractEventLoop, kept: frozenset[int] | None
 ) -> tuple[list[tuple[int, str]], str] | None:
-    """Return the troubles that struck and what broke, or None when the day went well."""
+    """Return the faults that occurred and what broke, or None when nothing failed."""
     world = None
     try:
         world = run_scenario(seed, loop, kept)

@@ -22,7 +22,7 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
 
 
 def first_failing(loop: asyncio.AbstractEventLoop) -> int | None:
-    """Return the first seed on whose day a promise is broken, or None."""
+    """Return the first seed whose scenario breaks a promise, or None."""
     for seed in range(SEEDS_MAX):
         try:
             check(run_scenario(seed, loop), seed)
@@ -38,7 +38,9 @@ def test_a_broken_engine_is_noticed(name: str, loop: asyncio.AbstractEventLoop) 
         assert first_failing(loop) is not None
 
 
-def test_a_failing_day_is_shrunk_to_the_troubles_it_needs(loop: asyncio.AbstractEventLoop) -> None:
+def test_a_failing_scenario_is_shrunk_to_its_faults(
+    loop: asyncio.AbstractEventLoop,
+) -> None:
     """Hypothesis leaves out what the failure does not need; what is left still fails."""
     with broken("produced_before_stored"):
         seed = first_failing(loop)
@@ -55,6 +57,6 @@ def test_a_failing_day_is_shrunk_to_the_troubles_it_needs(loop: asyncio.Abstract
     assert small == world.troubles.struck
 
 
-def test_a_day_that_goes_well_cannot_be_shrunk(loop: asyncio.AbstractEventLoop) -> None:
+def test_a_scenario_that_passes_cannot_be_shrunk(loop: asyncio.AbstractEventLoop) -> None:
     """There is nothing to explain."""
     assert shrink(0, loop) is None

@@ -37,7 +37,7 @@ class Console:
 
 
 class System:
-    """A running entity: its URL, its files, and a plain HTTP client."""
+    """A running simulator: its URL, its files, and a plain HTTP client."""
 
     def __init__(self, config: Config, url: str, client: aiohttp.ClientSession) -> None:
         self.config = config
@@ -55,7 +55,7 @@ class System:
             return answer.status, await answer.json(content_type=None)
 
     async def state(self) -> dict[str, int]:
-        """Return what the entity counts."""
+        """Return the counts of the simulator."""
         return (await self.ask("GET", "/_state"))[1]
 
 
@@ -74,7 +74,7 @@ async def listening() -> AsyncIterator[Console]:
 async def running(
     make_app: Callable[[Config], web.Application], data_dir: Path, console_url: str
 ) -> AsyncIterator[System]:
-    """Run the entity that `make_app` makes, over the files in `data_dir`."""
+    """Run the simulator that `make_app` makes, over the files in `data_dir`."""
     config = Config(data_dir=str(data_dir), console_url=console_url)
     async with TestServer(make_app(config)) as server, aiohttp.ClientSession() as client:
         url = str(server.make_url("")).rstrip("/")

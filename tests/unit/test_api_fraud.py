@@ -188,7 +188,7 @@ async def test_a_wrong_act_is_refused_by_its_place(
     assert before == len(site.emitted)
 
 
-async def test_entity_go_on_lists_and_sleep_without_being_named(site: FraudSite) -> None:
+async def test_entities_go_on_lists_and_are_snoozed_without_being_named(site: FraudSite) -> None:
     """By the order they paid; off again by the tag that is shown."""
     await site.action("oda", "/lists", WHY | {"name": "blocked.card", "add": [f"@{ORDER}"]})
     listed = site.emitted[-1].values

@@ -21,9 +21,9 @@ class Site:
         self.emitted: list[Any] = []
         operator_file.note(folder, operator_file.FIRST, operator_file.first_start(folder))
 
-    def run(self, *messages: str) -> Result:
-        """Run `payflow operators` with `messages`."""
-        return CliRunner().invoke(app, ["operators", *messages])
+    def run(self, *arguments: str) -> Result:
+        """Run `payflow operators` with `arguments`."""
+        return CliRunner().invoke(app, ["operators", *arguments])
 
     def roles(self) -> dict[str, str]:
         """Return everybody's role."""

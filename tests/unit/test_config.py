@@ -46,7 +46,7 @@ def test_values_get_the_type_of_their_field() -> None:
     ],
 )
 def test_a_mistake_is_an_error_that_names_the_variable(name: str, value: str, says: str) -> None:
-    """Given one wrong variable, the message produces which and why."""
+    """Given one wrong variable, the message says which and why."""
     with pytest.raises(ConfigError, match=says):
         Config.from_env({f"PAYFLOW_{name}": value})
 

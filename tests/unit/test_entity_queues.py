@@ -10,7 +10,7 @@ entities = st.tuples(st.integers(0, 3), st.integers(0, 3)).map(
 )
 
 
-def test_who_shares_a_entity_waits() -> None:
+def test_payments_that_share_an_entity_wait() -> None:
     """Others pass by."""
     queues = EntityQueues()
     for at, each in enumerate([("a", "x"), ("a", "y"), ("b", "y"), ("b", "z"), ("d", "w")]):

@@ -55,8 +55,8 @@ async def open_site(tmp_path: Path, aiohttp_client: Any, aiohttp_server: Any) ->
     return make
 
 
-async def test_a_entity_does_wrong_for_a_while(open_site: Any) -> None:
-    """Audited first, in text of the entity, and it ends by itself."""
+async def test_a_system_has_faults_for_a_while(open_site: Any) -> None:
+    """Audited first, under the name of the system; the faults end by themselves."""
     site = await open_site(fault_injection=True)
     asked = {"faults": {"decline": 1.0}, "reason": "to see", "minutes": 5}
     answer = await site.post("faults/provider", asked)

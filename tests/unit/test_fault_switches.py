@@ -1,4 +1,4 @@
-"""Faults on the command line: names find their entity, mistakes are named."""
+"""Faults on the command line: names find their system, mistakes are named."""
 
 import pytest
 
@@ -20,8 +20,8 @@ from app.local.fault_switches import FaultError, parse
         ),
     ],
 )
-def test_faults_find_their_entity(text: str, found: dict[str, dict[str, float]]) -> None:
-    """A name without an entity belongs to the first that knows it."""
+def test_faults_find_their_system(text: str, found: dict[str, dict[str, float]]) -> None:
+    """A name without a system belongs to the first that has it."""
     assert found == parse(text)
 
 

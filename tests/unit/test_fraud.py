@@ -293,6 +293,6 @@ def test_a_guest_of_whom_nothing_is_known_is_judged_at_once() -> None:
 
 
 def test_a_payment_that_failed_is_not_judged() -> None:
-    """Its entities are emitted of a decline, and of nothing else."""
+    """Its entities are notified of the decline, and of nothing else."""
     assert () == after(fraud, PaymentFailed(transaction_id="o1", reason="cancelled"))[1]
     assert [] == emitted_after(declined("o1", 0, EVERYBODY))

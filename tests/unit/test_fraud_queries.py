@@ -86,7 +86,7 @@ def test_a_case_that_was_closed_may_open_again() -> None:
     assert [("o", 9, True), ("x", 0, False), ("o", 5, False)] == found
 
 
-def test_every_figure_has_messages() -> None:
+def test_every_figure_has_a_text() -> None:
     """Every one that a model, a rule, or a window of a rule may name."""
     windows = [
         Aggregate(function="count", of="card", window_seconds=300),
@@ -108,7 +108,7 @@ def test_every_figure_has_messages() -> None:
 
 
 @pytest.mark.parametrize("name", ["", "odd", "count", "count|card", "count|card|x", "a|b|3"])
-def test_what_has_no_messages_keeps_its_name(name: str) -> None:
+def test_a_figure_without_a_text_keeps_its_name(name: str) -> None:
     """Verdicts of another version may name anything."""
     assert name == label_of(name)
 
@@ -152,7 +152,7 @@ def test_what_names_nobody_is_shown_as_it_is(when: Any) -> None:
     assert not names_people(when)
 
 
-def test_tags_produce_entity_apart_and_name_nobody() -> None:
+def test_tags_distinguish_entities_and_name_nobody() -> None:
     """Of two processes they differ; a tag leads back to what is at hand alone."""
     entities = Entities()
     tag = entities.tag("c1")

@@ -45,7 +45,7 @@ def read(body: bytes) -> list[Any]:
 
 @pytest.mark.parametrize("compression", [0, GZIP])
 def test_a_name_that_is_no_text_is_spelled_out_and_nothing_is_lost(compression):
-    """Whoever makes a client of ours can read it: the engine lays it aside like other poison."""
+    """Whoever makes a client of ours can read it: the engine dead-letters it like other poison."""
     found = read(batch(["a", Odd("odd"), "ä"], compression))
 
     assert [0, 1, 2] == [each.offset for each in found]

@@ -64,7 +64,7 @@ def test_the_model_says_nothing_of_payments_that_it_does_not_know() -> None:
         pytest.param(paid("o1", origin=EVERYBODY), id="everybody is there"),
     ],
 )
-def test_no_rule_is_unknown_for_a_entity_that_the_payment_does_not_have(
+def test_no_rule_is_unknown_for_an_entity_that_the_payment_does_not_have(
     payment: PaymentCompleted,
 ) -> None:
     """Every rule that Payflow begins with is answered, or does not apply."""

@@ -102,7 +102,7 @@ def test_what_is_emitted_is_counted_by_topic_and_overdue_steps_by_step():
     ("at_ms", "seconds"),
     [
         pytest.param(BEGAN_MS + 250, 0.25, id="a quarter of a second after it was emitted"),
-        pytest.param(BEGAN_MS - 80, 0.0, id="a clock behind the teller's takes no time"),
+        pytest.param(BEGAN_MS - 80, 0.0, id="a clock behind the producer's takes no time"),
     ],
 )
 def test_a_step_takes_from_the_event_to_the_answer(at_ms, seconds):

@@ -107,7 +107,7 @@ async def test_the_cookie_is_secure_where_the_console_is(
         pytest.param({"name": "\ud800", "token": "\x00"}, id="no names at all"),
     ],
 )
-async def test_who_is_not_known_is_emitted_nothing(site: Site, asked: dict[str, str]):
+async def test_an_unknown_name_learns_nothing(site: Site, asked: dict[str, str]):
     """The same messages for a wrong name and a wrong token; no cookie."""
     body = msgspec.json.encode(asked) if asked["name"].isascii() else b'{"name":"\\ud800"}'
 
@@ -453,7 +453,7 @@ async def test_people_who_cannot_be_read_let_nobody_in(site: Site, tmp_path: Pat
 
 
 async def test_one_address_has_so_many_streams(site: Site):
-    """Closed, they make agent again."""
+    """Closed, they free their places."""
     streams = [await site.client.get("/live") for _ in range(STREAMS_EACH_MAX)]
     more = await site.client.get("/live")
     for stream in streams:

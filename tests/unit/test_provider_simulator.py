@@ -387,7 +387,7 @@ async def test_an_error_before_the_effect_leaves_the_key_free(shop: Shop) -> Non
 
 
 async def test_an_error_after_the_effect_is_replayed_for_ever(shop: Shop) -> None:
-    """500 though the card was charged: the key says 500 again, the intent produces the truth."""
+    """500 though the card was charged: the key says 500 again, the intent shows the truth."""
     intent = await shop.create()
     await shop.system.set(error_after=1.0)
     with pytest.raises(stripe.APIError):
@@ -519,7 +519,7 @@ async def test_a_forged_webhook_is_recognised(shop: Shop, console: Console) -> N
 
 
 async def test_every_outcome_has_its_webhook(shop: Shop, console: Console) -> None:
-    """Succeeded, failed and canceled each emit the console."""
+    """Succeeded, failed and canceled each send a webhook."""
     await shop.create("o1", confirm=True)
     with pytest.raises(stripe.CardError):
         await shop.create("o2", confirm=True, payment_method="pm_card_chargeDeclined")

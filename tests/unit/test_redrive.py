@@ -153,7 +153,7 @@ def test_verify_reads_what_was_mended_where_its_agent_reads_it(
     assert orders == len(facts.of(ORDER).orders)
 
 
-def test_one_edit_is_one_event_for_every_service_that_laid_the_same_record_aside() -> None:
+def test_one_edit_is_one_event_for_all_services_that_dead_lettered_the_same_record() -> None:
     """Its id follows from the old id, or the origin where there is none, and the new bytes."""
     services = ("payment", "shipping", "fraud")
     named = msgspec.structs.replace(ORIGIN, headers=(("ce_id", b"e1"),))

@@ -86,7 +86,7 @@ def row(processed_ids: str, **applied_offsets: int) -> Row[Tally]:
             row("ba", orders=0),
             [("a", "orders", 0, 1), ("b", "calls.test.retry-1s", 7, 2)],
             "ba",
-            id="a retry topic has no fence: the memory of ids says it",
+            id="a retry topic has no applied offsets: the processed ids say it",
         ),
     ],
 )  # fmt: skip

@@ -108,7 +108,7 @@ def test_conditions(condition: Any, truth: bool | None) -> None:
         pytest.param({"eq": [LISTED, UNKNOWN]}, False, id="like nothing"),
     ],
 )  # fmt: skip
-def test_what_needs_a_entity_that_the_payment_does_not_have_does_not_apply(
+def test_what_needs_an_entity_that_the_payment_does_not_have_does_not_apply(
     condition: Any, truth: bool | None
 ) -> None:
     """It does not hit, nor does its opposite, and it is not unknown; the rest stays as it is."""

@@ -14,10 +14,10 @@ from workflows.shipping import carrier_messages as c
 
 
 class Troubles(Protocol):
-    """What goes wrong, decided by number: see `instance`."""
+    """Decides which faults occur: see `tests.support.simulation.world`."""
 
     def strikes(self, kind: str, rate: float) -> bool:
-        """Return whether `kind` goes wrong now."""
+        """Return whether the fault `kind` occurs now."""
         ...
 
 

@@ -76,7 +76,7 @@ def place(world: World, random: Random, order_id: str) -> None:
 
 
 def check(world: World, seed: int) -> None:
-    """Assert every promise on the day of `seed`."""
+    """Assert every promise at the end of the scenario of `seed`."""
     context = f"seed {seed}; the last steps: {world.trace[-30:]}"
     assert all(cause == "exhausted" for _, cause in world.dead), context
     ends = Counter(
@@ -134,7 +134,7 @@ def _sends(message: object) -> bool:
 
 
 def _money(world: World, order: OrderPlaced, completed: bool, context: str) -> None:
-    """The provider, the payments and the ledger emit the same; a cancelled order costs nothing."""
+    """The provider, the payments and the ledger agree; a cancelled order costs nothing."""
     order_id = order.order_id
     returned = sum(
         message.amount_minor

@@ -52,11 +52,11 @@ CLOCKS_OFF_MS = (-3_600_000, 3_600_000)
 
 
 class Troubles:
-    """What goes wrong on one day: decisions numbered by tick, each with its own dice."""
+    """The faults of one scenario: decisions numbered by tick, each with dice of its own."""
 
     def __init__(self, seed: int, kept: frozenset[int] | None = None) -> None:
         self.struck: list[tuple[int, str]] = []
-        """The number and kind of each that went wrong."""
+        """The number and kind of each fault that occurred."""
         self.rates: dict[str, float] = {}
         self._seed = seed
         self._kept = kept
@@ -73,7 +73,7 @@ class Troubles:
         self._tick, self._count = tick, (tick + 1) * DECISIONS_A_TICK
 
     def strikes(self, kind: str, rate: float) -> bool:
-        """Return whether `kind` goes wrong now; one that is not kept never does."""
+        """Return whether the fault `kind` occurs now; one that is not kept never does."""
         self._count += 1
         if not rate or self._dice(kind).random() >= rate:
             return False
@@ -94,7 +94,7 @@ class Worker:
     """One agent's process: its disk, its place in every topic, its deadlines."""
 
     commits_early = False
-    """What a broken one does: see `broken`."""
+    """The promise that a broken engine does not keep: see `tests.simulation.broken`."""
 
     def __init__(self, agent: Agent, world: "World") -> None:
         self.agent = agent
