@@ -1,6 +1,6 @@
 """The rows of one table on disk: RocksDB underneath, its changelog beside it.
 
-Any error of RocksDB (a full disk, a damaged file) ends the process with nothing committed. A row
+Every error of RocksDB (a full disk, a damaged file) ends the process with nothing committed. A row
 that cannot be read never counts as missing.
 """
 

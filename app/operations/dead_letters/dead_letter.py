@@ -85,7 +85,7 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
         try:
             return msgspec.json.decode(text, type=tuple[Failed, ...]) if text else ()
         except msgspec.DecodeError:
-            # Any producer may write headers: a broken history must not hide the dead letter.
+            # Every producer may write headers: a broken history must not hide the dead letter.
             return ()
 
 

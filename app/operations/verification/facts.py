@@ -39,7 +39,7 @@ class Facts(msgspec.Struct, kw_only=True):
     dead: dict[str, Counter[str]] = {}
     """Dead letters by topic and cause."""
     dead_digests: dict[str, dict[str, set[bytes]]] = {}
-    """By origin and dead topic: digests of the dead-lettered bytes. Any producer may claim an
+    """By origin and dead topic: digests of the dead-lettered bytes. Every producer may claim an
     origin."""
     foreign_dead_letters: int = 0
     """Records in dead topics that no service of Payflow has produced."""
