@@ -217,8 +217,8 @@ _OWN: dict[str, Command | Group] = {
             ),
             "verify": Command(
                 "audit:verify",
-                "Check that no action was changed, removed or inserted; exit code 1 and the "
-                "place otherwise.",
+                "Check that no action was changed, removed or inserted; exit code 1 and place "
+                "otherwise.",
             ),
         },
     ),
@@ -247,7 +247,7 @@ PAYFLOW = Group(
                 f"Show one {name}.",
                 {
                     "show": Command(
-                        "transactions:show", "Show the status of one: each step, what is due when."
+                        "transactions:show", "Show its status: each step, and its deadlines."
                     )
                 },
             )

@@ -28,7 +28,7 @@ FILE = ROOT / "data" / "online_retail_2010-12.csv"
 def up(
     only: Annotated[str, typer.Option("--services", help="A comma-separated choice.")] = "",
 ) -> None:
-    """Start the broker, the external systems and one process for each service; Ctrl-C stops all."""
+    """Start the broker, external systems and one process for each service; Ctrl-C stops all."""
     chosen = tuple(filter(None, only.split(",")))
     run(_up(chosen))
 
