@@ -244,11 +244,16 @@ PAYFLOW = Group(
         **_OWN,
         **{
             name: Group(
-                f"Show one {name}.",
+                f"The {name} workflow: which transactions there are, the status of one.",
                 {
+                    "ls": Command(
+                        "transactions:ls",
+                        "List the latest, or those of one status: what each is about, what it "
+                        "waits for.",
+                    ),
                     "show": Command(
                         "transactions:show", "Show its status: each step, and its deadlines."
-                    )
+                    ),
                 },
             )
             for name in WORKFLOWS

@@ -91,7 +91,7 @@ def redrive(  # noqa: PLR0913  each is an option
     topic_of_dead_letter: Annotated[
         str, typer.Argument(help="A dead topic, for one dead letter.")
     ] = "",
-    offset: Annotated[int, typer.Argument(help="Its offset.")] = -1,
+    offset: Annotated[int, typer.Argument(help="Its offset.", show_default=False)] = -1,
     *,
     service: Service = "",
     cause: Cause = "",
@@ -193,7 +193,7 @@ def discard(  # noqa: PLR0913  each is an option
     topic_of_dead_letter: Annotated[
         str, typer.Argument(help="A dead topic, for one dead letter.")
     ] = "",
-    offset: Annotated[int, typer.Argument(help="Its offset.")] = -1,
+    offset: Annotated[int, typer.Argument(help="Its offset.", show_default=False)] = -1,
     *,
     service: Service = "",
     cause: Cause = "",
@@ -225,7 +225,7 @@ def discard(  # noqa: PLR0913  each is an option
     if not why.strip():
         fail("--reason is empty: say why these dead letters need no handling", 2)
     action = Action(who=who or getpass.getuser(), why=why, chosen=choice.text(), at_ms=_now_ms())
-    out.print(f"{run(_drop(choice, action))} dropped", markup=False)
+    out.print(f"{run(_drop(choice, action))} discarded", markup=False)
 
 
 async def _drop(choice: Choice, action: Action) -> int:
@@ -258,9 +258,8 @@ def _transaction(config: Config, correlation_id: str) -> object:
     if not correlation_id:
         return "it belongs to no transaction"
     try:
-        events = asyncio.run(ask(config, f"/orders/{quote(correlation_id, safe='')}/events"))[
-            "events"
-        ]
+        path = f"/transactions/{quote(correlation_id, safe='')}"
+        events = asyncio.run(ask(config, path))["events"]
     except ApiError as error:
         return f"not shown: {error}"
     return [f"{event['type']} {event['id']}" for event in events]

@@ -14,7 +14,12 @@ from app.local.importers.player import ORDERS_PER_SECOND, Loaded, Player, read_p
 Rate = Annotated[float, typer.Option(min=0.1, max=1_000, help="Orders per second.")]
 
 
-def load(file: Path, rate: Rate = ORDERS_PER_SECOND, *, as_json_too: AsJson = False) -> None:
+def load(
+    file: Annotated[Path, typer.Argument(help="In the form of Online Retail; see data/README.md.")],
+    rate: Rate = ORDERS_PER_SECOND,
+    *,
+    as_json_too: AsJson = False,
+) -> None:
     """Play FILE through the API of the running instance, stock included."""
     loaded = run(_load(file, rate))
     if as_json_too:

@@ -1,6 +1,7 @@
 """`payflow tables`: rows of every service, and the workers that hold them."""
 
 from typing import Annotated
+from urllib.parse import quote, urlencode
 
 import typer
 
@@ -19,16 +20,21 @@ def ls(*, as_json_too: AsJson = False) -> None:
         out.print(f"{table['name']:<14}{table['service']:<14}{held or 'nobody'}", markup=False)
 
 
-def show(
-    name: str,
-    key: Annotated[str, typer.Argument()] = "",
-    prefix: Annotated[str, typer.Option()] = "",
-    limit: Annotated[int, typer.Option(min=1, max=1_000)] = 20,
+def show(  # noqa: PLR0913  each is an option
+    name: Annotated[str, typer.Argument(help="Of a table, as `ls` lists it.")],
+    key: Annotated[str, typer.Argument(help="Of one row; without it, a page of rows.")] = "",
+    prefix: Annotated[str, typer.Option(help="Rows whose keys begin so.")] = "",
+    after: Annotated[str, typer.Option(help="The key with which the page before ended.")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=1_000, help="Rows of a page.")] = 20,
     *,
     as_json_too: AsJson = False,
 ) -> None:
     """Show one row of table NAME, or a page of them."""
-    path = f"/tables/{name}/{key}" if key else f"/tables/{name}?limit={limit}&prefix={prefix}"
+    path = f"/tables/{quote(name, safe='')}"
+    if key:
+        path += f"/{quote(key, safe='')}"
+    else:
+        path += f"?{urlencode({'limit': limit, 'prefix': prefix, 'after': after})}"
     found = run(ask(running_instance(), path))
     if as_json_too or key:
         as_json(found)
@@ -37,4 +43,4 @@ def show(
         state = json_bytes(row["state"]).decode()
         out.print(f"{row['key']}  {state[:200]}", markup=False)
     if found["next"]:
-        out.print(f"... more after {found['next']}", markup=False)
+        out.print(f"... more: --after {found['next']}", markup=False)

@@ -1,24 +1,91 @@
-"""`payflow order show`, and the same for every workflow: the status of one transaction."""
+"""`payflow order ls|show`, and the same of every workflow: the latest, and the status of one."""
 
+import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
-from urllib.parse import quote
+from typing import Annotated, Any
+from urllib.parse import quote, urlencode
 
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from app.cli.instance import AsJson, as_json, ask, fail, out, run, running_instance
+from app.cli.topic_output import plain
+from app.config import Config
+from app.console.pages.filters import span
 from app.entrypoints.requests import entrypoint_of
 from app.registry import load_workflows
 from workflows.shared.workflow import Workflow
 
+STATUS_CHARS = 12
 
-def show(context: typer.Context, transaction_id: str, *, as_json_too: AsJson = False) -> None:
+
+def ls(
+    context: typer.Context,
+    status: Annotated[
+        str, typer.Option(help="Such as stuck; a wrong one is answered with all there are.")
+    ] = "",
+    after: Annotated[str, typer.Option(help="What the list before this one ended with.")] = "",
+    *,
+    as_json_too: AsJson = False,
+) -> None:
+    """List the latest, or those of one status: what each is about, what it waits for."""
+    found = run(listed(running_instance(), _workflow_of(context), status, after))
+    if as_json_too:
+        as_json(found)
+    else:
+        show_listed(found["transactions"], found["next"], out)
+
+
+async def listed(config: Config, workflow: Workflow, status: str, after: str) -> dict[str, Any]:
+    """Return a page of `transactions` of one workflow, and the `after` of the next one, or None.
+
+    Raises ApiError.
+    """
+    while True:
+        query = {"older": after or "0"}
+        if status:
+            query = {"status": status, "after": f"{workflow.name}|{after}"}
+        found = await ask(config, f"/transactions?{urlencode(query)}")
+        following = found["next"]
+        if status and following:
+            # The API goes on with the next workflow that knows the status.
+            name, _, key = following.partition("|")
+            following = key if name == workflow.name else None
+        own = [each for each in found["orders"] if each["workflow"] == workflow.name]
+        if own or following is None:
+            return {"transactions": own, "next": following}
+        after = following
+
+
+def show_listed(lines: Sequence[dict[str, Any]], following: str | None, console: Console) -> None:
+    """Print a line a transaction, so that `grep` can choose among them."""
+    now_ms = time.time_ns() // 1_000_000
+    for each in lines:
+        said = f"{each['id']}  {each['status']:<{STATUS_CHARS}}{each['headline']}, "
+        said += f"{each['began']} {span(now_ms - each['began_ms'])} ago"
+        if each.get("cause"):
+            said += f"; {each['cause'].replace('_', ' ')}"
+        if each["pending_steps"]:
+            step = each["pending_steps"]
+            said += f"; waits for {step['what']} since {span(now_ms - step['since_ms'])}"
+        console.print(Text(plain(said)), soft_wrap=True)
+    if not lines:
+        console.print("none")
+    if following is not None:
+        console.print(Text(plain(f"... more: --after {following}")), soft_wrap=True)
+
+
+def show(
+    context: typer.Context,
+    transaction_id: Annotated[str, typer.Argument(help="Its id, as `ls` lists it.")],
+    *,
+    as_json_too: AsJson = False,
+) -> None:
     """Show its status: each step, and its deadlines."""
-    # The group is named for the workflow: `payflow order show`.
-    assert context.parent is not None, "a command of a group has a parent"
-    workflow = load_workflows()[str(context.parent.info_name)]
+    workflow = _workflow_of(context)
     entrypoint = entrypoint_of(workflow.name)
     if entrypoint is None:
         fail(f"{workflow.name} has no requests of its own; see: payflow trace {transaction_id}")
@@ -41,6 +108,12 @@ def show_transaction(workflow: Workflow, facts: dict[str, Any], console: Console
     console.print(table)
     for back in facts.get("returns", ()):
         console.print(f"return {back['return_id']}: {back['state']} {back['reason']}", markup=False)
+
+
+def _workflow_of(context: typer.Context) -> Workflow:
+    # The group is named for the workflow: `payflow order show`.
+    assert context.parent is not None, "a command of a group has a parent"
+    return load_workflows()[str(context.parent.info_name)]
 
 
 def _moment(at_ms: int | None) -> str:

@@ -14,6 +14,7 @@ from workflows.giftcard.process import TopUp
 
 from app.chaos.load import Load
 from app.cli import commands, trace
+from app.cli.transactions import listed
 from app.config import Config
 from app.console.api.figures import Figures
 from app.console.api.workflow_requests import Repeats
@@ -134,6 +135,7 @@ async def test_its_transaction_has_a_page_with_a_timeline(client: TestClient, wo
     assert "payflow giftcard show" in page
     assert f'href="/giftcards/{top_up_id}/events"' in page
     assert "Cancel the order" not in page
+    assert "to see personal fields" in page
     assert "ann" not in page.replace("cannot", "").replace("cancel", "").replace("channel", "")
     assert "cancelled" == found["giftcard"]["status"]
     assert {"step", "failure", "compensation"} == {each["kind"] for each in found["events"]}
@@ -184,6 +186,7 @@ async def test_it_is_found_by_its_id_and_by_where_it_stands(
         ]
         for status in ("credited", "cancelled", "refused_credit", "completed")
     }
+    page = await (await client.get("/console/transactions?status=credited")).text()
     answer = await client.get(f"/console/transactions?q={ids[0]}", allow_redirects=False)
 
     assert {
@@ -192,6 +195,7 @@ async def test_it_is_found_by_its_id_and_by_where_it_stands(
         "refused_credit": [ids[1]],
         "completed": [],
     } == found
+    assert '<span class="badge good">credited</span>' in page
     assert f"/console/transactions/{ids[0]}" == answer.headers["Location"]
 
 
@@ -232,6 +236,24 @@ async def test_both_workflows_are_listed_by_a_status_that_both_know(
         each["workflow"]: each["id"] for each in listed["orders"]
     }
     assert "1 giftcards, 1 orders were read" in page
+
+
+async def test_the_command_of_a_workflow_lists_its_own(client: TestClient, world: World) -> None:
+    """Also those of a status that orders know too."""
+    top_up_id = await top_up(client)
+    order_id = (await (await place(client)).json())["order_id"]
+    await world.run()
+    world._queries.keep("giftcard", top_up_id, {"top_up_id": top_up_id, "requested_at_ms": 1})
+    config = Config(console_url=str(client.make_url("")).rstrip("/"))
+
+    ids = {
+        name: [
+            each["id"] for each in (await listed(config, workflow, "waiting", ""))["transactions"]
+        ]
+        for name, workflow in load_workflows().items()
+    }
+
+    assert {"giftcard": [top_up_id], "order": [order_id]} == ids
 
 
 async def test_trace_prints_it(

@@ -15,6 +15,7 @@ from app.config import current
 from app.registry import load_workflows
 
 COMMANDS = (
+    ["order", "ls", "--status", "stuck"],
     ["order", "show", "o1"],
     ["trace", "o1"],
     ["tables", "ls"],

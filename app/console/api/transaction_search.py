@@ -180,7 +180,12 @@ def _workflows_with(status: str, begin: str) -> list[Workflow]:
 def _line(workflow: Workflow, state: object, transaction_id: str, now_ms: int) -> dict[str, Any]:
     view = workflow.view
     due, facts = view.pending_steps(state), masked(view.shown(state, now_ms))
-    about = {"workflow": workflow.name, "id": transaction_id, "headline": view.headline(facts)}
+    about = {
+        "workflow": workflow.name,
+        "id": transaction_id,
+        "headline": view.headline(facts),
+        "ended": facts["status"] in workflow.ends,
+    }
     began = {"began": view.began[0], "began_ms": facts[view.began[1]]}
     return {**facts, **about, **began, "pending_steps": due[0] if due else None}
 

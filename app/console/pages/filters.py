@@ -40,6 +40,15 @@ def amount(minor: int, currency: str = "") -> str:
     return f"{sign}{size // 100:,}.{size % 100:02}" + (f" {currency}" if currency else "")
 
 
+def tone(status: str, *, ended: bool) -> str:
+    """Return the class of the style sheet that colours the status of a transaction."""
+    if status == "stuck":
+        return "bad"
+    if not ended:
+        return "warn"
+    return "dim" if status == "cancelled" else "good"
+
+
 def volume(count: float | None) -> str:
     """Return a number of bytes in the unit that fits."""
     if count is None:

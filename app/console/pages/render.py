@@ -13,7 +13,7 @@ from app.auth.operators import PeopleError
 from app.console.api.access import AUTH
 from app.console.api.context import CONTEXT
 from app.console.api.problems import Problem
-from app.console.pages.filters import amount, commas, moment, span, volume
+from app.console.pages.filters import amount, commas, moment, span, tone, volume
 
 WEB = Path(__file__).parents[3] / "web"
 
@@ -68,6 +68,7 @@ _environment.filters |= {
     "moment": moment,
     "span": span,
     "amount": amount,
+    "tone": tone,
     "volume": volume,
     "commas": commas,
 }

@@ -23,7 +23,7 @@ STARTS = (
     ("earliest", "the beginning"),
 )
 EMITTED = "What is produced"
-WAITING = "What waits or lies aside"
+WAITING = "What waits or is dead-lettered"
 KEPT = "Changelogs, and Kafka's own"
 PARTS = (EMITTED, WAITING, KEPT)
 
