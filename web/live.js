@@ -120,7 +120,8 @@ const SHOW = {
       ]));
   },
   countries: (found) => table(byId("countries"), ["country", ...COUNTRY.map(([name]) => name)],
-    Object.values(found).sort((a, b) => (b[MOST] || 0) - (a[MOST] || 0)).map(
+    // Events that name no country count what is not shown here.
+    Object.values(found).filter((at) => COUNTRY.some(([, figure]) => at[figure])).sort((a, b) => (b[MOST] || 0) - (a[MOST] || 0)).map(
       (at) => [at.country, ...toldRow(at, COUNTRY)])),
   clock: () => rates(),
   steps: (found) => lines(byId("steps").tBodies[0], Object.values(found).map((step) => [

@@ -1,9 +1,9 @@
 """How `payflow dead` shows dead letters and groups of them to people."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from app.operations.dead_letters.dead_letter import DeadLetter
@@ -36,6 +36,8 @@ def dead_letters_table(found: Sequence[Mapping[str, object]]) -> Table:
     """Return dead letters, as `as_shown` gives them, as a table."""
     names = ("topic", "offset", "state", "cause", "agent", "type", "key", "failures")
     table = Table(*names, box=None)
+    for name in ("topic", "offset"):
+        _keep_whole(table.columns[names.index(name)], (str(each[name]) for each in found))
     for dead_letter in found:
         table.add_row(*(Text(str(dead_letter[name])[:COLUMN_MAX]) for name in names))
     return table
@@ -43,14 +45,25 @@ def dead_letters_table(found: Sequence[Mapping[str, object]]) -> Table:
 
 def groups_table(found: Sequence[Group]) -> Table:
     """Return groups of dead letters as a table: how many have which status, and since when."""
-    names = ("service", "cause", "stack", "dead_letters", *STATES, "first", "latest", "example")
-    table = Table(*names, box=None)
+    table = Table("service", "cause", "stack", "how many", "latest", "example", box=None)
+    _keep_whole(table.columns[-1], map(_example, found))
     for each in found:
-        counts = (str(each.states.get(state, 0)) for state in STATES)
-        times = (_time(each.first_ms), _time(each.latest_ms))
-        said = (each.service, each.cause, each.stack, str(each.dead_letters))
-        table.add_row(*(Text(part) for part in (*said, *counts, *times, each.example)))
+        counts = (f"{each.states[state]} {state}" for state in STATES if each.states.get(state))
+        said = (each.service, each.cause, each.stack, ", ".join(counts), _time(each.latest_ms))
+        table.add_row(*(Text(part, overflow="fold") for part in (*said, _example(each))))
     return table
+
+
+def _example(group: Group) -> str:
+    """Return a dead letter as the other commands want it: its topic, and its offset."""
+    topic, _, offset = group.example.rsplit("/", 2)
+    return f"{topic} {offset}"
+
+
+def _keep_whole(column: Column, texts: Iterable[str]) -> None:
+    """Let a narrow terminal cut the other columns: this one is copied into other commands."""
+    column.no_wrap = True
+    column.min_width = max(map(len, texts), default=0)
 
 
 def _time(at_ms: int) -> str:

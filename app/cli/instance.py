@@ -23,6 +23,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothin
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
+COLUMNS_PIPED = 200
+"""Of what is no terminal: a table that is cut to 80 columns cannot be searched."""
+for _console in (out, err):
+    if not _console.is_terminal:
+        _console.width = max(_console.width, COLUMNS_PIPED)
 
 FROM_LIBRARIES = (KafkaError, OSError, sqlite3.Error)
 """Errors of the clients of Kafka, of files and of SQLite."""

@@ -38,7 +38,7 @@ async def _up(chosen: tuple[str, ...]) -> None:
     async with Supervisor(configuration(), err.print, chosen).up() as running:
         err.print(f"         the page: {running.config.console_url}/   Ctrl-C stops")
         if hint := operators.first_steps(running.config.data_path):
-            err.print(f"         {hint}")
+            err.print(f"         {hint}", soft_wrap=True)
         await stopped.wait()
 
 

@@ -25,6 +25,7 @@ from app.operations.search.query import TERMS, BadTerm, Wanted, parse
 from app.operations.search.record_view import RecordView
 from app.operations.search.scan import Asked, Done, Event, Found, Progress, scan
 from app.operations.search.starts import Start, parse_cursor, parse_start
+from app.registry import load_agents
 from app.wire.json_output import json_bytes
 
 Terms = Annotated[list[str] | None, typer.Argument(help=f"All must hold: {TERMS}; else text.")]
@@ -178,6 +179,7 @@ async def _events(config: Config, name: str, asked: Asked) -> AsyncGenerator[Eve
     stopped = asyncio.Event()
     for each in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(each, stopped.set)
+    load_agents()  # an agent may declare topics and messages of its own
     places = await places_of(config, name)
     async with reader(config) as consumer:
         async for event in scan(consumer, places, asked, stopped.is_set):

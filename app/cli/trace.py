@@ -21,6 +21,8 @@ from workflows.shared.timeline import Bar, timeline
 
 COLUMNS = 36
 """Characters of the waterfall."""
+TABLE_COLUMNS_MIN = 120
+"""A narrower terminal has room for the events alone, without the waterfall."""
 DEPTH_MAX = 8
 """The most steps by which a name is indented."""
 LEGEND = "░ waited in Kafka  █ worked on  ▒ waited and worked  ↩ compensation  ↻ retry  ✗ failure"
@@ -104,24 +106,31 @@ def _show_events(found: dict[str, Any]) -> None:
     if not bars:
         out.print("the journal has no events yet")
         return
-    table = Table("", "event", "by", "cause", "emitted after", "waited", "worked", "", box=None)
+    table = Table("", "event", "by", "cause", "after", "waited", "worked", box=None)
+    wide = out.width >= TABLE_COLUMNS_MIN
+    if wide:
+        table.add_column()
     drawn = waterfall(bars[:DRAWN_MAX]).lines
     for number, bar in enumerate(bars, start=1):
-        name = "  " * min(bar.depth, DEPTH_MAX) + MARKS[bar.kind] + plain(bar.name)
+        name = (
+            ("  " if wide else " ") * min(bar.depth, DEPTH_MAX) + MARKS[bar.kind] + plain(bar.name)
+        )
         name += f" ↻ try {bar.attempt + 1}" if bar.attempt else ""
         cause = "not kept" if bar.orphan else "-"
+        picture = _drawn(bar, drawn[number - 1]) if number <= len(drawn) else Text()
         table.add_row(
             str(number),
-            Text(name),
+            Text(name, overflow="fold"),
             Text(plain(bar.service)),
             cause if bar.cause is None else str(bar.cause + 1),
             f"{bar.entry.time_ms - bars[0].entry.time_ms} ms",
             f"{bar.waited_ms} ms" if bar.split else "-",
             _worked(bar),
-            _drawn(bar, drawn[number - 1]) if number <= len(drawn) else Text(),
+            *([picture] if wide else []),
         )
     out.print(table)
-    out.print(LEGEND)
+    if wide:
+        out.print(LEGEND)
     if found["partial"]:
         out.print("some partitions of the journal do not answer now: events may be missing")
 

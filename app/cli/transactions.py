@@ -101,11 +101,12 @@ def show_transaction(workflow: Workflow, facts: dict[str, Any], console: Console
     cause = f" ({facts['cause']})" if facts.get("cause") else ""
     named = f"{workflow.name} {facts[workflow.key]}"
     console.print(f"{named}: {facts['state']}{cause}", markup=False)
-    table = Table("step", "status", "at", "due", box=None)
-    for name, step in facts.get("steps", {}).items():
-        at, due = _moment(step["at_ms"]), _moment(step["due_at_ms"])
-        table.add_row(name, step["status"], at, due)
-    console.print(table)
+    if steps := facts.get("steps"):
+        table = Table("step", "status", "at", "due", box=None)
+        for name, step in steps.items():
+            at, due = _moment(step["at_ms"]), _moment(step["due_at_ms"])
+            table.add_row(name, step["status"], at, due)
+        console.print(table)
     for back in facts.get("returns", ()):
         console.print(f"return {back['return_id']}: {back['state']} {back['reason']}", markup=False)
 

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from app.cli.instance import out
 from app.cli.trace import show
 from workflows.shared.journal import JournalEntry
 
@@ -57,6 +58,20 @@ def test_the_answers_of_the_page_are_printed(capsys: pytest.CaptureFixture[str])
     assert "the provider is asked again, 2 times in vain" in said
     assert "120 ms" in said
     assert "30 ms" in said
+
+
+def test_a_narrow_terminal_shows_events_without_the_waterfall(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    """Names are whole: they are worth more than the picture."""
+    monkeypatch.setattr(out, "width", 80)
+
+    show(found(events=[msgspec.to_builtins(JournalEntry(id="a", type="payflow.order.placed.v1"))]))
+
+    said = capsys.readouterr().out
+    assert "order.placed" in said
+    assert "…" not in said
+    assert "█" not in said
 
 
 def test_nothing_of_an_event_commands_the_terminal(capsys: pytest.CaptureFixture[str]):

@@ -53,10 +53,11 @@ class Listed(TypedDict):
 
 
 def statuses() -> tuple[str, ...]:
-    """Return the statuses that transactions of any workflow can have."""
+    """Return the statuses that transactions of any workflow can have, those that end them last."""
     workflows = load_workflows().values()
-    names = (name for each in workflows for name in (*each.view.open_statuses, *each.ends))
-    return tuple(dict.fromkeys(names))
+    open_statuses = (name for each in workflows for name in each.view.open_statuses)
+    ends = (name for each in workflows for name in each.ends)
+    return tuple(dict.fromkeys((*open_statuses, *ends)))
 
 
 def presets() -> tuple[str, ...]:

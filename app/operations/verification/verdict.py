@@ -76,7 +76,7 @@ def judge(
         ),
         events_read=len(facts.seen),
         events_repeated=facts.duplicates,
-        seen={"tables": "; ".join(each.rows for each in findings), **(seen or {})},
+        seen={"tables": "; ".join(each.rows for each in findings if each.rows), **(seen or {})},
         checks=checks,
     )
 
