@@ -35,11 +35,16 @@ def up(
 
 async def _up(chosen: tuple[str, ...]) -> None:
     stopped = _on_signal()
-    async with Supervisor(configuration(), err.print, chosen).up() as running:
-        err.print(f"         the page: {running.config.console_url}/   Ctrl-C stops")
+    async with Supervisor(configuration(), _say, chosen).up() as running:
+        _say(f"         the page: {running.config.console_url}/   Ctrl-C stops")
         if hint := operators.first_steps(running.config.data_path):
-            err.print(f"         {hint}", soft_wrap=True)
+            _say(f"         {hint}")
         await stopped.wait()
+
+
+def _say(text: str) -> None:
+    # Not broken into lines: a path or an address is copied whole.
+    err.print(text, soft_wrap=True)
 
 
 def _on_signal() -> asyncio.Event:
@@ -76,7 +81,7 @@ def demo(  # noqa: PLR0913  each is an option
 async def _demo(file: Path, rate: float, *, once: bool, faults: str) -> dict[str, object] | None:
     wanted = Wanted(file=file, rate=rate, once=once, faults=fault_switches.parse(faults))
     with progress(err) as show:
-        running = asyncio.ensure_future(Demo(fresh(configuration()), wanted, err.print, show).run())
+        running = asyncio.ensure_future(Demo(fresh(configuration()), wanted, _say, show).run())
         stopped = asyncio.ensure_future(_on_signal().wait())
         await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
         if running.done():
