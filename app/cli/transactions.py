@@ -20,6 +20,8 @@ from app.registry import load_workflows
 from workflows.shared.workflow import Workflow
 
 STATUS_CHARS = 12
+Facts = dict[str, Any]
+"""What the API answers."""
 
 
 def ls(
@@ -39,7 +41,7 @@ def ls(
         show_listed(found["transactions"], found["next"], out)
 
 
-async def listed(config: Config, workflow: Workflow, status: str, after: str) -> dict[str, Any]:
+async def listed(config: Config, workflow: Workflow, status: str, after: str) -> Facts:
     """Return a page of `transactions` of one workflow, and the `after` of the next one, or None.
 
     Raises ApiError.
@@ -60,7 +62,7 @@ async def listed(config: Config, workflow: Workflow, status: str, after: str) ->
         after = following
 
 
-def show_listed(lines: Sequence[dict[str, Any]], following: str | None, console: Console) -> None:
+def show_listed(lines: Sequence[Facts], following: str | None, console: Console) -> None:
     """Print a line a transaction, so that `grep` can choose among them."""
     now_ms = time.time_ns() // 1_000_000
     for each in lines:
@@ -96,7 +98,7 @@ def show(
         show_transaction(workflow, found, out)
 
 
-def show_transaction(workflow: Workflow, facts: dict[str, Any], console: Console) -> None:
+def show_transaction(workflow: Workflow, facts: Facts, console: Console) -> None:
     """Print a transaction: its state, its steps with their times, what is due."""
     cause = f" ({facts['cause']})" if facts.get("cause") else ""
     named = f"{workflow.name} {facts[workflow.key]}"
