@@ -2,42 +2,96 @@
 
 import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import aiohttp
 import typer
 
 from app.cli.instance import AsJson, as_json, err, out, run, running_instance
 from app.cli.output import progress
-from app.local.importers.player import ORDERS_PER_SECOND, Loaded, Player, read_plan
+from app.local.importers.loaded import Loaded, outcome_of, report_lines
+from app.local.importers.order_file import FileOptions, read_plan
+from app.local.importers.player import ORDERS_PER_SECOND, Player
+from app.local.importers.receipts import receipts_of
+from app.local.importers.retail_file import Plan
 
 Rate = Annotated[float, typer.Option(min=0.1, max=1_000, help="Orders per second.")]
+Dates = Annotated[
+    Literal["dmy", "mdy"] | None,
+    typer.Option(help="Whether 1/2/2010 is day first or month first, where the file does not say."),
+]
+Decimals = Annotated[
+    Literal["point", "comma"] | None,
+    typer.Option(help="What begins decimals in 1,200, where the file does not say."),
+]
+Mapping = Annotated[
+    str, typer.Option("--map", help='Columns by other names: "their column=ours,..."')
+]
+Encoding = Annotated[
+    str, typer.Option(help="Such as windows-1250, where it is neither Unicode nor Windows-1252.")
+]
+DryRun = Annotated[bool, typer.Option(help="Read and count the file, and play nothing.")]
 
 
-def load(
-    file: Annotated[Path, typer.Argument(help="In the form of Online Retail; see data/README.md.")],
+def load(  # noqa: PLR0913  each is an option
+    file: Annotated[Path, typer.Argument(help="Orders: .csv, .gz or .xlsx; see data/README.md.")],
     rate: Rate = ORDERS_PER_SECOND,
     *,
+    dates: Dates = None,
+    decimal: Decimals = None,
+    columns: Mapping = "",
+    encoding: Encoding = "",
+    dry_run: DryRun = False,
     as_json_too: AsJson = False,
 ) -> None:
     """Play FILE through the API of the running instance, stock included."""
-    loaded = run(_load(file, rate))
+    options = file_options(dates, decimal, columns, encoding)
+    loaded = run(_counted(file, options) if dry_run else _load(file, options, rate))
     if as_json_too:
         as_json(loaded)
-    else:
-        rows = ", ".join(f"{count} {name}" for name, count in loaded.rows.items())
-        out.print(f"{loaded.rows_read} rows: {rows}; {loaded.orders_asked} orders placed")
+        return
+    show(loaded)
+    placed = loaded.orders_planned if dry_run else loaded.orders_asked
+    out.print(f"{placed} orders {'would be ' * dry_run}placed")
 
 
-async def _load(file: Path, rate: float) -> Loaded:
-    plan = read_plan(file)
-    with progress(err) as show:
+def file_options(
+    dates: Literal["dmy", "mdy"] | None,
+    decimal: Literal["point", "comma"] | None,
+    columns: str,
+    encoding: str,
+) -> FileOptions:
+    """Return what the options say of a file."""
+    return FileOptions(dates=dates or "", decimal=decimal or "", columns=columns, encoding=encoding)
+
+
+def show(loaded: Loaded) -> None:
+    """Print what the file came to, line by line."""
+    for line in report_lines(loaded):
+        out.print(line, markup=False, soft_wrap=True)
+
+
+async def _counted(file: Path, options: FileOptions) -> Loaded:
+    return preview(read_plan(file, options))
+
+
+def preview(plan: Plan) -> Loaded:
+    """Return what the plan would come to, and print what would be received."""
+    receipts = receipts_of(plan)
+    units = sum(item.quantity for receipt in receipts for item in receipt.items)
+    err.print(f"{units} units of {len(plan.sold_units)} SKUs would be received")
+    return outcome_of(plan)
+
+
+async def _load(file: Path, options: FileOptions, rate: float) -> Loaded:
+    plan = read_plan(file, options)
+    with progress(err) as show_figures:
         async with aiohttp.ClientSession() as session:
             player = Player(running_instance().console_url, rate, session)
             await player.receive_stock(plan, err.print)
             playing = asyncio.ensure_future(player.play(plan))
             while not playing.done():
                 figures = await player.get("/figures")
-                show({**figures, "planned": player.loaded.orders_planned})
+                show_figures({**figures, "planned": player.loaded.orders_planned})
                 await asyncio.wait({playing}, timeout=1)
             return playing.result()

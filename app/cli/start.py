@@ -11,11 +11,22 @@ from msgspec.structs import replace
 
 from app.auth import operators
 from app.cli.instance import AsJson, as_json, configuration, err, fail, run, running_instance
-from app.cli.orders import Rate
+from app.cli.orders import (
+    Dates,
+    Decimals,
+    DryRun,
+    Encoding,
+    Mapping,
+    Rate,
+    file_options,
+    preview,
+    show,
+)
 from app.cli.output import progress
 from app.config import child_environment
 from app.local import fault_switches
 from app.local.demo import Demo, DemoError, Wanted, fresh
+from app.local.importers.order_file import read_plan
 from app.local.importers.player import ORDERS_PER_SECOND
 from app.local.supervisor import Supervisor, worker_command
 from app.registry import services
@@ -43,8 +54,8 @@ async def _up(chosen: tuple[str, ...]) -> None:
 
 
 def _say(text: str) -> None:
-    # Not broken into lines: a path or an address is copied whole.
-    err.print(text, soft_wrap=True)
+    # Not broken into lines: a path or an address is copied whole. A value may look like markup.
+    err.print(text, markup=False, soft_wrap=True)
 
 
 def _on_signal() -> asyncio.Event:
@@ -55,18 +66,32 @@ def _on_signal() -> asyncio.Event:
 
 
 def demo(  # noqa: PLR0913  each is an option
-    file: Annotated[Path, typer.Option(help="A file of the form of Online Retail.")] = FILE,
+    file: Annotated[Path, typer.Option(help="A file of orders: .csv, .gz or .xlsx.")] = FILE,
     rate: Rate = ORDERS_PER_SECOND,
     *,
+    dates: Dates = None,
+    decimal: Decimals = None,
+    columns: Mapping = "",
+    encoding: Encoding = "",
+    dry_run: DryRun = False,
     once: Annotated[bool, typer.Option(help="End when every order has ended.")] = False,
     report: Annotated[Path | None, typer.Option(help="Where to write the report.")] = None,
     faults: Annotated[str, typer.Option(help="Such as decline=0.2,refuse=0.05")] = "",
     as_json_too: AsJson = False,
 ) -> None:
     """Start everything on a fresh folder and play real orders through it."""
-    found = run(_demo(file, rate, once=once, faults=faults))
-    if found is None:
-        return
+    options = file_options(dates, decimal, columns, encoding)
+    wanted = Wanted(file=file, options=options, rate=rate, once=once)
+    found = run(_counted(wanted) if dry_run else _demo(wanted, faults))
+    if found is not None:
+        _write_report(found, report, as_json_too=as_json_too)
+
+
+async def _counted(wanted: Wanted) -> None:
+    show(preview(read_plan(wanted.file, wanted.options)))
+
+
+def _write_report(found: dict[str, object], report: Path | None, *, as_json_too: bool) -> None:
     body = json_page(found)
     if report is not None:
         report.write_bytes(body + b"\n")
@@ -78,8 +103,8 @@ def demo(  # noqa: PLR0913  each is an option
         fail("the books do not balance; see: payflow verify")
 
 
-async def _demo(file: Path, rate: float, *, once: bool, faults: str) -> dict[str, object] | None:
-    wanted = Wanted(file=file, rate=rate, once=once, faults=fault_switches.parse(faults))
+async def _demo(wanted: Wanted, faults: str) -> dict[str, object] | None:
+    wanted = replace(wanted, faults=fault_switches.parse(faults))
     with progress(err) as show:
         running = asyncio.ensure_future(Demo(fresh(configuration()), wanted, _say, show).run())
         stopped = asyncio.ensure_future(_on_signal().wait())
@@ -89,7 +114,7 @@ async def _demo(file: Path, rate: float, *, once: bool, faults: str) -> dict[str
             return running.result()
         running.cancel()
         await asyncio.wait({running})
-    if once:
+    if wanted.once:
         raise DemoError("stopped before its end; there is no report")
     return None
 

@@ -16,7 +16,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from app.auth import operators
 from app.config import Config
 from app.local import demo_report, fault_switches
-from app.local.importers.player import Player, read_plan
+from app.local.importers.loaded import report_lines
+from app.local.importers.order_file import FileOptions, read_plan
+from app.local.importers.player import Player
 from app.local.supervisor import Supervisor, SupervisorError, running, worker_url
 from app.operations.verification import auditor
 from app.operations.verification.verdict import Verdict
@@ -37,6 +39,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """The file to play, and the options."""
 
     file: Path
+    options: FileOptions = FileOptions()
     rate: float
     once: bool = False
     faults: dict[str, dict[str, float]] = {}
@@ -71,7 +74,7 @@ class Demo:
 
     async def run(self) -> dict[str, Any] | None:
         """Play the file; return the report with `once`, otherwise go on until interrupted."""
-        plan = read_plan(self.wanted.file)
+        plan = read_plan(self.wanted.file, self.wanted.options)
         supervisor = Supervisor(replace(self.config, fault_injection=True), self._say)
         timeout = aiohttp.ClientTimeout(total=30)
         async with supervisor.up() as instance, aiohttp.ClientSession(timeout=timeout) as session:
@@ -87,6 +90,8 @@ class Demo:
             try:
                 await player.play(plan)
                 self._step("the file has been played")
+                for line in report_lines(player.loaded):
+                    self._say(f"         {line}")
                 if self.wanted.once:
                     verdict = await self._settled(player)
                     return await self._report(player, verdict, instance)

@@ -3,8 +3,10 @@
 from collections import Counter
 
 import msgspec
+from msgspec.structs import replace
 
-from app.local.importers.player import Loaded
+from app.local.importers.loaded import Loaded
+from app.local.importers.retail_requests import Refuse
 from app.operations.verification.verdict import Verdict
 
 
@@ -21,14 +23,12 @@ def build(
     `returns_refused` gives the reason by return id: the rows of a return that Payflow refused
     count as refused, so that every row of the file is counted once.
     """
-    rows, refused = _counted(loaded, returns_refused)
+    counted = _counted(loaded, returns_refused)
     return {
-        "rows_read": loaded.rows_read,
-        "rows": {name: rows[name] for name in ("orders", "returns", "adjustments", "refused")},
+        **_file(counted),
         "orders_placed": verdict.figures["orders_placed"],
         "returns": verdict.figures["returns_accepted"],
         "adjustments": loaded.adjustments,
-        "rows_refused": dict(refused),
         "returns_refused": dict(Counter(returns_refused.values())),
         "orders_completed": verdict.figures["orders_completed"],
         "orders_cancelled": verdict.figures["orders_cancelled"],
@@ -46,12 +46,42 @@ def build(
     }
 
 
-def _counted(loaded: Loaded, returns_refused: dict[str, str]) -> tuple[Counter[str], Counter[str]]:
-    """Return the rows by their outcome, and refused rows by reason."""
-    rows, refused = Counter(loaded.rows), Counter(loaded.refused)
+def _file(counted: Loaded) -> dict[str, object]:
+    """Return how the file was read, and its rows and lines by what they became."""
+    rows = counted.rows
+    return {
+        "read_as": counted.form,
+        "rows_read": counted.rows_read,
+        "rows": {name: rows[name] for name in ("orders", "returns", "adjustments", "refused")},
+        "lines_read": sum(counted.lines.values()),
+        "lines": dict(counted.lines),
+        "rows_refused": dict(counted.refused),
+        "refusals": [_shown(each) for each in counted.refusals],
+    }
+
+
+def _shown(refusal: Refuse) -> dict[str, object]:
+    return {
+        "lines": list(refusal.file_lines),
+        "reason": refusal.reason,
+        "column": refusal.column,
+        "value": refusal.value,
+    }
+
+
+def _counted(loaded: Loaded, returns_refused: dict[str, str]) -> Loaded:
+    """Return `loaded` with the rows and lines of refused returns counted as refused."""
+    counted = replace(
+        loaded,
+        rows=loaded.rows.copy(),
+        lines=loaded.lines.copy(),
+        refused=loaded.refused.copy(),
+        refusals=[*loaded.refusals],
+    )
     for return_id, reason in returns_refused.items():
-        _, count = loaded.returns[return_id]
-        rows["returns"] -= count
-        rows["refused"] += count
-        refused[f"return refused: {reason}"] += count
-    return rows, refused
+        _, rows = loaded.returns[return_id]
+        lines = loaded.return_lines.get(return_id, ())
+        counted.rows["returns"] -= rows
+        counted.lines["returns"] -= len(lines)
+        counted.refuse(Refuse(rows=rows, file_lines=lines, reason=f"return refused: {reason}"))
+    return counted

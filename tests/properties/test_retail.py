@@ -1,7 +1,6 @@
 """What is true of the retail file however dirty it is."""
 
 from collections import Counter
-from collections.abc import Mapping
 
 import msgspec
 from hypothesis import given, settings
@@ -9,11 +8,10 @@ from hypothesis import strategies as st
 
 from app.local.importers import retail_file
 from app.local.importers.retail_file import Adjust, Ask, PlaceOrder, ReturnItems
+from tests.support.retail_rows import Raw, planned
 from workflows.inventory.stock_messages import AdjustStock
 from workflows.order.messages import OrderPlaced, ReturnRequested
 from workflows.shared.message import Message
-
-Raw = Mapping[str, str | None]
 
 INVOICES = ["1", "2", "3", "C4", "C5", "c4", "A6", "", "C"]
 CODES = ["mug", "tin", "POST", "D", "d", "M", "m", "gift_1", "TEST1", "PADS", ""]
@@ -65,16 +63,16 @@ shops = st.lists(plain, max_size=40)
 @given(files)
 def test_every_row_lands_in_exactly_one_place(rows: list[Raw]) -> None:
     """Asks and refusals stand for as many rows as were read: none is lost, none counts twice."""
-    planned = retail_file.plan(rows)
+    plan = planned(rows)
 
-    assert len(rows) == planned.rows_read == sum(ask.rows for ask in planned.asks)
+    assert len(rows) == plan.rows_read == sum(ask.rows for ask in plan.asks)
 
 
 @settings(max_examples=100, deadline=None)
 @given(files)
 def test_reading_it_again_asks_the_same(rows: list[Raw]) -> None:
     """Nothing but the rows decides."""
-    assert retail_file.plan(rows) == retail_file.plan(rows)
+    assert planned(rows) == planned(rows)
 
 
 def said(ask: Ask) -> tuple[Message, ...]:
@@ -119,7 +117,7 @@ def said(ask: Ask) -> tuple[Message, ...]:
 @given(files | shops)
 def test_what_is_asked_can_be_said(rows: list[Raw]) -> None:
     """Every ask keeps the limits of the wire, and an order's parts sum to its total."""
-    for ask in retail_file.plan(rows).asks:
+    for ask in planned(rows).asks:
         for message in said(ask):
             assert message == msgspec.json.decode(msgspec.json.encode(message), type=type(message))
         if isinstance(ask, PlaceOrder):
@@ -131,7 +129,7 @@ def test_what_is_asked_can_be_said(rows: list[Raw]) -> None:
 @given(shops)
 def test_nothing_comes_back_that_was_not_sold(rows: list[Raw]) -> None:
     """Per sale: no more units of a code, no more money of a line, no more money in all."""
-    asks = retail_file.plan(rows).asks
+    asks = planned(rows).asks
     sold, paid = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
     for ask in asks:
         if isinstance(ask, PlaceOrder):
@@ -155,7 +153,7 @@ def test_a_return_is_for_an_earlier_order_and_has_its_own_id(rows: list[Raw]) ->
     """Nothing is returned before it is sold, and no two returns share an id."""
     placed: set[str] = set()
     ids: list[str] = []
-    for ask in retail_file.plan(rows).asks:
+    for ask in planned(rows).asks:
         if isinstance(ask, PlaceOrder):
             placed.add(ask.reference)
         if isinstance(ask, ReturnItems):
@@ -169,10 +167,10 @@ def test_a_return_is_for_an_earlier_order_and_has_its_own_id(rows: list[Raw]) ->
 @given(shops)
 def test_the_units_sold_are_those_of_the_orders(rows: list[Raw]) -> None:
     """No more, no less, for every code."""
-    planned = retail_file.plan(rows)
+    plan = planned(rows)
     units = Counter[str]()
-    for ask in planned.asks:
+    for ask in plan.asks:
         if isinstance(ask, PlaceOrder):
             units.update({line.sku: line.quantity for line in ask.lines})
 
-    assert dict(units) == planned.sold_units
+    assert dict(units) == plan.sold_units

@@ -73,6 +73,29 @@ def test_a_wrong_name_is_named(command: list[str], said: str) -> None:
     assert said in " ".join(result.output.split())
 
 
+FILES = Path(__file__).parent / "order_files"
+
+
+@pytest.mark.parametrize("command", [["orders", "load"], ["demo", "--file"]], ids=" ".join)
+def test_a_dry_run_counts_a_file_and_needs_no_instance(command: list[str]) -> None:
+    """Lines by place, refusals with line and reason, and what would be played."""
+    file = str(FILES / "c08_open_quote.csv")
+    result = CliRunner().invoke(app, [*command, file, "--dry-run", "--dates", "mdy"])
+
+    assert 0 == result.exit_code
+    for said in ("5 lines: 3 orders, 1 header, 1 refused", "a quote is not closed; line 3"):
+        assert said in result.output
+
+
+def test_a_file_that_does_not_decide_is_asked_for() -> None:
+    """The error names the file, the line, the column, the value and the option."""
+    result = CliRunner().invoke(app, ["orders", "load", str(FILES / "c05_latin1.csv")])
+
+    assert 1 == result.exit_code
+    assert "c05_latin1.csv: line 2, column InvoiceDate: '12/1/2010 8:26'" in result.output
+    assert "--dates dmy or --dates mdy" in result.output
+
+
 def test_a_setting_of_no_use_is_a_usage_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """The variable is named."""
     monkeypatch.setenv("PAYFLOW_PARTITONS", "4")

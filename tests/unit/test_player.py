@@ -1,5 +1,7 @@
 """Playing a file: clear errors, every ask once, patience with a console that is away."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +9,13 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from app.local.importers.player import LoadError, Player, read_plan
+from app.local.importers.file_content import LoadError
+from app.local.importers.loaded import outcome_of, report_lines
+from app.local.importers.order_file import read_plan
+from app.local.importers.player import Player
+from app.local.importers.receipts import receipts_of
+from app.local.importers.retail_file import Plan
+from workflows.shared.naming import joined
 
 HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n"
 SALE = "536365,85123A,HEART,6,2010-12-01 08:26:00,2.55,17850.0,United Kingdom\n"
@@ -46,11 +54,14 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 class Console:
-    """A console that notes what it is asked, and is away for the first `away` requests."""
+    """A console that notes what it is asked, is away for the first `away` requests, and refuses."""
 
-    def __init__(self, *, away: int = 0, refuse: bool = False) -> None:
+    def __init__(
+        self, *, away: int = 0, refused: frozenset[str] = frozenset(), status: int = 400
+    ) -> None:
         self.away = away
-        self.refuse = refuse
+        self.refused = refused
+        self.status = status
         self.asked: list[tuple[str, Any, str]] = []
 
     async def take(self, request: web.Request) -> web.Response:
@@ -58,20 +69,39 @@ class Console:
         if self.away:
             self.away -= 1
             return web.json_response({"detail": "soon"}, status=503)
-        if self.refuse:
-            return web.json_response({"detail": "lines[0] is wrong"}, status=400)
+        body = await request.json()
+        if body.get("reference") in self.refused or request.path in self.refused:
+            return web.json_response({"detail": "lines[0] is wrong"}, status=self.status)
         key = request.headers.get("Idempotency-Key", "")
-        self.asked.append((request.path, await request.json(), key))
+        self.asked.append((request.path, body, key))
         return web.json_response({"order_id": "o1"}, status=202)
+
+    async def shelves(self, _: web.Request) -> web.Response:
+        """Answer which receipts each shelf has counted: all that were asked."""
+        rows = [
+            {"key": item["sku"], "state": {"counted": [f"receipt/{joined(each, item['sku'])}"]}}
+            for path, body, _ in self.asked
+            if path == "/stock/receipts"
+            for each in [body["receipt_id"]]
+            for item in body["items"]
+        ]
+        return web.json_response({"rows": rows, "next": None})
+
+
+@asynccontextmanager
+async def player_of(console: Console, aiohttp_server: Any) -> AsyncIterator[Player]:
+    """Give a player of `console`."""
+    site = web.Application()
+    site.router.add_post("/{path:.*}", console.take)
+    site.router.add_get("/tables/stock", console.shelves)
+    server = await aiohttp_server(site)
+    async with aiohttp.ClientSession() as session:
+        yield Player(str(server.make_url("")).rstrip("/"), 1_000, session)
 
 
 async def play(console: Console, aiohttp_server: Any, folder: Path, text: str) -> Player:
     """Play `text` against `console`."""
-    site = web.Application()
-    site.router.add_post("/{path:.*}", console.take)
-    server = await aiohttp_server(site)
-    async with aiohttp.ClientSession() as session:
-        player = Player(str(server.make_url("")).rstrip("/"), 1_000, session)
+    async with player_of(console, aiohttp_server) as player:
         await player.play(read_plan(file(folder, text)))
     return player
 
@@ -110,7 +140,89 @@ async def test_a_console_that_is_away_is_waited_for(aiohttp_server: Any, tmp_pat
     assert (1, {"536365": "o1"}) == (len(console.asked), player.loaded.order_ids)
 
 
-async def test_a_refusal_is_said_and_not_repeated(aiohttp_server: Any, tmp_path: Path) -> None:
-    """4xx is our mistake: the console's own messages are shown."""
-    with pytest.raises(LoadError, match=r"lines\[0\] is wrong"):
-        await play(Console(refuse=True), aiohttp_server, tmp_path, HEADER + SALE)
+@pytest.mark.parametrize("status", [400, 409, 413, 422])
+async def test_a_refused_order_is_counted_and_the_next_goes_on(
+    status: int, aiohttp_server: Any, tmp_path: Path
+) -> None:
+    """With the console's own message, its lines, and its returns."""
+    console = Console(refused=frozenset({"536365"}), status=status)
+
+    player = await play(
+        console, aiohttp_server, tmp_path, HEADER + SALE + BACK + SALE.replace("536365", "536366")
+    )
+
+    loaded = player.loaded
+    assert ["/orders"] == [path for path, _, _ in console.asked]
+    assert {"orders": 1, "refused": 2} == dict(loaded.rows)
+    assert {
+        (2,): "the API refuses it: lines[0] is wrong",
+        (3,): "the API refuses it: the order that it returns was refused",
+    } == {each.file_lines: each.reason for each in loaded.refusals}
+    assert {"header": 1, "orders": 1, "refused": 2} == dict(loaded.lines)
+
+
+async def test_a_refused_return_or_count_does_not_end_the_load(
+    aiohttp_server: Any, tmp_path: Path
+) -> None:
+    """What follows is asked all the same."""
+    console = Console(refused=frozenset({"/orders/o1/returns", "/stock/adjustments"}))
+
+    player = await play(
+        console, aiohttp_server, tmp_path, HEADER + SALE + BACK + FOUND + SALE.replace("65,", "66,")
+    )
+
+    assert {"orders": 2, "refused": 2} == dict(player.loaded.rows)
+    assert {} == player.loaded.returns
+
+
+async def test_a_refusal_of_whoever_asks_ends_the_load(aiohttp_server: Any, tmp_path: Path) -> None:
+    """No key, no role, no such address: every other row would be refused as well."""
+    console = Console(refused=frozenset({"536365"}), status=401)
+
+    with pytest.raises(LoadError, match="POST /orders was refused"):
+        await play(console, aiohttp_server, tmp_path, HEADER + SALE)
+
+
+async def test_the_stock_of_each_file_is_received_once(aiohttp_server: Any, tmp_path: Path) -> None:
+    """A receipt is named for what the file asks, not for its place, its form or its SKUs."""
+    second = SALE.replace("536365", "536366").replace(",6,", ",5,")
+    console = Console()
+    async with player_of(console, aiohttp_server) as player:
+        for text in (HEADER + SALE, "\n" + HEADER.upper() + SALE, HEADER + second):
+            await player.receive_stock(read_plan(file(tmp_path, text)), lambda _: None)
+
+    first, again, other = [body for _, body, _ in console.asked]
+    assert first == again
+    assert first["receipt_id"] != other["receipt_id"]
+    assert ([{"sku": "85123A", "quantity": 5}], [{"sku": "85123A", "quantity": 4}]) == (
+        first["items"],
+        other["items"],
+    )
+
+
+def test_more_units_than_one_receipt_can_say_are_several() -> None:
+    """Each SKU stands once in a receipt, up to a million units of it."""
+    sold = {f"s{at}": 1 for at in range(600)} | {"many": 2_500_000}
+
+    receipts = receipts_of(Plan(rows_read=0, asks=(), sold_units=sold))
+
+    assert [500, 101, 1] == [len(each.items) for each in receipts]
+    assert 3 == len({each.receipt_id for each in receipts})
+    assert (600 + 2_000_000, 1_000_000) == (
+        sum(item.quantity for each in receipts for item in each.items),
+        max(item.quantity for each in receipts for item in each.items),
+    )
+
+
+def test_what_would_be_played_is_counted_without_asking(tmp_path: Path) -> None:
+    """Rows and lines by place, as if the API accepted all."""
+    loaded = outcome_of(read_plan(file(tmp_path, HEADER + SALE + BACK + "\n" + FOUND + LOST)))
+
+    assert {"orders": 1, "returns": 1, "adjustments": 1, "refused": 1} == dict(loaded.rows)
+    assert {"header": 1, "blank": 1, **dict(loaded.rows)} == dict(loaded.lines)
+    assert [
+        "read as utf-8, separator ',', decimal point",
+        "4 rows: 1 orders, 1 returns, 1 adjustments, 1 refused",
+        "6 lines: 1 header, 1 blank, 1 orders, 1 returns, 1 adjustments, 1 refused",
+        "1 refused: return without a matching sale; line 6",
+    ] == list(report_lines(loaded))

@@ -10,7 +10,9 @@ import pytest
 
 from app.fraud.analysis.offline import Offline
 from app.local.importers import retail_file
+from app.local.importers.order_file import read_plan
 from app.local.importers.retail_file import Adjust, Ask, PlaceOrder, Plan, Refuse, ReturnItems
+from tests.support.retail_rows import Raw, asked, planned
 from tests.support.workflow_runner import JUDGE
 from workflows.fraud.messages import FraudDetected
 from workflows.order.messages import Charge, Line, ReturnLine
@@ -22,8 +24,6 @@ DATE = "2010-12-01 08:26:00"
 AT_MS = 1_291_191_960_000
 TOO_LARGE = "the amount is too large"
 
-Raw = dict[str, str | None]
-
 
 def row(
     invoice: str = "1",
@@ -32,7 +32,7 @@ def row(
     price: str = "2.50",
     customer: str = "7.0",
     **others: str,
-) -> Raw:
+) -> dict[str, str]:
     """Return one row of the file."""
     return {
         "InvoiceNo": invoice,
@@ -172,7 +172,7 @@ MUGS = line("mug", 2, 500)
 )
 def test_selling(rows: list[Raw], asks: list[Ask]) -> None:
     """Given these rows, this is asked."""
-    assert asks == list(retail_file.plan(rows).asks)
+    assert asks == asked(planned(rows))
 
 
 SALE = row()
@@ -299,9 +299,9 @@ OLD, NEW = row(invoice="1"), row(invoice="2", quantity=3, price="3.00")
 )
 def test_returning(rows: list[Raw], asks: list[Ask]) -> None:
     """Given these sales and returns, this is asked besides the orders."""
-    planned = retail_file.plan(rows).asks
+    plan = asked(planned(rows))
 
-    assert asks == [ask for ask in planned if not isinstance(ask, PlaceOrder)]
+    assert asks == [ask for ask in plan if not isinstance(ask, PlaceOrder)]
 
 
 @pytest.mark.parametrize(
@@ -342,7 +342,7 @@ def test_returning(rows: list[Raw], asks: list[Ask]) -> None:
 )
 def test_refusing(dirty: Raw, reason: str) -> None:
     """Given this row, it is refused with what is wrong with it."""
-    assert (no(reason),) == retail_file.plan([dirty]).asks
+    assert [no(reason)] == asked(planned([dirty]))
 
 
 @pytest.mark.parametrize(
@@ -368,14 +368,14 @@ def test_refusing(dirty: Raw, reason: str) -> None:
 )
 def test_refusing_a_whole_invoice(rows: list[Raw], reason: str) -> None:
     """Given these rows, all of them are refused at once."""
-    assert (no(reason, rows=len(rows)),) == retail_file.plan(rows).asks
+    assert [no(reason, rows=len(rows))] == asked(planned(rows))
 
 
 def test_one_bad_row_does_not_refuse_its_invoice() -> None:
     """What can be read of it is ordered."""
     rows = [row(code="gold", quantity=1_000_000, price="1000.01"), row()]
 
-    assert (no(TOO_LARGE), order(MUGS)) == retail_file.plan(rows).asks
+    assert [no(TOO_LARGE), order(MUGS)] == asked(planned(rows))
 
 
 @pytest.mark.parametrize(
@@ -388,7 +388,7 @@ def test_one_bad_row_does_not_refuse_its_invoice() -> None:
 )
 def test_dates_are_read_as_utc(date: str, at_ms: int) -> None:
     """Unless they say otherwise."""
-    (ask,) = retail_file.plan([row(InvoiceDate=date)]).asks
+    (ask,) = planned([row(InvoiceDate=date)]).asks
 
     assert isinstance(ask, PlaceOrder)
     assert at_ms == ask.ordered_at_ms
@@ -396,8 +396,7 @@ def test_dates_are_read_as_utc(date: str, at_ms: int) -> None:
 
 @pytest.fixture(scope="module", name="real")
 def the_real_file() -> Plan:
-    with FILE.open(encoding="utf-8", newline="") as file:
-        return retail_file.plan(csv.DictReader(file))
+    return read_plan(FILE)
 
 
 def test_the_columns_are_those_of_the_file() -> None:

@@ -1,32 +1,37 @@
 """Plays a retail file through the HTTP API, as the shop's own system would."""
 
 import asyncio
-import csv
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from collections.abc import Callable
+from typing import Any, ClassVar
+from urllib.parse import quote
 
 import aiohttp
 import msgspec
 import stamina
 
 from app.local.importers import retail_file
+from app.local.importers.file_content import LoadError
+from app.local.importers.loaded import Loaded
+from app.local.importers.receipts import Receipt, receipts_of
 from app.local.importers.retail_file import Adjust, Ask, PlaceOrder, Plan, Refuse, ReturnItems
+from workflows.inventory.shelf import REMEMBERED_MAX
 from workflows.shared.errors import ErrorKind, PayflowError
+from workflows.shared.naming import joined
 
 ORDERS_PER_SECOND = 18.0
-RECEIPT_ITEMS_MAX = 500
+ROW_STATUSES = frozenset({400, 409, 413, 422})
+"""HTTP statuses by which the API refuses what one request says."""
+AGAIN_STATUSES = frozenset({408, 425, 429})
+SHOWN_WIDTH_MAX = 200
+"""Characters of the API's reason."""
 STOCK_SECONDS_MAX = 120.0
 RETRY_SECONDS_MAX = 120.0
 PAYMENT_METHOD = "pm_card_visa"
-STOCK_SHARE = (4, 5)
-"""The share of what the file sells that is received, so that some orders are refused."""
 
 
-class LoadError(PayflowError):
-    """The file cannot be played or the API refuses it; the message says which and why."""
+class Refused(PayflowError):
+    """The API refuses one request for what it says; the next may be accepted."""
 
 
 class TryAgain(PayflowError):
@@ -35,37 +40,10 @@ class TryAgain(PayflowError):
     kind: ClassVar[ErrorKind] = "unavailable"
 
 
-class Loaded(msgspec.Struct, kw_only=True):
-    """The requests so far; they grow while a file is played."""
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """What the API answers when it refuses."""
 
-    rows_read: int = 0
-    orders_asked: int = 0
-    orders_planned: int = 0
-    adjustments: int = 0
-    rows: Counter[str] = msgspec.field(default_factory=Counter)
-    """Rows by their outcome: orders, returns, adjustments, refused."""
-    refused: Counter[str] = msgspec.field(default_factory=Counter)
-    """Rows by the reason they were refused for."""
-    order_ids: dict[str, str] = {}
-    """Order id by the number of its invoice."""
-    returns: dict[str, tuple[str, int]] = {}
-    """Order id and number of rows by return id."""
-
-
-def read_plan(path: Path) -> Plan:
-    """Return the requests of the file; raises LoadError naming the file and its error."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as lines:
-            rows = csv.DictReader(lines)
-            missing = set(retail_file.COLUMNS) - set(rows.fieldnames or ())
-            if missing:
-                raise LoadError(f"{path} lacks the columns {', '.join(sorted(missing))}")
-            plan = retail_file.plan(rows)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise LoadError(f"{path} cannot be read: {error}") from error
-    if not plan.rows_read:
-        raise LoadError(f"{path} holds no rows")
-    return plan
+    detail: str
 
 
 class Player:
@@ -79,36 +57,43 @@ class Player:
 
     async def receive_stock(self, plan: Plan, say: Callable[[str], None]) -> None:
         """Receive four fifths of what the file sells; return when the stock is on hand."""
-        part, whole = STOCK_SHARE
-        items = [
-            {"sku": sku, "quantity": -(-units * part // whole)}
-            for sku, units in sorted(plan.sold_units.items())
-        ]
-        for number, chunk in enumerate(_chunks(items, RECEIPT_ITEMS_MAX)):
-            await self._post("/stock/receipts", {"receipt_id": f"opening-{number}", "items": chunk})
-        say(f"{sum(item['quantity'] for item in items)} units of {len(items)} SKUs received")
-        await self._wait_for_stock(len(items))
+        receipts = receipts_of(plan)
+        for receipt in receipts:
+            await self._post("/stock/receipts", msgspec.to_builtins(receipt))
+        units = sum(item.quantity for receipt in receipts for item in receipt.items)
+        say(f"{units} units of {len(plan.sold_units)} SKUs received")
+        await self._wait_for_stock(receipts)
 
-    async def _wait_for_stock(self, skus: int) -> None:
+    async def _wait_for_stock(self, receipts: list[Receipt]) -> None:
         limit = time.monotonic() + STOCK_SECONDS_MAX
-        while await self._count("stock") < skus:
+        wanted = {
+            (item.sku, f"receipt/{joined(receipt.receipt_id, item.sku)}")
+            for receipt in receipts
+            for item in receipt.items
+        }
+        while not wanted <= await self._counted(wanted):
             if time.monotonic() > limit:
                 raise LoadError(f"the stock did not arrive in {STOCK_SECONDS_MAX:.0f} s")
             await asyncio.sleep(0.3)
 
-    async def _count(self, table: str) -> int:
-        count, after = 0, ""
+    async def _counted(self, wanted: set[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Return every receipt that a shelf has counted, or may have, with its SKU."""
+        counted: set[tuple[str, str]] = set()
+        after = ""
         while True:
-            page = await self.get(f"/tables/{table}?limit=1000&after={after}")
-            count += len(page["rows"])
+            page = await self.get(f"/tables/stock?limit=1000&after={quote(after, safe='')}")
+            for row in page["rows"]:
+                counted |= {(row["key"], each) for each in row["state"]["counted"]}
+                if len(row["state"]["counted"]) >= REMEMBERED_MAX:
+                    # The shelf may have counted the receipt long ago, and forgotten it.
+                    counted |= {each for each in wanted if each[0] == row["key"]}
             if page["next"] is None:
-                return count
+                return counted
             after = page["next"]
 
     async def play(self, plan: Plan) -> Loaded:
         """Send all requests in the file's order, orders at the given rate; return what was sent."""
-        self.loaded.rows_read = plan.rows_read
-        self.loaded.orders_planned = sum(isinstance(ask, PlaceOrder) for ask in plan.asks)
+        self.loaded.begin(plan)
         began = time.monotonic()
         for ask in plan.asks:
             if isinstance(ask, PlaceOrder):
@@ -118,32 +103,48 @@ class Player:
         return self.loaded
 
     async def _ask(self, ask: Ask) -> None:
-        match ask:
-            case PlaceOrder():
-                key = f"retail:{ask.reference}"
-                answer = await self._post("/orders", _order_body(ask), {"Idempotency-Key": key})
-                self.loaded.order_ids[ask.reference] = answer["order_id"]
-                self.loaded.orders_asked += 1
-                self.loaded.rows["orders"] += ask.rows
-            case ReturnItems():
-                order_id = self.loaded.order_ids[ask.reference]
-                body = {"return_id": ask.return_id, "lines": ask.lines}
-                await self._post(f"/orders/{order_id}/returns", body)
-                self.loaded.returns[ask.return_id] = (order_id, ask.rows)
-                self.loaded.rows["returns"] += ask.rows
-            case Adjust():
-                body = {
-                    "adjustment_id": ask.adjustment_id,
-                    "sku": ask.sku,
-                    "delta": ask.delta,
-                    "reason": ask.reason,
-                }
-                await self._post("/stock/adjustments", body)
-                self.loaded.adjustments += 1
-                self.loaded.rows["adjustments"] += ask.rows
-            case Refuse():
-                self.loaded.refused[ask.reason] += ask.rows
-                self.loaded.rows["refused"] += ask.rows
+        """Ask one thing; what the API refuses is counted, and the next goes on."""
+        try:
+            match ask:
+                case PlaceOrder():
+                    await self._place(ask)
+                case ReturnItems():
+                    await self._return(ask)
+                case Adjust():
+                    await self._adjust(ask)
+                case Refuse():
+                    self.loaded.refuse(ask)
+        except Refused as error:
+            reason = f"the API refuses it: {error}"
+            self.loaded.refuse(Refuse(rows=ask.rows, file_lines=ask.file_lines, reason=reason))
+
+    async def _place(self, ask: PlaceOrder) -> None:
+        key = f"retail:{ask.reference}"
+        answer = await self._post("/orders", _order_body(ask), {"Idempotency-Key": key})
+        self.loaded.order_ids[ask.reference] = answer["order_id"]
+        self.loaded.orders_asked += 1
+        self.loaded.count("orders", ask)
+
+    async def _return(self, ask: ReturnItems) -> None:
+        order_id = self.loaded.order_ids.get(ask.reference)
+        if order_id is None:
+            raise Refused("the order that it returns was refused")
+        body = {"return_id": ask.return_id, "lines": ask.lines}
+        await self._post(f"/orders/{order_id}/returns", body)
+        self.loaded.returns[ask.return_id] = (order_id, ask.rows)
+        self.loaded.return_lines[ask.return_id] = ask.file_lines
+        self.loaded.count("returns", ask)
+
+    async def _adjust(self, ask: Adjust) -> None:
+        body = {
+            "adjustment_id": ask.adjustment_id,
+            "sku": ask.sku,
+            "delta": ask.delta,
+            "reason": ask.reason,
+        }
+        await self._post("/stock/adjustments", body)
+        self.loaded.adjustments += 1
+        self.loaded.count("adjustments", ask)
 
     async def get(self, path: str) -> Any:
         """Return the JSON at `path`; waits while the console is away."""
@@ -173,8 +174,10 @@ class Player:
                 text = await answer.read()
         except (aiohttp.ClientError, TimeoutError) as error:
             raise TryAgain(f"{method} {path}: {error}") from error
-        if answer.status >= 500:  # noqa: PLR2004
+        if answer.status >= 500 or answer.status in AGAIN_STATUSES:  # noqa: PLR2004
             raise TryAgain(f"{method} {path}: {text[:300]!r}")
+        if answer.status in ROW_STATUSES:
+            raise Refused(_detail(text))
         if answer.status >= 400:  # noqa: PLR2004
             raise LoadError(f"{method} {path} was refused: {text[:500].decode(errors='replace')}")
         return msgspec.json.decode(text)
@@ -194,9 +197,10 @@ def _order_body(ask: PlaceOrder) -> dict[str, Any]:
     }
 
 
-Item = TypeVar("Item")
-
-
-def _chunks(items: list[Item], size: int) -> Iterator[list[Item]]:
-    for at in range(0, len(items), size):
-        yield items[at : at + size]
+def _detail(text: bytes) -> str:
+    """Return what a problem document says, on one line."""
+    try:
+        said = msgspec.json.decode(text, type=Problem).detail
+    except msgspec.MsgspecError:
+        said = text.decode(errors="replace")
+    return " ".join(said.split())[:SHOWN_WIDTH_MAX]

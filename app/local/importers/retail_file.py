@@ -5,13 +5,14 @@ lines without goods charges or discounts. Every row becomes part of one request 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import msgspec
 
+from app.local.importers.columns import COLUMNS
 from app.local.importers.retail_requests import Adjust, Ask, PlaceOrder, Refuse, ReturnItems
 from app.local.importers.retail_returns import Sales, returned
-from app.local.importers.retail_rows import COLUMNS, Row, parse
+from app.local.importers.retail_rows import Row
 from app.local.importers.retail_sales import sold
 
 __all__ = [
@@ -37,18 +38,21 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     asks: tuple[Ask, ...]
     sold_units: dict[str, int]
     """Units of each SKU that the orders want."""
+    other_lines: dict[str, int] = {}
+    """Physical lines that are no rows, by what they are: header, blank, separator, preamble."""
+    form: str = ""
+    """How the file was read, for people: encoding, separator, order of dates, decimal mark."""
 
 
-def plan(rows: Iterable[Mapping[str, str | None]]) -> Plan:
+def plan(rows: Iterable[Row | Refuse]) -> Plan:
     """Return the requests of `rows`, invoice by invoice in the order of their first row."""
     invoices: dict[str, list[Row]] = {}
     asks: list[Ask] = []
     rows_read = 0
-    for record in rows:
+    for row in rows:
         rows_read += 1
-        row = parse(record)
-        if isinstance(row, str):
-            asks.append(Refuse(rows=1, reason=row))
+        if isinstance(row, Refuse):
+            asks.append(row)
         else:
             invoices.setdefault(row.invoice, []).append(row)
     sales = Sales()

@@ -1,6 +1,6 @@
 """The requests that rows of the retail file become, and refusals with their reason.
 
-Part of reading the retail file.
+Part of reading the retail file. `rows` counts records, `file_lines` numbers their physical lines.
 """
 
 import msgspec
@@ -13,6 +13,7 @@ class PlaceOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """An invoice: `reference` is its number."""
 
     rows: int
+    file_lines: tuple[int, ...] = ()
     reference: str
     customer_id: Personal[str]
     country: str
@@ -29,6 +30,7 @@ class ReturnItems(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """
 
     rows: int
+    file_lines: tuple[int, ...] = ()
     return_id: str
     reference: str
     lines: tuple[ReturnLine, ...]
@@ -39,6 +41,7 @@ class Adjust(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """A write-off, or stock that was found."""
 
     rows: int
+    file_lines: tuple[int, ...] = ()
     adjustment_id: str
     sku: str
     delta: int
@@ -46,10 +49,16 @@ class Adjust(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Refuse(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Rows that become no request, and why."""
+    """Rows that become no request, and why; `column` and `value` where one cell is wrong.
+
+    The value of a cell that names a person is left out.
+    """
 
     rows: int
+    file_lines: tuple[int, ...] = ()
     reason: str
+    column: str = ""
+    value: str = ""
 
 
 Ask = PlaceOrder | ReturnItems | Adjust | Refuse

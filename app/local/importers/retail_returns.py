@@ -3,8 +3,6 @@
 Part of reading the retail file.
 """
 
-from collections import Counter
-
 import msgspec
 from msgspec.structs import replace
 
@@ -96,21 +94,24 @@ def _less(sold: Sold, units: int, amount_minor: int) -> Sold:
 def returned(invoice: str, rows: list[Row], sales: Sales) -> list[Ask]:
     """Return the requests of a `C` invoice: one return for each sale it touches."""
     if len(rows) > LINES_MAX:
-        return [Refuse(rows=len(rows), reason=f"more than {LINES_MAX} lines")]
+        file_lines = tuple(line for row in rows for line in row.file_lines)
+        reason = f"more than {LINES_MAX} lines"
+        return [Refuse(rows=len(rows), file_lines=file_lines, reason=reason)]
     asks: list[Ask] = []
     matched: dict[str, list[ReturnLine]] = {}
-    counted: Counter[str] = Counter()
+    counted: dict[str, list[Row]] = {}
     for row in rows:
         lines = _objection(row) or _match(row, sales)
         if isinstance(lines, str):
-            asks.append(Refuse(rows=1, reason=lines))
+            asks.append(Refuse(rows=1, file_lines=row.file_lines, reason=lines))
             continue
-        counted[next(iter(lines))] += 1
+        counted.setdefault(next(iter(lines)), []).append(row)
         for reference, line in lines.items():
             matched.setdefault(reference, []).append(line)
     asks += [
         ReturnItems(
-            rows=counted[reference],
+            rows=len(counted.get(reference, ())),
+            file_lines=tuple(line for row in counted.get(reference, ()) for line in row.file_lines),
             return_id=f"{invoice}/{reference}",
             reference=reference,
             lines=tuple(lines),

@@ -5,24 +5,20 @@ Part of reading the retail file.
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Decimal
+from typing import ClassVar
 
 import msgspec
 
+from app.local.importers.choice import EITHER, Choice
+from app.local.importers.columns import COLUMNS
+from app.local.importers.dates import moment_ms, order_of
+from app.local.importers.numbers import CURRENCY, is_nobody, is_nothing, mark_of, number, readings
+from app.local.importers.retail_requests import Refuse
+from workflows.shared.errors import ErrorKind, PayflowError
 from workflows.shared.limits import QUANTITY_MAX
 from workflows.shared.personal import Personal
 
-COLUMNS = (
-    "InvoiceNo",
-    "StockCode",
-    "Description",
-    "Quantity",
-    "InvoiceDate",
-    "UnitPrice",
-    "CustomerID",
-    "Country",
-)
 CHARGES = frozenset(
     {"POST", "D", "M", "DOT", "C2", "BANK CHARGES", "S", "AMAZONFEE", "CRUK", "B", "ADJUST"}
 )
@@ -34,13 +30,25 @@ WIDTH_MAX = 60
 DESCRIPTION_WIDTH_MAX = 500
 AMOUNT_MINOR_MAX = 1_000_000_000_00
 """The highest amounts of one row and of one order."""
-MOMENT_MS_MAX = 99_999_999_999_999
+VALUE_WIDTH_MAX = 60
+"""Characters of a refused value that are shown."""
 INVOICE = re.compile(r"C?[0-9]+")
-NUMBER = re.compile(r"-?[0-9]{1,9}")
+WHOLE_AS_DECIMAL = re.compile(r"(?<=[0-9])[.,]0{1,2}$")
+"""What data frames append to a number that stands beside blanks."""
+NO_NAME = re.compile('[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffd"]|^\\.{1,2}$')
+"""What no name of the wire may hold, and quotes and lost characters, which no shop means."""
+CONTROLS = re.compile("[\x01-\x1f\x7f-\x9f\u2028\u2029]+")
+
+
+class Style(msgspec.Struct, frozen=True, kw_only=True):
+    """How the file writes dates and decimals."""
+
+    dates: Choice = Choice()
+    marks: Choice = Choice()
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the file that could be read."""
+    """One record of the file that could be read, and its physical lines."""
 
     invoice: str
     code: str
@@ -50,6 +58,13 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     price: Decimal
     customer_id: Personal[str]
     country: str
+    line: int = 0
+    height: int = 1
+
+    @property
+    def file_lines(self) -> tuple[int, ...]:
+        """Return the numbers of its physical lines; none where it was not read from a file."""
+        return tuple(range(self.line, self.line + self.height)) if self.line else ()
 
     @property
     def amount_minor(self) -> int:
@@ -62,74 +77,111 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         return self.code.upper() not in CHARGES and not self.code.lower().startswith("gift_")
 
 
-def parse(record: Mapping[str, str | None]) -> Row | str:
-    """Return the row, or the reason why it is refused."""
-    text = {name: (record.get(name) or "").strip() for name in COLUMNS}
-    price, at_ms = _price(text["UnitPrice"]), _moment(text["InvoiceDate"])
-    wrong = _objection(text)
-    if wrong:
-        return wrong
-    if price is None:
-        return "UnitPrice is no amount"
-    if at_ms is None:
-        return "InvoiceDate is no date"
+class Wrong(PayflowError):
+    """Why a row is refused; `field` is the column of the cell that is wrong."""
+
+    kind: ClassVar[ErrorKind] = "invalid"
+
+    def __init__(self, reason: str, field: str = "") -> None:
+        super().__init__(reason)
+        self.field = field
+
+
+def parse(
+    record: Mapping[str, str | None], style: Style, *, line: int = 0, height: int = 1
+) -> Row | Refuse:
+    """Return the row, or its refusal with the reason."""
+    text = {name: _text(record.get(name)) for name in COLUMNS}
+    try:
+        return _row(text, style, line, height)
+    except Wrong as wrong:
+        shown = "" if wrong.field in {"", "CustomerID"} else text[wrong.field][:VALUE_WIDTH_MAX]
+        return Refuse(
+            rows=1,
+            file_lines=tuple(range(line, line + height)) if line else (),
+            reason=str(wrong),
+            column=wrong.field,
+            value=shown,
+        )
+
+
+def _text(cell: str | None) -> str:
+    text = (cell or "").strip()
+    return "" if is_nothing(text) else text
+
+
+def _row(text: dict[str, str], style: Style, line: int, height: int) -> Row:
+    """Return the row; raises Wrong."""
+    if is_nobody(text["CustomerID"]):
+        text["CustomerID"] = ""
+    invoice = WHOLE_AS_DECIMAL.sub("", text["InvoiceNo"].upper())
+    _check_names(text, invoice)
+    quantity = _quantity(text["Quantity"], style)
+    description = CONTROLS.sub(" ", text["Description"].replace("\0", ""))
+    if text["StockCode"].upper().startswith("TEST"):
+        raise Wrong("a test of the shop's own")
     row = Row(
-        invoice=text["InvoiceNo"].upper(),
+        invoice=invoice,
         code=text["StockCode"],
-        description=text["Description"][:DESCRIPTION_WIDTH_MAX],
-        quantity=int(text["Quantity"]),
-        at_ms=at_ms,
-        price=price,
-        customer_id=text["CustomerID"].removesuffix(".0"),
+        description=description[:DESCRIPTION_WIDTH_MAX],
+        quantity=quantity,
+        price=_price(text["UnitPrice"], style),
+        at_ms=_at_ms(text["InvoiceDate"], style),
+        customer_id=WHOLE_AS_DECIMAL.sub("", text["CustomerID"]),
         country=text["Country"],
+        line=line,
+        height=height,
     )
-    return row if abs(row.amount_minor) <= AMOUNT_MINOR_MAX else "the amount is too large"
+    if abs(row.amount_minor) > AMOUNT_MINOR_MAX:
+        raise Wrong("the amount is too large")
+    return row
 
 
-def _objection(text: dict[str, str]) -> str:
-    """Return what is wrong with the names and the quantity, or nothing."""
+def _check_names(text: dict[str, str], invoice: str) -> None:
     for name in ("InvoiceNo", "StockCode", "Country", "CustomerID"):
         if not text[name] and name != "CustomerID":
-            return f"{name} is missing"
+            raise Wrong(f"{name} is missing")
         if len(text[name]) > WIDTH_MAX:
-            return f"{name} is too long"
-    if not INVOICE.fullmatch(text["InvoiceNo"].upper()):
-        return f"unknown kind of invoice: {text['InvoiceNo'][:1]}"
-    if not NUMBER.fullmatch(text["Quantity"]):
-        return "Quantity is no whole number"
-    if not 0 < abs(int(text["Quantity"])) <= QUANTITY_MAX:
-        return "Quantity is zero or above a million"
-    return "a test of the shop's own" if text["StockCode"].upper().startswith("TEST") else ""
+            raise Wrong(f"{name} is too long", name)
+    if not INVOICE.fullmatch(invoice):
+        raise Wrong(f"unknown kind of invoice: {invoice[:1]}", "InvoiceNo")
+    for name in ("StockCode", "Country", "CustomerID"):
+        if NO_NAME.search(text[name]):
+            raise Wrong(f"{name} holds a quote, a line break or another control character", name)
 
 
-def _price(text: str) -> Decimal | None:
-    try:
-        price = Decimal(text)
-    except InvalidOperation:
-        return None
-    plain = text.isascii() and "_" not in text
-    return price if plain and price.is_finite() and 0 <= price <= QUANTITY_MAX else None
+def _quantity(text: str, style: Style) -> int:
+    quantity = None if CURRENCY.search(text) else _number("Quantity", text, style)
+    if quantity is None or quantity != quantity.to_integral_value():
+        raise Wrong("Quantity is no whole number", "Quantity")
+    if not 0 < abs(quantity) <= QUANTITY_MAX:
+        raise Wrong("Quantity is zero or above a million", "Quantity")
+    return int(quantity)
 
 
-def _moment(text: str) -> int | None:
-    """Return the moment in ms; a date that names no zone is in UTC."""
-    moment = _dated(text)
-    if moment is None:
-        return None
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    at_ms = int(aware.timestamp()) * 1_000
-    return at_ms if 0 <= at_ms <= MOMENT_MS_MAX else None
+def _price(text: str, style: Style) -> Decimal:
+    price = _number("UnitPrice", text, style)
+    if price is None or not 0 <= price <= QUANTITY_MAX:
+        raise Wrong("UnitPrice is no amount", "UnitPrice")
+    return price
 
 
-def _dated(text: str) -> datetime | None:
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        return _dated_as_in_the_original(text)
+def _number(column: str, text: str, style: Style) -> Decimal | None:
+    value = number(text, style.marks)
+    if value is None and readings(text):
+        if mark_of(text) == EITHER:
+            raise Wrong(f"{column} can hold thousands or decimals; say --decimal", column)
+        raise Wrong(f"{column} has another decimal mark than the file", column)
+    return value
 
 
-def _dated_as_in_the_original(text: str) -> datetime | None:
-    try:
-        return datetime.strptime(text, "%m/%d/%Y %H:%M").replace(tzinfo=UTC)
-    except ValueError:
-        return None
+def _at_ms(text: str, style: Style) -> int:
+    at_ms = moment_ms(text, style.dates)
+    if at_ms is None:
+        said = order_of(text)
+        if said == EITHER:
+            raise Wrong("InvoiceDate can be day first or month first; say --dates", "InvoiceDate")
+        if not style.dates.allows(said):
+            raise Wrong("InvoiceDate contradicts the other dates of the file", "InvoiceDate")
+        raise Wrong("InvoiceDate is no date", "InvoiceDate")
+    return at_ms

@@ -9,16 +9,20 @@ from app.local.importers.retail_rows import AMOUNT_MINOR_MAX, DISCOUNT, Row
 from workflows.order.messages import Charge, Line
 from workflows.shared.limits import LINES_MAX, QUANTITY_MAX
 
+DAY_MS = 86_400_000
+
 
 def sold(invoice: str, rows: list[Row], sales: Sales) -> list[Ask]:
     """Return the requests of an invoice's rows; its order is added to `sales`."""
     asks: list[Ask] = []
     bought: list[Row] = []
     for number, row in enumerate(rows):
-        if row.price == 0 and (row.quantity < 0 or not row.customer_id):
+        if reason := _contradiction(row, rows[0]):
+            asks.append(_refused(row, reason))
+        elif row.price == 0 and (row.quantity < 0 or not row.customer_id):
             asks.append(_adjusted(f"{invoice}/{number}", row))
         elif row.quantity < 0:
-            asks.append(Refuse(rows=1, reason="negative quantity in a sale"))
+            asks.append(_refused(row, "negative quantity in a sale"))
         else:
             bought.append(row)
     if bought:
@@ -29,12 +33,32 @@ def sold(invoice: str, rows: list[Row], sales: Sales) -> list[Ask]:
     return asks
 
 
+def _contradiction(row: Row, first: Row) -> str:
+    """Return what `row` says otherwise than the first of its invoice, or nothing."""
+    if row.customer_id != first.customer_id:
+        return "another customer than in the first row of the invoice"
+    if row.country != first.country:
+        return "another country than in the first row of the invoice"
+    if abs(row.at_ms - first.at_ms) > DAY_MS:
+        return "more than a day from the first row of the invoice"
+    return ""
+
+
+def _refused(row: Row, reason: str) -> Refuse:
+    return Refuse(rows=1, file_lines=row.file_lines, reason=reason)
+
+
 def _adjusted(adjustment_id: str, row: Row) -> Ask:
     if not row.goods:
-        return Refuse(rows=1, reason="a charge of nothing")
+        return _refused(row, "a charge of nothing")
     reason = row.description or ("write-off" if row.quantity < 0 else "stock found")
     return Adjust(
-        rows=1, adjustment_id=adjustment_id, sku=row.code, delta=row.quantity, reason=reason
+        rows=1,
+        file_lines=row.file_lines,
+        adjustment_id=adjustment_id,
+        sku=row.code,
+        delta=row.quantity,
+        reason=reason,
     )
 
 
@@ -48,8 +72,10 @@ def _order(invoice: str, rows: list[Row]) -> PlaceOrder | Refuse:
             sign = -1 if row.code.upper() == DISCOUNT else 1
             charges.append(Charge(code=row.code, amount_minor=sign * row.amount_minor))
     first = rows[0]
+    file_lines = tuple(line for row in rows for line in row.file_lines)
     order = PlaceOrder(
         rows=len(rows),
+        file_lines=file_lines,
         reference=invoice,
         customer_id=first.customer_id,
         country=first.country,
@@ -59,7 +85,9 @@ def _order(invoice: str, rows: list[Row]) -> PlaceOrder | Refuse:
         ordered_at_ms=first.at_ms,
     )
     wrong = _objection(order)
-    return Refuse(rows=len(rows), reason=wrong) if wrong else order
+    if wrong:
+        return Refuse(rows=len(rows), file_lines=file_lines, reason=wrong)
+    return order
 
 
 def _objection(order: PlaceOrder) -> str:

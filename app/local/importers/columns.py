@@ -1,0 +1,90 @@
+"""Which cell of a row is which column of ours: both published headers, any case, and `--map`."""
+
+import csv
+import re
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from app.local.importers.file_content import LoadError
+
+COLUMNS: tuple[str, ...] = (
+    "InvoiceNo",
+    "StockCode",
+    "Description",
+    "Quantity",
+    "InvoiceDate",
+    "UnitPrice",
+    "CustomerID",
+    "Country",
+)
+"""The columns of Online Retail; those of Online Retail II are the same by other names."""
+OTHER_NAMES = {"invoice": "InvoiceNo", "price": "UnitPrice"}
+MARKS = re.compile(r"[\W_]+")
+EDGES = "\0\ufeff\u200b\x1a"
+"""Padding, marks of joined files, and the end mark of DOS: around a cell they mean nothing."""
+
+
+class Columns(msgspec.Struct, frozen=True, kw_only=True):
+    """The cells of a row by column, and how many the header has."""
+
+    at: dict[str, int]
+    width: int
+
+
+def clean(cell: str) -> str:
+    """Return the cell without blanks and padding around it."""
+    text = cell.strip()
+    return text.strip(EDGES).strip() if text and (text[0] in EDGES or text[-1] in EDGES) else text
+
+
+def filled_width(cells: Sequence[str]) -> int:
+    """Return how many cells there are up to the last that is not blank."""
+    count = len(cells)
+    while count and not clean(cells[count - 1]):
+        count -= 1
+    return count
+
+
+def columns_of(cells: Sequence[str], renamed: Mapping[str, str]) -> Columns | set[str]:
+    """Return the columns of a header, or those it lacks; raises LoadError on two for one."""
+    at: dict[str, int] = {}
+    mapped = set(renamed.values())
+    for number, cell in enumerate(cells):
+        name = key_of(cell)
+        column = renamed.get(name) or _OURS.get(name, "")
+        if not column or (name not in renamed and column in mapped):
+            continue
+        if column in at:
+            raise LoadError(
+                f"two columns are {column}: {cells[at[column]]!r} and {cell!r}; "
+                f'say which with --map "their column={column}"'
+            )
+        at[column] = number
+    missing: set[str] = set(COLUMNS).difference(at)
+    return missing or Columns(at=at, width=filled_width(cells))
+
+
+def parse_map(text: str) -> dict[str, str]:
+    """Return our column by the key of theirs; raises LoadError. `text` is `theirs=ours,...`."""
+    renamed: dict[str, str] = {}
+    for each in next(csv.reader([text], skipinitialspace=True), []):
+        theirs, equals, ours = each.rpartition("=")
+        column = _OURS.get(key_of(ours), "")
+        if not equals or not key_of(theirs) or not column:
+            raise LoadError(
+                f"--map {each!r}: say it as their column=ours, where ours is one of "
+                f"{', '.join(COLUMNS)}"
+            )
+        if column in renamed.values() or key_of(theirs) in renamed:
+            raise LoadError(f"--map {each!r}: a column is mapped once")
+        renamed[key_of(theirs)] = column
+    return renamed
+
+
+def key_of(name: str) -> str:
+    """Return the name without case, blanks and marks: `Customer ID` is `customer_id`."""
+    return MARKS.sub("", name).casefold()
+
+
+_OURS = {column.casefold(): column for column in COLUMNS} | OTHER_NAMES

@@ -1,0 +1,128 @@
+"""Dates as people write them, in UTC unless they name a zone; day first or month first is chosen.
+
+`01/12/2010` has two readings, `13/12/2010` one. Years of two digits are those of POSIX: 69 to 99
+lie in the last century.
+"""
+
+import re
+from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
+
+from app.local.importers.choice import EITHER, Choice
+
+DAY_FIRST, MONTH_FIRST = "dmy", "mdy"
+MOMENT_MS_MAX = 99_999_999_999_999
+MONTHS = (
+    "january", "february", "march", "april", "may", "june", "july", "august", "september",
+    "october", "november", "december",
+)  # fmt: skip
+CENTURY_PIVOT = 69
+SERIAL_EPOCH_DAYS, SERIAL_DAYS_MAX = 25_569, 73_050
+"""1970-01-01 and 2099-12-31 in the serial days of Excel, which count from 1900."""
+SECONDS_A_DAY = 86_400
+NOON = 12
+
+_TIME = (
+    r"(?:(?:T|,?\s+)(?P<hour>[0-9]{1,2})(?P<clock>[:.])(?P<minute>[0-9]{2})"
+    r"(?:(?P=clock)(?P<second>[0-9]{2})(?:[.,][0-9]{1,9})?)?"
+    r"(?:\s*(?P<half>[AP])\.?M\.?)?\s*(?P<zone>Z|UTC|GMT|[+-][0-9]{2}:?[0-9]{2})?)?"
+)
+_ORDERED = re.compile(
+    r"(?P<a>[0-9]{1,2})(?P<mark>[/.-])(?P<b>[0-9]{1,2})(?P=mark)(?P<year>[0-9]{4}|[0-9]{2})"
+    + _TIME,
+    re.IGNORECASE,
+)
+_YEAR_FIRST = re.compile(
+    r"(?P<year>[0-9]{4})(?P<mark>[/.-]?)(?P<month>[0-9]{1,2})(?P=mark)(?P<day>[0-9]{1,2})" + _TIME,
+    re.IGNORECASE,
+)
+_NAMED = re.compile(
+    r"(?P<day>[0-9]{1,2})[-/. ]+(?P<name>[A-Z]{3,9})\.?[-/., ]+(?P<year>[0-9]{4}|[0-9]{2})" + _TIME,
+    re.IGNORECASE,
+)
+_NAME_FIRST = re.compile(
+    r"(?P<name>[A-Z]{3,9})\.? +(?P<day>[0-9]{1,2}),? +(?P<year>[0-9]{4})" + _TIME, re.IGNORECASE
+)
+_SERIAL = re.compile(r"(?P<days>[0-9]{5}(?:[.,][0-9]{1,15})?)")
+
+
+@lru_cache(maxsize=8_192)
+def order_of(text: str) -> str:
+    """Return the order that `text` shows: `dmy`, `mdy`, `either`, or nothing where none matters."""
+    parts = _ORDERED.fullmatch(text)
+    if parts is None or parts["a"].zfill(2) == parts["b"].zfill(2):
+        return ""
+    orders = [order for order in (DAY_FIRST, MONTH_FIRST) if _read(text, order) is not None]
+    return EITHER if len(orders) > 1 else "".join(orders)
+
+
+def moment_ms(text: str, order: Choice) -> int | None:
+    """Return the moment in ms since 1970, or None: no date, or not in the order of its file."""
+    if not order.allows(order_of(text)):
+        return None
+    return _read(text, order.value)
+
+
+@lru_cache(maxsize=8_192)
+def _read(text: str, order: str) -> int | None:
+    try:
+        moment = _serial(text) or _dated(text, order)
+    except (ValueError, OverflowError):
+        return None
+    if moment is None:
+        return None
+    at_ms = int(moment.timestamp()) * 1_000
+    return at_ms if 0 <= at_ms <= MOMENT_MS_MAX else None
+
+
+def _serial(text: str) -> datetime | None:
+    number = _SERIAL.fullmatch(text)
+    if number is None:
+        return None
+    days = float(number["days"].replace(",", ".")) - SERIAL_EPOCH_DAYS
+    if not 0 <= days <= SERIAL_DAYS_MAX - SERIAL_EPOCH_DAYS:
+        return None
+    return datetime.fromtimestamp(round(days * SECONDS_A_DAY), UTC)
+
+
+def _dated(text: str, order: str) -> datetime | None:
+    if parts := _ORDERED.fullmatch(text):
+        first, second = int(parts["a"]), int(parts["b"])
+        day, month = (second, first) if order == MONTH_FIRST else (first, second)
+        return _moment(parts, month, day)
+    if parts := _YEAR_FIRST.fullmatch(text):
+        if not parts["mark"] and len(parts["month"] + parts["day"]) < len("1201"):
+            return None
+        return _moment(parts, int(parts["month"]), int(parts["day"]))
+    if parts := _NAMED.fullmatch(text) or _NAME_FIRST.fullmatch(text):
+        return _moment(parts, _month(parts["name"]), int(parts["day"]))
+    return None
+
+
+def _month(name: str) -> int:
+    """Return the month of an English name or its beginning; raises ValueError."""
+    begins = [month.startswith(name.lower()) for month in MONTHS]
+    return begins.index(True) + 1
+
+
+def _moment(parts: re.Match[str], month: int, day: int) -> datetime:
+    """Return the moment; raises ValueError where the calendar or the clock has none."""
+    year = int(parts["year"])
+    if len(parts["year"]) < len("2010"):
+        year += 1900 if year >= CENTURY_PIVOT else 2000
+    hour = int(parts["hour"] or 0)
+    if parts["half"]:
+        if not 1 <= hour <= NOON:
+            raise ValueError(hour)
+        hour = hour % NOON + NOON * (parts["half"].upper() == "P")
+    minute, second = int(parts["minute"] or 0), int(parts["second"] or 0)
+    return datetime(year, month, day, hour, minute, second, tzinfo=_zone(parts["zone"] or "Z"))
+
+
+def _zone(text: str) -> timezone:
+    if text[0] not in "+-":
+        return UTC
+    hours, minutes = int(text[1:3]), int(text[-2:])
+    if minutes >= 60:  # noqa: PLR2004
+        raise ValueError(text)
+    return timezone(timedelta(hours=hours, minutes=minutes) * (-1 if text[0] == "-" else 1))

@@ -1,0 +1,81 @@
+"""Words for nothing, and numbers as people write them: exact, or nothing.
+
+A number has one reading, or two where a mark may group thousands or begin decimals: `1,200`.
+"""
+
+import re
+from decimal import Decimal
+from functools import lru_cache
+
+from app.local.importers.choice import EITHER, Choice
+
+NOTHING = frozenset(
+    {
+        "", "nan", "-nan", "null", "(null)", "#null!", "none", "nil", r"\n", "-", "--", "\u2013",
+        "\u2014", "n/a", "na", "n.a.", "n.a", "#n/a", "#n/a n/a", "#na", "#nv", "<na>", "nat",
+        "(blank)", "[null]", "<null>", "undefined", "nonetype", "1.#ind", "-1.#ind", "1.#qnan",
+        "-1.#qnan",
+    }
+)  # fmt: skip
+"""What exports of databases, spreadsheets and data frames write for an empty cell."""
+NOBODY = NOTHING | {"?", "guest", "anonymous", "unknown", "missing", "empty"}
+"""What stands for no customer."""
+POINT, COMMA = "point", "comma"
+DIGITS_MAX = 30
+GROUPS = "'\u2019 \u00a0\u202f\u2009"
+"""Apostrophes and blanks group thousands, and never begin decimals."""
+CURRENCY = re.compile(r"^([+-]?)\s*(?:£|GBP)\s*|\s*(?:£|GBP)$")
+"""The shop's own currency; another one is no part of a number."""
+
+
+def _form(mark: str, other: str) -> re.Pattern[str]:
+    groups = "|".join(
+        rf"[1-9][0-9]{{0,2}}(?:{re.escape(group)}[0-9]{{3}})+" for group in (other, *GROUPS)
+    )
+    return re.compile(rf"(?P<whole>[0-9]*|{groups})(?:{re.escape(mark)}(?P<part>[0-9]*))?")
+
+
+FORMS = {POINT: _form(".", ","), COMMA: _form(",", ".")}
+NO_DIGIT = re.compile(r"[^0-9]")
+
+
+def is_nothing(text: str) -> bool:
+    """Return whether `text`, stripped, is a word for nothing."""
+    return text.casefold() in NOTHING
+
+
+def is_nobody(text: str) -> bool:
+    """Return whether `text`, stripped, names no customer."""
+    return text.casefold() in NOBODY
+
+
+@lru_cache(maxsize=8_192)
+def readings(text: str) -> dict[str, Decimal]:
+    """Return what `text` can mean, by the decimal mark that it is read with."""
+    plain = CURRENCY.sub(r"\1", text.replace("\u2212", "-"))
+    sign, body = (plain[:1], plain[1:]) if plain[:1] in {"+", "-"} else ("", plain)
+    values: dict[str, Decimal] = {}
+    for mark, form in FORMS.items():
+        number = form.fullmatch(body) if len(body) <= DIGITS_MAX else None
+        if number is None:
+            continue
+        whole = NO_DIGIT.sub("", number["whole"])
+        if whole or number["part"]:
+            values[mark] = Decimal(f"{sign}{whole or 0}.{number['part'] or 0}")
+    return values
+
+
+def mark_of(text: str) -> str:
+    """Return the decimal mark that `text` shows, `either`, or nothing."""
+    values = readings(text)
+    if len(values) == 1:
+        return next(iter(values))
+    return EITHER if len(set(values.values())) > 1 else ""
+
+
+def number(text: str, marks: Choice) -> Decimal | None:
+    """Return the number, or None: no number, or not read with the marks of its file."""
+    values, said = readings(text), mark_of(text)
+    if not values or not marks.allows(said):
+        return None
+    return values[marks.value] if said else next(iter(values.values()))

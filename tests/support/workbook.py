@@ -1,0 +1,93 @@
+"""Workbooks as Excel writes them, made of sheets of plain values."""
+
+import io
+import zipfile
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from xml.sax.saxutils import escape
+
+Value = str | float | datetime | None
+
+EPOCH = datetime(1899, 12, 30, tzinfo=UTC)
+MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+LINKS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+PACKAGE = "http://schemas.openxmlformats.org/package/2006"
+KINDS = "application/vnd.openxmlformats-officedocument.spreadsheetml"
+DATE_STYLE = 1
+
+
+def workbook(sheets: Mapping[str, Sequence[Sequence[Value]]]) -> bytes:
+    """Return an .xlsx file; a datetime becomes a serial number in a cell of the style of dates."""
+    parts = {
+        "[Content_Types].xml": _content_types(len(sheets)),
+        "_rels/.rels": _links([("officeDocument", "xl/workbook.xml")]),
+        "xl/workbook.xml": _book(list(sheets)),
+        "xl/_rels/workbook.xml.rels": _links(
+            [("worksheet", f"worksheets/sheet{at}.xml") for at in range(1, len(sheets) + 1)]
+            + [("styles", "styles.xml")]
+        ),
+        "xl/styles.xml": (
+            f'<styleSheet xmlns="{MAIN}"><cellXfs count="2"><xf numFmtId="0"/>'
+            '<xf numFmtId="22" applyNumberFormat="1"/></cellXfs></styleSheet>'
+        ),
+    } | {f"xl/worksheets/sheet{at}.xml": _sheet(rows) for at, rows in enumerate(sheets.values(), 1)}
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in parts.items():
+            archive.writestr(name, text)
+    return packed.getvalue()
+
+
+def _content_types(sheets: int) -> str:
+    kinds = {"/xl/workbook.xml": "sheet.main", "/xl/styles.xml": "styles"} | {
+        f"/xl/worksheets/sheet{at}.xml": "worksheet" for at in range(1, sheets + 1)
+    }
+    overrides = "".join(
+        f'<Override PartName="{name}" ContentType="{KINDS}.{kind}+xml"/>'
+        for name, kind in kinds.items()
+    )
+    rels = "application/vnd.openxmlformats-package.relationships+xml"
+    return (
+        f'<Types xmlns="{PACKAGE}/content-types"><Default Extension="rels" ContentType="{rels}"/>'
+        f"{overrides}</Types>"
+    )
+
+
+def _links(targets: Sequence[tuple[str, str]]) -> str:
+    links = "".join(
+        f'<Relationship Id="rId{at}" Type="{LINKS}/{kind}" Target="{target}"/>'
+        for at, (kind, target) in enumerate(targets, 1)
+    )
+    return f'<Relationships xmlns="{PACKAGE}/relationships">{links}</Relationships>'
+
+
+def _book(names: Sequence[str]) -> str:
+    sheets = "".join(
+        f'<sheet name="{escape(name)}" sheetId="{at}" r:id="rId{at}"/>'
+        for at, name in enumerate(names, 1)
+    )
+    return f'<workbook xmlns="{MAIN}" xmlns:r="{LINKS}"><sheets>{sheets}</sheets></workbook>'
+
+
+def _sheet(rows: Sequence[Sequence[Value]]) -> str:
+    lines = [
+        "".join(_cell(number, at, value) for at, value in enumerate(row))
+        for number, row in enumerate(rows, 1)
+    ]
+    body = "".join(f'<row r="{number}">{cells}</row>' for number, cells in enumerate(lines, 1))
+    return f'<worksheet xmlns="{MAIN}"><sheetData>{body}</sheetData></worksheet>'
+
+
+def _cell(row: int, column: int, value: Value) -> str:
+    reference = f"{chr(ord('A') + column)}{row}"
+    match value:
+        case None:
+            return ""
+        case str():
+            text = escape(value)
+            return f'<c r="{reference}" t="inlineStr"><is><t>{text}</t></is></c>'
+        case datetime():
+            days = (value - EPOCH).total_seconds() / 86_400
+            return f'<c r="{reference}" s="{DATE_STYLE}"><v>{days!r}</v></c>'
+        case _:
+            return f'<c r="{reference}"><v>{value!r}</v></c>'

@@ -1,0 +1,692 @@
+"""Order files as people export them: read right, or refused with their line and the reason."""
+
+import csv
+import gzip
+import io
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from msgspec.structs import replace
+
+from app.local.importers.file_content import LoadError, read_bytes
+from app.local.importers.loaded import Loaded, outcome_of
+from app.local.importers.order_file import FileOptions, read_plan
+from app.local.importers.retail_file import PlaceOrder, Plan, ReturnItems
+from app.local.importers.workbook import read_sheets
+from tests.support.workbook import Value, workbook
+
+REAL = Path(__file__).parents[2] / "data" / "online_retail_2010-12.csv"
+CASES = Path(__file__).parent / "order_files"
+HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
+ROW = "700001,PX1,LANTERN,6,2010-12-01 08:26,2.55,90001,France"
+AT = datetime(2010, 12, 1, 8, 26, tzinfo=UTC)
+MONTH_FIRST, DAY_FIRST = FileOptions(dates="mdy"), FileOptions(dates="dmy")
+UNCLOSED = "a quote is not closed"
+NO_NAME = "StockCode holds a quote, a line break or another control character"
+
+
+class Sold(NamedTuple):
+    """What a line of an order means."""
+
+    invoice: str
+    sku: str
+    quantity: int
+    amount_minor: int
+    customer_id: str
+    at: datetime
+
+
+def sold(plan: Plan) -> list[Sold]:
+    """Return every line that is ordered."""
+    return [
+        Sold(
+            ask.reference,
+            line.sku,
+            line.quantity,
+            line.amount_minor,
+            ask.customer_id,
+            datetime.fromtimestamp(ask.ordered_at_ms / 1_000, UTC),
+        )
+        for ask in plan.asks
+        if isinstance(ask, PlaceOrder)
+        for line in ask.lines
+    ]
+
+
+def one(invoice: str, quantity: int = 1, amount_minor: int = 255, **others: object) -> Sold:
+    """Return the line that most cases have."""
+    return Sold(invoice, "PX1", quantity, amount_minor, "90001", AT)._replace(**others)
+
+
+def refused(plan: Plan) -> dict[tuple[int, ...], str]:
+    """Return why lines are refused, by their numbers."""
+    return {each.file_lines: each.reason for each in counted(plan).refusals}
+
+
+def counted(plan: Plan) -> Loaded:
+    """Return what the plan comes to, every row and line in one place."""
+    loaded = outcome_of(plan)
+    assert loaded.rows_read == sum(loaded.rows.values())
+    return loaded
+
+
+def write(folder: Path, content: str | bytes, name: str = "orders.csv") -> Path:
+    """Return a file with `content`, in UTF-8 if it is text."""
+    path = folder / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "lines", "options"),
+    [
+        (
+            "c01_retail2_headers.csv",
+            [Sold("489434", "85048", 12, 8_340, "13085", datetime(2009, 12, 1, 7, 45, tzinfo=UTC))],
+            FileOptions(),
+        ),
+        (
+            "c02_two_digit_year.csv",
+            [one("700001", 6, 1_530), one("700001", 2, 678, sku="PX2")],
+            MONTH_FIRST,
+        ),
+        (
+            "c03_day_first.csv",
+            [one("700002", 6, 1_530), one("700003", 6, 1_530, at=AT.replace(day=13))],
+            FileOptions(),
+        ),
+        ("c04_semicolon_comma.csv", [one("700004", 6, 1_530)], DAY_FIRST),
+        ("c05_latin1.csv", [one("700005", 6, 1_530), one("700005", sku="PX2")], MONTH_FIRST),
+        ("c06_bom_crlf.csv", [one("700006", 6, 1_530)], MONTH_FIRST),
+        ("c07_utf16.csv", [one("700007", 6, 1_530)], MONTH_FIRST),
+        ("c17_tab.csv", [one("700042")], MONTH_FIRST),
+        ("c23_lower_headers.csv", [one("700049")], MONTH_FIRST),
+        ("c25_index_col.csv", [one("700051")], MONTH_FIRST),
+        ("c31_gz.csv.gz", [one("700061")], MONTH_FIRST),
+        ("c33_old_mac_cr.csv", [one("700064")], MONTH_FIRST),
+        ("c36_first_file.csv", [Sold("720001", "PF1", 10, 2_550, "92001", AT)], MONTH_FIRST),
+        (
+            "c12_thousands.csv",
+            [
+                one("700024", 1_200, 306_000),
+                one("700025", 1, 106_206),
+                one("700026", 6, 1_530),
+                one("700027"),
+            ],
+            MONTH_FIRST,
+        ),
+    ],
+)
+def test_a_case_is_read_whole(name: str, lines: list[Sold], options: FileOptions) -> None:
+    """Every row is a line of an order, and means what its shop meant."""
+    plan = read_plan(CASES / name, options)
+
+    assert lines == sold(plan)
+    assert {"header": 1, "orders": len(lines)} == dict(counted(plan).lines)
+
+
+@pytest.mark.parametrize(
+    ("name", "invoices", "refusals", "others"),
+    [
+        ("c08_open_quote.csv", ["700008", "700010", "700011"], {(3,): UNCLOSED}, {"header": 1}),
+        ("c09_nan_customer.csv", [str(at) for at in range(700_100, 700_117)], {}, {"header": 1}),
+        ("c10_nul.csv", ["700021"], {(2,): NO_NAME}, {"header": 1}),
+        ("c11_header_again.csv", ["700022", "700023"], {}, {"header": 2, "blank": 2}),
+        (
+            "c13_bad_debt.csv",
+            ["700028"],
+            dict.fromkeys([(2,), (3,), (4,)], "unknown kind of invoice: A"),
+            {"header": 1},
+        ),
+        (
+            "c14_excel_dates.csv",
+            [str(at) for at in range(700_029, 700_035)],
+            {(8,): "InvoiceDate is no date"},
+            {"header": 1},
+        ),
+        ("c16_newline_in_code.csv", ["700039", "700041"], {(3, 4, 5): NO_NAME}, {"header": 1}),
+        (
+            "c27_unquoted_comma.csv",
+            ["700055"],
+            {(2,): "9 cells where the header has 8"},
+            {"header": 1},
+        ),
+        ("c34_sep_line.csv", ["700065"], {}, {"separator": 1, "header": 1}),
+        ("c37_second_file.csv", ["720002", "720003"], {}, {"header": 1}),
+        ("c40_thirds.csv", ["740001"], {}, {"header": 1}),
+    ],
+)
+def test_a_case_loses_only_the_lines_that_it_names(
+    name: str,
+    invoices: list[str],
+    refusals: dict[tuple[int, ...], str],
+    others: dict[str, int],
+) -> None:
+    """The others are ordered, and the lines that are no rows are counted as what they are."""
+    plan = read_plan(CASES / name, MONTH_FIRST)
+
+    assert invoices == [line.invoice for line in sold(plan)]
+    assert refusals == refused(plan)
+    assert others == plan.other_lines
+
+
+def test_every_word_for_no_customer_is_a_guest() -> None:
+    """So nobody is charged, judged or refunded under the name `nan`."""
+    assert {""} == {
+        line.customer_id for line in sold(read_plan(CASES / "c09_nan_customer.csv", MONTH_FIRST))
+    }
+
+
+def test_returns_in_thirds_add_up() -> None:
+    """What comes back is what was paid."""
+    plan = read_plan(CASES / "c40_thirds.csv", MONTH_FIRST)
+
+    assert [33, 33, 34] == [ask.amount_minor for ask in plan.asks if isinstance(ask, ReturnItems)]
+
+
+@pytest.mark.parametrize(
+    "name",
+    sorted({path.name for path in CASES.glob("c*")} - {"c20_empty.csv", "c21_header_only.csv"}),
+)
+def test_every_physical_line_of_a_case_is_counted_once(name: str) -> None:
+    """None is lost, none counts twice."""
+    path = CASES / name
+    raw = gzip.decompress(path.read_bytes()) if name.endswith(".gz") else path.read_bytes()
+    text = raw.decode("utf-16") if raw.startswith(b"\xff\xfe") else raw.decode("latin-1")
+
+    assert len(text.splitlines()) == sum(counted(read_plan(path, MONTH_FIRST)).lines.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("c20_empty.csv", "the file is empty"),
+        ("c21_header_only.csv", "holds no rows"),
+        (
+            "c05_latin1.csv",
+            r"line 2, column InvoiceDate: '12/1/2010 8:26' .* --dates dmy or --dates mdy",
+        ),
+        ("c04_semicolon_comma.csv", "--dates dmy or --dates mdy"),
+    ],
+)
+def test_a_case_that_cannot_be_read_says_what_to_do(name: str, said: str) -> None:
+    """The error names the file."""
+    with pytest.raises(LoadError, match=said) as error:
+        read_plan(CASES / name)
+
+    assert name in str(error.value)
+
+
+def text(*rows: str, header: str = HEADER, end: str = "\n") -> str:
+    """Return a file of these lines."""
+    return end.join((header, *rows)) + end
+
+
+GERMAN = text(
+    "700001;PX1;MÜTZE;1.200;13.12.2010 08:26;1.062,50;90001;France", header=HEADER.replace(",", ";")
+)
+SIBLINGS = [
+    pytest.param(text(ROW).encode("utf-16-be"), {}, id="UTF-16 without a mark"),
+    pytest.param(
+        text(ROW.replace("PX1", "PX1\0")).encode("utf-16-le"), {}, id="UTF-16 and a zero character"
+    ),
+    pytest.param(b"\xfe\xff" + text(ROW).encode("utf-16-be"), {}, id="UTF-16, the big end first"),
+    pytest.param(text(ROW).encode("utf-32"), {}, id="UTF-32"),
+    pytest.param(gzip.compress(text(ROW).encode("utf-16")), {}, id="UTF-16 in gzip"),
+    pytest.param(
+        gzip.compress(HEADER.encode()) + gzip.compress(f"\n{ROW}".encode()),
+        {},
+        id="gzip in two parts",
+    ),
+    pytest.param(text(ROW, end="\r\n"), {}, id="CRLF"),
+    pytest.param(text(ROW, end="\r"), {}, id="CR"),
+    pytest.param(text(ROW, end="\r\r\n"), {"blank": 2}, id="CRLF made CRCRLF"),
+    pytest.param(text(ROW).rstrip(), {}, id="no last line end"),
+    pytest.param(text(ROW).replace(",", "|"), {}, id="pipes"),
+    pytest.param("sep=;\n" + text(ROW).replace(",", ";"), {"separator": 1}, id="sep=;"),
+    pytest.param(
+        '"sep=\t"\r\n' + text(ROW).replace(",", "\t"), {"separator": 1}, id="a tab as separator"
+    ),
+    pytest.param(
+        text(ROW, header=HEADER.upper().replace("CUSTOMERID", "customer_id")),
+        {},
+        id="a header in other case",
+    ),
+    pytest.param(
+        text(ROW, header=HEADER.replace("UnitPrice", " Price ").replace("InvoiceNo", "Invoice")),
+        {},
+        id="a mixed header",
+    ),
+    pytest.param(text(ROW + ",,", header=HEADER + ",,"), {}, id="empty columns at the end"),
+    pytest.param(
+        text(ROW + ",", ",,,,,,,,"), {"blank": 1}, id="rows longer than the header by blanks"
+    ),
+    pytest.param(
+        text("0," + ROW, header="Unnamed: 0," + HEADER), {}, id="an index column with a name"
+    ),
+    pytest.param(
+        "Orders of 2010\n\n" + text(ROW), {"preamble": 1, "blank": 1}, id="titles above the header"
+    ),
+    pytest.param(
+        text(ROW, "\ufeff" + HEADER), {"header": 1}, id="two files joined, with their marks"
+    ),
+    pytest.param(text(ROW, "\x1a"), {"blank": 1}, id="the end mark of DOS"),
+    pytest.param(text(ROW.replace("90001", "90001.0")), {}, id="a customer as a decimal"),
+    pytest.param(
+        text(ROW.replace("LANTERN", '"A ""BIG"" LANTERN, BLUE"')),
+        {},
+        id="quotes and commas in quotes",
+    ),
+    pytest.param(text(ROW.replace("LANTERN", 'LANTERN 5" TALL')), {}, id="inches"),
+    pytest.param(text(ROW.replace("PX1", "PX1\0\0")), {}, id="a code filled up with zero bytes"),
+]
+
+
+@pytest.mark.parametrize(("content", "others"), SIBLINGS)
+def test_a_form_that_people_export_is_read(
+    content: str | bytes, others: dict[str, int], tmp_path: Path
+) -> None:
+    """As the same order, with every other line counted as what it is."""
+    plan = read_plan(write(tmp_path, content))
+
+    assert [one("700001", 6, 1_530)] == sold(plan)
+    assert Counter({"header": 1}) + Counter(others) == plan.other_lines
+
+
+RealRow = dict[str, str]
+
+
+def _written(rows: list[RealRow], separator: str = ",", **changes: Callable[[str], str]) -> str:
+    """Return the rows as text, cells changed by column."""
+    file = io.StringIO(newline="")
+    writer = csv.writer(file, delimiter=separator)
+    writer.writerow(rows[0])
+    writer.writerows([changes.get(name, str)(cell) for name, cell in row.items()] for row in rows)
+    return file.getvalue()
+
+
+def _dated(form: str) -> Callable[[str], str]:
+    return lambda cell: datetime.fromisoformat(cell).strftime(form)
+
+
+def _german(rows: list[RealRow]) -> bytes:
+    text = _written(
+        rows,
+        ";",
+        InvoiceDate=_dated("%d.%m.%Y %H:%M"),
+        UnitPrice=lambda cell: cell.replace(".", ","),
+    )
+    return text.encode("windows-1252")
+
+
+def _original(rows: list[RealRow]) -> bytes:
+    header, body = _written(rows, InvoiceDate=_dated("%m/%d/%Y %H:%M")).split("\r\n", 1)
+    header = header.replace("InvoiceNo", "Invoice").replace("UnitPrice", "Price")
+    return f"{header}\r\n{body}".encode("windows-1252")
+
+
+def _unicode_text(rows: list[RealRow]) -> bytes:
+    return gzip.compress(_written(rows, "\t").encode("utf-16"))
+
+
+def _serials(rows: list[RealRow]) -> bytes:
+    epoch = datetime(1899, 12, 30)  # noqa: DTZ001  as Excel counts
+    return _written(
+        rows,
+        "|",
+        InvoiceDate=lambda cell: str(
+            (datetime.fromisoformat(cell) - epoch).total_seconds() / 86_400
+        ),
+    ).encode("utf-8-sig")
+
+
+def _book(rows: list[RealRow]) -> bytes:
+    cells: list[list[Value]] = [list(rows[0])]
+    for row in rows:
+        at = datetime.fromisoformat(row["InvoiceDate"]).replace(tzinfo=UTC)
+        invoice, customer = row["InvoiceNo"], row["CustomerID"]
+        cells.append(
+            [
+                float(invoice) if invoice.isdigit() else invoice,
+                row["StockCode"],
+                row["Description"],
+                float(row["Quantity"]),
+                at,
+                float(row["UnitPrice"]),
+                float(customer) if customer else None,
+                row["Country"],
+            ]
+        )
+    return workbook({"Online Retail": cells})
+
+
+@pytest.mark.parametrize(
+    ("form", "options"),
+    [
+        pytest.param(_german, DAY_FIRST, id="German Excel"),
+        pytest.param(_original, MONTH_FIRST, id="as published"),
+        pytest.param(_unicode_text, FileOptions(), id="Unicode text in gzip"),
+        pytest.param(_serials, FileOptions(), id="serial days"),
+        pytest.param(_book, FileOptions(), id="a workbook"),
+    ],
+)
+def test_the_real_file_means_the_same_in_other_forms(
+    form: Callable[[list[RealRow]], bytes], options: FileOptions, tmp_path: Path
+) -> None:
+    """Order by order, return by return, line by line."""
+    with REAL.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    plan = read_plan(write(tmp_path, form(rows)), options)
+    original = read_plan(REAL)
+
+    assert original == replace(plan, form=original.form)
+
+
+def test_a_file_of_another_country_is_read(tmp_path: Path) -> None:
+    """Semicolons, dots between thousands, commas before decimals, the day first."""
+    plan = read_plan(write(tmp_path, GERMAN.encode("latin-1")))
+
+    assert [one("700001", 1_200, 127_500_000, at=AT.replace(day=13))] == sold(plan)
+    assert "windows-1252, separator ';', dates dmy, decimal comma" == plan.form
+
+
+def test_a_description_over_several_lines_is_one_row(tmp_path: Path) -> None:
+    """And its lines count where the row does."""
+    plan = read_plan(write(tmp_path, text(ROW.replace("LANTERN", '"LAN\n\nTERN"'), ROW)))
+
+    assert {"header": 1, "orders": 4} == dict(counted(plan).lines)
+
+
+@pytest.mark.parametrize(
+    ("rows", "refusals"),
+    [
+        pytest.param(
+            [ROW.replace("LANTERN", '"LAMP'), ROW, ROW.replace("LANTERN", '"MUG"')],
+            {(2,): UNCLOSED},
+            id="a quote that a later one seems to close",
+        ),
+        pytest.param(
+            [ROW.replace("LANTERN", '"LAMP'), ROW.replace("LANTERN", 'LAMP 5"'), ROW],
+            {(2,): UNCLOSED},
+            id="a quote that inches seem to close",
+        ),
+        pytest.param(
+            [ROW, ROW.replace("LANTERN", '"LAMP')], {(3,): UNCLOSED}, id="a quote open at the end"
+        ),
+        pytest.param(
+            [ROW.replace("LANTERN", '"LAMP'), "of glass", ROW],
+            {(2,): UNCLOSED, (3,): "1 cells where the header has 8"},
+            id="an open quote and a line that is no row",
+        ),
+        pytest.param(
+            [ROW, ROW.replace("LANTERN", '"LAMP" BIG')],
+            {(3,): "text around a quote"},
+            id="text after a quote",
+        ),
+        pytest.param(
+            [ROW, ROW.replace("LANTERN", ' "LAMP"')],
+            {(3,): "text around a quote"},
+            id="a blank before a quote",
+        ),
+        pytest.param(
+            [ROW, ROW[:40]], {(3,): "6 cells where the header has 8"}, id="a line cut off"
+        ),
+        pytest.param(
+            [ROW, ROW.replace("France", "Spain")],
+            {(3,): "another country than in the first row of the invoice"},
+            id="another country",
+        ),
+        pytest.param(
+            [ROW, ROW.replace("90001", "9001")],
+            {(3,): "another customer than in the first row of the invoice"},
+            id="another customer",
+        ),
+        pytest.param(
+            [ROW, ROW.replace("2010", "2011")],
+            {(3,): "more than a day from the first row of the invoice"},
+            id="another year",
+        ),
+        pytest.param(
+            [ROW, ROW.replace("PX1", "nan")],
+            {(3,): "StockCode is missing"},
+            id="a code that means nothing",
+        ),
+        pytest.param(
+            [ROW, ROW.replace("2.55", "2,55")],
+            {(3,): "9 cells where the header has 8"},
+            id="a decimal comma among commas",
+        ),
+        pytest.param(
+            [ROW, ROW, ROW.replace("2.55", '"2,55"')],
+            {(4,): "UnitPrice has another decimal mark than the file"},
+            id="another decimal mark",
+        ),
+        pytest.param(
+            [ROW, ROW.replace("2.55", "$2.55")],
+            {(3,): "UnitPrice is no amount"},
+            id="another currency",
+        ),
+        pytest.param(
+            [ROW, ROW.replace("2.55", "2e5")], {(3,): "UnitPrice is no amount"}, id="powers of ten"
+        ),
+    ],
+)
+def test_a_damaged_line_is_refused_alone(
+    rows: list[str], refusals: dict[tuple[int, ...], str], tmp_path: Path
+) -> None:
+    """With its number and reason; the rows around it are ordered."""
+    plan = read_plan(write(tmp_path, text(*rows)))
+
+    assert refusals == refused(plan)
+    assert len(rows) - len(refusals) == counted(plan).lines["orders"]
+
+
+def test_a_line_in_another_encoding_is_refused_alone(tmp_path: Path) -> None:
+    """Whichever of two encodings most of the file is in."""
+    latin, utf8 = (ROW.replace("LANTERN", "CAFÉ").encode(name) for name in ("latin-1", "utf-8"))
+    mostly_utf8 = b"\n".join((HEADER.encode(), utf8, latin, utf8))
+    mostly_latin = b"\n".join((HEADER.encode(), latin, utf8, latin))
+
+    plans = [read_plan(write(tmp_path, content)) for content in (mostly_utf8, mostly_latin)]
+
+    assert [
+        {(3,): "bytes that are not utf-8"},
+        {(3,): "utf-8 among lines in windows-1252"},
+    ] == [refused(plan) for plan in plans]
+
+
+def test_an_encoding_can_be_named(tmp_path: Path) -> None:
+    """Where the bytes alone do not say which it is."""
+    path = write(tmp_path, text(ROW.replace("France", "Česko")).encode("windows-1250"))
+    plan = read_plan(path, FileOptions(encoding="windows-1250"))
+
+    assert ["Česko"] == [ask.country for ask in plan.asks if isinstance(ask, PlaceOrder)]
+    for wrong in ("klingon", "hex", "punycode"):
+        with pytest.raises(LoadError, match=f"--encoding {wrong}"):
+            read_plan(path, FileOptions(encoding=wrong))
+
+
+SLASHED = ROW.replace("2010-12-01", "{}")
+CONTRADICTS = "InvoiceDate contradicts the other dates of the file"
+AMBIGUOUS = "InvoiceDate can be day first or month first; say --dates"
+
+
+@pytest.mark.parametrize(
+    ("dates", "options", "refusals"),
+    [
+        pytest.param(["01/12/2010", "13/12/2010"], FileOptions(), {}, id="decided by one row"),
+        pytest.param(["12/12/2010"], FileOptions(), {}, id="the same in both orders"),
+        pytest.param(
+            ["01/12/2010", "12/13/2010"],
+            DAY_FIRST,
+            {(3,): CONTRADICTS},
+            id="a row against the option",
+        ),
+        pytest.param(
+            ["13/12/2010", "13/12/2010", "12/13/2010"],
+            FileOptions(),
+            {(4,): CONTRADICTS},
+            id="a row against most",
+        ),
+        pytest.param(
+            ["13/12/2010", "12/13/2010"],
+            FileOptions(),
+            {(2,): CONTRADICTS, (3,): CONTRADICTS},
+            id="one against one",
+        ),
+        pytest.param(
+            ["13/12/2010", "14/12/2010", "12/13/2010", "1/2/2010"],
+            FileOptions(),
+            {(4,): CONTRADICTS, (5,): AMBIGUOUS},
+            id="a row that may be either, where others contradict",
+        ),
+    ],
+)
+def test_the_order_of_dates_is_never_guessed(
+    dates: list[str], options: FileOptions, refusals: dict[tuple[int, ...], str], tmp_path: Path
+) -> None:
+    """It is decided by rows with one reading, or by the option; what contradicts is refused."""
+    rows = [
+        SLASHED.format(each).replace("700001", str(700_001 + at)) for at, each in enumerate(dates)
+    ]
+
+    assert refusals == refused(read_plan(write(tmp_path, text(*rows)), options))
+
+
+@pytest.mark.parametrize(
+    ("options", "amount"),
+    [(FileOptions(decimal="comma"), 720), (FileOptions(decimal="point"), 720_000)],
+)
+def test_a_number_with_two_readings_is_refused_or_asked_for(
+    options: FileOptions, amount: int, tmp_path: Path
+) -> None:
+    """`1,200` is a thousand or a little more than one."""
+    path = write(tmp_path, text(ROW.replace("2.55", '"1,200"')))
+
+    assert {(2,): "UnitPrice can hold thousands or decimals; say --decimal"} == refused(
+        read_plan(path)
+    )
+    assert [amount] == [line.amount_minor for line in sold(read_plan(path, options))]
+
+
+def test_columns_can_be_mapped(tmp_path: Path) -> None:
+    """By any name, also one that is ours already."""
+    header = HEADER.replace("UnitPrice", "Net, each").replace("Net, each", '"Net, each"')
+    path = write(tmp_path, text(ROW, header=header.replace("Country", "Land")))
+
+    plan = read_plan(path, FileOptions(columns='"Net, each=Price", land=country'))
+
+    assert [one("700001", 6, 1_530)] == sold(plan)
+
+
+@pytest.mark.parametrize(
+    ("header", "columns", "said"),
+    [
+        pytest.param(
+            HEADER, "Land", r"--map 'Land': say it as their column=ours", id="no equals sign"
+        ),
+        pytest.param(
+            HEADER, "Land=Place", r"ours is one of InvoiceNo, StockCode", id="no column of ours"
+        ),
+        pytest.param(HEADER, "a=Country,b=Country", "a column is mapped once", id="twice"),
+        pytest.param(HEADER, "Land=Country", "lacks the columns Country", id="no column of theirs"),
+        pytest.param(
+            HEADER + ",Price",
+            "",
+            "two columns are UnitPrice: 'UnitPrice' and 'Price'",
+            id="two for one",
+        ),
+    ],
+)
+def test_columns_that_cannot_be_made_out_are_named(
+    header: str, columns: str, said: str, tmp_path: Path
+) -> None:
+    """With what to say instead."""
+    with pytest.raises(LoadError, match=said):
+        read_plan(write(tmp_path, text(ROW, header=header)), FileOptions(columns=columns))
+
+
+def test_a_second_header_changes_the_columns(tmp_path: Path) -> None:
+    """Two exports joined: each is read by its own header."""
+    again = "Invoice,Price,StockCode,Description,Quantity,InvoiceDate,Customer ID,Country"
+    plan = read_plan(
+        write(tmp_path, text(ROW, again, "700002,2.55,PX1,LANTERN,6,2010-12-01 08:26,90001,France"))
+    )
+
+    assert [one("700001", 6, 1_530), one("700002", 6, 1_530)] == sold(plan)
+    assert {"header": 2} == plan.other_lines
+
+
+def sheet(invoice: float = 700_001.0, price: float = 2.55) -> list[list[Value]]:
+    """Return a sheet with one order."""
+    return [HEADER.split(","), [invoice, "PX1", "LANTERN", 6.0, AT, price, 90_001.0, "France"]]
+
+
+def test_a_workbook_is_read(tmp_path: Path) -> None:
+    """All sheets of orders, whatever the name of the file; dates are dates, numbers numbers."""
+    book = workbook(
+        {"2009": sheet(), "notes": [["written by hand"]], "2010": sheet(700_002.0, 1.005)}
+    )
+
+    plan = read_plan(write(tmp_path, book, "orders.bin"))
+
+    assert [one("700001", 6, 1_530), one("700002", 6, 603)] == sold(plan)
+    assert {(3,): "the sheet has no header of orders"} == refused(plan)
+    assert {"header": 2, "orders": 2, "refused": 1} == dict(counted(plan).lines)
+
+
+MIB = 1 << 20
+
+
+def test_a_bomb_is_bounded(tmp_path: Path) -> None:
+    """What unpacks to more than the limit is not unpacked further."""
+    wide = [*sheet(), [" " * 3 * MIB]]
+    packed = gzip.compress(b" " * 3 * MIB), workbook({"a": wide})
+
+    assert max(len(each) for each in packed) < MIB / 10
+    with pytest.raises(LoadError, match="holds more than 1 MiB unpacked"):
+        read_bytes(write(tmp_path, packed[0]), MIB)
+    with pytest.raises(LoadError, match="unpacks to more than 1 MiB"):
+        read_sheets(tmp_path, packed[1], MIB)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        pytest.param(gzip.compress(b"a" * 1_000)[:-9], "cannot be read", id="gzip cut off"),
+        pytest.param(b"\x1f\x8bnot gzip", "cannot be read", id="no gzip"),
+        pytest.param(
+            workbook({"a": []})[:-30], "cannot be read as a workbook", id="a workbook cut off"
+        ),
+        pytest.param(workbook({"a": []}), "holds no rows", id="a workbook without rows"),
+        pytest.param(
+            workbook({"a": [["x"]]}), "lacks the columns Country", id="a workbook of other things"
+        ),
+        pytest.param(b"\xd0\xcf\x11\xe0", "save it as .xlsx or .csv", id="an old workbook"),
+        pytest.param(b"BZh91AY", "unpack it first", id="bzip2"),
+        pytest.param(b"%PDF-1.7", "export the orders", id="a PDF"),
+        pytest.param(b"\xff\xfe", "lacks the columns", id="a mark alone"),
+        pytest.param(b"\0" * 1_000, "lacks the columns", id="zero bytes"),
+    ],
+)
+def test_what_is_no_file_of_orders_is_named(content: bytes, said: str, tmp_path: Path) -> None:
+    """By its bytes, with what to do."""
+    with pytest.raises(LoadError, match=said) as error:
+        read_plan(write(tmp_path, content))
+
+    assert "orders.csv" in str(error.value)
+
+
+def test_a_sheet_with_a_cell_far_away_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader that makes a rectangle of it would take all memory."""
+    monkeypatch.setattr("app.local.importers.workbook.CELLS_MAX", 8 * 40 - 1)
+    book = workbook({"a": [*sheet(), *[[]] * 37, ["x"]]})
+
+    with pytest.raises(LoadError, match="a sheet of 40 rows by 8 columns"):
+        read_plan(write(tmp_path, book))
