@@ -6,6 +6,7 @@ error: a typing mistake must not be silent.
 
 import difflib
 import os
+import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -121,6 +122,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Raise ValueError where two fields do not fit together."""
+        wrong = [each for each in filter(None, self.broker_url.split(",")) if not _is_address(each)]
+        if wrong:
+            raise ValueError(f"broker_url must be host:port[,host:port], not {wrong[0]!r}")
         if self.security_protocol.startswith("SASL") and not self.sasl_mechanism:
             raise ValueError(f"{self.security_protocol} needs a sasl_mechanism")
         if self.oidc_issuer and not (self.oidc_client_id and self.oidc_client_secret):
@@ -150,6 +154,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
                 raise ConfigError(f"{_variable(name)} is no setting{_nearest(name)}")
         for name in [name for name, value in record.items() if not value and name not in _EMPTY_OK]:
             raise ConfigError(f"{_variable(name)} is empty")
+        if "broker_url" in record:
+            # Other clients of Kafka write the address so.
+            record["broker_url"] = record["broker_url"].removeprefix("kafka://")
         try:
             return msgspec.convert(record, cls, strict=False)
         except msgspec.ValidationError as error:
@@ -218,6 +225,10 @@ _EMPTY_OK = frozenset(
     for name, default in zip(Config.__struct_fields__, Config.__struct_defaults__, strict=True)
     if default == ""
 )
+
+
+def _is_address(text: str) -> bool:
+    return re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^\s/:@]+):\d{1,5}", text.strip()) is not None
 
 
 def _is_private(url: str) -> bool:

@@ -184,7 +184,7 @@ def wanted_topics(config: Config) -> list[TopicSpec]:
         name=WORKERS,
         partitions=partitions_of(WORKERS, config),
         retention_ms=600_000,
-        config={"segment.ms": "300000"},
+        config={"segment.ms": "300000", **BY_THE_BROKERS_CLOCK},
     )
     return [*wanted.values(), workers]
 

@@ -1,6 +1,7 @@
 """What the commands share: finding the running instance, and showing errors in one line."""
 
 import asyncio
+import errno
 import sqlite3
 import sys
 from collections.abc import Coroutine
@@ -62,10 +63,18 @@ def run(work: Coroutine[object, None, Result]) -> Result:
     except PayflowError as error:
         end(error)
     except FROM_LIBRARIES as error:
-        fail(str(error))
+        fail(_advice(error))
     except KeyboardInterrupt:
         err.print("stopped")
         raise typer.Exit(0) from None
+
+
+def _advice(error: Exception) -> str:
+    """Return what is wrong, and what to do where a folder cannot be written."""
+    if isinstance(error, OSError) and error.errno in (errno.EROFS, errno.EACCES, errno.ENOSPC):
+        where = error.filename or "the data folder"
+        return f"{where}: {error.strerror}. Operator: choose another folder with PAYFLOW_DATA_DIR"
+    return str(error)
 
 
 def configuration() -> Config:

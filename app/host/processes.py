@@ -67,7 +67,7 @@ def wait_seconds(restarts: int) -> float:
 def free_port(host: str, wanted: int) -> int:
     """Return `wanted` when it is free, otherwise any free port."""
     for port in (wanted, 0):
-        with socket.socket() as probe:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((host, port))
@@ -75,6 +75,11 @@ def free_port(host: str, wanted: int) -> int:
                 continue
             return int(probe.getsockname()[1])
     raise OSError(f"no free port on {host}")
+
+
+def url_of(host: str, port: int) -> str:
+    """Return the address of a site on `host`, which may be an IPv6 address."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 class Child:

@@ -20,7 +20,7 @@ from typing import IO
 
 import psutil
 
-from app.config import Config, ConfigError, current
+from app.config import Config, ConfigError, child_environment, current
 from app.host.processes import die_with_parent
 from app.local import broker_files, jars
 from workflows.shared.errors import PayflowError
@@ -90,6 +90,11 @@ def start(config: Config, log: Log = print, advertised_port: int = 0) -> Broker:
         raise ConfigError(f"PAYFLOW_BROKER_URL is {config.broker_url}: no broker is started")
     began = time.monotonic()
     folder = config.data_path / "kafka"
+    if "," in str(folder):
+        text = f"Kafka takes {folder} for several folders. Operator: choose a PAYFLOW_DATA_DIR"
+        raise BrokerError(f"{text} without a comma.")
+    # Java reads the names of files in the locale's encoding.
+    environment = {**child_environment(config), "LC_ALL": "C.UTF-8"}
     folder.mkdir(parents=True, exist_ok=True)
     java = _java()
     with _alone(folder, log) as lock:
@@ -99,8 +104,8 @@ def start(config: Config, log: Log = print, advertised_port: int = 0) -> Broker:
             ports = broker_files.choose_ports(folder, config.broker_port)
             broker_files.write(folder, ports, advertised_port or ports.broker)
             command = [java, *_flags(config, folder), "-cp", classpath]
-            _format(folder, command)
-            broker = _launch(folder, command, ports.broker, lock)
+            _format(folder, command, environment)
+            broker = _launch(folder, command, environment, ports.broker, lock)
             if _answers(broker):
                 log(f"broker ready on {broker.url} ({time.monotonic() - began:.1f} s)")
                 return broker
@@ -178,19 +183,23 @@ def _sign(lock: IO[str], pid: int) -> None:
 # --- the process ---
 
 
-def _format(folder: Path, command: list[str]) -> None:
+def _format(folder: Path, command: list[str], environment: dict[str, str]) -> None:
     """Prepare the storage, once: the cluster id is written down before it is used."""
     if (folder / "data" / "meta.properties").exists():
         return
     cluster_id = broker_files.cluster_id(folder)
     properties = str(folder / broker_files.PROPERTIES)
     asked = [*command, FORMAT, "format", "--cluster-id", cluster_id, "--config", properties]
-    done = subprocess.run(asked, capture_output=True, text=True, check=False)  # noqa: S603  our own java
+    done = subprocess.run(  # noqa: S603  our own java
+        asked, capture_output=True, text=True, check=False, env=environment
+    )
     if done.returncode:
         raise BrokerError(f"the storage in {folder} cannot be formatted: {done.stderr.strip()}")
 
 
-def _launch(folder: Path, command: list[str], port: int, lock: IO[str]) -> Broker:
+def _launch(
+    folder: Path, command: list[str], environment: dict[str, str], port: int, lock: IO[str]
+) -> Broker:
     """Start Kafka from a thread that lives as long as it does.
 
     The kernel signals a child when the *thread* that made it ends (PR_SET_PDEATHSIG), and the
@@ -200,7 +209,7 @@ def _launch(folder: Path, command: list[str], port: int, lock: IO[str]) -> Broke
 
     def run() -> None:
         try:
-            spawned.set_result(_spawn(folder, command, lock))
+            spawned.set_result(_spawn(folder, command, environment, lock))
         except OSError as error:
             spawned.set_exception(error)
         else:
@@ -215,10 +224,13 @@ def _launch(folder: Path, command: list[str], port: int, lock: IO[str]) -> Broke
     return Broker(process, folder, port)
 
 
-def _spawn(folder: Path, command: list[str], lock: IO[str]) -> subprocess.Popen[bytes]:
+def _spawn(
+    folder: Path, command: list[str], environment: dict[str, str], lock: IO[str]
+) -> subprocess.Popen[bytes]:
     with broker_files.open_log(folder) as out:
         return subprocess.Popen(  # noqa: S603  our own java
             [*command, MAIN, str(folder / broker_files.PROPERTIES)],
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,

@@ -20,6 +20,7 @@ LOG_BYTES_MAX = 16_000_000
 RECORD_BYTES_MAX = 4_000_000
 """Above the longest record of a topic, so that a poison message can arrive and be dead-lettered."""
 STARTING = "--- starting ---"
+ASCII_END = 0x80
 
 
 class Ports(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,10 +88,18 @@ def write(folder: Path, ports: Ports, advertised_port: int) -> None:
     Clients connect to `advertised_port`.
     """
     properties = {**_who_and_where(folder, ports, advertised_port), **LIMITS, **SINGLE_NODE}
-    lines = [f"{name}={value}\n" for name, value in properties.items()]
-    (folder / PROPERTIES).write_text("".join(lines), encoding="utf-8")
+    lines = [f"{name}={_escaped(str(value))}\n" for name, value in properties.items()]
+    (folder / PROPERTIES).write_text("".join(lines), encoding="ascii")
     (folder / LOGGING).write_text(_LOG4J, encoding="utf-8")
     (folder / PORTS).write_bytes(msgspec.json.encode(ports))
+
+
+def _escaped(value: str) -> str:
+    """Return `value` for a Java properties file, which is Latin-1: other letters by their code."""
+    units = value.replace("\\", "\\\\").encode("utf-16-be").hex(" ", 2).split()
+    return "".join(
+        chr(int(unit, 16)) if int(unit, 16) < ASCII_END else f"\\u{unit}" for unit in units
+    )
 
 
 def open_log(folder: Path) -> IO[bytes]:

@@ -16,7 +16,15 @@ from msgspec.structs import replace
 
 from app import registry
 from app.config import Config, child_environment
-from app.host.processes import Busy, Child, free_port, hold, restarts_in_a_row, wait_seconds
+from app.host.processes import (
+    Busy,
+    Child,
+    free_port,
+    hold,
+    restarts_in_a_row,
+    url_of,
+    wait_seconds,
+)
 from app.kafka.admin import ensure_topics
 from app.local import broker
 from workflows.shared.errors import PayflowError
@@ -245,12 +253,12 @@ def _with_ports(config: Config) -> Config:
         url = getattr(config, f"{name}_url")
         if _is_local(url):
             port = free_port(config.host, getattr(config, f"{name}_port"))
-            changes |= {f"{name}_port": port, f"{name}_url": f"http://{config.host}:{port}"}
+            changes |= {f"{name}_port": port, f"{name}_url": url_of(config.host, port)}
     return replace(config, **changes)
 
 
 def _is_local(url: str) -> bool:
-    return urlsplit(url).hostname in {"127.0.0.1", "localhost"}
+    return urlsplit(url).hostname in {"127.0.0.1", "localhost", "::1"}
 
 
 def _forget_urls(config: Config) -> None:

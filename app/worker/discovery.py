@@ -19,6 +19,8 @@ from app.worker.http import LocalQueries
 ANNOUNCE_SECONDS = 2.0
 LIVE_MS = 10_000
 """A worker that has announced nothing for so long counts as gone."""
+CLOCK_MS_MAX = 60_000
+"""By how much the clocks of a worker and of the broker may differ."""
 
 log = structlog.get_logger(__name__)
 
@@ -77,19 +79,28 @@ class Directory:
         try:
             async for record in consumer:
                 if is_signed(as_read(record), config):
-                    self.receive(record.value)
+                    self.receive(record.value, record.timestamp)
                 else:
                     log.warning("no worker of ours says this", offset=record.offset)
         finally:
             await stop_consumer(consumer)
 
-    def receive(self, body: bytes | None) -> None:
-        """Note an announcement; log and skip any other record."""
+    def receive(self, body: bytes | None, arrived_ms: int = 0) -> None:
+        """Note an announcement; log and skip any other record.
+
+        `arrived_ms`: when the broker got it, by its own clock; 0 where that is not known.
+        """
         try:
             worker = msgspec.json.decode(body or b"", type=Worker)
         except msgspec.DecodeError as error:
             log.warning("no worker says this", error=str(error))
             return
+        ahead_ms = worker.at_ms - arrived_ms
+        if arrived_ms and abs(ahead_ms) > CLOCK_MS_MAX and worker.url not in self._workers:
+            log.warning(
+                "the clock of a worker is wrong. Operator: set it; deadlines are reckoned by it",
+                service=worker.service, url=worker.url, ahead_seconds=ahead_ms // 1_000,
+            )  # fmt: skip
         self._workers[worker.url] = worker
 
     def workers(self) -> list[Worker]:

@@ -11,6 +11,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from app.config import Config
+from app.host.processes import url_of
 from app.host.routes import Audience, Handler, Route, serve_routes
 from app.wire.envelope import Envelope
 from app.wire.json_output import json_bytes
@@ -89,7 +90,7 @@ async def serve_site(site: web.Application, host: str, port: int) -> Served:
         await runner.cleanup()
         raise
     actual = runner.addresses[0][1]
-    return Served(runner, f"http://{host}:{actual}")
+    return Served(runner, url_of(host, actual))
 
 
 async def _livez(_request: web.Request) -> web.Response:

@@ -47,6 +47,27 @@ def _reached(config: Config, running: broker.Broker) -> Config:
     return msgspec.structs.replace(config, broker_url=running.url)
 
 
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+async def test_a_folder_may_have_letters_of_any_script(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, locale: str
+) -> None:
+    """Java properties are Latin-1, and Java reads names of files in the locale's encoding."""
+    monkeypatch.setenv("LC_ALL", locale)
+    config = local_config(tmp_path / "Bücher 書 😀")
+    running = broker.start(config)
+    running.stop()
+    again = broker.start(config)
+    again.stop()
+
+    assert (config.data_path / "kafka" / "data" / "meta.properties").exists()
+
+
+def test_a_folder_whose_name_kafka_would_divide_is_refused(tmp_path: Path) -> None:
+    """Its setting is a list: the broker would write to two other folders."""
+    with pytest.raises(broker.BrokerError, match="without a comma"):
+        broker.start(local_config(tmp_path / "one,two"))
+
+
 def test_what_was_written_is_there_after_a_restart_on_the_same_address(tmp_path: Path) -> None:
     """A stopped broker starts again with its data, its topics and its port."""
     config = local_config(tmp_path)
