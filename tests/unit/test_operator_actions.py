@@ -84,6 +84,16 @@ async def test_a_session_is_a_cookie_that_no_script_and_no_other_site_uses(site:
     assert {"name": "oda", "role": "operator"}.items() <= (await first.json()).items()
 
 
+async def test_the_whole_line_of_the_token_file_signs_in(site: Site):
+    """People copy the line, which holds the name too."""
+    token = f" oda:{site.tokens['oda']}\n"
+
+    right = await site.client.post("/sign-in", json={"name": "oda", "token": token})
+    wrong = await site.client.post("/sign-in", json={"name": "max", "token": token})
+
+    assert (200, 401) == (right.status, wrong.status)
+
+
 async def test_the_cookie_is_secure_where_the_console_is(
     tmp_path: Path, aiohttp_client: Any
 ) -> None:

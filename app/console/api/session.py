@@ -29,7 +29,9 @@ async def sign_in(request: web.Request) -> web.Response:
     auth = request.app[AUTH]
     asked = await read_body(request, SignInAsked)
     try:
-        session_id, session = await auth.sign_in(request, asked.name, asked.token)
+        # The file of the first token holds `name:token`, and people copy the line.
+        token = asked.token.strip().removeprefix(f"{asked.name}:")
+        session_id, session = await auth.sign_in(request, asked.name, token)
     except PeopleError as error:
         raise broken(error) from error
     person = session.person
