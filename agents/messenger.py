@@ -12,6 +12,7 @@ from app.gateways.notifier import load, send_message
 from tables.messenger import messengers
 from workflows.notification import topics as notification_topics
 from workflows.notification.messages import NotificationFailed, SendMessage
+from workflows.shared.limits import TEXT_CHARS_MAX
 from workflows.shared.message import Message
 
 
@@ -22,7 +23,7 @@ def give_up(message: SendMessage, reason: str) -> Sequence[Message]:
             transaction_id=message.transaction_id,
             notification_id=message.notification_id,
             channel=message.channel,
-            reason=reason[:500],
+            reason=reason[:TEXT_CHARS_MAX],
         ),
     )
 

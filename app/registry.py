@@ -9,6 +9,11 @@ import tables
 from app.config import Config
 from app.delivery.agent import Agent, due_of, is_decider, registered, retries
 from app.kafka.admin import TopicSpec
+from app.wire.byte_limits import (
+    DEAD_LETTER_TOPIC_BYTES_MAX,
+    RECORD_BYTES_MAX,
+    ROW_BYTES_MAX,
+)
 from app.wire.topics import (
     WORKERS,
     changelog_topic,
@@ -35,14 +40,8 @@ from workflows.shared.topic import DAY_MS, declared
 from workflows.shared.workflow import Workflow
 from workflows.shared.workflow import declared as declared_workflows
 
-POISON_BYTES_MAX = 3_000_000
-"""Longest record of a topic: poison must be able to arrive, to be dead-lettered."""
 BY_THE_BROKERS_CLOCK = {"message.timestamp.type": "LogAppendTime"}
 """For open topics: times of other producers are not reliable, so the broker's clock counts."""
-DEAD_LETTER_TOPIC_BYTES_MAX = 4_000_000
-"""Longest record of dead, retry and redrive topics: the longest poison and its headers."""
-ROW_BYTES_MAX = 16_000_000
-"""Longest record of a changelog: a row with the longest order and its whole outbox."""
 
 
 def load_agents() -> dict[str, Agent]:
@@ -198,7 +197,7 @@ def _want(  # noqa: PLR0913  a topic has these facts
     cleanup: Literal["delete", "compact"] = "delete",
     more: Mapping[str, str] | None = None,
 ) -> None:
-    longest = POISON_BYTES_MAX
+    longest = RECORD_BYTES_MAX
     kind = topic_name(name).kind
     if kind in ("dead", "redrive", "retry"):
         longest = DEAD_LETTER_TOPIC_BYTES_MAX

@@ -28,6 +28,7 @@ from app.kafka.reader import (
 )
 from app.local import broker, fault_switches
 from app.operations.verification.auditor import listeners
+from app.wire.byte_limits import DEAD_LETTER_TOPIC_BYTES_MAX
 from app.wire.records import Consumed
 from workflows.shared.topic import declared
 
@@ -196,7 +197,7 @@ async def repeat(
 ) -> int:
     """Produce the latest records of the topics `names` again; return how many were emitted."""
     async with (
-        open_producer(site.config, max_request_size=4 << 20) as producer,
+        open_producer(site.config, max_request_size=DEAD_LETTER_TOPIC_BYTES_MAX) as producer,
         reader(site.config) as consumer,
     ):
         streams = await _latest(consumer, site.config, names, limit)

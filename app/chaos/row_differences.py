@@ -8,11 +8,11 @@ import rocksdict
 
 from app.config import Config
 from app.kafka.reader import declared_places, read_to_end, reader, span
+from app.wire.byte_limits import ROW_BYTES_MAX
 from app.wire.records import Consumed
 from app.wire.topics import changelog_topic
 from tables import Table
 
-FETCH_BYTES_MAX = 8 << 20
 OWN_KEYS = b"__faust"
 """The prefix of Faust's own keys in the same store."""
 
@@ -36,7 +36,7 @@ async def differences(config: Config, tables: Iterable[Table]) -> list[str]:
 
 async def _changelog(config: Config, topic: str) -> Rows:
     latest: Rows = {}
-    async with reader(config, FETCH_BYTES_MAX) as consumer:
+    async with reader(config, ROW_BYTES_MAX) as consumer:
         begins, ends = await span(consumer, declared_places(topic, config))
         async for record in read_to_end(consumer, begins, ends):
             _take(latest, record)

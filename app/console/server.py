@@ -23,7 +23,7 @@ from app.console.api.live import LIVE, STREAMS, Live, close_streams
 from app.console.api.open_orders import OPEN_ORDERS, OpenOrders
 from app.console.api.openapi import openapi_routes
 from app.console.api.operator_actions import PROMISED, PROPOSALS, Promised
-from app.console.api.problems import BODY_BYTES_MAX, known_hosts, problems, secured
+from app.console.api.problems import known_hosts, problems, secured
 from app.console.api.routes import ROUTES
 from app.console.api.tables import STAND_INS, StandIns
 from app.console.api.workflow_requests import REPEATS, Repeats
@@ -33,6 +33,7 @@ from app.kafka.errors import KAFKA_ERRORS
 from app.operations.audit.checkpointer import Checkpointer
 from app.operations.audit.reader import proposal_in
 from app.registry import live_figures, load_workflows
+from app.wire.byte_limits import BODY_BYTES_MAX
 from app.worker.discovery import Directory
 from app.worker.http import LocalQueries, Served, serve_site
 

@@ -8,7 +8,7 @@ from msgspec import Meta
 from app.entrypoints.requests import CommandRequest, Emission
 from app.wire.envelope import derive_id
 from workflows.inventory.stock_messages import AdjustStock, ReceiveStock
-from workflows.shared.limits import Name, Quantity, Text
+from workflows.shared.limits import LINES_MAX, QUANTITY_MAX, Name, Quantity, Text
 from workflows.shared.naming import joined
 
 
@@ -23,7 +23,7 @@ class ReceiptAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """The body of `POST /stock/receipts`."""
 
     receipt_id: Annotated[str, Meta(min_length=1, max_length=60)]
-    items: Annotated[tuple[Item, ...], Meta(min_length=1, max_length=1_000)]
+    items: Annotated[tuple[Item, ...], Meta(min_length=1, max_length=LINES_MAX)]
 
 
 class AdjustmentAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -31,7 +31,7 @@ class AdjustmentAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     adjustment_id: Name
     sku: Name
-    delta: Annotated[int, Meta(ge=-1_000_000, le=1_000_000)]
+    delta: Annotated[int, Meta(ge=-QUANTITY_MAX, le=QUANTITY_MAX)]
     reason: Text = ""
 
 

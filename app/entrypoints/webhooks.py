@@ -5,6 +5,7 @@ import structlog
 from app.entrypoints.requests import BadRequest, Emission, WebhookRequest, converted
 from app.wire.envelope import derive_id
 from workflows.payment.provider_messages import ProviderNotified
+from workflows.shared.limits import TEXT_CHARS_MAX
 from workflows.shipping.carrier_messages import CarrierNotified
 
 KINDS = {
@@ -55,7 +56,7 @@ def _refusal(intent: dict[str, object]) -> str:
     failure = intent.get("last_payment_error")
     if not isinstance(failure, dict):
         return ""
-    return str(failure.get("decline_code") or failure.get("code") or "")[:500]
+    return str(failure.get("decline_code") or failure.get("code") or "")[:TEXT_CHARS_MAX]
 
 
 def _part(value: dict[str, object], name: str) -> dict[str, object]:

@@ -9,6 +9,7 @@ import msgspec
 from yarl import URL
 
 from app.config import Config, current
+from workflows.shared.limits import TEXT_CHARS_MAX
 from workflows.shipping.carrier_messages import (
     BookShipment,
     CarrierAnswer,
@@ -23,7 +24,6 @@ from workflows.shipping.carrier_messages import (
 )
 
 OK, CREATED, BAD_REQUEST, NOT_FOUND, CONFLICT, UNPROCESSABLE = 200, 201, 400, 404, 409, 422
-REASON_CHARS_MAX = 500
 
 Answers = tuple[CarrierAnswer]
 
@@ -138,9 +138,9 @@ def _configured() -> Callable[[CarrierCommand], Awaitable[Answers]]:
 
 def _unknown(command: CarrierCommand, reason: str) -> ShipmentUnknown:
     return ShipmentUnknown(
-        order_id=command.order_id, attempt=command.attempt, reason=reason[:REASON_CHARS_MAX]
+        order_id=command.order_id, attempt=command.attempt, reason=reason[:TEXT_CHARS_MAX]
     )
 
 
 def _why(emitted: Shipment) -> str:
-    return (emitted.reason or "refused by the carrier")[:REASON_CHARS_MAX]
+    return (emitted.reason or "refused by the carrier")[:TEXT_CHARS_MAX]

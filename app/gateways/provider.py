@@ -13,6 +13,7 @@ import stripe
 import structlog
 
 from app.config import Config, current
+from app.wire.envelope import derive_id
 from workflows.payment.provider_messages import (
     ChargeCard,
     ChargeDeclined,
@@ -28,10 +29,10 @@ from workflows.payment.provider_messages import (
     VoidCharge,
 )
 from workflows.shared.errors import PayflowError
+from workflows.shared.limits import TEXT_CHARS_MAX
 
-REFUNDS_MAX = 100
-"""Refunds of one order that are searched; an order has as many as it has returns."""
-REASON_CHARS_MAX = 500
+REFUNDS_MAX, KEY_CHARS_MAX = 100, 255
+"""Refunds of one order that are searched: as many as it has returns; and an idempotency key."""
 SERVER_ERROR = 500
 CLOSED = frozenset({"failed", "canceled"})
 """Refunds of these states moved no money."""
@@ -159,7 +160,9 @@ class ProviderGateway:
             "metadata": {"order_id": command.transaction_id, "refund_key": command.refund_key},
         }
         name = f"{command.transaction_id}:refund:{command.refund_key}"
-        key: stripe.RequestOptions = {"idempotency_key": name}
+        key: stripe.RequestOptions = {
+            "idempotency_key": name if len(name) <= KEY_CHARS_MAX else derive_id(name)
+        }
         try:
             refund = await _asked(self._stripe.v1.refunds.create_async(params, key))
         except (Unclear, stripe.InvalidRequestError) as trouble:
@@ -226,10 +229,9 @@ async def _asked(asking: Awaitable[Answer]) -> Answer:
         if status >= SERVER_ERROR:
             raise _Broken(reason, replayed="Idempotent-Replayed" in headers) from error
         raise Unclear(reason) from error
-    except TimeoutError as error:
-        raise Unclear("no answer in time") from error
     except (aiohttp.ClientError, OSError) as error:
-        raise Unclear("the connection broke") from error
+        slow = isinstance(error, TimeoutError)
+        raise Unclear("no answer in time" if slow else "the connection broke") from error
 
 
 async def _read(reading: Awaitable[Answer]) -> Answer:
@@ -265,11 +267,10 @@ def _refund_outcome(command: RefundCharge, refund: stripe.Refund) -> RefundSucce
 
 
 def _unknown(command: Command, reason: object) -> ChargeUnknown:
-    attempt = 0 if isinstance(command, ChargeCard) else command.attempt
     return ChargeUnknown(
         transaction_id=command.transaction_id,
-        attempt=attempt,
-        reason=str(reason)[:REASON_CHARS_MAX],
+        attempt=0 if isinstance(command, ChargeCard) else command.attempt,
+        reason=str(reason)[:TEXT_CHARS_MAX],
     )
 
 
@@ -278,7 +279,7 @@ def _refund_unknown(command: RefundCharge, reason: str) -> RefundUnknown:
         transaction_id=command.transaction_id,
         refund_key=command.refund_key,
         attempt=command.attempt,
-        reason=reason[:REASON_CHARS_MAX],
+        reason=reason[:TEXT_CHARS_MAX],
     )
 
 
@@ -290,9 +291,8 @@ def _metadata(refund: stripe.Refund, name: str) -> str:
 def _reason(trouble: Exception) -> str:
     """Return the reason in the provider's short codes; its texts may contain personal data."""
     if not isinstance(trouble, stripe.StripeError):
-        return str(trouble)[:REASON_CHARS_MAX]
-    known = _code(trouble.error) if trouble.error is not None else ""
-    return (known or type(trouble).__name__)[:REASON_CHARS_MAX]
+        return str(trouble)[:TEXT_CHARS_MAX]
+    return (_code(trouble.error) or type(trouble).__name__)[:TEXT_CHARS_MAX]
 
 
 def _code(error: object) -> str:

@@ -17,9 +17,8 @@ from aiokafka.helpers import create_ssl_context
 from app.config import Config
 from app.kafka import header_names
 from app.kafka.errors import TopicError
+from app.wire.byte_limits import RECORD_BYTES_MAX
 
-RECORD_BYTES_MAX = 3_000_000
-"""Longest record of any topic: above what a body may be, so that poison fits in a dead topic."""
 REQUEST_TIMEOUT_MS = 30_000
 VISIBLE_SECONDS_MAX = 30
 TOPICS_A_REQUEST = 50

@@ -44,9 +44,14 @@ def _read(record: Consumed, config: Config) -> list[tuple[Envelope, Message]]:
 
 
 async def publish(config: Config, messages: Sequence[Message], at_ms: int) -> None:
-    """Produce `messages` as the console, at `at_ms`. Raises KafkaError."""
+    """Produce `messages` as the console, at `at_ms`.
+
+    Raises Undecodable where one of them keeps no limit, and KafkaError.
+    """
+    records = [console_record(message, at_ms) for message in messages]
+    for record in records:
+        codecs.decode(record.value, from_headers(record.headers), record.key)
     async with open_producer(config) as producer:
-        records = [console_record(message, at_ms) for message in messages]
         await produce_signed(producer, records, config)
 
 

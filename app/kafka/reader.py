@@ -11,12 +11,12 @@ from aiokafka.errors import KafkaError
 from app.config import Config
 from app.kafka.admin import admin_client, client_options, start_client, stop_consumer
 from app.kafka.errors import NoSuchTopic
+from app.wire.byte_limits import FETCH_BYTES_MAX
 from app.wire.records import Consumed
 from app.wire.topics import partitions_of
 
 __all__ = ["AIOKafkaConsumer", "TopicPartition"]
 
-FETCH_BYTES_MAX = 4 << 20
 FETCH_RECORDS_MAX = 5_000
 FETCH_MS = 500
 STALL_SECONDS_MAX = 30.0

@@ -9,6 +9,7 @@ from uuid import uuid5
 
 import msgspec
 
+from app.wire.byte_limits import DEAD_LETTER_TOPIC_BYTES_MAX
 from app.wire.envelope import NAMESPACE
 
 PROPERTIES = "server.properties"
@@ -17,8 +18,6 @@ PORTS = "ports.json"
 LOG = "broker.log"
 LOG_BYTES_MAX = 16_000_000
 """A longer log is renamed to `broker.log.1` at the next start."""
-RECORD_BYTES_MAX = 4_000_000
-"""Above the longest record of a topic, so that a poison message can arrive and be dead-lettered."""
 STARTING = "--- starting ---"
 ASCII_END = 0x80
 
@@ -135,8 +134,8 @@ def _who_and_where(folder: Path, ports: Ports, advertised_port: int) -> dict[str
 
 LIMITS = {
     "auto.create.topics.enable": "false",
-    "message.max.bytes": RECORD_BYTES_MAX,
-    "replica.fetch.max.bytes": RECORD_BYTES_MAX,
+    "message.max.bytes": DEAD_LETTER_TOPIC_BYTES_MAX,
+    "replica.fetch.max.bytes": DEAD_LETTER_TOPIC_BYTES_MAX,
     "log.retention.hours": 168,  # of topics that name none; ours all do
     "offsets.retention.minutes": 43_200,  # an instance closed for a month finds its place again
     "group.initial.rebalance.delay.ms": 0,  # workers need not wait for one another

@@ -5,15 +5,11 @@ from typing import Any
 
 import msgspec
 
-from app.wire.envelope import Envelope, Undecodable
+from app.wire.byte_limits import BODY_BYTES_MAX, OPEN_BODY_BYTES_MAX
+from app.wire.envelope import Envelope, Undecodable, from_headers, to_headers
 from app.wire.topics import load_topics
 from workflows.shared.message import Message
 from workflows.shared.topic import message_type_of, topic_of, topic_of_type
-
-BODY_BYTES_MAX = 1_000_000
-"""Larger bodies are poison: Kafka's own default limit for a record is about the same."""
-OPEN_BODY_BYTES_MAX = 900_000
-"""For open topics: Payflow copies some of such a body, and must stay below its own limit."""
 
 # Topics declare their messages, so all must be declared before a message is decoded or produced.
 load_topics()
@@ -43,9 +39,9 @@ def decode(body: bytes | None, envelope: Envelope, key: bytes | None) -> Message
     if body is None:
         raise Poison("tombstone", "the body is empty")
     message = message_type_of(envelope.type)
-    most = OPEN_BODY_BYTES_MAX if message and topic_of_type(message).open else BODY_BYTES_MAX
+    most = body_bytes_max(message)
     if len(body) > most:
-        raise Poison("too_large", f"{len(body)} bytes, at most {most}")
+        raise Poison("too_large", f"{len(body):,} bytes, at most {most:,}")
     if message is None:
         raise Poison("unknown_type", envelope.type[:200])
     try:
@@ -60,6 +56,21 @@ def decode(body: bytes | None, envelope: Envelope, key: bytes | None) -> Message
     if key != due:
         raise Poison("wrong_key", f"key {(key or b'')[:80]!r}, the body belongs under {due[:80]!r}")
     return emitted
+
+
+def body_bytes_max(message: type[Message] | None) -> int:
+    """Return how many bytes the body of a `message` may have; None: of an unknown type."""
+    is_open = message is not None and topic_of_type(message).open
+    return OPEN_BODY_BYTES_MAX if is_open else BODY_BYTES_MAX
+
+
+def check_readable(message: Message, envelope: Envelope) -> None:
+    """Raise Undecodable where those who consume `message` would refuse it.
+
+    A message made by hand keeps no limit yet: its fields, their sums, its size on the wire.
+    """
+    key = topic_of(message).key(message).encode()
+    decode(encode(message), from_headers(to_headers(envelope)), key)
 
 
 def decode_emitted(body: bytes | msgspec.Raw) -> Message:

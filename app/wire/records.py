@@ -8,6 +8,7 @@ from typing import Protocol
 
 import msgspec
 
+from app.wire.byte_limits import BODY_BYTES_MAX, DEAD_LETTER_BYTES_MAX
 from app.wire.envelope import Headers, whole
 from app.wire.topics import (
     RETRY_LEVELS_SECONDS,
@@ -20,10 +21,8 @@ from app.wire.topics import (
 RETRY_ATTEMPT = "x-retry-attempt"
 RETRY_DUE_MS = "x-retry-due-ms"
 ORIGIN = "x-origin"
-DEAD_LETTER_BYTES_MAX = 3_500_000
-"""Longest dead letter: all that a topic takes (3,000,000 bytes), and why it lies there. What was
-longer had come compressed, and only its beginning is kept."""
-KEPT_BYTES_MAX = 1_000_000
+KEPT_BYTES_MAX = BODY_BYTES_MAX
+"""Of a record that is longer than a dead letter: the beginning of its key and of its body."""
 KEPT_HEADERS_MAX, KEPT_HEADER_BYTES_MAX = 200, 2_000
 DEAD_BYTES = "x-dead-bytes"
 """How long the body was; `none`: there was none."""
@@ -201,9 +200,7 @@ def digest_dead_lettered(dead_letter: Record) -> bytes:
 
 def _kept(record: Record) -> Record:
     """Return `record`, cut to what a dead topic accepts."""
-    parts = [record.key, record.value, *(value for _, value in record.headers)]
-    names = sum(len(name.encode()) + 10 for name, _ in record.headers)
-    if sum(len(part or b"") for part in parts) + names <= DEAD_LETTER_BYTES_MAX:
+    if size_of(record) <= DEAD_LETTER_BYTES_MAX:
         return record
     some = [
         (name[:KEPT_HEADER_BYTES_MAX], (value or b"")[:KEPT_HEADER_BYTES_MAX])
@@ -213,6 +210,13 @@ def _kept(record: Record) -> Record:
         None if part is None else part[:KEPT_BYTES_MAX] for part in (record.key, record.value)
     )
     return msgspec.structs.replace(record, key=key, value=value, headers=tuple(some))
+
+
+def size_of(record: Record | Outgoing) -> int:
+    """Return how many bytes a batch of only `record` has at most, but for its own header."""
+    parts = [record.key, record.value, *(value for _, value in record.headers)]
+    names = sum(len(name.encode()) + 10 for name, _ in record.headers)
+    return sum(len(part or b"") for part in parts) + names
 
 
 def attempts(record: Record) -> int:

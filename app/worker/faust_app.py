@@ -12,6 +12,7 @@ from faust.types import TP
 from app.config import Config
 from app.delivery.agent import Agent
 from app.host.exit import end_within, hard_stop
+from app.wire.byte_limits import FETCH_BYTES_MAX, PRODUCE_BYTES_MAX
 from app.worker import transport
 from app.worker.crash_points import CrashPoint
 from app.worker.lease import Lease
@@ -144,11 +145,11 @@ def make_app(config: Config) -> PayflowApp:
         stream_buffer_maxsize=BUFFERED_EVENTS_MAX,
         stream_recovery_delay=0.2,
         consumer_auto_offset_reset="earliest",
-        consumer_max_fetch_size=4 << 20,
+        consumer_max_fetch_size=FETCH_BYTES_MAX,
         producer_acks=-1,
         producer_linger=0,
         producer_max_batch_size=1 << 20,
-        producer_max_request_size=4 << 20,
+        producer_max_request_size=PRODUCE_BYTES_MAX,
         producer_request_timeout=REQUEST_SECONDS,
         web_enabled=False,
         worker_redirect_stdouts=False,

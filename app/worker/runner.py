@@ -22,9 +22,10 @@ from app.delivery.timers import Deadlines
 from app.host.exit import hard_stop
 from app.kafka.producer import place_of, produce, produce_signed
 from app.wire import codecs, signing
+from app.wire.byte_limits import BATCH_BYTES_MAX
 from app.wire.envelope import Envelope, derive_id, to_headers
 from app.wire.log_context import About, logging_about
-from app.wire.records import Outgoing, Record, due_ms, is_retry
+from app.wire.records import Outgoing, Record, due_ms, is_retry, size_of
 from app.wire.topics import RETRY_LEVELS_SECONDS, timers_topic
 from app.worker import metrics, transport
 from app.worker.faust_app import PayflowApp
@@ -39,7 +40,6 @@ from workflows.shared.topic import Topic
 BATCH_EVENTS_MAX = 2_000
 TICK_SECONDS = 0.2
 """How often deadlines and held retries are checked."""
-WAIT_MS_MAX = 1_000 * RETRY_LEVELS_SECONDS[-1]
 WAKE_MAX = 1_000
 """Rows woken in one tick."""
 
@@ -227,8 +227,10 @@ class Runner:
             events.append(await queue.get())
         elif queue.empty() and self._held[0][0] > now_ms():
             await asyncio.sleep(TICK_SECONDS)
-        while len(events) < BATCH_EVENTS_MAX and not queue.empty():
+        size = 0
+        while len(events) < BATCH_EVENTS_MAX and size < BATCH_BYTES_MAX and not queue.empty():
             events.append(queue.get_nowait())
+            size += size_of(transport.record_of(events[-1]))
         due = [event for event in events if self._is_due(event)]
         while self._held and self._held[0][0] <= now_ms():
             due.append(heapq.heappop(self._held)[2])
@@ -240,7 +242,7 @@ class Runner:
             return True
         due_at_ms = due_ms(record)
         # No retry of Payflow waits longer than the longest level; one that claims to is not held.
-        if not 0 <= due_at_ms - now_ms() <= WAIT_MS_MAX:
+        if not 0 <= due_at_ms - now_ms() <= 1_000 * RETRY_LEVELS_SECONDS[-1]:
             return True
         heapq.heappush(self._held, (due_at_ms, next(self._order), event))
         return False

@@ -207,6 +207,20 @@ async def test_entities_go_on_lists_and_are_snoozed_without_being_named(site: Fr
     assert [] == (await (await site.client.get("/fraud/rules")).json())["snoozes"]
 
 
+async def test_a_list_of_long_names_is_refused_before_anything_is_done(site: FraudSite) -> None:
+    """Fewer than there may be; yet no agent would read a record of so many bytes."""
+    wide = [f"{at}-" + "\U0001f600" * 120 for at in range(2_100)]
+    held = ListPut(name="blocked.card", values=tuple(sorted(wide[:1_900])))
+    site.publish(held)
+    before = len(site.emitted)
+
+    body = {"name": "blocked.card", "add": wide[1_900:]}
+    status, problem = await site.action("oda", "/lists", WHY | body)
+
+    assert (413, before) == (status, len(site.emitted)), problem
+    assert "at most 1,000,000" in problem["detail"]
+
+
 async def test_a_list_has_an_end(site: FraudSite) -> None:
     """It is one record."""
     full = ListPut(name="blocked.card", values=tuple(f"k{at}" for at in range(LIST_MAX)))

@@ -30,7 +30,7 @@ from workflows.fraud import topics as fraud_topics
 from workflows.fraud.built_in_rules import BUILT_IN, FIELDS
 from workflows.fraud.messages import PaymentLabelled
 from workflows.fraud.rule_messages import ListPut, RulePut, RuleSnoozed
-from workflows.fraud.rulebook import Book, read_rule, with_list, with_rule
+from workflows.fraud.rulebook import RULES_MAX, Book, read_rule, with_list, with_rule
 from workflows.shared.message import Message
 
 AT_MS = 1_700_000_000_000
@@ -142,6 +142,34 @@ def test_what_keeps_no_limit_is_not_emitted(message: Message, who: str) -> None:
     """Neither the message nor the act: nobody could read it."""
     with pytest.raises(msgspec.ValidationError):
         as_action(message, msgspec.structs.replace(ACTION, who=who))
+
+
+@pytest.mark.parametrize(
+    ("rule", "before"),
+    [
+        pytest.param(
+            ACTIVE | {"when": {"in": [{"field": "country"}, [f"{at:0200}" for at in range(999)]]}},
+            BUILT_IN,
+            id="a rule of too many bytes",
+        ),
+        pytest.param(
+            ACTIVE,
+            msgspec.structs.replace(
+                BUILT_IN,
+                rules={f"r{at}": BUILT_IN.rules["velocity.card"] for at in range(RULES_MAX)},
+            ),
+            id="one rule too many",
+        ),
+    ],
+)
+def test_rules_that_would_make_verdicts_too_long_are_not_emitted(
+    rule: dict[str, Any], before: Book
+) -> None:
+    """A verdict names every rule that hits, and is one message."""
+    action = msgspec.structs.replace(ACTION, before=before)
+
+    with pytest.raises(msgspec.ValidationError, match=r"at most|as many as"):
+        as_action(RulePut(rule_id="much", rule=rule), action)
 
 
 def test_who_reads_dead_letters_is_not_disturbed_by_other_acts() -> None:

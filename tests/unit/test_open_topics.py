@@ -10,11 +10,11 @@ from app.registry import load_agents
 from app.wire import codecs
 from app.wire.envelope import Envelope
 from tests.support.workflow_runner import receive
-from workflows.inventory.messages import InventoryRejected
+from workflows.inventory.messages import InventoryRejected, InventoryReturned
 from workflows.order import process as order
 from workflows.order import topics as order_topics
 from workflows.order.messages import OrderPlaced, ReturnLine, ReturnRequested
-from workflows.order.returns import LINES_WAITING_MAX, RETURNS_MAX
+from workflows.order.returns import LINES_WAITING_MAX, RETURNS_MAX, Return, Returns, evolve
 from workflows.order.saga_messages import ReturnRefused
 from workflows.payment import process as payment
 from workflows.payment.messages import PaymentFailed
@@ -222,3 +222,18 @@ def test_a_return_cannot_have_the_name_of_a_compensation() -> None:
     assert [("compensation", ReturnRefused)] == [
         (message.return_id, type(message)) for message in emitted
     ]
+
+
+def test_lines_on_their_way_back_are_bounded_too() -> None:
+    """The row of inventory holds them until the shelves have them back."""
+    line = ReturnLine(sku="mug", quantity=1, amount_minor=1)
+    under_way = Return(status="accepted", amount_minor=1, lines=(line,) * LINES_MAX)
+    held = Returns(by_id={"r0": under_way, "r1": under_way})
+
+    refused = evolve(held, asked(2))
+    back = evolve(held, InventoryReturned(order_id="o1", return_id="r0"))
+    taken = evolve(back, asked(2))
+
+    assert "too much is on its way back already" == refused.by_id["r2"].reason
+    assert () == back.by_id["r0"].lines
+    assert ("", 1) == (taken.by_id["r2"].reason, len(taken.by_id["r2"].lines))

@@ -10,7 +10,7 @@ from app.delivery.agent_topics import consumed_topics
 from app.host.processes import hold
 from app.operations.dead_letters.audit_records import Action, dead_letter_edited
 from app.operations.dead_letters.dead_letter import DeadLetter, edited, sent_back
-from app.operations.dead_letters.redrive import DeadLetterError, redriver
+from app.operations.dead_letters.redrive import DeadLetterError, Redriver, redriver
 from app.operations.verification.consistent_cut import ConsistentCut, sources_of
 from app.operations.verification.dead_letter_checks import poison_is_dead_lettered
 from app.operations.verification.facts import Facts
@@ -54,6 +54,15 @@ def dead_lettered(record: Record, service: str = "payment", offset: int = 0) -> 
         first_topic="orders",
     )
     return DeadLetter(record=as_read(dead, offset), at_ms=0)
+
+
+async def test_an_edit_that_no_topic_takes_is_refused_also_by_force() -> None:
+    """Before the audit says that it was done."""
+    sender = Redriver(Config(), None, None)
+    action = Action(who="ann", why="w", chosen="", at_ms=1)
+
+    with pytest.raises(DeadLetterError, match="at most 3,500,000"):
+        await sender.edit(dead_lettered(ORIGIN), b"x" * 3_600_000, {}, action, force=True)
 
 
 def verdict(*dead_letters: DeadLetter) -> tuple[str, ...]:

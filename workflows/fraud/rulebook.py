@@ -21,6 +21,12 @@ from workflows.fraud.messages import Outcome
 
 LADDER: tuple[Outcome, ...] = ("allow", "review", "block")
 SNOOZES_MAX = 10_000
+RULES_MAX = 500
+"""Every rule may be a reason of one verdict, which is one message."""
+WANTS_MAX = 1_000
+"""Figures over windows that all rules read: each is asked of every entity of every payment."""
+RULE_BYTES_MAX = 200_000
+"""A rule as JSON: its audit record holds it whole, with who changed it and why."""
 
 State = Literal["draft", "shadow", "active", "paused"]
 

@@ -6,12 +6,11 @@ from msgspec.structs import replace
 from workflows.notification.instructions import NotifyCustomer
 from workflows.notification.messages import Channel, SendMessage
 from workflows.payment.messages import PaymentCompleted, PaymentRefunded
+from workflows.shared.limits import TEXT_CHARS_MAX
 from workflows.shared.message import Message
 from workflows.shared.money import money
 from workflows.shared.naming import joined
 from workflows.shared.personal import Personal
-
-TEXT_LENGTH_MAX = 500
 
 # --- state ------------------------------------------------------------------
 
@@ -65,7 +64,7 @@ def _send(  # noqa: PLR0913  who, which and what
         customer_id=state.customer_id,
         channel=channel,
         title=title,
-        text=text[:TEXT_LENGTH_MAX],
+        text=text[:TEXT_CHARS_MAX],
     )
 
 

@@ -19,13 +19,14 @@ from workflows.shared.message import Message
 RETURNS_MAX = 100
 """Returns of one order: the provider lists no more refunds in one page."""
 LINES_WAITING_MAX = 2 * LINES_MAX
-"""Lines of the returns that wait for the end of their order: the size of a row is bounded."""
+"""Lines of those that wait for the end of their order, or for their goods to be back: the rows of
+order and inventory hold them, and a changelog takes no longer row."""
 
 # --- state ------------------------------------------------------------------
 
 
 class Return(msgspec.Struct, frozen=True, kw_only=True):
-    """One return. It waits, with its lines, until the order has ended.
+    """One return. It waits until the order has ended, and has its lines until they are back.
 
     One that waits with a reason is going to be refused for that.
     """
@@ -123,7 +124,7 @@ def evolve(returns: Returns, message: Message) -> Returns:
                 else _put(returns, key, _asked(returns, message))
             )
         case ReturnAccepted(return_id=key) if key in returns.by_id:
-            accepted = replace(returns.by_id[key], status="accepted", lines=())
+            accepted = replace(returns.by_id[key], status="accepted")
             return replace(
                 _put(returns, key, accepted),
                 amount_minor=returns.amount_minor + message.amount_minor,
@@ -135,16 +136,20 @@ def evolve(returns: Returns, message: Message) -> Returns:
         case PaymentRefunded(return_id=key) if key in returns.by_id:
             return _put(returns, key, replace(returns.by_id[key], refunded=True))
         case InventoryReturned(return_id=key) if key in returns.by_id:
-            return _put(returns, key, replace(returns.by_id[key], restocked=True))
+            return _put(returns, key, replace(returns.by_id[key], restocked=True, lines=()))
         case _:
             return returns
 
 
 def _asked(returns: Returns, message: ReturnRequested) -> Return:
-    waiting = sum(len(each.lines) for each in returns.by_id.values())
-    if waiting + len(message.lines) <= LINES_WAITING_MAX:
-        return Return(amount_minor=message.amount_minor, lines=message.lines)
-    return Return(amount_minor=message.amount_minor, reason="too much waits to be judged already")
+    asked = Return(amount_minor=message.amount_minor, lines=message.lines)
+    free = LINES_WAITING_MAX - len(message.lines)
+    waiting = [each for each in returns.by_id.values() if each.status == "waiting"]
+    if sum(len(each.lines) for each in waiting) > free:
+        return replace(asked, lines=(), reason="too much waits to be judged already")
+    if sum(len(each.lines) for each in returns.by_id.values()) > free:
+        return replace(asked, lines=(), reason="too much is on its way back already")
+    return asked
 
 
 def _put(returns: Returns, key: str, changed: Return) -> Returns:

@@ -29,6 +29,7 @@ from workflows.payment.messages import (
     PaymentRefunded,
 )
 from workflows.shared.deadline import DeadlineReached
+from workflows.shared.limits import TEXT_CHARS_MAX
 from workflows.shared.message import Message
 from workflows.shipping.messages import (
     ShipmentCancelled,
@@ -36,9 +37,6 @@ from workflows.shipping.messages import (
     ShipmentDelivered,
     ShipmentFailed,
 )
-
-DETAIL_MAX = 500
-"""Characters of a detail; the limit of every text on the wire."""
 
 # --- state ------------------------------------------------------------------
 
@@ -192,4 +190,4 @@ def _delivered(state: Order, message: Message, at_ms: int) -> Order:
 def _blame(cause: Cause, detail: str, state: Order, at_ms: int) -> Order:
     if state.cause or state.completed_at_ms:
         return state
-    return replace(state, cause=cause, detail=detail[:DETAIL_MAX], cause_at_ms=at_ms)
+    return replace(state, cause=cause, detail=detail[:TEXT_CHARS_MAX], cause_at_ms=at_ms)

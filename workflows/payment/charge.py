@@ -13,6 +13,7 @@ from workflows.payment.instructions import RequestPayment
 from workflows.payment.messages import PaymentPending
 from workflows.payment.origin import UNKNOWN, Origin
 from workflows.shared.deadline import DeadlineReached
+from workflows.shared.limits import TEXT_CHARS_MAX
 from workflows.shared.message import Message
 from workflows.shared.personal import Personal
 from workflows.shared.retry import Wait, backoff_ms, reached, rest, wait_until, wake
@@ -144,7 +145,8 @@ def evolve(charge: Charge, message: Message, at_ms: int) -> Charge:  # noqa: PLR
         ):
             return _over(charge, "declined", reason or "declined")
         case provider.ChargeVoided() | provider.ProviderNotified(kind="payment_canceled"):
-            reason = f"unknown for too long: {charge.reason}"[:500] if charge.expired else ""
+            why = f"unknown for too long: {charge.reason}"[:TEXT_CHARS_MAX]
+            reason = why if charge.expired else ""
             return _over(charge, "voided", reason)
         case _:
             return charge

@@ -8,11 +8,13 @@ from msgspec import Meta
 # alone would let a line end through.
 _NAME = r"(?!\.{1,2}$)[^\x00-\x1f\x7f-\x9f\u2028\u2029]+"
 _END = r"$(?!\n)"
-Name = Annotated[str, Meta(min_length=1, max_length=128, pattern=f"^{_NAME}{_END}")]
+NAME_CHARS_MAX = 128
+Name = Annotated[str, Meta(min_length=1, max_length=NAME_CHARS_MAX, pattern=f"^{_NAME}{_END}")]
 """An id, a code, a SKU: 1 to 128 characters that can be seen."""
-NameIfAny = Annotated[str, Meta(max_length=128, pattern=f"^({_NAME})?{_END}")]
+NameIfAny = Annotated[str, Meta(max_length=NAME_CHARS_MAX, pattern=f"^({_NAME})?{_END}")]
 """A name, or nothing."""
-Text = Annotated[str, Meta(max_length=500)]
+TEXT_CHARS_MAX = 500
+Text = Annotated[str, Meta(max_length=TEXT_CHARS_MAX)]
 """Free text for people: a description, a reason."""
 Currency = Annotated[str, Meta(pattern="^[A-Z]{3}" + _END)]
 """ISO 4217: three capital letters."""

@@ -6,7 +6,8 @@ Two different pairs never have one id, though whoever chooses their parts may ch
 import hashlib
 import re
 
-NAME_LENGTH_MAX = 128
+from workflows.shared.limits import NAME_CHARS_MAX
+
 DIGEST_BYTES = 32
 """Hex digits of the digest in a shortened id: enough that nobody finds two pairs with one
 digest."""
@@ -20,9 +21,9 @@ def joined(owner: str, name: str) -> str:
     digest; all others can be taken apart again, and so are different where their parts are.
     """
     plain = f"{owner}/{name}"
-    if len(plain) <= NAME_LENGTH_MAX and "/" not in owner and not _SHORTENED.search(plain):
+    if len(plain) <= NAME_CHARS_MAX and "/" not in owner and not _SHORTENED.search(plain):
         return plain
     parts = [part.encode() for part in (owner, name)]
     marked = b"".join(b"%d:%b" % (len(part), part) for part in parts)
     rest = f"~{hashlib.blake2b(marked, digest_size=DIGEST_BYTES).hexdigest()}"
-    return plain[: NAME_LENGTH_MAX - len(rest)] + rest
+    return plain[: NAME_CHARS_MAX - len(rest)] + rest

@@ -17,8 +17,11 @@ from app.gateways.signature import BadSignature, verify
 async def command(declared: CommandRequest, request: web.Request) -> web.Response:
     """Produce the message of a command; a repeated one counts once."""
     asked = await read_body(request, declared.body)
-    for emission in declared.emissions(asked):
-        await _publish(request, emission)
+    emissions = declared.emissions(asked)
+    for each in emissions:
+        request.app[CONTEXT].checked(request, each.message, each.event_id, each.transaction_id)
+    for each in emissions:
+        await _publish(request, each)
     return json_response(declared.answer(asked), 202)
 
 

@@ -16,11 +16,12 @@ from aiohttp import web
 from yarl import URL
 
 from app.config import Config
-from app.console.api.problems import RETRY_AFTER, Problem
+from app.console.api.problems import RETRY_AFTER, Problem, refused
 from app.delivery.agent import Projection, registered
 from app.kafka.errors import KAFKA_ERRORS, KafkaError
 from app.kafka.producer import partition_of
-from app.wire.envelope import Envelope
+from app.wire import codecs
+from app.wire.envelope import Envelope, Undecodable
 from app.wire.signing import ROWS_PASS, rows_token
 from app.worker.discovery import Directory, Worker
 from app.worker.http import LocalQueries
@@ -86,7 +87,30 @@ class ApiContext:
         transaction: str,
         baggage: dict[str, str] | None = None,
     ) -> None:
-        """Produce `message`; raises Problem 503 when Kafka does not acknowledge it in time."""
+        """Produce `message`.
+
+        Raises Problem 413 or 422 for what the agents would not take, and 503 when Kafka does not
+        acknowledge it in time.
+        """
+        envelope = self.checked(request, message, event_id, transaction, baggage)
+        try:
+            await asyncio.wait_for(self.queries.publish(message, envelope), PUBLISH_SECONDS)
+        except (TimeoutError, KafkaError) as error:
+            log.warning("publish failed", type=envelope.type, error=repr(error)[:200])
+            raise unavailable("Kafka does not answer; nothing is lost, repeat it") from error
+
+    def checked(
+        self,
+        request: web.Request,
+        message: Message,
+        event_id: str,
+        transaction: str,
+        baggage: dict[str, str] | None = None,
+    ) -> Envelope:
+        """Return the envelope of `message`. Raises Problem 413 or 422 where no agent takes it.
+
+        Of several messages all are checked first, so that none is emitted without the others.
+        """
         record = request.headers.get("traceparent", "")
         envelope = Envelope(
             id=event_id,
@@ -99,10 +123,10 @@ class ApiContext:
             baggage=baggage or {},
         )
         try:
-            await asyncio.wait_for(self.queries.publish(message, envelope), PUBLISH_SECONDS)
-        except (TimeoutError, KafkaError) as error:
-            log.warning("publish failed", type=envelope.type, error=repr(error)[:200])
-            raise unavailable("Kafka does not answer; nothing is lost, repeat it") from error
+            codecs.check_readable(message, envelope)
+        except Undecodable as error:
+            raise refused(error) from error
+        return envelope
 
     # --- tables ---
 

@@ -17,6 +17,7 @@ from app.operations.dead_letters.redrive import RATE, DeadLetterError, redriver
 from app.operations.dead_letters.selection import Choice, chosen
 from app.operations.dead_letters.status import states
 from app.wire import codecs
+from app.wire.byte_limits import OPEN_BODY_BYTES_MAX
 from app.wire.envelope import Undecodable, from_headers
 from app.wire.personal import masked_text
 
@@ -52,7 +53,7 @@ class EditAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """The body of an edit; `check` returns the result of an edit, and sends nothing."""
 
     place: Annotated[str, Meta(max_length=300)]
-    body: Annotated[str, Meta(max_length=900_000)]
+    body: Annotated[str, Meta(max_length=OPEN_BODY_BYTES_MAX)]
     headers: dict[str, str] = {}
     reason: Annotated[str, Meta(max_length=WHY_MAX)] = ""
     force: bool = False

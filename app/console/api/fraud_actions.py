@@ -239,7 +239,7 @@ async def _put(request: web.Request, rule: Rule, book: Book, why: str) -> web.Re
 async def _say(request: web.Request, message: Message, why: str, before: Book = BUILT_IN) -> None:
     """Produce the audit record of `message`, then the message.
 
-    Raises Problem 400, 503.
+    Raises Problem 400, 413, 422, 503.
     """
     context = request.app[CONTEXT]
     at_ms = context.now_ms()
@@ -248,6 +248,12 @@ async def _say(request: web.Request, message: Message, why: str, before: Book = 
         emitted = as_action(message, action)
     except msgspec.ValidationError as error:
         raise Problem(400, "Bad Request", str(error)) from error
-    for each in emitted:
-        record = console_record(each, at_ms)
-        await context.publish(request, each, event_id(record), (record.key or b"").decode()[:128])
+    records = [console_record(each, at_ms) for each in emitted]
+    facts = [
+        (each, event_id(record), (record.key or b"").decode()[:128])
+        for each, record in zip(emitted, records, strict=True)
+    ]
+    for each in facts:
+        context.checked(request, *each)
+    for each in facts:
+        await context.publish(request, *each)

@@ -27,14 +27,14 @@ from workflows.audit.messages import (
     RefundGivenByOperator,
     RefundProposed,
 )
-from workflows.shared.limits import MINOR_MAX
+from workflows.shared.limits import MINOR_MAX, TEXT_CHARS_MAX
 from workflows.shared.message import Message, type_name
 
 RETURN_PREFIX = "operator-"
 """The prefix of the return ids of operators' refunds, which customers' return ids cannot have."""
 ORDERS_MAX = 10_000
 """Orders whose refunds this process remembers."""
-WHY_MAX = 500
+WHY_MAX = TEXT_CHARS_MAX
 
 Why = Annotated[str, Meta(min_length=1, max_length=WHY_MAX)]
 RefundId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$(?!\n)")]

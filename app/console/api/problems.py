@@ -11,11 +11,13 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from app.host.routes import Handler
+from app.wire.byte_limits import BODY_BYTES_MAX
+from app.wire.envelope import Undecodable
 from app.wire.json_output import json_bytes
 from workflows.shared.errors import ErrorKind, PayflowError
 
-BODY_BYTES_MAX = 1_000_000
 KEY_CHARS_MAX = 200
+AS_WRITTEN = "as Payflow writes it: JSON without spaces, every field named"
 OUR_FAULT = "this is our fault; it has been logged"
 
 Asked = TypeVar("Asked")
@@ -123,7 +125,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         allowed = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
         text = error.text or error.reason
         if error.status == 413:  # noqa: PLR2004
-            text = f"the body is longer than {BODY_BYTES_MAX} bytes"
+            text = f"the body is longer than {BODY_BYTES_MAX:,} bytes, the most that is read"
         problem = Problem(error.status, error.reason, text, headers=allowed)
         response = await _said(problem, request)
     except Exception:
@@ -150,6 +152,16 @@ def known_hosts(*allowed: str) -> Middleware:
         return await handler(request)
 
     return check
+
+
+def refused(error: Undecodable) -> Problem:
+    """Return the problem of a message that no agent would take: too much of it, or in it."""
+    detail, _, path = str(error).partition(" - at `$.")
+    if getattr(error, "cause", "") == "too_large":
+        detail = f"{detail.removeprefix('too_large: ')} {AS_WRITTEN}"
+        return Problem(413, "Content Too Large", detail, field="body")
+    detail = detail.removeprefix("wrong_shape: ")
+    return Problem(422, "Unprocessable Content", detail, field=path.rstrip("`") or "body")
 
 
 async def read_body(request: web.Request, shape: type[Asked]) -> Asked:

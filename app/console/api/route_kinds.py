@@ -61,5 +61,5 @@ def post(
     )
 
 
-REFUSED = (400, 401, 403, 404, 409, 413, 415, 429, 503)
+REFUSED = (400, 401, 403, 404, 409, 413, 415, 422, 429, 503)
 """The errors of operators' actions."""

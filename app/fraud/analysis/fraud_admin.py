@@ -5,6 +5,7 @@ import msgspec
 from app.config import Config
 from app.fraud.live.judge import changed
 from app.kafka.messages import console_record, messages_of
+from app.wire import codecs
 from app.wire.records import event_id
 from workflows.audit import messages as audit
 from workflows.fraud import topics as fraud_topics
@@ -12,7 +13,7 @@ from workflows.fraud.built_in_rules import BUILT_IN
 from workflows.fraud.condition import RuleError
 from workflows.fraud.messages import CaseClosed, CaseOpened, PaymentLabelled
 from workflows.fraud.rule_messages import ListPut, RulePut, RuleSnoozed
-from workflows.fraud.rulebook import Book
+from workflows.fraud.rulebook import RULE_BYTES_MAX, RULES_MAX, WANTS_MAX, Book
 from workflows.shared.message import Message
 
 ACTIONS: dict[type[Message], type[Message]] = {
@@ -39,11 +40,30 @@ def as_action(message: Message, action: Action) -> list[Message]:
     Raises ValidationError when one of them exceeds a limit of the wire.
     """
     message = msgspec.convert(msgspec.to_builtins(message), type(message))
+    if isinstance(message, RulePut):
+        _check_limits(message, action.before)
     emitted = event_id(console_record(message, action.at_ms))
     said = {"who": action.who, "why": action.why, "event_id": emitted} | _changed(
         message, action.before
     )
     return [msgspec.convert(said, ACTIONS[type(message)]), message]
+
+
+def _check_limits(message: RulePut, before: Book) -> None:
+    """Raise ValidationError where verdicts by the rules after `message` might get too long.
+
+    A book that is beyond a limit already may shrink.
+    """
+    size = len(codecs.encode(message))
+    if size > RULE_BYTES_MAX:
+        raise msgspec.ValidationError(f"the rule has {size:,} bytes, at most {RULE_BYTES_MAX:,}")
+    after = changed(before, message)
+    if len(after.rules) > max(RULES_MAX, len(before.rules)):
+        raise msgspec.ValidationError(f"there are {RULES_MAX} rules already, as many as may be")
+    if len(after.wants) > max(WANTS_MAX, len(before.wants)):
+        raise msgspec.ValidationError(
+            f"all rules together would read {len(after.wants):,} figures, at most {WANTS_MAX:,}"
+        )
 
 
 def _changed(message: Message, before: Book) -> dict[str, object]:

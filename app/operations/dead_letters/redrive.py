@@ -27,8 +27,9 @@ from app.operations.dead_letters.dead_letter import DeadLetter, edited, sent_bac
 from app.operations.dead_letters.reader import Reader, reading
 from app.operations.dead_letters.status import Known, State, states
 from app.wire import codecs
+from app.wire.byte_limits import DEAD_LETTER_BYTES_MAX, DEAD_LETTER_TOPIC_BYTES_MAX
 from app.wire.envelope import Undecodable, derive_id, from_headers
-from app.wire.records import Outgoing, event_id
+from app.wire.records import Outgoing, event_id, size_of
 from app.wire.signing import signed_again
 from app.wire.topics import redrive_topic
 from workflows.audit import messages
@@ -41,7 +42,6 @@ CHUNK_SECONDS = 0.5
 HANDLED_SECONDS_MAX = 120.0
 """How long a canary, or the last dead letters, may take to be handled."""
 CHECK_SECONDS = 0.5
-FRAME_BYTES_MAX = 4_000_000
 
 Say = Callable[[str], None]
 
@@ -72,7 +72,9 @@ async def redriver(config: Config) -> AsyncIterator["Redriver"]:
     try:
         async with (
             open_producer(
-                config, max_request_size=FRAME_BYTES_MAX, max_batch_size=FRAME_BYTES_MAX
+                config,
+                max_request_size=DEAD_LETTER_TOPIC_BYTES_MAX,
+                max_batch_size=DEAD_LETTER_TOPIC_BYTES_MAX,
             ) as producer,
             AsyncExitStack() as stack,
         ):
@@ -160,11 +162,13 @@ class Redriver:
     ) -> str:
         """Redrive `dead_letter` with other bytes under a new event id; return that id.
 
-        Raises DeadLetterError when the new bytes are no event either, unless `force`.
+        Raises DeadLetterError when the new bytes are no event either, unless `force`, and when no
+        topic takes them.
         """
         _check_agent(dead_letter)
         sent = edited(dead_letter, self._partition(dead_letter), body, headers)
         sent = signed_again(sent, self._config.signing_key)
+        _check_size(sent)
         if not force:
             _check_event(sent)
         await self._publish(
@@ -253,6 +257,15 @@ def _check_event(sent: Outgoing) -> Message:
         raise DeadLetterError(
             f"the edited body would fail again: {error}. Operator: repair it, or use --force."
         ) from error
+
+
+def _check_size(sent: Outgoing) -> None:
+    """Raise DeadLetterError where `sent` is longer than a record that could fail again whole."""
+    size = size_of(sent)
+    if size > DEAD_LETTER_BYTES_MAX:
+        raise DeadLetterError(
+            f"the edited record has {size:,} bytes, at most {DEAD_LETTER_BYTES_MAX:,} are sent back"
+        )
 
 
 def _outcome(

@@ -81,6 +81,12 @@ class World:
             found.append((codecs.decode(record.value, envelope, record.key), envelope))
         return found
 
+    @property
+    def longest_row(self) -> int:
+        """Return the bytes of the longest row there is."""
+        rows = (body for each in self._runtimes.values() for body in each.rows.values())
+        return max(map(len, rows), default=0)
+
     async def run(self) -> None:
         """Let every agent receive what the console has emitted, and all that follows from it."""
         waiting = deque(

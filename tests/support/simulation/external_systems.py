@@ -7,6 +7,7 @@ from random import Random
 from typing import Any, Protocol
 
 from app.delivery.agent import Transient
+from app.wire.envelope import derive_id
 from workflows.notification import messages as n
 from workflows.payment import provider_messages as p
 from workflows.shared.message import Message
@@ -77,7 +78,8 @@ class Provider:
         return p.RefundSucceeded(
             transaction_id=asked.transaction_id,
             refund_key=asked.refund_key,
-            refund_id=f"re-{asked.transaction_id}-{asked.refund_key}",
+            # A provider's own ids are short, however long the names are that it was given.
+            refund_id=f"re-{derive_id(asked.transaction_id, asked.refund_key)}",
             amount_minor=asked.amount_minor,
         )
 

@@ -46,7 +46,7 @@ CHECKPOINTS = (
     "half produced",
     "produced",
 )
-IDLE_ROUNDS_MAX = 4_000
+IDLE_ROUNDS_MAX, SETTLE_ROUNDS_MAX = 4_000, 500
 DECISIONS_A_TICK = 1_000
 CLOCKS_OFF_MS = (-3_600_000, 3_600_000)
 
@@ -123,6 +123,7 @@ class Worker:
         for members in rows.values():
             for key, body in members.items():
                 self.disk[key] = body
+                self.world.longest_row = max(self.world.longest_row, len(body))
                 self.checkpoint("on disk")
                 self.changelog[key] = body
 
@@ -153,9 +154,12 @@ class Worker:
 
     def work(self, random: Random) -> None:
         """Take one batch, perhaps dying in it; commit when it is through."""
+        self._take(random, random.randint(1, 6))
+
+    def _take(self, random: Random, most: int) -> None:
         batch: list[Record] = []
         ahead = dict(self.committed)
-        for _ in range(random.randint(1, 6)):
+        for _ in range(most):
             ready = [
                 name
                 for name, at in ahead.items()
@@ -181,6 +185,10 @@ class Worker:
         self.world.dead += handled.dead
         if not self.world.troubles.strikes("lost commit", 0.05):
             self.committed = ahead
+
+    def catch_up(self, random: Random) -> None:
+        """Take all that waits in one batch, as a worker does that was away."""
+        self._take(random, sum(map(len, self.world.log.values())))
 
     def wake(self) -> None:
         """Produce every row that is due."""
@@ -218,6 +226,8 @@ class World:
         self.loop = loop
         self.now = 1_700_000_000_000
         self.log: dict[str, list[Record]] = {}
+        self.longest_row = 0
+        """Bytes of the longest row that was ever stored."""
         self.trace: list[str] = []
         self.dead: list[tuple[str, str]] = []
         trouble = random.choice([0.0, 0.2, 0.5])
@@ -291,6 +301,20 @@ class World:
             elif not self._jump():
                 return
         raise AssertionError(f"still busy after {IDLE_ROUNDS_MAX} rounds: {self.trace[-20:]}")
+
+    def settle(self) -> None:
+        """Go on like `run`, in batches as large as they can be and without troubles."""
+        for _ in range(SETTLE_ROUNDS_MAX):
+            self._outside()
+            for worker in self.workers:
+                worker.wake()
+            busy = [worker for worker in self.workers if worker.waiting()]
+            self.now += 10
+            for worker in busy:
+                worker.catch_up(self.random)
+            if not busy and not self._jump():
+                return
+        raise AssertionError(f"still busy after {SETTLE_ROUNDS_MAX} rounds: {self.trace[-20:]}")
 
     def messages(self, topic: str) -> list[Message]:
         """Return what was emitted on `topic`, each event once."""

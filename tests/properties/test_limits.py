@@ -1,0 +1,333 @@
+"""What the API accepts, the inside can carry: no dead letter, no record and no row too long."""
+
+import asyncio
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.config import Config
+from app.delivery.processor import run_batch
+from app.entrypoints import order, stock, webhooks
+from app.entrypoints.requests import BadRequest, Emission
+from app.operations.dead_letters import dead_letter as dead_letters
+from app.operations.dead_letters.dead_letter import DeadLetter
+from app.registry import load_agents, wanted_topics
+from app.wire import byte_limits, codecs, envelope, records
+from app.wire.envelope import Envelope, Undecodable, derive_id
+from app.wire.records import Record, size_of, to_dead
+from tests.support.agents import said
+from tests.support.runtime import FakeRuntime, as_read
+from tests.support.simulation.world import Troubles, World
+from tests.support.source import ROOT
+from workflows.fraud.messages import PaymentLabelled
+from workflows.inventory.stock_messages import StockReserved
+from workflows.order.messages import Line, OrderPlaced, ReturnLine
+from workflows.order.saga_messages import ReturnAccepted
+from workflows.shared.limits import LINES_MAX, MINOR_MAX, NAME_CHARS_MAX, TEXT_CHARS_MAX
+from workflows.shared.message import Message, type_name
+from workflows.shared.topic import declared, topic_of
+from workflows.shipping.messages import ShipmentCreated
+
+BATCH_HEADER_BYTES = 200
+"""What Kafka writes before the records of a batch and before each record."""
+SIGNATURE_BYTES = 200
+WIDEST = "\U0001f600"
+"""Four bytes on the wire, twelve where JSON is ASCII."""
+CHARACTERS = st.sampled_from(["x", "\u00e9", WIDEST, '"', "\\"])
+CONTROL = "\x01"
+"""Six bytes as JSON, on the wire and of a client; texts may hold it, names not."""
+LENGTHS = st.sampled_from([1, NAME_CHARS_MAX // 2, NAME_CHARS_MAX])
+
+
+def most_bytes() -> dict[str, int]:
+    """Return what each topic takes, by its name."""
+    return {each.name: int(each.config["max.message.bytes"]) for each in wanted_topics(Config())
+            if "max.message.bytes" in each.config}  # fmt: skip
+
+
+# --- requests -------------------------------------------------------------------
+
+
+def names(number: int, character: str, length: int) -> str:
+    """Return the name of this number: as long, and of this character."""
+    return f"{number}-{character * NAME_CHARS_MAX}"[: max(length, len(f"{number}-"))]
+
+
+@st.composite
+def orders(draw: st.DrawFn) -> dict[str, Any]:
+    """Return the body of a request for an order, often near a limit."""
+    character, length = draw(CHARACTERS), draw(LENGTHS)
+    count = draw(st.sampled_from([1, 2, 40, LINES_MAX]))
+    description = draw(st.sampled_from(["x", WIDEST, CONTROL])) * draw(
+        st.sampled_from([0, 90, TEXT_CHARS_MAX])
+    )
+    lines = [
+        {"sku": names(number, character, length), "quantity": 1, "amount_minor": 100,
+         "description": description}
+        for number in range(count)
+    ]  # fmt: skip
+    charges = draw(st.sampled_from([0, 1, LINES_MAX]))
+    return {
+        "country": character * length,
+        "currency": "GBP",
+        "lines": lines,
+        "charges": [{"code": names(at, character, length), "amount_minor": 1}
+                    for at in range(charges)],
+        "payment_method": character * length,
+        "customer_id": character * draw(LENGTHS),
+        "reference": character * length,
+        "origin": dict.fromkeys(
+            ("card_id", "terminal_id", "device_id", "address_id"), character * length
+        ),
+    }  # fmt: skip
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]]:
+    """Return the body of an order, and those of what is asked about it and its goods."""
+    placed = draw(orders())
+    text = draw(st.sampled_from(["", "x", WIDEST, CONTROL])) * TEXT_CHARS_MAX
+    character = draw(CHARACTERS)
+    lines = [
+        {"sku": line["sku"], "quantity": 1, "amount_minor": draw(st.sampled_from([1, 100]))}
+        for line in placed["lines"][: draw(st.sampled_from([1, LINES_MAX]))]
+    ]
+    more: list[tuple[str, dict[str, Any]]] = [
+        ("returns", {"return_id": names(at, character, NAME_CHARS_MAX), "lines": lines,
+                     "reason": text})
+        for at in range(draw(st.integers(0, 4)))
+    ]  # fmt: skip
+    if draw(st.booleans()):
+        more.append(("cancel", {"reason": text}))
+    if draw(st.booleans()):
+        why = text or "why"
+        more.append(("refund", {"return_id": "op-1", "amount_minor": 1, "why": why}))
+        more.append(
+            (
+                "label",
+                {"fraud": True, "source": "analyst", "known_at_ms": 1, "by": "x", "note": text},
+            )
+        )
+        more.append(
+            (
+                "webhook",
+                {
+                    "id": character * NAME_CHARS_MAX,
+                    "type": "payment_intent.payment_failed",
+                    "data": {
+                        "object": {
+                            "id": character * NAME_CHARS_MAX,
+                            "amount": 1,
+                            "last_payment_error": {"code": text * 2},
+                        }
+                    },
+                },
+            )
+        )
+    if draw(st.booleans()):
+        wide = [{**lines[0], "amount_minor": MINOR_MAX}] * 2
+        more.append(("returns", {"return_id": "sum", "lines": wide}))
+    more.append(
+        ("adjustments", {"adjustment_id": character * NAME_CHARS_MAX, "delta": 5,
+                         "sku": placed["lines"][0]["sku"], "reason": text})
+    )  # fmt: skip
+    return placed, more
+
+
+def emissions(order_id: str, path: str, body: dict[str, Any]) -> list[Emission]:
+    """Return what the API emits for a request."""
+    if path == "refund":
+        return [order.refunded_by_operator(order_id, **body)]
+    if path == "label":
+        label = PaymentLabelled(transaction_id=order_id, **body)
+        return [Emission(message=label, event_id=derive_id("l"), transaction_id=order_id)]
+    if path == "webhook":
+        metadata = {"order_id": order_id}
+        event = {**body, "data": {"object": {**body["data"]["object"], "metadata": metadata}}}
+        notified = webhooks.provider_notified(event)
+        return [notified] if notified else []
+    if path == "adjustments":
+        return stock.adjusted(msgspec.convert(body, stock.AdjustmentAsked))
+    follow = next(each for each in order.ENTRYPOINT.follow if each.path == f"/{path}")
+    asked = msgspec.convert(body, follow.body)
+    event_id = follow.event_id(order_id, asked)
+    return [Emission(message=follow.message(order_id, asked), event_id=event_id,
+                     transaction_id=order_id)]  # fmt: skip
+
+
+def emit(world: World, emission: Emission, baggage: dict[str, str]) -> bool:
+    """Produce what the API would take, and say whether it did."""
+    message = emission.message
+    known = Envelope(
+        id=emission.event_id,
+        type=type_name(type(message)),
+        source="/payflow/console",
+        time_ms=world.now,
+        subject=topic_of(message).key(message),
+        correlation_id=emission.transaction_id,
+        baggage=baggage,
+    )
+    try:
+        codecs.check_readable(message, known)
+    except Undecodable:
+        return False
+    world.say(message, emission.event_id, topic_of(message).key(message), baggage)
+    return True
+
+
+def receive_goods(world: World, lines: list[dict[str, Any]]) -> None:
+    """Receive enough of all that the lines name."""
+    items = [{"sku": line["sku"], "quantity": 9} for line in lines]
+    asked = msgspec.convert({"receipt_id": WIDEST * 60, "items": items}, stock.ReceiptAsked)
+    for each in stock.received(asked):
+        assert emit(world, each, {})
+
+
+def check(world: World) -> None:
+    """Assert that nothing was refused inside, and that all of it fits its topic."""
+    most = most_bytes()
+    assert [] == world.dead
+    assert world.longest_row <= byte_limits.ROW_BYTES_MAX
+    for topic, log in world.log.items():
+        for record in log:
+            assert size_of(record) + BATCH_HEADER_BYTES <= most[topic], topic
+
+
+@settings(max_examples=40)
+@given(asked=requests(), seed=st.integers(0, 1_000))
+def test_what_the_api_accepts_the_inside_carries(
+    asked: tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]], seed: int
+) -> None:
+    """Every agent takes all that follows; what is too much was refused before."""
+    body, more = asked
+    loop = asyncio.new_event_loop()
+    world = World(seed, Troubles(seed, frozenset()), loop)
+    receive_goods(world, body["lines"])
+    try:
+        placed = order.placed("o" * 36, msgspec.convert(body, order.OrderAsked), world.now)
+    except BadRequest:
+        return
+    baggage = {"workflow": "order", "country": placed.country, "began_ms": str(world.now)}
+    start = Emission(message=placed, event_id=derive_id("o"), transaction_id=placed.order_id)
+    if emit(world, start, baggage):
+        for path, each in more:
+            for emission in emissions(placed.order_id, path, each):
+                emit(world, emission, {})
+    world.settle()
+    loop.close()
+
+    check(world)
+
+
+# --- the longest row ---------------------------------------------------------------
+
+
+def longest_order(order_id: str) -> OrderPlaced:
+    """Return an order of as many lines as there may be, of the longest names."""
+    lines = [Line(sku=names(at, WIDEST, NAME_CHARS_MAX), quantity=9, amount_minor=9)
+             for at in range(LINES_MAX)]  # fmt: skip
+    return OrderPlaced(
+        order_id=order_id,
+        country="France",
+        currency="GBP",
+        lines=tuple(lines),
+        total_minor=9 * LINES_MAX,
+        payment_method="pm",
+        ordered_at_ms=1,
+    )
+
+
+def back(placed: OrderPlaced, number: int) -> ReturnAccepted:
+    """Return that one unit of each line of the order comes back."""
+    lines = [ReturnLine(sku=line.sku, quantity=1, amount_minor=1) for line in placed.lines]
+    return ReturnAccepted(
+        order_id=placed.order_id,
+        return_id=names(number, WIDEST, NAME_CHARS_MAX),
+        lines=tuple(lines),
+        amount_minor=LINES_MAX,
+        currency="GBP",
+    )
+
+
+def test_the_row_of_the_longest_order_with_all_that_comes_back_fits_its_changelog() -> None:
+    """Nothing of it was produced yet: the row holds what was decided since it was placed."""
+    placed = longest_order(WIDEST * NAME_CHARS_MAX)
+    held = [StockReserved(order_id=placed.order_id, sku=line.sku, quantity=9)
+            for line in placed.lines]  # fmt: skip
+    shipped = ShipmentCreated(order_id=placed.order_id, shipment_id="s")
+    story: list[Message] = [placed, *held, shipped, back(placed, 1), back(placed, 2)]
+    runtime = FakeRuntime()
+
+    agent = load_agents()["inventory"]
+    handled = asyncio.run(
+        run_batch(agent, runtime, [said(each, at) for at, each in enumerate(story)])
+    )
+
+    assert [] == handled.dead
+    assert max(map(len, runtime.rows.values())) <= byte_limits.ROW_BYTES_MAX // 2
+    assert all(len(each.value or b"") <= byte_limits.BODY_BYTES_MAX for each in runtime.emitted)
+
+
+# --- the table -----------------------------------------------------------------------
+
+
+def test_each_limit_holds_the_one_before() -> None:
+    """A body and its headers fit a topic, a dead letter of it a dead topic, the most a request."""
+    longest = {**dict.fromkeys(range(14), envelope.HEADER_BYTES_MAX), **envelope.LONGEST}
+    headers = sum(longest.values()) + SIGNATURE_BYTES + BATCH_HEADER_BYTES
+    kept = 2 * records.KEPT_BYTES_MAX + records.KEPT_HEADERS_MAX * (
+        2 * records.KEPT_HEADER_BYTES_MAX + 10
+    )
+
+    assert byte_limits.OPEN_BODY_BYTES_MAX < byte_limits.BODY_BYTES_MAX
+    assert byte_limits.BODY_BYTES_MAX + headers <= byte_limits.RECORD_BYTES_MAX
+    assert byte_limits.RECORD_BYTES_MAX + BATCH_HEADER_BYTES < byte_limits.DEAD_LETTER_BYTES_MAX
+    assert kept <= byte_limits.DEAD_LETTER_BYTES_MAX < byte_limits.DEAD_LETTER_TOPIC_BYTES_MAX
+    assert byte_limits.DEAD_LETTER_TOPIC_BYTES_MAX <= byte_limits.FETCH_BYTES_MAX
+    assert byte_limits.BODY_BYTES_MAX + headers <= byte_limits.BATCH_BYTES_MAX
+    assert 4 * byte_limits.BATCH_BYTES_MAX <= byte_limits.ROW_BYTES_MAX
+    assert byte_limits.ROW_BYTES_MAX < byte_limits.PRODUCE_BYTES_MAX
+
+
+def test_a_container_s_broker_takes_what_an_embedded_one_takes() -> None:
+    """`compose.yaml` cannot import the table."""
+    text = (ROOT / "compose.yaml").read_text()
+
+    for name in ("KAFKA_MESSAGE_MAX_BYTES", "KAFKA_REPLICA_FETCH_MAX_BYTES"):
+        assert f'{name}: "{byte_limits.DEAD_LETTER_TOPIC_BYTES_MAX}"' in text
+
+
+@pytest.mark.parametrize("size", [byte_limits.RECORD_BYTES_MAX, byte_limits.ROW_BYTES_MAX])
+def test_the_longest_poison_fits_a_dead_topic_again_and_again(size: int) -> None:
+    """With all earlier failures that it carries; what had come compressed is cut."""
+    orders_topic = declared["orders"]
+    record = Record(topic=orders_topic.name, partition=0, offset=0, key=b"k", value=b"x" * size)
+    for _ in range(2 * dead_letters.HISTORY_MAX):
+        dead = to_dead(record, service="payment", agent="payment", cause=CONTROL * 500,
+                       detail=CONTROL * 2_000, stack="s", now_ms=1)  # fmt: skip
+        found = DeadLetter(record=as_read(dead, 0), at_ms=1)
+        sent = dead_letters.sent_back(found, 0)
+        for each in (dead, sent):
+            taken = size_of(each) + BATCH_HEADER_BYTES
+            assert taken <= byte_limits.DEAD_LETTER_TOPIC_BYTES_MAX, each.topic
+        record = as_read(sent, 0)
+
+
+@pytest.mark.parametrize("character", ["x", WIDEST, CONTROL, '"'])
+def test_the_size_that_counts_is_the_one_inside(character: str) -> None:
+    """However a client writes an order, it is refused where the agents would refuse it."""
+    line = {"sku": "s", "quantity": 1, "amount_minor": 1, "description": character * TEXT_CHARS_MAX}
+    body = {"country": "F", "currency": "GBP", "payment_method": "p", "lines": [line] * LINES_MAX}
+    placed = order.placed("o", msgspec.convert(body, order.OrderAsked), 1)
+    known = Envelope(id="e", type=type_name(OrderPlaced), source="/x", time_ms=1, subject="o",
+                     correlation_id="o")  # fmt: skip
+    accepted = True
+    try:
+        codecs.check_readable(placed, known)
+    except codecs.Poison as poison:
+        accepted = poison.cause != "too_large"
+
+    assert accepted == (len(codecs.encode(placed)) <= byte_limits.OPEN_BODY_BYTES_MAX)
