@@ -99,6 +99,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     crash_at: Annotated[str, msgspec.Meta(pattern=r"^([a-z ]+:[0-9]+(:stop)?)?$")] = ""
     """For drills: `CHECKPOINT:NUMBER` kills the process when it passes that checkpoint of the
     engine the n-th time; `CHECKPOINT:NUMBER:stop` freezes it there. Empty in production."""
+    backdate: Literal["nobody", "everyone"] = "nobody"
+    """Which callers of the API may say when something began, such as an import of past orders. For
+    all others it began when it was received. Fraud counts by these times. For an instance that only
+    its owner reaches; `payflow demo` sets it."""
     fault_injection: bool = False
     """For demonstrations: operators may inject faults into the external systems and kill
     workers. `payflow demo` sets it."""
@@ -131,6 +135,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("oidc_issuer needs oidc_client_id and oidc_client_secret")
         if self.oidc_issuer and not _is_private(self.oidc_issuer):
             raise ValueError("oidc_issuer must begin with https://")
+        if self.backdate != "nobody" and not self.signing_key:
+            raise ValueError("backdate needs a signing_key, which marks the times of the API")
         if self.stall_seconds <= max(self.provider_timeout_seconds, self.carrier_timeout_seconds):
             raise ValueError("stall_seconds must be longer than a provider or carrier may take")
 

@@ -84,10 +84,15 @@ def preview(plan: Plan) -> Loaded:
 
 
 async def _load(file: Path, options: FileOptions, rate: float) -> Loaded:
-    plan = read_plan(file, options)
+    plan, instance = read_plan(file, options), running_instance()
+    if instance.backdate != "everyone":
+        err.print(
+            "the orders count as placed now, not on the dates of the file, "
+            "unless Payflow was started with PAYFLOW_BACKDATE=everyone"
+        )
     with progress(err) as show_figures:
         async with aiohttp.ClientSession() as session:
-            player = Player(running_instance().console_url, rate, session)
+            player = Player(instance.console_url, rate, session)
             await player.receive_stock(plan, err.print)
             playing = asyncio.ensure_future(player.play(plan))
             while not playing.done():

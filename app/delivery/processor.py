@@ -117,7 +117,9 @@ def _read(batch: Batch, record: Record) -> Received | None:
     except codecs.Poison as error:
         batch.dead_letter(record, error.cause, str(error), error)
     else:
-        return record, signing.named(envelope, record, topic_of(message)), message
+        topic = topic_of(message)
+        named = signing.named(envelope, record, topic)
+        return record, named, signing.received(message, record, topic)
     return None
 
 

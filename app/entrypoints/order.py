@@ -37,6 +37,12 @@ from workflows.shared.limits import (
 )
 from workflows.shared.personal import Personal
 
+ORDERED_AT = (
+    "When the customer ordered, in ms since 1970. It counts for callers who may backdate "
+    "(PAYFLOW_BACKDATE), such as an import of past orders. Of anybody else it is taken and not "
+    "used: the order was placed when it was received, and fraud counts by that."
+)
+
 
 class LineAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Goods wanted: a price for each unit, or an amount for the whole line."""
@@ -57,7 +63,7 @@ class OrderAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     payment_method: Personal[Name]
     charges: Annotated[tuple[Charge, ...], Meta(max_length=LINES_MAX)] = ()
     customer_id: Personal[NameIfAny] = ""
-    ordered_at_ms: Milliseconds | None = None
+    ordered_at_ms: Annotated[Milliseconds, Meta(description=ORDERED_AT)] | None = None
     reference: Annotated[str, Meta(max_length=128)] = ""
     origin: Origin = UNKNOWN
     """Where and with what it is paid, as far as known, for the fraud check."""
@@ -78,7 +84,7 @@ class ReturnAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 def placed(order_id: str, asked: OrderAsked, at_ms: int) -> OrderPlaced:
-    """Return the order that was asked for at `at_ms`. Raises BadRequest."""
+    """Return the order that was placed at `at_ms`. Raises BadRequest."""
     lines = tuple(_line(number, line) for number, line in enumerate(asked.lines))
     total = sum(line.amount_minor for line in lines)
     total += sum(charge.amount_minor for charge in asked.charges)
@@ -93,7 +99,7 @@ def placed(order_id: str, asked: OrderAsked, at_ms: int) -> OrderPlaced:
         "charges": asked.charges,
         "total_minor": total,
         "payment_method": asked.payment_method,
-        "ordered_at_ms": at_ms if asked.ordered_at_ms is None else asked.ordered_at_ms,
+        "ordered_at_ms": at_ms,
         "reference": asked.reference,
         "origin": asked.origin,
     }
@@ -184,6 +190,7 @@ ENTRYPOINT = Entrypoint(
         summary="Place an order",
         body=OrderAsked,
         message=placed,
+        said_ms=lambda asked: asked.ordered_at_ms,
         baggage=lambda message: {"country": message.country},
         event="placed",
     ),

@@ -37,15 +37,21 @@ class Emission(msgspec.Struct, frozen=True, kw_only=True):
     transaction_id: str
 
 
+def nothing_said(_body: object) -> None:
+    """Return None: the caller says no time."""
+
+
 class StartingRequest(msgspec.Struct, Generic[Body], frozen=True, kw_only=True):
     """The request that starts a transaction, repeated safely under an `Idempotency-Key`."""
 
     summary: str
     body: type[Body]
     message: Callable[[str, Body, int], Message]
-    """Return the starting message of a transaction id and a body, at a time in ms.
+    """Return the starting message of a transaction id and a body, and when it began (ms).
 
     Raises BadRequest."""
+    said_ms: Callable[[Body], int | None] = nothing_said
+    """Return when it began by the caller's word (ms): only of callers who may backdate."""
     baggage: Callable[[Body], dict[str, str]]
     """Return the baggage of the transaction, from its starting message."""
     event: str

@@ -75,7 +75,7 @@ class Demo:
     async def run(self) -> dict[str, Any] | None:
         """Play the file; return the report with `once`, otherwise go on until interrupted."""
         plan = read_plan(self.wanted.file, self.wanted.options)
-        supervisor = Supervisor(replace(self.config, fault_injection=True), self._say)
+        supervisor = Supervisor(self._own(), self._say)
         timeout = aiohttp.ClientTimeout(total=30)
         async with supervisor.up() as instance, aiohttp.ClientSession(timeout=timeout) as session:
             self.config = instance.config
@@ -99,6 +99,10 @@ class Demo:
             finally:
                 watching.cancel()
         return None
+
+    def _own(self) -> Config:
+        """Return the configuration of a demo: of past orders, with faults as they are wanted."""
+        return replace(self.config, backdate="everyone", fault_injection=True)
 
     def _step(self, text: str) -> None:
         self._say(f"{time.monotonic() - self._began:5.1f} s  {text}")

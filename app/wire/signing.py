@@ -17,6 +17,7 @@ from app.wire import records
 from app.wire.envelope import Envelope, derive_id
 from app.wire.records import Outgoing, Record
 from app.wire.topics import topic_name
+from workflows.shared.message import Message
 from workflows.shared.topic import Topic
 
 SIGNATURE = "x-payflow-seal"
@@ -61,24 +62,40 @@ def is_authentic(record: Record, topic: Topic, config: Config) -> bool:
 
 
 def named(envelope: Envelope, record: Record, topic: Topic) -> Envelope:
-    """Return `envelope` with the id that Payflow uses for `record`, which is authentic on `topic`.
+    """Return `envelope` with the id and time that Payflow uses for `record`, authentic on `topic`.
 
     On an open topic other producers choose ids, and could choose one of Payflow's, which would then
-    be dropped as known. So their ids are bound to their bodies.
+    be dropped as known. So their ids are bound to their bodies. Their time is that of the arrival,
+    by the broker's clock, because deadlines are computed from it.
     """
-    if not topic.open or records.header(record, SIGNATURE):
+    if not _is_of_others(record, topic):
         return envelope
     said = hashlib.sha256(record.value or b"").hexdigest()
-    return replace(envelope, id=derive_id("told by others", envelope.id, said))
+    event_id = derive_id("told by others", envelope.id, said)
+    return replace(envelope, id=event_id, time_ms=record.at_ms or envelope.time_ms)
+
+
+def received(message: Message, record: Record, topic: Topic) -> Message:
+    """Return `message` of `record`, authentic on `topic`, with times that are reliable.
+
+    What other producers say began at some time began when the broker received the record.
+    """
+    field = topic.said_times.get(type(message), "")
+    if not field or not record.at_ms or not _is_of_others(record, topic):
+        return message
+    return replace(message, **{field: record.at_ms})
 
 
 def from_the_future(envelope: Envelope, record: Record, topic: Topic) -> bool:
     """Return whether `record`, produced by others, carries a time that had not come.
 
-    Deadlines are computed from it. All agents compare the same two times, so they agree.
+    The clock of such a producer is wrong. All agents compare the same two times, so they agree.
     """
-    theirs = topic.open and not records.header(record, SIGNATURE)
-    return theirs and 0 < record.at_ms < envelope.time_ms - AHEAD_MS_MAX
+    return _is_of_others(record, topic) and 0 < record.at_ms < envelope.time_ms - AHEAD_MS_MAX
+
+
+def _is_of_others(record: Record, topic: Topic) -> bool:
+    return topic.open and not records.header(record, SIGNATURE)
 
 
 def is_signed(record: Record, config: Config) -> bool:

@@ -227,7 +227,7 @@ class Runner:
             events.append(await queue.get())
         elif queue.empty() and self._held[0][0] > now_ms():
             await asyncio.sleep(TICK_SECONDS)
-        size = 0
+        size = sum(size_of(transport.record_of(each)) for each in events)
         while len(events) < BATCH_EVENTS_MAX and size < BATCH_BYTES_MAX and not queue.empty():
             events.append(queue.get_nowait())
             size += size_of(transport.record_of(events[-1]))

@@ -268,6 +268,21 @@ async def test_keys_come_from_the_order_and_never_change(till: Till, tmp_path: P
     assert {"o1:create", "o1:confirm", "o1:refund:return-1", "o2:create", "o2:cancel"} == keys
 
 
+async def test_a_key_is_no_longer_than_the_provider_accepts(till: Till, tmp_path: Path) -> None:
+    """An order and a return of the longest ids make a longer one, and have one of their own."""
+    order = replace(CHARGE, transaction_id="o" * 128)
+    paid = await till.received(order)
+    asked = refund(paid.payment_id, "r" * 128)
+    for transaction_id in (order.transaction_id, "p" * 128):
+        for _ in range(2):
+            await till.received(replace(asked, transaction_id=transaction_id))
+
+    with closing(sqlite3.connect(tmp_path / "provider.sqlite")) as books:
+        keys = [row[0] for row in books.execute("SELECT key FROM idempotency")]
+    assert 4 == len(keys)
+    assert max(map(len, keys)) <= 255
+
+
 async def test_a_wrong_key_leaves_the_outcome_unknown(till: Till) -> None:
     """An order waits until the operator has set the right key."""
     ask = open_provider(replace(till.entity.config, provider_key="sk_test_wrong"))

@@ -1,6 +1,6 @@
 """Topics of the subject order."""
 
-from workflows.order.messages import OrderMessage
+from workflows.order.messages import OrderMessage, OrderPlaced
 from workflows.order.saga_messages import OrderCancelled, ReturnRefused, SagaMessage, StepOverdue
 from workflows.shared.topic import MessageCounter, by, declare
 
@@ -11,6 +11,7 @@ orders = declare(
     writer="console",
     retention_ms=-1,
     open=True,
+    said_times={OrderPlaced: "ordered_at_ms"},
     traced=True,
 )
 sagas = declare(

@@ -52,6 +52,9 @@ class Topic(msgspec.Struct, frozen=True, kw_only=True):
     cleanup: Literal["delete", "compact"] = "delete"
     open: bool = False
     """Whether producers other than Payflow may write here, without a signature."""
+    said_times: dict[type[Message], str] = {}
+    """Of an open topic: the field (ms) in which a message says when something began. Of a message
+    that others produced it holds when the message arrived."""
     partitions: int | None = None
     """None: as many as every topic that meets in a row (`PAYFLOW_PARTITIONS`); see
     `app.wire.topics.partitions_of`."""
@@ -75,12 +78,12 @@ def declare(  # noqa: PLR0913  a topic has these facts and no defaults that matt
     traced: bool = False,
     kinds: Mapping[EventKind, Sequence[type[Message]]] | None = None,
     counters: tuple[MessageCounter, ...] = (),
+    said_times: Mapping[type[Message], str] | None = None,
 ) -> Topic:
     """Return the topic `name` carrying `messages` (one message or a union of them).
 
-    `kinds`: the messages that are not plain steps of their transaction.
-
-    Raises DeclarationError when the name is taken, or a message belongs to another topic.
+    `kinds`: the messages that are not plain steps of their transaction. Raises DeclarationError
+    when the name is taken, or a message belongs to another topic.
     """
     if name in declared:
         raise DeclarationError(f"topic {name} is declared twice")
@@ -97,6 +100,7 @@ def declare(  # noqa: PLR0913  a topic has these facts and no defaults that matt
         traced=traced,
         kinds={message: kind for kind, those in (kinds or {}).items() for message in those},
         counters=counters,
+        said_times=dict(said_times or {}),
     )
     _enter(topic)
     declared[name] = topic

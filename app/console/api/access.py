@@ -18,6 +18,7 @@ from app.auth.operators import FIRST, PeopleError, Person, Role, at_least, forge
 from app.auth.rate_limits import Rates
 from app.auth.sessions import TOKEN_CHARS_MAX, Operator, Session, Sessions, same
 from app.config import Config
+from app.console.api.context import CONTEXT
 from app.console.api.problems import Problem
 from app.host.routes import Handler, Route
 
@@ -141,6 +142,11 @@ _OPERATOR: web.RequestKey[Operator] = web.RequestKey("operator", Operator)
 def operator_of(request: web.Request) -> Operator:
     """Return the operator of a request on a guarded route."""
     return request[_OPERATOR]
+
+
+def may_backdate(request: web.Request) -> bool:
+    """Return whether the word of this caller counts on when something began."""
+    return request.app[CONTEXT].config.backdate == "everyone"
 
 
 def authorized(routes: Sequence[Route]) -> Middleware:

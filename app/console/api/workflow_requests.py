@@ -9,6 +9,7 @@ import msgspec
 from aiohttp import web
 from cachetools import FIFOCache
 
+from app.console.api.access import may_backdate
 from app.console.api.context import CONTEXT, ApiContext, TableRow
 from app.console.api.problems import (
     Problem,
@@ -73,7 +74,8 @@ class WorkflowRequests:
             raise Problem(422, "Unprocessable Content", detail, field="Idempotency-Key")
         if not known:
             at_ms = context.now_ms()
-            message = start.message(transaction_id, asked, at_ms)
+            said_ms = start.said_ms(asked) if may_backdate(request) else None
+            message = start.message(transaction_id, asked, at_ms if said_ms is None else said_ms)
             baggage = {
                 WORKFLOW: self._workflow.name,
                 **start.baggage(message),
