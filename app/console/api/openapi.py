@@ -10,7 +10,13 @@ from aiohttp import web
 from app.console.api.access import COOKIE
 from app.console.api.problems import json_response
 from app.host.routes import AUDIENCES, Route
+from app.wire.byte_limits import BODY_BYTES_MAX, OPEN_BODY_BYTES_MAX
 
+DESCRIPTION = (
+    "Orders in, events out. Every answer 202 is under way, not done. A request has at most "
+    f"{BODY_BYTES_MAX:,} bytes, and the event that it becomes at most {OPEN_BODY_BYTES_MAX:,} "
+    "(answer 413); its fields and their sums have limits as well (answers 400 and 422)."
+)
 PROBLEM = {
     "type": "object",
     "required": ["type", "title", "status", "detail"],
@@ -53,7 +59,7 @@ def describe(routes: Sequence[Route]) -> dict[str, object]:
         "info": {
             "title": "Payflow",
             "version": "1",
-            "description": "Orders in, events out. Every answer 202 is under way, not done.",
+            "description": DESCRIPTION,
         },
         "paths": paths,
         "components": {
