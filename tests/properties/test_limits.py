@@ -1,6 +1,7 @@
 """What the API accepts, the inside can carry: no dead letter, no record and no row too long."""
 
 import asyncio
+from contextlib import closing
 from typing import Any
 
 import msgspec
@@ -26,7 +27,13 @@ from workflows.fraud.messages import PaymentLabelled
 from workflows.inventory.stock_messages import StockReserved
 from workflows.order.messages import Line, OrderPlaced, ReturnLine
 from workflows.order.saga_messages import ReturnAccepted
-from workflows.shared.limits import LINES_MAX, MINOR_MAX, NAME_CHARS_MAX, TEXT_CHARS_MAX
+from workflows.shared.limits import (
+    LINES_MAX,
+    MINOR_MAX,
+    NAME_CHARS_MAX,
+    QUANTITY_MAX,
+    TEXT_CHARS_MAX,
+)
 from workflows.shared.message import Message, type_name
 from workflows.shared.topic import declared, topic_of
 from workflows.shipping.messages import ShipmentCreated
@@ -64,17 +71,20 @@ def orders(draw: st.DrawFn) -> dict[str, Any]:
     description = draw(st.sampled_from(["x", WIDEST, CONTROL])) * draw(
         st.sampled_from([0, 90, TEXT_CHARS_MAX])
     )
+    amount_minor = draw(st.sampled_from([100, MINOR_MAX // count, MINOR_MAX // 2]))
+    quantity = draw(st.sampled_from([1, 2, QUANTITY_MAX]))
     lines = [
-        {"sku": names(number, character, length), "quantity": 1, "amount_minor": 100,
-         "description": description}
+        {"sku": names(number, character, length), "quantity": quantity,
+         "amount_minor": amount_minor, "description": description}
         for number in range(count)
     ]  # fmt: skip
     charges = draw(st.sampled_from([0, 1, LINES_MAX]))
+    charge_minor = draw(st.sampled_from([1, -1, -MINOR_MAX // 2]))
     return {
         "country": character * length,
         "currency": "GBP",
         "lines": lines,
-        "charges": [{"code": names(at, character, length), "amount_minor": 1}
+        "charges": [{"code": names(at, character, length), "amount_minor": charge_minor}
                     for at in range(charges)],
         "payment_method": character * length,
         "customer_id": character * draw(LENGTHS),
@@ -180,7 +190,7 @@ def emit(world: World, emission: Emission, baggage: dict[str, str]) -> bool:
 
 def receive_goods(world: World, lines: list[dict[str, Any]]) -> None:
     """Receive enough of all that the lines name."""
-    items = [{"sku": line["sku"], "quantity": 9} for line in lines]
+    items = [{"sku": line["sku"], "quantity": QUANTITY_MAX} for line in lines]
     asked = msgspec.convert({"receipt_id": WIDEST * 60, "items": items}, stock.ReceiptAsked)
     for each in stock.received(asked):
         assert emit(world, each, {})
@@ -203,23 +213,22 @@ def test_what_the_api_accepts_the_inside_carries(
 ) -> None:
     """Every agent takes all that follows; what is too much was refused before."""
     body, more = asked
-    loop = asyncio.new_event_loop()
-    world = World(seed, Troubles(seed, frozenset()), loop)
-    receive_goods(world, body["lines"])
     try:
-        placed = order.placed("o" * 36, msgspec.convert(body, order.OrderAsked), world.now)
+        placed = order.placed("o" * 36, msgspec.convert(body, order.OrderAsked), 1)
     except BadRequest:
         return
-    baggage = {"workflow": "order", "country": placed.country, "began_ms": str(world.now)}
-    start = Emission(message=placed, event_id=derive_id("o"), transaction_id=placed.order_id)
-    if emit(world, start, baggage):
-        for path, each in more:
-            for emission in emissions(placed.order_id, path, each):
-                emit(world, emission, {})
-    world.settle()
-    loop.close()
+    with closing(asyncio.new_event_loop()) as loop:
+        world = World(seed, Troubles(seed, frozenset()), loop)
+        receive_goods(world, body["lines"])
+        baggage = {"workflow": "order", "country": placed.country, "began_ms": str(world.now)}
+        start = Emission(message=placed, event_id=derive_id("o"), transaction_id=placed.order_id)
+        if emit(world, start, baggage):
+            for path, each in more:
+                for emission in emissions(placed.order_id, path, each):
+                    emit(world, emission, {})
+        world.settle()
 
-    check(world)
+        check(world)
 
 
 # --- the longest row ---------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Whose word counts on when something began: that of who may backdate, else the clock's."""
 
 import asyncio
+from contextlib import closing
 from typing import Any
 
 from aiohttp.test_utils import TestClient
@@ -36,14 +37,13 @@ async def nine_orders(client: TestClient, queries: FakeQueries) -> list[OrderPla
 
 def blocked(placed: list[OrderPlaced]) -> int:
     """Return how many of the orders fraud stops, of those that it judges."""
-    loop = asyncio.new_event_loop()
-    world = World(1, Troubles(1, frozenset()), loop)
-    world.say(ReceiveStock(receipt_id="r", sku="tea", quantity=99), "r", "tea", {})
-    for each in placed:
-        world.say(each, each.order_id, each.order_id, {"workflow": "order"})
-    world.settle()
-    loop.close()
-    verdicts = world.messages("fraud")
+    with closing(asyncio.new_event_loop()) as loop:
+        world = World(1, Troubles(1, frozenset()), loop)
+        world.say(ReceiveStock(receipt_id="r", sku="tea", quantity=99), "r", "tea", {})
+        for each in placed:
+            world.say(each, each.order_id, each.order_id, {"workflow": "order"})
+        world.settle()
+        verdicts = world.messages("fraud")
     assert len(placed) == sum(isinstance(each, FraudCleared | FraudDetected) for each in verdicts)
     return sum(isinstance(each, FraudDetected) for each in verdicts)
 
