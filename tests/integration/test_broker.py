@@ -48,7 +48,7 @@ def _reached(config: Config, running: broker.Broker) -> Config:
 
 
 @pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
-async def test_a_folder_may_have_letters_of_any_script(
+async def test_a_folder_may_have_a_name_of_any_script(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, locale: str
 ) -> None:
     """Java properties are Latin-1, and Java reads names of files in the locale's encoding."""
