@@ -13,6 +13,7 @@ from app.kafka.producer import partition_of
 from app.registry import load_agents, wanted_topics
 from app.wire.topics import partitions_of
 from app.worker.queries import LocalQueries
+from tests.support.examples.fraud_rules import rule
 from workflows.fraud.rule_messages import ListPut, RulePut, RuleSnoozed
 from workflows.shared.message import Message
 
@@ -66,7 +67,8 @@ def test_a_kind_of_topic_has_its_partitions(name: str, then: int) -> None:
 
 def rule_acts() -> list[Message]:
     """Return messages of an operator on rules, of many keys."""
-    rules = [RulePut(rule_id=f"r{number}", rule={"state": "live"}) for number in range(20)]
+    names = [f"r{number}" for number in range(20)]
+    rules = [RulePut(rule_id=name, rule=rule(name)) for name in names]
     snooze = RuleSnoozed(rule_id="r1", entity="card:k1", until_ms=2)
     messages = [*rules, ListPut(name="blocked", values=("k1",)), snooze]
     return [each for message in messages for each in as_action(message, ACTION)]
