@@ -19,6 +19,7 @@ import numpy as np
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from app.kafka.admin import client_options
+from app.kafka.reader import consumer_options
 from app.config import Config
 from app.fraud.training.broker_evaluation import BrokerEvaluation, Emitted, broker_evaluation
 from app.local.supervisor import Supervisor
@@ -84,9 +85,8 @@ async def latencies(way: BrokerEvaluation, emitted: Sequence[Emitted], rate: flo
 
 async def hops(config: Config, count: int) -> list[float]:
     """Return the seconds from emitting a record to reading it, one at a time."""
-    options = client_options(config)
-    producer = AIOKafkaProducer(acks="all", enable_idempotence=True, **options)
-    consumer = AIOKafkaConsumer(enable_auto_commit=False, **options)
+    producer = AIOKafkaProducer(acks="all", enable_idempotence=True, **client_options(config))
+    consumer = AIOKafkaConsumer(enable_auto_commit=False, **consumer_options(config))
     await asyncio.gather(producer.start(), consumer.start())
     place = TopicPartition(HOP_TOPIC, 0)
     consumer.assign([place])

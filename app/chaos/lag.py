@@ -5,17 +5,18 @@ from collections.abc import Iterable
 from app.config import Config
 from app.kafka.admin import admin_client
 from app.kafka.groups import committed_offsets
+from app.kafka.progress import lag
 from app.kafka.reader import declared_places, reader
 from app.operations.verification.auditor import listeners
 
 
 async def waiting(config: Config, service: str) -> int:
-    """Return the lag of the group of `service`, in records."""
+    """Return the lag of the group of `service`, in offsets."""
     return (await waiting_by_service(config, [service]))[service]
 
 
 async def waiting_by_service(config: Config, services: Iterable[str]) -> dict[str, int]:
-    """Return the lag of the group of each service, in records."""
+    """Return the lag of the group of each service, in offsets."""
     lags: dict[str, int] = {}
     consumed = listeners()
     async with admin_client(config) as admin, reader(config) as consumer:
@@ -27,7 +28,5 @@ async def waiting_by_service(config: Config, services: Iterable[str]) -> dict[st
                 for place in declared_places(topic, config)
             ]
             ends = await consumer.end_offsets(places)
-            lags[service] = sum(
-                max(0, end - max(0, committed.get(place, 0))) for place, end in ends.items()
-            )
+            lags[service] = sum(lag(committed.get(place, 0), end) for place, end in ends.items())
     return lags

@@ -36,7 +36,7 @@ from app.delivery.runtime import Handled, Place, Runtime
 from app.wire import codecs, signing
 from app.wire.envelope import BadEnvelope, Envelope, derive_id, from_headers
 from app.wire.log_context import About, logging_about
-from app.wire.records import Record, attempts
+from app.wire.records import UNREADABLE, Record, UnreadableBatch, attempts, unreadable_text
 from app.wire.topics import RETRY_LEVELS_SECONDS, timers_topic
 from workflows.shared.deadline import DeadlineReached
 from workflows.shared.message import Message, type_name
@@ -107,6 +107,9 @@ def _read_all(batch: Batch, records: Sequence[Record], about: About) -> list[Rec
 
 def _read(batch: Batch, record: Record) -> Received | None:
     """Return `record` decoded; None when it became a dead letter."""
+    if isinstance(record.value, UnreadableBatch):
+        batch.dead_letter(record, UNREADABLE, unreadable_text(record, record.value), None)
+        return None
     try:
         envelope = from_headers(record.headers)
         message = codecs.decode(record.value, envelope, record.key)

@@ -15,8 +15,8 @@ from aiokafka.errors import TopicAlreadyExistsError, for_code
 from aiokafka.helpers import create_ssl_context
 
 from app.config import Config
-from app.kafka import header_names
 from app.kafka.errors import TopicError
+from app.kafka.record_batches import read_any_batch
 from app.wire.byte_limits import RECORD_BYTES_MAX
 
 REQUEST_TIMEOUT_MS = 30_000
@@ -47,7 +47,7 @@ def client_options(config: Config) -> dict[str, Any]:
     """
     if not config.broker_url:
         raise TopicError("PAYFLOW_BROKER_URL is not set and no broker of our own was started")
-    header_names.read_any_header_name()
+    read_any_batch()
     options: dict[str, Any] = {
         "bootstrap_servers": config.broker_url.split(","),
         "security_protocol": config.security_protocol,

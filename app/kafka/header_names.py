@@ -7,42 +7,26 @@ then is the batch read again by its slow one.
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, SupportsIndex
 
-from aiokafka.consumer import fetcher
-from aiokafka.record.default_records import DefaultRecordBatch, _DefaultRecordBatchPy
-from aiokafka.record.memory_records import _MemoryRecordsPy
-
-
-def read_any_header_name() -> None:
-    """Let every consumer of this process read such records. Called again, it changes nothing."""
-    fetcher.MemoryRecords = Batches
+from aiokafka.record._protocols import DefaultRecordBatchProtocol, DefaultRecordProtocol
+from aiokafka.record.default_records import _DefaultRecordBatchPy
 
 
-class Batches(_MemoryRecordsPy):  # type: ignore[misc]  final only to say that it is not public
-    """The batches of one answer of the broker."""
+class AnyHeaderName:
+    """A batch as aiokafka's fast reader sees it, but for what it cannot read."""
 
-    def next_batch(self) -> Any:
-        """Return the next batch, or None."""
-        body = self._next_slice
-        batch = super().next_batch()
-        return _Batch(batch, body) if isinstance(batch, DefaultRecordBatch) else batch
-
-
-class _Batch:
-    """A batch that falls back from aiokafka's fast reader to its slow one."""
-
-    def __init__(self, batch: Any, body: Any) -> None:
+    def __init__(self, batch: DefaultRecordBatchProtocol, body: memoryview) -> None:
         self._batch = batch
         self._body = body
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._batch, name)
 
-    def __next__(self) -> Any:
+    def __next__(self) -> DefaultRecordProtocol:
         return next(self._batch)
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[DefaultRecordProtocol]:
         last = -1
         try:
             for record in self._batch:
@@ -53,7 +37,7 @@ class _Batch:
             yield from (record for record in patient if record.offset > last)
 
 
-class _Patient(_DefaultRecordBatchPy):  # type: ignore[misc]  as above
+class _Patient(_DefaultRecordBatchPy):  # type: ignore[misc]  final only to say that it is private
     """aiokafka's slow reader, which decodes only header names as text."""
 
     def _maybe_uncompress(self) -> None:
@@ -62,9 +46,9 @@ class _Patient(_DefaultRecordBatchPy):  # type: ignore[misc]  as above
 
 
 class _Body(bytearray):
-    def __getitem__(self, at: Any) -> Any:
+    def __getitem__(self, at: SupportsIndex | slice) -> Any:
         found = super().__getitem__(at)
-        return _Name(found) if isinstance(at, slice) else found
+        return found if isinstance(found, int) else _Name(found)
 
 
 class _Name(bytes):

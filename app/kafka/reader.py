@@ -1,7 +1,7 @@
 """Reading topics without joining a group: to their ends as they are now, or for ever."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError
 from app.config import Config
 from app.kafka.admin import admin_client, client_options, start_client, stop_consumer
 from app.kafka.errors import NoSuchTopic
+from app.kafka.progress import Answer, Reach
 from app.wire.byte_limits import FETCH_BYTES_MAX
 from app.wire.records import Consumed
 from app.wire.topics import partitions_of
@@ -21,10 +22,18 @@ FETCH_RECORDS_MAX = 5_000
 FETCH_MS = 500
 STALL_SECONDS_MAX = 30.0
 """Without a record for so long, a topic counts as unreadable."""
+ISOLATION_LEVEL = "read_committed"
+"""What was aborted never happened; what is undecided is read once it is decided. The end of a topic
+is then its last stable offset, so that an open transaction holds nobody up who reads to the end."""
 
 
 class ReadStalled(KafkaError):
     """A topic gave no records, though it has not been read to its end."""
+
+
+def consumer_options(config: Config) -> dict[str, Any]:
+    """Return what every consumer of Payflow is made with, in workers and outside."""
+    return {**client_options(config), "isolation_level": ISOLATION_LEVEL}
 
 
 @asynccontextmanager
@@ -39,7 +48,7 @@ async def reader(
         "max_partition_fetch_bytes": fetch_bytes,
         "fetch_max_wait_ms": 100,
     }
-    consumer = AIOKafkaConsumer(**client_options(config), **settings | options)
+    consumer = AIOKafkaConsumer(**consumer_options(config) | settings | options)
     try:
         await start_client(consumer)
         yield consumer
@@ -75,6 +84,7 @@ async def read_to_end(
         consumer.seek(place, starts[place])
     loop = asyncio.get_running_loop()
     moved_at = loop.time()
+    reach: Reach[TopicPartition] = Reach()
     while todo:
         fetched = await consumer.getmany(timeout_ms=FETCH_MS, max_records=FETCH_RECORDS_MAX)
         for place, records in fetched.items():
@@ -82,13 +92,30 @@ async def read_to_end(
                 if record.offset < ends[place]:
                     yield record
             moved_at = loop.time()
-        for place in list(todo):
-            # Deleted records, compaction and transaction markers leave gaps in the offsets.
-            if await consumer.position(place) >= ends[place]:
+        for place, offset in (await reached(consumer, todo, reach, fetched)).items():
+            if offset >= ends[place]:
                 todo.discard(place)
                 consumer.pause(place)
         if todo and loop.time() - moved_at > STALL_SECONDS_MAX:
             raise ReadStalled(f"{min(todo).topic} gave no records for {STALL_SECONDS_MAX:.0f} s")
+
+
+async def reached(
+    consumer: AIOKafkaConsumer,
+    places: Iterable[TopicPartition],
+    reach: Reach[TopicPartition],
+    fetched: Mapping[TopicPartition, Sequence[Consumed]],
+) -> dict[TopicPartition, int]:
+    """Return how far `places` are read, now that `consumer` has given what it `fetched`."""
+    answers = {
+        place: Answer(
+            position=await consumer.position(place),
+            answered_ms=consumer.last_poll_timestamp(place) or 0,
+            end=consumer.last_stable_offset(place) or 0,
+        )
+        for place in places
+    }
+    return reach.observe(answers, any(fetched.values()))
 
 
 async def follow(

@@ -140,6 +140,8 @@ LIMITS = {
     "offsets.retention.minutes": 43_200,  # an instance closed for a month finds its place again
     "group.initial.rebalance.delay.ms": 0,  # workers need not wait for one another
     "group.min.session.timeout.ms": 1_000,
+    # What lies behind an open transaction is not read: below the limit of the watchdog.
+    "transaction.max.timeout.ms": 60_000,
     "log.index.size.max.bytes": 1_048_576,  # hundreds of small partitions, two indexes each
     "log.cleaner.dedupe.buffer.size": 16_777_216,  # a quarter of the heap otherwise
     # A broker that was killed is let back in when its last session has run out.

@@ -4,7 +4,7 @@ import hashlib
 import traceback
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Protocol, Self
 
 import msgspec
 
@@ -36,8 +36,27 @@ REDRIVE_OF = "x-redrive-of"
 """`topic/partition/offset` of the dead letter that was sent."""
 REDRIVE_TOPIC = "x-redrive-topic"
 """The topic on which a redriven record was first received."""
+UNREADABLE = "unreadable"
+"""The cause of the dead letter of a batch that no reader understands."""
 HISTORY = "x-dead-history"
 """JSON: the failures of earlier dead letters of the same event."""
+
+
+class UnreadableBatch(bytes):
+    """A batch of records that no reader understands, in the place of one record's body.
+
+    Its bytes are those of the batch as far as it is known; `first` and `last` are its offsets.
+    """
+
+    first: int
+    last: int
+    reason: str
+
+    def __new__(cls, body: bytes, *, first: int, last: int, reason: str) -> Self:
+        """Return `body` with its offsets, and why it cannot be read."""
+        made = super().__new__(cls, body)
+        made.first, made.last, made.reason = first, last, reason
+        return made
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,6 +117,12 @@ def as_read(consumed: Consumed) -> Record:
         headers=tuple(consumed.headers),
         at_ms=consumed.timestamp,
     )
+
+
+def unreadable_text(record: "Record | Consumed", batch: UnreadableBatch) -> str:
+    """Return where the unreadable `batch` lies that `record` stands for, and why it is unread."""
+    place = f"{record.topic}/{record.partition}"
+    return f"offsets {batch.first} to {batch.last} of {place} cannot be read: {batch.reason}"
 
 
 def header(record: Record | Outgoing, name: str) -> str:

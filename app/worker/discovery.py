@@ -7,10 +7,9 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from app.config import Config
-from app.kafka.admin import client_options, stop_consumer
+from app.kafka.reader import TopicPartition, reader
 from app.wire.records import Outgoing, as_read
 from app.wire.signing import is_signed
 from app.wire.topics import WORKERS
@@ -67,23 +66,19 @@ class Directory:
 
     async def run(self, config: Config) -> None:
         """Follow the announcements of workers, for ever."""
-        consumer = AIOKafkaConsumer(**client_options(config), fetch_max_wait_ms=200)
-        await consumer.start()
         place = TopicPartition(WORKERS, 0)
-        consumer.assign([place])
-        since = await consumer.offsets_for_times({place: _now_ms() - LIVE_MS})
-        if since[place] is not None:
-            consumer.seek(place, since[place].offset)
-        else:
-            await consumer.seek_to_end(place)
-        try:
+        async with reader(config, auto_offset_reset="latest") as consumer:
+            consumer.assign([place])
+            since = await consumer.offsets_for_times({place: _now_ms() - LIVE_MS})
+            if since[place] is not None:
+                consumer.seek(place, since[place].offset)
+            else:
+                await consumer.seek_to_end(place)
             async for record in consumer:
                 if is_signed(as_read(record), config):
                     self.receive(record.value, record.timestamp)
                 else:
                     log.warning("no worker of ours says this", offset=record.offset)
-        finally:
-            await stop_consumer(consumer)
 
     def receive(self, body: bytes | None, arrived_ms: int = 0) -> None:
         """Note an announcement; log and skip any other record.

@@ -13,7 +13,7 @@ from prometheus_client import REGISTRY, Counter, Gauge, Histogram
 from app.delivery.agent import Agent
 from app.delivery.runtime import Handled
 from app.host.logs import configure_logging
-from app.wire.records import Record
+from app.wire.records import UNREADABLE, Record
 from app.wire.topics import first_topic_of
 from workflows.shared import topic, workflow
 from workflows.shared.errors import DeclarationError
@@ -49,6 +49,11 @@ failures = Counter(
 )
 dead_letters = Counter(
     "payflow_dead_letters_total", "Events dead-lettered.", ("service", "topic", "cause")
+)
+unreadable_batches = Counter(
+    "payflow_unreadable_batches_total",
+    "Batches of records that nobody can read, set aside by their offsets.",
+    ("service", "topic"),
 )
 duplicates_dropped = Counter(
     "payflow_duplicates_dropped_total", "Events recognised as known.", ("service", "room")
@@ -187,7 +192,10 @@ def _count_trouble(agent: Agent, handled: Handled) -> None:
         failures.labels(*place, "transient").inc(len(handled.retried))
     for name, cause in handled.dead:
         failures.labels(*place, cause).inc()
-        dead_letters.labels(agent.service, first_topic_of(name, agent.service), cause).inc()
+        first_topic = first_topic_of(name, agent.service)
+        dead_letters.labels(agent.service, first_topic, cause).inc()
+        if cause == UNREADABLE:
+            unreadable_batches.labels(agent.service, first_topic).inc()
 
 
 def _count_emitted(agent: Agent, messages: Sequence[Message]) -> None:

@@ -13,7 +13,6 @@ import structlog
 from faust.types import TP
 
 from app.config import Config
-from app.delivery import row
 from app.delivery.agent import Agent, Followed, InformedDecider, due_of
 from app.delivery.agent_topics import consumed_topics
 from app.delivery.processor import run_batch
@@ -29,9 +28,9 @@ from app.wire.records import Outgoing, Record, due_ms, is_retry, size_of
 from app.wire.topics import RETRY_LEVELS_SECONDS, timers_topic
 from app.worker import metrics, transport
 from app.worker.faust_app import PayflowApp
+from app.worker.stall import AgentProgress
 from app.worker.store import Store
 from app.worker.transport import producer_of
-from app.worker.watchdog import AgentProgress
 from tables import Table
 from workflows.shared.deadline import DeadlineReached
 from workflows.shared.message import type_name
@@ -178,7 +177,8 @@ class Runner:
             for tp in assigned
             if tp.topic in self._topics
         }
-        return AgentProgress(name=self.agent.name, checkpoints=self._runtime.checkpoints, done=done)
+        name, passed = self.agent.name, self._runtime.checkpoints
+        return AgentProgress(name=name, checkpoints=passed, done=done, not_due=dict(not_due))
 
     async def rebuild(self) -> None:
         """Find every row that is due, after a recovery."""
@@ -186,10 +186,8 @@ class Runner:
         due = due_of(self.agent)
         if due is None or self.agent.table is None or self.store is None:
             return
-        for partition in self.store.open_partitions():
-            for key, body in self.store.scan(partition, b""):
-                state = row.decode_row(self.agent.table, body).state
-                self.deadlines.put(partition, key, due(state))
+        for partition, key, state in self.store.states(self.agent.table):
+            self.deadlines.put(partition, key, due(state))
 
     async def wake(self) -> None:
         """Produce `DeadlineReached` for every row that is due, in a loop."""

@@ -4,18 +4,26 @@ Every error of RocksDB (a full disk, a damaged file) ends the process with nothi
 that cannot be read never counts as missing.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
+import msgspec
+import structlog
 from rocksdict import WriteBatch
 
+from app.delivery.row import decode_row
 from app.host.exit import hard_stop
+from app.wire.records import UnreadableBatch, unreadable_text
+from app.wire.topics import topic_name
+from app.worker.metrics import unreadable_batches
 from app.worker.store_repair import is_damage, mark
+from tables import Table
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
+log = structlog.get_logger(__name__)
 
 
 class Store:
@@ -30,8 +38,33 @@ class Store:
         Faust swallows such an error in a recovery, and would wait for ever.
         """
         data = self._table.data
+        apply = data.apply_changelog_batch
+
+        def apply_rows(events: Iterable[Any], **options: Any) -> None:
+            apply([event for event in events if self._is_row(event.message)], **options)
+
+        data.apply_changelog_batch = apply_rows
         for name in ("_open_for_partition", "persisted_offset", "apply_changelog_batch"):
             setattr(data, name, self._or_stop(getattr(data, name)))
+
+    def _is_row(self, message: Any) -> bool:
+        """Return whether a changelog record is a row; say where it lies when it is none."""
+        if isinstance(message.value, UnreadableBatch):
+            why = unreadable_text(message, message.value)
+            service = topic_name(message.topic).service
+            unreadable_batches.labels(service, message.topic).inc()
+        elif message.key is None:
+            why = "it has no key"
+        elif message.key == self._table.data.offset_key:
+            why = "its key is the one under which the offset of the changelog lies"
+        else:
+            return True
+        log.error(
+            "no row in a changelog. Operator: run `payflow verify`; who writes there?",
+            origin=f"{message.topic}/{message.partition}/{message.offset}",
+            why=why,
+        )
+        return False
 
     @property
     def changelog(self) -> str:
@@ -80,6 +113,21 @@ class Store:
             rows.status()
         except Exception as error:  # noqa: BLE001  RocksDB has no errors of its own
             self._stop(error)
+
+    def states(self, table: Table) -> Iterator[tuple[int, bytes, object]]:
+        """Yield partition, key and state of every row; name and pass over what is no row.
+
+        An event for such a key is dead-lettered when it comes; the others are not to wait for it.
+        """
+        for partition in self.open_partitions():
+            for key, body in self.scan(partition, b""):
+                try:
+                    key.decode()
+                    state = decode_row(table, body).state
+                except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                    log.warning("no row of a table", table=table.name, why=str(error))
+                    continue
+                yield partition, key, state
 
     def _database(self, partition: int) -> Any:
         return self._table.data._db_for_partition(partition)

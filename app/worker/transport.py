@@ -3,16 +3,21 @@
 What it changes, and why (Faust 0.15.3, aiokafka driver):
 
 * Offsets are committed from a low watermark that the engine moves when a batch is through. Faust's
-own bookkeeping commits past what is in flight, drops acknowledgements at a rebalance and notes
-failed commits as done. * Whole chunks are delivered in one wait, where Faust makes four tasks a
-message. * A seek drops all that was read before it, and goes to the beginning where nothing has
-been committed yet; otherwise events are skipped at the first start of a group. * A revocation waits
-for the batch in flight and commits it, so that nobody else can own its partitions while it is still
-writing. * The producers are idempotent, one an agent; batches go out through aiokafka's batch API,
-acknowledged together. * A worker whose session may have run out writes nothing until the group
-knows it again; one that the group has dropped in the middle of a batch ends (`app.worker.lease`). *
-The long poll is 100 ms, where Faust has 1.5 s written into its code; its second of sleep at the end
-of a process is left out.
+  own bookkeeping commits past what is in flight, drops acknowledgements at a rebalance and notes
+  failed commits as done.
+* Whole chunks are delivered in one wait, where Faust makes four tasks a message.
+* A seek drops all that was read before it, and goes to the beginning where nothing has been
+  committed yet; otherwise events are skipped at the first start of a group.
+* A revocation waits for the batch in flight and commits it, so that nobody else can own its
+  partitions while it is still writing.
+* The producers are idempotent, one an agent; batches go out through aiokafka's batch API,
+  acknowledged together.
+* A worker whose session may have run out writes nothing until the group knows it again; one that
+  the group has dropped in the middle of a batch ends (`app.worker.lease`).
+* Progress is the position of the reading, which passes offsets without a record, also at the end of
+  a partition and in a recovery (`app.worker.consumer_thread`).
+* The long poll is 100 ms, where Faust has 1.5 s written into its code; its second of sleep at the
+  end of a process is left out.
 """
 
 import asyncio
@@ -22,30 +27,29 @@ from typing import Any
 import mode
 import structlog
 from faust.transport.drivers import aiokafka as driver
-from faust.types import TP, AppT
+from faust.types import TP
 
 from app.host.exit import hard_stop
-from app.kafka.header_names import read_any_header_name
+from app.kafka.progress import lag
+from app.kafka.record_batches import read_any_batch
 from app.wire.records import Record
 from app.worker import lease
+from app.worker.consumer_thread import ConsumerThread, LeasedApp, pass_recovered
 from app.worker.watermarks import Watermarks
 
 FAUST_VERSION = "0.15.3"
 CHUNK_MAX = 1_000
 """Messages delivered to the agents in one wait."""
-FETCH_WAIT_MS = 100
 
 log = structlog.get_logger(__name__)
 
 
-class HostApp(AppT):
+class HostApp(LeasedApp):
     """The app that the transport needs: Faust's, with the additions of `app.worker.faust_app`."""
 
     watermarks: Watermarks
-    lease: lease.Lease
     agent_names: list[str]
     owned_topics: set[str]
-    lost_lease: Callable[[], None]
     on_revoked: Callable[[set[TP]], None]
 
 
@@ -53,6 +57,7 @@ class SafeConsumer(driver.Consumer):
     """Commits only what the engine has taken through all its checkpoints."""
 
     app: HostApp
+    _thread: ConsumerThread
     REVOKE_WAIT_SECONDS = 25.0
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -67,7 +72,7 @@ class SafeConsumer(driver.Consumer):
         return self.app.watermarks
 
     def _new_consumer_thread(self) -> Any:
-        return _Thread(self, loop=self.loop, beacon=self.beacon)
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
         for tp in [TP(*place) for place in self.watermarks.next_offset]:
@@ -96,7 +101,7 @@ class SafeConsumer(driver.Consumer):
         for tp in self.assignment():
             end = None if self._is_changelog_tp(tp) else self.highwater(tp)
             if end is not None:
-                behind[tp] = max(end - self.through(tp), 0)
+                behind[tp] = lag(self.through(tp), end)
         return behind
 
     def through(self, tp: TP) -> int:
@@ -115,6 +120,7 @@ class SafeConsumer(driver.Consumer):
             hard_stop("a batch did not end before its partitions were revoked")
         await self._commit_all()
         self.watermarks.forget(revoked)
+        self._thread.forget({tp for tp in revoked if self._is_changelog_tp(tp)})
         self.app.on_revoked(revoked)
         await super().on_partitions_revoked(revoked)
 
@@ -143,6 +149,7 @@ class SafeConsumer(driver.Consumer):
         """
         self._seeks += 1
         async with self._fetching:
+            before = dict(self._thread.fetched)
             await super().perform_seek()
             fresh = [
                 tp
@@ -153,13 +160,35 @@ class SafeConsumer(driver.Consumer):
                 for tp, offset in (await self.earliest_offsets(*fresh)).items():
                     await self.seek(tp, offset or 0)
             self.app.flow_control.clear()
+            # What was fetched before comes again.
+            self._thread.forget(
+                tp
+                for tp, offset in before.items()
+                if self._thread.fetched.get(tp) == offset and not self._is_changelog_tp(tp)
+            )
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ASYNC109
         # A fetch and a seek never overlap: fetched records come either all before the seek, and are
         # dropped, or all after it.
         async with self._fetching:
             self._fetched_after = self._seeks
-            return await super()._getmany(active_partitions, timeout)
+            records = await super()._getmany(active_partitions, timeout)
+            if self.flow_active and self._fetched_after == self._seeks:
+                self._pass_gaps()
+            return records
+
+    def _pass_gaps(self) -> None:
+        """Move on to where the reading has come, where all that was fetched is through.
+
+        What lies between holds no record: markers of transactions, what was aborted, holes.
+        """
+        assigned = self.assignment()
+        for tp, position in self._thread.reached.items():
+            through, fetched = self.through(tp), self._thread.fetched.get(tp, 0)
+            if self._is_changelog_tp(tp):
+                pass_recovered(self.app, tp, fetched, position)
+            elif tp in assigned and fetched <= through < position:
+                self.watermarks.move(tp, position)
 
     async def _drain_messages(self, fetcher: Any) -> None:
         stopped = (self._stopped.is_set, fetcher._stopped.is_set)
@@ -188,21 +217,6 @@ class SafeConsumer(driver.Consumer):
                 return
             await self.callback(message)
             self._read_offset[tp] = message.offset
-
-
-class _Thread(driver.AIOKafkaConsumerThread):
-    app: HostApp
-
-    async def on_start(self) -> None:
-        """Start, and let every answered heartbeat renew the lease."""
-        await super().on_start()
-        assert self._consumer is not None, "it has started"
-        lease.follow(self._consumer._coordinator, self.app.lease, self.app.lost_lease)
-
-    def _create_worker_consumer(self, transport: Any) -> Any:
-        consumer = super()._create_worker_consumer(transport)
-        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
-        return consumer
 
 
 class SafeProducer(driver.Producer):
@@ -244,7 +258,7 @@ def harden() -> None:
             f"{FAUST_VERSION}. "
             "Operator: install the locked dependencies with `make setup`."
         )
-    read_any_header_name()
+    read_any_batch()
     driver.Transport.Consumer = SafeConsumer
     driver.Transport.Producer = SafeProducer
     mode.Worker._sentinel_task = _no_sleep

@@ -9,51 +9,23 @@ import asyncio
 import faulthandler
 import threading
 import time
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Protocol
 
-import msgspec
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from app.config import Config
 from app.host.exit import EXIT_STALLED, hard_stop, say
-from app.kafka.admin import client_options
+from app.kafka.reader import AIOKafkaConsumer, TopicPartition, reader
+from app.worker.stall import CHECK_SECONDS, AgentProgress, Bounds, Place, Signs, Stall, has_records
 
-CHECK_SECONDS = 1.0
-"""How often progress is checked."""
 ASK_SECONDS = 5.0
 """How often the broker is asked how much there is to do, and how long it may take to answer."""
+PROOF_SECONDS = 15.0
+"""How long it may take to read the first record that an agent has to do."""
 TASKS_SHOWN_MAX = 200
-LOOP = "the event loop"
-RECOVERY = "the sharing out or recovery of partitions"
 
 log = structlog.get_logger(__name__)
-
-Place = tuple[str, int]
-Bounds = Mapping[Place, tuple[int, int]]
-"""The first offset of each topic and partition, and the one behind its last."""
-
-
-class AgentProgress(msgspec.Struct, frozen=True, kw_only=True):
-    """The progress of an agent: how many checkpoints it passed, and its offsets."""
-
-    name: str
-    checkpoints: int
-    done: dict[Place, int]
-    """The offset of each partition before which nothing is left to do now."""
-
-
-class Signs(msgspec.Struct, frozen=True, kw_only=True):
-    """The progress of a worker at one moment."""
-
-    seen_at: float
-    """When the event loop noted it, which a blocked one does not (monotonic seconds)."""
-    flows: bool
-    recovered_at: float | None
-    """When the latest record of a changelog was recovered; None when nothing recovers."""
-    agents: tuple[AgentProgress, ...]
 
 
 class WatchedAgent(Protocol):
@@ -78,68 +50,6 @@ class WatchedApp(Protocol):
     def recovered_at(self) -> float | None:
         """Return when the latest record of a changelog was recovered, or None."""
         ...
-
-
-class Stall:
-    """How long each part of a worker has made no progress while it had something to do."""
-
-    def __init__(self, limit_seconds: float) -> None:
-        self._limit = limit_seconds
-        self._still: dict[str, float] = {}
-        self._scanned: float | None = None
-        self._last: Signs | None = None
-
-    def conclude(self, now: float, signs: Signs, bounds: Bounds | None) -> str:
-        """Return the part that has made no progress for longer than the limit, or nothing.
-
-        `now` is of the monotonic clock, in seconds; `bounds` None: the broker does not answer.
-        """
-        # A frozen process could not make progress: only time between its own checks counts.
-        passed = 0.0 if self._scanned is None else min(now - self._scanned, 2 * CHECK_SECONDS)
-        last = self._last or signs
-        self._scanned, self._last = now, signs
-        if signs.seen_at == last.seen_at:
-            # A blocked loop does not report the progress of other parts.
-            self._still[LOOP] = self._still.get(LOOP, 0.0) + passed
-        else:
-            self._still = {
-                part: 0.0 if moves else self._still.get(part, 0.0) + passed
-                for part, moves in _moving(last, signs, bounds).items()
-            }
-        for part, seconds in self._still.items():
-            if seconds > self._limit:
-                return f"{part} got no further for {seconds:.0f} s{_waiting(part, signs, bounds)}"
-        return ""
-
-
-def _moving(last: Signs, signs: Signs, bounds: Bounds | None) -> dict[str, bool]:
-    """Return for each part of a worker whether it moved since `last`, or had no need to."""
-    silent = bounds is None
-    moving = {
-        LOOP: True,
-        RECOVERY: silent or signs.flows or signs.recovered_at != last.recovered_at,
-    }
-    before = {agent.name: agent.checkpoints for agent in last.agents}
-    for agent in signs.agents:
-        idle = silent or not signs.flows or not behind(agent, bounds or {})
-        moving[f"agent {agent.name}"] = idle or agent.checkpoints != before.get(agent.name)
-    return moving
-
-
-def behind(agent: AgentProgress, bounds: Bounds) -> int:
-    """Return how many events `agent` has to do, as far as the broker has said."""
-    return sum(
-        max(bounds[place][1] - max(bounds[place][0], done), 0)
-        for place, done in agent.done.items()
-        if place in bounds
-    )
-
-
-def _waiting(part: str, signs: Signs, bounds: Bounds | None) -> str:
-    counts = [
-        behind(agent, bounds or {}) for agent in signs.agents if part == f"agent {agent.name}"
-    ]
-    return f", with {counts[0]} events to do" if counts else ""
 
 
 class Watchdog:
@@ -174,10 +84,29 @@ class Watchdog:
             signs = self._signs
             if signs is not None:
                 reason = self._stall.conclude(time.monotonic(), signs, self._bounds)
-                if reason:
+                if reason and await self._is_proven(signs):
                     self._end(reason)
         faulthandler.cancel_dump_traceback_later()
         asking.cancel()
+
+    async def _is_proven(self, signs: Signs) -> bool:
+        """Return whether what is still has records to do; take it for idle when it has none.
+
+        An end of a topic behind what an agent has done may be nothing but markers and holes.
+        """
+        part = self._stall.part()
+        agent = next((each for each in signs.agents if part == f"agent {each.name}"), None)
+        if agent is None:
+            return True
+        try:
+            async with asyncio.timeout(PROOF_SECONDS), reader(self._config) as consumer:
+                waiting = await has_records(consumer, agent, self._bounds or {})
+        except Exception as error:  # noqa: BLE001  whatever it is: the broker gave no proof
+            log.warning("no proof of a standstill", part=part, error=repr(error))
+            waiting = False
+        if not waiting:
+            self._stall.clear(part)
+        return waiting
 
     def _ask_for_signs(self) -> bool:
         """Have the worker's loop note its progress; return whether there is a loop at all."""
@@ -207,7 +136,7 @@ class Watchdog:
         pause = min(ASK_SECONDS, self._config.stall_seconds / 3)
         while True:
             try:
-                async with _client(self._config) as client:
+                async with reader(self._config) as client:
                     while True:
                         async with asyncio.timeout(ASK_SECONDS):
                             self._bounds = await _bounds(client, self._places())
@@ -247,17 +176,6 @@ def _frames(waits: object) -> Iterator[str]:
 
 _FRAMES = ("cr_frame", "gi_frame", "ag_frame")
 _PENDING = ("cr_await", "gi_yieldfrom", "ag_await")
-
-
-@asynccontextmanager
-async def _client(config: Config) -> AsyncIterator[AIOKafkaConsumer]:
-    client = AIOKafkaConsumer(**client_options(config), enable_auto_commit=False)
-    try:
-        async with asyncio.timeout(ASK_SECONDS):
-            await client.start()
-        yield client
-    finally:
-        await client.stop()
 
 
 async def _bounds(client: AIOKafkaConsumer, places: Sequence[Place]) -> Bounds:

@@ -9,7 +9,7 @@ from app.delivery import row
 from app.delivery.processor import run_batch
 from app.wire import codecs
 from app.wire.envelope import Envelope, derive_id, from_headers, to_headers
-from app.wire.records import Outgoing, Record, due_ms, to_retry
+from app.wire.records import Outgoing, Record, UnreadableBatch, due_ms, to_retry
 from app.wire.signing import SIGNATURE
 from app.wire.topics import timers_topic
 from tests.support.agents import ANSWERS, COUNTS, TALLY, Outside, calls, cancel, message
@@ -17,6 +17,8 @@ from tests.support.runtime import Crash, FakeRuntime, as_read
 from workflows.payment.messages import PaymentFailed
 from workflows.shared.deadline import DeadlineReached
 from workflows.shared.message import type_name
+
+UNREADABLE_BATCH = UnreadableBatch(b"bytes", first=0, last=1, reason="its checksum is wrong")
 
 
 def tally(runtime: FakeRuntime, key: bytes = b"o1") -> row.Row:
@@ -194,6 +196,7 @@ DEEP = b'{"order_id":"o1","reason":"","more":' + b"[" * 10_000 + b"]" * 10_000 +
         pytest.param({"headers": ()}, "bad_envelope", id="no headers"),
         pytest.param({"headers": (("ce_id", b"\xff"),)}, "bad_envelope", id="a header in no UTF-8"),
         pytest.param({"topic": "payments"}, "wrong_topic", id="a message on the wrong topic"),
+        pytest.param({"value": UNREADABLE_BATCH}, "unreadable", id="a batch nobody can read"),
     ],
 )
 async def test_poison_is_dead_lettered_and_the_next_message_is_processed(

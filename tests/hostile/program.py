@@ -17,6 +17,7 @@ from app.chaos.load import Load
 from app.config import Config
 from app.delivery.agent import due_of, retries, topic_received_on
 from app.kafka.admin import client_options, stop_consumer
+from app.kafka.reader import consumer_options
 from app.operations.verification.auditor import Auditor
 from app.operations.verification.verdict import Verdict
 from app.registry import load_agents, wanted_topics
@@ -93,9 +94,10 @@ class Hostile:
 
     async def run(self, rate: float, seconds: float) -> None:
         """Produce lies at `rate` a second for so long."""
-        options = client_options(self._config)
-        producer = AIOKafkaProducer(**options, max_request_size=4 << 20)
-        consumer = AIOKafkaConsumer(**options, max_partition_fetch_bytes=4 << 20)
+        producer = AIOKafkaProducer(**client_options(self._config), max_request_size=4 << 20)
+        consumer = AIOKafkaConsumer(
+            **consumer_options(self._config), max_partition_fetch_bytes=4 << 20
+        )
         await producer.start()
         await consumer.start()
         watching = asyncio.create_task(self._watch(consumer))
@@ -236,7 +238,7 @@ async def _missing(config: Config, poison: list[Emitted]) -> list[str]:
     dead_letters: dict[tuple[str, str], set[bytes]] = {}
     topics = sorted({name for emitted in poison for name in emitted.dead})
     consumer = AIOKafkaConsumer(
-        **client_options(config), auto_offset_reset="earliest", max_partition_fetch_bytes=8 << 20
+        **consumer_options(config), auto_offset_reset="earliest", max_partition_fetch_bytes=8 << 20
     )
     await consumer.start()
     places = [TopicPartition(name, 0) for name in topics]

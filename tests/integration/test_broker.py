@@ -17,6 +17,7 @@ from app.config import Config, ConfigError
 from app.kafka import admin
 from app.kafka.admin import TopicSpec, ensure_topics
 from app.kafka.errors import TopicError
+from app.kafka.reader import consumer_options
 from app.local import broker, jars
 from tests.support.broker import local_config
 
@@ -32,7 +33,7 @@ async def _write(config: Config, topic: str, *bodies: bytes) -> None:
 
 
 async def _read(config: Config, topic: str, count: int) -> list[bytes]:
-    consumer = AIOKafkaConsumer(auto_offset_reset="earliest", **admin.client_options(config))
+    consumer = AIOKafkaConsumer(auto_offset_reset="earliest", **consumer_options(config))
     async with asyncio.timeout(30), consumer:
         consumer.assign([TopicPartition(topic, 0)])
         return [(await consumer.getone()).value for _ in range(count)]

@@ -17,6 +17,7 @@ from app.kafka import reader as kafka_reader
 from app.kafka.admin import TopicSpec, client_options, ensure_topics
 from app.kafka.messages import publish
 from app.kafka.producer import produce
+from app.kafka.reader import consumer_options
 from app.local import broker
 from app.operations.dead_letters import reader as reading
 from app.operations.dead_letters.audit_records import Action
@@ -96,7 +97,7 @@ def again(dead_letter: DeadLetter) -> Record:
 
 async def commit(config: Config, service: str, place: TopicPartition, offset: int) -> None:
     consumer = AIOKafkaConsumer(
-        group_id=f"payflow-{service}", enable_auto_commit=False, **client_options(config)
+        group_id=f"payflow-{service}", enable_auto_commit=False, **consumer_options(config)
     )
     await consumer.start()
     consumer.assign([place])

@@ -22,7 +22,7 @@ from app.console.api.topics import SCANS_MAX
 from app.console.server import _listen, make_api
 from app.kafka.admin import TopicSpec, client_options, ensure_topics
 from app.kafka.producer import produce
-from app.kafka.reader import places_of, reader
+from app.kafka.reader import consumer_options, places_of, reader
 from app.operations.search import topic_facts
 from app.operations.search.consumer_groups import groups
 from app.operations.search.query import parse
@@ -294,9 +294,9 @@ async def test_a_group_is_behind_by_what_it_has_not_read(client, haystack, own_n
     """Lag in events and seconds, who is in it and what each reads; over HTTP too."""
     config, topic = haystack
     consumer = AIOKafkaConsumer(
-        topic, **client_options(config), group_id=own_name, enable_auto_commit=False
+        topic, **consumer_options(config), group_id=own_name, enable_auto_commit=False
     )
-    other = AIOKafkaConsumer(topic, **client_options(config), group_id=f"{own_name}-other")
+    other = AIOKafkaConsumer(topic, **consumer_options(config), group_id=f"{own_name}-other")
     await asyncio.gather(consumer.start(), other.start())
     try:
         await consumer.getmany(timeout_ms=5_000)

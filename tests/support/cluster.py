@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from app.config import Config
 from app.kafka.producer import partition_of
+from app.kafka.reader import consumer_options
 from app.local.simulators import provider_store
 from app.operations.verification.auditor import listeners
 from app.registry import wanted_topics
@@ -67,7 +68,7 @@ class Cluster:
         """Commit every service to the ends of what it reads."""
         for service, names in listeners().items():
             consumer = AIOKafkaConsumer(
-                bootstrap_servers=self.config.broker_url,
+                **consumer_options(self.config),
                 group_id=f"payflow-{service}",
                 enable_auto_commit=False,
             )

@@ -55,6 +55,12 @@ class FakeConsumer:
     async def position(self, place: TopicPartition) -> int:
         return self.at[place]
 
+    def last_poll_timestamp(self, _place: TopicPartition) -> int:
+        return 0
+
+    def last_stable_offset(self, place: TopicPartition) -> int:
+        return self.ends[place.partition]
+
     def every(self, place: TopicPartition) -> list[Given]:
         late = [r for r in self.late if r.partition == place.partition]
         return [*self.logs[place.partition], *late]

@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from app.config import Config
 from app.kafka.admin import TopicSpec, ensure_topics
+from app.kafka.reader import consumer_options
 from app.local import broker
 from app.wire.envelope import from_headers
 from tests.support.agents import cancel
@@ -82,7 +83,7 @@ async def committed(config: Config, partitions: int = 4) -> int:
     """Return how many events of `orders` the group of the test agent has committed."""
     places = [TopicPartition("orders", at) for at in range(partitions)]
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=config.broker_url, group_id="payflow-test", enable_auto_commit=False
+        **consumer_options(config), group_id="payflow-test", enable_auto_commit=False
     )
     await consumer.start()
     consumer.assign(places)
@@ -132,7 +133,7 @@ def end(worker: subprocess.Popen[bytes]) -> None:
 async def read(config: Config, topic: str, partitions: int) -> list[Any]:
     """Return every record of `topic`."""
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=config.broker_url,
+        **consumer_options(config),
         auto_offset_reset="earliest",
         max_partition_fetch_bytes=4_000_000,
     )

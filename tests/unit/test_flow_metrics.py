@@ -97,6 +97,14 @@ async def test_steps_and_services_say_how_they_stand() -> None:
     assert (0, 7, 1.5) == (payment.workers, payment.lag, payment.lag_seconds)
 
 
+async def test_a_service_that_set_batches_aside_says_so() -> None:
+    """The page draws a line of it; the dead letters say where they lie."""
+    text = 'payflow_unreadable_batches_total{service="payment",topic="orders"} 2\n'
+    found = await Watched().after(0, a="# TYPE payflow_unreadable_batches counter\n" + text)
+
+    assert {"payment": 2.0} == {e.name: e.unreadable for e in found["services"] if e.unreadable}
+
+
 @pytest.mark.parametrize("text", ["", "# nothing\n"])
 async def test_a_worker_that_says_nothing_is_no_trouble(text: str) -> None:
     """All that is declared is drawn all the same."""

@@ -4,14 +4,13 @@ from typing import Any
 
 import pytest
 from aiokafka.consumer import fetcher
-from aiokafka.consumer.fetcher import PartitionRecords
 from aiokafka.record import memory_records
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from aiokafka.structs import TopicPartition
 
 from app.config import Config
-from app.kafka import header_names
 from app.kafka.admin import client_options
+from app.kafka.record_batches import Batches
 
 GZIP = 1
 
@@ -39,7 +38,9 @@ def read(body: bytes) -> list[Any]:
     records = fetcher.MemoryRecords(body)
     isolation, check_crcs = 0, True
     return list(
-        PartitionRecords(TopicPartition("t", 0), records, [], 0, None, None, check_crcs, isolation)
+        fetcher.PartitionRecords(
+            TopicPartition("t", 0), records, [], 0, None, None, check_crcs, isolation
+        )
     )
 
 
@@ -59,7 +60,7 @@ def test_what_can_be_read_fast_is_read_fast():
     body = batch(["a"], 0)
     own = next(iter(memory_records.MemoryRecords(body).next_batch()))
 
-    record = next(iter(header_names.Batches(body).next_batch()))
+    record = next(iter(Batches(body).next_batch()))
 
     assert type(own) is type(record)
     assert "Py" not in type(record).__name__

@@ -22,8 +22,15 @@ class Given(NamedTuple):
 class Log:
     """A consumer over offsets that are there; the others were deleted or compacted away."""
 
-    def __init__(self, offsets: Mapping[TopicPartition, Sequence[int]], *, silent: bool = False):
-        self.offsets, self.silent = offsets, silent
+    def __init__(
+        self,
+        offsets: Mapping[TopicPartition, Sequence[int]],
+        *,
+        silent: bool = False,
+        hole: bool = False,
+    ):
+        self.offsets, self.silent, self.hole = offsets, silent, hole
+        self.answers = 0
         self.at: dict[TopicPartition, int] = {}
         self.paused: set[TopicPartition] = set()
 
@@ -39,13 +46,21 @@ class Log:
     async def position(self, place: TopicPartition) -> int:
         return self.at[place]
 
+    def last_poll_timestamp(self, _place: TopicPartition) -> int:
+        return self.answers
+
+    def last_stable_offset(self, _place: TopicPartition) -> int:
+        return 100
+
     async def getmany(self, **_: Any) -> dict[TopicPartition, list[Given]]:
         if self.silent:
             return {}
         fetched = {}
+        self.answers += 1
         for place in self.at.keys() - self.paused:
             rest = [offset for offset in self.offsets[place] if offset >= self.at[place]][:2]
-            self.at[place] = rest[-1] + 1 if rest else 100
+            # Where whole batches were compacted away, no answer moves the position.
+            self.at[place] = rest[-1] + 1 if rest else self.at[place] if self.hole else 100
             fetched[place] = [Given(*place, offset) for offset in rest]
         return fetched
 
@@ -74,6 +89,13 @@ async def test_a_topic_is_read_to_its_end(starts, ends, then):
     log = Log({ONE: [0, 1, 4, 7], OTHER: [0, 1, 2, 3]})
 
     assert then == await read(log, starts, ends)
+
+
+async def test_a_hole_at_the_end_is_the_end():
+    """Compaction took the last batches: the broker answers, and there is nothing to fetch."""
+    log = Log({ONE: [0, 1, 4], OTHER: []}, hole=True)
+
+    assert {ONE: [0, 1, 4]} == await read(log, {ONE: 0, OTHER: 3}, {ONE: 50, OTHER: 9})
 
 
 async def test_a_topic_that_gives_nothing_is_not_waited_for_for_ever(

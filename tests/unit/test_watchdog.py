@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.worker.watchdog import AgentProgress, Signs, Stall
+from app.worker.stall import AgentProgress, Signs, Stall
 
 LIMIT = 10.0
 PLACE = ("orders", 0)

@@ -68,6 +68,8 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     lag_seconds: float | None
     retries: float
     failures: float
+    unreadable: float
+    """Batches of records that nobody can read, which were set aside."""
 
 
 class Flow(TypedDict):
@@ -151,6 +153,7 @@ class FlowMetrics:
             lag_seconds=seconds,
             retries=_of(now, "payflow_retries_total", service=name),
             failures=_of(now, "payflow_failures_total", service=name),
+            unreadable=_of(now, "payflow_unreadable_batches_total", service=name),
         )
 
 

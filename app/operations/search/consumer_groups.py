@@ -11,12 +11,15 @@ from app.config import Config
 from app.kafka.admin import AIOKafkaAdminClient, admin_client
 from app.kafka.errors import InspectionError
 from app.kafka.groups import assigned_to, committed_offsets, described_group
-from app.kafka.reader import AIOKafkaConsumer, TopicPartition, reader, span
+from app.kafka.progress import Reach, lag
+from app.kafka.reader import AIOKafkaConsumer, TopicPartition, reached, reader, span
 from app.wire.topics import topic_name
 
 AGES_SECONDS_MAX = 3.0
 """How long to wait for the next record of each group; without one its age is not known."""
 READ_MS = 200
+NO_RECORD = -1.0
+"""The age of the next record where there is none."""
 FETCH_BYTES_MAX = 16_384
 """One record of each partition is enough, and the broker always sends one, however long it is."""
 
@@ -72,7 +75,7 @@ async def groups(config: Config, only: str = "") -> list[Group]:
         places = sorted({place for each in committed for place in each if place in there})
         begin, end = await span(consumer, places)
         behind = [_behind(each, begin, end) for each in committed]
-        ages = await _ages(consumer, [_next(each, begin) for each in behind])
+        ages = await _ages(consumer, [_next(each, begin) for each in behind], end)
         return [_group(*each) for each in zip(described, behind, ages, strict=True)]
 
 
@@ -89,8 +92,7 @@ def _group(
     said: Any, behind: Mapping[TopicPartition, Behind], ages: Mapping[TopicPartition, float]
 ) -> Group:
     partitions = tuple(
-        msgspec.structs.replace(each, seconds=ages.get(place) if each.lag else 0.0)
-        for place, each in behind.items()
+        _aged(each, ages.get(place) if each.lag else 0.0) for place, each in behind.items()
     )
     seconds = [each.seconds for each in partitions if each.seconds is not None]
     return Group(
@@ -114,7 +116,7 @@ def _behind(
             partition=place.partition,
             committed=committed[place],
             end=end[place],
-            lag=max(end[place] - max(committed[place], begin[place]), 0),
+            lag=lag(committed[place], end[place], begin[place]),
             seconds=None,
         )
         for place in sorted(committed)
@@ -129,10 +131,23 @@ def _next(
     return {place: max(each.committed, begin[place]) for place, each in behind.items() if each.lag}
 
 
+def _aged(behind: Behind, seconds: float | None) -> Behind:
+    """Return `behind` with the age of its next record, and no lag where there is no record."""
+    nothing = seconds == NO_RECORD
+    return msgspec.structs.replace(
+        behind, lag=0 if nothing else behind.lag, seconds=0.0 if nothing else seconds
+    )
+
+
 async def _ages(
-    consumer: AIOKafkaConsumer, following: Sequence[Mapping[TopicPartition, int]]
+    consumer: AIOKafkaConsumer,
+    following: Sequence[Mapping[TopicPartition, int]],
+    end: Mapping[TopicPartition, int],
 ) -> list[dict[TopicPartition, float]]:
-    """Return, by group, how old the next records are, of those that come soon."""
+    """Return, by group, how old the next records are, of those that come soon.
+
+    NO_RECORD where none lies before `end`: what is left there are markers and holes.
+    """
     ages: list[dict[TopicPartition, float]] = [{} for _ in following]
     deadline_s = time.monotonic() + AGES_SECONDS_MAX
     # Groups at different offsets of one partition are read in separate turns.
@@ -141,14 +156,21 @@ async def _ages(
         for place, (offset, _) in turn.items():
             consumer.seek(place, offset)
         waited = set(turn)
+        reach: Reach[TopicPartition] = Reach()
         while waited and time.monotonic() < deadline_s:
-            for place, records in (await consumer.getmany(timeout_ms=READ_MS)).items():
-                if place in waited and records:
-                    age = max(round(time.time() - records[0].timestamp / 1_000, 3), 0.0)
-                    for number in turn[place][1]:
-                        ages[number][place] = age
-                    waited.discard(place)
-                    consumer.pause(place)
+            fetched = await consumer.getmany(timeout_ms=READ_MS)
+            known = {
+                place: max(round(time.time() - records[0].timestamp / 1_000, 3), 0.0)
+                for place, records in fetched.items()
+                if place in waited and records
+            }
+            through = await reached(consumer, waited - known.keys(), reach, fetched)
+            known |= dict.fromkeys((p for p, at in through.items() if at >= end[p]), NO_RECORD)
+            for place, age in known.items():
+                for number in turn[place][1]:
+                    ages[number][place] = age
+            waited -= known.keys()
+            consumer.pause(*known)
     return ages
 
 

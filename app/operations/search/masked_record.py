@@ -20,6 +20,7 @@ from app.wire.personal import (
     masked_text,
     personal_names,
 )
+from app.wire.records import UnreadableBatch, unreadable_text
 from app.wire.topics import table_of
 
 _ESCAPED = re.compile(r"\\+u([0-9a-fA-F]{4})")
@@ -87,6 +88,8 @@ class MaskedRecord:
     @cached_property
     def error(self) -> str:
         """Return why this is no event of Payflow; empty when it is one."""
+        if isinstance(self.record.value, UnreadableBatch):
+            return unreadable_text(self.record, self.record.value)
         try:
             envelope = from_headers(self.record.headers)
             codecs.decode(self.record.value, envelope, self.record.key)

@@ -4,8 +4,9 @@ import msgspec
 
 from app.config import Config
 from app.kafka.errors import InspectionError
-from app.kafka.reader import TopicPartition, places_of, reader
+from app.kafka.reader import TopicPartition, places_of, read_to_end, reader
 from app.operations.search.masked_record import MaskedRecord
+from app.wire.records import Consumed, UnreadableBatch
 
 BODY_BYTES_SHOWN_MAX = 50_000
 """A longer body is cut, and shown as text."""
@@ -39,12 +40,18 @@ async def read_record(config: Config, topic: str, partition: int, offset: int) -
         ends = await consumer.end_offsets(places)
         if place not in places or not 0 <= offset < ends[place]:
             raise InspectionError(f"{topic} has no record {partition}/{offset}")
-        consumer.assign([place])
-        consumer.seek(place, offset)
-        record = await consumer.getone()
-        if record.offset != offset:
-            raise InspectionError(f"{topic} has no record {partition}/{offset} any more")
-        return view_of(MaskedRecord(record), whole=True)
+        async for record in read_to_end(consumer, {place: offset}, ends):
+            if offset in _offsets(record):
+                return view_of(MaskedRecord(record), whole=True)
+            break
+    raise InspectionError(f"{topic} has no record {partition}/{offset} any more")
+
+
+def _offsets(record: Consumed) -> range:
+    """Return the offsets that `record` stands for."""
+    batch = record.value
+    first = batch.first if isinstance(batch, UnreadableBatch) else record.offset
+    return range(first, record.offset + 1)
 
 
 def view_of(masked: MaskedRecord, *, whole: bool = False) -> RecordView:

@@ -9,7 +9,8 @@ import msgspec
 
 from app.config import Config
 from app.kafka.errors import InspectionError
-from app.kafka.reader import TopicPartition, places_of, reader
+from app.kafka.progress import Reach
+from app.kafka.reader import TopicPartition, places_of, reached, reader
 
 READ_MS = 250
 SECONDS_MAX = 5.0
@@ -57,14 +58,16 @@ async def history(
         consumer.assign([place])
         consumer.seek(place, begin)
         at = begin
+        reach: Reach[TopicPartition] = Reach()
         while at < end and clock() < limit:
-            for records in (await consumer.getmany(timeout_ms=READ_MS)).values():
+            fetched = await consumer.getmany(timeout_ms=READ_MS)
+            for records in fetched.values():
                 found.extend(
                     Version(offset=each.offset, at_ms=each.timestamp, body=each.value)
                     for each in records
                     if each.key == key and each.offset < end
                 )
-            at = min(await consumer.position(place), end)
+            at = min((await reached(consumer, [place], reach, fetched))[place], end)
     return History(
         topic=topic,
         partition=partition,

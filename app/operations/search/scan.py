@@ -6,13 +6,14 @@ over, not waited for.
 """
 
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Literal
 
 import msgspec
 
 from app.kafka.errors import InspectionError
-from app.kafka.reader import AIOKafkaConsumer, TopicPartition
+from app.kafka.progress import Reach
+from app.kafka.reader import AIOKafkaConsumer, TopicPartition, reached
 from app.operations.search.expression import ExpressionFailed
 from app.operations.search.masked_record import MaskedRecord
 from app.operations.search.query import Wanted
@@ -118,7 +119,7 @@ async def scan(
                 if section.full:
                     break
         else:
-            await section.pass_gaps(consumer)
+            await section.pass_gaps(consumer, batch)
         if clock() - emitted_s >= PROGRESS_SECONDS:
             emitted_s = clock()
             yield section.progress()
@@ -144,6 +145,7 @@ class _Section:
         self._began_s = self._moved_s = clock()
         self._scanned = self._matched = self._bytes = self._unreadable = self._errors = 0
         self._error = ""
+        self._reach: Reach[TopicPartition] = Reach()
 
     @property
     def full(self) -> bool:
@@ -193,10 +195,13 @@ class _Section:
         self._unreadable += bool(masked.error) if wanted else masked.opened and masked.broken
         return shown
 
-    async def pass_gaps(self, consumer: AIOKafkaConsumer) -> None:
-        """Pass over offsets without a record, after all fetched records were read."""
-        for place in sorted(self._open):
-            self._move(place, await consumer.position(place))
+    async def pass_gaps(
+        self, consumer: AIOKafkaConsumer, batch: Mapping[TopicPartition, Sequence[Consumed]]
+    ) -> None:
+        """Pass over offsets without a record, after all of `batch` was read."""
+        through = await reached(consumer, sorted(self._open), self._reach, batch)
+        for place, offset in through.items():
+            self._move(place, offset)
         finished = [place for place in self.places if place not in self._open]
         if finished:
             consumer.pause(*finished)

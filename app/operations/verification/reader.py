@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import ClassVar
 
+import msgspec
+import structlog
 from msgspec.structs import replace
 
 from app.config import Config
@@ -37,6 +39,8 @@ from workflows.shared.errors import ErrorKind, PayflowError
 from workflows.shared.message import Message
 from workflows.shared.topic import topic_of
 from workflows.shared.workflow import Workflow
+
+log = structlog.get_logger(__name__)
 
 PENDING_MS_MAX = 600_000
 """An event that is not consumed for longer than this explains no difference any more."""
@@ -140,11 +144,17 @@ class _Taker:
                 self.facts.fold(self.workflows, message, past)
 
     def _take_row(self, record: Record, table: Table) -> None:
-        state = None if record.value is None else row.decode_row(table, record.value).state
+        try:
+            state = None if record.value is None else row.decode_row(table, record.value).state
+            key = (record.key or b"").decode()
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            # No row of a worker: what a worker makes of it, it says itself.
+            log.warning("no row of a table", origin=record.origin, error=str(error))
+            return
         for workflow in self.workflows:
             take = workflow.invariants.rows.get(table.name)
             if take is not None:
-                take(self.facts.of(workflow), (record.key or b"").decode(), state)
+                take(self.facts.of(workflow), key, state)
 
     def _take_dead(self, record: Record) -> None:
         if signing.is_authentic_dead_letter(record, self.config):

@@ -1,0 +1,27 @@
+"""One place decides how records are read: committed ones, in workers, tools and tests."""
+
+import ast
+
+from tests.support.source import ROOT, modules
+
+CONSUMER, OPTIONS = "AIOKafkaConsumer", "consumer_options"
+
+
+def test_every_consumer_is_made_with_the_options_of_all():
+    """`read_uncommitted` is aiokafka's default: an aborted order would be charged."""
+    made = {
+        f"{module.path}:{node.lineno}": ast.unparse(node)
+        for module in modules("app", "tests", "bench")
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(CONSUMER)
+    }
+
+    assert made
+    assert {} == {place: call for place, call in made.items() if OPTIONS not in call}
+
+
+def test_the_workers_read_by_the_same_word():
+    """Faust makes its consumer itself: the word is set before it starts."""
+    thread = (ROOT / "app/worker/consumer_thread.py").read_text()
+
+    assert "consumer._isolation_level = ISOLATION_LEVEL" in thread

@@ -1,0 +1,97 @@
+"""Record batches as bytes: as producers write them, and as nobody should."""
+
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+from aiokafka.consumer import fetcher
+from aiokafka.record._crc32c import crc as crc32c
+from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
+from aiokafka.structs import TopicPartition
+
+from app.kafka.record_batches import HEADER, LENGTH, LENGTH_AT, MAGIC_AT, read_any_batch
+
+ATTRIBUTES_AT, CRC_AT, DELTA_AT = 21, 17, 23
+PLACE = TopicPartition("orders", 2)
+
+
+def batch(
+    base: int,
+    values: Sequence[bytes | None],
+    *,
+    codec: int = 0,
+    producer: int = -1,
+    timestamp: int = 1,
+) -> bytes:
+    """Return a batch of one record for each of `values`, from offset `base`.
+
+    Of a `producer`: a batch of its transaction.
+    """
+    in_transaction = int(producer >= 0)
+    builder = _DefaultRecordBatchBuilderPy(2, codec, in_transaction, producer, 0, 0, 1 << 20)
+    for offset, value in enumerate(values):
+        builder.append(offset, timestamp, b"key", value, [])
+    body = bytearray(builder.build())
+    body[0:8] = struct.pack(">q", base)
+    return bytes(body)
+
+
+def signed(body: bytes | bytearray) -> bytes:
+    """Return `body` with the checksum that it should have."""
+    made = bytearray(body)
+    made[CRC_AT : CRC_AT + 4] = struct.pack(">I", crc32c(bytes(made[ATTRIBUTES_AT:])))
+    return bytes(made)
+
+
+def with_attributes(body: bytes, attributes: int) -> bytes:
+    """Return `body` with other attributes: codec, transaction, control."""
+    made = bytearray(body)
+    made[ATTRIBUTES_AT : ATTRIBUTES_AT + 2] = struct.pack(">h", attributes)
+    return signed(made)
+
+
+def with_magic(body: bytes, magic: int) -> bytes:
+    """Return `body` in the name of another format."""
+    made = bytearray(body)
+    made[MAGIC_AT] = magic
+    return bytes(made)
+
+
+def with_length(body: bytes, length: int) -> bytes:
+    """Return `body`, which says that so many bytes follow its length."""
+    made = bytearray(body)
+    LENGTH.pack_into(made, LENGTH_AT, length)
+    return bytes(made)
+
+
+def with_wrong_bytes(body: bytes) -> bytes:
+    """Return `body` with a flipped bit in its last byte: its checksum is wrong."""
+    return body[:-1] + bytes([body[-1] ^ 1])
+
+
+def with_content(body: bytes, content: bytes) -> bytes:
+    """Return the header of `body` before `content`, the checksum right."""
+    made = bytearray(body[: HEADER.size] + content)
+    LENGTH.pack_into(made, LENGTH_AT, len(made) - 12)
+    return signed(made)
+
+
+def marker(base: int, producer: int, *, commit: bool) -> bytes:
+    """Return the batch by which a broker ends a transaction of `producer`."""
+    builder = _DefaultRecordBatchBuilderPy(2, 0, 1, producer, 0, -1, 1 << 20)
+    builder.append(0, 1, struct.pack(">hh", 0, int(commit)), struct.pack(">hi", 0, 0), [])
+    body = bytearray(builder.build())
+    body[0:8] = struct.pack(">q", base)
+    return with_attributes(bytes(body), 0x30)
+
+
+def read(
+    body: bytes | None, position: int = 0, aborted: Sequence[tuple[int, int]] = ()
+) -> tuple[list[Any], int]:
+    """Return what a consumer that reads what is committed makes of an answer, and its position."""
+    read_any_batch()
+    batches, check_crcs = fetcher.MemoryRecords(body), True
+    records: Any = fetcher.PartitionRecords(
+        PLACE, batches, list(aborted), position, None, None, check_crcs, fetcher.READ_COMMITTED
+    )
+    return list(records), records.next_fetch_offset
