@@ -2,7 +2,7 @@
 
 import ast
 
-from tests.support.source import ROOT, modules
+from tests.support.source import modules
 
 CONSUMER, OPTIONS = "AIOKafkaConsumer", "consumer_options"
 
@@ -18,10 +18,3 @@ def test_every_consumer_is_made_with_the_options_of_all():
 
     assert made
     assert {} == {place: call for place, call in made.items() if OPTIONS not in call}
-
-
-def test_the_workers_read_by_the_same_word():
-    """Faust makes its consumer itself: the word is set before it starts."""
-    thread = (ROOT / "app/worker/consumer_thread.py").read_text()
-
-    assert "consumer._isolation_level = ISOLATION_LEVEL" in thread
