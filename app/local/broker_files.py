@@ -94,7 +94,7 @@ def write(folder: Path, ports: Ports, advertised_port: int) -> None:
 
 
 def _escaped(value: str) -> str:
-    """Return `value` for a Java properties file, which is Latin-1: other characters by their code."""
+    """Return `value` for a Java properties file, which is Latin-1, other characters by code."""
     units = value.replace("\\", "\\\\").encode("utf-16-be").hex(" ", 2).split()
     return "".join(
         chr(int(unit, 16)) if int(unit, 16) < ASCII_END else f"\\u{unit}" for unit in units
