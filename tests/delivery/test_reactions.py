@@ -14,6 +14,7 @@ from tests.support.agents import ANSWERS, TALLY, cancel
 from tests.support.runtime import FakeRuntime
 from workflows.order import topics as order_topics
 from workflows.order.messages import OrderCancelRequested
+from workflows.shared import reaction
 from workflows.shared.message import Message
 from workflows.shared.reaction import Instruction, Reactions, declare_reactions, instructions
 
@@ -106,8 +107,9 @@ def test_an_event_that_nobody_declares_is_no_instruction() -> None:
     assert instructions({}, OrderCancelRequested(order_id="o1"), "one") is None
 
 
-def test_a_workflow_declares_a_reaction_once() -> None:
+def test_a_workflow_declares_a_reaction_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two would both be applied."""
+    monkeypatch.setattr(reaction, "declared", {})
     declare_reactions("one", "of the test", {OrderCancelRequested: lambda _event: None})
 
     with pytest.raises(ValueError, match="one declares twice"):

@@ -178,7 +178,9 @@ async def test_messages_that_were_mended_count_wherever_they_lie(cluster: Cluste
     assert {"charges_have_orders", "stock_agrees"} <= poisoned.keys()
     assert not {"charges_have_orders", "stock_agrees"} & broken(whole).keys()
     assert ("o2",) == broken(whole)["one_end"]
-    assert broken(whole) == broken(followed)
+    # Partitions are read side by side, in any order.
+    sets = [{name: set(ids) for name, ids in broken(each).items()} for each in (followed, whole)]
+    assert sets[0] == sets[1]
     assert 2 == whole.figures["orders_placed"]
 
 

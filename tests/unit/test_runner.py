@@ -17,6 +17,7 @@ from app.wire.signing import signed
 from app.worker import runner as module
 from app.worker.crash_points import CrashPoint
 from app.worker.runner import Runner
+from app.worker.store import Store
 from app.worker.watermarks import Watermarks
 from tests.support.agents import ANSWERS, Tally, cancel
 from tests.support.runtime import as_read
@@ -51,6 +52,8 @@ class Rows:
 
     def scan(self, partition: int, _start: bytes) -> Iterator[tuple[bytes, bytes]]:
         yield from ((key, body) for (at, key), body in self.rows.items() if at == partition)
+
+    states = Store.states
 
 
 @pytest.fixture
