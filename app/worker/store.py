@@ -11,6 +11,7 @@ from typing import Any, NoReturn, ParamSpec, TypeVar
 
 from rocksdict import WriteBatch
 
+from app.delivery import row
 from app.host.exit import hard_stop
 from app.worker.store_repair import is_damage, mark
 
@@ -73,7 +74,7 @@ class Store:
         rows.seek(start)
         while rows.valid():
             key = rows.key()
-            if key != self._table.data.offset_key:
+            if key != self._table.data.offset_key and row.is_row(key):
                 yield key, rows.value()
             rows.next()
         try:

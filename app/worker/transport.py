@@ -3,16 +3,20 @@
 What it changes, and why (Faust 0.15.3, aiokafka driver):
 
 * Offsets are committed from a low watermark that the engine moves when a batch is through. Faust's
-own bookkeeping commits past what is in flight, drops acknowledgements at a rebalance and notes
-failed commits as done. * Whole chunks are delivered in one wait, where Faust makes four tasks a
-message. * A seek drops all that was read before it, and goes to the beginning where nothing has
-been committed yet; otherwise events are skipped at the first start of a group. * A revocation waits
-for the batch in flight and commits it, so that nobody else can own its partitions while it is still
-writing. * The producers are idempotent, one an agent; batches go out through aiokafka's batch API,
-acknowledged together. * A worker whose session may have run out writes nothing until the group
-knows it again; one that the group has dropped in the middle of a batch ends (`app.worker.lease`). *
-The long poll is 100 ms, where Faust has 1.5 s written into its code; its second of sleep at the end
-of a process is left out.
+  own bookkeeping commits past what is in flight, drops acknowledgements at a rebalance and notes
+  failed commits as done.
+* Whole chunks are delivered in one wait, where Faust makes four tasks a message.
+* A seek drops all that was read before it, and goes to the beginning where nothing has been
+  committed yet; otherwise events are skipped at the first start of a group.
+* A revocation waits for the batch in flight and commits it, so that nobody else can own its
+  partitions while it is still writing.
+* The producers are idempotent, one an agent; batches go out through aiokafka's batch API,
+  acknowledged together.
+* A worker whose session may have run out writes nothing until the group knows it again; one that
+  the group has dropped in the middle of a batch ends (`app.worker.lease`).
+* A commit names the log that it was made in (`app.worker.log_identity`).
+* The long poll is 100 ms, where Faust has 1.5 s written into its code; its second of sleep at the
+  end of a process is left out.
 """
 
 import asyncio
@@ -26,6 +30,7 @@ from faust.types import TP, AppT
 
 from app.host.exit import hard_stop
 from app.kafka.header_names import read_any_header_name
+from app.kafka.logs import Mark, marked
 from app.wire.records import Record
 from app.worker import lease
 from app.worker.watermarks import Watermarks
@@ -47,6 +52,7 @@ class HostApp(AppT):
     owned_topics: set[str]
     lost_lease: Callable[[], None]
     on_revoked: Callable[[set[TP]], None]
+    mark: Mark
 
 
 class SafeConsumer(driver.Consumer):
@@ -89,6 +95,11 @@ class SafeConsumer(driver.Consumer):
         self._committed_offset.update(ours)
         self.app.monitor.on_tp_commit(ours)
         return True
+
+    async def commit_at(self, offsets: Mapping[tuple[str, int], int]) -> bool:
+        """Commit `offsets`, whatever the watermarks say; return whether the group took them."""
+        ours = {TP(*place): offset for place, offset in offsets.items()}
+        return not ours or await self._commit_offsets(ours)
 
     def lags(self) -> dict[TP, int]:
         """Return how many events each partition that we read is behind, where that is known."""
@@ -202,6 +213,7 @@ class _Thread(driver.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        vars(consumer)["commit"] = marked(consumer.commit, self.app.mark)
         return consumer
 
 
