@@ -78,11 +78,12 @@ def _say(service: str, adoptions: Sequence[Adoption]) -> None:
     out.print(f"{service}: {kept} partitions are those it has applied; its tables stay as they lie")
     for each in adoptions:
         if not each.is_kept:
+            before = f"offset {each.committed}, in {f'log {each.was}' if each.was else 'no log'}"
             out.print(
                 f"  {each.topic}/{each.partition}: log {each.now}, offsets {each.begin} to "
-                f"{each.end}; committed {each.committed} in log {each.was or 'unknown'}; goes on "
-                f"at {each.offset}, {each.end - each.offset} events, those that rows remember by "
-                "their ids apart",
+                f"{each.end}; committed: {'nothing' if each.committed is None else before}; goes "
+                f"on at {each.offset}: {each.end - each.offset} events, without those whose ids "
+                "its rows remember",
                 markup=False,
                 soft_wrap=True,
             )

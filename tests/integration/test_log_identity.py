@@ -15,6 +15,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import rocksdict
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
@@ -24,7 +25,9 @@ from app.host.exit import EXIT_REFUSED
 from app.kafka.admin import TopicSpec, admin_client, delete_before, ensure_topics
 from app.kafka.reader import reader, span
 from app.operations.adoption.adopt import Start, adopt, plan, wait_until_stopped
+from app.worker.store_repair import OFFSET_KEY
 from tests.support.agents import TALLY
+from tests.support.store_files import only
 from tests.support.workers import committed, emitted_ids, end, publish, rows, start, until
 
 PLACES = [TopicPartition("orders", at) for at in range(4)]
@@ -151,9 +154,14 @@ async def test_what_lies_in_a_topic_made_again_is_applied_once_it_is_adopted(sit
 
 
 async def test_a_cluster_with_other_offsets_goes_on_where_the_operator_says(site: Site) -> None:
-    """All topics are other logs, copies lie at lower offsets, and the changelog holds nothing."""
+    """Copies lie at lower offsets, and the changelog is shorter than its table, then empty."""
     await publish(site.config, [""] * EVENTS, keys=KEYS)
     await site.work(EVENTS)
+    path = only(Path(site.config.data_dir), "test/**/tally-0.db")
+    before = set_offset(path, b"10000")
+    assert "payflow: the changelog payflow-test-tally-changelog/0 ends at" in await site.refused()
+    set_offset(path, before)
+
     await site.make_again("orders", "payflow-test-tally-changelog")
     await publish(site.config, [""] * (EVENTS - KEYS), first=KEYS, keys=KEYS)
     copied = await site.ends()
@@ -221,6 +229,16 @@ async def test_a_worker_at_work_ends_when_its_log_is_no_longer_what_it_was(site:
     said = await site.refused(worker)
     assert "topic orders has 6 partitions, test was started with 4" in said
     assert received_of(EVENTS + RETURNS) == site.received()
+
+
+def set_offset(path: Path, offset: bytes) -> bytes:
+    """Say how far the changelog is in a table on disk; return what it said before."""
+    database = rocksdict.Rdict(str(path), rocksdict.Options(raw_mode=True))
+    before = database.get(OFFSET_KEY)
+    database.put(OFFSET_KEY, offset)
+    database.close()
+    assert isinstance(before, bytes)
+    return before
 
 
 def received_of(events: int) -> dict[str, int]:
