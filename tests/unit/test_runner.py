@@ -16,6 +16,7 @@ from app.wire.records import RETRY_DUE_MS, Outgoing, Record
 from app.wire.signing import signed
 from app.worker import runner as module
 from app.worker.crash_points import CrashPoint
+from app.worker.log_guard import LogGuard
 from app.worker.runner import Runner
 from app.worker.watermarks import Watermarks
 from tests.support.agents import ANSWERS, Tally, cancel
@@ -73,6 +74,7 @@ def running(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> Runner:
     monkeypatch.setattr(module, "now_ms", lambda: NOW_MS)
     app: Any = SimpleNamespace(
         agent_names=[],
+        logs=LogGuard(Config()),
         revocation_listeners=[],
         crash_point=CrashPoint.of(""),
         watermarks=Watermarks(),
