@@ -15,7 +15,8 @@ from aiokafka.errors import (
 from aiokafka.structs import OffsetAndMetadata
 
 from app.config import Config
-from app.kafka.admin import client_options, start_client, stop_consumer
+from app.kafka.admin import start_client, stop_consumer
+from app.kafka.reader import consumer_options
 
 COORDINATOR_SECONDS_MAX = 30.0
 COORDINATOR_AWAY = (
@@ -43,8 +44,9 @@ async def commit_for(
     config: Config, group: str, offsets: Mapping[TopicPartition, tuple[int, str]]
 ) -> None:
     """Commit offsets, each with its metadata, for a group that nobody is in. Raises KafkaError."""
-    options = client_options(config)
-    consumer = AIOKafkaConsumer(group_id=group, enable_auto_commit=False, **options)
+    consumer = AIOKafkaConsumer(
+        group_id=group, enable_auto_commit=False, **consumer_options(config)
+    )
     try:
         await start_client(consumer)
         consumer.assign(list(offsets))

@@ -15,18 +15,10 @@ from aiokafka import TopicPartition
 
 from app.config import Config
 from app.delivery.row import LOGS_KEY
+from app.kafka.applied_logs import AppliedLog, AppliedLogs, decode_logs, encode_logs
 from app.kafka.logs import LogIdentity, PlaceFacts, place_facts
 from app.wire.topics import partitions_of
-from app.worker.log_identity import (
-    AppliedLog,
-    AppliedLogs,
-    LogRefused,
-    Source,
-    check_changelog,
-    decode_logs,
-    encode_logs,
-    is_adopted,
-)
+from app.worker.log_identity import LogRefused, Source, check_changelog, is_adopted
 from app.worker.store_repair import OFFSET_KEY
 
 

@@ -18,24 +18,20 @@ from app.delivery.agent import Agent
 from app.delivery.agent_topics import consumed_topics
 from app.delivery.row import LOGS_KEY, highest_applied
 from app.host.exit import EXIT_REFUSED, hard_stop
+from app.kafka.applied_logs import AppliedLog, AppliedLogs, decode_logs, encode_logs, mark_of
 from app.kafka.logs import LogIdentity, PlaceFacts, TopicLog, place_facts
 from app.kafka.producer import produce
 from app.wire.records import Outgoing, Record, source_name
 from app.wire.topics import partitions_of, topic_name
 from app.worker.changelog_files import check_files
 from app.worker.log_identity import (
-    AppliedLog,
-    AppliedLogs,
     LogRefused,
     Position,
     RowsView,
     Source,
     check_changelog,
-    decode_logs,
-    encode_logs,
     is_adopted,
     judge,
-    mark_of,
 )
 from app.worker.store import Store
 

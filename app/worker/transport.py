@@ -17,8 +17,7 @@ What it changes, and why (Faust 0.15.3, aiokafka driver):
 * Progress is the position of the reading, which passes offsets without a record, also at the end of
   a partition and in a recovery (`app.worker.consumer_thread`).
 * A commit names the log that it was made in (`app.worker.log_identity`).
-* The long poll is 100 ms, where Faust has 1.5 s written into its code; its second of sleep at the
-  end of a process is left out.
+* The long poll is 100 ms, where Faust has 1.5 s; its second of sleep at the end is left out.
 """
 
 import asyncio

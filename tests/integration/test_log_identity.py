@@ -23,7 +23,7 @@ from app.config import Config
 from app.delivery.row import decode_row
 from app.host.exit import EXIT_REFUSED
 from app.kafka.admin import TopicSpec, admin_client, delete_before, ensure_topics
-from app.kafka.reader import reader, span
+from app.kafka.reader import consumer_options, reader, span
 from app.operations.adoption.adopt import Start, adopt, plan, wait_until_stopped
 from app.worker.store_repair import OFFSET_KEY
 from tests.support.agents import TALLY
@@ -113,9 +113,7 @@ class Site:
     async def set_offsets(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Commit as somebody else would: `kafka-consumer-groups --reset-offsets`."""
         await wait_until_stopped(self.config, "test")
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self.config.broker_url, group_id="payflow-test"
-        )
+        consumer = AIOKafkaConsumer(group_id="payflow-test", **consumer_options(self.config))
         await consumer.start()
         consumer.assign(list(offsets))
         await consumer.commit(dict(offsets))

@@ -3,9 +3,10 @@
 import pytest
 from aiokafka import TopicPartition
 
+from app.kafka.applied_logs import AppliedLog, log_of_mark, mark_of
 from app.kafka.logs import LogIdentity, PlaceFacts, TopicLog
 from app.operations.adoption.adopt import STARTS, AdoptionError, _adoption
-from app.worker.log_identity import AppliedLog, is_adopted, log_of_mark, mark_of
+from app.worker.log_identity import is_adopted
 
 A, B = LogIdentity(topic_id="A"), LogIdentity(topic_id="B")
 PLACE = TopicPartition("orders", 1)

@@ -7,22 +7,24 @@ import pytest
 
 from app.delivery import row
 from app.kafka import logs
+from app.kafka.applied_logs import (
+    AppliedLog,
+    decode_logs,
+    encode_logs,
+    log_of_mark,
+    mark_of,
+    vouches,
+)
 from app.kafka.logs import LogIdentity, PlaceFacts, TopicLog
 from app.wire.records import read_source, source_name
 from app.worker.log_identity import (
-    AppliedLog,
     LogRefused,
     Position,
     RowsView,
     Source,
     check_changelog,
-    decode_logs,
-    encode_logs,
     is_adopted,
     judge,
-    log_of_mark,
-    mark_of,
-    vouches,
 )
 from tests.support.agents import TALLY, Tally, cancel
 

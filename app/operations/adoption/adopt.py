@@ -13,12 +13,12 @@ import msgspec
 
 from app.config import Config
 from app.kafka.admin import admin_client
+from app.kafka.applied_logs import AppliedLog, log_of_mark, mark_of, vouches
 from app.kafka.groups import commit_for, described_group
 from app.kafka.logs import PlaceFacts, place_facts
 from app.kafka.messages import publish
 from app.kafka.reader import TopicPartition
 from app.wire.topics import partitions_of
-from app.worker.log_identity import AppliedLog, log_of_mark, mark_of, vouches
 from workflows.audit.adoption import LogsAdopted
 from workflows.shared.errors import PayflowError
 
