@@ -85,6 +85,10 @@ _OWN: dict[str, Command | Group] = {
         "start:worker",
         "Run one worker of SERVICE in the foreground; more of them share its partitions.",
     ),
+    "adopt": Command(
+        "adopt:adopt_logs",
+        "Let SERVICE go on with logs that are not those it has applied; Payflow must be stopped.",
+    ),
     "verify": Command(
         "verify:verify",
         "Check that every order has one end and that money, ledger and stock agree.",

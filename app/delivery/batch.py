@@ -56,22 +56,29 @@ class Batch:
         if body is None:
             return row.fresh(table)
         try:
-            return self._produced_again(at, row.decode_row(table, body))
+            return self._produced_again(record, at, row.decode_row(table, body))
         except msgspec.DecodeError as error:
             self.dead_letter(record, "row_unreadable", f"table {table.name}: {error}", error)
             return None
 
-    def _produced_again(self, at: Place, loaded: Row[object]) -> Row[object]:
+    def _produced_again(self, record: Record, at: Place, loaded: Row[object]) -> Row[object]:
         """Produce the row's outbox again: a crash may have come before. It precedes what is new."""
-        pending = tuple(
-            outbox_entry
-            for outbox_entry in loaded.outbox
-            if outbox_entry.offset >= self.runtime.through(outbox_entry.source)
-        )
+        pending: list[OutboxEntry] = []
+        for outbox_entry in loaded.outbox:
+            through = self.runtime.through(outbox_entry.source)
+            if through < 0:
+                # Its log is gone: it is done with when `record` is, which has it produced again.
+                pending.append(
+                    msgspec.structs.replace(
+                        outbox_entry, source=record.source, offset=record.offset
+                    )
+                )
+            elif outbox_entry.offset >= through:
+                pending.append(outbox_entry)
         for outbox_entry in pending:
             messages = [codecs.decode_emitted(body) for body in outbox_entry.bodies]
             self.after += self._outgoing_of(outbox_entry, messages)
-        loaded = msgspec.structs.replace(loaded, outbox=pending)
+        loaded = msgspec.structs.replace(loaded, outbox=tuple(pending))
         if pending:
             self.rows[at] = loaded
         return loaded

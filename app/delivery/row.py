@@ -3,13 +3,14 @@
 The two are written in one put, so they can never disagree.
 """
 
+from collections.abc import Iterable
 from functools import cache
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from app.wire.envelope import Envelope
-from app.wire.records import Record, due_ms, is_retry
+from app.wire.records import Record, due_ms, is_retry, source_name
 from tables import Table
 
 State = TypeVar("State", covariant=True)  # noqa: PLC0105  a row never changes
@@ -18,6 +19,10 @@ PROCESSED_IDS_MAX = 32
 """Event ids in the row of one key. An order receives some twenty events in its life."""
 PROCESSED_IDS_COUNTING_MAX = 1_024
 """Event ids in a row that counts: more than one batch can repeat."""
+
+
+LOGS_KEY = b"__payflow\0logs__"
+"""The key of the row of each partition that says which logs its rows have applied (ADR 19)."""
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +66,11 @@ class Row(msgspec.Struct, Generic[State], frozen=True, kw_only=True):
     context: Context = msgspec.field(name="c", default=Context())
     outbox: tuple[OutboxEntry, ...] = msgspec.field(name="o", default=())
     """Messages decided in the same put as `state`, which may not have been produced yet."""
+
+
+def is_row(key: bytes | None) -> bool:
+    """Return whether a record of a changelog is a row of its table, not of delivery's own."""
+    return key != LOGS_KEY
 
 
 def fresh(table: Table[object]) -> Row[object]:
@@ -149,11 +159,27 @@ def advanced(row: Row[object], record: Record) -> Row[object]:
     if is_retry(record):
         return row
     highest = max(record.offset, row.applied_offsets.get(record.source, -1))
-    return msgspec.structs.replace(
-        row, applied_offsets={**row.applied_offsets, record.source: highest}
-    )
+    before = row.applied_offsets
+    if record.epoch and record.source not in before:
+        # Offsets of the log before the adopted one count no more.
+        place = source_name(record.topic, record.partition)
+        before = {name: at for name, at in before.items() if name.partition("~")[0] != place}
+    return msgspec.structs.replace(row, applied_offsets={**before, record.source: highest})
 
 
+def highest_applied(bodies: Iterable[bytes], source: str) -> int:
+    """Return the highest offset of `source` that any of the stored rows has applied; -1: none."""
+    offsets = (_decode_offsets(body).applied_offsets.get(source, -1) for body in bodies)
+    return max(offsets, default=-1)
+
+
+class _Offsets(msgspec.Struct):
+    """Of a stored row, the applied offsets alone."""
+
+    applied_offsets: dict[str, int] = msgspec.field(name="f", default_factory=dict[str, int])
+
+
+_decode_offsets = msgspec.json.Decoder(_Offsets).decode
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 

@@ -45,7 +45,10 @@ class Runtime(Protocol):
         ...
 
     def through(self, source: str, /) -> int:
-        """Return the offset of `topic/partition` before which every outbox was produced."""
+        """Return the offset of a source before which every outbox was produced.
+
+        -1: it lies in a log that is gone, and no offset says what was produced.
+        """
         ...
 
     def checkpoint(self, name: str, /) -> None:

@@ -16,6 +16,8 @@ EXIT_UNSAFE = 70
 """The exit code of a process that could not guarantee delivery (EX_SOFTWARE)."""
 EXIT_STALLED = 71
 """The exit code of a process that made no progress."""
+EXIT_REFUSED = 72
+"""The exit code of a worker whose logs are not those that it has applied: see `payflow adopt`."""
 LAST_LINE_SECONDS = 5.0
 """How long writing the last message may take."""
 

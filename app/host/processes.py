@@ -21,6 +21,9 @@ RESTART_SECONDS_MAX = 10.0
 HEALTHY_SECONDS = 60.0
 """A process that has run for so long counts as started successfully."""
 
+REASON_CHARACTERS_MAX = 1_000
+"""How much of a last line is shown: it may be anybody's."""
+
 
 def die_with_parent() -> None:
     """Ask the kernel to end this process when the thread that started it ends."""
@@ -149,6 +152,13 @@ class Child:
         if self._process is not None and self.running:
             self._process.kill()
             self._process.wait()
+
+    def reason(self) -> str:
+        """Return why it ended last: the signal, or the last line of its log."""
+        code = self.exit_code
+        if code is not None and code < 0:
+            return f"ended by signal {-code}"
+        return self.last_lines(1)[:REASON_CHARACTERS_MAX]
 
     def last_lines(self, lines: int = 8) -> str:
         """Return the end of its log."""

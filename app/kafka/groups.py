@@ -1,10 +1,10 @@
 """Consumer groups as the brokers know them: committed offsets, members."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import stamina
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from aiokafka.errors import (
@@ -12,6 +12,11 @@ from aiokafka.errors import (
     GroupLoadInProgressError,
     NotCoordinatorForGroupError,
 )
+from aiokafka.structs import OffsetAndMetadata
+
+from app.config import Config
+from app.kafka.admin import start_client, stop_consumer
+from app.kafka.reader import consumer_options
 
 COORDINATOR_SECONDS_MAX = 30.0
 COORDINATOR_AWAY = (
@@ -22,11 +27,32 @@ COORDINATOR_AWAY = (
 """Errors of a broker about its groups in its first seconds."""
 
 
-@stamina.retry(on=COORDINATOR_AWAY, attempts=None, timeout=COORDINATOR_SECONDS_MAX)
 async def committed_offsets(admin: AIOKafkaAdminClient, group: str) -> dict[TopicPartition, int]:
     """Return the next offset of each partition that `group` has committed; -1: none."""
-    offsets = await admin.list_consumer_group_offsets(group)
-    return {place: known.offset for place, known in offsets.items()}
+    return {place: known.offset for place, known in (await commits(admin, group)).items()}
+
+
+@stamina.retry(on=COORDINATOR_AWAY, attempts=None, timeout=COORDINATOR_SECONDS_MAX)
+async def commits(
+    admin: AIOKafkaAdminClient, group: str
+) -> dict[TopicPartition, OffsetAndMetadata]:
+    """Return what `group` has committed of each partition, with the committer's metadata."""
+    return await admin.list_consumer_group_offsets(group)
+
+
+async def commit_for(
+    config: Config, group: str, offsets: Mapping[TopicPartition, tuple[int, str]]
+) -> None:
+    """Commit offsets, each with its metadata, for a group that nobody is in. Raises KafkaError."""
+    consumer = AIOKafkaConsumer(
+        group_id=group, enable_auto_commit=False, **consumer_options(config)
+    )
+    try:
+        await start_client(consumer)
+        consumer.assign(list(offsets))
+        await consumer.commit({place: OffsetAndMetadata(*each) for place, each in offsets.items()})
+    finally:
+        await stop_consumer(consumer)
 
 
 async def described_group(admin: AIOKafkaAdminClient, name: str) -> Any:

@@ -50,6 +50,8 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     provider_url: str
     carrier_url: str
     pids: dict[str, int]
+    ended: dict[str, str] = {}
+    """Why each process that has ended did so last: its last line."""
 
 
 def running(config: Config) -> Running:
@@ -82,8 +84,10 @@ class Supervisor:
         self._say = say
         self._broker: broker.Broker | None = None
         self._began = time.monotonic()
-        self._written: dict[str, int] = {}
-        """The processes that `up.json` speaks of."""
+        self._ended: dict[str, str] = {}
+        """By process, why it ended last."""
+        self._written: tuple[dict[str, int], dict[str, str]] = ({}, {})
+        """The processes that `up.json` speaks of, and why they ended."""
 
     @asynccontextmanager
     async def up(self) -> AsyncIterator["Supervisor"]:
@@ -171,11 +175,12 @@ class Supervisor:
             provider_url=self.config.provider_url,
             carrier_url=self.config.carrier_url,
             pids={"up": os.getpid(), **self._pids()},
+            ended=dict(self._ended),
         )
         path = self.config.data_path / "up.json"
         path.with_suffix(".new").write_bytes(msgspec.json.encode(found))
         path.with_suffix(".new").replace(path)
-        self._written = self._pids()
+        self._written = (self._pids(), dict(self._ended))
 
     async def _watch(self) -> None:
         """Restart processes that have ended, with backoff for one that ends soon."""
@@ -190,7 +195,7 @@ class Supervisor:
                 elif time.monotonic() >= next_try[name]:
                     next_try.pop(name)
                     await self._or_later(child.start)
-            if self._pids() != self._written:
+            if (self._pids(), self._ended) != self._written:
                 await self._or_later(self._write_up)
 
     def _wait_of(self, child: Child) -> float:
@@ -198,7 +203,9 @@ class Supervisor:
         before = restarts_in_a_row(child.in_a_row, time.monotonic() - child.started_at)
         wait = wait_seconds(before)
         child.in_a_row = before + 1
+        self._ended[child.name] = child.reason()
         self._step(f"{child.name} ended with code {child.exit_code}, again in {wait:.1f} s")
+        self._step(f"{child.name}: {self._ended[child.name]}")
         return wait
 
     async def _or_later(self, what: Callable[[], None]) -> None:

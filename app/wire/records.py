@@ -70,11 +70,13 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     headers: tuple[tuple[str, bytes], ...] = ()
     at_ms: int = 0
     """When the broker took it (open topics) or its producer sent it (ms); 0: not known."""
+    epoch: int = 0
+    """When its log was adopted in the place of another (seconds since 1970); 0: never."""
 
     @property
     def source(self) -> str:
-        """Return `topic/partition`, the key of applied offsets."""
-        return f"{self.topic}/{self.partition}"
+        """Return the name that applied offsets know its partition by."""
+        return source_name(self.topic, self.partition, self.epoch)
 
     @property
     def origin(self) -> str:
@@ -104,6 +106,18 @@ class Consumed(Protocol):
     key: bytes | None
     value: bytes | None
     headers: Sequence[tuple[str, bytes]]
+
+
+def source_name(topic: str, partition: int, epoch: int = 0) -> str:
+    """Return `topic/partition`, with `~epoch` behind it for a log that was adopted."""
+    return f"{topic}/{partition}~{epoch}" if epoch else f"{topic}/{partition}"
+
+
+def read_source(source: str) -> tuple[str, int, int]:
+    """Return topic, partition and epoch of the name of a source."""
+    place, _, epoch = source.partition("~")
+    topic, _, partition = place.rpartition("/")
+    return topic, int(partition), int(epoch or 0)
 
 
 def as_read(consumed: Consumed) -> Record:

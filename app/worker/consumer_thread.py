@@ -13,6 +13,7 @@ from faust.transport.consumer import RecordMap
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, AppT
 
+from app.kafka.logs import Mark, marked
 from app.kafka.progress import Answer, Reach
 from app.kafka.reader import ISOLATION_LEVEL
 from app.worker import lease
@@ -25,6 +26,7 @@ class LeasedApp(AppT):
 
     lease: lease.Lease
     lost_lease: Callable[[], None]
+    mark: Mark
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
@@ -62,6 +64,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
         consumer._isolation_level = ISOLATION_LEVEL
+        vars(consumer)["commit"] = marked(consumer.commit, self.app.mark)
         return consumer
 
     async def _highwaters(self, partitions: list[TP]) -> Mapping[TP, int]:

@@ -2,20 +2,25 @@
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import faust
+from aiokafka import AIOKafkaProducer
 from faust.types import TP
 
 from app.config import Config
 from app.delivery.agent import Agent
 from app.host.exit import end_within, hard_stop
 from app.wire.byte_limits import FETCH_BYTES_MAX, PRODUCE_BYTES_MAX
+from app.wire.records import read_source
 from app.worker import transport
 from app.worker.crash_points import CrashPoint
 from app.worker.lease import Lease
+from app.worker.log_guard import LogGuard
+from app.worker.log_watch import watch
 from app.worker.store import Store
 from app.worker.store_repair import set_aside_damaged
 from app.worker.watermarks import Watermarks
@@ -45,10 +50,11 @@ BUFFERED_EVENTS_MAX = 8_192
 class PayflowApp(faust.App):
     """A Faust app that knows the watermarks of its agents."""
 
-    def __init__(self, *args: Any, crash_at: str = "", **options: Any) -> None:
+    def __init__(self, *args: Any, payflow: Config, **options: Any) -> None:
+        self.logs = LogGuard(payflow)
         self.watermarks = Watermarks()
         self.lease = Lease(SESSION_SECONDS)
-        self.crash_point = CrashPoint.of(crash_at)
+        self.crash_point = CrashPoint.of(payflow.crash_at)
         """One for all agents: a process that was frozen, and woke, is not frozen again."""
         self.agent_names: list[str] = []
         self.owned_topics: set[str] = set()
@@ -86,6 +92,32 @@ class PayflowApp(faust.App):
         """Return the offset before which everything of `tp` has passed all checkpoints."""
         return cast("transport.SafeConsumer", self.consumer).through(tp)
 
+    def through_source(self, source: str) -> int:
+        """Return the same of a source that a row names; -1: it lies in a log that is gone."""
+        topic, partition, epoch = read_source(source)
+        current = self.logs.epoch(topic, partition)
+        return self.through(TP(topic, partition)) if epoch == current else -1
+
+    async def watch_logs(self) -> None:
+        """Check the logs that are read, in a loop."""
+        await watch(self.logs, self)
+
+    def sources(self) -> list[tuple[str, int]]:
+        """Return the topics and partitions that are assigned, whether events flow or not."""
+        return [(tp.topic, tp.partition) for tp in self.consumer.assignment()]
+
+    def producer_of(self, agent: str) -> AIOKafkaProducer:
+        """Return the producer of `agent`, once the app has started."""
+        return transport.producer_of(self, agent)
+
+    async def commit_at(self, offsets: Mapping[tuple[str, int], int]) -> bool:
+        """Commit `offsets`, whatever the watermarks say; return whether the group took them."""
+        return await cast("transport.SafeConsumer", self.consumer).commit_at(offsets)
+
+    def mark(self, topic: str, partition: int) -> str:
+        """Return the metadata of a commit of that partition: the log that it was made in."""
+        return self.logs.mark(topic, partition)
+
     def lags(self) -> dict[TP, int]:
         """Return how many events each partition read here is behind."""
         return {} if self.rebalancing else cast("transport.SafeConsumer", self.consumer).lags()
@@ -96,6 +128,7 @@ class PayflowApp(faust.App):
             for begin in self.before_tables:
                 await begin()
             await asyncio.to_thread(set_aside_damaged, self.conf.datadir)
+            await self.logs.check_tables(self.conf.datadir)
         except OSError as error:
             # A full disk, a port that is taken: the error names it.
             hard_stop(f"this worker cannot start: {error}. Operator: put that right first.")
@@ -111,6 +144,13 @@ class PayflowApp(faust.App):
             await end()
         await super().on_stop()
 
+    def _crash(self, reason: BaseException) -> None:
+        """End at once, the reason last: Faust would write a page behind it, and end later."""
+        if self.should_stop:
+            super()._crash(reason)
+        else:
+            hard_stop(f"{type(reason).__name__}: {' '.join(str(reason).split())}")
+
     def _on_rebalance_when_stopped(self) -> None:
         """Leave the consumer to the stop: Faust would close it here, and not leave the group."""
 
@@ -121,7 +161,7 @@ def make_app(config: Config) -> PayflowApp:
     Path(config.data_dir).mkdir(parents=True, exist_ok=True)  # Faust makes its own folder alone
     return PayflowApp(
         f"payflow-{config.service}",
-        crash_at=config.crash_at,
+        payflow=config,
         broker=f"kafka://{config.broker_url}",
         broker_credentials=_credentials(config),
         store="rocksdb://?driver=rocksdict",
@@ -171,6 +211,10 @@ def declare_table(app: PayflowApp, agent: Agent, config: Config) -> Store | None
     )
     store = Store(table)
     app.before_tables.append(store.stop_on_errors)
+    if len(app.tables) == 1:
+        # When the first table has been recovered, all of them have.
+        table.on_recover(partial(app.logs.check, app))
+        app.task(app.watch_logs)
     return store
 
 

@@ -105,9 +105,8 @@ class KafkaRuntime:
         return record.partition == place_of(record.topic, record.key, self._config)
 
     def through(self, source: str) -> int:
-        """Return the offset of `topic/partition` before which every outbox was produced."""
-        topic, _, partition = source.rpartition("/")
-        return self._app.through(TP(topic, int(partition)))
+        """Return the offset of a source before which every outbox was produced; -1: it is gone."""
+        return self._app.through_source(source)
 
     def checkpoint(self, name: str) -> None:
         """Pass a checkpoint; a drill may have this process die here."""
@@ -130,6 +129,7 @@ class Runner:
         self._order = itertools.count()
         self._topics = frozenset(consumed_topics(agent))
         app.agent_names.append(agent.name)
+        app.logs.register(agent, store)
         app.revocation_listeners.append(self._forget)
 
     async def run(self, stream: Any) -> None:
@@ -247,7 +247,7 @@ class Runner:
 
     async def _handle(self, events: Sequence[Any]) -> None:
         started = time.perf_counter()
-        records = [transport.record_of(event) for event in events]
+        records = [self._app.logs.in_epoch(transport.record_of(event)) for event in events]
         knowledge = self.followed.current() if self.followed else None
         handled = await run_batch(self.agent, self._runtime, records, knowledge)
         for (partition, key), at_ms in handled.due.items():

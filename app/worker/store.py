@@ -13,7 +13,7 @@ import msgspec
 import structlog
 from rocksdict import WriteBatch
 
-from app.delivery.row import decode_row
+from app.delivery import row
 from app.host.exit import hard_stop
 from app.wire.records import UnreadableBatch, unreadable_text
 from app.wire.topics import topic_name
@@ -106,7 +106,7 @@ class Store:
         rows.seek(start)
         while rows.valid():
             key = rows.key()
-            if key != self._table.data.offset_key:
+            if key != self._table.data.offset_key and row.is_row(key):
                 yield key, rows.value()
             rows.next()
         try:
@@ -123,7 +123,7 @@ class Store:
             for key, body in self.scan(partition, b""):
                 try:
                     key.decode()
-                    state = decode_row(table, body).state
+                    state = row.decode_row(table, body).state
                 except (msgspec.DecodeError, UnicodeDecodeError) as error:
                     log.warning("no row of a table", table=table.name, why=str(error))
                     continue

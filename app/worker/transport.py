@@ -16,8 +16,8 @@ What it changes, and why (Faust 0.15.3, aiokafka driver):
   the group has dropped in the middle of a batch ends (`app.worker.lease`).
 * Progress is the position of the reading, which passes offsets without a record, also at the end of
   a partition and in a recovery (`app.worker.consumer_thread`).
-* The long poll is 100 ms, where Faust has 1.5 s written into its code; its second of sleep at the
-  end of a process is left out.
+* A commit names the log that it was made in (`app.worker.log_identity`).
+* The long poll is 100 ms, where Faust has 1.5 s; its second of sleep at the end is left out.
 """
 
 import asyncio
@@ -94,6 +94,11 @@ class SafeConsumer(driver.Consumer):
         self._committed_offset.update(ours)
         self.app.monitor.on_tp_commit(ours)
         return True
+
+    async def commit_at(self, offsets: Mapping[tuple[str, int], int]) -> bool:
+        """Commit `offsets`, whatever the watermarks say; return whether the group took them."""
+        ours = {TP(*place): offset for place, offset in offsets.items()}
+        return not ours or await self._commit_offsets(ours)
 
     def lags(self) -> dict[TP, int]:
         """Return how many events each partition that we read is behind, where that is known."""

@@ -20,6 +20,7 @@ from app.kafka.producer import place_of
 from app.wire.records import ORIGIN, Record
 from app.worker import runner
 from app.worker.crash_points import CrashPoint
+from app.worker.log_guard import LogGuard
 from app.worker.runner import Runner
 from app.worker.watermarks import Watermarks
 from tests.support.agents import ANSWERS, COUNTS, TALLY, said
@@ -247,6 +248,7 @@ async def run(
     producers = SimpleNamespace(of_agents={agent.name: Producer(away=away)})
     app: Any = SimpleNamespace(
         agent_names=[],
+        logs=LogGuard(Config()),
         revocation_listeners=[],
         crash_point=CrashPoint.of(""),
         watermarks=Watermarks(),

@@ -245,6 +245,25 @@ async def test_a_bug_in_an_agent_dead_letters_the_event_and_leaves_the_row() -> 
     assert (2, 3) == (tally(runtime).state.received, tally(runtime).applied_offsets["orders/0"])
 
 
+async def test_in_an_adopted_log_what_is_new_is_applied_and_the_outbox_produced_once_more() -> None:
+    """Its offsets are lower; what was decided in the log that is gone is not produced for ever."""
+    runtime = FakeRuntime()
+    await run_batch(ANSWERS, runtime, [cancel(900, event_id="old")])
+    [before] = runtime.emitted
+    runtime.done = {"orders/0": -1}
+
+    again = cancel(2, event_id="old", epoch=7)
+    handled = await run_batch(ANSWERS, runtime, [cancel(1, event_id="new", epoch=7), again])
+    assert (1, 1) == (len(handled.applied), handled.duplicates)
+    assert 2 == tally(runtime).state.received
+    assert [before, before] == runtime.emitted[:2]
+
+    runtime.done["orders/0~7"] = 3
+    await run_batch(ANSWERS, runtime, [cancel(3, event_id="last", epoch=7)])
+    assert 4 == len(runtime.emitted)
+    assert {"orders/0~7": 3} == tally(runtime).applied_offsets
+
+
 async def test_an_unreadable_row_dead_letters_the_event_and_stays_as_it_is() -> None:
     """A row of another shape is not overwritten."""
     runtime = FakeRuntime()

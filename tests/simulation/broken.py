@@ -32,7 +32,7 @@ def produced_before_stored(patch: pytest.MonkeyPatch) -> None:
 
 def not_produced_again(patch: pytest.MonkeyPatch) -> None:
     """An outbox that a crash left unproduced stays unproduced."""
-    patch.setattr(Batch, "_produced_again", lambda _batch, _at, loaded: loaded)
+    patch.setattr(Batch, "_produced_again", lambda _batch, _record, _at, loaded: loaded)
 
 
 def not_put_again(patch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ import rocksdict
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from app.config import Config
+from app.delivery.row import LOGS_KEY, is_row
 from app.kafka.admin import TopicSpec, ensure_topics
 from app.kafka.reader import consumer_options
 from app.local import broker
@@ -145,7 +146,7 @@ async def read(config: Config, topic: str, partitions: int) -> list[Any]:
     found: list[Any] = []
     while any([await consumer.position(place) < ends[place] for place in places]):
         for records in (await consumer.getmany(timeout_ms=500)).values():
-            found += records
+            found += [record for record in records if is_row(record.key)]
     await consumer.stop()
     return found
 
@@ -173,6 +174,7 @@ def rows(config: Config) -> dict[bytes, bytes]:
             rocksdict.Options(raw_mode=True),
             access_type=rocksdict.AccessType.read_only(),
         )
-        kept |= {key: body for key, body in database.items() if not key.startswith(b"__faust")}
+        own = (b"__faust", LOGS_KEY)
+        kept |= {key: body for key, body in database.items() if not key.startswith(own)}
         database.close()
     return kept

@@ -7,6 +7,7 @@ from typing import Any
 from app.config import Config
 from app.registry import load_agents
 from app.wire.byte_limits import BATCH_BYTES_MAX, BODY_BYTES_MAX
+from app.worker.log_guard import LogGuard
 from app.worker.runner import BATCH_EVENTS_MAX, Runner
 
 
@@ -20,7 +21,9 @@ def event(size: int) -> Any:
 
 async def batches(sizes: list[int]) -> list[int]:
     """Return the number of events in each batch."""
-    app: Any = SimpleNamespace(agent_names=[], revocation_listeners=[], crash_point=None)
+    app: Any = SimpleNamespace(
+        agent_names=[], revocation_listeners=[], crash_point=None, logs=LogGuard(Config())
+    )
     runner = Runner(app, load_agents()["order"], Config(), None)
     queue: asyncio.Queue[Any] = asyncio.Queue()
     for size in sizes:

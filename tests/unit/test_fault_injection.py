@@ -115,11 +115,14 @@ async def test_only_a_process_of_this_instance_is_killed(open_site: Any, tmp_pat
     ours = await asyncio.create_subprocess_exec(sys.executable, "-c", sleep)
     pids = {"up": os.getpid(), "payment": ours.pid, "order": os.getppid()}
     urls = dict.fromkeys(("broker_url", "console_url", "provider_url", "carrier_url"), "")
-    (tmp_path / "up.json").write_bytes(msgspec.json.encode({**urls, "pids": pids}))
+    ended = {"order": "orders/0 ends at offset 3"}
+    (tmp_path / "up.json").write_bytes(msgspec.json.encode({**urls, "pids": pids, "ended": ended}))
 
+    shown = await (await site.client.get("/console/faults")).text()
     killed = await site.post("processes/payment/kill", {"reason": "to see it come back"})
     left = await site.post("processes/order/kill", {"reason": "a mistake"})
 
+    assert "orders/0 ends at offset 3" in shown, "why it ended last"
     assert (202, 404) == (killed.status, left.status)
     assert -9 == await ours.wait()
     assert [ProcessKilled] == [type(message) for message, _ in site.queries.emitted]

@@ -122,3 +122,27 @@ def test_the_wait_before_a_restart_grows_when(ran_seconds: list[float], waits: l
 def test_the_wait_after_a_night_of_restarts_is_the_longest() -> None:
     """No number is too large."""
     assert 10.0 == wait_seconds(5_000)
+
+
+@pytest.mark.parametrize(
+    ("does", "reason"),
+    [
+        pytest.param(
+            "import sys; print('on the way'); sys.exit('the disk is full')",
+            "the disk is full",
+            id="its last line",
+        ),
+        pytest.param(
+            "import os; print('on the way', flush=True); os.kill(os.getpid(), 9)",
+            "ended by signal 9",
+            id="a signal",
+        ),
+    ],
+)
+def test_why_it_ended_is_known(does: str, reason: str, tmp_path: Path) -> None:
+    """A process that is killed says nothing of it."""
+    child = Child("short", [sys.executable, "-c", does], dict(os.environ), tmp_path / "short.log")
+    child.start()
+    until(lambda: not child.running)
+
+    assert reason == child.reason()

@@ -16,6 +16,7 @@ from app.wire.records import RETRY_DUE_MS, Outgoing, Record
 from app.wire.signing import signed
 from app.worker import runner as module
 from app.worker.crash_points import CrashPoint
+from app.worker.log_guard import LogGuard
 from app.worker.runner import Runner
 from app.worker.store import Store
 from app.worker.watermarks import Watermarks
@@ -76,6 +77,7 @@ def running(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> Runner:
     monkeypatch.setattr(module, "now_ms", lambda: NOW_MS)
     app: Any = SimpleNamespace(
         agent_names=[],
+        logs=LogGuard(Config()),
         revocation_listeners=[],
         crash_point=CrashPoint.of(""),
         watermarks=Watermarks(),

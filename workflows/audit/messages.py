@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from workflows.audit.fault_injection import FaultInjectionAction
+from workflows.audit.adoption import InstanceAction
 from workflows.fraud.entity_messages import EntityKey
 from workflows.shared.limits import Milliseconds, MinorDue, Name, NameIfAny, Text
 from workflows.shared.message import Message
@@ -190,4 +190,4 @@ OrderAction = OrderCancelledByOperator | RefundProposed | RefundGivenByOperator 
 DeadLetterAction = (
     RedriveBegan | RedriveEnded | DeadLetterRedriven | DeadLetterEdited | DeadLetterDiscarded
 )
-AuditMessage = DeadLetterAction | FraudAction | OrderAction | OperatorChanged | FaultInjectionAction
+AuditMessage = DeadLetterAction | FraudAction | OrderAction | OperatorChanged | InstanceAction

@@ -58,6 +58,9 @@ class ProcessFacts(TypedDict):
     name: str
     pid: int
     since_ms: int
+    """When it was started; 0: it has ended, and is started again."""
+    ended: str
+    """Why it ended last: its exit code and its last line; empty: it has not."""
 
 
 class FaultInjection:
@@ -103,22 +106,31 @@ class FaultInjection:
     def processes(self) -> list[ProcessFacts]:
         """Return the processes of this instance by name; none without a supervisor."""
         try:
-            pids = running(self._config).pids
+            instance = running(self._config)
         except SupervisorError:
             return []
-        found = [_process(name, pid, pids["up"]) for name, pid in sorted(pids.items())]
-        return [each for each in found if each is not None and each["name"] != "up"]
+        pids, ended = instance.pids, instance.ended
+        return [
+            ProcessFacts(
+                name=name,
+                pid=pid,
+                since_ms=_since_ms(pid, pids["up"]),
+                ended=ended.get(name, ""),
+            )
+            for name, pid in sorted(pids.items())
+            if name != "up"
+        ]
 
 
-def _process(name: str, pid: int, parent: int) -> ProcessFacts | None:
+def _since_ms(pid: int, parent: int) -> int:
+    """Return when the child `pid` of `parent` was started (ms); 0: there is none."""
     try:
         process = psutil.Process(pid)
         # The pid of a process that ended may belong to another process by now.
-        if name != "up" and process.ppid() != parent:
-            return None
-        return {"name": name, "pid": pid, "since_ms": round(process.create_time() * 1_000)}
+        runs = process.ppid() == parent and process.status() != psutil.STATUS_ZOMBIE
+        return round(process.create_time() * 1_000) if runs else 0
     except psutil.Error:
-        return None
+        return 0
 
 
 FAULT_INJECTION: web.AppKey[FaultInjection] = web.AppKey("fault_injection")
@@ -217,7 +229,7 @@ async def kill(request: web.Request) -> web.Response:
         (
             each
             for each in await asyncio.to_thread(fault_injection.processes)
-            if each["name"] == name
+            if each["name"] == name and each["since_ms"]
         ),
         None,
     )

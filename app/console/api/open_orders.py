@@ -10,7 +10,7 @@ import structlog
 from aiohttp import web
 
 from app.config import Config
-from app.delivery.row import decode_row
+from app.delivery.row import decode_row, is_row
 from app.kafka.reader import follow
 from app.registry import live_figures
 from app.wire.topics import changelog_topic
@@ -38,7 +38,8 @@ class OpenOrders:
     async def run(self, config: Config) -> None:
         """Follow the table, for ever."""
         async for record, _ in follow(config, changelog_topic(declared[self._workflow.table])):
-            self.receive((record.key or b"").decode(errors="replace"), record.value)
+            if is_row(record.key):
+                self.receive((record.key or b"").decode(errors="replace"), record.value)
 
     def receive(self, key: str, body: bytes | None) -> None:
         """Receive the latest row of one transaction; None: it was deleted."""

@@ -116,7 +116,7 @@ async def _rows(
     async for record in read_to_end(consumer, *await span(consumer, places)):
         if record.value is None:
             latest.pop(record.key, None)
-        else:
+        elif row.is_row(record.key):
             latest[record.key] = record.value, record.timestamp
     lines: list[Line] = []
     for key, (body, at_ms) in latest.items():

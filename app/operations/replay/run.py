@@ -11,7 +11,7 @@ from app.config import Config
 from app.delivery.agent import Agent, Caller, Projection, initial_knowledge
 from app.delivery.agent_topics import consumed_topics
 from app.delivery.processor import run_batch
-from app.delivery.row import Row, decode_row
+from app.delivery.row import Row, decode_row, is_row
 from app.kafka.reader import (
     AIOKafkaConsumer,
     TopicPartition,
@@ -148,7 +148,7 @@ async def _partition(
     async for record, _ in _records(consumer, [TopicPartition(changelog_topic(table), partition)]):
         if record.value is None:
             live.pop((partition, record.key or b""), None)
-        else:
+        elif is_row(record.key):
             live[(partition, record.key or b"")] = record.value
     places = [TopicPartition(name, partition) for name in consumed_topics(agent)]
     by_row: dict[Place, list[Event]] = {}

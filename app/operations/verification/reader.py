@@ -109,7 +109,8 @@ class _Taker:
         elif kind == "retry":
             _take_parked(self.facts, record, at_ms, self.now_ms)
         elif record.topic in self.cut.sources.changelogs:
-            self._take_row(record, self.cut.sources.changelogs[record.topic])
+            if row.is_row(record.key):
+                self._take_row(record, self.cut.sources.changelogs[record.topic])
         else:
             self._take_event(record, at_ms)
         place = (record.topic, record.partition)

@@ -1,0 +1,54 @@
+"""Which log was applied: what a commit's metadata and a row of each table partition say of it."""
+
+import msgspec
+
+from app.kafka.logs import LogIdentity, PlaceFacts
+
+
+class AppliedLog(msgspec.Struct, frozen=True, kw_only=True):
+    """The log of a topic that rows have applied, or that an offset was committed in."""
+
+    identity: LogIdentity = msgspec.field(name="l")
+    epoch: int = msgspec.field(name="e", default=0)
+    """When an operator last adopted it (seconds since 1970); 0: never. Applied offsets of another
+    epoch do not count."""
+    adopted: bool = msgspec.field(name="a", default=False)
+    """On a commit: the rows need not know this log, they are to take it."""
+
+
+AppliedLogs = dict[str, AppliedLog]
+"""By topic: what the rows of one partition have applied, and their changelog."""
+
+
+def mark_of(log: AppliedLog) -> str:
+    """Return the metadata of a commit in `log`."""
+    return msgspec.json.encode(log).decode()
+
+
+def log_of_mark(metadata: str) -> AppliedLog | None:
+    """Return the log that a commit's metadata names; None: Payflow did not commit it."""
+    try:
+        return msgspec.json.decode(metadata, type=AppliedLog)
+    except msgspec.DecodeError:
+        return None
+
+
+def encode_logs(logs: AppliedLogs) -> bytes:
+    """Return the row of a table partition that says which logs its rows have applied."""
+    return msgspec.json.encode(dict(sorted(logs.items())))
+
+
+def decode_logs(body: bytes | None) -> AppliedLogs:
+    """Return what such a row says; nothing when there is none."""
+    return msgspec.json.decode(body, type=AppliedLogs) if body else {}
+
+
+def vouches(facts: PlaceFacts) -> bool:
+    """Return whether Payflow has committed in just this log, at an offset that is still there."""
+    mark = log_of_mark(facts.metadata)
+    return (
+        facts.committed is not None
+        and mark is not None
+        and mark.identity.is_same(facts.log.identity)
+        and facts.begin <= facts.committed <= facts.end
+    )

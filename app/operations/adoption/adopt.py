@@ -1,0 +1,147 @@
+"""`payflow adopt`: what of a service's logs is not what it has applied, and from where to go on.
+
+It changes nothing but the offsets of the group, and their metadata: that an operator has adopted
+the log, and when. The workers do the rest at their next start (`app.worker.log_identity`).
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from app.config import Config
+from app.kafka.admin import admin_client
+from app.kafka.applied_logs import AppliedLog, log_of_mark, mark_of, vouches
+from app.kafka.groups import commit_for, described_group
+from app.kafka.logs import PlaceFacts, place_facts
+from app.kafka.messages import publish
+from app.kafka.reader import TopicPartition
+from app.wire.topics import partitions_of
+from workflows.audit.adoption import LogsAdopted
+from workflows.shared.errors import PayflowError
+
+Start = Literal["beginning", "committed", "end"]
+STARTS: tuple[Start, ...] = ("beginning", "committed", "end")
+GROUP_SECONDS_MAX = 12.0
+"""How long members of a group may linger: a worker that ended at once is a member for 8 seconds."""
+
+
+class AdoptionError(PayflowError):
+    """The logs cannot be adopted like that; the message says why."""
+
+
+class Adoption(msgspec.Struct, frozen=True, kw_only=True):
+    """What becomes of one partition of one topic."""
+
+    topic: str
+    partition: int
+    was: str
+    """The log that the group has committed in; empty: none that Payflow knows."""
+    now: str
+    begin: int
+    end: int
+    committed: int | None
+    is_kept: bool
+    """Whether the group goes on where it is: its commit is of this very log."""
+    offset: int
+    epoch: int
+    log: AppliedLog
+
+
+async def plan(
+    config: Config, service: str, topics: Sequence[str], start: Start | None, now_s: int
+) -> list[Adoption]:
+    """Return what `adopt` would do with each partition that `service` reads.
+
+    `start` None: from the beginning, as a preview. Raises AdoptionError, KafkaError.
+    """
+    places = [
+        TopicPartition(topic, partition)
+        for topic in sorted(topics)
+        for partition in range(partitions_of(topic, config))
+    ]
+    facts = await place_facts(config, _group(service), places)
+    missing = [place for place in places if place not in facts]
+    if missing:
+        raise AdoptionError(f"the broker has no {missing[0].topic}/{missing[0].partition}")
+    return [_adoption(place, facts[place], start, now_s) for place in places]
+
+
+def _adoption(
+    place: TopicPartition, facts: PlaceFacts, start: Start | None, now_s: int
+) -> Adoption:
+    mark = log_of_mark(facts.metadata)
+    is_kept = vouches(facts)
+    epoch = mark.epoch if is_kept and mark is not None else now_s
+    return Adoption(
+        topic=place.topic,
+        partition=place.partition,
+        was=str(mark.identity) if mark is not None else "",
+        now=str(facts.log.identity),
+        begin=facts.begin,
+        end=facts.end,
+        committed=facts.committed,
+        is_kept=is_kept,
+        offset=_offset(place, facts, "committed" if is_kept else start),
+        epoch=epoch,
+        log=AppliedLog(identity=facts.log.identity, epoch=epoch, adopted=True),
+    )
+
+
+def _offset(place: TopicPartition, facts: PlaceFacts, start: Start | None) -> int:
+    """Return where to go on. Raises AdoptionError where nothing usable is committed."""
+    if start == "end":
+        return facts.end
+    if start != "committed":
+        return facts.begin
+    if facts.committed is not None and facts.begin <= facts.committed <= facts.end:
+        return facts.committed
+    if facts.begin == facts.end:
+        return facts.begin
+    said = "nothing" if facts.committed is None else f"offset {facts.committed}"
+    raise AdoptionError(
+        f"{said} is committed of {place.topic}/{place.partition}, which goes from {facts.begin} to "
+        f"{facts.end}. Operator: commit where the records begin that were not applied yet, or "
+        "choose --from beginning or end."
+    )
+
+
+async def adopt(  # noqa: PLR0913  whose logs, from where, who and why
+    config: Config, service: str, adoptions: Sequence[Adoption], start: Start, who: str, why: str
+) -> None:
+    """Write down who adopts the logs of `service` and why, then do it.
+
+    Raises AdoptionError while workers of `service` run.
+    """
+    await wait_until_stopped(config, service)
+    changed = sorted({each.topic for each in adoptions if not each.is_kept})
+    message = LogsAdopted(
+        about=f"service:{service}", who=who, why=why, start=start, topics=tuple(changed)
+    )
+    await publish(config, [message], time.time_ns() // 1_000_000)
+    offsets = {
+        TopicPartition(each.topic, each.partition): (each.offset, mark_of(each.log))
+        for each in adoptions
+    }
+    await commit_for(config, _group(service), offsets)
+
+
+async def wait_until_stopped(config: Config, service: str) -> None:
+    """Wait until no worker is in the group of `service`. Raises AdoptionError while some are."""
+    limit = time.monotonic() + GROUP_SECONDS_MAX
+    async with admin_client(config) as admin:
+        while True:
+            members = (await described_group(admin, _group(service)))[5]
+            if not members:
+                return
+            if time.monotonic() > limit:
+                raise AdoptionError(
+                    f"{len(members)} workers of {service} run. Operator: stop Payflow first."
+                )
+            await asyncio.sleep(0.5)
+
+
+def _group(service: str) -> str:
+    return f"payflow-{service}"

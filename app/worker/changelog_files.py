@@ -1,0 +1,120 @@
+"""Compares the tables on disk with their changelogs, before Faust opens them.
+
+A changelog that was made again or cut off does not hold what its table holds. Faust refuses the
+second of the two, a hundred lines before the end of its log, and not the first: it goes on with
+rows that are nowhere else, and the next disk that is lost takes them with it.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+import rocksdict
+from aiokafka import TopicPartition
+
+from app.config import Config
+from app.delivery.row import LOGS_KEY
+from app.kafka.applied_logs import AppliedLog, AppliedLogs, decode_logs, encode_logs
+from app.kafka.logs import LogIdentity, PlaceFacts, place_facts
+from app.wire.topics import partitions_of
+from app.worker.log_identity import LogRefused, Source, check_changelog, is_adopted
+from app.worker.store_repair import OFFSET_KEY
+
+
+class TableFile(msgspec.Struct, frozen=True, kw_only=True):
+    """One partition of a table on disk, and what it says of itself."""
+
+    path: Path
+    changelog: str
+    partition: int
+    offset: int
+    """How far its changelog is in it."""
+    logs: AppliedLogs
+
+
+async def check_files(
+    folder: Path, config: Config, group: str, sources: Mapping[str, Sequence[str]]
+) -> None:
+    """Compare every table under `folder`. `sources`: by changelog, what its agent reads.
+
+    What an operator has adopted is taken as it lies on disk. Raises LogRefused for the rest.
+    """
+    files = await asyncio.to_thread(_files, folder, config.service, sources)
+    if not files:
+        return
+    own = [TopicPartition(each.changelog, each.partition) for each in files]
+    read = {TopicPartition(name, at) for changelog, at in own for name in sources[changelog]}
+    facts = await place_facts(config, group, [*own, *read])
+    for place, each in zip(own, files, strict=True):
+        is_taken = any(
+            is_adopted(facts[of].metadata)
+            for name in sources[each.changelog]
+            if (of := TopicPartition(name, each.partition)) in facts
+        )
+        await _check_file(each, config, facts.get(place), is_taken=is_taken)
+
+
+async def _check_file(
+    file: TableFile, config: Config, now: PlaceFacts | None, *, is_taken: bool
+) -> None:
+    source = Source(
+        service=config.service,
+        topic=file.changelog,
+        partition=file.partition,
+        partitions=partitions_of(file.changelog, config),
+    )
+    identity = now.log.identity if now is not None else None
+    known = file.logs.get(file.changelog)
+    refill = check_changelog(source, known, identity, is_adopted=is_taken)
+    if now is None or not (refill or file.offset >= now.end):
+        return
+    if not is_taken:
+        raise LogRefused(
+            f"the changelog {file.changelog}/{file.partition} ends at {now.end}, and the table on "
+            f"disk holds it up to {file.offset}: it has been cut off. Operator: stop Payflow and "
+            f"see `payflow adopt {config.service} --dry-run` (docs/operators.md), or delete "
+            f"{file.path} where another worker has its rows."
+        )
+    await asyncio.to_thread(_take_as_it_is, file, now.end - 1)
+
+
+def _files(folder: Path, service: str, sources: Mapping[str, Sequence[str]]) -> list[TableFile]:
+    files: list[TableFile] = []
+    for path in sorted(folder.glob("**/*.db")):
+        table, _, partition = path.stem.rpartition("-")
+        changelog = f"payflow-{service}-{table}-changelog"
+        if changelog in sources and (path / "CURRENT").exists():
+            database = _open(path)
+            offset, logs = database.get(OFFSET_KEY), database.get(LOGS_KEY)
+            database.close()
+            if offset is not None:
+                files.append(
+                    TableFile(
+                        path=path,
+                        changelog=changelog,
+                        partition=int(partition),
+                        offset=int(offset),
+                        logs=decode_logs(logs),
+                    )
+                )
+    return files
+
+
+def _take_as_it_is(table: TableFile, offset: int) -> None:
+    """Let nothing of the changelog up to `offset` be read into the table, and all of it written."""
+    # The identity of no log differs from any: the changelog is filled once the table is open.
+    logs = {**table.logs, table.changelog: AppliedLog(identity=LogIdentity())}
+    database = _open(table.path)
+    database.put(LOGS_KEY, encode_logs(logs))
+    if offset < 0:
+        database.delete(OFFSET_KEY)
+    else:
+        database.put(OFFSET_KEY, b"%d" % offset)
+    database.close()
+
+
+def _open(path: Path) -> rocksdict.Rdict:
+    options = rocksdict.Options(raw_mode=True)
+    options.create_if_missing(False)  # noqa: FBT003  the library's signature
+    return rocksdict.Rdict(str(path), options)

@@ -1,0 +1,211 @@
+"""Whether the log that is read is the one that the rows have applied: pure, without a broker.
+
+Rows drop what lies at or below their applied offsets. That is right in one log alone: in a topic
+that was made again, or on another cluster, new events lie at old offsets (ADR 19). Two records say
+which log it was: each table partition has a row of its own for it, which is in the changelog too,
+and each commit carries it as its metadata.
+"""
+
+from collections.abc import Callable
+from typing import ClassVar
+
+import msgspec
+
+from app.kafka.applied_logs import AppliedLog, log_of_mark
+from app.kafka.logs import LogIdentity, PlaceFacts
+from workflows.shared.errors import ErrorKind, PayflowError
+
+
+class LogRefused(PayflowError):
+    """The log is not the one that was applied, or not all of it; the message says what to do."""
+
+    kind: ClassVar[ErrorKind] = "conflict"
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """One partition of a topic that an agent reads, and who reads it."""
+
+    service: str
+    topic: str
+    partition: int
+    partitions: int
+    """How many partitions the topic is declared with."""
+
+
+class RowsView(msgspec.Struct, frozen=True, kw_only=True):
+    """What the rows of one partition say about one of its sources."""
+
+    log: AppliedLog | None
+    """None: they have not noted it yet."""
+    highest: Callable[[int], int | None]
+    """Returns the highest offset applied in an epoch, -1 for none; None: they cannot say."""
+
+
+class Position(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the reading of a source begins, and in which log and epoch."""
+
+    log: AppliedLog
+    offset: int
+    is_committed: bool
+    """Whether the group has committed just this already, as Payflow."""
+
+
+def judge(source: Source, facts: PlaceFacts | None, rows: RowsView | None) -> Position:
+    """Return where to go on in `source`. `rows` None: its agent keeps no rows.
+
+    Raises LogRefused where going on would lose events or do them twice.
+    """
+    if facts is None:
+        raise gone(source)
+    check_partitions(source, facts.log.partitions)
+    mark = log_of_mark(facts.metadata) if facts.committed is not None else None
+    log = _log(source, facts.log.identity, mark, rows)
+    offset = _offset(source, facts, mark, log, rows)
+    is_committed = facts.committed == offset and mark == log
+    return Position(log=log, offset=offset, is_committed=is_committed)
+
+
+def check_partitions(source: Source, partitions: int) -> None:
+    """Raise LogRefused when the topic has another number of partitions than it is declared with."""
+    if partitions != source.partitions:
+        raise LogRefused(
+            f"topic {source.topic} has {partitions} partitions, {source.service} was started with "
+            f"{source.partitions}: keys lie in other partitions now than their rows. Operator: "
+            f"stop Payflow, make the topic again with {source.partitions} partitions (what lies in "
+            "it has to be put back by its key), or begin on a new cluster."
+        )
+
+
+def check_identity(source: Source, before: LogIdentity, now: LogIdentity) -> None:
+    """Raise LogRefused when the topic is another log than it was."""
+    if not before.is_same(now):
+        raise _replaced(source, before, now)
+
+
+def check_begin(source: Source, through: int, begin: int) -> None:
+    """Raise LogRefused when what lies at `through`, the next to be read, was deleted."""
+    if through < begin:
+        raise _deleted(source, through, begin)
+
+
+def check_end(source: Source, through: int, end: int) -> None:
+    """Raise LogRefused when the log ends before `through`, which was read."""
+    if through > end:
+        raise _truncated(source, through, end)
+
+
+def check_changelog(
+    source: Source, before: AppliedLog | None, now: LogIdentity | None, *, is_adopted: bool
+) -> bool:
+    """Return whether a changelog is to be filled from its table on disk.
+
+    `before` is what the table has noted of it. Raises LogRefused where nobody has adopted it.
+    """
+    if now is None:
+        raise gone(source)
+    if before is None or before.identity.is_same(now):
+        return False
+    if not is_adopted:
+        raise _replaced(source, before.identity, now)
+    return True
+
+
+def is_adopted(metadata: str) -> bool:
+    """Return whether a commit with that metadata was made by `payflow adopt`, and not taken yet."""
+    mark = log_of_mark(metadata)
+    return mark is not None and mark.adopted
+
+
+def gone(source: Source) -> LogRefused:
+    """Return the refusal of a topic that the broker does not have."""
+    return _refused(source, "is gone from the broker", "")
+
+
+def _log(
+    source: Source, identity: LogIdentity, mark: AppliedLog | None, rows: RowsView | None
+) -> AppliedLog:
+    """Return the log to go on in; raises LogRefused when it is not the one that was applied."""
+    known = rows.log if rows is not None else None
+    if mark is not None:
+        check_identity(source, mark.identity, identity)
+        if mark.adopted:
+            return AppliedLog(identity=identity, epoch=mark.epoch)
+        if rows is not None and (known is None or known.epoch != mark.epoch):
+            raise _refused(
+                source,
+                f"was read up to an offset that is committed, but the rows of {source.service} do "
+                "not know it: their changelog has been lost or put back",
+                "",
+            )
+    if known is not None:
+        check_identity(source, known.identity, identity)
+    before = known or mark
+    return AppliedLog(identity=identity, epoch=before.epoch if before is not None else 0)
+
+
+def _offset(
+    source: Source,
+    facts: PlaceFacts,
+    mark: AppliedLog | None,
+    log: AppliedLog,
+    rows: RowsView | None,
+) -> int:
+    """Return where to go on; raises LogRefused when something between was cut off or skipped."""
+    committed, begin, end = facts.committed, facts.begin, facts.end
+    if committed is None:
+        highest = rows.highest(log.epoch) if rows is not None else None
+        if highest is None or highest < 0:
+            return begin
+        check_end(source, highest + 1, end)
+        check_begin(source, highest + 1, begin)
+        return begin
+    check_end(source, committed, end)
+    check_begin(source, committed, begin)
+    if mark is None and rows is not None and rows.log is not None:
+        # Somebody else has set this offset. An earlier one is harmless: what rows have applied,
+        # they drop.
+        highest = rows.highest(log.epoch)
+        if highest is not None:
+            check_end(source, highest + 1, end)
+        if highest is not None and committed > highest + 1:
+            raise _refused(
+                source,
+                f"was set to offset {committed} by somebody else, and the rows of {source.service} "
+                f"have applied it up to {highest}: what lies between may be skipped",
+                f"Operator: set it back to {highest + 1}, or skip it: ",
+            )
+    return committed
+
+
+def _replaced(source: Source, before: LogIdentity, now: LogIdentity) -> LogRefused:
+    return _refused(
+        source,
+        f"is another log than the one that {source.service} has applied: it was {before}, it is "
+        f"{now}. The topic was made again, or this is another cluster",
+        "",
+    )
+
+
+def _truncated(source: Source, through: int, end: int) -> LogRefused:
+    return _refused(
+        source,
+        f"ends at offset {end}, and {source.service} was through to {through}: it has been cut "
+        "off, and new events would lie at offsets that count as applied",
+        "",
+    )
+
+
+def _deleted(source: Source, first: int, begin: int) -> LogRefused:
+    return _refused(
+        source,
+        f"begins at offset {begin}, and {source.service} was through to {first}: the events from "
+        f"{first} to {begin - 1} were deleted before they were read",
+        "Operator: put them back, or go on without them: ",
+    )
+
+
+def _refused(source: Source, what: str, advice: str) -> LogRefused:
+    return LogRefused(
+        f"{source.topic}/{source.partition} {what}. {advice or 'Operator: '}stop Payflow and see "
+        f"`payflow adopt {source.service} --dry-run` (docs/operators.md)."
+    )
