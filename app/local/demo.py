@@ -15,10 +15,13 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app.auth import operators
 from app.config import Config
+from app.kafka.producer import open_producer
 from app.local import demo_report, fault_switches
+from app.local.importers.endless import POISON, POISON_TOPIC, draw
 from app.local.importers.loaded import report_lines
 from app.local.importers.order_file import FileOptions, read_plan
 from app.local.importers.player import Player
+from app.local.importers.retail_file import Plan
 from app.local.supervisor import Supervisor, SupervisorError, running, worker_url
 from app.operations.verification import auditor
 from app.operations.verification.verdict import Verdict
@@ -26,6 +29,9 @@ from workflows.shared.errors import PayflowError
 
 SETTLE_SECONDS_MAX = 600.0
 SHOW_SECONDS = 1.0
+RATE_MAX = 2.0
+"""Orders per second after the file: a machine with two cores has time left."""
+CARRIER_FAULTS = {"refuse": 0.02}
 
 Say = Callable[[str], None]
 Show = Callable[[dict[str, Any]], None]
@@ -95,10 +101,20 @@ class Demo:
                 if self.wanted.once:
                     verdict = await self._settled(player)
                     return await self._report(player, verdict, instance)
-                await asyncio.Event().wait()
+                await self._go_on(player, plan)
             finally:
                 watching.cancel()
         return None
+
+    async def _go_on(self, player: Player, plan: Plan) -> None:
+        """Place orders drawn from the file for ever, of which a few end badly."""
+        rate = min(self.wanted.rate, RATE_MAX)
+        if not self.wanted.faults.get("carrier"):
+            await fault_switches.put(self.config.carrier_url, CARRIER_FAULTS)
+        async with open_producer(self.config) as producer:
+            await producer.send_and_wait(POISON_TOPIC, POISON)
+        self._step(f"goes on with {rate:g} orders per second like those of the file; Ctrl-C stops")
+        await player.go_on(draw(plan, seed=1), rate)
 
     def _own(self) -> Config:
         """Return the configuration of a demo: of past orders, with faults as they are wanted."""

@@ -2,7 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any, ClassVar
 from urllib.parse import quote
 
@@ -11,11 +13,13 @@ import msgspec
 import stamina
 
 from app.local.importers import retail_file
+from app.local.importers.endless import DrawnOrder
 from app.local.importers.file_content import LoadError
 from app.local.importers.loaded import Loaded
 from app.local.importers.receipts import Receipt, receipts_of
 from app.local.importers.retail_file import Adjust, Ask, PlaceOrder, Plan, Refuse, ReturnItems
 from workflows.inventory.shelf import REMEMBERED_MAX
+from workflows.order.messages import ReturnLine
 from workflows.shared.errors import ErrorKind, PayflowError
 from workflows.shared.naming import joined
 
@@ -28,6 +32,8 @@ SHOWN_WIDTH_MAX = 200
 STOCK_SECONDS_MAX = 120.0
 RETRY_SECONDS_MAX = 120.0
 PAYMENT_METHOD = "pm_card_visa"
+RETURN_SECONDS = 20.0
+"""How long after it was placed an order comes back: it has probably arrived."""
 
 
 class Refused(PayflowError):
@@ -101,6 +107,34 @@ class Player:
                 await asyncio.sleep(max(due - time.monotonic(), 0))
             await self._ask(ask)
         return self.loaded
+
+    async def go_on(self, orders: Iterator[DrawnOrder], rate: float) -> None:
+        """Place `orders` at `rate` per second, each when it is due, and return some of them."""
+        began, coming_back = time.monotonic(), deque[tuple[float, str, DrawnOrder]]()
+        for number, drawn in enumerate(orders):
+            await asyncio.sleep(max(began + number / rate - time.monotonic(), 0))
+            while coming_back and coming_back[0][0] < time.monotonic():
+                await self._give_back(*coming_back.popleft()[1:])
+            with suppress(Refused):
+                order_id = await self._place_drawn(drawn)
+                if drawn.ending == "returned":
+                    coming_back.append((time.monotonic() + RETURN_SECONDS, order_id, drawn))
+
+    async def _place_drawn(self, drawn: DrawnOrder) -> str:
+        if drawn.receipt.items:
+            await self._post("/stock/receipts", msgspec.to_builtins(drawn.receipt))
+        key = f"demo:{drawn.order.reference}"
+        body = _order_body(drawn.order) | {"payment_method": drawn.payment_method}
+        del body["ordered_at_ms"]  # it is placed now
+        answer = await self._post("/orders", body, {"Idempotency-Key": key})
+        return str(answer["order_id"])
+
+    async def _give_back(self, order_id: str, drawn: DrawnOrder) -> None:
+        line = drawn.order.lines[0]
+        back = ReturnLine(sku=line.sku, quantity=line.quantity, amount_minor=line.amount_minor)
+        body = {"return_id": f"back-{drawn.order.reference}", "lines": [back]}
+        with suppress(Refused):  # it may have been cancelled
+            await self._post(f"/orders/{order_id}/returns", body)
 
     async def _ask(self, ask: Ask) -> None:
         """Ask one thing; what the API refuses is counted, and the next goes on."""
