@@ -24,15 +24,14 @@ def note(forgotten: Forgotten, at_ms: int, *, known: int, known_max: int) -> For
     `known`: how many names the memory held before, of `known_max`, a multiple of STRETCH. The name
     that it drops is in the oldest stretch, which counts as forgotten whole.
     """
-    *full, newest = forgotten.stretches_ms or (at_ms,)
+    # Names of a row of before their times were noted are older than this one.
+    before = -(-known // STRETCH)
+    *full, newest = forgotten.stretches_ms or (at_ms,) * (before + 1)
     if forgotten.stretches_ms and not forgotten.noted:
         full, newest = [*full, newest], at_ms
     until_ms = forgotten.until_ms
     if len(full) * STRETCH >= known_max:
         until_ms = max(until_ms, full.pop(0))
-    elif not forgotten.stretches_ms and known >= known_max:
-        # A row of before times were noted drops a name of an unknown time.
-        until_ms = at_ms
     return replace(
         forgotten,
         until_ms=until_ms,

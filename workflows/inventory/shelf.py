@@ -30,6 +30,8 @@ class Stock(msgspec.Struct, frozen=True, kw_only=True):
     """The latest orders that were released or refused: they get no units any more."""
     counted: tuple[str, ...] = ()
     """The latest receipts, adjustments and returns: each counts once."""
+    sent_order: tuple[str, ...] = ()
+    """The orders in `sent`, the oldest first: a stored row has the keys of an object sorted."""
     sent_forgotten: Forgotten = Forgotten()
     closed_forgotten: Forgotten = Forgotten()
     counted_forgotten: Forgotten = Forgotten()
@@ -133,11 +135,13 @@ def _sent(state: Stock, order_id: str, at_ms: int) -> Stock:
     if not units:
         return state
     held = {other: units for other, units in state.held.items() if other != order_id}
-    sent = dict([*state.sent.items(), (order_id, units)][-REMEMBERED_MAX:])
+    order = (*_sent_order(state), order_id)[-REMEMBERED_MAX:]
+    every = {**state.sent, order_id: units}
     return replace(
         state,
         held=held,
-        sent=sent,
+        sent={name: every[name] for name in order},
+        sent_order=order,
         shipped=state.shipped + units,
         sent_forgotten=_noted(state.sent_forgotten, at_ms, len(state.sent)),
     )
@@ -148,12 +152,19 @@ def _unsent(state: Stock, order_id: str, quantity: int, at_ms: int) -> Stock:
         return _released(state, order_id, at_ms)
     forgotten = order_id not in state.sent and order_id not in state.closed
     units = quantity if forgotten else state.sent.get(order_id, 0)
-    sent = {other: units for other, units in state.sent.items() if other != order_id}
+    order = tuple(other for other in _sent_order(state) if other != order_id)
+    sent = {other: state.sent[other] for other in order}
+    back = replace(state, sent=sent, sent_order=order)
     return _close(
-        replace(state, sent=sent, on_hand=state.on_hand + units, shipped=state.shipped - units),
+        replace(back, on_hand=state.on_hand + units, shipped=state.shipped - units),
         order_id,
         at_ms,
     )
+
+
+def _sent_order(state: Stock) -> tuple[str, ...]:
+    """Return the orders in `sent`; of a row of before their order was noted, in any."""
+    return state.sent_order or tuple(state.sent)
 
 
 def _close(state: Stock, order_id: str, at_ms: int) -> Stock:
