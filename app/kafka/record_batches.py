@@ -71,10 +71,6 @@ class Batches:
         body, self._next = self._next, self._slice()
         return body
 
-    def next_batch(self) -> Batch | None:
-        """Return the next batch as aiokafka has it, or None."""
-        return batch_of(self.take()) if self.has_next() else None
-
     def base_offset(self) -> int | None:
         """Return the first offset of the next batch; None where there is none."""
         body = self._next

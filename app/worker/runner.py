@@ -125,7 +125,7 @@ class Runner:
         """The knowledge of an informed agent, once it is read."""
         self._app = app
         self._runtime = KafkaRuntime(app, agent.name, config, store)
-        self._held: list[tuple[int, int, Any]] = []
+        self._held: list[tuple[int, int, Record]] = []
         self._order = itertools.count()
         self._topics = frozenset(consumed_topics(agent))
         app.agent_names.append(agent.name)
@@ -141,7 +141,7 @@ class Runner:
     async def _run(self, queue: Any, about: About) -> None:
         while True:
             try:
-                events = await self._next_batch(queue)
+                records = await self._next_batch(queue)
             except StopAsyncIteration:
                 # Faust ends a stream by throwing this into its queue. Let out, it would make the
                 # supervisor start the agent again, and the stop would wait for that for ever.
@@ -149,18 +149,18 @@ class Runner:
             if self._app.should_stop:
                 # A batch that has not begun is read again: a stop waits only for one that has.
                 return
-            if not events:
+            if not records:
                 continue
             self._app.watermarks.begin()
             try:
-                await self._handle(events)
+                await self._handle(records)
             except asyncio.CancelledError:
                 raise
             except Exception as error:
                 if about.record is None:
                     # Broker or disk failed, not one event: the log names the first of the batch.
-                    about.at(transport.record_of(events[0]))
-                log.exception("batch failed", events=len(events))
+                    about.at(records[0])
+                log.exception("batch failed", events=len(records))
                 hard_stop(f"{self.agent.name}: {error!r}")
             finally:
                 self._app.watermarks.end()
@@ -168,8 +168,8 @@ class Runner:
     def signs(self, assigned: Collection[TP]) -> AgentProgress:
         """Return the progress of this agent on the partitions `assigned`, for the watchdog."""
         not_due = Counter(
-            (event.message.topic, event.message.partition)
-            for due_ms, _, event in self._held
+            (record.topic, record.partition)
+            for due_ms, _, record in self._held
             if due_ms > now_ms()
         )
         done = {
@@ -218,36 +218,37 @@ class Runner:
             partition=partition,
         )
 
-    async def _next_batch(self, queue: Any) -> list[Any]:
+    async def _next_batch(self, queue: Any) -> list[Record]:
         """Return queued records and the retries that are due; wait when there are none."""
-        events: list[Any] = []
+        records: list[Record] = []
         if not self._held:
-            events.append(await queue.get())
+            records.append(self._record_of(await queue.get()))
         elif queue.empty() and self._held[0][0] > now_ms():
             await asyncio.sleep(TICK_SECONDS)
-        size = sum(size_of(transport.record_of(each)) for each in events)
-        while len(events) < BATCH_EVENTS_MAX and size < BATCH_BYTES_MAX and not queue.empty():
-            events.append(queue.get_nowait())
-            size += size_of(transport.record_of(events[-1]))
-        due = [event for event in events if self._is_due(event)]
+        size = sum(size_of(each) for each in records)
+        while len(records) < BATCH_EVENTS_MAX and size < BATCH_BYTES_MAX and not queue.empty():
+            records.append(self._record_of(queue.get_nowait()))
+            size += size_of(records[-1])
+        due = [record for record in records if self._is_due(record)]
         while self._held and self._held[0][0] <= now_ms():
             due.append(heapq.heappop(self._held)[2])
         return due
 
-    def _is_due(self, event: Any) -> bool:
-        record = transport.record_of(event)
+    def _record_of(self, event: Any) -> Record:
+        return self._app.logs.in_epoch(transport.record_of(event))
+
+    def _is_due(self, record: Record) -> bool:
         if not is_retry(record):
             return True
         due_at_ms = due_ms(record)
         # No retry of Payflow waits longer than the longest level; one that claims to is not held.
         if not 0 <= due_at_ms - now_ms() <= 1_000 * RETRY_LEVELS_SECONDS[-1]:
             return True
-        heapq.heappush(self._held, (due_at_ms, next(self._order), event))
+        heapq.heappush(self._held, (due_at_ms, next(self._order), record))
         return False
 
-    async def _handle(self, events: Sequence[Any]) -> None:
+    async def _handle(self, records: Sequence[Record]) -> None:
         started = time.perf_counter()
-        records = [self._app.logs.in_epoch(transport.record_of(event)) for event in events]
         knowledge = self.followed.current() if self.followed else None
         handled = await run_batch(self.agent, self._runtime, records, knowledge)
         for (partition, key), at_ms in handled.due.items():
@@ -258,9 +259,9 @@ class Runner:
 
     def _advance(self, records: Sequence[Record]) -> None:
         held: dict[TP, int] = {}
-        for _, _, event in self._held:
-            tp = TP(event.message.topic, event.message.partition)
-            held[tp] = min(event.message.offset, held.get(tp, event.message.offset))
+        for _, _, record in self._held:
+            tp = TP(record.topic, record.partition)
+            held[tp] = min(record.offset, held.get(tp, record.offset))
         last: dict[TP, int] = {}
         for record in records:
             tp = TP(record.topic, record.partition)

@@ -19,6 +19,7 @@ from app.worker.crash_points import CrashPoint
 from app.worker.log_guard import LogGuard
 from app.worker.runner import Runner
 from app.worker.store import Store
+from app.worker.transport import record_of
 from app.worker.watermarks import Watermarks
 from tests.support.agents import ANSWERS, Tally, cancel
 from tests.support.runtime import as_read
@@ -110,18 +111,17 @@ def authentic(offset: int) -> Record:
     return as_read(signed(sent, "one"), offset, place_of(plain.topic, plain.key, CONFIG))
 
 
-def held(offset: int, due_ms: int) -> Any:
+def held(offset: int, due_ms: int) -> Record:
     """Return a retry that is not due yet."""
-    return event(
-        Record(
-            topic=RETRY,
-            partition=0,
-            offset=offset,
-            key=b"o1",
-            value=b"",
-            headers=((RETRY_DUE_MS, str(due_ms).encode()),),
-        )
+    retry = Record(
+        topic=RETRY,
+        partition=0,
+        offset=offset,
+        key=b"o1",
+        value=b"",
+        headers=((RETRY_DUE_MS, str(due_ms).encode()),),
     )
+    return record_of(event(retry))
 
 
 # --- what a worker believes -----------------------------------------------------
@@ -163,7 +163,7 @@ async def test_a_row_that_was_stored_is_woken_when_it_is_due(running: Runner) ->
     """The engine says when; the worker's heap has to know it."""
     record = authentic(7)
 
-    await running._handle([event(record)])
+    await running._handle([record_of(event(record))])
 
     assert [(500, record.partition, b"o1")] == running.deadlines.reached(NOW_MS, 10)
 
@@ -197,7 +197,7 @@ async def test_offsets_move_when_a_batch_is_through(running: Runner) -> None:
     """To behind the highest of each partition, whatever the order in which they were read."""
     record = authentic(7)
 
-    await running._handle([event(record), event(authentic(6))])
+    await running._handle([record_of(event(each)) for each in (record, authentic(6))])
 
     assert {("orders", record.partition): 8} == running._app.watermarks.next_offset
 

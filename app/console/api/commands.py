@@ -10,18 +10,14 @@ from aiohttp import web
 
 from app.console.api.context import CONTEXT
 from app.console.api.problems import Problem, json_response, read_body
-from app.entrypoints.requests import CommandRequest, Emission, WebhookRequest
+from app.entrypoints.requests import CommandRequest, WebhookRequest
 from app.gateways.signature import BadSignature, verify
 
 
 async def command(declared: CommandRequest, request: web.Request) -> web.Response:
     """Produce the message of a command; a repeated one counts once."""
     asked = await read_body(request, declared.body)
-    emissions = declared.emissions(asked)
-    for each in emissions:
-        request.app[CONTEXT].checked(request, each.message, each.event_id, each.transaction_id)
-    for each in emissions:
-        await _publish(request, each)
+    await request.app[CONTEXT].publish_all(request, declared.emissions(asked))
     return json_response(declared.answer(asked), 202)
 
 
@@ -31,14 +27,8 @@ async def webhook(declared: WebhookRequest, request: web.Request) -> web.Respons
     event = await _signed(request, declared.header, secret)
     emission = declared.emission(event)
     if emission is not None:
-        await _publish(request, emission)
+        await request.app[CONTEXT].publish_all(request, [emission])
     return json_response({"received": True})
-
-
-async def _publish(request: web.Request, emission: Emission) -> None:
-    await request.app[CONTEXT].publish(
-        request, emission.message, emission.event_id, emission.transaction_id
-    )
 
 
 async def _signed(request: web.Request, header: str, secret: str) -> dict[str, object]:

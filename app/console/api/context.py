@@ -18,6 +18,7 @@ from yarl import URL
 from app.config import Config
 from app.console.api.problems import RETRY_AFTER, Problem, refused
 from app.delivery.agent import Projection, registered
+from app.entrypoints.requests import Emission
 from app.kafka.errors import KAFKA_ERRORS, KafkaError
 from app.kafka.producer import partition_of
 from app.wire import codecs
@@ -92,14 +93,26 @@ class ApiContext:
         Raises Problem 413 or 422 for what the agents would not take, and 503 when Kafka does not
         acknowledge it in time.
         """
-        envelope = self.checked(request, message, event_id, transaction, baggage)
+        envelope = self._checked(request, message, event_id, transaction, baggage)
+        await self._produce(message, envelope)
+
+    async def publish_all(self, request: web.Request, emissions: Sequence[Emission]) -> None:
+        """Produce every message, or none where one is refused; raises as `publish` does."""
+        checked = [
+            (each.message, self._checked(request, each.message, each.event_id, each.transaction_id))
+            for each in emissions
+        ]
+        for message, envelope in checked:
+            await self._produce(message, envelope)
+
+    async def _produce(self, message: Message, envelope: Envelope) -> None:
         try:
             await asyncio.wait_for(self.queries.publish(message, envelope), PUBLISH_SECONDS)
         except (TimeoutError, KafkaError) as error:
             log.warning("publish failed", type=envelope.type, error=repr(error)[:200])
             raise unavailable("Kafka does not answer; nothing is lost, repeat it") from error
 
-    def checked(
+    def _checked(
         self,
         request: web.Request,
         message: Message,
@@ -107,10 +120,7 @@ class ApiContext:
         transaction: str,
         baggage: dict[str, str] | None = None,
     ) -> Envelope:
-        """Return the envelope of `message`. Raises Problem 413 or 422 where no agent takes it.
-
-        Of several messages all are checked first, so that none is emitted without the others.
-        """
+        """Return the envelope of `message`. Raises Problem 413 or 422 where no agent takes it."""
         record = request.headers.get("traceparent", "")
         envelope = Envelope(
             id=event_id,

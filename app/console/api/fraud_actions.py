@@ -19,6 +19,7 @@ from app.console.api.fraud import FRAUD, check_of, entities_in
 from app.console.api.fraud_rules import checked_rule, rule_in
 from app.console.api.operator_actions import Why
 from app.console.api.problems import Problem, json_response, path_name, read_body
+from app.entrypoints.requests import Emission
 from app.fraud.analysis.fraud_admin import Action, as_action
 from app.kafka.messages import console_record
 from app.wire.records import event_id
@@ -249,11 +250,12 @@ async def _say(request: web.Request, message: Message, why: str, before: Book = 
     except msgspec.ValidationError as error:
         raise Problem(400, "Bad Request", str(error)) from error
     records = [console_record(each, at_ms) for each in emitted]
-    facts = [
-        (each, event_id(record), (record.key or b"").decode()[:128])
+    emissions = [
+        Emission(
+            message=each,
+            event_id=event_id(record),
+            transaction_id=(record.key or b"").decode()[:128],
+        )
         for each, record in zip(emitted, records, strict=True)
     ]
-    for each in facts:
-        context.checked(request, *each)
-    for each in facts:
-        await context.publish(request, *each)
+    await context.publish_all(request, emissions)
