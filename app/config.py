@@ -137,6 +137,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("oidc_issuer must begin with https://")
         if self.backdate != "nobody" and not self.signing_key:
             raise ValueError("backdate needs a signing_key, which marks the times of the API")
+        try:
+            _whole(self.data_dir)
+        except RuntimeError as error:
+            raise ValueError(f"data_dir is {self.data_dir!r}: {error}") from error
         if self.stall_seconds <= max(self.provider_timeout_seconds, self.carrier_timeout_seconds):
             raise ValueError("stall_seconds must be longer than a provider or carrier may take")
 
@@ -171,7 +175,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def data_path(self) -> Path:
         """Return `data_dir` as an absolute path."""
-        return Path(self.data_dir).expanduser().absolute()
+        return _whole(self.data_dir)
 
     def to_env(self) -> dict[str, str]:
         """Return the variables that make this configuration again, for a process to be started.
@@ -197,9 +201,12 @@ def current() -> Config:
 
 
 def extension_folders() -> list[Path]:
-    """Return the folders of `extensions`."""
+    """Return the folders of `extensions`; raises ConfigError for a `~` that is nobody's."""
     named = os.environ.get(_variable("extensions"), "").split(os.pathsep)
-    return [Path(name).expanduser().absolute() for name in named if name.strip()]
+    try:
+        return [_whole(name) for name in named if name.strip()]
+    except RuntimeError as error:
+        raise ConfigError(f"{_variable('extensions')}: {error}") from error
 
 
 def check_extension(folder: Path, added: Path, joined: Sequence[str]) -> None:
@@ -231,6 +238,15 @@ _EMPTY_OK = frozenset(
     for name, default in zip(Config.__struct_fields__, Config.__struct_defaults__, strict=True)
     if default == ""
 )
+
+
+def _whole(path: str) -> Path:
+    """Return `path` as an absolute one; raises RuntimeError for a `~` that stands for nothing."""
+    try:
+        return Path(path).expanduser().absolute()
+    except RuntimeError as error:
+        text = "`~` is no folder: this user has no home. Operator: write the whole path"
+        raise RuntimeError(text) from error
 
 
 def _is_address(text: str) -> bool:

@@ -6,18 +6,18 @@ service also opens the API and the pages.
 
 import asyncio
 import os
-from pathlib import Path
 from typing import IO, Any
 
 from app import composition
 from app.config import current
 from app.delivery.agent import Caller, InformedDecider
 from app.host.exit import hard_stop
-from app.host.processes import Busy, hold
+from app.host.processes import Busy, hold, keep_files_ours
 from app.worker import discovery, http, metrics
 from app.worker.queries import LocalQueries
 from app.worker.watchdog import Watchdog
 
+keep_files_ours()
 config = current()
 app, runners = composition.build(config)
 queries = LocalQueries(app, config, runners)
@@ -34,7 +34,7 @@ async def open_server() -> None:
     metrics.configure_logging(config)
     try:
         # Two workers on one folder would write the same rows.
-        held.append(hold(Path(config.data_dir) / f"{config.service}.lock"))
+        held.append(hold(config.data_path / f"{config.service}.lock"))
     except Busy as error:
         hard_stop(
             f"the tables of {config.service}: {error}. Operator: give this worker a folder of its "
@@ -43,7 +43,7 @@ async def open_server() -> None:
     served = await http.serve(queries, config)
     servers.append(served)
     queries.url = served.url
-    folder = Path(config.data_dir) / "run"
+    folder = config.data_path / "run"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{config.service}-{os.getpid()}.url").write_text(served.url)
 
@@ -55,7 +55,7 @@ async def close_server() -> None:
     await asyncio.gather(*following, return_exceptions=True)
     for server in reversed(servers):
         await server.stop()
-    (Path(config.data_dir) / "run" / f"{config.service}-{os.getpid()}.url").unlink(missing_ok=True)
+    (config.data_path / "run" / f"{config.service}-{os.getpid()}.url").unlink(missing_ok=True)
 
 
 async def warm_up() -> None:

@@ -1,7 +1,6 @@
 """`payflow adopt`: lets services go on with logs that are not those that they have applied."""
 
 import asyncio
-import getpass
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -11,7 +10,7 @@ import msgspec
 import typer
 from msgspec.structs import replace
 
-from app.cli.instance import AsJson, as_json, configuration, err, fail, out, run
+from app.cli.instance import AsJson, as_json, configuration, err, fail, out, run, this_user
 from app.config import Config
 from app.delivery.agent_topics import consumed_topics
 from app.kafka.admin import ensure_topics
@@ -49,7 +48,7 @@ def adopt_logs(  # noqa: PLR0913  each is an option
         fail(f"say --from {'|'.join(STARTS)} and --reason, or --dry-run to see what there is", 2)
     if begin and start is None:
         fail(f"--from {begin}: say one of {', '.join(STARTS)}", 2)
-    act = (start, who or getpass.getuser(), why)
+    act = (start, who or this_user(), why)
     run(_adopt(chosen, act, dry_run=dry_run, as_json_too=as_json_too))
 
 

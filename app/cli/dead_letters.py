@@ -1,7 +1,6 @@
 """`payflow dead`: list dead letters and their causes, redrive, edit or discard them."""
 
 import asyncio
-import getpass
 import time
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +11,18 @@ import msgspec
 import typer
 
 from app.cli.dead_letter_output import as_shown, dead_letters_table, groups_table
-from app.cli.instance import ApiError, AsJson, as_json, ask, err, fail, out, run, running_instance
+from app.cli.instance import (
+    ApiError,
+    AsJson,
+    as_json,
+    ask,
+    err,
+    fail,
+    out,
+    run,
+    running_instance,
+    this_user,
+)
 from app.cli.output import show_dead_letter
 from app.config import Config
 from app.operations.dead_letters.audit_records import Action
@@ -124,7 +134,7 @@ def redrive(  # noqa: PLR0913  each is an option
     )
     if choice == Choice() and not every:
         fail("say which dead letters: TOPIC OFFSET, a filter such as --cause, or --all", 2)
-    action = Action(who=who or getpass.getuser(), why=why, chosen=choice.text(), at_ms=_now_ms())
+    action = Action(who=who or this_user(), why=why, chosen=choice.text(), at_ms=_now_ms())
     _report(run(_redrive(choice, action, rate, dry_run=dry_run)), as_json_too=as_json_too)
 
 
@@ -173,7 +183,7 @@ def edit(  # noqa: PLR0913  each is an option
     headers = {name: value for name, _, value in (part.partition("=") for part in set_header)}
     if not all(headers) or not all("=" in part for part in set_header):
         fail("--set-header needs name=value", 2)
-    action = Action(who=who or getpass.getuser(), why=why, at_ms=_now_ms())
+    action = Action(who=who or this_user(), why=why, at_ms=_now_ms())
     event_id = run(_edit((topic, offset), body, headers, action, force=force))
     out.print(f"sent back as event {event_id}", markup=False)
 
@@ -224,7 +234,7 @@ def discard(  # noqa: PLR0913  each is an option
         fail("say which dead letters: TOPIC OFFSET, or a filter such as --cause", 2)
     if not why.strip():
         fail("--reason is empty: say why these dead letters need no handling", 2)
-    action = Action(who=who or getpass.getuser(), why=why, chosen=choice.text(), at_ms=_now_ms())
+    action = Action(who=who or this_user(), why=why, chosen=choice.text(), at_ms=_now_ms())
     out.print(f"{run(_drop(choice, action))} discarded", markup=False)
 
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import errno
+import getpass
+import os
 import sqlite3
 import sys
 from collections.abc import Coroutine
@@ -83,6 +85,14 @@ def configuration() -> Config:
         return current()
     except ConfigError as error:
         end(error)
+
+
+def this_user() -> str:
+    """Return the name of the user of this terminal; the number where the system knows no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        return f"uid-{os.getuid()}"
 
 
 def running_instance() -> Config:

@@ -10,6 +10,7 @@ from typer.core import TyperCommand
 from typer.main import get_command
 
 from app.cli.commands import PAYFLOW, Group, check_names
+from app.host.processes import keep_files_ours
 from workflows.shared.errors import DeclarationError
 
 
@@ -63,6 +64,7 @@ app = _typer(PAYFLOW, completion=True)
 
 def main() -> None:
     """Run the command line; ends with one line when what is declared contradicts itself."""
+    keep_files_ours()
     try:
         check_names()
         app()

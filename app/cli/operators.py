@@ -1,6 +1,5 @@
 """`payflow operators`: who may act through the console. Tokens are shown once, here."""
 
-import getpass
 import time
 from collections.abc import Callable
 from typing import Annotated, Literal, ParamSpec
@@ -8,7 +7,17 @@ from typing import Annotated, Literal, ParamSpec
 import typer
 
 from app.auth import operators
-from app.cli.instance import AsJson, Result, as_json, end, fail, out, run, running_instance
+from app.cli.instance import (
+    AsJson,
+    Result,
+    as_json,
+    end,
+    fail,
+    out,
+    run,
+    running_instance,
+    this_user,
+)
 from app.config import Config
 from app.kafka.messages import publish
 from workflows.audit.messages import OperatorChanged
@@ -71,7 +80,7 @@ def _publish(
     role: str = "",
 ) -> None:
     message = OperatorChanged(
-        about=f"operator:{name}", who=getpass.getuser(), why=why[:500], change=change, role=role
+        about=f"operator:{name}", who=this_user(), why=why[:500], change=change, role=role
     )
     run(publish(config, [message], time.time_ns() // 1_000_000))
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -106,7 +107,7 @@ def _write_report(found: dict[str, object], report: Path | None, *, as_json_too:
 async def _demo(wanted: Wanted, faults: str) -> dict[str, object] | None:
     wanted = replace(wanted, faults=fault_switches.parse(faults))
     with progress(err) as show:
-        running = asyncio.ensure_future(Demo(fresh(configuration()), wanted, _say, show).run())
+        running = asyncio.ensure_future(_fresh_demo(wanted, show))
         stopped = asyncio.ensure_future(_on_signal().wait())
         await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
         if running.done():
@@ -117,6 +118,13 @@ async def _demo(wanted: Wanted, faults: str) -> dict[str, object] | None:
     if wanted.once:
         raise DemoError("stopped before its end; there is no report")
     return None
+
+
+async def _fresh_demo(
+    wanted: Wanted, show: Callable[[dict[str, object]], None]
+) -> dict[str, object] | None:
+    own = await asyncio.to_thread(fresh, configuration(), _say)
+    return await Demo(own, wanted, _say, show).run()
 
 
 def worker(service: str) -> None:

@@ -79,7 +79,7 @@ def make_api(
 async def serve_api(queries: LocalQueries, directory: Directory, config: Config) -> Served:
     """Serve the API on `config.host` and `config.console_port`; raises OSError when it is taken."""
     _first_start(config)
-    return await serve_site(make_api(queries, directory, config), config.host, config.console_port)
+    return await serve_site(make_api(queries, directory, config), config, "console_port")
 
 
 def _first_start(config: Config) -> None:

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, ClassVar
 
@@ -21,6 +21,9 @@ RESTART_SECONDS_MAX = 10.0
 HEALTHY_SECONDS = 60.0
 """A process that has run for so long counts as started successfully."""
 
+PORTS_TRIED_MAX = 20
+"""How many free ports may be claimed by instances that start at the same time."""
+OTHERS_WRITE = 0o022
 REASON_CHARACTERS_MAX = 1_000
 """How much of a last line is shown: it may be anybody's."""
 
@@ -29,6 +32,12 @@ def die_with_parent() -> None:
     """Ask the kernel to end this process when the thread that started it ends."""
     if _prctl is not None:
         _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def keep_files_ours() -> None:
+    """Let nobody else write the files that this process and its children make."""
+    # With the mask 000 anybody could replace operators.json.
+    os.umask(os.umask(OTHERS_WRITE) | OTHERS_WRITE)
 
 
 class Busy(PayflowError):
@@ -65,6 +74,25 @@ def wait_seconds(restarts: int) -> float:
     """Return how long to wait after `restarts` in a row: longer each time, up to ten seconds."""
     # The power of a day of restarts would overflow a float.
     return min(RESTART_SECONDS * 2 ** min(restarts, 10), RESTART_SECONDS_MAX)
+
+
+def claimed_port(host: str, wanted: int) -> tuple[int, Callable[[], None]]:
+    """Return `wanted` when it is free, otherwise any free port, and how to give up the claim on it.
+
+    A child binds the port seconds later: an instance that starts meanwhile must choose another.
+    """
+    for port in (wanted, *[0] * PORTS_TRIED_MAX):
+        found = free_port(host, port)
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            if sys.platform == "linux":
+                # A name that begins with a zero byte has no file, and goes with its process.
+                claim.bind(f"\0payflow-port-{found}")
+        except OSError:
+            claim.close()
+            continue
+        return found, claim.close
+    raise OSError(f"no free port on {host}")
 
 
 def free_port(host: str, wanted: int) -> int:

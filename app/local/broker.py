@@ -7,6 +7,7 @@ its data, its ports and a log under `<data_dir>/kafka`, and listens on this mach
 import fcntl
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -31,6 +32,9 @@ READY_SECONDS_MAX = 90
 STOP_SECONDS_MAX = 10
 ORPHAN_SECONDS_MAX = 20
 """How long a broker whose parent was killed may take to end."""
+FOLDER, LOCK = "kafka", "broker.lock"
+TEMPORARY = "tmp"
+"""Where Java unpacks the libraries of codecs: /tmp may be read-only, or run nothing."""
 READY = "Kafka Server started"
 PORT_TAKEN = "Address already in use"
 STOPPED = {0, -signal.SIGTERM, 128 + signal.SIGTERM}
@@ -89,15 +93,17 @@ def start(config: Config, log: Log = print, advertised_port: int = 0) -> Broker:
     if config.broker_url:
         raise ConfigError(f"PAYFLOW_BROKER_URL is {config.broker_url}: no broker is started")
     began = time.monotonic()
-    folder = config.data_path / "kafka"
+    folder = config.data_path / FOLDER
     if "," in str(folder):
         text = f"Kafka takes {folder} for several folders. Operator: choose a PAYFLOW_DATA_DIR"
         raise BrokerError(f"{text} without a comma.")
     # Java reads the names of files in the locale's encoding.
     environment = {**child_environment(config), "LC_ALL": "C.UTF-8"}
-    folder.mkdir(parents=True, exist_ok=True)
     java = _java()
-    with _alone(folder, log) as lock:
+    with alone(folder, log) as lock:
+        temporary = folder / TEMPORARY
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
         classpath = os.pathsep.join(map(str, jars.fetch(log=log)))
         log("starting the broker ...")
         for _ in range(STARTS_MAX):
@@ -133,6 +139,7 @@ def _flags(config: Config, folder: Path) -> list[str]:
         "--sun-misc-unsafe-memory-access=allow",  # Kafka unmaps files with it; no news for a log
         "-Djava.awt.headless=true",
         f"-Dlog4j2.configurationFile={folder / broker_files.LOGGING}",
+        f"-Djava.io.tmpdir={folder / TEMPORARY}",
     ]
 
 
@@ -140,12 +147,13 @@ def _flags(config: Config, folder: Path) -> list[str]:
 
 
 @contextmanager
-def _alone(folder: Path, log: Log) -> Generator[IO[str]]:
+def alone(folder: Path, log: Log) -> Generator[IO[str]]:
     """Hold the folder's lock; the broker inherits it, so it is free only when no broker runs.
 
     Waits for a broker whose owner was killed, refuses beside one whose owner lives.
     """
-    with (folder / "broker.lock").open("a+") as lock:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (folder / LOCK).open("a+") as lock:
         deadline = time.monotonic() + ORPHAN_SECONDS_MAX
         while not _locked(lock):
             pid, owner = _holders(lock)

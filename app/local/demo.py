@@ -4,7 +4,6 @@ import asyncio
 import shutil
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +15,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from app.auth import operators
 from app.config import Config
 from app.kafka.producer import open_producer
-from app.local import demo_report, fault_switches
+from app.local import broker, demo_report, fault_switches
 from app.local.importers.endless import POISON, POISON_TOPIC, draw
 from app.local.importers.loaded import report_lines
 from app.local.importers.order_file import FileOptions, read_plan
 from app.local.importers.player import Player
 from app.local.importers.retail_file import Plan
-from app.local.supervisor import Supervisor, SupervisorError, running, worker_url
+from app.local.supervisor import LOCK, Supervisor, alone, worker_url
 from app.operations.verification import auditor
 from app.operations.verification.verdict import Verdict
 from workflows.shared.errors import PayflowError
@@ -51,20 +50,29 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     faults: dict[str, dict[str, float]] = {}
 
 
-def fresh(config: Config) -> Config:
-    """Return `config` with an empty data folder of the demo's own; raises SupervisorError."""
-    own = msgspec.structs.replace(config, data_dir=str(config.data_path / "demo"))
-    with suppress(SupervisorError):
-        pid = running(own).pids["up"]
-        raise_busy(own.data_path, pid)
-    for path in own.data_path.glob("*"):
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+def fresh(config: Config, say: Say) -> Config:
+    """Return `config` with an empty data folder of the demo's own.
+
+    Raises SupervisorError while an instance runs there, BrokerError while its broker does, and
+    DemoError for a folder that holds something else.
+    """
+    own = replace(config, data_dir=str(config.data_path / "demo"))
+    folder = own.data_path
+    if folder.exists() and any(folder.iterdir()) and not (folder / LOCK).exists():
+        text = f"{folder} was made by something else, and a demo would empty it. Operator: choose"
+        raise DemoError(f"{text} another PAYFLOW_DATA_DIR")
+    # The locks stay: a process that holds one must be found by the next.
+    with alone(folder), broker.alone(folder / broker.FOLDER, say):
+        _empty(folder, {LOCK, broker.FOLDER})
+        _empty(folder / broker.FOLDER, {broker.LOCK})
     return own
 
 
-def raise_busy(path: Path, pid: int) -> None:
-    """Raise that the folder is in use."""
-    raise DemoError(f"a demo runs on {path} already, process {pid}; stop that one first")
+def _empty(folder: Path, kept: set[str]) -> None:
+    for path in folder.iterdir():
+        if path.name in kept:
+            continue
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 class Demo:

@@ -6,14 +6,16 @@ error.
 
 import fcntl
 import hashlib
+import os
 import sys
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
 import requests
+from jgo.constants import default_maven_repo
 from jgo.maven import MavenContext
 
 from workflows.shared.errors import PayflowError
@@ -21,6 +23,8 @@ from workflows.shared.errors import PayflowError
 LOCK = Path(__file__).with_name("kafka-jars.lock")
 DOWNLOADS_AT_ONCE = 8
 FETCH_TIMEOUT_SECONDS = 60
+OWN_REPOSITORY = Path(sys.prefix) / "share" / "payflow" / "jars"
+"""The folder of this installation, for users without a home that can be written."""
 
 Log = Callable[[str], object]
 
@@ -57,35 +61,65 @@ def locked(lock: Path = LOCK) -> list[Jar]:
 def fetch(lock: Path = LOCK, repository: Path | None = None, log: Log = print) -> list[Path]:
     """Return the paths of all jars of `lock`, each with the hash it must have.
 
-    `repository` is where jars are kept; None: the Maven repository of this user.
+    `repository` is where jars are kept; None: the Maven repository of this user, or a folder of
+    this installation.
     Raises BadJar naming the jar that cannot be fetched or has another hash.
     """
-    context = MavenContext(repo_cache=repository, timeout=FETCH_TIMEOUT_SECONDS)
     jars = locked(lock)
-    with _alone(context.repo_cache), ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool:
-        missing = sum(not _path(context, jar).exists() for jar in jars)
+    folder = repository or _repository(jars)
+    context = MavenContext(repo_cache=folder, timeout=FETCH_TIMEOUT_SECONDS)
+    with _alone(folder), ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool:
+        missing = sum(not _path(folder, jar).exists() for jar in jars)
         if missing:
             log(f"fetching {missing} of the {len(jars)} jars of the broker ...")
         return list(pool.map(lambda jar: _fetched(context, jar), jars))
+
+
+def _repository(jars: list[Jar], own: Path = OWN_REPOSITORY) -> Path:
+    """Return the first folder that holds all of `jars`, or that can be written.
+
+    Raises BadJar when there is none.
+    """
+    folders = [own]
+    # A user may have no home at all, or one that others own.
+    with suppress(RuntimeError):
+        folders.insert(0, default_maven_repo())
+    for folder in folders:
+        if all(os.access(_path(folder, jar), os.R_OK) for jar in jars):
+            return folder
+    for folder in folders:
+        with suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            if os.access(folder, os.W_OK):
+                return folder
+    raise BadJar(
+        f"the broker's jars cannot be stored in {' or '.join(map(str, folders))}. Operator: name "
+        "a folder with M2_REPO, or let PAYFLOW_BROKER_URL name a cluster that runs already."
+    )
 
 
 @contextmanager
 def _alone(repository: Path) -> Generator[None]:
     # jgo writes a jar in place: a second process must not take half of one for a bad one.
     repository.mkdir(parents=True, exist_ok=True)
-    with (repository / ".payflow-jars.lock").open("w") as lock:
+    path = repository / ".payflow-jars.lock"
+    if not os.access(path if path.exists() else repository, os.W_OK):
+        # All jars are there, as `_repository` has found: nobody writes here.
+        yield
+        return
+    with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
-def _path(context: MavenContext, jar: Jar) -> Path:
+def _path(repository: Path, jar: Jar) -> Path:
     # The layout of every Maven repository.
-    folder = context.repo_cache.joinpath(*jar.group.split("."), jar.artifact, jar.version)
+    folder = repository.joinpath(*jar.group.split("."), jar.artifact, jar.version)
     return folder / f"{jar.artifact}-{jar.version}.jar"
 
 
 def _fetched(context: MavenContext, jar: Jar) -> Path:
-    path = _path(context, jar)
+    path = _path(context.repo_cache, jar)
     if path.exists() and _sha256(path) == jar.sha256:
         return path
     # Half a file of an interrupted download, or a file changed since: fetched once more.

@@ -19,7 +19,7 @@ from app.config import Config, child_environment
 from app.host.processes import (
     Busy,
     Child,
-    free_port,
+    claimed_port,
     hold,
     restarts_in_a_row,
     url_of,
@@ -34,6 +34,7 @@ STOP_SECONDS = 6.0
 FAILED_WRITE_SECONDS = 2.0
 """How long to wait after a failed write."""
 EXTERNAL_SYSTEMS = ("provider", "carrier")
+LOCK = "up.lock"
 
 Say = Callable[[str], None]
 
@@ -88,12 +89,19 @@ class Supervisor:
         """By process, why it ended last."""
         self._written: tuple[dict[str, int], dict[str, str]] = ({}, {})
         """The processes that `up.json` speaks of, and why they ended."""
+        self._claims: list[Callable[[], None]] = []
+        """How to give up the claims on ports."""
+        if self.config.worker_port and len(self._services) > 1:
+            raise SupervisorError(
+                f"{len(self._services)} workers cannot share the port {self.config.worker_port}. "
+                "Operator: unset PAYFLOW_WORKER_PORT; each takes a free one, named in "
+                f"{self.config.data_path / 'run'}"
+            )
 
     @asynccontextmanager
     async def up(self) -> AsyncIterator["Supervisor"]:
         """Run Payflow in a `with`, and stop it in any case."""
-        self.config.data_path.mkdir(parents=True, exist_ok=True)
-        with _alone(self.config.data_path / "up.lock"):
+        with alone(self.config.data_path):
             watching: asyncio.Task[None] | None = None
             try:
                 await self._start()
@@ -108,7 +116,7 @@ class Supervisor:
         if not self.config.broker_url:
             self._broker = await asyncio.to_thread(broker.start, self.config, self._step)
             self.config = replace(self.config, broker_url=self._broker.url)
-        self.config = _with_ports(self.config)
+        self.config = self._with_ports()
         made = await ensure_topics(self.config, registry.wanted_topics(self.config))
         self._step(f"{len(made)} topics made")
         _forget_urls(self.config)
@@ -146,8 +154,8 @@ class Supervisor:
                 child = self.children[service]
                 if not child.running:
                     raise SupervisorError(
-                        f"{service} ended with code {child.exit_code}; {child.log_path} says:\n"
-                        f"{child.last_lines()}"
+                        f"{service} ended with code {child.exit_code}: {child.reason()} "
+                        f"(its log: {child.log_path})"
                     )
                 if time.monotonic() > limit:
                     text = f"{service} was not ready in {READY_SECONDS_MAX:.0f} s"
@@ -227,7 +235,21 @@ class Supervisor:
                 self._step(f"{name} did not stop in {STOP_SECONDS:.0f} s and was killed")
         if self._broker is not None:
             await asyncio.to_thread(self._broker.stop)
+        while self._claims:
+            self._claims.pop()()
         (self.config.data_path / "up.json").unlink(missing_ok=True)
+
+    def _with_ports(self) -> Config:
+        """Return the configuration with free ports, and the addresses that follow from them."""
+        config = self.config
+        changes: dict[str, Any] = {}
+        for name in ("console", *EXTERNAL_SYSTEMS):
+            url = getattr(config, f"{name}_url")
+            if _is_local(url):
+                port, give_up = claimed_port(config.host, getattr(config, f"{name}_port"))
+                self._claims.append(give_up)
+                changes |= {f"{name}_port": port, f"{name}_url": url_of(config.host, port)}
+        return replace(config, **changes)
 
 
 def worker_command() -> list[str]:
@@ -253,17 +275,6 @@ async def _ended(children: Sequence[Child]) -> list[str]:
     return [child.name for child in late]
 
 
-def _with_ports(config: Config) -> Config:
-    """Return `config` with free ports, and the addresses that follow from them."""
-    changes: dict[str, Any] = {}
-    for name in ("console", *EXTERNAL_SYSTEMS):
-        url = getattr(config, f"{name}_url")
-        if _is_local(url):
-            port = free_port(config.host, getattr(config, f"{name}_port"))
-            changes |= {f"{name}_port": port, f"{name}_url": url_of(config.host, port)}
-    return replace(config, **changes)
-
-
 def _is_local(url: str) -> bool:
     return urlsplit(url).hostname in {"127.0.0.1", "localhost", "::1"}
 
@@ -274,11 +285,13 @@ def _forget_urls(config: Config) -> None:
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Lock the folder: a second supervisor is refused with the holder's pid."""
+def alone(folder: Path) -> Iterator[None]:
+    """Make and lock `folder`: a second supervisor is refused with the holder's pid."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
-        lock = hold(path)
+        lock = hold(folder / LOCK)
     except Busy as error:
-        raise SupervisorError(f"{error}; stop that one first") from error
+        text = f"{error}. Operator: stop that one first, or choose another PAYFLOW_DATA_DIR"
+        raise SupervisorError(text) from error
     with lock:
         yield

@@ -4,7 +4,6 @@ import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any, cast
 
 import faust
@@ -158,14 +157,14 @@ class PayflowApp(faust.App):
 def make_app(config: Config) -> PayflowApp:
     """Return the app of `config.service`: one consumer group, its own tables and data directory."""
     transport.harden()
-    Path(config.data_dir).mkdir(parents=True, exist_ok=True)  # Faust makes its own folder alone
+    config.data_path.mkdir(mode=0o700, parents=True, exist_ok=True)
     return PayflowApp(
         f"payflow-{config.service}",
         payflow=config,
         broker=f"kafka://{config.broker_url}",
         broker_credentials=_credentials(config),
         store="rocksdb://?driver=rocksdict",
-        datadir=str(Path(config.data_dir) / config.service),
+        datadir=str(config.data_path / config.service),
         processing_guarantee="at_least_once",
         autodiscover=False,
         key_serializer="raw",

@@ -5,6 +5,7 @@ the signing key. People use the console, which masks.
 """
 
 import asyncio
+import errno
 from typing import Protocol
 
 from aiohttp import web
@@ -76,19 +77,23 @@ def make_site(queries: LocalQueries, config: Config) -> web.Application:
 
 async def serve(queries: LocalQueries, config: Config) -> Served:
     """Serve the worker's site on `config.host` and `config.worker_port` (0: any free port)."""
-    return await serve_site(make_site(queries, config), config.host, config.worker_port)
+    return await serve_site(make_site(queries, config), config, "worker_port")
 
 
-async def serve_site(site: web.Application, host: str, port: int) -> Served:
-    """Serve `site`; raises OSError when the port is taken."""
+async def serve_site(site: web.Application, config: Config, port_field: str) -> Served:
+    """Serve `site` on the port of that setting; raises OSError when it is taken."""
+    host, port = config.host, getattr(config, port_field)
     runner = web.AppRunner(site, access_log=None, shutdown_timeout=0.5)
     await runner.setup()
     listener = web.TCPSite(runner, host, port)
     try:
         await listener.start()
-    except OSError:
+    except OSError as error:
         await runner.cleanup()
-        raise
+        if error.errno != errno.EADDRINUSE:
+            raise
+        text = f"the port {port} of {host} is taken; PAYFLOW_{port_field.upper()} names another"
+        raise OSError(text) from error
     actual = runner.addresses[0][1]
     return Served(runner, url_of(host, actual))
 

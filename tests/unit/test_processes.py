@@ -16,8 +16,10 @@ from app.host.processes import (
     HEALTHY_SECONDS,
     Busy,
     Child,
+    claimed_port,
     free_port,
     hold,
+    keep_files_ours,
     restarts_in_a_row,
     wait_seconds,
 )
@@ -87,6 +89,39 @@ def test_a_taken_port_is_left_to_its_owner() -> None:
         port = taken.getsockname()[1]
 
         assert port != free_port("127.0.0.1", port)
+
+
+def test_a_claimed_port_is_not_chosen_by_an_instance_that_starts_meanwhile() -> None:
+    """Nobody has bound it yet; it is free again when the claim is given up."""
+    port = free_port("127.0.0.1", 0)
+    first, give_up = claimed_port("127.0.0.1", port)
+    second, give_up_second = claimed_port("127.0.0.1", port)
+    give_up()
+    third, give_up_third = claimed_port("127.0.0.1", port)
+    give_up_second()
+    give_up_third()
+
+    assert (port, port) == (first, third)
+    assert port != second
+
+
+@pytest.mark.parametrize(
+    ("mask", "mode"),
+    [
+        pytest.param(0o000, 0o644, id="everything is allowed"),
+        pytest.param(0o077, 0o600, id="nothing is"),
+    ],
+)
+def test_files_are_written_by_nobody_else(mask: int, mode: int, tmp_path: Path) -> None:
+    """A mask that is stricter stays as it is."""
+    before = os.umask(mask)
+    try:
+        keep_files_ours()
+        (tmp_path / "made").touch()
+    finally:
+        os.umask(before)
+
+    assert mode == (tmp_path / "made").stat().st_mode & 0o777
 
 
 def test_a_folder_is_held_by_one_process(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ async def test_a_second_instance_on_one_folder_is_refused(tmp_path: Path) -> Non
     with lock.open("a") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
 
-        with pytest.raises(SupervisorError, match="in use by process 4711"):
+        with pytest.raises(SupervisorError, match=r"in use by process 4711.*PAYFLOW_DATA_DIR"):
             async with Supervisor(Config(data_dir=str(tmp_path)), print).up():
                 pytest.fail("it started")
 
@@ -27,6 +27,15 @@ def test_a_service_that_does_not_exist_is_named(tmp_path: Path) -> None:
     """And the ones that do."""
     with pytest.raises(SupervisorError, match=r"no such service: frod; there are .*fraud"):
         Supervisor(Config(data_dir=str(tmp_path)), print, ("frod",))
+
+
+def test_many_workers_on_one_port_are_refused(tmp_path: Path) -> None:
+    """All but the first would end at once; one worker may have it."""
+    config = Config(data_dir=str(tmp_path), worker_port=9_000)
+    Supervisor(config, print, ("fraud",))
+
+    with pytest.raises(SupervisorError, match=r"cannot share the port 9000.*PAYFLOW_WORKER_PORT"):
+        Supervisor(config, print)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What both simulators share: starting, health, delayed answers, and background tasks."""
 
 import asyncio
+import errno
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 
@@ -41,7 +42,13 @@ def run(name: str, make_app: Callable[[Config], web.Application], port_field: st
     except ConfigError as error:
         sys.exit(f"{name}: {error}")
     except OSError as error:
-        sys.exit(f"{name}: {error}. Operator: is PAYFLOW_{port_field.upper()} taken?")
+        sys.exit(f"{name}: {_reason(error, port_field)}")
+
+
+def _reason(error: OSError, port_field: str) -> str:
+    if error.errno != errno.EADDRINUSE:
+        return str(error)
+    return f"{error}. Operator: PAYFLOW_{port_field.upper()} names another port"
 
 
 def beside(*works: Work) -> Context:

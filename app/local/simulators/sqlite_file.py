@@ -41,10 +41,12 @@ class Books:
         self.connection.execute("BEGIN IMMEDIATE")
         try:
             yield self.connection
+            self.connection.execute("COMMIT")
         except BaseException:
-            self.connection.execute("ROLLBACK")
+            # On a full disk a COMMIT fails and leaves the transaction open, or SQLite ends it.
+            if self.connection.in_transaction:
+                self.connection.execute("ROLLBACK")
             raise
-        self.connection.execute("COMMIT")
 
     def one(self, query: str, *values: object) -> sqlite3.Row | None:
         """Return the first row of `query`, or None."""
