@@ -2,14 +2,14 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo unit test check simulate chaos up clean lock
+.PHONY: help setup demo unit test test-pythons check simulate chaos up clean lock
 
 BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 help:  ## List the targets.
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-13s %s\n", $$1, $$2}' Makefile
 
 setup: .venv/ready  ## Make .venv from the locks, fetch the broker's jars.
 
@@ -38,6 +38,9 @@ chaos: setup  ## Inject faults into an instance of our own; SEED=n for other fau
 unit: setup  ## The tests that need neither broker nor browser, on every core.
 	@$(BIN)/pytest -m "not broker and not browser" -n auto --dist worksteal
 
+test-pythons: setup  ## The same under other Pythons; PYTHONS="3.12 /path/to/python3.14".
+	@PYTHONS="$(PYTHONS)" deploy/test-pythons
+
 test: check  ## Everything; ends with the summary of the tests.
 	@deploy/faketime || true
 	@$(BIN)/pytest
@@ -46,4 +49,4 @@ lock:  ## Write the locks anew from pyproject.toml (needs uv).
 	@deploy/lock
 
 clean:  ## Remove what the other targets made here, the data included.
-	@rm -rf .venv .bootstrap .payflow .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
+	@rm -rf .venv .pythons .bootstrap .payflow .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
