@@ -196,6 +196,10 @@ def _written(folder: Path, everybody: Sequence[Person]) -> Path:
 
 def _write(path: Path, body: bytes) -> None:
     with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
-        file.write(body)
-        file.flush()
-        os.fsync(file.fileno())
+        try:
+            file.write(body)
+            file.flush()
+            os.fsync(file.fileno())
+        except OSError:
+            path.unlink()
+            raise

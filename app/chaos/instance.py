@@ -13,7 +13,8 @@ from app.chaos.size import DrillSize
 from app.config import Config, child_environment
 from app.host.processes import Child, free_port
 from app.local import broker
-from app.local.supervisor import EXTERNAL_SYSTEMS, Supervisor, worker_command, worker_url
+from app.local.instance_folder import worker_url
+from app.local.supervisor import EXTERNAL_SYSTEMS, Supervisor, worker_command
 from workflows.shared.errors import PayflowError
 
 WAIT_SECONDS_MAX = 90.0

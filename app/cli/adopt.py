@@ -15,7 +15,7 @@ from app.config import Config
 from app.delivery.agent_topics import consumed_topics
 from app.kafka.admin import ensure_topics
 from app.local import broker
-from app.local.supervisor import SupervisorError, running
+from app.local.instance_folder import SupervisorError, running
 from app.operations.adoption.adopt import STARTS, Adoption, Start, adopt, plan
 from app.registry import load_agents, services, wanted_topics
 

@@ -15,7 +15,7 @@ from app.chaos.plan import FAULTS, UnknownFault, plan
 from app.chaos.report import markdown
 from app.cli.instance import as_json, configuration, end, err, fail, out, run
 from app.config import Config
-from app.local.supervisor import SupervisorError, running
+from app.local.instance_folder import SupervisorError, running
 from app.registry import services
 from app.wire.json_output import json_page
 

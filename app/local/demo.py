@@ -15,13 +15,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from app.auth import operators
 from app.config import Config
 from app.kafka.producer import open_producer
-from app.local import broker, demo_report, fault_switches
+from app.local import broker, broker_lock, demo_report, fault_switches
 from app.local.importers.endless import POISON, POISON_TOPIC, draw
 from app.local.importers.loaded import report_lines
 from app.local.importers.order_file import FileOptions, read_plan
 from app.local.importers.player import Player
 from app.local.importers.retail_file import Plan
-from app.local.supervisor import LOCK, Supervisor, alone, worker_url
+from app.local.instance_folder import LOCK, alone, worker_url
+from app.local.supervisor import Supervisor
 from app.operations.verification import auditor
 from app.operations.verification.verdict import Verdict
 from workflows.shared.errors import PayflowError
@@ -62,9 +63,9 @@ def fresh(config: Config, say: Say) -> Config:
         text = f"{folder} was made by something else, and a demo would empty it. Operator: choose"
         raise DemoError(f"{text} another PAYFLOW_DATA_DIR")
     # The locks stay: a process that holds one must be found by the next.
-    with alone(folder), broker.alone(folder / broker.FOLDER, say):
+    with alone(folder), broker_lock.alone(folder / broker.FOLDER, say):
         _empty(folder, {LOCK, broker.FOLDER})
-        _empty(folder / broker.FOLDER, {broker.LOCK})
+        _empty(folder / broker.FOLDER, {broker_lock.LOCK})
     return own
 
 

@@ -4,9 +4,8 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,54 +16,24 @@ from msgspec.structs import replace
 from app import registry
 from app.config import Config, child_environment
 from app.host.processes import (
-    Busy,
     Child,
     claimed_port,
-    hold,
+    full_folder,
     restarts_in_a_row,
     url_of,
     wait_seconds,
 )
 from app.kafka.admin import ensure_topics
-from app.local import broker
-from workflows.shared.errors import PayflowError
+from app.local.broker_keeper import BrokerKeeper
+from app.local.instance_folder import Running, SupervisorError, alone, forget_urls, worker_url
 
 READY_SECONDS_MAX = 120.0
 STOP_SECONDS = 6.0
 FAILED_WRITE_SECONDS = 2.0
 """How long to wait after a failed write."""
 EXTERNAL_SYSTEMS = ("provider", "carrier")
-LOCK = "up.lock"
 
 Say = Callable[[str], None]
-
-
-class SupervisorError(PayflowError):
-    """Payflow cannot be started or has not become ready; the message says what to do."""
-
-
-class Running(msgspec.Struct, frozen=True, kw_only=True):
-    """What `up.json` says of a running instance."""
-
-    broker_url: str
-    console_url: str
-    provider_url: str
-    carrier_url: str
-    pids: dict[str, int]
-    ended: dict[str, str] = {}
-    """Why each process that has ended did so last: its last line."""
-
-
-def running(config: Config) -> Running:
-    """Return Payflow that runs on `config.data_dir`; raises SupervisorError when none does."""
-    path = config.data_path / "up.json"
-    try:
-        found = msgspec.json.decode(path.read_bytes(), type=Running)
-        os.kill(found.pids["up"], 0)
-    except (OSError, msgspec.DecodeError, KeyError) as error:
-        text = f"nothing runs on {config.data_path}; start it with: payflow up"
-        raise SupervisorError(text) from error
-    return found
 
 
 class Supervisor:
@@ -83,12 +52,14 @@ class Supervisor:
         """Processes that are not restarted for now, since a drill works on them."""
         self._services = services or known
         self._say = say
-        self._broker: broker.Broker | None = None
+        self._broker: BrokerKeeper | None = None
         self._began = time.monotonic()
         self._ended: dict[str, str] = {}
         """By process, why it ended last."""
         self._written: tuple[dict[str, int], dict[str, str]] = ({}, {})
         """The processes that `up.json` speaks of, and why they ended."""
+        self._trouble = ""
+        """What was said last of a disk without space."""
         self._claims: list[Callable[[], None]] = []
         """How to give up the claims on ports."""
         if self.config.worker_port and len(self._services) > 1:
@@ -114,12 +85,12 @@ class Supervisor:
 
     async def _start(self) -> None:
         if not self.config.broker_url:
-            self._broker = await asyncio.to_thread(broker.start, self.config, self._step)
-            self.config = replace(self.config, broker_url=self._broker.url)
+            self._broker = BrokerKeeper(self.config, self._step)
+            self.config = replace(self.config, broker_url=await self._broker.start())
         self.config = self._with_ports()
         made = await ensure_topics(self.config, registry.wanted_topics(self.config))
         self._step(f"{len(made)} topics made")
-        _forget_urls(self.config)
+        forget_urls(self.config)
         for system in EXTERNAL_SYSTEMS:
             if _is_local(getattr(self.config, f"{system}_url")):
                 self.add(
@@ -200,7 +171,7 @@ class Supervisor:
                     next_try.pop(name, None)
                 elif name not in next_try:
                     next_try[name] = time.monotonic() + self._wait_of(child)
-                elif time.monotonic() >= next_try[name]:
+                elif time.monotonic() >= next_try[name] and not self._waits_for_space():
                     next_try.pop(name)
                     await self._or_later(child.start)
             if (self._pids(), self._ended) != self._written:
@@ -211,17 +182,31 @@ class Supervisor:
         before = restarts_in_a_row(child.in_a_row, time.monotonic() - child.started_at)
         wait = wait_seconds(before)
         child.in_a_row = before + 1
-        self._ended[child.name] = child.reason()
+        # What a process says on a full disk is lost, when its log lies there too.
+        self._ended[child.name] = full_folder(self.config.data_path) or child.reason()
         self._step(f"{child.name} ended with code {child.exit_code}, again in {wait:.1f} s")
         self._step(f"{child.name}: {self._ended[child.name]}")
         return wait
+
+    def _waits_for_space(self) -> bool:
+        """Return whether the folder is full; say so once."""
+        text = full_folder(self.config.data_path)
+        if text:
+            text = f"{text}; what has ended is started again then"
+        self._say_once(text)
+        return bool(text)
+
+    def _say_once(self, text: str) -> None:
+        if text and text != self._trouble:
+            self._step(text)
+        self._trouble = text
 
     async def _or_later(self, what: Callable[[], None]) -> None:
         """Do `what`, and retry on a full disk, which must not end the supervisor."""
         try:
             what()
         except OSError as error:
-            self._step(f"{error}. Operator: is the disk full? It is tried again")
+            self._say_once(f"{error}. Operator: is the disk full? It is tried again")
             await asyncio.sleep(FAILED_WRITE_SECONDS)
 
     async def stop(self) -> None:
@@ -234,7 +219,7 @@ class Supervisor:
             for name in await _ended(group):
                 self._step(f"{name} did not stop in {STOP_SECONDS:.0f} s and was killed")
         if self._broker is not None:
-            await asyncio.to_thread(self._broker.stop)
+            await self._broker.stop()
         while self._claims:
             self._claims.pop()()
         (self.config.data_path / "up.json").unlink(missing_ok=True)
@@ -258,12 +243,6 @@ def worker_command() -> list[str]:
     return [*faust, "worker", "--without-web", "-l", "warn"]
 
 
-def worker_url(config: Config, service: str, pid: int) -> str:
-    """Return the URL of the worker `pid`, or nothing yet."""
-    path = config.data_path / "run" / f"{service}-{pid}.url"
-    return path.read_text() if path.exists() else ""
-
-
 async def _ended(children: Sequence[Child]) -> list[str]:
     """Wait until `children` have ended; kill those that do not, and return their names."""
     limit = time.monotonic() + STOP_SECONDS
@@ -277,21 +256,3 @@ async def _ended(children: Sequence[Child]) -> list[str]:
 
 def _is_local(url: str) -> bool:
     return urlsplit(url).hostname in {"127.0.0.1", "localhost", "::1"}
-
-
-def _forget_urls(config: Config) -> None:
-    for stale in (config.data_path / "run").glob("*.url"):
-        stale.unlink()
-
-
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Make and lock `folder`: a second supervisor is refused with the holder's pid."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    try:
-        lock = hold(folder / LOCK)
-    except Busy as error:
-        text = f"{error}. Operator: stop that one first, or choose another PAYFLOW_DATA_DIR"
-        raise SupervisorError(text) from error
-    with lock:
-        yield

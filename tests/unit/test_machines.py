@@ -18,8 +18,8 @@ from app.config import Config, ConfigError, extension_folders
 from app.host.processes import free_port, hold, url_of
 from app.local import jars
 from app.local.demo import DemoError, fresh
+from app.local.instance_folder import SupervisorError
 from app.local.simulators.sqlite_file import Books
-from app.local.supervisor import SupervisorError
 from app.worker import discovery
 from app.worker.discovery import Directory, Worker
 from app.worker.http import serve_site

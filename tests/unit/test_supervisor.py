@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from app.config import Config
-from app.local.supervisor import Running, Supervisor, SupervisorError, running, worker_url
+from app.local.instance_folder import Running, SupervisorError, running, worker_url
+from app.local.supervisor import Supervisor
 
 
 async def test_a_second_instance_on_one_folder_is_refused(tmp_path: Path) -> None:

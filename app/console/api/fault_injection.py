@@ -23,8 +23,8 @@ from app.console.api.operator_actions import WHY_MAX, audit
 from app.console.api.problems import Problem, json_response, path_name, read_body
 from app.local import fault_switches
 from app.local.fault_switches import FaultError
+from app.local.instance_folder import SupervisorError, running
 from app.local.simulators.faults import CarrierFaults, ProviderFaults
-from app.local.supervisor import SupervisorError, running
 from workflows.audit.fault_injection import FaultsSwitched, ProcessKilled
 
 SHAPES: dict[str, type[msgspec.Struct]] = {"provider": ProviderFaults, "carrier": CarrierFaults}

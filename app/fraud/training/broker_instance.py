@@ -26,7 +26,8 @@ from app.fraud.training.broker_evaluation import (
 from app.fraud.training.data import Floats, Integers, Payments
 from app.fraud.training.evaluation import Models, Through
 from app.fraud.training.features import LABEL_MS
-from app.local.supervisor import Supervisor, worker_command, worker_url
+from app.local.instance_folder import worker_url
+from app.local.supervisor import Supervisor, worker_command
 from workflows.fraud.features import vector
 from workflows.payment.messages import PaymentCompleted
 from workflows.payment.origin import Origin

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import sqlite3
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 
@@ -16,6 +17,9 @@ SHUTDOWN_SECONDS = 1.0
 HOLD_STEP_SECONDS = 0.02
 
 log = structlog.get_logger(__name__)
+
+_failed: list[BaseException] = []
+"""What ended the work beside the server."""
 
 Work = Callable[[], Coroutine[object, object, None]]
 Context = Callable[[web.Application], AsyncIterator[None]]
@@ -39,8 +43,13 @@ def run(name: str, make_app: Callable[[Config], web.Application], port_field: st
             access_log=None,
             print=None,
         )
+        for failure in _failed:
+            raise failure
     except ConfigError as error:
         sys.exit(f"{name}: {error}")
+    except sqlite3.Error as error:
+        where = config.data_path / f"{name}.sqlite"
+        sys.exit(f"{name}: {where}: {error}. Operator: put that right; it goes on by itself")
     except OSError as error:
         sys.exit(f"{name}: {_reason(error, port_field)}")
 
@@ -86,6 +95,8 @@ async def livez(_request: web.Request) -> web.Response:
 
 
 def _stop_when_failed(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and task.exception() is not None:
-        log.error("work beside the server failed", exc_info=task.exception())
+    if not task.cancelled() and (error := task.exception()) is not None:
+        if not isinstance(error, sqlite3.Error):
+            log.error("work beside the server failed", exc_info=error)
+        _failed.append(error)
         raise web.GracefulExit
