@@ -16,7 +16,7 @@ from app.local.broker_lock import BrokerError
 
 
 class FakeBroker:
-    """A process that ends when it is told to."""
+    """A process that ends when it is asked to."""
 
     def __init__(self, port: int) -> None:
         self.url = f"127.0.0.1:{port}"
@@ -95,17 +95,17 @@ async def test_a_broker_that_ended_comes_back_at_its_address(
 async def test_a_broker_waits_for_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It would end again at once."""
     full, machine = ["full"], Machine(9, 9)
-    looks: list[str] = []
+    checks: list[str] = []
 
-    def look(_folder: Path) -> str:
-        looks.append(full[0])
+    def check(_folder: Path) -> str:
+        checks.append(full[0])
         return full[0]
 
-    monkeypatch.setattr(broker_keeper, "full_folder", look)
+    monkeypatch.setattr(broker_keeper, "full_folder", check)
     keeper = BrokerKeeper(Config(data_dir=str(tmp_path)), lambda _: None, machine.start)
     await keeper.start()
     machine.brokers[0].stop()
-    await until(lambda: len(looks) > 2)
+    await until(lambda: len(checks) > 2)
     waited = len(machine.brokers)
     full[0] = ""
     await until(lambda: len(machine.brokers) == 2)
