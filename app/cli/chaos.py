@@ -1,7 +1,6 @@
 """`payflow chaos`: inject faults into an instance of its own, and verify that nothing was lost."""
 
-import shutil
-from contextlib import suppress
+import asyncio
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +14,7 @@ from app.chaos.plan import FAULTS, UnknownFault, plan
 from app.chaos.report import markdown
 from app.cli.instance import as_json, configuration, end, err, fail, out, run
 from app.config import Config
-from app.local.instance_folder import SupervisorError, running
+from app.local.instance_folder import emptied
 from app.registry import services
 from app.wire.json_output import json_page
 
@@ -42,7 +41,7 @@ def chaos(
     # Retries of the load are normal while faults are in force, so they are not logged.
     stamina.instrumentation.set_on_retry_hooks(())
     wanted = Wanted(seed=seed, rate=rate, only=only)
-    found: dict[str, object] = run(_chaos(_fresh(configuration()), wanted))
+    found: dict[str, object] = run(_chaos(configuration(), wanted))
     body = json_page(found)
     if report is not None:
         report.write_bytes(body + b"\n")
@@ -57,8 +56,9 @@ def chaos(
 
 
 async def _chaos(config: Config, wanted: Wanted) -> dict[str, object]:
+    own = await asyncio.to_thread(_fresh, config)
     try:
-        return await run_drill(config, wanted, err.print)
+        return await run_drill(own, wanted, err.print)
     except DrillError as error:
         fail(f"the drill could not be carried out: {error}")
 
@@ -66,9 +66,7 @@ async def _chaos(config: Config, wanted: Wanted) -> dict[str, object]:
 def _fresh(config: Config) -> Config:
     """Return `config` with an empty folder for the drill."""
     if config.broker_url:
-        fail("a drill kills its own broker. Operator: unset PAYFLOW_BROKER_URL")
+        raise DrillError("a drill kills its own broker. Operator: unset PAYFLOW_BROKER_URL")
     own = replace(config, data_dir=str(config.data_path / "chaos"), broker_port=0)
-    with suppress(SupervisorError):
-        fail(f"a drill runs already, process {running(own).pids['up']}")
-    shutil.rmtree(own.data_path, ignore_errors=True)
+    emptied(own.data_path, err.print)
     return own

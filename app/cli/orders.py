@@ -92,7 +92,7 @@ async def _load(file: Path, options: FileOptions, rate: float) -> Loaded:
         )
     with progress(err) as show_figures:
         async with aiohttp.ClientSession() as session:
-            player = Player(instance.console_url, rate, session)
+            player = Player(instance.console_url, rate, session, err.print)
             await player.receive_stock(plan, err.print)
             playing = asyncio.ensure_future(player.play(plan))
             while not playing.done():

@@ -19,13 +19,12 @@ from typing import IO
 from app.config import Config, ConfigError, child_environment, current
 from app.host.processes import die_with_parent, full_folder
 from app.local import broker_files, jars
-from app.local.broker_lock import BrokerError, Log, alone, sign
+from app.local.broker_lock import FOLDER, BrokerError, Log, alone, sign
 
 STARTS_MAX = 3
 """Tries: another process may take a port between the check and Kafka's start."""
 READY_SECONDS_MAX = 90
 STOP_SECONDS_MAX = 10
-FOLDER = "kafka"
 TEMPORARY = "tmp"
 """Where Java unpacks the libraries of codecs: /tmp may be read-only, or run nothing."""
 READY = "Kafka Server started"

@@ -12,7 +12,7 @@ import psutil
 
 from workflows.shared.errors import PayflowError
 
-LOCK = "broker.lock"
+FOLDER, LOCK = "kafka", "broker.lock"
 ORPHAN_SECONDS_MAX = 20
 """How long a broker whose parent was killed may take to end."""
 

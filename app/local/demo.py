@@ -1,7 +1,6 @@
 """`payflow demo`: a whole instance that plays real orders; with `--once` it ends with a report."""
 
 import asyncio
-import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,13 +14,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from app.auth import operators
 from app.config import Config
 from app.kafka.producer import open_producer
-from app.local import broker, broker_lock, demo_report, fault_switches
+from app.local import demo_report, fault_switches
 from app.local.importers.endless import POISON, POISON_TOPIC, draw
 from app.local.importers.loaded import report_lines
 from app.local.importers.order_file import FileOptions, read_plan
 from app.local.importers.player import Player
 from app.local.importers.retail_file import Plan
-from app.local.instance_folder import LOCK, alone, worker_url
+from app.local.instance_folder import emptied, worker_url
 from app.local.supervisor import Supervisor
 from app.operations.verification import auditor
 from app.operations.verification.verdict import Verdict
@@ -52,28 +51,10 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def fresh(config: Config, say: Say) -> Config:
-    """Return `config` with an empty data folder of the demo's own.
-
-    Raises SupervisorError while an instance runs there, BrokerError while its broker does, and
-    DemoError for a folder that holds something else.
-    """
+    """Return `config` with an empty data folder of the demo's own; raises as `emptied` does."""
     own = replace(config, data_dir=str(config.data_path / "demo"))
-    folder = own.data_path
-    if folder.exists() and any(folder.iterdir()) and not (folder / LOCK).exists():
-        text = f"{folder} was made by something else, and a demo would empty it. Operator: choose"
-        raise DemoError(f"{text} another PAYFLOW_DATA_DIR")
-    # The locks stay: a process that holds one must be found by the next.
-    with alone(folder), broker_lock.alone(folder / broker.FOLDER, say):
-        _empty(folder, {LOCK, broker.FOLDER})
-        _empty(folder / broker.FOLDER, {broker_lock.LOCK})
+    emptied(own.data_path, say)
     return own
-
-
-def _empty(folder: Path, kept: set[str]) -> None:
-    for path in folder.iterdir():
-        if path.name in kept:
-            continue
-        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 class Demo:
@@ -99,7 +80,7 @@ class Demo:
                 self._say(f"         {hint}")
             for system, record in self.wanted.faults.items():
                 await fault_switches.put(getattr(self.config, f"{system}_url"), record)
-            player = Player(self.config.console_url, self.wanted.rate, session)
+            player = Player(self.config.console_url, self.wanted.rate, session, self._step)
             await player.receive_stock(plan, self._step)
             watching = asyncio.create_task(self._watch(player))
             try:

@@ -1,7 +1,8 @@
 """The folder of one instance: who runs there, where, and at which addresses."""
 
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import msgspec
 
 from app.config import Config
 from app.host.processes import Busy, hold
+from app.local import broker_lock
 from workflows.shared.errors import PayflowError
 
 LOCK = "up.lock"
@@ -40,6 +42,28 @@ def running(config: Config) -> Running:
         text = f"nothing runs on {config.data_path}; start it with: payflow up"
         raise SupervisorError(text) from error
     return found
+
+
+def emptied(folder: Path, say: Callable[[str], None]) -> None:
+    """Make `folder`, or empty it for an instance that begins anew.
+
+    Raises SupervisorError while an instance runs there or when something else has made it, and
+    BrokerError while a broker runs there.
+    """
+    if folder.exists() and any(folder.iterdir()) and not (folder / LOCK).exists():
+        text = f"{folder} was made by something else, and would be emptied. Operator: choose"
+        raise SupervisorError(f"{text} another PAYFLOW_DATA_DIR")
+    # The locks stay: a process that holds one must be found by the next.
+    with alone(folder), broker_lock.alone(folder / broker_lock.FOLDER, say):
+        _empty(folder, {LOCK, broker_lock.FOLDER})
+        _empty(folder / broker_lock.FOLDER, {broker_lock.LOCK})
+
+
+def _empty(folder: Path, kept: set[str]) -> None:
+    for path in folder.iterdir():
+        if path.name in kept:
+            continue
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def worker_url(config: Config, service: str, pid: int) -> str:

@@ -174,7 +174,7 @@ class Supervisor:
                 elif time.monotonic() >= next_try[name] and not self._waits_for_space():
                     next_try.pop(name)
                     await self._or_later(child.start)
-            if (self._pids(), self._ended) != self._written:
+            if (self._pids(), self._ended) != self._written and not self._waits_for_space():
                 await self._or_later(self._write_up)
 
     def _wait_of(self, child: Child) -> float:

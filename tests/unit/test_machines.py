@@ -17,7 +17,7 @@ from app.cli.instance import run, this_user
 from app.config import Config, ConfigError, extension_folders
 from app.host.processes import free_port, hold, url_of
 from app.local import jars
-from app.local.demo import DemoError, fresh
+from app.local.demo import fresh
 from app.local.instance_folder import SupervisorError
 from app.local.simulators.sqlite_file import Books
 from app.worker import discovery
@@ -105,7 +105,7 @@ def test_a_demo_empties_no_folder_but_its_own(tmp_path: Path) -> None:
     (tmp_path / "demo").mkdir()
     (tmp_path / "demo" / "thesis.txt").touch()
 
-    with pytest.raises(DemoError, match="Operator: choose another PAYFLOW_DATA_DIR"):
+    with pytest.raises(SupervisorError, match="Operator: choose another PAYFLOW_DATA_DIR"):
         fresh(Config(data_dir=str(tmp_path)), print)
 
 

@@ -60,6 +60,7 @@ class Console:
         self, *, away: int = 0, refused: frozenset[str] = frozenset(), status: int = 400
     ) -> None:
         self.away = away
+        self.said: list[str] = []
         self.refused = refused
         self.status = status
         self.asked: list[tuple[str, Any, str]] = []
@@ -96,7 +97,8 @@ async def player_of(console: Console, aiohttp_server: Any) -> AsyncIterator[Play
     site.router.add_get("/tables/stock", console.shelves)
     server = await aiohttp_server(site)
     async with aiohttp.ClientSession() as session:
-        yield Player(str(server.make_url("")).rstrip("/"), 1_000, session)
+        url = str(server.make_url("")).rstrip("/")
+        yield Player(url, 1_000, session, console.said.append)
 
 
 async def play(console: Console, aiohttp_server: Any, folder: Path, text: str) -> Player:
@@ -132,12 +134,14 @@ async def test_an_order_has_the_key_of_its_invoice(aiohttp_server: Any, tmp_path
 
 
 async def test_a_console_that_is_away_is_waited_for(aiohttp_server: Any, tmp_path: Path) -> None:
-    """503 is asked again, with the same key."""
-    console = Console(away=2)
+    """503 is asked again, with the same key; one line says so, however often that is."""
+    console = Console(away=4)
 
     player = await play(console, aiohttp_server, tmp_path, HEADER + SALE)
 
     assert (1, {"536365": "o1"}) == (len(console.asked), player.loaded.order_ids)
+    assert 1 == len(console.said)
+    assert "does not answer; it is asked again" in console.said[0]
 
 
 @pytest.mark.parametrize("status", [400, 409, 413, 422])

@@ -15,6 +15,7 @@ from app.local.importers.file_content import LoadError
 from app.local.importers.receipts import Item, Receipt
 from app.local.importers.retail_file import PlaceOrder, Plan
 from workflows.inventory.topics import warehouse
+from workflows.shared.personal import Personal
 
 Ending = Literal["completed", "declined", "out of stock", "fraud", "returned"]
 
@@ -39,7 +40,7 @@ class DrawnOrder(msgspec.Struct, frozen=True, kw_only=True):
     """One order, how it is paid, the stock to receive before it, and the ending it is made for."""
 
     order: PlaceOrder
-    payment_method: str
+    payment_method: Personal[str]
     receipt: Receipt
     """Without items where nothing is received."""
     ending: Ending

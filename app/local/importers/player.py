@@ -31,6 +31,8 @@ SHOWN_WIDTH_MAX = 200
 """Characters of the API's reason."""
 STOCK_SECONDS_MAX = 120.0
 RETRY_SECONDS_MAX = 120.0
+SAID_AT_ATTEMPT = 3
+"""A console that is started again is away for one or two."""
 PAYMENT_METHOD = "pm_card_visa"
 RETURN_SECONDS = 20.0
 """How long after it was placed an order comes back: it has probably arrived."""
@@ -55,8 +57,18 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 class Player:
     """One file on its way through the API at `url`."""
 
-    def __init__(self, url: str, rate: float, session: aiohttp.ClientSession) -> None:
+    def __init__(
+        self,
+        url: str,
+        rate: float,
+        session: aiohttp.ClientSession,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        # One line of our own says it, not a line for each retry.
+        stamina.instrumentation.set_on_retry_hooks(())
         self.loaded = Loaded()
+        self._say = say
+        self._away = False
         self._url = url
         self._rate = rate
         self._session = session
@@ -193,8 +205,13 @@ class Player:
         async for attempt in stamina.retry_context(
             on=TryAgain, attempts=None, timeout=RETRY_SECONDS_MAX, wait_max=2.0
         ):
+            if attempt.num == SAID_AT_ATTEMPT and not self._away:
+                self._away = True
+                self._say(f"the console at {self._url} does not answer; it is asked again")
             with attempt:
-                return await self._once(method, path, body, headers)
+                answer = await self._once(method, path, body, headers)
+                self._away = False
+                return answer
         raise LoadError(f"{method} {path} was never answered")
 
     async def _once(

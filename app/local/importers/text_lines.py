@@ -20,6 +20,8 @@ MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 """UTF-32 first: its little-endian mark begins with that of UTF-16."""
+NAMES_OF_HOSTS = frozenset({"idna", "punycode"})
+"""Codecs that are for no files: from Python 3.14 on, they decode nearly anything."""
 SAMPLE_BYTES = 256
 ZEROS_MIN = 0.8
 """The share of zero bytes in every second place by which UTF-16 without a mark is known."""
@@ -65,6 +67,7 @@ def _decoded(raw: bytes, name: str) -> str:
     unit = {"utf-16": 2, "utf-32": 4}.get(name[:6].replace("_", "-").lower(), 1)
     whole = len(raw) // unit * unit
     try:
+        _check(name)
         text = raw[:whole].decode(name, "surrogatepass" if unit > 1 else "surrogateescape")
     except LookupError as error:
         raise LoadError(
@@ -73,6 +76,12 @@ def _decoded(raw: bytes, name: str) -> str:
     except UnicodeError:
         text = _replaced(raw[:whole], name)
     return (text + TRUNCATED * (whole < len(raw))).removeprefix("\ufeff")
+
+
+def _check(name: str) -> None:
+    """Raise LookupError for an encoding that is for no files."""
+    if codecs.lookup(name).name in NAMES_OF_HOSTS:
+        raise LookupError(name)
 
 
 def _replaced(raw: bytes, name: str) -> str:
