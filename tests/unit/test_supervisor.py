@@ -1,7 +1,9 @@
 """The supervisor: one instance a folder, names that exist, ports that are free."""
 
+import asyncio
 import fcntl
 import os
+import sys
 from pathlib import Path
 
 import msgspec
@@ -28,6 +30,30 @@ def test_a_service_that_does_not_exist_is_named(tmp_path: Path) -> None:
     """And the ones that do."""
     with pytest.raises(SupervisorError, match=r"no such service: frod; there are .*fraud"):
         Supervisor(Config(data_dir=str(tmp_path)), print, ("frod",))
+
+
+async def test_what_ended_on_a_full_disk_waits_for_space(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would end again at once; one line says so, and it goes on by itself."""
+    full, lines = [f"{tmp_path} is full"], list[str]()
+    monkeypatch.setattr("app.local.supervisor.full_folder", lambda _: full[0])
+    supervisor = Supervisor(Config(data_dir=str(tmp_path)), lines.append, ("fraud",))
+    child = supervisor.add("brief", [sys.executable, "-c", ""], supervisor.config)
+    watching = asyncio.create_task(supervisor._watch())
+    async with asyncio.timeout(60):
+        while not any("started again then" in line for line in lines):  # noqa: ASYNC110  no event
+            await asyncio.sleep(0.05)
+    waited = child.restarts
+    full[0] = ""
+    async with asyncio.timeout(60):
+        while child.restarts == waited or not (tmp_path / "up.json").exists():  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    watching.cancel()
+    child.kill()
+
+    assert (0, f"{tmp_path} is full") == (waited, supervisor._ended["brief"])
+    assert 1 == sum("started again then" in line for line in lines)
 
 
 def test_many_workers_on_one_port_are_refused(tmp_path: Path) -> None:
