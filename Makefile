@@ -6,6 +6,10 @@ SHELL := /bin/bash
 
 BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
+# uv, the type checker and the broker's jars keep files there: a user without a home gets one here.
+ifneq ($(shell test -w "$(HOME)" && echo yes),yes)
+export HOME := $(CURDIR)/.bootstrap/home
+endif
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 help:  ## List the targets.
