@@ -108,7 +108,7 @@ class Drill:
         """Inject the fault of `step`, wait until every service makes progress again, and verify."""
         self._step(f"{number} {label(step)}")
         self._load.during = label(step)
-        before = self._probe.sums()
+        before, written = self._probe.sums(), self._site.counts.copy()
         reasons: list[str] = []
         stuck: tuple[str, ...] = ()
         seconds = float("inf")
@@ -131,6 +131,7 @@ class Drill:
             recovery_s=seconds,
             redelivered=after.redelivered - before.redelivered,
             duplicates_dropped=after.duplicates - before.duplicates,
+            written=dict(self._site.counts - written),
             breaches=tuple(f"{label(step)}: {each}" for each in reasons),
             cause=await self._cause(step, reasons, stuck) if reasons else "",
         )

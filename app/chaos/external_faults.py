@@ -4,32 +4,21 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Iterable
 from contextlib import suppress
 from random import Random
 
 import aiohttp
 import msgspec
 
+from app.chaos.hostile_producer import hostile_producer
 from app.chaos.instance import WAIT_SECONDS_MAX, DrillError, Site
 from app.chaos.lag import waiting
 from app.chaos.load import Load
 from app.chaos.plan import Step
-from app.config import Config
+from app.chaos.record_copies import repeat
 from app.gateways.signature import TOLERANCE_SECONDS, sign
-from app.kafka.producer import open_producer
-from app.kafka.reader import (
-    AIOKafkaConsumer,
-    TopicPartition,
-    declared_places,
-    read_to_end,
-    reader,
-    span,
-)
 from app.local import broker, fault_switches
 from app.operations.verification.auditor import listeners
-from app.wire.byte_limits import DEAD_LETTER_TOPIC_BYTES_MAX
-from app.wire.records import Consumed
 from workflows.shared.topic import declared
 
 BACKLOG_SECONDS_MAX = 900.0
@@ -188,54 +177,6 @@ async def _near(site: Site, service: str) -> bool:
     return await waiting(site.config, service) < site.size.caught_up_events
 
 
-async def repeat(
-    site: Site,
-    names: list[str],
-    limit: int,
-    random: Random,
-    delay_seconds: float = 0.0,
-) -> int:
-    """Produce the latest records of the topics `names` again; return how many were emitted."""
-    async with (
-        open_producer(site.config, max_request_size=DEAD_LETTER_TOPIC_BYTES_MAX) as producer,
-        reader(site.config) as consumer,
-    ):
-        streams = await _latest(consumer, site.config, names, limit)
-        emitted = 0
-        while streams and emitted < limit:
-            place = random.choice(list(streams))
-            record = streams[place].pop()
-            if not streams[place]:
-                del streams[place]
-            if delay_seconds and emitted % 200 == 0:
-                await asyncio.sleep(random.uniform(0, delay_seconds / 10))
-            await producer.send(
-                record.topic,
-                record.value,
-                record.key,
-                record.partition,
-                headers=list(record.headers),
-            )
-            emitted += 1
-        await producer.flush()
-    return emitted
-
-
-async def _latest(
-    consumer: AIOKafkaConsumer, config: Config, names: Iterable[str], limit: int
-) -> dict[TopicPartition, list[Consumed]]:
-    """Return the latest records of each partition, newest first, so that popping is in order."""
-    begins, ends = await span(
-        consumer, [place for name in names for place in declared_places(name, config)]
-    )
-    each = max(1, limit // len(ends) * 2)
-    starts = {place: max(begin, ends[place] - each) for place, begin in begins.items()}
-    found: dict[TopicPartition, list[Consumed]] = {}
-    async for record in read_to_end(consumer, starts, ends):
-        found.setdefault(TopicPartition(record.topic, record.partition), []).append(record)
-    return {place: list(reversed(records)) for place, records in found.items()}
-
-
 OUTSIDE = {
     **dict.fromkeys(RIGHT, misbehave),
     **{
@@ -249,6 +190,7 @@ OUTSIDE = {
             broker_frozen,
             hot_key,
             repeating_producer,
+            hostile_producer,
             backlog,
         )
     },

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -40,6 +41,8 @@ class Site:
         self.size = size
         self.stops: list[tuple[str, float, int | None]] = []
         """Every clean stop: process, seconds, exit code."""
+        self.counts: Counter[str] = Counter()
+        """What faults have written, by kind."""
         self._seconds: dict[str, tuple[Child, Config]] = {}
 
     @property

@@ -40,6 +40,7 @@ EVERYBODY = (
     "carrier_refuses",
     "carrier_down",
     "repeating_producer",
+    "hostile_producer",
     "hot_key",
 )
 """Faults of no particular service, once each."""

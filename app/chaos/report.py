@@ -1,6 +1,7 @@
 """The result of a drill: a value, as JSON and as one Markdown table."""
 
 import math
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -18,6 +19,8 @@ class Met(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds until every service concerned made progress again; infinite when one never did."""
     redelivered: int = 0
     duplicates_dropped: int = 0
+    written: dict[str, int] = {}
+    """What the fault itself has written to topics, by kind."""
     breaches: tuple[str, ...] = ()
     cause: str = ""
     """Why there are breaches: the condition not met, the last figures, the last log lines."""
@@ -102,6 +105,7 @@ def _line(name: str, every: Iterable[Met]) -> dict[str, Any]:
         "redelivered": sum(each.redelivered for each in met),
         "duplicates_dropped": sum(each.duplicates_dropped for each in met),
         "breaches": sum(len(each.breaches) for each in met),
+        "written": dict(sorted(sum((Counter(each.written) for each in met), Counter()).items())),
     }
 
 
@@ -124,5 +128,11 @@ def markdown(report: dict[str, Any]) -> str:
         f"{len(report['rows_differing'])}; breaches: {report['breaches']}; "
         f"verify: {'holds' if report['verify_ok'] else 'BROKEN'}."
     )
+    wrote = [
+        f"{fault['name']} wrote: "
+        + "; ".join(f"{kind} {count}" for kind, count in fault["written"].items())
+        for fault in report["faults"]
+        if fault["written"]
+    ]
     causes = [f"```\n{cause}\n```" for cause in report["causes"]]
-    return "\n".join([*lines, "", said, *causes]) + "\n"
+    return "\n".join([*lines, "", said, *wrote, *causes]) + "\n"

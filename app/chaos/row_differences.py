@@ -9,7 +9,7 @@ import rocksdict
 from app.config import Config
 from app.kafka.reader import declared_places, read_to_end, reader, span
 from app.wire.byte_limits import ROW_BYTES_MAX
-from app.wire.records import Consumed
+from app.wire.records import Consumed, UnreadableBatch
 from app.wire.topics import changelog_topic
 from tables import Table
 
@@ -39,12 +39,15 @@ async def _changelog(config: Config, topic: str) -> Rows:
     async with reader(config, ROW_BYTES_MAX) as consumer:
         begins, ends = await span(consumer, declared_places(topic, config))
         async for record in read_to_end(consumer, begins, ends):
-            _take(latest, record)
+            take(latest, record)
     return latest
 
 
-def _take(latest: Rows, record: Consumed) -> None:
-    assert record.key is not None
+def take(latest: Rows, record: Consumed) -> None:
+    """Apply one record of a changelog to the latest rows."""
+    if record.key is None or isinstance(record.value, UnreadableBatch):
+        # No row: a recovery passes it over too, and names it.
+        return
     place = (record.partition, record.key)
     if record.value is None:
         latest.pop(place, None)

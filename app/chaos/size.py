@@ -33,6 +33,10 @@ class DrillSize(msgspec.Struct, frozen=True, kw_only=True):
     caught_up_events: int = 2_000
     hot_orders: int = 300
     hot_rate: float = 60.0
+    hostile_seconds: float = 60.0
+    """How long a hostile producer writes, but at least once to every topic."""
+    hostile_pause_seconds: float = 0.3
+    """Between two of its transactions."""
 
 
 FULL = DrillSize()
@@ -59,5 +63,7 @@ SMALL = DrillSize(
     caught_up_events=100,
     hot_orders=40,
     hot_rate=20.0,
+    hostile_seconds=4.0,
+    hostile_pause_seconds=0.05,
 )
 """The drill of `make test`."""

@@ -137,6 +137,19 @@ async def topic_settings(
     }
 
 
+async def alter_topics(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> None:
+    """Give existing topics the settings of `specs`, and no others. Raises TopicError."""
+    altered = [
+        ConfigResource(ConfigResourceType.TOPIC, spec.name, configs=_settings(spec))
+        for spec in specs
+    ]
+    answers: list[Any] = await admin.alter_configs(altered)
+    for answer in answers:
+        for code, detail, _, name in answer.resources:
+            if code:
+                raise TopicError(f"topic {name} cannot be altered: {detail}")
+
+
 async def delete_before(admin: AIOKafkaAdminClient, ends: Mapping[TopicPartition, int]) -> None:
     """Delete the records of each partition before an offset."""
     await admin.delete_records(

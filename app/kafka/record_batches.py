@@ -11,7 +11,8 @@ Every consumer of a process reads this way once `read_any_batch` was called.
 
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from aiokafka.consumer import fetcher
 from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
@@ -39,6 +40,9 @@ Batch = AnyHeaderName | LegacyRecordBatch
 BatchRecord = DefaultRecordProtocol | LegacyRecordProtocol
 Consumed = ConsumerRecord[bytes, bytes]
 BASE_OFFSET = struct.Struct(">q")
+UNFOLDED_BYTES_MAX = 32 << 20
+"""What compressed batches of one answer may hold together: the rest of it is fetched again. Four
+megabytes of an answer could unfold to more than a machine has."""
 TIMESTAMP_MS_MAX = 253_402_300_799_999
 """The end of the year 9999: no `datetime` is later."""
 
@@ -106,42 +110,35 @@ def batch_of(body: memoryview) -> Batch:
     return AnyHeaderName(DefaultRecordBatch(body), body)
 
 
-def _plain(body: memoryview, batch: Batch) -> Batch:
-    """Return `batch`, whose bytes are `body`, decompressed."""
-    if not isinstance(batch, AnyHeaderName) or not batch.compression_type:
-        return batch
-    content = decompressed(bytes(body[HEADER.size :]), batch.compression_type)
-    header = bytearray(body[: HEADER.size])
-    ATTRIBUTES.pack_into(header, ATTRIBUTES_AT, batch.attributes & ~batch.CODEC_MASK)
-    return batch_of(memoryview(bytes(header) + content))
-
-
 class EveryRecord(PartitionRecords):
     """The records of one partition in one answer of the broker, unreadable batches among them."""
 
     def _unpack_records(self) -> Iterator[Consumed]:
         batches: Batches = self._records
-        begin, body = self.next_fetch_offset, memoryview(b"")
-        while batches.has_next():
+        begin, body, self._unfolded = self.next_fetch_offset, memoryview(b""), 0
+        while batches.has_next() and self._unfolded <= UNFOLDED_BYTES_MAX:
             body = batches.take()
+            error: Exception | None = None
+            records: list[BatchRecord] = []
+            batch: Batch | None = None
             try:
                 batch = self._open(body)
-                records = iter(batch or ())
-            except Exception as error:  # noqa: BLE001  codecs raise errors of their own
-                yield from self._set_aside(body, batches.base_offset(), error)
-                continue
-            while True:
-                try:
-                    record = next(records, None)
-                except Exception as error:  # noqa: BLE001  readers of records, too
-                    yield from self._set_aside(body, batches.base_offset(), error)
-                    break
-                if record is None:
-                    # It stays with a batch also where compaction took its last record.
-                    if batch is not None:
-                        self._pass(batch)
-                    break
+                # Those before an error stay in the list.
+                records.extend(batch or ())
+            except Exception as raised:  # noqa: BLE001  codecs and readers raise errors of their own
+                error = raised
+            if batch is not None and not _in_order(batch, records):
+                records, error = (
+                    [],
+                    CorruptRecordException("its offsets are not those of its header"),
+                )
+            for record in records:
                 yield from self._new(record)
+            if error is not None:
+                yield from self._set_aside(body, batches.base_offset(), error)
+            elif batch is not None:
+                # It stays with a batch also where compaction took its last record.
+                self._pass(batch)
         if body and self.next_fetch_offset == begin:
             # The same would be fetched again, and again.
             error = CorruptRecordException("its offsets lie before the one that was fetched")
@@ -173,7 +170,17 @@ class EveryRecord(PartitionRecords):
                 self._aborted_producers.discard(batch.producer_id)
             elif batch.is_transactional and batch.producer_id in self._aborted_producers:
                 return self._pass(batch)
-        return self._pass(batch) if batch.is_control_batch else _plain(body, batch)
+        return self._pass(batch) if batch.is_control_batch else self._plain(body, batch)
+
+    def _plain(self, body: memoryview, batch: Batch) -> Batch:
+        """Return `batch`, whose bytes are `body`, decompressed."""
+        if not isinstance(batch, AnyHeaderName) or not batch.compression_type:
+            return batch
+        content = decompressed(bytes(body[HEADER.size :]), batch.compression_type)
+        self._unfolded += len(content)
+        header = bytearray(body[: HEADER.size])
+        ATTRIBUTES.pack_into(header, ATTRIBUTES_AT, batch.attributes & ~batch.CODEC_MASK)
+        return batch_of(memoryview(bytes(header) + content))
 
     def _pass(self, batch: Batch) -> None:
         self.next_fetch_offset = max(batch.next_offset, self.next_fetch_offset)
@@ -229,6 +236,18 @@ def _extent(body: memoryview, position: int, following: int | None) -> tuple[int
             first, last, at_ms = max(base, position), base + delta, min(max(latest_ms, 0), now_ms)
             last = last if following is None else min(last, following - 1)
     return min(first, max(last, position)), last, at_ms
+
+
+def _in_order(batch: Batch, records: Sequence[BatchRecord]) -> bool:
+    """Return whether each of `records` lies behind the one before it, and all within `batch`.
+
+    Brokers check no offset of records that are not compressed. One that lies further on
+    would have a reader pass over events of others, one that lies before another is passed over.
+    """
+    offsets = [record.offset for record in records]
+    if isinstance(batch, AnyHeaderName):
+        offsets = [batch.base_offset - 1, *offsets, batch.next_offset]
+    return all(before < after for before, after in pairwise(offsets))
 
 
 def _is_whole(body: memoryview) -> bool:

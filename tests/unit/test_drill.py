@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -57,6 +58,7 @@ def site(tmp_path: Path) -> Any:
     return SimpleNamespace(
         config=Config(data_dir=str(tmp_path)),
         services=["payment"],
+        counts=Counter(),
         child=lambda _name: child,
         broker=SimpleNamespace(pid=40, running=True, log_path=tmp_path / "broker.log"),
     )

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.kafka import compression
+from app.kafka import compression, record_batches
+from app.kafka.raw_batches import BatchHeader, batch_bytes, record_bytes
 from app.wire.records import UnreadableBatch
 from tests.support.batches import (
     batch,
@@ -116,6 +117,40 @@ def test_a_few_bytes_that_claim_to_be_gigabytes_are_no_batch(
     monkeypatch.setattr(compression, "CONTENT_BYTES_MAX", 100_000)
 
     assert ([(0, 0), b"c"], 6) == (shown((found := read(whole + BEHIND))[0]), found[1])
+
+
+@pytest.mark.parametrize(
+    "deltas",
+    [
+        pytest.param((2, 0, 1), id="backwards"),
+        pytest.param((0, 0, 1), id="one twice"),
+        pytest.param((0, 1, 5_000), id="far ahead"),
+        pytest.param((-4, 1, 2), id="before the batch"),
+    ],
+)
+def test_a_record_at_an_offset_of_another_hides_no_event(deltas: tuple[int, ...]) -> None:
+    """Brokers take such a batch: all of it is set aside, and what lies behind it is read."""
+    content = b"".join(record_bytes(delta, b"key", b"x") for delta in deltas)
+    body = batch_bytes(BatchHeader(count=3, at_ms=1), content)
+
+    [aside, *behind], position = read(body + batch(3, [b"c", b"d"]))
+
+    assert (0, 2, 5) == (aside.value.first, aside.value.last, position)
+    assert [(3, b"c"), (4, b"d")] == [(record.offset, record.value) for record in behind]
+
+
+def test_batches_that_unfold_to_more_than_fits_into_memory_come_a_few_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The rest of the answer is left, and fetched again from where the reading has come."""
+    monkeypatch.setattr(record_batches, "UNFOLDED_BYTES_MAX", 2_500)
+    batches = [batch(number, [bytes(1_000)], codec=ZSTD) for number in range(6)]
+
+    records, position = read(b"".join(batches))
+    rest, end = read(b"".join(batches[position:]), position)
+
+    assert ([0, 1, 2], 3) == ([record.offset for record in records], position)
+    assert ([3, 4, 5], 6) == ([record.offset for record in rest], end)
 
 
 @pytest.mark.parametrize(
