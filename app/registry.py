@@ -42,6 +42,9 @@ from workflows.shared.workflow import declared as declared_workflows
 
 BY_THE_BROKERS_CLOCK = {"message.timestamp.type": "LogAppendTime"}
 """For open topics: times of other producers are not reliable, so the broker's clock counts."""
+COMPACTED = {"segment.bytes": str(2 * ROW_BYTES_MAX)}
+"""Kafka never compacts the last segment of a partition, which has 1 GiB by default: a changelog
+would hold every version of its rows for days, on disk and in every recovery."""
 
 
 def load_agents() -> dict[str, Agent]:
@@ -208,5 +211,9 @@ def _want(  # noqa: PLR0913  a topic has these facts
         partitions=partitions_of(name, config),
         cleanup=cleanup,
         retention_ms=retention_ms,
-        config={"max.message.bytes": str(longest), **(more or {})},
+        config={
+            "max.message.bytes": str(longest),
+            **(COMPACTED if cleanup == "compact" else {}),
+            **(more or {}),
+        },
     )
