@@ -11,6 +11,7 @@ from app.delivery.agent import Agent, due_of, is_decider, registered, retries
 from app.kafka.admin import TopicSpec
 from app.wire.byte_limits import (
     DEAD_LETTER_TOPIC_BYTES_MAX,
+    PRODUCE_BYTES_MAX,
     RECORD_BYTES_MAX,
     ROW_BYTES_MAX,
 )
@@ -42,9 +43,10 @@ from workflows.shared.workflow import declared as declared_workflows
 
 BY_THE_BROKERS_CLOCK = {"message.timestamp.type": "LogAppendTime"}
 """For open topics: times of other producers are not reliable, so the broker's clock counts."""
-COMPACTED = {"segment.bytes": str(2 * ROW_BYTES_MAX)}
+COMPACTED = {"segment.bytes": str(PRODUCE_BYTES_MAX)}
 """Kafka never compacts the last segment of a partition, which has 1 GiB by default: a changelog
-would hold every version of its rows for days, on disk and in every recovery."""
+would hold every version of its rows for days, on disk and in every recovery. A segment has to hold
+the longest record."""
 
 
 def load_agents() -> dict[str, Agent]:

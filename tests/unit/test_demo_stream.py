@@ -87,7 +87,7 @@ async def run(folder: Path, player: Orders, plan: Plan) -> tuple[Stream, list[st
     said: list[str] = []
     stream = Stream(Config(data_dir=str(folder)), rate=2.0, disk_mb=1)
     async with asyncio.timeout(10):
-        await stream.run(player, plan, said.append)  # pyright: ignore[reportArgumentType]
+        await stream.run(player, plan, said.append)
     return stream, said
 
 
