@@ -1,4 +1,4 @@
-"""What a demo does after its file: orders without end, while its folder has room for them."""
+"""What a demo does after its file: orders without end, until its folder is full."""
 
 import asyncio
 import os
@@ -60,7 +60,7 @@ class Stream:
         return self._doing
 
     async def run(self, player: Player, plan: Plan, say: Callable[[str], None]) -> None:
-        """Place orders; return when there is no room for more. Raises LoadError, FaultError."""
+        """Place orders; return when the folder is full. Raises LoadError, FaultError."""
         if not (await fault_switches.get(self._config.carrier_url)).get("refuse"):
             await fault_switches.put(self._config.carrier_url, CARRIER_FAULTS)
         async with open_producer(self._config) as producer:
@@ -72,7 +72,7 @@ class Stream:
         )
         playing = asyncio.create_task(player.go_on(draw(plan, seed=1), self._rate))
         try:
-            while not playing.done() and await self._has_room():
+            while not playing.done() and await self._is_below_limit():
                 await asyncio.wait({playing}, timeout=SIZE_SECONDS)
             if playing.done():
                 playing.result()
@@ -83,7 +83,7 @@ class Stream:
             "everything else goes on. A new demo begins with an empty folder; Ctrl-C stops"
         )
 
-    async def _has_room(self) -> bool:
+    async def _is_below_limit(self) -> bool:
         size_mb = await asyncio.to_thread(folder_bytes, self._config.data_path) / MB
         if size_mb >= self._disk_mb:
             self._doing = f"no more: {self._disk_mb:,} MB are used"

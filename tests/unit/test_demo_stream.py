@@ -1,4 +1,4 @@
-"""What a demo does after its file: orders while there is room, and one line of progress."""
+"""What a demo does after its file: orders until the folder is full, and one line of progress."""
 
 import asyncio
 import io
