@@ -11,6 +11,7 @@ from app.delivery.agent import Agent, due_of, is_decider, registered, retries
 from app.kafka.admin import TopicSpec
 from app.wire.byte_limits import (
     DEAD_LETTER_TOPIC_BYTES_MAX,
+    PRODUCE_BYTES_MAX,
     RECORD_BYTES_MAX,
     ROW_BYTES_MAX,
 )
@@ -42,6 +43,10 @@ from workflows.shared.workflow import declared as declared_workflows
 
 BY_THE_BROKERS_CLOCK = {"message.timestamp.type": "LogAppendTime"}
 """For open topics: times of other producers are not reliable, so the broker's clock counts."""
+COMPACTED = {"segment.bytes": str(PRODUCE_BYTES_MAX)}
+"""Kafka never compacts the last segment of a partition, which has 1 GiB by default: a changelog
+would hold every version of its rows for days, on disk and in every recovery. A segment has to hold
+the longest record."""
 
 
 def load_agents() -> dict[str, Agent]:
@@ -208,5 +213,9 @@ def _want(  # noqa: PLR0913  a topic has these facts
         partitions=partitions_of(name, config),
         cleanup=cleanup,
         retention_ms=retention_ms,
-        config={"max.message.bytes": str(longest), **(more or {})},
+        config={
+            "max.message.bytes": str(longest),
+            **(COMPACTED if cleanup == "compact" else {}),
+            **(more or {}),
+        },
     )

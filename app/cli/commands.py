@@ -79,7 +79,8 @@ _OWN: dict[str, Command | Group] = {
         "Start the broker, external systems and one process for each service; Ctrl-C stops all.",
     ),
     "demo": Command(
-        "start:demo", "Start everything on a fresh folder and play real orders through it."
+        "start:demo",
+        "Start everything on a fresh folder, play real orders through it, and go on with such.",
     ),
     "worker": Command(
         "start:worker",

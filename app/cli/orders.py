@@ -97,6 +97,6 @@ async def _load(file: Path, options: FileOptions, rate: float) -> Loaded:
             playing = asyncio.ensure_future(player.play(plan))
             while not playing.done():
                 figures = await player.get("/figures")
-                show_figures({**figures, "planned": player.loaded.orders_planned})
+                show_figures({**figures, "doing": f"{player.loaded.orders_planned:,} in the file"})
                 await asyncio.wait({playing}, timeout=1)
             return playing.result()

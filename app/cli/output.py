@@ -1,67 +1,56 @@
 """How the commands show things to people."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from app.operations.search.record_view import RecordView
 
-LINE_EVERY = 5
-"""Without a terminal, one line of progress for so many updates."""
+LINE_SECONDS = 30.0
+"""Without a terminal, at most one line of progress in so many seconds."""
 
 
 @contextmanager
-def progress(console: Console) -> Iterator[Callable[[dict[str, Any]], None]]:
-    """Yield a function that shows changing figures: a table, or lines without a terminal."""
-    if not console.is_terminal:
-        queries = 0
+def progress(
+    console: Console, clock: Callable[[], float] = time.monotonic
+) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """Yield a function that shows changing figures on one line, which a terminal updates.
 
-        def line(figures: dict[str, Any]) -> None:
-            nonlocal queries
-            queries += 1
-            if queries % LINE_EVERY == 1:
-                console.print(_described(figures), markup=False)
-
-        yield line
+    Without a terminal a line is printed now and then, when it says something new.
+    """
+    if console.is_terminal:
+        with Live(console=console, refresh_per_second=4, transient=True) as live:
+            yield lambda figures: live.update(_line(figures))
         return
-    with Live(console=console, refresh_per_second=4, transient=True) as live:
-        yield lambda figures: live.update(_as_table(figures))
+    printed, due = "", clock()
+
+    def line(figures: dict[str, Any]) -> None:
+        nonlocal printed, due
+        said = _line(figures).plain
+        if clock() >= due and said != printed:
+            console.print(f"         {said}", markup=False, soft_wrap=True)
+            printed, due = said, clock() + LINE_SECONDS
+
+    yield line
 
 
-def _described(figures: dict[str, Any]) -> str:
+def _line(figures: dict[str, Any]) -> Text:
+    """Return the figures on one line, which is cut where the terminal ends."""
     totals = figures["totals"]
-    names = ("orders", "completed", "cancelled", "open")
-    said = ", ".join(f"{totals.get(name, 0)} {name}" for name in names)
-    return f"         {said} of {figures.get('planned', '?')}"
-
-
-def _as_table(figures: dict[str, Any]) -> Table:
-    totals = figures["totals"]
-    table = Table.grid(padding=(0, 3))
-    planned = figures.get("planned", 0)
-    rows = (
-        ("orders placed", f"{totals.get('orders', 0)} of {planned}"),
-        ("completed", totals.get("completed", 0)),
-        ("cancelled", totals.get("cancelled", 0)),
-        ("open", totals.get("open", 0)),
-        ("revenue", _money(totals.get("revenue_minor", 0))),
-        ("refunds", _money(totals.get("refunds_minor", 0))),
-        ("stock-outs", totals.get("stock_outs", 0)),
-        ("fraud found", totals.get("fraud_detected", 0)),
-        ("to shipped, p95", f"{figures['to_shipped_ms']['p95'] or '-'} ms"),
-    )
-    for name, value in rows:
-        table.add_row(name, Text(str(value), justify="right"))
-    return table
-
-
-def _money(minor: int) -> str:
-    return f"{minor / 100:,.2f}"
+    names = ("completed", "cancelled", "open")
+    counts = ", ".join(f"{totals.get(name, 0):,} {name}" for name in names)
+    parts = [
+        f"{totals.get('orders', 0):,} orders: {counts}",
+        *filter(None, [figures.get("doing", "")]),
+        f"revenue {totals.get('revenue_minor', 0) / 100:,.2f}",
+        f"shipped within {figures['to_shipped_ms']['p95'] or '-'} ms (p95)",
+    ]
+    return Text("; ".join(parts), no_wrap=True, overflow="ellipsis")
 
 
 def show_dead_letter(dead_letter: RecordView, console: Console) -> None:

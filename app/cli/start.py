@@ -18,7 +18,6 @@ from app.cli.orders import (
     DryRun,
     Encoding,
     Mapping,
-    Rate,
     file_options,
     preview,
     show,
@@ -27,6 +26,7 @@ from app.cli.output import progress
 from app.config import child_environment
 from app.local import fault_switches
 from app.local.demo import Demo, DemoError, Wanted, fresh
+from app.local.demo_stream import DISK_MB_MAX, ORDERS_PER_SECOND_AFTER
 from app.local.importers.order_file import read_plan
 from app.local.importers.player import ORDERS_PER_SECOND
 from app.local.supervisor import Supervisor, worker_command
@@ -35,6 +35,18 @@ from app.wire.json_output import json_page
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "data" / "online_retail_2010-12.csv"
+DemoRate = Annotated[
+    float | None,
+    typer.Option(
+        min=0.1,
+        max=1_000,
+        help="Orders per second.",
+        show_default=f"{ORDERS_PER_SECOND:g} from the file, {ORDERS_PER_SECOND_AFTER:g} after it",
+    ),
+]
+DiskMb = Annotated[
+    int, typer.Option(min=1, help="Megabytes of data after which no more orders are placed.")
+]
 
 
 def up(
@@ -68,8 +80,9 @@ def _on_signal() -> asyncio.Event:
 
 def demo(  # noqa: PLR0913  each is an option
     file: Annotated[Path, typer.Option(help="A file of orders: .csv, .gz or .xlsx.")] = FILE,
-    rate: Rate = ORDERS_PER_SECOND,
+    rate: DemoRate = None,
     *,
+    disk_mb: DiskMb = DISK_MB_MAX,
     dates: Dates = None,
     decimal: Decimals = None,
     columns: Mapping = "",
@@ -80,9 +93,16 @@ def demo(  # noqa: PLR0913  each is an option
     faults: Annotated[str, typer.Option(help="Such as decline=0.2,refuse=0.05")] = "",
     as_json_too: AsJson = False,
 ) -> None:
-    """Start everything on a fresh folder and play real orders through it."""
+    """Start everything on a fresh folder, play real orders through it, and go on with such."""
     options = file_options(dates, decimal, columns, encoding)
-    wanted = Wanted(file=file, options=options, rate=rate, once=once)
+    wanted = Wanted(
+        file=file,
+        options=options,
+        rate=rate or ORDERS_PER_SECOND,
+        rate_after=rate or ORDERS_PER_SECOND_AFTER,
+        disk_mb=disk_mb,
+        once=once,
+    )
     found = run(_counted(wanted) if dry_run else _demo(wanted, faults))
     if found is not None:
         _write_report(found, report, as_json_too=as_json_too)

@@ -149,6 +149,7 @@ LIMITS = {
     "message.max.bytes": DEAD_LETTER_TOPIC_BYTES_MAX,
     "replica.fetch.max.bytes": DEAD_LETTER_TOPIC_BYTES_MAX,
     "log.retention.hours": 168,  # of topics that name none; ours all do
+    "offsets.topic.segment.bytes": 16_777_216,  # the last segment of each is not compacted
     "offsets.retention.minutes": 43_200,  # an instance closed for a month finds its place again
     "group.initial.rebalance.delay.ms": 0,  # workers need not wait for one another
     "group.min.session.timeout.ms": 1_000,

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app.auth import operators
 from app.config import Config
-from app.kafka.producer import open_producer
 from app.local import demo_report, fault_switches
-from app.local.importers.endless import POISON, POISON_TOPIC, draw
+from app.local.demo_stream import Firsts, Stream
+from app.local.importers.file_content import LoadError
 from app.local.importers.loaded import report_lines
 from app.local.importers.order_file import FileOptions, read_plan
 from app.local.importers.player import Player
-from app.local.importers.retail_file import Plan
 from app.local.instance_folder import emptied, worker_url
 from app.local.supervisor import Supervisor
 from app.operations.verification import auditor
@@ -28,9 +28,6 @@ from workflows.shared.errors import PayflowError
 
 SETTLE_SECONDS_MAX = 600.0
 SHOW_SECONDS = 1.0
-RATE_MAX = 2.0
-"""Orders per second after the file: a machine with two cores has time left."""
-CARRIER_FAULTS = {"refuse": 0.02}
 
 Say = Callable[[str], None]
 Show = Callable[[dict[str, Any]], None]
@@ -46,6 +43,10 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     file: Path
     options: FileOptions = FileOptions()
     rate: float
+    rate_after: float
+    """Orders per second after the file."""
+    disk_mb: int
+    """The size of the data folder at which no more orders are placed."""
     once: bool = False
     faults: dict[str, dict[str, float]] = {}
 
@@ -66,7 +67,8 @@ class Demo:
         self._say = say
         self._show = show
         self._began = time.monotonic()
-        self._first_completed = False
+        self._firsts = Firsts(self._step)
+        self._stream: Stream | None = None
 
     async def run(self) -> dict[str, Any] | None:
         """Play the file; return the report with `once`, otherwise go on until interrupted."""
@@ -91,20 +93,13 @@ class Demo:
                 if self.wanted.once:
                     verdict = await self._settled(player)
                     return await self._report(player, verdict, instance)
-                await self._go_on(player, plan)
+                rate, disk_mb = self.wanted.rate_after, self.wanted.disk_mb
+                self._stream = Stream(self.config, rate, disk_mb)
+                await self._stream.run(player, plan, self._step)
+                await asyncio.Event().wait()  # for Ctrl-C
             finally:
                 watching.cancel()
         return None
-
-    async def _go_on(self, player: Player, plan: Plan) -> None:
-        """Place orders drawn from the file for ever, of which a few end badly."""
-        rate = min(self.wanted.rate, RATE_MAX)
-        if not self.wanted.faults.get("carrier"):
-            await fault_switches.put(self.config.carrier_url, CARRIER_FAULTS)
-        async with open_producer(self.config) as producer:
-            await producer.send_and_wait(POISON_TOPIC, POISON)
-        self._step(f"goes on with {rate:g} orders per second like those of the file; Ctrl-C stops")
-        await player.go_on(draw(plan, seed=1), rate)
 
     def _own(self) -> Config:
         """Return the configuration of a demo: of past orders, with faults as they are wanted."""
@@ -115,13 +110,17 @@ class Demo:
 
     async def _watch(self, player: Player) -> None:
         while True:
-            figures = await player.get("/figures")
-            totals = figures["totals"]
-            if totals.get("completed") and not self._first_completed:
-                self._first_completed = True
-                self._step("first order completed")
-            self._show({**figures, "planned": player.loaded.orders_planned})
+            # A console that is away for long says so when the next order is placed.
+            with suppress(LoadError):
+                figures = await player.get("/figures")
+                self._firsts.look(figures["totals"])
+                self._show({**figures, "doing": self._doing(player)})
             await asyncio.sleep(SHOW_SECONDS)
+
+    def _doing(self, player: Player) -> str:
+        if self._stream is not None:
+            return self._stream.doing
+        return f"{player.loaded.orders_planned:,} in the file"
 
     async def _settled(self, player: Player) -> Verdict:
         """Return the verdict once every order has ended and none is in motion."""

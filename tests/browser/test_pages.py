@@ -24,6 +24,23 @@ PAGES = (
 HEAD = 'nav[aria-label="Pages"]'
 LINKS_EACH = 4
 """Links that are followed from each page."""
+PHONE = {"width": 390, "height": 844}
+BROKEN_WORDS = """() => {
+  const found = [], texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    const text = texts.currentNode, place = text.parentElement.closest("td, th");
+    if (!place || !place.offsetParent || text.parentElement.closest("code")) continue;
+    for (const word of text.data.matchAll(/[^\\s-]+/g)) {
+      const range = document.createRange();
+      range.setStart(text, word.index);
+      range.setEnd(text, word.index + word[0].length);
+      const lines = new Set([...range.getClientRects()].map((each) => Math.round(each.top)));
+      if (word[0].length / lines.size < 8 && lines.size > 1) found.push(word[0]);
+    }
+  }
+  return found;
+}"""
+"""The words in tables, JSON apart, that go over several lines of fewer than 8 characters."""
 PICTURES = os.environ.get("PICTURES", "")
 """A folder: pictures of the pages are put there."""
 
@@ -63,6 +80,21 @@ def test_a_page_and_what_it_leads_to_are_open_to_everybody(
         assert answer is not None
         assert answer.ok, link
         assert_accessible(page)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_phone_shows_whole_words(page: Page, demo: Demo, name: str) -> None:
+    """A wide table scrolls by itself: no column is a character wide, and the page does not move."""
+    wait_for(lambda: demo.ask("/figures")["totals"].get("completed"), "an order has ended")
+    page.set_viewport_size(PHONE)
+    go(page, name)
+    if name == "Tables":
+        page.locator("main a[href^='/console/tables/']").filter(has_text="stock").first.click()
+        page.get_by_role("heading", level=1).wait_for()
+    page.locator("details").evaluate_all("all => all.forEach((each) => { each.open = true })")
+
+    assert [] == page.evaluate(BROKEN_WORDS)
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
 
 
 def test_no_page_asks_another_host(page: Page, demo: Demo) -> None:

@@ -340,3 +340,12 @@ def test_the_size_that_counts_is_the_one_inside(character: str) -> None:
         accepted = poison.cause != "too_large"
 
     assert accepted == (len(codecs.encode(placed)) <= byte_limits.OPEN_BODY_BYTES_MAX)
+
+
+def test_a_segment_of_a_compacted_topic_holds_its_longest_record() -> None:
+    """Kafka refuses a longer one."""
+    compacted = [each for each in wanted_topics(Config()) if each.cleanup == "compact"]
+
+    assert compacted
+    for each in compacted:
+        assert int(each.config["segment.bytes"]) > int(each.config["max.message.bytes"])

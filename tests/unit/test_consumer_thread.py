@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from faust.types import TP
 
 from app.config import Config
 from app.kafka.reader import ISOLATION_LEVEL
@@ -34,3 +35,13 @@ async def test_a_worker_reads_what_is_committed(thread: ConsumerThread) -> None:
 
     assert ("read_committed", "read_committed") == (ISOLATION_LEVEL, consumer._isolation_level)
     assert ({}, {}) == (thread.reached, thread.fetched)
+
+
+async def test_a_quiet_partition_is_not_called_stuck(
+    thread: ConsumerThread, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Faust would, after five minutes, and fill the logs of an instance at rest."""
+    thread.time_started = 0.0
+    thread.verify_event_path(now=1_000.0, tp=TP("orders", 0))
+
+    assert [] == caplog.records

@@ -198,7 +198,7 @@ async def test_the_stock_of_each_file_is_received_once(aiohttp_server: Any, tmp_
     first, again, other = [body for _, body, _ in console.asked]
     assert first == again
     assert first["receipt_id"] != other["receipt_id"]
-    assert ([{"sku": "85123A", "quantity": 5}], [{"sku": "85123A", "quantity": 4}]) == (
+    assert ([{"sku": "85123A", "quantity": 6}], [{"sku": "85123A", "quantity": 5}]) == (
         first["items"],
         other["items"],
     )
@@ -206,7 +206,7 @@ async def test_the_stock_of_each_file_is_received_once(aiohttp_server: Any, tmp_
 
 def test_more_units_than_one_receipt_can_say_are_several() -> None:
     """Each SKU stands once in a receipt, up to a million units of it."""
-    sold = {f"s{at}": 1 for at in range(600)} | {"many": 2_500_000}
+    sold = {f"s{at}": 1 for at in range(600)} | {"many": 2_020_202}
 
     receipts = receipts_of(Plan(rows_read=0, asks=(), sold_units=sold))
 

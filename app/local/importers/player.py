@@ -74,7 +74,7 @@ class Player:
         self._session = session
 
     async def receive_stock(self, plan: Plan, say: Callable[[str], None]) -> None:
-        """Receive four fifths of what the file sells; return when the stock is on hand."""
+        """Receive nearly all that the file sells; return when the stock is on hand."""
         receipts = receipts_of(plan)
         for receipt in receipts:
             await self._post("/stock/receipts", msgspec.to_builtins(receipt))
