@@ -48,7 +48,7 @@ def configure_logging(config: Config, stream: TextIO | None = None) -> None:
     root.handlers[:] = [handler]
     root.setLevel(config.log_level.upper())
     for talkative in ("stripe", "httpx", "aiokafka.consumer.subscription_state"):
-        # It logs a line for every request, or every look at a log, at the level info.
+        # It logs a line for every request, or every check of a log, at the level info.
         logging.getLogger(talkative).setLevel(max(root.level, logging.WARNING))
     structlog.configure(
         processors=[*chain, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
