@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,14 +16,18 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from app.config import Config
 from app.registry import load_agents
 from tests.support.instance import PAYFLOW, environment, payflow, wait_for
+from tests.support.samples import sample_of
 from tests.support.source import ROOT
 from workflows.order import topics as order_topics
+from workflows.order.messages import OrderPlaced
 
 FILE = ROOT / "data" / "online_retail_2010-12.csv"
 ROWS = 1_500
 FAULTS = "decline=0.2,error_after=0.1,provider.timeout=0.1,refuse=0.05"
+PROVIDER_KEY = Config().provider_key
 POISON = b'{"type":"payflow.order.placed.v1","order_id":NaN}'
 
 
@@ -37,17 +42,41 @@ def proven(console_url: str) -> Any:
         raise
 
 
-def poison(broker_url: str) -> bytes:
-    """Put what is no event on `orders`; return its bytes."""
+def produce_strange(broker_url: str) -> tuple[str, bytes]:
+    """Put a whole order that is aborted, and behind it what is no event, on one partition.
+
+    Return the id of that order and the bytes of the other.
+    """
+    aborted = sample_of(OrderPlaced)
+    key, headers = aborted["key"].encode(), aborted["headers"].items()
+    body = json.dumps(aborted["body"]).encode()
 
     async def put() -> None:
-        producer = AIOKafkaProducer(bootstrap_servers=broker_url)
-        await producer.start()
-        await producer.send_and_wait("orders", POISON, key=b"nobody")
-        await producer.stop()
+        producer = AIOKafkaProducer(bootstrap_servers=broker_url, transactional_id="stranger")
+        async with producer:
+            await producer.begin_transaction()
+            carried = [(name, value.encode()) for name, value in headers]
+            await producer.send_and_wait("orders", body, key=key, headers=carried)
+            await producer.abort_transaction()
+        async with AIOKafkaProducer(bootstrap_servers=broker_url) as plain:
+            await plain.send_and_wait("orders", POISON, key=key)
 
     asyncio.run(put())
-    return POISON
+    return aborted["key"], POISON
+
+
+def knows(up: dict[str, Any], order_id: str) -> tuple[int, int]:
+    """Return how the API answers for `order_id`, and how many payments the provider has of it."""
+    query = urllib.parse.urlencode({"query": f"metadata['order_id']:'{order_id}'"})
+    url = f"{up['provider_url']}/v1/payment_intents/search?{query}"
+    asked = urllib.request.Request(url, headers={"Authorization": f"Bearer {PROVIDER_KEY}"})  # noqa: S310
+    with urllib.request.urlopen(asked, timeout=9) as answer:  # noqa: S310
+        payments = len(json.load(answer)["data"])
+    try:
+        with urllib.request.urlopen(f"{up['console_url']}/orders/{order_id}", timeout=9) as answer:  # noqa: S310
+            return answer.status, payments
+    except urllib.error.HTTPError as error:
+        return error.code, payments
 
 
 @pytest.fixture
@@ -68,7 +97,7 @@ def demo(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     ]
     with (tmp_path / "demo.log").open("wb") as log:
         process = subprocess.Popen(
-            [*command, "--rate", "2", "--faults", FAULTS],
+            [*command, "--rate", "1", "--faults", FAULTS],
             env=environment(tmp_path),
             stdout=log,
             stderr=log,
@@ -91,13 +120,14 @@ def test_the_books_balance_after_all_faults(demo: subprocess.Popen[bytes], tmp_p
     topics = {topic["name"]: topic for topic in payflow(tmp_path, "topics", "ls")}
     records = payflow(tmp_path, "topics", "show", "orders", "--from", "earliest")["found"]
     verified = wait_for(lambda: proven(up["console_url"]), "a verified instance", log)
-    poisoned = poison(up["broker_url"])
+    aborted, poisoned = produce_strange(up["broker_url"])
     dead_letter = wait_for(
         lambda: payflow(tmp_path, "dead", "ls", "--all"), "a dead letter of a consumer", log
     )[0]
     shown_dead_letter = payflow(
         tmp_path, "dead", "show", dead_letter["topic"], str(dead_letter["offset"])
     )
+    known = knows(up, orders[0]["key"]), knows(up, aborted)
 
     assert demo.wait(300) == 0, log.read_text()[-3000:]
     report = json.loads((tmp_path / "r.json").read_text())
@@ -134,6 +164,8 @@ def test_the_books_balance_after_all_faults(demo: subprocess.Popen[bytes], tmp_p
     )
     assert poisoned.hex() == shown_dead_letter["hexadecimal"]
     assert "bad_envelope" == shown_dead_letter["headers"]["x-dead-cause"]
+    # Whoever dead-lettered the poison had read past the aborted order.
+    assert ((200, 1), (404, 0)) == known
     # Every service that consumes `orders` has dead-lettered the poison, and gone on.
     consumers = [agent for agent in load_agents().values() if order_topics.orders in agent.consumes]
     assert len(consumers) == report["dead_letters"]

@@ -12,6 +12,8 @@ import msgspec
 from app.wire.records import Record
 from workflows.audit.checkpoint import AuditCheckpointed
 
+GAP = "somebody has removed what lay here, or has written a transaction, as Payflow never does"
+"""What a gap between two offsets means; the marker of a transaction takes an offset too."""
 BREACHES_MAX = 20
 """Breaches listed of one partition; the first is what matters."""
 
@@ -94,7 +96,7 @@ class Prover:
         """Take the next record of the partition."""
         due = self._chain_head.offset + 1
         if record.offset != due:
-            self._name(due, record.offset - 1, "missing: somebody has removed what lay here")
+            self._name(due, record.offset - 1, f"missing: {GAP}")
         if not self._is_authentic(record):
             what = "its signature is missing or wrong: it was changed, or it is not Payflow's"
             self._name(record.offset, record.offset, what)

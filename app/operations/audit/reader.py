@@ -10,7 +10,7 @@ from app.config import Config
 from app.kafka.messages import messages_of
 from app.kafka.reader import AIOKafkaConsumer, TopicPartition, declared_places, read_to_end
 from app.kafka.reader import reader as open_reader
-from app.operations.audit.chain import Breach, ChainHead, Proven, Prover, chain_head_of
+from app.operations.audit.chain import GAP, Breach, ChainHead, Proven, Prover, chain_head_of
 from app.wire import codecs
 from app.wire.envelope import Undecodable, from_headers
 from app.wire.records import Record, as_read
@@ -92,11 +92,11 @@ async def checkpoints(
                 said.setdefault(checkpointed.partition, []).append(chain_head_of(checkpointed))
             if record.offset != due:
                 gone = f"{place.topic}/{place.partition}/{due}..{record.offset - 1}"
-                breaches.append(Breach(place=gone, what="checkpoints are missing"))
+                breaches.append(Breach(place=gone, what=f"checkpoints are missing: {GAP}"))
             due = record.offset + 1
         if due < end:
             gone = f"{place.topic}/{place.partition}/{due}..{end - 1}"
-            breaches.append(Breach(place=gone, what="checkpoints are missing"))
+            breaches.append(Breach(place=gone, what=f"checkpoints are missing: {GAP}"))
     return said, breaches
 
 
