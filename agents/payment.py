@@ -1,6 +1,6 @@
 """The payment agent: takes the money of a transaction once, and refunds it.
 
-Consumes   provider.answers, provider.webhooks, topics of its reactions
+Consumes   provider.answers, provider.webhooks, refund.decisions, topics of its reactions
 Table      payment
 Produces   payments, provider.commands
 """
@@ -21,6 +21,7 @@ payment_agent = register(
         consumes=(
             payment_topics.provider_answers,
             payment_topics.provider_webhooks,
+            payment_topics.refund_decisions,
             *reaction_topics(reactions),
         ),
         produces=(payment_topics.payments, payment_topics.provider_commands),

@@ -70,6 +70,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """Heap of the embedded broker: under 256 it collects garbage all the time."""
     console_url: str = "http://127.0.0.1:8700"
     """The URL to which the external systems send their webhooks."""
+    installation: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{0,40}$(?!\n)")] = ""
+    """The name of this instance at the provider, where keys and metadata carry it: several may use
+    one account. It stays the same for ever, on other brokers too."""
     provider_url: str = "http://127.0.0.1:8701"
     provider_key: str = "sk_test_payflow"
     provider_webhook_secret: str = "whsec_payflow_local"  # noqa: S105  of the local simulator only
@@ -135,6 +138,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("oidc_issuer needs oidc_client_id and oidc_client_secret")
         if self.oidc_issuer and not _is_private(self.oidc_issuer):
             raise ValueError("oidc_issuer must begin with https://")
+        if not self.installation and not _is_local(self.provider_url):
+            raise ValueError(
+                "a provider elsewhere needs an installation: a name that no other instance has"
+            )
         if self.backdate != "nobody" and not self.signing_key:
             raise ValueError("backdate needs a signing_key, which marks the times of the API")
         try:
@@ -255,8 +262,11 @@ def _is_address(text: str) -> bool:
 
 def _is_private(url: str) -> bool:
     """Return whether a connection to `url` is encrypted or local."""
-    found = urlsplit(url)
-    return found.scheme == "https" or found.hostname in ("127.0.0.1", "localhost", "::1")
+    return urlsplit(url).scheme == "https" or _is_local(url)
+
+
+def _is_local(url: str) -> bool:
+    return urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
 
 
 def _variable(name: str) -> str:

@@ -32,6 +32,8 @@ EVERYBODY = (
     "provider_timeout",
     "provider_slow",
     "provider_down",
+    "refunds_wait",
+    "refunds_fail",
     "webhooks_late",
     "webhooks_doubled",
     "webhooks_lost",

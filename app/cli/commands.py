@@ -120,6 +120,10 @@ _OWN: dict[str, Command | Group] = {
                 "faults:set_faults",
                 "Set faults of SYSTEM (provider or carrier): rates from 0 to 1.",
             ),
+            "clock": Command(
+                "faults:clock",
+                "Move the clocks of the external systems ahead, such as +25h; Payflow's own stay.",
+            ),
         },
     ),
     "dead": Group(

@@ -1,5 +1,6 @@
 """`payflow faults`: the faults of a running instance's external systems."""
 
+import re
 from typing import Annotated
 
 import typer
@@ -8,12 +9,32 @@ from app.cli.instance import AsJson, as_json, fail, out, run, running_instance
 from app.cli.output import show_faults
 from app.local import fault_switches
 
+UNIT_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+
 
 def show(*, as_json_too: AsJson = False) -> None:
     """Show the faults that are set now."""
     config = running_instance()
     found = {
         system: run(fault_switches.get(getattr(config, f"{system}_url")))
+        for system in fault_switches.EXTERNAL_SYSTEMS
+    }
+    as_json(found) if as_json_too else show_faults(found, out)
+
+
+def clock(
+    by: Annotated[str, typer.Argument(help="Such as +25h; s, m, h and d.", show_default=False)],
+    *,
+    as_json_too: AsJson = False,
+) -> None:
+    """Move the clocks of the external systems ahead, such as +25h; Payflow's own stay."""
+    match = re.fullmatch(r"\+?(\d{1,5})([smhd])", by)
+    if match is None:
+        fail(f"{by!r} is no time to move ahead by; say one such as +25h, +90s or +8d", 2)
+    seconds = int(match.group(1)) * UNIT_SECONDS[match.group(2)]
+    config = running_instance()
+    found = {
+        system: run(fault_switches.advance(getattr(config, f"{system}_url"), seconds))
         for system in fault_switches.EXTERNAL_SYSTEMS
     }
     as_json(found) if as_json_too else show_faults(found, out)

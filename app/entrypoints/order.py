@@ -6,6 +6,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from app.entrypoints.refund_cases import REFUND_CASES
 from app.entrypoints.requests import (
     BadRequest,
     Emission,
@@ -216,5 +217,6 @@ ENTRYPOINT = Entrypoint(
         cancel=cancelled_by_operator,
         refund=refunded_by_operator,
         refunds_minor=refunds_minor,
+        refund_cases=REFUND_CASES,
     ),
 )

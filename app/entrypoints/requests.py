@@ -74,6 +74,17 @@ class FollowingRequest(msgspec.Struct, Generic[Body], frozen=True, kw_only=True)
     """Its name in the answer to an accepted transaction; empty: it is left out."""
 
 
+class RefundCases(msgspec.Struct, frozen=True, kw_only=True):
+    """Refunds that have failed for good, and wait for the decision of an operator."""
+
+    table: str
+    """Whose rows hold the refunds."""
+    waiting: Callable[[Any], Mapping[str, int]]
+    """Return the round that failed of each, by its key, of the state of such a row."""
+    decide: Callable[[str, str, int, str, str], Emission]
+    """Of a transaction id, a key, the round that failed, a decision, and a reference."""
+
+
 class OperatorMessages(msgspec.Struct, frozen=True, kw_only=True):
     """The messages that operators may produce about a transaction."""
 
@@ -83,6 +94,8 @@ class OperatorMessages(msgspec.Struct, frozen=True, kw_only=True):
     """Of a transaction id, the id of the refund, an amount in minor units, and why."""
     refunds_minor: Callable[[Any], Mapping[str, int]]
     """Return what goes back already, by the id of the refund, of the state of a transaction."""
+    refund_cases: RefundCases | None = None
+    """None: it refunds nothing."""
 
 
 class Entrypoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,8 +130,10 @@ class WebhookRequest(msgspec.Struct, frozen=True, kw_only=True):
     header: str
     """Of the signature."""
     secret: Callable[[Config], str]
-    emission: Callable[[dict[str, object]], Emission | None]
-    """Return the message of its body; None for an unused kind. Raises BadRequest."""
+    emission: Callable[[dict[str, object], Config], Emission | None]
+    """Return the message of its body; None for what nobody needs, and for what is not ours.
+
+    Raises BadRequest."""
 
 
 def converted(shape: type[Shape], **fields: object) -> Shape:

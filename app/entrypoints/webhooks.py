@@ -2,6 +2,7 @@
 
 import structlog
 
+from app.config import Config
 from app.entrypoints.requests import BadRequest, Emission, WebhookRequest, converted
 from app.wire.envelope import derive_id
 from workflows.payment.provider_messages import ProviderNotified
@@ -12,26 +13,40 @@ KINDS = {
     "payment_intent.succeeded": "payment_succeeded",
     "payment_intent.payment_failed": "payment_failed",
     "payment_intent.canceled": "payment_canceled",
+    "refund.updated": "refund_changed",
+    "refund.failed": "refund_changed",
+    "charge.refund.updated": "refund_changed",
 }
 
 log = structlog.get_logger(__name__)
 
 
-def provider_notified(event: dict[str, object]) -> Emission | None:
-    """Return a webhook of the payment provider; None for a kind that nobody needs."""
+def provider_notified(event: dict[str, object], config: Config) -> Emission | None:
+    """Return a webhook of the payment provider; None for what nobody needs.
+
+    Whatever else uses the account sends its webhooks here too. To refuse one would make Stripe try
+    it for three days and then disable the endpoint, so what is not ours is acknowledged.
+    """
     kind = KINDS.get(str(event.get("type")))
     if kind is None:
         log.info("webhook of no interest", kind=str(event.get("type"))[:100])
         return None
-    intent = _part(_part(event, "data"), "object")
+    about = _part(_part(event, "data"), "object")
+    metadata = about.get("metadata")
+    named = metadata if isinstance(metadata, dict) else {}
+    if "order_id" not in named or named.get("installation", "") not in ("", config.installation):
+        log.info("webhook of something that is not ours", kind=kind)
+        return None
+    is_refund = kind == "refund_changed"
     message = converted(
         ProviderNotified,
-        order_id=_part(intent, "metadata").get("order_id"),
+        order_id=named["order_id"],
         notice_id=event.get("id"),
         kind=kind,
-        payment_id=intent.get("id"),
-        amount_minor=intent.get("amount"),
-        reason=_refusal(intent),
+        payment_id=about.get("payment_intent" if is_refund else "id"),
+        amount_minor=about.get("amount"),
+        reason=_refusal(about),
+        refund_id=about.get("id") if is_refund else "",
     )
     return Emission(
         message=message,
@@ -40,7 +55,7 @@ def provider_notified(event: dict[str, object]) -> Emission | None:
     )
 
 
-def carrier_notified(event: dict[str, object]) -> Emission:
+def carrier_notified(event: dict[str, object], _config: Config) -> Emission:
     """Return a webhook of the carrier."""
     names = ("order_id", "notice_id", "shipment_id", "status")
     message = converted(CarrierNotified, **{name: event.get(name) for name in names})
@@ -51,9 +66,9 @@ def carrier_notified(event: dict[str, object]) -> Emission:
     )
 
 
-def _refusal(intent: dict[str, object]) -> str:
+def _refusal(about: dict[str, object]) -> str:
     """Return why the card was refused, in the code that the answer to a charge would give too."""
-    failure = intent.get("last_payment_error")
+    failure = about.get("last_payment_error")
     if not isinstance(failure, dict):
         return ""
     return str(failure.get("decline_code") or failure.get("code") or "")[:TEXT_CHARS_MAX]

@@ -1,19 +1,27 @@
 """The payment provider through the official Stripe SDK: a command in, one answer out.
 
-Keys are derived from the order and never change: `<order>:create`, `:confirm`, `:cancel`,
-`:refund:<refund key>`. A failure of the provider is an answer, `ChargeUnknown` or `RefundUnknown`.
+A failure of the provider is an answer, `ChargeUnknown` or `RefundUnknown`.
 """
 
+import time
 from collections.abc import Awaitable, Callable
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any
 
-import aiohttp
 import stripe
-import structlog
 
 from app.config import Config, current
-from app.wire.envelope import derive_id
+from app.gateways import provider_refunds
+from app.gateways.provider_account import (
+    Account,
+    Broken,
+    Clock,
+    Unclear,
+    asked,
+    code_of,
+    read,
+    reason_of,
+)
 from workflows.payment.provider_messages import (
     ChargeCard,
     ChargeDeclined,
@@ -21,52 +29,33 @@ from workflows.payment.provider_messages import (
     ChargeUnknown,
     ChargeVoided,
     InquireCharge,
+    InquireRefund,
     ProviderAnswer,
     ProviderCommand,
     RefundCharge,
-    RefundSucceeded,
-    RefundUnknown,
     VoidCharge,
 )
-from workflows.shared.errors import PayflowError
 from workflows.shared.limits import TEXT_CHARS_MAX
 
-REFUNDS_MAX, KEY_CHARS_MAX = 100, 255
-"""Refunds of one order that are searched: as many as it has returns; and an idempotency key."""
-SERVER_ERROR = 500
-CLOSED = frozenset({"failed", "canceled"})
-"""Refunds of these states moved no money."""
+INTENTS_MAX = 10
+"""Intents of one order that are searched: it has one."""
 
-Answer = TypeVar("Answer")
 Answers = tuple[ProviderAnswer]
 Command = ChargeCard | InquireCharge | VoidCharge
 
-log = structlog.get_logger(__name__)
-
-
-class Unclear(PayflowError):
-    """The outcome at the provider is unknown; the message says why."""
-
 
 class ProviderGateway:
-    """Calls the provider. The HTTP client opens with the first call, inside its event loop."""
+    """Calls the provider."""
 
-    def __init__(self, config: Config) -> None:
-        # The SDK must not send telemetry.
-        stripe.enable_telemetry = False
-        timeout = aiohttp.ClientTimeout(total=config.provider_timeout_seconds)
-        self._client = stripe.AIOHTTPClient(timeout=timeout)
-        self._stripe = stripe.StripeClient(
-            config.provider_key,
-            base_addresses={"api": config.provider_url},
-            http_client=self._client,
-            max_network_retries=0,
-        )
+    def __init__(self, config: Config, clock: Clock) -> None:
+        self._account = Account(config, clock)
 
     async def __call__(self, command: ProviderCommand) -> Answers:
         """Return the provider's one answer to `command`."""
         if isinstance(command, RefundCharge):
-            return (await self._refund(command),)
+            return (await provider_refunds.refund(self._account, command),)
+        if isinstance(command, InquireRefund):
+            return (await provider_refunds.inquire(self._account, command),)
         try:
             return (await self._charge(command),)
         except Unclear as trouble:
@@ -74,9 +63,7 @@ class ProviderGateway:
 
     async def close(self) -> None:
         """Close the HTTP client."""
-        await self._client.close_async()
-
-    # --- charging -------------------------------------------------------------
+        await self._account.close()
 
     async def _charge(self, command: Command) -> ProviderAnswer:
         """Answer a command about the charge. Raises Unclear."""
@@ -84,12 +71,12 @@ class ProviderGateway:
             intent = await self._find(command)
         except stripe.InvalidRequestError as refused:
             # Refused before an intent existed: nothing was charged and nothing ever will be.
-            return ChargeDeclined(transaction_id=command.transaction_id, reason=_reason(refused))
+            return _declined(command, reason_of(refused))
         if intent is None:
             # Without an intent nothing was ever confirmed, and its key makes no other one.
-            return ChargeVoided(transaction_id=command.transaction_id)
+            return _voided(command)
         if not isinstance(command, ChargeCard):
-            intent = await _read(self._stripe.v1.payment_intents.retrieve_async(intent.id))
+            intent = await read(self._account.intents.retrieve_async(intent.id))
         known = _outcome(command, intent)
         if known is not None:
             return known
@@ -102,98 +89,82 @@ class ProviderGateway:
 
         Raises Unclear, and stripe.InvalidRequestError when the provider takes no such intent.
         """
+        if self._account.is_old(command):
+            known = await self._look(command)
+            if known is not None:
+                return known
         params: Any = {
             "amount": command.amount_minor,
             "currency": command.currency.lower(),
             "payment_method": command.payment_method,
             "payment_method_types": ["card"],
-            "metadata": {"order_id": command.transaction_id},
+            "metadata": self._account.metadata(command),
         }
-        key: stripe.RequestOptions = {"idempotency_key": f"{command.transaction_id}:create"}
-        intents = self._stripe.v1.payment_intents
+        key = self._account.key(command, "create")
         try:
-            return await _asked(intents.create_async(params, key))
-        except _Broken as broken:
+            return await asked(self._account.intents.create_async(params, key))
+        except Broken as broken:
             if not broken.replayed:
                 raise
         # The answer kept under the key is a 500: it will never be another one. Look for the intent.
-        escaped = command.transaction_id.replace("\\", "\\\\").replace("'", "\\'")
-        query = f"metadata['order_id']:'{escaped}'"
-        found = await _read(intents.search_async({"query": query, "limit": 1}))
-        if found.data:
-            return found.data[0]
+        found = await self._search(command)
+        if found is not None:
+            return found
         if isinstance(command, VoidCharge):
             return None
         raise Unclear("the provider failed to create the intent")
 
+    async def _look(self, command: Command) -> stripe.PaymentIntent | None:
+        """Return the intent that there is, by its id or else by its order. Raises Unclear."""
+        if isinstance(command, ChargeCard) or not command.payment_id:
+            return await self._search(command)
+        return await read(self._account.intents.retrieve_async(command.payment_id))
+
+    async def _search(self, command: Command) -> stripe.PaymentIntent | None:
+        """Return the intent of an order; of several, one that took money. Raises Unclear.
+
+        Stripe's search may miss what is younger than an hour: for that the key is still there.
+        """
+        params: stripe.params.PaymentIntentSearchParams = {
+            "query": self._account.query(command),
+            "limit": INTENTS_MAX,
+        }
+        found = await read(self._account.intents.search_async(params))
+        return min(found.data, key=lambda intent: intent.status != "succeeded", default=None)
+
     async def _confirm(self, command: Command, intent_id: str) -> ProviderAnswer:
-        key: stripe.RequestOptions = {"idempotency_key": f"{command.transaction_id}:confirm"}
+        key = self._account.key(command, "confirm")
         try:
-            intent = await _asked(self._stripe.v1.payment_intents.confirm_async(intent_id, {}, key))
+            intent = await asked(self._account.intents.confirm_async(intent_id, {}, key))
         except stripe.CardError as declined:
-            return ChargeDeclined(transaction_id=command.transaction_id, reason=_reason(declined))
+            return _declined(command, reason_of(declined))
         except stripe.InvalidRequestError as refused:
             # It may have changed since it was created: its current state is the answer.
             return await self._check_once(command, intent_id, refused)
-        return _outcome(command, intent) or _unknown(command, f"it is {intent.status}")
+        except Unclear as trouble:
+            return _unknown(command, trouble, intent_id)
+        return _outcome(command, intent) or _unknown(command, f"it is {intent.status}", intent_id)
 
     async def _cancel(self, command: Command, intent_id: str) -> ProviderAnswer:
-        key: stripe.RequestOptions = {"idempotency_key": f"{command.transaction_id}:cancel"}
+        key = self._account.key(command, "cancel")
         try:
-            intent = await _asked(self._stripe.v1.payment_intents.cancel_async(intent_id, {}, key))
+            intent = await asked(self._account.intents.cancel_async(intent_id, {}, key))
         except stripe.InvalidRequestError as refused:
             return await self._check_once(command, intent_id, refused)
-        return _outcome(command, intent) or _unknown(command, f"it is {intent.status}")
+        except Unclear as trouble:
+            return _unknown(command, trouble, intent_id)
+        return _outcome(command, intent) or _unknown(command, f"it is {intent.status}", intent_id)
 
     async def _check_once(
         self, command: Command, intent_id: str, refused: stripe.InvalidRequestError
     ) -> ProviderAnswer:
-        intent = await _read(self._stripe.v1.payment_intents.retrieve_async(intent_id))
-        return _outcome(command, intent) or _unknown(command, _reason(refused))
-
-    # --- refunds --------------------------------------------------------------
-
-    async def _refund(self, command: RefundCharge) -> ProviderAnswer:
-        params: stripe.params.RefundCreateParams = {
-            "payment_intent": command.payment_id,
-            "amount": command.amount_minor,
-            "metadata": {"order_id": command.transaction_id, "refund_key": command.refund_key},
-        }
-        name = f"{command.transaction_id}:refund:{command.refund_key}"
-        key: stripe.RequestOptions = {
-            "idempotency_key": name if len(name) <= KEY_CHARS_MAX else derive_id(name)
-        }
-        try:
-            refund = await _asked(self._stripe.v1.refunds.create_async(params, key))
-        except (Unclear, stripe.InvalidRequestError) as trouble:
-            return await self._refunded(command, trouble)
-        return _refund_outcome(command, refund) or _refund_unknown(command, "it failed")
-
-    async def _refunded(self, command: RefundCharge, trouble: Exception) -> ProviderAnswer:
-        """Return the outcome by the list of refunds, after the error `trouble`."""
-        ask = self._stripe.v1.refunds.list_async
-        try:
-            refunds = await _read(ask({"payment_intent": command.payment_id, "limit": REFUNDS_MAX}))
-        except Unclear:
-            return _refund_unknown(command, _reason(trouble))
-        for refund in refunds.data:
-            known = _refund_outcome(command, refund)
-            if known is not None and _metadata(refund, "refund_key") == command.refund_key:
-                return known
-        return _refund_unknown(command, _reason(trouble))
+        intent = await read(self._account.intents.retrieve_async(intent_id))
+        return _outcome(command, intent) or _unknown(command, reason_of(refused), intent_id)
 
 
-class _Broken(Unclear):
-    """A 5xx; `replayed` when it is the answer kept under the key, which will never change."""
-
-    def __init__(self, reason: str, *, replayed: bool) -> None:
-        super().__init__(reason)
-        self.replayed = replayed
-
-
-def open_provider(config: Config) -> ProviderGateway:
+def open_provider(config: Config, clock: Clock | None = None) -> ProviderGateway:
     """Return the function from a command to its answer, asking at `config.provider_url`."""
-    return ProviderGateway(config)
+    return ProviderGateway(config, clock or (lambda: time.time_ns() // 1_000_000))
 
 
 async def ask_provider(command: ProviderCommand) -> Answers:
@@ -206,42 +177,6 @@ def _configured() -> Callable[[ProviderCommand], Awaitable[Answers]]:
     return open_provider(current())
 
 
-async def _asked(asking: Awaitable[Answer]) -> Answer:
-    """Return what the provider answers.
-
-    Raises Unclear for all trouble of the network and the server; a business no (CardError), a
-    refused request (InvalidRequestError) and a misused key (IdempotencyError) pass.
-    """
-    try:
-        return await asking
-    except (stripe.CardError, stripe.InvalidRequestError, stripe.IdempotencyError):
-        raise
-    except (stripe.AuthenticationError, stripe.PermissionError) as error:
-        # Orders wait as of unknown outcome until somebody has set the right key.
-        log.error("the provider refuses our key. Operator: check PAYFLOW_PROVIDER_KEY.")  # noqa: TRY400  no trace helps
-        raise Unclear(type(error).__name__) from error
-    except stripe.APIConnectionError as error:
-        slow = isinstance(error.__cause__, TimeoutError)
-        raise Unclear("no answer in time" if slow else "no connection") from error
-    except stripe.StripeError as error:
-        status, headers = error.http_status or 0, error.headers or {}
-        reason = f"{status} {error.code or type(error).__name__}"
-        if status >= SERVER_ERROR:
-            raise _Broken(reason, replayed="Idempotent-Replayed" in headers) from error
-        raise Unclear(reason) from error
-    except (aiohttp.ClientError, OSError) as error:
-        slow = isinstance(error, TimeoutError)
-        raise Unclear("no answer in time" if slow else "the connection broke") from error
-
-
-async def _read(reading: Awaitable[Answer]) -> Answer:
-    """Return what the provider has. Raises Unclear, also where it has no such thing."""
-    try:
-        return await _asked(reading)
-    except stripe.InvalidRequestError as error:
-        raise Unclear(_reason(error)) from error
-
-
 def _outcome(command: Command, intent: stripe.PaymentIntent) -> ProviderAnswer | None:
     """Return the outcome of the intent's status, or None when there is none yet."""
     error, name = intent.last_payment_error, command.transaction_id
@@ -249,52 +184,30 @@ def _outcome(command: Command, intent: stripe.PaymentIntent) -> ProviderAnswer |
         amount_minor = intent.amount_received
         return ChargeSucceeded(transaction_id=name, payment_id=intent.id, amount_minor=amount_minor)
     if intent.status == "canceled":
-        return ChargeVoided(transaction_id=name)
+        return _voided(command)
     if intent.status == "requires_payment_method" and error is not None:
-        return ChargeDeclined(transaction_id=name, reason=_code(error) or "declined")
+        return _declined(command, code_of(error) or "declined")
     return None
 
 
-def _refund_outcome(command: RefundCharge, refund: stripe.Refund) -> RefundSucceeded | None:
-    if refund.status in CLOSED:
-        return None
-    return RefundSucceeded(
-        transaction_id=command.transaction_id,
-        refund_key=command.refund_key,
-        refund_id=refund.id,
-        amount_minor=refund.amount,
+def _declined(command: Command, reason: str) -> ChargeDeclined:
+    return ChargeDeclined(
+        transaction_id=command.transaction_id, attempt=_attempt(command), reason=reason
     )
 
 
-def _unknown(command: Command, reason: object) -> ChargeUnknown:
+def _voided(command: Command) -> ChargeVoided:
+    return ChargeVoided(transaction_id=command.transaction_id, attempt=_attempt(command))
+
+
+def _attempt(command: Command) -> int:
+    return 0 if isinstance(command, ChargeCard) else command.attempt
+
+
+def _unknown(command: Command, reason: object, payment_id: str = "") -> ChargeUnknown:
     return ChargeUnknown(
         transaction_id=command.transaction_id,
-        attempt=0 if isinstance(command, ChargeCard) else command.attempt,
+        attempt=_attempt(command),
         reason=str(reason)[:TEXT_CHARS_MAX],
+        payment_id=payment_id,
     )
-
-
-def _refund_unknown(command: RefundCharge, reason: str) -> RefundUnknown:
-    return RefundUnknown(
-        transaction_id=command.transaction_id,
-        refund_key=command.refund_key,
-        attempt=command.attempt,
-        reason=reason[:TEXT_CHARS_MAX],
-    )
-
-
-def _metadata(refund: stripe.Refund, name: str) -> str:
-    known = refund.metadata.to_dict() if refund.metadata else {}
-    return str(known.get(name, ""))
-
-
-def _reason(trouble: Exception) -> str:
-    """Return the reason in the provider's short codes; its texts may contain personal data."""
-    if not isinstance(trouble, stripe.StripeError):
-        return str(trouble)[:TEXT_CHARS_MAX]
-    return (_code(trouble.error) or type(trouble).__name__)[:TEXT_CHARS_MAX]
-
-
-def _code(error: object) -> str:
-    # The SDK's objects raise for missing fields.
-    return str(getattr(error, "decline_code", None) or getattr(error, "code", None) or "")

@@ -1,8 +1,11 @@
 """Reads and sets the faults of the external systems while they run."""
 
+from collections.abc import Mapping
+
 import aiohttp
 import msgspec
 
+from app.local.simulators.clock import PATH as CLOCK
 from app.local.simulators.faults import CarrierFaults, ProviderFaults
 from workflows.shared.errors import PayflowError
 
@@ -58,12 +61,19 @@ async def clear(url: str) -> dict[str, object]:
     return await _ask("DELETE", url, None)
 
 
-async def _ask(method: str, url: str, body: dict[str, float] | None) -> dict[str, object]:
+async def advance(url: str, seconds: int) -> dict[str, object]:
+    """Move the clock of the system at `url` ahead; return it. Raises FaultError."""
+    return await _ask("PUT", url, {"by_seconds": seconds}, CLOCK)
+
+
+async def _ask(
+    method: str, url: str, body: Mapping[str, float] | None, path: str = "/_faults"
+) -> dict[str, object]:
     timeout = aiohttp.ClientTimeout(total=5)
     try:
         async with (
             aiohttp.ClientSession(timeout=timeout) as session,
-            session.request(method, f"{url}/_faults", json=body) as answer,
+            session.request(method, f"{url}{path}", json=body) as answer,
         ):
             text = await answer.text()
             if not answer.ok:

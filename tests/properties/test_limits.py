@@ -157,7 +157,7 @@ def emissions(order_id: str, path: str, body: dict[str, Any]) -> list[Emission]:
     if path == "webhook":
         metadata = {"order_id": order_id}
         event = {**body, "data": {"object": {**body["data"]["object"], "metadata": metadata}}}
-        notified = webhooks.provider_notified(event)
+        notified = webhooks.provider_notified(event, Config())
         return [notified] if notified else []
     if path == "adjustments":
         return stock.adjusted(msgspec.convert(body, stock.AdjustmentAsked))

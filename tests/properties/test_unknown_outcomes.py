@@ -5,18 +5,25 @@ from typing import Any
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from msgspec.structs import replace
 
 from tests.support.examples import payment as example
 from tests.support.workflow_runner import START_MS, receive
 from workflows.fraud.messages import FraudDetected
 from workflows.payment import process as payment
 from workflows.payment import provider_messages as p
-from workflows.payment.messages import PaymentCompleted, PaymentFailed, PaymentRefunded
+from workflows.payment.messages import (
+    PaymentCompleted,
+    PaymentFailed,
+    PaymentRefunded,
+    PaymentRefundFailed,
+    RefundCaseOpened,
+)
 from workflows.shared.deadline import DeadlineReached
 from workflows.shared.message import Message
 from workflows.shipping.messages import ShipmentFailed
 
-COMMANDS = (p.ChargeCard, p.InquireCharge, p.VoidCharge, p.RefundCharge)
+COMMANDS = (p.ChargeCard, p.InquireCharge, p.VoidCharge, p.RefundCharge, p.InquireRefund)
 CLOSING = (
     example.CANCELLED,
     example.REJECTED,
@@ -27,30 +34,59 @@ REST_MAX = 200
 
 
 class Provider:
-    """The provider's own books of one order: charged once, refunded once for each key."""
+    """The provider's own books of one order: charged once, refunded once for each key and round."""
 
     def __init__(self) -> None:
         self.outcome = ""
-        self.refunds: dict[str, int] = {}
+        self.asked: dict[str, tuple[str, int, int]] = {}
+        """Key, round and amount of each refund, by its id."""
+        self.states: dict[str, str] = {}
+        """Of each refund, by its id."""
+        self.first_state = "succeeded"
+
+    @property
+    def refunds(self) -> dict[str, int]:
+        """Return what has gone back, by key."""
+        return {
+            key: amount_minor
+            for refund_id, (key, _, amount_minor) in self.asked.items()
+            if self.states[refund_id] == "succeeded"
+        }
+
+    def move(self, refund_id: str, state: str) -> Message:
+        """Give a refund another state; return the webhook about it."""
+        self.states[refund_id] = state
+        notice = {**example.NOTICE, "notice_id": f"{refund_id}/{state}"}
+        return p.ProviderNotified(kind="refund_changed", refund_id=refund_id, **notice)
+
+    def _refund(self, command: p.RefundCharge | p.InquireRefund) -> Message:
+        refund_id = f"re-{command.refund_key}-{command.round}"
+        if isinstance(command, p.RefundCharge) and refund_id not in self.asked:
+            self.asked[refund_id] = command.refund_key, command.round, command.amount_minor
+            self.states[refund_id] = self.first_state
+        key, round_, amount_minor = self.asked[refund_id]
+        about = {"transaction_id": "o1", "refund_key": key, "refund_id": refund_id}
+        match self.states[refund_id]:
+            case "succeeded":
+                return p.RefundSucceeded(**about, round=round_, amount_minor=amount_minor)
+            case "failed":
+                return p.RefundFailed(**about, round=round_, reason="x")
+            case _:
+                return p.RefundPending(**about, round=round_, status="pending")
 
     def take(self, command: Any, card_is_good: bool) -> Message:
         """Do what is asked, and say what came of it."""
-        if isinstance(command, p.RefundCharge):
+        if isinstance(command, p.RefundCharge | p.InquireRefund):
             assert self.outcome == "succeeded"
-            self.refunds.setdefault(command.refund_key, command.amount_minor)
-            return p.RefundSucceeded(
-                transaction_id="o1",
-                refund_key=command.refund_key,
-                refund_id=f"re-{command.refund_key}",
-                amount_minor=self.refunds[command.refund_key],
-            )
+            return self._refund(command)
         if not self.outcome:
             wanted = "succeeded" if card_is_good else "declined"
             self.outcome = "voided" if isinstance(command, p.VoidCharge) else wanted
+        attempt = getattr(command, "attempt", 0)
         return {
             "succeeded": example.SUCCEEDED,
-            "declined": example.DECLINED,
-            "voided": example.VOIDED,
+            "declined": replace(example.DECLINED, attempt=attempt),
+            "voided": replace(example.VOIDED, attempt=attempt),
         }[self.outcome]
 
     def notice(self) -> Message | None:
@@ -162,6 +198,23 @@ class Race(RuleBasedStateMachine):
         self.provider.outcome = "succeeded"
         self.coming.append(example.NOTIFIED)
 
+    @rule(state=st.sampled_from(("pending", "succeeded")))
+    def refunds_begin_so(self, state: str) -> None:
+        """Stripe holds a refund as pending for want of balance, or has given it at once."""
+        self.provider.first_state = state
+
+    @precondition(lambda self: self.provider.states)
+    @rule(data=st.data(), state=st.sampled_from(("succeeded", "failed")), notified=st.booleans())
+    def a_refund_goes_on(self, data: Any, state: str, notified: bool) -> None:
+        """A pending one succeeds or fails; one that has succeeded may fail, and Stripe says so."""
+        refund_id = data.draw(st.sampled_from(sorted(self.provider.states)))
+        was = self.provider.states[refund_id]
+        if was in ("failed", state):
+            return
+        notice = self.provider.move(refund_id, state)
+        if notified or was == "succeeded":
+            self.coming.append(notice)
+
     # --- what is true all the while, and at the end ---
 
     @invariant()
@@ -174,19 +227,22 @@ class Race(RuleBasedStateMachine):
     def each_end_and_each_refund_is_emitted_once(self) -> None:
         """However often its causes are received."""
         kinds = [type(message) for message in self.emitted]
-        keys = [
-            message.return_id for message in self.emitted if isinstance(message, PaymentRefunded)
+        ids = [
+            message.refund_id for message in self.emitted if isinstance(message, PaymentRefunded)
         ]
         assert kinds.count(PaymentCompleted) <= 1
         assert kinds.count(PaymentFailed) <= 1
-        assert len(keys) == len(set(keys))
+        assert len(ids) == len(set(ids))
 
     def teardown(self) -> None:
         """Let the provider answer all that is still asked: then the books must agree."""
         if not self.received:
             return
         for _ in range(REST_MAX):
-            if self.asked:
+            pending = [each for each, at in self.provider.states.items() if at == "pending"]
+            if pending:
+                self.provider.move(pending[0], "succeeded")
+            elif self.asked:
                 self.coming.append(self.provider.take(self.asked.pop(0), card_is_good=True))
             elif self.coming:
                 self.receive(self.coming.pop(0))
@@ -200,22 +256,41 @@ class Race(RuleBasedStateMachine):
             message.return_id or "compensation": message.amount_minor
             for message in self.emitted
             if isinstance(message, PaymentRefunded)
+            and self.provider.states[message.refund_id] == "succeeded"
         }
         paid = any(isinstance(message, PaymentCompleted) for message in self.emitted)
         failed = any(isinstance(message, PaymentFailed) for message in self.emitted)
         assert back == self.provider.refunds
         assert paid == (self.provider.outcome == "succeeded")
         assert paid or failed
+        cases = {
+            message.refund_key: message.amount_minor
+            for message in self.emitted
+            if isinstance(message, RefundCaseOpened)
+        }
         if paid and (self.closed or failed):
-            assert sum(back.values()) == 1_000
+            assert sum(back.values()) + sum(cases.values()) == 1_000
+        assert not back.keys() & cases.keys()
+        assert sum(back.values()) == self.posted_minor()
+
+    def posted_minor(self) -> int:
+        """Return what the ledger counts as refunded."""
+        posted_minor = 0
+        for message in self.emitted:
+            if isinstance(message, PaymentRefunded):
+                posted_minor += message.amount_minor
+            if isinstance(message, PaymentRefundFailed) and message.was_refunded:
+                posted_minor -= message.amount_minor
+        return posted_minor
 
 
 def _unknown(command: Any) -> Message:
-    if isinstance(command, p.RefundCharge):
+    if isinstance(command, p.RefundCharge | p.InquireRefund):
         return p.RefundUnknown(
             transaction_id="o1",
             refund_key=command.refund_key,
             attempt=command.attempt,
+            round=command.round,
             reason="500",
         )
     return p.ChargeUnknown(

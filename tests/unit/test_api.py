@@ -305,6 +305,56 @@ async def test_a_bad_webhook_is_refused(
     assert (400, []) == (answer.status, queries.emitted)
 
 
+REFUND = {
+    "id": "re_1",
+    "object": "refund",
+    "amount": 100,
+    "payment_intent": "pi_1",
+    "status": "failed",
+    "metadata": {"order_id": "o1", "refund_key": "r1"},
+}
+
+
+async def test_a_webhook_about_a_refund_names_it(client: TestClient, queries: FakeQueries) -> None:
+    """It says that something has changed; what, the provider is asked."""
+    body = msgspec.json.encode(stripe_event(type="refund.failed", data={"object": REFUND}))
+
+    answer = await notify(
+        client, body, sign(body, CONFIG.provider_webhook_secret, int(time.time()))
+    )
+
+    [(message, _)] = queries.emitted
+    assert (200, "refund_changed", "re_1", "pi_1") == (
+        answer.status,
+        message.kind,
+        message.refund_id,
+        message.payment_id,
+    )
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        pytest.param({}, id="of nobody"),
+        pytest.param(None, id="without any"),
+        pytest.param({"invoice": "7"}, id="of another program"),
+        pytest.param({"order_id": "o1", "installation": "another"}, id="of another instance"),
+    ],
+)
+async def test_what_is_not_ours_is_acknowledged_and_ignored(
+    client: TestClient, queries: FakeQueries, metadata: Any
+) -> None:
+    """Refused, Stripe would send it for days and then disable the endpoint."""
+    intent = {"id": "pi_foreign1", "amount": 4_200, "metadata": metadata}
+    body = msgspec.json.encode(stripe_event(data={"object": intent}))
+
+    answer = await notify(
+        client, body, sign(body, CONFIG.provider_webhook_secret, int(time.time()))
+    )
+
+    assert (200, []) == (answer.status, queries.emitted)
+
+
 async def test_a_webhook_played_back_is_the_same_event_and_later_none(
     client: TestClient, queries: FakeQueries
 ) -> None:

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from app.config import Config
-from app.local.simulators import carrier_store, provider_store
+from app.local.simulators import carrier_store
+from app.local.simulators.provider_store import ProviderStore
 from app.local.simulators.sqlite_file import Books
 from app.operations.verification import external_systems
 from workflows.shared.invariants import CarrierRecord, ProviderRecord
@@ -41,18 +42,20 @@ def config(tmp_path: Path) -> Config:
 @pytest.fixture
 def provider(config: Config) -> Iterator[Books]:
     """The provider's books, open and being written, as they are while it runs."""
-    with closing(Books(external_systems.provider_file(config), provider_store.SCHEMA)) as books:
+    with closing(ProviderStore(external_systems.provider_file(config))) as books:
         yield books
 
 
 def test_charges_and_refunds_are_summed_by_order(config, provider):
-    """Two intents of one order that both charged are two charges."""
+    """Two intents of one order that both charged are two charges; what is pending is not back."""
     with provider.writing() as books:
         for number in (1, 2):
             books.execute(INTENT, (f"pi_{number}", "o1"))
             books.execute(CHARGE, (f"ch_{number}", f"pi_{number}", "o1", number))
         books.execute(REFUND, ("re_1", "pi_1", "ch_1", "o1", 300, 9))
         books.execute(REFUND, ("re_2", "pi_1", "ch_1", "o1", 200, 8))
+        books.execute(REFUND, ("re_3", "pi_1", "ch_1", "o1", 100, 7))
+        books.execute("UPDATE refunds SET status = 'pending' WHERE id = 're_3'")
         books.execute(INTENT, ("pi_3", "o2"))
 
     assert {
@@ -83,7 +86,9 @@ def test_shipments_are_read_by_order(config):
 )
 def test_a_file_that_is_not_there(config, url, seen):
     """No file: nothing was taken, or it is not for us to see. Nothing is made by looking."""
-    elsewhere = msgspec.structs.replace(config, provider_url=url, carrier_url=url)
+    elsewhere = msgspec.structs.replace(
+        config, provider_url=url, carrier_url=url, installation="north"
+    )
 
     assert (seen, seen) == (
         external_systems.read_provider(elsewhere),

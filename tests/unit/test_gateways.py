@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import closing
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ BILL = {
     "amount_minor": 1_000,
     "currency": "GBP",
     "payment_method": "pm_card_visa",
+    "asked_at_ms": time.time_ns() // 1_000_000,
 }
 CHARGE = p.ChargeCard(**BILL)
 INQUIRE = p.InquireCharge(**BILL, attempt=3)
@@ -88,6 +89,7 @@ def refund(
         amount_minor=amount,
         currency="GBP",
         attempt=5,
+        asked_at_ms=BILL["asked_at_ms"],
     )
 
 
@@ -123,7 +125,7 @@ async def test_a_decline_is_the_same_answer_always(till: Till) -> None:
 
     answers = [await till.received(each) for each in commands]
 
-    assert [p.ChargeDeclined(transaction_id="o1", reason="insufficient_funds")] * 4 == answers
+    assert {(p.ChargeDeclined, "insufficient_funds")} == {(type(a), a.reason) for a in answers}
     assert 0 == await till.charges()
 
 
@@ -140,7 +142,8 @@ async def test_a_voided_charge_can_never_happen(till: Till) -> None:
     """Void first, charge later: the intent is cancelled, also for the charge that comes late."""
     answers = [await till.received(each) for each in (VOID, CHARGE, INQUIRE, VOID)]
 
-    assert [VOIDED] * 4 == answers
+    assert [4, 0, 3, 4] == [each.attempt for each in answers]
+    assert {VOIDED} == {replace(each, attempt=0) for each in answers}
     assert 0 == await till.charges()
 
 
@@ -153,7 +156,8 @@ async def test_an_error_before_the_charge_is_unknown_then_charged(till: Till) ->
 
     answer = await till.received(INQUIRE)
 
-    assert p.ChargeUnknown(transaction_id="o1", attempt=0, reason="500 APIError") == unknown
+    assert (p.ChargeUnknown, "500 APIError") == (type(unknown), unknown.reason)
+    assert unknown.payment_id.startswith("pi_")
     assert (p.ChargeUnknown, 3) == (type(asked_again), asked_again.attempt)
     assert (p.ChargeSucceeded, 1) == (type(answer), await till.charges())
 
@@ -180,7 +184,7 @@ async def test_a_decline_behind_an_error_is_found(till: Till) -> None:
     answer = await till.received(INQUIRE)
 
     assert p.ChargeUnknown is type(unknown)
-    assert p.ChargeDeclined(transaction_id="o1", reason="generic_decline") == answer
+    assert (p.ChargeDeclined, "generic_decline", 3) == (type(answer), answer.reason, answer.attempt)
 
 
 async def test_time_outs_end_in_exactly_one_charge(till: Till) -> None:
@@ -207,7 +211,7 @@ async def test_an_unknown_charge_that_never_happened_can_be_voided(till: Till) -
 
     answers = [await till.received(VOID), await till.received(CHARGE)]
 
-    assert [VOIDED, VOIDED] == answers
+    assert [replace(VOIDED, attempt=4), VOIDED] == answers
     assert 0 == await till.charges()
 
 
@@ -242,7 +246,8 @@ async def test_a_failed_creation_without_an_intent_can_be_voided(
     inquiry = await till.received(p.InquireCharge(**{**BILL, "transaction_id": "o2"}, attempt=1))
     void = await till.received(p.VoidCharge(**{**BILL, "transaction_id": "o2"}, attempt=2))
 
-    assert (p.ChargeUnknown, p.ChargeVoided(transaction_id="o2")) == (type(inquiry), void)
+    voided = p.ChargeVoided(transaction_id="o2", attempt=2)
+    assert (p.ChargeUnknown, voided) == (type(inquiry), void)
 
 
 async def test_a_misused_key_is_an_error_of_ours(till: Till) -> None:
@@ -343,13 +348,133 @@ async def test_a_refund_that_did_not_happen_is_unknown_then_happens(till: Till) 
 
 
 async def test_a_refund_beyond_the_charge_is_never_a_success(till: Till) -> None:
-    """Another refund of the same amount is not taken for this one."""
+    """Another refund of the same amount is not taken for this one, and asking again is in vain."""
     paid = await till.received(CHARGE)
     await till.received(refund(paid.payment_id, "compensation"))
 
     answer = await till.received(refund(paid.payment_id, "return-1"))
 
-    assert (p.RefundUnknown, "charge_already_refunded") == (type(answer), answer.reason)
+    assert (p.RefundRefused, "charge_already_refunded") == (type(answer), answer.reason)
+
+
+@pytest.mark.parametrize(
+    ("card", "first", "later"),
+    [
+        pytest.param("pm_card_pendingRefund", p.RefundPending, p.RefundSucceeded, id="pending"),
+        pytest.param("pm_card_refundFail", p.RefundSucceeded, p.RefundFailed, id="failing"),
+    ],
+)
+async def test_a_refund_has_states_and_a_new_round_is_a_new_refund(
+    till: Till, card: str, first: type, later: type
+) -> None:
+    """Stripe's test cards: pending, then there; there, then failed, and once more in vain."""
+    await till.entity.set(refund_seconds=0.1)
+    paid = await till.received(replace(CHARGE, payment_method=card))
+    asked = refund(paid.payment_id, "r1", 300)
+    known = await till.received(asked)
+    inquiry = p.InquireRefund(
+        transaction_id="o1",
+        payment_id=paid.payment_id,
+        refund_key="r1",
+        refund_id=known.refund_id,
+        attempt=1,
+    )
+
+    async def changed() -> bool:
+        return isinstance(await till.received(inquiry), later)
+
+    await until(changed)
+    again = await till.received(replace(asked, round=1))
+
+    assert first is type(known) is type(again)
+    assert known.refund_id != again.refund_id
+
+
+# --- after more than a day -------------------------------------------------------
+
+DAY_AND_HOUR_SECONDS = 25 * 3_600
+
+
+@asynccontextmanager
+async def later_till(till: Till, **config: str) -> AsyncIterator[Till]:
+    """Open another gateway 25 hours later, when the provider has removed all keys."""
+    ahead_ms = DAY_AND_HOUR_SECONDS * 1_000
+    changed = {"by_seconds": DAY_AND_HOUR_SECONDS}
+    status, clock = await till.entity.ask("PUT", "/_clock", json=changed)
+    ask = open_provider(
+        replace(till.entity.config, **config), lambda: time.time_ns() // 1_000_000 + ahead_ms
+    )
+    yield Till(till.entity, ask)
+    await ask.close()
+    assert (200, DAY_AND_HOUR_SECONDS) == (status, clock["ahead_seconds"])
+
+
+@pytest.mark.parametrize(
+    "later", [pytest.param(c, id=type(c).__name__) for c in (CHARGE, INQUIRE, VOID)]
+)
+async def test_a_charge_of_yesterday_is_found_and_not_made_again(till: Till, later: Any) -> None:
+    """Keys are gone: whatever is asked, the intent of before is the answer."""
+    paid = await till.received(CHARGE)
+
+    async with later_till(till) as till_later:
+        answer = await till_later.received(later)
+
+    assert paid == answer
+    assert (1, 1) == ((await till.entity.state())["intents"], await till.charges())
+
+
+async def test_a_refund_of_yesterday_is_found_and_not_made_again(till: Till) -> None:
+    """One return is refunded once, however late it is asked for again; another one is not it."""
+    paid = await till.received(CHARGE)
+    asked, other = (refund(paid.payment_id, key, 300) for key in ("r1", "r2"))
+    first = await till.received(asked)
+
+    async with later_till(till) as till_later:
+        again, new = await till_later.received(asked), await till_later.received(other)
+
+    assert first == again != new
+    assert 600 == (await till.entity.state())["refunded_minor"]
+
+
+async def test_what_was_never_charged_is_charged_a_day_later_once(till: Till) -> None:
+    """An outage of a day: nothing is found, so it is charged, under a key that is new again."""
+    await till.entity.set(error_before=1.0)
+    await till.received(CHARGE)
+    await till.entity.set(error_before=0.0)
+
+    async with later_till(till) as till_later:
+        answers = [await till_later.received(each) for each in (INQUIRE, INQUIRE, CHARGE)]
+
+    assert [p.ChargeSucceeded] * 3 == [type(each) for each in answers]
+    assert 1 == await till.charges()
+
+
+async def test_two_instances_on_one_account_do_not_share_a_charge(till: Till) -> None:
+    """The same order id in two installations: two charges, and each finds its own a day later."""
+    names = ("north", "south")
+    asks = {name: open_provider(replace(till.entity.config, installation=name)) for name in names}
+    paid = {name: (await asks[name](CHARGE))[0].payment_id for name in names}
+    for ask in asks.values():
+        await ask.close()
+
+    async with later_till(till, installation="south") as till_later:
+        found = await till_later.received(CHARGE)
+
+    assert paid["north"] != paid["south"] == found.payment_id
+    assert 2 == await till.charges()
+
+
+async def test_a_charge_of_before_installations_is_found_by_its_order(till: Till) -> None:
+    """A command that says no time is of an earlier version: its intent has no installation."""
+    paid = await till.received(CHARGE)
+    asked = replace(CHARGE, asked_at_ms=0)
+    ask = open_provider(replace(till.entity.config, installation="north"))
+
+    (found,) = await ask(asked)
+
+    await ask.close()
+    assert paid == found
+    assert 1 == await till.charges()
 
 
 # --- trouble of the network ----------------------------------------------------

@@ -18,7 +18,7 @@ from tests.support.examples.payment import (
     UNKNOWN,
     VOIDED,
 )
-from tests.support.workflow_runner import Received, after, alarm, due_seconds
+from tests.support.workflow_runner import START_MS, Received, after, alarm, due_seconds
 from workflows.fraud.messages import FraudDetected
 from workflows.payment import process as payment
 from workflows.payment.messages import (
@@ -41,6 +41,7 @@ ASKS = {
     "amount_minor": 1_000,
     "currency": "GBP",
     "payment_method": "pm_card_visa",
+    "asked_at_ms": START_MS,
 }
 CHARGE = ChargeCard(**ASKS)
 COMPLETED = PaymentCompleted(
@@ -68,7 +69,13 @@ PENDING_SILENT = PaymentPending(transaction_id="o1", reason="no answer")
 PENDING = PaymentPending(transaction_id="o1", reason="time-out")
 
 
-def refund(key: str, amount_minor: int, attempt: int = 0) -> RefundCharge:
+def refund(
+    key: str,
+    amount_minor: int,
+    attempt: int = 0,
+    asked_at_ms: int = START_MS,
+    round_: int = 0,
+) -> RefundCharge:
     """Return the request to give `amount_minor` back."""
     return RefundCharge(
         transaction_id="o1",
@@ -77,6 +84,8 @@ def refund(key: str, amount_minor: int, attempt: int = 0) -> RefundCharge:
         amount_minor=amount_minor,
         currency="GBP",
         attempt=attempt,
+        asked_at_ms=asked_at_ms,
+        round=round_,
     )
 
 
@@ -109,12 +118,33 @@ def void(attempt: int) -> VoidCharge:
         pytest.param([], PLACED, (CHARGE,), id="an order is charged"),
         pytest.param([PLACED], PLACED, (), id="the same order again is not charged again"),
         pytest.param([PLACED], SUCCEEDED, (COMPLETED,), id="a charge completes the payment"),
-        pytest.param([PLACED], NOTIFIED, (COMPLETED,), id="a webhook does as well as the answer"),
-        pytest.param([PLACED, NOTIFIED], SUCCEEDED, (), id="the answer after the webhook is old"),
+        pytest.param([PLACED], NOTIFIED, (), id="a webhook waits for the answer under way"),
+        pytest.param([PLACED, NOTIFIED], SUCCEEDED, (COMPLETED,), id="which completes"),
+        pytest.param([PLACED, NOTIFIED], alarm(2), (inquire(1),), id="or the provider is asked"),
+        pytest.param(
+            [PLACED, NOTIFIED, alarm(2)], DECLINED, (FAILED,), id="and believed, not the webhook"
+        ),
         pytest.param([], NOTIFIED, (), id="a webhook of an unknown order is nobody's"),
         pytest.param([PLACED], DECLINED, (FAILED,), id="a decline fails the payment"),
-        pytest.param([PLACED], NOTIFIED_FAILED, (FAILED,), id="so does a webhook of it"),
-        pytest.param([PLACED, DECLINED], NOTIFIED_FAILED, (), id="it fails once"),
+        pytest.param(
+            [PLACED, NOTIFIED_FAILED], alarm(2), (inquire(1),), id="a webhook of a decline asks too"
+        ),
+        pytest.param([PLACED, DECLINED, NOTIFIED_FAILED], alarm(2), (), id="it fails once"),
+        pytest.param(
+            [PLACED, DECLINED, NOTIFIED],
+            alarm(2),
+            (void(1),),
+            id="what has failed is not charged by a forged webhook",
+        ),
+        pytest.param(
+            [PLACED, DECLINED, NOTIFIED, alarm(2)], DECLINED, (), id="the provider denies it"
+        ),
+        pytest.param(
+            [PLACED, DECLINED, NOTIFIED, alarm(2), UNKNOWN],
+            alarm(4),
+            (void(2),),
+            id="no answer: it is asked for again",
+        ),
         pytest.param([PLACED, SUCCEEDED], DECLINED, (), id="a decline after success is ignored"),
         pytest.param([PLACED], UNKNOWN, (PENDING,), id="not knowing is emitted"),
         pytest.param([PLACED, UNKNOWN], UNKNOWN, (), id="not knowing is emitted once"),
@@ -139,8 +169,8 @@ def test_charging(earlier: list[Received], when: Received, then: tuple[Message, 
             id="a late success is refunded",
         ),
         pytest.param([PLACED, CANCELLED], DECLINED, (FAILED,), id="closed and declined fails"),
-        pytest.param([PLACED, CANCELLED], UNKNOWN, (PENDING, void(0)), id="unknown is voided"),
-        pytest.param([PLACED, UNKNOWN], CANCELLED, (void(0),), id="voided when closed meanwhile"),
+        pytest.param([PLACED, CANCELLED], UNKNOWN, (PENDING, void(1)), id="unknown is voided"),
+        pytest.param([PLACED, UNKNOWN], CANCELLED, (void(1),), id="voided when closed meanwhile"),
         pytest.param(
             [PLACED, UNKNOWN, CANCELLED], VOIDED, (FAILED_CANCELLED,), id="voided is the end"
         ),
@@ -249,13 +279,13 @@ def test_returns(earlier: list[Received], when: Received, then: tuple[Message, .
         ),
         pytest.param(
             [PLACED, SUCCEEDED, (CANCELLED, 1), (BACK_UNKNOWN, 2), alarm(3)],
-            (refund("compensation", 1_000, attempt=1),),
+            (refund("compensation", 1_000, attempt=1, asked_at_ms=START_MS + 1_000),),
             33,
             id="a refund is asked for again under the same key",
         ),
         pytest.param(
             [PLACED, SUCCEEDED, (CANCELLED, 1), alarm(31)],
-            (refund("compensation", 1_000, attempt=1),),
+            (refund("compensation", 1_000, attempt=1, asked_at_ms=START_MS + 1_000),),
             61,
             id="also when nobody answered",
         ),

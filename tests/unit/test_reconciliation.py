@@ -48,6 +48,20 @@ def differences(found: Reconciliation) -> dict[tuple[str, str, str], tuple[str, 
 # --- the comparison ------------------------------------------------------------
 
 
+def test_a_refund_that_was_reversed_is_no_line_and_another_takes_its_place() -> None:
+    """The ledger keeps both; a reversal without what it reverses is a difference."""
+    lines = settled(r1=300)
+    [posted] = [line for line in lines if line.book == "ledger" and line.kind == "refund"]
+    failed = replace(posted, reference="re-failed")
+    reversal = replace(failed, reverses=True, amount_minor=-failed.amount_minor)
+
+    netted = reconcile([*lines, failed, reversal], LATER_MS)
+    alone = reconcile([*lines, reversal], LATER_MS)
+
+    assert (True, 2) == (netted.reconciled, netted.compared)
+    assert not alone.reconciled
+
+
 def test_books_that_agree_match_line_by_line() -> None:
     """A charge, a refund by return, one by compensation and a void: nothing differs."""
     lines = [*settled(r1=300, compensation=700), *voided("o2")]
@@ -411,7 +425,7 @@ def test_the_providers_file_is_read_as_the_provider_writes_it(tmp_path: Path) ->
 def test_a_provider_without_a_file_has_settled_nothing_or_cannot_be_seen(tmp_path: Path) -> None:
     """One of our own has an empty book; one elsewhere has a report that somebody must bring."""
     own = Config(data_dir=str(tmp_path))
-    elsewhere = replace(own, provider_url="https://api.provider.test")
+    elsewhere = replace(own, provider_url="https://api.provider.test", installation="north")
 
     assert [] == list(provider_lines(own))
     with pytest.raises(Unreadable, match=r"provider\.sqlite"):

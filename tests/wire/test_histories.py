@@ -27,7 +27,28 @@ def as_now(kept: Kept) -> Any:
 
 def of_then(kept: Kept, state: Any) -> Any:
     """Return `state` without the fields that rows have got since."""
-    return {name: value for name, value in state.items() if name in kept.state}
+    table = agent_of(kept).table
+    assert table is not None
+    return _of_then(msgspec.inspect.type_info(table.shape), kept.state, state)
+
+
+def _of_then(shape: msgspec.inspect.Type | None, then: Any, now: Any) -> Any:
+    match shape:
+        case msgspec.inspect.StructType(fields=fields, array_like=False):
+            kinds = {field.encode_name: field.type for field in fields}
+            return {
+                name: _of_then(kinds.get(name), then[name], value)
+                for name, value in now.items()
+                if name in then
+            }
+        case msgspec.inspect.DictType(value_type=kind):
+            return {key: _of_then(kind, then.get(key, {}), value) for key, value in now.items()}
+        case msgspec.inspect.UnionType(types=types) if isinstance(now, dict):
+            structs = [each for each in types if isinstance(each, msgspec.inspect.StructType)]
+            [kind] = [each for each in structs if each.tag in (None, now.get("type"))]
+            return _of_then(kind, then, now)
+        case _:
+            return now
 
 
 def is_replaced(history: History, kept: Kept) -> bool:

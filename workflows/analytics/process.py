@@ -22,6 +22,9 @@ from workflows.payment.messages import (
     PaymentFailed,
     PaymentPending,
     PaymentRefunded,
+    PaymentRefundFailed,
+    PaymentRefundPending,
+    RefundCaseOpened,
     RefundOverdue,
 )
 from workflows.shared.limits import Name
@@ -52,6 +55,9 @@ COUNTED: dict[type[Message], str] = {
     PaymentPending: "payment_pending",
     PaymentRefunded: "refunds",
     RefundOverdue: "refunds_overdue",
+    PaymentRefundPending: "refunds_pending",
+    PaymentRefundFailed: "refunds_failed",
+    RefundCaseOpened: "refund_cases",
     InventoryReserved: "reserved",
     InventoryRejected: "rejected",
     FraudDetected: "fraud_detected",
@@ -144,6 +150,8 @@ def count(
             _add(sums, "revenue_minor", amount_minor)
         case PaymentRefunded(amount_minor=amount_minor):
             _add(sums, "refunds_minor", amount_minor)
+        case PaymentRefundFailed(amount_minor=amount_minor, was_refunded=True):
+            _add(sums, "refunds_minor", -amount_minor)
         case InventoryRejected(reason="out_of_stock"):
             _add(counts, "stock_outs", 1)
         case _:

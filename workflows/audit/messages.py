@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from workflows.audit.adoption import InstanceAction
+from workflows.audit.refund_case import RefundCaseDecidedByOperator
 from workflows.fraud.entity_messages import EntityKey
 from workflows.shared.limits import Milliseconds, MinorDue, Name, NameIfAny, Text
 from workflows.shared.message import Message
@@ -186,7 +187,13 @@ class OperatorChanged(Message, tag="payflow.audit.operator_changed.v1", frozen=T
 
 
 FraudAction = RuleChanged | ListChanged | RuleSnoozedByOperator | PaymentLabelledByOperator
-OrderAction = OrderCancelledByOperator | RefundProposed | RefundGivenByOperator | PersonalRevealed
+OrderAction = (
+    OrderCancelledByOperator
+    | RefundProposed
+    | RefundGivenByOperator
+    | RefundCaseDecidedByOperator
+    | PersonalRevealed
+)
 DeadLetterAction = (
     RedriveBegan | RedriveEnded | DeadLetterRedriven | DeadLetterEdited | DeadLetterDiscarded
 )

@@ -7,7 +7,9 @@ import msgspec
 from workflows.shared.limits import Currency, MinorDue, Name, Text
 from workflows.shared.message import Message
 
-Account = Literal["customer_receivable", "cash_at_provider", "revenue", "shipping", "refunds"]
+Account = Literal[
+    "customer_receivable", "cash_at_provider", "cash_at_bank", "revenue", "shipping", "refunds"
+]
 
 
 class Posting(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,9 +7,14 @@ from msgspec.structs import replace
 
 from workflows.ledger.instructions import RecognizeSale, ReverseSale
 from workflows.ledger.messages import Account, EntryPosted, Posting
-from workflows.payment.messages import PaymentCompleted, PaymentRefunded
+from workflows.payment.messages import PaymentCompleted, PaymentRefunded, PaymentRefundFailed
 from workflows.shared.message import Message
 from workflows.shared.naming import joined
+
+REFUND, REFUND_FAILED = "refund/", "refund failed/"
+"""The causes of the entries of a refund, and of its reversal, before the provider's id of it."""
+REFUND_BY_HAND = "refund by hand/"
+"""The cause of one that did not go through the provider, before its reference."""
 
 # --- state ------------------------------------------------------------------
 
@@ -43,10 +48,15 @@ def decide(state: Books, received: Message, _at_ms: int) -> tuple[Message, ...]:
         case PaymentRefunded(
             transaction_id=transaction_id, refund_id=refund_id, amount_minor=amount_minor
         ):
-            lowered: Account = "refunds" if received.kind == "return" else "customer_receivable"
-            moved = _moved(lowered, "cash_at_provider", amount_minor)
+            account: Account = "cash_at_bank" if received.by_hand else "cash_at_provider"
+            cause = f"{REFUND_BY_HAND if received.by_hand else REFUND}{refund_id}"
+            moved = _moved(_lowered(received), account, amount_minor)
             known = known if known.currency else replace(known, currency=received.currency)
-            due = [_entry(known, transaction_id, f"refund/{refund_id}", moved)]
+            due = [_entry(known, transaction_id, cause, moved)]
+        case PaymentRefundFailed(was_refunded=True, transaction_id=transaction_id):
+            moved = _moved("cash_at_provider", _lowered(received), received.amount_minor)
+            known = known if known.currency else replace(known, currency=received.currency)
+            due = [_entry(known, transaction_id, f"{REFUND_FAILED}{received.refund_id}", moved)]
         case (
             RecognizeSale(transaction_id=transaction_id)
             | ReverseSale(transaction_id=transaction_id)
@@ -55,6 +65,10 @@ def decide(state: Books, received: Message, _at_ms: int) -> tuple[Message, ...]:
         case _:
             pass
     return tuple(entry for entry in due if entry.cause not in state.posted and entry.postings)
+
+
+def _lowered(refund: PaymentRefunded | PaymentRefundFailed) -> Account:
+    return "refunds" if refund.kind == "return" else "customer_receivable"
 
 
 def _sale(known: Books, transaction_id: str) -> list[EntryPosted]:

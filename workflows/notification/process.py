@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from workflows.notification.instructions import NotifyCustomer
 from workflows.notification.messages import Channel, SendMessage
-from workflows.payment.messages import PaymentCompleted, PaymentRefunded
+from workflows.payment.messages import PaymentCompleted, PaymentRefunded, PaymentRefundFailed
 from workflows.shared.limits import TEXT_CHARS_MAX
 from workflows.shared.message import Message
 from workflows.shared.money import money
@@ -20,6 +20,8 @@ class Notified(msgspec.Struct, frozen=True, kw_only=True):
 
     customer_id: Personal[str] = ""
     notification_ids: tuple[str, ...] = ()
+    failed_returns: tuple[str, ...] = ()
+    """Returns whose refund failed after the customer had got a message of it."""
 
 
 INITIAL = Notified()
@@ -46,9 +48,16 @@ def _message(state: Notified, received: Message) -> SendMessage | None:
         case PaymentRefunded(transaction_id=transaction_id, kind="return"):
             amount = money(received.amount_minor, received.currency)
             name = f"refund/{received.return_id}"
+            if received.return_id in state.failed_returns:
+                name += f"/{received.refund_id}"
             return _send(
                 state, transaction_id, name, "push", "Refund", f"{amount} is on its way back."
             )
+        case PaymentRefundFailed(transaction_id=transaction_id, was_refunded=True):
+            amount = money(received.amount_minor, received.currency)
+            name = f"refund failed/{received.refund_id}"
+            text = f"Your bank has refused {amount}. We try once more."
+            return _send(state, transaction_id, name, "push", "Refund delayed", text)
         case NotifyCustomer(transaction_id=transaction_id, name=name, channel=channel):
             return _send(state, transaction_id, name, channel, received.title, received.text)
         case _:
@@ -76,6 +85,10 @@ def evolve(state: Notified, message: Message, _at_ms: int) -> Notified:
     match message:
         case PaymentCompleted(customer_id=customer_id):
             return replace(state, customer_id=customer_id)
+        case PaymentRefundFailed(was_refunded=True, return_id=return_id) if return_id:
+            if return_id in state.failed_returns:
+                return state
+            return replace(state, failed_returns=(*state.failed_returns, return_id))
         case SendMessage(notification_id=notification_id) if (
             notification_id not in state.notification_ids
         ):

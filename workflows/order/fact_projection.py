@@ -61,15 +61,39 @@ def _refunded(
     _facts: Facts, known: OrderFacts, message: payment.PaymentRefunded, _at_ms: int
 ) -> None:
     known.refunded_minor += message.amount_minor
+    known.by_hand_minor += message.amount_minor if message.by_hand else 0
     known.refunds_overdue.discard(message.return_id or COMPENSATION)
+    known.refunds_pending.discard(message.return_id or COMPENSATION)
     if message.kind == "return":
         returned = _return_of(known, message.return_id)
         returned.refunds += 1
         returned.refunded_minor += message.amount_minor
 
 
-def _overdue(facts: Facts, known: OrderFacts, message: payment.RefundOverdue, _at_ms: int) -> None:
+def _refund_pending(
+    facts: Facts,
+    known: OrderFacts,
+    message: payment.PaymentRefundPending | payment.PaymentRefundFailed,
+    _at_ms: int,
+) -> None:
+    known.refunds_pending.add(facts.interned(message.return_id or COMPENSATION))
+    if not isinstance(message, payment.PaymentRefundFailed) or not message.was_refunded:
+        return
+    known.refunded_minor -= message.amount_minor
+    if message.kind == "return":
+        returned = _return_of(known, message.return_id)
+        returned.refunds -= 1
+        returned.refunded_minor -= message.amount_minor
+
+
+def _overdue(
+    facts: Facts,
+    known: OrderFacts,
+    message: payment.RefundOverdue | payment.RefundCaseOpened,
+    _at_ms: int,
+) -> None:
     known.refunds_overdue.add(facts.interned(message.refund_key))
+    known.refunds_pending.discard(message.refund_key)
 
 
 def _stocked(_facts: Facts, known: OrderFacts, message: Message, _at_ms: int) -> None:
@@ -129,7 +153,10 @@ _OF_ORDERS: dict[type[Message], Callable[[Facts, OrderFacts, Any, int], None]] =
     saga.ReturnRefused: _came_back,
     payment.PaymentCompleted: _paid,
     payment.PaymentRefunded: _refunded,
+    payment.PaymentRefundPending: _refund_pending,
+    payment.PaymentRefundFailed: _refund_pending,
     payment.RefundOverdue: _overdue,
+    payment.RefundCaseOpened: _overdue,
     inventory.InventoryReserved: _stocked,
     inventory.InventoryReleased: _stocked,
     inventory.InventoryReturned: _came_back,

@@ -45,6 +45,8 @@ class OrderFacts:
     payments: int = 0
     paid_minor: int = 0
     refunded_minor: int = 0
+    by_hand_minor: int = 0
+    """What of it did not go through the provider."""
     cleared: bool = False
     reserved: bool = False
     released: bool = False
@@ -56,8 +58,10 @@ class OrderFacts:
     """`currency/account` → debits less credits."""
     returns: dict[str, ReturnFacts] = field(default_factory=dict[str, ReturnFacts])
     refunds_overdue: set[str] = field(default_factory=set[str])
-    """The keys of refunds that payment has reported as overdue, and that have not succeeded
-    since."""
+    """The keys of refunds that payment has reported as overdue or as a case, and that have not
+    succeeded since."""
+    refunds_pending: set[str] = field(default_factory=set[str])
+    """The keys of refunds that are pending, or have failed and are asked for again."""
 
     @property
     def ends(self) -> int:

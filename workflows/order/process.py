@@ -19,13 +19,14 @@ from workflows.order.saga_messages import (
     StepOverdue,
 )
 from workflows.order.state import INITIAL, Mark, Order, evolve
+from workflows.payment.refund_progress import PENDING_OVERDUE_MS
 from workflows.shared.message import Message
 
 __all__ = ["INITIAL", "Order", "decide", "due", "evolve", "overdue_at_ms", "pending", "view"]
 
 PAYMENT_MS = 240_000
 """No sooner than payment itself settles an unknown outcome:
-`workflows.payment.charge.OUTCOME_MS`."""
+`workflows.payment.charge_progress.OUTCOME_MS`."""
 INVENTORY_MS = 120_000
 FRAUD_MS = 90_000
 """From the payment on: the verdict is about a payment."""
@@ -60,8 +61,10 @@ def overdue_at_ms(state: Order) -> int | None:
     """Return when this order, still open, counts as stuck (ms); None when it is not open."""
     if not state.order_id or _ended(state):
         return None
+    if state.cause and state.payment.status == "refunding":
+        return state.payment.at_ms + PENDING_OVERDUE_MS + SETTLE_MS
     if state.cause:
-        return state.cause_at_ms + SETTLE_MS
+        return max(state.cause_at_ms, state.payment.at_ms) + SETTLE_MS
     latest_ms = state.placed_at_ms + INVENTORY_MS
     return min(deadlines(state).values(), default=latest_ms) + SETTLE_MS
 

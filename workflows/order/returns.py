@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from workflows.inventory.messages import InventoryReturned
 from workflows.order.messages import ReturnLine, ReturnRequested
 from workflows.order.saga_messages import ReturnAccepted, ReturnRefused
-from workflows.payment.messages import PaymentRefunded
+from workflows.payment.messages import PaymentRefunded, PaymentRefundFailed
 from workflows.payment.refund import COMPENSATION
 from workflows.shared.limits import LINES_MAX
 from workflows.shared.message import Message
@@ -133,8 +133,11 @@ def evolve(returns: Returns, message: Message) -> Returns:
         case ReturnRefused(return_id=key, reason=reason) if key in returns.by_id:
             refused = replace(returns.by_id[key], status="refused", lines=(), reason=reason)
             return _put(returns, key, refused)
-        case PaymentRefunded(return_id=key) if key in returns.by_id:
-            return _put(returns, key, replace(returns.by_id[key], refunded=True))
+        case PaymentRefunded(return_id=key) | PaymentRefundFailed(return_id=key) if (
+            key in returns.by_id
+        ):
+            refunded = isinstance(message, PaymentRefunded)
+            return _put(returns, key, replace(returns.by_id[key], refunded=refunded))
         case InventoryReturned(return_id=key) if key in returns.by_id:
             return _put(returns, key, replace(returns.by_id[key], restocked=True, lines=()))
         case _:

@@ -37,6 +37,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
             return not self.overdue(order_id, known)
         if order_id in self.moment.pending or self.moment.fresh(known.last_ms):
             return True
+        if known.refunds_pending:
+            return True
         if any(self.moment.fresh(at_ms) for at_ms in self._outside(order_id)):
             return True
         return any(

@@ -1,7 +1,4 @@
-"""What is known of an order as a whole, step by step, and how that changes.
-
-Part of the order workflow.
-"""
+"""What is known of an order as a whole, step by step, and how that changes."""
 
 from typing import get_args
 
@@ -27,6 +24,8 @@ from workflows.payment.messages import (
     PaymentFailed,
     PaymentPending,
     PaymentRefunded,
+    PaymentRefundFailed,
+    PaymentRefundPending,
 )
 from workflows.shared.deadline import DeadlineReached
 from workflows.shared.limits import TEXT_CHARS_MAX
@@ -60,7 +59,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     """Units by SKU."""
     placed_at_ms: int = 0
     payment: Mark = Mark()
-    """waiting, pending, failed, completed, refunded"""
+    """waiting, pending, failed, completed, refunding, refunded"""
     inventory: Mark = Mark()
     """waiting, reserved, rejected, released"""
     fraud: Mark = Mark()
@@ -86,6 +85,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
 
 INITIAL = Order()
+TAKEN = ("completed", "refunding", "refunded")
 
 # --- evolve --------------------------------------------------------------------
 
@@ -135,15 +135,21 @@ def _paid(state: Order, message: Message, at_ms: int) -> Order:  # noqa: PLR0911
             return (
                 failed if reason == "cancelled" else _blame("payment_failed", reason, failed, at_ms)
             )
-        case PaymentCompleted(amount_minor=amount_minor) if status not in ("completed", "refunded"):
+        case PaymentCompleted(amount_minor=amount_minor) if status not in TAKEN:
             # Also after a failure: money taken after all, and its refund is still to come.
             mark = Mark(status="completed", at_ms=at_ms)
             return replace(state, payment=mark, charged_minor=amount_minor)
-        case PaymentRefunded(kind="compensation", amount_minor=amount_minor) if (
-            status == "completed"
+        case PaymentRefundPending(kind="compensation") if status == "completed":
+            return replace(state, payment=Mark(status="refunding", at_ms=at_ms))
+        case PaymentRefunded(kind="compensation", amount_minor=amount_minor) if status in (
+            "completed",
+            "refunding",
         ):
             mark = Mark(status="refunded", at_ms=at_ms)
             return replace(state, payment=mark, compensated_minor=amount_minor)
+        case PaymentRefundFailed(kind="compensation") if status in ("refunding", "refunded"):
+            mark = Mark(status="completed", at_ms=at_ms)
+            return replace(state, payment=mark, compensated_minor=0)
         case FraudCleared() if state.fraud.status == "waiting":
             return replace(state, fraud=Mark(status="cleared", at_ms=at_ms))
         case FraudDetected(reasons=reasons) if state.fraud.status == "waiting":

@@ -3,16 +3,16 @@
 from collections.abc import Iterator
 
 from workflows.ledger.messages import EntryPosted
+from workflows.ledger.process import REFUND, REFUND_FAILED
 from workflows.ledger.topics import ledger
-from workflows.payment.charge import OUTCOME_MS
+from workflows.payment.charge_progress import OUTCOME_MS
 from workflows.payment.process import Payment
-from workflows.payment.refund import OVERDUE_MS
+from workflows.payment.refund_progress import OVERDUE_MS, PENDING_OVERDUE_MS
 from workflows.shared.books import Line, OwnBooks, declare_books
 
 CASH = "cash_at_provider"
 PAYMENT = "payment"
-REFUND = "refund/"
-"""The causes of ledger entries about money; that of a refund begins with REFUND."""
+"""The cause of the entry of a charge."""
 
 
 def lines_of_payment(state: Payment, at_ms: int) -> Iterator[Line]:
@@ -32,6 +32,9 @@ def lines_of_payment(state: Payment, at_ms: int) -> Iterator[Line]:
             open=not charge.outcome,
         )
     for key, refund in state.refunds.by_key.items():
+        if refund.by_hand:
+            # It is not in the provider's book: the bank has paid it.
+            continue
         is_refunded = refund.status in {"given", "told"}
         yield Line(
             book="payments",
@@ -43,6 +46,7 @@ def lines_of_payment(state: Payment, at_ms: int) -> Iterator[Line]:
             currency=bill.currency,
             at_ms=at_ms if is_refunded else refund.asked_at_ms or at_ms,
             open=not is_refunded,
+            open_ms=PENDING_OVERDUE_MS if refund.status == "pending" else 0,
         )
 
 
@@ -53,7 +57,8 @@ def lines_of_entry(entry: EntryPosted, at_ms: int) -> Iterator[Line]:
         for posting in entry.postings
         if posting.account == CASH
     )
-    is_refund = entry.cause.startswith(REFUND)
+    reverses = entry.cause.startswith(REFUND_FAILED)
+    is_refund = reverses or entry.cause.startswith(REFUND)
     if not cash_minor and not is_refund and entry.cause != PAYMENT:
         return
     # An entry of another cause is a line too: cash that nobody else knows of must be found.
@@ -63,10 +68,11 @@ def lines_of_entry(entry: EntryPosted, at_ms: int) -> Iterator[Line]:
         order_id=entry.transaction_id,
         kind="refund" if refunds else "charge",
         key="" if is_refund or entry.cause == PAYMENT else entry.cause,
-        reference=entry.cause.removeprefix(REFUND) if is_refund else "",
+        reference=entry.cause.partition("/")[2] if is_refund else "",
         amount_minor=-cash_minor if refunds else cash_minor,
         currency=entry.currency,
         at_ms=at_ms,
+        reverses=reverses,
     )
 
 

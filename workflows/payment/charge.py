@@ -6,28 +6,14 @@ Part of the payment workflow. An unknown outcome is a state of its own, not a fa
 from typing import Literal
 
 import msgspec
-from msgspec.structs import replace
 
 from workflows.payment import provider_messages as provider
 from workflows.payment.instructions import RequestPayment
 from workflows.payment.messages import PaymentPending
 from workflows.payment.origin import UNKNOWN, Origin
-from workflows.shared.deadline import DeadlineReached
-from workflows.shared.limits import TEXT_CHARS_MAX
 from workflows.shared.message import Message
 from workflows.shared.personal import Personal
-from workflows.shared.retry import Wait, backoff_ms, reached, rest, wait_until, wake
-
-ANSWER_MS = 30_000
-"""How long an answer may take before the outcome counts as unknown."""
-PENDING_MS = 180_000
-"""How long the outcome may stay unknown before the charge is voided: a provider that is gone for
-two minutes cancels nobody's order."""
-BACKOFF_FIRST_MS = 1_000
-BACKOFF_MS_MAX = 30_000
-OUTCOME_MS = ANSWER_MS + PENDING_MS + BACKOFF_MS_MAX
-"""By then, counted from the first question, a charge has succeeded, is declined, or its void is
-asked for; the first answer of the provider after that ends it."""
+from workflows.shared.retry import Wait
 
 # --- state ------------------------------------------------------------------
 
@@ -43,6 +29,8 @@ class Bill(msgspec.Struct, frozen=True, kw_only=True):
     goods_minor: int
     payment_method: Personal[str]
     ordered_at_ms: int
+    asked_at_ms: int = 0
+    """When payment was asked for; 0 in rows older than this field."""
     origin: Origin = UNKNOWN
 
 
@@ -56,6 +44,13 @@ class Charge(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     """Why it is declined, or not known."""
     payment_id: str = ""
+    """Of the intent; empty while no answer has named it."""
+    hint: Literal["", "waits", "noticed", "asked"] = ""
+    """A webhook says what no answer says: the provider is asked for it."""
+    hint_kind: str = ""
+    """What that webhook says."""
+    asks: int = 0
+    """How often the provider was asked."""
     unknown_since_ms: int | None = None
     expired: bool = False
     """The outcome stayed unknown for too long."""
@@ -67,23 +62,29 @@ class Charge(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def pending(charge: Charge, bill: Bill, *, unwanted: bool) -> tuple[Message, ...]:
-    """Return what to ask or emit while the outcome is open; `unwanted`: it is to be voided."""
+    """Return what to ask or emit while the outcome is open; `unwanted`: it is to be voided.
+
+    Once there is an outcome, only what a webhook says against it is asked for.
+    """
     if not charge.asked:
         return (_charge_card(bill),)
-    if charge.unknown_since_ms is None:
+    if charge.hint == "noticed":
+        # A void charges nothing: what has failed must not be charged by a forged webhook.
+        voids = unwanted or charge.expired or bool(charge.outcome)
+        return (_ask(provider.VoidCharge if voids else provider.InquireCharge, charge, bill),)
+    if charge.outcome or charge.unknown_since_ms is None:
         return ()
     if not charge.pending_emitted:
         return (PaymentPending(transaction_id=bill.transaction_id, reason=charge.reason),)
     # Voiding waits until the outcome is unknown: the answer under way is the quickest end.
-    if unwanted or charge.expired:
-        if charge.ask_again or charge.asked != "void":
-            return (_ask(provider.VoidCharge, charge, bill),)
-        return ()
-    return (_ask(provider.InquireCharge, charge, bill),) if charge.ask_again else ()
+    voids = unwanted or charge.expired
+    if charge.ask_again or (voids and charge.asked != "void"):
+        return (_ask(provider.VoidCharge if voids else provider.InquireCharge, charge, bill),)
+    return ()
 
 
-def bill_of(asked: RequestPayment) -> Bill:
-    """Return the bill of a transaction."""
+def bill_of(asked: RequestPayment, at_ms: int) -> Bill:
+    """Return the bill of a transaction, for which payment is asked at `at_ms`."""
     return Bill(
         transaction_id=asked.transaction_id,
         customer_id=asked.customer_id,
@@ -93,6 +94,7 @@ def bill_of(asked: RequestPayment) -> Bill:
         goods_minor=asked.goods_minor,
         payment_method=asked.payment_method,
         ordered_at_ms=asked.ordered_at_ms,
+        asked_at_ms=at_ms,
         origin=asked.origin,
     )
 
@@ -103,6 +105,7 @@ def _charge_card(bill: Bill) -> Message:
         amount_minor=bill.total_minor,
         currency=bill.currency,
         payment_method=bill.payment_method,
+        asked_at_ms=bill.asked_at_ms,
     )
 
 
@@ -114,83 +117,7 @@ def _ask(
         amount_minor=bill.total_minor,
         currency=bill.currency,
         payment_method=bill.payment_method,
-        attempt=charge.wait.tries,
+        attempt=charge.asks,
+        asked_at_ms=bill.asked_at_ms,
+        payment_id=charge.payment_id,
     )
-
-
-# --- evolve --------------------------------------------------------------------
-
-
-def evolve(charge: Charge, message: Message, at_ms: int) -> Charge:  # noqa: PLR0911  one match
-    """Return `charge` after `message`, received or emitted."""
-    match message:
-        case provider.ChargeCard() | provider.InquireCharge():
-            return _asked(charge, "charge", at_ms)
-        case provider.VoidCharge():
-            return _asked(charge, "void", at_ms)
-        case PaymentPending():
-            return replace(charge, pending_emitted=True)
-        case DeadlineReached():
-            return _woken(charge, message, at_ms)
-        case provider.ChargeUnknown(reason=reason) if charge.asked and not charge.outcome:
-            return _unknown(charge, reason, at_ms)
-        case (
-            provider.ChargeSucceeded(payment_id=payment_id)
-            | provider.ProviderNotified(kind="payment_succeeded", payment_id=payment_id)
-        ):
-            return _succeeded(charge, payment_id)
-        case (
-            provider.ChargeDeclined(reason=reason)
-            | provider.ProviderNotified(kind="payment_failed", reason=reason)
-        ):
-            return _over(charge, "declined", reason or "declined")
-        case provider.ChargeVoided() | provider.ProviderNotified(kind="payment_canceled"):
-            why = f"unknown for too long: {charge.reason}"[:TEXT_CHARS_MAX]
-            reason = why if charge.expired else ""
-            return _over(charge, "voided", reason)
-        case _:
-            return charge
-
-
-def _asked(charge: Charge, what: Literal["charge", "void"], at_ms: int) -> Charge:
-    wait = wait_until(charge.wait, at_ms + ANSWER_MS)
-    return replace(charge, asked=what, ask_again=False, wait=wait)
-
-
-def _woken(charge: Charge, received: DeadlineReached, at_ms: int) -> Charge:
-    wait = wake(charge.wait, received)
-    if not reached(charge.wait.due_at_ms, received):
-        return replace(charge, wait=wait)
-    since_ms = at_ms if charge.unknown_since_ms is None else charge.unknown_since_ms
-    return replace(
-        charge,
-        wait=wait,
-        ask_again=True,
-        unknown_since_ms=since_ms,
-        expired=charge.expired or at_ms - since_ms >= PENDING_MS,
-        reason=charge.reason or "no answer",
-    )
-
-
-def _unknown(charge: Charge, reason: str, at_ms: int) -> Charge:
-    pause_ms = backoff_ms(charge.wait.tries, first_ms=BACKOFF_FIRST_MS, most_ms=BACKOFF_MS_MAX)
-    return replace(
-        charge,
-        reason=reason,
-        unknown_since_ms=at_ms if charge.unknown_since_ms is None else charge.unknown_since_ms,
-        wait=wait_until(charge.wait, at_ms + pause_ms),
-    )
-
-
-def _succeeded(charge: Charge, payment_id: str) -> Charge:
-    # Success overrides every earlier answer: the money is at the provider. A webhook that comes
-    # before the order is ignored: the charge will be requested, and found.
-    if not charge.asked or charge.outcome == "succeeded":
-        return charge
-    return replace(charge, outcome="succeeded", payment_id=payment_id, wait=rest(charge.wait))
-
-
-def _over(charge: Charge, outcome: Literal["declined", "voided"], reason: str) -> Charge:
-    if not charge.asked or charge.outcome:
-        return charge
-    return replace(charge, outcome=outcome, reason=reason, wait=rest(charge.wait))

@@ -14,7 +14,8 @@ def money_agrees(snapshot: Snapshot) -> Check:
     sums: Counter[str] = Counter()
     wrong: list[str] = []
     for key, known in orders.items():
-        queries = [known.paid_minor - known.refunded_minor, known.balance("cash_at_provider")]
+        through_provider = known.refunded_minor - known.by_hand_minor
+        queries = [known.paid_minor - through_provider, known.balance("cash_at_provider")]
         if provider is not None:
             taken = provider.get(key)
             queries.append(taken.charged_minor - taken.refunded_minor if taken else 0)
@@ -45,7 +46,7 @@ def books_close(snapshot: Snapshot) -> Check:
         key
         for key, known in ended.items()
         if known.balance("customer_receivable")
-        or (known.cancelled and known.balance("cash_at_provider"))
+        or (known.cancelled and known.balance("cash_at_provider") + known.balance("cash_at_bank"))
         or (known.completed and not known.paid_minor)
     ]
     return found("books_close", len(ended), wrong)

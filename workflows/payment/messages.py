@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 
 from workflows.payment.origin import UNKNOWN, Origin
-from workflows.shared.limits import Currency, Milliseconds, Minor, MinorDue, Name, Text
+from workflows.shared.limits import Currency, Milliseconds, Minor, MinorDue, Name, NameIfAny, Text
 from workflows.shared.message import Message
 from workflows.shared.personal import Personal
 
@@ -59,6 +59,53 @@ class PaymentRefunded(Message, tag="payflow.payment.refunded.v1", frozen=True, k
     currency: Currency
     kind: Literal["compensation", "return"]
     return_id: str = ""
+    by_hand: bool = False
+    """Not through the provider: an operator has paid it another way, `refund_id` says how."""
+
+
+class PaymentRefundPending(
+    Message, tag="payflow.payment.refund_pending.v1", frozen=True, kw_only=True
+):
+    """The provider has taken a refund on; it may take days, and may fail."""
+
+    transaction_id: Name = msgspec.field(name="order_id")
+    payment_id: Name
+    refund_id: Name
+    amount_minor: MinorDue
+    currency: Currency
+    kind: Literal["compensation", "return"]
+    return_id: str = ""
+
+
+class PaymentRefundFailed(
+    Message, tag="payflow.payment.refund_failed.v1", frozen=True, kw_only=True
+):
+    """A refund has failed; the money is still, or again, at the provider."""
+
+    transaction_id: Name = msgspec.field(name="order_id")
+    payment_id: Name
+    refund_id: Name
+    amount_minor: MinorDue
+    currency: Currency
+    kind: Literal["compensation", "return"]
+    return_id: str = ""
+    reason: Text
+    was_refunded: bool
+    """Whether PaymentRefunded was emitted for it before, and is to be reversed."""
+
+
+class RefundCaseOpened(
+    Message, tag="payflow.payment.refund_case_opened.v1", frozen=True, kw_only=True
+):
+    """A refund has failed or is refused for good: an operator has to decide."""
+
+    transaction_id: Name = msgspec.field(name="order_id")
+    payment_id: Name
+    refund_key: Name
+    amount_minor: MinorDue
+    currency: Currency
+    asked_at_ms: Milliseconds
+    reason: Text
 
 
 class RefundOverdue(Message, tag="payflow.payment.refund_overdue.v1", frozen=True, kw_only=True):
@@ -73,4 +120,25 @@ class RefundOverdue(Message, tag="payflow.payment.refund_overdue.v1", frozen=Tru
     reason: Text
 
 
-PaymentMessage = PaymentCompleted | PaymentFailed | PaymentPending | PaymentRefunded | RefundOverdue
+class RefundCaseDecided(
+    Message, tag="payflow.payment.refund_case_decided.v1", frozen=True, kw_only=True
+):
+    """An operator has decided a case: ask the provider again, or the money went another way."""
+
+    transaction_id: Name = msgspec.field(name="order_id")
+    refund_key: Name
+    decision: Literal["retry", "settled"]
+    reference: NameIfAny = ""
+    """Of `settled`: what to find the payment by, such as the id of a bank transfer."""
+
+
+PaymentMessage = (
+    PaymentCompleted
+    | PaymentFailed
+    | PaymentPending
+    | PaymentRefunded
+    | PaymentRefundPending
+    | PaymentRefundFailed
+    | RefundCaseOpened
+    | RefundOverdue
+)

@@ -7,7 +7,7 @@
 import msgspec
 from msgspec.structs import replace
 
-from workflows.payment import charge, refund
+from workflows.payment import charge, charge_progress, refund, refund_progress
 from workflows.payment.charge import Bill, Charge
 from workflows.payment.instructions import CancelPayment, RequestPayment, RequestRefund
 from workflows.payment.messages import PaymentCompleted, PaymentFailed
@@ -51,10 +51,11 @@ def pending(state: Payment) -> tuple[Message, ...]:
         if not state.completed_emitted:
             return (_completed(state.charge, bill),)
         return refund.pending(state.refunds, bill, state.charge.payment_id)
-    if state.failed_emitted:
-        return ()
-    if outcome or (state.closed and not state.charge.asked):
+    is_over = bool(outcome) or (state.closed and not state.charge.asked)
+    if is_over and not state.failed_emitted:
         return (_failed(state.charge, bill),)
+    if state.failed_emitted and not state.charge.asked:
+        return ()
     return charge.pending(state.charge, bill, unwanted=state.closed)
 
 
@@ -96,36 +97,38 @@ def evolve(state: Payment, message: Message, at_ms: int) -> Payment:
     """Return `state` after `message`, received or emitted."""
     match message:
         case RequestPayment():
-            return state if state.bill else _billed(state, message)
+            return state if state.bill else _billed(state, message, at_ms)
         case CancelPayment():
-            return _compensate(replace(state, closed=True))
+            return _compensate(replace(state, closed=True), at_ms)
         case PaymentFailed():
             return replace(state, failed_emitted=True, closed=True)
         case PaymentCompleted():
-            return _compensate(replace(state, completed_emitted=True))
+            return _compensate(replace(state, completed_emitted=True), at_ms)
         case RequestRefund(return_id=return_id, amount_minor=amount_minor):
-            return _request_refund(state, return_id, amount_minor)
+            return _request_refund(state, return_id, amount_minor, at_ms)
         case _:
             return replace(
                 state,
-                charge=charge.evolve(state.charge, message, at_ms),
-                refunds=refund.evolve(state.refunds, message, at_ms),
+                charge=charge_progress.evolve(state.charge, message, at_ms),
+                refunds=refund_progress.evolve(state.refunds, message, at_ms),
             )
 
 
-def _billed(state: Payment, asked: RequestPayment) -> Payment:
+def _billed(state: Payment, asked: RequestPayment, at_ms: int) -> Payment:
     # The provider is not asked for what does not add up: it counts as declined.
     refused = Charge(outcome="declined", reason=asked.refusal) if asked.refusal else state.charge
-    return replace(state, bill=charge.bill_of(asked), charge=refused)
+    return replace(state, bill=charge.bill_of(asked, at_ms), charge=refused)
 
 
-def _compensate(state: Payment) -> Payment:
+def _compensate(state: Payment, at_ms: int) -> Payment:
     if state.bill is None or not state.closed:
         return state
-    return _request_refund(state, COMPENSATION, state.bill.total_minor)
+    return _request_refund(state, COMPENSATION, state.bill.total_minor, at_ms)
 
 
-def _request_refund(state: Payment, key: str, amount_minor: int) -> Payment:
+def _request_refund(state: Payment, key: str, amount_minor: int, at_ms: int) -> Payment:
     if state.bill is None or not state.completed_emitted:
         return state
-    return replace(state, refunds=refund.request(state.refunds, state.bill, key, amount_minor))
+    return replace(
+        state, refunds=refund_progress.request(state.refunds, state.bill, key, amount_minor, at_ms)
+    )

@@ -1,13 +1,15 @@
 """What payment asks the provider (`provider.commands`) and what came of it (`provider.answers`).
 
 Every command may be repeated: its idempotency key is derived from the order and never changes.
+`asked_at_ms` is not later than the first try under that key; a provider forgets a key after a day,
+and 0 stands for a time that is not known.
 """
 
 from typing import Literal
 
 import msgspec
 
-from workflows.shared.limits import Currency, MinorDue, Name, Text
+from workflows.shared.limits import Currency, Milliseconds, MinorDue, Name, NameIfAny, Text
 from workflows.shared.message import Message
 from workflows.shared.personal import Personal
 
@@ -19,6 +21,7 @@ class ChargeCard(Message, tag="payflow.provider.charge_card.v1", frozen=True, kw
     amount_minor: MinorDue
     currency: Currency
     payment_method: Personal[Name]
+    asked_at_ms: Milliseconds = 0
 
 
 class InquireCharge(Message, tag="payflow.provider.inquire_charge.v1", frozen=True, kw_only=True):
@@ -29,6 +32,9 @@ class InquireCharge(Message, tag="payflow.provider.inquire_charge.v1", frozen=Tr
     currency: Currency
     payment_method: Personal[Name]
     attempt: int
+    asked_at_ms: Milliseconds = 0
+    payment_id: NameIfAny = ""
+    """Empty while no answer has named it."""
 
 
 class VoidCharge(Message, tag="payflow.provider.void_charge.v1", frozen=True, kw_only=True):
@@ -39,6 +45,9 @@ class VoidCharge(Message, tag="payflow.provider.void_charge.v1", frozen=True, kw
     currency: Currency
     payment_method: Personal[Name]
     attempt: int
+    asked_at_ms: Milliseconds = 0
+    payment_id: NameIfAny = ""
+    """Empty while no answer has named it."""
 
 
 class RefundCharge(Message, tag="payflow.provider.refund_charge.v1", frozen=True, kw_only=True):
@@ -50,6 +59,21 @@ class RefundCharge(Message, tag="payflow.provider.refund_charge.v1", frozen=True
     amount_minor: MinorDue
     currency: Currency
     attempt: int
+    asked_at_ms: Milliseconds = 0
+    round: int = 0
+    """How many refunds of this key have failed before: each round is a refund of its own."""
+
+
+class InquireRefund(Message, tag="payflow.provider.inquire_refund.v1", frozen=True, kw_only=True):
+    """Find out what has become of a refund that the provider has taken on."""
+
+    transaction_id: Name = msgspec.field(name="order_id")
+    payment_id: Name
+    refund_key: Name
+    refund_id: Name
+    round: int = 0
+    attempt: int
+    asked_at_ms: Milliseconds = 0
 
 
 class ChargeSucceeded(
@@ -66,6 +90,7 @@ class ChargeDeclined(Message, tag="payflow.provider.charge_declined.v1", frozen=
     """The card was refused; nothing was taken."""
 
     transaction_id: Name = msgspec.field(name="order_id")
+    attempt: int = 0
     reason: Text
 
 
@@ -73,6 +98,7 @@ class ChargeVoided(Message, tag="payflow.provider.charge_voided.v1", frozen=True
     """The intent is cancelled: it can never charge."""
 
     transaction_id: Name = msgspec.field(name="order_id")
+    attempt: int = 0
 
 
 class ChargeUnknown(Message, tag="payflow.provider.charge_unknown.v1", frozen=True, kw_only=True):
@@ -81,6 +107,8 @@ class ChargeUnknown(Message, tag="payflow.provider.charge_unknown.v1", frozen=Tr
     transaction_id: Name = msgspec.field(name="order_id")
     attempt: int
     reason: Text
+    payment_id: NameIfAny = ""
+    """Empty when it is not known either."""
 
 
 class RefundSucceeded(
@@ -92,6 +120,36 @@ class RefundSucceeded(
     refund_key: Name
     refund_id: Name
     amount_minor: MinorDue
+    round: int = 0
+
+
+class RefundPending(Message, tag="payflow.provider.refund_pending.v1", frozen=True, kw_only=True):
+    """The provider has taken the refund on; no money has moved yet."""
+
+    transaction_id: Name = msgspec.field(name="order_id")
+    refund_key: Name
+    refund_id: Name
+    round: int = 0
+    status: Literal["pending", "requires_action"]
+
+
+class RefundFailed(Message, tag="payflow.provider.refund_failed.v1", frozen=True, kw_only=True):
+    """The refund has failed, or the money of one that had succeeded has come back."""
+
+    transaction_id: Name = msgspec.field(name="order_id")
+    refund_key: Name
+    refund_id: Name
+    round: int = 0
+    reason: Text
+
+
+class RefundRefused(Message, tag="payflow.provider.refund_refused.v1", frozen=True, kw_only=True):
+    """The provider refuses it, and always will: it was refunded by hand, or it is disputed."""
+
+    transaction_id: Name = msgspec.field(name="order_id")
+    refund_key: Name
+    round: int = 0
+    reason: Text
 
 
 class RefundUnknown(Message, tag="payflow.provider.refund_unknown.v1", frozen=True, kw_only=True):
@@ -100,26 +158,35 @@ class RefundUnknown(Message, tag="payflow.provider.refund_unknown.v1", frozen=Tr
     transaction_id: Name = msgspec.field(name="order_id")
     refund_key: Name
     attempt: int
+    round: int = 0
     reason: Text
 
 
 class ProviderNotified(Message, tag="payflow.provider.notified.v1", frozen=True, kw_only=True):
-    """A signed webhook of the provider, emitted on `provider.webhooks` by the console."""
+    """A signed webhook of the provider, emitted on `provider.webhooks` by the console.
+
+    A hint: who holds the secret can sign anything, so the provider is asked before it counts.
+    """
 
     transaction_id: Name = msgspec.field(name="order_id")
     notice_id: Name
-    kind: Literal["payment_succeeded", "payment_failed", "payment_canceled"]
+    kind: Literal["payment_succeeded", "payment_failed", "payment_canceled", "refund_changed"]
     payment_id: Name
     amount_minor: MinorDue
     reason: Text = ""
+    refund_id: NameIfAny = ""
+    """Of `refund_changed`."""
 
 
-ProviderCommand = ChargeCard | InquireCharge | VoidCharge | RefundCharge
+ProviderCommand = ChargeCard | InquireCharge | VoidCharge | RefundCharge | InquireRefund
 ProviderAnswer = (
     ChargeSucceeded
     | ChargeDeclined
     | ChargeVoided
     | ChargeUnknown
     | RefundSucceeded
+    | RefundPending
+    | RefundFailed
+    | RefundRefused
     | RefundUnknown
 )

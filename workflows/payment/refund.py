@@ -1,45 +1,53 @@
 """Giving money back, in part or whole: each refund once, in sum never more than was charged.
 
-Part of the payment workflow. A refund is asked for until the provider has given it, for ever, under
-one key; one that takes too long becomes RefundOverdue once, for operators.
+Part of the payment workflow. A refund is asked for until the provider has taken it on, under one
+key; one that takes too long becomes RefundOverdue once, for operators. The provider may hold it as
+pending for days, and it may fail, even after it had succeeded: then it is a new refund under a key
+of its own, `ROUNDS` times at most, and after that a case for an operator.
 """
 
 from typing import Any, Literal
 
 import msgspec
-from msgspec.structs import replace
 
+from workflows.payment import messages as facts
+from workflows.payment import provider_messages as provider
 from workflows.payment.charge import Bill
-from workflows.payment.messages import PaymentRefunded, RefundOverdue
-from workflows.payment.provider_messages import RefundCharge, RefundSucceeded, RefundUnknown
-from workflows.shared.deadline import DeadlineReached
 from workflows.shared.message import Message
-from workflows.shared.retry import Wait, backoff_ms, reached, rest, wait_until, wake
+from workflows.shared.retry import Wait
 
-ANSWER_MS = 30_000
-"""How long an answer may take before the refund is asked for again."""
-BACKOFF_FIRST_MS = 1_000
-BACKOFF_MS_MAX = 60_000
-OVERDUE_MS = 300_000
-"""When an unknown refund becomes RefundOverdue: later than any forward step."""
 COMPENSATION = "compensation"
 """The refund key of a cancelled order's refund; returns use their own id."""
 
 # --- state ------------------------------------------------------------------
 
-Status = Literal["owed", "asked", "given", "told"]
+Status = Literal["owed", "asked", "pending", "given", "told", "failed", "case"]
 
 
 class Refund(msgspec.Struct, frozen=True, kw_only=True):
-    """One refund: due, requested, refunded by the provider, emitted."""
+    """One refund: due, requested, pending, refunded by the provider, emitted; or failed."""
 
     amount_minor: int
     status: Status = "owed"
     refund_id: str = ""
+    """Of the refund of this round; empty while the provider has named none."""
+    requested_at_ms: int = 0
+    """Not later than it was first requested; 0 in rows older than this field."""
     asked_at_ms: int = 0
     """When it was first requested; 0 before that, and in rows older than this field."""
     reason: str = ""
-    """Why it is not known."""
+    """Why it is not known, or has failed."""
+    round: int = 0
+    """How many refunds of this key have failed."""
+    is_posted: bool = False
+    """Whether the refund of this round was emitted as PaymentRefunded."""
+    pending_emitted: bool = False
+    """Whether the refund of this round was emitted as PaymentRefundPending."""
+    case_emitted: bool = False
+    by_hand: bool = False
+    """An operator has paid it another way; `refund_id` says how."""
+    hint: Literal["", "waits", "noticed", "asked"] = ""
+    """The provider is to be asked what has become of it, or was."""
     overdue: Literal["", "noticed", "told"] = ""
 
 
@@ -47,6 +55,8 @@ class Refunds(msgspec.Struct, frozen=True, kw_only=True):
     """All refunds of one charge, by refund key."""
 
     by_key: dict[str, Refund] = {}
+    changed_ids: tuple[str, ...] = ()
+    """Refunds that a webhook was about before an answer has named them."""
     wait: Wait = Wait()
 
 
@@ -62,41 +72,89 @@ def pending(refunds: Refunds, bill: Bill, payment_id: str) -> tuple[Message, ...
     """Return what to ask or emit of the refunds."""
     messages: list[Message] = []
     for key, refund in refunds.by_key.items():
-        if refund.status == "owed":
-            messages.append(_ask(key, refund, refunds, bill, payment_id))
-        if refund.status == "given":
-            messages.append(_publish(key, refund, bill, payment_id))
-        elif refund.overdue == "noticed":
-            messages.append(_complain(key, refund, bill, payment_id))
+        messages += _of_one(key, refund, refunds, bill, payment_id)
     return tuple(messages)
 
 
+def _of_one(
+    key: str, refund: Refund, refunds: Refunds, bill: Bill, payment_id: str
+) -> list[Message]:
+    about = _about(key, refund, bill, payment_id)
+    found: list[Message] = []
+    match refund.status:
+        case "owed":
+            found.append(_ask(key, refund, refunds, bill, payment_id))
+        case "given":
+            found.append(
+                facts.PaymentRefunded(**about, refund_id=refund.refund_id, by_hand=refund.by_hand)
+            )
+        case "failed":
+            found.append(
+                facts.PaymentRefundFailed(
+                    **about,
+                    refund_id=refund.refund_id,
+                    reason=refund.reason,
+                    was_refunded=refund.is_posted,
+                )
+            )
+        case "pending" if not refund.pending_emitted:
+            found.append(facts.PaymentRefundPending(**about, refund_id=refund.refund_id))
+        case "case" if not refund.case_emitted:
+            found.append(_complain(facts.RefundCaseOpened, key, refund, bill, payment_id))
+        case _:
+            pass
+    if refund.hint == "noticed":
+        found.append(_inquire(key, refund, refunds, bill, payment_id))
+    if refund.overdue == "noticed" and refund.status != "given":
+        found.append(_complain(facts.RefundOverdue, key, refund, bill, payment_id))
+    return found
+
+
 def _ask(key: str, refund: Refund, refunds: Refunds, bill: Bill, payment_id: str) -> Message:
-    return RefundCharge(
+    return provider.RefundCharge(
         transaction_id=bill.transaction_id,
         payment_id=payment_id,
         refund_key=key,
         amount_minor=refund.amount_minor,
         currency=bill.currency,
         attempt=refunds.wait.tries,
+        asked_at_ms=refund.requested_at_ms,
+        round=refund.round,
     )
 
 
-def _publish(key: str, refund: Refund, bill: Bill, payment_id: str) -> Message:
-    compensates = key == COMPENSATION
-    return PaymentRefunded(
+def _inquire(key: str, refund: Refund, refunds: Refunds, bill: Bill, payment_id: str) -> Message:
+    return provider.InquireRefund(
         transaction_id=bill.transaction_id,
         payment_id=payment_id,
+        refund_key=key,
         refund_id=refund.refund_id,
-        amount_minor=refund.amount_minor,
-        currency=bill.currency,
-        kind="compensation" if compensates else "return",
-        return_id="" if compensates else key,
+        round=refund.round,
+        attempt=refunds.wait.tries,
+        asked_at_ms=refund.requested_at_ms,
     )
 
 
-def _complain(key: str, refund: Refund, bill: Bill, payment_id: str) -> Message:
-    return RefundOverdue(
+def _about(key: str, refund: Refund, bill: Bill, payment_id: str) -> dict[str, Any]:
+    compensates = key == COMPENSATION
+    return {
+        "transaction_id": bill.transaction_id,
+        "payment_id": payment_id,
+        "amount_minor": refund.amount_minor,
+        "currency": bill.currency,
+        "kind": "compensation" if compensates else "return",
+        "return_id": "" if compensates else key,
+    }
+
+
+def _complain(
+    fact: type[facts.RefundOverdue | facts.RefundCaseOpened],
+    key: str,
+    refund: Refund,
+    bill: Bill,
+    payment_id: str,
+) -> Message:
+    return fact(
         transaction_id=bill.transaction_id,
         payment_id=payment_id,
         refund_key=key,
@@ -105,71 +163,3 @@ def _complain(key: str, refund: Refund, bill: Bill, payment_id: str) -> Message:
         asked_at_ms=refund.asked_at_ms,
         reason=refund.reason or "no answer",
     )
-
-
-# --- evolve --------------------------------------------------------------------
-
-
-def request(refunds: Refunds, bill: Bill, key: str, amount_minor: int) -> Refunds:
-    """Return `refunds` owing `amount_minor` under `key`, once, and no more than is left."""
-    amount_minor = min(amount_minor, left_minor(refunds, bill))
-    if key in refunds.by_key or amount_minor <= 0:
-        return refunds
-    return _put(refunds, key, Refund(amount_minor=amount_minor))
-
-
-def evolve(refunds: Refunds, message: Message, at_ms: int) -> Refunds:  # noqa: PLR0911  one match
-    """Return `refunds` after `message`, received or emitted."""
-    match message:
-        case RefundCharge(refund_key=key):
-            asked_at_ms = refunds.by_key[key].asked_at_ms or at_ms
-            asked = _change(refunds, key, status="asked", asked_at_ms=asked_at_ms)
-            return replace(asked, wait=wait_until(refunds.wait, at_ms + ANSWER_MS))
-        case RefundUnknown(refund_key=key, reason=reason) if _is(refunds, key, "asked"):
-            pause_ms = backoff_ms(
-                refunds.wait.tries, first_ms=BACKOFF_FIRST_MS, most_ms=BACKOFF_MS_MAX
-            )
-            unknown = _change(refunds, key, reason=reason)
-            return replace(unknown, wait=wait_until(refunds.wait, at_ms + pause_ms))
-        case RefundOverdue(refund_key=key):
-            return _change(refunds, key, overdue="told")
-        case RefundSucceeded(refund_key=key, refund_id=refund_id) if _is(
-            refunds, key, "owed", "asked"
-        ):
-            return _change(refunds, key, status="given", refund_id=refund_id)
-        case PaymentRefunded(kind=kind, return_id=return_id):
-            key = COMPENSATION if kind == COMPENSATION else return_id
-            return _rest(_change(refunds, key, status="told"))
-        case DeadlineReached():
-            return _woken(refunds, message, at_ms)
-        case _:
-            return refunds
-
-
-def _woken(refunds: Refunds, received: DeadlineReached, at_ms: int) -> Refunds:
-    again = refunds
-    if reached(refunds.wait.due_at_ms, received):
-        for key, refund in refunds.by_key.items():
-            if refund.status == "asked":
-                late = bool(refund.asked_at_ms) and at_ms - refund.asked_at_ms >= OVERDUE_MS
-                overdue = refund.overdue or ("noticed" if late else "")
-                again = _change(again, key, status="owed", overdue=overdue)
-    return replace(again, wait=wake(refunds.wait, received))
-
-
-def _rest(refunds: Refunds) -> Refunds:
-    if any(refund.status == "asked" for refund in refunds.by_key.values()):
-        return refunds
-    return replace(refunds, wait=rest(refunds.wait))
-
-
-def _is(refunds: Refunds, key: str, *statuses: Status) -> bool:
-    return key in refunds.by_key and refunds.by_key[key].status in statuses
-
-
-def _change(refunds: Refunds, key: str, **changed: Any) -> Refunds:
-    return _put(refunds, key, replace(refunds.by_key[key], **changed))
-
-
-def _put(refunds: Refunds, key: str, refund: Refund) -> Refunds:
-    return replace(refunds, by_key={**refunds.by_key, key: refund})

@@ -5,6 +5,10 @@ from workflows.payment.messages import (
     PaymentMessage,
     PaymentPending,
     PaymentRefunded,
+    PaymentRefundFailed,
+    PaymentRefundPending,
+    RefundCaseDecided,
+    RefundCaseOpened,
     RefundOverdue,
 )
 from workflows.payment.provider_messages import (
@@ -12,10 +16,14 @@ from workflows.payment.provider_messages import (
     ChargeUnknown,
     ChargeVoided,
     InquireCharge,
+    InquireRefund,
     ProviderAnswer,
     ProviderCommand,
     ProviderNotified,
     RefundCharge,
+    RefundFailed,
+    RefundPending,
+    RefundRefused,
     RefundSucceeded,
     RefundUnknown,
     VoidCharge,
@@ -31,14 +39,19 @@ payments = declare(
     traced=True,
     kinds={
         "compensation": (PaymentRefunded,),
-        "retry": (PaymentPending, RefundOverdue),
-        "failure": (PaymentFailed,),
+        "retry": (PaymentPending, PaymentRefundPending, RefundOverdue),
+        "failure": (PaymentFailed, PaymentRefundFailed, RefundCaseOpened),
     },
     counters=(
         MessageCounter(
             message=RefundOverdue,
             metric="payflow_refunds_overdue_total",
             help="Refunds that the provider has owed for too long.",
+        ),
+        MessageCounter(
+            message=RefundCaseOpened,
+            metric="payflow_refund_cases_total",
+            help="Refunds that wait for the decision of an operator.",
         ),
     ),
 )
@@ -48,7 +61,10 @@ provider_commands = declare(
     key=by("transaction_id"),
     writer="payment",
     traced=True,
-    kinds={"compensation": (RefundCharge, VoidCharge), "retry": (InquireCharge,)},
+    kinds={
+        "compensation": (RefundCharge, VoidCharge),
+        "retry": (InquireCharge, InquireRefund),
+    },
 )
 provider_answers = declare(
     "provider.answers",
@@ -58,10 +74,13 @@ provider_answers = declare(
     traced=True,
     kinds={
         "compensation": (RefundSucceeded, ChargeVoided),
-        "retry": (ChargeUnknown, RefundUnknown),
-        "failure": (ChargeDeclined,),
+        "retry": (ChargeUnknown, RefundUnknown, RefundPending),
+        "failure": (ChargeDeclined, RefundFailed, RefundRefused),
     },
 )
 provider_webhooks = declare(
     "provider.webhooks", ProviderNotified, key=by("transaction_id"), writer="console", traced=True
+)
+refund_decisions = declare(
+    "refund.decisions", RefundCaseDecided, key=by("transaction_id"), writer="console", traced=True
 )

@@ -31,6 +31,10 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     at_ms: int
     open: bool = False
     """Asked for, and not known to have happened."""
+    open_ms: int = 0
+    """How much longer than others of its kind it may be open."""
+    reverses: bool = False
+    """It reverses the line with the same reference."""
 
 
 class OwnBooks(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,10 +22,10 @@ async def command(declared: CommandRequest, request: web.Request) -> web.Respons
 
 
 async def webhook(declared: WebhookRequest, request: web.Request) -> web.Response:
-    """Produce the message of a webhook; an unused kind is acknowledged and ignored."""
-    secret = declared.secret(request.app[CONTEXT].config)
-    event = await _signed(request, declared.header, secret)
-    emission = declared.emission(event)
+    """Produce the message of a webhook; what nobody needs is acknowledged and ignored."""
+    config = request.app[CONTEXT].config
+    event = await _signed(request, declared.header, declared.secret(config))
+    emission = declared.emission(event, config)
     if emission is not None:
         await request.app[CONTEXT].publish_all(request, [emission])
     return json_response({"received": True})

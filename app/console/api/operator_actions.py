@@ -97,14 +97,14 @@ async def cancel(request: web.Request) -> web.Response:
     """Ask for an order to be cancelled; shipping decides whether it is still in time."""
     order_id = path_name(request, "order_id")
     asked = await read_body(request, CancelByOperator)
-    operators, _ = await _found(request, order_id)
+    operators, _ = await operated(request, order_id)
     emission = operators.cancel(order_id, asked.reason)
     action = OrderCancelledByOperator(
         about=order_id, who=operator_of(request).name, why=asked.reason, event_id=emission.event_id
     )
     await audit(request, action)
     await request.app[CONTEXT].publish(request, emission.message, emission.event_id, order_id)
-    return _under(order_id, "asked")
+    return accepted(order_id, "asked")
 
 
 async def refund(request: web.Request) -> web.Response:
@@ -114,7 +114,7 @@ async def refund(request: web.Request) -> web.Response:
     """
     order_id = path_name(request, "order_id")
     asked = await read_body(request, RefundAsked)
-    operators, state = await _found(request, order_id)
+    operators, state = await operated(request, order_id)
     limit = request.app[CONTEXT].config.refund_two_people_minor
     promised, return_id = request.app[PROMISED], RETURN_PREFIX + asked.refund_id
     who = operator_of(request).name
@@ -122,7 +122,7 @@ async def refund(request: web.Request) -> web.Response:
     if promised.sum_minor(order_id, known_minor, {return_id: asked.amount_minor}) <= limit:
         promised.put(order_id, return_id, asked.amount_minor)
         await _give_back(request, operators, order_id, asked, "")
-        return _under(order_id, "asked")
+        return accepted(order_id, "asked")
     known = await _proposal(request, order_id, asked.refund_id)
     if known is not None and (known.amount_minor, known.who) != (asked.amount_minor, who):
         detail = f"refund {asked.refund_id} was proposed by {known.who} already; choose another id"
@@ -135,14 +135,14 @@ async def refund(request: web.Request) -> web.Response:
         amount_minor=asked.amount_minor,
     )
     await audit(request, proposed, asked.refund_id)
-    return _under(order_id, "proposed", approve=f"refund/{asked.refund_id}/approve")
+    return accepted(order_id, "proposed", approve=f"refund/{asked.refund_id}/approve")
 
 
 async def approve(request: web.Request) -> web.Response:
     """Refund what another operator has proposed."""
     order_id, refund_id = path_name(request, "order_id"), path_name(request, "refund_id")
     asked = await read_body(request, ApprovalAsked)
-    operators, _ = await _found(request, order_id)
+    operators, _ = await operated(request, order_id)
     proposed = await _proposal(request, order_id, refund_id)
     if proposed is None:
         raise Problem(404, "Not Found", "nobody has proposed this refund", field="refund_id")
@@ -156,7 +156,7 @@ async def approve(request: web.Request) -> web.Response:
         refund_id=proposed.refund_id, amount_minor=proposed.amount_minor, reason=asked.reason
     )
     await _give_back(request, operators, order_id, record, proposed.who)
-    return _under(order_id, "asked")
+    return accepted(order_id, "asked")
 
 
 async def _proposal(request: web.Request, order_id: str, refund_id: str) -> RefundProposed | None:
@@ -208,7 +208,7 @@ async def reveal(request: web.Request) -> web.Response:
     return json_response({"order_id": order_id, "personal": personal, "partial": partial})
 
 
-async def _found(request: web.Request, transaction_id: str) -> tuple[OperatorMessages, object]:
+async def operated(request: web.Request, transaction_id: str) -> tuple[OperatorMessages, object]:
     """Return what operators may emit about a transaction, and its state. Raises Problem 404."""
     workflows = load_workflows().values()
     for workflow in workflows:
@@ -235,7 +235,8 @@ async def audit(request: web.Request, action: Message, mark: str = "") -> None:
     await context.publish(request, message, action_id, about)
 
 
-def _under(order_id: str, state: str, **links: str) -> web.Response:
+def accepted(order_id: str, state: str, **links: str) -> web.Response:
+    """Return the answer to an action that was accepted."""
     here = {name: f"/operators/orders/{order_id}/{path}" for name, path in links.items()}
     body = Under(order_id=order_id, state=state, links={"self": f"/orders/{order_id}", **here})
     return json_response(body, 202)

@@ -19,6 +19,7 @@ from app.console.api import (
     invariants,
     live,
     operator_actions,
+    refund_cases,
     session,
     tables,
     topics,
@@ -161,6 +162,13 @@ ROUTES = (
         operator_actions.approve,
         "Approve what somebody else proposed",
         operator_actions.ApprovalAsked,
+    ),
+    action(
+        "approver",
+        "/operators/orders/{order_id}/refund-cases/{refund_key}",
+        refund_cases.decide,
+        "Decide what becomes of a refund that has failed",
+        refund_cases.DecisionAsked,
     ),
     action(
         "operator",

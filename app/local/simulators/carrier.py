@@ -13,8 +13,9 @@ from aiohttp import web
 from app.config import Config
 from app.local.simulators import server
 from app.local.simulators.carrier_store import Booking, CarrierStore, Shipment
+from app.local.simulators.clock import clock_routes
 from app.local.simulators.faults import CarrierFaults, Switchboard, pick, strikes
-from app.local.simulators.webhooks import Address, Sender, now_ms
+from app.local.simulators.webhooks import Address, Sender
 
 DELIVERIES_MAX = 500
 """Shipments delivered in one transaction."""
@@ -58,7 +59,12 @@ class Carrier:
             web.get("/_state", self._state),
             web.get("/livez", server.livez),
             *self.switchboard.routes(),
+            *clock_routes(self.store, self._nudge),
         ]
+
+    def _nudge(self) -> None:
+        self._news.set()
+        self.sender.nudge()
 
     async def deliver(self) -> None:
         """Deliver shipments in a loop when their delivery time has come."""
@@ -71,7 +77,9 @@ class Carrier:
                         self.store.deliver(shipment)
                         self._notify(shipment)
             next_ms = self.store.next_due_ms()
-            pause_seconds = None if next_ms is None else max(0.005, (next_ms - now_ms()) / 1_000)
+            pause_seconds = (
+                None if next_ms is None else max(0.005, (next_ms - self.store.now_ms()) / 1_000)
+            )
             try:
                 await asyncio.wait_for(self._news.wait(), pause_seconds)
             except TimeoutError:
@@ -125,7 +133,7 @@ class Carrier:
             order_id,
             booking,
             status="refused" if refused else "in_transit",
-            due_ms=now_ms() + round(faults.deliver_seconds * 1_000),
+            due_ms=self.store.now_ms() + round(faults.deliver_seconds * 1_000),
         )
 
     async def _withdraw(self, request: web.Request) -> web.Response:
@@ -136,7 +144,9 @@ class Carrier:
         known = self.store.shipment(order_id)
         if known is None:
             nothing = Booking(country="", units=0)
-            barred = self.store.enter(order_id, nothing, status="withdrawn", due_ms=now_ms())
+            barred = self.store.enter(
+                order_id, nothing, status="withdrawn", due_ms=self.store.now_ms()
+            )
             return _shown(barred)
         if known.status == "delivered":
             return _shown(known, status=409)

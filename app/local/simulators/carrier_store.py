@@ -6,7 +6,6 @@ from pathlib import Path
 import msgspec
 
 from app.local.simulators.sqlite_file import Books
-from app.local.simulators.webhooks import now_ms
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS shipments (
@@ -72,7 +71,7 @@ class CarrierStore(Books):
                 booking.country,
                 booking.units,
                 status,
-                now_ms(),
+                self.now_ms(),
                 due_ms,
             ),
         )
@@ -90,7 +89,7 @@ class CarrierStore(Books):
         rows = self.all(
             "SELECT * FROM shipments WHERE status = 'in_transit' AND due_ms <= ?"
             " ORDER BY due_ms LIMIT ?",
-            now_ms(),
+            self.now_ms(),
             limit,
         )
         return [msgspec.convert(dict(row), Shipment) for row in rows]
@@ -104,7 +103,7 @@ class CarrierStore(Books):
         """Deliver the shipment."""
         self.connection.execute(
             "UPDATE shipments SET status = 'delivered', delivered_ms = ? WHERE order_id = ?",
-            (now_ms(), shipment.order_id),
+            (self.now_ms(), shipment.order_id),
         )
 
     def tried(self, key: str) -> int:

@@ -47,6 +47,12 @@ class ProviderFaults(Faults, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     decline: Rate = 0.0
     """A card is declined that would have been charged."""
+    refund_pending: Rate = 0.0
+    """A refund is pending first, and succeeds later."""
+    refund_fail: Rate = 0.0
+    """A refund succeeds first, and fails later; the next round of it succeeds."""
+    refund_seconds: Seconds = 2.0
+    """How much later."""
 
 
 class CarrierFaults(Faults, frozen=True, kw_only=True, forbid_unknown_fields=True):

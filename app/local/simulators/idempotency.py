@@ -1,4 +1,4 @@
-"""Idempotency keys with Stripe's semantics.
+"""Idempotency keys with Stripe's semantics, for a day: then the same key runs anew.
 
 The same key with the same parameters gets the stored answer again, be it a 500 or a decline. With
 other parameters it is an error; while a request is still running it is a conflict. A request that
@@ -14,7 +14,6 @@ import msgspec
 
 from app.local.simulators.provider_shapes import Answer, StripeError
 from app.local.simulators.sqlite_file import Books
-from app.local.simulators.webhooks import now_ms
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS idempotency (
@@ -25,7 +24,10 @@ CREATE TABLE IF NOT EXISTS idempotency (
     body BLOB,
     created_ms INTEGER NOT NULL
 );
+CREATE INDEX IF NOT EXISTS idempotency_created ON idempotency (created_ms);
 """
+KEPT_MS = 24 * 3_600_000
+"""Stripe may remove a key once it is this old (docs.stripe.com/api/idempotent_requests)."""
 
 
 class Keys:
@@ -48,6 +50,7 @@ class Keys:
                 "There is currently another in-progress request using this idempotency key.",
                 code="idempotency_key_in_use",
             )
+        self._prune()
         row = self._books.one(
             "SELECT fingerprint, status, body FROM idempotency"
             " WHERE key = ? AND status IS NOT NULL",
@@ -64,6 +67,11 @@ class Keys:
             )
         return Answer(status=row["status"], body=msgspec.Raw(row["body"]), replayed=True)
 
+    def _prune(self) -> None:
+        self._books.connection.execute(
+            "DELETE FROM idempotency WHERE created_ms < ?", (self._books.now_ms() - KEPT_MS,)
+        )
+
     @contextmanager
     def running(self, key: str) -> Iterator[None]:
         """Hold `key` while its request runs."""
@@ -79,7 +87,7 @@ class Keys:
             "INSERT INTO idempotency (key, tries, created_ms) VALUES (?, 1, ?)"
             " ON CONFLICT (key) DO UPDATE SET tries = tries + 1 RETURNING tries",
             key,
-            now_ms(),
+            self._books.now_ms(),
         )
         assert row is not None
         return int(row["tries"]) - 1
@@ -89,7 +97,7 @@ class Keys:
         self._books.connection.execute(
             "INSERT INTO idempotency (key, tries, created_ms) VALUES (?, 0, ?)"
             " ON CONFLICT (key) DO NOTHING",
-            (key, now_ms()),
+            (key, self._books.now_ms()),
         )
         self._books.connection.execute(
             "UPDATE idempotency SET fingerprint = ?, status = ?, body = ? WHERE key = ?",

@@ -7,7 +7,8 @@ one transaction with the answer kept under its key, so a kill leaves both or nei
 import asyncio
 import hmac
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -15,9 +16,11 @@ from msgspec.structs import replace
 
 from app.config import Config
 from app.local.simulators import server
+from app.local.simulators.clock import clock_routes
 from app.local.simulators.faults import ProviderFaults, Switchboard, pick, strikes
 from app.local.simulators.idempotency import Keys, fingerprint_of
-from app.local.simulators.provider_effects import Call, Effects
+from app.local.simulators.provider_effects import FAILS, PENDS, Call, Effects
+from app.local.simulators.provider_records import Course
 from app.local.simulators.provider_shapes import (
     Answer,
     StripeError,
@@ -28,7 +31,7 @@ from app.local.simulators.provider_shapes import (
     refund_shape,
 )
 from app.local.simulators.provider_store import ProviderStore
-from app.local.simulators.webhooks import Address, Sender, now_ms
+from app.local.simulators.webhooks import Address, Sender
 
 PAGE_MAX = 100
 Effect = Callable[[Call], Answer]
@@ -53,6 +56,7 @@ class Provider:
         self.effects = Effects(store, self.sender)
         self._bearer = f"Bearer {config.provider_key}".encode()
         self._unkeyed = 0
+        self._news = asyncio.Event()
 
     def routes(self) -> list[web.RouteDef]:
         """Return every route."""
@@ -69,7 +73,25 @@ class Provider:
             web.get("/_state", self._state),
             web.get("/livez", server.livez),
             *self.switchboard.routes(),
+            *clock_routes(self.store, self._nudge),
         ]
+
+    def _nudge(self) -> None:
+        self._news.set()
+        self.sender.nudge()
+
+    async def settle(self) -> None:
+        """Let refunds succeed and fail in a loop, when their time has come."""
+        while True:
+            self._news.clear()
+            with self.store.writing():
+                self.effects.settled()
+            next_ms = self.store.next_refund_ms()
+            pause_seconds = None
+            if next_ms is not None:
+                pause_seconds = max(0.005, (next_ms - self.store.now_ms()) / 1_000)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._news.wait(), pause_seconds)
 
     # --- running a POST -------------------------------------------------------
 
@@ -87,7 +109,7 @@ class Provider:
             faults: ProviderFaults = self.switchboard.faults
             attempt = self.keys.tried(key)
             declines = strikes(faults, "decline", key, attempt)
-            call = replace(call, decline=declines)
+            call = replace(call, decline=declines, course=_course(faults, key, params))
             trouble = pick(faults, key, attempt)
         if trouble == "rate_limited":
             raise StripeError(429, "rate_limit", "too many requests")
@@ -114,7 +136,7 @@ class Provider:
 
     def _make_key(self) -> str:
         self._unkeyed += 1
-        return f"unkeyed/{now_ms()}/{self._unkeyed}"
+        return f"unkeyed/{self.store.now_ms()}/{self._unkeyed}"
 
     # --- payment intents ------------------------------------------------------
 
@@ -141,13 +163,13 @@ class Provider:
         return _response(Answer(body=body))
 
     async def _search(self, request: web.Request) -> web.Response:
-        asked = re.fullmatch(
-            r"metadata\[['\"]order_id['\"]\]:'((?:[^'\\]|\\.)*)'", request.query.get("query", "")
-        )
-        if asked is None:
-            raise invalid("Only metadata['order_id']:'...' can be searched here.", "query")
+        wanted = _metadata_query(request.query.get("query", ""))
         limit, _ = _window(request)
-        found = self.store.intents(re.sub(r"\\(.)", r"\1", asked.group(1)), limit + 1)
+        found = [
+            intent
+            for intent in self.store.intents(wanted.pop("order_id"), PAGE_MAX)
+            if wanted.items() <= intent.metadata.items()
+        ][: limit + 1]
         members = [intent_shape(each) for each in found]
         url = "/v1/payment_intents/search"
         body = {**page("search_result", url, members, limit), "next_page": None}
@@ -156,7 +178,9 @@ class Provider:
     # --- refunds --------------------------------------------------------------
 
     async def _refund(self, request: web.Request) -> web.Response:
-        return await self._run(request, self.effects.refunded, moves=True)
+        answer = await self._run(request, self.effects.refunded, moves=True)
+        self._news.set()
+        return answer
 
     async def _list_refunds(self, request: web.Request) -> web.Response:
         limit, after = _window(request)
@@ -194,7 +218,7 @@ def make_app(config: Config) -> web.Application:
     provider = Provider(config, store)
     app = web.Application(middlewares=[provider.authorized])
     app.add_routes(provider.routes())
-    app.cleanup_ctx.append(server.beside(provider.sender.run))
+    app.cleanup_ctx.append(server.beside(provider.sender.run, provider.settle))
     app.on_cleanup.append(_closing(store))
     return app
 
@@ -214,6 +238,28 @@ def _response(answer: Answer) -> web.Response:
         headers=headers,
         content_type="application/json",
     )
+
+
+def _metadata_query(query: str) -> dict[str, str]:
+    """Return what a search wants of the metadata: a part of Stripe's search language."""
+    wanted: dict[str, str] = {}
+    for part in re.split(r" AND (?=metadata\[)", query):
+        asked = re.fullmatch(r"metadata\[['\"](\w{1,40})['\"]\]:'((?:[^'\\]|\\.)*)'", part)
+        if asked is None:
+            raise invalid("Only metadata['...']:'...' AND ... can be searched here.", "query")
+        wanted[asked.group(1)] = re.sub(r"\\(.)", r"\1", asked.group(2))
+    if "order_id" not in wanted:
+        raise invalid("Only intents of an order_id can be searched here.", "query")
+    return wanted
+
+
+def _course(faults: ProviderFaults, key: str, params: Mapping[str, str]) -> Course:
+    after_ms = round(faults.refund_seconds * 1_000)
+    if strikes(faults, "refund_pending", key):
+        return replace(PENDS, after_ms=after_ms)
+    if "metadata[round]" not in params and strikes(faults, "refund_fail", key):
+        return replace(FAILS, after_ms=after_ms)
+    return Course(after_ms=after_ms)
 
 
 def _server_error() -> StripeError:

@@ -9,7 +9,9 @@ import re
 from collections.abc import Mapping
 
 import msgspec
+from msgspec.structs import replace
 
+from app.local.simulators.provider_records import Course, Intent
 from app.local.simulators.provider_shapes import (
     Answer,
     StripeError,
@@ -19,7 +21,7 @@ from app.local.simulators.provider_shapes import (
     missing,
     refund_shape,
 )
-from app.local.simulators.provider_store import Intent, ProviderStore
+from app.local.simulators.provider_store import ProviderStore
 from app.local.simulators.webhooks import Sender
 
 AMOUNT_MINOR_MAX = 100_000_000_000
@@ -32,6 +34,10 @@ DECLINES = {
     "pm_card_chargeDeclinedExpiredCard": "expired_card",
 }
 """Stripe's test tokens that never charge, and why. Every other `pm_card_...` charges."""
+PENDS = Course(status="pending", next_status="succeeded")
+FAILS = Course(next_status="failed")
+REFUNDS = {"pm_card_pendingRefund": PENDS, "pm_card_refundFail": FAILS}
+"""Stripe's test tokens whose refunds change later (docs.stripe.com/testing#refunds)."""
 EVENTS = {
     "succeeded": "payment_intent.succeeded",
     "requires_payment_method": "payment_intent.payment_failed",
@@ -48,6 +54,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     intent_id: str = ""
     decline: bool = False
+    course: Course = Course()
+    """Of a refund, where its card has none of its own."""
 
 
 class Effects:
@@ -134,8 +142,20 @@ class Effects:
         if amount > left:
             message = f"Refund amount ({amount}) is greater than unrefunded amount ({left})."
             return invalid(message, "amount", "amount_too_large").answer
-        refund = self._store.refund(call.key, intent, amount, _metadata(call.params))
+        metadata = _metadata(call.params)
+        course = REFUNDS.get(intent.payment_method or "", call.course)
+        course = replace(course, after_ms=call.course.after_ms)
+        refund = self._store.refund(call.key, intent, amount, metadata, course)
         return Answer(body=refund_shape(refund))
+
+    def settled(self) -> None:
+        """Give every refund that is due its next status, and queue webhooks."""
+        for due in self._store.due_refunds():
+            refund = self._store.settle(due)
+            kind = "refund.failed" if refund.status == "failed" else "refund.updated"
+            event_id = _event_id(f"{refund.id}/{refund.status}")
+            shape = event_shape(event_id, kind, refund_shape(refund), self._store.now_ms())
+            self._sender.post(event_id, shape)
 
     def known(self, intent_id: str) -> Intent:
         """Return the intent. Raises StripeError when there is none."""
@@ -145,8 +165,14 @@ class Effects:
         return intent
 
     def _notify(self, call: Call, intent: Intent) -> None:
-        event_id = f"evt_{hashlib.sha256(call.key.encode()).hexdigest()[:24]}"
-        self._sender.post(event_id, event_shape(event_id, EVENTS[intent.status], intent))
+        event_id = _event_id(f"{call.key}/{intent.id}")
+        kind = EVENTS[intent.status]
+        shape = event_shape(event_id, kind, intent_shape(intent), self._store.now_ms())
+        self._sender.post(event_id, shape)
+
+
+def _event_id(about: str) -> str:
+    return f"evt_{hashlib.sha256(about.encode()).hexdigest()[:24]}"
 
 
 def _unexpected(intent: Intent, verb: str) -> StripeError:

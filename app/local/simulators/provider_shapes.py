@@ -2,7 +2,7 @@
 
 import msgspec
 
-from app.local.simulators.provider_store import Intent, Refund
+from app.local.simulators.provider_records import FAILURE, Intent, Refund
 
 API_VERSION = "2026-10-28.endive"
 
@@ -97,7 +97,8 @@ def refund_shape(refund: Refund) -> dict[str, object]:
         "currency": refund.currency,
         "metadata": refund.metadata,
         "payment_intent": refund.intent_id,
-        "status": "succeeded",
+        "status": refund.status,
+        **({"failure_reason": FAILURE} if refund.status == "failed" else {}),
     }
 
 
@@ -111,14 +112,16 @@ def page(kind: str, url: str, members: list[dict[str, object]], limit: int) -> d
     }
 
 
-def event_shape(event_id: str, kind: str, intent: Intent) -> dict[str, object]:
-    """Return the webhook event `kind` about `intent`."""
+def event_shape(
+    event_id: str, kind: str, about: dict[str, object], created_ms: int
+) -> dict[str, object]:
+    """Return the webhook event `kind` about the intent or refund `about`."""
     return {
         "id": event_id,
         "object": "event",
         "api_version": API_VERSION,
-        "created": intent.created_ms // 1_000,
-        "data": {"object": intent_shape(intent)},
+        "created": created_ms // 1_000,
+        "data": {"object": about},
         "livemode": False,
         "pending_webhooks": 1,
         "type": kind,

@@ -4,14 +4,12 @@ They are the independent witness for "no double charge": one row in `charges` is
 whatever any event says. An intent charges at most once because `charges.intent_id` is unique.
 """
 
-import hashlib
 from pathlib import Path
 
 import msgspec
 
-from app.local.simulators.sqlite_file import Books
-from app.local.simulators.webhooks import now_ms
-from workflows.shared.personal import Personal
+from app.local.simulators.provider_records import Intent
+from app.local.simulators.refund_store import RefundStore, derived_id, json_text
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS intents (
@@ -56,40 +54,12 @@ CREATE INDEX IF NOT EXISTS refunds_intent ON refunds (intent_id);
 """
 
 
-class Intent(msgspec.Struct, frozen=True, kw_only=True):
-    """One payment intent. Amounts in minor units, currency in lower case as Stripe writes it."""
-
-    id: str
-    order_id: str
-    amount_minor: int
-    currency: str
-    payment_method: Personal[str] | None
-    status: str
-    metadata: dict[str, str]
-    last_error: dict[str, str] | None
-    created_ms: int
-    canceled_ms: int | None
-    charge_id: str | None
-    refunded_minor: int
-
-
-class Refund(msgspec.Struct, frozen=True, kw_only=True):
-    """Money that went back."""
-
-    id: str
-    intent_id: str
-    charge_id: str
-    amount_minor: int
-    currency: str
-    metadata: dict[str, str]
-    created_ms: int
-
-
-class ProviderStore(Books):
+class ProviderStore(RefundStore):
     """Reads and writes the records. Writes belong inside `writing()`."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, SCHEMA)
+        self.add_columns()
 
     def create_intent(
         self,
@@ -99,8 +69,8 @@ class ProviderStore(Books):
         payment_method: str | None,
         metadata: dict[str, str],
     ) -> Intent:
-        """Enter a new intent; its id is derived from the idempotency `key`."""
-        intent_id = _id("pi", key)
+        """Enter a new intent; its id is derived from `key`, which may have been used days ago."""
+        intent_id = self.new_id("pi", "intents", key)
         self.connection.execute(
             "INSERT INTO intents (id, order_id, amount_minor, currency, payment_method, status,"
             " metadata, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -111,8 +81,8 @@ class ProviderStore(Books):
                 currency,
                 payment_method,
                 "requires_confirmation" if payment_method else "requires_payment_method",
-                _json(metadata),
-                now_ms(),
+                json_text(metadata),
+                self.now_ms(),
             ),
         )
         return self._known(intent_id)
@@ -136,12 +106,12 @@ class ProviderStore(Books):
             "INSERT INTO charges (id, intent_id, order_id, amount_minor, currency, created_ms)"
             " VALUES (?, ?, ?, ?, ?, ?)",
             (
-                _id("ch", intent.id),
+                derived_id("ch", intent.id),
                 intent.id,
                 intent.order_id,
                 intent.amount_minor,
                 intent.currency,
-                now_ms(),
+                self.now_ms(),
             ),
         )
         return self._set(intent, "succeeded", payment_method, None)
@@ -154,47 +124,9 @@ class ProviderStore(Books):
         """Cancel the intent: it can never charge."""
         self.connection.execute(
             "UPDATE intents SET status = 'canceled', canceled_ms = ? WHERE id = ?",
-            (now_ms(), intent.id),
+            (self.now_ms(), intent.id),
         )
         return self._known(intent.id)
-
-    def refund(
-        self, key: str, intent: Intent, amount_minor: int, metadata: dict[str, str]
-    ) -> Refund:
-        """Give money back. Raises sqlite3.IntegrityError beyond what was charged."""
-        refund_id = _id("re", key)
-        self.connection.execute(
-            "UPDATE charges SET refunded_minor = refunded_minor + ? WHERE intent_id = ?",
-            (amount_minor, intent.id),
-        )
-        self.connection.execute(
-            "INSERT INTO refunds (id, intent_id, charge_id, order_id, amount_minor, currency,"
-            " metadata, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                refund_id,
-                intent.id,
-                intent.charge_id,
-                intent.order_id,
-                amount_minor,
-                intent.currency,
-                _json(metadata),
-                now_ms(),
-            ),
-        )
-        return self._refunds("id = ?", refund_id, limit=1)[0]
-
-    def refund_of(self, refund_id: str) -> Refund | None:
-        """Return the refund of this id, or None."""
-        found = self._refunds("id = ?", refund_id, limit=1)
-        return found[0] if found else None
-
-    def refunds(self, intent_id: str | None, limit: int, after: str = "") -> list[Refund]:
-        """Return refunds, newest first, of one intent (None: of all), older than `after`."""
-        where, values = ("intent_id = ?", [intent_id]) if intent_id is not None else ("TRUE", [])
-        if after:
-            where += " AND seq < (SELECT seq FROM refunds WHERE id = ?)"
-            values.append(after)
-        return self._refunds(where, *values, limit=limit)
 
     def totals(self) -> dict[str, int]:
         """Return counts and sums (minor units, all currencies together)."""
@@ -205,8 +137,9 @@ class ProviderStore(Books):
             "  AND status = 'requires_payment_method') AS declined,"
             " (SELECT count(*) FROM charges) AS charges,"
             " (SELECT coalesce(sum(amount_minor), 0) FROM charges) AS charged_minor,"
-            " (SELECT count(*) FROM refunds) AS refunds,"
-            " (SELECT coalesce(sum(amount_minor), 0) FROM refunds) AS refunded_minor,"
+            " (SELECT count(*) FROM refunds WHERE status = 'succeeded') AS refunds,"
+            " (SELECT coalesce(sum(amount_minor), 0) FROM refunds"
+            "  WHERE status = 'succeeded') AS refunded_minor,"
             " (SELECT count(*) FROM deliveries WHERE status = 'waiting') AS webhooks_waiting,"
             " (SELECT count(*) FROM deliveries WHERE status = 'delivered') AS webhooks_delivered"
         )
@@ -218,7 +151,7 @@ class ProviderStore(Books):
     ) -> Intent:
         self.connection.execute(
             "UPDATE intents SET status = ?, payment_method = ?, last_error = ? WHERE id = ?",
-            (status, method, _json(error) if error else None, intent.id),
+            (status, method, json_text(error) if error else None, intent.id),
         )
         return self._known(intent.id)
 
@@ -236,29 +169,9 @@ class ProviderStore(Books):
         )
         return [_intent(dict(row)) for row in rows]
 
-    def _refunds(self, where: str, *values: object, limit: int) -> list[Refund]:
-        rows = self.all(
-            f"SELECT * FROM refunds WHERE {where} ORDER BY seq DESC LIMIT {int(limit)}",  # noqa: S608  `where` is ours
-            *values,
-        )
-        return [_refund(dict(row)) for row in rows]
-
 
 def _intent(row: dict[str, object]) -> Intent:
     error = row["last_error"]
     row["last_error"] = msgspec.json.decode(str(error)) if error else None
     row["metadata"] = msgspec.json.decode(str(row["metadata"]))
     return msgspec.convert(row, Intent)
-
-
-def _refund(row: dict[str, object]) -> Refund:
-    row["metadata"] = msgspec.json.decode(str(row["metadata"]))
-    return msgspec.convert(row, Refund)
-
-
-def _json(value: object) -> str:
-    return msgspec.json.encode(value).decode()
-
-
-def _id(prefix: str, key: str) -> str:
-    return f"{prefix}_{hashlib.sha256(f'{prefix}/{key}'.encode()).hexdigest()[:24]}"

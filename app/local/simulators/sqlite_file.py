@@ -4,6 +4,7 @@ WAL with synchronous=NORMAL: commits survive kill -9 without a disk sync for eac
 """
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,10 @@ CREATE TABLE IF NOT EXISTS deliveries (
 CREATE INDEX IF NOT EXISTS deliveries_due ON deliveries (due_ms) WHERE status = 'waiting';
 """
 """Webhooks to send: written in the transaction that they report, so that a kill loses none."""
+CLOCK = """
+CREATE TABLE IF NOT EXISTS clock (ahead_ms INTEGER NOT NULL);
+INSERT INTO clock SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM clock);
+"""
 
 
 class Books:
@@ -33,7 +38,11 @@ class Books:
         self.connection.execute("PRAGMA synchronous = NORMAL")
         self.connection.execute("PRAGMA busy_timeout = 5000")
         self.connection.execute("PRAGMA foreign_keys = ON")
-        self.connection.executescript(schema + DELIVERIES)
+        self.connection.executescript(schema + DELIVERIES + CLOCK)
+        row = self.one("SELECT ahead_ms FROM clock")
+        assert row is not None
+        self.ahead_ms: int = row["ahead_ms"]
+        """By how much the clock of this system was moved ahead."""
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
@@ -47,6 +56,15 @@ class Books:
             if self.connection.in_transaction:
                 self.connection.execute("ROLLBACK")
             raise
+
+    def now_ms(self) -> int:
+        """Return the time of this system, in milliseconds since 1970."""
+        return time.time_ns() // 1_000_000 + self.ahead_ms
+
+    def advance(self, by_ms: int) -> None:
+        """Move the clock of this system ahead. Call inside `writing()`."""
+        self.ahead_ms += by_ms
+        self.connection.execute("UPDATE clock SET ahead_ms = ?", (self.ahead_ms,))
 
     def one(self, query: str, *values: object) -> sqlite3.Row | None:
         """Return the first row of `query`, or None."""

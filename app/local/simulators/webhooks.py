@@ -34,7 +34,7 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sender:
-    """Sends the webhooks that are due. Run `run` once; call `nudge` after `post`."""
+    """Sends the webhooks that are due. Run `run` once."""
 
     def __init__(self, books: Books, address: Address, switchboard: Switchboard) -> None:
         self._books = books
@@ -50,7 +50,7 @@ class Sender:
         faults: Faults = self._switchboard.faults
         body = msgspec.json.encode(notice)
         late = strikes(faults, "webhook_late", notice_id)
-        due_ms = now_ms() + (round(faults.webhook_late_seconds * 1_000) if late else 0)
+        due_ms = self._books.now_ms() + (round(faults.webhook_late_seconds * 1_000) if late else 0)
         status = "lost" if strikes(faults, "webhook_lost", notice_id) else "waiting"
         copies = 2 if strikes(faults, "webhook_doubled", notice_id) else 1
         for _ in range(copies):
@@ -58,6 +58,10 @@ class Sender:
                 "INSERT INTO deliveries (notice_id, body, due_ms, status) VALUES (?, ?, ?, ?)",
                 (notice_id, body, due_ms, status),
             )
+        self._news.set()
+
+    def nudge(self) -> None:
+        """Look again for what is due: the clock has moved."""
         self._news.set()
 
     async def run(self) -> None:
@@ -69,7 +73,7 @@ class Sender:
                 due = self._books.all(
                     "SELECT * FROM deliveries WHERE status = 'waiting' AND due_ms <= ?"
                     " ORDER BY due_ms, id LIMIT ?",
-                    now_ms(),
+                    self._books.now_ms(),
                     AT_ONCE_MAX,
                 )
                 if not due:
@@ -78,7 +82,9 @@ class Sender:
                 sent = await asyncio.gather(*(self._send(session, row["body"]) for row in due))
                 with self._books.writing() as books:
                     for row, delivered in zip(due, sent, strict=True):
-                        outcome = _after(row["tries"] + 1, delivered=delivered)
+                        outcome = _after(
+                            row["tries"] + 1, self._books.now_ms(), delivered=delivered
+                        )
                         books.execute(
                             "UPDATE deliveries SET tries = tries + 1, status = ?, due_ms = ?"
                             " WHERE id = ?",
@@ -98,26 +104,23 @@ class Sender:
             return False
 
     async def _rest(self) -> None:
-        """Wait for the next due notice, or for `nudge`."""
+        """Wait for the next due notice, or for news."""
         row = self._books.one("SELECT min(due_ms) FROM deliveries WHERE status = 'waiting'")
         next_ms = row[0] if row else None
-        pause_seconds = None if next_ms is None else max(0.01, (next_ms - now_ms()) / 1_000)
+        pause_seconds = (
+            None if next_ms is None else max(0.01, (next_ms - self._books.now_ms()) / 1_000)
+        )
         try:
             await asyncio.wait_for(self._news.wait(), pause_seconds)
         except TimeoutError:
             return
 
 
-def now_ms() -> int:
-    """Return the wall clock of the simulator, in milliseconds."""
-    return time.time_ns() // 1_000_000
-
-
-def _after(tries: int, *, delivered: bool) -> tuple[str, int]:
+def _after(tries: int, now_ms: int, *, delivered: bool) -> tuple[str, int]:
     """Return the status and the next due time (ms) of a notice sent for the `tries`-th time."""
     if delivered:
-        return "delivered", now_ms()
+        return "delivered", now_ms
     if tries >= TRIES_MAX:
-        return "given_up", now_ms()
+        return "given_up", now_ms
     pause_seconds = min(BACKOFF_FIRST_SECONDS * 2 ** (tries - 1), BACKOFF_SECONDS_MAX)
-    return "waiting", now_ms() + round(pause_seconds * 1_000)
+    return "waiting", now_ms + round(pause_seconds * 1_000)

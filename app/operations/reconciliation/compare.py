@@ -134,7 +134,7 @@ def _classes(offending: Iterable[Compared]) -> dict[Difference, int]:
 
 def _grouped(lines: Iterable[Line]) -> dict[tuple[str, Kind, str], list[Line]]:
     """Return the lines of each movement by order, kind and refund key."""
-    known = list(lines)
+    known = _netted(list(lines))
     # The ledger has the provider's id of a refund, not its key; where the other two books map the
     # id to different keys, the provider's counts.
     keys = {
@@ -152,6 +152,18 @@ def _grouped(lines: Iterable[Line]) -> dict[tuple[str, Kind, str], list[Line]]:
     return groups
 
 
+def _netted(lines: list[Line]) -> list[Line]:
+    """Return `lines` without those that were reversed, and without their reversals."""
+
+    def of(line: Line) -> tuple[Book, str, str]:
+        return line.book, line.order_id, line.reference
+
+    reversed_by = Counter(of(line) for line in lines if line.reverses)
+    first = Counter(of(line) for line in lines if not line.reverses)
+    gone = {place for place, count in reversed_by.items() if first[place] == count}
+    return [line for line in lines if of(line) not in gone]
+
+
 def _compared(
     order_id: str, kind: Kind, key: str, group: Sequence[Line], settled_ms: int
 ) -> Compared:
@@ -166,7 +178,7 @@ def _compared(
         *(DUPLICATE[book] for book in BOOKS if len(by_book[book]) > 1),
         *_unlike(group),
     ]
-    youngest_ms = max(line.at_ms for line in group)
+    youngest_ms = max(line.at_ms + line.open_ms for line in group)
     sums = {book: _sum_minor(by_book[book]) for book in BOOKS}
     return Compared(
         order_id=order_id,

@@ -29,7 +29,7 @@ _SETTLED = """
     SELECT 'charge', order_id, '', intent_id, amount_minor, currency, created_ms FROM charges
     UNION ALL
     SELECT 'refund', order_id, coalesce(CAST(json_extract(metadata, '$.refund_key') AS TEXT), id),
-        id, amount_minor, currency, created_ms FROM refunds
+        id, amount_minor, currency, created_ms FROM refunds WHERE status = 'succeeded'
     UNION ALL
     SELECT 'void', order_id, '', id, amount_minor, currency, canceled_ms FROM intents
     WHERE status = 'canceled'

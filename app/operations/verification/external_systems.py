@@ -17,7 +17,8 @@ _CHARGES = """
     SELECT order_id, count(*), sum(amount_minor), max(created_ms) FROM charges GROUP BY order_id
 """
 _REFUNDS = """
-    SELECT order_id, sum(amount_minor), max(created_ms) FROM refunds GROUP BY order_id
+    SELECT order_id, sum(CASE status WHEN 'succeeded' THEN amount_minor ELSE 0 END),
+        max(max(created_ms, changed_ms)) FROM refunds GROUP BY order_id
 """
 _SHIPMENTS = """
     SELECT order_id, status, max(created_ms, coalesce(delivered_ms, 0)) FROM shipments

@@ -30,7 +30,7 @@ def _copies(troubles: Troubles) -> int:
 
 
 class Provider:
-    """Charges once per order by construction; answers get lost."""
+    """Charges once per order by construction; answers get lost, refunds wait and fail."""
 
     def __init__(self, random: Random, troubles: Troubles, trouble: float) -> None:
         self.random = random
@@ -39,14 +39,17 @@ class Provider:
         self.charged: dict[str, int] = {}
         self.declined: set[str] = set()
         self.voided: set[str] = set()
-        self.refunds: dict[tuple[str, str], int] = {}
+        self.refunds: dict[tuple[str, str, int], int] = {}
+        """Of an order, a key and a round: minor units."""
+        self.states: dict[tuple[str, str, int], str] = {}
         self.notices: list[Message] = []
 
     async def call(self, asked: Any) -> tuple[Message, ...]:
         """Answer a provider command."""
         if self.troubles.strikes("request lost", self.trouble / 2):
             return (self._unknown(asked, "never arrived"),)
-        answer = self._refund(asked) if isinstance(asked, p.RefundCharge) else self._charge(asked)
+        refunds = isinstance(asked, p.RefundCharge | p.InquireRefund)
+        answer = self._refund(asked) if refunds else self._charge(asked)
         if self.troubles.strikes("answer lost", self.trouble / 2):
             return (self._unknown(asked, "the answer got lost"),)
         return (answer,)
@@ -58,7 +61,7 @@ class Provider:
         ):
             self.voided.add(order_id)
         if order_id in self.voided:
-            return p.ChargeVoided(transaction_id=order_id)
+            return p.ChargeVoided(transaction_id=order_id, attempt=getattr(asked, "attempt", 0))
         if order_id not in self.charged and order_id not in self.declined:
             if self.troubles.strikes("declined", self.trouble / 2):
                 self.declined.add(order_id)
@@ -66,30 +69,69 @@ class Provider:
                 self.charged[order_id] = asked.amount_minor
             self._notice(order_id, asked.amount_minor)
         if order_id in self.declined:
-            return p.ChargeDeclined(transaction_id=order_id, reason="card_declined")
+            attempt = getattr(asked, "attempt", 0)
+            return p.ChargeDeclined(
+                transaction_id=order_id, attempt=attempt, reason="card_declined"
+            )
         return p.ChargeSucceeded(
             transaction_id=order_id,
             payment_id=f"pi-{order_id}",
             amount_minor=self.charged[order_id],
         )
 
-    def _refund(self, asked: p.RefundCharge) -> Message:
-        self.refunds.setdefault((asked.transaction_id, asked.refund_key), asked.amount_minor)
-        return p.RefundSucceeded(
-            transaction_id=asked.transaction_id,
-            refund_key=asked.refund_key,
-            # A provider's own ids are short, however long the names are that it was given.
-            refund_id=f"re-{derive_id(asked.transaction_id, asked.refund_key)}",
-            amount_minor=asked.amount_minor,
-        )
+    def _refund(self, asked: p.RefundCharge | p.InquireRefund) -> Message:
+        known = asked.transaction_id, asked.refund_key, asked.round
+        # A provider's own ids are short, however long the names are that it was given.
+        about = {
+            "transaction_id": asked.transaction_id,
+            "refund_key": asked.refund_key,
+            "refund_id": f"re-{derive_id(*known)}",
+            "round": asked.round,
+        }
+        if isinstance(asked, p.RefundCharge) and known not in self.refunds:
+            self.refunds[known] = asked.amount_minor
+            self.states[known] = self._begun(known, about["refund_id"])
+            if self.states[known] == "fails later":
+                # What is answered now is not true for long.
+                self.states[known] = "failed"
+                return p.RefundSucceeded(**about, amount_minor=asked.amount_minor)
+        elif self.states[known] == "pending" and not self.troubles.strikes("refund waits", 0.3):
+            fails = self.troubles.strikes("refund failed", self.trouble / 2)
+            self.states[known] = "failed" if fails else "succeeded"
+        if self.states[known] == "failed":
+            return p.RefundFailed(**about, reason="expired_or_canceled_card")
+        if self.states[known] == "pending":
+            return p.RefundPending(**about, status="pending")
+        return p.RefundSucceeded(**about, amount_minor=self.refunds[known])
+
+    def _begun(self, known: tuple[str, str, int], refund_id: str) -> str:
+        """Return the first state of a refund. One that fails later says so by a webhook."""
+        if self.troubles.strikes("refund pending", self.trouble / 2):
+            return "pending"
+        if not self.troubles.strikes("refund fails later", self.trouble / 4):
+            return "succeeded"
+        order_id = known[0]
+        for copy in range(2 if self.troubles.strikes("call-back doubled", 0.25) else 1):
+            self.notices.append(
+                p.ProviderNotified(
+                    transaction_id=order_id,
+                    notice_id=f"{refund_id}/{copy}",
+                    kind="refund_changed",
+                    payment_id=f"pi-{order_id}",
+                    amount_minor=self.refunds[known],
+                    refund_id=refund_id,
+                )
+            )
+        return "fails later"
 
     def _unknown(self, asked: Any, reason: str) -> Message:
         attempt = getattr(asked, "attempt", 0)
-        if isinstance(asked, p.RefundCharge):
+        if isinstance(asked, p.RefundCharge | p.InquireRefund):
             return p.RefundUnknown(
                 transaction_id=asked.transaction_id,
                 refund_key=asked.refund_key,
                 attempt=attempt,
+                round=asked.round,
                 reason=reason,
             )
         return p.ChargeUnknown(transaction_id=asked.transaction_id, attempt=attempt, reason=reason)
@@ -109,7 +151,11 @@ class Provider:
 
     def kept_minor(self, order_id: str) -> int:
         """Return what the provider holds of this order: charged less refunded."""
-        back = sum(amount for (order, _), amount in self.refunds.items() if order == order_id)
+        back = sum(
+            amount
+            for known, amount in self.refunds.items()
+            if known[0] == order_id and self.states[known] == "succeeded"
+        )
         return self.charged.get(order_id, 0) - back
 
 

@@ -22,7 +22,7 @@ from workflows.order.messages import (
     ReturnRequested,
 )
 from workflows.order.saga_messages import OrderCancelled, OrderCompleted, ReturnAccepted
-from workflows.payment.messages import PaymentCompleted, PaymentRefunded
+from workflows.payment.messages import PaymentCompleted, PaymentRefunded, PaymentRefundFailed
 
 SKUS = ("tea", "cup", "jar")
 
@@ -142,11 +142,15 @@ def _money(world: World, order: OrderPlaced, completed: bool, context: str) -> N
         if isinstance(message, ReturnAccepted) and message.order_id == order_id
     )
     pending = order.total_minor - returned if completed else 0
-    emitted = 0
+    emitted = by_hand = 0
     for message in world.messages("payments"):
         if message.transaction_id == order_id:
             emitted += message.amount_minor if isinstance(message, PaymentCompleted) else 0
             emitted -= message.amount_minor if isinstance(message, PaymentRefunded) else 0
+            if isinstance(message, PaymentRefundFailed) and message.was_refunded:
+                emitted += message.amount_minor
+            if isinstance(message, PaymentRefunded) and message.by_hand:
+                by_hand += message.amount_minor
     accounts: Counter[str] = Counter()
     for entry in world.messages("ledger"):
         assert isinstance(entry, EntryPosted)
@@ -156,10 +160,11 @@ def _money(world: World, order: OrderPlaced, completed: bool, context: str) -> N
         if entry.transaction_id == order_id:
             for posting in entry.postings:
                 accounts[posting.account] += posting.debit_minor - posting.credit_minor
-    assert (pending, pending, pending, 0) == (
-        world.provider.kept_minor(order_id),
+    assert (pending, pending, pending, -by_hand, 0) == (
+        world.provider.kept_minor(order_id) - by_hand,
         emitted,
-        accounts["cash_at_provider"],
+        accounts["cash_at_provider"] + accounts["cash_at_bank"],
+        accounts["cash_at_bank"],
         accounts["customer_receivable"],
     ), context
 

@@ -32,6 +32,7 @@ from app.wire.topics import timers_topic
 from tables import Table
 from tests.support.runtime import Crash, as_read
 from tests.support.simulation.external_systems import Carrier, Notifier, Provider
+from workflows.payment.messages import RefundCaseDecided, RefundCaseOpened
 from workflows.shared.deadline import DeadlineReached
 from workflows.shared.message import Message, type_name
 from workflows.shared.topic import Topic, topic_of
@@ -228,6 +229,7 @@ class World:
         self.log: dict[str, list[Record]] = {}
         self.longest_row = 0
         """Bytes of the longest row that was ever stored."""
+        self._cases_seen = 0
         self.trace: list[str] = []
         self.dead: list[tuple[str, str]] = []
         trouble = random.choice([0.0, 0.2, 0.5])
@@ -330,11 +332,29 @@ class World:
         return hashlib.sha256(bodies.encode()).hexdigest()
 
     def _outside(self) -> None:
+        self._decide_cases()
         for system in (self.provider, self.carrier):
             while system.notices:
                 notice: Any = system.notices.pop(self.random.randrange(len(system.notices)))
                 event_id = derive_id(type_name(type(notice)), notice.notice_id)
                 self.say(notice, event_id, topic_of(notice).key(notice), {})
+
+    def _decide_cases(self) -> None:
+        """Let an operator decide about every refund that has failed for good."""
+        log = self.log.get("payments", [])
+        for record in log[self._cases_seen :]:
+            envelope = from_headers(record.headers)
+            message = codecs.decode(record.value, envelope, record.key)
+            if isinstance(message, RefundCaseOpened):
+                by_hand = self.troubles.strikes("case settled by hand", 0.5)
+                decided = RefundCaseDecided(
+                    transaction_id=message.transaction_id,
+                    refund_key=message.refund_key,
+                    decision="settled" if by_hand else "retry",
+                    reference=f"bank-{envelope.id}" if by_hand else "",
+                )
+                self.say(decided, derive_id("decided", envelope.id), message.transaction_id, {})
+        self._cases_seen = len(log)
 
     def _jump(self) -> bool:
         """Let the clock run to the next thing that is due; return whether there was one."""

@@ -1,0 +1,57 @@
+"""The decision of an operator about a refund that has failed for good."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from aiohttp import web
+from msgspec import Meta
+
+from app.console.api.access import operator_of
+from app.console.api.context import CONTEXT
+from app.console.api.operator_actions import Why, accepted, audit, operated
+from app.console.api.problems import Problem, path_name, read_body
+from tables import declared
+from workflows.audit.refund_case import RefundCaseDecidedByOperator
+
+Reference = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{0,100}$(?!\n)")]
+
+
+class DecisionAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of the decision. `settled`: the money has gone another way, found by `reference`."""
+
+    decision: Literal["retry", "settled"]
+    reference: Reference = ""
+    reason: Why
+
+
+async def decide(request: web.Request) -> web.Response:
+    """Ask the provider once more, or note that the customer was paid another way."""
+    order_id, refund_key = path_name(request, "order_id"), path_name(request, "refund_key")
+    asked = await read_body(request, DecisionAsked)
+    if asked.decision == "settled" and not asked.reference:
+        detail = "say by what the payment can be found, such as the id of a bank transfer"
+        raise Problem(400, "Bad Request", detail, field="reference")
+    operators, _ = await operated(request, order_id)
+    cases = operators.refund_cases
+    row = None if cases is None else await request.app[CONTEXT].row(cases.table, order_id)
+    if cases is None or row is None:
+        raise Problem(404, "Not Found", f"{order_id!r} has no refunds", field="order_id")
+    waiting = cases.waiting(msgspec.convert(row["state"], declared[cases.table].shape))
+    if refund_key not in waiting:
+        known = f"; there wait {', '.join(waiting)}" if waiting else ""
+        detail = f"no refund {refund_key!r} waits for a decision{known}"
+        raise Problem(409, "Conflict", detail, field="refund_key")
+    failed_round = waiting[refund_key]
+    emission = cases.decide(order_id, refund_key, failed_round, asked.decision, asked.reference)
+    action = RefundCaseDecidedByOperator(
+        about=order_id,
+        who=operator_of(request).name,
+        why=asked.reason,
+        event_id=emission.event_id,
+        refund_key=refund_key,
+        decision=asked.decision,
+        reference=asked.reference,
+    )
+    await audit(request, action, f"{refund_key}/{failed_round}")
+    await request.app[CONTEXT].publish(request, emission.message, emission.event_id, order_id)
+    return accepted(order_id, "asked")

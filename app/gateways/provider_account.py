@@ -1,0 +1,147 @@
+"""One account at the payment provider: its client, our keys and metadata, and errors as outcomes.
+
+Keys are derived from the installation and the order and never change. The provider forgets them
+after a day: whatever is older is searched before anything is created (ADR 20).
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import aiohttp
+import stripe
+import structlog
+
+from app.config import Config
+from app.wire.envelope import derive_id
+from workflows.payment.provider_messages import ProviderCommand
+from workflows.shared.errors import PayflowError
+from workflows.shared.limits import TEXT_CHARS_MAX
+
+KEY_MS = 23 * 3_600_000
+"""How long a key is trusted. Stripe may remove it after 24 h; clocks differ."""
+KEY_CHARS_MAX = 255
+SERVER_ERROR = 500
+
+Answer = TypeVar("Answer")
+Clock = Callable[[], int]
+"""Milliseconds since 1970."""
+
+log = structlog.get_logger(__name__)
+
+
+class Unclear(PayflowError):
+    """The outcome at the provider is unknown; the message says why."""
+
+
+class Broken(Unclear):
+    """A 5xx; `replayed` when it is the answer kept under the key, which will never change."""
+
+    def __init__(self, reason: str, *, replayed: bool) -> None:
+        super().__init__(reason)
+        self.replayed = replayed
+
+
+class Account:
+    """The account that this instance uses. The HTTP client opens with the first call."""
+
+    def __init__(self, config: Config, clock: Clock) -> None:
+        # The SDK must not send telemetry.
+        stripe.enable_telemetry = False
+        timeout = aiohttp.ClientTimeout(total=config.provider_timeout_seconds)
+        self._client = stripe.AIOHTTPClient(timeout=timeout)
+        self._installation = config.installation
+        self._clock = clock
+        client = stripe.StripeClient(
+            config.provider_key,
+            base_addresses={"api": config.provider_url},
+            http_client=self._client,
+            max_network_retries=0,
+        )
+        self.intents, self.refunds = client.v1.payment_intents, client.v1.refunds
+
+    async def close(self) -> None:
+        """Close the HTTP client."""
+        await self._client.close_async()
+
+    def is_old(self, command: ProviderCommand) -> bool:
+        """Return whether the provider may have forgotten the keys of `command`."""
+        return self._clock() - command.asked_at_ms >= KEY_MS
+
+    def key(self, command: ProviderCommand, *parts: str) -> stripe.RequestOptions:
+        """Return the idempotency key of one thing that is asked for an order."""
+        owner = (self._installation,) if self._installation else ()
+        name = ":".join((*owner, command.transaction_id, *parts))
+        return {"idempotency_key": name if len(name) <= KEY_CHARS_MAX else derive_id(name)}
+
+    def metadata(self, command: ProviderCommand) -> dict[str, str]:
+        """Return what says at the provider whose an intent or a refund is."""
+        named = {"installation": self._installation} if self._installation else {}
+        return {"order_id": command.transaction_id, **named}
+
+    def query(self, command: ProviderCommand) -> str:
+        """Return the search for the intents of an order."""
+        wanted = self.metadata(command)
+        if not command.asked_at_ms:
+            # It may have been created before intents had the name of an installation.
+            wanted.pop("installation", None)
+        return " AND ".join(
+            f"metadata['{name}']:'{_quoted(text)}'" for name, text in wanted.items()
+        )
+
+
+async def asked(asking: Awaitable[Answer]) -> Answer:
+    """Return what the provider answers.
+
+    Raises Unclear for all trouble of the network and the server; a business no (CardError), a
+    refused request (InvalidRequestError) and a misused key (IdempotencyError) pass.
+    """
+    try:
+        return await asking
+    except (stripe.CardError, stripe.InvalidRequestError, stripe.IdempotencyError):
+        raise
+    except (stripe.AuthenticationError, stripe.PermissionError) as error:
+        # Orders wait as of unknown outcome until somebody has set the right key.
+        log.error("the provider refuses our key. Operator: check PAYFLOW_PROVIDER_KEY.")  # noqa: TRY400  no trace helps
+        raise Unclear(type(error).__name__) from error
+    except stripe.APIConnectionError as error:
+        slow = isinstance(error.__cause__, TimeoutError)
+        raise Unclear("no answer in time" if slow else "no connection") from error
+    except stripe.StripeError as error:
+        status, headers = error.http_status or 0, error.headers or {}
+        reason = f"{status} {error.code or type(error).__name__}"
+        if status >= SERVER_ERROR:
+            raise Broken(reason, replayed="Idempotent-Replayed" in headers) from error
+        raise Unclear(reason) from error
+    except (aiohttp.ClientError, OSError) as error:
+        slow = isinstance(error, TimeoutError)
+        raise Unclear("no answer in time" if slow else "the connection broke") from error
+
+
+async def read(reading: Awaitable[Answer]) -> Answer:
+    """Return what the provider has. Raises Unclear, also where it has no such thing."""
+    try:
+        return await asked(reading)
+    except stripe.InvalidRequestError as error:
+        raise Unclear(reason_of(error)) from error
+
+
+def reason_of(trouble: Exception) -> str:
+    """Return the reason in the provider's short codes; its texts may contain personal data."""
+    if not isinstance(trouble, stripe.StripeError):
+        return str(trouble)[:TEXT_CHARS_MAX]
+    return (code_of(trouble.error) or type(trouble).__name__)[:TEXT_CHARS_MAX]
+
+
+def code_of(error: object) -> str:
+    """Return the code of an error of the SDK, whose objects raise for missing fields."""
+    return str(getattr(error, "decline_code", None) or getattr(error, "code", None) or "")
+
+
+def metadata_of(found: stripe.Refund, name: str) -> str:
+    """Return one field of the metadata of a refund."""
+    known = found.metadata.to_dict() if found.metadata else {}
+    return str(known.get(name, ""))
+
+
+def _quoted(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("'", "\\'")

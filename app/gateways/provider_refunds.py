@@ -1,0 +1,136 @@
+"""Refunds at the payment provider: asked for once a round, found again, and their state."""
+
+from typing import Literal
+
+import stripe
+
+from app.gateways.provider_account import (
+    Account,
+    Unclear,
+    asked,
+    code_of,
+    metadata_of,
+    read,
+    reason_of,
+)
+from workflows.payment.provider_messages import (
+    InquireRefund,
+    ProviderAnswer,
+    RefundCharge,
+    RefundFailed,
+    RefundPending,
+    RefundRefused,
+    RefundSucceeded,
+    RefundUnknown,
+)
+from workflows.shared.limits import TEXT_CHARS_MAX
+
+REFUNDS_MAX = 100
+"""Refunds of one order that are searched: as many as it has returns."""
+FAILED = frozenset({"failed", "canceled"})
+"""Refunds of these states moved no money, or it came back."""
+NEVER = frozenset({"charge_already_refunded", "amount_too_large", "charge_disputed"})
+"""Refusals that asking again does not change: somebody has to look."""
+
+REPLAYED = "Idempotent-Replayed"
+
+Command = RefundCharge | InquireRefund
+
+
+async def refund(account: Account, command: RefundCharge) -> ProviderAnswer:
+    """Return the state of the one refund of this key and round, which is asked for when new."""
+    if account.is_old(command):
+        try:
+            known = await _listed(account, command)
+        except Unclear as trouble:
+            return _unknown(command, trouble)
+        if known is not None:
+            return known
+    params: stripe.params.RefundCreateParams = {
+        "payment_intent": command.payment_id,
+        "amount": command.amount_minor,
+        "metadata": {
+            **account.metadata(command),
+            "refund_key": command.refund_key,
+            **({"round": str(command.round)} if command.round else {}),
+        },
+    }
+    again = (str(command.round),) if command.round else ()
+    key = account.key(command, "refund", command.refund_key, *again)
+    try:
+        found = await asked(account.refunds.create_async(params, key))
+        if found.last_response is not None and REPLAYED in found.last_response.headers:
+            # The answer of the first time, as it was then.
+            found = await read(account.refunds.retrieve_async(found.id))
+        return _state(command, found)
+    except (Unclear, stripe.InvalidRequestError) as trouble:
+        return await _after_trouble(account, command, trouble)
+
+
+async def inquire(account: Account, command: InquireRefund) -> ProviderAnswer:
+    """Return the state of a refund that the provider has taken on."""
+    try:
+        return _state(command, await read(account.refunds.retrieve_async(command.refund_id)))
+    except Unclear as trouble:
+        return _unknown(command, trouble)
+
+
+async def _after_trouble(
+    account: Account, command: RefundCharge, trouble: Unclear | stripe.InvalidRequestError
+) -> ProviderAnswer:
+    try:
+        known = await _listed(account, command)
+    except Unclear:
+        return _unknown(command, trouble)
+    if known is not None:
+        return known
+    if isinstance(trouble, stripe.InvalidRequestError) and code_of(trouble.error) in NEVER:
+        return RefundRefused(
+            transaction_id=command.transaction_id,
+            refund_key=command.refund_key,
+            round=command.round,
+            reason=reason_of(trouble),
+        )
+    return _unknown(command, trouble)
+
+
+async def _listed(account: Account, command: RefundCharge) -> ProviderAnswer | None:
+    """Return the state of the refund by the list of all of its charge. Raises Unclear."""
+    params: stripe.params.RefundListParams = {
+        "payment_intent": command.payment_id,
+        "limit": REFUNDS_MAX,
+    }
+    found = await read(account.refunds.list_async(params))
+    for each in found.data:
+        numbered = metadata_of(each, "refund_key"), metadata_of(each, "round") or "0"
+        if numbered == (command.refund_key, str(command.round)):
+            return _state(command, each)
+    return None
+
+
+def _state(command: Command, found: stripe.Refund) -> ProviderAnswer:
+    about = {
+        "transaction_id": command.transaction_id,
+        "refund_key": command.refund_key,
+        "refund_id": found.id,
+        "round": command.round,
+    }
+    if found.status == "succeeded":
+        return RefundSucceeded(**about, amount_minor=found.amount)
+    if found.status in FAILED:
+        reason = getattr(found, "failure_reason", None) or found.status
+        return RefundFailed(**about, reason=str(reason)[:TEXT_CHARS_MAX])
+    status: Literal["pending", "requires_action"] = (
+        "requires_action" if found.status == "requires_action" else "pending"
+    )
+    return RefundPending(**about, status=status)
+
+
+def _unknown(command: Command, trouble: Exception) -> RefundUnknown:
+    return RefundUnknown(
+        transaction_id=command.transaction_id,
+        refund_key=command.refund_key,
+        attempt=command.attempt,
+        round=command.round,
+        reason=reason_of(trouble),
+    )

@@ -1,0 +1,51 @@
+"""What the payment provider's simulator keeps: intents and refunds."""
+
+import msgspec
+
+from workflows.shared.personal import Personal
+
+FAILURE = "expired_or_canceled_card"
+"""Why a refund fails here: one of Stripe's `failure_reason`s."""
+
+
+class Intent(msgspec.Struct, frozen=True, kw_only=True):
+    """One payment intent. Amounts in minor units, currency in lower case as Stripe writes it."""
+
+    id: str
+    order_id: str
+    amount_minor: int
+    currency: str
+    payment_method: Personal[str] | None
+    status: str
+    metadata: dict[str, str]
+    last_error: dict[str, str] | None
+    created_ms: int
+    canceled_ms: int | None
+    charge_id: str | None
+    refunded_minor: int
+
+
+class Refund(msgspec.Struct, frozen=True, kw_only=True):
+    """Money that goes back: `status` now, and `next_status` at `due_ms`, or never."""
+
+    id: str
+    intent_id: str
+    charge_id: str
+    amount_minor: int
+    currency: str
+    metadata: dict[str, str]
+    created_ms: int
+    status: str
+    next_status: str
+    due_ms: int | None
+
+
+class Course(msgspec.Struct, frozen=True, kw_only=True):
+    """How a refund goes: its first status, and another one later."""
+
+    status: str = "succeeded"
+    next_status: str = ""
+    after_ms: int = 0
+
+
+PLAIN = Course()

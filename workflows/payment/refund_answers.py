@@ -1,0 +1,116 @@
+"""What the answers of the provider and its webhooks do to refunds.
+
+Part of `workflows/payment/refund_progress.py`.
+"""
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from workflows.payment import provider_messages as provider
+from workflows.payment.refund import Refund, Refunds
+from workflows.shared.retry import Wait, backoff_ms, rest, wait_until
+
+BACKOFF_FIRST_MS = 1_000
+BACKOFF_MS_MAX = 60_000
+PENDING_FIRST_MS = 60_000
+PENDING_MS_MAX = 6 * 3_600_000
+"""How often a pending refund is asked about; a webhook is a reason to ask at once."""
+UNDER_WAY = ("asked", "pending")
+OVER = ("failed", "case")
+KNOWN = ("pending", "given", "told")
+"""The provider has named the refund of this round."""
+HINT_MS = 2_000
+"""How long a webhook waits before the provider is asked: it may come twice."""
+CHANGED_MAX = 32
+"""Webhooks that overtook an answer: an order has few refunds under way."""
+
+
+def answered(refunds: Refunds, answer: Any, at_ms: int) -> Refunds:
+    """Return `refunds` after the provider's answer; one to an earlier round says nothing new."""
+    refund = refunds.by_key.get(answer.refund_key)
+    if refund is None or refund.round != answer.round:
+        return refunds
+    after = _after(refunds, refund, answer, at_ms)
+    refund_id = getattr(answer, "refund_id", "")
+    if refund_id not in refunds.changed_ids:
+        return after
+    left = tuple(each for each in refunds.changed_ids if each != refund_id)
+    return hinted(replace(after, changed_ids=left), refund_id, at_ms)
+
+
+def _after(refunds: Refunds, refund: Refund, answer: Any, at_ms: int) -> Refunds:
+    key, status = answer.refund_key, refund.status
+    # A webhook that came after the question is a question of its own.
+    hint = "waits" if refund.hint == "waits" else ""
+    match answer:
+        case provider.RefundUnknown(reason=reason) if status == "asked" or refund.hint:
+            pause_ms = backoff_ms(
+                refunds.wait.tries, first_ms=BACKOFF_FIRST_MS, most_ms=BACKOFF_MS_MAX
+            )
+            unknown = change(refunds, key, reason=reason)
+            return replace(unknown, wait=wait_until(refunds.wait, at_ms + pause_ms))
+        case provider.RefundSucceeded(refund_id=refund_id):
+            given = "given" if status in ("owed", *UNDER_WAY) else status
+            return rest_if_idle(change(refunds, key, status=given, refund_id=refund_id, hint=hint))
+        case provider.RefundPending(refund_id=refund_id) if status in ("owed", *UNDER_WAY):
+            waits = change(refunds, key, status="pending", refund_id=refund_id, hint=hint)
+            return _wait_for_pending(waits, at_ms)
+        case provider.RefundFailed(refund_id=refund_id, reason=reason) if status not in OVER:
+            return _failed(refunds, key, refund_id, reason)
+        case provider.RefundRefused(reason=reason) if status == "asked":
+            return rest_if_idle(change(refunds, key, status="case", reason=reason))
+        case _:
+            return (
+                rest_if_idle(change(refunds, key, hint=hint)) if refund.hint == "asked" else refunds
+            )
+
+
+def _failed(refunds: Refunds, key: str, refund_id: str, reason: str) -> Refunds:
+    refund = refunds.by_key[key]
+    # A row that is older than `is_posted` has its refund emitted when it is `told`.
+    is_posted = refund.is_posted or refund.status == "told"
+    about = {"refund_id": refund_id, "reason": reason, "is_posted": is_posted}
+    return change(refunds, key, status="failed", hint="", **about)
+
+
+def _wait_for_pending(refunds: Refunds, at_ms: int) -> Refunds:
+    pause_ms = backoff_ms(refunds.wait.tries, first_ms=PENDING_FIRST_MS, most_ms=PENDING_MS_MAX)
+    if any(each.status == "asked" or each.hint for each in refunds.by_key.values()):
+        return replace(refunds, wait=_sooner(refunds.wait, at_ms + pause_ms))
+    return replace(refunds, wait=wait_until(refunds.wait, at_ms + pause_ms))
+
+
+def hinted(refunds: Refunds, refund_id: str, at_ms: int) -> Refunds:
+    """Return `refunds` after a webhook about one of them: the provider is to be asked."""
+    for key, refund in refunds.by_key.items():
+        if refund.refund_id == refund_id:
+            if refund.status not in KNOWN:
+                return refunds
+            waits = change(refunds, key, hint="waits")
+            return replace(waits, wait=_sooner(refunds.wait, at_ms + HINT_MS))
+    if not refund_id or refund_id in refunds.changed_ids:
+        return refunds
+    return replace(refunds, changed_ids=(*refunds.changed_ids, refund_id)[-CHANGED_MAX:])
+
+
+def _sooner(wait: Wait, due_at_ms: int) -> Wait:
+    """Return `wait` with its timer at `due_at_ms`, or earlier when it is set already."""
+    return wait_until(wait, min(due_at_ms, wait.due_at_ms or due_at_ms))
+
+
+def rest_if_idle(refunds: Refunds) -> Refunds:
+    """Return `refunds` without a timer when nothing is under way."""
+    if any(each.status in UNDER_WAY or each.hint for each in refunds.by_key.values()):
+        return refunds
+    return replace(refunds, wait=rest(refunds.wait))
+
+
+def change(refunds: Refunds, key: str, **changed: Any) -> Refunds:
+    """Return `refunds` with fields of one changed."""
+    return put(refunds, key, replace(refunds.by_key[key], **changed))
+
+
+def put(refunds: Refunds, key: str, refund: Refund) -> Refunds:
+    """Return `refunds` with one more, or another one."""
+    return replace(refunds, by_key={**refunds.by_key, key: refund})

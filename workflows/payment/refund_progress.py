@@ -1,0 +1,137 @@
+"""How refunds go on: with each answer of the provider, each webhook, and each message of ours.
+
+Part of `workflows/payment/refund.py`, which says what is asked and emitted.
+"""
+
+from typing import Literal
+
+from msgspec.structs import replace
+
+from workflows.payment import messages as facts
+from workflows.payment import provider_messages as provider
+from workflows.payment.charge import Bill
+from workflows.payment.refund import COMPENSATION, Refund, Refunds, left_minor
+from workflows.payment.refund_answers import answered, change, hinted, put, rest_if_idle
+from workflows.shared.deadline import DeadlineReached
+from workflows.shared.message import Message
+from workflows.shared.retry import reached, wait_until, wake
+
+ANSWER_MS = 30_000
+"""How long an answer may take before the refund is asked for again."""
+OVERDUE_MS = 300_000
+"""When an unknown refund becomes RefundOverdue: later than any forward step."""
+PENDING_OVERDUE_MS = 14 * 86_400_000
+"""And a pending one: Stripe's refunds take 5 to 10 business days."""
+ROUNDS = 2
+"""Refunds of one key: Stripe fails one when the card is closed, and a second one as well."""
+
+
+def request(refunds: Refunds, bill: Bill, key: str, amount_minor: int, at_ms: int) -> Refunds:
+    """Return `refunds` owing `amount_minor` under `key`, once, and no more than is left."""
+    amount_minor = min(amount_minor, left_minor(refunds, bill))
+    if key in refunds.by_key or amount_minor <= 0:
+        return refunds
+    return put(refunds, key, Refund(amount_minor=amount_minor, requested_at_ms=at_ms))
+
+
+def evolve(refunds: Refunds, message: Message, at_ms: int) -> Refunds:
+    """Return `refunds` after `message`, received or emitted."""
+    match message:
+        case DeadlineReached():
+            return _woken(refunds, message, at_ms)
+        case provider.ProviderNotified(kind="refund_changed", refund_id=refund_id):
+            return hinted(refunds, refund_id, at_ms)
+        case (
+            provider.RefundSucceeded()
+            | provider.RefundPending()
+            | provider.RefundFailed()
+            | provider.RefundRefused()
+            | provider.RefundUnknown()
+        ):
+            return answered(refunds, message, at_ms)
+        case _:
+            return _emitted(refunds, message, at_ms)
+
+
+def _emitted(refunds: Refunds, message: Message, at_ms: int) -> Refunds:  # noqa: PLR0911  one match
+    """Return `refunds` after a message of our own."""
+    match message:
+        case provider.RefundCharge(refund_key=key):
+            asked_at_ms = refunds.by_key[key].asked_at_ms or at_ms
+            asked = change(refunds, key, status="asked", asked_at_ms=asked_at_ms)
+            return replace(asked, wait=wait_until(refunds.wait, at_ms + ANSWER_MS))
+        case provider.InquireRefund(refund_key=key):
+            asked = change(refunds, key, hint="asked")
+            return replace(asked, wait=wait_until(refunds.wait, at_ms + ANSWER_MS))
+        case facts.RefundOverdue(refund_key=key):
+            return change(refunds, key, overdue="told")
+        case facts.RefundCaseOpened(refund_key=key):
+            return change(refunds, key, case_emitted=True)
+        case facts.RefundCaseDecided(refund_key=key) if cases(refunds, key):
+            return _decided(refunds, message, at_ms)
+        case facts.PaymentRefundPending():
+            return change(refunds, _key_of(message), pending_emitted=True)
+        case facts.PaymentRefunded():
+            return rest_if_idle(change(refunds, _key_of(message), status="told", is_posted=True))
+        case facts.PaymentRefundFailed():
+            return rest_if_idle(_again(refunds, _key_of(message), at_ms))
+        case _:
+            return refunds
+
+
+def cases(refunds: Refunds, key: str) -> bool:
+    """Return whether the refund `key` waits for an operator."""
+    return key in refunds.by_key and refunds.by_key[key].status == "case"
+
+
+def _decided(refunds: Refunds, decided: facts.RefundCaseDecided, at_ms: int) -> Refunds:
+    key = decided.refund_key
+    if decided.decision == "settled":
+        by_hand = {"by_hand": True, "refund_id": decided.reference or f"by hand {key}"}
+        return change(refunds, key, status="given", **by_hand)
+    return put(refunds, key, _fresh(refunds.by_key[key], at_ms))
+
+
+def _fresh(refund: Refund, at_ms: int) -> Refund:
+    """Return the refund of the next round."""
+    return Refund(
+        amount_minor=refund.amount_minor,
+        requested_at_ms=at_ms,
+        asked_at_ms=refund.asked_at_ms,
+        reason=refund.reason,
+        round=refund.round + 1,
+        overdue=refund.overdue,
+    )
+
+
+def _key_of(
+    fact: facts.PaymentRefunded | facts.PaymentRefundPending | facts.PaymentRefundFailed,
+) -> str:
+    return COMPENSATION if fact.kind == COMPENSATION else fact.return_id
+
+
+def _again(refunds: Refunds, key: str, at_ms: int) -> Refunds:
+    """Return `refunds` with a round more of a refund that has failed, or a case of it."""
+    failed = refunds.by_key[key]
+    if failed.round + 1 >= ROUNDS:
+        return change(refunds, key, status="case", hint="")
+    return put(refunds, key, _fresh(failed, at_ms))
+
+
+def _woken(refunds: Refunds, received: DeadlineReached, at_ms: int) -> Refunds:
+    again = refunds
+    if reached(refunds.wait.due_at_ms, received):
+        for key, refund in refunds.by_key.items():
+            if refund.status == "asked":
+                again = change(again, key, status="owed", overdue=_late(refund, at_ms, OVERDUE_MS))
+            elif refund.status == "pending":
+                overdue = _late(refund, at_ms, PENDING_OVERDUE_MS)
+                again = change(again, key, hint="noticed", overdue=overdue)
+            elif refund.hint:
+                again = change(again, key, hint="noticed")
+    return replace(again, wait=wake(refunds.wait, received))
+
+
+def _late(refund: Refund, at_ms: int, after_ms: int) -> Literal["", "noticed", "told"]:
+    late = bool(refund.asked_at_ms) and at_ms - refund.asked_at_ms >= after_ms
+    return refund.overdue or ("noticed" if late else "")
