@@ -8,6 +8,7 @@ import agents
 import tables
 from app.config import Config
 from app.delivery.agent import Agent, due_of, is_decider, registered, retries
+from app.delivery.agent_topics import consumed_topics
 from app.kafka.admin import TopicSpec
 from app.wire.byte_limits import (
     DEAD_LETTER_TOPIC_BYTES_MAX,
@@ -57,6 +58,11 @@ def load_agents() -> dict[str, Agent]:
     load_topics()
     load_modules("agents", tuple(agents.__path__))
     return registered
+
+
+def consumers(topic: str) -> list[Agent]:
+    """Return the agents that read `topic`."""
+    return [agent for agent in load_agents().values() if topic in consumed_topics(agent)]
 
 
 def load_workflows() -> Mapping[str, Workflow]:

@@ -7,13 +7,11 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from app.chaos.instance import DrillError, Site
 from app.config import Config
-from app.delivery.agent import Agent
-from app.delivery.agent_topics import consumed_topics
 from app.kafka.admin import AIOKafkaAdminClient, admin_client
 from app.kafka.groups import committed_offsets
 from app.kafka.reader import TopicPartition, declared_places, read_to_end, reader, span
 from app.operations.verification.auditor import listeners
-from app.registry import load_agents, wanted_topics
+from app.registry import consumers, wanted_topics
 from app.wire import signing
 from app.wire.records import UNREADABLE, Record, as_read, header
 from app.wire.topics import topic_name
@@ -96,11 +94,6 @@ async def consumed_offsets(admin: AIOKafkaAdminClient, topic: str) -> dict[Topic
     [service] = {agent.service for agent in consumers(topic)}
     offsets = await committed_offsets(admin, f"payflow-{service}")
     return {place: offset for place, offset in offsets.items() if place.topic == topic}
-
-
-def consumers(topic: str) -> list[Agent]:
-    """Return the agents that read `topic`."""
-    return [agent for agent in load_agents().values() if topic in consumed_topics(agent)]
 
 
 async def dead_letter_ends(config: Config) -> dict[TopicPartition, int]:
