@@ -27,7 +27,7 @@ from app.chaos.named_records import (
 from app.chaos.plan import Step
 from app.chaos.record_copies import latest_records
 from app.kafka.admin import TopicSpec, admin_client, alter_topics, delete_before
-from app.kafka.errors import KafkaError
+from app.kafka.errors import IllegalOperation, KafkaError, ProducerFenced
 from app.kafka.producer import AIOKafkaProducer, open_producer
 from app.kafka.raw_batches import send_bytes
 from app.kafka.reader import TopicPartition, reader
@@ -136,11 +136,15 @@ class Hostile:
             await self._delete_consumed()
             return
         await producer.begin_transaction()
-        await self._records(producer, end, specs)
-        if end == COMMITTED:
-            await producer.commit_transaction()
-        elif end == ABORTED:
-            await producer.abort_transaction()
+        try:
+            await self._records(producer, end, specs)
+            if end == COMMITTED:
+                await producer.commit_transaction()
+            elif end == ABORTED:
+                await producer.abort_transaction()
+        except (IllegalOperation, ProducerFenced):
+            # It was slow, and the broker has aborted it.
+            end = ABORTED
         self.counts[f"transactions {end}"] += 1
 
     async def _records(

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import IllegalOperation, KafkaError, ProducerFenced
 
 from workflows.shared.errors import ErrorKind, PayflowError
 
@@ -27,4 +27,12 @@ class NoSuchTopic(InspectionError):
 
 KAFKA_ERRORS = (InspectionError, KafkaError, TopicError)
 """All that reading Kafka and its admin requests raise."""
-__all__ = ["KAFKA_ERRORS", "InspectionError", "KafkaError", "NoSuchTopic", "TopicError"]
+__all__ = [
+    "KAFKA_ERRORS",
+    "IllegalOperation",
+    "InspectionError",
+    "KafkaError",
+    "NoSuchTopic",
+    "ProducerFenced",
+    "TopicError",
+]

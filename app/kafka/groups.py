@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import msgspec
 import stamina
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -11,7 +12,9 @@ from aiokafka.errors import (
     GroupCoordinatorNotAvailableError,
     GroupLoadInProgressError,
     NotCoordinatorForGroupError,
+    for_code,
 )
+from aiokafka.protocol.commit import OffsetFetchRequest
 from aiokafka.structs import OffsetAndMetadata
 
 from app.config import Config
@@ -27,6 +30,23 @@ COORDINATOR_AWAY = (
 """Errors of a broker about its groups in its first seconds."""
 
 
+class _Offset(msgspec.Struct):
+    partition: int
+    offset: int
+    metadata: str | None
+    error_code: int
+
+
+class _TopicOffsets(msgspec.Struct):
+    topic: str
+    partitions: list[_Offset]
+
+
+class _Offsets(msgspec.Struct):
+    topics: list[_TopicOffsets]
+    error_code: int
+
+
 async def committed_offsets(admin: AIOKafkaAdminClient, group: str) -> dict[TopicPartition, int]:
     """Return the next offset of each partition that `group` has committed; -1: none."""
     return {place: known.offset for place, known in (await commits(admin, group)).items()}
@@ -36,8 +56,22 @@ async def committed_offsets(admin: AIOKafkaAdminClient, group: str) -> dict[Topi
 async def commits(
     admin: AIOKafkaAdminClient, group: str
 ) -> dict[TopicPartition, OffsetAndMetadata]:
-    """Return what `group` has committed of each partition, with the committer's metadata."""
-    return await admin.list_consumer_group_offsets(group)
+    """Return what `group` has committed of each partition, with the committer's metadata.
+
+    aiokafka 0.14 takes a coordinator that is still loading for a group without commits: it does not
+    look at the error of the whole answer.
+    """
+    coordinator = await admin.find_coordinator(group)
+    answer = await admin._send_request(OffsetFetchRequest(group, None), coordinator)  # noqa: SLF001
+    read = msgspec.convert(answer.to_object(), _Offsets)
+    if read.error_code:
+        raise for_code(read.error_code)(f"the offsets of {group} cannot be read")
+    return {
+        TopicPartition(each.topic, at.partition): OffsetAndMetadata(at.offset, at.metadata or "")
+        for each in read.topics
+        for at in each.partitions
+        if not at.error_code
+    }
 
 
 async def commit_for(

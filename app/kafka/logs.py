@@ -40,8 +40,8 @@ NO_ID = bytes(UUID_BYTES)
 
 
 Commit = Callable[[Mapping[TopicPartition, OffsetAndMetadata]], Awaitable[None]]
-Mark = Callable[[str, int], str]
-"""The metadata of a commit of a topic and partition."""
+Mark = Callable[[str, int], str | None]
+"""The metadata of a commit of a topic and partition; None: it must not be committed yet."""
 
 
 class LogIdentity(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,15 +141,20 @@ async def _place_facts(
 
 
 def marked(commit: Commit, mark: Mark) -> Commit:
-    """Return `commit` of a consumer with what `mark` says as the metadata of each offset."""
+    """Return `commit` of a consumer with what `mark` says as the metadata of each offset.
+
+    What it says nothing of is left out. Nothing of it was read yet, so the group is there anyway;
+    committed without metadata it would look like an offset of somebody else.
+    """
 
     async def commit_marked(offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
-        await commit(
-            {
-                place: OffsetAndMetadata(each.offset, mark(place.topic, place.partition))
-                for place, each in offsets.items()
-            }
-        )
+        made = {
+            place: OffsetAndMetadata(each.offset, metadata)
+            for place, each in offsets.items()
+            if (metadata := mark(place.topic, place.partition)) is not None
+        }
+        if made:
+            await commit(made)
 
     return commit_marked
 

@@ -113,7 +113,7 @@ class PayflowApp(faust.App):
         """Commit `offsets`, whatever the watermarks say; return whether the group took them."""
         return await cast("transport.SafeConsumer", self.consumer).commit_at(offsets)
 
-    def mark(self, topic: str, partition: int) -> str:
+    def mark(self, topic: str, partition: int) -> str | None:
         """Return the metadata of a commit of that partition: the log that it was made in."""
         return self.logs.mark(topic, partition)
 

@@ -106,11 +106,11 @@ class LogGuard:
         epoch = self.epoch(record.topic, record.partition)
         return msgspec.structs.replace(record, epoch=epoch) if epoch else record
 
-    def mark(self, topic: str, partition: int) -> str:
-        """Return the metadata of a commit there."""
+    def mark(self, topic: str, partition: int) -> str | None:
+        """Return the metadata of a commit there; None while it has not been checked."""
         position = self.positions.get((topic, partition))
         if position is None:
-            return ""
+            return None if topic in self._readers else ""
         return mark_of(msgspec.structs.replace(position.log, adopted=not self._is_noted))
 
     async def check_tables(self, folder: Path) -> None:

@@ -1,0 +1,68 @@
+"""What a worker commits says in which log it was made; before that is known it commits nothing."""
+
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.errors import GroupAuthorizationFailedError
+from aiokafka.structs import OffsetAndMetadata
+
+from app.config import Config
+from app.kafka.applied_logs import AppliedLog, log_of_mark
+from app.kafka.groups import commits
+from app.kafka.logs import LogIdentity, marked
+from app.registry import load_agents
+from app.worker.log_guard import LogGuard
+from app.worker.log_identity import Position
+
+ORDERS, OTHERS = TopicPartition("orders", 0), TopicPartition("orders", 1)
+FOREIGN = TopicPartition("payflow-leader", 0)
+LOG = AppliedLog(identity=LogIdentity(topic_id="a"))
+
+
+async def test_nothing_is_committed_of_what_was_not_checked() -> None:
+    """A commit without the log would look like one of somebody else, and stop the next start."""
+    guard = LogGuard(Config(service="payment"))
+    guard.register(load_agents()["payment"], None)
+    guard.positions[tuple(ORDERS)] = Position(log=LOG, offset=0, is_committed=True)
+    committed: list[Mapping[TopicPartition, OffsetAndMetadata]] = []
+
+    async def commit(offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
+        committed.append(offsets)
+
+    given = {place: OffsetAndMetadata(7, "") for place in (ORDERS, OTHERS, FOREIGN)}
+    await marked(commit, guard.mark)(given)
+    await marked(commit, guard.mark)({OTHERS: OffsetAndMetadata(7, "")})
+
+    [made] = committed
+    assert {ORDERS, FOREIGN} == set(made)
+    assert (LOG, "") == (log_of_mark(made[ORDERS].metadata), made[FOREIGN].metadata)
+
+
+class Admin:
+    """Answers with an error first, and then with one commit."""
+
+    def __init__(self, *codes: int) -> None:
+        self.codes = list(codes)
+
+    async def find_coordinator(self, _group: str) -> int:
+        return 1
+
+    async def _send_request(self, _request: Any, _node: int) -> Any:
+        code = self.codes.pop(0)
+        at = {"partition": 0, "offset": 7, "metadata": "m", "error_code": 0}
+        topics = [] if code else [{"topic": "orders", "partitions": [at]}]
+        return SimpleNamespace(to_object=lambda: {"error_code": code, "topics": topics})
+
+
+async def test_a_coordinator_that_is_loading_is_no_group_without_commits() -> None:
+    """It is asked again; what it refuses is raised."""
+    loading, allowed = 14, 0
+
+    found = await commits(Admin(loading, allowed), "payflow-order")  # type: ignore[arg-type]
+
+    assert {ORDERS: OffsetAndMetadata(7, "m")} == found
+    with pytest.raises(GroupAuthorizationFailedError, match="payflow-order"):
+        await commits(Admin(30), "payflow-order")  # type: ignore[arg-type]
