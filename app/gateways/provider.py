@@ -181,8 +181,12 @@ def _outcome(command: Command, intent: stripe.PaymentIntent) -> ProviderAnswer |
     """Return the outcome of the intent's status, or None when there is none yet."""
     error, name = intent.last_payment_error, command.transaction_id
     if intent.status == "succeeded":
-        amount_minor = intent.amount_received
-        return ChargeSucceeded(transaction_id=name, payment_id=intent.id, amount_minor=amount_minor)
+        return ChargeSucceeded(
+            transaction_id=name,
+            payment_id=intent.id,
+            amount_minor=intent.amount_received,
+            currency=intent.currency.upper(),
+        )
     if intent.status == "canceled":
         return _voided(command)
     if intent.status == "requires_payment_method" and error is not None:

@@ -18,7 +18,7 @@ for found in pkgutil.walk_packages(workflows.__path__, "workflows."):
     importlib.import_module(found.name)
 
 PLAIN: dict[Any, Callable[[str], Any]] = {
-    str: lambda name: "GBP" if name == "currency" else f"{name}-1",
+    str: lambda name: "GBP" if name.endswith("currency") else f"{name}-1",
     int: lambda name: 1_292_918_400_000 if name.endswith("_ms") else 3,
     float: lambda _name: 0.25,
     bool: lambda _name: True,

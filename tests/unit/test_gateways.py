@@ -105,6 +105,16 @@ async def test_a_charge_succeeds_once_however_often_it_is_asked(till: Till) -> N
     assert (1_000, 1) == (answers[0].amount_minor, await till.charges())
 
 
+async def test_what_was_taken_is_what_the_answer_says(till: Till) -> None:
+    """Not what was asked for: amount and currency are the provider's."""
+    await till.entity.set(short=1.0)
+
+    answer = await till.received(CHARGE)
+
+    assert (999, "GBP") == (answer.amount_minor, answer.currency)
+    assert 999 == (await till.entity.state())["charged_minor"]
+
+
 async def test_a_charge_asked_side_by_side_charges_once(till: Till) -> None:
     """Five at once: whoever meets the key in use does not know, nobody charges twice."""
     answers = await asyncio.gather(*(till.received(CHARGE) for _ in range(5)))

@@ -20,6 +20,7 @@ from workflows.order.saga_messages import (
 from workflows.payment.messages import (
     PaymentCompleted,
     PaymentFailed,
+    PaymentMismatch,
     PaymentPending,
     PaymentRefunded,
     PaymentRefundFailed,
@@ -53,6 +54,7 @@ COUNTED: dict[type[Message], str] = {
     PaymentCompleted: "payments",
     PaymentFailed: "payment_failed",
     PaymentPending: "payment_pending",
+    PaymentMismatch: "payment_mismatches",
     PaymentRefunded: "refunds",
     RefundOverdue: "refunds_overdue",
     PaymentRefundPending: "refunds_pending",

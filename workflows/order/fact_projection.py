@@ -57,6 +57,10 @@ def _paid(_facts: Facts, known: OrderFacts, message: payment.PaymentCompleted, _
     known.paid_minor += message.amount_minor
 
 
+def _mismatched(_facts: Facts, known: OrderFacts, _message: Message, _at_ms: int) -> None:
+    known.mismatched = True
+
+
 def _refunded(
     _facts: Facts, known: OrderFacts, message: payment.PaymentRefunded, _at_ms: int
 ) -> None:
@@ -152,6 +156,7 @@ _OF_ORDERS: dict[type[Message], Callable[[Facts, OrderFacts, Any, int], None]] =
     saga.ReturnAccepted: _came_back,
     saga.ReturnRefused: _came_back,
     payment.PaymentCompleted: _paid,
+    payment.PaymentMismatch: _mismatched,
     payment.PaymentRefunded: _refunded,
     payment.PaymentRefundPending: _refund_pending,
     payment.PaymentRefundFailed: _refund_pending,

@@ -44,6 +44,8 @@ class OrderFacts:
     """The time of the first shipment or cancellation. 0: not yet."""
     payments: int = 0
     paid_minor: int = 0
+    mismatched: bool = False
+    """The provider has taken another amount than it was asked for."""
     refunded_minor: int = 0
     by_hand_minor: int = 0
     """What of it did not go through the provider."""

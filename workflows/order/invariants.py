@@ -26,6 +26,7 @@ CHECKS = (
     money_checks.books_close,
     money_checks.charges_have_orders,
     money_checks.charged_once,
+    money_checks.amounts_agree,
     money_checks.refunds_arrive,
     order_checks.ships_when_due,
     order_checks.carrier_agrees,

@@ -45,6 +45,9 @@ class Charge(msgspec.Struct, frozen=True, kw_only=True):
     """Why it is declined, or not known."""
     payment_id: str = ""
     """Of the intent; empty while no answer has named it."""
+    charged_minor: int = 0
+    """What the provider has taken; 0 before that, and in rows older than this field."""
+    charged_currency: str = ""
     hint: Literal["", "waits", "noticed", "asked"] = ""
     """A webhook says what no answer says: the provider is asked for it."""
     hint_kind: str = ""

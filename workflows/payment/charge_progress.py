@@ -46,8 +46,8 @@ def evolve(charge: Charge, message: Message, at_ms: int) -> Charge:  # noqa: PLR
             return _hinted(charge, kind, at_ms)
         case provider.ChargeUnknown() if charge.asked:
             return _unknown(charge, message, at_ms)
-        case provider.ChargeSucceeded(payment_id=payment_id):
-            return _succeeded(charge, payment_id)
+        case provider.ChargeSucceeded():
+            return _succeeded(charge, message)
         case provider.ChargeDeclined(reason=reason):
             return _over(charge, message, "declined", reason or "declined")
         case provider.ChargeVoided():
@@ -109,12 +109,18 @@ def _unknown(charge: Charge, unknown: provider.ChargeUnknown, at_ms: int) -> Cha
     )
 
 
-def _succeeded(charge: Charge, payment_id: str) -> Charge:
+def _succeeded(charge: Charge, answer: provider.ChargeSucceeded) -> Charge:
     # Success overrides every earlier answer: the money is at the provider.
     if not charge.asked or charge.outcome == "succeeded":
         return charge
-    succeeded = replace(charge, outcome="succeeded", payment_id=payment_id)
-    return replace(succeeded, hint="", wait=rest(charge.wait))
+    succeeded = replace(charge, outcome="succeeded", payment_id=answer.payment_id)
+    return replace(
+        succeeded,
+        charged_minor=answer.amount_minor,
+        charged_currency=answer.currency,
+        hint="",
+        wait=rest(charge.wait),
+    )
 
 
 def _over(

@@ -72,6 +72,13 @@ def charged_once(snapshot: Snapshot) -> Check:
     return found("charged_once", len(charged), charged_twice(snapshot))
 
 
+def amounts_agree(snapshot: Snapshot) -> Check:
+    """No open order was charged another amount or currency than it was asked for."""
+    orders = snapshot.facts.orders
+    wrong = [key for key, known in orders.items() if known.mismatched and not known.ends]
+    return found("amounts_agree", sum(bool(one.payments) for one in orders.values()), wrong)
+
+
 def refunds_arrive(snapshot: Snapshot) -> Check:
     """No refund is overdue: each succeeds before payment emits RefundOverdue."""
     orders = snapshot.facts.orders

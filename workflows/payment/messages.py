@@ -42,6 +42,17 @@ class PaymentFailed(Message, tag="payflow.payment.failed.v1", frozen=True, kw_on
     origin: Origin = UNKNOWN
 
 
+class PaymentMismatch(Message, tag="payflow.payment.mismatch.v1", frozen=True, kw_only=True):
+    """The provider has taken another amount or currency than it was asked for; nothing goes on."""
+
+    transaction_id: Name = msgspec.field(name="order_id")
+    payment_id: Name
+    amount_minor: MinorDue
+    currency: Currency
+    charged_minor: MinorDue
+    charged_currency: Currency
+
+
 class PaymentPending(Message, tag="payflow.payment.pending.v1", frozen=True, kw_only=True):
     """The provider may or may not have charged; inquiry follows."""
 
@@ -136,6 +147,7 @@ PaymentMessage = (
     PaymentCompleted
     | PaymentFailed
     | PaymentPending
+    | PaymentMismatch
     | PaymentRefunded
     | PaymentRefundPending
     | PaymentRefundFailed

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from workflows.payment import charge, charge_progress, refund, refund_progress
 from workflows.payment.charge import Bill, Charge
 from workflows.payment.instructions import CancelPayment, RequestPayment, RequestRefund
-from workflows.payment.messages import PaymentCompleted, PaymentFailed
+from workflows.payment.messages import PaymentCompleted, PaymentFailed, PaymentMismatch
 from workflows.payment.refund import COMPENSATION, Refunds
 from workflows.shared.message import Message
 
@@ -25,6 +25,7 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True):
     """Nothing will be shipped: whatever was or will be charged goes back."""
     charge: Charge = Charge()
     completed_emitted: bool = msgspec.field(name="completed_told", default=False)
+    mismatch_emitted: bool = False
     failed_emitted: bool = msgspec.field(name="failed_told", default=False)
     refunds: Refunds = Refunds()
 
@@ -49,7 +50,7 @@ def pending(state: Payment) -> tuple[Message, ...]:
         # A charge that succeeds after PaymentFailed (the void raced with it) is PaymentCompleted,
         # then PaymentRefunded: the ledger must record what happened at the provider.
         if not state.completed_emitted:
-            return (_completed(state.charge, bill),)
+            return _charged(state, bill)
         return refund.pending(state.refunds, bill, state.charge.payment_id)
     is_over = bool(outcome) or (state.closed and not state.charge.asked)
     if is_over and not state.failed_emitted:
@@ -57,6 +58,26 @@ def pending(state: Payment) -> tuple[Message, ...]:
     if state.failed_emitted and not state.charge.asked:
         return ()
     return charge.pending(state.charge, bill, unwanted=state.closed)
+
+
+def _charged(state: Payment, bill: Bill) -> tuple[Message, ...]:
+    """Return what to emit of money that was taken; nothing while an amount is in dispute."""
+    taken = state.charge
+    currency = taken.charged_currency or bill.currency
+    if taken.charged_minor and (taken.charged_minor, currency) != (bill.total_minor, bill.currency):
+        return (
+            PaymentMismatch(
+                transaction_id=bill.transaction_id,
+                payment_id=taken.payment_id,
+                amount_minor=bill.total_minor,
+                currency=bill.currency,
+                charged_minor=taken.charged_minor,
+                charged_currency=currency,
+            ),
+        )
+    if state.mismatch_emitted and not state.closed:
+        return ()
+    return (_completed(taken, bill),)
 
 
 def _completed(charged: Charge, bill: Bill) -> Message:
@@ -93,7 +114,7 @@ def _failed(tried: Charge, bill: Bill) -> Message:
 # --- evolve --------------------------------------------------------------------
 
 
-def evolve(state: Payment, message: Message, at_ms: int) -> Payment:
+def evolve(state: Payment, message: Message, at_ms: int) -> Payment:  # noqa: PLR0911  one match
     """Return `state` after `message`, received or emitted."""
     match message:
         case RequestPayment():
@@ -102,6 +123,8 @@ def evolve(state: Payment, message: Message, at_ms: int) -> Payment:
             return _compensate(replace(state, closed=True), at_ms)
         case PaymentFailed():
             return replace(state, failed_emitted=True, closed=True)
+        case PaymentMismatch():
+            return _mismatched(state, message)
         case PaymentCompleted():
             return _compensate(replace(state, completed_emitted=True), at_ms)
         case RequestRefund(return_id=return_id, amount_minor=amount_minor):
@@ -118,6 +141,14 @@ def _billed(state: Payment, asked: RequestPayment, at_ms: int) -> Payment:
     # The provider is not asked for what does not add up: it counts as declined.
     refused = Charge(outcome="declined", reason=asked.refusal) if asked.refusal else state.charge
     return replace(state, bill=charge.bill_of(asked, at_ms), charge=refused)
+
+
+def _mismatched(state: Payment, found: PaymentMismatch) -> Payment:
+    """Return `state` with a bill of what was taken: so much goes back once the order is closed."""
+    assert state.bill is not None, "it was asked for"
+    taken = {"total_minor": found.charged_minor, "goods_minor": found.charged_minor}
+    bill = replace(state.bill, currency=found.charged_currency, **taken)
+    return replace(state, bill=bill, mismatch_emitted=True)
 
 
 def _compensate(state: Payment, at_ms: int) -> Payment:

@@ -84,6 +84,8 @@ class ChargeSucceeded(
     transaction_id: Name = msgspec.field(name="order_id")
     payment_id: Name
     amount_minor: MinorDue
+    currency: str = ""
+    """Empty in answers older than this field."""
 
 
 class ChargeDeclined(Message, tag="payflow.provider.charge_declined.v1", frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 from workflows.payment.messages import (
     PaymentFailed,
     PaymentMessage,
+    PaymentMismatch,
     PaymentPending,
     PaymentRefunded,
     PaymentRefundFailed,
@@ -40,13 +41,18 @@ payments = declare(
     kinds={
         "compensation": (PaymentRefunded,),
         "retry": (PaymentPending, PaymentRefundPending, RefundOverdue),
-        "failure": (PaymentFailed, PaymentRefundFailed, RefundCaseOpened),
+        "failure": (PaymentFailed, PaymentMismatch, PaymentRefundFailed, RefundCaseOpened),
     },
     counters=(
         MessageCounter(
             message=RefundOverdue,
             metric="payflow_refunds_overdue_total",
             help="Refunds that the provider has owed for too long.",
+        ),
+        MessageCounter(
+            message=PaymentMismatch,
+            metric="payflow_payment_mismatches_total",
+            help="Charges whose amount or currency is not what was asked for.",
         ),
         MessageCounter(
             message=RefundCaseOpened,

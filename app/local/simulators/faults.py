@@ -47,6 +47,8 @@ class ProviderFaults(Faults, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     decline: Rate = 0.0
     """A card is declined that would have been charged."""
+    short: Rate = 0.0
+    """One minor unit less is charged than was asked for."""
     refund_pending: Rate = 0.0
     """A refund is pending first, and succeeds later."""
     refund_fail: Rate = 0.0

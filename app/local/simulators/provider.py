@@ -109,7 +109,8 @@ class Provider:
             faults: ProviderFaults = self.switchboard.faults
             attempt = self.keys.tried(key)
             declines = strikes(faults, "decline", key, attempt)
-            call = replace(call, decline=declines, course=_course(faults, key, params))
+            short = strikes(faults, "short", key)
+            call = replace(call, decline=declines, short=short, course=_course(faults, key, params))
             trouble = pick(faults, key, attempt)
         if trouble == "rate_limited":
             raise StripeError(429, "rate_limit", "too many requests")

@@ -54,6 +54,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     intent_id: str = ""
     decline: bool = False
+    short: bool = False
+    """Whether one minor unit less is charged."""
     course: Course = Course()
     """Of a refund, where its card has none of its own."""
 
@@ -97,7 +99,7 @@ class Effects:
         """Charge the card, or decline it; queue a webhook either way."""
         decline_code = DECLINES.get(method) or ("generic_decline" if call.decline else "")
         if not decline_code:
-            charged = self._store.charge(intent, method)
+            charged = self._store.charge(intent, method, short_minor=int(call.short))
             self._notify(call, charged)
             return Answer(body=intent_shape(charged))
         error = {
@@ -134,7 +136,7 @@ class Effects:
             raise missing("payment_intent", intent_id, "payment_intent")
         if intent.charge_id is None:
             return invalid("This intent has no charge to refund.", "payment_intent").answer
-        left = intent.amount_minor - intent.refunded_minor
+        left = intent.received_minor - intent.refunded_minor
         if left == 0:
             message = f"Charge {intent.charge_id} has already been refunded."
             return invalid(message, "payment_intent", "charge_already_refunded").answer

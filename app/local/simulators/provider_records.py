@@ -23,6 +23,8 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     canceled_ms: int | None
     charge_id: str | None
     refunded_minor: int
+    received_minor: int
+    """What the charge has taken; 0 without one."""
 
 
 class Refund(msgspec.Struct, frozen=True, kw_only=True):

@@ -64,12 +64,11 @@ def missing(what: str, name: str, param: str = "intent") -> StripeError:
 
 def intent_shape(intent: Intent) -> dict[str, object]:
     """Return an intent as Stripe shows it."""
-    succeeded = intent.status == "succeeded"
     return {
         "id": intent.id,
         "object": "payment_intent",
         "amount": intent.amount_minor,
-        "amount_received": intent.amount_minor if succeeded else 0,
+        "amount_received": intent.received_minor,
         "canceled_at": intent.canceled_ms // 1_000 if intent.canceled_ms else None,
         "capture_method": "automatic",
         "client_secret": f"{intent.id}_secret",

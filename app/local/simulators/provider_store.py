@@ -100,8 +100,11 @@ class ProviderStore(RefundStore):
             values.append(after)
         return self._intents(where, *values, limit=limit)
 
-    def charge(self, intent: Intent, payment_method: str) -> Intent:
-        """Take the money. Raises sqlite3.IntegrityError when this intent has charged before."""
+    def charge(self, intent: Intent, payment_method: str, short_minor: int = 0) -> Intent:
+        """Take the money, less `short_minor`.
+
+        Raises sqlite3.IntegrityError when this intent has charged before.
+        """
         self.connection.execute(
             "INSERT INTO charges (id, intent_id, order_id, amount_minor, currency, created_ms)"
             " VALUES (?, ?, ?, ?, ?, ?)",
@@ -109,7 +112,7 @@ class ProviderStore(RefundStore):
                 derived_id("ch", intent.id),
                 intent.id,
                 intent.order_id,
-                intent.amount_minor,
+                intent.amount_minor - short_minor,
                 intent.currency,
                 self.now_ms(),
             ),
@@ -162,7 +165,8 @@ class ProviderStore(RefundStore):
 
     def _intents(self, where: str, *values: object, limit: int) -> list[Intent]:
         rows = self.all(
-            "SELECT i.*, c.id AS charge_id, coalesce(c.refunded_minor, 0) AS refunded_minor"  # noqa: S608  `where` is ours
+            "SELECT i.*, c.id AS charge_id, coalesce(c.refunded_minor, 0) AS refunded_minor,"  # noqa: S608  `where` is ours
+            " coalesce(c.amount_minor, 0) AS received_minor"
             f" FROM intents i LEFT JOIN charges c ON c.intent_id = i.id WHERE {where}"
             f" ORDER BY i.seq DESC LIMIT {int(limit)}",
             *values,

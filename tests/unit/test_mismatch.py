@@ -1,0 +1,81 @@
+"""A charge that is not what was asked for: it is held, named, and goes back as it was taken."""
+
+import pytest
+
+from tests.support.examples.payment import BACK, CANCELLED, PLACED, SUCCEEDED
+from tests.support.workflow_runner import START_MS, after
+from workflows.ledger import process as ledger
+from workflows.order import fact_projection
+from workflows.order.facts import Facts
+from workflows.order.invariants import judge
+from workflows.order.saga_messages import OrderCancelled
+from workflows.payment import process as payment
+from workflows.payment.messages import PaymentCompleted, PaymentMismatch
+from workflows.payment.provider_messages import ChargeSucceeded, RefundCharge
+from workflows.shared.invariants import Moment
+
+SHORT = ChargeSucceeded(transaction_id="o1", payment_id="pi", amount_minor=999, currency="GBP")
+IN_EUROS = ChargeSucceeded(transaction_id="o1", payment_id="pi", amount_minor=1_000, currency="EUR")
+OF_BEFORE = ChargeSucceeded(transaction_id="o1", payment_id="pi", amount_minor=1_000)
+
+
+@pytest.mark.parametrize(
+    ("answer", "charged_minor", "charged_currency"),
+    [
+        pytest.param(SHORT, 999, "GBP", id="a minor unit is missing"),
+        pytest.param(IN_EUROS, 1_000, "EUR", id="another currency"),
+    ],
+)
+def test_it_is_named_and_nothing_goes_on(
+    answer: ChargeSucceeded, charged_minor: int, charged_currency: str
+) -> None:
+    """Once; and it goes back, in full and in its own currency, when the order is closed."""
+    state, emitted = after(payment, PLACED, answer)
+    again = after(payment, PLACED, answer, answer)[1]
+    completed, back = after(payment, PLACED, answer, CANCELLED)[1]
+
+    [found] = emitted
+    assert isinstance(found, PaymentMismatch)
+    assert (1_000, "GBP") == (found.amount_minor, found.currency)
+    assert (charged_minor, charged_currency) == (found.charged_minor, found.charged_currency)
+    assert () == again
+    assert not state.completed_emitted
+    assert isinstance(completed, PaymentCompleted)
+    assert isinstance(back, RefundCharge)
+    assert (charged_minor, charged_currency) == (back.amount_minor, back.currency)
+    assert (charged_minor, charged_currency) == (completed.amount_minor, completed.currency)
+
+
+def test_the_books_follow_what_was_taken() -> None:
+    """Nothing is left when it has gone back."""
+    story = after(payment, PLACED, SHORT, CANCELLED)[1][:1]
+    back = after(payment, PLACED, SHORT, CANCELLED, BACK)[1]
+
+    balances = after(ledger, *story, *back)[0].balances
+
+    assert {"cash_at_provider": 0, "customer_receivable": 0} == balances
+
+
+@pytest.mark.parametrize("answer", [SUCCEEDED, OF_BEFORE])
+def test_an_answer_that_names_no_currency_is_believed(answer: ChargeSucceeded) -> None:
+    """It is of an earlier version."""
+    [completed] = after(payment, PLACED, answer)[1]
+
+    assert isinstance(completed, PaymentCompleted)
+
+
+def test_verify_names_the_order_until_it_has_ended() -> None:
+    """A check of its own."""
+    found = after(payment, PLACED, SHORT)[1][0]
+    facts = Facts()
+    fact_projection.fold(facts, PLACED, START_MS)
+    fact_projection.fold(facts, found, START_MS)
+    checks = []
+    for ended in (False, True):
+        if ended:
+            fact_projection.fold(facts, OrderCancelled(order_id="o1", cause="overdue"), START_MS)
+        moment = Moment(now_ms=START_MS)
+        [check] = [one for one in judge(facts, moment).checks if one.name == "amounts_agree"]
+        checks.append((check.ok, check.offending))
+
+    assert [(False, ("o1",)), (True, ())] == checks
