@@ -47,7 +47,7 @@ BATCHES_AT_ONCE = 4
 OPEN_MS, TRANSACTION_MS = 5_000, 60_000
 """After which the broker aborts a transaction that was left open, and one that is only slow."""
 ORIGINALS_MAX = 2_000
-COMPACTED_SOON = {"segment.ms": "10000", "min.cleanable.dirty.ratio": "0.01"}
+COMPACTED_SOON = {"segment.ms": "60000", "min.cleanable.dirty.ratio": "0.01"}
 """Of compacted topics while it writes, so that they get holes."""
 
 
