@@ -58,8 +58,8 @@ async def commits(
 ) -> dict[TopicPartition, OffsetAndMetadata]:
     """Return what `group` has committed of each partition, with the committer's metadata.
 
-    aiokafka 0.14 takes a coordinator that is still loading for a group without commits: it does not
-    look at the error of the whole answer.
+    aiokafka 0.14 takes a coordinator that is still loading for a group without commits: it ignores
+    the error of the whole answer.
     """
     coordinator = await admin.find_coordinator(group)
     answer = await admin._send_request(OffsetFetchRequest(group, None), coordinator)  # noqa: SLF001
