@@ -141,6 +141,25 @@ async def test_a_declined_card_takes_no_money(shop: Shop, method: str, why: str)
     assert 0 == (await shop.system.state())["charges"]
 
 
+@pytest.mark.parametrize(
+    ("method", "code", "decline_code"),
+    [
+        pytest.param("pm_card_chargeDeclinedIncorrectCvc", "incorrect_cvc", "incorrect_cvc"),
+        pytest.param("pm_card_visa_chargeDeclinedLostCard", "card_declined", "lost_card"),
+        pytest.param("pm_card_chargeDeclinedExpiredCard", "expired_card", "expired_card"),
+    ],
+)
+async def test_some_declines_have_a_code_of_their_own(
+    shop: Shop, method: str, code: str, decline_code: str
+) -> None:
+    """By Stripe's table of test cards."""
+    with pytest.raises(stripe.CardError) as declined:
+        await shop.create(payment_method=method, confirm=True)
+
+    assert declined.value.error is not None
+    assert (code, decline_code) == (declined.value.code, declined.value.error.decline_code)
+
+
 async def test_another_card_may_pay_after_a_decline(shop: Shop) -> None:
     """A declined intent is still open for a card that works."""
     created = await shop.create(payment_method="pm_card_chargeDeclined")

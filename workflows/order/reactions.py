@@ -7,6 +7,7 @@ from workflows.ledger.instructions import RecognizeSale, ReverseSale
 from workflows.notification.instructions import NotifyCustomer
 from workflows.order.messages import OrderPlaced
 from workflows.order.saga_messages import OrderCancelled, ReturnAccepted, ReturnRefused
+from workflows.payment import declines
 from workflows.payment.instructions import CancelPayment, RequestPayment, RequestRefund
 from workflows.shared.limits import MINOR_MAX
 from workflows.shared.reaction import declare_reactions
@@ -113,8 +114,14 @@ def _notify_cancelled(cancelled: OrderCancelled) -> NotifyCustomer:
         name="cancelled",
         channel="sms",
         title="Order cancelled",
-        text=f"Cancelled: {CAUSES[cancelled.cause]}. Whatever you paid has been refunded.",
+        text=f"Cancelled: {_why(cancelled)}. Whatever you paid has been refunded.",
     )
+
+
+def _why(cancelled: OrderCancelled) -> str:
+    why = CAUSES[cancelled.cause]
+    more = declines.words(cancelled.detail) if cancelled.cause == "payment_failed" else ""
+    return f"{why}: {more}" if more else why
 
 
 def _notify_refused(refused: ReturnRefused) -> NotifyCustomer:

@@ -32,8 +32,16 @@ DECLINES = {
     "pm_card_chargeDeclinedInsufficientFunds": "insufficient_funds",
     "pm_card_visa_chargeDeclinedInsufficientFunds": "insufficient_funds",
     "pm_card_chargeDeclinedExpiredCard": "expired_card",
+    "pm_card_visa_chargeDeclinedLostCard": "lost_card",
+    "pm_card_visa_chargeDeclinedStolenCard": "stolen_card",
+    "pm_card_visa_chargeDeclinedVelocityLimitExceeded": "card_velocity_exceeded",
+    "pm_card_chargeDeclinedFraudulent": "fraudulent",
+    "pm_card_chargeDeclinedIncorrectCvc": "incorrect_cvc",
+    "pm_card_chargeDeclinedProcessingError": "processing_error",
 }
 """Stripe's test tokens that never charge, and why. Every other `pm_card_...` charges."""
+OWN_CODES = frozenset({"expired_card", "incorrect_cvc", "processing_error"})
+"""Declines that have a code of their own; the code of the others is `card_declined`."""
 PENDS = Course(status="pending", next_status="succeeded")
 FAILS = Course(next_status="failed")
 REFUNDS = {"pm_card_pendingRefund": PENDS, "pm_card_refundFail": FAILS}
@@ -104,7 +112,7 @@ class Effects:
             return Answer(body=intent_shape(charged))
         error = {
             "type": "card_error",
-            "code": "card_declined",
+            "code": decline_code if decline_code in OWN_CODES else "card_declined",
             "decline_code": decline_code,
             "message": "Your card was declined.",
         }

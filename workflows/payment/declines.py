@@ -1,0 +1,91 @@
+"""Why a card is declined, by the provider's code, and what the customer may do about it.
+
+Source: docs.stripe.com/declines/codes. A lost, stolen or suspected card is declined in the words of
+any decline, as Stripe asks: who tries a stolen one must not learn it.
+"""
+
+GENERIC = "the bank has declined it; please use another card or ask your bank"
+NO_MONEY = "there is not enough money on the card"
+TOO_OFTEN = "the card has been used too often or for too much"
+EXPIRED = "the card has expired"
+WRONG = "its number, date or security code is not right"
+NOT_FOR_THIS = "the card cannot be used for this payment"
+CONFIRM = "the bank wants you to confirm it"
+LATER = "the bank did not answer; please order again"
+
+WORDS = {
+    "insufficient_funds": NO_MONEY,
+    "card_velocity_exceeded": TOO_OFTEN,
+    "withdrawal_count_limit_exceeded": TOO_OFTEN,
+    "expired_card": EXPIRED,
+    **dict.fromkeys(
+        (
+            "incorrect_cvc",
+            "incorrect_number",
+            "incorrect_zip",
+            "incorrect_address",
+            "incorrect_pin",
+            "invalid_cvc",
+            "invalid_number",
+            "invalid_account",
+            "invalid_expiry_month",
+            "invalid_expiry_year",
+            "invalid_pin",
+        ),
+        WRONG,
+    ),
+    **dict.fromkeys(
+        (
+            "card_not_supported",
+            "currency_not_supported",
+            "not_permitted",
+            "service_not_allowed",
+            "transaction_not_allowed",
+            "testmode_decline",
+        ),
+        NOT_FOR_THIS,
+    ),
+    **dict.fromkeys(
+        ("authentication_required", "offline_pin_required", "online_or_offline_pin_required"),
+        CONFIRM,
+    ),
+    **dict.fromkeys(
+        (
+            "approve_with_id",
+            "issuer_not_available",
+            "processing_error",
+            "reenter_transaction",
+            "try_again_later",
+        ),
+        LATER,
+    ),
+    **dict.fromkeys(
+        (
+            "call_issuer",
+            "do_not_honor",
+            "do_not_try_again",
+            "duplicate_transaction",
+            "fraudulent",
+            "generic_decline",
+            "invalid_amount",
+            "lost_card",
+            "merchant_blacklist",
+            "new_account_information_available",
+            "no_action_taken",
+            "pickup_card",
+            "pin_try_exceeded",
+            "restricted_card",
+            "revocation_of_all_authorizations",
+            "revocation_of_authorization",
+            "security_violation",
+            "stolen_card",
+            "stop_payment_order",
+        ),
+        GENERIC,
+    ),
+}
+
+
+def words(code: str) -> str:
+    """Return why a card was declined, for the customer; empty for what is no code of a decline."""
+    return WORDS.get(code, "")
