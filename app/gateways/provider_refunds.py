@@ -116,14 +116,14 @@ def _state(command: Command, found: stripe.Refund) -> ProviderAnswer:
         "round": command.round,
     }
     if found.status == "succeeded":
-        return RefundSucceeded(**about, amount_minor=found.amount)
+        return RefundSucceeded(**about, attempt=command.attempt, amount_minor=found.amount)
     if found.status in FAILED:
         reason = getattr(found, "failure_reason", None) or found.status
         return RefundFailed(**about, reason=str(reason)[:TEXT_CHARS_MAX])
     status: Literal["pending", "requires_action"] = (
         "requires_action" if found.status == "requires_action" else "pending"
     )
-    return RefundPending(**about, status=status)
+    return RefundPending(**about, attempt=command.attempt, status=status)
 
 
 def _unknown(command: Command, trouble: Exception) -> RefundUnknown:

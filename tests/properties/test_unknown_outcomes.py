@@ -68,11 +68,13 @@ class Provider:
         about = {"transaction_id": "o1", "refund_key": key, "refund_id": refund_id}
         match self.states[refund_id]:
             case "succeeded":
-                return p.RefundSucceeded(**about, round=round_, amount_minor=amount_minor)
+                known = {"attempt": command.attempt, "amount_minor": amount_minor}
+                return p.RefundSucceeded(**about, round=round_, **known)
             case "failed":
                 return p.RefundFailed(**about, round=round_, reason="x")
             case _:
-                return p.RefundPending(**about, round=round_, status="pending")
+                known = {"attempt": command.attempt, "status": "pending"}
+                return p.RefundPending(**about, round=round_, **known)
 
     def take(self, command: Any, card_is_good: bool) -> Message:
         """Do what is asked, and say what came of it."""

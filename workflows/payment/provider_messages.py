@@ -123,6 +123,7 @@ class RefundSucceeded(
     refund_id: Name
     amount_minor: MinorDue
     round: int = 0
+    attempt: int = 0
 
 
 class RefundPending(Message, tag="payflow.provider.refund_pending.v1", frozen=True, kw_only=True):
@@ -132,6 +133,7 @@ class RefundPending(Message, tag="payflow.provider.refund_pending.v1", frozen=Tr
     refund_key: Name
     refund_id: Name
     round: int = 0
+    attempt: int = 0
     status: Literal["pending", "requires_action"]
 
 

@@ -46,6 +46,8 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True):
     case_emitted: bool = False
     by_hand: bool = False
     """An operator has paid it another way; `refund_id` says how."""
+    asks: int = 0
+    """How often the provider was asked in this round."""
     hint: Literal["", "waits", "noticed", "asked"] = ""
     """The provider is to be asked what has become of it, or was."""
     overdue: Literal["", "noticed", "told"] = ""
@@ -72,18 +74,16 @@ def pending(refunds: Refunds, bill: Bill, payment_id: str) -> tuple[Message, ...
     """Return what to ask or emit of the refunds."""
     messages: list[Message] = []
     for key, refund in refunds.by_key.items():
-        messages += _of_one(key, refund, refunds, bill, payment_id)
+        messages += _of_one(key, refund, bill, payment_id)
     return tuple(messages)
 
 
-def _of_one(
-    key: str, refund: Refund, refunds: Refunds, bill: Bill, payment_id: str
-) -> list[Message]:
+def _of_one(key: str, refund: Refund, bill: Bill, payment_id: str) -> list[Message]:
     about = _about(key, refund, bill, payment_id)
     found: list[Message] = []
     match refund.status:
         case "owed":
-            found.append(_ask(key, refund, refunds, bill, payment_id))
+            found.append(_ask(key, refund, bill, payment_id))
         case "given":
             found.append(
                 facts.PaymentRefunded(**about, refund_id=refund.refund_id, by_hand=refund.by_hand)
@@ -104,33 +104,33 @@ def _of_one(
         case _:
             pass
     if refund.hint == "noticed":
-        found.append(_inquire(key, refund, refunds, bill, payment_id))
+        found.append(_inquire(key, refund, bill, payment_id))
     if refund.overdue == "noticed" and refund.status != "given":
         found.append(_complain(facts.RefundOverdue, key, refund, bill, payment_id))
     return found
 
 
-def _ask(key: str, refund: Refund, refunds: Refunds, bill: Bill, payment_id: str) -> Message:
+def _ask(key: str, refund: Refund, bill: Bill, payment_id: str) -> Message:
     return provider.RefundCharge(
         transaction_id=bill.transaction_id,
         payment_id=payment_id,
         refund_key=key,
         amount_minor=refund.amount_minor,
         currency=bill.currency,
-        attempt=refunds.wait.tries,
+        attempt=refund.asks,
         asked_at_ms=refund.requested_at_ms,
         round=refund.round,
     )
 
 
-def _inquire(key: str, refund: Refund, refunds: Refunds, bill: Bill, payment_id: str) -> Message:
+def _inquire(key: str, refund: Refund, bill: Bill, payment_id: str) -> Message:
     return provider.InquireRefund(
         transaction_id=bill.transaction_id,
         payment_id=payment_id,
         refund_key=key,
         refund_id=refund.refund_id,
         round=refund.round,
-        attempt=refunds.wait.tries,
+        attempt=refund.asks,
         asked_at_ms=refund.requested_at_ms,
     )
 

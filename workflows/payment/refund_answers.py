@@ -41,8 +41,9 @@ def answered(refunds: Refunds, answer: Any, at_ms: int) -> Refunds:
 
 def _after(refunds: Refunds, refund: Refund, answer: Any, at_ms: int) -> Refunds:
     key, status = answer.refund_key, refund.status
-    # A webhook that came after the question is a question of its own.
-    hint = "waits" if refund.hint == "waits" else ""
+    # An answer to a question of before the webhook does not refute it.
+    is_new = refund.hint == "asked" and getattr(answer, "attempt", 0) == refund.asks - 1
+    hint = "" if is_new else refund.hint
     match answer:
         case provider.RefundUnknown(reason=reason) if status == "asked" or refund.hint:
             pause_ms = backoff_ms(
@@ -61,9 +62,7 @@ def _after(refunds: Refunds, refund: Refund, answer: Any, at_ms: int) -> Refunds
         case provider.RefundRefused(reason=reason) if status == "asked":
             return rest_if_idle(change(refunds, key, status="case", reason=reason))
         case _:
-            return (
-                rest_if_idle(change(refunds, key, hint=hint)) if refund.hint == "asked" else refunds
-            )
+            return rest_if_idle(change(refunds, key, hint=hint)) if is_new else refunds
 
 
 def _failed(refunds: Refunds, key: str, refund_id: str, reason: str) -> Refunds:

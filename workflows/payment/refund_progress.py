@@ -58,10 +58,11 @@ def _emitted(refunds: Refunds, message: Message, at_ms: int) -> Refunds:  # noqa
     match message:
         case provider.RefundCharge(refund_key=key):
             asked_at_ms = refunds.by_key[key].asked_at_ms or at_ms
-            asked = change(refunds, key, status="asked", asked_at_ms=asked_at_ms)
+            asks = refunds.by_key[key].asks + 1
+            asked = change(refunds, key, status="asked", asked_at_ms=asked_at_ms, asks=asks)
             return replace(asked, wait=wait_until(refunds.wait, at_ms + ANSWER_MS))
         case provider.InquireRefund(refund_key=key):
-            asked = change(refunds, key, hint="asked")
+            asked = change(refunds, key, hint="asked", asks=refunds.by_key[key].asks + 1)
             return replace(asked, wait=wait_until(refunds.wait, at_ms + ANSWER_MS))
         case facts.RefundOverdue(refund_key=key):
             return change(refunds, key, overdue="told")

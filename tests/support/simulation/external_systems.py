@@ -94,15 +94,17 @@ class Provider:
             if self.states[known] == "fails later":
                 # What is answered now is not true for long.
                 self.states[known] = "failed"
-                return p.RefundSucceeded(**about, amount_minor=asked.amount_minor)
+                return p.RefundSucceeded(
+                    **about, attempt=asked.attempt, amount_minor=asked.amount_minor
+                )
         elif self.states[known] == "pending" and not self.troubles.strikes("refund waits", 0.3):
             fails = self.troubles.strikes("refund failed", self.trouble / 2)
             self.states[known] = "failed" if fails else "succeeded"
         if self.states[known] == "failed":
             return p.RefundFailed(**about, reason="expired_or_canceled_card")
         if self.states[known] == "pending":
-            return p.RefundPending(**about, status="pending")
-        return p.RefundSucceeded(**about, amount_minor=self.refunds[known])
+            return p.RefundPending(**about, attempt=asked.attempt, status="pending")
+        return p.RefundSucceeded(**about, attempt=asked.attempt, amount_minor=self.refunds[known])
 
     def _begun(self, known: tuple[str, str, int], refund_id: str) -> str:
         """Return the first state of a refund. One that fails later says so by a webhook."""
