@@ -2,6 +2,8 @@
 
 import pytest
 
+from app.console.api.fault_injection import NO_FAULT, SHAPES
+from app.console.pages.fault_injection import MESSAGES
 from app.local.fault_switches import FaultError, parse
 
 
@@ -37,3 +39,10 @@ def test_a_mistake_is_named(text: str, said: str) -> None:
     """The error says what is wrong and what there is."""
     with pytest.raises(FaultError, match=said):
         parse(text)
+
+
+def test_the_page_knows_every_fault() -> None:
+    """One that it does not know would count as in force for ever, or could not be set there."""
+    known = {name for shape in SHAPES.values() for name in shape.__struct_fields__}
+
+    assert known == NO_FAULT | set(MESSAGES)

@@ -29,7 +29,14 @@ from workflows.audit.fault_injection import FaultsSwitched, ProcessKilled
 
 SHAPES: dict[str, type[msgspec.Struct]] = {"provider": ProviderFaults, "carrier": CarrierFaults}
 NO_FAULT = frozenset(
-    {"seed", "timeout_seconds", "slow_seconds", "webhook_late_seconds", "deliver_seconds"}
+    {
+        "seed",
+        "timeout_seconds",
+        "slow_seconds",
+        "webhook_late_seconds",
+        "refund_seconds",
+        "deliver_seconds",
+    }
 )
 """Fields that are no rates."""
 MINUTES = 10

@@ -7,6 +7,9 @@ from app.console.pages.render import page
 
 MESSAGES = {
     "decline": "cards are declined",
+    "short": "a penny less is charged than asked",
+    "refund_pending": "refunds are pending first",
+    "refund_fail": "refunds fail after they had succeeded",
     "rate_limited": "asked too often (429), nothing happens",
     "error_before": "500, nothing happens",
     "error_after": "it happens, and 500 is the answer",
