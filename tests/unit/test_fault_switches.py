@@ -1,9 +1,17 @@
 """Faults on the command line: names find their system, mistakes are named."""
 
-import pytest
+from collections.abc import Coroutine
+from typing import Any
 
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from app.cli import faults
+from app.config import Config
 from app.console.api.fault_injection import NO_FAULT, SHAPES
 from app.console.pages.fault_injection import MESSAGES
+from app.local import fault_switches
 from app.local.fault_switches import FaultError, parse
 
 
@@ -46,3 +54,40 @@ def test_the_page_knows_every_fault() -> None:
     known = {name for shape in SHAPES.values() for name in shape.__struct_fields__}
 
     assert known == NO_FAULT | set(MESSAGES)
+
+
+@pytest.mark.parametrize(
+    ("by", "seconds"),
+    [
+        pytest.param("+25h", 90_000, id="hours"),
+        pytest.param("8d", 691_200, id="days"),
+        pytest.param("+90s", 90, id="seconds"),
+        pytest.param("25", None, id="of what"),
+        pytest.param("-1h", None, id="back"),
+        pytest.param("+1y", None, id="years"),
+    ],
+)
+def test_clocks_are_moved_ahead_by_what_is_said(
+    monkeypatch: pytest.MonkeyPatch, by: str, seconds: int | None
+) -> None:
+    """Both external systems; what is no time is a usage error that shows one."""
+    moved: list[int] = []
+
+    def advance(_url: str, by_seconds: int) -> dict[str, object]:
+        moved.append(by_seconds)
+        return {"ahead_seconds": by_seconds}
+
+    def run(found: Coroutine[Any, Any, Any] | dict[str, object]) -> object:
+        return found
+
+    monkeypatch.setattr(faults, "running_instance", Config)
+    monkeypatch.setattr(faults, "run", run)
+    monkeypatch.setattr(fault_switches, "advance", advance)
+    command = typer.Typer()
+    command.command()(faults.clock)
+
+    result = CliRunner().invoke(command, ["--", by])
+
+    assert ([seconds] * 2 if seconds else []) == moved
+    assert (0 if seconds else 2) == result.exit_code
+    assert seconds is not None or "+25h" in result.output
