@@ -138,7 +138,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("oidc_issuer needs oidc_client_id and oidc_client_secret")
         if self.oidc_issuer and not _is_private(self.oidc_issuer):
             raise ValueError("oidc_issuer must begin with https://")
-        if not self.installation and not _is_local(self.provider_url):
+        if not self.installation and not is_local(self.provider_url):
             raise ValueError(
                 "a provider elsewhere needs an installation: a name that no other instance has"
             )
@@ -262,10 +262,11 @@ def _is_address(text: str) -> bool:
 
 def _is_private(url: str) -> bool:
     """Return whether a connection to `url` is encrypted or local."""
-    return urlsplit(url).scheme == "https" or _is_local(url)
+    return urlsplit(url).scheme == "https" or is_local(url)
 
 
-def _is_local(url: str) -> bool:
+def is_local(url: str) -> bool:
+    """Return whether `url` is of this machine alone."""
     return urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
 
 

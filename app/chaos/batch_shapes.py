@@ -104,7 +104,7 @@ def _damaged(random: Random, body: bytes) -> bytes:
     return bytes(made)
 
 
-def _head(random: Random) -> bytes:
+def _start(random: Random) -> bytes:
     """Return the attributes, time and offset of a record, and a key."""
     return b"\0" + varint(0) + varint(0) + part_bytes(random.randbytes(8))
 
@@ -171,12 +171,15 @@ def _of_records() -> Iterator[tuple[str, Shape]]:
         "a negative key",
         _with_record(lambda _: b"\0\0\0" + varint(-7) + part_bytes(b"v") + b"\0"),
     )
-    yield "a negative value", _with_record(lambda random: _head(random) + varint(-7) + b"\0")
+    yield (
+        "a negative value",
+        _with_record(lambda random: _start(random) + varint(-7) + b"\0"),
+    )
     yield (
         "a negative header",
         _with_record(
             lambda random: (
-                _head(random) + part_bytes(b"v") + varint(1) + part_bytes(b"h") + varint(-7)
+                _start(random) + part_bytes(b"v") + varint(1) + part_bytes(b"h") + varint(-7)
             )
         ),
     )
@@ -184,17 +187,17 @@ def _of_records() -> Iterator[tuple[str, Shape]]:
         "a header name that is not UTF-8",
         _with_record(
             lambda random: (
-                _head(random) + part_bytes(b"v") + varint(1) + part_bytes(b"\xff\xfe") + varint(-1)
+                _start(random) + part_bytes(b"v") + varint(1) + part_bytes(b"\xff\xfe") + varint(-1)
             )
         ),
     )
     yield (
         "a number in too many bytes",
-        _with_record(lambda random: _head(random) + b"\x82\x80\x80\x00" + b"v" + b"\0"),
+        _with_record(lambda random: _start(random) + b"\x82\x80\x80\x00" + b"v" + b"\0"),
     )
     yield (
         "an unknown kind of record",
-        _with_record(lambda random: b"\x7f" + _head(random)[1:] + b"\1\0"),
+        _with_record(lambda random: b"\x7f" + _start(random)[1:] + b"\1\0"),
     )
 
 

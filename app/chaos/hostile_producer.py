@@ -13,7 +13,7 @@ from random import Random
 from msgspec.structs import replace
 
 from app.chaos.batch_shapes import NAMES, SHAPES, last_delta, unreadable_tombstone
-from app.chaos.hostile_records import GARBAGE, KINDS, TOMBSTONE, Forged, forged, with_key
+from app.chaos.hostile_records import GARBAGE, KINDS, Forged, forged, with_key
 from app.chaos.instance import DrillError, Site
 from app.chaos.load import Load
 from app.chaos.named_records import (
@@ -156,8 +156,8 @@ class Hostile:
         for spec in [*specs] * RECORDS_A_TOPIC:
             kind = next(self._kinds)
             if spec.cleanup == "compact" and is_read:
-                # Its latest record of a key is a row, or a rule.
-                kind = TOMBSTONE if topic_name(spec.name).kind == "changelog" else GARBAGE
+                # Its latest record of a key counts, such as a rule.
+                kind = GARBAGE
             each = forged(self._random, kind, spec.name, spec.partitions, self._originals)
             if spec.cleanup == "compact":
                 # The broker refuses a record there that has no key, or its whole transaction.

@@ -97,7 +97,6 @@ FORGERIES: dict[str, Forge] = {
 """What is made of copies, by kind: none of it is a message of Payflow any more."""
 COPY, GARBAGE, WRONG_PARTITION, WRONG_TOPIC = "copy", "garbage", "wrong partition", "wrong topic"
 KINDS = (COPY, GARBAGE, WRONG_PARTITION, WRONG_TOPIC, *FORGERIES)
-TOMBSTONE = "tombstone of no row"
 
 
 def forged(

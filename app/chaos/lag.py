@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from app.config import Config
 from app.kafka.admin import admin_client
-from app.kafka.groups import committed_offsets
+from app.kafka.groups import committed_offsets, group_of
 from app.kafka.progress import lag
 from app.kafka.reader import declared_places, reader
 from app.operations.verification.auditor import listeners
@@ -21,7 +21,7 @@ async def waiting_by_service(config: Config, services: Iterable[str]) -> dict[st
     consumed = listeners()
     async with admin_client(config) as admin, reader(config) as consumer:
         for service in services:
-            committed = await committed_offsets(admin, f"payflow-{service}")
+            committed = await committed_offsets(admin, group_of(service))
             places = [
                 place
                 for topic in consumed.get(service, ())

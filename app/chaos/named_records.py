@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from app.chaos.instance import DrillError, Site
 from app.config import Config
 from app.kafka.admin import AIOKafkaAdminClient, admin_client
-from app.kafka.groups import committed_offsets
+from app.kafka.groups import committed_offsets, group_of
 from app.kafka.reader import TopicPartition, declared_places, read_to_end, reader, span
 from app.operations.verification.auditor import listeners
 from app.registry import consumers, wanted_topics
@@ -65,7 +65,7 @@ async def wait_until_consumed(site: Site, last: Mapping[TopicPartition, int]) ->
         async def behind() -> list[str]:
             found: list[str] = []
             for service, topics in consumed.items():
-                offsets = await committed_offsets(admin, f"payflow-{service}")
+                offsets = await committed_offsets(admin, group_of(service))
                 found += [
                     f"{at.topic}/{at.partition} {end - offsets.get(at, 0)} of {service}"
                     for at, end in ends.items()
@@ -92,7 +92,7 @@ def _some(names: list[str]) -> str:
 async def consumed_offsets(admin: AIOKafkaAdminClient, topic: str) -> dict[TopicPartition, int]:
     """Return the offset of each partition of `topic` before which its only reader needs none."""
     [service] = {agent.service for agent in consumers(topic)}
-    offsets = await committed_offsets(admin, f"payflow-{service}")
+    offsets = await committed_offsets(admin, group_of(service))
     return {place: offset for place, offset in offsets.items() if place.topic == topic}
 
 

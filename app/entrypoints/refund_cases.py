@@ -29,12 +29,7 @@ def decided(
 
 def waiting(state: Payment) -> Mapping[str, int]:
     """Return the round that failed of each refund that waits for an operator, by its key."""
-    refunds = state.refunds
-    return {
-        key: refund.round
-        for key, refund in refunds.by_key.items()
-        if refund_progress.cases(refunds, key)
-    }
+    return refund_progress.cases(state.refunds)
 
 
 REFUND_CASES = RefundCases(table="payment", waiting=waiting, decide=decided)

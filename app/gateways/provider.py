@@ -90,7 +90,7 @@ class ProviderGateway:
         Raises Unclear, and stripe.InvalidRequestError when the provider takes no such intent.
         """
         if self._account.is_old(command):
-            known = await self._look(command)
+            known = await self._existing(command)
             if known is not None:
                 return known
         params: Any = {
@@ -114,7 +114,7 @@ class ProviderGateway:
             return None
         raise Unclear("the provider failed to create the intent")
 
-    async def _look(self, command: Command) -> stripe.PaymentIntent | None:
+    async def _existing(self, command: Command) -> stripe.PaymentIntent | None:
         """Return the intent that there is, by its id or else by its order. Raises Unclear."""
         if isinstance(command, ChargeCard) or not command.payment_id:
             return await self._search(command)

@@ -47,6 +47,11 @@ class _Offsets(msgspec.Struct):
     error_code: int
 
 
+def group_of(service: str) -> str:
+    """Return the name of the consumer group of a service; Faust names changelogs after it."""
+    return f"payflow-{service}"
+
+
 async def committed_offsets(admin: AIOKafkaAdminClient, group: str) -> dict[TopicPartition, int]:
     """Return the next offset of each partition that `group` has committed; -1: none."""
     return {place: known.offset for place, known in (await commits(admin, group)).items()}

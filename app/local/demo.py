@@ -113,7 +113,7 @@ class Demo:
             # A console that is away for long says so when the next order is placed.
             with suppress(LoadError):
                 figures = await player.get("/figures")
-                self._firsts.look(figures["totals"])
+                self._firsts.note(figures["totals"])
                 self._show({**figures, "doing": self._doing(player)})
             await asyncio.sleep(SHOW_SECONDS)
 

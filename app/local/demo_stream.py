@@ -39,7 +39,7 @@ class Firsts:
         self._say = say
         self._left = dict(FIRSTS)
 
-    def look(self, totals: Mapping[str, int]) -> None:
+    def note(self, totals: Mapping[str, int]) -> None:
         """Say what `totals` count that was never said."""
         for name in [each for each in self._left if totals.get(each)]:
             self._say(self._left.pop(name))
@@ -52,12 +52,8 @@ class Stream:
         self._config = config
         self._rate = rate
         self._disk_mb = disk_mb
-        self._doing = ""
-
-    @property
-    def doing(self) -> str:
-        """Return what it does now, for the line of progress."""
-        return self._doing
+        self.doing = ""
+        """What it does now, for the line of progress."""
 
     async def run(self, player: Player, plan: Plan, say: Callable[[str], None]) -> None:
         """Place orders; return when the folder is full. Raises LoadError, FaultError."""
@@ -86,9 +82,9 @@ class Stream:
     async def _is_below_limit(self) -> bool:
         size_mb = await asyncio.to_thread(folder_bytes, self._config.data_path) / MB
         if size_mb >= self._disk_mb:
-            self._doing = f"no more: {self._disk_mb:,} MB are used"
+            self.doing = f"no more: {self._disk_mb:,} MB are used"
             return False
-        self._doing = f"{self._rate:g} per second, {size_mb:,.0f} of {self._disk_mb:,} MB"
+        self.doing = f"{self._rate:g} per second, {size_mb:,.0f} of {self._disk_mb:,} MB"
         return True
 
 

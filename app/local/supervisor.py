@@ -7,14 +7,13 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
 from msgspec.structs import replace
 
 from app import registry
-from app.config import Config, child_environment
+from app.config import Config, child_environment, is_local
 from app.host.processes import (
     Child,
     claimed_port,
@@ -92,7 +91,7 @@ class Supervisor:
         self._step(f"{len(made)} topics made")
         forget_urls(self.config)
         for system in EXTERNAL_SYSTEMS:
-            if _is_local(getattr(self.config, f"{system}_url")):
+            if is_local(getattr(self.config, f"{system}_url")):
                 self.add(
                     system, [sys.executable, "-m", f"app.local.simulators.{system}"], self.config
                 )
@@ -230,7 +229,7 @@ class Supervisor:
         changes: dict[str, Any] = {}
         for name in ("console", *EXTERNAL_SYSTEMS):
             url = getattr(config, f"{name}_url")
-            if _is_local(url):
+            if is_local(url):
                 port, give_up = claimed_port(config.host, getattr(config, f"{name}_port"))
                 self._claims.append(give_up)
                 changes |= {f"{name}_port": port, f"{name}_url": url_of(config.host, port)}
@@ -252,7 +251,3 @@ async def _ended(children: Sequence[Child]) -> list[str]:
     for child in late:
         child.kill()
     return [child.name for child in late]
-
-
-def _is_local(url: str) -> bool:
-    return urlsplit(url).hostname in {"127.0.0.1", "localhost", "::1"}

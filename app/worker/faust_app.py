@@ -13,6 +13,7 @@ from faust.types import TP
 from app.config import Config
 from app.delivery.agent import Agent
 from app.host.exit import end_within, hard_stop
+from app.kafka.groups import group_of
 from app.wire.byte_limits import FETCH_BYTES_MAX, PRODUCE_BYTES_MAX
 from app.wire.records import read_source
 from app.worker import transport
@@ -159,7 +160,7 @@ def make_app(config: Config) -> PayflowApp:
     transport.harden()
     config.data_path.mkdir(mode=0o700, parents=True, exist_ok=True)
     return PayflowApp(
-        f"payflow-{config.service}",
+        group_of(config.service),
         payflow=config,
         broker=f"kafka://{config.broker_url}",
         broker_credentials=_credentials(config),

@@ -19,6 +19,7 @@ from app.delivery.agent_topics import consumed_topics
 from app.delivery.row import LOGS_KEY, highest_applied
 from app.host.exit import EXIT_REFUSED, hard_stop
 from app.kafka.applied_logs import AppliedLog, AppliedLogs, decode_logs, encode_logs, mark_of
+from app.kafka.groups import group_of
 from app.kafka.logs import LogIdentity, PlaceFacts, TopicLog, place_facts
 from app.kafka.producer import produce
 from app.wire.records import Outgoing, Record, source_name
@@ -81,7 +82,7 @@ class LogGuard:
     @property
     def group(self) -> str:
         """Return the name of the consumer group."""
-        return f"payflow-{self.config.service}"
+        return group_of(self.config.service)
 
     def register(self, agent: Agent, store: Store | None) -> None:
         """Note what `agent` reads, and where its rows are."""

@@ -1,6 +1,5 @@
 """A broker with every topic of Payflow and no worker."""
 
-import sqlite3
 import time
 from collections.abc import Sequence
 from contextlib import closing
@@ -10,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from app.config import Config
 from app.kafka.producer import partition_of
 from app.kafka.reader import consumer_options
-from app.local.simulators import provider_store
+from app.local.simulators.provider_store import ProviderStore
 from app.operations.verification.auditor import listeners
 from app.registry import wanted_topics
 from app.wire import codecs
@@ -85,8 +84,8 @@ class Cluster:
 
     def charge(self, order_id: str, minor: int) -> None:
         """Let the provider's file say that it took `minor`."""
-        with closing(sqlite3.connect(self.config.data_path / "provider.sqlite")) as books, books:
-            books.executescript(provider_store.SCHEMA)
+        store = ProviderStore(self.config.data_path / "provider.sqlite")
+        with closing(store), store.writing() as books:
             books.execute(
                 "INSERT INTO intents (id, order_id, amount_minor, currency, status, metadata,"
                 " created_ms) VALUES (?, ?, ?, 'gbp', 'succeeded', '{}', ?)",

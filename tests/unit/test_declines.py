@@ -6,7 +6,7 @@ from app.local.simulators.provider_effects import DECLINES
 from tests.support.workflow_runner import after
 from workflows.notification import process as notification
 from workflows.order.saga_messages import OrderCancelled
-from workflows.payment.declines import EXPIRED, GENERIC, LATER, NO_MONEY, WRONG, words
+from workflows.payment.declines import EXPIRED, GENERIC, LATER, NO_MONEY, WRONG, reason_for
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_a_customer_reads_why(code: str, said: str) -> None:
 
     [message] = after(notification, cancelled)[1]
 
-    assert said == words(code)
+    assert said == reason_for(code)
     why = f"your card was not charged: {said}" if said else "your card was not charged"
     assert f"Cancelled: {why}. Whatever you paid has been refunded." == message.text
 
@@ -38,5 +38,5 @@ def test_every_card_of_the_simulator_that_is_declined_has_words() -> None:
 
     [message] = after(notification, other)[1]
 
-    assert all(map(words, DECLINES.values()))
+    assert all(map(reason_for, DECLINES.values()))
     assert GENERIC not in message.text

@@ -138,9 +138,9 @@ def test_what_happens_for_the_first_time_is_said_once() -> None:
     said: list[str] = []
     firsts = Firsts(said.append)
 
-    firsts.look({"orders": 3, "completed": 0})
-    firsts.look({"completed": 1})
-    firsts.look({"completed": 2, "stock_outs": 1})
+    firsts.note({"orders": 3, "completed": 0})
+    firsts.note({"completed": 1})
+    firsts.note({"completed": 2, "stock_outs": 1})
 
     assert [FIRSTS["completed"], FIRSTS["stock_outs"]] == said
 

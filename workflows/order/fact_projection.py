@@ -14,7 +14,7 @@ from workflows.order.facts import Facts, OrderFacts, ReturnFacts
 from workflows.order.process import overdue_at_ms
 from workflows.order.state import Order
 from workflows.payment import messages as payment
-from workflows.payment.refund import COMPENSATION
+from workflows.payment.refund import key_of
 from workflows.shared.message import Message
 from workflows.shared.topic import topic_of
 from workflows.shipping import messages as shipping
@@ -66,8 +66,8 @@ def _refunded(
 ) -> None:
     known.refunded_minor += message.amount_minor
     known.by_hand_minor += message.amount_minor if message.by_hand else 0
-    known.refunds_overdue.discard(message.return_id or COMPENSATION)
-    known.refunds_pending.discard(message.return_id or COMPENSATION)
+    known.refunds_overdue.discard(key_of(message))
+    known.refunds_pending.discard(key_of(message))
     if message.kind == "return":
         returned = _return_of(known, message.return_id)
         returned.refunds += 1
@@ -80,7 +80,7 @@ def _refund_pending(
     message: payment.PaymentRefundPending | payment.PaymentRefundFailed,
     _at_ms: int,
 ) -> None:
-    known.refunds_pending.add(facts.interned(message.return_id or COMPENSATION))
+    known.refunds_pending.add(facts.interned(key_of(message)))
     if not isinstance(message, payment.PaymentRefundFailed) or not message.was_refunded:
         return
     known.refunded_minor -= message.amount_minor

@@ -120,7 +120,7 @@ def _notify_cancelled(cancelled: OrderCancelled) -> NotifyCustomer:
 
 def _why(cancelled: OrderCancelled) -> str:
     why = CAUSES[cancelled.cause]
-    more = declines.words(cancelled.detail) if cancelled.cause == "payment_failed" else ""
+    more = declines.reason_for(cancelled.detail) if cancelled.cause == "payment_failed" else ""
     return f"{why}: {more}" if more else why
 
 

@@ -13,7 +13,7 @@ from workflows.payment.messages import PaymentPending
 from workflows.shared.deadline import DeadlineReached
 from workflows.shared.limits import TEXT_CHARS_MAX
 from workflows.shared.message import Message
-from workflows.shared.retry import backoff_ms, reached, rest, wait_until, wake
+from workflows.shared.retry import backoff_ms, reached, rest, sooner, wait_until, wake
 
 ANSWER_MS = 30_000
 """How long an answer may take before the outcome counts as unknown."""
@@ -71,10 +71,7 @@ def _hinted(charge: Charge, kind: str, at_ms: int) -> Charge:
     is_noted = bool(charge.hint) and kind != "payment_succeeded"
     if not charge.asked or known or is_noted:
         return charge
-    due_at_ms = at_ms + HINT_MS
-    if charge.wait.due_at_ms is not None:
-        due_at_ms = min(due_at_ms, charge.wait.due_at_ms)
-    wait = wait_until(charge.wait, due_at_ms)
+    wait = sooner(charge.wait, at_ms + HINT_MS)
     return replace(charge, hint="waits", hint_kind=kind, wait=wait)
 
 

@@ -13,7 +13,7 @@ NOT_FOR_THIS = "the card cannot be used for this payment"
 CONFIRM = "the bank wants you to confirm it"
 LATER = "the bank did not answer; please order again"
 
-WORDS = {
+REASONS = {
     "insufficient_funds": NO_MONEY,
     "card_velocity_exceeded": TOO_OFTEN,
     "withdrawal_count_limit_exceeded": TOO_OFTEN,
@@ -86,6 +86,6 @@ WORDS = {
 }
 
 
-def words(code: str) -> str:
+def reason_for(code: str) -> str:
     """Return why a card was declined, for the customer; empty for what is no code of a decline."""
-    return WORDS.get(code, "")
+    return REASONS.get(code, "")

@@ -19,6 +19,14 @@ from workflows.shared.retry import Wait
 COMPENSATION = "compensation"
 """The refund key of a cancelled order's refund; returns use their own id."""
 
+Fact = facts.PaymentRefunded | facts.PaymentRefundPending | facts.PaymentRefundFailed
+
+
+def key_of(fact: Fact) -> str:
+    """Return the refund key of what is emitted about a refund."""
+    return fact.return_id or COMPENSATION
+
+
 # --- state ------------------------------------------------------------------
 
 Status = Literal["owed", "asked", "pending", "given", "told", "failed", "case"]

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from workflows.payment import provider_messages as provider
 from workflows.payment.refund import Refund, Refunds
-from workflows.shared.retry import Wait, backoff_ms, rest, wait_until
+from workflows.shared.retry import backoff_ms, rest, sooner, wait_until
 
 BACKOFF_FIRST_MS = 1_000
 BACKOFF_MS_MAX = 60_000
@@ -52,8 +52,8 @@ def _after(refunds: Refunds, refund: Refund, answer: Any, at_ms: int) -> Refunds
             unknown = change(refunds, key, reason=reason)
             return replace(unknown, wait=wait_until(refunds.wait, at_ms + pause_ms))
         case provider.RefundSucceeded(refund_id=refund_id):
-            given = "given" if status in ("owed", *UNDER_WAY) else status
-            return rest_if_idle(change(refunds, key, status=given, refund_id=refund_id, hint=hint))
+            now = "given" if status in ("owed", *UNDER_WAY) else status
+            return rest_if_idle(change(refunds, key, status=now, refund_id=refund_id, hint=hint))
         case provider.RefundPending(refund_id=refund_id) if status in ("owed", *UNDER_WAY):
             waits = change(refunds, key, status="pending", refund_id=refund_id, hint=hint)
             return _wait_for_pending(waits, at_ms)
@@ -76,7 +76,7 @@ def _failed(refunds: Refunds, key: str, refund_id: str, reason: str) -> Refunds:
 def _wait_for_pending(refunds: Refunds, at_ms: int) -> Refunds:
     pause_ms = backoff_ms(refunds.wait.tries, first_ms=PENDING_FIRST_MS, most_ms=PENDING_MS_MAX)
     if any(each.status == "asked" or each.hint for each in refunds.by_key.values()):
-        return replace(refunds, wait=_sooner(refunds.wait, at_ms + pause_ms))
+        return replace(refunds, wait=sooner(refunds.wait, at_ms + pause_ms))
     return replace(refunds, wait=wait_until(refunds.wait, at_ms + pause_ms))
 
 
@@ -87,15 +87,10 @@ def hinted(refunds: Refunds, refund_id: str, at_ms: int) -> Refunds:
             if refund.status not in KNOWN:
                 return refunds
             waits = change(refunds, key, hint="waits")
-            return replace(waits, wait=_sooner(refunds.wait, at_ms + HINT_MS))
+            return replace(waits, wait=sooner(refunds.wait, at_ms + HINT_MS))
     if not refund_id or refund_id in refunds.changed_ids:
         return refunds
     return replace(refunds, changed_ids=(*refunds.changed_ids, refund_id)[-CHANGED_MAX:])
-
-
-def _sooner(wait: Wait, due_at_ms: int) -> Wait:
-    """Return `wait` with its timer at `due_at_ms`, or earlier when it is set already."""
-    return wait_until(wait, min(due_at_ms, wait.due_at_ms or due_at_ms))
 
 
 def rest_if_idle(refunds: Refunds) -> Refunds:

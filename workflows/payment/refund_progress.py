@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from workflows.payment import messages as facts
 from workflows.payment import provider_messages as provider
 from workflows.payment.charge import Bill
-from workflows.payment.refund import COMPENSATION, Refund, Refunds, left_minor
+from workflows.payment.refund import Refund, Refunds, key_of, left_minor
 from workflows.payment.refund_answers import answered, change, hinted, put, rest_if_idle
 from workflows.shared.deadline import DeadlineReached
 from workflows.shared.message import Message
@@ -68,21 +68,21 @@ def _emitted(refunds: Refunds, message: Message, at_ms: int) -> Refunds:  # noqa
             return change(refunds, key, overdue="told")
         case facts.RefundCaseOpened(refund_key=key):
             return change(refunds, key, case_emitted=True)
-        case facts.RefundCaseDecided(refund_key=key) if cases(refunds, key):
+        case facts.RefundCaseDecided(refund_key=key) if key in cases(refunds):
             return _decided(refunds, message, at_ms)
         case facts.PaymentRefundPending():
-            return change(refunds, _key_of(message), pending_emitted=True)
+            return change(refunds, key_of(message), pending_emitted=True)
         case facts.PaymentRefunded():
-            return rest_if_idle(change(refunds, _key_of(message), status="told", is_posted=True))
+            return rest_if_idle(change(refunds, key_of(message), status="told", is_posted=True))
         case facts.PaymentRefundFailed():
-            return rest_if_idle(_again(refunds, _key_of(message), at_ms))
+            return rest_if_idle(_again(refunds, key_of(message), at_ms))
         case _:
             return refunds
 
 
-def cases(refunds: Refunds, key: str) -> bool:
-    """Return whether the refund `key` waits for an operator."""
-    return key in refunds.by_key and refunds.by_key[key].status == "case"
+def cases(refunds: Refunds) -> dict[str, int]:
+    """Return the round that failed of each refund that waits for an operator, by its key."""
+    return {key: each.round for key, each in refunds.by_key.items() if each.status == "case"}
 
 
 def _decided(refunds: Refunds, decided: facts.RefundCaseDecided, at_ms: int) -> Refunds:
@@ -103,12 +103,6 @@ def _fresh(refund: Refund, at_ms: int) -> Refund:
         round=refund.round + 1,
         overdue=refund.overdue,
     )
-
-
-def _key_of(
-    fact: facts.PaymentRefunded | facts.PaymentRefundPending | facts.PaymentRefundFailed,
-) -> str:
-    return COMPENSATION if fact.kind == COMPENSATION else fact.return_id
 
 
 def _again(refunds: Refunds, key: str, at_ms: int) -> Refunds:

@@ -23,6 +23,11 @@ def wait_until(wait: Wait, due_at_ms: int) -> Wait:
     return msgspec.structs.replace(wait, due_at_ms=max(due_at_ms, wait.woken_at_ms + 1))
 
 
+def sooner(wait: Wait, due_at_ms: int) -> Wait:
+    """Return `wait` with its timer at `due_at_ms`, or earlier when it is set already."""
+    return wait_until(wait, min(due_at_ms, wait.due_at_ms or due_at_ms))
+
+
 def rest(wait: Wait) -> Wait:
     """Return `wait` without a timer and with no tries counted."""
     return Wait(woken_at_ms=wait.woken_at_ms)

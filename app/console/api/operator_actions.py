@@ -16,7 +16,7 @@ from msgspec import Meta
 from app.console.api.access import operator_of
 from app.console.api.context import CONTEXT, asking_kafka
 from app.console.api.problems import Problem, json_response, path_name, read_body
-from app.entrypoints.requests import OperatorMessages, entrypoint_of
+from app.entrypoints.requests import Emission, OperatorMessages, entrypoint_of
 from app.registry import load_workflows
 from app.wire.envelope import derive_id
 from app.wire.personal import personal_parts
@@ -102,8 +102,7 @@ async def cancel(request: web.Request) -> web.Response:
     action = OrderCancelledByOperator(
         about=order_id, who=operator_of(request).name, why=asked.reason, event_id=emission.event_id
     )
-    await audit(request, action)
-    await request.app[CONTEXT].publish(request, emission.message, emission.event_id, order_id)
+    await carry_out(request, action, emission)
     return accepted(order_id, "asked")
 
 
@@ -182,8 +181,7 @@ async def _give_back(
         amount_minor=asked.amount_minor,
         proposed_by=proposed_by,
     )
-    await audit(request, action, asked.refund_id)
-    await request.app[CONTEXT].publish(request, emission.message, emission.event_id, order_id)
+    await carry_out(request, action, emission, asked.refund_id)
 
 
 async def reveal(request: web.Request) -> web.Response:
@@ -223,6 +221,14 @@ async def operated(request: web.Request, transaction_id: str) -> tuple[OperatorM
     names = " or ".join(each.name for each in workflows)
     key = next(each.key for each in workflows)
     raise Problem(404, "Not Found", f"there is no {names} {transaction_id!r}", field=key)
+
+
+async def carry_out(
+    request: web.Request, action: Message, emission: Emission, mark: str = ""
+) -> None:
+    """Produce `action` to `audit`, and then what it asks for. Raises Problem 503."""
+    await audit(request, action, mark)
+    await request.app[CONTEXT].publish_all(request, [emission])
 
 
 async def audit(request: web.Request, action: Message, mark: str = "") -> None:

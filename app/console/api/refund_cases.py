@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from app.console.api.access import operator_of
 from app.console.api.context import CONTEXT
-from app.console.api.operator_actions import Why, accepted, audit, operated
+from app.console.api.operator_actions import Why, accepted, carry_out, operated
 from app.console.api.problems import Problem, path_name, read_body
 from tables import declared
 from workflows.audit.refund_case import RefundCaseDecidedByOperator
@@ -52,6 +52,5 @@ async def decide(request: web.Request) -> web.Response:
         decision=asked.decision,
         reference=asked.reference,
     )
-    await audit(request, action, f"{refund_key}/{failed_round}")
-    await request.app[CONTEXT].publish(request, emission.message, emission.event_id, order_id)
+    await carry_out(request, action, emission, f"{refund_key}/{failed_round}")
     return accepted(order_id, "asked")

@@ -76,14 +76,7 @@ class Carrier:
                     for shipment in due:
                         self.store.deliver(shipment)
                         self._notify(shipment)
-            next_ms = self.store.next_due_ms()
-            pause_seconds = (
-                None if next_ms is None else max(0.005, (next_ms - self.store.now_ms()) / 1_000)
-            )
-            try:
-                await asyncio.wait_for(self._news.wait(), pause_seconds)
-            except TimeoutError:
-                continue
+            await server.until_due(self._news, self.store.next_due_ms(), self.store.now_ms())
 
     async def _run(self, request: web.Request, verb: str, effect: Effect) -> web.Response:
         """Run `effect` in one transaction, unless a fault prevents it."""

@@ -8,7 +8,6 @@ import asyncio
 import hmac
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -80,18 +79,15 @@ class Provider:
         self._news.set()
         self.sender.nudge()
 
-    async def settle(self) -> None:
+    async def turn_refunds(self) -> None:
         """Let refunds succeed and fail in a loop, when their time has come."""
         while True:
             self._news.clear()
-            with self.store.writing():
-                self.effects.settled()
-            next_ms = self.store.next_refund_ms()
-            pause_seconds = None
-            if next_ms is not None:
-                pause_seconds = max(0.005, (next_ms - self.store.now_ms()) / 1_000)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), pause_seconds)
+            due = self.store.due_refunds()
+            if due:
+                with self.store.writing():
+                    self.effects.turn(due)
+            await server.until_due(self._news, self.store.next_refund_ms(), self.store.now_ms())
 
     # --- running a POST -------------------------------------------------------
 
@@ -219,7 +215,7 @@ def make_app(config: Config) -> web.Application:
     provider = Provider(config, store)
     app = web.Application(middlewares=[provider.authorized])
     app.add_routes(provider.routes())
-    app.cleanup_ctx.append(server.beside(provider.sender.run, provider.settle))
+    app.cleanup_ctx.append(server.beside(provider.sender.run, provider.turn_refunds))
     app.on_cleanup.append(_closing(store))
     return app
 

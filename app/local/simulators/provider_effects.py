@@ -6,12 +6,12 @@ effect, and is not stored.
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from msgspec.structs import replace
 
-from app.local.simulators.provider_records import Course, Intent
+from app.local.simulators.provider_records import Course, Intent, Refund
 from app.local.simulators.provider_shapes import (
     Answer,
     StripeError,
@@ -158,10 +158,10 @@ class Effects:
         refund = self._store.refund(call.key, intent, amount, metadata, course)
         return Answer(body=refund_shape(refund))
 
-    def settled(self) -> None:
-        """Give every refund that is due its next status, and queue webhooks."""
-        for due in self._store.due_refunds():
-            refund = self._store.settle(due)
+    def turn(self, due: Sequence[Refund]) -> None:
+        """Give refunds that are due their next status, and queue webhooks."""
+        for each in due:
+            refund = self._store.turn(each)
             kind = "refund.failed" if refund.status == "failed" else "refund.updated"
             event_id = _event_id(f"{refund.id}/{refund.status}")
             shape = event_shape(event_id, kind, refund_shape(refund), self._store.now_ms())

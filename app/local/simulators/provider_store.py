@@ -48,11 +48,7 @@ CREATE TABLE IF NOT EXISTS refunds (
     amount_minor INTEGER NOT NULL CHECK (amount_minor > 0),
     currency TEXT NOT NULL,
     metadata TEXT NOT NULL,
-    created_ms INTEGER NOT NULL,
-    status TEXT NOT NULL DEFAULT 'succeeded',
-    next_status TEXT NOT NULL DEFAULT '',
-    due_ms INTEGER,
-    changed_ms INTEGER NOT NULL DEFAULT 0
+    created_ms INTEGER NOT NULL
 );
 CREATE INDEX IF NOT EXISTS refunds_intent ON refunds (intent_id);
 """

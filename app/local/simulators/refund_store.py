@@ -73,7 +73,7 @@ class RefundStore(Books):
         row = self.one("SELECT min(due_ms) FROM refunds")
         return row[0] if row else None
 
-    def settle(self, refund: Refund) -> Refund:
+    def turn(self, refund: Refund) -> Refund:
         """Give a refund its next status; what has failed is at the charge again."""
         self.connection.execute(
             "UPDATE refunds SET status = next_status, next_status = '', due_ms = NULL,"

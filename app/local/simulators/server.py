@@ -5,6 +5,7 @@ import errno
 import sqlite3
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import suppress
 
 import structlog
 from aiohttp import web
@@ -15,6 +16,7 @@ from app.host.logs import configure_logging
 SHUTDOWN_SECONDS = 1.0
 """Delayed answers must not delay the end of the process."""
 HOLD_STEP_SECONDS = 0.02
+PAUSE_SECONDS_MIN = 0.005
 
 log = structlog.get_logger(__name__)
 
@@ -87,6 +89,13 @@ async def hold(request: web.Request, seconds: float) -> web.Response:
             break
         await asyncio.sleep(HOLD_STEP_SECONDS)
     return web.Response(status=504)
+
+
+async def until_due(news: asyncio.Event, due_ms: int | None, now_ms: int) -> None:
+    """Wait until `due_ms`, if there is such a time, or for `news`."""
+    pause_seconds = None if due_ms is None else max(PAUSE_SECONDS_MIN, (due_ms - now_ms) / 1_000)
+    with suppress(TimeoutError):
+        await asyncio.wait_for(news.wait(), pause_seconds)
 
 
 async def livez(_request: web.Request) -> web.Response:

@@ -11,6 +11,7 @@ import msgspec
 import structlog
 
 from app.gateways.signature import sign
+from app.local.simulators import server
 from app.local.simulators.faults import Faults, Switchboard, strikes
 from app.local.simulators.sqlite_file import Books
 
@@ -106,14 +107,7 @@ class Sender:
     async def _rest(self) -> None:
         """Wait for the next due notice, or for news."""
         row = self._books.one("SELECT min(due_ms) FROM deliveries WHERE status = 'waiting'")
-        next_ms = row[0] if row else None
-        pause_seconds = (
-            None if next_ms is None else max(0.01, (next_ms - self._books.now_ms()) / 1_000)
-        )
-        try:
-            await asyncio.wait_for(self._news.wait(), pause_seconds)
-        except TimeoutError:
-            return
+        await server.until_due(self._news, row[0] if row else None, self._books.now_ms())
 
 
 def _after(tries: int, now_ms: int, *, delivered: bool) -> tuple[str, int]:

@@ -14,7 +14,7 @@ import msgspec
 from app.config import Config
 from app.kafka.admin import admin_client
 from app.kafka.applied_logs import AppliedLog, log_of_mark, mark_of, vouches
-from app.kafka.groups import commit_for, described_group
+from app.kafka.groups import commit_for, described_group, group_of
 from app.kafka.logs import PlaceFacts, place_facts
 from app.kafka.messages import publish
 from app.kafka.reader import TopicPartition
@@ -62,7 +62,7 @@ async def plan(
         for topic in sorted(topics)
         for partition in range(partitions_of(topic, config))
     ]
-    facts = await place_facts(config, _group(service), places)
+    facts = await place_facts(config, group_of(service), places)
     missing = [place for place in places if place not in facts]
     if missing:
         raise AdoptionError(f"the broker has no {missing[0].topic}/{missing[0].partition}")
@@ -125,7 +125,7 @@ async def adopt(  # noqa: PLR0913  whose logs, from where, who and why
         TopicPartition(each.topic, each.partition): (each.offset, mark_of(each.log))
         for each in adoptions
     }
-    await commit_for(config, _group(service), offsets)
+    await commit_for(config, group_of(service), offsets)
 
 
 async def wait_until_stopped(config: Config, service: str) -> None:
@@ -133,7 +133,7 @@ async def wait_until_stopped(config: Config, service: str) -> None:
     limit = time.monotonic() + GROUP_SECONDS_MAX
     async with admin_client(config) as admin:
         while True:
-            members = (await described_group(admin, _group(service)))[5]
+            members = (await described_group(admin, group_of(service)))[5]
             if not members:
                 return
             if time.monotonic() > limit:
@@ -141,7 +141,3 @@ async def wait_until_stopped(config: Config, service: str) -> None:
                     f"{len(members)} workers of {service} run. Operator: stop Payflow first."
                 )
             await asyncio.sleep(0.5)
-
-
-def _group(service: str) -> str:
-    return f"payflow-{service}"

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from app.config import Config
 from app.delivery.agent_topics import consumed_topics
 from app.kafka.admin import AIOKafkaAdminClient, admin_client
-from app.kafka.groups import committed_offsets
+from app.kafka.groups import committed_offsets, group_of
 from app.kafka.reader import AIOKafkaConsumer, TopicPartition, read_to_end, reader, span
 from app.operations.dead_letters.dead_letter import DeadLetter
 from app.operations.dead_letters.status import Known, RedriveAttempt
@@ -133,7 +133,7 @@ def _through(committed: Committed) -> dict[Place, int]:
 async def _committed(admin: AIOKafkaAdminClient) -> Committed:
     found: dict[str, dict[Place, int]] = {}
     for service in {agent.service for agent in load_agents().values()}:
-        offsets = await committed_offsets(admin, f"payflow-{service}")
+        offsets = await committed_offsets(admin, group_of(service))
         found[service] = {(tp.topic, tp.partition): offset for tp, offset in offsets.items()}
     return found
 

@@ -6,7 +6,7 @@ import msgspec
 
 import tables
 from app.kafka.admin import AIOKafkaAdminClient
-from app.kafka.groups import committed_offsets
+from app.kafka.groups import committed_offsets, group_of
 from app.kafka.reader import AIOKafkaConsumer, TopicPartition, span
 from app.wire.topics import changelog_topic, topic_name
 from tables import Table
@@ -97,7 +97,7 @@ async def take_consistent_cut(
     """Return the offsets: those of the groups first, then those of the topics."""
     committed: dict[str, dict[Place, int]] = {}
     for service in consumed:
-        committed[service] = _plain(await committed_offsets(admin, f"payflow-{service}"))
+        committed[service] = _plain(await committed_offsets(admin, group_of(service)))
     read = frozenset().union(*consumed.values(), sources.events, sources.changelogs)
     places = [
         TopicPartition(topic["topic"], partition["partition"])
