@@ -40,6 +40,7 @@ from workflows.order.saga_messages import (
     ReturnRefused,
     StepOverdue,
 )
+from workflows.order.view import view
 from workflows.shared.message import Message
 from workflows.shipping.messages import (
     ShipmentCancelled,
@@ -313,7 +314,7 @@ def test_returns(earlier: list[Received], when: Received, then: tuple[Message, .
 )
 def test_the_state_is_one_message(story: list[Received], state: str) -> None:
     """The status of the order, for people."""
-    assert state == order.view(after(order, *story)[0])["state"]
+    assert state == view(after(order, *story)[0])["state"]
 
 
 def test_the_view_says_where_each_step_stands() -> None:
@@ -321,18 +322,18 @@ def test_the_view_says_where_each_step_stands() -> None:
     story = [PLACED, (PAID, 1), RESERVED, (CLEARED, 2), (CREATED, 3), (DELIVERED, 4), TWO]
     story += [refunded("return", 400, "r1"), InventoryReturned(order_id="o1", return_id="r1")]
 
-    view = order.view(after(order, *story)[0])
+    shown = view(after(order, *story)[0])
 
-    assert {"status": "completed", "at_ms": START_MS + 1_000, "due_at_ms": None} == view["steps"][
+    assert {"status": "completed", "at_ms": START_MS + 1_000, "due_at_ms": None} == shown["steps"][
         "payment"
     ]
-    assert START_MS + 4_000 == view["ended_at_ms"]
+    assert START_MS + 4_000 == shown["ended_at_ms"]
     assert {
         "currency": "GBP",
         "total_minor": 1_000,
         "charged_minor": 1_000,
         "refunded_minor": 400,
-    } == view["amounts"]
+    } == shown["amounts"]
     assert [
         {
             "return_id": "r1",
@@ -342,13 +343,13 @@ def test_the_view_says_where_each_step_stands() -> None:
             "restocked": True,
             "reason": "",
         }
-    ] == view["returns"]
+    ] == shown["returns"]
 
 
 def test_the_view_says_what_is_due() -> None:
     """A step that is under way has a deadline; what is compensated has a cause instead."""
-    under_way = order.view(after(order, PLACED)[0])
-    taking_back = order.view(after(order, PLACED, DECLINED)[0])
+    under_way = view(after(order, PLACED)[0])
+    taking_back = view(after(order, PLACED, DECLINED)[0])
 
     assert START_MS + 240_000 == under_way["steps"]["payment"]["due_at_ms"]
     assert "payment_failed" == taking_back["cause"]

@@ -3,10 +3,8 @@
 It is no orchestrator: the services consume each other's events. This row follows them, and emits
 when an order is complete, when a step is overdue, and when everything has been compensated.
 `workflows/order/state.py` keeps what is known, `workflows/order/returns.py` decides about returns;
-here is what to emit.
+here is what to emit, `workflows/order/view.py` says it to people.
 """
-
-from typing import Any
 
 from workflows.order import returns
 from workflows.order.messages import ReturnRequested
@@ -18,11 +16,11 @@ from workflows.order.saga_messages import (
     Step,
     StepOverdue,
 )
-from workflows.order.state import INITIAL, Mark, Order, evolve
+from workflows.order.state import INITIAL, Order, evolve
 from workflows.payment.refund_progress import PENDING_OVERDUE_MS
 from workflows.shared.message import Message
 
-__all__ = ["INITIAL", "Order", "decide", "due", "evolve", "overdue_at_ms", "pending", "view"]
+__all__ = ["INITIAL", "Order", "decide", "due", "evolve", "overdue_at_ms", "pending"]
 
 PAYMENT_MS = 240_000
 """No sooner than payment itself settles an unknown outcome:
@@ -130,70 +128,3 @@ def _overdue(state: Order) -> tuple[Message, ...]:
 
 def _ended(state: Order) -> bool:
     return bool(state.completed_at_ms or state.cancelled_at_ms)
-
-
-# --- views -------------------------------------------------------------------
-
-
-def view(state: Order) -> dict[str, Any]:
-    """Return the order as people and the API read it: plain values, moments in ms or None."""
-    dues = deadlines(state)
-    marks: dict[Step, Mark] = {
-        "payment": state.payment,
-        "inventory": state.inventory,
-        "fraud": state.fraud,
-        "shipping": state.shipping,
-        "delivery": state.delivery,
-    }
-    placed = Mark(status="done" if state.order_id else "waiting", at_ms=state.placed_at_ms)
-    steps = {step: _step(mark, dues.get(step)) for step, mark in marks.items()}
-    return {
-        "order_id": state.order_id,
-        "state": _status(state),
-        "country": state.country,
-        "steps": {"placed": _step(placed, None), **steps},
-        "overdue": list(state.overdue),
-        "cause": state.cause,
-        "detail": state.detail,
-        "amounts": _amounts(state),
-        "confirmed_at_ms": state.confirmed_at_ms or None,
-        "ended_at_ms": state.completed_at_ms or state.cancelled_at_ms or None,
-        "stuck_at_ms": overdue_at_ms(state),
-        "returns": [_return(key, back) for key, back in state.returns.by_id.items()],
-    }
-
-
-def _status(state: Order) -> str:
-    states = {
-        "unknown": not state.order_id,
-        "completed": state.completed_at_ms,
-        "cancelled": state.cancelled_at_ms,
-        "compensating": state.cause,
-        "confirmed": state.confirmed_at_ms,
-    }
-    return next((name for name, holds in states.items() if holds), "placed")
-
-
-def _step(mark: Mark, due_at_ms: int | None) -> dict[str, Any]:
-    return {"status": mark.status, "at_ms": mark.at_ms or None, "due_at_ms": due_at_ms}
-
-
-def _amounts(state: Order) -> dict[str, Any]:
-    returned = (back.amount_minor for back in state.returns.by_id.values() if back.refunded)
-    return {
-        "currency": state.currency,
-        "total_minor": state.total_minor,
-        "charged_minor": state.charged_minor,
-        "refunded_minor": state.compensated_minor + sum(returned),
-    }
-
-
-def _return(return_id: str, back: returns.Return) -> dict[str, Any]:
-    return {
-        "return_id": return_id,
-        "state": back.status,
-        "amount_minor": back.amount_minor,
-        "refunded": back.refunded,
-        "restocked": back.restocked,
-        "reason": back.reason,
-    }

@@ -9,16 +9,10 @@ from workflows.fraud.messages import FraudCleared, FraudDetected
 from workflows.inventory.messages import InventoryRejected, InventoryReleased, InventoryReserved
 from workflows.inventory.restock import units_by_sku
 from workflows.order import returns
+from workflows.order import saga_messages as saga
 from workflows.order.messages import OrderPlaced
 from workflows.order.returns import Returns
-from workflows.order.saga_messages import (
-    Cause,
-    OrderCancelled,
-    OrderCompleted,
-    OrderConfirmed,
-    Step,
-    StepOverdue,
-)
+from workflows.order.saga_messages import Cause, Step
 from workflows.payment.messages import (
     PaymentCompleted,
     PaymentFailed,
@@ -30,12 +24,7 @@ from workflows.payment.messages import (
 from workflows.shared.deadline import DeadlineReached
 from workflows.shared.limits import TEXT_CHARS_MAX
 from workflows.shared.message import Message
-from workflows.shipping.messages import (
-    ShipmentCancelled,
-    ShipmentCreated,
-    ShipmentDelivered,
-    ShipmentFailed,
-)
+from workflows.shipping import messages as shipping
 
 # --- state ------------------------------------------------------------------
 
@@ -95,13 +84,13 @@ def evolve(state: Order, message: Message, at_ms: int) -> Order:  # noqa: PLR091
     match message:
         case OrderPlaced():
             return state if state.order_id else _placed(state, message, at_ms)
-        case OrderConfirmed():
+        case saga.OrderConfirmed():
             return replace(state, confirmed_at_ms=at_ms)
-        case OrderCompleted():
+        case saga.OrderCompleted():
             return replace(state, completed_at_ms=at_ms)
-        case OrderCancelled():
+        case saga.OrderCancelled():
             return replace(state, cancelled_at_ms=at_ms)
-        case StepOverdue(step=step):
+        case saga.StepOverdue(step=step):
             return replace(state, overdue=(*state.overdue, step))
         case DeadlineReached(due_at_ms=due_at_ms):
             return replace(state, woken_at_ms=max(state.woken_at_ms, due_at_ms))
@@ -178,16 +167,16 @@ def _reserved(state: Order, message: Message, at_ms: int) -> Order:
 def _delivered(state: Order, message: Message, at_ms: int) -> Order:
     status = state.shipping.status
     match message:
-        case ShipmentCreated() if status == "waiting":
+        case shipping.ShipmentCreated() if status == "waiting":
             return replace(state, shipping=Mark(status="created", at_ms=at_ms))
-        case ShipmentFailed(reason=reason) if status == "waiting":
+        case shipping.ShipmentFailed(reason=reason) if status == "waiting":
             failed = replace(state, shipping=Mark(status="failed", at_ms=at_ms))
             return _blame("shipment_failed", reason, failed, at_ms)
-        case ShipmentCancelled(cause=cause) if status in ("waiting", "created"):
+        case shipping.ShipmentCancelled(cause=cause) if status in ("waiting", "created"):
             cancelled = replace(state, shipping=Mark(status="cancelled", at_ms=at_ms))
             known: Cause = next((one for one in get_args(Cause) if one == cause), "shipment_failed")
             return _blame(known, "", cancelled, at_ms)
-        case ShipmentDelivered() if state.delivery.status == "waiting":
+        case shipping.ShipmentDelivered() if state.delivery.status == "waiting":
             return replace(state, delivery=Mark(status="delivered", at_ms=at_ms))
         case _:
             return state

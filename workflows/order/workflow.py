@@ -9,11 +9,11 @@ from workflows.analytics.figures import FIGURES
 from workflows.order.invariants import INVARIANTS
 from workflows.order.messages import OrderPlaced
 from workflows.order.pending_steps import STEPS, pending_steps, status_of, waits
-from workflows.order.process import view
 from workflows.order.retried_calls import retried_calls
 from workflows.order.saga_messages import OrderCancelled, OrderCompleted
 from workflows.order.state import Order
 from workflows.order.topics import orders
+from workflows.order.view import view
 from workflows.payment.topics import payments, provider_answers
 from workflows.shared.workflow import Milestone, View, Workflow, declare_workflow
 from workflows.shipping.topics import shipments
