@@ -10,6 +10,7 @@ from app.local.importers.retail_requests import Ask, PlaceOrder, Refuse, ReturnI
 from app.local.importers.retail_rows import DISCOUNT, Row
 from workflows.order.messages import ReturnLine
 from workflows.shared.limits import LINES_MAX
+from workflows.shared.money import split_minor
 
 UNMATCHED = "return without a matching sale"
 
@@ -51,7 +52,8 @@ class Sales:
         left: list[Sold] = []
         for sold in self._sold.get((row.customer_id, row.code), []):
             units = min(wanted, sold.quantity)
-            amount = sold.amount_minor * units // sold.quantity if units else 0
+            parts = (sold.quantity - units, units)
+            amount = split_minor(sold.amount_minor, parts)[1] if units else 0
             if not 0 < amount <= self._value[row.customer_id][sold.reference]:
                 left.append(sold)
                 continue
