@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from app.delivery.agent import Caller, register
 from workflows.payment import topics as payment_topics
-from workflows.payment.provider_messages import ProviderCommand
+from workflows.payment.topics import ProviderCommand
 from workflows.shared.message import Message
 
 GATEWAY = "app.gateways.provider"

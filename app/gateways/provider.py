@@ -30,11 +30,10 @@ from workflows.payment.provider_messages import (
     ChargeVoided,
     InquireCharge,
     InquireRefund,
-    ProviderAnswer,
-    ProviderCommand,
     RefundCharge,
     VoidCharge,
 )
+from workflows.payment.topics import ProviderAnswer, ProviderCommand
 from workflows.shared.limits import TEXT_CHARS_MAX
 
 INTENTS_MAX = 10

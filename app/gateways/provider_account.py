@@ -13,7 +13,7 @@ import structlog
 
 from app.config import Config
 from app.wire.envelope import derive_id
-from workflows.payment.provider_messages import ProviderCommand
+from workflows.payment.topics import ProviderCommand
 from workflows.shared.errors import PayflowError
 from workflows.shared.limits import TEXT_CHARS_MAX
 

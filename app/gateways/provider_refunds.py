@@ -15,7 +15,6 @@ from app.gateways.provider_account import (
 )
 from workflows.payment.provider_messages import (
     InquireRefund,
-    ProviderAnswer,
     RefundCharge,
     RefundFailed,
     RefundPending,
@@ -23,6 +22,7 @@ from workflows.payment.provider_messages import (
     RefundSucceeded,
     RefundUnknown,
 )
+from workflows.payment.topics import ProviderAnswer
 from workflows.shared.limits import TEXT_CHARS_MAX
 
 REFUNDS_MAX = 100

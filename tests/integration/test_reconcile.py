@@ -34,7 +34,8 @@ from workflows.ledger.messages import EntryPosted
 from workflows.payment import process as payment
 from workflows.payment.messages import PaymentCompleted, PaymentRefunded
 from workflows.payment.process import Payment
-from workflows.payment.provider_messages import ChargeSucceeded, ProviderAnswer, RefundSucceeded
+from workflows.payment.provider_messages import ChargeSucceeded, RefundSucceeded
+from workflows.payment.topics import ProviderAnswer
 from workflows.shared.message import Message
 
 ROOT = Path(__file__).parents[2]

@@ -10,11 +10,10 @@ from workflows.inventory import messages as inventory
 from workflows.ledger import messages as ledger
 from workflows.order import messages as order
 from workflows.order import saga_messages as saga
-from workflows.order.facts import Facts, OrderFacts, ReturnFacts
+from workflows.order.facts import Facts, OrderFacts
+from workflows.order.payment_facts import OF_PAYMENTS
 from workflows.order.process import overdue_at_ms
 from workflows.order.state import Order
-from workflows.payment import messages as payment
-from workflows.payment.refund import key_of
 from workflows.shared.message import Message
 from workflows.shared.topic import topic_of
 from workflows.shipping import messages as shipping
@@ -52,54 +51,6 @@ def _cancelled(facts: Facts, known: OrderFacts, message: saga.OrderCancelled, at
     known.end_ms = _earlier(known.end_ms, at_ms)
 
 
-def _paid(_facts: Facts, known: OrderFacts, message: payment.PaymentCompleted, _at_ms: int) -> None:
-    known.payments += 1
-    known.paid_minor += message.amount_minor
-
-
-def _mismatched(_facts: Facts, known: OrderFacts, _message: Message, _at_ms: int) -> None:
-    known.mismatched = True
-
-
-def _refunded(
-    _facts: Facts, known: OrderFacts, message: payment.PaymentRefunded, _at_ms: int
-) -> None:
-    known.refunded_minor += message.amount_minor
-    known.by_hand_minor += message.amount_minor if message.by_hand else 0
-    known.refunds_overdue.discard(key_of(message))
-    known.refunds_pending.discard(key_of(message))
-    if message.kind == "return":
-        returned = _return_of(known, message.return_id)
-        returned.refunds += 1
-        returned.refunded_minor += message.amount_minor
-
-
-def _refund_pending(
-    facts: Facts,
-    known: OrderFacts,
-    message: payment.PaymentRefundPending | payment.PaymentRefundFailed,
-    _at_ms: int,
-) -> None:
-    known.refunds_pending.add(facts.interned(key_of(message)))
-    if not isinstance(message, payment.PaymentRefundFailed) or not message.was_refunded:
-        return
-    known.refunded_minor -= message.amount_minor
-    if message.kind == "return":
-        returned = _return_of(known, message.return_id)
-        returned.refunds -= 1
-        returned.refunded_minor -= message.amount_minor
-
-
-def _overdue(
-    facts: Facts,
-    known: OrderFacts,
-    message: payment.RefundOverdue | payment.RefundCaseOpened,
-    _at_ms: int,
-) -> None:
-    known.refunds_overdue.add(facts.interned(message.refund_key))
-    known.refunds_pending.discard(message.refund_key)
-
-
 def _stocked(_facts: Facts, known: OrderFacts, message: Message, _at_ms: int) -> None:
     known.reserved = known.reserved or isinstance(message, inventory.InventoryReserved)
     known.released = known.released or isinstance(message, inventory.InventoryReleased)
@@ -132,7 +83,7 @@ def _entered(facts: Facts, known: OrderFacts, message: ledger.EntryPosted, _at_m
 
 
 def _came_back(facts: Facts, known: OrderFacts, message: Any, at_ms: int) -> None:
-    returned = _return_of(known, message.return_id)
+    returned = known.returned(message.return_id)
     match message:
         case order.ReturnRequested():
             returned.requested_ms = _earlier(returned.requested_ms, at_ms)
@@ -155,13 +106,7 @@ _OF_ORDERS: dict[type[Message], Callable[[Facts, OrderFacts, Any, int], None]] =
     saga.OrderCancelled: _cancelled,
     saga.ReturnAccepted: _came_back,
     saga.ReturnRefused: _came_back,
-    payment.PaymentCompleted: _paid,
-    payment.PaymentMismatch: _mismatched,
-    payment.PaymentRefunded: _refunded,
-    payment.PaymentRefundPending: _refund_pending,
-    payment.PaymentRefundFailed: _refund_pending,
-    payment.RefundOverdue: _overdue,
-    payment.RefundCaseOpened: _overdue,
+    **OF_PAYMENTS,
     inventory.InventoryReserved: _stocked,
     inventory.InventoryReleased: _stocked,
     inventory.InventoryReturned: _came_back,
@@ -172,10 +117,6 @@ _OF_ORDERS: dict[type[Message], Callable[[Facts, OrderFacts, Any, int], None]] =
 }
 """Messages that only request or announce are missing: they count in the time of the latest
 event."""
-
-
-def _return_of(known: OrderFacts, return_id: str) -> ReturnFacts:
-    return known.returns.setdefault(return_id, ReturnFacts())
 
 
 def _merged(

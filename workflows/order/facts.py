@@ -79,6 +79,10 @@ class OrderFacts:
         """Return the balance of `account` over all currencies, in minor units."""
         return sum(amount for name, amount in self.accounts.items() if name.endswith(f"/{account}"))
 
+    def returned(self, return_id: str) -> ReturnFacts:
+        """Return the facts of one return, new when it is not known yet."""
+        return self.returns.setdefault(return_id, ReturnFacts())
+
 
 @dataclass(kw_only=True, slots=True)
 class Shelf:

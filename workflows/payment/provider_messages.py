@@ -180,17 +180,3 @@ class ProviderNotified(Message, tag="payflow.provider.notified.v1", frozen=True,
     reason: Text = ""
     refund_id: NameIfAny = ""
     """Of `refund_changed`."""
-
-
-ProviderCommand = ChargeCard | InquireCharge | VoidCharge | RefundCharge | InquireRefund
-ProviderAnswer = (
-    ChargeSucceeded
-    | ChargeDeclined
-    | ChargeVoided
-    | ChargeUnknown
-    | RefundSucceeded
-    | RefundPending
-    | RefundFailed
-    | RefundRefused
-    | RefundUnknown
-)

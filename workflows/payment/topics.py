@@ -13,13 +13,13 @@ from workflows.payment.messages import (
     RefundOverdue,
 )
 from workflows.payment.provider_messages import (
+    ChargeCard,
     ChargeDeclined,
+    ChargeSucceeded,
     ChargeUnknown,
     ChargeVoided,
     InquireCharge,
     InquireRefund,
-    ProviderAnswer,
-    ProviderCommand,
     ProviderNotified,
     RefundCharge,
     RefundFailed,
@@ -30,6 +30,19 @@ from workflows.payment.provider_messages import (
     VoidCharge,
 )
 from workflows.shared.topic import MessageCounter, by, declare
+
+ProviderCommand = ChargeCard | InquireCharge | VoidCharge | RefundCharge | InquireRefund
+ProviderAnswer = (
+    ChargeSucceeded
+    | ChargeDeclined
+    | ChargeVoided
+    | ChargeUnknown
+    | RefundSucceeded
+    | RefundPending
+    | RefundFailed
+    | RefundRefused
+    | RefundUnknown
+)
 
 payments = declare(
     "payments",

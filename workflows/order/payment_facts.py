@@ -1,0 +1,69 @@
+"""Projects the events about the payment of an order onto its facts."""
+
+from collections.abc import Callable
+from typing import Any
+
+from workflows.order.facts import Facts, OrderFacts
+from workflows.payment import messages as payment
+from workflows.payment.refund import key_of
+from workflows.shared.message import Message
+
+
+def _paid(_facts: Facts, known: OrderFacts, message: payment.PaymentCompleted, _at_ms: int) -> None:
+    known.payments += 1
+    known.paid_minor += message.amount_minor
+
+
+def _mismatched(_facts: Facts, known: OrderFacts, _message: Message, _at_ms: int) -> None:
+    known.mismatched = True
+
+
+def _refunded(
+    _facts: Facts, known: OrderFacts, message: payment.PaymentRefunded, _at_ms: int
+) -> None:
+    known.refunded_minor += message.amount_minor
+    known.by_hand_minor += message.amount_minor if message.by_hand else 0
+    known.refunds_overdue.discard(key_of(message))
+    known.refunds_pending.discard(key_of(message))
+    if message.kind == "return":
+        returned = known.returned(message.return_id)
+        returned.refunds += 1
+        returned.refunded_minor += message.amount_minor
+
+
+def _refund_pending(
+    facts: Facts,
+    known: OrderFacts,
+    message: payment.PaymentRefundPending | payment.PaymentRefundFailed,
+    _at_ms: int,
+) -> None:
+    known.refunds_pending.add(facts.interned(key_of(message)))
+    if not isinstance(message, payment.PaymentRefundFailed) or not message.was_refunded:
+        return
+    known.refunded_minor -= message.amount_minor
+    if message.kind == "return":
+        returned = known.returned(message.return_id)
+        returned.refunds -= 1
+        returned.refunded_minor -= message.amount_minor
+
+
+def _overdue(
+    facts: Facts,
+    known: OrderFacts,
+    message: payment.RefundOverdue | payment.RefundCaseOpened,
+    _at_ms: int,
+) -> None:
+    known.refunds_overdue.add(facts.interned(message.refund_key))
+    known.refunds_pending.discard(message.refund_key)
+
+
+OF_PAYMENTS: dict[type[Message], Callable[[Facts, OrderFacts, Any, int], None]] = {
+    payment.PaymentCompleted: _paid,
+    payment.PaymentMismatch: _mismatched,
+    payment.PaymentRefunded: _refunded,
+    payment.PaymentRefundPending: _refund_pending,
+    payment.PaymentRefundFailed: _refund_pending,
+    payment.RefundOverdue: _overdue,
+    payment.RefundCaseOpened: _overdue,
+}
+"""What each message about a payment adds to the facts of its order."""

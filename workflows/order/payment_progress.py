@@ -1,0 +1,53 @@
+"""How the payment of an order goes on, and the verdict on it. Part of the order workflow."""
+
+from msgspec.structs import replace
+
+from workflows.fraud.messages import FraudCleared, FraudDetected
+from workflows.order.state import Mark, Order, blame
+from workflows.payment.messages import (
+    PaymentCompleted,
+    PaymentFailed,
+    PaymentPending,
+    PaymentRefunded,
+    PaymentRefundFailed,
+    PaymentRefundPending,
+)
+from workflows.shared.message import Message
+
+TAKEN = ("completed", "refunding", "refunded")
+
+
+def paid(state: Order, message: Message, at_ms: int) -> Order:  # noqa: PLR0911  one match
+    """Return `state` after `message` about its payment or the verdict on it."""
+    status = state.payment.status
+    match message:
+        case PaymentPending() if status == "waiting":
+            return replace(state, payment=Mark(status="pending", at_ms=at_ms))
+        case PaymentFailed(reason=reason) if status in ("waiting", "pending"):
+            failed = replace(state, payment=Mark(status="failed", at_ms=at_ms))
+            # "cancelled" says that the step ended because of another step's failure.
+            return (
+                failed if reason == "cancelled" else blame("payment_failed", reason, failed, at_ms)
+            )
+        case PaymentCompleted(amount_minor=amount_minor) if status not in TAKEN:
+            # Also after a failure: money taken after all, and its refund is still to come.
+            mark = Mark(status="completed", at_ms=at_ms)
+            return replace(state, payment=mark, charged_minor=amount_minor)
+        case PaymentRefundPending(kind="compensation") if status == "completed":
+            return replace(state, payment=Mark(status="refunding", at_ms=at_ms))
+        case PaymentRefunded(kind="compensation", amount_minor=amount_minor) if status in (
+            "completed",
+            "refunding",
+        ):
+            mark = Mark(status="refunded", at_ms=at_ms)
+            return replace(state, payment=mark, compensated_minor=amount_minor)
+        case PaymentRefundFailed(kind="compensation") if status in ("refunding", "refunded"):
+            mark = Mark(status="completed", at_ms=at_ms)
+            return replace(state, payment=mark, compensated_minor=0)
+        case FraudCleared() if state.fraud.status == "waiting":
+            return replace(state, fraud=Mark(status="cleared", at_ms=at_ms))
+        case FraudDetected(reasons=reasons) if state.fraud.status == "waiting":
+            detected = replace(state, fraud=Mark(status="detected", at_ms=at_ms))
+            return blame("fraud", "; ".join(reasons), detected, at_ms)
+        case _:
+            return state
