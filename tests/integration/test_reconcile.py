@@ -20,6 +20,7 @@ from app.delivery.row import Row, encode_row
 from app.kafka.admin import ensure_topics
 from app.kafka.producer import partition_of
 from app.local import broker
+from app.local.simulators.intent_states import cancel, take
 from app.local.simulators.provider_store import ProviderStore
 from app.operations.verification.external_systems import provider_file
 from app.registry import wanted_topics
@@ -56,7 +57,7 @@ class Books:
         """Let the provider take 10.00."""
         with self.store.writing():
             intent = self.store.create_intent(order_id, 1_000, "gbp", "pm", {"order_id": order_id})
-            self.store.charge(intent, "pm")
+            self.store.apply(take(intent, 1_000))
         return ChargeSucceeded(transaction_id=order_id, payment_id=intent.id, amount_minor=1_000)
 
     def refund(self, paid: Any) -> ProviderAnswer:
@@ -74,7 +75,8 @@ class Books:
         """Let the provider close an intent of 10.00 for good."""
         with self.store.writing():
             metadata = {"order_id": order_id}
-            self.store.cancel(self.store.create_intent(order_id, 1_000, "gbp", "pm", metadata))
+            intent = self.store.create_intent(order_id, 1_000, "gbp", "pm", metadata)
+            self.store.apply(cancel(intent, None, self.store.now_ms()))
 
     def tamper(self, statement: str) -> None:
         """Change the provider's file behind its back."""

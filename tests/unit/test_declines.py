@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.local.simulators.provider_effects import DECLINES
+from app.local.simulators.provider_cards import DECLINES
 from tests.support.workflow_runner import after
 from workflows.notification import process as notification
 from workflows.order.saga_messages import OrderCancelled

@@ -22,51 +22,13 @@ from app.gateways.signature import BadSignature, verify
 from app.local.simulators.faults import ProviderFaults, pick, strikes
 from app.local.simulators.provider import make_app
 from tests.support.external_systems import (
-    TIMEOUT_SECONDS,
     Console,
     System,
     listening,
     running,
     until,
 )
-
-SECRET = "whsec_payflow_local"  # noqa: S105  the simulator's own
-
-
-class Shop:
-    """The SDK's client of one provider."""
-
-    def __init__(self, system: System) -> None:
-        timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
-        self.http = stripe.AIOHTTPClient(timeout=timeout)
-        self.system = system
-        self.v1 = stripe.StripeClient(
-            system.config.provider_key,
-            base_addresses={"api": system.url},
-            http_client=self.http,
-            max_network_retries=0,
-        ).v1
-
-    async def create(self, order_id: str = "o1", key: str = "", **more: Any) -> Any:
-        """Create an intent of 10.00."""
-        params = {
-            "amount": 1_000,
-            "currency": "gbp",
-            "payment_method": "pm_card_visa",
-            "metadata": {"order_id": order_id},
-        }
-        options = {"idempotency_key": key or f"{order_id}:create"}
-        return await self.v1.payment_intents.create_async({**params, **more}, options)
-
-    async def confirm(self, intent_id: str, key: str, **params: Any) -> Any:
-        """Confirm an intent."""
-        options: Any = {"idempotency_key": key}
-        return await self.v1.payment_intents.confirm_async(intent_id, params, options)
-
-    async def refund(self, intent_id: str, key: str, **params: Any) -> Any:
-        """Refund an intent."""
-        options: Any = {"idempotency_key": key}
-        return await self.v1.refunds.create_async({"payment_intent": intent_id, **params}, options)
+from tests.support.shop import SECRET, Shop, shopping
 
 
 @pytest.fixture
@@ -86,9 +48,8 @@ async def system(tmp_path: Path, console: Console) -> AsyncIterator[System]:
 @pytest.fixture
 async def shop(system: System) -> AsyncIterator[Shop]:
     """Open an SDK client."""
-    shop = Shop(system)
-    yield shop
-    await shop.http.close_async()
+    async with shopping(system) as shop:
+        yield shop
 
 
 async def test_a_confirmed_intent_has_charged_once(shop: Shop) -> None:

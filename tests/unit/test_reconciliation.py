@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from app.cli import instance
 from app.cli.reconcile import SHOWN_MAX, reconcile_books, show
 from app.config import Config, current
+from app.local.simulators.intent_states import cancel, take
 from app.local.simulators.provider_store import ProviderStore
 from app.operations.reconciliation.compare import DAY_MS, Reconciliation
 from app.operations.reconciliation.reader import provider_lines
@@ -403,10 +404,11 @@ def test_the_providers_file_is_read_as_the_provider_writes_it(tmp_path: Path) ->
     config = Config(data_dir=str(tmp_path))
     with closing(ProviderStore(provider_file(config))) as store, store.writing():
         paid = store.create_intent("k1", 1_000, "gbp", "pm", {"order_id": "o1"})
-        charged = store.charge(paid, "pm")
+        charged = store.apply(take(paid, 1_000))
         back = store.refund("k2", charged, 300, {"order_id": "o1", "refund_key": "r1"})
         byhand = store.refund("k3", charged, 200, {})
-        stopped = store.cancel(store.create_intent("k4", 50, "eur", "pm", {"order_id": "o2"}))
+        stopped = store.create_intent("k4", 50, "eur", "pm", {"order_id": "o2"})
+        store.apply(cancel(stopped, None, store.now_ms()))
         store.create_intent("k5", 70, "eur", "pm", {"order_id": "o3"})
 
     lines = [

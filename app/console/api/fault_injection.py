@@ -35,6 +35,7 @@ NO_FAULT = frozenset(
         "slow_seconds",
         "webhook_late_seconds",
         "refund_seconds",
+        "processing_seconds",
         "deliver_seconds",
     }
 )

@@ -55,6 +55,8 @@ class ProviderFaults(Faults, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """A refund succeeds first, and fails later; the next round of it succeeds."""
     refund_seconds: Seconds = 2.0
     """How much later."""
+    processing_seconds: Seconds = 10.0
+    """How long a payment is `processing` by a card that takes time."""
 
 
 class CarrierFaults(Faults, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -15,10 +15,14 @@ from msgspec.structs import replace
 
 from app.config import Config
 from app.local.simulators import server
+from app.local.simulators.authentication_page import AuthenticationPage
 from app.local.simulators.clock import clock_routes
 from app.local.simulators.faults import ProviderFaults, Switchboard, pick, strikes
 from app.local.simulators.idempotency import Keys, fingerprint_of
-from app.local.simulators.provider_effects import FAILS, PENDS, Call, Effects
+from app.local.simulators.notices import Notices
+from app.local.simulators.provider_cards import FAILS, PENDS
+from app.local.simulators.provider_effects import Effects
+from app.local.simulators.provider_params import Call
 from app.local.simulators.provider_records import Course
 from app.local.simulators.provider_shapes import (
     Answer,
@@ -30,6 +34,7 @@ from app.local.simulators.provider_shapes import (
     refund_shape,
 )
 from app.local.simulators.provider_store import ProviderStore
+from app.local.simulators.refund_effects import RefundEffects
 from app.local.simulators.webhooks import Address, Sender
 
 PAGE_MAX = 100
@@ -52,7 +57,10 @@ class Provider:
             ),
             self.switchboard,
         )
-        self.effects = Effects(store, self.sender)
+        notices = Notices(store, self.sender)
+        self.effects = Effects(store, notices, config.provider_key)
+        self.refund_effects = RefundEffects(store, notices)
+        self.authentication = AuthenticationPage(store, self.effects, self._nudge)
         self._bearer = f"Bearer {config.provider_key}".encode()
         self._unkeyed = 0
         self._news = asyncio.Event()
@@ -66,11 +74,13 @@ class Provider:
             web.get("/v1/payment_intents/{intent}", self._retrieve),
             web.post("/v1/payment_intents/{intent}/confirm", self._confirm),
             web.post("/v1/payment_intents/{intent}/cancel", self._cancel),
+            web.post("/v1/payment_intents/{intent}/capture", self._capture),
             web.post("/v1/refunds", self._refund),
             web.get("/v1/refunds", self._list_refunds),
             web.get("/v1/refunds/{refund}", self._retrieve_refund),
             web.get("/_state", self._state),
             web.get("/livez", server.livez),
+            *self.authentication.routes(),
             *self.switchboard.routes(),
             *clock_routes(self.store, self._nudge),
         ]
@@ -79,15 +89,16 @@ class Provider:
         self._news.set()
         self.sender.nudge()
 
-    async def turn_refunds(self) -> None:
-        """Let refunds succeed and fail in a loop, when their time has come."""
+    async def turn(self) -> None:
+        """Let intents and refunds change in a loop, when their time has come."""
         while True:
             self._news.clear()
-            due = self.store.due_refunds()
-            if due:
+            intents, refunds = self.store.due_intents(), self.store.due_refunds()
+            if intents or refunds:
                 with self.store.writing():
-                    self.effects.turn(due)
-            await server.until_due(self._news, self.store.next_refund_ms(), self.store.now_ms())
+                    self.effects.turn(intents)
+                    self.refund_effects.turn(refunds)
+            await server.until_due(self._news, self.store.next_ms(), self.store.now_ms())
 
     # --- running a POST -------------------------------------------------------
 
@@ -99,10 +110,16 @@ class Provider:
         stored = self.keys.replay(key, fingerprint)
         if stored is not None:
             return _response(stored)
-        call = Call(params=params, key=key, intent_id=request.match_info.get("intent", ""))
+        faults: ProviderFaults = self.switchboard.faults
+        call = Call(
+            params=params,
+            key=key,
+            origin=str(request.url.origin()),
+            object_id=next(iter(request.match_info.values()), ""),
+            processing_ms=round(faults.processing_seconds * 1_000),
+        )
         trouble = ""
         if moves:
-            faults: ProviderFaults = self.switchboard.faults
             attempt = self.keys.tried(key)
             declines = strikes(faults, "decline", key, attempt)
             short = strikes(faults, "short", key)
@@ -129,6 +146,7 @@ class Provider:
             if fails:
                 answer = _server_error().answer
             self.keys.keep(call.key, fingerprint, answer)
+        self._news.set()
         return answer
 
     def _make_key(self) -> str:
@@ -147,10 +165,12 @@ class Provider:
     async def _cancel(self, request: web.Request) -> web.Response:
         return await self._run(request, self.effects.canceled, moves=False)
 
+    async def _capture(self, request: web.Request) -> web.Response:
+        return await self._run(request, self.effects.captured, moves=True)
+
     async def _retrieve(self, request: web.Request) -> web.Response:
-        return _response(
-            Answer(body=intent_shape(self.effects.known(request.match_info["intent"])))
-        )
+        intent = self.effects.known(request.match_info["intent"])
+        return _response(Answer(body=intent_shape(intent, request.query)))
 
     async def _list_intents(self, request: web.Request) -> web.Response:
         order_id = request.query.get("metadata[order_id]")
@@ -175,9 +195,7 @@ class Provider:
     # --- refunds --------------------------------------------------------------
 
     async def _refund(self, request: web.Request) -> web.Response:
-        answer = await self._run(request, self.effects.refunded, moves=True)
-        self._news.set()
-        return answer
+        return await self._run(request, self.refund_effects.refunded, moves=True)
 
     async def _list_refunds(self, request: web.Request) -> web.Response:
         limit, after = _window(request)
@@ -215,7 +233,7 @@ def make_app(config: Config) -> web.Application:
     provider = Provider(config, store)
     app = web.Application(middlewares=[provider.authorized])
     app.add_routes(provider.routes())
-    app.cleanup_ctx.append(server.beside(provider.sender.run, provider.turn_refunds))
+    app.cleanup_ctx.append(server.beside(provider.sender.run, provider.turn))
     app.on_cleanup.append(_closing(store))
     return app
 

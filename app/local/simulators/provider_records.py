@@ -1,11 +1,23 @@
 """What the payment provider's simulator keeps: intents and refunds."""
 
+from typing import Literal
+
 import msgspec
 
 from workflows.shared.personal import Personal
 
 FAILURE = "expired_or_canceled_card"
 """Why a refund fails here: one of Stripe's `failure_reason`s."""
+IntentStatus = Literal[
+    "requires_payment_method",
+    "requires_confirmation",
+    "requires_action",
+    "processing",
+    "requires_capture",
+    "succeeded",
+    "canceled",
+]
+"""docs.stripe.com/payments/paymentintents/lifecycle"""
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True):
@@ -16,12 +28,24 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     amount_minor: int
     currency: str
     payment_method: Personal[str] | None
-    status: str
+    status: IntentStatus
     metadata: dict[str, str]
     last_error: dict[str, str] | None
     created_ms: int
     canceled_ms: int | None
+    cancellation_reason: str | None = None
+    capture_method: str = "automatic"
+    return_url: str | None = None
+    action_url: str | None = None
+    """The page on which the customer confirms; None: there is nothing to confirm."""
+    due_ms: int | None = None
+    """When it changes by itself: a payment is through, or an authorization expires."""
+    authorized_minor: int = 0
+    authorized_ms: int | None = None
+    capture_before_ms: int | None = None
     charge_id: str | None
+    charged_ms: int | None = None
+    """When the money was taken; None: it was not."""
     refunded_minor: int
     received_minor: int
     """What the charge has taken; 0 without one."""

@@ -1,10 +1,14 @@
 """Answers of the provider in Stripe's shapes: intents, refunds, lists, events and errors."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import msgspec
 
 from app.local.simulators.provider_records import FAILURE, Intent, Refund
 
 API_VERSION = "2026-10-28.endive"
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,26 +66,81 @@ def missing(what: str, name: str, param: str = "intent") -> StripeError:
     return StripeError(404, "invalid_request_error", message, code="resource_missing", param=param)
 
 
-def intent_shape(intent: Intent) -> dict[str, object]:
-    """Return an intent as Stripe shows it."""
+def intent_shape(intent: Intent, params: Mapping[str, str] = NOTHING) -> dict[str, object]:
+    """Return an intent as Stripe shows it: docs.stripe.com/api/payment_intents/object."""
+    holds = intent.status == "requires_capture"
     return {
         "id": intent.id,
         "object": "payment_intent",
         "amount": intent.amount_minor,
+        "amount_capturable": intent.authorized_minor if holds else 0,
         "amount_received": intent.received_minor,
         "canceled_at": intent.canceled_ms // 1_000 if intent.canceled_ms else None,
-        "capture_method": "automatic",
+        "cancellation_reason": intent.cancellation_reason,
+        "capture_method": intent.capture_method,
         "client_secret": f"{intent.id}_secret",
         "confirmation_method": "automatic",
         "created": intent.created_ms // 1_000,
         "currency": intent.currency,
         "last_payment_error": intent.last_error,
-        "latest_charge": intent.charge_id,
+        "latest_charge": _latest_charge(intent, params),
         "livemode": False,
         "metadata": intent.metadata,
+        "next_action": _next_action(intent),
         "payment_method": intent.payment_method,
         "payment_method_types": ["card"],
         "status": intent.status,
+    }
+
+
+def _next_action(intent: Intent) -> dict[str, object] | None:
+    """Return what the customer has to do; without a `return_url` it is the SDK of the browser's."""
+    if intent.status != "requires_action":
+        return None
+    if intent.return_url is None:
+        page = {"type": "three_d_secure_redirect", "stripe_js": intent.action_url}
+        return {"type": "use_stripe_sdk", "use_stripe_sdk": page}
+    page = {"return_url": intent.return_url, "url": intent.action_url}
+    return {"type": "redirect_to_url", "redirect_to_url": page}
+
+
+def _latest_charge(intent: Intent, params: Mapping[str, str]) -> object:
+    """Return its id, or all of it when asked for: docs.stripe.com/api/expanding_objects."""
+    wanted = any(
+        text == "latest_charge" for name, text in params.items() if name.startswith("expand[")
+    )
+    return charge_shape(intent) if wanted and intent.charge_id else intent.charge_id
+
+
+def charge_shape(intent: Intent) -> dict[str, object]:
+    """Return the charge of an intent: docs.stripe.com/api/charges/object.
+
+    What an authorization held and was not captured counts as refunded there.
+    """
+    amount = intent.authorized_minor or intent.received_minor
+    released = amount - intent.received_minor if intent.status != "requires_capture" else 0
+    refunded = intent.refunded_minor + released
+    before_ms = intent.capture_before_ms
+    return {
+        "id": intent.charge_id,
+        "object": "charge",
+        "amount": amount,
+        "amount_captured": intent.received_minor,
+        "amount_refunded": refunded,
+        "captured": intent.received_minor > 0,
+        "created": (intent.authorized_ms or intent.charged_ms or 0) // 1_000,
+        "currency": intent.currency,
+        "livemode": False,
+        "metadata": intent.metadata,
+        "paid": True,
+        "payment_intent": intent.id,
+        "payment_method": intent.payment_method,
+        "payment_method_details": {
+            "type": "card",
+            "card": {"capture_before": before_ms // 1_000 if before_ms else None},
+        },
+        "refunded": refunded == amount,
+        "status": "succeeded",
     }
 
 

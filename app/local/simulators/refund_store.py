@@ -21,13 +21,6 @@ DUE_MAX = 500
 class RefundStore(Books):
     """Reads and writes refunds. Writes belong inside `writing()`."""
 
-    def add_columns(self) -> None:
-        """Add the columns that the file of an earlier version lacks."""
-        known = {row["name"] for row in self.all("PRAGMA table_info(refunds)")}
-        for name, kind in REFUND_COLUMNS.items():
-            if name not in known:
-                self.connection.execute(f"ALTER TABLE refunds ADD COLUMN {name} {kind}")
-
     def refund(
         self,
         key: str,
@@ -67,11 +60,6 @@ class RefundStore(Books):
     def due_refunds(self) -> list[Refund]:
         """Return the refunds whose next status has come, oldest first."""
         return self._refunds("due_ms <= ?", self.now_ms(), limit=DUE_MAX)
-
-    def next_refund_ms(self) -> int | None:
-        """Return when the next refund changes; None: none will."""
-        row = self.one("SELECT min(due_ms) FROM refunds")
-        return row[0] if row else None
 
     def turn(self, refund: Refund) -> Refund:
         """Give a refund its next status; what has failed is at the charge again."""

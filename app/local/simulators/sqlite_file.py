@@ -5,7 +5,7 @@ WAL with synchronous=NORMAL: commits survive kill -9 without a disk sync for eac
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -43,6 +43,13 @@ class Books:
         assert row is not None
         self.ahead_ms: int = row["ahead_ms"]
         """By how much the clock of this system was moved ahead."""
+
+    def add_columns(self, table: str, columns: Mapping[str, str]) -> None:
+        """Add the columns that the file of an earlier version lacks."""
+        known = {row["name"] for row in self.all(f"PRAGMA table_info({table})")}
+        for name, kind in columns.items():
+            if name not in known:
+                self.connection.execute(f"ALTER TABLE {table} ADD COLUMN {name} {kind}")
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
