@@ -10,6 +10,7 @@ from app.config import Config
 from app.delivery.agent import Agent, due_of, is_decider, registered, retries
 from app.delivery.agent_topics import consumed_topics
 from app.kafka.admin import TopicSpec
+from app.kafka.durability import durable_settings
 from app.wire.byte_limits import (
     DEAD_LETTER_TOPIC_BYTES_MAX,
     PRODUCE_BYTES_MAX,
@@ -38,7 +39,7 @@ from workflows.shared.errors import DeclarationError
 from workflows.shared.figures import LiveFigures
 from workflows.shared.invariants import Moment
 from workflows.shared.reaction import declared as declared_reactions
-from workflows.shared.topic import DAY_MS, declared
+from workflows.shared.topic import KEPT_MS, declared
 from workflows.shared.workflow import Workflow
 from workflows.shared.workflow import declared as declared_workflows
 
@@ -194,7 +195,11 @@ def wanted_topics(config: Config) -> list[TopicSpec]:
         name=WORKERS,
         partitions=partitions_of(WORKERS, config),
         retention_ms=600_000,
-        config={"segment.ms": "300000", **BY_THE_BROKERS_CLOCK},
+        config={
+            "segment.ms": "300000",
+            **BY_THE_BROKERS_CLOCK,
+            **durable_settings(config.replication),
+        },
     )
     return [*wanted.values(), workers]
 
@@ -204,7 +209,7 @@ def _want(  # noqa: PLR0913  a topic has these facts
     name: str,
     config: Config,
     *,
-    retention_ms: int = 7 * DAY_MS,
+    retention_ms: int = KEPT_MS,
     cleanup: Literal["delete", "compact"] = "delete",
     more: Mapping[str, str] | None = None,
 ) -> None:
@@ -222,6 +227,7 @@ def _want(  # noqa: PLR0913  a topic has these facts
         config={
             "max.message.bytes": str(longest),
             **(COMPACTED if cleanup == "compact" else {}),
+            **durable_settings(config.replication),
             **(more or {}),
         },
     )

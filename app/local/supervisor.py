@@ -23,6 +23,7 @@ from app.host.processes import (
     wait_seconds,
 )
 from app.kafka.admin import ensure_topics
+from app.kafka.durability import check_durable, forgetful_topics
 from app.local.broker_keeper import BrokerKeeper
 from app.local.instance_folder import Running, SupervisorError, alone, forget_urls, worker_url
 
@@ -87,7 +88,14 @@ class Supervisor:
             self._broker = BrokerKeeper(self.config, self._step)
             self.config = replace(self.config, broker_url=await self._broker.start())
         self.config = self._with_ports()
-        made = await ensure_topics(self.config, registry.wanted_topics(self.config))
+        wanted = registry.wanted_topics(self.config)
+        made = await ensure_topics(self.config, wanted)
+        await check_durable(self.config, [spec.name for spec in wanted])
+        if forgetful := await forgetful_topics(self.config, wanted):
+            self._step(
+                f"{len(forgetful)} topics, such as {forgetful[0]}, keep records for less than is "
+                "wanted (docs/operators.md, When a service was away)"
+            )
         self._step(f"{len(made)} topics made")
         forget_urls(self.config)
         for system in EXTERNAL_SYSTEMS:

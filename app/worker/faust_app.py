@@ -13,6 +13,8 @@ from faust.types import TP
 from app.config import Config
 from app.delivery.agent import Agent
 from app.host.exit import end_within, hard_stop
+from app.kafka.durability import check_durable
+from app.kafka.errors import TopicError
 from app.kafka.groups import group_of
 from app.wire.byte_limits import FETCH_BYTES_MAX, PRODUCE_BYTES_MAX
 from app.wire.records import read_source
@@ -129,7 +131,8 @@ class PayflowApp(faust.App):
                 await begin()
             await asyncio.to_thread(set_aside_damaged, self.conf.datadir)
             await self.logs.check_tables(self.conf.datadir)
-        except OSError as error:
+            await check_durable(self.logs.config, self.logs.topics() | self.owned_topics)
+        except (OSError, TopicError) as error:
             # A full disk, a port that is taken: the error names it.
             hard_stop(f"this worker cannot start: {error}. Operator: put that right first.")
         await super().on_start()

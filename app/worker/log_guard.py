@@ -88,6 +88,10 @@ class LogGuard:
         """Note what `agent` reads, and where its rows are."""
         self._readers |= dict.fromkeys(consumed_topics(agent), (agent, store))
 
+    def topics(self) -> set[str]:
+        """Return the topics that are read."""
+        return set(self._readers)
+
     def source(self, topic: str, partition: int) -> Source:
         """Return the source that lies there."""
         return Source(

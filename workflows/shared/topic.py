@@ -15,6 +15,9 @@ from workflows.shared.errors import DeclarationError
 from workflows.shared.message import Message, type_name
 
 DAY_MS = 86_400_000
+KEPT_MS = 31 * DAY_MS
+"""How long a topic keeps what only has to reach its readers: a service that was away for that long
+loses nothing."""
 
 Key = Callable[[Any], str]
 
@@ -47,7 +50,7 @@ class Topic(msgspec.Struct, frozen=True, kw_only=True):
     key: Key
     writer: str
     """The one service that produces it."""
-    retention_ms: int = 7 * DAY_MS
+    retention_ms: int = KEPT_MS
     """How long records stay; -1 keeps them for ever."""
     cleanup: Literal["delete", "compact"] = "delete"
     open: bool = False
@@ -71,7 +74,7 @@ def declare(  # noqa: PLR0913  a topic has these facts and no defaults that matt
     *,
     key: Key,
     writer: str,
-    retention_ms: int = 7 * DAY_MS,
+    retention_ms: int = KEPT_MS,
     cleanup: Literal["delete", "compact"] = "delete",
     open: bool = False,  # noqa: A002  what it is
     partitions: int | None = None,
