@@ -37,6 +37,7 @@ from workflows.shared.limits import (
     Text,
 )
 from workflows.shared.personal import Personal
+from workflows.shared.provider_currencies import objection_to_amount, objection_to_currency
 
 ORDERED_AT = (
     "When the customer ordered, in ms since 1970. It counts for callers who may backdate "
@@ -86,11 +87,15 @@ class ReturnAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 def placed(order_id: str, asked: OrderAsked, at_ms: int) -> OrderPlaced:
     """Return the order that was placed at `at_ms`. Raises BadRequest."""
+    if objection := objection_to_currency(asked.currency):
+        raise BadRequest(objection, "currency")
     lines = tuple(_line(number, line) for number, line in enumerate(asked.lines))
     total = sum(line.amount_minor for line in lines)
     total += sum(charge.amount_minor for charge in asked.charges)
     if total < 1:
         raise BadRequest("the order's total must be above zero", "lines")
+    if objection := objection_to_amount(total, asked.currency):
+        raise BadRequest(f"the total: {objection}", "lines")
     fields = {
         "order_id": order_id,
         "customer_id": asked.customer_id,

@@ -7,6 +7,7 @@ from app.entrypoints.requests import BadRequest, Emission, WebhookRequest, conve
 from app.wire.envelope import derive_id
 from workflows.payment.provider_messages import ProviderNotified
 from workflows.shared.limits import TEXT_CHARS_MAX
+from workflows.shared.provider_currencies import amount_minor_of
 from workflows.shipping.carrier_messages import CarrierNotified
 
 KINDS = {
@@ -44,7 +45,7 @@ def provider_notified(event: dict[str, object], config: Config) -> Emission | No
         notice_id=event.get("id"),
         kind=kind,
         payment_id=about.get("payment_intent" if is_refund else "id"),
-        amount_minor=about.get("amount"),
+        amount_minor=_amount_minor(about),
         reason=_refusal(about),
         refund_id=about.get("id") if is_refund else "",
     )
@@ -72,6 +73,11 @@ def _refusal(about: dict[str, object]) -> str:
     if not isinstance(failure, dict):
         return ""
     return str(failure.get("decline_code") or failure.get("code") or "")[:TEXT_CHARS_MAX]
+
+
+def _amount_minor(about: dict[str, object]) -> object:
+    amount, currency = about.get("amount"), str(about.get("currency", "")).upper()
+    return amount_minor_of(amount, currency) if isinstance(amount, int) else amount
 
 
 def _part(value: dict[str, object], name: str) -> dict[str, object]:

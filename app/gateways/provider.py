@@ -35,6 +35,7 @@ from workflows.payment.provider_messages import (
 )
 from workflows.payment.topics import ProviderAnswer, ProviderCommand
 from workflows.shared.limits import TEXT_CHARS_MAX
+from workflows.shared.provider_currencies import AmountRefused, amount_minor_of, provider_amount
 
 INTENTS_MAX = 10
 """Intents of one order that are searched: it has one."""
@@ -68,6 +69,8 @@ class ProviderGateway:
         """Answer a command about the charge. Raises Unclear."""
         try:
             intent = await self._find(command)
+        except AmountRefused as refused:
+            return _declined(command, str(refused))
         except stripe.InvalidRequestError as refused:
             # Refused before an intent existed: nothing was charged and nothing ever will be.
             return _declined(command, reason_of(refused))
@@ -86,14 +89,15 @@ class ProviderGateway:
     async def _find(self, command: Command) -> stripe.PaymentIntent | None:
         """Return the one intent of this order; None when there is none and it can count as voided.
 
-        Raises Unclear, and stripe.InvalidRequestError when the provider takes no such intent.
+        Raises Unclear, and AmountRefused or stripe.InvalidRequestError when the provider takes no
+        such intent.
         """
         if self._account.is_old(command):
             known = await self._existing(command)
             if known is not None:
                 return known
         params: Any = {
-            "amount": command.amount_minor,
+            "amount": provider_amount(command.amount_minor, command.currency),
             "currency": command.currency.lower(),
             "payment_method": command.payment_method,
             "payment_method_types": ["card"],
@@ -180,11 +184,12 @@ def _outcome(command: Command, intent: stripe.PaymentIntent) -> ProviderAnswer |
     """Return the outcome of the intent's status, or None when there is none yet."""
     error, name = intent.last_payment_error, command.transaction_id
     if intent.status == "succeeded":
+        currency = intent.currency.upper()
         return ChargeSucceeded(
             transaction_id=name,
             payment_id=intent.id,
-            amount_minor=intent.amount_received,
-            currency=intent.currency.upper(),
+            amount_minor=amount_minor_of(intent.amount_received, currency),
+            currency=currency,
         )
     if intent.status == "canceled":
         return _voided(command)

@@ -24,6 +24,7 @@ from workflows.payment.provider_messages import (
 )
 from workflows.payment.topics import ProviderAnswer
 from workflows.shared.limits import TEXT_CHARS_MAX
+from workflows.shared.provider_currencies import AmountRefused, amount_minor_of, provider_amount
 
 REFUNDS_MAX = 100
 """Refunds of one order that are searched: as many as it has returns."""
@@ -39,6 +40,10 @@ Command = RefundCharge | InquireRefund
 
 async def refund(account: Account, command: RefundCharge) -> ProviderAnswer:
     """Return the state of the one refund of this key and round, which is asked for when new."""
+    try:
+        amount = provider_amount(command.amount_minor, command.currency)
+    except AmountRefused as refused:
+        return _refused(command, str(refused))
     if account.is_old(command):
         try:
             known = await _listed(account, command)
@@ -48,7 +53,7 @@ async def refund(account: Account, command: RefundCharge) -> ProviderAnswer:
             return known
     params: stripe.params.RefundCreateParams = {
         "payment_intent": command.payment_id,
-        "amount": command.amount_minor,
+        "amount": amount,
         "metadata": {
             **account.metadata(command),
             "refund_key": command.refund_key,
@@ -85,12 +90,7 @@ async def _after_trouble(
     if known is not None:
         return known
     if isinstance(trouble, stripe.InvalidRequestError) and code_of(trouble.error) in NEVER:
-        return RefundRefused(
-            transaction_id=command.transaction_id,
-            refund_key=command.refund_key,
-            round=command.round,
-            reason=reason_of(trouble),
-        )
+        return _refused(command, reason_of(trouble))
     return _unknown(command, trouble)
 
 
@@ -116,7 +116,8 @@ def _state(command: Command, found: stripe.Refund) -> ProviderAnswer:
         "round": command.round,
     }
     if found.status == "succeeded":
-        return RefundSucceeded(**about, attempt=command.attempt, amount_minor=found.amount)
+        amount_minor = amount_minor_of(found.amount, found.currency.upper())
+        return RefundSucceeded(**about, attempt=command.attempt, amount_minor=amount_minor)
     if found.status in FAILED:
         reason = getattr(found, "failure_reason", None) or found.status
         return RefundFailed(**about, reason=str(reason)[:TEXT_CHARS_MAX])
@@ -124,6 +125,15 @@ def _state(command: Command, found: stripe.Refund) -> ProviderAnswer:
         "requires_action" if found.status == "requires_action" else "pending"
     )
     return RefundPending(**about, attempt=command.attempt, status=status)
+
+
+def _refused(command: RefundCharge, reason: str) -> RefundRefused:
+    return RefundRefused(
+        transaction_id=command.transaction_id,
+        refund_key=command.refund_key,
+        round=command.round,
+        reason=reason,
+    )
 
 
 def _unknown(command: Command, trouble: Exception) -> RefundUnknown:

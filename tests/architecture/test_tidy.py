@@ -137,8 +137,8 @@ def test_every_message_memory_and_agent_is_frozen():
 
 
 def test_nothing_is_left_for_later():
-    """No TODO, no FIXME, no stub."""
-    marks = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X)\b|NotImplementedErr" + r"or")
+    """No TODO, no FIXME, no stub. In quotes, three X are the currency code for no currency."""
+    marks = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|(?<!\")XX" + r"X)\b|NotImplementedErr" + r"or")
     left = [str(module.path) for module in modules() if marks.search(module.text)]
 
     assert [] == left

@@ -1,4 +1,4 @@
-"""However an amount is split, its parts are the amount again, and each is a fair one."""
+"""Amounts are read as they are written, and split without loss and fairly."""
 
 from fractions import Fraction
 
@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from workflows.shared.currencies import EXPONENTS, NO_CURRENCIES
 from workflows.shared.limits import MINOR_MAX
-from workflows.shared.money import split_minor
+from workflows.shared.money import exponent_of, money, objection_to, split_minor
 
 amounts = st.integers(-MINOR_MAX, MINOR_MAX) | st.integers(-20, 20)
 weights = st.lists(
@@ -81,3 +82,54 @@ def test_a_split_that_has_no_answer_is_refused(weights) -> None:
     """No parts for an amount, and weights below zero, are mistakes of the caller."""
     with pytest.raises(ValueError, match=r"negative|no parts"):
         split_minor(1, weights)
+
+
+@given(amounts, st.sampled_from(sorted(EXPONENTS)))
+def test_money_is_read_as_it_is_written(amount_minor, currency) -> None:
+    """As many decimals as the currency has, and nothing lost."""
+    number, _, code = money(amount_minor, currency).partition(" ")
+    whole, _, part = number.replace(",", "").partition(".")
+
+    assert (currency, EXPONENTS[currency]) == (code, len(part))
+    assert amount_minor == int(whole + part)
+
+
+@pytest.mark.parametrize(
+    ("amount_minor", "currency", "shown"),
+    [
+        pytest.param(123_450, "GBP", "1,234.50 GBP", id="pounds have pence"),
+        pytest.param(1_250, "JPY", "1,250 JPY", id="a yen is not divided"),
+        pytest.param(1_234, "KWD", "1.234 KWD", id="a dinar has a thousand fils"),
+        pytest.param(12_345, "CLF", "1.2345 CLF", id="four decimals"),
+        pytest.param(-5, "GBP", "-0.05 GBP", id="a discount"),
+        pytest.param(-1_250, "JPY", "-1,250 JPY", id="a discount in yen"),
+        pytest.param(1_250, "DEM", "1,250 minor units of DEM", id="nobody knows its decimals"),
+        pytest.param(1_250, "", "1,250 minor units", id="no currency"),
+    ],
+)
+def test_money_by_example(amount_minor, currency, shown) -> None:
+    """What people read."""
+    assert shown == money(amount_minor, currency)
+
+
+@pytest.mark.parametrize(
+    ("currency", "reason"),
+    [
+        pytest.param("DEM", "unknown or retired", id="retired in 2002"),
+        pytest.param("BGN", "unknown or retired", id="retired with the year 2026"),
+        pytest.param("QQQ", "unknown or retired", id="never there"),
+        pytest.param("XTS", "testing", id="for tests"),
+        pytest.param("XXX", "no currency", id="for nothing"),
+        pytest.param("XAU", "Gold", id="a metal"),
+    ],
+)
+def test_what_is_no_money_is_named(currency, reason) -> None:
+    """The objection says why."""
+    assert reason in objection_to(currency)
+
+
+def test_every_currency_has_its_decimals() -> None:
+    """Zero, two, three and four decimals all occur, and a code is a currency or none."""
+    assert {0, 2, 3, 4} == {exponent_of(currency) for currency in EXPONENTS}
+    assert not any(map(objection_to, EXPONENTS))
+    assert not EXPONENTS.keys() & NO_CURRENCIES.keys()

@@ -13,7 +13,6 @@ from workflows.notification.messages import SendMessage
 from workflows.order.saga_messages import Cause, OrderCompleted, OrderConfirmed, ReturnRefused
 from workflows.payment.messages import PaymentPending
 from workflows.shared.message import Message
-from workflows.shared.money import money
 
 MESSAGES: list[Message] = [
     example.PAID,
@@ -85,12 +84,3 @@ def test_who_paid_is_emitted(story: list[Message]) -> None:
         state, emitted = receive(notification, state, event)
         named = {message.customer_id for message in emitted}
         assert named <= {"c1" if state.customer_id else ""}
-
-
-@settings(max_examples=100)
-@given(st.integers(0, 10**14))
-def test_money_is_read_as_it_is_written(amount_minor: int) -> None:
-    """Two digits of pence, nothing lost."""
-    pounds, _, rest = money(amount_minor, "GBP").partition(".")
-
-    assert (f"{rest[:2]} GBP", amount_minor) == (rest, int(pounds) * 100 + int(rest[:2]))

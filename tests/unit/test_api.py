@@ -119,6 +119,14 @@ HOSTILE = [
     pytest.param(line(unit_price_minor=-1), "lines[0].unit_price_minor", id="a negative price"),
     pytest.param(line(unit_price_minor=2**70), "lines[0].unit_price_minor", id="beyond 64 bit"),
     pytest.param(line(unit_price_minor=0), "lines", id="a total of zero"),
+    pytest.param({**ORDER, "currency": "QQQ"}, "currency", id="an unknown currency"),
+    pytest.param({**ORDER, "currency": "DEM"}, "currency", id="a retired currency"),
+    pytest.param({**ORDER, "currency": "XTS"}, "currency", id="the currency of tests"),
+    pytest.param({**ORDER, "currency": "XAU"}, "currency", id="gold"),
+    pytest.param({**ORDER, "currency": "CLF"}, "currency", id="what no card is charged in"),
+    pytest.param(
+        {**line(unit_price_minor=1_233), "currency": "KWD"}, "lines", id="a thousandth of a dinar"
+    ),
     pytest.param(line(amount_minor=5), "lines[0]", id="two prices"),
     pytest.param(
         {**ORDER, "charges": [{"code": "D", "amount_minor": -900}]}, "lines", id="below zero"

@@ -59,7 +59,9 @@ def test_charges_and_refunds_are_summed_by_order(config, provider):
         books.execute(INTENT, ("pi_3", "o2"))
 
     assert {
-        "o1": ProviderRecord(charges=2, charged_minor=1_600, refunded_minor=500, last_ms=9)
+        "o1": ProviderRecord(
+            charges=2, charged_minor=1_600, refunded_minor=500, last_ms=9, currency="GBP"
+        )
     } == external_systems.read_provider(config)
 
 

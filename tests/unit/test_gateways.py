@@ -115,6 +115,44 @@ async def test_what_was_taken_is_what_the_answer_says(till: Till) -> None:
     assert 999 == (await till.entity.state())["charged_minor"]
 
 
+@pytest.mark.parametrize(
+    ("currency", "amount_minor", "charged"),
+    [
+        pytest.param("JPY", 1_250, 1_250, id="yen"),
+        pytest.param("KWD", 1_230, 1_230, id="dinars"),
+        pytest.param("ISK", 1_250, 125_000, id="two decimals that the krona does not have"),
+        pytest.param("MGA", 1_200, 12, id="whole ariary"),
+    ],
+)
+async def test_the_provider_is_asked_in_its_own_unit(
+    till: Till, currency: str, amount_minor: int, charged: int
+) -> None:
+    """It books its own amount; the answers, and the refund, are in the unit of ISO 4217."""
+    asked = replace(CHARGE, amount_minor=amount_minor, currency=currency)
+
+    answer = await till.received(asked)
+    back = await till.received(
+        replace(refund(answer.payment_id, amount=amount_minor), currency=currency)
+    )
+
+    assert (amount_minor, currency) == (answer.amount_minor, answer.currency)
+    assert amount_minor == back.amount_minor
+    state = await till.entity.state()
+    assert (charged, charged) == (state["charged_minor"], state["refunded_minor"])
+
+
+async def test_an_amount_that_the_provider_does_not_take_is_never_asked(till: Till) -> None:
+    """A charge is declined and a refund is refused, with the reason; nothing is rounded."""
+    asked = replace(CHARGE, amount_minor=1_234, currency="KWD")
+
+    declined = await till.received(asked)
+    refused = await till.received(replace(refund("pi_1", amount=1_234), currency="KWD"))
+
+    assert [p.ChargeDeclined, p.RefundRefused] == [type(declined), type(refused)]
+    assert "steps of 0.010" in declined.reason
+    assert declined.reason == refused.reason
+
+
 async def test_a_charge_asked_side_by_side_charges_once(till: Till) -> None:
     """Five at once: whoever meets the key in use does not know, nobody charges twice."""
     answers = await asyncio.gather(*(till.received(CHARGE) for _ in range(5)))

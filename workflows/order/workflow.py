@@ -15,6 +15,7 @@ from workflows.order.state import Order
 from workflows.order.topics import orders
 from workflows.order.view import view
 from workflows.payment.topics import payments, provider_answers
+from workflows.shared.money import money
 from workflows.shared.workflow import Milestone, View, Workflow, declare_workflow
 from workflows.shipping.topics import shipments
 
@@ -49,8 +50,7 @@ def shown(state: Order, now_ms: int) -> dict[str, Any]:
 def headline(facts: Mapping[str, Any]) -> str:
     """Return how much an order comes to, and from where: 1,234.50 GBP from France."""
     amounts = facts["amounts"]
-    units, pence = divmod(amounts["total_minor"], 100)
-    return f"{units:,}.{pence:02} {amounts['currency']} from {facts['country']}"
+    return f"{money(amounts['total_minor'], amounts['currency'])} from {facts['country']}"
 
 
 def begun(state: Order) -> bool:

@@ -38,6 +38,16 @@ class ProviderRecord:
     charged_minor: int = 0
     refunded_minor: int = 0
     last_ms: int = 0
+    currency: str = ""
+    """Of the amounts; empty when it is not known."""
+    mixed: bool = False
+    """Whether there are amounts of another currency too, which are not in the sums."""
+
+    def counts(self, currency: str) -> bool:
+        """Return whether amounts of `currency` belong to the sums; the first one does."""
+        self.currency = self.currency or currency
+        self.mixed = self.mixed or currency != self.currency
+        return currency == self.currency
 
 
 class CarrierRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,10 +2,38 @@
 
 from collections.abc import Sequence
 
+from workflows.shared.currencies import EXPONENTS, NO_CURRENCIES, PUBLISHED
+
+
+def exponent_of(currency: str) -> int | None:
+    """Return the decimals of `currency` by ISO 4217, None when it has none that are known."""
+    return EXPONENTS.get(currency)
+
+
+def objection_to(currency: str) -> str:
+    """Return why `currency` is no currency of today, or nothing."""
+    if currency in EXPONENTS:
+        return ""
+    if currency in NO_CURRENCIES:
+        return f"{currency} is no money by ISO 4217: {NO_CURRENCIES[currency]}"
+    return f"{currency} is not in the list of ISO 4217 of {PUBLISHED}: unknown or retired"
+
 
 def money(amount_minor: int, currency: str) -> str:
-    """Return `amount_minor`, never negative, for people: 12.50 GBP."""
-    return f"{amount_minor // 100}.{amount_minor % 100:02d} {currency}"
+    """Return `amount_minor` for people: 1,234.50 GBP, 1,250 JPY, 1.234 KWD.
+
+    The decimals of an unknown currency are unknown too: 1,250 minor units of DEM.
+    """
+    if currency not in EXPONENTS:
+        return f"{amount_minor:,} minor units" + (f" of {currency}" if currency else "")
+    return f"{major(amount_minor, EXPONENTS[currency])} {currency}"
+
+
+def major(amount_minor: int, exponent: int) -> str:
+    """Return `amount_minor` as an exact number of major units with `exponent` decimals."""
+    sign, size = "-" if amount_minor < 0 else "", abs(amount_minor)
+    units, part = divmod(size, 10**exponent)
+    return f"{sign}{units:,}" + (f".{part:0{exponent}}" if exponent else "")
 
 
 def split_minor(amount_minor: int, weights: Sequence[int]) -> tuple[int, ...]:

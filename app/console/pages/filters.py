@@ -1,4 +1,4 @@
-"""Figures as people read them: times, lengths of time, amounts, sizes. Pure."""
+"""Figures as people read them: times, lengths of time, sizes. Pure."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -32,12 +32,6 @@ def span(ms: float | None) -> str:
     if size < DAY_MS:
         return f"{sign}{size // HOUR_MS:.0f} h {size % HOUR_MS // MINUTE_MS:.0f} min"
     return f"{sign}{size // DAY_MS:.0f} d {size % DAY_MS // HOUR_MS:.0f} h"
-
-
-def amount(minor: int, currency: str = "") -> str:
-    """Return minor units as an amount of two decimals."""
-    sign, size = "-" if minor < 0 else "", abs(minor)
-    return f"{sign}{size // 100:,}.{size % 100:02}" + (f" {currency}" if currency else "")
 
 
 def tone(status: str, *, ended: bool) -> str:

@@ -13,7 +13,8 @@ from app.auth.operators import PeopleError
 from app.console.api.access import AUTH
 from app.console.api.context import CONTEXT
 from app.console.api.problems import Problem
-from app.console.pages.filters import amount, commas, moment, span, tone, volume
+from app.console.pages.filters import commas, moment, span, tone, volume
+from workflows.shared.money import money
 
 WEB = Path(__file__).parents[3] / "web"
 
@@ -67,7 +68,7 @@ _environment = Environment(
 _environment.filters |= {
     "moment": moment,
     "span": span,
-    "amount": amount,
+    "amount": money,
     "tone": tone,
     "volume": volume,
     "commas": commas,

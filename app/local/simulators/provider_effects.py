@@ -6,7 +6,6 @@ effect, and is not stored.
 
 import hashlib
 import hmac
-import re
 from collections.abc import Sequence
 
 from app.local.simulators import intent_states as states
@@ -48,9 +47,7 @@ class Effects:
 
     def created(self, call: Call) -> Answer:
         """Enter a new intent; confirm it at once when asked to."""
-        currency = call.params.get("currency", "")
-        if not re.fullmatch("[a-z]{3}", currency):
-            raise invalid(f"Invalid currency: {currency}", "currency")
+        currency = fields.currency(call.params)
         method = fields.payment_method(call.params)
         confirms = call.params.get("confirm") == "true"
         if confirms and method is None:
@@ -58,7 +55,7 @@ class Effects:
         fields.return_url(call.params)
         intent = self._store.create_intent(
             call.key,
-            fields.amount(call.params, "amount"),
+            fields.amount(call.params, "amount", currency),
             currency,
             method,
             fields.metadata(call.params),
@@ -128,7 +125,7 @@ class Effects:
             return _unexpected(intent, "capture").answer
         amount, name = intent.authorized_minor, "amount_to_capture"
         if name in call.params:
-            amount = fields.amount(call.params, name)
+            amount = fields.amount(call.params, name, intent.currency)
         if amount > intent.authorized_minor:
             message = f"The amount to capture is larger than {intent.authorized_minor}."
             return invalid(message, name, "amount_too_large").answer

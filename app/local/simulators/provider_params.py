@@ -8,6 +8,8 @@ import msgspec
 
 from app.local.simulators.provider_records import PLAIN, Course
 from app.local.simulators.provider_shapes import invalid
+from workflows.shared.currencies import EXPONENTS
+from workflows.shared.provider_currencies import ALWAYS_WHOLE, CURRENCIES, THREE_DECIMAL
 
 AMOUNT_MINOR_MAX = 100_000_000_000
 METADATA_MAX = 50
@@ -68,11 +70,25 @@ def cancellation_reason(params: Params) -> str | None:
     return reason
 
 
-def amount(params: Params, name: str) -> int:
-    """Return an amount in minor units. Raises StripeError."""
+def currency(params: Params) -> str:
+    """Return the currency, in lower case as Stripe writes it. Raises StripeError."""
+    code = params.get("currency", "")
+    if code.upper() not in CURRENCIES or not code.islower():
+        raise invalid(f"Invalid currency: {code[:40]}", "currency")
+    return code
+
+
+def amount(params: Params, name: str, code: str) -> int:
+    """Return an amount of the currency `code` in its minor units. Raises StripeError."""
     text = params.get(name, "")
     if not (text.isascii() and text.isdigit() and 0 < int(text[:20]) <= AMOUNT_MINOR_MAX):
         raise invalid(f"Invalid integer: {text[:20]}", name, "parameter_invalid_integer")
+    # Decimals that the currency has only in name: docs.stripe.com/currencies#special-cases.
+    code = code.upper()
+    step = 100 if code in ALWAYS_WHOLE else 10 if EXPONENTS[code] == THREE_DECIMAL else 1
+    if int(text) % step:
+        message = f"Invalid amount. Amounts in {code} must be evenly divisible by {step}."
+        raise invalid(message, name, "invalid_charge_amount_no_decimal_compatible")
     return int(text)
 
 

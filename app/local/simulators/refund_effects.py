@@ -32,7 +32,9 @@ class RefundEffects:
         if left == 0:
             message = f"Charge {intent.charge_id} has already been refunded."
             return invalid(message, "payment_intent", "charge_already_refunded").answer
-        amount = fields.amount(call.params, "amount") if "amount" in call.params else left
+        amount = left
+        if "amount" in call.params:
+            amount = fields.amount(call.params, "amount", intent.currency)
         if amount > left:
             message = f"Refund amount ({amount}) is greater than unrefunded amount ({left})."
             return invalid(message, "amount", "amount_too_large").answer

@@ -23,6 +23,7 @@ from app.wire.envelope import Undecodable, from_headers
 from app.wire.topics import changelog_topic
 from tables import Table, declared
 from workflows.shared.books import Kind, Line, OwnBooks
+from workflows.shared.provider_currencies import amount_minor_of
 from workflows.shared.topic import topic_of
 
 _SETTLED = """
@@ -85,17 +86,16 @@ def provider_lines(config: Config) -> Iterator[Line]:
     with closing(
         sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=external_systems.BUSY_SECONDS)
     ) as books:
-        for kind, order_id, key, reference, amount_minor, currency, at_ms in books.execute(
-            _SETTLED
-        ):
+        for kind, order_id, key, reference, amount, code, at_ms in books.execute(_SETTLED):
+            currency = code.upper()
             yield Line(
                 book="provider",
                 order_id=order_id,
                 kind=kind,
                 key=key,
                 reference=reference,
-                amount_minor=amount_minor,
-                currency=currency.upper(),
+                amount_minor=amount_minor_of(amount, currency),
+                currency=currency,
                 at_ms=at_ms,
             )
 

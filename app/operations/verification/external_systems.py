@@ -12,13 +12,16 @@ from urllib.parse import urlsplit
 
 from app.config import Config
 from workflows.shared.invariants import CarrierRecord, ProviderRecord
+from workflows.shared.provider_currencies import amount_minor_of
 
 _CHARGES = """
-    SELECT order_id, count(*), sum(amount_minor), max(created_ms) FROM charges GROUP BY order_id
+    SELECT order_id, upper(currency), count(*), sum(amount_minor), max(created_ms) FROM charges
+    GROUP BY order_id, currency
 """
 _REFUNDS = """
-    SELECT order_id, sum(CASE status WHEN 'succeeded' THEN amount_minor ELSE 0 END),
-        max(max(created_ms, changed_ms)) FROM refunds GROUP BY order_id
+    SELECT order_id, upper(currency),
+        sum(CASE status WHEN 'succeeded' THEN amount_minor ELSE 0 END),
+        max(max(created_ms, changed_ms)) FROM refunds GROUP BY order_id, currency
 """
 _SHIPMENTS = """
     SELECT order_id, status, max(created_ms, coalesce(delivered_ms, 0)) FROM shipments
@@ -48,14 +51,17 @@ def read_provider(config: Config) -> dict[str, ProviderRecord] | None:
     with closing(_open(path)) as books:
         # One transaction: both sums are of the same moment.
         books.execute("BEGIN")
-        for order_id, charges, charged_minor, last_ms in books.execute(_CHARGES):
-            taken[order_id] = ProviderRecord(
-                charges=charges, charged_minor=charged_minor, last_ms=last_ms
-            )
-        for order_id, refunded_minor, last_ms in books.execute(_REFUNDS):
+        for order_id, currency, charges, charged, last_ms in books.execute(_CHARGES):
             known = taken.setdefault(order_id, ProviderRecord())
-            known.refunded_minor = refunded_minor
+            known.charges += charges
             known.last_ms = max(known.last_ms, last_ms)
+            if known.counts(currency):
+                known.charged_minor += amount_minor_of(charged, currency)
+        for order_id, currency, refunded, last_ms in books.execute(_REFUNDS):
+            known = taken.setdefault(order_id, ProviderRecord())
+            known.last_ms = max(known.last_ms, last_ms)
+            if known.counts(currency):
+                known.refunded_minor += amount_minor_of(refunded, currency)
     return taken
 
 

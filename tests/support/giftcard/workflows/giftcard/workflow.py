@@ -11,6 +11,7 @@ from workflows.giftcard.topics import credits_, giftcards
 from workflows.analytics.topics import figures
 from workflows.payment.topics import payments
 from workflows.shared.figures import LiveFigures
+from workflows.shared.money import money
 from workflows.shared.workflow import (
     Milestone,
     PendingStep,
@@ -71,7 +72,7 @@ def pending_steps(state: TopUp) -> tuple[PendingStep, ...]:
 
 def headline(facts: Mapping[str, Any]) -> str:
     """Return how much goes on which card."""
-    return f"{facts['amount_minor'] / 100:.2f} {facts['currency']} on card {facts['card_id']}"
+    return f"{money(facts['amount_minor'], facts['currency'])} on card {facts['card_id']}"
 
 
 def outcome(end: TopUpCredited | TopUpCancelled) -> str:

@@ -1,0 +1,97 @@
+"""Which currencies the payment provider takes, and how it counts their amounts.
+
+Stripe, docs.stripe.com/currencies (read 2026-11-29). Its own minor units are those of ISO 4217 but
+for what is named here; Payflow counts by ISO 4217 everywhere, and only the gateway converts.
+"""
+
+from workflows.shared.money import exponent_of, major, objection_to
+
+CURRENCIES = frozenset(
+    {
+        "AED", "AFN", "ALL", "AMD", "AOA", "ARS", "AUD", "AWG", "AZN", "BAM", "BBD", "BDT", "BHD",
+        "BIF", "BMD", "BND", "BOB", "BRL", "BSD", "BWP", "BYN", "BZD", "CAD", "CDF", "CHF", "CLP",
+        "CNY", "COP", "CRC", "CVE", "CZK", "DJF", "DKK", "DOP", "DZD", "EGP", "ETB", "EUR", "FJD",
+        "FKP", "GBP", "GEL", "GIP", "GMD", "GNF", "GTQ", "GYD", "HKD", "HNL", "HTG", "HUF", "IDR",
+        "ILS", "INR", "ISK", "JMD", "JOD", "JPY", "KES", "KGS", "KHR", "KMF", "KRW", "KWD", "KYD",
+        "KZT", "LAK", "LBP", "LKR", "LRD", "LSL", "MAD", "MDL", "MGA", "MKD", "MMK", "MNT", "MOP",
+        "MUR", "MVR", "MWK", "MXN", "MYR", "MZN", "NAD", "NGN", "NIO", "NOK", "NPR", "NZD", "OMR",
+        "PAB", "PEN", "PGK", "PHP", "PKR", "PLN", "PYG", "QAR", "RON", "RSD", "RUB", "RWF", "SAR",
+        "SBD", "SCR", "SEK", "SGD", "SHP", "SLE", "SOS", "SRD", "SZL", "THB", "TJS", "TND", "TOP",
+        "TRY", "TTD", "TWD", "TZS", "UAH", "UGX", "USD", "UYU", "UZS", "VND", "VUV", "WST", "XAF",
+        "XCD", "XCG", "XOF", "XPF", "YER", "ZAR", "ZMW",
+    }
+)  # fmt: skip
+"""What a card can be charged in. Funds and accounting units of ISO 4217 are missing: CLF, UYW."""
+ZERO_DECIMAL = frozenset(
+    {
+        "BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF",
+        "XOF", "XPF",
+    }
+)  # fmt: skip
+"""Its amounts are major units. ISO 4217 gives MGA two decimals, so only whole ariary are taken."""
+ALWAYS_WHOLE = frozenset({"ISK", "UGX"})
+"""Without decimals by ISO 4217; the provider's amounts still have two, which have to be 00.
+
+HUF and TWD have two decimals for ISO 4217 and for charges alike; only payouts have to be whole."""
+THREE_DECIMAL = 3
+LAST_DIGIT_ZERO = 10
+"""With three decimals the networks take no thousandths: the last digit has to be 0."""
+
+
+class AmountRefused(ValueError):
+    """An amount that the provider does not take, and why."""
+
+
+def provider_amount(amount_minor: int, currency: str) -> int:
+    """Return `amount_minor` as the provider counts it. Raise AmountRefused when it takes no such.
+
+    An amount is never rounded here: what is charged is what was asked for.
+    """
+    if objection := objection_to_amount(amount_minor, currency):
+        raise AmountRefused(objection)
+    own, theirs = _exponents(currency)
+    return amount_minor * 10**theirs // 10**own
+
+
+def amount_minor_of(amount: int, currency: str) -> int:
+    """Return the provider's `amount` in minor units of ISO 4217; it sends no fractions of them.
+
+    The amount of an unknown currency stays what it is.
+    """
+    if exponent_of(currency) is None:
+        return amount
+    own, theirs = _exponents(currency)
+    return amount * 10**own // 10**theirs
+
+
+def objection_to_currency(currency: str) -> str:
+    """Return why nothing is sold in `currency`, or nothing."""
+    if objection := objection_to(currency):
+        return objection
+    return "" if currency in CURRENCIES else f"the payment provider takes no {currency}"
+
+
+def objection_to_amount(amount_minor: int, currency: str) -> str:
+    """Return why the provider cannot move `amount_minor`, or nothing."""
+    if objection := objection_to_currency(currency):
+        return objection
+    step = step_minor(currency)
+    if amount_minor % step == 0:
+        return ""
+    smallest = major(step, exponent_of(currency) or 0)
+    return f"the payment provider moves {currency} in steps of {smallest}"
+
+
+def step_minor(currency: str) -> int:
+    """Return the smallest amount of a known `currency` that the provider moves, in minor units."""
+    own, theirs = _exponents(currency)
+    return LAST_DIGIT_ZERO if own == THREE_DECIMAL else 10 ** max(own - theirs, 0)
+
+
+def _exponents(currency: str) -> tuple[int, int]:
+    """Return the decimals by ISO 4217 and those of the provider."""
+    own = exponent_of(currency)
+    assert own is not None
+    if currency in ZERO_DECIMAL:
+        return own, 0
+    return own, 2 if currency in ALWAYS_WHOLE else own
