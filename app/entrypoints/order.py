@@ -6,6 +6,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from app.entrypoints.capture_cases import CAPTURE_CASES
 from app.entrypoints.refund_cases import REFUND_CASES
 from app.entrypoints.requests import (
     BadRequest,
@@ -25,6 +26,7 @@ from workflows.order.messages import (
     ReturnRequested,
 )
 from workflows.order.state import Order
+from workflows.payment.capture_messages import CaptureKind
 from workflows.payment.origin import UNKNOWN, Origin
 from workflows.shared.limits import (
     LINES_MAX,
@@ -43,6 +45,12 @@ ORDERED_AT = (
     "When the customer ordered, in ms since 1970. It counts for callers who may backdate "
     "(PAYFLOW_BACKDATE), such as an import of past orders. Of anybody else it is taken and not "
     "used: the order was placed when it was received, and fraud counts by that."
+)
+
+
+CAPTURE = (
+    "When the money is taken: with the order, or when the order leaves us. Until then it is held "
+    "on the card, and let go when the order is cancelled: nothing has to be refunded."
 )
 
 
@@ -67,6 +75,7 @@ class OrderAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     customer_id: Personal[NameIfAny] = ""
     ordered_at_ms: Annotated[Milliseconds, Meta(description=ORDERED_AT)] | None = None
     reference: Annotated[str, Meta(max_length=128)] = ""
+    capture: Annotated[CaptureKind, Meta(description=CAPTURE)] = "automatic"
     origin: Origin = UNKNOWN
     """Where and with what it is paid, as far as known, for the fraud check."""
 
@@ -108,6 +117,7 @@ def placed(order_id: str, asked: OrderAsked, at_ms: int) -> OrderPlaced:
         "ordered_at_ms": at_ms,
         "reference": asked.reference,
         "origin": asked.origin,
+        "capture": asked.capture,
     }
     try:
         return msgspec.convert(fields, OrderPlaced, from_attributes=True)
@@ -223,5 +233,6 @@ ENTRYPOINT = Entrypoint(
         refund=refunded_by_operator,
         refunds_minor=refunds_minor,
         refund_cases=REFUND_CASES,
+        capture_cases=CAPTURE_CASES,
     ),
 )

@@ -85,6 +85,17 @@ class RefundCases(msgspec.Struct, frozen=True, kw_only=True):
     """Of a transaction id, a key, the round that failed, a decision, and a reference."""
 
 
+class CaptureCases(msgspec.Struct, frozen=True, kw_only=True):
+    """Shipped transactions whose money cannot be taken, which wait for an operator."""
+
+    table: str
+    """Whose rows hold the captures."""
+    waiting: Callable[[Any], int | None]
+    """Return the round that failed, of the state of such a row; None: nothing waits."""
+    decide: Callable[[str, int, str, str], Emission]
+    """Of a transaction id, the round that failed, a decision, and a reference."""
+
+
 class OperatorMessages(msgspec.Struct, frozen=True, kw_only=True):
     """The messages that operators may produce about a transaction."""
 
@@ -96,6 +107,8 @@ class OperatorMessages(msgspec.Struct, frozen=True, kw_only=True):
     """Return what goes back already, by the id of the refund, of the state of a transaction."""
     refund_cases: RefundCases | None = None
     """None: it refunds nothing."""
+    capture_cases: CaptureCases | None = None
+    """None: it takes no money later than it is asked for."""
 
 
 class Entrypoint(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ KINDS = {
     "payment_intent.succeeded": "payment_succeeded",
     "payment_intent.payment_failed": "payment_failed",
     "payment_intent.canceled": "payment_canceled",
+    "payment_intent.amount_capturable_updated": "payment_authorized",
     "refund.updated": "refund_changed",
     "refund.failed": "refund_changed",
     "charge.refund.updated": "refund_changed",

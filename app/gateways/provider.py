@@ -11,7 +11,7 @@ from typing import Any
 import stripe
 
 from app.config import Config, current
-from app.gateways import provider_refunds
+from app.gateways import provider_captures, provider_refunds
 from app.gateways.provider_account import (
     Account,
     Broken,
@@ -22,6 +22,7 @@ from app.gateways.provider_account import (
     read,
     reason_of,
 )
+from workflows.payment.provider_capture_messages import CaptureCharge
 from workflows.payment.provider_messages import (
     ChargeCard,
     ChargeDeclined,
@@ -56,6 +57,8 @@ class ProviderGateway:
             return (await provider_refunds.refund(self._account, command),)
         if isinstance(command, InquireRefund):
             return (await provider_refunds.inquire(self._account, command),)
+        if isinstance(command, CaptureCharge):
+            return (await provider_captures.capture(self._account, command),)
         try:
             return (await self._charge(command),)
         except Unclear as trouble:
@@ -79,7 +82,7 @@ class ProviderGateway:
             return _voided(command)
         if not isinstance(command, ChargeCard):
             intent = await read(self._account.intents.retrieve_async(intent.id))
-        known = _outcome(command, intent)
+        known = await self._outcome(command, intent)
         if known is not None:
             return known
         if isinstance(command, VoidCharge):
@@ -103,6 +106,8 @@ class ProviderGateway:
             "payment_method_types": ["card"],
             "metadata": self._account.metadata(command),
         }
+        if command.capture == "manual":
+            params["capture_method"] = "manual"
         key = self._account.key(command, "create")
         try:
             return await asked(self._account.intents.create_async(params, key))
@@ -124,7 +129,7 @@ class ProviderGateway:
         return await read(self._account.intents.retrieve_async(command.payment_id))
 
     async def _search(self, command: Command) -> stripe.PaymentIntent | None:
-        """Return the intent of an order; of several, one that took money. Raises Unclear.
+        """Return the intent of an order; of several, one that took or holds money. Raises Unclear.
 
         Stripe's search may miss what is younger than an hour: for that the key is still there.
         """
@@ -133,7 +138,7 @@ class ProviderGateway:
             "limit": INTENTS_MAX,
         }
         found = await read(self._account.intents.search_async(params))
-        return min(found.data, key=lambda intent: intent.status != "succeeded", default=None)
+        return min(found.data, key=_rank, default=None)
 
     async def _confirm(self, command: Command, intent_id: str) -> ProviderAnswer:
         key = self._account.key(command, "confirm")
@@ -146,7 +151,7 @@ class ProviderGateway:
             return await self._check_once(command, intent_id, refused)
         except Unclear as trouble:
             return _unknown(command, trouble, intent_id)
-        return _outcome(command, intent) or _unknown(command, f"it is {intent.status}", intent_id)
+        return await self._outcome_or_unknown(command, intent)
 
     async def _cancel(self, command: Command, intent_id: str) -> ProviderAnswer:
         key = self._account.key(command, "cancel")
@@ -156,13 +161,34 @@ class ProviderGateway:
             return await self._check_once(command, intent_id, refused)
         except Unclear as trouble:
             return _unknown(command, trouble, intent_id)
-        return _outcome(command, intent) or _unknown(command, f"it is {intent.status}", intent_id)
+        return await self._outcome_or_unknown(command, intent)
 
     async def _check_once(
         self, command: Command, intent_id: str, refused: stripe.InvalidRequestError
     ) -> ProviderAnswer:
         intent = await read(self._account.intents.retrieve_async(intent_id))
-        return _outcome(command, intent) or _unknown(command, reason_of(refused), intent_id)
+        known = await self._outcome(command, intent)
+        return known or _unknown(command, reason_of(refused), intent_id)
+
+    async def _outcome_or_unknown(
+        self, command: Command, intent: stripe.PaymentIntent
+    ) -> ProviderAnswer:
+        try:
+            known = await self._outcome(command, intent)
+        except Unclear as trouble:
+            return _unknown(command, trouble, intent.id)
+        return known or _unknown(command, f"it is {intent.status}", intent.id)
+
+    async def _outcome(
+        self, command: Command, intent: stripe.PaymentIntent
+    ) -> ProviderAnswer | None:
+        """Return the outcome of the intent, or None when there is none yet. Raises Unclear."""
+        if intent.status != "requires_capture":
+            return _outcome(command, intent)
+        if isinstance(command, VoidCharge):
+            return None
+        attempt = _attempt(command)
+        return await provider_captures.held(self._account, intent, command.transaction_id, attempt)
 
 
 def open_provider(config: Config, clock: Clock | None = None) -> ProviderGateway:
@@ -196,6 +222,11 @@ def _outcome(command: Command, intent: stripe.PaymentIntent) -> ProviderAnswer |
     if intent.status == "requires_payment_method" and error is not None:
         return _declined(command, code_of(error) or "declined")
     return None
+
+
+def _rank(intent: stripe.PaymentIntent) -> int:
+    states = ("succeeded", "requires_capture")
+    return states.index(intent.status) if intent.status in states else len(states)
 
 
 def _declined(command: Command, reason: str) -> ChargeDeclined:

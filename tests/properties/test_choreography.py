@@ -44,7 +44,15 @@ from workflows.order.saga_messages import (
     ReturnRefused,
     StepOverdue,
 )
+from workflows.payment import provider_capture_messages as h
 from workflows.payment import provider_messages as p
+from workflows.payment.capture_messages import (
+    CaptureCaseDecided,
+    CaptureCaseOpened,
+    PaymentAuthorized,
+    PaymentVoided,
+    PaymentWrittenOff,
+)
 from workflows.payment.messages import PaymentCompleted, PaymentFailed, PaymentRefunded
 from workflows.shared.deadline import DeadlineReached
 from workflows.shared.message import Message
@@ -72,6 +80,9 @@ class Provider:
     def __init__(self, random: Random) -> None:
         self.random = random
         self.charged: dict[str, int] = {}
+        self.held: dict[str, int] = {}
+        self.refused: set[tuple[str, int]] = set()
+        """Order and round of each capture that was refused."""
         self.declined: set[str] = set()
         self.voided: set[str] = set()
         self.refunds: dict[tuple[str, str], int] = {}
@@ -82,16 +93,19 @@ class Provider:
     def receive(self, asked: Message, world: "World") -> None:
         if self.random.random() < self.trouble:
             if self.random.random() < 0.5:
-                effect = self._refund if isinstance(asked, p.RefundCharge) else self._charge
+                effect = self._effect(asked)
                 world.later.append(lambda: effect(asked, world))
             world.publish(self._unknown(asked))
-        elif isinstance(asked, p.RefundCharge):
-            world.publish(self._refund(asked, world))
         else:
-            world.publish(self._charge(asked, world))
+            world.publish(self._effect(asked)(asked, world))
 
-    def _charge(self, asked: Any, world: "World") -> Message:
-        order_id = asked.transaction_id
+    def _effect(self, asked: Message) -> Any:
+        if isinstance(asked, h.CaptureCharge):
+            return self._capture
+        return self._refund if isinstance(asked, p.RefundCharge) else self._charge
+
+    def _charge(self, asked: Any, world: "World") -> Message:  # noqa: PLR0911  a state each
+        order_id, attempt = asked.transaction_id, getattr(asked, "attempt", 0)
         if order_id in self.charged:
             return self._succeeded(order_id)
         if order_id in self.declined:
@@ -101,14 +115,55 @@ class Provider:
             if self.betrays:
                 world.later.append(lambda: self._betray(asked, world))
         if order_id in self.voided:
-            return p.ChargeVoided(transaction_id=order_id)
+            return p.ChargeVoided(transaction_id=order_id, attempt=attempt)
+        if order_id in self.held:
+            return self._authorized(order_id, attempt)
         if self.random.random() < self.decline:
             self.declined.add(order_id)
             world.notify(self._notice(order_id, "payment_failed"))
             return p.ChargeDeclined(transaction_id=order_id, reason="card_declined")
+        if asked.capture == "manual":
+            self.held[order_id] = asked.amount_minor
+            world.notify(self._notice(order_id, "payment_authorized"))
+            return self._authorized(order_id, attempt)
         self.charged[order_id] = asked.amount_minor
         world.notify(self._notice(order_id, "payment_succeeded"))
         return self._succeeded(order_id)
+
+    def _authorized(self, order_id: str, attempt: int) -> Message:
+        return h.ChargeAuthorized(
+            transaction_id=order_id,
+            payment_id=f"pi-{order_id}",
+            amount_minor=self.held[order_id],
+            currency="GBP",
+            capture_before_ms=START_MS + 7 * 86_400_000,
+            attempt=attempt,
+        )
+
+    def _capture(self, asked: h.CaptureCharge, world: "World") -> Message:
+        order_id, known = asked.transaction_id, (asked.transaction_id, asked.round)
+        about = {"transaction_id": order_id, "round": asked.round}
+        if order_id not in self.charged and known not in self.refused:
+            is_gone = order_id in self.voided and not asked.round
+            if is_gone or self.random.random() < self.decline / 2:
+                self.refused.add(known)
+        if known in self.refused and order_id not in self.charged:
+            return h.CaptureRefused(**about, is_void=order_id in self.voided, reason="expired")
+        if order_id not in self.charged:
+            self.charged[order_id] = asked.amount_minor
+            world.notify(self._notice(order_id, "payment_succeeded"))
+        return h.ChargeCaptured(
+            **about,
+            payment_id=f"pi-{order_id}",
+            amount_minor=self.charged[order_id],
+            currency="GBP",
+        )
+
+    def end_hold(self, order_id: str, world: "World") -> None:
+        """Let a hold end by itself, as it does after days."""
+        if order_id in self.held and order_id not in self.charged:
+            self.voided.add(order_id)
+            world.notify(self._notice(order_id, "payment_canceled"))
 
     def _betray(self, asked: Any, world: "World") -> None:
         self.charged[asked.transaction_id] = asked.amount_minor
@@ -149,6 +204,9 @@ class Provider:
                 attempt=attempt,
                 reason="500",
             )
+        if isinstance(asked, h.CaptureCharge):
+            about = {"transaction_id": asked.transaction_id, "round": asked.round}
+            return h.CaptureUnknown(**about, attempt=attempt, reason="500")
         return p.ChargeUnknown(transaction_id=asked.transaction_id, attempt=attempt, reason="500")
 
     def kept_minor(self, order_id: str) -> int:
@@ -218,7 +276,8 @@ class Fraud:
         self.judged: set[str] = set()
 
     def receive(self, received: Any, world: "World") -> None:
-        if not isinstance(received, PaymentCompleted) or received.transaction_id in self.judged:
+        is_paid = isinstance(received, PaymentCompleted | PaymentAuthorized)
+        if not is_paid or received.transaction_id in self.judged:
             return
         self.judged.add(received.transaction_id)
         verdict = self.random.choices([FraudCleared, FraudDetected, None], [8, 1, 1])[0]
@@ -235,6 +294,7 @@ class World:
 
     def __init__(self, seed: int) -> None:
         self.random = Random(seed)
+        self.captures_later = seed % 3 == 0
         self.now_ms = START_MS
         self.provider = Provider(self.random)
         self.carrier = Carrier(self.random)
@@ -273,6 +333,13 @@ class World:
         if isinstance(message, ShipmentCreated) and self.random.random() < 0.4:
             change_of_mind = OrderCancelRequested(order_id=message.order_id)
             self.later.insert(0, lambda: self.publish(change_of_mind))
+        if isinstance(message, PaymentAuthorized) and self.random.random() < 0.3:
+            held = message.transaction_id
+            self.later.insert(0, lambda: self.provider.end_hold(held, self))
+        if isinstance(message, CaptureCaseOpened):
+            decision = self.random.choice(["retry", "written_off"])
+            decided = CaptureCaseDecided(transaction_id=message.transaction_id, decision=decision)
+            self.later.append(lambda: self.publish(decided))
 
     def notify(self, notice: Message) -> None:
         for _ in range(self.random.choice([0, 1, 1, 2])):
@@ -377,6 +444,7 @@ class World:
             total_minor=100 + 250 * len(lines),
             payment_method="pm_card_visa",
             ordered_at_ms=self.now_ms,
+            capture="at_shipment" if self.captures_later else "automatic",
         )
         self.orders[order_id] = placed
         self.publish(placed)
@@ -416,6 +484,9 @@ def assert_shelf_adds_up(shelf: Stock) -> None:
 ONCE = (
     PaymentCompleted,
     PaymentFailed,
+    PaymentAuthorized,
+    PaymentVoided,
+    PaymentWrittenOff,
     InventoryReserved,
     InventoryRejected,
     ShipmentCreated,
@@ -455,9 +526,11 @@ def check_completed(world: World, placed: OrderPlaced) -> Counter:
     """Assert that a completed order is paid, delivered and its returns are settled."""
     order_id = placed.order_id
     accepted = world.of(ReturnAccepted, order_id)
-    assert placed.total_minor == world.provider.charged[order_id]
+    is_lost = bool(world.of(PaymentWrittenOff, order_id))
+    paid_minor = 0 if is_lost else placed.total_minor
+    assert paid_minor == world.provider.charged.get(order_id, 0)
     back_minor = sum(back.amount_minor for back in accepted)
-    assert placed.total_minor - back_minor == world.provider.kept_minor(order_id)
+    assert paid_minor - back_minor == world.provider.kept_minor(order_id)
     assert world.carrier.status[order_id] == "delivered"
     assert len(world.of(FraudCleared, order_id)) == 1
     assert len(accepted) == len(world.of(InventoryReturned, order_id))
@@ -478,7 +551,7 @@ def check_cancelled(world: World, placed: OrderPlaced) -> None:
     assert not world.of(ReturnAccepted, order_id)
     before = world.emitted[: world.emitted.index(world.of(OrderCancelled, order_id)[0])]
     kinds = {type(emitted) for emitted in before if topic_of(emitted).key(emitted) == order_id}
-    assert kinds & {PaymentFailed, PaymentRefunded}
+    assert kinds & {PaymentFailed, PaymentRefunded, PaymentVoided}
     assert kinds & {InventoryRejected, InventoryReleased}
 
 
@@ -534,7 +607,9 @@ def test_every_way_to_end_is_met() -> None:
     wanted = {
         *("payment_failed", "out_of_stock", "fraud", "shipment_failed", "overdue"),
         *("cancelled_by_customer", "ReturnAccepted", "ReturnRefused", "OrderCompleted"),
-        *("VoidCharge", "paid after all"),
+        *("VoidCharge", "paid after all", "payment_expired"),
+        *("PaymentAuthorized", "PaymentVoided", "CaptureCharge", "CaptureCaseOpened"),
+        "PaymentWrittenOff",
         *("PaymentPending", "PaymentRefunded", "InventoryReleased", "UnshipStock"),
         *("WithdrawShipment", "InquireShipment", "InquireCharge", "InventoryReturned"),
     }

@@ -67,15 +67,16 @@ def test_the_scenarios_hold_every_fault(loop: asyncio.AbstractEventLoop) -> None
     occurred: Counter[str] = Counter()
     for seed in range(100):
         world = run_scenario(seed, loop)
-        for topic in ("sagas", "notifications"):
+        for topic in ("sagas", "notifications", "payments"):
             occurred.update(type(message).__name__ for message in world.messages(topic))
         occurred["refunds"] += len(world.provider.refunds)
         occurred.update(kind for _, kind in world.troubles.struck)
 
     ends = {"OrderCompleted", "OrderCancelled", "ReturnAccepted", "NotificationSent", "refunds"}
+    ends |= {"PaymentAuthorized", "PaymentVoided", "CaptureCaseOpened"}
     troubles = {
         "killed", "lost commit", "lost disk", "repeated", "clock off", "request lost",
         "answer lost", "declined", "refused", "call-back lost", "call-back doubled",
-        "channel away", "number refused",
+        "channel away", "number refused", "hold ended", "capture refused",
     }  # fmt: skip
     assert set() == {name for name in ends | troubles if not occurred[name]}

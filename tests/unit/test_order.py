@@ -331,6 +331,7 @@ def test_the_view_says_where_each_step_stands() -> None:
     assert {
         "currency": "GBP",
         "total_minor": 1_000,
+        "authorized_minor": 0,
         "charged_minor": 1_000,
         "refunded_minor": 400,
     } == shown["amounts"]

@@ -7,7 +7,7 @@ import pytest
 from tests.support.examples.payment import CANCELLED, PLACED, SUCCEEDED
 from tests.support.operators_site import WHY, Site
 from tests.support.workflow_runner import after
-from workflows.audit.refund_case import RefundCaseDecidedByOperator
+from workflows.audit.case_decisions import RefundCaseDecidedByOperator
 from workflows.payment import process as payment
 from workflows.payment.messages import RefundCaseDecided
 from workflows.payment.provider_messages import RefundRefused

@@ -17,6 +17,12 @@ from workflows.order.saga_messages import (
     ReturnRefused,
     StepOverdue,
 )
+from workflows.payment.capture_messages import (
+    CaptureCaseOpened,
+    PaymentAuthorized,
+    PaymentVoided,
+    PaymentWrittenOff,
+)
 from workflows.payment.messages import (
     PaymentCompleted,
     PaymentFailed,
@@ -51,6 +57,10 @@ COUNTED: dict[type[Message], str] = {
     ReturnRequested: "returns_requested",
     ReturnAccepted: "returns_accepted",
     ReturnRefused: "returns_refused",
+    PaymentAuthorized: "authorized",
+    PaymentVoided: "voided",
+    CaptureCaseOpened: "capture_cases",
+    PaymentWrittenOff: "written_off",
     PaymentCompleted: "payments",
     PaymentFailed: "payment_failed",
     PaymentPending: "payment_pending",
@@ -73,6 +83,7 @@ COUNTED: dict[type[Message], str] = {
 }
 """The figure in which each message counts as one."""
 TIMED: dict[type[Message], str] = {
+    PaymentAuthorized: "to_authorization_ms",
     PaymentCompleted: "to_payment_ms",
     InventoryReserved: "to_reserved_ms",
     FraudDetected: "to_verdict_ms",
@@ -150,6 +161,10 @@ def count(
     match received:
         case PaymentCompleted(amount_minor=amount_minor):
             _add(sums, "revenue_minor", amount_minor)
+        case PaymentAuthorized(amount_minor=amount_minor):
+            _add(sums, "authorized_minor", amount_minor)
+        case PaymentVoided(amount_minor=amount_minor):
+            _add(sums, "voided_minor", amount_minor)
         case PaymentRefunded(amount_minor=amount_minor):
             _add(sums, "refunds_minor", amount_minor)
         case PaymentRefundFailed(amount_minor=amount_minor, was_refunded=True):

@@ -19,6 +19,7 @@ from workflows.fraud.messages import (
 )
 from workflows.fraud.state import INITIAL, PaymentCheck, evolve
 from workflows.fraud.verdict import Judge, entities_of, verdict_on
+from workflows.payment.capture_messages import PaymentAuthorized
 from workflows.payment.messages import PaymentCompleted, PaymentFailed
 from workflows.shared.message import Message
 
@@ -61,7 +62,7 @@ def _declined(state: PaymentCheck, entities: dict[Kind, str]) -> tuple[Message, 
 
 
 def _questions(
-    paid: PaymentCompleted, entities: dict[Kind, str], judge: Judge
+    paid: PaymentCompleted | PaymentAuthorized, entities: dict[Kind, str], judge: Judge
 ) -> tuple[Message, ...]:
     device = entities.get("device")
     return tuple(
@@ -82,7 +83,11 @@ def _questions(
 
 
 def _judged(
-    state: PaymentCheck, paid: PaymentCompleted, entities: dict[Kind, str], judge: Judge, at_ms: int
+    state: PaymentCheck,
+    paid: PaymentCompleted | PaymentAuthorized,
+    entities: dict[Kind, str],
+    judge: Judge,
+    at_ms: int,
 ) -> tuple[Message, ...]:
     verdict = verdict_on(paid, entities, state.answers, judge, at_ms)
     if state.label is not None and state.label.fraud:
@@ -157,7 +162,9 @@ def _closed(case: Literal["review", "late"], label: PaymentLabelled) -> Message:
     )
 
 
-def _entities(payment: PaymentCompleted | PaymentFailed | None) -> dict[Kind, str]:
+def _entities(
+    payment: PaymentCompleted | PaymentAuthorized | PaymentFailed | None,
+) -> dict[Kind, str]:
     if payment is None:
         return {}
     origin = payment.origin

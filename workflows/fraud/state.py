@@ -19,6 +19,7 @@ from workflows.fraud.messages import (
     FraudVerdict,
     PaymentLabelled,
 )
+from workflows.payment.capture_messages import PaymentAuthorized
 from workflows.payment.messages import PaymentCompleted, PaymentFailed
 from workflows.shared.message import Message
 
@@ -28,7 +29,8 @@ from workflows.shared.message import Message
 class PaymentCheck(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of the payment of one order."""
 
-    paid: PaymentCompleted | None = None
+    paid: PaymentCompleted | PaymentAuthorized | None = None
+    """The first of them."""
     declined: PaymentFailed | None = None
     asked: bool = False
     """Whether the entities were asked, or notified of the decline."""
@@ -54,7 +56,7 @@ INITIAL = PaymentCheck()
 def evolve(state: PaymentCheck, message: Message, _at_ms: int) -> PaymentCheck:  # noqa: C901, PLR0911, PLR0912  one match
     """Return `state` after `message`, received or emitted."""
     match message:
-        case PaymentCompleted():
+        case PaymentCompleted() | PaymentAuthorized():
             # A charge may succeed after PaymentFailed: then it is judged like any other.
             return state if state.paid else replace(state, paid=message, asked=False)
         case PaymentFailed(declined=True):

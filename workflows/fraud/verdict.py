@@ -23,6 +23,7 @@ from workflows.fraud.messages import (
 )
 from workflows.fraud.model import Model
 from workflows.fraud.rulebook import LADDER, Book, Ruling
+from workflows.payment.capture_messages import PaymentAuthorized
 from workflows.payment.messages import PaymentCompleted
 
 MODEL = "model"
@@ -68,7 +69,7 @@ def entities_of(
 
 
 def verdict_on(
-    paid: PaymentCompleted,
+    paid: PaymentCompleted | PaymentAuthorized,
     by_kind: dict[Kind, str],
     answers: tuple[EntityAnswered, ...],
     judge: Judge,
@@ -121,7 +122,7 @@ def _emitted(transaction_id: str, ruling: Ruling, basis: VerdictBasis) -> FraudV
 
 
 def _facts(
-    paid: PaymentCompleted,
+    paid: PaymentCompleted | PaymentAuthorized,
     by_kind: dict[Kind, str],
     snapshot: dict[str, float],
     score: float | None,

@@ -8,7 +8,13 @@ from workflows.shared.limits import Currency, MinorDue, Name, Text
 from workflows.shared.message import Message
 
 Account = Literal[
-    "customer_receivable", "cash_at_provider", "cash_at_bank", "revenue", "shipping", "refunds"
+    "customer_receivable",
+    "cash_at_provider",
+    "cash_at_bank",
+    "revenue",
+    "shipping",
+    "refunds",
+    "bad_debts",
 ]
 
 

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from workflows.ledger.instructions import RecognizeSale, ReverseSale
 from workflows.ledger.messages import Account, EntryPosted, Posting
+from workflows.payment.capture_messages import PaymentWrittenOff
 from workflows.payment.messages import PaymentCompleted, PaymentRefunded, PaymentRefundFailed
 from workflows.shared.message import Message
 from workflows.shared.naming import joined
@@ -15,6 +16,8 @@ REFUND, REFUND_FAILED = "refund/", "refund failed/"
 """The causes of the entries of a refund, and of its reversal, before the provider's id of it."""
 REFUND_BY_HAND = "refund by hand/"
 """The cause of one that did not go through the provider, before its reference."""
+WRITTEN_OFF = "written off"
+"""The cause of the entry of goods that nobody will pay for."""
 
 # --- state ------------------------------------------------------------------
 
@@ -45,6 +48,12 @@ def decide(state: Books, received: Message, _at_ms: int) -> tuple[Message, ...]:
         case PaymentCompleted(transaction_id=transaction_id, amount_minor=amount_minor):
             moved = _moved("cash_at_provider", "customer_receivable", amount_minor)
             due = [_entry(known, transaction_id, "payment", moved), *_sale(known, transaction_id)]
+            due += _recovered(known, transaction_id)
+        case PaymentWrittenOff(transaction_id=transaction_id, amount_minor=amount_minor):
+            lost = _moved("bad_debts", "customer_receivable", amount_minor)
+            due = _sale(known, transaction_id)
+            if known.goods_are != "stopped":
+                due += [_entry(known, transaction_id, WRITTEN_OFF, lost)]
         case PaymentRefunded(
             transaction_id=transaction_id, refund_id=refund_id, amount_minor=amount_minor
         ):
@@ -62,6 +71,8 @@ def decide(state: Books, received: Message, _at_ms: int) -> tuple[Message, ...]:
             | ReverseSale(transaction_id=transaction_id)
         ):
             due = _sale(known, transaction_id)
+            if known.goods_are == "stopped":
+                due += _recovered(known, transaction_id)
         case _:
             pass
     return tuple(entry for entry in due if entry.cause not in state.posted and entry.postings)
@@ -91,6 +102,13 @@ def _sale(known: Books, transaction_id: str) -> list[EntryPosted]:
         )
         entries.append(_entry(known, transaction_id, "sale reversed", back))
     return entries
+
+
+def _recovered(known: Books, transaction_id: str) -> list[EntryPosted]:
+    """Return the reversal of what was written off: it was paid after all, or the goods are back."""
+    lost_minor = known.balances.get("bad_debts", 0)
+    moved = _moved("customer_receivable", "bad_debts", lost_minor)
+    return [_entry(known, transaction_id, f"{WRITTEN_OFF} reversed", moved)]
 
 
 def _entry(
@@ -135,7 +153,7 @@ def evolve(state: Books, message: Message, _at_ms: int) -> Books:
 def _noted(state: Books, received: Message) -> Books:
     """Return `state` with the amounts and the status of the goods that `received` reports."""
     match received:
-        case PaymentCompleted():
+        case PaymentCompleted() | PaymentWrittenOff():
             return replace(
                 state,
                 currency=received.currency,

@@ -5,6 +5,7 @@ from msgspec.structs import replace
 
 from workflows.notification.instructions import NotifyCustomer
 from workflows.notification.messages import Channel, SendMessage
+from workflows.payment.capture_messages import PaymentAuthorized, PaymentVoided
 from workflows.payment.messages import PaymentCompleted, PaymentRefunded, PaymentRefundFailed
 from workflows.shared.limits import TEXT_CHARS_MAX
 from workflows.shared.message import Message
@@ -37,7 +38,7 @@ def decide(state: Notified, received: Message, _at_ms: int) -> tuple[Message, ..
     return (message,)
 
 
-def _message(state: Notified, received: Message) -> SendMessage | None:
+def _message(state: Notified, received: Message) -> SendMessage | None:  # noqa: PLR0911  one match
     match received:
         case PaymentCompleted(transaction_id=transaction_id):
             amount = money(received.amount_minor, received.currency)
@@ -45,6 +46,15 @@ def _message(state: Notified, received: Message) -> SendMessage | None:
             return _send(
                 paid, transaction_id, "payment", "push", "Payment received", f"{amount} paid."
             )
+        case PaymentAuthorized(transaction_id=transaction_id):
+            amount = money(received.amount_minor, received.currency)
+            held = replace(state, customer_id=received.customer_id)
+            text = f"{amount} is held on your card. It is taken when your order leaves us."
+            return _send(held, transaction_id, "authorization", "push", "Order received", text)
+        case PaymentVoided(transaction_id=transaction_id):
+            amount = money(received.amount_minor, received.currency)
+            text = f"We no longer hold {amount} on your card. Nothing was taken."
+            return _send(state, transaction_id, "authorization/voided", "push", "Card freed", text)
         case PaymentRefunded(transaction_id=transaction_id, kind="return"):
             amount = money(received.amount_minor, received.currency)
             name = f"refund/{received.return_id}"
@@ -83,7 +93,7 @@ def _send(  # noqa: PLR0913  who, which and what
 def evolve(state: Notified, message: Message, _at_ms: int) -> Notified:
     """Return `state` after `message`, received or emitted."""
     match message:
-        case PaymentCompleted(customer_id=customer_id):
+        case PaymentCompleted(customer_id=customer_id) | PaymentAuthorized(customer_id=customer_id):
             return replace(state, customer_id=customer_id)
         case PaymentRefundFailed(was_refunded=True, return_id=return_id) if return_id:
             if return_id in state.failed_returns:

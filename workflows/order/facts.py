@@ -44,6 +44,16 @@ class OrderFacts:
     """The time of the first shipment or cancellation. 0: not yet."""
     payments: int = 0
     paid_minor: int = 0
+    hold_id: str = ""
+    """The provider's id of the intent that held the money; empty where none was held."""
+    hold_currency: str = ""
+    authorized_minor: int = 0
+    captured_minor: int = 0
+    """What of the hold was taken; the rest of a hold of which a part is taken is let go."""
+    voided_minor: int = 0
+    capture_case: bool = False
+    """The money could not be taken after the goods had left, and no operator has ended it."""
+    written_off: bool = False
     mismatched: bool = False
     """The provider has taken another amount than it was asked for."""
     refunded_minor: int = 0
@@ -69,6 +79,11 @@ class OrderFacts:
     def ends(self) -> int:
         """Return how many ends were emitted; one is right."""
         return self.completed + self.cancelled
+
+    @property
+    def is_paid(self) -> bool:
+        """Return whether the money was taken, or held."""
+        return bool(self.payments or self.authorized_minor)
 
     @property
     def shipped(self) -> bool:

@@ -14,6 +14,7 @@ from workflows.order import fact_projection, order_checks
 from workflows.order.facts import Facts, OrderFacts, ReturnFacts
 from workflows.order.snapshot import Snapshot
 from workflows.order.topics import orders, sagas
+from workflows.payment import hold_invariants as hold_checks
 from workflows.payment import invariants as money_checks
 from workflows.payment.topics import payments
 from workflows.shared.invariants import OFFENDING_MAX, Findings, Invariants, Moment, percentile
@@ -28,6 +29,8 @@ CHECKS = (
     money_checks.charged_once,
     money_checks.amounts_agree,
     money_checks.refunds_arrive,
+    hold_checks.captures_arrive,
+    hold_checks.holds_add_up,
     order_checks.ships_when_due,
     order_checks.carrier_agrees,
     stock_checks.receipts_are_booked,
@@ -60,6 +63,11 @@ class OrderFigures(msgspec.Struct, frozen=True, kw_only=True):
     """Orders with effects still under way: allowed for by the checks, not skipped."""
     charged_minor: int
     refunded_minor: int
+    authorized_minor: dict[str, int]
+    """What was held on cards, by currency. It is captured, voided or still held."""
+    captured_minor: dict[str, int]
+    voided_minor: dict[str, int]
+    held_minor: dict[str, int]
     ledger_imbalance_minor: int
     double_charges: int
     stock_drift_units: int
@@ -110,6 +118,10 @@ def figures_of(snapshot: Snapshot) -> OrderFigures:
         orders_moving=sum(snapshot.moving(key, known) for key, known in placed),
         charged_minor=charged_minor,
         refunded_minor=refunded_minor,
+        authorized_minor=hold_checks.by_currency(snapshot, lambda one: one.authorized_minor),
+        captured_minor=hold_checks.by_currency(snapshot, lambda one: one.captured_minor),
+        voided_minor=hold_checks.by_currency(snapshot, hold_checks.released_minor),
+        held_minor=hold_checks.by_currency(snapshot, hold_checks.open_minor),
         ledger_imbalance_minor=money_checks.imbalance_minor(snapshot),
         double_charges=len(money_checks.charged_twice(snapshot)),
         stock_drift_units=sum(abs(units) for units in stock_checks.stock_drift(snapshot).values()),

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import msgspec
 
+from workflows.payment.capture_messages import CaptureKind
 from workflows.payment.origin import UNKNOWN, Origin
 from workflows.shared.limits import (
     LINES_MAX,
@@ -59,6 +60,7 @@ class OrderPlaced(Message, tag="payflow.order.placed.v1", frozen=True, kw_only=T
     ordered_at_ms: Milliseconds
     reference: Annotated[str, msgspec.Meta(max_length=128)] = ""
     origin: Origin = UNKNOWN
+    capture: CaptureKind = "automatic"
 
 
 class OrderCancelRequested(

@@ -24,7 +24,7 @@ def ships_when_due(snapshot: Snapshot) -> Check:
     wrong = [
         key
         for key, known in created.items()
-        if not (known.payments and known.reserved and known.cleared)
+        if not (known.is_paid and known.reserved and known.cleared)
     ]
     return found("ships_when_due", len(created), wrong)
 

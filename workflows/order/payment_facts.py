@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from workflows.order.facts import Facts, OrderFacts
+from workflows.payment import capture_messages as capture
 from workflows.payment import messages as payment
 from workflows.payment.refund import key_of
 from workflows.shared.message import Message
@@ -11,6 +12,9 @@ from workflows.shared.message import Message
 
 def _paid(_facts: Facts, known: OrderFacts, message: payment.PaymentCompleted, _at_ms: int) -> None:
     known.payments += 1
+    known.capture_case = False
+    if known.hold_id and message.payment_id == known.hold_id:
+        known.captured_minor += message.amount_minor
     known.paid_minor += message.amount_minor
 
 
@@ -57,9 +61,27 @@ def _overdue(
     known.refunds_pending.discard(message.refund_key)
 
 
+def _held(_facts: Facts, known: OrderFacts, message: Any, _at_ms: int) -> None:
+    match message:
+        case capture.PaymentAuthorized():
+            known.hold_id, known.hold_currency = message.payment_id, message.currency
+            known.authorized_minor += message.amount_minor
+        case capture.PaymentVoided():
+            known.voided_minor += message.amount_minor
+        case capture.CaptureCaseOpened():
+            # An operator may have ended it before: then this is read late.
+            known.capture_case = not (known.payments or known.written_off)
+        case _:
+            known.written_off, known.capture_case = True, False
+
+
 OF_PAYMENTS: dict[type[Message], Callable[[Facts, OrderFacts, Any, int], None]] = {
     payment.PaymentCompleted: _paid,
     payment.PaymentMismatch: _mismatched,
+    capture.PaymentAuthorized: _held,
+    capture.PaymentVoided: _held,
+    capture.CaptureCaseOpened: _held,
+    capture.PaymentWrittenOff: _held,
     payment.PaymentRefunded: _refunded,
     payment.PaymentRefundPending: _refund_pending,
     payment.PaymentRefundFailed: _refund_pending,

@@ -4,6 +4,7 @@ from msgspec.structs import replace
 
 from workflows.fraud.messages import FraudCleared, FraudDetected
 from workflows.order.state import Mark, Order, blame
+from workflows.payment.capture_messages import PaymentAuthorized, PaymentVoided, PaymentWrittenOff
 from workflows.payment.messages import (
     PaymentCompleted,
     PaymentFailed,
@@ -44,6 +45,26 @@ def paid(state: Order, message: Message, at_ms: int) -> Order:  # noqa: PLR0911 
         case PaymentRefundFailed(kind="compensation") if status in ("refunding", "refunded"):
             mark = Mark(status="completed", at_ms=at_ms)
             return replace(state, payment=mark, compensated_minor=0)
+        case _:
+            return _judged(_held(state, message, at_ms), message, at_ms)
+
+
+def _held(state: Order, message: Message, at_ms: int) -> Order:
+    status = state.payment.status
+    match message:
+        case PaymentAuthorized(amount_minor=amount_minor) if status in ("waiting", "pending"):
+            mark = Mark(status="authorized", at_ms=at_ms)
+            return replace(state, payment=mark, authorized_minor=amount_minor)
+        case PaymentVoided() if status == "authorized":
+            return replace(state, payment=Mark(status="voided", at_ms=at_ms))
+        case PaymentWrittenOff() if status not in TAKEN:
+            return replace(state, payment=Mark(status="written_off", at_ms=at_ms))
+        case _:
+            return state
+
+
+def _judged(state: Order, message: Message, at_ms: int) -> Order:
+    match message:
         case FraudCleared() if state.fraud.status == "waiting":
             return replace(state, fraud=Mark(status="cleared", at_ms=at_ms))
         case FraudDetected(reasons=reasons) if state.fraud.status == "waiting":

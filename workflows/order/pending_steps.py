@@ -39,6 +39,11 @@ STEPS = (
         awaits="the carrier to deliver",
         otherwise="the delivery is reported overdue",
     ),
+    Step(
+        name="capture",
+        awaits="the payment provider to take the money that it holds",
+        otherwise="the capture is reported overdue",
+    ),
     Step(name="order", awaits="its own next message"),
     Step(name="compensating", awaits="the refund, and the goods to be restocked"),
 )
@@ -91,6 +96,7 @@ def _steps(state: Order) -> Iterator[PendingStep]:
         "fraud": state.payment.at_ms,
         "shipping": state.confirmed_at_ms,
         "delivery": state.shipping.at_ms,
+        "capture": state.shipping.at_ms,
     }
     for step, until_ms in deadlines(state).items():
         yield PendingStep(
@@ -107,6 +113,7 @@ def _taking_back(state: Order) -> Iterator[PendingStep]:
     until_ms, since_ms = state.cause_at_ms + SETTLE_MS, state.cause_at_ms
     open_: dict[str, bool] = {
         "the money to be refunded": state.payment.status == "completed",
+        "the money that is held to be let go": state.payment.status == "authorized",
         "the payment to end without money taken": state.payment.status in ("waiting", "pending"),
         "the goods to be put back on their shelves": state.inventory.status == "reserved",
         "every shelf to say that it holds nothing": state.inventory.status == "waiting",

@@ -33,6 +33,8 @@ SHIPPING_MS = 120_000
 """From the confirmation on."""
 DELIVERY_MS = 300_000
 """From the shipment on."""
+CAPTURE_MS = 300_000
+"""From the shipment on, where money is taken only then."""
 SETTLE_MS = 180_000
 """What follows a deadline or a cause may take this long; then the order counts as stuck."""
 
@@ -77,12 +79,14 @@ def deadlines(state: Order) -> dict[Step, int]:
         dues["payment"] = state.placed_at_ms + PAYMENT_MS
     if state.inventory.status == "waiting":
         dues["inventory"] = state.placed_at_ms + INVENTORY_MS
-    if state.fraud.status == "waiting" and state.payment.status == "completed":
+    if state.fraud.status == "waiting" and state.payment.status in ("authorized", "completed"):
         dues["fraud"] = state.payment.at_ms + FRAUD_MS
     if state.shipping.status == "waiting" and state.confirmed_at_ms:
         dues["shipping"] = state.confirmed_at_ms + SHIPPING_MS
     if state.delivery.status == "waiting" and state.shipping.status == "created":
         dues["delivery"] = state.shipping.at_ms + DELIVERY_MS
+    if state.payment.status in ("authorized", "voided") and state.shipping.status == "created":
+        dues["capture"] = state.shipping.at_ms + CAPTURE_MS
     return dues
 
 
@@ -95,7 +99,7 @@ def pending(state: Order) -> tuple[Message, ...]:
             state.returns,
             state.order_id,
             cancelled=bool(state.cancelled_at_ms),
-            total_minor=state.total_minor,
+            paid_minor=state.charged_minor,
             currency=state.currency,
             bought=state.bought,
         )
@@ -105,18 +109,23 @@ def pending(state: Order) -> tuple[Message, ...]:
 def _end(state: Order) -> tuple[Message, ...]:
     order_id = state.order_id
     if state.cause:
-        taken_back = state.payment.status in ("failed", "refunded")
+        taken_back = state.payment.status in ("failed", "refunded", "voided")
         put_back = state.inventory.status in ("rejected", "released")
         if taken_back and put_back:
             return (OrderCancelled(order_id=order_id, cause=state.cause, detail=state.detail),)
         return ()
     if not state.confirmed_at_ms:
-        steps = (state.payment.status, state.inventory.status, state.fraud.status)
-        if steps == ("completed", "reserved", "cleared"):
+        steps = (state.inventory.status, state.fraud.status)
+        # The shipment may be received before what it needed: then it says that there was all.
+        was_held = state.authorized_minor > 0 and state.shipping.status == "created"
+        is_paid = state.payment.status in ("authorized", "completed") or was_held
+        if is_paid and steps == ("reserved", "cleared"):
             return (OrderConfirmed(order_id=order_id),)
         return ()
     # The delivery may be received before the steps that precede it: the end waits for all of them.
-    return (OrderCompleted(order_id=order_id),) if state.delivery.status == "delivered" else ()
+    is_settled = state.payment.status in ("completed", "written_off")
+    is_over = state.delivery.status == "delivered" and is_settled
+    return (OrderCompleted(order_id=order_id),) if is_over else ()
 
 
 def _overdue(state: Order) -> tuple[Message, ...]:

@@ -8,7 +8,12 @@ from workflows.notification.instructions import NotifyCustomer
 from workflows.order.messages import OrderPlaced
 from workflows.order.saga_messages import OrderCancelled, ReturnAccepted, ReturnRefused
 from workflows.payment import declines
-from workflows.payment.instructions import CancelPayment, RequestPayment, RequestRefund
+from workflows.payment.instructions import (
+    CancelPayment,
+    RequestCapture,
+    RequestPayment,
+    RequestRefund,
+)
 from workflows.shared.limits import MINOR_MAX
 from workflows.shared.reaction import declare_reactions
 from workflows.shipping.messages import (
@@ -25,6 +30,7 @@ CAUSES = {
     "shipment_failed": "the carrier could not take it",
     "cancelled_by_customer": "you asked us to",
     "overdue": "it took us too long",
+    "payment_expired": "your bank held the money no longer",
 }
 """Why an order was cancelled, in the customer's language."""
 
@@ -42,6 +48,7 @@ def _request_payment(placed: OrderPlaced) -> RequestPayment:
         payment_method=placed.payment_method,
         ordered_at_ms=placed.ordered_at_ms,
         origin=placed.origin,
+        capture=placed.capture,
         refusal=_refusal(placed),
     )
 
@@ -59,6 +66,10 @@ def _refusal(placed: OrderPlaced) -> str:
 
 def _cancel_payment(_event: object) -> CancelPayment:
     return CancelPayment()
+
+
+def _request_capture(_created: ShipmentCreated) -> RequestCapture:
+    return RequestCapture()
 
 
 def _request_refund(accepted: ReturnAccepted) -> RequestRefund:
@@ -141,6 +152,7 @@ declare_reactions(
         OrderPlaced: _request_payment,
         InventoryRejected: _cancel_payment,
         FraudDetected: _cancel_payment,
+        ShipmentCreated: _request_capture,
         ShipmentFailed: _cancel_payment,
         ShipmentCancelled: _cancel_payment,
         ReturnAccepted: _request_refund,

@@ -56,7 +56,7 @@ def pending(  # noqa: PLR0913  the facts of an order
     order_id: str,
     *,
     cancelled: bool,
-    total_minor: int,
+    paid_minor: int,
     currency: str,
     bought: dict[str, int],
 ) -> tuple[Message, ...]:
@@ -67,7 +67,7 @@ def pending(  # noqa: PLR0913  the facts of an order
         reason = (
             "the order was cancelled"
             if cancelled
-            else asked.reason or _objection(returns, asked, total_minor, bought)
+            else asked.reason or _objection(returns, asked, paid_minor, bought)
         )
         if reason:
             return (ReturnRefused(order_id=order_id, return_id=return_id, reason=reason),)
@@ -94,11 +94,11 @@ def refusal(returns: Returns, asked: ReturnRequested) -> str:
     return ""
 
 
-def _objection(returns: Returns, asked: Return, total_minor: int, bought: dict[str, int]) -> str:
+def _objection(returns: Returns, asked: Return, paid_minor: int, bought: dict[str, int]) -> str:
     for sku, units in _with(returns.units, asked.lines).items():
         if units > bought.get(sku, 0):
             return f"more of {sku} than was bought"
-    if returns.amount_minor + asked.amount_minor > total_minor:
+    if returns.amount_minor + asked.amount_minor > paid_minor:
         return "more money than was paid"
     return ""
 

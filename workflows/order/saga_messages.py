@@ -8,7 +8,7 @@ from workflows.order.messages import ReturnLine
 from workflows.shared.limits import LINES_MAX, Currency, Milliseconds, MinorDue, Name, Text
 from workflows.shared.message import Message
 
-Step = Literal["payment", "inventory", "fraud", "shipping", "delivery"]
+Step = Literal["payment", "inventory", "fraud", "shipping", "delivery", "capture"]
 Cause = Literal[
     "payment_failed",
     "out_of_stock",
@@ -16,6 +16,7 @@ Cause = Literal[
     "shipment_failed",
     "cancelled_by_customer",
     "overdue",
+    "payment_expired",
 ]
 
 

@@ -29,7 +29,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     """Units by SKU."""
     placed_at_ms: int = 0
     payment: Mark = Mark()
-    """waiting, pending, failed, completed, refunding, refunded"""
+    """waiting, pending, failed, authorized, voided, completed, refunding, refunded, written_off"""
     inventory: Mark = Mark()
     """waiting, reserved, rejected, released"""
     fraud: Mark = Mark()
@@ -38,6 +38,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     """waiting, created, failed, cancelled"""
     delivery: Mark = Mark()
     """waiting, delivered"""
+    authorized_minor: int = 0
+    """What was held on the card, where money was not taken at once."""
     charged_minor: int = 0
     compensated_minor: int = 0
     cause: Cause | None = None

@@ -55,6 +55,7 @@ def _amounts(state: Order) -> dict[str, Any]:
     return {
         "currency": state.currency,
         "total_minor": state.total_minor,
+        "authorized_minor": state.authorized_minor,
         "charged_minor": state.charged_minor,
         "refunded_minor": state.compensated_minor + sum(returned),
     }

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from workflows.ledger.messages import EntryPosted
 from workflows.ledger.process import REFUND, REFUND_FAILED
 from workflows.ledger.topics import ledger
+from workflows.payment.capture import Capture
+from workflows.payment.charge import Bill
 from workflows.payment.charge_progress import OUTCOME_MS
 from workflows.payment.process import Payment
 from workflows.payment.refund_progress import OVERDUE_MS, PENDING_OVERDUE_MS
@@ -20,7 +22,11 @@ def lines_of_payment(state: Payment, at_ms: int) -> Iterator[Line]:
     bill, charge = state.bill, state.charge
     if bill is None:
         return
-    if charge.asked and charge.outcome != "declined":
+    if state.capture.voided_emitted:
+        yield _hold_line(state.capture, bill, at_ms)
+        if charge.outcome == "voided":
+            return
+    if charge.asked and charge.outcome not in ("declined", "authorized"):
         yield Line(
             book="payments",
             order_id=bill.transaction_id,
@@ -48,6 +54,19 @@ def lines_of_payment(state: Payment, at_ms: int) -> Iterator[Line]:
             open=not is_refunded,
             open_ms=PENDING_OVERDUE_MS if refund.status == "pending" else 0,
         )
+
+
+def _hold_line(hold: Capture, bill: Bill, at_ms: int) -> Line:
+    """Return the line of a hold that was let go, or has ended."""
+    return Line(
+        book="payments",
+        order_id=bill.transaction_id,
+        kind="void",
+        reference=hold.payment_id,
+        amount_minor=hold.amount_minor,
+        currency=hold.currency,
+        at_ms=at_ms,
+    )
 
 
 def lines_of_entry(entry: EntryPosted, at_ms: int) -> Iterator[Line]:

@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from workflows.payment import provider_messages as provider
+from workflows.payment.capture_messages import CaptureKind
 from workflows.payment.instructions import RequestPayment
 from workflows.payment.messages import PaymentPending
 from workflows.payment.origin import UNKNOWN, Origin
@@ -31,6 +32,7 @@ class Bill(msgspec.Struct, frozen=True, kw_only=True):
     ordered_at_ms: int
     asked_at_ms: int = 0
     """When payment was asked for; 0 in rows older than this field."""
+    capture: CaptureKind = "automatic"
     origin: Origin = UNKNOWN
 
 
@@ -40,7 +42,8 @@ class Charge(msgspec.Struct, frozen=True, kw_only=True):
     asked: Literal["", "charge", "void"] = ""
     """What the provider was asked last."""
     ask_again: bool = False
-    outcome: Literal["", "succeeded", "declined", "voided"] = ""
+    outcome: Literal["", "authorized", "succeeded", "declined", "voided"] = ""
+    """`authorized`: held, and neither taken nor let go yet."""
     reason: str = ""
     """Why it is declined, or not known."""
     payment_id: str = ""
@@ -61,20 +64,29 @@ class Charge(msgspec.Struct, frozen=True, kw_only=True):
     wait: Wait = Wait()
 
 
+FAILED = ("declined", "voided")
+"""Outcomes without money."""
+
 # --- decide ----------------------------------------------------------------
 
 
-def pending(charge: Charge, bill: Bill, *, unwanted: bool) -> tuple[Message, ...]:
+def pending(  # noqa: PLR0911  one case after the other
+    charge: Charge, bill: Bill, *, unwanted: bool
+) -> tuple[Message, ...]:
     """Return what to ask or emit while the outcome is open; `unwanted`: it is to be voided.
 
-    Once there is an outcome, only what a webhook says against it is asked for.
+    Once there is an outcome, only what a webhook says against it is asked for; what is held is let
+    go when it is unwanted.
     """
     if not charge.asked:
         return (_charge_card(bill),)
     if charge.hint == "noticed":
         # A void charges nothing: what has failed must not be charged by a forged webhook.
-        voids = unwanted or charge.expired or bool(charge.outcome)
+        voids = unwanted or charge.expired or charge.outcome in FAILED
         return (_ask(provider.VoidCharge if voids else provider.InquireCharge, charge, bill),)
+    if charge.outcome == "authorized" and unwanted:
+        voids = charge.ask_again or charge.asked != "void"
+        return (_ask(provider.VoidCharge, charge, bill),) if voids else ()
     if charge.outcome or charge.unknown_since_ms is None:
         return ()
     if not charge.pending_emitted:
@@ -98,6 +110,7 @@ def bill_of(asked: RequestPayment, at_ms: int) -> Bill:
         payment_method=asked.payment_method,
         ordered_at_ms=asked.ordered_at_ms,
         asked_at_ms=at_ms,
+        capture=asked.capture,
         origin=asked.origin,
     )
 
@@ -108,8 +121,14 @@ def _charge_card(bill: Bill) -> Message:
         amount_minor=bill.total_minor,
         currency=bill.currency,
         payment_method=bill.payment_method,
+        capture=capture_of(bill),
         asked_at_ms=bill.asked_at_ms,
     )
+
+
+def capture_of(bill: Bill) -> provider.Capture:
+    """Return how the provider is asked to take the money of `bill`."""
+    return "manual" if bill.capture == "at_shipment" else "automatic"
 
 
 def _ask(
@@ -121,6 +140,7 @@ def _ask(
         currency=bill.currency,
         payment_method=bill.payment_method,
         attempt=charge.asks,
+        capture=capture_of(bill),
         asked_at_ms=bill.asked_at_ms,
         payment_id=charge.payment_id,
     )

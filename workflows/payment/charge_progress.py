@@ -7,6 +7,7 @@ from typing import Literal
 
 from msgspec.structs import replace
 
+from workflows.payment import provider_capture_messages as holds
 from workflows.payment import provider_messages as provider
 from workflows.payment.charge import Charge
 from workflows.payment.messages import PaymentPending
@@ -24,14 +25,18 @@ HINT_MS = 2_000
 """How long a webhook waits for the answer that is under way, before the provider is asked."""
 BACKOFF_FIRST_MS = 1_000
 BACKOFF_MS_MAX = 30_000
-OUTCOMES = {"payment_failed": "declined", "payment_canceled": "voided"}
+OUTCOMES = {
+    "payment_failed": "declined",
+    "payment_canceled": "voided",
+    "payment_authorized": "authorized",
+}
 """What is known already when such a webhook comes late."""
 OUTCOME_MS = ANSWER_MS + PENDING_MS + BACKOFF_MS_MAX
 """By then, counted from the first question, a charge has succeeded, is declined, or its void is
 asked for; the first answer of the provider after that ends it."""
 
 
-def evolve(charge: Charge, message: Message, at_ms: int) -> Charge:  # noqa: PLR0911  one match
+def evolve(charge: Charge, message: Message, at_ms: int) -> Charge:  # noqa: C901, PLR0911  one match
     """Return `charge` after `message`, received or emitted."""
     match message:
         case provider.ChargeCard() | provider.InquireCharge():
@@ -46,13 +51,20 @@ def evolve(charge: Charge, message: Message, at_ms: int) -> Charge:  # noqa: PLR
             return _hinted(charge, kind, at_ms)
         case provider.ChargeUnknown() if charge.asked:
             return _unknown(charge, message, at_ms)
-        case provider.ChargeSucceeded():
+        case holds.ChargeAuthorized() if charge.asked == "charge":
+            # What was to be let go is let go: its answer is still to come.
+            return _authorized(charge, message)
+        case provider.ChargeSucceeded() | holds.ChargeCaptured():
             return _succeeded(charge, message)
+        case holds.CaptureRefused(is_void=True) if charge.outcome == "authorized":
+            return replace(charge, outcome="voided", hint="", wait=rest(charge.wait))
         case provider.ChargeDeclined(reason=reason):
             return _over(charge, message, "declined", reason or "declined")
         case provider.ChargeVoided():
             why = f"unknown for too long: {charge.reason}"[:TEXT_CHARS_MAX]
-            reason = why if charge.expired else ""
+            # Who asked for the void knows why; a hold may also end by itself.
+            other = "" if charge.asked == "void" else "canceled at the provider"
+            reason = why if charge.expired else other
             return _over(charge, message, "voided", reason)
         case _:
             return charge
@@ -94,7 +106,7 @@ def _woken(charge: Charge, received: DeadlineReached, at_ms: int) -> Charge:
 
 def _unknown(charge: Charge, unknown: provider.ChargeUnknown, at_ms: int) -> Charge:
     pause_ms = backoff_ms(charge.wait.tries, first_ms=BACKOFF_FIRST_MS, most_ms=BACKOFF_MS_MAX)
-    if charge.outcome:
+    if charge.outcome and not _lets_go(charge):
         again = wait_until(charge.wait, at_ms + pause_ms)
         return replace(charge, wait=again) if charge.hint else charge
     return replace(
@@ -106,7 +118,23 @@ def _unknown(charge: Charge, unknown: provider.ChargeUnknown, at_ms: int) -> Cha
     )
 
 
-def _succeeded(charge: Charge, answer: provider.ChargeSucceeded) -> Charge:
+def _lets_go(charge: Charge) -> bool:
+    return charge.outcome == "authorized" and charge.asked == "void"
+
+
+def _authorized(charge: Charge, answer: holds.ChargeAuthorized) -> Charge:
+    if charge.outcome not in ("", "authorized"):
+        return charge
+    is_new = charge.hint == "asked" and answer.attempt == charge.asks - 1
+    if not charge.hint or is_new or charge.hint_kind == "payment_authorized":
+        charge = replace(charge, hint="", wait=rest(charge.wait))
+    if charge.outcome:
+        return charge
+    held = replace(charge, outcome="authorized", payment_id=answer.payment_id)
+    return replace(held, ask_again=False, unknown_since_ms=None, reason="")
+
+
+def _succeeded(charge: Charge, answer: provider.ChargeSucceeded | holds.ChargeCaptured) -> Charge:
     # Success overrides every earlier answer: the money is at the provider.
     if not charge.asked or charge.outcome == "succeeded":
         return charge
@@ -132,4 +160,5 @@ def _over(
     is_new = charge.hint == "asked" and answer.attempt == charge.asks - 1
     if not charge.hint or is_new or outcome == OUTCOMES.get(charge.hint_kind):
         charge = replace(charge, hint="", wait=rest(charge.wait))
-    return charge if charge.outcome else replace(charge, outcome=outcome, reason=reason)
+    is_open = not charge.outcome or (charge.outcome == "authorized" and outcome == "voided")
+    return replace(charge, outcome=outcome, reason=reason) if is_open else charge

@@ -1,5 +1,6 @@
 """What a workflow may ask of payment; see `workflows.shared.reaction`."""
 
+from workflows.payment.capture_messages import CaptureKind
 from workflows.payment.origin import UNKNOWN, Origin
 from workflows.shared.personal import Personal
 from workflows.shared.reaction import Instruction
@@ -18,8 +19,13 @@ class RequestPayment(Instruction, frozen=True, kw_only=True):
     payment_method: Personal[str]
     ordered_at_ms: int
     origin: Origin = UNKNOWN
+    capture: CaptureKind = "automatic"
     refusal: str = ""
     """Why the provider must not be asked: it counts as declined for this reason."""
+
+
+class RequestCapture(Instruction, frozen=True, kw_only=True):
+    """The goods have left: take what is held, where money was not taken at once."""
 
 
 class CancelPayment(Instruction, frozen=True, kw_only=True):

@@ -47,7 +47,7 @@ def books_close(snapshot: Snapshot) -> Check:
         for key, known in ended.items()
         if known.balance("customer_receivable")
         or (known.cancelled and known.balance("cash_at_provider") + known.balance("cash_at_bank"))
-        or (known.completed and not known.paid_minor)
+        or (known.completed and not known.paid_minor and not known.written_off)
     ]
     return found("books_close", len(ended), wrong)
 

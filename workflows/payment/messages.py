@@ -4,6 +4,7 @@ from typing import Literal
 
 import msgspec
 
+from workflows.payment.capture_messages import CaptureMessage
 from workflows.payment.origin import UNKNOWN, Origin
 from workflows.shared.limits import Currency, Milliseconds, Minor, MinorDue, Name, NameIfAny, Text
 from workflows.shared.message import Message
@@ -11,7 +12,7 @@ from workflows.shared.personal import Personal
 
 
 class PaymentCompleted(Message, tag="payflow.payment.completed.v1", frozen=True, kw_only=True):
-    """Charged. It carries all that fraud and ledger need."""
+    """The money is taken. It carries all that fraud and ledger need."""
 
     transaction_id: Name = msgspec.field(name="order_id")
     payment_id: Name
@@ -153,4 +154,5 @@ PaymentMessage = (
     | PaymentRefundFailed
     | RefundCaseOpened
     | RefundOverdue
+    | CaptureMessage
 )

@@ -1,15 +1,31 @@
 """Taking the money of a transaction once, and giving it back.
 
 `workflows/payment/charge.py` asks the provider until the outcome of the charge is known,
+`workflows/payment/capture.py` takes what is held when the goods have left, and
 `workflows/payment/refund.py` until the money is refunded. This module decides when each begins.
 """
 
 import msgspec
 from msgspec.structs import replace
 
-from workflows.payment import charge, charge_progress, refund, refund_progress
-from workflows.payment.charge import Bill, Charge
-from workflows.payment.instructions import CancelPayment, RequestPayment, RequestRefund
+from workflows.payment import (
+    capture,
+    capture_progress,
+    charge,
+    charge_progress,
+    outcome,
+    refund,
+    refund_progress,
+)
+from workflows.payment.capture import Capture
+from workflows.payment.capture_messages import CaptureCaseDecided
+from workflows.payment.charge import FAILED, Bill, Charge
+from workflows.payment.instructions import (
+    CancelPayment,
+    RequestCapture,
+    RequestPayment,
+    RequestRefund,
+)
 from workflows.payment.messages import PaymentCompleted, PaymentFailed, PaymentMismatch
 from workflows.payment.refund import COMPENSATION, Refunds
 from workflows.shared.message import Message
@@ -24,6 +40,8 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True):
     closed: bool = False
     """Nothing will be shipped: whatever was or will be charged goes back."""
     charge: Charge = Charge()
+    capture: Capture = Capture()
+    """Where money is held first, and taken later."""
     completed_emitted: bool = msgspec.field(name="completed_told", default=False)
     mismatch_emitted: bool = False
     failed_emitted: bool = msgspec.field(name="failed_told", default=False)
@@ -37,78 +55,72 @@ INITIAL = Payment()
 
 def due(state: Payment) -> int | None:
     """Return when to ask the provider again (ms), or None."""
-    waits = (state.charge.wait.due_at_ms, state.refunds.wait.due_at_ms)
+    waits = (each.wait.due_at_ms for each in (state.charge, state.capture, state.refunds))
     return min((at_ms for at_ms in waits if at_ms is not None), default=None)
 
 
 def pending(state: Payment) -> tuple[Message, ...]:
     """Return what to ask the provider, and what to emit of the payment."""
-    bill, outcome = state.bill, state.charge.outcome
+    bill, charged = state.bill, state.charge
     if bill is None:
         return ()
-    if outcome == "succeeded":
+    if charged.outcome == "succeeded":
         # A charge that succeeds after PaymentFailed (the void raced with it) is PaymentCompleted,
         # then PaymentRefunded: the ledger must record what happened at the provider.
         if not state.completed_emitted:
             return _charged(state, bill)
-        return refund.pending(state.refunds, bill, state.charge.payment_id)
-    is_over = bool(outcome) or (state.closed and not state.charge.asked)
+        return refund.pending(state.refunds, bill, charged.payment_id)
+    if state.capture.authorized_emitted:
+        return _held(state, bill)
+    if charged.outcome == "authorized" and not state.closed:
+        return _authorized(state, bill) or charge.pending(charged, bill, unwanted=False)
+    return _open(state, bill)
+
+
+def _open(state: Payment, bill: Bill) -> tuple[Message, ...]:
+    """Return what to ask and emit while no money is taken or held."""
+    charged = state.charge
+    is_over = charged.outcome in FAILED or (state.closed and not charged.asked)
     if is_over and not state.failed_emitted:
-        return (_failed(state.charge, bill),)
-    if state.failed_emitted and not state.charge.asked:
+        return (outcome.failed(charged, bill),)
+    if state.failed_emitted and not charged.asked:
         return ()
-    return charge.pending(state.charge, bill, unwanted=state.closed)
+    return charge.pending(charged, bill, unwanted=state.closed)
+
+
+def _held(state: Payment, bill: Bill) -> tuple[Message, ...]:
+    """Return what to ask and emit of money that is held, or was."""
+    ends = state.closed or state.capture.written_off
+    unwanted = ends and not capture.is_under_way(state.capture)
+    return (
+        *charge.pending(state.charge, bill, unwanted=unwanted),
+        *capture.pending(state.capture, state.charge, bill, closed=state.closed),
+    )
+
+
+def _authorized(state: Payment, bill: Bill) -> tuple[Message, ...]:
+    """Return what to emit of money that is held; nothing while an amount is in dispute."""
+    held = state.capture
+    differs = outcome.difference(bill, held.payment_id, held.amount_minor, held.currency)
+    if differs or state.mismatch_emitted:
+        return differs
+    return (capture.authorized(held, bill),)
 
 
 def _charged(state: Payment, bill: Bill) -> tuple[Message, ...]:
     """Return what to emit of money that was taken; nothing while an amount is in dispute."""
     taken = state.charge
     currency = taken.charged_currency or bill.currency
-    if taken.charged_minor and (taken.charged_minor, currency) != (bill.total_minor, bill.currency):
-        return (
-            PaymentMismatch(
-                transaction_id=bill.transaction_id,
-                payment_id=taken.payment_id,
-                amount_minor=bill.total_minor,
-                currency=bill.currency,
-                charged_minor=taken.charged_minor,
-                charged_currency=currency,
-            ),
-        )
-    if state.mismatch_emitted and not state.closed:
+    differs = outcome.difference(
+        bill, taken.payment_id, taken.charged_minor or bill.total_minor, currency
+    )
+    if differs:
+        return differs
+    # The goods that have left are not called back for it: what was taken is all there is.
+    has_left = bool(state.capture.requested_at_ms)
+    if state.mismatch_emitted and not state.closed and not has_left:
         return ()
-    return (_completed(taken, bill),)
-
-
-def _completed(charged: Charge, bill: Bill) -> Message:
-    return PaymentCompleted(
-        transaction_id=bill.transaction_id,
-        payment_id=charged.payment_id,
-        amount_minor=bill.total_minor,
-        goods_minor=bill.goods_minor,
-        charges_minor=bill.total_minor - bill.goods_minor,
-        currency=bill.currency,
-        customer_id=bill.customer_id,
-        country=bill.country,
-        ordered_at_ms=bill.ordered_at_ms,
-        origin=bill.origin,
-    )
-
-
-def _failed(tried: Charge, bill: Bill) -> Message:
-    reason = tried.reason or "cancelled"
-    if not tried.asked or tried.outcome != "declined":
-        return PaymentFailed(transaction_id=bill.transaction_id, reason=reason)
-    return PaymentFailed(
-        transaction_id=bill.transaction_id,
-        reason=reason,
-        declined=True,
-        amount_minor=bill.total_minor,
-        currency=bill.currency,
-        customer_id=bill.customer_id,
-        ordered_at_ms=bill.ordered_at_ms,
-        origin=bill.origin,
-    )
+    return (outcome.completed(taken, bill),)
 
 
 # --- evolve --------------------------------------------------------------------
@@ -129,10 +141,17 @@ def evolve(state: Payment, message: Message, at_ms: int) -> Payment:  # noqa: PL
             return _compensate(replace(state, completed_emitted=True), at_ms)
         case RequestRefund(return_id=return_id, amount_minor=amount_minor):
             return _request_refund(state, return_id, amount_minor, at_ms)
+        case RequestCapture() if state.bill and state.bill.capture == "at_shipment":
+            return replace(state, capture=capture_progress.request(state.capture, at_ms))
+        case CaptureCaseDecided() if not state.closed:
+            decided = capture_progress.decide_case(state.capture, state.charge, message, at_ms)
+            return replace(state, capture=decided)
         case _:
+            charged = charge_progress.evolve(state.charge, message, at_ms)
             return replace(
                 state,
-                charge=charge_progress.evolve(state.charge, message, at_ms),
+                charge=charged,
+                capture=capture_progress.evolve(state.capture, charged, message, at_ms),
                 refunds=refund_progress.evolve(state.refunds, message, at_ms),
             )
 

@@ -13,6 +13,9 @@ from workflows.shared.limits import Currency, Milliseconds, MinorDue, Name, Name
 from workflows.shared.message import Message
 from workflows.shared.personal import Personal
 
+Capture = Literal["automatic", "manual"]
+"""Whether confirming takes the money, or only holds it until a CaptureCharge."""
+
 
 class ChargeCard(Message, tag="payflow.provider.charge_card.v1", frozen=True, kw_only=True):
     """Create and confirm the one payment intent of this order."""
@@ -21,6 +24,7 @@ class ChargeCard(Message, tag="payflow.provider.charge_card.v1", frozen=True, kw
     amount_minor: MinorDue
     currency: Currency
     payment_method: Personal[Name]
+    capture: Capture = "automatic"
     asked_at_ms: Milliseconds = 0
 
 
@@ -32,6 +36,7 @@ class InquireCharge(Message, tag="payflow.provider.inquire_charge.v1", frozen=Tr
     currency: Currency
     payment_method: Personal[Name]
     attempt: int
+    capture: Capture = "automatic"
     asked_at_ms: Milliseconds = 0
     payment_id: NameIfAny = ""
     """Empty while no answer has named it."""
@@ -45,6 +50,7 @@ class VoidCharge(Message, tag="payflow.provider.void_charge.v1", frozen=True, kw
     currency: Currency
     payment_method: Personal[Name]
     attempt: int
+    capture: Capture = "automatic"
     asked_at_ms: Milliseconds = 0
     payment_id: NameIfAny = ""
     """Empty while no answer has named it."""
@@ -174,7 +180,13 @@ class ProviderNotified(Message, tag="payflow.provider.notified.v1", frozen=True,
 
     transaction_id: Name = msgspec.field(name="order_id")
     notice_id: Name
-    kind: Literal["payment_succeeded", "payment_failed", "payment_canceled", "refund_changed"]
+    kind: Literal[
+        "payment_succeeded",
+        "payment_failed",
+        "payment_canceled",
+        "payment_authorized",
+        "refund_changed",
+    ]
     payment_id: Name
     amount_minor: MinorDue
     reason: Text = ""

@@ -1,5 +1,12 @@
 """Topics of the subject payment."""
 
+from workflows.payment.capture_messages import (
+    AuthorizationExpiring,
+    CaptureCaseDecided,
+    CaptureCaseOpened,
+    PaymentVoided,
+    PaymentWrittenOff,
+)
 from workflows.payment.messages import (
     PaymentFailed,
     PaymentMessage,
@@ -11,6 +18,12 @@ from workflows.payment.messages import (
     RefundCaseDecided,
     RefundCaseOpened,
     RefundOverdue,
+)
+from workflows.payment.provider_capture_messages import (
+    CaptureAnswer,
+    CaptureCharge,
+    CaptureRefused,
+    CaptureUnknown,
 )
 from workflows.payment.provider_messages import (
     ChargeCard,
@@ -31,7 +44,9 @@ from workflows.payment.provider_messages import (
 )
 from workflows.shared.topic import MessageCounter, by, declare
 
-ProviderCommand = ChargeCard | InquireCharge | VoidCharge | RefundCharge | InquireRefund
+ProviderCommand = (
+    ChargeCard | InquireCharge | VoidCharge | CaptureCharge | RefundCharge | InquireRefund
+)
 ProviderAnswer = (
     ChargeSucceeded
     | ChargeDeclined
@@ -42,6 +57,7 @@ ProviderAnswer = (
     | RefundFailed
     | RefundRefused
     | RefundUnknown
+    | CaptureAnswer
 )
 
 payments = declare(
@@ -52,9 +68,16 @@ payments = declare(
     retention_ms=-1,
     traced=True,
     kinds={
-        "compensation": (PaymentRefunded,),
-        "retry": (PaymentPending, PaymentRefundPending, RefundOverdue),
-        "failure": (PaymentFailed, PaymentMismatch, PaymentRefundFailed, RefundCaseOpened),
+        "compensation": (PaymentRefunded, PaymentVoided),
+        "retry": (PaymentPending, PaymentRefundPending, RefundOverdue, AuthorizationExpiring),
+        "failure": (
+            PaymentFailed,
+            PaymentMismatch,
+            PaymentRefundFailed,
+            RefundCaseOpened,
+            CaptureCaseOpened,
+            PaymentWrittenOff,
+        ),
     },
     counters=(
         MessageCounter(
@@ -71,6 +94,11 @@ payments = declare(
             message=RefundCaseOpened,
             metric="payflow_refund_cases_total",
             help="Refunds that wait for the decision of an operator.",
+        ),
+        MessageCounter(
+            message=CaptureCaseOpened,
+            metric="payflow_capture_cases_total",
+            help="Shipped orders whose money cannot be taken, which wait for an operator.",
         ),
     ),
 )
@@ -93,8 +121,8 @@ provider_answers = declare(
     traced=True,
     kinds={
         "compensation": (RefundSucceeded, ChargeVoided),
-        "retry": (ChargeUnknown, RefundUnknown, RefundPending),
-        "failure": (ChargeDeclined, RefundFailed, RefundRefused),
+        "retry": (ChargeUnknown, RefundUnknown, RefundPending, CaptureUnknown),
+        "failure": (ChargeDeclined, RefundFailed, RefundRefused, CaptureRefused),
     },
 )
 provider_webhooks = declare(
@@ -102,4 +130,11 @@ provider_webhooks = declare(
 )
 refund_decisions = declare(
     "refund.decisions", RefundCaseDecided, key=by("transaction_id"), writer="console", traced=True
+)
+capture_decisions = declare(
+    "capture.decisions",
+    CaptureCaseDecided,
+    key=by("transaction_id"),
+    writer="console",
+    traced=True,
 )

@@ -37,6 +37,8 @@ class ProviderRecord:
     charges: int = 0
     charged_minor: int = 0
     refunded_minor: int = 0
+    held_minor: int = 0
+    """What it holds on the card and has neither taken nor let go."""
     last_ms: int = 0
     currency: str = ""
     """Of the amounts; empty when it is not known."""

@@ -12,6 +12,11 @@ from workflows.fraud.messages import FraudCleared, FraudConfirmed, FraudDetected
 from workflows.inventory.messages import InventoryRejected, InventoryReserved
 from workflows.order.messages import OrderCancelRequested, OrderPlaced
 from workflows.order.saga_messages import StepOverdue
+from workflows.payment.capture_messages import (
+    AuthorizationExpiring,
+    PaymentAuthorized,
+    PaymentVoided,
+)
 from workflows.payment.messages import PaymentCompleted, PaymentFailed
 from workflows.shared.deadline import DeadlineReached
 from workflows.shared.message import Message
@@ -72,13 +77,14 @@ INITIAL = Shipment()
 # --- evolve --------------------------------------------------------------------
 
 
-def evolve(state: Shipment, message: Message, at_ms: int) -> Shipment:  # noqa: C901, PLR0911  one match
+def evolve(state: Shipment, message: Message, at_ms: int) -> Shipment:  # noqa: C901, PLR0911, PLR0912  one match
     """Return `state` after `message`, received or emitted."""
     match message:
         case OrderPlaced(country=country):
             # An order placed again with other content does not change the address.
             return state if state.country else replace(state, country=country)
-        case PaymentCompleted(transaction_id=order_id, country=country):
+        case PaymentAuthorized() | PaymentCompleted():
+            order_id, country = message.transaction_id, message.country
             return replace(state, order_id=order_id, country=country, paid=True)
         case InventoryReserved(units=units):
             return replace(state, units=units)
@@ -91,6 +97,10 @@ def evolve(state: Shipment, message: Message, at_ms: int) -> Shipment:  # noqa: 
         case FraudConfirmed(transaction_id=order_id):
             # It was cleared before: only shipping knows whether it can still be stopped (ADR 3).
             return _stopped(state, order_id, "fraud")
+        case AuthorizationExpiring() | PaymentVoided(reason="expired"):
+            # What has left is not called back: payment takes it up with the customer.
+            order_id = message.transaction_id
+            return state if state.created_emitted else _stopped(state, order_id, "payment_expired")
         case OrderCancelRequested(order_id=order_id):
             return _stopped(state, order_id, "cancelled_by_customer")
         case StepOverdue(order_id=order_id, step=step):

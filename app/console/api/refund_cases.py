@@ -11,7 +11,7 @@ from app.console.api.context import CONTEXT
 from app.console.api.operator_actions import Why, accepted, carry_out, operated
 from app.console.api.problems import Problem, path_name, read_body
 from tables import declared
-from workflows.audit.refund_case import RefundCaseDecidedByOperator
+from workflows.audit.case_decisions import RefundCaseDecidedByOperator
 
 Reference = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{0,100}$(?!\n)")]
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from app.console.api import (
+    capture_cases,
     commands,
     customer_search,
     dead_letter_actions,
@@ -169,6 +170,13 @@ ROUTES = (
         refund_cases.decide,
         "Decide what becomes of a refund that has failed",
         refund_cases.DecisionAsked,
+    ),
+    action(
+        "approver",
+        "/operators/orders/{order_id}/capture-case",
+        capture_cases.decide,
+        "Decide what becomes of a shipped order whose money cannot be taken",
+        capture_cases.CaptureDecisionAsked,
     ),
     action(
         "operator",

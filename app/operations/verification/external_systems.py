@@ -23,6 +23,11 @@ _REFUNDS = """
         sum(CASE status WHEN 'succeeded' THEN amount_minor ELSE 0 END),
         max(max(created_ms, changed_ms)) FROM refunds GROUP BY order_id, currency
 """
+_HOLDS = """
+    SELECT order_id, upper(currency), sum(authorized_minor),
+        max(coalesce(authorized_ms, created_ms)) FROM intents
+    WHERE status = 'requires_capture' GROUP BY order_id, currency
+"""
 _SHIPMENTS = """
     SELECT order_id, status, max(created_ms, coalesce(delivered_ms, 0)) FROM shipments
 """
@@ -62,7 +67,22 @@ def read_provider(config: Config) -> dict[str, ProviderRecord] | None:
             known.last_ms = max(known.last_ms, last_ms)
             if known.counts(currency):
                 known.refunded_minor += amount_minor_of(refunded, currency)
+        for order_id, currency, held, last_ms in _rows(books, _HOLDS):
+            known = taken.setdefault(order_id, ProviderRecord())
+            known.last_ms = max(known.last_ms, last_ms)
+            if known.counts(currency):
+                known.held_minor += amount_minor_of(held, currency)
     return taken
+
+
+def _rows(books: sqlite3.Connection, query: str) -> list[tuple[str, str, int, int]]:
+    """Return the rows of `query`; none of a file that is older than its columns."""
+    try:
+        return books.execute(query).fetchall()
+    except sqlite3.OperationalError as error:
+        if "no such" not in str(error):
+            raise
+        return []
 
 
 def _open(path: Path) -> sqlite3.Connection:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from app.delivery.agent import Transient
 from app.wire.envelope import derive_id
 from workflows.notification import messages as n
+from workflows.payment import provider_capture_messages as h
 from workflows.payment import provider_messages as p
 from workflows.shared.message import Message
 from workflows.shipping import carrier_messages as c
@@ -37,6 +38,10 @@ class Provider:
         self.troubles = troubles
         self.trouble = trouble
         self.charged: dict[str, int] = {}
+        self.held: dict[str, int] = {}
+        """What was held at first, where money is taken later."""
+        self.refused: set[tuple[str, int]] = set()
+        """Order and round of each capture that was refused."""
         self.declined: set[str] = set()
         self.voided: set[str] = set()
         self.refunds: dict[tuple[str, str, int], int] = {}
@@ -48,8 +53,12 @@ class Provider:
         """Answer a provider command."""
         if self.troubles.strikes("request lost", self.trouble / 2):
             return (self._unknown(asked, "never arrived"),)
-        refunds = isinstance(asked, p.RefundCharge | p.InquireRefund)
-        answer = self._refund(asked) if refunds else self._charge(asked)
+        if isinstance(asked, p.RefundCharge | p.InquireRefund):
+            answer = self._refund(asked)
+        elif isinstance(asked, h.CaptureCharge):
+            answer = self._capture(asked)
+        else:
+            answer = self._charge(asked)
         if self.troubles.strikes("answer lost", self.trouble / 2):
             return (self._unknown(asked, "the answer got lost"),)
         return (answer,)
@@ -62,9 +71,15 @@ class Provider:
             self.voided.add(order_id)
         if order_id in self.voided:
             return p.ChargeVoided(transaction_id=order_id, attempt=getattr(asked, "attempt", 0))
+        if order_id in self.held and order_id not in self.charged:
+            return self._held(asked)
         if order_id not in self.charged and order_id not in self.declined:
             if self.troubles.strikes("declined", self.trouble / 2):
                 self.declined.add(order_id)
+            elif asked.capture == "manual":
+                self.held[order_id] = asked.amount_minor
+                self._notice(order_id, asked.amount_minor)
+                return self._held(asked)
             else:
                 self.charged[order_id] = asked.amount_minor
             self._notice(order_id, asked.amount_minor)
@@ -77,6 +92,49 @@ class Provider:
             transaction_id=order_id,
             payment_id=f"pi-{order_id}",
             amount_minor=self.charged[order_id],
+        )
+
+    def _held(self, asked: Any) -> Message:
+        """Say what is held; now and then the hold ends without a word of ours."""
+        order_id, attempt = asked.transaction_id, getattr(asked, "attempt", 0)
+        if self.troubles.strikes("hold ended", self.trouble / 8):
+            self._let_go(order_id)
+            return p.ChargeVoided(transaction_id=order_id, attempt=attempt)
+        return h.ChargeAuthorized(
+            transaction_id=order_id,
+            payment_id=f"pi-{order_id}",
+            amount_minor=self.held[order_id],
+            currency="GBP",
+            capture_before_ms=1_700_000_000_000 + 7 * 86_400_000,
+            attempt=attempt,
+        )
+
+    def _let_go(self, order_id: str) -> None:
+        self.voided.add(order_id)
+        self._notice(order_id, self.held[order_id])
+
+    def _capture(self, asked: h.CaptureCharge) -> Message:
+        order_id, trouble = asked.transaction_id, self.trouble
+        known = order_id, asked.round
+        about = {"transaction_id": order_id, "round": asked.round}
+        if order_id not in self.charged and known not in self.refused:
+            if not asked.round and self.troubles.strikes("hold ended", trouble / 8):
+                self._let_go(order_id)
+            if self.troubles.strikes("capture refused", trouble / 4):
+                self.refused.add(known)
+        if order_id not in self.charged:
+            is_void = order_id in self.voided
+            if known in self.refused or (is_void and not asked.round):
+                self.refused.add(known)
+                return h.CaptureRefused(**about, is_void=is_void, reason="expired")
+            short = self.troubles.strikes("captured short", trouble / 8)
+            self.charged[order_id] = asked.amount_minor - int(short)
+            self._notice(order_id, self.charged[order_id])
+        return h.ChargeCaptured(
+            **about,
+            payment_id=f"pi-{order_id}",
+            amount_minor=self.charged[order_id],
+            currency="GBP",
         )
 
     def _refund(self, asked: p.RefundCharge | p.InquireRefund) -> Message:
@@ -136,20 +194,31 @@ class Provider:
                 round=asked.round,
                 reason=reason,
             )
+        if isinstance(asked, h.CaptureCharge):
+            about = {"transaction_id": asked.transaction_id, "round": asked.round}
+            return h.CaptureUnknown(**about, attempt=attempt, reason=reason)
         return p.ChargeUnknown(transaction_id=asked.transaction_id, attempt=attempt, reason=reason)
 
     def _notice(self, order_id: str, amount_minor: int) -> None:
-        kind = "payment_failed" if order_id in self.declined else "payment_succeeded"
+        kind = self._kind(order_id)
+        about = f"{order_id}/{kind}" if order_id in self.held else order_id
         for copy in range(_copies(self.troubles)):
             self.notices.append(
                 p.ProviderNotified(
                     transaction_id=order_id,
-                    notice_id=f"{order_id}/{copy}",
+                    notice_id=f"{about}/{copy}",
                     kind=kind,
                     payment_id=f"pi-{order_id}",
                     amount_minor=amount_minor,
                 )
             )
+
+    def _kind(self, order_id: str) -> Any:
+        if order_id in self.charged:
+            return "payment_succeeded"
+        if order_id in self.declined:
+            return "payment_failed"
+        return "payment_canceled" if order_id in self.voided else "payment_authorized"
 
     def kept_minor(self, order_id: str) -> int:
         """Return what the provider holds of this order: charged less refunded."""

@@ -32,6 +32,7 @@ from app.wire.topics import timers_topic
 from tables import Table
 from tests.support.runtime import Crash, as_read
 from tests.support.simulation.external_systems import Carrier, Notifier, Provider
+from workflows.payment.capture_messages import CaptureCaseDecided, CaptureCaseOpened
 from workflows.payment.messages import RefundCaseDecided, RefundCaseOpened
 from workflows.shared.deadline import DeadlineReached
 from workflows.shared.message import Message, type_name
@@ -340,7 +341,7 @@ class World:
                 self.say(notice, event_id, topic_of(notice).key(notice), {})
 
     def _decide_cases(self) -> None:
-        """Let an operator decide about every refund that has failed for good."""
+        """Let an operator decide about every refund and capture that has failed for good."""
         log = self.log.get("payments", [])
         for record in log[self._cases_seen :]:
             envelope = from_headers(record.headers)
@@ -354,6 +355,14 @@ class World:
                     reference=f"bank-{envelope.id}" if by_hand else "",
                 )
                 self.say(decided, derive_id("decided", envelope.id), message.transaction_id, {})
+            if isinstance(message, CaptureCaseOpened):
+                gives_up = self.troubles.strikes("case written off", 0.5)
+                given = CaptureCaseDecided(
+                    transaction_id=message.transaction_id,
+                    decision="written_off" if gives_up else "retry",
+                    reference=f"loss-{envelope.id}" if gives_up else "",
+                )
+                self.say(given, derive_id("decided", envelope.id), message.transaction_id, {})
         self._cases_seen = len(log)
 
     def _jump(self) -> bool:

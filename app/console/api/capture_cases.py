@@ -1,0 +1,51 @@
+"""The decision of an operator about an order that has shipped and whose money cannot be taken."""
+
+from typing import Literal
+
+import msgspec
+from aiohttp import web
+
+from app.console.api.access import operator_of
+from app.console.api.context import CONTEXT
+from app.console.api.operator_actions import Why, accepted, carry_out, operated
+from app.console.api.problems import Problem, path_name, read_body
+from app.console.api.refund_cases import Reference
+from tables import declared
+from workflows.audit.case_decisions import CaptureCaseDecidedByOperator
+
+
+class CaptureDecisionAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of the decision. `written_off`: the loss is posted, found by `reference`."""
+
+    decision: Literal["retry", "written_off"]
+    reference: Reference = ""
+    reason: Why
+
+
+async def decide(request: web.Request) -> web.Response:
+    """Charge the card once more, or write the money off."""
+    order_id = path_name(request, "order_id")
+    asked = await read_body(request, CaptureDecisionAsked)
+    if asked.decision == "written_off" and not asked.reference:
+        detail = "say by what the loss can be found, such as the number of a collection case"
+        raise Problem(400, "Bad Request", detail, field="reference")
+    operators, _ = await operated(request, order_id)
+    cases = operators.capture_cases
+    row = None if cases is None else await request.app[CONTEXT].row(cases.table, order_id)
+    if cases is None or row is None:
+        raise Problem(404, "Not Found", f"{order_id!r} has no payment", field="order_id")
+    failed_round = cases.waiting(msgspec.convert(row["state"], declared[cases.table].shape))
+    if failed_round is None:
+        detail = f"no capture of {order_id!r} waits for a decision"
+        raise Problem(409, "Conflict", detail, field="order_id")
+    emission = cases.decide(order_id, failed_round, asked.decision, asked.reference)
+    action = CaptureCaseDecidedByOperator(
+        about=order_id,
+        who=operator_of(request).name,
+        why=asked.reason,
+        event_id=emission.event_id,
+        decision=asked.decision,
+        reference=asked.reference,
+    )
+    await carry_out(request, action, emission, f"capture/{failed_round}")
+    return accepted(order_id, "asked")

@@ -1,0 +1,36 @@
+"""The acts of operators on money that cannot be refunded, or cannot be taken."""
+
+from typing import Literal
+
+from workflows.shared.limits import Name, NameIfAny, Text
+from workflows.shared.message import Message
+
+
+class RefundCaseDecidedByOperator(
+    Message, tag="payflow.audit.refund_case_decided.v1", frozen=True, kw_only=True
+):
+    """An operator decided what becomes of a refund that failed. `about`: the order."""
+
+    about: Name
+    who: Name
+    why: Text
+    event_id: Name
+    refund_key: Name
+    decision: Literal["retry", "settled"]
+    reference: NameIfAny = ""
+
+
+class CaptureCaseDecidedByOperator(
+    Message, tag="payflow.audit.capture_case_decided.v1", frozen=True, kw_only=True
+):
+    """An operator decided what becomes of a shipped order that is not paid. `about`: the order."""
+
+    about: Name
+    who: Name
+    why: Text
+    event_id: Name
+    decision: Literal["retry", "written_off"]
+    reference: NameIfAny = ""
+
+
+CaseDecision = RefundCaseDecidedByOperator | CaptureCaseDecidedByOperator
