@@ -28,7 +28,8 @@ from app.local import fault_switches
 from app.local.demo import Demo, DemoError, Wanted, fresh
 from app.local.demo_stream import DISK_MB_MAX, ORDERS_PER_SECOND_AFTER
 from app.local.importers.order_file import read_plan
-from app.local.importers.player import ORDERS_PER_SECOND
+from app.local.importers.player import ORDERS_PER_SECOND, Captures
+from app.local.importers.receipts import STOCK_PERCENT
 from app.local.supervisor import Supervisor, worker_command
 from app.registry import services
 from app.wire.json_output import json_page
@@ -91,6 +92,10 @@ def demo(  # noqa: PLR0913  each is an option
     once: Annotated[bool, typer.Option(help="End when every order has ended.")] = False,
     report: Annotated[Path | None, typer.Option(help="Where to write the report.")] = None,
     faults: Annotated[str, typer.Option(help="Such as decline=0.2,refuse=0.05")] = "",
+    capture: Annotated[Captures, typer.Option(help="When money is taken.")] = "at_shipment",
+    stock: Annotated[
+        float, typer.Option(min=0, max=100, help="Percent of what is sold that is in stock.")
+    ] = STOCK_PERCENT,
     as_json_too: AsJson = False,
 ) -> None:
     """Start everything on a fresh folder, play real orders through it, and go on with such."""
@@ -102,6 +107,8 @@ def demo(  # noqa: PLR0913  each is an option
         rate_after=rate or ORDERS_PER_SECOND_AFTER,
         disk_mb=disk_mb,
         once=once,
+        capture=capture,
+        stock_percent=stock,
     )
     found = run(_counted(wanted) if dry_run else _demo(wanted, faults))
     if found is not None:

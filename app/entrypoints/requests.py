@@ -16,6 +16,8 @@ from workflows.shared.message import Message
 
 Body = TypeVar("Body")
 Shape = TypeVar("Shape")
+RowState = Any
+"""The state of a row, of whichever table."""
 
 
 class BadRequest(PayflowError, ValueError):
@@ -79,7 +81,7 @@ class RefundCases(msgspec.Struct, frozen=True, kw_only=True):
 
     table: str
     """Whose rows hold the refunds."""
-    waiting: Callable[[Any], Mapping[str, int]]
+    waiting: Callable[[RowState], Mapping[str, int]]
     """Return the round that failed of each, by its key, of the state of such a row."""
     decide: Callable[[str, str, int, str, str], Emission]
     """Of a transaction id, a key, the round that failed, a decision, and a reference."""
@@ -90,7 +92,7 @@ class CaptureCases(msgspec.Struct, frozen=True, kw_only=True):
 
     table: str
     """Whose rows hold the captures."""
-    waiting: Callable[[Any], int | None]
+    waiting: Callable[[RowState], int | None]
     """Return the round that failed, of the state of such a row; None: nothing waits."""
     decide: Callable[[str, int, str, str], Emission]
     """Of a transaction id, the round that failed, a decision, and a reference."""
@@ -103,7 +105,7 @@ class OperatorMessages(msgspec.Struct, frozen=True, kw_only=True):
     """Of a transaction id and why."""
     refund: Callable[[str, str, int, str], Emission]
     """Of a transaction id, the id of the refund, an amount in minor units, and why."""
-    refunds_minor: Callable[[Any], Mapping[str, int]]
+    refunds_minor: Callable[[RowState], Mapping[str, int]]
     """Return what goes back already, by the id of the refund, of the state of a transaction."""
     refund_cases: RefundCases | None = None
     """None: it refunds nothing."""

@@ -19,7 +19,8 @@ from app.local.demo_stream import Firsts, Stream
 from app.local.importers.file_content import LoadError
 from app.local.importers.loaded import report_lines
 from app.local.importers.order_file import FileOptions, read_plan
-from app.local.importers.player import Player
+from app.local.importers.player import Captures, Player
+from app.local.importers.receipts import STOCK_PERCENT
 from app.local.instance_folder import emptied, worker_url
 from app.local.supervisor import Supervisor
 from app.operations.verification import auditor
@@ -48,6 +49,9 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     disk_mb: int
     """The size of the data folder at which no more orders are placed."""
     once: bool = False
+    capture: Captures = "at_shipment"
+    stock_percent: float = STOCK_PERCENT
+    """How much of what the file sells is in stock."""
     faults: dict[str, dict[str, float]] = {}
 
 
@@ -82,8 +86,14 @@ class Demo:
                 self._say(f"         {hint}")
             for system, record in self.wanted.faults.items():
                 await fault_switches.put(getattr(self.config, f"{system}_url"), record)
-            player = Player(self.config.console_url, self.wanted.rate, session, self._step)
-            await player.receive_stock(plan, self._step)
+            player = Player(
+                self.config.console_url,
+                self.wanted.rate,
+                session,
+                self._step,
+                capture=self.wanted.capture,
+            )
+            await player.receive_stock(plan, self._step, self.wanted.stock_percent)
             watching = asyncio.create_task(self._watch(player))
             try:
                 await player.play(plan)

@@ -16,14 +16,17 @@ from app.local.importers import retail_file
 from app.local.importers.endless import DrawnOrder
 from app.local.importers.file_content import LoadError
 from app.local.importers.loaded import Loaded
-from app.local.importers.receipts import Receipt, receipts_of
+from app.local.importers.receipts import STOCK_PERCENT, Receipt, receipts_of
 from app.local.importers.retail_file import Adjust, Ask, PlaceOrder, Plan, Refuse, ReturnItems
 from workflows.inventory.shelf import REMEMBERED_MAX
 from workflows.order.messages import ReturnLine
+from workflows.payment.capture_messages import CaptureKind
 from workflows.shared.errors import ErrorKind, PayflowError
 from workflows.shared.naming import joined
 
 ORDERS_PER_SECOND = 18.0
+Captures = CaptureKind
+"""When the money of the orders is taken."""
 ROW_STATUSES = frozenset({400, 409, 413, 422})
 """HTTP statuses by which the API refuses what one request says."""
 AGAIN_STATUSES = frozenset({408, 425, 429})
@@ -63,19 +66,24 @@ class Player:
         rate: float,
         session: aiohttp.ClientSession,
         say: Callable[[str], None] = lambda _: None,
+        *,
+        capture: Captures = "automatic",
     ) -> None:
         # One line of our own says it, not a line for each retry.
         stamina.instrumentation.set_on_retry_hooks(())
         self.loaded = Loaded()
         self._say = say
+        self._capture: Captures = capture
         self._away = False
         self._url = url
         self._rate = rate
         self._session = session
 
-    async def receive_stock(self, plan: Plan, say: Callable[[str], None]) -> None:
+    async def receive_stock(
+        self, plan: Plan, say: Callable[[str], None], stock_percent: float = STOCK_PERCENT
+    ) -> None:
         """Receive nearly all that the file sells; return when the stock is on hand."""
-        receipts = receipts_of(plan)
+        receipts = receipts_of(plan, stock_percent)
         for receipt in receipts:
             await self._post("/stock/receipts", msgspec.to_builtins(receipt))
         units = sum(item.quantity for receipt in receipts for item in receipt.items)
@@ -136,7 +144,7 @@ class Player:
         if drawn.receipt.items:
             await self._post("/stock/receipts", msgspec.to_builtins(drawn.receipt))
         key = f"demo:{drawn.order.reference}"
-        body = _order_body(drawn.order) | {"payment_method": drawn.payment_method}
+        body = self._order_body(drawn.order) | {"payment_method": drawn.payment_method}
         del body["ordered_at_ms"]  # it is placed now
         answer = await self._post("/orders", body, {"Idempotency-Key": key})
         return str(answer["order_id"])
@@ -166,10 +174,24 @@ class Player:
 
     async def _place(self, ask: PlaceOrder) -> None:
         key = f"retail:{ask.reference}"
-        answer = await self._post("/orders", _order_body(ask), {"Idempotency-Key": key})
+        answer = await self._post("/orders", self._order_body(ask), {"Idempotency-Key": key})
         self.loaded.order_ids[ask.reference] = answer["order_id"]
         self.loaded.orders_asked += 1
         self.loaded.count("orders", ask)
+
+    def _order_body(self, ask: PlaceOrder) -> dict[str, Any]:
+        lines = [msgspec.to_builtins(line) for line in ask.lines]
+        return {
+            "customer_id": ask.customer_id,
+            "country": ask.country,
+            "currency": retail_file.CURRENCY,
+            "lines": lines,
+            "charges": ask.charges,
+            "payment_method": PAYMENT_METHOD,
+            "capture": self._capture,
+            "ordered_at_ms": ask.ordered_at_ms,
+            "reference": ask.reference,
+        }
 
     async def _return(self, ask: ReturnItems) -> None:
         order_id = self.loaded.order_ids.get(ask.reference)
@@ -232,20 +254,6 @@ class Player:
         if answer.status >= 400:  # noqa: PLR2004
             raise LoadError(f"{method} {path} was refused: {text[:500].decode(errors='replace')}")
         return msgspec.json.decode(text)
-
-
-def _order_body(ask: PlaceOrder) -> dict[str, Any]:
-    lines = [msgspec.to_builtins(line) for line in ask.lines]
-    return {
-        "customer_id": ask.customer_id,
-        "country": ask.country,
-        "currency": retail_file.CURRENCY,
-        "lines": lines,
-        "charges": ask.charges,
-        "payment_method": PAYMENT_METHOD,
-        "ordered_at_ms": ask.ordered_at_ms,
-        "reference": ask.reference,
-    }
 
 
 def _detail(text: bytes) -> str:

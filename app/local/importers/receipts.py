@@ -4,6 +4,7 @@ The same orders in another encoding are the same receipts; another file has rece
 """
 
 import hashlib
+import math
 from collections.abc import Iterator
 
 import msgspec
@@ -13,8 +14,8 @@ from app.local.importers.retail_file import PlaceOrder, Plan
 from workflows.shared.limits import QUANTITY_MAX
 
 ITEMS_MAX = 500
-SHARE = (99, 100)
-"""The share of what the file sells that is received, so that a few orders are refused."""
+STOCK_PERCENT = 99.6
+"""How much of what the file sells is received: six in a hundred of its orders are out of stock."""
 UNITS_MAX = 100 * QUANTITY_MAX
 """Units of one SKU for one file: a shelf remembers some hundreds of receipts."""
 DIGEST_WIDTH = 32
@@ -34,12 +35,12 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     items: tuple[Item, ...]
 
 
-def receipts_of(plan: Plan) -> list[Receipt]:
+def receipts_of(plan: Plan, stock_percent: float = STOCK_PERCENT) -> list[Receipt]:
     """Return the receipts of nearly all that the orders want, each SKU once in a receipt."""
     name = f"file-{_digest(plan)}"
     chunks = [
         items[at : at + ITEMS_MAX]
-        for items in _parts(plan)
+        for items in _parts(plan, stock_percent)
         for at in range(0, len(items), ITEMS_MAX)
     ]
     return [
@@ -48,11 +49,10 @@ def receipts_of(plan: Plan) -> list[Receipt]:
     ]
 
 
-def _parts(plan: Plan) -> Iterator[list[Item]]:
+def _parts(plan: Plan, stock_percent: float) -> Iterator[list[Item]]:
     """Yield all SKUs, then what is left of those with more units than one receipt can say."""
-    part, whole = SHARE
     left = {
-        sku: min(-(-units * part // whole), UNITS_MAX)
+        sku: min(math.ceil(units * stock_percent / 100), UNITS_MAX)
         for sku, units in sorted(plan.sold_units.items())
     }
     while left:
