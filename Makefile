@@ -17,7 +17,7 @@ help:  ## List the targets.
 
 setup: .venv/ready  ## Make .venv from the locks, fetch the broker's jars.
 
-.venv/ready: requirements-dev.lock bootstrap.lock pyproject.toml app/local/kafka-jars.lock deploy/setup
+.venv/ready: requirements-dev.lock bootstrap.lock pyproject.toml app/local/kafka-jars.lock deploy/setup tests/node/package-lock.json
 	@deploy/setup
 
 demo: setup  ## Start everything and play a week of real orders through it.

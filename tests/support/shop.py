@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import stripe
 
-from tests.support.external_systems import TIMEOUT_SECONDS, System
+from tests.support.external_systems import TIMEOUT_SECONDS, WAIT_SECONDS, System
 
 SECRET = "whsec_payflow_local"  # noqa: S105  the simulator's own
 
@@ -16,8 +16,8 @@ SECRET = "whsec_payflow_local"  # noqa: S105  the simulator's own
 class Shop:
     """The SDK's client of one provider."""
 
-    def __init__(self, system: System) -> None:
-        timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
+    def __init__(self, system: System, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+        timeout = aiohttp.ClientTimeout(total=timeout_seconds)
         self.http = stripe.AIOHTTPClient(timeout=timeout)
         self.system = system
         self.v1 = stripe.StripeClient(
@@ -72,8 +72,8 @@ class Shop:
 
 
 @asynccontextmanager
-async def shopping(system: System) -> AsyncIterator[Shop]:
+async def shopping(system: System, timeout_seconds: float = WAIT_SECONDS) -> AsyncIterator[Shop]:
     """Open an SDK client of `system`."""
-    shop = Shop(system)
+    shop = Shop(system, timeout_seconds)
     yield shop
     await shop.http.close_async()

@@ -22,6 +22,7 @@ from app.gateways.signature import BadSignature, verify
 from app.local.simulators.faults import ProviderFaults, pick, strikes
 from app.local.simulators.provider import make_app
 from tests.support.external_systems import (
+    TIMEOUT_SECONDS,
     Console,
     System,
     listening,
@@ -48,7 +49,7 @@ async def system(tmp_path: Path, console: Console) -> AsyncIterator[System]:
 @pytest.fixture
 async def shop(system: System) -> AsyncIterator[Shop]:
     """Open an SDK client."""
-    async with shopping(system) as shop:
+    async with shopping(system, TIMEOUT_SECONDS) as shop:
         yield shop
 
 

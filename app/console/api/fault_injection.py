@@ -34,8 +34,10 @@ NO_FAULT = frozenset(
         "timeout_seconds",
         "slow_seconds",
         "webhook_late_seconds",
+        "webhook_shuffled_seconds",
         "refund_seconds",
         "processing_seconds",
+        "dispute_seconds",
         "deliver_seconds",
     }
 )

@@ -18,6 +18,7 @@ MESSAGES = {
     "webhook_late": "call-backs late",
     "webhook_doubled": "call-backs twice",
     "webhook_lost": "call-backs lost",
+    "webhook_shuffled": "call-backs in another order",
     "refuse": "shipments are refused",
 }
 """Each fault in text; its value is a share of 1."""

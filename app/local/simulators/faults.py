@@ -40,6 +40,9 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     webhook_late_seconds: Seconds = 5.0
     webhook_doubled: Rate = 0.0
     webhook_lost: Rate = 0.0
+    webhook_shuffled: Rate = 0.0
+    """A webhook waits for a while of its own, so that later ones come before it."""
+    webhook_shuffled_seconds: Seconds = 2.0
 
 
 class ProviderFaults(Faults, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -57,6 +60,8 @@ class ProviderFaults(Faults, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """How much later."""
     processing_seconds: Seconds = 10.0
     """How long a payment is `processing` by a card that takes time."""
+    dispute_seconds: Seconds = 5.0
+    """How long a customer takes to complain, and a bank to decide on evidence that decides."""
 
 
 class CarrierFaults(Faults, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -84,6 +89,11 @@ def strikes(faults: Faults, name: str, key: str, attempt: int = 0) -> bool:
     """Return whether the fault `name` meets this attempt at `key`: always the same for the same."""
     rate: float = getattr(faults, name)
     return rate > 0 and _draw(faults.seed, name, key, attempt) < rate
+
+
+def share(faults: Faults, name: str, key: str) -> float:
+    """Return a share from 0 to 1, always the same for the same `key`."""
+    return _draw(faults.seed, name, key, 0)
 
 
 def pick(faults: Faults, key: str, attempt: int) -> Trouble:

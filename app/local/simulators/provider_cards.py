@@ -1,6 +1,6 @@
 """Stripe's test cards, and what each does: docs.stripe.com/testing.
 
-Every other token `pm_card_...` charges at once. The two cards of our own stand for methods that
+Every other token `pm_card_...` charges at once. The cards of our own stand for methods that
 take time, as bank debits do: docs.stripe.com/payments/paymentintents/lifecycle.
 """
 
@@ -10,6 +10,8 @@ from app.local.simulators.provider_records import PLAIN, Course
 
 PENDS = Course(status="pending", next_status="succeeded")
 FAILS = Course(next_status="failed")
+WAITS = Course(status="requires_action", next_status="succeeded", after_ms=3_600_000)
+"""The customer names an account within an hour (ours): docs.stripe.com/refunds#requires-action."""
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,6 +24,11 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     takes_time: bool = False
     """Whether the payment is `processing` at first."""
     refund: Course = PLAIN
+    dispute: str = ""
+    """Why the customer complains after a charge."""
+    is_inquiry: bool = False
+    is_available: bool = False
+    """Whether the money is available at once."""
 
 
 PLAIN_CARD = Card()
@@ -61,6 +68,14 @@ CARDS = {
     # docs.stripe.com/testing#refunds
     "pm_card_pendingRefund": Card(refund=PENDS),
     "pm_card_refundFail": Card(refund=FAILS),
+    "pm_card_actionRefund": Card(refund=WAITS),
+    # docs.stripe.com/testing#disputes
+    "pm_card_createDispute": Card(dispute="fraudulent"),
+    "pm_card_createDisputeProductNotReceived": Card(dispute="product_not_received"),
+    "pm_card_createDisputeInquiry": Card(dispute="fraudulent", is_inquiry=True),
+    # docs.stripe.com/testing#available-balance
+    "pm_card_bypassPending": Card(is_available=True),
+    "pm_card_bypassPendingInternational": Card(is_available=True),
     "pm_card_processing": Card(takes_time=True),
     "pm_card_processingFail": Card(takes_time=True, decline="generic_decline"),
 }

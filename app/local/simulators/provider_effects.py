@@ -6,7 +6,7 @@ effect, and is not stored.
 
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from app.local.simulators import intent_states as states
 from app.local.simulators import provider_params as fields
@@ -40,9 +40,16 @@ CARD_OPTION = "payment_method_options[card][request_three_d_secure]"
 class Effects:
     """Create, confirm, authenticate, capture and cancel intents."""
 
-    def __init__(self, store: ProviderStore, notices: Notices, secret: str) -> None:
+    def __init__(
+        self,
+        store: ProviderStore,
+        notices: Notices,
+        charged: Callable[[Intent], None],
+        secret: str,
+    ) -> None:
         self._store = store
         self._notices = notices
+        self._charged = charged
         self._secret = secret
 
     def created(self, call: Call) -> Answer:
@@ -61,6 +68,7 @@ class Effects:
             fields.metadata(call.params),
             fields.capture_method(call.params),
         )
+        self._notices.emit("payment_intent.created", call.key, intent_shape(intent))
         if confirms and method:
             return self._attempt(call, intent, method)
         return Answer(body=intent_shape(intent))
@@ -107,6 +115,8 @@ class Effects:
 
     def _apply(self, step: Step, cause: str) -> Intent:
         intent = self._store.apply(step)
+        if step.taken_minor:
+            self._charged(intent)
         self._notices.emit(EVENTS[intent.status], f"{cause}/{intent.id}", intent_shape(intent))
         return intent
 

@@ -34,6 +34,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     course: Course = PLAIN
     """Of a refund, where its card has none of its own."""
     processing_ms: int = 0
+    dispute_ms: int = 0
+    """How long a customer takes to complain, and a bank to decide."""
 
 
 def payment_method(params: Params) -> str | None:

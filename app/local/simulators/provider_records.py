@@ -49,6 +49,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     refunded_minor: int
     received_minor: int
     """What the charge has taken; 0 without one."""
+    disputed: bool = False
 
 
 class Refund(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,11 +1,13 @@
 """Answers of the provider in Stripe's shapes: intents, refunds, lists, events and errors."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 import msgspec
+from aiohttp import web
 
 from app.local.simulators.provider_records import FAILURE, Intent, Refund
+from app.local.simulators.sqlite_file import derived_id
 
 API_VERSION = "2026-10-28.endive"
 NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -127,9 +129,13 @@ def charge_shape(intent: Intent) -> dict[str, object]:
         "amount": amount,
         "amount_captured": intent.received_minor,
         "amount_refunded": refunded,
+        "balance_transaction": (
+            derived_id("txn", f"{intent.charge_id}/charge") if intent.received_minor else None
+        ),
         "captured": intent.received_minor > 0,
         "created": (intent.authorized_ms or intent.charged_ms or 0) // 1_000,
         "currency": intent.currency,
+        "disputed": intent.disputed,
         "livemode": False,
         "metadata": intent.metadata,
         "paid": True,
@@ -145,11 +151,14 @@ def charge_shape(intent: Intent) -> dict[str, object]:
 
 
 def refund_shape(refund: Refund) -> dict[str, object]:
-    """Return a refund as Stripe shows it."""
+    """Return a refund as Stripe shows it: docs.stripe.com/api/refunds/object."""
+    returned = refund.status in {"failed", "canceled"}
+    waits = {"type": "display_details", "display_details": {"expires_at": None}}
     return {
         "id": refund.id,
         "object": "refund",
         "amount": refund.amount_minor,
+        "balance_transaction": derived_id("txn", f"{refund.id}/refund"),
         "charge": refund.charge_id,
         "created": refund.created_ms // 1_000,
         "currency": refund.currency,
@@ -157,17 +166,38 @@ def refund_shape(refund: Refund) -> dict[str, object]:
         "payment_intent": refund.intent_id,
         "status": refund.status,
         **({"failure_reason": FAILURE} if refund.status == "failed" else {}),
+        **(
+            {"failure_balance_transaction": derived_id("txn", f"{refund.id}/refund_failure")}
+            if returned
+            else {}
+        ),
+        **({"next_action": waits} if refund.status == "requires_action" else {}),
     }
 
 
-def page(kind: str, url: str, members: list[dict[str, object]], limit: int) -> dict[str, object]:
-    """Return one page of at most `limit` of `members`, which holds one more when there is more."""
-    return {
-        "object": kind,
-        "url": url,
-        "has_more": len(members) > limit,
-        "data": members[:limit],
-    }
+def page(
+    url: str,
+    members: Sequence[object],
+    *,
+    limit: int | None = None,
+    has_more: bool = False,
+    kind: str = "list",
+) -> dict[str, object]:
+    """Return one page: all of `members`, or at most `limit` of them when they hold one more."""
+    if limit is not None:
+        members, has_more = members[:limit], len(members) > limit
+    return {"object": kind, "url": url, "has_more": has_more, "data": members}
+
+
+def response(answer: Answer) -> web.Response:
+    """Return an answer as HTTP carries it."""
+    headers = {"Idempotent-Replayed": "true"} if answer.replayed else {}
+    return web.Response(
+        status=answer.status,
+        body=answer.encoded(),
+        headers=headers,
+        content_type="application/json",
+    )
 
 
 def event_shape(

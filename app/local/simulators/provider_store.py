@@ -10,75 +10,16 @@ import msgspec
 
 from app.local.simulators.intent_states import Step
 from app.local.simulators.provider_records import Intent
-from app.local.simulators.refund_store import (
-    REFUND_COLUMNS,
-    RefundStore,
-    derived_id,
-    json_text,
+from app.local.simulators.provider_schema import (
+    CHANGEABLE,
+    DISPUTES,
+    INDEXES,
+    INTENT_COLUMNS,
+    SCHEMA,
 )
+from app.local.simulators.refund_store import REFUND_COLUMNS, RefundStore
+from app.local.simulators.sqlite_file import derived_id, json_text
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS intents (
-    seq INTEGER PRIMARY KEY,
-    id TEXT NOT NULL UNIQUE,
-    order_id TEXT NOT NULL,
-    amount_minor INTEGER NOT NULL CHECK (amount_minor > 0),
-    currency TEXT NOT NULL,
-    payment_method TEXT,
-    status TEXT NOT NULL,
-    metadata TEXT NOT NULL,
-    last_error TEXT,
-    created_ms INTEGER NOT NULL,
-    canceled_ms INTEGER
-);
-CREATE TABLE IF NOT EXISTS charges (
-    seq INTEGER PRIMARY KEY,
-    id TEXT NOT NULL UNIQUE,
-    intent_id TEXT NOT NULL UNIQUE REFERENCES intents (id),
-    order_id TEXT NOT NULL,
-    amount_minor INTEGER NOT NULL CHECK (amount_minor > 0),
-    refunded_minor INTEGER NOT NULL DEFAULT 0
-        CHECK (refunded_minor BETWEEN 0 AND amount_minor),
-    currency TEXT NOT NULL,
-    created_ms INTEGER NOT NULL
-);
-CREATE INDEX IF NOT EXISTS charges_order ON charges (order_id);
-CREATE TABLE IF NOT EXISTS refunds (
-    seq INTEGER PRIMARY KEY,
-    id TEXT NOT NULL UNIQUE,
-    intent_id TEXT NOT NULL REFERENCES intents (id),
-    charge_id TEXT NOT NULL REFERENCES charges (id),
-    order_id TEXT NOT NULL,
-    amount_minor INTEGER NOT NULL CHECK (amount_minor > 0),
-    currency TEXT NOT NULL,
-    metadata TEXT NOT NULL,
-    created_ms INTEGER NOT NULL
-);
-CREATE INDEX IF NOT EXISTS refunds_intent ON refunds (intent_id);
-"""
-
-
-INTENT_COLUMNS = {
-    "capture_method": "TEXT NOT NULL DEFAULT 'automatic'",
-    "cancellation_reason": "TEXT",
-    "return_url": "TEXT",
-    "action_url": "TEXT",
-    "due_ms": "INTEGER",
-    "authorized_minor": "INTEGER NOT NULL DEFAULT 0",
-    "authorized_ms": "INTEGER",
-    "capture_before_ms": "INTEGER",
-}
-"""Added later, so that a file of an earlier version has them too."""
-CHANGEABLE = (
-    "payment_method",
-    "status",
-    "canceled_ms",
-    *(name for name in INTENT_COLUMNS if name != "capture_method"),
-)
-INDEXES = """
-CREATE INDEX IF NOT EXISTS intents_order ON intents (order_id);
-CREATE INDEX IF NOT EXISTS intents_due ON intents (due_ms) WHERE due_ms IS NOT NULL;
-"""
 DUE_MAX = 500
 """Intents that change in one transaction."""
 
@@ -87,7 +28,7 @@ class ProviderStore(RefundStore):
     """Reads and writes the records. Writes belong inside `writing()`."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path, SCHEMA)
+        super().__init__(path, SCHEMA + DISPUTES)
         self._let_every_status_in()
         self.add_columns("intents", INTENT_COLUMNS)
         self.add_columns("refunds", REFUND_COLUMNS)
@@ -126,13 +67,16 @@ class ProviderStore(RefundStore):
         found = self._intents("i.id = ?", intent_id, limit=1)
         return found[0] if found else None
 
-    def intents(self, order_id: str | None, limit: int, after: str = "") -> list[Intent]:
-        """Return intents, newest first, of `order_id` (None: of all orders), older than `after`."""
-        where, values = ("i.order_id = ?", [order_id]) if order_id is not None else ("TRUE", [])
-        if after:
-            where += " AND i.seq < (SELECT seq FROM intents WHERE id = ?)"
-            values.append(after)
-        return self._intents(where, *values, limit=limit)
+    def intent_of_charge(self, name: str) -> Intent | None:
+        """Return the intent whose charge has this id, held or taken, or None."""
+        row = self.one("SELECT intent_id FROM charges WHERE id = ?", name) or self.one(
+            "SELECT id FROM intents WHERE hold_id = ?", name
+        )
+        return self.intent(row[0]) if row else None
+
+    def intents(self, order_id: str, limit: int) -> list[Intent]:
+        """Return intents of an order, newest first."""
+        return self._intents("i.order_id = ?", order_id, limit=limit)
 
     def apply(self, step: Step) -> Intent:
         """Write an intent after a change, and what was taken from the card with it.
@@ -154,10 +98,11 @@ class ProviderStore(RefundStore):
                 ),
             )
         error = json_text(intent.last_error) if intent.last_error else None
+        hold_id = charge_id(intent.id) if intent.authorized_ms else None
         changed = ", ".join(f"{name} = ?" for name in CHANGEABLE)
         self.connection.execute(
-            f"UPDATE intents SET last_error = ?, {changed} WHERE id = ?",  # noqa: S608  the names are ours
-            (error, *(getattr(intent, name) for name in CHANGEABLE), intent.id),
+            f"UPDATE intents SET last_error = ?, hold_id = ?, {changed} WHERE id = ?",  # noqa: S608  the names are ours
+            (error, hold_id, *(getattr(intent, name) for name in CHANGEABLE), intent.id),
         )
         return self._known(intent.id)
 
@@ -198,8 +143,11 @@ class ProviderStore(RefundStore):
 
     def _intents(self, where: str, *values: object, limit: int) -> list[Intent]:
         rows = self.all(
-            "SELECT i.*, c.id AS charge_id, coalesce(c.refunded_minor, 0) AS refunded_minor,"  # noqa: S608  `where` is ours
-            " coalesce(c.amount_minor, 0) AS received_minor, c.created_ms AS charged_ms"
+            "SELECT i.*, coalesce(c.id, i.hold_id) AS charge_id, c.created_ms AS charged_ms,"  # noqa: S608  `where` is ours
+            " coalesce(c.refunded_minor, 0) AS refunded_minor,"
+            " coalesce(c.amount_minor, 0) AS received_minor,"
+            " EXISTS (SELECT 1 FROM disputes d WHERE d.intent_id = i.id"
+            "  AND d.status != 'expected') AS disputed"
             f" FROM intents i LEFT JOIN charges c ON c.intent_id = i.id WHERE {where}"
             f" ORDER BY i.seq DESC LIMIT {int(limit)}",
             *values,
@@ -228,8 +176,7 @@ def _intent(row: dict[str, object]) -> Intent:
     error = row["last_error"]
     row["last_error"] = msgspec.json.decode(str(error)) if error else None
     row["metadata"] = msgspec.json.decode(str(row["metadata"]))
-    if row["authorized_ms"] is not None:
-        row["charge_id"] = charge_id(str(row["id"]))
+    row["disputed"] = bool(row["disputed"])
     return msgspec.convert(row, Intent)
 
 

@@ -1,11 +1,11 @@
 """The refunds in the provider's file, and how they go on."""
 
-import hashlib
+import sqlite3
 
 import msgspec
 
 from app.local.simulators.provider_records import PLAIN, Course, Intent, Refund
-from app.local.simulators.sqlite_file import Books
+from app.local.simulators.sqlite_file import Books, derived_id, json_text
 
 REFUND_COLUMNS = {
     "status": "TEXT NOT NULL DEFAULT 'succeeded'",
@@ -62,13 +62,13 @@ class RefundStore(Books):
         return self._refunds("due_ms <= ?", self.now_ms(), limit=DUE_MAX)
 
     def turn(self, refund: Refund) -> Refund:
-        """Give a refund its next status; what has failed is at the charge again."""
+        """Give a refund its next status; what has failed or is canceled is at the charge again."""
         self.connection.execute(
-            "UPDATE refunds SET status = next_status, next_status = '', due_ms = NULL,"
+            "UPDATE refunds SET status = ?, next_status = '', due_ms = NULL,"
             " changed_ms = ? WHERE id = ?",
-            (self.now_ms(), refund.id),
+            (refund.next_status, self.now_ms(), refund.id),
         )
-        if refund.next_status == "failed":
+        if refund.next_status in {"failed", "canceled"}:
             self.connection.execute(
                 "UPDATE charges SET refunded_minor = refunded_minor - ? WHERE id = ?",
                 (refund.amount_minor, refund.charge_id),
@@ -79,14 +79,6 @@ class RefundStore(Books):
         """Return the refund of this id, or None."""
         found = self._refunds("id = ?", refund_id, limit=1)
         return found[0] if found else None
-
-    def refunds(self, intent_id: str | None, limit: int, after: str = "") -> list[Refund]:
-        """Return refunds, newest first, of one intent (None: of all), older than `after`."""
-        where, values = ("intent_id = ?", [intent_id]) if intent_id is not None else ("TRUE", [])
-        if after:
-            where += " AND seq < (SELECT seq FROM refunds WHERE id = ?)"
-            values.append(after)
-        return self._refunds(where, *values, limit=limit)
 
     def new_id(self, prefix: str, table: str, key: str) -> str:
         """Return an id that is new in `table`: a key that was removed runs anew."""
@@ -100,19 +92,11 @@ class RefundStore(Books):
             f"SELECT * FROM refunds WHERE {where} ORDER BY seq DESC LIMIT {int(limit)}",  # noqa: S608  `where` is ours
             *values,
         )
-        return [_refund(dict(row)) for row in rows]
+        return [refund_from(row) for row in rows]
 
 
-def _refund(row: dict[str, object]) -> Refund:
-    row["metadata"] = msgspec.json.decode(str(row["metadata"]))
-    return msgspec.convert(row, Refund)
-
-
-def json_text(value: object) -> str:
-    """Return `value` as JSON."""
-    return msgspec.json.encode(value).decode()
-
-
-def derived_id(prefix: str, key: str) -> str:
-    """Return an id in Stripe's form."""
-    return f"{prefix}_{hashlib.sha256(f'{prefix}/{key}'.encode()).hexdigest()[:24]}"
+def refund_from(row: sqlite3.Row) -> Refund:
+    """Return the refund in a row."""
+    record: dict[str, object] = dict(row)
+    record["metadata"] = msgspec.json.decode(row["metadata"])
+    return msgspec.convert(record, Refund)

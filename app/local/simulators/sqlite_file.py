@@ -3,11 +3,14 @@
 WAL with synchronous=NORMAL: commits survive kill -9 without a disk sync for each request.
 """
 
+import hashlib
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+
+import msgspec
 
 DELIVERIES = """
 CREATE TABLE IF NOT EXISTS deliveries (
@@ -84,3 +87,13 @@ class Books:
     def close(self) -> None:
         """Close the file; the write-ahead log is folded into it."""
         self.connection.close()
+
+
+def json_text(value: object) -> str:
+    """Return `value` as JSON."""
+    return msgspec.json.encode(value).decode()
+
+
+def derived_id(prefix: str, key: str) -> str:
+    """Return an id in Stripe's form."""
+    return f"{prefix}_{hashlib.sha256(f'{prefix}/{key}'.encode()).hexdigest()[:24]}"

@@ -1,6 +1,6 @@
 """Webhooks of an external system: signed, stored, and retried while the console is away.
 
-Faults make them late, doubled or lost; the simulator's other code does not know.
+Faults make them late, doubled, lost, or change their order; no other code knows of that.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ import structlog
 
 from app.gateways.signature import sign
 from app.local.simulators import server
-from app.local.simulators.faults import Faults, Switchboard, strikes
+from app.local.simulators.faults import Faults, Switchboard, share, strikes
 from app.local.simulators.sqlite_file import Books
 
 TRIES_MAX = 9
@@ -52,6 +52,9 @@ class Sender:
         body = msgspec.json.encode(notice)
         late = strikes(faults, "webhook_late", notice_id)
         due_ms = self._books.now_ms() + (round(faults.webhook_late_seconds * 1_000) if late else 0)
+        if strikes(faults, "webhook_shuffled", notice_id):
+            pause = share(faults, "webhook pause", notice_id) * faults.webhook_shuffled_seconds
+            due_ms += round(pause * 1_000)
         status = "lost" if strikes(faults, "webhook_lost", notice_id) else "waiting"
         copies = 2 if strikes(faults, "webhook_doubled", notice_id) else 1
         for _ in range(copies):

@@ -1,0 +1,183 @@
+"""What can be read at the provider: GET of one object, and of lists."""
+
+import re
+from collections.abc import Mapping
+
+from aiohttp import web
+
+from app.local.simulators.balance_store import Balance
+from app.local.simulators.dispute_effects import DisputeEffects
+from app.local.simulators.lists import PAGE_MAX, Condition, select, window_of
+from app.local.simulators.notices import Notices
+from app.local.simulators.provider_effects import Effects
+from app.local.simulators.provider_shapes import (
+    Answer,
+    charge_shape,
+    intent_shape,
+    invalid,
+    missing,
+    page,
+    refund_shape,
+    response,
+)
+from app.local.simulators.provider_store import ProviderStore
+from app.local.simulators.refund_store import refund_from
+from app.local.simulators.settlement_shapes import (
+    balance_shape,
+    payout_shape,
+    transaction_shape,
+)
+
+
+class Reads:
+    """The routes that change nothing."""
+
+    def __init__(
+        self,
+        store: ProviderStore,
+        effects: Effects,
+        disputes: DisputeEffects,
+        balance: Balance,
+        notices: Notices,
+    ) -> None:
+        self._store = store
+        self._effects = effects
+        self._disputes = disputes
+        self._balance = balance
+        self._notices = notices
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return every GET below /v1."""
+        return [
+            web.get("/v1/payment_intents", self._intents),
+            web.get("/v1/payment_intents/search", self._search),
+            web.get("/v1/payment_intents/{name}", self._intent),
+            web.get("/v1/charges", self._charges),
+            web.get("/v1/charges/{name}", self._charge),
+            web.get("/v1/refunds", self._refunds),
+            web.get("/v1/refunds/{name}", self._refund),
+            web.get("/v1/disputes", self._list_disputes),
+            web.get("/v1/disputes/{name}", self._dispute),
+            web.get("/v1/balance", self._sums),
+            web.get("/v1/balance_transactions", self._transactions),
+            web.get("/v1/balance_transactions/{name}", self._transaction),
+            web.get("/v1/payouts", self._payouts),
+            web.get("/v1/payouts/{name}", self._payout),
+            web.get("/v1/events", self._events),
+            web.get("/v1/events/{name}", self._event),
+        ]
+
+    async def _intent(self, request: web.Request) -> web.Response:
+        intent = self._effects.known(request.match_info["name"])
+        return _answer(intent_shape(intent, request.query))
+
+    async def _intents(self, request: web.Request) -> web.Response:
+        conditions = _conditions(request.query, {"metadata[order_id]": "order_id"})
+        rows, more = select(self._store, "intents", conditions, window_of(request.query))
+        shapes = [intent_shape(self._effects.known(row["id"]), request.query) for row in rows]
+        return _answer(page(request.path, shapes, has_more=more))
+
+    async def _search(self, request: web.Request) -> web.Response:
+        wanted = _metadata_query(request.query.get("query", ""))
+        limit = window_of(request.query).limit
+        found = [
+            intent_shape(intent)
+            for intent in self._store.intents(wanted.pop("order_id"), PAGE_MAX)
+            if wanted.items() <= intent.metadata.items()
+        ]
+        body = page(request.path, found, limit=limit, kind="search_result")
+        return _answer({**body, "next_page": None})
+
+    async def _charge(self, request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        intent = self._store.intent_of_charge(name)
+        if intent is None:
+            raise missing("charge", name, "id")
+        return _answer(charge_shape(intent))
+
+    async def _charges(self, request: web.Request) -> web.Response:
+        conditions = _conditions(request.query, {"payment_intent": "intent_id"})
+        rows, more = select(self._store, "charges", conditions, window_of(request.query))
+        shapes = [charge_shape(self._effects.known(row["intent_id"])) for row in rows]
+        return _answer(page(request.path, shapes, has_more=more))
+
+    async def _refunds(self, request: web.Request) -> web.Response:
+        names = {"payment_intent": "intent_id", "charge": "charge_id"}
+        conditions = _conditions(request.query, names)
+        rows, more = select(self._store, "refunds", conditions, window_of(request.query))
+        shapes = [refund_shape(refund_from(row)) for row in rows]
+        return _answer(page(request.path, shapes, has_more=more))
+
+    async def _refund(self, request: web.Request) -> web.Response:
+        refund = self._store.refund_of(request.match_info["name"])
+        if refund is None:
+            raise missing("refund", request.match_info["name"], "id")
+        return _answer(refund_shape(refund))
+
+    async def _list_disputes(self, request: web.Request) -> web.Response:
+        names = {"charge": "charge_id", "payment_intent": "intent_id"}
+        conditions = _conditions(request.query, names)
+        found, more = self._disputes.listed(conditions, window_of(request.query))
+        return _answer(page(request.path, found, has_more=more))
+
+    async def _dispute(self, request: web.Request) -> web.Response:
+        return _answer(self._disputes.shape(self._disputes.known(request.match_info["name"])))
+
+    async def _sums(self, _request: web.Request) -> web.Response:
+        return _answer(balance_shape(self._balance.sums()))
+
+    async def _transactions(self, request: web.Request) -> web.Response:
+        conditions = _conditions(
+            request.query, {"source": "source", "payout": "payout_id", "currency": "currency"}
+        )
+        kind = request.query.get("type")
+        if kind == "adjustment":
+            conditions.append(("category GLOB ?", "dispute*"))
+        elif kind is not None:
+            # A dispute's category is no type.
+            conditions.append(("category = ? AND category NOT GLOB 'dispute*'", kind))
+        found, more = self._balance.transactions(conditions, window_of(request.query))
+        now_ms = self._store.now_ms()
+        shapes = [transaction_shape(each, now_ms) for each in found]
+        return _answer(page(request.path, shapes, has_more=more))
+
+    async def _transaction(self, request: web.Request) -> web.Response:
+        found = self._balance.transaction(request.match_info["name"])
+        return _answer(transaction_shape(found, self._store.now_ms()))
+
+    async def _payouts(self, request: web.Request) -> web.Response:
+        conditions = _conditions(request.query, {"status": "status"})
+        window = window_of(request.query, ("created", "arrival_date"))
+        found, more = self._balance.payouts(conditions, window)
+        return _answer(page(request.path, [payout_shape(each) for each in found], has_more=more))
+
+    async def _payout(self, request: web.Request) -> web.Response:
+        return _answer(payout_shape(self._balance.payout(request.match_info["name"])))
+
+    async def _events(self, request: web.Request) -> web.Response:
+        found, more = self._notices.listed(request.query, window_of(request.query))
+        return _answer(page(request.path, found, has_more=more))
+
+    async def _event(self, request: web.Request) -> web.Response:
+        return _answer(self._notices.known(request.match_info["name"]))
+
+
+def _answer(body: object) -> web.Response:
+    return response(Answer(body=body))
+
+
+def _conditions(query: Mapping[str, str], columns: Mapping[str, str]) -> list[Condition]:
+    return [(f"{column} = ?", query[name]) for name, column in columns.items() if name in query]
+
+
+def _metadata_query(query: str) -> dict[str, str]:
+    """Return what a search wants of the metadata: a part of Stripe's search language."""
+    wanted: dict[str, str] = {}
+    for part in re.split(r" AND (?=metadata\[)", query):
+        asked = re.fullmatch(r"metadata\[['\"](\w{1,40})['\"]\]:'((?:[^'\\]|\\.)*)'", part)
+        if asked is None:
+            raise invalid("Only metadata['...']:'...' AND ... can be searched here.", "query")
+        wanted[asked.group(1)] = re.sub(r"\\(.)", r"\1", asked.group(2))
+    if "order_id" not in wanted:
+        raise invalid("Only intents of an order_id can be searched here.", "query")
+    return wanted
