@@ -145,6 +145,11 @@ def is_projection(agent: Agent) -> TypeGuard[Projection[object]]:
     return isinstance(agent, Projection)
 
 
+def counts(agent: Agent) -> bool:
+    """Return whether a row of `agent` counts the events of many keys."""
+    return is_projection(agent) and agent.rollup is not None
+
+
 def due_of(agent: Agent) -> Callable[[object], int | None] | None:
     """Return the function from a state to its deadline, of an agent that has deadlines."""
     return agent.due if is_decider(agent) else None

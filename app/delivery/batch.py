@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 
 from app.delivery import row
-from app.delivery.agent import Agent, is_projection, topic_received_on
+from app.delivery.agent import Agent, counts, is_caller, is_projection, topic_received_on
 from app.delivery.row import OutboxEntry, Row
 from app.delivery.runtime import Handled, Place, Runtime
 from app.wire import codecs
@@ -35,14 +35,12 @@ class Batch:
         self.runtime = runtime
         self.rows: dict[Place, Row[object]] = {}
         self.before: list[Outgoing] = []
-        """Produced before the rows are put: dead letters, retries, answers from outside."""
+        """Produced before the rows are put: dead letters, retries, and the answers from outside of
+        an agent without a table."""
         self.after: list[Outgoing] = []
         """Produced once the rows that hold them are stored: outbox entries."""
         self.handled = Handled()
         self._rollup = agent.rollup if is_projection(agent) else None
-        self._processed_ids_max = (
-            row.PROCESSED_IDS_COUNTING_MAX if self._rollup else row.PROCESSED_IDS_MAX
-        )
         self._began_ms = runtime.now_ms()
 
     def load(self, record: Record, at: Place) -> Row[object] | None:
@@ -111,10 +109,8 @@ class Batch:
         outbox_entry: OutboxEntry | None = None,
     ) -> None:
         """Stage the row with `state`, the event noted, and what was decided to be produced."""
-        after = row.store(before, state, record, envelope, self._processed_ids_max)
-        if outbox_entry is not None:
-            after = msgspec.structs.replace(after, outbox=(*after.outbox, outbox_entry))
-        self.rows[at] = after
+        after = row.store(before, state, record, envelope, counting=counts(self.agent))
+        self.rows[at] = row.await_production(after, outbox_entry)
 
     def applied(self, record: Record, envelope: Envelope, message: Message) -> None:
         """Note for metrics that `message` of `record` was applied."""
@@ -155,21 +151,15 @@ class Batch:
             bodies=tuple(msgspec.Raw(codecs.encode(message)) for message in emitted),
         )
 
-    def produce_after(self, outbox_entry: OutboxEntry | None, messages: Sequence[Message]) -> None:
-        """Produce the `messages` of `outbox_entry` once the rows are stored."""
-        if outbox_entry is not None:
-            self.after += self._outgoing_of(outbox_entry, messages)
+    def produce(self, outbox_entry: OutboxEntry | None, messages: Sequence[Message]) -> None:
+        """Produce the `messages` of `outbox_entry` once the row that holds them is stored.
 
-    def produce_before(self, outbox_entry: OutboxEntry | None, messages: Sequence[Message]) -> None:
-        """Produce the `messages` of `outbox_entry` before any row is put: an answer from outside.
-
-        Asked again after a crash, the external system may answer otherwise. Another answer is
-        another event, so its id depends on the body.
+        Without a table no row holds them. An answer from outside is produced at once then: after a
+        crash it is asked for again, and has its id and a later time.
         """
         if outbox_entry is not None:
-            content = hashlib.sha256(b"\0".join(bytes(body) for body in outbox_entry.bodies))
-            cause = derive_id(outbox_entry.cause, content.hexdigest())
-            self.before += self._outgoing_of(outbox_entry, messages, cause)
+            stage = self.after if self.agent.table is not None else self.before
+            stage += self._outgoing_of(outbox_entry, messages)
 
     def roll_up(self) -> None:
         """Produce the new state of every counting row that this batch has touched, once each."""
@@ -239,13 +229,19 @@ class Batch:
         """Stop parking the event: the next one of its key may be tried."""
         self.rows[at] = row.unpark(self.rows[at], envelope.id)
 
+    def give_up(self, envelope: Envelope, at: Place, outbox_entry: OutboxEntry | None) -> None:
+        """Try the event no more; `outbox_entry` says so to others."""
+        given_up = row.give_up(self.rows[at], envelope.id)
+        self.rows[at] = row.await_production(given_up, outbox_entry)
+
     def _outgoing_of(
-        self, outbox_entry: OutboxEntry, messages: Sequence[Message], cause: str = ""
+        self, outbox_entry: OutboxEntry, messages: Sequence[Message]
     ) -> list[Outgoing]:
-        """Return `outbox_entry` as records: the same ids and bodies each time it is produced."""
+        """Return `outbox_entry` as records: the same each time it is produced."""
         records: list[Outgoing] = []
+        cause = _identity(self.agent, outbox_entry)
         for ordinal, (message, body) in enumerate(zip(messages, outbox_entry.bodies, strict=True)):
-            event_id = derive_id(cause or outbox_entry.cause, self.agent.name, ordinal)
+            event_id = derive_id(cause, self.agent.name, ordinal)
             topic = topic_of(message)
             key = topic.key(message)
             emitted = Envelope(
@@ -266,6 +262,18 @@ class Batch:
                 Outgoing(topic=topic.name, key=key.encode(), value=value, headers=headers)
             )
         return records
+
+
+def _identity(agent: Agent, outbox_entry: OutboxEntry) -> str:
+    """Return what the ids of the messages of `outbox_entry` are derived from.
+
+    Asked again after a crash, an external system may answer otherwise. Another answer is another
+    event, so its id depends on the body.
+    """
+    if not is_caller(agent):
+        return outbox_entry.cause
+    content = hashlib.sha256(b"\0".join(bytes(body) for body in outbox_entry.bodies))
+    return derive_id(outbox_entry.cause, content.hexdigest())
 
 
 def _travelling(envelope: Envelope, context: row.Context) -> Envelope:

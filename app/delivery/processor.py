@@ -10,9 +10,9 @@ A batch goes through five steps, always in this order:
 
 A crash between any two of them repeats work and never loses it: a redelivered event finds in its
 row what was decided, and produces just that again, with the same ids. A second decision could
-differ, since topics are read in another order after a crash. Answers from outside, dead letters and
-retries are produced before the rows are stored. The engine does not know Kafka: it reaches the
-world through `Runtime`.
+differ, since topics are read in another order after a crash. Dead letters, retries, and the answers
+from outside of an agent without a table are produced before the rows are stored. The engine does
+not know Kafka: it reaches the world through `Runtime`.
 """
 
 import asyncio
@@ -175,7 +175,7 @@ def _decide(batch: Batch, agent: Decider[object], event: Received, knowledge: ob
         return
     batch.applied(record, envelope, message)
     batch.store(record, envelope, at, before, state, outbox_entry)
-    batch.produce_after(outbox_entry, emitted)
+    batch.produce(outbox_entry, emitted)
 
 
 def _count(batch: Batch, agent: Projection[object], event: Received) -> None:
@@ -229,24 +229,26 @@ async def _call(batch: Batch, agent: Caller[Message], event: Received) -> None:
     try:
         emitted = await _ask(batch, agent, message)
         entry = batch.outbox_entry(emitted, record, envelope, before.context)
-        batch.produce_before(entry, emitted)
     except Transient as error:
         attempt = attempts(record) + 1
         if attempt <= len(RETRY_LEVELS_SECONDS):
             batch.park(record, envelope, at, before, attempt, str(error))
             return
         batch.dead_letter(record, "exhausted", str(error), error)
-        if agent.give_up is not None:
-            last = agent.give_up(message, str(error))
-            batch.produce_before(batch.outbox_entry(last, record, envelope, before.context), last)
+        last = agent.give_up(message, str(error)) if agent.give_up is not None else ()
+        entry = batch.outbox_entry(last, record, envelope, before.context)
         batch.pass_by(record, at, before)
+        batch.give_up(envelope, at, entry)
+        batch.produce(entry, last)
     except Exception as error:  # noqa: BLE001  no exception leaves an agent
         batch.dead_letter(record, type(error).__name__, str(error), error)
         batch.pass_by(record, at, before)
+        batch.unpark(envelope, at)
     else:
         batch.applied(record, envelope, message)
-        batch.store(record, envelope, at, before, before.state)
-    batch.unpark(envelope, at)
+        batch.store(record, envelope, at, before, before.state, entry)
+        batch.produce(entry, emitted)
+        batch.unpark(envelope, at)
 
 
 async def _ask(batch: Batch, agent: Caller[Message], message: Message) -> Sequence[Message]:

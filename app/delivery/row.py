@@ -3,23 +3,31 @@
 The two are written in one put, so they can never disagree.
 """
 
+from base64 import b64encode
 from collections.abc import Iterable
 from functools import cache
+from hashlib import blake2b
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from app.wire.envelope import Envelope
-from app.wire.records import Record, due_ms, is_retry, source_name
+from app.wire.records import Record, due_ms, is_redriven, is_retry, source_name
 from tables import Table
 
 State = TypeVar("State", covariant=True)  # noqa: PLC0105  a row never changes
 
 PROCESSED_IDS_MAX = 32
 """Event ids in the row of one key. An order receives some twenty events in its life."""
-PROCESSED_IDS_COUNTING_MAX = 1_024
-"""Event ids in a row that counts: more than one batch can repeat."""
+PROCESSED_IDS_COUNTING_MAX = 4_096
+"""Event ids in a row that counts, each as its digest. What a producer repeats after more events
+than that of the same row is counted again."""
+DIGEST_BYTES = 6
+"""Of an event id in a row that counts, which is written at every batch. An event that is taken for
+one of 4,096 others by mistake is one in 70 thousand million."""
+DIGEST_CHARS = DIGEST_BYTES * 4 // 3
 
+GIVEN_UP = -1
 
 LOGS_KEY = b"__payflow\0logs__"
 """The key of the row of each partition that says which logs its rows have applied (ADR 19)."""
@@ -58,14 +66,22 @@ class Row(msgspec.Struct, Generic[State], frozen=True, kw_only=True):
     applied_offsets: dict[str, int] = msgspec.field(name="f", default_factory=dict[str, int])
     """Source `topic/partition` → highest offset applied."""
     processed_ids: tuple[str, ...] = msgspec.field(name="e", default=())
-    """The latest event ids applied, newest last: a producer may repeat itself at a new offset."""
+    """The latest event ids applied, newest last: a producer may repeat itself at a new offset.
+    In a row that counts, their digests."""
     parked: tuple[str, ...] = msgspec.field(name="p", default=())
     """Event ids of this key that wait in a retry topic, in order."""
     due_ms: dict[str, int] | msgspec.UnsetType = msgspec.field(name="d", default=msgspec.UNSET)
-    """Parked event id → when its latest copy is due: any other copy of it is superseded."""
+    """Parked event id → when its latest copy is due: any other copy of it is superseded.
+    `GIVEN_UP`: the event is dead-lettered, and only a redrive has it tried again."""
     context: Context = msgspec.field(name="c", default=Context())
     outbox: tuple[OutboxEntry, ...] = msgspec.field(name="o", default=())
     """Messages decided in the same put as `state`, which may not have been produced yet."""
+
+
+def with_digests(row: Row[object]) -> Row[object]:
+    """Return `row`, which counts, with digests alone: older rows remember whole ids."""
+    digests = (each if len(each) == DIGEST_CHARS else digest_of(each) for each in row.processed_ids)
+    return msgspec.structs.replace(row, processed_ids=tuple(digests))
 
 
 def is_row(key: bytes | None) -> bool:
@@ -95,15 +111,18 @@ def encode_row(row: Row[object]) -> bytes:
 
 def applied(row: Row[object], record: Record, event_id: str) -> bool:
     """Return whether the event of `record` was applied, from this place or another."""
-    return behind(row, record) or event_id in row.processed_ids
+    known = row.processed_ids
+    return behind(row, record) or event_id in known or digest_of(event_id) in known
 
 
 def superseded(row: Row[object], record: Record, event_id: str) -> bool:
-    """Return whether `record` is an older copy of an event that was parked again since.
+    """Return whether `record` is an older copy of an event that was parked again or given up since.
 
     A copy is acknowledged before the row names it, so the one that is dropped is never the last.
     """
     latest_ms = _due_of_copies(row).get(event_id)
+    if latest_ms == GIVEN_UP:
+        return not is_redriven(record)
     return latest_ms is not None and is_retry(record) and latest_ms != due_ms(record)
 
 
@@ -121,6 +140,12 @@ def unpark(row: Row[object], event_id: str) -> Row[object]:
     return msgspec.structs.replace(row, parked=waiting, due_ms=due or msgspec.UNSET)
 
 
+def give_up(row: Row[object], event_id: str) -> Row[object]:
+    """Return `row` after the last try of the event: no copy of it is tried again."""
+    due = {**_due_of_copies(row), event_id: GIVEN_UP}
+    return msgspec.structs.replace(unpark(row, event_id), due_ms=due)
+
+
 def _due_of_copies(row: Row[object]) -> dict[str, int]:
     return {} if row.due_ms is msgspec.UNSET else row.due_ms
 
@@ -131,9 +156,14 @@ def behind(row: Row[object], record: Record) -> bool:
 
 
 def store(
-    row: Row[object], state: object, record: Record, envelope: Envelope, processed_ids_max: int
+    row: Row[object], state: object, record: Record, envelope: Envelope, *, counting: bool
 ) -> Row[object]:
-    """Return `row` with `state`, its applied offsets moved and the event's id noted."""
+    """Return `row` with `state`, its applied offsets moved and the event's id noted.
+
+    `counting` says that the row counts events of many keys.
+    """
+    noted = digest_of(envelope.id) if counting else envelope.id
+    noted_max = PROCESSED_IDS_COUNTING_MAX if counting else PROCESSED_IDS_MAX
     context = row.context
     if not context.correlation_id or (envelope.baggage and not context.baggage):
         context = Context(
@@ -144,9 +174,16 @@ def store(
     return msgspec.structs.replace(
         advanced(row, record),
         state=state,
-        processed_ids=(*row.processed_ids, envelope.id)[-processed_ids_max:],
+        processed_ids=(*row.processed_ids, noted)[-noted_max:],
         context=context,
     )
+
+
+def await_production(row: Row[object], entry: OutboxEntry | None) -> Row[object]:
+    """Return `row` with `entry`, if any, in its outbox."""
+    if entry is None:
+        return row
+    return msgspec.structs.replace(row, outbox=(*row.outbox, entry))
 
 
 def advanced(row: Row[object], record: Record) -> Row[object]:
@@ -171,6 +208,11 @@ def highest_applied(bodies: Iterable[bytes], source: str) -> int:
     """Return the highest offset of `source` that any of the stored rows has applied; -1: none."""
     offsets = (_decode_offsets(body).applied_offsets.get(source, -1) for body in bodies)
     return max(offsets, default=-1)
+
+
+def digest_of(event_id: str) -> str:
+    """Return what a row that counts remembers of `event_id`."""
+    return b64encode(blake2b(event_id.encode(), digest_size=DIGEST_BYTES).digest()).decode()
 
 
 class _Offsets(msgspec.Struct):

@@ -7,13 +7,15 @@ import pytest
 
 from app.delivery import row
 from app.delivery.processor import run_batch
+from app.operations.dead_letters.dead_letter import DeadLetter, sent_back
 from app.wire import codecs
 from app.wire.envelope import Envelope, derive_id, from_headers, to_headers
 from app.wire.records import Outgoing, Record, UnreadableBatch, due_ms, to_retry
 from app.wire.signing import SIGNATURE
 from app.wire.topics import timers_topic
-from tests.support.agents import ANSWERS, COUNTS, TALLY, Outside, calls, cancel, message
+from tests.support.agents import ANSWERS, COUNTS, TALLY, Outside, Tally, calls, cancel, message
 from tests.support.runtime import Crash, FakeRuntime, as_read
+from workflows.notification.messages import NotificationSent
 from workflows.payment.messages import PaymentFailed
 from workflows.shared.deadline import DeadlineReached
 from workflows.shared.message import type_name
@@ -307,11 +309,74 @@ async def test_a_call_is_made_once_and_its_answer_emitted() -> None:
     runtime, outside = FakeRuntime(), Outside()
     agent = calls(outside)
     await run_batch(agent, runtime, [message(1, "n1")])
+    runtime.done["notification.commands/0"] = 2
 
     await run_batch(agent, runtime, [message(1, "n1")])
 
     assert ["n1"] == outside.asked
     assert ["notifications"] == [emitted.topic for emitted in runtime.emitted]
+
+
+@pytest.mark.parametrize(
+    "checkpoint", ["read", "decided", "set aside", "on disk", "stored", "produced"]
+)
+async def test_an_answer_from_outside_has_one_time_whenever_the_process_dies(
+    checkpoint: str,
+) -> None:
+    """Analytics counts it by its minute: with its id, its time is the same after a crash."""
+    runtime, agent = FakeRuntime(), calls(Outside())
+    runtime.crash_at = checkpoint
+    with pytest.raises(Crash):
+        await run_batch(agent, runtime, [message(1, "n1")])
+    runtime.now += 60_000
+
+    await run_batch(agent, runtime, [message(1, "n1")])
+
+    answers = {tuple(emitted.headers) for emitted in runtime.emitted}
+    assert 1 == len(answers)
+
+
+async def test_an_answer_that_is_given_up_again_after_a_crash_has_its_first_time() -> None:
+    """The last try left no answer and one event that says so: asked again, it says that again."""
+    runtime, outside = FakeRuntime(), Outside()
+    outside.out_of_reach = True
+    agent, record = calls(outside), message(1, "n1")
+    for at in range(3):
+        await run_batch(agent, runtime, [record])
+        record = as_read(runtime.emitted[-1], at)
+    runtime.emitted.clear()
+    runtime.crash_at = "produced"
+    with pytest.raises(Crash):
+        await run_batch(agent, runtime, [record])
+    runtime.now += 60_000
+
+    await run_batch(agent, runtime, [record])
+
+    failed = [each for each in runtime.emitted if each.topic == "notifications"]
+    assert (2, 1) == (len(failed), len({tuple(each.headers) for each in failed}))
+
+
+async def test_what_was_given_up_is_tried_again_by_a_redrive_alone() -> None:
+    """A copy of an earlier try that is read again after a crash begins no new round of tries."""
+    runtime, outside = FakeRuntime(), Outside()
+    outside.out_of_reach = True
+    agent, copies = calls(outside), [message(1, "n1")]
+    for at in range(4):
+        await run_batch(agent, runtime, copies[-1:])
+        copies.append(as_read(runtime.emitted[-1], at))
+    dead_letter = as_read(runtime.emitted[-2], 0)
+    asked = len(outside.asked)
+    outside.out_of_reach = False
+
+    again = await run_batch(agent, runtime, copies[1:4])
+    redriven = as_read(sent_back(DeadLetter(record=dead_letter, at_ms=1), 0), 0)
+    await run_batch(agent, runtime, [redriven, redriven])
+
+    assert (3, asked + 1) == (again.duplicates, len(outside.asked))
+    assert (type_name(NotificationSent), msgspec.UNSET) == (
+        from_headers(runtime.emitted[-1].headers).type,
+        tally(runtime).due_ms,
+    )
 
 
 async def test_a_failed_call_waits_in_a_retry_topic_with_its_key_behind_it() -> None:
@@ -439,6 +504,25 @@ async def test_a_row_that_counts_remembers_more_ids_than_a_batch_repeats() -> No
     handled = await run_batch(COUNTS, runtime, again)
 
     assert (count, count) == (handled.duplicates, tally(runtime, b"France").state.received)
+
+
+async def test_a_row_that_counts_knows_ids_that_it_once_remembered_whole() -> None:
+    """Older rows hold ids of 36 characters; a repetition of those is dropped as well."""
+    runtime = FakeRuntime()
+    await run_batch(ANSWERS, runtime, [cancel(1), cancel(2), cancel(3)])
+    *whole, new = tally(runtime).processed_ids
+    old = row.Row(state=Tally(received=2), processed_ids=tuple(whole))
+    runtime.rows["tally", 0, b"France"] = row.encode_row(old)
+
+    handled = await run_batch(
+        COUNTS, runtime, [cancel(7, event_id="event-1"), cancel(8, event_id="event-3")]
+    )
+
+    after = tally(runtime, b"France")
+    assert (1, 3) == (handled.duplicates, after.state.received)
+    assert (*whole, row.digest_of(new)) == after.processed_ids
+    digests = tuple(map(row.digest_of, (*whole, new)))
+    assert digests == row.with_digests(after).processed_ids
 
 
 async def test_what_a_deadline_causes_travels_with_its_transaction() -> None:

@@ -27,7 +27,7 @@ def produced_before_stored(patch: pytest.MonkeyPatch) -> None:
         if outbox_entry is not None:
             batch.before += batch._outgoing_of(outbox_entry, messages)
 
-    patch.setattr(Batch, "produce_after", produce_first)
+    patch.setattr(Batch, "produce", produce_first)
 
 
 def not_produced_again(patch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError
 from openapi_spec_validator import validate
 
 from app.config import Config
+from app.console.api.context import CONTEXT
 from app.console.api.figures import Figures
 from app.console.api.openapi import describe
 from app.console.api.routes import ROUTES
@@ -20,7 +21,7 @@ from app.wire.signing import ROWS_PASS, rows_token
 from app.worker.discovery import Directory, Worker
 from app.worker.http import make_site
 from tables import declared
-from tests.support.console import CONFIG, ORDER, FakeQueries, place
+from tests.support.console import CONFIG, ORDER, FakeQueries, directory_of, place
 from workflows.analytics.figures import FIGURES as FIGURES_OF_ORDERS
 from workflows.analytics.messages import FiguresUpdated
 from workflows.inventory.stock_messages import ReceiveStock
@@ -231,6 +232,24 @@ async def test_cancelling_and_returning_are_emitted(
         type(message) for message, _ in queries.emitted
     ]
     assert 250 == queries.emitted[2][0].amount_minor
+
+
+async def test_a_repeated_request_is_the_same_event_at_the_same_time(
+    queries: FakeQueries, aiohttp_client: Any, aiohttp_server: Any
+) -> None:
+    """Analytics counts by minute: a client that asks again a minute later is counted once."""
+    directory = await directory_of(queries, aiohttp_server)
+    site = make_api(queries, directory, CONFIG)
+    clock = iter(range(0, 10 * 60_000, 60_000))
+    site[CONTEXT].now_ms = lambda: next(clock)
+    client = await aiohttp_client(site)
+    order_id = (await (await place(client)).json())["order_id"]
+    for _ in range(2):
+        await client.post(f"/orders/{order_id}/cancel", json={"reason": "no"})
+
+    _, first, again = (envelope for _, envelope in queries.emitted)
+
+    assert (first.id, first.time_ms) == (again.id, again.time_ms)
 
 
 async def test_goods_are_received_item_by_item(client: TestClient, queries: FakeQueries) -> None:

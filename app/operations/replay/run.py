@@ -8,10 +8,10 @@ import msgspec
 import rocksdict
 
 from app.config import Config
-from app.delivery.agent import Agent, Caller, Projection, initial_knowledge
+from app.delivery.agent import Agent, Caller, Projection, counts, initial_knowledge
 from app.delivery.agent_topics import consumed_topics
 from app.delivery.processor import run_batch
-from app.delivery.row import Row, decode_row, is_row
+from app.delivery.row import Row, decode_row, digest_of, is_row, with_digests
 from app.kafka.reader import (
     AIOKafkaConsumer,
     TopicPartition,
@@ -154,10 +154,13 @@ async def _partition(
     by_row: dict[Place, list[Event]] = {}
     async for record, at_ms in _records(consumer, places, wanted.from_ms):
         if not wanted.to_ms or at_ms < wanted.to_ms:
+            event = _event(agent, record, at_ms)
             for key in _keys(agent, record):
-                by_row.setdefault((partition, key), []).append(event_of(record, at_ms))
+                by_row.setdefault((partition, key), []).append(event)
     shadow = ShadowRuntime(config)
     rows: dict[Place, Row[object]] = {at: decode_row(table, body) for at, body in live.items()}
+    if counts(agent):
+        rows = {at: with_digests(row) for at, row in rows.items()}
     incomplete = {at for at, row in rows.items() if not complete(row, by_row.get(at, []))}
     if isinstance(agent, Projection):
         queue = _counted(rows, by_row)
@@ -178,6 +181,12 @@ def _counted(rows: dict[Place, Row[object]], by_row: dict[Place, list[Event]]) -
         for each in received(row, by_row.get(at, [])):
             found[(each.record.source, each.record.offset)] = each
     return list(found.values())
+
+
+def _event(agent: Agent, record: records.Record, at_ms: int) -> Event:
+    """Return `record` as an event, under the id that the rows of `agent` remember."""
+    event = event_of(record, at_ms)
+    return msgspec.structs.replace(event, id=digest_of(event.id)) if counts(agent) else event
 
 
 def _keys(agent: Agent, record: records.Record) -> Iterable[bytes]:
