@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from app.config import Config
 from app.delivery.processor import run_batch
+from app.delivery.row import Row, encode_row
 from app.entrypoints import order, stock, webhooks
 from app.entrypoints.requests import BadRequest, Emission
 from app.operations.dead_letters import dead_letter as dead_letters
@@ -24,6 +25,7 @@ from tests.support.runtime import FakeRuntime, as_read
 from tests.support.simulation.world import Troubles, World
 from tests.support.source import ROOT
 from workflows.fraud.messages import PaymentLabelled
+from workflows.inventory import shelf
 from workflows.inventory.stock_messages import StockReserved
 from workflows.order.messages import Line, OrderPlaced, ReturnLine
 from workflows.order.saga_messages import ReturnAccepted
@@ -278,6 +280,23 @@ def test_the_row_of_the_longest_order_with_all_that_comes_back_fits_its_changelo
     assert [] == handled.dead
     assert max(map(len, runtime.rows.values())) <= byte_limits.ROW_BYTES_MAX // 2
     assert all(len(each.value or b"") <= byte_limits.BODY_BYTES_MAX for each in runtime.emitted)
+
+
+def test_the_row_of_the_shelf_with_the_most_open_orders_fits_its_changelog() -> None:
+    """Of the longest ids, with the longest memory of the past, and a batch that is not produced."""
+    ids = [names(at, WIDEST, NAME_CHARS_MAX) for at in range(shelf.OPEN_ORDERS_MAX)]
+    past = ids[: shelf.REMEMBERED_MAX]
+    full = shelf.Stock(
+        held=dict.fromkeys(ids, QUANTITY_MAX),
+        sent=dict.fromkeys(past, QUANTITY_MAX),
+        sent_order=tuple(past),
+        closed=tuple(past),
+        counted=tuple(f"return/{name}/{name}" for name in past),
+    )
+
+    row = encode_row(Row(state=full))
+
+    assert len(row) + byte_limits.BATCH_BYTES_MAX <= byte_limits.ROW_BYTES_MAX
 
 
 # --- the table -----------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Inventory, by example."""
 
 import pytest
+from msgspec.structs import replace
 
 from tests.support.examples.inventory import (
     CANCELLED,
@@ -77,6 +78,12 @@ SHIPPED = [*HELD, CREATED]
             [PLACED, refused("tin")], MUG, (at(ReleaseStock, "mug"),), id="late lines are let go"
         ),
         pytest.param([PLACED, refused("tin")], refused("mug"), (), id="it is rejected once"),
+        pytest.param(
+            [PLACED, MUG],
+            replace(refused("tin"), reason="too_many_open_orders"),
+            (replace(REJECTED, reason="too_many_open_orders"), at(ReleaseStock, "mug")),
+            id="a shelf with too many open orders rejects as well, and says so",
+        ),
         pytest.param(
             [],
             placed(("mug", 1_000_000), ("mug", 1)),

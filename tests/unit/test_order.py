@@ -1,6 +1,7 @@
 """The order as a whole, by example."""
 
 import pytest
+from msgspec.structs import replace
 
 from tests.support.examples.order import (
     CANCELLED,
@@ -102,6 +103,12 @@ def test_going_well(earlier: list[Received], when: Received, then: tuple[Message
         ),
         pytest.param(
             [PLACED, PAID, STOCK_OUT], REFUNDED, (ended("out_of_stock", "mug, tin"),), id="no stock"
+        ),
+        pytest.param(
+            [PLACED, UNPAID],
+            replace(STOCK_OUT, reason="too_many_open_orders"),
+            (ended("out_of_stock", "mug, tin: too many open orders"),),
+            id="too many open orders",
         ),
         pytest.param([PLACED, UNPAID], STOCK_OUT, (ended("out_of_stock", "mug, tin"),), id="none"),
         pytest.param(

@@ -10,7 +10,7 @@ from tables.stock import shelves
 from tests.support.workflow_runner import Received, after, receive
 from workflows.inventory import stock
 from workflows.inventory.forgotten import STRETCH
-from workflows.inventory.shelf import REMEMBERED_MAX
+from workflows.inventory.shelf import OPEN_ORDERS_MAX, REMEMBERED_MAX
 from workflows.inventory.stock_messages import (
     AdjustStock,
     ReceiveStock,
@@ -196,6 +196,27 @@ def test_what_is_remembered_of_the_past_is_bounded() -> None:
     assert {REMEMBERED_MAX} == sizes
     memories = (state.sent_forgotten, state.closed_forgotten, state.counted_forgotten)
     assert all(len(each.stretches_ms) <= REMEMBERED_MAX // STRETCH for each in memories)
+
+
+def test_a_shelf_holds_units_for_a_bounded_number_of_orders() -> None:
+    """The next order is refused though there are units; one that is over makes room."""
+    held = {f"o{number}": 1 for number in range(OPEN_ORDERS_MAX)}
+    full = stock.Stock(received=1_000_000, on_hand=1_000_000 - len(held), held=held)
+    refusal = StockRefused(
+        order_id="new",
+        sku="mug",
+        quantity=1,
+        on_hand=full.on_hand,
+        reason="too_many_open_orders",
+    )
+
+    state, emitted = receive(stock, full, reserve("new", 1))
+    again = receive(stock, state, reserve("o1", 1))[1]
+    state, _ = receive(stock, state, at(ShipStock, "o1"))
+    after_one = receive(stock, state, reserve("newer", 1))[1]
+
+    assert (refusal,) == emitted
+    assert ((reserved("o1", 1),), (reserved("newer", 1),)) == (again, after_one)
 
 
 @pytest.mark.parametrize("every", [1, 7])

@@ -16,7 +16,10 @@ class InventoryReserved(Message, tag="payflow.inventory.reserved.v1", frozen=Tru
 
 
 class InventoryRejected(Message, tag="payflow.inventory.rejected.v1", frozen=True, kw_only=True):
-    """Some line cannot be had (`out_of_stock`), or the order was closed first (`cancelled`)."""
+    """Some line cannot be had, or the order was closed first.
+
+    `reason`: `out_of_stock`, `too_many_open_orders` of the SKU, or `cancelled`.
+    """
 
     order_id: Name
     reason: Text

@@ -22,8 +22,16 @@ from workflows.shipping.messages import ShipmentCancelled, ShipmentCreated, Ship
 
 # --- state ------------------------------------------------------------------
 
-Status = Literal["wanted", "asked", "held", "refused", "shipped", "leaving", "free"]
-"""`leaving`: its release is asked for; `free`: the shelf has it back."""
+Status = Literal["wanted", "asked", "held", "refused", "full", "shipped", "leaving", "free"]
+"""`full`: refused because its shelf holds units for too many orders.
+`leaving`: its release is asked for; `free`: the shelf has it back."""
+
+
+REFUSALS: dict[Status, str] = {
+    "refused": stock.OUT_OF_STOCK,
+    "full": stock.TOO_MANY_OPEN_ORDERS,
+}
+"""Why an order with such a part is rejected; the first counts."""
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
@@ -66,9 +74,10 @@ def _verdict(state: Inventory) -> tuple[Message, ...]:
         return ()
     if state.closed:
         return (InventoryRejected(order_id=state.order_id, reason="cancelled"),)
-    refused = tuple(sku for sku, part in state.parts.items() if part.status == "refused")
-    if refused:
-        return (InventoryRejected(order_id=state.order_id, reason="out_of_stock", skus=refused),)
+    for status, reason in REFUSALS.items():
+        refused = tuple(sku for sku, part in state.parts.items() if part.status == status)
+        if refused:
+            return (InventoryRejected(order_id=state.order_id, reason=reason, skus=refused),)
     if all(part.status == "held" for part in state.parts.values()):
         units = sum(part.quantity for part in state.parts.values())
         return (InventoryReserved(order_id=state.order_id, units=units),)
@@ -143,9 +152,10 @@ def _moved(state: Inventory, message: Message) -> Inventory:  # noqa: PLR0911  o
         case stock.ReserveStock(sku=sku):
             return _turn(state, sku, "asked", since=("wanted",))
         case stock.StockReserved(sku=sku):
-            return _turn(state, sku, "held", since=("asked", "refused"))
-        case stock.StockRefused(sku=sku):
-            return _turn(state, sku, "refused", since=("asked",))
+            return _turn(state, sku, "held", since=("asked", "refused", "full"))
+        case stock.StockRefused(sku=sku, reason=reason):
+            status: Status = "full" if reason == stock.TOO_MANY_OPEN_ORDERS else "refused"
+            return _turn(state, sku, status, since=("asked",))
         case stock.ShipStock(sku=sku):
             return _turn(state, sku, "shipped", since=("held",))
         case stock.ReleaseStock(sku=sku) | stock.UnshipStock(sku=sku):

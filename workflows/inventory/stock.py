@@ -5,6 +5,7 @@ from typing import ClassVar
 from workflows.inventory import stock_messages as stock
 from workflows.inventory.shelf import (
     INITIAL,
+    OPEN_ORDERS_MAX,
     Stock,
     applied,
     count_id,
@@ -68,9 +69,14 @@ def _reservation(state: Stock, asked: stock.ReserveStock, at_ms: int) -> tuple[M
     has = state.held.get(order_id) or state.sent.get(order_id)
     if has or grants(state, asked):
         return (stock.StockReserved(order_id=order_id, sku=sku, quantity=has or asked.quantity),)
+    is_full = asked.quantity <= state.on_hand and len(state.held) >= OPEN_ORDERS_MAX
     return (
         stock.StockRefused(
-            order_id=order_id, sku=sku, quantity=asked.quantity, on_hand=state.on_hand
+            order_id=order_id,
+            sku=sku,
+            quantity=asked.quantity,
+            on_hand=state.on_hand,
+            reason=stock.TOO_MANY_OPEN_ORDERS if is_full else stock.OUT_OF_STOCK,
         ),
     )
 

@@ -12,6 +12,9 @@ from msgspec import Meta
 from workflows.shared.limits import Name, Quantity, Text
 from workflows.shared.message import Message
 
+OUT_OF_STOCK = "out_of_stock"
+TOO_MANY_OPEN_ORDERS = "too_many_open_orders"
+
 
 class ReceiveStock(Message, tag="payflow.stock.receive.v1", frozen=True, kw_only=True):
     """Goods have come in."""
@@ -79,12 +82,13 @@ class StockReserved(Message, tag="payflow.stock.reserved.v1", frozen=True, kw_on
 
 
 class StockRefused(Message, tag="payflow.stock.refused.v1", frozen=True, kw_only=True):
-    """There are not enough units on hand."""
+    """There are not enough units on hand, or the shelf holds units for as many orders as it can."""
 
     order_id: Name
     sku: Name
     quantity: Quantity
     on_hand: int
+    reason: Text = OUT_OF_STOCK
 
 
 class StockReleased(Message, tag="payflow.stock.released.v1", frozen=True, kw_only=True):

@@ -63,7 +63,8 @@ def _reserved(state: Order, message: Message, at_ms: int) -> Order:
             rejected = replace(state, inventory=Mark(status="rejected", at_ms=at_ms))
             if reason == "cancelled":
                 return rejected
-            return blame("out_of_stock", ", ".join(skus), rejected, at_ms)
+            why = ": too many open orders" if reason == "too_many_open_orders" else ""
+            return blame("out_of_stock", ", ".join(skus) + why, rejected, at_ms)
         case InventoryReleased() if status == "reserved":
             return replace(state, inventory=Mark(status="released", at_ms=at_ms))
         case _:
