@@ -2,7 +2,7 @@
 
 import msgspec
 
-from app.worker.faust_app import REQUEST_SECONDS, SESSION_SECONDS
+from app.kafka.groups import REQUEST_SECONDS, SESSION_SECONDS
 
 
 class DrillSize(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,6 +21,10 @@ from app.config import Config
 from app.kafka.admin import start_client, stop_consumer
 from app.kafka.reader import consumer_options
 
+SESSION_SECONDS = 8.0
+"""The session timeout: without heartbeats for so long, a group reassigns a worker's partitions."""
+REQUEST_SECONDS = 40.0
+"""The request timeout: longer than a broker may delay the answer to a member that joins."""
 COORDINATOR_SECONDS_MAX = 30.0
 COORDINATOR_AWAY = (
     GroupCoordinatorNotAvailableError,

@@ -15,7 +15,7 @@ from app.delivery.agent import Agent
 from app.host.exit import end_within, hard_stop
 from app.kafka.durability import check_durable
 from app.kafka.errors import TopicError
-from app.kafka.groups import group_of
+from app.kafka.groups import REQUEST_SECONDS, SESSION_SECONDS, group_of
 from app.wire.byte_limits import FETCH_BYTES_MAX, PRODUCE_BYTES_MAX
 from app.wire.records import read_source
 from app.worker import transport
@@ -35,12 +35,8 @@ ROCKSDB_OPTIONS = {
     "max_open_files": 128,
 }
 """Faust's defaults are a 2 GiB cache and 192 MiB of buffers for every partition of every table."""
-SESSION_SECONDS = 8.0
-"""The session timeout: without heartbeats for so long, a group reassigns a worker's partitions."""
 REBALANCE_SECONDS = 30.0
 """The rebalance timeout: how long members may take to give up their partitions."""
-REQUEST_SECONDS = 40.0
-"""The request timeout: longer than a broker may delay the answer to a member that joins."""
 STOP_SECONDS_MAX = 20.0
 """How long a stop may take before the process ends without it."""
 SETTLE_SECONDS = 3.0

@@ -126,15 +126,36 @@ def test_help_imports_no_engine(arguments: list[str]) -> None:
     assert "imported:" == done.stdout.splitlines()[-1].strip()
 
 
-def commands(group: Group) -> Iterator[Command]:
-    for one in group.commands.values():
+def named_commands(group: Group, *before: str) -> Iterator[tuple[tuple[str, ...], Command]]:
+    """Yield the words that call each command, and the command."""
+    for name, one in group.commands.items():
         if isinstance(one, Group):
-            yield from commands(one)
+            yield from named_commands(one, *before, name)
         else:
-            yield one
+            yield (*before, name), one
 
 
-@pytest.mark.parametrize("command", [*commands(PAYFLOW)], ids=lambda command: command.place)
+def test_the_help_of_a_command_imports_no_faust() -> None:
+    """It costs two seconds of a processor. One process is asked for all, the first is named."""
+    words = [list(each) for each, _ in named_commands(PAYFLOW)]
+    program = (
+        "import sys\n"
+        "from app.cli.main import app\n"
+        f"for each in {words!r}:\n"
+        "    app([*each, '--help'], standalone_mode=False)\n"
+        "    if 'faust' in sys.modules:\n"
+        "        sys.exit(f'{each} imports faust')\n"
+    )
+    done = subprocess.run(  # what is imported is asked of a process of its own
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+
+    assert (len(words), 0) == (done.stdout.count("Usage:"), done.returncode), done.stderr
+
+
+@pytest.mark.parametrize(
+    "command", [one for _, one in named_commands(PAYFLOW)], ids=lambda command: command.place
+)
 def test_a_command_is_listed_by_its_docstring(command: Command) -> None:
     """The list is written beside the names; the command itself shows its docstring."""
     assert command.help == function_at(command.place).__doc__
