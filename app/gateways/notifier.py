@@ -109,9 +109,9 @@ def read_inbox(path: Path, limit: int, order_id: str = "") -> list[InboxMessage]
     with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as inbox:
         inbox.row_factory = sqlite3.Row
         rows = inbox.execute(
-            "SELECT * FROM letters WHERE ?1 = '' OR order_id = ?1"
-            " ORDER BY at_ms DESC, notification_id LIMIT ?2",
-            (order_id, limit),
+            "SELECT * FROM letters WHERE :order_id = '' OR order_id = :order_id"
+            " ORDER BY at_ms DESC, notification_id LIMIT :limit",
+            {"order_id": order_id, "limit": limit},
         ).fetchall()
     return [msgspec.convert(dict(row), InboxMessage) for row in rows]
 
