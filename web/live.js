@@ -10,6 +10,8 @@ const TOTALS = declared("totals", "figures");
 const RATES = declared("rates", "figures");
 const SUMS = declared("rates", "sums");
 const COUNTRY = declared("countries", "figures");
+const MINUTE = declared("minutes", "series");
+const LATENCY = byId("latency").dataset.figure;
 const MOST = byId("countries").dataset.most;
 const whole = new Intl.NumberFormat("en");
 const money = new Intl.NumberFormat("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
@@ -108,15 +110,15 @@ const SHOW = {
   open_orders: () => funnel(),
   workflows: () => furtherWorkflows(),
   open_by_workflow: () => furtherWorkflows(),
-  to_shipped_ms: ({ bounds }) => pairs(byId("latency"), Object.entries(bounds).map(
+  [LATENCY]: ({ bounds }) => pairs(byId("latency"), Object.entries(bounds).map(
     ([name, bound]) => [name, bound === null ? "-" : `≤ ${whole.format(bound)} ms`])),
   minutes: (found) => {
     const minutes = Object.values(found).sort((a, b) => a.minute_ms - b.minute_ms);
-    drawMinutes(byId("minutes"), minutes);
-    table(byId("minutes-table"), ["minute", "placed", "completed", "cancelled"],
+    drawMinutes(byId("minutes"), minutes, MINUTE);
+    table(byId("minutes-table"), ["minute", ...MINUTE.map(({ title }) => title)],
       minutes.map((at) => [
         new Date(at.minute_ms).toISOString().slice(11, 16),
-        said(at, "orders"), said(at, "completed"), said(at, "cancelled"),
+        ...MINUTE.map(({ figure }) => said(at, figure)),
       ]));
   },
   countries: (found) => table(byId("countries"), ["country", ...COUNTRY.map(([name]) => name)],

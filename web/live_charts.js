@@ -1,18 +1,15 @@
-// Draws the live figures: what comes per second, orders by minute, how long steps take.
+// Draws the live figures: what comes per second and by minute, how long steps take.
 "use strict";
 
 const SVG = "http://www.w3.org/2000/svg";
 const SHOWN_SECONDS = 300;
 const SHOWN_SECONDS_MIN = 60;
 const SMOOTH_SECONDS = 5;
-const PLOTS = {
-  "events-a-second": [["orders", "--some"], ["verdicts", "--link"], ["shipments", "--good"], ["stock_outs", "--bad"]],
-  "money-a-second": [["revenue_minor", "--good"], ["refunds_minor", "--bad"]],
-};
+const COLOURS = { neutral: "--some", strong: "--link", good: "--good", bad: "--bad" };
 const SPAN_WIDTH = 160;
 const SPAN_DECADES = 5;
 
-const plots = {};
+const plots = new Map();
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -33,7 +30,7 @@ function madePlot(target, series) {
     legend: { show: false },
     scales: { y: { range: (_, low, high) => [0, Math.max(high * 1.1, 1)] } },
     axes: [{ ...axis, size: 26, space: 90, values: clock }, axis],
-    series: [{}, ...series.map(([name, of]) => ({ label: name, stroke: () => colour(of), width: 2, points: { show: false } }))],
+    series: [{}, ...series.map((each) => ({ label: each.title, stroke: () => colour(COLOURS[each.colour]), width: 2, points: { show: false } }))],
   }, [[], ...series.map(() => [])], target);
 }
 
@@ -55,22 +52,23 @@ function drawRates(now, seconds) {
   const known = now - Math.min(now, ...Object.keys(seconds).map(Number));
   const shown = Math.min(Math.max(known, SHOWN_SECONDS_MIN), SHOWN_SECONDS);
   const times = Array.from({ length: shown }, (_, at) => now - shown + at);
-  for (const [id, series] of Object.entries(PLOTS)) {
-    plots[id] ??= madePlot(document.getElementById(id), series);
-    plots[id].setData([times, ...series.map(([name]) => smooth(now, shown, seconds, name))]);
+  for (const target of document.querySelectorAll(".plot")) {
+    const series = JSON.parse(target.dataset.series);
+    if (!plots.has(target)) plots.set(target, madePlot(target, series));
+    plots.get(target).setData([times, ...series.map(({ figure }) => smooth(now, shown, seconds, figure))]);
   }
 }
 
-function drawMinutes(target, minutes) {
+function drawMinutes(target, minutes, series) {
   target.replaceChildren();
-  const names = ["orders", "completed", "cancelled"];
-  const most = Math.max(1, ...minutes.flatMap((at) => names.map((name) => at[name] || 0)));
+  const most = Math.max(1, ...minutes.flatMap((at) => series.map(({ figure }) => at[figure] || 0)));
   const width = 600 / Math.max(minutes.length, 8);
-  minutes.forEach((at, place) => names.forEach((name, number) => {
-    const height = 130 * (at[name] || 0) / most;
+  const bar = width * 0.9 / series.length;
+  minutes.forEach((at, place) => series.forEach(({ figure, colour }, number) => {
+    const height = 130 * (at[figure] || 0) / most;
     drawn("rect", {
-      class: name, x: place * width + number * width * 0.3 + 2, y: 140 - height,
-      width: width * 0.28, height,
+      class: colour, x: place * width + number * bar + 2, y: 140 - height,
+      width: bar * 0.93, height,
     }, target);
   }));
 }
@@ -91,7 +89,5 @@ function drawSpan(step) {
 }
 
 window.addEventListener("resize", () => {
-  for (const [id, plot] of Object.entries(plots)) {
-    plot.setSize({ width: document.getElementById(id).clientWidth, height: 170 });
-  }
+  for (const [target, plot] of plots) plot.setSize({ width: target.clientWidth, height: 170 });
 });

@@ -1,6 +1,7 @@
 """The platform knows no workflow: it reads values, and names no message, no step and no subject."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from app.registry import load_workflows
+from app.registry import live_figures, load_workflows
 from tests.support.source import ROOT, Module, imports, modules
 from workflows.shared.message import type_name
 from workflows.shared.topic import declared
@@ -50,6 +51,28 @@ def names() -> frozenset[str]:
         for name in (workflow.name, *(step.name for step in workflow.steps))
     }
     return frozenset(found - own)
+
+
+def figures() -> frozenset[str]:
+    """Return the names of all live figures, and what transactions are called."""
+    found = {"order"}
+    for shape in live_figures().values():
+        series = (*shape.by_minute, *(each for chart in shape.rate_charts for each in chart))
+        titled = (*shape.totals, *shape.rates_shown, *shape.by_country, *shape.watched)
+        found |= {shape.started, shape.latency, shape.plural, *shape.ended, *shape.rates}
+        found |= {shape.funnel_title, shape.latency_title, *shape.added_up}
+        found |= {name for each in series for name in (each.title, each.figure)}
+        found |= {name for pair in titled for name in pair}
+    return frozenset(found - {"open"})
+
+
+@pytest.mark.parametrize("name", ["live.js", "live_charts.js", "templates/live.html"])
+def test_the_live_page_names_no_figure_of_a_workflow(name: str) -> None:
+    """Figures, titles and colours are declared with the workflow: another has the same page."""
+    text = (ROOT / "web" / name).read_text().lower()
+
+    named = {each for each in figures() if re.search(rf"\b{re.escape(each.lower())}\b", text)}
+    assert set() == named
 
 
 def allowed_in(module: Module) -> frozenset[str]:

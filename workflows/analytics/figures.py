@@ -2,7 +2,7 @@
 
 from workflows.analytics.process import SHIPPED_WITHIN_MS
 from workflows.analytics.topics import figures
-from workflows.shared.figures import LiveFigures
+from workflows.shared.figures import LiveFigures, Series
 
 FIGURES = LiveFigures(
     topic=figures,
@@ -14,6 +14,9 @@ FIGURES = LiveFigures(
     bucket="shipped_le_",
     bounds_ms=SHIPPED_WITHIN_MS,
     latency="to_shipped_ms",
+    latency_title="Time from placed to shipped",
+    plural="orders",
+    funnel_title="From placed to delivered",
     totals=(
         ("placed", "orders"),
         ("completed", "completed"),
@@ -33,6 +36,23 @@ FIGURES = LiveFigures(
         ("verdicts", "verdicts"),
         ("stock-outs", "stock_outs"),
         ("shipments", "shipments"),
+    ),
+    rate_charts=(
+        (
+            Series(title="orders", figure="orders", colour="neutral"),
+            Series(title="verdicts", figure="verdicts", colour="strong"),
+            Series(title="shipments", figure="shipments", colour="good"),
+            Series(title="stock-outs", figure="stock_outs", colour="bad"),
+        ),
+        (
+            Series(title="revenue", figure="revenue_minor", colour="good"),
+            Series(title="refunds", figure="refunds_minor", colour="bad"),
+        ),
+    ),
+    by_minute=(
+        Series(title="placed", figure="orders", colour="neutral"),
+        Series(title="completed", figure="completed", colour="good"),
+        Series(title="cancelled", figure="cancelled", colour="bad"),
     ),
     by_country=(
         ("orders", "orders"),

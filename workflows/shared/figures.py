@@ -1,6 +1,6 @@
 """Live figures as a value: what analytics emits of a workflow, and how it is summed and shown."""
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -8,6 +8,14 @@ from workflows.shared.topic import Topic
 
 Titled = tuple[tuple[str, str], ...]
 """Figures as they are shown: a title for people, and the name of the figure."""
+
+
+class Series(msgspec.Struct, frozen=True, kw_only=True):
+    """One figure of a chart."""
+
+    title: str
+    figure: str
+    colour: Literal["neutral", "strong", "good", "bad"]
 
 
 class LiveFigures(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,9 +41,18 @@ class LiveFigures(msgspec.Struct, frozen=True, kw_only=True):
     bounds_ms: tuple[int, ...] = ()
     latency: str = ""
     """The name of that latency."""
+    latency_title: str = ""
+    """What that latency is, as a heading."""
+    plural: str = "transactions"
+    """What transactions of the workflow are called."""
+    funnel_title: str = "How far they came"
     totals: Titled
     """The totals on the page. Amounts end in `_minor`."""
     rates_shown: Titled = ()
+    rate_charts: tuple[tuple[Series, ...], ...] = ()
+    """What is drawn of `rates` and `added_up`, a chart each."""
+    by_minute: tuple[Series, ...] = ()
+    """What is drawn for each minute."""
     by_country: Titled = ()
     watched: Titled = ()
     """The totals in a terminal, those of money after them."""

@@ -1,5 +1,6 @@
 """The live page."""
 
+import msgspec
 from aiohttp import web
 
 from app.console.pages.render import page
@@ -15,6 +16,8 @@ async def show(request: web.Request) -> web.Response:
         "live.html",
         title="Live",
         figures=figures[first],
+        rate_charts=msgspec.to_builtins(figures[first].rate_charts),
+        by_minute=msgspec.to_builtins(figures[first].by_minute),
         view=workflows[first].view,
         further=[(name, figures[name], workflows[name].view) for name in further],
     )
