@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import tables
 from app.config import Config
 from app.delivery.processor import run_batch
 from app.delivery.row import Row, encode_row
@@ -20,6 +21,7 @@ from app.registry import load_agents, wanted_topics
 from app.wire import byte_limits, codecs, envelope, records
 from app.wire.envelope import Envelope, Undecodable, derive_id
 from app.wire.records import Record, size_of, to_dead
+from app.wire.topics import changelog_topic
 from tests.support.agents import said
 from tests.support.runtime import FakeRuntime, as_read
 from tests.support.simulation.world import Troubles, World
@@ -359,6 +361,15 @@ def test_the_size_that_counts_is_the_one_inside(character: str) -> None:
         accepted = poison.cause != "too_large"
 
     assert accepted == (len(codecs.encode(placed)) <= byte_limits.OPEN_BODY_BYTES_MAX)
+
+
+def test_changelogs_alone_are_compressed_by_the_broker() -> None:
+    """They are most of what an instance has on disk, and nobody else writes there."""
+    compressed = {
+        each.name for each in wanted_topics(Config()) if "compression.type" in each.config
+    }
+
+    assert {changelog_topic(table) for table in tables.declared.values()} == compressed
 
 
 def test_a_segment_of_a_compacted_topic_holds_its_longest_record() -> None:
