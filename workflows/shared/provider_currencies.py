@@ -4,6 +4,9 @@ Stripe, docs.stripe.com/currencies (read 2026-11-29). Its own minor units are th
 for what is named here; Payflow counts by ISO 4217 everywhere, and only the gateway converts.
 """
 
+from typing import ClassVar
+
+from workflows.shared.errors import ErrorKind, PayflowError
 from workflows.shared.money import exponent_of, major, objection_to
 
 CURRENCIES = frozenset(
@@ -38,8 +41,10 @@ LAST_DIGIT_ZERO = 10
 """With three decimals the networks take no thousandths: the last digit has to be 0."""
 
 
-class AmountRefused(ValueError):
+class AmountRefused(PayflowError, ValueError):
     """An amount that the provider does not take, and why."""
+
+    kind: ClassVar[ErrorKind] = "invalid"
 
 
 def provider_amount(amount_minor: int, currency: str) -> int:
