@@ -125,7 +125,7 @@ async def broker_kill(site: Site, _step: Step, _load: Load, _random: Random) -> 
 
 async def broker_unreachable(site: Site, _step: Step, _load: Load, _random: Random) -> Mark:
     """Cut all connections to the broker for a while."""
-    await site.proxy.shut()
+    site.proxy.shut()
     try:
         await asyncio.sleep(site.size.unreachable_seconds)
     finally:

@@ -146,14 +146,14 @@ async def open_site(config: Config, size: DrillSize, say: Say) -> AsyncIterator[
     """Run an instance on `config.data_dir` whose broker is reached through a proxy."""
     port = free_port(config.host, 0)
     kafka = await asyncio.to_thread(broker.start, config, say, port)
-    proxy = Proxy(config.host, port, int(kafka.url.rpartition(":")[2]))
+    proxy = Proxy(config, port, int(kafka.url.rpartition(":")[2]))
     site: Site | None = None
-    await proxy.open()
     try:
+        await proxy.open()
         supervisor = Supervisor(replace(config, broker_url=proxy.url), say)
         async with supervisor.up():
             site = Site(supervisor, proxy, kafka, size)
             yield site
     finally:
-        await proxy.shut()
+        proxy.shut()
         await asyncio.to_thread((site.broker if site else kafka).stop)
