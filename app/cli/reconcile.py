@@ -39,7 +39,13 @@ def reconcile_books(
     config = _app()
     now_ms = time.time_ns() // 1_000_000
     books: Books = run(_read(config))
-    found = reconcile(books.lines, now_ms, *_bounds(day), motion_ms=books.motion_ms)
+    found = reconcile(
+        books.lines,
+        now_ms,
+        *_bounds(day),
+        motion_ms=books.motion_ms,
+        unreadable=books.unreadable,
+    )
     said = {**msgspec.to_builtins(found), "read": books.read}
     if report is not None:
         _write(report, json_page(said) + b"\n")
@@ -57,6 +63,10 @@ def show(found: Reconciliation, read: dict[str, str], console: Console) -> None:
         console.print(_line(one), soft_wrap=True)
     if len(found.offending) > SHOWN_MAX:
         console.print(f"... and {len(found.offending) - SHOWN_MAX} more; see --report")
+    for place in found.unreadable[:SHOWN_MAX]:
+        console.print(Text(f"unreadable: {place}. Operator: who writes there?"), soft_wrap=True)
+    if len(found.unreadable) > SHOWN_MAX:
+        console.print(f"... and {len(found.unreadable) - SHOWN_MAX} unreadable; see --report")
     for currency, books in found.totals.items():
         moved = ", ".join(
             f"{book} {sums.charged_minor} - {sums.refunded_minor}" for book, sums in books.items()
@@ -68,7 +78,7 @@ def show(found: Reconciliation, read: dict[str, str], console: Console) -> None:
     day = f" on {found.day}" if found.day else ""
     console.print(
         f"{found.compared} compared{day}: {found.matched} matched, {found.in_motion} in motion, "
-        f"{len(found.offending)} differ"
+        f"{len(found.offending)} differ, {len(found.unreadable)} unreadable"
     )
 
 

@@ -9,16 +9,20 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from app.chaos.batch_shapes import unreadable_tombstone
 from app.config import Config
 from app.delivery.row import Row, encode_row
 from app.kafka.admin import ensure_topics
-from app.kafka.producer import partition_of
+from app.kafka.producer import open_producer, partition_of
+from app.kafka.raw_batches import send_bytes
+from app.kafka.reader import TopicPartition
 from app.local import broker
 from app.local.simulators.intent_states import cancel, take
 from app.local.simulators.provider_store import ProviderStore
@@ -97,6 +101,20 @@ class Books:
             timestamp_ms=LONG_AGO_MS,
         )
         await producer.stop()
+
+    async def garble(self, key: bytes, partition: int) -> str:
+        """Put a record that is no row into the changelog of payments; return where it lies."""
+        topic = changelog_topic(payments)
+        async with AIOKafkaProducer(bootstrap_servers=self.config.broker_url) as producer:
+            at = await producer.send_and_wait(topic, b"\x00garbage", key, partition)
+        return f"{topic}/{partition}/{at.offset}"
+
+    async def unfold(self, partition: int) -> str:
+        """Put a batch that nobody can read there; return how its place is said."""
+        place = TopicPartition(changelog_topic(payments), partition)
+        async with open_producer(self.config) as producer:
+            offset = await send_bytes(producer, place, unreadable_tombstone(Random(1), LONG_AGO_MS))
+        return f"offsets {offset} to {offset} of {place.topic}/{partition} cannot be read"
 
     async def book(self, *posted: EntryPosted, event_id: str = "") -> None:
         """Produce entries of an hour ago."""
@@ -204,6 +222,26 @@ async def test_what_is_under_way_is_counted_and_is_no_error(books: Books) -> Non
 
     assert (0, 1, 0) == (code, said["in_motion"], said["matched"])
     assert ["missing_in_payments", "missing_in_ledger"] == said["moving"][0]["differences"]
+
+
+async def test_a_record_that_nobody_can_read_is_named_and_the_rest_is_compared(
+    books: Books,
+) -> None:
+    """Garbage that others wrote into a changelog: set aside, a breach, and no end of reading."""
+    paid = books.charge("o1")
+    books.tamper("UPDATE charges SET created_ms = created_ms - 3600000")
+    await books.book(*entries(*after(payment, example.PLACED, paid)[1]))
+    garbage = await books.garble(b"nobody", 1)
+    batch = await books.unfold(2)
+    await books.keep("o1", after(payment, example.PLACED, paid)[0])
+
+    code, said = books.reconciled()
+
+    assert (1, 1, {}) == (code, said["matched"], offending(said))
+    first, second = sorted(said["unreadable"])
+    assert first.startswith(batch)
+    assert second.startswith(f"{garbage} is no row of payment: ")
+    assert "2 records unreadable" in said["read"]["payments"]
 
 
 def _judged(judgement: tuple[int, Any]) -> tuple[int, dict[str, list[str]]]:

@@ -497,4 +497,19 @@ def test_people_are_shown_the_first_lines_and_emitted_how_many_there_are() -> No
     assert more.startswith("... and 3 more")
     assert totals.startswith("GBP: provider 53000 - 0, payments 0 - 0, ledger 0 - 0")
     assert "ledger: 0 lines" == ledger_read
-    assert "53 compared: 0 matched, 0 in motion, 53 differ" == verdict
+    assert "53 compared: 0 matched, 0 in motion, 53 differ, 0 unreadable" == verdict
+
+
+def test_what_nobody_can_read_is_named_and_no_book_with_it_is_reconciled() -> None:
+    """All lines agree; one more record may have been a line, whatever day is asked for."""
+    place = "payflow-payment-payment-changelog/2/17 is no row of payment: [red]malformed"
+    console = Console(width=80, file=io.StringIO(), record=True)
+
+    found = reconcile(settled(), LATER_MS, unreadable=[place])
+    elsewhere = reconcile(settled(), LATER_MS, "2001-01-01", 978_307_200_000, unreadable=[place])
+    show(found, {}, console)
+    said = console.export_text()
+
+    assert (False, 0, False) == (found.reconciled, len(found.offending), elsewhere.reconciled)
+    assert f"unreadable: {place}. Operator: who writes there?" in said
+    assert "1 compared: 1 matched, 0 in motion, 0 differ, 1 unreadable" in said

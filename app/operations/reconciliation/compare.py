@@ -88,19 +88,23 @@ class Reconciliation(msgspec.Struct, frozen=True, kw_only=True):
     """By currency and book."""
     offending: tuple[Compared, ...]
     moving: tuple[Compared, ...]
+    unreadable: tuple[str, ...] = ()
+    """Where records lie that may be lines and that nobody can read, and why."""
 
 
-def reconcile(
+def reconcile(  # noqa: PLR0913  the lines, and what they are judged by
     lines: Iterable[Line],
     now_ms: int,
     day: str = "",
     day_ms: int = 0,
     *,
     motion_ms: Mapping[Kind, int],
+    unreadable: Sequence[str] = (),
 ) -> Reconciliation:
     """Return how `lines` compare at `now_ms`; with `day` only what happened from `day_ms` on.
 
-    `motion_ms`: how long after its latest line a book may lack one.
+    `motion_ms`: how long after its latest line a book may lack one. Books with something
+    `unreadable` are not reconciled, whatever the day.
     """
     groups = _grouped(lines)
     judged = [
@@ -112,7 +116,7 @@ def reconcile(
     offending = tuple(one for one, _ in judged if one.differences and not one.in_motion)
     moving = tuple(one for one, _ in judged if one.in_motion)
     return Reconciliation(
-        reconciled=not offending,
+        reconciled=not offending and not unreadable,
         at_ms=now_ms,
         day=day,
         compared=len(judged),
@@ -122,6 +126,7 @@ def reconcile(
         totals=_totals(line for _, group in judged for line in group),
         offending=offending,
         moving=moving,
+        unreadable=tuple(unreadable),
     )
 
 

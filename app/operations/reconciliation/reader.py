@@ -20,6 +20,7 @@ from app.operations.verification.reader import Unreadable
 from app.registry import load_agents, load_books
 from app.wire import codecs
 from app.wire.envelope import Undecodable, from_headers
+from app.wire.records import Consumed, UnreadableBatch, unreadable_text
 from app.wire.topics import changelog_topic
 from tables import Table, declared
 from workflows.shared.books import Kind, Line, OwnBooks
@@ -46,6 +47,8 @@ class Books(msgspec.Struct, frozen=True, kw_only=True):
     read: dict[str, str]
     motion_ms: dict[Kind, int]
     """How long after its latest line a book may lack one."""
+    unreadable: tuple[str, ...] = ()
+    """Where records of the payment rows lie that nobody can read, and why."""
 
 
 async def read_books(config: Config) -> Books:
@@ -57,16 +60,18 @@ async def read_books(config: Config) -> Books:
     places = await _places(config, (changelog, ledger))
     async with reader(config) as consumer:
         entries, unread = await _entries(consumer, own, places[ledger])
-        rows = await _rows(consumer, own, table, places[changelog])
+        rows, unreadable = await _rows(consumer, own, table, places[changelog])
     provider = await asyncio.to_thread(lambda: tuple(provider_lines(config)))
     return Books(
         lines=(*provider, *rows, *entries),
         read={
             "provider": f"{len(provider)} lines in {external_systems.provider_file(config)}",
-            "payments": f"{len(rows)} lines in the rows of table {table.name}",
+            "payments": f"{len(rows)} lines in the rows of table {table.name}, "
+            f"{len(unreadable)} records unreadable",
             "ledger": f"{len(entries)} lines on topic {ledger}, {unread} unreadable",
         },
         motion_ms=own.motion_ms,
+        unreadable=tuple(unreadable),
     )
 
 
@@ -110,22 +115,28 @@ async def _places(config: Config, names: Sequence[str]) -> dict[str, list[TopicP
 
 async def _rows(
     consumer: AIOKafkaConsumer, own: OwnBooks, table: Table, places: Sequence[TopicPartition]
-) -> list[Line]:
-    """Return the lines of every row as it is now."""
-    latest: dict[bytes | None, tuple[bytes, int]] = {}
-    async for record in read_to_end(consumer, *await span(consumer, places)):
-        if record.value is None:
-            latest.pop(record.key, None)
-        elif row.is_row(record.key):
-            latest[record.key] = record.value, record.timestamp
+) -> tuple[list[Line], list[str]]:
+    """Return the lines of every row as it is now, and which records nobody can read."""
+    latest: dict[bytes, Consumed] = {}
     lines: list[Line] = []
-    for key, (body, at_ms) in latest.items():
+    unreadable: list[str] = []
+    async for record in read_to_end(consumer, *await span(consumer, places)):
+        if isinstance(record.value, UnreadableBatch):
+            unreadable.append(unreadable_text(record, record.value))
+        elif record.key is not None and row.is_row(record.key):
+            latest[record.key] = record
+    for record in latest.values():
+        if record.value is None:
+            continue
         try:
-            state = row.decode_row(table, body).state
+            state = row.decode_row(table, record.value).state
         except msgspec.DecodeError as error:
-            raise Unreadable(f"the {table.name} row of {key!r} cannot be read: {error}") from error
-        lines += own.lines_of_row(state, at_ms)
-    return lines
+            # Whose row it was its bytes do not say; that payment is missing too, if there is one.
+            place = f"{record.topic}/{record.partition}/{record.offset}"
+            unreadable.append(f"{place} is no row of {table.name}: {error}")
+            continue
+        lines += own.lines_of_row(state, record.timestamp)
+    return lines, unreadable
 
 
 async def _entries(
