@@ -1,6 +1,7 @@
 """Records as producers really write them: transactions, codecs, batches that nobody can read."""
 
 import asyncio
+import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,16 +12,17 @@ import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 
 from app.config import Config
+from app.delivery.row import Row, decode_row, encode_row
 from app.kafka.admin import TopicSpec, ensure_topics
 from app.kafka.producer import partition_of
 from app.kafka.reader import read_to_end, reader, span
 from app.local import broker
 from app.operations.search.consumer_groups import groups
 from app.operations.search.record_view import read_record
-from tests.support.agents import cancel
+from tests.support.agents import TALLY, Tally, cancel
 from tests.support.batches import with_wrong_bytes
 from tests.support.broker import local_config
-from tests.support.workers import TALLY_TOPICS, emitted_ids, end, read, start, until
+from tests.support.workers import TALLY_TOPICS, emitted_ids, end, read, rows, start, until
 from workflows.order.messages import OrderCancelRequested
 
 ORDER = "o1"
@@ -110,6 +112,43 @@ async def test_what_was_aborted_has_no_effect_and_markers_are_no_work(
     await produce(instance, [30])
     await until(lambda: _is(emitted, instance, 6), "a recovery ends at a marker")
     assert ([0, 1, 2, 3, 7, 9], 6) == (await numbers_read(instance), await emitted(instance))
+
+
+@pytest.mark.timeout(200)
+async def test_what_was_aborted_in_a_changelog_is_no_row_after_a_recovery(
+    instance: Config, stack: ExitStack, tmp_path: Path
+) -> None:
+    """The disk is lost: the table is what was committed, not the newer row of an aborted write."""
+    log = tmp_path / "worker.log"
+    worker = start(instance, "tally_app", log)
+    stack.callback(end, worker)
+    await produce(instance, [1, 2])
+    await until(lambda: _is(emitted, instance, 2), "two events are counted")
+    worker.terminate()
+    await asyncio.to_thread(worker.wait, 20)
+    before = rows(instance)[ORDER.encode()]
+    shutil.rmtree(Path(instance.data_dir) / "test")
+    forged = encode_row(Row(state=Tally(received=99)))
+    for key, ends in ((ORDER, "aborted"), ("o2", "committed")):
+        async with transactional(instance, ends) as producer:
+            await producer.begin_transaction()
+            at = partition_of(key.encode(), 4)
+            await producer.send_and_wait(CHANGELOG, forged, key=key.encode(), partition=at)
+            if ends == "aborted":
+                await producer.abort_transaction()
+            else:
+                await producer.commit_transaction()
+
+    worker = start(instance, "tally_app", log)
+    stack.callback(end, worker)
+    await produce(instance, [3])
+    await until(lambda: _is(emitted, instance, 3), "the table is recovered")
+    worker.terminate()
+    await asyncio.to_thread(worker.wait, 20)
+    found = {key.decode(): decode_row(TALLY, body).state for key, body in rows(instance).items()}
+
+    assert 2 == decode_row(TALLY, before).state.received
+    assert {ORDER: 3, "o2": 99} == {key: state.received for key, state in found.items()}
 
 
 async def _is(asked: Any, config: Config, due: int) -> bool:
