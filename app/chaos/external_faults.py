@@ -124,23 +124,33 @@ async def broker_kill(site: Site, _step: Step, _load: Load, _random: Random) -> 
 
 
 async def broker_unreachable(site: Site, _step: Step, _load: Load, _random: Random) -> Mark:
-    """Cut all connections to the broker for a while."""
+    """Cut all connections to the broker for a while: no process ends."""
+    pids = site.pids()
     site.proxy.shut()
     try:
         await asyncio.sleep(site.size.unreachable_seconds)
     finally:
         await site.proxy.open()
-    return time.monotonic()
+    return await _outlived(site, pids)
 
 
 async def broker_frozen(site: Site, _step: Step, _load: Load, _random: Random) -> Mark:
-    """Freeze the broker for longer than a session: it accepts connections and does not answer."""
+    """Freeze the broker for longer than a session: it does not answer, and no process ends."""
+    pids = site.pids()
     os.kill(site.broker.pid, signal.SIGSTOP)
     try:
         await asyncio.sleep(site.size.frozen_seconds)
     finally:
         os.kill(site.broker.pid, signal.SIGCONT)
-    return time.monotonic()
+    return await _outlived(site, pids)
+
+
+async def _outlived(site: Site, pids: dict[str, int]) -> Mark:
+    """Return now, once no process of `pids` has ended for a while; raises DrillError."""
+    mark = time.monotonic()
+    await asyncio.sleep(site.size.outlive_seconds)
+    site.check_pids(pids, "a broker that was away")
+    return mark
 
 
 async def hot_key(site: Site, _step: Step, load: Load, _random: Random) -> Mark:

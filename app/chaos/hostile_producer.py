@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from app.chaos.batch_shapes import NAMES, SHAPES, last_delta, unreadable_tombstone
 from app.chaos.hostile_records import GARBAGE, KINDS, Forged, forged, with_key
-from app.chaos.instance import DrillError, Site
+from app.chaos.instance import Site
 from app.chaos.load import Load
 from app.chaos.named_records import (
     Written,
@@ -52,7 +52,7 @@ COMPACTED_SOON = {"segment.ms": "60000", "min.cleanable.dirty.ratio": "0.01"}
 
 async def hostile_producer(site: Site, _step: Step, _load: Load, random: Random) -> Mark:
     """Write what no reader may stop at, on every topic; raises DrillError when one does."""
-    pids = _pids(site)
+    pids = site.pids()
     specs = [
         spec for spec in wanted_topics(site.config) if topic_name(spec.name).kind != "changelog"
     ]
@@ -69,14 +69,9 @@ async def hostile_producer(site: Site, _step: Step, _load: Load, random: Random)
     mark = time.monotonic()
     site.counts += hostile.counts
     await wait_until_consumed(site, hostile.written.last)
-    if ended := sorted(name for name, pid in _pids(site).items() if pids[name] != pid):
-        raise DrillError(f"ended beside a hostile producer: {', '.join(ended)}")
+    site.check_pids(pids, "a hostile producer")
     site.counts["dead letters checked"] += await check_named(site.config, ends, hostile.written)
     return mark
-
-
-def _pids(site: Site) -> dict[str, int]:
-    return {name: child.pid for name, child in site.supervisor.children.items()}
 
 
 class Hostile:

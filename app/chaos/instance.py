@@ -59,6 +59,16 @@ class Site:
         """Return the process of a service or an external system."""
         return self.supervisor.children[name]
 
+    def pids(self) -> dict[str, int]:
+        """Return the process of each service and external system."""
+        return {name: child.pid for name, child in self.supervisor.children.items()}
+
+    def check_pids(self, before: dict[str, int], beside: str) -> None:
+        """Raise DrillError naming each process that has ended since `before`."""
+        now = self.pids()
+        if ended := sorted(name for name, pid in before.items() if now[name] != pid):
+            raise DrillError(f"ended beside {beside}: {', '.join(ended)}")
+
     def workers(self) -> list[tuple[str, int, str]]:
         """Return service, pid and address of every worker that answers."""
         found = [(name, self.child(name).pid, self.config) for name in self.services]

@@ -27,6 +27,8 @@ class DrillSize(msgspec.Struct, frozen=True, kw_only=True):
     unreachable_seconds: float = 60.0
     frozen_seconds: float = REQUEST_SECONDS + 5
     """How long the broker is frozen: past the time-out of any request."""
+    outlive_seconds: float = 5.0
+    """How long workers are watched once the broker is back: only now they learn of its absence."""
     repeated_max: int = 20_000
     repeat_delay_seconds_max: float = 5.0
     backlog_events: int = 100_000

@@ -21,6 +21,8 @@ from app.host.exit import EXIT_UNSAFE
 
 FULL_AT_BYTES = 4_096
 DAMAGED_BYTES = 64
+DISCARDED = "batches discarded"
+"""What a worker logs when the group went on without it in the middle of a batch."""
 
 Mark = float
 """When the fault was over (monotonic): recovery is counted from there."""
@@ -76,7 +78,10 @@ async def zombie(site: Site, step: Step, _random: Random) -> Mark:
         await asyncio.sleep(site.size.sleep_seconds)
         os.kill(sleeper, signal.SIGCONT)
         mark = time.monotonic()
-        await site.until(lambda: child.pid != sleeper, f"{step.target}, out of date, ends")
+        said = child.log_path
+        await site.until(lambda: DISCARDED in said.read_text(), f"{step.target} discards its batch")
+    if child.pid != sleeper:
+        raise DrillError(f"{step.target} ended when its session was over: {child.reason()}")
     return mark
 
 

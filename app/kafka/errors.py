@@ -2,7 +2,16 @@
 
 from typing import ClassVar
 
-from aiokafka.errors import IllegalOperation, KafkaError, ProducerFenced
+from aiokafka.errors import (
+    IllegalOperation,
+    KafkaConnectionError,
+    KafkaError,
+    KafkaTimeoutError,
+    NodeNotReadyError,
+    ProducerClosed,
+    ProducerFenced,
+    RequestTimedOutError,
+)
 
 from workflows.shared.errors import ErrorKind, PayflowError
 
@@ -27,7 +36,17 @@ class NoSuchTopic(InspectionError):
 
 KAFKA_ERRORS = (InspectionError, KafkaError, TopicError)
 """All that reading Kafka and its admin requests raise."""
+BROKER_AWAY = (
+    KafkaConnectionError,
+    KafkaTimeoutError,
+    NodeNotReadyError,
+    ProducerClosed,
+    RequestTimedOutError,
+    TimeoutError,
+)
+"""Errors of a broker that does not answer, or of a session that ended meanwhile: ask again."""
 __all__ = [
+    "BROKER_AWAY",
     "KAFKA_ERRORS",
     "IllegalOperation",
     "InspectionError",

@@ -25,7 +25,7 @@ class LeasedApp(AppT):
     """The app as its consumer's thread sees it."""
 
     lease: lease.Lease
-    lost_lease: Callable[[], None]
+    discard_batches: Callable[[], None]
     mark: Mark
 
 
@@ -48,7 +48,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         """Start, and let every answered heartbeat renew the lease."""
         await super().on_start()
         assert self._consumer is not None, "it has started"
-        lease.follow(self._consumer._coordinator, self.app.lease, self.app.lost_lease)
+        lease.follow(self._consumer._coordinator, self.app.lease, self._lost)
+
+    def _lost(self) -> None:
+        # Called on the loop of this thread; batches run on the worker's.
+        self.parent_loop.call_soon_threadsafe(self.app.discard_batches)
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Say nothing: Faust sees no batch, and calls each quiet partition stuck after 5 minutes.

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, cast
 
 import faust
+import structlog
 from aiokafka import AIOKafkaProducer
 from faust.types import TP
 
@@ -19,6 +20,8 @@ from app.kafka.groups import REQUEST_SECONDS, SESSION_SECONDS, group_of
 from app.wire.byte_limits import FETCH_BYTES_MAX, PRODUCE_BYTES_MAX
 from app.wire.records import read_source
 from app.worker import transport
+from app.worker.agent_producers import producer_of
+from app.worker.batches import Batches
 from app.worker.crash_points import CrashPoint
 from app.worker.lease import Lease
 from app.worker.log_guard import LogGuard
@@ -44,6 +47,8 @@ SETTLE_SECONDS = 3.0
 BUFFERED_EVENTS_MAX = 8_192
 """Events queued for one agent; with more, their partitions are paused."""
 
+log = structlog.get_logger(__name__)
+
 
 class PayflowApp(faust.App):
     """A Faust app that knows the watermarks of its agents."""
@@ -51,6 +56,7 @@ class PayflowApp(faust.App):
     def __init__(self, *args: Any, payflow: Config, **options: Any) -> None:
         self.logs = LogGuard(payflow)
         self.watermarks = Watermarks()
+        self.batches = Batches()
         self.lease = Lease(SESSION_SECONDS)
         self.crash_point = CrashPoint.of(payflow.crash_at)
         """One for all agents: a process that was frozen, and woke, is not frozen again."""
@@ -69,10 +75,10 @@ class PayflowApp(faust.App):
         for listener in self.revocation_listeners:
             listener(revoked)
 
-    def lost_lease(self) -> None:
-        """End the process when the group has removed it in the middle of a batch."""
-        if self.lease.lost and not self.watermarks.idle.is_set():
-            hard_stop("the group went on without this worker, which was in a batch")
+    def discard_batches(self) -> None:
+        """Discard every batch under way: the group has gone on without this worker."""
+        if batches := self.batches.discard():
+            log.warning("batches discarded, since the session is over", batches=batches)
 
     def flows(self) -> bool:
         """Return whether events flow: no stop, no rebalance and no recovery is under way."""
@@ -106,7 +112,7 @@ class PayflowApp(faust.App):
 
     def producer_of(self, agent: str) -> AIOKafkaProducer:
         """Return the producer of `agent`, once the app has started."""
-        return transport.producer_of(self, agent)
+        return producer_of(self, agent)
 
     async def commit_at(self, offsets: Mapping[tuple[str, int], int]) -> bool:
         """Commit `offsets`, whatever the watermarks say; return whether the group took them."""

@@ -19,6 +19,7 @@ from app.delivery.agent_topics import consumed_topics
 from app.delivery.row import LOGS_KEY, highest_applied
 from app.host.exit import EXIT_REFUSED, hard_stop
 from app.kafka.applied_logs import AppliedLog, AppliedLogs, decode_logs, encode_logs, mark_of
+from app.kafka.errors import BROKER_AWAY
 from app.kafka.groups import group_of
 from app.kafka.logs import LogIdentity, PlaceFacts, TopicLog, place_facts
 from app.kafka.producer import produce
@@ -36,6 +37,8 @@ from app.worker.log_identity import (
 )
 from app.worker.store import Store
 
+CHECK_AGAIN_SECONDS = 1.0
+"""How long a worker waits for a broker that was away when its logs were to be checked."""
 ROWS_A_BATCH = 500
 """Rows put into a changelog at once when it is filled from the table on disk."""
 
@@ -129,7 +132,8 @@ class LogGuard:
     async def check(self, app: GuardedApp) -> None:
         """Check every source that is assigned; end the process when one is refused."""
         async with self._checking:
-            await or_end(self._check(app))
+            while not await or_end(self._check(app), BROKER_AWAY):  # noqa: ASYNC110  it asks
+                await asyncio.sleep(CHECK_AGAIN_SECONDS)
 
     async def _check(self, app: GuardedApp) -> None:
         assigned = [TopicPartition(*source) for source in app.sources()]
@@ -272,16 +276,20 @@ class LogGuard:
             store.drain(at, offset)
 
 
-async def or_end(checking: Awaitable[None]) -> None:
-    """Await `checking`; end the process, its reason last, when a log is refused or not known."""
+async def or_end(checking: Awaitable[None], passing: tuple[type[Exception], ...] = ()) -> bool:
+    """Return whether `checking` met no error of `passing`; any other ends the process."""
     try:
         await checking
     except LogRefused as error:
         hard_stop(str(error), EXIT_REFUSED)
+    except passing as error:
+        log.warning("logs not checked yet", error=repr(error))
+        return False
     except Exception as error:
         # Faust swallows what a callback of its recovery raises, and would go on.
         log.exception("logs not checked")
         hard_stop(f"it is not known which logs there are: {error!r}")
+    return True
 
 
 def _raise_first(refused: Iterable[LogRefused]) -> None:

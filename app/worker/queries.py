@@ -14,10 +14,10 @@ from app.wire import codecs
 from app.wire.envelope import Envelope, to_headers
 from app.wire.records import Outgoing
 from app.wire.signing import signed
+from app.worker.agent_producers import producer_of
 from app.worker.faust_app import PayflowApp
 from app.worker.runner import Runner
 from app.worker.store import Store
-from app.worker.transport import producer_of
 from workflows.shared.message import Message
 from workflows.shared.topic import topic_of
 

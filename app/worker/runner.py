@@ -27,10 +27,10 @@ from app.wire.log_context import About, logging_about
 from app.wire.records import Outgoing, Record, due_ms, is_retry, size_of
 from app.wire.topics import RETRY_LEVELS_SECONDS, timers_topic
 from app.worker import metrics, transport
+from app.worker.agent_producers import producer_of
 from app.worker.faust_app import PayflowApp
 from app.worker.stall import AgentProgress
 from app.worker.store import Store
-from app.worker.transport import producer_of
 from tables import Table
 from workflows.shared.deadline import DeadlineReached
 from workflows.shared.message import type_name
@@ -151,19 +151,14 @@ class Runner:
                 return
             if not records:
                 continue
-            self._app.watermarks.begin()
             try:
-                await self._handle(records)
-            except asyncio.CancelledError:
-                raise
+                await self._app.batches.run(self._handle(records))
             except Exception as error:
                 if about.record is None:
                     # Broker or disk failed, not one event: the log names the first of the batch.
                     about.at(records[0])
                 log.exception("batch failed", events=len(records))
                 hard_stop(f"{self.agent.name}: {error!r}")
-            finally:
-                self._app.watermarks.end()
 
     def signs(self, assigned: Collection[TP]) -> AgentProgress:
         """Return the progress of this agent on the partitions `assigned`, for the watchdog."""
@@ -197,7 +192,9 @@ class Runner:
                 continue
             reached = self.deadlines.reached(now_ms(), WAKE_MAX)
             if reached:
-                await self._runtime.publish([self._wake(*due) for due in reached])
+                # Of rows whose batch is discarded, the next recovery finds the deadlines again.
+                due = [self._wake(*each) for each in reached]
+                await self._app.batches.run(self._runtime.publish(due))
 
     def _wake(self, due_ms: int, partition: int, key: bytes) -> Outgoing:
         name = key.decode()

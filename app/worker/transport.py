@@ -12,8 +12,9 @@ What it changes, and why (Faust 0.15.3, aiokafka driver):
   partitions while it is still writing.
 * The producers are idempotent, one an agent; batches go out through aiokafka's batch API,
   acknowledged together.
-* A worker whose session may have run out writes nothing until the group knows it again; one that
-  the group has dropped in the middle of a batch ends (`app.worker.lease`).
+* A worker whose session may have run out writes nothing until the group knows it again
+  (`app.worker.lease`). When the group has gone on without it, its batch is discarded
+  (`app.worker.batches`), its producers are replaced (`app.worker.agent_producers`), and it joins.
 * Progress is the position of the reading, which passes offsets without a record, also at the end of
   a partition and in a recovery (`app.worker.consumer_thread`).
 * A commit names the log that it was made in (`app.worker.log_identity`).
@@ -22,7 +23,7 @@ What it changes, and why (Faust 0.15.3, aiokafka driver):
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import mode
 import structlog
@@ -33,7 +34,8 @@ from app.host.exit import hard_stop
 from app.kafka.progress import lag
 from app.kafka.record_batches import read_any_batch
 from app.wire.records import Record
-from app.worker import lease
+from app.worker.agent_producers import SafeProducer
+from app.worker.batches import Batches
 from app.worker.consumer_thread import ConsumerThread, LeasedApp, pass_recovered
 from app.worker.watermarks import Watermarks
 
@@ -48,8 +50,7 @@ class HostApp(LeasedApp):
     """The app that the transport needs: Faust's, with the additions of `app.worker.faust_app`."""
 
     watermarks: Watermarks
-    agent_names: list[str]
-    owned_topics: set[str]
+    batches: Batches
     on_revoked: Callable[[set[TP]], None]
 
 
@@ -114,15 +115,27 @@ class SafeConsumer(driver.Consumer):
         return self.watermarks.next_offset.get(tp) or self._committed_offset[tp] or 0
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """Let the batch in flight end and commit it before anyone else may own its partitions."""
+        """Let the batch in flight end and commit it before anyone else may own its partitions.
+
+        A batch of a session that is over is discarded instead.
+        """
         self.stop_flow()
         self.app.flow_control.suspend()
         self.app.flow_control.clear()
-        self.app.lost_lease()
+        self.app.batches.suspend()
         try:
-            await asyncio.wait_for(self.watermarks.idle.wait(), self.REVOKE_WAIT_SECONDS)
+            async with asyncio.timeout(self.REVOKE_WAIT_SECONDS):
+                if self.app.lease.lost:
+                    self.app.discard_batches()
+                await self.app.batches.idle.wait()
+                # The session may have ended while that batch was waited for.
+                if self.app.lease.lost:
+                    await cast("SafeProducer", self.app.producer).renew()
         except TimeoutError:
             hard_stop("a batch did not end before its partitions were revoked")
+        except Exception as error:  # noqa: BLE001  whatever it is: the process ends
+            # aiokafka logs it and joins, with producers that still hold what is void.
+            hard_stop(f"a batch was not discarded: {error!r}")
         await self._commit_all()
         self.watermarks.forget(revoked)
         self._thread.forget({tp for tp in revoked if self._is_changelog_tp(tp)})
@@ -136,7 +149,7 @@ class SafeConsumer(driver.Consumer):
         self.app.flow_control.clear()
         try:
             async with asyncio.timeout(seconds):
-                await self.watermarks.idle.wait()
+                await self.app.batches.idle.wait()
                 await self._commit_all()
         except TimeoutError:
             log.warning("stopped before a batch was committed: it comes again")
@@ -171,6 +184,7 @@ class SafeConsumer(driver.Consumer):
                 for tp, offset in before.items()
                 if self._thread.fetched.get(tp) == offset and not self._is_changelog_tp(tp)
             )
+        self.app.batches.resume()
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ASYNC109
         # A fetch and a seek never overlap: fetched records come either all before the seek, and are
@@ -224,35 +238,6 @@ class SafeConsumer(driver.Consumer):
             self._read_offset[tp] = message.offset
 
 
-class SafeProducer(driver.Producer):
-    """Idempotent, acknowledged by all replicas; one producer an agent, and one beside them."""
-
-    app: HostApp
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        self.of_agents: dict[str, Any] = {}
-        super().__init__(*args, **options)
-
-    def _settings_extra(self) -> Mapping[str, Any]:
-        return {"acks": "all", "enable_idempotence": True}
-
-    async def on_start(self) -> None:
-        """Start, and ask the lease before anything of an agent is written to the broker."""
-        await super().on_start()
-        # aiokafka has one request under way a producer: agents that shared one would wait for each
-        # other twice a batch.
-        self.of_agents = {name: self._new_producer() for name in self.app.agent_names}
-        await asyncio.gather(*(producer.start() for producer in self.of_agents.values()))
-        assert self._producer is not None, "it has started"
-        for producer in (self._producer, *self.of_agents.values()):
-            lease.write_under(producer.client, self.app.lease, self.app.owned_topics)
-
-    async def on_stop(self) -> None:
-        """Stop, with what is under way."""
-        await asyncio.gather(*(producer.stop() for producer in self.of_agents.values()))
-        await super().on_stop()
-
-
 def harden() -> None:
     """Make Faust use the transport above; raises RuntimeError on another Faust."""
     import faust  # noqa: PLC0415  the version is asked for once, where it matters
@@ -271,11 +256,6 @@ def harden() -> None:
 
 async def _no_sleep(self: mode.Worker) -> None:
     """Do not sleep: the tasks have been gathered."""
-
-
-def producer_of(app: Any, agent: str = "") -> Any:
-    """Return the aiokafka producer of `agent` in a running app; without one, the app's own."""
-    return app.producer.of_agents[agent] if agent else app.producer._producer
 
 
 def recovered_at(app: Any) -> float | None:

@@ -9,6 +9,7 @@ from app.worker import transport
 from tests.support.source import imports, modules
 
 KNOWS_FAUST = {
+    "app/worker/agent_producers.py",
     "app/worker/consumer_thread.py",
     "app/worker/transport.py",
     "app/worker/faust_app.py",

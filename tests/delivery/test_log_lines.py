@@ -19,6 +19,7 @@ from app.host.logs import configure_logging
 from app.kafka.producer import place_of
 from app.wire.records import ORIGIN, Record
 from app.worker import runner
+from app.worker.batches import Batches
 from app.worker.crash_points import CrashPoint
 from app.worker.log_guard import LogGuard
 from app.worker.runner import Runner
@@ -251,6 +252,7 @@ async def run(
         logs=LogGuard(Config()),
         revocation_listeners=[],
         crash_point=CrashPoint.of(""),
+        batches=Batches(),
         watermarks=Watermarks(),
         should_stop=False,
         producer=producers,

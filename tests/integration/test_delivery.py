@@ -17,10 +17,10 @@ from aiokafka.partitioner import murmur2
 
 from app.config import Config
 from app.delivery.row import decode_row
-from app.host.exit import EXIT_UNSAFE
 from app.kafka.producer import partition_of
+from app.worker.faust_app import SESSION_SECONDS
 from tests.support.agents import TALLY, cancel
-from tests.support.workers import emitted_ids, end, read, rows, start, until
+from tests.support.workers import emitted_ids, end, publish, read, rows, start, until
 from workflows.order.messages import OrderCancelRequested
 
 KEYS = 100
@@ -140,19 +140,20 @@ async def test_workers_share_the_work_and_take_over_from_each_other(
 
 
 @pytest.mark.timeout(400)
-async def test_a_worker_that_slept_through_a_take_over_writes_nothing(
-    instance: Config, stack: ExitStack
+async def test_a_worker_that_slept_through_a_take_over_discards_its_batch_and_works_on(
+    instance: Config, stack: ExitStack, tmp_path: Path
 ) -> None:
     """Frozen before its rows are put, it wakes when another has gone on: its old rows stay out."""
 
     async def emitted(count: int) -> bool:
         return len(set(await emitted_ids(instance))) >= count
 
+    log = tmp_path / "sleeper.log"
     first, second = (
         msgspec.structs.replace(instance, data_dir=f"{instance.data_dir}/{name}") for name in "ab"
     )
     feeding = asyncio.create_task(feed(instance, 0.02))
-    sleeper = start(first, "tally_app", crash_at="decided:1:stop")
+    sleeper = start(first, "tally_app", log, crash_at="decided:1:stop")
     stack.callback(end, sleeper)
     await until(lambda: _is_frozen(sleeper), "the first is frozen in a batch")
     other = start(second, "tally_app")
@@ -160,17 +161,51 @@ async def test_a_worker_that_slept_through_a_take_over_writes_nothing(
     await feeding
     await until(lambda: emitted(KEYS * EACH), "the second has taken over")
     sleeper.send_signal(signal.SIGCONT)
-
-    assert EXIT_UNSAFE == await asyncio.to_thread(sleeper.wait, 60)
     other.terminate()
     other.wait(20)
-    kept = {
-        record.key: record.value
-        for record in await read(instance, "payflow-test-tally-changelog", 4)
+    await publish(instance, ["again"] * KEYS, first=KEYS * EACH, keys=KEYS)
+    await until(lambda: emitted(KEYS * (EACH + 1)), "the first works on")
+
+    assert sleeper.poll() is None, log.read_text()
+    received = {
+        key: decode_row(TALLY, body).state.received for key, body in await _changelog_rows(instance)
     }
-    received = {key: decode_row(TALLY, body).state.received for key, body in kept.items()}
-    assert {f"o{at}".encode(): EACH for at in range(KEYS)} == received
-    assert KEYS * EACH == len(set(await emitted_ids(instance)))
+    assert {f"o{at}".encode(): EACH + 1 for at in range(KEYS)} == received
+    assert KEYS * (EACH + 1) == len(set(await emitted_ids(instance)))
+
+
+@pytest.mark.timeout(200)
+async def test_a_worker_outlives_a_session_that_ends_in_the_middle_of_a_batch(
+    instance: Config, stack: ExitStack, tmp_path: Path
+) -> None:
+    """Its rows are on disk and not in the changelog; nobody takes over; it goes on by itself."""
+
+    async def emitted(count: int) -> bool:
+        return len(set(await emitted_ids(instance))) >= count
+
+    log = tmp_path / "worker.log"
+    worker = start(instance, "tally_app", log, crash_at="on disk:3:stop")
+    stack.callback(end, worker)
+    count = 0
+    while not await _is_frozen(worker):
+        await publish(instance, ["before it sleeps"] * 10, first=count, keys=KEYS)
+        count += 10
+    await asyncio.sleep(SESSION_SECONDS + 3)
+    worker.send_signal(signal.SIGCONT)
+    await publish(instance, ["when it wakes"] * KEYS, first=count, keys=KEYS)
+    await until(lambda: emitted(count + KEYS), "it works on", 60)
+
+    assert worker.poll() is None, log.read_text()
+    worker.terminate()
+    worker.wait(20)
+    received = {key: decode_row(TALLY, body).state.received for key, body in rows(instance).items()}
+    assert count + KEYS == sum(received.values())
+    assert dict(await _changelog_rows(instance)) == rows(instance)
+
+
+async def _changelog_rows(config: Config) -> list[tuple[bytes, bytes]]:
+    records = await read(config, "payflow-test-tally-changelog", 4)
+    return [(record.key, record.value) for record in records]
 
 
 async def _is_frozen(worker: subprocess.Popen[bytes]) -> bool:

@@ -14,7 +14,7 @@ from app.chaos import cause, drill, probe
 from app.chaos.cause import NotMoving
 from app.chaos.drill import Drill, Wanted
 from app.chaos.external_faults import OUTSIDE
-from app.chaos.instance import DrillError
+from app.chaos.instance import DrillError, Site
 from app.chaos.plan import FAULTS, Step, plan
 from app.chaos.probe import Probe
 from app.chaos.size import SMALL
@@ -245,3 +245,18 @@ def test_the_tests_with_a_broker_are_of_exactly_the_faults_of_the_drill() -> Non
     ]
 
     assert sorted(FAULTS) == sorted(ids)
+
+
+def test_a_process_that_ended_beside_a_fault_is_named() -> None:
+    """Another has its name by now: only its id says so."""
+    children = {name: SimpleNamespace(pid=pid) for name, pid in (("order", 1), ("payment", 2))}
+    nobody: Any = None
+    supervisor: Any = SimpleNamespace(children=children)
+    site = Site(supervisor, nobody, nobody, SIZE)
+    before = site.pids()
+    site.check_pids(before, "a broker that was away")
+
+    children["payment"].pid = 3
+
+    with pytest.raises(DrillError, match="ended beside a broker that was away: payment"):
+        site.check_pids(before, "a broker that was away")

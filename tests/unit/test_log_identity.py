@@ -1,10 +1,13 @@
 """Whether a log is the one that rows have applied: what they know, what the broker says."""
 
 from io import BytesIO
+from typing import Any
 
 import msgspec
 import pytest
+from aiokafka.errors import KafkaConnectionError, ProducerClosed
 
+from app.config import Config
 from app.delivery import row
 from app.kafka import logs
 from app.kafka.applied_logs import (
@@ -17,6 +20,8 @@ from app.kafka.applied_logs import (
 )
 from app.kafka.logs import LogIdentity, PlaceFacts, TopicLog
 from app.wire.records import read_source, source_name
+from app.worker import log_guard
+from app.worker.log_guard import LogGuard
 from app.worker.log_identity import (
     LogRefused,
     Position,
@@ -274,3 +279,40 @@ def test_metadata_is_asked_for_with_topic_ids() -> None:
         )
     } == logs._topic_logs(read.to_object())
     assert 5 == query.prepare({3: (0, 9)}).API_VERSION
+
+
+async def test_logs_are_checked_again_when_the_broker_was_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A recovery that ends in such a moment is no reason to end the worker."""
+    answers: list[Exception] = [KafkaConnectionError("nobody listens"), ProducerClosed()]
+    checked: list[str] = []
+
+    async def check(_guard: LogGuard, _app: object) -> None:
+        if answers:
+            raise answers.pop()
+        checked.append("all")
+
+    monkeypatch.setattr(LogGuard, "_check", check)
+    monkeypatch.setattr(log_guard, "CHECK_AGAIN_SECONDS", 0)
+    app: Any = None
+
+    await LogGuard(Config()).check(app)
+
+    assert ([], ["all"]) == (answers, checked)
+
+
+async def test_a_log_that_is_not_known_ends_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever else goes wrong: events must not flow without a check."""
+    said: list[str] = []
+
+    async def check(_guard: LogGuard, _app: object) -> None:
+        raise ValueError("of another kind")
+
+    monkeypatch.setattr(LogGuard, "_check", check)
+    monkeypatch.setattr(log_guard, "hard_stop", said.append)
+    app: Any = None
+
+    await LogGuard(Config()).check(app)
+
+    assert ["it is not known which logs there are: ValueError('of another kind')"] == said

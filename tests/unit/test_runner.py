@@ -15,6 +15,7 @@ from app.kafka.producer import place_of
 from app.wire.records import RETRY_DUE_MS, Outgoing, Record
 from app.wire.signing import signed
 from app.worker import runner as module
+from app.worker.batches import Batches
 from app.worker.crash_points import CrashPoint
 from app.worker.log_guard import LogGuard
 from app.worker.runner import Runner
@@ -81,7 +82,9 @@ def running(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> Runner:
         logs=LogGuard(Config()),
         revocation_listeners=[],
         crash_point=CrashPoint.of(""),
+        batches=Batches(),
         watermarks=Watermarks(),
+        should_stop=False,
         through=lambda _tp: 0,
     )
     store: Any = rows
@@ -188,6 +191,41 @@ async def test_what_is_given_away_is_woken_and_tried_again_by_its_next_owner(
     running._forget({TP("orders", 0)})
 
     assert (0, []) == (len(running.deadlines), running._held)
+
+
+class Queue:
+    """The queue of a stream that ends behind one event."""
+
+    def __init__(self, *events: Any) -> None:
+        self._events = list(events)
+
+    async def get(self) -> Any:
+        if not self._events:
+            raise StopAsyncIteration
+        return self._events.pop(0)
+
+    def empty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("shared_out", "through"),
+    [
+        pytest.param(True, [], id="partitions are being shared out"),
+        pytest.param(False, [8], id="events flow"),
+    ],
+)
+async def test_no_batch_begins_while_partitions_are_shared_out(
+    running: Runner, *, shared_out: bool, through: list[int]
+) -> None:
+    """Another worker may own them already; what was read for it comes again after the seek."""
+    if shared_out:
+        running._app.batches.suspend()
+
+    queue = Queue(event(authentic(7)))
+    await running.run(SimpleNamespace(channel=SimpleNamespace(queue=queue)))
+
+    assert through == list(running._app.watermarks.next_offset.values())
 
 
 # --- offsets -----------------------------------------------------------------------
