@@ -39,6 +39,7 @@ def order(seed: int, number: int, random: Random, hot: bool) -> LoadCase:  # noq
         "customer_id": f"c{random.randrange(CUSTOMERS)}",
         "payment_method": DECLINED if random.random() < DECLINED_RATE else VISA,
         "reference": f"drill-{seed}-{number}",
+        "capture": "at_shipment" if number % 2 else "automatic",
         "lines": [
             {
                 "sku": sku,

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from agents import analytics as agent
 from app.wire.envelope import Envelope
@@ -14,6 +15,7 @@ from workflows.inventory.messages import InventoryRejected, InventoryReleased, I
 from workflows.notification.messages import NotificationSent
 from workflows.order.messages import OrderPlaced
 from workflows.order.saga_messages import OrderCancelled, OrderCompleted, OrderConfirmed
+from workflows.payment.capture_messages import PaymentAuthorized
 from workflows.payment.messages import (
     PaymentCompleted,
     PaymentFailed,
@@ -40,6 +42,15 @@ PAID = PaymentCompleted(
     goods_minor=1_250,
     charges_minor=0,
     currency="GBP",
+    country="France",
+    ordered_at_ms=5,
+)
+HELD = PaymentAuthorized(
+    transaction_id="o1",
+    payment_id="p1",
+    amount_minor=1_250,
+    currency="GBP",
+    capture_before_ms=9,
     country="France",
     ordered_at_ms=5,
 )
@@ -81,9 +92,21 @@ def envelope(**baggage: str) -> Envelope:
         pytest.param(OrderConfirmed(order_id="o1"), {"confirmed": 1}, {}, id="a confirmation"),
         pytest.param(
             PAID,
-            {"payments": 1, "to_payment_timed": 1},
+            {"payments": 1, "secured": 1, "to_payment_timed": 1},
             {"revenue_minor": 1_250, "to_payment_ms": 400},
             id="a payment is revenue",
+        ),
+        pytest.param(
+            HELD,
+            {"authorized": 1, "secured": 1, "to_authorization_timed": 1},
+            {"authorized_minor": 1_250, "to_authorization_ms": 400},
+            id="a hold is none",
+        ),
+        pytest.param(
+            replace(PAID, authorized=True),
+            {"payments": 1, "to_payment_timed": 1},
+            {"revenue_minor": 1_250, "to_payment_ms": 400},
+            id="its capture is",
         ),
         pytest.param(
             PaymentFailed(transaction_id="o1", reason="x"),
@@ -169,7 +192,7 @@ def test_figures_add_up() -> None:
 
     assert (
         Figures(
-            counts={"orders": 2, "payments": 2, "to_payment_timed": 2},
+            counts={"orders": 2, "payments": 2, "secured": 2, "to_payment_timed": 2},
             sums={"revenue_minor": 2_500, "to_payment_ms": 200},
         )
         == state

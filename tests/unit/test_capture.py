@@ -11,12 +11,18 @@ from tests.support.operators_site import WHY, Site
 from tests.support.workflow_runner import START_MS, Received, after, alarm
 from workflows.audit.case_decisions import CaptureCaseDecidedByOperator
 from workflows.ledger import process as ledger
+from workflows.order import fact_projection
 from workflows.order import process as order
+from workflows.order.facts import Facts
+from workflows.order.invariants import judge
+from workflows.order.saga_messages import OrderCancelled
 from workflows.payment import process as payment
 from workflows.payment import provider_messages as p
+from workflows.payment.books import lines_of_payment
 from workflows.payment.capture_messages import (
     AuthorizationExpiring,
     CaptureCaseDecided,
+    CaptureCaseOpened,
     PaymentAuthorized,
     PaymentVoided,
     PaymentWrittenOff,
@@ -28,6 +34,7 @@ from workflows.payment.provider_capture_messages import (
     ChargeAuthorized,
     ChargeCaptured,
 )
+from workflows.shared.invariants import Moment, ProviderRecord
 from workflows.shipping import process as shipping
 from workflows.shipping.messages import ShipmentCancelled, ShipmentCreated
 
@@ -284,6 +291,65 @@ def test_the_ledger_posts_nothing_before_the_capture_and_a_loss_when_it_is_given
         "shipping": -100,
         "bad_debts": 1_000,
     } == given_up
+
+
+# --- verify and reconcile ----------------------------------------------------------
+
+
+def checked(*events: Any, held_minor: int = 0) -> dict[str, tuple[str, ...]]:
+    """Return what each check names of one order, by the events about it."""
+    facts = Facts()
+    for event in events:
+        fact_projection.fold(facts, event, START_MS)
+    provider = {"o1": ProviderRecord(held_minor=held_minor)}
+    moment = Moment(now_ms=START_MS + DAY_SECONDS * 1_000, provider=provider)
+    return {check.name: check.offending for check in judge(facts, moment).checks}
+
+
+def test_verify_names_a_case_until_an_operator_has_ended_it() -> None:
+    """By a retry that works, or by giving it up."""
+    story = [LATER, HELD, SHIPPED, REFUSED]
+    [case] = after(payment, *story)[1]
+    *_, lost = after(payment, *story, GIVEN_UP)[1]
+    [paid] = after(payment, *story, RETRY, replace(CAPTURED, round=1))[1]
+    events = [LATER, authorized(), SHIPPED, case]
+
+    assert isinstance(case, CaptureCaseOpened)
+    assert ("o1",) == checked(*events)["captures_arrive"]
+    assert () == checked(*events, lost)["captures_arrive"]
+    assert () == checked(*events, paid)["captures_arrive"]
+
+
+def test_verify_names_a_hold_that_is_left_or_both_taken_and_let_go() -> None:
+    """By the events, and by the provider's own file."""
+    [paid] = after(payment, LATER, HELD, SHIPPED, CAPTURED)[1]
+    [voided] = after(payment, LATER, HELD, CANCELLED, VOIDED)[1]
+    over = OrderCancelled(order_id="o1", cause="overdue")
+    held = [LATER, authorized()]
+
+    assert () == checked(*held, voided, over)["holds_add_up"]
+    assert ("o1",) == checked(*held, over)["holds_add_up"]
+    assert ("o1",) == checked(*held, voided, over, held_minor=1_000)["holds_add_up"]
+    assert ("o1",) == checked(*held, paid, voided)["holds_add_up"]
+
+
+def test_what_is_held_is_no_line_of_the_books_and_a_void_is_one() -> None:
+    """As the provider's settlement report has it."""
+    held, _ = after(payment, LATER, HELD)
+    voided, _ = after(payment, LATER, HELD, CANCELLED, VOIDED)
+    anew, _ = after(
+        payment, LATER, HELD, SHIPPED, ENDED, RETRY, replace(CAPTURED, round=1, payment_id="pi2")
+    )
+    lines = [
+        [(line.kind, line.reference, line.open) for line in lines_of_payment(state, START_MS)]
+        for state in (held, voided, anew)
+    ]
+
+    assert [
+        [],
+        [("void", "pi", False)],
+        [("void", "pi", False), ("charge", "pi2", False)],
+    ] == lines
 
 
 # --- the operator ---------------------------------------------------------------

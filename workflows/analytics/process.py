@@ -159,10 +159,13 @@ def count(
     counts, sums = dict(state.counts), dict(state.sums)
     _add(counts, figures.get(type(received), "other"), 1)
     match received:
-        case PaymentCompleted(amount_minor=amount_minor):
+        case PaymentCompleted(amount_minor=amount_minor, authorized=authorized):
             _add(sums, "revenue_minor", amount_minor)
+            if not authorized:
+                _add(counts, "secured", 1)
         case PaymentAuthorized(amount_minor=amount_minor):
             _add(sums, "authorized_minor", amount_minor)
+            _add(counts, "secured", 1)
         case PaymentVoided(amount_minor=amount_minor):
             _add(sums, "voided_minor", amount_minor)
         case PaymentRefunded(amount_minor=amount_minor):

@@ -21,14 +21,15 @@ def retried_calls(rows: Mapping[str, Any]) -> tuple[RetriedCall, ...]:
 
 def tried(payment: Payment, shipment: Shipment) -> tuple[RetriedCall, ...]:
     """Return who is asked again, as the two who ask outside remember it."""
-    return (*_charge(payment), *_refunds(payment), *_shipment(shipment))
+    return (*_charge(payment), *_capture(payment), *_refunds(payment), *_shipment(shipment))
 
 
 def _charge(payment: Payment) -> Iterator[RetriedCall]:
     charge = payment.charge
-    if charge.unknown_since_ms is None or charge.outcome:
-        return
     voids = charge.asked == "void"
+    is_open = not charge.outcome or (charge.outcome == "authorized" and voids)
+    if charge.unknown_since_ms is None or not is_open:
+        return
     yield RetriedCall(
         who="the payment provider",
         what="to take no money any more" if voids else "what became of the charge",
@@ -37,6 +38,19 @@ def _charge(payment: Payment) -> Iterator[RetriedCall]:
         since_ms=charge.unknown_since_ms,
         next_ms=charge.wait.due_at_ms or 0,
     )
+
+
+def _capture(payment: Payment) -> Iterator[RetriedCall]:
+    capture = payment.capture
+    if capture.status in ("due", "asked", "unknown") and (capture.reason or capture.wait.tries):
+        yield RetriedCall(
+            who="the payment provider",
+            what="to take the money that it holds",
+            tries=capture.wait.tries,
+            reason=capture.reason,
+            since_ms=capture.requested_at_ms,
+            next_ms=capture.wait.due_at_ms or 0,
+        )
 
 
 def _refunds(payment: Payment) -> Iterator[RetriedCall]:

@@ -23,7 +23,7 @@ MILESTONES = tuple(
     Milestone(name=name, figure=figure, step=step, awaits=awaits)
     for name, figure, step, awaits in (
         ("placed", "orders", "payment", "the payment to be made"),
-        ("paid", "payments", "inventory", "goods to be reserved"),
+        ("paid", "secured", "inventory", "goods to be reserved"),
         ("reserved", "reserved", "fraud", "a verdict on the payment"),
         ("confirmed", "confirmed", "shipping", "the carrier to take the shipment"),
         ("shipped", "shipments", "delivery", "the carrier to deliver"),

@@ -24,6 +24,8 @@ class PaymentCompleted(Message, tag="payflow.payment.completed.v1", frozen=True,
     country: Name
     ordered_at_ms: Milliseconds
     origin: Origin = UNKNOWN
+    authorized: bool = False
+    """Whether PaymentAuthorized was emitted before it."""
 
 
 class PaymentFailed(Message, tag="payflow.payment.failed.v1", frozen=True, kw_only=True):

@@ -23,7 +23,7 @@ def difference(
     )
 
 
-def completed(charged: Charge, bill: Bill) -> Message:
+def completed(charged: Charge, bill: Bill, *, authorized: bool) -> Message:
     """Return what is emitted when the money is taken."""
     return PaymentCompleted(
         transaction_id=bill.transaction_id,
@@ -36,6 +36,7 @@ def completed(charged: Charge, bill: Bill) -> Message:
         country=bill.country,
         ordered_at_ms=bill.ordered_at_ms,
         origin=bill.origin,
+        authorized=authorized,
     )
 
 

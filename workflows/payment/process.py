@@ -120,7 +120,7 @@ def _charged(state: Payment, bill: Bill) -> tuple[Message, ...]:
     has_left = bool(state.capture.requested_at_ms)
     if state.mismatch_emitted and not state.closed and not has_left:
         return ()
-    return (outcome.completed(taken, bill),)
+    return (outcome.completed(taken, bill, authorized=state.capture.authorized_emitted),)
 
 
 # --- evolve --------------------------------------------------------------------
