@@ -65,7 +65,7 @@ def _fingerprint(seed: str, hash_seed: str) -> str:
 def test_the_scenarios_hold_every_fault(loop: asyncio.AbstractEventLoop) -> None:
     """Every end and every fault occurs, or the simulation proves nothing."""
     occurred: Counter[str] = Counter()
-    for seed in range(100):
+    for seed in range(200):
         world = run_scenario(seed, loop)
         for topic in ("sagas", "notifications", "payments"):
             occurred.update(type(message).__name__ for message in world.messages(topic))

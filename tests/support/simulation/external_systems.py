@@ -97,7 +97,7 @@ class Provider:
     def _held(self, asked: Any) -> Message:
         """Say what is held; now and then the hold ends without a word of ours."""
         order_id, attempt = asked.transaction_id, getattr(asked, "attempt", 0)
-        if self.troubles.strikes("hold ended", self.trouble / 8):
+        if self.troubles.strikes("hold ended", self.trouble / 4):
             self._let_go(order_id)
             return p.ChargeVoided(transaction_id=order_id, attempt=attempt)
         return h.ChargeAuthorized(
@@ -118,9 +118,9 @@ class Provider:
         known = order_id, asked.round
         about = {"transaction_id": order_id, "round": asked.round}
         if order_id not in self.charged and known not in self.refused:
-            if not asked.round and self.troubles.strikes("hold ended", trouble / 8):
+            if not asked.round and self.troubles.strikes("hold ended", trouble / 4):
                 self._let_go(order_id)
-            if self.troubles.strikes("capture refused", trouble / 4):
+            if self.troubles.strikes("capture refused", trouble / 2):
                 self.refused.add(known)
         if order_id not in self.charged:
             is_void = order_id in self.voided
