@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import lru_cache
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import UnknownTopicOrPartitionError
 from aiokafka.partitioner import DefaultPartitioner
+from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.structs import RecordMetadata
 
 from app.config import Config
@@ -17,6 +19,8 @@ from app.wire.signing import signed
 from app.wire.topics import partitions_of
 
 _partitioner = DefaultPartitioner()
+METADATA_TRIES = 3
+"""How often a broker is asked where a topic lies, a request timeout (40 s) each time."""
 KEYS_MAX = 1 << 16
 """Keys whose partition is remembered: the hash is computed in Python."""
 
@@ -79,13 +83,28 @@ async def produce(
 async def _send(
     producer: AIOKafkaProducer, place: tuple[str, int], members: Sequence[Outgoing]
 ) -> AsyncGenerator[asyncio.Future[RecordMetadata]]:
-    topic, partition = place
+    topic = place[0]
     batch = producer.create_batch()
     for record in members:
         fields = {"key": record.key, "value": record.value, "headers": record.headers}
         if batch.append(timestamp=None, **fields) is None:
-            yield await producer.send_batch(batch, topic, partition=partition)
+            yield await _send_batch(producer, batch, place)
             batch = producer.create_batch()
             if batch.append(timestamp=None, **fields) is None:
                 raise ValueError(f"a record of {topic} does not fit an empty batch")
-    yield await producer.send_batch(batch, topic, partition=partition)
+    yield await _send_batch(producer, batch, place)
+
+
+async def _send_batch(
+    producer: AIOKafkaProducer, batch: BatchBuilder, place: tuple[str, int]
+) -> asyncio.Future[RecordMetadata]:
+    """Hand `batch` over; raises UnknownTopicOrPartitionError when there is no such topic.
+
+    aiokafka raises the same when a broker that stands still does not say where the topic lies: then
+    nothing was handed over, and it is asked again.
+    """
+    topic, partition = place
+    for _ in range(METADATA_TRIES - 1):
+        with suppress(UnknownTopicOrPartitionError):
+            return await producer.send_batch(batch, topic, partition=partition)
+    return await producer.send_batch(batch, topic, partition=partition)
