@@ -121,8 +121,8 @@ def _read(batch: Batch, record: Record) -> Received | None:
         batch.dead_letter(record, error.cause, str(error), error)
     else:
         topic = topic_of(message)
-        named = signing.named(envelope, record, topic)
-        return record, named, signing.received(message, record, topic)
+        trusted = signing.trusted_envelope(envelope, record, topic)
+        return record, trusted, signing.trusted_message(message, record, topic)
     return None
 
 

@@ -209,7 +209,7 @@ declare_workflow(
             topics=(rides,),
             services=frozenset(),
             facts=list,
-            fold=lambda facts, message, at_ms: facts.append(message.ride_id),
+            project=lambda facts, message, at_ms: facts.append(message.ride_id),
             rows={},
             judge=lambda facts, moment: Findings(
                 checks=(),
@@ -263,7 +263,7 @@ facts = Facts()
 envelope = Envelope(
     id="e", type="", source="", time_ms=1, subject="r1", correlation_id="r1"
 )
-facts.fold(found.values(), RideAsked(ride_id="r1"), envelope)
+facts.project(found.values(), RideAsked(ride_id="r1"), envelope)
 print("rides" in {{spec.name for spec in wanted_topics(Config())}})
 print("rides" in {{topic.name for topic in load_agents()["journal"].consumes}})
 print("payflow_ride_seconds" in {{family.name for family in metrics.REGISTRY.collect()}})

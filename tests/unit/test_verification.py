@@ -68,7 +68,7 @@ class LocalQueries:
     def publish(self, *messages: Message, at_ms: int = PLACED_MS) -> "LocalQueries":
         for message in messages:
             self.emitted += 1
-            self.facts.fold([ORDER], message, envelope(message, f"event {self.emitted}", at_ms))
+            self.facts.project([ORDER], message, envelope(message, f"event {self.emitted}", at_ms))
         return self
 
     def charge(self, order_id: str = "o1", minor: int = 800, refunded: int = 0) -> "LocalQueries":
@@ -406,7 +406,9 @@ def test_a_repeated_event_counts_once():
     queries = completed()
     for message in (paid(), PAYMENT_ENTRY):
         for _ in range(2):
-            queries.facts.fold([ORDER], message, envelope(message, f"twice {message}", PLACED_MS))
+            queries.facts.project(
+                [ORDER], message, envelope(message, f"twice {message}", PLACED_MS)
+            )
 
     verdict = queries.judge()
 
@@ -426,7 +428,7 @@ def test_the_order_of_arrival_between_topics_changes_nothing():
 def _of(messages: Iterable[Message]) -> Verdict:
     queries = LocalQueries()
     for message in messages:
-        queries.facts.fold([ORDER], message, envelope(message, repr(message), PLACED_MS))
+        queries.facts.project([ORDER], message, envelope(message, repr(message), PLACED_MS))
     return queries.judge()
 
 

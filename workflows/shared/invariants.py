@@ -1,7 +1,7 @@
 """What must always hold of a workflow, for `payflow verify`. Pure.
 
-Facts are folded from events and rows, then judged at a moment. Payflow keeps running meanwhile, so
-an event that is younger than `settle_ms`, or not yet consumed by every service, counts as in
+Facts are projected from events and rows, then judged at a moment. Payflow keeps running meanwhile,
+so an event that is younger than `settle_ms`, or not yet consumed by every service, counts as in
 motion.
 """
 
@@ -97,13 +97,13 @@ class Invariants(msgspec.Struct, frozen=True, kw_only=True):
     """What one workflow contributes to `payflow verify`."""
 
     topics: tuple[Topic, ...]
-    """The topics whose facts are folded; the others carry questions, answers and copies."""
+    """The topics whose events become facts; the others carry questions, answers and copies."""
     services: frozenset[str]
     """The services whose work is checked: events that they have not consumed yet are allowed
     for."""
     facts: Callable[[], Any]
     """Make empty facts."""
-    fold: Callable[[Any, Any, int], None]
+    project: Callable[[Any, Any, int], None]
     """Add a message, emitted at a time in ms, to facts. Each comes once, in any order."""
     rows: dict[str, Callable[[Any, str, Any], None]]
     """By table: add the state of a row, by its key, to facts; None: the row was deleted."""
@@ -114,15 +114,15 @@ class Invariants(msgspec.Struct, frozen=True, kw_only=True):
     """The figures of which the balances are made, for people."""
 
 
-def found(name: str, checked: int, offending: Iterable[str], detail: str = "") -> Check:
-    """Return the check: it holds when nothing is `offending`."""
+def as_check(name: str, count: int, offending: Iterable[str], detail: str = "") -> Check:
+    """Return the check of `count` things: it holds when none is `offending`."""
     wrong = list(offending)
     if len(wrong) > OFFENDING_MAX:
         detail = f"{len(wrong)} offending, {OFFENDING_MAX} are named. {detail}".strip()
     return Check(
         name=name,
         ok=not wrong,
-        checked=checked,
+        checked=count,
         offending=tuple(wrong[:OFFENDING_MAX]),
         detail=detail,
     )

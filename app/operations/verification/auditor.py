@@ -80,12 +80,12 @@ class Auditor:
             provider=await asyncio.to_thread(external_systems.read_provider, config),
             carrier=await asyncio.to_thread(external_systems.read_carrier, config),
         )
-        seen = {
+        sources = {
             "topics": f"{self._count} records",
-            "provider": _seen(moment.provider, external_systems.provider_file(config)),
-            "carrier": _seen(moment.carrier, external_systems.carrier_file(config)),
+            "provider": _source(moment.provider, external_systems.provider_file(config)),
+            "carrier": _source(moment.carrier, external_systems.carrier_file(config)),
         }
-        return judge(facts, moment, self._workflows, seen)
+        return judge(facts, moment, self._workflows, sources)
 
 
 async def follow(auditor: Auditor) -> None:
@@ -155,7 +155,7 @@ def show(verdict: Verdict, console: Console) -> None:
         console.print(Text(f"{name}: {said}"))
 
 
-def _seen(records: Mapping[str, object] | None, path: object) -> str:
+def _source(records: Mapping[str, object] | None, path: object) -> str:
     if records is None:
         return f"not checked: no file {path}"
     return f"{len(records)} orders in {path}"

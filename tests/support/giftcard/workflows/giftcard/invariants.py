@@ -6,7 +6,7 @@ from workflows.giftcard.topics import credits_, giftcards
 
 from workflows.payment.messages import PaymentCompleted, PaymentRefunded
 from workflows.payment.topics import payments
-from workflows.shared.invariants import Check, Findings, Invariants, Moment, found
+from workflows.shared.invariants import Check, Findings, Invariants, Moment, as_check
 from workflows.shared.message import Message
 
 
@@ -23,7 +23,7 @@ class Known(msgspec.Struct, kw_only=True):
 Facts = dict[str, Known]
 
 
-def fold(facts: Facts, message: Message, at_ms: int) -> None:
+def project(facts: Facts, message: Message, at_ms: int) -> None:
     """Add `message`, emitted at `at_ms`, to `facts`."""
     key = str(getattr(message, "top_up_id", "") or getattr(message, "transaction_id", ""))
     known = facts.setdefault(key, Known())
@@ -68,19 +68,19 @@ def judge(facts: Facts, moment: Moment) -> Findings:
 
 def _credits_are_paid(settled: Facts) -> Check:
     wrong = [key for key, known in settled.items() if known.credited_minor != known.paid_minor]
-    return found("credits_are_paid", len(settled), wrong)
+    return as_check("credits_are_paid", len(settled), wrong)
 
 
 def _ends_once(settled: Facts) -> Check:
     wrong = [key for key, known in settled.items() if known.ends > 1 or not known.requested_ms]
-    return found("top_ups_end_once", len(settled), wrong)
+    return as_check("top_ups_end_once", len(settled), wrong)
 
 
 INVARIANTS = Invariants(
     topics=(giftcards, credits_, payments),
     services=frozenset({"giftcard", "payment"}),
     facts=dict,
-    fold=fold,
+    project=project,
     rows={},
     judge=judge,
     balances=("unpaid_credit_minor",),
