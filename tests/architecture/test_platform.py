@@ -235,7 +235,7 @@ declare_workflow(
             retried_calls=lambda rows: (),
             presets={},
             milestones=(),
-            named_in=(rides,),
+            id_topics=(rides,),
             person_table="payment",
             person_of=lambda row: "",
         ),

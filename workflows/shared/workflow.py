@@ -89,7 +89,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     presets: dict[str, Callable[[Any], bool]]
     """Filters of the list of transactions besides a status, by name."""
     milestones: tuple[Milestone, ...]
-    named_in: tuple[Topic, ...]
+    id_topics: tuple[Topic, ...]
     """Topics whose messages hold other ids of a transaction: of the provider, the carrier, ..."""
     person_table: str
     person_of: Callable[[Mapping[str, Any]], str]

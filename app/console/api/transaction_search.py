@@ -200,11 +200,11 @@ async def sought(request: web.Request, text: str) -> tuple[list[str], str]:
         return [text], "it is the id of a transaction"
     config = request.app[CONTEXT].config
     # Workflows that share a participant name the same topics: each is read once.
-    named_in = dict.fromkeys(
-        topic.name for each in load_workflows().values() for topic in each.view.named_in
+    topics = dict.fromkeys(
+        topic.name for each in load_workflows().values() for topic in each.view.id_topics
     )
     with _search():
-        scans = [_scanned(config, name, [f"text:{text}"], Start()) for name in named_in]
+        scans = [_scanned(config, name, [f"text:{text}"], Start()) for name in topics]
         answers = await asyncio.gather(*scans)
     keys = dict.fromkeys(each.key for found, _ in answers for each in found)
     return list(keys)[:SHOWN_MAX], "; ".join(said for _, said in answers)
