@@ -32,7 +32,7 @@ PAGES = ("/", "/console/transactions", "/console/invariants", "/console/flow")
 SETTLE_SECONDS = 8.0
 
 
-class Seen(msgspec.Struct, frozen=True, kw_only=True):
+class Cost(msgspec.Struct, frozen=True, kw_only=True):
     """One window."""
 
     tabs: int
@@ -44,7 +44,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """Events not yet handled at the end."""
 
 
-async def look(instance: Supervisor, tabs: int, seconds: float) -> Seen:
+async def measure_cost(instance: Supervisor, tabs: int, seconds: float) -> Cost:
     """Return what was seen in a window of `seconds`."""
     pids = {name: child.pid for name, child in instance.children.items()}
     workers = [pid for name, pid in pids.items() if name not in LOOKERS]
@@ -52,7 +52,7 @@ async def look(instance: Supervisor, tabs: int, seconds: float) -> Seen:
     await asyncio.sleep(seconds)
     after = (await _events(instance), _cpu(workers), _cpu([pids["console"]]), time.monotonic())
     events, cpu, console, passed = (b - a for a, b in zip(before, after, strict=True))
-    return Seen(
+    return Cost(
         tabs=tabs,
         events_per_second=round(events / passed, 1),
         cpu_us_per_event=round(cpu / max(events, 1) * 1e6),
@@ -77,10 +77,10 @@ def _cpu(pids: Sequence[int]) -> float:
     return sum(each.user + each.system for each in times)
 
 
-async def measure(folder: Path, tabs: int, rate: float, seconds: float, pairs: int) -> list[Seen]:
+async def measure(folder: Path, tabs: int, rate: float, seconds: float, pairs: int) -> list[Cost]:
     """Return what was seen, windows without and with tabs in turn."""
     own = Config(data_dir=str(folder), broker_port=0, console_port=0)
-    found: list[Seen] = []
+    found: list[Cost] = []
     async with (
         Supervisor(own, _say).up() as instance,
         aiohttp.ClientSession() as session,
@@ -91,7 +91,7 @@ async def measure(folder: Path, tabs: int, rate: float, seconds: float, pairs: i
         playing = asyncio.create_task(load.play(rate))
         await asyncio.sleep(SETTLE_SECONDS)
         for _ in range(pairs):
-            found.append(await look(instance, 0, seconds))
+            found.append(await measure_cost(instance, 0, seconds))
             _say(str(found[-1]))
             browser = await playwright.chromium.launch(
                 executable_path=shutil.which("chromium"), args=["--no-sandbox"]
@@ -101,7 +101,7 @@ async def measure(folder: Path, tabs: int, rate: float, seconds: float, pairs: i
                 page = await (await browser.new_context()).new_page()
                 await page.goto(instance.config.console_url + PAGES[number % len(PAGES)])
             await asyncio.sleep(SETTLE_SECONDS)
-            found.append(await look(instance, tabs, seconds))
+            found.append(await measure_cost(instance, tabs, seconds))
             _say(str(found[-1]))
             await browser.close()
             await asyncio.sleep(SETTLE_SECONDS)
@@ -114,7 +114,7 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def ratio(found: Sequence[Seen], name: str) -> float:
+def ratio(found: Sequence[Cost], name: str) -> float:
     """Return the median of `name` with tabs over the median without."""
     with_tabs, without = (
         statistics.median(getattr(each, name) for each in found if bool(each.tabs) == open_)

@@ -61,12 +61,12 @@ async def cause(
     return text(step, reasons, [*figures(verdict), lags], logs)
 
 
-def text(step: Step, reasons: Sequence[str], seen: Sequence[str], logs: Sequence[str]) -> str:
+def text(step: Step, reasons: Sequence[str], last: Sequence[str], logs: Sequence[str]) -> str:
     """Return everything as lines: each reason, the last figures, then the `logs`."""
     lines = [f"{label(step)}: {each}" for each in reasons[:NAMED_MAX]]
     if len(reasons) > NAMED_MAX:
         lines.append(f"  and {len(reasons) - NAMED_MAX} more")
-    lines.append(f"  last figures: {'; '.join(seen)}")
+    lines.append(f"  last figures: {'; '.join(last)}")
     return "\n".join([*lines, *(f"  {line}" for line in logs)])
 
 

@@ -35,7 +35,7 @@ class AgentProgress(msgspec.Struct, frozen=True, kw_only=True):
 class Signs(msgspec.Struct, frozen=True, kw_only=True):
     """The progress of a worker at one moment."""
 
-    seen_at: float
+    noted_at: float
     """When the event loop noted it, which a blocked one does not (monotonic seconds)."""
     flows: bool
     recovered_at: float | None
@@ -61,7 +61,7 @@ class Stall:
         passed = 0.0 if self._scanned is None else min(now - self._scanned, 2 * CHECK_SECONDS)
         last = self._last or signs
         self._scanned, self._last = now, signs
-        if signs.seen_at == last.seen_at:
+        if signs.noted_at == last.noted_at:
             # A blocked loop does not report the progress of other parts.
             self._still[LOOP] = self._still.get(LOOP, 0.0) + passed
         else:

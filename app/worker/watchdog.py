@@ -125,7 +125,7 @@ class Watchdog:
         self._asked = False
         assigned = self._app.assigned()
         self._signs = Signs(
-            seen_at=time.monotonic(),
+            noted_at=time.monotonic(),
             flows=self._app.flows(),
             recovered_at=self._app.recovered_at(),
             agents=tuple(agent.signs(assigned) for agent in self._agents),

@@ -88,7 +88,7 @@ class Hostile:
             for spec in wanted_topics(config)
             if not spec.name.endswith("-changelog")
         }
-        self._seen: dict[str, list[Record]] = {}
+        self._records: dict[str, list[Record]] = {}
         self.tricks: Counter[str] = Counter()
         self.poison: list[Emitted] = []
 
@@ -120,16 +120,16 @@ class Hostile:
         async for record in consumer:
             if any(name == MARK for name, _ in record.headers):
                 continue  # A lie, or what became of one.
-            kept = self._seen.setdefault(record.topic, [])
+            kept = self._records.setdefault(record.topic, [])
             kept.append(records.as_read(record))
             del kept[:-SAMPLE_RECORDS]
 
     async def _lie(self, producer: Any) -> None:
         random = self._random
-        full = [name for name, kept in self._seen.items() if kept]
+        full = [name for name, kept in self._records.items() if kept]
         if not full:
             return
-        record = random.choice(self._seen[random.choice(full)])
+        record = random.choice(self._records[random.choice(full)])
         target = random.choice(list(self._topics))
         sent = random.choice(TRICKS + WILDER)(
             record, random, list(self._topics), self._config.partitions

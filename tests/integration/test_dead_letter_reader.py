@@ -38,7 +38,7 @@ DEAD_LETTERS, READS = 20, 4
 ACTION = Action(who="ann", why="mended", at_ms=1)
 
 
-class EnoughSeen(Exception):
+class EnoughRead(Exception):
     """Nobody waits any longer."""
 
 
@@ -141,9 +141,9 @@ async def test_who_waits_for_dead_letters_reads_each_record_once(
     def say(line: str) -> None:
         said[line] += 1
         if said["1 on their way"] == READS:
-            raise EnoughSeen
+            raise EnoughRead
 
-    with pytest.raises(EnoughSeen):
+    with pytest.raises(EnoughRead):
         async with redriver(instance) as sender:
             await sender.redrive((await sender.read_status()).dead_letters, ACTION, say)
 
@@ -153,14 +153,14 @@ async def test_who_waits_for_dead_letters_reads_each_record_once(
 
 async def test_reading_on_comes_to_what_reading_anew_does(instance: Config) -> None:
     """Dead-lettered, redriven, waiting for a retry, past it, failed again, discarded."""
-    seen: list[dict[str, int]] = []
+    counts: list[dict[str, int]] = []
 
     async with reading.reading(instance) as reader:
 
         async def look() -> Known:
             known = await reader.read_status()
             assert await gather(instance) == known
-            seen.append(dict(Counter(states(known).values())))
+            counts.append(dict(Counter(states(known).values())))
             return known
 
         await look()
@@ -182,7 +182,7 @@ async def test_reading_on_comes_to_what_reading_anew_does(instance: Config) -> N
         )
         await look()
 
-    assert seen == [
+    assert counts == [
         {},
         {"open": 3},
         {"sent": 2, "open": 1},

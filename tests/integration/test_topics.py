@@ -171,18 +171,18 @@ def test_the_command_finds_it(haystack, monkeypatch):
 async def test_the_page_finds_it_by_pages(client, haystack):
     """A limit and a cursor: each record once; then the one that was planted."""
     path = f"/topics/{haystack[1]}/records"
-    seen, cursor = [], "0/4990"
+    offsets, cursor = [], "0/4990"
     while True:
         answer = await (
             await client.get(path, params={"from": "0/4990", "cursor": cursor, "limit": "4"})
         ).json()
-        seen += [record["offset"] for record in answer["found"]]
+        offsets += [record["offset"] for record in answer["found"]]
         cursor = answer["cursor"]
         if answer["done"]["why"] == "end":
             break
     found = await (await client.get(path, params={"q": "text:needle in it"})).json()
 
-    assert list(range(4_990, 5_001)) == seen
+    assert list(range(4_990, 5_001)) == offsets
     assert ["planted"] == [record["key"] for record in found["found"]]
     assert RECORDS + PARTITIONS - DELETED == found["done"]["scanned"]
 

@@ -72,13 +72,13 @@ async def test_a_planted_record_is_found_wherever_it_lies(topic, sizes, data):
 @given(topics(), dealt, st.lists(st.integers(1, 6), min_size=1, max_size=5))
 async def test_going_on_by_cursor_finds_every_record_once(topic, sizes, limits):
     """With any limits, in any order of dealing."""
-    seen: list[tuple[int, int]] = []
+    offsets: list[tuple[int, int]] = []
     scanned = 0
     asked = Asked(wanted=Wanted(), limit=limits[0])
     for turn in range(1_000):
         found = await events(fake(topic, sizes), topic, asked)
         done = found[-1]
-        seen += at(found)
+        offsets += at(found)
         scanned += done.scanned
         if done.why == "end":
             break
@@ -86,7 +86,7 @@ async def test_going_on_by_cursor_finds_every_record_once(topic, sizes, limits):
         asked = Asked(wanted=Wanted(), start=start, limit=limits[turn % len(limits)])
 
     expected = [(r.partition, r.offset) for log in topic[0].values() for r in log]
-    assert sorted(expected) == sorted(seen)
+    assert sorted(expected) == sorted(offsets)
     assert len(expected) == scanned
 
 

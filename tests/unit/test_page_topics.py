@@ -187,16 +187,16 @@ async def test_a_planted_record_is_found_with_its_coverage(client: TestClient) -
 
 async def test_one_goes_on_where_a_page_stopped(client: TestClient) -> None:
     """Each record once, by the cursor of the page before."""
-    seen: list[tuple[int, int]] = []
+    offsets: list[tuple[int, int]] = []
     path = f"/topics/{NAME}/records?partition=1&limit=70"
     while True:
         answer = json.loads(await text(client, path))
-        seen += [(each["partition"], each["offset"]) for each in answer["found"]]
+        offsets += [(each["partition"], each["offset"]) for each in answer["found"]]
         if answer["done"]["why"] == "end":
             break
         path = f"/topics/{NAME}/records?limit=70&cursor={answer['cursor']}"
 
-    assert [(1, at) for at in range(EACH)] == seen
+    assert [(1, at) for at in range(EACH)] == offsets
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ def signs(
 ) -> Signs:
     """Return the signs of a worker with one agent, which has done five events."""
     agent = AgentProgress(name="tally", checkpoints=checkpoints, done={PLACE: 5})
-    return Signs(seen_at=at, flows=flows, recovered_at=recovered_at, agents=(agent,))
+    return Signs(noted_at=at, flows=flows, recovered_at=recovered_at, agents=(agent,))
 
 
 def concluded(queries):

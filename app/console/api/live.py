@@ -118,10 +118,10 @@ async def stream(request: web.Request) -> web.StreamResponse:
 
 async def _push(response: web.StreamResponse, live: Live, said: str) -> None:
     live_state = live.live_state
-    seen = live_state.seen(said)
+    known = live_state.version_in(said)
     while True:
-        if not seen or live_state.version != seen:
-            event, seen = live_state.event(seen), live_state.version
+        if not known or live_state.version != known:
+            event, known = live_state.event(known), live_state.version
             await response.write(event)
         await live.moved()
 

@@ -201,12 +201,12 @@ def _compared(
 
 def _unlike(group: Sequence[Line]) -> list[Difference]:
     """Return the fields in which the lines of one movement differ."""
-    seen: dict[Difference, set[object]] = {
+    values_by_field: dict[Difference, set[object]] = {
         "amount_differs": {line.amount_minor for line in group},
         "currency_differs": {line.currency for line in group},
         "reference_differs": {line.reference for line in group if line.reference},
     }
-    return [name for name, values in seen.items() if len(values) > 1]
+    return [name for name, values in values_by_field.items() if len(values) > 1]
 
 
 def _sum_minor(lines: Sequence[Line]) -> int | None:

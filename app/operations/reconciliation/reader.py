@@ -144,7 +144,7 @@ async def _entries(
 ) -> tuple[list[Line], int]:
     """Return the lines of the ledger, each event once, and how many records nobody can read."""
     lines: list[Line] = []
-    seen: set[str] = set()
+    entry_ids: set[str] = set()
     unread = 0
     async for record in read_to_end(consumer, *await span(consumer, places)):
         try:
@@ -154,7 +154,7 @@ async def _entries(
             # A forged or broken entry is no line: if it replaced a real one, that one is missing.
             unread += 1
             continue
-        if envelope.id not in seen and topic_of(entry) is own.topic:
-            seen.add(envelope.id)
+        if envelope.id not in entry_ids and topic_of(entry) is own.topic:
+            entry_ids.add(envelope.id)
             lines += own.lines_of_entry(entry, envelope.time_ms)
     return lines, unread

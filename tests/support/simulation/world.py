@@ -230,7 +230,7 @@ class World:
         self.log: dict[str, list[Record]] = {}
         self.longest_row = 0
         """Bytes of the longest row that was ever stored."""
-        self._cases_seen = 0
+        self._cases_read = 0
         self.trace: list[str] = []
         self.dead: list[tuple[str, str]] = []
         trouble = random.choice([0.0, 0.2, 0.5])
@@ -343,7 +343,7 @@ class World:
     def _decide_cases(self) -> None:
         """Let an operator decide about every refund and capture that has failed for good."""
         log = self.log.get("payments", [])
-        for record in log[self._cases_seen :]:
+        for record in log[self._cases_read :]:
             envelope = from_headers(record.headers)
             message = codecs.decode(record.value, envelope, record.key)
             if isinstance(message, RefundCaseOpened):
@@ -363,7 +363,7 @@ class World:
                     reference=f"loss-{envelope.id}" if gives_up else "",
                 )
                 self.say(given, derive_id("decided", envelope.id), message.transaction_id, {})
-        self._cases_seen = len(log)
+        self._cases_read = len(log)
 
     def _jump(self) -> bool:
         """Let the clock run to the next thing that is due; return whether there was one."""
