@@ -209,9 +209,9 @@ def current() -> Config:
 
 def extension_folders() -> list[Path]:
     """Return the folders of `extensions`; raises ConfigError for a `~` that is nobody's."""
-    named = os.environ.get(_variable("extensions"), "").split(os.pathsep)
+    names = os.environ.get(_variable("extensions"), "").split(os.pathsep)
     try:
-        return [_whole(name) for name in named if name.strip()]
+        return [_whole(name) for name in names if name.strip()]
     except RuntimeError as error:
         raise ConfigError(f"{_variable('extensions')}: {error}") from error
 

@@ -29,7 +29,7 @@ LOOKERS = frozenset({"up", "provider", "carrier", "console"})
 """Who is no worker. The console serves the tabs: its own time is emitted apart."""
 PAGES = ("/", "/console/transactions", "/console/invariants", "/console/flow")
 """What is open in the tabs, in turn; most people look at the first."""
-SETTLE_SECONDS = 8.0
+REST_SECONDS = 8.0
 
 
 class Cost(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +45,7 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def measure_cost(instance: Supervisor, tabs: int, seconds: float) -> Cost:
-    """Return what was seen in a window of `seconds`."""
+    """return what was measured in a window of `seconds`."""
     pids = {name: child.pid for name, child in instance.children.items()}
     workers = [pid for name, pid in pids.items() if name not in LOOKERS]
     before = (await _events(instance), _cpu(workers), _cpu([pids["console"]]), time.monotonic())
@@ -89,7 +89,7 @@ async def measure(folder: Path, tabs: int, rate: float, seconds: float, pairs: i
         load = Load(1, instance.config.console_url, session)
         await load.stock_up(lambda: asyncio.sleep(5))
         playing = asyncio.create_task(load.play(rate))
-        await asyncio.sleep(SETTLE_SECONDS)
+        await asyncio.sleep(REST_SECONDS)
         for _ in range(pairs):
             found.append(await measure_cost(instance, 0, seconds))
             _say(str(found[-1]))
@@ -100,13 +100,13 @@ async def measure(folder: Path, tabs: int, rate: float, seconds: float, pairs: i
                 # A context each: connections of one would wait for each other.
                 page = await (await browser.new_context()).new_page()
                 await page.goto(instance.config.console_url + PAGES[number % len(PAGES)])
-            await asyncio.sleep(SETTLE_SECONDS)
+            await asyncio.sleep(REST_SECONDS)
             found.append(await measure_cost(instance, tabs, seconds))
             _say(str(found[-1]))
             await browser.close()
-            await asyncio.sleep(SETTLE_SECONDS)
+            await asyncio.sleep(REST_SECONDS)
         playing.cancel()
-        await load.settled()
+        await load.join()
     return found
 
 

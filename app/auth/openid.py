@@ -99,14 +99,14 @@ class Oidc:
         own = (self._config.oidc_client_id, self._config.oidc_client_secret)
         headers = {"Authorization": aiohttp.encode_basic_auth(*map(quote_plus, own))}
         answer = await self._ask("POST", known["token_endpoint"], data=asked, headers=headers)
-        claims = await self._checked(str(answer.get("id_token", "")), known, pending.nonce)
+        claims = await self._validate(str(answer.get("id_token", "")), known, pending.nonce)
         return self._name(claims), pending.wanted
 
     @property
     def _back(self) -> str:
         return self._config.console_url.rstrip("/") + DONE
 
-    async def _checked(self, token: str, known: dict[str, Any], nonce: str) -> dict[str, Any]:
+    async def _validate(self, token: str, known: dict[str, Any], nonce: str) -> dict[str, Any]:
         try:
             key = await self._key(jwt.get_unverified_header(token).get("kid"), known)
             claims: dict[str, Any] = jwt.decode(

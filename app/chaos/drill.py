@@ -11,7 +11,7 @@ import msgspec
 
 import tables
 from app.chaos import report
-from app.chaos.cause import NAMED_MAX, STEP_ERRORS, NotMoving, cause, label, reason
+from app.chaos.cause import SHOWN_MAX, STEP_ERRORS, NotMoving, cause, label, reason
 from app.chaos.external_faults import OUTSIDE
 from app.chaos.instance import Site, open_site
 from app.chaos.load import WARM_UP_SECONDS, Load
@@ -174,7 +174,7 @@ class Drill:
         playing = asyncio.create_task(load.play(RATE_MAX))
         await asyncio.sleep(WARM_UP_SECONDS)
         playing.cancel()
-        await load.settled()
+        await load.join()
         # The service of a workflow's own table consumes everything of it, its end included.
         workflows = load_workflows().values()
         names = sorted({tables.declared[each.table].service for each in workflows})
@@ -222,7 +222,7 @@ class Drill:
     async def _drain(self) -> str:
         """Wait until no order is in motion; return the cause when time is up before."""
         self._step("draining")
-        await self._load.settled()
+        await self._load.join()
         seconds = self._wanted.size.drain_seconds_max
         limit = time.monotonic() + seconds
         while True:
@@ -232,8 +232,8 @@ class Drill:
                 return ""
             if time.monotonic() > limit:
                 ids = verdict.open_ids if verdict else ()
-                named = [f"{each} placed during {self._load.of(each)}" for each in ids[:NAMED_MAX]]
-                text = f"not within {seconds:.0f} s: every order ends; open: {'; '.join(named)}"
+                texts = [f"{each} placed during {self._load.of(each)}" for each in ids[:SHOWN_MAX]]
+                text = f"not within {seconds:.0f} s: every order ends; open: {'; '.join(texts)}"
                 return await self._cause(Step(fault="drain"), [text, *errors], ())
             self._step(f"       {verdict.unsettled if verdict else 'unknown'} unsettled")
             await asyncio.sleep(self._wanted.size.rest_seconds)

@@ -101,8 +101,8 @@ def show(
 def show_transaction(workflow: Workflow, facts: Facts, console: Console) -> None:
     """Print a transaction: its state, its steps with their times, what is due."""
     cause = f" ({facts['cause']})" if facts.get("cause") else ""
-    named = f"{workflow.name} {facts[workflow.key]}"
-    console.print(f"{named}: {facts['state']}{cause}", markup=False)
+    title = f"{workflow.name} {facts[workflow.key]}"
+    console.print(f"{title}: {facts['state']}{cause}", markup=False)
     if steps := facts.get("steps"):
         table = Table("step", "status", "at", "due", box=None)
         for name, step in steps.items():

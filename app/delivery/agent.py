@@ -173,8 +173,8 @@ def topic_received_on(agent: Agent, record: Record) -> str:
     if not is_redriven(record):
         return first_topic_of(record.topic, agent.service)
     names = [topic.name for topic in agent.consumes] + [timers_topic(agent.name)]
-    named = records.header(record, records.REDRIVE_TOPIC)
-    return named if named in names else names[0]
+    name = records.header(record, records.REDRIVE_TOPIC)
+    return name if name in names else names[0]
 
 
 registered: dict[str, Agent] = {}

@@ -75,8 +75,8 @@ class Account:
 
     def metadata(self, command: ProviderCommand) -> dict[str, str]:
         """Return what says at the provider whose an intent or a refund is."""
-        named = {"installation": self._installation} if self._installation else {}
-        return {"order_id": command.transaction_id, **named}
+        installation = {"installation": self._installation} if self._installation else {}
+        return {"order_id": command.transaction_id, **installation}
 
     def query(self, command: ProviderCommand) -> str:
         """Return the search for the intents of an order."""

@@ -42,7 +42,7 @@ REBALANCE_SECONDS = 30.0
 """The rebalance timeout: how long members may take to give up their partitions."""
 STOP_SECONDS_MAX = 20.0
 """How long a stop may take before the process ends without it."""
-SETTLE_SECONDS = 3.0
+DRAIN_SECONDS = 3.0
 """How long a stop waits for the batch in flight: a longer one is read again after it."""
 BUFFERED_EVENTS_MAX = 8_192
 """Events queued for one agent; with more, their partitions are paused."""
@@ -144,7 +144,7 @@ class PayflowApp(faust.App):
         # The parent may be gone, and the broker too: nothing else would end this process then.
         end_within(STOP_SECONDS_MAX)
         if self._consumer is not None:
-            await cast("transport.SafeConsumer", self._consumer).drain(SETTLE_SECONDS)
+            await cast("transport.SafeConsumer", self._consumer).drain(DRAIN_SECONDS)
         for end in self.at_stop:
             await end()
         await super().on_stop()

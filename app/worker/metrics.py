@@ -100,14 +100,14 @@ emitted = Counter("payflow_told_total", "Events produced.", ("service", "topic")
 @cache
 def _counter_of(counted: topic.MessageCounter) -> Counter:
     labels = (counted.label,) if counted.label else ()
-    with _named_once(counted.metric, f"messages of {type_name(counted.message)}"):
+    with _new_metric(counted.metric, f"messages of {type_name(counted.message)}"):
         return Counter(counted.metric, counted.help, labels)
 
 
 @cache
 def _seconds_of(name: str) -> Histogram:
     metric = f"payflow_{name}_seconds"
-    with _named_once(metric, f"the workflow {name}"):
+    with _new_metric(metric, f"the workflow {name}"):
         return Histogram(
             metric,
             f"From the beginning of a transaction of the workflow {name} to its end.",
@@ -117,8 +117,8 @@ def _seconds_of(name: str) -> Histogram:
 
 
 @contextmanager
-def _named_once(metric: str, whose: str) -> Iterator[None]:
-    """Raise DeclarationError when prometheus_client refuses the name `metric`."""
+def _new_metric(metric: str, whose: str) -> Iterator[None]:
+    """Raise DeclarationError when prometheus_client refuses the name of the new `metric`."""
     try:
         yield
     except ValueError as error:

@@ -331,7 +331,7 @@ async def test_a_drill_plays_it_beside_the_others(client: TestClient, queries: F
         load = Load(7, str(client.make_url("")).rstrip("/"), session)
         await load.stock_up(lambda: client.get("/livez"))
         await load.burst(4, 1_000)
-        await load.settled()
+        await load.join()
 
     started = [envelope.baggage.get("workflow") for _, envelope in queries.emitted]
     assert ([], 4) == (load.failed, load.accepted)

@@ -31,7 +31,7 @@ from tests.hostile.envelope_attacks import WILDER
 SAMPLE_RECORDS = 300
 MARK = "x-lie"
 """What every lie carries, so that none is taken for an honest record and passed on."""
-SETTLE_SECONDS_MAX = 400.0
+DRAIN_SECONDS_MAX = 400.0
 CHECK_SECONDS = 3.0
 GZIP = 1
 
@@ -207,7 +207,7 @@ async def attack(config: Config, wanted: Wanted, say: Say) -> Found:
         await hostile.run(wanted.rate, wanted.seconds)
         playing.cancel()
         say(f"{sum(hostile.tricks.values())} lies produced, {len(hostile.poison)} of them poison")
-        await load.settled()
+        await load.join()
         verdict = await _quiet(config, say)
         missing = await _missing(config, hostile.poison)
         return Found(
@@ -223,7 +223,7 @@ async def attack(config: Config, wanted: Wanted, say: Say) -> Found:
 async def _quiet(config: Config, say: Say) -> Verdict:
     """Return the verdict once nothing moves any more, or time is up."""
     auditor = Auditor(config)
-    limit = time.monotonic() + SETTLE_SECONDS_MAX
+    limit = time.monotonic() + DRAIN_SECONDS_MAX
     while True:
         verdict = await auditor.verdict()
         moving = verdict.unsettled

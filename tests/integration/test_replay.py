@@ -32,7 +32,7 @@ async def play(config: Config) -> str:
         playing = asyncio.create_task(load.play(ORDERS_PER_SECOND))
         await asyncio.sleep(PLAY_SECONDS)
         playing.cancel()
-        await load.settled()
+        await load.join()
         auditor = Auditor(config)
 
         async def quiet() -> bool:

@@ -46,7 +46,7 @@ def entries(story: list[Message]) -> list[EntryPosted]:
     return made
 
 
-def settled(story: list[Message]) -> dict[str, int]:
+def balances_after(story: list[Message]) -> dict[str, int]:
     """Return what stands on the accounts at the end; what is zero is nothing."""
     balances = after(ledger, *story)[0].balances
     return {account: amount for account, amount in balances.items() if amount}
@@ -71,7 +71,7 @@ def test_the_order_of_arrival_does_not_matter(
     """The same facts leave the same balances, however often and in whatever order."""
     story, shuffled = received
 
-    assert settled(story) == settled(shuffled)
+    assert balances_after(story) == balances_after(shuffled)
 
 
 @settings(max_examples=100)
@@ -116,4 +116,4 @@ def test_at_the_end_nobody_owes_anybody(received: tuple[list[Message], list[Mess
     }
     expected = sold if DELIVERED in story else {}
 
-    assert {name: amount for name, amount in expected.items() if amount} == settled(shuffled)
+    assert {name: amount for name, amount in expected.items() if amount} == balances_after(shuffled)

@@ -230,7 +230,7 @@ def test_what_the_api_accepts_the_inside_carries(
             for path, each in more:
                 for emission in emissions(placed.order_id, path, each):
                     emit(world, emission, {})
-        world.settle()
+        world.drain()
 
         check(world)
 

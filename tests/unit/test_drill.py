@@ -77,7 +77,7 @@ def run(site: Any, monkeypatch: pytest.MonkeyPatch) -> Drill:
     monkeypatch.setattr(drill, "AUDIT_AGAIN_SECONDS", 0.0)
     monkeypatch.setattr(cause, "waiting_by_service", waiting)
     monkeypatch.setattr(Probe, "recovered", recovered)
-    load: Any = SimpleNamespace(accepted=9, of=lambda _: "kill of payment", settled=nothing)
+    load: Any = SimpleNamespace(accepted=9, of=lambda _: "kill of payment", join=nothing)
     run = Drill(site, Wanted(seed=1, size=SIZE), load, lambda _line: None)
     monkeypatch.setattr(run, "_auditor", Books(verdict()))
     return run

@@ -25,7 +25,7 @@ from tests.support.console import FakeQueries
 from tests.support.runtime import as_read
 from workflows.analytics.figures import FIGURES as FIGURES_OF_ORDERS
 from workflows.analytics.messages import FiguresUpdated
-from workflows.order.process import SETTLE_MS
+from workflows.order.process import STUCK_AFTER_MS
 from workflows.order.state import Mark, Order
 from workflows.shared.message import type_name
 
@@ -140,7 +140,7 @@ def test_open_orders_stand_where_they_wait():
         ),
         pytest.param(
             {"cause": "fraud", "cause_at_ms": 9},
-            10 + SETTLE_MS,
+            10 + STUCK_AFTER_MS,
             "compensating",
             "stuck",
             id="stuck",

@@ -35,7 +35,7 @@ DELIVERY_MS = 300_000
 """From the shipment on."""
 CAPTURE_MS = 300_000
 """From the shipment on, where money is taken only then."""
-SETTLE_MS = 180_000
+STUCK_AFTER_MS = 180_000
 """What follows a deadline or a cause may take this long; then the order counts as stuck."""
 
 # --- decide ----------------------------------------------------------------
@@ -63,11 +63,11 @@ def overdue_at_ms(state: Order) -> int | None:
     if not state.order_id or _ended(state):
         return None
     if state.cause and state.payment.status == "refunding":
-        return state.payment.at_ms + PENDING_OVERDUE_MS + SETTLE_MS
+        return state.payment.at_ms + PENDING_OVERDUE_MS + STUCK_AFTER_MS
     if state.cause:
-        return max(state.cause_at_ms, state.payment.at_ms) + SETTLE_MS
+        return max(state.cause_at_ms, state.payment.at_ms) + STUCK_AFTER_MS
     latest_ms = state.placed_at_ms + INVENTORY_MS
-    return min(deadlines(state).values(), default=latest_ms) + SETTLE_MS
+    return min(deadlines(state).values(), default=latest_ms) + STUCK_AFTER_MS
 
 
 def deadlines(state: Order) -> dict[Step, int]:

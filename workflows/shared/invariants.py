@@ -1,7 +1,7 @@
 """What must always hold of a workflow, for `payflow verify`. Pure.
 
 Facts are projected from events and rows, then judged at a moment. Payflow keeps running meanwhile,
-so an event that is younger than `settle_ms`, or not yet consumed by every service, counts as in
+so an event that is younger than `motion_ms`, or not yet consumed by every service, counts as in
 motion.
 """
 
@@ -15,7 +15,7 @@ from workflows.shared.topic import Topic
 
 OFFENDING_MAX = 50
 """Ids named by one check; its detail has the full count."""
-SETTLE_MS = 2_000
+MOTION_MS = 2_000
 """How long after its latest event a transaction counts as in motion, for clocks and external
 systems."""
 
@@ -63,7 +63,7 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
     """When facts are judged, and what else is known then."""
 
     now_ms: int
-    settle_ms: int = SETTLE_MS
+    motion_ms: int = MOTION_MS
     pending: set[str] = set()
     """Keys with an event that some service has not consumed yet."""
     provider: Mapping[str, ProviderRecord] | None = None
@@ -73,7 +73,7 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
 
     def fresh(self, at_ms: int) -> bool:
         """Return whether an event of `at_ms` may not have reached every service yet."""
-        return self.now_ms - at_ms < self.settle_ms
+        return self.now_ms - at_ms < self.motion_ms
 
 
 class Findings(msgspec.Struct, frozen=True, kw_only=True):

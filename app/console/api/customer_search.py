@@ -73,7 +73,7 @@ def _tables_of_people(after: str) -> tuple[dict[str, list[View]], str, str]:
     for workflow in load_workflows().values():
         tables.setdefault(workflow.view.person_table, []).append(workflow.view)
     names = list(tables)
-    named, separator, key = after.partition("|")
-    if not separator or named not in tables:
+    table_name, separator, key = after.partition("|")
+    if not separator or table_name not in tables:
         return tables, names[0], after
-    return {name: tables[name] for name in names[names.index(named) :]}, names[0], key
+    return {name: tables[name] for name in names[names.index(table_name) :]}, names[0], key

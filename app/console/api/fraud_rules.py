@@ -125,7 +125,7 @@ def rule_in(book: Book, rule_id: str) -> Rule:
     return book.rules[rule_id].rule
 
 
-def checked_rule(raw: Mapping[str, object] | bytes, proposed_by: str) -> Rule:
+def proposed_rule(raw: Mapping[str, object] | bytes, proposed_by: str) -> Rule:
     """Return the rule that `raw` proposes: a draft, unless it is to be on trial or paused.
 
     `raw` cannot set its version and who approved it. Raises Problem 400 naming the place.
@@ -260,7 +260,7 @@ async def backtest(request: web.Request) -> web.Response:
     """Return the back-test of a rule: `rule`, JSON, or the existing one `rule_id`."""
     text = request.query.get("rule", "")
     if text:
-        rule = checked_rule(text.encode(errors="replace"), "nobody")
+        rule = proposed_rule(text.encode(errors="replace"), "nobody")
     else:
         rule = rule_in(await request.app[FRAUD].book(), request.query.get("rule_id", ""))
     return json_response(await tried_rule(request, rule))

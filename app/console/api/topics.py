@@ -69,7 +69,7 @@ async def all_groups(request: web.Request) -> web.Response:
         return json_response({"groups": await groups(request.app[CONTEXT].config)})
 
 
-async def group_named(config: Config, name: str) -> Group:
+async def group_by_name(config: Config, name: str) -> Group:
     """Return one group. Raises Problem 404."""
     try:
         return (await groups(config, name))[0]
@@ -81,7 +81,7 @@ async def one_group(request: web.Request) -> web.Response:
     """Return one group."""
     async with answering():
         return json_response(
-            await group_named(request.app[CONTEXT].config, path_name(request, "name"))
+            await group_by_name(request.app[CONTEXT].config, path_name(request, "name"))
         )
 
 
@@ -168,8 +168,8 @@ def _as_csv_line(record: RecordView) -> bytes:
     written = io.StringIO()
     body = record.text or json_bytes(record.body).decode()
     cells = (record.partition, record.offset, record.at_ms, record.key, record.type)
-    named = json_bytes(record.headers).decode()
-    csv.writer(written).writerow([_inert(str(cell)) for cell in (*cells, named, body)])
+    headers = json_bytes(record.headers).decode()
+    csv.writer(written).writerow([_inert(str(cell)) for cell in (*cells, headers, body)])
     return written.getvalue().encode(errors="backslashreplace")
 
 
@@ -178,12 +178,12 @@ def _inert(cell: str) -> str:
     return f"'{cell}" if cell[:1] in FORMULA else cell
 
 
-CSV_HEAD = b"partition,offset,at_ms,key,type,headers,body\r\n"
+CSV_HEADER = b"partition,offset,at_ms,key,type,headers,body\r\n"
 FORMULA = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 """Characters that begin a formula; the last four are the wide forms of the first."""
 FORMS = {
     "ndjson": ("application/x-ndjson", _as_json_line, b""),
-    "csv": ("text/csv; charset=utf-8", _as_csv_line, CSV_HEAD),
+    "csv": ("text/csv; charset=utf-8", _as_csv_line, CSV_HEADER),
 }
 
 

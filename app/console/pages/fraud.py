@@ -7,10 +7,10 @@ from aiohttp import web
 
 from app.console.api.fraud import FRAUD, check_of, found_cases, verdict_facts
 from app.console.api.fraud_rules import (
-    checked_rule,
     found_rule,
     found_rules,
     found_trial,
+    proposed_rule,
     rule_in,
     shown_rule,
     tried_rule,
@@ -86,7 +86,7 @@ async def propose(request: web.Request) -> web.Response:
     }
     if text:
         try:
-            proposed = checked_rule(text.encode(errors="replace"), "nobody")
+            proposed = proposed_rule(text.encode(errors="replace"), "nobody")
         except Problem as problem:
             facts["refused"] = problem
         else:

@@ -138,11 +138,11 @@ def _rows(content: Content, style: Style, others: Counter[str]) -> Iterator[Row 
         else:
             # One string for each text: files repeat their codes, names and moments.
             texts = (clean(record.cells[at]) for at in columns.at.values())
-            named = {
+            texts_by_column = {
                 name: same.setdefault(text, text)
                 for name, text in zip(columns.at, texts, strict=True)
             }
-            yield parse(named, style, line=record.line, height=record.lines)
+            yield parse(texts_by_column, style, line=record.line, height=record.lines)
 
 
 def _form(content: Content, style: Style) -> str:

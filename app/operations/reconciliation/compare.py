@@ -170,14 +170,14 @@ def _netted(lines: list[Line]) -> list[Line]:
 
 
 def _compared(
-    order_id: str, kind: Kind, key: str, group: Sequence[Line], settled_ms: int
+    order_id: str, kind: Kind, key: str, group: Sequence[Line], moving_since_ms: int
 ) -> Compared:
-    """Return one movement; what is younger than `settled_ms` may be in motion."""
+    """Return one movement; what is younger than `moving_since_ms` may be in motion."""
     by_book: dict[Book, list[Line]] = {
         book: [line for line in group if line.book == book and not line.open] for book in BOOKS
     }
     there = [bool(by_book[book]) for book in KEPT_BY[kind]]
-    unheard = not all(there) and there == sorted(there, reverse=True)
+    incomplete = not all(there) and there == sorted(there, reverse=True)
     missing: list[Difference] = [MISSING[book] for book in KEPT_BY[kind] if not by_book[book]]
     wrong: list[Difference] = [
         *(DUPLICATE[book] for book in BOOKS if len(by_book[book]) > 1),
@@ -195,7 +195,7 @@ def _compared(
         currencies=tuple(sorted({line.currency for line in group})),
         at_ms=_happened_ms(group),
         differences=(*missing, *wrong),
-        in_motion=unheard and not wrong and youngest_ms > settled_ms,
+        in_motion=incomplete and not wrong and youngest_ms > moving_since_ms,
     )
 
 

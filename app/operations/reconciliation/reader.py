@@ -27,7 +27,7 @@ from workflows.shared.books import Kind, Line, OwnBooks
 from workflows.shared.provider_currencies import amount_minor_of
 from workflows.shared.topic import topic_of
 
-_SETTLED = """
+_SETTLEMENT_LINES = """
     SELECT 'charge', order_id, '', intent_id, amount_minor, currency, created_ms FROM charges
     UNION ALL
     SELECT 'refund', order_id, coalesce(CAST(json_extract(metadata, '$.refund_key') AS TEXT), id),
@@ -91,7 +91,9 @@ def provider_lines(config: Config) -> Iterator[Line]:
     with closing(
         sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=external_systems.BUSY_SECONDS)
     ) as books:
-        for kind, order_id, key, reference, amount, code, at_ms in books.execute(_SETTLED):
+        for kind, order_id, key, reference, amount, code, at_ms in books.execute(
+            _SETTLEMENT_LINES
+        ):
             currency = code.upper()
             yield Line(
                 book="provider",

@@ -22,7 +22,7 @@ TERMS_MAX = 20
 TERM_CHARS_MAX = 1_000
 TERMS = "key:, type:, corr:, header.NAME:, text:, since:, until:"
 
-_NAMED = re.compile(r"([A-Za-z_]+)(?:\.([^:\s]*))?:(.*)", re.DOTALL)
+_TERM = re.compile(r"([A-Za-z_]+)(?:\.([^:\s]*))?:(.*)", re.DOTALL)
 _PLAIN = re.compile(r"[A-Za-z0-9_-]*[A-DF-Za-df-z][A-Za-z0-9_-]*")
 """Words that look the same in any JSON: no digits alone, and no `1e3`."""
 
@@ -143,7 +143,7 @@ def parse(texts: Sequence[str], cel: str = "") -> Wanted:
 def _split(term: str) -> tuple[str, str, str]:
     if not term or len(term) > TERM_CHARS_MAX:
         raise BadTerm(f"a term has 1 to {TERM_CHARS_MAX} characters, not {len(term)}")
-    found = _NAMED.fullmatch(term)
+    found = _TERM.fullmatch(term)
     if not found:
         return "text", "", term
     name, sub, value = found.groups()

@@ -48,7 +48,7 @@ CHECKPOINTS = (
     "half produced",
     "produced",
 )
-IDLE_ROUNDS_MAX, SETTLE_ROUNDS_MAX = 4_000, 500
+IDLE_ROUNDS_MAX, DRAIN_ROUNDS_MAX = 4_000, 500
 DECISIONS_A_TICK = 1_000
 CLOCKS_OFF_MS = (-3_600_000, 3_600_000)
 
@@ -305,9 +305,9 @@ class World:
                 return
         raise AssertionError(f"still busy after {IDLE_ROUNDS_MAX} rounds: {self.trace[-20:]}")
 
-    def settle(self) -> None:
+    def drain(self) -> None:
         """Go on like `run`, in batches as large as they can be and without troubles."""
-        for _ in range(SETTLE_ROUNDS_MAX):
+        for _ in range(DRAIN_ROUNDS_MAX):
             self._outside()
             for worker in self.workers:
                 worker.wake()
@@ -317,7 +317,7 @@ class World:
                 worker.catch_up(self.random)
             if not busy and not self._jump():
                 return
-        raise AssertionError(f"still busy after {SETTLE_ROUNDS_MAX} rounds: {self.trace[-20:]}")
+        raise AssertionError(f"still busy after {DRAIN_ROUNDS_MAX} rounds: {self.trace[-20:]}")
 
     def messages(self, topic: str) -> list[Message]:
         """Return what was emitted on `topic`, each event once."""

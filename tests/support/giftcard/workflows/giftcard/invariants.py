@@ -46,34 +46,34 @@ def project(facts: Facts, message: Message, at_ms: int) -> None:
 
 def judge(facts: Facts, moment: Moment) -> Findings:
     """Return what `facts` come to."""
-    settled = {
+    at_rest = {
         key: known
         for key, known in facts.items()
         if known.ends and key not in moment.pending and not moment.fresh(known.last_ms)
     }
     return Findings(
-        checks=(_credits_are_paid(settled), _ends_once(settled)),
+        checks=(_credits_are_paid(at_rest), _ends_once(at_rest)),
         figures={
             "top_ups": len(facts),
             "unpaid_credit_minor": sum(
-                known.credited_minor - known.paid_minor for known in settled.values()
+                known.credited_minor - known.paid_minor for known in at_rest.values()
             ),
         },
         started=sum(bool(known.requested_ms) for known in facts.values()),
-        unsettled=len(facts) - len(settled),
+        unsettled=len(facts) - len(at_rest),
         summary=f"{len(facts)} top-ups",
         rows="",
     )
 
 
-def _credits_are_paid(settled: Facts) -> Check:
-    wrong = [key for key, known in settled.items() if known.credited_minor != known.paid_minor]
-    return as_check("credits_are_paid", len(settled), wrong)
+def _credits_are_paid(at_rest: Facts) -> Check:
+    wrong = [key for key, known in at_rest.items() if known.credited_minor != known.paid_minor]
+    return as_check("credits_are_paid", len(at_rest), wrong)
 
 
-def _ends_once(settled: Facts) -> Check:
-    wrong = [key for key, known in settled.items() if known.ends > 1 or not known.requested_ms]
-    return as_check("top_ups_end_once", len(settled), wrong)
+def _ends_once(at_rest: Facts) -> Check:
+    wrong = [key for key, known in at_rest.items() if known.ends > 1 or not known.requested_ms]
+    return as_check("top_ups_end_once", len(at_rest), wrong)
 
 
 INVARIANTS = Invariants(
