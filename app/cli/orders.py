@@ -8,7 +8,7 @@ import aiohttp
 import typer
 
 from app.cli.instance import AsJson, as_json, err, out, run, running_instance
-from app.cli.output import progress
+from app.cli.output import progress_line
 from app.local.importers.loaded import Loaded, outcome_of, report_lines
 from app.local.importers.order_file import FileOptions, read_plan
 from app.local.importers.player import ORDERS_PER_SECOND, Player
@@ -90,7 +90,7 @@ async def _load(file: Path, options: FileOptions, rate: float) -> Loaded:
             "the orders count as placed now, not on the dates of the file, "
             "unless Payflow was started with PAYFLOW_BACKDATE=everyone"
         )
-    with progress(err) as show_figures:
+    with progress_line(err) as show_figures:
         async with aiohttp.ClientSession() as session:
             player = Player(instance.console_url, rate, session, err.print)
             await player.receive_stock(plan, err.print)

@@ -22,7 +22,7 @@ from app.cli.orders import (
     preview,
     show,
 )
-from app.cli.output import progress
+from app.cli.output import progress_line
 from app.config import child_environment
 from app.local import fault_switches
 from app.local.demo import Demo, DemoError, Wanted, fresh
@@ -133,7 +133,7 @@ def _write_report(found: dict[str, object], report: Path | None, *, as_json_too:
 
 async def _demo(wanted: Wanted, faults: str) -> dict[str, object] | None:
     wanted = replace(wanted, faults=fault_switches.parse(faults))
-    with progress(err) as show:
+    with progress_line(err) as show:
         running = asyncio.ensure_future(_fresh_demo(wanted, show))
         stopped = asyncio.ensure_future(_on_signal().wait())
         await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)

@@ -23,7 +23,7 @@ from app.operations.search import topic_facts
 from app.operations.search.consumer_groups import groups
 from app.operations.search.query import TERMS, BadTerm, Wanted, parse
 from app.operations.search.record_view import RecordView
-from app.operations.search.scan import Asked, Done, Event, Found, Progress, scan
+from app.operations.search.scan import Asked, Done, Event, Found, ScanState, scan
 from app.operations.search.starts import Start, parse_cursor, parse_start
 from app.registry import load_agents
 from app.wire.json_output import json_bytes
@@ -152,7 +152,7 @@ async def _find(
                     found.append(event.record)
                     if as_lines:
                         _print(event.record, as_lines=False)
-                elif isinstance(event, Progress):
+                elif isinstance(event, ScanState):
                     of = sum(part.end - part.first for part in event.coverage)
                     status.update(f"{event.scanned:,} of {of:,} read, {event.matched} found")
     assert isinstance(last, Done)

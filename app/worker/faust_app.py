@@ -24,7 +24,7 @@ from app.worker.agent_producers import producer_of
 from app.worker.batches import Batches
 from app.worker.crash_points import CrashPoint
 from app.worker.lease import Lease
-from app.worker.log_guard import LogGuard
+from app.worker.log_check import LogCheck
 from app.worker.log_watch import watch
 from app.worker.store import Store
 from app.worker.store_repair import set_aside_damaged
@@ -54,7 +54,7 @@ class PayflowApp(faust.App):
     """A Faust app that knows the watermarks of its agents."""
 
     def __init__(self, *args: Any, payflow: Config, **options: Any) -> None:
-        self.logs = LogGuard(payflow)
+        self.logs = LogCheck(payflow)
         self.watermarks = Watermarks()
         self.batches = Batches()
         self.lease = Lease(SESSION_SECONDS)

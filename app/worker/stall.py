@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from app.kafka.progress import lag
+from app.kafka.positions import lag
 from app.kafka.reader import AIOKafkaConsumer, TopicPartition, read_to_end
 
 CHECK_SECONDS = 1.0

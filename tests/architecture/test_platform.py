@@ -243,7 +243,7 @@ declare_workflow(
 )
 """,
 }
-LOOK = """
+SCRIPT = """
 import workflows
 workflows.__path__.append({folder!r})
 from app.config import Config
@@ -279,10 +279,10 @@ def test_a_new_workflow_is_a_new_folder(tmp_path: Path):
     (folder / "__init__.py").touch()
     for name, text in RIDE.items():
         (folder / name).write_text(text)
-    look = LOOK.format(folder=str(tmp_path))
+    script = SCRIPT.format(folder=str(tmp_path))
 
     answer = subprocess.run(
-        [sys.executable, "-c", look], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
     )
 
     assert ("True\nTrue\nTrue\nTrue\n1\n", "") == (answer.stdout, answer.stderr)
@@ -290,11 +290,11 @@ def test_a_new_workflow_is_a_new_folder(tmp_path: Path):
 
 def test_every_template_that_is_named_is_there():
     """A page whose template was renamed would fail when somebody opens it."""
-    named = {
+    templates = {
         node.value
         for module in modules("app")
         for node in ast.walk(module.tree)
         if isinstance(node, ast.Constant) and str(node.value).endswith(".html")
     }
 
-    assert set() == named - {path.name for path in (ROOT / "web" / "templates").glob("*.html")}
+    assert set() == templates - {path.name for path in (ROOT / "web" / "templates").glob("*.html")}

@@ -43,8 +43,8 @@ def ours(record: Record) -> Record:
 
 def with_headers(record: Record, **changes: bytes) -> Record:
     """Return `record` with other headers; `__` in a name stands for `-`."""
-    named = {name.replace("__", "-"): value for name, value in changes.items()}
-    return replace(record, headers=tuple((dict(record.headers) | named).items()))
+    changed_headers = {name.replace("__", "-"): value for name, value in changes.items()}
+    return replace(record, headers=tuple((dict(record.headers) | changed_headers).items()))
 
 
 @pytest.mark.parametrize(

@@ -157,30 +157,30 @@ async def test_reading_on_comes_to_what_reading_anew_does(instance: Config) -> N
 
     async with reading.reading(instance) as reader:
 
-        async def look() -> Known:
+        async def read_again() -> Known:
             known = await reader.read_status()
             assert await gather(instance) == known
             counts.append(dict(Counter(states(known).values())))
             return known
 
-        await look()
+        await read_again()
         await put(instance, *(dead_lettered(cancel(number)) for number in range(3)))
-        known = await look()
+        known = await read_again()
         sent = [sent_back(dead_letter, 0) for dead_letter in known.dead_letters[:2]]
         await put(instance, *sent)
-        await look()
+        await read_again()
         waiting = [(REDRIVE_ID, redrive_id(known.dead_letters[0]).encode())]
         await put(instance, replace(sent[0], topic=RETRY, partition=0, headers=waiting))
         await commit(instance, "test", TopicPartition(REDRIVE, 0), 2)
-        await look()
+        await read_again()
         await commit(instance, "notification", TopicPartition(RETRY, 0), 1)
-        await look()
+        await read_again()
         await put(instance, dead_lettered(again(known.dead_letters[1])))
-        await look()
+        await read_again()
         await publish(
             instance, [DeadLetterDiscarded(about=f"{DEAD}/0/2", who="ann", why="a test")], 1
         )
-        await look()
+        await read_again()
 
     assert counts == [
         {},

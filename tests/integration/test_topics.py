@@ -157,13 +157,16 @@ def test_the_command_finds_it(haystack, monkeypatch):
         current.cache_clear()
 
     said = json.loads(result.stdout)
-    named = {each["name"]: each for each in json.loads(listed.stdout)}
+    topics_by_name = {each["name"]: each for each in json.loads(listed.stdout)}
     assert 0 == result.exit_code
     assert [(1, 3_086)] == [(each["partition"], each["offset"]) for each in said["found"]]
     assert "1 found in 18,504 records at 18,508 offsets" in result.stderr
     assert "stopped at the end" in result.stderr
-    assert (18_508, 604_800_000) == (named[topic]["records"], named[topic]["retention_ms"])
-    assert named[topic]["bytes"] > 1_000_000
+    assert (18_508, 604_800_000) == (
+        topics_by_name[topic]["records"],
+        topics_by_name[topic]["retention_ms"],
+    )
+    assert topics_by_name[topic]["bytes"] > 1_000_000
     assert "2/100 " in shown.stdout
     assert "o402" in shown.stdout
 

@@ -106,13 +106,13 @@ def test_at_the_end_nobody_owes_anybody(received: tuple[list[Message], list[Mess
     story, shuffled = received
     payment = story[0]
     assert isinstance(payment, PaymentCompleted)
-    given_back = sum(message.amount_minor for message in story if hasattr(message, "refund_id"))
+    refunds_minor = sum(message.amount_minor for message in story if hasattr(message, "refund_id"))
     charges = payment.charges_minor
     sold = {
-        "cash_at_provider": payment.amount_minor - given_back,
+        "cash_at_provider": payment.amount_minor - refunds_minor,
         "revenue": -payment.goods_minor - min(charges, 0),
         "shipping": -max(charges, 0),
-        "refunds": given_back,
+        "refunds": refunds_minor,
     }
     expected = sold if DELIVERED in story else {}
 

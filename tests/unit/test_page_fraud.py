@@ -229,8 +229,8 @@ async def test_a_rule_is_tried_before_it_is_put(site: FraudSite) -> None:
 
 async def test_a_rule_that_names_people_is_shown_without_them(site: FraudSite) -> None:
     """And is tried as it is."""
-    named = {"in": [{"field": "customer"}, ["c1"]]}
-    site.publish(RulePut(rule_id="naming", rule=rule("naming", when=named)))
+    condition = {"in": [{"field": "customer"}, ["c1"]]}
+    site.publish(RulePut(rule_id="naming", rule=rule("naming", when=condition)))
     site.publish(paid("dear", pounds=9_000))
 
     texts = [

@@ -26,11 +26,11 @@ BLAMED = replace(PAID, cause="fraud", cause_at_ms=3_000)
 
 def test_a_new_order_waits_for_money_and_goods():
     """The one that is due first stands first."""
-    goods, money = pending_steps(PLACED)
+    stock, money = pending_steps(PLACED)
 
-    assert (PLACED_MS, PLACED_MS + INVENTORY_MS) == (goods.since_ms, goods.until_ms)
+    assert (PLACED_MS, PLACED_MS + INVENTORY_MS) == (stock.since_ms, stock.until_ms)
     assert (PLACED_MS, PLACED_MS + PAYMENT_MS) == (money.since_ms, money.until_ms)
-    assert "shelf" in goods.what
+    assert "shelf" in stock.what
     assert "provider" in money.what
 
 

@@ -511,7 +511,7 @@ def test_percentile(ascending, percent, value):
     assert value == percentile(ascending, percent)
 
 
-def named(checks: Iterable[Check], name: str) -> Check:
+def check_by_name(checks: Iterable[Check], name: str) -> Check:
     return next(check for check in checks if check.name == name)
 
 
@@ -571,7 +571,7 @@ def test_a_check_names_at_most_fifty_and_counts_all():
     queries = LocalQueries()
     queries.facts.nameless += [f"dead letter {number}" for number in range(60)]
 
-    check = named(queries.judge().checks, "dead_letters_tell")
+    check = check_by_name(queries.judge().checks, "dead_letters_tell")
 
     assert (50, True) == (len(check.offending), "60 offending" in check.detail)
 
@@ -585,8 +585,8 @@ def test_what_cannot_be_seen_is_said_and_not_judged():
     verdict = queries.judge()
 
     assert verdict.verify_ok
-    assert "not checked" in named(verdict.checks, "money_agrees").detail
-    assert "not checked" in named(verdict.checks, "carrier_agrees").detail
+    assert "not checked" in check_by_name(verdict.checks, "money_agrees").detail
+    assert "not checked" in check_by_name(verdict.checks, "carrier_agrees").detail
 
 
 def test_what_the_provider_did_after_the_cut_is_not_held_against_payflow():
@@ -595,8 +595,8 @@ def test_what_the_provider_did_after_the_cut_is_not_held_against_payflow():
     assert queries.provider is not None
     late = queries.provider["o1"]
     late.last_ms = queries.judge().at_ms + 3_000
-    fresh = named(queries.judge().checks, "money_agrees")
+    fresh = check_by_name(queries.judge().checks, "money_agrees")
     late.last_ms = PLACED_MS
-    old = named(queries.judge().checks, "money_agrees")
+    old = check_by_name(queries.judge().checks, "money_agrees")
 
     assert (True, ("o1",)) == (fresh.ok, old.offending)

@@ -22,7 +22,7 @@ def signs(
 def concluded(queries):
     """Return what is concluded of `looks`, one a second: signs and bounds by second."""
     stall = Stall(LIMIT)
-    said = [stall.conclude(float(at), *look(float(at))) for at, look in enumerate(queries)]
+    said = [stall.conclude(float(at), *signs_at(float(at))) for at, signs_at in enumerate(queries)]
     return next((text for text in said if text), "")
 
 

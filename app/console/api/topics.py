@@ -26,7 +26,7 @@ from app.operations.search import topic_facts
 from app.operations.search.consumer_groups import Group, groups
 from app.operations.search.query import BadTerm, parse
 from app.operations.search.record_view import RecordView
-from app.operations.search.scan import Asked, Done, Event, Found, Progress, scan
+from app.operations.search.scan import Asked, Done, Event, Found, ScanState, scan
 from app.operations.search.starts import Start, chosen, parse_cursor, parse_start
 from app.wire.json_output import json_bytes
 
@@ -197,7 +197,7 @@ async def _push(response: web.StreamResponse, events: AsyncIterator[Event]) -> N
 async def _push_all(response: web.StreamResponse, events: AsyncIterator[Event]) -> None:
     emitted_s, before = 0.0, ""
     async for event in events:
-        if isinstance(event, Progress):
+        if isinstance(event, ScanState):
             # A scan that follows may find nothing for hours.
             if event.cursor == before and time.monotonic() - emitted_s < HEARTBEAT_SECONDS:
                 continue

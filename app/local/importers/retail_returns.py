@@ -134,7 +134,7 @@ def _objection(row: Row) -> str:
 
 def _match(row: Row, sales: Sales) -> dict[str, ReturnLine] | str:
     """Return the line by the invoice it was sold on, or why it is refused."""
-    if row.goods:
+    if row.is_item:
         return sales.take_back(row) or UNMATCHED
     discount = row.code.upper() == DISCOUNT
     reference = sales.credit(row) if discount else sales.give_back(row)

@@ -72,7 +72,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         return int((self.price * self.quantity * 100).to_integral_value(ROUND_HALF_UP))
 
     @property
-    def goods(self) -> bool:
+    def is_item(self) -> bool:
         """Return whether the code is that of goods in stock."""
         return self.code.upper() not in CHARGES and not self.code.lower().startswith("gift_")
 

@@ -91,9 +91,7 @@ def provider_lines(config: Config) -> Iterator[Line]:
     with closing(
         sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=external_systems.BUSY_SECONDS)
     ) as books:
-        for kind, order_id, key, reference, amount, code, at_ms in books.execute(
-            _SETTLEMENT_LINES
-        ):
+        for kind, order_id, key, reference, amount, code, at_ms in books.execute(_SETTLEMENT_LINES):
             currency = code.upper()
             yield Line(
                 book="provider",

@@ -11,7 +11,7 @@ from app.config import Config
 from app.kafka.admin import AIOKafkaAdminClient, admin_client
 from app.kafka.errors import InspectionError
 from app.kafka.groups import assigned_to, committed_offsets, described_group
-from app.kafka.progress import Reach, lag
+from app.kafka.positions import Reach, lag
 from app.kafka.reader import AIOKafkaConsumer, TopicPartition, reached, reader, span
 from app.wire.topics import topic_name
 

@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 
 from app.kafka.errors import InspectionError
-from app.kafka.progress import Reach
+from app.kafka.positions import Reach
 from app.kafka.reader import AIOKafkaConsumer, TopicPartition, reached
 from app.operations.search.expression import ExpressionFailed
 from app.operations.search.masked_record import MaskedRecord
@@ -49,8 +49,8 @@ class Found(msgspec.Struct, frozen=True, kw_only=True, tag="found"):
     record: RecordView
 
 
-class Progress(msgspec.Struct, frozen=True, kw_only=True, tag="progress"):
-    """The progress of a scan."""
+class ScanState(msgspec.Struct, frozen=True, kw_only=True, tag="progress"):
+    """The state of a running scan."""
 
     scanned: int
     matched: int
@@ -78,7 +78,7 @@ class Done(msgspec.Struct, frozen=True, kw_only=True, tag="done"):
     """The cursor from which to go on."""
 
 
-Event = Found | Progress | Done
+Event = Found | ScanState | Done
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,7 +122,7 @@ async def scan(
             await section.pass_gaps(consumer, batch)
         if clock() - emitted_s >= PROGRESS_SECONDS:
             emitted_s = clock()
-            yield section.progress()
+            yield section.state()
     yield section.done(why)
 
 
@@ -216,9 +216,9 @@ class _Section:
         if following >= self._end[place] and not self._asked.follow:
             self._open.discard(place)
 
-    def progress(self) -> Progress:
-        """Return the progress."""
-        return Progress(
+    def state(self) -> ScanState:
+        """Return the state now."""
+        return ScanState(
             scanned=self._scanned,
             matched=self._matched,
             bytes=self._bytes,

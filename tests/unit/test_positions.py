@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from app.kafka.progress import Answer, Reach, lag
+from app.kafka.positions import Answer, Reach, lag
 
 ONE, OTHER = "one", "other"
 Partition = tuple[int, int, int]
