@@ -21,7 +21,7 @@ from app.worker.stall import CHECK_SECONDS, AgentProgress, Bounds, Place, Signs,
 
 ASK_SECONDS = 5.0
 """How often the broker is asked how much there is to do, and how long it may take to answer."""
-PROOF_SECONDS = 15.0
+FIRST_RECORD_SECONDS = 15.0
 """How long it may take to read the first record that an agent has to do."""
 TASKS_SHOWN_MAX = 200
 
@@ -99,7 +99,7 @@ class Watchdog:
         if agent is None:
             return True
         try:
-            async with asyncio.timeout(PROOF_SECONDS), reader(self._config) as consumer:
+            async with asyncio.timeout(FIRST_RECORD_SECONDS), reader(self._config) as consumer:
                 waiting = await has_records(consumer, agent, self._bounds or {})
         except Exception as error:  # noqa: BLE001  whatever it is: the broker gave no proof
             log.warning("no proof of a standstill", part=part, error=repr(error))

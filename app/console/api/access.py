@@ -1,6 +1,6 @@
 """Who may act through the API: signed in, of the right role, from our own page, not too often.
 
-Routes of other audiences are not guarded here: the provider and the carrier sign their requests.
+Routes of other audiences are not checked here: the provider and the carrier sign their requests.
 """
 
 import math
@@ -140,7 +140,7 @@ _OPERATOR: web.RequestKey[Operator] = web.RequestKey("operator", Operator)
 
 
 def operator_of(request: web.Request) -> Operator:
-    """Return the operator of a request on a guarded route."""
+    """Return the operator of a request on a route for operators."""
     return request[_OPERATOR]
 
 
