@@ -13,7 +13,7 @@ from random import Random
 from msgspec.structs import replace
 
 from app.chaos.batch_shapes import NAMES, SHAPES, last_delta, unreadable_tombstone
-from app.chaos.hostile_records import GARBAGE, KINDS, Forged, forged, with_key
+from app.chaos.hostile_records import GARBAGE, KINDS, ForgedRecord, forged, with_key
 from app.chaos.instance import Site
 from app.chaos.load import Load
 from app.chaos.plan import Step
@@ -148,7 +148,7 @@ class Hostile:
         self, producer: AIOKafkaProducer, end: str, specs: Sequence[TopicSpec]
     ) -> None:
         is_read = end in (COMMITTED, PLAIN)
-        made: list[Forged] = []
+        made: list[ForgedRecord] = []
         for spec in [*specs] * RECORDS_A_TOPIC:
             kind = next(self._kinds)
             if spec.cleanup == "compact" and is_read:

@@ -35,7 +35,7 @@ from app.operations.audit.reader import proposal_in
 from app.registry import live_figures, load_workflows
 from app.wire.byte_limits import BODY_BYTES_MAX
 from app.worker.discovery import Directory
-from app.worker.http import LocalQueries, Served, serve_site
+from app.worker.http import LocalQueries, RunningServer, serve_site
 
 log = structlog.get_logger(__name__)
 
@@ -76,7 +76,7 @@ def make_api(
     return app
 
 
-async def serve_api(queries: LocalQueries, directory: Directory, config: Config) -> Served:
+async def serve_api(queries: LocalQueries, directory: Directory, config: Config) -> RunningServer:
     """Serve the API on `config.host` and `config.console_port`; raises OSError when it is taken."""
     _first_start(config)
     return await serve_site(make_api(queries, directory, config), config, "console_port")

@@ -11,7 +11,7 @@ import msgspec
 from app.delivery import row
 from app.delivery.agent import Agent, counts, is_caller, is_projection, topic_received_on
 from app.delivery.row import OutboxEntry, Row
-from app.delivery.runtime import Handled, Place, Runtime
+from app.delivery.runtime import BatchResult, Place, Runtime
 from app.wire import codecs
 from app.wire.envelope import Envelope, child_traceparent, derive_id, to_headers
 from app.wire.records import (
@@ -39,7 +39,7 @@ class Batch:
         an agent without a table."""
         self.after: list[Outgoing] = []
         """Produced once the rows that hold them are stored: outbox entries."""
-        self.handled = Handled()
+        self.handled = BatchResult()
         self._rollup = agent.rollup if is_projection(agent) else None
         self._began_ms = runtime.now_ms()
 

@@ -38,7 +38,7 @@ class DemoError(PayflowError):
     """The demo did not come to its end; the message says what is still open."""
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+class DemoOptions(msgspec.Struct, frozen=True, kw_only=True):
     """The file to play, and the options."""
 
     file: Path
@@ -65,7 +65,7 @@ def fresh(config: Config, say: Say) -> Config:
 class Demo:
     """One run of the demo: Payflow, the file, and the display."""
 
-    def __init__(self, config: Config, wanted: Wanted, say: Say, show: Show) -> None:
+    def __init__(self, config: Config, wanted: DemoOptions, say: Say, show: Show) -> None:
         self.config = config
         self.wanted = wanted
         self._say = say

@@ -11,7 +11,7 @@ from functools import cache
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram
 
 from app.delivery.agent import Agent
-from app.delivery.runtime import Handled
+from app.delivery.runtime import BatchResult
 from app.host.logs import configure_logging
 from app.wire.records import UNREADABLE, Record
 from app.wire.topics import first_topic_of
@@ -138,7 +138,9 @@ def declare_metrics() -> None:
         _seconds_of(name)
 
 
-def count_batch(agent: Agent, records: Sequence[Record], handled: Handled, seconds: float) -> None:
+def count_batch(
+    agent: Agent, records: Sequence[Record], handled: BatchResult, seconds: float
+) -> None:
     """Count the result of one batch of `agent`, which took `seconds`."""
     place = (agent.service, agent.name)
     batch_seconds.labels(*place).observe(seconds)
@@ -184,7 +186,7 @@ def record_lag(service: str, behind: Mapping[tuple[str, int], int]) -> None:
         _reported.add((name, partition))
 
 
-def _count_trouble(agent: Agent, handled: Handled) -> None:
+def _count_trouble(agent: Agent, handled: BatchResult) -> None:
     place = (agent.service, agent.name)
     retries.labels(*place).inc(len(handled.retried))
     if handled.retried:
@@ -210,7 +212,7 @@ def _count_emitted(agent: Agent, messages: Sequence[Message]) -> None:
                 metric.inc()
 
 
-def _time_ends(handled: Handled) -> None:
+def _time_ends(handled: BatchResult) -> None:
     for (envelope, _), message in zip(handled.applied, handled.messages, strict=True):
         ended = workflow.ended_by(message)
         if ended is None or not envelope.began_ms:

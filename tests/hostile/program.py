@@ -47,7 +47,7 @@ class Emitted(msgspec.Struct, frozen=True, kw_only=True):
     dead: frozenset[str]
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+class DrillOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How long, how many lies and honest orders per second, and which of them."""
 
     seconds: float
@@ -195,7 +195,7 @@ def due(met: Record) -> frozenset[str]:
     return frozenset(found)
 
 
-async def attack(config: Config, wanted: Wanted, say: Say) -> Found:
+async def attack(config: Config, wanted: DrillOptions, say: Say) -> Found:
     """Return what came of lies to the running instance of `config`."""
     timeout = aiohttp.ClientTimeout(total=20)
     async with aiohttp.ClientSession(timeout=timeout) as session:

@@ -27,7 +27,7 @@ from app.operations.search import topic_facts
 from app.operations.search.consumer_groups import groups
 from app.operations.search.query import parse
 from app.operations.search.record_view import RecordView
-from app.operations.search.scan import Asked, Done, Found, scan
+from app.operations.search.scan import Done, Found, ScanRequest, scan
 from app.registry import load_agents
 from app.wire import codecs
 from app.wire.envelope import Envelope, to_headers
@@ -132,7 +132,7 @@ async def test_a_planted_record_is_found_with_its_coverage(haystack, messages, c
     """All offsets there still are were read, deleted ones and markers passed over."""
     config, topic = haystack
     async with reader(config) as consumer:
-        asked = Asked(wanted=parse(messages, cel))
+        asked = ScanRequest(wanted=parse(messages, cel))
         found = [e async for e in scan(consumer, await places_of(config, topic), asked)]
 
     done = found[-1]

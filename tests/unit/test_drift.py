@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from app.config import Config
 from app.delivery.agent import Agent
-from app.delivery.runtime import Handled
+from app.delivery.runtime import BatchResult
 from app.fraud.live import drift
 from app.fraud.live.drift import WATCHED_MAX, WATCHED_MIN, Watch, Window
 from app.fraud.live.judge import open_judge
@@ -257,7 +257,7 @@ def report(agent: Agent, messages: Sequence[Message]) -> None:
     runner = object.__new__(Runner)
     runner.agent = agent
     runner.followed = Fixed()
-    runner._report([], Handled(emitted=list(messages)), 0.0)
+    runner._report([], BatchResult(emitted=list(messages)), 0.0)
 
 
 def test_who_counts_stops_nobody() -> None:

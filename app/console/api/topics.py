@@ -26,7 +26,7 @@ from app.operations.search import topic_facts
 from app.operations.search.consumer_groups import Group, groups
 from app.operations.search.query import BadTerm, parse
 from app.operations.search.record_view import RecordView
-from app.operations.search.scan import Asked, Done, Event, Found, ScanState, scan
+from app.operations.search.scan import Done, Event, Found, ScanRequest, ScanState, scan
 from app.operations.search.starts import Start, chosen, parse_cursor, parse_start
 from app.wire.json_output import json_bytes
 
@@ -211,7 +211,7 @@ async def _write(response: web.StreamResponse, name: str, body: object) -> None:
     await response.write(b"event: %b\ndata: %b\n\n" % (name.encode(), data))
 
 
-async def _events(request: web.Request, asked: Asked) -> AsyncGenerator[Event]:
+async def _events(request: web.Request, asked: ScanRequest) -> AsyncGenerator[Event]:
     config = request.app[CONTEXT].config
     places = await places_of(config, path_name(request, "name"))
     async with reader(config) as consumer, aclosing(scan(consumer, places, asked)) as events:
@@ -221,10 +221,10 @@ async def _events(request: web.Request, asked: Asked) -> AsyncGenerator[Event]:
             await asyncio.sleep(0)
 
 
-def _asked(request: web.Request, *, limit: int, most: int) -> Asked:
+def _asked(request: web.Request, *, limit: int, most: int) -> ScanRequest:
     """Return the scan asked for. Raises Problem naming the parameter that is wrong."""
     query = request.query
-    return Asked(
+    return ScanRequest(
         wanted=parse([q for q in query.getall("q", []) if q], query.get("cel", "")),
         start=_start(request),
         limit=whole(request, "limit", limit, 1, most),

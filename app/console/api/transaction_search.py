@@ -21,7 +21,7 @@ from app.kafka.errors import NoSuchTopic
 from app.kafka.reader import places_of, reader
 from app.operations.search.query import parse
 from app.operations.search.record_view import RecordView
-from app.operations.search.scan import Asked, Done, Event, Found, scan
+from app.operations.search.scan import Done, Event, Found, ScanRequest, scan
 from app.operations.search.starts import Start
 from app.registry import load_workflows
 from app.wire.personal import masked
@@ -242,7 +242,9 @@ async def _scanned(
     said = ""
     with asking_kafka():
         try:
-            asked = Asked(wanted=parse(terms), start=start, limit=limit, seconds=SOUGHT_SECONDS)
+            asked = ScanRequest(
+                wanted=parse(terms), start=start, limit=limit, seconds=SOUGHT_SECONDS
+            )
             async with aclosing(_events(config, topic, asked)) as events:
                 async for event in events:
                     match event:
@@ -255,7 +257,7 @@ async def _scanned(
     return found, said
 
 
-async def _events(config: Config, topic: str, asked: Asked) -> AsyncGenerator[Event]:
+async def _events(config: Config, topic: str, asked: ScanRequest) -> AsyncGenerator[Event]:
     places = await places_of(config, topic)
     async with reader(config) as consumer, aclosing(scan(consumer, places, asked)) as events:
         async for event in events:

@@ -15,7 +15,7 @@ import stamina
 from app.local.importers import retail_file
 from app.local.importers.endless import DrawnOrder
 from app.local.importers.file_content import LoadError
-from app.local.importers.loaded import Loaded
+from app.local.importers.loaded import LoadedFile
 from app.local.importers.receipts import STOCK_PERCENT, Receipt, receipts_of
 from app.local.importers.retail_file import Adjust, Ask, PlaceOrder, Plan, Refuse, ReturnItems
 from workflows.inventory.shelf import REMEMBERED_MAX
@@ -71,7 +71,7 @@ class Player:
     ) -> None:
         # One line of our own says it, not a line for each retry.
         stamina.instrumentation.set_on_retry_hooks(())
-        self.loaded = Loaded()
+        self.loaded = LoadedFile()
         self._say = say
         self._capture: Captures = capture
         self._away = False
@@ -117,7 +117,7 @@ class Player:
                 return counted
             after = page["next"]
 
-    async def play(self, plan: Plan) -> Loaded:
+    async def play(self, plan: Plan) -> LoadedFile:
         """Send all requests in the file's order, orders at the given rate; return what was sent."""
         self.loaded.begin(plan)
         began = time.monotonic()

@@ -16,7 +16,7 @@ OF_ONE_STAY = ("x-dead-", "x-retry-", "x-redrive-")
 """Headers about one failure, which a redriven record does not carry."""
 
 
-class Failed(msgspec.Struct, frozen=True, kw_only=True):
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
     """One earlier failure of a dead letter."""
 
     place: str
@@ -79,11 +79,11 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
         return header(self.record, records.REDRIVE_ID)
 
     @property
-    def history(self) -> tuple[Failed, ...]:
+    def history(self) -> tuple[Failure, ...]:
         """Return the failures before this one, the oldest first."""
         text = header(self.record, records.HISTORY)
         try:
-            return msgspec.json.decode(text, type=tuple[Failed, ...]) if text else ()
+            return msgspec.json.decode(text, type=tuple[Failure, ...]) if text else ()
         except msgspec.DecodeError:
             # Every producer may write headers: a broken history must not hide the dead letter.
             return ()
@@ -152,8 +152,8 @@ def _outgoing(
     )
 
 
-def _failed(dead_letter: DeadLetter) -> Failed:
-    return Failed(
+def _failed(dead_letter: DeadLetter) -> Failure:
+    return Failure(
         place=dead_letter.place,
         cause=dead_letter.cause,
         detail=header(dead_letter.record, "x-dead-detail")[:300],

@@ -87,7 +87,7 @@ def _could_hold(body: bytes, sought: bytes) -> bool:
     return sought in body or b"\\" in body or b"\x00" in body or not body.isascii()
 
 
-class Wanted:
+class Query:
     """All conditions of a query."""
 
     def __init__(
@@ -118,7 +118,7 @@ class Wanted:
         return self.expression is None or self.expression.holds(masked)
 
 
-def parse(texts: Sequence[str], cel: str = "") -> Wanted:
+def parse(texts: Sequence[str], cel: str = "") -> Query:
     """Return what the terms `texts` and the expression `cel` ask for. Raises BadTerm."""
     if len(texts) > TERMS_MAX:
         raise BadTerm(f"{len(texts)} terms, at most {TERMS_MAX}")
@@ -137,7 +137,7 @@ def parse(texts: Sequence[str], cel: str = "") -> Wanted:
         expression = Expression(cel) if cel else None
     except BadExpression as error:
         raise BadTerm(f"cel: {error}", "cel") from error
-    return Wanted(terms, since_ms, until_ms, expression)
+    return Query(terms, since_ms, until_ms, expression)
 
 
 def _split(term: str) -> tuple[str, str, str]:

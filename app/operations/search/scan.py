@@ -16,7 +16,7 @@ from app.kafka.positions import Reach
 from app.kafka.reader import AIOKafkaConsumer, TopicPartition, reached
 from app.operations.search.expression import ExpressionFailed
 from app.operations.search.masked_record import MaskedRecord
-from app.operations.search.query import Wanted
+from app.operations.search.query import Query
 from app.operations.search.record_view import RecordView, view_of
 from app.operations.search.starts import Start, chosen, cursor_of, resolve
 from app.wire.records import Consumed
@@ -81,10 +81,10 @@ class Done(msgspec.Struct, frozen=True, kw_only=True, tag="done"):
 Event = Found | ScanState | Done
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
+class ScanRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What to search for, from where, and when to stop."""
 
-    wanted: Wanted
+    wanted: Query
     start: Start = Start()
     limit: int | None = None
     seconds: float | None = None
@@ -100,7 +100,7 @@ def never() -> bool:
 async def scan(
     consumer: AIOKafkaConsumer,
     places: Sequence[TopicPartition],
-    asked: Asked,
+    asked: ScanRequest,
     stopped: Callable[[], bool] = never,
     clock: Callable[[], float] = time.monotonic,
 ) -> AsyncGenerator[Event]:
@@ -131,7 +131,7 @@ class _Section:
 
     def __init__(
         self,
-        asked: Asked,
+        asked: ScanRequest,
         begin: dict[TopicPartition, int],
         end: dict[TopicPartition, int],
         first: dict[TopicPartition, int],
@@ -257,7 +257,7 @@ class _Section:
 async def _begin(
     consumer: AIOKafkaConsumer,
     places: Sequence[TopicPartition],
-    asked: Asked,
+    asked: ScanRequest,
     clock: Callable[[], float],
 ) -> _Section:
     """Return the section, its consumer set on the first offset of each partition."""
