@@ -60,7 +60,7 @@ class Oidc:
 
     @property
     def issuer(self) -> str:
-        """Return who the provider is; "" where there is none."""
+        """Return the URL of the provider, the issuer of its tokens; "" where none is configured."""
         return self._config.oidc_issuer
 
     async def begin(self, wanted: str) -> tuple[str, str]:

@@ -44,10 +44,10 @@ TOPICS_AT_ONCE = 10
 RECORDS_A_TOPIC = 4
 BATCHES_AT_ONCE = 4
 OPEN_MS, TRANSACTION_MS = 5_000, 60_000
-"""After which the broker aborts a transaction that was left open, and one that is only slow."""
+"""After so long the broker aborts a transaction: one that was left open, and any other one."""
 ORIGINALS_MAX = 2_000
 COMPACTED_SOON = {"segment.ms": "60000", "min.cleanable.dirty.ratio": "0.01"}
-"""Of compacted topics while it writes, so that they get holes."""
+"""Settings of compacted topics while it writes, so that compaction leaves holes."""
 
 
 async def hostile_producer(site: Site, _step: Step, _load: Load, random: Random) -> Mark:
@@ -115,7 +115,7 @@ class Hostile:
         return [as_read(record) for records in found.values() for record in records]
 
     def _turns(self) -> Iterator[tuple[str, str | None, list[TopicSpec]]]:
-        """Yield an end, a codec and topics: in a while all of each with all of the others."""
+        """Yield an end, a codec and topics: after a while, every combination."""
         numbers = itertools.count()
         while True:
             self._random.shuffle(self._specs)

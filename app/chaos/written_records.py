@@ -1,4 +1,4 @@
-"""Whether every record that somebody wrote was consumed, and poison was dead-lettered by name."""
+"""Whether every record that a drill wrote was consumed, and every poison record dead-lettered."""
 
 import asyncio
 import re

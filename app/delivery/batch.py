@@ -65,7 +65,8 @@ class Batch:
         for outbox_entry in loaded.outbox:
             through = self.runtime.through(outbox_entry.source)
             if through < 0:
-                # Its log is gone: it is done with when `record` is, which has it produced again.
+                # No committed offset of a log that is gone says that it was produced. So it is
+                # produced with `record`, and counts as produced once that offset is committed.
                 pending.append(
                     msgspec.structs.replace(
                         outbox_entry, source=record.source, offset=record.offset

@@ -100,7 +100,7 @@ async def asked(asking: Awaitable[Answer]) -> Answer:
     except (stripe.CardError, stripe.InvalidRequestError, stripe.IdempotencyError):
         raise
     except (stripe.AuthenticationError, stripe.PermissionError) as error:
-        # Orders wait as of unknown outcome until somebody has set the right key.
+        # Orders wait as of unknown outcome until an operator sets the right key.
         log.error("the provider refuses our key. Operator: check PAYFLOW_PROVIDER_KEY.")  # noqa: TRY400  no trace helps
         raise Unclear(type(error).__name__) from error
     except stripe.APIConnectionError as error:

@@ -162,7 +162,7 @@ def _offset(
     check_end(source, committed, end)
     check_begin(source, committed, begin)
     if mark is None and rows is not None and rows.log is not None:
-        # Somebody else has set this offset. An earlier one is harmless: what rows have applied,
+        # Another client has set this offset. An earlier one is harmless: what rows have applied,
         # they drop.
         highest = rows.highest(log.epoch)
         if highest is not None:

@@ -1,6 +1,6 @@
-"""What shows that a worker gets no further: its signs, how long each part is still, its records.
+"""Whether a worker is stalled: its signs of progress, how long each part shows none, what is left.
 
-Pure but for `has_records`: an agent is only stuck when a record lies before it.
+Pure but for `has_records`: an agent is stalled only when there is a record for it to read.
 """
 
 from collections import Counter

@@ -115,9 +115,9 @@ class Store:
             self._stop(error)
 
     def states(self, table: Table) -> Iterator[tuple[int, bytes, object]]:
-        """Yield partition, key and state of every row; name and pass over what is no row.
+        """Yield partition, key and state of every row; log and skip what is not a row.
 
-        An event for such a key is dead-lettered when it comes; the others are not to wait for it.
+        An event for such a key is dead-lettered when it comes; it holds up no other event.
         """
         for partition in self.open_partitions():
             for key, body in self.scan(partition, b""):

@@ -68,7 +68,7 @@ class Watchdog:
     async def start(self) -> None:
         """Watch the event loop of the caller until it is closed."""
         self._loop = asyncio.get_running_loop()
-        self._glance()
+        self._note_progress()
         thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
         thread.start()
 
@@ -84,13 +84,13 @@ class Watchdog:
             signs = self._signs
             if signs is not None:
                 reason = self._stall.conclude(time.monotonic(), signs, self._bounds)
-                if reason and await self._is_proven(signs):
+                if reason and await self._has_records(signs):
                     self._end(reason)
         faulthandler.cancel_dump_traceback_later()
         asking.cancel()
 
-    async def _is_proven(self, signs: Signs) -> bool:
-        """Return whether what is still has records to do; take it for idle when it has none.
+    async def _has_records(self, signs: Signs) -> bool:
+        """Return whether the part that is still has records to do; clear it when it has none.
 
         An end of a topic behind what an agent has done may be nothing but markers and holes.
         """
@@ -101,7 +101,7 @@ class Watchdog:
         try:
             async with asyncio.timeout(FIRST_RECORD_SECONDS), reader(self._config) as consumer:
                 waiting = await has_records(consumer, agent, self._bounds or {})
-        except Exception as error:  # noqa: BLE001  whatever it is: the broker gave no proof
+        except Exception as error:  # noqa: BLE001  whatever it is: the broker did not answer
             log.warning("no proof of a standstill", part=part, error=repr(error))
             waiting = False
         if not waiting:
@@ -115,12 +115,12 @@ class Watchdog:
             return True
         self._asked = True
         try:
-            self._loop.call_soon_threadsafe(self._glance)
+            self._loop.call_soon_threadsafe(self._note_progress)
         except RuntimeError:
             return False
         return True
 
-    def _glance(self) -> None:
+    def _note_progress(self) -> None:
         """Note the progress: called on the worker's own loop, which owns the state it reads."""
         self._asked = False
         assigned = self._app.assigned()

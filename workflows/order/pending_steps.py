@@ -52,7 +52,7 @@ _STEP = {step.name: step for step in STEPS}
 
 
 def status_of(state: Order, now_ms: int) -> Status:
-    """Return the status of the order: a row that says open may be stuck, retrying or going back."""
+    """Return the status of the order: an open one may be stuck, retrying or compensating."""
     stuck_ms = overdue_at_ms(state)
     states: dict[Status, bool] = {
         "unknown": not state.order_id,

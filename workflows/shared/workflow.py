@@ -135,6 +135,6 @@ def declare_workflow(workflow: Workflow) -> Workflow:
 
 
 def ended_by(message: Message) -> Workflow | None:
-    """Return the workflow of which `message` is an end; None when it is none."""
+    """Return the workflow that `message` ends; None when it ends none."""
     kind = type(message)
     return next((each for each in declared.values() if kind in each.ends.values()), None)

@@ -77,7 +77,7 @@ class Auth:
             log.warning("no operator", operator=name, address=address)
             detail = f"{name[:100]!r} is no operator here. Operator: payflow operators add"
             raise Problem(403, "Forbidden", detail)
-        self._guesses.give_back(address)
+        self._guesses.release(address)
         log.info("signed in", operator=name, issuer=self.oidc.issuer)
         return *self.sessions.open(person), wanted
 
@@ -129,7 +129,7 @@ class Auth:
         if person is None:
             log.warning("a wrong name or token", address=address)
             raise _unknown("name or token is wrong")
-        self._guesses.give_back(address)
+        self._guesses.release(address)
         if name == FIRST:
             forget_note(self._folder)
         return person

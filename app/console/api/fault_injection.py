@@ -41,7 +41,7 @@ NO_FAULT = frozenset(
         "deliver_seconds",
     }
 )
-"""Fields that are no rates."""
+"""Fields of a fault that are not rates."""
 MINUTES = 10
 
 Why = Annotated[str, Meta(min_length=1, max_length=WHY_MAX)]

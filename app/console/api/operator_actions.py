@@ -120,7 +120,7 @@ async def refund(request: web.Request) -> web.Response:
     known_minor = operators.refunds_minor(state)
     if promised.sum_minor(order_id, known_minor, {return_id: asked.amount_minor}) <= limit:
         promised.put(order_id, return_id, asked.amount_minor)
-        await _give_back(request, operators, order_id, asked, "")
+        await _refund(request, operators, order_id, asked, "")
         return accepted(order_id, "asked")
     known = await _proposal(request, order_id, asked.refund_id)
     if known is not None and (known.amount_minor, known.who) != (asked.amount_minor, who):
@@ -154,7 +154,7 @@ async def approve(request: web.Request) -> web.Response:
     record = RefundAsked(
         refund_id=proposed.refund_id, amount_minor=proposed.amount_minor, reason=asked.reason
     )
-    await _give_back(request, operators, order_id, record, proposed.who)
+    await _refund(request, operators, order_id, record, proposed.who)
     return accepted(order_id, "asked")
 
 
@@ -163,7 +163,7 @@ async def _proposal(request: web.Request, order_id: str, refund_id: str) -> Refu
         return await request.app[PROPOSALS](order_id, refund_id)
 
 
-async def _give_back(
+async def _refund(
     request: web.Request,
     operators: OperatorMessages,
     order_id: str,

@@ -119,7 +119,7 @@ class BrokerEvaluation:
         return [each for each in emitted if each.basis is not None]
 
     async def _label(self, frauds: Sequence[LabelledPayment]) -> None:
-        """Produce that `frauds` were such, and return when the entities know.
+        """Label `frauds` as fraud, and return when the entities have applied it.
 
         Frees disk space.
         """
@@ -190,7 +190,7 @@ def _time_of(message: PaymentCompleted | PaymentLabelled) -> int:
 
 @asynccontextmanager
 async def broker_evaluation(config: Config) -> AsyncIterator[BrokerEvaluation]:
-    """Open a way through the fraud service of Payflow of `config`."""
+    """Open an evaluation through the fraud service of the instance of `config`."""
     async with (
         open_producer(config) as producer,
         reader(config, max_poll_records=2_000) as consumer,

@@ -120,7 +120,7 @@ def _emitted(payments: Payments, row: int, epoch_ms: int) -> LabelledPayment:
         amount_minor=amount_minor,
         goods_minor=amount_minor,
         charges_minor=0,
-        # The files have neither; no feature uses them.
+        # The files have no currency and no country; no feature uses them.
         currency="EUR",
         country="unknown",
         customer_id=str(payments.customer_id[row]),

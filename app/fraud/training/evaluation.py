@@ -205,7 +205,7 @@ def fold_models(
 ) -> Models:
     """Return the models of `starts`.
 
-    In force from the first moment of its test, so they can lie beside one another in a judge.
+    Each is in force from the first moment of its test, so one judge can hold them all.
     """
     found: list[tuple[int, Model]] = []
     for start in starts:

@@ -127,7 +127,7 @@ def _style(content: Content, options: FileOptions) -> Style:
 
 
 def _rows(content: Content, style: Style, others: Counter[str]) -> Iterator[Row | Refuse]:
-    """Yield each row or its refusal; count the lines that are no rows in `others`."""
+    """Yield each row or its refusal; count all other lines in `others`."""
     same: dict[str, str] = {}
     for record, columns in content.read():
         if record.kind != "row":

@@ -134,7 +134,7 @@ class Player:
         for number, drawn in enumerate(orders):
             await asyncio.sleep(max(began + number / rate - time.monotonic(), 0))
             while coming_back and coming_back[0][0] < time.monotonic():
-                await self._give_back(*coming_back.popleft()[1:])
+                await self._return_items(*coming_back.popleft()[1:])
             with suppress(Refused):
                 order_id = await self._place_drawn(drawn)
                 if drawn.ending == "returned":
@@ -149,7 +149,7 @@ class Player:
         answer = await self._post("/orders", body, {"Idempotency-Key": key})
         return str(answer["order_id"])
 
-    async def _give_back(self, order_id: str, drawn: DrawnOrder) -> None:
+    async def _return_items(self, order_id: str, drawn: DrawnOrder) -> None:
         line = drawn.order.lines[0]
         back = ReturnLine(sku=line.sku, quantity=line.quantity, amount_minor=line.amount_minor)
         body = {"return_id": f"back-{drawn.order.reference}", "lines": [back]}

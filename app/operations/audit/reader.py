@@ -108,7 +108,7 @@ async def checkpoints(
 
 
 def checkpoint_in(record: Record, config: Config) -> AuditCheckpointed | None:
-    """Return the checkpoint in `record`, or None when it is none of Payflow."""
+    """Return the checkpoint in `record`, or None when Payflow did not produce it."""
     if not is_signed(record, config):
         return None
     try:

@@ -12,7 +12,7 @@ from app.wire.topics import redrive_topic, topic_name
 
 HISTORY_MAX = 20
 """Earlier failures that a dead letter carries in its headers."""
-OF_ONE_STAY = ("x-dead-", "x-retry-", "x-redrive-")
+FAILURE_HEADERS = ("x-dead-", "x-retry-", "x-redrive-")
 """Headers about one failure, which a redriven record does not carry."""
 
 
@@ -131,7 +131,7 @@ def _outgoing(
     kept = {
         name: value
         for name, value in dead_letter.record.headers
-        if not name.startswith(OF_ONE_STAY)
+        if not name.startswith(FAILURE_HEADERS)
     }
     kept |= {name: value.encode() for name, value in changes.items()}
     own: dict[str, bytes] = {

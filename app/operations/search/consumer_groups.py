@@ -82,7 +82,7 @@ async def groups(config: Config, only: str = "") -> list[Group]:
 async def _committed(admin: AIOKafkaAdminClient, said: Any) -> dict[TopicPartition, int]:
     committed = await committed_offsets(admin, said[1])
     for place in (place for each in said[5] for place in assigned_to(each)):
-        # Tables are assigned their changelogs like topics, and commit nothing: that is no lag.
+        # Tables are assigned their changelogs like topics, and commit nothing: they have no lag.
         if topic_name(place.topic).kind != "changelog":
             committed.setdefault(place, -1)
     return committed

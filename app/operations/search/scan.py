@@ -67,7 +67,7 @@ class Done(msgspec.Struct, frozen=True, kw_only=True, tag="done"):
     matched: int
     bytes: int
     unreadable: int
-    """Records opened that are no JSON, and found ones that are no event of Payflow."""
+    """Opened records that are not JSON, and found records that are not events of Payflow."""
     errors: int
     """Records for which the expression has no answer."""
     error: str = ""
