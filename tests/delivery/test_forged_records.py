@@ -171,7 +171,7 @@ async def test_what_was_sent_compressed_is_cut_to_what_a_dead_topic_takes(
         len(name) for name, _ in dead_letter.headers
     )
     assert size < records.DEAD_LETTER_BYTES_MAX
-    assert "yes" == header(dead_letter, records.DEAD_CUT)
+    assert "yes" == header(dead_letter, records.DEAD_TRUNCATED)
     assert records.digest(record) == records.digest_dead_lettered(dead_letter)
 
 

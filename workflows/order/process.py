@@ -2,13 +2,13 @@
 
 It is no orchestrator: the services consume each other's events. This row follows them, and emits
 when an order is complete, when a step is overdue, and when everything has been compensated.
-`workflows/order/progress.py` says how it changes, `workflows/order/returns.py` decides about
+`workflows/order/order_progress.py` says how it changes, `workflows/order/returns.py` decides about
 returns; here is what to emit, `workflows/order/view.py` says it to people.
 """
 
 from workflows.order import returns
 from workflows.order.messages import ReturnRequested
-from workflows.order.progress import evolve
+from workflows.order.order_progress import evolve
 from workflows.order.saga_messages import (
     OrderCancelled,
     OrderCompleted,
