@@ -25,7 +25,7 @@ from app.config import Config
 from app.operations.search.consumer_groups import groups
 from app.local.supervisor import Supervisor
 
-LOOKERS = frozenset({"up", "provider", "carrier", "console"})
+NOT_WORKERS = frozenset({"up", "provider", "carrier", "console"})
 """Who is no worker. The console serves the tabs: its own time is emitted apart."""
 PAGES = ("/", "/console/transactions", "/console/invariants", "/console/flow")
 """What is open in the tabs, in turn; most people look at the first."""
@@ -47,7 +47,7 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
 async def measure_cost(instance: Supervisor, tabs: int, seconds: float) -> Cost:
     """return what was measured in a window of `seconds`."""
     pids = {name: child.pid for name, child in instance.children.items()}
-    workers = [pid for name, pid in pids.items() if name not in LOOKERS]
+    workers = [pid for name, pid in pids.items() if name not in NOT_WORKERS]
     before = (await _events(instance), _cpu(workers), _cpu([pids["console"]]), time.monotonic())
     await asyncio.sleep(seconds)
     after = (await _events(instance), _cpu(workers), _cpu([pids["console"]]), time.monotonic())
@@ -65,7 +65,7 @@ async def _events(instance: Supervisor) -> float:
     total = 0
     async with aiohttp.ClientSession() as session:
         for path in sorted((instance.config.data_path / "run").glob("*.url")):
-            if path.name.rpartition("-")[0] in LOOKERS:
+            if path.name.rpartition("-")[0] in NOT_WORKERS:
                 continue
             async with session.get(f"{path.read_text()}/totals") as answer:
                 total += (await answer.json())["events"]

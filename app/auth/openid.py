@@ -157,8 +157,8 @@ class Oidc:
                 if found.get("issuer") != self.issuer:
                     raise OidcError(f"{url} is of another issuer than {self.issuer}")
                 for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
-                    record = found.get(name)
-                    if not isinstance(record, str) or _scheme(record) != _scheme(self.issuer):
+                    endpoint = found.get(name)
+                    if not isinstance(endpoint, str) or _scheme(endpoint) != _scheme(self.issuer):
                         raise OidcError(f"{url} has no {name}, or one that others could read")
                 self._known = old = (self._clock(), found)
             return old[1]

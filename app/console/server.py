@@ -22,7 +22,7 @@ from app.console.api.invariants import add_invariants
 from app.console.api.live import LIVE, STREAMS, Live, close_streams
 from app.console.api.open_orders import OPEN_ORDERS, OpenOrders
 from app.console.api.openapi import openapi_routes
-from app.console.api.operator_actions import PROMISED, PROPOSALS, Promised
+from app.console.api.operator_actions import PENDING_REFUNDS, PROPOSALS, PendingRefunds
 from app.console.api.problems import known_hosts, problems, secured
 from app.console.api.routes import ROUTES
 from app.console.api.tables import STAND_INS, StandIns
@@ -60,7 +60,7 @@ def make_api(
     app[VERDICT] = {}
     app[STAND_INS] = StandIns()
     app[AUTH] = Auth(config)
-    app[PROMISED] = Promised()
+    app[PENDING_REFUNDS] = PendingRefunds()
     app[PROPOSALS] = proposal_in(config)
     add_invariants(app)
     add_dead_letters(app)

@@ -165,8 +165,8 @@ _ROWS = {(route.method, route.path) for route in ROUTES if route.audience == "wo
 async def _payflow_alone(request: web.Request, handler: Handler) -> web.StreamResponse:
     resource = request.match_info.route.resource
     rows = resource is not None and (request.method, resource.canonical) in _ROWS
-    record = request.headers.get(ROWS_PASS, "")
-    if rows and not is_rows_token(record, request.raw_path, request.app[CONFIG]):
+    token = request.headers.get(ROWS_PASS, "")
+    if rows and not is_rows_token(token, request.raw_path, request.app[CONFIG]):
         return _json({"error": "rows are shown to Payflow alone; ask the console for them"}, 403)
     return await handler(request)
 

@@ -22,7 +22,7 @@ from app.worker.log_identity import (
     check_end,
     check_identity,
     check_partitions,
-    gone,
+    missing_topic,
 )
 
 CHECK_SECONDS = 3.0
@@ -83,7 +83,7 @@ class LogWatch:
         self._missing = Counter({topic: self._missing[topic] + 1 for topic in missing})
         for topic, checks in self._missing.items():
             if checks >= CHECKS:
-                raise gone(self._logs.source(topic, 0))
+                raise missing_topic(self._logs.source(topic, 0))
         if self._app.flows():
             await self._check_offsets(
                 [

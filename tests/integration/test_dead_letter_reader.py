@@ -24,7 +24,7 @@ from app.operations.dead_letters.audit_records import Action
 from app.operations.dead_letters.dead_letter import DeadLetter, redrive_id, sent_back
 from app.operations.dead_letters.reader import gather
 from app.operations.dead_letters.redrive import redriver
-from app.operations.dead_letters.status import Known, states
+from app.operations.dead_letters.status import DeadLetterFacts, states
 from app.wire.records import REDRIVE_ID, Outgoing, Record, to_dead
 from app.wire.signing import signed
 from app.wire.topics import partitions_of
@@ -157,7 +157,7 @@ async def test_reading_on_comes_to_what_reading_anew_does(instance: Config) -> N
 
     async with reading.reading(instance) as reader:
 
-        async def read_again() -> Known:
+        async def read_again() -> DeadLetterFacts:
             known = await reader.read_status()
             assert await gather(instance) == known
             counts.append(dict(Counter(states(known).values())))

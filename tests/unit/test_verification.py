@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from app.operations.verification.facts import Facts, Lost
+from app.operations.verification.facts import Facts, UndecodableRecord
 from app.operations.verification.verdict import Verdict, judge
 from app.wire.envelope import Envelope, derive_id
 from tests.support.examples.verification import (
@@ -520,7 +520,7 @@ def test_a_dead_letter_with_its_bytes_and_cause_fails_nothing():
     queries = completed()
     queries.facts.dead["orders.order.dead"] = Counter(not_json=2)
     queries.facts.dead_digests["orders/0/7"] = {"orders.order.dead": {b"other", b"same"}}
-    queries.facts.unreadable["orders/0/7"] = Lost(
+    queries.facts.unreadable["orders/0/7"] = UndecodableRecord(
         digest=b"same", due_in=frozenset({"orders.order.dead"})
     )
 
@@ -545,7 +545,7 @@ def test_poison_that_is_not_dead_lettered_is_named(dead_letters):
     """Every service that passed it must have put it into its dead topic, byte for byte."""
     queries = completed()
     queries.facts.dead_digests["orders/0/7"] = dead_letters
-    queries.facts.unreadable["orders/0/7"] = Lost(
+    queries.facts.unreadable["orders/0/7"] = UndecodableRecord(
         digest=b"same", due_in=frozenset({"orders.order.dead"})
     )
 

@@ -15,13 +15,13 @@ def money_agrees(snapshot: Snapshot) -> Check:
     wrong: list[str] = []
     for key, known in orders.items():
         through_provider = known.refunded_minor - known.by_hand_minor
-        queries = [known.paid_minor - through_provider, known.balance("cash_at_provider")]
+        amounts = [known.paid_minor - through_provider, known.balance("cash_at_provider")]
         if provider is not None:
             taken = provider.get(key)
-            queries.append(taken.charged_minor - taken.refunded_minor if taken else 0)
-        for name, amount in zip(("payments", "ledger", "provider"), queries, strict=False):
+            amounts.append(taken.charged_minor - taken.refunded_minor if taken else 0)
+        for name, amount in zip(("payments", "ledger", "provider"), amounts, strict=False):
             sums[name] += amount
-        if len(set(queries)) > 1:
+        if len(set(amounts)) > 1:
             wrong.append(key)
     note = "" if provider is not None else "; the provider's records cannot be seen: not checked"
     shown = ", ".join(f"{name} {amount}" for name, amount in sums.items())

@@ -89,9 +89,9 @@ class Auth:
         wait_seconds = self._actions.take(_address(request))
         if wait_seconds:
             raise _too_often(wait_seconds)
-        record = request.headers.get("Authorization", "")
-        if record:
-            person = await self._machine(request, record)
+        authorization = request.headers.get("Authorization", "")
+        if authorization:
+            person = await self._machine(request, authorization)
             return Operator(name=person.name, role=person.role)
         session = self.session(request)
         if session is None:
@@ -108,8 +108,8 @@ class Auth:
         """Return the session of the cookie, if there is one."""
         return self.sessions.get(request.cookies.get(COOKIE, ""))
 
-    async def _machine(self, request: web.Request, record: str) -> Person:
-        scheme, _, said = record.partition(" ")
+    async def _machine(self, request: web.Request, authorization: str) -> Person:
+        scheme, _, said = authorization.partition(" ")
         name, _, token = said.strip().partition(":")
         if scheme.lower() != "bearer" or not (name and token):
             raise _unknown("say Authorization: Bearer name:token")

@@ -125,7 +125,9 @@ class ApiContext:
         baggage: dict[str, str] | None = None,
     ) -> Envelope:
         """Return the envelope of `message`. Raises Problem 413 or 422 where no agent takes it."""
-        record = request.headers.get("traceparent", "")
+        traceparent = request.headers.get("traceparent", "")
+        if not _TRACEPARENT.fullmatch(traceparent):
+            traceparent = _trace_of(transaction)
         envelope = Envelope(
             id=event_id,
             type=type_name(type(message)),
@@ -134,7 +136,7 @@ class ApiContext:
             time_ms=self._times_ms.setdefault(event_id, self.now_ms()),
             subject=topic_of(message).key(message),
             correlation_id=transaction,
-            traceparent=record if _TRACEPARENT.fullmatch(record) else _trace_of(transaction),
+            traceparent=traceparent,
             baggage=baggage or {},
         )
         try:

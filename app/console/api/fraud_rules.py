@@ -98,7 +98,7 @@ async def found_rule(request: web.Request, rule_id: str) -> dict[str, object]:
             "state": message.state,
             "rule": shown_rule(request, message.rule),
         }
-        for envelope, message in await context.emitted(audit_topics.audit)
+        for envelope, message in await context.messages_on(audit_topics.audit)
         if isinstance(message, RuleChanged) and message.about == f"rule:{rule_id}"
     ]
     return {

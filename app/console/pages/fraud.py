@@ -17,7 +17,7 @@ from app.console.api.fraud_rules import (
 )
 from app.console.api.problems import Problem, path_name
 from app.console.pages.render import page
-from app.console.pages.rule_text import EXAMPLE, as_people_write, changes, written
+from app.console.pages.rule_text import EXAMPLE, as_people_write, changes, to_text
 from workflows.fraud.rulebook import Rule
 
 UNAVAILABLE = 503
@@ -68,7 +68,7 @@ async def one_rule(request: web.Request) -> web.Response:
         tried=tried,
         trouble=trouble,
         since=request.query.get("from", ""),
-        json=written,
+        json=to_text,
     )
 
 

@@ -25,7 +25,7 @@ EARLIER_MS = 1_000
 
 async def every(request: web.Request) -> web.Response:
     """Return the latest orders, those of one status, or those that an id belongs to."""
-    facts = await transaction_search.listed(request)
+    facts = await transaction_search.search(request)
     text = request.query.get("q", "").strip()
     if facts["ids"] == [text]:
         raise web.HTTPSeeOther(f"/console/transactions/{quote(text, safe='')}")

@@ -239,10 +239,10 @@ class Player:
     async def _once(
         self, method: str, path: str, body: bytes | None, headers: dict[str, str]
     ) -> Any:
-        record = {"Content-Type": "application/json", **headers}
+        all_headers = {"Content-Type": "application/json", **headers}
         try:
             async with self._session.request(
-                method, self._url + path, data=body, headers=record
+                method, self._url + path, data=body, headers=all_headers
             ) as answer:
                 text = await answer.read()
         except (aiohttp.ClientError, TimeoutError) as error:

@@ -88,10 +88,10 @@ class Wrong(PayflowError):
 
 
 def parse(
-    record: Mapping[str, str | None], style: Style, *, line: int = 0, height: int = 1
+    cells: Mapping[str, str | None], style: Style, *, line: int = 0, height: int = 1
 ) -> Row | Refuse:
     """Return the row, or its refusal with the reason."""
-    text = {name: _text(record.get(name)) for name in COLUMNS}
+    text = {name: _text(cells.get(name)) for name in COLUMNS}
     try:
         return _row(text, style, line, height)
     except Wrong as wrong:

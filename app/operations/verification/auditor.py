@@ -124,17 +124,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print the verdict as JSON")
     parser.add_argument("--follow", action="store_true", help="JSON lines until stdin ends")
     parser.add_argument("--settle-ms", type=int, default=MOTION_MS, dest="motion_ms", metavar="MS")
-    record = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     errors = Console(stderr=True)
-    if record.follow:
-        asyncio.run(follow(Auditor(current(), record.motion_ms)))
+    if options.follow:
+        asyncio.run(follow(Auditor(current(), options.motion_ms)))
         return 0
     try:
-        verdict = asyncio.run(verify(current(), motion_ms=record.motion_ms))
+        verdict = asyncio.run(verify(current(), motion_ms=options.motion_ms))
     except CANNOT_READ as error:
         errors.print(Text(f"cannot verify: {error}", style="red"))
         return EXIT_UNKNOWN
-    if record.json:
+    if options.json:
         sys.stdout.write(json_bytes(verdict.plain()).decode() + "\n")
     else:
         show(verdict, Console())

@@ -21,7 +21,7 @@ Kept = TypeVar("Kept")
 """The record of one transaction at an external system."""
 
 
-class Lost(msgspec.Struct, kw_only=True):
+class UndecodableRecord(msgspec.Struct, kw_only=True):
     """A record that cannot be decoded."""
 
     digest: bytes
@@ -34,7 +34,7 @@ class Facts(msgspec.Struct, kw_only=True):
 
     by_workflow: dict[str, object] = {}
     """The facts of each workflow, by its name."""
-    unreadable: dict[str, Lost] = {}
+    unreadable: dict[str, UndecodableRecord] = {}
     """By `topic/partition/offset`."""
     dead: dict[str, Counter[str]] = {}
     """Dead letters by topic and cause."""

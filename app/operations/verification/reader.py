@@ -29,7 +29,7 @@ from app.operations.verification.consistent_cut import (
     sources_of,
     take_consistent_cut,
 )
-from app.operations.verification.facts import Facts, Lost
+from app.operations.verification.facts import Facts, UndecodableRecord
 from app.wire import codecs, records, signing
 from app.wire.envelope import Envelope, Undecodable, from_headers
 from app.wire.records import Record
@@ -134,7 +134,7 @@ class _Taker:
             if redriven:
                 # Its agent dead-letters it again, under the origin that is known as unreadable.
                 return
-            self.facts.unreadable[record.origin] = Lost(
+            self.facts.unreadable[record.origin] = UndecodableRecord(
                 digest=records.digest(record), due_in=self._due_in(record)
             )
         else:
