@@ -36,8 +36,8 @@ CLOSED = [PLACED, SUCCEEDED, CANCELLED]
 def answer(kind: type, round_: int = 0, **more: object) -> Message:
     """Return what the provider says of the refund of a round."""
     about = {"transaction_id": "o1", "refund_key": KEY, "round": round_}
-    named = {} if kind is RefundRefused else {"refund_id": f"re{round_}"}
-    return kind(**about, **named, **more)
+    refund_id = {} if kind is RefundRefused else {"refund_id": f"re{round_}"}
+    return kind(**about, **refund_id, **more)
 
 
 def asked(round_: int = 0, attempt: int = 0) -> RefundCharge:
