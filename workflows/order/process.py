@@ -123,8 +123,8 @@ def _end(state: Order) -> tuple[Message, ...]:
             return (OrderConfirmed(order_id=order_id),)
         return ()
     # The delivery may be received before the steps that precede it: the end waits for all of them.
-    is_settled = state.payment.status in ("completed", "written_off")
-    is_over = state.delivery.status == "delivered" and is_settled
+    is_payment_over = state.payment.status in ("completed", "written_off")
+    is_over = state.delivery.status == "delivered" and is_payment_over
     return (OrderCompleted(order_id=order_id),) if is_over else ()
 
 

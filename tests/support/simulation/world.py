@@ -357,12 +357,14 @@ class World:
                 self.say(decided, derive_id("decided", envelope.id), message.transaction_id, {})
             if isinstance(message, CaptureCaseOpened):
                 gives_up = self.troubles.strikes("case written off", 0.5)
-                given = CaptureCaseDecided(
+                captured_case = CaptureCaseDecided(
                     transaction_id=message.transaction_id,
                     decision="written_off" if gives_up else "retry",
                     reference=f"loss-{envelope.id}" if gives_up else "",
                 )
-                self.say(given, derive_id("decided", envelope.id), message.transaction_id, {})
+                self.say(
+                    captured_case, derive_id("decided", envelope.id), message.transaction_id, {}
+                )
         self._cases_read = len(log)
 
     def _jump(self) -> bool:
