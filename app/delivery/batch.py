@@ -232,8 +232,8 @@ class Batch:
 
     def give_up(self, envelope: Envelope, at: Place, outbox_entry: OutboxEntry | None) -> None:
         """Try the event no more; `outbox_entry` says so to others."""
-        given_up = row.give_up(self.rows[at], envelope.id)
-        self.rows[at] = row.await_production(given_up, outbox_entry)
+        after = row.give_up(self.rows[at], envelope.id)
+        self.rows[at] = row.await_production(after, outbox_entry)
 
     def _outgoing_of(
         self, outbox_entry: OutboxEntry, messages: Sequence[Message]

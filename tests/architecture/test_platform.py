@@ -71,8 +71,10 @@ def test_the_live_page_names_no_figure_of_a_workflow(name: str) -> None:
     """Figures, titles and colours are declared with the workflow: another has the same page."""
     text = (ROOT / "web" / name).read_text().lower()
 
-    named = {each for each in figures() if re.search(rf"\b{re.escape(each.lower())}\b", text)}
-    assert set() == named
+    found_figures = {
+        each for each in figures() if re.search(rf"\b{re.escape(each.lower())}\b", text)
+    }
+    assert set() == found_figures
 
 
 def allowed_in(module: Module) -> frozenset[str]:
