@@ -44,10 +44,10 @@ CONSUMED = {topic.name: topic for topic in (*TOPICS, *map(topic_of_type, FIGURES
 
 def rows(_received: Message, envelope: Envelope) -> tuple[str, ...]:
     """Return the one row of this event: the minute it was emitted, its country and workflow."""
-    country, named = envelope.baggage.get("country", ""), envelope.baggage.get(WORKFLOW, "")
+    country, name = envelope.baggage.get("country", ""), envelope.baggage.get(WORKFLOW, "")
     # The workflow is in the baggage, and anything may be there: an unknown name gets no row of its
     # own.
-    workflow = named if named in declared else analytics.UNNAMED
+    workflow = name if name in declared else analytics.UNNAMED
     return (analytics.row_of(envelope.time_ms, country, workflow),)
 
 

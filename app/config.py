@@ -161,21 +161,22 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
         Raises ConfigError naming the variable that is unknown or holds no usable value.
         """
-        record = {
+        settings = {
             name.removeprefix(PREFIX).lower(): value.strip()
             for name, value in environ.items()
             if name.startswith(PREFIX)
         }
-        for name in record:
+        for name in settings:
             if name not in cls.__struct_fields__:
                 raise ConfigError(f"{_variable(name)} is no setting{_nearest(name)}")
-        for name in [name for name, value in record.items() if not value and name not in _EMPTY_OK]:
-            raise ConfigError(f"{_variable(name)} is empty")
-        if "broker_url" in record:
+        for name, value in settings.items():
+            if not value and name not in _EMPTY_OK:
+                raise ConfigError(f"{_variable(name)} is empty")
+        if "broker_url" in settings:
             # Other clients of Kafka write the address so.
-            record["broker_url"] = record["broker_url"].removeprefix("kafka://")
+            settings["broker_url"] = settings["broker_url"].removeprefix("kafka://")
         try:
-            return msgspec.convert(record, cls, strict=False)
+            return msgspec.convert(settings, cls, strict=False)
         except msgspec.ValidationError as error:
             raise ConfigError(_in_variables(str(error))) from error
 
@@ -209,9 +210,9 @@ def current() -> Config:
 
 def extension_folders() -> list[Path]:
     """Return the folders of `extensions`; raises ConfigError for a `~` that is nobody's."""
-    named = os.environ.get(_variable("extensions"), "").split(os.pathsep)
+    names = os.environ.get(_variable("extensions"), "").split(os.pathsep)
     try:
-        return [_whole(name) for name in named if name.strip()]
+        return [_whole(name) for name in names if name.strip()]
     except RuntimeError as error:
         raise ConfigError(f"{_variable('extensions')}: {error}") from error
 

@@ -118,7 +118,9 @@ def _wrong_tables(workflows: Mapping[str, Workflow]) -> Iterator[str]:
 
 def _wrong_figures(workflows: Mapping[str, Workflow]) -> Iterator[str]:
     """Yield which figures two workflows count under one name."""
-    unnamed = [name for name, each in workflows.items() if each.figures and not each.figures.named]
+    unnamed = [
+        name for name, each in workflows.items() if each.figures and not each.figures.names_workflow
+    ]
     if len(unnamed) > 1:
         yield f"the live figures of workflows {' and '.join(unnamed)} name no workflow"
     owners: dict[str, str] = {}
@@ -154,7 +156,7 @@ def live_figures() -> dict[str, LiveFigures]:
     """Return the live figures by workflow, first those whose messages name no workflow."""
     workflows = load_workflows().items()
     figures = {name: each.figures for name, each in workflows if each.figures is not None}
-    return dict(sorted(figures.items(), key=lambda each: each[1].named))
+    return dict(sorted(figures.items(), key=lambda each: each[1].names_workflow))
 
 
 def load_books() -> OwnBooks:

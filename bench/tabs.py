@@ -25,14 +25,14 @@ from app.config import Config
 from app.operations.search.consumer_groups import groups
 from app.local.supervisor import Supervisor
 
-LOOKERS = frozenset({"up", "provider", "carrier", "console"})
+NOT_WORKERS = frozenset({"up", "provider", "carrier", "console"})
 """Who is no worker. The console serves the tabs: its own time is emitted apart."""
 PAGES = ("/", "/console/transactions", "/console/invariants", "/console/flow")
 """What is open in the tabs, in turn; most people look at the first."""
-SETTLE_SECONDS = 8.0
+REST_SECONDS = 8.0
 
 
-class Seen(msgspec.Struct, frozen=True, kw_only=True):
+class Cost(msgspec.Struct, frozen=True, kw_only=True):
     """One window."""
 
     tabs: int
@@ -44,15 +44,15 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """Events not yet handled at the end."""
 
 
-async def look(instance: Supervisor, tabs: int, seconds: float) -> Seen:
-    """Return what was seen in a window of `seconds`."""
+async def measure_cost(instance: Supervisor, tabs: int, seconds: float) -> Cost:
+    """return what was measured in a window of `seconds`."""
     pids = {name: child.pid for name, child in instance.children.items()}
-    workers = [pid for name, pid in pids.items() if name not in LOOKERS]
+    workers = [pid for name, pid in pids.items() if name not in NOT_WORKERS]
     before = (await _events(instance), _cpu(workers), _cpu([pids["console"]]), time.monotonic())
     await asyncio.sleep(seconds)
     after = (await _events(instance), _cpu(workers), _cpu([pids["console"]]), time.monotonic())
     events, cpu, console, passed = (b - a for a, b in zip(before, after, strict=True))
-    return Seen(
+    return Cost(
         tabs=tabs,
         events_per_second=round(events / passed, 1),
         cpu_us_per_event=round(cpu / max(events, 1) * 1e6),
@@ -65,7 +65,7 @@ async def _events(instance: Supervisor) -> float:
     total = 0
     async with aiohttp.ClientSession() as session:
         for path in sorted((instance.config.data_path / "run").glob("*.url")):
-            if path.name.rpartition("-")[0] in LOOKERS:
+            if path.name.rpartition("-")[0] in NOT_WORKERS:
                 continue
             async with session.get(f"{path.read_text()}/totals") as answer:
                 total += (await answer.json())["events"]
@@ -77,10 +77,10 @@ def _cpu(pids: Sequence[int]) -> float:
     return sum(each.user + each.system for each in times)
 
 
-async def measure(folder: Path, tabs: int, rate: float, seconds: float, pairs: int) -> list[Seen]:
+async def measure(folder: Path, tabs: int, rate: float, seconds: float, pairs: int) -> list[Cost]:
     """Return what was seen, windows without and with tabs in turn."""
     own = Config(data_dir=str(folder), broker_port=0, console_port=0)
-    found: list[Seen] = []
+    found: list[Cost] = []
     async with (
         Supervisor(own, _say).up() as instance,
         aiohttp.ClientSession() as session,
@@ -89,9 +89,9 @@ async def measure(folder: Path, tabs: int, rate: float, seconds: float, pairs: i
         load = Load(1, instance.config.console_url, session)
         await load.stock_up(lambda: asyncio.sleep(5))
         playing = asyncio.create_task(load.play(rate))
-        await asyncio.sleep(SETTLE_SECONDS)
+        await asyncio.sleep(REST_SECONDS)
         for _ in range(pairs):
-            found.append(await look(instance, 0, seconds))
+            found.append(await measure_cost(instance, 0, seconds))
             _say(str(found[-1]))
             browser = await playwright.chromium.launch(
                 executable_path=shutil.which("chromium"), args=["--no-sandbox"]
@@ -100,13 +100,13 @@ async def measure(folder: Path, tabs: int, rate: float, seconds: float, pairs: i
                 # A context each: connections of one would wait for each other.
                 page = await (await browser.new_context()).new_page()
                 await page.goto(instance.config.console_url + PAGES[number % len(PAGES)])
-            await asyncio.sleep(SETTLE_SECONDS)
-            found.append(await look(instance, tabs, seconds))
+            await asyncio.sleep(REST_SECONDS)
+            found.append(await measure_cost(instance, tabs, seconds))
             _say(str(found[-1]))
             await browser.close()
-            await asyncio.sleep(SETTLE_SECONDS)
+            await asyncio.sleep(REST_SECONDS)
         playing.cancel()
-        await load.settled()
+        await load.join()
     return found
 
 
@@ -114,7 +114,7 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def ratio(found: Sequence[Seen], name: str) -> float:
+def ratio(found: Sequence[Cost], name: str) -> float:
     """Return the median of `name` with tabs over the median without."""
     with_tabs, without = (
         statistics.median(getattr(each, name) for each in found if bool(each.tabs) == open_)

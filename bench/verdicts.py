@@ -21,7 +21,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from app.kafka.admin import client_options
 from app.kafka.reader import consumer_options
 from app.config import Config
-from app.fraud.training.broker_evaluation import BrokerEvaluation, Emitted, broker_evaluation
+from app.fraud.training.broker_evaluation import BrokerEvaluation, LabelledPayment, broker_evaluation
 from app.local.supervisor import Supervisor
 from workflows.payment.origin import Origin
 from workflows.payment.messages import PaymentCompleted
@@ -35,12 +35,12 @@ HOP_TOPIC = "audit"
 PERCENTILES = (50, 95, 99, 99.9)
 
 
-def story(count: int, first: int = 0) -> list[Emitted]:
+def story(count: int, first: int = 0) -> list[LabelledPayment]:
     """Return payments `first` to `first + count`, ever the same ones."""
     return [_emitted(number) for number in range(first, first + count)]
 
 
-def _emitted(number: int) -> Emitted:
+def _emitted(number: int) -> LabelledPayment:
     random = Random(number)  # noqa: S311  payments, no secrets
     amount_minor = round(random.lognormvariate(3.6, 0.8) * 100)
     # The history is spread over thirty days, so that every window holds some of it.
@@ -57,10 +57,10 @@ def _emitted(number: int) -> Emitted:
         ordered_at_ms=at_ms,
         origin=Origin(terminal_id=f"t{random.randrange(TERMINALS)}"),
     )
-    return Emitted(paid=paid)
+    return LabelledPayment(paid=paid)
 
 
-async def latencies(way: BrokerEvaluation, emitted: Sequence[Emitted], rate: float) -> list[float]:
+async def latencies(way: BrokerEvaluation, emitted: Sequence[LabelledPayment], rate: float) -> list[float]:
     """Return the seconds from the moment each of `emitted` was due to its verdict."""
     due = {each.paid.transaction_id: 0.0 for each in emitted}
     found: list[float] = []

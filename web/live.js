@@ -58,8 +58,8 @@ function lines(body, rows) {
 
 function table(target, heads, rows) {
   target.replaceChildren();
-  const head = element("tr", undefined, element("thead", undefined, target));
-  for (const text of heads) element("th", text, head).scope = "col";
+  const row = element("tr", undefined, element("thead", undefined, target));
+  for (const text of heads) element("th", text, row).scope = "col";
   lines(element("tbody", undefined, target), rows);
 }
 

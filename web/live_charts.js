@@ -82,7 +82,7 @@ function drawSpan(step) {
     return 4 + (SPAN_WIDTH - 8) * Math.min(decades / SPAN_DECADES, 1);
   };
   const [p50, p95, p99] = [step.p50, step.p95, step.p99].map(place);
-  drawn("line", { class: "lane", x1: 4, x2: SPAN_WIDTH - 4, y1: 7, y2: 7 }, made);
+  drawn("line", { class: "axis", x1: 4, x2: SPAN_WIDTH - 4, y1: 7, y2: 7 }, made);
   drawn("line", { class: "span", x1: p50, x2: p99, y1: 7, y2: 7 }, made);
   for (const [at, radius] of [[p50, 4], [p95, 3], [p99, 3]]) drawn("circle", { class: "step", cx: at, cy: 7, r: radius }, made);
   return made;

@@ -60,7 +60,7 @@ class Oidc:
 
     @property
     def issuer(self) -> str:
-        """Return who the provider is; "" where there is none."""
+        """Return the URL of the provider, the issuer of its tokens; "" where none is configured."""
         return self._config.oidc_issuer
 
     async def begin(self, wanted: str) -> tuple[str, str]:
@@ -99,14 +99,14 @@ class Oidc:
         own = (self._config.oidc_client_id, self._config.oidc_client_secret)
         headers = {"Authorization": aiohttp.encode_basic_auth(*map(quote_plus, own))}
         answer = await self._ask("POST", known["token_endpoint"], data=asked, headers=headers)
-        claims = await self._checked(str(answer.get("id_token", "")), known, pending.nonce)
+        claims = await self._validate(str(answer.get("id_token", "")), known, pending.nonce)
         return self._name(claims), pending.wanted
 
     @property
     def _back(self) -> str:
         return self._config.console_url.rstrip("/") + DONE
 
-    async def _checked(self, token: str, known: dict[str, Any], nonce: str) -> dict[str, Any]:
+    async def _validate(self, token: str, known: dict[str, Any], nonce: str) -> dict[str, Any]:
         try:
             key = await self._key(jwt.get_unverified_header(token).get("kid"), known)
             claims: dict[str, Any] = jwt.decode(
@@ -157,8 +157,8 @@ class Oidc:
                 if found.get("issuer") != self.issuer:
                     raise OidcError(f"{url} is of another issuer than {self.issuer}")
                 for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
-                    record = found.get(name)
-                    if not isinstance(record, str) or _scheme(record) != _scheme(self.issuer):
+                    endpoint = found.get(name)
+                    if not isinstance(endpoint, str) or _scheme(endpoint) != _scheme(self.issuer):
                         raise OidcError(f"{url} has no {name}, or one that others could read")
                 self._known = old = (self._clock(), found)
             return old[1]

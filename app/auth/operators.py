@@ -1,6 +1,6 @@
 """The operators, in the file `operators.json`, with salted scrypt digests of their tokens.
 
-Whoever can write that file can act as anybody, so it must be accessible to its owner alone.
+A user who can write that file can act as any operator, so it must be accessible to its owner alone.
 """
 
 import hashlib
@@ -119,7 +119,7 @@ def people(folder: Path) -> tuple[Person, ...]:
 
 
 def add(folder: Path, name: str, role: Role) -> str:
-    """Add somebody; return their token. Raises PeopleError for a name that is taken, or is none."""
+    """Add a person; return their token. Raises PeopleError for a name that is taken or invalid."""
     known = people(folder)
     if name in {person.name for person in known}:
         raise PeopleError(f"there is a {name} already")
@@ -131,7 +131,7 @@ def add(folder: Path, name: str, role: Role) -> str:
 
 
 def remove(folder: Path, name: str) -> None:
-    """Remove somebody, whose sessions end with it. Raises PeopleError: the last approver stays."""
+    """Remove a person, whose sessions end with it. Raises PeopleError: the last approver stays."""
     known = people(folder)
     _known(known, name)
     left = [person for person in known if person.name != name]
@@ -141,7 +141,7 @@ def remove(folder: Path, name: str) -> None:
 
 
 def renew(folder: Path, name: str) -> str:
-    """Give somebody another token, which ends their sessions; return it. Raises PeopleError."""
+    """Give a person another token, which ends their sessions; return it. Raises PeopleError."""
     known = people(folder)
     changed, token = _person(name, _known(known, name).role)
     _save(folder, [changed if person.name == name else person for person in known])

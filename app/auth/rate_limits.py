@@ -25,8 +25,8 @@ class Rates:
         self._put(address, left - 1)
         return 0.0
 
-    def give_back(self, address: str) -> None:
-        """Return one try to the bucket of `address`, after a right token."""
+    def release(self, address: str) -> None:
+        """Put one try back into the bucket of `address`, after a right token."""
         self._put(address, min(self._left(address) + 1, float(self._burst)))
 
     def _left(self, address: str) -> float:

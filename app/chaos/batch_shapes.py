@@ -1,7 +1,7 @@
 """Batches in every shape that a broken or hostile producer may send, drawn from a seed. Pure.
 
-A broker refuses most of them, and takes some of which no reader can make records. Which ones is not
-known beforehand: brokers differ.
+A broker refuses most of them, and accepts some that no reader can decode. Brokers differ in which
+ones they accept.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,8 +21,8 @@ from app.kafka.record_batches import HEADER
 
 NAMES = {GZIP: "gzip", SNAPPY: "snappy", LZ4: "lz4", ZSTD: "zstd"}
 RECORDS_MAX = 5
-CONTROL, TRANSACTIONAL, FLAGS_OF_NOBODY = 0x20, 0x10, 0x7F40
-CODECS_OF_NOBODY = (5, 6, 7)
+CONTROL, TRANSACTIONAL, UNKNOWN_FLAGS = 0x20, 0x10, 0x7F40
+UNKNOWN_CODECS = (5, 6, 7)
 LONG_BYTES = CONTENT_BYTES_MAX + 1
 DAMAGED_BYTES_MAX = 8
 
@@ -31,7 +31,7 @@ Shape = Callable[[Random, int], bytes]
 
 
 def records(random: Random, key: bytes | None = None) -> tuple[int, bytes]:
-    """Return one to five records that are no messages of Payflow, and how many they are."""
+    """Return one to five records that are not messages of Payflow, and how many they are."""
     count = random.randint(1, RECORDS_MAX)
     made = (
         record_bytes(delta, key or random.randbytes(8), random.randbytes(random.randint(0, 60)))
@@ -148,13 +148,13 @@ def _of_headers() -> Iterator[tuple[str, Shape]]:
     yield "two batches", lambda random, at_ms: _plain(random, at_ms) + _plain(random, at_ms)
     for magic in (0, 1, 3, 127):
         yield f"magic {magic}", _replaced(magic=magic)
-    for codec in CODECS_OF_NOBODY:
+    for codec in UNKNOWN_CODECS:
         yield f"codec {codec}", _replaced(attributes=codec)
     yield "a marker", _replaced(attributes=CONTROL)
     yield "a marker of a transaction", _replaced(attributes=CONTROL | TRANSACTIONAL, producer=1)
     yield "of no transaction", _replaced(attributes=TRANSACTIONAL, producer=4_242)
     yield "of an unknown producer", _of_unknown_producer
-    yield "flags of nobody", _replaced(attributes=FLAGS_OF_NOBODY)
+    yield "flags of nobody", _replaced(attributes=UNKNOWN_FLAGS)
     yield "no records", _replaced(count=0, delta=0)
     yield "more records than it has", _replaced(count=1_000)
     yield "offsets without records", _replaced(delta=100)

@@ -18,7 +18,7 @@ STEP_ERRORS = (PayflowError, *CANNOT_READ, aiohttp.ClientError, psutil.Error)
 """Errors that end a step and not the drill."""
 LAG_SECONDS_MAX = 10.0
 LINE_CHARACTERS_MAX = 300
-NAMED_MAX = 10
+SHOWN_MAX = 10
 PROCESSES = {
     "broker": "broker",
     "provider": "provider",
@@ -61,12 +61,12 @@ async def cause(
     return text(step, reasons, [*figures(verdict), lags], logs)
 
 
-def text(step: Step, reasons: Sequence[str], seen: Sequence[str], logs: Sequence[str]) -> str:
+def text(step: Step, reasons: Sequence[str], last: Sequence[str], logs: Sequence[str]) -> str:
     """Return everything as lines: each reason, the last figures, then the `logs`."""
-    lines = [f"{label(step)}: {each}" for each in reasons[:NAMED_MAX]]
-    if len(reasons) > NAMED_MAX:
-        lines.append(f"  and {len(reasons) - NAMED_MAX} more")
-    lines.append(f"  last figures: {'; '.join(seen)}")
+    lines = [f"{label(step)}: {each}" for each in reasons[:SHOWN_MAX]]
+    if len(reasons) > SHOWN_MAX:
+        lines.append(f"  and {len(reasons) - SHOWN_MAX} more")
+    lines.append(f"  last figures: {'; '.join(last)}")
     return "\n".join([*lines, *(f"  {line}" for line in logs)])
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 import tables
 from app.chaos import report
-from app.chaos.cause import NAMED_MAX, STEP_ERRORS, NotMoving, cause, label, reason
+from app.chaos.cause import SHOWN_MAX, STEP_ERRORS, NotMoving, cause, label, reason
 from app.chaos.external_faults import OUTSIDE
 from app.chaos.instance import Site, open_site
 from app.chaos.load import WARM_UP_SECONDS, Load
@@ -37,7 +37,7 @@ AUDIT_AGAIN_SECONDS = 3.0
 Say = Callable[[str], None]
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+class DrillOptions(msgspec.Struct, frozen=True, kw_only=True):
     """The options of a drill.
 
     `rate` 0: what this machine can handle, at most 50 orders per second.
@@ -49,17 +49,17 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     size: DrillSize = FULL
 
 
-async def run_drill(config: Config, wanted: Wanted, say: Say) -> dict[str, object]:
+async def run_drill(config: Config, wanted: DrillOptions, say: Say) -> dict[str, object]:
     """Return the report. Raises DrillError when the drill cannot be carried out."""
     steps = plan(wanted.seed, services(), wanted.only, wanted.size)
     async with open_drill(config, wanted, say) as drill:
         for number, step in enumerate(steps, 1):
-            await drill.meet(step, f"{number}/{len(steps)}")
+            await drill.run_step(step, f"{number}/{len(steps)}")
         return report.build(await drill.finish())
 
 
 @asynccontextmanager
-async def open_drill(config: Config, wanted: Wanted, say: Say) -> AsyncIterator["Drill"]:
+async def open_drill(config: Config, wanted: DrillOptions, say: Say) -> AsyncIterator["Drill"]:
     """Run an instance under load for a `with`. Raises DrillError when it cannot be started."""
     timeout = aiohttp.ClientTimeout(total=20)
     async with (
@@ -77,7 +77,7 @@ async def open_drill(config: Config, wanted: Wanted, say: Say) -> AsyncIterator[
 class Drill:
     """A running drill: its instance, the load on it, and the results of its faults."""
 
-    def __init__(self, site: Site, wanted: Wanted, load: Load, say: Say) -> None:
+    def __init__(self, site: Site, wanted: DrillOptions, load: Load, say: Say) -> None:
         self._site = site
         self._wanted = wanted
         self._load = load
@@ -88,7 +88,7 @@ class Drill:
         self._verdict: Verdict | None = None
         """The last one that could be computed."""
         self._began = time.monotonic()
-        self._met: list[report.Met] = []
+        self._met: list[report.FaultResult] = []
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -104,7 +104,7 @@ class Drill:
         for task in self._tasks:
             task.cancel()
 
-    async def meet(self, step: Step, number: str = "") -> report.Met:
+    async def run_step(self, step: Step, number: str = "") -> report.FaultResult:
         """Inject the fault of `step`, wait until every service makes progress again, and verify."""
         self._step(f"{number} {label(step)}")
         self._load.during = label(step)
@@ -125,7 +125,7 @@ class Drill:
         await asyncio.sleep(self._wanted.size.rest_seconds)
         reasons += await self._audit()
         after = self._probe.sums()
-        met = report.Met(
+        met = report.FaultResult(
             name=step.fault,
             target=step.target,
             recovery_s=seconds,
@@ -141,7 +141,7 @@ class Drill:
             self._say(met.cause)
         return met
 
-    async def finish(self) -> report.Drilled:
+    async def finish(self) -> report.DrillResult:
         """Let every order end, stop every worker, compare its rows; return the result."""
         for task in self._tasks[1:]:
             if task.done():
@@ -151,7 +151,7 @@ class Drill:
         self.end()
         differing = await self._stop_and_compare()
         assert self._verdict is not None
-        return report.Drilled(
+        return report.DrillResult(
             seed=self._wanted.seed,
             rate=self._rate,
             asked=self._load.asked,
@@ -174,7 +174,7 @@ class Drill:
         playing = asyncio.create_task(load.play(RATE_MAX))
         await asyncio.sleep(WARM_UP_SECONDS)
         playing.cancel()
-        await load.settled()
+        await load.join()
         # The service of a workflow's own table consumes everything of it, its end included.
         workflows = load_workflows().values()
         names = sorted({tables.declared[each.table].service for each in workflows})
@@ -222,7 +222,7 @@ class Drill:
     async def _drain(self) -> str:
         """Wait until no order is in motion; return the cause when time is up before."""
         self._step("draining")
-        await self._load.settled()
+        await self._load.join()
         seconds = self._wanted.size.drain_seconds_max
         limit = time.monotonic() + seconds
         while True:
@@ -232,8 +232,8 @@ class Drill:
                 return ""
             if time.monotonic() > limit:
                 ids = verdict.open_ids if verdict else ()
-                named = [f"{each} placed during {self._load.of(each)}" for each in ids[:NAMED_MAX]]
-                text = f"not within {seconds:.0f} s: every order ends; open: {'; '.join(named)}"
+                texts = [f"{each} placed during {self._load.of(each)}" for each in ids[:SHOWN_MAX]]
+                text = f"not within {seconds:.0f} s: every order ends; open: {'; '.join(texts)}"
                 return await self._cause(Step(fault="drain"), [text, *errors], ())
             self._step(f"       {verdict.unsettled if verdict else 'unknown'} unsettled")
             await asyncio.sleep(self._wanted.size.rest_seconds)

@@ -13,18 +13,18 @@ from random import Random
 from msgspec.structs import replace
 
 from app.chaos.batch_shapes import NAMES, SHAPES, last_delta, unreadable_tombstone
-from app.chaos.hostile_records import GARBAGE, KINDS, Forged, forged, with_key
+from app.chaos.hostile_records import GARBAGE, KINDS, ForgedRecord, forged, with_key
 from app.chaos.instance import Site
 from app.chaos.load import Load
-from app.chaos.named_records import (
+from app.chaos.plan import Step
+from app.chaos.record_copies import latest_records
+from app.chaos.written_records import (
     Written,
-    check_named,
+    check_dead_letters,
     consumed_offsets,
     dead_letter_ends,
     wait_until_consumed,
 )
-from app.chaos.plan import Step
-from app.chaos.record_copies import latest_records
 from app.kafka.admin import TopicSpec, admin_client, alter_topics, delete_before
 from app.kafka.errors import IllegalOperation, KafkaError, ProducerFenced
 from app.kafka.producer import AIOKafkaProducer, open_producer
@@ -44,10 +44,10 @@ TOPICS_AT_ONCE = 10
 RECORDS_A_TOPIC = 4
 BATCHES_AT_ONCE = 4
 OPEN_MS, TRANSACTION_MS = 5_000, 60_000
-"""After which the broker aborts a transaction that was left open, and one that is only slow."""
+"""After so long the broker aborts a transaction: one that was left open, and any other one."""
 ORIGINALS_MAX = 2_000
 COMPACTED_SOON = {"segment.ms": "60000", "min.cleanable.dirty.ratio": "0.01"}
-"""Of compacted topics while it writes, so that they get holes."""
+"""Settings of compacted topics while it writes, so that compaction leaves holes."""
 
 
 async def hostile_producer(site: Site, _step: Step, _load: Load, random: Random) -> Mark:
@@ -70,7 +70,8 @@ async def hostile_producer(site: Site, _step: Step, _load: Load, random: Random)
     site.counts += hostile.counts
     await wait_until_consumed(site, hostile.written.last)
     site.check_pids(pids, "a hostile producer")
-    site.counts["dead letters checked"] += await check_named(site.config, ends, hostile.written)
+    count = await check_dead_letters(site.config, ends, hostile.written)
+    site.counts["dead letters checked"] += count
     return mark
 
 
@@ -114,7 +115,7 @@ class Hostile:
         return [as_read(record) for records in found.values() for record in records]
 
     def _turns(self) -> Iterator[tuple[str, str | None, list[TopicSpec]]]:
-        """Yield an end, a codec and topics: in a while all of each with all of the others."""
+        """Yield an end, a codec and topics: after a while, every combination."""
         numbers = itertools.count()
         while True:
             self._random.shuffle(self._specs)
@@ -147,7 +148,7 @@ class Hostile:
         self, producer: AIOKafkaProducer, end: str, specs: Sequence[TopicSpec]
     ) -> None:
         is_read = end in (COMMITTED, PLAIN)
-        made: list[Forged] = []
+        made: list[ForgedRecord] = []
         for spec in [*specs] * RECORDS_A_TOPIC:
             kind = next(self._kinds)
             if spec.cleanup == "compact" and is_read:
@@ -181,7 +182,7 @@ class Hostile:
             )
             self.counts[f"record {each.kind}"] += 1
             self.counts["records read" if is_read else "records aborted"] += 1
-            self.written.add(record, must_be_named=each.is_poison, is_read=is_read)
+            self.written.add(record, is_poison=each.is_poison, is_read=is_read)
 
     async def _batches(self, producer: AIOKafkaProducer) -> None:
         """Send batches as bytes; the broker refuses most of them."""
@@ -200,7 +201,7 @@ class Hostile:
             self.counts[f"batch {name}"] += 1
             for each in range(offset, offset + last_delta(body) + 1):
                 record = Record(topic=place[0], partition=place[1], offset=each, key=b"", value=b"")
-                self.written.add(record, must_be_named=True, is_read=True)
+                self.written.add(record, is_poison=True, is_read=True)
 
     async def _delete_consumed(self) -> None:
         """Delete what has been consumed of a topic whose past nobody reads again."""

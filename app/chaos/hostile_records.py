@@ -20,7 +20,7 @@ NAMES = (
 CE_NAMES = ("ce_id", "ce_type", "ce_source", "ce_time")
 
 
-class Forged(msgspec.Struct, frozen=True, kw_only=True):
+class ForgedRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One record to be written, and whether it must be dead-lettered where agents read it."""
 
     kind: str
@@ -101,26 +101,28 @@ KINDS = (COPY, GARBAGE, WRONG_PARTITION, WRONG_TOPIC, *FORGERIES)
 
 def forged(
     random: Random, kind: str, topic: str, partitions: int, originals: Sequence[Record]
-) -> Forged:
+) -> ForgedRecord:
     """Return a record of `kind` for `topic`; garbage where `originals` have nothing to copy."""
     at = random.randrange(partitions)
     here = [each for each in originals if each.topic == topic and _is_copied(each)]
     elsewhere = [each for each in originals if each.topic != topic and _is_copied(each)]
     if kind == WRONG_TOPIC and elsewhere and topic_name(topic).kind in ("event", "timer"):
         record = copy_of(random.choice(elsewhere))
-        return Forged(kind=kind, record=_set(record, topic=topic, partition=at))
+        return ForgedRecord(kind=kind, record=_set(record, topic=topic, partition=at))
     if kind in (GARBAGE, WRONG_TOPIC) or not here:
-        return Forged(kind=GARBAGE, record=garbage(random, topic, at))
+        return ForgedRecord(kind=GARBAGE, record=garbage(random, topic, at))
     record = copy_of(random.choice(here))
     if kind == COPY or (kind == WRONG_PARTITION and partitions == 1):
-        return Forged(kind=COPY, record=record, is_poison=False)
+        return ForgedRecord(kind=COPY, record=record, is_poison=False)
     if kind == WRONG_PARTITION:
         assert record.partition is not None, "it was read from one"
-        return Forged(kind=kind, record=_set(record, partition=(record.partition + 1) % partitions))
-    return Forged(kind=kind, record=FORGERIES[kind](random, record))
+        return ForgedRecord(
+            kind=kind, record=_set(record, partition=(record.partition + 1) % partitions)
+        )
+    return ForgedRecord(kind=kind, record=FORGERIES[kind](random, record))
 
 
-def with_key(made: Forged, key: bytes) -> Forged:
+def with_key(made: ForgedRecord, key: bytes) -> ForgedRecord:
     """Return `made` with `key` where it has none."""
     record = made.record
     return msgspec.structs.replace(made, record=_set(record, key=record.key or key))

@@ -140,15 +140,15 @@ class Site:
         return self.config.data_path / service
 
 
-def spare(service: str, config: Config, home: Path) -> Child:
+def spare(service: str, config: Config, folder: Path) -> Child:
     """Return a worker that is not restarted, its log in Payflow's folder."""
-    log_path = second_log(home, service)
+    log_path = second_log(folder, service)
     return Child(f"second {service}", worker_command(), child_environment(config), log_path)
 
 
-def second_log(home: Path, service: str) -> Path:
-    """Return where a second worker of `service` writes its log, in Payflow's folder `home`."""
-    return home / "logs" / f"second-{service}.log"
+def second_log(folder: Path, service: str) -> Path:
+    """Return where a second worker of `service` writes its log, in `folder` of Payflow."""
+    return folder / "logs" / f"second-{service}.log"
 
 
 @asynccontextmanager

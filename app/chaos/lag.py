@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from app.config import Config
 from app.kafka.admin import admin_client
 from app.kafka.groups import committed_offsets, group_of
-from app.kafka.progress import lag
+from app.kafka.positions import lag
 from app.kafka.reader import declared_places, reader
 from app.operations.verification.auditor import listeners
 

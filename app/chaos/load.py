@@ -69,7 +69,7 @@ class Load:
             self._ask(hot=True)
             await asyncio.sleep(1 / rate)
 
-    async def settled(self) -> None:
+    async def join(self) -> None:
         """Return when every request has been answered."""
         while self._under_way:
             await asyncio.wait(self._under_way)

@@ -26,7 +26,7 @@ class Probe:
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._seen: dict[tuple[str, int], Totals] = {}
+        self._totals: dict[tuple[str, int], Totals] = {}
 
     async def run(self) -> None:
         """Poll all workers, for ever."""
@@ -43,19 +43,19 @@ class Probe:
         except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError):
             # A fault is in force: the last answer is used.
             return
-        self._seen[(service, pid)] = found
+        self._totals[(service, pid)] = found
 
     def events(self, services: Iterable[str]) -> dict[str, int]:
         """Return the events applied so far, by service."""
         counts = dict.fromkeys(services, 0)
-        for (service, _), totals in self._seen.items():
+        for (service, _), totals in self._totals.items():
             if service in counts:
                 counts[service] += totals.events
         return counts
 
     def sums(self) -> Totals:
         """Return the totals over all workers."""
-        every = list(self._seen.values())
+        every = list(self._totals.values())
         return Totals(
             events=sum(each.events for each in every),
             duplicates=sum(each.duplicates for each in every),

@@ -10,7 +10,7 @@ import msgspec
 from app.operations.verification.verdict import Verdict
 
 
-class Met(msgspec.Struct, frozen=True, kw_only=True):
+class FaultResult(msgspec.Struct, frozen=True, kw_only=True):
     """One injected fault and what followed."""
 
     name: str
@@ -26,7 +26,7 @@ class Met(msgspec.Struct, frozen=True, kw_only=True):
     """Why there are breaches: the condition not met, the last figures, the last log lines."""
 
 
-class Drilled(msgspec.Struct, frozen=True, kw_only=True):
+class DrillResult(msgspec.Struct, frozen=True, kw_only=True):
     """The whole drill."""
 
     seed: int
@@ -35,7 +35,7 @@ class Drilled(msgspec.Struct, frozen=True, kw_only=True):
     """How many transactions were asked for."""
     lost: tuple[str, ...]
     """Transactions that were never accepted, and why."""
-    met: tuple[Met, ...]
+    met: tuple[FaultResult, ...]
     stops: tuple[tuple[str, float, int | None], ...]
     """Clean stops: process, seconds, exit code."""
     rows_differing: tuple[str, ...]
@@ -55,13 +55,13 @@ def breaches_of(verdict: Verdict) -> tuple[str, ...]:
     )
 
 
-def final_breaches(drilled: Drilled) -> tuple[str, ...]:
+def final_breaches(drilled: DrillResult) -> tuple[str, ...]:
     """Return what is broken when all faults are over and all workers have stopped."""
     rows = (f"row: {name}" for name in drilled.rows_differing)
     return (*breaches_of(drilled.verdict), *rows, *filter(None, [drilled.unended]))
 
 
-def build(drilled: Drilled) -> dict[str, Any]:
+def build(drilled: DrillResult) -> dict[str, Any]:
     """Return the report as plain values."""
     verdict = drilled.verdict
     final = final_breaches(drilled)
@@ -91,11 +91,11 @@ def build(drilled: Drilled) -> dict[str, Any]:
     }
 
 
-def _names(met: Iterable[Met]) -> list[str]:
+def _names(met: Iterable[FaultResult]) -> list[str]:
     return list(dict.fromkeys(each.name for each in met))
 
 
-def _line(name: str, every: Iterable[Met]) -> dict[str, Any]:
+def _line(name: str, every: Iterable[FaultResult]) -> dict[str, Any]:
     met = [each for each in every if each.name == name]
     slowest = max(each.recovery_s for each in met)
     return {

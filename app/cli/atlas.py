@@ -17,7 +17,7 @@ from workflows.shared.topic import DAY_MS, TIMERS, Topic, declared
 
 ATLAS = Path(__file__).parents[2] / "docs" / "atlas.md"
 
-_HEAD = """# Atlas
+_HEADER = """# Atlas
 
 Drawn by `python -m app.cli.atlas` from the agents, topics and tables as they are declared; a test
 fails when it is stale. Rounded: an agent. Slanted: a topic. Names in brackets: the service.
@@ -28,7 +28,7 @@ def draw() -> str:
     """Return the whole page."""
     agents = sorted(load_agents().values(), key=lambda agent: (agent.service, agent.name))
     parts = [
-        _HEAD,
+        _HEADER,
         "## Agents and topics\n",
         "```mermaid\n" + "\n".join(_picture(agents)) + "\n```\n",
         "## Agents\n",
@@ -122,8 +122,8 @@ def _table_rows(agents: Sequence[Agent]) -> Iterator[str]:
         )
 
 
-def _names(named: Sequence[Topic]) -> str:
-    return ", ".join(topic.name for topic in named)
+def _names(topics: Sequence[Topic]) -> str:
+    return ", ".join(topic.name for topic in topics)
 
 
 def _code(text: str) -> str:

@@ -8,7 +8,7 @@ import stamina
 import typer
 from msgspec.structs import replace
 
-from app.chaos.drill import Wanted, run_drill
+from app.chaos.drill import DrillOptions, run_drill
 from app.chaos.instance import DrillError
 from app.chaos.plan import FAULTS, UnknownFault, plan
 from app.chaos.report import markdown
@@ -40,7 +40,7 @@ def chaos(
         end(error)
     # Retries of the load are normal while faults are in force, so they are not logged.
     stamina.instrumentation.set_on_retry_hooks(())
-    wanted = Wanted(seed=seed, rate=rate, only=only)
+    wanted = DrillOptions(seed=seed, rate=rate, only=only)
     found: dict[str, object] = run(_chaos(configuration(), wanted))
     body = json_page(found)
     if report is not None:
@@ -55,7 +55,7 @@ def chaos(
         fail("Payflow did not hold; the report names what broke")
 
 
-async def _chaos(config: Config, wanted: Wanted) -> dict[str, object]:
+async def _chaos(config: Config, wanted: DrillOptions) -> dict[str, object]:
     own = await asyncio.to_thread(_fresh, config)
     try:
         return await run_drill(own, wanted, err.print)

@@ -30,7 +30,7 @@ from app.operations.dead_letters.dead_letter import DeadLetter
 from app.operations.dead_letters.reader import gather
 from app.operations.dead_letters.redrive import RATE, DeadLetterError, Outcome, redriver
 from app.operations.dead_letters.selection import Choice, blast_radius, chosen
-from app.operations.dead_letters.status import Known, State, groups, states
+from app.operations.dead_letters.status import DeadLetterFacts, State, groups, states
 from app.operations.search.record_view import read_record
 
 Topic = Annotated[str, typer.Argument(help="A dead topic; with OFFSET, one dead letter.")]
@@ -251,7 +251,7 @@ async def _drop(choice: Choice, action: Action) -> int:
         return len(dead_letters)
 
 
-def _one(known: Known, topic: str, offset: int) -> DeadLetter:
+def _one(known: DeadLetterFacts, topic: str, offset: int) -> DeadLetter:
     place = _place(topic, offset)
     found = [dead_letter for dead_letter in known.dead_letters if dead_letter.place == place]
     if not found:

@@ -51,8 +51,8 @@ def set_faults(
         fail(f"no such system: {system}; there are {', '.join(fault_switches.EXTERNAL_SYSTEMS)}", 2)
     config = running_instance()
     try:
-        record = fault_switches.parse(",".join(f"{system}.{rate}" for rate in rates))[system]
+        faults = fault_switches.parse(",".join(f"{system}.{rate}" for rate in rates))[system]
     except fault_switches.FaultError as error:
         fail(str(error), 2)
-    found = {system: run(fault_switches.put(getattr(config, f"{system}_url"), record))}
+    found = {system: run(fault_switches.put(getattr(config, f"{system}_url"), faults))}
     as_json(found) if as_json_too else show_faults(found, out)

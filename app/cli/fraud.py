@@ -21,7 +21,7 @@ from workflows.fraud.condition import RuleError
 from workflows.fraud.entity import KINDS
 from workflows.fraud.messages import PaymentLabelled
 from workflows.fraud.rule_messages import ListPut, RulePut, RuleSnoozed
-from workflows.fraud.rulebook import Book, Compiled, Rule, read_rule
+from workflows.fraud.rulebook import Book, CompiledRule, Rule, read_rule
 from workflows.payment import topics as payment_topics
 from workflows.shared.message import Message
 
@@ -160,7 +160,7 @@ def try_rule(
         out.print(f"  {count} also by {rule_id}", markup=False)
 
 
-async def _tried(compiled: Compiled, from_ms: int) -> Backtest:
+async def _tried(compiled: CompiledRule, from_ms: int) -> Backtest:
     config = running_instance()
     book = await book_now(config)
     emitted = await messages_of(config, [payment_topics.payments, fraud_topics.fraud_labels])
@@ -181,7 +181,7 @@ def _known(rule_id: str) -> Rule:
     return book.rules[rule_id].rule
 
 
-def _read(file: Path) -> Compiled:
+def _read(file: Path) -> CompiledRule:
     try:
         return read_rule(file.read_bytes(), FIELDS)
     except (OSError, RuleError) as error:

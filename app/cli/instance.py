@@ -27,7 +27,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothin
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 COLUMNS_PIPED = 200
-"""Of what is no terminal: a table that is cut to 80 columns cannot be searched."""
+"""Columns where stdout is not a terminal: `grep` finds nothing in a table cut to 80."""
 for _console in (out, err):
     if not _console.is_terminal:
         _console.width = max(_console.width, COLUMNS_PIPED)

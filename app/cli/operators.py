@@ -24,7 +24,7 @@ from workflows.audit.messages import OperatorChanged
 
 Why = Annotated[str, typer.Option("--reason", help="Why; it is written down.")]
 
-Said = ParamSpec("Said")
+Params = ParamSpec("Params")
 
 
 def ls(*, as_json_too: AsJson = False) -> None:
@@ -65,9 +65,11 @@ def token_of(name: str, why: Why) -> None:
     _publish(config, name, "token_renewed", why)
 
 
-def _changed(change: Callable[Said, Result], *said: Said.args, **named: Said.kwargs) -> Result:
+def _changed(
+    change: Callable[Params, Result], *arguments: Params.args, **options: Params.kwargs
+) -> Result:
     try:
-        return change(*said, **named)
+        return change(*arguments, **options)
     except operators.PeopleError as error:
         end(error)
 

@@ -8,8 +8,8 @@ import aiohttp
 import typer
 
 from app.cli.instance import AsJson, as_json, err, out, run, running_instance
-from app.cli.output import progress
-from app.local.importers.loaded import Loaded, outcome_of, report_lines
+from app.cli.output import progress_line
+from app.local.importers.loaded import LoadedFile, outcome_of, report_lines
 from app.local.importers.order_file import FileOptions, read_plan
 from app.local.importers.player import ORDERS_PER_SECOND, Player
 from app.local.importers.receipts import receipts_of
@@ -65,17 +65,17 @@ def file_options(
     return FileOptions(dates=dates or "", decimal=decimal or "", columns=columns, encoding=encoding)
 
 
-def show(loaded: Loaded) -> None:
+def show(loaded: LoadedFile) -> None:
     """Print what the file came to, line by line."""
     for line in report_lines(loaded):
         out.print(line, markup=False, soft_wrap=True)
 
 
-async def _counted(file: Path, options: FileOptions) -> Loaded:
+async def _counted(file: Path, options: FileOptions) -> LoadedFile:
     return preview(read_plan(file, options))
 
 
-def preview(plan: Plan) -> Loaded:
+def preview(plan: Plan) -> LoadedFile:
     """Return what the plan would come to, and print what would be received."""
     receipts = receipts_of(plan)
     units = sum(item.quantity for receipt in receipts for item in receipt.items)
@@ -83,14 +83,14 @@ def preview(plan: Plan) -> Loaded:
     return outcome_of(plan)
 
 
-async def _load(file: Path, options: FileOptions, rate: float) -> Loaded:
+async def _load(file: Path, options: FileOptions, rate: float) -> LoadedFile:
     plan, instance = read_plan(file, options), running_instance()
     if instance.backdate != "everyone":
         err.print(
             "the orders count as placed now, not on the dates of the file, "
             "unless Payflow was started with PAYFLOW_BACKDATE=everyone"
         )
-    with progress(err) as show_figures:
+    with progress_line(err) as show_figures:
         async with aiohttp.ClientSession() as session:
             player = Player(instance.console_url, rate, session, err.print)
             await player.receive_stock(plan, err.print)

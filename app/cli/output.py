@@ -16,7 +16,7 @@ LINE_SECONDS = 30.0
 
 
 @contextmanager
-def progress(
+def progress_line(
     console: Console, clock: Callable[[], float] = time.monotonic
 ) -> Iterator[Callable[[dict[str, Any]], None]]:
     """Yield a function that shows changing figures on one line, which a terminal updates.

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from app.cli.instance import as_json, err, fail, out, run, running_instance
 from app.config import Config
-from app.operations.reconciliation.compare import Compared, Reconciliation, reconcile
+from app.operations.reconciliation.compare import Movement, Reconciliation, reconcile
 from app.operations.reconciliation.reader import Books, read_books
 from app.operations.verification.auditor import CANNOT_READ
 from app.wire.json_output import json_page
@@ -82,7 +82,7 @@ def show(found: Reconciliation, read: dict[str, str], console: Console) -> None:
     )
 
 
-def _line(one: Compared) -> Text:
+def _line(one: Movement) -> Text:
     """Return one difference as a line that can be read, and searched, at any width."""
     amounts = {
         "provider": one.provider_minor,

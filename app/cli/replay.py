@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from app.cli.instance import as_json, err, fail, out, run, running_instance
-from app.operations.replay.run import Replayed, Wanted
+from app.operations.replay.run import ReplayOptions, ReplayResult
 from app.operations.replay.run import replay as make_again
 from app.wire.json_output import json_bytes
 
@@ -22,20 +22,20 @@ def replay(  # noqa: PLR0913  each is an option
     as_json_too: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
 ) -> None:
     """Rebuild the rows of SERVICE from topics, without effects; compare with the live ones."""
-    wanted = Wanted(
+    wanted = ReplayOptions(
         service=service,
         sandbox=into.expanduser().absolute(),
         from_ms=_moment(since, "beginning"),
         to_ms=_moment(until, "now"),
         table=table,
     )
-    found: Replayed = run(make_again(running_instance(), wanted, err.print))
+    found: ReplayResult = run(make_again(running_instance(), wanted, err.print))
     as_json(found) if as_json_too else _show(found)
     if not found.same:
         fail("rows differ: the code of today comes to something else, or a row was changed")
 
 
-def _show(found: Replayed) -> None:
+def _show(found: ReplayResult) -> None:
     for compared in found.tables:
         out.print(
             f"{compared.table}: {compared.equal} rows equal, {compared.different} differ, "

@@ -22,10 +22,10 @@ from app.cli.orders import (
     preview,
     show,
 )
-from app.cli.output import progress
+from app.cli.output import progress_line
 from app.config import child_environment
 from app.local import fault_switches
-from app.local.demo import Demo, DemoError, Wanted, fresh
+from app.local.demo import Demo, DemoError, DemoOptions, fresh
 from app.local.demo_stream import DISK_MB_MAX, ORDERS_PER_SECOND_AFTER
 from app.local.importers.order_file import read_plan
 from app.local.importers.player import ORDERS_PER_SECOND, Captures
@@ -100,7 +100,7 @@ def demo(  # noqa: PLR0913  each is an option
 ) -> None:
     """Start everything on a fresh folder, play real orders through it, and go on with such."""
     options = file_options(dates, decimal, columns, encoding)
-    wanted = Wanted(
+    wanted = DemoOptions(
         file=file,
         options=options,
         rate=rate or ORDERS_PER_SECOND,
@@ -115,7 +115,7 @@ def demo(  # noqa: PLR0913  each is an option
         _write_report(found, report, as_json_too=as_json_too)
 
 
-async def _counted(wanted: Wanted) -> None:
+async def _counted(wanted: DemoOptions) -> None:
     show(preview(read_plan(wanted.file, wanted.options)))
 
 
@@ -131,9 +131,9 @@ def _write_report(found: dict[str, object], report: Path | None, *, as_json_too:
         fail("the books do not balance; see: payflow verify")
 
 
-async def _demo(wanted: Wanted, faults: str) -> dict[str, object] | None:
+async def _demo(wanted: DemoOptions, faults: str) -> dict[str, object] | None:
     wanted = replace(wanted, faults=fault_switches.parse(faults))
-    with progress(err) as show:
+    with progress_line(err) as show:
         running = asyncio.ensure_future(_fresh_demo(wanted, show))
         stopped = asyncio.ensure_future(_on_signal().wait())
         await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
@@ -148,7 +148,7 @@ async def _demo(wanted: Wanted, faults: str) -> dict[str, object] | None:
 
 
 async def _fresh_demo(
-    wanted: Wanted, show: Callable[[dict[str, object]], None]
+    wanted: DemoOptions, show: Callable[[dict[str, object]], None]
 ) -> dict[str, object] | None:
     own = await asyncio.to_thread(fresh, configuration(), _say)
     return await Demo(own, wanted, _say, show).run()

@@ -21,9 +21,9 @@ from app.config import Config
 from app.kafka.reader import places_of, reader
 from app.operations.search import topic_facts
 from app.operations.search.consumer_groups import groups
-from app.operations.search.query import TERMS, BadTerm, Wanted, parse
+from app.operations.search.query import TERMS, BadTerm, Query, parse
 from app.operations.search.record_view import RecordView
-from app.operations.search.scan import Asked, Done, Event, Found, Progress, scan
+from app.operations.search.scan import Done, Event, Found, ScanRequest, ScanState, scan
 from app.operations.search.starts import Start, parse_cursor, parse_start
 from app.registry import load_agents
 from app.wire.json_output import json_bytes
@@ -73,8 +73,8 @@ def show(
 async def _show(
     config: Config, name: str, start: str, limit: int
 ) -> tuple[list[RecordView], Done, topic_facts.TopicFacts]:
-    asked = Asked(
-        wanted=Wanted(),
+    asked = ScanRequest(
+        wanted=Query(),
         start=_said(lambda: parse_start(start)) if start else Start(back=limit),
         limit=limit if start else None,
     )
@@ -101,7 +101,7 @@ def tail(  # noqa: PLR0913  each is an option
     as_json_too: AsJson = False,
 ) -> None:
     """Show new records of topic NAME, for ever; one JSON object a line with --json."""
-    asked = Asked(
+    asked = ScanRequest(
         wanted=_said(lambda: parse(terms or [], cel)),
         start=_said(lambda: parse_start(start)),
         limit=limit or None,
@@ -110,7 +110,7 @@ def tail(  # noqa: PLR0913  each is an option
     run(_tail(running_instance(), name, asked, as_lines=as_json_too))
 
 
-async def _tail(config: Config, name: str, asked: Asked, *, as_lines: bool) -> None:
+async def _tail(config: Config, name: str, asked: ScanRequest, *, as_lines: bool) -> None:
     async with aclosing(_events(config, name, asked)) as events:
         async for event in events:
             if isinstance(event, Found):
@@ -132,7 +132,7 @@ def find(  # noqa: PLR0913  each is an option
     """Find records of topic NAME, and show what was read; Ctrl-C stops with a cursor."""
     wanted = _said(lambda: parse(terms or [], cel))
     begin = _said(lambda: parse_cursor(cursor) if cursor else parse_start(start))
-    asked = Asked(wanted=wanted, start=begin, limit=limit)
+    asked = ScanRequest(wanted=wanted, start=begin, limit=limit)
     found, done = run(_find(running_instance(), name, asked, as_lines=not as_json_too))
     if as_json_too:
         as_json({"found": found, "done": done})
@@ -140,7 +140,7 @@ def find(  # noqa: PLR0913  each is an option
 
 
 async def _find(
-    config: Config, name: str, asked: Asked, *, as_lines: bool
+    config: Config, name: str, asked: ScanRequest, *, as_lines: bool
 ) -> tuple[list[RecordView], Done]:
     found: list[RecordView] = []
     last: Event | None = None
@@ -152,7 +152,7 @@ async def _find(
                     found.append(event.record)
                     if as_lines:
                         _print(event.record, as_lines=False)
-                elif isinstance(event, Progress):
+                elif isinstance(event, ScanState):
                     of = sum(part.end - part.first for part in event.coverage)
                     status.update(f"{event.scanned:,} of {of:,} read, {event.matched} found")
     assert isinstance(last, Done)
@@ -174,7 +174,7 @@ def lag(
         out.print(behind_table(found[0]))
 
 
-async def _events(config: Config, name: str, asked: Asked) -> AsyncGenerator[Event]:
+async def _events(config: Config, name: str, asked: ScanRequest) -> AsyncGenerator[Event]:
     """Yield the events of a scan; a signal stops it, and it still reports what it read."""
     stopped = asyncio.Event()
     for each in (signal.SIGINT, signal.SIGTERM):

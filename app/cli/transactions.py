@@ -34,14 +34,14 @@ def ls(
     as_json_too: AsJson = False,
 ) -> None:
     """List the latest, or those of one status: what each is about, what it waits for."""
-    found = run(listed(running_instance(), _workflow_of(context), status, after))
+    found = run(fetch_page(running_instance(), _workflow_of(context), status, after))
     if as_json_too:
         as_json(found)
     else:
         show_listed(found["transactions"], found["next"], out)
 
 
-async def listed(config: Config, workflow: Workflow, status: str, after: str) -> Facts:
+async def fetch_page(config: Config, workflow: Workflow, status: str, after: str) -> Facts:
     """Return a page of `transactions` of one workflow, and the `after` of the next one, or None.
 
     Raises ApiError.
@@ -101,8 +101,8 @@ def show(
 def show_transaction(workflow: Workflow, facts: Facts, console: Console) -> None:
     """Print a transaction: its state, its steps with their times, what is due."""
     cause = f" ({facts['cause']})" if facts.get("cause") else ""
-    named = f"{workflow.name} {facts[workflow.key]}"
-    console.print(f"{named}: {facts['state']}{cause}", markup=False)
+    title = f"{workflow.name} {facts[workflow.key]}"
+    console.print(f"{title}: {facts['state']}{cause}", markup=False)
     if steps := facts.get("steps"):
         table = Table("step", "status", "at", "due", box=None)
         for name, step in steps.items():

@@ -43,9 +43,9 @@ async def _watch(config: Config) -> None:
     pace = Pace()
     with Live(console=out, auto_refresh=False, screen=out.is_terminal) as live:
         while True:
-            look = await _check_once(config)
-            pace.note(time.monotonic(), look["figures"]["totals"])
-            live.update(shown(look, pace.rates()), refresh=True)
+            answers = await _check_once(config)
+            pace.note(time.monotonic(), answers["figures"]["totals"])
+            live.update(shown(answers, pace.rates()), refresh=True)
             await asyncio.sleep(CHECK_SECONDS)
 
 
@@ -63,16 +63,16 @@ class Pace:
     """The growth of totals in each second of the last minute."""
 
     def __init__(self) -> None:
-        self._seen: deque[tuple[float, dict[str, int]]] = deque(maxlen=SHOWN_SECONDS + 1)
+        self._totals: deque[tuple[float, dict[str, int]]] = deque(maxlen=SHOWN_SECONDS + 1)
 
     def note(self, at: float, totals: Mapping[str, int]) -> None:
         """Note `totals` at `at` seconds."""
-        self._seen.append((at, dict(totals)))
+        self._totals.append((at, dict(totals)))
 
     def rates(self) -> dict[str, list[float]]:
         """Return the increase per second by name, the oldest first."""
-        pairs = list(zip(self._seen, list(self._seen)[1:], strict=False))
-        names = {name for _, totals in self._seen for name in totals}
+        pairs = list(zip(self._totals, list(self._totals)[1:], strict=False))
+        names = {name for _, totals in self._totals for name in totals}
         return {
             name: [
                 (after.get(name, 0) - before.get(name, 0)) / max(later - earlier, 1e-9)
@@ -91,13 +91,13 @@ def bars(values: Sequence[float]) -> str:
     return "".join(BARS[round(max(value, 0.0) / most * top)] for value in values)
 
 
-def shown(look: Mapping[str, Any], rates: Mapping[str, Sequence[float]]) -> RenderableType:
+def shown(answers: Mapping[str, Any], rates: Mapping[str, Sequence[float]]) -> RenderableType:
     """Return the figures as tables."""
-    figures = look["figures"]
+    figures = answers["figures"]
     _, *further = live_figures().items()
     return Group(
         Columns([_totals(figures, rates), _open_orders(figures["open_orders"])], padding=(0, 4)),
-        Columns([_services(look), _steps(look["steps"])], padding=(0, 4)),
+        Columns([_services(answers), _steps(answers["steps"])], padding=(0, 4)),
         _countries(figures["countries"]),
         *(_further(name, shape, figures) for name, shape in further),
     )
@@ -146,11 +146,11 @@ def _open_orders(order_statuses: Mapping[str, Mapping[str, int]], title: str = "
     return table
 
 
-def _services(look: Mapping[str, Any]) -> Table:
+def _services(answers: Mapping[str, Any]) -> Table:
     """Return each service with its workers; one that is not ready is named by its pid."""
     table = Table("service", "workers", "behind", "for", "tried again", "failed", box=None)
-    for each in look["services"]:
-        theirs = [worker for worker in look["workers"] if worker["service"] == each["name"]]
+    for each in answers["services"]:
+        theirs = [worker for worker in answers["workers"] if worker["service"] == each["name"]]
         away = [str(worker["pid"]) for worker in theirs if not worker["ready"]]
         ready = f"{len(theirs) - len(away)} ready"
         state = Text(f"{ready}, not {' '.join(away)}", "yellow") if away else Text(ready, "green")

@@ -22,7 +22,7 @@ from app.console.api.invariants import add_invariants
 from app.console.api.live import LIVE, STREAMS, Live, close_streams
 from app.console.api.open_orders import OPEN_ORDERS, OpenOrders
 from app.console.api.openapi import openapi_routes
-from app.console.api.operator_actions import PROMISED, PROPOSALS, Promised
+from app.console.api.operator_actions import PENDING_REFUNDS, PROPOSALS, PendingRefunds
 from app.console.api.problems import known_hosts, problems, secured
 from app.console.api.routes import ROUTES
 from app.console.api.tables import STAND_INS, StandIns
@@ -35,7 +35,7 @@ from app.operations.audit.reader import proposal_in
 from app.registry import live_figures, load_workflows
 from app.wire.byte_limits import BODY_BYTES_MAX
 from app.worker.discovery import Directory
-from app.worker.http import LocalQueries, Served, serve_site
+from app.worker.http import LocalQueries, RunningServer, serve_site
 
 log = structlog.get_logger(__name__)
 
@@ -60,7 +60,7 @@ def make_api(
     app[VERDICT] = {}
     app[STAND_INS] = StandIns()
     app[AUTH] = Auth(config)
-    app[PROMISED] = Promised()
+    app[PENDING_REFUNDS] = PendingRefunds()
     app[PROPOSALS] = proposal_in(config)
     add_invariants(app)
     add_dead_letters(app)
@@ -76,7 +76,7 @@ def make_api(
     return app
 
 
-async def serve_api(queries: LocalQueries, directory: Directory, config: Config) -> Served:
+async def serve_api(queries: LocalQueries, directory: Directory, config: Config) -> RunningServer:
     """Serve the API on `config.host` and `config.console_port`; raises OSError when it is taken."""
     _first_start(config)
     return await serve_site(make_api(queries, directory, config), config, "console_port")

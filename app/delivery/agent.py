@@ -36,7 +36,7 @@ class Transient(PayflowError):
     kind: ClassVar[ErrorKind] = "unavailable"
 
 
-class Followed(Protocol[Known]):
+class FollowedKnowledge(Protocol[Known]):
     """Knowledge that changes while the agent runs, such as rules."""
 
     @property
@@ -93,7 +93,7 @@ class InformedDecider(Decider[State], Generic[State, Knowledge], frozen=True, kw
     """(state, at_ms, knowledge) -> what is pending, as `pending` says it."""
     open: Callable[[Config], Knowledge]
     """Return the knowledge at the start."""
-    follow: Callable[[Config], Awaitable[Followed[Knowledge]]]
+    follow: Callable[[Config], Awaitable[FollowedKnowledge[Knowledge]]]
     """Read all knowledge there is before the first event, and follow it from then on."""
     observe: Callable[[Sequence[Message], Knowledge], None]
     """Count the emitted messages of a batch, after its commit."""
@@ -173,8 +173,8 @@ def topic_received_on(agent: Agent, record: Record) -> str:
     if not is_redriven(record):
         return first_topic_of(record.topic, agent.service)
     names = [topic.name for topic in agent.consumes] + [timers_topic(agent.name)]
-    named = records.header(record, records.REDRIVE_TOPIC)
-    return named if named in names else names[0]
+    name = records.header(record, records.REDRIVE_TOPIC)
+    return name if name in names else names[0]
 
 
 registered: dict[str, Agent] = {}

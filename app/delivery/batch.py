@@ -11,7 +11,7 @@ import msgspec
 from app.delivery import row
 from app.delivery.agent import Agent, counts, is_caller, is_projection, topic_received_on
 from app.delivery.row import OutboxEntry, Row
-from app.delivery.runtime import Handled, Place, Runtime
+from app.delivery.runtime import BatchResult, Place, Runtime
 from app.wire import codecs
 from app.wire.envelope import Envelope, child_traceparent, derive_id, to_headers
 from app.wire.records import (
@@ -39,7 +39,7 @@ class Batch:
         an agent without a table."""
         self.after: list[Outgoing] = []
         """Produced once the rows that hold them are stored: outbox entries."""
-        self.handled = Handled()
+        self.handled = BatchResult()
         self._rollup = agent.rollup if is_projection(agent) else None
         self._began_ms = runtime.now_ms()
 
@@ -65,7 +65,8 @@ class Batch:
         for outbox_entry in loaded.outbox:
             through = self.runtime.through(outbox_entry.source)
             if through < 0:
-                # Its log is gone: it is done with when `record` is, which has it produced again.
+                # No committed offset of a log that is gone says that it was produced. So it is
+                # produced with `record`, and counts as produced once that offset is committed.
                 pending.append(
                     msgspec.structs.replace(
                         outbox_entry, source=record.source, offset=record.offset
@@ -231,8 +232,8 @@ class Batch:
 
     def give_up(self, envelope: Envelope, at: Place, outbox_entry: OutboxEntry | None) -> None:
         """Try the event no more; `outbox_entry` says so to others."""
-        given_up = row.give_up(self.rows[at], envelope.id)
-        self.rows[at] = row.await_production(given_up, outbox_entry)
+        after = row.give_up(self.rows[at], envelope.id)
+        self.rows[at] = row.await_production(after, outbox_entry)
 
     def _outgoing_of(
         self, outbox_entry: OutboxEntry, messages: Sequence[Message]

@@ -32,7 +32,7 @@ from app.delivery.agent import (
     topic_received_on,
 )
 from app.delivery.batch import Batch
-from app.delivery.runtime import Handled, Place, Runtime
+from app.delivery.runtime import BatchResult, Place, Runtime
 from app.wire import codecs, signing
 from app.wire.envelope import BadEnvelope, Envelope, derive_id, from_headers
 from app.wire.log_context import About, logging_about
@@ -51,7 +51,7 @@ Received = tuple[Record, Envelope, Message]
 
 async def run_batch(
     agent: Agent, runtime: Runtime, records: Sequence[Record], knowledge: object = None
-) -> Handled:
+) -> BatchResult:
     """Take `records` through all checkpoints but the commit; return the result.
 
     `knowledge` is what an informed agent decides with. Raises only when the broker or the disk
@@ -63,7 +63,7 @@ async def run_batch(
 
 async def _run_batch(
     batch: Batch, records: Sequence[Record], knowledge: object, about: About
-) -> Handled:
+) -> BatchResult:
     agent, runtime = batch.agent, batch.runtime
     received = _read_all(batch, records, about)
     runtime.checkpoint("read")
@@ -121,8 +121,8 @@ def _read(batch: Batch, record: Record) -> Received | None:
         batch.dead_letter(record, error.cause, str(error), error)
     else:
         topic = topic_of(message)
-        named = signing.named(envelope, record, topic)
-        return record, named, signing.received(message, record, topic)
+        trusted = signing.trusted_envelope(envelope, record, topic)
+        return record, trusted, signing.trusted_message(message, record, topic)
     return None
 
 

@@ -27,7 +27,7 @@ DIGEST_BYTES = 6
 one of 4,096 others by mistake is one in 70 thousand million."""
 DIGEST_CHARS = DIGEST_BYTES * 4 // 3
 
-GIVEN_UP = -1
+EXHAUSTED = -1
 
 LOGS_KEY = b"__payflow\0logs__"
 """The key of the row of each partition that says which logs its rows have applied (ADR 19)."""
@@ -72,7 +72,7 @@ class Row(msgspec.Struct, Generic[State], frozen=True, kw_only=True):
     """Event ids of this key that wait in a retry topic, in order."""
     due_ms: dict[str, int] | msgspec.UnsetType = msgspec.field(name="d", default=msgspec.UNSET)
     """Parked event id → when its latest copy is due: any other copy of it is superseded.
-    `GIVEN_UP`: the event is dead-lettered, and only a redrive has it tried again."""
+    `EXHAUSTED`: the event is dead-lettered, and only a redrive has it tried again."""
     context: Context = msgspec.field(name="c", default=Context())
     outbox: tuple[OutboxEntry, ...] = msgspec.field(name="o", default=())
     """Messages decided in the same put as `state`, which may not have been produced yet."""
@@ -121,7 +121,7 @@ def superseded(row: Row[object], record: Record, event_id: str) -> bool:
     A copy is acknowledged before the row names it, so the one that is dropped is never the last.
     """
     latest_ms = _due_of_copies(row).get(event_id)
-    if latest_ms == GIVEN_UP:
+    if latest_ms == EXHAUSTED:
         return not is_redriven(record)
     return latest_ms is not None and is_retry(record) and latest_ms != due_ms(record)
 
@@ -142,7 +142,7 @@ def unpark(row: Row[object], event_id: str) -> Row[object]:
 
 def give_up(row: Row[object], event_id: str) -> Row[object]:
     """Return `row` after the last try of the event: no copy of it is tried again."""
-    due = {**_due_of_copies(row), event_id: GIVEN_UP}
+    due = {**_due_of_copies(row), event_id: EXHAUSTED}
     return msgspec.structs.replace(unpark(row, event_id), due_ms=due)
 
 

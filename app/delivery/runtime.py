@@ -56,7 +56,7 @@ class Runtime(Protocol):
         ...
 
 
-class Handled(msgspec.Struct):
+class BatchResult(msgspec.Struct):
     """The result of one batch, for metrics."""
 
     applied: list[tuple[Envelope, int]] = []

@@ -35,14 +35,14 @@ def provider_notified(event: dict[str, object], config: Config) -> Emission | No
         return None
     about = _part(_part(event, "data"), "object")
     metadata = about.get("metadata")
-    named = metadata if isinstance(metadata, dict) else {}
-    if "order_id" not in named or named.get("installation", "") not in ("", config.installation):
+    fields = metadata if isinstance(metadata, dict) else {}
+    if "order_id" not in fields or fields.get("installation", "") not in ("", config.installation):
         log.info("webhook of something that is not ours", kind=kind)
         return None
     is_refund = kind == "refund_changed"
     message = converted(
         ProviderNotified,
-        order_id=named["order_id"],
+        order_id=fields["order_id"],
         notice_id=event.get("id"),
         kind=kind,
         payment_id=about.get("payment_intent" if is_refund else "id"),

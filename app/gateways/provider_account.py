@@ -75,8 +75,8 @@ class Account:
 
     def metadata(self, command: ProviderCommand) -> dict[str, str]:
         """Return what says at the provider whose an intent or a refund is."""
-        named = {"installation": self._installation} if self._installation else {}
-        return {"order_id": command.transaction_id, **named}
+        installation = {"installation": self._installation} if self._installation else {}
+        return {"order_id": command.transaction_id, **installation}
 
     def query(self, command: ProviderCommand) -> str:
         """Return the search for the intents of an order."""
@@ -100,7 +100,7 @@ async def asked(asking: Awaitable[Answer]) -> Answer:
     except (stripe.CardError, stripe.InvalidRequestError, stripe.IdempotencyError):
         raise
     except (stripe.AuthenticationError, stripe.PermissionError) as error:
-        # Orders wait as of unknown outcome until somebody has set the right key.
+        # Orders wait as of unknown outcome until an operator sets the right key.
         log.error("the provider refuses our key. Operator: check PAYFLOW_PROVIDER_KEY.")  # noqa: TRY400  no trace helps
         raise Unclear(type(error).__name__) from error
     except stripe.APIConnectionError as error:

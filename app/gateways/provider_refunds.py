@@ -31,7 +31,7 @@ REFUNDS_MAX = 100
 FAILED = frozenset({"failed", "canceled"})
 """Refunds of these states moved no money, or it came back."""
 NEVER = frozenset({"charge_already_refunded", "amount_too_large", "charge_disputed"})
-"""Refusals that asking again does not change: somebody has to look."""
+"""Refusals that asking again does not change: an operator has to act."""
 
 REPLAYED = "Idempotent-Replayed"
 
@@ -65,7 +65,7 @@ async def refund(account: Account, command: RefundCharge) -> ProviderAnswer:
     try:
         found = await asked(account.refunds.create_async(params, key))
         if found.last_response is not None and REPLAYED in found.last_response.headers:
-            # The answer of the first time, as it was then.
+            # The stored answer of the first request is as old as that: the current state is read.
             found = await read(account.refunds.retrieve_async(found.id))
         return _state(command, found)
     except (Unclear, stripe.InvalidRequestError) as trouble:

@@ -24,10 +24,10 @@ def verify(header: str, body: bytes, secret: str, now_seconds: float) -> None:
 
     Raises BadSignature saying which of these does not hold.
     """
-    made_at, record = _parse(header)
+    made_at, signatures = _parse(header)
     due = _digest(body, secret, made_at).encode()
     # Every signature is compared, in constant time: its duration reveals nothing.
-    matches = [hmac.compare_digest(due, each.encode()) for each in record]
+    matches = [hmac.compare_digest(due, each.encode()) for each in signatures]
     if not any(matches):
         raise BadSignature("the signature does not match the body")
     if abs(now_seconds - made_at) > TOLERANCE_SECONDS:
@@ -39,12 +39,12 @@ def _parse(header: str) -> tuple[int, list[str]]:
         raise BadSignature("the signature header is missing or too long")
     pairs = [part.strip().partition("=") for part in header.split(",")]
     times = [value for name, _, value in pairs if name == "t"]
-    record = [value for name, _, value in pairs if name == "v1"]
-    if len(times) != 1 or not record:
+    signatures = [value for name, _, value in pairs if name == "v1"]
+    if len(times) != 1 or not signatures:
         raise BadSignature("the signature header is not of the form t=...,v1=...")
     if not (times[0].isascii() and times[0].isdigit()):
         raise BadSignature("the time of the signature is no number")
-    return int(times[0]), record
+    return int(times[0]), signatures
 
 
 def _digest(body: bytes, secret: str, at_seconds: int) -> str:

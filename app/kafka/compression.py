@@ -30,12 +30,12 @@ def decompressed(content: bytes, codec: int) -> bytes:
 
 def _gzip(content: bytes) -> bytes:
     with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
-        return _checked(file.read(CONTENT_BYTES_MAX + 1))
+        return _check_length(file.read(CONTENT_BYTES_MAX + 1))
 
 
 def _snappy(content: bytes) -> bytes:
     # Its ratio is bounded.
-    return _checked(snappy_decode(content))
+    return _check_length(snappy_decode(content))
 
 
 def _within(decompress_into: Callable[[Any, bytearray], int]) -> Callable[[bytes], bytes]:
@@ -54,7 +54,7 @@ def _within(decompress_into: Callable[[Any, bytearray], int]) -> Callable[[bytes
     return read
 
 
-def _checked(content: bytes) -> bytes:
+def _check_length(content: bytes) -> bytes:
     if len(content) > CONTENT_BYTES_MAX:
         raise CorruptRecordException(f"its content is longer than {CONTENT_BYTES_MAX} bytes")
     return content

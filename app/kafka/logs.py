@@ -144,7 +144,7 @@ def marked(commit: Commit, mark: Mark) -> Commit:
     """Return `commit` of a consumer with what `mark` says as the metadata of each offset.
 
     What it says nothing of is left out. Nothing of it was read yet, so the group is there anyway;
-    committed without metadata it would look like an offset of somebody else.
+    committed without metadata it would look like an offset that another client committed.
     """
 
     async def commit_marked(offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> None:

@@ -66,8 +66,8 @@ def record_bytes(
     delta: int, key: bytes | None, value: bytes | None, headers: Sequence[Header] = ()
 ) -> bytes:
     """Return one record, `delta` offsets behind the first of its batch."""
-    named = b"".join(part_bytes(name) + part_bytes(said) for name, said in headers)
-    parts = part_bytes(key) + part_bytes(value) + varint(len(headers)) + named
+    header_bytes = b"".join(part_bytes(name) + part_bytes(said) for name, said in headers)
+    parts = part_bytes(key) + part_bytes(value) + varint(len(headers)) + header_bytes
     return sized(b"\0" + varint(0) + varint(delta) + parts)
 
 

@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 from app.config import Config
 from app.kafka.admin import admin_client, client_options, start_client, stop_consumer
 from app.kafka.errors import NoSuchTopic
-from app.kafka.progress import Answer, Reach
+from app.kafka.positions import Answer, Reach
 from app.wire.byte_limits import FETCH_BYTES_MAX
 from app.wire.records import Consumed
 from app.wire.topics import partitions_of

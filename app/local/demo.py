@@ -27,7 +27,7 @@ from app.operations.verification import auditor
 from app.operations.verification.verdict import Verdict
 from workflows.shared.errors import PayflowError
 
-SETTLE_SECONDS_MAX = 600.0
+END_SECONDS_MAX = 600.0
 SHOW_SECONDS = 1.0
 
 Say = Callable[[str], None]
@@ -38,7 +38,7 @@ class DemoError(PayflowError):
     """The demo did not come to its end; the message says what is still open."""
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+class DemoOptions(msgspec.Struct, frozen=True, kw_only=True):
     """The file to play, and the options."""
 
     file: Path
@@ -65,7 +65,7 @@ def fresh(config: Config, say: Say) -> Config:
 class Demo:
     """One run of the demo: Payflow, the file, and the display."""
 
-    def __init__(self, config: Config, wanted: Wanted, say: Say, show: Show) -> None:
+    def __init__(self, config: Config, wanted: DemoOptions, say: Say, show: Show) -> None:
         self.config = config
         self.wanted = wanted
         self._say = say
@@ -101,7 +101,7 @@ class Demo:
                 for line in report_lines(player.loaded):
                     self._say(f"         {line}")
                 if self.wanted.once:
-                    verdict = await self._settled(player)
+                    verdict = await self._wait_for_end(player)
                     return await self._report(player, verdict, instance)
                 rate, disk_mb = self.wanted.rate_after, self.wanted.disk_mb
                 self._stream = Stream(self.config, rate, disk_mb)
@@ -132,9 +132,9 @@ class Demo:
             return self._stream.doing
         return f"{player.loaded.orders_planned:,} in the file"
 
-    async def _settled(self, player: Player) -> Verdict:
+    async def _wait_for_end(self, player: Player) -> Verdict:
         """Return the verdict once every order has ended and none is in motion."""
-        limit = time.monotonic() + SETTLE_SECONDS_MAX
+        limit = time.monotonic() + END_SECONDS_MAX
         while True:
             totals = (await player.get("/figures"))["totals"]
             quiet = totals.get("open", 1) == 0 or time.monotonic() > limit
@@ -143,7 +143,7 @@ class Demo:
                 if not verdict.unsettled or time.monotonic() > limit:
                     return verdict
             if time.monotonic() > limit + SHOW_SECONDS:
-                raise DemoError(f"after {SETTLE_SECONDS_MAX:.0f} s: {totals.get('open')} open")
+                raise DemoError(f"after {END_SECONDS_MAX:.0f} s: {totals.get('open')} open")
             await asyncio.sleep(SHOW_SECONDS)
 
     async def _report(

@@ -5,13 +5,13 @@ from collections import Counter
 import msgspec
 from msgspec.structs import replace
 
-from app.local.importers.loaded import Loaded
+from app.local.importers.loaded import LoadedFile
 from app.local.importers.retail_requests import Refuse
 from app.operations.verification.verdict import Verdict
 
 
 def build(
-    loaded: Loaded,
+    loaded: LoadedFile,
     verdict: Verdict,
     *,
     returns_refused: dict[str, str],
@@ -50,7 +50,7 @@ def build(
     }
 
 
-def _file(counted: Loaded) -> dict[str, object]:
+def _file(counted: LoadedFile) -> dict[str, object]:
     """Return how the file was read, and its rows and lines by what they became."""
     rows = counted.rows
     return {
@@ -73,7 +73,7 @@ def _shown(refusal: Refuse) -> dict[str, object]:
     }
 
 
-def _counted(loaded: Loaded, returns_refused: dict[str, str]) -> Loaded:
+def _counted(loaded: LoadedFile, returns_refused: dict[str, str]) -> LoadedFile:
     """Return `loaded` with the rows and lines of refused returns counted as refused."""
     counted = replace(
         loaded,

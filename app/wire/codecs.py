@@ -33,8 +33,8 @@ def encode(message: Any) -> bytes:
 def decode(body: bytes | None, envelope: Envelope, key: bytes | None) -> Message:
     """Return the message in `body`.
 
-    Raises Poison for what is no JSON, of an unknown type or a wrong shape, too large, too deep,
-    or filed under a key that is not its own.
+    Raises Poison where it is not JSON, has an unknown type or a wrong shape, is too large or too
+    deep, or lies under another key than its own.
     """
     if body is None:
         raise Poison("tombstone", "the body is empty")

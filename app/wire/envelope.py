@@ -104,24 +104,24 @@ def from_headers(headers: Iterable[tuple[str, bytes]] | Mapping[str, bytes] | No
     pairs = headers or ()
     if isinstance(pairs, Mapping):
         pairs = cast("Mapping[str, bytes]", pairs).items()
-    record: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for name, value in pairs:
         if name.startswith(PREFIX) or name in OTHERS:
-            record[name] = _text(name, value or b"")
+            texts[name] = _text(name, value or b"")
     for name in ("ce_id", "ce_type", "ce_source", "ce_time", "ce_correlationid"):
-        if not record.get(name):
+        if not texts.get(name):
             raise BadEnvelope(f"header {name} is missing")
     return Envelope(
-        id=record["ce_id"],
-        type=record["ce_type"],
-        source=record["ce_source"],
-        time_ms=_milliseconds(record["ce_time"]),
-        subject=record.get("ce_subject", ""),
-        correlation_id=record["ce_correlationid"],
-        causation_id=record.get("ce_causationid", ""),
-        traceparent=record.get("traceparent", ""),
-        baggage=_baggage(record.get("baggage", "")),
-        received_ms=whole(record.get("ce_heardms", "")),
+        id=texts["ce_id"],
+        type=texts["ce_type"],
+        source=texts["ce_source"],
+        time_ms=_milliseconds(texts["ce_time"]),
+        subject=texts.get("ce_subject", ""),
+        correlation_id=texts["ce_correlationid"],
+        causation_id=texts.get("ce_causationid", ""),
+        traceparent=texts.get("traceparent", ""),
+        baggage=_baggage(texts.get("baggage", "")),
+        received_ms=whole(texts.get("ce_heardms", "")),
     )
 
 

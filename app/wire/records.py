@@ -26,7 +26,7 @@ KEPT_BYTES_MAX = BODY_BYTES_MAX
 KEPT_HEADERS_MAX, KEPT_HEADER_BYTES_MAX = 200, 2_000
 DEAD_BYTES = "x-dead-bytes"
 """How long the body was; `none`: there was none."""
-DEAD_CUT = "x-dead-cut"
+DEAD_TRUNCATED = "x-dead-cut"
 """`yes` where only the beginning is kept."""
 DEAD_DIGEST = "x-dead-digest"
 """The digest of key and body as they were, in hexadecimal."""
@@ -207,7 +207,7 @@ def to_dead(  # noqa: PLR0913  a dead letter says who, why and where from
         ("x-dead-stack", stack.encode()),
         (DEAD_BYTES, b"none" if record.value is None else str(len(record.value)).encode()),
         (DEAD_DIGEST, digest(record).hex().encode()),
-        (DEAD_CUT, b"no" if kept is record else b"yes"),
+        (DEAD_TRUNCATED, b"no" if kept is record else b"yes"),
         ("x-dead-service", service.encode()),
         ("x-dead-room", agent.encode()),
         ("x-dead-origin", record.origin.encode()),
@@ -232,13 +232,13 @@ def digest(record: Record) -> bytes:
 
 
 def digest_dead_lettered(dead_letter: Record) -> bytes:
-    """Return the digest of the original record, also where the dead letter was cut."""
-    cut = header(dead_letter, DEAD_CUT) == "yes"
-    return bytes.fromhex(header(dead_letter, DEAD_DIGEST)) if cut else digest(dead_letter)
+    """Return the digest of the original record, also where the dead letter was truncated."""
+    is_truncated = header(dead_letter, DEAD_TRUNCATED) == "yes"
+    return bytes.fromhex(header(dead_letter, DEAD_DIGEST)) if is_truncated else digest(dead_letter)
 
 
 def _kept(record: Record) -> Record:
-    """Return `record`, cut to what a dead topic accepts."""
+    """Return `record`, truncated to what a dead topic accepts."""
     if size_of(record) <= DEAD_LETTER_BYTES_MAX:
         return record
     some = [

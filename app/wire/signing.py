@@ -61,7 +61,7 @@ def is_authentic(record: Record, topic: Topic, config: Config) -> bool:
     return (topic.open and not said) or is_signed(record, config)
 
 
-def named(envelope: Envelope, record: Record, topic: Topic) -> Envelope:
+def trusted_envelope(envelope: Envelope, record: Record, topic: Topic) -> Envelope:
     """Return `envelope` with the id and time that Payflow uses for `record`, authentic on `topic`.
 
     On an open topic other producers choose ids, and could choose one of Payflow's, which would then
@@ -75,7 +75,7 @@ def named(envelope: Envelope, record: Record, topic: Topic) -> Envelope:
     return replace(envelope, id=event_id, time_ms=record.at_ms or envelope.time_ms)
 
 
-def received(message: Message, record: Record, topic: Topic) -> Message:
+def trusted_message(message: Message, record: Record, topic: Topic) -> Message:
     """Return `message` of `record`, authentic on `topic`, with times that are reliable.
 
     What other producers say began at some time began when the broker received the record.

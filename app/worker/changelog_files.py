@@ -102,7 +102,7 @@ def _files(folder: Path, service: str, sources: Mapping[str, Sequence[str]]) -> 
 
 
 def _take_as_it_is(table: TableFile, offset: int) -> None:
-    """Let nothing of the changelog up to `offset` be read into the table, and all of it written."""
+    """Keep the rows on disk: skip the changelog up to `offset`, and write all rows to it."""
     # The identity of no log differs from any: the changelog is filled once the table is open.
     logs = {**table.logs, table.changelog: AppliedLog(identity=LogIdentity())}
     database = _open(table.path)

@@ -14,7 +14,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, AppT
 
 from app.kafka.logs import Mark, marked
-from app.kafka.progress import Answer, Reach
+from app.kafka.positions import Answer, Reach
 from app.kafka.reader import ISOLATION_LEVEL
 from app.worker import lease
 

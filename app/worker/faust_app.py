@@ -24,7 +24,7 @@ from app.worker.agent_producers import producer_of
 from app.worker.batches import Batches
 from app.worker.crash_points import CrashPoint
 from app.worker.lease import Lease
-from app.worker.log_guard import LogGuard
+from app.worker.log_check import LogCheck
 from app.worker.log_watch import watch
 from app.worker.store import Store
 from app.worker.store_repair import set_aside_damaged
@@ -42,7 +42,7 @@ REBALANCE_SECONDS = 30.0
 """The rebalance timeout: how long members may take to give up their partitions."""
 STOP_SECONDS_MAX = 20.0
 """How long a stop may take before the process ends without it."""
-SETTLE_SECONDS = 3.0
+DRAIN_SECONDS = 3.0
 """How long a stop waits for the batch in flight: a longer one is read again after it."""
 BUFFERED_EVENTS_MAX = 8_192
 """Events queued for one agent; with more, their partitions are paused."""
@@ -54,7 +54,7 @@ class PayflowApp(faust.App):
     """A Faust app that knows the watermarks of its agents."""
 
     def __init__(self, *args: Any, payflow: Config, **options: Any) -> None:
-        self.logs = LogGuard(payflow)
+        self.logs = LogCheck(payflow)
         self.watermarks = Watermarks()
         self.batches = Batches()
         self.lease = Lease(SESSION_SECONDS)
@@ -144,7 +144,7 @@ class PayflowApp(faust.App):
         # The parent may be gone, and the broker too: nothing else would end this process then.
         end_within(STOP_SECONDS_MAX)
         if self._consumer is not None:
-            await cast("transport.SafeConsumer", self._consumer).drain(SETTLE_SECONDS)
+            await cast("transport.SafeConsumer", self._consumer).drain(DRAIN_SECONDS)
         for end in self.at_stop:
             await end()
         await super().on_stop()

@@ -54,7 +54,7 @@ QUERIES: web.AppKey[LocalQueries] = web.AppKey("queries")
 CONFIG: web.AppKey[Config] = web.AppKey("config")
 
 
-class Served:
+class RunningServer:
     """A running server: its address, and how to stop it."""
 
     def __init__(self, runner: web.AppRunner, url: str) -> None:
@@ -75,12 +75,12 @@ def make_site(queries: LocalQueries, config: Config) -> web.Application:
     return site
 
 
-async def serve(queries: LocalQueries, config: Config) -> Served:
+async def serve(queries: LocalQueries, config: Config) -> RunningServer:
     """Serve the worker's site on `config.host` and `config.worker_port` (0: any free port)."""
     return await serve_site(make_site(queries, config), config, "worker_port")
 
 
-async def serve_site(site: web.Application, config: Config, port_field: str) -> Served:
+async def serve_site(site: web.Application, config: Config, port_field: str) -> RunningServer:
     """Serve `site` on the port of that setting; raises OSError when it is taken."""
     host, port = config.host, getattr(config, port_field)
     runner = web.AppRunner(site, access_log=None, shutdown_timeout=0.5)
@@ -95,7 +95,7 @@ async def serve_site(site: web.Application, config: Config, port_field: str) -> 
         text = f"the port {port} of {host} is taken; PAYFLOW_{port_field.upper()} names another"
         raise OSError(text) from error
     actual = runner.addresses[0][1]
-    return Served(runner, url_of(host, actual))
+    return RunningServer(runner, url_of(host, actual))
 
 
 async def _livez(_request: web.Request) -> web.Response:
@@ -165,8 +165,8 @@ _ROWS = {(route.method, route.path) for route in ROUTES if route.audience == "wo
 async def _payflow_alone(request: web.Request, handler: Handler) -> web.StreamResponse:
     resource = request.match_info.route.resource
     rows = resource is not None and (request.method, resource.canonical) in _ROWS
-    record = request.headers.get(ROWS_PASS, "")
-    if rows and not is_rows_token(record, request.raw_path, request.app[CONFIG]):
+    token = request.headers.get(ROWS_PASS, "")
+    if rows and not is_rows_token(token, request.raw_path, request.app[CONFIG]):
         return _json({"error": "rows are shown to Payflow alone; ask the console for them"}, 403)
     return await handler(request)
 

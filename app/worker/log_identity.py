@@ -56,7 +56,7 @@ def judge(source: Source, facts: PlaceFacts | None, rows: RowsView | None) -> Po
     Raises LogRefused where going on would lose events or do them twice.
     """
     if facts is None:
-        raise gone(source)
+        raise missing_topic(source)
     check_partitions(source, facts.log.partitions)
     mark = log_of_mark(facts.metadata) if facts.committed is not None else None
     log = _log(source, facts.log.identity, mark, rows)
@@ -102,7 +102,7 @@ def check_changelog(
     `before` is what the table has noted of it. Raises LogRefused where nobody has adopted it.
     """
     if now is None:
-        raise gone(source)
+        raise missing_topic(source)
     if before is None or before.identity.is_same(now):
         return False
     if not is_adopted:
@@ -116,7 +116,7 @@ def is_adopted(metadata: str) -> bool:
     return mark is not None and mark.adopted
 
 
-def gone(source: Source) -> LogRefused:
+def missing_topic(source: Source) -> LogRefused:
     """Return the refusal of a topic that the broker does not have."""
     return _refused(source, "is gone from the broker", "")
 
@@ -162,7 +162,7 @@ def _offset(
     check_end(source, committed, end)
     check_begin(source, committed, begin)
     if mark is None and rows is not None and rows.log is not None:
-        # Somebody else has set this offset. An earlier one is harmless: what rows have applied,
+        # Another client has set this offset. An earlier one is harmless: what rows have applied,
         # they drop.
         highest = rows.highest(log.epoch)
         if highest is not None:

@@ -11,7 +11,7 @@ from functools import cache
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram
 
 from app.delivery.agent import Agent
-from app.delivery.runtime import Handled
+from app.delivery.runtime import BatchResult
 from app.host.logs import configure_logging
 from app.wire.records import UNREADABLE, Record
 from app.wire.topics import first_topic_of
@@ -100,14 +100,14 @@ emitted = Counter("payflow_told_total", "Events produced.", ("service", "topic")
 @cache
 def _counter_of(counted: topic.MessageCounter) -> Counter:
     labels = (counted.label,) if counted.label else ()
-    with _named_once(counted.metric, f"messages of {type_name(counted.message)}"):
+    with _new_metric(counted.metric, f"messages of {type_name(counted.message)}"):
         return Counter(counted.metric, counted.help, labels)
 
 
 @cache
 def _seconds_of(name: str) -> Histogram:
     metric = f"payflow_{name}_seconds"
-    with _named_once(metric, f"the workflow {name}"):
+    with _new_metric(metric, f"the workflow {name}"):
         return Histogram(
             metric,
             f"From the beginning of a transaction of the workflow {name} to its end.",
@@ -117,8 +117,8 @@ def _seconds_of(name: str) -> Histogram:
 
 
 @contextmanager
-def _named_once(metric: str, whose: str) -> Iterator[None]:
-    """Raise DeclarationError when prometheus_client refuses the name `metric`."""
+def _new_metric(metric: str, whose: str) -> Iterator[None]:
+    """Raise DeclarationError when prometheus_client refuses the name of the new `metric`."""
     try:
         yield
     except ValueError as error:
@@ -138,7 +138,9 @@ def declare_metrics() -> None:
         _seconds_of(name)
 
 
-def count_batch(agent: Agent, records: Sequence[Record], handled: Handled, seconds: float) -> None:
+def count_batch(
+    agent: Agent, records: Sequence[Record], handled: BatchResult, seconds: float
+) -> None:
     """Count the result of one batch of `agent`, which took `seconds`."""
     place = (agent.service, agent.name)
     batch_seconds.labels(*place).observe(seconds)
@@ -184,7 +186,7 @@ def record_lag(service: str, behind: Mapping[tuple[str, int], int]) -> None:
         _reported.add((name, partition))
 
 
-def _count_trouble(agent: Agent, handled: Handled) -> None:
+def _count_trouble(agent: Agent, handled: BatchResult) -> None:
     place = (agent.service, agent.name)
     retries.labels(*place).inc(len(handled.retried))
     if handled.retried:
@@ -210,7 +212,7 @@ def _count_emitted(agent: Agent, messages: Sequence[Message]) -> None:
                 metric.inc()
 
 
-def _time_ends(handled: Handled) -> None:
+def _time_ends(handled: BatchResult) -> None:
     for (envelope, _), message in zip(handled.applied, handled.messages, strict=True):
         ended = workflow.ended_by(message)
         if ended is None or not envelope.began_ms:

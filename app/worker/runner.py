@@ -13,10 +13,10 @@ import structlog
 from faust.types import TP
 
 from app.config import Config
-from app.delivery.agent import Agent, Followed, InformedDecider, due_of
+from app.delivery.agent import Agent, FollowedKnowledge, InformedDecider, due_of
 from app.delivery.agent_topics import consumed_topics
 from app.delivery.processor import run_batch
-from app.delivery.runtime import Handled
+from app.delivery.runtime import BatchResult
 from app.delivery.timers import Deadlines
 from app.host.exit import hard_stop
 from app.kafka.producer import place_of, produce, produce_signed
@@ -121,7 +121,7 @@ class Runner:
         self.agent = agent
         self.store = store
         self.deadlines = Deadlines()
-        self.followed: Followed[object] | None = None
+        self.followed: FollowedKnowledge[object] | None = None
         """The knowledge of an informed agent, once it is read."""
         self._app = app
         self._runtime = KafkaRuntime(app, agent.name, config, store)
@@ -266,7 +266,7 @@ class Runner:
         for tp, offset in last.items():
             self._app.watermarks.move(tp, min(offset + 1, held.get(tp, offset + 1)))
 
-    def _report(self, records: Sequence[Record], handled: Handled, seconds: float) -> None:
+    def _report(self, records: Sequence[Record], handled: BatchResult, seconds: float) -> None:
         metrics.count_batch(self.agent, records, handled, seconds)
         for dead_letter in handled.dead_letters:
             log.error(
@@ -280,7 +280,7 @@ class Runner:
             except Exception:  # a failing metric must not stop the agent
                 log.exception("observe failed", service=self.agent.service, agent=self.agent.name)
 
-    def _say_applied(self, handled: Handled) -> None:
+    def _say_applied(self, handled: BatchResult) -> None:
         with logging_about(self.agent.service, self.agent.name) as about:
             for record, (envelope, _) in zip(handled.records, handled.applied, strict=True):
                 about.at(record, envelope)

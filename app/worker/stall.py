@@ -1,6 +1,6 @@
-"""What shows that a worker gets no further: its signs, how long each part is still, its records.
+"""Whether a worker is stalled: its signs of progress, how long each part shows none, what is left.
 
-Pure but for `has_records`: an agent is only stuck when a record lies before it.
+Pure but for `has_records`: an agent is stalled only when there is a record for it to read.
 """
 
 from collections import Counter
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from app.kafka.progress import lag
+from app.kafka.positions import lag
 from app.kafka.reader import AIOKafkaConsumer, TopicPartition, read_to_end
 
 CHECK_SECONDS = 1.0
@@ -35,7 +35,7 @@ class AgentProgress(msgspec.Struct, frozen=True, kw_only=True):
 class Signs(msgspec.Struct, frozen=True, kw_only=True):
     """The progress of a worker at one moment."""
 
-    seen_at: float
+    noted_at: float
     """When the event loop noted it, which a blocked one does not (monotonic seconds)."""
     flows: bool
     recovered_at: float | None
@@ -61,7 +61,7 @@ class Stall:
         passed = 0.0 if self._scanned is None else min(now - self._scanned, 2 * CHECK_SECONDS)
         last = self._last or signs
         self._scanned, self._last = now, signs
-        if signs.seen_at == last.seen_at:
+        if signs.noted_at == last.noted_at:
             # A blocked loop does not report the progress of other parts.
             self._still[LOOP] = self._still.get(LOOP, 0.0) + passed
         else:

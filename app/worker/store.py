@@ -21,7 +21,7 @@ from app.worker.metrics import unreadable_batches
 from app.worker.store_repair import is_damage, mark
 from tables import Table
 
-Given = ParamSpec("Given")
+Params = ParamSpec("Params")
 Result = TypeVar("Result")
 log = structlog.get_logger(__name__)
 
@@ -115,9 +115,9 @@ class Store:
             self._stop(error)
 
     def states(self, table: Table) -> Iterator[tuple[int, bytes, object]]:
-        """Yield partition, key and state of every row; name and pass over what is no row.
+        """Yield partition, key and state of every row; log and skip what is not a row.
 
-        An event for such a key is dead-lettered when it comes; the others are not to wait for it.
+        An event for such a key is dead-lettered when it comes; it holds up no other event.
         """
         for partition in self.open_partitions():
             for key, body in self.scan(partition, b""):
@@ -132,8 +132,8 @@ class Store:
     def _database(self, partition: int) -> Any:
         return self._table.data._db_for_partition(partition)
 
-    def _or_stop(self, call: Callable[Given, Result]) -> Callable[Given, Result]:
-        def called(*args: Given.args, **options: Given.kwargs) -> Result:
+    def _or_stop(self, call: Callable[Params, Result]) -> Callable[Params, Result]:
+        def called(*args: Params.args, **options: Params.kwargs) -> Result:
             try:
                 return call(*args, **options)
             except Exception as error:  # noqa: BLE001  RocksDB has no errors of its own

@@ -31,7 +31,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from app.host.exit import hard_stop
-from app.kafka.progress import lag
+from app.kafka.positions import lag
 from app.kafka.record_batches import read_any_batch
 from app.wire.records import Record
 from app.worker.agent_producers import SafeProducer

@@ -21,7 +21,7 @@ from app.worker.stall import CHECK_SECONDS, AgentProgress, Bounds, Place, Signs,
 
 ASK_SECONDS = 5.0
 """How often the broker is asked how much there is to do, and how long it may take to answer."""
-PROOF_SECONDS = 15.0
+FIRST_RECORD_SECONDS = 15.0
 """How long it may take to read the first record that an agent has to do."""
 TASKS_SHOWN_MAX = 200
 
@@ -68,7 +68,7 @@ class Watchdog:
     async def start(self) -> None:
         """Watch the event loop of the caller until it is closed."""
         self._loop = asyncio.get_running_loop()
-        self._glance()
+        self._note_progress()
         thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
         thread.start()
 
@@ -84,13 +84,13 @@ class Watchdog:
             signs = self._signs
             if signs is not None:
                 reason = self._stall.conclude(time.monotonic(), signs, self._bounds)
-                if reason and await self._is_proven(signs):
+                if reason and await self._has_records(signs):
                     self._end(reason)
         faulthandler.cancel_dump_traceback_later()
         asking.cancel()
 
-    async def _is_proven(self, signs: Signs) -> bool:
-        """Return whether what is still has records to do; take it for idle when it has none.
+    async def _has_records(self, signs: Signs) -> bool:
+        """Return whether the part that is still has records to do; clear it when it has none.
 
         An end of a topic behind what an agent has done may be nothing but markers and holes.
         """
@@ -99,9 +99,9 @@ class Watchdog:
         if agent is None:
             return True
         try:
-            async with asyncio.timeout(PROOF_SECONDS), reader(self._config) as consumer:
+            async with asyncio.timeout(FIRST_RECORD_SECONDS), reader(self._config) as consumer:
                 waiting = await has_records(consumer, agent, self._bounds or {})
-        except Exception as error:  # noqa: BLE001  whatever it is: the broker gave no proof
+        except Exception as error:  # noqa: BLE001  whatever it is: the broker did not answer
             log.warning("no proof of a standstill", part=part, error=repr(error))
             waiting = False
         if not waiting:
@@ -115,17 +115,17 @@ class Watchdog:
             return True
         self._asked = True
         try:
-            self._loop.call_soon_threadsafe(self._glance)
+            self._loop.call_soon_threadsafe(self._note_progress)
         except RuntimeError:
             return False
         return True
 
-    def _glance(self) -> None:
+    def _note_progress(self) -> None:
         """Note the progress: called on the worker's own loop, which owns the state it reads."""
         self._asked = False
         assigned = self._app.assigned()
         self._signs = Signs(
-            seen_at=time.monotonic(),
+            noted_at=time.monotonic(),
             flows=self._app.flows(),
             recovered_at=self._app.recovered_at(),
             agents=tuple(agent.signs(assigned) for agent in self._agents),

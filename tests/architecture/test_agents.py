@@ -127,7 +127,7 @@ def test_a_new_service_is_one_new_file(tmp_path: Path):
         r"```python\n(.+?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL
     )
     (tmp_path / "loyalty.py").write_text(example)
-    look = f"""
+    script = f"""
 import agents
 agents.__path__.append({str(tmp_path)!r})
 from app.config import Config
@@ -137,7 +137,7 @@ print("loyalty" in services())
 print({{"loyalty", "payments.loyalty.dead"}} <= {{spec.name for spec in wanted_topics(Config())}})
 """
     answer = subprocess.run(
-        [sys.executable, "-c", look], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
     )
 
     assert "True\nTrue\n" == answer.stdout

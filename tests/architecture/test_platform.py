@@ -71,8 +71,10 @@ def test_the_live_page_names_no_figure_of_a_workflow(name: str) -> None:
     """Figures, titles and colours are declared with the workflow: another has the same page."""
     text = (ROOT / "web" / name).read_text().lower()
 
-    named = {each for each in figures() if re.search(rf"\b{re.escape(each.lower())}\b", text)}
-    assert set() == named
+    found_figures = {
+        each for each in figures() if re.search(rf"\b{re.escape(each.lower())}\b", text)
+    }
+    assert set() == found_figures
 
 
 def allowed_in(module: Module) -> frozenset[str]:
@@ -209,7 +211,7 @@ declare_workflow(
             topics=(rides,),
             services=frozenset(),
             facts=list,
-            fold=lambda facts, message, at_ms: facts.append(message.ride_id),
+            project=lambda facts, message, at_ms: facts.append(message.ride_id),
             rows={},
             judge=lambda facts, moment: Findings(
                 checks=(),
@@ -235,7 +237,7 @@ declare_workflow(
             retried_calls=lambda rows: (),
             presets={},
             milestones=(),
-            named_in=(rides,),
+            id_topics=(rides,),
             person_table="payment",
             person_of=lambda row: "",
         ),
@@ -243,7 +245,7 @@ declare_workflow(
 )
 """,
 }
-LOOK = """
+SCRIPT = """
 import workflows
 workflows.__path__.append({folder!r})
 from app.config import Config
@@ -263,7 +265,7 @@ facts = Facts()
 envelope = Envelope(
     id="e", type="", source="", time_ms=1, subject="r1", correlation_id="r1"
 )
-facts.fold(found.values(), RideAsked(ride_id="r1"), envelope)
+facts.project(found.values(), RideAsked(ride_id="r1"), envelope)
 print("rides" in {{spec.name for spec in wanted_topics(Config())}})
 print("rides" in {{topic.name for topic in load_agents()["journal"].consumes}})
 print("payflow_ride_seconds" in {{family.name for family in metrics.REGISTRY.collect()}})
@@ -279,10 +281,10 @@ def test_a_new_workflow_is_a_new_folder(tmp_path: Path):
     (folder / "__init__.py").touch()
     for name, text in RIDE.items():
         (folder / name).write_text(text)
-    look = LOOK.format(folder=str(tmp_path))
+    script = SCRIPT.format(folder=str(tmp_path))
 
     answer = subprocess.run(
-        [sys.executable, "-c", look], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
     )
 
     assert ("True\nTrue\nTrue\nTrue\n1\n", "") == (answer.stdout, answer.stderr)
@@ -290,11 +292,11 @@ def test_a_new_workflow_is_a_new_folder(tmp_path: Path):
 
 def test_every_template_that_is_named_is_there():
     """A page whose template was renamed would fail when somebody opens it."""
-    named = {
+    templates = {
         node.value
         for module in modules("app")
         for node in ast.walk(module.tree)
         if isinstance(node, ast.Constant) and str(node.value).endswith(".html")
     }
 
-    assert set() == named - {path.name for path in (ROOT / "web" / "templates").glob("*.html")}
+    assert set() == templates - {path.name for path in (ROOT / "web" / "templates").glob("*.html")}

@@ -64,9 +64,11 @@ def test_types_are_named():
 
 def test_no_module_is_named_for_nothing():
     """If two agents need a function, it has a subject: that is its name."""
-    named = [str(module.path) for module in modules() if BANNED_NAMES & set(module.name.split("."))]
+    refused = [
+        str(module.path) for module in modules() if BANNED_NAMES & set(module.name.split("."))
+    ]
 
-    assert [] == named
+    assert [] == refused
 
 
 def test_every_module_says_what_lives_here():

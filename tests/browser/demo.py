@@ -43,9 +43,9 @@ class Demo(msgspec.Struct, frozen=True):
 
 def environment(folder: Path) -> dict[str, str]:
     """Return the environment of an instance of its own in `folder`."""
-    ports = ("BROKER", "CONSOLE", "PROVIDER", "CARRIER")
-    named = {f"PAYFLOW_{name}_PORT": "0" for name in ports}
-    return os.environ | named | {"PAYFLOW_DATA_DIR": str(folder), "PYTHONPATH": str(ROOT)}
+    names = ("BROKER", "CONSOLE", "PROVIDER", "CARRIER")
+    ports = {f"PAYFLOW_{name}_PORT": "0" for name in names}
+    return os.environ | ports | {"PAYFLOW_DATA_DIR": str(folder), "PYTHONPATH": str(ROOT)}
 
 
 def wait_for(

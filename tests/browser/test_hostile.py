@@ -71,9 +71,9 @@ def assert_harmless(answer: requests.Response) -> None:
     assert "nosniff" == answer.headers["X-Content-Type-Options"]
     assert "a" not in answer.cookies
     if kind == "text/html":
-        seen = Elements()
-        seen.feed(answer.text)
-        assert [] == seen.found, answer.url
+        parser = Elements()
+        parser.feed(answer.text)
+        assert [] == parser.found, answer.url
 
 
 def asked(demo: Demo, method: str, path: str, **record: Any) -> requests.Response:

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.demo import Demo
 
-SEEN_MS = 60_000
+SHOWN_MS = 60_000
 
 
 def test_the_page_moves_and_comes_back_after_the_console_was_killed(page: Page, demo: Demo) -> None:
@@ -18,14 +18,14 @@ def test_the_page_moves_and_comes_back_after_the_console_was_killed(page: Page, 
     expect(state).to_have_text("live")
     expect(page.locator("#services tbody tr")).not_to_have_count(0)
     before = placed.inner_text()
-    expect(placed).not_to_have_text(before, timeout=SEEN_MS)
+    expect(placed).not_to_have_text(before, timeout=SHOWN_MS)
     page.evaluate("document.body.dataset.loaded = 'once'")
 
     os.kill(demo.pids()["console"], signal.SIGKILL)
-    expect(state).to_have_text("connection lost, trying again", timeout=SEEN_MS)
+    expect(state).to_have_text("connection lost, trying again", timeout=SHOWN_MS)
     before = placed.inner_text()
-    expect(state).to_have_text("live", timeout=SEEN_MS)
-    expect(placed).not_to_have_text(before, timeout=SEEN_MS)
+    expect(state).to_have_text("live", timeout=SHOWN_MS)
+    expect(placed).not_to_have_text(before, timeout=SHOWN_MS)
     assert "once" == page.evaluate("document.body.dataset.loaded")
 
 

@@ -21,7 +21,7 @@ PAGES = (
     "Flow",
     "Faults",
 )
-HEAD = 'nav[aria-label="Pages"]'
+NAVIGATION = 'nav[aria-label="Pages"]'
 LINKS_EACH = 4
 """Links that are followed from each page."""
 PHONE = {"width": 390, "height": 844}
@@ -51,7 +51,7 @@ def assert_accessible(page: Page) -> None:
 
 
 def go(page: Page, name: str) -> None:
-    page.locator(HEAD).get_by_role("link", name=name, exact=True).click()
+    page.locator(NAVIGATION).get_by_role("link", name=name, exact=True).click()
     page.get_by_role("heading", level=1).wait_for()
 
 
@@ -70,7 +70,7 @@ def test_a_page_and_what_it_leads_to_are_open_to_everybody(
     go(page, name)
     picture(page, name)
     assert_accessible(page)
-    assert name == page.locator(f'{HEAD} a[aria-current="page"]').inner_text()
+    assert name == page.locator(f'{NAVIGATION} a[aria-current="page"]').inner_text()
 
     links = page.locator('main a[href^="/console/"]').evaluate_all(
         "links => links.map((link) => link.href)"

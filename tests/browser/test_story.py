@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.demo import Demo, put, wait_for
 
-SETTLED_MS = 60_000
+END_MS_MAX = 60_000
 POISON = {
     "type": "payflow.order.cancel_requested.v1",
     "order_id": "poisoned",
@@ -36,7 +36,7 @@ def place_order(page: Page, card: str = "a card that pays") -> None:
 def test_an_order_is_placed_and_watched_until_it_settles(page: Page, demo: Demo) -> None:
     """By itself the page comes to say that nothing is awaited any more; the phone rang."""
     place_order(page)
-    expect(page.get_by_text("Nothing: it has ended")).to_be_visible(timeout=SETTLED_MS)
+    expect(page.get_by_text("Nothing: it has ended")).to_be_visible(timeout=END_MS_MAX)
     order_id = page.get_by_role("heading", level=1).inner_text().removeprefix("Order ")
 
     expect(page.get_by_role("img", name="Waterfall of")).to_be_visible()
@@ -64,7 +64,7 @@ def test_a_broken_provider_makes_everything_go_back(
     expect(provider.get_by_text("Faults:")).to_be_visible()
     place_order(page)
     expect(page.get_by_text("Nothing: it has ended, and everything")).to_be_visible(
-        timeout=SETTLED_MS
+        timeout=END_MS_MAX
     )
     expect(page.get_by_text("payment failed").first).to_be_visible()
     expect(page.get_by_role("cell", name="inventory.released")).to_be_visible()
@@ -73,7 +73,7 @@ def test_a_broken_provider_makes_everything_go_back(
     provider.get_by_role("button", name="Do right again").click()
     expect(provider.get_by_text("Does right.")).to_be_visible()
     go(page, "Invariants")
-    expect(page.get_by_text("Everything is accounted for.")).to_be_visible(timeout=SETTLED_MS)
+    expect(page.get_by_text("Everything is accounted for.")).to_be_visible(timeout=END_MS_MAX)
 
 
 def poison(demo: Demo) -> None:
@@ -135,7 +135,7 @@ def test_a_killed_worker_comes_back(
     wait_for(lambda: demo.pids()["shipping"] != before, "shipping is started again")
     expect(line).to_contain_text(str(demo.pids()["shipping"]))
     place_order(page)
-    expect(page.get_by_text("Nothing: it has ended")).to_be_visible(timeout=SETTLED_MS)
+    expect(page.get_by_text("Nothing: it has ended")).to_be_visible(timeout=END_MS_MAX)
 
 
 def test_a_planted_record_is_found_with_what_was_looked_at(page: Page, demo: Demo) -> None:

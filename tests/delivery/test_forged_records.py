@@ -43,8 +43,8 @@ def ours(record: Record) -> Record:
 
 def with_headers(record: Record, **changes: bytes) -> Record:
     """Return `record` with other headers; `__` in a name stands for `-`."""
-    named = {name.replace("__", "-"): value for name, value in changes.items()}
-    return replace(record, headers=tuple((dict(record.headers) | named).items()))
+    changed_headers = {name.replace("__", "-"): value for name, value in changes.items()}
+    return replace(record, headers=tuple((dict(record.headers) | changed_headers).items()))
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ async def test_what_was_sent_compressed_is_cut_to_what_a_dead_topic_takes(
         len(name) for name, _ in dead_letter.headers
     )
     assert size < records.DEAD_LETTER_BYTES_MAX
-    assert "yes" == header(dead_letter, records.DEAD_CUT)
+    assert "yes" == header(dead_letter, records.DEAD_TRUNCATED)
     assert records.digest(record) == records.digest_dead_lettered(dead_letter)
 
 

@@ -21,7 +21,7 @@ from app.wire.records import ORIGIN, Record
 from app.worker import runner
 from app.worker.batches import Batches
 from app.worker.crash_points import CrashPoint
-from app.worker.log_guard import LogGuard
+from app.worker.log_check import LogCheck
 from app.worker.runner import Runner
 from app.worker.watermarks import Watermarks
 from tests.support.agents import ANSWERS, COUNTS, TALLY, said
@@ -249,7 +249,7 @@ async def run(
     producers = SimpleNamespace(of_agents={agent.name: Producer(away=away)})
     app: Any = SimpleNamespace(
         agent_names=[],
-        logs=LogGuard(Config()),
+        logs=LogCheck(Config()),
         revocation_listeners=[],
         crash_point=CrashPoint.of(""),
         batches=Batches(),

@@ -399,21 +399,21 @@ async def parked_pair(runtime: FakeRuntime, outside: Outside) -> tuple[Any, Reco
     outside.out_of_reach = True
     agent = calls(outside)
     await run_batch(agent, runtime, [message(1, "n1"), message(2, "n2")])
-    head, follower = (as_read(emitted, at) for at, emitted in enumerate(runtime.emitted))
+    first, follower = (as_read(emitted, at) for at, emitted in enumerate(runtime.emitted))
     runtime.emitted.clear()
-    return agent, head, follower
+    return agent, first, follower
 
 
 async def test_parked_events_go_through_in_their_order_when_the_outside_is_back() -> None:
     """A follower that comes first waits again; after the head it goes through."""
     runtime, outside = FakeRuntime(), Outside()
-    agent, head, follower = await parked_pair(runtime, outside)
+    agent, first, follower = await parked_pair(runtime, outside)
     outside.out_of_reach = False
     outside.asked.clear()
 
     await run_batch(agent, runtime, [follower])
     again = as_read(runtime.emitted[0], 5)
-    await run_batch(agent, runtime, [head, again])
+    await run_batch(agent, runtime, [first, again])
 
     assert ["n1", "n2"] == outside.asked
     assert () == tally(runtime).parked
@@ -422,11 +422,11 @@ async def test_parked_events_go_through_in_their_order_when_the_outside_is_back(
 async def test_of_a_parked_event_only_the_latest_copy_waits_on() -> None:
     """A copy that was produced twice, or again after a crash, does not become two that circle."""
     runtime, outside = FakeRuntime(), Outside()
-    agent, head, follower = await parked_pair(runtime, outside)
+    agent, first, follower = await parked_pair(runtime, outside)
     runtime.now += 1_000
 
-    await run_batch(agent, runtime, [follower, follower, head, head])
-    handled = await run_batch(agent, runtime, [follower, head])
+    await run_batch(agent, runtime, [follower, follower, first, first])
+    handled = await run_batch(agent, runtime, [follower, first])
 
     assert 2 == len(runtime.emitted)
     assert 2 == handled.duplicates

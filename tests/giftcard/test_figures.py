@@ -80,9 +80,9 @@ async def test_the_live_page_has_a_section_of_it_which_the_stream_fills(
 async def test_a_terminal_shows_them(counted: TestClient) -> None:
     """Under those of orders."""
     figures = await (await counted.get("/figures")).json()
-    look = {"figures": figures, "workers": [], "services": [], "steps": []}
+    answers = {"figures": figures, "workers": [], "services": [], "steps": []}
     console = Console(file=io.StringIO(), width=200)
-    console.print(watch.shown(look, {}))
+    console.print(watch.shown(answers, {}))
     text = console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
 
     assert "open giftcard wait for" in text

@@ -280,7 +280,7 @@ def verdict_on(messages: list[tuple[Message, Envelope]], key: str) -> Verdict:
     """Return the verdict long after `messages`; the provider has charged for `key`."""
     facts = Facts()
     for message, envelope in messages:
-        facts.fold(load_workflows().values(), message, envelope)
+        facts.project(load_workflows().values(), message, envelope)
     now_ms = max(envelope.time_ms for _, envelope in messages) + 1_000_000
     charged = ProviderRecord(charges=1, charged_minor=2_500, last_ms=1)
     moment = Moment(now_ms=now_ms, provider={key: charged})
@@ -331,7 +331,7 @@ async def test_a_drill_plays_it_beside_the_others(client: TestClient, queries: F
         load = Load(7, str(client.make_url("")).rstrip("/"), session)
         await load.stock_up(lambda: client.get("/livez"))
         await load.burst(4, 1_000)
-        await load.settled()
+        await load.join()
 
     started = [envelope.baggage.get("workflow") for _, envelope in queries.emitted]
     assert ([], 4) == (load.failed, load.accepted)

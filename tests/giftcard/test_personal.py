@@ -24,7 +24,7 @@ from app.delivery.row import Row, encode_row
 from app.host.logs import configure_logging
 from app.operations.dead_letters.dead_letter import DeadLetter
 from app.operations.dead_letters.editing import diff, editable, restored
-from app.operations.dead_letters.status import Known
+from app.operations.dead_letters.status import DeadLetterFacts
 from app.operations.replay.compare import compare
 from app.operations.search.masked_record import MaskedRecord
 from app.operations.search.query import parse
@@ -192,8 +192,8 @@ async def test_it_is_masked_in_a_dead_letter(
     dead = record(value, ("ce_type", TYPE.encode()), topic="giftcards.giftcard.dead")
     dead_letter = DeadLetter(record=dead, at_ms=0)
 
-    async def known(*_: Any, **__: Any) -> Known:
-        return Known(dead_letters=(dead_letter,), attempts={}, through={})
+    async def known(*_: Any, **__: Any) -> DeadLetterFacts:
+        return DeadLetterFacts(dead_letters=(dead_letter,), attempts={}, through={})
 
     monkeypatch.setattr(DeadLetters, "known", known)
     shown = await (await client.get("/dead-letters/giftcards.giftcard.dead/0/0")).text()

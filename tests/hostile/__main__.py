@@ -11,13 +11,13 @@ from pathlib import Path
 from app.chaos.report import breaches_of
 from app.config import Config
 from app.local.supervisor import Supervisor
-from tests.hostile.program import Found, Wanted, attack
+from tests.hostile.program import DrillOptions, Found, attack
 
 
 async def run(folder: Path, *, seconds: float, rate: float, orders: float, seed: int) -> Found:
     """Return what came of an attack on an instance in `folder`."""
     config = Config(data_dir=str(folder), broker_port=0, console_port=0)
-    wanted = Wanted(seconds=seconds, rate=rate, orders_rate=orders, seed=seed)
+    wanted = DrillOptions(seconds=seconds, rate=rate, orders_rate=orders, seed=seed)
     async with Supervisor(config, say).up() as instance:
         return await attack(instance.config, wanted, say)
 

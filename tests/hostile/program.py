@@ -31,7 +31,7 @@ from tests.hostile.envelope_attacks import WILDER
 SAMPLE_RECORDS = 300
 MARK = "x-lie"
 """What every lie carries, so that none is taken for an honest record and passed on."""
-SETTLE_SECONDS_MAX = 400.0
+DRAIN_SECONDS_MAX = 400.0
 CHECK_SECONDS = 3.0
 GZIP = 1
 
@@ -47,7 +47,7 @@ class Emitted(msgspec.Struct, frozen=True, kw_only=True):
     dead: frozenset[str]
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+class DrillOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How long, how many lies and honest orders per second, and which of them."""
 
     seconds: float
@@ -88,7 +88,7 @@ class Hostile:
             for spec in wanted_topics(config)
             if not spec.name.endswith("-changelog")
         }
-        self._seen: dict[str, list[Record]] = {}
+        self._records: dict[str, list[Record]] = {}
         self.tricks: Counter[str] = Counter()
         self.poison: list[Emitted] = []
 
@@ -120,16 +120,16 @@ class Hostile:
         async for record in consumer:
             if any(name == MARK for name, _ in record.headers):
                 continue  # A lie, or what became of one.
-            kept = self._seen.setdefault(record.topic, [])
+            kept = self._records.setdefault(record.topic, [])
             kept.append(records.as_read(record))
             del kept[:-SAMPLE_RECORDS]
 
     async def _lie(self, producer: Any) -> None:
         random = self._random
-        full = [name for name, kept in self._seen.items() if kept]
+        full = [name for name, kept in self._records.items() if kept]
         if not full:
             return
-        record = random.choice(self._seen[random.choice(full)])
+        record = random.choice(self._records[random.choice(full)])
         target = random.choice(list(self._topics))
         sent = random.choice(TRICKS + WILDER)(
             record, random, list(self._topics), self._config.partitions
@@ -195,7 +195,7 @@ def due(met: Record) -> frozenset[str]:
     return frozenset(found)
 
 
-async def attack(config: Config, wanted: Wanted, say: Say) -> Found:
+async def attack(config: Config, wanted: DrillOptions, say: Say) -> Found:
     """Return what came of lies to the running instance of `config`."""
     timeout = aiohttp.ClientTimeout(total=20)
     async with aiohttp.ClientSession(timeout=timeout) as session:
@@ -207,7 +207,7 @@ async def attack(config: Config, wanted: Wanted, say: Say) -> Found:
         await hostile.run(wanted.rate, wanted.seconds)
         playing.cancel()
         say(f"{sum(hostile.tricks.values())} lies produced, {len(hostile.poison)} of them poison")
-        await load.settled()
+        await load.join()
         verdict = await _quiet(config, say)
         missing = await _missing(config, hostile.poison)
         return Found(
@@ -223,7 +223,7 @@ async def attack(config: Config, wanted: Wanted, say: Say) -> Found:
 async def _quiet(config: Config, say: Say) -> Verdict:
     """Return the verdict once nothing moves any more, or time is up."""
     auditor = Auditor(config)
-    limit = time.monotonic() + SETTLE_SECONDS_MAX
+    limit = time.monotonic() + DRAIN_SECONDS_MAX
     while True:
         verdict = await auditor.verdict()
         moving = verdict.unsettled

@@ -24,7 +24,7 @@ from app.operations.dead_letters.audit_records import Action
 from app.operations.dead_letters.dead_letter import DeadLetter, redrive_id, sent_back
 from app.operations.dead_letters.reader import gather
 from app.operations.dead_letters.redrive import redriver
-from app.operations.dead_letters.status import Known, states
+from app.operations.dead_letters.status import DeadLetterFacts, states
 from app.wire.records import REDRIVE_ID, Outgoing, Record, to_dead
 from app.wire.signing import signed
 from app.wire.topics import partitions_of
@@ -38,7 +38,7 @@ DEAD_LETTERS, READS = 20, 4
 ACTION = Action(who="ann", why="mended", at_ms=1)
 
 
-class EnoughSeen(Exception):
+class EnoughRead(Exception):
     """Nobody waits any longer."""
 
 
@@ -141,9 +141,9 @@ async def test_who_waits_for_dead_letters_reads_each_record_once(
     def say(line: str) -> None:
         said[line] += 1
         if said["1 on their way"] == READS:
-            raise EnoughSeen
+            raise EnoughRead
 
-    with pytest.raises(EnoughSeen):
+    with pytest.raises(EnoughRead):
         async with redriver(instance) as sender:
             await sender.redrive((await sender.read_status()).dead_letters, ACTION, say)
 
@@ -153,36 +153,36 @@ async def test_who_waits_for_dead_letters_reads_each_record_once(
 
 async def test_reading_on_comes_to_what_reading_anew_does(instance: Config) -> None:
     """Dead-lettered, redriven, waiting for a retry, past it, failed again, discarded."""
-    seen: list[dict[str, int]] = []
+    counts: list[dict[str, int]] = []
 
     async with reading.reading(instance) as reader:
 
-        async def look() -> Known:
+        async def read_again() -> DeadLetterFacts:
             known = await reader.read_status()
             assert await gather(instance) == known
-            seen.append(dict(Counter(states(known).values())))
+            counts.append(dict(Counter(states(known).values())))
             return known
 
-        await look()
+        await read_again()
         await put(instance, *(dead_lettered(cancel(number)) for number in range(3)))
-        known = await look()
+        known = await read_again()
         sent = [sent_back(dead_letter, 0) for dead_letter in known.dead_letters[:2]]
         await put(instance, *sent)
-        await look()
+        await read_again()
         waiting = [(REDRIVE_ID, redrive_id(known.dead_letters[0]).encode())]
         await put(instance, replace(sent[0], topic=RETRY, partition=0, headers=waiting))
         await commit(instance, "test", TopicPartition(REDRIVE, 0), 2)
-        await look()
+        await read_again()
         await commit(instance, "notification", TopicPartition(RETRY, 0), 1)
-        await look()
+        await read_again()
         await put(instance, dead_lettered(again(known.dead_letters[1])))
-        await look()
+        await read_again()
         await publish(
             instance, [DeadLetterDiscarded(about=f"{DEAD}/0/2", who="ann", why="a test")], 1
         )
-        await look()
+        await read_again()
 
-    assert seen == [
+    assert counts == [
         {},
         {"open": 3},
         {"sent": 2, "open": 1},

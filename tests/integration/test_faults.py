@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 import stamina
 
-from app.chaos.drill import Drill, Wanted, open_drill
+from app.chaos.drill import Drill, DrillOptions, open_drill
 from app.chaos.plan import FAULTS, plan
 from app.chaos.report import build, final_breaches, markdown
 from app.chaos.size import SMALL
@@ -18,7 +18,7 @@ from app.chaos.worker_faults import obstacle
 from app.registry import services
 from tests.support.broker import local_config
 
-WANTED = Wanted(seed=42_072, rate=4.0, size=SMALL)
+WANTED = DrillOptions(seed=42_072, rate=4.0, size=SMALL)
 """Of this seed, services whose rows have an outbox are killed, frozen, and crash once stored."""
 STEPS = {step.fault: step for step in plan(WANTED.seed, services(), size=WANTED.size)}
 
@@ -49,7 +49,7 @@ async def test_payflow_holds(drill: Drill, fault: str) -> None:
     if reason := obstacle(fault):
         pytest.skip(reason)
 
-    met = await drill.meet(STEPS[fault])
+    met = await drill.run_step(STEPS[fault])
 
     assert not met.breaches, met.cause
 

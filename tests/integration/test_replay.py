@@ -13,7 +13,7 @@ from app.config import Config
 from app.delivery.row import Row, encode_row
 from app.kafka.producer import partition_of
 from app.local.supervisor import Supervisor
-from app.operations.replay.run import Replayed, ReplayError, Wanted, replay
+from app.operations.replay.run import ReplayError, ReplayOptions, ReplayResult, replay
 from app.operations.verification.auditor import Auditor
 from app.registry import services
 from app.wire.topics import changelog_topic
@@ -32,7 +32,7 @@ async def play(config: Config) -> str:
         playing = asyncio.create_task(load.play(ORDERS_PER_SECOND))
         await asyncio.sleep(PLAY_SECONDS)
         playing.cancel()
-        await load.settled()
+        await load.join()
         auditor = Auditor(config)
 
         async def quiet() -> bool:
@@ -43,8 +43,8 @@ async def play(config: Config) -> str:
         return load.latest(1)[0]
 
 
-async def again(config: Config, service: str, folder: Path) -> Replayed:
-    return await replay(config, Wanted(service=service, sandbox=folder / service), _say)
+async def again(config: Config, service: str, folder: Path) -> ReplayResult:
+    return await replay(config, ReplayOptions(service=service, sandbox=folder / service), _say)
 
 
 def _say(_line: str) -> None:
@@ -72,7 +72,7 @@ async def test_every_row_comes_out_the_same_and_a_changed_one_is_named(tmp_path:
         assert 1 == changed.different
         assert [order_id] == [each.key for each in changed.differences]
         with pytest.raises(ReplayError, match="no sandbox and not empty"):
-            await replay(instance.config, Wanted(service="order", sandbox=tmp_path), _say)
+            await replay(instance.config, ReplayOptions(service="order", sandbox=tmp_path), _say)
         with pytest.raises(ReplayError, match="no such service"):
             await again(instance.config, "nobody", tmp_path)
 

@@ -27,7 +27,7 @@ from app.operations.search import topic_facts
 from app.operations.search.consumer_groups import groups
 from app.operations.search.query import parse
 from app.operations.search.record_view import RecordView
-from app.operations.search.scan import Asked, Done, Found, scan
+from app.operations.search.scan import Done, Found, ScanRequest, scan
 from app.registry import load_agents
 from app.wire import codecs
 from app.wire.envelope import Envelope, to_headers
@@ -132,7 +132,7 @@ async def test_a_planted_record_is_found_with_its_coverage(haystack, messages, c
     """All offsets there still are were read, deleted ones and markers passed over."""
     config, topic = haystack
     async with reader(config) as consumer:
-        asked = Asked(wanted=parse(messages, cel))
+        asked = ScanRequest(wanted=parse(messages, cel))
         found = [e async for e in scan(consumer, await places_of(config, topic), asked)]
 
     done = found[-1]
@@ -157,13 +157,16 @@ def test_the_command_finds_it(haystack, monkeypatch):
         current.cache_clear()
 
     said = json.loads(result.stdout)
-    named = {each["name"]: each for each in json.loads(listed.stdout)}
+    topics_by_name = {each["name"]: each for each in json.loads(listed.stdout)}
     assert 0 == result.exit_code
     assert [(1, 3_086)] == [(each["partition"], each["offset"]) for each in said["found"]]
     assert "1 found in 18,504 records at 18,508 offsets" in result.stderr
     assert "stopped at the end" in result.stderr
-    assert (18_508, 604_800_000) == (named[topic]["records"], named[topic]["retention_ms"])
-    assert named[topic]["bytes"] > 1_000_000
+    assert (18_508, 604_800_000) == (
+        topics_by_name[topic]["records"],
+        topics_by_name[topic]["retention_ms"],
+    )
+    assert topics_by_name[topic]["bytes"] > 1_000_000
     assert "2/100 " in shown.stdout
     assert "o402" in shown.stdout
 
@@ -171,18 +174,18 @@ def test_the_command_finds_it(haystack, monkeypatch):
 async def test_the_page_finds_it_by_pages(client, haystack):
     """A limit and a cursor: each record once; then the one that was planted."""
     path = f"/topics/{haystack[1]}/records"
-    seen, cursor = [], "0/4990"
+    offsets, cursor = [], "0/4990"
     while True:
         answer = await (
             await client.get(path, params={"from": "0/4990", "cursor": cursor, "limit": "4"})
         ).json()
-        seen += [record["offset"] for record in answer["found"]]
+        offsets += [record["offset"] for record in answer["found"]]
         cursor = answer["cursor"]
         if answer["done"]["why"] == "end":
             break
     found = await (await client.get(path, params={"q": "text:needle in it"})).json()
 
-    assert list(range(4_990, 5_001)) == seen
+    assert list(range(4_990, 5_001)) == offsets
     assert ["planted"] == [record["key"] for record in found["found"]]
     assert RECORDS + PARTITIONS - DELETED == found["done"]["scanned"]
 

@@ -217,12 +217,12 @@ async def test_an_auditor_that_reads_only_what_is_new_comes_to_the_same_verdict(
 
 async def test_verify_allows_for_what_is_emitted_and_not_received(cluster: Cluster) -> None:
     """A shelf that has yet to receive a command is behind; one that has received it has drifted."""
-    unheard = emitted(ReleaseStock(order_id="o1", sku="MUG"))
+    unconsumed = emitted(ReleaseStock(order_id="o1", sku="MUG"))
     behind = [SHELVES[0], SHELVES[2]]
     await cluster.publish([*RECEIPTS, *GOOD_ORDER, *behind])
     cluster.charge("o1", 800)
     await cluster.all_is_consumed()
-    await cluster.publish([unheard])
+    await cluster.publish([unconsumed])
 
     waiting = broken(await verify(cluster.config))
     await cluster.all_is_consumed()

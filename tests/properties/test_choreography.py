@@ -458,8 +458,8 @@ class World:
 
     def send_back(self, placed: OrderPlaced, return_id: str) -> None:
         line = self.random.choice(placed.lines)
-        goods = self.random.random() < 0.8
-        back = ReturnLine(sku=line.sku, quantity=1, amount_minor=100, goods=goods)
+        is_item = self.random.random() < 0.8
+        back = ReturnLine(sku=line.sku, quantity=1, amount_minor=100, goods=is_item)
         self.publish(
             ReturnRequested(
                 order_id=placed.order_id, return_id=return_id, lines=(back,), amount_minor=100

@@ -46,7 +46,7 @@ def entries(story: list[Message]) -> list[EntryPosted]:
     return made
 
 
-def settled(story: list[Message]) -> dict[str, int]:
+def balances_after(story: list[Message]) -> dict[str, int]:
     """Return what stands on the accounts at the end; what is zero is nothing."""
     balances = after(ledger, *story)[0].balances
     return {account: amount for account, amount in balances.items() if amount}
@@ -71,7 +71,7 @@ def test_the_order_of_arrival_does_not_matter(
     """The same facts leave the same balances, however often and in whatever order."""
     story, shuffled = received
 
-    assert settled(story) == settled(shuffled)
+    assert balances_after(story) == balances_after(shuffled)
 
 
 @settings(max_examples=100)
@@ -106,14 +106,14 @@ def test_at_the_end_nobody_owes_anybody(received: tuple[list[Message], list[Mess
     story, shuffled = received
     payment = story[0]
     assert isinstance(payment, PaymentCompleted)
-    given_back = sum(message.amount_minor for message in story if hasattr(message, "refund_id"))
+    refunds_minor = sum(message.amount_minor for message in story if hasattr(message, "refund_id"))
     charges = payment.charges_minor
     sold = {
-        "cash_at_provider": payment.amount_minor - given_back,
+        "cash_at_provider": payment.amount_minor - refunds_minor,
         "revenue": -payment.goods_minor - min(charges, 0),
         "shipping": -max(charges, 0),
-        "refunds": given_back,
+        "refunds": refunds_minor,
     }
     expected = sold if DELIVERED in story else {}
 
-    assert {name: amount for name, amount in expected.items() if amount} == settled(shuffled)
+    assert {name: amount for name, amount in expected.items() if amount} == balances_after(shuffled)

@@ -192,7 +192,7 @@ def emit(world: World, emission: Emission, baggage: dict[str, str]) -> bool:
     return True
 
 
-def receive_goods(world: World, lines: list[dict[str, Any]]) -> None:
+def receive_stock(world: World, lines: list[dict[str, Any]]) -> None:
     """Receive enough of all that the lines name."""
     items = [{"sku": line["sku"], "quantity": QUANTITY_MAX} for line in lines]
     asked = msgspec.convert({"receipt_id": WIDEST * 60, "items": items}, stock.ReceiptAsked)
@@ -223,14 +223,14 @@ def test_what_the_api_accepts_the_inside_carries(
         return
     with closing(asyncio.new_event_loop()) as loop:
         world = World(seed, Troubles(seed, frozenset()), loop)
-        receive_goods(world, body["lines"])
+        receive_stock(world, body["lines"])
         baggage = {"workflow": "order", "country": placed.country, "began_ms": str(world.now)}
         start = Emission(message=placed, event_id=derive_id("o"), transaction_id=placed.order_id)
         if emit(world, start, baggage):
             for path, each in more:
                 for emission in emissions(placed.order_id, path, each):
                     emit(world, emission, {})
-        world.settle()
+        world.drain()
 
         check(world)
 

@@ -82,5 +82,5 @@ def test_who_paid_is_emitted(story: list[Message]) -> None:
     state = notification.INITIAL
     for event in story:
         state, emitted = receive(notification, state, event)
-        named = {message.customer_id for message in emitted}
-        assert named <= {"c1" if state.customer_id else ""}
+        customers = {message.customer_id for message in emitted}
+        assert customers <= {"c1" if state.customer_id else ""}

@@ -83,17 +83,17 @@ def test_any_one_change_to_one_book_is_found_and_named(history: Any, data: Any) 
 
     found = reconcile(lines, LATER_MS)
 
-    named = due.split(" ")[0]
+    difference = due.split(" ")[0]
     # The ledger has no key of its own for a refund: the amount says which one it was.
     due_in = [
         one
         for one in found.offending
-        if (one.order_id, one.kind) == (line.order_id, line.kind) and named in one.differences
+        if (one.order_id, one.kind) == (line.order_id, line.kind) and difference in one.differences
     ]
     assert not found.reconciled
     assert due_in
     assert {one.order_id for one in found.offending} <= {line.order_id, ELSEWHERE}
-    assert all(line.key == one.key for one in due_in if line.key and named in MISSING.values())
+    assert all(line.key == one.key for one in due_in if line.key and difference in MISSING.values())
 
 
 @given(histories, st.sampled_from(BOOKS))

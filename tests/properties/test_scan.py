@@ -8,21 +8,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.kafka.errors import InspectionError
-from app.operations.search.query import Wanted, parse
-from app.operations.search.scan import Asked, Done, Event, scan
+from app.operations.search.query import Query, parse
+from app.operations.search.scan import Done, Event, ScanRequest, scan
 from app.operations.search.starts import Start, parse_cursor
-from tests.support.consumer import FakeConsumer, Given, at, places
+from tests.support.consumer import FakeConsumer, FakeRecord, at, places
 
 
 @st.composite
-def topics(draw: st.DrawFn) -> tuple[dict[int, list[Given]], dict[int, int]]:
+def topics(draw: st.DrawFn) -> tuple[dict[int, list[FakeRecord]], dict[int, int]]:
     """Draw partitions with gaps anywhere, at their beginnings and ends too."""
-    logs: dict[int, list[Given]] = {}
+    logs: dict[int, list[FakeRecord]] = {}
     ends: dict[int, int] = {}
     for partition in range(draw(st.integers(1, 4))):
         offsets = sorted(draw(st.sets(st.integers(0, 30), max_size=15)))
         logs[partition] = [
-            Given("t", partition, at, timestamp=draw(st.integers(1, 9))) for at in offsets
+            FakeRecord("t", partition, at, timestamp=draw(st.integers(1, 9))) for at in offsets
         ]
         last = offsets[-1] + 1 if offsets else draw(st.integers(0, 5))
         ends[partition] = last + draw(st.integers(0, 3))
@@ -43,7 +43,9 @@ def fake(topic: Any, sizes: list[int]) -> FakeConsumer:
     return FakeConsumer(logs, ends, forever())
 
 
-async def events(consumer: FakeConsumer, topic: Any, asked: Asked, **more: Any) -> list[Event]:
+async def events(
+    consumer: FakeConsumer, topic: Any, asked: ScanRequest, **more: Any
+) -> list[Event]:
     return [event async for event in scan(consumer, places(topic), asked, **more)]
 
 
@@ -54,11 +56,11 @@ async def test_a_planted_record_is_found_wherever_it_lies(topic, sizes, data):
     partition = data.draw(st.sampled_from(sorted(logs)))
     offset = data.draw(st.integers(0, max(ends[partition], 1)))
     kept = [r for r in logs[partition] if r.offset != offset]
-    planted = Given("t", partition, offset, key=b"planted")
+    planted = FakeRecord("t", partition, offset, key=b"planted")
     logs[partition] = sorted([*kept, planted], key=lambda record: record.offset)
     ends[partition] = max(ends[partition], offset + 1)
 
-    found = await events(fake(topic, sizes), topic, Asked(wanted=parse(["key:planted"])))
+    found = await events(fake(topic, sizes), topic, ScanRequest(wanted=parse(["key:planted"])))
 
     done = found[-1]
     assert isinstance(done, Done)
@@ -72,29 +74,29 @@ async def test_a_planted_record_is_found_wherever_it_lies(topic, sizes, data):
 @given(topics(), dealt, st.lists(st.integers(1, 6), min_size=1, max_size=5))
 async def test_going_on_by_cursor_finds_every_record_once(topic, sizes, limits):
     """With any limits, in any order of dealing."""
-    seen: list[tuple[int, int]] = []
+    offsets: list[tuple[int, int]] = []
     scanned = 0
-    asked = Asked(wanted=Wanted(), limit=limits[0])
+    asked = ScanRequest(wanted=Query(), limit=limits[0])
     for turn in range(1_000):
         found = await events(fake(topic, sizes), topic, asked)
         done = found[-1]
-        seen += at(found)
+        offsets += at(found)
         scanned += done.scanned
         if done.why == "end":
             break
         start = parse_cursor(done.cursor)
-        asked = Asked(wanted=Wanted(), start=start, limit=limits[turn % len(limits)])
+        asked = ScanRequest(wanted=Query(), start=start, limit=limits[turn % len(limits)])
 
     expected = [(r.partition, r.offset) for log in topic[0].values() for r in log]
-    assert sorted(expected) == sorted(seen)
+    assert sorted(expected) == sorted(offsets)
     assert len(expected) == scanned
 
 
 @given(topics(), dealt, st.integers(1, 10))
 async def test_since_misses_nothing_whatever_the_order_of_times(topic, sizes, since_ms):
     """Times of records need not grow with their offsets."""
-    wanted = Wanted(since_ms=since_ms)
-    found = await events(fake(topic, sizes), topic, Asked(wanted=wanted))
+    wanted = Query(since_ms=since_ms)
+    found = await events(fake(topic, sizes), topic, ScanRequest(wanted=wanted))
 
     expected = [
         (r.partition, r.offset) for log in topic[0].values() for r in log if r.timestamp >= since_ms
@@ -106,10 +108,12 @@ async def test_since_misses_nothing_whatever_the_order_of_times(topic, sizes, si
 async def test_what_comes_during_a_scan_is_left_to_the_next(topic, sizes, more):
     """The end is the end as it stood; the cursor begins with what came."""
     consumer = fake(topic, sizes)
-    consumer.late = [Given("t", p, end + i) for p, end in topic[1].items() for i in range(more)]
+    consumer.late = [
+        FakeRecord("t", p, end + i) for p, end in topic[1].items() for i in range(more)
+    ]
     before = {(r.partition, r.offset) for log in topic[0].values() for r in log}
 
-    found = await events(consumer, topic, Asked(wanted=Wanted()))
+    found = await events(consumer, topic, ScanRequest(wanted=Query()))
 
     assert before == set(at(found))
     assert {c.partition: c.end for c in found[-1].coverage} == topic[1]
@@ -120,8 +124,10 @@ async def test_what_comes_during_a_scan_is_left_to_the_next(topic, sizes, more):
 async def test_a_tail_drops_nothing_of_a_burst(topic, sizes, more):
     """From the end on, everything that comes."""
     consumer = fake(topic, sizes)
-    consumer.late = [Given("t", p, end + i) for p, end in topic[1].items() for i in range(more)]
-    asked = Asked(wanted=Wanted(), start=Start(back=0), follow=True, limit=len(consumer.late))
+    consumer.late = [
+        FakeRecord("t", p, end + i) for p, end in topic[1].items() for i in range(more)
+    ]
+    asked = ScanRequest(wanted=Query(), start=Start(back=0), follow=True, limit=len(consumer.late))
 
     found = await events(consumer, topic, asked)
 
@@ -133,7 +139,10 @@ async def test_a_scan_that_is_stopped_says_how_far_it_was(topic, sizes, queries)
     """Cancelled or out of time: what lies before the cursor was seen, what lies behind was not."""
     left = iter(range(queries))
     found = await events(
-        fake(topic, sizes), topic, Asked(wanted=Wanted()), stopped=lambda: next(left, None) is None
+        fake(topic, sizes),
+        topic,
+        ScanRequest(wanted=Query()),
+        stopped=lambda: next(left, None) is None,
     )
 
     following = parse_cursor(found[-1].cursor).offsets
@@ -149,10 +158,10 @@ async def test_a_scan_that_is_stopped_says_how_far_it_was(topic, sizes, queries)
 
 async def test_a_scan_out_of_time_says_so():
     """With the cursor to go on."""
-    topic = ({0: [Given("t", 0, 0), Given("t", 0, 1)]}, {0: 2})
+    topic = ({0: [FakeRecord("t", 0, 0), FakeRecord("t", 0, 1)]}, {0: 2})
     ticks = iter(range(100))
     found = await events(
-        fake(topic, [1]), topic, Asked(wanted=Wanted(), seconds=4), clock=lambda: next(ticks)
+        fake(topic, [1]), topic, ScanRequest(wanted=Query(), seconds=4), clock=lambda: next(ticks)
     )
 
     assert "time" == found[-1].why
@@ -161,20 +170,24 @@ async def test_a_scan_out_of_time_says_so():
 
 async def test_a_scan_to_which_nothing_comes_ends_with_an_error():
     """A partition without a leader is no reason to wait for ever."""
-    topic = ({0: [Given("t", 0, 0)]}, {0: 1})
+    topic = ({0: [FakeRecord("t", 0, 0)]}, {0: 1})
     consumer = fake(topic, [1])
     consumer.pause(TopicPartition("t", 0))
     ticks = iter(range(0, 1_000, 5))
 
     with pytest.raises(InspectionError, match="go on at 0/0"):
-        await events(consumer, topic, Asked(wanted=Wanted()), clock=lambda: next(ticks))
+        await events(consumer, topic, ScanRequest(wanted=Query()), clock=lambda: next(ticks))
 
 
 async def test_what_fails_and_what_cannot_be_read_is_counted():
     """An expression that has no answer is an error; a body that is no JSON is unreadable."""
-    records = [Given("t", 0, 0, value=b'{"a":1}'), Given("t", 0, 1), Given("t", 0, 2, value=b"?")]
+    records = [
+        FakeRecord("t", 0, 0, value=b'{"a":1}'),
+        FakeRecord("t", 0, 1),
+        FakeRecord("t", 0, 2, value=b"?"),
+    ]
     topic = ({0: records}, {0: 3})
-    found = await events(fake(topic, [5]), topic, Asked(wanted=parse([], "body.a == 1")))
+    found = await events(fake(topic, [5]), topic, ScanRequest(wanted=parse([], "body.a == 1")))
 
     done = found[-1]
     assert [(0, 0)] == at(found)

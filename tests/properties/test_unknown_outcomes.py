@@ -176,14 +176,14 @@ class Race(RuleBasedStateMachine):
         self.receive(data.draw(st.sampled_from(self.received)))
 
     @rule(message=st.sampled_from(CLOSING))
-    def the_order_is_given_up(self, message: Message) -> None:
+    def the_order_is_cancelled(self, message: Message) -> None:
         """Nothing will be shipped any more; it may be said for several reasons."""
         self.closed = True
         self.receive(message)
 
     @precondition(lambda self: self.state.completed_emitted and not self.closed)
     @rule(message=st.sampled_from((example.RETURN, example.RETURN_REST)))
-    def goods_come_back(self, message: Message) -> None:
+    def a_return_is_accepted(self, message: Message) -> None:
         """A return is accepted once the order is paid."""
         self.receive(message)
 

@@ -8,7 +8,7 @@ from aiokafka import TopicPartition
 from app.operations.search.scan import Event, Found
 
 
-class Given(NamedTuple):
+class FakeRecord(NamedTuple):
     """A record as aiokafka gives it."""
 
     topic: str
@@ -23,12 +23,14 @@ class Given(NamedTuple):
 class FakeConsumer:
     """Partitions in lists; offsets without a record are gaps. Deals as `sizes` say."""
 
-    def __init__(self, logs: Mapping[int, Sequence[Given]], ends: Mapping[int, int], sizes: Any):
+    def __init__(
+        self, logs: Mapping[int, Sequence[FakeRecord]], ends: Mapping[int, int], sizes: Any
+    ):
         self.logs, self.ends = logs, dict(ends)
         self.sizes = sizes
         self.at: dict[TopicPartition, int] = {}
         self.paused: set[TopicPartition] = set()
-        self.late: list[Given] = []
+        self.late: list[FakeRecord] = []
 
     async def beginning_offsets(self, places: Sequence[TopicPartition]) -> dict[Any, int]:
         return {
@@ -61,11 +63,11 @@ class FakeConsumer:
     def last_stable_offset(self, place: TopicPartition) -> int:
         return self.ends[place.partition]
 
-    def every(self, place: TopicPartition) -> list[Given]:
+    def every(self, place: TopicPartition) -> list[FakeRecord]:
         late = [r for r in self.late if r.partition == place.partition]
         return [*self.logs[place.partition], *late]
 
-    async def getmany(self, *, max_records: int, **_: Any) -> dict[Any, list[Given]]:
+    async def getmany(self, *, max_records: int, **_: Any) -> dict[Any, list[FakeRecord]]:
         count = min(next(self.sizes), max_records)
         batch = {}
         for place, at in self.at.items():

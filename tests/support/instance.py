@@ -16,9 +16,9 @@ PAYFLOW = [sys.executable, "-c", "from app.cli.main import main; main()"]
 def environment(folder: Path, **settings: str) -> dict[str, str]:
     """Return the environment of an instance of its own in `folder`, with `settings` besides."""
     ports = {"BROKER_PORT": "0", "CONSOLE_PORT": "0", "PROVIDER_PORT": "0", "CARRIER_PORT": "0"}
-    named = {f"PAYFLOW_{name}": value for name, value in ports.items()}
-    named |= {f"PAYFLOW_{name.upper()}": value for name, value in settings.items()}
-    return os.environ | named | {"PAYFLOW_DATA_DIR": str(folder), "PYTHONPATH": str(ROOT)}
+    variables = {f"PAYFLOW_{name}": value for name, value in ports.items()}
+    variables |= {f"PAYFLOW_{name.upper()}": value for name, value in settings.items()}
+    return os.environ | variables | {"PAYFLOW_DATA_DIR": str(folder), "PYTHONPATH": str(ROOT)}
 
 
 def payflow(folder: Path, *arguments: str, **settings: str) -> Any:

@@ -53,7 +53,7 @@ class Shop:
         options: Any = {"idempotency_key": key}
         return await self.v1.payment_intents.capture_async(intent_id, params, options)
 
-    async def seen(self, intent_id: str, *expand: str) -> Any:
+    async def retrieve(self, intent_id: str, *expand: str) -> Any:
         """Return an intent as it is now."""
         params: Any = {"expand": list(expand)} if expand else {}
         return await self.v1.payment_intents.retrieve_async(intent_id, params)

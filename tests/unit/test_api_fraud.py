@@ -37,8 +37,8 @@ RULE = {
     "when": MUCH,
 }
 RULE_TEXT = msgspec.json.encode(RULE).decode()
-NAMED = {"eq": [{"field": "customer"}, "cust-77"]}
-NAMING = RulePut(rule_id="naming", rule=rule("naming", when={"any": [NAMED]}))
+NAMES_A_CUSTOMER = {"eq": [{"field": "customer"}, "cust-77"]}
+NAMING = RulePut(rule_id="naming", rule=rule("naming", when={"any": [NAMES_A_CUSTOMER]}))
 """Set in a terminal: pages take none that names people."""
 WHY = {"reason": "because"}
 DECIDE = (f"/cases/{ORDER}/decide", WHY | {"verdict": "fraud"})

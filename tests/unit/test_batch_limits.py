@@ -7,7 +7,7 @@ from typing import Any
 from app.config import Config
 from app.registry import load_agents
 from app.wire.byte_limits import BATCH_BYTES_MAX, BODY_BYTES_MAX
-from app.worker.log_guard import LogGuard
+from app.worker.log_check import LogCheck
 from app.worker.runner import BATCH_EVENTS_MAX, Runner
 
 
@@ -22,7 +22,7 @@ def event(size: int) -> Any:
 async def batches(sizes: list[int]) -> list[int]:
     """Return the number of events in each batch."""
     app: Any = SimpleNamespace(
-        agent_names=[], revocation_listeners=[], crash_point=None, logs=LogGuard(Config())
+        agent_names=[], revocation_listeners=[], crash_point=None, logs=LogCheck(Config())
     )
     runner = Runner(app, load_agents()["order"], Config(), None)
     queue: asyncio.Queue[Any] = asyncio.Queue()

@@ -42,7 +42,7 @@ def blocked(placed: list[OrderPlaced]) -> int:
         world.say(ReceiveStock(receipt_id="r", sku="tea", quantity=99), "r", "tea", {})
         for each in placed:
             world.say(each, each.order_id, each.order_id, {"workflow": "order"})
-        world.settle()
+        world.drain()
         verdicts = world.messages("fraud")
     assert len(placed) == sum(isinstance(each, FraudCleared | FraudDetected) for each in verdicts)
     return sum(isinstance(each, FraudDetected) for each in verdicts)

@@ -54,7 +54,7 @@ REFUSED = CaptureRefused(transaction_id="o1", reason="charge_expired_for_capture
 ENDED = CaptureRefused(transaction_id="o1", is_void=True, reason="automatic")
 UNKNOWN = CaptureUnknown(transaction_id="o1", attempt=0, reason="500")
 RETRY = CaptureCaseDecided(transaction_id="o1", decision="retry")
-GIVEN_UP = CaptureCaseDecided(transaction_id="o1", decision="written_off", reference="case-7")
+LOSS_DECIDED = CaptureCaseDecided(transaction_id="o1", decision="written_off", reference="case-7")
 VOID_UNKNOWN = p.ChargeUnknown(transaction_id="o1", attempt=1, reason="500")
 CANCELED_WEBHOOK = p.ProviderNotified(
     transaction_id="o1", notice_id="n", kind="payment_canceled", payment_id="pi", amount_minor=1_000
@@ -148,11 +148,11 @@ def names(emitted: tuple[Any, ...]) -> list[str]:
         ),
         pytest.param(
             [LATER, HELD, SHIPPED, REFUSED],
-            GIVEN_UP,
+            LOSS_DECIDED,
             ["VoidCharge", "PaymentWrittenOff"],
             id="or an operator gives it up",
         ),
-        pytest.param([LATER, HELD, SHIPPED, REFUSED, GIVEN_UP], RETRY, [], id="for good"),
+        pytest.param([LATER, HELD, SHIPPED, REFUSED, LOSS_DECIDED], RETRY, [], id="for good"),
         pytest.param([LATER, HELD], RETRY, [], id="a decision without a case changes nothing"),
         pytest.param(
             [LATER, HELD],
@@ -278,11 +278,11 @@ def test_shipping_stops_what_has_not_left_when_the_hold_ends() -> None:
 
 def test_the_ledger_posts_nothing_before_the_capture_and_a_loss_when_it_is_given_up() -> None:
     """Sale and loss balance; the customer owes nothing any more."""
-    _, lost = after(payment, LATER, HELD, SHIPPED, REFUSED, GIVEN_UP)[1]
+    _, lost = after(payment, LATER, HELD, SHIPPED, REFUSED, LOSS_DECIDED)[1]
     assert isinstance(lost, PaymentWrittenOff)
 
     held = after(ledger, authorized(), SHIPPED)[0].balances
-    given_up = after(ledger, authorized(), SHIPPED, lost)[0].balances
+    books = after(ledger, authorized(), SHIPPED, lost)[0].balances
 
     assert {} == held
     assert {
@@ -290,7 +290,7 @@ def test_the_ledger_posts_nothing_before_the_capture_and_a_loss_when_it_is_given
         "revenue": -900,
         "shipping": -100,
         "bad_debts": 1_000,
-    } == given_up
+    } == books
 
 
 # --- verify and reconcile ----------------------------------------------------------
@@ -372,7 +372,7 @@ async def test_a_decision_is_audited_and_then_emitted(site: Site) -> None:
     assert [202, 202] == statuses
     action, message, *again = site.emitted
     assert isinstance(action, CaptureCaseDecidedByOperator)
-    assert GIVEN_UP == message
+    assert LOSS_DECIDED == message
     assert "pat" == action.who
     assert [action, message] == again
 

@@ -193,12 +193,12 @@ async def test_an_error_may_come_before_or_after_the_effect(
     """The answer is a 500 either way; asking again finds or makes the one booking."""
     await system.set(**{fault: 1.0})
     emitted, _ = await book(system, "o1")
-    seen = (await system.state())["in_transit"]
+    shown = (await system.state())["in_transit"]
     await system.set(**{fault: 0.0})
 
     again, _ = await book(system, "o1")
 
-    assert (500, booked) == (emitted, seen)
+    assert (500, booked) == (emitted, shown)
     assert (200 if booked else 201) == again
     assert 1 == (await system.state())["in_transit"]
 

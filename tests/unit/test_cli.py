@@ -126,22 +126,22 @@ def test_help_imports_no_engine(arguments: list[str]) -> None:
     assert "imported:" == done.stdout.splitlines()[-1].strip()
 
 
-def named_commands(group: Group, *before: str) -> Iterator[tuple[tuple[str, ...], Command]]:
+def commands_by_name(group: Group, *before: str) -> Iterator[tuple[tuple[str, ...], Command]]:
     """Yield the words that call each command, and the command."""
     for name, one in group.commands.items():
         if isinstance(one, Group):
-            yield from named_commands(one, *before, name)
+            yield from commands_by_name(one, *before, name)
         else:
             yield (*before, name), one
 
 
 def test_the_help_of_a_command_imports_no_faust() -> None:
     """It costs two seconds of a processor. One process is asked for all, the first is named."""
-    words = [list(each) for each, _ in named_commands(PAYFLOW)]
+    calls = [list(each) for each, _ in commands_by_name(PAYFLOW)]
     program = (
         "import sys\n"
         "from app.cli.main import app\n"
-        f"for each in {words!r}:\n"
+        f"for each in {calls!r}:\n"
         "    app([*each, '--help'], standalone_mode=False)\n"
         "    if 'faust' in sys.modules:\n"
         "        sys.exit(f'{each} imports faust')\n"
@@ -150,11 +150,11 @@ def test_the_help_of_a_command_imports_no_faust() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=False
     )
 
-    assert (len(words), 0) == (done.stdout.count("Usage:"), done.returncode), done.stderr
+    assert (len(calls), 0) == (done.stdout.count("Usage:"), done.returncode), done.stderr
 
 
 @pytest.mark.parametrize(
-    "command", [one for _, one in named_commands(PAYFLOW)], ids=lambda command: command.place
+    "command", [one for _, one in commands_by_name(PAYFLOW)], ids=lambda command: command.place
 )
 def test_a_command_is_listed_by_its_docstring(command: Command) -> None:
     """The list is written beside the names; the command itself shows its docstring."""

@@ -7,7 +7,7 @@ from aiohttp.test_utils import TestClient
 from rich.console import Console
 
 from app.cli.instance import ApiError
-from app.cli.transactions import listed, show_listed
+from app.cli.transactions import fetch_page, show_listed
 from app.config import Config
 from app.registry import load_workflows
 from tests.support.console import FakeQueries
@@ -37,8 +37,8 @@ async def test_those_of_one_status_are_listed_page_by_page(
     keep(100)
     config, order = config_of(client), load_workflows()["order"]
 
-    first = await listed(config, order, "stuck", "")
-    rest = await listed(config, order, "stuck", first["next"])
+    first = await fetch_page(config, order, "stuck", "")
+    rest = await fetch_page(config, order, "stuck", first["next"])
 
     ids = {each["id"] for each in (*first["transactions"], *rest["transactions"])}
     assert (60, 40, 100) == (len(first["transactions"]), len(rest["transactions"]), len(ids))
@@ -50,7 +50,7 @@ async def test_a_status_that_there_is_not_is_answered_with_those_there_are(
 ) -> None:
     """So nobody has to know them."""
     with pytest.raises(ApiError, match="waiting, retrying, compensating, stuck, completed"):
-        await listed(config_of(client), load_workflows()["order"], "lost", "")
+        await fetch_page(config_of(client), load_workflows()["order"], "lost", "")
 
 
 async def test_a_line_says_what_is_waited_for_and_commands_no_terminal(
@@ -58,7 +58,7 @@ async def test_a_line_says_what_is_waited_for_and_commands_no_terminal(
 ) -> None:
     """Escapes are spelled out; a page that is not the last says how to go on."""
     queries.keep("order", "o1", Order(order_id="o1", placed_at_ms=1, country="\x1b[2J"))
-    found = await listed(config_of(client), load_workflows()["order"], "stuck", "")
+    found = await fetch_page(config_of(client), load_workflows()["order"], "stuck", "")
 
     show_listed(found["transactions"], "o1", Console())
 

@@ -18,12 +18,12 @@ BODY = msgspec.json.encode(
 
 def test_what_stays_masked_stays_what_it_was():
     """Fields, texts that name somebody, and what lies deep; the rest is as it was written."""
-    seen = editable(BODY, "")
-    edited = seen.replace("7", '"late"')
+    shown = editable(BODY, "")
+    edited = shown.replace("7", '"late"')
     back = msgspec.json.decode(restored(BODY, edited, ""))
 
-    assert "ann" not in seen
-    assert "pm_1" not in seen
+    assert "ann" not in shown
+    assert "pm_1" not in shown
     assert {**msgspec.json.decode(BODY), "reason": "late"} == back
 
 

@@ -11,7 +11,7 @@ from app.operations.dead_letters.dead_letter import (
     sent_back,
 )
 from app.operations.dead_letters.selection import Choice, blast_radius, chosen
-from app.operations.dead_letters.status import Known, RedriveAttempt, groups, states
+from app.operations.dead_letters.status import DeadLetterFacts, RedriveAttempt, groups, states
 from app.wire import records
 from app.wire.records import Outgoing, Record, event_id, header
 
@@ -126,7 +126,7 @@ def test_a_dead_letter_stands_where_the_topics_say(known, state):
     """Handled means through all checkpoints and not dead-lettered again."""
     facts = {"dead_letters": (FIRST,), "attempts": {}, "through": {}} | known
 
-    assert state == states(Known(**facts))[FIRST.place]
+    assert state == states(DeadLetterFacts(**facts))[FIRST.place]
 
 
 def test_a_dead_letter_goes_back_to_its_agent_whole_and_says_where_it_comes_from():
@@ -256,7 +256,7 @@ def test_dead_letters_that_failed_alike_are_one_group():
     """The group with most open dead letters comes first."""
     lone = dead_letter(0, x_dead_cause="not_json", x_dead_stack="")
     many = [dead_letter(at, at_ms=at) for at in (1, 2, 3)]
-    statuses = states(Known(dead_letters=(lone, *many), attempts={}, through={}))
+    statuses = states(DeadLetterFacts(dead_letters=(lone, *many), attempts={}, through={}))
 
     found = groups([lone, *many], statuses)
 

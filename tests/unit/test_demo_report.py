@@ -5,7 +5,7 @@ from collections import Counter
 import msgspec
 
 from app.local.demo_report import build
-from app.local.importers.player import Loaded
+from app.local.importers.player import LoadedFile
 from app.operations.verification.verdict import Verdict
 from workflows.order.invariants import Latency
 
@@ -77,9 +77,9 @@ def verdict(**changed: object) -> Verdict:
     return msgspec.convert(facts, Verdict)
 
 
-def played() -> Loaded:
+def played() -> LoadedFile:
     """Return a file of ten rows that was played."""
-    return Loaded(
+    return LoadedFile(
         rows_read=10,
         adjustments=1,
         rows=Counter(orders=5, returns=3, adjustments=1, refused=1),

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from app.cli.output import LINE_SECONDS, progress
+from app.cli.output import LINE_SECONDS, progress_line
 from app.config import Config
 from app.local import demo_stream
 from app.local.demo_stream import CARRIER_FAULTS, FIRSTS, Firsts, Stream, folder_bytes
@@ -159,7 +159,7 @@ def test_a_folder_counts_what_it_takes_on_the_disk(tmp_path: Path) -> None:
 def test_without_a_terminal_a_line_is_printed_when_it_is_new() -> None:
     """Not more often than its time, and not the same again."""
     now, out = 0.0, io.StringIO()
-    with progress(Console(file=out, width=200), lambda: now) as show:
+    with progress_line(Console(file=out, width=200), lambda: now) as show:
         show(FIGURES)
         show({**FIGURES, "doing": "too early"})
         now = LINE_SECONDS
@@ -174,7 +174,7 @@ def test_without_a_terminal_a_line_is_printed_when_it_is_new() -> None:
 def test_a_terminal_has_one_line_that_changes() -> None:
     """It never wraps, so the terminal does not scroll."""
     out = io.StringIO()
-    with progress(Console(file=out, width=50, force_terminal=True)) as show:
+    with progress_line(Console(file=out, width=50, force_terminal=True)) as show:
         for at in range(20):
             show({**FIGURES, "doing": f"step {at}"})
 

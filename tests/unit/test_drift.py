@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from app.config import Config
 from app.delivery.agent import Agent
-from app.delivery.runtime import Handled
+from app.delivery.runtime import BatchResult
 from app.fraud.live import drift
 from app.fraud.live.drift import WATCHED_MAX, WATCHED_MIN, Watch, Window
 from app.fraud.live.judge import open_judge
@@ -68,7 +68,7 @@ def emitted(*bases: VerdictBasis) -> list[FraudVerdict]:
     ]
 
 
-def seen(*bases: VerdictBasis) -> Window:
+def window_of(*bases: VerdictBasis) -> Window:
     """Return the window of a model that judged so."""
     window = Window(WATCHED)
     for each in bases:
@@ -89,13 +89,15 @@ def as_trained() -> list[VerdictBasis]:
 
 def test_payments_spread_as_in_training_have_not_moved() -> None:
     """What lies on an edge belongs below it, as in training; `score` is one of the figures."""
-    assert {"amount": 0.0, "night": 0.0, "score": 0.0} == pytest.approx(seen(*as_trained()).drift())
+    assert {"amount": 0.0, "night": 0.0, "score": 0.0} == pytest.approx(
+        window_of(*as_trained()).drift()
+    )
 
 
 def test_payments_spread_otherwise_have_moved() -> None:
     """Half by night, where a fifth was; all of them large; what is missing is zero."""
-    moved = seen(*[basis(0.25, amount=500, night=at % 2) for at in range(1_000)]).drift()
-    unknown = seen(*[basis(0.25)] * 1_000).drift()
+    moved = window_of(*[basis(0.25, amount=500, night=at % 2) for at in range(1_000)]).drift()
+    unknown = window_of(*[basis(0.25)] * 1_000).drift()
 
     assert pytest.approx(HALF_BY_NIGHT, abs=1e-5) == moved["night"]
     assert moved["amount"] > 0.25
@@ -106,7 +108,7 @@ def test_payments_spread_otherwise_have_moved() -> None:
 
 def test_the_window_slides() -> None:
     """Beyond its size the oldest go: first half of them, then all."""
-    window = seen(*[basis(night=0)] * WATCHED_MAX)
+    window = window_of(*[basis(night=0)] * WATCHED_MAX)
     by_day = window.drift()["night"]
     for _ in range(WATCHED_MAX // 2):
         window.add(basis(night=1), "block", "nothing")
@@ -255,7 +257,7 @@ def report(agent: Agent, messages: Sequence[Message]) -> None:
     runner = object.__new__(Runner)
     runner.agent = agent
     runner.followed = Fixed()
-    runner._report([], Handled(emitted=list(messages)), 0.0)
+    runner._report([], BatchResult(emitted=list(messages)), 0.0)
 
 
 def test_who_counts_stops_nobody() -> None:

@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaTimeoutError
 
 from app.chaos import cause, drill, probe
 from app.chaos.cause import NotMoving
-from app.chaos.drill import Drill, Wanted
+from app.chaos.drill import Drill, DrillOptions
 from app.chaos.external_faults import OUTSIDE
 from app.chaos.instance import DrillError, Site
 from app.chaos.plan import FAULTS, Step, plan
@@ -77,8 +77,8 @@ def run(site: Any, monkeypatch: pytest.MonkeyPatch) -> Drill:
     monkeypatch.setattr(drill, "AUDIT_AGAIN_SECONDS", 0.0)
     monkeypatch.setattr(cause, "waiting_by_service", waiting)
     monkeypatch.setattr(Probe, "recovered", recovered)
-    load: Any = SimpleNamespace(accepted=9, of=lambda _: "kill of payment", settled=nothing)
-    run = Drill(site, Wanted(seed=1, size=SIZE), load, lambda _line: None)
+    load: Any = SimpleNamespace(accepted=9, of=lambda _: "kill of payment", join=nothing)
+    run = Drill(site, DrillOptions(seed=1, size=SIZE), load, lambda _line: None)
     monkeypatch.setattr(run, "_auditor", Books(verdict()))
     return run
 
@@ -123,7 +123,7 @@ async def test_a_fault_that_failed_is_a_breach_with_a_cause_and_not_the_end(
     """Half an hour of other faults is not thrown away for it, and the drill does not pass."""
     monkeypatch.setitem(drill.WORKERS, STEP.fault, planted(error))
 
-    met = await run.meet(STEP)
+    met = await run.run_step(STEP)
 
     assert ("zombie", float("inf")) == (met.name, met.recovery_s)
     assert 1 == len(met.breaches)
@@ -143,7 +143,7 @@ async def test_a_fault_that_nothing_came_of_has_no_cause(
     """What held is reported in one line."""
     monkeypatch.setitem(drill.WORKERS, STEP.fault, nothing)
 
-    met = await run.meet(STEP)
+    met = await run.run_step(STEP)
 
     assert ((), "", 1.0) == (met.breaches, met.cause, met.recovery_s)
 
@@ -155,7 +155,7 @@ async def test_services_that_stand_still_are_named_with_what_they_said_last(
     monkeypatch.setitem(drill.OUTSIDE, "broker_kill", nothing)
     monkeypatch.setattr(Probe, "recovered", planted(NotMoving(["payment"], 120.0)))
 
-    met = await run.meet(Step(fault="broker_kill"))
+    met = await run.run_step(Step(fault="broker_kill"))
 
     assert [
         (
@@ -198,9 +198,9 @@ async def test_books_that_are_wrong_or_unreadable_are_of_the_fault_before(
     monkeypatch.setitem(drill.WORKERS, STEP.fault, nothing)
     monkeypatch.setattr(run, "_auditor", Books(*answers))
     if len(answers) > 1:
-        await run.meet(STEP)
+        await run.run_step(STEP)
 
-    met = await run.meet(STEP)
+    met = await run.run_step(STEP)
 
     assert (f"zombie of payment (decided:8:stop): {said}",) == met.breaches
     assert "9 transactions started, 3 open; dead letters: 2 in orders.payment.dead" in met.cause

@@ -10,8 +10,8 @@ from workflows.fraud.entity import (
     INITIAL,
     KEEP_DAYS,
     LATE_MS,
+    Attempt,
     Entity,
-    Seen,
     insert,
     label,
 )
@@ -23,8 +23,8 @@ def after(*moments_ms: int) -> Entity:
     """Return an entity that paid at these moments, each time 1.00."""
     state = INITIAL
     for at_ms in moments_ms:
-        seen = Seen(at_ms=at_ms, amount_minor=100, tag=f"t{at_ms}")
-        state = insert(state, seen, place=None, device=f"device:{at_ms}")
+        attempt = Attempt(at_ms=at_ms, amount_minor=100, tag=f"t{at_ms}")
+        state = insert(state, attempt, place=None, device=f"device:{at_ms}")
     return state
 
 
@@ -60,8 +60,8 @@ def test_what_is_kept(moments_ms: list[int], kept_ms: list[int]) -> None:
 def test_a_label_waits_for_its_payment() -> None:
     """Topics are read in any order."""
     state = label(INITIAL, "t5", fraud=True, at_ms=9)
-    seen = Seen(at_ms=5, amount_minor=100, tag="t5")
-    state = insert(state, seen, place=None, device="")
+    attempt = Attempt(at_ms=5, amount_minor=100, tag="t5")
+    state = insert(state, attempt, place=None, device="")
 
     assert ((9,), ()) == (tuple(each.fraud_at_ms for each in state.seen), state.pending)
 
@@ -69,8 +69,8 @@ def test_a_label_waits_for_its_payment() -> None:
 def test_one_large_payment_moves_the_profile_by_little() -> None:
     """So that the next one is still seen as large."""
     state = after(*range(10))
-    seen = Seen(at_ms=11, amount_minor=100_000, tag="large")
-    moved = insert(state, seen, place=None, device="").profile
+    attempt = Attempt(at_ms=11, amount_minor=100_000, tag="large")
+    moved = insert(state, attempt, place=None, device="").profile
 
     assert 100.0 == state.profile.mean_minor
     assert 100 < moved.mean_minor < 115

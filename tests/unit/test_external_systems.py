@@ -78,7 +78,7 @@ def test_shipments_are_read_by_order(config):
 
 
 @pytest.mark.parametrize(
-    ("url", "seen"),
+    ("url", "expected"),
     [
         pytest.param("http://127.0.0.1:8701", {}, id="a local simulator has taken nothing"),
         pytest.param("http://localhost:8701", {}, id="by name too"),
@@ -86,13 +86,13 @@ def test_shipments_are_read_by_order(config):
         pytest.param("https://api.example.com", None, id="somebody else's books are not ours"),
     ],
 )
-def test_a_file_that_is_not_there(config, url, seen):
+def test_a_file_that_is_not_there(config, url, expected):
     """No file: nothing was taken, or it is not for us to see. Nothing is made by looking."""
     elsewhere = msgspec.structs.replace(
         config, provider_url=url, carrier_url=url, installation="north"
     )
 
-    assert (seen, seen) == (
+    assert (expected, expected) == (
         external_systems.read_provider(elsewhere),
         external_systems.read_carrier(elsewhere),
     )

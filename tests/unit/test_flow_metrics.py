@@ -6,7 +6,7 @@ import pytest
 
 from app.console.api.context import ApiContext
 from app.console.api.flow_metrics import FlowMetrics, _read
-from app.console.pages.flow import drawn
+from app.console.pages.flow import drawing_of
 from app.registry import load_agents
 from app.worker.discovery import Directory
 from tests.support.console import CONFIG, FakeQueries
@@ -81,7 +81,7 @@ async def test_nobody_is_asked_again_at_once() -> None:
 async def test_what_was_seen_and_is_not_declared_is_drift() -> None:
     """It is drawn as such; what is declared and was never seen is there too."""
     found = await Watched().after(0, a=metrics(3, topic="somewhere"))
-    kinds = {curve.said.partition(":")[0]: curve.kind for curve in drawn(found)["curves"]}
+    kinds = {curve.said.partition(":")[0]: curve.kind for curve in drawing_of(found)["curves"]}
 
     assert not edge(found, "consumed", "somewhere").declared
     assert ("drift", "idle") == (kinds["payment and somewhere"], kinds["payment and orders"])

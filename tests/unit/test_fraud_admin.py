@@ -226,8 +226,8 @@ def test_every_command_produces_its_act_with_the_message_at_once(
     monkeypatch.setattr(fraud, "publish", publish)
     monkeypatch.setattr(fraud, "book_now", book_now)
     monkeypatch.setattr(fraud, "running_instance", Config)
-    named = [str(file) if part == "FILE" else part for part in command]
-    result = CliRunner().invoke(app, ["fraud", *named, "--by", "bob", "--note", "too many"])
+    arguments = [str(file) if part == "FILE" else part for part in command]
+    result = CliRunner().invoke(app, ["fraud", *arguments, "--by", "bob", "--note", "too many"])
 
     assert 0 == result.exit_code, result.output
     ((action, message),) = calls

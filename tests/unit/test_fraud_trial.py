@@ -24,7 +24,7 @@ ACTIVE = replace(MODEL, version="active-1")
 """Reviews scores from 0.5 on, stops those from 0.9 on."""
 TRIAL = replace(MODEL, version="trial-1", review=0.25, block=0.75)
 MODELS = {ACTIVE.version: ACTIVE, TRIAL.version: TRIAL}
-Emitted = list[tuple[Envelope, Message]]
+EnvelopedMessages = list[tuple[Envelope, Message]]
 
 
 def envelope(event_id: str, at_ms: int = AT_MS) -> Envelope:
@@ -56,7 +56,7 @@ def label(order_id: str, *, is_fraud: bool, known_at_ms: int = AT_MS) -> tuple[E
     return envelope(f"label of {order_id} {known_at_ms}"), message
 
 
-EMITTED: Emitted = [
+EMITTED: EnvelopedMessages = [
     verdict("both", 0.75, 0.875),
     verdict("active alone", 0.5, 0.125),
     verdict("trial alone", 0.25, 0.5),
@@ -199,7 +199,7 @@ def test_verdicts_of_the_first_version_are_left_out() -> None:
 
 
 def said(
-    emitted: Emitted, options: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch
+    emitted: EnvelopedMessages, options: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Result:
     """Return what the command prints with `emitted` on the topics and both models in a folder."""
 

@@ -540,7 +540,7 @@ async def _teapot(_request: web.Request) -> web.Response:
     return web.json_response({"error": {"type": "api_error"}}, status=503)
 
 
-async def _cut(request: web.Request) -> web.StreamResponse:
+async def _break_off(request: web.Request) -> web.StreamResponse:
     answer = web.StreamResponse(headers={"Content-Length": "1000"})
     await answer.prepare(request)
     await answer.write(b"{")
@@ -555,7 +555,7 @@ async def _cut(request: web.Request) -> web.StreamResponse:
         pytest.param(_garbage, id="no JSON"),
         pytest.param(_busy, id="429"),
         pytest.param(_teapot, id="503"),
-        pytest.param(_cut, id="the connection breaks amidst the answer"),
+        pytest.param(_break_off, id="the connection breaks amidst the answer"),
     ],
 )
 async def test_any_trouble_outside_is_an_unknown_outcome(

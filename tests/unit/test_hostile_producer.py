@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from app.chaos.batch_shapes import SHAPES, unreadable_tombstone
 from app.chaos.hostile_records import COPY, FORGERIES, KINDS, copy_of, forged
-from app.chaos.named_records import Written, origins
 from app.chaos.row_differences import Rows, take
+from app.chaos.written_records import Written, origins
 from app.config import Config
 from app.delivery.processor import run_batch
 from app.kafka.raw_batches import BatchHeader, batch_bytes, record_bytes, varint
@@ -143,10 +143,10 @@ def test_written_records_are_due_by_their_origins_unless_they_were_aborted() -> 
     retry = replace(
         place, topic="orders.test.retry-1s", offset=9, headers=((ORIGIN, b"orders/2/1"),)
     )
-    written.add(place, must_be_named=True, is_read=True)
-    written.add(replace(place, offset=4), must_be_named=True, is_read=False)
-    written.add(replace(place, offset=3), must_be_named=False, is_read=True)
-    written.add(retry, must_be_named=True, is_read=True)
+    written.add(place, is_poison=True, is_read=True)
+    written.add(replace(place, offset=4), is_poison=True, is_read=False)
+    written.add(replace(place, offset=3), is_poison=False, is_read=True)
+    written.add(retry, is_poison=True, is_read=True)
 
     assert {"orders": {"orders/2/5"}, retry.topic: {"orders/2/1"}} == written.poison
     assert ({"orders/2/4"}, [5, 9]) == (written.aborted, list(written.last.values()))

@@ -37,8 +37,8 @@ class Queries:
             self._enough.set()
         if self.count == 2:
             raise TopicError("no broker")
-        look = {"look": self.count}
-        return SimpleNamespace(plain=lambda: look)
+        answer = {"look": self.count}
+        return SimpleNamespace(plain=lambda: answer)
 
 
 class Stdin:

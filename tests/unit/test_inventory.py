@@ -183,7 +183,7 @@ RETURNED = InventoryReturned(order_id="o1", return_id="r1")
         pytest.param([RETURN], RETURN, (), id="a return is restocked once"),
         pytest.param([RETURN, RESTOCKED_MUG], RESTOCKED_MUG, (), id="it is emitted once"),
         pytest.param(
-            [], back("r1", line("POST", 1, goods=False)), (RETURNED,), id="no goods: back at once"
+            [], back("r1", line("POST", 1, is_item=False)), (RETURNED,), id="no goods: back at once"
         ),
         pytest.param(
             [back("r1", line("mug", 1), line("tin", 1))], RESTOCKED_MUG, (), id="one is missing"

@@ -25,7 +25,7 @@ from tests.support.console import FakeQueries
 from tests.support.runtime import as_read
 from workflows.analytics.figures import FIGURES as FIGURES_OF_ORDERS
 from workflows.analytics.messages import FiguresUpdated
-from workflows.order.process import SETTLE_MS
+from workflows.order.process import STUCK_AFTER_MS
 from workflows.order.state import Mark, Order
 from workflows.shared.message import type_name
 
@@ -62,7 +62,9 @@ def test_only_what_changed_is_emitted_again():
     shown.put("a", {"x": 1, "y": 5})
 
     assert ("snapshot", {"a": {"x": 1, "y": 2, "z": 3}}) == (name, whole)
-    assert ("change", {"a": {"y": 5, "z": None}}) == emitted(shown.event(shown.seen(said)))[::2]
+    assert ("change", {"a": {"y": 5, "z": None}}) == emitted(shown.event(shown.version_in(said)))[
+        ::2
+    ]
 
 
 def test_the_same_again_is_no_change():
@@ -96,8 +98,8 @@ def test_whoever_says_no_version_of_ours_begins_anew(said: str):
     shown.put("a", {"x": 1})
     epoch = emitted(shown.event(0))[1].split("-")[0]
 
-    assert 0 == shown.seen(said.format(epoch=epoch))
-    assert 1 == shown.seen(f"{epoch}-1")
+    assert 0 == shown.version_in(said.format(epoch=epoch))
+    assert 1 == shown.version_in(f"{epoch}-1")
 
 
 def test_who_was_away_for_too_long_begins_anew(monkeypatch: pytest.MonkeyPatch):
@@ -109,7 +111,7 @@ def test_who_was_away_for_too_long_begins_anew(monkeypatch: pytest.MonkeyPatch):
     for left in ({"y": 1, "z": 1}, {"z": 1}, {}):
         shown.put("a", left)
 
-    assert 0 == shown.seen(said)
+    assert 0 == shown.version_in(said)
 
 
 # --- the status of orders --------------------------------------------------------------
@@ -138,7 +140,7 @@ def test_open_orders_stand_where_they_wait():
         ),
         pytest.param(
             {"cause": "fraud", "cause_at_ms": 9},
-            10 + SETTLE_MS,
+            10 + STUCK_AFTER_MS,
             "compensating",
             "stuck",
             id="stuck",
@@ -217,16 +219,16 @@ async def test_figures_that_nobody_has_signed_count_nothing(monkeypatch: pytest.
 def test_what_came_is_counted_in_the_second_in_which_it_came():
     """Not what lay there before, and only what was added."""
     now = 1_000.0
-    seen = Figures(FIGURES_OF_ORDERS, lambda: now)
-    seen.receive(figures(orders=5, fraud_cleared=1))
-    seen.receive(figures(orders=7, fraud_cleared=2, fraud_detected=1), second=999)
-    seen.receive(figures(orders=8, fraud_cleared=2, fraud_detected=1), second=1_000)
+    live = Figures(FIGURES_OF_ORDERS, lambda: now)
+    live.receive(figures(orders=5, fraud_cleared=1))
+    live.receive(figures(orders=7, fraud_cleared=2, fraud_detected=1), second=999)
+    live.receive(figures(orders=8, fraud_cleared=2, fraud_detected=1), second=1_000)
 
-    assert 2 == seen.seconds()["999"]["orders"]
-    assert 2 == seen.seconds()["999"]["verdicts"]
-    assert 1 == seen.seconds()["1000"]["orders"]
+    assert 2 == live.seconds()["999"]["orders"]
+    assert 2 == live.seconds()["999"]["verdicts"]
+    assert 1 == live.seconds()["1000"]["orders"]
     now += SECONDS_SHOWN
-    assert {} == seen.seconds()
+    assert {} == live.seconds()
 
 
 # --- the stream ------------------------------------------------------------------------

@@ -20,8 +20,8 @@ from app.kafka.applied_logs import (
 )
 from app.kafka.logs import LogIdentity, PlaceFacts, TopicLog
 from app.wire.records import read_source, source_name
-from app.worker import log_guard
-from app.worker.log_guard import LogGuard
+from app.worker import log_check
+from app.worker.log_check import LogCheck
 from app.worker.log_identity import (
     LogRefused,
     Position,
@@ -286,33 +286,33 @@ async def test_logs_are_checked_again_when_the_broker_was_away(
 ) -> None:
     """A recovery that ends in such a moment is no reason to end the worker."""
     answers: list[Exception] = [KafkaConnectionError("nobody listens"), ProducerClosed()]
-    checked: list[str] = []
+    checks: list[str] = []
 
-    async def check(_guard: LogGuard, _app: object) -> None:
+    async def check(_logs: LogCheck, _app: object) -> None:
         if answers:
             raise answers.pop()
-        checked.append("all")
+        checks.append("all")
 
-    monkeypatch.setattr(LogGuard, "_check", check)
-    monkeypatch.setattr(log_guard, "CHECK_AGAIN_SECONDS", 0)
+    monkeypatch.setattr(LogCheck, "_check", check)
+    monkeypatch.setattr(log_check, "CHECK_AGAIN_SECONDS", 0)
     app: Any = None
 
-    await LogGuard(Config()).check(app)
+    await LogCheck(Config()).check(app)
 
-    assert ([], ["all"]) == (answers, checked)
+    assert ([], ["all"]) == (answers, checks)
 
 
 async def test_a_log_that_is_not_known_ends_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever else goes wrong: events must not flow without a check."""
     said: list[str] = []
 
-    async def check(_guard: LogGuard, _app: object) -> None:
+    async def check(_logs: LogCheck, _app: object) -> None:
         raise ValueError("of another kind")
 
-    monkeypatch.setattr(LogGuard, "_check", check)
-    monkeypatch.setattr(log_guard, "hard_stop", said.append)
+    monkeypatch.setattr(LogCheck, "_check", check)
+    monkeypatch.setattr(log_check, "hard_stop", said.append)
     app: Any = None
 
-    await LogGuard(Config()).check(app)
+    await LogCheck(Config()).check(app)
 
     assert ["it is not known which logs there are: ValueError('of another kind')"] == said

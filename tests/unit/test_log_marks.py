@@ -14,7 +14,7 @@ from app.kafka.applied_logs import AppliedLog, log_of_mark
 from app.kafka.groups import commits
 from app.kafka.logs import LogIdentity, marked
 from app.registry import load_agents
-from app.worker.log_guard import LogGuard
+from app.worker.log_check import LogCheck
 from app.worker.log_identity import Position
 
 ORDERS, OTHERS = TopicPartition("orders", 0), TopicPartition("orders", 1)
@@ -24,17 +24,17 @@ LOG = AppliedLog(identity=LogIdentity(topic_id="a"))
 
 async def test_nothing_is_committed_of_what_was_not_checked() -> None:
     """A commit without the log would look like one of somebody else, and stop the next start."""
-    guard = LogGuard(Config(service="payment"))
-    guard.register(load_agents()["payment"], None)
-    guard.positions[tuple(ORDERS)] = Position(log=LOG, offset=0, is_committed=True)
+    logs = LogCheck(Config(service="payment"))
+    logs.register(load_agents()["payment"], None)
+    logs.positions[tuple(ORDERS)] = Position(log=LOG, offset=0, is_committed=True)
     committed: list[Mapping[TopicPartition, OffsetAndMetadata]] = []
 
     async def commit(offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
         committed.append(offsets)
 
-    given = {place: OffsetAndMetadata(7, "") for place in (ORDERS, OTHERS, FOREIGN)}
-    await marked(commit, guard.mark)(given)
-    await marked(commit, guard.mark)({OTHERS: OffsetAndMetadata(7, "")})
+    offsets = {place: OffsetAndMetadata(7, "") for place in (ORDERS, OTHERS, FOREIGN)}
+    await marked(commit, logs.mark)(offsets)
+    await marked(commit, logs.mark)({OTHERS: OffsetAndMetadata(7, "")})
 
     [made] = committed
     assert {ORDERS, FOREIGN} == set(made)

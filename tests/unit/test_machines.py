@@ -197,7 +197,7 @@ def test_a_clock_that_differs_from_the_brokers_is_named_once(
         directory.receive(msgspec.json.encode(WORKER), arrived_ms)
         directory.receive(msgspec.json.encode(WORKER), arrived_ms)
 
-    named = [line for line in lines if "clock" in line["event"]]
-    assert warnings == len(named)
-    assert all(abs(line["ahead_seconds"]) == 7_200 for line in named)
+    about_clocks = [line for line in lines if "clock" in line["event"]]
+    assert warnings == len(about_clocks)
+    assert all(abs(line["ahead_seconds"]) == 7_200 for line in about_clocks)
     assert discovery.CLOCK_MS_MAX < 7_200_000

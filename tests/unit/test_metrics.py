@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from prometheus_client import generate_latest
 
-from app.delivery.runtime import Handled
+from app.delivery.runtime import BatchResult
 from app.registry import load_workflows
 from app.wire.envelope import Envelope, child_traceparent
 from app.wire.records import Record
@@ -49,7 +49,7 @@ def test_a_batch_is_counted_by_agent_and_topic():
     )
     place = {"service": here.service, "room": here.name}
 
-    metrics.count_batch(here, [cancel(1), retry], Handled(duplicates=3), 0.5)
+    metrics.count_batch(here, [cancel(1), retry], BatchResult(duplicates=3), 0.5)
 
     assert 2 == value("payflow_events_total", topic="orders", **place)
     assert 3 == value("payflow_duplicates_dropped_total", **place)
@@ -63,7 +63,7 @@ def test_a_batch_is_counted_by_agent_and_topic():
 def test_trouble_is_counted_by_cause_and_never_by_reason():
     """A reason is free text of somebody outside; a million of them would be a million series."""
     here = agent("troubled")
-    handled = Handled(
+    handled = BatchResult(
         retried=["gateway said <html>", "gateway said no"], dead=[("orders", "not_json")]
     )
 
@@ -90,7 +90,7 @@ def test_what_is_emitted_is_counted_by_topic_and_overdue_steps_by_step():
     ]
     pending_before = value("payflow_refunds_overdue_total")
 
-    metrics.count_batch(here, [], Handled(emitted=emitted), 0.0)
+    metrics.count_batch(here, [], BatchResult(emitted=emitted), 0.0)
 
     assert 2 == value("payflow_told_total", service=here.service, topic="payments")
     assert 1 == value("payflow_told_total", service=here.service, topic="sagas")
@@ -111,7 +111,7 @@ def test_a_step_takes_from_the_event_to_the_answer(at_ms, seconds):
     message = PaymentFailed(transaction_id="o1", reason="declined")
 
     metrics.count_batch(
-        here, [], Handled(applied=[(envelope(message), at_ms)], messages=[message]), 0.0
+        here, [], BatchResult(applied=[(envelope(message), at_ms)], messages=[message]), 0.0
     )
 
     assert seconds == value("payflow_step_seconds_sum", service=here.service, room=here.name)
@@ -128,7 +128,7 @@ def test_an_order_takes_from_its_placing_to_its_end(message, outcome):
     """Counted in one agent only, though several receive of the end."""
     before = value("payflow_order_seconds_sum", outcome=outcome)
     ended = envelope(message, BEGAN_MS + 2_000, began_ms=str(BEGAN_MS))
-    handled = Handled(applied=[(ended, BEGAN_MS + 2_001)], messages=[message])
+    handled = BatchResult(applied=[(ended, BEGAN_MS + 2_001)], messages=[message])
 
     metrics.count_batch(agent("elsewhere"), [], handled, 0.0)
     metrics.count_batch(agent(metrics.CLOCK_AGENT), [], handled, 0.0)
@@ -140,7 +140,7 @@ def test_an_end_without_its_beginning_is_not_timed():
     """An event from before baggage was carried breaks nothing."""
     before = value("payflow_order_seconds_count", outcome="completed")
     message = OrderCompleted(order_id="o1")
-    handled = Handled(
+    handled = BatchResult(
         applied=[(envelope(message, began_ms="yesterday"), BEGAN_MS)], messages=[message]
     )
 

@@ -68,12 +68,12 @@ def test_verify_names_the_order_until_it_has_ended() -> None:
     """A check of its own."""
     found = after(payment, PLACED, SHORT)[1][0]
     facts = Facts()
-    fact_projection.fold(facts, PLACED, START_MS)
-    fact_projection.fold(facts, found, START_MS)
+    fact_projection.project(facts, PLACED, START_MS)
+    fact_projection.project(facts, found, START_MS)
     checks = []
     for ended in (False, True):
         if ended:
-            fact_projection.fold(facts, OrderCancelled(order_id="o1", cause="overdue"), START_MS)
+            fact_projection.project(facts, OrderCancelled(order_id="o1", cause="overdue"), START_MS)
         moment = Moment(now_ms=START_MS)
         [check] = [one for one in judge(facts, moment).checks if one.name == "amounts_agree"]
         checks.append((check.ok, check.offending))

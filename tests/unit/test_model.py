@@ -85,10 +85,14 @@ def test_the_walker_is_lightgbm_to_the_last_bit() -> None:
     for row, (at, edge) in enumerate(edges):
         probes[row, at] = edge
     rows = np.concatenate([record[:500], probes])
-    named = [dict(zip(FEATURES, row.tolist(), strict=True)) for row in rows]
+    rows_by_name = [dict(zip(FEATURES, row.tolist(), strict=True)) for row in rows]
 
-    assert booster.predict(rows, raw_score=True).tolist() == [margin(model, each) for each in named]
-    assert [score(model, each) for each in named] == [score(again, each) for each in named]
+    assert booster.predict(rows, raw_score=True).tolist() == [
+        margin(model, each) for each in rows_by_name
+    ]
+    assert [score(model, each) for each in rows_by_name] == [
+        score(again, each) for each in rows_by_name
+    ]
     assert model.version == training.train(record, fraud, {}).version
 
 

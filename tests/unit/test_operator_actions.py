@@ -350,21 +350,21 @@ async def test_a_large_refund_in_small_parts_needs_two_people(site: Site):
 
 
 @pytest.mark.parametrize(
-    ("status", "is_given"),
+    ("status", "is_refunded"),
     [
         pytest.param("accepted", False, id="counts when it was accepted"),
         pytest.param("waiting", False, id="counts while it waits"),
         pytest.param("refused", True, id="counts no more when it was refused"),
     ],
 )
-async def test_what_customers_returned_counts(site: Site, status: Any, is_given: bool):
+async def test_what_customers_returned_counts(site: Site, status: Any, is_refunded: bool):
     """The limit is for all that goes back of an order."""
     returned = Returns(by_id={"x": Return(status=status, amount_minor=LIMIT_MINOR)})
     site.queries.keep("order", "o1", Order(order_id="o1", total_minor=90_000, returns=returned))
 
     await site.refund("oda", 1)
 
-    assert is_given == isinstance(site.emitted[0], RefundGivenByOperator)
+    assert is_refunded == isinstance(site.emitted[0], RefundGivenByOperator)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 from msgspec.structs import replace
 
 from app.local.importers.file_content import LoadError, read_bytes
-from app.local.importers.loaded import Loaded, outcome_of
+from app.local.importers.loaded import LoadedFile, outcome_of
 from app.local.importers.order_file import FileOptions, read_plan
 from app.local.importers.retail_file import PlaceOrder, Plan, ReturnItems
 from app.local.importers.workbook import read_sheets
@@ -67,7 +67,7 @@ def refused(plan: Plan) -> dict[tuple[int, ...], str]:
     return {each.file_lines: each.reason for each in counted(plan).refusals}
 
 
-def counted(plan: Plan) -> Loaded:
+def counted(plan: Plan) -> LoadedFile:
     """Return what the plan comes to, every row and line in one place."""
     loaded = outcome_of(plan)
     assert loaded.rows_read == sum(loaded.rows.values())

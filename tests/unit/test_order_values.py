@@ -101,25 +101,25 @@ def test_a_date_is_read_by_its_order(
 
 
 @pytest.mark.parametrize(
-    "word",
+    "text",
     [
         "", "nan", "NaN", "NULL", "null", "None", r"\N", "-", "N/A", "n/a", "NA", "#N/A", "<NA>",
     ],
 )  # fmt: skip
-def test_a_word_for_nothing_is_nothing(word: str) -> None:
+def test_a_word_for_nothing_is_nothing(text: str) -> None:
     """In any case, and nobody as well."""
-    assert (True, True) == (is_nothing(word), is_nobody(word))
+    assert (True, True) == (is_nothing(text), is_nobody(text))
 
 
 @pytest.mark.parametrize(
-    ("word", "nothing", "nobody"),
+    ("text", "nothing", "nobody"),
     [("0", False, False), ("guest", False, True), ("Nana", False, False), ("?", False, True)],
 )
 def test_a_word_for_nobody_may_be_something_elsewhere(
-    word: str, *, nothing: bool, nobody: bool
+    text: str, *, nothing: bool, nobody: bool
 ) -> None:
     """A description may be a question mark; a customer may be a zero."""
-    assert (nothing, nobody) == (is_nothing(word), is_nobody(word))
+    assert (nothing, nobody) == (is_nothing(text), is_nobody(text))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from app.console.api import dead_letters
 from app.console.server import make_api
 from app.operations.dead_letters.dead_letter import DeadLetter
 from app.operations.dead_letters.redrive import DeadLetterError
-from app.operations.dead_letters.status import Known
+from app.operations.dead_letters.status import DeadLetterFacts
 from app.wire.records import Record
 from app.worker.discovery import Directory
 from tests.support.console import CONFIG, FakeQueries
@@ -44,7 +44,7 @@ def dead_letter(offset: int, **changes: str) -> DeadLetter:
     return DeadLetter(record=record, at_ms=1_000 + offset)
 
 
-KNOWN = Known(
+KNOWN = DeadLetterFacts(
     dead_letters=(dead_letter(0), dead_letter(1), dead_letter(2)),
     attempts={},
     through={},
@@ -68,7 +68,7 @@ class Site:
 async def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, aiohttp_client: Any) -> Site:
     """A console whose dead letters are `KNOWN`."""
 
-    async def gathered(_config: Any) -> Known:
+    async def gathered(_config: Any) -> DeadLetterFacts:
         return KNOWN
 
     monkeypatch.setattr(dead_letters, "gather", gathered)

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from app.console.pages.rule_text import EXAMPLE, written
+from app.console.pages.rule_text import EXAMPLE, to_text
 from app.worker.metrics import fraud_alert_rate, fraud_psi
 from tests.support.examples.fraud import paid
 from tests.support.examples.fraud_rules import rule
@@ -229,8 +229,8 @@ async def test_a_rule_is_tried_before_it_is_put(site: FraudSite) -> None:
 
 async def test_a_rule_that_names_people_is_shown_without_them(site: FraudSite) -> None:
     """And is tried as it is."""
-    named = {"in": [{"field": "customer"}, ["c1"]]}
-    site.publish(RulePut(rule_id="naming", rule=rule("naming", when=named)))
+    condition = {"in": [{"field": "customer"}, ["c1"]]}
+    site.publish(RulePut(rule_id="naming", rule=rule("naming", when=condition)))
     site.publish(paid("dear", pounds=9_000))
 
     texts = [
@@ -274,12 +274,12 @@ async def test_what_cannot_be_reckoned_leaves_the_page_standing(site: FraudSite)
     """With the reason beside all else."""
     site.trouble = "no time for it"
 
-    for path in ("trial", "rules/velocity.card?from=", f"propose?rule={quote(written(EXAMPLE))}"):
+    for path in ("trial", "rules/velocity.card?from=", f"propose?rule={quote(to_text(EXAMPLE))}"):
         assert "no time for it" in await site.text(f"/console/fraud/{path}"), path
 
 
 @pytest.mark.parametrize("value", [EXAMPLE, [], {}, {"a": [1, {"b": "x" * 90}], "c": None}])
 def test_json_is_written_so_that_people_read_it_and_machines_too(value: Any) -> None:
     """What fits into a line is on one line; it is read back as it was."""
-    assert value == msgspec.json.decode(written(value))
-    assert '{"ge": [{"count": {"of": "card", "window_seconds": 3600}}, 3]}' in written(EXAMPLE)
+    assert value == msgspec.json.decode(to_text(value))
+    assert '{"ge": [{"count": {"of": "card", "window_seconds": 3600}}, 3]}' in to_text(EXAMPLE)

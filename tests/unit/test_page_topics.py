@@ -20,7 +20,7 @@ from app.kafka.errors import InspectionError, NoSuchTopic
 from app.operations.search import topic_facts
 from app.operations.search.consumer_groups import Behind, Group, Member
 from app.operations.search.topic_facts import PartitionFacts, TopicFacts
-from tests.support.consumer import FakeConsumer, Given
+from tests.support.consumer import FakeConsumer, FakeRecord
 
 SCRIPT = "<script>alert(1)</script>"
 NAME, EACH = "orders", 150
@@ -29,17 +29,19 @@ BODY = {"type": PLACED, "order_id": "o1", "customer_id": "ann", "note": f"{SCRIP
 LIST = {"type": "payflow.fraud.list_put.v1", "name": "watched", "values": ["zoe"], "by": "olga"}
 
 
-def event(partition: int, offset: int, key: str, body: Any, kind: str = PLACED) -> Given:
+def event(partition: int, offset: int, key: str, body: Any, kind: str = PLACED) -> FakeRecord:
     headers = (
         ("ce_type", kind.encode()),
         ("ce_correlationid", f"tx {SCRIPT}".encode()),
         ("customer", b"carl"),
     )
     value = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return Given(NAME, partition, offset, key.encode(), value, headers, timestamp=1_000 + offset)
+    return FakeRecord(
+        NAME, partition, offset, key.encode(), value, headers, timestamp=1_000 + offset
+    )
 
 
-def logs() -> dict[int, list[Given]]:
+def logs() -> dict[int, list[FakeRecord]]:
     """Two partitions; what is odd lies at the end of the second."""
     found = {p: [event(p, at, f"k{at}", {"n": at}) for at in range(EACH)] for p in (0, 1)}
     found[1][-5:] = [
@@ -187,16 +189,16 @@ async def test_a_planted_record_is_found_with_its_coverage(client: TestClient) -
 
 async def test_one_goes_on_where_a_page_stopped(client: TestClient) -> None:
     """Each record once, by the cursor of the page before."""
-    seen: list[tuple[int, int]] = []
+    offsets: list[tuple[int, int]] = []
     path = f"/topics/{NAME}/records?partition=1&limit=70"
     while True:
         answer = json.loads(await text(client, path))
-        seen += [(each["partition"], each["offset"]) for each in answer["found"]]
+        offsets += [(each["partition"], each["offset"]) for each in answer["found"]]
         if answer["done"]["why"] == "end":
             break
         path = f"/topics/{NAME}/records?limit=70&cursor={answer['cursor']}"
 
-    assert [(1, at) for at in range(EACH)] == seen
+    assert [(1, at) for at in range(EACH)] == offsets
 
 
 @pytest.mark.parametrize(

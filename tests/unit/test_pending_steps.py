@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from workflows.order.pending_steps import pending_steps, status_of
-from workflows.order.process import FRAUD_MS, INVENTORY_MS, PAYMENT_MS, SETTLE_MS
+from workflows.order.process import FRAUD_MS, INVENTORY_MS, PAYMENT_MS, STUCK_AFTER_MS
 from workflows.order.retried_calls import tried
 from workflows.order.returns import Return, Returns
 from workflows.order.state import Mark, Order
@@ -26,11 +26,11 @@ BLAMED = replace(PAID, cause="fraud", cause_at_ms=3_000)
 
 def test_a_new_order_waits_for_money_and_goods():
     """The one that is due first stands first."""
-    goods, money = pending_steps(PLACED)
+    stock, money = pending_steps(PLACED)
 
-    assert (PLACED_MS, PLACED_MS + INVENTORY_MS) == (goods.since_ms, goods.until_ms)
+    assert (PLACED_MS, PLACED_MS + INVENTORY_MS) == (stock.since_ms, stock.until_ms)
     assert (PLACED_MS, PLACED_MS + PAYMENT_MS) == (money.since_ms, money.until_ms)
-    assert "shelf" in goods.what
+    assert "shelf" in stock.what
     assert "provider" in money.what
 
 
@@ -46,7 +46,7 @@ def test_what_is_taken_back_is_named():
     both = pending_steps(BLAMED)
     money = pending_steps(replace(BLAMED, inventory=Mark(status="released", at_ms=4_000)))
 
-    assert {3_000 + SETTLE_MS} == {each.until_ms for each in both}
+    assert {3_000 + STUCK_AFTER_MS} == {each.until_ms for each in both}
     assert ["money" in each.what for each in both].count(True) == 1
     assert ["the money to be refunded"] == [each.what for each in money]
     assert () == pending_steps(replace(BLAMED, cancelled_at_ms=9_000))
@@ -79,8 +79,8 @@ def test_a_status_says_where_it_stands(state: Order, status: str):
 
 def test_who_waits_too_long_is_stuck():
     """Also while compensating."""
-    assert "stuck" == status_of(PLACED, PLACED_MS + INVENTORY_MS + SETTLE_MS + 1)
-    assert "stuck" == status_of(BLAMED, 3_000 + SETTLE_MS + 1)
+    assert "stuck" == status_of(PLACED, PLACED_MS + INVENTORY_MS + STUCK_AFTER_MS + 1)
+    assert "stuck" == status_of(BLAMED, 3_000 + STUCK_AFTER_MS + 1)
 
 
 WAIT = Wait(tries=3, due_at_ms=9_000)

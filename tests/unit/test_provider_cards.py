@@ -71,10 +71,10 @@ async def test_a_card_is_declined_with_its_codes(shop: Shop, method: str) -> Non
     error = declined.value.error
     assert error is not None
     assert DECLINED[method] == (declined.value.code, error.decline_code)
-    seen = await shop.seen(error.payment_intent.id)
+    intent = await shop.retrieve(error.payment_intent.id)
     assert ("requires_payment_method", DECLINED[method][1]) == (
-        seen.status,
-        seen.last_payment_error.decline_code,
+        intent.status,
+        intent.last_payment_error.decline_code,
     )
     assert 0 == (await shop.system.state())["charges"]
 

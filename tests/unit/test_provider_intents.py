@@ -89,19 +89,19 @@ async def test_the_customer_answers_on_the_page(
 
     back = await shop.answer(page.url, answer)
 
-    seen = await shop.seen(intent.id)
-    error = seen.last_payment_error
+    intent_now = await shop.retrieve(intent.id)
+    error = intent_now.last_payment_error
     paid = outcome[0] == "succeeded"
     kind = "payment_intent.succeeded" if paid else "payment_intent.payment_failed"
     assert ("requires_action", RETURN_URL, 0) == (intent.status, page.return_url, before["charges"])
     assert outcome == (
-        seen.status,
+        intent_now.status,
         f"{error.code}/{getattr(error, 'decline_code', '')}" if error else "",
     )
     assert (303, int(paid)) == (back.status, (await shop.system.state())["charges"])
     assert back.headers["Location"].startswith(f"{RETURN_URL}&payment_intent={intent.id}&")
     assert back.headers["Location"].endswith("succeeded" if paid else "failed")
-    assert seen.next_action is None
+    assert intent_now.next_action is None
     await until(lambda: emitted(console) == sorted([kind, "payment_intent.requires_action"]))
 
 
@@ -115,14 +115,14 @@ async def test_a_page_is_answered_once_and_only_by_its_own_form(shop: Shop) -> N
     neither = await shop.answer(url, "perhaps")
     async with shop.system.client.get(url) as page:
         headers = page.headers
-    still = await shop.seen(intent.id)
+    still = await shop.retrieve(intent.id)
     await shop.answer(url, "fail")
     again = await shop.answer(url, "confirm")
 
     assert (404, 400, 404) == (forged.status, neither.status, again.status)
     assert "requires_action" == still.status
     assert ("DENY", "no-referrer") == (headers["X-Frame-Options"], headers["Referrer-Policy"])
-    assert "requires_payment_method" == (await shop.seen(intent.id)).status
+    assert "requires_payment_method" == (await shop.retrieve(intent.id)).status
     assert 0 == (await shop.system.state())["charges"]
 
 
@@ -146,7 +146,7 @@ async def test_without_a_return_address_the_page_is_for_the_browsers_sdk(shop: S
     back = await shop.answer(page["stripe_js"], "confirm")
 
     assert ("use_stripe_sdk", 200) == (intent.next_action.type, back.status)
-    assert "succeeded" == (await shop.seen(intent.id)).status
+    assert "succeeded" == (await shop.retrieve(intent.id)).status
 
 
 async def test_without_a_customer_a_card_that_wants_one_is_declined(shop: Shop) -> None:
@@ -222,10 +222,10 @@ async def test_a_payment_that_takes_time_ends_by_the_clock(
     await shop.later(11)
 
     await until(lambda: len(console.notices) == 2)
-    seen = await shop.seen(intent.id)
+    intent_now = await shop.retrieve(intent.id)
     assert ("processing", 0) == (intent.status, before["charges"])
     assert "payment_intent_unexpected_state" == refused.value.code
-    assert (status, charges) == (seen.status, (await shop.system.state())["charges"])
+    assert (status, charges) == (intent_now.status, (await shop.system.state())["charges"])
 
 
 async def held(shop: Shop, order_id: str = "o1", **more: Any) -> Any:
@@ -238,12 +238,12 @@ async def test_an_authorization_takes_nothing_until_it_is_captured(
 ) -> None:
     """It says how much, and until when: seven days."""
     intent = await held(shop)
-    charge = (await shop.seen(intent.id, "latest_charge")).latest_charge
+    charge = (await shop.retrieve(intent.id, "latest_charge")).latest_charge
     before = await shop.system.state()
 
     paid = await shop.capture(intent.id, "c1")
 
-    after = (await shop.seen(intent.id, "latest_charge")).latest_charge
+    after = (await shop.retrieve(intent.id, "latest_charge")).latest_charge
     card = charge.payment_method_details.card
     assert ("requires_capture", 1_000, 0) == (
         intent.status,
@@ -281,7 +281,7 @@ async def test_a_partial_capture_releases_the_rest(shop: Shop) -> None:
     with pytest.raises(stripe.InvalidRequestError) as beyond:
         await shop.refund(intent.id, "r1", amount=701)
 
-    charge = (await shop.seen(intent.id, "latest_charge")).latest_charge
+    charge = (await shop.retrieve(intent.id, "latest_charge")).latest_charge
     assert (1_000, 700, 0) == (paid.amount, paid.amount_received, paid.amount_capturable)
     assert (1_000, 700, 300, False) == (
         charge.amount,
@@ -315,7 +315,7 @@ async def test_a_capture_is_refused_where_it_cannot_be(shop: Shop) -> None:
     assert ("amount_too_large", "amount_to_capture") == (much.value.code, nothing.value.param)
     assert "payment_intent_unexpected_state" == early.value.code
     assert (404, 400) == (missing.value.http_status, refund.value.http_status)
-    assert "requires_capture" == (await shop.seen(intent.id)).status
+    assert "requires_capture" == (await shop.retrieve(intent.id)).status
 
 
 async def test_a_capture_is_kept_under_its_key(shop: Shop) -> None:
@@ -340,7 +340,7 @@ async def test_faults_meet_captures(shop: Shop) -> None:
     with pytest.raises(stripe.APIError):
         await shop.capture(broken.id, "c2")
 
-    assert (999, "succeeded") == (less.amount_received, (await shop.seen(broken.id)).status)
+    assert (999, "succeeded") == (less.amount_received, (await shop.retrieve(broken.id)).status)
 
 
 async def test_an_authorization_is_released_by_a_cancel(shop: Shop) -> None:
@@ -349,7 +349,7 @@ async def test_an_authorization_is_released_by_a_cancel(shop: Shop) -> None:
 
     canceled = await shop.v1.payment_intents.cancel_async(intent.id)
 
-    charge = (await shop.seen(intent.id, "latest_charge")).latest_charge
+    charge = (await shop.retrieve(intent.id, "latest_charge")).latest_charge
     state = await shop.system.state()
     assert ("canceled", 0) == (canceled.status, canceled.amount_capturable)
     assert (True, False) == (charge.refunded, charge.captured)
@@ -360,19 +360,19 @@ async def test_an_authorization_expires_after_seven_days(shop: Shop, console: Co
     """The intent is canceled by itself, and a capture comes too late."""
     intent = await held(shop)
     await shop.later(7 * DAY - 60)
-    alive = (await shop.seen(intent.id)).status
+    alive = (await shop.retrieve(intent.id)).status
 
     await shop.later(61)
 
     await until(lambda: "payment_intent.canceled" in emitted(console))
-    seen = await shop.seen(intent.id)
+    intent_now = await shop.retrieve(intent.id)
     with pytest.raises(stripe.InvalidRequestError) as late:
         await shop.capture(intent.id, "c1")
     assert "requires_capture" == alive
     assert ("canceled", "automatic", 0) == (
-        seen.status,
-        seen.cancellation_reason,
-        seen.amount_capturable,
+        intent_now.status,
+        intent_now.cancellation_reason,
+        intent_now.amount_capturable,
     )
     assert "payment_intent_unexpected_state" == late.value.code
     assert 0 == (await shop.system.state())["charges"]
@@ -383,12 +383,12 @@ async def test_3d_secure_comes_before_an_authorization(shop: Shop) -> None:
     intent = await waits(shop, capture_method="manual")
 
     await shop.answer(intent.next_action.redirect_to_url.url, "confirm")
-    seen = await shop.seen(intent.id)
+    intent_now = await shop.retrieve(intent.id)
     paid = await shop.capture(intent.id, "c1")
 
     assert ("requires_capture", 1_000, "succeeded") == (
-        seen.status,
-        seen.amount_capturable,
+        intent_now.status,
+        intent_now.amount_capturable,
         paid.status,
     )
 

@@ -179,7 +179,7 @@ async def test_every_movement_has_its_balance_transaction(shop: Shop) -> None:
     await shop.later(3)
     await until(lambda: has(shop, "refund_failure"))
 
-    charge = (await shop.seen(whole.id, "latest_charge")).latest_charge
+    charge = (await shop.retrieve(whole.id, "latest_charge")).latest_charge
     own = await shop.v1.balance_transactions.retrieve_async(charge.balance_transaction)
     assert [
         ("refund_failure", 400, 0, 400),
@@ -235,8 +235,8 @@ async def test_each_midnight_pays_out_what_is_available(shop: Shop) -> None:
     assert (3 * 965, 965 - 100) == (payouts["gbp"].amount, payouts["eur"].amount)
     assert {0} == {each.amount for each in balance.available}
     assert ["payout.paid"] * 2 == await kinds(shop, type="payout.paid")
-    seen = await shop.v1.payouts.retrieve_async(payouts["gbp"].id)
-    assert "paid" == seen.status
+    paid_out = await shop.v1.payouts.retrieve_async(payouts["gbp"].id)
+    assert "paid" == paid_out.status
 
 
 async def test_a_long_leap_of_the_clock_makes_a_payout_of_each_day(shop: Shop) -> None:
@@ -300,7 +300,7 @@ async def test_a_chargeback_takes_money_and_fee_at_once(shop: Shop, console: Con
     with pytest.raises(stripe.InvalidRequestError) as refused:
         await shop.refund(dispute.payment_intent, "r1", amount=100)
 
-    charge = (await shop.seen(dispute.payment_intent, "latest_charge")).latest_charge
+    charge = (await shop.retrieve(dispute.payment_intent, "latest_charge")).latest_charge
     details = dispute.evidence_details
     assert ("needs_response", "fraudulent", 1_000, False) == (
         dispute.status,

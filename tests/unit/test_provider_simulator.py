@@ -57,14 +57,14 @@ async def test_a_confirmed_intent_has_charged_once(shop: Shop) -> None:
     """Create, confirm, retrieve: one charge, and the intent says so."""
     created = await shop.create()
     confirmed = await shop.confirm(created.id, "o1:confirm")
-    seen = await shop.v1.payment_intents.retrieve_async(created.id)
+    answer = await shop.v1.payment_intents.retrieve_async(created.id)
     state = await shop.system.state()
 
     assert ("requires_confirmation", 0) == (created.status, created.amount_received)
     assert ("succeeded", 1_000, "o1") == (
         confirmed.status,
-        seen.amount_received,
-        seen.metadata["order_id"],
+        answer.amount_received,
+        answer.metadata["order_id"],
     )
     assert (1, 1_000, 0) == (state["charges"], state["charged_minor"], state["refunded_minor"])
 
@@ -94,12 +94,15 @@ async def test_a_declined_card_takes_no_money(shop: Shop, method: str, why: str)
     with pytest.raises(stripe.CardError) as declined:
         await shop.confirm(created.id, "o1:confirm")
 
-    seen = await shop.v1.payment_intents.retrieve_async(created.id)
+    answer = await shop.v1.payment_intents.retrieve_async(created.id)
     assert (402, "card_declined") == (declined.value.http_status, declined.value.code)
     assert declined.value.error is not None
     assert why == declined.value.error.decline_code
     assert created.id == declined.value.error.payment_intent.id
-    assert ("requires_payment_method", why) == (seen.status, seen.last_payment_error.decline_code)
+    assert ("requires_payment_method", why) == (
+        answer.status,
+        answer.last_payment_error.decline_code,
+    )
     assert 0 == (await shop.system.state())["charges"]
 
 
@@ -306,9 +309,9 @@ async def test_long_lists_come_in_pages(shop: Shop) -> None:
     made = [(await shop.create(f"o{n}")).id for n in range(5)]
 
     first = await shop.v1.payment_intents.list_async({"limit": 2})
-    seen = [each.id async for each in first.auto_paging_iter()]
+    ids = [each.id async for each in first.auto_paging_iter()]
 
-    assert made[::-1] == seen
+    assert made[::-1] == ids
 
 
 async def test_refunds_never_exceed_the_charge(shop: Shop) -> None:
@@ -323,11 +326,11 @@ async def test_refunds_never_exceed_the_charge(shop: Shop) -> None:
         await shop.refund(intent.id, "r4", amount=1)
 
     listed = await shop.v1.refunds.list_async({"payment_intent": intent.id})
-    seen = await shop.v1.refunds.retrieve_async(part.id)
+    answer = await shop.v1.refunds.retrieve_async(part.id)
     assert (400, 600) == (part.amount, rest.amount)
     assert ("amount", "charge_already_refunded") == (beyond.value.param, empty.value.code)
     assert [rest.id, part.id] == [each.id for each in listed.data]
-    assert "a" == seen.metadata["refund_key"]
+    assert "a" == answer.metadata["refund_key"]
     assert 1_000 == (await shop.system.state())["refunded_minor"]
 
 
@@ -378,9 +381,9 @@ async def test_an_error_after_the_effect_is_replayed_for_ever(shop: Shop) -> Non
     with pytest.raises(stripe.APIError) as again:
         await shop.confirm(intent.id, "k")
 
-    seen = await shop.v1.payment_intents.retrieve_async(intent.id)
+    answer = await shop.v1.payment_intents.retrieve_async(intent.id)
     assert "true" == again.value.headers["Idempotent-Replayed"]
-    assert ("succeeded", 1) == (seen.status, (await shop.system.state())["charges"])
+    assert ("succeeded", 1) == (answer.status, (await shop.system.state())["charges"])
 
 
 async def test_a_time_out_is_before_or_after_the_effect(shop: Shop) -> None:
@@ -418,9 +421,9 @@ async def test_faults_leave_creating_and_reading_alone(shop: Shop) -> None:
     await shop.system.set(error_before=1.0)
 
     intent = await shop.create()
-    seen = await shop.v1.payment_intents.retrieve_async(intent.id)
+    answer = await shop.v1.payment_intents.retrieve_async(intent.id)
 
-    assert intent.id == seen.id
+    assert intent.id == answer.id
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from app.kafka.reader import ReadStalled, TopicPartition, read_to_end
 ONE, OTHER = TopicPartition("t", 0), TopicPartition("t", 1)
 
 
-class Given(NamedTuple):
+class FakeRecord(NamedTuple):
     """Where a record lies."""
 
     topic: str
@@ -52,7 +52,7 @@ class Log:
     def last_stable_offset(self, _place: TopicPartition) -> int:
         return 100
 
-    async def getmany(self, **_: Any) -> dict[TopicPartition, list[Given]]:
+    async def getmany(self, **_: Any) -> dict[TopicPartition, list[FakeRecord]]:
         if self.silent:
             return {}
         fetched = {}
@@ -61,7 +61,7 @@ class Log:
             rest = [offset for offset in self.offsets[place] if offset >= self.at[place]][:2]
             # Where whole batches were compacted away, no answer moves the position.
             self.at[place] = rest[-1] + 1 if rest else self.at[place] if self.hole else 100
-            fetched[place] = [Given(*place, offset) for offset in rest]
+            fetched[place] = [FakeRecord(*place, offset) for offset in rest]
         return fetched
 
 

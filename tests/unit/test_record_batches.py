@@ -178,12 +178,12 @@ def test_what_was_aborted_is_passed_over_and_what_was_committed_is_read():
     assert ([b"ours", b"theirs again"], 6) == (shown(records), position)
 
 
-@given(at=st.integers(0, 10_000), byte=st.integers(0, 255), cut=st.integers(0, 200))
-def test_no_byte_stops_a_reader(at: int, byte: int, cut: int):
+@given(at=st.integers(0, 10_000), byte=st.integers(0, 255), missing=st.integers(0, 200))
+def test_no_byte_stops_a_reader(at: int, byte: int, missing: int):
     """Whatever is written over whichever byte: nothing is raised, and the reading goes on."""
     whole = bytearray(BEFORE + VICTIM + BEHIND)
     whole[at % len(whole)] = byte
-    body = bytes(whole[: len(whole) - cut])
+    body = bytes(whole[: len(whole) - missing])
 
     _, position = read(body, position=0)
 

@@ -67,7 +67,7 @@ async def test_an_edit_that_no_topic_takes_is_refused_also_by_force() -> None:
 
 def verdict(*dead_letters: DeadLetter) -> tuple[str, ...]:
     """Return what verify misses when the payment service has made `dead_letters`, in order."""
-    cut = ConsistentCut(
+    consistent_cut = ConsistentCut(
         sources=sources_of([ORDER]),
         consumed={"payment": frozenset({"orders"})},
         committed={"payment": {("orders", 2): 8}},
@@ -75,7 +75,7 @@ def verdict(*dead_letters: DeadLetter) -> tuple[str, ...]:
         ends={},
     )
     facts = Facts()
-    reader = Reader(facts, [ORDER], cut, 0, {}, Config(signing_key=""))
+    reader = Reader(facts, [ORDER], consistent_cut, 0, {}, Config(signing_key=""))
     for record in (ORIGIN, *(dead_letter.record for dead_letter in dead_letters)):
         reader.take(record, 0)
     return poison_is_dead_lettered(facts).offending
@@ -116,7 +116,7 @@ def test_verify_allows_for_a_dead_letter_sent_back_until_it_is_received(
     """Its order counts as in motion meanwhile: the service consumes the redrive topic."""
     payment = load_agents()["payment"]
     record = as_read(sent_back(FIRST, 0), 0)
-    cut = ConsistentCut(
+    consistent_cut = ConsistentCut(
         sources=sources_of([ORDER]),
         consumed={"payment": frozenset(consumed_topics(payment))},
         committed={"payment": {(record.topic, 0): received}},
@@ -124,7 +124,7 @@ def test_verify_allows_for_a_dead_letter_sent_back_until_it_is_received(
         ends={},
     )
     facts = Facts()
-    Reader(facts, [ORDER], cut, 0, {}, Config(signing_key="")).take(record, 0)
+    Reader(facts, [ORDER], consistent_cut, 0, {}, Config(signing_key="")).take(record, 0)
 
     assert pending == ("o1" in facts.pending)
 
@@ -147,7 +147,7 @@ def test_verify_reads_what_was_mended_where_its_agent_reads_it(
         as_read(edited(dead_lettered(poison, service), 0, good.value or b"", {}), 0)
         for service in services
     ]
-    cut = ConsistentCut(
+    consistent_cut = ConsistentCut(
         sources=sources_of([ORDER]),
         consumed={each: frozenset(consumed_topics(agents[each])) for each in services},
         committed={each: {} for each in services},
@@ -155,7 +155,7 @@ def test_verify_reads_what_was_mended_where_its_agent_reads_it(
         ends={},
     )
     facts = Facts()
-    reader = Reader(facts, [ORDER], cut, 0, {}, Config(signing_key="", partitions=1))
+    reader = Reader(facts, [ORDER], consistent_cut, 0, {}, Config(signing_key="", partitions=1))
     for record in mended:
         reader.take(record, NOW_MS)
 
@@ -165,12 +165,12 @@ def test_verify_reads_what_was_mended_where_its_agent_reads_it(
 def test_one_edit_is_one_event_for_all_services_that_dead_lettered_the_same_record() -> None:
     """Its id follows from the old id, or the origin where there is none, and the new bytes."""
     services = ("payment", "shipping", "fraud")
-    named = msgspec.structs.replace(ORIGIN, headers=(("ce_id", b"e1"),))
+    with_id = msgspec.structs.replace(ORIGIN, headers=(("ce_id", b"e1"),))
 
     ids = {
         event_id(edited(dead_lettered(record, service), 0, b"[1]", {}))
         for service in services
-        for record in (ORIGIN, named)
+        for record in (ORIGIN, with_id)
     }
 
     assert 2 == len(ids)

@@ -36,8 +36,8 @@ CLOSED = [PLACED, SUCCEEDED, CANCELLED]
 def answer(kind: type, round_: int = 0, **more: object) -> Message:
     """Return what the provider says of the refund of a round."""
     about = {"transaction_id": "o1", "refund_key": KEY, "round": round_}
-    named = {} if kind is RefundRefused else {"refund_id": f"re{round_}"}
-    return kind(**about, **named, **more)
+    refund_id = {} if kind is RefundRefused else {"refund_id": f"re{round_}"}
+    return kind(**about, **refund_id, **more)
 
 
 def asked(round_: int = 0, attempt: int = 0) -> RefundCharge:
@@ -72,7 +72,7 @@ def inquiry(attempt: int, round_: int = 0) -> InquireRefund:
 
 
 PENDING = answer(RefundPending, status="pending")
-GIVEN = answer(RefundSucceeded, amount_minor=1_000)
+REFUNDED_IN_FULL = answer(RefundSucceeded, amount_minor=1_000)
 FAILED = answer(RefundFailed, reason="closed")
 AGAIN_FAILED = answer(RefundFailed, 1, reason="closed")
 REFUSED = answer(RefundRefused, reason="charge_already_refunded")
@@ -95,7 +95,7 @@ TO_CASE = [*CLOSED, FAILED, AGAIN_FAILED]
             [*CLOSED, PENDING, CHANGED], (), 2, id="a webhook about it is a reason to ask soon"
         ),
         pytest.param([*CLOSED, PENDING, CHANGED, alarm(2)], (inquiry(1),), 32, id="and it does"),
-        pytest.param([*CLOSED, PENDING, GIVEN], (refunded(),), None, id="it succeeds"),
+        pytest.param([*CLOSED, PENDING, REFUNDED_IN_FULL], (refunded(),), None, id="it succeeds"),
         pytest.param(
             [*CLOSED, PENDING, FAILED],
             (failed(was_refunded=False), asked(1, 0)),
@@ -103,16 +103,22 @@ TO_CASE = [*CLOSED, FAILED, AGAIN_FAILED]
             id="it fails: another refund",
         ),
         pytest.param(
-            [*CLOSED, GIVEN, CHANGED, alarm(2)], (inquiry(1),), 32, id="one that was given changes"
+            [*CLOSED, REFUNDED_IN_FULL, CHANGED, alarm(2)],
+            (inquiry(1),),
+            32,
+            id="one that was given changes",
         ),
         pytest.param(
-            [*CLOSED, GIVEN, CHANGED, alarm(2), FAILED],
+            [*CLOSED, REFUNDED_IN_FULL, CHANGED, alarm(2), FAILED],
             (failed(was_refunded=True), asked(1, 0)),
             30,
             id="it has failed after all, and is reversed",
         ),
         pytest.param(
-            [*CLOSED, CHANGED, GIVEN], (refunded(),), 2, id="a webhook that overtakes the answer"
+            [*CLOSED, CHANGED, REFUNDED_IN_FULL],
+            (refunded(),),
+            2,
+            id="a webhook that overtakes the answer",
         ),
         pytest.param(TO_CASE, (failed(1, was_refunded=False), CASE), None, id="twice: a case"),
         pytest.param([*TO_CASE, FAILED], (), None, id="of an earlier round it says nothing new"),

@@ -79,9 +79,9 @@ def back(reference: str, *lines: ReturnLine, rows: int = 1, invoice: str = "C9")
     )
 
 
-def came(sku: str, quantity: int, amount_minor: int, *, goods: bool = True) -> ReturnLine:
+def came(sku: str, quantity: int, amount_minor: int, *, is_item: bool = True) -> ReturnLine:
     """Return one line of a return."""
-    return ReturnLine(sku=sku, quantity=quantity, amount_minor=amount_minor, goods=goods)
+    return ReturnLine(sku=sku, quantity=quantity, amount_minor=amount_minor, goods=is_item)
 
 
 def no(reason: str, rows: int = 1) -> Refuse:
@@ -243,12 +243,12 @@ OLD, NEW = row(invoice="1"), row(invoice="2", quantity=3, price="3.00")
         ),
         pytest.param(
             [OLD, NEW, row("C9", code="D", quantity=-1, price="5.50")],
-            [back("2", came("D", 1, 550, goods=False))],
+            [back("2", came("D", 1, 550, is_item=False))],
             id="a discount is taken off the latest sale",
         ),
         pytest.param(
             [NEW, OLD, row("C9", code="D", quantity=-1, price="5.50")],
-            [back("2", came("D", 1, 550, goods=False))],
+            [back("2", came("D", 1, 550, is_item=False))],
             id="a discount is taken off a sale with enough left",
         ),
         pytest.param(
@@ -259,7 +259,7 @@ OLD, NEW = row(invoice="1"), row(invoice="2", quantity=3, price="3.00")
         pytest.param(
             [SALE, row("C8", code="D", quantity=-1, price="3"), row("C9", quantity=-2)],
             [
-                back("1", came("D", 1, 300, goods=False), invoice="C8"),
+                back("1", came("D", 1, 300, is_item=False), invoice="C8"),
                 no("return without a matching sale"),
             ],
             id="never more comes back than was paid",
@@ -273,7 +273,7 @@ OLD, NEW = row(invoice="1"), row(invoice="2", quantity=3, price="3.00")
                 row("C9", quantity=-2),
             ],
             [
-                back("1", came("POST", 1, 600, goods=False), invoice="C8"),
+                back("1", came("POST", 1, 600, is_item=False), invoice="C8"),
                 back("1", came("mug", 2, 500)),
             ],
             id="a charge is refunded as far as the return says",

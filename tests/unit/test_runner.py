@@ -17,7 +17,7 @@ from app.wire.signing import signed
 from app.worker import runner as module
 from app.worker.batches import Batches
 from app.worker.crash_points import CrashPoint
-from app.worker.log_guard import LogGuard
+from app.worker.log_check import LogCheck
 from app.worker.runner import Runner
 from app.worker.store import Store
 from app.worker.transport import record_of
@@ -79,7 +79,7 @@ def running(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> Runner:
     monkeypatch.setattr(module, "now_ms", lambda: NOW_MS)
     app: Any = SimpleNamespace(
         agent_names=[],
-        logs=LogGuard(Config()),
+        logs=LogCheck(Config()),
         revocation_listeners=[],
         crash_point=CrashPoint.of(""),
         batches=Batches(),

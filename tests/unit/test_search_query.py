@@ -15,7 +15,7 @@ from app.operations.search.starts import Start, cursor_of, parse_cursor, parse_s
 pytest.importorskip("cel")
 
 
-class Given(NamedTuple):
+class FakeRecord(NamedTuple):
     """A record as aiokafka gives it."""
 
     value: bytes | None = b'{"order_id":"o1","note":"say \\"hi\\""}'
@@ -62,7 +62,7 @@ def found(record: Any, *messages: str, cel: str = "") -> bool:
 )
 def test_a_record_is_wanted(messages: list[str], expected: bool) -> None:
     """Every term has to hold."""
-    actual = found(Given(), *messages)
+    actual = found(FakeRecord(), *messages)
 
     assert expected == actual
 
@@ -110,7 +110,7 @@ def test_what_cannot_be_looked_for_is_refused_by_name(
 )
 def test_an_expression_sees_the_record(cel: str, expected: bool) -> None:
     """Key, type, headers, body, partition, offset and time."""
-    actual = found(Given(), cel=cel)
+    actual = found(FakeRecord(), cel=cel)
 
     assert expected == actual
 
@@ -119,7 +119,7 @@ def test_an_expression_sees_the_record(cel: str, expected: bool) -> None:
 def test_an_expression_without_an_answer_fails_aloud(cel: str) -> None:
     """It is counted, not taken for no."""
     with pytest.raises(ExpressionFailed):
-        found(Given(), cel=cel)
+        found(FakeRecord(), cel=cel)
 
 
 HIDDEN = "ada-lovelace-17850"
@@ -141,7 +141,7 @@ HIDING = {
 @pytest.mark.parametrize("body", HIDING.values(), ids=HIDING)
 def test_what_is_masked_is_neither_shown_nor_found(body: str) -> None:
     """By text, by a part of it, by CEL; wherever it stands."""
-    entity = Given(
+    entity = FakeRecord(
         value=body.encode(),
         key=f"customer:{HIDDEN}".encode(),
         headers=(("ce_subject", f"customer:{HIDDEN}".encode()), ("email", HIDDEN.encode())),
@@ -164,11 +164,13 @@ def test_what_the_first_check_skips_was_never_wanted() -> None:
     bodies = [b'{"a":"\\u006eeedle"}', b'{"a":"needle"}', b"needle", b"n\x00eedle", b"ne\xffedle"]
     wanted = parse(["needle"])
     missed = [
-        b for b in bodies if wanted.holds(MaskedRecord(Given(b))) and not wanted.may_hold(Given(b))
+        b
+        for b in bodies
+        if wanted.holds(MaskedRecord(FakeRecord(b))) and not wanted.may_hold(FakeRecord(b))
     ]
 
     assert [] == missed
-    assert not wanted.may_hold(Given(b'{"a":"hay"}'))
+    assert not wanted.may_hold(FakeRecord(b'{"a":"hay"}'))
 
 
 @pytest.mark.parametrize(

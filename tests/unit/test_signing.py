@@ -28,7 +28,7 @@ SIGNED = as_read(signed(EMITTED, "one"))
 
 
 @pytest.mark.parametrize(
-    ("given", "topic", "config", "right"),
+    ("record", "topic", "config", "right"),
     [
         pytest.param(SIGNED, payment_topics.payments, CONFIG, True, id="what Payflow emitted"),
         pytest.param(as_read(EMITTED), payment_topics.payments, CONFIG, False, id="no signature"),
@@ -61,9 +61,9 @@ SIGNED = as_read(signed(EMITTED, "one"))
         ),
     ],
 )
-def test_a_record_is_authentic_when_its_signature_says_so(given, topic, config, right):
+def test_a_record_is_authentic_when_its_signature_says_so(record, topic, config, right):
     """Missing or wrong: nobody of Payflow has emitted it."""
-    assert right == is_authentic(given, topic, config)
+    assert right == is_authentic(record, topic, config)
 
 
 @given(data=st.data())

@@ -12,7 +12,7 @@ from app.worker.consumer_thread import pass_recovered
 from app.worker.stall import AgentProgress, has_records
 from app.worker.transport import SafeConsumer
 from app.worker.watermarks import Watermarks
-from tests.support.consumer import FakeConsumer, Given
+from tests.support.consumer import FakeConsumer, FakeRecord
 
 PLACE = ("t", 0)
 TABLE = TP("changelog", 0)
@@ -32,7 +32,7 @@ async def test_an_agent_has_records_to_do(
     offsets: Sequence[int], done: int, not_due: int, then: bool
 ) -> None:
     """Only then is it stuck: the end of a topic proves nothing."""
-    log = FakeConsumer({0: [Given("t", 0, at) for at in offsets]}, {0: 9}, itertools.repeat(1))
+    log = FakeConsumer({0: [FakeRecord("t", 0, at) for at in offsets]}, {0: 9}, itertools.repeat(1))
     agent = AgentProgress(name="tally", checkpoints=1, done={PLACE: done}, not_due={PLACE: not_due})
 
     assert then is await has_records(log, agent, {PLACE: (0, 9)})

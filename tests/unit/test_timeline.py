@@ -1,6 +1,13 @@
 """A transaction in time: what waited apart from what worked, causes first, compensation marked."""
 
-from app.console.pages.drawing import CHART_WIDTH, CUT_WIDTH, LABEL_WIDTH, graph, span_of, waterfall
+from app.console.pages.drawing import (
+    CHART_WIDTH,
+    LABEL_WIDTH,
+    PAUSE_WIDTH,
+    graph,
+    span_of,
+    waterfall,
+)
 from app.wire.topics import load_topics
 from workflows.order.messages import OrderPlaced
 from workflows.order.saga_messages import OrderCancelled
@@ -90,12 +97,12 @@ def test_time_in_which_nothing_happens_is_cut_out():
     )
     drawn = waterfall(bars)
 
-    (cut,) = drawn.cuts
-    assert (day_ms - 200, CUT_WIDTH) == (cut.ms, cut.width)
+    (pause,) = drawn.pauses
+    assert (day_ms - 200, PAUSE_WIDTH) == (pause.ms, pause.width)
     first, second = drawn.lines[1], drawn.lines[3]
     assert abs(first.waits_width - second.waits_width) < 0.2
-    assert first.works_x + first.works_width <= cut.x + 0.2
-    assert cut.x + cut.width <= drawn.lines[2].works_x + 0.2
+    assert first.works_x + first.works_width <= pause.x + 0.2
+    assert pause.x + pause.width <= drawn.lines[2].works_x + 0.2
     assert abs(LABEL_WIDTH + CHART_WIDTH - second.works_x - second.works_width) < 0.2
     assert (0, day_ms) == (drawn.ticks[0][1], drawn.ticks[-1][1])
 
@@ -105,8 +112,8 @@ def test_however_many_cuts_there_are_half_the_width_is_for_what_happened():
     bars = timeline([entry(str(at), "", 0, 1_000 * (at + 1)) for at in range(100)])
     drawn = waterfall(bars)
 
-    assert 99 == len(drawn.cuts)
-    assert sum(cut.width for cut in drawn.cuts) <= CHART_WIDTH / 2 + 10
+    assert 99 == len(drawn.pauses)
+    assert sum(pause.width for pause in drawn.pauses) <= CHART_WIDTH / 2 + 10
     assert sorted(line.works_x for line in drawn.lines) == [line.works_x for line in drawn.lines]
 
 
@@ -146,7 +153,7 @@ def test_arrows_lead_from_causes_to_effects():
     """Each to the right of what caused it."""
     drawn = graph(timeline([entry("a", "", 0, 100), entry("b", "a", 0, 120)]))
 
-    assert [("payment", 22)] == list(drawn.lanes)
+    assert [("payment", 22)] == list(drawn.swimlanes)
     assert [(drawn.nodes[0], drawn.nodes[1])] == [
         ((arrow.x1, arrow.y1), (arrow.x2, arrow.y2)) for arrow in drawn.arrows
     ]

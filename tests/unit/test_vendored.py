@@ -20,7 +20,7 @@ def test_a_file_is_the_one_that_was_published(file: dict[str, str]) -> None:
 
 def test_every_file_is_named_with_its_licence() -> None:
     """Nothing lies there that nobody answers for."""
-    named = {file["as"] for file in FILES}
+    files = {file["as"] for file in FILES}
 
-    assert named | {"vendor.json"} == {path.name for path in VENDOR.iterdir()}
+    assert files | {"vendor.json"} == {path.name for path in VENDOR.iterdir()}
     assert all(any("LICENSE" in file["from"] for file in each["files"]) for each in PACKAGES)

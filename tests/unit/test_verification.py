@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from app.operations.verification.facts import Facts, Lost
+from app.operations.verification.facts import Facts, UndecodableRecord
 from app.operations.verification.verdict import Verdict, judge
 from app.wire.envelope import Envelope, derive_id
 from tests.support.examples.verification import (
@@ -68,7 +68,7 @@ class LocalQueries:
     def publish(self, *messages: Message, at_ms: int = PLACED_MS) -> "LocalQueries":
         for message in messages:
             self.emitted += 1
-            self.facts.fold([ORDER], message, envelope(message, f"event {self.emitted}", at_ms))
+            self.facts.project([ORDER], message, envelope(message, f"event {self.emitted}", at_ms))
         return self
 
     def charge(self, order_id: str = "o1", minor: int = 800, refunded: int = 0) -> "LocalQueries":
@@ -406,7 +406,9 @@ def test_a_repeated_event_counts_once():
     queries = completed()
     for message in (paid(), PAYMENT_ENTRY):
         for _ in range(2):
-            queries.facts.fold([ORDER], message, envelope(message, f"twice {message}", PLACED_MS))
+            queries.facts.project(
+                [ORDER], message, envelope(message, f"twice {message}", PLACED_MS)
+            )
 
     verdict = queries.judge()
 
@@ -426,7 +428,7 @@ def test_the_order_of_arrival_between_topics_changes_nothing():
 def _of(messages: Iterable[Message]) -> Verdict:
     queries = LocalQueries()
     for message in messages:
-        queries.facts.fold([ORDER], message, envelope(message, repr(message), PLACED_MS))
+        queries.facts.project([ORDER], message, envelope(message, repr(message), PLACED_MS))
     return queries.judge()
 
 
@@ -509,7 +511,7 @@ def test_percentile(ascending, percent, value):
     assert value == percentile(ascending, percent)
 
 
-def named(checks: Iterable[Check], name: str) -> Check:
+def check_by_name(checks: Iterable[Check], name: str) -> Check:
     return next(check for check in checks if check.name == name)
 
 
@@ -518,7 +520,7 @@ def test_a_dead_letter_with_its_bytes_and_cause_fails_nothing():
     queries = completed()
     queries.facts.dead["orders.order.dead"] = Counter(not_json=2)
     queries.facts.dead_digests["orders/0/7"] = {"orders.order.dead": {b"other", b"same"}}
-    queries.facts.unreadable["orders/0/7"] = Lost(
+    queries.facts.unreadable["orders/0/7"] = UndecodableRecord(
         digest=b"same", due_in=frozenset({"orders.order.dead"})
     )
 
@@ -543,7 +545,7 @@ def test_poison_that_is_not_dead_lettered_is_named(dead_letters):
     """Every service that passed it must have put it into its dead topic, byte for byte."""
     queries = completed()
     queries.facts.dead_digests["orders/0/7"] = dead_letters
-    queries.facts.unreadable["orders/0/7"] = Lost(
+    queries.facts.unreadable["orders/0/7"] = UndecodableRecord(
         digest=b"same", due_in=frozenset({"orders.order.dead"})
     )
 
@@ -569,7 +571,7 @@ def test_a_check_names_at_most_fifty_and_counts_all():
     queries = LocalQueries()
     queries.facts.nameless += [f"dead letter {number}" for number in range(60)]
 
-    check = named(queries.judge().checks, "dead_letters_tell")
+    check = check_by_name(queries.judge().checks, "dead_letters_tell")
 
     assert (50, True) == (len(check.offending), "60 offending" in check.detail)
 
@@ -583,8 +585,8 @@ def test_what_cannot_be_seen_is_said_and_not_judged():
     verdict = queries.judge()
 
     assert verdict.verify_ok
-    assert "not checked" in named(verdict.checks, "money_agrees").detail
-    assert "not checked" in named(verdict.checks, "carrier_agrees").detail
+    assert "not checked" in check_by_name(verdict.checks, "money_agrees").detail
+    assert "not checked" in check_by_name(verdict.checks, "carrier_agrees").detail
 
 
 def test_what_the_provider_did_after_the_cut_is_not_held_against_payflow():
@@ -593,8 +595,8 @@ def test_what_the_provider_did_after_the_cut_is_not_held_against_payflow():
     assert queries.provider is not None
     late = queries.provider["o1"]
     late.last_ms = queries.judge().at_ms + 3_000
-    fresh = named(queries.judge().checks, "money_agrees")
+    fresh = check_by_name(queries.judge().checks, "money_agrees")
     late.last_ms = PLACED_MS
-    old = named(queries.judge().checks, "money_agrees")
+    old = check_by_name(queries.judge().checks, "money_agrees")
 
     assert (True, ("o1",)) == (fresh.ok, old.offending)

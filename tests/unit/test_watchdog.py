@@ -16,13 +16,13 @@ def signs(
 ) -> Signs:
     """Return the signs of a worker with one agent, which has done five events."""
     agent = AgentProgress(name="tally", checkpoints=checkpoints, done={PLACE: 5})
-    return Signs(seen_at=at, flows=flows, recovered_at=recovered_at, agents=(agent,))
+    return Signs(noted_at=at, flows=flows, recovered_at=recovered_at, agents=(agent,))
 
 
 def concluded(queries):
     """Return what is concluded of `looks`, one a second: signs and bounds by second."""
     stall = Stall(LIMIT)
-    said = [stall.conclude(float(at), *look(float(at))) for at, look in enumerate(queries)]
+    said = [stall.conclude(float(at), *signs_at(float(at))) for at, signs_at in enumerate(queries)]
     return next((text for text in said if text), "")
 
 

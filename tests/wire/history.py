@@ -104,7 +104,7 @@ def _plain(state: Any) -> Any:
     return msgspec.json.decode(msgspec.json.encode(state))
 
 
-def record_of_given(history: History, kept: Kept) -> list[Record]:
+def records_of(history: History, kept: Kept) -> list[Record]:
     """Return the records that the row received."""
     known = {(emitted.topic, emitted.offset): emitted for emitted in history.records}
     return [_record(known[place]) for place in kept.received]

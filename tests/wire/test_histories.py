@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.wire.history import History, Kept, agent_of, record_of_given, replayed
+from tests.wire.history import History, Kept, agent_of, records_of, replayed
 from tests.wire.write_histories import FOLDER, KINDS
 from workflows.fraud.entity_messages import CheckPayment
 
@@ -68,7 +68,7 @@ def test_a_recorded_history_comes_to_the_same_rows_and_as_many_answers(path: Pat
     rows = [kept for kept in history.rows if not is_replaced(history, kept)]
     now: list[Any] = []
     for kept in rows:
-        state, emitted = replayed(agent_of(kept), record_of_given(history, kept))
+        state, emitted = replayed(agent_of(kept), records_of(history, kept))
         now.append((kept.agent, kept.key, of_then(kept, state), emitted))
 
     assert rows

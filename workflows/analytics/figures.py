@@ -6,7 +6,7 @@ from workflows.shared.figures import LiveFigures, Series
 
 FIGURES = LiveFigures(
     topic=figures,
-    named=False,
+    names_workflow=False,
     started="orders",
     ended=("completed", "cancelled"),
     rates=("orders", "revenue_minor", "refunds_minor", "stock_outs", "shipments"),

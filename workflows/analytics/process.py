@@ -122,11 +122,11 @@ INITIAL = Figures()
 def row_of(at_ms: int, country: str, workflow: str = UNNAMED) -> str:
     """Return the row that counts what happened at `at_ms` in `country` to `workflow`."""
     try:
-        named = msgspec.convert(country, Name)
+        name = msgspec.convert(country, Name)
     except msgspec.ValidationError:
         # The country is in the baggage, which nothing has validated before.
-        named = "unknown"
-    row = f"{at_ms - at_ms % MINUTE_MS}|{named}"
+        name = "unknown"
+    row = f"{at_ms - at_ms % MINUTE_MS}|{name}"
     return row if workflow == UNNAMED else f"{workflow}|{row}"
 
 

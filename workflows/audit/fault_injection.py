@@ -19,7 +19,7 @@ class FaultsSwitched(Message, tag="payflow.audit.faults_switched.v1", frozen=Tru
 
 
 class ProcessKilled(Message, tag="payflow.audit.process_killed.v1", frozen=True, kw_only=True):
-    """Somebody killed a process of a demonstration. `about`: its name."""
+    """An operator killed a process of a demonstration. `about`: its name."""
 
     about: Name
     who: Name

@@ -5,7 +5,7 @@
 
 What cannot be answered (a figure that nobody was asked for, a division by zero) is unknown, not
 false: a rule says so. What concerns an entity that the payment does not have does not apply.
-`workflows/fraud/condition_parser.py` refuses what is no rule; what it passes never raises.
+`workflows/fraud/condition_parser.py` refuses an invalid rule; one that it accepts never raises.
 """
 
 import math
@@ -43,9 +43,8 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
 
     type: Type
     needs: tuple[str, ...] = ()
-    """Facts without which there is none to expect: the entities it is of.
-
-    Itself, if it may lack."""
+    """The facts that must be known for this one to be expected: its entities, and its own name
+    where a payment may lack it."""
 
 
 class World(msgspec.Struct, frozen=True, kw_only=True):

@@ -54,8 +54,8 @@ class _Parser:
     def _typed(self, raw: Any, place: str, depth: int, wanted: Type) -> Expression:
         found = self._any(raw, place, depth)
         if found.type != wanted:
-            messages = {"flag": "something true or false", "number": "a number", "text": "a text"}
-            raise RuleError(place, f"must be {messages[wanted]}, is {messages[found.type]}")
+            names = {"flag": "something true or false", "number": "a number", "text": "a text"}
+            raise RuleError(place, f"must be {names[wanted]}, is {names[found.type]}")
         return found
 
     def _any(self, raw: Any, place: str, depth: int) -> Expression:
@@ -67,12 +67,12 @@ class _Parser:
         tree = cast("dict[str, Any]", raw)
         if len(tree) != 1:
             raise RuleError(place, "must have exactly one operator")
-        operator, record = next(iter(tree.items()))
+        operator, operands = next(iter(tree.items()))
         inner = f"{place}.{operator}"[:PLACE_MAX]
         reader = self._readers.get(operator)
         if reader is None:
             raise RuleError(inner, f"no such operator{_near(operator, OPERATORS)}")
-        return reader(operator, record, inner, depth + 1)
+        return reader(operator, operands, inner, depth + 1)
 
     def _field(self, _operator: str, name: Any, place: str, _depth: int) -> Expression:
         found = self._fields.get(name) if isinstance(name, str) else None
@@ -82,36 +82,36 @@ class _Parser:
             operator="field", type=found.type, literal=name, needs=frozenset(found.needs)
         )
 
-    def _boolean(self, operator: str, record: Any, place: str, depth: int) -> Expression:
+    def _boolean(self, operator: str, operands: Any, place: str, depth: int) -> Expression:
         if operator == "not":
             return Expression(
-                operator=operator, type="flag", parts=(self.truth(record, place, depth),)
+                operator=operator, type="flag", parts=(self.truth(operands, place, depth),)
             )
         parts = tuple(
             self.truth(each, f"{place}[{at}]", depth)
-            for at, each in enumerate(_items(record, place, least=1))
+            for at, each in enumerate(_items(operands, place, least=1))
         )
         return Expression(operator=operator, type="flag", parts=parts)
 
-    def _comparison(self, operator: str, record: Any, place: str, depth: int) -> Expression:
-        one, other = _items(record, place, least=2, most=2)
+    def _comparison(self, operator: str, operands: Any, place: str, depth: int) -> Expression:
+        one, other = _items(operands, place, least=2, most=2)
         left = self._any(one, f"{place}[0]", depth)
         if left.type != "number" and operator not in ("eq", "ne"):
             raise RuleError(f"{place}[0]", "only numbers are larger or smaller")
         parts = (left, self._typed(other, f"{place}[1]", depth, left.type))
         return Expression(operator=operator, type="flag", parts=parts, needs=_needs(parts))
 
-    def _sum(self, operator: str, record: Any, place: str, depth: int) -> Expression:
+    def _sum(self, operator: str, operands: Any, place: str, depth: int) -> Expression:
         most = 2 if operator in ("sub", "div") else NODES_MAX
         parts = tuple(
             self._typed(each, f"{place}[{at}]", depth, "number")
-            for at, each in enumerate(_items(record, place, least=2, most=most))
+            for at, each in enumerate(_items(operands, place, least=2, most=most))
         )
         return Expression(operator=operator, type="number", parts=parts, needs=_needs(parts))
 
-    def _membership(self, _operator: str, record: Any, place: str, depth: int) -> Expression:
-        one, within = _items(record, place, least=2, most=2)
-        sought = self._typed(one, f"{place}[0]", depth, "text")
+    def _membership(self, _operator: str, operands: Any, place: str, depth: int) -> Expression:
+        one, within = _items(operands, place, least=2, most=2)
+        text = self._typed(one, f"{place}[0]", depth, "text")
         where = f"{place}[1]"
         if isinstance(within, dict):
             tree = cast("dict[str, Any]", within)
@@ -119,7 +119,7 @@ class _Parser:
             if not isinstance(name, str):
                 raise RuleError(where, 'must be {"list": "name"} or a list of texts')
             return Expression(
-                operator="in", type="flag", parts=(sought,), literal=name, needs=sought.needs
+                operator="in", type="flag", parts=(text,), literal=name, needs=text.needs
             )
         names = _items(within, where, least=0, most=LIST_MAX)
         if not all(isinstance(name, str) and len(name) <= TEXT_MAX for name in names):
@@ -127,9 +127,9 @@ class _Parser:
         return Expression(
             operator="in",
             type="flag",
-            parts=(sought,),
+            parts=(text,),
             names=frozenset(names),
-            needs=sought.needs,
+            needs=text.needs,
         )
 
 
@@ -145,10 +145,10 @@ def _literal(raw: Any, place: str) -> Expression:
     raise RuleError(place, "must be a number, a short text, true, false or an operator")
 
 
-def _aggregate(operator: str, record: Any, place: str, _depth: int) -> Expression:
-    if not isinstance(record, dict):
+def _aggregate(operator: str, operands: Any, place: str, _depth: int) -> Expression:
+    if not isinstance(operands, dict):
         raise RuleError(place, 'must look like {"of": "card", "window_seconds": 300}')
-    parts = cast("dict[str, Any]", record)
+    parts = cast("dict[str, Any]", operands)
     try:
         wanted = msgspec.convert({**parts, "function": operator}, Aggregate)
     except msgspec.ValidationError as error:
@@ -168,8 +168,8 @@ def _needs(parts: Sequence[Expression]) -> frozenset[str]:
     return frozenset[str]().union(*(part.needs for part in parts))
 
 
-def _items(record: Any, place: str, *, least: int, most: int = NODES_MAX) -> Sequence[Any]:
-    items = cast("list[Any]", record) if isinstance(record, list) else None
+def _items(operands: Any, place: str, *, least: int, most: int = NODES_MAX) -> Sequence[Any]:
+    items = cast("list[Any]", operands) if isinstance(operands, list) else None
     if items is None or not least <= len(items) <= most:
         count = str(least) if least == most else f"{least} to {most}"
         raise RuleError(place, f"must be a list of {count}")

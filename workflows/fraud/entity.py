@@ -38,8 +38,8 @@ PROFILE_WEIGHT_MIN = 0.02
 """The profile forgets: no payment weighs less than this when it enters."""
 
 
-class Seen(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """One payment, or one try that was declined."""
+class Attempt(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """One payment attempt: a payment, or one that was declined."""
 
     at_ms: int
     amount_minor: int
@@ -73,10 +73,10 @@ class Place(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 class Entity(msgspec.Struct, frozen=True, kw_only=True):
     """The state of one entity."""
 
-    seen: tuple[Seen, ...] = ()
+    seen: tuple[Attempt, ...] = ()
     """In the order of their time; at the same moment, in the order they came."""
     cut: int = 0
-    """Entries dropped for lack of space while their windows were still open."""
+    """Entries dropped for lack of space while their windows were still open: see ENTRIES_MAX."""
     since_ms: int | None = None
     """The earliest payment ever seen."""
     profile: Profile = Profile()
@@ -96,33 +96,35 @@ def tag_of(name: str) -> str:
 
 
 def met_tag(kind: Kind, name: str) -> str:
-    """Return the tag of an entity as it stands in `Seen.met`."""
+    """Return the tag of an entity as it stands in `Attempt.met`."""
     return f"{kind}:{tag_of(name)}"
 
 
-def before(state: Entity, seen: Seen) -> list[Seen]:
-    """Return the payments up to the time of `seen`, without itself; declined ones are none."""
-    end = bisect_right(state.seen, seen.at_ms, key=_at_ms)
-    return [each for each in state.seen[:end] if not each.declined and each.tag != seen.tag]
+def before(state: Entity, attempt: Attempt) -> list[Attempt]:
+    """Return the payments up to the time of `attempt`, without itself; declined ones are none."""
+    end = bisect_right(state.seen, attempt.at_ms, key=_at_ms)
+    return [each for each in state.seen[:end] if not each.declined and each.tag != attempt.tag]
 
 
-def around(state: Entity, seen: Seen, window_ms: int) -> list[Seen]:
-    """Return all entries, declined ones too, that may share a window with `seen`, and `seen`."""
-    low = bisect_right(state.seen, seen.at_ms - window_ms, key=_at_ms)
-    high = bisect_right(state.seen, seen.at_ms + window_ms - 1, key=_at_ms)
-    others = [each for each in state.seen[low:high] if not _is_same(each, seen)]
-    return sorted([*others, seen], key=_at_ms)
+def around(state: Entity, attempt: Attempt, window_ms: int) -> list[Attempt]:
+    """Return `attempt` and all entries, declined ones too, that may share a window with it."""
+    low = bisect_right(state.seen, attempt.at_ms - window_ms, key=_at_ms)
+    high = bisect_right(state.seen, attempt.at_ms + window_ms - 1, key=_at_ms)
+    others = [each for each in state.seen[low:high] if not _is_same(each, attempt)]
+    return sorted([*others, attempt], key=_at_ms)
 
 
-def insert(state: Entity, seen: Seen, *, place: Place | None, device: str) -> Entity:
-    """Return `state` with `seen`; a payment that is known already changes nothing."""
-    if any(_is_same(each, seen) for each in state.seen):
+def insert(state: Entity, attempt: Attempt, *, place: Place | None, device: str) -> Entity:
+    """Return `state` with `attempt`; a payment that is known already changes nothing."""
+    if any(_is_same(each, attempt) for each in state.seen):
         return state
-    since_ms = seen.at_ms if state.since_ms is None else min(state.since_ms, seen.at_ms)
-    known, pending = _labelled(state, seen)
-    entries, cut = _kept(state, known)
-    after = replace(state, seen=entries, cut=state.cut + cut, since_ms=since_ms, pending=pending)
-    if seen.declined:
+    since_ms = attempt.at_ms if state.since_ms is None else min(state.since_ms, attempt.at_ms)
+    known, pending = _with_label(state, attempt)
+    entries, overflow = _entries_with(state, known)
+    after = replace(
+        state, seen=entries, cut=state.cut + overflow, since_ms=since_ms, pending=pending
+    )
+    if attempt.declined:
         return after
     devices = state.devices
     if device and device not in devices:
@@ -130,7 +132,7 @@ def insert(state: Entity, seen: Seen, *, place: Place | None, device: str) -> En
     newer = place and (state.place is None or place.at_ms >= state.place.at_ms)
     return replace(
         after,
-        profile=_learned(state.profile, seen.amount_minor),
+        profile=_learned(state.profile, attempt.amount_minor),
         place=place if newer else state.place,
         devices=devices,
     )
@@ -157,28 +159,28 @@ def is_suspicious(profile: Profile, amount_minor: int) -> bool:
 _at_ms = attrgetter("at_ms")
 
 
-def _is_same(one: Seen, other: Seen) -> bool:
+def _is_same(one: Attempt, other: Attempt) -> bool:
     return one.tag == other.tag and one.declined == other.declined
 
 
-def _labelled(state: Entity, seen: Seen) -> tuple[Seen, tuple[tuple[str, int], ...]]:
+def _with_label(state: Entity, attempt: Attempt) -> tuple[Attempt, tuple[tuple[str, int], ...]]:
     for tag, at_ms in state.pending:
-        if tag == seen.tag and not seen.declined:
+        if tag == attempt.tag and not attempt.declined:
             rest = tuple(each for each in state.pending if each[0] != tag)
-            return replace(seen, fraud_at_ms=at_ms), rest
-    return seen, state.pending
+            return replace(attempt, fraud_at_ms=at_ms), rest
+    return attempt, state.pending
 
 
-def _kept(state: Entity, seen: Seen) -> tuple[tuple[Seen, ...], int]:
+def _entries_with(state: Entity, attempt: Attempt) -> tuple[tuple[Attempt, ...], int]:
     # Counted from the older of this payment and the newest, so that one wrong clock drops nothing.
-    newest_ms = state.seen[-1].at_ms if state.seen else seen.at_ms
-    low_ms = min(newest_ms, seen.at_ms) - KEEP_DAYS * DAY_MS - LATE_MS
+    newest_ms = state.seen[-1].at_ms if state.seen else attempt.at_ms
+    low_ms = min(newest_ms, attempt.at_ms) - KEEP_DAYS * DAY_MS - LATE_MS
     kept = list(_newer(state.seen, low_ms))
-    kept.insert(bisect_right(kept, seen.at_ms, key=_at_ms), seen)
+    kept.insert(bisect_right(kept, attempt.at_ms, key=_at_ms), attempt)
     return tuple(kept[-ENTRIES_MAX:]), max(len(kept) - ENTRIES_MAX, 0)
 
 
-def _newer(entries: tuple[Seen, ...], low_ms: int) -> Iterable[Seen]:
+def _newer(entries: tuple[Attempt, ...], low_ms: int) -> Iterable[Attempt]:
     return entries[bisect_right(entries, low_ms, key=_at_ms) :]
 
 

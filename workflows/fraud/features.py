@@ -6,7 +6,7 @@ velocity and terminal runs. Moments are UTC; money enters as minor units and lea
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from workflows.fraud.entity import DAY_MS, HOUR_MS, Entity, Seen, before, is_suspicious
+from workflows.fraud.entity import DAY_MS, HOUR_MS, Attempt, Entity, before, is_suspicious
 
 DELAY_MS = 7 * DAY_MS
 """Terminal figures count payments this old or older: what chargebacks need to come in."""
@@ -63,40 +63,40 @@ def of_payment(at_ms: int, amount_minor: int) -> dict[str, float]:
     }
 
 
-def of_customer(state: Entity, seen: Seen) -> dict[str, float]:
-    """Return the customer's figures at `seen`, itself included in counts and means."""
-    past = before(state, seen)
+def of_customer(state: Entity, attempt: Attempt) -> dict[str, float]:
+    """Return the customer's figures at `attempt`, itself included in counts and means."""
+    past = before(state, attempt)
     found: dict[str, float] = {}
     for days in WINDOWS_DAYS:
-        amounts = [each.amount_minor for each in past if each.at_ms > seen.at_ms - days * DAY_MS]
+        amounts = [each.amount_minor for each in past if each.at_ms > attempt.at_ms - days * DAY_MS]
         count = len(amounts) + 1
         found[f"customer_count_{days}d"] = float(count)
-        found[f"customer_mean_{days}d"] = (sum(amounts) + seen.amount_minor) / count / 100
-    found.update(_against_profile(state, seen))
+        found[f"customer_mean_{days}d"] = (sum(amounts) + attempt.amount_minor) / count / 100
+    found.update(_against_profile(state, attempt))
     odd = [
         each.amount_minor
         for each in past
-        if each.suspicious and each.at_ms > seen.at_ms - SUSPICIOUS_DAYS * DAY_MS
+        if each.suspicious and each.at_ms > attempt.at_ms - SUSPICIOUS_DAYS * DAY_MS
     ]
     found["suspicious_count_14d"] = float(len(odd))
     found["suspicious_max_14d"] = max(odd, default=0) / 100
-    found["gap_hours"] = (seen.at_ms - past[-1].at_ms) / HOUR_MS if past else NEVER
-    hour = [each for each in past if each.at_ms > seen.at_ms - HOUR_MS]
+    found["gap_hours"] = (attempt.at_ms - past[-1].at_ms) / HOUR_MS if past else NEVER
+    hour = [each for each in past if each.at_ms > attempt.at_ms - HOUR_MS]
     found["customer_count_1h"] = float(len(hour) + 1)
     return found
 
 
-def of_terminal(state: Entity, seen: Seen) -> dict[str, float]:
-    """Return the terminal's figures at `seen`: of payments a week old or older, by known labels."""
-    settled = [each for each in before(state, seen) if each.at_ms <= seen.at_ms - DELAY_MS]
-    frauds = [_is_known_fraud(each, seen.at_ms) for each in settled]
+def of_terminal(state: Entity, attempt: Attempt) -> dict[str, float]:
+    """Return the terminal's figures at `attempt`: of payments a week old, by known labels."""
+    mature = [each for each in before(state, attempt) if each.at_ms <= attempt.at_ms - DELAY_MS]
+    frauds = [_is_known_fraud(each, attempt.at_ms) for each in mature]
     found: dict[str, float] = {}
     for days in WINDOWS_DAYS:
-        low_ms = seen.at_ms - DELAY_MS - days * DAY_MS
-        labels = [fraud for each, fraud in zip(settled, frauds, strict=True) if each.at_ms > low_ms]
+        low_ms = attempt.at_ms - DELAY_MS - days * DAY_MS
+        labels = [fraud for each, fraud in zip(mature, frauds, strict=True) if each.at_ms > low_ms]
         found[f"terminal_count_{days}d"] = float(len(labels))
         found[f"terminal_risk_{days}d"] = sum(labels) / len(labels) if labels else 0.0
-    found.update(_run_of(settled, frauds, seen.at_ms))
+    found.update(_run_of(mature, frauds, attempt.at_ms))
     return found
 
 
@@ -105,36 +105,36 @@ def vector(found: Mapping[str, float], names: Sequence[str] = FEATURES) -> list[
     return [found.get(name, 0.0) for name in names]
 
 
-def _against_profile(state: Entity, seen: Seen) -> dict[str, float]:
+def _against_profile(state: Entity, attempt: Attempt) -> dict[str, float]:
     profile = state.profile
     if not profile.count or not profile.mean_minor:
         return {"amount_to_mean": 1.0, "amount_z": 0.0}
     deviation = profile.variance**0.5
-    over = seen.amount_minor - profile.mean_minor
+    over = attempt.amount_minor - profile.mean_minor
     return {
-        "amount_to_mean": seen.amount_minor / profile.mean_minor,
+        "amount_to_mean": attempt.amount_minor / profile.mean_minor,
         # A third of the mean stands in while there are too few payments to know the deviation.
         "amount_z": over / max(deviation, profile.mean_minor / 3),
     }
 
 
-def _is_known_fraud(each: Seen, at_ms: int) -> bool:
+def _is_known_fraud(each: Attempt, at_ms: int) -> bool:
     return 0 < each.fraud_at_ms <= at_ms
 
 
-def _run_of(settled: list[Seen], frauds: list[bool], at_ms: int) -> dict[str, float]:
+def _run_of(mature: list[Attempt], frauds: list[bool], at_ms: int) -> dict[str, float]:
     month_ms = at_ms - DELAY_MS - RUN_DAYS * DAY_MS
-    month = [fraud for each, fraud in zip(settled, frauds, strict=True) if each.at_ms > month_ms]
+    month = [fraud for each, fraud in zip(mature, frauds, strict=True) if each.at_ms > month_ms]
     low_ms = at_ms - DELAY_MS - LOW_DAYS * DAY_MS
     low = [
         each
-        for each, fraud in zip(settled, frauds, strict=True)
+        for each, fraud in zip(mature, frauds, strict=True)
         if fraud and each.at_ms > low_ms and each.amount_minor < LOW_MINOR
     ]
     newest_first = frauds[::-1]
     legit = _leading(newest_first, value=False)
     is_any = legit < len(newest_first)
-    age_ms = at_ms - settled[-1 - legit].at_ms if is_any else 0
+    age_ms = at_ms - mature[-1 - legit].at_ms if is_any else 0
     return {
         "terminal_count_28d": float(len(month)),
         "terminal_frauds_28d": float(sum(month)),
@@ -156,15 +156,15 @@ def _leading(labels: Iterable[bool], *, value: bool) -> int:
     return count
 
 
-def as_seen(state: Entity, seen: Seen) -> Seen:
-    """Return `seen` with what its customer's profile says of its amount."""
-    suspicious = is_suspicious(state.profile, seen.amount_minor)
-    return Seen(
-        at_ms=seen.at_ms,
-        amount_minor=seen.amount_minor,
-        tag=seen.tag,
-        fraud_at_ms=seen.fraud_at_ms,
-        declined=seen.declined,
-        suspicious=suspicious and not seen.declined,
-        met=seen.met,
+def with_suspicion(state: Entity, attempt: Attempt) -> Attempt:
+    """Return `attempt` with what its customer's profile says of its amount."""
+    suspicious = is_suspicious(state.profile, attempt.amount_minor)
+    return Attempt(
+        at_ms=attempt.at_ms,
+        amount_minor=attempt.amount_minor,
+        tag=attempt.tag,
+        fraud_at_ms=attempt.fraud_at_ms,
+        declined=attempt.declined,
+        suspicious=suspicious and not attempt.declined,
+        met=attempt.met,
     )

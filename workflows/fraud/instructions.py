@@ -6,6 +6,6 @@ from workflows.shared.reaction import Instruction
 
 
 class NoteDelivery(Instruction, frozen=True, kw_only=True):
-    """What was paid for is delivered, or will never be: what a late label can still do."""
+    """What was paid for is delivered, or never will be: it decides what a late label can stop."""
 
     delivery: Literal["delivered", "stopped"]

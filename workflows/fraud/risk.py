@@ -6,7 +6,7 @@ rules, `workflows/fraud/travel.py` the distance.
 """
 
 from workflows.fraud import features, travel
-from workflows.fraud.entity import DAY_MS, INITIAL, Entity, Place, Seen, insert, label, tag_of
+from workflows.fraud.entity import DAY_MS, INITIAL, Attempt, Entity, Place, insert, label, tag_of
 from workflows.fraud.entity_messages import CheckEntity, EntityAnswered, LabelEntity, NoteDecline
 from workflows.fraud.windows import measure
 from workflows.shared.message import Message
@@ -23,19 +23,19 @@ def decide(state: Entity, received: Message, _at_ms: int) -> tuple[Message, ...]
     """Return what the entity did up to the time of the payment, that payment included."""
     if not isinstance(received, CheckEntity):
         return ()
-    seen = _seen(received)
-    figures = _known(state, seen, received)
+    attempt = _attempt(received)
+    figures = _known(state, attempt, received)
     if received.kind == "customer":
-        figures |= features.of_customer(state, seen) | travel.of(state.place, _place(received))
+        figures |= features.of_customer(state, attempt) | travel.of(state.place, _place(received))
     if received.kind == "terminal":
-        figures |= features.of_terminal(state, seen)
+        figures |= features.of_terminal(state, attempt)
     return (
         EntityAnswered(
             transaction_id=received.transaction_id,
             kind=received.kind,
             figures=figures,
             aggregates={
-                wanted.name: measure(state, seen, wanted)
+                wanted.name: measure(state, attempt, wanted)
                 for wanted in received.wants
                 if wanted.of == received.kind
             },
@@ -43,16 +43,16 @@ def decide(state: Entity, received: Message, _at_ms: int) -> tuple[Message, ...]
     )
 
 
-def _known(state: Entity, seen: Seen, received: CheckEntity) -> dict[str, float]:
+def _known(state: Entity, attempt: Attempt, received: CheckEntity) -> dict[str, float]:
     """Return the figures of every entity: since when it is known, its confirmed frauds."""
-    since_ms = seen.at_ms if state.since_ms is None else min(state.since_ms, seen.at_ms)
+    since_ms = attempt.at_ms if state.since_ms is None else min(state.since_ms, attempt.at_ms)
     confirmed = [
         each
         for each in state.seen
-        if 0 < each.fraud_at_ms <= seen.at_ms and each.at_ms > seen.at_ms - CONFIRMED_MS
+        if 0 < each.fraud_at_ms <= attempt.at_ms and each.at_ms > attempt.at_ms - CONFIRMED_MS
     ]
     found = {
-        f"{received.kind}_known_days": (seen.at_ms - since_ms) / DAY_MS,
+        f"{received.kind}_known_days": (attempt.at_ms - since_ms) / DAY_MS,
         f"{received.kind}_confirmed_frauds": float(len(confirmed)),
     }
     if received.kind == "customer" and received.device:
@@ -67,18 +67,18 @@ def evolve(state: Entity, message: Message, _at_ms: int) -> Entity:
     """Return `state` after `message`, received or emitted."""
     match message:
         case CheckEntity():
-            seen = features.as_seen(state, _seen(message))
-            return insert(state, seen, place=_place(message), device=message.device)
+            attempt = features.with_suspicion(state, _attempt(message))
+            return insert(state, attempt, place=_place(message), device=message.device)
         case NoteDecline():
-            return insert(state, _seen(message), place=None, device="")
+            return insert(state, _attempt(message), place=None, device="")
         case LabelEntity(transaction_id=transaction_id, fraud=fraud, at_ms=at_ms):
             return label(state, tag_of(transaction_id), fraud=fraud, at_ms=at_ms)
         case _:
             return state
 
 
-def _seen(message: CheckEntity | NoteDecline) -> Seen:
-    return Seen(
+def _attempt(message: CheckEntity | NoteDecline) -> Attempt:
+    return Attempt(
         at_ms=message.at_ms,
         amount_minor=message.amount_minor,
         tag=tag_of(message.transaction_id),

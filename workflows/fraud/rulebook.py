@@ -46,7 +46,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     approved_by: Annotated[str, msgspec.Meta(max_length=128)] = ""
 
 
-class Compiled(msgspec.Struct, frozen=True, kw_only=True):
+class CompiledRule(msgspec.Struct, frozen=True, kw_only=True):
     """A rule whose expression has been checked."""
 
     rule: Rule
@@ -64,7 +64,7 @@ class Snooze(msgspec.Struct, frozen=True, kw_only=True, order=True):
 class Book(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """Everything that can change at run time. Equal books have equal revisions, however made."""
 
-    rules: Mapping[str, Compiled] = {}
+    rules: Mapping[str, CompiledRule] = {}
     lists: Mapping[str, frozenset[str]] = {}
     snoozes: Mapping[tuple[str, str], Snooze] = {}
 
@@ -107,7 +107,7 @@ class Ruling(msgspec.Struct, frozen=True, kw_only=True):
     shadow: tuple[str, ...]
 
 
-def read_rule(body: bytes | Mapping[str, Any], fields: Mapping[str, Field]) -> Compiled:
+def read_rule(body: bytes | Mapping[str, Any], fields: Mapping[str, Field]) -> CompiledRule:
     """Return the rule that `body`, JSON or decoded JSON, holds. Raises RuleError."""
     try:
         raw = msgspec.json.decode(body) if isinstance(body, bytes) else dict(body)
@@ -124,10 +124,10 @@ def read_rule(body: bytes | Mapping[str, Any], fields: Mapping[str, Field]) -> C
             "approved_by",
             f"an active rule needs the approval of somebody other than {rule.proposed_by}",
         )
-    return Compiled(rule=rule, expression=parse(rule.when, fields))
+    return CompiledRule(rule=rule, expression=parse(rule.when, fields))
 
 
-def with_rule(book: Book, compiled: Compiled) -> Book:
+def with_rule(book: Book, compiled: CompiledRule) -> Book:
     """Return `book` with the rule, unless it knows a later version."""
     known = book.rules.get(compiled.rule.rule_id)
     if known is not None and known.rule.version > compiled.rule.version:

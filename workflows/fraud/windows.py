@@ -7,15 +7,15 @@ the fullest window that holds this payment counts, later ones that are known alr
 
 from collections.abc import Callable, Sequence
 
-from workflows.fraud.entity import Entity, Seen, around
+from workflows.fraud.entity import Attempt, Entity, around
 from workflows.fraud.entity_messages import Aggregate
 
 
-def measure(state: Entity, seen: Seen, wanted: Aggregate) -> float:
-    """Return the value of `wanted` for the fullest window that holds `seen`."""
+def measure(state: Entity, attempt: Attempt, wanted: Aggregate) -> float:
+    """Return the value of `wanted` for the fullest window that holds `attempt`."""
     window_ms = wanted.window_seconds * 1000
-    entries = [each for each in around(state, seen, window_ms) if _counts(each, wanted)]
-    ends = {seen.at_ms, *(each.at_ms for each in entries if each.at_ms > seen.at_ms)}
+    entries = [each for each in around(state, attempt, window_ms) if _counts(each, wanted)]
+    ends = {attempt.at_ms, *(each.at_ms for each in entries if each.at_ms > attempt.at_ms)}
     value = _VALUES[wanted.function]
     return max(
         value([each for each in entries if end_ms - window_ms < each.at_ms <= end_ms], wanted)
@@ -23,18 +23,18 @@ def measure(state: Entity, seen: Seen, wanted: Aggregate) -> float:
     )
 
 
-def _counts(each: Seen, wanted: Aggregate) -> bool:
+def _counts(each: Attempt, wanted: Aggregate) -> bool:
     if each.declined != (wanted.function == "declines"):
         return False
     return not wanted.below_minor or each.amount_minor < wanted.below_minor
 
 
-def _distinct(entries: Sequence[Seen], wanted: Aggregate) -> float:
+def _distinct(entries: Sequence[Attempt], wanted: Aggregate) -> float:
     start = f"{wanted.what}:"
     return float(len({tag for each in entries for tag in each.met if tag.startswith(start)}))
 
 
-_VALUES: dict[str, Callable[[Sequence[Seen], Aggregate], float]] = {
+_VALUES: dict[str, Callable[[Sequence[Attempt], Aggregate], float]] = {
     "count": lambda entries, _: float(len(entries)),
     "declines": lambda entries, _: float(len(entries)),
     "sum": lambda entries, _: float(sum(each.amount_minor for each in entries)),

@@ -1,4 +1,4 @@
-"""Until when a memory of the latest names has forgotten some: what is older may be a repetition."""
+"""Up to which time a bounded list of names has dropped some: an older event may be a repetition."""
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -8,7 +8,7 @@ STRETCH = 32
 
 
 class Forgotten(Struct, frozen=True, kw_only=True):
-    """How far back a memory is complete."""
+    """How far back the list of names is complete."""
 
     until_ms: int = -1
     """A name noted at this time or before it may have been forgotten."""

@@ -11,7 +11,7 @@ from workflows.inventory.stock_messages import (
 )
 from workflows.order.facts import Delivery, Facts, Shelf
 from workflows.order.snapshot import Snapshot
-from workflows.shared.invariants import Check, found
+from workflows.shared.invariants import Check, as_check
 
 MESSAGES = (ReceiveStock, AdjustStock, StockReceived, StockAdjusted)
 """The messages about goods that come in."""
@@ -19,7 +19,7 @@ MESSAGES = (ReceiveStock, AdjustStock, StockReceived, StockAdjusted)
 # --- facts ------------------------------------------------------------------
 
 
-def fold(
+def project(
     facts: Facts,
     message: ReceiveStock | AdjustStock | StockReceived | StockAdjusted,
     at_ms: int,
@@ -53,7 +53,7 @@ def _delivery(facts: Facts, ask_id: str, sku: str, at_ms: int) -> Delivery:
     return delivery
 
 
-def fold_row(facts: Facts, sku: str, state: Stock | None) -> None:
+def project_row(facts: Facts, sku: str, state: Stock | None) -> None:
     """Note the numbers of a shelf, by its row."""
     facts.shelves.pop(sku, None)
     if state is not None:
@@ -79,7 +79,7 @@ def receipts_are_booked(snapshot: Snapshot) -> Check:
         or not delivery.asks
         or not (delivery.answers or _under_way(snapshot, delivery))
     ]
-    return found("receipts_are_booked", len(deliveries), wrong)
+    return as_check("receipts_are_booked", len(deliveries), wrong)
 
 
 def shelves_add_up(snapshot: Snapshot) -> Check:
@@ -90,15 +90,15 @@ def shelves_add_up(snapshot: Snapshot) -> Check:
         for sku, shelf in shelves.items()
         if shelf.on_hand + shelf.held + shelf.shipped != shelf.received or shelf.on_hand < 0
     ]
-    return found("shelves_add_up", len(shelves), wrong)
+    return as_check("shelves_add_up", len(shelves), wrong)
 
 
 def stock_agrees(snapshot: Snapshot) -> Check:
     """Stock rows hold what the topics add up to, per SKU."""
     drifts = stock_drift(snapshot)
-    checked = len(snapshot.facts.shelves.keys() | snapshot.facts.received.keys())
+    count = len(snapshot.facts.shelves.keys() | snapshot.facts.received.keys())
     wrong = [f"{sku} ({units:+d})" for sku, units in sorted(drifts.items())]
-    return found("stock_agrees", checked, wrong)
+    return as_check("stock_agrees", count, wrong)
 
 
 def stock_drift(snapshot: Snapshot) -> dict[str, int]:
@@ -135,7 +135,7 @@ def _shelves_due(snapshot: Snapshot) -> dict[str, Shelf]:
             shelf.held += units if held else 0
             shelf.shipped += units if known.shipped else 0
         for returned in known.returns.values():
-            for sku, units in returned.goods if returned.accepted_ms else ():
+            for sku, units in returned.units if returned.accepted_ms else ():
                 due.setdefault(sku, Shelf()).shipped -= units
     return due
 
@@ -147,7 +147,7 @@ def _units_moving(snapshot: Snapshot) -> Counter[str]:
         if snapshot.moving(key, known):
             moving.update(dict(known.lines))
             for returned in known.returns.values():
-                moving.update(dict(returned.goods) if not returned.settled else {})
+                moving.update(dict(returned.units) if not returned.is_over else {})
     for delivery in snapshot.facts.deliveries.values():
         if _under_way(snapshot, delivery):
             moving[delivery.sku] += delivery.units

@@ -60,8 +60,8 @@ def evolve(returns: Returns, message: Message) -> Returns:
     """Return `returns` after `message`, received or emitted."""
     match message:
         case ReturnAccepted(return_id=return_id) if return_id not in returns:
-            goods = units_by_sku(line for line in message.lines if line.goods)
-            return {**returns, return_id: Return(pending_steps=goods)}
+            units = units_by_sku(line for line in message.lines if line.goods)
+            return {**returns, return_id: Return(pending_steps=units)}
         case RestockStock(return_id=return_id) if return_id in returns:
             return {**returns, return_id: replace(returns[return_id], asked=True)}
         case StockRestocked(return_id=return_id, sku=sku) if return_id in returns:

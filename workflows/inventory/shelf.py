@@ -66,7 +66,7 @@ def is_late(state: Stock, order_id: str, at_ms: int) -> bool:
 
 
 def applied(state: Stock, asked: stock.AdjustStock) -> int:
-    """Return the units by which a count may move: no shelf owes any."""
+    """Return the units that a count adds or takes: on hand never falls below zero."""
     return max(asked.delta, -state.on_hand)
 
 

@@ -64,7 +64,7 @@ def decide(state: Stock, received: Message, at_ms: int) -> tuple[Message, ...]:
 def _reservation(state: Stock, asked: stock.ReserveStock, at_ms: int) -> tuple[Message, ...]:
     order_id, sku = asked.order_id, asked.sku
     if is_late(state, order_id, at_ms):
-        # Whoever asks has a deadline, and gives up what was never answered.
+        # Inventory has a deadline, and gives up a request that gets no answer.
         return ()
     has = state.held.get(order_id) or state.sent.get(order_id)
     if has or grants(state, asked):

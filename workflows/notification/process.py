@@ -16,7 +16,7 @@ from workflows.shared.personal import Personal
 # --- state ------------------------------------------------------------------
 
 
-class Notified(msgspec.Struct, frozen=True, kw_only=True):
+class SentMessages(msgspec.Struct, frozen=True, kw_only=True):
     """The messages that the customer of one transaction got."""
 
     customer_id: Personal[str] = ""
@@ -25,12 +25,12 @@ class Notified(msgspec.Struct, frozen=True, kw_only=True):
     """Returns whose refund failed after the customer had got a message of it."""
 
 
-INITIAL = Notified()
+INITIAL = SentMessages()
 
 # --- decide ----------------------------------------------------------------
 
 
-def decide(state: Notified, received: Message, _at_ms: int) -> tuple[Message, ...]:
+def decide(state: SentMessages, received: Message, _at_ms: int) -> tuple[Message, ...]:
     """Return the message that `received` asks for, unless it was sent before."""
     message = _message(state, received)
     if message is None or message.notification_id in state.notification_ids:
@@ -38,7 +38,7 @@ def decide(state: Notified, received: Message, _at_ms: int) -> tuple[Message, ..
     return (message,)
 
 
-def _message(state: Notified, received: Message) -> SendMessage | None:  # noqa: PLR0911  one match
+def _message(state: SentMessages, received: Message) -> SendMessage | None:  # noqa: PLR0911  one match
     match received:
         case PaymentCompleted(transaction_id=transaction_id):
             amount = money(received.amount_minor, received.currency)
@@ -75,7 +75,7 @@ def _message(state: Notified, received: Message) -> SendMessage | None:  # noqa:
 
 
 def _send(  # noqa: PLR0913  who, which and what
-    state: Notified, transaction_id: str, name: str, channel: Channel, title: str, text: str
+    state: SentMessages, transaction_id: str, name: str, channel: Channel, title: str, text: str
 ) -> SendMessage:
     return SendMessage(
         transaction_id=transaction_id,
@@ -90,7 +90,7 @@ def _send(  # noqa: PLR0913  who, which and what
 # --- evolve --------------------------------------------------------------------
 
 
-def evolve(state: Notified, message: Message, _at_ms: int) -> Notified:
+def evolve(state: SentMessages, message: Message, _at_ms: int) -> SentMessages:
     """Return `state` after `message`, received or emitted."""
     match message:
         case PaymentCompleted(customer_id=customer_id) | PaymentAuthorized(customer_id=customer_id):

@@ -19,11 +19,11 @@ from workflows.shared.topic import topic_of
 from workflows.shipping import messages as shipping
 
 
-def fold(facts: Facts, message: Any, at_ms: int) -> None:
+def project(facts: Facts, message: Any, at_ms: int) -> None:
     """Add `message`, emitted at `at_ms`, to `facts`."""
     kind = cast("type[Message]", type(message))
     if isinstance(message, stock.MESSAGES):
-        stock.fold(facts, message, at_ms)
+        stock.project(facts, message, at_ms)
         return
     known = facts.order(topic_of(message).key(message))
     known.last_ms = max(known.last_ms, at_ms)
@@ -90,7 +90,7 @@ def _came_back(facts: Facts, known: OrderFacts, message: Any, at_ms: int) -> Non
         case saga.ReturnAccepted():
             returned.accepted_ms = at_ms
             returned.amount_minor = message.amount_minor
-            returned.goods = _merged(facts, tuple(line for line in message.lines if line.goods))
+            returned.units = _merged(facts, tuple(line for line in message.lines if line.goods))
         case saga.ReturnRefused():
             returned.refused = message.reason
         case inventory.InventoryReturned():
@@ -132,7 +132,7 @@ def _earlier(known_ms: int, at_ms: int) -> int:
     return min(known_ms, at_ms) if known_ms else at_ms
 
 
-def fold_order(facts: Facts, order_id: str, state: Order | None) -> None:
+def project_row(facts: Facts, order_id: str, state: Order | None) -> None:
     """Note when an order counts as stuck, by its row."""
     facts.overdue_at_ms.pop(order_id, None)
     due_ms = None if state is None else overdue_at_ms(state)

@@ -14,7 +14,7 @@ class ReturnFacts:
     requested_ms: int = 0
     accepted_ms: int = 0
     amount_minor: int = 0
-    goods: tuple[tuple[str, int], ...] = ()
+    units: tuple[tuple[str, int], ...] = ()
     """SKU and units that go back on the shelf."""
     refused: str = ""
     refunds: int = 0
@@ -22,7 +22,7 @@ class ReturnFacts:
     restocked: int = 0
 
     @property
-    def settled(self) -> bool:
+    def is_over(self) -> bool:
         """Return whether it is over: refused, or refunded and restocked."""
         return bool(self.refused) or bool(self.accepted_ms and self.refunds and self.restocked)
 

@@ -129,7 +129,7 @@ def figures_of(snapshot: Snapshot) -> OrderFigures:
         returns_refused=_counts(one.refused for one in _returns(facts) if one.refused),
         returns_open=sum(
             # A return of an order that was never placed waits for the order, not for a service.
-            not one.settled
+            not one.is_over
             for _, known in placed
             for one in known.returns.values()
         ),
@@ -160,8 +160,8 @@ INVARIANTS = Invariants(
     topics=(orders, sagas, payments, inventory, stock, warehouse, fraud, shipments, ledger),
     services=frozenset({"order", "payment", "inventory", "shipping", "fraud", "ledger"}),
     facts=Facts,
-    fold=fact_projection.fold,
-    rows={"order": fact_projection.fold_order, "stock": stock_checks.fold_row},
+    project=fact_projection.project,
+    rows={"order": fact_projection.project_row, "stock": stock_checks.project_row},
     judge=judge,
     balances=(
         "ledger_imbalance_minor",

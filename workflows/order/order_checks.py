@@ -1,8 +1,8 @@
-"""Orders: each comes to one end, ships only when it may, and its returns are settled."""
+"""Orders: each comes to one end, ships only when it may, and its returns end."""
 
 from workflows.order.facts import OrderFacts, ReturnFacts
 from workflows.order.snapshot import Snapshot
-from workflows.shared.invariants import Check, found
+from workflows.shared.invariants import Check, as_check
 
 TRAVELLING = "in_transit"
 """The carrier's own status of a shipment that is on its way."""
@@ -15,18 +15,18 @@ def one_end(snapshot: Snapshot) -> Check:
     twice = [key for key, known in placed.items() if known.ends > 1]
     still_open = sum(known.ends == 0 for known in placed.values())
     detail = f"{still_open} open, {len(stuck)} of them overdue; {len(twice)} with two ends"
-    return found("one_end", len(placed), twice + stuck, detail)
+    return as_check("one_end", len(placed), twice + stuck, detail)
 
 
 def ships_when_due(snapshot: Snapshot) -> Check:
     """Nothing ships that is not paid, reserved and judged clean."""
-    created = {key: known for key, known in snapshot.settled() if known.created}
+    created = {key: known for key, known in snapshot.orders_at_rest() if known.created}
     wrong = [
         key
         for key, known in created.items()
         if not (known.is_paid and known.reserved and known.cleared)
     ]
-    return found("ships_when_due", len(created), wrong)
+    return as_check("ships_when_due", len(created), wrong)
 
 
 def carrier_agrees(snapshot: Snapshot) -> Check:
@@ -35,7 +35,7 @@ def carrier_agrees(snapshot: Snapshot) -> Check:
     if carrier is None:
         detail = "the carrier's records cannot be seen: not checked"
         return Check(name="carrier_agrees", ok=True, checked=0, detail=detail)
-    orders = dict(snapshot.settled())
+    orders = dict(snapshot.orders_at_rest())
     wrong: list[str] = []
     for key, known in orders.items():
         status = carrier[key].status if key in carrier else ""
@@ -48,22 +48,22 @@ def carrier_agrees(snapshot: Snapshot) -> Check:
         for key, shipment in carrier.items()
         if key not in snapshot.facts.orders and not snapshot.moment.fresh(shipment.last_ms)
     ]
-    return found("carrier_agrees", len(orders), wrong)
+    return as_check("carrier_agrees", len(orders), wrong)
 
 
 def returns_settle(snapshot: Snapshot) -> Check:
     """Every return is answered; every accepted one refunded once, in full, and restocked once."""
     wrong: list[str] = []
-    checked = 0
+    count = 0
     for key, known in snapshot.facts.orders.items():
-        checked += len(known.returns)
+        count += len(known.returns)
         wrong += [
             f"{key} {return_id}"
             for return_id, returned in known.returns.items()
             if return_id not in known.refunds_pending
             and _return_is_wrong(snapshot, known, returned)
         ]
-    return found("returns_settle", checked, wrong)
+    return as_check("returns_settle", count, wrong)
 
 
 def _return_is_wrong(snapshot: Snapshot, known: OrderFacts, returned: ReturnFacts) -> bool:
@@ -73,4 +73,4 @@ def _return_is_wrong(snapshot: Snapshot, known: OrderFacts, returned: ReturnFact
         return bool(returned.accepted_ms or returned.refunds or returned.restocked)
     if returned.refunds and returned.refunded_minor != returned.amount_minor:
         return True
-    return not returned.settled and known.ends > 0 and snapshot.late(returned)
+    return not returned.is_over and known.ends > 0 and snapshot.late(returned)

@@ -6,7 +6,7 @@ Part of the order workflow.
 from collections.abc import Iterator
 from typing import Literal
 
-from workflows.order.process import SETTLE_MS, deadlines, overdue_at_ms
+from workflows.order.process import STUCK_AFTER_MS, deadlines, overdue_at_ms
 from workflows.order.state import Order
 from workflows.shared.workflow import PendingStep, Step
 
@@ -52,7 +52,7 @@ _STEP = {step.name: step for step in STEPS}
 
 
 def status_of(state: Order, now_ms: int) -> Status:
-    """Return the status of the order: a row that says open may be stuck, retrying or going back."""
+    """Return the status of the order: an open one may be stuck, retrying or compensating."""
     stuck_ms = overdue_at_ms(state)
     states: dict[Status, bool] = {
         "unknown": not state.order_id,
@@ -110,7 +110,7 @@ def _steps(state: Order) -> Iterator[PendingStep]:
 def _taking_back(state: Order) -> Iterator[PendingStep]:
     if not state.cause or state.completed_at_ms or state.cancelled_at_ms:
         return
-    until_ms, since_ms = state.cause_at_ms + SETTLE_MS, state.cause_at_ms
+    until_ms, since_ms = state.cause_at_ms + STUCK_AFTER_MS, state.cause_at_ms
     open_: dict[str, bool] = {
         "the money to be refunded": state.payment.status == "completed",
         "the money that is held to be let go": state.payment.status == "authorized",
@@ -139,6 +139,6 @@ def _returns(state: Order) -> Iterator[PendingStep]:
             yield PendingStep(
                 what=f"return {return_id}: {' and '.join(parts)}",
                 since_ms=ended_ms,
-                until_ms=ended_ms + SETTLE_MS,
+                until_ms=ended_ms + STUCK_AFTER_MS,
                 then="a refund that is overdue is reported",
             )

@@ -2,13 +2,13 @@
 
 It is no orchestrator: the services consume each other's events. This row follows them, and emits
 when an order is complete, when a step is overdue, and when everything has been compensated.
-`workflows/order/progress.py` says how it changes, `workflows/order/returns.py` decides about
+`workflows/order/order_progress.py` says how it changes, `workflows/order/returns.py` decides about
 returns; here is what to emit, `workflows/order/view.py` says it to people.
 """
 
 from workflows.order import returns
 from workflows.order.messages import ReturnRequested
-from workflows.order.progress import evolve
+from workflows.order.order_progress import evolve
 from workflows.order.saga_messages import (
     OrderCancelled,
     OrderCompleted,
@@ -35,7 +35,7 @@ DELIVERY_MS = 300_000
 """From the shipment on."""
 CAPTURE_MS = 300_000
 """From the shipment on, where money is taken only then."""
-SETTLE_MS = 180_000
+STUCK_AFTER_MS = 180_000
 """What follows a deadline or a cause may take this long; then the order counts as stuck."""
 
 # --- decide ----------------------------------------------------------------
@@ -63,11 +63,11 @@ def overdue_at_ms(state: Order) -> int | None:
     if not state.order_id or _ended(state):
         return None
     if state.cause and state.payment.status == "refunding":
-        return state.payment.at_ms + PENDING_OVERDUE_MS + SETTLE_MS
+        return state.payment.at_ms + PENDING_OVERDUE_MS + STUCK_AFTER_MS
     if state.cause:
-        return max(state.cause_at_ms, state.payment.at_ms) + SETTLE_MS
+        return max(state.cause_at_ms, state.payment.at_ms) + STUCK_AFTER_MS
     latest_ms = state.placed_at_ms + INVENTORY_MS
-    return min(deadlines(state).values(), default=latest_ms) + SETTLE_MS
+    return min(deadlines(state).values(), default=latest_ms) + STUCK_AFTER_MS
 
 
 def deadlines(state: Order) -> dict[Step, int]:
@@ -123,8 +123,8 @@ def _end(state: Order) -> tuple[Message, ...]:
             return (OrderConfirmed(order_id=order_id),)
         return ()
     # The delivery may be received before the steps that precede it: the end waits for all of them.
-    is_settled = state.payment.status in ("completed", "written_off")
-    is_over = state.delivery.status == "delivered" and is_settled
+    is_payment_over = state.payment.status in ("completed", "written_off")
+    is_over = state.delivery.status == "delivered" and is_payment_over
     return (OrderCompleted(order_id=order_id),) if is_over else ()
 
 

@@ -1,7 +1,7 @@
 """What `verify` knows of orders at one moment, and which of them are still in motion.
 
 Services may be ahead of or behind each other about an order in motion, and about its SKUs by as
-many units as it moves; the checks allow for that. Orders that have settled must agree to the penny
+many units as it moves; the checks allow for that. Orders at rest must agree to the penny
 and the unit.
 """
 
@@ -42,7 +42,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
         if any(self.moment.fresh(at_ms) for at_ms in self._outside(order_id)):
             return True
         return any(
-            not returned.settled and not self.late(returned) for returned in known.returns.values()
+            not returned.is_over and not self.late(returned) for returned in known.returns.values()
         )
 
     def _outside(self, order_id: str) -> Iterator[int]:
@@ -52,10 +52,10 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
                 yield system[order_id].last_ms
 
     def late(self, returned: ReturnFacts) -> bool:
-        """Return whether the return should have been settled by now."""
+        """Return whether the return should be over by now."""
         return self.moment.now_ms - (returned.accepted_ms or returned.requested_ms) > RETURN_MS_MAX
 
-    def settled(self) -> Iterator[tuple[str, OrderFacts]]:
+    def orders_at_rest(self) -> Iterator[tuple[str, OrderFacts]]:
         """Yield every order that is not in motion."""
         for order_id, known in self.facts.orders.items():
             if not self.moving(order_id, known):

@@ -93,7 +93,7 @@ VIEW = View(
     retried_calls=retried_calls,
     presets={"compensated": is_compensated, "failed_payment": has_failed_payment},
     milestones=MILESTONES,
-    named_in=(payments, provider_answers, shipments, orders),
+    id_topics=(payments, provider_answers, shipments, orders),
     person_table="payment",
     person_of=customer_of,
 )

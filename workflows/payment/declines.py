@@ -87,5 +87,5 @@ REASONS = {
 
 
 def reason_for(code: str) -> str:
-    """Return why a card was declined, for the customer; empty for what is no code of a decline."""
+    """Return why a card was declined, for the customer; empty for any other code."""
     return REASONS.get(code, "")

@@ -5,14 +5,14 @@ from collections.abc import Callable
 
 from workflows.order.facts import OrderFacts
 from workflows.order.snapshot import Snapshot
-from workflows.shared.invariants import Check, found
+from workflows.shared.invariants import Check, as_check
 
 
 def captures_arrive(snapshot: Snapshot) -> Check:
     """No goods have left whose money an operator has still to see to."""
     orders = snapshot.facts.orders
     wrong = [key for key, known in orders.items() if known.capture_case]
-    return found("captures_arrive", sum(bool(one.hold_id) for one in orders.values()), wrong)
+    return as_check("captures_arrive", sum(bool(one.hold_id) for one in orders.values()), wrong)
 
 
 def holds_add_up(snapshot: Snapshot) -> Check:
@@ -21,7 +21,7 @@ def holds_add_up(snapshot: Snapshot) -> Check:
     The provider's own file must say the same.
     """
     provider = snapshot.moment.provider
-    held = {key: known for key, known in snapshot.settled() if known.hold_id}
+    held = {key: known for key, known in snapshot.orders_at_rest() if known.hold_id}
     wrong: list[str] = []
     for key, known in held.items():
         gone_minor = known.captured_minor + released_minor(known)
@@ -33,7 +33,7 @@ def holds_add_up(snapshot: Snapshot) -> Check:
         is_left = bool(known.ends and open_minor(known) and not known.written_off)
         if gone_minor > known.authorized_minor or (is_held and not is_open) or is_left:
             wrong.append(key)
-    return found("holds_add_up", len(held), wrong)
+    return as_check("holds_add_up", len(held), wrong)
 
 
 def released_minor(known: OrderFacts) -> int:

@@ -4,44 +4,44 @@ from collections import Counter
 
 from workflows.order.facts import OrderFacts
 from workflows.order.snapshot import Snapshot
-from workflows.shared.invariants import Check, found
+from workflows.shared.invariants import Check, as_check
 
 
 def money_agrees(snapshot: Snapshot) -> Check:
     """Charges less refunds at the provider are payment's view and the ledger's cash, per order."""
     provider = snapshot.moment.provider
-    orders = dict(snapshot.settled())
+    orders = dict(snapshot.orders_at_rest())
     sums: Counter[str] = Counter()
     wrong: list[str] = []
     for key, known in orders.items():
         through_provider = known.refunded_minor - known.by_hand_minor
-        queries = [known.paid_minor - through_provider, known.balance("cash_at_provider")]
+        amounts = [known.paid_minor - through_provider, known.balance("cash_at_provider")]
         if provider is not None:
             taken = provider.get(key)
-            queries.append(taken.charged_minor - taken.refunded_minor if taken else 0)
-        for name, amount in zip(("payments", "ledger", "provider"), queries, strict=False):
+            amounts.append(taken.charged_minor - taken.refunded_minor if taken else 0)
+        for name, amount in zip(("payments", "ledger", "provider"), amounts, strict=False):
             sums[name] += amount
-        if len(set(queries)) > 1:
+        if len(set(amounts)) > 1:
             wrong.append(key)
-    seen = "" if provider is not None else "; the provider's records cannot be seen: not checked"
+    note = "" if provider is not None else "; the provider's records cannot be seen: not checked"
     shown = ", ".join(f"{name} {amount}" for name, amount in sums.items())
-    return found("money_agrees", len(orders), wrong, f"minor units: {shown or 'none'}{seen}")
+    return as_check("money_agrees", len(orders), wrong, f"minor units: {shown or 'none'}{note}")
 
 
 def books_balance(snapshot: Snapshot) -> Check:
     """Debits equal credits: in every entry, and for each order and currency."""
     wrong = list(snapshot.facts.unbalanced)
-    checked = 0
+    count = 0
     for key, known in snapshot.facts.orders.items():
         totals = _totals(known)
-        checked += len(totals)
+        count += len(totals)
         wrong += [f"{key} {currency}" for currency, total in totals.items() if total]
-    return found("books_balance", checked, wrong)
+    return as_check("books_balance", count, wrong)
 
 
 def books_close(snapshot: Snapshot) -> Check:
     """A cancelled order leaves no cash and no receivable, a completed one no receivable."""
-    ended = {key: known for key, known in snapshot.settled() if known.ends}
+    ended = {key: known for key, known in snapshot.orders_at_rest() if known.ends}
     wrong = [
         key
         for key, known in ended.items()
@@ -49,7 +49,7 @@ def books_close(snapshot: Snapshot) -> Check:
         or (known.cancelled and known.balance("cash_at_provider") + known.balance("cash_at_bank"))
         or (known.completed and not known.paid_minor and not known.written_off)
     ]
-    return found("books_close", len(ended), wrong)
+    return as_check("books_close", len(ended), wrong)
 
 
 def charges_have_orders(snapshot: Snapshot) -> Check:
@@ -62,21 +62,21 @@ def charges_have_orders(snapshot: Snapshot) -> Check:
         for key in charged
         if not (key in facts.orders and facts.orders[key].placed_ms) and not _new(snapshot, key)
     )
-    return found("charges_have_orders", len(charged), wrong)
+    return as_check("charges_have_orders", len(charged), wrong)
 
 
 def charged_once(snapshot: Snapshot) -> Check:
     """No order is charged twice: by the provider's records, and as emitted."""
     charged = {key for key, known in snapshot.facts.orders.items() if known.payments}
     charged |= (snapshot.moment.provider or {}).keys()
-    return found("charged_once", len(charged), charged_twice(snapshot))
+    return as_check("charged_once", len(charged), charged_twice(snapshot))
 
 
 def amounts_agree(snapshot: Snapshot) -> Check:
     """No open order was charged another amount or currency than it was asked for."""
     orders = snapshot.facts.orders
     wrong = [key for key, known in orders.items() if known.mismatched and not known.ends]
-    return found("amounts_agree", sum(bool(one.payments) for one in orders.values()), wrong)
+    return as_check("amounts_agree", sum(bool(one.payments) for one in orders.values()), wrong)
 
 
 def refunds_arrive(snapshot: Snapshot) -> Check:
@@ -87,7 +87,7 @@ def refunds_arrive(snapshot: Snapshot) -> Check:
         for key, known in orders.items()
         for refund_key in sorted(known.refunds_overdue)
     ]
-    return found(
+    return as_check(
         "refunds_arrive", sum(bool(known.refunded_minor) for known in orders.values()), wrong
     )
 

@@ -10,11 +10,11 @@ ErrorKind = Literal["invalid", "missing", "conflict", "unavailable", "failed"]
 
 
 class PayflowError(Exception):
-    """What is wrong, in text for whoever asked."""
+    """What is wrong, in text for the caller."""
 
     kind: ClassVar[ErrorKind] = "failed"
     field: str = ""
-    """The part of the question that is wrong, where one is."""
+    """The field of the request that is wrong, where one is."""
 
 
 class DeclarationError(PayflowError, ValueError):

@@ -26,7 +26,7 @@ class LiveFigures(msgspec.Struct, frozen=True, kw_only=True):
 
     topic: Topic
     """Its one message replaces what was known of its `minute_ms`, `country` and `partition`."""
-    named: bool = True
+    names_workflow: bool = True
     """Whether its messages name their workflow: those of the first workflow never did."""
     started: str
     """The figure that counts transactions that have begun."""

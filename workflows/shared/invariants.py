@@ -1,7 +1,7 @@
 """What must always hold of a workflow, for `payflow verify`. Pure.
 
-Facts are folded from events and rows, then judged at a moment. Payflow keeps running meanwhile, so
-an event that is younger than `settle_ms`, or not yet consumed by every service, counts as in
+Facts are projected from events and rows, then judged at a moment. Payflow keeps running meanwhile,
+so an event that is younger than `motion_ms`, or not yet consumed by every service, counts as in
 motion.
 """
 
@@ -15,7 +15,7 @@ from workflows.shared.topic import Topic
 
 OFFENDING_MAX = 50
 """Ids named by one check; its detail has the full count."""
-SETTLE_MS = 2_000
+MOTION_MS = 2_000
 """How long after its latest event a transaction counts as in motion, for clocks and external
 systems."""
 
@@ -63,7 +63,7 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
     """When facts are judged, and what else is known then."""
 
     now_ms: int
-    settle_ms: int = SETTLE_MS
+    motion_ms: int = MOTION_MS
     pending: set[str] = set()
     """Keys with an event that some service has not consumed yet."""
     provider: Mapping[str, ProviderRecord] | None = None
@@ -73,7 +73,7 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
 
     def fresh(self, at_ms: int) -> bool:
         """Return whether an event of `at_ms` may not have reached every service yet."""
-        return self.now_ms - at_ms < self.settle_ms
+        return self.now_ms - at_ms < self.motion_ms
 
 
 class Findings(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,13 +97,13 @@ class Invariants(msgspec.Struct, frozen=True, kw_only=True):
     """What one workflow contributes to `payflow verify`."""
 
     topics: tuple[Topic, ...]
-    """The topics whose facts are folded; the others carry questions, answers and copies."""
+    """The topics whose events become facts; the others carry questions, answers and copies."""
     services: frozenset[str]
     """The services whose work is checked: events that they have not consumed yet are allowed
     for."""
     facts: Callable[[], Any]
     """Make empty facts."""
-    fold: Callable[[Any, Any, int], None]
+    project: Callable[[Any, Any, int], None]
     """Add a message, emitted at a time in ms, to facts. Each comes once, in any order."""
     rows: dict[str, Callable[[Any, str, Any], None]]
     """By table: add the state of a row, by its key, to facts; None: the row was deleted."""
@@ -114,15 +114,15 @@ class Invariants(msgspec.Struct, frozen=True, kw_only=True):
     """The figures of which the balances are made, for people."""
 
 
-def found(name: str, checked: int, offending: Iterable[str], detail: str = "") -> Check:
-    """Return the check: it holds when nothing is `offending`."""
+def as_check(name: str, count: int, offending: Iterable[str], detail: str = "") -> Check:
+    """Return the check of `count` things: it holds when none is `offending`."""
     wrong = list(offending)
     if len(wrong) > OFFENDING_MAX:
         detail = f"{len(wrong)} offending, {OFFENDING_MAX} are named. {detail}".strip()
     return Check(
         name=name,
         ok=not wrong,
-        checked=checked,
+        checked=count,
         offending=tuple(wrong[:OFFENDING_MAX]),
         detail=detail,
     )

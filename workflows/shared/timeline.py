@@ -37,7 +37,7 @@ class Bar(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def attempt(self) -> int:
-        """Return how many tries preceded this request; 0 for an event that is no request."""
+        """Return how many tries preceded this request; 0 for any other event."""
         said = self.entry.body.get("attempt")
         return said if isinstance(said, int) else 0
 

@@ -89,7 +89,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     presets: dict[str, Callable[[Any], bool]]
     """Filters of the list of transactions besides a status, by name."""
     milestones: tuple[Milestone, ...]
-    named_in: tuple[Topic, ...]
+    id_topics: tuple[Topic, ...]
     """Topics whose messages hold other ids of a transaction: of the provider, the carrier, ..."""
     person_table: str
     person_of: Callable[[Mapping[str, Any]], str]
@@ -135,6 +135,6 @@ def declare_workflow(workflow: Workflow) -> Workflow:
 
 
 def ended_by(message: Message) -> Workflow | None:
-    """Return the workflow of which `message` is an end; None when it is none."""
+    """Return the workflow that `message` ends; None when it ends none."""
     kind = type(message)
     return next((each for each in declared.values() if kind in each.ends.values()), None)

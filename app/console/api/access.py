@@ -1,6 +1,6 @@
 """Who may act through the API: signed in, of the right role, from our own page, not too often.
 
-Routes of other audiences are not guarded here: the provider and the carrier sign their requests.
+Routes of other audiences are not checked here: the provider and the carrier sign their requests.
 """
 
 import math
@@ -77,7 +77,7 @@ class Auth:
             log.warning("no operator", operator=name, address=address)
             detail = f"{name[:100]!r} is no operator here. Operator: payflow operators add"
             raise Problem(403, "Forbidden", detail)
-        self._guesses.give_back(address)
+        self._guesses.release(address)
         log.info("signed in", operator=name, issuer=self.oidc.issuer)
         return *self.sessions.open(person), wanted
 
@@ -89,9 +89,9 @@ class Auth:
         wait_seconds = self._actions.take(_address(request))
         if wait_seconds:
             raise _too_often(wait_seconds)
-        record = request.headers.get("Authorization", "")
-        if record:
-            person = await self._machine(request, record)
+        authorization = request.headers.get("Authorization", "")
+        if authorization:
+            person = await self._machine(request, authorization)
             return Operator(name=person.name, role=person.role)
         session = self.session(request)
         if session is None:
@@ -108,8 +108,8 @@ class Auth:
         """Return the session of the cookie, if there is one."""
         return self.sessions.get(request.cookies.get(COOKIE, ""))
 
-    async def _machine(self, request: web.Request, record: str) -> Person:
-        scheme, _, said = record.partition(" ")
+    async def _machine(self, request: web.Request, authorization: str) -> Person:
+        scheme, _, said = authorization.partition(" ")
         name, _, token = said.strip().partition(":")
         if scheme.lower() != "bearer" or not (name and token):
             raise _unknown("say Authorization: Bearer name:token")
@@ -129,7 +129,7 @@ class Auth:
         if person is None:
             log.warning("a wrong name or token", address=address)
             raise _unknown("name or token is wrong")
-        self._guesses.give_back(address)
+        self._guesses.release(address)
         if name == FIRST:
             forget_note(self._folder)
         return person
@@ -140,7 +140,7 @@ _OPERATOR: web.RequestKey[Operator] = web.RequestKey("operator", Operator)
 
 
 def operator_of(request: web.Request) -> Operator:
-    """Return the operator of a request on a guarded route."""
+    """Return the operator of a request on a route for operators."""
     return request[_OPERATOR]
 
 

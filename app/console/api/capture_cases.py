@@ -7,7 +7,7 @@ from aiohttp import web
 
 from app.console.api.access import operator_of
 from app.console.api.context import CONTEXT
-from app.console.api.operator_actions import Why, accepted, carry_out, operated
+from app.console.api.operator_actions import Why, accepted_response, carry_out, operator_messages
 from app.console.api.problems import Problem, path_name, read_body
 from app.console.api.refund_cases import Reference
 from tables import declared
@@ -29,7 +29,7 @@ async def decide(request: web.Request) -> web.Response:
     if asked.decision == "written_off" and not asked.reference:
         detail = "say by what the loss can be found, such as the number of a collection case"
         raise Problem(400, "Bad Request", detail, field="reference")
-    operators, _ = await operated(request, order_id)
+    operators, _ = await operator_messages(request, order_id)
     cases = operators.capture_cases
     row = None if cases is None else await request.app[CONTEXT].row(cases.table, order_id)
     if cases is None or row is None:
@@ -48,4 +48,4 @@ async def decide(request: web.Request) -> web.Response:
         reference=asked.reference,
     )
     await carry_out(request, action, emission, f"capture/{failed_round}")
-    return accepted(order_id, "asked")
+    return accepted_response(order_id, "asked")

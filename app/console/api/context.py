@@ -97,17 +97,17 @@ class ApiContext:
         Raises Problem 413 or 422 for what the agents would not take, and 503 when Kafka does not
         acknowledge it in time.
         """
-        envelope = self._checked(request, message, event_id, transaction, baggage)
+        envelope = self._envelope_of(request, message, event_id, transaction, baggage)
         await self._produce(message, envelope)
 
     async def publish_all(self, request: web.Request, emissions: Sequence[Emission]) -> None:
         """Produce every message, or none where one is refused; raises as `publish` does."""
-        checked = [
-            (each.message, self._checked(request, each.message, each.event_id, each.transaction_id))
+        envelopes = [
+            self._envelope_of(request, each.message, each.event_id, each.transaction_id)
             for each in emissions
         ]
-        for message, envelope in checked:
-            await self._produce(message, envelope)
+        for each, envelope in zip(emissions, envelopes, strict=True):
+            await self._produce(each.message, envelope)
 
     async def _produce(self, message: Message, envelope: Envelope) -> None:
         try:
@@ -116,7 +116,7 @@ class ApiContext:
             log.warning("publish failed", type=envelope.type, error=repr(error)[:200])
             raise unavailable("Kafka does not answer; nothing is lost, repeat it") from error
 
-    def _checked(
+    def _envelope_of(
         self,
         request: web.Request,
         message: Message,
@@ -125,7 +125,9 @@ class ApiContext:
         baggage: dict[str, str] | None = None,
     ) -> Envelope:
         """Return the envelope of `message`. Raises Problem 413 or 422 where no agent takes it."""
-        record = request.headers.get("traceparent", "")
+        traceparent = request.headers.get("traceparent", "")
+        if not _TRACEPARENT.fullmatch(traceparent):
+            traceparent = _trace_of(transaction)
         envelope = Envelope(
             id=event_id,
             type=type_name(type(message)),
@@ -134,7 +136,7 @@ class ApiContext:
             time_ms=self._times_ms.setdefault(event_id, self.now_ms()),
             subject=topic_of(message).key(message),
             correlation_id=transaction,
-            traceparent=record if _TRACEPARENT.fullmatch(record) else _trace_of(transaction),
+            traceparent=traceparent,
             baggage=baggage or {},
         )
         try:

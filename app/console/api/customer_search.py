@@ -17,7 +17,7 @@ from app.console.api.transaction_search import (
     PAGES_MAX,
     QUERY_CHARS_MAX,
     SHOWN_MAX,
-    walked,
+    scan_rows,
 )
 from app.registry import load_workflows
 from workflows.audit.messages import PersonalRevealed
@@ -42,7 +42,7 @@ async def of_customer(request: web.Request) -> web.Response:
     following: str | None = None
     for table, views in tables.items():
         scanned[table] = 0
-        async for row, _ in walked(request, table, after):
+        async for row, _ in scan_rows(request, table, after):
             scanned[table] += 1
             if any(view.person_of(row["state"]) == asked.customer_id for view in views):
                 ids[row["key"]] = None
@@ -73,7 +73,7 @@ def _tables_of_people(after: str) -> tuple[dict[str, list[View]], str, str]:
     for workflow in load_workflows().values():
         tables.setdefault(workflow.view.person_table, []).append(workflow.view)
     names = list(tables)
-    named, separator, key = after.partition("|")
-    if not separator or named not in tables:
+    table_name, separator, key = after.partition("|")
+    if not separator or table_name not in tables:
         return tables, names[0], after
-    return {name: tables[name] for name in names[names.index(named) :]}, names[0], key
+    return {name: tables[name] for name in names[names.index(table_name) :]}, names[0], key

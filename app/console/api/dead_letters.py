@@ -23,7 +23,7 @@ from app.operations.dead_letters.editing import editable
 from app.operations.dead_letters.reader import gather
 from app.operations.dead_letters.redrive import DeadLetterError, Outcome, redriver
 from app.operations.dead_letters.selection import Choice, blast_radius, chosen
-from app.operations.dead_letters.status import Group, Known, State, groups, states
+from app.operations.dead_letters.status import DeadLetterFacts, Group, State, groups, states
 from app.operations.search.masked_record import MaskedRecord
 from app.wire.personal import masked_text
 from app.wire.records import header
@@ -42,14 +42,14 @@ class DeadLetters:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._known: tuple[float, Known] | None = None
+        self._known: tuple[float, DeadLetterFacts] | None = None
         self._lock = asyncio.Lock()
         self.task: asyncio.Task[None] | None = None
         self.lines: deque[str] = deque(maxlen=LINES_MAX)
         self.outcome: Outcome | None = None
         self.error = ""
 
-    async def known(self, *, fresh: bool = False) -> Known:
+    async def known(self, *, fresh: bool = False) -> DeadLetterFacts:
         """Return every dead letter and its status. Raises Problem 503."""
         async with self._lock:
             old = self._known
@@ -98,7 +98,7 @@ class DeadLetters:
             await asyncio.gather(self.task, return_exceptions=True)
 
 
-def _open(known: Known, choice: Choice) -> list[DeadLetter]:
+def _open(known: DeadLetterFacts, choice: Choice) -> list[DeadLetter]:
     dead_letters, _ = chosen(known.dead_letters, states(known), choice)
     if not dead_letters:
         raise DeadLetterError("no matching dead letter is open any more")
@@ -195,7 +195,7 @@ def _hexadecimal(text: str) -> str:
     return text.encode()[:512].hex(" ", 2)
 
 
-def dead_letter_of(known: Known, place: str) -> DeadLetter:
+def dead_letter_of(known: DeadLetterFacts, place: str) -> DeadLetter:
     """Return the dead letter at `place`. Raises Problem 404."""
     found = next((each for each in known.dead_letters if each.place == place), None)
     if found is None:

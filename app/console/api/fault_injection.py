@@ -41,7 +41,7 @@ NO_FAULT = frozenset(
         "deliver_seconds",
     }
 )
-"""Fields that are no rates."""
+"""Fields of a fault that are not rates."""
 MINUTES = 10
 
 Why = Annotated[str, Meta(min_length=1, max_length=WHY_MAX)]
@@ -49,7 +49,7 @@ log = structlog.get_logger(__name__)
 
 
 class FaultsAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The body of `POST /operators/faults/{entity}`."""
+    """The body of `POST /operators/faults/{system}`."""
 
     faults: dict[str, float]
     reason: Why
@@ -81,7 +81,7 @@ class FaultInjection:
         self._timers: dict[str, tuple[float, asyncio.Task[None]]] = {}
 
     def url(self, system: str) -> str:
-        """Return the URL of `entity`, an external system. Raises Problem 404."""
+        """Return the URL of `system`, an external system. Raises Problem 404."""
         if system not in SHAPES:
             raise Problem(
                 404, "Not Found", f"external systems are {', '.join(SHAPES)}", field="system"
@@ -89,7 +89,7 @@ class FaultInjection:
         return str(getattr(self._config, f"{system}_url"))
 
     def end_after(self, system: str, seconds: float) -> None:
-        """End the faults of `entity` in so many seconds, in place of an earlier end."""
+        """End the faults of `system` in so many seconds, in place of an earlier end."""
         self.forget(system)
         task = asyncio.create_task(self._end(system, seconds))
         self._timers[system] = (time.time() + seconds, task)
@@ -101,7 +101,7 @@ class FaultInjection:
             known[1].cancel()
 
     def ends_ms(self, system: str) -> int | None:
-        """Return when the faults of `entity` end by themselves (ms); None where they do not."""
+        """Return when the faults of `system` end by themselves (ms); None where they do not."""
         known = self._timers.get(system)
         return round(known[0] * 1_000) if known else None
 

@@ -144,10 +144,10 @@ class Figures:
         names = (f"{self._shape.bucket}{'inf' if each is None else each}" for each in bounds)
         counts = [self._total[name] for name in names]
         wanted = sum(counts) * percent / 100
-        seen = 0
+        count_so_far = 0
         for bound, count in zip(bounds, counts, strict=True):
-            seen += count
-            if count and seen >= wanted:
+            count_so_far += count
+            if count and count_so_far >= wanted:
                 return bound
         return None
 

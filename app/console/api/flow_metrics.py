@@ -207,7 +207,7 @@ def _edges(  # noqa: PLR0913  two sums, the time between them, and what to look 
     declared: set[tuple[str, str]],
 ) -> list[Edge]:
     """Return every edge that is declared or measured."""
-    seen = {
+    measured = {
         (dict(said)[label], dict(said)["topic"])
         for (sample, said), value in now.items()
         if sample == name and value and _is_event(dict(said)["topic"])
@@ -221,7 +221,7 @@ def _edges(  # noqa: PLR0913  two sums, the time between them, and what to look 
             total=_of(now, name, **{label: who, "topic": topic}),
             rate=_of(changed, name, **{label: who, "topic": topic}) / seconds if seconds else None,
         )
-        for who, topic in sorted(declared | seen)
+        for who, topic in sorted(declared | measured)
     ]
 
 

@@ -54,7 +54,7 @@ class FraudAdmin:
         self._config = config
         self._models: dict[str, Model] | None = None
 
-    async def emitted(self, *wanted: Topic) -> list[tuple[Envelope, Message]]:
+    async def messages_on(self, *wanted: Topic) -> list[tuple[Envelope, Message]]:
         """Return the messages of the topics. Raises Problem 503."""
         try:
             async with answering(), asyncio.timeout(READING_SECONDS_MAX):
@@ -65,7 +65,7 @@ class FraudAdmin:
     async def book(self) -> Book:
         """Return the current rules, lists and snoozes. Raises Problem 503."""
         book = BUILT_IN
-        for _, message in await self.emitted(fraud_topics.fraud_rules):
+        for _, message in await self.messages_on(fraud_topics.fraud_rules):
             try:
                 book = changed(book, message)
             except RuleError:
@@ -106,7 +106,7 @@ async def found_cases(request: web.Request) -> dict[str, object]:
         raise Problem(400, "Bad Request", "state is open, closed or all", field="state")
     limit = whole(request, "limit", 20, 1, CASES_MAX)
     skip = whole(request, "skip", 0, 0, 1_000_000)
-    every = cases_of(await request.app[FRAUD].emitted(fraud_topics.fraud_cases))
+    every = cases_of(await request.app[FRAUD].messages_on(fraud_topics.fraud_cases))
     wanted = [case for case in every if state in ("all", "closed" if case.closed else "open")]
     shown = wanted[skip : skip + limit]
     about = await asyncio.gather(*(_verdict_if_any(request, case) for case in shown))

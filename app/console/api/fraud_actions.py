@@ -16,7 +16,7 @@ from app.console.api.access import operator_of
 from app.console.api.context import CONTEXT
 from app.console.api.entities import TAG
 from app.console.api.fraud import FRAUD, check_of, entities_in
-from app.console.api.fraud_rules import checked_rule, rule_in
+from app.console.api.fraud_rules import proposed_rule, rule_in
 from app.console.api.operator_actions import Why
 from app.console.api.problems import Problem, json_response, path_name, read_body
 from app.entrypoints.requests import Emission
@@ -103,7 +103,7 @@ async def decide(request: web.Request) -> web.Response:
 async def put(request: web.Request) -> web.Response:
     """Put the next version of a rule: a draft, on trial, or paused; never active."""
     asked = await read_body(request, RuleAsked)
-    proposed = checked_rule(asked.rule, operator_of(request).name)
+    proposed = proposed_rule(asked.rule, operator_of(request).name)
     async with request.app[FRAUD].operator_actions:
         book = await request.app[FRAUD].book()
         known = book.rules.get(proposed.rule_id)
@@ -150,14 +150,14 @@ async def snooze(request: web.Request) -> web.Response:
     """Snooze a rule for one entity for some hours."""
     rule_id = path_name(request, "rule_id")
     asked = await read_body(request, SnoozeAsked)
-    kind, _, named = asked.entity.partition(":")
-    if kind not in KINDS or not named:
+    kind, _, reference = asked.entity.partition(":")
+    if kind not in KINDS or not reference:
         detail = f"begin with one of {', '.join(KINDS)} and a colon"
         raise Problem(400, "Bad Request", detail, field="entity")
     context, known = request.app[FRAUD], await request.app[FRAUD].book()
     rule_in(known, rule_id)
     asleep = [each.entity.partition(":") for each in known.snoozes.values()]
-    name = await _entity(request, kind, named, "entity")
+    name = await _entity(request, kind, reference, "entity")
     name = context.entities.meant(name, (id_ for of, _, id_ in asleep if of == kind))
     _check_tag(name, "entity")
     message = RuleSnoozed(
@@ -196,11 +196,11 @@ async def change_list(request: web.Request) -> web.Response:
     return json_response({"name": asked.name, "size": len(values)}, 202)
 
 
-async def _entity(request: web.Request, kind: str, named: str, field: str) -> str:
-    """Return the id of `named`: itself, or after an `@` the `kind` of the order's payment."""
-    if not named.startswith(OF_ORDER):
-        return named
-    entities = entities_in(await check_of(request, named.removeprefix(OF_ORDER)))
+async def _entity(request: web.Request, kind: str, reference: str, field: str) -> str:
+    """Return the id of `reference`: itself, or after an `@` the `kind` of the order's payment."""
+    if not reference.startswith(OF_ORDER):
+        return reference
+    entities = entities_in(await check_of(request, reference.removeprefix(OF_ORDER)))
     found = next((name for known, name in entities.items() if known == kind), None)
     if found is None:
         detail = f"nothing is known of a {kind} of this order's payment"

@@ -98,7 +98,7 @@ async def found_rule(request: web.Request, rule_id: str) -> dict[str, object]:
             "state": message.state,
             "rule": shown_rule(request, message.rule),
         }
-        for envelope, message in await context.emitted(audit_topics.audit)
+        for envelope, message in await context.messages_on(audit_topics.audit)
         if isinstance(message, RuleChanged) and message.about == f"rule:{rule_id}"
     ]
     return {
@@ -125,7 +125,7 @@ def rule_in(book: Book, rule_id: str) -> Rule:
     return book.rules[rule_id].rule
 
 
-def checked_rule(raw: Mapping[str, object] | bytes, proposed_by: str) -> Rule:
+def proposed_rule(raw: Mapping[str, object] | bytes, proposed_by: str) -> Rule:
     """Return the rule that `raw` proposes: a draft, unless it is to be on trial or paused.
 
     `raw` cannot set its version and who approved it. Raises Problem 400 naming the place.
@@ -260,7 +260,7 @@ async def backtest(request: web.Request) -> web.Response:
     """Return the back-test of a rule: `rule`, JSON, or the existing one `rule_id`."""
     text = request.query.get("rule", "")
     if text:
-        rule = checked_rule(text.encode(errors="replace"), "nobody")
+        rule = proposed_rule(text.encode(errors="replace"), "nobody")
     else:
         rule = rule_in(await request.app[FRAUD].book(), request.query.get("rule_id", ""))
     return json_response(await tried_rule(request, rule))

@@ -16,7 +16,7 @@ EXIT_UNKNOWN = 2
 
 
 async def livez(_request: web.Request) -> web.Response:
-    """Return that the process answers."""
+    """Return 200: the process answers."""
     return json_response({"status": "alive"})
 
 

@@ -10,15 +10,15 @@ from app.console.api.problems import Problem, json_response, whole
 from app.gateways.notifier import InboxMessage, read_inbox
 from app.wire.personal import masked
 
-DEAD_LETTERS_MAX = 200
+MESSAGES_MAX = 200
 
 
-async def found(request: web.Request) -> list[dict[str, object]]:
+async def inbox_messages(request: web.Request) -> list[dict[str, object]]:
     """Return the latest messages, of one order where the query names it."""
     order_id = request.query.get("order_id", "")
-    if len(order_id) > DEAD_LETTERS_MAX:
+    if len(order_id) > MESSAGES_MAX:
         raise Problem(400, "Bad Request", "this is no order id", field="order_id")
-    limit = whole(request, "limit", 50, 1, DEAD_LETTERS_MAX)
+    limit = whole(request, "limit", 50, 1, MESSAGES_MAX)
     path = request.app[CONTEXT].config.data_path / "inbox.sqlite"
     # SQLite blocks the event loop.
     messages = await asyncio.to_thread(read_inbox, path, limit, order_id)
@@ -27,4 +27,4 @@ async def found(request: web.Request) -> list[dict[str, object]]:
 
 async def show(request: web.Request) -> web.Response:
     """Return the messages."""
-    return json_response({"messages": await found(request)})
+    return json_response({"messages": await inbox_messages(request)})

@@ -48,14 +48,14 @@ class Live:
             for task in self._tasks:
                 task.cancel()
 
-    async def moved(self) -> None:
+    async def wait_for_change(self) -> None:
         """Wait until the live state may have changed."""
         await self._moved.wait()
 
     async def _move(self) -> None:
         self._refresh()
-        moved, self._moved = self._moved, asyncio.Event()
-        moved.set()
+        wait_for_change, self._moved = self._moved, asyncio.Event()
+        wait_for_change.set()
 
     def _refresh(self) -> None:
         figures, at_ms = self._app[FIGURES], int(time.time() * 1_000)
@@ -118,12 +118,12 @@ async def stream(request: web.Request) -> web.StreamResponse:
 
 async def _push(response: web.StreamResponse, live: Live, said: str) -> None:
     live_state = live.live_state
-    seen = live_state.seen(said)
+    known = live_state.version_in(said)
     while True:
-        if not seen or live_state.version != seen:
-            event, seen = live_state.event(seen), live_state.version
+        if not known or live_state.version != known:
+            event, known = live_state.event(known), live_state.version
             await response.write(event)
-        await live.moved()
+        await live.wait_for_change()
 
 
 async def close_streams(app: web.Application) -> None:

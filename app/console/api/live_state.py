@@ -46,30 +46,30 @@ class LiveState:
         while len(self._gone) > GONE_MAX:
             self._floor = self._gone.popitem(last=False)[1]
 
-    def seen(self, said: str) -> int:
+    def version_in(self, said: str) -> int:
         """Return the version of `Last-Event-ID`; 0 when it is of no use, for a snapshot."""
         epoch, _, version = said.partition("-")
         if epoch != self._epoch or not version.isascii() or not version.isdigit():
             return 0
-        seen = int(version[:18])
-        return seen if self._floor <= seen <= self.version else 0
+        known = int(version[:18])
+        return known if self._floor <= known <= self.version else 0
 
-    def event(self, seen: int) -> bytes:
-        """Return the changes since version `seen` as a server-sent event; a snapshot for 0."""
+    def event(self, known: int) -> bytes:
+        """Return the changes since version `known` as a server-sent event; a snapshot for 0."""
         # All clients that have been connected for a while have the same version.
-        if seen not in self._made:
-            self._made[seen] = self._event(seen)
-        return self._made[seen]
+        if known not in self._made:
+            self._made[known] = self._event(known)
+        return self._made[known]
 
-    def _event(self, seen: int) -> bytes:
+    def _event(self, known: int) -> bytes:
         found: dict[str, dict[str, object]] = {}
         for (section, key), (version, row) in self._rows.items():
-            if version > seen:
+            if version > known:
                 found.setdefault(section, {})[key] = row
-        if seen:
+        if known:
             for (section, key), version in self._gone.items():
-                if version > seen:
+                if version > known:
                     found.setdefault(section, {})[key] = None
-        name = b"change" if seen else b"snapshot"
+        name = b"change" if known else b"snapshot"
         version_id = f"{self._epoch}-{self.version}".encode()
         return b"event: %b\nid: %b\ndata: %b\n\n" % (name, version_id, json_bytes(found))

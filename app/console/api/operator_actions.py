@@ -45,7 +45,7 @@ PROPOSALS: web.AppKey[FindProposal] = web.AppKey("proposals")
 """Finds the first proposal of a refund, by order id and refund id."""
 
 
-class Promised:
+class PendingRefunds:
     """Refunds of this process that rows may lack yet: parallel ones count towards the limit."""
 
     def __init__(self) -> None:
@@ -61,7 +61,7 @@ class Promised:
         return sum({**promised, **known, **more}.values())
 
 
-PROMISED: web.AppKey[Promised] = web.AppKey("promised")
+PENDING_REFUNDS: web.AppKey[PendingRefunds] = web.AppKey("pending_refunds")
 
 
 class CancelByOperator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -97,13 +97,13 @@ async def cancel(request: web.Request) -> web.Response:
     """Ask for an order to be cancelled; shipping decides whether it is still in time."""
     order_id = path_name(request, "order_id")
     asked = await read_body(request, CancelByOperator)
-    operators, _ = await operated(request, order_id)
+    operators, _ = await operator_messages(request, order_id)
     emission = operators.cancel(order_id, asked.reason)
     action = OrderCancelledByOperator(
         about=order_id, who=operator_of(request).name, why=asked.reason, event_id=emission.event_id
     )
     await carry_out(request, action, emission)
-    return accepted(order_id, "asked")
+    return accepted_response(order_id, "asked")
 
 
 async def refund(request: web.Request) -> web.Response:
@@ -113,15 +113,15 @@ async def refund(request: web.Request) -> web.Response:
     """
     order_id = path_name(request, "order_id")
     asked = await read_body(request, RefundAsked)
-    operators, state = await operated(request, order_id)
+    operators, state = await operator_messages(request, order_id)
     limit = request.app[CONTEXT].config.refund_two_people_minor
-    promised, return_id = request.app[PROMISED], RETURN_PREFIX + asked.refund_id
+    promised, return_id = request.app[PENDING_REFUNDS], RETURN_PREFIX + asked.refund_id
     who = operator_of(request).name
     known_minor = operators.refunds_minor(state)
     if promised.sum_minor(order_id, known_minor, {return_id: asked.amount_minor}) <= limit:
         promised.put(order_id, return_id, asked.amount_minor)
-        await _give_back(request, operators, order_id, asked, "")
-        return accepted(order_id, "asked")
+        await _refund(request, operators, order_id, asked, "")
+        return accepted_response(order_id, "asked")
     known = await _proposal(request, order_id, asked.refund_id)
     if known is not None and (known.amount_minor, known.who) != (asked.amount_minor, who):
         detail = f"refund {asked.refund_id} was proposed by {known.who} already; choose another id"
@@ -134,14 +134,14 @@ async def refund(request: web.Request) -> web.Response:
         amount_minor=asked.amount_minor,
     )
     await audit(request, proposed, asked.refund_id)
-    return accepted(order_id, "proposed", approve=f"refund/{asked.refund_id}/approve")
+    return accepted_response(order_id, "proposed", approve=f"refund/{asked.refund_id}/approve")
 
 
 async def approve(request: web.Request) -> web.Response:
     """Refund what another operator has proposed."""
     order_id, refund_id = path_name(request, "order_id"), path_name(request, "refund_id")
     asked = await read_body(request, ApprovalAsked)
-    operators, _ = await operated(request, order_id)
+    operators, _ = await operator_messages(request, order_id)
     proposed = await _proposal(request, order_id, refund_id)
     if proposed is None:
         raise Problem(404, "Not Found", "nobody has proposed this refund", field="refund_id")
@@ -151,11 +151,11 @@ async def approve(request: web.Request) -> web.Response:
     if proposed.amount_minor != asked.amount_minor:
         detail = f"{proposed.amount_minor} were proposed"
         raise Problem(409, "Conflict", detail, field="amount_minor")
-    record = RefundAsked(
+    refund_asked = RefundAsked(
         refund_id=proposed.refund_id, amount_minor=proposed.amount_minor, reason=asked.reason
     )
-    await _give_back(request, operators, order_id, record, proposed.who)
-    return accepted(order_id, "asked")
+    await _refund(request, operators, order_id, refund_asked, proposed.who)
+    return accepted_response(order_id, "asked")
 
 
 async def _proposal(request: web.Request, order_id: str, refund_id: str) -> RefundProposed | None:
@@ -163,7 +163,7 @@ async def _proposal(request: web.Request, order_id: str, refund_id: str) -> Refu
         return await request.app[PROPOSALS](order_id, refund_id)
 
 
-async def _give_back(
+async def _refund(
     request: web.Request,
     operators: OperatorMessages,
     order_id: str,
@@ -206,7 +206,9 @@ async def reveal(request: web.Request) -> web.Response:
     return json_response({"order_id": order_id, "personal": personal, "partial": partial})
 
 
-async def operated(request: web.Request, transaction_id: str) -> tuple[OperatorMessages, object]:
+async def operator_messages(
+    request: web.Request, transaction_id: str
+) -> tuple[OperatorMessages, object]:
     """Return what operators may emit about a transaction, and its state. Raises Problem 404."""
     workflows = load_workflows().values()
     for workflow in workflows:
@@ -241,7 +243,7 @@ async def audit(request: web.Request, action: Message, mark: str = "") -> None:
     await context.publish(request, message, action_id, about)
 
 
-def accepted(order_id: str, state: str, **links: str) -> web.Response:
+def accepted_response(order_id: str, state: str, **links: str) -> web.Response:
     """Return the answer to an action that was accepted."""
     here = {name: f"/operators/orders/{order_id}/{path}" for name, path in links.items()}
     body = Under(order_id=order_id, state=state, links={"self": f"/orders/{order_id}", **here})

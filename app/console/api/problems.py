@@ -20,7 +20,7 @@ KEY_CHARS_MAX = 200
 AS_WRITTEN = "as Payflow writes it: JSON without spaces, every field named"
 OUR_FAULT = "this is our fault; it has been logged"
 
-Asked = TypeVar("Asked")
+Body = TypeVar("Body")
 
 log = structlog.get_logger(__name__)
 
@@ -164,7 +164,7 @@ def refused(error: Undecodable) -> Problem:
     return Problem(422, "Unprocessable Content", detail, field=path.rstrip("`") or "body")
 
 
-async def read_body(request: web.Request, shape: type[Asked]) -> Asked:
+async def read_body(request: web.Request, shape: type[Body]) -> Body:
     """Return the JSON body as `shape`; raises Problem naming the field that is wrong."""
     if request.content_type != "application/json":
         raise Problem(415, "Unsupported Media Type", "send application/json")

@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from app.console.api.access import operator_of
 from app.console.api.context import CONTEXT
-from app.console.api.operator_actions import Why, accepted, carry_out, operated
+from app.console.api.operator_actions import Why, accepted_response, carry_out, operator_messages
 from app.console.api.problems import Problem, path_name, read_body
 from tables import declared
 from workflows.audit.case_decisions import RefundCaseDecidedByOperator
@@ -31,7 +31,7 @@ async def decide(request: web.Request) -> web.Response:
     if asked.decision == "settled" and not asked.reference:
         detail = "say by what the payment can be found, such as the id of a bank transfer"
         raise Problem(400, "Bad Request", detail, field="reference")
-    operators, _ = await operated(request, order_id)
+    operators, _ = await operator_messages(request, order_id)
     cases = operators.refund_cases
     row = None if cases is None else await request.app[CONTEXT].row(cases.table, order_id)
     if cases is None or row is None:
@@ -53,4 +53,4 @@ async def decide(request: web.Request) -> web.Response:
         reference=asked.reference,
     )
     await carry_out(request, action, emission, f"{refund_key}/{failed_round}")
-    return accepted(order_id, "asked")
+    return accepted_response(order_id, "asked")

@@ -26,7 +26,7 @@ from app.operations.search import topic_facts
 from app.operations.search.consumer_groups import Group, groups
 from app.operations.search.query import BadTerm, parse
 from app.operations.search.record_view import RecordView
-from app.operations.search.scan import Asked, Done, Event, Found, Progress, scan
+from app.operations.search.scan import Done, Event, Found, ScanRequest, ScanState, scan
 from app.operations.search.starts import Start, chosen, parse_cursor, parse_start
 from app.wire.json_output import json_bytes
 
@@ -69,7 +69,7 @@ async def all_groups(request: web.Request) -> web.Response:
         return json_response({"groups": await groups(request.app[CONTEXT].config)})
 
 
-async def group_named(config: Config, name: str) -> Group:
+async def group_by_name(config: Config, name: str) -> Group:
     """Return one group. Raises Problem 404."""
     try:
         return (await groups(config, name))[0]
@@ -81,7 +81,7 @@ async def one_group(request: web.Request) -> web.Response:
     """Return one group."""
     async with answering():
         return json_response(
-            await group_named(request.app[CONTEXT].config, path_name(request, "name"))
+            await group_by_name(request.app[CONTEXT].config, path_name(request, "name"))
         )
 
 
@@ -168,8 +168,8 @@ def _as_csv_line(record: RecordView) -> bytes:
     written = io.StringIO()
     body = record.text or json_bytes(record.body).decode()
     cells = (record.partition, record.offset, record.at_ms, record.key, record.type)
-    named = json_bytes(record.headers).decode()
-    csv.writer(written).writerow([_inert(str(cell)) for cell in (*cells, named, body)])
+    headers = json_bytes(record.headers).decode()
+    csv.writer(written).writerow([_inert(str(cell)) for cell in (*cells, headers, body)])
     return written.getvalue().encode(errors="backslashreplace")
 
 
@@ -178,12 +178,12 @@ def _inert(cell: str) -> str:
     return f"'{cell}" if cell[:1] in FORMULA else cell
 
 
-CSV_HEAD = b"partition,offset,at_ms,key,type,headers,body\r\n"
+CSV_HEADER = b"partition,offset,at_ms,key,type,headers,body\r\n"
 FORMULA = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 """Characters that begin a formula; the last four are the wide forms of the first."""
 FORMS = {
     "ndjson": ("application/x-ndjson", _as_json_line, b""),
-    "csv": ("text/csv; charset=utf-8", _as_csv_line, CSV_HEAD),
+    "csv": ("text/csv; charset=utf-8", _as_csv_line, CSV_HEADER),
 }
 
 
@@ -197,7 +197,7 @@ async def _push(response: web.StreamResponse, events: AsyncIterator[Event]) -> N
 async def _push_all(response: web.StreamResponse, events: AsyncIterator[Event]) -> None:
     emitted_s, before = 0.0, ""
     async for event in events:
-        if isinstance(event, Progress):
+        if isinstance(event, ScanState):
             # A scan that follows may find nothing for hours.
             if event.cursor == before and time.monotonic() - emitted_s < HEARTBEAT_SECONDS:
                 continue
@@ -211,7 +211,7 @@ async def _write(response: web.StreamResponse, name: str, body: object) -> None:
     await response.write(b"event: %b\ndata: %b\n\n" % (name.encode(), data))
 
 
-async def _events(request: web.Request, asked: Asked) -> AsyncGenerator[Event]:
+async def _events(request: web.Request, asked: ScanRequest) -> AsyncGenerator[Event]:
     config = request.app[CONTEXT].config
     places = await places_of(config, path_name(request, "name"))
     async with reader(config) as consumer, aclosing(scan(consumer, places, asked)) as events:
@@ -221,10 +221,10 @@ async def _events(request: web.Request, asked: Asked) -> AsyncGenerator[Event]:
             await asyncio.sleep(0)
 
 
-def _asked(request: web.Request, *, limit: int, most: int) -> Asked:
+def _asked(request: web.Request, *, limit: int, most: int) -> ScanRequest:
     """Return the scan asked for. Raises Problem naming the parameter that is wrong."""
     query = request.query
-    return Asked(
+    return ScanRequest(
         wanted=parse([q for q in query.getall("q", []) if q], query.get("cel", "")),
         start=_start(request),
         limit=whole(request, "limit", limit, 1, most),

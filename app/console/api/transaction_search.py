@@ -21,7 +21,7 @@ from app.kafka.errors import NoSuchTopic
 from app.kafka.reader import places_of, reader
 from app.operations.search.query import parse
 from app.operations.search.record_view import RecordView
-from app.operations.search.scan import Asked, Done, Event, Found, scan
+from app.operations.search.scan import Done, Event, Found, ScanRequest, scan
 from app.operations.search.starts import Start
 from app.registry import load_workflows
 from app.wire.personal import masked
@@ -43,7 +43,7 @@ STOPPED = {"end": "to its end", "limit": "until there were enough", "time": "unt
 _searching: set[asyncio.Task[object]] = set()
 
 
-class Listed(TypedDict):
+class SearchPage(TypedDict):
     """Ids or transactions that were found, the sources read, and a cursor to go on."""
 
     ids: list[str] | None
@@ -67,10 +67,10 @@ def presets() -> tuple[str, ...]:
 
 async def every(request: web.Request) -> web.Response:
     """Return orders of one status, those that an id belongs to, or the latest."""
-    return json_response(await listed(request))
+    return json_response(await search(request))
 
 
-async def listed(request: web.Request) -> Listed:
+async def search(request: web.Request) -> SearchPage:
     """Return the transactions of the query: by the id `q`, by `status`, else the latest."""
     text, status = request.query.get("q", "").strip(), request.query.get("status", "")
     names = (*statuses(), *presets())
@@ -79,7 +79,7 @@ async def listed(request: web.Request) -> Listed:
     if text:
         if len(text) > QUERY_CHARS_MAX or not text.isprintable():
             raise Problem(400, "Bad Request", "this is no id", field="q")
-        ids, said = await sought(request, text)
+        ids, said = await ids_holding(request, text)
         return {"ids": ids, "orders": [], "said": said, "next": None}
     if status:
         orders, said, following = await with_status(request, status)
@@ -136,7 +136,7 @@ async def with_status(
         shape = declared[workflow.table].shape
         preset = workflow.view.presets.get(status)
         scanned[workflow.name] = 0
-        async for row, missing in walked(request, workflow.table, after):
+        async for row, missing in scan_rows(request, workflow.table, after):
             scanned[workflow.name] += 1
             partial = partial or missing
             state = msgspec.convert(row["state"], shape)
@@ -154,7 +154,7 @@ async def with_status(
     return found, said + ("; some partitions do not answer" * partial), following
 
 
-async def walked(
+async def scan_rows(
     request: web.Request, table: str, after: str
 ) -> AsyncIterator[tuple[TableRow, bool]]:
     """Yield the rows of a table in key order, and whether some are missing."""
@@ -194,17 +194,17 @@ def _line(workflow: Workflow, state: object, transaction_id: str, now_ms: int) -
 # --- by an id ------------------------------------------------------------------
 
 
-async def sought(request: web.Request, text: str) -> tuple[list[str], str]:
+async def ids_holding(request: web.Request, text: str) -> tuple[list[str], str]:
     """Return the ids of the orders to which `text` may belong, and the sources read."""
     if await _known(request, text):
         return [text], "it is the id of a transaction"
     config = request.app[CONTEXT].config
     # Workflows that share a participant name the same topics: each is read once.
-    named_in = dict.fromkeys(
-        topic.name for each in load_workflows().values() for topic in each.view.named_in
+    topics = dict.fromkeys(
+        topic.name for each in load_workflows().values() for topic in each.view.id_topics
     )
     with _search():
-        scans = [_scanned(config, name, [f"text:{text}"], Start()) for name in named_in]
+        scans = [_scanned(config, name, [f"text:{text}"], Start()) for name in topics]
         answers = await asyncio.gather(*scans)
     keys = dict.fromkeys(each.key for found, _ in answers for each in found)
     return list(keys)[:SHOWN_MAX], "; ".join(said for _, said in answers)
@@ -242,7 +242,9 @@ async def _scanned(
     said = ""
     with asking_kafka():
         try:
-            asked = Asked(wanted=parse(terms), start=start, limit=limit, seconds=SOUGHT_SECONDS)
+            asked = ScanRequest(
+                wanted=parse(terms), start=start, limit=limit, seconds=SOUGHT_SECONDS
+            )
             async with aclosing(_events(config, topic, asked)) as events:
                 async for event in events:
                     match event:
@@ -255,7 +257,7 @@ async def _scanned(
     return found, said
 
 
-async def _events(config: Config, topic: str, asked: Asked) -> AsyncGenerator[Event]:
+async def _events(config: Config, topic: str, asked: ScanRequest) -> AsyncGenerator[Event]:
     places = await places_of(config, topic)
     async with reader(config) as consumer, aclosing(scan(consumer, places, asked)) as events:
         async for event in events:

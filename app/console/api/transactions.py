@@ -69,9 +69,9 @@ async def show(request: web.Request) -> web.Response:
         for number, bar in enumerate(found.bars, start=1)
     ]
     facts = {name: getattr(found, name) for name in ("retried_calls", "partial", "rows", "at")}
-    named = {found.workflow.key: found.id, "correlation_id": found.id}
+    ids = {found.workflow.key: found.id, "correlation_id": found.id}
     about = {found.workflow.name: found.facts}
-    return json_response({**named, **about, **facts, "events": events})
+    return json_response({**ids, **about, **facts, "events": events})
 
 
 async def transaction(request: web.Request, transaction_id: str) -> Transaction:

@@ -10,13 +10,13 @@ from workflows.shared.timeline import Bar
 DRAWN_MAX = 200
 """Bars of one drawing; the table has them all."""
 ROW_HEIGHT, LABEL_WIDTH, CHART_WIDTH = 24, 300, 700
-LANE_HEIGHT, STACK_HEIGHT, COLUMN_WIDTH, LANE_LABEL_WIDTH = 44, 34, 62, 110
+SWIMLANE_HEIGHT, STACK_HEIGHT, COLUMN_WIDTH, SWIMLANE_LABEL_WIDTH = 44, 34, 62, 110
 STUB_WIDTH = 26
 TICK_WIDTH, TICK_WIDTH_MIN = 140, 46
 """The distance of ticks, and the least distance of two."""
 THIN = 2.0
 """The least width of a bar, so that one of no time is visible."""
-CUT_WIDTH, CUT_MS_MIN = 40.0, 100
+PAUSE_WIDTH, PAUSE_MS_MIN = 40.0, 100
 """A pause is cut out if it is as long, and longer than a quarter of the busy time."""
 
 
@@ -45,7 +45,7 @@ class Waterfall(msgspec.Struct, frozen=True, kw_only=True):
     height: int
     lines: tuple[Line, ...]
     ticks: tuple[tuple[float, float], ...]
-    cuts: tuple[Pause, ...]
+    pauses: tuple[Pause, ...]
 
 
 class Arrow(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,7 +65,7 @@ class Graph(msgspec.Struct, frozen=True, kw_only=True):
 
     width: int
     height: int
-    lanes: tuple[tuple[str, int], ...]
+    swimlanes: tuple[tuple[str, int], ...]
     nodes: tuple[tuple[int, int], ...]
     arrows: tuple[Arrow, ...]
     stubs: tuple[Arrow, ...]
@@ -79,9 +79,9 @@ class _Axis:
         self.first = self.busy[0][0]
         gaps = len(self.busy) - 1
         # However many pauses there are, half of the width is for busy time.
-        self.cut_width = min(CUT_WIDTH, CHART_WIDTH / 2 / gaps) if gaps else 0.0
+        self.pause_width = min(PAUSE_WIDTH, CHART_WIDTH / 2 / gaps) if gaps else 0.0
         length = max(sum(end - begin for begin, end in self.busy), 1)
-        self.width_of_ms = (CHART_WIDTH - gaps * self.cut_width) / length
+        self.width_of_ms = (CHART_WIDTH - gaps * self.pause_width) / length
 
     def x(self, at_ms: float) -> float:
         """Return the x of a moment."""
@@ -89,8 +89,8 @@ class _Axis:
         for begin, end in self.busy:
             if at_ms <= end:
                 return round(x + max(at_ms - begin, 0) * self.width_of_ms, 1)
-            x += (end - begin) * self.width_of_ms + self.cut_width
-        return round(x - self.cut_width, 1)
+            x += (end - begin) * self.width_of_ms + self.pause_width
+        return round(x - self.pause_width, 1)
 
     def ticks(self) -> tuple[tuple[float, float], ...]:
         """Return the moments to label: the beginnings, the end, and some between."""
@@ -107,11 +107,11 @@ class _Axis:
                 kept.append(tick)
         return (*kept, found[-1])
 
-    def cuts(self) -> tuple[Pause, ...]:
+    def pauses(self) -> tuple[Pause, ...]:
         """Return the pauses that were cut out."""
         pairs = zip(self.busy, self.busy[1:], strict=False)
         return tuple(
-            Pause(x=self.x(end), width=round(self.cut_width, 1), ms=begin - end)
+            Pause(x=self.x(end), width=round(self.pause_width, 1), ms=begin - end)
             for (_, end), (begin, _) in pairs
         )
 
@@ -125,7 +125,7 @@ def _busy(bars: Sequence[Bar]) -> list[tuple[int, int]]:
             merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
         else:
             merged.append((begin, end))
-    least_ms = max(CUT_MS_MIN, sum(end - begin for begin, end in merged) / 4)
+    least_ms = max(PAUSE_MS_MIN, sum(end - begin for begin, end in merged) / 4)
     busy = [merged[0]]
     for begin, end in merged[1:]:
         if begin - busy[-1][1] < least_ms:
@@ -139,7 +139,7 @@ def waterfall(bars: Sequence[Bar]) -> Waterfall:
     """Return the drawing of `bars` along time."""
     width, height = LABEL_WIDTH + CHART_WIDTH + 60, ROW_HEIGHT * (len(bars) + 1) + 8
     if not bars:
-        return Waterfall(width=width, height=height, lines=(), ticks=(), cuts=())
+        return Waterfall(width=width, height=height, lines=(), ticks=(), pauses=())
     axis = _Axis(bars)
     lines = tuple(
         Line(
@@ -151,7 +151,9 @@ def waterfall(bars: Sequence[Bar]) -> Waterfall:
         )
         for number, bar in enumerate(bars)
     )
-    return Waterfall(width=width, height=height, lines=lines, ticks=axis.ticks(), cuts=axis.cuts())
+    return Waterfall(
+        width=width, height=height, lines=lines, ticks=axis.ticks(), pauses=axis.pauses()
+    )
 
 
 def graph(bars: Sequence[Bar]) -> Graph:
@@ -161,23 +163,23 @@ def graph(bars: Sequence[Bar]) -> Graph:
     stacks: Counter[str] = Counter()
     for (service, _), count in Counter(cells).items():
         stacks[service] = max(stacks[service], count)
-    lanes: dict[str, int] = {}
+    swimlanes: dict[str, int] = {}
     height = 0
     for service in dict.fromkeys(bar.service for bar in bars):
-        lanes[service] = height + LANE_HEIGHT // 2
-        height += LANE_HEIGHT + STACK_HEIGHT * (stacks[service] - 1)
+        swimlanes[service] = height + SWIMLANE_HEIGHT // 2
+        height += SWIMLANE_HEIGHT + STACK_HEIGHT * (stacks[service] - 1)
     nodes: list[tuple[int, int]] = []
     below: Counter[tuple[str, int]] = Counter()
     for cell in cells:
-        x = LANE_LABEL_WIDTH + COLUMN_WIDTH * cell[1] + COLUMN_WIDTH // 2
-        nodes.append((x, lanes[cell[0]] + STACK_HEIGHT * below[cell]))
+        x = SWIMLANE_LABEL_WIDTH + COLUMN_WIDTH * cell[1] + COLUMN_WIDTH // 2
+        nodes.append((x, swimlanes[cell[0]] + STACK_HEIGHT * below[cell]))
         below[cell] += 1
     pairs = list(zip(bars, nodes, strict=True))
     causes = ((nodes[bar.cause], node) for bar, node in pairs if bar.cause is not None)
     return Graph(
-        width=LANE_LABEL_WIDTH + COLUMN_WIDTH * (max(columns, default=0) + 1) + 20,
-        height=max(height, LANE_HEIGHT),
-        lanes=tuple(lanes.items()),
+        width=SWIMLANE_LABEL_WIDTH + COLUMN_WIDTH * (max(columns, default=0) + 1) + 20,
+        height=max(height, SWIMLANE_HEIGHT),
+        swimlanes=tuple(swimlanes.items()),
         nodes=tuple(nodes),
         arrows=tuple(Arrow(x1=x1, y1=y1, x2=x2, y2=y2) for (x1, y1), (x2, y2) in causes),
         stubs=tuple(

@@ -39,10 +39,10 @@ class Drawing(TypedDict):
 async def show(request: web.Request) -> web.Response:
     """Return the map and, beside it, its numbers."""
     found = await request.app[FLOW_METRICS].query()
-    return await page(request, "flow.html", title="Flow", found=found, **drawn(found))
+    return await page(request, "flow.html", title="Flow", found=found, **drawing_of(found))
 
 
-def drawn(found: Flow) -> Drawing:
+def drawing_of(found: Flow) -> Drawing:
     """Return where producers, topics and agents lie, and the curves between them."""
     emitted, received = found["produced"], found["consumed"]
     producers = _spread(edge.who for edge in emitted)

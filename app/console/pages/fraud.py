@@ -7,17 +7,17 @@ from aiohttp import web
 
 from app.console.api.fraud import FRAUD, check_of, found_cases, verdict_facts
 from app.console.api.fraud_rules import (
-    checked_rule,
     found_rule,
     found_rules,
     found_trial,
+    proposed_rule,
     rule_in,
     shown_rule,
     tried_rule,
 )
 from app.console.api.problems import Problem, path_name
 from app.console.pages.render import page
-from app.console.pages.rule_text import EXAMPLE, as_people_write, changes, written
+from app.console.pages.rule_text import EXAMPLE, as_people_write, changes, to_text
 from workflows.fraud.rulebook import Rule
 
 UNAVAILABLE = 503
@@ -68,7 +68,7 @@ async def one_rule(request: web.Request) -> web.Response:
         tried=tried,
         trouble=trouble,
         since=request.query.get("from", ""),
-        json=written,
+        json=to_text,
     )
 
 
@@ -86,7 +86,7 @@ async def propose(request: web.Request) -> web.Response:
     }
     if text:
         try:
-            proposed = checked_rule(text.encode(errors="replace"), "nobody")
+            proposed = proposed_rule(text.encode(errors="replace"), "nobody")
         except Problem as problem:
             facts["refused"] = problem
         else:

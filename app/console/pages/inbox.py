@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from app.console.api.inbox import found
+from app.console.api.inbox import inbox_messages
 from app.console.pages.render import page
 
 
@@ -12,6 +12,6 @@ async def show(request: web.Request) -> web.Response:
         request,
         "inbox.html",
         title="Inbox",
-        messages=await found(request),
+        messages=await inbox_messages(request),
         order_id=request.query.get("order_id", ""),
     )

@@ -1,4 +1,4 @@
-"""The page that places an order, for whoever wants to follow one from its beginning."""
+"""The page that places an order, for people who want to follow one from its beginning."""
 
 import secrets
 

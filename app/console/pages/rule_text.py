@@ -25,20 +25,20 @@ BUILT_IN_NOTE = ("version", "proposed_by", "approved_by")
 
 def as_people_write(raw: dict[str, object]) -> str:
     """Return a rule as JSON that people write."""
-    return written({name: raw[name] for name in raw if name not in BUILT_IN_NOTE})
+    return to_text({name: raw[name] for name in raw if name not in BUILT_IN_NOTE})
 
 
-def written(value: object, margin: str = "") -> str:
+def to_text(value: object, margin: str = "") -> str:
     """Return `value` as JSON, with what fits into a line on one line."""
     line = msgspec.json.format(msgspec.json.encode(value), indent=0).decode()
     inner = margin + "  "
     if len(line) + len(margin) <= LINE_CHARS or not isinstance(value, dict | list | tuple):
         return line
     if isinstance(value, dict):
-        parts = [f"{written(name)}: {written(each, inner)}" for name, each in value.items()]
+        parts = [f"{to_text(name)}: {to_text(each, inner)}" for name, each in value.items()]
         begin, end = "{", "}"
     else:
-        parts = [written(each, inner) for each in value]
+        parts = [to_text(each, inner) for each in value]
         begin, end = "[", "]"
     said = f",\n{inner}".join(parts)
     return f"{begin}\n{inner}{said}\n{margin}{end}"

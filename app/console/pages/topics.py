@@ -7,7 +7,7 @@ from aiohttp import web
 
 from app.console.api.context import CONTEXT
 from app.console.api.problems import Problem, path_name, problem_of
-from app.console.api.topics import FOUND_MAX, answering, found_records, group_named
+from app.console.api.topics import FOUND_MAX, answering, found_records, group_by_name
 from app.console.pages.render import page
 from app.console.pages.tables import pretty
 from app.operations.search import topic_facts
@@ -59,7 +59,7 @@ async def one_group(request: web.Request) -> web.Response:
     """Return one group: its offset in each partition, and its members."""
     name = path_name(request, "name")
     async with answering():
-        found = await group_named(request.app[CONTEXT].config, name)
+        found = await group_by_name(request.app[CONTEXT].config, name)
     return await page(request, "group.html", title=f"Group {name}", group=found)
 
 
@@ -113,5 +113,5 @@ def _asked(request: web.Request) -> dict[str, str | list[str]]:
 
 def _query(asked: dict[str, str | list[str]], *more: str) -> str:
     """Return the parameters of the search as a query, without the cursor, with `more`."""
-    named = {name: asked[name] for name in ("cel", "from", "partition", *more) if asked[name]}
-    return urlencode([*(("q", term) for term in asked["q"]), *named.items()])
+    parameters = {name: asked[name] for name in ("cel", "from", "partition", *more) if asked[name]}
+    return urlencode([*(("q", term) for term in asked["q"]), *parameters.items()])

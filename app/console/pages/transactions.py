@@ -17,7 +17,7 @@ from workflows.shared.timeline import Bar
 
 CHARS_MAX = 4_000
 """Characters of a body or a row on the page, which links to the whole."""
-SETTLES_MS = 10_000
+REFRESH_MS = 10_000
 """How long after its latest event the page of an ended transaction still refreshes."""
 EARLIER_MS = 1_000
 """The time of a record may be so much before the time of its event."""
@@ -25,15 +25,15 @@ EARLIER_MS = 1_000
 
 async def every(request: web.Request) -> web.Response:
     """Return the latest orders, those of one status, or those that an id belongs to."""
-    facts = await transaction_search.listed(request)
+    facts = await transaction_search.search(request)
     text = request.query.get("q", "").strip()
     if facts["ids"] == [text]:
         raise web.HTTPSeeOther(f"/console/transactions/{quote(text, safe='')}")
     status = request.query.get("status", "")
     following = facts["next"]
     if following is not None:
-        named = {"status": status, "after": following} if status else {"older": following}
-        following = urlencode(named)
+        parameters = {"status": status, "after": following} if status else {"older": following}
+        following = urlencode(parameters)
     return await page(
         request,
         "transactions.html",
@@ -76,7 +76,7 @@ async def show(request: web.Request) -> web.Response:
 def _moves(about: transactions.Transaction, now_ms: int) -> bool:
     """Return whether the page refreshes: after the end, the journal may still get events."""
     latest_ms = max((bar.entry.time_ms for bar in about.bars), default=now_ms)
-    return not about.at and (about.open or now_ms - latest_ms < SETTLES_MS)
+    return not about.at and (about.open or now_ms - latest_ms < REFRESH_MS)
 
 
 def _topic_link(bar: Bar) -> tuple[str, str]:

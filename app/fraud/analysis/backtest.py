@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from app.fraud.analysis.offline import Offline
 from workflows.fraud.messages import FraudCleared, FraudDetected, PaymentLabelled, VerdictBasis
-from workflows.fraud.rulebook import Book, Compiled, with_rule
+from workflows.fraud.rulebook import Book, CompiledRule, with_rule
 from workflows.fraud.verdict import Judge
 from workflows.shared.message import Message
 
@@ -35,7 +35,7 @@ TRIED = "tried"
 
 
 def backtest(
-    rule: Compiled, book: Book, story: Iterable[tuple[int, Message]], from_ms: int = 0
+    rule: CompiledRule, book: Book, story: Iterable[tuple[int, Message]], from_ms: int = 0
 ) -> Backtest:
     """Return what `rule` would have done beside `book`.
 
@@ -55,7 +55,7 @@ def backtest(
     return _summed(judged, {order_id for order_id, fraud in frauds.items() if fraud})
 
 
-def _active(rule: Compiled) -> Compiled:
+def _active(rule: CompiledRule) -> CompiledRule:
     # As an active rule, so that an unknown result is reported; under a name of its own.
     tried = replace(rule.rule, rule_id=TRIED, state="active", priority=0)
     return replace(rule, rule=tried)

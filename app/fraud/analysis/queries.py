@@ -31,7 +31,7 @@ from workflows.payment import topics as payment_topics
 from workflows.shared.message import Message
 from workflows.shared.topic import Topic
 
-Emitted = Sequence[tuple[Envelope, Message]]
+EnvelopedMessages = Sequence[tuple[Envelope, Message]]
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,7 +70,9 @@ READS: dict[str, tuple[Topic, ...]] = {
 }
 
 
-def answered(asked: Question, emitted: Emitted, book: Book, models: Mapping[str, Model]) -> Answer:
+def answered(
+    asked: Question, emitted: EnvelopedMessages, book: Book, models: Mapping[str, Model]
+) -> Answer:
     """Return the answer from what was `emitted` on the topics of READS. Raises RuleError."""
     if asked.what == "trial":
         found = tried(emitted, models, asked.from_ms)

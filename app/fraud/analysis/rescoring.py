@@ -63,7 +63,7 @@ def rescored(
     emitted = [(each.transaction_id, each.basis) for each in verdicts]
     # Verdicts of the first version hold no basis: there was no model.
     judged = [(order_id, basis) for order_id, basis in emitted if basis is not None]
-    named = [(order_id, basis) for order_id, basis in judged if basis.model_version]
+    by_model = [(order_id, basis) for order_id, basis in judged if basis.model_version]
     again = [
         Difference(
             order_id=order_id,
@@ -71,7 +71,7 @@ def rescored(
             emitted=basis.model_score,
             again=score(models[basis.model_version], basis.snapshot),
         )
-        for order_id, basis in named
+        for order_id, basis in by_model
         if basis.model_version in models
     ]
     different = [each for each in again if each.emitted != each.again]
@@ -79,9 +79,9 @@ def rescored(
         verdicts=len(emitted),
         same=len(again) - len(different),
         different=len(different),
-        by_rules=len(emitted) - len(named),
+        by_rules=len(emitted) - len(by_model),
         not_at_hand=dict(
-            Counter(each.model_version for _, each in named if each.model_version not in models)
+            Counter(each.model_version for _, each in by_model if each.model_version not in models)
         ),
         differences=tuple(different[:DIFFERENCES_MAX]),
         other=_other(judged, models, labels, other) if other else None,

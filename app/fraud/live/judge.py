@@ -90,7 +90,7 @@ class FollowedJudge:
         self._task.add_done_callback(_stop_blind)
 
     def receive(self, record: Record) -> None:
-        """Apply one record of the topic; one that is no rule is logged and changes nothing."""
+        """Apply one record of the topic; an invalid one is logged and changes nothing."""
         if not is_signed(record, self._config):
             _refuse(record, "its signature is missing or wrong")
             return

@@ -41,7 +41,7 @@ class BrokerEvaluationError(PayflowError):
     """The service does not answer; the message says what was waited for."""
 
 
-class Emitted(msgspec.Struct, frozen=True, kw_only=True):
+class LabelledPayment(msgspec.Struct, frozen=True, kw_only=True):
     """One payment, whether it was fraud, and when that becomes known."""
 
     paid: PaymentCompleted
@@ -49,7 +49,7 @@ class Emitted(msgspec.Struct, frozen=True, kw_only=True):
     known_at_ms: int = 0
 
 
-class Judged(msgspec.Struct, frozen=True, kw_only=True):
+class ReadBasis(msgspec.Struct, frozen=True, kw_only=True):
     """The fields read of a verdict."""
 
     model_score: float | None = None
@@ -62,7 +62,7 @@ class Verdict(msgspec.Struct, frozen=True):
 
     order_id: str
     type: str
-    basis: Judged | None = msgspec.field(name="judgment", default=None)
+    basis: ReadBasis | None = msgspec.field(name="judgment", default=None)
 
 
 _read = msgspec.json.Decoder(Verdict).decode
@@ -78,7 +78,9 @@ class BrokerEvaluation:
         self._admin = admin
         self._queues = EntityQueues()
 
-    async def judge(self, emitted: Sequence[Emitted]) -> AsyncIterator[tuple[int, Judged]]:
+    async def judge(
+        self, emitted: Sequence[LabelledPayment]
+    ) -> AsyncIterator[tuple[int, ReadBasis]]:
         """Yield (place in `emitted`, what was judged) once each, in the order the verdicts come.
 
         Raises BrokerEvaluationError when none comes any more.
@@ -104,7 +106,7 @@ class BrokerEvaluation:
             self._fill(coming)
         await self._label([each for each in emitted if each.fraud])
 
-    def _fill(self, coming: Iterator[tuple[int, Emitted]]) -> None:
+    def _fill(self, coming: Iterator[tuple[int, LabelledPayment]]) -> None:
         while len(self._queues) < WAITING_MAX and (following := next(coming, None)) is not None:
             at, each = following
             paid = each.paid
@@ -116,8 +118,8 @@ class BrokerEvaluation:
         emitted = [_read(record.value) for records in polled.values() for record in records]
         return [each for each in emitted if each.basis is not None]
 
-    async def _label(self, frauds: Sequence[Emitted]) -> None:
-        """Produce that `frauds` were such, and return when the entities know.
+    async def _label(self, frauds: Sequence[LabelledPayment]) -> None:
+        """Label `frauds` as fraud, and return when the entities have applied it.
 
         Frees disk space.
         """
@@ -188,7 +190,7 @@ def _time_of(message: PaymentCompleted | PaymentLabelled) -> int:
 
 @asynccontextmanager
 async def broker_evaluation(config: Config) -> AsyncIterator[BrokerEvaluation]:
-    """Open a way through the fraud service of Payflow of `config`."""
+    """Open an evaluation through the fraud service of the instance of `config`."""
     async with (
         open_producer(config) as producer,
         reader(config, max_poll_records=2_000) as consumer,

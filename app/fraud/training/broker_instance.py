@@ -19,8 +19,8 @@ from msgspec.structs import replace
 from app.config import Config
 from app.fraud.training.broker_evaluation import (
     BrokerEvaluation,
-    Emitted,
-    Judged,
+    LabelledPayment,
+    ReadBasis,
     broker_evaluation,
 )
 from app.fraud.training.data import Floats, Integers, Payments
@@ -104,13 +104,13 @@ async def _judged(  # noqa: PLR0913  where, what, how
 
 async def _chunk(
     way: BrokerEvaluation, payments: Payments, rows: Integers, epoch_ms: int
-) -> AsyncIterator[tuple[int, Judged]]:
+) -> AsyncIterator[tuple[int, ReadBasis]]:
     emitted = [_emitted(payments, row, epoch_ms) for row in rows.tolist()]
     async for at, judged in way.judge(emitted):
         yield int(rows[at]), judged
 
 
-def _emitted(payments: Payments, row: int, epoch_ms: int) -> Emitted:
+def _emitted(payments: Payments, row: int, epoch_ms: int) -> LabelledPayment:
     name = str(payments.transaction_id[row])
     amount_minor = int(payments.amount_cents[row])
     at_ms = epoch_ms + int(payments.t[row]) * 1_000
@@ -120,14 +120,14 @@ def _emitted(payments: Payments, row: int, epoch_ms: int) -> Emitted:
         amount_minor=amount_minor,
         goods_minor=amount_minor,
         charges_minor=0,
-        # The files have neither; no feature uses them.
+        # The files have no currency and no country; no feature uses them.
         currency="EUR",
         country="unknown",
         customer_id=str(payments.customer_id[row]),
         ordered_at_ms=at_ms,
         origin=Origin(terminal_id=str(payments.terminal_id[row])),
     )
-    return Emitted(paid=paid, fraud=bool(payments.fraud[row]), known_at_ms=at_ms + LABEL_MS)
+    return LabelledPayment(paid=paid, fraud=bool(payments.fraud[row]), known_at_ms=at_ms + LABEL_MS)
 
 
 @asynccontextmanager

@@ -205,7 +205,7 @@ def fold_models(
 ) -> Models:
     """Return the models of `starts`.
 
-    In force from the first moment of its test, so they can lie beside one another in a judge.
+    Each is in force from the first moment of its test, so one judge can hold them all.
     """
     found: list[tuple[int, Model]] = []
     for start in starts:
@@ -233,13 +233,13 @@ def calibrated_model(
     rows = week_of(payments, start + 2 * WEEK)
     if not 0 < int(payments.fraud[rows].sum()) < int(rows.sum()):
         raise FoldError(f"the week from day {start + 2 * WEEK} on cannot calibrate the model")
-    margins = np.array([margin(model, _named(row)) for row in figures[rows]])
+    margins = np.array([margin(model, _by_name(row)) for row in figures[rows]])
     return calibrate(model, margins, payments.fraud[rows])
 
 
 def scores_of(model: Model, figures: Floats) -> Floats:
     """Return the scores of rows of `figures` (any, FEATURES) by the walker, one after another."""
-    return np.array([score(model, _named(row)) for row in figures])
+    return np.array([score(model, _by_name(row)) for row in figures])
 
 
 def threshold_of(payments: Payments, figures: Floats, start: int, train_days: int = WEEK) -> float:
@@ -295,5 +295,5 @@ def week_of(payments: Payments, start: int) -> Mask:
     return (payments.day >= start) & (payments.day < start + WEEK)
 
 
-def _named(row: Floats) -> dict[str, float]:
+def _by_name(row: Floats) -> dict[str, float]:
     return dict(zip(FEATURES, row.tolist(), strict=True))

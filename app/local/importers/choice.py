@@ -33,18 +33,18 @@ class Evidence:
         """Line and text of the first value by what it says."""
 
     def add(self, said: str, line: int, text: str) -> None:
-        """Note what one value says; nothing is said by a value that has one meaning anyway."""
+        """Note the reading of one value; "" where both readings mean the same."""
         if said:
             self.counts[said] += 1
             self.first.setdefault(said, (line, text))
 
     @property
     def is_missing(self) -> bool:
-        """Return whether some value has two readings and none decides."""
+        """Return whether some value has two readings, and no value has only one."""
         return set(self.counts) == {EITHER}
 
     def choose(self, asked: str = "") -> Choice:
-        """Return the reading: as asked, or that of most; a tie and a contradiction decide less."""
+        """Return the reading: as asked, or of most values; it decides if no value contradicts."""
         if asked:
             return Choice(value=asked, decides=True)
         ranked = [(said, count) for said, count in self.counts.most_common() if said != EITHER]

@@ -36,7 +36,7 @@ _YEAR_FIRST = re.compile(
     r"(?P<year>[0-9]{4})(?P<mark>[/.-]?)(?P<month>[0-9]{1,2})(?P=mark)(?P<day>[0-9]{1,2})" + _TIME,
     re.IGNORECASE,
 )
-_NAMED = re.compile(
+_DAY_NAME_YEAR = re.compile(
     r"(?P<day>[0-9]{1,2})[-/. ]+(?P<name>[A-Z]{3,9})\.?[-/., ]+(?P<year>[0-9]{4}|[0-9]{2})" + _TIME,
     re.IGNORECASE,
 )
@@ -94,7 +94,7 @@ def _dated(text: str, order: str) -> datetime | None:
         if not parts["mark"] and len(parts["month"] + parts["day"]) < len("1201"):
             return None
         return _moment(parts, int(parts["month"]), int(parts["day"]))
-    if parts := _NAMED.fullmatch(text) or _NAME_FIRST.fullmatch(text):
+    if parts := _DAY_NAME_YEAR.fullmatch(text) or _NAME_FIRST.fullmatch(text):
         return _moment(parts, _month(parts["name"]), int(parts["day"]))
     return None
 

@@ -71,8 +71,8 @@ def _drawn(order: PlaceOrder, number: int, seed: int, random: Random) -> DrawnOr
         customer_id=f"demo-{random.randrange(CUSTOMERS)}",
         lines=(first, *rest),
     )
-    goods = (line for line in drawn.lines if line.sku != SOLD_OUT)
-    items = tuple(Item(sku=line.sku, quantity=line.quantity) for line in goods)
+    lines = (line for line in drawn.lines if line.sku != SOLD_OUT)
+    items = tuple(Item(sku=line.sku, quantity=line.quantity) for line in lines)
     return DrawnOrder(
         order=drawn,
         payment_method=DECLINED if ending == "declined" else CHARGED,

@@ -15,7 +15,7 @@ LINES_SHOWN_MAX = 5
 PLACES = {PlaceOrder: "orders", ReturnItems: "returns", Adjust: "adjustments"}
 
 
-class Loaded(msgspec.Struct, kw_only=True):
+class LoadedFile(msgspec.Struct, kw_only=True):
     """The requests so far; they grow while a file is played."""
 
     rows_read: int = 0
@@ -58,9 +58,9 @@ class Loaded(msgspec.Struct, kw_only=True):
             self.refusals.append(refusal)
 
 
-def outcome_of(plan: Plan) -> Loaded:
+def outcome_of(plan: Plan) -> LoadedFile:
     """Return what the plan comes to if the API accepts all of it; nothing is asked."""
-    loaded = Loaded()
+    loaded = LoadedFile()
     loaded.begin(plan)
     for ask in plan.asks:
         if isinstance(ask, Refuse):
@@ -71,7 +71,7 @@ def outcome_of(plan: Plan) -> Loaded:
     return loaded
 
 
-def report_lines(loaded: Loaded) -> Iterator[str]:
+def report_lines(loaded: LoadedFile) -> Iterator[str]:
     """Yield the report for people: how the file was read, its lines by place, its refusals."""
     yield f"read as {loaded.form}"
     yield f"{loaded.rows_read} rows: {_counts(loaded.rows)}"
@@ -84,7 +84,7 @@ def _counts(counts: Counter[str]) -> str:
     return ", ".join(f"{count} {name}" for name, count in counts.most_common() if count)
 
 
-def _examples(loaded: Loaded, reason: str) -> str:
+def _examples(loaded: LoadedFile, reason: str) -> str:
     """Return the first lines of the refusals for `reason`, with the value where one is wrong."""
     same = [each for each in loaded.refusals if each.reason == reason and each.file_lines]
     shown = [

@@ -127,7 +127,7 @@ def _style(content: Content, options: FileOptions) -> Style:
 
 
 def _rows(content: Content, style: Style, others: Counter[str]) -> Iterator[Row | Refuse]:
-    """Yield each row or its refusal; count the lines that are no rows in `others`."""
+    """Yield each row or its refusal; count all other lines in `others`."""
     same: dict[str, str] = {}
     for record, columns in content.read():
         if record.kind != "row":
@@ -138,11 +138,11 @@ def _rows(content: Content, style: Style, others: Counter[str]) -> Iterator[Row 
         else:
             # One string for each text: files repeat their codes, names and moments.
             texts = (clean(record.cells[at]) for at in columns.at.values())
-            named = {
+            texts_by_column = {
                 name: same.setdefault(text, text)
                 for name, text in zip(columns.at, texts, strict=True)
             }
-            yield parse(named, style, line=record.line, height=record.lines)
+            yield parse(texts_by_column, style, line=record.line, height=record.lines)
 
 
 def _form(content: Content, style: Style) -> str:

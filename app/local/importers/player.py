@@ -15,7 +15,7 @@ import stamina
 from app.local.importers import retail_file
 from app.local.importers.endless import DrawnOrder
 from app.local.importers.file_content import LoadError
-from app.local.importers.loaded import Loaded
+from app.local.importers.loaded import LoadedFile
 from app.local.importers.receipts import STOCK_PERCENT, Receipt, receipts_of
 from app.local.importers.retail_file import Adjust, Ask, PlaceOrder, Plan, Refuse, ReturnItems
 from workflows.inventory.shelf import REMEMBERED_MAX
@@ -71,7 +71,7 @@ class Player:
     ) -> None:
         # One line of our own says it, not a line for each retry.
         stamina.instrumentation.set_on_retry_hooks(())
-        self.loaded = Loaded()
+        self.loaded = LoadedFile()
         self._say = say
         self._capture: Captures = capture
         self._away = False
@@ -117,7 +117,7 @@ class Player:
                 return counted
             after = page["next"]
 
-    async def play(self, plan: Plan) -> Loaded:
+    async def play(self, plan: Plan) -> LoadedFile:
         """Send all requests in the file's order, orders at the given rate; return what was sent."""
         self.loaded.begin(plan)
         began = time.monotonic()
@@ -134,7 +134,7 @@ class Player:
         for number, drawn in enumerate(orders):
             await asyncio.sleep(max(began + number / rate - time.monotonic(), 0))
             while coming_back and coming_back[0][0] < time.monotonic():
-                await self._give_back(*coming_back.popleft()[1:])
+                await self._return_items(*coming_back.popleft()[1:])
             with suppress(Refused):
                 order_id = await self._place_drawn(drawn)
                 if drawn.ending == "returned":
@@ -149,7 +149,7 @@ class Player:
         answer = await self._post("/orders", body, {"Idempotency-Key": key})
         return str(answer["order_id"])
 
-    async def _give_back(self, order_id: str, drawn: DrawnOrder) -> None:
+    async def _return_items(self, order_id: str, drawn: DrawnOrder) -> None:
         line = drawn.order.lines[0]
         back = ReturnLine(sku=line.sku, quantity=line.quantity, amount_minor=line.amount_minor)
         body = {"return_id": f"back-{drawn.order.reference}", "lines": [back]}
@@ -239,10 +239,10 @@ class Player:
     async def _once(
         self, method: str, path: str, body: bytes | None, headers: dict[str, str]
     ) -> Any:
-        record = {"Content-Type": "application/json", **headers}
+        all_headers = {"Content-Type": "application/json", **headers}
         try:
             async with self._session.request(
-                method, self._url + path, data=body, headers=record
+                method, self._url + path, data=body, headers=all_headers
             ) as answer:
                 text = await answer.read()
         except (aiohttp.ClientError, TimeoutError) as error:

@@ -1,4 +1,4 @@
-"""Physical lines as records of cells: separators, quotes, headers, and lines that are no rows.
+"""Physical lines as records of cells: separators, quotes, headers, and other lines.
 
 A quote that is never closed costs its own line alone: a line with the cells of a whole row, or a
 record that does not end in the width of the header, ends the search for the closing quote.

@@ -39,7 +39,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     sold_units: dict[str, int]
     """Units of each SKU that the orders want."""
     other_lines: dict[str, int] = {}
-    """Physical lines that are no rows, by what they are: header, blank, separator, preamble."""
+    """Physical lines that are not rows, by kind: header, blank, separator, preamble."""
     form: str = ""
     """How the file was read, for people: encoding, separator, order of dates, decimal mark."""
 

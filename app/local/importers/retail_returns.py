@@ -45,7 +45,7 @@ class Sales:
         sold = Sold(reference=order.reference, quantity=quantity, amount_minor=amount_minor)
         self._sold.setdefault((order.customer_id, code), []).append(sold)
 
-    def take_back(self, row: Row) -> dict[str, ReturnLine]:
+    def return_items(self, row: Row) -> dict[str, ReturnLine]:
         """Return goods by invoice, the earliest first, at the price paid; all of them or none."""
         wanted = -row.quantity
         lines: dict[str, ReturnLine] = {}
@@ -67,7 +67,7 @@ class Sales:
             self._value[row.customer_id][reference] -= line.amount_minor
         return lines
 
-    def give_back(self, row: Row) -> str:
+    def return_charge(self, row: Row) -> str:
         """Return the earliest invoice with enough left of such a charge, or nothing."""
         amount = -row.amount_minor
         charged = self._sold.get((row.customer_id, row.code.upper()), [])
@@ -134,10 +134,10 @@ def _objection(row: Row) -> str:
 
 def _match(row: Row, sales: Sales) -> dict[str, ReturnLine] | str:
     """Return the line by the invoice it was sold on, or why it is refused."""
-    if row.goods:
-        return sales.take_back(row) or UNMATCHED
+    if row.is_item:
+        return sales.return_items(row) or UNMATCHED
     discount = row.code.upper() == DISCOUNT
-    reference = sales.credit(row) if discount else sales.give_back(row)
+    reference = sales.credit(row) if discount else sales.return_charge(row)
     if not reference:
         return "discount without a sale to take it off" if discount else UNMATCHED
     line = ReturnLine(sku=row.code, quantity=1, amount_minor=-row.amount_minor, goods=False)

@@ -72,7 +72,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         return int((self.price * self.quantity * 100).to_integral_value(ROUND_HALF_UP))
 
     @property
-    def goods(self) -> bool:
+    def is_item(self) -> bool:
         """Return whether the code is that of goods in stock."""
         return self.code.upper() not in CHARGES and not self.code.lower().startswith("gift_")
 
@@ -88,10 +88,10 @@ class Wrong(PayflowError):
 
 
 def parse(
-    record: Mapping[str, str | None], style: Style, *, line: int = 0, height: int = 1
+    cells: Mapping[str, str | None], style: Style, *, line: int = 0, height: int = 1
 ) -> Row | Refuse:
     """Return the row, or its refusal with the reason."""
-    text = {name: _text(record.get(name)) for name in COLUMNS}
+    text = {name: _text(cells.get(name)) for name in COLUMNS}
     try:
         return _row(text, style, line, height)
     except Wrong as wrong:

@@ -49,7 +49,7 @@ def _refused(row: Row, reason: str) -> Refuse:
 
 
 def _adjusted(adjustment_id: str, row: Row) -> Ask:
-    if not row.goods:
+    if not row.is_item:
         return _refused(row, "a charge of nothing")
     reason = row.description or ("write-off" if row.quantity < 0 else "stock found")
     return Adjust(
@@ -66,7 +66,7 @@ def _order(invoice: str, rows: list[Row]) -> PlaceOrder | Refuse:
     lines: dict[str, Line] = {}
     charges: list[Charge] = []
     for row in rows:
-        if row.goods:
+        if row.is_item:
             lines[row.code] = _merged(lines.get(row.code), row)
         else:
             sign = -1 if row.code.upper() == DISCOUNT else 1

@@ -60,7 +60,7 @@ class Balance:
         self._books = books
         self._notices = notices
         self.tariff = tariff
-        self._checked_ms = 0
+        self._last_check_ms = 0
         """Up to when payouts are made."""
 
     def charged(self, intent: Intent, *, at_once: bool) -> None:
@@ -115,7 +115,7 @@ class Balance:
         first = self._one(
             "SELECT min(available_ms) FROM balance_transactions WHERE payout_id IS NULL"
         )
-        made = None if first is None else max(midnight(first), midnight(self._checked_ms + 1))
+        made = None if first is None else max(midnight(first), midnight(self._last_check_ms + 1))
         return min((each for each in (coming, made) if each is not None), default=None)
 
     def turn(self) -> None:
@@ -135,7 +135,7 @@ class Balance:
                 self._pay_out(currency, *due)
                 paid = {each.id for each in due[1]}
                 rest = [each for each in rest if each.id not in paid]
-        self._checked_ms = now_ms
+        self._last_check_ms = now_ms
         self._let_arrive(now_ms)
 
     def _pay_out(self, currency: str, day_ms: int, part: list[Transaction]) -> None:

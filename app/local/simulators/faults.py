@@ -114,10 +114,10 @@ def changed(faults: AnyFaults, body: bytes) -> AnyFaults:
     """Return `faults` with the fields in `body` (a JSON object) set. Raises BadFaults."""
     shape = type(faults)
     try:
-        record = msgspec.json.decode(body)
-        if not isinstance(record, dict):
+        fields = msgspec.json.decode(body)
+        if not isinstance(fields, dict):
             raise BadFaults("a JSON object of fault names and rates is expected", "")
-        return msgspec.convert({**msgspec.to_builtins(faults), **record}, shape)
+        return msgspec.convert({**msgspec.to_builtins(faults), **fields}, shape)
     except msgspec.ValidationError as error:
         raise BadFaults(str(error), _field(str(error))) from error
     except msgspec.DecodeError as error:

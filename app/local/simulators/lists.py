@@ -40,9 +40,9 @@ def window_of(query: Mapping[str, str], times: Sequence[str] = ("created",)) -> 
             # One second: the times of the list are in milliseconds.
             ranges.append((f"{column} / 1000 = ?", _seconds(query[name], name)))
         ranges += [
-            (f"{column} / 1000 {sign} ?", _seconds(query[f"{name}[{word}]"], name))
-            for word, sign in TIME_RANGES.items()
-            if f"{name}[{word}]" in query
+            (f"{column} / 1000 {sign} ?", _seconds(query[f"{name}[{suffix}]"], name))
+            for suffix, sign in TIME_RANGES.items()
+            if f"{name}[{suffix}]" in query
         ]
     return Window(
         limit=int(text),

@@ -165,8 +165,8 @@ class Provider:
     @web.middleware
     async def authorized(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Let only the holder of the key in, and answer errors in Stripe's shape."""
-        record = request.headers.get("Authorization", "").encode()
-        if request.path.startswith("/v1/") and not hmac.compare_digest(record, self._bearer):
+        authorization = request.headers.get("Authorization", "").encode()
+        if request.path.startswith("/v1/") and not hmac.compare_digest(authorization, self._bearer):
             error = StripeError(401, "invalid_request_error", "Invalid API Key provided.")
             return response(error.answer)
         try:

@@ -41,7 +41,7 @@ class StripeError(Exception):
     ) -> None:
         super().__init__(message)
         self.status = status
-        record = {
+        fields = {
             "type": kind,
             "message": message,
             "code": code,
@@ -49,7 +49,7 @@ class StripeError(Exception):
             "decline_code": decline_code,
             "payment_intent": intent_shape(intent) if intent else None,
         }
-        self.error = {name: value for name, value in record.items() if value}
+        self.error = {name: value for name, value in fields.items() if value}
 
     @property
     def answer(self) -> Answer:

@@ -85,7 +85,7 @@ class Books:
         return self.connection.execute(query, values).fetchall()
 
     def close(self) -> None:
-        """Close the file; the write-ahead log is folded into it."""
+        """Close the file; the write-ahead log is checkpointed into it."""
         self.connection.close()
 
 

@@ -33,7 +33,7 @@ class Breach(msgspec.Struct, frozen=True, kw_only=True):
     what: str
 
 
-class Proven(msgspec.Struct, frozen=True, kw_only=True):
+class PartitionResult(msgspec.Struct, frozen=True, kw_only=True):
     """The result for one partition: how many records it has, and the breaches."""
 
     partition: int
@@ -110,12 +110,12 @@ class Prover:
         elif said:
             self._held = record.offset
 
-    def done(self) -> Proven:
+    def done(self) -> PartitionResult:
         """Return the result, once all records were received."""
         if self._last > self._chain_head.offset:
             what = "missing: there are checkpoints of records that are not there"
             self._name(self._chain_head.offset + 1, self._last, what)
-        return Proven(
+        return PartitionResult(
             partition=self._partition,
             actions=self._chain_head.count,
             checkpoints=sum(map(len, self._said.values())),

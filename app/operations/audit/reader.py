@@ -10,7 +10,14 @@ from app.config import Config
 from app.kafka.messages import messages_of
 from app.kafka.reader import AIOKafkaConsumer, TopicPartition, declared_places, read_to_end
 from app.kafka.reader import reader as open_reader
-from app.operations.audit.chain import GAP, Breach, ChainHead, Proven, Prover, chain_head_of
+from app.operations.audit.chain import (
+    GAP,
+    Breach,
+    ChainHead,
+    PartitionResult,
+    Prover,
+    chain_head_of,
+)
 from app.wire import codecs
 from app.wire.envelope import Undecodable, from_headers
 from app.wire.records import Record, as_read
@@ -29,7 +36,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     actions: int
     checkpoints: int
     unsealed: int
-    partitions: tuple[Proven, ...]
+    partitions: tuple[PartitionResult, ...]
     breaches: tuple[Breach, ...]
     """The breaches, the first in the audit first."""
 
@@ -56,7 +63,7 @@ async def verify(config: Config, known: Mapping[int, Sequence[ChainHead]] | None
         said, breaches = await checkpoints(consumer, config)
         # Read after the checkpoints: the records that they cover must be there.
         ends = await consumer.end_offsets(declared_places(audit_topics.audit.name, config))
-        proven: list[Proven] = []
+        proven: list[PartitionResult] = []
         for place, end in ends.items():
             at = place.partition
             chain_heads = [*said.get(at, ()), *(known or {}).get(at, ())]
@@ -101,7 +108,7 @@ async def checkpoints(
 
 
 def checkpoint_in(record: Record, config: Config) -> AuditCheckpointed | None:
-    """Return the checkpoint in `record`, or None when it is none of Payflow."""
+    """Return the checkpoint in `record`, or None when Payflow did not produce it."""
     if not is_signed(record, config):
         return None
     try:

@@ -12,11 +12,11 @@ from app.wire.topics import redrive_topic, topic_name
 
 HISTORY_MAX = 20
 """Earlier failures that a dead letter carries in its headers."""
-OF_ONE_STAY = ("x-dead-", "x-retry-", "x-redrive-")
+FAILURE_HEADERS = ("x-dead-", "x-retry-", "x-redrive-")
 """Headers about one failure, which a redriven record does not carry."""
 
 
-class Failed(msgspec.Struct, frozen=True, kw_only=True):
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
     """One earlier failure of a dead letter."""
 
     place: str
@@ -79,11 +79,11 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
         return header(self.record, records.REDRIVE_ID)
 
     @property
-    def history(self) -> tuple[Failed, ...]:
+    def history(self) -> tuple[Failure, ...]:
         """Return the failures before this one, the oldest first."""
         text = header(self.record, records.HISTORY)
         try:
-            return msgspec.json.decode(text, type=tuple[Failed, ...]) if text else ()
+            return msgspec.json.decode(text, type=tuple[Failure, ...]) if text else ()
         except msgspec.DecodeError:
             # Every producer may write headers: a broken history must not hide the dead letter.
             return ()
@@ -131,7 +131,7 @@ def _outgoing(
     kept = {
         name: value
         for name, value in dead_letter.record.headers
-        if not name.startswith(OF_ONE_STAY)
+        if not name.startswith(FAILURE_HEADERS)
     }
     kept |= {name: value.encode() for name, value in changes.items()}
     own: dict[str, bytes] = {
@@ -152,8 +152,8 @@ def _outgoing(
     )
 
 
-def _failed(dead_letter: DeadLetter) -> Failed:
-    return Failed(
+def _failed(dead_letter: DeadLetter) -> Failure:
+    return Failure(
         place=dead_letter.place,
         cause=dead_letter.cause,
         detail=header(dead_letter.record, "x-dead-detail")[:300],

@@ -44,18 +44,22 @@ def _back(before: object, shown: object, after: object, path: str) -> object:
     if shown == after and shown != before:
         return before
     if isinstance(after, dict):
-        old, seen = (each if isinstance(each, dict) else {} for each in (before, shown))
+        old, old_shown = (each if isinstance(each, dict) else {} for each in (before, shown))
         if old.get("type") != after.get("type"):
             # Under another type, only names that are personal everywhere stay masked.
-            seen = {name: value for name, value in seen.items() if name in personal_names()}
+            old_shown = {
+                name: value for name, value in old_shown.items() if name in personal_names()
+            }
         return {
-            name: _back(old.get(name), seen.get(name), value, f"{path}.{name}" if path else name)
+            name: _back(
+                old.get(name), old_shown.get(name), value, f"{path}.{name}" if path else name
+            )
             for name, value in after.items()
         }
     if isinstance(after, list):
-        old, seen = (each if isinstance(each, list) else [] for each in (before, shown))
+        old, old_shown = (each if isinstance(each, list) else [] for each in (before, shown))
         return [
-            _back(_at(old, place), _at(seen, place), value, f"{path}[{place}]")
+            _back(_at(old, place), _at(old_shown, place), value, f"{path}[{place}]")
             for place, value in enumerate(after)
         ]
     if isinstance(after, str) and MASK in after:

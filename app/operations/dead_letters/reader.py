@@ -9,7 +9,7 @@ from app.kafka.admin import AIOKafkaAdminClient, admin_client
 from app.kafka.groups import committed_offsets, group_of
 from app.kafka.reader import AIOKafkaConsumer, TopicPartition, read_to_end, reader, span
 from app.operations.dead_letters.dead_letter import DeadLetter
-from app.operations.dead_letters.status import Known, RedriveAttempt
+from app.operations.dead_letters.status import DeadLetterFacts, RedriveAttempt
 from app.registry import load_agents
 from app.wire import codecs, records, signing
 from app.wire.envelope import Undecodable, from_headers
@@ -23,7 +23,7 @@ Committed = Mapping[str, Mapping[Place, int]]
 """By service: the next offset of each topic and partition."""
 
 
-async def gather(config: Config) -> Known:
+async def gather(config: Config) -> DeadLetterFacts:
     """Return the status of every dead letter of Payflow."""
     async with reading(config) as opened:
         return await opened.read_status()
@@ -53,7 +53,7 @@ class Reader:
         """
         self._dropped: dict[str, str] = {}
 
-    async def read_status(self) -> Known:
+    async def read_status(self) -> DeadLetterFacts:
         """Return the status of every dead letter of Payflow."""
         # Read before the ends: an event that an agent has committed, and its new dead letter, lie
         # before them.
@@ -64,7 +64,7 @@ class Reader:
             key=lambda dead_letter: (dead_letter.record.topic, dead_letter.record.offset)
         )
         waiting = (record for record in self._parked if _waits(record, committed))
-        return Known(
+        return DeadLetterFacts(
             dead_letters=tuple(self._dead_letters),
             attempts=dict(self._sendings),
             through=_through(committed),

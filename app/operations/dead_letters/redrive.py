@@ -25,7 +25,7 @@ from app.operations.dead_letters.audit_records import (
 )
 from app.operations.dead_letters.dead_letter import DeadLetter, edited, sent_back
 from app.operations.dead_letters.reader import Reader, reading
-from app.operations.dead_letters.status import Known, State, states
+from app.operations.dead_letters.status import DeadLetterFacts, State, states
 from app.wire import codecs
 from app.wire.byte_limits import DEAD_LETTER_BYTES_MAX, DEAD_LETTER_TOPIC_BYTES_MAX
 from app.wire.envelope import Undecodable, derive_id, from_headers
@@ -101,7 +101,7 @@ class Redriver:
         self._stack = stack
         self._reader: Reader | None = None
 
-    async def read_status(self) -> Known:
+    async def read_status(self) -> DeadLetterFacts:
         """Return the status of every dead letter.
 
         From the second time on, only what is new is read.

@@ -47,8 +47,8 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
 
     def text(self) -> str:
         """Return the filter in text for people."""
-        record = {name: getattr(self, name) for name in self.__struct_fields__}
-        return ", ".join(f"{name}={value}" for name, value in record.items() if value) or "all"
+        fields = {name: getattr(self, name) for name in self.__struct_fields__}
+        return ", ".join(f"{name}={value}" for name, value in fields.items() if value) or "all"
 
 
 def chosen(

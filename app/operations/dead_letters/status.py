@@ -27,7 +27,7 @@ class RedriveAttempt(msgspec.Struct, frozen=True, kw_only=True):
     offset: int
 
 
-class Known(msgspec.Struct, frozen=True, kw_only=True):
+class DeadLetterFacts(msgspec.Struct, frozen=True, kw_only=True):
     """All that determines the status of dead letters."""
 
     dead_letters: tuple[DeadLetter, ...]
@@ -55,7 +55,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     example: str
 
 
-def states(known: Known) -> dict[str, State]:
+def states(known: DeadLetterFacts) -> dict[str, State]:
     """Return the status of every dead letter by its place."""
     again = {dead_letter.redrive_id for dead_letter in known.dead_letters if dead_letter.redrive_id}
     return {
@@ -64,7 +64,7 @@ def states(known: Known) -> dict[str, State]:
     }
 
 
-def _state(place: str, known: Known, again: set[str]) -> State:
+def _state(place: str, known: DeadLetterFacts, again: set[str]) -> State:
     attempt = known.attempts.get(place)
     if attempt is None:
         return "discarded" if place in known.discarded else "open"

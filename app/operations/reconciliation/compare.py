@@ -47,7 +47,7 @@ A void moves no money, so the ledger has none."""
 DAY_MS = 86_400_000
 
 
-class Compared(msgspec.Struct, frozen=True, kw_only=True):
+class Movement(msgspec.Struct, frozen=True, kw_only=True):
     """One movement of money in the three books, in minor units; None: the book has none."""
 
     order_id: str
@@ -65,7 +65,7 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
     """A line is open or missing, and younger than its deadline."""
 
 
-class Moved(msgspec.Struct, frozen=True, kw_only=True):
+class BookTotal(msgspec.Struct, frozen=True, kw_only=True):
     """What one book moved in one currency, in minor units."""
 
     charged_minor: int = 0
@@ -84,10 +84,10 @@ class Reconciliation(msgspec.Struct, frozen=True, kw_only=True):
     in_motion: int
     classes: dict[Difference, int]
     """How many movements have each difference; those in motion are not among them."""
-    totals: dict[str, dict[Book, Moved]]
+    totals: dict[str, dict[Book, BookTotal]]
     """By currency and book."""
-    offending: tuple[Compared, ...]
-    moving: tuple[Compared, ...]
+    offending: tuple[Movement, ...]
+    moving: tuple[Movement, ...]
     unreadable: tuple[str, ...] = ()
     """Where records lie that may be lines and that nobody can read, and why."""
 
@@ -130,7 +130,7 @@ def reconcile(  # noqa: PLR0913  the lines, and what they are judged by
     )
 
 
-def _classes(offending: Iterable[Compared]) -> dict[Difference, int]:
+def _classes(offending: Iterable[Movement]) -> dict[Difference, int]:
     counts: Counter[Difference] = Counter()
     for one in offending:
         counts.update(one.differences)
@@ -170,14 +170,14 @@ def _netted(lines: list[Line]) -> list[Line]:
 
 
 def _compared(
-    order_id: str, kind: Kind, key: str, group: Sequence[Line], settled_ms: int
-) -> Compared:
-    """Return one movement; what is younger than `settled_ms` may be in motion."""
+    order_id: str, kind: Kind, key: str, group: Sequence[Line], moving_since_ms: int
+) -> Movement:
+    """Return one movement; what is younger than `moving_since_ms` may be in motion."""
     by_book: dict[Book, list[Line]] = {
         book: [line for line in group if line.book == book and not line.open] for book in BOOKS
     }
     there = [bool(by_book[book]) for book in KEPT_BY[kind]]
-    unheard = not all(there) and there == sorted(there, reverse=True)
+    incomplete = not all(there) and there == sorted(there, reverse=True)
     missing: list[Difference] = [MISSING[book] for book in KEPT_BY[kind] if not by_book[book]]
     wrong: list[Difference] = [
         *(DUPLICATE[book] for book in BOOKS if len(by_book[book]) > 1),
@@ -185,7 +185,7 @@ def _compared(
     ]
     youngest_ms = max(line.at_ms + line.open_ms for line in group)
     sums = {book: _sum_minor(by_book[book]) for book in BOOKS}
-    return Compared(
+    return Movement(
         order_id=order_id,
         kind=kind,
         key=key,
@@ -195,18 +195,18 @@ def _compared(
         currencies=tuple(sorted({line.currency for line in group})),
         at_ms=_happened_ms(group),
         differences=(*missing, *wrong),
-        in_motion=unheard and not wrong and youngest_ms > settled_ms,
+        in_motion=incomplete and not wrong and youngest_ms > moving_since_ms,
     )
 
 
 def _unlike(group: Sequence[Line]) -> list[Difference]:
     """Return the fields in which the lines of one movement differ."""
-    seen: dict[Difference, set[object]] = {
+    values_by_field: dict[Difference, set[object]] = {
         "amount_differs": {line.amount_minor for line in group},
         "currency_differs": {line.currency for line in group},
         "reference_differs": {line.reference for line in group if line.reference},
     }
-    return [name for name, values in seen.items() if len(values) > 1]
+    return [name for name, values in values_by_field.items() if len(values) > 1]
 
 
 def _sum_minor(lines: Sequence[Line]) -> int | None:
@@ -218,7 +218,7 @@ def _happened_ms(group: Sequence[Line]) -> int:
     return min((trusted.index(line.book), line.at_ms) for line in group)[1]
 
 
-def _totals(lines: Iterable[Line]) -> dict[str, dict[Book, Moved]]:
+def _totals(lines: Iterable[Line]) -> dict[str, dict[Book, BookTotal]]:
     """Return what each book moved; open lines and voids move nothing."""
     sums: Counter[tuple[str, Book, Kind]] = Counter()
     for line in lines:
@@ -226,7 +226,7 @@ def _totals(lines: Iterable[Line]) -> dict[str, dict[Book, Moved]]:
             sums[line.currency, line.book, line.kind] += line.amount_minor
     return {
         currency: {
-            book: Moved(
+            book: BookTotal(
                 charged_minor=sums[currency, book, "charge"],
                 refunded_minor=sums[currency, book, "refund"],
             )

@@ -27,7 +27,7 @@ from workflows.shared.books import Kind, Line, OwnBooks
 from workflows.shared.provider_currencies import amount_minor_of
 from workflows.shared.topic import topic_of
 
-_SETTLED = """
+_SETTLEMENT_LINES = """
     SELECT 'charge', order_id, '', intent_id, amount_minor, currency, created_ms FROM charges
     UNION ALL
     SELECT 'refund', order_id, coalesce(CAST(json_extract(metadata, '$.refund_key') AS TEXT), id),
@@ -91,7 +91,7 @@ def provider_lines(config: Config) -> Iterator[Line]:
     with closing(
         sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=external_systems.BUSY_SECONDS)
     ) as books:
-        for kind, order_id, key, reference, amount, code, at_ms in books.execute(_SETTLED):
+        for kind, order_id, key, reference, amount, code, at_ms in books.execute(_SETTLEMENT_LINES):
             currency = code.upper()
             yield Line(
                 book="provider",
@@ -144,7 +144,7 @@ async def _entries(
 ) -> tuple[list[Line], int]:
     """Return the lines of the ledger, each event once, and how many records nobody can read."""
     lines: list[Line] = []
-    seen: set[str] = set()
+    entry_ids: set[str] = set()
     unread = 0
     async for record in read_to_end(consumer, *await span(consumer, places)):
         try:
@@ -154,7 +154,7 @@ async def _entries(
             # A forged or broken entry is no line: if it replaced a real one, that one is missing.
             unread += 1
             continue
-        if envelope.id not in seen and topic_of(entry) is own.topic:
-            seen.add(envelope.id)
+        if envelope.id not in entry_ids and topic_of(entry) is own.topic:
+            entry_ids.add(envelope.id)
             lines += own.lines_of_entry(entry, envelope.time_ms)
     return lines, unread

@@ -25,7 +25,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     replayed: object
 
 
-class Compared(msgspec.Struct, kw_only=True):
+class RowComparison(msgspec.Struct, kw_only=True):
     """The result of a replay of one table."""
 
     table: str
@@ -39,13 +39,13 @@ class Compared(msgspec.Struct, kw_only=True):
 
 def compare(
     table: Table, live: Rows, replayed: Rows, incomplete: Collection[tuple[int, bytes]]
-) -> Compared:
+) -> RowComparison:
     """Return how `replayed` differs from `live` in state and baggage.
 
     Applied offsets and processed ids follow from the order of receiving, and are not compared; nor
     is the span from which a row took its trace, nor the outbox, which holds times of the clock.
     """
-    found = Compared(table=table.name)
+    found = RowComparison(table=table.name)
     for place in sorted(live.keys() | replayed.keys()):
         if place in incomplete:
             found.not_comparable += 1

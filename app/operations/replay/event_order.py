@@ -27,7 +27,7 @@ def event_of(record: Record, at_ms: int) -> Event:
     topic = declared.get(header(record, REDRIVE_TOPIC) or record.topic)
     if topic is not None and topic.open:
         with suppress(BadEnvelope):
-            said = signing.named(from_headers(record.headers), record, topic).id
+            said = signing.trusted_envelope(from_headers(record.headers), record, topic).id
     return Event(record=record, at_ms=at_ms, id=said)
 
 

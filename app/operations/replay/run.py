@@ -20,7 +20,7 @@ from app.kafka.reader import (
     reader,
     span,
 )
-from app.operations.replay.compare import Compared, compare
+from app.operations.replay.compare import RowComparison, compare
 from app.operations.replay.event_order import Event, complete, event_of, received
 from app.operations.replay.shadow_runtime import ShadowRuntime
 from app.registry import load_agents, services
@@ -44,7 +44,7 @@ class ReplayError(PayflowError):
     kind: ClassVar[ErrorKind] = "invalid"
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+class ReplayOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What to replay. Times are milliseconds; 0: from the beginning, or until now."""
 
     service: str
@@ -54,7 +54,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     table: str = ""
 
 
-class Replayed(msgspec.Struct, frozen=True, kw_only=True):
+class ReplayResult(msgspec.Struct, frozen=True, kw_only=True):
     """The result of a replay."""
 
     service: str
@@ -62,7 +62,7 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
     events: int
     emitted: int
     """Records that the engine would have produced; a replay produces none."""
-    tables: list[Compared]
+    tables: list[RowComparison]
     left_out: list[str]
     """Agents that call external systems: they are not replayed."""
 
@@ -72,17 +72,17 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
         return not any(table.different for table in self.tables)
 
 
-async def replay(config: Config, wanted: Wanted, say: Say) -> Replayed:
+async def replay(config: Config, wanted: ReplayOptions, say: Say) -> ReplayResult:
     """Rebuild the rows and return the result. Raises ReplayError."""
     agents = _agents(wanted)
     group = f"payflow-{wanted.service}-replay-{wanted.sandbox.name}"
     _prepare(wanted)
     events = emitted = 0
-    tables: list[Compared] = []
+    tables: list[RowComparison] = []
     async with reader(config, FETCH_BYTES_MAX) as consumer:
         for agent in agents:
             assert agent.table is not None
-            total = Compared(table=agent.table.name)
+            total = RowComparison(table=agent.table.name)
             for partition in range(config.partitions):
                 shadow, read, found = await _partition(consumer, config, agent, partition, wanted)
                 _keep(wanted.sandbox / f"{agent.table.name}-{partition}.db", shadow)
@@ -99,7 +99,7 @@ async def replay(config: Config, wanted: Wanted, say: Say) -> Replayed:
         for agent in load_agents().values()
         if agent.service == wanted.service and isinstance(agent, Caller)
     ]
-    return Replayed(
+    return ReplayResult(
         service=wanted.service,
         group=group,
         events=events,
@@ -109,7 +109,7 @@ async def replay(config: Config, wanted: Wanted, say: Say) -> Replayed:
     )
 
 
-def _agents(wanted: Wanted) -> list[Agent]:
+def _agents(wanted: ReplayOptions) -> list[Agent]:
     if wanted.service not in services():
         known = ", ".join(services())
         raise ReplayError(f"no such service: {wanted.service!r}; there are {known}")
@@ -126,7 +126,7 @@ def _agents(wanted: Wanted) -> list[Agent]:
     return agents
 
 
-def _prepare(wanted: Wanted) -> None:
+def _prepare(wanted: ReplayOptions) -> None:
     """Make the sandbox, or empty an existing one."""
     folder = wanted.sandbox
     mark = folder / MARK
@@ -139,8 +139,8 @@ def _prepare(wanted: Wanted) -> None:
 
 
 async def _partition(
-    consumer: AIOKafkaConsumer, config: Config, agent: Agent, partition: int, wanted: Wanted
-) -> tuple[ShadowRuntime, int, Compared]:
+    consumer: AIOKafkaConsumer, config: Config, agent: Agent, partition: int, wanted: ReplayOptions
+) -> tuple[ShadowRuntime, int, RowComparison]:
     """Return the rows of one partition made again, events received, and the comparison."""
     assert agent.table is not None
     table = agent.table
@@ -201,7 +201,7 @@ def _keys(agent: Agent, record: records.Record) -> Iterable[bytes]:
     return tuple(key.encode() for key in agent.rows(message, envelope))
 
 
-def _add(total: Compared, found: Compared) -> None:
+def _add(total: RowComparison, found: RowComparison) -> None:
     total.equal += found.equal
     total.different += found.different
     total.not_comparable += found.not_comparable

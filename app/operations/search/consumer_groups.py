@@ -11,7 +11,7 @@ from app.config import Config
 from app.kafka.admin import AIOKafkaAdminClient, admin_client
 from app.kafka.errors import InspectionError
 from app.kafka.groups import assigned_to, committed_offsets, described_group
-from app.kafka.progress import Reach, lag
+from app.kafka.positions import Reach, lag
 from app.kafka.reader import AIOKafkaConsumer, TopicPartition, reached, reader, span
 from app.wire.topics import topic_name
 
@@ -82,7 +82,7 @@ async def groups(config: Config, only: str = "") -> list[Group]:
 async def _committed(admin: AIOKafkaAdminClient, said: Any) -> dict[TopicPartition, int]:
     committed = await committed_offsets(admin, said[1])
     for place in (place for each in said[5] for place in assigned_to(each)):
-        # Tables are assigned their changelogs like topics, and commit nothing: that is no lag.
+        # Tables are assigned their changelogs like topics, and commit nothing: they have no lag.
         if topic_name(place.topic).kind != "changelog":
             committed.setdefault(place, -1)
     return committed

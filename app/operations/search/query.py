@@ -22,7 +22,7 @@ TERMS_MAX = 20
 TERM_CHARS_MAX = 1_000
 TERMS = "key:, type:, corr:, header.NAME:, text:, since:, until:"
 
-_NAMED = re.compile(r"([A-Za-z_]+)(?:\.([^:\s]*))?:(.*)", re.DOTALL)
+_TERM = re.compile(r"([A-Za-z_]+)(?:\.([^:\s]*))?:(.*)", re.DOTALL)
 _PLAIN = re.compile(r"[A-Za-z0-9_-]*[A-DF-Za-df-z][A-Za-z0-9_-]*")
 """Words that look the same in any JSON: no digits alone, and no `1e3`."""
 
@@ -87,7 +87,7 @@ def _could_hold(body: bytes, sought: bytes) -> bool:
     return sought in body or b"\\" in body or b"\x00" in body or not body.isascii()
 
 
-class Wanted:
+class Query:
     """All conditions of a query."""
 
     def __init__(
@@ -118,7 +118,7 @@ class Wanted:
         return self.expression is None or self.expression.holds(masked)
 
 
-def parse(texts: Sequence[str], cel: str = "") -> Wanted:
+def parse(texts: Sequence[str], cel: str = "") -> Query:
     """Return what the terms `texts` and the expression `cel` ask for. Raises BadTerm."""
     if len(texts) > TERMS_MAX:
         raise BadTerm(f"{len(texts)} terms, at most {TERMS_MAX}")
@@ -137,13 +137,13 @@ def parse(texts: Sequence[str], cel: str = "") -> Wanted:
         expression = Expression(cel) if cel else None
     except BadExpression as error:
         raise BadTerm(f"cel: {error}", "cel") from error
-    return Wanted(terms, since_ms, until_ms, expression)
+    return Query(terms, since_ms, until_ms, expression)
 
 
 def _split(term: str) -> tuple[str, str, str]:
     if not term or len(term) > TERM_CHARS_MAX:
         raise BadTerm(f"a term has 1 to {TERM_CHARS_MAX} characters, not {len(term)}")
-    found = _NAMED.fullmatch(term)
+    found = _TERM.fullmatch(term)
     if not found:
         return "text", "", term
     name, sub, value = found.groups()

@@ -58,8 +58,8 @@ def view_of(masked: MaskedRecord, *, whole: bool = False) -> RecordView:
     """Return `masked` for people; with `whole` its bytes too, personal fields included."""
     record = masked.record
     value = record.value or b""
-    cut = masked.broken or (len(value) > BODY_BYTES_SHOWN_MAX and not whole)
-    text = masked.text[:TEXT_CHARS_SHOWN_MAX] if cut else ""
+    as_text = masked.broken or (len(value) > BODY_BYTES_SHOWN_MAX and not whole)
+    text = masked.text[:TEXT_CHARS_SHOWN_MAX] if as_text else ""
     return RecordView(
         topic=record.topic,
         partition=record.partition,
@@ -68,7 +68,7 @@ def view_of(masked: MaskedRecord, *, whole: bool = False) -> RecordView:
         key=masked.key,
         headers=masked.headers,
         type=masked.type,
-        body=None if cut else masked.body,
+        body=None if as_text else masked.body,
         error=masked.error,
         text=value.decode(errors="backslashreplace") if whole else text,
         hexadecimal=value.hex() if whole else "",

@@ -9,7 +9,7 @@ import msgspec
 
 from app.config import Config
 from app.kafka.errors import InspectionError
-from app.kafka.progress import Reach
+from app.kafka.positions import Reach
 from app.kafka.reader import TopicPartition, places_of, reached, reader
 
 READ_MS = 250

@@ -12,11 +12,11 @@ from typing import Literal
 import msgspec
 
 from app.kafka.errors import InspectionError
-from app.kafka.progress import Reach
+from app.kafka.positions import Reach
 from app.kafka.reader import AIOKafkaConsumer, TopicPartition, reached
 from app.operations.search.expression import ExpressionFailed
 from app.operations.search.masked_record import MaskedRecord
-from app.operations.search.query import Wanted
+from app.operations.search.query import Query
 from app.operations.search.record_view import RecordView, view_of
 from app.operations.search.starts import Start, chosen, cursor_of, resolve
 from app.wire.records import Consumed
@@ -49,8 +49,8 @@ class Found(msgspec.Struct, frozen=True, kw_only=True, tag="found"):
     record: RecordView
 
 
-class Progress(msgspec.Struct, frozen=True, kw_only=True, tag="progress"):
-    """The progress of a scan."""
+class ScanState(msgspec.Struct, frozen=True, kw_only=True, tag="progress"):
+    """The state of a running scan."""
 
     scanned: int
     matched: int
@@ -67,7 +67,7 @@ class Done(msgspec.Struct, frozen=True, kw_only=True, tag="done"):
     matched: int
     bytes: int
     unreadable: int
-    """Records opened that are no JSON, and found ones that are no event of Payflow."""
+    """Opened records that are not JSON, and found records that are not events of Payflow."""
     errors: int
     """Records for which the expression has no answer."""
     error: str = ""
@@ -78,13 +78,13 @@ class Done(msgspec.Struct, frozen=True, kw_only=True, tag="done"):
     """The cursor from which to go on."""
 
 
-Event = Found | Progress | Done
+Event = Found | ScanState | Done
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
+class ScanRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What to search for, from where, and when to stop."""
 
-    wanted: Wanted
+    wanted: Query
     start: Start = Start()
     limit: int | None = None
     seconds: float | None = None
@@ -100,7 +100,7 @@ def never() -> bool:
 async def scan(
     consumer: AIOKafkaConsumer,
     places: Sequence[TopicPartition],
-    asked: Asked,
+    asked: ScanRequest,
     stopped: Callable[[], bool] = never,
     clock: Callable[[], float] = time.monotonic,
 ) -> AsyncGenerator[Event]:
@@ -122,7 +122,7 @@ async def scan(
             await section.pass_gaps(consumer, batch)
         if clock() - emitted_s >= PROGRESS_SECONDS:
             emitted_s = clock()
-            yield section.progress()
+            yield section.state()
     yield section.done(why)
 
 
@@ -131,7 +131,7 @@ class _Section:
 
     def __init__(
         self,
-        asked: Asked,
+        asked: ScanRequest,
         begin: dict[TopicPartition, int],
         end: dict[TopicPartition, int],
         first: dict[TopicPartition, int],
@@ -216,9 +216,9 @@ class _Section:
         if following >= self._end[place] and not self._asked.follow:
             self._open.discard(place)
 
-    def progress(self) -> Progress:
-        """Return the progress."""
-        return Progress(
+    def state(self) -> ScanState:
+        """Return the state now."""
+        return ScanState(
             scanned=self._scanned,
             matched=self._matched,
             bytes=self._bytes,
@@ -257,7 +257,7 @@ class _Section:
 async def _begin(
     consumer: AIOKafkaConsumer,
     places: Sequence[TopicPartition],
-    asked: Asked,
+    asked: ScanRequest,
     clock: Callable[[], float],
 ) -> _Section:
     """Return the section, its consumer set on the first offset of each partition."""

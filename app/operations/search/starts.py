@@ -92,5 +92,5 @@ async def resolve(
     elif start.at_ms is not None and begin:
         found = await consumer.offsets_for_times(dict.fromkeys(begin, start.at_ms))
         asked = {p: end[p] if found.get(p) is None else found[p].offset for p in begin}
-    named = {p: start.offsets.get(p.partition, asked[p]) for p in begin}
-    return {p: min(max(named[p], begin[p]), max(begin[p], end[p])) for p in begin}
+    offsets = {p: start.offsets.get(p.partition, asked[p]) for p in begin}
+    return {p: min(max(offsets[p], begin[p]), max(begin[p], end[p])) for p in begin}

@@ -1,1 +1,1 @@
-"""Verification of a running instance: facts are folded from topics and rows, then checked."""
+"""Verification of a running instance: facts are projected from topics and rows, then checked."""

@@ -25,7 +25,7 @@ from app.operations.verification.reader import Unreadable, read_topics
 from app.operations.verification.verdict import Verdict, judge
 from app.registry import load_agents, load_workflows
 from app.wire.json_output import json_bytes
-from workflows.shared.invariants import SETTLE_MS, Moment
+from workflows.shared.invariants import MOTION_MS, Moment
 
 __all__ = ["Auditor", "Verdict", "main", "verify"]
 
@@ -41,21 +41,21 @@ async def verify(
     config: Config,
     log: Callable[[str], None] | None = None,
     now_ms: int | None = None,
-    settle_ms: int = SETTLE_MS,
+    motion_ms: int = MOTION_MS,
 ) -> Verdict:
     """Return the verdict on Payflow of `config` at `now_ms`; `log` is called with its progress.
 
     Raises one of CANNOT_READ when the cluster or a file cannot be read.
     """
-    return await Auditor(config, settle_ms).verdict(log, now_ms)
+    return await Auditor(config, motion_ms).verdict(log, now_ms)
 
 
 class Auditor:
     """Verifies the same instance repeatedly, and reads only new records each time."""
 
-    def __init__(self, config: Config, settle_ms: int = SETTLE_MS) -> None:
+    def __init__(self, config: Config, motion_ms: int = MOTION_MS) -> None:
         self._config = config
-        self._settle_ms = settle_ms
+        self._motion_ms = motion_ms
         self._workflows = tuple(load_workflows().values())
         self._facts = Facts()
         self._known: dict[Place, int] = {}
@@ -76,16 +76,16 @@ class Auditor:
         say(f"{self._count} records read; reading the files of provider and carrier")
         moment = Moment(
             now_ms=at_ms,
-            settle_ms=self._settle_ms,
+            motion_ms=self._motion_ms,
             provider=await asyncio.to_thread(external_systems.read_provider, config),
             carrier=await asyncio.to_thread(external_systems.read_carrier, config),
         )
-        seen = {
+        sources = {
             "topics": f"{self._count} records",
-            "provider": _seen(moment.provider, external_systems.provider_file(config)),
-            "carrier": _seen(moment.carrier, external_systems.carrier_file(config)),
+            "provider": _source(moment.provider, external_systems.provider_file(config)),
+            "carrier": _source(moment.carrier, external_systems.carrier_file(config)),
         }
-        return judge(facts, moment, self._workflows, seen)
+        return judge(facts, moment, self._workflows, sources)
 
 
 async def follow(auditor: Auditor) -> None:
@@ -123,18 +123,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--json", action="store_true", help="print the verdict as JSON")
     parser.add_argument("--follow", action="store_true", help="JSON lines until stdin ends")
-    parser.add_argument("--settle-ms", type=int, default=SETTLE_MS, metavar="MS")
-    record = parser.parse_args(arguments)
+    parser.add_argument("--settle-ms", type=int, default=MOTION_MS, dest="motion_ms", metavar="MS")
+    options = parser.parse_args(arguments)
     errors = Console(stderr=True)
-    if record.follow:
-        asyncio.run(follow(Auditor(current(), record.settle_ms)))
+    if options.follow:
+        asyncio.run(follow(Auditor(current(), options.motion_ms)))
         return 0
     try:
-        verdict = asyncio.run(verify(current(), settle_ms=record.settle_ms))
+        verdict = asyncio.run(verify(current(), motion_ms=options.motion_ms))
     except CANNOT_READ as error:
         errors.print(Text(f"cannot verify: {error}", style="red"))
         return EXIT_UNKNOWN
-    if record.json:
+    if options.json:
         sys.stdout.write(json_bytes(verdict.plain()).decode() + "\n")
     else:
         show(verdict, Console())
@@ -155,7 +155,7 @@ def show(verdict: Verdict, console: Console) -> None:
         console.print(Text(f"{name}: {said}"))
 
 
-def _seen(records: Mapping[str, object] | None, path: object) -> str:
+def _source(records: Mapping[str, object] | None, path: object) -> str:
     if records is None:
         return f"not checked: no file {path}"
     return f"{len(records)} orders in {path}"

@@ -65,7 +65,7 @@ class ConsistentCut(msgspec.Struct, frozen=True, kw_only=True):
     def starts(self, known: Mapping[Place, int]) -> dict[Place, int]:
         """Return where to begin reading each partition that has something to read.
 
-        What lies before `known` has been read; what somebody has yet to receive is read again.
+        What lies before `known` has been read; what a service has yet to receive is read again.
         """
         wanted = {
             place: max(begin, self._start(place, known)) for place, begin in self.begins.items()

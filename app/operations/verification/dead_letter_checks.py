@@ -1,13 +1,13 @@
 """Checks of dead letters and retries: dead letters are complete, retries are not late."""
 
 from app.operations.verification.facts import Facts
-from workflows.shared.invariants import Check, found
+from workflows.shared.invariants import Check, as_check
 
 
 def dead_letters_are_complete(facts: Facts) -> Check:
     """Every dead letter has its bytes, its cause and where it came from."""
     count = sum(sum(causes.values()) for causes in facts.dead.values())
-    return found("dead_letters_tell", count, facts.nameless)
+    return as_check("dead_letters_tell", count, facts.nameless)
 
 
 def poison_is_dead_lettered(facts: Facts) -> Check:
@@ -18,12 +18,12 @@ def poison_is_dead_lettered(facts: Facts) -> Check:
         for topic in sorted(lost.due_in)
         if lost.digest not in facts.dead_digests.get(origin, {}).get(topic, ())
     ]
-    return found("poison_is_laid_aside", len(facts.unreadable), wrong)
+    return as_check("poison_is_laid_aside", len(facts.unreadable), wrong)
 
 
 def nothing_parked_late(facts: Facts) -> Check:
     """No event waits in a retry topic past its time."""
-    return found("nothing_parked_late", facts.parked, facts.parked_late)
+    return as_check("nothing_parked_late", facts.parked, facts.parked_late)
 
 
 CHECKS = (dead_letters_are_complete, poison_is_dead_lettered, nothing_parked_late)

@@ -21,7 +21,7 @@ Kept = TypeVar("Kept")
 """The record of one transaction at an external system."""
 
 
-class Lost(msgspec.Struct, kw_only=True):
+class UndecodableRecord(msgspec.Struct, kw_only=True):
     """A record that cannot be decoded."""
 
     digest: bytes
@@ -33,8 +33,8 @@ class Facts(msgspec.Struct, kw_only=True):
     """All facts. It starts empty, and the readers of topics and rows fill it."""
 
     by_workflow: dict[str, object] = {}
-    """What each workflow folds, by its name."""
-    unreadable: dict[str, Lost] = {}
+    """The facts of each workflow, by its name."""
+    unreadable: dict[str, UndecodableRecord] = {}
     """By `topic/partition/offset`."""
     dead: dict[str, Counter[str]] = {}
     """Dead letters by topic and cause."""
@@ -52,7 +52,8 @@ class Facts(msgspec.Struct, kw_only=True):
     pending: set[str] = set()
     """Keys with an event that some service has not consumed yet."""
     duplicates: int = 0
-    seen: set[int] = set()
+    event_ids: set[int] = set()
+    """Eight bytes of the id of each event."""
     started: dict[str, str] = {}
     """The name of the workflow that started each transaction, by its id."""
 
@@ -62,21 +63,21 @@ class Facts(msgspec.Struct, kw_only=True):
             self.by_workflow[workflow.name] = workflow.invariants.facts()
         return self.by_workflow[workflow.name]
 
-    def fold(self, workflows: Iterable[Workflow], message: Message, envelope: Envelope) -> None:
-        """Fold `message` into the facts of `workflows`; a repeated event id changes nothing."""
+    def project(self, workflows: Iterable[Workflow], message: Message, envelope: Envelope) -> None:
+        """Add `message` to the facts of `workflows`; a repeated event id changes nothing."""
         short = _short(envelope.id)
-        if short in self.seen:
+        if short in self.event_ids:
             self.duplicates += 1
             return
-        self.seen.add(short)
+        self.event_ids.add(short)
         topic = topic_of(message)
         # Participants are shared: their topics carry events of every workflow's transactions.
-        named = envelope.baggage.get(WORKFLOW, "")
+        workflow_name = envelope.baggage.get(WORKFLOW, "")
         for workflow in workflows:
             if isinstance(message, workflow.started_by):
                 self.started[str(getattr(message, workflow.key))] = workflow.name
-            if topic in workflow.invariants.topics and named in ("", workflow.name):
-                workflow.invariants.fold(self.of(workflow), message, envelope.time_ms)
+            if topic in workflow.invariants.topics and workflow_name in ("", workflow.name):
+                workflow.invariants.project(self.of(workflow), message, envelope.time_ms)
 
     def moment_of(self, workflow: Workflow, moment: Moment) -> Moment:
         """Return `moment` with only those external records that may belong to `workflow`.

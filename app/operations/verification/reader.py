@@ -29,7 +29,7 @@ from app.operations.verification.consistent_cut import (
     sources_of,
     take_consistent_cut,
 )
-from app.operations.verification.facts import Facts, Lost
+from app.operations.verification.facts import Facts, UndecodableRecord
 from app.wire import codecs, records, signing
 from app.wire.envelope import Envelope, Undecodable, from_headers
 from app.wire.records import Record
@@ -62,22 +62,22 @@ async def read_topics(  # noqa: PLR0913  the facts, and where they come from
     now_ms: int,
     known: dict[Place, int],
 ) -> int:
-    """Fold what the invariants of `workflows` need into `facts`; return how many records were read.
+    """Add to `facts` what the invariants of `workflows` need; return how many records were read.
 
-    `known` says how far each partition has been folded before, and is moved on. Raises KafkaError
+    `known` says how far each partition has been read before, and is moved on. Raises KafkaError
     when the cluster cannot be reached or stops answering.
     """
     async with admin_client(config) as admin, reader(config) as consumer:
-        cut = await take_consistent_cut(admin, consumer, sources_of(workflows), consumed)
+        consistent_cut = await take_consistent_cut(admin, consumer, sources_of(workflows), consumed)
         facts.forget_what_moves()
-        taker = _Taker(facts, workflows, cut, now_ms, known, config)
-        starts = cut.starts(known)
-        ends = {TopicPartition(*place): end for place, end in cut.ends.items()}
+        taker = _Taker(facts, workflows, consistent_cut, now_ms, known, config)
+        starts = consistent_cut.starts(known)
+        ends = {TopicPartition(*place): end for place, end in consistent_cut.ends.items()}
         async for record in read_to_end(
             consumer, {TopicPartition(*place): start for place, start in starts.items()}, ends
         ):
             taker.take(records.as_read(record), record.timestamp)
-        known.update(cut.ends)
+        known.update(consistent_cut.ends)
         return taker.count
 
 
@@ -88,7 +88,7 @@ class _Taker:
         self,
         facts: Facts,
         workflows: Sequence[Workflow],
-        cut: ConsistentCut,
+        consistent_cut: ConsistentCut,
         now_ms: int,
         known: dict[Place, int],
         config: Config,
@@ -96,7 +96,7 @@ class _Taker:
         self.facts = facts
         self.workflows = workflows
         self.config = config
-        self.cut = cut
+        self.consistent_cut = consistent_cut
         self.now_ms = now_ms
         self.known = known
         self.count = 0
@@ -108,9 +108,9 @@ class _Taker:
             self._take_dead(record)
         elif kind == "retry":
             _take_parked(self.facts, record, at_ms, self.now_ms)
-        elif record.topic in self.cut.sources.changelogs:
+        elif record.topic in self.consistent_cut.sources.changelogs:
             if row.is_row(record.key):
-                self._take_row(record, self.cut.sources.changelogs[record.topic])
+                self._take_row(record, self.consistent_cut.sources.changelogs[record.topic])
         else:
             self._take_event(record, at_ms)
         place = (record.topic, record.partition)
@@ -118,13 +118,13 @@ class _Taker:
 
     def _take_event(self, record: Record, at_ms: int) -> None:
         place = (record.topic, record.partition)
-        received = self.cut.received(place)
-        unheard = received is not None and record.offset >= received
-        if unheard and self.now_ms - at_ms < PENDING_MS_MAX:
+        received = self.consistent_cut.received(place)
+        unconsumed = received is not None and record.offset >= received
+        if unconsumed and self.now_ms - at_ms < PENDING_MS_MAX:
             self.facts.pending.add((record.key or b"").decode(errors="replace"))
             self.facts.pending.add(records.header(record, "ce_correlationid"))
         redriven = records.is_redriven(record) and received is not None
-        if record.topic not in self.cut.sources.events and not redriven:
+        if record.topic not in self.consistent_cut.sources.events and not redriven:
             return
         try:
             envelope = from_headers(record.headers)
@@ -134,15 +134,15 @@ class _Taker:
             if redriven:
                 # Its agent dead-letters it again, under the origin that is known as unreadable.
                 return
-            self.facts.unreadable[record.origin] = Lost(
+            self.facts.unreadable[record.origin] = UndecodableRecord(
                 digest=records.digest(record), due_in=self._due_in(record)
             )
         else:
             if record.offset >= self.known.get(place, 0):
-                named = signing.named(envelope, record, topic_of(message))
+                trusted = signing.trusted_envelope(envelope, record, topic_of(message))
                 # It lies there: a clock that was ahead must not make it look new for hours.
-                past = replace(named, time_ms=min(named.time_ms, self.now_ms))
-                self.facts.fold(self.workflows, message, past)
+                past = replace(trusted, time_ms=min(trusted.time_ms, self.now_ms))
+                self.facts.project(self.workflows, message, past)
 
     def _take_row(self, record: Record, table: Table) -> None:
         try:
@@ -168,9 +168,9 @@ class _Taker:
         place = (record.topic, record.partition)
         return frozenset(
             dead_topic(record.topic, service)
-            for service, received in self.cut.consumed.items()
+            for service, received in self.consistent_cut.consumed.items()
             if record.topic in received
-            and self.cut.committed[service].get(place, 0) > record.offset
+            and self.consistent_cut.committed[service].get(place, 0) > record.offset
         )
 
 

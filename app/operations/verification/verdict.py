@@ -48,7 +48,7 @@ def judge(
     facts: Facts,
     moment: Moment,
     workflows: Iterable[Workflow],
-    seen: dict[str, str] | None = None,
+    sources: dict[str, str] | None = None,
 ) -> Verdict:
     """Return the verdict on `facts` at `moment`; it is ok when every check is."""
     moment = msgspec.structs.replace(moment, pending=facts.pending)
@@ -74,9 +74,9 @@ def judge(
         dead_letter_causes=_counts(
             cause for causes in facts.dead.values() for cause in causes.elements()
         ),
-        events_read=len(facts.seen),
+        events_read=len(facts.event_ids),
         events_repeated=facts.duplicates,
-        seen={"tables": "; ".join(each.rows for each in findings if each.rows), **(seen or {})},
+        seen={"tables": "; ".join(each.rows for each in findings if each.rows), **(sources or {})},
         checks=checks,
     )
 

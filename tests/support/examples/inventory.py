@@ -33,9 +33,9 @@ def back(return_id: str, *lines: ReturnLine) -> ReturnAccepted:
     )
 
 
-def line(sku: str, quantity: int, *, goods: bool = True) -> ReturnLine:
+def line(sku: str, quantity: int, *, is_item: bool = True) -> ReturnLine:
     """Return one line of a return."""
-    return ReturnLine(sku=sku, quantity=quantity, amount_minor=1, goods=goods)
+    return ReturnLine(sku=sku, quantity=quantity, amount_minor=1, goods=is_item)
 
 
 def reserved(sku: str, quantity: int) -> StockReserved:
@@ -58,4 +58,4 @@ MUG, TIN = reserved("mug", 2), reserved("tin", 1)
 CANCELLED = ShipmentCancelled(order_id="o1", cause="overdue")
 CREATED = ShipmentCreated(order_id="o1", shipment_id="s1")
 RESTOCKED_MUG = StockRestocked(order_id="o1", return_id="r1", sku="mug")
-RETURN = back("r1", line("mug", 1), line("POST", 1, goods=False), line("mug", 1))
+RETURN = back("r1", line("mug", 1), line("POST", 1, is_item=False), line("mug", 1))

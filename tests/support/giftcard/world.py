@@ -120,14 +120,14 @@ class World:
     def _record(self, message: Message, envelope: Envelope) -> Record:
         topic = topic_of(message)
         kind = str(message.__struct_config__.tag)
-        named = replace(envelope, type=kind, subject=topic.key(message))
+        changed_envelope = replace(envelope, type=kind, subject=topic.key(message))
         return Record(
             topic=topic.name,
             partition=0,
             offset=0,
             key=topic.key(message).encode(),
             value=msgspec.json.encode(message),
-            headers=tuple(to_headers(named)),
+            headers=tuple(to_headers(changed_envelope)),
         )
 
     def _keep(self) -> None:

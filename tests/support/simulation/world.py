@@ -48,7 +48,7 @@ CHECKPOINTS = (
     "half produced",
     "produced",
 )
-IDLE_ROUNDS_MAX, SETTLE_ROUNDS_MAX = 4_000, 500
+IDLE_ROUNDS_MAX, DRAIN_ROUNDS_MAX = 4_000, 500
 DECISIONS_A_TICK = 1_000
 CLOCKS_OFF_MS = (-3_600_000, 3_600_000)
 
@@ -230,7 +230,7 @@ class World:
         self.log: dict[str, list[Record]] = {}
         self.longest_row = 0
         """Bytes of the longest row that was ever stored."""
-        self._cases_seen = 0
+        self._cases_read = 0
         self.trace: list[str] = []
         self.dead: list[tuple[str, str]] = []
         trouble = random.choice([0.0, 0.2, 0.5])
@@ -305,9 +305,9 @@ class World:
                 return
         raise AssertionError(f"still busy after {IDLE_ROUNDS_MAX} rounds: {self.trace[-20:]}")
 
-    def settle(self) -> None:
+    def drain(self) -> None:
         """Go on like `run`, in batches as large as they can be and without troubles."""
-        for _ in range(SETTLE_ROUNDS_MAX):
+        for _ in range(DRAIN_ROUNDS_MAX):
             self._outside()
             for worker in self.workers:
                 worker.wake()
@@ -317,7 +317,7 @@ class World:
                 worker.catch_up(self.random)
             if not busy and not self._jump():
                 return
-        raise AssertionError(f"still busy after {SETTLE_ROUNDS_MAX} rounds: {self.trace[-20:]}")
+        raise AssertionError(f"still busy after {DRAIN_ROUNDS_MAX} rounds: {self.trace[-20:]}")
 
     def messages(self, topic: str) -> list[Message]:
         """Return what was emitted on `topic`, each event once."""
@@ -343,7 +343,7 @@ class World:
     def _decide_cases(self) -> None:
         """Let an operator decide about every refund and capture that has failed for good."""
         log = self.log.get("payments", [])
-        for record in log[self._cases_seen :]:
+        for record in log[self._cases_read :]:
             envelope = from_headers(record.headers)
             message = codecs.decode(record.value, envelope, record.key)
             if isinstance(message, RefundCaseOpened):
@@ -357,13 +357,15 @@ class World:
                 self.say(decided, derive_id("decided", envelope.id), message.transaction_id, {})
             if isinstance(message, CaptureCaseOpened):
                 gives_up = self.troubles.strikes("case written off", 0.5)
-                given = CaptureCaseDecided(
+                captured_case = CaptureCaseDecided(
                     transaction_id=message.transaction_id,
                     decision="written_off" if gives_up else "retry",
                     reference=f"loss-{envelope.id}" if gives_up else "",
                 )
-                self.say(given, derive_id("decided", envelope.id), message.transaction_id, {})
-        self._cases_seen = len(log)
+                self.say(
+                    captured_case, derive_id("decided", envelope.id), message.transaction_id, {}
+                )
+        self._cases_read = len(log)
 
     def _jump(self) -> bool:
         """Let the clock run to the next thing that is due; return whether there was one."""

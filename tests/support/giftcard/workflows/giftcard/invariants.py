@@ -6,7 +6,7 @@ from workflows.giftcard.topics import credits_, giftcards
 
 from workflows.payment.messages import PaymentCompleted, PaymentRefunded
 from workflows.payment.topics import payments
-from workflows.shared.invariants import Check, Findings, Invariants, Moment, found
+from workflows.shared.invariants import Check, Findings, Invariants, Moment, as_check
 from workflows.shared.message import Message
 
 
@@ -23,7 +23,7 @@ class Known(msgspec.Struct, kw_only=True):
 Facts = dict[str, Known]
 
 
-def fold(facts: Facts, message: Message, at_ms: int) -> None:
+def project(facts: Facts, message: Message, at_ms: int) -> None:
     """Add `message`, emitted at `at_ms`, to `facts`."""
     key = str(getattr(message, "top_up_id", "") or getattr(message, "transaction_id", ""))
     known = facts.setdefault(key, Known())
@@ -46,41 +46,41 @@ def fold(facts: Facts, message: Message, at_ms: int) -> None:
 
 def judge(facts: Facts, moment: Moment) -> Findings:
     """Return what `facts` come to."""
-    settled = {
+    at_rest = {
         key: known
         for key, known in facts.items()
         if known.ends and key not in moment.pending and not moment.fresh(known.last_ms)
     }
     return Findings(
-        checks=(_credits_are_paid(settled), _ends_once(settled)),
+        checks=(_credits_are_paid(at_rest), _ends_once(at_rest)),
         figures={
             "top_ups": len(facts),
             "unpaid_credit_minor": sum(
-                known.credited_minor - known.paid_minor for known in settled.values()
+                known.credited_minor - known.paid_minor for known in at_rest.values()
             ),
         },
         started=sum(bool(known.requested_ms) for known in facts.values()),
-        unsettled=len(facts) - len(settled),
+        unsettled=len(facts) - len(at_rest),
         summary=f"{len(facts)} top-ups",
         rows="",
     )
 
 
-def _credits_are_paid(settled: Facts) -> Check:
-    wrong = [key for key, known in settled.items() if known.credited_minor != known.paid_minor]
-    return found("credits_are_paid", len(settled), wrong)
+def _credits_are_paid(at_rest: Facts) -> Check:
+    wrong = [key for key, known in at_rest.items() if known.credited_minor != known.paid_minor]
+    return as_check("credits_are_paid", len(at_rest), wrong)
 
 
-def _ends_once(settled: Facts) -> Check:
-    wrong = [key for key, known in settled.items() if known.ends > 1 or not known.requested_ms]
-    return found("top_ups_end_once", len(settled), wrong)
+def _ends_once(at_rest: Facts) -> Check:
+    wrong = [key for key, known in at_rest.items() if known.ends > 1 or not known.requested_ms]
+    return as_check("top_ups_end_once", len(at_rest), wrong)
 
 
 INVARIANTS = Invariants(
     topics=(giftcards, credits_, payments),
     services=frozenset({"giftcard", "payment"}),
     facts=dict,
-    fold=fold,
+    project=project,
     rows={},
     judge=judge,
     balances=("unpaid_credit_minor",),

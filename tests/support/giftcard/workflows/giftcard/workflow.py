@@ -93,7 +93,7 @@ VIEW = View(
     retried_calls=lambda _rows: (),
     presets={"refused_credit": lambda state: state.cause == "credit_refused"},
     milestones=MILESTONES,
-    named_in=(giftcards, credits_, payments),
+    id_topics=(giftcards, credits_, payments),
     person_table="giftcard",
     person_of=lambda row: str(row.get("customer_id") or ""),
 )

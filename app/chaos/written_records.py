@@ -1,4 +1,4 @@
-"""Whether every record that somebody wrote was consumed, and poison was dead-lettered by name."""
+"""Whether every record that a drill wrote was consumed, and every poison record dead-lettered."""
 
 import asyncio
 import re
@@ -20,7 +20,7 @@ OPEN_SECONDS_MAX = 60.0
 """How long a transaction that was left open may hold readers up."""
 CAUGHT_UP_SECONDS_MAX = 300.0
 CHECK_SECONDS = 1.0
-NAMED_MAX = 5
+SHOWN_MAX = 5
 RANGE = re.compile(r"offsets (\d+) to (\d+) of (\S+)")
 
 
@@ -35,13 +35,13 @@ class Written:
         self.aborted: set[str] = set()
         """What nobody may have read, as `topic/partition/offset`."""
 
-    def add(self, record: Record, *, must_be_named: bool, is_read: bool) -> None:
+    def add(self, record: Record, *, is_poison: bool, is_read: bool) -> None:
         """Add `record`, as it lies on its topic."""
         place = TopicPartition(record.topic, record.partition)
         self.last[place] = max(record.offset, self.last.get(place, -1))
         if not is_read:
             self.aborted.add(f"{record.topic}/{record.partition}/{record.offset}")
-        elif must_be_named:
+        elif is_poison:
             self.poison.setdefault(record.topic, set()).add(record.origin)
 
 
@@ -85,8 +85,8 @@ async def _until_none(found: Callable[[], Awaitable[list[str]]], what: str, seco
 
 
 def _some(names: list[str]) -> str:
-    more = f" and {len(names) - NAMED_MAX} more" if len(names) > NAMED_MAX else ""
-    return ", ".join(names[:NAMED_MAX]) + more
+    more = f" and {len(names) - SHOWN_MAX} more" if len(names) > SHOWN_MAX else ""
+    return ", ".join(names[:SHOWN_MAX]) + more
 
 
 async def consumed_offsets(admin: AIOKafkaAdminClient, topic: str) -> dict[TopicPartition, int]:
@@ -102,7 +102,7 @@ async def dead_letter_ends(config: Config) -> dict[TopicPartition, int]:
         return (await span(consumer, _dead_places(config)))[1]
 
 
-async def check_named(
+async def check_dead_letters(
     config: Config, starts: Mapping[TopicPartition, int], written: Written
 ) -> int:
     """Return how many dead letters lie behind `starts`.
@@ -117,17 +117,19 @@ async def check_named(
             record = as_read(each)
             if signing.is_authentic_dead_letter(record, config):
                 found.append(record)
-    named = {(header(each, "x-dead-room"), origin) for each in found for origin in origins(each)}
+    dead_lettered = {
+        (header(each, "x-dead-room"), origin) for each in found for origin in origins(each)
+    }
     missing = [
         f"{origin} of {agent.name}"
         for topic, poison in written.poison.items()
         for agent in consumers(topic)
         for origin in sorted(poison)
-        if (agent.name, origin) not in named
+        if (agent.name, origin) not in dead_lettered
     ]
     if missing:
         raise DrillError(f"no dead letter names {_some(missing)}")
-    if wrong := sorted({origin for _, origin in named} & written.aborted):
+    if wrong := sorted({origin for _, origin in dead_lettered} & written.aborted):
         raise DrillError(f"dead letters of what was aborted: {_some(wrong)}")
     return len(found)
 

@@ -45,7 +45,7 @@ ROWS_A_BATCH = 500
 log = structlog.get_logger(__name__)
 
 
-class GuardedApp(Protocol):
+class WorkerApp(Protocol):
     """A worker's Faust application."""
 
     def flows(self) -> bool:
@@ -69,7 +69,7 @@ class GuardedApp(Protocol):
         ...
 
 
-class LogGuard:
+class LogCheck:
     """What the agents of one worker read: in which log, and in which epoch of it."""
 
     def __init__(self, config: Config) -> None:
@@ -129,13 +129,13 @@ class LogGuard:
         }
         await or_end(check_files(folder, self.config, self.group, sources))
 
-    async def check(self, app: GuardedApp) -> None:
+    async def check(self, app: WorkerApp) -> None:
         """Check every source that is assigned; end the process when one is refused."""
         async with self._checking:
             while not await or_end(self._check(app), BROKER_AWAY):  # noqa: ASYNC110  it asks
                 await asyncio.sleep(CHECK_AGAIN_SECONDS)
 
-    async def _check(self, app: GuardedApp) -> None:
+    async def _check(self, app: WorkerApp) -> None:
         assigned = [TopicPartition(*source) for source in app.sources()]
         places = [place for place in assigned if place.topic in self._readers]
         if not places:
@@ -245,7 +245,7 @@ class LogGuard:
         changelog = AppliedLog(identity=changelogs[store.changelog].identity)
         return {**was, **own, store.changelog: changelog}
 
-    async def _refill(self, app: GuardedApp, store: Store, at: int) -> None:
+    async def _refill(self, app: WorkerApp, store: Store, at: int) -> None:
         """Put every row of a partition into its changelog again."""
         rows: dict[bytes, bytes] = {}
         count = 0
@@ -263,7 +263,7 @@ class LogGuard:
         )
 
     async def _put(
-        self, app: GuardedApp, store: Store, at: int, rows: Mapping[bytes, bytes]
+        self, app: WorkerApp, store: Store, at: int, rows: Mapping[bytes, bytes]
     ) -> None:
         store.put(at, rows)
         agent = next(agent for agent, of in self._readers.values() if of is store)

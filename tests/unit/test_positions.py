@@ -4,25 +4,25 @@ from collections.abc import Sequence
 
 import pytest
 
-from app.kafka.progress import Answer, Reach, lag
+from app.kafka.positions import Answer, Reach, lag
 
 ONE, OTHER = "one", "other"
-Seen = tuple[int, int, int]
+Partition = tuple[int, int, int]
 """The position, when it was answered, and the end in that answer."""
 
 
-def observed(*fetches: tuple[dict[str, Seen], bool]) -> list[dict[str, int]]:
+def observed(*fetches: tuple[dict[str, Partition], bool]) -> list[dict[str, int]]:
     """Return how far is read after each fetch: what is known then, and whether it gave records."""
     reach: Reach[str] = Reach()
     return [
         reach.observe(
             {
                 place: Answer(position=position, answered_ms=at, end=end)
-                for place, (position, at, end) in seen.items()
+                for place, (position, at, end) in partitions.items()
             },
             gave,
         )
-        for seen, gave in fetches
+        for partitions, gave in fetches
     ]
 
 
@@ -81,7 +81,7 @@ def test_a_lag_is(through: int, end: int, begin: int, then: int):
     ],
 )
 def test_a_partition_is_read(
-    fetches: Sequence[tuple[dict[str, Seen], bool]], then: list[int | None]
+    fetches: Sequence[tuple[dict[str, Partition], bool]], then: list[int | None]
 ):
     """To its position; to the end only when nothing is left that could be fetched."""
     assert then == [each.get(ONE) for each in observed(*fetches)]
