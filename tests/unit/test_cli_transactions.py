@@ -63,7 +63,7 @@ async def test_a_line_says_what_is_waited_for_and_commands_no_terminal(
     show_listed(found["transactions"], "o1", Console())
 
     said = capsys.readouterr().out
-    assert said.startswith("o1  stuck       0.00")
+    assert said.startswith("o1  stuck       0 minor units")
     assert "placed" in said
     assert "waits for" in said
     assert "--after o1" in said
