@@ -16,11 +16,12 @@ function unitsOf(figure) {
 
 function amount(minor, currency) {
   const digits = EXPONENTS[currency];
+  // A no-break space keeps an amount and its currency on one line.
   formats[digits || 0] ??= new Intl.NumberFormat("en", {
     minimumFractionDigits: digits || 0, maximumFractionDigits: digits || 0,
   });
   const number = formats[digits || 0].format(minor / 10 ** (digits || 0));
-  if (digits !== undefined) return `${number} ${currency}`;
+  if (digits !== undefined) return `${number}\u00a0${currency}`;
   return currency ? `${number} minor units of ${currency}` : `${number} minor units`;
 }
 

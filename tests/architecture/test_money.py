@@ -8,7 +8,7 @@ from tests.support.source import ROOT, modules
 
 HUNDREDTHS = re.compile(
     r"""
-    (?://?|%)\s*100(?:\.0)?\b             # a division of minor units, and its remainder
+    (?<!percent)(?<!percent\s)(?://?|%)\s*100(?:\.0)?\b  # a division of minor units, no percentage
     | :[+,]*\.2f\}                        # two decimals of a float
     | ["']%\.2f                           # the same, as Jinja and % write it
     | divmod\([^)]*,\s*100\)
@@ -18,11 +18,9 @@ HUNDREDTHS = re.compile(
     re.VERBOSE,
 )
 NO_MONEY = {
-    "app/console/api/figures.py": "a percentile",
     "workflows/fraud/verdict.py": "the weight of a figure in the model",
-    "workflows/shared/invariants.py": "a percentile",
 }
-"""Files that divide by a hundred what is no money, and what it is."""
+"""Files that show two decimals of what is no money, and what it is."""
 CODE = ("app", "workflows", "agents", "tables")
 PAGES = sorted([*(ROOT / "web").glob("*.js"), *(ROOT / "web/templates").glob("*.html")])
 

@@ -90,11 +90,7 @@ def verdict_on(
     `at_ms`: of the receiving.
     """
     worth_minor = judge.rates.reference_minor(paid.amount_minor, paid.currency)
-    snapshot = of_payment(paid.ordered_at_ms, worth_minor or 0)
-    aggregates: dict[str, float] = {}
-    for answer in answers:
-        snapshot |= answer.figures
-        aggregates |= answer.aggregates
+    snapshot, aggregates = _figures(of_payment(paid.ordered_at_ms, worth_minor or 0), answers)
     active = _in_force(judge.models, paid.ordered_at_ms, by_kind)
     trial = _in_force((judge.trial,) if judge.trial else (), paid.ordered_at_ms, by_kind)
     score = model.score(active, snapshot) if active else None
@@ -133,6 +129,17 @@ def _emitted(transaction_id: str, ruling: Ruling, basis: VerdictBasis) -> FraudV
         rules_version=basis.rules_version,
         basis=basis,
     )
+
+
+def _figures(
+    of_payment: dict[str, float], answers: tuple[EntityAnswered, ...]
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Return every figure, and the aggregates that rules asked for."""
+    snapshot, aggregates = dict(of_payment), dict[str, float]()
+    for answer in answers:
+        snapshot |= answer.figures
+        aggregates |= answer.aggregates
+    return snapshot, aggregates
 
 
 def _facts(
