@@ -30,7 +30,8 @@ function byCurrency(figures, name) {
   return Object.keys(figures).filter((figure) => figure.startsWith(`${name}/`)).sort();
 }
 
+// One amount a line.
 function amounts(figures, name) {
   const all = byCurrency(figures, name);
-  return all.map((figure) => amount(figures[figure], currencyOf(figure))).join(", ") || "-";
+  return all.map((figure) => amount(figures[figure], currencyOf(figure))).join("\n") || "-";
 }

@@ -8,7 +8,7 @@ from tests.support.source import ROOT, modules
 
 HUNDREDTHS = re.compile(
     r"""
-    (?<!percent)(?<!percent\s)(?://?|%)\s*100(?:\.0)?\b  # a division of minor units, no percentage
+    (?<!percent)(?<!percent\s)(?<!/)(?://?|%)\s*100(?:\.0)?\b  # a division, no percentage
     | :[+,]*\.2f\}                        # two decimals of a float
     | ["']%\.2f                           # the same, as Jinja and % write it
     | divmod\([^)]*,\s*100\)
