@@ -114,6 +114,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     fraud_models: str = ""
     """A folder of models, `*.json`; `trial.json` decides nothing. Empty: the model of the
     package."""
+    reference_rates: str = ""
+    """A file of the rates by which the fraud check compares currencies (docs/fraud.md). Empty: the
+    rates of the package."""
     extensions: str = ""
     """Folders with further workflows, separated as in PATH: each holds what it adds to `workflows`,
     `tables`, `agents` and `entrypoints`. The same for the whole instance."""

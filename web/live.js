@@ -14,12 +14,10 @@ const MINUTE = declared("minutes", "series");
 const LATENCY = byId("latency").dataset.figure;
 const MOST = byId("countries").dataset.most;
 const whole = new Intl.NumberFormat("en");
-const money = new Intl.NumberFormat("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 const rate = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
 
 function said(figures, name) {
-  const value = figures[name] || 0;
-  return name.endsWith("_minor") ? money.format(value / 100) : whole.format(value);
+  return name.endsWith("_minor") ? amounts(figures, name) : whole.format(figures[name] || 0);
 }
 
 function saidSeconds(seconds) {
@@ -123,7 +121,7 @@ const SHOW = {
   },
   countries: (found) => table(byId("countries"), ["country", ...COUNTRY.map(([name]) => name)],
     // Events that name no country count what is not shown here.
-    Object.values(found).filter((at) => COUNTRY.some(([, figure]) => at[figure])).sort((a, b) => (b[MOST] || 0) - (a[MOST] || 0)).map(
+    Object.values(found).filter((at) => COUNTRY.some(([, figure]) => at[figure] || byCurrency(at, figure).length)).sort((a, b) => (b[MOST] || 0) - (a[MOST] || 0)).map(
       (at) => [at.country, ...toldRow(at, COUNTRY)])),
   clock: () => rates(),
   steps: (found) => lines(byId("steps").tBodies[0], Object.values(found).map((step) => [
@@ -153,6 +151,19 @@ function funnel() {
   drawFunnel(byId("funnel").tBodies[0], state.totals || {}, MOST, state.open_orders || {});
 }
 
+// The plot of money has one currency at a time: those of another are no height in its scale.
+function shownCurrency(totals) {
+  const choice = byId("money-currency");
+  const codes = [...new Set(Object.keys(totals).filter((each) => each.includes("_minor/")).map(currencyOf))].sort();
+  if (codes.join() !== [...choice.options].map((each) => each.value).join()) {
+    const chosen = choice.value;
+    choice.replaceChildren(...codes.map((code) => new Option(code || "unknown", code)));
+    if (codes.includes(chosen)) choice.value = chosen;
+  }
+  choice.parentElement.hidden = codes.length < 2;
+  return choice.value;
+}
+
 function rates() {
   const now = state.clock.second;
   const seconds = state.seconds || {};
@@ -162,15 +173,18 @@ function rates() {
     for (let at = now - span; at < now; at += 1) found += (seconds[at] || {})[name] || 0;
     return found;
   };
-  const scaled = (name) => (name.endsWith("_minor") ? 100 : 1);
-  lines(byId("rates").tBodies[0], RATES.map(([title, name]) => [
+  const totals = state.totals || {};
+  const shown = RATES.flatMap(([title, name]) => (name.endsWith("_minor")
+    ? byCurrency(totals, name).map((figure) => [`${title} ${currencyOf(figure)}`, figure])
+    : [[title, name]]));
+  lines(byId("rates").tBodies[0], shown.map(([title, name]) => [
     title,
-    ...SPANS_SECONDS.map((span) => rate.format(sum(name, span) / span / scaled(name))),
+    ...SPANS_SECONDS.map((span) => rate.format(sum(name, span) / span / unitsOf(name))),
     name in SUMS
-      ? whole.format(SUMS[name].reduce((sum, part) => sum + (state.totals[part] || 0), 0))
-      : said(state.totals, name),
+      ? whole.format(SUMS[name].reduce((sum, part) => sum + (totals[part] || 0), 0))
+      : name.includes("/") ? amount(totals[name] || 0, currencyOf(name)) : said(totals, name),
   ]));
-  drawRates(now, seconds);
+  drawRates(now, seconds, shownCurrency(totals));
 }
 
 // --- the stream -----------------------------------------------------------------

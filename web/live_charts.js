@@ -36,7 +36,7 @@ function madePlot(target, series) {
 
 // Means of the last few seconds: single ones jump too much to be read.
 function smooth(now, shown, seconds, name) {
-  const scale = name.endsWith("_minor") ? 100 : 1;
+  const scale = unitsOf(name);
   const found = [];
   let sum = 0;
   for (let at = now - shown - SMOOTH_SECONDS; at < now; at += 1) {
@@ -47,7 +47,8 @@ function smooth(now, shown, seconds, name) {
   return found;
 }
 
-function drawRates(now, seconds) {
+// Of money, what is in `currency` is drawn.
+function drawRates(now, seconds, currency) {
   // A console that has just begun knows of nothing before.
   const known = now - Math.min(now, ...Object.keys(seconds).map(Number));
   const shown = Math.min(Math.max(known, SHOWN_SECONDS_MIN), SHOWN_SECONDS);
@@ -55,7 +56,7 @@ function drawRates(now, seconds) {
   for (const target of document.querySelectorAll(".plot")) {
     const series = JSON.parse(target.dataset.series);
     if (!plots.has(target)) plots.set(target, madePlot(target, series));
-    plots.get(target).setData([times, ...series.map(({ figure }) => smooth(now, shown, seconds, figure))]);
+    plots.get(target).setData([times, ...series.map(({ figure }) => smooth(now, shown, seconds, figure.endsWith("_minor") ? `${figure}/${currency}` : figure))]);
   }
 }
 

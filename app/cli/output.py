@@ -10,6 +10,7 @@ from rich.live import Live
 from rich.text import Text
 
 from app.operations.search.record_view import RecordView
+from workflows.shared.figures import amounts_shown
 
 LINE_SECONDS = 30.0
 """Without a terminal, at most one line of progress in so many seconds."""
@@ -47,7 +48,7 @@ def _line(figures: dict[str, Any]) -> Text:
     parts = [
         f"{totals.get('orders', 0):,} orders: {counts}",
         *filter(None, [figures.get("doing", "")]),
-        f"revenue {totals.get('revenue_minor', 0) / 100:,.2f}",
+        f"revenue {amounts_shown(totals, 'revenue_minor')}",
         f"shipped within {figures['to_shipped_ms']['p95'] or '-'} ms (p95)",
     ]
     return Text("; ".join(parts), no_wrap=True, overflow="ellipsis")

@@ -16,6 +16,7 @@ from app.operations.reconciliation.compare import Movement, Reconciliation, reco
 from app.operations.reconciliation.reader import Books, read_books
 from app.operations.verification.auditor import CANNOT_READ
 from app.wire.json_output import json_page
+from workflows.shared.money import money
 
 EXIT_DIFFERS = 1
 EXIT_UNKNOWN = 2
@@ -58,7 +59,7 @@ def reconcile_books(
 
 
 def show(found: Reconciliation, read: dict[str, str], console: Console) -> None:
-    """Print `found` for people. Amounts in minor units."""
+    """Print `found` for people."""
     for one in found.offending[:SHOWN_MAX]:
         console.print(_line(one), soft_wrap=True)
     if len(found.offending) > SHOWN_MAX:
@@ -69,9 +70,10 @@ def show(found: Reconciliation, read: dict[str, str], console: Console) -> None:
         console.print(f"... and {len(found.unreadable) - SHOWN_MAX} unreadable; see --report")
     for currency, books in found.totals.items():
         moved = ", ".join(
-            f"{book} {sums.charged_minor} - {sums.refunded_minor}" for book, sums in books.items()
+            f"{book} {money(sums.charged_minor, currency)} - {money(sums.refunded_minor, currency)}"
+            for book, sums in books.items()
         )
-        line = Text(f"{currency}: {moved} (charged - refunded, minor units)")
+        line = Text(f"{currency}: {moved} (charged - refunded)")
         console.print(line, soft_wrap=True)
     for name, said in read.items():
         console.print(Text(f"{name}: {said}"), soft_wrap=True)
@@ -84,13 +86,16 @@ def show(found: Reconciliation, read: dict[str, str], console: Console) -> None:
 
 def _line(one: Movement) -> Text:
     """Return one difference as a line that can be read, and searched, at any width."""
+    # Of several currencies no sum has one; the check says that they differ.
+    currency = one.currencies[0] if len(one.currencies) == 1 else ""
     amounts = {
         "provider": one.provider_minor,
         "payments": one.payments_minor,
         "ledger": one.ledger_minor,
     }
     shown = ", ".join(
-        f"{book} {'-' if sum_minor is None else sum_minor}" for book, sum_minor in amounts.items()
+        f"{book} {'-' if sum_minor is None else money(sum_minor, currency)}"
+        for book, sum_minor in amounts.items()
     )
     what = f"{one.kind} {one.key}".strip()
     differs = ", ".join(name.replace("_", " ") for name in one.differences)

@@ -16,7 +16,8 @@ from rich.text import Text
 from app.cli.instance import as_json, ask, out, run, running_instance
 from app.config import Config
 from app.registry import live_figures
-from workflows.shared.figures import LiveFigures
+from workflows.shared.figures import LiveFigures, amounts_of, amounts_shown, figure_of
+from workflows.shared.money import money
 
 CHECK_SECONDS = 1.0
 SHOWN_SECONDS = 60
@@ -111,8 +112,9 @@ def _totals(figures: Mapping[str, Any], rates: Mapping[str, Sequence[float]]) ->
     shape = next(iter(live_figures().values()))
     for name, key in shape.watched:
         if key.endswith("_minor"):
-            money = f"{totals.get(key, 0) / 100:,.2f}"
-            table.add_row(name, money, "", bars(rates.get(key, ())))
+            for currency, minor in amounts_of(totals, key).items():
+                pace_of = rates.get(figure_of(key, currency), ())
+                table.add_row(name, money(minor, currency), "", bars(pace_of))
             continue
         recent = rates.get(key, ())
         pace = f"{recent[-1]:.1f}" if recent else "-"
@@ -129,7 +131,7 @@ def _further(name: str, shape: LiveFigures, figures: Mapping[str, Any]) -> Rende
     table = Table(name, "total", box=None)
     table.columns[1].justify = "right"
     for title, key in shape.totals:
-        table.add_row(title, _cell(key, totals.get(key, 0)))
+        table.add_row(title, _cell(key, totals))
     waiting = figures.get("open_by_workflow", {}).get(name, {})
     return Columns([table, _open_orders(waiting, name)], padding=(0, 4))
 
@@ -184,10 +186,10 @@ def _countries(countries: Sequence[Mapping[str, Any]]) -> Table:
     shape = next(iter(live_figures().values()))
     table = Table("country", *(title for title, _ in shape.by_country), box=None)
     for each in countries[:COUNTRIES_SHOWN]:
-        cells = (_cell(key, each.get(key, 0)) for _, key in shape.by_country)
+        cells = (_cell(key, each) for _, key in shape.by_country)
         table.add_row(Text(each["country"]), *cells)
     return table
 
 
-def _cell(key: str, value: int) -> str:
-    return f"{value / 100:,.2f}" if key.endswith("_minor") else f"{value:,}"
+def _cell(key: str, figures: Mapping[str, int]) -> str:
+    return amounts_shown(figures, key) if key.endswith("_minor") else f"{figures.get(key, 0):,}"

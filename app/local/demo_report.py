@@ -39,6 +39,8 @@ def build(
         "captured_minor": verdict.figures["captured_minor"],
         "voided_minor": verdict.figures["voided_minor"],
         "held_minor": verdict.figures["held_minor"],
+        "charged_by_currency": verdict.figures["charged_by_currency"],
+        "refunded_by_currency": verdict.figures["refunded_by_currency"],
         "ledger_imbalance_minor": verdict.figures["ledger_imbalance_minor"],
         "double_charges": verdict.figures["double_charges"],
         "stock_drift_units": verdict.figures["stock_drift_units"],

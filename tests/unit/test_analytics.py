@@ -93,19 +93,19 @@ def envelope(**baggage: str) -> Envelope:
         pytest.param(
             PAID,
             {"payments": 1, "secured": 1, "to_payment_timed": 1},
-            {"revenue_minor": 1_250, "to_payment_ms": 400},
+            {"revenue_minor/GBP": 1_250, "to_payment_ms": 400},
             id="a payment is revenue",
         ),
         pytest.param(
             HELD,
             {"authorized": 1, "secured": 1, "to_authorization_timed": 1},
-            {"authorized_minor": 1_250, "to_authorization_ms": 400},
+            {"authorized_minor/GBP": 1_250, "to_authorization_ms": 400},
             id="a hold is none",
         ),
         pytest.param(
             replace(PAID, authorized=True),
             {"payments": 1, "to_payment_timed": 1},
-            {"revenue_minor": 1_250, "to_payment_ms": 400},
+            {"revenue_minor/GBP": 1_250, "to_payment_ms": 400},
             id="its capture is",
         ),
         pytest.param(
@@ -120,7 +120,7 @@ def envelope(**baggage: str) -> Envelope:
             {},
             id="a doubt",
         ),
-        pytest.param(REFUNDED, {"refunds": 1}, {"refunds_minor": 300}, id="a refund"),
+        pytest.param(REFUNDED, {"refunds": 1}, {"refunds_minor/GBP": 300}, id="a refund"),
         pytest.param(
             InventoryReserved(order_id="o1", units=3),
             {"reserved": 1, "to_reserved_timed": 1},
@@ -193,7 +193,7 @@ def test_figures_add_up() -> None:
     assert (
         Figures(
             counts={"orders": 2, "payments": 2, "secured": 2, "to_payment_timed": 2},
-            sums={"revenue_minor": 2_500, "to_payment_ms": 200},
+            sums={"revenue_minor/GBP": 2_500, "to_payment_ms": 200},
         )
         == state
     )
@@ -237,6 +237,21 @@ def test_a_row_is_a_minute_and_a_country(at_ms: int, country: str, row: str) -> 
     assert row == analytics.row_of(at_ms, country)
 
 
+def test_amounts_are_summed_by_currency() -> None:
+    """Yen, dinars and pounds of one minute are three figures; no sum holds two of them."""
+    state = analytics.INITIAL
+    for currency, amount_minor in (("JPY", 1_250), ("KWD", 1_230), ("GBP", 1_250), ("JPY", 50)):
+        state = analytics.count(
+            state, replace(PAID, currency=currency, amount_minor=amount_minor), None
+        )
+
+    assert {
+        "revenue_minor/JPY": 1_300,
+        "revenue_minor/KWD": 1_230,
+        "revenue_minor/GBP": 1_250,
+    } == state.sums
+
+
 @pytest.mark.parametrize("country", ["France", "a|b"])
 def test_the_rollup_emits_what_its_row_says(country: str) -> None:
     """Whatever the name of the country."""
@@ -263,12 +278,16 @@ def test_the_agent_takes_the_row_from_the_envelope(baggage: dict[str, str], row:
 @pytest.mark.parametrize(
     ("began", "sums"),
     [
-        pytest.param(str(MINUTE_MS), {"revenue_minor": 1_250, "to_payment_ms": 2_500}, id="known"),
         pytest.param(
-            str(MINUTE_MS + 9_999), {"revenue_minor": 1_250, "to_payment_ms": 0}, id="in the future"
+            str(MINUTE_MS), {"revenue_minor/GBP": 1_250, "to_payment_ms": 2_500}, id="known"
         ),
-        pytest.param("", {"revenue_minor": 1_250}, id="unknown"),
-        pytest.param("soon", {"revenue_minor": 1_250}, id="no number"),
+        pytest.param(
+            str(MINUTE_MS + 9_999),
+            {"revenue_minor/GBP": 1_250, "to_payment_ms": 0},
+            id="in the future",
+        ),
+        pytest.param("", {"revenue_minor/GBP": 1_250}, id="unknown"),
+        pytest.param("soon", {"revenue_minor/GBP": 1_250}, id="no number"),
     ],
 )
 def test_the_agent_takes_the_time_from_the_envelope(began: str, sums: dict[str, int]) -> None:

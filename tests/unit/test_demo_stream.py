@@ -21,7 +21,7 @@ from app.local.importers.retail_file import Plan
 
 FILE = Path(__file__).parents[2] / "data" / "online_retail_2010-12.csv"
 FIGURES: dict[str, Any] = {
-    "totals": {"orders": 1_234, "completed": 1_200, "open": 34, "revenue_minor": 56_789},
+    "totals": {"orders": 1_234, "completed": 1_200, "open": 34, "revenue_minor/GBP": 56_789},
     "to_shipped_ms": {"p95": 250},
     "doing": "1 per second",
 }
@@ -168,7 +168,7 @@ def test_without_a_terminal_a_line_is_printed_when_it_is_new() -> None:
 
     first, second = out.getvalue().splitlines()
     assert "1,234 orders: 1,200 completed, 0 cancelled, 34 open; 1 per second" in first
-    assert "; new; revenue 567.89" in second
+    assert "; new; revenue 567.89 GBP" in second
 
 
 def test_a_terminal_has_one_line_that_changes() -> None:

@@ -170,6 +170,30 @@ def test_a_deleted_row_and_a_broken_one_stand_nowhere():
 # --- a second ------------------------------------------------------------------------
 
 
+def test_amounts_of_two_currencies_are_never_one_figure():
+    """An amount has a name without its currency only while there is no other one."""
+    shown = Figures(FIGURES_OF_ORDERS, clock=lambda: 1_000.0)
+    pounds, yen = (
+        FiguresUpdated(
+            minute_ms=60_000, country=country, partition=0, counts={"orders": 1}, sums=sums
+        )
+        for country, sums in (
+            ("France", {"revenue_minor/GBP": 700}),
+            ("Japan", {"revenue_minor/JPY": 1_250}),
+        )
+    )
+    shown.receive(pounds, 999)
+    before = shown.shown()["totals"]
+    shown.receive(yen, 999)
+
+    money = {"revenue_minor/GBP": 700, "revenue_minor/JPY": 1_250}
+    totals = shown.shown()["totals"]
+    assert 700 == before["revenue_minor"]
+    assert money == {name: size for name, size in totals.items() if "revenue" in name}
+    assert [{"orders": 2, **money}] == list(shown.seconds().values())
+    assert [700, 1_250] == [each["revenue_minor"] for each in shown.shown()["countries"]]
+
+
 def test_figures_that_are_repeated_count_nothing():
     """A worker that starts again reads old ones and repeats them; figures only grow."""
     shown = Figures(FIGURES_OF_ORDERS)

@@ -480,6 +480,23 @@ def test_a_day_of_another_form_is_a_usage_error() -> None:
     assert "%Y-%m-%d" in result.output
 
 
+def test_each_currency_is_shown_with_its_own_decimals() -> None:
+    """Yen, dinars and pounds of the same minor units are three amounts, and three totals."""
+    lines = [
+        replace(line, currency=currency)
+        for currency in ("JPY", "KWD", "GBP")
+        for line in settled(f"order of {currency}")[:1]
+    ]
+    console = Console(width=200, file=io.StringIO(), record=True)
+
+    show(reconcile(lines, LATER_MS), {}, console)
+
+    text = console.export_text()
+    for currency, amount in (("GBP", "10.00"), ("JPY", "1,000"), ("KWD", "1.000")):
+        assert f"(provider {amount} {currency}, payments -, ledger -; {currency})" in text
+        assert f"{currency}: provider {amount} {currency} - 0" in text
+
+
 def test_people_are_shown_the_first_lines_and_emitted_how_many_there_are() -> None:
     """Each with its whole id, the amounts of all three books and the difference in text."""
     order_id = "0fa33fd8-df97-5e79-80ac-90287341{:04}"
@@ -491,11 +508,11 @@ def test_people_are_shown_the_first_lines_and_emitted_how_many_there_are() -> No
     first, *_, last_shown, more, totals, ledger_read, verdict = console.export_text().splitlines()
     assert (
         f"{order_id.format(0)}  charge: missing in payments, missing in ledger"
-        "  (provider 1000, payments -, ledger -; GBP)"
+        "  (provider 10.00 GBP, payments -, ledger -; GBP)"
     ) == first
     assert last_shown.startswith(order_id.format(SHOWN_MAX - 1))
     assert more.startswith("... and 3 more")
-    assert totals.startswith("GBP: provider 53000 - 0, payments 0 - 0, ledger 0 - 0")
+    assert totals.startswith("GBP: provider 530.00 GBP - 0.00 GBP, payments 0.00 GBP - 0.00 GBP")
     assert "ledger: 0 lines" == ledger_read
     assert "53 compared: 0 matched, 0 in motion, 53 differ, 0 unreadable" == verdict
 

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 import pytest
+from msgspec.structs import replace
 
 from app.operations.verification.facts import Facts, UndecodableRecord
 from app.operations.verification.verdict import Verdict, judge
@@ -471,6 +472,41 @@ def test_the_verdict_counts_orders_by_their_end():
     assert [3, 0, 1] == [verdict.figures[name] for name in names]
     assert {"fraud": 1, "payment_failed": 1} == verdict.figures["orders_cancelled"]
     assert (800, 800) == (verdict.figures["charged_minor"], verdict.figures["refunded_minor"])
+
+
+def test_amounts_of_two_currencies_are_never_added():
+    """Each has its own sum, and the text its own decimals; one number for both there is not."""
+    queries = cancelled()
+    for order_id, currency in (("o2", "JPY"), ("o3", "KWD")):
+        queries.publish(
+            replace(placed(order_id), currency=currency),
+            PaymentFailed(transaction_id=order_id, reason="declined"),
+            InventoryRejected(order_id=order_id, reason="cancelled"),
+            OrderCancelled(order_id=order_id, cause="payment_failed"),
+        )
+        queries.charge(order_id, minor=1_250)
+        assert queries.provider is not None
+        queries.provider[order_id].currency = currency
+
+    verdict = queries.judge()
+
+    charged = {"GBP": 800, "JPY": 1_250, "KWD": 1_250}
+    assert charged == verdict.figures["charged_by_currency"]
+    assert {"GBP": 800} == verdict.figures["refunded_by_currency"]
+    assert (None, None) == (verdict.figures["charged_minor"], verdict.figures["refunded_minor"])
+    assert "charged 8.00 GBP, 1,250 JPY, 1.250 KWD, refunded 8.00 GBP" in verdict.summary
+    (agrees,) = (check for check in verdict.checks if check.name == "money_agrees")
+    assert "payments 0.00 GBP, 0 JPY, 0.000 KWD; ledger 0.00 GBP" in agrees.detail
+    assert "provider 0.00 GBP, 1,250 JPY, 1.250 KWD" in agrees.detail
+
+
+def test_a_charge_in_another_currency_does_not_agree():
+    """As many minor units of another currency are not the same money."""
+    queries = cancelled()
+    assert queries.provider is not None
+    queries.provider["o1"].currency = "JPY"
+
+    assert ("o1",) == queries.broken()["money_agrees"]
 
 
 def test_returns_are_counted_by_their_answer():

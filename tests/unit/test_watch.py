@@ -7,9 +7,14 @@ from rich.console import Console
 
 from app.cli.watch import Pace, bars, shown
 
+REVENUE = {
+    "revenue_minor/GBP": 56_789,
+    "revenue_minor/JPY": 1_250,
+    "revenue_minor/KWD": 1_230,
+}
 VIEW = {
     "figures": {
-        "totals": {"orders": 1_234, "revenue_minor": 56_789},
+        "totals": {"orders": 1_234, **REVENUE},
         "to_shipped_ms": {"p50": 250, "p95": None, "p99": None},
         "open_orders": {"payment": {"waiting": 77, "compensating": 0, "stuck": 1}},
         "countries": [{"country": "[red]Land", "orders": 7, "revenue_minor": 100}],
@@ -31,7 +36,10 @@ VIEW = {
 SAID = (
     "1,234",
     "2.5",
-    "567.89",
+    "567.89 GBP",
+    "1,250 JPY",
+    "1.230 KWD",
+    "100 minor units",
     "≤ 250 ms",
     "[red]Land",
     "3 events",
@@ -74,9 +82,10 @@ def test_everything_is_shown_and_nothing_obeyed() -> None:
 def test_the_figures_by_country_are_those_that_the_workflow_shows() -> None:
     """What it calls them, and as many as it has: nothing here knows one."""
     console = Console(width=160, record=True, file=io.StringIO())
-    country = {"country": "France", "orders": 7, "cancelled": 3, "refunds_minor": 12_345}
+    refunds = {"refunds_minor/GBP": 12_345, "refunds_minor/JPY": 5}
+    country = {"country": "France", "orders": 7, "cancelled": 3, **refunds}
     console.print(shown({**VIEW, "figures": {**VIEW["figures"], "countries": [country]}}, {}))
     text = console.export_text()
 
     assert re.search(r"country +orders +completed +cancelled +revenue +refunds", text)
-    assert re.search(r"France +7 +0 +3 +0\.00 +123\.45", text)
+    assert re.search(r"France +7 +0 +3 +- +123\.45 GBP, 5 JPY", text)

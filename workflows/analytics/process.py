@@ -34,6 +34,7 @@ from workflows.payment.messages import (
     RefundCaseOpened,
     RefundOverdue,
 )
+from workflows.shared.figures import figure_of
 from workflows.shared.limits import Name
 from workflows.shared.message import Message
 from workflows.shared.workflow import Workflow
@@ -108,7 +109,10 @@ def figures_of(workflow: Workflow) -> dict[type[Message], str]:
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
-    """The figures of one minute and country, as one partition saw them."""
+    """The figures of one minute and country, as one partition saw them.
+
+    Amounts are summed by currency: `revenue_minor/GBP`. Older rows have a sum without.
+    """
 
     counts: dict[str, int] = {}
     sums: dict[str, int] = {}
@@ -159,19 +163,19 @@ def count(
     counts, sums = dict(state.counts), dict(state.sums)
     _add(counts, figures.get(type(received), "other"), 1)
     match received:
-        case PaymentCompleted(amount_minor=amount_minor, authorized=authorized):
-            _add(sums, "revenue_minor", amount_minor)
+        case PaymentCompleted(amount_minor=amount_minor, currency=currency, authorized=authorized):
+            _add(sums, figure_of("revenue_minor", currency), amount_minor)
             if not authorized:
                 _add(counts, "secured", 1)
-        case PaymentAuthorized(amount_minor=amount_minor):
-            _add(sums, "authorized_minor", amount_minor)
+        case PaymentAuthorized(amount_minor=amount_minor, currency=currency):
+            _add(sums, figure_of("authorized_minor", currency), amount_minor)
             _add(counts, "secured", 1)
-        case PaymentVoided(amount_minor=amount_minor):
-            _add(sums, "voided_minor", amount_minor)
-        case PaymentRefunded(amount_minor=amount_minor):
-            _add(sums, "refunds_minor", amount_minor)
-        case PaymentRefundFailed(amount_minor=amount_minor, was_refunded=True):
-            _add(sums, "refunds_minor", -amount_minor)
+        case PaymentVoided(amount_minor=amount_minor, currency=currency):
+            _add(sums, figure_of("voided_minor", currency), amount_minor)
+        case PaymentRefunded(amount_minor=amount_minor, currency=currency):
+            _add(sums, figure_of("refunds_minor", currency), amount_minor)
+        case PaymentRefundFailed(amount_minor=amount_minor, currency=currency, was_refunded=True):
+            _add(sums, figure_of("refunds_minor", currency), -amount_minor)
         case InventoryRejected(reason="out_of_stock"):
             _add(counts, "stock_outs", 1)
         case _:

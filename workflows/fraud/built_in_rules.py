@@ -1,6 +1,7 @@
 """The rules that Payflow begins with; any of them can be changed or paused at run time.
 
-Amounts are minor units, windows exact. What a rule may ask for is in `FIELDS`.
+Amounts are minor units of the reference currency (`workflows/fraud/reference_rates.py`), windows
+exact. What a rule may ask for is in `FIELDS`.
 """
 
 from typing import Any
@@ -18,7 +19,7 @@ from workflows.fraud.rulebook import Book, read_rule, with_list, with_rule
 
 FIELDS: dict[str, Field] = {
     **dict.fromkeys(("amount_minor", "hour", "weekday", *OF_PAYMENT), Field(type="number")),
-    "guest": Field(type="flag"),
+    **dict.fromkeys(("guest", "currency_rated"), Field(type="flag")),
     **dict.fromkeys(("currency", "country"), Field(type="text")),
     **{kind: Field(type="text", needs=(kind,)) for kind in KINDS},
     **dict.fromkeys((*OF_CUSTOMER, *CUSTOMER_MORE), Field(type="number", needs=("customer",))),
@@ -30,9 +31,9 @@ FIELDS: dict[str, Field] = {
     **{name: Field(type="number", needs=(name,)) for name in ("travel_km", "travel_kmh", "score")},
 }
 """The facts of a payment. Monday is weekday 0; `score` is the model's, where it knows one."""
-
 MINUTES_5 = 300
 MINUTES_10 = 600
+UNRATED = {"eq": [{"field": "currency_rated"}, False]}
 
 
 def _count(of: str) -> dict[str, Any]:
@@ -128,6 +129,7 @@ RULES: tuple[dict[str, Any], ...] = (
         },
         weight=0.3,
     ),
+    _rule("currency.unrated", "review", "in a currency that no limit is set in", UNRATED),
     _rule(
         "terminal.frauds",
         "review",

@@ -1,12 +1,15 @@
 """The figures that the model uses: one computation for the stream, training and back-tests.
 
 The first fifteen are those of the Fraud Detection Handbook, chapter 3; the others are profile,
-velocity and terminal runs. Moments are UTC; money enters as minor units and leaves as major ones.
+velocity and terminal runs. Moments are UTC. Money is of the reference currency: it enters as minor
+units and leaves as major ones.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 
 from workflows.fraud.entity import DAY_MS, HOUR_MS, Attempt, Entity, before, is_suspicious
+from workflows.fraud.reference_rates import REFERENCE
+from workflows.shared.money import exponent_of
 
 DELAY_MS = 7 * DAY_MS
 """Terminal figures count payments this old or older: what chargebacks need to come in."""
@@ -16,6 +19,7 @@ NIGHT_HOUR_MAX = 6
 EPOCH_WEEKDAY = 3
 """1970-01-01 was a Thursday."""
 LOW_MINOR = 100_00
+MAJOR_MINOR = 10 ** (exponent_of(REFERENCE) or 0)
 RUN_DAYS = 28
 LOW_DAYS = 21
 SUSPICIOUS_DAYS = 14
@@ -57,7 +61,7 @@ def of_payment(at_ms: int, amount_minor: int) -> dict[str, float]:
     weekday = (at_ms // DAY_MS + EPOCH_WEEKDAY) % 7
     hour = at_ms % DAY_MS // HOUR_MS
     return {
-        "amount": amount_minor / 100,
+        "amount": amount_minor / MAJOR_MINOR,
         "weekend": float(weekday >= WEEKEND),
         "night": float(hour <= NIGHT_HOUR_MAX),
     }
@@ -71,7 +75,9 @@ def of_customer(state: Entity, attempt: Attempt) -> dict[str, float]:
         amounts = [each.amount_minor for each in past if each.at_ms > attempt.at_ms - days * DAY_MS]
         count = len(amounts) + 1
         found[f"customer_count_{days}d"] = float(count)
-        found[f"customer_mean_{days}d"] = (sum(amounts) + attempt.amount_minor) / count / 100
+        found[f"customer_mean_{days}d"] = (
+            (sum(amounts) + attempt.amount_minor) / count / MAJOR_MINOR
+        )
     found.update(_against_profile(state, attempt))
     odd = [
         each.amount_minor
@@ -79,7 +85,7 @@ def of_customer(state: Entity, attempt: Attempt) -> dict[str, float]:
         if each.suspicious and each.at_ms > attempt.at_ms - SUSPICIOUS_DAYS * DAY_MS
     ]
     found["suspicious_count_14d"] = float(len(odd))
-    found["suspicious_max_14d"] = max(odd, default=0) / 100
+    found["suspicious_max_14d"] = max(odd, default=0) / MAJOR_MINOR
     found["gap_hours"] = (attempt.at_ms - past[-1].at_ms) / HOUR_MS if past else NEVER
     hour = [each for each in past if each.at_ms > attempt.at_ms - HOUR_MS]
     found["customer_count_1h"] = float(len(hour) + 1)

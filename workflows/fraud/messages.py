@@ -44,6 +44,8 @@ class VerdictBasis(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     shadow_score: Score | None = None
     shadow_version: str = ""
     """Of the model on trial."""
+    rates_date: str = ""
+    """Of the rates by which the amount was compared; empty: it was of the reference currency."""
 
 
 class FraudDetected(Message, tag="payflow.fraud.detected.v1", frozen=True, kw_only=True):

@@ -32,7 +32,7 @@ def pending(state: PaymentCheck, at_ms: int, judge: Judge) -> tuple[Message, ...
     """Return what to ask the entities, and what to emit of the payment, by the rules of `judge`."""
     entities = _entities(state.paid or state.declined)
     if state.paid is None:
-        return _declined(state, entities)
+        return _declined(state, entities, judge)
     if state.verdict is None:
         if entities and not state.asked:
             return _questions(state.paid, entities, judge)
@@ -44,7 +44,7 @@ def pending(state: PaymentCheck, at_ms: int, judge: Judge) -> tuple[Message, ...
     return _followed(state, state.verdict, state.label) if state.label else ()
 
 
-def _declined(state: PaymentCheck, entities: dict[Kind, str]) -> tuple[Message, ...]:
+def _declined(state: PaymentCheck, entities: dict[Kind, str], judge: Judge) -> tuple[Message, ...]:
     tried = state.declined
     if tried is None or state.asked:
         return ()
@@ -53,7 +53,7 @@ def _declined(state: PaymentCheck, entities: dict[Kind, str]) -> tuple[Message, 
             transaction_id=tried.transaction_id,
             entity=f"{kind}:{name}",
             kind=kind,
-            amount_minor=tried.amount_minor,
+            amount_minor=judge.worth_minor(tried.amount_minor, tried.currency),
             at_ms=tried.ordered_at_ms,
             met=_met(entities, kind),
         )
@@ -70,7 +70,7 @@ def _questions(
             transaction_id=paid.transaction_id,
             entity=f"{kind}:{name}",
             kind=kind,
-            amount_minor=paid.amount_minor,
+            amount_minor=judge.worth_minor(paid.amount_minor, paid.currency),
             at_ms=paid.ordered_at_ms,
             met=_met(entities, kind),
             device=met_tag("device", device) if device else "",

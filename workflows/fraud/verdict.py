@@ -22,6 +22,7 @@ from workflows.fraud.messages import (
     VerdictBasis,
 )
 from workflows.fraud.model import Model
+from workflows.fraud.reference_rates import BUILT_IN_RATES, REFERENCE, ReferenceRates
 from workflows.fraud.rulebook import LADDER, Book, Ruling
 from workflows.payment.capture_messages import PaymentAuthorized
 from workflows.payment.messages import PaymentCompleted
@@ -45,6 +46,15 @@ class Judge(msgspec.Struct, frozen=True, kw_only=True):
     """The one that came into force last before a payment judges it."""
     trial: Model | None = None
     """The model on trial, which decides nothing."""
+    rates: ReferenceRates = BUILT_IN_RATES
+    """By which amounts of other currencies are compared."""
+
+    def worth_minor(self, amount_minor: int, currency: str) -> int:
+        """Return `amount_minor` in the reference currency, in minor units.
+
+        Without a rate it counts as nothing, and the rule `currency.unrated` wants it reviewed.
+        """
+        return self.rates.reference_minor(amount_minor, currency) or 0
 
 
 def band_of(models: Mapping[str, Model], version: str, score: float | None) -> ModelBand:
@@ -79,15 +89,14 @@ def verdict_on(
 
     `at_ms`: of the receiving.
     """
-    snapshot = of_payment(paid.ordered_at_ms, paid.amount_minor)
-    aggregates: dict[str, float] = {}
-    for answer in answers:
-        snapshot |= answer.figures
-        aggregates |= answer.aggregates
+    worth_minor = judge.rates.reference_minor(paid.amount_minor, paid.currency)
+    snapshot, aggregates = _figures(of_payment(paid.ordered_at_ms, worth_minor or 0), answers)
     active = _in_force(judge.models, paid.ordered_at_ms, by_kind)
     trial = _in_force((judge.trial,) if judge.trial else (), paid.ordered_at_ms, by_kind)
     score = model.score(active, snapshot) if active else None
-    world = World(facts=_facts(paid, by_kind, snapshot, score), aggregates=aggregates)
+    facts = _facts(paid, by_kind, snapshot, score)
+    facts |= {"amount_minor": float(worth_minor or 0), "currency_rated": worth_minor is not None}
+    world = World(facts=facts, aggregates=aggregates)
     entities = tuple(f"{kind}:{name}" for kind, name in by_kind.items())
     ruling = rulebook.judge(judge.book, world, entities, at_ms)
     outcome, decided_by = _decided(ruling, active, score)
@@ -106,6 +115,7 @@ def verdict_on(
         shadow_rules=ruling.shadow,
         shadow_score=model.score(trial, snapshot) if trial else None,
         shadow_version=trial.version if trial else "",
+        rates_date="" if paid.currency == REFERENCE else judge.rates.date,
     )
     return _emitted(paid.transaction_id, ruling, basis)
 
@@ -121,6 +131,17 @@ def _emitted(transaction_id: str, ruling: Ruling, basis: VerdictBasis) -> FraudV
     )
 
 
+def _figures(
+    of_payment: dict[str, float], answers: tuple[EntityAnswered, ...]
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Return every figure, and the aggregates that rules asked for."""
+    snapshot, aggregates = dict(of_payment), dict[str, float]()
+    for answer in answers:
+        snapshot |= answer.figures
+        aggregates |= answer.aggregates
+    return snapshot, aggregates
+
+
 def _facts(
     paid: PaymentCompleted | PaymentAuthorized,
     by_kind: dict[Kind, str],
@@ -130,7 +151,6 @@ def _facts(
     facts: dict[str, Fact] = {
         **snapshot,
         **by_kind,
-        "amount_minor": float(paid.amount_minor),
         "hour": float(paid.ordered_at_ms % DAY_MS // HOUR_MS),
         "weekday": float((paid.ordered_at_ms // DAY_MS + EPOCH_WEEKDAY) % 7),
         "guest": not paid.customer_id,

@@ -38,6 +38,7 @@ def _placed(facts: Facts, known: OrderFacts, message: order.OrderPlaced, at_ms: 
         return
     known.placed_ms = at_ms
     known.total_minor = message.total_minor
+    known.currency = known.currency or facts.interned(message.currency)
     known.lines = _merged(facts, message.lines)
 
 

@@ -35,6 +35,8 @@ class OrderFacts:
     """0: never placed, though there are other events about it."""
     last_ms: int = 0
     total_minor: int = 0
+    currency: str = ""
+    """Of what was paid, or else of what was ordered."""
     lines: tuple[tuple[str, int], ...] = ()
     """SKU and units, once a SKU."""
     completed: int = 0
@@ -91,8 +93,13 @@ class OrderFacts:
         return self.created and not self.stopped
 
     def balance(self, account: str) -> int:
-        """Return the balance of `account` over all currencies, in minor units."""
-        return sum(amount for name, amount in self.accounts.items() if name.endswith(f"/{account}"))
+        """Return the balance of `account` in the currency of the order, in minor units."""
+        return self.accounts.get(f"{self.currency}/{account}", 0)
+
+    def foreign(self) -> list[str]:
+        """Return the accounts in another currency that are not zero."""
+        own = f"{self.currency}/"
+        return [name for name, amount in self.accounts.items() if amount and own not in name]
 
     def returned(self, return_id: str) -> ReturnFacts:
         """Return the facts of one return, new when it is not known yet."""

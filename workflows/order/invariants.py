@@ -51,7 +51,7 @@ class Latency(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OrderFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """The orders by status. Money in minor units, all currencies added."""
+    """The orders by status. Money in minor units of its currency."""
 
     orders_placed: int
     orders_completed: int
@@ -61,13 +61,16 @@ class OrderFigures(msgspec.Struct, frozen=True, kw_only=True):
     orders_overdue: int
     orders_moving: int
     """Orders with effects still under way: allowed for by the checks, not skipped."""
-    charged_minor: int
-    refunded_minor: int
     authorized_minor: dict[str, int]
     """What was held on cards, by currency. It is captured, voided or still held."""
     captured_minor: dict[str, int]
     voided_minor: dict[str, int]
     held_minor: dict[str, int]
+    charged_minor: int | None
+    """None when there is more than one currency: then only the amounts by currency say it."""
+    refunded_minor: int | None
+    charged_by_currency: dict[str, int]
+    refunded_by_currency: dict[str, int]
     ledger_imbalance_minor: int
     double_charges: int
     stock_drift_units: int
@@ -97,8 +100,9 @@ def judge(facts: Facts, moment: Moment) -> Findings:
         ),
         summary=(
             f"{figures.orders_placed} placed, {figures.orders_completed} completed, "
-            f"{cancelled} cancelled, {figures.orders_open} open; charged {figures.charged_minor}, "
-            f"refunded {figures.refunded_minor} (minor units)"
+            f"{cancelled} cancelled, {figures.orders_open} open; "
+            f"charged {money_checks.amounts_text(figures.charged_by_currency)}, "
+            f"refunded {money_checks.amounts_text(figures.refunded_by_currency)}"
         ),
         rows=f"{len(facts.shelves)} stock rows, by their changelog",
     )
@@ -108,7 +112,8 @@ def figures_of(snapshot: Snapshot) -> OrderFigures:
     """Return the orders by status."""
     facts = snapshot.facts
     placed = [(key, known) for key, known in facts.orders.items() if known.placed_ms]
-    charged_minor, refunded_minor = money_checks.moved_minor(snapshot)
+    charged, refunded = money_checks.moved_minor(snapshot)
+    is_one = len(charged.keys() | refunded.keys()) <= 1
     return OrderFigures(
         orders_placed=len(placed),
         orders_completed=sum(known.completed > 0 for _, known in placed),
@@ -116,12 +121,14 @@ def figures_of(snapshot: Snapshot) -> OrderFigures:
         orders_open=sum(known.ends == 0 for _, known in placed),
         orders_overdue=sum(snapshot.overdue(key, known) for key, known in placed),
         orders_moving=sum(snapshot.moving(key, known) for key, known in placed),
-        charged_minor=charged_minor,
-        refunded_minor=refunded_minor,
         authorized_minor=hold_checks.by_currency(snapshot, lambda one: one.authorized_minor),
         captured_minor=hold_checks.by_currency(snapshot, lambda one: one.captured_minor),
         voided_minor=hold_checks.by_currency(snapshot, hold_checks.released_minor),
         held_minor=hold_checks.by_currency(snapshot, hold_checks.open_minor),
+        charged_minor=charged.total() if is_one else None,
+        refunded_minor=refunded.total() if is_one else None,
+        charged_by_currency=dict(sorted(charged.items())),
+        refunded_by_currency=dict(sorted(refunded.items())),
         ledger_imbalance_minor=money_checks.imbalance_minor(snapshot),
         double_charges=len(money_checks.charged_twice(snapshot)),
         stock_drift_units=sum(abs(units) for units in stock_checks.stock_drift(snapshot).values()),
@@ -174,7 +181,7 @@ INVARIANTS = Invariants(
         "orders_completed",
         "orders_cancelled",
         "orders_open",
-        "charged_minor",
-        "refunded_minor",
+        "charged_by_currency",
+        "refunded_by_currency",
     ),
 )

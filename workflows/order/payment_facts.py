@@ -10,7 +10,9 @@ from workflows.payment.refund import key_of
 from workflows.shared.message import Message
 
 
-def _paid(_facts: Facts, known: OrderFacts, message: payment.PaymentCompleted, _at_ms: int) -> None:
+def _paid(facts: Facts, known: OrderFacts, message: payment.PaymentCompleted, _at_ms: int) -> None:
+    # Another currency than was ordered is a PaymentMismatch, and what it is paid in counts.
+    known.currency = facts.interned(message.currency)
     known.payments += 1
     known.capture_case = False
     if known.hold_id and message.payment_id == known.hold_id:

@@ -1,31 +1,35 @@
 """Money: the provider, payment and the ledger agree, and nobody pays twice."""
 
 from collections import Counter
+from collections.abc import Mapping
 
 from workflows.order.facts import OrderFacts
 from workflows.order.snapshot import Snapshot
-from workflows.shared.invariants import Check, as_check
+from workflows.shared.invariants import Check, ProviderRecord, as_check
+from workflows.shared.money import money
 
 
 def money_agrees(snapshot: Snapshot) -> Check:
     """Charges less refunds at the provider are payment's view and the ledger's cash, per order."""
     provider = snapshot.moment.provider
     orders = dict(snapshot.orders_at_rest())
-    sums: Counter[str] = Counter()
+    sums: dict[str, Counter[str]] = {}
     wrong: list[str] = []
     for key, known in orders.items():
         through_provider = known.refunded_minor - known.by_hand_minor
+        strange = False
         amounts = [known.paid_minor - through_provider, known.balance("cash_at_provider")]
         if provider is not None:
             taken = provider.get(key)
             amounts.append(taken.charged_minor - taken.refunded_minor if taken else 0)
+            strange = taken is not None and _is_strange(taken, known.currency)
         for name, amount in zip(("payments", "ledger", "provider"), amounts, strict=False):
-            sums[name] += amount
-        if len(set(amounts)) > 1:
+            sums.setdefault(name, Counter())[known.currency] += amount
+        if len(set(amounts)) > 1 or strange or known.foreign():
             wrong.append(key)
-    note = "" if provider is not None else "; the provider's records cannot be seen: not checked"
-    shown = ", ".join(f"{name} {amount}" for name, amount in sums.items())
-    return as_check("money_agrees", len(orders), wrong, f"minor units: {shown or 'none'}{note}")
+    note = "" if provider is not None else "; the provider's records cannot be note: not checked"
+    shown = "; ".join(f"{name} {amounts_text(each)}" for name, each in sums.items())
+    return as_check("money_agrees", len(orders), wrong, f"{shown or 'no money'}{note}")
 
 
 def books_balance(snapshot: Snapshot) -> Check:
@@ -101,17 +105,39 @@ def charged_twice(snapshot: Snapshot) -> list[str]:
     return sorted(emitted | taken)
 
 
-def moved_minor(snapshot: Snapshot) -> tuple[int, int]:
-    """Return what was charged and refunded, by the provider's own records where there are any."""
+def moved_minor(snapshot: Snapshot) -> tuple[Counter[str], Counter[str]]:
+    """Return what was charged and refunded by currency, in minor units.
+
+    By the provider's own records where there are any.
+    """
+    charged: Counter[str] = Counter()
+    refunded: Counter[str] = Counter()
+    orders = snapshot.facts.orders
     if snapshot.moment.provider is not None:
-        taken = snapshot.moment.provider.values()
-        return sum(one.charged_minor for one in taken), sum(one.refunded_minor for one in taken)
-    orders = snapshot.facts.orders.values()
-    return sum(one.paid_minor for one in orders), sum(one.refunded_minor for one in orders)
+        for key, taken in snapshot.moment.provider.items():
+            known = orders.get(key)
+            currency = taken.currency or (known.currency if known else "")
+            charged[currency] += taken.charged_minor
+            refunded[currency] += taken.refunded_minor
+    else:
+        for known in orders.values():
+            charged[known.currency] += known.paid_minor
+            refunded[known.currency] += known.refunded_minor
+    return +charged, +refunded
+
+
+def amounts_text(amounts: Mapping[str, int]) -> str:
+    """Return `amounts` by currency for people: 12.50 GBP, 1,250 JPY."""
+    return ", ".join(money(amounts[each], each) for each in sorted(amounts)) or "nothing"
+
+
+def _is_strange(taken: ProviderRecord, currency: str) -> bool:
+    """Return whether the provider has moved money in another currency than `currency`."""
+    return taken.mixed or taken.currency not in ("", currency)
 
 
 def imbalance_minor(snapshot: Snapshot) -> int:
-    """Return by how much debits and credits differ, over all orders and currencies."""
+    """Return by how much debits and credits differ; over several currencies only 0 has a sense."""
     off = 0
     for known in snapshot.facts.orders.values():
         off += sum(abs(total) for total in _totals(known).values())

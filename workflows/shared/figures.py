@@ -1,13 +1,40 @@
 """Live figures as a value: what analytics emits of a workflow, and how it is summed and shown."""
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
 
+from workflows.shared.money import money
 from workflows.shared.topic import Topic
 
 Titled = tuple[tuple[str, str], ...]
 """Figures as they are shown: a title for people, and the name of the figure."""
+
+
+def figure_of(name: str, currency: str) -> str:
+    """Return the name of the figure that sums the amounts of `name` in `currency` alone."""
+    return f"{name}/{currency}"
+
+
+def amounts_of(figures: Mapping[str, int], name: str) -> dict[str, int]:
+    """Return the amounts of `name` by currency.
+
+    Rows from before there were figures by currency have one without: its currency is empty.
+    """
+    start = figure_of(name, "")
+    found = {
+        figure.removeprefix(start): figures[figure]
+        for figure in sorted(figures)
+        if figure.startswith(start)
+    }
+    return found or ({"": figures[name]} if name in figures else {})
+
+
+def amounts_shown(figures: Mapping[str, int], name: str) -> str:
+    """Return the amounts of `name` for people, each in its currency: 12.50 GBP, 1,250 JPY."""
+    found = amounts_of(figures, name)
+    return ", ".join(money(minor, currency) for currency, minor in found.items()) or "-"
 
 
 class Series(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +74,7 @@ class LiveFigures(msgspec.Struct, frozen=True, kw_only=True):
     """What transactions of the workflow are called."""
     funnel_title: str = "How far they came"
     totals: Titled
-    """The totals on the page. Amounts end in `_minor`."""
+    """The totals on the page. Amounts end in `_minor`, and there is a figure for each currency."""
     rates_shown: Titled = ()
     rate_charts: tuple[tuple[Series, ...], ...] = ()
     """What is drawn of `rates` and `added_up`, a chart each."""

@@ -17,7 +17,7 @@ from app.wire import codecs
 from app.wire.envelope import Undecodable, from_headers
 from app.wire.records import Record, as_read
 from app.wire.signing import is_signed
-from workflows.shared.figures import LiveFigures
+from workflows.shared.figures import LiveFigures, figure_of
 
 MINUTES_SHOWN = 30
 SECONDS_SHOWN = 300
@@ -117,15 +117,17 @@ class Figures:
             "totals": _with_open(self._total, self._shape),
             self._shape.latency: {f"p{at}": self._percentile(at) for at in (50, 95, 99)},
             "workflows": {
-                name: _with_open(sums, self._further[name]) if name in self._further else dict(sums)
+                name: _with_open(sums, self._further[name])
+                if name in self._further
+                else _shown(sums)
                 for name, sums in sorted(self._of_others.items())
             },
             "minutes": [
-                {"minute_ms": minute, **self._by_minute[minute]}
+                {"minute_ms": minute, **_shown(self._by_minute[minute])}
                 for minute in sorted(self._by_minute)[-MINUTES_SHOWN:]
             ],
             "countries": [
-                {"country": name, **sums}
+                {"country": name, **_shown(sums)}
                 for name, sums in sorted(
                     self._by_country.items(), key=lambda at: -at[1][self._shape.started]
                 )
@@ -133,7 +135,8 @@ class Figures:
         }
 
     def _rates(self, change: Counter[str]) -> Counter[str]:
-        rates = Counter({name: change[name] for name in self._shape.rates})
+        names = {figure: figure.partition("/")[0] for figure in change}
+        rates = Counter({name: change[name] for name in names if names[name] in self._shape.rates})
         for name, parts in self._shape.added_up.items():
             rates[name] = sum(change[part] for part in parts)
         return +rates  # missing figures are left out
@@ -154,11 +157,27 @@ class Figures:
 
 def _with_open(total: Counter[str], shape: LiveFigures) -> dict[str, int]:
     ended = sum(total[name] for name in shape.ended)
-    return {**total, "open": max(total[shape.started] - ended, 0)}
+    return {**_shown(total), "open": max(total[shape.started] - ended, 0)}
+
+
+def _shown(sums: Mapping[str, int]) -> dict[str, int]:
+    """Return `sums`, and an amount under its name alone where all of it is in one currency."""
+    of_name = Counter(figure.partition("/")[0] for figure in sums if "/" in figure)
+    alone = {
+        figure.partition("/")[0]: size
+        for figure, size in sums.items()
+        if of_name[figure.partition("/")[0]] == 1
+    }
+    return {**sums, **alone}
 
 
 def _flat(message: Any) -> Counter[str]:
-    return Counter({**message.counts, **message.sums})
+    """Return the figures of `message`; a sum of money without a currency is one of its own."""
+    sums = {
+        figure_of(name, "") if name.endswith("_minor") else name: size
+        for name, size in message.sums.items()
+    }
+    return Counter({**message.counts, **sums})
 
 
 FIGURES: web.AppKey[Figures] = web.AppKey("figures")

@@ -5,6 +5,7 @@ from aiohttp import web
 
 from app.console.pages.render import page
 from app.registry import live_figures, load_workflows
+from workflows.shared.currencies import EXPONENTS
 
 
 async def show(request: web.Request) -> web.Response:
@@ -16,6 +17,7 @@ async def show(request: web.Request) -> web.Response:
         "live.html",
         title="Live",
         figures=figures[first],
+        exponents=EXPONENTS,
         rate_charts=msgspec.to_builtins(figures[first].rate_charts),
         by_minute=msgspec.to_builtins(figures[first].by_minute),
         view=workflows[first].view,

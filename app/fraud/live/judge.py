@@ -26,6 +26,12 @@ from workflows.fraud.built_in_rules import FIELDS
 from workflows.fraud.condition import RuleError
 from workflows.fraud.entity import KINDS
 from workflows.fraud.model import Model, ModelError, read_model
+from workflows.fraud.reference_rates import (
+    BUILT_IN_RATES,
+    RatesError,
+    ReferenceRates,
+    read_rates,
+)
 from workflows.fraud.rule_messages import ListPut, RulePut, RuleSnoozed
 from workflows.fraud.rulebook import Book, Snooze, read_rule, with_list, with_rule, with_snooze
 from workflows.fraud.verdict import Judge
@@ -41,9 +47,9 @@ log = structlog.get_logger(__name__)
 
 
 def open_judge(config: Config) -> Judge:
-    """Return the judge of `config`: the built-in rules and the models of its folder.
+    """Return the judge of `config`: the built-in rules, the models of its folder, and the rates.
 
-    Raises ModelError naming the file that holds no model.
+    Raises ModelError or RatesError naming the file that cannot be used.
     """
     folder = Path(config.fraud_models) if config.fraud_models else MODELS
     found: dict[str, Model] = {}
@@ -53,7 +59,18 @@ def open_judge(config: Config) -> Judge:
         except ModelError as error:
             raise ModelError(f"{file}: {error}") from error
     trial = found.pop(TRIAL, None)
-    return Judge(models=tuple(found.values()), trial=trial)
+    return Judge(models=tuple(found.values()), trial=trial, rates=open_rates(config))
+
+
+def open_rates(config: Config) -> ReferenceRates:
+    """Return the rates of `config`. Raises RatesError naming the file that holds none."""
+    if not config.reference_rates:
+        return BUILT_IN_RATES
+    file = Path(config.reference_rates)
+    try:
+        return read_rates(file.read_bytes())
+    except (OSError, RatesError) as error:
+        raise RatesError(f"{file}: {error}") from error
 
 
 def at_hand(config: Config) -> dict[str, Model]:

@@ -29,6 +29,7 @@ from app.fraud.training.features import LABEL_MS
 from app.local.instance_folder import worker_url
 from app.local.supervisor import Supervisor, worker_command
 from workflows.fraud.features import vector
+from workflows.fraud.reference_rates import REFERENCE
 from workflows.payment.messages import PaymentCompleted
 from workflows.payment.origin import Origin
 
@@ -120,8 +121,8 @@ def _emitted(payments: Payments, row: int, epoch_ms: int) -> LabelledPayment:
         amount_minor=amount_minor,
         goods_minor=amount_minor,
         charges_minor=0,
-        # The files have no currency and no country; no feature uses them.
-        currency="EUR",
+        # The files have neither: their amounts count as those of the reference currency.
+        currency=REFERENCE,
         country="unknown",
         customer_id=str(payments.customer_id[row]),
         ordered_at_ms=at_ms,

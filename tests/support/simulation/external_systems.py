@@ -104,7 +104,7 @@ class Provider:
             transaction_id=order_id,
             payment_id=f"pi-{order_id}",
             amount_minor=self.held[order_id],
-            currency="GBP",
+            currency=asked.currency,
             capture_before_ms=1_700_000_000_000 + 7 * 86_400_000,
             attempt=attempt,
         )
@@ -134,7 +134,7 @@ class Provider:
             **about,
             payment_id=f"pi-{order_id}",
             amount_minor=self.charged[order_id],
-            currency="GBP",
+            currency=asked.currency,
         )
 
     def _refund(self, asked: p.RefundCharge | p.InquireRefund) -> Message:

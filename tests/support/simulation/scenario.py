@@ -24,10 +24,14 @@ from workflows.order.messages import (
 from workflows.order.saga_messages import OrderCancelled, OrderCompleted, ReturnAccepted
 from workflows.payment.capture_messages import PaymentWrittenOff
 from workflows.payment.messages import PaymentCompleted, PaymentRefunded, PaymentRefundFailed
+from workflows.shared.figures import figure_of
 
 SKUS = ("tea", "cup", "jar")
+CURRENCIES = ("GBP", "JPY", "KWD")
+"""Two orders of one seed are in different ones."""
 CAPTURED_LATER = 3
 """In every third seed money is held first, and taken when the goods leave."""
+REVENUE = tuple(figure_of("revenue_minor", currency) for currency in CURRENCIES)
 
 
 def run_scenario(
@@ -56,7 +60,7 @@ def place(world: World, random: Random, order_id: str) -> None:
         order_id=order_id,
         customer_id=random.choice(["", "c1"]),
         country="France",
-        currency="GBP",
+        currency=CURRENCIES[(world.seed + ord(order_id[-1])) % len(CURRENCIES)],
         lines=lines,
         charges=(Charge(code="POST", amount_minor=100),),
         total_minor=total,
@@ -103,9 +107,12 @@ def _figures(world: World, context: str) -> None:
     analytics = world.worker("analytics")
     assert analytics.agent.table is not None
     counted: Counter[str] = Counter()
+    revenue: Counter[str] = Counter()
     for body in analytics.disk.values():
-        counts = decode_row(analytics.agent.table, body).state.counts
-        counted.update({name: counts.get(name, 0) for name in FIGURES.values()})
+        figures = decode_row(analytics.agent.table, body).state
+        counted.update({name: figures.counts.get(name, 0) for name in FIGURES.values()})
+        revenue.update({name: figures.sums.get(name, 0) for name in REVENUE})
+    paid: dict[str, PaymentCompleted] = {}
     produced: set[tuple[str, str]] = set()
     for topic in consumed_topics(analytics.agent):
         for record in world.log.get(topic, ()):
@@ -113,6 +120,12 @@ def _figures(world: World, context: str) -> None:
             message = codecs.decode(record.value, envelope, record.key)
             if type(message) in FIGURES:
                 produced.add((FIGURES[type(message)], envelope.id))
+            if isinstance(message, PaymentCompleted):
+                paid[envelope.id] = message
+    by_currency: Counter[str] = Counter()
+    for message in paid.values():
+        by_currency[figure_of("revenue_minor", message.currency)] += message.amount_minor
+    assert by_currency == +revenue, context
     assert Counter(name for name, _ in produced) == +counted, context
 
 
