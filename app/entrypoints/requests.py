@@ -5,7 +5,7 @@ import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from random import Random
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -13,6 +13,7 @@ from app import entrypoints
 from app.config import Config
 from workflows.shared.errors import ErrorKind, PayflowError
 from workflows.shared.message import Message
+from workflows.shared.topic import Topic
 
 Body = TypeVar("Body")
 Shape = TypeVar("Shape")
@@ -137,6 +138,32 @@ class CommandRequest(msgspec.Struct, Generic[Body], frozen=True, kw_only=True):
     answer: Callable[[Body], dict[str, object]]
 
 
+class EventPage(Protocol):
+    """Events as their webhooks would be; `after` names the next page, empty on the last."""
+
+    @property
+    def events(self) -> list[dict[str, object]]:
+        """Return the events."""
+        ...
+
+    @property
+    def after(self) -> str:
+        """Return what the next page follows."""
+        ...
+
+
+class MissedWebhooks(Protocol):
+    """The list that an external system has of its events."""
+
+    async def page(self, since_seconds: int, after: str) -> EventPage:
+        """Return a page of what was not delivered since then. Raises PayflowError."""
+        ...
+
+    async def close(self) -> None:
+        """Close the connection."""
+        ...
+
+
 class WebhookRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A signed webhook of an external system."""
 
@@ -149,6 +176,10 @@ class WebhookRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Return the message of its body; None for what nobody needs, and for what is not ours.
 
     Raises BadRequest."""
+    topic: Topic
+    """Of that message."""
+    missed: Callable[[Config], MissedWebhooks] | None = None
+    """Open the list of what was not delivered; None: there is none."""
 
 
 def converted(shape: type[Shape], **fields: object) -> Shape:

@@ -3,12 +3,20 @@
 import structlog
 
 from app.config import Config
-from app.entrypoints.requests import BadRequest, Emission, WebhookRequest, converted
+from app.entrypoints.requests import (
+    BadRequest,
+    Emission,
+    MissedWebhooks,
+    WebhookRequest,
+    converted,
+)
 from app.wire.envelope import derive_id
 from workflows.payment.provider_messages import ProviderNotified
+from workflows.payment.topics import provider_webhooks
 from workflows.shared.limits import TEXT_CHARS_MAX
 from workflows.shared.provider_currencies import amount_minor_of
 from workflows.shipping.carrier_messages import CarrierNotified
+from workflows.shipping.topics import carrier_webhooks
 
 KINDS = {
     "payment_intent.succeeded": "payment_succeeded",
@@ -57,6 +65,13 @@ def provider_notified(event: dict[str, object], config: Config) -> Emission | No
     )
 
 
+def provider_events(config: Config) -> MissedWebhooks:
+    """Open the provider's list of events. It loads the SDK, which takes half a second."""
+    from app.gateways.provider_events import ProviderEvents  # noqa: PLC0415  only when it is needed
+
+    return ProviderEvents(config)
+
+
 def carrier_notified(event: dict[str, object], _config: Config) -> Emission:
     """Return a webhook of the carrier."""
     names = ("order_id", "notice_id", "shipment_id", "status")
@@ -95,6 +110,8 @@ WEBHOOKS = (
         header="Stripe-Signature",
         secret=lambda config: config.provider_webhook_secret,
         emission=provider_notified,
+        topic=provider_webhooks,
+        missed=provider_events,
     ),
     WebhookRequest(
         path="/webhooks/carrier",
@@ -102,5 +119,6 @@ WEBHOOKS = (
         header="X-Carrier-Signature",
         secret=lambda config: config.carrier_webhook_secret,
         emission=carrier_notified,
+        topic=carrier_webhooks,
     ),
 )

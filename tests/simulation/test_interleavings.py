@@ -77,6 +77,7 @@ def test_the_scenarios_hold_every_fault(loop: asyncio.AbstractEventLoop) -> None
     troubles = {
         "killed", "lost commit", "lost disk", "repeated", "clock off", "request lost",
         "answer lost", "declined", "refused", "call-back lost", "call-back doubled",
-        "channel away", "number refused", "hold ended", "capture refused",
+        "channel away", "number refused", "hold ended", "capture refused", "action required",
+        "customer acts", "customer fails", "processing", "processing acts",
     }  # fmt: skip
     assert set() == {name for name in ends | troubles if not occurred[name]}
