@@ -59,7 +59,7 @@ def make_api(
     app[MISSED_WEBHOOKS] = {
         each.path: MissedWebhookReader(each, app[CONTEXT])
         for each in load_entrypoints().webhooks
-        if each.missed is not None
+        if each.is_listed
     }
     app[LIVE] = Live(app)
     app[REPEATS] = Repeats()

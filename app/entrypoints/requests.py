@@ -5,7 +5,7 @@ import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from random import Random
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
 
@@ -138,32 +138,6 @@ class CommandRequest(msgspec.Struct, Generic[Body], frozen=True, kw_only=True):
     answer: Callable[[Body], dict[str, object]]
 
 
-class EventPage(Protocol):
-    """Events as their webhooks would be; `after` names the next page, empty on the last."""
-
-    @property
-    def events(self) -> list[dict[str, object]]:
-        """Return the events."""
-        ...
-
-    @property
-    def after(self) -> str:
-        """Return what the next page follows."""
-        ...
-
-
-class MissedWebhooks(Protocol):
-    """The list that an external system has of its events."""
-
-    async def page(self, since_seconds: int, after: str) -> EventPage:
-        """Return a page of what was not delivered since then. Raises PayflowError."""
-        ...
-
-    async def close(self) -> None:
-        """Close the connection."""
-        ...
-
-
 class WebhookRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A signed webhook of an external system."""
 
@@ -178,8 +152,8 @@ class WebhookRequest(msgspec.Struct, frozen=True, kw_only=True):
     Raises BadRequest."""
     topic: Topic
     """Of that message."""
-    missed: Callable[[Config], MissedWebhooks] | None = None
-    """Open the list of what was not delivered; None: there is none."""
+    is_listed: bool = False
+    """Whether the provider's list of events has what was not delivered."""
 
 
 def converted(shape: type[Shape], **fields: object) -> Shape:

@@ -6,7 +6,6 @@ from app.config import Config
 from app.entrypoints.requests import (
     BadRequest,
     Emission,
-    MissedWebhooks,
     WebhookRequest,
     converted,
 )
@@ -65,13 +64,6 @@ def provider_notified(event: dict[str, object], config: Config) -> Emission | No
     )
 
 
-def provider_events(config: Config) -> MissedWebhooks:
-    """Open the provider's list of events. It loads the SDK, which takes half a second."""
-    from app.gateways.provider_events import ProviderEvents  # noqa: PLC0415  only when it is needed
-
-    return ProviderEvents(config)
-
-
 def carrier_notified(event: dict[str, object], _config: Config) -> Emission:
     """Return a webhook of the carrier."""
     names = ("order_id", "notice_id", "shipment_id", "status")
@@ -111,7 +103,7 @@ WEBHOOKS = (
         secret=lambda config: config.provider_webhook_secret,
         emission=provider_notified,
         topic=provider_webhooks,
-        missed=provider_events,
+        is_listed=True,
     ),
     WebhookRequest(
         path="/webhooks/carrier",

@@ -63,8 +63,8 @@ def reader_of(
 ) -> MissedWebhookReader:
     """Return a reader of `missed`."""
     config = replace(CONFIG, webhook_quiet_seconds=quiet_seconds)
-    declared = replace(WEBHOOKS[0], missed=lambda _config: missed)
-    return MissedWebhookReader(declared, ApiContext(queries, Directory(), config, lambda: NOW))
+    context = ApiContext(queries, Directory(), config, lambda: NOW)
+    return MissedWebhookReader(WEBHOOKS[0], context, lambda _config: missed)
 
 
 @pytest.fixture

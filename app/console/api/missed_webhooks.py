@@ -7,14 +7,15 @@ same id, and counts once.
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Protocol
 
 import structlog
 from aiohttp import web
 
 from app.config import Config
 from app.console.api.context import ApiContext
-from app.entrypoints.requests import BadRequest, Emission, MissedWebhooks, WebhookRequest
+from app.entrypoints.requests import BadRequest, Emission, WebhookRequest
 from app.host.processes import wait_seconds
 from app.kafka.reader import places_of, read_to_end, reader, span
 from app.wire.envelope import Envelope
@@ -34,12 +35,51 @@ IDS_MAX = 10_000
 log = structlog.get_logger(__name__)
 
 
+class EventPage(Protocol):
+    """Events as their webhooks would be; `after` names the next page, empty on the last."""
+
+    @property
+    def events(self) -> list[dict[str, object]]:
+        """Return the events."""
+        ...
+
+    @property
+    def after(self) -> str:
+        """Return what the next page follows."""
+        ...
+
+
+class MissedWebhooks(Protocol):
+    """The list that an external system has of its events."""
+
+    async def page(self, since_seconds: int, after: str) -> EventPage:
+        """Return a page of what was not delivered since then. Raises PayflowError."""
+        ...
+
+    async def close(self) -> None:
+        """Close the connection."""
+        ...
+
+
+def open_list(config: Config) -> MissedWebhooks:
+    """Open the provider's list of events. It loads the SDK, which takes half a second."""
+    from app.gateways.provider_events import ProviderEvents  # noqa: PLC0415  only when it is needed
+
+    return ProviderEvents(config)
+
+
 class MissedWebhookReader:
     """Follows one kind of webhook, and reads the list when it is quiet."""
 
-    def __init__(self, declared: WebhookRequest, context: ApiContext) -> None:
+    def __init__(
+        self,
+        declared: WebhookRequest,
+        context: ApiContext,
+        open_missed: Callable[[Config], MissedWebhooks] = open_list,
+    ) -> None:
         self._declared = declared
         self._context = context
+        self._open_missed = open_missed
         self._received: dict[str, None] = {}
         self._since_seconds = 0
         self._came = asyncio.Event()
@@ -56,12 +96,10 @@ class MissedWebhookReader:
 
     async def run(self, config: Config) -> None:
         """Read the list at the start and whenever it is quiet, in a loop. Raises KafkaError."""
-        if self._declared.missed is None:
-            return
         newest_ms = await newest_time_ms(config, self._declared.topic.name)
         oldest = int(time.time()) - DAYS_MAX * 86_400
         self._since_seconds = max(self._since_seconds, newest_ms // 1_000, oldest)
-        missed = await asyncio.to_thread(self._declared.missed, config)
+        missed = await asyncio.to_thread(self._open_missed, config)
         failed = 0
         try:
             while True:
