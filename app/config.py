@@ -7,7 +7,7 @@ error: a typing mistake must not be silent.
 import difflib
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
@@ -76,8 +76,14 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     provider_url: str = "http://127.0.0.1:8701"
     provider_key: str = "sk_test_payflow"
     provider_webhook_secret: str = "whsec_payflow_local"  # noqa: S105  of the local simulator only
+    webhook_quiet_seconds: Seconds = 300.0
+    """After so long without a webhook of the provider its list of events is read."""
     provider_timeout_seconds: Seconds = 2.0
     """The time-out of a charge, after which its outcome is unknown, and inquired about."""
+    action_seconds: Annotated[int, msgspec.Meta(ge=1, le=86_400)] = 3_600
+    """How long a customer may take to confirm a payment with the bank; then it is voided."""
+    processing_seconds: Annotated[int, msgspec.Meta(ge=1, le=2_592_000)] = 86_400
+    """How long the provider may take to process a charge; then it is voided, if it can be."""
     carrier_url: str = "http://127.0.0.1:8702"
     carrier_webhook_secret: str = "carrier_payflow_local"  # noqa: S105  of the local simulator only
     carrier_timeout_seconds: Seconds = 2.0
@@ -218,24 +224,6 @@ def extension_folders() -> list[Path]:
         return [_whole(name) for name in names if name.strip()]
     except RuntimeError as error:
         raise ConfigError(f"{_variable('extensions')}: {error}") from error
-
-
-def check_extension(folder: Path, added: Path, joined: Sequence[str]) -> None:
-    """Raise ConfigError unless the modules of `added`, a package of `folder`, are all new.
-
-    A module of an earlier path shadows the same name in all of `joined`: it would replace it.
-    """
-    if not folder.is_dir():
-        raise ConfigError(f"{_variable('extensions')}: there is no folder {folder}")
-    for path in sorted((*added.glob("*.py"), *added.glob("*/__init__.py"))):
-        name = path.parent.name if path.parent != added else path.stem
-        taken = [Path(one, place) for one in joined for place in (name, f"{name}.py")]
-        other = next((each for each in taken if each.exists()), None)
-        if other is not None and path != added / "__init__.py":
-            raise ConfigError(
-                f"{_variable('extensions')}: {added / name} has the name of {other}, and would "
-                "replace it. Operator: give it another name."
-            )
 
 
 def child_environment(config: Config) -> dict[str, str]:

@@ -87,6 +87,7 @@ def _show_transaction(found: dict[str, Any]) -> None:
         _bullet(
             f"waits for {each['what']}, since {span(now_ms - each['since_ms'])}, until "
             f"{moment(each['until_ms'])} ({until}); otherwise {each['then']}"
+            + (f"; link: {each['url']}" if each.get("url") else "")
         )
     for each in found["retried_calls"]:
         why = f" ({each['reason']})" if each["reason"] else ""

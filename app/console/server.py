@@ -20,6 +20,7 @@ from app.console.api.fraud import add_fraud
 from app.console.api.health import VERDICT
 from app.console.api.invariants import add_invariants
 from app.console.api.live import LIVE, STREAMS, Live, close_streams
+from app.console.api.missed_webhooks import MISSED_WEBHOOKS, MissedWebhookReader
 from app.console.api.open_orders import OPEN_ORDERS, OpenOrders
 from app.console.api.openapi import openapi_routes
 from app.console.api.operator_actions import PENDING_REFUNDS, PROPOSALS, PendingRefunds
@@ -28,6 +29,7 @@ from app.console.api.routes import ROUTES
 from app.console.api.tables import STAND_INS, StandIns
 from app.console.api.workflow_requests import REPEATS, Repeats
 from app.console.pages.site import add_pages, page_routes
+from app.entrypoints.requests import load_entrypoints
 from app.host.routes import serve_routes
 from app.kafka.errors import KAFKA_ERRORS
 from app.operations.audit.checkpointer import Checkpointer
@@ -54,6 +56,11 @@ def make_api(
     figures = live_figures()
     app[FIGURES] = Figures(next(iter(figures.values())), further=figures)
     app[OPEN_ORDERS] = tuple(OpenOrders(each) for each in load_workflows().values())
+    app[MISSED_WEBHOOKS] = {
+        each.path: MissedWebhookReader(each, app[CONTEXT])
+        for each in load_entrypoints().webhooks
+        if each.is_listed
+    }
     app[LIVE] = Live(app)
     app[REPEATS] = Repeats()
     app[STREAMS] = set()
@@ -108,6 +115,10 @@ async def _listen(app: web.Application) -> None:
                 for topic in app[FIGURES].topics
             ),
             *(asyncio.create_task(_kept(each.run, context.config)) for each in app[OPEN_ORDERS]),
+            *(
+                asyncio.create_task(_kept(each.run, context.config))
+                for each in app[MISSED_WEBHOOKS].values()
+            ),
             asyncio.create_task(Checkpointer(context.config, context.queries.publish).run()),
         ]
         for task in app[LISTENING]:

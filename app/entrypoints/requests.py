@@ -13,6 +13,7 @@ from app import entrypoints
 from app.config import Config
 from workflows.shared.errors import ErrorKind, PayflowError
 from workflows.shared.message import Message
+from workflows.shared.topic import Topic
 
 Body = TypeVar("Body")
 Shape = TypeVar("Shape")
@@ -149,6 +150,10 @@ class WebhookRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Return the message of its body; None for what nobody needs, and for what is not ours.
 
     Raises BadRequest."""
+    topic: Topic
+    """Of that message."""
+    is_listed: bool = False
+    """Whether the provider's list of events has what was not delivered."""
 
 
 def converted(shape: type[Shape], **fields: object) -> Shape:

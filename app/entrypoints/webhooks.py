@@ -3,12 +3,19 @@
 import structlog
 
 from app.config import Config
-from app.entrypoints.requests import BadRequest, Emission, WebhookRequest, converted
+from app.entrypoints.requests import (
+    BadRequest,
+    Emission,
+    WebhookRequest,
+    converted,
+)
 from app.wire.envelope import derive_id
 from workflows.payment.provider_messages import ProviderNotified
+from workflows.payment.topics import provider_webhooks
 from workflows.shared.limits import TEXT_CHARS_MAX
 from workflows.shared.provider_currencies import amount_minor_of
 from workflows.shipping.carrier_messages import CarrierNotified
+from workflows.shipping.topics import carrier_webhooks
 
 KINDS = {
     "payment_intent.succeeded": "payment_succeeded",
@@ -95,6 +102,8 @@ WEBHOOKS = (
         header="Stripe-Signature",
         secret=lambda config: config.provider_webhook_secret,
         emission=provider_notified,
+        topic=provider_webhooks,
+        is_listed=True,
     ),
     WebhookRequest(
         path="/webhooks/carrier",
@@ -102,5 +111,6 @@ WEBHOOKS = (
         header="X-Carrier-Signature",
         secret=lambda config: config.carrier_webhook_secret,
         emission=carrier_notified,
+        topic=carrier_webhooks,
     ),
 )

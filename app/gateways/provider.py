@@ -19,9 +19,11 @@ from app.gateways.provider_account import (
     Unclear,
     asked,
     code_of,
+    is_current,
     read,
     reason_of,
 )
+from app.gateways.provider_waits import Waits
 from workflows.payment.provider_capture_messages import CaptureCharge
 from workflows.payment.provider_messages import (
     ChargeCard,
@@ -50,6 +52,7 @@ class ProviderGateway:
 
     def __init__(self, config: Config, clock: Clock) -> None:
         self._account = Account(config, clock)
+        self._waits = Waits(config)
 
     async def __call__(self, command: ProviderCommand) -> Answers:
         """Return the provider's one answer to `command`."""
@@ -80,14 +83,13 @@ class ProviderGateway:
         if intent is None:
             # Without an intent nothing was ever confirmed, and its key makes no other one.
             return _voided(command)
-        if not isinstance(command, ChargeCard):
+        if not is_current(intent):
             intent = await read(self._account.intents.retrieve_async(intent.id))
         known = await self._outcome(command, intent)
-        if known is not None:
-            return known
-        if isinstance(command, VoidCharge):
+        if known is None and isinstance(command, VoidCharge):
             return await self._cancel(command, intent.id)
-        return await self._confirm(command, intent.id)
+        known = known or self._waits.answer(command.transaction_id, _attempt(command), intent)
+        return known or await self._confirm(command, intent.id)
 
     async def _find(self, command: Command) -> stripe.PaymentIntent | None:
         """Return the one intent of this order; None when there is none and it can count as voided.
@@ -142,16 +144,20 @@ class ProviderGateway:
 
     async def _confirm(self, command: Command, intent_id: str) -> ProviderAnswer:
         key = self._account.key(command, "confirm")
+        params: stripe.params.PaymentIntentConfirmParams = {
+            "return_url": self._waits.return_url(command.transaction_id)
+        }
         try:
-            intent = await asked(self._account.intents.confirm_async(intent_id, {}, key))
+            intent = await asked(self._account.intents.confirm_async(intent_id, params, key))
         except stripe.CardError as declined:
             return _declined(command, reason_of(declined))
-        except stripe.InvalidRequestError as refused:
-            # It may have changed since it was created: its current state is the answer.
+        except (stripe.InvalidRequestError, stripe.IdempotencyError) as refused:
+            # It may have changed since it was created, or an earlier version has confirmed it with
+            # other parameters: its current state is the answer.
             return await self._check_once(command, intent_id, refused)
         except Unclear as trouble:
             return _unknown(command, trouble, intent_id)
-        return await self._outcome_or_unknown(command, intent)
+        return await self._state_or_unknown(command, intent)
 
     async def _cancel(self, command: Command, intent_id: str) -> ProviderAnswer:
         key = self._account.key(command, "cancel")
@@ -161,23 +167,31 @@ class ProviderGateway:
             return await self._check_once(command, intent_id, refused)
         except Unclear as trouble:
             return _unknown(command, trouble, intent_id)
-        return await self._outcome_or_unknown(command, intent)
+        return await self._state_or_unknown(command, intent)
 
     async def _check_once(
-        self, command: Command, intent_id: str, refused: stripe.InvalidRequestError
+        self,
+        command: Command,
+        intent_id: str,
+        refused: stripe.InvalidRequestError | stripe.IdempotencyError,
     ) -> ProviderAnswer:
         intent = await read(self._account.intents.retrieve_async(intent_id))
-        known = await self._outcome(command, intent)
+        known = await self._state(command, intent)
         return known or _unknown(command, reason_of(refused), intent_id)
 
-    async def _outcome_or_unknown(
+    async def _state_or_unknown(
         self, command: Command, intent: stripe.PaymentIntent
     ) -> ProviderAnswer:
         try:
-            known = await self._outcome(command, intent)
+            known = await self._state(command, intent)
         except Unclear as trouble:
             return _unknown(command, trouble, intent.id)
         return known or _unknown(command, f"it is {intent.status}", intent.id)
+
+    async def _state(self, command: Command, intent: stripe.PaymentIntent) -> ProviderAnswer | None:
+        """Return the outcome, or who has to act before there is one. Raises Unclear."""
+        known = await self._outcome(command, intent)
+        return known or self._waits.answer(command.transaction_id, _attempt(command), intent)
 
     async def _outcome(
         self, command: Command, intent: stripe.PaymentIntent

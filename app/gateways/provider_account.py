@@ -21,6 +21,8 @@ KEY_MS = 23 * 3_600_000
 """How long a key is trusted. Stripe may remove it after 24 h; clocks differ."""
 KEY_CHARS_MAX = 255
 SERVER_ERROR = 500
+REPLAYED = "Idempotent-Replayed"
+"""The header of an answer of the first time, as it was then."""
 
 Answer = TypeVar("Answer")
 Clock = Callable[[], int]
@@ -58,6 +60,7 @@ class Account:
             max_network_retries=0,
         )
         self.intents, self.refunds = client.v1.payment_intents, client.v1.refunds
+        self.events = client.v1.events
 
     async def close(self) -> None:
         """Close the HTTP client."""
@@ -110,7 +113,7 @@ async def asked(asking: Awaitable[Answer]) -> Answer:
         status, headers = error.http_status or 0, error.headers or {}
         reason = f"{status} {error.code or type(error).__name__}"
         if status >= SERVER_ERROR:
-            raise Broken(reason, replayed="Idempotent-Replayed" in headers) from error
+            raise Broken(reason, replayed=REPLAYED in headers) from error
         raise Unclear(reason) from error
     except (aiohttp.ClientError, OSError) as error:
         slow = isinstance(error, TimeoutError)
@@ -123,6 +126,12 @@ async def read(reading: Awaitable[Answer]) -> Answer:
         return await asked(reading)
     except stripe.InvalidRequestError as error:
         raise Unclear(reason_of(error)) from error
+
+
+def is_current(found: stripe.PaymentIntent | stripe.Refund) -> bool:
+    """Return whether `found` is as it is now: not the answer kept under a key, nor of a search."""
+    answer = found.last_response
+    return answer is not None and REPLAYED not in answer.headers
 
 
 def reason_of(trouble: Exception) -> str:

@@ -9,6 +9,7 @@ from app.gateways.provider_account import (
     Unclear,
     asked,
     code_of,
+    is_current,
     metadata_of,
     read,
     reason_of,
@@ -32,8 +33,6 @@ FAILED = frozenset({"failed", "canceled"})
 """Refunds of these states moved no money, or it came back."""
 NEVER = frozenset({"charge_already_refunded", "amount_too_large", "charge_disputed"})
 """Refusals that asking again does not change: an operator has to act."""
-
-REPLAYED = "Idempotent-Replayed"
 
 Command = RefundCharge | InquireRefund
 
@@ -64,8 +63,7 @@ async def refund(account: Account, command: RefundCharge) -> ProviderAnswer:
     key = account.key(command, "refund", command.refund_key, *again)
     try:
         found = await asked(account.refunds.create_async(params, key))
-        if found.last_response is not None and REPLAYED in found.last_response.headers:
-            # The stored answer of the first request is as old as that: the current state is read.
+        if not is_current(found):
             found = await read(account.refunds.retrieve_async(found.id))
         return _state(command, found)
     except (Unclear, stripe.InvalidRequestError) as trouble:

@@ -1,6 +1,6 @@
 """Whatever comes late, twice or never: what was charged for nothing goes back exactly once."""
 
-from typing import Any
+from typing import Any, Literal
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -12,6 +12,12 @@ from tests.support.workflow_runner import START_MS, receive
 from workflows.fraud.messages import FraudDetected
 from workflows.payment import process as payment
 from workflows.payment import provider_messages as p
+from workflows.payment.action_messages import (
+    ChargeActionRequired,
+    ChargeProcessing,
+    PaymentActionRequired,
+    PaymentProcessing,
+)
 from workflows.payment.messages import (
     PaymentCompleted,
     PaymentFailed,
@@ -31,6 +37,10 @@ CLOSING = (
     FraudDetected(transaction_id="o1", score=1, reasons=(), rules_version="1"),
 )
 REST_MAX = 200
+Acts = Literal["", "customer", "processing"]
+ABOUT = {"transaction_id": "o1", "payment_id": "pi"}
+REQUIRED = ChargeActionRequired(**ABOUT, url="https://bank.example", wait_seconds=3_600)
+PROCESSING = ChargeProcessing(**ABOUT, wait_seconds=86_400)
 
 
 class Provider:
@@ -38,6 +48,8 @@ class Provider:
 
     def __init__(self) -> None:
         self.outcome = ""
+        self.acts: Acts = ""
+        """Who has to act before the charge goes on."""
         self.asked: dict[str, tuple[str, int, int]] = {}
         """Key, round and amount of each refund, by its id."""
         self.states: dict[str, str] = {}
@@ -81,15 +93,24 @@ class Provider:
         if isinstance(command, p.RefundCharge | p.InquireRefund):
             assert self.outcome == "succeeded"
             return self._refund(command)
+        attempt = getattr(command, "attempt", 0)
+        cancels = isinstance(command, p.VoidCharge) and self.acts != "processing"
+        if not self.outcome and self.acts and not cancels:
+            kind = {"customer": REQUIRED, "processing": PROCESSING}[self.acts]
+            return replace(kind, attempt=attempt)
         if not self.outcome:
             wanted = "succeeded" if card_is_good else "declined"
             self.outcome = "voided" if isinstance(command, p.VoidCharge) else wanted
-        attempt = getattr(command, "attempt", 0)
         return {
             "succeeded": example.SUCCEEDED,
             "declined": replace(example.DECLINED, attempt=attempt),
             "voided": replace(example.VOIDED, attempt=attempt),
         }[self.outcome]
+
+    def act(self, *, confirms: bool) -> Message | None:
+        """Let the customer confirm, or fail to, or the provider finish; return the webhook."""
+        self.outcome = "succeeded" if confirms else "declined"
+        return self.notice()
 
     def notice(self) -> Message | None:
         """Return the webhook of how the charge ended."""
@@ -154,6 +175,20 @@ class Race(RuleBasedStateMachine):
         if notice is not None and self.provider.outcome != before:
             self.coming.append(notice)
         self.coming.append(answer if answer is not None and answers else _unknown(command))
+
+    @precondition(lambda self: not self.provider.outcome and not self.provider.acts)
+    @rule(acts=st.sampled_from(("customer", "processing")))
+    def somebody_has_to_act(self, acts: Acts) -> None:
+        """The card asks for 3-D Secure, or the provider takes its time."""
+        self.provider.acts = acts
+
+    @precondition(lambda self: not self.provider.outcome and self.provider.acts)
+    @rule(confirms=st.booleans(), notified=st.booleans())
+    def somebody_acts(self, confirms: bool, notified: bool) -> None:
+        """Late or soon; the webhook may get lost."""
+        notice = self.provider.act(confirms=confirms)
+        if notified and notice is not None:
+            self.coming.append(notice)
 
     @precondition(lambda self: self.asked)
     @rule()
@@ -234,6 +269,8 @@ class Race(RuleBasedStateMachine):
         ]
         assert kinds.count(PaymentCompleted) <= 1
         assert kinds.count(PaymentFailed) <= 1
+        assert kinds.count(PaymentActionRequired) <= 1
+        assert kinds.count(PaymentProcessing) <= 1
         assert len(ids) == len(set(ids))
 
     def teardown(self) -> None:
@@ -248,6 +285,9 @@ class Race(RuleBasedStateMachine):
                 self.coming.append(self.provider.take(self.asked.pop(0), card_is_good=True))
             elif self.coming:
                 self.receive(self.coming.pop(0))
+            elif self.provider.acts == "processing" and not self.provider.outcome:
+                # A customer may never act; the provider always comes to an end.
+                self.provider.act(confirms=True)
             elif payment.due(self.state) is not None:
                 self.ring()
             else:

@@ -9,9 +9,9 @@ import pytest
 from msgspec.structs import replace
 from prometheus_client import Counter
 
-from app import registry
+from app import check_extension, registry
 from app.cli import commands
-from app.config import ConfigError, check_extension
+from app.config import ConfigError
 from app.console.api.routes import of_workflow
 from app.delivery.agent import registered
 from app.entrypoints.requests import entrypoint_of

@@ -55,7 +55,10 @@ def refunded(round_: int = 0, **more: object) -> PaymentRefunded:
 def failed(round_: int = 0, *, was_refunded: bool) -> PaymentRefundFailed:
     """Return that the refund of a round has failed."""
     about = {**ABOUT, **OF_ORDER, "refund_id": f"re{round_}"}
-    return PaymentRefundFailed(**about, reason="closed", was_refunded=was_refunded)
+    again = round_ == 0
+    return PaymentRefundFailed(
+        **about, reason="closed", was_refunded=was_refunded, tries_again=again
+    )
 
 
 def inquiry(attempt: int, round_: int = 0) -> InquireRefund:
@@ -120,7 +123,12 @@ TO_CASE = [*CLOSED, FAILED, AGAIN_FAILED]
             2,
             id="a webhook that overtakes the answer",
         ),
-        pytest.param(TO_CASE, (failed(1, was_refunded=False), CASE), None, id="twice: a case"),
+        pytest.param(
+            TO_CASE,
+            (failed(1, was_refunded=False), CASE),
+            None,
+            id="twice: a case",
+        ),
         pytest.param([*TO_CASE, FAILED], (), None, id="of an earlier round it says nothing new"),
         pytest.param(
             [*CLOSED, REFUSED],

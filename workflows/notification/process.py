@@ -5,6 +5,8 @@ from msgspec.structs import replace
 
 from workflows.notification.instructions import NotifyCustomer
 from workflows.notification.messages import Channel, SendMessage
+from workflows.notification.texts import confirm_text, refund_failed_text
+from workflows.payment.action_messages import PaymentActionRequired
 from workflows.payment.capture_messages import PaymentAuthorized, PaymentVoided
 from workflows.payment.messages import PaymentCompleted, PaymentRefunded, PaymentRefundFailed
 from workflows.shared.limits import TEXT_CHARS_MAX
@@ -64,10 +66,13 @@ def _message(state: SentMessages, received: Message) -> SendMessage | None:  # n
                 state, transaction_id, name, "push", "Refund", f"{amount} is on its way back."
             )
         case PaymentRefundFailed(transaction_id=transaction_id, was_refunded=True):
-            amount = money(received.amount_minor, received.currency)
             name = f"refund failed/{received.refund_id}"
-            text = f"Your bank has refused {amount}. We try once more."
+            text = refund_failed_text(received)
             return _send(state, transaction_id, name, "push", "Refund delayed", text)
+        case PaymentActionRequired(transaction_id=transaction_id):
+            asked = replace(state, customer_id=received.customer_id)
+            title, text = "Please confirm your payment", confirm_text(received)
+            return _send(asked, transaction_id, "confirm payment", "push", title, text)
         case NotifyCustomer(transaction_id=transaction_id, name=name, channel=channel):
             return _send(state, transaction_id, name, channel, received.title, received.text)
         case _:

@@ -56,6 +56,8 @@ class OrderFacts:
     capture_case: bool = False
     """The money could not be taken after the goods had left, and no operator has ended it."""
     written_off: bool = False
+    action_until_ms: int = 0
+    """Until when the customer, or the provider, may act before the payment goes on."""
     mismatched: bool = False
     """The provider has taken another amount than it was asked for."""
     refunded_minor: int = 0

@@ -59,6 +59,8 @@ class OrderFigures(msgspec.Struct, frozen=True, kw_only=True):
     """By cause."""
     orders_open: int
     orders_overdue: int
+    orders_awaiting_action: int
+    """Orders whose customer, or whose bank, may still act; none of them is stuck."""
     orders_moving: int
     """Orders with effects still under way: allowed for by the checks, not skipped."""
     authorized_minor: dict[str, int]
@@ -120,6 +122,7 @@ def figures_of(snapshot: Snapshot) -> OrderFigures:
         orders_cancelled=_counts(known.cause for _, known in placed if known.cancelled),
         orders_open=sum(known.ends == 0 for _, known in placed),
         orders_overdue=sum(snapshot.overdue(key, known) for key, known in placed),
+        orders_awaiting_action=sum(snapshot.awaits_action(known) for _, known in placed),
         orders_moving=sum(snapshot.moving(key, known) for key, known in placed),
         authorized_minor=hold_checks.by_currency(snapshot, lambda one: one.authorized_minor),
         captured_minor=hold_checks.by_currency(snapshot, lambda one: one.captured_minor),

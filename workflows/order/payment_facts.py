@@ -6,6 +6,7 @@ from typing import Any
 from workflows.order.facts import Facts, OrderFacts
 from workflows.payment import capture_messages as capture
 from workflows.payment import messages as payment
+from workflows.payment.action_messages import PaymentActionRequired, PaymentProcessing
 from workflows.payment.refund import key_of
 from workflows.shared.message import Message
 
@@ -18,6 +19,15 @@ def _paid(facts: Facts, known: OrderFacts, message: payment.PaymentCompleted, _a
     if known.hold_id and message.payment_id == known.hold_id:
         known.captured_minor += message.amount_minor
     known.paid_minor += message.amount_minor
+
+
+def _acting(
+    _facts: Facts,
+    known: OrderFacts,
+    message: PaymentActionRequired | PaymentProcessing,
+    _at_ms: int,
+) -> None:
+    known.action_until_ms = max(known.action_until_ms, message.deadline_at_ms)
 
 
 def _mismatched(_facts: Facts, known: OrderFacts, _message: Message, _at_ms: int) -> None:
@@ -79,6 +89,8 @@ def _held(_facts: Facts, known: OrderFacts, message: Any, _at_ms: int) -> None:
 
 OF_PAYMENTS: dict[type[Message], Callable[[Facts, OrderFacts, Any, int], None]] = {
     payment.PaymentCompleted: _paid,
+    PaymentActionRequired: _acting,
+    PaymentProcessing: _acting,
     payment.PaymentMismatch: _mismatched,
     capture.PaymentAuthorized: _held,
     capture.PaymentVoided: _held,

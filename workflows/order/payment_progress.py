@@ -3,7 +3,8 @@
 from msgspec.structs import replace
 
 from workflows.fraud.messages import FraudCleared, FraudDetected
-from workflows.order.state import Mark, Order, blame
+from workflows.order.state import UNPAID, Action, Mark, Order, blame
+from workflows.payment.action_messages import PaymentActionRequired, PaymentProcessing
 from workflows.payment.capture_messages import PaymentAuthorized, PaymentVoided, PaymentWrittenOff
 from workflows.payment.messages import (
     PaymentCompleted,
@@ -24,7 +25,9 @@ def paid(state: Order, message: Message, at_ms: int) -> Order:  # noqa: PLR0911 
     match message:
         case PaymentPending() if status == "waiting":
             return replace(state, payment=Mark(status="pending", at_ms=at_ms))
-        case PaymentFailed(reason=reason) if status in ("waiting", "pending"):
+        case PaymentActionRequired() | PaymentProcessing() if status in UNPAID:
+            return _acting(state, message, at_ms)
+        case PaymentFailed(reason=reason) if status in UNPAID:
             failed = replace(state, payment=Mark(status="failed", at_ms=at_ms))
             # "cancelled" says that the step ended because of another step's failure.
             return (
@@ -52,7 +55,7 @@ def paid(state: Order, message: Message, at_ms: int) -> Order:  # noqa: PLR0911 
 def _held(state: Order, message: Message, at_ms: int) -> Order:
     status = state.payment.status
     match message:
-        case PaymentAuthorized(amount_minor=amount_minor) if status in ("waiting", "pending"):
+        case PaymentAuthorized(amount_minor=amount_minor) if status in UNPAID:
             mark = Mark(status="authorized", at_ms=at_ms)
             return replace(state, payment=mark, authorized_minor=amount_minor)
         case PaymentVoided() if status == "authorized":
@@ -61,6 +64,16 @@ def _held(state: Order, message: Message, at_ms: int) -> Order:
             return replace(state, payment=Mark(status="written_off", at_ms=at_ms))
         case _:
             return state
+
+
+def _acting(state: Order, message: PaymentActionRequired | PaymentProcessing, at_ms: int) -> Order:
+    """Return `state` with who has to act before the payment goes on, and until when."""
+    asks = isinstance(message, PaymentActionRequired)
+    return replace(
+        state,
+        payment=Mark(status="action_required" if asks else "processing", at_ms=at_ms),
+        action=Action(url=message.url if asks else "", until_ms=message.deadline_at_ms),
+    )
 
 
 def _judged(state: Order, message: Message, at_ms: int) -> Order:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from workflows.order.process import STUCK_AFTER_MS, deadlines, overdue_at_ms
-from workflows.order.state import Order
+from workflows.order.state import UNPAID, Order
 from workflows.shared.workflow import PendingStep, Step
 
 Status = Literal[
@@ -18,6 +18,16 @@ STEPS = (
         name="payment",
         awaits="the payment provider to answer",
         otherwise="the order is cancelled",
+    ),
+    Step(
+        name="customer_action",
+        awaits="the customer to confirm the payment with the bank",
+        otherwise="the charge is voided and the order is cancelled",
+    ),
+    Step(
+        name="processing",
+        awaits="the payment provider to process the charge",
+        otherwise="the charge is voided and the order is cancelled",
     ),
     Step(
         name="inventory",
@@ -78,9 +88,15 @@ def waits(state: Order, now_ms: int) -> tuple[tuple[str, Status], ...]:
         return tuple((step, status) for step in steps)
     again = {*state.overdue, *(["payment"] if state.payment.status == "pending" else [])}
     return tuple(
-        (step, "retrying" if step in again else "waiting")
+        (_named(step, state), "retrying" if step in again else "waiting")
         for step in tuple(deadlines(state)) or ("order",)
     )
+
+
+def _named(step: str, state: Order) -> str:
+    """Return the step for people: a payment may wait for its customer, or for its bank."""
+    waits = {"action_required": "customer_action", "processing": "processing"}
+    return waits.get(state.payment.status, step) if step == "payment" else step
 
 
 def pending_steps(state: Order) -> tuple[PendingStep, ...]:
@@ -99,11 +115,14 @@ def _steps(state: Order) -> Iterator[PendingStep]:
         "capture": state.shipping.at_ms,
     }
     for step, until_ms in deadlines(state).items():
+        named = _named(step, state)
+        acts = named in ("customer_action", "processing")
         yield PendingStep(
-            what=_STEP[step].awaits,
+            what=_STEP[named].awaits,
             since_ms=since_ms[step],
-            until_ms=until_ms,
-            then=_STEP[step].otherwise,
+            until_ms=state.action.until_ms if acts else until_ms,
+            then=_STEP[named].otherwise,
+            url=state.action.url if acts else "",
         )
 
 
@@ -114,7 +133,7 @@ def _taking_back(state: Order) -> Iterator[PendingStep]:
     open_: dict[str, bool] = {
         "the money to be refunded": state.payment.status == "completed",
         "the money that is held to be let go": state.payment.status == "authorized",
-        "the payment to end without money taken": state.payment.status in ("waiting", "pending"),
+        "the payment to end without money taken": state.payment.status in UNPAID,
         "the goods to be put back on their shelves": state.inventory.status == "reserved",
         "every shelf to say that it holds nothing": state.inventory.status == "waiting",
     }

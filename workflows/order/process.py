@@ -17,7 +17,7 @@ from workflows.order.saga_messages import (
     Step,
     StepOverdue,
 )
-from workflows.order.state import INITIAL, Order
+from workflows.order.state import INITIAL, UNPAID, Order
 from workflows.payment.refund_progress import PENDING_OVERDUE_MS
 from workflows.shared.message import Message
 
@@ -75,8 +75,9 @@ def deadlines(state: Order) -> dict[Step, int]:
     dues: dict[Step, int] = {}
     if not state.order_id or state.cause or _ended(state):
         return dues
-    if state.payment.status in ("waiting", "pending"):
-        dues["payment"] = state.placed_at_ms + PAYMENT_MS
+    if state.payment.status in UNPAID:
+        # Waiting for the customer is no outage; payment voids the charge when the time is over.
+        dues["payment"] = max(state.placed_at_ms, state.action.until_ms) + PAYMENT_MS
     if state.inventory.status == "waiting":
         dues["inventory"] = state.placed_at_ms + INVENTORY_MS
     if state.fraud.status == "waiting" and state.payment.status in ("authorized", "completed"):

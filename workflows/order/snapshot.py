@@ -26,10 +26,16 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     def overdue(self, order_id: str, known: OrderFacts) -> bool:
         """Return whether the order is open past every deadline it has."""
-        fallback_ms = (known.placed_ms or known.last_ms) + OPEN_MS_MAX
+        began_ms = max(known.placed_ms or known.last_ms, known.action_until_ms)
+        fallback_ms = began_ms + OPEN_MS_MAX
         return not known.ends and self.moment.now_ms > self.facts.overdue_at_ms.get(
             order_id, fallback_ms
         )
+
+    def awaits_action(self, known: OrderFacts) -> bool:
+        """Return whether the payment of an open order waits for the customer or the bank."""
+        paid = known.payments or known.authorized_minor or known.ends
+        return not paid and self.moment.now_ms <= known.action_until_ms
 
     def moving(self, order_id: str, known: OrderFacts) -> bool:
         """Return whether effects of the order may still be under way."""

@@ -17,6 +17,15 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     at_ms: int = 0
 
 
+class Action(msgspec.Struct, frozen=True, kw_only=True):
+    """What the customer, or the provider, has to do before the payment goes on."""
+
+    url: str = ""
+    """Where the customer confirms it; empty: the provider has to act."""
+    until_ms: int = 0
+    """When payment voids the charge instead."""
+
+
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """What one order remembers. Moments are ms, 0 while they have not come."""
 
@@ -29,7 +38,9 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     """Units by SKU."""
     placed_at_ms: int = 0
     payment: Mark = Mark()
-    """waiting, pending, failed, authorized, voided, completed, refunding, refunded, written_off"""
+    """waiting, pending, action_required, processing, failed, authorized, voided, completed,
+    refunding, refunded, written_off"""
+    action: Action = Action()
     inventory: Mark = Mark()
     """waiting, reserved, rejected, released"""
     fraud: Mark = Mark()
@@ -57,6 +68,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
 
 INITIAL = Order()
+UNPAID = ("waiting", "pending", "action_required", "processing")
+"""The statuses of a payment of which the outcome is not known."""
 
 
 def blame(cause: Cause, detail: str, state: Order, at_ms: int) -> Order:

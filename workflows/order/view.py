@@ -24,6 +24,7 @@ def view(state: Order) -> dict[str, Any]:
         "state": _status(state),
         "country": state.country,
         "steps": {"placed": _step(placed, None), **steps},
+        "action": _action(state),
         "overdue": list(state.overdue),
         "cause": state.cause,
         "detail": state.detail,
@@ -48,6 +49,13 @@ def _status(state: Order) -> str:
 
 def _step(mark: Mark, due_at_ms: int | None) -> dict[str, Any]:
     return {"status": mark.status, "at_ms": mark.at_ms or None, "due_at_ms": due_at_ms}
+
+
+def _action(state: Order) -> dict[str, Any] | None:
+    """Return what the customer has to do; None when there is nothing."""
+    if state.payment.status != "action_required" or state.cause:
+        return None
+    return {"kind": "confirm_payment", "url": state.action.url, "until_ms": state.action.until_ms}
 
 
 def _amounts(state: Order) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from workflows.payment import provider_messages as provider
+from workflows.payment.action_messages import PaymentActionRequired, PaymentProcessing
 from workflows.payment.capture_messages import CaptureKind
 from workflows.payment.instructions import RequestPayment
 from workflows.payment.messages import PaymentPending
@@ -36,6 +37,19 @@ class Bill(msgspec.Struct, frozen=True, kw_only=True):
     origin: Origin = UNKNOWN
 
 
+class NextAction(msgspec.Struct, frozen=True, kw_only=True):
+    """Who has to act before a charge can go on; the provider has said so."""
+
+    kind: Literal["", "customer", "processing"] = ""
+    """`processing`: the provider itself, which cannot be hurried."""
+    url: str = ""
+    """Where the customer confirms."""
+    until_ms: int = 0
+    """When the charge is voided."""
+    emitted: tuple[str, ...] = ()
+    """The kinds that were emitted: each once, though the provider may say it again."""
+
+
 class Charge(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of one charge."""
 
@@ -58,8 +72,9 @@ class Charge(msgspec.Struct, frozen=True, kw_only=True):
     asks: int = 0
     """How often the provider was asked."""
     unknown_since_ms: int | None = None
+    next_action: NextAction = NextAction()
     expired: bool = False
-    """The outcome stayed unknown for too long."""
+    """The outcome stayed unknown for too long, or who had to act did not."""
     pending_emitted: bool = msgspec.field(name="pending_told", default=False)
     wait: Wait = Wait()
 
@@ -80,22 +95,23 @@ def pending(  # noqa: PLR0911  one case after the other
     """
     if not charge.asked:
         return (_charge_card(bill),)
+    voids = unwanted or charge.expired
     if charge.hint == "noticed":
         # A void charges nothing: what has failed must not be charged by a forged webhook.
-        voids = unwanted or charge.expired or charge.outcome in FAILED
-        return (_ask(provider.VoidCharge if voids else provider.InquireCharge, charge, bill),)
+        return (_ask(charge, bill, voids=voids or charge.outcome in FAILED),)
     if charge.outcome == "authorized" and unwanted:
-        voids = charge.ask_again or charge.asked != "void"
-        return (_ask(provider.VoidCharge, charge, bill),) if voids else ()
-    if charge.outcome or charge.unknown_since_ms is None:
+        asks = charge.ask_again or charge.asked != "void"
+        return (_ask(charge, bill, voids=True),) if asks else ()
+    waits_for = charge.next_action.kind
+    if charge.outcome or (not waits_for and charge.unknown_since_ms is None):
         return ()
-    if not charge.pending_emitted:
+    if waits_for and waits_for not in charge.next_action.emitted and not voids:
+        return (_waiting(charge, bill),)
+    if not waits_for and not charge.pending_emitted:
         return (PaymentPending(transaction_id=bill.transaction_id, reason=charge.reason),)
     # Voiding waits until the outcome is unknown: the answer under way is the quickest end.
-    voids = unwanted or charge.expired
-    if charge.ask_again or (voids and charge.asked != "void"):
-        return (_ask(provider.VoidCharge if voids else provider.InquireCharge, charge, bill),)
-    return ()
+    asks = charge.ask_again or (voids and charge.asked != "void")
+    return (_ask(charge, bill, voids=voids),) if asks else ()
 
 
 def bill_of(asked: RequestPayment, at_ms: int) -> Bill:
@@ -115,6 +131,25 @@ def bill_of(asked: RequestPayment, at_ms: int) -> Bill:
     )
 
 
+def _waiting(charge: Charge, bill: Bill) -> Message:
+    until_ms = charge.next_action.until_ms
+    if charge.next_action.kind == "processing":
+        return PaymentProcessing(
+            transaction_id=bill.transaction_id,
+            payment_id=charge.payment_id,
+            deadline_at_ms=until_ms,
+        )
+    return PaymentActionRequired(
+        transaction_id=bill.transaction_id,
+        payment_id=charge.payment_id,
+        deadline_at_ms=until_ms,
+        url=charge.next_action.url,
+        amount_minor=bill.total_minor,
+        currency=bill.currency,
+        customer_id=bill.customer_id,
+    )
+
+
 def _charge_card(bill: Bill) -> Message:
     return provider.ChargeCard(
         transaction_id=bill.transaction_id,
@@ -131,9 +166,8 @@ def capture_of(bill: Bill) -> provider.Capture:
     return "manual" if bill.capture == "at_shipment" else "automatic"
 
 
-def _ask(
-    message: type[provider.InquireCharge | provider.VoidCharge], charge: Charge, bill: Bill
-) -> Message:
+def _ask(charge: Charge, bill: Bill, *, voids: bool) -> Message:
+    message = provider.VoidCharge if voids else provider.InquireCharge
     return message(
         transaction_id=bill.transaction_id,
         amount_minor=bill.total_minor,

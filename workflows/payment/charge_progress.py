@@ -7,8 +7,15 @@ from typing import Literal
 
 from msgspec.structs import replace
 
+from workflows.payment import next_action
 from workflows.payment import provider_capture_messages as holds
 from workflows.payment import provider_messages as provider
+from workflows.payment.action_messages import (
+    ChargeActionRequired,
+    ChargeProcessing,
+    PaymentActionRequired,
+    PaymentProcessing,
+)
 from workflows.payment.charge import Charge
 from workflows.payment.messages import PaymentPending
 from workflows.shared.deadline import DeadlineReached
@@ -36,7 +43,7 @@ OUTCOME_MS = ANSWER_MS + PENDING_MS + BACKOFF_MS_MAX
 asked for; the first answer of the provider after that ends it."""
 
 
-def evolve(charge: Charge, message: Message, at_ms: int) -> Charge:  # noqa: C901, PLR0911  one match
+def evolve(charge: Charge, message: Message, at_ms: int) -> Charge:  # noqa: PLR0911  one match
     """Return `charge` after `message`, received or emitted."""
     match message:
         case provider.ChargeCard() | provider.InquireCharge():
@@ -45,10 +52,20 @@ def evolve(charge: Charge, message: Message, at_ms: int) -> Charge:  # noqa: C90
             return _asked(charge, "void", at_ms)
         case PaymentPending():
             return replace(charge, pending_emitted=True)
+        case PaymentActionRequired() | PaymentProcessing():
+            return _waiting(charge)
         case DeadlineReached():
             return _woken(charge, message, at_ms)
         case provider.ProviderNotified(kind=kind):
             return _hinted(charge, kind, at_ms)
+        case _:
+            return _answered(charge, message, at_ms)
+
+
+def _answered(charge: Charge, message: Message, at_ms: int) -> Charge:  # noqa: PLR0911  one match
+    match message:
+        case ChargeActionRequired() | ChargeProcessing():
+            return next_action.required(charge, message, at_ms)
         case provider.ChargeUnknown() if charge.asked:
             return _unknown(charge, message, at_ms)
         case holds.ChargeAuthorized() if charge.asked == "charge":
@@ -61,13 +78,21 @@ def evolve(charge: Charge, message: Message, at_ms: int) -> Charge:  # noqa: C90
         case provider.ChargeDeclined(reason=reason):
             return _over(charge, message, "declined", reason or "declined")
         case provider.ChargeVoided():
-            why = f"unknown for too long: {charge.reason}"[:TEXT_CHARS_MAX]
             # Who asked for the void knows why; a hold may also end by itself.
             other = "" if charge.asked == "void" else "canceled at the provider"
-            reason = why if charge.expired else other
-            return _over(charge, message, "voided", reason)
+            return _over(charge, message, "voided", _expiry(charge) if charge.expired else other)
         case _:
             return charge
+
+
+def _waiting(charge: Charge) -> Charge:
+    action = charge.next_action
+    return replace(charge, next_action=replace(action, emitted=(*action.emitted, action.kind)))
+
+
+def _expiry(charge: Charge) -> str:
+    unknown = f"unknown for too long: {charge.reason}"[:TEXT_CHARS_MAX]
+    return next_action.expiry_reason(charge) or unknown
 
 
 def _asked(charge: Charge, what: Literal["charge", "void"], at_ms: int) -> Charge:
@@ -93,6 +118,8 @@ def _woken(charge: Charge, received: DeadlineReached, at_ms: int) -> Charge:
         return replace(charge, wait=wait)
     if charge.hint == "waits" or (charge.hint and charge.outcome):
         return replace(charge, hint="noticed", wait=wait)
+    if charge.next_action.kind and not charge.outcome:
+        return next_action.woken(charge, received)
     since_ms = at_ms if charge.unknown_since_ms is None else charge.unknown_since_ms
     return replace(
         charge,
@@ -109,6 +136,8 @@ def _unknown(charge: Charge, unknown: provider.ChargeUnknown, at_ms: int) -> Cha
     if charge.outcome and not _lets_go(charge):
         again = wait_until(charge.wait, at_ms + pause_ms)
         return replace(charge, wait=again) if charge.hint else charge
+    if charge.next_action.kind and not charge.outcome:
+        return replace(charge, wait=wait_until(charge.wait, at_ms + pause_ms))
     return replace(
         charge,
         reason=unknown.reason,

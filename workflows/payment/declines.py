@@ -1,7 +1,9 @@
 """Why a card is declined, by the provider's code, and what the customer may do about it.
 
-Source: docs.stripe.com/declines/codes. A lost, stolen or suspected card is declined in the words of
-any decline, as Stripe asks: who tries a stolen one must not learn it.
+Source: docs.stripe.com/declines/codes; the code of a failed 3-D Secure is one of its error codes.
+A declined card is never tried again by us, whatever its code: the customer orders anew. A lost,
+stolen or suspected card is declined in the words of any decline, as Stripe asks: who tries a stolen
+one must not learn it.
 """
 
 GENERIC = "the bank has declined it; please use another card or ask your bank"
@@ -11,7 +13,13 @@ EXPIRED = "the card has expired"
 WRONG = "its number, date or security code is not right"
 NOT_FOR_THIS = "the card cannot be used for this payment"
 CONFIRM = "the bank wants you to confirm it"
+UNCONFIRMED = "your bank has not confirmed that it was you"
 LATER = "the bank did not answer; please order again"
+TOO_LATE = "you did not confirm it with your bank in time; please order again"
+
+NOT_CONFIRMED = "not_confirmed_in_time"
+NOT_PROCESSED = "not_processed_in_time"
+"""Reasons of ours for a charge that waited for too long, beside the codes of the provider."""
 
 REASONS = {
     "insufficient_funds": NO_MONEY,
@@ -46,9 +54,18 @@ REASONS = {
         NOT_FOR_THIS,
     ),
     **dict.fromkeys(
-        ("authentication_required", "offline_pin_required", "online_or_offline_pin_required"),
+        (
+            "authentication_required",
+            "authentication_not_handled",
+            "mobile_device_authentication_required",
+            "offline_pin_required",
+            "online_or_offline_pin_required",
+        ),
         CONFIRM,
     ),
+    "payment_intent_authentication_failure": UNCONFIRMED,
+    NOT_CONFIRMED: TOO_LATE,
+    NOT_PROCESSED: LATER,
     **dict.fromkeys(
         (
             "approve_with_id",

@@ -4,6 +4,7 @@ from typing import Literal
 
 import msgspec
 
+from workflows.payment.action_messages import PaymentActionRequired, PaymentProcessing
 from workflows.payment.capture_messages import CaptureMessage
 from workflows.payment.origin import UNKNOWN, Origin
 from workflows.shared.limits import Currency, Milliseconds, Minor, MinorDue, Name, NameIfAny, Text
@@ -106,6 +107,8 @@ class PaymentRefundFailed(
     reason: Text
     was_refunded: bool
     """Whether PaymentRefunded was emitted for it before, and is to be reversed."""
+    tries_again: bool = True
+    """Whether the provider is asked for another refund; else an operator decides."""
 
 
 class RefundCaseOpened(
@@ -151,6 +154,8 @@ PaymentMessage = (
     | PaymentFailed
     | PaymentPending
     | PaymentMismatch
+    | PaymentActionRequired
+    | PaymentProcessing
     | PaymentRefunded
     | PaymentRefundPending
     | PaymentRefundFailed

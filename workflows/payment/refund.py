@@ -19,6 +19,9 @@ from workflows.shared.retry import Wait
 COMPENSATION = "compensation"
 """The refund key of a cancelled order's refund; returns use their own id."""
 
+ROUNDS = 2
+"""Refunds of one key: Stripe fails one when the card is closed, and a second one as well."""
+
 Fact = facts.PaymentRefunded | facts.PaymentRefundPending | facts.PaymentRefundFailed
 
 
@@ -103,6 +106,7 @@ def _of_one(key: str, refund: Refund, bill: Bill, payment_id: str) -> list[Messa
                     refund_id=refund.refund_id,
                     reason=refund.reason,
                     was_refunded=refund.is_posted,
+                    tries_again=refund.round + 1 < ROUNDS,
                 )
             )
         case "pending" if not refund.pending_emitted:

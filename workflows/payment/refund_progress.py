@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from workflows.payment import messages as facts
 from workflows.payment import provider_messages as provider
 from workflows.payment.charge import Bill
-from workflows.payment.refund import Refund, Refunds, key_of, left_minor
+from workflows.payment.refund import ROUNDS, Refund, Refunds, key_of, left_minor
 from workflows.payment.refund_answers import answered, change, hinted, put, rest_if_idle
 from workflows.shared.deadline import DeadlineReached
 from workflows.shared.message import Message
@@ -22,8 +22,6 @@ OVERDUE_MS = 300_000
 """When an unknown refund becomes RefundOverdue: later than any forward step."""
 PENDING_OVERDUE_MS = 14 * 86_400_000
 """And a pending one: Stripe's refunds take 5 to 10 business days."""
-ROUNDS = 2
-"""Refunds of one key: Stripe fails one when the card is closed, and a second one as well."""
 
 
 def request(refunds: Refunds, bill: Bill, key: str, amount_minor: int, at_ms: int) -> Refunds:

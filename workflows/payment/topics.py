@@ -1,5 +1,10 @@
 """Topics of the subject payment."""
 
+from workflows.payment.action_messages import (
+    ChargeActionRequired,
+    ChargeProcessing,
+    PaymentProcessing,
+)
 from workflows.payment.capture_messages import (
     AuthorizationExpiring,
     CaptureCaseDecided,
@@ -52,6 +57,8 @@ ProviderAnswer = (
     | ChargeDeclined
     | ChargeVoided
     | ChargeUnknown
+    | ChargeActionRequired
+    | ChargeProcessing
     | RefundSucceeded
     | RefundPending
     | RefundFailed
@@ -69,7 +76,13 @@ payments = declare(
     traced=True,
     kinds={
         "compensation": (PaymentRefunded, PaymentVoided),
-        "retry": (PaymentPending, PaymentRefundPending, RefundOverdue, AuthorizationExpiring),
+        "retry": (
+            PaymentPending,
+            PaymentProcessing,
+            PaymentRefundPending,
+            RefundOverdue,
+            AuthorizationExpiring,
+        ),
         "failure": (
             PaymentFailed,
             PaymentMismatch,
@@ -121,7 +134,7 @@ provider_answers = declare(
     traced=True,
     kinds={
         "compensation": (RefundSucceeded, ChargeVoided),
-        "retry": (ChargeUnknown, RefundUnknown, RefundPending, CaptureUnknown),
+        "retry": (ChargeUnknown, RefundUnknown, RefundPending, CaptureUnknown, ChargeProcessing),
         "failure": (ChargeDeclined, RefundFailed, RefundRefused, CaptureRefused),
     },
 )

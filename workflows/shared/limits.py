@@ -28,6 +28,11 @@ MinorDue = Annotated[int, Meta(ge=0, le=MINOR_MAX)]
 """Money in minor units, never negative."""
 Milliseconds = Annotated[int, Meta(ge=0, le=99_999_999_999_999)]
 """A moment: milliseconds since 1970-01-01 UTC."""
+Seconds = Annotated[int, Meta(ge=0, le=31 * 86_400)]
+"""How long something may take, a month at most."""
+URL_CHARS_MAX = 2_048
+Url = Annotated[str, Meta(max_length=URL_CHARS_MAX)]
+"""An address to which a person is sent."""
 
 LINES_MAX = 1_000
 """Lines in one order; the largest real one seen holds 593."""

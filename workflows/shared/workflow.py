@@ -25,6 +25,8 @@ class PendingStep(msgspec.Struct, frozen=True, kw_only=True):
     until_ms: int
     then: str
     """What happens when it does not come in time."""
+    url: str = ""
+    """Where a person can do it; empty: nobody can."""
 
 
 class RetriedCall(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ import msgspec
 from aiohttp import web
 
 from app.console.api.context import CONTEXT
+from app.console.api.missed_webhooks import MISSED_WEBHOOKS
 from app.console.api.problems import Problem, json_response, read_body
 from app.entrypoints.requests import CommandRequest, WebhookRequest
 from app.gateways.signature import BadSignature, verify
@@ -28,6 +29,9 @@ async def webhook(declared: WebhookRequest, request: web.Request) -> web.Respons
     emission = declared.emission(event, config)
     if emission is not None:
         await request.app[CONTEXT].publish_all(request, [emission])
+    reader = request.app[MISSED_WEBHOOKS].get(declared.path)
+    if reader is not None:
+        reader.note(event)
     return json_response({"received": True})
 
 

@@ -98,7 +98,7 @@ class ApiContext:
         acknowledge it in time.
         """
         envelope = self._envelope_of(request, message, event_id, transaction, baggage)
-        await self._produce(message, envelope)
+        await self.produce(message, envelope)
 
     async def publish_all(self, request: web.Request, emissions: Sequence[Emission]) -> None:
         """Produce every message, or none where one is refused; raises as `publish` does."""
@@ -107,9 +107,10 @@ class ApiContext:
             for each in emissions
         ]
         for each, envelope in zip(emissions, envelopes, strict=True):
-            await self._produce(each.message, envelope)
+            await self.produce(each.message, envelope)
 
-    async def _produce(self, message: Message, envelope: Envelope) -> None:
+    async def produce(self, message: Message, envelope: Envelope) -> None:
+        """Produce `message`. Raises Problem 503 when Kafka does not acknowledge it in time."""
         try:
             await asyncio.wait_for(self.queries.publish(message, envelope), PUBLISH_SECONDS)
         except (TimeoutError, KafkaError) as error:

@@ -3,6 +3,7 @@
 Both keep books of their own. They are the independent witnesses of what really happened.
 """
 
+from collections.abc import Sequence
 from random import Random
 from typing import Any, Protocol
 
@@ -11,8 +12,12 @@ from app.wire.envelope import derive_id
 from workflows.notification import messages as n
 from workflows.payment import provider_capture_messages as h
 from workflows.payment import provider_messages as p
+from workflows.payment.action_messages import ChargeActionRequired, ChargeProcessing
 from workflows.shared.message import Message
 from workflows.shipping import carrier_messages as c
+
+ACTION_SECONDS, PROCESSING_SECONDS = 3_600, 86_400
+"""How long a customer may take to confirm, and the provider to process."""
 
 
 class Troubles(Protocol):
@@ -20,6 +25,10 @@ class Troubles(Protocol):
 
     def strikes(self, kind: str, rate: float) -> bool:
         """Return whether the fault `kind` occurs now."""
+        ...
+
+    def pick(self, kind: str, among: Sequence[Any]) -> Any:
+        """Return one of `among`: how the latest trouble goes wrong."""
         ...
 
 
@@ -44,6 +53,8 @@ class Provider:
         """Order and round of each capture that was refused."""
         self.declined: set[str] = set()
         self.voided: set[str] = set()
+        self.acting: dict[str, tuple[str, Any]] = {}
+        """Who has to act before a charge goes on, and the command that began it, by order."""
         self.refunds: dict[tuple[str, str, int], int] = {}
         """Of an order, a key and a round: minor units."""
         self.states: dict[tuple[str, str, int], str] = {}
@@ -65,15 +76,20 @@ class Provider:
 
     def _charge(self, asked: Any) -> Message:
         order_id = asked.transaction_id
-        if isinstance(asked, p.VoidCharge) and order_id not in self.charged | dict.fromkeys(
-            self.declined
-        ):
+        over = order_id in self.charged or order_id in self.declined
+        who = self.acting.get(order_id, ("", None))[0]
+        if isinstance(asked, p.VoidCharge) and not over and who != "processing":
             self.voided.add(order_id)
+            self.acting.pop(order_id, None)
         if order_id in self.voided:
             return p.ChargeVoided(transaction_id=order_id, attempt=getattr(asked, "attempt", 0))
         if order_id in self.held and order_id not in self.charged:
             return self._held(asked)
-        if order_id not in self.charged and order_id not in self.declined:
+        who = who or ("" if over else self._who_acts())
+        if who:
+            self.acting[order_id] = who, asked
+            return _waits(asked, who)
+        if not over:
             if self.troubles.strikes("declined", self.trouble / 2):
                 self.declined.add(order_id)
             elif asked.capture == "manual":
@@ -136,6 +152,26 @@ class Provider:
             amount_minor=self.charged[order_id],
             currency=asked.currency,
         )
+
+    def _who_acts(self) -> str:
+        """Return who has to act before a new charge goes on; empty: nobody."""
+        if self.troubles.strikes("action required", self.trouble / 3):
+            return str(self.troubles.pick("action required", ("customer", "nobody")))
+        return "processing" if self.troubles.strikes("processing", self.trouble / 6) else ""
+
+    def act(self) -> None:
+        """Let customers confirm, or fail to, and charges be processed; now and then, by and by."""
+        for order_id, (who, asked) in list(self.acting.items()):
+            if who == "nobody" or not self.troubles.strikes(f"{who} acts", 0.05):
+                continue
+            del self.acting[order_id]
+            if self.troubles.strikes(f"{who} fails", 0.3):
+                self.declined.add(order_id)
+            elif asked.capture == "manual":
+                self.held[order_id] = asked.amount_minor
+            else:
+                self.charged[order_id] = asked.amount_minor
+            self._notice(order_id, asked.amount_minor)
 
     def _refund(self, asked: p.RefundCharge | p.InquireRefund) -> Message:
         known = asked.transaction_id, asked.refund_key, asked.round
@@ -228,6 +264,19 @@ class Provider:
             if known[0] == order_id and self.states[known] == "succeeded"
         )
         return self.charged.get(order_id, 0) - back
+
+
+def _waits(asked: Any, who: str) -> Message:
+    about = {
+        "transaction_id": asked.transaction_id,
+        "attempt": getattr(asked, "attempt", 0),
+        "payment_id": f"pi-{asked.transaction_id}",
+    }
+    if who == "processing":
+        return ChargeProcessing(**about, wait_seconds=PROCESSING_SECONDS)
+    return ChargeActionRequired(
+        **about, url="https://bank.example/confirm", wait_seconds=ACTION_SECONDS
+    )
 
 
 class Carrier:

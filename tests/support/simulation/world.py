@@ -334,6 +334,7 @@ class World:
 
     def _outside(self) -> None:
         self._decide_cases()
+        self.provider.act()
         for system in (self.provider, self.carrier):
             while system.notices:
                 notice: Any = system.notices.pop(self.random.randrange(len(system.notices)))

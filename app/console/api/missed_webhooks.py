@@ -1,0 +1,177 @@
+"""Webhooks that never arrived, read from the list of the system that sent them.
+
+It is read at the start, and again when no webhook has come for some time: so a webhook that was
+lost costs minutes and not the deadline of an order. An event that came as a webhook too has the
+same id, and counts once.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import structlog
+from aiohttp import web
+
+from app.config import Config
+from app.console.api.context import ApiContext
+from app.entrypoints.requests import BadRequest, Emission, WebhookRequest
+from app.host.processes import wait_seconds
+from app.kafka.reader import places_of, read_to_end, reader, span
+from app.wire.envelope import Envelope
+from workflows.shared.errors import PayflowError
+from workflows.shared.message import type_name
+from workflows.shared.topic import topic_of
+
+DAYS_MAX = 30
+"""How far back a list is read when nothing is known of before: Stripe's goes no further."""
+OVERLAP_SECONDS = 3_600
+"""How much of what is known is read again: an event may be in the list later than a newer one."""
+PAGES_MAX = 1_000
+"""Pages of one round."""
+IDS_MAX = 10_000
+"""Events remembered as received; another one is only produced again, under its id."""
+
+log = structlog.get_logger(__name__)
+
+
+class EventPage(Protocol):
+    """Events as their webhooks would be; `after` names the next page, empty on the last."""
+
+    @property
+    def events(self) -> list[dict[str, object]]:
+        """Return the events."""
+        ...
+
+    @property
+    def after(self) -> str:
+        """Return what the next page follows."""
+        ...
+
+
+class MissedWebhooks(Protocol):
+    """The list that an external system has of its events."""
+
+    async def page(self, since_seconds: int, after: str) -> EventPage:
+        """Return a page of what was not delivered since then. Raises PayflowError."""
+        ...
+
+    async def close(self) -> None:
+        """Close the connection."""
+        ...
+
+
+def open_list(config: Config) -> MissedWebhooks:
+    """Open the provider's list of events. It loads the SDK, which takes half a second."""
+    from app.gateways.provider_events import ProviderEvents  # noqa: PLC0415  only when it is needed
+
+    return ProviderEvents(config)
+
+
+class MissedWebhookReader:
+    """Follows one kind of webhook, and reads the list when it is quiet."""
+
+    def __init__(
+        self,
+        declared: WebhookRequest,
+        context: ApiContext,
+        open_missed: Callable[[Config], MissedWebhooks] = open_list,
+    ) -> None:
+        self._declared = declared
+        self._context = context
+        self._open_missed = open_missed
+        self._received: dict[str, None] = {}
+        self._since_seconds = 0
+        self._came = asyncio.Event()
+
+    def note(self, event: Mapping[str, object]) -> None:
+        """Note an event that has come, as a webhook or in the list."""
+        self._came.set()
+        self._received[str(event.get("id"))] = None
+        while len(self._received) > IDS_MAX:
+            del self._received[next(iter(self._received))]
+        created = event.get("created")
+        if isinstance(created, int):
+            self._since_seconds = max(self._since_seconds, created)
+
+    async def run(self, config: Config) -> None:
+        """Read the list at the start and whenever it is quiet, in a loop. Raises KafkaError."""
+        newest_ms = await newest_time_ms(config, self._declared.topic.name)
+        oldest = int(time.time()) - DAYS_MAX * 86_400
+        self._since_seconds = max(self._since_seconds, newest_ms // 1_000, oldest)
+        missed = await asyncio.to_thread(self._open_missed, config)
+        failed = 0
+        try:
+            while True:
+                read = await self._read(missed)
+                failed = 0 if read else failed + 1
+                await (self._quiet() if read else asyncio.sleep(wait_seconds(failed)))
+        finally:
+            await missed.close()
+
+    async def _read(self, missed: MissedWebhooks) -> bool:
+        """Produce what the list has and no webhook brought; return whether it could be read."""
+        since_seconds, after = self._since_seconds - OVERLAP_SECONDS, ""
+        try:
+            for _ in range(PAGES_MAX):
+                page = await missed.page(since_seconds, after)
+                for event in page.events:
+                    await self._receive(event)
+                after = page.after
+                if not after:
+                    break
+        except PayflowError as error:
+            log.warning("missed webhooks not read", error=str(error)[:200])
+            return False
+        return True
+
+    async def _receive(self, event: dict[str, object]) -> None:
+        if str(event.get("id")) in self._received:
+            return
+        try:
+            emission = self._declared.emission(event, self._context.config)
+        except BadRequest as error:
+            log.warning("missed webhook not understood", error=str(error)[:200])
+            emission = None
+        if emission is not None:
+            log.info("webhook was missed", correlation_id=emission.transaction_id)
+            await self._produce(emission)
+        self.note(event)
+
+    async def _produce(self, emission: Emission) -> None:
+        message = emission.message
+        envelope = Envelope(
+            id=emission.event_id,
+            type=type_name(type(message)),
+            source="/payflow/console",
+            time_ms=self._context.now_ms(),
+            subject=topic_of(message).key(message),
+            correlation_id=emission.transaction_id,
+        )
+        await self._context.produce(message, envelope)
+
+    async def _quiet(self) -> None:
+        """Return when no webhook has come for some time."""
+        quiet_seconds = self._context.config.webhook_quiet_seconds
+        self._came.clear()
+        try:
+            while await asyncio.wait_for(self._came.wait(), quiet_seconds):
+                self._came.clear()
+        except TimeoutError:
+            return
+
+
+MISSED_WEBHOOKS: web.AppKey[dict[str, MissedWebhookReader]] = web.AppKey("missed_webhooks")
+"""The readers, by the path of their webhooks."""
+
+
+async def newest_time_ms(config: Config, topic: str) -> int:
+    """Return the time of the newest record of `topic` (ms); 0 when it has none."""
+    newest_ms = 0
+    places = await places_of(config, topic)
+    async with reader(config) as consumer:
+        begins, ends = await span(consumer, places)
+        starts = {place: max(ends[place] - 1, begins[place]) for place in places}
+        async for record in read_to_end(consumer, starts, ends):
+            newest_ms = max(newest_ms, record.timestamp)
+    return newest_ms

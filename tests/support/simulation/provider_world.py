@@ -1,0 +1,131 @@
+"""The simulated instance with the real gateway, which asks the real simulator of the provider.
+
+Both run on the loop of the world; the simulator's clock follows the clock of the world, and its
+webhooks come in as messages. The customer acts as a scenario says.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from app.entrypoints.webhooks import provider_notified
+from app.gateways.provider import open_provider
+from app.local.simulators import provider
+from tests.support.external_systems import Console, System, listening, running
+from tests.support.shop import Shop
+from tests.support.simulation.world import Troubles, World
+from workflows.payment.action_messages import PaymentActionRequired
+
+HOUR_MS = 3_600_000
+WEBHOOK_SECONDS = 0.002
+WEBHOOKS_MAX = 500
+
+
+class Course(msgspec.Struct, frozen=True, kw_only=True):
+    """How one payment goes, and what is true of it in the end."""
+
+    name: str
+    card: str
+    end: Literal["completed", "cancelled"]
+    words: str = ""
+    """What one of the messages to the customer says."""
+    customer: Literal["", "confirm", "fail"] = ""
+    """What the customer does on the page of the bank; empty: nothing."""
+    after_minutes: int = 20
+    capture: Literal["automatic", "at_shipment"] = "automatic"
+    is_cancelled: bool = False
+    """The customer asks to cancel at once."""
+    faults: dict[str, float] = {}
+    """Of the simulator."""
+
+
+class RealProvider:
+    """What the world knows of the provider: its webhooks, and the customer of its pages."""
+
+    def __init__(self, world: World, system: System, console: Console, course: Course) -> None:
+        self.notices: list[Any] = []
+        self.gap_hours = 0
+        """How long the instance is away after it was killed."""
+        self._world = world
+        self._system = system
+        self._console = console
+        self._course = course
+        self._began_ms = world.now
+        self._ahead_seconds = 0
+        self._asked_ms = 0
+        self._acted = False
+
+    def act(self) -> None:
+        """Let the outside go on for a moment."""
+        self._world.loop.run_until_complete(self._act())
+
+    def state(self) -> dict[str, int]:
+        """Return the counts and sums of the provider's own books."""
+        return self._world.loop.run_until_complete(self._system.state())
+
+    async def _act(self) -> None:
+        if self.gap_hours and any("killed" in step for step in self._world.trace):
+            self._world.now += self.gap_hours * HOUR_MS
+            self.gap_hours = 0
+        ahead_seconds = (self._world.now - self._began_ms) // 1_000
+        if ahead_seconds > self._ahead_seconds:
+            changed = {"by_seconds": ahead_seconds - self._ahead_seconds}
+            await self._system.ask("PUT", "/_clock", json=changed)
+            self._ahead_seconds = ahead_seconds
+        await self._confirm()
+        await asyncio.sleep(WEBHOOK_SECONDS)
+        for event in self._console.notices:
+            emission = provider_notified(event, self._system.config)
+            self.notices += [emission.message] if emission is not None else []
+        self._console.notices.clear()
+
+    async def _confirm(self) -> None:
+        payments = self._world.messages("payments")
+        required = [each for each in payments if isinstance(each, PaymentActionRequired)]
+        if self._acted or not self._course.customer or not required:
+            return
+        self._asked_ms = self._asked_ms or self._world.now
+        if self._world.now - self._asked_ms >= self._course.after_minutes * 60_000:
+            self._acted = True
+            await Shop(self._system).answer(required[0].url, self._course.customer)
+
+    def is_quiet(self) -> bool:
+        """Return whether no webhook is on its way, after waiting for those that are."""
+        for _ in range(WEBHOOKS_MAX):
+            self.act()
+            if self.notices:
+                return False
+            if not self.state()["webhooks_waiting"]:
+                break
+        return True
+
+
+@contextmanager
+def provider_world(
+    course: Course, folder: Path, loop: asyncio.AbstractEventLoop
+) -> Iterator[World]:
+    """Open a world of one course, without any faults but those that it names."""
+    world = World(1, Troubles(1, frozenset()), loop)
+    world.now = time.time_ns() // 1_000_000
+    stack = AsyncExitStack()
+    loop.run_until_complete(_open(stack, world, course, folder))
+    try:
+        yield world
+    finally:
+        loop.run_until_complete(stack.aclose())
+
+
+async def _open(stack: AsyncExitStack, world: World, course: Course, folder: Path) -> None:
+    console = await stack.enter_async_context(listening())
+    system = await stack.enter_async_context(running(provider.make_app, folder, console.url))
+    await system.set(**course.faults)
+    ask = open_provider(system.config, lambda: world.now)
+    stack.push_async_callback(ask.close)
+    worker = world.worker("provider")
+    worker.agent = msgspec.structs.replace(worker.agent, call=ask)
+    world.provider = RealProvider(world, system, console, course)

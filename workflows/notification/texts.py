@@ -1,0 +1,30 @@
+"""Longer texts to customers about their money."""
+
+from datetime import UTC, datetime
+
+from workflows.payment.action_messages import PaymentActionRequired
+from workflows.payment.messages import PaymentRefundFailed
+from workflows.shared.limits import TEXT_CHARS_MAX
+from workflows.shared.money import money
+
+
+def confirm_text(required: PaymentActionRequired) -> str:
+    """Return that the customer has to confirm a payment: where, until when, and what if not.
+
+    A link that does not fit is left out: cut off it would lead nowhere.
+    """
+    amount = money(required.amount_minor, required.currency)
+    until = datetime.fromtimestamp(required.deadline_at_ms / 1_000, UTC)
+    text = f"Your bank asks you to confirm {amount} by {until:%d %B %H:%M} UTC"
+    otherwise = "Otherwise the order is cancelled, and nothing is taken."
+    linked = f"{text}. {otherwise} {required.url}"
+    if required.url and len(linked) <= TEXT_CHARS_MAX:
+        return linked
+    return f"{text}, on the page of your order. {otherwise}"
+
+
+def refund_failed_text(failed: PaymentRefundFailed) -> str:
+    """Return that money which was on its way has come back to us, and what we do about it."""
+    amount = money(failed.amount_minor, failed.currency)
+    follows = "We try once more" if failed.tries_again else "We look for another way to pay you"
+    return f"Your bank has refused {amount}. {follows}."
