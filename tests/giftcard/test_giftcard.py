@@ -14,7 +14,7 @@ from workflows.giftcard.process import TopUp
 
 from app.chaos.load import Load
 from app.cli import commands, trace
-from app.cli.transactions import listed
+from app.cli.transactions import fetch_page
 from app.config import Config
 from app.console.api.figures import Figures
 from app.console.api.workflow_requests import Repeats
@@ -230,11 +230,11 @@ async def test_both_workflows_are_listed_by_a_status_that_both_know(
     await world.run()
     world._queries.keep("giftcard", top_up_id, {"top_up_id": top_up_id, "requested_at_ms": 1})
 
-    listed = await (await client.get("/transactions?status=waiting")).json()
+    listing = await (await client.get("/transactions?status=waiting")).json()
     page = await (await client.get("/console/transactions?status=waiting")).text()
 
     assert {"giftcard": top_up_id, "order": order_id} == {
-        each["workflow"]: each["id"] for each in listed["orders"]
+        each["workflow"]: each["id"] for each in listing["orders"]
     }
     assert "1 giftcards, 1 orders" in page
 
@@ -249,7 +249,8 @@ async def test_the_command_of_a_workflow_lists_its_own(client: TestClient, world
 
     ids = {
         name: [
-            each["id"] for each in (await listed(config, workflow, "waiting", ""))["transactions"]
+            each["id"]
+            for each in (await fetch_page(config, workflow, "waiting", ""))["transactions"]
         ]
         for name, workflow in load_workflows().items()
     }

@@ -296,7 +296,7 @@ def test_the_ledger_posts_nothing_before_the_capture_and_a_loss_when_it_is_given
 # --- verify and reconcile ----------------------------------------------------------
 
 
-def checked(*events: Any, held_minor: int = 0) -> dict[str, tuple[str, ...]]:
+def checks(*events: Any, held_minor: int = 0) -> dict[str, tuple[str, ...]]:
     """Return what each check names of one order, by the events about it."""
     facts = Facts()
     for event in events:
@@ -310,14 +310,14 @@ def test_verify_names_a_case_until_an_operator_has_ended_it() -> None:
     """By a retry that works, or by giving it up."""
     story = [LATER, HELD, SHIPPED, REFUSED]
     [case] = after(payment, *story)[1]
-    *_, lost = after(payment, *story, GIVEN_UP)[1]
+    *_, lost = after(payment, *story, LOSS_DECIDED)[1]
     [paid] = after(payment, *story, RETRY, replace(CAPTURED, round=1))[1]
     events = [LATER, authorized(), SHIPPED, case]
 
     assert isinstance(case, CaptureCaseOpened)
-    assert ("o1",) == checked(*events)["captures_arrive"]
-    assert () == checked(*events, lost)["captures_arrive"]
-    assert () == checked(*events, paid)["captures_arrive"]
+    assert ("o1",) == checks(*events)["captures_arrive"]
+    assert () == checks(*events, lost)["captures_arrive"]
+    assert () == checks(*events, paid)["captures_arrive"]
 
 
 def test_verify_names_a_hold_that_is_left_or_both_taken_and_let_go() -> None:
@@ -327,10 +327,10 @@ def test_verify_names_a_hold_that_is_left_or_both_taken_and_let_go() -> None:
     over = OrderCancelled(order_id="o1", cause="overdue")
     held = [LATER, authorized()]
 
-    assert () == checked(*held, voided, over)["holds_add_up"]
-    assert ("o1",) == checked(*held, over)["holds_add_up"]
-    assert ("o1",) == checked(*held, voided, over, held_minor=1_000)["holds_add_up"]
-    assert ("o1",) == checked(*held, paid, voided)["holds_add_up"]
+    assert () == checks(*held, voided, over)["holds_add_up"]
+    assert ("o1",) == checks(*held, over)["holds_add_up"]
+    assert ("o1",) == checks(*held, voided, over, held_minor=1_000)["holds_add_up"]
+    assert ("o1",) == checks(*held, paid, voided)["holds_add_up"]
 
 
 def test_what_is_held_is_no_line_of_the_books_and_a_void_is_one() -> None:
