@@ -300,7 +300,7 @@ def checks(*events: Any, held_minor: int = 0) -> dict[str, tuple[str, ...]]:
     """Return what each check names of one order, by the events about it."""
     facts = Facts()
     for event in events:
-        fact_projection.fold(facts, event, START_MS)
+        fact_projection.project(facts, event, START_MS)
     provider = {"o1": ProviderRecord(held_minor=held_minor)}
     moment = Moment(now_ms=START_MS + DAY_SECONDS * 1_000, provider=provider)
     return {check.name: check.offending for check in judge(facts, moment).checks}
