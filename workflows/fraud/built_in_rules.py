@@ -33,7 +33,6 @@ FIELDS: dict[str, Field] = {
 """The facts of a payment. Monday is weekday 0; `score` is the model's, where it knows one."""
 MINUTES_5 = 300
 MINUTES_10 = 600
-UNRATED = {"eq": [{"field": "currency_rated"}, False]}
 
 
 def _count(of: str) -> dict[str, Any]:
@@ -129,7 +128,6 @@ RULES: tuple[dict[str, Any], ...] = (
         },
         weight=0.3,
     ),
-    _rule("currency.unrated", "review", "in a currency that no limit is set in", UNRATED),
     _rule(
         "terminal.frauds",
         "review",

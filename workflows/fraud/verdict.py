@@ -28,6 +28,7 @@ from workflows.payment.capture_messages import PaymentAuthorized
 from workflows.payment.messages import PaymentCompleted
 
 MODEL = "model"
+UNRATED = "currency.unrated"  # decides where there is no rate
 MODEL_PRIORITY = 50
 """Rules above it overrule the model; beside it, the stricter of both counts."""
 REASON_FIGURES = 5
@@ -52,7 +53,7 @@ class Judge(msgspec.Struct, frozen=True, kw_only=True):
     def worth_minor(self, amount_minor: int, currency: str) -> int:
         """Return `amount_minor` in the reference currency, in minor units.
 
-        Without a rate it counts as nothing, and the rule `currency.unrated` wants it reviewed.
+        Without a rate it counts as nothing, and a person reviews it.
         """
         return self.rates.reference_minor(amount_minor, currency) or 0
 
@@ -99,7 +100,7 @@ def verdict_on(
     world = World(facts=facts, aggregates=aggregates)
     entities = tuple(f"{kind}:{name}" for kind, name in by_kind.items())
     ruling = rulebook.judge(judge.book, world, entities, at_ms)
-    outcome, decided_by = _decided(ruling, active, score)
+    outcome, decided_by = _decided(ruling, active, score, worth_minor)
     basis = VerdictBasis(
         outcome=outcome,
         decided_by=decided_by,
@@ -168,7 +169,11 @@ def _in_force(models: tuple[Model, ...], at_ms: int, by_kind: dict[Kind, str]) -
     return latest
 
 
-def _decided(ruling: Ruling, active: Model | None, score: float | None) -> tuple[Outcome, str]:
+def _decided(
+    ruling: Ruling, active: Model | None, score: float | None, worth_minor: int | None
+) -> tuple[Outcome, str]:
+    if worth_minor is None and ruling.outcome == "allow" and not ruling.hits:
+        return "review", UNRATED
     said = model.band(active, score) if active and score is not None else "allow"
     priority = ruling.hits[0].priority if ruling.hits else 0
     if priority > MODEL_PRIORITY or LADDER.index(ruling.outcome) >= LADDER.index(said):
