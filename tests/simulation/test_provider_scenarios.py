@@ -36,9 +36,9 @@ TOTAL_MINOR = 1_000
 PAID = "10.00 GBP paid"
 
 
-def course(name: str, card: str, end: str, words: str = "", **more: object) -> Course:
+def course(name: str, card: str, end: str, phrase: str = "", **more: object) -> Course:
     """Return one row of the table."""
-    return Course(name=name, card=f"pm_card_{card}", end=end, words=words, **more)  # pyright: ignore[reportArgumentType]
+    return Course(name=name, card=f"pm_card_{card}", end=end, phrase=phrase, **more)  # pyright: ignore[reportArgumentType]
 
 
 SCA = "authenticationRequired"
@@ -115,7 +115,7 @@ def play(
             world.run()
         if not gap_hours:
             texts = [m.text for m in world.messages("notification.commands") if _sends(m)]
-            assert any(each.words in text for text in texts), texts
+            assert any(each.phrase in text for text in texts), texts
         return books(world)
 
 

@@ -21,7 +21,7 @@ def _paid(facts: Facts, known: OrderFacts, message: payment.PaymentCompleted, _a
     known.paid_minor += message.amount_minor
 
 
-def _acting(
+def _waits_for_customer(
     _facts: Facts,
     known: OrderFacts,
     message: PaymentActionRequired | PaymentProcessing,
@@ -89,8 +89,8 @@ def _held(_facts: Facts, known: OrderFacts, message: Any, _at_ms: int) -> None:
 
 OF_PAYMENTS: dict[type[Message], Callable[[Facts, OrderFacts, Any, int], None]] = {
     payment.PaymentCompleted: _paid,
-    PaymentActionRequired: _acting,
-    PaymentProcessing: _acting,
+    PaymentActionRequired: _waits_for_customer,
+    PaymentProcessing: _waits_for_customer,
     payment.PaymentMismatch: _mismatched,
     capture.PaymentAuthorized: _held,
     capture.PaymentVoided: _held,

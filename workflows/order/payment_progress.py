@@ -26,7 +26,7 @@ def paid(state: Order, message: Message, at_ms: int) -> Order:  # noqa: PLR0911 
         case PaymentPending() if status == "waiting":
             return replace(state, payment=Mark(status="pending", at_ms=at_ms))
         case PaymentActionRequired() | PaymentProcessing() if status in UNPAID:
-            return _acting(state, message, at_ms)
+            return _waits_for_customer(state, message, at_ms)
         case PaymentFailed(reason=reason) if status in UNPAID:
             failed = replace(state, payment=Mark(status="failed", at_ms=at_ms))
             # "cancelled" says that the step ended because of another step's failure.
@@ -66,7 +66,9 @@ def _held(state: Order, message: Message, at_ms: int) -> Order:
             return state
 
 
-def _acting(state: Order, message: PaymentActionRequired | PaymentProcessing, at_ms: int) -> Order:
+def _waits_for_customer(
+    state: Order, message: PaymentActionRequired | PaymentProcessing, at_ms: int
+) -> Order:
     """Return `state` with who has to act before the payment goes on, and until when."""
     asks = isinstance(message, PaymentActionRequired)
     return replace(

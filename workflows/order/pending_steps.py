@@ -88,12 +88,12 @@ def waits(state: Order, now_ms: int) -> tuple[tuple[str, Status], ...]:
         return tuple((step, status) for step in steps)
     again = {*state.overdue, *(["payment"] if state.payment.status == "pending" else [])}
     return tuple(
-        (_named(step, state), "retrying" if step in again else "waiting")
+        (_label_of(step, state), "retrying" if step in again else "waiting")
         for step in tuple(deadlines(state)) or ("order",)
     )
 
 
-def _named(step: str, state: Order) -> str:
+def _label_of(step: str, state: Order) -> str:
     """Return the step for people: a payment may wait for its customer, or for its bank."""
     waits = {"action_required": "customer_action", "processing": "processing"}
     return waits.get(state.payment.status, step) if step == "payment" else step
@@ -115,13 +115,13 @@ def _steps(state: Order) -> Iterator[PendingStep]:
         "capture": state.shipping.at_ms,
     }
     for step, until_ms in deadlines(state).items():
-        named = _named(step, state)
-        acts = named in ("customer_action", "processing")
+        label = _label_of(step, state)
+        acts = label in ("customer_action", "processing")
         yield PendingStep(
-            what=_STEP[named].awaits,
+            what=_STEP[label].awaits,
             since_ms=since_ms[step],
             until_ms=state.action.until_ms if acts else until_ms,
-            then=_STEP[named].otherwise,
+            then=_STEP[label].otherwise,
             url=state.action.url if acts else "",
         )
 

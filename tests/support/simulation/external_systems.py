@@ -53,7 +53,7 @@ class Provider:
         """Order and round of each capture that was refused."""
         self.declined: set[str] = set()
         self.voided: set[str] = set()
-        self.acting: dict[str, tuple[str, Any]] = {}
+        self.unconfirmed: dict[str, tuple[str, Any]] = {}
         """Who has to act before a charge goes on, and the command that began it, by order."""
         self.refunds: dict[tuple[str, str, int], int] = {}
         """Of an order, a key and a round: minor units."""
@@ -77,17 +77,17 @@ class Provider:
     def _charge(self, asked: Any) -> Message:
         order_id = asked.transaction_id
         over = order_id in self.charged or order_id in self.declined
-        who = self.acting.get(order_id, ("", None))[0]
+        who = self.unconfirmed.get(order_id, ("", None))[0]
         if isinstance(asked, p.VoidCharge) and not over and who != "processing":
             self.voided.add(order_id)
-            self.acting.pop(order_id, None)
+            self.unconfirmed.pop(order_id, None)
         if order_id in self.voided:
             return p.ChargeVoided(transaction_id=order_id, attempt=getattr(asked, "attempt", 0))
         if order_id in self.held and order_id not in self.charged:
             return self._held(asked)
         who = who or ("" if over else self._who_acts())
         if who:
-            self.acting[order_id] = who, asked
+            self.unconfirmed[order_id] = who, asked
             return _waits(asked, who)
         if not over:
             if self.troubles.strikes("declined", self.trouble / 2):
@@ -161,10 +161,10 @@ class Provider:
 
     def act(self) -> None:
         """Let customers confirm, or fail to, and charges be processed; now and then, by and by."""
-        for order_id, (who, asked) in list(self.acting.items()):
+        for order_id, (who, asked) in list(self.unconfirmed.items()):
             if who == "nobody" or not self.troubles.strikes(f"{who} acts", 0.05):
                 continue
-            del self.acting[order_id]
+            del self.unconfirmed[order_id]
             if self.troubles.strikes(f"{who} fails", 0.3):
                 self.declined.add(order_id)
             elif asked.capture == "manual":

@@ -32,7 +32,7 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     card: str
     end: Literal["completed", "cancelled"]
-    words: str = ""
+    phrase: str = ""
     """What one of the messages to the customer says."""
     customer: Literal["", "confirm", "fail"] = ""
     """What the customer does on the page of the bank; empty: nothing."""
