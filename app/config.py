@@ -175,12 +175,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             for name, value in environ.items()
             if name.startswith(PREFIX)
         }
-        for name in settings:
-            if name not in cls.__struct_fields__:
-                raise ConfigError(f"{_variable(name)} is no setting{_nearest(name)}")
-        for name, value in settings.items():
-            if not value and name not in _EMPTY_OK:
-                raise ConfigError(f"{_variable(name)} is empty")
+        if unknown := [name for name in settings if name not in cls.__struct_fields__]:
+            raise ConfigError(f"{_variable(unknown[0])} is no setting{_nearest(unknown[0])}")
+        empty = {name for name, value in settings.items() if not value} - _EMPTY_OK
+        if empty:
+            raise ConfigError(f"{_variable(min(empty))} is empty")
         if "broker_url" in settings:
             # Other clients of Kafka write the address so.
             settings["broker_url"] = settings["broker_url"].removeprefix("kafka://")
