@@ -1,6 +1,6 @@
 """The order agent: joins the steps of an order, watches their deadlines and produces its one end.
 
-Consumes   orders, payments, inventory, fraud, shipments
+Consumes   orders, goodwill, payments, inventory, fraud, shipments
 Table      order
 Produces   sagas
 """
@@ -21,6 +21,7 @@ order_agent = register(
         workflow="order",
         consumes=(
             order_topics.orders,
+            order_topics.goodwill,
             payment_topics.payments,
             inventory_topics.inventory,
             fraud_topics.fraud,

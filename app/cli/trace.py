@@ -17,6 +17,7 @@ from app.console.pages.filters import moment, span
 from app.registry import load_workflows
 from app.wire.json_output import json_bytes
 from workflows.shared.journal import JournalEntry
+from workflows.shared.money import money
 from workflows.shared.timeline import Bar, timeline
 
 COLUMNS = 36
@@ -88,6 +89,13 @@ def _show_transaction(found: dict[str, Any]) -> None:
             f"waits for {each['what']}, since {span(now_ms - each['since_ms'])}, until "
             f"{moment(each['until_ms'])} ({until}); otherwise {each['then']}"
             + (f"; link: {each['url']}" if each.get("url") else "")
+        )
+    for each in facts.get("returns", ()):
+        why = each["reason"] or each["computation"]
+        _bullet(
+            f"return {each['return_id']} is {each['state']}: "
+            f"{money(each['amount_minor'], facts['amounts']['currency'])}"
+            f"{f' ({why})' if why else ''}"
         )
     for each in found["retried_calls"]:
         why = f" ({each['reason']})" if each["reason"] else ""

@@ -15,16 +15,20 @@ from app.entrypoints.requests import (
     FollowingRequest,
     OperatorMessages,
     StartingRequest,
+    converted,
 )
 from app.wire.envelope import derive_id
 from workflows.order.messages import (
     Charge,
+    GoodwillGranted,
     Line,
     OrderCancelRequested,
     OrderPlaced,
     ReturnLine,
     ReturnRequested,
 )
+from workflows.order.return_decision import chosen_units
+from workflows.order.returns import refusal
 from workflows.order.state import Order
 from workflows.payment.capture_messages import CaptureKind
 from workflows.payment.origin import UNKNOWN, Origin
@@ -51,6 +55,11 @@ ORDERED_AT = (
 CAPTURE = (
     "When the money is taken: with the order, or when the order leaves us. Until then it is held "
     "on the card, and let go when the order is cancelled: nothing has to be refunded."
+)
+LINE = "The number of the line in the order, from 1, where several lines have this SKU."
+NO_AMOUNT = (
+    "Not accepted: the amount is computed from the prices of the order (docs/returns.md). "
+    "Send sku and quantity alone."
 )
 
 
@@ -86,12 +95,22 @@ class CancelAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     reason: Text = ""
 
 
+class ReturnLineAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Units of one SKU to return, of a line of the order or of whichever has any left."""
+
+    sku: Name
+    quantity: Quantity
+    line: Annotated[int, Meta(ge=1, le=LINES_MAX, description=LINE)] | None = None
+    amount_minor: Annotated[object, Meta(description=NO_AMOUNT)] = msgspec.UNSET
+
+
 class ReturnAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The body of `POST /orders/{id}/returns`."""
+    """The body of `POST /orders/{id}/returns`; what it is worth is computed."""
 
     return_id: Name
-    lines: Annotated[tuple[ReturnLine, ...], Meta(min_length=1, max_length=LINES_MAX)]
+    lines: Annotated[tuple[ReturnLineAsked, ...], Meta(min_length=1, max_length=LINES_MAX)]
     reason: Text = ""
+    amount_minor: Annotated[object, Meta(description=NO_AMOUNT)] = msgspec.UNSET
 
 
 def placed(order_id: str, asked: OrderAsked, at_ms: int) -> OrderPlaced:
@@ -149,16 +168,33 @@ def returned(order_id: str, asked: ReturnAsked) -> ReturnRequested:
 
     Raises BadRequest.
     """
-    amount = sum(line.amount_minor for line in asked.lines)
-    if amount < 1:
-        raise BadRequest("a return must be worth something", "lines")
-    return ReturnRequested(
-        order_id=order_id,
-        return_id=asked.return_id,
-        lines=asked.lines,
-        amount_minor=amount,
-        reason=asked.reason,
+    fields = [("amount_minor", asked.amount_minor)]
+    fields += [(f"lines[{at}].amount_minor", each.amount_minor)
+               for at, each in enumerate(asked.lines)]  # fmt: skip
+    for name, amount in fields:
+        if amount is not msgspec.UNSET:
+            raise BadRequest(f"{name}: {NO_AMOUNT}", name)
+    lines = tuple(
+        ReturnLine(sku=each.sku, quantity=each.quantity, line=each.line or 0)
+        for each in asked.lines
     )
+    return ReturnRequested(
+        order_id=order_id, return_id=asked.return_id, lines=lines, reason=asked.reason
+    )
+
+
+def objection(state: Order, asked: ReturnAsked) -> str:
+    """Return why the order does not take a return now, as far as its row knows."""
+    if asked.return_id in state.returns.by_id:
+        return ""
+    if state.cancelled_at_ms:
+        return "the order was cancelled"
+    if state.shipping.status != "created":
+        return "nothing has been shipped yet: ask again when it has"
+    message = returned(state.order_id, asked)
+    reason = refusal(state.returns, message)
+    units = chosen_units(state.returns, message.lines)
+    return reason or (units if isinstance(units, str) else "")
 
 
 # --- operators ------------------------------------------------------------------
@@ -175,11 +211,10 @@ def cancelled_by_operator(order_id: str, why: str) -> Emission:
 
 def refunded_by_operator(order_id: str, return_id: str, amount_minor: int, why: str) -> Emission:
     """Return that money alone goes back; the order agent judges whether so much was paid."""
-    line = ReturnLine(sku="refund by operator", quantity=1, amount_minor=amount_minor, goods=False)
-    message = ReturnRequested(
+    message = converted(
+        GoodwillGranted,
         order_id=order_id,
         return_id=return_id,
-        lines=(line,),
         amount_minor=amount_minor,
         reason=why,
     )
@@ -188,6 +223,11 @@ def refunded_by_operator(order_id: str, return_id: str, amount_minor: int, why: 
         event_id=derive_id(order_id, "return", return_id),
         transaction_id=order_id,
     )
+
+
+def left_minor(state: Order) -> int:
+    """Return what was charged and has neither gone back nor is to."""
+    return state.charged_minor - state.compensated_minor - sum(refunds_minor(state).values())
 
 
 def refunds_minor(state: Order) -> Mapping[str, int]:
@@ -225,12 +265,14 @@ ENTRYPOINT = Entrypoint(
             summary="Ask to return",
             body=ReturnAsked,
             message=returned,
+            objection=objection,
             event_id=lambda order_id, asked: derive_id(order_id, "return", asked.return_id),
         ),
     ),
     operators=OperatorMessages(
         cancel=cancelled_by_operator,
         refund=refunded_by_operator,
+        left_minor=left_minor,
         refunds_minor=refunds_minor,
         refund_cases=REFUND_CASES,
         capture_cases=CAPTURE_CASES,

@@ -68,7 +68,7 @@ def order(seed: int, number: int, random: Random, hot: bool) -> LoadCase:  # noq
 
 
 def _returned(path: str, number: int, line: dict[str, object], after: float) -> LoadRequest:
-    back = {"sku": line["sku"], "quantity": 1, "amount_minor": line["unit_price_minor"]}
+    back = {"sku": line["sku"], "quantity": 1}
     return LoadRequest(
         path=f"{path}/returns",
         body={"return_id": f"back-{number}", "lines": [back]},

@@ -31,6 +31,11 @@ class BadRequest(PayflowError, ValueError):
         self.field = field
 
 
+def nothing_against(_state: object, _body: object) -> str:
+    """Return no reason."""
+    return ""
+
+
 class Emission(msgspec.Struct, frozen=True, kw_only=True):
     """One message that a request becomes."""
 
@@ -73,6 +78,10 @@ class FollowingRequest(msgspec.Struct, Generic[Body], frozen=True, kw_only=True)
     message: Callable[[str, Body], Message]
     """Return the message of a transaction id and a body. Raises BadRequest."""
     event_id: Callable[[str, Body], str]
+    objection: Callable[[RowState, Body], str] = nothing_against
+    """Return why the state of the transaction forbids it, or nothing: the caller learns it at once.
+
+    The agent decides for itself, by its own state."""
     link: str = ""
     """Its name in the answer to an accepted transaction; empty: it is left out."""
 
@@ -106,6 +115,8 @@ class OperatorMessages(msgspec.Struct, frozen=True, kw_only=True):
     """Of a transaction id and why."""
     refund: Callable[[str, str, int, str], Emission]
     """Of a transaction id, the id of the refund, an amount in minor units, and why."""
+    left_minor: Callable[[RowState], int]
+    """Return what of the payment has not gone back, of the state of a transaction."""
     refunds_minor: Callable[[RowState], Mapping[str, int]]
     """Return what goes back already, by the id of the refund, of the state of a transaction."""
     refund_cases: RefundCases | None = None

@@ -457,12 +457,18 @@ class World:
             self.later.append(lambda number=number: self.send_back(placed, f"back{number}"))
 
     def send_back(self, placed: OrderPlaced, return_id: str) -> None:
-        line = self.random.choice(placed.lines)
-        is_item = self.random.random() < 0.8
-        back = ReturnLine(sku=line.sku, quantity=1, amount_minor=100, goods=is_item)
+        chosen = self.random.sample(placed.lines, self.random.randint(1, len(placed.lines)))
+        back = tuple(
+            ReturnLine(sku=line.sku, quantity=self.random.randint(1, line.quantity))
+            for line in chosen
+        )
+        # As an earlier version asked: an amount of its own, and now and then nothing but money.
+        amount = self.random.choice([0, 0, 0, 100])
+        if amount and self.random.random() < 0.3:
+            back = tuple(msgspec.structs.replace(line, goods=False) for line in back)
         self.publish(
             ReturnRequested(
-                order_id=placed.order_id, return_id=return_id, lines=(back,), amount_minor=100
+                order_id=placed.order_id, return_id=return_id, lines=back, amount_minor=amount
             )
         )
 
@@ -541,7 +547,11 @@ def check_completed(world: World, placed: OrderPlaced) -> Counter:
         left[line.sku] += line.quantity
     for back in accepted:
         for line in back.lines:
-            left[line.sku] -= line.quantity if line.goods else 0
+            left[line.sku] -= line.quantity
+    assert min(left.values(), default=0) >= 0
+    in_full = all(back.computed and not back.computed.withheld_minor for back in accepted)
+    if accepted and in_full and not any(left.values()):
+        assert paid_minor == back_minor
     return left
 
 

@@ -26,11 +26,13 @@ from tests.support.agents import said
 from tests.support.runtime import FakeRuntime, as_read
 from tests.support.simulation.world import Troubles, World
 from tests.support.source import ROOT
-from workflows.fraud.messages import PaymentLabelled
+from workflows.fraud.messages import FraudCleared, PaymentLabelled
 from workflows.inventory import shelf
+from workflows.inventory.messages import InventoryReserved
 from workflows.inventory.stock_messages import StockReserved
-from workflows.order.messages import Line, OrderPlaced, ReturnLine
+from workflows.order.messages import Line, OrderPlaced, ReturnLine, ReturnRequested
 from workflows.order.saga_messages import ReturnAccepted
+from workflows.payment.messages import PaymentCompleted
 from workflows.shared.limits import (
     LINES_MAX,
     MINOR_MAX,
@@ -40,7 +42,7 @@ from workflows.shared.limits import (
 )
 from workflows.shared.message import Message, type_name
 from workflows.shared.topic import declared, topic_of
-from workflows.shipping.messages import ShipmentCreated
+from workflows.shipping.messages import ShipmentCreated, ShipmentDelivered
 
 BATCH_HEADER_BYTES = 200
 """What Kafka writes before the records of a batch and before each record."""
@@ -106,8 +108,10 @@ def requests(draw: st.DrawFn) -> tuple[dict[str, Any], list[tuple[str, dict[str,
     text = draw(st.sampled_from(["", "x", WIDEST, CONTROL])) * TEXT_CHARS_MAX
     character = draw(CHARACTERS)
     lines = [
-        {"sku": line["sku"], "quantity": 1, "amount_minor": draw(st.sampled_from([1, 100]))}
-        for line in placed["lines"][: draw(st.sampled_from([1, LINES_MAX]))]
+        {"sku": line["sku"], "quantity": 1, "line": number + 1}
+        if draw(st.booleans())
+        else {"sku": line["sku"], "quantity": 1}
+        for number, line in enumerate(placed["lines"][: draw(st.sampled_from([1, LINES_MAX]))])
     ]
     more: list[tuple[str, dict[str, Any]]] = [
         ("returns", {"return_id": names(at, character, NAME_CHARS_MAX), "lines": lines,
@@ -142,7 +146,7 @@ def requests(draw: st.DrawFn) -> tuple[dict[str, Any], list[tuple[str, dict[str,
             )
         )
     if draw(st.booleans()):
-        wide = [{**lines[0], "amount_minor": MINOR_MAX}] * 2
+        wide = [{**lines[0], "quantity": QUANTITY_MAX}] * 2
         more.append(("returns", {"return_id": "sum", "lines": wide}))
     more.append(
         ("adjustments", {"adjustment_id": character * NAME_CHARS_MAX, "delta": 5,
@@ -271,17 +275,51 @@ def test_the_row_of_the_longest_order_with_all_that_comes_back_fits_its_changelo
     held = [StockReserved(order_id=placed.order_id, sku=line.sku, quantity=9)
             for line in placed.lines]  # fmt: skip
     shipped = ShipmentCreated(order_id=placed.order_id, shipment_id="s")
-    story: list[Message] = [placed, *held, shipped, back(placed, 1), back(placed, 2)]
-    runtime = FakeRuntime()
+    check_row("inventory", [placed, *held, shipped, back(placed, 1), back(placed, 2)])
 
-    agent = load_agents()["inventory"]
+
+def test_the_row_of_the_longest_order_that_is_returned_line_by_line_fits_its_changelog() -> None:
+    """It holds its lines, what was asked for before it ended, and the answers."""
+    placed = longest_order(WIDEST * NAME_CHARS_MAX)
+    order_id = placed.order_id
+    lines = tuple(ReturnLine(sku=line.sku, quantity=1, line=number)
+                  for number, line in enumerate(placed.lines, start=1))  # fmt: skip
+    asked = [ReturnRequested(order_id=order_id, return_id=names(at, WIDEST, NAME_CHARS_MAX),
+                             lines=lines) for at in range(3)]  # fmt: skip
+    paid = PaymentCompleted(
+        transaction_id=order_id,
+        payment_id="pi",
+        amount_minor=placed.total_minor,
+        goods_minor=placed.total_minor,
+        charges_minor=0,
+        currency="GBP",
+        country="France",
+        ordered_at_ms=1,
+    )
+    ready = [
+        paid,
+        InventoryReserved(order_id=order_id, units=9 * LINES_MAX),
+        FraudCleared(transaction_id=order_id, score=0, rules_version="1"),
+        ShipmentCreated(order_id=order_id, shipment_id="s"),
+        ShipmentDelivered(order_id=order_id, shipment_id="s"),
+    ]
+
+    emitted = check_row("order", [placed, *asked, *ready])
+
+    assert 2 == sum("return_accepted" in name for name in emitted)
+
+
+def check_row(name: str, story: list[Message]) -> list[str]:
+    """Return the types of what the agent emits; its rows and messages keep their limits."""
+    runtime = FakeRuntime()
+    agent = load_agents()[name]
     handled = asyncio.run(
         run_batch(agent, runtime, [said(each, at) for at, each in enumerate(story)])
     )
-
     assert [] == handled.dead
     assert max(map(len, runtime.rows.values())) <= byte_limits.ROW_BYTES_MAX // 2
     assert all(len(each.value or b"") <= byte_limits.BODY_BYTES_MAX for each in runtime.emitted)
+    return [dict(each.headers)["ce_type"].decode() for each in runtime.emitted]
 
 
 def test_the_row_of_the_shelf_with_the_most_open_orders_fits_its_changelog() -> None:

@@ -90,16 +90,16 @@ def test_nothing_is_ever_taken_back_and_no_more_than_paid_given(
     """No return is worth less than nothing, neither is a line of it, nor any figure."""
     sale, paid_minor = sold
     steps = returns_of(sale, seed)
-    given_minor = 0
+    refunded_minor = 0
     for before, after in pairwise(steps):
         parts = return_parts(sale, paid_minor, before=before, after=after)
         for part in parts:
             assert part.total_minor >= 0
-            assert min(part.goods_minor, part.discount_minor, part.tax_minor) >= 0
+            assert min(part.items_minor, part.discount_minor, part.tax_minor) >= 0
             assert part.postage_minor >= 0
-        given_minor += summed(parts).total_minor
+        refunded_minor += summed(parts).total_minor
 
-        assert given_minor <= paid_minor
+        assert refunded_minor <= paid_minor
 
 
 @settings(max_examples=100, deadline=None)
@@ -126,5 +126,5 @@ def test_a_unit_is_worth_its_share_of_its_line(sold: tuple[Sale, int], data: st.
     part = return_parts(sale, paid_minor, before=before, after=after)[place]
 
     line = sale.lines[place]
-    assert part.goods_minor - line.amount_minor // line.units in (0, 1)
-    assert part.discount_minor <= part.goods_minor
+    assert part.items_minor - line.amount_minor // line.units in (0, 1)
+    assert part.discount_minor <= part.items_minor

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from aiohttp.test_utils import TestClient
 from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError
+from msgspec.structs import replace
 from openapi_spec_validator import validate
 
 from app.config import Config
@@ -26,6 +27,9 @@ from workflows.analytics.figures import FIGURES as FIGURES_OF_ORDERS
 from workflows.analytics.messages import FiguresUpdated
 from workflows.inventory.stock_messages import ReceiveStock
 from workflows.order.messages import OrderCancelRequested, OrderPlaced, ReturnRequested
+from workflows.order.return_amount import Sale, SaleLine
+from workflows.order.returns import Return, Returns
+from workflows.order.state import Mark, Order
 from workflows.payment.provider_messages import ProviderNotified
 from workflows.shared.message import Message
 from workflows.shipping.carrier_messages import CarrierNotified
@@ -220,10 +224,8 @@ async def test_cancelling_and_returning_are_emitted(
 ) -> None:
     """Both are requests: judged elsewhere, repeated harmlessly."""
     order_id = (await (await place(client)).json())["order_id"]
-    back = {
-        "return_id": "r1",
-        "lines": [{"sku": "tea", "quantity": 1, "amount_minor": 250}],
-    }
+    queries.keep("order", order_id, shipped(order_id))
+    back = {"return_id": "r1", "lines": [{"sku": "tea", "quantity": 1}]}
 
     cancelled = await client.post(f"/orders/{order_id}/cancel", json={"reason": "no"})
     returned = await client.post(f"/orders/{order_id}/returns", json=back)
@@ -232,7 +234,104 @@ async def test_cancelling_and_returning_are_emitted(
     assert [OrderPlaced, OrderCancelRequested, ReturnRequested] == [
         type(message) for message, _ in queries.emitted
     ]
-    assert 250 == queries.emitted[2][0].amount_minor
+    assert 0 == queries.emitted[2][0].amount_minor
+
+
+def shipped(order_id: str) -> Order:
+    """Return an order that is on its way: two of tea."""
+    sale = Sale(lines=(SaleLine(sku="tea", units=2, amount_minor=500),))
+    created = Mark(status="created", at_ms=1)
+    return Order(order_id=order_id, shipping=created, returns=Returns(sale=sale))
+
+
+@pytest.mark.parametrize(
+    ("row", "lines", "said"),
+    [
+        pytest.param(None, {}, "nothing has been shipped yet", id="not known yet"),
+        pytest.param(
+            {"shipping": Mark()}, {}, "nothing has been shipped yet", id="not shipped yet"
+        ),
+        pytest.param({"cancelled_at_ms": 1}, {}, "the order was cancelled", id="cancelled"),
+        pytest.param({}, {"quantity": 3}, "more of tea than was shipped", id="too many"),
+        pytest.param({}, {"sku": "cup"}, "more of cup than was shipped", id="not of this order"),
+        pytest.param({}, {"line": 2}, "line 2 of the order is not tea", id="no such line"),
+    ],
+)
+async def test_a_return_that_the_order_cannot_take_is_a_conflict(
+    client: TestClient, queries: FakeQueries, row: Any, lines: dict[str, Any], said: str
+) -> None:
+    """The customer learns it at once; nothing is emitted."""
+    order_id = (await (await place(client)).json())["order_id"]
+    if row is not None:
+        queries.keep("order", order_id, replace(shipped(order_id), **row))
+    back = {"return_id": "r1", "lines": [{"sku": "tea", "quantity": 1, **lines}]}
+
+    answer = await client.post(f"/orders/{order_id}/returns", json=back)
+
+    assert (409, 1) == (answer.status, len(queries.emitted))
+    assert said in (await answer.json())["detail"]
+
+
+async def test_a_return_is_asked_again_under_its_id(
+    client: TestClient, queries: FakeQueries
+) -> None:
+    """Who has lost the answer gets it again, though the units are gone."""
+    order_id = (await (await place(client)).json())["order_id"]
+    known = shipped(order_id)
+    known = replace(
+        known,
+        returns=replace(known.returns, units_by_line=(2,), by_id={"r1": Return(status="accepted")}),
+    )
+    queries.keep("order", order_id, known)
+    back = {"return_id": "r1", "lines": [{"sku": "tea", "quantity": 2}]}
+
+    answer = await client.post(f"/orders/{order_id}/returns", json=back)
+
+    assert 202 == answer.status
+
+
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        pytest.param(
+            {"lines": [{"sku": "tea", "quantity": 1, "amount_minor": 20_000}]},
+            "lines[0].amount_minor",
+            id="of a line",
+        ),
+        pytest.param({"amount_minor": 20_000}, "amount_minor", id="of the whole"),
+        pytest.param({"amount_minor": None}, "amount_minor", id="even nothing"),
+    ],
+)
+async def test_the_amount_of_a_return_is_not_the_customer_s_to_say(
+    client: TestClient, queries: FakeQueries, changed: dict[str, Any], field: str
+) -> None:
+    """The field is named, and what to send instead."""
+    order_id = (await (await place(client)).json())["order_id"]
+    queries.keep("order", order_id, shipped(order_id))
+    back = {"return_id": "r1", "lines": [{"sku": "tea", "quantity": 1}], **changed}
+
+    answer = await client.post(f"/orders/{order_id}/returns", json=back)
+    problem = await answer.json()
+
+    assert (400, field) == (answer.status, problem["errors"][0]["field"])
+    assert "Send sku and quantity alone" in problem["detail"]
+    assert [OrderPlaced] == [type(message) for message, _ in queries.emitted]
+
+
+async def test_an_order_shows_its_lines_and_a_list_of_orders_does_not(
+    client: TestClient, queries: FakeQueries
+) -> None:
+    """A thousand orders of a thousand lines would be one answer."""
+    queries.keep("order", "o1", shipped("o1"))
+
+    one = await (await client.get("/orders/o1")).json()
+    [listed] = (await (await client.get("/orders")).json())["orders"]
+
+    assert [(1, "tea", 2, 2, 0)] == [
+        (each["line"], each["sku"], each["quantity"], each["shipped"], each["returned"])
+        for each in one["lines"]
+    ]
+    assert "lines" not in listed
 
 
 async def test_a_repeated_request_is_the_same_event_at_the_same_time(

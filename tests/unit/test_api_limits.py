@@ -6,9 +6,8 @@ from aiohttp.test_utils import TestClient
 
 from app.wire import codecs
 from app.wire.byte_limits import OPEN_BODY_BYTES_MAX
-from tests.support.console import ORDER, FakeQueries, place
-from workflows.order.messages import OrderPlaced
-from workflows.shared.limits import LINES_MAX, MINOR_MAX, TEXT_CHARS_MAX
+from tests.support.console import ORDER, FakeQueries
+from workflows.shared.limits import LINES_MAX, TEXT_CHARS_MAX
 
 
 def order_of(size: int) -> bytes:
@@ -44,19 +43,3 @@ async def test_an_order_that_no_agent_takes_is_refused(
     else:
         assert [] == queries.emitted
         assert f"at most {OPEN_BODY_BYTES_MAX:,} as Payflow writes it" in body["detail"]
-
-
-async def test_a_return_whose_sum_is_no_money_is_refused(
-    client: TestClient, queries: FakeQueries
-) -> None:
-    """Each line keeps its limit; together they pass it, and every agent would refuse them."""
-    order_id = (await (await place(client)).json())["order_id"]
-    line = {"sku": "tea", "quantity": 1, "amount_minor": MINOR_MAX}
-    back = {"return_id": "r1", "lines": [line, line]}
-
-    answer = await client.post(f"/orders/{order_id}/returns", json=back)
-    problem = await answer.json()
-
-    assert (422, "amount_minor") == (answer.status, problem["errors"][0]["field"])
-    assert str(MINOR_MAX) in problem["detail"]
-    assert [OrderPlaced] == [type(message) for message, _ in queries.emitted]

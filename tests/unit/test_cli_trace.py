@@ -60,6 +60,26 @@ def test_the_answers_of_the_page_are_printed(capsys: pytest.CaptureFixture[str])
     assert "30 ms" in said
 
 
+def test_each_return_is_printed_with_its_computation(capsys: pytest.CaptureFixture[str]):
+    """Or with why it is refused; no text of it commands the terminal."""
+    back = {"return_id": f"r1{ESCAPE}", "state": "accepted", "amount_minor": 198, "reason": ""}
+    taken = {**back, "computation": "2.00 GBP goods - 0.02 GBP discount"}
+    refused = {
+        **back,
+        "return_id": "r2",
+        "state": "refused",
+        "reason": "more of mug",
+        "computation": "",
+    }
+
+    show(found(order={**found()["order"], "returns": [taken, refused]}))
+
+    said = capsys.readouterr().out
+    assert "is accepted: 1.98 GBP (2.00 GBP goods - 0.02 GBP discount)" in said
+    assert "return r2 is refused: 1.98 GBP (more of mug)" in said
+    assert ESCAPE not in said
+
+
 def test_a_narrow_terminal_shows_events_without_the_waterfall(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):

@@ -1,5 +1,6 @@
 """The order as a whole, by example."""
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -11,6 +12,7 @@ from tests.support.examples.order import (
     DELIVERED,
     DETECTED,
     DONE,
+    GOODWILL,
     PAID,
     PENDING,
     PLACED,
@@ -32,7 +34,8 @@ from workflows.inventory.messages import (
     InventoryReturned,
 )
 from workflows.order import process as order
-from workflows.order.messages import ReturnLine, ReturnRequested
+from workflows.order.messages import Charge, Line, ReturnLine, ReturnRequested
+from workflows.order.return_amount import ReturnAmount
 from workflows.order.saga_messages import (
     OrderCancelled,
     OrderCompleted,
@@ -41,7 +44,7 @@ from workflows.order.saga_messages import (
     ReturnRefused,
     StepOverdue,
 )
-from workflows.order.view import view
+from workflows.order.view import details, view
 from workflows.shared.message import Message
 from workflows.shipping.messages import (
     ShipmentCancelled,
@@ -236,15 +239,32 @@ def test_an_open_order_counts_as_stuck_some_time_after_its_deadline(
     assert stuck == (None if at_ms is None else (at_ms - START_MS) // 1_000)
 
 
-def accepted(asked: ReturnRequested) -> ReturnAccepted:
-    """Return the yes to `asked`."""
+def accepted(
+    asked: ReturnRequested, *lines: tuple[int, int, int], withheld_minor: int = 0
+) -> ReturnAccepted:
+    """Return the yes to `asked`: number, units and amount of each line of mugs."""
+    items_minor = sum(amount for _, _, amount in lines)
     return ReturnAccepted(
         order_id="o1",
         return_id=asked.return_id,
-        lines=asked.lines,
-        amount_minor=asked.amount_minor,
+        lines=tuple(
+            ReturnLine(sku="mug", quantity=units, amount_minor=amount, line=number)
+            for number, units, amount in lines
+        ),
+        amount_minor=items_minor - withheld_minor,
         currency="GBP",
+        computed=ReturnAmount(items_minor=items_minor, withheld_minor=withheld_minor),
     )
+
+
+GRANTED_GOODWILL = ReturnAccepted(
+    order_id="o1", return_id="goodwill-1", lines=(), amount_minor=300, currency="GBP"
+)
+REFUSED_GOODWILL = ReturnRefused(
+    order_id="o1", return_id="goodwill-2", reason="more money than was paid", is_goodwill=True
+)
+TWO_BACK = accepted(TWO, (1, 2, 400))
+TOO_MANY = "more of mug than was shipped"
 
 
 def refused(return_id: str, reason: str) -> ReturnRefused:
@@ -263,29 +283,92 @@ POSTAGE = ReturnRequested(
 @pytest.mark.parametrize(
     ("earlier", "when", "then"),
     [
-        pytest.param(DONE, TWO, (accepted(TWO),), id="accepted"),
+        pytest.param(DONE, TWO, (TWO_BACK,), id="accepted"),
         pytest.param([*DONE, TWO], TWO, (), id="answered once"),
+        pytest.param([*DONE, TWO], TWO_MORE, (refused("r2", TOO_MANY),), id="too many"),
         pytest.param(
-            [*DONE, TWO], TWO_MORE, (refused("r2", "more of mug than was bought"),), id="too many"
-        ),
-        pytest.param(
-            [*DONE, TWO], PRICEY, (refused("r3", "more money than was paid"),), id="too much"
+            DONE,
+            back("r6", 3),
+            (accepted(back("r6", 3), (1, 2, 400), (2, 1, 200)),),
+            id="two lines",
         ),
         pytest.param(
             DONE,
-            back("r5", 1, 1, sku="pan"),
-            (refused("r5", "more of pan than was bought"),),
+            back("r6", 1, line=2),
+            (accepted(back("r6", 1), (2, 1, 200)),),
+            id="a line by its number",
+        ),
+        pytest.param(
+            [*DONE, back("r5", 1, line=2)],
+            back("r6", 1, line=2),
+            (refused("r6", TOO_MANY),),
+            id="too many of one line",
+        ),
+        pytest.param(
+            DONE,
+            back("r6", 1, line=3),
+            (refused("r6", "line 3 of the order is not mug"),),
+            id="another line",
+        ),
+        pytest.param(
+            DONE,
+            back("r6", 1, line=9),
+            (refused("r6", "line 9 of the order is not mug"),),
+            id="no such line",
+        ),
+        pytest.param(
+            DONE,
+            PRICEY,
+            (refused("r3", "more money than these goods are worth"),),
+            id="an earlier version asks for too much",
+        ),
+        pytest.param(
+            DONE,
+            back("r3", 1, 150),
+            (accepted(back("r3", 1), (1, 1, 200), withheld_minor=50),),
+            id="an earlier version asks for less",
+        ),
+        pytest.param(
+            DONE,
+            back("r5", 1, sku="pan"),
+            (refused("r5", "more of pan than was shipped"),),
             id="never bought",
         ),
-        pytest.param(DONE, POSTAGE, (accepted(POSTAGE),), id="a refunded charge is no goods"),
+        pytest.param(
+            DONE,
+            POSTAGE,
+            (refused("r4", "money without goods is an operator's to give"),),
+            id="money for nothing",
+        ),
+        pytest.param(
+            DONE,
+            back("goodwill-1", 1),
+            (refused("goodwill-1", "a return cannot have the name of what an operator gives"),),
+            id="the name of a goodwill",
+        ),
+        pytest.param(DONE, GOODWILL, (GRANTED_GOODWILL,), id="a goodwill"),
+        pytest.param([*DONE, GOODWILL], GOODWILL, (), id="a goodwill once"),
+        pytest.param([PLACED], GOODWILL, (), id="a goodwill waits for the end"),
+        pytest.param(
+            [*DONE, GOODWILL],
+            msgspec.structs.replace(GOODWILL, return_id="goodwill-2", amount_minor=701),
+            (REFUSED_GOODWILL,),
+            id="more goodwill than was paid",
+        ),
+        pytest.param(
+            [*DONE, msgspec.structs.replace(GOODWILL, amount_minor=900)],
+            TWO,
+            (accepted(TWO, (1, 2, 400), withheld_minor=300),),
+            id="what was given as goodwill does not go back again",
+        ),
         pytest.param([PLACED], TWO, (), id="still open: it waits"),
         pytest.param(
             [*READY, CREATED, TWO, TWO_MORE],
             DELIVERED,
-            (COMPLETED, accepted(TWO), refused("r2", "more of mug than was bought")),
+            (COMPLETED, TWO_BACK, refused("r2", TOO_MANY)),
             id="judged at the end, in order",
         ),
-        pytest.param([TWO, *DONE[:-1]], DELIVERED, (COMPLETED, accepted(TWO)), id="asked first"),
+        pytest.param([TWO, *DONE[:-1]], DELIVERED, (COMPLETED, TWO_BACK), id="asked first"),
         pytest.param(
             [PLACED, TWO, DECLINED],
             UNRESERVED,
@@ -350,8 +433,72 @@ def test_the_view_says_where_each_step_stands() -> None:
             "refunded": True,
             "restocked": True,
             "reason": "",
+            "goodwill": False,
+            "computed": {
+                "items_minor": 400,
+                "discount_minor": 0,
+                "tax_minor": 0,
+                "postage_minor": 0,
+                "withheld_minor": 0,
+            },
+            "computation": "4.00 GBP goods",
         }
     ] == shown["returns"]
+
+
+def test_the_computation_of_a_refund_is_said() -> None:
+    """Goods less discount, with tax; the postage with the last unit; less goodwill."""
+    charges = (("D", -100), ("VAT", 90), ("POST", 50))
+    placed = msgspec.structs.replace(
+        PLACED,
+        charges=tuple(Charge(code=code, amount_minor=minor) for code, minor in charges),
+        total_minor=1_040,
+    )
+    paid = msgspec.structs.replace(PAID, amount_minor=1_040, charges_minor=40)
+    story = [placed, paid, *DONE[2:], TWO, msgspec.structs.replace(GOODWILL, amount_minor=40)]
+    story += [back("r2", 1), back("r3", 1, sku="tin")]
+
+    shown = view(after(order, *story)[0])["returns"]
+
+    assert [
+        "4.00 GBP goods - 0.40 GBP discount + 0.36 GBP tax",
+        "",
+        "2.00 GBP goods - 0.20 GBP discount + 0.18 GBP tax",
+        (
+            "4.00 GBP goods - 0.40 GBP discount + 0.36 GBP tax + 0.50 GBP postage"
+            " - 0.40 GBP given before or not asked for"
+        ),
+    ] == [each["computation"] for each in shown]
+    assert 1_040 == sum(each["amount_minor"] for each in shown)
+
+
+def test_the_lines_show_what_was_shipped_and_what_came_back() -> None:
+    """Line by line, also those of one SKU."""
+    story = [*DONE, back("r1", 3)]
+
+    lines = [details(after(order, *part)[0])["lines"] for part in ([PLACED], DONE, story)]
+
+    units = [[(each["shipped"], each["returned"]) for each in line] for line in lines]
+    assert [(1, "mug", 2, 400), (2, "mug", 1, 200), (3, "tin", 1, 400)] == [
+        (each["line"], each["sku"], each["quantity"], each["amount_minor"]) for each in lines[0]
+    ]
+    assert [
+        [(0, 0), (0, 0), (0, 0)],
+        [(2, 0), (1, 0), (1, 0)],
+        [(2, 2), (1, 1), (1, 0)],
+    ] == units
+
+
+def test_a_return_of_what_costs_nothing_is_over_without_a_refund() -> None:
+    """Payment says nothing of it; the goods come back all the same."""
+    free = msgspec.structs.replace(
+        PLACED, lines=(*PLACED.lines, Line(sku="pin", quantity=1, amount_minor=0))
+    )
+
+    state, emitted = after(order, free, *DONE[1:], back("r1", 1, sku="pin"))
+
+    assert [0] == [each.amount_minor for each in emitted]
+    assert state.returns.by_id["r1"].refunded
 
 
 def test_the_view_says_what_is_due() -> None:

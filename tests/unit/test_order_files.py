@@ -18,6 +18,7 @@ from app.local.importers.order_file import FileOptions, read_plan
 from app.local.importers.retail_file import PlaceOrder, Plan, ReturnItems
 from app.local.importers.workbook import read_sheets
 from tests.support.workbook import Value, workbook
+from workflows.order.return_amount import Sale, SaleLine, return_parts, summed
 
 REAL = Path(__file__).parents[2] / "data" / "online_retail_2010-12.csv"
 CASES = Path(__file__).parent / "order_files"
@@ -182,10 +183,21 @@ def test_every_word_for_no_customer_is_a_guest() -> None:
 
 
 def test_returns_in_thirds_add_up() -> None:
-    """What comes back is what was paid."""
-    plan = read_plan(CASES / "c40_thirds.csv", MONTH_FIRST)
+    """What comes back is what was paid, though the file's own amounts for it may be others."""
+    [sale, *back] = read_plan(CASES / "c40_thirds.csv", MONTH_FIRST).asks
+    assert isinstance(sale, PlaceOrder)
+    [line] = sale.lines
+    sold = Sale(
+        lines=(SaleLine(sku=line.sku, units=line.quantity, amount_minor=line.amount_minor),)
+    )
 
-    assert [33, 33, 34] == [ask.amount_minor for ask in plan.asks if isinstance(ask, ReturnItems)]
+    amounts = [
+        summed(return_parts(sold, sale.total_minor, before=[at], after=[at + 1])).total_minor
+        for at, _ in enumerate(back)
+    ]
+
+    assert [1, 1, 1] == [ask.lines[0].quantity for ask in back if isinstance(ask, ReturnItems)]
+    assert [34, 33, 33] == amounts
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ from app.entrypoints.requests import Entrypoints
 from tests.support.console import FakeQueries, place
 from tests.support.operators_site import WHY, Site
 from workflows.audit.messages import PersonalRevealed
+from workflows.order.return_amount import ReturnAmount, Sale, SaleLine
+from workflows.order.returns import Return, Returns
 from workflows.order.state import Mark, Order
 from workflows.payment.charge import Bill, Charge
 from workflows.payment.process import Payment
@@ -320,3 +322,42 @@ async def test_a_workflow_that_no_request_starts_has_a_page(
     assert (200, 404) == (page.status, asked.status)
     assert "/events" not in await page.text()
     assert "operators may not act" in await asked.text()
+
+
+async def test_the_page_shows_lines_and_how_each_refund_is_computed(
+    client: TestClient, queries: FakeQueries
+) -> None:
+    """Units shipped and returned; a refusal with its reason; the SKU is text."""
+    computed = ReturnAmount(items_minor=400, discount_minor=40)
+    returns = Returns(
+        sale=Sale(lines=(SaleLine(sku=SCRIPT, units=3, amount_minor=600),)),
+        by_id={
+            "r1": Return(status="accepted", amount_minor=360, computed=computed, refunded=True),
+            "r2": Return(status="refused", reason="more of mug than was shipped"),
+            "goodwill-1": Return(status="accepted", amount_minor=5, is_goodwill=True),
+        },
+        units_by_line=(2,),
+    )
+    shipped = Mark(status="created", at_ms=2_000)
+    order = Order(order_id="o1", placed_at_ms=1_000, currency="GBP", shipping=shipped)
+    queries.keep("order", "o1", replace(order, returns=returns))
+
+    page = " ".join((await (await client.get("/console/transactions/o1")).text()).split())
+
+    assert "<td>3</td><td>6.00 GBP</td><td>3</td><td>2</td>" in page
+    assert "3.60 GBP went back (4.00 GBP goods - 0.40 GBP discount)." in page
+    assert "more of mug than was shipped." in page
+    assert "Goodwill <strong>goodwill-1</strong> is accepted" in page
+    assert SCRIPT not in page
+
+
+async def test_a_long_order_shows_its_first_lines(client: TestClient, queries: FakeQueries) -> None:
+    """The page says how many there are."""
+    lines = tuple(SaleLine(sku=f"sku-{at}", units=1, amount_minor=1) for at in range(60))
+    order = Order(order_id="o1", placed_at_ms=1_000, currency="GBP")
+    queries.keep("order", "o1", replace(order, returns=Returns(sale=Sale(lines=lines))))
+
+    page = await (await client.get("/console/transactions/o1")).text()
+
+    assert "The first 50 of 60 lines" in page
+    assert ("sku-49<" in page, "sku-50<" in page) == (True, False)

@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from app.local.importers import player as playing
 from app.local.importers.file_content import LoadError
 from app.local.importers.loaded import outcome_of, report_lines
 from app.local.importers.order_file import read_plan
@@ -64,6 +65,13 @@ class Console:
         self.refused = refused
         self.status = status
         self.asked: list[tuple[str, Any, str]] = []
+        self.unshipped = 0
+        """How many returns are refused before the order counts as shipped."""
+        self.state = "confirmed"
+
+    async def order(self, _: web.Request) -> web.Response:
+        """Answer how the order is."""
+        return web.json_response({"state": self.state})
 
     async def take(self, request: web.Request) -> web.Response:
         """Answer any POST."""
@@ -73,6 +81,9 @@ class Console:
         body = await request.json()
         if body.get("reference") in self.refused or request.path in self.refused:
             return web.json_response({"detail": "lines[0] is wrong"}, status=self.status)
+        if self.unshipped and request.path.endswith("/returns"):
+            self.unshipped -= 1
+            return web.json_response({"detail": "nothing has been shipped yet"}, status=409)
         key = request.headers.get("Idempotency-Key", "")
         self.asked.append((request.path, body, key))
         return web.json_response({"order_id": "o1"}, status=202)
@@ -95,6 +106,7 @@ async def player_of(console: Console, aiohttp_server: Any) -> AsyncIterator[Play
     site = web.Application()
     site.router.add_post("/{path:.*}", console.take)
     site.router.add_get("/tables/stock", console.shelves)
+    site.router.add_get("/orders/{order_id}", console.order)
     server = await aiohttp_server(site)
     async with aiohttp.ClientSession() as session:
         url = str(server.make_url("")).rstrip("/")
@@ -177,6 +189,35 @@ async def test_a_refused_return_or_count_does_not_end_the_load(
 
     assert {"orders": 2, "refused": 2} == dict(player.loaded.rows)
     assert {} == player.loaded.returns
+
+
+async def test_a_return_waits_until_its_order_is_shipped(
+    aiohttp_server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It names units, no amount, and goes on being asked for."""
+    monkeypatch.setattr(playing, "RETURN_AGAIN_SECONDS", 0.01)
+    console = Console()
+    console.unshipped = 3
+
+    played = await play(console, aiohttp_server, tmp_path, HEADER + SALE + BACK)
+
+    assert {"orders": 1, "returns": 1} == dict(played.loaded.rows)
+    assert {
+        "return_id": "C536379/536365",
+        "lines": [{"sku": "85123A", "quantity": 2}],
+    } == console.asked[-1][1]
+
+
+async def test_a_return_of_an_order_that_has_ended_otherwise_is_refused(
+    aiohttp_server: Any, tmp_path: Path
+) -> None:
+    """It will never be shipped."""
+    console = Console()
+    console.unshipped, console.state = 1, "cancelled"
+
+    played = await play(console, aiohttp_server, tmp_path, HEADER + SALE + BACK)
+
+    assert {"orders": 1, "refused": 1} == dict(played.loaded.rows)
 
 
 async def test_a_refusal_of_whoever_asks_ends_the_load(aiohttp_server: Any, tmp_path: Path) -> None:

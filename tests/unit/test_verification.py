@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -37,6 +38,7 @@ from workflows.inventory.stock_messages import (
 from workflows.order.facts import Shelf
 from workflows.order.invariants import Latency
 from workflows.order.messages import ReturnLine, ReturnRequested
+from workflows.order.return_amount import ReturnAmount
 from workflows.order.saga_messages import (
     OrderCancelled,
     ReturnAccepted,
@@ -141,6 +143,14 @@ REFUNDS_OVERDUE = [
     )
     for key in ("compensation", "r1")
 ]
+DEAR_MUG = ReturnAccepted(
+    order_id="o1",
+    return_id="r1",
+    lines=(ReturnLine(sku="MUG", quantity=1, amount_minor=700, line=1),),
+    amount_minor=700,
+    currency="GBP",
+    computed=ReturnAmount(items_minor=700),
+)
 RESTOCKED = InventoryReturned(order_id="o1", return_id="r1")
 
 
@@ -183,6 +193,18 @@ def returned() -> LocalQueries:
     queries.shelf("MUG", received=10, on_hand=9, shipped=1)
     assert queries.provider is not None
     queries.provider["o1"].refunded_minor = 250
+    return queries
+
+
+def back_again(accepted: ReturnAccepted) -> LocalQueries:
+    """A completed order has a return that is accepted, refunded and restocked as it says."""
+    minor = accepted.amount_minor
+    units = sum(line.quantity for line in accepted.lines)
+    queries = completed().publish(ASKED_BACK, accepted, refunded(minor, "return", "r1"))
+    queries.publish(entry("back", ("refunds", minor), ("cash_at_provider", -minor)), RESTOCKED)
+    queries.shelf("MUG", received=10, on_hand=8 + units, shipped=2 - units)
+    assert queries.provider is not None
+    queries.provider["o1"].refunded_minor = minor
     return queries
 
 
@@ -327,6 +349,21 @@ BREAKS = [
         lambda: returned().publish(RESTOCKED),
         {"returns_settle": ("o1 r1",)},
         id="a return restocked twice",
+    ),
+    pytest.param(
+        lambda: back_again(msgspec.structs.replace(TAKEN_BACK, lines=(ONE_MUG, ONE_MUG, ONE_MUG))),
+        {"returns_within_shipped": ("o1 (1 units, 0 minor units too many)",)},
+        id="more units come back than were shipped",
+    ),
+    pytest.param(
+        lambda: back_again(DEAR_MUG),
+        {"returns_within_shipped": ("o1 (0 units, 450 minor units too many)",)},
+        id="more money comes back than the goods are worth",
+    ),
+    pytest.param(
+        lambda: back_again(msgspec.structs.replace(TAKEN_BACK, lines=(), amount_minor=801)),
+        {"returns_within_shipped": ("o1 (0 units, 1 minor units too many)",)},
+        id="more money comes back than was paid",
     ),
 ]
 

@@ -1,8 +1,8 @@
-"""The acts of operators on money that cannot be refunded, or cannot be taken."""
+"""The acts of operators on money that cannot be refunded or taken, or is given as goodwill."""
 
 from typing import Literal
 
-from workflows.shared.limits import Name, NameIfAny, Text
+from workflows.shared.limits import MinorDue, Name, NameIfAny, Text
 from workflows.shared.message import Message
 
 
@@ -33,4 +33,17 @@ class CaptureCaseDecidedByOperator(
     reference: NameIfAny = ""
 
 
-CaseDecision = RefundCaseDecidedByOperator | CaptureCaseDecidedByOperator
+class GoodwillGrantedByOperator(
+    Message, tag="payflow.audit.goodwill_given.v1", frozen=True, kw_only=True
+):
+    """An operator refunded money beyond what returns are worth. `about`: the order."""
+
+    about: Name
+    who: Name
+    why: Text
+    event_id: Name
+    goodwill_id: Name
+    amount_minor: MinorDue
+
+
+MoneyAction = RefundCaseDecidedByOperator | CaptureCaseDecidedByOperator | GoodwillGrantedByOperator

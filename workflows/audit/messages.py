@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from workflows.audit.adoption import InstanceAction
-from workflows.audit.case_decisions import CaseDecision
+from workflows.audit.case_decisions import MoneyAction
 from workflows.fraud.entity_messages import EntityKey
 from workflows.shared.limits import Milliseconds, MinorDue, Name, NameIfAny, Text
 from workflows.shared.message import Message
@@ -191,7 +191,7 @@ OrderAction = (
     OrderCancelledByOperator
     | RefundProposed
     | RefundGivenByOperator
-    | CaseDecision
+    | MoneyAction
     | PersonalRevealed
 )
 DeadLetterAction = (

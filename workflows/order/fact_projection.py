@@ -13,6 +13,7 @@ from workflows.order import saga_messages as saga
 from workflows.order.facts import Facts, OrderFacts
 from workflows.order.payment_facts import OF_PAYMENTS
 from workflows.order.process import overdue_at_ms
+from workflows.order.return_amount import sale_of
 from workflows.order.state import Order
 from workflows.shared.message import Message
 from workflows.shared.topic import topic_of
@@ -40,6 +41,7 @@ def _placed(facts: Facts, known: OrderFacts, message: order.OrderPlaced, at_ms: 
     known.total_minor = message.total_minor
     known.currency = known.currency or facts.interned(message.currency)
     known.lines = _merged(facts, message.lines)
+    known.sale = sale_of(message)
 
 
 def _completed(_facts: Facts, known: OrderFacts, _message: Message, _at_ms: int) -> None:
@@ -86,12 +88,14 @@ def _entered(facts: Facts, known: OrderFacts, message: ledger.EntryPosted, _at_m
 def _came_back(facts: Facts, known: OrderFacts, message: Any, at_ms: int) -> None:
     returned = known.returned(message.return_id)
     match message:
-        case order.ReturnRequested():
+        case order.ReturnRequested() | order.GoodwillGranted():
             returned.requested_ms = _earlier(returned.requested_ms, at_ms)
         case saga.ReturnAccepted():
             returned.accepted_ms = at_ms
             returned.amount_minor = message.amount_minor
             returned.units = _merged(facts, tuple(line for line in message.lines if line.goods))
+            if message.computed is not None:
+                returned.units_by_line = tuple((each.line, each.quantity) for each in message.lines)
         case saga.ReturnRefused():
             returned.refused = message.reason
         case inventory.InventoryReturned():
@@ -103,6 +107,7 @@ def _came_back(facts: Facts, known: OrderFacts, message: Any, at_ms: int) -> Non
 _OF_ORDERS: dict[type[Message], Callable[[Facts, OrderFacts, Any, int], None]] = {
     order.OrderPlaced: _placed,
     order.ReturnRequested: _came_back,
+    order.GoodwillGranted: _came_back,
     saga.OrderCompleted: _completed,
     saga.OrderCancelled: _cancelled,
     saga.ReturnAccepted: _came_back,

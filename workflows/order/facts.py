@@ -6,6 +6,10 @@ Bodies are not kept, so a million events fit in memory.
 from collections import Counter
 from dataclasses import dataclass, field
 
+from workflows.order.return_amount import Sale
+
+NO_SALE = Sale()
+
 
 @dataclass(kw_only=True, slots=True)
 class ReturnFacts:
@@ -16,6 +20,8 @@ class ReturnFacts:
     amount_minor: int = 0
     units: tuple[tuple[str, int], ...] = ()
     """SKU and units that go back on the shelf."""
+    units_by_line: tuple[tuple[int, int], ...] = ()
+    """Number of the line and units; empty when the amount was not computed from them."""
     refused: str = ""
     refunds: int = 0
     refunded_minor: int = 0
@@ -24,7 +30,8 @@ class ReturnFacts:
     @property
     def is_over(self) -> bool:
         """Return whether it is over: refused, or refunded and restocked."""
-        return bool(self.refused) or bool(self.accepted_ms and self.refunds and self.restocked)
+        is_refunded = bool(self.refunds) or not self.amount_minor
+        return bool(self.refused) or bool(self.accepted_ms and is_refunded and self.restocked)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -39,6 +46,7 @@ class OrderFacts:
     """Of what was paid, or else of what was ordered."""
     lines: tuple[tuple[str, int], ...] = ()
     """SKU and units, once a SKU."""
+    sale: Sale = NO_SALE
     completed: int = 0
     cancelled: int = 0
     cause: str = ""

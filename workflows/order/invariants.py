@@ -13,7 +13,7 @@ from workflows.ledger.topics import ledger
 from workflows.order import fact_projection, order_checks
 from workflows.order.facts import Facts, OrderFacts, ReturnFacts
 from workflows.order.snapshot import Snapshot
-from workflows.order.topics import orders, sagas
+from workflows.order.topics import goodwill, orders, sagas
 from workflows.payment import hold_invariants as hold_checks
 from workflows.payment import invariants as money_checks
 from workflows.payment.topics import payments
@@ -37,6 +37,7 @@ CHECKS = (
     stock_checks.shelves_add_up,
     stock_checks.stock_agrees,
     order_checks.returns_settle,
+    order_checks.returns_within_shipped,
 )
 """Every check of orders, in the order in which they are shown."""
 
@@ -167,7 +168,18 @@ def _counts(labels: Iterable[str]) -> dict[str, int]:
 
 
 INVARIANTS = Invariants(
-    topics=(orders, sagas, payments, inventory, stock, warehouse, fraud, shipments, ledger),
+    topics=(
+        orders,
+        goodwill,
+        sagas,
+        payments,
+        inventory,
+        stock,
+        warehouse,
+        fraud,
+        shipments,
+        ledger,
+    ),
     services=frozenset({"order", "payment", "inventory", "shipping", "fraud", "ledger"}),
     facts=Facts,
     project=fact_projection.project,

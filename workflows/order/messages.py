@@ -1,4 +1,4 @@
-"""What customers say: emitted on `orders` by the API."""
+"""What customers say, on `orders`, and what operators give, on `goodwill`: emitted by the API."""
 
 from typing import Annotated
 
@@ -8,6 +8,7 @@ from workflows.payment.capture_messages import CaptureKind
 from workflows.payment.origin import UNKNOWN, Origin
 from workflows.shared.limits import (
     LINES_MAX,
+    MINOR_MAX,
     Currency,
     Milliseconds,
     Minor,
@@ -38,12 +39,16 @@ class Charge(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReturnLine(msgspec.Struct, frozen=True, kw_only=True):
-    """What comes back; `goods` is False for a charge refunded, which moves no stock."""
+    """Units of one SKU that come back."""
 
     sku: Name
     quantity: Quantity
-    amount_minor: MinorDue
+    amount_minor: MinorDue = 0
+    """What they are worth, once that is computed; a request of now names no amount."""
     goods: bool = True
+    """False in requests of earlier versions, for money without goods."""
+    line: Annotated[int, msgspec.Meta(ge=0, le=LINES_MAX)] = 0
+    """The number of the order's line, from 1; 0: whichever has units of the SKU left."""
 
 
 class OrderPlaced(Message, tag="payflow.order.placed.v1", frozen=True, kw_only=True):
@@ -73,12 +78,22 @@ class OrderCancelRequested(
 
 
 class ReturnRequested(Message, tag="payflow.order.return_requested.v1", frozen=True, kw_only=True):
-    """Part of a completed order comes back and its price is to be refunded."""
+    """Part of a completed order comes back, and what it is worth is to be refunded."""
 
     order_id: Name
     return_id: Name
     lines: Annotated[tuple[ReturnLine, ...], msgspec.Meta(min_length=1, max_length=LINES_MAX)]
-    amount_minor: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000_00)]
+    amount_minor: MinorDue = 0
+    """The most that is refunded, in requests of earlier versions; 0: what the lines are worth."""
+    reason: Text = ""
+
+
+class GoodwillGranted(Message, tag="payflow.order.goodwill_granted.v1", frozen=True, kw_only=True):
+    """An operator gives money back without goods: it is refunded as a return is."""
+
+    order_id: Name
+    return_id: Name
+    amount_minor: Annotated[int, msgspec.Meta(ge=1, le=MINOR_MAX)]
     reason: Text = ""
 
 

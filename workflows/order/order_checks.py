@@ -1,6 +1,9 @@
 """Orders: each comes to one end, ships only when it may, and its returns end."""
 
+from collections import Counter
+
 from workflows.order.facts import OrderFacts, ReturnFacts
+from workflows.order.return_amount import summed, worth
 from workflows.order.snapshot import Snapshot
 from workflows.shared.invariants import Check, as_check
 
@@ -74,3 +77,45 @@ def _return_is_wrong(snapshot: Snapshot, known: OrderFacts, returned: ReturnFact
     if returned.refunds and returned.refunded_minor != returned.amount_minor:
         return True
     return not returned.is_over and known.ends > 0 and snapshot.late(returned)
+
+
+def returns_within_shipped(snapshot: Snapshot) -> Check:
+    """No more comes back than was shipped, and no more money than that is worth, or was paid."""
+    at_rest = {key for key, _ in snapshot.orders_at_rest()}
+    accepted = {
+        key: [each for each in known.returns.values() if each.accepted_ms]
+        for key, known in snapshot.facts.orders.items()
+        if known.placed_ms
+    }
+    wrong: list[str] = []
+    for key, back in accepted.items():
+        known = snapshot.facts.orders[key]
+        units = _units_too_many(known, back, at_rest=key in at_rest)
+        money_minor = _money_too_much(known, back)
+        if units or money_minor > 0:
+            wrong.append(f"{key} ({units} units, {max(money_minor, 0)} minor units too many)")
+    return as_check("returns_within_shipped", sum(map(len, accepted.values())), wrong)
+
+
+def _units_too_many(known: OrderFacts, back: list[ReturnFacts], *, at_rest: bool) -> int:
+    """Return the units that came back beyond those shipped; allow for a shipment not read yet."""
+    is_shipped = known.shipped or not at_rest
+    returned: Counter[str] = Counter()
+    for each in back:
+        returned.update(dict(each.units))
+    return (returned - Counter(dict(known.lines) if is_shipped else {})).total()
+
+
+def _money_too_much(known: OrderFacts, back: list[ReturnFacts]) -> int:
+    """Return by how much more money went back than all was paid, or than the goods are worth."""
+    paid_minor = known.paid_minor or known.total_minor
+    units = [0] * len(known.sale.lines)
+    computed_minor = 0
+    for each in back:
+        computed_minor += each.amount_minor if each.units_by_line else 0
+        for line, more in each.units_by_line if units else ():
+            # A line that the order does not have counts as too many units.
+            units[min(line, len(units)) - 1] += more
+    worth_minor = summed(worth(known.sale, paid_minor, units)).total_minor if computed_minor else 0
+    in_all_minor = sum(each.amount_minor for each in back)
+    return max(in_all_minor - paid_minor, computed_minor - worth_minor)

@@ -50,6 +50,7 @@ def _placed(state: Order, placed: OrderPlaced, at_ms: int) -> Order:
         currency=placed.currency,
         total_minor=placed.total_minor,
         bought=units_by_sku(placed.lines),
+        returns=returns.placed(state.returns, placed),
         placed_at_ms=at_ms,
     )
 

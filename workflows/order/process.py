@@ -2,13 +2,14 @@
 
 It is no orchestrator: the services consume each other's events. This row follows them, and emits
 when an order is complete, when a step is overdue, and when everything has been compensated.
-`workflows/order/order_progress.py` says how it changes, `workflows/order/returns.py` decides about
-returns; here is what to emit, `workflows/order/view.py` says it to people.
+`workflows/order/order_progress.py` says how it changes, `workflows/order/return_decision.py`
+decides about returns; here is what to emit, `workflows/order/view.py` says it to people.
 """
 
-from workflows.order import returns
-from workflows.order.messages import ReturnRequested
+from workflows.order import return_decision
+from workflows.order.messages import GoodwillGranted, ReturnRequested
 from workflows.order.order_progress import evolve
+from workflows.order.returns import refusal
 from workflows.order.saga_messages import (
     OrderCancelled,
     OrderCompleted,
@@ -43,13 +44,19 @@ STUCK_AFTER_MS = 180_000
 
 def decide(state: Order, received: Message, _at_ms: int) -> tuple[Message, ...]:
     """Return the refusal of a return that the order does not store, each time it is requested."""
-    if not isinstance(received, ReturnRequested):
+    if not isinstance(received, ReturnRequested | GoodwillGranted):
         return ()
-    reason = returns.refusal(state.returns, received)
+    reason = refusal(state.returns, received)
     if not reason:
         return ()
-    order_id, return_id = received.order_id, received.return_id
-    return (ReturnRefused(order_id=order_id, return_id=return_id, reason=reason),)
+    return (
+        ReturnRefused(
+            order_id=received.order_id,
+            return_id=received.return_id,
+            reason=reason,
+            is_goodwill=isinstance(received, GoodwillGranted),
+        ),
+    )
 
 
 def due(state: Order) -> int | None:
@@ -96,13 +103,12 @@ def pending(state: Order) -> tuple[Message, ...]:
     if not state.order_id:
         return ()
     if _ended(state):
-        return returns.pending(
+        return return_decision.pending(
             state.returns,
             state.order_id,
             cancelled=bool(state.cancelled_at_ms),
             paid_minor=state.charged_minor,
             currency=state.currency,
-            bought=state.bought,
         )
     return _end(state) or _overdue(state)
 

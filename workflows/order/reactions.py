@@ -135,7 +135,10 @@ def _why(cancelled: OrderCancelled) -> str:
     return f"{why}: {more}" if more else why
 
 
-def _notify_refused(refused: ReturnRefused) -> NotifyCustomer:
+def _notify_refused(refused: ReturnRefused) -> NotifyCustomer | None:
+    if refused.is_goodwill:
+        # The customer has asked for nothing.
+        return None
     return NotifyCustomer(
         transaction_id=refused.order_id,
         name=f"return/{refused.return_id}",

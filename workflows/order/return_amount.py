@@ -36,7 +36,7 @@ class Sale(msgspec.Struct, frozen=True, kw_only=True):
 class ReturnAmount(msgspec.Struct, frozen=True, kw_only=True):
     """How an amount is computed: goods less discount, and tax and postage; all in minor units."""
 
-    goods_minor: MinorDue = 0
+    items_minor: MinorDue = 0
     discount_minor: MinorDue = 0
     tax_minor: MinorDue = 0
     postage_minor: MinorDue = 0
@@ -46,7 +46,7 @@ class ReturnAmount(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def total_minor(self) -> int:
         """Return what is to be refunded."""
-        added = self.goods_minor + self.tax_minor + self.postage_minor
+        added = self.items_minor + self.tax_minor + self.postage_minor
         return added - self.discount_minor - self.withheld_minor
 
 
@@ -73,7 +73,7 @@ def return_parts(
     pairs = zip(worth(sale, paid_minor, before), worth(sale, paid_minor, after), strict=True)
     return tuple(
         ReturnAmount(
-            goods_minor=then.goods_minor - now.goods_minor,
+            items_minor=then.items_minor - now.items_minor,
             discount_minor=then.discount_minor - now.discount_minor,
             tax_minor=then.tax_minor - now.tax_minor,
             postage_minor=then.postage_minor - now.postage_minor,
@@ -88,12 +88,12 @@ def worth(sale: Sale, paid_minor: int, units: Sequence[int]) -> tuple[ReturnAmou
     The postage is worth nothing before every unit is there.
     """
     prices = [line.amount_minor for line in sale.lines]
-    goods_minor = sum(prices)
+    items_minor = sum(prices)
     # Less may have been paid than the sale comes to: the difference is a discount as well.
-    discount_minor = min(goods_minor, max(sale.discount_minor, goods_minor - paid_minor))
-    tax_minor = min(sale.tax_minor, paid_minor - goods_minor + discount_minor)
+    discount_minor = min(items_minor, max(sale.discount_minor, items_minor - paid_minor))
+    tax_minor = min(sale.tax_minor, paid_minor - items_minor + discount_minor)
     is_all = all(back >= line.units for line, back in zip(sale.lines, units, strict=True))
-    rest_minor = paid_minor - goods_minor + discount_minor - tax_minor
+    rest_minor = paid_minor - items_minor + discount_minor - tax_minor
     shares = zip(
         sale.lines,
         units,
@@ -103,7 +103,7 @@ def worth(sale: Sale, paid_minor: int, units: Sequence[int]) -> tuple[ReturnAmou
     )
     parts = [
         ReturnAmount(
-            goods_minor=_of_units(line.amount_minor, line.units, back),
+            items_minor=_of_units(line.amount_minor, line.units, back),
             discount_minor=_of_units(discount, line.units, back),
             tax_minor=_of_units(tax, line.units, back),
         )

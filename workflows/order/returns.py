@@ -1,6 +1,6 @@
-"""Whether goods of an ended order may come back: decided once, in the order of the requests.
+"""The returns of an order: what is known of each, and how that changes.
 
-Part of the order workflow.
+Part of the order workflow. `workflows/order/return_decision.py` decides what may come back.
 """
 
 from typing import Literal
@@ -9,7 +9,8 @@ import msgspec
 from msgspec.structs import replace
 
 from workflows.inventory.messages import InventoryReturned
-from workflows.order.messages import ReturnLine, ReturnRequested
+from workflows.order.messages import GoodwillGranted, OrderPlaced, ReturnLine, ReturnRequested
+from workflows.order.return_amount import ReturnAmount, Sale, sale_of
 from workflows.order.saga_messages import ReturnAccepted, ReturnRefused
 from workflows.payment.messages import PaymentRefunded, PaymentRefundFailed
 from workflows.payment.refund import COMPENSATION
@@ -22,6 +23,9 @@ LINES_WAITING_MAX = 2 * LINES_MAX
 """Lines of those that wait for the end of their order, or for their goods to be back: the rows of
 order and inventory hold them, and a changelog takes no longer row."""
 
+OPERATORS_PREFIXES = ("operator-", "goodwill-")
+"""How the ids of refunds and goodwill of operators begin: no customer's return has such an id."""
+
 # --- state ------------------------------------------------------------------
 
 
@@ -32,7 +36,12 @@ class Return(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     status: Literal["waiting", "accepted", "refused"] = "waiting"
-    amount_minor: int
+    amount_minor: int = 0
+    """What goes back; while it waits the most that may, or 0 when that is to be computed."""
+    is_goodwill: bool = False
+    """Money without goods, which an operator gives."""
+    computed: ReturnAmount | None = None
+    """How the amount comes about, once a return of goods is accepted."""
     lines: tuple[ReturnLine, ...] = ()
     reason: str = ""
     refunded: bool = False
@@ -40,96 +49,43 @@ class Return(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Returns(msgspec.Struct, frozen=True, kw_only=True):
-    """All returns of an order, and the units accepted back so far."""
+    """What an order has sold, all its returns, and what was accepted back so far."""
 
+    sale: Sale = Sale()
     by_id: dict[str, Return] = {}
     amount_minor: int = 0
+    """Of all accepted returns, goodwill among them."""
     units: dict[str, int] = {}
     """Units accepted back, by SKU."""
-
-
-# --- decide ----------------------------------------------------------------
-
-
-def pending(  # noqa: PLR0913  the facts of an order
-    returns: Returns,
-    order_id: str,
-    *,
-    cancelled: bool,
-    paid_minor: int,
-    currency: str,
-    bought: dict[str, int],
-) -> tuple[Message, ...]:
-    """Return the answer to the first return that waits; `bought` is in units by SKU."""
-    for return_id, asked in returns.by_id.items():
-        if asked.status != "waiting":
-            continue
-        reason = (
-            "the order was cancelled"
-            if cancelled
-            else asked.reason or _objection(returns, asked, paid_minor, bought)
-        )
-        if reason:
-            return (ReturnRefused(order_id=order_id, return_id=return_id, reason=reason),)
-        return (
-            ReturnAccepted(
-                order_id=order_id,
-                return_id=return_id,
-                lines=asked.lines,
-                amount_minor=asked.amount_minor,
-                currency=currency,
-            ),
-        )
-    return ()
-
-
-def refusal(returns: Returns, asked: ReturnRequested) -> str:
-    """Return why `asked` is not stored, or nothing. The same request gets the same answer."""
-    if asked.return_id in returns.by_id:
-        return ""
-    if asked.return_id == COMPENSATION:
-        return "a return cannot have the name of what goes back when an order is cancelled"
-    if len(returns.by_id) >= RETURNS_MAX:
-        return f"an order has at most {RETURNS_MAX} returns"
-    return ""
-
-
-def _objection(returns: Returns, asked: Return, paid_minor: int, bought: dict[str, int]) -> str:
-    for sku, units in _with(returns.units, asked.lines).items():
-        if units > bought.get(sku, 0):
-            return f"more of {sku} than was bought"
-    if returns.amount_minor + asked.amount_minor > paid_minor:
-        return "more money than was paid"
-    return ""
-
-
-def _with(units: dict[str, int], lines: tuple[ReturnLine, ...]) -> dict[str, int]:
-    more = dict(units)
-    for line in lines:
-        if line.goods:
-            more[line.sku] = more.get(line.sku, 0) + line.quantity
-    return more
+    units_by_line: tuple[int, ...] = ()
+    """And by line of the sale; empty while there are none."""
 
 
 # --- evolve --------------------------------------------------------------------
 
 
+def placed(returns: Returns, order: OrderPlaced) -> Returns:
+    """Return `returns` with what the order sells."""
+    return replace(returns, sale=sale_of(order))
+
+
+def units_back(returns: Returns) -> tuple[int, ...]:
+    """Return the units accepted back, line by line of the sale."""
+    return returns.units_by_line or (0,) * len(returns.sale.lines)
+
+
 def evolve(returns: Returns, message: Message) -> Returns:
     """Return `returns` after `message`, received or emitted."""
     match message:
-        case ReturnRequested(return_id=key) if key not in returns.by_id:
-            return (
-                returns
-                if refusal(returns, message)
-                else _put(returns, key, _asked(returns, message))
+        case ReturnRequested() | GoodwillGranted() if is_stored(returns, message):
+            asked = (
+                Return(amount_minor=message.amount_minor, is_goodwill=True)
+                if isinstance(message, GoodwillGranted)
+                else _asked(returns, message)
             )
+            return _put(returns, message.return_id, asked)
         case ReturnAccepted(return_id=key) if key in returns.by_id:
-            accepted = replace(returns.by_id[key], status="accepted")
-            return replace(
-                _put(returns, key, accepted),
-                amount_minor=returns.amount_minor + message.amount_minor,
-                units=_with(returns.units, message.lines),
-            )
+            return _accepted(returns, message)
         case ReturnRefused(return_id=key, reason=reason) if key in returns.by_id:
             refused = replace(returns.by_id[key], status="refused", lines=(), reason=reason)
             return _put(returns, key, refused)
@@ -142,6 +98,46 @@ def evolve(returns: Returns, message: Message) -> Returns:
             return _put(returns, key, replace(returns.by_id[key], restocked=True, lines=()))
         case _:
             return returns
+
+
+def is_stored(returns: Returns, asked: ReturnRequested | GoodwillGranted) -> bool:
+    """Return whether the order stores a return that it does not know yet."""
+    return asked.return_id not in returns.by_id and not refusal(returns, asked)
+
+
+def refusal(returns: Returns, asked: ReturnRequested | GoodwillGranted) -> str:
+    """Return why `asked` is not stored, or nothing. The same request gets the same answer."""
+    if asked.return_id in returns.by_id:
+        return ""
+    if asked.return_id == COMPENSATION:
+        return "a return cannot have the name of what goes back when an order is cancelled"
+    if isinstance(asked, ReturnRequested) and asked.return_id.startswith(OPERATORS_PREFIXES):
+        return "a return cannot have the name of what an operator gives"
+    if len(returns.by_id) >= RETURNS_MAX:
+        return f"an order has at most {RETURNS_MAX} returns"
+    return ""
+
+
+def _accepted(returns: Returns, accepted: ReturnAccepted) -> Returns:
+    back = replace(
+        returns.by_id[accepted.return_id],
+        status="accepted",
+        amount_minor=accepted.amount_minor,
+        computed=accepted.computed,
+        # What costs nothing is not refunded: payment says nothing of it.
+        refunded=not accepted.amount_minor,
+        lines=accepted.lines,
+    )
+    units, by_line = dict(returns.units), list(units_back(returns))
+    for line in accepted.lines:
+        units[line.sku] = units.get(line.sku, 0) + line.quantity
+        by_line[line.line - 1] += line.quantity
+    return replace(
+        _put(returns, accepted.return_id, back),
+        amount_minor=returns.amount_minor + accepted.amount_minor,
+        units=units,
+        units_by_line=tuple(by_line) if any(by_line) else (),
+    )
 
 
 def _asked(returns: Returns, message: ReturnRequested) -> Return:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from workflows.order.messages import ReturnLine
+from workflows.order.return_amount import ReturnAmount
 from workflows.shared.limits import LINES_MAX, Currency, Milliseconds, MinorDue, Name, Text
 from workflows.shared.message import Message
 
@@ -56,6 +57,8 @@ class ReturnAccepted(Message, tag="payflow.saga.return_accepted.v1", frozen=True
     lines: Annotated[tuple[ReturnLine, ...], msgspec.Meta(max_length=LINES_MAX)]
     amount_minor: MinorDue
     currency: Currency
+    computed: ReturnAmount | None = None
+    """How the amount comes about; None for goodwill, and in messages of earlier versions."""
 
 
 class ReturnRefused(Message, tag="payflow.saga.return_refused.v1", frozen=True, kw_only=True):
@@ -64,6 +67,8 @@ class ReturnRefused(Message, tag="payflow.saga.return_refused.v1", frozen=True, 
     order_id: Name
     return_id: Name
     reason: Text
+    is_goodwill: bool = False
+    """It is an operator who was refused, not the customer."""
 
 
 SagaMessage = (

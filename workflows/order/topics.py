@@ -1,6 +1,6 @@
 """Topics of the subject order."""
 
-from workflows.order.messages import OrderMessage, OrderPlaced
+from workflows.order.messages import GoodwillGranted, OrderMessage, OrderPlaced
 from workflows.order.saga_messages import OrderCancelled, ReturnRefused, SagaMessage, StepOverdue
 from workflows.shared.topic import MessageCounter, by, declare
 
@@ -12,6 +12,14 @@ orders = declare(
     retention_ms=-1,
     open=True,
     said_times={OrderPlaced: "ordered_at_ms"},
+    traced=True,
+)
+goodwill = declare(
+    "goodwill",
+    GoodwillGranted,
+    key=by("order_id"),
+    writer="console",
+    retention_ms=-1,
     traced=True,
 )
 sagas = declare(

@@ -2,9 +2,13 @@
 
 from typing import Any
 
+import msgspec
+
 from workflows.order import returns
 from workflows.order.process import deadlines, overdue_at_ms
+from workflows.order.return_amount import ReturnAmount
 from workflows.order.state import Mark, Order
+from workflows.shared.money import money
 
 
 def view(state: Order) -> dict[str, Any]:
@@ -32,7 +36,9 @@ def view(state: Order) -> dict[str, Any]:
         "confirmed_at_ms": state.confirmed_at_ms or None,
         "ended_at_ms": state.completed_at_ms or state.cancelled_at_ms or None,
         "stuck_at_ms": overdue_at_ms(state),
-        "returns": [_return(key, back) for key, back in state.returns.by_id.items()],
+        "returns": [
+            _return(key, back, state.currency) for key, back in state.returns.by_id.items()
+        ],
     }
 
 
@@ -69,7 +75,26 @@ def _amounts(state: Order) -> dict[str, Any]:
     }
 
 
-def _return(return_id: str, back: returns.Return) -> dict[str, Any]:
+def details(state: Order) -> dict[str, Any]:
+    """Return the lines of the order: the units shipped and accepted back, and the prices."""
+    is_shipped = state.shipping.status == "created"
+    lines = zip(state.returns.sale.lines, returns.units_back(state.returns), strict=True)
+    return {
+        "lines": [
+            {
+                "line": number,
+                "sku": line.sku,
+                "quantity": line.units,
+                "amount_minor": line.amount_minor,
+                "shipped": line.units if is_shipped else 0,
+                "returned": back,
+            }
+            for number, (line, back) in enumerate(lines, start=1)
+        ]
+    }
+
+
+def _return(return_id: str, back: returns.Return, currency: str) -> dict[str, Any]:
     return {
         "return_id": return_id,
         "state": back.status,
@@ -77,4 +102,23 @@ def _return(return_id: str, back: returns.Return) -> dict[str, Any]:
         "refunded": back.refunded,
         "restocked": back.restocked,
         "reason": back.reason,
+        "goodwill": back.is_goodwill,
+        "computed": back.computed and msgspec.structs.asdict(back.computed),
+        "computation": _computation(back.computed, currency) if back.computed else "",
     }
+
+
+def _computation(computed: ReturnAmount, currency: str) -> str:
+    """Return how an amount comes about: 4.00 GBP goods - 0.40 GBP discount."""
+    parts = (
+        ("", computed.items_minor, "goods"),
+        (" - ", computed.discount_minor, "discount"),
+        (" + ", computed.tax_minor, "tax"),
+        (" + ", computed.postage_minor, "postage"),
+        (" - ", computed.withheld_minor, "given before or not asked for"),
+    )
+    return "".join(
+        f"{sign}{money(minor, currency)} {what}"
+        for sign, minor, what in parts
+        if minor or what == "goods"
+    )

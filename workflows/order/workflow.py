@@ -10,10 +10,11 @@ from workflows.order.invariants import INVARIANTS
 from workflows.order.messages import OrderPlaced
 from workflows.order.pending_steps import STEPS, pending_steps, status_of, waits
 from workflows.order.retried_calls import retried_calls
+from workflows.order.returns import Returns
 from workflows.order.saga_messages import OrderCancelled, OrderCompleted
 from workflows.order.state import Order
 from workflows.order.topics import orders
-from workflows.order.view import view
+from workflows.order.view import details, view
 from workflows.payment.topics import payments, provider_answers
 from workflows.shared.money import money
 from workflows.shared.workflow import Milestone, View, Workflow, declare_workflow
@@ -60,7 +61,7 @@ def begun(state: Order) -> bool:
 
 def brief(state: Order) -> Order:
     """Return only the fields that determine the status of the order."""
-    return replace(state, bought={}, detail="")
+    return replace(state, bought={}, detail="", returns=Returns())
 
 
 def is_compensated(state: Order) -> bool:
@@ -83,6 +84,7 @@ def customer_of(payment: Mapping[str, Any]) -> str:
 VIEW = View(
     open_statuses=("waiting", "retrying", "compensating", "stuck"),
     facts=view,
+    details=details,
     shown=shown,
     headline=headline,
     began=("placed", "placed_at_ms"),

@@ -64,6 +64,11 @@ class Milestone(msgspec.Struct, frozen=True, kw_only=True):
     """What has to happen next, in text for people."""
 
 
+def no_details(_state: object) -> dict[str, Any]:
+    """Return nothing: a transaction shows the same in a list and by itself."""
+    return {}
+
+
 class View(msgspec.Struct, frozen=True, kw_only=True):
     """How transactions of one workflow are shown. `Any`: the state of a row of its table."""
 
@@ -71,6 +76,8 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     """The statuses of a transaction that has not ended."""
     facts: Callable[[Any], dict[str, Any]]
     """Return the transaction for people and the API: plain values, times in ms."""
+    details: Callable[[Any], dict[str, Any]] = no_details
+    """Return what only the page of one transaction shows besides: it may be long."""
     shown: Callable[[Any, int], dict[str, Any]]
     """Return `facts` with the real status at a time in ms."""
     headline: Callable[[Mapping[str, Any]], str]

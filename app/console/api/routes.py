@@ -15,6 +15,7 @@ from app.console.api import (
     fraud,
     fraud_actions,
     fraud_rules,
+    goodwill,
     health,
     inbox,
     invariants,
@@ -163,6 +164,13 @@ ROUTES = (
         operator_actions.approve,
         "Approve what somebody else proposed",
         operator_actions.ApprovalAsked,
+    ),
+    action(
+        "approver",
+        "/operators/orders/{order_id}/goodwill",
+        goodwill.give,
+        "Give money back beyond what returns are worth",
+        goodwill.GoodwillAsked,
     ),
     action(
         "approver",

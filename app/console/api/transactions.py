@@ -95,6 +95,7 @@ async def transaction(request: web.Request, transaction_id: str) -> Transaction:
     if state is not None:
         facts = {
             **masked(workflow.view.shown(state, request.app[CONTEXT].now_ms())),
+            **masked(workflow.view.details(state)),
             "pending_steps": workflow.view.pending_steps(state),
         }
     return Transaction(

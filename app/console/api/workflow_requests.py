@@ -103,7 +103,10 @@ class WorkflowRequests:
         else:
             asked = await read_body(request, following.body)
         message = following.message(transaction_id, asked)
-        await self._existing(request, transaction_id)
+        row = await self._existing(request, transaction_id)
+        reason = following.objection(self._state(row), asked)
+        if reason:
+            raise Problem(409, "Conflict", reason)
         event_id = following.event_id(transaction_id, asked)
         await request.app[CONTEXT].publish(request, message, event_id, transaction_id)
         return self._accepted(transaction_id, {})
@@ -116,7 +119,7 @@ class WorkflowRequests:
         if row is None:
             accepted = {self._workflow.key: transaction_id, "state": "accepted", "links": links}
             return json_response(accepted)
-        facts = self._facts(row)
+        facts = {**self._facts(row), **masked(self._workflow.view.details(self._state(row)))}
         return json_response({**facts, "correlation_id": transaction_id, "links": links})
 
     async def listed(self, request: web.Request) -> web.Response:
@@ -152,8 +155,11 @@ class WorkflowRequests:
         return row
 
     def _facts(self, row: TableRow) -> dict[str, object]:
-        state = msgspec.convert(row["state"], declared[self._workflow.table].shape)
-        return masked(self._workflow.view.facts(state))
+        return masked(self._workflow.view.facts(self._state(row)))
+
+    def _state(self, row: TableRow | None) -> object:
+        table = declared[self._workflow.table]
+        return table.initial if row is None else msgspec.convert(row["state"], table.shape)
 
     def _links(self, transaction_id: str) -> dict[str, str]:
         path = f"{self._entrypoint.path}/{transaction_id}"

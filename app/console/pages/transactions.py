@@ -15,6 +15,8 @@ from app.console.pages.tables import pretty
 from app.entrypoints.requests import entrypoint_of
 from workflows.shared.timeline import Bar
 
+LINES_MAX = 50
+"""Lines of goods on the page."""
 CHARS_MAX = 4_000
 """Characters of a body or a row on the page, which links to the whole."""
 REFRESH_MS = 10_000
@@ -69,6 +71,7 @@ async def show(request: web.Request) -> web.Response:
         spans=[span_of(bar.entry.traceparent) for bar in about.bars],
         topics=[_topic_link(bar) for bar in about.bars],
         refund_id=secrets.token_hex(4),
+        lines_max=LINES_MAX,
         brief=brief,
     )
 

@@ -19,7 +19,6 @@ from app.local.importers.loaded import LoadedFile
 from app.local.importers.receipts import STOCK_PERCENT, Receipt, receipts_of
 from app.local.importers.retail_file import Adjust, Ask, PlaceOrder, Plan, Refuse, ReturnItems
 from workflows.inventory.shelf import REMEMBERED_MAX
-from workflows.order.messages import ReturnLine
 from workflows.payment.capture_messages import CaptureKind
 from workflows.shared.errors import ErrorKind, PayflowError
 from workflows.shared.naming import joined
@@ -39,10 +38,20 @@ SAID_AT_ATTEMPT = 3
 PAYMENT_METHOD = "pm_card_visa"
 RETURN_SECONDS = 20.0
 """How long after it was placed an order comes back: it has probably arrived."""
+RETURN_AGAIN_SECONDS = 2.0
+"""How long a return waits that is refused because nothing has been shipped yet."""
+RETURN_SECONDS_MAX = 900.0
+"""And in all: by then an order has ended, or is stuck."""
+ENDED = frozenset({"completed", "cancelled"})
+"""States of an order in which the refusal of a return is final."""
 
 
 class Refused(PayflowError):
     """The API refuses one request for what it says; the next may be accepted."""
+
+
+class Conflict(Refused):
+    """The state of the order forbids it, now or for good."""
 
 
 class TryAgain(PayflowError):
@@ -72,6 +81,8 @@ class Player:
         # One line of our own says it, not a line for each retry.
         stamina.instrumentation.set_on_retry_hooks(())
         self.loaded = LoadedFile()
+        self._unshipped: deque[tuple[float, ReturnItems]] = deque()
+        """Returns of orders that were not shipped, and when each is asked for again."""
         self._say = say
         self._capture: Captures = capture
         self._away = False
@@ -118,7 +129,10 @@ class Player:
             after = page["next"]
 
     async def play(self, plan: Plan) -> LoadedFile:
-        """Send all requests in the file's order, orders at the given rate; return what was sent."""
+        """Send all requests in the file's order, orders at the given rate; return what was sent.
+
+        A return waits until its order is shipped.
+        """
         self.loaded.begin(plan)
         began = time.monotonic()
         for ask in plan.asks:
@@ -126,6 +140,13 @@ class Player:
                 due = began + self.loaded.orders_asked / self._rate
                 await asyncio.sleep(max(due - time.monotonic(), 0))
             await self._ask(ask)
+            while self._unshipped and self._unshipped[0][0] < time.monotonic():
+                await self._ask(self._unshipped.popleft()[1])
+        limit = time.monotonic() + RETURN_SECONDS_MAX
+        while self._unshipped:
+            due, back = self._unshipped.popleft()
+            await asyncio.sleep(max(due - time.monotonic(), 0))
+            await self._ask(back, again=time.monotonic() < limit)
         return self.loaded
 
     async def go_on(self, orders: Iterator[DrawnOrder], rate: float) -> None:
@@ -151,12 +172,12 @@ class Player:
 
     async def _return_items(self, order_id: str, drawn: DrawnOrder) -> None:
         line = drawn.order.lines[0]
-        back = ReturnLine(sku=line.sku, quantity=line.quantity, amount_minor=line.amount_minor)
+        back = {"sku": line.sku, "quantity": line.quantity}
         body = {"return_id": f"back-{drawn.order.reference}", "lines": [back]}
         with suppress(Refused):  # it may have been cancelled
             await self._post(f"/orders/{order_id}/returns", body)
 
-    async def _ask(self, ask: Ask) -> None:
+    async def _ask(self, ask: Ask, *, again: bool = True) -> None:
         """Ask one thing; what the API refuses is counted, and the next goes on."""
         try:
             match ask:
@@ -169,6 +190,11 @@ class Player:
                 case Refuse():
                     self.loaded.refuse(ask)
         except Refused as error:
+            if again and isinstance(error, Conflict) and isinstance(ask, ReturnItems):
+                order_id = self.loaded.order_ids[ask.reference]
+                if (await self.get(f"/orders/{order_id}"))["state"] not in ENDED:
+                    self._unshipped.append((time.monotonic() + RETURN_AGAIN_SECONDS, ask))
+                    return
             reason = f"the API refuses it: {error}"
             self.loaded.refuse(Refuse(rows=ask.rows, file_lines=ask.file_lines, reason=reason))
 
@@ -197,7 +223,8 @@ class Player:
         order_id = self.loaded.order_ids.get(ask.reference)
         if order_id is None:
             raise Refused("the order that it returns was refused")
-        body = {"return_id": ask.return_id, "lines": ask.lines}
+        lines = [{"sku": line.sku, "quantity": line.quantity} for line in ask.lines]
+        body = {"return_id": ask.return_id, "lines": lines}
         await self._post(f"/orders/{order_id}/returns", body)
         self.loaded.returns[ask.return_id] = (order_id, ask.rows)
         self.loaded.return_lines[ask.return_id] = ask.file_lines
@@ -250,7 +277,8 @@ class Player:
         if answer.status >= 500 or answer.status in AGAIN_STATUSES:  # noqa: PLR2004
             raise TryAgain(f"{method} {path}: {text[:300]!r}")
         if answer.status in ROW_STATUSES:
-            raise Refused(_detail(text))
+            conflicts = answer.status == 409  # noqa: PLR2004
+            raise (Conflict if conflicts else Refused)(_detail(text))
         if answer.status >= 400:  # noqa: PLR2004
             raise LoadError(f"{method} {path} was refused: {text[:500].decode(errors='replace')}")
         return msgspec.json.decode(text)

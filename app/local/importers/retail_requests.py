@@ -34,7 +34,6 @@ class ReturnItems(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     return_id: str
     reference: str
     lines: tuple[ReturnLine, ...]
-    amount_minor: int
 
 
 class Adjust(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -6,7 +6,7 @@ from workflows.inventory.messages import (
     InventoryReleased,
     InventoryReserved,
 )
-from workflows.order.messages import Line, OrderPlaced, ReturnLine, ReturnRequested
+from workflows.order.messages import GoodwillGranted, Line, OrderPlaced, ReturnLine, ReturnRequested
 from workflows.payment.messages import (
     PaymentCompleted,
     PaymentFailed,
@@ -74,12 +74,15 @@ def refunded(kind: str, amount_minor: int, return_id: str = "") -> PaymentRefund
 REFUNDED = refunded("compensation", 1_000)
 
 
-def back(return_id: str, units: int, amount_minor: int, sku: str = "mug") -> ReturnRequested:
-    """Return a request to send `units` back."""
-    line = ReturnLine(sku=sku, quantity=units, amount_minor=amount_minor)
+def back(
+    return_id: str, units: int, amount_minor: int = 0, sku: str = "mug", line: int = 0
+) -> ReturnRequested:
+    """Return a request to send `units` back; one of an earlier version names an amount."""
+    asked = ReturnLine(sku=sku, quantity=units, amount_minor=amount_minor, line=line)
     return ReturnRequested(
-        order_id="o1", return_id=return_id, lines=(line,), amount_minor=amount_minor
+        order_id="o1", return_id=return_id, lines=(asked,), amount_minor=amount_minor
     )
 
 
-TWO, TWO_MORE, PRICEY = back("r1", 2, 400), back("r2", 2, 400), back("r3", 1, 700)
+TWO, TWO_MORE, PRICEY = back("r1", 2), back("r2", 2), back("r3", 1, 700)
+GOODWILL = GoodwillGranted(order_id="o1", return_id="goodwill-1", amount_minor=300)

@@ -21,7 +21,12 @@ from workflows.order.messages import (
     ReturnLine,
     ReturnRequested,
 )
-from workflows.order.saga_messages import OrderCancelled, OrderCompleted, ReturnAccepted
+from workflows.order.saga_messages import (
+    OrderCancelled,
+    OrderCompleted,
+    ReturnAccepted,
+    ReturnRefused,
+)
 from workflows.payment.capture_messages import PaymentWrittenOff
 from workflows.payment.messages import PaymentCompleted, PaymentRefunded, PaymentRefundFailed
 from workflows.shared.figures import figure_of
@@ -74,13 +79,22 @@ def place(world: World, random: Random, order_id: str) -> None:
         message = OrderCancelRequested(order_id=order_id)
         world.say(message, derive_id(order_id, "cancel"), order_id, baggage)
     if random.random() < 0.3:
-        back = ReturnRequested(
-            order_id=order_id,
-            return_id=f"{order_id}-back",
-            lines=(ReturnLine(sku=lines[0].sku, quantity=1, amount_minor=50),),
-            amount_minor=50,
+        send_back(world, placed, baggage)
+
+
+def send_back(world: World, placed: OrderPlaced, baggage: dict[str, str]) -> None:
+    """Return some units, once or twice, together at times more than there are."""
+    # Of its own, so that returns change nothing else that the seed decides.
+    random = Random(f"{placed.order_id} {placed.total_minor}")
+    order_id = placed.order_id
+    for number in range(random.choice([1, 1, 2])):
+        returned = tuple(
+            ReturnLine(sku=line.sku, quantity=random.randint(1, line.quantity))
+            for line in random.sample(placed.lines, random.randint(1, len(placed.lines)))
         )
-        world.say(back, derive_id(order_id, "back"), order_id, baggage)
+        return_id = f"{order_id}-back{number or ''}"
+        back = ReturnRequested(order_id=order_id, return_id=return_id, lines=returned)
+        world.say(back, derive_id(order_id, f"back{number or ''}"), order_id, baggage)
 
 
 def check(world: World, seed: int) -> None:
@@ -97,6 +111,7 @@ def check(world: World, seed: int) -> None:
     completed = {w.order_id for w in world.messages("sagas") if isinstance(w, OrderCompleted)}
     for order in orders:
         _money(world, order, order.order_id in completed, context)
+        _returns(world, order, order.order_id in completed, context)
     _stock(world, orders, completed, context)
     _messages(world, context)
     _figures(world, context)
@@ -164,6 +179,7 @@ def _money(world: World, order: OrderPlaced, completed: bool, context: str) -> N
         short_minor = 0 if order.capture == "automatic" else 1
         assert order.total_minor - short_minor <= taken_minor <= order.total_minor, context
     pending = taken_minor - returned if completed else 0
+    assert pending >= 0, context
     emitted = by_hand = 0
     for message in world.messages("payments"):
         if message.transaction_id == order_id:
@@ -189,6 +205,25 @@ def _money(world: World, order: OrderPlaced, completed: bool, context: str) -> N
         accounts["cash_at_bank"],
         accounts["customer_receivable"],
     ), context
+
+
+def _returns(world: World, order: OrderPlaced, completed: bool, context: str) -> None:
+    """Every return has one answer; what comes back was sold, and all of it is all that was paid."""
+    emitted = [m for m in world.messages("sagas") if isinstance(m, ReturnAccepted | ReturnRefused)]
+    answers = [m for m in emitted if m.order_id == order.order_id]
+    requested = (m for m in world.messages("orders") if isinstance(m, ReturnRequested))
+    asked = {m.return_id for m in requested if m.order_id == order.order_id}
+    assert dict.fromkeys(asked, 1) == Counter(m.return_id for m in answers), context
+    accepted = [m for m in answers if isinstance(m, ReturnAccepted)]
+    assert completed or not accepted, context
+    left = Counter({line.sku: line.quantity for line in order.lines})
+    for message in accepted:
+        left.subtract({line.sku: line.quantity for line in message.lines})
+    assert min(left.values()) >= 0, context
+    if not left.total():
+        # What was taken, which is nothing where a capture failed and was written off.
+        taken_minor = world.provider.charged.get(order.order_id, 0)
+        assert taken_minor == sum(m.amount_minor for m in accepted), context
 
 
 def _stock(world: World, orders: list[OrderPlaced], completed: set[str], context: str) -> None:

@@ -1,0 +1,61 @@
+"""Money that an operator refunds beyond what returns are worth."""
+
+import msgspec
+from aiohttp import web
+
+from app.console.api.access import operator_of
+from app.console.api.context import CONTEXT
+from app.console.api.operator_actions import (
+    PENDING_REFUNDS,
+    Amount,
+    RefundId,
+    Why,
+    accepted_response,
+    carry_out,
+    operator_messages,
+)
+from app.console.api.problems import Problem, path_name, read_body
+from workflows.audit.case_decisions import GoodwillGrantedByOperator
+
+GOODWILL_PREFIX = "goodwill-"
+"""The prefix of its return ids, which customers' return ids cannot have."""
+
+
+class GoodwillAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of `POST /operators/orders/{id}/goodwill`. Repeated with the same id, it is one."""
+
+    goodwill_id: RefundId
+    amount_minor: Amount
+    reason: Why
+
+
+async def give(request: web.Request) -> web.Response:
+    """Refund money without goods, no more than is left of what was paid.
+
+    All that goes back of an order counts towards the limit of one person.
+    """
+    order_id = path_name(request, "order_id")
+    asked = await read_body(request, GoodwillAsked)
+    operators, state = await operator_messages(request, order_id)
+    return_id = GOODWILL_PREFIX + asked.goodwill_id
+    pending, known_minor = request.app[PENDING_REFUNDS], operators.refunds_minor(state)
+    left_minor = operators.left_minor(state) + known_minor.get(return_id, 0)
+    if asked.amount_minor > left_minor:
+        detail = f"only {left_minor} are left of what was paid"
+        raise Problem(409, "Conflict", detail, field="amount_minor")
+    limit = request.app[CONTEXT].config.refund_two_people_minor
+    if pending.sum_minor(order_id, known_minor, {return_id: asked.amount_minor}) > limit:
+        detail = f"more than {limit} in all take two people: propose it as a refund"
+        raise Problem(409, "Conflict", detail, field="amount_minor")
+    emission = operators.refund(order_id, return_id, asked.amount_minor, asked.reason)
+    pending.put(order_id, return_id, asked.amount_minor)
+    action = GoodwillGrantedByOperator(
+        about=order_id,
+        who=operator_of(request).name,
+        why=asked.reason,
+        event_id=emission.event_id,
+        goodwill_id=asked.goodwill_id,
+        amount_minor=asked.amount_minor,
+    )
+    await carry_out(request, action, emission, asked.goodwill_id)
+    return accepted_response(order_id, "asked")

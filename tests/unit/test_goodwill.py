@@ -1,0 +1,103 @@
+"""Money that operators refund beyond what returns are worth."""
+
+from typing import Any
+
+import pytest
+
+from tests.support.console import CONFIG
+from tests.support.operators_site import WHY, Site
+from workflows.audit.case_decisions import GoodwillGrantedByOperator
+from workflows.order.messages import GoodwillGranted
+from workflows.order.returns import Return, Returns
+from workflows.order.state import Order
+
+GOODWILL = "/operators/orders/o1/goodwill"
+LIMIT_MINOR = CONFIG.refund_two_people_minor
+
+
+def order(left_minor: int, **returns: Return) -> Order:
+    """Return an order of which so much is left of what was paid."""
+    back = sum(each.amount_minor for each in returns.values())
+    return Order(
+        order_id="o1",
+        currency="GBP",
+        charged_minor=left_minor + back,
+        returns=Returns(by_id=returns),
+    )
+
+
+async def give(site: Site, name: str, amount_minor: Any, goodwill_id: str = "g1") -> int:
+    """Return the status of the answer to `name`."""
+    body = {**WHY, "goodwill_id": goodwill_id, "amount_minor": amount_minor}
+    return (await site.client.post(GOODWILL, json=body, headers=site.machine(name))).status
+
+
+async def test_an_approver_gives_it_and_it_is_audited(site: Site) -> None:
+    """The act first, then the message, under a name that no customer's return can have."""
+    site.queries.keep("order", "o1", order(LIMIT_MINOR))
+
+    assert 202 == await give(site, "pat", LIMIT_MINOR)
+
+    action, message = site.emitted
+    assert isinstance(action, GoodwillGrantedByOperator)
+    assert isinstance(message, GoodwillGranted)
+    assert ("pat", "asked by phone", LIMIT_MINOR) == (action.who, action.why, action.amount_minor)
+    assert ("goodwill-g1", LIMIT_MINOR) == (message.return_id, message.amount_minor)
+
+
+@pytest.mark.parametrize("name", ["vic", "oda"])
+async def test_nobody_below_an_approver_gives_it(site: Site, name: str) -> None:
+    """Nothing is emitted."""
+    site.queries.keep("order", "o1", order(LIMIT_MINOR))
+
+    assert (403, []) == (await give(site, name, 1), site.emitted)
+
+
+@pytest.mark.parametrize(
+    ("state", "amount_minor", "status"),
+    [
+        pytest.param(order(100), 100, 202, id="all that is left"),
+        pytest.param(order(100), 101, 409, id="more than is left"),
+        pytest.param(
+            order(100, r1=Return(status="accepted", amount_minor=400)),
+            101,
+            409,
+            id="what came back is not there any more",
+        ),
+        pytest.param(
+            order(100, r1=Return(status="waiting", amount_minor=400, is_goodwill=True)),
+            101,
+            409,
+            id="neither is what was promised",
+        ),
+        pytest.param(
+            Order(order_id="o1", charged_minor=500, compensated_minor=500), 1, 409, id="cancelled"
+        ),
+        pytest.param(order(LIMIT_MINOR + 1), LIMIT_MINOR + 1, 409, id="too much for one person"),
+        pytest.param(order(100), 0, 400, id="nothing"),
+        pytest.param(order(100), -1, 400, id="less than nothing"),
+    ],
+)
+async def test_it_is_bounded(site: Site, state: Order, amount_minor: int, status: int) -> None:
+    """By what is left of what was paid, and by what one person may give."""
+    site.queries.keep("order", "o1", state)
+
+    answer = await give(site, "pat", amount_minor)
+
+    assert (status, status == 202) == (answer, bool(site.emitted))
+
+
+async def test_small_parts_add_up(site: Site) -> None:
+    """What this process has promised counts, whether the order knows it yet or not."""
+    site.queries.keep("order", "o1", order(2 * LIMIT_MINOR))
+
+    answers = [
+        await give(site, "pat", LIMIT_MINOR, "g1"),
+        await give(site, "pat", LIMIT_MINOR, "g1"),
+        await give(site, "pat", 1, "g2"),
+    ]
+
+    assert [202, 202, 409] == answers
+    events = {envelope.id for message, envelope in site.queries.emitted
+              if isinstance(message, GoodwillGranted)}  # fmt: skip
+    assert 1 == len(events)

@@ -1,0 +1,108 @@
+"""What may come back of an ended order, and what it is worth: in the order of the requests.
+
+Part of the order workflow. A dispute will be one more reason to refuse, in `_answer`.
+"""
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from workflows.order.messages import ReturnLine
+from workflows.order.return_amount import ReturnAmount, return_parts, summed
+from workflows.order.returns import Return, Returns, units_back
+from workflows.order.saga_messages import ReturnAccepted, ReturnRefused
+from workflows.shared.message import Message
+
+
+def pending(
+    returns: Returns, order_id: str, *, cancelled: bool, paid_minor: int, currency: str
+) -> tuple[Message, ...]:
+    """Return the answer to the first return that waits, of an order that has ended."""
+    waiting = ((key, each) for key, each in returns.by_id.items() if each.status == "waiting")
+    return_id, asked = next(waiting, ("", None))
+    if asked is None:
+        return ()
+    answer = (
+        "the order was cancelled"
+        if cancelled
+        else asked.reason or _answer(returns, asked, paid_minor)
+    )
+    if isinstance(answer, str):
+        return (
+            ReturnRefused(
+                order_id=order_id,
+                return_id=return_id,
+                reason=answer,
+                is_goodwill=asked.is_goodwill,
+            ),
+        )
+    lines, computed = answer
+    due_minor = asked.amount_minor if computed is None else computed.total_minor
+    return (
+        ReturnAccepted(
+            order_id=order_id,
+            return_id=return_id,
+            lines=lines,
+            amount_minor=due_minor,
+            currency=currency,
+            computed=computed,
+        ),
+    )
+
+
+def _answer(
+    returns: Returns, asked: Return, paid_minor: int
+) -> str | tuple[tuple[ReturnLine, ...], ReturnAmount | None]:
+    """Return what comes back of each line and how its amount is computed, or why nothing does."""
+    left_minor = paid_minor - returns.amount_minor
+    if asked.is_goodwill:
+        return "more money than was paid" if asked.amount_minor > left_minor else ((), None)
+    units = chosen_units(returns, asked.lines)
+    if isinstance(units, str):
+        return units
+    before = units_back(returns)
+    after = [back + more for back, more in zip(before, units, strict=True)]
+    parts = return_parts(returns.sale, paid_minor, before=before, after=after)
+    whole = summed(parts)
+    due_minor = min(whole.total_minor, left_minor)
+    if asked.amount_minor > due_minor:
+        return "more money than these goods are worth"
+    due_minor = asked.amount_minor or due_minor
+    lines = tuple(
+        ReturnLine(sku=line.sku, quantity=more, amount_minor=part.total_minor, line=number)
+        for number, (line, more, part) in enumerate(
+            zip(returns.sale.lines, units, parts, strict=False), start=1
+        )
+        if more
+    )
+    return lines, replace(whole, withheld_minor=whole.total_minor - due_minor)
+
+
+def chosen_units(returns: Returns, lines: Sequence[ReturnLine]) -> str | list[int]:
+    """Return how many units of each line of the sale come back, or why they cannot.
+
+    What names no line comes from the first that have units of the SKU left.
+    """
+    sold = returns.sale.lines
+    if not sold:
+        return "the prices of this order are not known here"
+    left = [line.units - back for line, back in zip(sold, units_back(returns), strict=True)]
+    places: dict[str, list[int]] = {}
+    for place, line in enumerate(sold):
+        places.setdefault(line.sku, []).append(place)
+    chosen = [0] * len(sold)
+    # Those that name a line come first: what names none must not take their units.
+    for line in sorted(lines, key=lambda line: not line.line):
+        if not line.goods:
+            return "money without goods is an operator's to give"
+        of_sku = places.get(line.sku, [])
+        if line.line and line.line - 1 not in of_sku:
+            return f"line {line.line} of the order is not {line.sku}"
+        wanted = line.quantity
+        for place in [line.line - 1] if line.line else of_sku:
+            units = min(wanted, left[place] - chosen[place])
+            chosen[place] += units
+            wanted -= units
+        if wanted:
+            return f"more of {line.sku} than was shipped"
+    return chosen
