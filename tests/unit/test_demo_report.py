@@ -7,7 +7,7 @@ import msgspec
 from app.local.demo_report import build
 from app.local.importers.player import LoadedFile
 from app.operations.verification.verdict import Verdict
-from workflows.order.invariants import Latency
+from workflows.order.verdict_figures import Latency
 
 FIELDS = {
     "rows_read",

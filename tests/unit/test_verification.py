@@ -36,7 +36,6 @@ from workflows.inventory.stock_messages import (
     StockReceived,
 )
 from workflows.order.facts import Shelf
-from workflows.order.invariants import Latency
 from workflows.order.messages import ReturnLine, ReturnRequested
 from workflows.order.return_amount import ReturnAmount
 from workflows.order.saga_messages import (
@@ -44,6 +43,7 @@ from workflows.order.saga_messages import (
     ReturnAccepted,
     ReturnRefused,
 )
+from workflows.order.verdict_figures import Latency
 from workflows.order.workflow import ORDER
 from workflows.payment.messages import (
     PaymentFailed,

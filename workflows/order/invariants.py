@@ -1,7 +1,5 @@
 """What must always hold of orders, and the figures of the verdict about them."""
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
 from itertools import islice
 
 import msgspec
@@ -11,13 +9,14 @@ from workflows.inventory import invariants as stock_checks
 from workflows.inventory.topics import inventory, stock, warehouse
 from workflows.ledger.topics import ledger
 from workflows.order import fact_projection, order_checks
-from workflows.order.facts import Facts, OrderFacts, ReturnFacts
+from workflows.order.facts import Facts
 from workflows.order.snapshot import Snapshot
 from workflows.order.topics import goodwill, orders, sagas
+from workflows.order.verdict_figures import figures_of
 from workflows.payment import hold_invariants as hold_checks
 from workflows.payment import invariants as money_checks
 from workflows.payment.topics import payments
-from workflows.shared.invariants import OFFENDING_MAX, Findings, Invariants, Moment, percentile
+from workflows.shared.invariants import OFFENDING_MAX, Findings, Invariants, Moment
 from workflows.shipping.topics import shipments
 
 CHECKS = (
@@ -40,48 +39,6 @@ CHECKS = (
     order_checks.returns_within_shipped,
 )
 """Every check of orders, in the order in which they are shown."""
-
-
-class Latency(msgspec.Struct, frozen=True, kw_only=True):
-    """Placed to shipped or cancelled, in ms by the times of the events; all 0 when none has."""
-
-    p50: int = 0
-    p95: int = 0
-    p99: int = 0
-    max: int = 0
-
-
-class OrderFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """The orders by status. Money in minor units of its currency."""
-
-    orders_placed: int
-    orders_completed: int
-    orders_cancelled: dict[str, int]
-    """By cause."""
-    orders_open: int
-    orders_overdue: int
-    orders_awaiting_action: int
-    """Orders whose customer, or whose bank, may still act; none of them is stuck."""
-    orders_moving: int
-    """Orders with effects still under way: allowed for by the checks, not skipped."""
-    authorized_minor: dict[str, int]
-    """What was held on cards, by currency. It is captured, voided or still held."""
-    captured_minor: dict[str, int]
-    voided_minor: dict[str, int]
-    held_minor: dict[str, int]
-    charged_minor: int | None
-    """None when there is more than one currency: then only the amounts by currency say it."""
-    refunded_minor: int | None
-    charged_by_currency: dict[str, int]
-    refunded_by_currency: dict[str, int]
-    ledger_imbalance_minor: int
-    double_charges: int
-    stock_drift_units: int
-    returns_accepted: int
-    returns_refused: dict[str, int]
-    """By reason."""
-    returns_open: int
-    latency_ms: Latency
 
 
 def judge(facts: Facts, moment: Moment) -> Findings:
@@ -109,62 +66,6 @@ def judge(facts: Facts, moment: Moment) -> Findings:
         ),
         rows=f"{len(facts.shelves)} stock rows, by their changelog",
     )
-
-
-def figures_of(snapshot: Snapshot) -> OrderFigures:
-    """Return the orders by status."""
-    facts = snapshot.facts
-    placed = [(key, known) for key, known in facts.orders.items() if known.placed_ms]
-    charged, refunded = money_checks.moved_minor(snapshot)
-    is_one = len(charged.keys() | refunded.keys()) <= 1
-    return OrderFigures(
-        orders_placed=len(placed),
-        orders_completed=sum(known.completed > 0 for _, known in placed),
-        orders_cancelled=_counts(known.cause for _, known in placed if known.cancelled),
-        orders_open=sum(known.ends == 0 for _, known in placed),
-        orders_overdue=sum(snapshot.overdue(key, known) for key, known in placed),
-        orders_awaiting_action=sum(snapshot.awaits_action(known) for _, known in placed),
-        orders_moving=sum(snapshot.moving(key, known) for key, known in placed),
-        authorized_minor=hold_checks.by_currency(snapshot, lambda one: one.authorized_minor),
-        captured_minor=hold_checks.by_currency(snapshot, lambda one: one.captured_minor),
-        voided_minor=hold_checks.by_currency(snapshot, hold_checks.released_minor),
-        held_minor=hold_checks.by_currency(snapshot, hold_checks.open_minor),
-        charged_minor=charged.total() if is_one else None,
-        refunded_minor=refunded.total() if is_one else None,
-        charged_by_currency=dict(sorted(charged.items())),
-        refunded_by_currency=dict(sorted(refunded.items())),
-        ledger_imbalance_minor=money_checks.imbalance_minor(snapshot),
-        double_charges=len(money_checks.charged_twice(snapshot)),
-        stock_drift_units=sum(abs(units) for units in stock_checks.stock_drift(snapshot).values()),
-        returns_accepted=sum(bool(one.accepted_ms) for one in _returns(facts)),
-        returns_refused=_counts(one.refused for one in _returns(facts) if one.refused),
-        returns_open=sum(
-            # A return of an order that was never placed waits for the order, not for a service.
-            not one.is_over
-            for _, known in placed
-            for one in known.returns.values()
-        ),
-        latency_ms=_latency([known for _, known in placed]),
-    )
-
-
-def _latency(known_orders: list[OrderFacts]) -> Latency:
-    taken = sorted(max(0, known.end_ms - known.placed_ms) for known in known_orders if known.end_ms)
-    return Latency(
-        p50=percentile(taken, 50),
-        p95=percentile(taken, 95),
-        p99=percentile(taken, 99),
-        max=percentile(taken, 100),
-    )
-
-
-def _returns(facts: Facts) -> Iterator[ReturnFacts]:
-    for known in facts.orders.values():
-        yield from known.returns.values()
-
-
-def _counts(labels: Iterable[str]) -> dict[str, int]:
-    return dict(sorted(Counter(labels).items()))
 
 
 INVARIANTS = Invariants(

@@ -14,6 +14,7 @@ from app.local.simulators.provider_cards import (
     decline_error,
 )
 from app.local.simulators.provider_records import Intent
+from workflows.shared.personal import Personal
 
 CONFIRMABLE = frozenset({"requires_payment_method", "requires_confirmation", "requires_action"})
 CANCELABLE = frozenset({*CONFIRMABLE, "requires_capture"})
@@ -25,7 +26,7 @@ CAPTURE_MS = 7 * 86_400_000
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """One try to pay: the card, the time, and what a fault adds."""
 
-    payment_method: str
+    payment_method: Personal[str]
     now_ms: int
     action_url: str
     """Where the customer would confirm."""
