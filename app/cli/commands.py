@@ -62,6 +62,10 @@ _OWN: dict[str, Command | Group] = {
         "reconcile:reconcile_books",
         "Compare every charge, refund and void of the provider with payments and the ledger.",
     ),
+    "trial-balance": Command(
+        "trial_balance:trial_balance",
+        "Show the balance of every account of the ledger, by currency.",
+    ),
     "replay": Command(
         "replay:replay",
         "Rebuild the rows of SERVICE from topics, without effects; compare with the live ones.",

@@ -86,6 +86,7 @@ INVARIANTS = Invariants(
     project=fact_projection.project,
     rows={"order": fact_projection.project_row, "stock": stock_checks.project_row},
     judge=judge,
+    trial_balance="trial_balance",
     balances=(
         "ledger_imbalance_minor",
         "double_charges",

@@ -45,6 +45,8 @@ class OrderFigures(msgspec.Struct, frozen=True, kw_only=True):
     refunded_minor: int | None
     charged_by_currency: dict[str, int]
     refunded_by_currency: dict[str, int]
+    trial_balance: dict[str, dict[str, int]]
+    """Debits less credits of each account of the ledger, by currency."""
     ledger_imbalance_minor: int
     double_charges: int
     stock_drift_units: int
@@ -77,6 +79,7 @@ def figures_of(snapshot: Snapshot) -> OrderFigures:
         refunded_minor=refunded.total() if is_one else None,
         charged_by_currency=dict(sorted(charged.items())),
         refunded_by_currency=dict(sorted(refunded.items())),
+        trial_balance=money_checks.trial_balance(snapshot),
         ledger_imbalance_minor=money_checks.imbalance_minor(snapshot),
         double_charges=len(money_checks.charged_twice(snapshot)),
         stock_drift_units=sum(abs(units) for units in stock_checks.stock_drift(snapshot).values()),

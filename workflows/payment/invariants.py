@@ -136,6 +136,18 @@ def _is_strange(taken: ProviderRecord, currency: str) -> bool:
     return taken.mixed or taken.currency not in ("", currency)
 
 
+def trial_balance(snapshot: Snapshot) -> dict[str, dict[str, int]]:
+    """Return debits less credits of each account, by currency; each currency adds up to zero."""
+    balances: dict[str, Counter[str]] = {}
+    for known in snapshot.facts.orders.values():
+        for place, amount in known.accounts.items():
+            currency, _, account = place.partition("/")
+            balances.setdefault(currency, Counter())[account] += amount
+    return {
+        currency: dict(sorted(accounts.items())) for currency, accounts in sorted(balances.items())
+    }
+
+
 def imbalance_minor(snapshot: Snapshot) -> int:
     """Return by how much debits and credits differ; over several currencies only 0 has a sense."""
     off = 0

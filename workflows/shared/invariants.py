@@ -110,6 +110,8 @@ class Invariants(msgspec.Struct, frozen=True, kw_only=True):
     judge: Callable[[Any, Moment], Findings]
     balances: tuple[str, ...]
     """The figures that must be zero."""
+    trial_balance: str = ""
+    """The figure with the balance of each account by currency; empty: it keeps no ledger."""
     made_of: tuple[str, ...]
     """The figures of which the balances are made, for people."""
 

@@ -14,5 +14,10 @@ async def show(request: web.Request) -> web.Response:
         "invariants.html",
         title="Invariants",
         found=await request.app[INVARIANTS].latest(),
+        trial_balances=[
+            each.invariants.trial_balance
+            for each in load_workflows().values()
+            if each.invariants.trial_balance
+        ],
         made_of=[name for each in load_workflows().values() for name in each.invariants.made_of],
     )
