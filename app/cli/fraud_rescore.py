@@ -69,7 +69,7 @@ def _show(found: Rescoring) -> None:
     for version, count in found.not_at_hand.items():
         out.print(f"  {count} by {version}", markup=False)
     if found.differences:
-        table = Table("transaction", "model", "told", "now", title="different")
+        table = Table("transaction", "model", "emitted", "now", title="different")
         for each in found.differences:
             scores = (repr(each.emitted), repr(each.again))
             table.add_row(Text(each.order_id), Text(each.model_version), *scores)

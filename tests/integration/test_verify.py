@@ -126,7 +126,7 @@ async def test_verify_reads_topics_rows_files_and_dead_letters(cluster: Cluster)
     poison = Outgoing(topic="orders", key=b"o1", value=POISON, headers=[("ce_id", b"x")])
     await cluster.publish([poison])
     await cluster.all_is_consumed()
-    missing = broken(await verify(cluster.config))["poison_is_laid_aside"]
+    missing = broken(await verify(cluster.config))["poison_is_dead_lettered"]
     hearers = [service for service, names in listeners().items() if "orders" in names]
     assert len(hearers) == len(missing)
 
@@ -144,7 +144,7 @@ async def test_verify_reads_topics_rows_files_and_dead_letters(cluster: Cluster)
     await cluster.publish([signed(each, Config().signing_key) for each in (nameless, causeless)])
     # A record that no service of Payflow produced is no dead letter.
     await cluster.publish([causeless])
-    dead_letters = broken(await verify(cluster.config))["dead_letters_tell"]
+    dead_letters = broken(await verify(cluster.config))["dead_letters_name_causes"]
     assert ("orders.order.dead/0/1", "orders.order.dead/0/2") == dead_letters
 
 

@@ -119,7 +119,7 @@ WAIT = Wait(tries=3, due_at_ms=9_000)
                 )
             ),
             Shipment(),
-            ["to give money back (r1)"],
+            ["to refund the customer (r1)"],
             id="a refund on its way, and one that is back",
         ),
         pytest.param(

@@ -114,11 +114,12 @@ async def test_a_page_is_answered_once_and_only_by_its_own_form(shop: Shop) -> N
     forged = await post(url, data={"client_secret": "guess", "outcome": "confirm"})
     neither = await shop.answer(url, "perhaps")
     async with shop.system.client.get(url) as page:
-        headers = page.headers
+        headers, text = page.headers, await page.text()
     still = await shop.retrieve(intent.id)
     await shop.answer(url, "fail")
     again = await shop.answer(url, "confirm")
 
+    assert "a payment of 10.00 GBP?" in text
     assert (404, 400, 404) == (forged.status, neither.status, again.status)
     assert "requires_action" == still.status
     assert ("DENY", "no-referrer") == (headers["X-Frame-Options"], headers["Referrer-Policy"])

@@ -623,7 +623,7 @@ def test_poison_that_is_not_dead_lettered_is_named(dead_letters):
     )
 
     assert {
-        "poison_is_laid_aside": ("orders/0/7 missing in orders.order.dead",)
+        "poison_is_dead_lettered": ("orders/0/7 missing in orders.order.dead",)
     } == queries.broken()
 
 
@@ -634,7 +634,7 @@ def test_dead_letters_without_cause_and_late_events_are_named():
     queries.facts.parked_late.append("x.y.retry-1s/0/3")
 
     assert {
-        "dead_letters_tell": ("orders.order.dead/0/1",),
+        "dead_letters_name_causes": ("orders.order.dead/0/1",),
         "nothing_parked_late": ("x.y.retry-1s/0/3",),
     } == queries.broken()
 
@@ -644,7 +644,7 @@ def test_a_check_names_at_most_fifty_and_counts_all():
     queries = LocalQueries()
     queries.facts.nameless += [f"dead letter {number}" for number in range(60)]
 
-    check = check_by_name(queries.judge().checks, "dead_letters_tell")
+    check = check_by_name(queries.judge().checks, "dead_letters_name_causes")
 
     assert (50, True) == (len(check.offending), "60 offending" in check.detail)
 

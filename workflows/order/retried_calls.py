@@ -59,7 +59,7 @@ def _refunds(payment: Payment) -> Iterator[RetriedCall]:
         if refund.status in ("owed", "asked") and (refund.reason or wait.tries):
             yield RetriedCall(
                 who="the payment provider",
-                what=f"to give money back ({key})",
+                what=f"to refund the customer ({key})",
                 tries=wait.tries,
                 reason=refund.reason,
                 since_ms=refund.asked_at_ms,

@@ -14,6 +14,8 @@ from aiohttp import web
 from app.local.simulators.provider_effects import PAGE, Effects
 from app.local.simulators.provider_records import Intent
 from app.local.simulators.provider_store import ProviderStore
+from workflows.shared.money import money
+from workflows.shared.provider_currencies import amount_minor_of
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline';"
@@ -22,7 +24,10 @@ HEADERS = {
     "X-Frame-Options": "DENY",
     "Cache-Control": "no-store",
 }
-STYLE = "body{font:16px sans-serif;margin:3em auto;max-width:30em}button{font:inherit;margin:.5em}"
+STYLE = (
+    "body{font:16px sans-serif;margin:3em auto;padding:0 1em;max-width:30em}"
+    "button{font:inherit;margin:.5em .5em 0 0;padding:.6em 1em}"
+)
 
 
 class AuthenticationPage:
@@ -43,7 +48,8 @@ class AuthenticationPage:
         intent = self._waiting(request, secret)
         if intent is None:
             return _page("There is nothing to confirm here (any more).", status=404)
-        price = f"{intent.amount_minor} minor units of {intent.currency.upper()}"
+        currency = intent.currency.upper()
+        price = money(amount_minor_of(intent.amount_minor, currency), currency)
         return _page(
             f"Your bank asks: do you confirm a payment of {price}?",
             '<form method="post">'
@@ -92,7 +98,9 @@ def _return_address(url: str, intent: Intent) -> str:
 
 def _page(sentence: str, form: str = "", status: int = 200) -> web.Response:
     text = (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>3-D Secure</title>'
+        '<!doctype html><html lang="en"><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        "<title>3-D Secure</title>"
         f"<style>{STYLE}</style><main><h1>3-D Secure</h1><p>{escape(sentence)}</p>{form}</main>"
     )
     return web.Response(text=text, content_type="text/html", status=status, headers=HEADERS)

@@ -7,7 +7,7 @@ from workflows.shared.invariants import Check, as_check
 def dead_letters_are_complete(facts: Facts) -> Check:
     """Every dead letter has its bytes, its cause and where it came from."""
     count = sum(sum(causes.values()) for causes in facts.dead.values())
-    return as_check("dead_letters_tell", count, facts.nameless)
+    return as_check("dead_letters_name_causes", count, facts.nameless)
 
 
 def poison_is_dead_lettered(facts: Facts) -> Check:
@@ -18,7 +18,7 @@ def poison_is_dead_lettered(facts: Facts) -> Check:
         for topic in sorted(lost.due_in)
         if lost.digest not in facts.dead_digests.get(origin, {}).get(topic, ())
     ]
-    return as_check("poison_is_laid_aside", len(facts.unreadable), wrong)
+    return as_check("poison_is_dead_lettered", len(facts.unreadable), wrong)
 
 
 def nothing_parked_late(facts: Facts) -> Check:
