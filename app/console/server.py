@@ -23,13 +23,14 @@ from app.console.api.live import LIVE, STREAMS, Live, close_streams
 from app.console.api.missed_webhooks import MISSED_WEBHOOKS, MissedWebhookReader
 from app.console.api.open_orders import OPEN_ORDERS, OpenOrders
 from app.console.api.openapi import openapi_routes
-from app.console.api.operator_actions import PENDING_REFUNDS, PROPOSALS, PendingRefunds
+from app.console.api.operator_actions import PENDING_REFUNDS, PROPOSALS, RATES, PendingRefunds
 from app.console.api.problems import known_hosts, problems, secured
 from app.console.api.routes import ROUTES
 from app.console.api.tables import STAND_INS, StandIns
 from app.console.api.workflow_requests import REPEATS, Repeats
 from app.console.pages.site import add_pages, page_routes
 from app.entrypoints.requests import load_entrypoints
+from app.fraud.live.judge import open_rates
 from app.host.routes import serve_routes
 from app.kafka.errors import KAFKA_ERRORS
 from app.operations.audit.checkpointer import Checkpointer
@@ -68,6 +69,7 @@ def make_api(
     app[STAND_INS] = StandIns()
     app[AUTH] = Auth(config)
     app[PENDING_REFUNDS] = PendingRefunds()
+    app[RATES] = open_rates(config)
     app[PROPOSALS] = proposal_in(config)
     add_invariants(app)
     add_dead_letters(app)

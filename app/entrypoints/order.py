@@ -1,6 +1,7 @@
 """Orders over HTTP: place, cancel, return; and the messages of operators."""
 
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import Annotated
 
 import msgspec
@@ -273,6 +274,7 @@ ENTRYPOINT = Entrypoint(
         cancel=cancelled_by_operator,
         refund=refunded_by_operator,
         left_minor=left_minor,
+        currency=attrgetter("currency"),
         refunds_minor=refunds_minor,
         refund_cases=REFUND_CASES,
         capture_cases=CAPTURE_CASES,

@@ -117,6 +117,8 @@ class OperatorMessages(msgspec.Struct, frozen=True, kw_only=True):
     """Of a transaction id, the id of the refund, an amount in minor units, and why."""
     left_minor: Callable[[RowState], int]
     """Return what of the payment has not gone back, of the state of a transaction."""
+    currency: Callable[[RowState], str]
+    """Return the currency of the payment, of the state of a transaction."""
     refunds_minor: Callable[[RowState], Mapping[str, int]]
     """Return what goes back already, by the id of the refund, of the state of a transaction."""
     refund_cases: RefundCases | None = None

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tests.support.console import CONFIG
 from tests.support.operators_site import WHY, Site
@@ -101,3 +102,21 @@ async def test_small_parts_add_up(site: Site) -> None:
     events = {envelope.id for message, envelope in site.queries.emitted
               if isinstance(message, GoodwillGranted)}  # fmt: skip
     assert 1 == len(events)
+
+
+@pytest.mark.parametrize(
+    ("currency", "amount_minor", "status"),
+    [
+        pytest.param("JPY", 20_000, 202, id="yen-worth-less"),
+        pytest.param("JPY", 40_000, 409, id="yen-worth-more"),
+        pytest.param("KWD", 100_000, 409, id="dinars-worth-more"),
+        pytest.param("AFN", 1, 409, id="no-rate"),
+    ],
+)
+async def test_the_limit_of_one_person_is_a_worth(
+    site: Site, currency: str, amount_minor: int, status: int
+) -> None:
+    """100 pounds are 21,000 yen, and a currency without a rate takes two people."""
+    site.queries.keep("order", "o1", replace(order(1_000_000), currency=currency))
+
+    assert status == await give(site, "pat", amount_minor)

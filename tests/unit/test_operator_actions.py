@@ -356,7 +356,7 @@ async def test_a_large_refund_in_small_parts_needs_two_people(site: Site):
 async def test_what_customers_returned_counts(site: Site, status: Any, is_refunded: bool):
     """The limit is for all that goes back of an order."""
     returned = Returns(by_id={"x": Return(status=status, amount_minor=LIMIT_MINOR)})
-    site.queries.keep("order", "o1", Order(order_id="o1", total_minor=90_000, returns=returned))
+    site.queries.keep("order", "o1", Order(order_id="o1", currency="GBP", returns=returned))
 
     await site.refund("oda", 1)
 

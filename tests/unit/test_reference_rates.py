@@ -8,18 +8,18 @@ from msgspec.structs import replace
 
 from app.config import Config
 from app.fraud.live.judge import open_judge, open_rates
-from workflows.fraud.reference_rates import (
+from workflows.fraud.verdict import Judge, verdict_on
+from workflows.payment.messages import PaymentCompleted
+from workflows.payment.origin import UNKNOWN
+from workflows.shared.money import objection_to
+from workflows.shared.provider_currencies import objection_to_currency
+from workflows.shared.reference_rates import (
     BUILT_IN_RATES,
     REFERENCE,
     RatesError,
     ReferenceRates,
     read_rates,
 )
-from workflows.fraud.verdict import Judge, verdict_on
-from workflows.payment.messages import PaymentCompleted
-from workflows.payment.origin import UNKNOWN
-from workflows.shared.money import objection_to
-from workflows.shared.provider_currencies import objection_to_currency
 
 PAID = PaymentCompleted(
     transaction_id="o1",

@@ -1,6 +1,6 @@
 """The rules that Payflow begins with; any of them can be changed or paused at run time.
 
-Amounts are minor units of the reference currency (`workflows/fraud/reference_rates.py`), windows
+Amounts are minor units of the reference currency (`workflows/shared/reference_rates.py`), windows
 exact. What a rule may ask for is in `FIELDS`.
 """
 

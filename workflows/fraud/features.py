@@ -8,8 +8,8 @@ units and leaves as major ones.
 from collections.abc import Iterable, Mapping, Sequence
 
 from workflows.fraud.entity import DAY_MS, HOUR_MS, Attempt, Entity, before, is_suspicious
-from workflows.fraud.reference_rates import REFERENCE
 from workflows.shared.money import exponent_of
+from workflows.shared.reference_rates import REFERENCE
 
 DELAY_MS = 7 * DAY_MS
 """Terminal figures count payments this old or older: what chargebacks need to come in."""

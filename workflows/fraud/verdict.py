@@ -22,10 +22,10 @@ from workflows.fraud.messages import (
     VerdictBasis,
 )
 from workflows.fraud.model import Model
-from workflows.fraud.reference_rates import BUILT_IN_RATES, REFERENCE, ReferenceRates
 from workflows.fraud.rulebook import LADDER, Book, Ruling
 from workflows.payment.capture_messages import PaymentAuthorized
 from workflows.payment.messages import PaymentCompleted
+from workflows.shared.reference_rates import BUILT_IN_RATES, REFERENCE, ReferenceRates
 
 MODEL = "model"
 UNRATED = "currency.unrated"  # decides where there is no rate

@@ -13,9 +13,12 @@ from app.console.api.operator_actions import (
     accepted_response,
     carry_out,
     operator_messages,
+    takes_two_people,
 )
 from app.console.api.problems import Problem, path_name, read_body
 from workflows.audit.case_decisions import GoodwillGrantedByOperator
+from workflows.shared.money import money
+from workflows.shared.reference_rates import REFERENCE
 
 GOODWILL_PREFIX = "goodwill-"
 """The prefix of its return ids, which customers' return ids cannot have."""
@@ -41,11 +44,12 @@ async def give(request: web.Request) -> web.Response:
     pending, known_minor = request.app[PENDING_REFUNDS], operators.refunds_minor(state)
     left_minor = operators.left_minor(state) + known_minor.get(return_id, 0)
     if asked.amount_minor > left_minor:
-        detail = f"only {left_minor} are left of what was paid"
+        detail = f"only {money(left_minor, operators.currency(state))} of what was paid are left"
         raise Problem(409, "Conflict", detail, field="amount_minor")
-    limit = request.app[CONTEXT].config.refund_two_people_minor
-    if pending.sum_minor(order_id, known_minor, {return_id: asked.amount_minor}) > limit:
-        detail = f"more than {limit} in all take two people: propose it as a refund"
+    sum_minor = pending.sum_minor(order_id, known_minor, {return_id: asked.amount_minor})
+    if takes_two_people(request, sum_minor, operators.currency(state)):
+        limit = money(request.app[CONTEXT].config.refund_two_people_minor, REFERENCE)
+        detail = f"more than the worth of {limit} in all take two people: propose it as a refund"
         raise Problem(409, "Conflict", detail, field="amount_minor")
     emission = operators.refund(order_id, return_id, asked.amount_minor, asked.reason)
     pending.put(order_id, return_id, asked.amount_minor)

@@ -29,6 +29,7 @@ from workflows.audit.messages import (
 )
 from workflows.shared.limits import MINOR_MAX, TEXT_CHARS_MAX
 from workflows.shared.message import Message, type_name
+from workflows.shared.reference_rates import ReferenceRates
 
 RETURN_PREFIX = "operator-"
 """The prefix of the return ids of operators' refunds, which customers' return ids cannot have."""
@@ -62,6 +63,14 @@ class PendingRefunds:
 
 
 PENDING_REFUNDS: web.AppKey[PendingRefunds] = web.AppKey("pending_refunds")
+RATES: web.AppKey[ReferenceRates] = web.AppKey("rates")
+"""By which an amount of any currency is compared with the limit of one person."""
+
+
+def takes_two_people(request: web.Request, amount_minor: int, currency: str) -> bool:
+    """Return whether `amount_minor` is above the limit of one person, or nobody knows its worth."""
+    worth_minor = request.app[RATES].reference_minor(amount_minor, currency)
+    return worth_minor is None or worth_minor > request.app[CONTEXT].config.refund_two_people_minor
 
 
 class CancelByOperator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -114,11 +123,11 @@ async def refund(request: web.Request) -> web.Response:
     order_id = path_name(request, "order_id")
     asked = await read_body(request, RefundAsked)
     operators, state = await operator_messages(request, order_id)
-    limit = request.app[CONTEXT].config.refund_two_people_minor
     promised, return_id = request.app[PENDING_REFUNDS], RETURN_PREFIX + asked.refund_id
     who = operator_of(request).name
     known_minor = operators.refunds_minor(state)
-    if promised.sum_minor(order_id, known_minor, {return_id: asked.amount_minor}) <= limit:
+    sum_minor = promised.sum_minor(order_id, known_minor, {return_id: asked.amount_minor})
+    if not takes_two_people(request, sum_minor, operators.currency(state)):
         promised.put(order_id, return_id, asked.amount_minor)
         await _refund(request, operators, order_id, asked, "")
         return accepted_response(order_id, "asked")

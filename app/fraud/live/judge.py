@@ -26,16 +26,16 @@ from workflows.fraud.built_in_rules import FIELDS
 from workflows.fraud.condition import RuleError
 from workflows.fraud.entity import KINDS
 from workflows.fraud.model import Model, ModelError, read_model
-from workflows.fraud.reference_rates import (
+from workflows.fraud.rule_messages import ListPut, RulePut, RuleSnoozed
+from workflows.fraud.rulebook import Book, Snooze, read_rule, with_list, with_rule, with_snooze
+from workflows.fraud.verdict import Judge
+from workflows.shared.message import Message
+from workflows.shared.reference_rates import (
     BUILT_IN_RATES,
     RatesError,
     ReferenceRates,
     read_rates,
 )
-from workflows.fraud.rule_messages import ListPut, RulePut, RuleSnoozed
-from workflows.fraud.rulebook import Book, Snooze, read_rule, with_list, with_rule, with_snooze
-from workflows.fraud.verdict import Judge
-from workflows.shared.message import Message
 
 MODELS = Path(__file__).parent / "models"
 TRIAL = "trial.json"

@@ -29,9 +29,9 @@ from app.fraud.training.features import LABEL_MS
 from app.local.instance_folder import worker_url
 from app.local.supervisor import Supervisor, worker_command
 from workflows.fraud.features import vector
-from workflows.fraud.reference_rates import REFERENCE
 from workflows.payment.messages import PaymentCompleted
 from workflows.payment.origin import Origin
+from workflows.shared.reference_rates import REFERENCE
 
 DAYS_AT_ONCE = 3
 """Labels are emitted after so many days of payments: long before the week in which none is known.
