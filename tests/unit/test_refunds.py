@@ -151,6 +151,9 @@ TO_CASE = [*CLOSED, FAILED, AGAIN_FAILED]
             id="an operator has paid it another way",
         ),
         pytest.param([*TO_CASE, SETTLED, SETTLED], (), None, id="a case is decided once"),
+        pytest.param(
+            [*TO_CASE, SETTLED, AGAIN_FAILED], (), None, id="a late failure opens no case of it"
+        ),
         pytest.param([*CLOSED, SETTLED], (), 30, id="there is nothing to decide before"),
     ],
 )

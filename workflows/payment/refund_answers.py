@@ -27,9 +27,12 @@ CHANGED_MAX = 32
 
 
 def answered(refunds: Refunds, answer: Any, at_ms: int) -> Refunds:
-    """Return `refunds` after the provider's answer; one to an earlier round says nothing new."""
+    """Return `refunds` after the provider's answer; one to an earlier round says nothing new.
+
+    Nor does one about a refund that an operator has paid by hand: it would open the case again.
+    """
     refund = refunds.by_key.get(answer.refund_key)
-    if refund is None or refund.round != answer.round:
+    if refund is None or refund.round != answer.round or refund.by_hand:
         return refunds
     after = _after(refunds, refund, answer, at_ms)
     refund_id = getattr(answer, "refund_id", "")

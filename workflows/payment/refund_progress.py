@@ -86,8 +86,8 @@ def cases(refunds: Refunds) -> dict[str, int]:
 def _decided(refunds: Refunds, decided: facts.RefundCaseDecided, at_ms: int) -> Refunds:
     key = decided.refund_key
     if decided.decision == "settled":
-        by_hand = {"by_hand": True, "refund_id": decided.reference or f"by hand {key}"}
-        return change(refunds, key, status="given", **by_hand)
+        reference = decided.reference or f"by hand {key}"
+        return change(refunds, key, status="given", by_hand=True, refund_id=reference, hint="")
     return put(refunds, key, _fresh(refunds.by_key[key], at_ms))
 
 
