@@ -19,7 +19,7 @@ from aiokafka import AIOKafkaProducer
 from app.chaos.batch_shapes import unreadable_tombstone
 from app.config import Config
 from app.delivery.row import Row, encode_row
-from app.kafka.admin import ensure_topics
+from app.kafka.admin import TopicSpec, admin_client, alter_topics, ensure_topics
 from app.kafka.producer import open_producer, partition_of
 from app.kafka.raw_batches import send_bytes
 from app.kafka.reader import TopicPartition
@@ -112,7 +112,10 @@ class Books:
     async def unfold(self, partition: int) -> str:
         """Put a batch that nobody can read there; return how its place is said."""
         place = TopicPartition(changelog_topic(payments), partition)
-        async with open_producer(self.config) as producer:
+        # A broker that compresses by itself would mend the batch.
+        as_sent = TopicSpec(name=place.topic, partitions=4, cleanup="compact", retention_ms=-1)
+        async with admin_client(self.config) as admin, open_producer(self.config) as producer:
+            await alter_topics(admin, [as_sent])
             offset = await send_bytes(producer, place, unreadable_tombstone(Random(1), LONG_AGO_MS))
         return f"offsets {offset} to {offset} of {place.topic}/{partition} cannot be read"
 
