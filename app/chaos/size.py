@@ -46,7 +46,7 @@ SMALL = DrillSize(
     times_max=1,
     rest_seconds=0.5,
     # Below the shortest deadline of an order, so that an order which lost a message is still open.
-    drain_seconds_max=60.0,
+    drain_seconds_max=240.0,
     mixed_steps=3,
     mixed_wait_seconds_max=1.0,
     joining_seconds_max=2.0,
