@@ -159,8 +159,8 @@ class Batch:
         crash it is asked for again, and has its id and a later time.
         """
         if outbox_entry is not None:
-            stage = self.after if self.agent.table is not None else self.before
-            stage += self._outgoing_of(outbox_entry, messages)
+            outgoing = self.after if self.agent.table is not None else self.before
+            outgoing += self._outgoing_of(outbox_entry, messages)
 
     def roll_up(self) -> None:
         """Produce the new state of every counting row that this batch has touched, once each."""

@@ -50,6 +50,8 @@ async def check_durable(config: Config, names: Iterable[str]) -> None:
 async def forgetful_topics(config: Config, wanted: Iterable[TopicSpec]) -> list[str]:
     """Return the topics that keep records for less than is wanted, such as those made earlier."""
     kept = {spec.name: spec.retention_ms for spec in wanted if spec.cleanup == "delete"}
+    if not kept:
+        return []
     async with admin_client(config) as admin:
         settings = await topic_settings(admin, sorted(kept), (RETENTION,))
     return sorted(

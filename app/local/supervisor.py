@@ -91,7 +91,9 @@ class Supervisor:
         wanted = registry.wanted_topics(self.config)
         made = await ensure_topics(self.config, wanted)
         await check_durable(self.config, [spec.name for spec in wanted])
-        if forgetful := await forgetful_topics(self.config, wanted):
+        # What was made just now keeps what is wanted.
+        earlier = [spec for spec in wanted if spec.name not in made]
+        if forgetful := await forgetful_topics(self.config, earlier):
             self._step(
                 f"{len(forgetful)} topics, such as {forgetful[0]}, keep records for less than is "
                 "wanted (docs/operators.md, When a service was away)"

@@ -3,12 +3,22 @@
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 import stripe
 
-from tests.support.external_systems import TIMEOUT_SECONDS, WAIT_SECONDS, System
+from app.local.simulators.provider import make_app
+from tests.support.external_systems import (
+    TIMEOUT_SECONDS,
+    WAIT_SECONDS,
+    Console,
+    System,
+    listening,
+    running,
+)
 
 SECRET = "whsec_payflow_local"  # noqa: S105  the simulator's own
 
@@ -69,6 +79,20 @@ class Shop:
         secret = re.search('name="client_secret" value="([^"]+)"', text)
         form = {"client_secret": secret[1] if secret else "", "outcome": outcome}
         return await self.system.client.post(url, data=form, allow_redirects=False)
+
+
+@pytest.fixture
+async def console() -> AsyncIterator[Console]:
+    """Run a console."""
+    async with listening() as console:
+        yield console
+
+
+@pytest.fixture
+async def shop(tmp_path: Path, console: Console) -> AsyncIterator[Shop]:
+    """Run a provider, and open an SDK client of it."""
+    async with running(make_app, tmp_path, console.url) as system, shopping(system) as shop:
+        yield shop
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ import pytest
 
 from app.gateways.signature import verify
 from app.local.simulators.carrier import make_app
-from tests.support.external_systems import Console, System, listening, running, until
+from tests.support.external_systems import Console, System, running, until
 
 SECRET = "carrier_payflow_local"  # noqa: S105  the simulator's own
 BOOKING = {"country": "United Kingdom", "units": 3}
@@ -30,13 +30,6 @@ async def withdraw(system: System, order_id: str) -> tuple[int, Any]:
 async def status(system: System, order_id: str) -> str:
     """Return where the shipment is."""
     return str((await system.ask("GET", f"/shipments/{order_id}"))[1]["status"])
-
-
-@pytest.fixture
-async def console() -> AsyncIterator[Console]:
-    """Run a console."""
-    async with listening() as console:
-        yield console
 
 
 @pytest.fixture

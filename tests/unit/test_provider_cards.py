@@ -1,15 +1,10 @@
 """Every test card of Stripe that is declined, each with its codes; and the document names all."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 import stripe
 
-from app.local.simulators.provider import make_app
 from app.local.simulators.provider_cards import CARDS
-from tests.support.external_systems import Console, listening, running
-from tests.support.shop import Shop, shopping
+from tests.support.shop import Shop
 from tests.support.source import ROOT
 
 DECLINED = {
@@ -46,20 +41,6 @@ CHARGED = (
     "pm_card_threeDSecureOptionalProcessingError",
 )
 """Cards of those tables that charge while nobody has set a rule against them."""
-
-
-@pytest.fixture
-async def console() -> AsyncIterator[Console]:
-    """Run a console."""
-    async with listening() as console:
-        yield console
-
-
-@pytest.fixture
-async def shop(tmp_path: Path, console: Console) -> AsyncIterator[Shop]:
-    """Run a provider, and open an SDK client of it."""
-    async with running(make_app, tmp_path, console.url) as system, shopping(system) as shop:
-        yield shop
 
 
 @pytest.mark.parametrize("method", DECLINED)

@@ -1,7 +1,6 @@
 """3-D Secure, delayed payments, authorizations and captures, as the official SDK sees them."""
 
 import sqlite3
-from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -9,28 +8,13 @@ from typing import Any
 import pytest
 import stripe
 
-from app.local.simulators.provider import make_app
 from app.local.simulators.provider_store import ProviderStore
-from tests.support.external_systems import Console, listening, running, until
-from tests.support.shop import Shop, shopping
+from tests.support.external_systems import Console, until
+from tests.support.shop import Shop
 
 DAY = 86_400
 RETURN_URL = "https://shop.example/orders/o1?from=bank"
 ACTION = "pm_card_threeDSecure2Required"
-
-
-@pytest.fixture
-async def console() -> AsyncIterator[Console]:
-    """Run a console."""
-    async with listening() as console:
-        yield console
-
-
-@pytest.fixture
-async def shop(tmp_path: Path, console: Console) -> AsyncIterator[Shop]:
-    """Run a provider, and open an SDK client of it."""
-    async with running(make_app, tmp_path, console.url) as system, shopping(system) as shop:
-        yield shop
 
 
 async def waits(shop: Shop, method: str = ACTION, **more: Any) -> Any:

@@ -1,7 +1,5 @@
 """Events, the balance, payouts, disputes and canceled refunds, as the official SDK sees them."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,25 +15,10 @@ from app.local.simulators.balance import (
     due_payout,
     midnight,
 )
-from app.local.simulators.provider import make_app
-from tests.support.external_systems import Console, listening, running, until
-from tests.support.shop import Shop, shopping
+from tests.support.external_systems import Console, until
+from tests.support.shop import Shop
 
 DAY = 86_400
-
-
-@pytest.fixture
-async def console() -> AsyncIterator[Console]:
-    """Run a console."""
-    async with listening() as console:
-        yield console
-
-
-@pytest.fixture
-async def shop(tmp_path: Path, console: Console) -> AsyncIterator[Shop]:
-    """Run a provider, and open an SDK client of it."""
-    async with running(make_app, tmp_path, console.url) as system, shopping(system) as shop:
-        yield shop
 
 
 async def kinds(shop: Shop, **params: Any) -> list[str]:

@@ -25,18 +25,10 @@ from tests.support.external_systems import (
     TIMEOUT_SECONDS,
     Console,
     System,
-    listening,
     running,
     until,
 )
 from tests.support.shop import SECRET, Shop, shopping
-
-
-@pytest.fixture
-async def console() -> AsyncIterator[Console]:
-    """Run a console."""
-    async with listening() as console:
-        yield console
 
 
 @pytest.fixture

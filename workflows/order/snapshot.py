@@ -34,8 +34,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     def awaits_action(self, known: OrderFacts) -> bool:
         """Return whether the payment of an open order waits for the customer or the bank."""
-        paid = known.payments or known.authorized_minor or known.ends
-        return not paid and self.moment.now_ms <= known.action_until_ms
+        is_over = known.is_paid or known.ends
+        return not is_over and self.moment.now_ms <= known.action_until_ms
 
     def moving(self, order_id: str, known: OrderFacts) -> bool:
         """Return whether effects of the order may still be under way."""

@@ -153,7 +153,7 @@ def _written_off(capture: Capture, bill: Bill) -> Message:
         transaction_id=bill.transaction_id,
         amount_minor=bill.total_minor,
         goods_minor=bill.goods_minor,
-        charges_minor=bill.total_minor - bill.goods_minor,
+        charges_minor=bill.charges_minor,
         currency=bill.currency,
         reference=capture.reference,
     )

@@ -36,6 +36,11 @@ class Bill(msgspec.Struct, frozen=True, kw_only=True):
     capture: CaptureKind = "automatic"
     origin: Origin = UNKNOWN
 
+    @property
+    def charges_minor(self) -> int:
+        """Return what is paid beside the goods."""
+        return self.total_minor - self.goods_minor
+
 
 class NextAction(msgspec.Struct, frozen=True, kw_only=True):
     """Who has to act before a charge can go on; the provider has said so."""

@@ -30,7 +30,7 @@ def completed(charged: Charge, bill: Bill, *, authorized: bool) -> Message:
         payment_id=charged.payment_id,
         amount_minor=bill.total_minor,
         goods_minor=bill.goods_minor,
-        charges_minor=bill.total_minor - bill.goods_minor,
+        charges_minor=bill.charges_minor,
         currency=bill.currency,
         customer_id=bill.customer_id,
         country=bill.country,

@@ -6,11 +6,15 @@ import msgspec
 from aiohttp import web
 
 from app.console.api.access import operator_of
-from app.console.api.context import CONTEXT
-from app.console.api.operator_actions import Why, accepted_response, carry_out, operator_messages
+from app.console.api.operator_actions import (
+    Why,
+    accepted_response,
+    carry_out,
+    cases_and_state,
+    operator_messages,
+)
 from app.console.api.problems import Problem, path_name, read_body
 from app.console.api.refund_cases import Reference
-from tables import declared
 from workflows.audit.case_decisions import CaptureCaseDecidedByOperator
 
 
@@ -30,11 +34,9 @@ async def decide(request: web.Request) -> web.Response:
         detail = "say by what the loss can be found, such as the number of a collection case"
         raise Problem(400, "Bad Request", detail, field="reference")
     operators, _ = await operator_messages(request, order_id)
-    cases = operators.capture_cases
-    row = None if cases is None else await request.app[CONTEXT].row(cases.table, order_id)
-    if cases is None or row is None:
-        raise Problem(404, "Not Found", f"{order_id!r} has no payment", field="order_id")
-    failed_round = cases.waiting(msgspec.convert(row["state"], declared[cases.table].shape))
+    absent = f"{order_id!r} has no payment"
+    cases, state = await cases_and_state(request, order_id, operators.capture_cases, absent)
+    failed_round = cases.waiting(state)
     if failed_round is None:
         detail = f"no capture of {order_id!r} waits for a decision"
         raise Problem(409, "Conflict", detail, field="order_id")

@@ -97,13 +97,13 @@ class ApiContext:
         Raises Problem 413 or 422 for what the agents would not take, and 503 when Kafka does not
         acknowledge it in time.
         """
-        envelope = self._envelope_of(request, message, event_id, transaction, baggage)
+        envelope = self._readable_envelope(request, message, event_id, transaction, baggage)
         await self.produce(message, envelope)
 
     async def publish_all(self, request: web.Request, emissions: Sequence[Emission]) -> None:
         """Produce every message, or none where one is refused; raises as `publish` does."""
         envelopes = [
-            self._envelope_of(request, each.message, each.event_id, each.transaction_id)
+            self._readable_envelope(request, each.message, each.event_id, each.transaction_id)
             for each in emissions
         ]
         for each, envelope in zip(emissions, envelopes, strict=True):
@@ -117,7 +117,7 @@ class ApiContext:
             log.warning("publish failed", type=envelope.type, error=repr(error)[:200])
             raise unavailable("Kafka does not answer; nothing is lost, repeat it") from error
 
-    def _envelope_of(
+    def _readable_envelope(
         self,
         request: web.Request,
         message: Message,
@@ -127,9 +127,25 @@ class ApiContext:
     ) -> Envelope:
         """Return the envelope of `message`. Raises Problem 413 or 422 where no agent takes it."""
         traceparent = request.headers.get("traceparent", "")
+        envelope = self.envelope_of(message, event_id, transaction, traceparent, baggage)
+        try:
+            codecs.check_readable(message, envelope)
+        except Undecodable as error:
+            raise refused(error) from error
+        return envelope
+
+    def envelope_of(
+        self,
+        message: Message,
+        event_id: str,
+        transaction: str,
+        traceparent: str = "",
+        baggage: dict[str, str] | None = None,
+    ) -> Envelope:
+        """Return the envelope of `message`, with a trace of its own unless `traceparent` is one."""
         if not _TRACEPARENT.fullmatch(traceparent):
             traceparent = _trace_of(transaction)
-        envelope = Envelope(
+        return Envelope(
             id=event_id,
             type=type_name(type(message)),
             source="/payflow/console",
@@ -140,11 +156,6 @@ class ApiContext:
             traceparent=traceparent,
             baggage=baggage or {},
         )
-        try:
-            codecs.check_readable(message, envelope)
-        except Undecodable as error:
-            raise refused(error) from error
-        return envelope
 
     # --- tables ---
 

@@ -15,13 +15,10 @@ from aiohttp import web
 
 from app.config import Config
 from app.console.api.context import ApiContext
-from app.entrypoints.requests import BadRequest, Emission, WebhookRequest
+from app.entrypoints.requests import BadRequest, WebhookRequest
 from app.host.processes import wait_seconds
 from app.kafka.reader import places_of, read_to_end, reader, span
-from app.wire.envelope import Envelope
 from workflows.shared.errors import PayflowError
-from workflows.shared.message import type_name
-from workflows.shared.topic import topic_of
 
 DAYS_MAX = 30
 """How far back a list is read when nothing is known of before: Stripe's goes no further."""
@@ -135,20 +132,12 @@ class MissedWebhookReader:
             emission = None
         if emission is not None:
             log.info("webhook was missed", correlation_id=emission.transaction_id)
-            await self._produce(emission)
+            message = emission.message
+            envelope = self._context.envelope_of(
+                message, emission.event_id, emission.transaction_id
+            )
+            await self._context.produce(message, envelope)
         self.note(event)
-
-    async def _produce(self, emission: Emission) -> None:
-        message = emission.message
-        envelope = Envelope(
-            id=emission.event_id,
-            type=type_name(type(message)),
-            source="/payflow/console",
-            time_ms=self._context.now_ms(),
-            subject=topic_of(message).key(message),
-            correlation_id=emission.transaction_id,
-        )
-        await self._context.produce(message, envelope)
 
     async def _quiet(self) -> None:
         """Return when no webhook has come for some time."""

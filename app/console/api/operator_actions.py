@@ -6,7 +6,7 @@ is asked to repeat it, and a repeated action has its effect once.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -16,7 +16,13 @@ from msgspec import Meta
 from app.console.api.access import operator_of
 from app.console.api.context import CONTEXT, asking_kafka
 from app.console.api.problems import Problem, json_response, path_name, read_body
-from app.entrypoints.requests import Emission, OperatorMessages, entrypoint_of
+from app.entrypoints.requests import (
+    CaptureCases,
+    Emission,
+    OperatorMessages,
+    RefundCases,
+    entrypoint_of,
+)
 from app.registry import load_workflows
 from app.wire.envelope import derive_id
 from app.wire.personal import personal_parts
@@ -41,6 +47,7 @@ Why = Annotated[str, Meta(min_length=1, max_length=WHY_MAX)]
 RefundId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$(?!\n)")]
 Amount = Annotated[int, Meta(ge=1, le=MINOR_MAX)]
 
+Cases = TypeVar("Cases", RefundCases, CaptureCases)
 FindProposal = Callable[[str, str], Awaitable[RefundProposed | None]]
 PROPOSALS: web.AppKey[FindProposal] = web.AppKey("proposals")
 """Finds the first proposal of a refund, by order id and refund id."""
@@ -232,6 +239,19 @@ async def operator_messages(
     names = " or ".join(each.name for each in workflows)
     key = next(each.key for each in workflows)
     raise Problem(404, "Not Found", f"there is no {names} {transaction_id!r}", field=key)
+
+
+async def cases_and_state(
+    request: web.Request, order_id: str, cases: Cases | None, absent: str
+) -> tuple[Cases, object]:
+    """Return `cases`, and the state of the order's row that they read.
+
+    Raises Problem 404, which says `absent`, where there is none.
+    """
+    row = None if cases is None else await request.app[CONTEXT].row(cases.table, order_id)
+    if cases is None or row is None:
+        raise Problem(404, "Not Found", absent, field="order_id")
+    return cases, msgspec.convert(row["state"], declared[cases.table].shape)
 
 
 async def carry_out(

@@ -7,10 +7,14 @@ from aiohttp import web
 from msgspec import Meta
 
 from app.console.api.access import operator_of
-from app.console.api.context import CONTEXT
-from app.console.api.operator_actions import Why, accepted_response, carry_out, operator_messages
+from app.console.api.operator_actions import (
+    Why,
+    accepted_response,
+    carry_out,
+    cases_and_state,
+    operator_messages,
+)
 from app.console.api.problems import Problem, path_name, read_body
-from tables import declared
 from workflows.audit.case_decisions import RefundCaseDecidedByOperator
 
 Reference = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{0,100}$(?!\n)")]
@@ -32,11 +36,9 @@ async def decide(request: web.Request) -> web.Response:
         detail = "say by what the payment can be found, such as the id of a bank transfer"
         raise Problem(400, "Bad Request", detail, field="reference")
     operators, _ = await operator_messages(request, order_id)
-    cases = operators.refund_cases
-    row = None if cases is None else await request.app[CONTEXT].row(cases.table, order_id)
-    if cases is None or row is None:
-        raise Problem(404, "Not Found", f"{order_id!r} has no refunds", field="order_id")
-    waiting = cases.waiting(msgspec.convert(row["state"], declared[cases.table].shape))
+    absent = f"{order_id!r} has no refunds"
+    cases, state = await cases_and_state(request, order_id, operators.refund_cases, absent)
+    waiting = cases.waiting(state)
     if refund_key not in waiting:
         known = f"; there wait {', '.join(waiting)}" if waiting else ""
         detail = f"no refund {refund_key!r} waits for a decision{known}"
