@@ -15,6 +15,7 @@ from app.chaos.cause import SHOWN_MAX, STEP_ERRORS, NotMoving, cause, label, rea
 from app.chaos.external_faults import OUTSIDE
 from app.chaos.instance import Site, open_site
 from app.chaos.load import WARM_UP_SECONDS, Load
+from app.chaos.operator import Operator
 from app.chaos.plan import Step, mixture, plan
 from app.chaos.probe import Probe
 from app.chaos.row_differences import differences
@@ -33,6 +34,8 @@ START_SECONDS = 3.0
 RECOVERY_SECONDS_MAX = 120.0
 AUDIT_TRIES = 3
 AUDIT_AGAIN_SECONDS = 3.0
+DECISION_SECONDS_MAX = 120.0
+"""How long an operator decides what a fault has left open, until it counts as a breach."""
 
 Say = Callable[[str], None]
 
@@ -84,6 +87,7 @@ class Drill:
         self._say = say
         self._probe = Probe(site)
         self._auditor = Auditor(site.config)
+        self._operator = Operator(site.config.data_path, wanted.seed, load)
         self._rate = wanted.rate
         self._verdict: Verdict | None = None
         """The last one that could be computed."""
@@ -123,7 +127,7 @@ class Drill:
             stuck = error.services if isinstance(error, NotMoving) else ()
             reasons.append(f"while waited for: {condition}: {reason(error)}")
         await asyncio.sleep(self._wanted.size.rest_seconds)
-        reasons += await self._audit()
+        reasons += await self._decide()
         after = self._probe.sums()
         met = report.FaultResult(
             name=step.fault,
@@ -201,6 +205,19 @@ class Drill:
             return await WORKERS[step.fault](self._site, step, random)
         return await OUTSIDE[step.fault](self._site, step, self._load, random)
 
+    async def _decide(self) -> list[str]:
+        """Let an operator decide until no case is left; return what `_audit` returns then."""
+        limit = time.monotonic() + DECISION_SECONDS_MAX
+        decisions = self._operator.decisions
+        errors = await self._audit()
+        while self._verdict and await self._operator.decide(self._verdict.checks):
+            if time.monotonic() > limit:
+                break
+            await asyncio.sleep(AUDIT_AGAIN_SECONDS)
+            errors = await self._audit()
+        self._site.counts["decisions of an operator"] += self._operator.decisions - decisions
+        return errors
+
     async def _audit(self) -> list[str]:
         """Verify anew; return what is broken, or why nothing could be read."""
         for left in reversed(range(AUDIT_TRIES)):
@@ -226,7 +243,7 @@ class Drill:
         seconds = self._wanted.size.drain_seconds_max
         limit = time.monotonic() + seconds
         while True:
-            errors = await self._audit()
+            errors = await self._decide()
             verdict = self._verdict
             if verdict and verdict.started >= self._load.accepted and not verdict.unsettled:
                 return ""

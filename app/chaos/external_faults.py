@@ -29,6 +29,8 @@ RIGHT: dict[str, dict[str, dict[str, float]]] = {
     "provider_error_after": {"provider": {"error_after": 0.5}},
     "provider_timeout": {"provider": {"timeout": 0.4}},
     "provider_slow": {"provider": {"slow": 0.8, "slow_seconds": 1.5}},
+    "captures_declined": {"provider": {"capture_declined": 1.0}},
+    "holds_expire": {"provider": {"hold_expired": 1.0}},
     "refunds_wait": {"provider": {"refund_pending": 1.0}},
     "refunds_fail": {"provider": {"refund_fail": 0.5}},
     "webhooks_late": {"provider": {"webhook_late": 1.0, "webhook_late_seconds": 8.0}},

@@ -5,7 +5,7 @@ Each is sent again under its own key until it is accepted, as a customer's page 
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from random import Random
 
@@ -51,7 +51,7 @@ class Load:
         """Request the stock; `waits` returns when it is on hand."""
         for each in self._loads:
             if each.prepare is not None:
-                await self._post(each.prepare(self._seed))
+                await self.post(each.prepare(self._seed))
         await waits()
 
     async def play(self, rate: float) -> None:
@@ -92,17 +92,20 @@ class Load:
 
     async def _play(self, case: LoadCase) -> None:
         try:
-            await self._post(case.start)
+            await self.post(case.start)
             self.placed[case.transaction_id] = self.during
             for request in case.then:
                 await asyncio.sleep(request.after_seconds)
                 with suppress(*([Refused] if request.may_be_refused else [])):
-                    await self._post(request)
+                    await self.post(request)
         except (DrillError, Refused, TryAgain) as error:
             self.failed.append(f"{case.transaction_id}: {error}")
 
-    async def _post(self, request: LoadRequest) -> dict[str, object]:
-        headers = {"Content-Type": "application/json"}
+    async def post(
+        self, request: LoadRequest, also: Mapping[str, str] | None = None
+    ) -> dict[str, object]:
+        """Send `request`, with `also` as headers, until it is answered. Raises Refused."""
+        headers = {"Content-Type": "application/json", **(also or {})}
         if request.idempotency_key:
             headers["Idempotency-Key"] = request.idempotency_key
         payload = msgspec.json.encode(request.body)

@@ -32,6 +32,8 @@ EVERYBODY = (
     "provider_timeout",
     "provider_slow",
     "provider_down",
+    "captures_declined",
+    "holds_expire",
     "refunds_wait",
     "refunds_fail",
     "webhooks_late",

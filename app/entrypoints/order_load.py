@@ -16,6 +16,8 @@ COUNTRIES = ("United Kingdom", "Germany", "France", "EIRE")
 DECLINED = "pm_card_chargeDeclined"
 VISA = "pm_card_visa"
 DECLINED_RATE, CANCELLED_RATE, RETURNED_RATE = 0.03, 0.03, 0.02
+WRITTEN_OFF_RATE = 0.3
+"""How often an operator gives money up that cannot be taken."""
 RETURN_SECONDS = 10.0
 """How long after its placing an order has probably arrived."""
 
@@ -78,4 +80,12 @@ def _returned(path: str, number: int, line: dict[str, object], after: float) -> 
     )
 
 
-LOAD = DrillLoad(prepare=stock_up, case=order)
+def decided(order_id: str, random: Random) -> LoadRequest:
+    """Return the decision about goods that have left and are not paid."""
+    gives_up = random.random() < WRITTEN_OFF_RATE
+    lost = {"decision": "written_off", "reference": f"loss-{order_id}"}
+    body = {**(lost if gives_up else {"decision": "retry"}), "reason": "decided in a drill"}
+    return LoadRequest(path=f"/operators/orders/{order_id}/capture-case", body=body)
+
+
+LOAD = DrillLoad(prepare=stock_up, case=order, cases={"captures_arrive": decided})

@@ -205,6 +205,8 @@ class DrillLoad(msgspec.Struct, frozen=True, kw_only=True):
     case: Callable[[int, int, Random, bool], LoadCase]
     """Return a transaction from seed, number, random generator, and whether it wants the hot
     key."""
+    cases: Mapping[str, Callable[[str, Random], LoadRequest]] = {}
+    """By a check of `verify`: what an operator asks of a transaction that it names."""
 
 
 class Entrypoints(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,6 +20,8 @@ from tests.support.broker import local_config
 
 WANTED = DrillOptions(seed=42_072, rate=4.0, size=SMALL)
 """Of this seed, services whose rows have an outbox are killed, frozen, and crash once stored."""
+DECIDED = ("captures_declined", "holds_expire")
+"""Faults that leave goods unpaid, until an operator decides."""
 STEPS = {step.fault: step for step in plan(WANTED.seed, services(), size=WANTED.size)}
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(420)]
@@ -52,6 +54,8 @@ async def test_payflow_holds(drill: Drill, fault: str) -> None:
     met = await drill.run_step(STEPS[fault])
 
     assert not met.breaches, met.cause
+    if fault in DECIDED:
+        assert met.written["decisions of an operator"]
 
 
 async def test_afterwards_every_order_ends_and_every_row_is_that_of_its_changelog(

@@ -10,16 +10,19 @@ from typing import Any
 import pytest
 from aiokafka.errors import KafkaTimeoutError
 
+from app.auth import operators
 from app.chaos import cause, drill, probe
 from app.chaos.cause import NotMoving
 from app.chaos.drill import Drill, DrillOptions
 from app.chaos.external_faults import OUTSIDE
 from app.chaos.instance import DrillError, Site
+from app.chaos.load import Refused
 from app.chaos.plan import FAULTS, Step, plan
 from app.chaos.probe import Probe
 from app.chaos.size import SMALL
 from app.chaos.worker_faults import WORKERS
 from app.config import Config
+from app.entrypoints.requests import LoadRequest
 from app.kafka.errors import TopicError
 from app.registry import services
 from workflows.shared.invariants import Check
@@ -204,6 +207,30 @@ async def test_books_that_are_wrong_or_unreadable_are_of_the_fault_before(
 
     assert (f"zombie of payment (decided:8:stop): {said}",) == met.breaches
     assert "9 transactions started, 3 open; dead letters: 2 in orders.payment.dead" in met.cause
+
+
+async def test_an_operator_decides_until_verify_names_no_case(
+    run: Drill, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As an approver, over HTTP; a case that has been decided meanwhile is refused, and passed."""
+    asked: list[tuple[str, str]] = []
+
+    async def post(request: LoadRequest, headers: dict[str, str]) -> None:
+        asked.append((request.path, headers["Authorization"].partition(":")[0]))
+        if len(asked) > 1:
+            raise Refused("409")
+
+    wrong = Check(name="captures_arrive", ok=False, checked=2, offending=("o-1", "o-2"))
+    monkeypatch.setitem(drill.WORKERS, STEP.fault, nothing)
+    monkeypatch.setattr(run, "_auditor", Books(verdict(checks=(wrong,)), verdict()))
+    monkeypatch.setattr(run._load, "post", post, raising=False)
+    operators.first_start(run._site.config.data_path)
+
+    met = await run.run_step(STEP)
+
+    path = "/operators/orders/{}/capture-case"
+    assert [(path.format(each), "Bearer drill") for each in ("o-1", "o-2")] == asked
+    assert (((), {"decisions of an operator": 1})) == (met.breaches, met.written)
 
 
 async def test_an_order_that_never_ends_is_named_with_the_fault_it_was_placed_in(

@@ -315,6 +315,46 @@ async def test_a_capture_is_kept_under_its_key(shop: Shop) -> None:
     assert 400 == (await shop.system.state())["charged_minor"]
 
 
+@pytest.mark.parametrize(
+    ("card", "faults", "error", "then"),
+    [
+        pytest.param("visa", {"capture_declined": 1.0}, "card_declined", "requires_capture",
+                     id="the card is declined"),
+        pytest.param("visa", {"hold_expired": 1.0}, "charge_expired_for_capture", "canceled",
+                     id="the bank has let go of it"),
+        pytest.param("captureDeclined", {}, "card_declined", "requires_capture",
+                     id="a card of its own"),
+        pytest.param("holdExpired", {}, "charge_expired_for_capture", "canceled",
+                     id="another one"),
+    ],
+)  # fmt: skip
+async def test_a_bank_refuses_a_capture(
+    shop: Shop, card: str, faults: dict[str, float], error: str, then: str
+) -> None:
+    """The answer is kept under its key, and nothing is taken."""
+    intent = await held(shop, payment_method=f"pm_card_{card}")
+    await shop.system.set(**faults)
+
+    codes: list[str] = []
+    for _ in range(2):
+        with pytest.raises(stripe.StripeError) as refused:
+            await shop.capture(intent.id, "c1")
+        codes.append(str(refused.value.code))
+
+    assert [error, error] == codes
+    assert then == (await shop.retrieve(intent.id)).status
+    assert 0 == (await shop.system.state())["charged_minor"]
+
+
+async def test_a_unit_less_is_held_than_was_asked_for(shop: Shop) -> None:
+    """So that what differs is found before anything leaves."""
+    await shop.system.set(short=1.0)
+
+    intent = await held(shop)
+
+    assert 999 == intent.amount_capturable
+
+
 async def test_faults_meet_captures(shop: Shop) -> None:
     """One minor unit less, and a 500 after the effect."""
     short, broken = await held(shop), await held(shop, "o2")

@@ -8,6 +8,8 @@ from app.console.pages.render import page
 MESSAGES = {
     "decline": "cards are declined",
     "short": "a penny less is charged than asked",
+    "capture_declined": "cards are declined when held money is taken",
+    "hold_expired": "held money is free again before it is taken",
     "refund_pending": "refunds are pending first",
     "refund_fail": "refunds fail after they had succeeded",
     "rate_limited": "asked too often (429), nothing happens",

@@ -51,7 +51,11 @@ class ProviderFaults(Faults, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     decline: Rate = 0.0
     """A card is declined that would have been charged."""
     short: Rate = 0.0
-    """One minor unit less is charged than was asked for."""
+    """One minor unit less is charged, or held, than was asked for."""
+    capture_declined: Rate = 0.0
+    """A card is declined when what it holds is taken; the hold stays."""
+    hold_expired: Rate = 0.0
+    """The bank has let go of what was held before it is taken."""
     refund_pending: Rate = 0.0
     """A refund is pending first, and succeeds later."""
     refund_fail: Rate = 0.0

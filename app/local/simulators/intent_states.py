@@ -86,16 +86,16 @@ def _pay(intent: Intent, now_ms: int, processing_ms: int = 0, short_minor: int =
     if card.decline:
         return decline(intent, decline_error(card.decline))
     if intent.capture_method == "manual":
-        return _authorize(intent, now_ms)
+        return _authorize(intent, now_ms, short_minor)
     return take(intent, intent.amount_minor - short_minor)
 
 
-def _authorize(intent: Intent, now_ms: int) -> Step:
+def _authorize(intent: Intent, now_ms: int, short_minor: int) -> Step:
     return Step(
         intent=replace(
             intent,
             status="requires_capture",
-            authorized_minor=intent.amount_minor,
+            authorized_minor=intent.amount_minor - short_minor,
             authorized_ms=now_ms,
             capture_before_ms=now_ms + CAPTURE_MS,
             due_ms=now_ms + CAPTURE_MS,

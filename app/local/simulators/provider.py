@@ -26,7 +26,7 @@ from app.local.simulators.provider_cards import FAILS, PENDS, card_of
 from app.local.simulators.provider_effects import Effects
 from app.local.simulators.provider_params import Call
 from app.local.simulators.provider_reads import Reads
-from app.local.simulators.provider_records import Course, Intent
+from app.local.simulators.provider_records import CaptureTrouble, Course, Intent
 from app.local.simulators.provider_shapes import Answer, StripeError, response
 from app.local.simulators.provider_store import ProviderStore
 from app.local.simulators.refund_effects import RefundEffects
@@ -120,6 +120,7 @@ class Provider:
             declines = strikes(faults, "decline", key, attempt)
             short = strikes(faults, "short", key)
             call = replace(call, decline=declines, short=short, course=_course(faults, key, params))
+            call = replace(call, capture=_capture(faults, key, attempt))
             trouble = pick(faults, key, attempt)
         if trouble == "rate_limited":
             raise StripeError(429, "rate_limit", "too many requests")
@@ -191,6 +192,12 @@ def _closing(store: ProviderStore) -> Callable[[web.Application], Awaitable[None
         store.close()
 
     return close
+
+
+def _capture(faults: ProviderFaults, key: str, attempt: int) -> CaptureTrouble:
+    if strikes(faults, "capture_declined", key, attempt):
+        return "declined"
+    return "expired" if strikes(faults, "hold_expired", key, attempt) else ""
 
 
 def _course(faults: ProviderFaults, key: str, params: Mapping[str, str]) -> Course:

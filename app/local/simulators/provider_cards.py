@@ -6,7 +6,7 @@ take time, as bank debits do: docs.stripe.com/payments/paymentintents/lifecycle.
 
 import msgspec
 
-from app.local.simulators.provider_records import PLAIN, Course
+from app.local.simulators.provider_records import PLAIN, CaptureTrouble, Course
 
 PENDS = Course(status="pending", next_status="succeeded")
 FAILS = Course(next_status="failed")
@@ -21,6 +21,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     """Why a charge is declined; after 3-D Secure, where that comes first."""
     action: str = ""
     """Whether the customer has to confirm first: `always`, `on_session`, or `asked` for."""
+    capture: CaptureTrouble = ""
     takes_time: bool = False
     """Whether the payment is `processing` at first."""
     refund: Course = PLAIN
@@ -76,6 +77,8 @@ CARDS = {
     # docs.stripe.com/testing#available-balance
     "pm_card_bypassPending": Card(is_available=True),
     "pm_card_bypassPendingInternational": Card(is_available=True),
+    "pm_card_captureDeclined": Card(capture="declined"),
+    "pm_card_holdExpired": Card(capture="expired"),
     "pm_card_processing": Card(takes_time=True),
     "pm_card_processingFail": Card(takes_time=True, decline="generic_decline"),
 }

@@ -6,12 +6,13 @@ effect, and is not stored.
 
 import hashlib
 import hmac
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from app.local.simulators import intent_states as states
 from app.local.simulators import provider_params as fields
 from app.local.simulators.intent_states import Attempt, Step
 from app.local.simulators.notices import Notices
+from app.local.simulators.provider_cards import card_of, decline_error
 from app.local.simulators.provider_params import Call
 from app.local.simulators.provider_records import Intent
 from app.local.simulators.provider_shapes import (
@@ -104,14 +105,7 @@ class Effects:
         intent = self._apply(step, call.key)
         if step.error is None:
             return Answer(body=intent_shape(intent, call.params))
-        return StripeError(
-            402,
-            step.error["type"],
-            step.error["message"],
-            code=step.error["code"],
-            decline_code=step.error["decline_code"],
-            intent=intent,
-        ).answer
+        return _declined(step.error, intent).answer
 
     def _apply(self, step: Step, cause: str) -> Intent:
         intent = self._store.apply(step)
@@ -139,6 +133,13 @@ class Effects:
         if amount > intent.authorized_minor:
             message = f"The amount to capture is larger than {intent.authorized_minor}."
             return invalid(message, name, "amount_too_large").answer
+        trouble = card_of(intent.payment_method).capture or call.capture
+        if trouble == "declined":
+            # The hold stays (ours): Stripe names no state after a capture that a bank refuses.
+            return _declined(decline_error("generic_decline"), intent).answer
+        if trouble == "expired":
+            ended = states.cancel(intent, "automatic", self._store.now_ms())
+            return _expired(self._apply(ended, call.key)).answer
         return self._answer(call, states.take(intent, amount - int(call.short)))
 
     def authenticated(self, intent: Intent, *, passed: bool) -> Intent:
@@ -161,6 +162,28 @@ class Effects:
     def _action_secret(self, about: str) -> str:
         """Return a secret that only the page's link and its form contain: a try of its own each."""
         return hmac.digest(self._secret.encode(), about.encode(), hashlib.sha256).hex()[:40]
+
+
+def _declined(error: Mapping[str, str], intent: Intent) -> StripeError:
+    return StripeError(
+        402,
+        error["type"],
+        error["message"],
+        code=error["code"],
+        decline_code=error["decline_code"],
+        intent=intent,
+    )
+
+
+def _expired(intent: Intent) -> StripeError:
+    """Return the refusal of a hold that has ended: docs.stripe.com/error-codes."""
+    return StripeError(
+        400,
+        "invalid_request_error",
+        "The charge cannot be captured as the authorization has expired.",
+        code="charge_expired_for_capture",
+        intent=intent,
+    )
 
 
 def _unexpected(intent: Intent, verb: str) -> StripeError:

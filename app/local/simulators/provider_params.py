@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from app.local.simulators.provider_records import PLAIN, Course
+from app.local.simulators.provider_records import PLAIN, CaptureTrouble, Course
 from app.local.simulators.provider_shapes import invalid
 from workflows.shared.currencies import EXPONENTS
 from workflows.shared.provider_currencies import ALWAYS_WHOLE, CURRENCIES, THREE_DECIMAL
@@ -31,6 +31,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     decline: bool = False
     short: bool = False
     """Whether one minor unit less is charged."""
+    capture: CaptureTrouble = ""
+    """Where the card has none of its own."""
     course: Course = PLAIN
     """Of a refund, where its card has none of its own."""
     processing_ms: int = 0

@@ -18,6 +18,8 @@ IntentStatus = Literal[
     "canceled",
 ]
 """docs.stripe.com/payments/paymentintents/lifecycle"""
+CaptureTrouble = Literal["", "declined", "expired"]
+"""Why a capture is refused: the card is declined, or its bank has let go of the hold."""
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,45 @@
+"""The operator of a drill, who decides each case that `verify` names."""
+
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from random import Random
+
+from app.auth import operators
+from app.chaos.load import Load, Refused
+from app.entrypoints.requests import load_entrypoints
+from workflows.shared.invariants import Check
+
+NAME = "drill"
+
+
+class Operator:
+    """Decides by the seed. There is a person of that name once something is to be decided."""
+
+    def __init__(self, folder: Path, seed: int, load: Load) -> None:
+        self.decisions = 0
+        self._folder = folder
+        self._load = load
+        self._random = Random(f"payflow operator {seed}")  # noqa: S311  a seed has to replay
+        self._cases = {
+            check: ask for each in load_entrypoints().loads for check, ask in each.cases.items()
+        }
+        self._headers: dict[str, str] = {}
+
+    async def decide(self, checks: Iterable[Check]) -> bool:
+        """Decide the cases that `checks` name; return whether there were any."""
+        waiting = [
+            self._cases[check.name](name, self._random)
+            for check in checks
+            if check.name in self._cases
+            for name in check.offending
+        ]
+        if waiting and not self._headers:
+            token = operators.add(self._folder, NAME, "approver")
+            self._headers = {"Authorization": f"Bearer {NAME}:{token}"}
+        for request in waiting:
+            # Its row may have moved on since `verify` has read it.
+            with suppress(Refused):
+                await self._load.post(request, self._headers)
+                self.decisions += 1
+        return bool(waiting)
