@@ -5,9 +5,9 @@ from contextlib import suppress
 from pathlib import Path
 from random import Random
 
-from app.auth import operators
 from app.chaos.load import Load, Refused
 from app.entrypoints.requests import load_entrypoints
+from app.local.instance_folder import approver
 from workflows.shared.invariants import Check
 
 NAME = "drill"
@@ -35,8 +35,7 @@ class Operator:
             for name in check.offending
         ]
         if waiting and not self._headers:
-            token = operators.add(self._folder, NAME, "approver")
-            self._headers = {"Authorization": f"Bearer {NAME}:{token}"}
+            self._headers = {"Authorization": f"Bearer {approver(self._folder, NAME)}"}
         for request in waiting:
             # Its row may have moved on since `verify` has read it.
             with suppress(Refused):

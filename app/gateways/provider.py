@@ -97,7 +97,8 @@ class ProviderGateway:
         Raises Unclear, and AmountRefused or stripe.InvalidRequestError when the provider takes no
         such intent.
         """
-        if self._account.is_old(command):
+        # The key of an intent is of the amount first asked for, which a mismatch has corrected.
+        if self._account.is_old(command) or _payment_id(command):
             known = await self._existing(command)
             if known is not None:
                 return known
@@ -126,9 +127,10 @@ class ProviderGateway:
 
     async def _existing(self, command: Command) -> stripe.PaymentIntent | None:
         """Return the intent that there is, by its id or else by its order. Raises Unclear."""
-        if isinstance(command, ChargeCard) or not command.payment_id:
+        known_id = _payment_id(command)
+        if not known_id:
             return await self._search(command)
-        return await read(self._account.intents.retrieve_async(command.payment_id))
+        return await read(self._account.intents.retrieve_async(known_id))
 
     async def _search(self, command: Command) -> stripe.PaymentIntent | None:
         """Return the intent of an order; of several, one that took or holds money. Raises Unclear.
@@ -251,6 +253,10 @@ def _declined(command: Command, reason: str) -> ChargeDeclined:
 
 def _voided(command: Command) -> ChargeVoided:
     return ChargeVoided(transaction_id=command.transaction_id, attempt=_attempt(command))
+
+
+def _payment_id(command: Command) -> str:
+    return "" if isinstance(command, ChargeCard) else command.payment_id
 
 
 def _attempt(command: Command) -> int:

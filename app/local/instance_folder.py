@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from app.auth import operators
 from app.config import Config
 from app.host.processes import Busy, hold
 from app.local import broker_lock
@@ -30,6 +31,11 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     pids: dict[str, int]
     ended: dict[str, str] = {}
     """Why each process that has ended did so last: its last line."""
+
+
+def approver(folder: Path, name: str) -> str:
+    """Let one more person approve; return name and token as a program sends them."""
+    return f"{name}:{operators.add(folder, name, 'approver')}"
 
 
 def running(config: Config) -> Running:

@@ -46,7 +46,7 @@ def lines_of_payment(state: Payment, at_ms: int) -> Iterator[Line]:
             book="payments",
             order_id=bill.transaction_id,
             kind="refund",
-            key=key,
+            key=refund.refund_id if refund.at_provider else key,
             reference=refund.refund_id,
             amount_minor=refund.amount_minor,
             currency=bill.currency,

@@ -57,6 +57,8 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True):
     case_emitted: bool = False
     by_hand: bool = False
     """An operator has paid it another way; `refund_id` says how."""
+    at_provider: bool = False
+    """An operator has found it at the provider, where somebody made it without a key of ours."""
     asks: int = 0
     """How often the provider was asked in this round."""
     hint: Literal["", "waits", "noticed", "asked"] = ""

@@ -20,6 +20,8 @@ ANSWER_MS = 30_000
 """How long an answer may take before the refund is asked for again."""
 OVERDUE_MS = 300_000
 """When an unknown refund becomes RefundOverdue: later than any forward step."""
+PROVIDER_REFUND = "re_"
+"""How the ids of the provider's refunds begin: docs.stripe.com/api/refunds/object."""
 PENDING_OVERDUE_MS = 14 * 86_400_000
 """And a pending one: Stripe's refunds take 5 to 10 business days."""
 
@@ -87,7 +89,9 @@ def _decided(refunds: Refunds, decided: facts.RefundCaseDecided, at_ms: int) -> 
     key = decided.refund_key
     if decided.decision == "settled":
         reference = decided.reference or f"by hand {key}"
-        return change(refunds, key, status="given", by_hand=True, refund_id=reference, hint="")
+        at_provider = reference.startswith(PROVIDER_REFUND)
+        paid = {"by_hand": not at_provider, "at_provider": at_provider, "refund_id": reference}
+        return change(refunds, key, status="given", hint="", **paid)
     return put(refunds, key, _fresh(refunds.by_key[key], at_ms))
 
 

@@ -21,7 +21,10 @@ Reference = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{0,100}$(?!\n)")]
 
 
 class DecisionAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The body of the decision. `settled`: the money has gone another way, found by `reference`."""
+    """The body of the decision. `settled`: the money has gone another way, found by `reference`.
+
+    A reference such as `re_1` is a refund that somebody has made at the provider's dashboard.
+    """
 
     decision: Literal["retry", "settled"]
     reference: Reference = ""

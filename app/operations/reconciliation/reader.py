@@ -33,7 +33,8 @@ _SETTLEMENT_LINES = """
     SELECT 'refund', order_id, coalesce(CAST(json_extract(metadata, '$.refund_key') AS TEXT), id),
         id, amount_minor, currency, created_ms FROM refunds WHERE status = 'succeeded'
     UNION ALL
-    SELECT 'void', order_id, '', id, amount_minor, currency, canceled_ms FROM intents
+    SELECT 'void', order_id, '', id, iif(authorized_minor, authorized_minor, amount_minor),
+        currency, canceled_ms FROM intents
     WHERE status = 'canceled'
 """
 """A line for each charge, refund and void, as a settlement report has it. A refund that Payflow has

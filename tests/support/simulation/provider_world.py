@@ -15,6 +15,7 @@ import msgspec
 
 from app.entrypoints.webhooks import provider_notified
 from app.gateways.provider import open_provider
+from app.gateways.provider_events import ProviderEvents
 from app.local.simulators import provider
 from tests.support.external_systems import Console, System, listening, running
 from tests.support.shop import Shop
@@ -24,6 +25,11 @@ from workflows.payment.action_messages import PaymentActionRequired
 HOUR_MS = 3_600_000
 WEBHOOK_SECONDS = 0.002
 WEBHOOKS_MAX = 500
+WEBHOOK_HOURS = 72
+"""How long the provider tries to send a webhook: docs.stripe.com/webhooks#automatic-retries."""
+LIST_SECONDS = 30 * 86_400
+"""How far back its list of events goes."""
+UNAVAILABLE = 503
 
 
 class Course(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,17 +46,38 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
     capture: Literal["automatic", "at_shipment"] = "automatic"
     is_cancelled: bool = False
     """The customer asks to cancel at once."""
+    is_returned: bool = False
+    """The customer sends back what was bought."""
     faults: dict[str, float] = {}
     """Of the simulator."""
+    total_minor: int = 1_000
+    currency: str = "GBP"
+    stock: int = 5
+    """Units on hand; one is ordered."""
+    decision: Literal["", "retry", "settled", "written_off"] = ""
+    """Of the operator about every case; empty: there is none."""
+    by_hand_minor: int = 0
+    """What somebody refunds at the provider's dashboard once the money is taken."""
+    refers: bool = True
+    """Whether the operator names that refund."""
+    cancels_refunds: bool = False
+    """Somebody calls off there each refund that waits for the customer."""
+    kept_minor: int | None = None
+    """What is left of the money in the end; None: all of it or nothing, as the order ends."""
+    breaks: tuple[str, ...] = ()
+    """Checks of `verify` that name the order, rightly."""
 
 
 class RealProvider:
-    """What the world knows of the provider: its webhooks, and the customer of its pages."""
+    """What the world knows of the provider: its webhooks, and the people at its pages."""
 
     def __init__(self, world: World, system: System, console: Console, course: Course) -> None:
         self.notices: list[Any] = []
         self.gap_hours = 0
         """How long the instance is away after it was killed."""
+        self.refused: list[str] = []
+        """What was deleted before it was read, while the instance was away."""
+        self.config = system.config
         self._world = world
         self._system = system
         self._console = console
@@ -59,6 +86,7 @@ class RealProvider:
         self._ahead_seconds = 0
         self._asked_ms = 0
         self._acted = False
+        self._refunded = False
 
     def act(self) -> None:
         """Let the outside go on for a moment."""
@@ -70,19 +98,53 @@ class RealProvider:
 
     async def _act(self) -> None:
         if self.gap_hours and any("killed" in step for step in self._world.trace):
-            self._world.now += self.gap_hours * HOUR_MS
-            self.gap_hours = 0
+            await self._pass_gap()
+        await self._follow_clock()
+        await self._confirm()
+        await self._refund_by_hand()
+        await asyncio.sleep(WEBHOOK_SECONDS)
+        for event in self._console.notices:
+            self._take(event)
+        self._console.notices.clear()
+
+    async def _pass_gap(self) -> None:
+        """Let the clock run while nobody is there; then do as a console and workers that start."""
+        hours, self.gap_hours = self.gap_hours, 0
+        # Webhooks of a short gap come later; those of a long one never do.
+        is_long = hours > WEBHOOK_HOURS
+        self._console.status = UNAVAILABLE if is_long else self._console.status
+        since_seconds = self._world.now // 1_000
+        self._world.now += hours * HOUR_MS
+        await self._follow_clock()
+        if is_long:
+            while (await self._system.state())["webhooks_waiting"]:
+                await self._system.ask("PUT", "/_clock", json={"by_seconds": 30})
+                await asyncio.sleep(WEBHOOK_SECONDS)
+            self._console.notices.clear()
+            self._console.status = 200
+            await self._read_list(max(since_seconds, self._world.now // 1_000 - LIST_SECONDS))
+        self.refused = self._world.expire()
+
+    async def _read_list(self, since_seconds: int) -> None:
+        events, after = ProviderEvents(self._system.config), ""
+        while True:
+            page = await events.page(since_seconds, after)
+            for event in page.events:
+                self._take(event)
+            after = page.after
+            if not after:
+                return await events.close()
+
+    def _take(self, event: dict[str, Any]) -> None:
+        emission = provider_notified(event, self._system.config)
+        self.notices += [emission.message] if emission is not None else []
+
+    async def _follow_clock(self) -> None:
         ahead_seconds = (self._world.now - self._began_ms) // 1_000
         if ahead_seconds > self._ahead_seconds:
             changed = {"by_seconds": ahead_seconds - self._ahead_seconds}
             await self._system.ask("PUT", "/_clock", json=changed)
             self._ahead_seconds = ahead_seconds
-        await self._confirm()
-        await asyncio.sleep(WEBHOOK_SECONDS)
-        for event in self._console.notices:
-            emission = provider_notified(event, self._system.config)
-            self.notices += [emission.message] if emission is not None else []
-        self._console.notices.clear()
 
     async def _confirm(self) -> None:
         payments = self._world.messages("payments")
@@ -93,6 +155,21 @@ class RealProvider:
         if self._world.now - self._asked_ms >= self._course.after_minutes * 60_000:
             self._acted = True
             await Shop(self._system).answer(required[0].url, self._course.customer)
+
+    async def _refund_by_hand(self) -> None:
+        course, shop = self._course, Shop(self._system)
+        if course.by_hand_minor and not self._refunded:
+            found = await shop.v1.charges.list_async()
+            if found.data:
+                self._refunded = True
+                intent_id = str(found.data[0].payment_intent)
+                made = await shop.refund(intent_id, "by hand", amount=course.by_hand_minor)
+                self._world.reference = made.id if course.refers else ""
+        if course.cancels_refunds:
+            for each in (await shop.v1.refunds.list_async()).data:
+                if each.status == "requires_action":
+                    await shop.v1.refunds.cancel_async(each.id)
+        await shop.http.close_async()
 
     def is_quiet(self) -> bool:
         """Return whether no webhook is on its way, after waiting for those that are."""
@@ -112,6 +189,7 @@ def provider_world(
     """Open a world of one course, without any faults but those that it names."""
     world = World(1, Troubles(1, frozenset()), loop)
     world.now = time.time_ns() // 1_000_000
+    world.decision = course.decision
     stack = AsyncExitStack()
     loop.run_until_complete(_open(stack, world, course, folder))
     try:

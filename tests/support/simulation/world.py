@@ -29,6 +29,7 @@ from app.wire import codecs
 from app.wire.envelope import Envelope, derive_id, from_headers, to_headers
 from app.wire.records import Outgoing, Record, due_ms, is_retry
 from app.wire.topics import timers_topic
+from app.worker.log_identity import LogRefused, Source, check_begin
 from tables import Table
 from tests.support.runtime import Crash, as_read
 from tests.support.simulation.external_systems import Carrier, Notifier, Provider
@@ -36,7 +37,7 @@ from workflows.payment.capture_messages import CaptureCaseDecided, CaptureCaseOp
 from workflows.payment.messages import RefundCaseDecided, RefundCaseOpened
 from workflows.shared.deadline import DeadlineReached
 from workflows.shared.message import Message, type_name
-from workflows.shared.topic import Topic, topic_of
+from workflows.shared.topic import KEPT_MS, Topic, declared, topic_of
 
 CHECKPOINTS = (
     "read",
@@ -230,6 +231,12 @@ class World:
         self.log: dict[str, list[Record]] = {}
         self.longest_row = 0
         """Bytes of the longest row that was ever stored."""
+        self.decision = ""
+        """What an operator decides of every case; empty: as the dice say."""
+        self.reference = ""
+        """By what that can be found; empty: by a name of its own."""
+        self.appended_ms: dict[str, list[int]] = {}
+        """When each record of a topic was produced."""
         self._cases_read = 0
         self.trace: list[str] = []
         self.dead: list[tuple[str, str]] = []
@@ -284,6 +291,7 @@ class World:
         """Put `emitted` at the end of its topic, now and then twice."""
         for _ in range(2 if self.troubles.strikes("repeated", self.repeats) else 1):
             log = self.log.setdefault(emitted.topic, [])
+            self.appended_ms.setdefault(emitted.topic, []).append(self.now)
             log.append(as_read(emitted, len(log)))
 
     def run(self) -> None:
@@ -327,6 +335,29 @@ class World:
             emitted.setdefault(envelope.id, codecs.decode(record.value, envelope, record.key))
         return list(emitted.values())
 
+    def expire(self) -> list[str]:
+        """Delete what topics keep no longer; return what nobody has read of it, by agent.
+
+        Each is named as a worker names it that starts, and then it begins where the log does, as
+        an operator has it by `payflow adopt`.
+        """
+        refused: list[str] = []
+        for worker in self.workers:
+            for name, at in worker.committed.items():
+                begin = self._begin(name)
+                source = Source(service=worker.agent.name, topic=name, partition=0, partitions=1)
+                try:
+                    check_begin(source, at, begin)
+                except LogRefused as error:
+                    refused.append(str(error))
+                    worker.committed[name] = begin
+        return refused
+
+    def _begin(self, name: str) -> int:
+        kept_ms = declared[name].retention_ms if name in declared else KEPT_MS
+        times = self.appended_ms.get(name, [])
+        return 0 if kept_ms < 0 else sum(self.now - each > kept_ms for each in times)
+
     def fingerprint(self) -> str:
         """Return a hash of everything that was emitted: equal for the same seed."""
         bodies = repr([(name, [r.value for r in log]) for name, log in sorted(self.log.items())])
@@ -349,15 +380,17 @@ class World:
             message = codecs.decode(record.value, envelope, record.key)
             if isinstance(message, RefundCaseOpened):
                 by_hand = self.troubles.strikes("case settled by hand", 0.5)
+                by_hand = self.decision == "settled" or by_hand
                 decided = RefundCaseDecided(
                     transaction_id=message.transaction_id,
                     refund_key=message.refund_key,
                     decision="settled" if by_hand else "retry",
-                    reference=f"bank-{envelope.id}" if by_hand else "",
+                    reference=(self.reference or f"bank-{envelope.id}") if by_hand else "",
                 )
                 self.say(decided, derive_id("decided", envelope.id), message.transaction_id, {})
             if isinstance(message, CaptureCaseOpened):
                 gives_up = self.troubles.strikes("case written off", 0.5)
+                gives_up = self.decision == "written_off" or gives_up
                 captured_case = CaptureCaseDecided(
                     transaction_id=message.transaction_id,
                     decision="written_off" if gives_up else "retry",

@@ -1,0 +1,193 @@
+"""Plays a course to its end, and checks the books: by its own figures, `verify` and `reconcile`."""
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+
+from app.delivery.row import decode_row
+from app.operations.reconciliation.compare import reconcile
+from app.operations.reconciliation.reader import provider_lines
+from app.operations.verification.external_systems import read_provider
+from app.operations.verification.facts import Facts
+from app.operations.verification.verdict import judge
+from app.registry import load_books, load_workflows
+from app.wire import codecs
+from app.wire.envelope import from_headers
+from tests.support.simulation.provider_world import Course, provider_world
+from tests.support.simulation.world import CHECKPOINTS, World
+from workflows.inventory.stock_messages import ReceiveStock
+from workflows.ledger.messages import EntryPosted
+from workflows.notification.messages import SendMessage
+from workflows.order.messages import (
+    Line,
+    OrderCancelRequested,
+    OrderPlaced,
+    ReturnLine,
+    ReturnRequested,
+)
+from workflows.order.saga_messages import OrderCancelled, OrderCompleted
+from workflows.payment.capture_messages import CaptureCaseOpened
+from workflows.payment.messages import (
+    PaymentCompleted,
+    PaymentRefunded,
+    PaymentRefundFailed,
+    RefundCaseOpened,
+)
+from workflows.shared.invariants import CarrierRecord, Moment
+
+KILLS = [(name, at) for name in ("payment", "provider") for at in dict.fromkeys(CHECKPOINTS)]
+GAPS_HOURS = {"at once": 0, "25 hours": 25, "8 days": 192, "31 days": 744, "32 days": 768}
+"""How long the instance is away after a kill: keys, webhooks, holds, and the topics themselves."""
+AT_ONCE, NO_KILL = "at once", ("", "")
+HOUR_MS = 3_600_000
+
+
+def play(
+    each: Course,
+    folder: Path,
+    loop: asyncio.AbstractEventLoop,
+    kill: tuple[str, str] = NO_KILL,
+    gap_hours: int = 0,
+) -> str:
+    """Play a course to its end; return how the order ended, once the books agree."""
+    with provider_world(each, folder, loop) as world:
+        place(world, each)
+        if kill[0]:
+            world.worker(kill[0]).crash_at = kill[1]
+            world.provider.gap_hours = gap_hours
+        world.run()
+        while not world.provider.is_quiet():
+            world.run()
+        assert not world.dead, world.dead
+        end = books(world, each)
+        verify(world, each.breaks)
+        if not gap_hours:
+            texts = [m.text for m in world.messages("notification.commands") if _sends(m)]
+            assert any(each.phrase in text for text in texts), texts
+        if not kill[0]:
+            assert bool(each.decision) == has_case(world), world.trace[-20:]
+        return end
+
+
+def place(world: World, each: Course) -> None:
+    """Place the order; cancel it at once, or send it back, where the course says so."""
+    if each.stock:
+        world.say(
+            ReceiveStock(receipt_id="r", sku="tea", quantity=each.stock), "receive", "tea", {}
+        )
+    placed = OrderPlaced(
+        order_id="o1",
+        customer_id="c1",
+        country="France",
+        currency=each.currency,
+        lines=(Line(sku="tea", quantity=1, amount_minor=each.total_minor),),
+        total_minor=each.total_minor,
+        payment_method=each.card,
+        ordered_at_ms=world.now,
+        capture=each.capture,
+    )
+    world.say(placed, "placed", "o1", {"country": "France", "began_ms": str(world.now)})
+    if each.is_cancelled:
+        world.say(OrderCancelRequested(order_id="o1"), "cancel", "o1", {})
+    if each.is_returned:
+        lines = (ReturnLine(sku="tea", quantity=1),)
+        world.say(ReturnRequested(order_id="o1", return_id="b1", lines=lines), "back", "o1", {})
+
+
+def has_case(world: World) -> bool:
+    """Return whether an operator had to decide."""
+    cases = CaptureCaseOpened | RefundCaseOpened
+    return any(isinstance(each, cases) for each in world.messages("payments"))
+
+
+def books(world: World, each: Course) -> str:
+    """Return how the order ended: once, with the provider, payment and the ledger in agreement."""
+    sagas = world.messages("sagas")
+    ends = [type(m) for m in sagas if isinstance(m, OrderCompleted | OrderCancelled)]
+    assert 1 == len(ends), world.trace[-20:]
+    end = "completed" if ends[0] is OrderCompleted else "cancelled"
+    taken, cash = world.provider.state(), _cash(world)
+    at_provider = taken["charged_minor"] - taken["refunded_minor"]
+    unknown_minor = 0 if each.refers else each.by_hand_minor
+    assert cash["cash_at_provider"] - unknown_minor == at_provider, world.trace[-20:]
+    assert cash["cash_at_provider"] + cash["cash_at_bank"] == _paid_minor(world)
+    if end == each.end:
+        kept_minor = each.kept_minor
+        if kept_minor is None:
+            kept_minor = each.total_minor * (end == "completed")
+        assert kept_minor == _paid_minor(world), world.trace[-20:]
+    elif end == "cancelled":
+        assert 0 == _paid_minor(world), world.trace[-20:]
+    assert taken["charges"] <= 1
+    # A hold that has ended is charged anew by another intent, once an operator has said so.
+    assert taken["intents"] <= 1 + (each.decision == "retry")
+    return end
+
+
+def _paid_minor(world: World) -> int:
+    """Return what is left of the money by the messages of payment."""
+    left = 0
+    for message in world.messages("payments"):
+        left += message.amount_minor if isinstance(message, PaymentCompleted) else 0
+        left -= message.amount_minor if isinstance(message, PaymentRefunded) else 0
+        if isinstance(message, PaymentRefundFailed) and message.was_refunded:
+            left += message.amount_minor
+    return left
+
+
+def _cash(world: World) -> Counter[str]:
+    """Return the balance of each account of the ledger."""
+    balances: Counter[str] = Counter()
+    for entry in world.messages("ledger"):
+        assert isinstance(entry, EntryPosted)
+        for posting in entry.postings:
+            balances[posting.account] += posting.debit_minor - posting.credit_minor
+    return balances
+
+
+def verify(world: World, breaks: tuple[str, ...]) -> None:
+    """Assert that `payflow verify` breaks just those checks, an hour later, and `reconcile` too."""
+    facts, workflows = Facts(), tuple(load_workflows().values())
+    for log in world.log.values():
+        for record in log:
+            envelope = from_headers(record.headers)
+            message = codecs.decode(record.value, envelope, record.key)
+            facts.project(workflows, message, envelope)
+    for workflow in workflows:
+        for name, take in workflow.invariants.rows.items():
+            for key, state in _rows(world, name):
+                take(facts.of(workflow), key, state)
+    now_ms = world.now + HOUR_MS
+    moment = Moment(
+        now_ms=now_ms,
+        provider=read_provider(world.provider.config),
+        carrier={
+            order_id: CarrierRecord(status=status, last_ms=world.now)
+            for order_id, status in world.carrier.status.items()
+        },
+    )
+    verdict = judge(facts, moment, workflows)
+    wrong = {each.name: (each.offending, each.detail) for each in verdict.checks if not each.ok}
+    assert set(breaks) == set(wrong), (wrong, world.trace[-20:])
+    own = load_books()
+    lines = [*provider_lines(world.provider.config)]
+    for _, state in _rows(world, own.table):
+        lines += own.lines_of_row(state, world.now)
+    for entry in world.messages(own.topic.name):
+        lines += own.lines_of_entry(entry, world.now)
+    compared = reconcile(lines, now_ms, motion_ms=own.motion_ms)
+    assert compared.reconciled is not bool(breaks), compared.offending
+    assert 0 == compared.in_motion, compared.moving
+
+
+def _rows(world: World, table: str) -> list[tuple[str, object]]:
+    for worker in world.workers:
+        own = worker.agent.table
+        if own is not None and own.name == table:
+            items = worker.disk.items()
+            return [(key.decode(), decode_row(own, body).state) for key, body in items]
+    raise AssertionError(f"no agent has the table {table}")
+
+
+def _sends(message: object) -> bool:
+    return isinstance(message, SendMessage)
