@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo unit test test-pythons check simulate chaos up clean lock
+.PHONY: help setup demo unit test test-pythons check simulate courses chaos up clean lock
 
 BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
@@ -34,6 +34,9 @@ check: setup  ## Formatting, lint, types, import contracts, architecture.
 
 simulate: setup  ## A hundred thousand simulated scenarios, SEEDS=n for another number.
 	@$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),100000)
+
+courses: setup  ## Every course of a payment, with a kill at every checkpoint and gaps up to a month.
+	@$(BIN)/python -m tests.simulation.courses
 
 chaos: setup  ## Inject faults into an instance of our own; SEED=n for other faults, ONLY=fault.
 	@deploy/faketime || true

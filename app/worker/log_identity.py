@@ -153,6 +153,8 @@ def _offset(
     """Return where to go on; raises LogRefused when something between was cut off or skipped."""
     committed, begin, end = facts.committed, facts.begin, facts.end
     if committed is None:
+        if rows is None and begin:
+            raise _expired(source, begin)
         highest = rows.highest(log.epoch) if rows is not None else None
         if highest is None or highest < 0:
             return begin
@@ -200,6 +202,16 @@ def _deleted(source: Source, first: int, begin: int) -> LogRefused:
         source,
         f"begins at offset {begin}, and {source.service} was through to {first}: the events from "
         f"{first} to {begin - 1} were deleted before they were read",
+        "Operator: put them back, or go on without them: ",
+    )
+
+
+def _expired(source: Source, begin: int) -> LogRefused:
+    return _refused(
+        source,
+        f"begins at offset {begin}, and {source.service} has committed nothing: it was away for "
+        f"longer than its offsets are kept, and the events from 0 to {begin - 1} are gone, or it "
+        "has never run",
         "Operator: put them back, or go on without them: ",
     )
 

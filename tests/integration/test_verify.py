@@ -10,10 +10,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from aiokafka import TopicPartition
 
 from app.config import Config
 from app.delivery.row import Row, encode_row
-from app.kafka.admin import ensure_topics
+from app.kafka.admin import admin_client, delete_before, ensure_topics
 from app.kafka.producer import partition_of
 from app.local import broker
 from app.operations.dead_letters.dead_letter import DeadLetter, edited
@@ -101,6 +102,27 @@ async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
 
 def broken(verdict: Verdict) -> dict[str, tuple[str, ...]]:
     return {check.name: check.offending for check in verdict.checks if not check.ok}
+
+
+async def test_what_was_deleted_before_it_was_read_is_named(cluster: Cluster) -> None:
+    """By topic, service and offsets: the service was away for longer than the records."""
+    await cluster.publish(GOOD_ORDER)
+    await cluster.all_is_consumed()
+    place = TopicPartition("orders", partition_of(b"o1", cluster.config.partitions))
+    async with admin_client(cluster.config) as admin:
+        await delete_before(admin, {place: 1})
+    read = broken(await verify(cluster.config))
+    await cluster.publish([GOOD_ORDER[0], GOOD_ORDER[0]])
+    async with admin_client(cluster.config) as admin:
+        await delete_before(admin, {place: 2})
+
+    unread = broken(await verify(cluster.config))
+
+    assert "nothing_deleted_unread" not in read, "what was read may go"
+    readers = sorted(service for service, topics in listeners().items() if "orders" in topics)
+    assert [f"orders/{place.partition} of {service}: 1 to 1" for service in readers] == list(
+        unread["nothing_deleted_unread"]
+    )
 
 
 async def test_verify_reads_topics_rows_files_and_dead_letters(cluster: Cluster) -> None:

@@ -3,7 +3,8 @@
 Each row of the table is played alone, and with a kill of payment and of the gateway at every
 checkpoint; and with a gap of hours, days or a month between the kill and the restart: keys, holds,
 webhooks and whole topics have expired then, so the order may end otherwise, but the books agree.
-`make test` plays one kill of each row and gap, another one in each row; `make courses` plays all.
+`make test` plays two kills of each row, one of them with a gap: over the rows all kills with all
+gaps. `make courses` plays every kill and gap of every row.
 """
 
 import asyncio
@@ -13,17 +14,18 @@ from pathlib import Path
 import pytest
 
 from app.local.simulators.provider_cards import CARDS
-from tests.support.simulation.course_play import AT_ONCE, GAPS_HOURS, KILLS, play
+from tests.support.simulation.course_play import AT_ONCE, GAPS_HOURS, KILLS, place, play
 from tests.support.simulation.course_table import COURSES
-from tests.support.simulation.provider_world import Course
+from tests.support.simulation.provider_world import Course, provider_world
 
-STEP_BY_ROW, STEP_BY_GAP = 3, 5
-"""Both have no factor in common with the number of kills, so that each kill has its turn."""
+STEP = 3
+"""It has no factor in common with the number of kills, so that each has its turn."""
+LATER = [name for name in GAPS_HOURS if name != AT_ONCE]
 ROWS = [pytest.param(each, number, id=each.name) for number, each in enumerate(COURSES)]
 GAPS = [
     pytest.param(each, number, gap, id=f"{each.name}, {gap}")
     for number, each in enumerate(COURSES)
-    for gap in GAPS_HOURS
+    for gap in (AT_ONCE, LATER[number % len(LATER)])
 ]
 
 
@@ -37,7 +39,7 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
 
 def kill_of(number: int, gap: str) -> tuple[str, str]:
     """Return the kill that is played of a row and a gap."""
-    at = number * STEP_BY_ROW + list(GAPS_HOURS).index(gap) * STEP_BY_GAP
+    at = number * STEP if gap == AT_ONCE else number // len(LATER)
     return KILLS[at % len(KILLS)]
 
 
@@ -59,9 +61,28 @@ def test_a_kill_and_a_gap_leave_the_books_right(
     assert gap != AT_ONCE or each.end == end
 
 
+def test_what_a_topic_no_longer_keeps_is_named_before_it_is_skipped(
+    tmp_path: Path, loop: asyncio.AbstractEventLoop
+) -> None:
+    """A worker that was away for longer refuses to start, and then the order ends all the same."""
+    each = next(each for each in COURSES if each.name == "taken at once")
+    with provider_world(each, tmp_path, loop) as world:
+        place(world, each)
+        world.worker("provider").crash_at = "read"
+        world.provider.gap_hours = GAPS_HOURS["32 days"]
+        world.run()
+
+        assert any(
+            "provider.commands/0 begins at offset" in each for each in world.provider.refused
+        )
+        assert 1 == world.provider.state()["intents"]
+
+
 def test_every_kill_has_its_turn_in_every_gap() -> None:
     """Over the rows, those of `make test` are all."""
-    played = {(kill_of(at, gap), gap) for at in range(len(COURSES)) for gap in GAPS_HOURS}
+    rows = range(len(COURSES))
+    played = {(kill_of(at, AT_ONCE), AT_ONCE) for at in rows}
+    played |= {(kill_of(at, gap), gap) for at in rows for gap in [LATER[at % len(LATER)]]}
 
     assert {(kill, gap) for kill in KILLS for gap in GAPS_HOURS} == played
 

@@ -152,6 +152,12 @@ def test_a_log_that_was_applied_goes_on(
             id="deleted, no offset",
         ),
         pytest.param(
+            facts(None),
+            None,
+            "the events from 0 to 9 are gone",
+            id="deleted, no offset, and no rows that would know",
+        ),
+        pytest.param(
             facts(100),
             rows(applied(), e0=49),
             "was set to offset 100 by somebody else, and the rows of order have applied it up to",

@@ -49,6 +49,20 @@ class ConsistentCut(msgspec.Struct, frozen=True, kw_only=True):
     """By service: the next offset of each partition it has committed."""
     begins: dict[Place, int]
     ends: dict[Place, int]
+    begun: dict[Place, int] = {}
+    """Where each partition began before the groups were asked: what they read since is no loss."""
+
+    def deleted_unread(self) -> list[str]:
+        """Return what was deleted before a service had read it, or that nobody can say of."""
+        return [
+            f"{topic}/{partition} of {service}: {max(at, 0)} to {begin - 1}"
+            for service, topics in sorted(self.consumed.items())
+            for (topic, partition), begin in sorted(self.begun.items())
+            if topic in topics
+            # Without a committed offset: the service has never run, or its offsets have expired.
+            and (at := self.committed[service].get((topic, partition), -1)) < begin
+            and begin
+        ]
 
     def received(self, place: Place) -> int | None:
         """Return the offset up to which every checked service has consumed `place`.
@@ -95,9 +109,6 @@ async def take_consistent_cut(
     consumed: ConsumedTopics,
 ) -> ConsistentCut:
     """Return the offsets: those of the groups first, then those of the topics."""
-    committed: dict[str, dict[Place, int]] = {}
-    for service in consumed:
-        committed[service] = _plain(await committed_offsets(admin, group_of(service)))
     read = frozenset().union(*consumed.values(), sources.events, sources.changelogs)
     places = [
         TopicPartition(topic["topic"], partition["partition"])
@@ -105,6 +116,10 @@ async def take_consistent_cut(
         if topic["topic"] in read or topic_name(topic["topic"]).kind == "dead"
         for partition in topic["partitions"]
     ]
+    begun, _ = await span(consumer, places)
+    committed: dict[str, dict[Place, int]] = {}
+    for service in consumed:
+        committed[service] = _plain(await committed_offsets(admin, group_of(service)))
     begins, ends = await span(consumer, places)
     return ConsistentCut(
         sources=sources,
@@ -112,6 +127,7 @@ async def take_consistent_cut(
         committed=committed,
         begins=_plain(begins),
         ends=_plain(ends),
+        begun=_plain(begun),
     )
 
 

@@ -1,4 +1,4 @@
-"""Checks of dead letters and retries: dead letters are complete, retries are not late."""
+"""Checks of records: dead letters are complete, retries not late, nothing is deleted unread."""
 
 from app.operations.verification.facts import Facts
 from workflows.shared.invariants import Check, as_check
@@ -26,5 +26,15 @@ def nothing_parked_late(facts: Facts) -> Check:
     return as_check("nothing_parked_late", facts.parked, facts.parked_late)
 
 
-CHECKS = (dead_letters_are_complete, poison_is_dead_lettered, nothing_parked_late)
+def nothing_deleted_unread(facts: Facts) -> Check:
+    """No service was away for longer than a topic keeps its records, or its group its offsets."""
+    return as_check("nothing_deleted_unread", len(facts.deleted_unread), facts.deleted_unread)
+
+
+CHECKS = (
+    dead_letters_are_complete,
+    poison_is_dead_lettered,
+    nothing_parked_late,
+    nothing_deleted_unread,
+)
 """Every check of this module, in the order in which they are shown."""

@@ -49,6 +49,8 @@ class Facts(msgspec.Struct, kw_only=True):
     """Events that wait in retry topics."""
     parked_late: list[str] = []
     """Those whose time has passed, as `topic/partition/offset`."""
+    deleted_unread: list[str] = []
+    """What topics have deleted before a service had read it: topic, partition, service, offsets."""
     pending: set[str] = set()
     """Keys with an event that some service has not consumed yet."""
     duplicates: int = 0
@@ -103,6 +105,7 @@ class Facts(msgspec.Struct, kw_only=True):
         self.pending.clear()
         self.parked = 0
         self.parked_late.clear()
+        self.deleted_unread.clear()
 
 
 def _short(event_id: str) -> int:

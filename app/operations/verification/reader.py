@@ -70,6 +70,7 @@ async def read_topics(  # noqa: PLR0913  the facts, and where they come from
     async with admin_client(config) as admin, reader(config) as consumer:
         consistent_cut = await take_consistent_cut(admin, consumer, sources_of(workflows), consumed)
         facts.forget_what_moves()
+        facts.deleted_unread += consistent_cut.deleted_unread()
         taker = _Taker(facts, workflows, consistent_cut, now_ms, known, config)
         starts = consistent_cut.starts(known)
         ends = {TopicPartition(*place): end for place, end in consistent_cut.ends.items()}
