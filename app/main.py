@@ -75,7 +75,9 @@ def _warm_or_stop(task: asyncio.Task[object]) -> None:
         hard_stop(f"{config.service} cannot load what it needs: {error}")
 
 
-app.before_tables += [open_server, warm_up, Watchdog(app, runners, config).start]
+# Health answers while a broker is waited for; the knowledge of agents is read from it.
+watchdog = Watchdog(app, runners, config)
+app.before_tables = [open_server, *app.before_tables, warm_up, watchdog.start]
 app.at_stop.append(close_server)
 
 

@@ -2,16 +2,17 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Literal
 
 import msgspec
+import stamina
 import structlog
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaConnectionError, TopicAlreadyExistsError, for_code
 from aiokafka.helpers import create_ssl_context
 
 from app.config import Config
@@ -22,6 +23,8 @@ from app.wire.byte_limits import RECORD_BYTES_MAX
 REQUEST_TIMEOUT_MS = 30_000
 VISIBLE_SECONDS_MAX = 30
 TOPICS_A_REQUEST = 50
+WAIT_SECONDS_MAX = 5.0
+"""The longest pause before a broker that does not answer is asked again."""
 STOP_AGAIN_SECONDS = 1.0
 START_SECONDS_MAX = 2.0
 """How long a cancelled start may go on: a stop has five seconds in all."""
@@ -101,6 +104,18 @@ async def admin_client(config: Config) -> AsyncGenerator[AIOKafkaAdminClient]:
         yield admin
     finally:
         await admin.close()
+
+
+async def wait_for_broker(config: Config, is_over: Callable[[], bool]) -> None:
+    """Return when a broker answers, or when `is_over`: there is no end to how long one is away."""
+    tries = stamina.retry_context(
+        on=KafkaConnectionError, attempts=None, timeout=None, wait_max=WAIT_SECONDS_MAX
+    )
+    async for attempt in tries:
+        with attempt:
+            if not is_over():
+                async with admin_client(config):
+                    return
 
 
 async def ensure_topics(config: Config, wanted: Sequence[TopicSpec]) -> list[str]:

@@ -14,6 +14,7 @@ from faust.types import TP
 from app.config import Config
 from app.delivery.agent import Agent
 from app.host.exit import end_within, hard_stop
+from app.kafka.admin import wait_for_broker
 from app.kafka.durability import check_durable
 from app.kafka.errors import TopicError
 from app.kafka.groups import REQUEST_SECONDS, SESSION_SECONDS, group_of
@@ -60,15 +61,22 @@ class PayflowApp(faust.App):
         self.lease = Lease(SESSION_SECONDS)
         self.crash_point = CrashPoint.of(payflow.crash_at)
         """One for all agents: a process that was frozen, and woke, is not frozen again."""
+        self.broker_answered = False
+        """Whether a broker has answered since the start."""
         self.agent_names: list[str] = []
         self.owned_topics: set[str] = set()
         """Topics that only the owner of the partitions may write: those of agents, and
         changelogs."""
         self.revocation_listeners: list[Callable[[set[TP]], None]] = []
-        self.before_tables: list[Callable[[], Awaitable[object]]] = []
+        self.before_tables: list[Callable[[], Awaitable[object]]] = [self.reach_broker]
         """Async functions to run at the start, before any table recovers."""
         self.at_stop: list[Callable[[], Awaitable[object]]] = []
         super().__init__(*args, **options)
+
+    async def reach_broker(self) -> None:
+        """Wait for a broker: Faust would try three times, and end with a page of traceback."""
+        await wait_for_broker(self.logs.config, lambda: self.should_stop)
+        self.broker_answered = True
 
     def on_revoked(self, revoked: set[TP]) -> None:
         """Notify every listener that holds something of `revoked`."""

@@ -41,6 +41,8 @@ class LocalQueries:
         """Return whether events flow, and otherwise what the worker waits for."""
         if self._app.should_stop:
             return False, "stopping"
+        if not self._app.broker_answered:
+            return False, f"no broker answers at {self._config.broker_url}; it is asked again"
         if self._app.rebalancing:
             return False, "partitions are being shared out"
         if not self._app.tables.actives_ready:
