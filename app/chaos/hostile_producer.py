@@ -46,7 +46,11 @@ BATCHES_AT_ONCE = 4
 OPEN_MS, TRANSACTION_MS = 5_000, 60_000
 """After so long the broker aborts a transaction: one that was left open, and any other one."""
 ORIGINALS_MAX = 2_000
-COMPACTED_SOON = {"segment.ms": "60000", "min.cleanable.dirty.ratio": "0.01"}
+COMPACTED_SOON = {
+    "segment.ms": "60000",
+    "min.cleanable.dirty.ratio": "0.01",
+    "min.compaction.lag.ms": "0",
+}
 """Settings of compacted topics while it writes, so that compaction leaves holes."""
 
 

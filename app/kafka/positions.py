@@ -12,6 +12,8 @@ from typing import Generic, TypeVar
 import msgspec
 
 PlaceT = TypeVar("PlaceT", bound=Hashable)
+ANSWERS_NEEDED = 2
+"""How many answers without records say that a partition has none left."""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +25,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """When the broker last answered a fetch at `position`; 0: not yet."""
     end: int
     """The last stable offset in that answer."""
+    is_paused: bool = False
+    """Whether the consumer drops what an answer holds of it."""
 
 
 def lag(through: int, end: int, begin: int = 0) -> int:
@@ -37,13 +41,15 @@ class Reach(Generic[PlaceT]):
     """How far the partitions of one consumer are read: at a hole that ends a log, to its end.
 
     An answer without records proves nothing by itself: the broker leaves a partition out when
-    others have filled the answer. So the end counts only after an answer at the same position, and
-    a fetch later in which no partition gave anything or moved.
+    others have filled the answer, also with what the consumer drops. So the end counts only after
+    ANSWERS_NEEDED answers at one position, while no partition gave anything, moved, or went. The
+    first of them may belong to a fetch from before, and the slow broker of a busy machine answers
+    none of them for seconds: fetches that were not answered count for nothing.
     """
 
     def __init__(self) -> None:
         self._last: dict[PlaceT, Answer] = {}
-        self._ends: dict[PlaceT, int] = {}
+        self._empty: dict[PlaceT, int] = {}
 
     def observe(self, answers: Mapping[PlaceT, Answer], gave: bool) -> dict[PlaceT, int]:  # noqa: FBT001  one of two facts
         """Return the offset before which nothing is left to fetch, of each partition.
@@ -52,22 +58,27 @@ class Reach(Generic[PlaceT]):
         have records fetched and not yet given.
         """
         last, self._last = self._last, dict(answers)
-        moved = any(
-            place in last and last[place].position != answer.position
-            for place, answer in answers.items()
-        )
-        if gave or moved:
-            self._ends = {}
-            return {place: answer.position for place, answer in answers.items()}
-        reached = {
-            place: max(answer.position, self._ends.get(place, 0))
+        if gave or _others_moved(last, answers):
+            self._empty = {}
+        else:
+            self._empty = {
+                place: self._empty.get(place, 0) + (answer.answered_ms != last[place].answered_ms)
+                for place, answer in answers.items()
+                if place in last
+            }
+        return {
+            place: max(answer.position, answer.end)
+            if self._empty.get(place, 0) >= ANSWERS_NEEDED
+            else answer.position
             for place, answer in answers.items()
         }
-        self._ends = {
-            place: answer.end
-            if answer.answered_ms > last[place].answered_ms
-            else self._ends.get(place, 0)
-            for place, answer in answers.items()
-            if place in last
-        }
-        return reached
+
+
+def _others_moved(last: Mapping[PlaceT, Answer], answers: Mapping[PlaceT, Answer]) -> bool:
+    """Return whether an answer since `last` may have been filled."""
+    return any(
+        place not in answers
+        or answers[place].position != before.position
+        or (answers[place].is_paused and answers[place].answered_ms != before.answered_ms)
+        for place, before in last.items()
+    )

@@ -107,7 +107,12 @@ def _answers(consumer: AIOKafkaConsumer) -> dict[TP, Answer]:
         return {}
     states = {TP(*place): assignment.state_value(place) for place in assignment.tps}
     return {
-        tp: Answer(position=state.position, answered_ms=state.timestamp or 0, end=state.lso or 0)
+        tp: Answer(
+            position=state.position,
+            answered_ms=state.timestamp or 0,
+            end=state.lso or 0,
+            is_paused=state.paused,
+        )
         for tp, state in states.items()
         if state.has_valid_position and tp not in fetcher._records
     }

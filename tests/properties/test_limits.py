@@ -417,3 +417,12 @@ def test_a_segment_of_a_compacted_topic_holds_its_longest_record() -> None:
     assert compacted
     for each in compacted:
         assert int(each.config["segment.bytes"]) > int(each.config["max.message.bytes"])
+
+
+def test_no_compaction_takes_a_row_before_verify_has_read_it() -> None:
+    """A cut notes the ends first: a row's version before them may be the only one that counts."""
+    drill_reads_seconds_max = 60
+    compacted = [each for each in wanted_topics(Config()) if each.cleanup == "compact"]
+
+    for each in compacted:
+        assert int(each.config["min.compaction.lag.ms"]) > 2_000 * drill_reads_seconds_max

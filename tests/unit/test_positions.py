@@ -7,8 +7,8 @@ import pytest
 from app.kafka.positions import Answer, Reach, lag
 
 ONE, OTHER = "one", "other"
-Partition = tuple[int, int, int]
-"""The position, when it was answered, and the end in that answer."""
+Partition = tuple[int, int, int] | tuple[int, int, int, bool]
+"""The position, when it was answered, the end in that answer, and whether it is paused."""
 
 
 def observed(*fetches: tuple[dict[str, Partition], bool]) -> list[dict[str, int]]:
@@ -17,8 +17,8 @@ def observed(*fetches: tuple[dict[str, Partition], bool]) -> list[dict[str, int]
     return [
         reach.observe(
             {
-                place: Answer(position=position, answered_ms=at, end=end)
-                for place, (position, at, end) in partitions.items()
+                place: Answer(position=position, answered_ms=at, end=end, is_paused=any(is_paused))
+                for place, (position, at, end, *is_paused) in partitions.items()
             },
             gave,
         )
@@ -66,6 +66,42 @@ def test_a_lag_is(through: int, end: int, begin: int, then: int):
             ],
             [5, 5, 5, 5],
             id="another partition may have filled the answers, with what was aborted",
+        ),
+        pytest.param(
+            [
+                ({ONE: (5, 1, 9)}, False),
+                ({ONE: (5, 2, 9)}, False),
+                ({ONE: (5, 2, 9)}, False),
+                ({ONE: (5, 2, 9)}, False),
+            ],
+            [5, 5, 5, 5],
+            id="a broker that is slow: later fetches have no answer",
+        ),
+        pytest.param(
+            [
+                ({ONE: (5, 1, 9), OTHER: (0, 1, 4)}, True),
+                ({ONE: (5, 2, 9)}, False),
+                ({ONE: (5, 3, 9)}, False),
+                ({ONE: (5, 4, 9)}, False),
+            ],
+            [5, 5, 5, 9],
+            id="another went, whose records may have filled the answer that was under way",
+        ),
+        pytest.param(
+            [
+                ({ONE: (5, 1, 9), OTHER: (0, 1, 99)}, False),
+                ({ONE: (5, 2, 9), OTHER: (0, 2, 99, True)}, False),
+                ({ONE: (5, 3, 9), OTHER: (0, 3, 99, True)}, False),
+                ({ONE: (5, 4, 9), OTHER: (0, 3, 99, True)}, False),
+                ({ONE: (5, 5, 9), OTHER: (0, 3, 99, True)}, False),
+            ],
+            [5, 5, 5, 5, 9],
+            id="another is paused: what it had in an answer was dropped",
+        ),
+        pytest.param(
+            [({ONE: (5, 9, 9)}, False), ({ONE: (5, 2, 9)}, False), ({ONE: (5, 3, 9)}, False)],
+            [5, 5, 9],
+            id="the clock was set back",
         ),
         pytest.param(
             [
