@@ -19,6 +19,7 @@ from app.console.api.transactions import state_of
 from app.console.api.workflow_requests import REPEATS
 from app.kafka.errors import NoSuchTopic
 from app.kafka.reader import places_of, reader
+from app.operations.search.amount import NoAmount, amount_of, is_number
 from app.operations.search.query import parse
 from app.operations.search.record_view import RecordView
 from app.operations.search.scan import Done, Event, Found, ScanRequest, scan
@@ -203,11 +204,21 @@ async def ids_holding(request: web.Request, text: str) -> tuple[list[str], str]:
     topics = dict.fromkeys(
         topic.name for each in load_workflows().values() for topic in each.view.id_topics
     )
+    term, read_as = search_term(text)
     with _search():
-        scans = [_scanned(config, name, [f"text:{text}"], Start()) for name in topics]
+        scans = [_scanned(config, name, [term], Start()) for name in topics]
         answers = await asyncio.gather(*scans)
     keys = dict.fromkeys(each.key for found, _ in answers for each in found)
-    return list(keys)[:SHOWN_MAX], "; ".join(said for _, said in answers)
+    said = "; ".join(said for _, said in answers)
+    return list(keys)[:SHOWN_MAX], f"{read_as}{said}"
+
+
+def search_term(text: str) -> tuple[str, str]:
+    """Return what to search for, and how the text is read when it may be an amount."""
+    try:
+        return f"amount:{text}", f"read as the amount {amount_of(text)}; "
+    except NoAmount as error:
+        return f"text:{text}", f"read as text: {error}; " if is_number(text) else ""
 
 
 async def _known(request: web.Request, transaction_id: str) -> bool:

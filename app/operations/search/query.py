@@ -12,6 +12,7 @@ from typing import ClassVar, Literal
 
 import msgspec
 
+from app.operations.search.amount import Amount, NoAmount, amount_of
 from app.operations.search.expression import BadExpression, Expression
 from app.operations.search.masked_record import MaskedRecord
 from app.wire.personal import masked_text
@@ -20,13 +21,15 @@ from workflows.shared.errors import ErrorKind, PayflowError
 
 TERMS_MAX = 20
 TERM_CHARS_MAX = 1_000
-TERMS = "key:, type:, corr:, header.NAME:, text:, since:, until:"
+TERMS = "key:, type:, corr:, header.NAME:, text:, amount:, since:, until:"
+
+NAMES = frozenset({"key", "type", "corr", "text", "amount", "since", "until"})
 
 _TERM = re.compile(r"([A-Za-z_]+)(?:\.([^:\s]*))?:(.*)", re.DOTALL)
 _PLAIN = re.compile(r"[A-Za-z0-9_-]*[A-DF-Za-df-z][A-Za-z0-9_-]*")
 """Words that look the same in any JSON: no digits alone, and no `1e3`."""
 
-Kind = Literal["key", "header", "text"]
+Kind = Literal["key", "header", "text", "amount"]
 
 
 class BadTerm(PayflowError, ValueError):
@@ -45,7 +48,7 @@ class Term(msgspec.Struct, frozen=True, kw_only=True):
     kind: Kind
     value: str
     name: str = ""
-    """The name of the header."""
+    """The name of the header; of an amount, its currency."""
     begins: bool = False
 
     def holds(self, masked: MaskedRecord) -> bool:
@@ -55,6 +58,8 @@ class Term(msgspec.Struct, frozen=True, kw_only=True):
                 return self._is(masked.key)
             case "header":
                 return any(name == self.name and self._is(value) for name, value in masked.pairs)
+            case "amount":
+                return Amount(minor=int(self.value), currency=self.name).is_in(masked.body)
             case "text":
                 return (
                     self.value in masked.text
@@ -147,7 +152,7 @@ def _split(term: str) -> tuple[str, str, str]:
     if not found:
         return "text", "", term
     name, sub, value = found.groups()
-    known = name == "header" if sub else name in {"key", "type", "corr", "text", "since", "until"}
+    known = name == "header" if sub else name in NAMES
     if not known:
         raise BadTerm(f"{term[:80]!r}: there are {TERMS}; for this as text write text:{term[:80]}")
     if not value:
@@ -160,6 +165,12 @@ def _term(name: str, sub: str, value: str, term: str) -> Term:
         raise BadTerm(f"{term[:80]!r}: people are masked before anything is searched")
     if name == "text":
         return Term(kind="text", value=value)
+    if name == "amount":
+        try:
+            amount = amount_of(value)
+        except NoAmount as error:
+            raise BadTerm(f"{term[:80]!r}: {error}") from error
+        return Term(kind="amount", value=str(amount.minor), name=amount.currency)
     begins = value.endswith("*") and value != "***"
     value = value[:-1] if begins else value
     if name == "key":
