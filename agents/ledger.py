@@ -1,6 +1,6 @@
 """The ledger agent: keeps the books of every transaction, in double entry.
 
-Consumes   payments, topics of its reactions
+Consumes   payments, provider.settlements, topics of its reactions
 Table      ledger
 Produces   ledger
 """
@@ -21,6 +21,7 @@ ledger_agent = register(
         service="ledger",
         consumes=(
             payment_topics.payments,
+            payment_topics.provider_settlements,
             *reaction_topics(reactions),
         ),
         produces=(ledger_topics.ledger,),

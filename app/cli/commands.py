@@ -60,7 +60,11 @@ _OWN: dict[str, Command | Group] = {
     ),
     "reconcile": Command(
         "reconcile:reconcile_books",
-        "Compare every charge, refund and void of the provider with payments and the ledger.",
+        "Compare the provider's charges, refunds, fees and payouts with payments and the ledger.",
+    ),
+    "settle": Command(
+        "settle:settle",
+        "Read the provider's balance transactions and payouts now, and post fees and payouts.",
     ),
     "trial-balance": Command(
         "trial_balance:trial_balance",

@@ -11,9 +11,11 @@ from rich.console import Console
 from rich.text import Text
 
 from app.cli.instance import as_json, err, fail, out, run, running_instance
+from app.cli.reconcile_settlement import show_settlement
 from app.config import Config
 from app.operations.reconciliation.compare import Movement, Reconciliation, reconcile
 from app.operations.reconciliation.reader import Books, read_books
+from app.operations.reconciliation.settlement import compare
 from app.operations.verification.auditor import CANNOT_READ
 from app.wire.json_output import json_page
 from workflows.shared.money import money
@@ -36,7 +38,7 @@ def reconcile_books(
     *,
     as_json_too: Annotated[bool, typer.Option("--json", help="JSON on stdout alone.")] = False,
 ) -> None:
-    """Compare every charge, refund and void of the provider with payments and the ledger."""
+    """Compare the provider's charges, refunds, fees and payouts with payments and the ledger."""
     config = _app()
     now_ms = time.time_ns() // 1_000_000
     books: Books = run(_read(config))
@@ -47,14 +49,20 @@ def reconcile_books(
         motion_ms=books.motion_ms,
         unreadable=books.unreadable,
     )
-    said = {**msgspec.to_builtins(found), "read": books.read}
+    settlement = compare(books.settlement, books.posted, now_ms)
+    said = {
+        **msgspec.to_builtins(found),
+        "settlement": msgspec.to_builtins(settlement),
+        "read": books.read,
+    }
     if report is not None:
         _write(report, json_page(said) + b"\n")
     if as_json_too:
         as_json(said)
     else:
         show(found, books.read, out)
-    if not found.reconciled:
+        show_settlement(settlement, out)
+    if not (found.reconciled and settlement.reconciled):
         raise typer.Exit(EXIT_DIFFERS)
 
 

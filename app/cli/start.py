@@ -23,7 +23,7 @@ from app.cli.orders import (
     show,
 )
 from app.cli.output import progress_line
-from app.config import child_environment
+from app.config import Config, child_environment
 from app.local import fault_switches
 from app.local.demo import Demo, DemoError, DemoOptions, fresh
 from app.local.demo_stream import DISK_MB_MAX, ORDERS_PER_SECOND_AFTER
@@ -151,7 +151,7 @@ async def _fresh_demo(
     wanted: DemoOptions, show: Callable[[dict[str, object]], None]
 ) -> dict[str, object] | None:
     own = await asyncio.to_thread(fresh, configuration(), _say)
-    return await Demo(own, wanted, _say, show).run()
+    return await Demo(own, wanted, _say, show, _read_settlement).run()
 
 
 def worker(service: str) -> None:
@@ -161,3 +161,10 @@ def worker(service: str) -> None:
     config = replace(running_instance(), service=service)
     command = worker_command()
     os.execve(command[0], command, child_environment(config))  # noqa: S606  Faust's own worker
+
+
+async def _read_settlement(config: Config) -> None:
+    # It loads the SDK of the provider, which takes half a second.
+    from app.console.api.settler import Settler  # noqa: PLC0415  only when it is needed
+
+    await Settler(config).settle()

@@ -26,6 +26,7 @@ from app.console.api.openapi import openapi_routes
 from app.console.api.operator_actions import PENDING_REFUNDS, PROPOSALS, RATES, PendingRefunds
 from app.console.api.problems import known_hosts, problems, secured
 from app.console.api.routes import ROUTES
+from app.console.api.settlement import SETTLEMENT, NightlySettlement
 from app.console.api.tables import STAND_INS, StandIns
 from app.console.api.workflow_requests import REPEATS, Repeats
 from app.console.pages.site import add_pages, page_routes
@@ -57,11 +58,8 @@ def make_api(
     figures = live_figures()
     app[FIGURES] = Figures(next(iter(figures.values())), further=figures)
     app[OPEN_ORDERS] = tuple(OpenOrders(each) for each in load_workflows().values())
-    app[MISSED_WEBHOOKS] = {
-        each.path: MissedWebhookReader(each, app[CONTEXT])
-        for each in load_entrypoints().webhooks
-        if each.is_listed
-    }
+    app[MISSED_WEBHOOKS] = _missed_webhooks(app[CONTEXT])
+    app[SETTLEMENT] = NightlySettlement(config)
     app[LIVE] = Live(app)
     app[REPEATS] = Repeats()
     app[STREAMS] = set()
@@ -83,6 +81,15 @@ def make_api(
     app.on_shutdown.append(close_streams)
     app.on_cleanup.append(_close)
     return app
+
+
+def _missed_webhooks(context: ApiContext) -> dict[str, MissedWebhookReader]:
+    """Return the reader of each kind of webhook whose sender lists them, by their path."""
+    return {
+        each.path: MissedWebhookReader(each, context)
+        for each in load_entrypoints().webhooks
+        if each.is_listed
+    }
 
 
 async def serve_api(queries: LocalQueries, directory: Directory, config: Config) -> RunningServer:
@@ -121,6 +128,7 @@ async def _listen(app: web.Application) -> None:
                 asyncio.create_task(_kept(each.run, context.config))
                 for each in app[MISSED_WEBHOOKS].values()
             ),
+            asyncio.create_task(_kept(app[SETTLEMENT].run, context.config)),
             asyncio.create_task(Checkpointer(context.config, context.queries.publish).run()),
         ]
         for task in app[LISTENING]:

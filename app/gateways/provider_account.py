@@ -61,6 +61,8 @@ class Account:
         )
         self.intents, self.refunds = client.v1.payment_intents, client.v1.refunds
         self.events = client.v1.events
+        self.balance_transactions = client.v1.balance_transactions
+        self.payouts = client.v1.payouts
 
     async def close(self) -> None:
         """Close the HTTP client."""

@@ -14,7 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app.auth import operators
 from app.config import Config
-from app.local import demo_report, fault_switches
+from app.local import demo_report, demo_settlement, fault_switches
+from app.local.demo_settlement import ReadSettlement
 from app.local.demo_stream import Firsts, Stream
 from app.local.importers.file_content import LoadError
 from app.local.importers.loaded import report_lines
@@ -23,6 +24,7 @@ from app.local.importers.player import Captures, Player
 from app.local.importers.receipts import STOCK_PERCENT
 from app.local.instance_folder import emptied, worker_url
 from app.local.supervisor import Supervisor
+from app.operations.reconciliation.settlement import Settlement
 from app.operations.verification import auditor
 from app.operations.verification.verdict import Verdict
 from workflows.shared.errors import PayflowError
@@ -65,11 +67,19 @@ def fresh(config: Config, say: Say) -> Config:
 class Demo:
     """One run of the demo: Payflow, the file, and the display."""
 
-    def __init__(self, config: Config, wanted: DemoOptions, say: Say, show: Show) -> None:
+    def __init__(
+        self,
+        config: Config,
+        wanted: DemoOptions,
+        say: Say,
+        show: Show,
+        read_settlement: ReadSettlement,
+    ) -> None:
         self.config = config
         self.wanted = wanted
         self._say = say
         self._show = show
+        self._read_settlement = read_settlement
         self._began = time.monotonic()
         self._firsts = Firsts(self._step)
         self._stream: Stream | None = None
@@ -101,8 +111,12 @@ class Demo:
                 for line in report_lines(player.loaded):
                     self._say(f"         {line}")
                 if self.wanted.once:
+                    await self._wait_for_end(player)
+                    settlement = await demo_settlement.settlement_of(
+                        self.config, self._read_settlement, self._step
+                    )
                     verdict = await self._wait_for_end(player)
-                    return await self._report(player, verdict, instance)
+                    return await self._report(player, verdict, settlement, instance)
                 rate, disk_mb = self.wanted.rate_after, self.wanted.disk_mb
                 self._stream = Stream(self.config, rate, disk_mb)
                 await self._stream.run(player, plan, self._step)
@@ -147,7 +161,7 @@ class Demo:
             await asyncio.sleep(SHOW_SECONDS)
 
     async def _report(
-        self, player: Player, verdict: Verdict, instance: Supervisor
+        self, player: Player, verdict: Verdict, settlement: Settlement, instance: Supervisor
     ) -> dict[str, Any]:
         refused: dict[str, str] = {}
         for return_id, (order_id, _) in player.loaded.returns.items():
@@ -158,6 +172,7 @@ class Demo:
         return demo_report.build(
             player.loaded,
             verdict,
+            settlement,
             returns_refused=refused,
             duplicates_dropped=await _duplicates(instance),
             wall_s=time.monotonic() - self._began,

@@ -1,18 +1,23 @@
 """The report of a demo: the rows played, the ends of orders, the verdict."""
 
 from collections import Counter
+from collections.abc import Mapping
+from typing import cast
 
 import msgspec
 from msgspec.structs import replace
 
 from app.local.importers.loaded import LoadedFile
 from app.local.importers.retail_requests import Refuse
+from app.operations.reconciliation.settlement import Settlement
+from app.operations.reconciliation.settlement_books import CurrencySums
 from app.operations.verification.verdict import Verdict
 
 
-def build(
+def build(  # noqa: PLR0913  what was played, and what has come of it
     loaded: LoadedFile,
     verdict: Verdict,
+    settlement: Settlement,
     *,
     returns_refused: dict[str, str],
     duplicates_dropped: int,
@@ -39,8 +44,7 @@ def build(
         "captured_minor": verdict.figures["captured_minor"],
         "voided_minor": verdict.figures["voided_minor"],
         "held_minor": verdict.figures["held_minor"],
-        "charged_by_currency": verdict.figures["charged_by_currency"],
-        "refunded_by_currency": verdict.figures["refunded_by_currency"],
+        **_by_currency(verdict, settlement),
         "ledger_imbalance_minor": verdict.figures["ledger_imbalance_minor"],
         "double_charges": verdict.figures["double_charges"],
         "stock_drift_units": verdict.figures["stock_drift_units"],
@@ -49,6 +53,39 @@ def build(
         "latency_ms": msgspec.to_builtins(verdict.figures["latency_ms"]),
         "wall_s": round(wall_s, 1),
         "verify_ok": verdict.verify_ok,
+    }
+
+
+def _by_currency(verdict: Verdict, settlement: Settlement) -> dict[str, object]:
+    """Return what was charged and refunded, and what the provider has kept and paid out."""
+    sums = settlement.totals
+    return {
+        "charged_by_currency": verdict.figures["charged_by_currency"],
+        "refunded_by_currency": verdict.figures["refunded_by_currency"],
+        "fees_minor": {name: each.fees_in_ledger_minor for name, each in sums.items()},
+        "paid_out_minor": {name: each.at_bank_minor for name, each in sums.items()},
+        "disputes": settlement.disputes,
+        "unreconciled_minor": unreconciled_minor(verdict, sums),
+        "settlement_ok": settlement.reconciled,
+    }
+
+
+def unreconciled_minor(verdict: Verdict, settlement: Mapping[str, CurrencySums]) -> dict[str, int]:
+    """Return by currency what of the money taken is neither refunded, fee, paid out nor held.
+
+    The provider's charges, refunds and balance against the ledger's fees and bank: it is 0.
+    """
+    charged = cast("dict[str, int]", verdict.figures["charged_by_currency"])
+    refunded = cast("dict[str, int]", verdict.figures["refunded_by_currency"])
+    return {
+        currency: charged.get(currency, 0)
+        - refunded.get(currency, 0)
+        + sums.disputes_minor
+        - sums.fees_in_ledger_minor
+        - sums.at_bank_minor
+        - sums.in_transit_minor
+        - sums.in_balance_minor
+        for currency, sums in settlement.items()
     }
 
 

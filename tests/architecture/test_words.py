@@ -55,9 +55,15 @@ FIELD_WORDS = {
     # What a text on a page is made of.
     "words": ("tests/browser/test_pages.py",),
     # A payment provider settles; an operator's decision says so under this name.
-    "settled": ("tests/support/examples/reconciliation.py", "tests/unit/test_refunds.py"),
+    "settled": (
+        "tests/support/examples/reconciliation.py", "tests/unit/test_refunds.py",
+        "app/console/api/settle",
+    ),
     # A message, a stored row or JSON has a field of this name, or a check has this name in JSON.
-    "settle": ("workflows/order/order_checks.py",),
+    "settle": (
+        "workflows/order/order_checks.py", "app/cli/settle.py", "app/console/api/settle",
+        "tests/support/settlement.py",
+    ),
     "given": ("workflows/audit/messages.py",),
     "seen": ("workflows/fraud/entity.py", "app/operations/verification/verdict.py"),
     "cut": ("workflows/fraud/entity.py",),

@@ -6,6 +6,8 @@ import msgspec
 
 from app.local.demo_report import build
 from app.local.importers.player import LoadedFile
+from app.operations.reconciliation.settlement import Settlement
+from app.operations.reconciliation.settlement_books import CurrencySums
 from app.operations.verification.verdict import Verdict
 from workflows.order.verdict_figures import Latency
 
@@ -24,6 +26,11 @@ FIELDS = {
     "captured_minor",
     "voided_minor",
     "held_minor",
+    "fees_minor",
+    "paid_out_minor",
+    "disputes",
+    "unreconciled_minor",
+    "settlement_ok",
     "charged_by_currency",
     "refunded_by_currency",
     "ledger_imbalance_minor",
@@ -35,6 +42,29 @@ FIELDS = {
     "wall_s",
     "verify_ok",
 }
+
+
+SETTLEMENT = Settlement(
+    reconciled=True,
+    lines=2,
+    arrived=1,
+    not_ours=0,
+    disputes=1,
+    ageing={},
+    totals={
+        "GBP": CurrencySums(
+            fees_at_provider_minor=20,
+            fees_in_ledger_minor=20,
+            paid_out_minor=150,
+            at_bank_minor=150,
+            in_transit_minor=60,
+            in_balance_minor=30,
+            not_ours_minor=7,
+            disputes_minor=-40,
+        )
+    },
+    open_items=(),
+)
 
 
 def verdict(**changed: object) -> Verdict:
@@ -94,7 +124,9 @@ def played() -> LoadedFile:
 
 def test_the_report_has_the_fields_it_promises() -> None:
     """Names are a contract; more may stand beside them."""
-    report = build(played(), verdict(), returns_refused={}, duplicates_dropped=7, wall_s=1.24)
+    report = build(
+        played(), verdict(), SETTLEMENT, returns_refused={}, duplicates_dropped=7, wall_s=1.24
+    )
 
     assert set() == FIELDS - set(report)
     assert {"p50", "p95", "p99", "max"} == set(report["latency_ms"])
@@ -104,7 +136,12 @@ def test_the_report_has_the_fields_it_promises() -> None:
 def test_rows_of_a_refused_return_count_as_refused() -> None:
     """A return that Payflow refuses moves its rows; the sum stays what was read."""
     report = build(
-        played(), verdict(), returns_refused={"C1/1": "too late"}, duplicates_dropped=0, wall_s=1
+        played(),
+        verdict(),
+        SETTLEMENT,
+        returns_refused={"C1/1": "too late"},
+        duplicates_dropped=0,
+        wall_s=1,
     )
 
     assert {"orders": 5, "returns": 1, "adjustments": 1, "refused": 3} == report["rows"]
@@ -116,9 +153,25 @@ def test_the_verdict_is_the_reports_own() -> None:
     """What verify found is not made prettier."""
     bad = verdict(verify_ok=False, double_charges=1)
 
-    report = build(played(), bad, returns_refused={}, duplicates_dropped=0, wall_s=1)
+    report = build(played(), bad, SETTLEMENT, returns_refused={}, duplicates_dropped=0, wall_s=1)
 
     assert (False, 1) == (report["verify_ok"], report["double_charges"])
+
+
+def test_all_money_is_somewhere_by_currency() -> None:
+    """Charged less refunded is fees, disputes, bank, what is on its way, and the balance."""
+    report = build(
+        played(), verdict(), SETTLEMENT, returns_refused={}, duplicates_dropped=0, wall_s=1
+    )
+    less = verdict(refunded_by_currency={"GBP": 201})
+    off = build(played(), less, SETTLEMENT, returns_refused={}, duplicates_dropped=0, wall_s=1)
+
+    assert ({"GBP": 20}, {"GBP": 150}, 1) == (
+        report["fees_minor"],
+        report["paid_out_minor"],
+        report["disputes"],
+    )
+    assert ({"GBP": 0}, {"GBP": -1}) == (report["unreconciled_minor"], off["unreconciled_minor"])
 
 
 def test_latency_is_a_shape_of_four_figures() -> None:

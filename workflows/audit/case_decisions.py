@@ -1,4 +1,4 @@
-"""The acts of operators on money that cannot be refunded or taken, or is given as goodwill."""
+"""The acts of operators on money: cases of refunds and captures, goodwill, settlement."""
 
 from typing import Literal
 
@@ -46,4 +46,19 @@ class GoodwillGrantedByOperator(
     amount_minor: MinorDue
 
 
-MoneyAction = RefundCaseDecidedByOperator | CaptureCaseDecidedByOperator | GoodwillGrantedByOperator
+class SettlementRequestedByOperator(
+    Message, tag="payflow.audit.settlement_requested.v1", frozen=True, kw_only=True
+):
+    """An operator let the provider's balance be read now. `about`: `settlement`."""
+
+    about: Name
+    who: Name
+    why: Text
+
+
+MoneyAction = (
+    RefundCaseDecidedByOperator
+    | CaptureCaseDecidedByOperator
+    | GoodwillGrantedByOperator
+    | SettlementRequestedByOperator
+)

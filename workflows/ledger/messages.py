@@ -15,6 +15,8 @@ Account = Literal[
     "shipping",
     "refunds",
     "bad_debts",
+    "provider_fees",
+    "payout_clearing",
 ]
 
 

@@ -7,8 +7,13 @@ from msgspec.structs import replace
 
 from workflows.ledger.instructions import RecognizeSale, ReverseSale
 from workflows.ledger.messages import Account, EntryPosted, Posting
+from workflows.ledger.settlement import entries_of, moved, side
 from workflows.payment.capture_messages import PaymentWrittenOff
 from workflows.payment.messages import PaymentCompleted, PaymentRefunded, PaymentRefundFailed
+from workflows.payment.settlement_messages import (
+    BalanceTransactionPaidOut,
+    BalanceTransactionReported,
+)
 from workflows.shared.message import Message
 from workflows.shared.naming import joined
 
@@ -46,11 +51,11 @@ def decide(state: Books, received: Message, _at_ms: int) -> tuple[Message, ...]:
     due: list[EntryPosted] = []
     match received:
         case PaymentCompleted(transaction_id=transaction_id, amount_minor=amount_minor):
-            moved = _moved("cash_at_provider", "customer_receivable", amount_minor)
-            due = [_entry(known, transaction_id, "payment", moved), *_sale(known, transaction_id)]
+            cash = moved("cash_at_provider", "customer_receivable", amount_minor)
+            due = [_entry(known, transaction_id, "payment", cash), *_sale(known, transaction_id)]
             due += _recovered(known, transaction_id)
         case PaymentWrittenOff(transaction_id=transaction_id, amount_minor=amount_minor):
-            lost = _moved("bad_debts", "customer_receivable", amount_minor)
+            lost = moved("bad_debts", "customer_receivable", amount_minor)
             due = _sale(known, transaction_id)
             if known.goods_are != "stopped":
                 due += [_entry(known, transaction_id, WRITTEN_OFF, lost)]
@@ -59,13 +64,13 @@ def decide(state: Books, received: Message, _at_ms: int) -> tuple[Message, ...]:
         ):
             account: Account = "cash_at_bank" if received.by_hand else "cash_at_provider"
             cause = f"{REFUND_BY_HAND if received.by_hand else REFUND}{refund_id}"
-            moved = _moved(_lowered(received), account, amount_minor)
+            cash = moved(_lowered(received), account, amount_minor)
             known = known if known.currency else replace(known, currency=received.currency)
-            due = [_entry(known, transaction_id, cause, moved)]
+            due = [_entry(known, transaction_id, cause, cash)]
         case PaymentRefundFailed(was_refunded=True, transaction_id=transaction_id):
-            moved = _moved("cash_at_provider", _lowered(received), received.amount_minor)
+            cash = moved("cash_at_provider", _lowered(received), received.amount_minor)
             known = known if known.currency else replace(known, currency=received.currency)
-            due = [_entry(known, transaction_id, f"{REFUND_FAILED}{received.refund_id}", moved)]
+            due = [_entry(known, transaction_id, f"{REFUND_FAILED}{received.refund_id}", cash)]
         case (
             RecognizeSale(transaction_id=transaction_id)
             | ReverseSale(transaction_id=transaction_id)
@@ -73,6 +78,8 @@ def decide(state: Books, received: Message, _at_ms: int) -> tuple[Message, ...]:
             due = _sale(known, transaction_id)
             if known.goods_are == "stopped":
                 due += _recovered(known, transaction_id)
+        case BalanceTransactionReported() | BalanceTransactionPaidOut():
+            due = entries_of(received, known.posted)
         case _:
             pass
     return tuple(entry for entry in due if entry.cause not in state.posted and entry.postings)
@@ -88,17 +95,17 @@ def _sale(known: Books, transaction_id: str) -> list[EntryPosted]:
         return []
     total = known.goods_minor + known.charges_minor
     sold = (
-        *_side("customer_receivable", total),
-        *_side("revenue", -known.goods_minor),
-        *_side("shipping" if known.charges_minor >= 0 else "revenue", -known.charges_minor),
+        *side("customer_receivable", total),
+        *side("revenue", -known.goods_minor),
+        *side("shipping" if known.charges_minor >= 0 else "revenue", -known.charges_minor),
     )
     entries = [_entry(known, transaction_id, "sale", sold)]
     if known.goods_are == "stopped":
         back = tuple(
             Posting(
-                account=side.account, debit_minor=side.credit_minor, credit_minor=side.debit_minor
+                account=each.account, debit_minor=each.credit_minor, credit_minor=each.debit_minor
             )
-            for side in sold
+            for each in sold
         )
         entries.append(_entry(known, transaction_id, "sale reversed", back))
     return entries
@@ -107,8 +114,8 @@ def _sale(known: Books, transaction_id: str) -> list[EntryPosted]:
 def _recovered(known: Books, transaction_id: str) -> list[EntryPosted]:
     """Return the reversal of what was written off: it was paid after all, or the goods are back."""
     lost_minor = known.balances.get("bad_debts", 0)
-    moved = _moved("customer_receivable", "bad_debts", lost_minor)
-    return [_entry(known, transaction_id, f"{WRITTEN_OFF} reversed", moved)]
+    sides = moved("customer_receivable", "bad_debts", lost_minor)
+    return [_entry(known, transaction_id, f"{WRITTEN_OFF} reversed", sides)]
 
 
 def _entry(
@@ -123,17 +130,6 @@ def _entry(
     )
 
 
-def _moved(debit: Account, credit: Account, amount_minor: int) -> tuple[Posting, ...]:
-    return (*_side(debit, amount_minor), *_side(credit, -amount_minor))
-
-
-def _side(account: Account, amount_minor: int) -> tuple[Posting, ...]:
-    """Return a debit of `amount_minor`, a credit when it is negative, nothing when it is zero."""
-    if amount_minor > 0:
-        return (Posting(account=account, debit_minor=amount_minor),)
-    return (Posting(account=account, credit_minor=-amount_minor),) if amount_minor else ()
-
-
 # --- evolve --------------------------------------------------------------------
 
 
@@ -144,9 +140,9 @@ def evolve(state: Books, message: Message, _at_ms: int) -> Books:
     if message.cause in state.posted:
         return state
     balances = dict(state.balances)
-    for side in message.postings:
-        change = side.debit_minor - side.credit_minor
-        balances[side.account] = balances.get(side.account, 0) + change
+    for posting in message.postings:
+        change = posting.debit_minor - posting.credit_minor
+        balances[posting.account] = balances.get(posting.account, 0) + change
     return replace(state, posted=(*state.posted, message.cause), balances=balances)
 
 

@@ -1,16 +1,18 @@
 """The movements of money at the provider, by the payments table and by the ledger."""
 
+from collections import Counter
 from collections.abc import Iterator
 
-from workflows.ledger.messages import EntryPosted
+from workflows.ledger.messages import Account, EntryPosted
 from workflows.ledger.process import REFUND, REFUND_FAILED
+from workflows.ledger.settlement import FEE, PAYOUT_BACK, PAYOUT_PAID, PAYOUT_SENT, SETTLEMENT
 from workflows.ledger.topics import ledger
 from workflows.payment.capture import Capture
 from workflows.payment.charge import Bill
 from workflows.payment.charge_progress import OUTCOME_MS
 from workflows.payment.process import Payment
 from workflows.payment.refund_progress import OVERDUE_MS, PENDING_OVERDUE_MS
-from workflows.shared.books import Line, OwnBooks, declare_books
+from workflows.shared.books import Line, OwnBooks, SettlementLine, Step, declare_books
 
 CASH = "cash_at_provider"
 PAYMENT = "payment"
@@ -70,7 +72,12 @@ def _hold_line(hold: Capture, bill: Bill, at_ms: int) -> Line:
 
 
 def lines_of_entry(entry: EntryPosted, at_ms: int) -> Iterator[Line]:
-    """Yield the line of an entry that moves cash at the provider; a sale moves none."""
+    """Yield the line of an entry that moves cash at the provider; a sale moves none.
+
+    Fees and payouts are compared with the provider's balance transactions, not with its charges.
+    """
+    if entry.cause.startswith(SETTLEMENT):
+        return
     cash_minor = sum(
         posting.debit_minor - posting.credit_minor
         for posting in entry.postings
@@ -95,12 +102,44 @@ def lines_of_entry(entry: EntryPosted, at_ms: int) -> Iterator[Line]:
     )
 
 
+STEPS: dict[str, tuple[Step, Account]] = {
+    FEE: ("fee", "provider_fees"),
+    PAYOUT_SENT: ("sent", "payout_clearing"),
+    PAYOUT_PAID: ("paid", "cash_at_bank"),
+    PAYOUT_BACK: ("back", "cash_at_provider"),
+}
+"""By the beginning of a cause: the step, and the account that has its amount on the left."""
+
+
+def settlement_of_entry(entry: EntryPosted, at_ms: int) -> Iterator[SettlementLine]:
+    """Yield the line of an entry that settlement has made."""
+    kind, _, name = entry.cause.partition("/")
+    if f"{kind}/" not in STEPS:
+        return
+    step, account = STEPS[f"{kind}/"]
+    transaction_id, _, payout_id = name.partition("/")
+    sums: Counter[str] = Counter()
+    for posting in entry.postings:
+        sums[posting.account] += posting.debit_minor - posting.credit_minor
+    yield SettlementLine(
+        order_id=entry.transaction_id,
+        balance_transaction_id=transaction_id,
+        payout_id=payout_id,
+        step=step,
+        amount_minor=sums[account],
+        bank_minor=sums["cash_at_bank"],
+        currency=entry.currency,
+        at_ms=at_ms,
+    )
+
+
 BOOKS = declare_books(
     OwnBooks(
         table="payment",
         lines_of_row=lines_of_payment,
         topic=ledger,
         lines_of_entry=lines_of_entry,
+        settlement_of_entry=settlement_of_entry,
         # Until then payment itself is at work.
         motion_ms={"charge": OUTCOME_MS, "void": OUTCOME_MS, "refund": OVERDUE_MS},
     )

@@ -8,6 +8,9 @@ from workflows.order.snapshot import Snapshot
 from workflows.shared.invariants import Check, ProviderRecord, as_check
 from workflows.shared.money import money
 
+PROVIDER_ACCOUNTS = ("cash_at_provider", "provider_fees", "payout_clearing", "cash_at_bank")
+"""The accounts between which settlement moves what was taken."""
+
 
 def money_agrees(snapshot: Snapshot) -> Check:
     """Charges less refunds at the provider are payment's view and the ledger's cash, per order."""
@@ -18,7 +21,7 @@ def money_agrees(snapshot: Snapshot) -> Check:
     for key, known in orders.items():
         through_provider = known.refunded_minor - known.by_hand_minor
         strange = False
-        amounts = [known.paid_minor - through_provider, known.balance("cash_at_provider")]
+        amounts = [known.paid_minor - through_provider, _through_provider(known)]
         if provider is not None:
             taken = provider.get(key)
             amounts.append(taken.charged_minor - taken.refunded_minor if taken else 0)
@@ -50,7 +53,7 @@ def books_close(snapshot: Snapshot) -> Check:
         key
         for key, known in ended.items()
         if known.balance("customer_receivable")
-        or (known.cancelled and known.balance("cash_at_provider") + known.balance("cash_at_bank"))
+        or (known.cancelled and _through_provider(known) - known.by_hand_minor)
         or (known.completed and not known.paid_minor and not known.written_off)
     ]
     return as_check("books_close", len(ended), wrong)
@@ -129,6 +132,15 @@ def moved_minor(snapshot: Snapshot) -> tuple[Counter[str], Counter[str]]:
 def amounts_text(amounts: Mapping[str, int]) -> str:
     """Return `amounts` by currency for people: 12.50 GBP, 1,250 JPY."""
     return ", ".join(money(amounts[each], each) for each in sorted(amounts)) or "nothing"
+
+
+def _through_provider(known: OrderFacts) -> int:
+    """Return what the ledger says has come in at the provider, less what went back.
+
+    Some of it may be the provider's fee by now, or on its way to the bank, or there. What was
+    refunded past the provider has left the bank.
+    """
+    return sum(map(known.balance, PROVIDER_ACCOUNTS)) + known.by_hand_minor
 
 
 def _is_strange(taken: ProviderRecord, currency: str) -> bool:

@@ -47,6 +47,7 @@ from workflows.payment.provider_messages import (
     RefundUnknown,
     VoidCharge,
 )
+from workflows.payment.settlement_messages import SettlementMessage
 from workflows.shared.topic import MessageCounter, by, declare
 
 ProviderCommand = (
@@ -149,5 +150,14 @@ capture_decisions = declare(
     CaptureCaseDecided,
     key=by("transaction_id"),
     writer="console",
+    traced=True,
+)
+provider_settlements = declare(
+    "provider.settlements",
+    SettlementMessage,
+    key=by("transaction_id"),
+    writer="console",
+    # What has been read of the provider's balance is known from here.
+    retention_ms=-1,
     traced=True,
 )

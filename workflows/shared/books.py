@@ -37,6 +37,26 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     """It reverses the line with the same reference."""
 
 
+Step = Literal["fee", "sent", "paid", "back"]
+"""What of a balance transaction is posted: its fee, its way to the bank, its way back."""
+
+
+class SettlementLine(msgspec.Struct, frozen=True, kw_only=True):
+    """What the ledger has posted of one balance transaction, in minor units."""
+
+    order_id: str
+    balance_transaction_id: str
+    payout_id: str = ""
+    """Empty for a fee."""
+    step: Step
+    amount_minor: int
+    """Of a refund below zero: its payout takes it along."""
+    bank_minor: int = 0
+    """What came to the bank by it."""
+    currency: str
+    at_ms: int
+
+
 class OwnBooks(msgspec.Struct, frozen=True, kw_only=True):
     """The two books that Payflow itself keeps of the money at the provider."""
 
@@ -48,6 +68,8 @@ class OwnBooks(msgspec.Struct, frozen=True, kw_only=True):
     """The topic whose events are the book `ledger`."""
     lines_of_entry: Callable[[Any, int], Iterator[Line]]
     """Yield the lines of an event, emitted at a time in ms."""
+    settlement_of_entry: Callable[[Any, int], Iterator[SettlementLine]]
+    """Yield what an event, emitted at a time in ms, posts of a balance transaction."""
     motion_ms: dict[Kind, int]
     """How long after its latest line a book may lack one: until then the money is in motion."""
 

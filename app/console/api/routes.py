@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from functools import partial
 
 from app.console.api import (
-    capture_cases,
     commands,
     customer_search,
     dead_letter_actions,
@@ -15,19 +14,18 @@ from app.console.api import (
     fraud,
     fraud_actions,
     fraud_rules,
-    goodwill,
     health,
     inbox,
     invariants,
     live,
     operator_actions,
-    refund_cases,
     session,
     tables,
     topics,
     transaction_search,
     transactions,
 )
+from app.console.api.money_routes import MONEY_ROUTES
 from app.console.api.route_kinds import REFUSED, action, get, post
 from app.console.api.workflow_requests import WorkflowRequests
 from app.entrypoints.requests import Entrypoint, load_entrypoints
@@ -144,48 +142,7 @@ ROUTES = (
     ),
     action("viewer", "/sign-out", session.sign_out, "Sign out", None, 204),
     get("/me", session.me, "Who is signed in", answers=(200, 401, 429, 503)),
-    action(
-        "operator",
-        "/operators/orders/{order_id}/cancel",
-        operator_actions.cancel,
-        "Cancel as an operator",
-        operator_actions.CancelByOperator,
-    ),
-    action(
-        "operator",
-        "/operators/orders/{order_id}/refund",
-        operator_actions.refund,
-        "Give money back, or propose it",
-        operator_actions.RefundAsked,
-    ),
-    action(
-        "approver",
-        "/operators/orders/{order_id}/refund/{refund_id}/approve",
-        operator_actions.approve,
-        "Approve what somebody else proposed",
-        operator_actions.ApprovalAsked,
-    ),
-    action(
-        "approver",
-        "/operators/orders/{order_id}/goodwill",
-        goodwill.give,
-        "Give money back beyond what returns are worth",
-        goodwill.GoodwillAsked,
-    ),
-    action(
-        "approver",
-        "/operators/orders/{order_id}/refund-cases/{refund_key}",
-        refund_cases.decide,
-        "Decide what becomes of a refund that has failed",
-        refund_cases.DecisionAsked,
-    ),
-    action(
-        "approver",
-        "/operators/orders/{order_id}/capture-case",
-        capture_cases.decide,
-        "Decide what becomes of a shipped order whose money cannot be taken",
-        capture_cases.CaptureDecisionAsked,
-    ),
+    *MONEY_ROUTES,
     action(
         "operator",
         "/operators/fraud/cases/{order_id}/decide",

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
+from app.local.simulators.balance import Transaction
 from app.local.simulators.balance_store import Balance
 from app.local.simulators.dispute_effects import DisputeEffects
 from app.local.simulators.lists import PAGE_MAX, Condition, select, window_of
@@ -137,13 +138,33 @@ class Reads:
             # A dispute's category is no type.
             conditions.append(("category = ? AND category NOT GLOB 'dispute*'", kind))
         found, more = self._balance.transactions(conditions, window_of(request.query))
-        now_ms = self._store.now_ms()
-        shapes = [transaction_shape(each, now_ms) for each in found]
+        is_expanded = "data.source" in _expansions(request.query)
+        shapes = [self._entry(each, is_expanded=is_expanded) for each in found]
         return _answer(page(request.path, shapes, has_more=more))
 
     async def _transaction(self, request: web.Request) -> web.Response:
         found = self._balance.transaction(request.match_info["name"])
-        return _answer(transaction_shape(found, self._store.now_ms()))
+        is_expanded = "source" in _expansions(request.query)
+        return _answer(self._entry(found, is_expanded=is_expanded))
+
+    def _entry(self, found: Transaction, *, is_expanded: bool) -> dict[str, object]:
+        """Return a balance transaction, with all of its source when that is expanded."""
+        shape = transaction_shape(found, self._store.now_ms())
+        if not is_expanded:
+            return shape
+        name = found.source
+        match found.category:
+            case "charge" if (intent := self._store.intent_of_charge(name)) is not None:
+                source: object = charge_shape(intent)
+            case "refund" | "refund_failure" if (refund := self._store.refund_of(name)) is not None:
+                source = refund_shape(refund)
+            case "dispute" | "dispute_reversal":
+                source = self._disputes.shape(self._disputes.known(name))
+            case "payout":
+                source = payout_shape(self._balance.payout(name))
+            case _:
+                source = name
+        return {**shape, "source": source}
 
     async def _payouts(self, request: web.Request) -> web.Response:
         conditions = _conditions(request.query, {"status": "status"})
@@ -164,6 +185,11 @@ class Reads:
 
 def _answer(body: object) -> web.Response:
     return response(Answer(body=body))
+
+
+def _expansions(query: Mapping[str, str]) -> set[str]:
+    """Return what is expanded: docs.stripe.com/api/expanding_objects."""
+    return {text for name, text in query.items() if name.startswith("expand[")}
 
 
 def _conditions(query: Mapping[str, str], columns: Mapping[str, str]) -> list[Condition]:

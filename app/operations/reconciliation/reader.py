@@ -15,6 +15,8 @@ import msgspec
 from app.config import Config
 from app.delivery import row
 from app.kafka.reader import AIOKafkaConsumer, TopicPartition, partitions, read_to_end, reader, span
+from app.operations.reconciliation.settlement_books import SettlementBooks
+from app.operations.reconciliation.settlement_reader import read_settlement
 from app.operations.verification import external_systems
 from app.operations.verification.reader import Unreadable
 from app.registry import load_agents, load_books
@@ -23,7 +25,7 @@ from app.wire.envelope import Undecodable, from_headers
 from app.wire.records import Consumed, UnreadableBatch, unreadable_text
 from app.wire.topics import changelog_topic
 from tables import Table, declared
-from workflows.shared.books import Kind, Line, OwnBooks
+from workflows.shared.books import Kind, Line, OwnBooks, SettlementLine
 from workflows.shared.provider_currencies import amount_minor_of
 from workflows.shared.topic import topic_of
 
@@ -48,6 +50,10 @@ class Books(msgspec.Struct, frozen=True, kw_only=True):
     read: dict[str, str]
     motion_ms: dict[Kind, int]
     """How long after its latest line a book may lack one."""
+    settlement: SettlementBooks
+    """What the provider has settled, by its own file."""
+    posted: tuple[SettlementLine, ...]
+    """What the ledger has posted of it."""
     unreadable: tuple[str, ...] = ()
     """Where records of the payment rows lie that nobody can read, and why."""
 
@@ -60,9 +66,10 @@ async def read_books(config: Config) -> Books:
     changelog, ledger = changelog_topic(table), own.topic.name
     places = await _places(config, (changelog, ledger))
     async with reader(config) as consumer:
-        entries, unread = await _entries(consumer, own, places[ledger])
+        entries, posted, unread = await _entries(consumer, own, places[ledger])
         rows, unreadable = await _rows(consumer, own, table, places[changelog])
     provider = await asyncio.to_thread(lambda: tuple(provider_lines(config)))
+    settlement = await asyncio.to_thread(read_settlement, config)
     return Books(
         lines=(*provider, *rows, *entries),
         read={
@@ -70,7 +77,11 @@ async def read_books(config: Config) -> Books:
             "payments": f"{len(rows)} lines in the rows of table {table.name}, "
             f"{len(unreadable)} records unreadable",
             "ledger": f"{len(entries)} lines on topic {ledger}, {unread} unreadable",
+            "settlement": f"{len(settlement.lines)} balance transactions, "
+            f"{len(settlement.payouts)} payouts, {len(posted)} entries",
         },
+        settlement=settlement,
+        posted=tuple(posted),
         motion_ms=own.motion_ms,
         unreadable=tuple(unreadable),
     )
@@ -142,9 +153,10 @@ async def _rows(
 
 async def _entries(
     consumer: AIOKafkaConsumer, own: OwnBooks, places: Sequence[TopicPartition]
-) -> tuple[list[Line], int]:
+) -> tuple[list[Line], list[SettlementLine], int]:
     """Return the lines of the ledger, each event once, and how many records nobody can read."""
     lines: list[Line] = []
+    posted: list[SettlementLine] = []
     entry_ids: set[str] = set()
     unread = 0
     async for record in read_to_end(consumer, *await span(consumer, places)):
@@ -158,4 +170,5 @@ async def _entries(
         if envelope.id not in entry_ids and topic_of(entry) is own.topic:
             entry_ids.add(envelope.id)
             lines += own.lines_of_entry(entry, envelope.time_ms)
-    return lines, unread
+            posted += own.settlement_of_entry(entry, envelope.time_ms)
+    return lines, posted, unread

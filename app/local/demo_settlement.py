@@ -1,0 +1,39 @@
+"""Settlement at the end of a demo: the provider's days go by, and its payouts arrive."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+from app.config import Config
+from app.local import fault_switches
+from app.operations.reconciliation.reader import read_books
+from app.operations.reconciliation.settlement import Settlement, compare
+
+DAYS = 4
+"""A charge is available after two midnights, is paid out then, and arrives a day later."""
+SECONDS_MAX = 300.0
+STAYS_OPEN = "waiting for a payout"
+"""What a currency with more refunds than charges comes to: it is never paid out."""
+
+
+ReadSettlement = Callable[[Config], Awaitable[object]]
+"""Reads what the provider has settled."""
+
+
+async def settlement_of(
+    config: Config, read: ReadSettlement, step: Callable[[str], None]
+) -> Settlement:
+    """Let days go by at the provider, settle, and return how it compares once the ledger has it."""
+    await fault_switches.advance(config.provider_url, DAYS * 86_400)
+    step(f"{DAYS} days go by at the provider, and its payouts arrive")
+    limit = time.monotonic() + SECONDS_MAX
+    while True:
+        await read(config)
+        books = await read_books(config)
+        now_ms = time.time_ns() // 1_000_000 + DAYS * 86_400_000
+        found = compare(books.settlement, books.posted, now_ms)
+        is_over = all(item.state == STAYS_OPEN for item in found.open_items)
+        if is_over or time.monotonic() > limit:
+            step(f"settled: {found.arrived} of {found.lines} balance transactions have arrived")
+            return found
+        await asyncio.sleep(1.0)

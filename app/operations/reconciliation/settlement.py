@@ -1,0 +1,278 @@
+"""Compares what the provider has settled with the ledger, and the ledger with the bank. Pure.
+
+Each balance transaction is followed to the bank: its fee is posted, a payout holds it, the payout
+is on its way, and has arrived. What it waits for is said in words, with its age.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TypedDict
+
+import msgspec
+
+from app.operations.reconciliation.settlement_books import (
+    DAY_MS,
+    EXPECTED,
+    READ_MS,
+    WITHOUT_FEE_ENTRY,
+    BalanceLine,
+    Bucket,
+    CurrencySums,
+    OpenItem,
+    PayoutRecord,
+    SettlementBooks,
+    State,
+    bucket_of,
+)
+from workflows.shared.books import SettlementLine, Step
+
+
+class Settlement(msgspec.Struct, frozen=True, kw_only=True):
+    """How settlement compares, with the age of what is open."""
+
+    reconciled: bool
+    lines: int
+    arrived: int
+    """Lines that have arrived at the bank, fee and all."""
+    not_ours: int
+    disputes: int
+    """Chargebacks."""
+    ageing: dict[State, dict[Bucket, int]]
+    totals: dict[str, CurrencySums]
+    open_items: tuple[OpenItem, ...]
+
+
+def compare(found: SettlementBooks, posted: Iterable[SettlementLine], now_ms: int) -> Settlement:
+    """Return how what the provider has settled compares with the ledger at `now_ms`."""
+    own = [line for line in found.lines if line.order_id]
+    payouts = {payout.id: payout for payout in found.payouts}
+    by_line: dict[str, list[SettlementLine]] = defaultdict(list)
+    entries = list(posted)
+    for entry in entries:
+        by_line[entry.balance_transaction_id].append(entry)
+    items: list[OpenItem] = []
+    arrived = 0
+    for line in own:
+        open_items = list(_followed(line, payouts, by_line.pop(line.id, []), now_ms))
+        arrived += not open_items
+        items += open_items
+    for unknown in (entry for rest in by_line.values() for entry in rest):
+        items.append(_item("unknown line", unknown, (None, unknown.amount_minor), now_ms))
+    for unlisted in found.unlisted:
+        amounts = (unlisted.amount_minor, None)
+        items.append(_item("missing balance transaction", unlisted, amounts, now_ms))
+    items += _payout_sums(found, now_ms)
+    return Settlement(
+        reconciled=not any(item.wrong for item in items),
+        lines=len(own),
+        arrived=arrived,
+        not_ours=len(found.lines) - len(own),
+        disputes=sum(line.category == "dispute" for line in own),
+        ageing=_ageing(items),
+        totals=_totals(found, entries, payouts),
+        open_items=tuple(sorted(items, key=lambda item: (not item.wrong, item.at_ms))),
+    )
+
+
+# --- one balance transaction ------------------------------------------------------
+
+
+def _followed(
+    line: BalanceLine,
+    payouts: Mapping[str, PayoutRecord],
+    entries: Sequence[SettlementLine],
+    now_ms: int,
+) -> Iterator[OpenItem]:
+    """Yield what is open of one balance transaction; nothing when it has arrived."""
+    if line.source_minor is not None and line.source_minor != line.amount_minor:
+        yield _of(line, "amount differs", (line.amount_minor, line.source_minor), now_ms)
+    if line.net_minor != line.amount_minor - line.fee_minor:
+        amounts = (line.net_minor, line.amount_minor - line.fee_minor)
+        yield _of(line, "amount differs", amounts, now_ms)
+    if any(entry.currency != line.currency for entry in entries):
+        yield _of(line, "currency differs", (line.net_minor, None), now_ms)
+    yield from _fee(line, entries, now_ms)
+    sums = _by_payout(entries)
+    for payout_id, steps in sums.items():
+        # The money of a payout that came back is with another one by now.
+        left_minor = steps["sent"] - steps["back"]
+        if payout_id != line.payout_id and left_minor:
+            yield _of(line, "unknown line", (None, left_minor), now_ms, payout_id)
+    if not line.payout_id:
+        waits: State = "waiting for a payout"
+        if line.available_ms > now_ms:
+            waits = "waiting for availability"
+        yield _of(line, waits, (line.net_minor, None), now_ms)
+        return
+    payout = payouts.get(line.payout_id)
+    if payout is None:
+        yield _of(line, "missing payout", (line.net_minor, None), now_ms, line.payout_id)
+        return
+    yield from _paid_out(line, payout, sums.get(payout.id, Counter[Step]()), now_ms)
+
+
+def _fee(line: BalanceLine, entries: Sequence[SettlementLine], now_ms: int) -> Iterator[OpenItem]:
+    if line.category in WITHOUT_FEE_ENTRY:
+        return
+    fees = [entry.amount_minor for entry in entries if entry.step == "fee"]
+    if sum(fees) == line.fee_minor:
+        return
+    amounts = (line.fee_minor, sum(fees) if fees else None)
+    if fees:
+        yield _of(line, "amount differs", amounts, now_ms)
+    elif now_ms - line.at_ms > READ_MS:
+        yield _of(line, "missing fee", amounts, now_ms)
+    else:
+        yield _of(line, "waiting to be read", amounts, now_ms)
+
+
+def _paid_out(
+    line: BalanceLine, payout: PayoutRecord, steps: Mapping[Step, int], now_ms: int
+) -> Iterator[OpenItem]:
+    """Yield how the ledger's entries of the payout that holds a line differ from it, if they do."""
+    if payout.status in {"failed", "canceled"}:
+        if steps.get("sent", 0) != steps.get("back", 0):
+            amounts = (0, steps.get("sent", 0) - steps.get("back", 0))
+            yield _of(line, "amount differs", amounts, now_ms, payout.id)
+        yield _of(line, "waiting for a payout", (line.net_minor, None), now_ms, payout.id)
+        return
+    is_paid = payout.status == "paid"
+    expected: tuple[Step, ...] = ("sent", "paid") if is_paid else ("sent",)
+    if line.net_minor == 0:
+        return
+    for step, since_ms in zip(expected, (payout.created_ms, payout.arrival_ms), strict=False):
+        amount_minor = steps.get(step)
+        amounts = (line.net_minor, amount_minor)
+        if amount_minor is None:
+            is_late = now_ms - since_ms > READ_MS
+            state: State = "missing payout" if is_late else "waiting to be read"
+            yield _of(line, state, amounts, now_ms, payout.id, since_ms)
+            return
+        if amount_minor != line.net_minor:
+            yield _of(line, "amount differs", amounts, now_ms, payout.id, since_ms)
+    if not is_paid:
+        amounts = (line.net_minor, steps.get("sent"))
+        yield _of(line, "payout in transit", amounts, now_ms, payout.id, payout.created_ms)
+
+
+def _by_payout(entries: Iterable[SettlementLine]) -> dict[str, Counter[Step]]:
+    sums: dict[str, Counter[Step]] = defaultdict(Counter)
+    for entry in entries:
+        if entry.step != "fee":
+            sums[entry.payout_id][entry.step] += entry.amount_minor
+    return sums
+
+
+# --- sums -------------------------------------------------------------------------
+
+
+def _payout_sums(found: SettlementBooks, now_ms: int) -> Iterator[OpenItem]:
+    """Yield the payouts that are not the sum of their lines, those that are not ours among them."""
+    sums: Counter[str] = Counter()
+    for line in found.lines:
+        sums[line.payout_id] += line.net_minor
+    for payout in found.payouts:
+        if payout.amount_minor != sums[payout.id]:
+            yield OpenItem(
+                state="amount differs",
+                wrong=True,
+                order_id="",
+                balance_transaction_id="",
+                payout_id=payout.id,
+                provider_minor=payout.amount_minor,
+                ledger_minor=sums[payout.id],
+                currency=payout.currency,
+                at_ms=payout.created_ms,
+                **_aged(payout.created_ms, now_ms),
+            )
+
+
+def _totals(
+    found: SettlementBooks, entries: Iterable[SettlementLine], payouts: Mapping[str, PayoutRecord]
+) -> dict[str, CurrencySums]:
+    """Return the sums of each currency."""
+    sums: dict[str, Counter[str]] = defaultdict(Counter)
+    for line in found.lines:
+        of = sums[line.currency]
+        if not line.order_id:
+            of["not_ours_minor"] += line.net_minor
+            continue
+        if line.category in WITHOUT_FEE_ENTRY:
+            of["disputes_minor"] += line.net_minor
+        else:
+            of["fees_at_provider_minor"] += line.fee_minor
+        payout = payouts.get(line.payout_id)
+        status = payout.status if payout else ""
+        place = {"paid": "paid_out_minor", "in_transit": "in_transit_minor"}
+        of[place.get(status, "in_balance_minor")] += line.net_minor
+    for entry in entries:
+        of = sums[entry.currency]
+        of["fees_in_ledger_minor"] += entry.amount_minor * (entry.step == "fee")
+        of["at_bank_minor"] += entry.bank_minor
+    names = CurrencySums.__struct_fields__
+    return {
+        currency: CurrencySums(**{name: of[name] for name in names})
+        for currency, of in sorted(sums.items())
+    }
+
+
+def _ageing(items: Iterable[OpenItem]) -> dict[State, dict[Bucket, int]]:
+    """Return how many open items there are of each kind and age."""
+    counts: dict[State, Counter[Bucket]] = defaultdict(Counter)
+    for item in items:
+        counts[item.state][item.bucket] += 1
+    return {state: dict(sorted(counts[state].items())) for state in sorted(counts)}
+
+
+# --- open items -------------------------------------------------------------------
+
+
+def _of(  # noqa: PLR0913  an item has these facts
+    line: BalanceLine,
+    state: State,
+    amounts: tuple[int | None, int | None],
+    now_ms: int,
+    payout_id: str = "",
+    since_ms: int | None = None,
+) -> OpenItem:
+    at_ms = line.at_ms if since_ms is None else since_ms
+    return OpenItem(
+        state=state,
+        wrong=state not in EXPECTED,
+        order_id=line.order_id,
+        balance_transaction_id=line.id,
+        payout_id=payout_id,
+        provider_minor=amounts[0],
+        ledger_minor=amounts[1],
+        currency=line.currency,
+        at_ms=at_ms,
+        **_aged(at_ms, now_ms),
+    )
+
+
+def _item(
+    state: State, entry: SettlementLine, amounts: tuple[int | None, int | None], now_ms: int
+) -> OpenItem:
+    return OpenItem(
+        state=state,
+        wrong=state not in EXPECTED,
+        order_id=entry.order_id,
+        balance_transaction_id=entry.balance_transaction_id,
+        payout_id=entry.payout_id,
+        provider_minor=amounts[0],
+        ledger_minor=amounts[1],
+        currency=entry.currency,
+        at_ms=entry.at_ms,
+        **_aged(entry.at_ms, now_ms),
+    )
+
+
+class _Age(TypedDict):
+    age_days: int
+    bucket: Bucket
+
+
+def _aged(at_ms: int, now_ms: int) -> _Age:
+    # The provider's clock may be ahead of ours.
+    days = max(0, now_ms - at_ms) // DAY_MS
+    return {"age_days": days, "bucket": bucket_of(days)}

@@ -1,0 +1,119 @@
+"""What settlement is compared by: the provider's lines and payouts, and what is open of them."""
+
+from typing import Literal
+
+import msgspec
+
+from workflows.shared.books import SettlementLine
+
+State = Literal[
+    "waiting to be read",
+    "waiting for availability",
+    "waiting for a payout",
+    "payout in transit",
+    "missing fee",
+    "missing payout",
+    "missing balance transaction",
+    "amount differs",
+    "currency differs",
+    "unknown line",
+]
+"""What an open item is."""
+EXPECTED: frozenset[State] = frozenset(
+    {
+        "waiting to be read",
+        "waiting for availability",
+        "waiting for a payout",
+        "payout in transit",
+    }
+)
+"""Those that time alone closes; every other is wrong."""
+Bucket = Literal["0-1 d", "2-7 d", "8-30 d", "over 30 d"]
+BUCKETS: tuple[tuple[int, Bucket], ...] = ((1, "0-1 d"), (7, "2-7 d"), (30, "8-30 d"))
+DAY_MS = 86_400_000
+READ_MS = 36 * 3_600_000
+"""How long what the provider has settled may wait to be read: it is read each night."""
+WITHOUT_FEE_ENTRY = frozenset({"dispute", "dispute_reversal"})
+"""Categories whose fees are posted from other events."""
+
+
+class BalanceLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A balance transaction by the provider's own file, in minor units."""
+
+    id: str
+    category: str
+    order_id: str
+    """Empty: it is not ours."""
+    amount_minor: int
+    fee_minor: int
+    net_minor: int
+    source_minor: int | None
+    """What its charge or refund moves; None where neither is its source."""
+    currency: str
+    at_ms: int
+    available_ms: int
+    payout_id: str = ""
+
+
+class PayoutRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A payout by the provider's own file, in minor units."""
+
+    id: str
+    amount_minor: int
+    currency: str
+    status: str
+    created_ms: int
+    arrival_ms: int
+
+
+class SettlementBooks(msgspec.Struct, frozen=True, kw_only=True):
+    """What the provider has settled."""
+
+    lines: tuple[BalanceLine, ...] = ()
+    payouts: tuple[PayoutRecord, ...] = ()
+    unlisted: tuple[SettlementLine, ...] = ()
+    """Charges and refunds newer than the first balance transaction that have none."""
+
+
+class OpenItem(msgspec.Struct, frozen=True, kw_only=True):
+    """What is not at the bank yet, or is wrong. Amounts in minor units; None: not in that book."""
+
+    state: State
+    wrong: bool
+    order_id: str
+    balance_transaction_id: str
+    payout_id: str = ""
+    provider_minor: int | None
+    ledger_minor: int | None
+    currency: str
+    at_ms: int
+    """Since when it is what it is, by the provider's clock, or else the ledger's."""
+    age_days: int
+    bucket: Bucket
+
+
+class CurrencySums(msgspec.Struct, frozen=True, kw_only=True):
+    """Of one currency, in minor units: the provider beside the ledger."""
+
+    fees_at_provider_minor: int
+    fees_in_ledger_minor: int
+    """Without those of disputes."""
+    paid_out_minor: int
+    """Of payouts that are `paid`, what is ours."""
+    at_bank_minor: int
+    """By the ledger: what has arrived by payouts."""
+    in_transit_minor: int
+    in_balance_minor: int
+    """In no payout yet."""
+    not_ours_minor: int
+    """Net, of whatever else uses the account."""
+    disputes_minor: int
+    """Net of chargebacks, below zero, and of what came back of them."""
+
+
+def bucket_of(age_days: int) -> Bucket:
+    """Return the bucket of an age in whole days."""
+    for most, name in BUCKETS:
+        if age_days <= most:
+            return name
+    return "over 30 d"

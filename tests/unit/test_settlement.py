@@ -1,0 +1,228 @@
+"""Settlement: the provider's fees and payouts, read from the simulator and posted by the ledger."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from app.gateways import provider_settlement, settlement_position
+from app.gateways.settlement_position import DAY_SECONDS, windows
+from tests.support.examples.ledger import paid
+from tests.support.external_systems import until
+from tests.support.settlement import Settlement
+from tests.support.shop import Shop
+from tests.support.workflow_runner import after
+from workflows.ledger import process as ledger
+from workflows.payment.settlement_messages import BalanceTransactionPaidOut as PaidOut
+from workflows.payment.settlement_messages import BalanceTransactionReported as Reported
+
+SALES = {"o1": (123_450, "gbp"), "o2": (1_250, "jpy"), "o3": (98_760, "kwd")}
+"""What each order costs: exponents 2, 0 and 3."""
+ACCOUNTS = ("cash_at_provider", "payout_clearing", "provider_fees", "cash_at_bank")
+FEE = Reported(
+    transaction_id="o1",
+    balance_transaction_id="txn_1",
+    category="charge",
+    source_id="ch_1",
+    amount_minor=1_250,
+    fee_minor=39,
+    net_minor=1_211,
+    currency="GBP",
+    created_at_ms=1,
+    available_at_ms=2,
+)
+
+
+def payout(status: Any, payout_id: str = "po_1") -> PaidOut:
+    """Return the line of a payout with the net of FEE."""
+    return PaidOut(
+        transaction_id="o1",
+        balance_transaction_id="txn_1",
+        payout_id=payout_id,
+        status=status,
+        net_minor=1_211,
+        currency="GBP",
+        created_at_ms=3,
+        arrival_at_ms=4,
+    )
+
+
+# --- the ledger -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("story", "balances"),
+    [
+        pytest.param([FEE], (1_211, 0, 39, 0), id="a fee is ours to pay"),
+        pytest.param([FEE, FEE], (1_211, 0, 39, 0), id="once"),
+        pytest.param([FEE, payout("in_transit")], (0, 1_211, 39, 0), id="a payout is on its way"),
+        pytest.param(
+            [FEE, payout("in_transit"), payout("paid")], (0, 0, 39, 1_211), id="and arrives"
+        ),
+        pytest.param([FEE, payout("paid")], (0, 0, 39, 1_211), id="arrived before it was read"),
+        pytest.param(
+            [payout("paid"), payout("in_transit"), payout("paid"), FEE],
+            (0, 0, 39, 1_211),
+            id="in any order, and twice",
+        ),
+        pytest.param(
+            [FEE, payout("in_transit"), payout("failed")], (1_211, 0, 39, 0), id="it fails"
+        ),
+        pytest.param(
+            [FEE, payout("in_transit"), payout("paid"), payout("failed"), payout("failed")],
+            (1_211, 0, 39, 0),
+            id="it fails after it was paid",
+        ),
+        pytest.param(
+            [FEE, payout("canceled"), payout("in_transit"), payout("paid")],
+            (1_211, 0, 39, 0),
+            id="what is read late of a payout that was canceled changes nothing",
+        ),
+        pytest.param(
+            [FEE, payout("failed"), payout("paid", "po_2")],
+            (0, 0, 39, 1_211),
+            id="the next payout takes it along",
+        ),
+    ],
+)
+def test_the_ledger_follows_the_money_to_the_bank(
+    story: list[Any], balances: tuple[int, ...]
+) -> None:
+    """Given a payment of 12.50; cash at the provider, clearing, fees, bank."""
+    state, _ = after(ledger, paid(1_250, 0), *story)
+
+    assert balances == tuple(state.balances.get(name, 0) for name in ACCOUNTS)
+
+
+def test_the_fee_of_a_dispute_is_posted_with_the_dispute() -> None:
+    """Not again with its balance transaction."""
+    dispute = {"category": "dispute", "amount_minor": -1_250, "fee_minor": 1_500}
+
+    _, emitted = after(ledger, replace(FEE, **dispute))
+
+    assert () == emitted
+
+
+# --- the provider ---------------------------------------------------------------
+
+
+async def paid_out(shop: Shop, days: int = 4) -> None:
+    """Let days go by, until every payout has arrived."""
+    await shop.later(days * DAY_SECONDS)
+
+    async def arrived() -> bool:
+        found = (await shop.v1.payouts.list_async({})).data
+        return bool(found) and all(each.status == "paid" for each in found)
+
+    await until(arrived)
+
+
+async def provider_sums(shop: Shop) -> tuple[dict[str, int], dict[str, int]]:
+    """Return fees, and what was paid out, by currency: as the provider itself lists them."""
+    fees: Counter[str] = Counter()
+    for each in (await shop.v1.balance_transactions.list_async({"limit": 100})).data:
+        fees[each.currency.upper()] += each.fee
+    sent: Counter[str] = Counter()
+    for each in (await shop.v1.payouts.list_async({"limit": 100})).data:
+        sent[each.currency.upper()] += each.amount
+    return dict(fees), dict(sent)
+
+
+async def test_fees_and_payouts_agree_to_the_minor_unit_in_three_currencies(shop: Shop) -> None:
+    """GBP, JPY and KWD side by side, one of them with a refund that has no metadata of ours."""
+    settlement = Settlement(shop)
+    intents = {
+        order_id: await settlement.charge(order_id, *sale) for order_id, sale in SALES.items()
+    }
+    await settlement.refund("o1", intents["o1"], 23_450, "gbp")
+    before = await settlement.settle()
+    await paid_out(shop)
+
+    figures = await settlement.settle()
+
+    fees, sent = await provider_sums(shop)
+    assert {"GBP": 1_872, "JPY": 39, "KWD": 1_501} == fees == before.fees_minor
+    assert {"GBP": 98_128, "JPY": 1_211, "KWD": 97_259} == sent == figures.paid_out_minor
+    assert (4, 0, 0) == (before.transactions, before.payouts, before.not_ours)
+    assert (0, 3, 4) == (figures.transactions, figures.payouts, figures.payout_lines)
+    assert {
+        currency: dict(zip(ACCOUNTS, (0, 0, fees[currency], sent[currency]), strict=True))
+        for currency in fees
+    } == settlement.balances(*ACCOUNTS)
+
+
+async def test_settling_twice_posts_nothing(shop: Shop) -> None:
+    """Neither what was read, nor what was read by another process."""
+    settlement = Settlement(shop)
+    await settlement.charge("o1", 1_000, "gbp")
+    await paid_out(shop)
+    await settlement.settle()
+    entries, events = len(settlement.entries), len(settlement.topic)
+
+    again = await settlement.settle()
+    await settlement.settle(parts_max=0)
+    other = await settlement.settle()
+    for event in [*settlement.topic]:
+        settlement.post(event.message)
+
+    assert (0, 0) == (again.transactions + again.payout_lines, other.transactions)
+    assert (entries, events) == (len(settlement.entries), len(settlement.topic))
+
+
+async def test_a_kill_between_is_harmless(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever part was the last one: the next process goes on from the topic."""
+    monkeypatch.setattr(settlement_position, "CHUNK_MAX", 2)
+    settlement = Settlement(shop)
+    for number in range(5):
+        await settlement.charge(f"o{number}", 1_000 + number, "gbp")
+    await paid_out(shop)
+
+    for _ in range(10):
+        await settlement.settle(parts_max=1)
+    rest = await settlement.settle()
+
+    assert (0, 0) == (rest.transactions, rest.payout_lines)
+    assert (10, 20) == (len(settlement.topic), len(settlement.entries))
+    fees, sent = await provider_sums(shop)
+    assert {
+        "GBP": dict(zip(ACCOUNTS, (0, 0, fees["GBP"], sent["GBP"]), strict=True))
+    } == settlement.balances(*ACCOUNTS)
+
+
+async def test_what_is_not_ours_is_counted_and_left_out(shop: Shop) -> None:
+    """Another installation's order, a charge of something else, and its refund."""
+    settlement = Settlement(shop)
+    await settlement.charge("o1", 1_000, "gbp")
+    other = {"order_id": "x1", "installation": "elsewhere"}
+    await shop.create("x1", confirm=True, metadata=other)
+    foreign = await shop.create("x2", confirm=True, metadata={"invoice": "i1"})
+    await shop.refund(foreign.id, "x2:back", amount=100)
+
+    figures = await settlement.settle()
+
+    assert (1, 3) == (figures.transactions, figures.not_ours)
+    assert {"o1"} == {each.message.transaction_id for each in settlement.topic}
+
+
+async def test_every_page_is_read(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also those of one payout."""
+    monkeypatch.setattr(provider_settlement, "PAGE", 2)
+    settlement = Settlement(shop)
+    for number in range(5):
+        await settlement.charge(f"o{number}", 1_000, "gbp")
+    await paid_out(shop)
+
+    figures = await settlement.settle()
+
+    assert (5, 1, 5) == (figures.transactions, figures.payouts, figures.payout_lines)
+
+
+def test_the_oldest_time_is_read_first() -> None:
+    """A list day by day, the last without an end; first what is older than a month, in one."""
+    now = 100 * DAY_SECONDS
+    days = [(day * DAY_SECONDS, (day + 1) * DAY_SECONDS) for day in range(69, 99)]
+
+    assert [(0, 69 * DAY_SECONDS), *days, (99 * DAY_SECONDS, None)] == list(windows(None, now))
+    assert [(now - 5, None)] == list(windows(now - 5, now))
+    assert [(now + 5, None)] == list(windows(now + 5, now))

@@ -1,0 +1,319 @@
+"""What the provider has settled, beside ledger and bank: what is open, and what is wrong."""
+
+import io
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+from rich.console import Console
+
+from app.cli.reconcile_settlement import show_settlement
+from app.operations.reconciliation.settlement import Settlement, compare
+from app.operations.reconciliation.settlement_books import (
+    BalanceLine,
+    OpenItem,
+    PayoutRecord,
+    SettlementBooks,
+)
+from workflows.ledger.messages import EntryPosted, Posting
+from workflows.payment.books import lines_of_entry, settlement_of_entry
+from workflows.shared.books import SettlementLine
+
+DAY_MS = 86_400_000
+AT_MS = 1_700_000_000_000
+LINE = BalanceLine(
+    id="txn_1",
+    category="charge",
+    order_id="o1",
+    amount_minor=1_000,
+    fee_minor=35,
+    net_minor=965,
+    source_minor=1_000,
+    currency="GBP",
+    at_ms=AT_MS,
+    available_ms=AT_MS + 2 * DAY_MS,
+    payout_id="po_1",
+)
+WAITING = replace(LINE, payout_id="")
+SENT_MS, ARRIVAL_MS = AT_MS + 2 * DAY_MS, AT_MS + 3 * DAY_MS
+PAYOUT = PayoutRecord(
+    id="po_1",
+    amount_minor=965,
+    currency="GBP",
+    status="paid",
+    created_ms=SENT_MS,
+    arrival_ms=ARRIVAL_MS,
+)
+ON_ITS_WAY = replace(PAYOUT, status="in_transit")
+FEE = SettlementLine(
+    order_id="o1",
+    balance_transaction_id="txn_1",
+    step="fee",
+    amount_minor=35,
+    currency="GBP",
+    at_ms=AT_MS,
+)
+SENT = replace(FEE, payout_id="po_1", step="sent", amount_minor=965)
+PAID = replace(SENT, step="paid", bank_minor=965)
+
+
+def one_line(
+    line: BalanceLine, payout: PayoutRecord | None, *posted: SettlementLine, days: float = 1
+) -> Settlement:
+    """Return how one line compares, so many days after the charge."""
+    payouts = (payout,) if payout else ()
+    books = SettlementBooks(lines=(line,), payouts=payouts)
+    return compare(books, posted, AT_MS + round(days * DAY_MS))
+
+
+def states(found: Settlement) -> list[tuple[str, str, bool]]:
+    """Return what is open, how old it is, and whether it is wrong."""
+    return [(item.state, item.bucket, item.wrong) for item in found.open_items]
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        pytest.param(one_line(LINE, PAYOUT, FEE, SENT, PAID, days=60), [], id="it has arrived"),
+        pytest.param(
+            one_line(WAITING, None, FEE),
+            [("waiting for availability", "0-1 d", False)],
+            id="it is not available yet",
+        ),
+        pytest.param(
+            one_line(WAITING, None, FEE, days=5),
+            [("waiting for a payout", "2-7 d", False)],
+            id="it is available",
+        ),
+        pytest.param(
+            one_line(LINE, ON_ITS_WAY, FEE, SENT, days=12),
+            [("payout in transit", "8-30 d", False)],
+            id="it is on its way",
+        ),
+        pytest.param(
+            one_line(WAITING, None, days=1.4),
+            [
+                ("waiting to be read", "0-1 d", False),
+                ("waiting for availability", "0-1 d", False),
+            ],
+            id="the night has not come",
+        ),
+        pytest.param(
+            one_line(WAITING, None, days=40),
+            [("missing fee", "over 30 d", True), ("waiting for a payout", "over 30 d", False)],
+            id="nobody has read it",
+        ),
+        pytest.param(
+            one_line(LINE, PAYOUT, FEE, SENT, days=4),
+            [("waiting to be read", "0-1 d", False)],
+            id="that it has arrived was not read",
+        ),
+        pytest.param(
+            one_line(LINE, PAYOUT, FEE, SENT, days=5),
+            [("missing payout", "2-7 d", True)],
+            id="for too long",
+        ),
+        pytest.param(
+            one_line(LINE, None, FEE, SENT, PAID),
+            [("missing payout", "0-1 d", True)],
+            id="the provider has no such payout",
+        ),
+        pytest.param(
+            one_line(replace(WAITING, fee_minor=36, net_minor=964), None, FEE),
+            [
+                ("amount differs", "0-1 d", True),
+                ("waiting for availability", "0-1 d", False),
+            ],
+            id="a fee differs by one minor unit",
+        ),
+        pytest.param(
+            one_line(LINE, PAYOUT, FEE, SENT, replace(PAID, amount_minor=964)),
+            [("amount differs", "0-1 d", True)],
+            id="what has arrived differs by one minor unit",
+        ),
+        pytest.param(
+            one_line(LINE, replace(PAYOUT, amount_minor=966), FEE, SENT, PAID),
+            [("amount differs", "0-1 d", True)],
+            id="the payout is not the sum of its lines",
+        ),
+        pytest.param(
+            one_line(replace(LINE, source_minor=999), PAYOUT, FEE, SENT, PAID),
+            [("amount differs", "0-1 d", True)],
+            id="the charge was another",
+        ),
+        pytest.param(
+            one_line(
+                replace(LINE, net_minor=966), replace(PAYOUT, amount_minor=966), FEE, SENT, PAID
+            ),
+            [("amount differs", "0-1 d", True)] * 3,
+            id="the net is not amount less fee",
+        ),
+        pytest.param(
+            one_line(LINE, PAYOUT, FEE, SENT, replace(PAID, currency="EUR")),
+            [("currency differs", "0-1 d", True)],
+            id="in another currency",
+        ),
+        pytest.param(
+            one_line(LINE, PAYOUT, FEE, SENT, PAID, replace(FEE, balance_transaction_id="txn_2")),
+            [("unknown line", "0-1 d", True)],
+            id="the provider knows nothing of it",
+        ),
+        pytest.param(
+            one_line(LINE, PAYOUT, FEE, SENT, PAID, replace(SENT, payout_id="po_0")),
+            [("unknown line", "0-1 d", True)],
+            id="another payout has it too",
+        ),
+        pytest.param(
+            one_line(
+                LINE,
+                PAYOUT,
+                FEE,
+                SENT,
+                PAID,
+                replace(SENT, payout_id="po_0"),
+                replace(SENT, payout_id="po_0", step="back"),
+            ),
+            [],
+            id="an earlier payout has failed",
+        ),
+        pytest.param(
+            one_line(LINE, replace(PAYOUT, status="failed"), FEE, SENT, replace(SENT, step="back")),
+            [("waiting for a payout", "0-1 d", False)],
+            id="its payout has failed",
+        ),
+        pytest.param(
+            one_line(replace(LINE, order_id=""), PAYOUT), [], id="what is not ours is left out"
+        ),
+        pytest.param(
+            one_line(
+                replace(
+                    LINE, category="dispute", fee_minor=1_500, net_minor=-500, source_minor=None
+                ),
+                replace(PAYOUT, amount_minor=-500),
+                replace(SENT, amount_minor=-500),
+                replace(PAID, amount_minor=-500),
+            ),
+            [],
+            id="the fee of a dispute is posted elsewhere",
+        ),
+    ],
+)
+def test_an_open_item_says_what_it_is(
+    found: Settlement, expected: list[tuple[str, str, bool]]
+) -> None:
+    """In words, with its age; only what time does not close is wrong."""
+    assert expected == states(found)
+    assert found.reconciled == (not any(wrong for _, _, wrong in expected))
+
+
+def test_a_charge_without_a_balance_transaction_is_found() -> None:
+    """Money that the provider took, and that is not in its balance."""
+    found = compare(SettlementBooks(unlisted=(FEE,)), (), AT_MS)
+
+    assert [("missing balance transaction", "0-1 d", True)] == states(found)
+
+
+def test_sums_are_kept_by_currency() -> None:
+    """What is not ours beside them, and never added across."""
+    yen = replace(
+        WAITING, id="txn_2", currency="JPY", amount_minor=500, source_minor=500, net_minor=465
+    )
+    other = replace(WAITING, id="txn_3", order_id="")
+    books = SettlementBooks(lines=(LINE, yen, other), payouts=(PAYOUT,))
+
+    found = compare(books, (FEE, SENT, PAID), AT_MS)
+
+    pounds, yens = found.totals["GBP"], found.totals["JPY"]
+    assert (35, 35, 965, 965, 0, 965) == (
+        pounds.fees_at_provider_minor,
+        pounds.fees_in_ledger_minor,
+        pounds.paid_out_minor,
+        pounds.at_bank_minor,
+        pounds.in_balance_minor,
+        pounds.not_ours_minor,
+    )
+    assert (35, 0, 465) == (
+        yens.fees_at_provider_minor,
+        yens.fees_in_ledger_minor,
+        yens.in_balance_minor,
+    )
+    assert (2, 1, 1) == (found.lines, found.arrived, found.not_ours)
+
+
+def test_people_read_what_is_open_and_how_old_it_is() -> None:
+    """Amounts in the decimals of their currency; markup in an id is not rendered."""
+    line = replace(LINE, order_id="[red]o1", currency="KWD", fee_minor=40, net_minor=960)
+    posted = tuple(replace(each, currency="KWD") for each in (FEE, SENT))
+    payout = replace(ON_ITS_WAY, currency="KWD", amount_minor=960)
+    shown = io.StringIO()
+
+    show_settlement(
+        compare(SettlementBooks(lines=(line,), payouts=(payout,)), posted, AT_MS + 9 * DAY_MS),
+        Console(file=shown, width=200),
+    )
+
+    text = shown.getvalue()
+    assert "[red]o1 txn_1: amount differs  (provider 0.040 KWD, ledger 0.035 KWD; 9 d)" in text
+    assert "settlement, payout in transit: 2-7 d: 1" in text
+    assert "fees 0.040 KWD at the provider, 0.035 KWD in the ledger" in text
+
+
+def entry(cause: str, *sides: tuple[Any, int]) -> EntryPosted:
+    """Return an entry; a negative amount is a credit."""
+    postings = tuple(
+        Posting(account=name, debit_minor=max(0, amount), credit_minor=max(0, -amount))
+        for name, amount in sides
+    )
+    return EntryPosted(
+        entry_id=cause, transaction_id="o1", currency="GBP", postings=postings, cause=cause
+    )
+
+
+@pytest.mark.parametrize(
+    ("posted", "line"),
+    [
+        pytest.param(
+            entry("fee/txn_1", ("provider_fees", 35), ("cash_at_provider", -35)), FEE, id="a fee"
+        ),
+        pytest.param(
+            entry("payout sent/txn_1/po_1", ("payout_clearing", 965), ("cash_at_provider", -965)),
+            SENT,
+            id="a payout is sent",
+        ),
+        pytest.param(
+            entry("payout paid/txn_1/po_1", ("cash_at_bank", 965), ("payout_clearing", -965)),
+            PAID,
+            id="it arrives",
+        ),
+        pytest.param(
+            entry("payout back/txn_1/po_1", ("cash_at_provider", 965), ("cash_at_bank", -965)),
+            replace(SENT, step="back", bank_minor=-965),
+            id="it is returned",
+        ),
+    ],
+)
+def test_an_entry_of_settlement_is_no_charge_and_no_refund(
+    posted: EntryPosted, line: SettlementLine
+) -> None:
+    """It is compared with the balance transaction that it names."""
+    assert [] == list(lines_of_entry(posted, AT_MS))
+    assert [line] == list(settlement_of_entry(posted, AT_MS))
+
+
+def test_an_entry_of_another_cause_is_none_of_settlement() -> None:
+    """A payment is compared with the provider's charges."""
+    payment = entry("payment", ("cash_at_provider", 5), ("customer_receivable", -5))
+
+    assert [] == list(settlement_of_entry(payment, AT_MS))
+    assert 1 == len(list(lines_of_entry(payment, AT_MS)))
+
+
+def test_the_oldest_wrong_item_is_the_first() -> None:
+    """What is only open comes after what is wrong."""
+    late = replace(WAITING, id="txn_2", at_ms=AT_MS + 1)
+    found = compare(SettlementBooks(lines=(late, WAITING)), (), AT_MS + 3 * DAY_MS)
+
+    items: list[OpenItem] = list(found.open_items)
+
+    assert ["txn_1", "txn_2"] == [item.balance_transaction_id for item in items if item.wrong]
+    assert [True, True, False, False] == [item.wrong for item in items]
