@@ -5,8 +5,11 @@ from collections import Counter
 from pathlib import Path
 
 from app.delivery.row import decode_row
+from app.gateways.settlement_position import event_id_of
 from app.operations.reconciliation.compare import reconcile
 from app.operations.reconciliation.reader import provider_lines
+from app.operations.reconciliation.settlement import compare
+from app.operations.reconciliation.settlement_reader import read_settlement
 from app.operations.verification.external_systems import read_provider
 from app.operations.verification.facts import Facts
 from app.operations.verification.verdict import judge
@@ -40,6 +43,8 @@ GAPS_HOURS = {"at once": 0, "25 hours": 25, "8 days": 192, "31 days": 744, "32 d
 """How long the instance is away after a kill: keys, webhooks, holds, and the topics themselves."""
 AT_ONCE, NO_KILL = "at once", ("", "")
 HOUR_MS = 3_600_000
+PAYOUT_HOURS = 120
+"""Until a charge is available, paid out, and at the bank."""
 
 
 def play(
@@ -66,6 +71,7 @@ def play(
             assert any(each.phrase in text for text in texts), texts
         if not kill[0]:
             assert bool(each.decision) == has_case(world), world.trace[-20:]
+            reconcile_settlement(world, each)
         return end
 
 
@@ -108,8 +114,7 @@ def books(world: World, each: Course) -> str:
     end = "completed" if ends[0] is OrderCompleted else "cancelled"
     taken, cash = world.provider.state(), _cash(world)
     at_provider = taken["charged_minor"] - taken["refunded_minor"]
-    unknown_minor = 0 if each.refers else each.by_hand_minor
-    assert cash["cash_at_provider"] - unknown_minor == at_provider, world.trace[-20:]
+    assert cash["cash_at_provider"] - _unknown_minor(each) == at_provider, world.trace[-20:]
     assert cash["cash_at_provider"] + cash["cash_at_bank"] == _paid_minor(world)
     if end == each.end:
         kept_minor = each.kept_minor
@@ -178,6 +183,38 @@ def verify(world: World, breaks: tuple[str, ...]) -> None:
     compared = reconcile(lines, now_ms, motion_ms=own.motion_ms)
     assert compared.reconciled is not bool(breaks), compared.offending
     assert 0 == compared.in_motion, compared.moving
+
+
+def reconcile_settlement(world: World, each: Course) -> None:
+    """Let days go by, read fees and payouts, and assert that all of it reconciles."""
+    before = _cash(world)
+    world.now += PAYOUT_HOURS * HOUR_MS
+    for message in world.provider.settlement():
+        world.say(message, event_id_of(message), message.transaction_id, {})
+    world.run()
+    cash, own = _cash(world), load_books()
+    posted = [
+        line
+        for entry in world.messages(own.topic.name)
+        for line in own.settlement_of_entry(entry, world.now)
+    ]
+    found = compare(read_settlement(world.provider.config), posted, world.now)
+    # What is below zero in all is never paid out.
+    assert {"waiting for a payout"} >= {item.state for item in found.open_items}, found
+    for sums in found.totals.values():
+        assert sums.fees_at_provider_minor == cash["provider_fees"], found.totals
+        assert sums.in_balance_minor == cash["cash_at_provider"] - _unknown_minor(each), (
+            found.totals
+        )
+        assert sums.paid_out_minor == sums.at_bank_minor, found.totals
+    accounts = ("cash_at_provider", "cash_at_bank", "payout_clearing", "provider_fees")
+    moved = [sum(each[name] for name in accounts) for each in (before, cash)]
+    assert moved[0] == moved[1], (before, cash)
+
+
+def _unknown_minor(each: Course) -> int:
+    """Return what somebody refunded by hand and nobody has named: the ledger does not know it."""
+    return 0 if each.refers else each.by_hand_minor
 
 
 def _rows(world: World, table: str) -> list[tuple[str, object]]:

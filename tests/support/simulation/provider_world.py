@@ -16,11 +16,13 @@ import msgspec
 from app.entrypoints.webhooks import provider_notified
 from app.gateways.provider import open_provider
 from app.gateways.provider_events import ProviderEvents
+from app.gateways.provider_settlement import ProviderSettlement
 from app.local.simulators import provider
-from tests.support.external_systems import Console, System, listening, running
+from tests.support.external_systems import Console, System, listening, running, until
 from tests.support.shop import Shop
 from tests.support.simulation.world import Troubles, World
 from workflows.payment.action_messages import PaymentActionRequired
+from workflows.payment.settlement_messages import SettlementMessage
 
 HOUR_MS = 3_600_000
 WEBHOOK_SECONDS = 0.002
@@ -170,6 +172,30 @@ class RealProvider:
                 if each.status == "requires_action":
                     await shop.v1.refunds.cancel_async(each.id)
         await shop.http.close_async()
+
+    def settlement(self) -> list[SettlementMessage]:
+        """Return what the provider has settled by now, with all of its payouts at the bank."""
+        return self._world.loop.run_until_complete(self._settlement())
+
+    async def _settlement(self) -> list[SettlementMessage]:
+        await self._follow_clock()
+        reading = ProviderSettlement(self.config)
+        try:
+            await until(self._is_paid_out)
+            reported, _ = await reading.transactions(0, None)
+            payouts = [await reading.lines(each) for each in await reading.payouts(0)]
+            return [*reported, *(line for each in payouts for line in each.lines)]
+        finally:
+            await reading.close()
+
+    async def _is_paid_out(self) -> bool:
+        shop = Shop(self._system)
+        balance = await shop.v1.balance.retrieve_async()
+        payouts = await shop.v1.payouts.list_async()
+        await shop.http.close_async()
+        # What is below zero stays in the balance.
+        waits = any(each.amount > 0 for each in (*balance.available, *balance.pending))
+        return not waits and all(each.status == "paid" for each in payouts.data)
 
     def is_quiet(self) -> bool:
         """Return whether no webhook is on its way, after waiting for those that are."""
