@@ -30,7 +30,7 @@ from workflows.order.messages import (
 )
 from workflows.order.return_decision import chosen_units
 from workflows.order.returns import refusal
-from workflows.order.state import Order
+from workflows.order.state import Order, kept_minor
 from workflows.payment.capture_messages import CaptureKind
 from workflows.payment.origin import UNKNOWN, Origin
 from workflows.shared.limits import (
@@ -56,6 +56,10 @@ ORDERED_AT = (
 CAPTURE = (
     "When the money is taken: with the order, or when the order leaves us. Until then it is held "
     "on the card, and let go when the order is cancelled: nothing has to be refunded."
+)
+PARTIAL = (
+    "Whether the rest ships when some lines are out of stock. They are not charged: less is taken "
+    "of what is held, or what was taken for them goes back. Otherwise the order is cancelled."
 )
 LINE = "The number of the line in the order, from 1, where several lines have this SKU."
 NO_AMOUNT = (
@@ -86,6 +90,7 @@ class OrderAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     ordered_at_ms: Annotated[Milliseconds, Meta(description=ORDERED_AT)] | None = None
     reference: Annotated[str, Meta(max_length=128)] = ""
     capture: Annotated[CaptureKind, Meta(description=CAPTURE)] = "automatic"
+    partial_shipment: Annotated[bool, Meta(description=PARTIAL)] = False
     origin: Origin = UNKNOWN
     """Where and with what it is paid, as far as known, for the fraud check."""
 
@@ -138,6 +143,7 @@ def placed(order_id: str, asked: OrderAsked, at_ms: int) -> OrderPlaced:
         "reference": asked.reference,
         "origin": asked.origin,
         "capture": asked.capture,
+        "partial_shipment": asked.partial_shipment,
     }
     try:
         return msgspec.convert(fields, OrderPlaced, from_attributes=True)
@@ -228,7 +234,7 @@ def refunded_by_operator(order_id: str, return_id: str, amount_minor: int, why: 
 
 def left_minor(state: Order) -> int:
     """Return what was charged and has neither gone back nor is to."""
-    return state.charged_minor - state.compensated_minor - sum(refunds_minor(state).values())
+    return kept_minor(state) - state.compensated_minor - sum(refunds_minor(state).values())
 
 
 def refunds_minor(state: Order) -> Mapping[str, int]:

@@ -94,6 +94,13 @@ TIMED: dict[type[Message], str] = {
     OrderCancelled: "to_end_ms",
 }
 """The sum to which each message adds its time since the order was placed."""
+SUMMED: dict[type[Message], str] = {
+    PaymentAuthorized: "authorized_minor",
+    PaymentCompleted: "revenue_minor",
+    PaymentVoided: "voided_minor",
+    PaymentRefunded: "refunds_minor",
+}
+"""The sum to which each message adds its amount, by currency."""
 
 UNNAMED = "order"
 """The workflow whose rows name no workflow: it was once the only one."""
@@ -162,22 +169,17 @@ def count(
     """Return `state` with `received` counted in `figures`, `took_ms` after it all began."""
     counts, sums = dict(state.counts), dict(state.sums)
     _add(counts, figures.get(type(received), "other"), 1)
+    if isinstance(received, PaymentCompleted | PaymentAuthorized | PaymentVoided | PaymentRefunded):
+        _add(sums, figure_of(SUMMED[type(received)], received.currency), received.amount_minor)
     match received:
-        case PaymentCompleted(amount_minor=amount_minor, currency=currency, authorized=authorized):
-            _add(sums, figure_of("revenue_minor", currency), amount_minor)
-            if not authorized:
-                _add(counts, "secured", 1)
-        case PaymentAuthorized(amount_minor=amount_minor, currency=currency):
-            _add(sums, figure_of("authorized_minor", currency), amount_minor)
+        case PaymentCompleted(authorized=False) | PaymentAuthorized():
             _add(counts, "secured", 1)
-        case PaymentVoided(amount_minor=amount_minor, currency=currency):
-            _add(sums, figure_of("voided_minor", currency), amount_minor)
-        case PaymentRefunded(amount_minor=amount_minor, currency=currency):
-            _add(sums, figure_of("refunds_minor", currency), amount_minor)
         case PaymentRefundFailed(amount_minor=amount_minor, currency=currency, was_refunded=True):
             _add(sums, figure_of("refunds_minor", currency), -amount_minor)
         case InventoryRejected(reason="out_of_stock"):
             _add(counts, "stock_outs", 1)
+        case InventoryReserved(partial=partial) if partial is not None:
+            _add(counts, "partial_shipments", 1)
         case _:
             pass
     timed = TIMED.get(type(received))

@@ -130,7 +130,7 @@ def _shelves_due(snapshot: Snapshot) -> dict[str, Shelf]:
     }
     for known in snapshot.facts.orders.values():
         held = known.reserved and not known.released and not known.created
-        for sku, units in known.lines if held or known.shipped else ():
+        for sku, units in known.shipping_lines if held or known.shipped else ():
             shelf = due.setdefault(sku, Shelf())
             shelf.held += units if held else 0
             shelf.shipped += units if known.shipped else 0

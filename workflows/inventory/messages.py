@@ -4,15 +4,18 @@ from typing import Annotated
 
 import msgspec
 
+from workflows.order.partial_shipment import PartialShipment
 from workflows.shared.limits import LINES_MAX, Name, Text
 from workflows.shared.message import Message
 
 
 class InventoryReserved(Message, tag="payflow.inventory.reserved.v1", frozen=True, kw_only=True):
-    """All lines are held for this order."""
+    """All lines are held for this order, or all that can be had."""
 
     order_id: Name
     units: int
+    partial: PartialShipment | None = None
+    """What ships, where some lines cannot be had and the order allows it; None: all of it."""
 
 
 class InventoryRejected(Message, tag="payflow.inventory.rejected.v1", frozen=True, kw_only=True):

@@ -2,7 +2,8 @@
 
 The stock of each SKU, its shelf, is a row of its own (`workflows/inventory/stock.py`). Either all
 parts of an order are held, or those that are held get released; a part whose answer comes late is
-released then.
+released then. Where the order allows it, the parts that can be had are enough; the others get what
+they are worth by `workflows/order/partial_shipment.py`.
 """
 
 from typing import Literal
@@ -15,6 +16,7 @@ from workflows.inventory import restock
 from workflows.inventory import stock_messages as stock
 from workflows.inventory.messages import InventoryRejected, InventoryReleased, InventoryReserved
 from workflows.order.messages import OrderPlaced
+from workflows.order.partial_shipment import PricedOrder, partial_shipment, priced_order
 from workflows.payment.messages import PaymentFailed
 from workflows.shared.limits import QUANTITY_MAX
 from workflows.shared.message import Message
@@ -48,6 +50,10 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
     """Empty until the order is placed."""
     parts: dict[str, Part] = {}
     """By SKU: lines of the same SKU are one part."""
+    priced: PricedOrder | None = None
+    """Of an order that may ship in part, until the verdict."""
+    dropped: tuple[str, ...] = ()
+    """The SKUs that do not ship although the order does."""
     closed: bool = False
     """Nothing will be shipped: what is held, or has left, goes back."""
     shipped: bool = False
@@ -74,14 +80,29 @@ def _verdict(state: Inventory) -> tuple[Message, ...]:
         return ()
     if state.closed:
         return (InventoryRejected(order_id=state.order_id, reason="cancelled"),)
-    for status, reason in REFUSALS.items():
-        refused = tuple(sku for sku, part in state.parts.items() if part.status == status)
-        if refused:
-            return (InventoryRejected(order_id=state.order_id, reason=reason, skus=refused),)
-    if all(part.status == "held" for part in state.parts.values()):
-        units = sum(part.quantity for part in state.parts.values())
-        return (InventoryReserved(order_id=state.order_id, units=units),)
-    return ()
+    if state.priced is not None and any(_is_open(part) for part in state.parts.values()):
+        return ()
+    refused = {sku: part for sku, part in state.parts.items() if part.status in REFUSALS}
+    partial = partial_shipment(state.priced, refused) if state.priced and refused else None
+    if refused and partial is None:
+        return (_rejected(state.order_id, refused),)
+    held = [part.quantity for part in state.parts.values() if part.status == "held"]
+    if len(held) + len(refused) < len(state.parts):
+        return ()
+    return (InventoryReserved(order_id=state.order_id, units=sum(held), partial=partial),)
+
+
+def _is_open(part: Part) -> bool:
+    return part.status in ("wanted", "asked")
+
+
+def _rejected(order_id: str, refused: dict[str, Part]) -> InventoryRejected:
+    skus = {
+        reason: tuple(sku for sku, part in refused.items() if part.status == status)
+        for status, reason in REFUSALS.items()
+    }
+    first = next(reason for reason in skus if skus[reason])
+    return InventoryRejected(order_id=order_id, reason=first, skus=skus[first])
 
 
 def _moves(state: Inventory) -> tuple[Message, ...]:
@@ -94,7 +115,7 @@ def _moves(state: Inventory) -> tuple[Message, ...]:
                 messages.append(
                     stock.ReserveStock(order_id=order_id, sku=sku, quantity=part.quantity)
                 )
-            case "held" if lets_go:
+            case "held" if lets_go or sku in state.dropped:
                 messages.append(stock.ReleaseStock(order_id=order_id, sku=sku))
             case "shipped" if lets_go:
                 messages.append(
@@ -110,7 +131,8 @@ def _moves(state: Inventory) -> tuple[Message, ...]:
 def _released(state: Inventory) -> tuple[Message, ...]:
     if state.released_emitted or not state.closed or state.verdict != "reserved":
         return ()
-    if any(part.status != "free" for part in state.parts.values()):
+    shipping = [part for sku, part in state.parts.items() if sku not in state.dropped]
+    if any(part.status != "free" for part in shipping):
         return ()
     return (InventoryReleased(order_id=state.order_id),)
 
@@ -127,10 +149,11 @@ def evolve(state: Inventory, message: Message, _at_ms: int) -> Inventory:  # noq
             return replace(state, closed=True)
         case ShipmentCreated():
             return replace(state, shipped=True)
-        case InventoryReserved():
-            return replace(state, verdict="reserved")
+        case InventoryReserved(partial=partial):
+            dropped = {line.sku: None for line in partial.unavailable} if partial else {}
+            return replace(state, verdict="reserved", priced=None, dropped=tuple(dropped))
         case InventoryRejected():
-            return replace(state, verdict="rejected")
+            return replace(state, verdict="rejected", priced=None)
         case InventoryReleased():
             return replace(state, released_emitted=True)
         case _:
@@ -144,7 +167,8 @@ def _placed(state: Inventory, placed: OrderPlaced) -> Inventory:
         sku: Part(quantity=units, status="wanted" if units <= QUANTITY_MAX else "refused")
         for sku, units in restock.units_by_sku(placed.lines).items()
     }
-    return replace(state, order_id=placed.order_id, parts=parts)
+    priced = priced_order(placed)
+    return replace(state, order_id=placed.order_id, parts=parts, priced=priced)
 
 
 def _moved(state: Inventory, message: Message) -> Inventory:  # noqa: PLR0911  one match

@@ -33,6 +33,11 @@ class Books(msgspec.Struct, frozen=True, kw_only=True):
     currency: str = ""
     goods_minor: int = 0
     charges_minor: int = 0
+    shipped_goods_minor: int | None = None
+    """What of the goods was sold, where not all of them have left; None: all that was paid for."""
+    shipped_charges_minor: int = 0
+    is_net: bool = False
+    """Whether no more was taken than what has left comes to."""
     goods_are: Literal["here", "sent", "stopped"] = "here"
     posted: tuple[str, ...] = ()
     """The entries made: each fact is posted once however often it is received."""
@@ -93,11 +98,13 @@ def _sale(known: Books, transaction_id: str) -> list[EntryPosted]:
     """Return the sale and, when the goods were stopped, its reversal; needs the amounts."""
     if not known.currency or known.goods_are == "here":
         return []
-    total = known.goods_minor + known.charges_minor
+    goods_minor, charges_minor = known.goods_minor, known.charges_minor
+    if known.shipped_goods_minor is not None and not known.is_net:
+        goods_minor, charges_minor = known.shipped_goods_minor, known.shipped_charges_minor
     sold = (
-        *side("customer_receivable", total),
-        *side("revenue", -known.goods_minor),
-        *side("shipping" if known.charges_minor >= 0 else "revenue", -known.charges_minor),
+        *side("customer_receivable", goods_minor + charges_minor),
+        *side("revenue", -goods_minor),
+        *side("shipping" if charges_minor >= 0 else "revenue", -charges_minor),
     )
     entries = [_entry(known, transaction_id, "sale", sold)]
     if known.goods_are == "stopped":
@@ -150,14 +157,21 @@ def _noted(state: Books, received: Message) -> Books:
     """Return `state` with the amounts and the status of the goods that `received` reports."""
     match received:
         case PaymentCompleted() | PaymentWrittenOff():
+            is_net = isinstance(received, PaymentCompleted) and received.released_minor > 0
             return replace(
                 state,
                 currency=received.currency,
                 goods_minor=received.goods_minor,
                 charges_minor=received.charges_minor,
+                is_net=is_net,
             )
         case RecognizeSale() if state.goods_are == "here":
-            return replace(state, goods_are="sent")
+            return replace(
+                state,
+                goods_are="sent",
+                shipped_goods_minor=received.goods_minor,
+                shipped_charges_minor=received.charges_minor,
+            )
         case ReverseSale():
             return replace(state, goods_are="stopped")
         case _:

@@ -9,6 +9,7 @@ from workflows.notification.texts import confirm_text, refund_failed_text
 from workflows.payment.action_messages import PaymentActionRequired
 from workflows.payment.capture_messages import PaymentAuthorized, PaymentVoided
 from workflows.payment.messages import PaymentCompleted, PaymentRefunded, PaymentRefundFailed
+from workflows.payment.refund import key_of
 from workflows.shared.limits import TEXT_CHARS_MAX
 from workflows.shared.message import Message
 from workflows.shared.money import money
@@ -24,7 +25,7 @@ class SentMessages(msgspec.Struct, frozen=True, kw_only=True):
     customer_id: Personal[str] = ""
     notification_ids: tuple[str, ...] = ()
     failed_returns: tuple[str, ...] = ()
-    """Returns whose refund failed after the customer had got a message of it."""
+    """The keys of refunds that failed after the customer had got a message of them."""
 
 
 INITIAL = SentMessages()
@@ -57,10 +58,10 @@ def _message(state: SentMessages, received: Message) -> SendMessage | None:  # n
             amount = money(received.amount_minor, received.currency)
             text = f"We no longer hold {amount} on your card. Nothing was taken."
             return _send(state, transaction_id, "authorization/voided", "push", "Card freed", text)
-        case PaymentRefunded(transaction_id=transaction_id, kind="return"):
+        case PaymentRefunded(transaction_id=transaction_id, kind="return" | "unshipped"):
             amount = money(received.amount_minor, received.currency)
-            name = f"refund/{received.return_id}"
-            if received.return_id in state.failed_returns:
+            name = f"refund/{key_of(received)}"
+            if key_of(received) in state.failed_returns:
                 name += f"/{received.refund_id}"
             return _send(
                 state, transaction_id, name, "push", "Refund", f"{amount} is on its way back."
@@ -100,10 +101,10 @@ def evolve(state: SentMessages, message: Message, _at_ms: int) -> SentMessages:
     match message:
         case PaymentCompleted(customer_id=customer_id) | PaymentAuthorized(customer_id=customer_id):
             return replace(state, customer_id=customer_id)
-        case PaymentRefundFailed(was_refunded=True, return_id=return_id) if return_id:
-            if return_id in state.failed_returns:
+        case PaymentRefundFailed(was_refunded=True, kind="return" | "unshipped"):
+            if key_of(message) in state.failed_returns:
                 return state
-            return replace(state, failed_returns=(*state.failed_returns, return_id))
+            return replace(state, failed_returns=(*state.failed_returns, key_of(message)))
         case SendMessage(notification_id=notification_id) if (
             notification_id not in state.notification_ids
         ):

@@ -42,6 +42,7 @@ def _placed(facts: Facts, known: OrderFacts, message: order.OrderPlaced, at_ms: 
     known.currency = known.currency or facts.interned(message.currency)
     known.lines = _merged(facts, message.lines)
     known.sale = sale_of(message)
+    known.may_ship_in_part = message.partial_shipment
 
 
 def _completed(_facts: Facts, known: OrderFacts, _message: Message, _at_ms: int) -> None:
@@ -55,7 +56,8 @@ def _cancelled(facts: Facts, known: OrderFacts, message: saga.OrderCancelled, at
 
 
 def _stocked(_facts: Facts, known: OrderFacts, message: Message, _at_ms: int) -> None:
-    known.reserved = known.reserved or isinstance(message, inventory.InventoryReserved)
+    if isinstance(message, inventory.InventoryReserved):
+        known.reserved, known.partial = True, message.partial
     known.released = known.released or isinstance(message, inventory.InventoryReleased)
 
 

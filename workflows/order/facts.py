@@ -6,6 +6,7 @@ Bodies are not kept, so a million events fit in memory.
 from collections import Counter
 from dataclasses import dataclass, field
 
+from workflows.order.partial_shipment import PartialShipment
 from workflows.order.return_amount import Sale
 
 NO_SALE = Sale()
@@ -47,6 +48,9 @@ class OrderFacts:
     lines: tuple[tuple[str, int], ...] = ()
     """SKU and units, once a SKU."""
     sale: Sale = NO_SALE
+    may_ship_in_part: bool = False
+    partial: PartialShipment | None = None
+    """What ships, where not all lines do."""
     completed: int = 0
     cancelled: int = 0
     cause: str = ""
@@ -61,6 +65,8 @@ class OrderFacts:
     captured_minor: int = 0
     """What of the hold was taken; the rest of a hold of which a part is taken is let go."""
     voided_minor: int = 0
+    let_go_minor: int = 0
+    """What of the hold was not taken, since not all lines have left."""
     capture_case: bool = False
     """The money could not be taken after the goods had left, and no operator has ended it."""
     written_off: bool = False
@@ -69,6 +75,9 @@ class OrderFacts:
     mismatched: bool = False
     """The provider has taken another amount than it was asked for."""
     refunded_minor: int = 0
+    unshipped_refunds: int = 0
+    unshipped_refunded_minor: int = 0
+    """What of it was for lines that have not left."""
     by_hand_minor: int = 0
     """What of it did not go through the provider."""
     cleared: bool = False
@@ -101,6 +110,23 @@ class OrderFacts:
     def shipped(self) -> bool:
         """Return whether the goods have left and were not called back."""
         return self.created and not self.stopped
+
+    @property
+    def shipping_lines(self) -> tuple[tuple[str, int], ...]:
+        """Return SKU and units of `lines` that ship, when the order does."""
+        missing = {each.sku for each in self.partial.unavailable} if self.partial else set[str]()
+        return tuple((sku, units) for sku, units in self.lines if sku not in missing)
+
+    @property
+    def released_minor(self) -> int:
+        """Return what of the total is not charged, since not all lines ship."""
+        return self.partial.released_minor if self.partial else 0
+
+    @property
+    def unshipped_due_minor(self) -> int:
+        """Return what is to be refunded for lines that have not left: it was taken at once."""
+        is_due = self.shipped and bool(self.payments)
+        return self.released_minor - self.let_go_minor if is_due else 0
 
     def balance(self, account: str) -> int:
         """Return the balance of `account` in the currency of the order, in minor units."""

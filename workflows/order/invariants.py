@@ -32,6 +32,7 @@ CHECKS = (
     hold_checks.holds_add_up,
     order_checks.ships_when_due,
     order_checks.carrier_agrees,
+    order_checks.partial_shipments_add_up,
     stock_checks.receipts_are_booked,
     stock_checks.shelves_add_up,
     stock_checks.stock_agrees,

@@ -66,6 +66,8 @@ class OrderPlaced(Message, tag="payflow.order.placed.v1", frozen=True, kw_only=T
     reference: Annotated[str, msgspec.Meta(max_length=128)] = ""
     origin: Origin = UNKNOWN
     capture: CaptureKind = "automatic"
+    partial_shipment: bool = False
+    """Whether the rest ships when some lines cannot be had; else nothing ships."""
 
 
 class OrderCancelRequested(

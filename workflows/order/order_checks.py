@@ -3,6 +3,7 @@
 from collections import Counter
 
 from workflows.order.facts import OrderFacts, ReturnFacts
+from workflows.order.partial_shipment import PricedOrder, partial_shipment
 from workflows.order.return_amount import summed, worth
 from workflows.order.snapshot import Snapshot
 from workflows.shared.invariants import Check, as_check
@@ -54,6 +55,37 @@ def carrier_agrees(snapshot: Snapshot) -> Check:
     return as_check("carrier_agrees", len(orders), wrong)
 
 
+def partial_shipments_add_up(snapshot: Snapshot) -> Check:
+    """What ships in part may, is worth what its lines are, and no more than that stays taken."""
+    in_part = {key: known for key, known in snapshot.facts.orders.items() if known.partial}
+    at_rest = {key for key, _ in snapshot.orders_at_rest()}
+    wrong = [
+        key
+        for key, known in in_part.items()
+        if (known.placed_ms and _is_priced_wrong(known))
+        or (key in at_rest and known.completed and _is_taken_wrong(known))
+    ]
+    return as_check("partial_shipments_add_up", len(in_part), wrong)
+
+
+def _is_priced_wrong(known: OrderFacts) -> bool:
+    assert known.partial is not None
+    order = PricedOrder(
+        sale=known.sale, total_minor=known.total_minor, currency=known.partial.currency
+    )
+    missing = {each.sku for each in known.partial.unavailable}
+    return not known.may_ship_in_part or partial_shipment(order, missing) != known.partial
+
+
+def _is_taken_wrong(known: OrderFacts) -> bool:
+    """Return whether not all of the total is taken, let go or refunded, each to the minor unit."""
+    if known.mismatched or known.written_off:
+        return False
+    in_all_minor = known.paid_minor + known.let_go_minor
+    refunded = known.unshipped_refunded_minor != known.unshipped_due_minor
+    return in_all_minor != known.total_minor or refunded or known.unshipped_refunds > 1
+
+
 def returns_settle(snapshot: Snapshot) -> Check:
     """Every return is answered; every accepted one refunded once, in full, and restocked once."""
     wrong: list[str] = []
@@ -103,19 +135,25 @@ def _units_too_many(known: OrderFacts, back: list[ReturnFacts], *, at_rest: bool
     returned: Counter[str] = Counter()
     for each in back:
         returned.update(dict(each.units))
-    return (returned - Counter(dict(known.lines) if is_shipped else {})).total()
+    return (returned - Counter(dict(known.shipping_lines) if is_shipped else {})).total()
 
 
 def _money_too_much(known: OrderFacts, back: list[ReturnFacts]) -> int:
     """Return by how much more money went back than all was paid, or than the goods are worth."""
-    paid_minor = known.paid_minor or known.total_minor
+    kept_minor = known.paid_minor - known.unshipped_due_minor
+    if not known.paid_minor:
+        kept_minor = known.total_minor - known.released_minor
+    whole_minor = kept_minor + known.released_minor
     units = [0] * len(known.sale.lines)
+    for missing in known.partial.unavailable if known.partial and units else ():
+        units[min(missing.line, len(units)) - 1] += missing.quantity
+    unshipped_minor = summed(worth(known.sale, whole_minor, units)).total_minor if units else 0
     computed_minor = 0
     for each in back:
         computed_minor += each.amount_minor if each.units_by_line else 0
         for line, more in each.units_by_line if units else ():
             # A line that the order does not have counts as too many units.
             units[min(line, len(units)) - 1] += more
-    worth_minor = summed(worth(known.sale, paid_minor, units)).total_minor if computed_minor else 0
+    worth_minor = summed(worth(known.sale, whole_minor, units)).total_minor if computed_minor else 0
     in_all_minor = sum(each.amount_minor for each in back)
-    return max(in_all_minor - paid_minor, computed_minor - worth_minor)
+    return max(in_all_minor - kept_minor, computed_minor + unshipped_minor - worth_minor)

@@ -58,8 +58,9 @@ def _placed(state: Order, placed: OrderPlaced, at_ms: int) -> Order:
 def _reserved(state: Order, message: Message, at_ms: int) -> Order:
     status = state.inventory.status
     match message:
-        case InventoryReserved() if status == "waiting":
-            return replace(state, inventory=Mark(status="reserved", at_ms=at_ms))
+        case InventoryReserved(partial=partial) if status == "waiting":
+            reserved = replace(state, inventory=Mark(status="reserved", at_ms=at_ms))
+            return replace(reserved, returns=replace(state.returns, partial=partial))
         case InventoryRejected(reason=reason, skus=skus) if status == "waiting":
             rejected = replace(state, inventory=Mark(status="rejected", at_ms=at_ms))
             if reason == "cancelled":

@@ -19,6 +19,7 @@ def _paid(facts: Facts, known: OrderFacts, message: payment.PaymentCompleted, _a
     if known.hold_id and message.payment_id == known.hold_id:
         known.captured_minor += message.amount_minor
     known.paid_minor += message.amount_minor
+    known.let_go_minor += message.released_minor
 
 
 def _waits_for_customer(
@@ -41,10 +42,7 @@ def _refunded(
     known.by_hand_minor += message.amount_minor if message.by_hand else 0
     known.refunds_overdue.discard(key_of(message))
     known.refunds_pending.discard(key_of(message))
-    if message.kind == "return":
-        returned = known.returned(message.return_id)
-        returned.refunds += 1
-        returned.refunded_minor += message.amount_minor
+    _add_refund(known, message, 1)
 
 
 def _refund_pending(
@@ -57,10 +55,20 @@ def _refund_pending(
     if not isinstance(message, payment.PaymentRefundFailed) or not message.was_refunded:
         return
     known.refunded_minor -= message.amount_minor
+    _add_refund(known, message, -1)
+
+
+def _add_refund(
+    known: OrderFacts, message: payment.PaymentRefunded | payment.PaymentRefundFailed, sign: int
+) -> None:
+    """Count a refund with `sign` where it belongs: a return, or lines that have not left."""
     if message.kind == "return":
         returned = known.returned(message.return_id)
-        returned.refunds -= 1
-        returned.refunded_minor -= message.amount_minor
+        returned.refunds += sign
+        returned.refunded_minor += sign * message.amount_minor
+    elif message.kind == "unshipped":
+        known.unshipped_refunds += sign
+        known.unshipped_refunded_minor += sign * message.amount_minor
 
 
 def _overdue(

@@ -33,10 +33,11 @@ def paid(state: Order, message: Message, at_ms: int) -> Order:  # noqa: PLR0911 
             return (
                 failed if reason == "cancelled" else blame("payment_failed", reason, failed, at_ms)
             )
-        case PaymentCompleted(amount_minor=amount_minor) if status not in TAKEN:
+        case PaymentCompleted() if status not in TAKEN:
             # Also after a failure: money taken after all, and its refund is still to come.
             mark = Mark(status="completed", at_ms=at_ms)
-            return replace(state, payment=mark, charged_minor=amount_minor)
+            taken = replace(state, payment=mark, charged_minor=message.amount_minor)
+            return replace(taken, let_go_minor=message.released_minor)
         case PaymentRefundPending(kind="compensation") if status == "completed":
             return replace(state, payment=Mark(status="refunding", at_ms=at_ms))
         case PaymentRefunded(kind="compensation", amount_minor=amount_minor) if status in (
@@ -48,6 +49,10 @@ def paid(state: Order, message: Message, at_ms: int) -> Order:  # noqa: PLR0911 
         case PaymentRefundFailed(kind="compensation") if status in ("refunding", "refunded"):
             mark = Mark(status="completed", at_ms=at_ms)
             return replace(state, payment=mark, compensated_minor=0)
+        case PaymentRefunded(kind="unshipped", amount_minor=amount_minor):
+            return replace(state, unshipped_refunded_minor=amount_minor)
+        case PaymentRefundFailed(kind="unshipped"):
+            return replace(state, unshipped_refunded_minor=0)
         case _:
             return _judged(_held(state, message, at_ms), message, at_ms)
 

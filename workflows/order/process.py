@@ -18,7 +18,7 @@ from workflows.order.saga_messages import (
     Step,
     StepOverdue,
 )
-from workflows.order.state import INITIAL, UNPAID, Order
+from workflows.order.state import INITIAL, UNPAID, Order, kept_minor
 from workflows.payment.refund_progress import PENDING_OVERDUE_MS
 from workflows.shared.message import Message
 
@@ -107,7 +107,7 @@ def pending(state: Order) -> tuple[Message, ...]:
             state.returns,
             state.order_id,
             cancelled=bool(state.cancelled_at_ms),
-            paid_minor=state.charged_minor,
+            paid_minor=kept_minor(state),
             currency=state.currency,
         )
     return _end(state) or _overdue(state)

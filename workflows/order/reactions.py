@@ -6,6 +6,7 @@ from workflows.inventory.messages import InventoryRejected
 from workflows.ledger.instructions import RecognizeSale, ReverseSale
 from workflows.notification.instructions import NotifyCustomer
 from workflows.order.messages import OrderPlaced
+from workflows.order.partial_shipment import objection_to_sums, unavailable_text
 from workflows.order.saga_messages import OrderCancelled, ReturnAccepted, ReturnRefused
 from workflows.payment import declines
 from workflows.payment.instructions import (
@@ -14,7 +15,6 @@ from workflows.payment.instructions import (
     RequestPayment,
     RequestRefund,
 )
-from workflows.shared.limits import MINOR_MAX
 from workflows.shared.reaction import declare_reactions
 from workflows.shipping.messages import (
     ShipmentCancelled,
@@ -49,27 +49,19 @@ def _request_payment(placed: OrderPlaced) -> RequestPayment:
         ordered_at_ms=placed.ordered_at_ms,
         origin=placed.origin,
         capture=placed.capture,
-        refusal=_refusal(placed),
+        refusal=objection_to_sums(placed),
     )
-
-
-def _refusal(placed: OrderPlaced) -> str:
-    """Return what is wrong with the sums of an order, or nothing. Orders may bypass the API."""
-    goods_minor = sum(line.amount_minor for line in placed.lines)
-    charges_minor = sum(each.amount_minor for each in placed.charges)
-    if goods_minor + charges_minor != placed.total_minor:
-        return "the total is not the sum of its lines and charges"
-    if max(goods_minor, abs(charges_minor)) > MINOR_MAX:
-        return "its sums are larger than money may be"
-    return ""
 
 
 def _cancel_payment(_event: object) -> CancelPayment:
     return CancelPayment()
 
 
-def _request_capture(_created: ShipmentCreated) -> RequestCapture:
-    return RequestCapture()
+def _request_capture(created: ShipmentCreated) -> RequestCapture:
+    partial = created.partial
+    if partial is None:
+        return RequestCapture()
+    return RequestCapture(amount_minor=partial.amount_minor, goods_minor=partial.goods_minor)
 
 
 def _request_refund(accepted: ReturnAccepted) -> RequestRefund:
@@ -80,7 +72,14 @@ def _request_refund(accepted: ReturnAccepted) -> RequestRefund:
 
 
 def _recognize_sale(created: ShipmentCreated) -> RecognizeSale:
-    return RecognizeSale(transaction_id=created.order_id)
+    partial = created.partial
+    if partial is None:
+        return RecognizeSale(transaction_id=created.order_id)
+    return RecognizeSale(
+        transaction_id=created.order_id,
+        goods_minor=partial.goods_minor,
+        charges_minor=partial.charges_minor,
+    )
 
 
 def _reverse_sale(cancelled: ShipmentCancelled) -> ReverseSale | None:
@@ -100,12 +99,14 @@ def _stopped(_event: ShipmentCancelled | ShipmentFailed) -> NoteDelivery:
 
 
 def _notify_shipped(created: ShipmentCreated) -> NotifyCustomer:
+    tracking = created.tracking or created.shipment_id
+    missing = f"{unavailable_text(created.partial)} " if created.partial else ""
     return NotifyCustomer(
         transaction_id=created.order_id,
         name="shipped",
         channel="push",
         title="On its way",
-        text=f"Your order has left us. Tracking {created.tracking or created.shipment_id}.",
+        text=f"Your order has left us. {missing}Tracking {tracking}.",
     )
 
 

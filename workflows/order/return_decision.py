@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from workflows.order.messages import ReturnLine
 from workflows.order.return_amount import ReturnAmount, return_parts, summed
-from workflows.order.returns import Return, Returns, units_back
+from workflows.order.returns import Return, Returns, units_kept
 from workflows.order.saga_messages import ReturnAccepted, ReturnRefused
 from workflows.shared.message import Message
 
@@ -60,9 +60,11 @@ def _answer(
     units = chosen_units(returns, asked.lines)
     if isinstance(units, str):
         return units
-    before = units_back(returns)
-    after = [back + more for back, more in zip(before, units, strict=True)]
-    parts = return_parts(returns.sale, paid_minor, before=before, after=after)
+    before = units_kept(returns)
+    after = [gone + more for gone, more in zip(before, units, strict=True)]
+    # What did not ship counts as what is back: the rest is worth what is left of the whole order.
+    whole_minor = paid_minor + returns.released_minor
+    parts = return_parts(returns.sale, whole_minor, before=before, after=after)
     whole = summed(parts)
     due_minor = min(whole.total_minor, left_minor)
     if asked.amount_minor > due_minor:
@@ -86,7 +88,7 @@ def chosen_units(returns: Returns, lines: Sequence[ReturnLine]) -> str | list[in
     sold = returns.sale.lines
     if not sold:
         return "the prices of this order are not known here"
-    left = [line.units - back for line, back in zip(sold, units_back(returns), strict=True)]
+    left = [line.units - gone for line, gone in zip(sold, units_kept(returns), strict=True)]
     places: dict[str, list[int]] = {}
     for place, line in enumerate(sold):
         places.setdefault(line.sku, []).append(place)

@@ -3,6 +3,7 @@
 Part of the order workflow. `workflows/order/return_decision.py` decides what may come back.
 """
 
+from operator import add
 from typing import Literal
 
 import msgspec
@@ -10,10 +11,11 @@ from msgspec.structs import replace
 
 from workflows.inventory.messages import InventoryReturned
 from workflows.order.messages import GoodwillGranted, OrderPlaced, ReturnLine, ReturnRequested
+from workflows.order.partial_shipment import PartialShipment
 from workflows.order.return_amount import ReturnAmount, Sale, sale_of
 from workflows.order.saga_messages import ReturnAccepted, ReturnRefused
 from workflows.payment.messages import PaymentRefunded, PaymentRefundFailed
-from workflows.payment.refund import COMPENSATION
+from workflows.payment.refund import KINDS
 from workflows.shared.limits import LINES_MAX
 from workflows.shared.message import Message
 
@@ -59,6 +61,13 @@ class Returns(msgspec.Struct, frozen=True, kw_only=True):
     """Units accepted back, by SKU."""
     units_by_line: tuple[int, ...] = ()
     """And by line of the sale; empty while there are none."""
+    partial: PartialShipment | None = None
+    """What ships, where not all lines do."""
+
+    @property
+    def released_minor(self) -> int:
+        """Return what is not charged for lines that do not ship."""
+        return self.partial.released_minor if self.partial else 0
 
 
 # --- evolve --------------------------------------------------------------------
@@ -72,6 +81,18 @@ def placed(returns: Returns, order: OrderPlaced) -> Returns:
 def units_back(returns: Returns) -> tuple[int, ...]:
     """Return the units accepted back, line by line of the sale."""
     return returns.units_by_line or (0,) * len(returns.sale.lines)
+
+
+def units_kept(returns: Returns) -> tuple[int, ...]:
+    """Return the units that the customer does not have, line by line: unshipped, or back."""
+    return tuple(map(add, units_unshipped(returns), units_back(returns)))
+
+
+def units_unshipped(returns: Returns) -> tuple[int, ...]:
+    """Return the units that do not ship although the order does, line by line of the sale."""
+    unavailable = returns.partial.unavailable if returns.partial else ()
+    units = {each.line: each.quantity for each in unavailable}
+    return tuple(units.get(number, 0) for number, _ in enumerate(returns.sale.lines, start=1))
 
 
 def evolve(returns: Returns, message: Message) -> Returns:
@@ -109,7 +130,7 @@ def refusal(returns: Returns, asked: ReturnRequested | GoodwillGranted) -> str:
     """Return why `asked` is not stored, or nothing. The same request gets the same answer."""
     if asked.return_id in returns.by_id:
         return ""
-    if asked.return_id == COMPENSATION:
+    if asked.return_id in KINDS:
         return "a return cannot have the name of what goes back when an order is cancelled"
     if isinstance(asked, ReturnRequested) and asked.return_id.startswith(OPERATORS_PREFIXES):
         return "a return cannot have the name of what an operator gives"

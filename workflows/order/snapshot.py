@@ -43,13 +43,18 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
             return not self.overdue(order_id, known)
         if order_id in self.moment.pending or self.moment.fresh(known.last_ms):
             return True
-        if known.refunds_pending:
+        if known.refunds_pending or self._refund_under_way(known):
             return True
         if any(self.moment.fresh(at_ms) for at_ms in self._outside(order_id)):
             return True
         return any(
             not returned.is_over and not self.late(returned) for returned in known.returns.values()
         )
+
+    def _refund_under_way(self, known: OrderFacts) -> bool:
+        """Return whether money for lines that have not left is still on its way back."""
+        is_late = self.moment.now_ms - known.last_ms > RETURN_MS_MAX
+        return known.unshipped_due_minor > 0 and not known.unshipped_refunds and not is_late
 
     def _outside(self, order_id: str) -> Iterator[int]:
         """Yield when the external systems last did something."""

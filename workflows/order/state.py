@@ -52,6 +52,10 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     authorized_minor: int = 0
     """What was held on the card, where money was not taken at once."""
     charged_minor: int = 0
+    let_go_minor: int = 0
+    """What of the hold was not taken, since not all lines ship."""
+    unshipped_refunded_minor: int = 0
+    """What was refunded for lines that do not ship, where the money had been taken at once."""
     compensated_minor: int = 0
     cause: Cause | None = None
     """Why it is being compensated: the first cause received."""
@@ -68,6 +72,13 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
 
 INITIAL = Order()
+
+
+def kept_minor(state: Order) -> int:
+    """Return what was charged, without what goes back for lines that do not ship."""
+    return max(0, state.charged_minor + state.let_go_minor - state.returns.released_minor)
+
+
 UNPAID = ("waiting", "pending", "action_required", "processing")
 """The statuses of a payment of which the outcome is not known."""
 

@@ -50,6 +50,9 @@ class OrderFigures(msgspec.Struct, frozen=True, kw_only=True):
     ledger_imbalance_minor: int
     double_charges: int
     stock_drift_units: int
+    orders_shipped_in_part: int
+    not_charged_minor: dict[str, int]
+    """What was ordered and neither came nor was charged, of orders that shipped, by currency."""
     returns_accepted: int
     returns_refused: dict[str, int]
     """By reason."""
@@ -82,6 +85,8 @@ def figures_of(snapshot: Snapshot) -> OrderFigures:
         trial_balance=money_checks.trial_balance(snapshot),
         ledger_imbalance_minor=money_checks.imbalance_minor(snapshot),
         double_charges=len(money_checks.charged_twice(snapshot)),
+        orders_shipped_in_part=sum(bool(known.shipped and known.partial) for _, known in placed),
+        not_charged_minor=_not_charged(facts),
         stock_drift_units=sum(abs(units) for units in stock_checks.stock_drift(snapshot).values()),
         returns_accepted=sum(bool(one.accepted_ms) for one in _returns(facts)),
         returns_refused=_counts(one.refused for one in _returns(facts) if one.refused),
@@ -93,6 +98,14 @@ def figures_of(snapshot: Snapshot) -> OrderFigures:
         ),
         latency_ms=_latency([known for _, known in placed]),
     )
+
+
+def _not_charged(facts: Facts) -> dict[str, int]:
+    sums: Counter[str] = Counter()
+    for known in facts.orders.values():
+        if known.shipped and known.partial:
+            sums[known.partial.currency] += known.released_minor
+    return dict(sorted(sums.items()))
 
 
 def _latency(known_orders: list[OrderFacts]) -> Latency:

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from workflows.order import returns
+from workflows.order.partial_shipment import PartialShipment, unavailable_text
 from workflows.order.process import deadlines, overdue_at_ms
 from workflows.order.return_amount import ReturnAmount
 from workflows.order.state import Mark, Order
@@ -33,6 +34,7 @@ def view(state: Order) -> dict[str, Any]:
         "cause": state.cause,
         "detail": state.detail,
         "amounts": _amounts(state),
+        "partial": _partial(state.returns.partial),
         "confirmed_at_ms": state.confirmed_at_ms or None,
         "ended_at_ms": state.completed_at_ms or state.cancelled_at_ms or None,
         "stuck_at_ms": overdue_at_ms(state),
@@ -71,14 +73,31 @@ def _amounts(state: Order) -> dict[str, Any]:
         "total_minor": state.total_minor,
         "authorized_minor": state.authorized_minor,
         "charged_minor": state.charged_minor,
-        "refunded_minor": state.compensated_minor + sum(returned),
+        "refunded_minor": state.compensated_minor + state.unshipped_refunded_minor + sum(returned),
+    }
+
+
+def _partial(partial: PartialShipment | None) -> dict[str, Any] | None:
+    """Return what does not ship although the order does; None: all of it ships, or nothing."""
+    if partial is None:
+        return None
+    return {
+        "unavailable": [msgspec.structs.asdict(each) for each in partial.unavailable],
+        "charged_minor": partial.amount_minor,
+        "not_charged_minor": partial.released_minor,
+        "text": unavailable_text(partial),
     }
 
 
 def details(state: Order) -> dict[str, Any]:
     """Return the lines of the order: the units shipped and accepted back, and the prices."""
     is_shipped = state.shipping.status == "created"
-    lines = zip(state.returns.sale.lines, returns.units_back(state.returns), strict=True)
+    lines = zip(
+        state.returns.sale.lines,
+        returns.units_unshipped(state.returns),
+        returns.units_back(state.returns),
+        strict=True,
+    )
     return {
         "lines": [
             {
@@ -86,10 +105,11 @@ def details(state: Order) -> dict[str, Any]:
                 "sku": line.sku,
                 "quantity": line.units,
                 "amount_minor": line.amount_minor,
-                "shipped": line.units if is_shipped else 0,
+                "shipped": line.units - unavailable if is_shipped else 0,
+                "unavailable": unavailable,
                 "returned": back,
             }
-            for number, (line, back) in enumerate(lines, start=1)
+            for number, (line, unavailable, back) in enumerate(lines, start=1)
         ]
     }
 

@@ -7,6 +7,7 @@ A hold that ends before anything has shipped ends the order: shipping says wheth
 from typing import Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from workflows.payment import capture_messages as facts
 from workflows.payment import provider_capture_messages as provider
@@ -68,6 +69,16 @@ def case_round(capture: Capture, charge: Charge) -> int | None:
     """Return the round of the case that waits for an operator; None: there is none."""
     waits = is_refused(capture, charge) and capture.case_emitted and not capture.written_off
     return capture.round if waits and charge.outcome != "succeeded" else None
+
+
+def in_part(bill: Bill, total_minor: int, goods_minor: int) -> Bill:
+    """Return `bill` of which only `total_minor` is to be taken."""
+    return replace(
+        bill,
+        total_minor=total_minor,
+        goods_minor=goods_minor,
+        released_minor=bill.total_minor - total_minor,
+    )
 
 
 # --- decide ----------------------------------------------------------------

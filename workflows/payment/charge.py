@@ -35,6 +35,13 @@ class Bill(msgspec.Struct, frozen=True, kw_only=True):
     """When payment was asked for; 0 in rows older than this field."""
     capture: CaptureKind = "automatic"
     origin: Origin = UNKNOWN
+    released_minor: int = 0
+    """What is not taken of what was held, since not all goods have left."""
+
+    @property
+    def held_minor(self) -> int:
+        """Return what the provider was asked to hold or charge at first."""
+        return self.total_minor + self.released_minor
 
     @property
     def charges_minor(self) -> int:
@@ -158,7 +165,7 @@ def _waiting(charge: Charge, bill: Bill) -> Message:
 def _charge_card(bill: Bill) -> Message:
     return provider.ChargeCard(
         transaction_id=bill.transaction_id,
-        amount_minor=bill.total_minor,
+        amount_minor=bill.held_minor,
         currency=bill.currency,
         payment_method=bill.payment_method,
         capture=capture_of(bill),
@@ -175,7 +182,8 @@ def _ask(charge: Charge, bill: Bill, *, voids: bool) -> Message:
     message = provider.VoidCharge if voids else provider.InquireCharge
     return message(
         transaction_id=bill.transaction_id,
-        amount_minor=bill.total_minor,
+        # What it was created with: the provider refuses its key with another amount.
+        amount_minor=bill.held_minor,
         currency=bill.currency,
         payment_method=bill.payment_method,
         attempt=charge.asks,

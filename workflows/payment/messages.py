@@ -11,6 +11,9 @@ from workflows.shared.limits import Currency, Milliseconds, Minor, MinorDue, Nam
 from workflows.shared.message import Message
 from workflows.shared.personal import Personal
 
+RefundKind = Literal["compensation", "return", "unshipped"]
+"""Of what money goes back: a cancelled order, a return, or lines that have not left."""
+
 
 class PaymentCompleted(Message, tag="payflow.payment.completed.v1", frozen=True, kw_only=True):
     """The money is taken. It carries all that fraud and ledger need."""
@@ -27,6 +30,8 @@ class PaymentCompleted(Message, tag="payflow.payment.completed.v1", frozen=True,
     origin: Origin = UNKNOWN
     authorized: bool = False
     """Whether PaymentAuthorized was emitted before it."""
+    released_minor: MinorDue = 0
+    """What of the hold was let go with it, since not all goods have left."""
 
 
 class PaymentFailed(Message, tag="payflow.payment.failed.v1", frozen=True, kw_only=True):
@@ -65,14 +70,14 @@ class PaymentPending(Message, tag="payflow.payment.pending.v1", frozen=True, kw_
 
 
 class PaymentRefunded(Message, tag="payflow.payment.refunded.v1", frozen=True, kw_only=True):
-    """Money went back: all of it (`compensation`) or the price of a return."""
+    """Money went back: all of it (`compensation`), for what has not left, or for a return."""
 
     transaction_id: Name = msgspec.field(name="order_id")
     payment_id: Name
     refund_id: Name
     amount_minor: MinorDue
     currency: Currency
-    kind: Literal["compensation", "return"]
+    kind: RefundKind
     return_id: str = ""
     by_hand: bool = False
     """Not through the provider: an operator has paid it another way, `refund_id` says how."""
@@ -88,7 +93,7 @@ class PaymentRefundPending(
     refund_id: Name
     amount_minor: MinorDue
     currency: Currency
-    kind: Literal["compensation", "return"]
+    kind: RefundKind
     return_id: str = ""
 
 
@@ -102,7 +107,7 @@ class PaymentRefundFailed(
     refund_id: Name
     amount_minor: MinorDue
     currency: Currency
-    kind: Literal["compensation", "return"]
+    kind: RefundKind
     return_id: str = ""
     reason: Text
     was_refunded: bool

@@ -1,5 +1,7 @@
 """What is emitted of a charge whose outcome is known. Part of the payment workflow."""
 
+from msgspec.structs import replace
+
 from workflows.payment.charge import Bill, Charge
 from workflows.payment.messages import PaymentCompleted, PaymentFailed, PaymentMismatch
 from workflows.shared.message import Message
@@ -23,6 +25,12 @@ def difference(
     )
 
 
+def bill_of_taken(bill: Bill, found: PaymentMismatch) -> Bill:
+    """Return a bill of what was taken: so much goes back once the order is closed."""
+    taken = {"total_minor": found.charged_minor, "goods_minor": found.charged_minor}
+    return replace(bill, currency=found.charged_currency, **taken)
+
+
 def completed(charged: Charge, bill: Bill, *, authorized: bool) -> Message:
     """Return what is emitted when the money is taken."""
     return PaymentCompleted(
@@ -37,6 +45,7 @@ def completed(charged: Charge, bill: Bill, *, authorized: bool) -> Message:
         ordered_at_ms=bill.ordered_at_ms,
         origin=bill.origin,
         authorized=authorized,
+        released_minor=bill.released_minor,
     )
 
 

@@ -27,7 +27,7 @@ from workflows.payment.instructions import (
     RequestRefund,
 )
 from workflows.payment.messages import PaymentCompleted, PaymentFailed, PaymentMismatch
-from workflows.payment.refund import COMPENSATION, Refunds
+from workflows.payment.refund import COMPENSATION, UNSHIPPED, Refunds
 from workflows.shared.message import Message
 
 # --- state ------------------------------------------------------------------
@@ -43,6 +43,8 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True):
     capture: Capture = Capture()
     """Where money is held first, and taken later."""
     completed_emitted: bool = msgspec.field(name="completed_told", default=False)
+    shipped_minor: int | None = None
+    """What is charged for what has left, where not all of it has."""
     mismatch_emitted: bool = False
     failed_emitted: bool = msgspec.field(name="failed_told", default=False)
     refunds: Refunds = Refunds()
@@ -135,14 +137,15 @@ def evolve(state: Payment, message: Message, at_ms: int) -> Payment:  # noqa: PL
             return _compensate(replace(state, closed=True), at_ms)
         case PaymentFailed():
             return replace(state, failed_emitted=True, closed=True)
-        case PaymentMismatch():
-            return _mismatched(state, message)
+        case PaymentMismatch() if state.bill:
+            taken = outcome.bill_of_taken(state.bill, message)
+            return replace(state, bill=taken, mismatch_emitted=True)
         case PaymentCompleted():
             return _compensate(replace(state, completed_emitted=True), at_ms)
         case RequestRefund(return_id=return_id, amount_minor=amount_minor):
             return _request_refund(state, return_id, amount_minor, at_ms)
-        case RequestCapture() if state.bill and state.bill.capture == "at_shipment":
-            return replace(state, capture=capture_progress.request(state.capture, at_ms))
+        case RequestCapture() if state.bill:
+            return _request_capture(state, state.bill, message, at_ms)
         case CaptureCaseDecided() if not state.closed:
             decided = capture_progress.decide_case(state.capture, state.charge, message, at_ms)
             return replace(state, capture=decided)
@@ -162,18 +165,26 @@ def _billed(state: Payment, asked: RequestPayment, at_ms: int) -> Payment:
     return replace(state, bill=charge.bill_of(asked, at_ms), charge=refused)
 
 
-def _mismatched(state: Payment, found: PaymentMismatch) -> Payment:
-    """Return `state` with a bill of what was taken: so much goes back once the order is closed."""
-    assert state.bill is not None, "it was asked for"
-    taken = {"total_minor": found.charged_minor, "goods_minor": found.charged_minor}
-    bill = replace(state.bill, currency=found.charged_currency, **taken)
-    return replace(state, bill=bill, mismatch_emitted=True)
-
-
 def _compensate(state: Payment, at_ms: int) -> Payment:
-    if state.bill is None or not state.closed:
+    """Return `state` with the refund of what was taken for goods that do not leave."""
+    bill, shipped_minor = state.bill, state.shipped_minor
+    if bill is not None and state.closed:
+        return _request_refund(state, COMPENSATION, bill.total_minor, at_ms)
+    if bill is None or shipped_minor is None or bill.released_minor:
         return state
-    return _request_refund(state, COMPENSATION, state.bill.total_minor, at_ms)
+    return _request_refund(state, UNSHIPPED, bill.total_minor - shipped_minor, at_ms)
+
+
+def _request_capture(state: Payment, bill: Bill, asked: RequestCapture, at_ms: int) -> Payment:
+    """Return `state` once the goods have left, perhaps not all of them."""
+    is_held = bill.capture == "at_shipment"
+    if asked.amount_minor is not None and state.shipped_minor is None:
+        if is_held and state.charge.outcome != "succeeded":
+            bill = capture.in_part(bill, asked.amount_minor, asked.goods_minor)
+        state = replace(state, bill=bill, shipped_minor=asked.amount_minor)
+    if is_held:
+        state = replace(state, capture=capture_progress.request(state.capture, at_ms))
+    return _compensate(state, at_ms)
 
 
 def _request_refund(state: Payment, key: str, amount_minor: int, at_ms: int) -> Payment:

@@ -18,6 +18,10 @@ from workflows.shared.retry import Wait
 
 COMPENSATION = "compensation"
 """The refund key of a cancelled order's refund; returns use their own id."""
+UNSHIPPED = "unshipped"
+"""The refund key of what was taken for lines that have not left."""
+KINDS: dict[str, facts.RefundKind] = {COMPENSATION: "compensation", UNSHIPPED: "unshipped"}
+"""Refunds that are no return, by their key."""
 
 ROUNDS = 2
 """Refunds of one key: Stripe fails one when the card is closed, and a second one as well."""
@@ -27,7 +31,7 @@ Fact = facts.PaymentRefunded | facts.PaymentRefundPending | facts.PaymentRefundF
 
 def key_of(fact: Fact) -> str:
     """Return the refund key of what is emitted about a refund."""
-    return fact.return_id or COMPENSATION
+    return fact.return_id or (UNSHIPPED if fact.kind == "unshipped" else COMPENSATION)
 
 
 # --- state ------------------------------------------------------------------
@@ -150,14 +154,13 @@ def _inquire(key: str, refund: Refund, bill: Bill, payment_id: str) -> Message:
 
 
 def _about(key: str, refund: Refund, bill: Bill, payment_id: str) -> dict[str, Any]:
-    compensates = key == COMPENSATION
     return {
         "transaction_id": bill.transaction_id,
         "payment_id": payment_id,
         "amount_minor": refund.amount_minor,
         "currency": bill.currency,
-        "kind": "compensation" if compensates else "return",
-        "return_id": "" if compensates else key,
+        "kind": KINDS.get(key, "return"),
+        "return_id": "" if key in KINDS else key,
     }
 
 

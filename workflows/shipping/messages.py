@@ -1,5 +1,6 @@
 """Shipments as facts: only the shipping agent emits them, since only it can stop one."""
 
+from workflows.order.partial_shipment import PartialShipment
 from workflows.shared.limits import Name, Text
 from workflows.shared.message import Message
 
@@ -10,6 +11,8 @@ class ShipmentCreated(Message, tag="payflow.shipment.created.v1", frozen=True, k
     order_id: Name
     shipment_id: Name
     tracking: Text = ""
+    partial: PartialShipment | None = None
+    """What is in it, where not all of the order is; None: all of it."""
 
 
 class ShipmentFailed(Message, tag="payflow.shipment.failed.v1", frozen=True, kw_only=True):

@@ -79,5 +79,8 @@ def _book(state: Shipment, units: int) -> Message:
 
 def _created(state: Shipment) -> Message:
     return ShipmentCreated(
-        order_id=state.order_id, shipment_id=state.shipment_id, tracking=state.tracking
+        order_id=state.order_id,
+        shipment_id=state.shipment_id,
+        tracking=state.tracking,
+        partial=state.partial,
     )

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from workflows.fraud.messages import FraudCleared, FraudConfirmed, FraudDetected
 from workflows.inventory.messages import InventoryRejected, InventoryReserved
 from workflows.order.messages import OrderCancelRequested, OrderPlaced
+from workflows.order.partial_shipment import PartialShipment
 from workflows.order.saga_messages import StepOverdue
 from workflows.payment.capture_messages import (
     AuthorizationExpiring,
@@ -56,6 +57,8 @@ class Shipment(msgspec.Struct, frozen=True, kw_only=True):
     paid: bool = False
     units: int | None = None
     """What is reserved; None until it is."""
+    partial: PartialShipment | None = None
+    """What is reserved, where not all of the order is; None: all of it."""
     cleared: bool = False
     stop: str = ""
     """Why the shipment is to be stopped; empty while it is not."""
@@ -86,8 +89,8 @@ def evolve(state: Shipment, message: Message, at_ms: int) -> Shipment:  # noqa: 
         case PaymentAuthorized() | PaymentCompleted():
             order_id, country = message.transaction_id, message.country
             return replace(state, order_id=order_id, country=country, paid=True)
-        case InventoryReserved(units=units):
-            return replace(state, units=units)
+        case InventoryReserved(units=units, partial=partial):
+            return replace(state, units=units, partial=partial)
         case FraudCleared():
             return replace(state, cleared=True)
         case PaymentFailed() | InventoryRejected() | FraudDetected():
