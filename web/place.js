@@ -9,7 +9,9 @@ async function place(form) {
     unit_price_minor: Number(said.get("unit_price_minor")),
   };
   const body = {
-    country: said.get("country"), currency: "GBP", lines: [line],
+    country: said.get("country"), currency: "GBP",
+    lines: said.get("other_sku") ? [line, { ...line, sku: said.get("other_sku") }] : [line],
+    partial_shipment: said.has("partial_shipment"),
     payment_method: said.get("payment_method"),
   };
   const answer = await fetch("/orders", {

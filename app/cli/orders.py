@@ -30,6 +30,12 @@ Mapping = Annotated[
 Encoding = Annotated[
     str, typer.Option(help="Such as windows-1250, where it is neither Unicode nor Windows-1252.")
 ]
+Partial = Annotated[
+    float,
+    typer.Option(
+        min=0, max=100, help="Percent of the orders that may ship without what is out of stock."
+    ),
+]
 DryRun = Annotated[bool, typer.Option(help="Read and count the file, and play nothing.")]
 
 
@@ -41,12 +47,13 @@ def load(  # noqa: PLR0913  each is an option
     decimal: Decimals = None,
     columns: Mapping = "",
     encoding: Encoding = "",
+    partial: Partial = 0,
     dry_run: DryRun = False,
     as_json_too: AsJson = False,
 ) -> None:
     """Play FILE through the API of the running instance, stock included."""
     options = file_options(dates, decimal, columns, encoding)
-    loaded = run(_counted(file, options) if dry_run else _load(file, options, rate))
+    loaded = run(_counted(file, options) if dry_run else _load(file, options, rate, partial))
     if as_json_too:
         as_json(loaded)
         return
@@ -83,7 +90,9 @@ def preview(plan: Plan) -> LoadedFile:
     return outcome_of(plan)
 
 
-async def _load(file: Path, options: FileOptions, rate: float) -> LoadedFile:
+async def _load(
+    file: Path, options: FileOptions, rate: float, partial_percent: float
+) -> LoadedFile:
     plan, instance = read_plan(file, options), running_instance()
     if instance.backdate != "everyone":
         err.print(
@@ -92,7 +101,13 @@ async def _load(file: Path, options: FileOptions, rate: float) -> LoadedFile:
         )
     with progress_line(err) as show_figures:
         async with aiohttp.ClientSession() as session:
-            player = Player(instance.console_url, rate, session, err.print)
+            player = Player(
+                instance.console_url,
+                rate,
+                session,
+                err.print,
+                partial_percent=partial_percent,
+            )
             await player.receive_stock(plan, err.print)
             playing = asyncio.ensure_future(player.play(plan))
             while not playing.done():

@@ -18,6 +18,7 @@ from app.cli.orders import (
     DryRun,
     Encoding,
     Mapping,
+    Partial,
     file_options,
     preview,
     show,
@@ -25,7 +26,7 @@ from app.cli.orders import (
 from app.cli.output import progress_line
 from app.config import Config, child_environment
 from app.local import fault_switches
-from app.local.demo import Demo, DemoError, DemoOptions, fresh
+from app.local.demo import PARTIAL_PERCENT, Demo, DemoError, DemoOptions, fresh
 from app.local.demo_stream import DISK_MB_MAX, ORDERS_PER_SECOND_AFTER
 from app.local.importers.order_file import read_plan
 from app.local.importers.player import ORDERS_PER_SECOND, Captures
@@ -93,6 +94,7 @@ def demo(  # noqa: PLR0913  each is an option
     report: Annotated[Path | None, typer.Option(help="Where to write the report.")] = None,
     faults: Annotated[str, typer.Option(help="Such as decline=0.2,refuse=0.05")] = "",
     capture: Annotated[Captures, typer.Option(help="When money is taken.")] = "at_shipment",
+    partial: Partial = PARTIAL_PERCENT,
     stock: Annotated[
         float, typer.Option(min=0, max=100, help="Percent of what is sold that is in stock.")
     ] = STOCK_PERCENT,
@@ -108,6 +110,7 @@ def demo(  # noqa: PLR0913  each is an option
         disk_mb=disk_mb,
         once=once,
         capture=capture,
+        partial_percent=partial,
         stock_percent=stock,
     )
     found = run(_counted(wanted) if dry_run else _demo(wanted, faults))

@@ -109,6 +109,8 @@ def show_transaction(workflow: Workflow, facts: Facts, console: Console) -> None
             at, due = _moment(step["at_ms"]), _moment(step["due_at_ms"])
             table.add_row(name, step["status"], at, due)
         console.print(table)
+    if partial := facts.get("partial"):
+        console.print(partial["text"], markup=False)
     for back in facts.get("returns", ()):
         console.print(f"return {back['return_id']}: {back['state']} {back['reason']}", markup=False)
 

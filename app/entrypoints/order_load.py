@@ -42,6 +42,7 @@ def order(seed: int, number: int, random: Random, hot: bool) -> LoadCase:  # noq
         "payment_method": DECLINED if random.random() < DECLINED_RATE else VISA,
         "reference": f"drill-{seed}-{number}",
         "capture": "at_shipment" if number % 2 else "automatic",
+        "partial_shipment": number % 3 == 0,
         "lines": [
             {
                 "sku": sku,

@@ -29,6 +29,7 @@ from app.operations.verification import auditor
 from app.operations.verification.verdict import Verdict
 from workflows.shared.errors import PayflowError
 
+PARTIAL_PERCENT = 50.0
 END_SECONDS_MAX = 600.0
 SHOW_SECONDS = 1.0
 
@@ -52,6 +53,8 @@ class DemoOptions(msgspec.Struct, frozen=True, kw_only=True):
     """The size of the data folder at which no more orders are placed."""
     once: bool = False
     capture: Captures = "at_shipment"
+    partial_percent: float = PARTIAL_PERCENT
+    """How many orders may ship without what is out of stock."""
     stock_percent: float = STOCK_PERCENT
     """How much of what the file sells is in stock."""
     faults: dict[str, dict[str, float]] = {}
@@ -102,6 +105,7 @@ class Demo:
                 session,
                 self._step,
                 capture=self.wanted.capture,
+                partial_percent=self.wanted.partial_percent,
             )
             await player.receive_stock(plan, self._step, self.wanted.stock_percent)
             watching = asyncio.create_task(self._watch(player))

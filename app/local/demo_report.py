@@ -44,6 +44,8 @@ def build(  # noqa: PLR0913  what was played, and what has come of it
         "captured_minor": verdict.figures["captured_minor"],
         "voided_minor": verdict.figures["voided_minor"],
         "held_minor": verdict.figures["held_minor"],
+        "orders_shipped_in_part": verdict.figures["orders_shipped_in_part"],
+        "not_charged_minor": verdict.figures["not_charged_minor"],
         **_by_currency(verdict, settlement),
         "ledger_imbalance_minor": verdict.figures["ledger_imbalance_minor"],
         "double_charges": verdict.figures["double_charges"],

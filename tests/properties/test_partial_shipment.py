@@ -52,7 +52,7 @@ def test_what_is_charged_and_what_is_not_are_the_total(
     assert partial is not None
 
     assert order.total_minor == partial.amount_minor + partial.released_minor
-    assert partial.amount_minor == partial.goods_minor + partial.charges_minor
+    assert partial.amount_minor == partial.items_minor + partial.charges_minor
     assert partial.amount_minor > 0
     assert partial.released_minor >= 0
     assert {0} == {
@@ -75,10 +75,10 @@ def test_all_returns_of_what_was_shipped_come_to_what_was_charged(
     partial = partial_shipment(order, missing)
     assume(partial is not None)
     assert partial is not None
-    given_minor = sum(_returns(order, partial, seed))
+    returned_minor = sum(_returns(order, partial, seed))
 
     rounded_minor = partial.released_minor - sum(one.amount_minor for one in partial.unavailable)
-    assert partial.amount_minor == given_minor - rounded_minor
+    assert partial.amount_minor == returned_minor - rounded_minor
 
 
 def _returns(order: PricedOrder, partial: PartialShipment, seed: int) -> list[int]:

@@ -68,7 +68,7 @@ NO_TIN, NO_MUGS = refused("tin"), refused("mug")
 PARTIAL = PartialShipment(
     unavailable=(UnavailableLine(line=2, sku="tin", quantity=1, amount_minor=475),),
     amount_minor=525,
-    goods_minor=500,
+    items_minor=500,
     charges_minor=25,
     released_minor=475,
     currency="GBP",
@@ -201,7 +201,7 @@ def paid_of(*story: Any) -> PaymentCompleted:
     return paid
 
 
-def test_the_parcel_has_what_is_reserved_and_says_so() -> None:
+def test_the_carrier_is_asked_for_what_is_reserved() -> None:
     """The carrier is asked for these units; the shipment says what is in it."""
     paid = paid_of(PLACED, CHARGED)
     booked = c.ShipmentBooked(order_id="o1", shipment_id="s1")
@@ -314,8 +314,8 @@ def test_a_stopped_part_leaves_no_sale_and_no_money() -> None:
 # --- the customer and the order -------------------------------------------------------
 
 
-def test_the_customer_is_told_which_lines_do_not_come_and_what_is_charged() -> None:
-    """With the shipment; what goes back is told when it is on its way."""
+def test_the_customer_reads_which_lines_do_not_come_and_what_is_charged() -> None:
+    """With the shipment; a message of its own follows for what goes back."""
     [shipped] = after(notification, paid_of(PLACED, CHARGED), CREATED)[1]
     refunded = after(payment, PLACED, CHARGED, CREATED, BACK)[1][0]
     [back] = after(notification, paid_of(PLACED, CHARGED), refunded)[1]

@@ -7,7 +7,7 @@ class RecognizeSale(Instruction, frozen=True, kw_only=True):
     """What was paid for is delivered, or on its way: the sale is posted."""
 
     transaction_id: str
-    goods_minor: int | None = None
+    items_minor: int | None = None
     """What of the goods that were paid for is in it; None: all of them."""
     charges_minor: int = 0
     """What is charged beside these goods."""

@@ -169,7 +169,7 @@ def _noted(state: Books, received: Message) -> Books:
             return replace(
                 state,
                 goods_are="sent",
-                shipped_goods_minor=received.goods_minor,
+                shipped_goods_minor=received.items_minor,
                 shipped_charges_minor=received.charges_minor,
             )
         case ReverseSale():

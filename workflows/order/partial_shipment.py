@@ -23,7 +23,7 @@ from workflows.shared.limits import (
 from workflows.shared.money import exponent_of, money
 from workflows.shared.provider_currencies import step_minor
 
-NAMED_MAX = 3
+LINES_IN_TEXT_MAX = 3
 """How many lines a message to the customer names."""
 
 
@@ -43,7 +43,7 @@ class PartialShipment(msgspec.Struct, frozen=True, kw_only=True):
     unavailable: Annotated[tuple[UnavailableLine, ...], msgspec.Meta(max_length=LINES_MAX)]
     amount_minor: MinorDue
     """What is charged for the rest, which ships."""
-    goods_minor: MinorDue
+    items_minor: MinorDue
     """The prices of the lines that ship."""
     charges_minor: Minor
     """What is charged beside them: postage and taxes, less discounts."""
@@ -74,11 +74,11 @@ def priced_order(placed: OrderPlaced) -> PricedOrder | None:
 
 def objection_to_sums(placed: OrderPlaced) -> str:
     """Return what is wrong with the sums of an order, or nothing. Orders may bypass the API."""
-    goods_minor = sum(line.amount_minor for line in placed.lines)
+    items_minor = sum(line.amount_minor for line in placed.lines)
     charges_minor = sum(each.amount_minor for each in placed.charges)
-    if goods_minor + charges_minor != placed.total_minor:
+    if items_minor + charges_minor != placed.total_minor:
         return "the total is not the sum of its lines and charges"
-    if max(goods_minor, abs(charges_minor)) > MINOR_MAX:
+    if max(items_minor, abs(charges_minor)) > MINOR_MAX:
         return "its sums are larger than money may be"
     return ""
 
@@ -96,7 +96,7 @@ def partial_shipment(order: PricedOrder, missing: Collection[str]) -> PartialShi
         amount_minor -= amount_minor % step_minor(order.currency)
     if amount_minor <= 0:
         return None
-    goods_minor = sum(each.amount_minor for each in lines if each.sku not in missing)
+    items_minor = sum(each.amount_minor for each in lines if each.sku not in missing)
     return PartialShipment(
         unavailable=tuple(
             UnavailableLine(
@@ -106,8 +106,8 @@ def partial_shipment(order: PricedOrder, missing: Collection[str]) -> PartialShi
             if each.sku in missing
         ),
         amount_minor=amount_minor,
-        goods_minor=goods_minor,
-        charges_minor=amount_minor - goods_minor,
+        items_minor=items_minor,
+        charges_minor=amount_minor - items_minor,
         released_minor=order.total_minor - amount_minor,
         currency=order.currency,
     )
@@ -115,9 +115,9 @@ def partial_shipment(order: PricedOrder, missing: Collection[str]) -> PartialShi
 
 def unavailable_text(partial: PartialShipment) -> str:
     """Return for the customer what does not come, and what is charged for the rest."""
-    named = [f"{each.quantity} x {each.sku}" for each in partial.unavailable[:NAMED_MAX]]
-    more = len(partial.unavailable) - NAMED_MAX
-    lines = ", ".join(named) + (f" and {more} lines more" if more > 0 else "")
+    units = [f"{each.quantity} x {each.sku}" for each in partial.unavailable[:LINES_IN_TEXT_MAX]]
+    more = len(partial.unavailable) - LINES_IN_TEXT_MAX
+    lines = ", ".join(units) + (f" and {more} lines more" if more > 0 else "")
     charged = money(partial.amount_minor, partial.currency)
     released = money(partial.released_minor, partial.currency)
     return (

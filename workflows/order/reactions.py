@@ -61,7 +61,7 @@ def _request_capture(created: ShipmentCreated) -> RequestCapture:
     partial = created.partial
     if partial is None:
         return RequestCapture()
-    return RequestCapture(amount_minor=partial.amount_minor, goods_minor=partial.goods_minor)
+    return RequestCapture(amount_minor=partial.amount_minor, goods_minor=partial.items_minor)
 
 
 def _request_refund(accepted: ReturnAccepted) -> RequestRefund:
@@ -77,7 +77,7 @@ def _recognize_sale(created: ShipmentCreated) -> RecognizeSale:
         return RecognizeSale(transaction_id=created.order_id)
     return RecognizeSale(
         transaction_id=created.order_id,
-        goods_minor=partial.goods_minor,
+        items_minor=partial.items_minor,
         charges_minor=partial.charges_minor,
     )
 

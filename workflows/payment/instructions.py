@@ -25,7 +25,7 @@ class RequestPayment(Instruction, frozen=True, kw_only=True):
 
 
 class RequestCapture(Instruction, frozen=True, kw_only=True):
-    """The goods have left: take what is held, or give back what was taken for more than them."""
+    """The goods have left: take what is held, or refund what was taken for more than them."""
 
     amount_minor: int | None = None
     """What is charged for what has left; None: all that was asked for."""

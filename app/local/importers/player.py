@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, ClassVar
 from urllib.parse import quote
+from zlib import crc32
 
 import aiohttp
 import msgspec
@@ -69,7 +70,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 class Player:
     """One file on its way through the API at `url`."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  each is an option
         self,
         url: str,
         rate: float,
@@ -77,6 +78,7 @@ class Player:
         say: Callable[[str], None] = lambda _: None,
         *,
         capture: Captures = "automatic",
+        partial_percent: float = 0,
     ) -> None:
         # One line of our own says it, not a line for each retry.
         stamina.instrumentation.set_on_retry_hooks(())
@@ -85,6 +87,8 @@ class Player:
         """Returns of orders that were not shipped, and when each is asked for again."""
         self._say = say
         self._capture: Captures = capture
+        self._partial_percent = partial_percent
+        """How many orders may ship without what is out of stock; the same ones each time."""
         self._away = False
         self._url = url
         self._rate = rate
@@ -215,6 +219,7 @@ class Player:
             "charges": ask.charges,
             "payment_method": PAYMENT_METHOD,
             "capture": self._capture,
+            "partial_shipment": crc32(ask.reference.encode()) % 100 < self._partial_percent,
             "ordered_at_ms": ask.ordered_at_ms,
             "reference": ask.reference,
         }
