@@ -13,6 +13,24 @@ from app.operations.reconciliation.settlement import Settlement
 from app.operations.reconciliation.settlement_books import CurrencySums
 from app.operations.verification.verdict import Verdict
 
+FIGURES = (
+    "orders_completed",
+    "orders_cancelled",
+    "orders_open",
+    "charged_minor",
+    "refunded_minor",
+    "authorized_minor",
+    "captured_minor",
+    "voided_minor",
+    "held_minor",
+    "orders_shipped_in_part",
+    "not_charged_minor",
+    "ledger_imbalance_minor",
+    "double_charges",
+    "stock_drift_units",
+)
+"""What the report has of the verdict under the same name."""
+
 
 def build(  # noqa: PLR0913  what was played, and what has come of it
     loaded: LoadedFile,
@@ -35,21 +53,8 @@ def build(  # noqa: PLR0913  what was played, and what has come of it
         "returns": verdict.figures["returns_accepted"],
         "adjustments": loaded.adjustments,
         "returns_refused": dict(Counter(returns_refused.values())),
-        "orders_completed": verdict.figures["orders_completed"],
-        "orders_cancelled": verdict.figures["orders_cancelled"],
-        "orders_open": verdict.figures["orders_open"],
-        "charged_minor": verdict.figures["charged_minor"],
-        "refunded_minor": verdict.figures["refunded_minor"],
-        "authorized_minor": verdict.figures["authorized_minor"],
-        "captured_minor": verdict.figures["captured_minor"],
-        "voided_minor": verdict.figures["voided_minor"],
-        "held_minor": verdict.figures["held_minor"],
-        "orders_shipped_in_part": verdict.figures["orders_shipped_in_part"],
-        "not_charged_minor": verdict.figures["not_charged_minor"],
+        **{name: verdict.figures[name] for name in FIGURES},
         **_by_currency(verdict, settlement),
-        "ledger_imbalance_minor": verdict.figures["ledger_imbalance_minor"],
-        "double_charges": verdict.figures["double_charges"],
-        "stock_drift_units": verdict.figures["stock_drift_units"],
         "dead_letters": sum(verdict.dead_letters.values()),
         "duplicates_dropped": duplicates_dropped,
         "latency_ms": msgspec.to_builtins(verdict.figures["latency_ms"]),

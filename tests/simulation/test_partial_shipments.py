@@ -22,7 +22,7 @@ from workflows.order.saga_messages import OrderCancelled, OrderCompleted
 from workflows.payment.messages import PaymentCompleted, PaymentRefunded
 from workflows.shared.money import money
 
-GOODS = (
+LINES = (
     Line(sku="tea", quantity=2, amount_minor=7_000),
     Line(sku="cup", quantity=1, amount_minor=3_010),
 )
@@ -56,7 +56,7 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
     loop.close()
 
 
-def play(  # noqa: PLR0913  what, where, and how it is hurt
+def play(  # noqa: PLR0913  what, where, and what kills it
     each: Course,
     currency: str,
     folder: Path,
@@ -72,7 +72,7 @@ def play(  # noqa: PLR0913  what, where, and how it is hurt
             customer_id="c1",
             country="France",
             currency=currency,
-            lines=GOODS,
+            lines=LINES,
             charges=(POSTAGE, DISCOUNT),
             total_minor=TOTAL_MINOR,
             payment_method=each.card,
