@@ -99,14 +99,7 @@ class Demo:
                 self._say(f"         {hint}")
             for system, record in self.wanted.faults.items():
                 await fault_switches.put(getattr(self.config, f"{system}_url"), record)
-            player = Player(
-                self.config.console_url,
-                self.wanted.rate,
-                session,
-                self._step,
-                capture=self.wanted.capture,
-                partial_percent=self.wanted.partial_percent,
-            )
+            player = self._player(session)
             await player.receive_stock(plan, self._step, self.wanted.stock_percent)
             watching = asyncio.create_task(self._watch(player))
             try:
@@ -128,6 +121,16 @@ class Demo:
             finally:
                 watching.cancel()
         return None
+
+    def _player(self, session: aiohttp.ClientSession) -> Player:
+        return Player(
+            self.config.console_url,
+            self.wanted.rate,
+            session,
+            self._step,
+            capture=self.wanted.capture,
+            partial_percent=self.wanted.partial_percent,
+        )
 
     def _own(self) -> Config:
         """Return the configuration of a demo: of past orders, with faults as they are wanted."""
