@@ -147,6 +147,12 @@ def names(emitted: tuple[Any, ...]) -> list[str]:
             id="or is paid",
         ),
         pytest.param(
+            [LATER, HELD, SHIPPED, REFUSED, RETRY],
+            replace(CAPTURED, round=1, payment_id="pi2"),
+            ["PaymentVoided", "PaymentCompleted"],
+            id="by a card that is charged anew, since the hold has ended meanwhile",
+        ),
+        pytest.param(
             [LATER, HELD, SHIPPED, REFUSED],
             LOSS_DECIDED,
             ["VoidCharge", "PaymentWrittenOff"],

@@ -125,6 +125,14 @@ def authorized(capture: Capture, bill: Bill) -> Message:
     )
 
 
+def replaced(capture: Capture, charge: Charge, bill: Bill) -> tuple[Message, ...]:
+    """Return that the hold is free again, where the card was charged anew in its place."""
+    is_other = bool(capture.payment_id) and capture.payment_id != charge.payment_id
+    return (
+        (_voided(capture, bill, closed=False),) if is_other and not capture.voided_emitted else ()
+    )
+
+
 def _voided(capture: Capture, bill: Bill, *, closed: bool) -> Message:
     return facts.PaymentVoided(
         transaction_id=bill.transaction_id,

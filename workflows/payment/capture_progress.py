@@ -45,7 +45,9 @@ def decide_case(
 def evolve(capture: Capture, charge: Charge, message: Message, at_ms: int) -> Capture:
     """Return `capture` after `message`, received or emitted; `charge` has received it already."""
     if charge.outcome == "succeeded":
-        return replace(capture, status=capture.status and "taken", wait=rest(capture.wait))
+        voided = capture.voided_emitted or isinstance(message, facts.PaymentVoided)
+        taken = replace(capture, status=capture.status and "taken", wait=rest(capture.wait))
+        return replace(taken, voided_emitted=voided)
     match message:
         case provider.ChargeAuthorized() if charge.outcome == "authorized":
             return _held(capture, message, at_ms)

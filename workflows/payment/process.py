@@ -70,7 +70,7 @@ def pending(state: Payment) -> tuple[Message, ...]:
         # A charge that succeeds after PaymentFailed (the void raced with it) is PaymentCompleted,
         # then PaymentRefunded: the ledger must record what happened at the provider.
         if not state.completed_emitted:
-            return _charged(state, bill)
+            return (*capture.replaced(state.capture, charged, bill), *_charged(state, bill))
         return refund.pending(state.refunds, bill, charged.payment_id)
     if state.capture.authorized_emitted:
         return _held(state, bill)

@@ -27,7 +27,7 @@ from app.delivery.timers import Deadlines
 from app.registry import load_agents
 from app.wire import codecs
 from app.wire.envelope import Envelope, derive_id, from_headers, to_headers
-from app.wire.records import Outgoing, Record, due_ms, is_retry
+from app.wire.records import Outgoing, Record, due_ms, is_retry, read_source
 from app.wire.topics import timers_topic
 from app.worker.log_identity import LogRefused, Source, check_begin
 from tables import Table
@@ -105,9 +105,13 @@ class Worker:
         self.disk: dict[bytes, bytes] = {}
         self.changelog: dict[bytes, bytes] = {}
         self.committed = dict.fromkeys(consumed_topics(agent), 0)
+        self.epochs: dict[str, int] = {}
+        """By topic that was adopted: when (seconds since 1970)."""
         self.deadlines = Deadlines()
         self.knowledge = initial_knowledge(agent, Config())
         self.crash_at = ""
+        self.passes = 0
+        """How often that checkpoint is passed before."""
         self.clock_off_ms = 0
 
     def now_ms(self) -> int:
@@ -137,12 +141,17 @@ class Worker:
         return True
 
     def through(self, source: str) -> int:
-        return self.committed.get(source.rpartition("/")[0], 0)
+        topic, _, epoch = read_source(source)
+        return self.committed.get(topic, 0) if epoch == self.epochs.get(topic, 0) else -1
 
     def checkpoint(self, name: str) -> None:
-        if name == self.crash_at:
-            self.crash_at = ""
-            raise Crash(name)
+        if name != self.crash_at:
+            return
+        if self.passes:
+            self.passes -= 1
+            return
+        self.crash_at = ""
+        raise Crash(name)
 
     def waiting(self) -> list[str]:
         """Return the topics with something to receive now."""
@@ -171,7 +180,9 @@ class Worker:
             if not ready:
                 break
             name = random.choice(ready)
-            batch.append(self.world.log[name][ahead[name]])
+            record = self.world.log[name][ahead[name]]
+            epoch = self.epochs.get(name, 0)
+            batch.append(msgspec.structs.replace(record, epoch=epoch) if epoch else record)
             ahead[name] += 1
         if self.commits_early:
             self.committed = ahead
@@ -351,6 +362,7 @@ class World:
                 except LogRefused as error:
                     refused.append(str(error))
                     worker.committed[name] = begin
+                    worker.epochs[name] = self.now // 1_000
         return refused
 
     def _begin(self, name: str) -> int:
