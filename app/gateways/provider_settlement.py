@@ -10,7 +10,6 @@ from typing import TypeVar, cast
 
 import msgspec
 import stripe
-import structlog
 
 from app.config import Config
 from app.gateways.provider_account import Account, Unclear, read
@@ -39,7 +38,6 @@ STATUSES: dict[str, PayoutStatus] = {
 
 Item = TypeVar("Item", stripe.BalanceTransaction, stripe.Payout)
 Source = stripe.Charge | stripe.Refund | stripe.Dispute
-log = structlog.get_logger(__name__)
 
 
 class PayoutLines(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,7 +152,7 @@ class ProviderSettlement:
         if not isinstance(source, Source):
             return ""
         fields = _metadata(source)
-        intent_id = _id_of(source.payment_intent)
+        intent_id = _id_of(getattr(source, "payment_intent", None))
         # A charge has a copy of its intent's metadata. A refund made by hand has none of ours.
         if "order_id" not in fields and not isinstance(source, stripe.Charge) and intent_id:
             fields = await self._metadata_of(intent_id)
@@ -212,14 +210,15 @@ def _converted(shape: type[Shape], **fields: object) -> Shape | None:
         return None
     try:
         return msgspec.convert(fields, shape)
-    except msgspec.ValidationError as error:
-        # Its order_id is none that Payflow would give: somebody else wrote it.
-        log.warning("settlement line not understood", error=str(error)[:200])
+    except msgspec.ValidationError:
+        # Its order_id is none that Payflow would give: somebody else wrote it, and it is not ours.
         return None
 
 
 def _metadata(found: Source | stripe.PaymentIntent) -> dict[str, str]:
-    return cast("dict[str, str]", found.metadata.to_dict()) if found.metadata else {}
+    # The SDK's objects raise for missing fields.
+    metadata = getattr(found, "metadata", None)
+    return cast("dict[str, str]", metadata.to_dict()) if metadata else {}
 
 
 def _id_of(found: object) -> str:

@@ -1,19 +1,31 @@
 """Settlement: the provider's fees and payouts, read from the simulator and posted by the ledger."""
 
+import sqlite3
 from collections import Counter
+from contextlib import closing
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from msgspec.structs import replace
 
+from app.config import Config
 from app.gateways import provider_settlement, settlement_position
+from app.gateways.provider_settlement import ProviderSettlement
 from app.gateways.settlement_position import DAY_SECONDS, windows
+from app.operations.reconciliation.reader import provider_lines
+from app.operations.reconciliation.settlement import Settlement as Compared
+from app.operations.reconciliation.settlement import compare
+from app.operations.reconciliation.settlement_reader import read_settlement
+from app.operations.verification.external_systems import provider_file
 from tests.support.examples.ledger import paid
 from tests.support.external_systems import until
 from tests.support.settlement import Settlement
 from tests.support.shop import Shop
 from tests.support.workflow_runner import after
 from workflows.ledger import process as ledger
+from workflows.payment.books import settlement_of_entry
 from workflows.payment.settlement_messages import BalanceTransactionPaidOut as PaidOut
 from workflows.payment.settlement_messages import BalanceTransactionReported as Reported
 
@@ -216,6 +228,134 @@ async def test_every_page_is_read(shop: Shop, monkeypatch: pytest.MonkeyPatch) -
     figures = await settlement.settle()
 
     assert (5, 1, 5) == (figures.transactions, figures.payouts, figures.payout_lines)
+
+
+def entered(name: str, kind: str, source: dict[str, Any]) -> dict[str, Any]:
+    """Return a balance transaction of 10.00 less 0.35, as Stripe shows it."""
+    amounts = {"amount": 1_000, "fee": 35, "net": 965, "currency": "gbp"}
+    times = {"created": 1, "available_on": 2}
+    about = {"object": "balance_transaction", "type": kind, "reporting_category": kind}
+    return {"id": name, **about, **amounts, **times, "source": source}
+
+
+async def test_a_payout_that_failed_goes_out_with_a_later_one() -> None:
+    """Its money comes back in one line, and the later payout has the lines of the first."""
+    charges = [
+        {"id": f"ch_{n}", "object": "charge", "metadata": {"order_id": f"o{n}"}} for n in (1, 2)
+    ]
+    first, second = (
+        {"id": f"po_{n}", "object": "payout", "created": n, "arrival_date": n, "status": status}
+        for n, status in ((1, "failed"), (2, "paid"))
+    )
+    lines = {
+        "po_1": [entered("txn_po", "payout", first), entered("txn_1", "charge", charges[0])],
+        "po_2": [
+            entered("txn_back", "payout_failure", first),
+            entered("txn_2", "charge", charges[1]),
+        ],
+    }
+
+    async def answer(request: web.Request) -> web.Response:
+        found = lines[request.query["payout"]] if "payout" in request.query else [second, first]
+        body = {"object": "list", "url": request.path, "has_more": False, "data": found}
+        return web.json_response(body)
+
+    app = web.Application()
+    app.router.add_get("/v1/{name}", answer)
+    async with TestServer(app) as server:
+        provider = ProviderSettlement(Config(provider_url=str(server.make_url("")).rstrip("/")))
+        found = [await provider.lines(each) for each in await provider.payouts(0)]
+        await provider.close()
+
+    assert [("po_1", "failed", ["txn_1"]), ("po_2", "paid", ["txn_1", "txn_2"])] == [
+        (each.payout_id, each.status, [line.balance_transaction_id for line in each.lines])
+        for each in found
+    ]
+
+
+# --- the provider's own file ----------------------------------------------------
+
+
+def compared(settlement: Settlement) -> Compared:
+    """Return how the provider's file compares with the ledger, by the provider's clock."""
+    found = read_settlement(settlement.shop.system.config)
+    posted = [line for each in settlement.entries for line in settlement_of_entry(each, 0)]
+    return compare(found, posted, max(payout.arrival_ms for payout in found.payouts))
+
+
+def tamper(shop: Shop, change: str) -> None:
+    """Change the provider's file."""
+    with closing(sqlite3.connect(provider_file(shop.system.config))) as books, books:
+        books.execute(change)
+
+
+async def test_what_is_settled_reconciles_in_three_currencies(shop: Shop) -> None:
+    """Every line has arrived; what is not ours is counted beside it."""
+    settlement = Settlement(shop)
+    for order_id, sale in SALES.items():
+        await settlement.charge(order_id, *sale)
+    await shop.create("x1", confirm=True, metadata={"invoice": "i1"})
+    await paid_out(shop)
+    await settlement.settle()
+
+    found = compared(settlement)
+
+    assert set(SALES) == {line.order_id for line in provider_lines(settlement.shop.system.config)}
+    assert (True, 3, 3, 1, ()) == (
+        found.reconciled,
+        found.lines,
+        found.arrived,
+        found.not_ours,
+        found.open_items,
+    )
+    assert {"GBP": (1_872, 965), "JPY": (39, 0), "KWD": (1_501, 0)} == {
+        currency: (sums.fees_in_ledger_minor, sums.not_ours_minor)
+        for currency, sums in found.totals.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "states"),
+    [
+        pytest.param(
+            "UPDATE balance_transactions SET fee_minor = fee_minor + 1 WHERE category = 'charge'",
+            {"amount differs"},
+            id="a fee",
+        ),
+        pytest.param(
+            "UPDATE balance_transactions SET amount_minor = amount_minor - 1, fee_minor = fee_minor"
+            " - 1 WHERE category = 'charge'",
+            {"amount differs"},
+            id="a gross amount",
+        ),
+        pytest.param(
+            "UPDATE payouts SET amount_minor = amount_minor - 1", {"amount differs"}, id="a payout"
+        ),
+        pytest.param(
+            "DELETE FROM balance_transactions WHERE category = 'charge' AND amount_minor = 2000",
+            {"amount differs", "unknown line", "missing balance transaction"},
+            id="a line that is gone",
+        ),
+        pytest.param(
+            "UPDATE balance_transactions SET currency = 'eur' WHERE category = 'charge'",
+            {"currency differs"},
+            id="a currency",
+        ),
+    ],
+)
+async def test_what_was_tampered_with_is_found(shop: Shop, change: str, states: set[str]) -> None:
+    """By one minor unit."""
+    settlement = Settlement(shop)
+    await settlement.charge("o1", 1_000, "gbp")
+    await shop.later(1)
+    await settlement.charge("o2", 2_000, "gbp")
+    await paid_out(shop)
+    await settlement.settle()
+    tamper(shop, change)
+
+    found = compared(settlement)
+
+    assert (False, states) == (found.reconciled, {each.state for each in found.open_items})
 
 
 def test_the_oldest_time_is_read_first() -> None:

@@ -208,6 +208,32 @@ def back_again(accepted: ReturnAccepted) -> LocalQueries:
     return queries
 
 
+FEE_ENTRY = entry("fee", ("provider_fees", 32), ("cash_at_provider", -32))
+ON_ITS_WAY = entry("on its way", ("payout_clearing", 768), ("cash_at_provider", -768))
+ARRIVED = entry("arrived", ("cash_at_bank", 768), ("payout_clearing", -768))
+TAKEN_ALONG = entry("taken along", ("cash_at_provider", 800), ("cash_at_bank", -800))
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        pytest.param((FEE_ENTRY,), id="the fee"),
+        pytest.param((FEE_ENTRY, ON_ITS_WAY), id="a payout on its way"),
+        pytest.param((FEE_ENTRY, ON_ITS_WAY, ARRIVED), id="that has arrived"),
+    ],
+)
+def test_settlement_breaks_no_check(entries: tuple[Message, ...]) -> None:
+    """Of a completed order, and of a cancelled one whose refund a payout takes along."""
+    refund = (TAKEN_ALONG,) if ARRIVED in entries else ()
+
+    broken = [
+        completed().publish(*entries).broken(),
+        cancelled().publish(*entries, *refund).broken(),
+    ]
+
+    assert [{}, {}] == broken
+
+
 @pytest.mark.parametrize(
     "queries",
     [

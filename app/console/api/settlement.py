@@ -67,7 +67,9 @@ class NightlySettlement:
         async with self._one_at_a_time:
             if self._settler is None:
                 self._settler = await asyncio.to_thread(_open, self._config)
-            return await self._settler.settle()
+            figures = await self._settler.settle()
+        log.info("settled", transactions=figures.transactions, payout_lines=figures.payout_lines)
+        return figures
 
 
 def seconds_to_night(now_seconds: float) -> float:

@@ -9,8 +9,6 @@ from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 
-import structlog
-
 from app.config import Config
 from app.gateways.provider_settlement import ProviderSettlement, new_events
 from app.gateways.settlement_position import (
@@ -30,7 +28,6 @@ from workflows.shared.message import type_name
 from workflows.shared.topic import topic_of
 
 Say = Callable[[str], None]
-log = structlog.get_logger(__name__)
 
 
 class Settler:
@@ -55,7 +52,6 @@ class Settler:
                     say(f"{len(part)} events are new, until {newest(part)}")
         finally:
             await provider.close()
-        log.info("settled", transactions=counts.transactions, payout_lines=counts.lines)
         return counts.figures()
 
     async def _read_topic(self) -> None:

@@ -16,7 +16,7 @@ from app.config import Config
 from app.delivery import row
 from app.kafka.reader import AIOKafkaConsumer, TopicPartition, partitions, read_to_end, reader, span
 from app.operations.reconciliation.settlement_books import SettlementBooks
-from app.operations.reconciliation.settlement_reader import read_settlement
+from app.operations.reconciliation.settlement_reader import order_of, read_settlement
 from app.operations.verification import external_systems
 from app.operations.verification.reader import Unreadable
 from app.registry import load_agents, load_books
@@ -30,14 +30,17 @@ from workflows.shared.provider_currencies import amount_minor_of
 from workflows.shared.topic import topic_of
 
 _SETTLEMENT_LINES = """
-    SELECT 'charge', order_id, '', intent_id, amount_minor, currency, created_ms FROM charges
-    UNION ALL
-    SELECT 'refund', order_id, coalesce(CAST(json_extract(metadata, '$.refund_key') AS TEXT), id),
-        id, amount_minor, currency, created_ms FROM refunds WHERE status = 'succeeded'
-    UNION ALL
-    SELECT 'void', order_id, '', id, iif(authorized_minor, authorized_minor, amount_minor),
-        currency, canceled_ms FROM intents
-    WHERE status = 'canceled'
+    SELECT m.*, i.metadata FROM (
+        SELECT 'charge' AS kind, order_id, '' AS key, intent_id AS reference, amount_minor,
+            currency, created_ms, intent_id FROM charges
+        UNION ALL
+        SELECT 'refund', order_id,
+            coalesce(CAST(json_extract(metadata, '$.refund_key') AS TEXT), id), id, amount_minor,
+            currency, created_ms, intent_id FROM refunds WHERE status = 'succeeded'
+        UNION ALL
+        SELECT 'void', order_id, '', id, iif(authorized_minor, authorized_minor, amount_minor),
+            currency, canceled_ms, id FROM intents WHERE status = 'canceled'
+    ) m JOIN intents i ON i.id = m.intent_id
 """
 """A line for each charge, refund and void, as a settlement report has it. A refund that Payflow has
 not requested has no key of Payflow: its own id takes the place."""
@@ -90,7 +93,7 @@ async def read_books(config: Config) -> Books:
 def provider_lines(config: Config) -> Iterator[Line]:
     """Yield the lines of the provider's own file. Raises Unreadable when Payflow has no such file.
 
-    A simulator without a file has settled nothing.
+    What is not ours on the account is left out. A simulator without a file has settled nothing.
     """
     path = external_systems.provider_file(config)
     if not path.is_file():
@@ -103,8 +106,11 @@ def provider_lines(config: Config) -> Iterator[Line]:
     with closing(
         sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=external_systems.BUSY_SECONDS)
     ) as books:
-        for kind, order_id, key, reference, amount, code, at_ms in books.execute(_SETTLEMENT_LINES):
+        for kind, order_id, key, reference, *rest in books.execute(_SETTLEMENT_LINES):
+            amount, code, at_ms, _, metadata = rest
             currency = code.upper()
+            if not order_of(metadata, config):
+                continue
             yield Line(
                 book="provider",
                 order_id=order_id,

@@ -65,7 +65,7 @@ def _lines(books: sqlite3.Connection, config: Config) -> Iterator[BalanceLine]:
         yield BalanceLine(
             id=name,
             category=category,
-            order_id=_order_of(metadata, config),
+            order_id=order_of(metadata, config),
             amount_minor=amount_minor_of(amount, currency),
             fee_minor=amount_minor_of(fee, currency),
             net_minor=amount_minor_of(net, currency),
@@ -91,7 +91,7 @@ def _payouts(books: sqlite3.Connection) -> Iterator[PayoutRecord]:
 
 def _unlisted(books: sqlite3.Connection, config: Config) -> Iterator[SettlementLine]:
     for metadata, name, amount, currency, at_ms in _rows(books, _UNLISTED):
-        if order_id := _order_of(metadata, config):
+        if order_id := order_of(metadata, config):
             yield SettlementLine(
                 order_id=order_id,
                 balance_transaction_id=name,
@@ -102,7 +102,7 @@ def _unlisted(books: sqlite3.Connection, config: Config) -> Iterator[SettlementL
             )
 
 
-def _order_of(metadata: str, config: Config) -> str:
+def order_of(metadata: str, config: Config) -> str:
     """Return the order that the metadata of an intent names; empty when it is not ours."""
     fields = msgspec.json.decode(metadata, type=dict[str, object])
     is_ours = fields.get("installation", "") in ("", config.installation)
