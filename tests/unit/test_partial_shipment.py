@@ -299,6 +299,15 @@ def test_the_books_have_the_sale_of_what_left(placed: OrderPlaced, first: str) -
     } == (balances)
 
 
+def test_the_books_have_what_was_taken_when_that_differs_from_what_was_asked() -> None:
+    """The sale is what was paid, as of any capture: the customer owes nothing."""
+    emitted = after(payment, HELD_LATER, HELD, CREATED, replace(CAPTURED, amount_minor=524))[1]
+    paid = emitted[-1]
+
+    assert isinstance(paid, PaymentCompleted)
+    assert 0 == after(ledger, CREATED, paid)[0].balances["customer_receivable"]
+
+
 def test_a_stopped_part_leaves_no_sale_and_no_money() -> None:
     """The sale that is reversed is that of the part."""
     paid = paid_of(PLACED, CHARGED)
@@ -421,3 +430,19 @@ def test_verify_finds_what_is_priced_taken_or_refunded_wrong() -> None:
     assert ("o1",) == found(PLACED, paid, replace(RESERVED, partial=other), refunded)
     assert ("o1",) == found(WHOLE, paid, RESERVED, refunded)
     assert () == offending(HELD_LATER, held, RESERVED, captured, CREATED, over)["holds_add_up"]
+
+
+def test_verify_bounds_returns_by_what_was_shipped() -> None:
+    """Without one, with one of all that came, and with a minor unit more."""
+    paid, over = paid_of(PLACED, CHARGED), OrderCompleted(order_id="o1")
+    refunded = after(payment, PLACED, CHARGED, CREATED, BACK)[1][0]
+    events = [PLACED, paid, RESERVED, refunded, CREATED, over]
+    [two] = done(asked("r1", "mug", 3))[1]
+    assert isinstance(two, ReturnAccepted)
+
+    name = "returns_within_shipped"
+    assert () == offending(*events)[name]
+    assert () == offending(*events, two)[name]
+    assert ("o1 (0 units, 1 minor units too many)",) == (
+        offending(*events, replace(two, amount_minor=526))[name]
+    )

@@ -4,7 +4,7 @@ from collections import Counter
 
 from workflows.order.facts import OrderFacts, ReturnFacts
 from workflows.order.partial_shipment import PricedOrder, partial_shipment
-from workflows.order.return_amount import summed, worth
+from workflows.order.return_amount import return_parts, summed
 from workflows.order.snapshot import Snapshot
 from workflows.shared.invariants import Check, as_check
 
@@ -147,13 +147,15 @@ def _money_too_much(known: OrderFacts, back: list[ReturnFacts]) -> int:
     units = [0] * len(known.sale.lines)
     for missing in known.partial.unavailable if known.partial and units else ():
         units[min(missing.line, len(units)) - 1] += missing.quantity
-    unshipped_minor = summed(worth(known.sale, whole_minor, units)).total_minor if units else 0
+    before = list(units)
     computed_minor = 0
     for each in back:
         computed_minor += each.amount_minor if each.units_by_line else 0
         for line, more in each.units_by_line if units else ():
             # A line that the order does not have counts as too many units.
             units[min(line, len(units)) - 1] += more
-    worth_minor = summed(worth(known.sale, whole_minor, units)).total_minor if computed_minor else 0
     in_all_minor = sum(each.amount_minor for each in back)
-    return max(in_all_minor - kept_minor, computed_minor + unshipped_minor - worth_minor)
+    if not computed_minor:
+        return in_all_minor - kept_minor
+    parts = return_parts(known.sale, whole_minor, before=before, after=units)
+    return max(in_all_minor - kept_minor, computed_minor - summed(parts).total_minor)
