@@ -1,7 +1,7 @@
 """The payment agent: takes the money of a transaction once, and refunds it.
 
 Consumes   provider.answers, provider.webhooks, refund.decisions, capture.decisions,
-           topics of its reactions
+           dispute.decisions, topics of its reactions
 Table      payment
 Produces   payments, provider.commands
 """
@@ -24,6 +24,7 @@ payment_agent = register(
             payment_topics.provider_webhooks,
             payment_topics.refund_decisions,
             payment_topics.capture_decisions,
+            payment_topics.dispute_decisions,
             *reaction_topics(reactions),
         ),
         produces=(payment_topics.payments, payment_topics.provider_commands),

@@ -14,9 +14,10 @@ from app.fraud.analysis.rescoring import Changes, Other, Rescoring, newest, resc
 from app.fraud.live.judge import at_hand
 from app.kafka.messages import messages_of
 from workflows.fraud import topics as fraud_topics
-from workflows.fraud.messages import FraudCleared, FraudDetected, PaymentLabelled
+from workflows.fraud.messages import FraudCleared, FraudDetected
 from workflows.fraud.model import Model, ModelError, read_model
 from workflows.fraud.verdict import ModelBand
+from workflows.payment import topics as payment_topics
 
 
 def rescore_all(
@@ -49,15 +50,15 @@ def rescore_all(
 async def _rescored(
     config: Config, models: dict[str, Model], other: Model | None, from_ms: int
 ) -> Rescoring:
-    emitted = await messages_of(config, [fraud_topics.fraud, fraud_topics.fraud_labels])
+    topics = [fraud_topics.fraud, fraud_topics.fraud_labels, payment_topics.payments]
+    emitted = await messages_of(config, topics)
     # A repeated event has the same id, and counts once.
     verdicts = {
         envelope.id: message
         for envelope, message in emitted
         if isinstance(message, FraudDetected | FraudCleared) and envelope.time_ms >= from_ms
     }
-    labels = newest(message for _, message in emitted if isinstance(message, PaymentLabelled))
-    return rescored(verdicts.values(), models, labels, other)
+    return rescored(verdicts.values(), models, newest(emitted), other)
 
 
 def _show(found: Rescoring) -> None:

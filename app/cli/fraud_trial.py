@@ -9,10 +9,10 @@ from rich.text import Text
 from app.cli.fraud_rescore import moment
 from app.cli.instance import as_json, end, out, run, running_instance
 from app.config import Config
+from app.fraud.analysis.queries import READS
 from app.fraud.analysis.trial import Found, ModelTrial, RuleTrial, Trial, tried
 from app.fraud.live.judge import at_hand
 from app.kafka.messages import messages_of
-from workflows.fraud import topics as fraud_topics
 from workflows.fraud.model import Model, ModelError
 from workflows.fraud.verdict import ModelBand
 
@@ -37,9 +37,7 @@ def trial(
 
 
 async def _tried(config: Config, models: dict[str, Model], from_ms: int) -> Trial:
-    return tried(
-        await messages_of(config, [fraud_topics.fraud, fraud_topics.fraud_labels]), models, from_ms
-    )
+    return tried(await messages_of(config, READS["trial"]), models, from_ms)
 
 
 def _show(found: Trial) -> None:

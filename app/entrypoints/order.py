@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from app.entrypoints.capture_cases import CAPTURE_CASES
+from app.entrypoints.dispute_cases import DISPUTE_CASES
 from app.entrypoints.refund_cases import REFUND_CASES
 from app.entrypoints.requests import (
     BadRequest,
@@ -284,5 +285,6 @@ ENTRYPOINT = Entrypoint(
         refunds_minor=refunds_minor,
         refund_cases=REFUND_CASES,
         capture_cases=CAPTURE_CASES,
+        dispute_cases=DISPUTE_CASES,
     ),
 )

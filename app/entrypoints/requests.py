@@ -108,6 +108,17 @@ class CaptureCases(msgspec.Struct, frozen=True, kw_only=True):
     """Of a transaction id, the round that failed, a decision, and a reference."""
 
 
+class DisputeCases(msgspec.Struct, frozen=True, kw_only=True):
+    """Disputed payments that wait for the answer of an operator."""
+
+    table: str
+    """Whose rows hold the disputes."""
+    waiting: Callable[[RowState], Mapping[str, int]]
+    """Return the number of each question, by the id of the dispute, of the state of such a row."""
+    decide: Callable[[str, str, int, str, str], Emission]
+    """Of a transaction id, a dispute, the number of its question, a decision, and a text."""
+
+
 class OperatorMessages(msgspec.Struct, frozen=True, kw_only=True):
     """The messages that operators may produce about a transaction."""
 
@@ -125,6 +136,8 @@ class OperatorMessages(msgspec.Struct, frozen=True, kw_only=True):
     """None: it refunds nothing."""
     capture_cases: CaptureCases | None = None
     """None: it takes no money later than it is asked for."""
+    dispute_cases: DisputeCases | None = None
+    """None: nobody disputes its payments."""
 
 
 class Entrypoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,6 +164,11 @@ class CommandRequest(msgspec.Struct, Generic[Body], frozen=True, kw_only=True):
     answer: Callable[[Body], dict[str, object]]
 
 
+def names_itself(_event: dict[str, object]) -> str | None:
+    """Return None: the event says whose it is."""
+    return None
+
+
 class WebhookRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A signed webhook of an external system."""
 
@@ -165,6 +183,9 @@ class WebhookRequest(msgspec.Struct, frozen=True, kw_only=True):
     Raises BadRequest."""
     topic: Topic
     """Of that message."""
+    intent_of: Callable[[dict[str, object]], str | None] = names_itself
+    """Return the intent at the provider whose metadata says whose the event is, or nothing where
+    it names none; None: the event says so itself. Raises BadRequest."""
     is_listed: bool = False
     """Whether the provider's list of events has what was not delivered."""
 

@@ -25,6 +25,11 @@ KINDS = {
     "refund.updated": "refund_changed",
     "refund.failed": "refund_changed",
     "charge.refund.updated": "refund_changed",
+    "charge.dispute.created": "dispute_changed",
+    "charge.dispute.updated": "dispute_changed",
+    "charge.dispute.closed": "dispute_changed",
+    "charge.dispute.funds_withdrawn": "dispute_changed",
+    "charge.dispute.funds_reinstated": "dispute_changed",
 }
 
 log = structlog.get_logger(__name__)
@@ -46,22 +51,30 @@ def provider_notified(event: dict[str, object], config: Config) -> Emission | No
     if "order_id" not in fields or fields.get("installation", "") not in ("", config.installation):
         log.info("webhook of something that is not ours", kind=kind)
         return None
-    is_refund = kind == "refund_changed"
+    is_refund, is_dispute = kind == "refund_changed", kind == "dispute_changed"
     message = converted(
         ProviderNotified,
         order_id=fields["order_id"],
         notice_id=event.get("id"),
         kind=kind,
-        payment_id=about.get("payment_intent" if is_refund else "id"),
+        payment_id=about.get("payment_intent" if is_refund or is_dispute else "id"),
         amount_minor=_amount_minor(about),
         reason=_refusal(about),
         refund_id=about.get("id") if is_refund else "",
+        dispute_id=about.get("id") if is_dispute else "",
     )
     return Emission(
         message=message,
         event_id=derive_id("provider", message.notice_id),
         transaction_id=message.transaction_id,
     )
+
+
+def intent_of_dispute(event: dict[str, object]) -> str | None:
+    """Return the intent of an event about a dispute, which names no order."""
+    if KINDS.get(str(event.get("type"))) != "dispute_changed":
+        return None
+    return str(_part(_part(event, "data"), "object").get("payment_intent") or "")
 
 
 def carrier_notified(event: dict[str, object], _config: Config) -> Emission:
@@ -103,6 +116,7 @@ WEBHOOKS = (
         secret=lambda config: config.provider_webhook_secret,
         emission=provider_notified,
         topic=provider_webhooks,
+        intent_of=intent_of_dispute,
         is_listed=True,
     ),
     WebhookRequest(

@@ -11,7 +11,7 @@ from typing import Any
 import stripe
 
 from app.config import Config, current
-from app.gateways import provider_captures, provider_refunds
+from app.gateways import provider_captures, provider_disputes, provider_refunds
 from app.gateways.provider_account import (
     Account,
     Broken,
@@ -25,6 +25,7 @@ from app.gateways.provider_account import (
 )
 from app.gateways.provider_waits import Waits
 from workflows.payment.provider_capture_messages import CaptureCharge
+from workflows.payment.provider_dispute_messages import DisputeCommand
 from workflows.payment.provider_messages import (
     ChargeCard,
     ChargeDeclined,
@@ -62,6 +63,8 @@ class ProviderGateway:
             return (await provider_refunds.inquire(self._account, command),)
         if isinstance(command, CaptureCharge):
             return (await provider_captures.capture(self._account, command),)
+        if isinstance(command, DisputeCommand):
+            return (await provider_disputes.dispute(self._account, command),)
         try:
             return (await self._charge(command),)
         except Unclear as trouble:

@@ -5,7 +5,7 @@ after a day: whatever is older is searched before anything is created (ADR 20).
 """
 
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import aiohttp
 import stripe
@@ -14,7 +14,7 @@ import structlog
 from app.config import Config
 from app.wire.envelope import derive_id
 from workflows.payment.topics import ProviderCommand
-from workflows.shared.errors import PayflowError
+from workflows.shared.errors import ErrorKind, PayflowError
 from workflows.shared.limits import TEXT_CHARS_MAX
 
 KEY_MS = 23 * 3_600_000
@@ -33,6 +33,8 @@ log = structlog.get_logger(__name__)
 
 class Unclear(PayflowError):
     """The outcome at the provider is unknown; the message says why."""
+
+    kind: ClassVar[ErrorKind] = "unavailable"
 
 
 class Broken(Unclear):
@@ -60,7 +62,7 @@ class Account:
             max_network_retries=0,
         )
         self.intents, self.refunds = client.v1.payment_intents, client.v1.refunds
-        self.events = client.v1.events
+        self.events, self.disputes = client.v1.events, client.v1.disputes
         self.balance_transactions = client.v1.balance_transactions
         self.payouts = client.v1.payouts
 

@@ -4,6 +4,7 @@ from typing import Literal
 
 import stripe
 
+from app.gateways import provider_disputes
 from app.gateways.provider_account import (
     Account,
     Unclear,
@@ -31,7 +32,8 @@ REFUNDS_MAX = 100
 """Refunds of one order that are searched: as many as it has returns."""
 FAILED = frozenset({"failed", "canceled"})
 """Refunds of these states moved no money, or it came back."""
-NEVER = frozenset({"charge_already_refunded", "amount_too_large", "charge_disputed"})
+DISPUTED = "charge_disputed"
+NEVER = frozenset({"charge_already_refunded", "amount_too_large", DISPUTED})
 """Refusals that asking again does not change: an operator has to act."""
 
 Command = RefundCharge | InquireRefund
@@ -81,15 +83,17 @@ async def inquire(account: Account, command: InquireRefund) -> ProviderAnswer:
 async def _after_trouble(
     account: Account, command: RefundCharge, trouble: Unclear | stripe.InvalidRequestError
 ) -> ProviderAnswer:
+    code = code_of(trouble.error) if isinstance(trouble, stripe.InvalidRequestError) else ""
     try:
         known = await _listed(account, command)
+        if known is None and code == DISPUTED:
+            dispute_id = await provider_disputes.find(account, command.payment_id)
+            return _refused(command, code, dispute_id)
     except Unclear:
         return _unknown(command, trouble)
     if known is not None:
         return known
-    if isinstance(trouble, stripe.InvalidRequestError) and code_of(trouble.error) in NEVER:
-        return _refused(command, reason_of(trouble))
-    return _unknown(command, trouble)
+    return _refused(command, code) if code in NEVER else _unknown(command, trouble)
 
 
 async def _listed(account: Account, command: RefundCharge) -> ProviderAnswer | None:
@@ -125,12 +129,13 @@ def _state(command: Command, found: stripe.Refund) -> ProviderAnswer:
     return RefundPending(**about, attempt=command.attempt, status=status)
 
 
-def _refused(command: RefundCharge, reason: str) -> RefundRefused:
+def _refused(command: RefundCharge, reason: str, dispute_id: str = "") -> RefundRefused:
     return RefundRefused(
         transaction_id=command.transaction_id,
         refund_key=command.refund_key,
         round=command.round,
         reason=reason,
+        dispute_id=dispute_id,
     )
 
 

@@ -19,10 +19,12 @@ from app.wire.envelope import Envelope
 from tests.support.examples.model import MODEL, figures
 from workflows.fraud.messages import FraudCleared, FraudVerdict, PaymentLabelled, VerdictBasis
 from workflows.fraud.model import Model, score
+from workflows.payment.dispute_messages import DisputeClosed
 from workflows.shared.message import Message
 from workflows.shared.topic import Topic
 
 AT_MS = 1_700_000_000_000
+ENVELOPE = Envelope(id="e", type="", source="", time_ms=AT_MS, subject="", correlation_id="o1")
 MODELS = {MODEL.version: MODEL}
 KNOWN = {"customer_known_days": 1.0, "terminal_known_days": 1.0}
 SMALL, ODD, LARGE = figures(10) | KNOWN, figures(10, 1.0) | KNOWN, figures(1_000) | KNOWN
@@ -140,7 +142,24 @@ def test_the_newest_label_counts() -> None:
         label("o2", 1, is_fraud=False),
     ]
 
-    assert {"o1": True, "o2": False} == newest(emitted)
+    assert {"o1": True, "o2": False} == newest((ENVELOPE, each) for each in emitted)
+
+
+def test_a_dispute_that_is_lost_as_fraud_is_a_label() -> None:
+    """One that is lost for another reason, or won, is none."""
+    lost = DisputeClosed(
+        transaction_id="o1",
+        payment_id="pi",
+        dispute_id="du",
+        outcome="lost",
+        reason="fraudulent",
+        amount_minor=5,
+        currency="GBP",
+    )
+    late = replace(lost, transaction_id="o2", reason="product_not_received")
+    won = replace(lost, transaction_id="o3", outcome="won")
+
+    assert {"o1": True} == newest((ENVELOPE, each) for each in (lost, late, won))
 
 
 def envelope(event_id: str, at_ms: int) -> Envelope:
@@ -156,7 +175,7 @@ def said(
     """Return what the command says when `emitted` lies on the topics, and MODEL in its folder."""
 
     async def messages_of(_config: Config, wanted: Sequence[Topic]) -> list[tuple[Envelope, Any]]:
-        assert ["fraud", "fraud.labels"] == [topic.name for topic in wanted]
+        assert ["fraud", "fraud.labels", "payments"] == [topic.name for topic in wanted]
         return emitted
 
     (folder / "model.json").write_bytes(msgspec.json.encode(MODEL))

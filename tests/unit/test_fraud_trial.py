@@ -204,7 +204,7 @@ def said(
     """Return what the command prints with `emitted` on the topics and both models in a folder."""
 
     async def messages_of(_config: Config, wanted: Sequence[Topic]) -> list[tuple[Envelope, Any]]:
-        assert ["fraud", "fraud.labels"] == [topic.name for topic in wanted]
+        assert ["fraud", "fraud.labels", "payments"] == [topic.name for topic in wanted]
         return emitted
 
     (folder / "active.json").write_bytes(msgspec.json.encode(ACTIVE))

@@ -431,6 +431,8 @@ def test_the_view_says_where_each_step_stands() -> None:
             "state": "accepted",
             "amount_minor": 400,
             "refunded": True,
+            "held": False,
+            "by_bank": False,
             "restocked": True,
             "reason": "",
             "goodwill": False,

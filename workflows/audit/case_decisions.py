@@ -33,6 +33,19 @@ class CaptureCaseDecidedByOperator(
     reference: NameIfAny = ""
 
 
+class DisputeAnsweredByOperator(
+    Message, tag="payflow.audit.dispute_answered.v1", frozen=True, kw_only=True
+):
+    """An operator answered a dispute, or gave it up. `about`: the order."""
+
+    about: Name
+    who: Name
+    why: Text
+    event_id: Name
+    dispute_id: Name
+    decision: Literal["submit", "accept"]
+
+
 class GoodwillGrantedByOperator(
     Message, tag="payflow.audit.goodwill_given.v1", frozen=True, kw_only=True
 ):
@@ -59,6 +72,7 @@ class SettlementRequestedByOperator(
 MoneyAction = (
     RefundCaseDecidedByOperator
     | CaptureCaseDecidedByOperator
+    | DisputeAnsweredByOperator
     | GoodwillGrantedByOperator
     | SettlementRequestedByOperator
 )

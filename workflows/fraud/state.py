@@ -20,6 +20,7 @@ from workflows.fraud.messages import (
     PaymentLabelled,
 )
 from workflows.payment.capture_messages import PaymentAuthorized
+from workflows.payment.dispute_messages import DisputeClosed
 from workflows.payment.messages import PaymentCompleted, PaymentFailed
 from workflows.shared.message import Message
 
@@ -53,7 +54,7 @@ INITIAL = PaymentCheck()
 # --- evolve --------------------------------------------------------------------
 
 
-def evolve(state: PaymentCheck, message: Message, _at_ms: int) -> PaymentCheck:  # noqa: C901, PLR0911, PLR0912  one match
+def evolve(state: PaymentCheck, message: Message, at_ms: int) -> PaymentCheck:  # noqa: C901, PLR0911, PLR0912  one match
     """Return `state` after `message`, received or emitted."""
     match message:
         case PaymentCompleted() | PaymentAuthorized():
@@ -69,8 +70,9 @@ def evolve(state: PaymentCheck, message: Message, _at_ms: int) -> PaymentCheck: 
             return replace(state, answers=(*state.answers, message))
         case FraudDetected() | FraudCleared():
             return replace(state, verdict=message, answers=())
-        case PaymentLabelled():
-            return _relabelled(state, message)
+        case PaymentLabelled() | DisputeClosed():
+            label = label_in(message, at_ms)
+            return _relabelled(state, label) if label else state
         case LabelEntity():
             return replace(state, label_emitted=True)
         case FraudConfirmed():
@@ -84,6 +86,24 @@ def evolve(state: PaymentCheck, message: Message, _at_ms: int) -> PaymentCheck: 
             return replace(state, goods=delivery)
         case _:
             return state
+
+
+def label_in(message: Message, at_ms: int) -> PaymentLabelled | None:
+    """Return the label that `message` is, or gives as a dispute that was lost as fraud."""
+    match message:
+        case PaymentLabelled():
+            return message
+        case DisputeClosed(outcome="lost", reason="fraudulent", dispute_id=dispute_id):
+            return PaymentLabelled(
+                transaction_id=message.transaction_id,
+                fraud=True,
+                source="chargeback",
+                known_at_ms=at_ms,
+                by="bank",
+                note=f"dispute {dispute_id} is lost",
+            )
+        case _:
+            return None
 
 
 def _relabelled(state: PaymentCheck, label: PaymentLabelled) -> PaymentCheck:

@@ -17,6 +17,9 @@ Account = Literal[
     "bad_debts",
     "provider_fees",
     "payout_clearing",
+    "disputes_receivable",
+    "dispute_fees",
+    "chargebacks",
 ]
 
 

@@ -5,6 +5,7 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
+from workflows.ledger.dispute_entries import entries_of_dispute
 from workflows.ledger.instructions import RecognizeSale, ReverseSale
 from workflows.ledger.messages import Account, EntryPosted, Posting
 from workflows.ledger.settlement import entries_of, moved, side
@@ -86,7 +87,7 @@ def decide(state: Books, received: Message, _at_ms: int) -> tuple[Message, ...]:
         case BalanceTransactionReported() | BalanceTransactionPaidOut():
             due = entries_of(received, known.posted)
         case _:
-            pass
+            due = entries_of_dispute(received)
     return tuple(entry for entry in due if entry.cause not in state.posted and entry.postings)
 
 

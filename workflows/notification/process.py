@@ -5,9 +5,14 @@ from msgspec.structs import replace
 
 from workflows.notification.instructions import NotifyCustomer
 from workflows.notification.messages import Channel, SendMessage
-from workflows.notification.texts import confirm_text, refund_failed_text
+from workflows.notification.texts import (
+    confirm_text,
+    disputed_refund_texts,
+    refund_failed_text,
+)
 from workflows.payment.action_messages import PaymentActionRequired
 from workflows.payment.capture_messages import PaymentAuthorized, PaymentVoided
+from workflows.payment.dispute_messages import PaymentRefundHeld, RefundCoveredByDispute
 from workflows.payment.messages import PaymentCompleted, PaymentRefunded, PaymentRefundFailed
 from workflows.payment.refund import key_of
 from workflows.shared.limits import TEXT_CHARS_MAX
@@ -74,6 +79,9 @@ def _message(state: SentMessages, received: Message) -> SendMessage | None:  # n
             asked = replace(state, customer_id=received.customer_id)
             title, text = "Please confirm your payment", confirm_text(received)
             return _send(asked, transaction_id, "confirm payment", "push", title, text)
+        case PaymentRefundHeld() | RefundCoveredByDispute():
+            name, title, text = disputed_refund_texts(received)
+            return _send(state, received.transaction_id, name, "push", title, text)
         case NotifyCustomer(transaction_id=transaction_id, name=name, channel=channel):
             return _send(state, transaction_id, name, channel, received.title, received.text)
         case _:

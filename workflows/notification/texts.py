@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from workflows.payment.action_messages import PaymentActionRequired
+from workflows.payment.dispute_messages import PaymentRefundHeld, RefundCoveredByDispute
 from workflows.payment.messages import PaymentRefundFailed
 from workflows.shared.limits import TEXT_CHARS_MAX
 from workflows.shared.money import money
@@ -28,3 +29,21 @@ def refund_failed_text(failed: PaymentRefundFailed) -> str:
     amount = money(failed.amount_minor, failed.currency)
     follows = "We try once more" if failed.tries_again else "We look for another way to pay you"
     return f"Your bank has refused {amount}. {follows}."
+
+
+def disputed_refund_texts(
+    received: PaymentRefundHeld | RefundCoveredByDispute,
+) -> tuple[str, str, str]:
+    """Return the name, title and text of a message about a refund of a disputed payment."""
+    amount = money(received.amount_minor, received.currency)
+    if isinstance(received, PaymentRefundHeld):
+        text = (
+            f"You have disputed this payment with your bank. We refund {amount} once your bank has "
+            "decided, unless it gives you the money back itself."
+        )
+        return f"refund held/{received.refund_key}", "Refund on hold", text
+    text = f"Your bank has given {amount} back to you. "
+    left = money(received.left_minor, received.currency)
+    follows = f"Of your refund {left} are left: we see to it." if received.left_minor else ""
+    name = f"refund by the bank/{received.refund_key}/{received.left_minor}"
+    return name, "Refund by your bank", text + (follows or "That settles your refund.")

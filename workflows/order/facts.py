@@ -80,6 +80,13 @@ class OrderFacts:
     """What of it was for lines that have not left."""
     by_hand_minor: int = 0
     """What of it did not go through the provider."""
+    disputed_minor: int = 0
+    """What banks have taken for disputes and not returned, without fees; and lost for good:"""
+    lost_minor: int = 0
+    covered_minor: int = 0
+    """What of refunds the bank has refunded, so that we do not."""
+    disputes_open: set[str] = field(default_factory=set[str])
+    """The ids of disputes that are not decided."""
     cleared: bool = False
     reserved: bool = False
     released: bool = False

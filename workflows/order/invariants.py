@@ -13,6 +13,7 @@ from workflows.order.facts import Facts
 from workflows.order.snapshot import Snapshot
 from workflows.order.topics import goodwill, orders, sagas
 from workflows.order.verdict_figures import figures_of
+from workflows.payment import dispute_invariants as dispute_checks
 from workflows.payment import hold_invariants as hold_checks
 from workflows.payment import invariants as money_checks
 from workflows.payment.topics import payments
@@ -30,6 +31,8 @@ CHECKS = (
     money_checks.refunds_arrive,
     hold_checks.captures_arrive,
     hold_checks.holds_add_up,
+    dispute_checks.disputes_pay_once,
+    dispute_checks.disputes_close,
     order_checks.ships_when_due,
     order_checks.carrier_agrees,
     order_checks.partial_shipments_add_up,

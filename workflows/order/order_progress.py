@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from workflows.inventory.messages import InventoryRejected, InventoryReleased, InventoryReserved
 from workflows.inventory.restock import units_by_sku
-from workflows.order import returns
+from workflows.order import disputes, returns
 from workflows.order import saga_messages as saga
 from workflows.order.messages import OrderPlaced
 from workflows.order.payment_progress import paid
@@ -39,7 +39,11 @@ def evolve(state: Order, message: Message, at_ms: int) -> Order:  # noqa: PLR091
             after = _delivered(
                 _reserved(paid(state, message, at_ms), message, at_ms), message, at_ms
             )
-            return replace(after, returns=returns.evolve(after.returns, message))
+            return replace(
+                after,
+                returns=returns.evolve(after.returns, message),
+                disputes=disputes.evolve(after.disputes, message, at_ms),
+            )
 
 
 def _placed(state: Order, placed: OrderPlaced, at_ms: int) -> Order:

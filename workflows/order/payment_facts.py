@@ -5,6 +5,7 @@ from typing import Any
 
 from workflows.order.facts import Facts, OrderFacts
 from workflows.payment import capture_messages as capture
+from workflows.payment import dispute_messages as dispute
 from workflows.payment import messages as payment
 from workflows.payment.action_messages import PaymentActionRequired, PaymentProcessing
 from workflows.payment.refund import key_of
@@ -95,6 +96,39 @@ def _held(_facts: Facts, known: OrderFacts, message: Any, _at_ms: int) -> None:
             known.written_off, known.capture_case = True, False
 
 
+def _disputed(facts: Facts, known: OrderFacts, message: Any, _at_ms: int) -> None:
+    match message:
+        case dispute.DisputeOpened():
+            known.disputes_open.add(facts.interned(message.dispute_id))
+        case dispute.DisputeFundsWithdrawn():
+            known.disputed_minor += message.amount_minor
+        case dispute.DisputeFundsReinstated():
+            known.disputed_minor -= message.amount_minor
+        case dispute.DisputeClosed():
+            known.disputes_open.discard(message.dispute_id)
+            known.lost_minor += message.amount_minor if message.outcome == "lost" else 0
+        case dispute.PaymentRefundHeld():
+            known.refunds_pending.add(facts.interned(message.refund_key))
+        case _:
+            _covered(known, message)
+
+
+def _covered(known: OrderFacts, message: dispute.RefundCoveredByDispute) -> None:
+    known.covered_minor += message.amount_minor
+    if message.kind == "unshipped":
+        known.unshipped_refunded_minor += message.amount_minor
+        known.unshipped_refunds += not message.left_minor
+    returned = known.returned(message.return_id) if message.return_id else None
+    if returned is not None:
+        returned.refunded_minor += message.amount_minor
+    if message.left_minor:
+        return
+    known.refunds_overdue.discard(message.refund_key)
+    known.refunds_pending.discard(message.refund_key)
+    if returned is not None:
+        returned.refunds += 1
+
+
 OF_PAYMENTS: dict[type[Message], Callable[[Facts, OrderFacts, Any, int], None]] = {
     payment.PaymentCompleted: _paid,
     PaymentActionRequired: _waits_for_customer,
@@ -107,6 +141,12 @@ OF_PAYMENTS: dict[type[Message], Callable[[Facts, OrderFacts, Any, int], None]] 
     payment.PaymentRefunded: _refunded,
     payment.PaymentRefundPending: _refund_pending,
     payment.PaymentRefundFailed: _refund_pending,
+    dispute.DisputeOpened: _disputed,
+    dispute.DisputeFundsWithdrawn: _disputed,
+    dispute.DisputeFundsReinstated: _disputed,
+    dispute.DisputeClosed: _disputed,
+    dispute.PaymentRefundHeld: _disputed,
+    dispute.RefundCoveredByDispute: _disputed,
     payment.RefundOverdue: _overdue,
     payment.RefundCaseOpened: _overdue,
 }

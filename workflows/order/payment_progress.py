@@ -6,6 +6,7 @@ from workflows.fraud.messages import FraudCleared, FraudDetected
 from workflows.order.state import UNPAID, Action, Mark, Order, blame
 from workflows.payment.action_messages import PaymentActionRequired, PaymentProcessing
 from workflows.payment.capture_messages import PaymentAuthorized, PaymentVoided, PaymentWrittenOff
+from workflows.payment.dispute_messages import PaymentRefundHeld, RefundCoveredByDispute
 from workflows.payment.messages import (
     PaymentCompleted,
     PaymentFailed,
@@ -16,7 +17,9 @@ from workflows.payment.messages import (
 )
 from workflows.shared.message import Message
 
-TAKEN = ("completed", "refunding", "refunded")
+TAKEN = ("completed", "refunding", "refunded", "disputed", "charged_back")
+DUE_BACK = ("completed", "refunding", "disputed")
+"""What was taken is still to be refunded, where the order is cancelled."""
 
 
 def paid(state: Order, message: Message, at_ms: int) -> Order:  # noqa: PLR0911  one match
@@ -38,12 +41,9 @@ def paid(state: Order, message: Message, at_ms: int) -> Order:  # noqa: PLR0911 
             mark = Mark(status="completed", at_ms=at_ms)
             taken = replace(state, payment=mark, charged_minor=message.amount_minor)
             return replace(taken, let_go_minor=message.released_minor)
-        case PaymentRefundPending(kind="compensation") if status == "completed":
+        case PaymentRefundPending(kind="compensation") if status in ("completed", "disputed"):
             return replace(state, payment=Mark(status="refunding", at_ms=at_ms))
-        case PaymentRefunded(kind="compensation", amount_minor=amount_minor) if status in (
-            "completed",
-            "refunding",
-        ):
+        case PaymentRefunded(kind="compensation", amount_minor=amount_minor) if status in DUE_BACK:
             mark = Mark(status="refunded", at_ms=at_ms)
             return replace(state, payment=mark, compensated_minor=amount_minor)
         case PaymentRefundFailed(kind="compensation") if status in ("refunding", "refunded"):
@@ -54,7 +54,19 @@ def paid(state: Order, message: Message, at_ms: int) -> Order:  # noqa: PLR0911 
         case PaymentRefundFailed(kind="unshipped"):
             return replace(state, unshipped_refunded_minor=0)
         case _:
-            return _judged(_held(state, message, at_ms), message, at_ms)
+            after = _disputed(_held(state, message, at_ms), message, at_ms)
+            return _judged(after, message, at_ms)
+
+
+def _disputed(state: Order, message: Message, at_ms: int) -> Order:
+    status = state.payment.status
+    match message:
+        case PaymentRefundHeld(kind="compensation") if status in DUE_BACK:
+            return replace(state, payment=Mark(status="disputed", at_ms=at_ms))
+        case RefundCoveredByDispute(kind="compensation", left_minor=0) if status in DUE_BACK:
+            return replace(state, payment=Mark(status="charged_back", at_ms=at_ms))
+        case _:
+            return state
 
 
 def _held(state: Order, message: Message, at_ms: int) -> Order:

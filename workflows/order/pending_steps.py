@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from workflows.order.process import STUCK_AFTER_MS, deadlines, overdue_at_ms
+from workflows.order.returns import Return
 from workflows.order.state import UNPAID, Order
 from workflows.shared.workflow import PendingStep, Step
 
@@ -132,6 +133,9 @@ def _taking_back(state: Order) -> Iterator[PendingStep]:
     until_ms, since_ms = state.cause_at_ms + STUCK_AFTER_MS, state.cause_at_ms
     open_: dict[str, bool] = {
         "the money to be refunded": state.payment.status == "completed",
+        "the bank to decide about the payment, which the customer disputes": (
+            state.payment.status == "disputed"
+        ),
         "the money that is held to be let go": state.payment.status == "authorized",
         "the payment to end without money taken": state.payment.status in UNPAID,
         "the goods to be put back on their shelves": state.inventory.status == "reserved",
@@ -150,7 +154,7 @@ def _returns(state: Order) -> Iterator[PendingStep]:
             parts = [
                 what
                 for what, done in (
-                    ("its money to be refunded", back.refunded),
+                    (_money_missing(back), back.refunded),
                     ("its goods to be restocked", back.restocked),
                 )
                 if not done
@@ -161,3 +165,9 @@ def _returns(state: Order) -> Iterator[PendingStep]:
                 until_ms=ended_ms + STUCK_AFTER_MS,
                 then="a refund that is overdue is reported",
             )
+
+
+def _money_missing(back: Return) -> str:
+    if back.held:
+        return "its refund, which is held while the customer disputes the payment"
+    return "its money to be refunded"

@@ -36,6 +36,8 @@ DELIVERY_MS = 300_000
 """From the shipment on."""
 CAPTURE_MS = 300_000
 """From the shipment on, where money is taken only then."""
+DISPUTED_MS = 120 * 86_400_000
+"""How long a dispute may hold the refund of a cancelled order: banks take two or three months."""
 STUCK_AFTER_MS = 180_000
 """What follows a deadline or a cause may take this long; then the order counts as stuck."""
 
@@ -69,8 +71,9 @@ def overdue_at_ms(state: Order) -> int | None:
     """Return when this order, still open, counts as stuck (ms); None when it is not open."""
     if not state.order_id or _ended(state):
         return None
-    if state.cause and state.payment.status == "refunding":
-        return state.payment.at_ms + PENDING_OVERDUE_MS + STUCK_AFTER_MS
+    waits_ms = {"refunding": PENDING_OVERDUE_MS, "disputed": DISPUTED_MS}
+    if state.cause and state.payment.status in waits_ms:
+        return state.payment.at_ms + waits_ms[state.payment.status] + STUCK_AFTER_MS
     if state.cause:
         return max(state.cause_at_ms, state.payment.at_ms) + STUCK_AFTER_MS
     latest_ms = state.placed_at_ms + INVENTORY_MS
@@ -116,10 +119,15 @@ def pending(state: Order) -> tuple[Message, ...]:
 def _end(state: Order) -> tuple[Message, ...]:
     order_id = state.order_id
     if state.cause:
-        taken_back = state.payment.status in ("failed", "refunded", "voided")
+        by_bank = state.payment.status == "charged_back"
+        taken_back = by_bank or state.payment.status in ("failed", "refunded", "voided")
         put_back = state.inventory.status in ("rejected", "released")
         if taken_back and put_back:
-            return (OrderCancelled(order_id=order_id, cause=state.cause, detail=state.detail),)
+            return (
+                OrderCancelled(
+                    order_id=order_id, cause=state.cause, detail=state.detail, by_bank=by_bank
+                ),
+            )
         return ()
     if not state.confirmed_at_ms:
         steps = (state.inventory.status, state.fraud.status)

@@ -126,8 +126,14 @@ def _notify_cancelled(cancelled: OrderCancelled) -> NotifyCustomer:
         name="cancelled",
         channel="sms",
         title="Order cancelled",
-        text=f"Cancelled: {_why(cancelled)}. Whatever you paid has been refunded.",
+        text=f"Cancelled: {_why(cancelled)}. {_back(cancelled)}",
     )
+
+
+def _back(cancelled: OrderCancelled) -> str:
+    if cancelled.by_bank:
+        return "Your bank has given your money back to you."
+    return "Whatever you paid has been refunded."
 
 
 def _why(cancelled: OrderCancelled) -> str:

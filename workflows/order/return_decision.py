@@ -1,6 +1,7 @@
 """What may come back of an ended order, and what it is worth: in the order of the requests.
 
-Part of the order workflow. A dispute will be one more reason to refuse, in `_answer`.
+Part of the order workflow. Goods may come back while the payment is disputed: payment holds the
+refund, and a bank that has given the money back settles it.
 """
 
 from collections.abc import Sequence

@@ -14,6 +14,7 @@ from workflows.order.messages import GoodwillGranted, OrderPlaced, ReturnLine, R
 from workflows.order.partial_shipment import PartialShipment
 from workflows.order.return_amount import ReturnAmount, Sale, sale_of
 from workflows.order.saga_messages import ReturnAccepted, ReturnRefused
+from workflows.payment.dispute_messages import PaymentRefundHeld, RefundCoveredByDispute
 from workflows.payment.messages import PaymentRefunded, PaymentRefundFailed
 from workflows.payment.refund import KINDS
 from workflows.shared.limits import LINES_MAX
@@ -47,6 +48,10 @@ class Return(msgspec.Struct, frozen=True, kw_only=True):
     lines: tuple[ReturnLine, ...] = ()
     reason: str = ""
     refunded: bool = False
+    held: bool = False
+    """Its refund waits for a dispute about the payment."""
+    by_bank: bool = False
+    """The customer's bank has given it back, so that we do not."""
     restocked: bool = False
 
 
@@ -110,13 +115,26 @@ def evolve(returns: Returns, message: Message) -> Returns:
         case ReturnRefused(return_id=key, reason=reason) if key in returns.by_id:
             refused = replace(returns.by_id[key], status="refused", lines=(), reason=reason)
             return _put(returns, key, refused)
-        case PaymentRefunded(return_id=key) | PaymentRefundFailed(return_id=key) if (
-            key in returns.by_id
-        ):
-            refunded = isinstance(message, PaymentRefunded)
-            return _put(returns, key, replace(returns.by_id[key], refunded=refunded))
         case InventoryReturned(return_id=key) if key in returns.by_id:
             return _put(returns, key, replace(returns.by_id[key], restocked=True, lines=()))
+        case _:
+            return _refunded(returns, message)
+
+
+def _refunded(returns: Returns, message: Message) -> Returns:
+    """Return `returns` after `message` about the money of one of them."""
+    key = str(getattr(message, "return_id", ""))
+    if key not in returns.by_id:
+        return returns
+    back = returns.by_id[key]
+    match message:
+        case PaymentRefunded() | PaymentRefundFailed():
+            refunded = isinstance(message, PaymentRefunded)
+            return _put(returns, key, replace(back, refunded=refunded, held=False))
+        case PaymentRefundHeld():
+            return _put(returns, key, replace(back, held=True))
+        case RefundCoveredByDispute(left_minor=0):
+            return _put(returns, key, replace(back, refunded=True, by_bank=True, held=False))
         case _:
             return returns
 

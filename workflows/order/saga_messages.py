@@ -39,6 +39,8 @@ class OrderCancelled(Message, tag="payflow.saga.cancelled.v1", frozen=True, kw_o
     order_id: Name
     cause: Cause
     detail: Text = ""
+    by_bank: bool = False
+    """The customer's bank has given the money back after a dispute, not we."""
 
 
 class StepOverdue(Message, tag="payflow.saga.step_overdue.v1", frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 import msgspec
 from msgspec.structs import replace
 
+from workflows.order.disputes import Dispute
 from workflows.order.returns import Returns
 from workflows.order.saga_messages import Cause, Step
 from workflows.shared.limits import TEXT_CHARS_MAX
@@ -39,7 +40,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     placed_at_ms: int = 0
     payment: Mark = Mark()
     """waiting, pending, action_required, processing, failed, authorized, voided, completed,
-    refunding, refunded, written_off"""
+    refunding, refunded, disputed, charged_back, written_off"""
     action: Action = Action()
     inventory: Mark = Mark()
     """waiting, reserved, rejected, released"""
@@ -69,6 +70,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     woken_at_ms: int = 0
     """Deadlines up to this moment have passed."""
     returns: Returns = Returns()
+    disputes: dict[str, Dispute] = {}
+    """By the provider's id."""
 
 
 INITIAL = Order()

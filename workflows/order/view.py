@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from workflows.order import returns
+from workflows.order import disputes, returns
 from workflows.order.partial_shipment import PartialShipment, unavailable_text
 from workflows.order.process import deadlines, overdue_at_ms
 from workflows.order.return_amount import ReturnAmount
@@ -24,6 +24,9 @@ def view(state: Order) -> dict[str, Any]:
     }
     placed = Mark(status="done" if state.order_id else "waiting", at_ms=state.placed_at_ms)
     steps = {step: _step(mark, dues.get(step)) for step, mark in marks.items()}
+    amounts = _amounts(state)
+    known = {"steps": steps, "amounts": amounts}
+    confirmed = bool(state.action.url) and state.charged_minor > 0
     return {
         "order_id": state.order_id,
         "state": _status(state),
@@ -33,7 +36,7 @@ def view(state: Order) -> dict[str, Any]:
         "overdue": list(state.overdue),
         "cause": state.cause,
         "detail": state.detail,
-        "amounts": _amounts(state),
+        "amounts": amounts,
         "partial": _partial(state.returns.partial),
         "confirmed_at_ms": state.confirmed_at_ms or None,
         "ended_at_ms": state.completed_at_ms or state.cancelled_at_ms or None,
@@ -41,6 +44,8 @@ def view(state: Order) -> dict[str, Any]:
         "returns": [
             _return(key, back, state.currency) for key, back in state.returns.by_id.items()
         ],
+        "disputes": disputes.shown(state.disputes),
+        "evidence": disputes.evidence(known, was_confirmed=confirmed) if state.disputes else [],
     }
 
 
@@ -67,7 +72,11 @@ def _action(state: Order) -> dict[str, Any] | None:
 
 
 def _amounts(state: Order) -> dict[str, Any]:
-    returned = (back.amount_minor for back in state.returns.by_id.values() if back.refunded)
+    returned = (
+        back.amount_minor
+        for back in state.returns.by_id.values()
+        if back.refunded and not back.by_bank
+    )
     return {
         "currency": state.currency,
         "total_minor": state.total_minor,
@@ -120,6 +129,8 @@ def _return(return_id: str, back: returns.Return, currency: str) -> dict[str, An
         "state": back.status,
         "amount_minor": back.amount_minor,
         "refunded": back.refunded,
+        "held": back.held,
+        "by_bank": back.by_bank,
         "restocked": back.restocked,
         "reason": back.reason,
         "goodwill": back.is_goodwill,

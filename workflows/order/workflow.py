@@ -61,7 +61,7 @@ def begun(state: Order) -> bool:
 
 def brief(state: Order) -> Order:
     """Return only the fields that determine the status of the order."""
-    return replace(state, bought={}, detail="", returns=Returns())
+    return replace(state, bought={}, detail="", returns=Returns(), disputes={})
 
 
 def is_compensated(state: Order) -> bool:

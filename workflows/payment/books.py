@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
+from workflows.ledger.dispute_entries import DISPUTE, DISPUTE_REVERSED
 from workflows.ledger.messages import Account, EntryPosted
 from workflows.ledger.process import REFUND, REFUND_FAILED
 from workflows.ledger.settlement import FEE, PAYOUT_BACK, PAYOUT_PAID, PAYOUT_SENT, SETTLEMENT
@@ -10,13 +11,16 @@ from workflows.ledger.topics import ledger
 from workflows.payment.capture import Capture
 from workflows.payment.charge import Bill
 from workflows.payment.charge_progress import OUTCOME_MS
+from workflows.payment.dispute_progress import POLL_MS
 from workflows.payment.process import Payment
 from workflows.payment.refund_progress import OVERDUE_MS, PENDING_OVERDUE_MS
-from workflows.shared.books import Line, OwnBooks, SettlementLine, Step, declare_books
+from workflows.shared.books import Kind, Line, OwnBooks, SettlementLine, Step, declare_books
 
 CASH = "cash_at_provider"
 PAYMENT = "payment"
 """The cause of the entry of a charge."""
+HELD_MS = 120 * 86_400_000
+"""How long a dispute may hold a refund: banks take two or three months."""
 
 
 def lines_of_payment(state: Payment, at_ms: int) -> Iterator[Line]:
@@ -39,10 +43,12 @@ def lines_of_payment(state: Payment, at_ms: int) -> Iterator[Line]:
             at_ms=at_ms if charge.outcome else charge.unknown_since_ms or at_ms,
             open=not charge.outcome,
         )
+    yield from _dispute_lines(state, bill, at_ms)
     for key, refund in state.refunds.by_key.items():
-        if refund.by_hand:
-            # It is not in the provider's book: the bank has paid it.
+        if refund.by_hand or not refund.amount_minor:
+            # It is not in the provider's book: a bank has paid it.
             continue
+        is_held = refund.held_emitted and refund.status == "owed"
         is_refunded = refund.status in {"given", "told"}
         yield Line(
             book="payments",
@@ -54,8 +60,27 @@ def lines_of_payment(state: Payment, at_ms: int) -> Iterator[Line]:
             currency=bill.currency,
             at_ms=at_ms if is_refunded else refund.asked_at_ms or at_ms,
             open=not is_refunded,
-            open_ms=PENDING_OVERDUE_MS if refund.status == "pending" else 0,
+            open_ms=HELD_MS if is_held else PENDING_OVERDUE_MS * (refund.status == "pending"),
         )
+
+
+def _dispute_lines(state: Payment, bill: Bill, at_ms: int) -> Iterator[Line]:
+    """Yield what disputes have taken, and what came back."""
+    for dispute_id, dispute in state.disputes.by_id.items():
+        moved = dispute.withdrawn_minor, dispute.reinstated_minor
+        kinds: tuple[Kind, Kind] = ("dispute", "reversal")
+        for kind, amount_minor in zip(kinds, moved, strict=True):
+            if amount_minor:
+                yield Line(
+                    book="payments",
+                    order_id=bill.transaction_id,
+                    kind=kind,
+                    key=dispute_id,
+                    reference=dispute_id,
+                    amount_minor=amount_minor,
+                    currency=dispute.currency,
+                    at_ms=at_ms,
+                )
 
 
 def _hold_line(hold: Capture, bill: Bill, at_ms: int) -> Line:
@@ -83,6 +108,9 @@ def lines_of_entry(entry: EntryPosted, at_ms: int) -> Iterator[Line]:
         for posting in entry.postings
         if posting.account == CASH
     )
+    if entry.cause.startswith((DISPUTE, DISPUTE_REVERSED)):
+        yield _line_of_dispute(entry, at_ms)
+        return
     reverses = entry.cause.startswith(REFUND_FAILED)
     is_refund = reverses or entry.cause.startswith(REFUND)
     if not cash_minor and not is_refund and entry.cause != PAYMENT:
@@ -133,6 +161,26 @@ def settlement_of_entry(entry: EntryPosted, at_ms: int) -> Iterator[SettlementLi
     )
 
 
+def _line_of_dispute(entry: EntryPosted, at_ms: int) -> Line:
+    """Return the line of an entry of a dispute; its fee is the provider's, not the order's."""
+    amount_minor = sum(
+        posting.debit_minor + posting.credit_minor
+        for posting in entry.postings
+        if posting.account == "disputes_receivable"
+    )
+    dispute_id = entry.cause.partition("/")[2]
+    return Line(
+        book="ledger",
+        order_id=entry.transaction_id,
+        kind="dispute" if entry.cause.startswith(DISPUTE) else "reversal",
+        key=dispute_id,
+        reference=dispute_id,
+        amount_minor=amount_minor,
+        currency=entry.currency,
+        at_ms=at_ms,
+    )
+
+
 BOOKS = declare_books(
     OwnBooks(
         table="payment",
@@ -141,6 +189,12 @@ BOOKS = declare_books(
         lines_of_entry=lines_of_entry,
         settlement_of_entry=settlement_of_entry,
         # Until then payment itself is at work.
-        motion_ms={"charge": OUTCOME_MS, "void": OUTCOME_MS, "refund": OVERDUE_MS},
+        motion_ms={
+            "charge": OUTCOME_MS,
+            "void": OUTCOME_MS,
+            "refund": OVERDUE_MS,
+            "dispute": POLL_MS,
+            "reversal": POLL_MS,
+        },
     )
 )

@@ -8,12 +8,18 @@ from workflows.order.snapshot import Snapshot
 from workflows.shared.invariants import Check, ProviderRecord, as_check
 from workflows.shared.money import money
 
-PROVIDER_ACCOUNTS = ("cash_at_provider", "provider_fees", "payout_clearing", "cash_at_bank")
-"""The accounts between which settlement moves what was taken."""
+PROVIDER_ACCOUNTS = (
+    "cash_at_provider",
+    "provider_fees",
+    "dispute_fees",
+    "payout_clearing",
+    "cash_at_bank",
+)
+"""The accounts between which fees and settlement move what was taken."""
 
 
 def money_agrees(snapshot: Snapshot) -> Check:
-    """Charges less refunds at the provider are payment's view and the ledger's cash, per order."""
+    """Charges less refunds and disputes: the provider, payment and the ledger agree, per order."""
     provider = snapshot.moment.provider
     orders = dict(snapshot.orders_at_rest())
     sums: dict[str, Counter[str]] = {}
@@ -21,10 +27,11 @@ def money_agrees(snapshot: Snapshot) -> Check:
     for key, known in orders.items():
         through_provider = known.refunded_minor - known.by_hand_minor
         strange = False
-        amounts = [known.paid_minor - through_provider, _through_provider(known)]
+        left_minor = known.paid_minor - through_provider - known.disputed_minor
+        amounts = [left_minor, _through_provider(known)]
         if provider is not None:
             taken = provider.get(key)
-            amounts.append(taken.charged_minor - taken.refunded_minor if taken else 0)
+            amounts.append(_left_minor(taken) if taken else 0)
             strange = taken is not None and _is_strange(taken, known.currency)
         for name, amount in zip(("payments", "ledger", "provider"), amounts, strict=False):
             sums.setdefault(name, Counter())[known.currency] += amount
@@ -141,6 +148,10 @@ def _through_provider(known: OrderFacts) -> int:
     refunded past the provider has left the bank.
     """
     return sum(map(known.balance, PROVIDER_ACCOUNTS)) + known.by_hand_minor
+
+
+def _left_minor(taken: ProviderRecord) -> int:
+    return taken.charged_minor - taken.refunded_minor - taken.disputed_minor
 
 
 def _is_strange(taken: ProviderRecord, currency: str) -> bool:

@@ -6,13 +6,11 @@ import msgspec
 
 from workflows.payment.action_messages import PaymentActionRequired, PaymentProcessing
 from workflows.payment.capture_messages import CaptureMessage
+from workflows.payment.dispute_messages import DisputeMessage, RefundKind
 from workflows.payment.origin import UNKNOWN, Origin
 from workflows.shared.limits import Currency, Milliseconds, Minor, MinorDue, Name, NameIfAny, Text
 from workflows.shared.message import Message
 from workflows.shared.personal import Personal
-
-RefundKind = Literal["compensation", "return", "unshipped"]
-"""Of what money goes back: a cancelled order, a return, or lines that have not left."""
 
 
 class PaymentCompleted(Message, tag="payflow.payment.completed.v1", frozen=True, kw_only=True):
@@ -167,4 +165,5 @@ PaymentMessage = (
     | RefundCaseOpened
     | RefundOverdue
     | CaptureMessage
+    | DisputeMessage
 )

@@ -13,13 +13,15 @@ from workflows.payment import (
     capture_progress,
     charge,
     charge_progress,
+    dispute_progress,
     outcome,
-    refund,
+    refund_disputes,
     refund_progress,
 )
 from workflows.payment.capture import Capture
 from workflows.payment.capture_messages import CaptureCaseDecided
 from workflows.payment.charge import FAILED, Bill, Charge
+from workflows.payment.dispute import Disputes
 from workflows.payment.instructions import (
     CancelPayment,
     RequestCapture,
@@ -48,6 +50,7 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True):
     mismatch_emitted: bool = False
     failed_emitted: bool = msgspec.field(name="failed_told", default=False)
     refunds: Refunds = Refunds()
+    disputes: Disputes = Disputes()
 
 
 INITIAL = Payment()
@@ -57,7 +60,8 @@ INITIAL = Payment()
 
 def due(state: Payment) -> int | None:
     """Return when to ask the provider again (ms), or None."""
-    waits = (each.wait.due_at_ms for each in (state.charge, state.capture, state.refunds))
+    parts = (state.charge, state.capture, state.refunds, state.disputes)
+    waits = (each.wait.due_at_ms for each in parts)
     return min((at_ms for at_ms in waits if at_ms is not None), default=None)
 
 
@@ -71,7 +75,7 @@ def pending(state: Payment) -> tuple[Message, ...]:
         # then PaymentRefunded: the ledger must record what happened at the provider.
         if not state.completed_emitted:
             return (*capture.replaced(state.capture, charged, bill), *_charged(state, bill))
-        return refund.pending(state.refunds, bill, charged.payment_id)
+        return refund_disputes.pending(state.refunds, state.disputes, bill, charged.payment_id)
     if state.capture.authorized_emitted:
         return _held(state, bill)
     if charged.outcome == "authorized" and not state.closed:
@@ -151,12 +155,12 @@ def evolve(state: Payment, message: Message, at_ms: int) -> Payment:  # noqa: PL
             return replace(state, capture=decided)
         case _:
             charged = charge_progress.evolve(state.charge, message, at_ms)
-            return replace(
-                state,
-                charge=charged,
-                capture=capture_progress.evolve(state.capture, charged, message, at_ms),
-                refunds=refund_progress.evolve(state.refunds, message, at_ms),
-            )
+            held = capture_progress.evolve(state.capture, charged, message, at_ms)
+            disputes = dispute_progress.evolve(state.disputes, message, at_ms)
+            refunds = refund_progress.evolve(state.refunds, message, at_ms)
+            covered = refund_disputes.cover(refunds, disputes)
+            known = {"charge": charged, "capture": held, "refunds": covered}
+            return replace(state, **known, disputes=disputes)
 
 
 def _billed(state: Payment, asked: RequestPayment, at_ms: int) -> Payment:
@@ -190,6 +194,5 @@ def _request_capture(state: Payment, bill: Bill, asked: RequestCapture, at_ms: i
 def _request_refund(state: Payment, key: str, amount_minor: int, at_ms: int) -> Payment:
     if state.bill is None or not state.completed_emitted:
         return state
-    return replace(
-        state, refunds=refund_progress.request(state.refunds, state.bill, key, amount_minor, at_ms)
-    )
+    requested = refund_progress.request(state.refunds, state.bill, key, amount_minor, at_ms)
+    return replace(state, refunds=refund_disputes.cover(requested, state.disputes))

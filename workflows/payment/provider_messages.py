@@ -160,6 +160,8 @@ class RefundRefused(Message, tag="payflow.provider.refund_refused.v1", frozen=Tr
     refund_key: Name
     round: int = 0
     reason: Text
+    dispute_id: NameIfAny = ""
+    """Of the dispute that forbids it; empty: it is another reason."""
 
 
 class RefundUnknown(Message, tag="payflow.provider.refund_unknown.v1", frozen=True, kw_only=True):
@@ -186,9 +188,12 @@ class ProviderNotified(Message, tag="payflow.provider.notified.v1", frozen=True,
         "payment_canceled",
         "payment_authorized",
         "refund_changed",
+        "dispute_changed",
     ]
     payment_id: Name
     amount_minor: MinorDue
     reason: Text = ""
     refund_id: NameIfAny = ""
     """Of `refund_changed`."""
+    dispute_id: NameIfAny = ""
+    """Of `dispute_changed`."""

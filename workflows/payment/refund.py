@@ -36,7 +36,9 @@ def key_of(fact: Fact) -> str:
 
 # --- state ------------------------------------------------------------------
 
-Status = Literal["owed", "asked", "pending", "given", "told", "failed", "case"]
+Status = Literal[
+    "owed", "asked", "pending", "given", "told", "failed", "case", "covered", "settled"
+]
 
 
 class Refund(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +70,13 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True):
     hint: Literal["", "waits", "noticed", "asked"] = ""
     """The provider is to be asked what has become of it, or was."""
     overdue: Literal["", "noticed", "told"] = ""
+    held_emitted: bool = False
+    covered_minor: int = 0
+    covered_emitted_minor: int = 0
+    """What of it a bank has refunded, and was emitted; `amount_minor` is what is left."""
+    refusals: int = 0
+    is_refused: bool = False
+    """How often the provider has refused it for a dispute, and whether at last."""
 
 
 class Refunds(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,21 +91,29 @@ class Refunds(msgspec.Struct, frozen=True, kw_only=True):
 # --- decide ----------------------------------------------------------------
 
 
+def is_unmade(refund: Refund) -> bool:
+    """Return whether a refund is due that the provider cannot have made: no answer is missing."""
+    return refund.status == "owed" and (not refund.asks or refund.is_refused)
+
+
 def left_minor(refunds: Refunds, bill: Bill) -> int:
     """Return what of the charge is neither refunded nor on its way, in minor units."""
-    return bill.total_minor - sum(refund.amount_minor for refund in refunds.by_key.values())
+    return bill.total_minor - sum(r.amount_minor + r.covered_minor for r in refunds.by_key.values())
 
 
-def pending(refunds: Refunds, bill: Bill, payment_id: str) -> tuple[Message, ...]:
-    """Return what to ask or emit of the refunds."""
+def pending(
+    refunds: Refunds, bill: Bill, payment_id: str, *, is_blocked: bool = False
+) -> tuple[Message, ...]:
+    """Return what to ask or emit of the refunds; `is_blocked`: nothing new is asked for."""
     messages: list[Message] = []
     for key, refund in refunds.by_key.items():
-        messages += _of_one(key, refund, bill, payment_id)
+        if not (is_blocked and is_unmade(refund)):
+            messages += _of_one(key, refund, bill, payment_id)
     return tuple(messages)
 
 
 def _of_one(key: str, refund: Refund, bill: Bill, payment_id: str) -> list[Message]:
-    about = _about(key, refund, bill, payment_id)
+    about = about_refund(key, refund, bill, payment_id)
     found: list[Message] = []
     match refund.status:
         case "owed":
@@ -153,7 +170,8 @@ def _inquire(key: str, refund: Refund, bill: Bill, payment_id: str) -> Message:
     )
 
 
-def _about(key: str, refund: Refund, bill: Bill, payment_id: str) -> dict[str, Any]:
+def about_refund(key: str, refund: Refund, bill: Bill, payment_id: str) -> dict[str, Any]:
+    """Return the fields that every fact about a refund has."""
     return {
         "transaction_id": bill.transaction_id,
         "payment_id": payment_id,

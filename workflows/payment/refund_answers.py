@@ -22,6 +22,8 @@ KNOWN = ("pending", "given", "told")
 """The provider has named the refund of this round."""
 HINT_MS = 2_000
 """How long a webhook waits before the provider is asked: it may come twice."""
+REFUSALS_MAX = 3
+"""Refusals of one refund for a dispute: then an operator decides about it."""
 CHANGED_MAX = 32
 """Webhooks that overtook an answer: an order has few refunds under way."""
 
@@ -63,7 +65,11 @@ def _after(refunds: Refunds, refund: Refund, answer: Any, at_ms: int) -> Refunds
         case provider.RefundFailed(refund_id=refund_id, reason=reason) if status not in OVER:
             return _failed(refunds, key, refund_id, reason)
         case provider.RefundRefused(reason=reason) if status == "asked":
-            return rest_if_idle(change(refunds, key, status="case", reason=reason))
+            # What a dispute stops is asked for again once it is over, if it is still to be paid.
+            is_held = bool(answer.dispute_id) and refund.refusals < REFUSALS_MAX
+            now, refusals = ("owed" if is_held else "case"), refund.refusals + 1
+            about = {"reason": reason, "refusals": refusals, "is_refused": True}
+            return rest_if_idle(change(refunds, key, status=now, **about))
         case _:
             return rest_if_idle(change(refunds, key, hint=hint)) if is_new else refunds
 

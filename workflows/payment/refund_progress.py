@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from workflows.payment import messages as facts
 from workflows.payment import provider_messages as provider
+from workflows.payment import refund_disputes
 from workflows.payment.charge import Bill
 from workflows.payment.refund import ROUNDS, Refund, Refunds, key_of, left_minor
 from workflows.payment.refund_answers import answered, change, hinted, put, rest_if_idle
@@ -59,7 +60,8 @@ def _emitted(refunds: Refunds, message: Message, at_ms: int) -> Refunds:  # noqa
         case provider.RefundCharge(refund_key=key):
             asked_at_ms = refunds.by_key[key].asked_at_ms or at_ms
             asks = refunds.by_key[key].asks + 1
-            asked = change(refunds, key, status="asked", asked_at_ms=asked_at_ms, asks=asks)
+            about = {"asked_at_ms": asked_at_ms, "asks": asks, "is_refused": False}
+            asked = change(refunds, key, status="asked", **about)
             return replace(asked, wait=wait_until(refunds.wait, at_ms + ANSWER_MS))
         case provider.InquireRefund(refund_key=key):
             asked = change(refunds, key, hint="asked", asks=refunds.by_key[key].asks + 1)
@@ -77,7 +79,7 @@ def _emitted(refunds: Refunds, message: Message, at_ms: int) -> Refunds:  # noqa
         case facts.PaymentRefundFailed():
             return rest_if_idle(_again(refunds, key_of(message), at_ms))
         case _:
-            return refunds
+            return refund_disputes.evolve(refunds, message)
 
 
 def cases(refunds: Refunds) -> dict[str, int]:
@@ -104,6 +106,8 @@ def _fresh(refund: Refund, at_ms: int) -> Refund:
         reason=refund.reason,
         round=refund.round + 1,
         overdue=refund.overdue,
+        covered_minor=refund.covered_minor,
+        covered_emitted_minor=refund.covered_emitted_minor,
     )
 
 

@@ -1,5 +1,7 @@
 """Topics of the subject payment."""
 
+from workflows.payment import dispute_messages as disputes
+from workflows.payment import provider_dispute_messages as asked
 from workflows.payment.action_messages import (
     ChargeActionRequired,
     ChargeProcessing,
@@ -12,6 +14,8 @@ from workflows.payment.capture_messages import (
     PaymentVoided,
     PaymentWrittenOff,
 )
+from workflows.payment.counters import COUNTERS
+from workflows.payment.dispute_messages import DisputeDecided, DisputeEvidenceDue, DisputeOpened
 from workflows.payment.messages import (
     PaymentFailed,
     PaymentMessage,
@@ -30,6 +34,7 @@ from workflows.payment.provider_capture_messages import (
     CaptureRefused,
     CaptureUnknown,
 )
+from workflows.payment.provider_dispute_messages import DisputeAnswer, DisputeCommand
 from workflows.payment.provider_messages import (
     ChargeCard,
     ChargeDeclined,
@@ -48,10 +53,16 @@ from workflows.payment.provider_messages import (
     VoidCharge,
 )
 from workflows.payment.settlement_messages import SettlementMessage
-from workflows.shared.topic import MessageCounter, by, declare
+from workflows.shared.topic import by, declare
 
 ProviderCommand = (
-    ChargeCard | InquireCharge | VoidCharge | CaptureCharge | RefundCharge | InquireRefund
+    ChargeCard
+    | InquireCharge
+    | VoidCharge
+    | CaptureCharge
+    | RefundCharge
+    | InquireRefund
+    | DisputeCommand
 )
 ProviderAnswer = (
     ChargeSucceeded
@@ -66,6 +77,7 @@ ProviderAnswer = (
     | RefundRefused
     | RefundUnknown
     | CaptureAnswer
+    | DisputeAnswer
 )
 
 payments = declare(
@@ -76,13 +88,19 @@ payments = declare(
     retention_ms=-1,
     traced=True,
     kinds={
-        "compensation": (PaymentRefunded, PaymentVoided),
+        "compensation": (
+            PaymentRefunded,
+            PaymentVoided,
+            disputes.DisputeFundsReinstated,
+            disputes.RefundCoveredByDispute,
+        ),
         "retry": (
             PaymentPending,
             PaymentProcessing,
             PaymentRefundPending,
             RefundOverdue,
             AuthorizationExpiring,
+            disputes.PaymentRefundHeld,
         ),
         "failure": (
             PaymentFailed,
@@ -91,30 +109,13 @@ payments = declare(
             RefundCaseOpened,
             CaptureCaseOpened,
             PaymentWrittenOff,
+            DisputeOpened,
+            disputes.DisputeFundsWithdrawn,
+            DisputeEvidenceDue,
+            disputes.DisputeAnswerRefused,
         ),
     },
-    counters=(
-        MessageCounter(
-            message=RefundOverdue,
-            metric="payflow_refunds_overdue_total",
-            help="Refunds that the provider has owed for too long.",
-        ),
-        MessageCounter(
-            message=PaymentMismatch,
-            metric="payflow_payment_mismatches_total",
-            help="Charges whose amount or currency is not what was asked for.",
-        ),
-        MessageCounter(
-            message=RefundCaseOpened,
-            metric="payflow_refund_cases_total",
-            help="Refunds that wait for the decision of an operator.",
-        ),
-        MessageCounter(
-            message=CaptureCaseOpened,
-            metric="payflow_capture_cases_total",
-            help="Shipped orders whose money cannot be taken, which wait for an operator.",
-        ),
-    ),
+    counters=COUNTERS,
 )
 provider_commands = declare(
     "provider.commands",
@@ -123,8 +124,8 @@ provider_commands = declare(
     writer="payment",
     traced=True,
     kinds={
-        "compensation": (RefundCharge, VoidCharge),
-        "retry": (InquireCharge, InquireRefund),
+        "compensation": (RefundCharge, VoidCharge, asked.CloseDispute),
+        "retry": (InquireCharge, InquireRefund, asked.InquireDispute),
     },
 )
 provider_answers = declare(
@@ -135,8 +136,21 @@ provider_answers = declare(
     traced=True,
     kinds={
         "compensation": (RefundSucceeded, ChargeVoided),
-        "retry": (ChargeUnknown, RefundUnknown, RefundPending, CaptureUnknown, ChargeProcessing),
-        "failure": (ChargeDeclined, RefundFailed, RefundRefused, CaptureRefused),
+        "retry": (
+            ChargeUnknown,
+            RefundUnknown,
+            RefundPending,
+            CaptureUnknown,
+            ChargeProcessing,
+            asked.DisputeUnknown,
+        ),
+        "failure": (
+            ChargeDeclined,
+            RefundFailed,
+            RefundRefused,
+            CaptureRefused,
+            asked.DisputeRefused,
+        ),
     },
 )
 provider_webhooks = declare(
@@ -160,4 +174,7 @@ provider_settlements = declare(
     # What has been read of the provider's balance is known from here.
     retention_ms=-1,
     traced=True,
+)
+dispute_decisions = declare(
+    "dispute.decisions", DisputeDecided, key=by("transaction_id"), writer="console", traced=True
 )

@@ -8,7 +8,8 @@ import msgspec
 from workflows.shared.topic import Topic
 
 Book = Literal["provider", "payments", "ledger"]
-Kind = Literal["charge", "refund", "void"]
+Kind = Literal["charge", "refund", "void", "dispute", "reversal"]
+"""`dispute`: money that a bank has taken from us; `reversal`: it came back."""
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):

@@ -39,6 +39,8 @@ class ProviderRecord:
     refunded_minor: int = 0
     held_minor: int = 0
     """What it holds on the card and has neither taken nor let go."""
+    disputed_minor: int = 0
+    """What banks have taken from us for disputes and not returned, without fees."""
     last_ms: int = 0
     currency: str = ""
     """Of the amounts; empty when it is not known."""

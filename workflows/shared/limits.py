@@ -16,6 +16,9 @@ NameIfAny = Annotated[str, Meta(max_length=NAME_CHARS_MAX, pattern=f"^({_NAME})?
 TEXT_CHARS_MAX = 500
 Text = Annotated[str, Meta(max_length=TEXT_CHARS_MAX)]
 """Free text for people: a description, a reason."""
+EVIDENCE_CHARS_MAX = 4_000
+Evidence = Annotated[str, Meta(max_length=EVIDENCE_CHARS_MAX)]
+"""What an operator writes to a bank: it may name the customer."""
 Currency = Annotated[str, Meta(pattern="^[A-Z]{3}" + _END)]
 """ISO 4217: three capital letters."""
 QUANTITY_MAX = 1_000_000

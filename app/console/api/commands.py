@@ -11,6 +11,7 @@ from aiohttp import web
 from app.console.api.context import CONTEXT
 from app.console.api.missed_webhooks import MISSED_WEBHOOKS
 from app.console.api.problems import Problem, json_response, read_body
+from app.console.api.webhook_owners import emission_of
 from app.entrypoints.requests import CommandRequest, WebhookRequest
 from app.gateways.signature import BadSignature, verify
 
@@ -26,7 +27,7 @@ async def webhook(declared: WebhookRequest, request: web.Request) -> web.Respons
     """Produce the message of a webhook; what nobody needs is acknowledged and ignored."""
     config = request.app[CONTEXT].config
     event = await _signed(request, declared.header, declared.secret(config))
-    emission = declared.emission(event, config)
+    emission = await emission_of(declared, event, config)
     if emission is not None:
         await request.app[CONTEXT].publish_all(request, [emission])
     reader = request.app[MISSED_WEBHOOKS].get(declared.path)

@@ -15,6 +15,7 @@ from aiohttp import web
 
 from app.config import Config
 from app.console.api.context import ApiContext
+from app.console.api.webhook_owners import emission_of
 from app.entrypoints.requests import BadRequest, WebhookRequest
 from app.host.processes import wait_seconds
 from app.kafka.reader import places_of, read_to_end, reader, span
@@ -126,7 +127,7 @@ class MissedWebhookReader:
         if str(event.get("id")) in self._received:
             return
         try:
-            emission = self._declared.emission(event, self._context.config)
+            emission = await emission_of(self._declared, event, self._context.config)
         except BadRequest as error:
             log.warning("missed webhook not understood", error=str(error)[:200])
             emission = None

@@ -2,6 +2,7 @@
 
 from app.console.api import (
     capture_cases,
+    dispute_cases,
     goodwill,
     operator_actions,
     refund_cases,
@@ -51,6 +52,13 @@ MONEY_ROUTES = (
         capture_cases.decide,
         "Decide what becomes of a shipped order whose money cannot be taken",
         capture_cases.CaptureDecisionAsked,
+    ),
+    action(
+        "approver",
+        "/operators/orders/{order_id}/dispute",
+        dispute_cases.answer,
+        "Answer a dispute with evidence, or give it up",
+        dispute_cases.DisputeAnswerAsked,
     ),
     action(
         "operator",

@@ -18,6 +18,7 @@ from app.console.api.context import CONTEXT, asking_kafka
 from app.console.api.problems import Problem, json_response, path_name, read_body
 from app.entrypoints.requests import (
     CaptureCases,
+    DisputeCases,
     Emission,
     OperatorMessages,
     RefundCases,
@@ -47,7 +48,7 @@ Why = Annotated[str, Meta(min_length=1, max_length=WHY_MAX)]
 RefundId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$(?!\n)")]
 Amount = Annotated[int, Meta(ge=1, le=MINOR_MAX)]
 
-Cases = TypeVar("Cases", RefundCases, CaptureCases)
+Cases = TypeVar("Cases", RefundCases, CaptureCases, DisputeCases)
 FindProposal = Callable[[str, str], Awaitable[RefundProposed | None]]
 PROPOSALS: web.AppKey[FindProposal] = web.AppKey("proposals")
 """Finds the first proposal of a refund, by order id and refund id."""

@@ -7,8 +7,9 @@ import msgspec
 from msgspec.structs import replace
 
 from app.fraud.analysis.offline import Offline
-from workflows.fraud.messages import FraudCleared, FraudDetected, PaymentLabelled, VerdictBasis
+from workflows.fraud.messages import FraudCleared, FraudDetected, VerdictBasis
 from workflows.fraud.rulebook import Book, CompiledRule, with_rule
+from workflows.fraud.state import label_in
 from workflows.fraud.verdict import Judge
 from workflows.shared.message import Message
 
@@ -46,8 +47,9 @@ def backtest(
     judged: dict[str, VerdictBasis] = {}
     frauds: dict[str, bool] = {}
     for at_ms, message in story:
-        if isinstance(message, PaymentLabelled):
-            frauds[message.transaction_id] = message.fraud
+        label = label_in(message, at_ms)
+        if label is not None:
+            frauds[label.transaction_id] = label.fraud
         for emitted in instance.receive(message, at_ms):
             is_verdict = isinstance(emitted, FraudDetected | FraudCleared)
             if is_verdict and emitted.basis is not None and at_ms >= from_ms:

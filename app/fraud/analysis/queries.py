@@ -24,7 +24,7 @@ from app.wire.envelope import Envelope
 from workflows.fraud import topics as fraud_topics
 from workflows.fraud.built_in_rules import FIELDS
 from workflows.fraud.condition import RuleError
-from workflows.fraud.messages import FraudCleared, FraudDetected, PaymentLabelled
+from workflows.fraud.messages import FraudCleared, FraudDetected
 from workflows.fraud.model import Model, ModelError
 from workflows.fraud.rulebook import Book, read_rule
 from workflows.payment import topics as payment_topics
@@ -66,7 +66,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 READS: dict[str, tuple[Topic, ...]] = {
     "backtest": (payment_topics.payments, fraud_topics.fraud_labels),
-    "trial": (fraud_topics.fraud, fraud_topics.fraud_labels),
+    "trial": (fraud_topics.fraud, fraud_topics.fraud_labels, payment_topics.payments),
 }
 
 
@@ -98,7 +98,7 @@ def hits_of(emitted: Iterable[tuple[Envelope, Message]], from_ms: int = 0) -> di
         and message.basis is not None
         and envelope.time_ms >= from_ms
     }
-    known = newest(message for _, message in received if isinstance(message, PaymentLabelled))
+    known = newest(received)
     by_rule: dict[str, list[str]] = {}
     for order_id, basis in judged.items():
         for rule_id in basis.rules:

@@ -5,9 +5,12 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from app.wire.envelope import Envelope
 from workflows.fraud.messages import FraudVerdict, PaymentLabelled, VerdictBasis
 from workflows.fraud.model import Model, band, score
+from workflows.fraud.state import label_in
 from workflows.fraud.verdict import ModelBand, band_of
+from workflows.shared.message import Message
 
 Changes = dict[str, dict[str, int]]
 """Payments by the outcome then, and by the outcome of the other model."""
@@ -88,10 +91,13 @@ def rescored(
     )
 
 
-def newest(labels: Iterable[PaymentLabelled]) -> dict[str, bool]:
+def newest(emitted: Iterable[tuple[Envelope, Message]]) -> dict[str, bool]:
     """Return the latest label of each order, as the fraud agent applies them."""
     known: dict[str, PaymentLabelled] = {}
-    for label in labels:
+    for envelope, message in emitted:
+        label = label_in(message, envelope.time_ms)
+        if label is None:
+            continue
         before = known.get(label.transaction_id)
         if before is None or before.known_at_ms <= label.known_at_ms:
             known[label.transaction_id] = label

@@ -11,7 +11,7 @@ import msgspec
 
 from app.fraud.analysis.rescoring import Changes, newest
 from app.wire.envelope import Envelope
-from workflows.fraud.messages import FraudCleared, FraudDetected, PaymentLabelled, VerdictBasis
+from workflows.fraud.messages import FraudCleared, FraudDetected, VerdictBasis
 from workflows.fraud.model import Model
 from workflows.fraud.verdict import ALERT_BANDS, ModelBand, band_of
 from workflows.shared.message import Message
@@ -99,7 +99,7 @@ def tried(
         and message.basis is not None
         and envelope.time_ms >= from_ms
     }
-    known = newest(message for _, message in received if isinstance(message, PaymentLabelled))
+    known = newest(received)
     labels = {order_id: fraud for order_id, fraud in known.items() if order_id in judged}
     versions = {each.shadow_version for each in judged.values() if each.shadow_version}
     rules = {rule_id for each in judged.values() for rule_id in each.shadow_rules}

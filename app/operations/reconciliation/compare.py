@@ -40,6 +40,8 @@ KEPT_BY: dict[Kind, tuple[Book, ...]] = {
     "charge": BOOKS,
     "refund": BOOKS,
     "void": ("provider", "payments"),
+    "dispute": BOOKS,
+    "reversal": BOOKS,
 }
 """The books that have a line of each kind, each following the one before it.
 
@@ -70,6 +72,8 @@ class BookTotal(msgspec.Struct, frozen=True, kw_only=True):
 
     charged_minor: int = 0
     refunded_minor: int = 0
+    disputed_minor: int = 0
+    """What banks have taken and not returned."""
 
 
 class Reconciliation(msgspec.Struct, frozen=True, kw_only=True):
@@ -230,6 +234,7 @@ def _totals(lines: Iterable[Line]) -> dict[str, dict[Book, BookTotal]]:
             book: BookTotal(
                 charged_minor=sums[currency, book, "charge"],
                 refunded_minor=sums[currency, book, "refund"],
+                disputed_minor=sums[currency, book, "dispute"] - sums[currency, book, "reversal"],
             )
             for book in BOOKS
         }

@@ -44,6 +44,19 @@ _SETTLEMENT_LINES = """
 """
 """A line for each charge, refund and void, as a settlement report has it. A refund that Payflow has
 not requested has no key of Payflow: its own id takes the place."""
+_TABLES = """
+    SELECT count(*) FROM sqlite_master WHERE name IN ('disputes', 'balance_transactions')
+"""
+"""Both are missing in a report that knows no disputes."""
+_DISPUTE_LINES = """
+    SELECT CASE category WHEN 'dispute' THEN 'dispute' ELSE 'reversal' END, intents.order_id,
+        disputes.id, disputes.id, abs(balance_transactions.amount_minor),
+        balance_transactions.currency, balance_transactions.created_ms, balance_transactions.id,
+        intents.metadata
+    FROM balance_transactions JOIN disputes ON disputes.id = balance_transactions.source
+        JOIN intents ON intents.id = disputes.intent_id
+"""
+"""A line for what each dispute has taken, and for what came back, without fees."""
 
 
 class Books(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,7 +119,10 @@ def provider_lines(config: Config) -> Iterator[Line]:
     with closing(
         sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=external_systems.BUSY_SECONDS)
     ) as books:
-        for kind, order_id, key, reference, *rest in books.execute(_SETTLEMENT_LINES):
+        found = books.execute(_SETTLEMENT_LINES).fetchall()
+        if books.execute(_TABLES).fetchone() == (2,):
+            found += books.execute(_DISPUTE_LINES).fetchall()
+        for kind, order_id, key, reference, *rest in found:
             amount, code, at_ms, _, metadata = rest
             currency = code.upper()
             if not order_of(metadata, config):

@@ -28,6 +28,13 @@ _HOLDS = """
         max(coalesce(authorized_ms, created_ms)) FROM intents
     WHERE status = 'requires_capture' GROUP BY order_id, currency
 """
+_DISPUTES = """
+    SELECT intents.order_id, upper(balance_transactions.currency),
+        -sum(balance_transactions.amount_minor), max(balance_transactions.created_ms)
+    FROM balance_transactions JOIN disputes ON disputes.id = balance_transactions.source
+        JOIN intents ON intents.id = disputes.intent_id
+    GROUP BY intents.order_id, balance_transactions.currency
+"""
 _SHIPMENTS = """
     SELECT order_id, status, max(created_ms, coalesce(delivered_ms, 0)) FROM shipments
 """
@@ -72,6 +79,11 @@ def read_provider(config: Config) -> dict[str, ProviderRecord] | None:
             known.last_ms = max(known.last_ms, last_ms)
             if known.counts(currency):
                 known.held_minor += amount_minor_of(held, currency)
+        for order_id, currency, disputed, last_ms in _rows(books, _DISPUTES):
+            known = taken.setdefault(order_id, ProviderRecord())
+            known.last_ms = max(known.last_ms, last_ms)
+            if known.counts(currency):
+                known.disputed_minor += amount_minor_of(disputed, currency)
     return taken
 
 

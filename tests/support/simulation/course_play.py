@@ -18,7 +18,7 @@ from app.operations.verification.verdict import judge
 from app.registry import load_books, load_workflows
 from app.wire import codecs
 from app.wire.envelope import from_headers
-from tests.support.simulation.provider_world import Course, provider_world
+from tests.support.simulation.provider_world import Course, play_on, provider_world
 from tests.support.simulation.world import CHECKPOINTS, World
 from workflows.inventory.stock_messages import ReceiveStock
 from workflows.ledger.messages import EntryPosted
@@ -82,9 +82,7 @@ def play(
             worker = world.worker(kill.service)
             worker.crash_at, worker.passes = kill.at, kill.passes
             world.provider.gap_hours = gap_hours
-        world.run()
-        while not world.provider.is_quiet():
-            world.run()
+        play_on(world)
         assert not world.dead, world.dead
         wrong = broken_checks(world)
         if world.provider.refused and wrong:

@@ -13,7 +13,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from app.entrypoints.webhooks import provider_notified
+from app.console.api.webhook_owners import emission_of
+from app.entrypoints.webhooks import WEBHOOKS
 from app.gateways.provider import open_provider
 from app.gateways.provider_events import ProviderEvents
 from app.gateways.provider_settlement import ProviderSettlement
@@ -21,8 +22,12 @@ from app.local.simulators import provider
 from tests.support.external_systems import Console, System, listening, running, until
 from tests.support.shop import Shop
 from tests.support.simulation.world import Troubles, World
+from workflows.order.messages import ReturnLine, ReturnRequested
+from workflows.order.saga_messages import OrderCompleted
 from workflows.payment.action_messages import PaymentActionRequired
+from workflows.payment.dispute_messages import DisputeDecided, DisputeEscalated, DisputeOpened
 from workflows.payment.settlement_messages import SettlementMessage
+from workflows.shared.errors import PayflowError
 
 HOUR_MS = 3_600_000
 WEBHOOK_SECONDS = 0.002
@@ -32,6 +37,8 @@ WEBHOOK_HOURS = 72
 LIST_SECONDS = 30 * 86_400
 """How far back its list of events goes."""
 UNAVAILABLE = 503
+PART_MINOR = 300
+"""What goes back of the price, where not all does."""
 
 
 class Course(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +73,12 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
     """Somebody calls off there each refund that waits for the customer."""
     kept_minor: int | None = None
     """What is left of the money in the end; None: all of it or nothing, as the order ends."""
+    evidence: str = ""
+    """What an operator answers a dispute with; `accept`: that it is given up; empty: nothing."""
+    returns: Literal["", "before", "all before", "during"] = ""
+    """Whether goods come back, before or while the payment is disputed."""
+    ends: tuple[str, ...] = ()
+    """How its disputes are closed."""
     breaks: tuple[str, ...] = ()
     """Checks of `verify` that name the order, rightly."""
 
@@ -89,6 +102,7 @@ class RealProvider:
         self._asked_ms = 0
         self._acted = False
         self._refunded = False
+        self._answered: set[str] = set()
 
     def act(self) -> None:
         """Let the outside go on for a moment."""
@@ -104,10 +118,17 @@ class RealProvider:
         await self._follow_clock()
         await self._confirm()
         await self._refund_by_hand()
+        self._answer_dispute()
+        self._give_back()
         await asyncio.sleep(WEBHOOK_SECONDS)
-        for event in self._console.notices:
-            self._take(event)
-        self._console.notices.clear()
+        while self._console.notices:
+            event = self._console.notices.pop(0)
+            try:
+                await self._take(event)
+            except PayflowError:
+                # The provider sends it again.
+                self._console.notices.append(event)
+                break
 
     async def _pass_gap(self) -> None:
         """Let the clock run while nobody is there; then do as a console and workers that start."""
@@ -132,13 +153,13 @@ class RealProvider:
         while True:
             page = await events.page(since_seconds, after)
             for event in page.events:
-                self._take(event)
+                await self._take(event)
             after = page.after
             if not after:
                 return await events.close()
 
-    def _take(self, event: dict[str, Any]) -> None:
-        emission = provider_notified(event, self._system.config)
+    async def _take(self, event: dict[str, Any]) -> None:
+        emission = await emission_of(WEBHOOKS[0], event, self._system.config)
         self.notices += [emission.message] if emission is not None else []
 
     async def _follow_clock(self) -> None:
@@ -197,6 +218,44 @@ class RealProvider:
         waits = any(each.amount > 0 for each in (*balance.available, *balance.pending))
         return not waits and all(each.status == "paid" for each in payouts.data)
 
+    def _answer_dispute(self) -> None:
+        """Let an operator answer each dispute once, and again when it has become a chargeback."""
+        for message in self._world.messages("payments"):
+            if not isinstance(message, DisputeOpened | DisputeEscalated):
+                continue
+            name = f"answer {type(message).__name__}"
+            evidence = self._course.evidence
+            if isinstance(message, DisputeEscalated):
+                evidence = "winning_evidence"
+            if not evidence or name in self._answered:
+                continue
+            self._answered.add(name)
+            decided = DisputeDecided(
+                transaction_id=message.transaction_id,
+                dispute_id=message.dispute_id,
+                decision="accept" if evidence == "accept" else "submit",
+                text="" if evidence == "accept" else evidence,
+            )
+            self._world.say(decided, name, message.transaction_id, {})
+
+    def _give_back(self) -> None:
+        """Let the customer send the goods back, once, when the course says so."""
+        world, when = self._world, self._course.returns
+        if "during" in when:
+            is_time = any(isinstance(m, DisputeOpened) for m in world.messages("payments"))
+        else:
+            is_time = any(isinstance(m, OrderCompleted) for m in world.messages("sagas"))
+        if not when or not is_time or "return" in self._answered:
+            return
+        self._answered.add("return")
+        back = ReturnRequested(
+            order_id="o1",
+            return_id="r1",
+            lines=(ReturnLine(sku="tea", quantity=1),),
+            amount_minor=0 if "all" in when else PART_MINOR,
+        )
+        world.say(back, "return", "o1", {})
+
     def is_quiet(self) -> bool:
         """Return whether no webhook is on its way, after waiting for those that are."""
         for _ in range(WEBHOOKS_MAX):
@@ -206,6 +265,13 @@ class RealProvider:
             if not self.state()["webhooks_waiting"]:
                 break
         return True
+
+
+def play_on(world: World) -> None:
+    """Go on until nothing happens any more, at us or at the provider."""
+    world.run()
+    while not world.provider.is_quiet():
+        world.run()
 
 
 @contextmanager

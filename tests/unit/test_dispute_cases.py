@@ -1,0 +1,127 @@
+"""An operator answers a dispute; a webhook about one finds its order at the provider."""
+
+from typing import Any
+
+import pytest
+
+from app.console.api.webhook_owners import emission_of
+from app.entrypoints import webhooks
+from app.gateways.provider_account import Unclear
+from app.local.simulators import provider
+from tests.support.examples.payment import NOTICE, PLACED, SUCCEEDED
+from tests.support.external_systems import listening, running, until
+from tests.support.operators_site import WHY, Site
+from tests.support.workflow_runner import START_MS, after, alarm
+from workflows.audit.case_decisions import DisputeAnsweredByOperator
+from workflows.payment import process as payment
+from workflows.payment.dispute_messages import DisputeDecided
+from workflows.payment.provider_dispute_messages import DisputeReported
+from workflows.payment.provider_messages import ProviderNotified
+
+PATH = "/operators/orders/o1/dispute"
+OPENED = (
+    PLACED,
+    SUCCEEDED,
+    ProviderNotified(kind="dispute_changed", dispute_id="du", **NOTICE),
+    alarm(2),
+    DisputeReported(
+        transaction_id="o1",
+        dispute_id="du",
+        attempt=1,
+        status="needs_response",
+        reason="fraudulent",
+        amount_minor=1_000,
+        currency="GBP",
+        due_by_ms=START_MS + 10**9,
+    ),
+)
+
+
+async def answer(site: Site, name: str, **changed: str) -> tuple[int, dict[str, Any]]:
+    """Return status and body of the answer to a decision."""
+    row, _ = after(payment, *OPENED)
+    site.queries.keep("payment", "o1", row)
+    body = {**WHY, "decision": "submit", "text": "it was delivered", **changed}
+    found = await site.client.post(PATH, json=body, headers=site.machine(name))
+    return found.status, await found.json()
+
+
+async def test_it_is_audited_and_then_emitted(site: Site) -> None:
+    """Who and why first, without the text to the bank; repeated, it is the same event."""
+    statuses = [(await answer(site, "pat"))[0] for _ in range(2)]
+
+    assert [202, 202] == statuses
+    action, message, *again = site.emitted
+    assert isinstance(action, DisputeAnsweredByOperator)
+    assert isinstance(message, DisputeDecided)
+    assert ("pat", "du", "submit") == (action.who, message.dispute_id, message.decision)
+    assert "it was delivered" == message.text
+    assert [action, message] == again
+    assert 1 == len({envelope.id for _, envelope in site.queries.emitted[1::2]})
+
+
+@pytest.mark.parametrize(
+    ("name", "changed", "status", "said"),
+    [
+        pytest.param("oda", {}, 403, "approver", id="an operator alone"),
+        pytest.param("pat", {"dispute_id": "dx"}, 409, "there wait du", id="no such dispute"),
+        pytest.param("pat", {"text": " "}, 400, "delivered", id="no evidence"),
+        pytest.param("pat", {"decision": "forget"}, 400, "forget", id="no decision"),
+        pytest.param("pat", {"reason": ""}, 400, "reason", id="no reason"),
+    ],
+)
+async def test_an_answer_that_is_none_is_refused_with_what_is_wrong(
+    site: Site, name: str, changed: dict[str, str], status: int, said: str
+) -> None:
+    """And nothing is emitted."""
+    found, body = await answer(site, name, **changed)
+
+    assert (status, []) == (found, site.emitted)
+    assert said in str(body)
+
+
+async def test_one_that_is_answered_takes_no_other_answer(site: Site) -> None:
+    """It waits for the provider."""
+    decided = DisputeDecided(transaction_id="o1", dispute_id="du", decision="accept")
+    row, _ = after(payment, *OPENED, decided)
+    site.queries.keep("payment", "o1", row)
+    body = {**WHY, "decision": "accept"}
+    found = await site.client.post(PATH, json=body, headers=site.machine("pat"))
+
+    assert (409, []) == (found.status, site.emitted)
+
+
+async def test_a_webhook_of_a_dispute_finds_its_order_at_the_provider(tmp_path: Any) -> None:
+    """Not in what it says itself: a real dispute names an intent, and who signs can write more."""
+    async with listening() as console, running(provider.make_app, tmp_path, console.url) as system:
+        await system.set(dispute_seconds=0.0)
+        charge = {
+            "amount": "1000",
+            "currency": "gbp",
+            "payment_method": "pm_card_createDispute",
+            "confirm": "true",
+            "metadata[order_id]": "o7",
+        }
+        key = {"Authorization": f"Bearer {system.config.provider_key}"}
+        _, intent = await system.ask("POST", "/v1/payment_intents", data=charge, headers=key)
+        await until(lambda: any("dispute" in each["type"] for each in console.notices))
+        event = next(each for each in console.notices if "dispute" in each["type"])
+        declared = webhooks.WEBHOOKS[0]
+        found = await emission_of(declared, event, system.config)
+        about = {**event["data"]["object"], "metadata": {"order_id": "o8"}}
+        forged = await emission_of(declared, {**event, "data": {"object": about}}, system.config)
+        about = {**about, "payment_intent": "pi_of_somebody_else"}
+        foreign = await emission_of(declared, {**event, "data": {"object": about}}, system.config)
+
+    assert found is not None
+    assert found == forged
+    assert foreign is None
+    notified = found.message
+    assert isinstance(notified, ProviderNotified)
+    assert ("o7", "dispute_changed") == (notified.transaction_id, notified.kind)
+    assert intent["id"] == notified.payment_id
+    assert about["id"] == notified.dispute_id
+    assert {} == event["data"]["object"]["metadata"], "a dispute has no metadata of its intent"
+    with pytest.raises(Unclear):
+        # The simulator has ended: the webhook has to come again.
+        await emission_of(declared, event, system.config)

@@ -1,0 +1,129 @@
+"""The disputes about the payment of an order, and what there is as evidence. Part of the order."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from workflows.payment import dispute_messages as facts
+from workflows.shared.message import Message
+from workflows.shared.money import money
+
+# --- state ------------------------------------------------------------------
+
+
+class Dispute(msgspec.Struct, frozen=True, kw_only=True):
+    """One dispute. It begins as `inquiry` or `chargeback` and ends as the bank decides."""
+
+    status: str = "chargeback"
+    """inquiry, chargeback, submitted, won, lost, warning_closed"""
+    amount_minor: int = 0
+    currency: str = ""
+    reason: str = ""
+    fee_minor: int = 0
+    opened_at_ms: int = 0
+    due_by_ms: int = 0
+    """Until when the bank takes evidence."""
+    is_near: bool = False
+    """Nobody has answered, and soon it is too late."""
+    refusal: str = ""
+    """Why the provider has not taken the latest answer."""
+
+
+OPEN = ("inquiry", "chargeback", "submitted")
+
+# --- evolve -----------------------------------------------------------------
+
+
+def evolve(disputes: Mapping[str, Dispute], message: Message, at_ms: int) -> dict[str, Dispute]:
+    """Return `disputes` after `message` about one of them."""
+    dispute_id = str(getattr(message, "dispute_id", ""))
+    known = disputes.get(dispute_id, Dispute(opened_at_ms=at_ms))
+    changed = _after(known, message)
+    return dict(disputes) if changed is known else {**disputes, dispute_id: changed}
+
+
+def _after(known: Dispute, message: Message) -> Dispute:  # noqa: PLR0911  one match
+    if known.status not in OPEN:
+        return known
+    match message:
+        case facts.DisputeOpened() | facts.DisputeEscalated():
+            is_inquiry = isinstance(message, facts.DisputeOpened) and message.is_inquiry
+            return replace(
+                known,
+                status="inquiry" if is_inquiry else "chargeback",
+                amount_minor=message.amount_minor,
+                currency=message.currency,
+                reason=message.reason,
+                due_by_ms=message.evidence_due_by_ms,
+                is_near=False,
+            )
+        case facts.DisputeFundsWithdrawn(fee_minor=fee_minor):
+            return replace(known, fee_minor=fee_minor)
+        case facts.DisputeFundsReinstated(fee_minor=fee_minor):
+            return replace(known, fee_minor=known.fee_minor - fee_minor)
+        case facts.DisputeEvidenceDue():
+            return replace(known, is_near=True)
+        case facts.DisputeEvidenceSubmitted():
+            return replace(known, status="submitted", is_near=False, refusal="")
+        case facts.DisputeAnswerRefused(reason=reason):
+            return replace(known, refusal=reason)
+        case facts.DisputeClosed(outcome=outcome):
+            return replace(known, status=outcome, is_near=False)
+        case _:
+            return known
+
+
+# --- for people ---------------------------------------------------------------
+
+
+def shown(disputes: Mapping[str, Dispute]) -> list[dict[str, Any]]:
+    """Return the disputes as people read them."""
+    return [
+        {
+            "dispute_id": dispute_id,
+            **msgspec.to_builtins(each),
+            "open": each.status in OPEN,
+            "answerable": each.status in ("inquiry", "chargeback"),
+            "text": _text(each),
+        }
+        for dispute_id, each in disputes.items()
+    ]
+
+
+def _text(each: Dispute) -> str:
+    amount, reason = money(each.amount_minor, each.currency), each.reason.replace("_", " ")
+    fee = f" and a fee of {money(each.fee_minor, each.currency)}" if each.fee_minor else ""
+    texts = {
+        "inquiry": f"The bank asks about {amount} ({reason}); no money has moved",
+        "chargeback": f"The bank has taken {amount}{fee} ({reason})",
+        "submitted": f"The bank has our evidence about {amount} ({reason}) and decides",
+        "won": f"The bank has decided for us: {amount} ({reason}) stays ours",
+        "lost": f"The bank has given {amount} ({reason}) to the customer for good",
+        "warning_closed": f"The bank asks no more about {amount} ({reason})",
+    }
+    return texts[each.status]
+
+
+def evidence(view: Mapping[str, Any], *, was_confirmed: bool) -> list[str]:
+    """Return what an order that people read has as evidence, with the status of each step."""
+    return list(_evidence(view["steps"], view["amounts"], was_confirmed=was_confirmed))
+
+
+def _evidence(
+    steps: Mapping[str, Any], amounts: Mapping[str, Any], *, was_confirmed: bool
+) -> Iterator[str]:
+    charged = money(amounts["charged_minor"], amounts["currency"])
+    yield f"The order was placed, and {charged} charged"
+    yield (
+        "The customer confirmed the payment with the bank (3-D Secure)"
+        if was_confirmed
+        else "The customer was not asked to confirm the payment (no 3-D Secure)"
+    )
+    yield f"The payment was judged: {steps['fraud']['status']}"
+    shipping, delivery = steps["shipping"]["status"], steps["delivery"]["status"]
+    yield f"Shipment: {shipping}; delivery: {delivery}"
+    refunded_minor = amounts["refunded_minor"]
+    if refunded_minor:
+        yield f"Refunded before: {money(refunded_minor, amounts['currency'])}"

@@ -1,0 +1,87 @@
+"""Refunds of a payment that its customer disputes: held, and settled where the bank has paid.
+
+Part of `workflows/payment/refund.py`. A customer whose bank has given money back gets no refund on
+top of it: what was lost covers refunds, in the order in which they were requested.
+"""
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from workflows.payment import dispute, refund
+from workflows.payment import dispute_messages as facts
+from workflows.payment.charge import Bill
+from workflows.payment.dispute import Disputes, blocks_refunds, lost_minor
+from workflows.payment.refund import Refunds, about_refund, is_unmade
+from workflows.payment.refund_answers import change
+from workflows.shared.message import Message
+
+
+def pending(
+    refunds: Refunds, disputes: Disputes, bill: Bill, payment_id: str
+) -> tuple[Message, ...]:
+    """Return what to ask and emit of the refunds and disputes of money that is taken.
+
+    What a dispute has come to decides about refunds: it is emitted before they are asked for.
+    """
+    is_blocked = any(map(blocks_refunds, disputes.by_id.values()))
+    return (
+        dispute.pending(disputes, bill, payment_id)
+        or _held(refunds, disputes, bill, payment_id)
+        or refund.pending(refunds, bill, payment_id, is_blocked=is_blocked)
+    )
+
+
+def _held(refunds: Refunds, disputes: Disputes, bill: Bill, payment_id: str) -> tuple[Message, ...]:
+    """Return what to emit of refunds that a dispute holds, or that one has settled."""
+    found: list[Message] = []
+    # While the provider has said nothing of a dispute it may be none of ours, or an inquiry.
+    holders = [key for key, each in disputes.by_id.items() if each.status and blocks_refunds(each)]
+    for key, each in refunds.by_key.items():
+        about: dict[str, Any] = {**about_refund(key, each, bill, payment_id), "refund_key": key}
+        covered_minor = each.covered_minor - each.covered_emitted_minor
+        if covered_minor:
+            about = {**about, "amount_minor": covered_minor, "left_minor": each.amount_minor}
+            found.append(facts.RefundCoveredByDispute(**about, dispute_id=_lost_id(disputes)))
+        elif is_unmade(each) and holders and not each.held_emitted:
+            found.append(facts.PaymentRefundHeld(**about, dispute_id=holders[0]))
+    return tuple(found)
+
+
+def _lost_id(disputes: Disputes) -> str:
+    lost = (key for key, each in disputes.by_id.items() if each.status == "lost")
+    return next(lost, "")
+
+
+def evolve(refunds: Refunds, message: Message) -> Refunds:
+    """Return `refunds` after a fact of this module."""
+    match message:
+        case facts.PaymentRefundHeld(refund_key=key):
+            return change(refunds, key, held_emitted=True)
+        case facts.RefundCoveredByDispute(refund_key=key):
+            after = refunds.by_key[key]
+            status = "settled" if after.status == "covered" else after.status
+            emitted_minor = after.covered_emitted_minor + message.amount_minor
+            return change(refunds, key, status=status, covered_emitted_minor=emitted_minor)
+        case _:
+            return refunds
+
+
+def cover(refunds: Refunds, disputes: Disputes) -> Refunds:
+    """Return `refunds` without what banks have refunded already."""
+    left_minor = lost_minor(disputes) - sum(each.covered_minor for each in refunds.by_key.values())
+    by_key = dict(refunds.by_key)
+    for key, each in refunds.by_key.items():
+        covered_minor = min(left_minor, each.amount_minor)
+        if not (each.status == "case" or is_unmade(each)) or covered_minor <= 0:
+            continue
+        left_minor -= covered_minor
+        is_whole = covered_minor == each.amount_minor
+        by_key[key] = replace(
+            each,
+            status="covered" if is_whole else each.status,
+            hint="" if is_whole else each.hint,
+            amount_minor=each.amount_minor - covered_minor,
+            covered_minor=each.covered_minor + covered_minor,
+        )
+    return refunds if by_key == refunds.by_key else replace(refunds, by_key=by_key)
