@@ -162,7 +162,7 @@ def test_a_keyboard_is_enough(page: Page, demo: Demo) -> None:
     page.goto(f"{demo.url}/console/place")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    for _ in range(6):
+    for _ in range(8):
         page.keyboard.press("Tab")
     assert "Place the order" == page.evaluate("document.activeElement.textContent")
     page.keyboard.press("Enter")

@@ -8,7 +8,7 @@ from app.console.pages.render import page
 MESSAGES = {
     "decline": "cards are declined",
     "short": "a penny less is charged than asked",
-    "capture_declined": "cards are declined when held money is taken",
+    "capture_declined": "captures of held money are declined",
     "hold_expired": "held money is free again before it is taken",
     "refund_pending": "refunds are pending first",
     "refund_fail": "refunds fail after they had succeeded",
