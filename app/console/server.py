@@ -21,6 +21,7 @@ from app.console.api.health import VERDICT
 from app.console.api.invariants import add_invariants
 from app.console.api.live import LIVE, STREAMS, Live, close_streams
 from app.console.api.missed_webhooks import MISSED_WEBHOOKS, MissedWebhookReader
+from app.console.api.open_cases import OPEN_CASES, OpenCases, case_views
 from app.console.api.open_orders import OPEN_ORDERS, OpenOrders
 from app.console.api.openapi import openapi_routes
 from app.console.api.operator_actions import PENDING_REFUNDS, PROPOSALS, RATES, PendingRefunds
@@ -58,6 +59,7 @@ def make_api(
     figures = live_figures()
     app[FIGURES] = Figures(next(iter(figures.values())), further=figures)
     app[OPEN_ORDERS] = tuple(OpenOrders(each) for each in load_workflows().values())
+    app[OPEN_CASES] = tuple(map(OpenCases, case_views()))
     app[MISSED_WEBHOOKS] = _missed_webhooks(app[CONTEXT])
     app[SETTLEMENT] = NightlySettlement(config)
     app[LIVE] = Live(app)
@@ -124,6 +126,7 @@ async def _listen(app: web.Application) -> None:
                 for topic in app[FIGURES].topics
             ),
             *(asyncio.create_task(_kept(each.run, context.config)) for each in app[OPEN_ORDERS]),
+            *(asyncio.create_task(_kept(each.run, context.config)) for each in app[OPEN_CASES]),
             *(
                 asyncio.create_task(_kept(each.run, context.config))
                 for each in app[MISSED_WEBHOOKS].values()

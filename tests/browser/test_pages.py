@@ -16,6 +16,7 @@ PAGES = (
     "Tables",
     "Dead letters",
     "Fraud",
+    "Cases",
     "Invariants",
     "Inbox",
     "Flow",

@@ -15,6 +15,7 @@ from workflows.order.saga_messages import OrderCancelled, OrderCompleted
 from workflows.order.state import Order
 from workflows.order.topics import orders
 from workflows.order.view import details, view
+from workflows.payment.cases import CASES as PAYMENT_CASES
 from workflows.payment.topics import payments, provider_answers
 from workflows.shared.money import money
 from workflows.shared.workflow import Milestone, View, Workflow, declare_workflow
@@ -96,6 +97,7 @@ VIEW = View(
     presets={"compensated": is_compensated, "failed_payment": has_failed_payment},
     milestones=MILESTONES,
     id_topics=(payments, provider_answers, shipments, orders),
+    cases=PAYMENT_CASES,
     person_table="payment",
     person_of=customer_of,
 )

@@ -64,6 +64,31 @@ class Milestone(msgspec.Struct, frozen=True, kw_only=True):
     """What has to happen next, in text for people."""
 
 
+class OpenCase(msgspec.Struct, frozen=True, kw_only=True):
+    """Something of a transaction that waits for the decision of an operator."""
+
+    kind: str
+    key: str = ""
+    """Which one, where a transaction may have several of a kind."""
+    amount_minor: int
+    currency: str
+    why: str
+    since_ms: int
+    """When it began; 0: not known."""
+    until_ms: int = 0
+    """The last moment for a decision; 0: there is none."""
+    path: str
+    """Of the request that ends it, under `/operators/orders/{id}`."""
+    decisions: tuple[str, ...]
+
+
+class CaseView(msgspec.Struct, frozen=True, kw_only=True):
+    """The cases of one workflow's transactions. `Any`: the state of a row of `table`."""
+
+    table: str
+    open: Callable[[Any], tuple[OpenCase, ...]]
+
+
 def no_details(_state: object) -> dict[str, Any]:
     """Return nothing: a transaction shows the same in a list and by itself."""
     return {}
@@ -100,6 +125,8 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     milestones: tuple[Milestone, ...]
     id_topics: tuple[Topic, ...]
     """Topics whose messages hold other ids of a transaction: of the provider, the carrier, ..."""
+    cases: CaseView | None = None
+    """None: operators have nothing to decide."""
     person_table: str
     person_of: Callable[[Mapping[str, Any]], str]
     """Return the customer of a row of `person_table`, in plain values; empty: none."""

@@ -4,6 +4,7 @@ from aiohttp import web
 
 from app.console.api.problems import PROBLEM_PAGE, Problem
 from app.console.pages import (
+    cases,
     dead_letters,
     fault_injection,
     flow,
@@ -42,6 +43,7 @@ PAGES: tuple[tuple[str, str, Handler], ...] = (
     ("/console/fraud/propose", "", fraud.propose),
     ("/console/fraud/lists", "", fraud.lists),
     ("/console/fraud/trial", "", fraud.trial),
+    ("/console/cases", "Cases", cases.show),
     ("/console/invariants", "Invariants", invariants.show),
     ("/console/inbox", "Inbox", inbox.show),
     ("/console/flow", "Flow", flow.show),

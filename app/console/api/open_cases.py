@@ -1,0 +1,92 @@
+"""The open cases of all transactions: what waits for the decision of an operator.
+
+They are read from the changelogs of the tables that hold them, so no worker is asked.
+"""
+
+from collections.abc import Iterator
+
+import msgspec
+import structlog
+from aiohttp import web
+
+from app.config import Config
+from app.console.api.context import CONTEXT
+from app.console.api.problems import json_response
+from app.delivery.row import decode_row, is_row
+from app.kafka.reader import follow
+from app.registry import load_workflows
+from app.wire.topics import changelog_topic
+from tables import declared
+from workflows.shared.workflow import CaseView, OpenCase
+
+SHOWN_MAX = 500
+"""Cases in one answer; the first of them are the most urgent ones."""
+NEVER_MS = 1 << 62
+
+log = structlog.get_logger(__name__)
+
+
+class ShownCase(OpenCase, frozen=True, kw_only=True):
+    """A case, and whose it is."""
+
+    transaction_id: str
+
+
+class OpenCases:
+    """The open cases of one table."""
+
+    def __init__(self, view: CaseView) -> None:
+        self._view = view
+        self._open: dict[str, tuple[OpenCase, ...]] = {}
+
+    async def run(self, config: Config) -> None:
+        """Follow the table, for ever."""
+        async for record, _ in follow(config, changelog_topic(declared[self._view.table])):
+            if is_row(record.key):
+                self.receive((record.key or b"").decode(errors="replace"), record.value)
+
+    def receive(self, key: str, body: bytes | None) -> None:
+        """Receive the latest row of one transaction; None: it was deleted."""
+        found = self._cases(key, body)
+        if found:
+            self._open[key] = found
+        else:
+            self._open.pop(key, None)
+
+    def every(self) -> Iterator[ShownCase]:
+        """Yield every case."""
+        for key, cases in self._open.items():
+            for case in cases:
+                yield ShownCase(transaction_id=key, **msgspec.structs.asdict(case))
+
+    def _cases(self, key: str, body: bytes | None) -> tuple[OpenCase, ...]:
+        if body is None:
+            return ()
+        table = declared[self._view.table]
+        try:
+            return self._view.open(decode_row(table, body).state)
+        except msgspec.DecodeError as error:
+            log.warning("no row of it", table=table.name, key=key, error=str(error))
+            return ()
+
+
+def case_views() -> tuple[CaseView, ...]:
+    """Return where cases lie: workflows that share a participant share its table."""
+    views = (each.view.cases for each in load_workflows().values())
+    return tuple({view.table: view for view in views if view is not None}.values())
+
+
+OPEN_CASES: web.AppKey[tuple[OpenCases, ...]] = web.AppKey("open_cases")
+
+
+def every_case(app: web.Application) -> list[ShownCase]:
+    """Return the open cases: those that end first, then the oldest."""
+    found = (case for cases in app[OPEN_CASES] for case in cases.every())
+    return sorted(found, key=lambda each: (each.until_ms or NEVER_MS, each.since_ms, each.key))
+
+
+async def show(request: web.Request) -> web.Response:
+    """Return the open cases, SHOWN_MAX at most, and how many there are."""
+    found = every_case(request.app)
+    at_ms = request.app[CONTEXT].now_ms()
+    return json_response({"cases": found[:SHOWN_MAX], "count": len(found), "at_ms": at_ms})

@@ -1,0 +1,79 @@
+"""The list of open cases: what waits for an operator, of all transactions."""
+
+from typing import Any
+
+import pytest
+
+from app.console.api.open_cases import OPEN_CASES
+from app.delivery.row import Row, encode_row
+from tests.support.examples.cases import (
+    CAPTURE_CASE,
+    DISPUTE_CASE,
+    LAST_DAY_MS,
+    REFUND_CASE,
+    WRITTEN_OFF,
+)
+from tests.support.operators_site import Site
+from tests.support.workflow_runner import after
+from workflows.payment import process as payment
+from workflows.shared.message import Message
+
+
+def receive(site: Site, key: str, *story: Message) -> None:
+    """Let the console receive the row of a payment after `story`."""
+    [cases] = site.client.app[OPEN_CASES]
+    state, _ = after(payment, *story)
+    cases.receive(key, encode_row(Row(state=state)))
+
+
+async def listed(site: Site) -> dict[str, Any]:
+    """Return what the API lists."""
+    return await (await site.client.get("/cases")).json()
+
+
+async def test_what_ends_first_is_listed_first_and_each_says_what_ends_it(site: Site) -> None:
+    """A dispute has a last day; the others wait for ever."""
+    receive(site, "o1", *REFUND_CASE)
+    receive(site, "o2", *CAPTURE_CASE)
+    receive(site, "o3", *DISPUTE_CASE)
+
+    found = await listed(site)
+
+    cases = [(each["transaction_id"], each["kind"], each["path"]) for each in found["cases"]]
+    assert ("o3", "dispute", "dispute") == cases[0]
+    assert {
+        ("o1", "refund", "refund-cases/compensation"),
+        ("o2", "capture", "capture-case"),
+    } == set(cases[1:])
+    assert 3 == found["count"]
+    assert {(1_000, "GBP")} == {(each["amount_minor"], each["currency"]) for each in found["cases"]}
+    assert LAST_DAY_MS == found["cases"][0]["until_ms"]
+
+
+async def test_a_case_that_is_decided_is_listed_no_more(site: Site) -> None:
+    """Nor is one whose row was deleted, or cannot be read."""
+    receive(site, "o1", *CAPTURE_CASE)
+    receive(site, "o1", *CAPTURE_CASE, WRITTEN_OFF)
+    receive(site, "o2", *REFUND_CASE)
+    site.client.app[OPEN_CASES][0].receive("o2", None)
+    receive(site, "o3", *DISPUTE_CASE)
+    site.client.app[OPEN_CASES][0].receive("o3", b"{")
+
+    assert 0 == (await listed(site))["count"]
+
+
+@pytest.mark.parametrize(("story", "text"), [
+    pytest.param((), "Nothing waits for a decision", id="none"),
+    pytest.param(REFUND_CASE, "POST /operators/orders/o1/refund-cases/compensation", id="a refund"),
+    pytest.param(CAPTURE_CASE, "retry or written_off", id="a capture"),
+    pytest.param(DISPUTE_CASE, "10.00", id="a dispute"),
+])  # fmt: skip
+async def test_the_page_says_what_waits(site: Site, story: tuple[Message, ...], text: str) -> None:
+    """In the currency of the payment, with the request that ends it."""
+    if story:
+        receive(site, "o1", *story)
+
+    page = await (await site.client.get("/console/cases")).text()
+
+    assert text in page
+    assert ("/console/transactions/o1" in page) == bool(story)
