@@ -187,7 +187,7 @@ async def test_three_books_are_reconciled_and_each_tampering_is_named(books: Boo
     code, said = books.reconciled()
 
     assert (0, 3, 3, {}) == (code, said["compared"], said["matched"], offending(said))
-    moved = {"charged_minor": 1_000, "refunded_minor": 300}
+    moved = {"charged_minor": 1_000, "refunded_minor": 300, "disputed_minor": 0}
     assert {"GBP": dict.fromkeys(("provider", "payments", "ledger"), moved)} == said["totals"]
     assert "0 unreadable" in said["read"]["ledger"]
 
