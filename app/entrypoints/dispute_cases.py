@@ -16,7 +16,7 @@ def decided(transaction_id: str, dispute_id: str, asks: int, decision: str, text
         order_id=transaction_id,
         dispute_id=dispute_id,
         decision=decision,
-        text=text,
+        evidence_text=text,
     )
     return Emission(
         message=message,

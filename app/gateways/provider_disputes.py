@@ -103,7 +103,7 @@ async def _answered(
     if isinstance(command, CloseDispute):
         return await asked(account.disputes.close_async(known.id, {}, key))
     params: stripe.params.DisputeUpdateParams = {
-        "evidence": {"uncategorized_text": getattr(command, "text", "")},
+        "evidence": {"uncategorized_text": getattr(command, "evidence_text", "")},
         "submit": True,
     }
     return await asked(account.disputes.update_async(known.id, params, key))

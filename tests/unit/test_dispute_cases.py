@@ -55,7 +55,7 @@ async def test_it_is_audited_and_then_emitted(site: Site) -> None:
     assert isinstance(action, DisputeAnsweredByOperator)
     assert isinstance(message, DisputeDecided)
     assert ("pat", "du", "submit") == (action.who, message.dispute_id, message.decision)
-    assert "it was delivered" == message.text
+    assert "it was delivered" == message.evidence_text
     assert [action, message] == again
     assert 1 == len({envelope.id for _, envelope in site.queries.emitted[1::2]})
 

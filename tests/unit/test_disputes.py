@@ -67,7 +67,9 @@ INQUIRY = (PLACED, SUCCEEDED, HINT, ASKED, report("warning_needs_response"))
 REFUSED = RefundRefused(
     transaction_id="o1", refund_key="r1", reason="charge_disputed", dispute_id="du"
 )
-SUBMIT = DisputeDecided(transaction_id="o1", dispute_id="du", decision="submit", text="proof")
+SUBMIT = DisputeDecided(
+    transaction_id="o1", dispute_id="du", decision="submit", evidence_text="proof"
+)
 ACCEPT = DisputeDecided(transaction_id="o1", dispute_id="du", decision="accept")
 
 
@@ -299,7 +301,7 @@ def test_the_evidence_of_an_operator_is_what_is_sent() -> None:
     _, again = receive(payment, state, alarm(due_seconds(payment, state) or 0))
 
     assert isinstance(sent, SubmitDisputeEvidence)
-    assert "proof" == sent.text
+    assert "proof" == sent.evidence_text
     assert [SubmitDisputeEvidence] == [type(each) for each in again]
 
 

@@ -55,7 +55,7 @@ class Dispute(msgspec.Struct, frozen=True, kw_only=True):
     """The last day of evidence is near."""
     decision: Literal["", "submit", "accept"] = ""
     """What an operator has decided and the provider has not done yet."""
-    text: Personal[str] = ""
+    evidence_text: Personal[str] = ""
     """Of `submit`."""
     refused: Literal["", "submit", "accept"] = ""
     """What of an operator the provider would not do, and why:"""
@@ -139,7 +139,7 @@ def _ask(dispute: Dispute, about: dict[str, Any]) -> Message:
     about = {**about, "attempt": dispute.asks}
     match dispute.decision:
         case "submit":
-            return provider.SubmitDisputeEvidence(**about, text=dispute.text)
+            return provider.SubmitDisputeEvidence(**about, evidence_text=dispute.evidence_text)
         case "accept":
             return provider.CloseDispute(**about)
         case _:

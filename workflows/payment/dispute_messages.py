@@ -156,8 +156,8 @@ class DisputeDecided(Message, tag="payflow.payment.dispute_decided.v1", frozen=T
     transaction_id: Name = msgspec.field(name="order_id")
     dispute_id: Name
     decision: Literal["submit", "accept"]
-    text: Personal[Evidence] = ""
-    """Of `submit`: the evidence."""
+    evidence_text: Personal[Evidence] = ""
+    """Of `submit`."""
 
 
 DisputeMessage = (

@@ -86,15 +86,15 @@ def _one(known: Dispute, message: Message, at_ms: int) -> Dispute:  # noqa: PLR0
             return replace(known, tries=known.tries + 1, ask_at_ms=at_ms + pause_ms)
         case provider.DisputeRefused(attempt=attempt) if _is_latest(known, attempt):
             refused = {"refused": known.decision, "refusal": message.reason or "refused"}
-            undone = replace(known, decision="", text="", **(refused if known.decision else {}))
-            return _asked_later(undone, at_ms)
+            undone = replace(known, decision="", evidence_text="")
+            return _asked_later(replace(undone, **(refused if known.decision else {})), at_ms)
         case provider.InquireDispute() | provider.SubmitDisputeEvidence() | provider.CloseDispute():
             asks = known.asks + 1
             return replace(known, ask="asked", asks=asks, ask_at_ms=at_ms + ANSWER_MS)
         case facts.DisputeDecided() if known.status in NEEDS_RESPONSE and not known.decision:
             again = tuple(each for each in known.emitted if each != "refused")
-            decided = replace(known, emitted=again, refused="", refusal="", tries=0)
-            return replace(decided, decision=message.decision, text=message.text, ask="due")
+            decided = replace(known, emitted=again, refused="", refusal="", tries=0, ask="due")
+            return replace(decided, decision=message.decision, evidence_text=message.evidence_text)
         case facts.DisputeOpened(is_inquiry=is_inquiry):
             return replace(known, emitted=(*known.emitted, "inquiry" if is_inquiry else "opened"))
         case facts.DisputeEscalated():
@@ -127,7 +127,7 @@ def _reported(known: Dispute, answer: provider.DisputeReported, at_ms: int) -> D
             is_refundable=answer.is_charge_refundable,
         )
     if after.status not in NEEDS_RESPONSE:
-        after = replace(after, decision="", text="")
+        after = replace(after, decision="", evidence_text="")
     if not _is_latest(known, answer.attempt):
         return after
     if after.decision:

@@ -37,12 +37,12 @@ class InquireDispute(Message, tag="payflow.provider.inquire_dispute.v1", frozen=
 class SubmitDisputeEvidence(
     Message, tag="payflow.provider.submit_dispute_evidence.v1", frozen=True, kw_only=True
 ):
-    """Hand `text` to the bank, once; a dispute that is under review already is only reported."""
+    """Hand the evidence to the bank, once; a dispute under review is only reported."""
 
     transaction_id: Name = msgspec.field(name="order_id")
     payment_id: Name
     dispute_id: Name
-    text: Personal[Evidence]
+    evidence_text: Personal[Evidence]
     attempt: int
     asked_at_ms: Milliseconds = 0
 

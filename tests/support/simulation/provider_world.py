@@ -234,7 +234,7 @@ class RealProvider:
                 transaction_id=message.transaction_id,
                 dispute_id=message.dispute_id,
                 decision="accept" if evidence == "accept" else "submit",
-                text="" if evidence == "accept" else evidence,
+                evidence_text="" if evidence == "accept" else evidence,
             )
             self._world.say(decided, name, message.transaction_id, {})
 
