@@ -1,7 +1,7 @@
 """The entries of a payment that its customer disputes with the bank. Pure."""
 
-from workflows.ledger.messages import Account, EntryPosted, Posting
-from workflows.ledger.settlement import moved, side
+from workflows.ledger.messages import EntryPosted, Posting
+from workflows.ledger.postings import entry, lowered_by_refund, moved, side
 from workflows.payment.dispute_messages import (
     DisputeClosed,
     DisputeFundsReinstated,
@@ -9,7 +9,6 @@ from workflows.payment.dispute_messages import (
     RefundCoveredByDispute,
 )
 from workflows.shared.message import Message
-from workflows.shared.naming import joined
 
 DISPUTE, DISPUTE_REVERSED, CHARGEBACK = "dispute/", "dispute reversed/", "chargeback/"
 """The causes of the entries of a dispute, before the provider's id of it."""
@@ -31,7 +30,7 @@ def entries_of_dispute(received: Message) -> list[EntryPosted]:
             return [_entry(received, f"{CHARGEBACK}{dispute_id}", sides)]
         case RefundCoveredByDispute(amount_minor=amount_minor):
             # What was owed to the customer is no loss: the bank has paid it out of our money.
-            lowered: Account = "refunds" if received.kind == "return" else "customer_receivable"
+            lowered = lowered_by_refund(received.kind)
             cause = f"{COVERED_BY_BANK}{received.refund_key}/{received.left_minor}"
             return [_entry(received, cause, moved(lowered, "chargebacks", amount_minor))]
         case _:
@@ -54,10 +53,4 @@ def _entry(
     cause: str,
     sides: tuple[Posting, ...],
 ) -> EntryPosted:
-    return EntryPosted(
-        entry_id=joined(received.transaction_id, cause),
-        transaction_id=received.transaction_id,
-        currency=received.currency,
-        postings=sides,
-        cause=cause,
-    )
+    return entry(received.transaction_id, received.currency, cause, sides)

@@ -8,7 +8,8 @@ from msgspec.structs import replace
 from workflows.ledger.dispute_entries import entries_of_dispute
 from workflows.ledger.instructions import RecognizeSale, ReverseSale
 from workflows.ledger.messages import Account, EntryPosted, Posting
-from workflows.ledger.settlement import entries_of, moved, side
+from workflows.ledger.postings import entry, lowered_by_refund, moved, side
+from workflows.ledger.settlement import entries_of
 from workflows.payment.capture_messages import PaymentWrittenOff
 from workflows.payment.messages import PaymentCompleted, PaymentRefunded, PaymentRefundFailed
 from workflows.payment.settlement_messages import (
@@ -16,7 +17,6 @@ from workflows.payment.settlement_messages import (
     BalanceTransactionReported,
 )
 from workflows.shared.message import Message
-from workflows.shared.naming import joined
 
 REFUND, REFUND_FAILED = "refund/", "refund failed/"
 """The causes of the entries of a refund, and of its reversal, before the provider's id of it."""
@@ -70,11 +70,13 @@ def decide(state: Books, received: Message, _at_ms: int) -> tuple[Message, ...]:
         ):
             account: Account = "cash_at_bank" if received.by_hand else "cash_at_provider"
             cause = f"{REFUND_BY_HAND if received.by_hand else REFUND}{refund_id}"
-            cash = moved(_lowered(received), account, amount_minor)
+            cash = moved(lowered_by_refund(received.kind), account, amount_minor)
             known = known if known.currency else replace(known, currency=received.currency)
             due = [_entry(known, transaction_id, cause, cash)]
         case PaymentRefundFailed(was_refunded=True, transaction_id=transaction_id):
-            cash = moved("cash_at_provider", _lowered(received), received.amount_minor)
+            cash = moved(
+                "cash_at_provider", lowered_by_refund(received.kind), received.amount_minor
+            )
             known = known if known.currency else replace(known, currency=received.currency)
             due = [_entry(known, transaction_id, f"{REFUND_FAILED}{received.refund_id}", cash)]
         case (
@@ -88,11 +90,7 @@ def decide(state: Books, received: Message, _at_ms: int) -> tuple[Message, ...]:
             due = entries_of(received, known.posted)
         case _:
             due = entries_of_dispute(received)
-    return tuple(entry for entry in due if entry.cause not in state.posted and entry.postings)
-
-
-def _lowered(refund: PaymentRefunded | PaymentRefundFailed) -> Account:
-    return "refunds" if refund.kind == "return" else "customer_receivable"
+    return tuple(each for each in due if each.cause not in state.posted and each.postings)
 
 
 def _sale(known: Books, transaction_id: str) -> list[EntryPosted]:
@@ -129,13 +127,7 @@ def _recovered(known: Books, transaction_id: str) -> list[EntryPosted]:
 def _entry(
     known: Books, transaction_id: str, cause: str, sides: tuple[Posting, ...]
 ) -> EntryPosted:
-    return EntryPosted(
-        entry_id=joined(transaction_id, cause),
-        transaction_id=transaction_id,
-        currency=known.currency,
-        postings=sides,
-        cause=cause,
-    )
+    return entry(transaction_id, known.currency, cause, sides)
 
 
 # --- evolve --------------------------------------------------------------------

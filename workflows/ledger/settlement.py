@@ -3,13 +3,13 @@
 from collections.abc import Collection
 
 from workflows.ledger.messages import Account, EntryPosted, Posting
+from workflows.ledger.postings import entry, moved
 from workflows.payment.settlement_messages import (
     DISPUTE_CATEGORIES,
     BalanceTransactionPaidOut,
     BalanceTransactionReported,
     SettlementMessage,
 )
-from workflows.shared.naming import joined
 
 FEE, PAYOUT_SENT, PAYOUT_PAID, PAYOUT_BACK = "fee/", "payout sent/", "payout paid/", "payout back/"
 """The causes of the entries, before the id of the balance transaction (and of the payout)."""
@@ -55,23 +55,5 @@ def _payout_entries(
     return due
 
 
-def moved(debit: Account, credit: Account, amount_minor: int) -> tuple[Posting, ...]:
-    """Return a debit and a credit of `amount_minor`; the other way when it is negative."""
-    return (*side(debit, amount_minor), *side(credit, -amount_minor))
-
-
-def side(account: Account, amount_minor: int) -> tuple[Posting, ...]:
-    """Return a debit of `amount_minor`, a credit when it is negative, nothing when it is zero."""
-    if amount_minor > 0:
-        return (Posting(account=account, debit_minor=amount_minor),)
-    return (Posting(account=account, credit_minor=-amount_minor),) if amount_minor else ()
-
-
 def _entry(received: SettlementMessage, cause: str, sides: tuple[Posting, ...]) -> EntryPosted:
-    return EntryPosted(
-        entry_id=joined(received.transaction_id, cause),
-        transaction_id=received.transaction_id,
-        currency=received.currency,
-        postings=sides,
-        cause=cause,
-    )
+    return entry(received.transaction_id, received.currency, cause, sides)
