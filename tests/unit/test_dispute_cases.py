@@ -8,38 +8,21 @@ from app.console.api.webhook_owners import emission_of
 from app.entrypoints import webhooks
 from app.gateways.provider_account import Unclear
 from app.local.simulators import provider
-from tests.support.examples.payment import NOTICE, PLACED, SUCCEEDED
+from tests.support.examples.cases import DISPUTE_CASE
 from tests.support.external_systems import listening, running, until
 from tests.support.operators_site import WHY, Site
-from tests.support.workflow_runner import START_MS, after, alarm
+from tests.support.workflow_runner import after
 from workflows.audit.case_decisions import DisputeAnsweredByOperator
 from workflows.payment import process as payment
 from workflows.payment.dispute_messages import DisputeDecided
-from workflows.payment.provider_dispute_messages import DisputeReported
 from workflows.payment.provider_messages import ProviderNotified
 
 PATH = "/operators/orders/o1/dispute"
-OPENED = (
-    PLACED,
-    SUCCEEDED,
-    ProviderNotified(kind="dispute_changed", dispute_id="du", **NOTICE),
-    alarm(2),
-    DisputeReported(
-        transaction_id="o1",
-        dispute_id="du",
-        attempt=1,
-        status="needs_response",
-        reason="fraudulent",
-        amount_minor=1_000,
-        currency="GBP",
-        due_by_ms=START_MS + 10**9,
-    ),
-)
 
 
 async def answer(site: Site, name: str, **changed: str) -> tuple[int, dict[str, Any]]:
     """Return status and body of the answer to a decision."""
-    row, _ = after(payment, *OPENED)
+    row, _ = after(payment, *DISPUTE_CASE)
     site.queries.keep("payment", "o1", row)
     body = {**WHY, "decision": "submit", "text": "it was delivered", **changed}
     found = await site.client.post(PATH, json=body, headers=site.machine(name))
@@ -83,7 +66,7 @@ async def test_an_answer_that_is_none_is_refused_with_what_is_wrong(
 async def test_one_that_is_answered_takes_no_other_answer(site: Site) -> None:
     """It waits for the provider."""
     decided = DisputeDecided(transaction_id="o1", dispute_id="du", decision="accept")
-    row, _ = after(payment, *OPENED, decided)
+    row, _ = after(payment, *DISPUTE_CASE, decided)
     site.queries.keep("payment", "o1", row)
     body = {**WHY, "decision": "accept"}
     found = await site.client.post(PATH, json=body, headers=site.machine("pat"))

@@ -4,23 +4,21 @@ from typing import Any
 
 import pytest
 
-from tests.support.examples.payment import CANCELLED, PLACED, SUCCEEDED
+from tests.support.examples.cases import REFUND_CASE
 from tests.support.operators_site import WHY, Site
 from tests.support.workflow_runner import after
 from workflows.audit.case_decisions import RefundCaseDecidedByOperator
 from workflows.payment import process as payment
 from workflows.payment.messages import RefundCaseDecided
-from workflows.payment.provider_messages import RefundRefused
 
 PATH = "/operators/orders/o1/refund-cases"
-REFUSED = RefundRefused(transaction_id="o1", refund_key="compensation", reason="charge_disputed")
 
 
 async def decide(
     site: Site, name: str, key: str = "compensation", **changed: str
 ) -> tuple[int, dict[str, Any]]:
     """Return status and body of the answer to a decision."""
-    row, _ = after(payment, PLACED, SUCCEEDED, CANCELLED, REFUSED)
+    row, _ = after(payment, *REFUND_CASE)
     site.queries.keep("payment", "o1", row)
     body = {**WHY, "decision": "settled", "reference": "bank-7", **changed}
     answer = await site.client.post(f"{PATH}/{key}", json=body, headers=site.machine(name))

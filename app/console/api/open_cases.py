@@ -6,24 +6,18 @@ They are read from the changelogs of the tables that hold them, so no worker is 
 from collections.abc import Iterator
 
 import msgspec
-import structlog
 from aiohttp import web
 
 from app.config import Config
 from app.console.api.context import CONTEXT
+from app.console.api.followed_rows import follow_rows, state_in
 from app.console.api.problems import json_response
-from app.delivery.row import decode_row, is_row
-from app.kafka.reader import follow
 from app.registry import load_workflows
-from app.wire.topics import changelog_topic
-from tables import declared
 from workflows.shared.workflow import CaseView, OpenCase
 
 SHOWN_MAX = 500
 """Cases in one answer; the first of them are the most urgent ones."""
 NEVER_MS = 1 << 62
-
-log = structlog.get_logger(__name__)
 
 
 class ShownCase(OpenCase, frozen=True, kw_only=True):
@@ -41,14 +35,12 @@ class OpenCases:
 
     async def run(self, config: Config) -> None:
         """Follow the table, for ever."""
-        async for record, _ in follow(config, changelog_topic(declared[self._view.table])):
-            if is_row(record.key):
-                self.receive((record.key or b"").decode(errors="replace"), record.value)
+        await follow_rows(config, self._view.table, self.receive)
 
     def receive(self, key: str, body: bytes | None) -> None:
         """Receive the latest row of one transaction; None: it was deleted."""
-        found = self._cases(key, body)
-        if found:
+        state = state_in(self._view.table, key, body)
+        if state is not None and (found := self._view.open(state)):
             self._open[key] = found
         else:
             self._open.pop(key, None)
@@ -58,16 +50,6 @@ class OpenCases:
         for key, cases in self._open.items():
             for case in cases:
                 yield ShownCase(transaction_id=key, **msgspec.structs.asdict(case))
-
-    def _cases(self, key: str, body: bytes | None) -> tuple[OpenCase, ...]:
-        if body is None:
-            return ()
-        table = declared[self._view.table]
-        try:
-            return self._view.open(decode_row(table, body).state)
-        except msgspec.DecodeError as error:
-            log.warning("no row of it", table=table.name, key=key, error=str(error))
-            return ()
 
 
 def case_views() -> tuple[CaseView, ...]:

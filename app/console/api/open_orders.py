@@ -5,22 +5,15 @@ They are read from the changelog of their workflow's table, so no worker is aske
 
 from collections import Counter
 
-import msgspec
-import structlog
 from aiohttp import web
 
 from app.config import Config
-from app.delivery.row import decode_row, is_row
-from app.kafka.reader import follow
+from app.console.api.followed_rows import follow_rows, state_in
 from app.registry import live_figures
-from app.wire.topics import changelog_topic
-from tables import declared
 from workflows.shared.workflow import Workflow
 
 OpenBySteps = dict[str, dict[str, int]]
 """The number of waiting transactions, by step and status."""
-
-log = structlog.get_logger(__name__)
 
 
 class OpenOrders:
@@ -37,13 +30,11 @@ class OpenOrders:
 
     async def run(self, config: Config) -> None:
         """Follow the table, for ever."""
-        async for record, _ in follow(config, changelog_topic(declared[self._workflow.table])):
-            if is_row(record.key):
-                self.receive((record.key or b"").decode(errors="replace"), record.value)
+        await follow_rows(config, self._workflow.table, self.receive)
 
     def receive(self, key: str, body: bytes | None) -> None:
         """Receive the latest row of one transaction; None: it was deleted."""
-        state = self._state(key, body)
+        state = state_in(self._workflow.table, key, body)
         if state is None or not self._workflow.view.waits(state, 0):
             self._open.pop(key, None)
         else:
@@ -58,15 +49,6 @@ class OpenOrders:
             step.name: {status: counts[step.name, status] for status in view.open_statuses}
             for step in self._workflow.steps
         }
-
-    def _state(self, key: str, body: bytes | None) -> object:
-        if body is None:
-            return None
-        try:
-            return decode_row(declared[self._workflow.table], body).state
-        except msgspec.DecodeError as error:
-            log.warning("no row of it", workflow=self._workflow.name, key=key, error=str(error))
-            return None
 
 
 OPEN_ORDERS: web.AppKey[tuple[OpenOrders, ...]] = web.AppKey("open_orders")
