@@ -6,7 +6,6 @@ where that counts as in motion.
 """
 
 import asyncio
-import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 
@@ -116,9 +115,7 @@ def provider_lines(config: Config) -> Iterator[Line]:
                 f"Operator: put its settlement report at {path}."
             )
         return
-    with closing(
-        sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=external_systems.BUSY_SECONDS)
-    ) as books:
+    with closing(external_systems.opened(path)) as books:
         found = books.execute(_SETTLEMENT_LINES).fetchall()
         if books.execute(_TABLES).fetchone() == (2,):
             found += books.execute(_DISPUTE_LINES).fetchall()

@@ -49,9 +49,7 @@ def read_settlement(config: Config) -> SettlementBooks:
     path = external_systems.provider_file(config)
     if not path.is_file():
         return SettlementBooks()
-    with closing(
-        sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=external_systems.BUSY_SECONDS)
-    ) as books:
+    with closing(external_systems.opened(path)) as books:
         return SettlementBooks(
             lines=tuple(_lines(books, config)),
             payouts=tuple(_payouts(books)),

@@ -60,7 +60,7 @@ def read_provider(config: Config) -> dict[str, ProviderRecord] | None:
     if not path.is_file():
         return {} if _is_local(config.provider_url) else None
     taken: dict[str, ProviderRecord] = {}
-    with closing(_open(path)) as books:
+    with closing(opened(path)) as books:
         # One transaction: both sums are of the same moment.
         books.execute("BEGIN")
         for order_id, currency, charges, charged, last_ms in books.execute(_CHARGES):
@@ -97,7 +97,8 @@ def _rows(books: sqlite3.Connection, query: str) -> list[tuple[str, str, int, in
         return []
 
 
-def _open(path: Path) -> sqlite3.Connection:
+def opened(path: Path) -> sqlite3.Connection:
+    """Return the file of an external system, opened to be read. Raises sqlite3.Error."""
     return sqlite3.connect(
         f"{path.as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS, isolation_level=None
     )
@@ -116,7 +117,7 @@ def read_carrier(config: Config) -> dict[str, CarrierRecord] | None:
     path = carrier_file(config)
     if not path.is_file():
         return {} if _is_local(config.carrier_url) else None
-    with closing(_open(path)) as books:
+    with closing(opened(path)) as books:
         return {
             order_id: CarrierRecord(status=status, last_ms=last_ms)
             for order_id, status, last_ms in books.execute(_SHIPMENTS)
