@@ -10,14 +10,13 @@ from rich.text import Text
 
 from app.cli.instance import as_json, fail, out, run, running_instance
 from app.config import Config
+from app.fraud.analysis.queries import READS
 from app.fraud.analysis.rescoring import Changes, Other, Rescoring, newest, rescored
 from app.fraud.live.judge import at_hand
 from app.kafka.messages import messages_of
-from workflows.fraud import topics as fraud_topics
 from workflows.fraud.messages import FraudCleared, FraudDetected
 from workflows.fraud.model import Model, ModelError, read_model
 from workflows.fraud.verdict import ModelBand
-from workflows.payment import topics as payment_topics
 
 
 def rescore_all(
@@ -50,8 +49,7 @@ def rescore_all(
 async def _rescored(
     config: Config, models: dict[str, Model], other: Model | None, from_ms: int
 ) -> Rescoring:
-    topics = [fraud_topics.fraud, fraud_topics.fraud_labels, payment_topics.payments]
-    emitted = await messages_of(config, topics)
+    emitted = await messages_of(config, READS["trial"])
     # A repeated event has the same id, and counts once.
     verdicts = {
         envelope.id: message
