@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -154,7 +154,7 @@ async def _fresh_demo(
     wanted: DemoOptions, show: Callable[[dict[str, object]], None]
 ) -> dict[str, object] | None:
     own = await asyncio.to_thread(fresh, configuration(), _say)
-    return await Demo(own, wanted, _say, show, _read_settlement).run()
+    return await Demo(own, wanted, _say, show, _open_settlement).run()
 
 
 def worker(service: str) -> None:
@@ -166,8 +166,8 @@ def worker(service: str) -> None:
     os.execve(command[0], command, child_environment(config))  # noqa: S606  Faust's own worker
 
 
-async def _read_settlement(config: Config) -> None:
+def _open_settlement(config: Config) -> Callable[[], Awaitable[object]]:
     # It loads the SDK of the provider, which takes half a second.
     from app.console.api.settler import Settler  # noqa: PLC0415  only when it is needed
 
-    await Settler(config).settle()
+    return Settler(config).settle

@@ -58,7 +58,7 @@ class Reach(Generic[PlaceT]):
         have records fetched and not yet given.
         """
         last, self._last = self._last, dict(answers)
-        if gave or _others_moved(last, answers):
+        if gave or _may_be_filled(last, answers):
             self._empty = {}
         else:
             self._empty = {
@@ -74,7 +74,7 @@ class Reach(Generic[PlaceT]):
         }
 
 
-def _others_moved(last: Mapping[PlaceT, Answer], answers: Mapping[PlaceT, Answer]) -> bool:
+def _may_be_filled(last: Mapping[PlaceT, Answer], answers: Mapping[PlaceT, Answer]) -> bool:
     """Return whether an answer since `last` may have been filled."""
     return any(
         place not in answers

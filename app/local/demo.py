@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from app.auth import operators
 from app.config import Config
 from app.local import demo_report, demo_settlement, fault_switches
-from app.local.demo_settlement import ReadSettlement
+from app.local.demo_settlement import OpenSettlement
 from app.local.demo_stream import Firsts, Stream
 from app.local.importers.file_content import LoadError
 from app.local.importers.loaded import report_lines
@@ -76,13 +76,13 @@ class Demo:
         wanted: DemoOptions,
         say: Say,
         show: Show,
-        read_settlement: ReadSettlement,
+        open_settlement: OpenSettlement,
     ) -> None:
         self.config = config
         self.wanted = wanted
         self._say = say
         self._show = show
-        self._read_settlement = read_settlement
+        self._open_settlement = open_settlement
         self._began = time.monotonic()
         self._firsts = Firsts(self._step)
         self._stream: Stream | None = None
@@ -110,7 +110,7 @@ class Demo:
                 if self.wanted.once:
                     await self._wait_for_end(player)
                     settlement = await demo_settlement.settlement_of(
-                        self.config, self._read_settlement, self._step
+                        self.config, self._open_settlement, self._step
                     )
                     verdict = await self._wait_for_end(player)
                     return await self._report(player, verdict, settlement, instance)

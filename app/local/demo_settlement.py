@@ -16,19 +16,19 @@ STAYS_OPEN = "waiting for a payout"
 """What a currency with more refunds than charges comes to: it is never paid out."""
 
 
-ReadSettlement = Callable[[Config], Awaitable[object]]
-"""Reads what the provider has settled."""
+OpenSettlement = Callable[[Config], Callable[[], Awaitable[object]]]
+"""Opens what reads, at each call, what the provider has settled since the one before."""
 
 
 async def settlement_of(
-    config: Config, read: ReadSettlement, step: Callable[[str], None]
+    config: Config, open_settlement: OpenSettlement, step: Callable[[str], None]
 ) -> Settlement:
     """Let days go by at the provider, settle, and return how it compares once the ledger has it."""
     await fault_switches.advance(config.provider_url, DAYS * 86_400)
     step(f"{DAYS} days go by at the provider, and its payouts arrive")
-    limit = time.monotonic() + SECONDS_MAX
+    read, limit = open_settlement(config), time.monotonic() + SECONDS_MAX
     while True:
-        await read(config)
+        await read()
         books = await read_books(config)
         now_ms = time.time_ns() // 1_000_000 + DAYS * 86_400_000
         found = compare(books.settlement, books.posted, now_ms)
