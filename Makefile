@@ -38,9 +38,10 @@ simulate: setup  ## A hundred thousand simulated scenarios, SEEDS=n for another 
 courses: setup  ## Every course of a payment, with a kill at every checkpoint and gaps up to a month.
 	@$(BIN)/python -m tests.simulation.courses
 
-chaos: setup  ## Inject faults into an instance of our own; SEED=n for other faults, ONLY=fault.
+chaos: setup  ## Inject faults into an instance of our own; SEED=n, ONLY=fault, SECONDS=n of hostile_producer.
 	@deploy/faketime || true
-	@$(BIN)/payflow chaos --seed $(or $(SEED),1) $(if $(ONLY),--only $(ONLY)) --report chaos.json
+	@$(BIN)/payflow chaos --seed $(or $(SEED),1) $(if $(ONLY),--only $(ONLY)) \
+	    $(if $(SECONDS),--hostile-seconds $(SECONDS)) --report chaos.json
 
 unit: setup  ## The tests that need neither broker nor browser, on every core.
 	@$(BIN)/pytest -m "not broker and not browser" -n auto --dist worksteal

@@ -12,6 +12,7 @@ from app.chaos.drill import DrillOptions, run_drill
 from app.chaos.instance import DrillError
 from app.chaos.plan import FAULTS, UnknownFault, plan
 from app.chaos.report import markdown
+from app.chaos.size import FULL
 from app.cli.instance import as_json, configuration, end, err, fail, out, run
 from app.config import Config
 from app.local.instance_folder import emptied
@@ -25,10 +26,13 @@ RateOf = Annotated[
 ]
 
 
-def chaos(
+def chaos(  # noqa: PLR0913  each is an option
     seed: Seed = 1,
     only: Only = "",
     rate: RateOf = 0.0,
+    hostile_seconds: Annotated[
+        float, typer.Option(min=1, help="How long the hostile producer writes.")
+    ] = FULL.hostile_seconds,
     report: Annotated[Path | None, typer.Option(help="Where to write the report (JSON).")] = None,
     *,
     as_json_too: Annotated[bool, typer.Option("--json", help="The report on stdout.")] = False,
@@ -40,7 +44,8 @@ def chaos(
         end(error)
     # Retries of the load are normal while faults are in force, so they are not logged.
     stamina.instrumentation.set_on_retry_hooks(())
-    wanted = DrillOptions(seed=seed, rate=rate, only=only)
+    size = replace(FULL, hostile_seconds=hostile_seconds)
+    wanted = DrillOptions(seed=seed, rate=rate, only=only, size=size)
     found: dict[str, object] = run(_chaos(configuration(), wanted))
     body = json_page(found)
     if report is not None:
