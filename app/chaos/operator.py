@@ -1,16 +1,19 @@
 """The operator of a drill, who decides each case that `verify` names."""
 
+import asyncio
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from random import Random
 
 from app.chaos.load import Load, Refused
-from app.entrypoints.requests import load_entrypoints
+from app.entrypoints.requests import LoadRequest, load_entrypoints
 from app.local.instance_folder import approver
 from workflows.shared.invariants import Check
 
 NAME = "drill"
+AT_ONCE = 8
+"""Decisions under way: each waits for the console, and a fault may leave a hundred to decide."""
 
 
 class Operator:
@@ -36,9 +39,13 @@ class Operator:
         ]
         if waiting and not self._headers:
             self._headers = {"Authorization": f"Bearer {approver(self._folder, NAME)}"}
-        for request in waiting:
-            # Its row may have moved on since `verify` has read it.
+        at_once = asyncio.Semaphore(AT_ONCE)
+        await asyncio.gather(*(self._decide(request, at_once) for request in waiting))
+        return bool(waiting)
+
+    async def _decide(self, request: LoadRequest, at_once: asyncio.Semaphore) -> None:
+        # Its row may have moved on since `verify` has read it.
+        async with at_once:
             with suppress(Refused):
                 await self._load.post(request, self._headers)
                 self.decisions += 1
-        return bool(waiting)
