@@ -19,6 +19,7 @@ from app.gateways.provider import open_provider
 from app.gateways.provider_events import ProviderEvents
 from app.gateways.provider_settlement import ProviderSettlement
 from app.local.simulators import provider
+from app.operations.verification.external_systems import opened, provider_file
 from tests.support.external_systems import Console, System, listening, running, until
 from tests.support.shop import Shop
 from tests.support.simulation.world import Troubles, World
@@ -32,6 +33,7 @@ from workflows.shared.errors import PayflowError
 HOUR_MS = 3_600_000
 WEBHOOK_SECONDS = 0.002
 WEBHOOKS_MAX = 500
+_DUE = "SELECT EXISTS (SELECT 1 FROM deliveries WHERE status = 'waiting' AND due_ms <= ?)"
 WEBHOOK_HOURS = 72
 """How long the provider tries to send a webhook: docs.stripe.com/webhooks#automatic-retries."""
 LIST_SECONDS = 30 * 86_400
@@ -96,6 +98,8 @@ class RealProvider:
         self._world = world
         self._system = system
         self._console = console
+        self._shop: Shop | None = None
+        self._books = opened(provider_file(system.config))
         self._course = course
         self._began_ms = world.now
         self._ahead_seconds = 0
@@ -112,6 +116,18 @@ class RealProvider:
         """Return the counts and sums of the provider's own books."""
         return self._world.loop.run_until_complete(self._system.state())
 
+    async def close(self) -> None:
+        """Close what was opened."""
+        self._books.close()
+        if self._shop is not None:
+            await self._shop.http.close_async()
+
+    def _asked(self) -> Shop:
+        """Return the client of the provider: one, since a TLS context takes longer than a tick."""
+        if self._shop is None:
+            self._shop = Shop(self._system)
+        return self._shop
+
     async def _act(self) -> None:
         if self.gap_hours and any("killed" in step for step in self._world.trace):
             await self._pass_gap()
@@ -120,7 +136,7 @@ class RealProvider:
         await self._refund_by_hand()
         self._answer_dispute()
         self._give_back()
-        await asyncio.sleep(WEBHOOK_SECONDS)
+        await self._let_webhooks_come()
         while self._console.notices:
             event = self._console.notices.pop(0)
             try:
@@ -129,6 +145,13 @@ class RealProvider:
                 # The provider sends it again.
                 self._console.notices.append(event)
                 break
+
+    async def _let_webhooks_come(self) -> None:
+        for _ in range(WEBHOOKS_MAX):
+            now_ms = time.time_ns() // 1_000_000 + self._ahead_seconds * 1_000
+            if not self._books.execute(_DUE, (now_ms,)).fetchone()[0]:
+                return
+            await asyncio.sleep(WEBHOOK_SECONDS)
 
     async def _pass_gap(self) -> None:
         """Let the clock run while nobody is there; then do as a console and workers that start."""
@@ -168,6 +191,8 @@ class RealProvider:
             changed = {"by_seconds": ahead_seconds - self._ahead_seconds}
             await self._system.ask("PUT", "/_clock", json=changed)
             self._ahead_seconds = ahead_seconds
+            # What is due by now changes, and its webhooks are written.
+            await asyncio.sleep(WEBHOOK_SECONDS)
 
     async def _confirm(self) -> None:
         payments = self._world.messages("payments")
@@ -177,11 +202,12 @@ class RealProvider:
         self._asked_ms = self._asked_ms or self._world.now
         if self._world.now - self._asked_ms >= self._course.after_minutes * 60_000:
             self._acted = True
-            await Shop(self._system).answer(required[0].url, self._course.customer)
+            await self._asked().answer(required[0].url, self._course.customer)
 
     async def _refund_by_hand(self) -> None:
-        course, shop = self._course, Shop(self._system)
+        course = self._course
         if course.by_hand_minor and not self._refunded:
+            shop = self._asked()
             found = await shop.v1.charges.list_async()
             if found.data:
                 self._refunded = True
@@ -189,10 +215,10 @@ class RealProvider:
                 made = await shop.refund(intent_id, "by hand", amount=course.by_hand_minor)
                 self._world.reference = made.id if course.refers else ""
         if course.cancels_refunds:
-            for each in (await shop.v1.refunds.list_async()).data:
+            refunds = self._asked().v1.refunds
+            for each in (await refunds.list_async()).data:
                 if each.status == "requires_action":
-                    await shop.v1.refunds.cancel_async(each.id)
-        await shop.http.close_async()
+                    await refunds.cancel_async(each.id)
 
     def settlement(self) -> list[SettlementMessage]:
         """Return what the provider has settled by now, with all of its payouts at the bank."""
@@ -210,10 +236,9 @@ class RealProvider:
             await reading.close()
 
     async def _is_paid_out(self) -> bool:
-        shop = Shop(self._system)
+        shop = self._asked()
         balance = await shop.v1.balance.retrieve_async()
         payouts = await shop.v1.payouts.list_async()
-        await shop.http.close_async()
         # What is below zero stays in the balance.
         waits = any(each.amount > 0 for each in (*balance.available, *balance.pending))
         return not waits and all(each.status == "paid" for each in payouts.data)
@@ -264,6 +289,7 @@ class RealProvider:
                 return False
             if not self.state()["webhooks_waiting"]:
                 break
+            self._world.loop.run_until_complete(asyncio.sleep(WEBHOOK_SECONDS))
         return True
 
 
@@ -299,3 +325,4 @@ async def _open(stack: AsyncExitStack, world: World, course: Course, folder: Pat
     worker = world.worker("provider")
     worker.agent = msgspec.structs.replace(worker.agent, call=ask)
     world.provider = RealProvider(world, system, console, course)
+    stack.push_async_callback(world.provider.close)

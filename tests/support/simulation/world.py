@@ -12,6 +12,7 @@ and the others stay what they were. The rest is chosen by one `Random`: a seed r
 
 import asyncio
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any
@@ -249,6 +250,8 @@ class World:
         self.appended_ms: dict[str, list[int]] = {}
         """When each record of a topic was produced."""
         self._cases_read = 0
+        self._emitted: dict[str, dict[str, Message]] = {}
+        self._records_read: Counter[str] = Counter()
         self.trace: list[str] = []
         self.dead: list[tuple[str, str]] = []
         trouble = random.choice([0.0, 0.2, 0.5])
@@ -340,10 +343,12 @@ class World:
 
     def messages(self, topic: str) -> list[Message]:
         """Return what was emitted on `topic`, each event once."""
-        emitted: dict[str, Message] = {}
-        for record in self.log.get(topic, ()):
+        emitted, log = self._emitted.setdefault(topic, {}), self.log.get(topic, [])
+        for record in log[self._records_read[topic] :]:
             envelope = from_headers(record.headers)
-            emitted.setdefault(envelope.id, codecs.decode(record.value, envelope, record.key))
+            if envelope.id not in emitted:
+                emitted[envelope.id] = codecs.decode(record.value, envelope, record.key)
+        self._records_read[topic] = len(log)
         return list(emitted.values())
 
     def expire(self) -> list[str]:
