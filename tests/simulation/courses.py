@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from itertools import product
 from pathlib import Path
+from random import Random
 
 import structlog
 from rich.progress import track
@@ -17,11 +18,28 @@ from tests.support.simulation.course_table import COURSES
 
 ALL = (*((row, None, AT_ONCE) for row in range(len(COURSES))),
        *product(range(len(COURSES)), KILLS, GAPS_HOURS))  # fmt: skip
-CHUNK = 20
+CHUNK, EACH = 20, 1_000
+Case = tuple[int, Kill | None, str]
+"""A row, a kill, a gap."""
 
 
-def failures(cases: Sequence[tuple[int, Kill | None, str]]) -> list[str]:
-    """Return what goes wrong in each of `cases`: a row, a kill, a gap."""
+def sampled(cases: Sequence[Case], most: int, seed: int) -> list[Case]:
+    """Return `most` of `cases` by `seed`; first so many that each row, kill and gap has its turn.
+
+    These are played also where they are more than `most`.
+    """
+    first: list[Case] = []
+    rest: list[Case] = []
+    seen: set[object] = set()
+    for case in Random(seed).sample(cases, len(cases)):
+        parts = set[object](enumerate(case))
+        (rest if parts <= seen else first).append(case)
+        seen |= parts
+    return [*first, *rest[: max(0, most - len(first))]]
+
+
+def failures(cases: Sequence[Case]) -> tuple[int, list[str]]:
+    """Return how many `cases` were played, and what goes wrong in them."""
     # A webhook that nobody needs is worth a line in a console, not in thousands of courses.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     loop = asyncio.new_event_loop()
@@ -32,10 +50,10 @@ def failures(cases: Sequence[tuple[int, Kill | None, str]]) -> list[str]:
             try:
                 end = play(each, Path(folder), loop, kill, GAPS_HOURS[gap])
                 assert gap != AT_ONCE or each.end == end, end
-            except AssertionError as error:
+            except (AssertionError, TimeoutError) as error:
                 wrong.append(f"{each.name}, {kill}, {gap}: {str(error)[:1_500]}")
     loop.close()
-    return wrong
+    return len(cases), wrong
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,18 +61,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation.courses", description=__doc__)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--row", help="a part of the name of the courses to play", default="")
+    parser.add_argument("--sample", type=int, metavar="N", help="play so many, not all of them")
+    parser.add_argument("--seed", type=int, default=1, help="of the sample")
     options = parser.parse_args(arguments)
     cases = [case for case in ALL if options.row in COURSES[case[0]].name]
+    if options.sample is not None:
+        cases = sampled(cases, options.sample, options.seed)
     chunks = [cases[at : at + CHUNK] for at in range(0, len(cases), CHUNK)]
     wrong: list[str] = []
+    played = 0
     with ProcessPoolExecutor(options.jobs) as pool:
         playing = [pool.submit(failures, chunk) for chunk in chunks]
         for done in track(as_completed(playing), "courses", total=len(chunks), transient=True):
-            for text in done.result():
-                sys.stdout.write(f"{text}\n")
-                wrong.append(text)
-    sys.stdout.write(f"{len(cases)} courses were played, {len(wrong)} go wrong\n")
+            cases_played, found = done.result()
+            played += cases_played
+            wrong += found
+            _say(*found, *([f"{played} so far"] if not played % EACH else []))
+    _say(f"{played} courses were played, {len(wrong)} go wrong")
     return 1 if wrong else 0
+
+
+def _say(*lines: str) -> None:
+    sys.stdout.write("".join(f"{each}\n" for each in lines))
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

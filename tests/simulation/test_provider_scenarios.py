@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from app.local.simulators.provider_cards import CARDS
+from tests.simulation.courses import ALL, sampled
 from tests.support.simulation.course_play import AT_ONCE, GAPS_HOURS, KILLS, Kill, place, play
 from tests.support.simulation.course_table import COURSES
 from tests.support.simulation.provider_world import Course, provider_world
@@ -85,6 +86,17 @@ def test_every_kill_has_its_turn() -> None:
 
     assert set(KILLS) == {kill_of(row, gap) for _, row, gap in CASES if gap == AT_ONCE}
     assert {(k.service, k.at, gap) for k in KILLS for gap in LATER} <= later
+
+
+def test_a_sample_has_every_course_kill_and_gap() -> None:
+    """And each play once; another seed plays others."""
+    sample = sampled(ALL, 500, seed=1)
+
+    assert 500 == len(sample) == len(set(sample))
+    assert [set(parts) for parts in zip(*ALL, strict=True)] == [
+        set(parts) for parts in zip(*sample, strict=True)
+    ]
+    assert sample != sampled(ALL, 500, seed=2)
 
 
 def test_every_card_has_a_course() -> None:
