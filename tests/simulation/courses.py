@@ -30,11 +30,11 @@ def sampled(cases: Sequence[Case], most: int, seed: int) -> list[Case]:
     """
     first: list[Case] = []
     rest: list[Case] = []
-    seen: set[object] = set()
+    covered: set[object] = set()
     for case in Random(seed).sample(cases, len(cases)):
         parts = set[object](enumerate(case))
-        (rest if parts <= seen else first).append(case)
-        seen |= parts
+        (rest if parts <= covered else first).append(case)
+        covered |= parts
     return [*first, *rest[: max(0, most - len(first))]]
 
 

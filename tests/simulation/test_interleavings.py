@@ -68,11 +68,13 @@ def test_the_scenarios_hold_every_fault(loop: asyncio.AbstractEventLoop) -> None
     """Every end and every fault occurs, or the simulation proves nothing."""
     ends = {"OrderCompleted", "OrderCancelled", "ReturnAccepted", "NotificationSent", "refunds"}
     ends |= {"PaymentAuthorized", "PaymentVoided", "CaptureCaseOpened"}
+    ends |= {"DisputeClosed", "PaymentRefundHeld", "RefundCoveredByDispute", "DisputeEscalated"}
     troubles = {
         "killed", "lost commit", "lost disk", "repeated", "clock off", "request lost",
         "answer lost", "declined", "refused", "call-back lost", "call-back doubled",
         "channel away", "number refused", "hold ended", "capture refused", "action required",
         "customer acts", "customer fails", "processing", "processing acts",
+        "disputed", "dispute answered", "dispute lost", "inquiry escalated", "webhook late",
     }  # fmt: skip
     occurred: Counter[str] = Counter()
     for seed in range(WORTH_MAX):

@@ -3,33 +3,23 @@
 Both keep books of their own. They are the independent witnesses of what really happened.
 """
 
-from collections.abc import Sequence
 from random import Random
-from typing import Any, Protocol
+from typing import Any
 
 from app.delivery.agent import Transient
 from app.wire.envelope import derive_id
+from tests.support.simulation.bank import Bank
+from tests.support.simulation.troubles import Troubles
 from workflows.notification import messages as n
 from workflows.payment import provider_capture_messages as h
 from workflows.payment import provider_messages as p
 from workflows.payment.action_messages import ChargeActionRequired, ChargeProcessing
+from workflows.payment.provider_dispute_messages import DisputeCommand, DisputeUnknown
 from workflows.shared.message import Message
 from workflows.shipping import carrier_messages as c
 
 ACTION_SECONDS, PROCESSING_SECONDS = 3_600, 86_400
 """How long a customer may take to confirm, and the provider to process."""
-
-
-class Troubles(Protocol):
-    """Decides which faults occur: see `tests.support.simulation.world`."""
-
-    def strikes(self, kind: str, rate: float) -> bool:
-        """Return whether the fault `kind` occurs now."""
-        ...
-
-    def pick(self, kind: str, among: Sequence[Any]) -> Any:
-        """Return one of `among`: how the latest trouble goes wrong."""
-        ...
 
 
 def _copies(troubles: Troubles) -> int:
@@ -59,15 +49,21 @@ class Provider:
         """Of an order, a key and a round: minor units."""
         self.states: dict[tuple[str, str, int], str] = {}
         self.notices: list[Message] = []
+        self.currencies: dict[str, str] = {}
+        self.bank = Bank(troubles)
 
     async def call(self, asked: Any) -> tuple[Message, ...]:
         """Answer a provider command."""
+        if isinstance(asked, p.ChargeCard | h.CaptureCharge):
+            self.currencies[asked.transaction_id] = asked.currency
         if self.troubles.strikes("request lost", self.trouble / 2):
             return (self._unknown(asked, "never arrived"),)
         if isinstance(asked, p.RefundCharge | p.InquireRefund):
             answer = self._refund(asked)
         elif isinstance(asked, h.CaptureCharge):
             answer = self._capture(asked)
+        elif isinstance(asked, DisputeCommand):
+            answer = self.bank.answer(asked)
         else:
             answer = self._charge(asked)
         if self.troubles.strikes("answer lost", self.trouble / 2):
@@ -172,6 +168,30 @@ class Provider:
             else:
                 self.charged[order_id] = asked.amount_minor
             self._notice(order_id, asked.amount_minor)
+        with self.troubles.apart():
+            self._dispute(self.trouble / 40)
+            for dispute in self.bank.disputes.values():
+                self.bank.decide(dispute, self._left_minor(dispute.order_id))
+            self.notices += self.bank.arriving()
+
+    def complain(self) -> None:
+        """Let customers dispute what was charged before, now and then."""
+        self._dispute(self.trouble / 2)
+
+    def _dispute(self, rate: float) -> None:
+        for order_id in self.charged:
+            self.bank.complains(
+                order_id, self._left_minor(order_id), self.currencies[order_id], rate
+            )
+
+    def _left_minor(self, order_id: str) -> int:
+        """Return what of a charge is not refunded, nor about to be."""
+        back = sum(
+            amount
+            for known, amount in self.refunds.items()
+            if known[0] == order_id and self.states[known] != "failed"
+        )
+        return self.charged[order_id] - back
 
     def _refund(self, asked: p.RefundCharge | p.InquireRefund) -> Message:
         known = asked.transaction_id, asked.refund_key, asked.round
@@ -182,6 +202,14 @@ class Provider:
             "refund_id": f"re-{derive_id(*known)}",
             "round": asked.round,
         }
+        if known not in self.refunds and self.bank.has_money(asked.transaction_id):
+            return p.RefundRefused(
+                transaction_id=asked.transaction_id,
+                refund_key=asked.refund_key,
+                round=asked.round,
+                reason="charge_disputed",
+                dispute_id=self.bank.disputes[asked.transaction_id].id,
+            )
         if isinstance(asked, p.RefundCharge) and known not in self.refunds:
             self.refunds[known] = asked.amount_minor
             self.states[known] = self._begun(known, about["refund_id"])
@@ -233,6 +261,13 @@ class Provider:
         if isinstance(asked, h.CaptureCharge):
             about = {"transaction_id": asked.transaction_id, "round": asked.round}
             return h.CaptureUnknown(**about, attempt=attempt, reason=reason)
+        if isinstance(asked, DisputeCommand):
+            return DisputeUnknown(
+                transaction_id=asked.transaction_id,
+                dispute_id=asked.dispute_id,
+                attempt=attempt,
+                reason=reason,
+            )
         return p.ChargeUnknown(transaction_id=asked.transaction_id, attempt=attempt, reason=reason)
 
     def _notice(self, order_id: str, amount_minor: int) -> None:
@@ -257,13 +292,13 @@ class Provider:
         return "payment_canceled" if order_id in self.voided else "payment_authorized"
 
     def kept_minor(self, order_id: str) -> int:
-        """Return what the provider holds of this order: charged less refunded."""
+        """Return what the provider holds of this order: charged less refunded and disputed."""
         back = sum(
             amount
             for known, amount in self.refunds.items()
             if known[0] == order_id and self.states[known] == "succeeded"
         )
-        return self.charged.get(order_id, 0) - back
+        return self.charged.get(order_id, 0) - back - self.bank.kept_minor(order_id)
 
 
 def _waits(asked: Any, who: str) -> Message:

@@ -30,6 +30,7 @@ from workflows.order.saga_messages import (
     ReturnRefused,
 )
 from workflows.payment.capture_messages import PaymentWrittenOff
+from workflows.payment.dispute_messages import DisputeFundsReinstated, DisputeFundsWithdrawn
 from workflows.payment.messages import PaymentCompleted, PaymentRefunded, PaymentRefundFailed
 from workflows.shared.figures import figure_of
 
@@ -55,7 +56,20 @@ def run_scenario(
     for number in range(random.choice([1, 1, 2])):
         place(world, random, f"o{number}")
     world.run()
+    complain(world)
     return world
+
+
+def complain(world: World) -> None:
+    """Let customers dispute what is long completed, and send goods back meanwhile or after."""
+    world.complain()
+    for placed in [each for each in world.messages("orders") if isinstance(each, OrderPlaced)]:
+        is_disputed = placed.order_id in world.provider.bank.disputes
+        if is_disputed and Random(f"{world.seed} {placed.order_id} late").random() < 0.5:
+            send_back(world, placed, {}, "late")
+    world.run()
+    while world.provider.bank.notices:
+        world.run()
 
 
 def place(world: World, random: Random, order_id: str) -> None:
@@ -87,7 +101,9 @@ def place(world: World, random: Random, order_id: str) -> None:
         send_back(world, placed, baggage)
 
 
-def send_back(world: World, placed: OrderPlaced, baggage: dict[str, str]) -> None:
+def send_back(
+    world: World, placed: OrderPlaced, baggage: dict[str, str], name: str = "back"
+) -> None:
     """Return some units, once or twice, together at times more than there are."""
     # Of its own, so that returns change nothing else that the seed decides.
     random = Random(f"{placed.order_id} {placed.total_minor}")
@@ -97,9 +113,9 @@ def send_back(world: World, placed: OrderPlaced, baggage: dict[str, str]) -> Non
             ReturnLine(sku=line.sku, quantity=random.randint(1, line.quantity))
             for line in random.sample(placed.lines, random.randint(1, len(placed.lines)))
         )
-        return_id = f"{order_id}-back{number or ''}"
+        return_id = f"{order_id}-{name}{number or ''}"
         back = ReturnRequested(order_id=order_id, return_id=return_id, lines=returned)
-        world.say(back, derive_id(order_id, f"back{number or ''}"), order_id, baggage)
+        world.say(back, derive_id(order_id, f"{name}{number or ''}"), order_id, baggage)
 
 
 def check(world: World, seed: int) -> None:
@@ -187,6 +203,11 @@ def _money(world: World, order: OrderPlaced, completed: bool, context: str) -> N
         assert due_minor - int(is_held) <= taken_minor <= due_minor, context
     pending = taken_minor - returned - (0 if is_held else released) if completed else 0
     assert pending >= 0, context
+    if by_bank_minor := world.provider.bank.kept_minor(order_id):
+        # What the bank has refunded, or we before, is refunded once.
+        left_minor = world.provider.kept_minor(order_id)
+        assert 0 <= left_minor <= min(pending, taken_minor - by_bank_minor), context
+        pending = left_minor
     emitted = by_hand = 0
     for message in world.messages("payments"):
         if message.transaction_id == order_id:
@@ -194,6 +215,8 @@ def _money(world: World, order: OrderPlaced, completed: bool, context: str) -> N
             emitted -= message.amount_minor if isinstance(message, PaymentRefunded) else 0
             if isinstance(message, PaymentRefundFailed) and message.was_refunded:
                 emitted += message.amount_minor
+            emitted -= message.amount_minor if isinstance(message, DisputeFundsWithdrawn) else 0
+            emitted += message.amount_minor if isinstance(message, DisputeFundsReinstated) else 0
             if isinstance(message, PaymentRefunded) and message.by_hand:
                 by_hand += message.amount_minor
     accounts: Counter[str] = Counter()
@@ -205,12 +228,15 @@ def _money(world: World, order: OrderPlaced, completed: bool, context: str) -> N
         if entry.transaction_id == order_id:
             for posting in entry.postings:
                 accounts[posting.account] += posting.debit_minor - posting.credit_minor
-    assert (pending, pending, pending, -by_hand, 0) == (
+    fees = world.provider.bank.fees_minor(order_id)
+    assert (pending, pending, pending, -by_hand, fees, 0, 0) == (
         world.provider.kept_minor(order_id) - by_hand,
         emitted,
-        accounts["cash_at_provider"] + accounts["cash_at_bank"],
+        accounts["cash_at_provider"] + accounts["cash_at_bank"] + accounts["dispute_fees"],
         accounts["cash_at_bank"],
+        accounts["dispute_fees"],
         accounts["customer_receivable"],
+        accounts["disputes_receivable"],
     ), context
 
 

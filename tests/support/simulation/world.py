@@ -34,7 +34,9 @@ from app.worker.log_identity import LogRefused, Source, check_begin
 from tables import Table
 from tests.support.runtime import Crash, as_read
 from tests.support.simulation.external_systems import Carrier, Notifier, Provider
+from tests.support.simulation.troubles import Troubles
 from workflows.payment.capture_messages import CaptureCaseDecided, CaptureCaseOpened
+from workflows.payment.dispute_messages import DisputeDecided, DisputeEscalated, DisputeOpened
 from workflows.payment.messages import RefundCaseDecided, RefundCaseOpened
 from workflows.shared.deadline import DeadlineReached
 from workflows.shared.message import Message, type_name
@@ -51,47 +53,7 @@ CHECKPOINTS = (
     "produced",
 )
 IDLE_ROUNDS_MAX, DRAIN_ROUNDS_MAX = 4_000, 500
-DECISIONS_A_TICK = 1_000
 CLOCKS_OFF_MS = (-3_600_000, 3_600_000)
-
-
-class Troubles:
-    """The faults of one scenario: decisions numbered by tick, each with dice of its own."""
-
-    def __init__(self, seed: int, kept: frozenset[int] | None = None) -> None:
-        self.struck: list[tuple[int, str]] = []
-        """The number and kind of each fault that occurred."""
-        self.rates: dict[str, float] = {}
-        self._seed = seed
-        self._kept = kept
-        self._count = 0
-        self._tick = 0
-
-    @property
-    def tick(self) -> int:
-        """Return the tick that decisions belong to."""
-        return self._tick
-
-    @tick.setter
-    def tick(self, tick: int) -> None:
-        self._tick, self._count = tick, (tick + 1) * DECISIONS_A_TICK
-
-    def strikes(self, kind: str, rate: float) -> bool:
-        """Return whether the fault `kind` occurs now; one that is not kept never does."""
-        self._count += 1
-        if not rate or self._dice(kind).random() >= rate:
-            return False
-        if self._kept is not None and self._count not in self._kept:
-            return False
-        self.struck.append((self._count, kind))
-        return True
-
-    def pick(self, kind: str, among: Sequence[Any]) -> Any:
-        """Return one of `among`: how the latest trouble goes wrong."""
-        return self._dice(f"how {kind}").choice(among)
-
-    def _dice(self, kind: str) -> Random:
-        return Random(f"{self._seed} {self._count} {kind}")
 
 
 class Worker:
@@ -252,6 +214,7 @@ class World:
         self._cases_read = 0
         self._emitted: dict[str, dict[str, Message]] = {}
         self._records_read: Counter[str] = Counter()
+        self._tick = 0
         self.trace: list[str] = []
         self.dead: list[tuple[str, str]] = []
         trouble = random.choice([0.0, 0.2, 0.5])
@@ -310,9 +273,8 @@ class World:
 
     def run(self) -> None:
         """Go on until nobody has anything to receive and nobody is due."""
-        for tick in range(IDLE_ROUNDS_MAX):
-            self.troubles.tick = tick
-            self.random.seed(f"{self.seed} {tick}")
+        for _ in range(IDLE_ROUNDS_MAX):
+            self._next_tick()
             self._outside()
             for worker in self.workers:
                 worker.wake()
@@ -326,6 +288,16 @@ class World:
             elif not self._jump():
                 return
         raise AssertionError(f"still busy after {IDLE_ROUNDS_MAX} rounds: {self.trace[-20:]}")
+
+    def complain(self) -> None:
+        """Let customers dispute what they have paid, now that nothing happens."""
+        self._next_tick()
+        self.provider.complain()
+
+    def _next_tick(self) -> None:
+        self.troubles.tick = self._tick
+        self.random.seed(f"{self.seed} {self._tick}")
+        self._tick += 1
 
     def drain(self) -> None:
         """Go on like `run`, in batches as large as they can be and without troubles."""
@@ -381,7 +353,7 @@ class World:
         return hashlib.sha256(bodies.encode()).hexdigest()
 
     def _outside(self) -> None:
-        self._decide_cases()
+        self._decide()
         self.provider.act()
         for system in (self.provider, self.carrier):
             while system.notices:
@@ -389,8 +361,11 @@ class World:
                 event_id = derive_id(type_name(type(notice)), notice.notice_id)
                 self.say(notice, event_id, topic_of(notice).key(notice), {})
 
-    def _decide_cases(self) -> None:
-        """Let an operator decide about every refund and capture that has failed for good."""
+    def _decide(self) -> None:
+        """Let an operator decide about each refund and capture that has failed for good.
+
+        Disputes are answered now and then.
+        """
         log = self.log.get("payments", [])
         for record in log[self._cases_read :]:
             envelope = from_headers(record.headers)
@@ -416,7 +391,20 @@ class World:
                 self.say(
                     captured_case, derive_id("decided", envelope.id), message.transaction_id, {}
                 )
+            if isinstance(message, DisputeOpened | DisputeEscalated):
+                self._answer_dispute(message, envelope.id)
         self._cases_read = len(log)
+
+    def _answer_dispute(self, opened: DisputeOpened | DisputeEscalated, event_id: str) -> None:
+        if self.troubles.strikes("dispute answered", 0.6):
+            decision = self.troubles.pick("dispute answered", ("submit", "accept"))
+            decided = DisputeDecided(
+                transaction_id=opened.transaction_id,
+                dispute_id=opened.dispute_id,
+                decision=decision,
+                evidence_text="it was delivered" if decision == "submit" else "",
+            )
+            self.say(decided, derive_id("decided", event_id), opened.transaction_id, {})
 
     def _jump(self) -> bool:
         """Let the clock run to the next thing that is due; return whether there was one."""
