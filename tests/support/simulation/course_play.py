@@ -88,7 +88,7 @@ def play(
         play_on(world)
         assert not world.dead, world.dead
         end = books(world, each)
-        assert_named(world, each)
+        assert_verified(world, each)
         compare_books(world, is_clean=not each.breaks)
         if not gap_hours:
             texts = [m.text for m in world.messages("notification.commands") if _sends(m)]
@@ -96,11 +96,11 @@ def play(
         if kill is None:
             assert bool(each.decision) == has_case(world), world.trace[-20:]
         reconcile_settlement(world, each)
-        assert_named(world, each)
+        assert_verified(world, each)
         return end
 
 
-def assert_named(world: World, each: Course) -> None:
+def assert_verified(world: World, each: Course) -> None:
     """Assert that `verify` names the order where its course breaks a check, and nothing else.
 
     What shelves have missed is named by SKU and return; no money depends on it.
