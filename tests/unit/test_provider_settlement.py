@@ -237,6 +237,50 @@ async def test_a_long_leap_of_the_clock_makes_a_payout_of_each_day(shop: Shop) -
     assert DAY == newest.created - oldest.created
 
 
+@pytest.mark.parametrize(
+    ("fault", "kinds_expected"),
+    [
+        pytest.param("payout_fail", ["payout.paid", "payout.failed"], id="it does not arrive"),
+        pytest.param(
+            "payout_return", ["payout.paid", "payout.failed", "payout.paid"], id="after it was paid"
+        ),
+    ],
+)
+async def test_a_payout_that_fails_gives_its_money_back(
+    fault: str, kinds_expected: list[str], shop: Shop
+) -> None:
+    """As a balance transaction, which the next payout takes along; that one arrives."""
+    await shop.system.set(**{fault: 1.0})
+    await shop.create("o1", confirm=True)
+    await shop.later(20 * DAY)
+
+    async def arrived() -> bool:
+        found = (await shop.v1.payouts.list_async({})).data
+        return [each.status for each in found] == ["paid", "failed"]
+
+    await until(arrived)
+    second, first = (await shop.v1.payouts.list_async({})).data
+    back = await shop.v1.balance_transactions.retrieve_async(first.failure_balance_transaction)
+    lines = await shop.v1.balance_transactions.list_async({"payout": second.id})
+    listed = await shop.v1.balance_transactions.list_async({"type": "payout_failure"})
+
+    assert ("could_not_process", None) == (first.failure_code, second.failure_code)
+    assert ("payout_failure", "payout_reversal", 985 - 20, first.id) == (
+        back.type,
+        back.reporting_category,
+        back.amount,
+        back.source,
+    )
+    assert [back.id] == [each.id for each in listed.data]
+    assert {second.balance_transaction, back.id} == {each.id for each in lines.data}
+    assert kinds_expected == [
+        each
+        for each in await kinds(shop, types=["payout.paid", "payout.failed"])
+        if each.startswith("payout.")
+    ]
+    assert 0 == (await shop.v1.balance.retrieve_async()).available[0].amount
+
+
 async def test_a_card_can_be_available_at_once(shop: Shop) -> None:
     """pm_card_bypassPending: paid out at the next midnight."""
     await shop.create(confirm=True, payment_method="pm_card_bypassPending")

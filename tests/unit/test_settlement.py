@@ -3,6 +3,7 @@
 import sqlite3
 from collections import Counter
 from contextlib import closing
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from app.gateways.settlement_position import DAY_SECONDS, windows
 from app.operations.reconciliation.reader import provider_lines
 from app.operations.reconciliation.settlement import Settlement as Compared
 from app.operations.reconciliation.settlement import compare
+from app.operations.reconciliation.settlement_books import DAY_MS, EXPECTED, OpenItem
 from app.operations.reconciliation.settlement_reader import read_settlement
 from app.operations.verification.external_systems import provider_file
 from tests.support.examples.ledger import paid
@@ -228,6 +230,48 @@ async def test_every_page_is_read(shop: Shop, monkeypatch: pytest.MonkeyPatch) -
     figures = await settlement.settle()
 
     assert (5, 1, 5) == (figures.transactions, figures.payouts, figures.payout_lines)
+
+
+@pytest.mark.parametrize("fault", ["payout_fail", "payout_return"])
+async def test_a_payout_that_fails_is_named_until_the_next_one_arrives(
+    fault: str, shop: Shop
+) -> None:
+    """With the order and the payout; then the money of the order is at the bank, once."""
+    settlement = Settlement(shop)
+    await shop.system.set(**{fault: 1.0})
+    await settlement.charge("o1", 1_000, "gbp")
+    found: list[tuple[str, str, str]] = []
+    for _ in range(20):
+        await shop.later(DAY_SECONDS // 2)
+        await until(partial(is_at_rest, shop))
+        await settlement.settle()
+        found += [
+            (each.state, each.order_id, each.payout_id)
+            for each in await open_items(shop, settlement)
+        ]
+    second, first = (await shop.v1.payouts.list_async({})).data
+
+    accounts = settlement.balances("cash_at_provider", "payout_clearing", "cash_at_bank")
+    assert {("payout failed", "o1", first.id)} == {each for each in found if "failed" in each[0]}
+    assert set() == {state for state, *_ in found} - {*EXPECTED, "payout failed"}
+    assert "paid" == second.status
+    assert () == await open_items(shop, settlement)
+    assert {"GBP": {"cash_at_provider": 0, "payout_clearing": 0, "cash_at_bank": 965}} == accounts
+
+
+async def is_at_rest(shop: Shop) -> bool:
+    """Return whether the provider has done what is due by its clock."""
+    _, clock = await shop.system.ask("GET", "/_clock")
+    found = (await shop.v1.payouts.list_async({})).data
+    late = [each for each in found if each.arrival_date * 1_000 + DAY_MS <= clock["now_ms"]]
+    return all(each.status in ("paid", "failed") for each in late)
+
+
+async def open_items(shop: Shop, settlement: Settlement) -> tuple[OpenItem, ...]:
+    """Return what is open of settlement, by the provider's file and the entries."""
+    _, clock = await shop.system.ask("GET", "/_clock")
+    posted = [line for entry in settlement.entries for line in settlement_of_entry(entry, 0)]
+    return compare(read_settlement(shop.system.config), posted, clock["now_ms"]).open_items
 
 
 def entered(name: str, kind: str, source: dict[str, Any]) -> dict[str, Any]:

@@ -178,8 +178,18 @@ def states(found: Settlement) -> list[tuple[str, str, bool]]:
         ),
         pytest.param(
             one_line(LINE, replace(PAYOUT, status="failed"), FEE, SENT, replace(SENT, step="back")),
-            [("waiting for a payout", "0-1 d", False)],
+            [("payout failed", "0-1 d", True)],
             id="its payout has failed",
+        ),
+        pytest.param(
+            one_line(LINE, replace(PAYOUT, status="failed"), FEE, SENT, PAID, days=4),
+            [("payout failed", "0-1 d", True), ("waiting to be read", "0-1 d", False)],
+            id="its payout has failed, which was not read",
+        ),
+        pytest.param(
+            one_line(LINE, replace(PAYOUT, status="failed"), FEE, SENT, PAID, days=5),
+            [("amount differs", "2-7 d", True), ("payout failed", "2-7 d", True)],
+            id="for too long",
         ),
         pytest.param(
             one_line(replace(LINE, order_id=""), PAYOUT), [], id="what is not ours is left out"
@@ -204,6 +214,38 @@ def test_an_open_item_says_what_it_is(
     """In words, with its age; only what time does not close is wrong."""
     assert expected == states(found)
     assert found.reconciled == (not any(wrong for _, _, wrong in expected))
+
+
+def test_what_has_come_back_is_followed_to_the_next_payout() -> None:
+    """Its lines are those of the payout that failed; both are the sum of what they hold."""
+    back = replace(
+        LINE,
+        id="txn_back",
+        category="payout_reversal",
+        order_id="",
+        amount_minor=965,
+        fee_minor=0,
+        source_minor=None,
+        payout_id="po_2",
+        returned_payout_id="po_1",
+    )
+    failed, second = replace(PAYOUT, status="failed"), replace(PAYOUT, id="po_2")
+    books = SettlementBooks(lines=(LINE, back), payouts=(failed, second))
+    posted = (
+        *(FEE, SENT, replace(SENT, step="back")),
+        *(replace(each, payout_id="po_2") for each in (SENT, PAID)),
+    )
+
+    found = compare(books, posted, AT_MS + 9 * DAY_MS)
+    unsent = compare(books, posted[:3], AT_MS + 9 * DAY_MS)
+
+    assert ([], 1, 0, 965) == (
+        states(found),
+        found.arrived,
+        found.not_ours,
+        found.totals["GBP"].paid_out_minor,
+    )
+    assert [("missing payout", "2-7 d", True)] == states(unsent)
 
 
 def test_a_charge_without_a_balance_transaction_is_found() -> None:

@@ -12,6 +12,8 @@ MESSAGES = {
     "hold_expired": "held money is free again before it is taken",
     "refund_pending": "refunds are pending first",
     "refund_fail": "refunds fail after they had succeeded",
+    "payout_fail": "payouts do not arrive at the bank",
+    "payout_return": "payouts come back from the bank",
     "rate_limited": "asked too often (429), nothing happens",
     "error_before": "500, nothing happens",
     "error_after": "it happens, and 500 is the answer",

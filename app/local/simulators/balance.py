@@ -5,21 +5,23 @@ daily: docs.stripe.com/payouts.
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 import msgspec
 
 DAY_MS = 86_400_000
-CATEGORIES = {
-    "charge": "charge",
-    "refund": "refund",
-    "refund_failure": "refund_failure",
-    "payout": "payout",
-    "dispute": "dispute",
-    "dispute_reversal": "dispute_reversal",
+TYPES = {
+    "dispute": "adjustment",
+    "dispute_reversal": "adjustment",
+    "payout_reversal": "payout_failure",
 }
-"""Reporting categories (docs.stripe.com/reports/reporting-categories)."""
-ADJUSTMENTS = frozenset({"dispute", "dispute_reversal"})
-"""Categories whose type is `adjustment`."""
+"""Types of the reporting categories that are no types themselves
+(docs.stripe.com/reports/reporting-categories)."""
+RETURNED_AFTER_MS = 9 * 3_600_000
+"""When on the day of its arrival a bank sends a payout back, or two days later (ours)."""
+LATE_MS = 2 * DAY_MS
+Course = Literal["", "fails", "returns"]
+"""Of a payout: it fails in place of arriving, or it is `paid` first."""
 
 
 class Tariff(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +60,15 @@ class Payout(msgspec.Struct, frozen=True, kw_only=True):
     status: str
     created_ms: int
     arrival_ms: int
+    fails_ms: int | None = None
+    """When the bank sends it back: docs.stripe.com/payouts#payout-failures."""
+
+
+def fails_ms(course: Course, arrival_ms: int) -> int | None:
+    """Return when a payout fails that would arrive at `arrival_ms`; None: it does not."""
+    if not course:
+        return None
+    return arrival_ms + RETURNED_AFTER_MS + (LATE_MS if course == "returns" else 0)
 
 
 def charge_fee(tariff: Tariff, amount_minor: int) -> int:

@@ -1,18 +1,21 @@
 """Balance transactions and payouts in the provider's file."""
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 
 from app.local.simulators.balance import (
     DAY_MS,
+    LATE_MS,
+    Course,
     Payout,
     Tariff,
     Transaction,
     available_ms,
     charge_fee,
     due_payout,
+    fails_ms,
     midnight,
 )
 from app.local.simulators.lists import Condition, Window, select
@@ -50,16 +53,25 @@ CREATE TABLE IF NOT EXISTS payouts (
 );
 CREATE INDEX IF NOT EXISTS payouts_coming ON payouts (arrival_ms) WHERE status = 'in_transit';
 """
+_ARRIVES = f"status = 'in_transit' AND (fails_ms IS NULL OR fails_ms > arrival_ms + {LATE_MS})"
+_FAILS = "status IN ('in_transit', 'paid') AND fails_ms IS NOT NULL"
 
 
 class Balance:
-    """Enters what moves money, and pays out each midnight. Writes belong inside `writing()`."""
+    """Enters what moves money, and pays out each midnight. Writes belong inside `writing()`.
 
-    def __init__(self, books: Books, notices: Notices, tariff: Tariff) -> None:
+    `course_of` says of the id of a new payout how it goes.
+    """
+
+    def __init__(
+        self, books: Books, notices: Notices, tariff: Tariff, course_of: Callable[[str], Course]
+    ) -> None:
         books.connection.executescript(SCHEMA)
+        books.add_columns("payouts", {"fails_ms": "INTEGER"})
         self._books = books
         self._notices = notices
         self.tariff = tariff
+        self._course_of = course_of
         self._last_check_ms = 0
         """Up to when payouts are made."""
 
@@ -111,16 +123,28 @@ class Balance:
 
     def next_ms(self) -> int | None:
         """Return when a payout is made or arrives next; None: nothing waits."""
-        coming = self._one("SELECT min(arrival_ms) FROM payouts WHERE status = 'in_transit'")
+        coming = self._one(f"SELECT min(arrival_ms) FROM payouts WHERE {_ARRIVES}")  # noqa: S608  ours
+        failing = self._one(f"SELECT min(fails_ms) FROM payouts WHERE {_FAILS}")  # noqa: S608  ours
         first = self._one(
             "SELECT min(available_ms) FROM balance_transactions WHERE payout_id IS NULL"
         )
         made = None if first is None else max(midnight(first), midnight(self._last_check_ms + 1))
-        return min((each for each in (coming, made) if each is not None), default=None)
+        times = (coming, failing, made)
+        return min((each for each in times if each is not None), default=None)
 
     def turn(self) -> None:
-        """Make the payouts of every midnight that has passed, and let those arrive that are due."""
+        """Make the payouts of every midnight that has passed, and let those arrive that are due.
+
+        One after the other: what a bank has sent back is in a later payout.
+        """
         now_ms = self._books.now_ms()
+        self._let_arrive(now_ms)
+        while self._paid_out(now_ms):
+            self._let_arrive(now_ms)
+        self._last_check_ms = now_ms
+
+    def _paid_out(self, now_ms: int) -> bool:
+        """Make the earliest payout that is due; return whether there was one."""
         waiting = self._books.all(
             "SELECT * FROM balance_transactions WHERE payout_id IS NULL AND available_ms <= ?"
             " ORDER BY seq",
@@ -129,23 +153,26 @@ class Balance:
         by_currency: dict[str, list[Transaction]] = {}
         for row in waiting:
             by_currency.setdefault(row["currency"], []).append(_transaction(row))
-        for currency, transactions in by_currency.items():
-            rest = transactions
-            while (due := due_payout(rest, now_ms)) is not None:
-                self._pay_out(currency, *due)
-                paid = {each.id for each in due[1]}
-                rest = [each for each in rest if each.id not in paid]
-        self._last_check_ms = now_ms
-        self._let_arrive(now_ms)
+        found = [(due_payout(part, now_ms), currency) for currency, part in by_currency.items()]
+        due = [(*first, currency) for first, currency in found if first is not None]
+        if not due:
+            return False
+        day_ms, part, currency = min(due, key=lambda each: (each[0], each[2]))
+        self._pay_out(currency, day_ms, part)
+        return True
 
     def _pay_out(self, currency: str, day_ms: int, part: list[Transaction]) -> None:
+        payout_id = derived_id("po", f"{currency}/{day_ms}")
+        # What has come back once arrives.
+        is_again = any(each.category == "payout_reversal" for each in part)
         payout = Payout(
-            id=derived_id("po", f"{currency}/{day_ms}"),
+            id=payout_id,
             amount_minor=sum(each.net_minor for each in part),
             currency=currency,
             status="in_transit",
             created_ms=day_ms,
             arrival_ms=day_ms + DAY_MS,
+            fails_ms=fails_ms("" if is_again else self._course_of(payout_id), day_ms + DAY_MS),
         )
         names = Payout.__struct_fields__
         self._books.connection.execute(
@@ -172,14 +199,33 @@ class Balance:
             self._notices.emit(kind, payout.id, payout_shape(payout))
 
     def _let_arrive(self, now_ms: int) -> None:
-        rows = self._books.all(
-            "UPDATE payouts SET status = 'paid' WHERE status = 'in_transit' AND arrival_ms <= ?"
-            " RETURNING *",
-            now_ms,
+        for status, condition in (
+            ("paid", f"{_ARRIVES} AND arrival_ms <= ?"),
+            ("failed", f"{_FAILS} AND fails_ms <= ?"),
+        ):
+            rows = self._books.all(
+                f"UPDATE payouts SET status = '{status}' WHERE {condition} RETURNING *",  # noqa: S608  ours
+                now_ms,
+            )
+            for payout in map(_payout, rows):
+                if status == "failed":
+                    self._come_back(payout)
+                self._notices.emit(f"payout.{status}", payout.id, payout_shape(payout))
+
+    def _come_back(self, payout: Payout) -> None:
+        """Enter the money of a payout that has failed: docs.stripe.com/payouts#payout-failures."""
+        assert payout.fails_ms is not None
+        self._write(
+            Transaction(
+                id=transaction_id(payout.id, "payout_reversal"),
+                source=payout.id,
+                category="payout_reversal",
+                amount_minor=payout.amount_minor,
+                currency=payout.currency,
+                created_ms=payout.fails_ms,
+                available_ms=payout.fails_ms,
+            )
         )
-        for row in rows:
-            payout = _payout(row)
-            self._notices.emit("payout.paid", payout.id, payout_shape(payout))
 
     # --- reading --------------------------------------------------------------
 

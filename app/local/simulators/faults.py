@@ -62,6 +62,10 @@ class ProviderFaults(Faults, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """A refund succeeds first, and fails later; the next round of it succeeds."""
     refund_seconds: Seconds = 2.0
     """How much later."""
+    payout_fail: Rate = 0.0
+    """A payout does not arrive; its money comes back, and goes out with the next one."""
+    payout_return: Rate = 0.0
+    """The same two days after it was paid."""
     processing_seconds: Seconds = 10.0
     """How long a payment is `processing` by a card that takes time."""
     dispute_seconds: Seconds = 5.0

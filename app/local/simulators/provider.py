@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from app.config import Config
 from app.local.simulators import server
 from app.local.simulators.authentication_page import AuthenticationPage
+from app.local.simulators.balance import Course as PayoutCourse
 from app.local.simulators.balance import Tariff
 from app.local.simulators.balance_store import Balance
 from app.local.simulators.clock import clock_routes
@@ -54,7 +55,7 @@ class Provider:
             self.switchboard,
         )
         notices = Notices(store, self.sender)
-        self.balance = Balance(store, notices, Tariff())
+        self.balance = Balance(store, notices, Tariff(), self._payout_course)
         self.disputes = DisputeEffects(store, self.balance, notices)
         self.effects = Effects(store, notices, self._charged, config.provider_key)
         self.refunds = RefundEffects(store, self.balance, self.disputes, notices)
@@ -94,6 +95,12 @@ class Provider:
         self.balance.charged(intent, at_once=at_once)
         faults: ProviderFaults = self.switchboard.faults
         self.disputes.expect(intent, round(faults.dispute_seconds * 1_000))
+
+    def _payout_course(self, payout_id: str) -> PayoutCourse:
+        faults: ProviderFaults = self.switchboard.faults
+        if strikes(faults, "payout_fail", payout_id):
+            return "fails"
+        return "returns" if strikes(faults, "payout_return", payout_id) else ""
 
     # --- running a POST -------------------------------------------------------
 

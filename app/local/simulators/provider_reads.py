@@ -5,10 +5,10 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
-from app.local.simulators.balance import Transaction
+from app.local.simulators.balance import TYPES, Transaction
 from app.local.simulators.balance_store import Balance
 from app.local.simulators.dispute_effects import DisputeEffects
-from app.local.simulators.lists import PAGE_MAX, Condition, select, window_of
+from app.local.simulators.lists import PAGE_MAX, Condition, matches, select, window_of
 from app.local.simulators.notices import Notices
 from app.local.simulators.provider_effects import Effects
 from app.local.simulators.provider_shapes import (
@@ -132,11 +132,11 @@ class Reads:
             request.query, {"source": "source", "payout": "payout_id", "currency": "currency"}
         )
         kind = request.query.get("type")
-        if kind == "adjustment":
-            conditions.append(("category GLOB ?", "dispute*"))
-        elif kind is not None:
-            # A dispute's category is no type.
-            conditions.append(("category = ? AND category NOT GLOB 'dispute*'", kind))
+        if kind is not None:
+            categories = [category for category, each in TYPES.items() if each == kind]
+            if kind not in TYPES:
+                categories.append(kind)
+            conditions.append(matches("category", categories))
         found, more = self._balance.transactions(conditions, window_of(request.query))
         is_expanded = "data.source" in _expansions(request.query)
         shapes = [self._entry(each, is_expanded=is_expanded) for each in found]
@@ -160,7 +160,7 @@ class Reads:
                 source = refund_shape(refund)
             case "dispute" | "dispute_reversal":
                 source = self._disputes.shape(self._disputes.known(name))
-            case "payout":
+            case "payout" | "payout_reversal":
                 source = payout_shape(self._balance.payout(name))
             case _:
                 source = name

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from app.local.simulators.balance import ADJUSTMENTS, Payout, Transaction
+from app.local.simulators.balance import TYPES, Payout, Transaction
 from app.local.simulators.dispute_states import Dispute, is_refundable
 from app.local.simulators.sqlite_file import derived_id
 
@@ -16,7 +16,6 @@ def transaction_shape(transaction: Transaction, now_ms: int) -> dict[str, object
         "description": "Stripe processing fees",
         "type": "stripe_fee",
     }
-    is_adjustment = transaction.category in ADJUSTMENTS
     return {
         "id": transaction.id,
         "object": "balance_transaction",
@@ -30,12 +29,13 @@ def transaction_shape(transaction: Transaction, now_ms: int) -> dict[str, object
         "reporting_category": transaction.category,
         "source": transaction.source,
         "status": "available" if transaction.available_ms <= now_ms else "pending",
-        "type": "adjustment" if is_adjustment else transaction.category,
+        "type": TYPES.get(transaction.category, transaction.category),
     }
 
 
 def payout_shape(payout: Payout) -> dict[str, object]:
     """Return a payout: docs.stripe.com/api/payouts/object."""
+    has_failed = payout.status == "failed"
     return {
         "id": payout.id,
         "object": "payout",
@@ -45,6 +45,11 @@ def payout_shape(payout: Payout) -> dict[str, object]:
         "balance_transaction": derived_id("txn", f"{payout.id}/payout"),
         "created": payout.created_ms // 1_000,
         "currency": payout.currency,
+        "failure_balance_transaction": (
+            derived_id("txn", f"{payout.id}/payout_reversal") if has_failed else None
+        ),
+        "failure_code": "could_not_process" if has_failed else None,
+        "failure_message": "The bank could not process this payout." if has_failed else None,
         "livemode": False,
         "metadata": {},
         "method": "standard",

@@ -22,7 +22,9 @@ from app.operations.reconciliation.settlement_books import (
     PayoutRecord,
     SettlementBooks,
     State,
+    Ways,
     bucket_of,
+    is_not_ours,
 )
 from workflows.shared.books import SettlementLine, Step
 
@@ -44,8 +46,8 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
 
 def compare(found: SettlementBooks, posted: Iterable[SettlementLine], now_ms: int) -> Settlement:
     """Return how what the provider has settled compares with the ledger at `now_ms`."""
+    ways = Ways(found)
     own = [line for line in found.lines if line.order_id]
-    payouts = {payout.id: payout for payout in found.payouts}
     by_line: dict[str, list[SettlementLine]] = defaultdict(list)
     entries = list(posted)
     for entry in entries:
@@ -53,7 +55,7 @@ def compare(found: SettlementBooks, posted: Iterable[SettlementLine], now_ms: in
     items: list[OpenItem] = []
     arrived = 0
     for line in own:
-        open_items = list(_followed(line, payouts, by_line.pop(line.id, []), now_ms))
+        open_items = list(_followed(line, ways, by_line.pop(line.id, []), now_ms))
         arrived += not open_items
         items += open_items
     for unknown in (entry for rest in by_line.values() for entry in rest):
@@ -66,10 +68,10 @@ def compare(found: SettlementBooks, posted: Iterable[SettlementLine], now_ms: in
         reconciled=not any(item.wrong for item in items),
         lines=len(own),
         arrived=arrived,
-        not_ours=len(found.lines) - len(own),
+        not_ours=sum(map(is_not_ours, found.lines)),
         disputes=sum(line.category == "dispute" for line in own),
         ageing=_ageing(items),
-        totals=_totals(found, entries, payouts),
+        totals=_totals(found, entries, ways),
         open_items=tuple(sorted(items, key=lambda item: (not item.wrong, item.at_ms))),
     )
 
@@ -79,7 +81,7 @@ def compare(found: SettlementBooks, posted: Iterable[SettlementLine], now_ms: in
 
 def _followed(
     line: BalanceLine,
-    payouts: Mapping[str, PayoutRecord],
+    ways: Ways,
     entries: Sequence[SettlementLine],
     now_ms: int,
 ) -> Iterator[OpenItem]:
@@ -92,23 +94,43 @@ def _followed(
     if any(entry.currency != line.currency for entry in entries):
         yield _of(line, "currency differs", (line.net_minor, None), now_ms)
     yield from _fee(line, entries, now_ms)
+    failed, payout_id = ways.of(line)
     sums = _by_payout(entries)
-    for payout_id, steps in sums.items():
-        # The money of a payout that came back is with another one by now.
-        left_minor = steps["sent"] - steps["back"]
-        if payout_id != line.payout_id and left_minor:
-            yield _of(line, "unknown line", (None, left_minor), now_ms, payout_id)
-    if not line.payout_id:
+    yield from _came_back(line, payout_id, failed, sums, now_ms)
+    if payout_id:
+        payout = ways.payouts.get(payout_id)
+        if payout is None:
+            yield _of(line, "missing payout", (line.net_minor, None), now_ms, payout_id)
+            return
+        yield from _paid_out(line, payout, sums.get(payout.id, Counter[Step]()), now_ms)
+    elif failed:
+        name, since_ms = list(failed.items())[-1]
+        yield _of(line, "payout failed", (line.net_minor, None), now_ms, name, since_ms)
+    else:
         waits: State = "waiting for a payout"
         if line.available_ms > now_ms:
             waits = "waiting for availability"
         yield _of(line, waits, (line.net_minor, None), now_ms)
-        return
-    payout = payouts.get(line.payout_id)
-    if payout is None:
-        yield _of(line, "missing payout", (line.net_minor, None), now_ms, line.payout_id)
-        return
-    yield from _paid_out(line, payout, sums.get(payout.id, Counter[Step]()), now_ms)
+
+
+def _came_back(
+    line: BalanceLine,
+    payout_id: str,
+    failed: Mapping[str, int],
+    sums: Mapping[str, Mapping[Step, int]],
+    now_ms: int,
+) -> Iterator[OpenItem]:
+    """Yield what the ledger has left at payouts that do not hold a line, or no longer."""
+    for name, steps in sums.items():
+        left_minor = steps.get("sent", 0) - steps.get("back", 0)
+        if name == payout_id or not left_minor:
+            continue
+        since_ms = failed.get(name)
+        state: State = "unknown line"
+        if since_ms is not None:
+            state = "amount differs" if now_ms - since_ms > READ_MS else "waiting to be read"
+        provider_minor = None if since_ms is None else 0
+        yield _of(line, state, (provider_minor, left_minor), now_ms, name, since_ms)
 
 
 def _fee(line: BalanceLine, entries: Sequence[SettlementLine], now_ms: int) -> Iterator[OpenItem]:
@@ -130,12 +152,6 @@ def _paid_out(
     line: BalanceLine, payout: PayoutRecord, steps: Mapping[Step, int], now_ms: int
 ) -> Iterator[OpenItem]:
     """Yield how the ledger's entries of the payout that holds a line differ from it, if they do."""
-    if payout.status in {"failed", "canceled"}:
-        if steps.get("sent", 0) != steps.get("back", 0):
-            amounts = (0, steps.get("sent", 0) - steps.get("back", 0))
-            yield _of(line, "amount differs", amounts, now_ms, payout.id)
-        yield _of(line, "waiting for a payout", (line.net_minor, None), now_ms, payout.id)
-        return
     is_paid = payout.status == "paid"
     expected: tuple[Step, ...] = ("sent", "paid") if is_paid else ("sent",)
     if line.net_minor == 0:
@@ -188,20 +204,20 @@ def _payout_sums(found: SettlementBooks, now_ms: int) -> Iterator[OpenItem]:
 
 
 def _totals(
-    found: SettlementBooks, entries: Iterable[SettlementLine], payouts: Mapping[str, PayoutRecord]
+    found: SettlementBooks, entries: Iterable[SettlementLine], ways: Ways
 ) -> dict[str, CurrencySums]:
     """Return the sums of each currency."""
     sums: dict[str, Counter[str]] = defaultdict(Counter)
     for line in found.lines:
         of = sums[line.currency]
         if not line.order_id:
-            of["not_ours_minor"] += line.net_minor
+            of["not_ours_minor"] += line.net_minor * is_not_ours(line)
             continue
         if line.category in WITHOUT_FEE_ENTRY:
             of["disputes_minor"] += line.net_minor
         else:
             of["fees_at_provider_minor"] += line.fee_minor
-        payout = payouts.get(line.payout_id)
+        payout = ways.payouts.get(ways.of(line)[1])
         status = payout.status if payout else ""
         place = {"paid": "paid_out_minor", "in_transit": "in_transit_minor"}
         of[place.get(status, "in_balance_minor")] += line.net_minor

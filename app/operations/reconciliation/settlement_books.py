@@ -11,6 +11,7 @@ State = Literal[
     "waiting for availability",
     "waiting for a payout",
     "payout in transit",
+    "payout failed",
     "missing fee",
     "missing payout",
     "missing balance transaction",
@@ -31,6 +32,8 @@ EXPECTED: frozenset[State] = frozenset(
 Bucket = Literal["0-1 d", "2-7 d", "8-30 d", "over 30 d"]
 BUCKETS: tuple[tuple[int, Bucket], ...] = ((1, "0-1 d"), (7, "2-7 d"), (30, "8-30 d"))
 DAY_MS = 86_400_000
+RETURNED = frozenset({"failed", "canceled"})
+"""Statuses of payouts whose money is in the balance again."""
 READ_MS = 36 * 3_600_000
 """How long what the provider has settled may wait to be read: it is read each night."""
 WITHOUT_FEE_ENTRY = frozenset({"dispute", "dispute_reversal"})
@@ -53,6 +56,8 @@ class BalanceLine(msgspec.Struct, frozen=True, kw_only=True):
     at_ms: int
     available_ms: int
     payout_id: str = ""
+    returned_payout_id: str = ""
+    """The failed payout whose money came back by this line; it is of no order."""
 
 
 class PayoutRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,3 +122,33 @@ def bucket_of(age_days: int) -> Bucket:
         if age_days <= most:
             return name
     return "over 30 d"
+
+
+class Ways:
+    """Which payouts have held a line, one after the other: the bank may send one back."""
+
+    def __init__(self, found: SettlementBooks) -> None:
+        self.payouts = {payout.id: payout for payout in found.payouts}
+        self._back = {
+            line.returned_payout_id: line for line in found.lines if line.returned_payout_id
+        }
+
+    def of(self, line: BalanceLine) -> tuple[dict[str, int], str]:
+        """Return the payouts of a line that failed, each with its time (ms), and the one now."""
+        failed: dict[str, int] = {}
+        name = line.payout_id
+        while (payout := self.payouts.get(name)) is not None and payout.status in RETURNED:
+            if name in failed:
+                # A file that says so is damaged.
+                break
+            if name in failed:
+                break
+            back = self._back.get(name)
+            failed[name] = payout.arrival_ms if back is None else back.at_ms
+            name = "" if back is None else back.payout_id
+        return failed, name
+
+
+def is_not_ours(line: BalanceLine) -> bool:
+    """Return whether a line is of somebody else on the account; what came back is of several."""
+    return not line.order_id and not line.returned_payout_id

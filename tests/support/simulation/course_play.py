@@ -10,7 +10,8 @@ from app.delivery.row import decode_row
 from app.gateways.settlement_position import event_id_of
 from app.operations.reconciliation.compare import reconcile
 from app.operations.reconciliation.reader import provider_lines
-from app.operations.reconciliation.settlement import compare
+from app.operations.reconciliation.settlement import Settlement, compare
+from app.operations.reconciliation.settlement_books import EXPECTED, OpenItem
 from app.operations.reconciliation.settlement_reader import read_settlement
 from app.operations.verification.external_systems import read_provider
 from app.operations.verification.facts import Facts
@@ -65,6 +66,8 @@ RESTOCKED = frozenset({"stock_agrees", "returns_settle"})
 HOUR_MS = 3_600_000
 PAYOUT_HOURS = 120
 """Until a charge is available, paid out, and at the bank."""
+RETURN_HOURS = 240
+"""Until a bank has sent a payout back as well, and the next one has arrived."""
 
 
 def play(
@@ -95,6 +98,8 @@ def play(
             assert any(each.phrase in text for text in texts), texts
         if kill is None:
             assert bool(each.decision) == has_case(world), world.trace[-20:]
+            if fails_payouts(each):
+                name_failed_payout(world)
         reconcile_settlement(world, each)
         assert_verified(world, each)
         return end
@@ -228,17 +233,8 @@ def compare_books(world: World, *, is_clean: bool) -> None:
 def reconcile_settlement(world: World, each: Course) -> None:
     """Let days go by, read fees and payouts, and assert that all of it reconciles."""
     before = _cash(world)
-    world.now += PAYOUT_HOURS * HOUR_MS
-    for message in world.provider.settlement():
-        world.say(message, event_id_of(message), message.transaction_id, {})
-    world.run()
-    cash, own = _cash(world), load_books()
-    posted = [
-        line
-        for entry in world.messages(own.topic.name)
-        for line in own.settlement_of_entry(entry, world.now)
-    ]
-    found = compare(read_settlement(world.provider.config), posted, world.now)
+    found = reconciled_after(world, RETURN_HOURS if fails_payouts(each) else PAYOUT_HOURS, is_over=True)
+    cash = _cash(world)
     # What is below zero in all is never paid out.
     assert {"waiting for a payout"} >= {item.state for item in found.open_items}, found
     for sums in found.totals.values():
@@ -250,6 +246,36 @@ def reconcile_settlement(world: World, each: Course) -> None:
     accounts = ("cash_at_provider", "cash_at_bank", "payout_clearing", "provider_fees")
     moved = [sum(each[name] for name in accounts) for each in (before, cash)]
     assert moved[0] == moved[1], (before, cash)
+
+
+def reconciled_after(world: World, hours: int, *, is_over: bool) -> Settlement:
+    """Return how settlement compares after so many hours, read once more."""
+    world.now += hours * HOUR_MS
+    for message in world.provider.settlement(is_over=is_over):
+        world.say(message, event_id_of(message), message.transaction_id, {})
+    world.run()
+    own = load_books()
+    posted = [
+        line
+        for entry in world.messages(own.topic.name)
+        for line in own.settlement_of_entry(entry, world.now)
+    ]
+    return compare(read_settlement(world.provider.config), posted, world.now)
+
+
+def fails_payouts(each: Course) -> bool:
+    """Return whether a bank sends payouts back."""
+    return any(name.startswith("payout_") for name in each.faults)
+
+
+def name_failed_payout(world: World) -> None:
+    """Read twice a day until a payout has failed; assert that settlement names its order then."""
+    found: list[OpenItem] = []
+    for _ in range(2 * RETURN_HOURS // 24):
+        found += reconciled_after(world, 12, is_over=False).open_items
+    failed = {(each.order_id, each.wrong) for each in found if each.state == "payout failed"}
+    assert {("o1", True)} == failed, found
+    assert {"payout failed", *EXPECTED} >= {each.state for each in found}, found
 
 
 def _unknown_minor(each: Course) -> int:

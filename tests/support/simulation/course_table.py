@@ -101,6 +101,9 @@ CAPTURES = (
     held("a unit less is held", "visa", "cancelled", faults={"short": 1.0}),
     course("yen", "visa", "completed", "1,000 JPY paid", currency="JPY"),
     held("dinars, taken at shipment", "visa", "completed", "1.000 KWD paid", currency="KWD"),
+    course("a payout does not arrive", "visa", "completed", PAID, faults={"payout_fail": 1.0}),
+    course("a payout comes back once it was paid", "visa", "completed", PAID,
+           faults={"payout_return": 1.0}),
     course("errors after the effect", "visa", "completed", PAID, faults={"error_after": 0.5}),
     course("errors before the effect", "visa", "completed", PAID, faults={"error_before": 0.5}),
 )  # fmt: skip

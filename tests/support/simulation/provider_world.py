@@ -220,15 +220,16 @@ class RealProvider:
                 if each.status == "requires_action":
                     await refunds.cancel_async(each.id)
 
-    def settlement(self) -> list[SettlementMessage]:
-        """Return what the provider has settled by now, with all of its payouts at the bank."""
-        return self._world.loop.run_until_complete(self._settlement())
+    def settlement(self, *, is_over: bool = True) -> list[SettlementMessage]:
+        """Return what the provider has settled by now; `is_over`: once all is at the bank."""
+        return self._world.loop.run_until_complete(self._settlement(is_over=is_over))
 
-    async def _settlement(self) -> list[SettlementMessage]:
+    async def _settlement(self, *, is_over: bool) -> list[SettlementMessage]:
         await self._follow_clock()
         reading = ProviderSettlement(self.config)
         try:
-            await until(self._is_paid_out)
+            if is_over:
+                await until(self._is_paid_out)
             reported, _ = await reading.transactions(0, None)
             payouts = [await reading.lines(each) for each in await reading.payouts(0)]
             return [*reported, *(line for each in payouts for line in each.lines)]
@@ -241,7 +242,7 @@ class RealProvider:
         payouts = await shop.v1.payouts.list_async()
         # What is below zero stays in the balance.
         waits = any(each.amount > 0 for each in (*balance.available, *balance.pending))
-        return not waits and all(each.status == "paid" for each in payouts.data)
+        return not waits and all(each.status in ("paid", "failed") for each in payouts.data)
 
     def _answer_dispute(self) -> None:
         """Let an operator answer each dispute once, and again when it has become a chargeback."""
