@@ -233,7 +233,9 @@ def compare_books(world: World, *, is_clean: bool) -> None:
 def reconcile_settlement(world: World, each: Course) -> None:
     """Let days go by, read fees and payouts, and assert that all of it reconciles."""
     before = _cash(world)
-    found = reconciled_after(world, RETURN_HOURS if fails_payouts(each) else PAYOUT_HOURS, is_over=True)
+    found = reconciled_after(
+        world, RETURN_HOURS if fails_payouts(each) else PAYOUT_HOURS, is_over=True
+    )
     cash = _cash(world)
     # What is below zero in all is never paid out.
     assert {"waiting for a payout"} >= {item.state for item in found.open_items}, found
