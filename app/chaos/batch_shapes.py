@@ -7,7 +7,7 @@ ones they accept.
 from collections.abc import Callable, Iterator
 from random import Random
 
-from app.kafka.compression import CONTENT_BYTES_MAX, GZIP, LZ4, SNAPPY, ZSTD
+from app.kafka.compression import GZIP, LZ4, SNAPPY, ZSTD
 from app.kafka.raw_batches import (
     CODECS,
     BatchHeader,
@@ -18,6 +18,7 @@ from app.kafka.raw_batches import (
     varint,
 )
 from app.kafka.record_batches import HEADER
+from app.wire.byte_limits import CONTENT_BYTES_MAX
 
 NAMES = {GZIP: "gzip", SNAPPY: "snappy", LZ4: "lz4", ZSTD: "zstd"}
 RECORDS_MAX = 5

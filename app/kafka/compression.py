@@ -1,20 +1,24 @@
 """Decompresses batches of records, up to a length: a few bytes may claim to be gigabytes.
 
-Codecs are those of Kafka: gzip, snappy, lz4 and zstd.
+Codecs are those of Kafka: gzip, snappy, lz4 and zstd. None writes more than the length allows
+before it stops.
 """
 
 import gzip
 import io
-from collections.abc import Callable
+import struct
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import cramjam
-from aiokafka.codec import snappy_decode
 from aiokafka.errors import CorruptRecordException
 
-CONTENT_BYTES_MAX = 64 << 20
-"""Longest content of a batch: brokers take batches of a few megabytes, and producers make theirs
-before they compress them."""
+from app.wire.byte_limits import CONTENT_BYTES_MAX
+
+XERIAL = b"\x82SNAPPY\x00"
+"""How snappy content begins that a Java client has cut into blocks (xerial's snappy-java)."""
+XERIAL_HEADER_BYTES = 16
+BLOCK_BYTES = struct.Struct(">i")
 GROWTH = 8
 FIRST_BYTES = 1 << 16
 GZIP, SNAPPY, LZ4, ZSTD = 1, 2, 3, 4
@@ -30,12 +34,31 @@ def decompressed(content: bytes, codec: int) -> bytes:
 
 def _gzip(content: bytes) -> bytes:
     with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
-        return _check_length(file.read(CONTENT_BYTES_MAX + 1))
+        read = file.read(CONTENT_BYTES_MAX + 1)
+    _refuse_longer(len(read))
+    return read
 
 
 def _snappy(content: bytes) -> bytes:
-    # Its ratio is bounded.
-    return _check_length(snappy_decode(content))
+    blocks = list(_blocks(content))
+    # Each block says how long it is: cramjam would make room for whatever they say.
+    _refuse_longer(sum(map(cramjam.snappy.decompress_raw_len, blocks)))
+    return b"".join(bytes(cramjam.snappy.decompress_raw(block)) for block in blocks)
+
+
+def _blocks(content: bytes) -> Iterator[memoryview]:
+    body = memoryview(content)
+    if not content.startswith(XERIAL):
+        yield body
+        return
+    at = XERIAL_HEADER_BYTES
+    while at < len(body):
+        (size,) = BLOCK_BYTES.unpack_from(body, at)
+        if not 0 < size <= len(body) - at - BLOCK_BYTES.size:
+            raise CorruptRecordException(f"a block of snappy has {size} bytes")
+        at += BLOCK_BYTES.size
+        yield body[at : at + size]
+        at += size
 
 
 def _within(decompress_into: Callable[[Any, bytearray], int]) -> Callable[[bytes], bytes]:
@@ -49,15 +72,19 @@ def _within(decompress_into: Callable[[Any, bytearray], int]) -> Callable[[bytes
                 # Too short a buffer, or no archive: the last try says which.
                 size *= GROWTH
         out = bytearray(CONTENT_BYTES_MAX)
-        return bytes(memoryview(out)[: decompress_into(content, out)])
+        try:
+            return bytes(memoryview(out)[: decompress_into(content, out)])
+        except cramjam.DecompressionError as error:
+            raise CorruptRecordException(
+                f"its content is longer than {CONTENT_BYTES_MAX} bytes, or no archive: {error}"
+            ) from error
 
     return read
 
 
-def _check_length(content: bytes) -> bytes:
-    if len(content) > CONTENT_BYTES_MAX:
+def _refuse_longer(size: int) -> None:
+    if size > CONTENT_BYTES_MAX:
         raise CorruptRecordException(f"its content is longer than {CONTENT_BYTES_MAX} bytes")
-    return content
 
 
 _READERS: dict[int, Callable[[bytes], bytes]] = {

@@ -6,7 +6,8 @@ one record, whose body is an `UnreadableBatch`: it is dead-lettered like any oth
 offsets are committed behind that dead letter. Only what this module makes has that type, so no
 producer can pretend it.
 
-Every consumer of a process reads this way once `read_any_batch` was called.
+Every consumer of a process reads this way once `read_any_batch` was called, a step at a time
+(`app.kafka.fetch_steps`).
 """
 
 import struct
@@ -24,7 +25,15 @@ from aiokafka.record.legacy_records import LegacyRecordBatch, _LegacyRecordBatch
 from aiokafka.structs import ConsumerRecord
 
 from app.kafka.compression import decompressed
+from app.kafka.fetch_steps import read_in_steps
 from app.kafka.header_names import AnyHeaderName
+from app.kafka.record_headers import count_headers
+from app.wire.byte_limits import (
+    BATCH_HEADERS_MAX,
+    BATCH_RECORDS_MAX,
+    CONTENT_BYTES_MAX,
+    RECORD_BYTES_MAX,
+)
 from app.wire.records import UnreadableBatch
 
 LENGTH = struct.Struct(">i")
@@ -32,6 +41,7 @@ LENGTH_AT, LENGTH_ENDS = 8, 12
 """Where the length of a batch lies in it; it counts what follows."""
 MAGIC_AT, MAGIC_MAX = 16, 2
 ATTRIBUTES, ATTRIBUTES_AT = struct.Struct(">h"), 21
+COUNT, COUNT_AT = struct.Struct(">i"), 57
 BATCH_BYTES_MIN = LENGTH_ENDS + _LegacyRecordBatchPy.RECORD_OVERHEAD_V0
 HEADER = struct.Struct(">qiibIhiqqqhii")
 """Base offset, length, epoch, magic, CRC, attributes, last offset delta, first and last timestamp,
@@ -40,9 +50,6 @@ Batch = AnyHeaderName | LegacyRecordBatch
 BatchRecord = DefaultRecordProtocol | LegacyRecordProtocol
 Consumed = ConsumerRecord[bytes, bytes]
 BASE_OFFSET = struct.Struct(">q")
-UNFOLDED_BYTES_MAX = 32 << 20
-"""What compressed batches of one answer may hold together: the rest of it is fetched again. Four
-megabytes of an answer could unfold to more than a machine has."""
 TIMESTAMP_MS_MAX = 253_402_300_799_999
 """The end of the year 9999: no `datetime` is later."""
 
@@ -51,6 +58,7 @@ def read_any_batch() -> None:
     """Let every consumer of this process read this way. Called again, it changes nothing."""
     fetcher.MemoryRecords = Batches
     fetcher.PartitionRecords = EveryRecord
+    read_in_steps()
 
 
 class Batches:
@@ -113,11 +121,15 @@ def batch_of(body: memoryview) -> Batch:
 class EveryRecord(PartitionRecords):
     """The records of one partition in one answer of the broker, unreadable batches among them."""
 
+    opened_bytes = 0
+    """What was opened in this step, also of batches that could not be read."""
+
     def _unpack_records(self) -> Iterator[Consumed]:
         batches: Batches = self._records
-        begin, body, self._unfolded = self.next_fetch_offset, memoryview(b""), 0
-        while batches.has_next() and self._unfolded <= UNFOLDED_BYTES_MAX:
+        begin, body = self.next_fetch_offset, memoryview(b"")
+        while batches.has_next():
             body = batches.take()
+            self.opened_bytes += len(body)
             error: Exception | None = None
             records: list[BatchRecord] = []
             batch: Batch | None = None
@@ -174,13 +186,30 @@ class EveryRecord(PartitionRecords):
 
     def _plain(self, body: memoryview, batch: Batch) -> Batch:
         """Return `batch`, whose bytes are `body`, decompressed."""
-        if not isinstance(batch, AnyHeaderName) or not batch.compression_type:
+        if not isinstance(batch, AnyHeaderName):
             return batch
-        content = decompressed(bytes(body[HEADER.size :]), batch.compression_type)
-        self._unfolded += len(content)
+        count = COUNT.unpack_from(body, COUNT_AT)[0]
+        if count > BATCH_RECORDS_MAX:
+            raise CorruptRecordException(f"it has {count} records, more than {BATCH_RECORDS_MAX}")
+        content = body[HEADER.size :]
+        if batch.compression_type:
+            content = self._unfolded(content, batch.compression_type)
+        # All headers of a shorter one cost little.
+        if len(content) > RECORD_BYTES_MAX and count_headers(content, count) > BATCH_HEADERS_MAX:
+            raise CorruptRecordException(f"it has more than {BATCH_HEADERS_MAX} headers")
+        if not batch.compression_type:
+            return batch
         header = bytearray(body[: HEADER.size])
         ATTRIBUTES.pack_into(header, ATTRIBUTES_AT, batch.attributes & ~batch.CODEC_MASK)
         return batch_of(memoryview(bytes(header) + content))
+
+    def _unfolded(self, content: memoryview, codec: int) -> memoryview:
+        before = self.opened_bytes
+        # What cannot be unfolded may have cost as much as the longest that can.
+        self.opened_bytes += CONTENT_BYTES_MAX
+        unfolded = decompressed(bytes(content), codec)
+        self.opened_bytes = before + len(unfolded)
+        return memoryview(unfolded)
 
     def _pass(self, batch: Batch) -> None:
         self.next_fetch_offset = max(batch.next_offset, self.next_fetch_offset)

@@ -30,3 +30,17 @@ PRODUCE_BYTES_MAX = ROW_BYTES_MAX + CAUSE_BYTES_MAX
 """One request of a producer: the longest record of any topic, and its envelope."""
 FETCH_BYTES_MAX = DEAD_LETTER_TOPIC_BYTES_MAX
 """What one answer of a broker holds of a partition; a longer record comes alone (KIP-74)."""
+
+CONTENT_BYTES_MAX = PRODUCE_BYTES_MAX
+"""What a batch may unfold to: the longest row. A topic bounds what producers write compressed, and
+a few hundred bytes of zstd may be gigabytes: a longer one is unreadable before it is unfolded."""
+BATCH_RECORDS_MAX = 100_000
+"""Records of one batch. A message has more than `CONTENT_BYTES_MAX // BATCH_RECORDS_MAX` bytes with
+its headers, so no batch of messages has more; one of two million empty records takes a reader
+seconds, and a gigabyte."""
+BATCH_HEADERS_MAX = 1_000_000
+"""Headers of all records of a batch that unfolds to more than a topic takes: ten a record."""
+STEP_BYTES_MAX = FETCH_BYTES_MAX
+"""What a reader opens before others have their turn. The last batch of a step may pass it."""
+STEP_RECORDS_MAX = 5_000
+"""Records that a reader takes before others have their turn."""

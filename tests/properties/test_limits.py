@@ -358,6 +358,20 @@ def test_each_limit_holds_the_one_before() -> None:
     assert byte_limits.BODY_BYTES_MAX + headers <= byte_limits.BATCH_BYTES_MAX
     assert 4 * byte_limits.BATCH_BYTES_MAX <= byte_limits.ROW_BYTES_MAX
     assert byte_limits.ROW_BYTES_MAX < byte_limits.PRODUCE_BYTES_MAX
+    assert byte_limits.PRODUCE_BYTES_MAX <= byte_limits.CONTENT_BYTES_MAX
+
+
+def test_no_batch_of_messages_has_more_records_or_headers_than_one_may_have():
+    """The smallest message there is, as often as the longest batch holds it."""
+    smallest = Envelope(id=derive_id("e"), type="payflow.a.b.v1", source="/x", time_ms=1,
+                        subject="s", correlation_id="c")  # fmt: skip
+    headers = envelope.to_headers(smallest)
+    # A length before each name and value: one byte or more.
+    size = sum(len(name) + len(value) + 2 for name, value in headers)
+    most = byte_limits.CONTENT_BYTES_MAX // size
+
+    assert most < byte_limits.BATCH_RECORDS_MAX
+    assert most * len(headers) < byte_limits.BATCH_HEADERS_MAX
 
 
 def test_a_container_s_broker_takes_what_an_embedded_one_takes() -> None:

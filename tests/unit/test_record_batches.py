@@ -1,13 +1,28 @@
 """A batch that cannot be read costs its own offsets, and nothing that lies around it."""
 
+import asyncio
+import struct
+from functools import cache
+from itertools import chain
 from typing import Any
 
+import cramjam
 import pytest
+from aiokafka import TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.kafka import compression, record_batches
-from app.kafka.raw_batches import BatchHeader, batch_bytes, record_bytes
+from app.kafka import compression
+from app.kafka.raw_batches import (
+    CODECS,
+    BatchHeader,
+    batch_bytes,
+    part_bytes,
+    record_bytes,
+    sized,
+    varint,
+)
+from app.wire.byte_limits import BATCH_RECORDS_MAX, CONTENT_BYTES_MAX, ROW_BYTES_MAX
 from app.wire.records import UnreadableBatch
 from tests.support.batches import (
     batch,
@@ -19,6 +34,7 @@ from tests.support.batches import (
     with_magic,
     with_wrong_bytes,
 )
+from tests.support.fetching import fetching
 
 GZIP, SNAPPY, LZ4, ZSTD = 1, 2, 3, 4
 BEFORE, BEHIND = batch(0, [b"a", b"b"]), batch(5, [b"c"])
@@ -139,18 +155,157 @@ def test_a_record_at_an_offset_of_another_hides_no_event(deltas: tuple[int, ...]
     assert [(3, b"c"), (4, b"d")] == [(record.offset, record.value) for record in behind]
 
 
-def test_batches_that_unfold_to_more_than_fits_into_memory_come_a_few_at_a_time(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """The rest of the answer is left, and fetched again from where the reading has come."""
-    monkeypatch.setattr(record_batches, "UNFOLDED_BYTES_MAX", 2_500)
-    batches = [batch(number, [bytes(1_000)], codec=ZSTD) for number in range(6)]
+def test_snappy_is_read_with_and_without_the_blocks_of_java():
+    """Other clients write one block, and no header before it."""
+    record = record_bytes(0, b"key", b"body" * 20_000)
+    bodies = [CODECS[SNAPPY](record), bytes(cramjam.snappy.compress_raw(record))]
 
-    records, position = read(b"".join(batches))
-    rest, end = read(b"".join(batches[position:]), position)
+    for content in bodies:
+        body = batch_bytes(BatchHeader(count=1, at_ms=1, attributes=SNAPPY), content)
+        assert [b"body" * 20_000] == shown(read(body)[0])
 
-    assert ([0, 1, 2], 3) == ([record.offset for record in records], position)
-    assert ([3, 4, 5], 6) == ([record.offset for record in rest], end)
+
+def blocks(*contents: bytes) -> bytes:
+    """Return `contents` as a Java client writes them: each behind its length."""
+    header = compression.XERIAL + struct.pack(">ii", 1, 1)
+    return header + b"".join(struct.pack(">i", len(each)) + each for each in contents)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"\xff\xff\xff\xff\x0f" + b"a" * 20, id="four gigabytes, says it"),
+        pytest.param(blocks(b"\xff\xff\xff\xff\x0f" + b"a" * 20), id="its block says so"),
+        pytest.param(blocks(*[b"\x80\x80\x80\x02" + b"a"] * 4), id="its blocks say so together"),
+        pytest.param(blocks(b"") + struct.pack(">i", -8), id="a block before itself"),
+        pytest.param(blocks(b"") + struct.pack(">i", 1 << 30) + b"a", id="a block behind its end"),
+        pytest.param(blocks(b"") + b"\0\0", id="no length of a block"),
+    ],
+)
+def test_snappy_that_says_what_it_has_not_is_unreadable_before_it_is_unfolded(content: bytes):
+    """The library makes room for as much as a block says."""
+    body = batch_bytes(BatchHeader(count=1, at_ms=1, attributes=SNAPPY), content)
+
+    assert [(0, 0), b"c"] == shown(read(body + BEHIND)[0])
+
+
+# --- how much a few bytes may unfold to ---------------------------------------------------
+
+
+def compressed(codec: int, content: bytes, count: int = 1) -> bytes:
+    """Return a batch with `content`."""
+    header = BatchHeader(count=count, at_ms=1, attributes=codec)
+    return batch_bytes(header, CODECS[codec](content) if codec else content)
+
+
+@pytest.mark.parametrize("codec", [GZIP, SNAPPY, LZ4, ZSTD])
+def test_a_bomb_is_set_aside_and_the_longest_row_is_read(codec: int):
+    """A byte more than any batch of ours may have; what lies behind is read as ever."""
+    longest = ROW_BYTES_MAX * b"r"
+    bomb = compressed(codec, record_bytes(0, b"key", bytes(CONTENT_BYTES_MAX)))
+    row = compressed(codec, record_bytes(0, b"key", longest))
+
+    assert [longest] == shown(read(row)[0])
+    [aside, behind], position = read(bomb + BEHIND)
+    assert (True, 6) == (f"{CONTENT_BYTES_MAX} bytes" in aside.value.reason, position)
+    assert (bomb, b"c") == (aside.value, behind.value)
+
+
+@pytest.mark.parametrize("codec", [0, ZSTD])
+def test_a_batch_of_more_records_than_messages_have_room_is_one_record(codec: int):
+    """Empty ones, seven bytes each: they would be a gigabyte of objects, and as many letters."""
+    most = batch_of_empty(codec, BATCH_RECORDS_MAX)
+    more = batch_of_empty(codec, BATCH_RECORDS_MAX + 1)
+
+    records, position = read(most)
+    assert (BATCH_RECORDS_MAX, BATCH_RECORDS_MAX) == (len(records), position)
+    [aside], position = read(more)
+    assert (0, BATCH_RECORDS_MAX, BATCH_RECORDS_MAX + 1) == (
+        aside.value.first,
+        aside.value.last,
+        position,
+    )
+
+
+def moved(body: bytes, offset: int) -> bytes:
+    """Return the batch in `body` from `offset`: a checksum does not cover that."""
+    return struct.pack(">q", offset) + body[8:]
+
+
+def batch_of_empty(codec: int, count: int) -> bytes:
+    """Return a batch of so many records without a key and a body."""
+    return compressed(codec, b"".join(empty_records()[:count]), count)
+
+
+@cache
+def empty_records() -> list[bytes]:
+    """Return the bytes of one record more than a batch may have."""
+    return [record_bytes(number, None, None) for number in range(BATCH_RECORDS_MAX + 1)]
+
+
+def test_a_batch_of_headers_alone_is_unreadable_and_a_long_one_of_messages_is_not():
+    """Two bytes a header: 1,600 bytes took 800 MB of memory."""
+    headers = (CONTENT_BYTES_MAX - 100) // 2
+    body = b"\0\0\0" + part_bytes(b"key") + part_bytes(b"v") + varint(headers)
+    bomb = compressed(ZSTD, sized(body + b"\0\x01" * headers))
+    legal = b"".join(
+        record_bytes(number, b"key", b"v" * 100, [(b"name-%d" % at, b"value") for at in range(10)])
+        for number in range(20_000)
+    )
+
+    [aside, behind], _ = read(bomb + BEHIND)
+    assert (True, b"c") == ("headers" in aside.value.reason, behind.value)
+    assert 20_000 == len(read(compressed(ZSTD, legal, 20_000))[0])
+
+
+@pytest.mark.parametrize("content", [b"\xff" * 4_000_000, sized(b"\0" * 4_000_000), b"\2\0"])
+def test_a_long_batch_without_structure_is_unreadable(content: bytes):
+    """Its headers cannot be counted."""
+    assert [(0, 1), b"c"] == shown(read(compressed(ZSTD, content, 2) + BEHIND)[0])
+
+
+async def test_a_step_opens_a_bounded_part_of_what_was_fetched_and_the_next_goes_on() -> None:
+    """Of twelve partitions with a row of 16 MB each: one a step, each once, in its order."""
+    row = compressed(ZSTD, record_bytes(0, b"key", bytes(ROW_BYTES_MAX)))
+    bodies = {TopicPartition("rows", at): row + batch(1, [b"small"]) for at in range(12)}
+    given: dict[TopicPartition, list[int]] = {place: [] for place in bodies}
+    async with fetching(bodies) as fetcher:
+        while sum(map(len, given.values())) < 2 * len(bodies):
+            step = await fetcher.fetched_records([], 1.0, 2_000)
+            assert 2 > sum(len(each.value) == ROW_BYTES_MAX for each in chain(*step.values()))
+            for place, records in step.items():
+                given[place] += [each.offset for each in records]
+
+        assert [[0, 1]] * len(bodies) == list(given.values())
+        assert dict.fromkeys(bodies, 1) == fetcher._client.answered, "nothing is fetched again"
+
+
+async def test_bombs_end_a_step_each() -> None:
+    """Each costs a reader as much as the longest row: others have their turn between them."""
+    bomb = compressed(ZSTD, record_bytes(0, b"key", bytes(CONTENT_BYTES_MAX)))
+    body = b"".join(moved(bomb, offset) for offset in range(20)) + batch(20, [b"last"])
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    beside = asyncio.create_task(others())
+    records: list[Any] = []
+    async with fetching({TopicPartition("orders", 0): body}) as fetcher:
+        while not records or records[-1].value != b"last":
+            before = turns
+            step = await fetcher.fetched_records([], 1.0)
+            assert 1 >= sum(
+                isinstance(each.value, UnreadableBatch) for each in chain(*step.values())
+            )
+            assert turns > before
+            records += chain(*step.values())
+    beside.cancel()
+
+    assert list(range(21)) == [each.offset for each in records]
 
 
 @pytest.mark.parametrize(
