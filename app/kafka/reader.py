@@ -60,12 +60,20 @@ async def span(
     consumer: AIOKafkaConsumer, places: Sequence[TopicPartition]
 ) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
     """Return the first offset of each of `places`, and the one behind its last."""
+    begins = await begins_of(consumer, places)
+    return begins, await consumer.end_offsets(places) if places else {}
+
+
+async def begins_of(
+    consumer: AIOKafkaConsumer, places: Sequence[TopicPartition]
+) -> dict[TopicPartition, int]:
+    """Return the first offset of each of `places`, which are assigned and paused then."""
     if not places:
-        return {}, {}
+        return {}
     # For assigned topics aiokafka asks for the leaders once; for others, once for each.
     consumer.assign(places)
     consumer.pause(*places)
-    return await consumer.beginning_offsets(places), await consumer.end_offsets(places)
+    return await consumer.beginning_offsets(places)
 
 
 async def read_to_end(

@@ -212,8 +212,8 @@ def test_a_bomb_is_set_aside_and_the_longest_row_is_read(codec: int):
 
 
 @pytest.mark.parametrize("codec", [0, ZSTD])
-def test_a_batch_of_more_records_than_messages_have_room_is_one_record(codec: int):
-    """Empty ones, seven bytes each: they would be a gigabyte of objects, and as many letters."""
+def test_a_batch_of_more_records_than_any_of_messages_is_one_record(codec: int):
+    """Empty ones, seven bytes each: they would be a gigabyte of objects, and dead letters."""
     most = batch_of_empty(codec, BATCH_RECORDS_MAX)
     more = batch_of_empty(codec, BATCH_RECORDS_MAX + 1)
 
@@ -258,7 +258,7 @@ def test_a_batch_of_headers_alone_is_unreadable_and_a_long_one_of_messages_is_no
     assert 20_000 == len(read(compressed(ZSTD, legal, 20_000))[0])
 
 
-@pytest.mark.parametrize("content", [b"\xff" * 4_000_000, sized(b"\0" * 4_000_000), b"\2\0"])
+@pytest.mark.parametrize("content", [b"\xff" * 4_000_000, sized(b"\0" * 4_000_000)])
 def test_a_long_batch_without_structure_is_unreadable(content: bytes):
     """Its headers cannot be counted."""
     assert [(0, 1), b"c"] == shown(read(compressed(ZSTD, content, 2) + BEHIND)[0])
@@ -268,15 +268,15 @@ async def test_a_step_opens_a_bounded_part_of_what_was_fetched_and_the_next_goes
     """Of twelve partitions with a row of 16 MB each: one a step, each once, in its order."""
     row = compressed(ZSTD, record_bytes(0, b"key", bytes(ROW_BYTES_MAX)))
     bodies = {TopicPartition("rows", at): row + batch(1, [b"small"]) for at in range(12)}
-    given: dict[TopicPartition, list[int]] = {place: [] for place in bodies}
+    offsets: dict[TopicPartition, list[int]] = {place: [] for place in bodies}
     async with fetching(bodies) as fetcher:
-        while sum(map(len, given.values())) < 2 * len(bodies):
+        while sum(map(len, offsets.values())) < 2 * len(bodies):
             step = await fetcher.fetched_records([], 1.0, 2_000)
             assert 2 > sum(len(each.value) == ROW_BYTES_MAX for each in chain(*step.values()))
             for place, records in step.items():
-                given[place] += [each.offset for each in records]
+                offsets[place] += [each.offset for each in records]
 
-        assert [[0, 1]] * len(bodies) == list(given.values())
+        assert [[0, 1]] * len(bodies) == list(offsets.values())
         assert dict.fromkeys(bodies, 1) == fetcher._client.answered, "nothing is fetched again"
 
 

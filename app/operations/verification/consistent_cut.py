@@ -7,7 +7,7 @@ import msgspec
 import tables
 from app.kafka.admin import AIOKafkaAdminClient
 from app.kafka.groups import committed_offsets, group_of
-from app.kafka.reader import AIOKafkaConsumer, TopicPartition, span
+from app.kafka.reader import AIOKafkaConsumer, TopicPartition, begins_of, span
 from app.wire.topics import changelog_topic, topic_name
 from tables import Table
 from workflows.shared.workflow import Workflow
@@ -116,7 +116,7 @@ async def take_consistent_cut(
         if topic["topic"] in read or topic_name(topic["topic"]).kind == "dead"
         for partition in topic["partitions"]
     ]
-    begun, _ = await span(consumer, places)
+    begun = await begins_of(consumer, places)
     committed: dict[str, dict[Place, int]] = {}
     for service in consumed:
         committed[service] = _plain(await committed_offsets(admin, group_of(service)))
