@@ -1,5 +1,7 @@
 """Which log was applied: what a commit's metadata and a row of each table partition say of it."""
 
+from collections.abc import Collection, Iterable
+
 import msgspec
 
 from app.kafka.logs import LogIdentity, PlaceFacts
@@ -14,6 +16,8 @@ class AppliedLog(msgspec.Struct, frozen=True, kw_only=True):
     epoch do not count."""
     adopted: bool = msgspec.field(name="a", default=False)
     """On a commit: the rows need not know this log, they are to take it."""
+    joined: bool = msgspec.field(name="j", default=False)
+    """On a commit: the service had never run before. Others of its workers may say it by that."""
 
 
 AppliedLogs = dict[str, AppliedLog]
@@ -31,6 +35,20 @@ def log_of_mark(metadata: str) -> AppliedLog | None:
         return msgspec.json.decode(metadata, type=AppliedLog)
     except msgspec.DecodeError:
         return None
+
+
+def has_run(metadata: Collection[str], ends: Iterable[int], rows: Iterable[AppliedLogs]) -> bool:
+    """Return whether a service has run before this start.
+
+    `metadata` is that of every commit of its group, `ends` are those of all topics that only it
+    writes, `rows` say which logs its tables remember. The offsets of a group expire together, and
+    leave no trace; the end of a topic never falls.
+    """
+    marks = [log_of_mark(each) for each in metadata]
+    if marks:
+        # Another worker of this start may have committed, and even produced, a moment ago.
+        return not any(mark is not None and mark.joined for mark in marks)
+    return any(ends) or any(rows)
 
 
 def encode_logs(logs: AppliedLogs) -> bytes:

@@ -1,4 +1,4 @@
-"""Compares the tables on disk with their changelogs, before Faust opens them.
+"""Compares the tables on disk with their changelogs, before Faust opens them, and fills those.
 
 A changelog that was made again or cut off does not hold what its table holds. Faust refuses the
 second of the two, a hundred lines before the end of its log, and not the first: it goes on with
@@ -6,20 +6,32 @@ rows that are nowhere else, and the next disk that is lost takes them with it.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 import rocksdict
-from aiokafka import TopicPartition
+import structlog
+from aiokafka import AIOKafkaProducer, TopicPartition
 
 from app.config import Config
 from app.delivery.row import LOGS_KEY
 from app.kafka.applied_logs import AppliedLog, AppliedLogs, decode_logs, encode_logs
 from app.kafka.logs import LogIdentity, PlaceFacts, place_facts
+from app.kafka.producer import produce
+from app.wire.records import Outgoing
 from app.wire.topics import partitions_of
 from app.worker.log_identity import LogRefused, Source, check_changelog, is_adopted
+from app.worker.store import Store
 from app.worker.store_repair import OFFSET_KEY
+
+ROWS_A_BATCH = 500
+"""Rows put into a changelog at once when it is filled from the table on disk."""
+
+log = structlog.get_logger(__name__)
+
+PutRows = Callable[[Store, int, Mapping[bytes, bytes]], Awaitable[None]]
+"""Stores rows of one partition, and produces them to its changelog."""
 
 
 class TableFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,3 +130,31 @@ def _open(path: Path) -> rocksdict.Rdict:
     options = rocksdict.Options(raw_mode=True)
     options.create_if_missing(False)  # noqa: FBT003  the library's signature
     return rocksdict.Rdict(str(path), options)
+
+
+async def refill(put: PutRows, store: Store, at: int) -> None:
+    """Put every row of a partition into its changelog again."""
+    rows: dict[bytes, bytes] = {}
+    count = 0
+    for key, body in list(store.scan(at, b"")):
+        rows[key] = body
+        if len(rows) == ROWS_A_BATCH:
+            await put(store, at, rows)
+            count, rows = count + len(rows), {}
+    await put(store, at, rows)
+    count += len(rows)
+    log.warning("changelog filled from disk", changelog=store.changelog, partition=at, rows=count)
+
+
+async def put_rows(
+    producer: AIOKafkaProducer, store: Store, at: int, rows: Mapping[bytes, bytes], config: Config
+) -> None:
+    """Store `rows` of one partition, and produce them to its changelog."""
+    store.put(at, rows)
+    records = [
+        Outgoing(topic=store.changelog, key=key, value=body, headers=[], partition=at)
+        for key, body in rows.items()
+    ]
+    highest = await produce(producer, records, config)
+    for offset in highest.values():
+        store.drain(at, offset)

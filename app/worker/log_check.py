@@ -6,6 +6,7 @@ been recovered, before anything of it is read. `app.worker.log_watch` goes on wh
 
 import asyncio
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -22,10 +23,10 @@ from app.kafka.applied_logs import AppliedLog, AppliedLogs, decode_logs, encode_
 from app.kafka.errors import BROKER_AWAY
 from app.kafka.groups import group_of
 from app.kafka.logs import LogIdentity, PlaceFacts, TopicLog, place_facts
-from app.kafka.producer import produce
-from app.wire.records import Outgoing, Record, source_name
+from app.wire.records import Record, source_name
 from app.wire.topics import partitions_of, topic_name
-from app.worker.changelog_files import check_files
+from app.worker.changelog_files import check_files, put_rows, refill
+from app.worker.first_start import has_service_run, report_start
 from app.worker.log_identity import (
     LogRefused,
     Position,
@@ -39,14 +40,14 @@ from app.worker.store import Store
 
 CHECK_AGAIN_SECONDS = 1.0
 """How long a worker waits for a broker that was away when its logs were to be checked."""
-ROWS_A_BATCH = 500
-"""Rows put into a changelog at once when it is filled from the table on disk."""
 
 log = structlog.get_logger(__name__)
 
 
 class WorkerApp(Protocol):
     """A worker's Faust application."""
+
+    owned_topics: set[str]
 
     def flows(self) -> bool:
         """Return whether events flow."""
@@ -148,7 +149,11 @@ class LogCheck:
         own = [TopicPartition(*at) for at in before]
         facts = await place_facts(self.config, self.group, [*places, *own])
         changelogs = {place.topic: facts[place].log for place in own if place in facts}
-        positions = self._judge(places, facts, before)
+        unread = [place for place in places if place in facts and facts[place].committed is None]
+        has_run = not unread or await has_service_run(
+            self.config, self.group, app.owned_topics, before.values()
+        )
+        positions = self._judge(places, facts, before, has_run=has_run)
         refills = self._refills(facts, before, changelogs)
         self.positions |= positions
         unsaid = {
@@ -166,11 +171,13 @@ class LogCheck:
                 was = before[store.changelog, at]
                 now = self._logs_of(store, at, was, changelogs)
                 if (store.changelog, at) in refills:
-                    await self._refill(app, store, at)
+                    await refill(partial(self._put, app), store, at)
                 if now != was:
                     await self._put(app, store, at, {LOGS_KEY: encode_logs(now)})
         self._is_noted = True
         await app.commit_at(unsaid)
+        if not has_run:
+            report_start({place: facts[place].begin for place in unread}, self.config.service)
         self.changelogs = {name: each.identity for name, each in changelogs.items()}
 
     def _stores(self) -> list[Store]:
@@ -182,13 +189,17 @@ class LogCheck:
         places: Sequence[TopicPartition],
         facts: Mapping[TopicPartition, PlaceFacts],
         before: Mapping[tuple[str, int], AppliedLogs],
+        *,
+        has_run: bool,
     ) -> dict[TopicPartition, Position]:
         positions: dict[TopicPartition, Position] = {}
         refused: list[LogRefused] = []
         for place in sorted(places):
             try:
                 rows = self._rows(place, before)
-                positions[place] = judge(self.source(*place), facts.get(place), rows)
+                positions[place] = judge(
+                    self.source(*place), facts.get(place), rows, has_run=has_run
+                )
             except LogRefused as error:
                 refused.append(error)
         _raise_first(refused)
@@ -245,35 +256,11 @@ class LogCheck:
         changelog = AppliedLog(identity=changelogs[store.changelog].identity)
         return {**was, **own, store.changelog: changelog}
 
-    async def _refill(self, app: WorkerApp, store: Store, at: int) -> None:
-        """Put every row of a partition into its changelog again."""
-        rows: dict[bytes, bytes] = {}
-        count = 0
-        for key, body in list(store.scan(at, b"")):
-            rows[key] = body
-            if len(rows) == ROWS_A_BATCH:
-                await self._put(app, store, at, rows)
-                count, rows = count + len(rows), {}
-        await self._put(app, store, at, rows)
-        log.warning(
-            "changelog filled from disk",
-            changelog=store.changelog,
-            partition=at,
-            rows=count + len(rows),
-        )
-
     async def _put(
         self, app: WorkerApp, store: Store, at: int, rows: Mapping[bytes, bytes]
     ) -> None:
-        store.put(at, rows)
         agent = next(agent for agent, of in self._readers.values() if of is store)
-        records = [
-            Outgoing(topic=store.changelog, key=key, value=body, headers=[], partition=at)
-            for key, body in rows.items()
-        ]
-        highest = await produce(app.producer_of(agent.name), records, self.config)
-        for offset in highest.values():
-            store.drain(at, offset)
+        await put_rows(app.producer_of(agent.name), store, at, rows, self.config)
 
 
 async def or_end(checking: Awaitable[None], passing: tuple[type[Exception], ...] = ()) -> bool:

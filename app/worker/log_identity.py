@@ -50,16 +50,21 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the group has committed just this already, as Payflow."""
 
 
-def judge(source: Source, facts: PlaceFacts | None, rows: RowsView | None) -> Position:
+def judge(
+    source: Source, facts: PlaceFacts | None, rows: RowsView | None, *, has_run: bool = True
+) -> Position:
     """Return where to go on in `source`. `rows` None: its agent keeps no rows.
 
-    Raises LogRefused where going on would lose events or do them twice.
+    `has_run`: whether its service has run before. Raises LogRefused where going on would lose
+    events or do them twice.
     """
     if facts is None:
         raise missing_topic(source)
     check_partitions(source, facts.log.partitions)
     mark = log_of_mark(facts.metadata) if facts.committed is not None else None
     log = _log(source, facts.log.identity, mark, rows)
+    if facts.committed is None and not has_run:
+        log = msgspec.structs.replace(log, joined=True)
     offset = _offset(source, facts, mark, log, rows)
     is_committed = facts.committed == offset and mark == log
     return Position(log=log, offset=offset, is_committed=is_committed)
@@ -153,7 +158,7 @@ def _offset(
     """Return where to go on; raises LogRefused when something between was cut off or skipped."""
     committed, begin, end = facts.committed, facts.begin, facts.end
     if committed is None:
-        if rows is None and begin:
+        if rows is None and begin and not log.joined:
             raise _expired(source, begin)
         highest = rows.highest(log.epoch) if rows is not None else None
         if highest is None or highest < 0:
@@ -209,9 +214,9 @@ def _deleted(source: Source, first: int, begin: int) -> LogRefused:
 def _expired(source: Source, begin: int) -> LogRefused:
     return _refused(
         source,
-        f"begins at offset {begin}, and {source.service} has committed nothing: it was away for "
-        f"longer than its offsets are kept, and the events from 0 to {begin - 1} are gone, or it "
-        "has never run",
+        f"begins at offset {begin}, and {source.service}, which has run before, has committed "
+        "nothing of it: it was away for longer than its offsets are kept, and the events from 0 to "
+        f"{begin - 1} are gone",
         "Operator: put them back, or go on without them: ",
     )
 

@@ -18,6 +18,7 @@ import pytest
 import rocksdict
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
+from aiokafka.protocol.admin import DeleteGroupsRequest
 
 from app.config import Config
 from app.delivery.row import decode_row
@@ -25,12 +26,18 @@ from app.host.exit import EXIT_REFUSED
 from app.kafka.admin import TopicSpec, admin_client, delete_before, ensure_topics
 from app.kafka.reader import consumer_options, reader, span
 from app.operations.adoption.adopt import Start, adopt, plan, wait_until_stopped
+from app.operations.verification.consistent_cut import (
+    ConsistentCut,
+    sources_of,
+    take_consistent_cut,
+)
 from app.worker.store_repair import OFFSET_KEY
 from tests.support.agents import TALLY
 from tests.support.store_files import only
 from tests.support.workers import committed, emitted_ids, end, publish, rows, start, until
 
 PLACES = [TopicPartition("orders", at) for at in range(4)]
+GROUP = "payflow-test"
 KEYS = 20
 EVENTS = 60
 RETURNS = 16
@@ -42,10 +49,11 @@ class Site:
     def __init__(self, config: Config, stack: ExitStack, folder: Path) -> None:
         self.config = config
         self.log = folder / "worker.log"
+        self.program = "tally_app"
         self._stack = stack
 
     def start(self, config: Config | None = None) -> subprocess.Popen[bytes]:
-        worker = start(config or self.config, "tally_app", self.log)
+        worker = start(config or self.config, self.program, self.log)
         self._stack.callback(end, worker)
         return worker
 
@@ -113,11 +121,30 @@ class Site:
     async def set_offsets(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Commit as somebody else would: `kafka-consumer-groups --reset-offsets`."""
         await wait_until_stopped(self.config, "test")
-        consumer = AIOKafkaConsumer(group_id="payflow-test", **consumer_options(self.config))
+        consumer = AIOKafkaConsumer(group_id=GROUP, **consumer_options(self.config))
         await consumer.start()
         consumer.assign(list(offsets))
         await consumer.commit(dict(offsets))
         await consumer.stop()
+
+    async def forget_group(self) -> None:
+        """Do what a broker does with offsets that have expired."""
+        await wait_until_stopped(self.config, "test")
+        async with admin_client(self.config) as admin:
+            coordinator = await admin.find_coordinator(GROUP)
+            answer = await admin._send_request(DeleteGroupsRequest([GROUP]), coordinator)
+        assert [(GROUP, 0)] == list(answer.results)
+
+    async def consistent_cut(self) -> ConsistentCut:
+        """Return what `payflow verify` reads of the service, which is none of Payflow's own."""
+        async with admin_client(self.config) as admin, reader(self.config) as consumer:
+            return await take_consistent_cut(
+                admin,
+                consumer,
+                sources_of([]),
+                {"test": frozenset({"orders"})},
+                {"test": frozenset({"payments", "payflow-test-tally-changelog"})},
+            )
 
 
 @pytest.fixture
@@ -207,6 +234,43 @@ async def test_what_was_deleted_skipped_or_cut_off_is_named(site: Site) -> None:
         await delete_before(admin, ends)
     gone = f"the events from {through[PLACES[0]]} to {ends[PLACES[0]] - 1} were deleted"
     assert gone in await site.refused()
+
+
+async def test_a_new_service_begins_with_what_is_left_and_one_whose_offsets_expired_does_not(
+    site: Site,
+) -> None:
+    """Its agent keeps no rows: what it has written says that it has run."""
+    site.program = "newcomer_app"
+    await site.make("notifications")
+    await publish(site.config, [""] * EVENTS, keys=KEYS)
+    before = await site.ends()
+    async with admin_client(site.config) as admin:
+        await delete_before(admin, before)
+    await publish(site.config, [""] * KEYS, first=EVENTS, keys=KEYS)
+    assert {
+        f"orders/{place.partition} of test: 0 to {end - 1}" for place, end in before.items()
+    } == (set((await site.consistent_cut()).deleted_before_start()))
+
+    await site.work(EVENTS + KEYS)
+    assert KEYS == len(await emitted_ids(site.config)), "what there was, each once"
+    assert 1 == site.log.read_text().count("first start, from the earliest records there are")
+
+    await publish(site.config, [""] * KEYS, first=EVENTS + KEYS, keys=KEYS)
+    await site.work(EVENTS + 2 * KEYS)
+    assert 1 == site.log.read_text().count("first start"), "the second is none"
+
+    await site.forget_group()
+    said = await site.refused()
+    assert "orders/0 begins at offset" in said
+    assert "test, which has run before, has committed nothing of it" in said
+    consistent_cut = await site.consistent_cut()
+    assert ([], len(PLACES)) == (
+        consistent_cut.deleted_before_start(),
+        len(consistent_cut.deleted_unread()),
+    )
+
+    await site.adopt("beginning")
+    await site.work(EVENTS + 2 * KEYS)
 
 
 async def test_a_worker_at_work_ends_when_its_log_is_no_longer_what_it_was(site: Site) -> None:

@@ -12,8 +12,10 @@ from app.delivery import row
 from app.kafka import logs
 from app.kafka.applied_logs import (
     AppliedLog,
+    AppliedLogs,
     decode_logs,
     encode_logs,
+    has_run,
     log_of_mark,
     mark_of,
     vouches,
@@ -59,6 +61,10 @@ def rows(log: AppliedLog | None = None, **highest: int) -> RowsView:
 
 def applied(identity: LogIdentity = A, epoch: int = 0, *, adopted: bool = False) -> AppliedLog:
     return AppliedLog(identity=identity, epoch=epoch, adopted=adopted)
+
+
+def joined() -> AppliedLog:
+    return msgspec.structs.replace(applied(), joined=True)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +160,8 @@ def test_a_log_that_was_applied_goes_on(
         pytest.param(
             facts(None),
             None,
-            "the events from 0 to 9 are gone",
+            "which has run before, has committed nothing of it: it was away for longer than its "
+            "offsets are kept, and the events from 0 to 9 are gone",
             id="deleted, no offset, and no rows that would know",
         ),
         pytest.param(
@@ -195,6 +202,44 @@ def test_a_log_that_was_not_applied_is_refused(
 
     assert says in str(refused.value)
     assert "Operator: " in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "ends", "kept", "ran"),
+    [
+        pytest.param([], [0, 0], [{}], False, id="nothing committed, nothing written"),
+        pytest.param([], [], [], False, id="it has no topic yet"),
+        pytest.param([], [0, 7], [{}], True, id="it has written, its offsets have expired"),
+        pytest.param([], [0], [{}, {"orders": applied()}], True, id="its rows remember a topic"),
+        pytest.param([mark_of(applied())], [0], [{}], True, id="its group lives"),
+        pytest.param([""], [0], [{}], True, id="somebody has set its offsets"),
+        pytest.param(
+            [mark_of(applied()), mark_of(joined())], [3], [{"orders": applied()}], False,
+            id="another worker of the same first start was faster",
+        ),
+    ],
+)  # fmt: skip
+def test_a_service_has_run_when_anything_of_it_is_left(
+    metadata: list[str], ends: list[int], kept: list[AppliedLogs], *, ran: bool
+) -> None:
+    """Commits expire; the end of what only it writes never falls, whatever is deleted."""
+    assert ran == has_run(metadata, ends, kept)
+
+
+@pytest.mark.parametrize("kept", [None, rows()])
+def test_a_service_that_has_never_run_begins_with_what_there_is(kept: RowsView | None) -> None:
+    """Its commit says that it is new, once: with what it commits at its next start, it is not."""
+    first = judge(SOURCE, facts(None), kept, has_run=False)
+    again = judge(SOURCE, facts(10, first.log), kept and rows(applied()), has_run=True)
+
+    assert (10, joined(), False) == (first.offset, first.log, first.is_committed)
+    assert (10, applied(), False) == (again.offset, again.log, again.is_committed)
+
+
+def test_a_service_that_is_new_here_and_has_rows_of_another_log_is_refused() -> None:
+    """On another cluster nothing is committed and written yet."""
+    with pytest.raises(LogRefused, match="it was B, it is A"):
+        judge(SOURCE, facts(None), rows(applied(B)), has_run=False)
 
 
 def test_only_a_commit_of_payflow_in_this_very_log_is_not_made_again() -> None:

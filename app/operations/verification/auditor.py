@@ -16,10 +16,10 @@ from rich.table import Table
 from rich.text import Text
 
 from app.config import Config, ConfigError, current
-from app.delivery.agent_topics import consumed_topics
+from app.delivery.agent_topics import consumed_topics, owned_topics
 from app.kafka.errors import KafkaError, TopicError
 from app.operations.verification import external_systems
-from app.operations.verification.consistent_cut import ConsumedTopics, Place
+from app.operations.verification.consistent_cut import ConsumedTopics, Place, WrittenTopics
 from app.operations.verification.facts import Facts
 from app.operations.verification.reader import Unreadable, read_topics
 from app.operations.verification.verdict import Verdict, judge
@@ -34,6 +34,8 @@ EXIT_UNKNOWN = 2
 """The exit code when Payflow could not be read: nothing was verified."""
 REST_SECONDS = 2.0
 PAUSE = 9
+DELETIONS_MAX = 50
+"""Of what was deleted before a first start."""
 CANNOT_READ = (ConfigError, KafkaError, OSError, sqlite3.Error, TopicError, Unreadable)
 
 
@@ -71,7 +73,7 @@ class Auditor:
         facts, config = self._facts, self._config
         say("reading topics and rows")
         self._count += await read_topics(
-            config, self._workflows, listeners(), facts, at_ms, self._known
+            config, self._workflows, (listeners(), writers()), facts, at_ms, self._known
         )
         say(f"{self._count} records read; reading the files of provider and carrier")
         moment = Moment(
@@ -85,6 +87,9 @@ class Auditor:
             "provider": _source(moment.provider, external_systems.provider_file(config)),
             "carrier": _source(moment.carrier, external_systems.carrier_file(config)),
         }
+        if facts.deleted_before_start:
+            deleted = ", ".join(facts.deleted_before_start[:DELETIONS_MAX])
+            sources["never run yet"] = f"deleted before a first start, which is no loss: {deleted}"
         return judge(facts, moment, self._workflows, sources)
 
 
@@ -114,6 +119,14 @@ def listeners() -> ConsumedTopics:
             consumed_topics(agent)
         )
     return consumed
+
+
+def writers() -> WrittenTopics:
+    """Return the topics that only each service writes, its changelogs included."""
+    written: dict[str, frozenset[str]] = {}
+    for agent in load_agents().values():
+        written[agent.service] = written.get(agent.service, frozenset()) | owned_topics(agent)
+    return written
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

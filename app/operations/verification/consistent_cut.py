@@ -1,12 +1,13 @@
 """A consistent cut: the committed offsets of every group, and then the ends of every topic."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
 import tables
 from app.kafka.admin import AIOKafkaAdminClient
-from app.kafka.groups import committed_offsets, group_of
+from app.kafka.applied_logs import has_run
+from app.kafka.groups import commits, group_of
 from app.kafka.reader import AIOKafkaConsumer, TopicPartition, begins_of, span
 from app.wire.topics import changelog_topic, topic_name
 from tables import Table
@@ -16,6 +17,8 @@ Place = tuple[str, int]
 """Topic and partition."""
 ConsumedTopics = Mapping[str, frozenset[str]]
 """By service: the topics it reads, its retries and timers included."""
+WrittenTopics = Mapping[str, frozenset[str]]
+"""By service: the topics that only it writes, its changelogs included."""
 
 
 class Sources(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,15 +54,24 @@ class ConsistentCut(msgspec.Struct, frozen=True, kw_only=True):
     ends: dict[Place, int]
     begun: dict[Place, int] = {}
     """Where each partition began before the groups were asked: what they read since is no loss."""
+    unstarted: frozenset[str] = frozenset()
+    """The services that have never run: they begin with what there is then."""
 
     def deleted_unread(self) -> list[str]:
         """Return what was deleted before a service had read it, or that nobody can say of."""
+        return self._deleted(self.consumed.keys() - self.unstarted)
+
+    def deleted_before_start(self) -> list[str]:
+        """Return what was deleted before a service has run for the first time, which is no loss."""
+        return self._deleted(self.unstarted)
+
+    def _deleted(self, services: Collection[str]) -> list[str]:
         return [
             f"{topic}/{partition} of {service}: {max(at, 0)} to {begin - 1}"
-            for service, topics in sorted(self.consumed.items())
+            for service in sorted(services)
             for (topic, partition), begin in sorted(self.begun.items())
-            if topic in topics
-            # Without a committed offset: the service has never run, or its offsets have expired.
+            if topic in self.consumed[service]
+            # Without a committed offset, its offsets have expired.
             and (at := self.committed[service].get((topic, partition), -1)) < begin
             and begin
         ]
@@ -107,9 +119,12 @@ async def take_consistent_cut(
     consumer: AIOKafkaConsumer,
     sources: Sources,
     consumed: ConsumedTopics,
+    written: WrittenTopics,
 ) -> ConsistentCut:
     """Return the offsets: those of the groups first, then those of the topics."""
-    read = frozenset().union(*consumed.values(), sources.events, sources.changelogs)
+    read = frozenset().union(
+        *consumed.values(), *written.values(), sources.events, sources.changelogs
+    )
     places = [
         TopicPartition(topic["topic"], partition["partition"])
         for topic in await admin.describe_topics()
@@ -119,8 +134,15 @@ async def take_consistent_cut(
     begun = await begins_of(consumer, places)
     committed: dict[str, dict[Place, int]] = {}
     for service in consumed:
-        committed[service] = _plain(await committed_offsets(admin, group_of(service)))
+        known = await commits(admin, group_of(service))
+        committed[service] = _plain({place: each.offset for place, each in known.items()})
     begins, ends = await span(consumer, places)
+    unstarted = [
+        service
+        for service, topics in written.items()
+        if not committed[service]
+        and not has_run([], [end for place, end in ends.items() if place.topic in topics], [])
+    ]
     return ConsistentCut(
         sources=sources,
         consumed=consumed,
@@ -128,6 +150,7 @@ async def take_consistent_cut(
         begins=_plain(begins),
         ends=_plain(ends),
         begun=_plain(begun),
+        unstarted=frozenset(unstarted),
     )
 
 

@@ -51,6 +51,8 @@ class Facts(msgspec.Struct, kw_only=True):
     """Those whose time has passed, as `topic/partition/offset`."""
     deleted_unread: list[str] = []
     """What topics have deleted before a service had read it: topic, partition, service, offsets."""
+    deleted_before_start: list[str] = []
+    """What topics have deleted before a service has run for the first time, in the same form."""
     pending: set[str] = set()
     """Keys with an event that some service has not consumed yet."""
     duplicates: int = 0
@@ -106,6 +108,7 @@ class Facts(msgspec.Struct, kw_only=True):
         self.parked = 0
         self.parked_late.clear()
         self.deleted_unread.clear()
+        self.deleted_before_start.clear()
 
 
 def _short(event_id: str) -> int:

@@ -26,6 +26,7 @@ from app.operations.verification.consistent_cut import (
     ConsistentCut,
     ConsumedTopics,
     Place,
+    WrittenTopics,
     sources_of,
     take_consistent_cut,
 )
@@ -57,20 +58,22 @@ class Unreadable(PayflowError):
 async def read_topics(  # noqa: PLR0913  the facts, and where they come from
     config: Config,
     workflows: Sequence[Workflow],
-    consumed: ConsumedTopics,
+    topics: tuple[ConsumedTopics, WrittenTopics],
     facts: Facts,
     now_ms: int,
     known: dict[Place, int],
 ) -> int:
     """Add to `facts` what the invariants of `workflows` need; return how many records were read.
 
+    `topics` are those that each service reads, and those that only it writes.
     `known` says how far each partition has been read before, and is moved on. Raises KafkaError
     when the cluster cannot be reached or stops answering.
     """
     async with admin_client(config) as admin, reader(config) as consumer:
-        consistent_cut = await take_consistent_cut(admin, consumer, sources_of(workflows), consumed)
+        consistent_cut = await take_consistent_cut(admin, consumer, sources_of(workflows), *topics)
         facts.forget_what_moves()
         facts.deleted_unread += consistent_cut.deleted_unread()
+        facts.deleted_before_start += consistent_cut.deleted_before_start()
         taker = _Taker(facts, workflows, consistent_cut, now_ms, known, config)
         starts = consistent_cut.starts(known)
         ends = {TopicPartition(*place): end for place, end in consistent_cut.ends.items()}
