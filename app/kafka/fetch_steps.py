@@ -10,7 +10,6 @@ or with STEP_RECORDS_MAX records. What is left waits in the client for the next 
 
 import asyncio
 from collections.abc import Collection
-from typing import Any
 
 from aiokafka import TopicPartition
 from aiokafka.consumer import consumer, fetcher
@@ -18,7 +17,7 @@ from aiokafka.structs import ConsumerRecord
 
 from app.wire.byte_limits import STEP_BYTES_MAX, STEP_RECORDS_MAX
 
-Drained = dict[TopicPartition, list[ConsumerRecord[bytes, bytes]]]
+Records = list[ConsumerRecord[bytes, bytes]]
 
 
 def read_in_steps() -> None:
@@ -31,14 +30,15 @@ def read_in_steps() -> None:
 class Fetched(fetcher.FetchResult):
     """The records of one partition in one answer of the broker, as they wait in the client."""
 
-    def take(self, records_max: int, bytes_max: int) -> tuple[list[Any], int]:
+    def take(self, records_max: int, bytes_max: int) -> tuple[Records, int]:
         """Return the next records, and how many bytes were opened for them.
 
         The last batch opened may pass `bytes_max`.
         """
         if not self.check_assignment(self._topic_partition) or not self.has_more():
             return [], 0
-        source, records = self._partition_records, []
+        source = self._partition_records
+        records: Records = []
         source.opened_bytes = 0
         for record in source:
             records.append(record)
@@ -58,7 +58,7 @@ class SteppingFetcher(fetcher.Fetcher):
         partitions: Collection[TopicPartition],
         timeout: float | None = 0,  # noqa: ASYNC109  aiokafka's signature
         max_records: int | None = None,
-    ) -> Drained:
+    ) -> dict[TopicPartition, Records]:
         """Return the records of one step, of `partitions` or of all, waiting for the first."""
         # A caller that always finds records would otherwise never let go of the loop.
         await asyncio.sleep(0)
@@ -77,9 +77,11 @@ class SteppingFetcher(fetcher.Fetcher):
                 return {}
             waiter.result()  # Raises what the fetching has met.
 
-    def _step(self, partitions: Collection[TopicPartition], records_max: int) -> Drained:
+    def _step(
+        self, partitions: Collection[TopicPartition], records_max: int
+    ) -> dict[TopicPartition, Records]:
         """Return the records of one step; raises the error of a partition that comes first."""
-        drained: Drained = {}
+        drained: dict[TopicPartition, Records] = {}
         bytes_left = STEP_BYTES_MAX
         for place, result in list(self._records.items()):
             if records_max <= 0 or bytes_left <= 0:

@@ -14,6 +14,7 @@ from app.kafka.admin import admin_client
 from app.kafka.applied_logs import AppliedLogs, has_run
 from app.kafka.groups import commits
 from app.kafka.reader import reader, span
+from app.worker.log_identity import Position
 
 log = structlog.get_logger(__name__)
 
@@ -38,9 +39,12 @@ async def has_service_run(
     return has_run(metadata, ends.values(), rows)
 
 
-def report_start(begins: Mapping[TopicPartition, int], service: str) -> None:
-    """Log that `service` starts for the first time, and what was deleted before."""
-    gone = [f"{place.topic}/{place.partition}: 0 to {begin - 1}"
-            for place, begin in sorted(begins.items()) if begin]  # fmt: skip
+def report_start(positions: Mapping[TopicPartition, Position], service: str) -> None:
+    """Log where `service` starts for the first time, and what was deleted before."""
+    gone = [
+        f"{place.topic}/{place.partition}: 0 to {position.offset - 1}"
+        for place, position in sorted(positions.items())
+        if position.log.joined and position.offset
+    ]
     if gone:
         log.warning("first start, from the earliest records there are", service=service, gone=gone)

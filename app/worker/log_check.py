@@ -5,7 +5,7 @@ been recovered, before anything of it is read. `app.worker.log_watch` goes on wh
 """
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -149,10 +149,7 @@ class LogCheck:
         own = [TopicPartition(*at) for at in before]
         facts = await place_facts(self.config, self.group, [*places, *own])
         changelogs = {place.topic: facts[place].log for place in own if place in facts}
-        unread = [place for place in places if place in facts and facts[place].committed is None]
-        has_run = not unread or await has_service_run(
-            self.config, self.group, app.owned_topics, before.values()
-        )
+        has_run = await self._has_run(app.owned_topics, places, facts, before.values())
         positions = self._judge(places, facts, before, has_run=has_run)
         refills = self._refills(facts, before, changelogs)
         self.positions |= positions
@@ -176,13 +173,24 @@ class LogCheck:
                     await self._put(app, store, at, {LOGS_KEY: encode_logs(now)})
         self._is_noted = True
         await app.commit_at(unsaid)
-        if not has_run:
-            report_start({place: facts[place].begin for place in unread}, self.config.service)
+        report_start(positions, self.config.service)
         self.changelogs = {name: each.identity for name, each in changelogs.items()}
 
     def _stores(self) -> list[Store]:
         stores = {id(store): store for _, store in self._readers.values() if store is not None}
         return list(stores.values())
+
+    async def _has_run(
+        self,
+        owned: Collection[str],
+        places: Sequence[TopicPartition],
+        facts: Mapping[TopicPartition, PlaceFacts],
+        rows: Collection[AppliedLogs],
+    ) -> bool:
+        """Return whether the service has run before; only a start without a commit asks for it."""
+        if all(facts[place].committed is not None for place in places if place in facts):
+            return True
+        return await has_service_run(self.config, self.group, owned, rows)
 
     def _judge(
         self,
