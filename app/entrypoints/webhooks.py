@@ -14,6 +14,7 @@ from workflows.payment.provider_messages import ProviderNotified
 from workflows.payment.topics import provider_webhooks
 from workflows.shared.limits import TEXT_CHARS_MAX
 from workflows.shared.provider_currencies import amount_minor_of
+from workflows.shared.provider_metadata import owner_of
 from workflows.shipping.carrier_messages import CarrierNotified
 from workflows.shipping.topics import carrier_webhooks
 
@@ -46,15 +47,14 @@ def provider_notified(event: dict[str, object], config: Config) -> Emission | No
         log.info("webhook of no interest", kind=str(event.get("type"))[:100])
         return None
     about = _part(_part(event, "data"), "object")
-    metadata = about.get("metadata")
-    fields = metadata if isinstance(metadata, dict) else {}
-    if "order_id" not in fields or fields.get("installation", "") not in ("", config.installation):
+    order_id = owner_of(about.get("metadata"), config.installation)
+    if not order_id:
         log.info("webhook of something that is not ours", kind=kind)
         return None
     is_refund, is_dispute = kind == "refund_changed", kind == "dispute_changed"
     message = converted(
         ProviderNotified,
-        order_id=fields["order_id"],
+        order_id=order_id,
         notice_id=event.get("id"),
         kind=kind,
         payment_id=about.get("payment_intent" if is_refund or is_dispute else "id"),

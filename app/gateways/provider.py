@@ -145,7 +145,9 @@ class ProviderGateway:
             "limit": INTENTS_MAX,
         }
         found = await read(self._account.intents.search_async(params))
-        return min(found.data, key=_rank, default=None)
+        # The search of an installation without a name finds those of the others too.
+        ours = [each for each in found.data if self._account.owns(command, each)]
+        return min(ours, key=_rank, default=None)
 
     async def _confirm(self, command: Command, intent_id: str) -> ProviderAnswer:
         key = self._account.key(command, "confirm")

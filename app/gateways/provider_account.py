@@ -5,7 +5,7 @@ after a day: whatever is older is searched before anything is created (ADR 20).
 """
 
 from collections.abc import Awaitable, Callable
-from typing import ClassVar, TypeVar
+from typing import ClassVar, TypeVar, cast
 
 import aiohttp
 import stripe
@@ -16,6 +16,7 @@ from app.wire.envelope import derive_id
 from workflows.payment.topics import ProviderCommand
 from workflows.shared.errors import ErrorKind, PayflowError
 from workflows.shared.limits import TEXT_CHARS_MAX
+from workflows.shared.provider_metadata import INSTALLATION, metadata_of, owner_of
 
 KEY_MS = 23 * 3_600_000
 """How long a key is trusted. Stripe may remove it after 24 h; clocks differ."""
@@ -82,15 +83,18 @@ class Account:
 
     def metadata(self, command: ProviderCommand) -> dict[str, str]:
         """Return what says at the provider whose an intent or a refund is."""
-        installation = {"installation": self._installation} if self._installation else {}
-        return {"order_id": command.transaction_id, **installation}
+        return metadata_of(command.transaction_id, self._installation)
+
+    def owns(self, command: ProviderCommand, intent: stripe.PaymentIntent) -> bool:
+        """Return whether `intent` is of the order of `command`, and of this installation."""
+        return owner_of(fields_of(intent), self._installation) == command.transaction_id
 
     def query(self, command: ProviderCommand) -> str:
         """Return the search for the intents of an order."""
         wanted = self.metadata(command)
         if not command.asked_at_ms:
             # It may have been created before intents had the name of an installation.
-            wanted.pop("installation", None)
+            wanted.pop(INSTALLATION, None)
         return " AND ".join(
             f"metadata['{name}']:'{_quoted(text)}'" for name, text in wanted.items()
         )
@@ -150,10 +154,10 @@ def code_of(error: object) -> str:
     return str(getattr(error, "decline_code", None) or getattr(error, "code", None) or "")
 
 
-def metadata_of(found: stripe.Refund, name: str) -> str:
-    """Return one field of the metadata of a refund."""
-    known = found.metadata.to_dict() if found.metadata else {}
-    return str(known.get(name, ""))
+def fields_of(found: object) -> dict[str, str]:
+    """Return the metadata of an object of the SDK, which raises for missing fields."""
+    metadata = getattr(found, "metadata", None)
+    return cast("dict[str, str]", metadata.to_dict()) if metadata else {}
 
 
 def _quoted(text: str) -> str:

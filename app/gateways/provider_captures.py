@@ -98,8 +98,8 @@ async def _charge_anew(account: Account, command: CaptureCharge) -> stripe.Payme
         "limit": INTENTS_MAX,
     }
     found = await read(account.intents.search_async(query))
-    paid = [intent for intent in found.data if intent.status == "succeeded"]
-    if paid:
+    paid = [each for each in found.data if each.status == "succeeded"]
+    if paid := [each for each in paid if account.owns(command, each)]:
         return paid[0]
     anew = {
         "amount": provider_amount(command.amount_minor, command.currency),

@@ -11,7 +11,7 @@ import msgspec
 import stripe
 
 from app.config import Config
-from app.gateways.provider_account import Account, Unclear, asked, read, reason_of
+from app.gateways.provider_account import Account, Unclear, asked, fields_of, read, reason_of
 from workflows.payment.provider_dispute_messages import (
     CloseDispute,
     DisputeCommand,
@@ -68,7 +68,7 @@ async def metadata_of_intent(config: Config, payment_id: str) -> dict[str, str]:
         return {}
     finally:
         await account.close()
-    return intent.metadata.to_dict() if intent.metadata else {}
+    return fields_of(intent)
 
 
 async def find(account: Account, payment_id: str) -> str:

@@ -10,8 +10,8 @@ from app.gateways.provider_account import (
     Unclear,
     asked,
     code_of,
+    fields_of,
     is_current,
-    metadata_of,
     read,
     reason_of,
 )
@@ -104,7 +104,8 @@ async def _listed(account: Account, command: RefundCharge) -> ProviderAnswer | N
     }
     found = await read(account.refunds.list_async(params))
     for each in found.data:
-        numbered = metadata_of(each, "refund_key"), metadata_of(each, "round") or "0"
+        fields = fields_of(each)
+        numbered = fields.get("refund_key", ""), fields.get("round") or "0"
         if numbered == (command.refund_key, str(command.round)):
             return _state(command, each)
     return None

@@ -6,13 +6,13 @@ this installation is only counted.
 
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import msgspec
 import stripe
 
 from app.config import Config
-from app.gateways.provider_account import Account, Unclear, read
+from app.gateways.provider_account import Account, Unclear, fields_of, read
 from app.gateways.settlement_position import Counts, Event, SettlementPosition, chunks, windows
 from workflows.payment.settlement_messages import (
     BalanceTransactionPaidOut,
@@ -20,6 +20,7 @@ from workflows.payment.settlement_messages import (
     PayoutStatus,
 )
 from workflows.shared.provider_currencies import amount_minor_of
+from workflows.shared.provider_metadata import TRANSACTION, owner_of
 
 PAGE = 100
 PAGES_MAX = 5_000
@@ -151,18 +152,17 @@ class ProviderSettlement:
         source = transaction.source
         if not isinstance(source, Source):
             return ""
-        fields = _metadata(source)
+        fields = fields_of(source)
         intent_id = _id_of(getattr(source, "payment_intent", None))
         # A charge has a copy of its intent's metadata. A refund made by hand has none of ours.
-        if "order_id" not in fields and not isinstance(source, stripe.Charge) and intent_id:
+        if TRANSACTION not in fields and not isinstance(source, stripe.Charge) and intent_id:
             fields = await self._metadata_of(intent_id)
-        is_ours = fields.get("installation", "") in ("", self._installation)
-        return fields.get("order_id", "") if is_ours else ""
+        return owner_of(fields, self._installation)
 
     async def _metadata_of(self, intent_id: str) -> dict[str, str]:
         if intent_id not in self._metadata:
             found = await read(self._account.intents.retrieve_async(intent_id))
-            self._metadata[intent_id] = _metadata(found)
+            self._metadata[intent_id] = fields_of(found)
         return self._metadata[intent_id]
 
 
@@ -206,19 +206,13 @@ Shape = TypeVar("Shape", BalanceTransactionReported, BalanceTransactionPaidOut)
 
 
 def _converted(shape: type[Shape], **fields: object) -> Shape | None:
-    if not fields["order_id"]:
+    if not fields[TRANSACTION]:
         return None
     try:
         return msgspec.convert(fields, shape)
-    except msgspec.ValidationError:
-        # Its order_id is none that Payflow would give: somebody else wrote it, and it is not ours.
-        return None
-
-
-def _metadata(found: Source | stripe.PaymentIntent) -> dict[str, str]:
-    # The SDK's objects raise for missing fields.
-    metadata = getattr(found, "metadata", None)
-    return cast("dict[str, str]", metadata.to_dict()) if metadata else {}
+    except msgspec.ValidationError as error:
+        about = fields["balance_transaction_id"]
+        raise Unclear(f"{about} cannot be understood: {error}") from error
 
 
 def _id_of(found: object) -> str:

@@ -88,8 +88,8 @@ class Cluster:
         with closing(store), store.writing() as books:
             books.execute(
                 "INSERT INTO intents (id, order_id, amount_minor, currency, status, metadata,"
-                " created_ms) VALUES (?, ?, ?, 'gbp', 'succeeded', '{}', ?)",
-                (f"pi_{order_id}", order_id, minor, LONG_AGO_MS),
+                " created_ms) VALUES (?, ?, ?, 'gbp', 'succeeded', ?, ?)",
+                (f"pi_{order_id}", order_id, minor, f'{{"order_id":"{order_id}"}}', LONG_AGO_MS),
             )
             books.execute(
                 "INSERT INTO charges (id, intent_id, order_id, amount_minor, currency, created_ms)"

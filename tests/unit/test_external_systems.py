@@ -16,7 +16,7 @@ from workflows.shared.invariants import CarrierRecord, ProviderRecord
 
 INTENT = """
     INSERT INTO intents (id, order_id, amount_minor, currency, status, metadata, created_ms)
-    VALUES (?, ?, 800, 'gbp', 'succeeded', '{}', 1)
+    VALUES (?, ?, 800, 'gbp', 'succeeded', json_object('order_id', 'o1'), 1)
 """
 CHARGE = """
     INSERT INTO charges (id, intent_id, order_id, amount_minor, currency, created_ms)

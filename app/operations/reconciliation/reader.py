@@ -15,7 +15,7 @@ from app.config import Config
 from app.delivery import row
 from app.kafka.reader import AIOKafkaConsumer, TopicPartition, partitions, read_to_end, reader, span
 from app.operations.reconciliation.settlement_books import SettlementBooks
-from app.operations.reconciliation.settlement_reader import order_of, read_settlement
+from app.operations.reconciliation.settlement_reader import read_settlement
 from app.operations.verification import external_systems
 from app.operations.verification.reader import Unreadable
 from app.registry import load_agents, load_books
@@ -29,15 +29,16 @@ from workflows.shared.provider_currencies import amount_minor_of
 from workflows.shared.topic import topic_of
 
 _SETTLEMENT_LINES = """
-    SELECT m.*, i.metadata FROM (
-        SELECT 'charge' AS kind, order_id, '' AS key, intent_id AS reference, amount_minor,
-            currency, created_ms, intent_id FROM charges
+    SELECT m.kind, owner_of(i.metadata), m.key, m.reference, m.amount_minor, m.currency, m.at_ms
+    FROM (
+        SELECT 'charge' AS kind, '' AS key, intent_id AS reference, amount_minor,
+            currency, created_ms AS at_ms, intent_id FROM charges
         UNION ALL
-        SELECT 'refund', order_id,
+        SELECT 'refund',
             coalesce(CAST(json_extract(metadata, '$.refund_key') AS TEXT), id), id, amount_minor,
             currency, created_ms, intent_id FROM refunds WHERE status = 'succeeded'
         UNION ALL
-        SELECT 'void', order_id, '', id, iif(authorized_minor, authorized_minor, amount_minor),
+        SELECT 'void', '', id, iif(authorized_minor, authorized_minor, amount_minor),
             currency, canceled_ms, id FROM intents WHERE status = 'canceled'
     ) m JOIN intents i ON i.id = m.intent_id
 """
@@ -48,10 +49,10 @@ _TABLES = """
 """
 """Both are missing in a report that knows no disputes."""
 _DISPUTE_LINES = """
-    SELECT CASE category WHEN 'dispute' THEN 'dispute' ELSE 'reversal' END, intents.order_id,
-        disputes.id, disputes.id, abs(balance_transactions.amount_minor),
-        balance_transactions.currency, balance_transactions.created_ms, balance_transactions.id,
-        intents.metadata
+    SELECT CASE category WHEN 'dispute' THEN 'dispute' ELSE 'reversal' END,
+        owner_of(intents.metadata), disputes.id, disputes.id,
+        abs(balance_transactions.amount_minor), balance_transactions.currency,
+        balance_transactions.created_ms
     FROM balance_transactions JOIN disputes ON disputes.id = balance_transactions.source
         JOIN intents ON intents.id = disputes.intent_id
 """
@@ -115,14 +116,13 @@ def provider_lines(config: Config) -> Iterator[Line]:
                 f"Operator: put its settlement report at {path}."
             )
         return
-    with closing(external_systems.opened(path)) as books:
+    with closing(external_systems.opened(path, config)) as books:
         found = books.execute(_SETTLEMENT_LINES).fetchall()
         if books.execute(_TABLES).fetchone() == (2,):
             found += books.execute(_DISPUTE_LINES).fetchall()
-        for kind, order_id, key, reference, *rest in found:
-            amount, code, at_ms, _, metadata = rest
+        for kind, order_id, key, reference, amount, code, at_ms in found:
             currency = code.upper()
-            if not order_of(metadata, config):
+            if not order_id:
                 continue
             yield Line(
                 book="provider",

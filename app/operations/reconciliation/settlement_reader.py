@@ -4,8 +4,6 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 
-import msgspec
-
 from app.config import Config
 from app.operations.reconciliation.settlement_books import (
     BalanceLine,
@@ -17,7 +15,7 @@ from workflows.shared.books import SettlementLine
 from workflows.shared.provider_currencies import amount_minor_of
 
 _LINES = """
-    SELECT b.id, b.category, coalesce(i.metadata, '{}'), b.amount_minor, b.fee_minor,
+    SELECT b.id, b.category, owner_of(i.metadata), b.amount_minor, b.fee_minor,
         b.amount_minor - b.fee_minor, CASE b.category WHEN 'charge' THEN c.amount_minor
             WHEN 'refund' THEN -r.amount_minor WHEN 'refund_failure' THEN r.amount_minor END,
         upper(b.currency), b.created_ms, b.available_ms, coalesce(b.payout_id, ''),
@@ -33,7 +31,7 @@ _PAYOUTS = """
     SELECT id, amount_minor, upper(currency), status, created_ms, arrival_ms FROM payouts
 """
 _UNLISTED = """
-    SELECT coalesce(i.metadata, '{}'), m.id, m.amount_minor, upper(m.currency), m.created_ms FROM (
+    SELECT owner_of(i.metadata), m.id, m.amount_minor, upper(m.currency), m.created_ms FROM (
         SELECT id, intent_id, amount_minor, currency, created_ms FROM charges
         UNION ALL
         SELECT id, intent_id, -amount_minor, currency, created_ms FROM refunds
@@ -50,21 +48,21 @@ def read_settlement(config: Config) -> SettlementBooks:
     path = external_systems.provider_file(config)
     if not path.is_file():
         return SettlementBooks()
-    with closing(external_systems.opened(path)) as books:
+    with closing(external_systems.opened(path, config)) as books:
         return SettlementBooks(
-            lines=tuple(_lines(books, config)),
+            lines=tuple(_lines(books)),
             payouts=tuple(_payouts(books)),
-            unlisted=tuple(_unlisted(books, config)),
+            unlisted=tuple(_unlisted(books)),
         )
 
 
-def _lines(books: sqlite3.Connection, config: Config) -> Iterator[BalanceLine]:
-    for name, category, metadata, amount, fee, net, source, *rest in _rows(books, _LINES):
+def _lines(books: sqlite3.Connection) -> Iterator[BalanceLine]:
+    for name, category, order_id, amount, fee, net, source, *rest in _rows(books, _LINES):
         currency, at_ms, available_ms, payout_id, returned_payout_id = rest
         yield BalanceLine(
             id=name,
             category=category,
-            order_id=order_of(metadata, config),
+            order_id=order_id,
             amount_minor=amount_minor_of(amount, currency),
             fee_minor=amount_minor_of(fee, currency),
             net_minor=amount_minor_of(net, currency),
@@ -89,9 +87,9 @@ def _payouts(books: sqlite3.Connection) -> Iterator[PayoutRecord]:
         )
 
 
-def _unlisted(books: sqlite3.Connection, config: Config) -> Iterator[SettlementLine]:
-    for metadata, name, amount, currency, at_ms in _rows(books, _UNLISTED):
-        if order_id := order_of(metadata, config):
+def _unlisted(books: sqlite3.Connection) -> Iterator[SettlementLine]:
+    for order_id, name, amount, currency, at_ms in _rows(books, _UNLISTED):
+        if order_id:
             yield SettlementLine(
                 order_id=order_id,
                 balance_transaction_id=name,
@@ -100,13 +98,6 @@ def _unlisted(books: sqlite3.Connection, config: Config) -> Iterator[SettlementL
                 currency=currency,
                 at_ms=at_ms,
             )
-
-
-def order_of(metadata: str, config: Config) -> str:
-    """Return the order that the metadata of an intent names; empty when it is not ours."""
-    fields = msgspec.json.decode(metadata, type=dict[str, object])
-    is_ours = fields.get("installation", "") in ("", config.installation)
-    return str(fields.get("order_id", "")) if is_ours else ""
 
 
 def _rows(books: sqlite3.Connection, query: str) -> sqlite3.Cursor:

@@ -5,35 +5,42 @@ change, and one that is younger than the cut counts as in motion.
 """
 
 import sqlite3
+from collections import defaultdict
 from contextlib import closing
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
+
+import msgspec
 
 from app.config import Config
 from workflows.shared.invariants import CarrierRecord, ProviderRecord
 from workflows.shared.provider_currencies import amount_minor_of
+from workflows.shared.provider_metadata import owner_of
 
 _CHARGES = """
-    SELECT order_id, upper(currency), count(*), sum(amount_minor), max(created_ms) FROM charges
-    GROUP BY order_id, currency
+    SELECT owner_of(i.metadata) AS owner, upper(c.currency), count(*), sum(c.amount_minor),
+        max(c.created_ms)
+    FROM charges c JOIN intents i ON i.id = c.intent_id GROUP BY owner, c.currency
 """
 _REFUNDS = """
-    SELECT order_id, upper(currency),
-        sum(CASE status WHEN 'succeeded' THEN amount_minor ELSE 0 END),
-        max(max(created_ms, changed_ms)) FROM refunds GROUP BY order_id, currency
+    SELECT owner_of(i.metadata) AS owner, upper(r.currency),
+        sum(CASE r.status WHEN 'succeeded' THEN r.amount_minor ELSE 0 END),
+        max(max(r.created_ms, r.changed_ms))
+    FROM refunds r JOIN intents i ON i.id = r.intent_id GROUP BY owner, r.currency
 """
 _HOLDS = """
-    SELECT order_id, upper(currency), sum(authorized_minor),
+    SELECT owner_of(metadata) AS owner, upper(currency), sum(authorized_minor),
         max(coalesce(authorized_ms, created_ms)) FROM intents
-    WHERE status = 'requires_capture' GROUP BY order_id, currency
+    WHERE status = 'requires_capture' GROUP BY owner, currency
 """
 _DISPUTES = """
-    SELECT intents.order_id, upper(balance_transactions.currency),
-        -sum(balance_transactions.amount_minor), max(balance_transactions.created_ms)
-    FROM balance_transactions JOIN disputes ON disputes.id = balance_transactions.source
-        JOIN intents ON intents.id = disputes.intent_id
-    GROUP BY intents.order_id, balance_transactions.currency
+    SELECT owner_of(i.metadata) AS owner, upper(b.currency), -sum(b.amount_minor),
+        max(b.created_ms)
+    FROM balance_transactions b JOIN disputes d ON d.id = b.source
+        JOIN intents i ON i.id = d.intent_id
+    GROUP BY owner, b.currency
 """
 _SHIPMENTS = """
     SELECT order_id, status, max(created_ms, coalesce(delivered_ms, 0)) FROM shipments
@@ -54,37 +61,36 @@ def carrier_file(config: Config) -> Path:
 def read_provider(config: Config) -> dict[str, ProviderRecord] | None:
     """Return what the provider charged and refunded, by order id; None without a local simulator.
 
-    A simulator without a file has charged nothing. Raises sqlite3.Error.
+    What is not ours on the account is left out. A simulator without a file has charged nothing.
+    Raises sqlite3.Error.
     """
     path = provider_file(config)
     if not path.is_file():
         return {} if _is_local(config.provider_url) else None
-    taken: dict[str, ProviderRecord] = {}
-    with closing(opened(path)) as books:
-        # One transaction: both sums are of the same moment.
+    taken: defaultdict[str, ProviderRecord] = defaultdict(ProviderRecord)
+    with closing(opened(path, config)) as books:
+        # One transaction: all sums are of the same moment.
         books.execute("BEGIN")
         for order_id, currency, charges, charged, last_ms in books.execute(_CHARGES):
-            known = taken.setdefault(order_id, ProviderRecord())
-            known.charges += charges
-            known.last_ms = max(known.last_ms, last_ms)
-            if known.counts(currency):
-                known.charged_minor += amount_minor_of(charged, currency)
+            taken[order_id].charges += charges
+            _add(taken[order_id], "charged_minor", currency, charged, last_ms)
         for order_id, currency, refunded, last_ms in books.execute(_REFUNDS):
-            known = taken.setdefault(order_id, ProviderRecord())
-            known.last_ms = max(known.last_ms, last_ms)
-            if known.counts(currency):
-                known.refunded_minor += amount_minor_of(refunded, currency)
+            _add(taken[order_id], "refunded_minor", currency, refunded, last_ms)
         for order_id, currency, held, last_ms in _rows(books, _HOLDS):
-            known = taken.setdefault(order_id, ProviderRecord())
-            known.last_ms = max(known.last_ms, last_ms)
-            if known.counts(currency):
-                known.held_minor += amount_minor_of(held, currency)
+            _add(taken[order_id], "held_minor", currency, held, last_ms)
         for order_id, currency, disputed, last_ms in _rows(books, _DISPUTES):
-            known = taken.setdefault(order_id, ProviderRecord())
-            known.last_ms = max(known.last_ms, last_ms)
-            if known.counts(currency):
-                known.disputed_minor += amount_minor_of(disputed, currency)
-    return taken
+            _add(taken[order_id], "disputed_minor", currency, disputed, last_ms)
+    return {order_id: known for order_id, known in taken.items() if order_id}
+
+
+Sum = Literal["charged_minor", "refunded_minor", "held_minor", "disputed_minor"]
+
+
+def _add(known: ProviderRecord, name: Sum, currency: str, amount: int, last_ms: int) -> None:
+    """Add what the provider has moved to one sum of `known`; `amount` is in its own units."""
+    known.last_ms = max(known.last_ms, last_ms)
+    if known.counts(currency):
+        setattr(known, name, getattr(known, name) + amount_minor_of(amount, currency))
 
 
 def _rows(books: sqlite3.Connection, query: str) -> list[tuple[str, str, int, int]]:
@@ -97,11 +103,21 @@ def _rows(books: sqlite3.Connection, query: str) -> list[tuple[str, str, int, in
         return []
 
 
-def opened(path: Path) -> sqlite3.Connection:
-    """Return the file of an external system, opened to be read. Raises sqlite3.Error."""
-    return sqlite3.connect(
+def opened(path: Path, config: Config) -> sqlite3.Connection:
+    """Return the file of an external system, opened to be read. Raises sqlite3.Error.
+
+    Its function `owner_of` returns the order that metadata names; empty when it is not ours.
+    """
+    books = sqlite3.connect(
         f"{path.as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS, isolation_level=None
     )
+
+    def owner(metadata: str | None) -> str:
+        fields = msgspec.json.decode(metadata) if metadata else None
+        return owner_of(fields, config.installation)
+
+    books.create_function("owner_of", 1, owner, deterministic=True)
+    return books
 
 
 def _is_local(url: str) -> bool:
@@ -117,7 +133,7 @@ def read_carrier(config: Config) -> dict[str, CarrierRecord] | None:
     path = carrier_file(config)
     if not path.is_file():
         return {} if _is_local(config.carrier_url) else None
-    with closing(opened(path)) as books:
+    with closing(opened(path, config)) as books:
         return {
             order_id: CarrierRecord(status=status, last_ms=last_ms)
             for order_id, status, last_ms in books.execute(_SHIPMENTS)
