@@ -7,7 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workflows.order.messages import Charge, Line, OrderPlaced
-from workflows.order.return_amount import ReturnAmount, Sale, return_parts, sale_of, summed
+from workflows.order.return_amount import (
+    ReturnAmount,
+    Sale,
+    return_parts,
+    rounding_of,
+    sale_of,
+    summed,
+    worth,
+)
 
 CODES = ["POST", "D", "VAT", "tax", "fee"]
 lines = st.lists(
@@ -100,6 +108,31 @@ def test_nothing_is_ever_taken_back_and_no_more_than_paid_given(
         refunded_minor += summed(parts).total_minor
 
         assert refunded_minor <= paid_minor
+
+
+@settings(max_examples=150, deadline=None)
+@given(sales(), st.integers(0, 2**32), st.sampled_from([1, 10, 100]), st.data())
+def test_what_a_return_is_worth_can_be_moved(
+    sold: tuple[Sale, int], seed: int, step: int, data: st.DataObject
+) -> None:
+    """In steps of the currency, also where a line never shipped; all of it is what was charged."""
+    sale, paid_minor = sold
+    whole_minor = paid_minor + -paid_minor % step
+    unshipped = [data.draw(st.sampled_from([0, line.units])) for line in sale.lines]
+    never_minor = summed(worth(sale, whole_minor, unshipped)).total_minor
+    charged_minor = (whole_minor - never_minor) // step * step
+    units = [[*map(max, each, unshipped)] for each in returns_of(sale, seed)]
+    refunds: list[int] = []
+    exact_minor = 0
+    for before, after in pairwise(units):
+        exact = summed(return_parts(sale, whole_minor, before=before, after=after)).total_minor
+        exact_minor += exact
+        refunds.append(exact + rounding_of(sale, whole_minor, step, unshipped, before, after))
+        assert refunds[-1] >= 0
+        assert refunds[-1] % step == 0
+        assert sum(refunds) <= exact_minor
+
+    assert charged_minor == sum(refunds)
 
 
 @settings(max_examples=100, deadline=None)

@@ -76,6 +76,10 @@ async def test_nobody_below_an_approver_gives_it(site: Site, name: str) -> None:
         ),
         pytest.param(order(LIMIT_MINOR + 1), LIMIT_MINOR + 1, 409, id="too much for one person"),
         pytest.param(order(100), 0, 400, id="nothing"),
+        pytest.param(
+            replace(order(2_000), currency="KWD"), 1_005, 400, id="what no card moves: 1.005 KWD"
+        ),
+        pytest.param(replace(order(2_000), currency="KWD"), 1_010, 202, id="1.010 KWD"),
         pytest.param(order(100), -1, 400, id="less than nothing"),
     ],
 )

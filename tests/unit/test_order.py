@@ -1,5 +1,7 @@
 """The order as a whole, by example."""
 
+from typing import Any
+
 import msgspec
 import pytest
 from msgspec.structs import replace
@@ -512,3 +514,50 @@ def test_the_view_says_what_is_due() -> None:
     assert "payment_failed" == taking_back["cause"]
     assert "card_declined" == taking_back["detail"]
     assert taking_back["steps"]["inventory"]["due_at_ms"] is None
+
+
+# --- currencies that the provider moves in steps -------------------------------------
+
+
+def in_dinars(story: list[Received]) -> list[Received]:
+    """Return `story` of an order of 10.000 KWD, whose mugs are 3.335, 3.335 and 1.665 each."""
+    prices = (3_335, 1_665, 5_000)
+    lines = tuple(
+        replace(line, amount_minor=price, quantity=1)
+        for line, price in zip(PLACED.lines, prices, strict=True)
+    )
+    placed = replace(PLACED, currency="KWD", lines=lines, total_minor=10_000)
+    paid = replace(PAID, currency="KWD", amount_minor=10_000, goods_minor=10_000)
+    return [placed, paid, *story]
+
+
+def test_returns_in_dinars_are_worth_what_a_card_can_be_given() -> None:
+    """Each is a multiple of 0.010 KWD, and all of them are what was paid."""
+    asked = [back("r1", 1, line=1), back("r2", 1, line=2), back("r3", 1, sku="tin")]
+    story = in_dinars([*DONE[2:], *asked])
+    accepted = [
+        each
+        for at in range(len(story))
+        for each in after(order, *story[: at + 1])[1]
+        if isinstance(each, ReturnAccepted)
+    ]
+
+    assert [3_330, 1_670, 5_000] == [each.amount_minor for each in accepted]
+    assert [-5, 5, 0] == [each.computed.rounding_minor for each in accepted if each.computed]
+    shown = view(after(order, *story)[0])["returns"]
+    assert "3.335 KWD goods - 0.005 KWD rounding" == shown[0]["computation"]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        pytest.param(back("r1", 1, amount_minor=3_335, line=1), id="of an earlier version"),
+        pytest.param(replace(GOODWILL, amount_minor=1_005), id="goodwill"),
+    ],
+)
+def test_an_amount_that_no_card_moves_is_refused(asked: Any) -> None:
+    """The provider would refuse the refund for ever; the reason is said instead."""
+    [answer] = after(order, *in_dinars([*DONE[2:], asked]))[1]
+
+    assert isinstance(answer, ReturnRefused)
+    assert "the payment provider moves KWD in steps of 0.010" == answer.reason

@@ -20,7 +20,7 @@ from workflows.shared.limits import (
     Name,
     Quantity,
 )
-from workflows.shared.money import exponent_of, money
+from workflows.shared.money import money
 from workflows.shared.provider_currencies import step_minor
 
 LINES_IN_TEXT_MAX = 3
@@ -92,8 +92,7 @@ def partial_shipment(order: PricedOrder, missing: Collection[str]) -> PartialShi
     none, units = [0] * len(lines), [each.units * (each.sku in missing) for each in lines]
     *parts, _postage = whole = return_parts(order.sale, order.total_minor, before=none, after=units)
     amount_minor = order.total_minor - summed(whole).total_minor
-    if exponent_of(order.currency) is not None:
-        amount_minor -= amount_minor % step_minor(order.currency)
+    amount_minor -= amount_minor % step_minor(order.currency)
     if amount_minor <= 0:
         return None
     items_minor = sum(each.amount_minor for each in lines if each.sku not in missing)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from workflows.order.messages import OrderPlaced
-from workflows.shared.limits import MinorDue
+from workflows.shared.limits import Minor, MinorDue
 from workflows.shared.money import split_minor
 
 TAXES = frozenset({"TAX", "VAT", "GST", "SALES_TAX"})
@@ -42,11 +42,14 @@ class ReturnAmount(msgspec.Struct, frozen=True, kw_only=True):
     postage_minor: MinorDue = 0
     withheld_minor: MinorDue = 0
     """What of it had gone back before without goods, or was not asked for."""
+    rounding_minor: Minor = 0
+    """What makes it one of the steps in which the provider moves the currency, such as 0.010 KWD;
+    all returns of an order together are rounded down once."""
 
     @property
     def total_minor(self) -> int:
         """Return what is to be refunded."""
-        added = self.items_minor + self.tax_minor + self.postage_minor
+        added = self.items_minor + self.tax_minor + self.postage_minor + self.rounding_minor
         return added - self.discount_minor - self.withheld_minor
 
 
@@ -110,6 +113,17 @@ def worth(sale: Sale, paid_minor: int, units: Sequence[int]) -> tuple[ReturnAmou
         for line, back, discount, tax in shares
     ]
     return (*parts, ReturnAmount(postage_minor=rest_minor if is_all else 0))
+
+
+def rounding_of(sale: Sale, paid_minor: int, step: int, *units: Sequence[int]) -> int:
+    """Return what a return adds, or takes below zero, to be a multiple of `step`.
+
+    `units`: those that the customer does not have: without any return, before this one, after it.
+    """
+    never_minor, before_minor, after_minor = (
+        summed(worth(sale, paid_minor, each)).total_minor for each in units
+    )
+    return (before_minor - never_minor) % step - (after_minor - never_minor) % step
 
 
 def summed(parts: Iterable[ReturnAmount]) -> ReturnAmount:

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from workflows.order.messages import ReturnLine
-from workflows.order.return_amount import ReturnAmount, return_parts, summed
-from workflows.order.returns import Return, Returns, units_kept
+from workflows.order.return_amount import ReturnAmount, return_parts, rounding_of, summed
+from workflows.order.returns import Return, Returns, units_kept, units_unshipped
 from workflows.order.saga_messages import ReturnAccepted, ReturnRefused
 from workflows.shared.message import Message
+from workflows.shared.provider_currencies import objection_to_step, step_minor
 
 
 def pending(
@@ -26,7 +27,7 @@ def pending(
     answer = (
         "the order was cancelled"
         if cancelled
-        else asked.reason or _answer(returns, asked, paid_minor)
+        else asked.reason or _answer(returns, asked, paid_minor, currency)
     )
     if isinstance(answer, str):
         return (
@@ -52,10 +53,12 @@ def pending(
 
 
 def _answer(
-    returns: Returns, asked: Return, paid_minor: int
+    returns: Returns, asked: Return, paid_minor: int, currency: str
 ) -> str | tuple[tuple[ReturnLine, ...], ReturnAmount | None]:
     """Return what comes back of each line and how its amount is computed, or why nothing does."""
     left_minor = paid_minor - returns.amount_minor
+    if objection := objection_to_step(asked.amount_minor, currency):
+        return objection
     if asked.is_goodwill:
         return "more money than was paid" if asked.amount_minor > left_minor else ((), None)
     units = chosen_units(returns, asked.lines)
@@ -66,7 +69,9 @@ def _answer(
     # What did not ship counts as what is back: the rest is worth what is left of the whole order.
     whole_minor = paid_minor + returns.released_minor
     parts = return_parts(returns.sale, whole_minor, before=before, after=after)
-    whole = summed(parts)
+    units_by_time = units_unshipped(returns), before, after
+    rounding_minor = rounding_of(returns.sale, whole_minor, step_minor(currency), *units_by_time)
+    whole = replace(summed(parts), rounding_minor=rounding_minor)
     due_minor = min(whole.total_minor, left_minor)
     if asked.amount_minor > due_minor:
         return "more money than these goods are worth"

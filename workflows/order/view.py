@@ -134,9 +134,15 @@ def _return(return_id: str, back: returns.Return, currency: str) -> dict[str, An
         "restocked": back.restocked,
         "reason": back.reason,
         "goodwill": back.is_goodwill,
-        "computed": back.computed and msgspec.structs.asdict(back.computed),
+        "computed": back.computed and _figures(back.computed),
         "computation": _computation(back.computed, currency) if back.computed else "",
     }
+
+
+def _figures(computed: ReturnAmount) -> dict[str, int]:
+    """Return the figures of an amount; rounding is one where the currency moves in steps."""
+    figures = msgspec.structs.asdict(computed)
+    return {name: minor for name, minor in figures.items() if minor or name != "rounding_minor"}
 
 
 def _computation(computed: ReturnAmount, currency: str) -> str:
@@ -147,6 +153,8 @@ def _computation(computed: ReturnAmount, currency: str) -> str:
         (" + ", computed.tax_minor, "tax"),
         (" + ", computed.postage_minor, "postage"),
         (" - ", computed.withheld_minor, "given before or not asked for"),
+        (" + ", max(computed.rounding_minor, 0), "rounding"),
+        (" - ", max(-computed.rounding_minor, 0), "rounding"),
     )
     return "".join(
         f"{sign}{money(minor, currency)} {what}"

@@ -78,8 +78,11 @@ def objection_to_currency(currency: str) -> str:
 
 def objection_to_amount(amount_minor: int, currency: str) -> str:
     """Return why the provider cannot move `amount_minor`, or nothing."""
-    if objection := objection_to_currency(currency):
-        return objection
+    return objection_to_currency(currency) or objection_to_step(amount_minor, currency)
+
+
+def objection_to_step(amount_minor: int, currency: str) -> str:
+    """Return why the provider cannot move an amount of an order in `currency`, or nothing."""
     step = step_minor(currency)
     if amount_minor % step == 0:
         return ""
@@ -88,7 +91,12 @@ def objection_to_amount(amount_minor: int, currency: str) -> str:
 
 
 def step_minor(currency: str) -> int:
-    """Return the smallest amount of a known `currency` that the provider moves, in minor units."""
+    """Return the step in which the provider moves `currency`, in minor units.
+
+    1 for an unknown one, of which nothing is moved.
+    """
+    if exponent_of(currency) is None:
+        return 1
     own, theirs = _exponents(currency)
     return LAST_DIGIT_ZERO if own == THREE_DECIMAL else 10 ** max(own - theirs, 0)
 

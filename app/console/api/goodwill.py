@@ -13,6 +13,7 @@ from app.console.api.operator_actions import (
     accepted_response,
     carry_out,
     operator_messages,
+    refuse_unmovable,
     takes_two_people,
 )
 from app.console.api.problems import Problem, path_name, read_body
@@ -43,6 +44,7 @@ async def give(request: web.Request) -> web.Response:
     return_id = GOODWILL_PREFIX + asked.goodwill_id
     pending, known_minor = request.app[PENDING_REFUNDS], operators.refunds_minor(state)
     left_minor = operators.left_minor(state) + known_minor.get(return_id, 0)
+    refuse_unmovable(asked.amount_minor, operators.currency(state))
     if asked.amount_minor > left_minor:
         detail = f"only {money(left_minor, operators.currency(state))} of what was paid are left"
         raise Problem(409, "Conflict", detail, field="amount_minor")

@@ -36,6 +36,7 @@ from workflows.audit.messages import (
 )
 from workflows.shared.limits import MINOR_MAX, TEXT_CHARS_MAX
 from workflows.shared.message import Message, type_name
+from workflows.shared.provider_currencies import objection_to_step
 from workflows.shared.reference_rates import ReferenceRates
 
 RETURN_PREFIX = "operator-"
@@ -79,6 +80,12 @@ def takes_two_people(request: web.Request, amount_minor: int, currency: str) -> 
     """Return whether `amount_minor` is above the limit of one person, or nobody knows its worth."""
     worth_minor = request.app[RATES].reference_minor(amount_minor, currency)
     return worth_minor is None or worth_minor > request.app[CONTEXT].config.refund_two_people_minor
+
+
+def refuse_unmovable(amount_minor: int, currency: str) -> None:
+    """Raise Problem for an amount that the payment provider cannot refund."""
+    if objection := objection_to_step(amount_minor, currency):
+        raise Problem(400, "Bad Request", objection, field="amount_minor")
 
 
 class CancelByOperator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -134,6 +141,7 @@ async def refund(request: web.Request) -> web.Response:
     promised, return_id = request.app[PENDING_REFUNDS], RETURN_PREFIX + asked.refund_id
     who = operator_of(request).name
     known_minor = operators.refunds_minor(state)
+    refuse_unmovable(asked.amount_minor, operators.currency(state))
     sum_minor = promised.sum_minor(order_id, known_minor, {return_id: asked.amount_minor})
     if not takes_two_people(request, sum_minor, operators.currency(state)):
         promised.put(order_id, return_id, asked.amount_minor)
