@@ -150,12 +150,15 @@ class ProviderGateway:
         return min(ours, key=_rank, default=None)
 
     async def _confirm(self, command: Command, intent_id: str) -> ProviderAnswer:
-        key = self._account.key(command, "confirm")
         params: stripe.params.PaymentIntentConfirmParams = {
             "return_url": self._waits.return_url(command.transaction_id)
         }
+
+        def ask(key: stripe.RequestOptions) -> Awaitable[stripe.PaymentIntent]:
+            return self._account.intents.confirm_async(intent_id, params, key)
+
         try:
-            intent = await asked(self._account.intents.confirm_async(intent_id, params, key))
+            intent = await self._account.ask_once(command, "confirm", _attempt(command), ask)
         except stripe.CardError as declined:
             return _declined(command, reason_of(declined))
         except (stripe.InvalidRequestError, stripe.IdempotencyError) as refused:
@@ -167,9 +170,11 @@ class ProviderGateway:
         return await self._state_or_unknown(command, intent)
 
     async def _cancel(self, command: Command, intent_id: str) -> ProviderAnswer:
-        key = self._account.key(command, "cancel")
+        def ask(key: stripe.RequestOptions) -> Awaitable[stripe.PaymentIntent]:
+            return self._account.intents.cancel_async(intent_id, {}, key)
+
         try:
-            intent = await asked(self._account.intents.cancel_async(intent_id, {}, key))
+            intent = await self._account.ask_once(command, "cancel", _attempt(command), ask)
         except stripe.InvalidRequestError as refused:
             return await self._check_once(command, intent_id, refused)
         except Unclear as trouble:

@@ -81,6 +81,24 @@ class Account:
         name = ":".join((*owner, command.transaction_id, *parts))
         return {"idempotency_key": name if len(name) <= KEY_CHARS_MAX else derive_id(name)}
 
+    async def ask_once(
+        self,
+        command: ProviderCommand,
+        verb: str,
+        attempt: int,
+        ask: Callable[[stripe.RequestOptions], Awaitable[Answer]],
+    ) -> Answer:
+        """Return the answer to what the provider does once, whatever the key. Raises as `asked`.
+
+        A 500 that is kept under the key never changes: it is asked under another one then.
+        """
+        try:
+            return await asked(ask(self.key(command, verb)))
+        except Broken as broken:
+            if not broken.replayed:
+                raise
+        return await asked(ask(self.key(command, verb, str(attempt))))
+
     def metadata(self, command: ProviderCommand) -> dict[str, str]:
         """Return what says at the provider whose an intent or a refund is."""
         return metadata_of(command.transaction_id, self._installation)

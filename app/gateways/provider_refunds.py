@@ -62,6 +62,8 @@ async def refund(account: Account, command: RefundCharge) -> ProviderAnswer:
         },
     }
     again = (str(command.round),) if command.round else ()
+    # A refusal is kept under its key, although the dispute may be over: it is asked under another.
+    again += ("refused", str(command.refusals)) if command.refusals else ()
     key = account.key(command, "refund", command.refund_key, *again)
     try:
         found = await asked(account.refunds.create_async(params, key))

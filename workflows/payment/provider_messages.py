@@ -1,8 +1,7 @@
 """What payment asks the provider (`provider.commands`) and what came of it (`provider.answers`).
 
 Every command may be repeated: its idempotency key is derived from the order and never changes.
-`asked_at_ms` is not later than the first try under that key; a provider forgets a key after a day,
-and 0 stands for a time that is not known.
+`asked_at_ms` is not later than the first try under it (0: not known); it is forgotten after a day.
 """
 
 from typing import Literal
@@ -53,7 +52,6 @@ class VoidCharge(Message, tag="payflow.provider.void_charge.v1", frozen=True, kw
     capture: Capture = "automatic"
     asked_at_ms: Milliseconds = 0
     payment_id: NameIfAny = ""
-    """Empty while no answer has named it."""
 
 
 class RefundCharge(Message, tag="payflow.provider.refund_charge.v1", frozen=True, kw_only=True):
@@ -68,6 +66,8 @@ class RefundCharge(Message, tag="payflow.provider.refund_charge.v1", frozen=True
     asked_at_ms: Milliseconds = 0
     round: int = 0
     """How many refunds of this key have failed before: each round is a refund of its own."""
+    refusals: int = 0
+    """How often this round was refused for a dispute: the provider keeps such an answer."""
 
 
 class InquireRefund(Message, tag="payflow.provider.inquire_refund.v1", frozen=True, kw_only=True):
@@ -116,7 +116,6 @@ class ChargeUnknown(Message, tag="payflow.provider.charge_unknown.v1", frozen=Tr
     attempt: int
     reason: Text
     payment_id: NameIfAny = ""
-    """Empty when it is not known either."""
 
 
 class RefundSucceeded(

@@ -114,26 +114,24 @@ def pending(
 
 def _of_one(key: str, refund: Refund, bill: Bill, payment_id: str) -> list[Message]:
     about = about_refund(key, refund, bill, payment_id)
+    named = {**about, "refund_id": refund.refund_id}
     found: list[Message] = []
     match refund.status:
         case "owed":
             found.append(_ask(key, refund, bill, payment_id))
         case "given":
-            found.append(
-                facts.PaymentRefunded(**about, refund_id=refund.refund_id, by_hand=refund.by_hand)
-            )
+            found.append(facts.PaymentRefunded(**named, by_hand=refund.by_hand))
         case "failed":
             found.append(
                 facts.PaymentRefundFailed(
-                    **about,
-                    refund_id=refund.refund_id,
+                    **named,
                     reason=refund.reason,
                     was_refunded=refund.is_posted,
                     tries_again=refund.round + 1 < ROUNDS,
                 )
             )
         case "pending" if not refund.pending_emitted:
-            found.append(facts.PaymentRefundPending(**about, refund_id=refund.refund_id))
+            found.append(facts.PaymentRefundPending(**named))
         case "case" if not refund.case_emitted:
             found.append(_complain(facts.RefundCaseOpened, key, refund, bill, payment_id))
         case _:
@@ -155,6 +153,7 @@ def _ask(key: str, refund: Refund, bill: Bill, payment_id: str) -> Message:
         attempt=refund.asks,
         asked_at_ms=refund.requested_at_ms,
         round=refund.round,
+        refusals=refund.refusals,
     )
 
 
