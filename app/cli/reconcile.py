@@ -11,9 +11,11 @@ from rich.console import Console
 from rich.text import Text
 
 from app.cli.instance import as_json, err, fail, out, run, running_instance
+from app.cli.reconcile_holds import show_holds
 from app.cli.reconcile_settlement import show_settlement
 from app.config import Config
 from app.operations.reconciliation.compare import Movement, Reconciliation, reconcile
+from app.operations.reconciliation.holds import compare_holds
 from app.operations.reconciliation.reader import Books, read_books
 from app.operations.reconciliation.settlement import compare
 from app.operations.verification.auditor import CANNOT_READ
@@ -50,8 +52,11 @@ def reconcile_books(
         unreadable=books.unreadable,
     )
     settlement = compare(books.settlement, books.posted, now_ms)
+    day_ms = _bounds(day)[1] if day else None
+    holds = compare_holds(books.holds, now_ms, motion_ms=books.motion_ms["charge"], day_ms=day_ms)
     said = {
         **msgspec.to_builtins(found),
+        "holds": msgspec.to_builtins(holds),
         "settlement": msgspec.to_builtins(settlement),
         "read": books.read,
     }
@@ -61,8 +66,9 @@ def reconcile_books(
         as_json(said)
     else:
         show(found, books.read, out)
+        show_holds(holds, out)
         show_settlement(settlement, out)
-    if not (found.reconciled and settlement.reconciled):
+    if not (found.reconciled and holds.reconciled and settlement.reconciled):
         raise typer.Exit(EXIT_DIFFERS)
 
 

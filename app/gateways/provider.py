@@ -209,6 +209,12 @@ class ProviderGateway:
         self, command: Command, intent: stripe.PaymentIntent
     ) -> ProviderAnswer | None:
         """Return the outcome of the intent, or None when there is none yet. Raises Unclear."""
+        if intent.status == "canceled":
+            is_hold = command.capture == "manual"
+            return _voided(
+                command,
+                await provider_captures.let_go_minor(self._account, intent) if is_hold else 0,
+            )
         if intent.status != "requires_capture":
             return _outcome(command, intent)
         if isinstance(command, VoidCharge):
@@ -243,8 +249,6 @@ def _outcome(command: Command, intent: stripe.PaymentIntent) -> ProviderAnswer |
             amount_minor=amount_minor_of(intent.amount_received, currency),
             currency=currency,
         )
-    if intent.status == "canceled":
-        return _voided(command)
     if intent.status == "requires_payment_method" and error is not None:
         return _declined(command, code_of(error) or "declined")
     return None
@@ -261,8 +265,10 @@ def _declined(command: Command, reason: str) -> ChargeDeclined:
     )
 
 
-def _voided(command: Command) -> ChargeVoided:
-    return ChargeVoided(transaction_id=command.transaction_id, attempt=_attempt(command))
+def _voided(command: Command, held_minor: int = 0) -> ChargeVoided:
+    return ChargeVoided(
+        transaction_id=command.transaction_id, attempt=_attempt(command), held_minor=held_minor
+    )
 
 
 def _payment_id(command: Command) -> str:

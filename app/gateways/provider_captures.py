@@ -43,6 +43,19 @@ async def held(
     )
 
 
+async def let_go_minor(account: Account, intent: stripe.PaymentIntent) -> int:
+    """Return what a canceled intent held; 0 when it never held anything. Raises Unclear.
+
+    Its charge keeps the amount, which then counts as refunded: docs.stripe.com/api/charges/object.
+    """
+    params: stripe.params.PaymentIntentRetrieveParams = {"expand": ["latest_charge"]}
+    known = await read(account.intents.retrieve_async(intent.id, params))
+    charge: object = known.latest_charge
+    if not isinstance(charge, stripe.Charge) or charge.status != "succeeded":
+        return 0
+    return amount_minor_of(charge.amount, charge.currency.upper())
+
+
 def _before_seconds(intent: stripe.PaymentIntent) -> int:
     charge: object = intent.latest_charge
     details = getattr(charge, "payment_method_details", None)

@@ -41,12 +41,10 @@ def changes(line: Line) -> dict[str, dict[str, Any] | None]:
     found: dict[str, dict[str, Any] | None] = {
         f"{lost} because it is dropped": None,
         f"{lost} because it moved to another order": {"order_id": ELSEWHERE},
+        "amount_differs": {"amount_minor": line.amount_minor + 1},
         "currency_differs": {"currency": "XAU"},
         f"{DUPLICATE[line.book]}": {},
     }
-    if line.kind != "void":
-        # A void moves nothing: payment may never know what a hold was that ended by itself.
-        found["amount_differs"] = {"amount_minor": line.amount_minor + 1}
     if line.kind == "refund" and line.key:
         found[f"{lost} because its key is another"] = {"key": ELSEWHERE}
     if line.book == "ledger" and line.reference:

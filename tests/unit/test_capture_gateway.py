@@ -33,7 +33,7 @@ BILL = {
 CHARGE = p.ChargeCard(**BILL)
 INQUIRE = p.InquireCharge(**BILL, attempt=3)
 VOID = p.VoidCharge(**BILL, attempt=4)
-VOIDED = p.ChargeVoided(transaction_id="o1", attempt=4)
+VOIDED = p.ChargeVoided(transaction_id="o1", attempt=4, held_minor=1_000)
 
 
 class Till:

@@ -1,4 +1,4 @@
-"""The movements of money at the provider, by the payments table and by the ledger."""
+"""The movements of money at the provider, by the ledger; and both books together."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -8,92 +8,16 @@ from workflows.ledger.messages import Account, EntryPosted
 from workflows.ledger.process import REFUND, REFUND_FAILED
 from workflows.ledger.settlement import FEE, PAYOUT_BACK, PAYOUT_PAID, PAYOUT_SENT, SETTLEMENT
 from workflows.ledger.topics import ledger
-from workflows.payment.capture import Capture
-from workflows.payment.charge import Bill
 from workflows.payment.charge_progress import OUTCOME_MS
 from workflows.payment.dispute_progress import POLL_MS
-from workflows.payment.process import Payment
-from workflows.payment.refund_progress import OVERDUE_MS, PENDING_OVERDUE_MS
-from workflows.shared.books import Kind, Line, OwnBooks, SettlementLine, Step, declare_books
+from workflows.payment.next_action import POLL_MS as ACTION_POLL_MS
+from workflows.payment.refund_progress import OVERDUE_MS
+from workflows.payment.row_books import holds_of_payment, lines_of_payment
+from workflows.shared.books import Line, OwnBooks, SettlementLine, Step, declare_books
 
 CASH = "cash_at_provider"
 PAYMENT = "payment"
 """The cause of the entry of a charge."""
-HELD_MS = 120 * 86_400_000
-"""How long a dispute may hold a refund: banks take two or three months."""
-
-
-def lines_of_payment(state: Payment, at_ms: int) -> Iterator[Line]:
-    """Yield what the row of one payment, written at `at_ms`, says about money."""
-    bill, charge = state.bill, state.charge
-    if bill is None:
-        return
-    if state.capture.voided_emitted:
-        yield _hold_line(state.capture, bill, at_ms)
-        if charge.outcome == "voided":
-            return
-    if charge.asked and charge.outcome not in ("declined", "authorized"):
-        yield Line(
-            book="payments",
-            order_id=bill.transaction_id,
-            kind="void" if charge.outcome == "voided" else "charge",
-            reference=charge.payment_id,
-            amount_minor=bill.total_minor,
-            currency=bill.currency,
-            at_ms=at_ms if charge.outcome else charge.unknown_since_ms or at_ms,
-            open=not charge.outcome,
-        )
-    yield from _dispute_lines(state, bill, at_ms)
-    for key, refund in state.refunds.by_key.items():
-        if refund.by_hand or not refund.amount_minor:
-            # It is not in the provider's book: a bank has paid it.
-            continue
-        is_held = refund.held_emitted and refund.status == "owed"
-        is_refunded = refund.status in {"given", "told"}
-        yield Line(
-            book="payments",
-            order_id=bill.transaction_id,
-            kind="refund",
-            key=refund.refund_id if refund.at_provider else key,
-            reference=refund.refund_id,
-            amount_minor=refund.amount_minor,
-            currency=bill.currency,
-            at_ms=at_ms if is_refunded else refund.asked_at_ms or at_ms,
-            open=not is_refunded,
-            open_ms=HELD_MS if is_held else PENDING_OVERDUE_MS * (refund.status == "pending"),
-        )
-
-
-def _dispute_lines(state: Payment, bill: Bill, at_ms: int) -> Iterator[Line]:
-    """Yield what disputes have taken, and what came back."""
-    for dispute_id, dispute in state.disputes.by_id.items():
-        moved = dispute.withdrawn_minor, dispute.reinstated_minor
-        kinds: tuple[Kind, Kind] = ("dispute", "reversal")
-        for kind, amount_minor in zip(kinds, moved, strict=True):
-            if amount_minor:
-                yield Line(
-                    book="payments",
-                    order_id=bill.transaction_id,
-                    kind=kind,
-                    key=dispute_id,
-                    reference=dispute_id,
-                    amount_minor=amount_minor,
-                    currency=dispute.currency,
-                    at_ms=at_ms,
-                )
-
-
-def _hold_line(hold: Capture, bill: Bill, at_ms: int) -> Line:
-    """Return the line of a hold that was let go, or has ended."""
-    return Line(
-        book="payments",
-        order_id=bill.transaction_id,
-        kind="void",
-        reference=hold.payment_id,
-        amount_minor=hold.amount_minor,
-        currency=hold.currency,
-        at_ms=at_ms,
-    )
 
 
 def lines_of_entry(entry: EntryPosted, at_ms: int) -> Iterator[Line]:
@@ -185,12 +109,14 @@ BOOKS = declare_books(
     OwnBooks(
         table="payment",
         lines_of_row=lines_of_payment,
+        holds_of_row=holds_of_payment,
         topic=ledger,
         lines_of_entry=lines_of_entry,
         settlement_of_entry=settlement_of_entry,
         # Until then payment itself is at work.
         motion_ms={
-            "charge": OUTCOME_MS,
+            # A customer who has confirmed is noticed by a webhook, or when the provider is asked.
+            "charge": OUTCOME_MS + ACTION_POLL_MS,
             "void": OUTCOME_MS,
             "refund": OVERDUE_MS,
             "dispute": POLL_MS,

@@ -77,6 +77,8 @@ class Charge(msgspec.Struct, frozen=True, kw_only=True):
     charged_minor: int = 0
     """What the provider has taken; 0 before that, and in rows older than this field."""
     charged_currency: str = ""
+    let_go_minor: int = 0
+    """What was held, by the answer that it is let go."""
     hint: Literal["", "waits", "noticed", "asked"] = ""
     """A webhook says what no answer says: the provider is asked for it."""
     hint_kind: str = ""

@@ -80,6 +80,7 @@ def _answered(charge: Charge, message: Message, at_ms: int) -> Charge:  # noqa: 
         case provider.ChargeVoided():
             # Who asked for the void knows why; a hold may also end by itself.
             other = "" if charge.asked == "void" else "canceled at the provider"
+            charge = replace(charge, let_go_minor=charge.let_go_minor or message.held_minor)
             return _over(charge, message, "voided", _expiry(charge) if charge.expired else other)
         case _:
             return charge

@@ -38,6 +38,28 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     """It reverses the line with the same reference."""
 
 
+class Hold(msgspec.Struct, frozen=True, kw_only=True):
+    """What one book knows of money that was held on a card, in minor units.
+
+    What was authorized is captured, voided, or still held.
+    """
+
+    book: Literal["provider", "payments"]
+    order_id: str
+    authorized_minor: int
+    captured_minor: int = 0
+    voided_minor: int = 0
+    """Let go: all of it, or what was left when a part was captured."""
+    currency: str
+    at_ms: int
+    """When it last changed."""
+
+    @property
+    def held_minor(self) -> int:
+        """Return what is neither captured nor voided."""
+        return self.authorized_minor - self.captured_minor - self.voided_minor
+
+
 Step = Literal["fee", "sent", "paid", "back"]
 """What of a balance transaction is posted: its fee, its way to the bank, its way back."""
 
@@ -65,6 +87,8 @@ class OwnBooks(msgspec.Struct, frozen=True, kw_only=True):
     """The table whose rows are the book `payments`."""
     lines_of_row: Callable[[Any, int], Iterator[Line]]
     """Yield the lines of the state of a row, written at a time in ms."""
+    holds_of_row: Callable[[Any, int], Iterator[Hold]]
+    """Yield what the same state knows of money that was held."""
     topic: Topic
     """The topic whose events are the book `ledger`."""
     lines_of_entry: Callable[[Any, int], Iterator[Line]]

@@ -206,8 +206,7 @@ def _compared(
 def _unlike(group: Sequence[Line]) -> list[Difference]:
     """Return the fields in which the lines of one movement differ."""
     values_by_field: dict[Difference, set[object]] = {
-        # A void moves nothing. What a hold was that ended before its answer, payment never knew.
-        "amount_differs": {line.amount_minor for line in group if line.kind != "void"},
+        "amount_differs": {line.amount_minor for line in group},
         "currency_differs": {line.currency for line in group},
         "reference_differs": {line.reference for line in group if line.reference},
     }

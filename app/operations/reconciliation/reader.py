@@ -24,7 +24,7 @@ from app.wire.envelope import Undecodable, from_headers
 from app.wire.records import Consumed, UnreadableBatch, unreadable_text
 from app.wire.topics import changelog_topic
 from tables import Table, declared
-from workflows.shared.books import Kind, Line, OwnBooks, SettlementLine
+from workflows.shared.books import Hold, Kind, Line, OwnBooks, SettlementLine
 from workflows.shared.provider_currencies import amount_minor_of
 from workflows.shared.topic import topic_of
 
@@ -44,6 +44,15 @@ _SETTLEMENT_LINES = """
 """
 """A line for each charge, refund and void, as a settlement report has it. A refund that Payflow has
 not requested has no key of Payflow: its own id takes the place."""
+_HOLDS = """
+    SELECT owner_of(i.metadata), i.authorized_minor, coalesce(c.amount_minor, 0),
+        CASE i.status WHEN 'canceled' THEN i.authorized_minor
+            WHEN 'succeeded' THEN i.authorized_minor - c.amount_minor ELSE 0 END,
+        upper(i.currency),
+        max(i.authorized_ms, coalesce(c.created_ms, 0), coalesce(i.canceled_ms, 0))
+    FROM intents i LEFT JOIN charges c ON c.intent_id = i.id WHERE i.authorized_minor > 0
+"""
+"""What was held: a capture takes it, or a part and lets the rest go; a cancellation all of it."""
 _TABLES = """
     SELECT count(*) FROM sqlite_master WHERE name IN ('disputes', 'balance_transactions')
 """
@@ -63,6 +72,8 @@ class Books(msgspec.Struct, frozen=True, kw_only=True):
     """Every line of the three books, and how much was read."""
 
     lines: tuple[Line, ...]
+    holds: tuple[Hold, ...]
+    """What was held on cards, by the provider and by the payment rows."""
     read: dict[str, str]
     motion_ms: dict[Kind, int]
     """How long after its latest line a book may lack one."""
@@ -83,11 +94,13 @@ async def read_books(config: Config) -> Books:
     places = await _places(config, (changelog, ledger))
     async with reader(config) as consumer:
         entries, posted, unread = await _entries(consumer, own, places[ledger])
-        rows, unreadable = await _rows(consumer, own, table, places[changelog])
+        rows, held, unreadable = await _rows(consumer, own, table, places[changelog])
     provider = await asyncio.to_thread(lambda: tuple(provider_lines(config)))
+    held += await asyncio.to_thread(lambda: tuple(provider_holds(config)))
     settlement = await asyncio.to_thread(read_settlement, config)
     return Books(
         lines=(*provider, *rows, *entries),
+        holds=tuple(held),
         read={
             "provider": f"{len(provider)} lines in {external_systems.provider_file(config)}",
             "payments": f"{len(rows)} lines in the rows of table {table.name}, "
@@ -136,6 +149,25 @@ def provider_lines(config: Config) -> Iterator[Line]:
             )
 
 
+def provider_holds(config: Config) -> Iterator[Hold]:
+    """Yield what the provider's own file says of holds; nothing without a file, as for lines."""
+    path = external_systems.provider_file(config)
+    if not path.is_file():
+        return
+    with closing(external_systems.opened(path, config)) as books:
+        for order_id, authorized, captured, voided, currency, at_ms in books.execute(_HOLDS):
+            if order_id:
+                yield Hold(
+                    book="provider",
+                    order_id=order_id,
+                    authorized_minor=amount_minor_of(authorized, currency),
+                    captured_minor=amount_minor_of(captured, currency),
+                    voided_minor=amount_minor_of(voided, currency),
+                    currency=currency,
+                    at_ms=at_ms,
+                )
+
+
 async def _places(config: Config, names: Sequence[str]) -> dict[str, list[TopicPartition]]:
     """Return the partitions of each topic. Raises Unreadable when there is no such topic."""
     known = await partitions(config)
@@ -146,10 +178,11 @@ async def _places(config: Config, names: Sequence[str]) -> dict[str, list[TopicP
 
 async def _rows(
     consumer: AIOKafkaConsumer, own: OwnBooks, table: Table, places: Sequence[TopicPartition]
-) -> tuple[list[Line], list[str]]:
-    """Return the lines of every row as it is now, and which records nobody can read."""
+) -> tuple[list[Line], list[Hold], list[str]]:
+    """Return the lines and holds of every row as it is now, and which records nobody can read."""
     latest: dict[bytes, Consumed] = {}
     lines: list[Line] = []
+    holds: list[Hold] = []
     unreadable: list[str] = []
     async for record in read_to_end(consumer, *await span(consumer, places)):
         if isinstance(record.value, UnreadableBatch):
@@ -167,7 +200,8 @@ async def _rows(
             unreadable.append(f"{place} is no row of {table.name}: {error}")
             continue
         lines += own.lines_of_row(state, record.timestamp)
-    return lines, unreadable
+        holds += own.holds_of_row(state, record.timestamp)
+    return lines, holds, unreadable
 
 
 async def _entries(

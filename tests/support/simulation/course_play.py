@@ -9,7 +9,8 @@ import msgspec
 from app.delivery.row import decode_row
 from app.gateways.settlement_position import event_id_of
 from app.operations.reconciliation.compare import reconcile
-from app.operations.reconciliation.reader import provider_lines
+from app.operations.reconciliation.holds import compare_holds
+from app.operations.reconciliation.reader import provider_holds, provider_lines
 from app.operations.reconciliation.settlement import Settlement, compare
 from app.operations.reconciliation.settlement_books import EXPECTED, OpenItem
 from app.operations.reconciliation.settlement_reader import read_settlement
@@ -220,14 +221,18 @@ def compare_books(world: World, *, is_clean: bool) -> None:
     """Assert that `payflow reconcile` finds nothing, an hour later; or the order alone."""
     own = load_books()
     lines = [*provider_lines(world.provider.config)]
+    holds = [*provider_holds(world.provider.config)]
     for _, state in _rows(world, own.table):
         lines += own.lines_of_row(state, world.now)
+        holds += own.holds_of_row(state, world.now)
     for entry in world.messages(own.topic.name):
         lines += own.lines_of_entry(entry, world.now)
     compared = reconcile(lines, world.now + HOUR_MS, motion_ms=own.motion_ms)
     assert compared.reconciled is is_clean, compared.offending
     assert {"o1"} >= {found.order_id for found in compared.offending}, compared.offending
     assert 0 == compared.in_motion, compared.moving
+    held = compare_holds(holds, world.now + HOUR_MS, motion_ms=own.motion_ms["charge"])
+    assert (True, 0) == (held.reconciled, held.in_motion), held.offending
 
 
 def reconcile_settlement(world: World, each: Course) -> None:
