@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from app.entrypoints.requests import DisputeCases, Emission, converted
 from app.wire.envelope import derive_id
-from workflows.payment import dispute
+from workflows.payment import dispute_decisions
 from workflows.payment.dispute_messages import DisputeDecided
 from workflows.payment.process import Payment
 
@@ -18,16 +18,23 @@ def decided(transaction_id: str, dispute_id: str, asks: int, decision: str, text
         decision=decision,
         evidence_text=text,
     )
+    # An inquiry is answered as well, in the same state: once it is let go, it stays so.
+    which = decision if decision == "refund" else asks
     return Emission(
         message=message,
-        event_id=derive_id(transaction_id, "dispute", dispute_id, asks),
+        event_id=derive_id(transaction_id, "dispute", dispute_id, which),
         transaction_id=transaction_id,
     )
 
 
 def waiting(state: Payment) -> Mapping[str, int]:
     """Return how often the provider was asked about each dispute that waits, by its id."""
-    return {key: each.asks for key, each in dispute.waiting(state.disputes).items()}
+    return {key: each.asks for key, each in dispute_decisions.waiting(state.disputes).items()}
 
 
-DISPUTE_CASES = DisputeCases(table="payment", waiting=waiting, decide=decided)
+def holding(state: Payment) -> Mapping[str, int]:
+    """Return the same of each inquiry that holds refunds of parts."""
+    return {key: each.asks for key, each in dispute_decisions.inquiries(state.disputes).items()}
+
+
+DISPUTE_CASES = DisputeCases(table="payment", waiting=waiting, holding=holding, decide=decided)

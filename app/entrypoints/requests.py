@@ -115,6 +115,8 @@ class DisputeCases(msgspec.Struct, frozen=True, kw_only=True):
     """Whose rows hold the disputes."""
     waiting: Callable[[RowState], Mapping[str, int]]
     """Return the number of each question, by the id of the dispute, of the state of such a row."""
+    holding: Callable[[RowState], Mapping[str, int]]
+    """The same of those that hold refunds, which an operator may let go all the same."""
     decide: Callable[[str, str, int, str, str], Emission]
     """Of a transaction id, a dispute, the number of its question, a decision, and a text."""
 

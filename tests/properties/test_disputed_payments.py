@@ -168,6 +168,72 @@ class Story:
         raise AssertionError("payment asks for ever")
 
 
+class HostileBank(Provider):
+    """Once it has asked, it takes what was charged then, whatever parts were refunded since."""
+
+    def turn(self, choose: Any) -> None:
+        """Let the bank do the next thing; a refund of all of it has ended its question."""
+        whole_minor = self.amount_minor if self.status else 1_000 - sum(self.refunds.values())
+        super().turn(choose)
+        self.amount_minor = whole_minor
+
+    def answer(self, command: Message) -> Message | None:
+        """Return the answer to `command`; see `turn`."""
+        found = super().answer(command)
+        if self.status.startswith("warning") and sum(self.refunds.values()) == 1_000:
+            self.status = "warning_closed"
+        return found
+
+
+class KnownStory(Story):
+    """A story in which each turn of the bank is known before anything else happens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.provider = HostileBank()
+
+    def play(self, step: str, choose: Any) -> None:
+        """Let one thing happen, and its webhook."""
+        if step != "turn" or sum(self.provider.refunds.values()) == 1_000:
+            super().play(step, choose)
+            return
+        while self.commands:
+            self.answer()
+        super().play(step, choose)
+        self.take(HINT)
+        for _ in range(3):
+            self.wake()
+            while self.commands:
+                self.answer()
+
+
+@given(steps=STEPS, data=st.data())
+@settings(max_examples=300, deadline=None)
+def test_a_bank_that_asks_first_and_takes_all_is_not_paid_beside_us(
+    steps: list[str], data: st.DataObject
+) -> None:
+    """Parts are held while it asks, so what went back is what was charged at most."""
+
+    def choose(among: tuple[str, ...]) -> str:
+        return data.draw(st.sampled_from(among))
+
+    story = KnownStory()
+    for step in steps:
+        story.play(step, choose)
+    if sum(story.provider.refunds.values()) < 1_000:
+        story.play("turn", lambda among: among[0])
+    story.end(choose)
+
+    lost_minor = sum(
+        each.amount_minor
+        for each in story.facts
+        if isinstance(each, DisputeClosed) and each.outcome == "lost"
+    )
+    assert sum(story.provider.refunds.values()) + lost_minor <= 1_000
+    assert all(each.status in ("told", "settled", "case")
+               for each in story.state.refunds.by_key.values())  # fmt: skip
+
+
 @given(steps=STEPS, data=st.data())
 @settings(max_examples=300, deadline=None)
 def test_no_order_of_things_pays_twice(steps: list[str], data: st.DataObject) -> None:

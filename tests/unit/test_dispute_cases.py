@@ -8,14 +8,15 @@ from app.console.api.webhook_owners import emission_of
 from app.entrypoints import webhooks
 from app.gateways.provider_account import Unclear
 from app.local.simulators import provider
-from tests.support.examples.cases import DISPUTE_CASE
+from tests.support.examples.cases import DISPUTE_CASE, INQUIRY_CASE
 from tests.support.external_systems import listening, running, until
 from tests.support.operators_site import WHY, Site
 from tests.support.workflow_runner import after
 from workflows.audit.case_decisions import DisputeAnsweredByOperator
 from workflows.payment import process as payment
 from workflows.payment.dispute_messages import DisputeDecided
-from workflows.payment.provider_messages import ProviderNotified
+from workflows.payment.provider_messages import ProviderNotified, RefundCharge
+from workflows.shared.message import Message
 
 PATH = "/operators/orders/o1/dispute"
 
@@ -61,6 +62,32 @@ async def test_an_answer_that_is_none_is_refused_with_what_is_wrong(
 
     assert (status, []) == (found, site.emitted)
     assert said in str(body)
+
+
+@pytest.mark.parametrize(
+    ("story", "status"),
+    [
+        pytest.param(INQUIRY_CASE, 202, id="a bank asks"),
+        pytest.param(DISPUTE_CASE, 409, id="a bank has the money"),
+    ],
+)
+async def test_what_an_inquiry_holds_is_let_go(
+    site: Site, story: tuple[Message, ...], status: int
+) -> None:
+    """By an approver, who may answer the bank as well: these are two events."""
+    site.queries.keep("payment", "o1", after(payment, *story)[0])
+
+    answers = [
+        (await site.client.post(PATH, json={**WHY, **asked}, headers=site.machine("pat"))).status
+        for asked in ({"decision": "refund"}, {"decision": "submit", "text": "it was delivered"})
+    ]
+
+    assert [status, 202] == answers
+    decided = [each.decision for each in site.emitted if isinstance(each, DisputeDecided)]
+    assert ["refund", "submit"][-len(decided) :] == decided
+    assert len(decided) == len({envelope.id for _, envelope in site.queries.emitted[1::2]})
+    _, emitted = after(payment, *story, *(each for each in site.emitted[1:2]))
+    assert (status == 202) == any(isinstance(each, RefundCharge) for each in emitted)
 
 
 async def test_one_that_is_answered_takes_no_other_answer(site: Site) -> None:

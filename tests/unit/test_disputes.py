@@ -4,7 +4,14 @@ from typing import Any
 
 import pytest
 
-from tests.support.examples.payment import CANCELLED, NOTICE, PLACED, RETURN, SUCCEEDED
+from tests.support.examples.payment import (
+    CANCELLED,
+    NOTICE,
+    PLACED,
+    RETURN,
+    RETURN_REST,
+    SUCCEEDED,
+)
 from tests.support.workflow_runner import START_MS, Received, after, alarm, due_seconds, receive
 from workflows.inventory.messages import InventoryRejected
 from workflows.ledger import process as ledger
@@ -71,6 +78,7 @@ SUBMIT = DisputeDecided(
     transaction_id="o1", dispute_id="du", decision="submit", evidence_text="proof"
 )
 ACCEPT = DisputeDecided(transaction_id="o1", dispute_id="du", decision="accept")
+LET_GO = DisputeDecided(transaction_id="o1", dispute_id="du", decision="refund")
 
 
 @pytest.mark.parametrize(
@@ -114,7 +122,27 @@ ACCEPT = DisputeDecided(transaction_id="o1", dispute_id="du", decision="accept")
         ),
         pytest.param(OPENED, RETURN, ["PaymentRefundHeld"], id="a return is held"),
         pytest.param(OPENED, CANCELLED, ["PaymentRefundHeld"], id="and a compensation"),
-        pytest.param(INQUIRY, RETURN, ["RefundCharge"], id="not by an inquiry"),
+        pytest.param(INQUIRY, RETURN, ["PaymentRefundHeld"],
+                     id="an inquiry holds a part: the bank may take the whole all the same"),
+        pytest.param(INQUIRY, CANCELLED, ["RefundCharge"],
+                     id="not the whole, whose refund ends the inquiry"),
+        pytest.param([*INQUIRY, RETURN], RETURN_REST, ["RefundCharge", "RefundCharge"],
+                     id="nor parts that are the whole together"),
+        pytest.param([*INQUIRY, RETURN], LET_GO, ["RefundCharge"], id="nor what an operator wants"),
+        pytest.param([*INQUIRY, LET_GO], RETURN, ["RefundCharge"], id="nor what comes after that"),
+        pytest.param([*INQUIRY, RETURN, LET_GO], LET_GO, [], id="said once"),
+        pytest.param([*OPENED, RETURN], LET_GO, [], id="a chargeback has the money: nobody may"),
+        pytest.param([*INQUIRY, LET_GO, (HINT, 9), alarm(11), report("needs_response", 3)], RETURN,
+                     ["PaymentRefundHeld"], id="a chargeback holds it, whatever was said before"),
+        pytest.param([*INQUIRY, RETURN, (HINT, 9), alarm(11)], report("warning_closed", 3),
+                     ["DisputeClosed", "RefundCharge"], id="the inquiry is over, and it goes on"),
+        pytest.param([*INQUIRY, RETURN, (HINT, 9), alarm(11)], report("lost", 3),
+                     ["DisputeEscalated", "DisputeFundsWithdrawn", "DisputeClosed",
+                      "RefundCoveredByDispute"], id="escalated and lost, the bank has paid it"),
+        pytest.param([*INQUIRY, LET_GO], SUBMIT, ["SubmitDisputeEvidence"],
+                     id="the bank is answered all the same"),
+        pytest.param([*INQUIRY, SUBMIT, RETURN], LET_GO, ["RefundCharge"],
+                     id="and its answer stops no refund"),
         pytest.param([PLACED, SUCCEEDED, HINT], RETURN, [], id="nor said while nothing is known"),
         pytest.param([*OPENED, RETURN], report("won"),
                      ["DisputeFundsReinstated", "DisputeClosed", "RefundCharge"],
@@ -151,7 +179,8 @@ def test_a_refund_that_is_refused_again_and_again_is_a_case() -> None:
         due = due_seconds(payment, state)
         waits = state.disputes.by_id.get("du")
         asked = waits is not None and waits.ask == "asked"
-        found = report("warning_needs_response", waits.asks - 1) if asked else REFUSED
+        refundable = {"is_charge_refundable": True}
+        found = report("needs_response", waits.asks - 1, **refundable) if asked else REFUSED
         state, emitted = receive(payment, state, found)
         names += [type(message).__name__ for message in emitted]
         if due is not None:

@@ -9,6 +9,7 @@ from app.delivery.row import Row, encode_row
 from tests.support.examples.cases import (
     CAPTURE_CASE,
     DISPUTE_CASE,
+    INQUIRY_CASE,
     LAST_DAY_MS,
     REFUND_CASE,
     WRITTEN_OFF,
@@ -67,6 +68,7 @@ async def test_a_case_that_is_decided_is_listed_no_more(site: Site) -> None:
     pytest.param(REFUND_CASE, "POST /operators/orders/o1/refund-cases/compensation", id="a refund"),
     pytest.param(CAPTURE_CASE, "retry or written_off", id="a capture"),
     pytest.param(DISPUTE_CASE, "10.00", id="a dispute"),
+    pytest.param(INQUIRY_CASE, "submit or accept or refund", id="an inquiry that holds a refund"),
 ])  # fmt: skip
 async def test_the_page_says_what_waits(site: Site, story: tuple[Message, ...], text: str) -> None:
     """In the currency of the payment, with the request that ends it."""
@@ -77,3 +79,15 @@ async def test_the_page_says_what_waits(site: Site, story: tuple[Message, ...], 
 
     assert text in page
     assert ("/console/transactions/o1" in page) == bool(story)
+
+
+async def test_what_an_operator_may_decide_of_an_inquiry(site: Site) -> None:
+    """Whether a refund goes out all the same, where there is one."""
+    receive(site, "o1", *INQUIRY_CASE)
+    receive(site, "o2", *INQUIRY_CASE[:-1])
+
+    decisions = {
+        each["transaction_id"]: each["decisions"] for each in (await listed(site))["cases"]
+    }
+
+    assert {"o1": ["submit", "accept", "refund"], "o2": ["submit", "accept"]} == decisions

@@ -446,6 +446,20 @@ async def test_an_inquiry_moves_no_money(shop: Shop) -> None:
     assert ["refund", "charge"] == [each[0] for each in await ledger(shop)]
 
 
+async def test_an_inquiry_ends_when_all_of_the_charge_is_refunded(shop: Shop) -> None:
+    """docs.stripe.com/disputes/how-disputes-work; a part of it ends nothing."""
+    inquiry = await disputed(shop, "pm_card_createDisputeInquiry")
+    await shop.refund(inquiry.payment_intent, "r1", amount=100)
+    meanwhile = await shop.v1.disputes.retrieve_async(inquiry.id)
+
+    await shop.refund(inquiry.payment_intent, "r2")
+
+    closed = await shop.v1.disputes.retrieve_async(inquiry.id)
+    assert ("warning_needs_response", "warning_closed") == (meanwhile.status, closed.status)
+    assert "charge.dispute.closed" in await kinds(shop)
+    assert [] == closed.balance_transactions
+
+
 async def test_an_inquiry_becomes_a_chargeback(shop: Shop) -> None:
     """Then it takes what is left of the charge, and can be won."""
     inquiry = await disputed(shop, "pm_card_createDisputeInquiry")

@@ -36,14 +36,14 @@ class CaptureCaseDecidedByOperator(
 class DisputeAnsweredByOperator(
     Message, tag="payflow.audit.dispute_answered.v1", frozen=True, kw_only=True
 ):
-    """An operator answered a dispute, or gave it up. `about`: the order."""
+    """An operator answered a dispute, gave it up, or refunds all the same. `about`: the order."""
 
     about: Name
     who: Name
     why: Text
     event_id: Name
     dispute_id: Name
-    decision: Literal["submit", "accept"]
+    decision: Literal["submit", "accept", "refund"]
 
 
 class GoodwillGrantedByOperator(

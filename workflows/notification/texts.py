@@ -36,6 +36,12 @@ def disputed_refund_texts(
 ) -> tuple[str, str, str]:
     """Return the name, title and text of a message about a refund of a disputed payment."""
     amount = money(received.amount_minor, received.currency)
+    if isinstance(received, PaymentRefundHeld) and received.is_inquiry:
+        text = (
+            f"Your bank has asked us about this payment. We refund {amount} once it is content, "
+            "unless it gives you the money back itself."
+        )
+        return f"refund held/{received.refund_key}", "Refund on hold", text
     if isinstance(received, PaymentRefundHeld):
         text = (
             f"You have disputed this payment with your bank. We refund {amount} once your bank has "

@@ -6,7 +6,7 @@ disputes that nobody has answered.
 
 from collections.abc import Iterator
 
-from workflows.payment import capture, dispute, refund_progress
+from workflows.payment import capture, dispute_decisions, refund_disputes, refund_progress
 from workflows.payment.process import Payment
 from workflows.shared.workflow import CaseView, OpenCase
 
@@ -47,7 +47,10 @@ def _captures(state: Payment) -> Iterator[OpenCase]:
 
 
 def _disputes(state: Payment) -> Iterator[OpenCase]:
-    for dispute_id, known in dispute.waiting(state.disputes).items():
+    answerable = dispute_decisions.waiting(state.disputes)
+    holding = dispute_decisions.inquiries(state.disputes)
+    holding = holding if refund_disputes.are_held(state.refunds) else {}
+    for dispute_id, known in (holding | answerable).items():
         yield OpenCase(
             kind="dispute",
             key=dispute_id,
@@ -57,7 +60,10 @@ def _disputes(state: Payment) -> Iterator[OpenCase]:
             since_ms=0,
             until_ms=known.due_by_ms,
             path="dispute",
-            decisions=("submit", "accept"),
+            decisions=(
+                *(("submit", "accept") if dispute_id in answerable else ()),
+                *(("refund",) if dispute_id in holding else ()),
+            ),
         )
 
 

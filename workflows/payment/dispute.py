@@ -60,6 +60,8 @@ class Dispute(msgspec.Struct, frozen=True, kw_only=True):
     refused: Literal["", "submit", "accept"] = ""
     """What of an operator the provider would not do, and why:"""
     refusal: str = ""
+    releases_parts: bool = False
+    """An operator lets parts be refunded while it is an inquiry."""
     emitted: tuple[Emitted, ...] = ()
 
 
@@ -90,15 +92,6 @@ def lost_minor(disputes: Disputes) -> int:
         for each in disputes.by_id.values()
         if each.status == "lost" and "closed" in each.emitted
     )
-
-
-def waiting(disputes: Disputes) -> dict[str, Dispute]:
-    """Return the disputes that an operator may answer, by id."""
-    return {
-        dispute_id: each
-        for dispute_id, each in disputes.by_id.items()
-        if each.status in NEEDS_RESPONSE and not each.decision
-    }
 
 
 # --- decide ----------------------------------------------------------------

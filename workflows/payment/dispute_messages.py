@@ -121,7 +121,7 @@ class DisputeClosed(Message, tag="payflow.payment.dispute_closed.v1", frozen=Tru
 
 
 class PaymentRefundHeld(Message, tag="payflow.payment.refund_held.v1", frozen=True, kw_only=True):
-    """A refund is not asked for while the bank has the money of its payment."""
+    """A refund is not asked for while the bank has the money of its payment, or asks about it."""
 
     transaction_id: Name = msgspec.field(name="order_id")
     payment_id: Name
@@ -131,6 +131,8 @@ class PaymentRefundHeld(Message, tag="payflow.payment.refund_held.v1", frozen=Tr
     currency: Currency
     kind: RefundKind
     return_id: str = ""
+    is_inquiry: bool = False
+    """The bank only asks: a refund of all that was paid would go."""
 
 
 class RefundCoveredByDispute(
@@ -151,11 +153,14 @@ class RefundCoveredByDispute(
 
 
 class DisputeDecided(Message, tag="payflow.payment.dispute_decided.v1", frozen=True, kw_only=True):
-    """An operator answers a dispute with evidence, or accepts it: on `dispute.decisions`."""
+    """An operator answers a dispute with evidence, or accepts it: on `dispute.decisions`.
+
+    `refund`: parts of the payment go back although the bank asks about it.
+    """
 
     transaction_id: Name = msgspec.field(name="order_id")
     dispute_id: Name
-    decision: Literal["submit", "accept"]
+    decision: Literal["submit", "accept", "refund"]
     evidence_text: Personal[Evidence] = ""
     """Of `submit`."""
 

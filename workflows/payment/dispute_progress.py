@@ -17,6 +17,7 @@ from workflows.payment.dispute import (
     Emitted,
     is_over,
 )
+from workflows.payment.dispute_decisions import decided
 from workflows.payment.provider_messages import ProviderNotified, RefundRefused
 from workflows.shared.deadline import DeadlineReached
 from workflows.shared.message import Message
@@ -91,10 +92,8 @@ def _one(known: Dispute, message: Message, at_ms: int) -> Dispute:  # noqa: PLR0
         case provider.InquireDispute() | provider.SubmitDisputeEvidence() | provider.CloseDispute():
             asks = known.asks + 1
             return replace(known, ask="asked", asks=asks, ask_at_ms=at_ms + ANSWER_MS)
-        case facts.DisputeDecided() if known.status in NEEDS_RESPONSE and not known.decision:
-            again = tuple(each for each in known.emitted if each != "refused")
-            decided = replace(known, emitted=again, refused="", refusal="", tries=0, ask="due")
-            return replace(decided, decision=message.decision, evidence_text=message.evidence_text)
+        case facts.DisputeDecided():
+            return decided(known, message)
         case facts.DisputeOpened(is_inquiry=is_inquiry):
             return replace(known, emitted=(*known.emitted, "inquiry" if is_inquiry else "opened"))
         case facts.DisputeEscalated():

@@ -12,6 +12,7 @@ from workflows.payment import dispute, refund
 from workflows.payment import dispute_messages as facts
 from workflows.payment.charge import Bill
 from workflows.payment.dispute import Disputes, blocks_refunds, lost_minor
+from workflows.payment.dispute_decisions import inquiries
 from workflows.payment.refund import Refunds, about_refund, is_unmade
 from workflows.payment.refund_answers import change
 from workflows.shared.message import Message
@@ -25,6 +26,7 @@ def pending(
     What a dispute has come to decides about refunds: it is emitted before they are asked for.
     """
     is_blocked = any(map(blocks_refunds, disputes.by_id.values()))
+    is_blocked = is_blocked or bool(_holding_parts(refunds, disputes, bill))
     return (
         dispute.pending(disputes, bill, payment_id)
         or _held(refunds, disputes, bill, payment_id)
@@ -37,20 +39,34 @@ def _held(refunds: Refunds, disputes: Disputes, bill: Bill, payment_id: str) -> 
     found: list[Message] = []
     # While the provider has said nothing of a dispute it may be none of ours, or an inquiry.
     holders = [key for key, each in disputes.by_id.items() if each.status and blocks_refunds(each)]
+    asking = _holding_parts(refunds, disputes, bill)
     for key, each in refunds.by_key.items():
         about: dict[str, Any] = {**about_refund(key, each, bill, payment_id), "refund_key": key}
         covered_minor = each.covered_minor - each.covered_emitted_minor
         if covered_minor:
             about = {**about, "amount_minor": covered_minor, "left_minor": each.amount_minor}
             found.append(facts.RefundCoveredByDispute(**about, dispute_id=_lost_id(disputes)))
-        elif is_unmade(each) and holders and not each.held_emitted:
-            found.append(facts.PaymentRefundHeld(**about, dispute_id=holders[0]))
+        elif is_unmade(each) and (holders or asking) and not each.held_emitted:
+            held = facts.PaymentRefundHeld(**about, dispute_id=(holders or asking)[0])
+            found.append(replace(held, is_inquiry=not holders))
     return tuple(found)
+
+
+def _holding_parts(refunds: Refunds, disputes: Disputes, bill: Bill) -> list[str]:
+    """Return the inquiries that hold refunds: none does when all of it goes back, by us alone."""
+    going = [each for each in refunds.by_key.values() if each.status != "case" and not each.by_hand]
+    is_whole = sum(each.amount_minor for each in going) == bill.total_minor
+    return [] if is_whole else list(inquiries(disputes))
 
 
 def _lost_id(disputes: Disputes) -> str:
     lost = (key for key, each in disputes.by_id.items() if each.status == "lost")
     return next(lost, "")
+
+
+def are_held(refunds: Refunds) -> bool:
+    """Return whether some refund waits for a bank."""
+    return any(each.held_emitted and is_unmade(each) for each in refunds.by_key.values())
 
 
 def evolve(refunds: Refunds, message: Message) -> Refunds:

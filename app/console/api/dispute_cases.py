@@ -22,9 +22,12 @@ DisputeId = Annotated[str, Meta(max_length=128)]
 
 
 class DisputeAnswerAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The body of the answer. `submit`: `text` goes to the bank as evidence."""
+    """The body of the answer. `submit`: `text` goes to the bank as evidence.
 
-    decision: Literal["submit", "accept"]
+    `refund`: what an inquiry holds back is refunded all the same.
+    """
+
+    decision: Literal["submit", "accept", "refund"]
     text: Evidence = ""
     dispute_id: DisputeId = ""
     """Empty: the one that waits."""
@@ -32,7 +35,7 @@ class DisputeAnswerAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
 
 
 async def answer(request: web.Request) -> web.Response:
-    """Hand evidence to the bank, or give the dispute up."""
+    """Hand evidence to the bank, give the dispute up, or refund during an inquiry."""
     order_id = path_name(request, "order_id")
     asked = await read_body(request, DisputeAnswerAsked)
     if asked.decision == "submit" and not asked.text.strip():
@@ -41,7 +44,7 @@ async def answer(request: web.Request) -> web.Response:
     operators, _ = await operator_messages(request, order_id)
     absent = f"{order_id!r} has no payment"
     cases, state = await cases_and_state(request, order_id, operators.dispute_cases, absent)
-    waiting = cases.waiting(state)
+    waiting = (cases.holding if asked.decision == "refund" else cases.waiting)(state)
     dispute_id = asked.dispute_id or next(iter(waiting), "")
     if dispute_id not in waiting or (not asked.dispute_id and len(waiting) > 1):
         there = ", ".join(waiting)

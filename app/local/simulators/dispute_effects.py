@@ -58,6 +58,12 @@ class DisputeEffects:
         found = self._select([("intent_id = ?", intent_id)], Window(limit=10))[0]
         return not all(map(states.is_refundable, found))
 
+    def end_inquiries(self, intent_id: str) -> None:
+        """Close the inquiries about a charge that was refunded whole."""
+        for each in self._select([VISIBLE, ("intent_id = ?", intent_id)], Window(limit=10))[0]:
+            if each.is_inquiry and each.status in states.OPEN:
+                self._apply(states.close(each))
+
     # --- requests -------------------------------------------------------------
 
     def responded(self, call: Call) -> Answer:

@@ -55,6 +55,8 @@ class RefundEffects:
         refund = self._store.refund(call.key, intent, amount, metadata, course)
         self._balance.enter("refund", refund.id, (-amount, 0), refund.currency)
         self._emit("refund.created", refund)
+        if amount == left:
+            self._disputes.end_inquiries(intent.id)
         return Answer(body=refund_shape(refund))
 
     def _intent(self, call: Call) -> Intent:

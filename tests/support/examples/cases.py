@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from tests.support.examples.payment import CANCELLED, NOTICE, PLACED, SUCCEEDED
+from tests.support.examples.payment import CANCELLED, NOTICE, PLACED, RETURN, SUCCEEDED
 from tests.support.workflow_runner import START_MS, alarm
 from workflows.payment.capture_messages import CaptureCaseDecided
 from workflows.payment.provider_capture_messages import CaptureRefused, ChargeAuthorized
@@ -47,3 +47,14 @@ DISPUTE_CASE = (
         due_by_ms=LAST_DAY_MS,
     ),
 )
+INQUIRY_CASE = (
+    *DISPUTE_CASE[:-1],
+    replace(
+        DISPUTE_CASE[-1],
+        status="warning_needs_response",
+        withdrawn_minor=0,
+        is_charge_refundable=True,
+    ),
+    RETURN,
+)
+"""A bank asks, and a part of the payment is to go back."""

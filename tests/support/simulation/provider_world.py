@@ -77,6 +77,8 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
     """What is left of the money in the end; None: all of it or nothing, as the order ends."""
     evidence: str = ""
     """What an operator answers a dispute with; `accept`: that it is given up; empty: nothing."""
+    then: str = "winning_evidence"
+    """What an operator answers when an inquiry has become a chargeback."""
     returns: Literal["", "before", "all before", "during"] = ""
     """Whether goods come back, before or while the payment is disputed."""
     ends: tuple[str, ...] = ()
@@ -252,7 +254,7 @@ class RealProvider:
             name = f"answer {type(message).__name__}"
             evidence = self._course.evidence
             if isinstance(message, DisputeEscalated):
-                evidence = "winning_evidence"
+                evidence = self._course.then
             if not evidence or name in self._answered:
                 continue
             self._answered.add(name)
