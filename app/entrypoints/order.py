@@ -45,7 +45,7 @@ from workflows.shared.limits import (
     Text,
 )
 from workflows.shared.personal import Personal
-from workflows.shared.provider_currencies import objection_to_amount, objection_to_currency
+from workflows.shared.provider_currencies import objection_to_charge, objection_to_currency
 
 ORDERED_AT = (
     "When the customer ordered, in ms since 1970. It counts for callers who may backdate "
@@ -129,7 +129,7 @@ def placed(order_id: str, asked: OrderAsked, at_ms: int) -> OrderPlaced:
     total += sum(charge.amount_minor for charge in asked.charges)
     if total < 1:
         raise BadRequest("the order's total must be above zero", "lines")
-    if objection := objection_to_amount(total, asked.currency):
+    if objection := objection_to_charge(total, asked.currency):
         raise BadRequest(f"the total: {objection}", "lines")
     fields = {
         "order_id": order_id,

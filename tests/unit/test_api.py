@@ -124,6 +124,7 @@ HOSTILE = [
     pytest.param(line(unit_price_minor=-1), "lines[0].unit_price_minor", id="a negative price"),
     pytest.param(line(unit_price_minor=2**70), "lines[0].unit_price_minor", id="beyond 64 bit"),
     pytest.param(line(unit_price_minor=0), "lines", id="a total of zero"),
+    pytest.param(line(unit_price_minor=1), "lines", id="less than a card can be charged"),
     pytest.param({**ORDER, "currency": "QQQ"}, "currency", id="an unknown currency"),
     pytest.param({**ORDER, "capture": "later"}, "capture", id="no such capture"),
     pytest.param({**ORDER, "currency": "DEM"}, "currency", id="a retired currency"),

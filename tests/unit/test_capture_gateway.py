@@ -172,3 +172,19 @@ async def test_trouble_is_an_answer_and_asking_again_takes_the_money_once(
     assert isinstance(first, CaptureUnknown | ChargeCaptured)
     assert isinstance(second, ChargeCaptured)
     assert 1_000 == await till.charged_minor()
+
+
+async def test_less_than_the_smallest_charge_is_neither_held_nor_taken(till: Till) -> None:
+    """docs.stripe.com/currencies, minimum charge amounts: 0.30 GBP; the provider says why."""
+    declined = await till.received(replace(CHARGE, transaction_id="o2", amount_minor=29))
+    capture = await till.held()
+
+    refused = await till.received(replace(capture, amount_minor=29))
+    taken = await till.received(replace(capture, amount_minor=30, attempt=1))
+
+    assert isinstance(declined, p.ChargeDeclined)
+    assert "amount_too_small" == declined.reason
+    assert isinstance(refused, CaptureRefused)
+    assert ("amount_too_small", False) == (refused.reason, refused.is_void)
+    assert isinstance(taken, ChargeCaptured)
+    assert 30 == taken.amount_minor

@@ -6,7 +6,15 @@ from app.local.simulators.provider_cards import DECLINES
 from tests.support.workflow_runner import after
 from workflows.notification import process as notification
 from workflows.order.saga_messages import OrderCancelled
-from workflows.payment.declines import EXPIRED, GENERIC, LATER, NO_MONEY, WRONG, reason_for
+from workflows.payment.declines import (
+    EXPIRED,
+    GENERIC,
+    LATER,
+    NO_MONEY,
+    TOO_SMALL,
+    WRONG,
+    reason_for,
+)
 
 
 @pytest.mark.parametrize(
@@ -18,6 +26,7 @@ from workflows.payment.declines import EXPIRED, GENERIC, LATER, NO_MONEY, WRONG,
         pytest.param("processing_error", LATER, id="the bank has a problem"),
         pytest.param("stolen_card", GENERIC, id="a thief learns nothing"),
         pytest.param("fraudulent", GENERIC, id="nor does a fraudster"),
+        pytest.param("amount_too_small", TOO_SMALL, id="a card is not charged so little"),
         pytest.param("the total is not the sum", "", id="no decline of a bank"),
     ],
 )

@@ -192,6 +192,35 @@ def test_what_is_charged_is_rounded_down_to_a_step_of_the_provider() -> None:
     assert (960, 1_940) == (found.partial.amount_minor, found.partial.released_minor)
 
 
+@pytest.mark.parametrize(
+    ("currency", "mugs_minor", "capture", "ships"),
+    [
+        pytest.param("GBP", 30, "at_shipment", True, id="as much as can be captured"),
+        pytest.param("GBP", 29, "at_shipment", False, id="a penny less"),
+        pytest.param("GBP", 29, "automatic", True, id="taken already: the rest goes back"),
+        pytest.param("JPY", 50, "at_shipment", True, id="fifty yen"),
+        pytest.param("JPY", 49, "at_shipment", False, id="a yen less"),
+        pytest.param("HUF", 17_499, "at_shipment", False, id="less than 175 forint"),
+        pytest.param("KWD", 10, "at_shipment", True, id="of which the provider names none"),
+    ],
+)
+def test_a_part_that_cannot_be_captured_does_not_ship(
+    currency: str, mugs_minor: int, capture: Any, *, ships: bool
+) -> None:
+    """The goods would leave, and an operator would have to write them off."""
+    lines = (
+        Line(sku="mug", quantity=1, amount_minor=mugs_minor),
+        Line(sku="tin", quantity=1, amount_minor=20_000),
+    )
+    about = {"charges": (), "total_minor": mugs_minor + 20_000, "capture": capture}
+    order = replace(PLACED, currency=currency, lines=lines, **about)
+    found = after(inventory, order, reserved("mug", 1), NO_TIN)[1]
+
+    reserves = [each for each in found if isinstance(each, InventoryReserved)]
+    assert ships == bool(reserves)
+    assert ships or InventoryRejected(order_id="o1", reason="out_of_stock", skus=("tin",)) in found
+
+
 # --- shipping, payment, ledger -----------------------------------------------------
 
 

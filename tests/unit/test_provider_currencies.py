@@ -9,9 +9,11 @@ from workflows.shared.currencies import EXPONENTS
 from workflows.shared.limits import MINOR_MAX
 from workflows.shared.provider_currencies import (
     CURRENCIES,
+    SMALLEST_MINOR,
     AmountRefused,
     amount_minor_of,
     objection_to_amount,
+    objection_to_charge,
     objection_to_currency,
     provider_amount,
     step_minor,
@@ -56,6 +58,27 @@ def test_an_amount_that_the_provider_does_not_take(amount_minor, currency, reaso
     """It is refused with the reason, and never rounded."""
     with pytest.raises(AmountRefused, match=reason):
         provider_amount(amount_minor, currency)
+
+
+@pytest.mark.parametrize(
+    ("amount_minor", "currency", "said"),
+    [
+        pytest.param(30, "GBP", "", id="thirty pence"),
+        pytest.param(29, "GBP", "no less than 0.30 GBP", id="a penny less"),
+        pytest.param(49, "JPY", "no less than 50 JPY", id="without decimals"),
+        pytest.param(17_499, "HUF", "no less than 175.00 HUF", id="forint"),
+        pytest.param(10, "KWD", "", id="none is named"),
+        pytest.param(15, "KWD", "steps of 0.010", id="but a step"),
+        pytest.param(100, "DEM", "not in the list", id="a retired currency"),
+    ],
+)
+def test_a_charge_has_a_smallest_amount(amount_minor: int, currency: str, said: str) -> None:
+    """By the table of the provider; a refund has none."""
+    objection = objection_to_charge(amount_minor, currency)
+
+    assert said in objection
+    assert bool(said) == bool(objection)
+    assert set(SMALLEST_MINOR) <= CURRENCIES
 
 
 @given(st.integers(0, MINOR_MAX), st.sampled_from(sorted(CURRENCIES)))

@@ -21,7 +21,7 @@ from workflows.shared.limits import (
     Quantity,
 )
 from workflows.shared.money import money
-from workflows.shared.provider_currencies import step_minor
+from workflows.shared.provider_currencies import SMALLEST_MINOR, step_minor
 
 LINES_IN_TEXT_MAX = 3
 """How many lines a message to the customer names."""
@@ -58,6 +58,8 @@ class PricedOrder(msgspec.Struct, frozen=True, kw_only=True):
     sale: Sale
     total_minor: int
     currency: str
+    least_minor: int = 1
+    """What is charged at least for a part: the provider captures no less."""
 
 
 def priced_order(placed: OrderPlaced) -> PricedOrder | None:
@@ -68,7 +70,11 @@ def priced_order(placed: OrderPlaced) -> PricedOrder | None:
     if not placed.partial_shipment or objection_to_sums(placed):
         return None
     return PricedOrder(
-        sale=sale_of(placed), total_minor=placed.total_minor, currency=placed.currency
+        sale=sale_of(placed),
+        total_minor=placed.total_minor,
+        currency=placed.currency,
+        # What was taken at once goes back in part, and refunds have no such limit.
+        least_minor=SMALLEST_MINOR.get(placed.currency, 1) if placed.capture != "automatic" else 1,
     )
 
 
@@ -84,7 +90,7 @@ def objection_to_sums(placed: OrderPlaced) -> str:
 
 
 def partial_shipment(order: PricedOrder, missing: Collection[str]) -> PartialShipment | None:
-    """Return what ships without the SKUs `missing`; None when nothing would be left to pay.
+    """Return what ships without the SKUs `missing`; None when too little would be left to pay.
 
     The provider moves some currencies in steps: what is charged is rounded down to one.
     """
@@ -93,7 +99,7 @@ def partial_shipment(order: PricedOrder, missing: Collection[str]) -> PartialShi
     *parts, _postage = whole = return_parts(order.sale, order.total_minor, before=none, after=units)
     amount_minor = order.total_minor - summed(whole).total_minor
     amount_minor -= amount_minor % step_minor(order.currency)
-    if amount_minor <= 0:
+    if amount_minor < order.least_minor:
         return None
     items_minor = sum(each.amount_minor for each in lines if each.sku not in missing)
     return PartialShipment(

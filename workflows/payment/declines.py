@@ -15,6 +15,7 @@ NOT_FOR_THIS = "the card cannot be used for this payment"
 CONFIRM = "the bank wants you to confirm it"
 UNCONFIRMED = "your bank has not confirmed that it was you"
 LATER = "the bank did not answer; please order again"
+TOO_SMALL = "the amount is smaller than a card can be charged"
 TOO_LATE = "you did not confirm it with your bank in time; please order again"
 
 NOT_CONFIRMED = "not_confirmed_in_time"
@@ -26,6 +27,7 @@ REASONS = {
     "card_velocity_exceeded": TOO_OFTEN,
     "withdrawal_count_limit_exceeded": TOO_OFTEN,
     "expired_card": EXPIRED,
+    "amount_too_small": TOO_SMALL,
     **dict.fromkeys(
         (
             "incorrect_cvc",

@@ -41,6 +41,15 @@ LAST_DIGIT_ZERO = 10
 """With three decimals the networks take no thousandths: the last digit has to be 0."""
 
 
+SMALLEST_MINOR = {
+    "AED": 200, "AUD": 50, "BRL": 50, "CAD": 50, "CHF": 50, "CZK": 1500, "DKK": 250, "EUR": 50,
+    "GBP": 30, "HKD": 400, "HUF": 17500, "INR": 50, "JPY": 50, "MXN": 1000, "MYR": 200, "NOK": 300,
+    "NZD": 50, "PLN": 200, "RON": 200, "SEK": 300, "SGD": 50, "THB": 1000, "USD": 50,
+}  # fmt: skip
+"""What is charged or captured at least, in minor units: docs.stripe.com/currencies, minimum charge
+amounts. It is that of the currency in which the provider settles; it names none of others."""
+
+
 class AmountRefused(PayflowError, ValueError):
     """An amount that the provider does not take, and why."""
 
@@ -88,6 +97,15 @@ def objection_to_step(amount_minor: int, currency: str) -> str:
         return ""
     smallest = major(step, exponent_of(currency) or 0)
     return f"the payment provider moves {currency} in steps of {smallest}"
+
+
+def objection_to_charge(amount_minor: int, currency: str) -> str:
+    """Return why the provider cannot charge `amount_minor`, or nothing. Refunds may be smaller."""
+    smallest_minor = SMALLEST_MINOR.get(currency, 1)
+    if amount_minor < smallest_minor:
+        smallest = major(smallest_minor, exponent_of(currency) or 0)
+        return f"the payment provider charges no less than {smallest} {currency}"
+    return objection_to_amount(amount_minor, currency)
 
 
 def step_minor(currency: str) -> int:

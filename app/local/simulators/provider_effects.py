@@ -63,7 +63,7 @@ class Effects:
         fields.return_url(call.params)
         intent = self._store.create_intent(
             call.key,
-            fields.amount(call.params, "amount", currency),
+            fields.charge_amount(call.params, "amount", currency),
             currency,
             method,
             fields.metadata(call.params),
@@ -129,7 +129,7 @@ class Effects:
             return _unexpected(intent, "capture").answer
         amount, name = intent.authorized_minor, "amount_to_capture"
         if name in call.params:
-            amount = fields.amount(call.params, name, intent.currency)
+            amount = fields.charge_amount(call.params, name, intent.currency)
         if amount > intent.authorized_minor:
             message = f"The amount to capture is larger than {intent.authorized_minor}."
             return invalid(message, name, "amount_too_large").answer

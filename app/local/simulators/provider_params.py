@@ -9,7 +9,12 @@ import msgspec
 from app.local.simulators.provider_records import PLAIN, CaptureTrouble, Course
 from app.local.simulators.provider_shapes import invalid
 from workflows.shared.currencies import EXPONENTS
-from workflows.shared.provider_currencies import ALWAYS_WHOLE, CURRENCIES, THREE_DECIMAL
+from workflows.shared.provider_currencies import (
+    ALWAYS_WHOLE,
+    CURRENCIES,
+    SMALLEST_MINOR,
+    THREE_DECIMAL,
+)
 
 AMOUNT_MINOR_MAX = 100_000_000_000
 METADATA_MAX = 50
@@ -94,6 +99,14 @@ def amount(params: Params, name: str, code: str) -> int:
         message = f"Invalid amount. Amounts in {code} must be evenly divisible by {step}."
         raise invalid(message, name, "invalid_charge_amount_no_decimal_compatible")
     return int(text)
+
+
+def charge_amount(params: Params, name: str, code: str) -> int:
+    """Return an amount that is large enough to be charged or captured. Raises StripeError."""
+    wanted, least = amount(params, name, code), SMALLEST_MINOR.get(code.upper(), 1)
+    if wanted < least:
+        raise invalid(f"Amount must be at least {least} ({code}).", name, "amount_too_small")
+    return wanted
 
 
 def metadata(params: Params) -> dict[str, str]:
