@@ -6,7 +6,6 @@ is on its way, and has arrived. What it waits for is said in words, with its age
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TypedDict
 
 import msgspec
 
@@ -189,18 +188,9 @@ def _payout_sums(found: SettlementBooks, now_ms: int) -> Iterator[OpenItem]:
         sums[line.payout_id] += line.net_minor
     for payout in found.payouts:
         if payout.amount_minor != sums[payout.id]:
-            yield OpenItem(
-                state="amount differs",
-                wrong=True,
-                order_id="",
-                balance_transaction_id="",
-                payout_id=payout.id,
-                provider_minor=payout.amount_minor,
-                ledger_minor=sums[payout.id],
-                currency=payout.currency,
-                at_ms=payout.created_ms,
-                **_aged(payout.created_ms, now_ms),
-            )
+            about = About(payout_id=payout.id, currency=payout.currency, at_ms=payout.created_ms)
+            amounts = (payout.amount_minor, sums[payout.id])
+            yield _item("amount differs", about, amounts, now_ms)
 
 
 def _totals(
@@ -243,6 +233,16 @@ def _ageing(items: Iterable[OpenItem]) -> dict[State, dict[Bucket, int]]:
 # --- open items -------------------------------------------------------------------
 
 
+class About(msgspec.Struct, frozen=True, kw_only=True):
+    """What an open item is about, as a line of the ledger says it too."""
+
+    order_id: str = ""
+    balance_transaction_id: str = ""
+    payout_id: str = ""
+    currency: str
+    at_ms: int
+
+
 def _of(  # noqa: PLR0913  an item has these facts
     line: BalanceLine,
     state: State,
@@ -251,44 +251,34 @@ def _of(  # noqa: PLR0913  an item has these facts
     payout_id: str = "",
     since_ms: int | None = None,
 ) -> OpenItem:
-    at_ms = line.at_ms if since_ms is None else since_ms
-    return OpenItem(
-        state=state,
-        wrong=state not in EXPECTED,
+    about = About(
         order_id=line.order_id,
         balance_transaction_id=line.id,
         payout_id=payout_id,
-        provider_minor=amounts[0],
-        ledger_minor=amounts[1],
         currency=line.currency,
-        at_ms=at_ms,
-        **_aged(at_ms, now_ms),
+        at_ms=line.at_ms if since_ms is None else since_ms,
     )
+    return _item(state, about, amounts, now_ms)
 
 
 def _item(
-    state: State, entry: SettlementLine, amounts: tuple[int | None, int | None], now_ms: int
+    state: State,
+    about: SettlementLine | About,
+    amounts: tuple[int | None, int | None],
+    now_ms: int,
 ) -> OpenItem:
+    # The provider's clock may be ahead of ours.
+    days = max(0, now_ms - about.at_ms) // DAY_MS
     return OpenItem(
         state=state,
         wrong=state not in EXPECTED,
-        order_id=entry.order_id,
-        balance_transaction_id=entry.balance_transaction_id,
-        payout_id=entry.payout_id,
+        order_id=about.order_id,
+        balance_transaction_id=about.balance_transaction_id,
+        payout_id=about.payout_id,
         provider_minor=amounts[0],
         ledger_minor=amounts[1],
-        currency=entry.currency,
-        at_ms=entry.at_ms,
-        **_aged(entry.at_ms, now_ms),
+        currency=about.currency,
+        at_ms=about.at_ms,
+        age_days=days,
+        bucket=bucket_of(days),
     )
-
-
-class _Age(TypedDict):
-    age_days: int
-    bucket: Bucket
-
-
-def _aged(at_ms: int, now_ms: int) -> _Age:
-    # The provider's clock may be ahead of ours.
-    days = max(0, now_ms - at_ms) // DAY_MS
-    return {"age_days": days, "bucket": bucket_of(days)}
