@@ -22,6 +22,8 @@ REFUND, REFUND_FAILED = "refund/", "refund failed/"
 """The causes of the entries of a refund, and of its reversal, before the provider's id of it."""
 REFUND_BY_HAND = "refund by hand/"
 """The cause of one that did not go through the provider, before its reference."""
+PAYMENT = "payment"
+"""The cause of the entry of what was charged or captured."""
 WRITTEN_OFF = "written off"
 """The cause of the entry of goods that nobody will pay for."""
 
@@ -58,12 +60,13 @@ def decide(state: Books, received: Message, _at_ms: int) -> tuple[Message, ...]:
     match received:
         case PaymentCompleted(transaction_id=transaction_id, amount_minor=amount_minor):
             cash = moved("cash_at_provider", "customer_receivable", amount_minor)
-            due = [_entry(known, transaction_id, "payment", cash), *_sale(known, transaction_id)]
+            due = [_entry(known, transaction_id, PAYMENT, cash), *_sale(known, transaction_id)]
             due += _recovered(known, transaction_id)
         case PaymentWrittenOff(transaction_id=transaction_id, amount_minor=amount_minor):
             lost = moved("bad_debts", "customer_receivable", amount_minor)
             due = _sale(known, transaction_id)
-            if known.goods_are != "stopped":
+            # It may be redriven, and come after the payment that it was given up for.
+            if known.goods_are != "stopped" and PAYMENT not in known.posted:
                 due += [_entry(known, transaction_id, WRITTEN_OFF, lost)]
         case PaymentRefunded(
             transaction_id=transaction_id, refund_id=refund_id, amount_minor=amount_minor

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from workflows.ledger.dispute_entries import DISPUTE, DISPUTE_REVERSED
 from workflows.ledger.messages import Account, EntryPosted
-from workflows.ledger.process import REFUND, REFUND_FAILED
+from workflows.ledger.process import PAYMENT, REFUND, REFUND_FAILED
 from workflows.ledger.settlement import FEE, PAYOUT_BACK, PAYOUT_PAID, PAYOUT_SENT, SETTLEMENT
 from workflows.ledger.topics import ledger
 from workflows.payment.charge_progress import OUTCOME_MS
@@ -16,8 +16,6 @@ from workflows.payment.row_books import holds_of_payment, lines_of_payment
 from workflows.shared.books import Line, OwnBooks, SettlementLine, Step, declare_books
 
 CASH = "cash_at_provider"
-PAYMENT = "payment"
-"""The cause of the entry of a charge."""
 
 
 def lines_of_entry(entry: EntryPosted, at_ms: int) -> Iterator[Line]:
