@@ -1,12 +1,32 @@
-// One transaction: nothing is taken from under a reader; the path of an approval; what a refund is.
+// One transaction: nothing is taken from under a reader or a writer; the path of an approval; what a
+// refund is.
 "use strict";
 
 const READING = "details[open]:not([data-open])";
 
-// While somebody has opened an event or a row, what lies there stays as it is.
-document.addEventListener("htmx:oobBeforeSwap", (event) => {
-  if (event.target.id === "below" && event.target.querySelector(READING)) event.detail.shouldSwap = false;
+function isWritten(form) {
+  const written = [...form.querySelectorAll("input, textarea")].some((each) => each.value !== each.defaultValue);
+  return written || form.contains(document.activeElement);
+}
+
+// Whether the same case still waits in what has come: the answer that was given is on its way.
+function stillAsked(form, fragment) {
+  return [...fragment.querySelectorAll("form")].some((each) => each.id === form.id && each.dataset.why === form.dataset.why);
+}
+
+// While somebody has opened an event or a row, or writes an answer, what lies there stays as it is.
+document.addEventListener("htmx:oobBeforeSwap", ({ target, detail }) => {
+  if (target.id === "below" && target.querySelector(READING)) detail.shouldSwap = false;
+  if (target.id !== "cases") return;
+  const forms = [...target.querySelectorAll("form")];
+  const answered = forms.filter((form) => "acted" in form.dataset);
+  const stays = answered.length
+    ? answered.some((form) => stillAsked(form, detail.fragment))
+    : Boolean(target.querySelector(READING)) || forms.some(isWritten);
+  if (stays) detail.shouldSwap = false;
 });
+
+document.addEventListener("acted", ({ target }) => { target.dataset.acted = ""; });
 
 document.addEventListener("htmx:afterSettle", () => {
   const [now, below] = ["now", "below"].map((id) => Number(document.getElementById(id).dataset.events));

@@ -1,6 +1,6 @@
-"""The disputes about the payment of an order, and what there is as evidence. Part of the order."""
+"""The disputes about the payment of an order. Part of the order."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -104,26 +104,3 @@ def _text(each: Dispute) -> str:
         "warning_closed": f"The bank asks no more about {amount} ({reason})",
     }
     return texts[each.status]
-
-
-def evidence(view: Mapping[str, Any], *, was_confirmed: bool) -> list[str]:
-    """Return what an order that people read has as evidence, with the status of each step."""
-    return list(_evidence(view["steps"], view["amounts"], was_confirmed=was_confirmed))
-
-
-def _evidence(
-    steps: Mapping[str, Any], amounts: Mapping[str, Any], *, was_confirmed: bool
-) -> Iterator[str]:
-    charged = money(amounts["charged_minor"], amounts["currency"])
-    yield f"The order was placed, and {charged} charged"
-    yield (
-        "The customer confirmed the payment with the bank (3-D Secure)"
-        if was_confirmed
-        else "The customer was not asked to confirm the payment (no 3-D Secure)"
-    )
-    yield f"The payment was judged: {steps['fraud']['status']}"
-    shipping, delivery = steps["shipping"]["status"], steps["delivery"]["status"]
-    yield f"Shipment: {shipping}; delivery: {delivery}"
-    refunded_minor = amounts["refunded_minor"]
-    if refunded_minor:
-        yield f"Refunded before: {money(refunded_minor, amounts['currency'])}"

@@ -24,9 +24,6 @@ def view(state: Order) -> dict[str, Any]:
     }
     placed = Mark(status="done" if state.order_id else "waiting", at_ms=state.placed_at_ms)
     steps = {step: _step(mark, dues.get(step)) for step, mark in marks.items()}
-    amounts = _amounts(state)
-    known = {"steps": steps, "amounts": amounts}
-    confirmed = bool(state.action.url) and state.charged_minor > 0
     return {
         "order_id": state.order_id,
         "state": _status(state),
@@ -36,7 +33,7 @@ def view(state: Order) -> dict[str, Any]:
         "overdue": list(state.overdue),
         "cause": state.cause,
         "detail": state.detail,
-        "amounts": amounts,
+        "amounts": amounts(state),
         "partial": _partial(state.returns.partial),
         "confirmed_at_ms": state.confirmed_at_ms or None,
         "ended_at_ms": state.completed_at_ms or state.cancelled_at_ms or None,
@@ -45,7 +42,6 @@ def view(state: Order) -> dict[str, Any]:
             _return(key, back, state.currency) for key, back in state.returns.by_id.items()
         ],
         "disputes": disputes.shown(state.disputes),
-        "evidence": disputes.evidence(known, was_confirmed=confirmed) if state.disputes else [],
     }
 
 
@@ -71,7 +67,8 @@ def _action(state: Order) -> dict[str, Any] | None:
     return {"kind": "confirm_payment", "url": state.action.url, "until_ms": state.action.until_ms}
 
 
-def _amounts(state: Order) -> dict[str, Any]:
+def amounts(state: Order) -> dict[str, Any]:
+    """Return what was to be paid, held, charged and refunded, in minor units."""
     returned = (
         back.amount_minor
         for back in state.returns.by_id.values()

@@ -6,6 +6,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from workflows.analytics.figures import FIGURES
+from workflows.order.evidence import evidence
 from workflows.order.invariants import INVARIANTS
 from workflows.order.messages import OrderPlaced
 from workflows.order.pending_steps import STEPS, pending_steps, status_of, waits
@@ -98,6 +99,7 @@ VIEW = View(
     milestones=MILESTONES,
     id_topics=(payments, provider_answers, shipments, orders),
     cases=PAYMENT_CASES,
+    evidence=evidence,
     person_table="payment",
     person_of=customer_of,
 )

@@ -7,8 +7,61 @@ disputes that nobody has answered.
 from collections.abc import Iterator
 
 from workflows.payment import capture, dispute_decisions, refund_disputes, refund_progress
+from workflows.payment.dispute import INQUIRY
 from workflows.payment.process import Payment
-from workflows.shared.workflow import CaseView, OpenCase
+from workflows.shared.cases import CaseView, Decision, OpenCase
+
+REFUND_DECISIONS = (
+    Decision(
+        name="retry",
+        title="Ask for the refund again",
+        effect="The provider is asked once more.",
+    ),
+    Decision(
+        name="settled",
+        title="The customer has the money another way",
+        effect="The books say so, and the customer gets a message. The provider is not asked.",
+        takes="reference",
+        label="Found by: the id of the bank transfer, or of the refund at the provider (re_...)",
+    ),
+)
+CAPTURE_DECISIONS = (
+    Decision(
+        name="retry",
+        title="Take the money again",
+        effect="The provider is asked once more; a hold that has ended is charged anew.",
+    ),
+    Decision(
+        name="written_off",
+        title="Write the money off",
+        effect="The sale is posted with its loss, and no money is asked for any more.",
+        takes="reference",
+        label="Found by: such as the number of a collection case",
+        is_loss=True,
+    ),
+)
+DISPUTE_DECISIONS = (
+    Decision(
+        name="submit",
+        title="Send the evidence to the bank",
+        effect="The bank reads it and decides. It can be sent once.",
+        takes="text",
+        label="What the bank reads: what was bought, how it was delivered, what the customer knew",
+    ),
+    Decision(
+        name="accept",
+        title="Give the dispute up",
+        effect="For good: after a chargeback the customer keeps the money, and the fee is ours.",
+        is_loss=True,
+    ),
+)
+
+REFUND_NOW = Decision(
+    name="refund",
+    title="Refund what is held all the same",
+    effect="It goes back now; a bank that is not content may take the whole amount besides.",
+    is_loss=True,
+)
 
 
 def open_cases(state: Payment) -> tuple[OpenCase, ...]:
@@ -26,8 +79,9 @@ def _refunds(state: Payment) -> Iterator[OpenCase]:
             currency=state.bill.currency if state.bill else "",
             why=refund.reason or "the provider has failed it",
             since_ms=refund.requested_at_ms,
+            otherwise="the customer is without this money, and nothing is tried any more",
             path=f"refund-cases/{key}",
-            decisions=("retry", "settled"),
+            decisions=REFUND_DECISIONS,
         )
 
 
@@ -41,8 +95,9 @@ def _captures(state: Payment) -> Iterator[OpenCase]:
             currency=bill.currency,
             why=state.capture.reason or "the hold has ended",
             since_ms=state.capture.requested_at_ms,
+            otherwise="the goods have left and are not paid, and nothing is tried any more",
             path="capture-case",
-            decisions=("retry", "written_off"),
+            decisions=CAPTURE_DECISIONS,
         )
 
 
@@ -51,6 +106,7 @@ def _disputes(state: Payment) -> Iterator[OpenCase]:
     holding = dispute_decisions.inquiries(state.disputes)
     holding = holding if refund_disputes.are_held(state.refunds) else {}
     for dispute_id, known in (holding | answerable).items():
+        is_inquiry = known.status in INQUIRY
         yield OpenCase(
             kind="dispute",
             key=dispute_id,
@@ -59,10 +115,16 @@ def _disputes(state: Payment) -> Iterator[OpenCase]:
             why=known.refusal or known.reason,
             since_ms=0,
             until_ms=known.due_by_ms,
+            otherwise=(
+                "the bank ends its inquiry as it likes, and may take the money"
+                if is_inquiry
+                else "the dispute is lost: the customer keeps the money, and the fee is ours"
+            ),
             path="dispute",
+            fields={"dispute_id": dispute_id},
             decisions=(
-                *(("submit", "accept") if dispute_id in answerable else ()),
-                *(("refund",) if dispute_id in holding else ()),
+                *(DISPUTE_DECISIONS if dispute_id in answerable else ()),
+                *((REFUND_NOW,) if dispute_id in holding else ()),
             ),
         )
 

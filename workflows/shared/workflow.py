@@ -5,14 +5,16 @@ outside `workflows/` names a workflow, its messages or its steps.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from workflows.shared.cases import CaseView, EvidenceItem
 from workflows.shared.errors import DeclarationError
 from workflows.shared.figures import LiveFigures
 from workflows.shared.invariants import Invariants
+from workflows.shared.journal import JournalEntry
 from workflows.shared.message import Message
 from workflows.shared.topic import Topic
 
@@ -64,34 +66,14 @@ class Milestone(msgspec.Struct, frozen=True, kw_only=True):
     """What has to happen next, in text for people."""
 
 
-class OpenCase(msgspec.Struct, frozen=True, kw_only=True):
-    """Something of a transaction that waits for the decision of an operator."""
-
-    kind: str
-    key: str = ""
-    """Which one, where a transaction may have several of a kind."""
-    amount_minor: int
-    currency: str
-    why: str
-    since_ms: int
-    """When it began; 0: not known."""
-    until_ms: int = 0
-    """The last moment for a decision; 0: there is none."""
-    path: str
-    """Of the request that ends it, under `/operators/orders/{id}`."""
-    decisions: tuple[str, ...]
-
-
-class CaseView(msgspec.Struct, frozen=True, kw_only=True):
-    """The cases of one workflow's transactions. `Any`: the state of a row of `table`."""
-
-    table: str
-    open: Callable[[Any], tuple[OpenCase, ...]]
-
-
 def no_details(_state: object) -> dict[str, Any]:
     """Return nothing: a transaction shows the same in a list and by itself."""
     return {}
+
+
+def no_evidence(_rows: object, _entries: object) -> tuple[EvidenceItem, ...]:
+    """Return nothing: nobody disputes such a transaction."""
+    return ()
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,6 +109,11 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     """Topics whose messages hold other ids of a transaction: of the provider, the carrier, ..."""
     cases: CaseView | None = None
     """None: operators have nothing to decide."""
+    evidence: Callable[[Mapping[str, Any], Sequence[JournalEntry]], tuple[EvidenceItem, ...]] = (
+        no_evidence
+    )
+    """Return what speaks for a disputed transaction, from its rows as plain values by table and
+    its events; nothing where nobody disputes it."""
     person_table: str
     person_of: Callable[[Mapping[str, Any]], str]
     """Return the customer of a row of `person_table`, in plain values; empty: none."""

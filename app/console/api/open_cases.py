@@ -13,7 +13,7 @@ from app.console.api.context import CONTEXT
 from app.console.api.followed_rows import follow_rows, state_in
 from app.console.api.problems import json_response
 from app.registry import load_workflows
-from workflows.shared.workflow import CaseView, OpenCase
+from workflows.shared.cases import CaseView, OpenCase
 
 SHOWN_MAX = 500
 """Cases in one answer; the first of them are the most urgent ones."""

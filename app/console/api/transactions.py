@@ -4,7 +4,7 @@
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -20,6 +20,7 @@ from app.registry import load_workflows
 from app.wire.personal import masked, masked_body
 from app.wire.topics import changelog_topic
 from tables import Table, declared
+from workflows.shared.cases import EvidenceItem, OpenCase
 from workflows.shared.message import type_name
 from workflows.shared.timeline import Bar, timeline
 from workflows.shared.topic import message_type_of, topic_of_type
@@ -34,6 +35,9 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True):
     facts: dict[str, Any] | None
     """Its status and what it waits for; None while the agent of its workflow has no row."""
     retried_calls: tuple[RetriedCall, ...]
+    cases: tuple[OpenCase, ...]
+    """What waits for the decision of an operator."""
+    evidence: tuple[EvidenceItem, ...]
     bars: list[Bar]
     partial: bool
     """Whether some partitions of the journal did not answer."""
@@ -68,7 +72,8 @@ async def show(request: web.Request) -> web.Response:
         }
         for number, bar in enumerate(found.bars, start=1)
     ]
-    facts = {name: getattr(found, name) for name in ("retried_calls", "partial", "rows", "at")}
+    names = ("retried_calls", "cases", "evidence", "partial", "rows", "at")
+    facts = {name: getattr(found, name) for name in names}
     ids = {found.workflow.key: found.id, "correlation_id": found.id}
     about = {found.workflow.name: found.facts}
     return json_response({**ids, **about, **facts, "events": events})
@@ -103,12 +108,23 @@ async def transaction(request: web.Request, transaction_id: str) -> Transaction:
         id=transaction_id,
         facts=facts,
         retried_calls=workflow.view.retried_calls(now),
+        cases=_cases(workflow, now),
+        evidence=workflow.view.evidence(now, [bar.entry for bar in bars]),
         bars=bars,
         partial=partial,
         rows={name: masked(row, declared[name].shape) for name, row in rows.items()},
         at=at,
         moment_ms=moment_ms,
     )
+
+
+def _cases(workflow: Workflow, rows: Mapping[str, object]) -> tuple[OpenCase, ...]:
+    """Return what of a transaction waits for an operator; nothing where its row does not answer."""
+    view = workflow.view.cases
+    row = None if view is None else rows.get(view.table)
+    if view is None or not isinstance(row, dict):
+        return ()
+    return view.open(msgspec.convert(row, declared[view.table].shape))
 
 
 async def state_of(request: web.Request, transaction_id: str) -> tuple[Workflow, object] | None:

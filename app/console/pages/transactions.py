@@ -13,6 +13,7 @@ from app.console.pages.drawing import DRAWN_MAX, graph, span_of, waterfall
 from app.console.pages.render import page
 from app.console.pages.tables import pretty
 from app.entrypoints.requests import entrypoint_of
+from workflows.shared.limits import EVIDENCE_CHARS_MAX
 from workflows.shared.timeline import Bar
 
 LINES_MAX = 50
@@ -72,14 +73,19 @@ async def show(request: web.Request) -> web.Response:
         topics=[_topic_link(bar) for bar in about.bars],
         refund_id=secrets.token_hex(4),
         lines_max=LINES_MAX,
+        text_max=EVIDENCE_CHARS_MAX,
         brief=brief,
     )
 
 
 def _moves(about: transactions.Transaction, now_ms: int) -> bool:
-    """Return whether the page refreshes: after the end, the journal may still get events."""
+    """Return whether the page refreshes: after the end, the journal may still get events.
+
+    A case may be decided by somebody else.
+    """
     latest_ms = max((bar.entry.time_ms for bar in about.bars), default=now_ms)
-    return not about.at and (about.open or now_ms - latest_ms < REFRESH_MS)
+    is_open = about.open or bool(about.cases)
+    return not about.at and (is_open or now_ms - latest_ms < REFRESH_MS)
 
 
 def _topic_link(bar: Bar) -> tuple[str, str]:
