@@ -7,6 +7,7 @@ const byId = (id) => document.getElementById(id);
 // Which figures are shown, and under which titles, is declared with them; the page carries it.
 const declared = (id, name) => JSON.parse(byId(id).dataset[name]);
 const TOTALS = declared("totals", "figures");
+const GROUPS = [...document.querySelectorAll("[data-totals]")].map((list) => [list, JSON.parse(list.dataset.totals)]);
 const RATES = declared("rates", "figures");
 const SUMS = declared("rates", "sums");
 const COUNTRY = declared("countries", "figures");
@@ -103,6 +104,7 @@ function toldRow(figures, columns) {
 const SHOW = {
   totals: (totals) => {
     tiles(byId("totals"), TOTALS, totals);
+    for (const [list, titled] of GROUPS) tiles(list, titled, totals);
     funnel();
   },
   open_orders: () => funnel(),

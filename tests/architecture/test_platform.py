@@ -58,7 +58,9 @@ def figures() -> frozenset[str]:
     found = {"order"}
     for shape in live_figures().values():
         series = (*shape.by_minute, *(each for chart in shape.rate_charts for each in chart))
-        titled = (*shape.totals, *shape.rates_shown, *shape.by_country, *shape.watched)
+        grouped = (pair for group in shape.groups for pair in group.totals)
+        titled = (*shape.totals, *grouped, *shape.rates_shown, *shape.by_country, *shape.watched)
+        found |= {group.title for group in shape.groups}
         found |= {shape.started, shape.latency, shape.plural, *shape.ended, *shape.rates}
         found |= {shape.funnel_title, shape.latency_title, *shape.added_up}
         found |= {name for each in series for name in (each.title, each.figure)}

@@ -14,8 +14,10 @@ from workflows.fraud.messages import FraudCleared, FraudDetected
 from workflows.inventory.messages import InventoryRejected, InventoryReleased, InventoryReserved
 from workflows.notification.messages import NotificationSent
 from workflows.order.messages import OrderPlaced
+from workflows.order.partial_shipment import PartialShipment, UnavailableLine
 from workflows.order.saga_messages import OrderCancelled, OrderCompleted, OrderConfirmed
 from workflows.payment.capture_messages import PaymentAuthorized
+from workflows.payment.dispute_messages import DisputeClosed, DisputeOpened
 from workflows.payment.messages import (
     PaymentCompleted,
     PaymentFailed,
@@ -65,6 +67,30 @@ REFUNDED = PaymentRefunded(
 )
 CREATED = ShipmentCreated(order_id="o1", shipment_id="s1")
 OUT_OF_STOCK = InventoryRejected(order_id="o1", reason="out_of_stock", skus=("mug",))
+
+
+PARTIAL = PartialShipment(
+    unavailable=(UnavailableLine(line=2, sku="mug", quantity=1, amount_minor=250),),
+    amount_minor=1_000,
+    items_minor=1_000,
+    charges_minor=0,
+    released_minor=250,
+    currency="GBP",
+)
+ABOUT: dict[str, Any] = {
+    "transaction_id": "o1",
+    "payment_id": "p1",
+    "dispute_id": "d1",
+    "amount_minor": 1_250,
+    "currency": "GBP",
+    "reason": "fraudulent",
+}
+DISPUTED = DisputeOpened(is_inquiry=False, **ABOUT)
+
+
+def closed(outcome: Any) -> Message:
+    """Return the end of a dispute."""
+    return DisputeClosed(outcome=outcome, **ABOUT)
 
 
 def verdict(message: Any) -> Message:
@@ -175,6 +201,35 @@ def envelope(**baggage: str) -> Envelope:
             {"notifications": 1},
             {},
             id="a message",
+        ),
+        pytest.param(
+            replace(CREATED, partial=PARTIAL),
+            {
+                "shipments": 1,
+                "partial_shipments": 1,
+                "to_shipped_timed": 1,
+                "shipped_le_500": 1,
+            },
+            {"unshipped_minor/GBP": 250, "to_shipped_ms": 400},
+            id="a shipment without what is out of stock",
+        ),
+        pytest.param(
+            DISPUTED, {"disputes": 1}, {"disputed_minor/GBP": 1_250}, id="a dispute is opened"
+        ),
+        pytest.param(
+            closed("won"),
+            {"disputes_closed": 1, "disputes_won": 1},
+            {"disputes_won_minor/GBP": 1_250},
+            id="a dispute is won",
+        ),
+        pytest.param(
+            closed("lost"),
+            {"disputes_closed": 1, "disputes_lost": 1},
+            {"disputes_lost_minor/GBP": 1_250},
+            id="a dispute is lost",
+        ),
+        pytest.param(
+            closed("warning_closed"), {"disputes_closed": 1}, {}, id="an inquiry moves no money"
         ),
         pytest.param(InventoryReleased(order_id="o1"), {"other": 1}, {}, id="anything else"),
     ],

@@ -194,6 +194,20 @@ def test_amounts_of_two_currencies_are_never_one_figure():
     assert [700, 1_250] == [each["revenue_minor"] for each in shown.shown()["countries"]]
 
 
+def test_what_has_begun_and_not_ended_is_left_and_never_less_than_nothing():
+    """Disputes that were opened before there was a figure of them may end all the same."""
+    counted = []
+    for counts in ({"orders": 1}, {"disputes": 3, "disputes_closed": 1}, {"disputes_closed": 9}):
+        shown = Figures(FIGURES_OF_ORDERS)
+        shown.receive(figures(disputes=1))
+        shown.receive(
+            FiguresUpdated(minute_ms=0, country="Japan", partition=1, counts=counts, sums={})
+        )
+        counted.append(shown.shown()["totals"]["disputes_open"])
+
+    assert [1, 3, 0] == counted
+
+
 def test_figures_that_are_repeated_count_nothing():
     """A worker that starts again reads old ones and repeats them; figures only grow."""
     shown = Figures(FIGURES_OF_ORDERS)

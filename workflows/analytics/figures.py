@@ -2,7 +2,7 @@
 
 from workflows.analytics.process import SHIPPED_WITHIN_MS
 from workflows.analytics.topics import figures
-from workflows.shared.figures import LiveFigures, Series
+from workflows.shared.figures import FigureGroup, LiveFigures, Series
 
 FIGURES = LiveFigures(
     topic=figures,
@@ -11,6 +11,7 @@ FIGURES = LiveFigures(
     ended=("completed", "cancelled"),
     rates=("orders", "revenue_minor", "refunds_minor", "stock_outs", "shipments"),
     added_up={"verdicts": ("fraud_detected", "fraud_cleared")},
+    left={"disputes_open": ("disputes", "disputes_closed")},
     bucket="shipped_le_",
     bounds_ms=SHIPPED_WITHIN_MS,
     latency="to_shipped_ms",
@@ -28,6 +29,26 @@ FIGURES = LiveFigures(
         ("fraud found", "fraud_detected"),
         ("cleared", "fraud_cleared"),
         ("shipments", "shipments"),
+    ),
+    groups=(
+        FigureGroup(
+            title="Disputes",
+            totals=(
+                ("disputes open", "disputes_open"),
+                ("disputes won", "disputes_won"),
+                ("disputes lost", "disputes_lost"),
+                ("amount disputed", "disputed_minor"),
+                ("amount won", "disputes_won_minor"),
+                ("amount lost", "disputes_lost_minor"),
+            ),
+        ),
+        FigureGroup(
+            title="Orders shipped in part",
+            totals=(
+                ("shipped in part", "partial_shipments"),
+                ("not charged for the rest", "unshipped_minor"),
+            ),
+        ),
     ),
     rates_shown=(
         ("orders", "orders"),
@@ -74,7 +95,11 @@ FIGURES = LiveFigures(
         ("stock-outs", "stock_outs"),
         ("fraud found", "fraud_detected"),
         ("cleared", "fraud_cleared"),
+        ("in part", "partial_shipments"),
+        ("disputes open", "disputes_open"),
+        ("disputes lost", "disputes_lost"),
         ("revenue", "revenue_minor"),
         ("refunds", "refunds_minor"),
+        ("disputed", "disputed_minor"),
     ),
 )

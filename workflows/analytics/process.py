@@ -4,103 +4,21 @@ from collections.abc import Mapping
 
 import msgspec
 
+from workflows.analytics.counted import COUNTED, SUMMED, TIMED
 from workflows.analytics.messages import FiguresUpdated
-from workflows.fraud.messages import FraudCleared, FraudDetected
-from workflows.inventory.messages import InventoryRejected, InventoryReserved
-from workflows.notification.messages import NotificationFailed, NotificationSent
-from workflows.order.messages import OrderPlaced, ReturnRequested
-from workflows.order.saga_messages import (
-    OrderCancelled,
-    OrderCompleted,
-    OrderConfirmed,
-    ReturnAccepted,
-    ReturnRefused,
-    StepOverdue,
-)
-from workflows.payment.capture_messages import (
-    CaptureCaseOpened,
-    PaymentAuthorized,
-    PaymentVoided,
-    PaymentWrittenOff,
-)
-from workflows.payment.messages import (
-    PaymentCompleted,
-    PaymentFailed,
-    PaymentMismatch,
-    PaymentPending,
-    PaymentRefunded,
-    PaymentRefundFailed,
-    PaymentRefundPending,
-    RefundCaseOpened,
-    RefundOverdue,
-)
+from workflows.inventory.messages import InventoryRejected
+from workflows.payment.capture_messages import PaymentAuthorized, PaymentVoided
+from workflows.payment.dispute_messages import DisputeClosed, DisputeOpened
+from workflows.payment.messages import PaymentCompleted, PaymentRefunded, PaymentRefundFailed
 from workflows.shared.figures import figure_of
 from workflows.shared.limits import Name
 from workflows.shared.message import Message
 from workflows.shared.workflow import Workflow
-from workflows.shipping.messages import (
-    ShipmentCancelled,
-    ShipmentCreated,
-    ShipmentDelivered,
-    ShipmentFailed,
-)
+from workflows.shipping.messages import ShipmentCreated
 
 MINUTE_MS = 60_000
 SHIPPED_WITHIN_MS = (100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000)
 """Bucket bounds of the time from placed to shipped; `shipped_le_inf` holds the rest."""
-
-COUNTED: dict[type[Message], str] = {
-    OrderPlaced: "orders",
-    OrderConfirmed: "confirmed",
-    OrderCompleted: "completed",
-    OrderCancelled: "cancelled",
-    StepOverdue: "overdue",
-    ReturnRequested: "returns_requested",
-    ReturnAccepted: "returns_accepted",
-    ReturnRefused: "returns_refused",
-    PaymentAuthorized: "authorized",
-    PaymentVoided: "voided",
-    CaptureCaseOpened: "capture_cases",
-    PaymentWrittenOff: "written_off",
-    PaymentCompleted: "payments",
-    PaymentFailed: "payment_failed",
-    PaymentPending: "payment_pending",
-    PaymentMismatch: "payment_mismatches",
-    PaymentRefunded: "refunds",
-    RefundOverdue: "refunds_overdue",
-    PaymentRefundPending: "refunds_pending",
-    PaymentRefundFailed: "refunds_failed",
-    RefundCaseOpened: "refund_cases",
-    InventoryReserved: "reserved",
-    InventoryRejected: "rejected",
-    FraudDetected: "fraud_detected",
-    FraudCleared: "fraud_cleared",
-    ShipmentCreated: "shipments",
-    ShipmentFailed: "shipment_failed",
-    ShipmentCancelled: "shipment_cancelled",
-    ShipmentDelivered: "delivered",
-    NotificationSent: "notifications",
-    NotificationFailed: "notifications_failed",
-}
-"""The figure in which each message counts as one."""
-TIMED: dict[type[Message], str] = {
-    PaymentAuthorized: "to_authorization_ms",
-    PaymentCompleted: "to_payment_ms",
-    InventoryReserved: "to_reserved_ms",
-    FraudDetected: "to_verdict_ms",
-    FraudCleared: "to_verdict_ms",
-    ShipmentCreated: "to_shipped_ms",
-    OrderCompleted: "to_end_ms",
-    OrderCancelled: "to_end_ms",
-}
-"""The sum to which each message adds its time since the order was placed."""
-SUMMED: dict[type[Message], str] = {
-    PaymentAuthorized: "authorized_minor",
-    PaymentCompleted: "revenue_minor",
-    PaymentVoided: "voided_minor",
-    PaymentRefunded: "refunds_minor",
-}
-"""The sum to which each message adds its amount, by currency."""
 
 UNNAMED = "order"
 """The workflow whose rows name no workflow: it was once the only one."""
@@ -169,7 +87,10 @@ def count(
     """Return `state` with `received` counted in `figures`, `took_ms` after it all began."""
     counts, sums = dict(state.counts), dict(state.sums)
     _add(counts, figures.get(type(received), "other"), 1)
-    if isinstance(received, PaymentCompleted | PaymentAuthorized | PaymentVoided | PaymentRefunded):
+    if isinstance(
+        received,
+        PaymentCompleted | PaymentAuthorized | PaymentVoided | PaymentRefunded | DisputeOpened,
+    ):
         _add(sums, figure_of(SUMMED[type(received)], received.currency), received.amount_minor)
     match received:
         case PaymentCompleted(authorized=False) | PaymentAuthorized():
@@ -178,8 +99,13 @@ def count(
             _add(sums, figure_of("refunds_minor", currency), -amount_minor)
         case InventoryRejected(reason="out_of_stock"):
             _add(counts, "stock_outs", 1)
-        case InventoryReserved(partial=partial) if partial is not None:
+        case ShipmentCreated(partial=partial) if partial is not None:
             _add(counts, "partial_shipments", 1)
+            _add(sums, figure_of("unshipped_minor", partial.currency), partial.released_minor)
+        case DisputeClosed(outcome="won" | "lost" as outcome, currency=currency):
+            # An inquiry that is closed has moved no money.
+            _add(counts, f"disputes_{outcome}", 1)
+            _add(sums, figure_of(f"disputes_{outcome}_minor", currency), received.amount_minor)
         case _:
             pass
     timed = TIMED.get(type(received))

@@ -45,6 +45,13 @@ class Series(msgspec.Struct, frozen=True, kw_only=True):
     colour: Literal["neutral", "strong", "good", "bad"]
 
 
+class FigureGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """Totals that belong together, under a heading of their own."""
+
+    title: str
+    totals: Titled
+
+
 class LiveFigures(msgspec.Struct, frozen=True, kw_only=True):
     """Figures by minute, country and partition: messages with `counts` and `sums` by name.
 
@@ -63,6 +70,8 @@ class LiveFigures(msgspec.Struct, frozen=True, kw_only=True):
     """What is shown per second."""
     added_up: dict[str, tuple[str, ...]] = {}
     """What is shown per second too: sums of figures, by name."""
+    left: dict[str, tuple[str, str]] = {}
+    """What is shown in all: of what has begun what has not ended, by name, as those two figures."""
     bucket: str = ""
     """The prefix of the figures of one latency; the bound of the bucket in ms follows, or `inf`."""
     bounds_ms: tuple[int, ...] = ()
@@ -75,6 +84,8 @@ class LiveFigures(msgspec.Struct, frozen=True, kw_only=True):
     funnel_title: str = "How far they came"
     totals: Titled
     """The totals on the page. Amounts end in `_minor`, and there is a figure for each currency."""
+    groups: tuple[FigureGroup, ...] = ()
+    """Further totals."""
     rates_shown: Titled = ()
     rate_charts: tuple[tuple[Series, ...], ...] = ()
     """What is drawn of `rates` and `added_up`, a chart each."""

@@ -157,7 +157,13 @@ class Figures:
 
 def _with_open(total: Counter[str], shape: LiveFigures) -> dict[str, int]:
     ended = sum(total[name] for name in shape.ended)
-    return {**_shown(total), "open": max(total[shape.started] - ended, 0)}
+    # Some may have begun before there was a figure for that.
+    left = {
+        name: max(total[begun] - total[over], 0)
+        for name, (begun, over) in shape.left.items()
+        if total[begun]
+    }
+    return {**_shown(total), **left, "open": max(total[shape.started] - ended, 0)}
 
 
 def _shown(sums: Mapping[str, int]) -> dict[str, int]:
