@@ -52,8 +52,6 @@ FIELD_WORDS = {
     "head": ("app/operations/audit/", "app/cli/audit.py"),
     # MemoryRecords is a class of aiokafka, which is replaced there.
     "memory": ("app/kafka/record_batches.py",),
-    # What a text on a page is made of.
-    "words": ("tests/browser/test_pages.py",),
     # A payment provider settles; an operator's decision says so under this name.
     "settled": (
         "tests/support/examples/reconciliation.py", "tests/unit/test_refunds.py",

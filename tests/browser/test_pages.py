@@ -4,9 +4,9 @@ import os
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
+from tests.browser.appearance import PHONE, assert_accessible, assert_fits
 from tests.browser.demo import Demo, wait_for
 
 PAGES = (
@@ -25,30 +25,8 @@ PAGES = (
 NAVIGATION = 'nav[aria-label="Pages"]'
 LINKS_EACH = 4
 """Links that are followed from each page."""
-PHONE = {"width": 390, "height": 844}
-BROKEN_WORDS = """() => {
-  const found = [], texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  while (texts.nextNode()) {
-    const text = texts.currentNode, place = text.parentElement.closest("td, th");
-    if (!place || !place.offsetParent || text.parentElement.closest("code")) continue;
-    for (const word of text.data.matchAll(/[^\\s-]+/g)) {
-      const range = document.createRange();
-      range.setStart(text, word.index);
-      range.setEnd(text, word.index + word[0].length);
-      const lines = new Set([...range.getClientRects()].map((each) => Math.round(each.top)));
-      if (word[0].length / lines.size < 8 && lines.size > 1) found.push(word[0]);
-    }
-  }
-  return found;
-}"""
-"""The words in tables, JSON apart, that go over several lines of fewer than 8 characters."""
 PICTURES = os.environ.get("PICTURES", "")
 """A folder: pictures of the pages are put there."""
-
-
-def assert_accessible(page: Page) -> None:
-    found = Axe().run(page)
-    assert 0 == found.violations_count, f"{page.url}\n{found.generate_report()}"
 
 
 def go(page: Page, name: str) -> None:
@@ -94,8 +72,7 @@ def test_a_phone_shows_whole_words(page: Page, demo: Demo, name: str) -> None:
         page.get_by_role("heading", level=1).wait_for()
     page.locator("details").evaluate_all("all => all.forEach((each) => { each.open = true })")
 
-    assert [] == page.evaluate(BROKEN_WORDS)
-    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    assert_fits(page)
 
 
 def test_no_page_asks_another_host(page: Page, demo: Demo) -> None:

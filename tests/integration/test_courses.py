@@ -45,6 +45,10 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
     customer: str = ""
     decision: str = ""
     is_returned: bool = False
+    missing_minor: int = 0
+    """The price of a second line, which is out of stock; the rest ships."""
+    paid_minor: tuple[int, int] | None = None
+    """What is charged and what is refunded of it; None: it is not asked."""
 
 
 SHIPMENT = {"capture": "at_shipment"}
@@ -75,6 +79,12 @@ COURSES = (
            text="1,250 JPY is on its way back"),
     Course(name="a refund waits for the customer", card="actionRefund", is_returned=True,
            text="10.00 GBP is on its way back"),
+    Course(name="in part, taken at once", missing_minor=700, paid_minor=(1_700, 700),
+           text="7.00 GBP is on its way back"),
+    Course(name="in part, held", missing_minor=700, paid_minor=(1_000, 0), **SHIPMENT,
+           text="10.00 GBP paid"),
+    Course(name="in part, then returned", missing_minor=700, is_returned=True,
+           paid_minor=(1_700, 1_700), text="10.00 GBP is on its way back"),
 )  # fmt: skip
 
 
@@ -109,13 +119,18 @@ class Instance:
 
     def order(self, each: Course) -> str:
         """Place the order of a course; return its id."""
+        lines = [(each.sku, each.amount_minor)]
+        lines += [("none", each.missing_minor)] if each.missing_minor else []
         body = {
             "country": "France",
             "currency": each.currency,
             "customer_id": each.name,
             "payment_method": f"pm_card_{each.card}",
             "capture": each.capture,
-            "lines": [{"sku": each.sku, "quantity": 1, "unit_price_minor": each.amount_minor}],
+            "lines": [
+                {"sku": sku, "quantity": 1, "unit_price_minor": minor} for sku, minor in lines
+            ],
+            "partial_shipment": each.missing_minor > 0,
         }
         return str(self.post("/orders", body, each.name)["order_id"])
 
@@ -157,6 +172,11 @@ class Instance:
         """Return the status of an order; empty while there is none."""
         return str((self.get(f"/orders/{order_id}") or {}).get("state", ""))
 
+    def paid_minor(self, order_id: str) -> tuple[int, int]:
+        """Return what of an order was charged, and what was refunded."""
+        amounts = (self.get(f"/orders/{order_id}") or {})["amounts"]
+        return amounts["charged_minor"], amounts["refunded_minor"]
+
     def texts(self, order_id: str) -> str:
         """Return what the customer has read."""
         return json.dumps(self.get(f"/inbox?order_id={order_id}"))
@@ -180,7 +200,7 @@ def site(tmp_path: Path) -> Iterator[Instance]:
 
 @pytest.mark.timeout(400)
 def test_courses_of_payments_side_by_side(site: Instance, tmp_path: Path) -> None:
-    """Each ends as it has to, in words that are right; verify and reconcile find nothing."""
+    """Each ends as it has to, with the right texts and amounts; verify and reconcile agree."""
     items = [{"sku": "tea", "quantity": 100}]
     site.post("/stock/receipts", {"receipt_id": "r", "items": items})
     orders = {each: site.order(each) for each in COURSES}
@@ -201,8 +221,14 @@ def test_courses_of_payments_side_by_side(site: Instance, tmp_path: Path) -> Non
     def unread() -> list[str]:
         return [each.name for each, order in orders.items() if each.text not in site.texts(order)]
 
+    def unpaid() -> dict[str, tuple[int, int]]:
+        asked = {each: order for each, order in orders.items() if each.paid_minor}
+        found = {each: site.paid_minor(order) for each, order in asked.items()}
+        return {each.name: minor for each, minor in found.items() if minor != each.paid_minor}
+
     until(open_orders)
     until(unread)
+    until(unpaid)
     verdict = wait_for(lambda: verified(tmp_path), "verify without open orders", site.log)
     assert [] == [check for check in verdict["checks"] if not check["ok"]]
     compared = payflow(tmp_path, "reconcile")

@@ -10,6 +10,8 @@ from app.console.pages.render import page
 CARDS = (
     ("pm_card_visa", "a card that pays"),
     ("pm_card_chargeDeclined", "a card that is declined"),
+    ("pm_card_authenticationRequired", "a card whose bank asks its customer (3-D Secure)"),
+    ("pm_card_createDispute", "a card whose customer disputes the payment"),
 )
 """Payment methods of the provider's test mode, in text."""
 
