@@ -22,6 +22,7 @@ from workflows.fraud.messages import FraudCleared
 from workflows.fraud.state import PaymentCheck
 from workflows.notification.messages import SendMessage
 from workflows.order import process as order
+from workflows.order.state import Order
 from workflows.payment import process as payment
 from workflows.payment.dispute_messages import DisputeDecided
 from workflows.payment.provider_dispute_messages import DisputeReported
@@ -278,3 +279,25 @@ async def test_an_order_without_a_case_has_no_form_for_one(site: Site, story: An
     assert "Waits for a decision" not in page
     assert "What there is as evidence" not in page
     assert 'name="decision"' not in page
+
+
+@pytest.mark.parametrize(
+    ("story", "moves"),
+    [
+        pytest.param(dispute(), True, id="with a case"),
+        pytest.param((PLACED, SUCCEEDED), False, id="without one"),
+    ],
+)
+async def test_the_page_of_an_ended_order_moves_while_a_case_is_open(
+    site: Site, story: Any, moves: bool
+) -> None:
+    """Somebody else may decide it, or the bank; the form lies apart from what moves."""
+    keep(site, *story)
+    state = msgspec.convert(site.queries.rows["order", "o1"]["state"], Order)
+    site.queries.keep("order", "o1", replace(state, completed_at_ms=2_000))
+    page = await shown(site, "pat")
+    moving, rest = page.split('<div id="cases">')
+
+    assert moves == ('hx-get="/console/transactions/o1"' in moving)
+    assert "data-act" not in moving.split("</header>")[1]
+    assert moves == ("orders/o1/dispute" in rest)
