@@ -35,8 +35,8 @@ check: setup  ## Formatting, lint, types, import contracts, architecture.
 simulate: setup  ## A hundred thousand simulated scenarios, SEEDS=n for another number.
 	@$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),100000)
 
-courses: setup  ## Every course of a payment, with a kill at every checkpoint and gaps up to a month.
-	@$(BIN)/python -m tests.simulation.courses
+courses: setup  ## Every course of a payment, with kills and gaps up to a month; SAMPLE=n for a part.
+	@$(BIN)/python -m tests.simulation.courses $(if $(SAMPLE),--sample $(SAMPLE))
 
 chaos: setup  ## Inject faults into an instance of our own; SEED=n, ONLY=fault, SECONDS=n of hostile_producer.
 	@deploy/faketime || true
