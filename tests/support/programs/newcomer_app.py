@@ -1,7 +1,10 @@
 """A worker whose agent keeps no rows, beside one that keeps some: see `test_log_identity`."""
 
+import sys
 from collections.abc import Sequence
 from typing import Any
+
+import structlog
 
 from app.config import current
 from app.delivery.agent import Agent, Caller, Decider
@@ -42,6 +45,8 @@ AGENTS: tuple[Agent, ...] = (
     ),
 )
 config = current()
+# Faust replaces the streams, and is started with the level of errors.
+structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.__stderr__))
 app = make_app(config)
 
 
