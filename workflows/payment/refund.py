@@ -114,24 +114,24 @@ def pending(
 
 def _of_one(key: str, refund: Refund, bill: Bill, payment_id: str) -> list[Message]:
     about = about_refund(key, refund, bill, payment_id)
-    named = {**about, "refund_id": refund.refund_id}
+    about["refund_id"] = refund.refund_id
     found: list[Message] = []
     match refund.status:
         case "owed":
             found.append(_ask(key, refund, bill, payment_id))
         case "given":
-            found.append(facts.PaymentRefunded(**named, by_hand=refund.by_hand))
+            found.append(facts.PaymentRefunded(**about, by_hand=refund.by_hand))
         case "failed":
             found.append(
                 facts.PaymentRefundFailed(
-                    **named,
+                    **about,
                     reason=refund.reason,
                     was_refunded=refund.is_posted,
                     tries_again=refund.round + 1 < ROUNDS,
                 )
             )
         case "pending" if not refund.pending_emitted:
-            found.append(facts.PaymentRefundPending(**named))
+            found.append(facts.PaymentRefundPending(**about))
         case "case" if not refund.case_emitted:
             found.append(_complain(facts.RefundCaseOpened, key, refund, bill, payment_id))
         case _:

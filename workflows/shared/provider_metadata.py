@@ -5,6 +5,7 @@ have written says that a charge is ours; what names no order of this installatio
 """
 
 from collections.abc import Mapping
+from typing import cast
 
 import msgspec
 
@@ -25,7 +26,9 @@ def owner_of(metadata: object, installation: str) -> str:
 
     What was made before intents had the name of an installation has none, and is ours.
     """
-    fields = metadata if isinstance(metadata, Mapping) else {}
+    if not isinstance(metadata, Mapping):
+        return ""
+    fields = cast("Mapping[str, object]", metadata)
     if fields.get(INSTALLATION, "") not in ("", installation):
         return ""
     try:

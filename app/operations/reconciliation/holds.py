@@ -94,11 +94,12 @@ def _compared(order_id: str, group: Sequence[Hold]) -> ComparedHold:
         differences.append("missing_at_provider")
     elif payments is None:
         # Let go before payment knew of it: it is a void, and compared as one.
-        is_void = provider.voided_minor == provider.authorized_minor
-        differences += [] if is_void else ["missing_in_payments"]
+        if provider.voided_minor != provider.authorized_minor:
+            differences.append("missing_in_payments")
     else:
         differences += _unlike(provider, payments)
-        differences += ["currency_differs"] if len(currencies) > 1 else []
+        if len(currencies) > 1:
+            differences.append("currency_differs")
     return ComparedHold(
         order_id=order_id,
         currencies=currencies,
