@@ -31,7 +31,7 @@ def orders(draw: st.DrawFn) -> list[Message]:
 
 
 @st.composite
-def given_up_orders(draw: st.DrawFn) -> list[Message]:
+def written_off_orders(draw: st.DrawFn) -> list[Message]:
     """Return all facts of an order that was written off after it had left; perhaps paid later."""
     payment = draw(payments)
     lost = PaymentWrittenOff(
@@ -85,7 +85,7 @@ def test_every_entry_is_balanced(received: tuple[list[Message], list[Message]]) 
 
 
 @settings(max_examples=100)
-@given(arrivals(orders() | given_up_orders()))
+@given(arrivals(orders() | written_off_orders()))
 def test_the_order_of_arrival_does_not_matter(
     received: tuple[list[Message], list[Message]],
 ) -> None:
@@ -96,7 +96,7 @@ def test_the_order_of_arrival_does_not_matter(
 
 
 @settings(max_examples=100)
-@given(arrivals(orders() | given_up_orders()))
+@given(arrivals(orders() | written_off_orders()))
 def test_each_fact_is_posted_once(received: tuple[list[Message], list[Message]]) -> None:
     """No id twice, and the balances are the sum of what was posted."""
     made = entries(received[1])

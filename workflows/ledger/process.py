@@ -62,12 +62,8 @@ def decide(state: Books, received: Message, _at_ms: int) -> tuple[Message, ...]:
             cash = moved("cash_at_provider", "customer_receivable", amount_minor)
             due = [_entry(known, transaction_id, PAYMENT, cash), *_sale(known, transaction_id)]
             due += _recovered(known, transaction_id)
-        case PaymentWrittenOff(transaction_id=transaction_id, amount_minor=amount_minor):
-            lost = moved("bad_debts", "customer_receivable", amount_minor)
-            due = _sale(known, transaction_id)
-            # It may be redriven, and come after the payment that it was given up for.
-            if known.goods_are != "stopped" and PAYMENT not in known.posted:
-                due += [_entry(known, transaction_id, WRITTEN_OFF, lost)]
+        case PaymentWrittenOff(transaction_id=transaction_id):
+            due = [*_sale(known, transaction_id), *_lost(known, received)]
         case PaymentRefunded(
             transaction_id=transaction_id, refund_id=refund_id, amount_minor=amount_minor
         ):
@@ -118,6 +114,17 @@ def _sale(known: Books, transaction_id: str) -> list[EntryPosted]:
         )
         entries.append(_entry(known, transaction_id, "sale reversed", back))
     return entries
+
+
+def _lost(known: Books, received: PaymentWrittenOff) -> list[EntryPosted]:
+    """Return the loss of what is written off, unless the goods are back or it is paid.
+
+    It may be redriven, and then comes after the payment that ended it.
+    """
+    if known.goods_are == "stopped" or PAYMENT in known.posted:
+        return []
+    sides = moved("bad_debts", "customer_receivable", received.amount_minor)
+    return [_entry(known, received.transaction_id, WRITTEN_OFF, sides)]
 
 
 def _recovered(known: Books, transaction_id: str) -> list[EntryPosted]:
