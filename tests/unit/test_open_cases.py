@@ -87,7 +87,8 @@ async def test_what_an_operator_may_decide_of_an_inquiry(site: Site) -> None:
     receive(site, "o2", *INQUIRY_CASE[:-1])
 
     decisions = {
-        each["transaction_id"]: each["decisions"] for each in (await listed(site))["cases"]
+        each["transaction_id"]: [decision["name"] for decision in each["decisions"]]
+        for each in (await listed(site))["cases"]
     }
 
     assert {"o1": ["submit", "accept", "refund"], "o2": ["submit", "accept"]} == decisions

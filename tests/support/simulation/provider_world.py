@@ -101,7 +101,7 @@ class RealProvider:
         self._system = system
         self._console = console
         self._shop: Shop | None = None
-        self._books = opened(provider_file(system.config))
+        self._books = opened(provider_file(system.config), system.config)
         self._course = course
         self._began_ms = world.now
         self._ahead_seconds = 0
