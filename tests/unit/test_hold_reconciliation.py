@@ -41,7 +41,7 @@ def compared(*holds: Hold, now_ms: int = LATER_MS) -> Holds:
     return compare_holds(holds, now_ms, motion_ms=MOTION_MS["charge"])
 
 
-def named(found: Holds) -> dict[str, tuple[str, ...]]:
+def differences(found: Holds) -> dict[str, tuple[str, ...]]:
     return {one.order_id: one.differences for one in found.offending}
 
 
@@ -80,7 +80,7 @@ def test_a_hold_that_differs_is_named_with_its_order(
 
     found = compared(*holds)
 
-    assert ({"o1": said} if said else {}) == named(found)
+    assert ({"o1": said} if said else {}) == differences(found)
     assert found.reconciled is (not said)
 
 
@@ -88,14 +88,14 @@ def test_two_currencies_of_one_hold_are_named() -> None:
     """Amounts that are the same by chance do not agree."""
     found = compared(hold(), hold("payments", currency="EUR"))
 
-    assert {"o1": ("currency_differs",)} == named(found)
+    assert {"o1": ("currency_differs",)} == differences(found)
 
 
 def test_an_order_that_holds_twice_is_named() -> None:
     """Two intents hold the money of one order; the row knows one of them."""
     found = compared(hold(), hold(), hold("payments"))
 
-    assert {"o1": ("authorized_differs",)} == named(found)
+    assert {"o1": ("authorized_differs",)} == differences(found)
 
 
 @pytest.mark.parametrize(
