@@ -21,6 +21,11 @@ BROKEN_TEXTS = """() => {
 }"""
 """The words in tables, JSON apart, that go over several lines of fewer than 8 characters."""
 
+WIDE = """() => [...document.querySelectorAll("main *")]
+  .filter((each) => each.getBoundingClientRect().right > innerWidth && !each.closest(".scroll"))
+  .slice(0, 5).map((each) => each.outerHTML.slice(0, 200))"""
+"""The elements that stand out of the window, outside of what scrolls by itself."""
+
 
 def assert_accessible(page: Page) -> None:
     """Axe finds no violation."""
@@ -33,4 +38,5 @@ def assert_fits(page: Page) -> None:
     window = page.viewport_size
     assert window is not None
     assert [] == page.evaluate(BROKEN_TEXTS)
-    assert page.evaluate("document.documentElement.scrollWidth") <= window["width"]
+    width = page.evaluate("document.documentElement.scrollWidth")
+    assert width <= window["width"], page.evaluate(WIDE)
