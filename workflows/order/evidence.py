@@ -4,7 +4,7 @@ Part of the order workflow. It is for the operator who writes to the bank, so it
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -19,17 +19,18 @@ from workflows.shared.message import type_name
 from workflows.shared.money import money
 from workflows.shipping.state import Shipment
 
+Shape = TypeVar("Shape")
 LINES_SHOWN_MAX = 5
 MESSAGES_SHOWN_MAX = 20
 
 
 def evidence(rows: Mapping[str, Any], entries: Sequence[JournalEntry]) -> tuple[EvidenceItem, ...]:
     """Return what speaks for an order that is disputed; nothing where it is not."""
-    order = msgspec.convert(_row(rows, "order"), Order)
+    order = _state(rows, "order", Order)
     if not order.disputes:
         return ()
-    check = msgspec.convert(_row(rows, "verdict"), PaymentCheck)
-    shipment = msgspec.convert(_row(rows, "shipping"), Shipment)
+    check = _state(rows, "verdict", PaymentCheck)
+    shipment = _state(rows, "shipping", Shipment)
     return (
         *_order(order),
         *_payment(order),
@@ -39,10 +40,10 @@ def evidence(rows: Mapping[str, Any], entries: Sequence[JournalEntry]) -> tuple[
     )
 
 
-def _row(rows: Mapping[str, Any], table: str) -> dict[str, Any]:
-    """Return the row of `table`; empty where there is none, or a text that says why."""
+def _state(rows: Mapping[str, Any], table: str, shape: type[Shape]) -> Shape:
+    """Return the state in the row of `table`; a new one without a row, or where it is a text."""
     row = rows.get(table)
-    return row if isinstance(row, dict) else {}
+    return msgspec.convert(row, shape) if isinstance(row, dict) else shape()
 
 
 def _order(order: Order) -> Iterator[EvidenceItem]:
