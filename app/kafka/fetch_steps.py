@@ -9,7 +9,8 @@ or with STEP_RECORDS_MAX records. What is left waits in the client for the next 
 """
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from typing import Protocol
 
 from aiokafka import TopicPartition
 from aiokafka.consumer import consumer, fetcher
@@ -27,17 +28,30 @@ def read_in_steps() -> None:
     consumer.Fetcher = SteppingFetcher
 
 
+class Opening(Protocol):
+    """Records that are opened a batch at a time: `app.kafka.record_batches.EveryRecord`."""
+
+    next_fetch_offset: int
+    opened_bytes: int
+
+    def __iter__(self) -> Iterator[ConsumerRecord[bytes, bytes]]:
+        """Return the records that are left."""
+        ...
+
+
 class Fetched(fetcher.FetchResult):
     """The records of one partition in one answer of the broker, as they wait in the client."""
+
+    _partition_records: Opening | None
 
     def take(self, records_max: int, bytes_max: int) -> tuple[Records, int]:
         """Return the next records, and how many bytes were opened for them.
 
         The last batch opened may pass `bytes_max`.
         """
-        if not self.check_assignment(self._topic_partition) or not self.has_more():
-            return [], 0
         source = self._partition_records
+        if source is None or not self.check_assignment(self._topic_partition):
+            return [], 0
         records: Records = []
         source.opened_bytes = 0
         for record in source:
