@@ -74,7 +74,7 @@ def _verdict(order: Order, verdict: FraudVerdict | None) -> Iterator[EvidenceIte
     text = order.fraud.status
     if verdict is not None:
         reasons = ", ".join(verdict.reasons)
-        text += f" with a score of {verdict.score:.2f}{': ' if reasons else ''}{reasons}"
+        text += f" with a score of {round(verdict.score, 2)}{': ' if reasons else ''}{reasons}"
     yield EvidenceItem(subject="Verdict", text=text, at_ms=order.fraud.at_ms)
 
 

@@ -33,6 +33,7 @@ from workflows.payment.capture_messages import PaymentWrittenOff
 from workflows.payment.dispute_messages import DisputeFundsReinstated, DisputeFundsWithdrawn
 from workflows.payment.messages import PaymentCompleted, PaymentRefunded, PaymentRefundFailed
 from workflows.shared.figures import figure_of
+from workflows.shared.provider_currencies import step_minor
 
 SKUS = ("tea", "cup", "jar")
 CURRENCIES = ("GBP", "JPY", "KWD")
@@ -78,15 +79,18 @@ def place(world: World, random: Random, order_id: str) -> None:
         Line(sku=sku, quantity=random.randint(1, 4), amount_minor=random.randint(0, 500))
         for sku in random.sample(SKUS, random.randint(1, 3))
     )
-    total = sum(line.amount_minor for line in lines) + 100
+    currency = CURRENCIES[(world.seed + ord(order_id[-1])) % len(CURRENCIES)]
+    items_minor = sum(line.amount_minor for line in lines)
+    # The API takes what a card can move: dinars in steps of 0.010.
+    postage_minor = 100 + -items_minor % step_minor(currency)
     placed = OrderPlaced(
         order_id=order_id,
         customer_id=random.choice(["", "c1"]),
         country="France",
-        currency=CURRENCIES[(world.seed + ord(order_id[-1])) % len(CURRENCIES)],
+        currency=currency,
         lines=lines,
-        charges=(Charge(code="POST", amount_minor=100),),
-        total_minor=total,
+        charges=(Charge(code="POST", amount_minor=postage_minor),),
+        total_minor=items_minor + postage_minor,
         payment_method="pm_card_visa",
         ordered_at_ms=world.now,
         capture="automatic" if world.seed % CAPTURED_LATER else "at_shipment",
