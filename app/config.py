@@ -27,9 +27,12 @@ SECRETS = frozenset(
         "signing_key",
         "signing_key_before",
         "oidc_client_secret",
+        "client_key",
     }
 )
 """Fields that are never printed; `sms_url` and `push_url` may carry tokens and are masked too."""
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+"""Hosts that nobody but this machine reaches."""
 _TOKEN_URLS = frozenset({"sms_url", "push_url"})
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
@@ -87,6 +90,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     carrier_url: str = "http://127.0.0.1:8702"
     carrier_webhook_secret: str = "carrier_payflow_local"  # noqa: S105  of the local simulator only
     carrier_timeout_seconds: Seconds = 2.0
+    client_key: str = ""
+    """The key with which `payflow orders load` asks a console elsewhere, of `payflow clients add`;
+    empty: that of this folder."""
     signing_key: str = "seal_payflow_local"
     """What events are signed with, the same for the whole instance.
 
@@ -108,10 +114,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     crash_at: Annotated[str, msgspec.Meta(pattern=r"^([a-z ]+:[0-9]+(:stop)?)?$")] = ""
     """For drills: `CHECKPOINT:NUMBER` kills the process when it passes that checkpoint of the
     engine the n-th time; `CHECKPOINT:NUMBER:stop` freezes it there. Empty in production."""
-    backdate: Literal["nobody", "everyone"] = "nobody"
-    """Which callers of the API may say when something began, such as an import of past orders. For
-    all others it began when it was received. Fraud counts by these times. For an instance that only
-    its owner reaches; `payflow demo` sets it."""
     fault_injection: bool = False
     """For demonstrations: operators may inject faults into the external systems and kill
     workers. `payflow demo` sets it."""
@@ -151,8 +153,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(
                 "a provider elsewhere needs an installation: a name that no other instance has"
             )
-        if self.backdate != "nobody" and not self.signing_key:
-            raise ValueError("backdate needs a signing_key, which marks the times of the API")
         try:
             _whole(self.data_dir)
         except RuntimeError as error:
@@ -258,7 +258,7 @@ def _is_private(url: str) -> bool:
 
 def is_local(url: str) -> bool:
     """Return whether `url` is of this machine alone."""
-    return urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
+    return urlsplit(url).hostname in LOOPBACK
 
 
 def _variable(name: str) -> str:

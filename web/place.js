@@ -14,9 +14,12 @@ async function place(form) {
     partial_shipment: said.has("partial_shipment"),
     payment_method: said.get("payment_method"),
   };
+  const csrf = document.querySelector('meta[name="csrf"]');
+  const headers = { "Content-Type": "application/json", "Idempotency-Key": form.dataset.key };
+  if (csrf) headers["X-CSRF-Token"] = csrf.content;
   const answer = await fetch("/orders", {
     method: "POST",
-    headers: { "Content-Type": "application/json", "Idempotency-Key": form.dataset.key },
+    headers,
     body: JSON.stringify(body),
   });
   const answered = await answer.json();
@@ -24,7 +27,7 @@ async function place(form) {
   location.assign(`/console/transactions/${encodeURIComponent(answered.order_id)}`);
 }
 
-document.getElementById("place").addEventListener("submit", async (event) => {
+document.getElementById("place")?.addEventListener("submit", async (event) => {
   event.preventDefault();
   const output = event.target.querySelector("output");
   output.textContent = "placing";

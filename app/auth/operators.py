@@ -13,6 +13,7 @@ from typing import Annotated, ClassVar, Literal, get_args
 
 import msgspec
 
+from app.auth import private_file
 from workflows.shared.errors import ErrorKind, PayflowError
 
 Role = Literal["viewer", "operator", "approver"]
@@ -82,7 +83,7 @@ def note(folder: Path, name: str, token: str) -> Path:
     """Write the first token to a file that only its owner can read; return the path."""
     path = folder / NOTE
     path.unlink(missing_ok=True)
-    _write(path, f"{name}:{token}\n".encode())
+    private_file.write_new(path, f"{name}:{token}\n".encode())
     return path
 
 
@@ -104,13 +105,11 @@ def people(folder: Path) -> tuple[Person, ...]:
     """
     path = folder / FILE
     try:
-        if path.stat().st_mode & 0o077:
-            raise PeopleError(f"{path} may be read by others. Operator: chmod 600 {path}")
-        found = msgspec.json.decode(path.read_bytes(), type=_File).people
-    except OSError as error:
+        found = private_file.read(path, _File).people
+    except FileNotFoundError as error:
         raise PeopleError(f"{path} cannot be read: {error.strerror}") from error
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise PeopleError(f"{path}: {error}. Operator: repair it, or restore a copy.") from error
+    except private_file.PrivateFileError as error:
+        raise PeopleError(str(error)) from error
     names = [person.name for person in found]
     for name in names:
         if names.count(name) > 1:
@@ -187,19 +186,4 @@ def _save(folder: Path, everybody: Sequence[Person]) -> None:
 
 
 def _written(folder: Path, everybody: Sequence[Person]) -> Path:
-    """Return a new file, to be renamed over the old one, so that no reader sees half of it."""
-    path = folder / f"{FILE}.{secrets.token_hex(8)}"
-    body = msgspec.json.encode(_File(people=tuple(everybody)))
-    _write(path, msgspec.json.format(body, indent=2) + b"\n")
-    return path
-
-
-def _write(path: Path, body: bytes) -> None:
-    with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
-        try:
-            file.write(body)
-            file.flush()
-            os.fsync(file.fileno())
-        except OSError:
-            path.unlink()
-            raise
+    return private_file.beside(folder / FILE, _File(people=tuple(everybody)))

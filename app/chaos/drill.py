@@ -22,6 +22,8 @@ from app.chaos.row_differences import differences
 from app.chaos.size import FULL, DrillSize
 from app.chaos.worker_faults import WORKERS
 from app.config import Config
+from app.entrypoints.requests import client_scopes
+from app.local.instance_folder import client_key
 from app.operations.verification.auditor import CANNOT_READ, Auditor, Verdict
 from app.registry import load_workflows, services
 
@@ -71,7 +73,9 @@ async def open_drill(config: Config, wanted: DrillOptions, say: Say) -> AsyncIte
         open_site(config, wanted.size, say) as site,
         aiohttp.ClientSession(timeout=timeout) as session,
     ):
-        drill = Drill(site, wanted, Load(wanted.seed, site.config.console_url, session), say)
+        key = client_key(site.config, client_scopes())
+        load = Load(wanted.seed, site.config.console_url, session, key)
+        drill = Drill(site, wanted, load, say)
         try:
             await drill.start()
             yield drill

@@ -12,10 +12,12 @@ from random import Random
 import aiohttp
 import msgspec
 import stamina
+from msgspec.structs import replace
 
 from app.chaos.instance import DrillError
-from app.entrypoints.requests import LoadCase, LoadRequest, load_entrypoints
-from app.local.importers.player import TryAgain
+from app.entrypoints.drill_load import LoadCase, LoadRequest
+from app.entrypoints.requests import load_entrypoints
+from app.local.importers.shop_client import TryAgain
 from workflows.shared.errors import PayflowError
 
 ASK_SECONDS_MAX = 400.0
@@ -26,7 +28,7 @@ WARM_UP_SECONDS = 12.0
 class Load:
     """Transactions of one seed, started through the console."""
 
-    def __init__(self, seed: int, url: str, session: aiohttp.ClientSession) -> None:
+    def __init__(self, seed: int, url: str, session: aiohttp.ClientSession, key: str) -> None:
         self.asked = 0
         self.during = "the start"
         """The fault that is being injected."""
@@ -37,6 +39,7 @@ class Load:
         self.late_seconds_max = 0.0
         self._seed = seed
         self._url = url
+        self._headers = {"Content-Type": "application/json", "Authorization": f"Bearer {key}"}
         self._session = session
         self._random = Random(f"payflow load {seed}")  # noqa: S311  a seed has to replay
         self._loads = load_entrypoints().loads
@@ -92,20 +95,20 @@ class Load:
 
     async def _play(self, case: LoadCase) -> None:
         try:
-            await self.post(case.start)
-            self.placed[case.transaction_id] = self.during
+            started = str((await self.post(case.start))["correlation_id"])
+            self.placed[started] = self.during
             for request in case.then:
                 await asyncio.sleep(request.after_seconds)
                 with suppress(*([Refused] if request.may_be_refused else [])):
-                    await self.post(request)
+                    await self.post(replace(request, path=request.path.replace("{id}", started)))
         except (DrillError, Refused, TryAgain) as error:
-            self.failed.append(f"{case.transaction_id}: {error}")
+            self.failed.append(f"{case.start.idempotency_key}: {error}")
 
     async def post(
         self, request: LoadRequest, also: Mapping[str, str] | None = None
     ) -> dict[str, object]:
         """Send `request`, with `also` as headers, until it is answered. Raises Refused."""
-        headers = {"Content-Type": "application/json", **(also or {})}
+        headers = {**self._headers, **(also or {})}
         if request.idempotency_key:
             headers["Idempotency-Key"] = request.idempotency_key
         payload = msgspec.json.encode(request.body)

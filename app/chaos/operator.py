@@ -7,7 +7,8 @@ from pathlib import Path
 from random import Random
 
 from app.chaos.load import Load, Refused
-from app.entrypoints.requests import LoadRequest, load_entrypoints
+from app.entrypoints.drill_load import LoadRequest
+from app.entrypoints.requests import load_entrypoints
 from app.local.instance_folder import approver
 from workflows.shared.invariants import Check
 

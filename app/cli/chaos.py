@@ -13,7 +13,7 @@ from app.chaos.instance import DrillError
 from app.chaos.plan import FAULTS, UnknownFault, plan
 from app.chaos.report import markdown
 from app.chaos.size import FULL
-from app.cli.instance import as_json, configuration, end, err, fail, out, run
+from app.cli.instance import as_json, configuration, end, err, fail, out, run, unless_stopped
 from app.config import Config
 from app.local.instance_folder import emptied
 from app.registry import services
@@ -46,7 +46,9 @@ def chaos(  # noqa: PLR0913  each is an option
     stamina.instrumentation.set_on_retry_hooks(())
     size = replace(FULL, hostile_seconds=hostile_seconds)
     wanted = DrillOptions(seed=seed, rate=rate, only=only, size=size)
-    found: dict[str, object] = run(_chaos(configuration(), wanted))
+    ended, found = run(unless_stopped(_chaos(configuration(), wanted)))
+    if not ended or found is None:
+        fail("stopped before its end; there is no report")
     body = json_page(found)
     if report is not None:
         report.write_bytes(body + b"\n")

@@ -44,8 +44,7 @@ RULES = Group(
         ),
         "pause": Command("fraud:pause_rule", "Pause a rule until it is approved again."),
         "snooze": Command(
-            "fraud:snooze_rule",
-            "Snooze a rule for ENTITY (such as customer:c1) for some hours.",
+            "fraud:snooze_rule", "Snooze a rule for ENTITY (such as customer:c1) for some hours."
         ),
         "list": Command(
             "fraud:put_list",
@@ -221,8 +220,7 @@ _OWN: dict[str, Command | Group] = {
                 "Find records of topic NAME, and show what was read; Ctrl-C stops with a cursor.",
             ),
             "lag": Command(
-                "topics:lag",
-                "Show the lag of consumer groups, in events and in seconds.",
+                "topics:lag", "Show the lag of consumer groups, in events and in seconds."
             ),
         },
     ),
@@ -239,18 +237,34 @@ _OWN: dict[str, Command | Group] = {
             ),
         },
     ),
+    "clients": Group(
+        "Which back ends may use the API, and for what.",
+        {
+            "ls": Command("clients:ls", "List every client with its scopes and its keys."),
+            "add": Command(
+                "clients:add",
+                "Add client NAME with SCOPES, such as orders:write orders:read, and show its key.",
+            ),
+            "rotate": Command(
+                "clients:rotate",
+                "Give client NAME another key, and show it; the one before ends after a while.",
+            ),
+            "revoke": Command(
+                "clients:revoke",
+                "End every key of client NAME at once; nobody else can have its name.",
+            ),
+        },
+    ),
     "operators": Group(
         "Who may act through the console.",
         {
             "ls": Command("operators:ls", "List everybody and their role."),
             "add": Command(
-                "operators:add",
-                "Add NAME as viewer, operator or approver, and show their token.",
+                "operators:add", "Add NAME as viewer, operator or approver, and show their token."
             ),
             "remove": Command("operators:remove", "Remove NAME; their sessions end."),
             "token": Command(
-                "operators:token_of",
-                "Give NAME another token, and show it; their sessions end.",
+                "operators:token_of", "Give NAME another token, and show it; their sessions end."
             ),
         },
     ),

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import getpass
 import os
+import signal
 import sqlite3
 import sys
 from collections.abc import Coroutine
@@ -19,6 +20,7 @@ from app.config import Config, ConfigError, current
 from app.kafka.errors import KafkaError
 from app.local.instance_folder import SupervisorError, running
 from app.wire.json_output import json_page
+from app.wire.signing import read_headers
 from workflows.shared.errors import ErrorKind, PayflowError
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothing else.")]
@@ -69,6 +71,30 @@ def run(work: Coroutine[object, None, Result]) -> Result:
     except KeyboardInterrupt:
         err.print("stopped")
         raise typer.Exit(0) from None
+
+
+def on_signal() -> asyncio.Event:
+    """Return an event that is set when this process is asked to end."""
+    stopped = asyncio.Event()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(each, stopped.set)
+    return stopped
+
+
+async def unless_stopped(work: Coroutine[object, None, Result]) -> tuple[bool, Result | None]:
+    """Return whether `work` came to its end, and its result.
+
+    A signal cancels it, so that it stops every process that it has started.
+    """
+    running = asyncio.ensure_future(work)
+    stopped = asyncio.ensure_future(on_signal().wait())
+    await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    if running.done():
+        stopped.cancel()
+        return True, running.result()
+    running.cancel()
+    await asyncio.wait({running})
+    return False, None
 
 
 def _advice(error: Exception) -> str:
@@ -122,7 +148,7 @@ async def ask(config: Config, path: str) -> Any:
     try:
         async with (
             aiohttp.ClientSession(timeout=timeout) as session,
-            session.get(config.console_url + path) as answer,
+            session.get(config.console_url + path, headers=read_headers(config, path)) as answer,
         ):
             body = msgspec.json.decode(await answer.read())
     except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError) as error:

@@ -20,7 +20,7 @@ from app.cli.instance import (
 )
 from app.config import Config
 from app.kafka.messages import publish
-from workflows.audit.messages import OperatorChanged
+from workflows.audit.access import OperatorChanged
 
 Why = Annotated[str, typer.Option("--reason", help="Why; it is written down.")]
 

@@ -9,11 +9,14 @@ import typer
 
 from app.cli.instance import AsJson, as_json, err, out, run, running_instance
 from app.cli.output import progress_line
+from app.entrypoints.requests import client_scopes
 from app.local.importers.loaded import LoadedFile, outcome_of, report_lines
 from app.local.importers.order_file import FileOptions, read_plan
 from app.local.importers.player import ORDERS_PER_SECOND, Player
 from app.local.importers.receipts import receipts_of
 from app.local.importers.retail_file import Plan
+from app.local.importers.shop_client import ShopClient
+from app.local.instance_folder import client_key
 
 Rate = Annotated[float, typer.Option(min=0.1, max=1_000, help="Orders per second.")]
 Dates = Annotated[
@@ -94,24 +97,15 @@ async def _load(
     file: Path, options: FileOptions, rate: float, partial_percent: float
 ) -> LoadedFile:
     plan, instance = read_plan(file, options), running_instance()
-    if instance.backdate != "everyone":
-        err.print(
-            "the orders count as placed now, not on the dates of the file, "
-            "unless Payflow was started with PAYFLOW_BACKDATE=everyone"
-        )
     with progress_line(err) as show_figures:
         async with aiohttp.ClientSession() as session:
-            player = Player(
-                instance.console_url,
-                rate,
-                session,
-                err.print,
-                partial_percent=partial_percent,
-            )
+            key = client_key(instance, client_scopes())
+            shop = ShopClient(instance, key, session, err.print)
+            player = Player(shop, rate, partial_percent=partial_percent)
             await player.receive_stock(plan, err.print)
             playing = asyncio.ensure_future(player.play(plan))
             while not playing.done():
-                figures = await player.get("/figures")
+                figures = await shop.get("/figures")
                 show_figures({**figures, "doing": f"{player.loaded.orders_planned:,} in the file"})
                 await asyncio.wait({playing}, timeout=1)
             return playing.result()

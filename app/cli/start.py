@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +10,17 @@ import typer
 from msgspec.structs import replace
 
 from app.auth import operators
-from app.cli.instance import AsJson, as_json, configuration, err, fail, run, running_instance
+from app.cli.instance import (
+    AsJson,
+    as_json,
+    configuration,
+    err,
+    fail,
+    on_signal,
+    run,
+    running_instance,
+    unless_stopped,
+)
 from app.cli.orders import (
     Dates,
     Decimals,
@@ -25,12 +34,14 @@ from app.cli.orders import (
 )
 from app.cli.output import progress_line
 from app.config import Config, child_environment
+from app.entrypoints.requests import client_scopes, load_entrypoints
 from app.local import fault_switches
 from app.local.demo import PARTIAL_PERCENT, Demo, DemoError, DemoOptions, fresh
 from app.local.demo_stream import DISK_MB_MAX, ORDERS_PER_SECOND_AFTER
 from app.local.importers.order_file import read_plan
 from app.local.importers.player import ORDERS_PER_SECOND, Captures
 from app.local.importers.receipts import STOCK_PERCENT
+from app.local.instance_folder import client_key, example
 from app.local.supervisor import Supervisor, worker_command
 from app.registry import services
 from app.wire.json_output import json_page
@@ -60,9 +71,11 @@ def up(
 
 
 async def _up(chosen: tuple[str, ...]) -> None:
-    stopped = _on_signal()
+    stopped = on_signal()
     async with Supervisor(configuration(), _say, chosen).up() as running:
         _say(f"         the page: {running.config.console_url}/   Ctrl-C stops")
+        client_key(running.config, client_scopes())
+        _say(f"         {example(running.config, load_entrypoints().workflows[0].path)}")
         if hint := operators.first_steps(running.config.data_path):
             _say(f"         {hint}")
         await stopped.wait()
@@ -71,13 +84,6 @@ async def _up(chosen: tuple[str, ...]) -> None:
 def _say(text: str) -> None:
     # Not broken into lines: a path or an address is copied whole. A value may look like markup.
     err.print(text, markup=False, soft_wrap=True)
-
-
-def _on_signal() -> asyncio.Event:
-    stopped = asyncio.Event()
-    for each in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(each, stopped.set)
-    return stopped
 
 
 def demo(  # noqa: PLR0913  each is an option
@@ -112,6 +118,8 @@ def demo(  # noqa: PLR0913  each is an option
         capture=capture,
         partial_percent=partial,
         stock_percent=stock,
+        scopes=client_scopes(),
+        listed_at=load_entrypoints().workflows[0].path,
     )
     found = run(_counted(wanted) if dry_run else _demo(wanted, faults))
     if found is not None:
@@ -137,17 +145,10 @@ def _write_report(found: dict[str, object], report: Path | None, *, as_json_too:
 async def _demo(wanted: DemoOptions, faults: str) -> dict[str, object] | None:
     wanted = replace(wanted, faults=fault_switches.parse(faults))
     with progress_line(err) as show:
-        running = asyncio.ensure_future(_fresh_demo(wanted, show))
-        stopped = asyncio.ensure_future(_on_signal().wait())
-        await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        if running.done():
-            stopped.cancel()
-            return running.result()
-        running.cancel()
-        await asyncio.wait({running})
-    if wanted.once:
+        ended, found = await unless_stopped(_fresh_demo(wanted, show))
+    if wanted.once and not ended:
         raise DemoError("stopped before its end; there is no report")
-    return None
+    return found
 
 
 async def _fresh_demo(

@@ -1,14 +1,22 @@
 """`payflow topics`: topics, their records, consumer groups and lag."""
 
-import asyncio
-import signal
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Annotated
 
 import typer
 
-from app.cli.instance import AsJson, Result, as_json, end, err, out, run, running_instance
+from app.cli.instance import (
+    AsJson,
+    Result,
+    as_json,
+    end,
+    err,
+    on_signal,
+    out,
+    run,
+    running_instance,
+)
 from app.cli.topic_output import (
     behind_table,
     coverage_line,
@@ -176,9 +184,7 @@ def lag(
 
 async def _events(config: Config, name: str, asked: ScanRequest) -> AsyncGenerator[Event]:
     """Yield the events of a scan; a signal stops it, and it still reports what it read."""
-    stopped = asyncio.Event()
-    for each in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(each, stopped.set)
+    stopped = on_signal()
     load_agents()  # an agent may declare topics and messages of its own
     places = await places_of(config, name)
     async with reader(config) as consumer:

@@ -2,13 +2,20 @@
 
 from collections.abc import Mapping
 from operator import attrgetter
-from typing import Annotated
 
 import msgspec
-from msgspec import Meta
 
 from app.entrypoints.capture_cases import CAPTURE_CASES
 from app.entrypoints.dispute_cases import DISPUTE_CASES
+from app.entrypoints.order_bodies import (
+    DISCOUNT,
+    NO_AMOUNT,
+    CancelAsked,
+    LineAsked,
+    OrderAsked,
+    ReturnAsked,
+    discounts,
+)
 from app.entrypoints.refund_cases import REFUND_CASES
 from app.entrypoints.requests import (
     BadRequest,
@@ -21,7 +28,6 @@ from app.entrypoints.requests import (
 )
 from app.wire.envelope import derive_id
 from workflows.order.messages import (
-    Charge,
     GoodwillGranted,
     Line,
     OrderCancelRequested,
@@ -32,92 +38,7 @@ from workflows.order.messages import (
 from workflows.order.return_decision import chosen_units
 from workflows.order.returns import refusal
 from workflows.order.state import Order, kept_minor
-from workflows.payment.capture_messages import CaptureKind
-from workflows.payment.origin import UNKNOWN, Origin
-from workflows.shared.limits import (
-    LINES_MAX,
-    Currency,
-    Milliseconds,
-    MinorDue,
-    Name,
-    NameIfAny,
-    Quantity,
-    Text,
-)
-from workflows.shared.personal import Personal
 from workflows.shared.provider_currencies import objection_to_charge, objection_to_currency
-
-ORDERED_AT = (
-    "When the customer ordered, in ms since 1970. It counts for callers who may backdate "
-    "(PAYFLOW_BACKDATE), such as an import of past orders. Of anybody else it is taken and not "
-    "used: the order was placed when it was received, and fraud counts by that."
-)
-
-
-CAPTURE = (
-    "When the money is taken: with the order, or when the order leaves us. Until then it is held "
-    "on the card, and let go when the order is cancelled: nothing has to be refunded."
-)
-PARTIAL = (
-    "Whether the rest ships when some lines are out of stock. They are not charged: less is taken "
-    "of what is held, or what was taken for them goes back. Otherwise the order is cancelled."
-)
-LINE = "The number of the line in the order, from 1, where several lines have this SKU."
-NO_AMOUNT = (
-    "Not accepted: the amount is computed from the prices of the order (docs/returns.md). "
-    "Send sku and quantity alone."
-)
-
-
-class LineAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Goods wanted: a price for each unit, or an amount for the whole line."""
-
-    sku: Name
-    quantity: Quantity
-    unit_price_minor: MinorDue | None = None
-    amount_minor: MinorDue | None = None
-    description: Text = ""
-
-
-class OrderAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The body of `POST /orders`."""
-
-    country: Name
-    currency: Currency
-    lines: Annotated[tuple[LineAsked, ...], Meta(max_length=LINES_MAX)]
-    payment_method: Personal[Name]
-    charges: Annotated[tuple[Charge, ...], Meta(max_length=LINES_MAX)] = ()
-    customer_id: Personal[NameIfAny] = ""
-    ordered_at_ms: Annotated[Milliseconds, Meta(description=ORDERED_AT)] | None = None
-    reference: Annotated[str, Meta(max_length=128)] = ""
-    capture: Annotated[CaptureKind, Meta(description=CAPTURE)] = "automatic"
-    partial_shipment: Annotated[bool, Meta(description=PARTIAL)] = False
-    origin: Origin = UNKNOWN
-    """Where and with what it is paid, as far as known, for the fraud check."""
-
-
-class CancelAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The body of `POST /orders/{id}/cancel`."""
-
-    reason: Text = ""
-
-
-class ReturnLineAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Units of one SKU to return, of a line of the order or of whichever has any left."""
-
-    sku: Name
-    quantity: Quantity
-    line: Annotated[int, Meta(ge=1, le=LINES_MAX, description=LINE)] | None = None
-    amount_minor: Annotated[object, Meta(description=NO_AMOUNT)] = msgspec.UNSET
-
-
-class ReturnAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The body of `POST /orders/{id}/returns`; what it is worth is computed."""
-
-    return_id: Name
-    lines: Annotated[tuple[ReturnLineAsked, ...], Meta(min_length=1, max_length=LINES_MAX)]
-    reason: Text = ""
-    amount_minor: Annotated[object, Meta(description=NO_AMOUNT)] = msgspec.UNSET
 
 
 def placed(order_id: str, asked: OrderAsked, at_ms: int) -> OrderPlaced:
@@ -255,6 +176,8 @@ ENTRYPOINT = Entrypoint(
         body=OrderAsked,
         message=placed,
         said_ms=lambda asked: asked.ordered_at_ms,
+        further_scopes=(DISCOUNT,),
+        takes=discounts,
         baggage=lambda message: {"country": message.country},
         event="placed",
     ),
@@ -270,6 +193,7 @@ ENTRYPOINT = Entrypoint(
         ),
         FollowingRequest(
             path="/returns",
+            scope="returns",
             summary="Ask to return",
             body=ReturnAsked,
             message=returned,

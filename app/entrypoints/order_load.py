@@ -2,8 +2,7 @@
 
 from random import Random
 
-from app.entrypoints.requests import DrillLoad, LoadCase, LoadRequest
-from app.wire.envelope import derive_id
+from app.entrypoints.drill_load import DrillLoad, LoadCase, LoadRequest
 
 LINES = 4
 SKUS = 200
@@ -55,8 +54,7 @@ def order(seed: int, number: int, random: Random, hot: bool) -> LoadCase:  # noq
     cancels = random.random() < CANCELLED_RATE
     returns = random.random() < RETURNED_RATE
     after = random.uniform(0.0, 3.0)
-    key = f"drill:{seed}:{number}"
-    path = f"/orders/{derive_id('order', key)}"
+    path = "/orders/{id}"
     then: list[LoadRequest] = []
     if cancels:
         why = {"reason": "changed my mind"}
@@ -64,8 +62,7 @@ def order(seed: int, number: int, random: Random, hot: bool) -> LoadCase:  # noq
     if returns:
         then.append(_returned(path, number, body["lines"][0], RETURN_SECONDS + after))
     return LoadCase(
-        transaction_id=derive_id("order", key),
-        start=LoadRequest(path="/orders", body=body, idempotency_key=key),
+        start=LoadRequest(path="/orders", body=body, idempotency_key=f"drill:{seed}:{number}"),
         then=tuple(then),
     )
 

@@ -4,13 +4,13 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from random import Random
 from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
 
 from app import entrypoints
 from app.config import Config
+from app.entrypoints.drill_load import DrillLoad
 from workflows.shared.errors import ErrorKind, PayflowError
 from workflows.shared.message import Message
 from workflows.shared.topic import Topic
@@ -45,6 +45,11 @@ class Emission(msgspec.Struct, frozen=True, kw_only=True):
     transaction_id: str
 
 
+def nothing_more(_body: object) -> Mapping[str, str]:
+    """Return no scope."""
+    return {}
+
+
 def nothing_said(_body: object) -> None:
     """Return None: the caller says no time."""
 
@@ -60,6 +65,10 @@ class StartingRequest(msgspec.Struct, Generic[Body], frozen=True, kw_only=True):
     Raises BadRequest."""
     said_ms: Callable[[Body], int | None] = nothing_said
     """Return when it began by the caller's word (ms): only of callers who may backdate."""
+    further_scopes: tuple[str, ...] = ()
+    """Scopes that some bodies take besides."""
+    takes: Callable[[Body], Mapping[str, str]] = nothing_more
+    """Return which of these a body takes, and the field for which."""
     baggage: Callable[[Body], dict[str, str]]
     """Return the baggage of the transaction, from its starting message."""
     event: str
@@ -78,6 +87,8 @@ class FollowingRequest(msgspec.Struct, Generic[Body], frozen=True, kw_only=True)
     message: Callable[[str, Body], Message]
     """Return the message of a transaction id and a body. Raises BadRequest."""
     event_id: Callable[[str, Body], str]
+    scope: str = ""
+    """That a client needs; empty: the one with which it starts transactions."""
     objection: Callable[[RowState, Body], str] = nothing_against
     """Return why the state of the transaction forbids it, or nothing: the caller learns it at once.
 
@@ -155,11 +166,28 @@ class Entrypoint(msgspec.Struct, frozen=True, kw_only=True):
     operators: OperatorMessages | None = None
     """None: operators have no actions."""
 
+    @property
+    def write_scope(self) -> str:
+        """Return the scope of clients that start transactions."""
+        return f"{self.listed_as}:write"
+
+    @property
+    def read_scope(self) -> str:
+        """Return the scope of clients that read their transactions."""
+        return f"{self.listed_as}:read"
+
+    @property
+    def backdate_scope(self) -> str:
+        """Return the scope of clients whose word counts on when a transaction began."""
+        return f"{self.listed_as}:backdate"
+
 
 class CommandRequest(msgspec.Struct, Generic[Body], frozen=True, kw_only=True):
     """A request that belongs to no transaction."""
 
     path: str
+    scope: str
+    """That a client needs."""
     summary: str
     body: type[Body]
     emissions: Callable[[Body], Sequence[Emission]]
@@ -201,37 +229,6 @@ def converted(shape: type[Shape], **fields: object) -> Shape:
         raise BadRequest(detail, path.rstrip("`")) from error
 
 
-class LoadRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """One request of a drill."""
-
-    path: str
-    body: Mapping[str, object]
-    idempotency_key: str = ""
-    after_seconds: float = 0.0
-    """How long after the request before it."""
-    may_be_refused: bool = False
-
-
-class LoadCase(msgspec.Struct, frozen=True, kw_only=True):
-    """One transaction of a drill: what starts it, and what is asked about it later."""
-
-    transaction_id: str
-    start: LoadRequest
-    then: tuple[LoadRequest, ...]
-
-
-class DrillLoad(msgspec.Struct, frozen=True, kw_only=True):
-    """The load of a drill on a workflow; the same seed gives the same load."""
-
-    prepare: Callable[[int], LoadRequest] | None = None
-    """Return what has to be there first, of a seed; None: nothing."""
-    case: Callable[[int, int, Random, bool], LoadCase]
-    """Return a transaction from seed, number, random generator, and whether it wants the hot
-    key."""
-    cases: Mapping[str, Callable[[str, Random], LoadRequest]] = {}
-    """By a check of `verify`: what an operator asks of a transaction that it names."""
-
-
 class Entrypoints(msgspec.Struct, frozen=True, kw_only=True):
     """All declarations of this folder."""
 
@@ -259,3 +256,32 @@ def load_entrypoints() -> Entrypoints:
 def entrypoint_of(workflow: str) -> Entrypoint | None:
     """Return the entrypoint of the workflow `workflow`; None when no request starts it."""
     return next((each for each in load_entrypoints().workflows if each.workflow == workflow), None)
+
+
+@cache
+def client_scopes() -> tuple[str, ...]:
+    """Return every scope that a client may have."""
+    declared = load_entrypoints()
+    return tuple(
+        sorted(
+            {
+                *operator_scopes(),
+                *(each.backdate_scope for each in declared.workflows),
+                *(scope for each in declared.workflows for scope in each.start.further_scopes),
+            }
+        )
+    )
+
+
+@cache
+def operator_scopes() -> frozenset[str]:
+    """Return the scopes of operators: those that no body takes besides."""
+    declared = load_entrypoints()
+    return frozenset(
+        {
+            *(each.scope for each in declared.commands),
+            *(each.write_scope for each in declared.workflows),
+            *(each.read_scope for each in declared.workflows),
+            *(one.scope for each in declared.workflows for one in each.follow if one.scope),
+        }
+    )

@@ -65,6 +65,7 @@ def adjusted(asked: AdjustmentAsked) -> list[Emission]:
 COMMANDS = (
     CommandRequest(
         path="/stock/receipts",
+        scope="stock",
         summary="Receive goods",
         body=ReceiptAsked,
         emissions=received,
@@ -72,6 +73,7 @@ COMMANDS = (
     ),
     CommandRequest(
         path="/stock/adjustments",
+        scope="stock",
         summary="Correct a count",
         body=AdjustmentAsked,
         emissions=adjusted,

@@ -10,10 +10,11 @@ from aiohttp import web
 from app.auth.operators import Role
 from workflows.shared.errors import DeclarationError
 
-Audience = Literal["public", "client", "webhook", "operator", "machine", "worker"]
+Audience = Literal["public", "reader", "client", "webhook", "operator", "machine", "worker"]
 AUDIENCES: dict[Audience, str] = {
     "public": "whoever reaches this address, without signing in",
-    "client": "the shop, which places orders and counts stock",
+    "reader": "operators who are signed in; everybody while Payflow is bound to loopback alone",
+    "client": "clients with a key of this scope, and operators who are signed in",
     "webhook": "the payment provider or the carrier, which sign what they send",
     "operator": "operators who are signed in",
     "machine": "what watches processes: a supervisor, a load balancer, Prometheus",
@@ -38,6 +39,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     audience: Audience
     role: Role | None
     """The least role of an operator; None of every other audience."""
+    scope: str = ""
+    """The scope that a client needs; empty: the route is not for clients."""
     summary: str = ""
     body: object = None
     """The shape of the JSON body; None where there is none."""
@@ -59,6 +62,16 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
                 f"{self.method} {self.path}: a role is said of routes for operators, and of each; "
                 f"this one is for {self.audience!r} with the role {self.role!r}"
             )
+        if not self.scope if self.audience == "client" else self.scope and not self.is_read:
+            raise RouteError(
+                f"{self.method} {self.path}: a scope is said of every route for clients; "
+                f"this one is for {self.audience!r} with the scope {self.scope!r}"
+            )
+
+    @property
+    def is_read(self) -> bool:
+        """Return whether readers use it, and with its scope clients too."""
+        return self.audience == "reader"
 
 
 def _check_places(routes: Sequence[Route]) -> None:

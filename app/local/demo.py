@@ -22,7 +22,8 @@ from app.local.importers.loaded import report_lines
 from app.local.importers.order_file import FileOptions, read_plan
 from app.local.importers.player import Captures, Player
 from app.local.importers.receipts import STOCK_PERCENT
-from app.local.instance_folder import emptied, worker_url
+from app.local.importers.shop_client import ShopClient
+from app.local.instance_folder import client_key, emptied, example, worker_url
 from app.local.supervisor import Supervisor
 from app.operations.reconciliation.settlement import Settlement
 from app.operations.verification import auditor
@@ -57,6 +58,10 @@ class DemoOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How many orders may ship without what is out of stock."""
     stock_percent: float = STOCK_PERCENT
     """How much of what the file sells is in stock."""
+    scopes: tuple[str, ...]
+    """Of the client that plays the file."""
+    listed_at: str
+    """The path at which a client lists what it has started."""
     faults: dict[str, dict[str, float]] = {}
 
 
@@ -97,9 +102,10 @@ class Demo:
             self._say(f"         the page: {self.config.console_url}/")
             if hint := operators.first_steps(self.config.data_path):
                 self._say(f"         {hint}")
+            player = self._player(session)
+            self._say(f"         {example(self.config, self.wanted.listed_at)}")
             for system, record in self.wanted.faults.items():
                 await fault_switches.put(getattr(self.config, f"{system}_url"), record)
-            player = self._player(session)
             await player.receive_stock(plan, self._step, self.wanted.stock_percent)
             watching = asyncio.create_task(self._watch(player))
             try:
@@ -123,18 +129,17 @@ class Demo:
         return None
 
     def _player(self, session: aiohttp.ClientSession) -> Player:
+        key = client_key(self.config, self.wanted.scopes)
         return Player(
-            self.config.console_url,
+            ShopClient(self.config, key, session, self._step),
             self.wanted.rate,
-            session,
-            self._step,
             capture=self.wanted.capture,
             partial_percent=self.wanted.partial_percent,
         )
 
     def _own(self) -> Config:
-        """Return the configuration of a demo: of past orders, with faults as they are wanted."""
-        return replace(self.config, backdate="everyone", fault_injection=True)
+        """Return the configuration of a demo: with faults as they are wanted."""
+        return replace(self.config, fault_injection=True)
 
     def _step(self, text: str) -> None:
         self._say(f"{time.monotonic() - self._began:5.1f} s  {text}")

@@ -1,20 +1,23 @@
 """The folder of one instance: who runs there, where, and at which addresses."""
 
 import os
+import shlex
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
-from app.auth import operators
+from app.auth import clients, operators, private_file
 from app.config import Config
 from app.host.processes import Busy, hold
 from app.local import broker_lock
 from workflows.shared.errors import PayflowError
 
 LOCK = "up.lock"
+CLIENT_KEY = "client.key"
+LOCAL_CLIENT = "local"
 
 
 class SupervisorError(PayflowError):
@@ -36,6 +39,29 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
 def approver(folder: Path, name: str) -> str:
     """Let one more person approve; return name and token as a program sends them."""
     return f"{name}:{operators.add(folder, name, 'approver')}"
+
+
+def client_key(config: Config, scopes: Sequence[str]) -> str:
+    """Return the key with which this machine's own load asks: the configured one, or its own.
+
+    Its own is that of the client `local`, which is made with `scopes` when there is none; its file
+    is for the owner of the folder alone. Raises ClientsError.
+    """
+    if config.client_key:
+        return config.client_key
+    path = config.data_path / CLIENT_KEY
+    try:
+        return private_file.read_bytes(path).decode(errors="replace").strip()
+    except FileNotFoundError:
+        key = clients.add(config.data_path, LOCAL_CLIENT, scopes)
+    private_file.write_new(path, f"{key}\n".encode())
+    return key
+
+
+def example(config: Config, path: str) -> str:
+    """Return a command that works: this machine's own client lists what it has at `path`."""
+    key = shlex.quote(str(config.data_path / CLIENT_KEY))
+    return f'as a client: curl -H "Authorization: Bearer $(cat {key})" {config.console_url}{path}'
 
 
 def running(config: Config) -> Running:

@@ -123,13 +123,21 @@ def rows_token(path: str, secret: str) -> str:
     return hmac.digest(secret.encode(), f"rows:{path}".encode(), "sha256").hex()
 
 
+def read_headers(config: Config, path: str) -> dict[str, str]:
+    """Return the headers with which a process of Payflow reads `path` of the console."""
+    return {ROWS_PASS: rows_token(path, config.signing_key)} if config.signing_key else {}
+
+
 def is_rows_token(said: str, path: str, config: Config) -> bool:
     """Return whether `said` is a token for `path`; without a signing key everybody may read."""
+    return not config.signing_key or is_of_payflow(said, path, config)
+
+
+def is_of_payflow(said: str, path: str, config: Config) -> bool:
+    """Return whether `said` is a token for `path` of a process with a signing key."""
     secrets = [secret for secret in (config.signing_key, config.signing_key_before) if secret]
     passes = (rows_token(path, secret).encode() for secret in secrets)
-    return not config.signing_key or any(
-        hmac.compare_digest(said.encode(), each) for each in passes
-    )
+    return any(hmac.compare_digest(said.encode(), each) for each in passes)
 
 
 def _right(record: Record, said: str, prefixes: tuple[str, ...], own: str, config: Config) -> bool:

@@ -162,7 +162,7 @@ def test_who_can_decode_knows_every_message() -> None:
     """A command of the line imports no agent; a message unknown to it could not be produced."""
     asked = """
 from app.kafka import messages
-from workflows.audit.messages import OperatorChanged
+from workflows.audit.access import OperatorChanged
 from workflows.shared.topic import topic_of_type
 print(topic_of_type(OperatorChanged).name)
 """

@@ -36,6 +36,10 @@ class Demo(msgspec.Struct, frozen=True):
         """Return the JSON that the console has at `path`."""
         return requests.get(self.url + path, timeout=90).json()
 
+    def client_key(self) -> str:
+        """Return the key of the demo's own client."""
+        return (self.folder / "demo" / "client.key").read_text().strip()
+
     def pids(self) -> dict[str, int]:
         """Return the processes of Payflow by name, as its supervisor says."""
         return msgspec.json.decode((self.folder / "demo" / "up.json").read_bytes())["pids"]

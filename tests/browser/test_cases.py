@@ -18,7 +18,8 @@ REFRESHES = 2
 def order(demo: Demo, card: str, key: str) -> str:
     """Place an order that is paid with a card of the provider's documents; return its id."""
     shelf = {"receipt_id": f"cases-{key}", "items": [{"sku": "case-mug", "quantity": 1}]}
-    assert requests.post(f"{demo.url}/stock/receipts", json=shelf, timeout=30).ok
+    shop = {"Authorization": f"Bearer {demo.client_key()}"}
+    assert requests.post(f"{demo.url}/stock/receipts", json=shelf, headers=shop, timeout=30).ok
     body = {
         "country": "France",
         "currency": "GBP",
@@ -26,7 +27,7 @@ def order(demo: Demo, card: str, key: str) -> str:
         "payment_method": f"pm_card_{card}",
     }
     placed = requests.post(
-        f"{demo.url}/orders", json=body, headers={"Idempotency-Key": key}, timeout=30
+        f"{demo.url}/orders", json=body, headers={"Idempotency-Key": key, **shop}, timeout=30
     )
     assert placed.ok, placed.text
     return placed.json()["order_id"]

@@ -101,7 +101,9 @@ READ: dict[str, tuple[str, ...]] = {
 }
 """Every path that reads, with the parameters that it is asked with."""
 ACTIONS = sorted((route.method, route.path) for route in ROUTES if route.method != "GET")
-OPERATORS = {(route.method, route.path) for route in ROUTES if route.audience == "operator"}
+CLOSED = {
+    (route.method, route.path) for route in ROUTES if route.audience in ("operator", "client")
+}
 
 
 @pytest.mark.parametrize("path", READ)
@@ -119,7 +121,7 @@ def test_no_message_in_a_path_or_a_query_hurts(demo: Demo, path: str) -> None:
 @pytest.mark.parametrize(("method", "path"), ACTIONS)
 def test_no_body_hurts_and_none_acts_without_a_right(demo: Demo, method: str, path: str) -> None:
     """Nobody signed in: refused before anything is read."""
-    authorized = (method, path) in OPERATORS
+    authorized = (method, path) in CLOSED
     for body in BODIES:
         answer = asked(
             demo,
@@ -150,10 +152,14 @@ def hostile_order(demo: Demo) -> str:
         "origin": {"card_id": SCRIPT, "device_id": IMAGE, "terminal_id": IMAGE},
     }
     shelf = {"receipt_id": IMAGE, "items": [{"sku": each["sku"], "quantity": 9} for each in lines]}
-    received = requests.post(f"{demo.url}/stock/receipts", json=shelf, timeout=30)
+    shop = {"Authorization": f"Bearer {demo.client_key()}"}
+    received = requests.post(f"{demo.url}/stock/receipts", json=shelf, headers=shop, timeout=30)
     assert received.ok, received.text
     placed = requests.post(
-        f"{demo.url}/orders", json=body, headers={"Idempotency-Key": SCRIPT}, timeout=30
+        f"{demo.url}/orders",
+        json=body,
+        headers={"Idempotency-Key": SCRIPT, **shop},
+        timeout=30,
     )
     assert placed.ok, placed.text
     return placed.json()["order_id"]

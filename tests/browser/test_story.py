@@ -33,8 +33,11 @@ def place_order(page: Page, card: str = "a card that pays") -> None:
     page.get_by_role("heading", level=1, name="Order ").wait_for()
 
 
-def test_an_order_is_placed_and_watched_until_it_settles(page: Page, demo: Demo) -> None:
+def test_an_order_is_placed_and_watched_until_it_settles(
+    page: Page, demo: Demo, sign_in: Callable[[Page], None]
+) -> None:
     """By itself the page comes to say that nothing is awaited any more; the phone rang."""
+    sign_in(page)
     place_order(page)
     expect(page.get_by_text("Nothing: it has ended")).to_be_visible(timeout=END_MS_MAX)
     order_id = page.get_by_role("heading", level=1).inner_text().removeprefix("Order ")
@@ -155,10 +158,11 @@ def test_a_planted_record_is_found_with_what_was_looked_at(page: Page, demo: Dem
     expect(page.get_by_role("row").filter(has_text="needle")).to_have_count(1)
 
 
-def test_a_keyboard_is_enough(page: Page, demo: Demo) -> None:
+def test_a_keyboard_is_enough(page: Page, demo: Demo, sign_in: Callable[[Page], None]) -> None:
     """Past the head by one key, into the form, and back by it: an order is placed unseen."""
     page.keyboard.press("Tab")
     assert "Skip to the content" == page.evaluate("document.activeElement.textContent")
+    sign_in(page)
     page.goto(f"{demo.url}/console/place")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
@@ -174,5 +178,8 @@ def test_no_page_acts_for_who_is_not_signed_in(page: Page, demo: Demo) -> None:
     for name in ("Faults", "Dead letters", "Fraud"):
         go(page, name)
         assert 0 == page.locator("form[data-act^='POST /operators/']").count()
+    page.goto(f"{demo.url}/console/place")
+    assert 0 == page.get_by_role("button", name="Place the order").count()
+    page.get_by_role("link", name="Sign in as an operator").wait_for()
     answer = requests.post(f"{demo.url}/operators/processes/order/kill", json={}, timeout=10)
     assert 401 == answer.status_code

@@ -3,6 +3,7 @@
 Nothing here is done for the giftcard workflow: each part is asked for it as for any other.
 """
 
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -25,6 +26,7 @@ from app.operations.verification.verdict import Verdict, judge
 from app.registry import load_agents, load_workflows, services, wanted_topics
 from app.wire.envelope import Envelope
 from app.worker import metrics
+from tests.support.clients import client_key
 from tests.support.console import FakeQueries, client, place, queries
 from tests.support.giftcard.world import BLOCKED, FRAUD_MINOR, TOP_UP, World, top_up
 from tests.support.operators_site import Site, site
@@ -326,10 +328,13 @@ async def test_a_dead_letter_of_it_is_sent_back(client: TestClient, world: World
     assert 1 == len(runtime.rows)
 
 
-async def test_a_drill_plays_it_beside_the_others(client: TestClient, queries: FakeQueries) -> None:
+async def test_a_drill_plays_it_beside_the_others(
+    client: TestClient, queries: FakeQueries, tmp_path: Path
+) -> None:
     """The load alternates; what needs nothing beforehand asks for nothing."""
+    key = client_key(tmp_path, "drill")
     async with aiohttp.ClientSession() as session:
-        load = Load(7, str(client.make_url("")).rstrip("/"), session)
+        load = Load(7, str(client.make_url("")).rstrip("/"), session, key)
         await load.stock_up(lambda: client.get("/livez"))
         await load.burst(4, 1_000)
         await load.join()

@@ -16,8 +16,10 @@ from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from app.chaos.load import Load
 from app.config import Config
 from app.delivery.agent import due_of, retries, topic_received_on
+from app.entrypoints.requests import client_scopes
 from app.kafka.admin import client_options, stop_consumer
 from app.kafka.reader import consumer_options
+from app.local.instance_folder import client_key
 from app.operations.verification.auditor import Auditor
 from app.operations.verification.verdict import Verdict
 from app.registry import load_agents, wanted_topics
@@ -199,7 +201,7 @@ async def attack(config: Config, wanted: DrillOptions, say: Say) -> Found:
     """Return what came of lies to the running instance of `config`."""
     timeout = aiohttp.ClientTimeout(total=20)
     async with aiohttp.ClientSession(timeout=timeout) as session:
-        load = Load(wanted.seed, config.console_url, session)
+        load = Load(wanted.seed, config.console_url, session, client_key(config, client_scopes()))
         await load.stock_up(lambda: asyncio.sleep(CHECK_SECONDS))
         playing = asyncio.create_task(load.play(wanted.orders_rate))
         hostile = Hostile(config, wanted.seed)

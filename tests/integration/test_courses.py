@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from app.auth import operators
+from app.auth import clients, operators
 from tests.support.instance import PAYFLOW, environment, payflow, wait_for
 
 LINK = re.compile(r'http://[^"\\ ]+/redirect/authenticate/[^"\\ ]+')
@@ -96,13 +96,14 @@ class Instance:
         self.folder = folder
         self.log = log
         self._token = operators.add(folder, "pat", "approver")
+        self._key = clients.add(folder, "shop", ["orders:write", "returns", "stock"])
 
     def post(self, path: str, body: Any, key: str = "") -> Any:
         """Return the answer to a request of a customer, or of the approver."""
         headers = {"Content-Type": "application/json"}
         headers |= {"Idempotency-Key": key} if key else {}
-        if path.startswith("/operators"):
-            headers["Authorization"] = f"Bearer pat:{self._token}"
+        by_operator = path.startswith("/operators")
+        headers["Authorization"] = f"Bearer {f'pat:{self._token}' if by_operator else self._key}"
         asked = urllib.request.Request(  # noqa: S310
             f"{self.url}{path}", json.dumps(body).encode(), headers
         )

@@ -85,7 +85,11 @@ class Instance:
         asked = urllib.request.Request(  # noqa: S310
             f"{self.url}/giftcards",
             json.dumps({**TOP_UP, "card_id": card_id}).encode(),
-            {"Content-Type": "application/json", "Idempotency-Key": card_id},
+            {
+                "Content-Type": "application/json",
+                "Idempotency-Key": card_id,
+                "Authorization": f"Bearer {(self._folder / 'client.key').read_text().strip()}",
+            },
         )
         with urllib.request.urlopen(asked, timeout=30) as answer:  # noqa: S310
             return str(json.load(answer)["top_up_id"])

@@ -11,7 +11,9 @@ from aiokafka import AIOKafkaProducer
 from app.chaos.load import Load
 from app.config import Config
 from app.delivery.row import Row, encode_row
+from app.entrypoints.requests import client_scopes
 from app.kafka.producer import partition_of
+from app.local.instance_folder import client_key
 from app.local.supervisor import Supervisor
 from app.operations.replay.run import ReplayError, ReplayOptions, ReplayResult, replay
 from app.operations.verification.auditor import Auditor
@@ -27,7 +29,7 @@ PLAY_SECONDS = 8
 async def play(config: Config) -> str:
     """Place orders until some have ended, wait until all have; return the id of one."""
     async with aiohttp.ClientSession() as session:
-        load = Load(5, config.console_url, session)
+        load = Load(5, config.console_url, session, client_key(config, client_scopes()))
         await load.stock_up(lambda: asyncio.sleep(2))
         playing = asyncio.create_task(load.play(ORDERS_PER_SECOND))
         await asyncio.sleep(PLAY_SECONDS)

@@ -1,11 +1,13 @@
 """The console's API over a worker whose tables are dicts."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 from aiohttp.test_utils import TestClient
+from msgspec.structs import replace
 
 from app.config import Config
 from app.console.server import make_api
@@ -15,6 +17,7 @@ from app.wire.envelope import Envelope
 from app.worker.discovery import Directory, Worker
 from app.worker.http import make_site
 from tables import declared
+from tests.support.clients import as_client, client_key
 from workflows.shared.message import Message
 
 CONFIG = Config(service="console")
@@ -91,10 +94,13 @@ async def directory_of(
 
 
 @pytest.fixture
-async def client(queries: FakeQueries, aiohttp_client: Any, aiohttp_server: Any) -> TestClient:
-    """A client of the API; tables are read over HTTP from a worker's own site."""
+async def client(
+    queries: FakeQueries, tmp_path: Path, aiohttp_client: Any, aiohttp_server: Any
+) -> TestClient:
+    """A shop at the API; tables are read over HTTP from a worker's own site."""
     directory = await directory_of(queries, aiohttp_server)
-    return await aiohttp_client(make_api(queries, directory, CONFIG))
+    app = make_api(queries, directory, replace(CONFIG, data_dir=str(tmp_path)))
+    return await aiohttp_client(app, middlewares=(as_client(client_key(tmp_path)),))
 
 
 async def place(client: TestClient, body: Any = ORDER, key: str = "k1") -> Any:

@@ -13,6 +13,7 @@ from app.console.api.access import COOKIE
 from app.console.api.operator_actions import PROPOSALS
 from app.console.server import make_api
 from app.registry import load_agents
+from tests.support.clients import as_client, client_key
 from tests.support.console import CONFIG, FakeQueries, directory_of
 from workflows.audit.messages import (
     RefundProposed,
@@ -85,4 +86,5 @@ async def site(tmp_path: Path, aiohttp_client: Any, aiohttp_server: Any) -> Site
         return next((w for w in found if (w.about, w.refund_id) == (order_id, refund_id)), None)
 
     app[PROPOSALS] = proposal
-    return Site(queries, await aiohttp_client(app), tokens)
+    shop = as_client(client_key(tmp_path))
+    return Site(queries, await aiohttp_client(app, middlewares=(shop,)), tokens)

@@ -22,7 +22,7 @@ from app.wire.signing import ROWS_PASS, rows_token
 from app.worker.discovery import Directory, Worker
 from app.worker.http import make_site
 from tables import declared
-from tests.support.console import CONFIG, ORDER, FakeQueries, directory_of, place
+from tests.support.console import CONFIG, ORDER, FakeQueries, place
 from workflows.analytics.figures import FIGURES as FIGURES_OF_ORDERS
 from workflows.analytics.messages import FiguresUpdated
 from workflows.inventory.stock_messages import ReceiveStock
@@ -336,14 +336,11 @@ async def test_an_order_shows_its_lines_and_a_list_of_orders_does_not(
 
 
 async def test_a_repeated_request_is_the_same_event_at_the_same_time(
-    queries: FakeQueries, aiohttp_client: Any, aiohttp_server: Any
+    client: TestClient, queries: FakeQueries
 ) -> None:
     """Analytics counts by minute: a client that asks again a minute later is counted once."""
-    directory = await directory_of(queries, aiohttp_server)
-    site = make_api(queries, directory, CONFIG)
     clock = iter(range(0, 10 * 60_000, 60_000))
-    site[CONTEXT].now_ms = lambda: next(clock)
-    client = await aiohttp_client(site)
+    client.app[CONTEXT].now_ms = lambda: next(clock)
     order_id = (await (await place(client)).json())["order_id"]
     for _ in range(2):
         await client.post(f"/orders/{order_id}/cancel", json={"reason": "no"})

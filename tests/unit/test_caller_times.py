@@ -2,20 +2,20 @@
 
 import asyncio
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 from aiohttp.test_utils import TestClient
 from msgspec.structs import replace
 
-from app.config import Config
-from app.console.server import make_api
 from app.delivery.processor import run_batch
 from app.delivery.row import decode_row
 from app.registry import load_agents
 from app.wire.signing import SIGNATURE
 from tables import Table
 from tests.support.agents import said
-from tests.support.console import CONFIG, ORDER, FakeQueries, directory_of, place
+from tests.support.clients import bearer, client_key
+from tests.support.console import ORDER, FakeQueries, place
 from tests.support.runtime import FakeRuntime
 from tests.support.simulation.world import Troubles, World
 from workflows.fraud.messages import FraudCleared, FraudDetected
@@ -59,12 +59,11 @@ async def test_nine_orders_at_once_are_nine_orders_at_once(
 
 
 async def test_who_may_backdate_is_believed(
-    queries: FakeQueries, aiohttp_client: Any, aiohttp_server: Any
+    client: TestClient, queries: FakeQueries, tmp_path: Path
 ) -> None:
     """The file of a shop keeps the times at which its customers ordered."""
-    config = replace(CONFIG, backdate="everyone")
-    directory = await directory_of(queries, aiohttp_server)
-    client = await aiohttp_client(make_api(queries, directory, config))
+    key = client_key(tmp_path, "importer", ["orders:write", "orders:backdate"])
+    client.session.headers.update(bearer(key))
 
     placed = await nine_orders(client, queries)
 
@@ -73,17 +72,12 @@ async def test_who_may_backdate_is_believed(
     assert 0 == await asyncio.to_thread(blocked, placed)
 
 
-def test_nobody_backdates_unless_it_is_said() -> None:
-    """What is not configured is not allowed."""
-    assert "nobody" == Config().backdate
-
-
 async def test_the_rule_is_in_the_document(client: TestClient) -> None:
     """A client reads there what becomes of the time that it sends."""
     document = await (await client.get("/openapi.json")).json()
 
     fields = document["components"]["schemas"]["OrderAsked"]["properties"]
-    assert "PAYFLOW_BACKDATE" in str(fields["ordered_at_ms"])
+    assert "orders:backdate" in str(fields["ordered_at_ms"])
 
 
 # --- times on the open topic ----------------------------------------------------------

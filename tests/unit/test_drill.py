@@ -22,7 +22,7 @@ from app.chaos.probe import Probe
 from app.chaos.size import SMALL
 from app.chaos.worker_faults import WORKERS
 from app.config import Config
-from app.entrypoints.requests import LoadRequest
+from app.entrypoints.drill_load import LoadRequest
 from app.kafka.errors import TopicError
 from app.registry import services
 from workflows.shared.invariants import Check

@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from app.config import Config
 from app.local.importers import player as playing
 from app.local.importers.file_content import LoadError
 from app.local.importers.loaded import outcome_of, report_lines
@@ -16,6 +17,7 @@ from app.local.importers.order_file import read_plan
 from app.local.importers.player import Player
 from app.local.importers.receipts import receipts_of
 from app.local.importers.retail_file import Plan
+from app.local.importers.shop_client import ShopClient
 from workflows.shared.naming import joined
 
 HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n"
@@ -110,7 +112,8 @@ async def player_of(console: Console, aiohttp_server: Any) -> AsyncIterator[Play
     server = await aiohttp_server(site)
     async with aiohttp.ClientSession() as session:
         url = str(server.make_url("")).rstrip("/")
-        yield Player(url, 1_000, session, console.said.append)
+        config = Config(console_url=url)
+        yield Player(ShopClient(config, "pfk_x", session, console.said.append), 1_000)
 
 
 async def play(console: Console, aiohttp_server: Any, folder: Path, text: str) -> Player:

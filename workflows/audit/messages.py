@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from workflows.audit.access import AccessChange
 from workflows.audit.adoption import InstanceAction
 from workflows.audit.case_decisions import MoneyAction
 from workflows.fraud.entity_messages import EntityKey
@@ -176,16 +177,6 @@ class PersonalRevealed(
     fields: tuple[Name, ...]
 
 
-class OperatorChanged(Message, tag="payflow.audit.operator_changed.v1", frozen=True, kw_only=True):
-    """An operator was added, removed, or got another token. `about`: their name."""
-
-    about: About
-    who: Name
-    why: Text
-    change: Literal["added", "removed", "token_renewed"]
-    role: NameIfAny = ""
-
-
 FraudAction = RuleChanged | ListChanged | RuleSnoozedByOperator | PaymentLabelledByOperator
 OrderAction = (
     OrderCancelledByOperator
@@ -197,4 +188,4 @@ OrderAction = (
 DeadLetterAction = (
     RedriveBegan | RedriveEnded | DeadLetterRedriven | DeadLetterEdited | DeadLetterDiscarded
 )
-AuditMessage = DeadLetterAction | FraudAction | OrderAction | OperatorChanged | InstanceAction
+AuditMessage = DeadLetterAction | FraudAction | OrderAction | AccessChange | InstanceAction

@@ -1,6 +1,6 @@
-"""Who may act through the API: signed in, of the right role, from our own page, not too often.
+"""Who may use a route of the API: operators of its role, clients of its scope, who may look.
 
-Routes of other audiences are not checked here: the provider and the carrier sign their requests.
+Webhooks are not checked here: the provider and the carrier sign their requests.
 """
 
 import math
@@ -18,6 +18,13 @@ from app.auth.operators import FIRST, PeopleError, Person, Role, at_least, forge
 from app.auth.rate_limits import Rates
 from app.auth.sessions import TOKEN_CHARS_MAX, Operator, Session, Sessions, same
 from app.config import Config
+from app.console.api.callers import (
+    client_caller,
+    client_key,
+    may_read,
+    operator_caller,
+    put_caller,
+)
 from app.console.api.context import CONTEXT
 from app.console.api.problems import Problem
 from app.host.routes import Handler, Route
@@ -25,6 +32,7 @@ from app.host.routes import Handler, Route
 COOKIE = "payflow_session"
 CSRF_HEADER = "X-CSRF-Token"
 CSRF_FIELD = "csrf"
+SAFE = frozenset({"GET", "HEAD"})
 FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 ACTS_BURST, ACTS_SECONDS_EACH = 60, 0.2
 SIGN_IN_BURST, SIGN_IN_SECONDS_EACH = 5, 30.0
@@ -65,12 +73,13 @@ class Auth:
         `begun` is the state with which this browser was sent there. Raises OidcError, Problem 403,
         429.
         """
+        if not (begun and same(state, begun)):
+            # It counts as no guess: any page can let a browser come here.
+            raise OidcError("this sign-in was begun in another browser; begin again")
         address = _address(request)
         wait_seconds = self._guesses.take(address)
         if wait_seconds:
             raise _too_often(wait_seconds)
-        if not (begun and same(state, begun)):
-            raise OidcError("this sign-in was begun in another browser; begin again")
         name, wanted = await self.oidc.finish(state, code)
         person = {each.name: each for each in people(self._folder)}.get(name)
         if person is None:
@@ -86,9 +95,14 @@ class Auth:
 
         A request that `acts` and has a cookie needs the CSRF token of its session too.
         """
-        wait_seconds = self._actions.take(_address(request))
+        found = await self._proven(request, actions=actions)
+        # By name and once proven: nobody else can use up what an operator may do.
+        wait_seconds = self._actions.take(found.name)
         if wait_seconds:
             raise _too_often(wait_seconds)
+        return found
+
+    async def _proven(self, request: web.Request, *, actions: bool) -> Operator:
         authorization = request.headers.get("Authorization", "")
         if authorization:
             person = await self._machine(request, authorization)
@@ -98,7 +112,7 @@ class Auth:
             raise _unknown("sign in first: POST /sign-in, or Authorization: Bearer name:token")
         if actions:
             # A GET of the same page has no Origin header, but needs the CSRF token below.
-            _check_origin(request, must_say=request.method not in ("GET", "HEAD"))
+            _check_origin(request, must_say=request.method not in SAFE)
             if not same(await _csrf(request), session.csrf):
                 detail = f"header {CSRF_HEADER} is missing or not the one of this session"
                 raise Problem(403, "Forbidden", detail, field=CSRF_HEADER)
@@ -144,39 +158,46 @@ def operator_of(request: web.Request) -> Operator:
     return request[_OPERATOR]
 
 
-def may_backdate(request: web.Request) -> bool:
-    """Return whether the word of this caller counts on when something began."""
-    return request.app[CONTEXT].config.backdate == "everyone"
-
-
 def authorized(routes: Sequence[Route]) -> Middleware:
-    """Return a middleware that lets operators through to the routes of their role."""
+    """Return a middleware that lets everybody through to what is for them."""
     declared = {(route.method, route.path): route for route in routes}
 
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
         route = declared.get((request.method, _path(request)))
-        if route is not None and route.stream:
-            return await _streamed(request, handler)
-        due = _least_role(request, route)
-        if due is None:
+        if route is None:
+            if request.path.startswith(OPERATORS):
+                await _operator(request, "approver")
             return await handler(request)
-        try:
-            operator = await request.app[AUTH].operator(request)
-        except PeopleError as error:
-            raise broken(error) from error
-        if not at_least(operator.role, due):
-            raise Problem(403, "Forbidden", f"this takes the role {due}, yours is {operator.role}")
-        request[_OPERATOR] = operator
-        return await handler(request)
+        if request.method not in SAFE and route.audience != "webhook":
+            _check_origin(request, must_say=False)
+        if route.role is not None:
+            request[_OPERATOR] = await _operator(request, route.role)
+        elif route.audience in ("client", "reader"):
+            await _admit(request, route)
+        return await (_streamed(request, handler) if route.stream else handler(request))
 
     return check
 
 
-def _least_role(request: web.Request, route: Route | None) -> Role | None:
-    if route is not None:
-        return route.role
-    return "approver" if request.path.startswith(OPERATORS) else None
+async def _admit(request: web.Request, route: Route) -> None:
+    """Let a client through for its own, an operator for everything, and whoever may look."""
+    if key := client_key(request):
+        put_caller(request, client_caller(request, route, key))
+    elif route.audience == "client":
+        put_caller(request, operator_caller(await _operator(request, "operator")))
+    elif not may_read(request, request.app[CONTEXT].config):
+        await _operator(request, "viewer", actions=False)
+
+
+async def _operator(request: web.Request, due: Role, *, actions: bool = True) -> Operator:
+    try:
+        operator = await request.app[AUTH].operator(request, actions=actions)
+    except PeopleError as error:
+        raise broken(error) from error
+    if not at_least(operator.role, due):
+        raise Problem(403, "Forbidden", f"this takes the role {due}, yours is {operator.role}")
+    return operator
 
 
 async def _streamed(request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -9,9 +9,10 @@ def get(  # noqa: PLR0913  a route has these facts
     handler: Handler,
     summary: str,
     *parameters: str,
-    audience: Audience = "public",
+    audience: Audience = "reader",
     role: Role | None = None,
-    answers: tuple[int, ...] = (200, 400, 404, 503),
+    scope: str = "",
+    answers: tuple[int, ...] = (200, 400, 401, 403, 404, 503),
     stream: bool = False,
 ) -> Route:
     """Return a route that reads."""
@@ -21,6 +22,7 @@ def get(  # noqa: PLR0913  a route has these facts
         handler=handler,
         audience=audience,
         role=role,
+        scope=scope,
         summary=summary,
         parameters=parameters,
         answers=answers,
@@ -45,21 +47,36 @@ def action(  # noqa: PLR0913  a route has these facts
 
 
 def post(
-    audience: Audience, path: str, handler: Handler, summary: str, body: object, *parameters: str
+    scope: str, path: str, handler: Handler, summary: str, body: object, *parameters: str
 ) -> Route:
-    """Return a route that produces for `audience`."""
+    """Return a route that produces, for clients of `scope`."""
     return Route(
         method="POST",
         path=path,
         handler=handler,
-        audience=audience,
+        audience="client",
         role=None,
+        scope=scope,
         summary=summary,
         body=body,
         parameters=parameters,
+        answers=(202, *REFUSED),
+    )
+
+
+def webhook(path: str, handler: Handler, summary: str) -> Route:
+    """Return a route that an external system calls, with a signature."""
+    return Route(
+        method="POST",
+        path=path,
+        handler=handler,
+        audience="webhook",
+        role=None,
+        summary=summary,
+        body=dict[str, object],
         answers=(202, 400, 404, 413, 415, 422, 503),
     )
 
 
 REFUSED = (400, 401, 403, 404, 409, 413, 415, 422, 429, 503)
-"""The errors of operators' actions."""
+"""The errors of what acts."""

@@ -27,7 +27,7 @@ from app.console.api import (
     transactions,
 )
 from app.console.api.money_routes import MONEY_ROUTES
-from app.console.api.route_kinds import REFUSED, action, get, post
+from app.console.api.route_kinds import REFUSED, action, get, post, webhook
 from app.console.api.workflow_requests import WorkflowRequests
 from app.entrypoints.requests import Entrypoint, load_entrypoints
 from app.host.routes import Route
@@ -45,7 +45,7 @@ def of_workflow(entrypoint: Entrypoint) -> Iterator[Route]:
     name, key = entrypoint.workflow, load_workflows()[entrypoint.workflow].key
     one = f"{entrypoint.path}/{{{key}}}"
     yield post(
-        "client",
+        entrypoint.write_scope,
         entrypoint.path,
         requests.start,
         start.summary,
@@ -53,22 +53,25 @@ def of_workflow(entrypoint: Entrypoint) -> Iterator[Route]:
         "Idempotency-Key",
     )
     listed = f"List {entrypoint.listed_as} by id"
-    yield get(entrypoint.path, requests.listed, listed, "state", "limit", "after")
-    yield get(one, requests.show, f"The status of one {name}")
-    yield get(f"{one}/events", requests.events, "The transaction, causes before effects")
+    scope = entrypoint.read_scope
+    asked = "state", "limit", "after"
+    yield get(entrypoint.path, requests.listed, listed, *asked, scope=scope)
+    yield get(one, requests.show, f"The status of one {name}", scope=scope)
+    events = "The transaction, causes before effects"
+    yield get(f"{one}/events", requests.events, events, scope=scope)
     for each in entrypoint.follow:
         handler = partial(requests.follow, each)
-        yield post("client", one + each.path, handler, each.summary, each.body)
+        scope = each.scope or entrypoint.write_scope
+        yield post(scope, one + each.path, handler, each.summary, each.body)
 
 
 def of_others() -> Iterator[Route]:
     """Yield the routes of commands and webhooks."""
     for command in load_entrypoints().commands:
         handler = partial(commands.command, command)
-        yield post("client", command.path, handler, command.summary, command.body)
-    for webhook in load_entrypoints().webhooks:
-        handler = partial(commands.webhook, webhook)
-        yield post("webhook", webhook.path, handler, webhook.summary, dict[str, object])
+        yield post(command.scope, command.path, handler, command.summary, command.body)
+    for each in load_entrypoints().webhooks:
+        yield webhook(each.path, partial(commands.webhook, each), each.summary)
 
 
 ROUTES = (
@@ -143,7 +146,7 @@ ROUTES = (
         answers=(200, *REFUSED),
     ),
     action("viewer", "/sign-out", session.sign_out, "Sign out", None, 204),
-    get("/me", session.me, "Who is signed in", answers=(200, 401, 429, 503)),
+    get("/me", session.me, "Who is signed in", audience="public", answers=(200, 401, 429, 503)),
     *MONEY_ROUTES,
     action(
         "operator",

@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 from cachetools import FIFOCache
 
-from app.console.api.access import may_backdate
+from app.console.api.callers import caller_of, owner_of
 from app.console.api.context import CONTEXT, ApiContext, TableRow
 from app.console.api.problems import (
     Problem,
@@ -63,8 +63,11 @@ class WorkflowRequests:
     async def start(self, request: web.Request) -> web.Response:
         """Start a transaction. Repeated with the same key and body, it is started once."""
         context, start = request.app[CONTEXT], self._entrypoint.start
-        transaction_id = derive_id(self._workflow.name, idempotency_key(request))
+        caller = caller_of(request)
+        transaction_id = caller.transaction_id(self._workflow.name, idempotency_key(request))
         asked = await read_body(request, start.body)
+        for scope, field in start.takes(asked).items():
+            caller.check(scope, field)
         fingerprint = hashlib.sha256(msgspec.json.encode(asked)).hexdigest()[:16]
         known = request.app[REPEATS].get(transaction_id)
         known = known or await self._known(context, transaction_id)
@@ -74,10 +77,15 @@ class WorkflowRequests:
             raise Problem(422, "Unprocessable Content", detail, field="Idempotency-Key")
         if not known:
             at_ms = context.now_ms()
-            said_ms = start.said_ms(asked) if may_backdate(request) else None
+            # The signature marks the times of the API, and without one nobody is believed.
+            backdates = (
+                self._entrypoint.backdate_scope in caller.scopes and context.config.signing_key
+            )
+            said_ms = start.said_ms(asked) if backdates else None
             message = start.message(transaction_id, asked, at_ms if said_ms is None else said_ms)
             baggage = {
                 WORKFLOW: self._workflow.name,
+                "client": caller.name,
                 **start.baggage(message),
                 "began_ms": str(at_ms),
                 "fingerprint": fingerprint,
@@ -97,7 +105,7 @@ class WorkflowRequests:
 
     async def follow(self, following: FollowingRequest, request: web.Request) -> web.Response:
         """Produce the message of a following request."""
-        transaction_id = path_name(request, self._workflow.key)
+        transaction_id = self._owned(request)
         if following.optional and not request.can_read_body:
             asked = following.body()
         else:
@@ -113,7 +121,7 @@ class WorkflowRequests:
 
     async def show(self, request: web.Request) -> web.Response:
         """Return the status of a transaction: its state, each step, what is due when."""
-        transaction_id = path_name(request, self._workflow.key)
+        transaction_id = self._owned(request)
         row = await self._existing(request, transaction_id)
         links = self._links(transaction_id)
         if row is None:
@@ -127,8 +135,9 @@ class WorkflowRequests:
         limit = whole(request, "limit", 100, 1, 1_000)
         state = request.query.get("state", "")
         after = request.query.get("after", "")
+        owner = owner_of(request)
         rows, partial = await request.app[CONTEXT].rows(
-            self._workflow.table, limit=limit, after=after
+            self._workflow.table, prefix=owner.tag if owner else "", limit=limit, after=after
         )
         shown = [self._facts(row) for row in rows]
         following = rows[-1]["key"] if len(rows) == limit else None
@@ -138,7 +147,7 @@ class WorkflowRequests:
 
     async def events(self, request: web.Request) -> web.Response:
         """Return every event of it, causes before effects, personal fields masked."""
-        transaction_id = path_name(request, self._workflow.key)
+        transaction_id = self._owned(request)
         entries, partial = await request.app[CONTEXT].journal(transaction_id)
         if not entries:
             await self._existing(request, transaction_id)
@@ -146,12 +155,23 @@ class WorkflowRequests:
         ids = {self._workflow.key: transaction_id, "correlation_id": transaction_id}
         return json_response({**ids, "events": shown, "partial": partial})
 
+    def _owned(self, request: web.Request) -> str:
+        """Return the id in the path; raises Problem 404 for that of another client."""
+        transaction_id = path_name(request, self._workflow.key)
+        owner = owner_of(request)
+        if owner is not None and not owner.owns(transaction_id):
+            raise self._unknown(transaction_id)
+        return transaction_id
+
+    def _unknown(self, transaction_id: str) -> Problem:
+        detail = f"there is no {self._workflow.name} {transaction_id!r}"
+        return Problem(404, "Not Found", detail, field=self._workflow.key)
+
     async def _existing(self, request: web.Request, transaction_id: str) -> TableRow | None:
         """Return its row, None while there is none yet; raises Problem 404 when it is unknown."""
         row = await request.app[CONTEXT].row(self._workflow.table, transaction_id)
         if row is None and not request.app[REPEATS].get(transaction_id):
-            detail = f"there is no {self._workflow.name} {transaction_id!r}"
-            raise Problem(404, "Not Found", detail, field=self._workflow.key)
+            raise self._unknown(transaction_id)
         return row
 
     def _facts(self, row: TableRow) -> dict[str, object]:

@@ -20,7 +20,7 @@ from app.console.pages import (
     transactions,
 )
 from app.console.pages.render import NAV, WEB, problem_page
-from app.host.routes import Handler, Route
+from app.host.routes import Audience, Handler, Route
 
 PAGES: tuple[tuple[str, str, Handler], ...] = (
     ("/", "Live", live.show),
@@ -56,6 +56,10 @@ PAGES: tuple[tuple[str, str, Handler], ...] = (
 """Path, name in the head of every page ("" for none), handler."""
 
 
+SIGN_IN = "/console/sign-in"
+"""Pages below are for everybody."""
+
+
 def add_pages(app: web.Application) -> None:
     """Show every page in the head of each, and problems as pages."""
     app[NAV] = tuple((path, name) for path, name, _ in PAGES if name)
@@ -65,18 +69,22 @@ def add_pages(app: web.Application) -> None:
 def page_routes() -> tuple[Route, ...]:
     """Return the routes of pages and of what they load.
 
-    All are public: a page shows what the API returns to anybody, with personal data masked.
+    A page shows what the API returns to readers, with personal data masked.
     """
-    shown: tuple[tuple[str, Handler], ...] = (
-        *((path, handler) for path, _, handler in PAGES),
-        ("/web/{name}", asset),
-        ("/web/vendor/{name}", asset),
+    shown: tuple[tuple[str, Handler, Audience], ...] = (
+        *((path, handler, _audience(path)) for path, _, handler in PAGES),
+        ("/web/{name}", asset, "public"),
+        ("/web/vendor/{name}", asset, "public"),
     )
     return tuple(
-        Route(method=method, path=path, handler=handler, audience="public", role=None)
-        for path, handler in shown
+        Route(method=method, path=path, handler=handler, audience=audience, role=None)
+        for path, handler, audience in shown
         for method in ("GET", "HEAD")
     )
+
+
+def _audience(path: str) -> Audience:
+    return "public" if path.startswith(SIGN_IN) else "reader"
 
 
 async def asset(request: web.Request) -> web.FileResponse:

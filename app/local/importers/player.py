@@ -6,12 +6,10 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from random import Random
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import quote
 
-import aiohttp
 import msgspec
-import stamina
 
 from app.local.importers import retail_file
 from app.local.importers.endless import DrawnOrder
@@ -19,23 +17,15 @@ from app.local.importers.file_content import LoadError
 from app.local.importers.loaded import LoadedFile
 from app.local.importers.receipts import STOCK_PERCENT, Receipt, receipts_of
 from app.local.importers.retail_file import Adjust, Ask, PlaceOrder, Plan, Refuse, ReturnItems
+from app.local.importers.shop_client import Conflict, Refused, ShopClient
 from workflows.inventory.shelf import REMEMBERED_MAX
 from workflows.payment.capture_messages import CaptureKind
-from workflows.shared.errors import ErrorKind, PayflowError
 from workflows.shared.naming import joined
 
 ORDERS_PER_SECOND = 18.0
 Captures = CaptureKind
 """When the money of the orders is taken."""
-ROW_STATUSES = frozenset({400, 409, 413, 422})
-"""HTTP statuses by which the API refuses what one request says."""
-AGAIN_STATUSES = frozenset({408, 425, 429})
-SHOWN_WIDTH_MAX = 200
-"""Characters of the API's reason."""
 STOCK_SECONDS_MAX = 120.0
-RETRY_SECONDS_MAX = 120.0
-SAID_AT_ATTEMPT = 3
-"""A console that is started again is away for one or two."""
 PAYMENT_METHOD = "pm_card_visa"
 RETURN_SECONDS = 20.0
 """How long after it was placed an order comes back: it has probably arrived."""
@@ -47,52 +37,29 @@ ENDED = frozenset({"completed", "cancelled"})
 """States of an order in which the refusal of a return is final."""
 
 
-class Refused(PayflowError):
-    """The API refuses one request for what it says; the next may be accepted."""
-
-
-class Conflict(Refused):
-    """The state of the order forbids it, now or for good."""
-
-
-class TryAgain(PayflowError):
-    """The API does not answer now, and may later."""
-
-    kind: ClassVar[ErrorKind] = "unavailable"
-
-
-class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """What the API answers when it refuses."""
-
-    detail: str
-
-
 class Player:
-    """One file on its way through the API at `url`."""
+    """One file on its way through the API of an instance."""
 
-    def __init__(  # noqa: PLR0913  each is an option
+    def __init__(
         self,
-        url: str,
+        shop: ShopClient,
         rate: float,
-        session: aiohttp.ClientSession,
-        say: Callable[[str], None] = lambda _: None,
         *,
         capture: Captures = "automatic",
         partial_percent: float = 0,
     ) -> None:
-        # One line of our own says it, not a line for each retry.
-        stamina.instrumentation.set_on_retry_hooks(())
         self.loaded = LoadedFile()
         self._unshipped: deque[tuple[float, ReturnItems]] = deque()
         """Returns of orders that were not shipped, and when each is asked for again."""
-        self._say = say
+        self._shop = shop
         self._capture: Captures = capture
         self._partial_percent = partial_percent
         """How many orders may ship without what is out of stock; the same ones each time."""
-        self._away = False
-        self._url = url
         self._rate = rate
-        self._session = session
+
+    async def get(self, path: str) -> Any:
+        """Return the JSON at `path`; waits while the console is away."""
+        return await self._shop.get(path)
 
     async def receive_stock(
         self, plan: Plan, say: Callable[[str], None], stock_percent: float = STOCK_PERCENT
@@ -100,7 +67,7 @@ class Player:
         """Receive nearly all that the file sells; return when the stock is on hand."""
         receipts = receipts_of(plan, stock_percent)
         for receipt in receipts:
-            await self._post("/stock/receipts", msgspec.to_builtins(receipt))
+            await self._shop.post("/stock/receipts", msgspec.to_builtins(receipt))
         units = sum(item.quantity for receipt in receipts for item in receipt.items)
         say(f"{units} units of {len(plan.sold_units)} SKUs received")
         await self._wait_for_stock(receipts)
@@ -122,7 +89,7 @@ class Player:
         counted: set[tuple[str, str]] = set()
         after = ""
         while True:
-            page = await self.get(f"/tables/stock?limit=1000&after={quote(after, safe='')}")
+            page = await self._shop.get(f"/tables/stock?limit=1000&after={quote(after, safe='')}")
             for row in page["rows"]:
                 counted |= {(row["key"], each) for each in row["state"]["counted"]}
                 if len(row["state"]["counted"]) >= REMEMBERED_MAX:
@@ -167,11 +134,11 @@ class Player:
 
     async def _place_drawn(self, drawn: DrawnOrder) -> str:
         if drawn.receipt.items:
-            await self._post("/stock/receipts", msgspec.to_builtins(drawn.receipt))
+            await self._shop.post("/stock/receipts", msgspec.to_builtins(drawn.receipt))
         key = f"demo:{drawn.order.reference}"
         body = self._order_body(drawn.order) | {"payment_method": drawn.payment_method}
         del body["ordered_at_ms"]  # it is placed now
-        answer = await self._post("/orders", body, {"Idempotency-Key": key})
+        answer = await self._shop.post("/orders", body, {"Idempotency-Key": key})
         return str(answer["order_id"])
 
     async def _return_items(self, order_id: str, drawn: DrawnOrder) -> None:
@@ -179,7 +146,7 @@ class Player:
         back = {"sku": line.sku, "quantity": line.quantity}
         body = {"return_id": f"back-{drawn.order.reference}", "lines": [back]}
         with suppress(Refused):  # it may have been cancelled
-            await self._post(f"/orders/{order_id}/returns", body)
+            await self._shop.post(f"/orders/{order_id}/returns", body)
 
     async def _ask(self, ask: Ask, *, again: bool = True) -> None:
         """Ask one thing; what the API refuses is counted, and the next goes on."""
@@ -196,7 +163,7 @@ class Player:
         except Refused as error:
             if again and isinstance(error, Conflict) and isinstance(ask, ReturnItems):
                 order_id = self.loaded.order_ids[ask.reference]
-                if (await self.get(f"/orders/{order_id}"))["state"] not in ENDED:
+                if (await self._shop.get(f"/orders/{order_id}"))["state"] not in ENDED:
                     self._unshipped.append((time.monotonic() + RETURN_AGAIN_SECONDS, ask))
                     return
             reason = f"the API refuses it: {error}"
@@ -204,8 +171,8 @@ class Player:
 
     async def _place(self, ask: PlaceOrder) -> None:
         key = f"retail:{ask.reference}"
-        answer = await self._post("/orders", self._order_body(ask), {"Idempotency-Key": key})
-        self.loaded.order_ids[ask.reference] = answer["order_id"]
+        answer = await self._shop.post("/orders", self._order_body(ask), {"Idempotency-Key": key})
+        self.loaded.order_ids[ask.reference] = str(answer["order_id"])
         self.loaded.orders_asked += 1
         self.loaded.count("orders", ask)
 
@@ -231,7 +198,7 @@ class Player:
             raise Refused("the order that it returns was refused")
         lines = [{"sku": line.sku, "quantity": line.quantity} for line in ask.lines]
         body = {"return_id": ask.return_id, "lines": lines}
-        await self._post(f"/orders/{order_id}/returns", body)
+        await self._shop.post(f"/orders/{order_id}/returns", body)
         self.loaded.returns[ask.return_id] = (order_id, ask.rows)
         self.loaded.return_lines[ask.return_id] = ask.file_lines
         self.loaded.count("returns", ask)
@@ -243,57 +210,6 @@ class Player:
             "delta": ask.delta,
             "reason": ask.reason,
         }
-        await self._post("/stock/adjustments", body)
+        await self._shop.post("/stock/adjustments", body)
         self.loaded.adjustments += 1
         self.loaded.count("adjustments", ask)
-
-    async def get(self, path: str) -> Any:
-        """Return the JSON at `path`; waits while the console is away."""
-        return await self._request("GET", path, None, {})
-
-    async def _post(self, path: str, body: object, headers: dict[str, str] | None = None) -> Any:
-        return await self._request("POST", path, msgspec.json.encode(body), headers or {})
-
-    async def _request(
-        self, method: str, path: str, body: bytes | None, headers: dict[str, str]
-    ) -> Any:
-        async for attempt in stamina.retry_context(
-            on=TryAgain, attempts=None, timeout=RETRY_SECONDS_MAX, wait_max=2.0
-        ):
-            if attempt.num == SAID_AT_ATTEMPT and not self._away:
-                self._away = True
-                self._say(f"the console at {self._url} does not answer; it is asked again")
-            with attempt:
-                answer = await self._once(method, path, body, headers)
-                self._away = False
-                return answer
-        raise LoadError(f"{method} {path} was never answered")
-
-    async def _once(
-        self, method: str, path: str, body: bytes | None, headers: dict[str, str]
-    ) -> Any:
-        all_headers = {"Content-Type": "application/json", **headers}
-        try:
-            async with self._session.request(
-                method, self._url + path, data=body, headers=all_headers
-            ) as answer:
-                text = await answer.read()
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise TryAgain(f"{method} {path}: {error}") from error
-        if answer.status >= 500 or answer.status in AGAIN_STATUSES:  # noqa: PLR2004
-            raise TryAgain(f"{method} {path}: {text[:300]!r}")
-        if answer.status in ROW_STATUSES:
-            conflicts = answer.status == 409  # noqa: PLR2004
-            raise (Conflict if conflicts else Refused)(_detail(text))
-        if answer.status >= 400:  # noqa: PLR2004
-            raise LoadError(f"{method} {path} was refused: {text[:500].decode(errors='replace')}")
-        return msgspec.json.decode(text)
-
-
-def _detail(text: bytes) -> str:
-    """Return what a problem document says, on one line."""
-    try:
-        said = msgspec.json.decode(text, type=Problem).detail
-    except msgspec.MsgspecError:
-        said = text.decode(errors="replace")
-    return " ".join(said.split())[:SHOWN_WIDTH_MAX]

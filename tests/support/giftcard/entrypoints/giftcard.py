@@ -6,14 +6,8 @@ import msgspec
 from workflows.giftcard.messages import TopUpRequested
 from workflows.giftcard.process import BLOCKED
 
-from app.entrypoints.requests import (
-    DrillLoad,
-    Entrypoint,
-    LoadCase,
-    LoadRequest,
-    StartingRequest,
-)
-from app.wire.envelope import derive_id
+from app.entrypoints.drill_load import DrillLoad, LoadCase, LoadRequest
+from app.entrypoints.requests import Entrypoint, StartingRequest
 from workflows.shared.limits import Currency, MinorDue, Name, NameIfAny
 from workflows.shared.personal import Personal
 
@@ -50,7 +44,6 @@ def case(seed: int, number: int, random: Random, hot: bool) -> LoadCase:
         "payment_method": "pm_card_visa",
     }
     return LoadCase(
-        transaction_id=derive_id("giftcard", key),
         start=LoadRequest(path="/giftcards", body=body, idempotency_key=key),
         then=(),
     )

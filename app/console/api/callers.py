@@ -1,0 +1,117 @@
+"""Who asks: a client by its key, an operator by session or token, or whoever may look."""
+
+import hashlib
+import time
+
+import msgspec
+import structlog
+from aiohttp import web
+
+from app.auth.clients import KEY_PREFIX, Client, ClientsError, client_of, tag_of
+from app.auth.sessions import Operator
+from app.config import LOOPBACK, Config, is_local
+from app.console.api.context import CONTEXT
+from app.console.api.problems import RETRY_AFTER, Problem
+from app.entrypoints.requests import operator_scopes
+from app.host.routes import Route
+from app.wire.envelope import derive_id
+from app.wire.signing import ROWS_PASS, is_of_payflow
+
+log = structlog.get_logger(__name__)
+
+
+class Caller(msgspec.Struct, frozen=True, kw_only=True):
+    """Whoever starts transactions: they own these, and their idempotency keys."""
+
+    name: str
+    scopes: frozenset[str]
+    id_secret: str
+
+    @property
+    def tag(self) -> str:
+        """Return how the ids of its transactions begin."""
+        return tag_of(self.id_secret)
+
+    def transaction_id(self, workflow: str, idempotency_key: str) -> str:
+        """Return the id of what it starts under a key: its tag, then what only we can compute."""
+        derived = derive_id(workflow, self.id_secret, idempotency_key)
+        return self.tag + derived[len(self.tag) :]
+
+    def owns(self, transaction_id: str) -> bool:
+        """Return whether it started the transaction."""
+        return transaction_id.startswith(self.tag)
+
+    def check(self, scope: str, field: str = "") -> None:
+        """Raise Problem 403 unless it has the scope."""
+        if scope not in self.scopes:
+            detail = (
+                f"this takes the scope {scope}; {self.name} has {', '.join(sorted(self.scopes))}"
+            )
+            raise Problem(403, "Forbidden", detail, field=field)
+
+
+_CALLER: web.RequestKey[Caller] = web.RequestKey("caller", Caller)
+
+
+def caller_of(request: web.Request) -> Caller:
+    """Return the caller of a request on a route for clients."""
+    return request[_CALLER]
+
+
+def owner_of(request: web.Request) -> Caller | None:
+    """Return the client who may read its own alone; None for those who may read everything."""
+    return request.get(_CALLER)
+
+
+def put_caller(request: web.Request, caller: Caller) -> None:
+    """Store who asks."""
+    request[_CALLER] = caller
+
+
+def client_key(request: web.Request) -> str:
+    """Return the key of a client that the request carries, or nothing."""
+    scheme, _, said = request.headers.get("Authorization", "").partition(" ")
+    said = said.strip()
+    return said if scheme.lower() == "bearer" and said.startswith(KEY_PREFIX) else ""
+
+
+def client_caller(request: web.Request, route: Route, key: str) -> Caller:
+    """Return the client whose `key` it is. Raises Problem 401, 403, 503."""
+    client = _client(request.app[CONTEXT].config, key)
+    if client is None:
+        text = "this key is none, or has ended. Operator: payflow clients rotate NAME"
+        raise Problem(401, "Unauthorized", text, headers={"WWW-Authenticate": "Bearer"})
+    caller = Caller(name=client.name, scopes=frozenset(client.scopes), id_secret=client.id_secret)
+    if not route.scope:
+        raise Problem(403, "Forbidden", "this is not for clients, whatever their scopes")
+    caller.check(route.scope)
+    return caller
+
+
+def _client(config: Config, key: str) -> Client | None:
+    try:
+        return client_of(config.data_path, key, time.time_ns() // 1_000_000)
+    except ClientsError as error:
+        log.error("no client is known", error=str(error))  # noqa: TRY400  no traceback is needed
+        detail = "no client is known now: clients.json is of no use. Operator: see the log"
+        raise Problem(503, "Service Unavailable", detail, headers=RETRY_AFTER) from error
+
+
+def operator_caller(operator: Operator) -> Caller:
+    """Return an operator as the one who starts transactions: in a space of ids of their own."""
+    name = f"operator:{operator.name}"
+    secret = hashlib.sha256(name.encode()).hexdigest()
+    return Caller(name=name, scopes=operator_scopes(), id_secret=secret)
+
+
+def may_read(request: web.Request, config: Config) -> bool:
+    """Return whether it may read without signing in.
+
+    Everybody may while all is bound to loopback and called so; elsewhere, processes of Payflow.
+    """
+    if config.host in LOOPBACK and is_local(config.console_url):
+        return True
+    token = request.headers.get(ROWS_PASS, "")
+    # Everybody knows the key that is there when nobody has chosen one.
+    known = config.signing_key == Config().signing_key
+    return not known and is_of_payflow(token, request.raw_path, config)
