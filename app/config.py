@@ -31,6 +31,8 @@ SECRETS = frozenset(
     }
 )
 """Fields that are never printed; `sms_url` and `push_url` may carry tokens and are masked too."""
+_FILE = "_file"
+"""What a name ends with that gives a secret by a file: `PAYFLOW_SIGNING_KEY_FILE`."""
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 """Hosts that nobody but this machine reaches."""
 _TOKEN_URLS = frozenset({"sms_url", "push_url"})
@@ -175,6 +177,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             for name, value in environ.items()
             if name.startswith(PREFIX)
         }
+        for name in [each for each in settings if each.removesuffix(_FILE) in SECRETS - {each}]:
+            settings[name.removesuffix(_FILE)] = _in_file(name, settings.pop(name))
         if unknown := [name for name in settings if name not in cls.__struct_fields__]:
             raise ConfigError(f"{_variable(unknown[0])} is no setting{_nearest(unknown[0])}")
         empty = {name for name, value in settings.items() if not value} - _EMPTY_OK
@@ -214,6 +218,14 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 def current() -> Config:
     """Return the configuration of this process, read once. Raises ConfigError."""
     return Config.from_env(os.environ)
+
+
+def _in_file(name: str, path: str) -> str:
+    """Return the secret in the file `path`, as containers get one. Raises ConfigError."""
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{_variable(name)}: {path} cannot be read: {error}") from error
 
 
 def extension_folders() -> list[Path]:

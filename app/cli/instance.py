@@ -19,6 +19,7 @@ from rich.console import Console
 from app.config import Config, ConfigError, current
 from app.kafka.errors import KafkaError
 from app.local.instance_folder import SupervisorError, running
+from app.local.instance_secrets import with_secrets
 from app.wire.json_output import json_page
 from app.wire.signing import read_headers
 from workflows.shared.errors import ErrorKind, PayflowError
@@ -125,19 +126,21 @@ def running_instance() -> Config:
     """Return the configuration of the running instance: that of `payflow up`, or of the demo."""
     config = configuration()
     if config.broker_url:
-        return config
+        return with_secrets(config)
     for data_dir in (config.data_path, config.data_path / "demo"):
         own = replace(config, data_dir=str(data_dir))
         try:
             found = running(own)
         except SupervisorError:
             continue
-        return replace(
-            own,
-            broker_url=found.broker_url,
-            console_url=found.console_url,
-            provider_url=found.provider_url,
-            carrier_url=found.carrier_url,
+        return with_secrets(
+            replace(
+                own,
+                broker_url=found.broker_url,
+                console_url=found.console_url,
+                provider_url=found.provider_url,
+                carrier_url=found.carrier_url,
+            )
         )
     fail(f"nothing runs on {config.data_path}; start it with: payflow up")
 

@@ -26,6 +26,8 @@ from app.kafka.admin import ensure_topics
 from app.kafka.durability import check_durable, forgetful_topics
 from app.local.broker_keeper import BrokerKeeper
 from app.local.instance_folder import Running, SupervisorError, alone, forget_urls, worker_url
+from app.local.instance_secrets import with_secrets
+from app.wire.known_secrets import check_secrets
 
 READY_SECONDS_MAX = 120.0
 STOP_SECONDS = 6.0
@@ -84,6 +86,8 @@ class Supervisor:
                 await self.stop()
 
     async def _start(self) -> None:
+        self.config = with_secrets(self.config, self._step)
+        check_secrets(self.config)
         if not self.config.broker_url:
             self._broker = BrokerKeeper(self.config, self._step)
             self.config = replace(self.config, broker_url=await self._broker.start())

@@ -11,11 +11,13 @@ from typing import Protocol
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from app.config import Config
+from app.config import Config, ConfigError
+from app.host.exit import hard_stop
 from app.host.processes import url_of
 from app.host.routes import Audience, Handler, Route, serve_routes
 from app.wire.envelope import Envelope
 from app.wire.json_output import json_bytes
+from app.wire.known_secrets import check_secrets
 from app.wire.signing import ROWS_PASS, is_rows_token
 from app.worker.metrics import totals
 from workflows.shared.message import Message
@@ -76,7 +78,14 @@ def make_site(queries: LocalQueries, config: Config) -> web.Application:
 
 
 async def serve(queries: LocalQueries, config: Config) -> RunningServer:
-    """Serve the worker's site on `config.host` and `config.worker_port` (0: any free port)."""
+    """Serve the worker's site on `config.host` and `config.worker_port` (0: any free port).
+
+    Ends the process where a secret that everybody knows would be within reach of others.
+    """
+    try:
+        check_secrets(config)
+    except ConfigError as error:
+        hard_stop(f"this worker does not start: {error}")
     return await serve_site(make_site(queries, config), config, "worker_port")
 
 

@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaProducer
 
 from app.config import Config
 from app.kafka.producer import partition_of
+from app.local.instance_secrets import with_secrets
 from app.wire.envelope import Envelope, derive_id, to_headers
 from app.wire.records import Outgoing
 from app.wire.signing import signed
@@ -134,7 +135,7 @@ class Instance:
         )
         record = signed(
             Outgoing(topic=topic, key=key.encode(), value=body, headers=to_headers(envelope)),
-            Config().signing_key,
+            with_secrets(Config(data_dir=str(self._folder))).signing_key,
         )
         asyncio.run(_produced(self.broker_url, record))
 

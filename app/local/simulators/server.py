@@ -12,6 +12,7 @@ from aiohttp import web
 
 from app.config import Config, ConfigError, current
 from app.host.logs import configure_logging
+from app.wire.known_secrets import check_secrets
 
 SHUTDOWN_SECONDS = 1.0
 """Delayed answers must not delay the end of the process."""
@@ -34,6 +35,7 @@ def run(name: str, make_app: Callable[[Config], web.Application], port_field: st
     """
     try:
         config = current()
+        check_secrets(config)
         port = getattr(config, port_field)
         configure_logging(config)
         log.info("external system listens", system=name, host=config.host, port=port)
