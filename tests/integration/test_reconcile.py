@@ -14,12 +14,14 @@ from typing import Any
 
 import msgspec
 import pytest
+import stamina
 from aiokafka import AIOKafkaProducer
 
 from app.chaos.batch_shapes import unreadable_tombstone
 from app.config import Config
 from app.delivery.row import Row, encode_row
 from app.kafka.admin import TopicSpec, admin_client, alter_topics, ensure_topics
+from app.kafka.errors import KafkaError
 from app.kafka.producer import open_producer, partition_of
 from app.kafka.raw_batches import send_bytes
 from app.kafka.reader import TopicPartition
@@ -47,6 +49,11 @@ ROOT = Path(__file__).parents[2]
 LONG_AGO_MS = time.time_ns() // 1_000_000 - 3_600_000
 COMMAND = "import typer; from app.cli.reconcile import reconcile_books; typer.run(reconcile_books)"
 PLACED_TOO = msgspec.structs.replace(example.PLACED, order_id="o2")
+
+
+def _passes(error: Exception) -> bool:
+    """Return whether Kafka's clients ask again after `error`."""
+    return isinstance(error, KafkaError) and error.retriable
 
 
 class Books:
@@ -116,7 +123,12 @@ class Books:
         as_sent = TopicSpec(name=place.topic, partitions=4, cleanup="compact", retention_ms=-1)
         async with admin_client(self.config) as admin, open_producer(self.config) as producer:
             await alter_topics(admin, [as_sent])
-            offset = await send_bytes(producer, place, unreadable_tombstone(Random(1), LONG_AGO_MS))
+            body = unreadable_tombstone(Random(1), LONG_AGO_MS)
+            # A broker with other work may need a while until it leads what was made just now.
+            async for attempt in stamina.retry_context(on=_passes, attempts=None, timeout=60):
+                with attempt:
+                    await producer.client.force_metadata_update()
+                    offset = await send_bytes(producer, place, body)
         return f"offsets {offset} to {offset} of {place.topic}/{partition} cannot be read"
 
     async def book(self, *posted: EntryPosted, event_id: str = "") -> None:
