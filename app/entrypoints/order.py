@@ -138,14 +138,20 @@ def cancelled_by_operator(order_id: str, why: str) -> Emission:
     )
 
 
-def refunded_by_operator(order_id: str, return_id: str, amount_minor: int, why: str) -> Emission:
-    """Return that money alone goes back; the order agent judges whether so much was paid."""
+def refunded_by_operator(
+    order_id: str, return_id: str, amount_minor: int, why: str, alone_max_minor: int | None
+) -> Emission:
+    """Return that money alone goes back.
+
+    The order agent judges whether so much was paid, and may go back by the word of one person.
+    """
     message = converted(
         GoodwillGranted,
         order_id=order_id,
         return_id=return_id,
         amount_minor=amount_minor,
         reason=why,
+        alone_max_minor=alone_max_minor,
     )
     return Emission(
         message=message,

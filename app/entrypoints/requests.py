@@ -137,8 +137,9 @@ class OperatorMessages(msgspec.Struct, frozen=True, kw_only=True):
 
     cancel: Callable[[str, str], Emission]
     """Of a transaction id and why."""
-    refund: Callable[[str, str, int, str], Emission]
-    """Of a transaction id, the id of the refund, an amount in minor units, and why."""
+    refund: Callable[[str, str, int, str, int | None], Emission]
+    """Of a transaction id, the id of the refund, an amount in minor units, why, and the most that
+    may go back of it by the word of one person; None: two have agreed."""
     left_minor: Callable[[RowState], int]
     """Return what of the payment has not gone back, of the state of a transaction."""
     currency: Callable[[RowState], str]

@@ -158,7 +158,7 @@ def requests(draw: st.DrawFn) -> tuple[dict[str, Any], list[tuple[str, dict[str,
 def emissions(order_id: str, path: str, body: dict[str, Any]) -> list[Emission]:
     """Return what the API emits for a request."""
     if path == "refund":
-        return [order.refunded_by_operator(order_id, **body)]
+        return [order.refunded_by_operator(order_id, **body, alone_max_minor=None)]
     if path == "label":
         label = PaymentLabelled(transaction_id=order_id, **body)
         return [Emission(message=label, event_id=derive_id("l"), transaction_id=order_id)]

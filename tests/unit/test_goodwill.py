@@ -9,8 +9,10 @@ from tests.support.console import CONFIG
 from tests.support.operators_site import WHY, Site
 from workflows.audit.case_decisions import GoodwillGrantedByOperator
 from workflows.order.messages import GoodwillGranted
-from workflows.order.returns import Return, Returns
+from workflows.order.return_decision import pending
+from workflows.order.returns import Return, Returns, evolve
 from workflows.order.state import Order
+from workflows.shared.reference_rates import BUILT_IN_RATES
 
 GOODWILL = "/operators/orders/o1/goodwill"
 LIMIT_MINOR = CONFIG.refund_two_people_minor
@@ -124,3 +126,70 @@ async def test_the_limit_of_one_person_is_a_worth(
     site.queries.keep("order", "o1", replace(order(1_000_000), currency=currency))
 
     assert status == await give(site, "pat", amount_minor)
+
+
+# --- the limit in the order's own row -------------------------------------------------
+
+
+def answers(*received: GoodwillGranted) -> list[str]:
+    """Return what becomes of each when an order that has ended receives them in this order."""
+    state = Returns()
+    for message in received:
+        state = evolve(state, message)
+        [answer] = pending(state, "o1", cancelled=False, paid_minor=90_000, currency="GBP")
+        state = evolve(state, answer)
+    return [each.status for each in state.by_id.values()]
+
+
+def gift(return_id: str, amount_minor: int, alone_max_minor: int | None) -> GoodwillGranted:
+    return GoodwillGranted(
+        order_id="o1",
+        return_id=return_id,
+        amount_minor=amount_minor,
+        alone_max_minor=alone_max_minor,
+    )
+
+
+def test_what_two_consoles_give_at_once_is_no_more_than_one_person_may() -> None:
+    """Neither knew of the other; the row does. What was refused counts for nothing."""
+    most, more = LIMIT_MINOR - 1_000, 1_001
+
+    assert ["accepted", "refused", "accepted"] == answers(
+        gift("operator-a", most, LIMIT_MINOR),
+        gift("goodwill-b", more, LIMIT_MINOR),
+        gift("operator-c", 1_000, LIMIT_MINOR),
+    )
+
+
+def test_what_two_people_agreed_on_has_no_limit() -> None:
+    """But then one person gives nothing more."""
+    assert ["accepted", "refused"] == answers(
+        gift("operator-a", LIMIT_MINOR + 1, None), gift("operator-b", 1, LIMIT_MINOR)
+    )
+
+
+def test_a_message_of_a_version_before_has_no_limit() -> None:
+    """It was judged by the console that emitted it."""
+    old = GoodwillGranted(order_id="o1", return_id="operator-a", amount_minor=LIMIT_MINOR + 1)
+
+    assert ["accepted"] == answers(old)
+
+
+async def test_the_row_is_given_the_limit_of_who_acts_alone(site: Site) -> None:
+    """In the currency of the order; of what was approved by another there is none."""
+    site.queries.keep("order", "o1", replace(order(90_000), currency="JPY"))
+    limit = BUILT_IN_RATES.most_minor(LIMIT_MINOR, "JPY")
+    assert 202 == await give(site, "pat", 100)
+    assert 202 == await site.refund("oda", 200)
+    assert 202 == await site.refund("oda", 80_000, "r2")
+    body = {**WHY, "amount_minor": 80_000}
+    approved = await site.client.post(
+        "/operators/orders/o1/refund/r2/approve", json=body, headers=site.machine("pat")
+    )
+
+    assert 202 == approved.status
+    assert [(100, limit), (200, limit), (80_000, None)] == [
+        (each.amount_minor, each.alone_max_minor)
+        for each in site.emitted
+        if isinstance(each, GoodwillGranted)
+    ]

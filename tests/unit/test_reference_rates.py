@@ -123,3 +123,21 @@ def test_the_judge_has_the_rates_of_its_file(tmp_path: Path) -> None:
 
     assert "ours" == open_judge(Config(reference_rates=str(file))).rates.source
     assert BUILT_IN_RATES == open_judge(Config()).rates
+
+
+@pytest.mark.parametrize("currency", ["GBP", "USD", "JPY", "KWD", "EUR", "ISK"])
+@pytest.mark.parametrize("limit_minor", [0, 1, 99, 10_000, 10_000_000_000])
+def test_the_most_that_is_worth_no_more(currency: str, limit_minor: int) -> None:
+    """One minor unit more would be worth more."""
+    most = BUILT_IN_RATES.most_minor(limit_minor, currency)
+
+    assert most is not None
+    worth = [BUILT_IN_RATES.reference_minor(each, currency) for each in (most, most + 1)]
+    assert worth[0] is not None
+    assert worth[1] is not None
+    assert worth[0] <= limit_minor < worth[1]
+
+
+def test_without_a_rate_nobody_knows_the_most() -> None:
+    """Nothing is made up."""
+    assert BUILT_IN_RATES.most_minor(10_000, "XXX") is None

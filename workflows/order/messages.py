@@ -97,6 +97,10 @@ class GoodwillGranted(Message, tag="payflow.order.goodwill_granted.v1", frozen=T
     return_id: Name
     amount_minor: Annotated[int, msgspec.Meta(ge=1, le=MINOR_MAX)]
     reason: Text = ""
+    alone_max_minor: MinorDue | None = None
+    """The most that one person refunds of an order, this included; None: two have agreed.
+
+    The order's row decides by it: two consoles at once do not know of each other."""
 
 
 OrderMessage = OrderPlaced | OrderCancelRequested | ReturnRequested

@@ -104,11 +104,8 @@ def evolve(returns: Returns, message: Message) -> Returns:
     """Return `returns` after `message`, received or emitted."""
     match message:
         case ReturnRequested() | GoodwillGranted() if is_stored(returns, message):
-            asked = (
-                Return(amount_minor=message.amount_minor, is_goodwill=True)
-                if isinstance(message, GoodwillGranted)
-                else _asked(returns, message)
-            )
+            is_gift = isinstance(message, GoodwillGranted)
+            asked = _granted(returns, message) if is_gift else _asked(returns, message)
             return _put(returns, message.return_id, asked)
         case ReturnAccepted(return_id=key) if key in returns.by_id:
             return _accepted(returns, message)
@@ -177,6 +174,15 @@ def _accepted(returns: Returns, accepted: ReturnAccepted) -> Returns:
         units=units,
         units_by_line=tuple(by_line) if any(by_line) else (),
     )
+
+
+def _granted(returns: Returns, message: GoodwillGranted) -> Return:
+    goodwill = Return(amount_minor=message.amount_minor, is_goodwill=True)
+    others = (each.amount_minor for each in returns.by_id.values() if each.status != "refused")
+    limit = message.alone_max_minor
+    if limit is not None and sum(others) + message.amount_minor > limit:
+        return replace(goodwill, reason="more than one person may refund: two have to agree")
+    return goodwill
 
 
 def _asked(returns: Returns, message: ReturnRequested) -> Return:

@@ -23,6 +23,10 @@ class RatesError(PayflowError, ValueError):
     kind: ClassVar[ErrorKind] = "invalid"
 
 
+UNIT = 10**12
+"""So many minor units are converted to find a rate without a fraction."""
+
+
 class ReferenceRates(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Units of each currency for one euro, on one day."""
 
@@ -40,6 +44,18 @@ class ReferenceRates(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         rate = self.per_euro[REFERENCE] / self.per_euro[currency]
         worth = Decimal(amount_minor).scaleb(own - theirs) * rate
         return int(worth.to_integral_value(ROUND_HALF_EVEN))
+
+    def most_minor(self, reference_minor: int, currency: str) -> int | None:
+        """Return the most in `currency` that is worth no more; None without a rate."""
+        worth = self.reference_minor(UNIT, currency)
+        if worth is None:
+            return None
+        most = reference_minor * UNIT // max(worth, 1)
+        while (self.reference_minor(most + 1, currency) or 0) <= reference_minor:
+            most += 1
+        while most and (self.reference_minor(most, currency) or 0) > reference_minor:
+            most -= 1
+        return most
 
 
 def read_rates(body: bytes) -> ReferenceRates:

@@ -11,6 +11,7 @@ from app.console.api.operator_actions import (
     RefundId,
     Why,
     accepted_response,
+    alone_max_minor,
     carry_out,
     operator_messages,
     refuse_unmovable,
@@ -53,7 +54,8 @@ async def give(request: web.Request) -> web.Response:
         limit = money(request.app[CONTEXT].config.refund_two_people_minor, REFERENCE)
         detail = f"more than the worth of {limit} in all take two people: propose it as a refund"
         raise Problem(409, "Conflict", detail, field="amount_minor")
-    emission = operators.refund(order_id, return_id, asked.amount_minor, asked.reason)
+    limit_minor = alone_max_minor(request, operators.currency(state))
+    emission = operators.refund(order_id, return_id, asked.amount_minor, asked.reason, limit_minor)
     pending.put(order_id, return_id, asked.amount_minor)
     action = GoodwillGrantedByOperator(
         about=order_id,

@@ -82,6 +82,12 @@ def takes_two_people(request: web.Request, amount_minor: int, currency: str) -> 
     return worth_minor is None or worth_minor > request.app[CONTEXT].config.refund_two_people_minor
 
 
+def alone_max_minor(request: web.Request, currency: str) -> int:
+    """Return the limit of one person in `currency`; 0 when nobody knows what it is worth."""
+    limit_minor = request.app[CONTEXT].config.refund_two_people_minor
+    return request.app[RATES].most_minor(limit_minor, currency) or 0
+
+
 def refuse_unmovable(amount_minor: int, currency: str) -> None:
     """Raise Problem for an amount that the payment provider cannot refund."""
     if objection := objection_to_step(amount_minor, currency):
@@ -145,7 +151,9 @@ async def refund(request: web.Request) -> web.Response:
     sum_minor = promised.sum_minor(order_id, known_minor, {return_id: asked.amount_minor})
     if not takes_two_people(request, sum_minor, operators.currency(state)):
         promised.put(order_id, return_id, asked.amount_minor)
-        await _refund(request, operators, order_id, asked, "")
+        limit_minor = alone_max_minor(request, operators.currency(state))
+        emission = _emission(operators, order_id, asked, limit_minor)
+        await _refund(request, order_id, asked, "", emission)
         return accepted_response(order_id, "asked")
     known = await _proposal(request, order_id, asked.refund_id)
     if known is not None and (known.amount_minor, known.who) != (asked.amount_minor, who):
@@ -179,7 +187,8 @@ async def approve(request: web.Request) -> web.Response:
     refund_asked = RefundAsked(
         refund_id=proposed.refund_id, amount_minor=proposed.amount_minor, reason=asked.reason
     )
-    await _refund(request, operators, order_id, refund_asked, proposed.who)
+    emission = _emission(operators, order_id, refund_asked, None)
+    await _refund(request, order_id, refund_asked, proposed.who, emission)
     return accepted_response(order_id, "asked")
 
 
@@ -188,15 +197,16 @@ async def _proposal(request: web.Request, order_id: str, refund_id: str) -> Refu
         return await request.app[PROPOSALS](order_id, refund_id)
 
 
-async def _refund(
-    request: web.Request,
-    operators: OperatorMessages,
-    order_id: str,
-    asked: RefundAsked,
-    proposed_by: str,
-) -> None:
+def _emission(
+    operators: OperatorMessages, order_id: str, asked: RefundAsked, limit_minor: int | None
+) -> Emission:
     return_id = RETURN_PREFIX + asked.refund_id
-    emission = operators.refund(order_id, return_id, asked.amount_minor, asked.reason)
+    return operators.refund(order_id, return_id, asked.amount_minor, asked.reason, limit_minor)
+
+
+async def _refund(
+    request: web.Request, order_id: str, asked: RefundAsked, proposed_by: str, emission: Emission
+) -> None:
     action = RefundGivenByOperator(
         about=order_id,
         who=operator_of(request).name,
