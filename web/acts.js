@@ -82,3 +82,6 @@ document.addEventListener("submit", (event) => {
   event.preventDefault();
   act(form);
 });
+
+// A form that were sent before this script is here would put its fields, a token too, into the address.
+document.querySelectorAll("[data-ready]").forEach((button) => { button.disabled = false; });
