@@ -6,7 +6,17 @@ from typing import Annotated, Literal
 import typer
 
 from app.auth import clients
-from app.cli.instance import AsJson, as_json, end, fail, out, run, running_instance, this_user
+from app.cli.instance import (
+    AsJson,
+    as_json,
+    attempt,
+    fail,
+    out,
+    run,
+    running_instance,
+    show_secret,
+    this_user,
+)
 from app.config import Config
 from app.entrypoints.requests import client_scopes
 from app.kafka.messages import publish
@@ -21,10 +31,7 @@ Overlap = Annotated[
 
 def ls(*, as_json_too: AsJson = False) -> None:
     """List every client with its scopes and its keys."""
-    try:
-        known = clients.clients(running_instance().data_path)
-    except clients.ClientsError as error:
-        end(error)
+    known = attempt(clients.clients, running_instance().data_path)
     if as_json_too:
         as_json(
             [
@@ -44,33 +51,22 @@ def add(name: str, scopes: list[str], why: Why) -> None:
     if unknown:
         fail(f"no such scope: {unknown[0]}; there are {', '.join(client_scopes())}", 2)
     config = running_instance()
-    try:
-        key = clients.add(config.data_path, name, scopes)
-    except clients.ClientsError as error:
-        end(error)
-    _show(key)
+    show_secret(attempt(clients.add, config.data_path, name, scopes))
     _publish(config, name, "added", why, tuple(sorted(set(scopes))))
 
 
 def rotate(name: str, why: Why, overlap_hours: Overlap = OVERLAP_HOURS) -> None:
     """Give client NAME another key, and show it; the one before ends after a while."""
     config = running_instance()
-    try:
-        now_ms = time.time_ns() // 1_000_000
-        key = clients.rotate(config.data_path, name, now_ms, round(overlap_hours * 3_600))
-    except clients.ClientsError as error:
-        end(error)
-    _show(key)
+    now_ms, overlap_seconds = time.time_ns() // 1_000_000, round(overlap_hours * 3_600)
+    show_secret(attempt(clients.rotate, config.data_path, name, now_ms, overlap_seconds))
     _publish(config, name, "rotated", why)
 
 
 def revoke(name: str, why: Why) -> None:
     """End every key of client NAME at once; nobody else can have its name."""
     config = running_instance()
-    try:
-        clients.revoke(config.data_path, name)
-    except clients.ClientsError as error:
-        end(error)
+    attempt(clients.revoke, config.data_path, name)
     _publish(config, name, "revoked", why)
 
 
@@ -85,8 +81,3 @@ def _publish(
         about=f"client:{name}", who=this_user(), why=why[:500], change=change, scopes=scopes
     )
     run(publish(config, [message], time.time_ns() // 1_000_000))
-
-
-def _show(key: str) -> None:
-    # Printed before anything else can fail, since the key is stored nowhere.
-    out.print(key, markup=False, soft_wrap=True)

@@ -7,8 +7,8 @@ import os
 import signal
 import sqlite3
 import sys
-from collections.abc import Coroutine
-from typing import Annotated, Any, NoReturn, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any, NoReturn, ParamSpec, TypeVar
 
 import aiohttp
 import msgspec
@@ -54,6 +54,7 @@ def fail(text: str, code: int = EXIT_FAILED) -> NoReturn:
 
 
 Result = TypeVar("Result")
+Params = ParamSpec("Params")
 
 
 def end(error: PayflowError) -> NoReturn:
@@ -104,6 +105,21 @@ def _advice(error: Exception) -> str:
         where = error.filename or "the data folder"
         return f"{where}: {error.strerror}. Operator: choose another folder with PAYFLOW_DATA_DIR"
     return str(error)
+
+
+def attempt(
+    change: Callable[Params, Result], *arguments: Params.args, **options: Params.kwargs
+) -> Result:
+    """Return the result of `change`; ends with the text of an error of Payflow."""
+    try:
+        return change(*arguments, **options)
+    except PayflowError as error:
+        end(error)
+
+
+def show_secret(text: str) -> None:
+    """Print a secret that is stored nowhere: before anything else can fail."""
+    out.print(text, markup=False, soft_wrap=True)
 
 
 def configuration() -> Config:
