@@ -62,16 +62,13 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
                 f"{self.method} {self.path}: a role is said of routes for operators, and of each; "
                 f"this one is for {self.audience!r} with the role {self.role!r}"
             )
-        if not self.scope if self.audience == "client" else self.scope and not self.is_read:
+        # Every route for clients has one; one for readers has it where clients may use it too.
+        scopes = {"client": bool(self.scope), "reader": True}
+        if not scopes.get(self.audience, not self.scope):
             raise RouteError(
                 f"{self.method} {self.path}: a scope is said of every route for clients; "
                 f"this one is for {self.audience!r} with the scope {self.scope!r}"
             )
-
-    @property
-    def is_read(self) -> bool:
-        """Return whether readers use it, and with its scope clients too."""
-        return self.audience == "reader"
 
 
 def _check_places(routes: Sequence[Route]) -> None:
