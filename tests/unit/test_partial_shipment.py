@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from tests.support.examples.capture import CREATED_IN_PART as CREATED
+from tests.support.examples.capture import PARTIAL
 from tests.support.examples.inventory import at, refused, reserved
 from tests.support.examples.order import CLEARED, DELIVERED
 from tests.support.workflow_runner import START_MS, after
@@ -21,7 +23,6 @@ from workflows.order.facts import Facts
 from workflows.order.invariants import judge
 from workflows.order.messages import Charge, GoodwillGranted, Line, OrderPlaced, ReturnLine
 from workflows.order.messages import ReturnRequested as Asked
-from workflows.order.partial_shipment import PartialShipment, UnavailableLine
 from workflows.order.saga_messages import OrderCompleted, ReturnAccepted, ReturnRefused
 from workflows.order.state import kept_minor
 from workflows.order.view import details, view
@@ -39,7 +40,7 @@ from workflows.payment.provider_capture_messages import (
 from workflows.shared.invariants import Moment
 from workflows.shipping import carrier_messages as c
 from workflows.shipping import process as shipping
-from workflows.shipping.messages import ShipmentCancelled, ShipmentCreated
+from workflows.shipping.messages import ShipmentCancelled
 
 PLACED = OrderPlaced(
     order_id="o1",
@@ -65,16 +66,7 @@ WHOLE = replace(PLACED, partial_shipment=False)
 HELD_LATER = replace(PLACED, capture="at_shipment")
 MUGS = reserved("mug", 3)
 NO_TIN, NO_MUGS = refused("tin"), refused("mug")
-PARTIAL = PartialShipment(
-    unavailable=(UnavailableLine(line=2, sku="tin", quantity=1, amount_minor=475),),
-    amount_minor=525,
-    items_minor=500,
-    charges_minor=25,
-    released_minor=475,
-    currency="GBP",
-)
 RESERVED = InventoryReserved(order_id="o1", units=3, partial=PARTIAL)
-CREATED = ShipmentCreated(order_id="o1", shipment_id="s1", partial=PARTIAL)
 STOPPED = ShipmentCancelled(order_id="o1", cause="fraud", shipment_id="s1")
 FRAUD = FraudDetected(transaction_id="o1", score=1, reasons=(), rules_version="1")
 CHARGED = p.ChargeSucceeded(
