@@ -51,6 +51,7 @@ async def test_verify_reconcile_and_settlement_leave_out_the_same(
 ) -> None:
     """A charge, a hold, a void, a refund and a dispute of somebody else's, beside one of ours."""
     config = shop.system.config
+    await shop.system.set(dispute_seconds=0.05)
     about = {"confirm": True, "metadata": metadata}
     await shop.create("o1", confirm=True)
     await shop.create("x1", **about, payment_method="pm_card_createDispute")
