@@ -4,7 +4,6 @@ A session ends by itself: when it is idle, when it is old, when its person is re
 another token or role.
 """
 
-import asyncio
 import hashlib
 import hmac
 import secrets
@@ -12,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
-from cachetools import FIFOCache, LRUCache
+from cachetools import LRUCache
 from msgspec.structs import replace
 
 from app.auth.operators import Person, Role, is_theirs, people
@@ -22,12 +21,8 @@ LIFE_SECONDS = 43_200.0
 SESSIONS_MAX = 1_000
 SESSIONS_EACH_MAX = 10
 """Most sessions of one person: a further one ends the oldest."""
-PROVEN_MAX = 1_000
-"""Cached right tokens of programs, which would be checked for each request otherwise."""
 ID_BYTES = 32
 TOKEN_CHARS_MAX = 200
-CHECKS_AT_ONCE = 2
-"""Most concurrent checks: each takes 16 MiB and a core."""
 
 
 class Operator(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,25 +48,11 @@ class Sessions:
         self._folder = folder
         self._clock = clock
         self._open: LRUCache[str, Session] = LRUCache(SESSIONS_MAX)
-        self._proven: FIFOCache[str, Person] = FIFOCache(PROVEN_MAX)
-        self._slots = asyncio.Semaphore(CHECKS_AT_ONCE)
 
-    async def prove(self, name: str, token: str) -> Person | None:
+    def prove(self, name: str, token: str) -> Person | None:
         """Return the person `name` if `token` is theirs. Raises PeopleError for a broken file."""
-        known = {person.name: person for person in people(self._folder)}
-        person = known.get(name)
-        async with self._slots:
-            right = await asyncio.to_thread(is_theirs, person, token[: TOKEN_CHARS_MAX + 1])
-        return person if right else None
-
-    def proven(self, name: str, token: str) -> Person | None:
-        """Return the person `name` if `token` is cached as theirs, and nothing has changed."""
-        person = self._proven.get(_hidden(f"{name}:{token}"))
-        return person if person in people(self._folder) else None
-
-    def store(self, person: Person, token: str) -> None:
-        """Cache that `token` is the one of `person`."""
-        self._proven[_hidden(f"{person.name}:{token}")] = person
+        person = {person.name: person for person in people(self._folder)}.get(name)
+        return person if is_theirs(person, token[: TOKEN_CHARS_MAX + 1]) else None
 
     def open(self, person: Person) -> tuple[str, Session]:
         """Return a new session of `person` and its id, which nobody can guess."""

@@ -247,14 +247,15 @@ async def test_who_may_not_discount_does_not(doors: Doors, change: Any, field: s
 # --- who may look ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("route", FOR_READERS, ids=lambda route: f"{route.method} {route.path}")
-async def test_who_comes_from_elsewhere_must_sign_in_to_look(exposed: Doors, route: Route) -> None:
+async def test_who_comes_from_elsewhere_must_sign_in_to_look(exposed: Doors) -> None:
     """Every page and every list, whatever header they make up."""
-    forged = read_headers(replace(CONFIG, signing_key=CONFIG.signing_key), path_of(route))
-    headers: dict[str, str]
-    for headers in ({}, forged, {"Authorization": "Bearer vic:guess"}):
-        answer = await exposed.client.request(route.method, path_of(route), headers=headers)
-        assert answer.status in (401, 429), headers
+    assert len(FOR_READERS) > 40
+    for route in FOR_READERS:
+        forged = read_headers(replace(CONFIG, signing_key=CONFIG.signing_key), path_of(route))
+        headers: dict[str, str]
+        for headers in ({}, forged, {"Authorization": "Bearer vic:guess"}):
+            answer = await exposed.client.request(route.method, path_of(route), headers=headers)
+            assert answer.status in (401, 429), (route, headers)
 
 
 async def test_a_viewer_reads_from_elsewhere_and_so_does_payflow(exposed: Doors) -> None:

@@ -61,7 +61,7 @@ class Auth:
         """Return a new session and its id; raises Problem 401, 429."""
         # Cookies are ignored here, so clients that are no browsers need no Origin (CSRF).
         _check_origin(request, must_say=False)
-        person = await self._prove(request, name, token)
+        person = self._prove(request, name, token)
         log.info("signed in", operator=name)
         return self.sessions.open(person)
 
@@ -105,7 +105,7 @@ class Auth:
     async def _proven(self, request: web.Request, *, actions: bool) -> Operator:
         authorization = request.headers.get("Authorization", "")
         if authorization:
-            person = await self._machine(request, authorization)
+            person = self._machine(request, authorization)
             return Operator(name=person.name, role=person.role)
         session = self.session(request)
         if session is None:
@@ -122,28 +122,22 @@ class Auth:
         """Return the session of the cookie, if there is one."""
         return self.sessions.get(request.cookies.get(COOKIE, ""))
 
-    async def _machine(self, request: web.Request, authorization: str) -> Person:
+    def _machine(self, request: web.Request, authorization: str) -> Person:
         scheme, _, said = authorization.partition(" ")
         name, _, token = said.strip().partition(":")
         if scheme.lower() != "bearer" or not (name and token):
             raise _unknown("say Authorization: Bearer name:token")
-        person = self.sessions.proven(name, token)
-        if person is None:
-            person = await self._prove(request, name, token)
-            self.sessions.store(person, token)
-        return person
+        return self._prove(request, name, token)
 
-    async def _prove(self, request: web.Request, name: str, token: str) -> Person:
-        address = _address(request)
-        # Taken before the token is checked, so that parallel guesses count too.
-        wait_seconds = self._guesses.take(address)
-        if wait_seconds:
-            raise _too_often(wait_seconds)
-        person = await self.sessions.prove(name, token) if len(token) <= TOKEN_CHARS_MAX else None
+    def _prove(self, request: web.Request, name: str, token: str) -> Person:
+        """Return who has this token: whoever has the right one waits for nobody's guesses."""
+        person = self.sessions.prove(name, token) if len(token) <= TOKEN_CHARS_MAX else None
         if person is None:
+            address = _address(request)
+            if wait_seconds := self._guesses.take(address):
+                raise _too_often(wait_seconds)
             log.warning("a wrong name or token", address=address)
             raise _unknown("name or token is wrong")
-        self._guesses.release(address)
         if name == FIRST:
             forget_note(self._folder)
         return person
