@@ -6,7 +6,7 @@ from graphlib import CycleError, TopologicalSorter
 
 import pytest
 
-from tests.support.source import imports, modules
+from tests.support.source import imports, modules, nodes
 
 
 def needs() -> dict[str, set[str]]:
@@ -48,8 +48,8 @@ def test_a_way_round_is_found(graph: dict[str, set[str]], then: list[str]) -> No
 
 def test_imports_are_seen() -> None:
     """A graph without lines has no cycles either; only whole names make lines."""
-    nodes = [node for module in modules() for node in ast.walk(module.tree)]
+    every = [node for module in modules() for node in nodes(module)]
 
-    assert {0} == {node.level for node in nodes if isinstance(node, ast.ImportFrom)}
+    assert {0} == {node.level for node in every if isinstance(node, ast.ImportFrom)}
     assert {"app.wire.records", "app.wire.envelope"} <= needs()["app.delivery.batch"]
     assert "app.fraud.training.evaluation" in needs()["app.cli.fraud_training"]

@@ -9,7 +9,7 @@ from app.console.api.problems import OUR_FAULT, STATUSES, problem_of
 from app.kafka.errors import NoSuchTopic, TopicError
 from app.operations.replay.run import ReplayError
 from app.operations.search.query import BadTerm
-from tests.support.source import modules
+from tests.support.source import modules, nodes
 from workflows.shared.errors import ErrorKind, PayflowError
 
 BUILT_IN = frozenset({"Exception", "ValueError", "RuntimeError", "KeyError", "OSError"})
@@ -22,7 +22,7 @@ def test_what_payflow_raises_derives_from_its_error() -> None:
     others = {
         f"{module.name}.{node.name}"
         for module in modules()
-        for node in ast.walk(module.tree)
+        for node in nodes(module)
         if isinstance(node, ast.ClassDef) and node.bases and node.name != PayflowError.__name__
         if getattr(node.bases[0], "id", "") in BUILT_IN and node.name not in NOT_OURS
     }

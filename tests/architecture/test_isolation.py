@@ -2,7 +2,7 @@
 
 import ast
 
-from tests.support.source import modules
+from tests.support.source import modules, nodes
 
 CONSUMER, OPTIONS = "AIOKafkaConsumer", "consumer_options"
 
@@ -12,7 +12,8 @@ def test_every_consumer_is_made_with_the_options_of_all():
     made = {
         f"{module.path}:{node.lineno}": ast.unparse(node)
         for module in modules("app", "tests", "bench")
-        for node in ast.walk(module.tree)
+        if CONSUMER in module.text
+        for node in nodes(module)
         if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(CONSUMER)
     }
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.registry import live_figures, load_workflows
-from tests.support.source import ROOT, Module, imports, modules
+from tests.support.source import ROOT, Module, imports, modules, nodes
 from workflows.shared.message import type_name
 from workflows.shared.topic import declared
 
@@ -102,7 +102,7 @@ def foreign_names(module: Module) -> Iterator[str]:
     foreign = {name for name, subject in messages().items() if subject not in allowed}
     tags = {name for name in foreign if "." in name}
     spoken = {id(node) for node in docstrings(module.tree)}
-    for node in ast.walk(module.tree):
+    for node in nodes(module):
         match node:
             case ast.Name(id=said) | ast.Attribute(attr=said) if said in foreign:
                 yield f"{node.lineno}: {said}"
@@ -297,7 +297,7 @@ def test_every_template_that_is_named_is_there():
     templates = {
         node.value
         for module in modules("app")
-        for node in ast.walk(module.tree)
+        for node in nodes(module)
         if isinstance(node, ast.Constant) and str(node.value).endswith(".html")
     }
 

@@ -2,7 +2,7 @@
 
 import ast
 
-from tests.support.source import imports, modules
+from tests.support.source import imports, modules, nodes
 
 SUPPORT = "tests.support."
 
@@ -42,7 +42,7 @@ def test_support_holds_no_tests():
         f"{module.path}:{node.name}"
         for module in modules("tests")
         if not module.path.name.startswith("test_")
-        for node in ast.walk(module.tree)
+        for node in nodes(module)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and node.name.startswith("test_")
     }
@@ -56,7 +56,7 @@ def test_no_test_asserts_how_long_something_took():
         f"{module.path}:{node.lineno}"
         for module in modules("tests")
         if module.path.name.startswith("test_")
-        for node in ast.walk(module.tree)
+        for node in nodes(module)
         if isinstance(node, ast.Compare)
         for part in ast.walk(node)
         if isinstance(part, ast.BinOp)

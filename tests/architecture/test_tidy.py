@@ -4,7 +4,7 @@ import ast
 import re
 from pathlib import Path
 
-from tests.support.source import ROOT, called, functions, modules
+from tests.support.source import ROOT, called, functions, modules, nodes
 
 LINES_MAX = {"workflows": 200, "tables": 200, "agents": 200, "app": 300}
 FUNCTION_LINES_MAX = 40
@@ -100,7 +100,7 @@ def test_no_exception_is_swallowed():
     swallowing = [
         f"{module.path}:{node.lineno}"
         for module in modules()
-        for node in ast.walk(module.tree)
+        for node in nodes(module)
         if isinstance(node, ast.ExceptHandler)
         and all(isinstance(statement, ast.Pass) for statement in node.body)
     ]
@@ -113,7 +113,7 @@ def test_the_core_is_pure():
     impure = [
         f"{module.path}:{node.lineno}"
         for module in modules("workflows")
-        for node in ast.walk(module.tree)
+        for node in nodes(module)
         if isinstance(node, ast.AsyncFunctionDef | ast.Await)
         or (isinstance(node, ast.Attribute) and node.attr in {"now", "utcnow", "today", "environ"})
     ]
@@ -126,7 +126,7 @@ def test_every_message_memory_and_agent_is_frozen():
     loose = [
         f"{module.path}:{node.name}"
         for module in modules("workflows")
-        for node in ast.walk(module.tree)
+        for node in nodes(module)
         if isinstance(node, ast.ClassDef)
         and any(
             "Struct" in ast.unparse(base) or "Message" in ast.unparse(base) for base in node.bases

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.source import ROOT, Module, modules
+from tests.support.source import ROOT, Module, modules, nodes
 
 REFUSED_NAMES = {
     "room": "agent", "rooms": "agents", "house": "app, registry", "hears": "consumes",
@@ -130,7 +130,7 @@ def names(module: Module) -> Iterator[tuple[str, int]]:
     """Yield every name that `module` gives, and its line."""
     for part in module.path.with_suffix("").parts:
         yield part, 1
-    for node in ast.walk(module.tree):
+    for node in nodes(module):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield node.name, node.lineno
         elif isinstance(node, ast.arg):
@@ -149,11 +149,11 @@ def texts(module: Module) -> Iterator[tuple[str, int]]:
     """Yield comments, and strings that are sentences: what has no blank is a name, not prose."""
     ids = {
         id(argument)
-        for node in ast.walk(module.tree)
+        for node in nodes(module)
         if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("derive_id")
         for argument in node.args
     }
-    for node in ast.walk(module.tree):
+    for node in nodes(module):
         is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
         if is_text and " " in node.value and not SQL.search(node.value) and id(node) not in ids:
             yield node.value, node.lineno

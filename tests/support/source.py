@@ -31,27 +31,48 @@ def modules(*packages: str) -> tuple[Module, ...]:
 
 def functions(module: Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
     """Yield every function of `module`, nested ones and methods included."""
-    for node in ast.walk(module.tree):
+    for node in nodes(module):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node
 
 
-def imports(module: Module) -> Iterator[str]:
-    """Yield the dotted name of everything `module` imports, wherever it does so."""
-    for node in ast.walk(module.tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+def imports(module: Module) -> tuple[str, ...]:
+    """Return the dotted name of everything `module` imports, wherever it does so."""
+    return _imports(module.tree)
 
 
 def called(module: Module) -> Iterator[tuple[str, int]]:
     """Yield the plain name and the line of every call in `module`."""
-    for node in ast.walk(module.tree):
+    for node in nodes(module):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             yield node.func.id, node.lineno
 
 
+# Thirty tests ask the same of the same thousand files: each is read and walked once a process.
+
+
+def nodes(module: Module) -> tuple[ast.AST, ...]:
+    """Return every node of `module`."""
+    return _nodes(module.tree)
+
+
+@cache
+def _nodes(tree: ast.Module) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(tree))
+
+
+@cache
+def _imports(tree: ast.Module) -> tuple[str, ...]:
+    found: list[str] = []
+    for node in _nodes(tree):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found += [f"{node.module}.{alias.name}" for alias in node.names]
+    return tuple(found)
+
+
+@cache
 def _read(path: Path) -> Module:
     relative = path.relative_to(ROOT)
     text = path.read_text(encoding="utf-8")
