@@ -53,12 +53,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--shrink", type=int, metavar="SEED", help="leave out what is not needed")
     parser.add_argument(
-        "--fingerprint", type=int, metavar="SEED", help="a hash of all that a seed emits"
+        "--fingerprint",
+        type=int,
+        nargs="+",
+        metavar="SEED",
+        help="a hash of all that each seed emits",
     )
     record = parser.parse_args(arguments)
     loop = asyncio.new_event_loop()
     if record.fingerprint is not None:
-        print(run_scenario(record.fingerprint, loop).fingerprint())
+        for seed in record.fingerprint:
+            print(run_scenario(seed, loop).fingerprint())
         return 0
     if record.shrink is not None:
         return _show(shrink(record.shrink, loop))

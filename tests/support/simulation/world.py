@@ -14,6 +14,7 @@ import asyncio
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import cache
 from random import Random
 from typing import Any
 
@@ -56,6 +57,12 @@ IDLE_ROUNDS_MAX, DRAIN_ROUNDS_MAX = 4_000, 500
 CLOCKS_OFF_MS = (-3_600_000, 3_600_000)
 
 
+@cache
+def _knowledge(name: str) -> object:
+    # A value that no world changes: reading the models costs as much as a tenth of a seed.
+    return initial_knowledge(load_agents()[name], Config())
+
+
 class Worker:
     """One agent's process: its disk, its place in every topic, its deadlines."""
 
@@ -71,7 +78,7 @@ class Worker:
         self.epochs: dict[str, int] = {}
         """By topic that was adopted: when (seconds since 1970)."""
         self.deadlines = Deadlines()
-        self.knowledge = initial_knowledge(agent, Config())
+        self.knowledge = _knowledge(agent.name)
         self.crash_at = ""
         self.passes = 0
         """How often that checkpoint is passed before."""
@@ -118,10 +125,14 @@ class Worker:
 
     def waiting(self) -> list[str]:
         """Return the topics with something to receive now."""
+        return self._ready(self.committed)
+
+    def _ready(self, ahead: Mapping[str, int]) -> list[str]:
+        log = self.world.log
         return [
             name
-            for name, at in self.committed.items()
-            if at < len(self.world.log.get(name, ())) and self._due(self.world.log[name][at])
+            for name, at in ahead.items()
+            if name in log and at < len(log[name]) and self._due(log[name][at])
         ]
 
     def _due(self, record: Record) -> bool:
@@ -135,11 +146,7 @@ class Worker:
         batch: list[Record] = []
         ahead = dict(self.committed)
         for _ in range(most):
-            ready = [
-                name
-                for name, at in ahead.items()
-                if at < len(self.world.log.get(name, ())) and self._due(self.world.log[name][at])
-            ]
+            ready = self._ready(ahead)
             if not ready:
                 break
             name = random.choice(ready)
