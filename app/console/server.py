@@ -33,6 +33,7 @@ from app.console.api.workflow_requests import REPEATS, Repeats
 from app.console.pages.site import add_pages, page_routes
 from app.entrypoints.requests import load_entrypoints
 from app.fraud.live.judge import open_rates
+from app.host.incoming import readable
 from app.host.routes import serve_routes
 from app.kafka.errors import KAFKA_ERRORS
 from app.operations.audit.checkpointer import Checkpointer
@@ -53,7 +54,7 @@ def make_api(
     names = {config.host, urlsplit(config.console_url).hostname or config.host}
     app = web.Application(
         client_max_size=BODY_BYTES_MAX,
-        middlewares=[problems, known_hosts(*names), authorized(routes)],
+        middlewares=[problems, readable, known_hosts(*names), authorized(routes)],
     )
     app[CONTEXT] = ApiContext(queries, directory, config, clock)
     figures = live_figures()

@@ -24,6 +24,7 @@ from workflows.shipping.carrier_messages import (
 )
 
 OK, CREATED, BAD_REQUEST, NOT_FOUND, CONFLICT, UNPROCESSABLE = 200, 201, 400, 404, 409, 422
+ANSWER_BYTES_MAX = 1 << 20
 
 Answers = tuple[CarrierAnswer]
 
@@ -113,12 +114,27 @@ class CarrierGateway:
     ) -> tuple[int, Shipment]:
         """Return the status and the body of the answer; the body of a 5xx is not read."""
         if self._session is None:
-            self._session = aiohttp.ClientSession(timeout=self._timeout)
+            # A compressed answer could unfold to more than there is memory.
+            self._session = aiohttp.ClientSession(
+                timeout=self._timeout,
+                auto_decompress=False,
+                headers={"Accept-Encoding": "identity"},
+            )
         url = URL(f"{self._url}/shipments/{quote(order_id, safe='')}{rest}", encoded=True)
         async with self._session.request(method, url, json=body) as answer:
             if answer.status >= 500:  # noqa: PLR2004  whatever a broken server says
                 return answer.status, Shipment()
-            return answer.status, msgspec.json.decode(await answer.read(), type=Shipment)
+            return answer.status, msgspec.json.decode(await _body(answer), type=Shipment)
+
+
+async def _body(answer: aiohttp.ClientResponse) -> bytes:
+    """Return the body. Raises ClientPayloadError for one that is too long."""
+    body = await answer.content.read(ANSWER_BYTES_MAX)
+    while not answer.content.at_eof():
+        if len(body) >= ANSWER_BYTES_MAX:
+            raise aiohttp.ClientPayloadError(f"the answer is longer than {ANSWER_BYTES_MAX} bytes")
+        body += await answer.content.read(ANSWER_BYTES_MAX)
+    return body
 
 
 def open_carrier(config: Config) -> CarrierGateway:

@@ -8,6 +8,7 @@ from workflows.shared.errors import PayflowError
 TOLERANCE_SECONDS = 300
 """How far the time of a signature may be off, against replays of old webhooks."""
 HEADER_CHARS_MAX = 1_000
+DIGITS_MAX = 12
 
 
 class BadSignature(PayflowError, ValueError):
@@ -27,7 +28,7 @@ def verify(header: str, body: bytes, secret: str, now_seconds: float) -> None:
     made_at, signatures = _parse(header)
     due = _digest(body, secret, made_at).encode()
     # Every signature is compared, in constant time: its duration reveals nothing.
-    matches = [hmac.compare_digest(due, each.encode()) for each in signatures]
+    matches = [hmac.compare_digest(due, each.encode(errors="replace")) for each in signatures]
     if not any(matches):
         raise BadSignature("the signature does not match the body")
     if abs(now_seconds - made_at) > TOLERANCE_SECONDS:
@@ -42,7 +43,7 @@ def _parse(header: str) -> tuple[int, list[str]]:
     signatures = [value for name, _, value in pairs if name == "v1"]
     if len(times) != 1 or not signatures:
         raise BadSignature("the signature header is not of the form t=...,v1=...")
-    if not (times[0].isascii() and times[0].isdigit()):
+    if not (times[0].isascii() and times[0].isdigit() and len(times[0]) <= DIGITS_MAX):
         raise BadSignature("the time of the signature is no number")
     return int(times[0]), signatures
 

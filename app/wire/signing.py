@@ -137,7 +137,7 @@ def is_of_payflow(said: str, path: str, config: Config) -> bool:
     """Return whether `said` is a token for `path` of a process with a signing key."""
     secrets = [secret for secret in (config.signing_key, config.signing_key_before) if secret]
     passes = (rows_token(path, secret).encode() for secret in secrets)
-    return any(hmac.compare_digest(said.encode(), each) for each in passes)
+    return any(hmac.compare_digest(said.encode(errors="replace"), each) for each in passes)
 
 
 def _right(record: Record, said: str, prefixes: tuple[str, ...], own: str, config: Config) -> bool:

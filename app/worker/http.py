@@ -13,6 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from app.config import Config, ConfigError
 from app.host.exit import hard_stop
+from app.host.incoming import LimitedSite, readable, runner_of
 from app.host.processes import url_of
 from app.host.routes import Audience, Handler, Route, serve_routes
 from app.wire.envelope import Envelope
@@ -22,6 +23,7 @@ from app.wire.signing import ROWS_PASS, is_rows_token
 from app.worker.metrics import totals
 from workflows.shared.message import Message
 
+SHUTDOWN_SECONDS = 0.5
 LIMIT_MAX = 1_000
 """Rows of one page."""
 
@@ -70,7 +72,7 @@ class RunningServer:
 
 def make_site(queries: LocalQueries, config: Config) -> web.Application:
     """Return the worker's site over `instance`."""
-    site = web.Application(middlewares=[_payflow_alone])
+    site = web.Application(middlewares=[readable, _payflow_alone])
     site[QUERIES] = queries
     site[CONFIG] = config
     serve_routes(site, ROUTES)
@@ -92,9 +94,8 @@ async def serve(queries: LocalQueries, config: Config) -> RunningServer:
 async def serve_site(site: web.Application, config: Config, port_field: str) -> RunningServer:
     """Serve `site` on the port of that setting; raises OSError when it is taken."""
     host, port = config.host, getattr(config, port_field)
-    runner = web.AppRunner(site, access_log=None, shutdown_timeout=0.5)
-    await runner.setup()
-    listener = web.TCPSite(runner, host, port)
+    runner = await runner_of(site, SHUTDOWN_SECONDS)
+    listener = LimitedSite(runner, host, port)
     try:
         await listener.start()
     except OSError as error:

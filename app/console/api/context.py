@@ -20,6 +20,7 @@ from app.config import Config
 from app.console.api.problems import RETRY_AFTER, Problem, refused
 from app.delivery.agent import Projection, registered
 from app.entrypoints.requests import Emission
+from app.host.outgoing import read_answer, session_of
 from app.kafka.errors import KAFKA_ERRORS, KafkaError
 from app.kafka.producer import partition_of
 from app.wire import codecs
@@ -213,8 +214,7 @@ class ApiContext:
 
     async def _get(self, url: str, query: dict[str, str]) -> Any:
         if self._session is None:
-            timeout = aiohttp.ClientTimeout(total=READ_SECONDS)
-            self._session = aiohttp.ClientSession(timeout=timeout)
+            self._session = session_of(READ_SECONDS)
         asked = URL(url).update_query(query)
         headers = {ROWS_PASS: rows_token(asked.raw_path_qs, self.config.signing_key)}
         try:
@@ -222,8 +222,8 @@ class ApiContext:
                 if response.status == 404:  # noqa: PLR2004
                     return None
                 response.raise_for_status()
-                return await response.json()
-        except (aiohttp.ClientError, TimeoutError) as error:
+                return msgspec.json.decode(await read_answer(response))
+        except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError) as error:
             return error
 
 

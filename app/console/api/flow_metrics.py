@@ -19,6 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from app.console.api.context import ApiContext
 from app.console.api.problems import json_response
 from app.delivery.agent import registered
+from app.host.outgoing import read_answer, session_of
 from app.kafka.errors import KAFKA_ERRORS
 from app.operations.search.consumer_groups import groups
 from app.registry import services
@@ -113,9 +114,8 @@ class FlowMetrics:
             self._queries.popleft()
 
     async def _ask_all(self) -> dict[str, dict[Place, float]]:
-        timeout = aiohttp.ClientTimeout(total=ASK_SECONDS)
         workers = self._context.directory.workers()
-        async with aiohttp.ClientSession(timeout=timeout) as session:
+        async with session_of(ASK_SECONDS) as session:
             texts = await asyncio.gather(*(_metrics(session, each.url) for each in workers))
         return await asyncio.to_thread(
             lambda: {each.url: _read(text) for each, text in zip(workers, texts, strict=True)}
@@ -160,8 +160,8 @@ class FlowMetrics:
 async def _metrics(session: aiohttp.ClientSession, url: str) -> str:
     try:
         async with session.get(f"{url}/metrics") as answer:
-            return await answer.text()
-    except (aiohttp.ClientError, TimeoutError):
+            return (await read_answer(answer)).decode()
+    except (aiohttp.ClientError, TimeoutError, UnicodeDecodeError):
         # A worker that does not answer is gone or busy: the directory knows which.
         return ""
 

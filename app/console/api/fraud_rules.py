@@ -17,6 +17,7 @@ from app.fraud.analysis.labels import label_of
 from app.fraud.analysis.masking import names_people, without_people
 from app.fraud.analysis.queries import Answer, Question
 from app.fraud.live.drift import WATCHED_MIN
+from app.host.outgoing import read_answer, session_of
 from app.operations.search.query import BadTerm, moment_ms
 from app.wire.personal import masked_text
 from workflows.audit import topics as audit_topics
@@ -181,8 +182,7 @@ async def found_trial(request: web.Request) -> dict[str, object]:
 async def found_drift(request: web.Request) -> list[dict[str, object]]:
     """Return for each fraud worker the drift of its latest payments from the training data."""
     holders = request.app[CONTEXT].directory.holders("verdict")
-    timeout = aiohttp.ClientTimeout(total=READ_SECONDS)
-    async with aiohttp.ClientSession(timeout=timeout) as session:
+    async with session_of(READ_SECONDS) as session:
         said = await asyncio.gather(*(_metrics(session, each.url) for each in holders))
     return [
         {
@@ -200,8 +200,8 @@ async def _metrics(session: aiohttp.ClientSession, url: str) -> str | None:
     try:
         async with session.get(f"{url}/metrics") as answer:
             answer.raise_for_status()
-            return await answer.text()
-    except (aiohttp.ClientError, TimeoutError):
+            return (await read_answer(answer)).decode()
+    except (aiohttp.ClientError, TimeoutError, UnicodeDecodeError):
         return None
 
 

@@ -17,6 +17,8 @@ from app.wire.json_output import json_bytes
 from workflows.shared.errors import ErrorKind, PayflowError
 
 KEY_CHARS_MAX = 200
+DIGITS_MAX = 18
+"""Of a number in a query."""
 AS_WRITTEN = "as Payflow writes it: JSON without spaces, every field named"
 OUR_FAULT = "this is our fault; it has been logged"
 
@@ -124,7 +126,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
             raise
         allowed = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
         text = error.text or error.reason
-        if error.status == 413:  # noqa: PLR2004
+        if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             text = f"the body is longer than {BODY_BYTES_MAX:,} bytes, the most that is read"
         problem = Problem(error.status, error.reason, text, headers=allowed)
         response = await _said(problem, request)
@@ -198,7 +200,9 @@ def idempotency_key(request: web.Request) -> str:
 def whole(request: web.Request, name: str, standard: int, least: int, most: int) -> int:
     """Return the query parameter `name` as a whole number within bounds; raises Problem."""
     text = request.query.get(name, str(standard))
-    if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
+    # Python refuses to read numbers of more than 4,300 digits.
+    digits = text.isascii() and text.isdigit() and len(text) <= DIGITS_MAX
+    if not (digits and least <= int(text) <= most):
         detail = f"{name} must be a whole number from {least} to {most}"
         raise Problem(400, "Bad Request", detail, field=name)
     return int(text)

@@ -11,6 +11,7 @@ import msgspec
 from aiohttp import web
 
 from app.config import Config
+from app.host.incoming import readable
 from app.local.simulators import server
 from app.local.simulators.carrier_store import Booking, CarrierStore, Shipment
 from app.local.simulators.clock import clock_routes
@@ -168,7 +169,7 @@ def make_app(config: Config) -> web.Application:
     """Return the carrier's server over `<data_dir>/carrier.sqlite`."""
     store = CarrierStore(config.data_path / "carrier.sqlite")
     carrier = Carrier(config, store)
-    app = web.Application()
+    app = web.Application(middlewares=[readable])
     app.add_routes(carrier.routes())
     app.cleanup_ctx.append(server.beside(carrier.sender.run, carrier.deliver))
     app.on_cleanup.append(_closing(store))

@@ -13,6 +13,7 @@ from aiohttp.typedefs import Handler
 from msgspec.structs import replace
 
 from app.config import Config
+from app.host.incoming import readable
 from app.local.simulators import server
 from app.local.simulators.authentication_page import AuthenticationPage
 from app.local.simulators.balance import Course as PayoutCourse
@@ -187,7 +188,7 @@ def make_app(config: Config) -> web.Application:
     """Return the provider's server over `<data_dir>/provider.sqlite`."""
     store = ProviderStore(config.data_path / "provider.sqlite")
     provider = Provider(config, store)
-    app = web.Application(middlewares=[provider.authorized])
+    app = web.Application(middlewares=[readable, provider.authorized])
     app.add_routes(provider.routes())
     app.cleanup_ctx.append(server.beside(provider.sender.run, provider.turns.run))
     app.on_cleanup.append(_closing(store))

@@ -2,15 +2,18 @@
 
 import asyncio
 import errno
+import signal
 import sqlite3
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
+from functools import partial
 
 import structlog
 from aiohttp import web
 
 from app.config import Config, ConfigError, current
+from app.host.incoming import LimitedSite, runner_of
 from app.host.logs import configure_logging
 from app.wire.known_secrets import check_secrets
 
@@ -23,6 +26,9 @@ log = structlog.get_logger(__name__)
 
 _failed: list[BaseException] = []
 """What ended the work beside the server."""
+
+_ENDED: web.AppKey[asyncio.Event] = web.AppKey("ended")
+"""Of a simulator that serves: what ends it."""
 
 Work = Callable[[], Coroutine[object, object, None]]
 Context = Callable[[web.Application], AsyncIterator[None]]
@@ -39,14 +45,7 @@ def run(name: str, make_app: Callable[[Config], web.Application], port_field: st
         port = getattr(config, port_field)
         configure_logging(config)
         log.info("external system listens", system=name, host=config.host, port=port)
-        web.run_app(
-            make_app(config),
-            host=config.host,
-            port=port,
-            shutdown_timeout=SHUTDOWN_SECONDS,
-            access_log=None,
-            print=None,
-        )
+        asyncio.run(_serve(make_app(config), config.host, port))
         for failure in _failed:
             raise failure
     except ConfigError as error:
@@ -56,6 +55,20 @@ def run(name: str, make_app: Callable[[Config], web.Application], port_field: st
         sys.exit(f"{name}: {where}: {error}. Operator: put that right; it goes on by itself")
     except OSError as error:
         sys.exit(f"{name}: {_reason(error, port_field)}")
+
+
+async def _serve(app: web.Application, host: str, port: int) -> None:
+    """Serve `app` until a signal comes, or work beside it has failed."""
+    ended, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, ended.set)
+    app[_ENDED] = ended
+    runner = await runner_of(app, SHUTDOWN_SECONDS)
+    try:
+        await LimitedSite(runner, host, port).start()
+        await ended.wait()
+    finally:
+        await runner.cleanup()
 
 
 def _reason(error: OSError, port_field: str) -> str:
@@ -70,10 +83,10 @@ def beside(*works: Work) -> Context:
     A failure of one ends the process: a simulator that sends no webhooks must not look healthy.
     """
 
-    async def context(_app: web.Application) -> AsyncIterator[None]:
+    async def context(app: web.Application) -> AsyncIterator[None]:
         tasks = [asyncio.create_task(work()) for work in works]
         for task in tasks:
-            task.add_done_callback(_stop_when_failed)
+            task.add_done_callback(partial(_stop_when_failed, app.get(_ENDED)))
         yield
         for task in tasks:
             task.cancel()
@@ -105,9 +118,10 @@ async def livez(_request: web.Request) -> web.Response:
     return web.json_response({"status": "ok"})
 
 
-def _stop_when_failed(task: asyncio.Task[None]) -> None:
+def _stop_when_failed(ended: asyncio.Event | None, task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
         if not isinstance(error, sqlite3.Error):
             log.error("work beside the server failed", exc_info=error)
         _failed.append(error)
-        raise web.GracefulExit
+        if ended is not None:
+            ended.set()

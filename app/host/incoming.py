@@ -1,0 +1,207 @@
+"""What every HTTP server of ours allows: how many connections, for how long, and what of a request.
+
+aiohttp has no time-out for a head that never ends, and no most of connections.
+"""
+
+import asyncio
+import functools
+from collections.abc import Callable
+
+from aiohttp import web
+
+from app.host.routes import Handler
+
+CONNECTIONS_MAX = 500
+"""Of one server: a further one takes the place of the one that has waited longest."""
+HEAD_SECONDS = 10.0
+"""From the first byte of a request, or from the start of its connection, to the end of its head."""
+BODY_SECONDS = 30.0
+"""From the end of the head to the end of the body."""
+IDLE_SECONDS = 75.0
+"""Between two requests; clients of ours close theirs earlier."""
+IDENTITY = frozenset({"", "identity"})
+"""Content encodings that are read: a compressed body can unfold to a thousand times its size."""
+
+
+class Limits:
+    """The connections of one server, those that wait for a request in the order they began to."""
+
+    def __init__(
+        self,
+        connections_max: int = CONNECTIONS_MAX,
+        head_seconds: float = HEAD_SECONDS,
+        body_seconds: float = BODY_SECONDS,
+        idle_seconds: float = IDLE_SECONDS,
+    ) -> None:
+        self.connections_max = connections_max
+        self.head_seconds = head_seconds
+        self.body_seconds = body_seconds
+        self.idle_seconds = idle_seconds
+        self.open: set[Connection] = set()
+        self.waiting: dict[Connection, None] = {}
+
+    def admit(self, connection: "Connection") -> None:
+        """Count `connection`, in the place of another where there are too many."""
+        if len(self.open) >= self.connections_max:
+            # Half requests go first; while every other one is answered, the new one goes.
+            next(iter(self.waiting), connection).abort()
+        self.open.add(connection)
+
+    def forget(self, connection: "Connection") -> None:
+        """Count `connection` no more."""
+        self.open.discard(connection)
+        self.waiting.pop(connection, None)
+
+
+class Connection(asyncio.Protocol):
+    """A connection of aiohttp, `inner`, which is ended when it lets the server wait too long."""
+
+    def __init__(self, inner: web.RequestHandler, limits: Limits) -> None:
+        self._inner = inner
+        self._limits = limits
+        self._transport: asyncio.BaseTransport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_idle = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin to wait for a head."""
+        self._transport = transport
+        self._inner.connection_made(transport)
+        self._limits.admit(self)
+        self._wait(self._limits.head_seconds)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End."""
+        self._stop_timer()
+        self._limits.forget(self)
+        self._inner.connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Pass on what came; the time of a head begins with its first byte."""
+        if self._is_idle:
+            self._wait(self._limits.head_seconds)
+        self._inner.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        """Pass it on."""
+        return self._inner.eof_received()
+
+    def pause_writing(self) -> None:
+        """Pass it on."""
+        self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Pass it on."""
+        self._inner.resume_writing()
+
+    def abort(self) -> None:
+        """End the connection at once."""
+        self._limits.forget(self)
+        if isinstance(self._transport, asyncio.WriteTransport):
+            self._transport.abort()
+
+    def begin(self, request: web.Request) -> None:
+        """Wait for no head: `request` is answered, and its body has a time."""
+        self._stop_timer()
+        self._is_idle = False
+        self._limits.waiting.pop(self, None)
+        if not request.content.is_eof():
+            self._call_later(self._limits.body_seconds, functools.partial(_too_late, request))
+
+    def end(self) -> None:
+        """Wait for the next request."""
+        if self in self._limits.open:
+            self._wait(self._limits.idle_seconds)
+            self._is_idle = True
+
+    def _wait(self, seconds: float) -> None:
+        self._is_idle = False
+        self._limits.waiting.setdefault(self)
+        self._call_later(seconds, self.abort)
+
+    def _call_later(self, seconds: float, then: Callable[[], None]) -> None:
+        self._stop_timer()
+        self._timer = asyncio.get_running_loop().call_later(seconds, then)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def _too_late(request: web.Request) -> None:
+    if not request.content.is_eof():
+        detail = f"the body did not come within {BODY_SECONDS:.0f} s"
+        request.content.set_exception(web.HTTPRequestTimeout(text=detail))
+
+
+class LimitedSite(web.BaseSite):
+    """An address at which a server listens, with limits."""
+
+    def __init__(
+        self, runner: web.BaseRunner, host: str, port: int, limits: Limits | None = None
+    ) -> None:
+        super().__init__(runner)
+        self._host = host
+        self._port = port
+        self._limits = limits or Limits()
+
+    @property
+    def name(self) -> str:
+        """Return the address."""
+        return f"http://{self._host}:{self._port}"
+
+    async def start(self) -> None:
+        """Listen. Raises OSError when the port is taken."""
+        await super().start()
+        server = self._runner.server
+        assert server is not None
+
+        def connect() -> Connection:
+            return Connection(server(), self._limits)
+
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(connect, self._host, self._port)
+
+
+async def runner_of(app: web.Application, shutdown_seconds: float) -> web.AppRunner:
+    """Return a runner of `app`, set up; it decompresses nothing."""
+    runner = web.AppRunner(
+        app, access_log=None, shutdown_timeout=shutdown_seconds, auto_decompress=False
+    )
+    await runner.setup()
+    return runner
+
+
+@web.middleware
+async def readable(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse a request with a header that is no text, or a body that is compressed or in parts."""
+    connection = None if request.transport is None else request.transport.get_protocol()
+    limited = connection if isinstance(connection, Connection) else None
+    if limited is not None:
+        limited.begin(request)
+    try:
+        _check(request)
+        return await handler(request)
+    finally:
+        if limited is not None:
+            limited.end()
+
+
+def _check(request: web.Request) -> None:
+    for name, value in request.headers.items():
+        # aiohttp decodes bytes that are no UTF-8 as lone surrogates, which nothing can encode.
+        if not is_text(value):
+            shown = name if name.isprintable() and is_text(name) else "of a header"
+            raise web.HTTPBadRequest(text=f"the value of {shown} is no UTF-8 text")
+    encoding = request.headers.get("Content-Encoding", "").strip().lower()
+    if encoding not in IDENTITY:
+        detail = "send the body as it is, without a Content-Encoding"
+        raise web.HTTPUnsupportedMediaType(text=detail, headers={"Accept-Encoding": "identity"})
+    if request.content_type.startswith("multipart/"):
+        raise web.HTTPUnsupportedMediaType(text="a body in parts is not read here")
+
+
+def is_text(value: str) -> bool:
+    """Return whether `value` can be encoded as UTF-8: without lone surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for character in value)

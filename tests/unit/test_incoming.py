@@ -1,0 +1,128 @@
+"""What every HTTP server allows: connections, time for a head and a body, headers as text."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import web
+
+from app.host.incoming import LimitedSite, Limits, readable, runner_of
+
+HEAD = b"POST / HTTP/1.1\r\nHost: here\r\n"
+
+
+@asynccontextmanager
+async def serving(limits: Limits) -> AsyncIterator[int]:
+    """Serve what returns the body; yield the port."""
+
+    async def echo(request: web.Request) -> web.Response:
+        return web.Response(body=await request.read())
+
+    app = web.Application(middlewares=[readable])
+    app.router.add_post("/", echo)
+    runner = await runner_of(app, 0.1)
+    await LimitedSite(runner, "127.0.0.1", 0, limits).start()
+    try:
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
+
+
+async def said(port: int, sent: bytes) -> bytes:
+    """Return all that the server answers until it ends the connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(sent)
+    try:
+        return await reader.read()
+    except ConnectionResetError:
+        return b""
+    finally:
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(HEAD, id="half a head"),
+        pytest.param(
+            HEAD + b"Content-Length: 2\r\n\r\nhiPOST / HT", id="half a head after a request"
+        ),
+    ],
+)
+async def test_a_connection_without_a_whole_head_is_ended(sent: bytes) -> None:
+    """Also one that has asked before."""
+    async with serving(Limits(head_seconds=0.05, idle_seconds=0.05)) as port:
+        answer = await said(port, sent)
+
+    assert sent.endswith(b"HT") == answer.startswith(b"HTTP/1.1 200")
+
+
+async def test_a_body_that_does_not_come_is_answered() -> None:
+    """With 408, by the time that a body has."""
+    async with serving(Limits(body_seconds=0.05)) as port:
+        answer = await said(port, HEAD + b"Connection: close\r\nContent-Length: 5\r\n\r\nab")
+
+    assert answer.startswith(b"HTTP/1.1 408 ")
+
+
+async def test_an_answer_may_take_longer_than_a_head_or_a_body() -> None:
+    """Streams go on while their handler runs."""
+    done = asyncio.Event()
+
+    async def slow(_request: web.Request) -> web.Response:
+        await asyncio.wait_for(done.wait(), 5)
+        return web.Response(text="there")
+
+    app = web.Application(middlewares=[readable])
+    app.router.add_post("/", slow)
+    runner = await runner_of(app, 0.1)
+    limits = Limits(head_seconds=0.02, body_seconds=0.02, idle_seconds=0.02)
+    await LimitedSite(runner, "127.0.0.1", 0, limits).start()
+    asking = asyncio.create_task(
+        said(runner.addresses[0][1], HEAD + b"Content-Length: 2\r\n\r\nhi")
+    )
+    await asyncio.sleep(0.2)
+    done.set()
+    answer = await asking
+    await runner.cleanup()
+
+    assert answer.endswith(b"there")
+
+
+async def test_half_requests_keep_nobody_out() -> None:
+    """The one that has waited longest goes."""
+    async with serving(Limits(connections_max=3)) as port:
+        held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(8)]
+        for _, writer in held:
+            writer.write(HEAD)
+        answer = await said(port, HEAD + b"Connection: close\r\nContent-Length: 2\r\n\r\nhi")
+        ended = [await asyncio.wait_for(reader.read(), 5) for reader, _ in held[:5]]
+        for _, writer in held:
+            writer.close()
+
+    assert answer.endswith(b"hi")
+    assert [b""] * 5 == ended
+
+
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [
+        pytest.param(b"X-Any: \xff", 400, id="bytes that are no text"),
+        pytest.param(b"X-Any: caf\xc3\xa9", 200, id="text"),
+        pytest.param(b"Content-Encoding: gzip", 415, id="compressed"),
+        pytest.param(b"Content-Encoding: br", 415, id="compressed by Brotli"),
+        pytest.param(b"Content-Encoding: gzip, gzip", 415, id="compressed twice"),
+        pytest.param(b"Content-Encoding: none such", 415, id="compressed somehow"),
+        pytest.param(b"Content-Encoding: identity", 200, id="not compressed"),
+        pytest.param(b"Content-Type: multipart/form-data; boundary=x", 415, id="in parts"),
+    ],
+)
+async def test_headers_decide_what_is_read(header: bytes, status: int) -> None:
+    """Nothing is decompressed, so nothing unfolds."""
+    async with serving(Limits()) as port:
+        rest = b"\r\nConnection: close\r\nContent-Length: 3\r\n\r\n\x1f\x8b\x08"
+        answer = await said(port, HEAD + header + rest)
+
+    assert answer.startswith(b"HTTP/1.1 %d " % status)
