@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 from aiohttp import web
+from msgspec.structs import replace
 
 from app.auth.operators import Role
 from workflows.shared.errors import DeclarationError
@@ -82,6 +83,17 @@ def _check_places(routes: Sequence[Route]) -> None:
                 "only one of them would be served"
             )
         paths[place] = route.path
+
+
+def with_heads(routes: Sequence[Route]) -> tuple[Route, ...]:
+    """Return `routes`, and HEAD beside every GET that is no stream: HTTP asks for both."""
+    known = {(route.method, route.path) for route in routes}
+    heads = (
+        replace(route, method="HEAD")
+        for route in routes
+        if route.method == "GET" and not route.stream and ("HEAD", route.path) not in known
+    )
+    return *routes, *heads
 
 
 def serve_routes(app: web.Application, routes: Sequence[Route]) -> None:

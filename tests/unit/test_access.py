@@ -260,12 +260,12 @@ async def test_who_comes_from_elsewhere_must_sign_in_to_look(exposed: Doors) -> 
 
 async def test_a_viewer_reads_from_elsewhere_and_so_does_payflow(exposed: Doors) -> None:
     """Its own commands sign what they ask."""
-    signed = read_headers(replace(CONFIG, signing_key="chosen here"), "/tables?limit=1")
+    signed = read_headers(replace(CONFIG, signing_key="chosen here"), "/inbox?limit=1")
 
     assert (
         200 == (await exposed.client.get("/tables", headers=exposed.person("vic", "viewer"))).status
     )
-    assert 200 == (await exposed.client.get("/tables?limit=1", headers=signed)).status
+    assert 200 == (await exposed.client.get("/inbox?limit=1", headers=signed)).status
     assert 401 == (await exposed.client.get("/tables?limit=2", headers=signed)).status
 
 

@@ -101,3 +101,74 @@ async def test_no_compressed_body_is_read(site: Site, encoding: bytes) -> None:
 
     assert 415 == status
     assert b"without a Content-Encoding" in answer
+
+
+async def test_every_get_has_a_head(site: Site) -> None:
+    """With the same status, and no body."""
+    key = f"Authorization: {site.machine('admin')['Authorization']}".encode()
+    for path in ("/orders", "/tables", "/livez", "/me", "/console/sign-in", "/none"):
+        status, _ = await raw_answer(site.client, "GET", path, [key])
+        found, answer = await raw_answer(site.client, "HEAD", path, [key])
+
+        assert (path, status, b"") == (path, found, answer.partition(b"\r\n\r\n")[2])
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "allowed"),
+    [
+        ("OPTIONS", "/orders", 204, b"Allow: GET, HEAD, OPTIONS, POST"),
+        ("OPTIONS", "/operators/fraud/lists", 204, b"Allow: OPTIONS, POST"),
+        ("DELETE", "/orders", 405, b"Allow: GET, HEAD, OPTIONS, POST"),
+        ("GET", "/operators/fraud/lists", 405, b"Allow: OPTIONS, POST"),
+    ],
+)
+async def test_a_method_that_is_not_there_needs_no_key(
+    site: Site, method: str, path: str, status: int, allowed: bytes
+) -> None:
+    """The answer names those that are."""
+    found, answer = await raw_answer(site.client, method, path)
+
+    assert status == found
+    assert allowed in answer
+
+
+@pytest.mark.parametrize(
+    ("target", "field"),
+    [
+        pytest.param("/orders?limt=1", "limt", id="a typing mistake"),
+        pytest.param("/me?x=1", "x", id="where there is none"),
+        pytest.param("/orders?Idempotency-Key=1", "Idempotency-Key", id="a header"),
+        pytest.param("/fraud/cases?state=openn", "state", id="no state of a case"),
+        pytest.param("/transactions?status=lost", "status", id="no status"),
+    ],
+)
+async def test_what_would_be_ignored_is_refused(site: Site, target: str, field: str) -> None:
+    """A filter with a typing mistake would show everything."""
+    answer = await site.client.get(target, headers=site.machine("admin"))
+    problem = await answer.json()
+
+    assert (400, field) == (answer.status, problem["errors"][0]["field"])
+
+
+@pytest.mark.parametrize(
+    ("body", "said", "unsaid"),
+    [
+        pytest.param(b'{"country": ', "JSON syntax error", "regex", id="half a body"),
+        pytest.param(b"\xff", "JSON syntax error", "regex", id="no text"),
+        pytest.param(
+            b'{"country": "France", "currency": "pounds", "lines": []}',
+            "the form that /openapi.json describes",
+            "regex",
+            id="a currency that is none",
+        ),
+    ],
+)
+async def test_messages_are_for_people(site: Site, body: bytes, said: str, unsaid: str) -> None:
+    """They name a syntax error, and show no regular expression."""
+    headers = {"Content-Type": "application/json", "Idempotency-Key": "k"}
+    answer = await site.client.post("/orders", data=body, headers=headers)
+    text = await answer.text()
+
+    assert 400 == answer.status
+    assert said in text
+    assert unsaid not in text

@@ -26,7 +26,7 @@ from app.console.api.callers import (
     put_caller,
 )
 from app.console.api.context import CONTEXT
-from app.console.api.problems import Problem
+from app.console.api.problems import Problem, check_query
 from app.host.routes import Handler, Route
 
 COOKIE = "payflow_session"
@@ -160,6 +160,8 @@ def authorized(routes: Sequence[Route]) -> Middleware:
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
         route = declared.get((request.method, _path(request)))
         if route is None:
+            if isinstance(missing := request.match_info.http_exception, web.HTTPMethodNotAllowed):
+                return _other_method(request, missing)
             if request.path.startswith(OPERATORS):
                 await _operator(request, "approver")
             return await handler(request)
@@ -169,9 +171,19 @@ def authorized(routes: Sequence[Route]) -> Middleware:
             request[_OPERATOR] = await _operator(request, route.role)
         elif route.audience in ("client", "reader"):
             await _admit(request, route)
+        check_query(request, route)
         return await (_streamed(request, handler) if route.stream else handler(request))
 
     return check
+
+
+def _other_method(request: web.Request, missing: web.HTTPMethodNotAllowed) -> web.Response:
+    """Answer OPTIONS; raise Problem 405 for a method that is not there, whoever asks."""
+    allowed = ", ".join(sorted({*missing.allowed_methods, "OPTIONS"}))
+    if request.method == "OPTIONS":
+        return web.Response(status=204, headers={"Allow": allowed})
+    detail = f"{request.method[:20]} is not for this path; {allowed} are"
+    raise Problem(405, "Method Not Allowed", detail, headers={"Allow": allowed})
 
 
 async def _admit(request: web.Request, route: Route) -> None:

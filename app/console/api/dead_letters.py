@@ -7,7 +7,6 @@ sent are found on the topics, so after a crash it continues when it is begun aga
 import asyncio
 import time
 from collections import deque
-from typing import Literal
 
 import msgspec
 import structlog
@@ -15,7 +14,7 @@ from aiohttp import web
 
 from app.config import Config
 from app.console.api.context import CONTEXT, asking_kafka
-from app.console.api.problems import Problem, json_response, path_name
+from app.console.api.problems import Problem, json_response, one_of, path_name
 from app.kafka.errors import KAFKA_ERRORS
 from app.operations.dead_letters.audit_records import Action
 from app.operations.dead_letters.dead_letter import DeadLetter
@@ -23,7 +22,7 @@ from app.operations.dead_letters.editing import editable
 from app.operations.dead_letters.reader import gather
 from app.operations.dead_letters.redrive import DeadLetterError, Outcome, redriver
 from app.operations.dead_letters.selection import Choice, blast_radius, chosen
-from app.operations.dead_letters.status import DeadLetterFacts, Group, State, groups, states
+from app.operations.dead_letters.status import STATES, DeadLetterFacts, Group, State, groups, states
 from app.operations.search.masked_record import MaskedRecord
 from app.wire.personal import masked_text
 from app.wire.records import header
@@ -145,7 +144,7 @@ async def some(request: web.Request) -> tuple[list[dict[str, object]], int]:
     """Return the latest dead letters selected, as lines of a list, and how many there are."""
     known = await request.app[DEAD_LETTERS].known()
     choice, statuses = requested_choice(request), states(known)
-    wanted: State | Literal[""] = request.query.get("state", "")  # type: ignore[assignment]
+    wanted = one_of(request, "state", STATES)
     meant = [
         each
         for each in known.dead_letters

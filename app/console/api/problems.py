@@ -1,7 +1,7 @@
 """Errors as RFC 9457 problem details, and the checks every request passes."""
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 from typing import TypeVar
 
@@ -10,7 +10,7 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from app.host.routes import Handler
+from app.host.routes import Handler, Route
 from app.wire.byte_limits import BODY_BYTES_MAX
 from app.wire.envelope import Undecodable
 from app.wire.json_output import json_bytes
@@ -37,6 +37,11 @@ SECURITY_HEADERS = {
 }
 
 
+_PATTERN = re.compile(r"matching regex '.*'", re.DOTALL)
+"""How msgspec says which texts a field takes: in a regular expression, which is for programs."""
+AS_DESCRIBED = "of the form that /openapi.json describes"
+
+
 class Problem(PayflowError):
     """What is wrong with a request, in text for its sender."""
 
@@ -49,7 +54,7 @@ class Problem(PayflowError):
         field: str = "",
         headers: dict[str, str] | None = None,
     ) -> None:
-        super().__init__(detail)
+        super().__init__(_PATTERN.sub(AS_DESCRIBED, detail))
         self.status = status
         self.title = title
         self.field = field
@@ -182,7 +187,7 @@ async def read_body(request: web.Request, shape: type[Body]) -> Body:
             field = f"{field}.{name}" if field else name
         raise Problem(400, "Bad Request", detail, field=field or "body") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Problem(400, "Bad Request", f"the body is no JSON: {error}", field="body") from error
+        raise Problem(400, "Bad Request", f"a JSON syntax error: {error}", field="body") from error
 
 
 def idempotency_key(request: web.Request) -> str:
@@ -206,6 +211,28 @@ def whole(request: web.Request, name: str, standard: int, least: int, most: int)
         detail = f"{name} must be a whole number from {least} to {most}"
         raise Problem(400, "Bad Request", detail, field=name)
     return int(text)
+
+
+def check_query(request: web.Request, route: Route) -> None:
+    """Raise Problem for a query parameter that a route of the API does not have.
+
+    A filter with a typing mistake would show everything. Pages keep what links of browsers add.
+    """
+    if request.path == "/" or request.path.startswith((PAGES, "/web/")):
+        return
+    for name in request.query:
+        if name not in route.parameters or name[0].isupper():
+            known = ", ".join(each for each in route.parameters if not each[0].isupper())
+            detail = f"there is no parameter {name[:100]!r} here; there are: {known or 'none'}"
+            raise Problem(400, "Bad Request", detail, field=name[:100])
+
+
+def one_of(request: web.Request, name: str, choices: Sequence[str], standard: str = "") -> str:
+    """Return the query parameter `name`, one of `choices`; raises Problem."""
+    said = request.query.get(name, standard)
+    if said != standard and said not in choices:
+        raise Problem(400, "Bad Request", f"{name} is one of {', '.join(choices)}", field=name)
+    return said
 
 
 def path_name(request: web.Request, name: str) -> str:

@@ -86,7 +86,7 @@ ROUTES = (
     get("/transactions/{order_id}", transactions.show, "All that is known of one", "at"),
     get("/tables", tables.every, "All tables and who holds them"),
     get("/tables/{name}", tables.page, "Rows of a table", "prefix", "limit", "after"),
-    get("/tables/{name}/{key}", tables.row, "One row of a table"),
+    get("/tables/{name}/{key}", tables.row, "One row of a table", "partition"),
     get("/history/{name}/{key}", tables.past, "What a row was, from its changelog", "partition"),
     get("/topics", topics.every, "All topics, their sizes and retention", "internal"),
     get("/topics/{name}", topics.show, "One topic and its partitions"),

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from app.console.api import dead_letters
-from app.console.api.problems import Problem
+from app.console.api.problems import one_of
 from app.console.pages.render import page
 from app.operations.dead_letters.redrive import RATE
 from app.operations.dead_letters.status import STATES
@@ -21,9 +21,7 @@ MEANINGS = {
 
 async def every(request: web.Request) -> web.Response:
     """Return the dead letters selected by the query, in groups and singly."""
-    state = request.query.get("state", "")
-    if state and state not in STATES:
-        raise Problem(400, "Bad Request", f"state is one of {', '.join(STATES)}", field="state")
+    state = one_of(request, "state", STATES)
     groups = await dead_letters.all_groups(request)
     found, total = await dead_letters.some(request)
     return await page(

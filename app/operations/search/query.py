@@ -179,6 +179,10 @@ def _term(name: str, sub: str, value: str, term: str) -> Term:
     return Term(kind="header", name=header, value=value, begins=begins)
 
 
+YEAR_MIN, YEAR_MAX = 1_971, 2_200
+"""Of a time that is asked for."""
+
+
 def moment_ms(text: str, term: str, field: str = "q") -> int:
     """Return the RFC 3339 time `text` in ms. Raises BadTerm, which repeats `term`."""
     try:
@@ -187,4 +191,6 @@ def moment_ms(text: str, term: str, field: str = "q") -> int:
         raise BadTerm(f"{term[:80]!r}: no RFC 3339 time", field) from error
     if moment.tzinfo is None:
         raise BadTerm(f"{term[:80]!r}: the time has no zone, such as Z", field)
-    return max(round(moment.timestamp() * 1_000), 0)
+    if not YEAR_MIN <= moment.year <= YEAR_MAX:
+        raise BadTerm(f"{term[:80]!r}: the year is not from {YEAR_MIN} to {YEAR_MAX}", field)
+    return round(moment.timestamp() * 1_000)
