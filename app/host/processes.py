@@ -3,6 +3,7 @@
 import ctypes
 import fcntl
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -26,6 +27,8 @@ PORTS_TRIED_MAX = 20
 OTHERS_WRITE = 0o022
 FREE_BYTES_MIN = 4 << 20
 """A worker that starts allocates about so much at once, for RocksDB's logs."""
+LOG_BYTES_MAX = 64 << 20
+"""Of one log file; there are two of each process."""
 REASON_CHARACTERS_MAX = 1_000
 """How much of a last line is shown: it may be anybody's."""
 
@@ -202,6 +205,14 @@ class Child:
         if code is not None and code < 0:
             return f"ended by signal {-code}"
         return self.last_lines(1)[:REASON_CHARACTERS_MAX]
+
+    def rotate_log(self, bytes_max: int = LOG_BYTES_MAX) -> None:
+        """Move what its log holds to `NAME.log.1` when that is much. Raises OSError."""
+        if not self.log_path.exists() or self.log_path.stat().st_size <= bytes_max:
+            return
+        # The process appends to the open file, so it is copied and emptied, not renamed.
+        shutil.copyfile(self.log_path, self.log_path.with_suffix(".log.1"))
+        os.truncate(self.log_path, 0)
 
     def last_lines(self, lines: int = 8) -> str:
         """Return the end of its log."""

@@ -180,6 +180,7 @@ class Supervisor:
         while True:
             await asyncio.sleep(0.2)
             for name, child in list(self.children.items()):
+                await self._or_later(child.rotate_log)
                 if child.running or name in self.held:
                     next_try.pop(name, None)
                 elif name not in next_try:
