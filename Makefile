@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo unit test test-pythons check simulate courses chaos up clean lock
+.PHONY: help setup demo unit test test-pythons check simulate courses security chaos up clean lock
 
 BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
@@ -37,6 +37,12 @@ simulate: setup  ## A hundred thousand simulated scenarios, SEEDS=n for another 
 
 courses: setup  ## Every course of a payment, with kills and gaps up to a month; SAMPLE=n for a part.
 	@$(BIN)/python -m tests.simulation.courses $(if $(SAMPLE),--sample $(SAMPLE))
+
+security: setup  ## Requests, headers and bytes of an attacker, 5,000 examples of each reader.
+	@$(BIN)/ruff check --quiet --select S app agents tables workflows
+	@$(BIN)/pytest -q --timeout 1800 --hypothesis-profile security tests/properties/test_any_bytes.py \
+	    tests/properties/test_order_files.py tests/properties/test_condition.py \
+	    tests/unit/test_access.py tests/unit/test_hostile_requests.py tests/unit/test_incoming.py
 
 chaos: setup  ## Inject faults into an instance of our own; SEED=n, ONLY=fault, SECONDS=n of hostile_producer.
 	@deploy/faketime || true

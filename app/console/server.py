@@ -34,7 +34,7 @@ from app.console.pages.site import add_pages, page_routes
 from app.entrypoints.requests import load_entrypoints
 from app.fraud.live.judge import open_rates
 from app.host.incoming import readable
-from app.host.routes import serve_routes, with_heads
+from app.host.routes import serve_routes, with_headers_only
 from app.kafka.errors import KAFKA_ERRORS
 from app.operations.audit.checkpointer import Checkpointer
 from app.operations.audit.reader import proposal_in
@@ -50,7 +50,7 @@ def make_api(
     queries: LocalQueries, directory: Directory, config: Config, clock: Callable[[], int] = now_ms
 ) -> web.Application:
     """Return the API over `instance`; other workers are found through `directory`."""
-    routes = with_heads((*ROUTES, *openapi_routes(ROUTES), *page_routes()))
+    routes = with_headers_only((*ROUTES, *openapi_routes(ROUTES), *page_routes()))
     names = {config.host, urlsplit(config.console_url).hostname or config.host}
     app = web.Application(
         client_max_size=BODY_BYTES_MAX,

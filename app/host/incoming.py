@@ -13,7 +13,7 @@ from app.host.routes import Handler
 
 CONNECTIONS_MAX = 500
 """Of one server: a further one takes the place of the one that has waited longest."""
-HEAD_SECONDS = 10.0
+HEADERS_SECONDS = 10.0
 """From the first byte of a request, or from the start of its connection, to the end of its head."""
 BODY_SECONDS = 30.0
 """From the end of the head to the end of the body."""
@@ -29,12 +29,12 @@ class Limits:
     def __init__(
         self,
         connections_max: int = CONNECTIONS_MAX,
-        head_seconds: float = HEAD_SECONDS,
+        headers_seconds: float = HEADERS_SECONDS,
         body_seconds: float = BODY_SECONDS,
         idle_seconds: float = IDLE_SECONDS,
     ) -> None:
         self.connections_max = connections_max
-        self.head_seconds = head_seconds
+        self.headers_seconds = headers_seconds
         self.body_seconds = body_seconds
         self.idle_seconds = idle_seconds
         self.open: set[Connection] = set()
@@ -68,7 +68,7 @@ class Connection(asyncio.Protocol):
         self._transport = transport
         self._inner.connection_made(transport)
         self._limits.admit(self)
-        self._wait(self._limits.head_seconds)
+        self._wait(self._limits.headers_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End."""
@@ -79,7 +79,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Pass on what came; the time of a head begins with its first byte."""
         if self._is_idle:
-            self._wait(self._limits.head_seconds)
+            self._wait(self._limits.headers_seconds)
         self._inner.data_received(data)
 
     def eof_received(self) -> bool | None:

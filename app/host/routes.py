@@ -85,15 +85,15 @@ def _check_places(routes: Sequence[Route]) -> None:
         paths[place] = route.path
 
 
-def with_heads(routes: Sequence[Route]) -> tuple[Route, ...]:
+def with_headers_only(routes: Sequence[Route]) -> tuple[Route, ...]:
     """Return `routes`, and HEAD beside every GET that is no stream: HTTP asks for both."""
     known = {(route.method, route.path) for route in routes}
-    heads = (
+    headers_only = (
         replace(route, method="HEAD")
         for route in routes
         if route.method == "GET" and not route.stream and ("HEAD", route.path) not in known
     )
-    return *routes, *heads
+    return *routes, *headers_only
 
 
 def serve_routes(app: web.Application, routes: Sequence[Route]) -> None:

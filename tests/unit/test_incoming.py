@@ -9,7 +9,7 @@ from aiohttp import web
 
 from app.host.incoming import LimitedSite, Limits, readable, runner_of
 
-HEAD = b"POST / HTTP/1.1\r\nHost: here\r\n"
+BEGINNING = b"POST / HTTP/1.1\r\nHost: here\r\n"
 
 
 @asynccontextmanager
@@ -45,15 +45,15 @@ async def said(port: int, sent: bytes) -> bytes:
     "sent",
     [
         pytest.param(b"", id="nothing"),
-        pytest.param(HEAD, id="half a head"),
+        pytest.param(BEGINNING, id="half a head"),
         pytest.param(
-            HEAD + b"Content-Length: 2\r\n\r\nhiPOST / HT", id="half a head after a request"
+            BEGINNING + b"Content-Length: 2\r\n\r\nhiPOST / HT", id="half a head after a request"
         ),
     ],
 )
 async def test_a_connection_without_a_whole_head_is_ended(sent: bytes) -> None:
     """Also one that has asked before."""
-    async with serving(Limits(head_seconds=0.05, idle_seconds=0.05)) as port:
+    async with serving(Limits(headers_seconds=0.05, idle_seconds=0.05)) as port:
         answer = await said(port, sent)
 
     assert sent.endswith(b"HT") == answer.startswith(b"HTTP/1.1 200")
@@ -62,7 +62,7 @@ async def test_a_connection_without_a_whole_head_is_ended(sent: bytes) -> None:
 async def test_a_body_that_does_not_come_is_answered() -> None:
     """With 408, by the time that a body has."""
     async with serving(Limits(body_seconds=0.05)) as port:
-        answer = await said(port, HEAD + b"Connection: close\r\nContent-Length: 5\r\n\r\nab")
+        answer = await said(port, BEGINNING + b"Connection: close\r\nContent-Length: 5\r\n\r\nab")
 
     assert answer.startswith(b"HTTP/1.1 408 ")
 
@@ -78,10 +78,10 @@ async def test_an_answer_may_take_longer_than_a_head_or_a_body() -> None:
     app = web.Application(middlewares=[readable])
     app.router.add_post("/", slow)
     runner = await runner_of(app, 0.1)
-    limits = Limits(head_seconds=0.02, body_seconds=0.02, idle_seconds=0.02)
+    limits = Limits(headers_seconds=0.02, body_seconds=0.02, idle_seconds=0.02)
     await LimitedSite(runner, "127.0.0.1", 0, limits).start()
     asking = asyncio.create_task(
-        said(runner.addresses[0][1], HEAD + b"Content-Length: 2\r\n\r\nhi")
+        said(runner.addresses[0][1], BEGINNING + b"Content-Length: 2\r\n\r\nhi")
     )
     await asyncio.sleep(0.2)
     done.set()
@@ -96,8 +96,8 @@ async def test_half_requests_keep_nobody_out() -> None:
     async with serving(Limits(connections_max=3)) as port:
         held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(8)]
         for _, writer in held:
-            writer.write(HEAD)
-        answer = await said(port, HEAD + b"Connection: close\r\nContent-Length: 2\r\n\r\nhi")
+            writer.write(BEGINNING)
+        answer = await said(port, BEGINNING + b"Connection: close\r\nContent-Length: 2\r\n\r\nhi")
         ended = [await asyncio.wait_for(reader.read(), 5) for reader, _ in held[:5]]
         for _, writer in held:
             writer.close()
@@ -123,6 +123,6 @@ async def test_headers_decide_what_is_read(header: bytes, status: int) -> None:
     """Nothing is decompressed, so nothing unfolds."""
     async with serving(Limits()) as port:
         rest = b"\r\nConnection: close\r\nContent-Length: 3\r\n\r\n\x1f\x8b\x08"
-        answer = await said(port, HEAD + header + rest)
+        answer = await said(port, BEGINNING + header + rest)
 
     assert answer.startswith(b"HTTP/1.1 %d " % status)
