@@ -49,10 +49,10 @@ async def misbehave(site: Site, step: Step, _load: Load, random: Random) -> Mark
     wrong = RIGHT[step.fault]
     for system, rates in wrong.items():
         seed = {"seed": random.randrange(1 << 30)}
-        await fault_switches.put(getattr(site.config, f"{system}_url"), {**rates, **seed})
+        await fault_switches.put(site.config, system, {**rates, **seed})
     await asyncio.sleep(site.size.external_seconds)
     for system in wrong:
-        await fault_switches.clear(getattr(site.config, f"{system}_url"))
+        await fault_switches.clear(site.config, system)
     return time.monotonic()
 
 

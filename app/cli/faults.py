@@ -16,7 +16,7 @@ def show(*, as_json_too: AsJson = False) -> None:
     """Show the faults that are set now."""
     config = running_instance()
     found = {
-        system: run(fault_switches.get(getattr(config, f"{system}_url")))
+        system: run(fault_switches.get(config, system))
         for system in fault_switches.EXTERNAL_SYSTEMS
     }
     as_json(found) if as_json_too else show_faults(found, out)
@@ -34,7 +34,7 @@ def clock(
     seconds = int(match.group(1)) * UNIT_SECONDS[match.group(2)]
     config = running_instance()
     found = {
-        system: run(fault_switches.advance(getattr(config, f"{system}_url"), seconds))
+        system: run(fault_switches.advance(config, system, seconds))
         for system in fault_switches.EXTERNAL_SYSTEMS
     }
     as_json(found) if as_json_too else show_faults(found, out)
@@ -54,5 +54,5 @@ def set_faults(
         faults = fault_switches.parse(",".join(f"{system}.{rate}" for rate in rates))[system]
     except fault_switches.FaultError as error:
         fail(str(error), 2)
-    found = {system: run(fault_switches.put(getattr(config, f"{system}_url"), faults))}
+    found = {system: run(fault_switches.put(config, system, faults))}
     as_json(found) if as_json_too else show_faults(found, out)

@@ -105,7 +105,7 @@ class Demo:
             player = self._player(session)
             self._say(f"         {example(self.config, self.wanted.listed_at)}")
             for system, record in self.wanted.faults.items():
-                await fault_switches.put(getattr(self.config, f"{system}_url"), record)
+                await fault_switches.put(self.config, system, record)
             await player.receive_stock(plan, self._step, self.wanted.stock_percent)
             watching = asyncio.create_task(self._watch(player))
             try:

@@ -24,7 +24,7 @@ async def settlement_of(
     config: Config, open_settlement: OpenSettlement, step: Callable[[str], None]
 ) -> Settlement:
     """Let days go by at the provider, settle, and return how it compares once the ledger has it."""
-    await fault_switches.advance(config.provider_url, DAYS * 86_400)
+    await fault_switches.advance(config, "provider", DAYS * 86_400)
     step(f"{DAYS} days go by at the provider, and its payouts arrive")
     read, limit = open_settlement(config), time.monotonic() + SECONDS_MAX
     while True:

@@ -57,8 +57,8 @@ class Stream:
 
     async def run(self, player: Player, plan: Plan, say: Callable[[str], None]) -> None:
         """Place orders; return when the folder is full. Raises LoadError, FaultError."""
-        if not (await fault_switches.get(self._config.carrier_url)).get("refuse"):
-            await fault_switches.put(self._config.carrier_url, CARRIER_FAULTS)
+        if not (await fault_switches.get(self._config, "carrier")).get("refuse"):
+            await fault_switches.put(self._config, "carrier", CARRIER_FAULTS)
         async with open_producer(self._config) as producer:
             await producer.send_and_wait(POISON_TOPIC, POISON)
         say(f"one dead letter waits: {self._config.console_url}/console/dead-letters")

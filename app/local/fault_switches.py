@@ -5,8 +5,11 @@ from collections.abc import Mapping
 import aiohttp
 import msgspec
 
+from app.config import Config
 from app.local.simulators.clock import PATH as CLOCK
+from app.local.simulators.faults import PATH as FAULTS
 from app.local.simulators.faults import CarrierFaults, ProviderFaults
+from app.wire.signing import read_headers
 from workflows.shared.errors import PayflowError
 
 EXTERNAL_SYSTEMS: dict[str, type[msgspec.Struct]] = {
@@ -46,34 +49,40 @@ def parse(text: str) -> dict[str, dict[str, float]]:
     return found
 
 
-async def put(url: str, faults: dict[str, float]) -> dict[str, object]:
-    """Set `faults` of the system at `url`; return all of its faults. Raises FaultError."""
-    return await _ask("PUT", url, faults)
+async def put(config: Config, system: str, faults: dict[str, float]) -> dict[str, object]:
+    """Set `faults` of `system`; return all of its faults. Raises FaultError."""
+    return await _ask("PUT", config, system, faults)
 
 
-async def get(url: str) -> dict[str, object]:
-    """Return the faults of the system at `url`. Raises FaultError."""
-    return await _ask("GET", url, None)
+async def get(config: Config, system: str) -> dict[str, object]:
+    """Return the faults of `system`. Raises FaultError."""
+    return await _ask("GET", config, system, None)
 
 
-async def clear(url: str) -> dict[str, object]:
-    """End all faults of the system at `url`. Raises FaultError."""
-    return await _ask("DELETE", url, None)
+async def clear(config: Config, system: str) -> dict[str, object]:
+    """End all faults of `system`. Raises FaultError."""
+    return await _ask("DELETE", config, system, None)
 
 
-async def advance(url: str, seconds: int) -> dict[str, object]:
-    """Move the clock of the system at `url` ahead; return it. Raises FaultError."""
-    return await _ask("PUT", url, {"by_seconds": seconds}, CLOCK)
+async def advance(config: Config, system: str, seconds: int) -> dict[str, object]:
+    """Move the clock of `system` ahead; return it. Raises FaultError."""
+    return await _ask("PUT", config, system, {"by_seconds": seconds}, CLOCK)
 
 
 async def _ask(
-    method: str, url: str, body: Mapping[str, float] | None, path: str = "/_faults"
+    method: str,
+    config: Config,
+    system: str,
+    body: Mapping[str, float] | None,
+    path: str = FAULTS,
 ) -> dict[str, object]:
-    timeout = aiohttp.ClientTimeout(total=5)
+    timeout, url = aiohttp.ClientTimeout(total=5), str(getattr(config, f"{system}_url"))
     try:
         async with (
             aiohttp.ClientSession(timeout=timeout) as session,
-            session.request(method, f"{url}{path}", json=body) as answer,
+            session.request(
+                method, f"{url}{path}", json=body, headers=read_headers(config, path)
+            ) as answer,
         ):
             text = await answer.text()
             if not answer.ok:

@@ -12,6 +12,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from app.config import Config
+from app.wire.signing import read_headers
 
 WAIT_SECONDS = 10.0
 """How long a test waits for what must happen; nothing that passes waits that long."""
@@ -46,12 +47,14 @@ class System:
 
     async def set(self, **faults: float) -> None:
         """Set faults."""
-        async with self.client.put(f"{self.url}/_faults", json=faults) as answer:
-            assert 200 == answer.status, await answer.text()
+        status, answer = await self.ask("PUT", "/_faults", json=faults)
+        assert 200 == status, answer
 
     async def ask(self, method: str, path: str, **options: Any) -> tuple[int, Any]:
-        """Return the status and the JSON of one request."""
-        async with self.client.request(method, f"{self.url}{path}", **options) as answer:
+        """Return the status and the JSON of one request, which the instance has signed."""
+        signed = read_headers(self.config, path) | options.pop("headers", {})
+        url = f"{self.url}{path}"
+        async with self.client.request(method, url, headers=signed, **options) as answer:
             return answer.status, await answer.json(content_type=None)
 
     async def state(self) -> dict[str, int]:

@@ -11,6 +11,7 @@ import pytest
 
 from app.gateways.signature import verify
 from app.local.simulators.carrier import make_app
+from app.wire.signing import ROWS_PASS, read_headers
 from tests.support.external_systems import Console, System, running, until
 
 SECRET = "carrier_payflow_local"  # noqa: S105  the simulator's own
@@ -237,3 +238,17 @@ async def test_bad_faults_name_the_field(system: System) -> None:
     emitted, shown = await system.ask("PUT", "/_faults", json={"decline": 0.5})
 
     assert (400, "decline") == (emitted, shown["error"]["param"])
+
+
+async def test_switches_are_for_the_instance_alone(system: System) -> None:
+    """Whoever reaches the port, a page of another site for one, moves nothing and sees no sums."""
+    calls = [(method, "/_faults") for method in ("GET", "PUT", "DELETE")]
+    calls += [("GET", "/_clock"), ("PUT", "/_clock"), ("GET", "/_state")]
+    headers: dict[str, str]
+    for headers in ({ROWS_PASS: ""}, {ROWS_PASS: "guess"}, read_headers(system.config, "/tables")):
+        for method, path in calls:
+            answer = await system.ask(method, path, json={"by_seconds": 5}, headers=headers)
+            assert 403 == answer[0], (method, path, headers)
+
+    assert 200 == (await system.ask("GET", "/_faults"))[0]
+    assert 200 == (await system.ask("GET", "/livez", headers={ROWS_PASS: ""}))[0]

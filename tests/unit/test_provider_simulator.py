@@ -21,6 +21,7 @@ import stripe
 from app.gateways.signature import BadSignature, verify
 from app.local.simulators.faults import ProviderFaults, pick, strikes
 from app.local.simulators.provider import make_app
+from app.wire.signing import ROWS_PASS
 from tests.support.external_systems import (
     TIMEOUT_SECONDS,
     Console,
@@ -642,3 +643,14 @@ async def _charge_until_killed(url: str, process: subprocess.Popen[bytes]) -> se
         await until(alive)
         await asyncio.gather(*(charge(f"o{n}") for n in range(200)))
     return emitted
+
+
+async def test_switches_are_for_the_instance_alone(system: System) -> None:
+    """The key of the provider's API moves no clock either."""
+    headers = {"Authorization": f"Bearer {system.config.provider_key}", ROWS_PASS: ""}
+    calls = (("PUT", "/_clock"), ("PUT", "/_faults"), ("GET", "/_state"))
+    for method, path in calls:
+        answer = await system.ask(method, path, json={"by_seconds": 5}, headers=headers)
+        assert 403 == answer[0], (method, path)
+
+    assert 200 == (await system.ask("PUT", "/_clock", json={"by_seconds": 5}))[0]

@@ -80,14 +80,6 @@ class FaultInjection:
         self._config = config
         self._timers: dict[str, tuple[float, asyncio.Task[None]]] = {}
 
-    def url(self, system: str) -> str:
-        """Return the URL of `system`, an external system. Raises Problem 404."""
-        if system not in SHAPES:
-            raise Problem(
-                404, "Not Found", f"external systems are {', '.join(SHAPES)}", field="system"
-            )
-        return str(getattr(self._config, f"{system}_url"))
-
     def end_after(self, system: str, seconds: float) -> None:
         """End the faults of `system` in so many seconds, in place of an earlier end."""
         self.forget(system)
@@ -108,7 +100,7 @@ class FaultInjection:
     async def _end(self, system: str, seconds: float) -> None:
         await asyncio.sleep(seconds)
         try:
-            await fault_switches.clear(self.url(system))
+            await fault_switches.clear(self._config, system)
         except FaultError as error:
             log.warning("faults did not end", system=system, error=str(error))
         self._timers.pop(system, None)
@@ -165,7 +157,7 @@ async def faults_in_force(request: web.Request) -> dict[str, object]:
     systems: dict[str, object] = {}
     for system in SHAPES:
         try:
-            known, trouble = await fault_switches.get(fault_injection.url(system)), ""
+            known, trouble = await fault_switches.get(config, system), ""
         except FaultError as error:
             known, trouble = {}, str(error)
         wrong = {n: v for n, v in known.items() if v and n not in NO_FAULT}
@@ -193,6 +185,13 @@ def _enabled(request: web.Request) -> FaultInjection:
     return request.app[FAULT_INJECTION]
 
 
+def _check_system(system: str) -> None:
+    """Raise Problem 404 where no external system has that name."""
+    if system not in SHAPES:
+        detail = f"external systems are {', '.join(SHAPES)}"
+        raise Problem(404, "Not Found", detail, field="system")
+
+
 async def switch(request: web.Request) -> web.Response:
     """Inject faults into a system for some minutes; other faults do not change."""
     system, asked, fault_injection = (
@@ -200,7 +199,7 @@ async def switch(request: web.Request) -> web.Response:
         await read_body(request, FaultsAsked),
         _enabled(request),
     )
-    url = fault_injection.url(system)
+    _check_system(system)
     try:
         msgspec.convert(asked.faults, SHAPES[system])
     except msgspec.ValidationError as error:
@@ -208,7 +207,7 @@ async def switch(request: web.Request) -> web.Response:
     who = operator_of(request).name
     message = FaultsSwitched(about=system, who=who, why=asked.reason, faults=asked.faults)
     await audit(request, message)
-    await _at_system(fault_switches.put(url, asked.faults))
+    await _at_system(fault_switches.put(request.app[CONTEXT].config, system, asked.faults))
     fault_injection.end_after(system, asked.minutes * 60.0)
     return json_response(await faults_in_force(request), 202)
 
@@ -220,10 +219,10 @@ async def clear(request: web.Request) -> web.Response:
         await read_body(request, WhyAsked),
         _enabled(request),
     )
-    url = fault_injection.url(system)
+    _check_system(system)
     who = operator_of(request).name
     await audit(request, FaultsSwitched(about=system, who=who, why=asked.reason, faults={}))
-    await _at_system(fault_switches.clear(url))
+    await _at_system(fault_switches.clear(request.app[CONTEXT].config, system))
     fault_injection.forget(system)
     return json_response(await faults_in_force(request), 202)
 

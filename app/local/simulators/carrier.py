@@ -16,6 +16,7 @@ from app.local.simulators import server
 from app.local.simulators.carrier_store import Booking, CarrierStore, Shipment
 from app.local.simulators.clock import clock_routes
 from app.local.simulators.faults import CarrierFaults, Switchboard, pick, strikes
+from app.local.simulators.switches import for_this_instance
 from app.local.simulators.webhooks import Address, Sender
 
 DELIVERIES_MAX = 500
@@ -169,7 +170,7 @@ def make_app(config: Config) -> web.Application:
     """Return the carrier's server over `<data_dir>/carrier.sqlite`."""
     store = CarrierStore(config.data_path / "carrier.sqlite")
     carrier = Carrier(config, store)
-    app = web.Application(middlewares=[readable])
+    app = web.Application(middlewares=[readable, for_this_instance(config)])
     app.add_routes(carrier.routes())
     app.cleanup_ctx.append(server.beside(carrier.sender.run, carrier.deliver))
     app.on_cleanup.append(_closing(store))

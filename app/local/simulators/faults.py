@@ -13,6 +13,7 @@ from aiohttp import web
 
 from workflows.shared.errors import ErrorKind, PayflowError
 
+PATH = "/_faults"
 Rate = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=300)]
 Trouble = Literal[
@@ -142,9 +143,9 @@ class Switchboard:
     def routes(self) -> list[web.RouteDef]:
         """Return GET, PUT and DELETE of `/_faults`."""
         return [
-            web.get("/_faults", self._show),
-            web.put("/_faults", self._set),
-            web.delete("/_faults", self._clear),
+            web.get(PATH, self._show),
+            web.put(PATH, self._set),
+            web.delete(PATH, self._clear),
         ]
 
     async def _show(self, _request: web.Request) -> web.Response:

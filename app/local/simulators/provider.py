@@ -32,6 +32,7 @@ from app.local.simulators.provider_records import CaptureTrouble, Course, Intent
 from app.local.simulators.provider_shapes import Answer, StripeError, response
 from app.local.simulators.provider_store import ProviderStore
 from app.local.simulators.refund_effects import RefundEffects
+from app.local.simulators.switches import for_this_instance
 from app.local.simulators.turns import Turns
 from app.local.simulators.webhooks import Address, Sender
 
@@ -188,7 +189,7 @@ def make_app(config: Config) -> web.Application:
     """Return the provider's server over `<data_dir>/provider.sqlite`."""
     store = ProviderStore(config.data_path / "provider.sqlite")
     provider = Provider(config, store)
-    app = web.Application(middlewares=[readable, provider.authorized])
+    app = web.Application(middlewares=[readable, for_this_instance(config), provider.authorized])
     app.add_routes(provider.routes())
     app.cleanup_ctx.append(server.beside(provider.sender.run, provider.turns.run))
     app.on_cleanup.append(_closing(store))

@@ -1,0 +1,28 @@
+"""Who may move the switches of a simulator: what the real provider and carrier do not have.
+
+Faults, the clock and the sums are for processes of this instance, which sign what they ask. A page
+of another site reaches a simulator on loopback as well as they do.
+"""
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from app.config import Config
+from app.wire.signing import ROWS_PASS, is_rows_token
+
+SWITCHES = "/_"
+"""How their paths begin."""
+
+
+def for_this_instance(config: Config) -> Middleware:
+    """Return a middleware that answers 403 to whoever has not the instance's signing key."""
+
+    @web.middleware
+    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
+        said = request.headers.get(ROWS_PASS, "")
+        if request.path.startswith(SWITCHES) and not is_rows_token(said, request.path, config):
+            problem = {"message": "switches are for this instance alone: payflow faults has them"}
+            return web.json_response({"error": problem}, status=403)
+        return await handler(request)
+
+    return check
