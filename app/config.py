@@ -101,6 +101,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     Empty: no signatures, ACLs alone."""
     signing_key_before: str = ""
     """A key that is still accepted while `signing_key` is being changed."""
+    trusted_proxies: str = ""
+    """Networks, `10.0.0.0/8,::1`, whose `X-Forwarded-For` is the caller; empty: none."""
     refund_two_people_minor: Annotated[int, msgspec.Meta(ge=0)] = 10_000
     """Operators refund up to this much of an order alone, in minor units; more needs two."""
     oidc_issuer: str = ""
@@ -243,11 +245,7 @@ def child_environment(config: Config) -> dict[str, str]:
     return {**kept, "PYTHONUNBUFFERED": "1", **config.to_env()}
 
 
-_EMPTY_OK = frozenset(
-    name
-    for name, default in zip(Config.__struct_fields__, Config.__struct_defaults__, strict=True)
-    if default == ""
-)
+_EMPTY_OK = frozenset(each.name for each in msgspec.structs.fields(Config) if each.default == "")
 
 
 def _whole(path: str) -> Path:

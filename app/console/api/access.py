@@ -18,6 +18,7 @@ from app.auth.operators import FIRST, PeopleError, Person, Role, at_least, forge
 from app.auth.rate_limits import Rates
 from app.auth.sessions import TOKEN_CHARS_MAX, Operator, Session, Sessions, same
 from app.config import Config
+from app.console.api.addresses import address_of, trusted_networks
 from app.console.api.callers import (
     client_caller,
     client_key,
@@ -53,6 +54,7 @@ class Auth:
         self.secure = urlsplit(config.console_url).scheme == "https"
         self.streams: Counter[str] = Counter()
         self.oidc = Oidc(config, clock)
+        self.trusted = trusted_networks(config)
         self._folder = config.data_path
         self._actions = Rates(ACTS_BURST, ACTS_SECONDS_EACH, clock)
         self._guesses = Rates(SIGN_IN_BURST, SIGN_IN_SECONDS_EACH, clock)
@@ -76,7 +78,7 @@ class Auth:
         if not (begun and same(state, begun)):
             # It counts as no guess: any page can let a browser come here.
             raise OidcError("this sign-in was begun in another browser; begin again")
-        address = _address(request)
+        address = address_of(request, self.trusted)
         wait_seconds = self._guesses.take(address)
         if wait_seconds:
             raise _too_often(wait_seconds)
@@ -133,7 +135,7 @@ class Auth:
         """Return who has this token: whoever has the right one waits for nobody's guesses."""
         person = self.sessions.prove(name, token) if len(token) <= TOKEN_CHARS_MAX else None
         if person is None:
-            address = _address(request)
+            address = address_of(request, self.trusted)
             if wait_seconds := self._guesses.take(address):
                 raise _too_often(wait_seconds)
             log.warning("a wrong name or token", address=address)
@@ -207,7 +209,8 @@ async def _operator(request: web.Request, due: Role, *, actions: bool = True) ->
 
 
 async def _streamed(request: web.Request, handler: Handler) -> web.StreamResponse:
-    streams, address = request.app[AUTH].streams, _address(request)
+    auth = request.app[AUTH]
+    streams, address = auth.streams, address_of(request, auth.trusted)
     if streams[address] >= STREAMS_EACH_MAX:
         detail = f"{STREAMS_EACH_MAX} streams are open to this address; close one"
         raise Problem(429, "Too Many Requests", detail, headers={"Retry-After": "5"})
@@ -253,10 +256,6 @@ def broken(error: PeopleError) -> Problem:
 def _path(request: web.Request) -> str:
     resource = request.match_info.route.resource
     return resource.canonical if resource is not None else ""
-
-
-def _address(request: web.Request) -> str:
-    return request.remote or ""
 
 
 def _unknown(detail: str) -> Problem:
