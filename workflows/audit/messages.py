@@ -62,6 +62,22 @@ class DeadLetterEdited(Message, tag="payflow.audit.letter_edited.v1", frozen=Tru
     event_id_before: str
     event_id: Name
     bytes_sha256: Name
+    proposed_by: NameIfAny = ""
+    """Who proposed it, where two people were needed."""
+    worth_minor: int = 0
+    """The money in the new event, in the reference currency: what one person edits is summed."""
+
+
+class DeadLetterEditProposed(
+    Message, tag="payflow.audit.letter_edit_proposed.v1", frozen=True, kw_only=True
+):
+    """An edit waits until another operator enters the same. `about`: the dead letter."""
+
+    about: Name
+    who: Name
+    why: Text
+    edit_id: Name
+    """Derived from the new bytes and headers: nobody agrees to others."""
 
 
 class DeadLetterDiscarded(
@@ -186,6 +202,11 @@ OrderAction = (
     | PersonalRevealed
 )
 DeadLetterAction = (
-    RedriveBegan | RedriveEnded | DeadLetterRedriven | DeadLetterEdited | DeadLetterDiscarded
+    RedriveBegan
+    | RedriveEnded
+    | DeadLetterRedriven
+    | DeadLetterEdited
+    | DeadLetterEditProposed
+    | DeadLetterDiscarded
 )
 AuditMessage = DeadLetterAction | FraudAction | OrderAction | AccessChange | InstanceAction

@@ -24,6 +24,8 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
 def audited(message: messages.DeadLetterAction, action: Action) -> Outgoing:
     """Return `message` as an event on the audit topic; the same action has the same id."""
     kind, mark = type_name(type(message)), getattr(message, "redrive_id", "")
+    if isinstance(message, messages.DeadLetterEditProposed):
+        mark = f"{message.edit_id}/{message.who}"
     envelope = Envelope(
         id=derive_id(kind, message.about, mark),
         type=kind,
