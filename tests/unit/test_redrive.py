@@ -63,9 +63,10 @@ async def test_an_edit_that_no_topic_takes_is_refused_also_by_force() -> None:
     sender = Redriver(Config(), None, None)
     action = Action(who="ann", why="w", chosen="", at_ms=1)
 
+    edit = Edit(body=b"x" * 3_600_000, force=True)
+    limit = EditLimit(config=Config(), rates=BUILT_IN_RATES)
+
     with pytest.raises(DeadLetterError, match="at most 3,500,000"):
-        edit = Edit(body=b"x" * 3_600_000, force=True)
-        limit = EditLimit(config=Config(), rates=BUILT_IN_RATES)
         await sender.edit(dead_lettered(ORIGIN), edit, action, limit=limit)
 
 
