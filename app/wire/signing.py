@@ -18,7 +18,7 @@ from app.wire.envelope import Envelope, derive_id
 from app.wire.records import Outgoing, Record
 from app.wire.topics import topic_name
 from workflows.shared.message import Message
-from workflows.shared.topic import Topic
+from workflows.shared.topic import Topic, topic_of
 
 SIGNATURE = "x-payflow-seal"
 DEAD_LETTER_SIGNATURE = "x-dead-seal"
@@ -61,18 +61,27 @@ def is_authentic(record: Record, topic: Topic, config: Config) -> bool:
     return (topic.open and not said) or is_signed(record, config)
 
 
-def trusted_envelope(envelope: Envelope, record: Record, topic: Topic) -> Envelope:
-    """Return `envelope` with the id and time that Payflow uses for `record`, authentic on `topic`.
+def trusted_envelope(envelope: Envelope, record: Record, message: Message) -> Envelope:
+    """Return `envelope` with the id, time and transaction that Payflow uses for `record`.
+
+    `record` is authentic on the topic of `message`, its body.
 
     On an open topic other producers choose ids, and could choose one of Payflow's, which would then
     be dropped as known. So their ids are bound to their bodies. Their time is that of the arrival,
-    by the broker's clock, because deadlines are computed from it.
+    by the broker's clock, because deadlines are computed from it. Their transaction is the one that
+    their body names: an event would else show in that of anybody.
     """
+    topic = topic_of(message)
     if not _is_of_others(record, topic):
         return envelope
     said = hashlib.sha256(record.value or b"").hexdigest()
     event_id = derive_id("told by others", envelope.id, said)
-    return replace(envelope, id=event_id, time_ms=record.at_ms or envelope.time_ms)
+    return replace(
+        envelope,
+        id=event_id,
+        time_ms=record.at_ms or envelope.time_ms,
+        correlation_id=topic.key(message),
+    )
 
 
 def trusted_message(message: Message, record: Record, topic: Topic) -> Message:
