@@ -122,7 +122,8 @@ def _read(batch: Batch, record: Record) -> Received | None:
         batch.dead_letter(record, error.cause, str(error), error)
     else:
         topic = topic_of(message)
-        trusted = signing.trusted_envelope(envelope, record, message)
+        trusted = signing.trusted_envelope(envelope, record, topic)
+        trusted = signing.in_own_transaction(trusted, record, message)
         return record, trusted, signing.trusted_message(message, record, topic)
     return None
 

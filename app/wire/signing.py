@@ -61,27 +61,30 @@ def is_authentic(record: Record, topic: Topic, config: Config) -> bool:
     return (topic.open and not said) or is_signed(record, config)
 
 
-def trusted_envelope(envelope: Envelope, record: Record, message: Message) -> Envelope:
-    """Return `envelope` with the id, time and transaction that Payflow uses for `record`.
-
-    `record` is authentic on the topic of `message`, its body.
+def trusted_envelope(envelope: Envelope, record: Record, topic: Topic) -> Envelope:
+    """Return `envelope` with the id and time that Payflow uses for `record`, authentic on `topic`.
 
     On an open topic other producers choose ids, and could choose one of Payflow's, which would then
     be dropped as known. So their ids are bound to their bodies. Their time is that of the arrival,
-    by the broker's clock, because deadlines are computed from it. Their transaction is the one that
-    their body names: an event would else show in that of anybody.
+    by the broker's clock, because deadlines are computed from it.
     """
-    topic = topic_of(message)
     if not _is_of_others(record, topic):
         return envelope
     said = hashlib.sha256(record.value or b"").hexdigest()
     event_id = derive_id("told by others", envelope.id, said)
-    return replace(
-        envelope,
-        id=event_id,
-        time_ms=record.at_ms or envelope.time_ms,
-        correlation_id=topic.key(message),
-    )
+    return replace(envelope, id=event_id, time_ms=record.at_ms or envelope.time_ms)
+
+
+def in_own_transaction(envelope: Envelope, record: Record, message: Message) -> Envelope:
+    """Return `envelope` of `message` in the transaction that Payflow believes.
+
+    What other producers say is in the transaction that its body names, whatever their header says:
+    it would else show in that of anybody, and so would all that follows from it.
+    """
+    topic = topic_of(message)
+    if not _is_of_others(record, topic):
+        return envelope
+    return replace(envelope, correlation_id=topic.key(message))
 
 
 def trusted_message(message: Message, record: Record, topic: Topic) -> Message:

@@ -143,7 +143,7 @@ class _Taker:
             )
         else:
             if record.offset >= self.known.get(place, 0):
-                trusted = signing.trusted_envelope(envelope, record, message)
+                trusted = signing.trusted_envelope(envelope, record, topic_of(message))
                 # It lies there: a clock that was ahead must not make it look new for hours.
                 past = replace(trusted, time_ms=min(trusted.time_ms, self.now_ms))
                 self.facts.project(self.workflows, message, past)
