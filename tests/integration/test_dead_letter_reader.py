@@ -30,7 +30,7 @@ from app.wire.signing import signed
 from app.wire.topics import partitions_of
 from tests.support.agents import ANSWERS, cancel
 from tests.support.broker import local_config
-from workflows.audit.messages import DeadLetterDiscarded
+from workflows.audit.dead_letter_actions import DeadLetterDiscarded
 
 DEAD, REDRIVE = "orders.test.dead", "tally.redrive"
 RETRY = "notification.commands.notification.retry-1s"

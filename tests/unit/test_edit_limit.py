@@ -25,7 +25,7 @@ from app.wire.records import Outgoing, Record
 from app.wire.signing import SIGNATURE, is_signed, signed
 from app.worker.discovery import Directory
 from tests.support.console import CONFIG, FakeQueries
-from workflows.audit.messages import (
+from workflows.audit.dead_letter_actions import (
     DeadLetterDiscarded,
     DeadLetterEdited,
     DeadLetterEditProposed,

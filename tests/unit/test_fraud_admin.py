@@ -19,8 +19,8 @@ from app.wire.records import Record
 from app.wire.signing import signed
 from tests.support.examples.fraud_rules import rule
 from workflows.audit import topics as audit_topics
+from workflows.audit.dead_letter_actions import DeadLetterDiscarded
 from workflows.audit.messages import (
-    DeadLetterDiscarded,
     ListChanged,
     PaymentLabelledByOperator,
     RuleChanged,

@@ -13,6 +13,7 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from app.console.api.access import operator_of
+from app.console.api.audited_actions import unconfirmed
 from app.console.api.context import CONTEXT
 from app.console.api.entities import TAG
 from app.console.api.fraud import FRAUD, check_of, entities_in
@@ -260,4 +261,11 @@ async def _say(request: web.Request, message: Message, why: str, before: Book = 
         )
         for each, record in zip(emitted, records, strict=True)
     ]
-    await context.publish_all(request, emissions)
+    for each in emissions:
+        context.check_readable(request, each)
+    await context.publish_all(request, emissions[:1])
+    try:
+        await context.publish_all(request, emissions[1:])
+    except Exception as error:
+        await unconfirmed(request, emitted[0], emissions[0].event_id, error)
+        raise

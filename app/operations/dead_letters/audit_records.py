@@ -6,7 +6,7 @@ from app.operations.dead_letters.dead_letter import DeadLetter, redrive_id, sha2
 from app.wire import codecs
 from app.wire.envelope import Envelope, derive_id, to_headers
 from app.wire.records import Outgoing, event_id, header
-from workflows.audit import messages
+from workflows.audit import dead_letter_actions as messages
 from workflows.audit import topics as audit_topics
 from workflows.shared.message import type_name
 

@@ -17,7 +17,7 @@ from app.wire.envelope import Undecodable, from_headers
 from app.wire.records import Record, header
 from app.wire.topics import topic_name
 from workflows.audit import topics as audit_topics
-from workflows.audit.messages import (
+from workflows.audit.dead_letter_actions import (
     DeadLetterDiscarded,
     DeadLetterEdited,
     DeadLetterEditProposed,

@@ -33,7 +33,7 @@ from app.wire.envelope import Undecodable, derive_id, from_headers
 from app.wire.records import Outgoing, event_id, size_of
 from app.wire.signing import signed_again
 from app.wire.topics import redrive_topic
-from workflows.audit import messages
+from workflows.audit import dead_letter_actions as messages
 from workflows.shared.errors import ErrorKind, PayflowError
 from workflows.shared.message import Message
 
