@@ -8,6 +8,7 @@ import pytest
 
 from app.console.api.fraud_actions import LIST_MAX
 from app.fraud.analysis.fraud_admin import Action, as_action
+from app.wire.envelope import Envelope
 from app.worker.metrics import fraud_alert_rate, fraud_psi
 from tests.support.examples.fraud import paid
 from tests.support.examples.fraud_rules import MUCH, rule
@@ -28,6 +29,7 @@ from workflows.audit.messages import (
 )
 from workflows.fraud.messages import CaseClosed, CaseOpened, PaymentLabelled
 from workflows.fraud.rule_messages import ListPut, RulePut, RuleSnoozed
+from workflows.shared.message import Message
 
 RULE = {
     "rule_id": "much",
