@@ -169,7 +169,7 @@ def test_a_forged_action_on_the_audit_is_none(message: Any) -> None:
         pytest.param(goodwill(1), goodwill(39_000), 0, "39000 would", id="more than he may"),
         pytest.param(goodwill(1), goodwill(9_000), 5_000, "14000 would", id="in small parts"),
         pytest.param(goodwill(1), goodwill(1, None), 0, "two people have", id="agreed by two"),
-        pytest.param(goodwill(1), goodwill(1, 10_001), 0, "back 10001", id="a limit of his own"),
+        pytest.param(goodwill(1), goodwill(1, 10_001), 0, "refund 10001", id="a limit of his own"),
         pytest.param(refunded(1), refunded(39_000), 0, "39000 would", id="any other money"),
         pytest.param(
             OrderCancelRequested(order_id="o1"),

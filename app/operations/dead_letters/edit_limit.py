@@ -5,7 +5,7 @@ counts is the money in the new event, whatever its type, and what one person may
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import msgspec
 
@@ -64,12 +64,12 @@ class EditLimit(msgspec.Struct, frozen=True, kw_only=True):
             return "nobody knows what its money is worth"
         limit_minor = self.config.refund_two_people_minor
         if alone_minor > limit_minor:
-            return f"it says that one person may give back {alone_minor}, above {limit_minor}"
+            return f"it says that one person may refund {alone_minor}, above {limit_minor}"
         if worth_minor and self.before_minor + worth_minor > limit_minor:
             return f"with it {self.before_minor + worth_minor} would be edited, above {limit_minor}"
         return ""
 
-    def _worth_minor(self, value: Any, currency: str) -> int | None:
+    def _worth_minor(self, value: object, currency: str) -> int | None:
         """Return the largest sum of money in `value`: a total and its lines are the same money."""
         if isinstance(value, list | tuple):
             worths = [self._worth_minor(each, currency) for each in value]

@@ -167,8 +167,8 @@ def _of_operators(
 ) -> Iterator[tuple[str, RedriveAttempt]]:
     """Yield the first attempt of each dead letter that the audit knows.
 
-    The headers of a redriven record have no signature: anybody could write one that makes a dead
-    letter look handled.
+    The headers of a redriven record have no signature. Anybody could write one by which a
+    dead letter looks handled.
     """
     for place, every in attempts.items():
         known = [each for each in every if (place, each.redrive_id) in sent]
