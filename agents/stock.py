@@ -19,5 +19,6 @@ stock_agent = register(
         table=shelves,
         decide=stock.decide,
         evolve=stock.evolve,
+        once=stock.once,
     )
 )

@@ -51,9 +51,10 @@ async function act(form) {
   say("sending", "dim");
   try {
     const said = await sent(form);
-    say(form.dataset.done || "done", "good");
+    const waits = said.state === "proposed" && said.detail;
+    say(waits || form.dataset.done || "done", "good");
     form.dispatchEvent(new CustomEvent("acted", { bubbles: true, detail: said }));
-    if (form.dataset.then) location.assign(form.dataset.then);
+    if (form.dataset.then && !waits) location.assign(form.dataset.then);
   } catch (error) {
     say(String(error.message || error), "bad");
   } finally {

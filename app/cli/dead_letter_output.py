@@ -1,11 +1,15 @@
 """How `payflow dead` shows dead letters and groups of them to people."""
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from urllib.parse import quote
 
 from rich.table import Column, Table
 from rich.text import Text
 
+from app.cli.instance import ApiError, ask
+from app.config import Config
 from app.operations.dead_letters.dead_letter import DeadLetter
 from app.operations.dead_letters.status import STATES, Group, State
 
@@ -68,3 +72,15 @@ def _keep_whole(column: Column, texts: Iterable[str]) -> None:
 
 def _time(at_ms: int) -> str:
     return f"{datetime.fromtimestamp(at_ms / 1_000, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def transaction_around(config: Config, correlation_id: str) -> object:
+    """Return the events of the transaction of a dead letter, or why there are none."""
+    if not correlation_id:
+        return "it belongs to no transaction"
+    try:
+        path = f"/transactions/{quote(correlation_id, safe='')}"
+        events = asyncio.run(ask(config, path))["events"]
+    except ApiError as error:
+        return f"not shown: {error}"
+    return [f"{event['type']} {event['id']}" for event in events]

@@ -1,21 +1,22 @@
 """`payflow dead`: list dead letters and their causes, redrive, edit or discard them."""
 
-import asyncio
 import time
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import quote
 
 import msgspec
 import typer
 
-from app.cli.dead_letter_output import as_shown, dead_letters_table, groups_table
+from app.cli.dead_letter_output import (
+    as_shown,
+    dead_letters_table,
+    groups_table,
+    transaction_around,
+)
 from app.cli.instance import (
-    ApiError,
     AsJson,
     as_json,
-    ask,
     err,
     fail,
     out,
@@ -24,9 +25,10 @@ from app.cli.instance import (
     this_user,
 )
 from app.cli.output import show_dead_letter
-from app.config import Config
+from app.fraud.live.judge import open_rates
 from app.operations.dead_letters.audit_records import Action
-from app.operations.dead_letters.dead_letter import DeadLetter
+from app.operations.dead_letters.dead_letter import DeadLetter, Edit
+from app.operations.dead_letters.edit_limit import EditLimit, TakesTwoPeople, edited_before_minor
 from app.operations.dead_letters.reader import gather
 from app.operations.dead_letters.redrive import RATE, DeadLetterError, Outcome, redriver
 from app.operations.dead_letters.selection import Choice, blast_radius, chosen
@@ -61,6 +63,8 @@ def ls(
     """List dead letters by service, cause and stack, with the status of each."""
     known = run(gather(running_instance()))
     statuses = states(known)
+    if known.foreign:
+        err.print(f"{known.foreign} records in dead topics were not dead-lettered by Payflow")
     if every:
         found = [
             as_shown(dead_letter, statuses[dead_letter.place]) for dead_letter in known.dead_letters
@@ -77,7 +81,7 @@ def show(topic: Topic, offset: Offset, *, as_json_too: AsJson = False) -> None:
     known = run(gather(config))
     dead_letter = _one(known, topic, offset)
     whole = run(read_record(config, topic, dead_letter.record.partition, offset))
-    around = _transaction(config, dead_letter.correlation_id)
+    around = transaction_around(config, dead_letter.correlation_id)
     found = {
         **msgspec.to_builtins(whole),
         "state": states(known)[dead_letter.place],
@@ -184,19 +188,29 @@ def edit(  # noqa: PLR0913  each is an option
     if not all(headers) or not all("=" in part for part in set_header):
         fail("--set-header needs name=value", 2)
     action = Action(who=who or this_user(), why=why, at_ms=_now_ms())
-    event_id = run(_edit((topic, offset), body, headers, action, force=force))
+    edited = Edit(body=body, headers=headers, force=force)
+    event_id = run(_edit((topic, offset), edited, action))
     out.print(f"sent back as event {event_id}", markup=False)
 
 
-async def _edit(
-    at: tuple[str, int], body: bytes, headers: dict[str, str], action: Action, *, force: bool
-) -> str:
+async def _edit(at: tuple[str, int], edited: Edit, action: Action) -> str:
     config = running_instance()
     async with redriver(config) as sender:
         known = await sender.read_status()
         dead_letter = _one(known, *at)
         _must_be_open(dead_letter, states(known))
-        return await sender.edit(dead_letter, body, headers, action, force=force)
+        # A name on the command line proves nobody: what takes two people is done in the console.
+        limit = EditLimit(
+            config=config,
+            rates=open_rates(config),
+            before_minor=edited_before_minor(known, dead_letter),
+        )
+        try:
+            return await sender.edit(dead_letter, edited, action, limit=limit)
+        except TakesTwoPeople as error:
+            raise DeadLetterError(
+                f"{error}. Operator: two people enter the same edit in the console."
+            ) from error
 
 
 def discard(  # noqa: PLR0913  each is an option
@@ -262,17 +276,6 @@ def _one(known: DeadLetterFacts, topic: str, offset: int) -> DeadLetter:
 def _must_be_open(dead_letter: DeadLetter, statuses: dict[str, State]) -> None:
     if statuses[dead_letter.place] != "open":
         raise DeadLetterError(f"{dead_letter.place} is {statuses[dead_letter.place]}, not open")
-
-
-def _transaction(config: Config, correlation_id: str) -> object:
-    if not correlation_id:
-        return "it belongs to no transaction"
-    try:
-        path = f"/transactions/{quote(correlation_id, safe='')}"
-        events = asyncio.run(ask(config, path))["events"]
-    except ApiError as error:
-        return f"not shown: {error}"
-    return [f"{event['type']} {event['id']}" for event in events]
 
 
 def _place(topic: str, offset: int) -> str:

@@ -13,7 +13,7 @@ from rich.text import Text
 from app.cli.fraud_rescore import moment
 from app.cli.instance import AsJson, as_json, fail, out, run, running_instance
 from app.fraud.analysis.backtest import Backtest, backtest
-from app.fraud.analysis.fraud_admin import Action, as_action, book_now, open_cases
+from app.fraud.analysis.fraud_admin import Action, as_action, book_now, open_cases, with_version
 from app.kafka.messages import messages_of, publish
 from workflows.fraud import topics as fraud_topics
 from workflows.fraud.built_in_rules import FIELDS
@@ -125,17 +125,18 @@ def snooze_rule(
         fail(f"{entity!r} must begin with one of {', '.join(KINDS)} and a colon", 2)
     now_ms = _now_ms()
     until_ms = now_ms + round(hours * 3_600_000)
-    message = RuleSnoozed(rule_id=_known(rule_id).rule_id, entity=entity, until_ms=until_ms, by=by)
-    _publish(message, Action(who=by, why=note, at_ms=now_ms))
+    _known(rule_id)
+    message = RuleSnoozed(rule_id=rule_id, entity=entity, until_ms=until_ms, by=by)
+    book: Book = run(book_now(running_instance()))
+    _publish(with_version(message, book), Action(who=by, why=note, at_ms=now_ms, before=book))
     out.print(f"{rule_id} sleeps for {entity}", markup=False)
 
 
 def put_list(name: str, values: list[str], by: By, note: Note = "") -> None:
     """Set the whole list NAME; `blocked.card` and `allowed.customer` exist already."""
     message = ListPut(name=name, values=tuple(sorted(set(values))), by=by)
-    _publish(
-        message, Action(who=by, why=note, at_ms=_now_ms(), before=run(book_now(running_instance())))
-    )
+    book: Book = run(book_now(running_instance()))
+    _publish(with_version(message, book), Action(who=by, why=note, at_ms=_now_ms(), before=book))
     out.print(f"{name}: {len(message.values)} names", markup=False)
 
 

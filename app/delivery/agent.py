@@ -67,6 +67,10 @@ def _nothing_pending(_state: object) -> Sequence[Message]:
     return ()
 
 
+def _no_name(_received: Message) -> str:
+    return ""
+
+
 class Decider(Agent, Generic[State], frozen=True, kw_only=True):
     """Keeps a state for each key. All functions are pure; `at_ms` is the time of the event."""
 
@@ -84,6 +88,9 @@ class Decider(Agent, Generic[State], frozen=True, kw_only=True):
     """Of a participant that workflows share: the reactions that they declare for it."""
     workflow: str = ""
     """The one workflow that it serves; events of other transactions change nothing. Empty: all."""
+    once: Callable[[Message], str] = _no_name
+    """(received) -> the name under which it is applied once, for ever, whatever its event id; empty
+    where the row knows by itself what it has applied."""
 
 
 class InformedDecider(Decider[State], Generic[State, Knowledge], frozen=True, kw_only=True):

@@ -34,6 +34,8 @@ class Batch:
         self.agent = agent
         self.runtime = runtime
         self.rows: dict[Place, Row[object]] = {}
+        self.marks: dict[Place, bytes] = {}
+        """Marks of what is applied once, for ever; stored with the rows."""
         self.before: list[Outgoing] = []
         """Produced before the rows are put: dead letters, retries, and the answers from outside of
         an agent without a table."""
@@ -96,6 +98,13 @@ class Batch:
             self.pass_by(record, at, before)
         return repeated
 
+    def is_marked(self, mark: Place) -> bool:
+        """Return whether what `mark` stands for was applied; then it is put again, as a row is."""
+        known = self.agent.table is not None and self.runtime.read(self.agent.table, *mark)
+        if known:
+            self.marks[mark] = row.MARK
+        return mark in self.marks
+
     def pass_by(self, record: Record, at: Place, before: Row[object]) -> None:
         """Move the applied offsets of the row past `record`, and nothing else."""
         self.rows[at] = row.advanced(before, record)
@@ -124,6 +133,8 @@ class Batch:
         rows: dict[int, dict[bytes, bytes]] = {}
         for (partition, key), staged in self.rows.items():
             rows.setdefault(partition, {})[key] = row.encode_row(staged)
+        for (partition, key), mark in self.marks.items():
+            rows[partition][key] = mark
         return rows
 
     def outbox_entry(

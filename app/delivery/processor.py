@@ -32,6 +32,7 @@ from app.delivery.agent import (
     topic_received_on,
 )
 from app.delivery.batch import Batch
+from app.delivery.row import MARK, mark_key
 from app.delivery.runtime import BatchResult, Place, Runtime
 from app.wire import codecs, signing
 from app.wire.envelope import BadEnvelope, Envelope, derive_id, from_headers
@@ -122,6 +123,7 @@ def _read(batch: Batch, record: Record) -> Received | None:
     else:
         topic = topic_of(message)
         trusted = signing.trusted_envelope(envelope, record, topic)
+        trusted = signing.in_own_transaction(trusted, record, message)
         return record, trusted, signing.trusted_message(message, record, topic)
     return None
 
@@ -158,7 +160,16 @@ def _decide(batch: Batch, agent: Decider[object], event: Received, knowledge: ob
     record, envelope, message = event
     at = _place(record)
     before = batch.load(record, at)
-    if before is None or batch.dropped(record, envelope, at, before):
+    if before is None:
+        return
+    name = agent.once(message)
+    mark = (record.partition, mark_key(at[1], name)) if name else None
+    is_marked = mark is not None and batch.is_marked(mark)
+    if batch.dropped(record, envelope, at, before):
+        return
+    if is_marked:
+        batch.handled.duplicates += 1
+        batch.pass_by(record, at, before)
         return
     workflow = envelope.baggage.get(WORKFLOW) or before.context.baggage.get(WORKFLOW, "")
     if agent.workflow and workflow not in ("", agent.workflow):
@@ -175,6 +186,8 @@ def _decide(batch: Batch, agent: Decider[object], event: Received, knowledge: ob
         return
     batch.applied(record, envelope, message)
     batch.store(record, envelope, at, before, state, outbox_entry)
+    if mark is not None:
+        batch.marks[mark] = MARK
     batch.produce(outbox_entry, emitted)
 
 

@@ -35,6 +35,13 @@ LOGS_KEY = b"__payflow\0logs__"
 """The key of the row of each partition that says which logs its rows have applied (ADR 19)."""
 
 
+ONCE_PREFIX = b"__payflow\0once\0"
+"""What the keys of marks begin with; names of messages have no such characters."""
+MARK = b"{}"
+"""The body of a mark: that its key is there says all."""
+MARK_BYTES = 16
+
+
 class Context(msgspec.Struct, frozen=True, kw_only=True):
     """The trace and baggage of the transaction, kept so that a deadline can pass them on."""
 
@@ -88,7 +95,16 @@ def with_digests(row: Row[object]) -> Row[object]:
 
 def is_row(key: bytes | None) -> bool:
     """Return whether a record of a changelog is a row of its table, not of delivery's own."""
-    return key != LOGS_KEY
+    return key != LOGS_KEY and not (key or b"").startswith(ONCE_PREFIX)
+
+
+def mark_key(key: bytes, name: str) -> bytes:
+    """Return the key that says for ever that what is called `name` was applied to the row `key`.
+
+    A row of its own: the row that it speaks for stays as short as it is, however many there are.
+    """
+    content = b"%d:%b%b" % (len(key), key, name.encode())
+    return ONCE_PREFIX + blake2b(content, digest_size=MARK_BYTES).hexdigest().encode()
 
 
 def fresh(table: Table[object]) -> Row[object]:

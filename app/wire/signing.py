@@ -18,7 +18,7 @@ from app.wire.envelope import Envelope, derive_id
 from app.wire.records import Outgoing, Record
 from app.wire.topics import topic_name
 from workflows.shared.message import Message
-from workflows.shared.topic import Topic
+from workflows.shared.topic import Topic, topic_of
 
 SIGNATURE = "x-payflow-seal"
 DEAD_LETTER_SIGNATURE = "x-dead-seal"
@@ -73,6 +73,18 @@ def trusted_envelope(envelope: Envelope, record: Record, topic: Topic) -> Envelo
     said = hashlib.sha256(record.value or b"").hexdigest()
     event_id = derive_id("told by others", envelope.id, said)
     return replace(envelope, id=event_id, time_ms=record.at_ms or envelope.time_ms)
+
+
+def in_own_transaction(envelope: Envelope, record: Record, message: Message) -> Envelope:
+    """Return `envelope` of `message` in the transaction that Payflow believes.
+
+    What other producers say is in the transaction that its body names, whatever their header says:
+    it would else show in that of anybody, and so would all that follows from it.
+    """
+    topic = topic_of(message)
+    if not _is_of_others(record, topic):
+        return envelope
+    return replace(envelope, correlation_id=topic.key(message))
 
 
 def trusted_message(message: Message, record: Record, topic: Topic) -> Message:

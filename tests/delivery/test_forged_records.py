@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from agents.journal import journal_agent
 from app.config import Config
 from app.delivery import row
 from app.delivery.processor import run_batch
@@ -219,3 +220,31 @@ async def test_others_cannot_take_an_id_of_ours() -> None:
     tally = row.decode_row(TALLY, runtime.rows[("tally", 0, b"o1")])
     assert 2 == tally.state.received
     assert "same" == tally.processed_ids[-1]
+
+
+OF_ANOTHER = {"ce_correlationid": b"victim"}
+
+
+async def test_what_others_say_shows_in_no_transaction_but_its_own() -> None:
+    """Whatever its header says: the journal keeps it where its body belongs."""
+    runtime = SigningRuntime()
+    await run_batch(journal_agent, runtime, [with_headers(cancel(1), **OF_ANOTHER)])
+
+    (row_key,) = (key.decode() for _, _, key in runtime.rows)
+    assert row_key.startswith("o1|")
+
+
+@pytest.mark.parametrize(
+    ("record", "transaction"),
+    [
+        pytest.param(with_headers(cancel(1), **OF_ANOTHER), "o1", id="of others"),
+        pytest.param(ours(with_headers(cancel(1), **OF_ANOTHER)), "victim", id="of Payflow"),
+    ],
+)
+async def test_what_follows_stays_in_that_transaction(record: Record, transaction: str) -> None:
+    """What Payflow has signed says itself where it belongs."""
+    runtime = SigningRuntime()
+    await run_batch(ANSWERS, runtime, [record])
+
+    (answer,) = runtime.emitted
+    assert transaction == header(as_read(answer, 0), "ce_correlationid")

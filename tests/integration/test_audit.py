@@ -22,7 +22,7 @@ from app.local.supervisor import Supervisor
 from app.operations.audit.reader import Verdict, verify
 from tests.support.workers import until
 from workflows.audit import topics as audit_topics
-from workflows.audit.messages import DeadLetterDiscarded
+from workflows.audit.dead_letter_actions import DeadLetterDiscarded
 
 ACTIONS = 12
 

@@ -20,7 +20,7 @@ from app.kafka.producer import produce
 from app.kafka.reader import consumer_options
 from app.local import broker
 from app.operations.dead_letters import reader as reading
-from app.operations.dead_letters.audit_records import Action
+from app.operations.dead_letters.audit_records import Action, audited, dead_letter_redriven
 from app.operations.dead_letters.dead_letter import DeadLetter, redrive_id, sent_back
 from app.operations.dead_letters.reader import gather
 from app.operations.dead_letters.redrive import redriver
@@ -30,7 +30,7 @@ from app.wire.signing import signed
 from app.wire.topics import partitions_of
 from tests.support.agents import ANSWERS, cancel
 from tests.support.broker import local_config
-from workflows.audit.messages import DeadLetterDiscarded
+from workflows.audit.dead_letter_actions import DeadLetterDiscarded
 
 DEAD, REDRIVE = "orders.test.dead", "tally.redrive"
 RETRY = "notification.commands.notification.retry-1s"
@@ -166,6 +166,8 @@ async def test_reading_on_comes_to_what_reading_anew_does(instance: Config) -> N
         await read_again()
         await put(instance, *(dead_lettered(cancel(number)) for number in range(3)))
         known = await read_again()
+        acts = [dead_letter_redriven(each, ACTION) for each in known.dead_letters[:2]]
+        await put(instance, *(audited(each, ACTION) for each in acts))
         sent = [sent_back(dead_letter, 0) for dead_letter in known.dead_letters[:2]]
         await put(instance, *sent)
         await read_again()

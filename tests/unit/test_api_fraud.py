@@ -8,6 +8,7 @@ import pytest
 
 from app.console.api.fraud_actions import LIST_MAX
 from app.fraud.analysis.fraud_admin import Action, as_action
+from app.wire.envelope import Envelope
 from app.worker.metrics import fraud_alert_rate, fraud_psi
 from tests.support.examples.fraud import paid
 from tests.support.examples.fraud_rules import MUCH, rule
@@ -28,6 +29,7 @@ from workflows.audit.messages import (
 )
 from workflows.fraud.messages import CaseClosed, CaseOpened, PaymentLabelled
 from workflows.fraud.rule_messages import ListPut, RulePut, RuleSnoozed
+from workflows.shared.message import Message
 
 RULE = {
     "rule_id": "much",
@@ -81,6 +83,29 @@ async def test_operators_act_and_the_audit_records_it_first(
     (said, _), (message, envelope) = site.queries.emitted[before:]
     assert ([401, 403], emitted) == (refused, (type(said), type(message)))
     assert ("oda", "because", envelope.id) == (said.who, said.why, said.event_id)
+
+
+async def test_the_audit_says_which_act_was_not_confirmed(
+    site: FraudSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The topic of rules takes nothing: what the audit holds is not taken for done."""
+    produce = site.queries.publish
+
+    async def fail_for_rules(message: Message, envelope: Envelope) -> None:
+        if isinstance(message, RulePut):
+            raise TimeoutError
+        await produce(message, envelope)
+
+    monkeypatch.setattr(site.queries, "publish", fail_for_rules)
+    failed = (await site.action("oda", *PAUSE))[0]
+    monkeypatch.setattr(site.queries, "publish", produce)
+    (said, envelope), (lost, _) = site.queries.emitted[-2:]
+    assert 202 == (await site.action("oda", *PAUSE))[0]
+    rule = await (await site.client.get(f"/fraud/rules/{PAUSE[0].split('/')[2]}")).json()
+
+    assert (503, RuleChanged) == (failed, type(said))
+    assert ("oda", envelope.id, "Problem") == (lost.who, lost.action_id, lost.failure)
+    assert {True, False} == {each["confirmed"] for each in rule["history"]}
 
 
 async def test_a_rule_is_made_active_by_somebody_else_alone(site: FraudSite) -> None:

@@ -17,7 +17,7 @@ from app.operations.audit.reader import checkpoint_in
 from app.wire.records import Record
 from app.wire.signing import signed
 from workflows.audit.checkpoint import AuditCheckpointed
-from workflows.audit.messages import DeadLetterDiscarded
+from workflows.audit.dead_letter_actions import DeadLetterDiscarded
 
 AT_MS = 1_700_000_000_000
 

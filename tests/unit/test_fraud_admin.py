@@ -12,15 +12,15 @@ from app.cli.main import app
 from app.config import Config
 from app.fraud.analysis.fraud_admin import ACTIONS, Action, as_action
 from app.kafka.messages import console_record
-from app.operations.dead_letters.reader import _take_action as take_action
+from app.operations.dead_letters.reader import Actions
 from app.wire import codecs
 from app.wire.envelope import from_headers
 from app.wire.records import Record
 from app.wire.signing import signed
 from tests.support.examples.fraud_rules import rule
 from workflows.audit import topics as audit_topics
+from workflows.audit.dead_letter_actions import DeadLetterDiscarded
 from workflows.audit.messages import (
-    DeadLetterDiscarded,
     ListChanged,
     PaymentLabelledByOperator,
     RuleChanged,
@@ -175,7 +175,7 @@ def test_rules_that_would_make_verdicts_too_long_are_not_emitted(
 def test_who_reads_dead_letters_is_not_disturbed_by_other_acts() -> None:
     """Only what drops a dead letter drops one, whatever else is emitted on the topic."""
     config = Config(signing_key="secret")
-    dropped: dict[str, str] = {}
+    known = Actions()
     label = PaymentLabelled(transaction_id="o1", fraud=True, source="analyst", known_at_ms=AT_MS)
     actions = [
         as_action(label, ACTION)[0],
@@ -192,9 +192,9 @@ def test_who_reads_dead_letters_is_not_disturbed_by_other_acts() -> None:
             value=emitted.value,
             headers=tuple(emitted.headers),
         )
-        take_action(record, dropped, config)
+        known.take(record, config)
 
-    assert {"orders.payment.dead/0/1": "seen"} == dropped
+    assert {"orders.payment.dead/0/1": "seen"} == known.discarded
 
 
 COMMANDS = [

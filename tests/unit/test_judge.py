@@ -8,7 +8,10 @@ import pytest
 
 from app.config import Config
 from app.fraud.analysis.offline import Offline
-from app.fraud.live.judge import MODELS, changed, open_judge
+from app.fraud.live.judge import MODELS, FollowedJudge, changed, next_version, open_judge
+from app.kafka.messages import console_record
+from app.wire.records import Record
+from app.wire.signing import signed
 from tests.support.examples.fraud import EVERYBODY, NOON_MS, paid
 from tests.support.examples.fraud_rules import rule
 from tests.support.workflow_runner import JUDGE, after, receive
@@ -18,10 +21,12 @@ from workflows.fraud.condition import RuleError
 from workflows.fraud.messages import FraudCleared, FraudDetected, VerdictBasis
 from workflows.fraud.model import ModelError, contributions, score
 from workflows.fraud.rule_messages import ListPut, RulePut, RuleSnoozed
+from workflows.fraud.topics import by_rule
 from workflows.fraud.verdict import Judge
 from workflows.payment.messages import PaymentCompleted
 from workflows.payment.origin import Origin
 
+KEY = Config().signing_key
 SHOP = Origin(terminal_id="t1")
 
 
@@ -150,3 +155,70 @@ def test_a_snapshot_scored_again_gives_the_same_bits() -> None:
 
     assert found.model_score == score(model, again.snapshot)
     assert found.contributions == contributions(model, again.snapshot)
+
+
+OLD = ListPut(name="blocked.card", values=(), version=1)
+NEW = ListPut(name="blocked.card", values=("k1",), version=2)
+ASLEEP = RuleSnoozed(rule_id="much", entity="card:k1", until_ms=9_000, version=1)
+AWAKE = RuleSnoozed(rule_id="much", entity="card:k1", until_ms=1, version=2)
+
+
+def without_version(message: Any) -> Any:
+    """Return `message` as it was written before messages had versions."""
+    return msgspec.structs.replace(message, version=0)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        pytest.param(OLD, NEW, id="a list"),
+        pytest.param(ASLEEP, AWAKE, id="a snooze that was ended"),
+        pytest.param(without_version(OLD), NEW, id="a list of before there were versions"),
+        pytest.param(without_version(OLD), without_version(NEW), id="both of before"),
+        pytest.param(
+            RulePut(rule_id="much", rule=rule(version=3)),
+            RulePut(rule_id="much", rule=rule(version=4, state="paused")),
+            id="a rule",
+        ),
+        pytest.param(
+            RulePut(rule_id="much", rule=rule(version=3)),
+            RulePut(rule_id="much", rule=rule(version=3, state="paused")),
+            id="a rule of the same version, put a moment before",
+        ),
+    ],
+)
+def test_an_old_message_that_somebody_repeats_changes_nothing(old: Any, new: Any) -> None:
+    """Its signature is right: it is a record of ours. What is newer stands, and may come again."""
+    book = changed(changed(BUILT_IN, old, 1_000), new, 2_000)
+
+    assert book is changed(book, old, 1_000)
+    assert book == changed(book, new, 2_000)
+    assert book.revision != changed(BUILT_IN, old, 1_000).revision
+
+
+def test_the_next_version_follows_the_latest_also_of_what_is_over() -> None:
+    """A snooze that was ended is still known by its version."""
+    book = changed(changed(BUILT_IN, ASLEEP), AWAKE)
+
+    assert 3 == next_version(book, by_rule(ASLEEP))
+    assert 1 == next_version(book, by_rule(NEW))
+
+
+def test_the_judge_refuses_what_is_repeated_and_counts_it() -> None:
+    """A card that is blocked stays blocked."""
+    judge = FollowedJudge(Config())
+    for at_ms, message in enumerate((OLD, NEW, OLD), start=1_000):
+        # The same bytes again: with the time of their first production.
+        sent = signed(console_record(message, min(at_ms, 1_001) - (message is OLD)), KEY)
+        judge.receive(
+            Record(
+                topic=sent.topic,
+                partition=0,
+                offset=at_ms,
+                key=sent.key,
+                value=sent.value,
+                headers=tuple(sent.headers),
+            )
+        )
+
+    assert frozenset({"k1"}) == judge.current().book.lists["blocked.card"]

@@ -17,10 +17,12 @@ from app.console.api.routes import ROUTES
 from app.console.api.session import me
 from app.console.server import make_api
 from app.host.routes import Route, RouteError
+from app.wire.envelope import Envelope
 from app.worker.discovery import Directory
 from tests.support.console import CONFIG, FakeQueries, place
 from tests.support.operators_site import APPROVE, REFUND, WHY, Site
 from workflows.audit.messages import (
+    ActionUnconfirmed,
     OrderCancelledByOperator,
     PersonalRevealed,
     RefundGivenByOperator,
@@ -29,6 +31,7 @@ from workflows.audit.messages import (
 from workflows.order.messages import GoodwillGranted, OrderCancelRequested
 from workflows.order.returns import Return, Returns
 from workflows.order.state import Order
+from workflows.shared.message import Message
 
 LIMIT_MINOR = CONFIG.refund_two_people_minor
 CANCEL = "/operators/orders/o1/cancel"
@@ -410,6 +413,25 @@ async def test_what_cannot_be_emitted_is_not_shown(site: Site, monkeypatch: pyte
 
     assert 503 == answer.status
     assert "a@b.c" not in await answer.text()
+
+
+@pytest.mark.parametrize("lost", [OrderCancelRequested, OrderCancelledByOperator])
+async def test_the_audit_holds_nothing_as_done_that_was_not(
+    site: Site, monkeypatch: pytest.MonkeyPatch, lost: type[Message]
+) -> None:
+    """Where the action itself is lost, nothing is asked for; where its effect is, that is said."""
+    produce = site.queries.publish
+
+    async def lose(message: Message, envelope: Envelope) -> None:
+        if isinstance(message, lost):
+            raise TimeoutError
+        await produce(message, envelope)
+
+    monkeypatch.setattr(site.queries, "publish", lose)
+    answer = await site.client.post(CANCEL, json=WHY, headers=site.machine("oda"))
+
+    done = [] if lost is OrderCancelledByOperator else [OrderCancelledByOperator, ActionUnconfirmed]
+    assert (503, done) == (answer.status, [type(each) for each in site.emitted])
 
 
 @pytest.mark.parametrize(

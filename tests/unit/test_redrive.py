@@ -9,7 +9,8 @@ from app.config import Config
 from app.delivery.agent_topics import consumed_topics
 from app.host.processes import hold
 from app.operations.dead_letters.audit_records import Action, dead_letter_edited
-from app.operations.dead_letters.dead_letter import DeadLetter, edited, sent_back
+from app.operations.dead_letters.dead_letter import DeadLetter, Edit, edited, sent_back
+from app.operations.dead_letters.edit_limit import EditLimit
 from app.operations.dead_letters.redrive import DeadLetterError, Redriver, redriver
 from app.operations.verification.consistent_cut import ConsistentCut, sources_of
 from app.operations.verification.dead_letter_checks import poison_is_dead_lettered
@@ -22,6 +23,7 @@ from tests.support.broker import local_config
 from tests.support.cluster import NOW_MS, emitted
 from tests.support.examples.verification import placed
 from workflows.order.workflow import ORDER
+from workflows.shared.reference_rates import BUILT_IN_RATES
 
 load_agents()
 
@@ -61,8 +63,11 @@ async def test_an_edit_that_no_topic_takes_is_refused_also_by_force() -> None:
     sender = Redriver(Config(), None, None)
     action = Action(who="ann", why="w", chosen="", at_ms=1)
 
+    edit = Edit(body=b"x" * 3_600_000, force=True)
+    limit = EditLimit(config=Config(), rates=BUILT_IN_RATES)
+
     with pytest.raises(DeadLetterError, match="at most 3,500,000"):
-        await sender.edit(dead_lettered(ORIGIN), b"x" * 3_600_000, {}, action, force=True)
+        await sender.edit(dead_lettered(ORIGIN), edit, action, limit=limit)
 
 
 def verdict(*dead_letters: DeadLetter) -> tuple[str, ...]:

@@ -2,12 +2,12 @@
 
 from typing import Annotated, Any, Literal
 
-import msgspec
 from msgspec import Meta
 
 from workflows.audit.access import AccessChange
 from workflows.audit.adoption import InstanceAction
 from workflows.audit.case_decisions import MoneyAction
+from workflows.audit.dead_letter_actions import DeadLetterAction
 from workflows.fraud.entity_messages import EntityKey
 from workflows.shared.limits import Milliseconds, MinorDue, Name, NameIfAny, Text
 from workflows.shared.message import Message
@@ -16,62 +16,6 @@ from workflows.shared.personal import NamesPeople
 About = Annotated[str, Meta(min_length=1, max_length=140)]
 """A name with its kind before it."""
 Listed = Annotated[str, Meta(max_length=140)]
-
-
-class RedriveBegan(Message, tag="payflow.audit.redrive_began.v1", frozen=True, kw_only=True):
-    """Dead letters are about to be sent back: how many, chosen how. `about` names the redrive."""
-
-    about: Name
-    who: Name
-    why: Text
-    chosen: Text
-    dead_letters: int = msgspec.field(name="letters")
-
-
-class RedriveEnded(Message, tag="payflow.audit.redrive_ended.v1", frozen=True, kw_only=True):
-    """How many of the dead letters were handled, failed again or were left."""
-
-    about: Name
-    who: Name
-    handled: int
-    failed_again: int
-    unsent: int
-    outcome: Text
-
-
-class DeadLetterRedriven(
-    Message, tag="payflow.audit.letter_redriven.v1", frozen=True, kw_only=True
-):
-    """A dead letter was sent back to the agent that failed. `about`: `topic/partition/offset`."""
-
-    about: Name
-    who: Name
-    why: Text
-    agent: Name = msgspec.field(name="room")
-    redrive_id: Name
-
-
-class DeadLetterEdited(Message, tag="payflow.audit.letter_edited.v1", frozen=True, kw_only=True):
-    """A dead letter was sent back with other bytes, as another event; the old one is kept."""
-
-    about: Name
-    who: Name
-    why: Text
-    agent: Name = msgspec.field(name="room")
-    redrive_id: Name
-    event_id_before: str
-    event_id: Name
-    bytes_sha256: Name
-
-
-class DeadLetterDiscarded(
-    Message, tag="payflow.audit.letter_dropped.v1", frozen=True, kw_only=True
-):
-    """A dead letter needs no handling any more; it stays where it lies."""
-
-    about: Name
-    who: Name
-    why: Text
 
 
 class RuleChanged(Message, tag="payflow.audit.rule_changed.v1", frozen=True, kw_only=True):
@@ -177,6 +121,17 @@ class PersonalRevealed(
     fields: tuple[Name, ...]
 
 
+class ActionUnconfirmed(Message, tag="payflow.audit.unconfirmed.v1", frozen=True, kw_only=True):
+    """What an action asked for was not acknowledged: it may not have been carried out."""
+
+    about: About
+    who: Name
+    action_id: Name
+    """The id of the event that says who acted, and why."""
+    failure: Name
+    """The kind of error that stopped it."""
+
+
 FraudAction = RuleChanged | ListChanged | RuleSnoozedByOperator | PaymentLabelledByOperator
 OrderAction = (
     OrderCancelledByOperator
@@ -185,7 +140,6 @@ OrderAction = (
     | MoneyAction
     | PersonalRevealed
 )
-DeadLetterAction = (
-    RedriveBegan | RedriveEnded | DeadLetterRedriven | DeadLetterEdited | DeadLetterDiscarded
+AuditMessage = (
+    DeadLetterAction | FraudAction | OrderAction | AccessChange | InstanceAction | ActionUnconfirmed
 )
-AuditMessage = DeadLetterAction | FraudAction | OrderAction | AccessChange | InstanceAction

@@ -18,6 +18,7 @@ from workflows.fraud.condition import wants as wants_of
 from workflows.fraud.condition_parser import parse
 from workflows.fraud.entity_messages import Aggregate
 from workflows.fraud.messages import Outcome
+from workflows.fraud.rule_messages import Snooze, Stamp
 
 LADDER: tuple[Outcome, ...] = ("allow", "review", "block")
 SNOOZES_MAX = 10_000
@@ -53,20 +54,15 @@ class CompiledRule(msgspec.Struct, frozen=True, kw_only=True):
     expression: Expression
 
 
-class Snooze(msgspec.Struct, frozen=True, kw_only=True, order=True):
-    """`rule_id` says nothing about `entity` (`kind:id`) while it is before `until_ms`."""
-
-    rule_id: str
-    entity: str
-    until_ms: int
-
-
 class Book(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """Everything that can change at run time. Equal books have equal revisions, however made."""
 
     rules: Mapping[str, CompiledRule] = {}
     lists: Mapping[str, frozenset[str]] = {}
     snoozes: Mapping[tuple[str, str], Snooze] = {}
+    stamps: Mapping[str, Stamp] = {}
+    """Of the latest message by its key, also of a snooze that is over: whoever repeats an earlier
+    one changes nothing."""
 
     # Both are asked for with every payment, and cost too much to be made with every message of
     # thousands that are read at a start.

@@ -17,7 +17,7 @@ from workflows.inventory.shelf import (
 from workflows.shared.errors import ErrorKind, PayflowError
 from workflows.shared.message import Message
 
-__all__ = ["INITIAL", "Stock", "decide", "evolve"]
+__all__ = ["INITIAL", "Stock", "decide", "evolve", "once"]
 
 
 class PossiblyRepeated(PayflowError):
@@ -59,6 +59,18 @@ def decide(state: Stock, received: Message, at_ms: int) -> tuple[Message, ...]:
             )
         case _:
             return ()
+
+
+def once(received: Message) -> str:
+    """Return the name of a receipt, a count or a return: each counts once, for ever.
+
+    Its producer chooses it, and may repeat it years later under another event id.
+    """
+    match received:
+        case stock.ReceiveStock() | stock.AdjustStock() | stock.RestockStock():
+            return count_id(received)
+        case _:
+            return ""
 
 
 def _reservation(state: Stock, asked: stock.ReserveStock, at_ms: int) -> tuple[Message, ...]:

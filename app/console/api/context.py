@@ -110,6 +110,12 @@ class ApiContext:
         for each, envelope in zip(emissions, envelopes, strict=True):
             await self.produce(each.message, envelope)
 
+    def check_readable(self, request: web.Request, emission: Emission) -> None:
+        """Raise Problem 413 or 422 where no agent takes `emission`."""
+        self._readable_envelope(
+            request, emission.message, emission.event_id, emission.transaction_id
+        )
+
     async def produce(self, message: Message, envelope: Envelope) -> None:
         """Produce `message`. Raises Problem 503 when Kafka does not acknowledge it in time."""
         try:

@@ -10,7 +10,8 @@ import msgspec
 from aiohttp import web
 
 from app.console.api.access import operator_of
-from app.console.api.operator_actions import WHY_MAX, Why, audit
+from app.console.api.audited_actions import audit
+from app.console.api.operator_actions import WHY_MAX, Why
 from app.console.api.problems import json_response, read_body
 from app.console.api.transaction_search import (
     PAGE_ROWS,

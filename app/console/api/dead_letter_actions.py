@@ -6,14 +6,17 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
+from app.auth.operators import at_least
 from app.console.api.access import operator_of
 from app.console.api.context import CONTEXT
 from app.console.api.dead_letters import DEAD_LETTERS, FILTERS, choice_of, dead_letter_of
-from app.console.api.operator_actions import WHY_MAX
+from app.console.api.operator_actions import RATES, WHY_MAX, operator_messages
 from app.console.api.problems import Problem, json_response, read_body
 from app.operations.dead_letters.audit_records import Action
+from app.operations.dead_letters.dead_letter import DeadLetter, Edit, edit_id
+from app.operations.dead_letters.edit_limit import EditLimit, TakesTwoPeople, edited_before_minor
 from app.operations.dead_letters.editing import diff, restored
-from app.operations.dead_letters.redrive import RATE, DeadLetterError, redriver
+from app.operations.dead_letters.redrive import RATE, DeadLetterError, Redriver, redriver
 from app.operations.dead_letters.selection import Choice, chosen
 from app.operations.dead_letters.status import states
 from app.wire import codecs
@@ -109,16 +112,58 @@ async def edit(request: web.Request) -> web.Response:
     if states(known)[dead_letter.place] != "open":
         detail = f"it is {states(known)[dead_letter.place]}: only an open dead letter is sent back"
         raise Problem(409, "Conflict", detail)
-    action = _action(request, asked.reason)
     try:
         body = restored(dead_letter.record.value, asked.body, dead_letter.type)
         async with redriver(request.app[CONTEXT].config) as sender:
-            event_id = await sender.edit(
-                dead_letter, body, asked.headers, action, force=asked.force
-            )
+            edit = Edit(body=body, headers=asked.headers, force=asked.force)
+            done = await _edit(request, sender, dead_letter, edit, asked.reason)
     except DeadLetterError as error:
         raise Problem(409, "Conflict", masked_text(str(error))) from error
-    return json_response({"event_id": event_id}, 202)
+    return json_response(done, 202)
+
+
+async def _edit(
+    request: web.Request,
+    sender: Redriver,
+    dead_letter: DeadLetter,
+    edit: Edit,
+    reason: str,
+) -> dict[str, str]:
+    """Send the edit, or propose it where it takes two people; return what was done.
+
+    The second person enters the same: nobody else has to keep what may name a customer.
+    """
+    action, known = _action(request, reason), await sender.read_status()
+    who = operator_of(request)
+    proposers = known.proposed.get(edit_id(dead_letter, edit), ())
+    others = [each for each in proposers if each.casefold() != who.name.casefold()]
+    proposed_by = others[0] if others and at_least(who.role, "approver") else ""
+    limit = EditLimit(
+        config=request.app[CONTEXT].config,
+        rates=request.app[RATES],
+        currency=await _currency(request, dead_letter),
+        before_minor=edited_before_minor(known, dead_letter),
+    )
+    try:
+        event_id = await sender.edit(
+            dead_letter, edit, action, limit=limit, proposed_by=proposed_by
+        )
+    except TakesTwoPeople as error:
+        await sender.propose(dead_letter, edit, action)
+        detail = f"{error}: it is sent once an approver other than you enters the same edit"
+        return {"state": "proposed", "detail": detail}
+    return {"state": "sent", "event_id": event_id}
+
+
+async def _currency(request: web.Request, dead_letter: DeadLetter) -> str:
+    """Return the currency of the transaction that its key names; nothing where it names none."""
+    key = (dead_letter.record.key or b"").decode(errors="replace")
+    try:
+        operators, state = await operator_messages(request, key)
+    except Problem:
+        # Then nobody knows what the amounts are worth, and two people have to agree.
+        return ""
+    return operators.currency(state)
 
 
 async def discard(request: web.Request) -> web.Response:

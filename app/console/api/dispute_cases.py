@@ -7,10 +7,10 @@ from aiohttp import web
 from msgspec import Meta
 
 from app.console.api.access import operator_of
+from app.console.api.audited_actions import carry_out
 from app.console.api.operator_actions import (
     Why,
     accepted_response,
-    carry_out,
     cases_and_state,
     operator_messages,
 )

@@ -18,8 +18,9 @@ from msgspec import Meta
 
 from app.config import Config
 from app.console.api.access import operator_of
+from app.console.api.audited_actions import audited
 from app.console.api.context import CONTEXT, unavailable
-from app.console.api.operator_actions import WHY_MAX, audit
+from app.console.api.operator_actions import WHY_MAX
 from app.console.api.problems import Problem, json_response, path_name, read_body
 from app.local import fault_switches
 from app.local.fault_switches import FaultError
@@ -200,14 +201,15 @@ async def switch(request: web.Request) -> web.Response:
         _enabled(request),
     )
     _check_system(system)
+    config = request.app[CONTEXT].config
     try:
         msgspec.convert(asked.faults, SHAPES[system])
     except msgspec.ValidationError as error:
         raise Problem(400, "Bad Request", str(error), field="faults") from error
     who = operator_of(request).name
     message = FaultsSwitched(about=system, who=who, why=asked.reason, faults=asked.faults)
-    await audit(request, message)
-    await _at_system(fault_switches.put(request.app[CONTEXT].config, system, asked.faults))
+    async with audited(request, message):
+        await _at_system(fault_switches.put(config, system, asked.faults))
     fault_injection.end_after(system, asked.minutes * 60.0)
     return json_response(await faults_in_force(request), 202)
 
@@ -220,9 +222,10 @@ async def clear(request: web.Request) -> web.Response:
         _enabled(request),
     )
     _check_system(system)
+    config = request.app[CONTEXT].config
     who = operator_of(request).name
-    await audit(request, FaultsSwitched(about=system, who=who, why=asked.reason, faults={}))
-    await _at_system(fault_switches.clear(request.app[CONTEXT].config, system))
+    async with audited(request, FaultsSwitched(about=system, who=who, why=asked.reason, faults={})):
+        await _at_system(fault_switches.clear(config, system))
     fault_injection.forget(system)
     return json_response(await faults_in_force(request), 202)
 
@@ -245,11 +248,12 @@ async def kill(request: web.Request) -> web.Response:
     if found is None:
         raise Problem(404, "Not Found", f"no process {name!r} runs here", field="name")
     who = operator_of(request).name
-    await audit(request, ProcessKilled(about=name, who=who, why=asked.reason, pid=found["pid"]))
-    try:
-        os.kill(found["pid"], signal.SIGKILL)
-    except ProcessLookupError as error:
-        raise Problem(409, "Conflict", f"{name} has just ended by itself") from error
+    action = ProcessKilled(about=name, who=who, why=asked.reason, pid=found["pid"])
+    async with audited(request, action):
+        try:
+            os.kill(found["pid"], signal.SIGKILL)
+        except ProcessLookupError as error:
+            raise Problem(409, "Conflict", f"{name} has just ended by itself") from error
     return json_response(found, 202)
 
 

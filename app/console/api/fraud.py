@@ -65,9 +65,9 @@ class FraudAdmin:
     async def book(self) -> Book:
         """Return the current rules, lists and snoozes. Raises Problem 503."""
         book = BUILT_IN
-        for _, message in await self.messages_on(fraud_topics.fraud_rules):
+        for envelope, message in await self.messages_on(fraud_topics.fraud_rules):
             try:
-                book = changed(book, message)
+                book = changed(book, message, envelope.time_ms)
             except RuleError:
                 continue  # The agent has refused and counted it too.
         return book

@@ -13,6 +13,7 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from app.console.api.access import operator_of
+from app.console.api.audited_actions import unconfirmed
 from app.console.api.context import CONTEXT
 from app.console.api.entities import TAG
 from app.console.api.fraud import FRAUD, check_of, entities_in
@@ -20,7 +21,7 @@ from app.console.api.fraud_rules import proposed_rule, rule_in
 from app.console.api.operator_actions import Why
 from app.console.api.problems import Problem, json_response, path_name, read_body
 from app.entrypoints.requests import Emission
-from app.fraud.analysis.fraud_admin import Action, as_action
+from app.fraud.analysis.fraud_admin import Action, as_action, with_version
 from app.kafka.messages import console_record
 from app.wire.records import event_id
 from workflows.fraud.built_in_rules import BUILT_IN, FIELDS
@@ -166,7 +167,9 @@ async def snooze(request: web.Request) -> web.Response:
         until_ms=request.app[CONTEXT].now_ms() + round(asked.hours * HOUR_MS),
         by=operator_of(request).name,
     )
-    await _say(request, message, asked.reason)
+    async with context.operator_actions:
+        book = await context.book()
+        await _say(request, with_version(message, book), asked.reason, book)
     return json_response({"rule_id": rule_id, "until_ms": message.until_ms}, 202)
 
 
@@ -192,7 +195,7 @@ async def change_list(request: web.Request) -> web.Response:
             raise Problem(409, "Conflict", f"a list holds {LIST_MAX} at most", field="add")
         by = operator_of(request).name
         message = ListPut(name=asked.name, values=tuple(sorted(values)), by=by)
-        await _say(request, message, asked.reason, book)
+        await _say(request, with_version(message, book), asked.reason, book)
     return json_response({"name": asked.name, "size": len(values)}, 202)
 
 
@@ -258,4 +261,11 @@ async def _say(request: web.Request, message: Message, why: str, before: Book = 
         )
         for each, record in zip(emitted, records, strict=True)
     ]
-    await context.publish_all(request, emissions)
+    for each in emissions:
+        context.check_readable(request, each)
+    await context.publish_all(request, emissions[:1])
+    try:
+        await context.publish_all(request, emissions[1:])
+    except Exception as error:
+        await unconfirmed(request, emitted[0], emissions[0].event_id, error)
+        raise

@@ -21,7 +21,7 @@ from app.host.outgoing import read_answer, session_of
 from app.operations.search.query import BadTerm, moment_ms
 from app.wire.personal import masked_text
 from workflows.audit import topics as audit_topics
-from workflows.audit.messages import RuleChanged
+from workflows.audit.messages import ActionUnconfirmed, RuleChanged
 from workflows.fraud.built_in_rules import FIELDS
 from workflows.fraud.condition import RuleError
 from workflows.fraud.rulebook import Book, Rule, Snooze, read_rule
@@ -88,9 +88,12 @@ async def found_rule(request: web.Request, rule_id: str) -> dict[str, object]:
     book = await context.book()
     rule = rule_in(book, rule_id)
     now_ms = request.app[CONTEXT].now_ms()
+    on_audit = await context.messages_on(audit_topics.audit)
+    lost = {said.action_id for _, said in on_audit if isinstance(said, ActionUnconfirmed)}
     history: list[dict[str, object]] = [
         {
             "at_ms": envelope.time_ms,
+            "confirmed": envelope.id not in lost,
             "who": message.who,
             "why": masked_text(message.why),
             "version_before": message.version_before,
@@ -99,7 +102,7 @@ async def found_rule(request: web.Request, rule_id: str) -> dict[str, object]:
             "state": message.state,
             "rule": shown_rule(request, message.rule),
         }
-        for envelope, message in await context.messages_on(audit_topics.audit)
+        for envelope, message in on_audit
         if isinstance(message, RuleChanged) and message.about == f"rule:{rule_id}"
     ]
     return {

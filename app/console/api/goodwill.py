@@ -4,6 +4,7 @@ import msgspec
 from aiohttp import web
 
 from app.console.api.access import operator_of
+from app.console.api.audited_actions import carry_out
 from app.console.api.context import CONTEXT
 from app.console.api.operator_actions import (
     PENDING_REFUNDS,
@@ -12,7 +13,6 @@ from app.console.api.operator_actions import (
     Why,
     accepted_response,
     alone_max_minor,
-    carry_out,
     operator_messages,
     refuse_unmovable,
     takes_two_people,

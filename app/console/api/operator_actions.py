@@ -1,9 +1,4 @@
-"""Actions of operators on orders: cancel, refund, reveal personal fields.
-
-Each action is produced to `audit` first and then carried out, so none is without its record. The
-two are on different topics, so when Kafka fails in between the action may be missing; the operator
-is asked to repeat it, and a repeated action has its effect once.
-"""
+"""Actions of operators on orders: cancel, refund, reveal personal fields."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, TypeVar
@@ -14,6 +9,7 @@ from cachetools import LRUCache
 from msgspec import Meta
 
 from app.console.api.access import operator_of
+from app.console.api.audited_actions import audit, carry_out
 from app.console.api.context import CONTEXT, asking_kafka
 from app.console.api.problems import Problem, json_response, path_name, read_body
 from app.entrypoints.requests import (
@@ -25,7 +21,6 @@ from app.entrypoints.requests import (
     entrypoint_of,
 )
 from app.registry import load_workflows
-from app.wire.envelope import derive_id
 from app.wire.personal import personal_parts
 from tables import declared
 from workflows.audit.messages import (
@@ -35,7 +30,6 @@ from workflows.audit.messages import (
     RefundProposed,
 )
 from workflows.shared.limits import MINOR_MAX, TEXT_CHARS_MAX
-from workflows.shared.message import Message, type_name
 from workflows.shared.provider_currencies import objection_to_step
 from workflows.shared.reference_rates import ReferenceRates
 
@@ -271,24 +265,6 @@ async def cases_and_state(
     if cases is None or row is None:
         raise Problem(404, "Not Found", absent, field="order_id")
     return cases, msgspec.convert(row["state"], declared[cases.table].shape)
-
-
-async def carry_out(
-    request: web.Request, action: Message, emission: Emission, mark: str = ""
-) -> None:
-    """Produce `action` to `audit`, and then what it asks for. Raises Problem 503."""
-    await audit(request, action, mark)
-    await request.app[CONTEXT].publish_all(request, [emission])
-
-
-async def audit(request: web.Request, action: Message, mark: str = "") -> None:
-    """Produce `act` to `audit`. Raises Problem 503 on failure: then nothing may be carried out."""
-    context, operator = request.app[CONTEXT], operator_of(request)
-    about = str(getattr(action, "about", ""))
-    action_id = derive_id(type_name(type(action)), about, operator.name, mark, context.now_ms())
-    # Constructing a message does not check its limits.
-    message = msgspec.convert(msgspec.to_builtins(action), type(action))
-    await context.publish(request, message, action_id, about)
 
 
 def accepted_response(order_id: str, state: str, **links: str) -> web.Response:

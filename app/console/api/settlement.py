@@ -13,8 +13,9 @@ from aiohttp import web
 
 from app.config import Config
 from app.console.api.access import operator_of
+from app.console.api.audited_actions import audited
 from app.console.api.context import unavailable
-from app.console.api.operator_actions import Why, audit
+from app.console.api.operator_actions import Why
 from app.console.api.problems import json_response, read_body
 from app.host.processes import wait_seconds
 from app.kafka.errors import KAFKA_ERRORS
@@ -93,9 +94,9 @@ async def settle(request: web.Request) -> web.Response:
     action = SettlementRequestedByOperator(
         about="settlement", who=operator_of(request).name, why=asked.reason
     )
-    await audit(request, action)
     try:
-        figures = await request.app[SETTLEMENT].settle()
+        async with audited(request, action):
+            figures = await request.app[SETTLEMENT].settle()
     except (PayflowError, *KAFKA_ERRORS) as error:
         raise unavailable(f"not settled: {error}; nothing is lost, repeat it") from error
     return json_response(figures)

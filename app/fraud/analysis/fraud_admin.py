@@ -3,7 +3,8 @@
 import msgspec
 
 from app.config import Config
-from app.fraud.live.judge import changed
+from app.fraud.analysis.cases import cases_of
+from app.fraud.live.judge import changed, next_version
 from app.kafka.messages import console_record, messages_of
 from app.wire import codecs
 from app.wire.records import event_id
@@ -11,7 +12,7 @@ from workflows.audit import messages as audit
 from workflows.fraud import topics as fraud_topics
 from workflows.fraud.built_in_rules import BUILT_IN
 from workflows.fraud.condition import RuleError
-from workflows.fraud.messages import CaseClosed, CaseOpened, PaymentLabelled
+from workflows.fraud.messages import CaseOpened, PaymentLabelled
 from workflows.fraud.rule_messages import ListPut, RulePut, RuleSnoozed
 from workflows.fraud.rulebook import RULE_BYTES_MAX, RULES_MAX, WANTS_MAX, Book
 from workflows.shared.message import Message
@@ -47,6 +48,12 @@ def as_action(message: Message, action: Action) -> list[Message]:
         message, action.before
     )
     return [msgspec.convert(said, ACTIONS[type(message)]), message]
+
+
+def with_version(message: ListPut | RuleSnoozed, book: Book) -> ListPut | RuleSnoozed:
+    """Return `message` as the one after that of the same list, or snooze, in `book`."""
+    version = next_version(book, fraud_topics.by_rule(message))
+    return msgspec.structs.replace(message, version=version)
 
 
 def _check_limits(message: RulePut, before: Book) -> None:
@@ -97,9 +104,9 @@ def _changed(message: Message, before: Book) -> dict[str, object]:
 async def book_now(config: Config) -> Book:
     """Return the current rules, lists and snoozes."""
     book = BUILT_IN
-    for _, message in await messages_of(config, [fraud_topics.fraud_rules]):
+    for envelope, message in await messages_of(config, [fraud_topics.fraud_rules]):
         try:
-            book = changed(book, message)
+            book = changed(book, message, envelope.time_ms)
         except RuleError:
             continue  # The agent has refused and counted it too.
     return book
@@ -107,13 +114,6 @@ async def book_now(config: Config) -> Book:
 
 async def open_cases(config: Config) -> list[CaseOpened]:
     """Return the open cases, the highest score first."""
-    waiting: dict[str, CaseOpened] = {}
-    for _, message in await messages_of(config, [fraud_topics.fraud_cases]):
-        match message:
-            case CaseOpened():
-                waiting[message.transaction_id] = message
-            case CaseClosed():
-                waiting.pop(message.transaction_id, None)
-            case _:
-                continue
-    return sorted(waiting.values(), key=lambda case: (-case.score, case.opened_at_ms))
+    cases = cases_of(await messages_of(config, [fraud_topics.fraud_cases]))
+    waiting = [case.registered for case in cases if case.closed is None]
+    return sorted(waiting, key=lambda case: (-case.score, case.opened_at_ms))

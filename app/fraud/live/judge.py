@@ -26,8 +26,15 @@ from workflows.fraud.built_in_rules import FIELDS
 from workflows.fraud.condition import RuleError
 from workflows.fraud.entity import KINDS
 from workflows.fraud.model import Model, ModelError, read_model
-from workflows.fraud.rule_messages import ListPut, RulePut, RuleSnoozed
-from workflows.fraud.rulebook import Book, Snooze, read_rule, with_list, with_rule, with_snooze
+from workflows.fraud.rule_messages import ListPut, RulePut, RuleSnoozed, Stamp
+from workflows.fraud.rulebook import (
+    Book,
+    Snooze,
+    read_rule,
+    with_list,
+    with_rule,
+    with_snooze,
+)
 from workflows.fraud.verdict import Judge
 from workflows.shared.message import Message
 from workflows.shared.reference_rates import (
@@ -112,8 +119,12 @@ class FollowedJudge:
             _refuse(record, "its signature is missing or wrong")
             return
         try:
-            message = codecs.decode(record.value, from_headers(record.headers), record.key)
-            self._judge = replace(self._judge, book=changed(self._judge.book, message))
+            envelope = from_headers(record.headers)
+            message = codecs.decode(record.value, envelope, record.key)
+            book = changed(self._judge.book, message, envelope.time_ms)
+            if book is self._judge.book:
+                _refuse(record, "a later one is known: somebody has repeated it")
+            self._judge = replace(self._judge, book=book)
         except Exception as error:  # noqa: BLE001  whatever a rule holds, the judging goes on
             _refuse(record, str(error))
 
@@ -149,8 +160,21 @@ def _refuse(record: Record, why: str) -> None:
     log.error("no rule: refused", why=why, offset=record.offset)
 
 
-def changed(book: Book, message: Message) -> Book:
-    """Return `book` after `message` of the rules topic. Raises RuleError."""
+def changed(book: Book, message: Message, at_ms: int = 0) -> Book:
+    """Return `book` after `message` of the rules topic, produced at `at_ms`. Raises RuleError.
+
+    A message that was put before the latest one of its key changes nothing: anybody who may write
+    to the topic can repeat an old record, whose signature is right.
+    """
+    if not isinstance(message, RulePut | ListPut | RuleSnoozed):
+        return book
+    after = _changed(book, message)
+    version = message.rule.get("version", 1) if isinstance(message, RulePut) else message.version
+    stamp = Stamp(version=version, at_ms=at_ms)
+    return _with_stamp(after, fraud_topics.by_rule(message), stamp) or book
+
+
+def _changed(book: Book, message: RulePut | ListPut | RuleSnoozed) -> Book:
     match message:
         case RulePut(rule_id=rule_id, rule=raw):
             compiled = read_rule(raw, FIELDS)
@@ -163,5 +187,15 @@ def changed(book: Book, message: Message) -> Book:
             if entity.partition(":")[0] not in KINDS:
                 raise RuleError("entity", f"must begin with one of {', '.join(KINDS)} and a colon")
             return with_snooze(book, Snooze(rule_id=rule_id, entity=entity, until_ms=until_ms))
-        case _:
-            return book
+
+
+def _with_stamp(book: Book, key: str, stamp: Stamp) -> Book | None:
+    """Return `book` with `stamp`; None where it knows a later one of `key`."""
+    if book.stamps.get(key, stamp) > stamp:
+        return None
+    return replace(book, stamps={**book.stamps, key: stamp})
+
+
+def next_version(book: Book, key: str) -> int:
+    """Return the version of the next message of `key`."""
+    return book.stamps.get(key, Stamp()).version + 1

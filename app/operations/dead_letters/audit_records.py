@@ -6,7 +6,7 @@ from app.operations.dead_letters.dead_letter import DeadLetter, redrive_id, sha2
 from app.wire import codecs
 from app.wire.envelope import Envelope, derive_id, to_headers
 from app.wire.records import Outgoing, event_id, header
-from workflows.audit import messages
+from workflows.audit import dead_letter_actions as messages
 from workflows.audit import topics as audit_topics
 from workflows.shared.message import type_name
 
@@ -24,6 +24,8 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
 def audited(message: messages.DeadLetterAction, action: Action) -> Outgoing:
     """Return `message` as an event on the audit topic; the same action has the same id."""
     kind, mark = type_name(type(message)), getattr(message, "redrive_id", "")
+    if isinstance(message, messages.DeadLetterEditProposed):
+        mark = f"{message.edit_id}/{message.who}"
     envelope = Envelope(
         id=derive_id(kind, message.about, mark),
         type=kind,

@@ -89,6 +89,15 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
             return ()
 
 
+class Edit(msgspec.Struct, frozen=True, kw_only=True):
+    """What a dead letter is to become: its bytes, and headers to set."""
+
+    body: bytes
+    headers: Mapping[str, str] = {}
+    force: bool = False
+    """Whether it is sent where it is no event either."""
+
+
 def redrive_id(dead_letter: DeadLetter, body: bytes | None = None) -> str:
     """Return the id of a redrive of `dead_letter`, with other bytes when `body` is given."""
     changed = [] if body is None else [sha256(body)]
@@ -114,6 +123,12 @@ def edited(
     new = {"ce_id": derive_id("edited", event, sha256(body)), **changes}
     said = {**new, "x-edited-from": before or "none"}
     return _outgoing(dead_letter, partition, body, said, redrive_id(dead_letter, body))
+
+
+def edit_id(dead_letter: DeadLetter, edit: Edit) -> str:
+    """Return the id of an edit: another one for other bytes or headers."""
+    headers = [sha256(repr(each).encode()) for each in sorted(edit.headers.items())]
+    return derive_id("edit", dead_letter.place, sha256(edit.body), *headers)
 
 
 def sha256(body: bytes) -> str:

@@ -1,6 +1,7 @@
 """Reads all that determines the status of dead letters: topics, and the offsets of groups."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 
 from app.config import Config
@@ -16,7 +17,12 @@ from app.wire.envelope import Undecodable, from_headers
 from app.wire.records import Record, header
 from app.wire.topics import topic_name
 from workflows.audit import topics as audit_topics
-from workflows.audit.messages import DeadLetterDiscarded
+from workflows.audit.dead_letter_actions import (
+    DeadLetterDiscarded,
+    DeadLetterEdited,
+    DeadLetterEditProposed,
+    DeadLetterRedriven,
+)
 
 Place = tuple[str, int]
 Committed = Mapping[str, Mapping[Place, int]]
@@ -47,11 +53,12 @@ class Reader:
         self._consumer = consumer
         self._next: dict[TopicPartition, int] = {}
         self._dead_letters: list[DeadLetter] = []
-        self._sendings: dict[str, RedriveAttempt] = {}
+        self._sendings: dict[str, list[RedriveAttempt]] = {}
         self._parked: list[Record] = []
         """Dead letters sent back that came to a retry topic, whether or not they wait there still.
         """
-        self._dropped: dict[str, str] = {}
+        self._actions = Actions()
+        self._foreign = 0
 
     async def read_status(self) -> DeadLetterFacts:
         """Return the status of every dead letter of Payflow."""
@@ -63,26 +70,36 @@ class Reader:
         self._dead_letters.sort(
             key=lambda dead_letter: (dead_letter.record.topic, dead_letter.record.offset)
         )
+        return self.facts(committed)
+
+    def facts(self, committed: Committed) -> DeadLetterFacts:
+        """Return the status by what was read, when services have `committed` so far."""
         waiting = (record for record in self._parked if _waits(record, committed))
         return DeadLetterFacts(
             dead_letters=tuple(self._dead_letters),
-            attempts=dict(self._sendings),
+            attempts=dict(_of_operators(self._sendings, self._actions.sent)),
             through=_through(committed),
             parked=frozenset(header(record, records.REDRIVE_ID) for record in waiting),
-            discarded=dict(self._dropped),
+            discarded=dict(self._actions.discarded),
+            proposed=dict(self._actions.proposed),
+            edited_minor=dict(self._actions.edited_minor),
+            foreign=self._foreign,
         )
 
     def _take(self, record: Record, at_ms: int) -> None:
         if topic_name(record.topic).kind == "dead":
-            self._dead_letters.append(DeadLetter(record=record, at_ms=at_ms))
+            if signing.is_authentic_dead_letter(record, self._config):
+                self._dead_letters.append(DeadLetter(record=record, at_ms=at_ms))
+            else:
+                self._foreign += 1
         elif records.is_redriven(record):
             attempt = _attempt(record)
-            self._sendings.setdefault(attempt.of, attempt)
+            self._sendings.setdefault(attempt.of, []).append(attempt)
         elif records.is_retry(record):
             if header(record, records.REDRIVE_ID):
                 self._parked.append(record)
         else:
-            _take_action(record, self._dropped, self._config)
+            self._actions.take(record, self._config)
 
     async def _new_records(self) -> AsyncIterator[tuple[Record, int]]:
         """Yield every record up to where topics end now, and its time (ms)."""
@@ -112,13 +129,51 @@ def _waits(record: Record, committed: Committed) -> bool:
     return record.offset >= through
 
 
-def _take_action(record: Record, discarded: dict[str, str], config: Config) -> None:
-    try:
-        message = codecs.decode(record.value, from_headers(record.headers), record.key)
-    except Undecodable:
-        return  # Only an action can discard a dead letter.
-    if isinstance(message, DeadLetterDiscarded) and signing.is_signed(record, config):
-        discarded[message.about] = message.why
+class Actions:
+    """The actions of operators on dead letters, by the signed records of the audit."""
+
+    def __init__(self) -> None:
+        self.discarded: dict[str, str] = {}
+        self.sent: set[tuple[str, str]] = set()
+        """Place and id of every redrive."""
+        self.proposed: dict[str, tuple[str, ...]] = {}
+        self.edited_minor: dict[str, int] = {}
+
+    def take(self, record: Record, config: Config) -> None:
+        """Note the action in `record`, if Payflow has produced it."""
+        if not signing.is_signed(record, config):
+            return
+        try:
+            message = codecs.decode(record.value, from_headers(record.headers), record.key)
+        except Undecodable:
+            return  # `payflow audit verify` names it.
+        match message:
+            case DeadLetterDiscarded():
+                self.discarded[message.about] = message.why
+            case DeadLetterRedriven():
+                self.sent.add((message.about, message.redrive_id))
+            case DeadLetterEdited():
+                self.sent.add((message.about, message.redrive_id))
+                self.edited_minor[message.about] = message.worth_minor
+            case DeadLetterEditProposed():
+                known = self.proposed.get(message.edit_id, ())
+                self.proposed[message.edit_id] = tuple(dict.fromkeys((*known, message.who)))
+            case _:
+                pass
+
+
+def _of_operators(
+    attempts: Mapping[str, Sequence[RedriveAttempt]], sent: AbstractSet[tuple[str, str]]
+) -> Iterator[tuple[str, RedriveAttempt]]:
+    """Yield the first attempt of each dead letter that the audit knows.
+
+    The headers of a redriven record have no signature. Anybody could write one by which a
+    dead letter looks handled.
+    """
+    for place, every in attempts.items():
+        known = [each for each in every if (place, each.redrive_id) in sent]
+        if known:
+            yield place, known[0]
 
 
 def _through(committed: Committed) -> dict[Place, int]:

@@ -6,12 +6,12 @@ redrive topics themselves, so a redrive that was killed continues when it is run
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import IO, ClassVar
 
-import msgspec
+from msgspec.structs import replace
 
 from app.config import Config
 from app.delivery.agent import registered
@@ -23,16 +23,17 @@ from app.operations.dead_letters.audit_records import (
     dead_letter_edited,
     dead_letter_redriven,
 )
-from app.operations.dead_letters.dead_letter import DeadLetter, edited, sent_back
+from app.operations.dead_letters.dead_letter import DeadLetter, Edit, edit_id, edited, sent_back
+from app.operations.dead_letters.edit_limit import EditLimit, TakesTwoPeople
 from app.operations.dead_letters.reader import Reader, reading
-from app.operations.dead_letters.status import DeadLetterFacts, State, states
+from app.operations.dead_letters.status import DeadLetterFacts, Outcome, State, outcome_of, states
 from app.wire import codecs
 from app.wire.byte_limits import DEAD_LETTER_BYTES_MAX, DEAD_LETTER_TOPIC_BYTES_MAX
 from app.wire.envelope import Undecodable, derive_id, from_headers
 from app.wire.records import Outgoing, event_id, size_of
 from app.wire.signing import signed_again
 from app.wire.topics import redrive_topic
-from workflows.audit import messages
+from workflows.audit import dead_letter_actions as messages
 from workflows.shared.errors import ErrorKind, PayflowError
 from workflows.shared.message import Message
 
@@ -50,19 +51,6 @@ class DeadLetterError(PayflowError):
     """Nothing was sent, or not all; the message says why and what to do."""
 
     kind: ClassVar[ErrorKind] = "conflict"
-
-
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of a redrive."""
-
-    redrive: str
-    sent: int
-    handled: int
-    failed_again: int
-    unsent: int
-    """Not sent, because the canary failed or time ran out."""
-    waiting: int
-    """Sent, and not yet handled when the wait ended."""
 
 
 @asynccontextmanager
@@ -139,7 +127,7 @@ class Redriver:
             await self._send(first, action)
             statuses = await self._until_handled(first, say)
             if statuses[first[0].place] != "handled":
-                outcome = _outcome(about, first, statuses, unsent=len(dead_letters) - 1)
+                outcome = outcome_of(about, first, statuses, unsent=len(dead_letters) - 1)
                 await self._ended(outcome, action, "the canary was not handled")
                 raise DeadLetterError(
                     f"the canary {first[0].place} is {statuses[first[0].place]}: nothing else was "
@@ -147,34 +135,56 @@ class Redriver:
                 )
         await self._throttled(dead_letters[len(first) :], action, say, rate)
         statuses = await self._until_handled(dead_letters, say)
-        outcome = _outcome(about, dead_letters, statuses, unsent=0)
+        outcome = outcome_of(about, dead_letters, statuses, unsent=0)
         await self._ended(outcome, action, "all were sent")
         return outcome
 
     async def edit(
         self,
         dead_letter: DeadLetter,
-        body: bytes,
-        headers: Mapping[str, str],
+        edit: Edit,
         action: Action,
         *,
-        force: bool,
+        limit: EditLimit,
+        proposed_by: str = "",
     ) -> str:
         """Redrive `dead_letter` with other bytes under a new event id; return that id.
 
-        Raises DeadLetterError when the new bytes are no event either, unless `force`, and when no
-        topic takes them.
+        `proposed_by`: who has proposed the same, where somebody has. Raises DeadLetterError when
+        the new bytes are no event either, unless forced, and when no topic takes them, and
+        TakesTwoPeople where `limit` does and nobody else has proposed it.
         """
         _check_agent(dead_letter)
-        sent = edited(dead_letter, self._partition(dead_letter), body, headers)
-        sent = signed_again(sent, self._config.signing_key)
-        _check_size(sent)
-        if not force:
-            _check_event(sent)
-        await self._publish(
-            [audited(dead_letter_edited(dead_letter, body, sent, action), action), sent]
-        )
+        sent = edited(dead_letter, self._partition(dead_letter), edit.body, edit.headers)
+        _check_size(signed_again(sent, self._config.signing_key))
+        try:
+            message = _event_of(sent)
+        except DeadLetterError:
+            if not edit.force:
+                raise
+            # It fails again. No signature: a later version may read an event in these bytes.
+            worth_minor = 0
+        else:
+            objection = "" if proposed_by else limit.objection(dead_letter, message)
+            if objection:
+                raise TakesTwoPeople(objection)
+            worth_minor = limit.worth_minor(message) or 0
+            sent = signed_again(sent, self._config.signing_key)
+        said = dead_letter_edited(dead_letter, edit.body, sent, action)
+        said = replace(said, proposed_by=proposed_by, worth_minor=worth_minor)
+        await self._publish([audited(said, action)])
+        await self._publish([sent])
         return event_id(sent)
+
+    async def propose(self, dead_letter: DeadLetter, edit: Edit, action: Action) -> None:
+        """Say in the audit that somebody wants this edit, which takes another person as well."""
+        message = messages.DeadLetterEditProposed(
+            about=dead_letter.place,
+            who=action.who,
+            why=action.why,
+            edit_id=edit_id(dead_letter, edit),
+        )
+        await self._publish([audited(message, action)])
 
     async def discard(self, dead_letters: Sequence[DeadLetter], action: Action) -> None:
         """Mark `dead_letters` as discarded: they need no handling, and stay on their topic."""
@@ -249,7 +259,7 @@ def _check_agent(dead_letter: DeadLetter) -> None:
         )
 
 
-def _check_event(sent: Outgoing) -> Message:
+def _event_of(sent: Outgoing) -> Message:
     """Return the message that `sent` carries; raises DeadLetterError when it carries none."""
     try:
         return codecs.decode(sent.value, from_headers(sent.headers), sent.key)
@@ -266,17 +276,3 @@ def _check_size(sent: Outgoing) -> None:
         raise DeadLetterError(
             f"the edited record has {size:,} bytes, at most {DEAD_LETTER_BYTES_MAX:,} are sent back"
         )
-
-
-def _outcome(
-    about: str, sent: Sequence[DeadLetter], statuses: Mapping[str, State], unsent: int
-) -> Outcome:
-    found = [statuses[dead_letter.place] for dead_letter in sent]
-    return Outcome(
-        redrive=about,
-        sent=len(sent),
-        handled=found.count("handled"),
-        failed_again=found.count("again"),
-        unsent=unsent,
-        waiting=found.count("sent"),
-    )

@@ -5,7 +5,7 @@ through all its checkpoints and has not dead-lettered it again.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Literal
 
 import msgspec
@@ -40,6 +40,26 @@ class DeadLetterFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Redrive ids that wait in retry topics."""
     discarded: Mapping[str, str] = {}
     """Place of each discarded dead letter → why."""
+    proposed: Mapping[str, tuple[str, ...]] = {}
+    """Id of each proposed edit → who proposed it."""
+    edited_minor: Mapping[str, int] = {}
+    """Place of each edited dead letter → the money in what it became, in the reference currency."""
+    foreign: int = 0
+    """Records in dead topics that no service of Payflow has dead-lettered: nobody can act on them.
+    """
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of a redrive."""
+
+    redrive: str
+    sent: int
+    handled: int
+    failed_again: int
+    unsent: int
+    """Not sent, because the canary failed or time ran out."""
+    waiting: int
+    """Sent, and not yet handled when the wait ended."""
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,4 +118,19 @@ def _group(
         first_ms=min(dead_letter.at_ms for dead_letter in members),
         latest_ms=max(dead_letter.at_ms for dead_letter in members),
         example=members[0].place,
+    )
+
+
+def outcome_of(
+    about: str, sent: Collection[DeadLetter], statuses: Mapping[str, State], unsent: int
+) -> Outcome:
+    """Return the result of the redrive `about`, which has sent `sent`."""
+    found = [statuses[dead_letter.place] for dead_letter in sent]
+    return Outcome(
+        redrive=about,
+        sent=len(sent),
+        handled=found.count("handled"),
+        failed_again=found.count("again"),
+        unsent=unsent,
+        waiting=found.count("sent"),
     )

@@ -24,7 +24,7 @@ from app.config import Config
 from app.delivery.agent import Agent, due_of, initial_knowledge
 from app.delivery.agent_topics import consumed_topics
 from app.delivery.processor import run_batch
-from app.delivery.row import Row, decode_row
+from app.delivery.row import Row, decode_row, is_row
 from app.delivery.timers import Deadlines
 from app.registry import load_agents
 from app.wire import codecs
@@ -195,6 +195,8 @@ class Worker:
         due = due_of(self.agent)
         if due is not None and self.agent.table is not None:
             for key, body in self.disk.items():
+                if not is_row(key):
+                    continue
                 row: Row[Any] = decode_row(self.agent.table, body)
                 self.deadlines.put(0, key, due(row.state))
 

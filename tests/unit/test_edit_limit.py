@@ -1,0 +1,333 @@
+"""Who may write to the broker makes no dead letter, and one person edits no more than he may do."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from app.auth import operators
+from app.config import Config
+from app.console.api import dead_letter_actions, dead_letters
+from app.console.server import make_api
+from app.operations.dead_letters.audit_records import Action, audited, dead_letter_redriven
+from app.operations.dead_letters.dead_letter import DeadLetter, Edit, redrive_id, sent_back
+from app.operations.dead_letters.edit_limit import EditLimit, TakesTwoPeople, edited_before_minor
+from app.operations.dead_letters.reader import Reader
+from app.operations.dead_letters.redrive import Redriver
+from app.operations.dead_letters.status import DeadLetterFacts
+from app.registry import load_agents
+from app.wire import codecs, records
+from app.wire.envelope import Envelope, from_headers, to_headers
+from app.wire.records import Outgoing, Record
+from app.wire.signing import SIGNATURE, is_signed, signed
+from app.worker.discovery import Directory
+from tests.support.console import CONFIG, FakeQueries
+from workflows.audit.dead_letter_actions import (
+    DeadLetterDiscarded,
+    DeadLetterEdited,
+    DeadLetterEditProposed,
+)
+from workflows.order.messages import GoodwillGranted, OrderCancelRequested
+from workflows.payment.messages import PaymentRefunded
+from workflows.shared.message import Message, type_name
+from workflows.shared.reference_rates import BUILT_IN_RATES
+from workflows.shared.topic import topic_of
+
+load_agents()
+
+KEY = Config().signing_key
+ACTION = Action(who="ann", why="mended", at_ms=1)
+LIMIT_MINOR = Config().refund_two_people_minor
+
+
+def emitted(message: Message) -> Outgoing:
+    """Return `message` as an event, unsigned."""
+    envelope = Envelope(
+        id="e1",
+        type=type_name(type(message)),
+        source="/x",
+        time_ms=1,
+        subject="o1",
+        correlation_id="o1",
+    )
+    return Outgoing(
+        topic=topic_of(message).name,
+        key=b"o1",
+        value=codecs.encode(message),
+        headers=to_headers(envelope),
+    )
+
+
+def as_read(sent: Outgoing, offset: int = 0) -> Record:
+    return Record(
+        topic=sent.topic,
+        partition=sent.partition or 0,
+        offset=offset,
+        key=sent.key,
+        value=sent.value,
+        headers=tuple(sent.headers),
+    )
+
+
+def dead_lettered(record: Record, agent: str = "order") -> Outgoing:
+    """Return the dead letter that `agent` makes of `record`, unsigned."""
+    return records.to_dead(
+        record, service=agent, agent=agent, cause="bug", detail="", stack="", now_ms=1
+    )
+
+
+def goodwill(amount_minor: int, alone_max_minor: int | None = LIMIT_MINOR) -> GoodwillGranted:
+    return GoodwillGranted(
+        order_id="o1",
+        return_id="operator-r1",
+        amount_minor=amount_minor,
+        alone_max_minor=alone_max_minor,
+    )
+
+
+def refunded(amount_minor: int) -> PaymentRefunded:
+    return PaymentRefunded(
+        transaction_id="o1",
+        payment_id="p1",
+        refund_id="r1",
+        amount_minor=amount_minor,
+        currency="GBP",
+        kind="return",
+    )
+
+
+def dead_letter_of(message: Message, key: str = KEY) -> DeadLetter:
+    """Return the dead letter of `message`, produced by Payflow or, without `key`, by anybody."""
+    dead = signed(dead_lettered(as_read(signed(emitted(message), key))), KEY)
+    return DeadLetter(record=as_read(dead), at_ms=1)
+
+
+SMALL = dead_letter_of(goodwill(1))
+
+# --- who makes a dead letter, and who sends one back -----------------------------
+
+
+def facts_of(*sent: Outgoing) -> DeadLetterFacts:
+    """Return what a reader makes of records on the broker."""
+    reader = Reader(Config(), None, None)  # type: ignore[arg-type]
+    for offset, each in enumerate(sent):
+        reader._take(as_read(each, offset), 1)
+    return reader.facts({})
+
+
+def test_a_record_that_no_service_has_dead_lettered_is_no_dead_letter() -> None:
+    """It is counted, and nobody can edit it."""
+    ours = signed(dead_lettered(as_read(emitted(goodwill(39_000)))), KEY)
+    forged = replace(ours, headers=[each for each in ours.headers if each[0] != "x-dead-seal"])
+    altered = replace(ours, value=codecs.encode(goodwill(99_000)))
+    known = facts_of(ours, forged, altered)
+
+    assert ([ours.value], 2) == ([each.record.value for each in known.dead_letters], 2)
+    assert 2 == known.foreign
+
+
+@pytest.mark.parametrize(
+    "secret", [pytest.param(KEY, id="by Payflow"), pytest.param("", id="by anybody")]
+)
+def test_only_what_the_audit_knows_sends_a_dead_letter_back(secret: str) -> None:
+    """Its headers have no signature, so a forged record would make it look handled."""
+    act = signed(audited(dead_letter_redriven(SMALL, ACTION), ACTION), secret)
+    known = facts_of(act, sent_back(SMALL, 0))
+
+    assert ([SMALL.place] if secret else []) == list(known.attempts)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        pytest.param(DeadLetterDiscarded(about=SMALL.place, who="ann", why="w"), id="discarded"),
+        pytest.param(
+            DeadLetterEditProposed(about=SMALL.place, who="ann", why="w", edit_id="x"),
+            id="proposed",
+        ),
+    ],
+)
+def test_a_forged_action_on_the_audit_is_none(message: Any) -> None:
+    """Signed, the same is one."""
+    act = audited(message, ACTION)
+
+    forged, ours = facts_of(act), facts_of(signed(act, KEY))
+    assert ({}, {}) == (forged.discarded, forged.proposed)
+    assert ours.discarded or ours.proposed
+
+
+# --- what one person may edit ------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("before", "message", "edited_minor", "objection"),
+    [
+        pytest.param(goodwill(1), goodwill(9_000), 0, "", id="what one person may refund"),
+        pytest.param(goodwill(1), goodwill(39_000), 0, "39000 would", id="more than he may"),
+        pytest.param(goodwill(1), goodwill(9_000), 5_000, "14000 would", id="in small parts"),
+        pytest.param(goodwill(1), goodwill(1, None), 0, "two people have", id="agreed by two"),
+        pytest.param(goodwill(1), goodwill(1, 10_001), 0, "refund 10001", id="a limit of his own"),
+        pytest.param(refunded(1), refunded(39_000), 0, "39000 would", id="any other money"),
+        pytest.param(
+            OrderCancelRequested(order_id="o1"),
+            OrderCancelRequested(order_id="o1", reason="late"),
+            LIMIT_MINOR,
+            "",
+            id="no money, on an open topic",
+        ),
+    ],
+)
+def test_an_edit_obeys_the_limit_of_what_it_does(
+    before: Message, message: Message, edited_minor: int, objection: str
+) -> None:
+    """The limit is that of the act itself."""
+    limit = EditLimit(
+        config=Config(), rates=BUILT_IN_RATES, currency="GBP", before_minor=edited_minor
+    )
+
+    said = limit.objection(dead_letter_of(before), message)
+    assert (bool(objection), True) == (bool(said), objection in said)
+
+
+@pytest.mark.parametrize(
+    ("dead_letter", "currency", "objection"),
+    [
+        pytest.param(dead_letter_of(goodwill(1), ""), "GBP", "has not produced", id="forged"),
+        pytest.param(SMALL, "", "nobody knows", id="of no known currency"),
+        pytest.param(SMALL, "XXX", "nobody knows", id="of a currency without a rate"),
+    ],
+)
+def test_an_edit_takes_two_where_nobody_vouches_for_it(
+    dead_letter: DeadLetter, currency: str, objection: str
+) -> None:
+    """The smallest amount as well: the operator's act would sign what a stranger said."""
+    limit = EditLimit(config=Config(), rates=BUILT_IN_RATES, currency=currency)
+
+    assert objection in limit.objection(dead_letter, goodwill(1))
+
+
+def test_earlier_edits_of_the_same_key_count() -> None:
+    """Those of others do not."""
+    other = DeadLetter(record=replace(SMALL.record, key=b"o2", offset=1), at_ms=1)
+    known = DeadLetterFacts(
+        dead_letters=(SMALL, other),
+        attempts={},
+        through={},
+        edited_minor={SMALL.place: 3, other.place: 4},
+    )
+
+    assert 3 == edited_before_minor(known, SMALL)
+
+
+class Edits(Redriver):
+    """A redriver whose records lie in a list."""
+
+    def __init__(self, dead_letter: DeadLetter) -> None:
+        super().__init__(Config(), None, None)  # type: ignore[arg-type]
+        self.dead_letter = dead_letter
+        self.sent: list[Outgoing] = []
+
+    async def read_status(self) -> DeadLetterFacts:
+        audit = [each for each in self.sent if each.topic == "audit"]
+        known = facts_of(*(signed(each, KEY) for each in audit))
+        return replace(known, dead_letters=(self.dead_letter,))
+
+    async def _publish(self, records: Sequence[Outgoing]) -> None:
+        self.sent += records
+
+    @property
+    def audited(self) -> list[Message]:
+        acts = [each for each in self.sent if each.topic == "audit"]
+        return [codecs.decode(each.value, from_headers(each.headers), each.key) for each in acts]
+
+    @property
+    def redriven(self) -> list[Record]:
+        return [as_read(each) for each in self.sent if each.topic != "audit"]
+
+
+async def test_bytes_that_are_no_event_are_not_signed() -> None:
+    """Also by force: a later version may read an event in them."""
+    edits = Edits(SMALL)
+    limit = EditLimit(config=Config(), rates=BUILT_IN_RATES, currency="GBP")
+    await edits.edit(SMALL, Edit(body=b"{}", force=True), ACTION, limit=limit)
+    event = Edit(body=codecs.encode(goodwill(2)))
+    await edits.edit(SMALL, event, ACTION, limit=limit)
+
+    assert [False, True] == [is_signed(each, Config()) for each in edits.redriven]
+
+
+async def test_an_edit_for_two_sends_nothing_of_one() -> None:
+    """The command line asks like this."""
+    edits = Edits(SMALL)
+    limit = EditLimit(config=Config(), rates=BUILT_IN_RATES)
+
+    with pytest.raises(TakesTwoPeople):
+        await edits.edit(SMALL, Edit(body=codecs.encode(goodwill(39_000))), ACTION, limit=limit)
+    assert [] == edits.sent
+
+
+class Site:
+    """A console with three people and one dead letter, of an order in pounds."""
+
+    def __init__(self, client: Any, tokens: dict[str, str], edits: Edits) -> None:
+        self.client = client
+        self.tokens = tokens
+        self.edits = edits
+
+    async def edit(self, who: str, message: Message) -> tuple[int, str]:
+        """Return the status and the state that `who` is answered."""
+        asked = {
+            "place": self.edits.dead_letter.place,
+            "body": codecs.encode(message).decode(),
+            "reason": "mended",
+        }
+        headers = {"Authorization": f"Bearer {who}:{self.tokens[who]}"}
+        path = "/operators/dead-letters/edit"
+        answer = await self.client.post(path, json=asked, headers=headers)
+        return answer.status, (await answer.json()).get("state", "")
+
+
+@pytest.fixture
+async def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, aiohttp_client: Any) -> Site:
+    edits = Edits(SMALL)
+
+    @asynccontextmanager
+    async def opened(_config: Config) -> AsyncIterator[Redriver]:
+        yield edits
+
+    async def gathered(_config: Config) -> DeadLetterFacts:
+        return await edits.read_status()
+
+    monkeypatch.setattr(dead_letter_actions, "redriver", opened)
+    monkeypatch.setattr(dead_letters, "gather", gathered)
+    operators.first_start(tmp_path)
+    people = (("oda", "operator"), ("odo", "operator"), ("pat", "approver"))
+    tokens = {name: operators.add(tmp_path, name, role) for name, role in people}
+    api = make_api(FakeQueries(), Directory(), replace(CONFIG, data_dir=str(tmp_path)))
+    return Site(await aiohttp_client(api), tokens, edits)
+
+
+async def test_an_edit_above_the_limit_is_sent_once_an_approver_enters_the_same(site: Site) -> None:
+    """Neither the same person again, nor another operator, nor other bytes are enough."""
+    much, more = goodwill(39_000), goodwill(39_001)
+    said = [
+        await site.edit(who, message)
+        for who, message in (
+            ("oda", much),
+            ("oda", much),
+            ("odo", much),
+            ("pat", more),
+            ("pat", much),
+        )
+    ]
+
+    assert [(202, "proposed")] * 4 + [(202, "sent")] == said
+    (sent,) = site.edits.redriven
+    (edited,) = (each for each in site.edits.audited if isinstance(each, DeadLetterEdited))
+    assert codecs.encode(much) == sent.value
+    assert records.header(sent, SIGNATURE)
+    assert ("pat", "oda") == (edited.who, edited.proposed_by)
+    assert redrive_id(SMALL, codecs.encode(much)) == edited.redrive_id
