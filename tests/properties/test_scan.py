@@ -179,8 +179,8 @@ async def test_a_scan_to_which_nothing_comes_ends_with_an_error():
         await events(consumer, topic, ScanRequest(wanted=Query()), clock=lambda: next(ticks))
 
 
-async def test_what_fails_and_what_cannot_be_read_is_counted():
-    """An expression that has no answer is an error; a body that is no JSON is unreadable."""
+async def test_what_fails_is_counted_and_of_what_is_found_what_is_no_event():
+    """An expression that has no answer is an error; of records that are not found nothing is said."""
     records = [
         FakeRecord("t", 0, 0, value=b'{"a":1}'),
         FakeRecord("t", 0, 1),
@@ -191,5 +191,31 @@ async def test_what_fails_and_what_cannot_be_read_is_counted():
 
     done = found[-1]
     assert [(0, 0)] == at(found)
-    assert (3, 2, 2) == (done.scanned, done.errors, done.unreadable)
+    assert (3, 2, 1) == (done.scanned, done.errors, done.unreadable)
     assert done.error
+
+
+@pytest.mark.parametrize("name", ["customer_id", "nobody"])
+@pytest.mark.parametrize("hidden", ["ann", "bob"])
+async def test_no_counter_tells_what_is_masked(name, hidden):
+    """A guess is answered alike whether the text behind the mask holds it or not."""
+    values = [b'{"%s":"%s"' % (b"customer_id", hidden.encode()), b'{"customer_id":"ann"}']
+    records = [FakeRecord("t", 0, at, value=value) for at, value in enumerate(values)]
+    topic = ({0: records}, {0: 2})
+    asked = ScanRequest(wanted=parse([f"text:{name}" if name == "nobody" else "text:ann"]))
+    done = (await events(fake(topic, [5]), topic, asked))[-1]
+
+    assert isinstance(done, Done)
+    assert (2, 0, 0, 0) == (done.scanned, done.matched, done.unreadable, done.errors)
+
+
+async def test_what_is_found_is_bounded_by_its_length():
+    """And the next page begins behind it."""
+    records = [FakeRecord("t", 0, at, value=b'"' + b"x" * 400 + b'"') for at in range(9)]
+    topic = ({0: records}, {0: 9})
+    found = await events(fake(topic, [5]), topic, ScanRequest(wanted=Query(), bytes_max=1_000))
+
+    done = found[-1]
+    assert isinstance(done, Done)
+    assert [(0, 0), (0, 1), (0, 2)] == at(found)
+    assert ("size", "0/3") == (done.why, done.cursor)

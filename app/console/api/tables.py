@@ -24,7 +24,7 @@ from app.console.api.context import (
     unavailable,
 )
 from app.console.api.problems import Problem, json_response, path_name, whole
-from app.console.api.topics import scanning
+from app.console.api.searches import searching
 from app.delivery.row import decode_row
 from app.kafka.errors import KAFKA_ERRORS
 from app.kafka.producer import partition_of
@@ -203,7 +203,7 @@ async def found_history(
     if lies_in is None:
         lies_in = partition_of(key, config.partitions)
     partition = _partition(request, lies_in)
-    with asking_kafka(), scanning(request):
+    with asking_kafka(), searching(request, "page"):
         found = await history(config, changelog_topic(table), partition, key)
     return _emitted(said, table, found)
 
