@@ -180,7 +180,7 @@ async def test_a_scan_to_which_nothing_comes_ends_with_an_error():
 
 
 async def test_what_fails_is_counted_and_of_what_is_found_what_is_no_event():
-    """An expression that has no answer is an error; of records that are not found nothing is said."""
+    """An expression that has no answer is an error; of what is not found nothing is said."""
     records = [
         FakeRecord("t", 0, 0, value=b'{"a":1}'),
         FakeRecord("t", 0, 1),
@@ -195,18 +195,15 @@ async def test_what_fails_is_counted_and_of_what_is_found_what_is_no_event():
     assert done.error
 
 
-@pytest.mark.parametrize("name", ["customer_id", "nobody"])
-@pytest.mark.parametrize("hidden", ["ann", "bob"])
-async def test_no_counter_tells_what_is_masked(name, hidden):
-    """A guess is answered alike whether the text behind the mask holds it or not."""
-    values = [b'{"%s":"%s"' % (b"customer_id", hidden.encode()), b'{"customer_id":"ann"}']
-    records = [FakeRecord("t", 0, at, value=value) for at, value in enumerate(values)]
-    topic = ({0: records}, {0: 2})
-    asked = ScanRequest(wanted=parse([f"text:{name}" if name == "nobody" else "text:ann"]))
-    done = (await events(fake(topic, [5]), topic, asked))[-1]
+@pytest.mark.parametrize("guess", ["text:ann", "text:zoe", "key:ann", "key:zoe"])
+async def test_no_counter_tells_what_is_masked(guess):
+    """A guess is answered alike, whether the text behind the mask holds it or not."""
+    body = b'{"order_id":"o1","customer_id":"ann", and no more JSON'
+    topic = ({0: [FakeRecord("t", 0, 0, value=body)]}, {0: 1})
+    done = (await events(fake(topic, [5]), topic, ScanRequest(wanted=parse([guess]))))[-1]
 
     assert isinstance(done, Done)
-    assert (2, 0, 0, 0) == (done.scanned, done.matched, done.unreadable, done.errors)
+    assert (1, 0, 0, 0) == (done.scanned, done.matched, done.unreadable, done.errors)
 
 
 async def test_what_is_found_is_bounded_by_its_length():

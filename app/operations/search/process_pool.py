@@ -64,7 +64,7 @@ class SearchProcess:
 
     @classmethod
     async def start(cls, config: Config, program: str = search_process.__name__) -> Self:
-        """Return a new process, which may not be ready yet; `program` is the module that it runs."""
+        """Return a new process, which may not be ready yet; `program` is the module it runs."""
         last_answer = tempfile.TemporaryFile()  # noqa: SIM115  it is open as long as the process
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", program),
