@@ -87,10 +87,7 @@ async def _close(app: web.Application) -> None:
 
 
 def identity_of(request: web.Request) -> str:
-    """Return who asks, as far as it is proven: a client, an operator, else an address.
-
-    An address of this machine is one whichever it is, and a network of IPv6 (/64) has one owner.
-    """
+    """Return who asks, as far as it is proven: a client, an operator, else an address."""
     client = owner_of(request)
     if client is not None:
         return f"client:{client.name}"
@@ -104,14 +101,17 @@ def identity_of(request: web.Request) -> str:
         # A token that nobody has checked proves nothing; checking it here would cost a slow hash.
         if name and auth.sessions.proven(name, token) is not None:
             return f"operator:{name}"
-    return _address(request.remote or "")
+    return address_identity(request.remote or "")
 
 
-def _address(text: str) -> str:
+def address_identity(text: str) -> str:
+    """Return who an address is: this machine, an address of IPv4, a network of IPv6."""
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
         return "unknown"
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
     if address.is_loopback:
         return "this machine"
     if address.version == 4:  # noqa: PLR2004
