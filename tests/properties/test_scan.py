@@ -196,7 +196,7 @@ async def test_what_fails_is_counted_and_of_what_is_found_what_is_no_event():
 
 
 @pytest.mark.parametrize("guess", ["text:ann", "text:zoe", "key:ann", "key:zoe"])
-async def test_no_counter_tells_what_is_masked(guess):
+async def test_no_counter_shows_what_is_masked(guess):
     """A guess is answered alike, whether the text behind the mask holds it or not."""
     body = b'{"order_id":"o1","customer_id":"ann", and no more JSON'
     topic = ({0: [FakeRecord("t", 0, 0, value=body)]}, {0: 1})

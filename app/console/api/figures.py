@@ -109,8 +109,8 @@ class Figures:
                 del self._seconds[min(self._seconds)]
 
     def _country(self, name: str) -> str:
-        room = len(self._by_country) < COUNTRIES_MAX
-        return name if room or name in self._by_country else OTHER_COUNTRIES
+        is_known = name in self._by_country
+        return name if is_known or len(self._by_country) < COUNTRIES_MAX else OTHER_COUNTRIES
 
     def seconds(self) -> dict[str, dict[str, int]]:
         """Return the changes of each of the latest seconds in which any message came."""

@@ -17,7 +17,7 @@ from app.console.api.access import AUTH
 from app.console.api.callers import owner_of
 from app.console.api.context import CONTEXT, asking_kafka, unavailable
 from app.console.api.live import STREAMS
-from app.console.api.problems import RETRY_AFTER, Problem, problem_of
+from app.console.api.problems import RETRY_AFTER, Problem
 from app.kafka.errors import NoSuchTopic
 from app.operations.search.process_pool import ProcessPool
 from app.operations.search.question import Begun, Question
@@ -146,4 +146,4 @@ async def answering() -> AsyncGenerator[None]:
         try:
             yield
         except NoSuchTopic as error:
-            raise problem_of(error) from error
+            raise Problem(404, "Not Found", str(error), field="name") from error

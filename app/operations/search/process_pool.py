@@ -117,7 +117,8 @@ class SearchProcess:
         """End it."""
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
-        await self._process.wait()
+        # It closes the pipes too, after what is left in them.
+        await self._process.communicate()
         self._last_answer.close()
 
     async def _after_its_end(self) -> Done:
@@ -161,6 +162,7 @@ class ProcessPool:
         self._start = start
         self._idle: list[Asked] = []
         self._starting: asyncio.Task[None] | None = None
+        self._closed = False
 
     async def search(self, question: Question) -> Answers:
         """Yield Begun, then events, the last of them Done. Raises BadTerm, InspectionError."""
@@ -172,7 +174,7 @@ class ProcessPool:
         except TimeoutError as error:
             raise InspectionError("the search says nothing any more; search again") from error
         finally:
-            if process.usable and len(self._idle) < IDLE_MAX:
+            if process.usable and len(self._idle) < IDLE_MAX and not self._closed:
                 self._idle.append(process)
             else:
                 await process.kill()
@@ -180,7 +182,8 @@ class ProcessPool:
 
     def warm(self) -> None:
         """Begin to start a process where none waits: a start takes seconds, and a search few."""
-        if not self._idle and (self._starting is None or self._starting.done()):
+        starting = self._starting is not None and not self._starting.done()
+        if not self._idle and not starting and not self._closed:
             self._starting = asyncio.create_task(self._start_one())
 
     async def _start_one(self) -> None:
@@ -197,7 +200,8 @@ class ProcessPool:
         return await self._start(self._config)
 
     async def close(self) -> None:
-        """End the processes that wait."""
+        """End the processes that wait, and let no other wait."""
+        self._closed = True
         if self._starting is not None:
             await asyncio.wait({self._starting})
         while self._idle:

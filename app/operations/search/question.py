@@ -54,7 +54,7 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True, tag="refused"):
     field: str = ""
 
     def error(self) -> BadTerm | InspectionError:
-        """Return the error of which it tells."""
+        """Return the error that it stands for."""
         match self.what:
             case "term":
                 return BadTerm(self.detail, self.field)
@@ -66,7 +66,7 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True, tag="refused"):
 
 Answer = Begun | Found | ScanState | Done | Refused
 REFUSED = (BadTerm, *KAFKA_ERRORS)
-"""Errors that are told to whoever asked."""
+"""Errors that whoever asked gets."""
 
 decode_question = msgspec.json.Decoder(Question).decode
 decode_answer = msgspec.json.Decoder(Answer).decode

@@ -36,7 +36,7 @@ from app.wire.personal import personal_names
 
 RECORD_SECONDS_MAX = 1.0
 """Time of the processor for one record, and for reading an expression."""
-MEMORY_BYTES_MAX = 1 << 30
+ALLOCATED_BYTES_MAX = 1 << 30
 """What a search may allocate: an expression can build lists and texts of any length."""
 NICE = 10
 """Searches make way for the processes that handle orders."""
@@ -105,7 +105,7 @@ async def serve(config: Config, last_answer: int, emit: Callable[[bytes], object
 def main() -> None:
     """Run the process: its argument is the number of the file for the last answer."""
     if sys.platform == "linux":
-        resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES_MAX, MEMORY_BYTES_MAX))
+        resource.setrlimit(resource.RLIMIT_DATA, (ALLOCATED_BYTES_MAX, ALLOCATED_BYTES_MAX))
     os.nice(NICE)
     # What a library prints must not stand between frames.
     with os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0) as out:
