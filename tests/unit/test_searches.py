@@ -23,7 +23,7 @@ from app.operations.search.scan_events import Done, Event
 
 
 @pytest.mark.parametrize("kind", ["page", "stream"])
-def test_callers_of_no_name_leave_room_for_those_who_sign_in(kind: Any) -> None:
+def test_nameless_callers_leave_a_share_for_those_who_sign_in(kind: Any) -> None:
     """However many addresses they have."""
     shares = Shares()
     with ExitStack() as open_searches:
@@ -37,7 +37,7 @@ def test_callers_of_no_name_leave_room_for_those_who_sign_in(kind: Any) -> None:
     assert 429 == refused.value.status
 
 
-def test_streams_leave_room_for_pages() -> None:
+def test_streams_leave_a_share_for_pages() -> None:
     """Whoever follows a topic for minutes takes no place of those who turn a page."""
     shares = Shares()
     with ExitStack() as open_searches:
