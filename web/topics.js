@@ -2,7 +2,8 @@
 "use strict";
 
 const ROWS_MAX = 1000;
-const WHY = { end: "everything was read", limit: "as many as were asked for", time: "time is up", cancelled: "stopped" };
+const WHY = { end: "everything was read", limit: "as many as were asked for", size: "no answer is longer", time: "time is up",
+  runaway: "it was ended", cancelled: "stopped" };
 const form = document.getElementById("search");
 const byId = (id) => document.getElementById(id);
 // What is under way: its stream, how far it is, whether it follows what comes, and what went before

@@ -9,16 +9,18 @@ from rich.text import Text
 from app.host.logs import escape_controls
 from app.operations.search.consumer_groups import Group
 from app.operations.search.record_view import RecordView
-from app.operations.search.scan import Done
+from app.operations.search.scan_events import Done, Why
 from app.operations.search.topic_facts import TopicFacts
 from app.wire.envelope import TIME_MS_MAX
 from app.wire.json_output import json_bytes
 
 BODY_CHARS_MAX = 160
-STOPPED = {
+STOPPED: dict[Why, str] = {
     "end": "at the end",
     "limit": "at the limit",
+    "size": "at the limit of an answer",
     "time": "out of time",
+    "runaway": "behind a record that takes too long",
     "cancelled": "by you",
 }
 

@@ -1,5 +1,6 @@
 """`payflow topics`: topics, their records, consumer groups and lag."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Annotated
@@ -29,9 +30,12 @@ from app.config import Config
 from app.kafka.reader import places_of, reader
 from app.operations.search import topic_facts
 from app.operations.search.consumer_groups import groups
-from app.operations.search.query import TERMS, BadTerm, Query, parse
+from app.operations.search.process_pool import SearchProcess
+from app.operations.search.query import TERMS, BadTerm, parse
+from app.operations.search.question import Begun, Question
 from app.operations.search.record_view import RecordView
-from app.operations.search.scan import Done, Event, Found, ScanRequest, ScanState, scan
+from app.operations.search.scan import scan
+from app.operations.search.scan_events import Done, Event, Found, ScanState
 from app.operations.search.starts import Start, parse_cursor, parse_start
 from app.registry import load_agents
 from app.wire.json_output import json_bytes
@@ -81,15 +85,15 @@ def show(
 async def _show(
     config: Config, name: str, start: str, limit: int
 ) -> tuple[list[RecordView], Done, topic_facts.TopicFacts]:
-    asked = ScanRequest(
-        wanted=Query(),
+    asked = Question(
+        topic=name,
         start=_said(lambda: parse_start(start)) if start else Start(back=limit),
         limit=limit if start else None,
     )
     about = await topic_facts.topic_facts(config, name)
     found: list[RecordView] = []
     done = None
-    async with aclosing(_events(config, name, asked)) as events:
+    async with aclosing(_events(config, asked)) as events:
         async for event in events:
             if isinstance(event, Found):
                 found.append(event.record)
@@ -109,17 +113,19 @@ def tail(  # noqa: PLR0913  each is an option
     as_json_too: AsJson = False,
 ) -> None:
     """Show new records of topic NAME, for ever; one JSON object a line with --json."""
-    asked = ScanRequest(
-        wanted=_said(lambda: parse(terms or [], cel)),
+    asked = Question(
+        topic=name,
+        terms=_terms(terms),
+        cel=cel,
         start=_said(lambda: parse_start(start)),
         limit=limit or None,
         follow=True,
     )
-    run(_tail(running_instance(), name, asked, as_lines=as_json_too))
+    run(_tail(running_instance(), asked, as_lines=as_json_too))
 
 
-async def _tail(config: Config, name: str, asked: ScanRequest, *, as_lines: bool) -> None:
-    async with aclosing(_events(config, name, asked)) as events:
+async def _tail(config: Config, asked: Question, *, as_lines: bool) -> None:
+    async with aclosing(_events(config, asked)) as events:
         async for event in events:
             if isinstance(event, Found):
                 _print(event.record, as_lines=as_lines)
@@ -138,22 +144,22 @@ def find(  # noqa: PLR0913  each is an option
     as_json_too: AsJson = False,
 ) -> None:
     """Find records of topic NAME, and show what was read; Ctrl-C stops with a cursor."""
-    wanted = _said(lambda: parse(terms or [], cel))
+    texts = _terms(terms)
     begin = _said(lambda: parse_cursor(cursor) if cursor else parse_start(start))
-    asked = ScanRequest(wanted=wanted, start=begin, limit=limit)
-    found, done = run(_find(running_instance(), name, asked, as_lines=not as_json_too))
+    asked = Question(topic=name, terms=texts, cel=cel, start=begin, limit=limit)
+    found, done = run(_find(running_instance(), asked, as_lines=not as_json_too))
     if as_json_too:
         as_json({"found": found, "done": done})
     err.print(coverage_line(done), soft_wrap=True)
 
 
 async def _find(
-    config: Config, name: str, asked: ScanRequest, *, as_lines: bool
+    config: Config, asked: Question, *, as_lines: bool
 ) -> tuple[list[RecordView], Done]:
     found: list[RecordView] = []
     last: Event | None = None
     with err.status("searching ...") as status:
-        async with aclosing(_events(config, name, asked)) as events:
+        async with aclosing(_events(config, asked)) as events:
             async for event in events:
                 last = event
                 if isinstance(event, Found):
@@ -182,14 +188,42 @@ def lag(
         out.print(behind_table(found[0]))
 
 
-async def _events(config: Config, name: str, asked: ScanRequest) -> AsyncGenerator[Event]:
+async def _events(config: Config, asked: Question) -> AsyncGenerator[Event]:
     """Yield the events of a scan; a signal stops it, and it still reports what it read."""
     stopped = on_signal()
     load_agents()  # an agent may declare topics and messages of its own
-    places = await places_of(config, name)
+    if asked.cel:
+        async with aclosing(_from_a_process(config, asked, stopped)) as events:
+            async for event in events:
+                yield event
+        return
+    places = await places_of(config, asked.topic)
     async with reader(config) as consumer:
-        async for event in scan(consumer, places, asked, stopped.is_set):
+        async for event in scan(consumer, places, asked.request(), stopped.is_set):
             yield event
+
+
+async def _from_a_process(
+    config: Config, asked: Question, stopped: asyncio.Event
+) -> AsyncGenerator[Event]:
+    """Yield the events of a scan by an expression: no signal would be seen while it is applied."""
+    process = await SearchProcess.start(config)
+    stop = asyncio.ensure_future(stopped.wait())
+    stop.add_done_callback(lambda _: process.stop())
+    try:
+        async with aclosing(process.ask(asked)) as answers:
+            async for each in answers:
+                if not isinstance(each, Begun):
+                    yield each
+    finally:
+        stop.cancel()
+        await process.kill()
+
+
+def _terms(terms: list[str] | None) -> tuple[str, ...]:
+    """Return the terms, once each is known to be one; ends with usage where it is not."""
+    _said(lambda: parse(terms or []))
+    return tuple(terms or [])
 
 
 def _print(record: RecordView, *, as_lines: bool) -> None:

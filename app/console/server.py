@@ -27,6 +27,7 @@ from app.console.api.openapi import openapi_routes
 from app.console.api.operator_actions import PENDING_REFUNDS, PROPOSALS, RATES, PendingRefunds
 from app.console.api.problems import known_hosts, problems, secured
 from app.console.api.routes import ROUTES
+from app.console.api.searches import add_searches
 from app.console.api.settlement import SETTLEMENT, NightlySettlement
 from app.console.api.tables import STAND_INS, StandIns
 from app.console.api.workflow_requests import REPEATS, Repeats
@@ -74,6 +75,7 @@ def make_api(
     app[PROPOSALS] = proposal_in(config)
     add_invariants(app)
     add_dead_letters(app)
+    add_searches(app)
     add_fault_injection(app)
     add_fraud(app)
     add_pages(app)

@@ -179,8 +179,8 @@ async def test_a_scan_to_which_nothing_comes_ends_with_an_error():
         await events(consumer, topic, ScanRequest(wanted=Query()), clock=lambda: next(ticks))
 
 
-async def test_what_fails_and_what_cannot_be_read_is_counted():
-    """An expression that has no answer is an error; a body that is no JSON is unreadable."""
+async def test_what_fails_is_counted_and_of_what_is_found_what_is_no_event():
+    """An expression that has no answer is an error; of what is not found nothing is said."""
     records = [
         FakeRecord("t", 0, 0, value=b'{"a":1}'),
         FakeRecord("t", 0, 1),
@@ -191,5 +191,28 @@ async def test_what_fails_and_what_cannot_be_read_is_counted():
 
     done = found[-1]
     assert [(0, 0)] == at(found)
-    assert (3, 2, 2) == (done.scanned, done.errors, done.unreadable)
+    assert (3, 2, 1) == (done.scanned, done.errors, done.unreadable)
     assert done.error
+
+
+@pytest.mark.parametrize("guess", ["text:ann", "text:zoe", "key:ann", "key:zoe"])
+async def test_no_counter_shows_what_is_masked(guess):
+    """A guess is answered alike, whether the text behind the mask holds it or not."""
+    body = b'{"order_id":"o1","customer_id":"ann", and no more JSON'
+    topic = ({0: [FakeRecord("t", 0, 0, value=body)]}, {0: 1})
+    done = (await events(fake(topic, [5]), topic, ScanRequest(wanted=parse([guess]))))[-1]
+
+    assert isinstance(done, Done)
+    assert (1, 0, 0, 0) == (done.scanned, done.matched, done.unreadable, done.errors)
+
+
+async def test_what_is_found_is_bounded_by_its_length():
+    """And the next page begins behind it."""
+    records = [FakeRecord("t", 0, at, value=b'"' + b"x" * 400 + b'"') for at in range(9)]
+    topic = ({0: records}, {0: 9})
+    found = await events(fake(topic, [5]), topic, ScanRequest(wanted=Query(), bytes_max=1_000))
+
+    done = found[-1]
+    assert isinstance(done, Done)
+    assert [(0, 0), (0, 1), (0, 2)] == at(found)
+    assert ("size", "0/3") == (done.why, done.cursor)

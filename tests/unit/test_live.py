@@ -9,7 +9,13 @@ import pytest
 from app.config import Config
 from app.console.api import figures as figures_module
 from app.console.api import live, live_state
-from app.console.api.figures import FIGURES, SECONDS_SHOWN, Figures
+from app.console.api.figures import (
+    COUNTRIES_MAX,
+    FIGURES,
+    OTHER_COUNTRIES,
+    SECONDS_SHOWN,
+    Figures,
+)
 from app.console.api.flow_metrics import FlowMetrics
 from app.console.api.live_state import LiveState
 from app.console.api.open_orders import OPEN_ORDERS, OpenOrders
@@ -165,6 +171,27 @@ def test_a_deleted_row_and_a_broken_one_stand_nowhere():
     open_orders.receive("o3", row())
 
     assert 1 == open_orders.shown(PLACED_MS)["payment"]["waiting"]
+
+
+def test_invented_countries_are_counted_together():
+    """There are fewer than 250: the answer for everybody grows no further."""
+    shown = Figures(FIGURES_OF_ORDERS, clock=lambda: 1_000.0)
+    for number in range(COUNTRIES_MAX + 150):
+        for orders in (1, 2):
+            shown.receive(
+                FiguresUpdated(
+                    minute_ms=0,
+                    country=f"land {number}",
+                    partition=0,
+                    counts={"orders": orders},
+                    sums={},
+                )
+            )
+
+    countries = {each["country"]: each["orders"] for each in shown.shown()["countries"]}
+    assert COUNTRIES_MAX + 1 == len(countries)
+    assert 2 * 150 == countries[OTHER_COUNTRIES]
+    assert 2 * (COUNTRIES_MAX + 150) == shown.shown()["totals"]["orders"]
 
 
 # --- a second ------------------------------------------------------------------------

@@ -439,7 +439,6 @@ async def test_the_audit_holds_nothing_as_done_that_was_not(
     [
         pytest.param("oda", REVEAL, 403, id="an operator"),
         pytest.param("pat", "/operators/reveal/o1", 400, id="no reason"),
-        pytest.param("pat", "/operators/reveal/o9?why=x", 404, id="no such order"),
     ],
 )
 async def test_personal_fields_are_not_shown_otherwise(
@@ -449,6 +448,19 @@ async def test_personal_fields_are_not_shown_otherwise(
     answer = await site.client.get(path, headers=site.machine(name))
 
     assert (status, []) == (answer.status, site.emitted)
+
+
+@pytest.mark.parametrize("order_id", ["o9", "o" * 200])
+async def test_a_reveal_without_a_match_is_audited(site: Site, order_id: str):
+    """That nothing is known is an answer too; whoever tries ids shows in the audit."""
+    answer = await site.client.get(
+        f"/operators/reveal/{order_id}?why=x", headers=site.machine("pat")
+    )
+
+    (action,) = site.emitted
+    assert 404 == answer.status
+    assert isinstance(action, PersonalRevealed)
+    assert (order_id[:140], ()) == (action.about, action.fields)
 
 
 async def test_a_link_elsewhere_reveals_nothing(site: Site):

@@ -17,10 +17,11 @@ from aiokafka.errors import KafkaConnectionError
 from app.console.api import topics as api
 from app.console.pages import topics
 from app.kafka.errors import InspectionError, NoSuchTopic
-from app.operations.search import topic_facts
+from app.operations.search import search_process, topic_facts
 from app.operations.search.consumer_groups import Behind, Group, Member
 from app.operations.search.topic_facts import PartitionFacts, TopicFacts
 from tests.support.consumer import FakeConsumer, FakeRecord
+from tests.support.searches import search_locally
 
 SCRIPT = "<script>alert(1)</script>"
 NAME, EACH = "orders", 150
@@ -116,8 +117,9 @@ GROUP = Group(
 def kafka(monkeypatch: pytest.MonkeyPatch) -> Kafka:
     """The lists, in the place of the broker."""
     kafka = Kafka()
-    monkeypatch.setattr(api, "reader", kafka.reader)
-    monkeypatch.setattr(api, "places_of", kafka.places)
+    search_locally(monkeypatch)
+    monkeypatch.setattr(search_process, "reader", kafka.reader)
+    monkeypatch.setattr(search_process, "places_of", kafka.places)
     monkeypatch.setattr(api, "groups", kafka.groups)
     monkeypatch.setattr(topics, "groups", kafka.groups)
     monkeypatch.setattr(topic_facts, "topic_facts", kafka.topic_facts)

@@ -290,6 +290,19 @@ async def test_orders_of_a_customer_are_found_by_operators_and_written_down(site
     assert "17850" not in str(action)
 
 
+async def test_a_search_for_a_customer_without_a_match_is_audited(site: Site) -> None:
+    """That somebody has ordered nothing is an answer too; their name is not in the audit."""
+    asked = {"customer_id": "17850", "why": "a call"}
+
+    answer = await site.client.post(CUSTOMER, json=asked, headers=site.machine("oda"))
+
+    (action,) = site.emitted
+    assert [] == (await answer.json())["ids"]
+    assert isinstance(action, PersonalRevealed)
+    assert ("oda", "a call") == (action.who, action.why)
+    assert "17850" not in str(action)
+
+
 async def test_who_may_act_is_offered_what_they_may(site: Site) -> None:
     """An approver: refund under a number of its own, approval, personal fields revealed."""
     site.queries.keep("order", "o1", Order(order_id="o1", placed_at_ms=1, completed_at_ms=2))

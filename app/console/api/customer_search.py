@@ -25,6 +25,9 @@ from workflows.audit.messages import PersonalRevealed
 from workflows.shared.personal import Personal
 from workflows.shared.workflow import View
 
+NOBODY = "no transaction"
+"""What the audit of a search names that has found none."""
+
 
 class CustomerAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The body of `POST /operators/orders-of-customer`."""
@@ -53,7 +56,8 @@ async def of_customer(request: web.Request) -> web.Response:
         if following:
             break
         after = ""
-    for order_id in ids:
+    # Without a match too: that somebody is no customer is an answer.
+    for order_id in ids or (NOBODY,):
         action = PersonalRevealed(
             about=order_id,
             who=operator_of(request).name,

@@ -21,6 +21,9 @@ from workflows.shared.figures import LiveFigures, figure_of
 
 MINUTES_SHOWN = 30
 SECONDS_SHOWN = 300
+COUNTRIES_MAX = 250
+"""As many as there are; whoever invents more finds them counted together."""
+OTHER_COUNTRIES = "other countries"
 
 log = structlog.get_logger(__name__)
 
@@ -96,7 +99,7 @@ class Figures:
             self._of_others.setdefault(message.workflow, Counter()).update(change)
             return
         minute = self._by_minute.setdefault(message.minute_ms, Counter())
-        country = self._by_country.setdefault(message.country, Counter())
+        country = self._by_country.setdefault(self._country(message.country), Counter())
         for sums in (self._total, minute, country):
             sums.update(change)
         self.version += 1
@@ -104,6 +107,10 @@ class Figures:
             self._seconds.setdefault(second, Counter()).update(self._rates(change))
             while len(self._seconds) > SECONDS_SHOWN:
                 del self._seconds[min(self._seconds)]
+
+    def _country(self, name: str) -> str:
+        is_known = name in self._by_country
+        return name if is_known or len(self._by_country) < COUNTRIES_MAX else OTHER_COUNTRIES
 
     def seconds(self) -> dict[str, dict[str, int]]:
         """Return the changes of each of the latest seconds in which any message came."""

@@ -37,7 +37,7 @@ RETURN_PREFIX = "operator-"
 """The prefix of the return ids of operators' refunds, which customers' return ids cannot have."""
 ORDERS_MAX = 10_000
 """Orders whose refunds this process remembers."""
-WHY_MAX = TEXT_CHARS_MAX
+WHY_MAX, ABOUT_CHARS_MAX = TEXT_CHARS_MAX, 140
 
 Why = Annotated[str, Meta(min_length=1, max_length=WHY_MAX)]
 RefundId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$(?!\n)")]
@@ -225,12 +225,12 @@ async def reveal(request: web.Request) -> web.Response:
     for entry in entries:
         for name, texts in personal_parts(entry.body, entry.type).items():
             found.setdefault(name, set()).update(texts)
+    # Without a match too: that nothing is known is an answer, and whoever tries ids shows here.
+    about, who = order_id[:ABOUT_CHARS_MAX], operator_of(request).name
+    action = PersonalRevealed(about=about, who=who, why=why, fields=tuple(sorted(found)))
+    await audit(request, action)
     if not found:
         raise Problem(404, "Not Found", f"nothing personal is known of {order_id!r}")
-    action = PersonalRevealed(
-        about=order_id, who=operator_of(request).name, why=why, fields=tuple(sorted(found))
-    )
-    await audit(request, action)
     personal = {name: sorted(values) for name, values in sorted(found.items())}
     return json_response({"order_id": order_id, "personal": personal, "partial": partial})
 

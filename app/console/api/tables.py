@@ -5,6 +5,7 @@ device or an address by its fingerprint, a tag is shown, by which this process f
 Nobody can search for a person by name, nor find a fingerprint by its prefixes.
 """
 
+import asyncio
 import hashlib
 import hmac
 import re
@@ -24,7 +25,7 @@ from app.console.api.context import (
     unavailable,
 )
 from app.console.api.problems import Problem, json_response, path_name, whole
-from app.console.api.topics import scanning
+from app.console.api.searches import searching
 from app.delivery.row import decode_row
 from app.kafka.errors import KAFKA_ERRORS
 from app.kafka.producer import partition_of
@@ -37,6 +38,8 @@ from tables import Table, declared
 
 STAND_IN = "~"
 STAND_INS_MAX = 20_000
+VERSION_BYTES_MAX = 200_000
+"""Of one version of a row: a history shows many."""
 
 
 KEYED_BY_ENTITY = frozenset({"risk"})
@@ -203,9 +206,10 @@ async def found_history(
     if lies_in is None:
         lies_in = partition_of(key, config.partitions)
     partition = _partition(request, lies_in)
-    with asking_kafka(), scanning(request):
+    with asking_kafka(), searching(request, "page"):
         found = await history(config, changelog_topic(table), partition, key)
-    return _emitted(said, table, found)
+    # Of long rows fifty versions take seconds, in which others have their turn.
+    return await asyncio.to_thread(_emitted, said, table, found)
 
 
 def _emitted(said: str, table: Table, found: History) -> Past:
@@ -232,6 +236,8 @@ def _emitted(said: str, table: Table, found: History) -> Past:
 def _state(table: Table, body: bytes | None) -> object:
     if body is None:
         return None
+    if len(body) > VERSION_BYTES_MAX:
+        return f"too long to be shown here: {len(body):,} bytes"
     try:
         return masked(msgspec.to_builtins(decode_row(table, body).state), table.shape)
     except msgspec.DecodeError:

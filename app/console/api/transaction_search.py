@@ -5,24 +5,26 @@ Personal data is masked before anything is searched.
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import Any, TypedDict
 
 import msgspec
 from aiohttp import web
 
 from app.config import Config
-from app.console.api.context import CONTEXT, TableRow, asking_kafka, unavailable
-from app.console.api.problems import Problem, json_response, problem_of
+from app.console.api.context import CONTEXT, TableRow
+from app.console.api.problems import Problem, json_response
+from app.console.api.searches import PAGE_BYTES_MAX, answering, search_process, searching
 from app.console.api.transactions import state_of
 from app.console.api.workflow_requests import REPEATS
-from app.kafka.errors import NoSuchTopic
 from app.kafka.reader import places_of, reader
 from app.operations.search.amount import NoAmount, amount_of, is_number
 from app.operations.search.query import parse
+from app.operations.search.question import Begun, Question
 from app.operations.search.record_view import RecordView
-from app.operations.search.scan import Done, Event, Found, ScanRequest, scan
+from app.operations.search.scan import ScanRequest, scan
+from app.operations.search.scan_events import Done, Event, Found, Why
 from app.operations.search.starts import Start
 from app.registry import load_workflows
 from app.wire.personal import masked
@@ -35,13 +37,18 @@ from workflows.shared.workflow import Workflow
 RECENT_BACK, SHOWN_MAX = 30, 60
 OLDER_MAX = 20
 SOUGHT_SECONDS = 4.0
+FOUND_MAX = 200
+"""Records of one topic that hold a text."""
 PAGES_MAX, PAGE_ROWS = 5, 1_000
-SEARCHES_MAX = 2
-"""Searches at a time of one process: each reads four topics."""
 QUERY_CHARS_MAX = 200
-STOPPED = {"end": "to its end", "limit": "until there were enough", "time": "until time was up"}
-
-_searching: set[asyncio.Task[object]] = set()
+STOPPED: dict[Why, str] = {
+    "end": "to its end",
+    "limit": "until there were enough",
+    "size": "until there were enough",
+    "time": "until time was up",
+    "runaway": "up to one that takes too long",
+    "cancelled": "until it was stopped",
+}
 
 
 class SearchPage(TypedDict):
@@ -102,13 +109,14 @@ async def recent(request: web.Request, older: int) -> tuple[list[dict[str, objec
     said: list[str] = []
     for workflow in load_workflows().values():
         topic = topic_of_type(workflow.started_by).name
-        more, looked = await _scanned(
-            context.config,
-            topic,
-            [f"type:{type_name(workflow.started_by)}"],
-            Start(back=back),
+        asked = ScanRequest(
+            wanted=parse([f"type:{type_name(workflow.started_by)}"]),
+            start=Start(back=back),
             limit=back * partitions_of(topic, context.config),
+            seconds=SOUGHT_SECONDS,
+            bodies=False,
         )
+        more, looked = await _gathered(_latest(context.config, topic, asked), topic)
         found += more
         said.append(looked)
     ids = list(dict.fromkeys(each.key for each in sorted(found, key=lambda each: -each.at_ms)))
@@ -199,17 +207,27 @@ async def ids_holding(request: web.Request, text: str) -> tuple[list[str], str]:
     """Return the ids of the orders to which `text` may belong, and the sources read."""
     if await _known(request, text):
         return [text], "it is the id of a transaction"
-    config = request.app[CONTEXT].config
     # Workflows that share a participant name the same topics: each is read once.
     topics = dict.fromkeys(
         topic.name for each in load_workflows().values() for topic in each.view.id_topics
     )
     term, read_as = search_term(text)
-    with _search():
-        scans = [_scanned(config, name, [term], Start()) for name in topics]
-        answers = await asyncio.gather(*scans)
-    keys = dict.fromkeys(each.key for found, _ in answers for each in found)
-    said = "; ".join(said for _, said in answers)
+    found: list[RecordView] = []
+    texts: list[str] = []
+    with searching(request, "page"):
+        for name in topics:
+            question = Question(
+                topic=name,
+                terms=(term,),
+                limit=FOUND_MAX,
+                bytes_max=PAGE_BYTES_MAX,
+                seconds=SOUGHT_SECONDS / len(topics),
+            )
+            more, looked = await _gathered(search_process(request, question), name)
+            found += more
+            texts.append(looked)
+    keys = dict.fromkeys(each.key for each in found)
+    said = "; ".join(texts)
     return list(keys)[:SHOWN_MAX], f"{read_as}{said}"
 
 
@@ -231,44 +249,24 @@ async def _known(request: web.Request, transaction_id: str) -> bool:
     return bool(entries)
 
 
-@contextmanager
-def _search() -> Iterator[None]:
-    """Count this request among the searches. Raises Problem 503 when there are too many."""
-    task = asyncio.current_task()
-    assert task is not None, "a request runs in a task"
-    if len(_searching) >= SEARCHES_MAX:
-        raise unavailable(f"{SEARCHES_MAX} searches are under way; try again when one has ended")
-    _searching.add(task)
-    try:
-        yield
-    finally:
-        _searching.discard(task)
-
-
-async def _scanned(
-    config: Config, topic: str, terms: list[str], start: Start, limit: int = 200
+async def _gathered(
+    answers: AsyncGenerator[Begun | Event], topic: str
 ) -> tuple[list[RecordView], str]:
-    """Return the records found in `topic` within a few seconds, and the offsets read, in text."""
+    """Return the records that were found in `topic`, and the offsets read, in text."""
     found: list[RecordView] = []
     said = ""
-    with asking_kafka():
-        try:
-            asked = ScanRequest(
-                wanted=parse(terms), start=start, limit=limit, seconds=SOUGHT_SECONDS
-            )
-            async with aclosing(_events(config, topic, asked)) as events:
-                async for event in events:
-                    match event:
-                        case Found(record=record):
-                            found.append(record)
-                        case Done(scanned=scanned, why=why):
-                            said = f"{scanned} records of {topic} were read, {STOPPED[why]}"
-        except NoSuchTopic as error:
-            raise problem_of(error) from error
+    async with answering(), aclosing(answers):
+        async for each in answers:
+            match each:
+                case Found(record=record):
+                    found.append(record)
+                case Done(scanned=scanned, why=why):
+                    said = f"{scanned} records of {topic} were read, {STOPPED[why]}"
     return found, said
 
 
-async def _events(config: Config, topic: str, asked: ScanRequest) -> AsyncGenerator[Event]:
+async def _latest(config: Config, topic: str, asked: ScanRequest) -> AsyncGenerator[Begun | Event]:
+    """Yield the events of a scan in this process: of a few records, and of no body."""
     places = await places_of(config, topic)
     async with reader(config) as consumer, aclosing(scan(consumer, places, asked)) as events:
         async for event in events:

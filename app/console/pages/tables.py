@@ -8,12 +8,15 @@ from aiohttp import web
 from app.console.api.problems import Problem, path_name
 from app.console.api.tables import found_history, found_row, found_rows, tables_facts
 from app.console.pages.render import page
+from app.operations.search.record_view import is_flat
 from app.wire.json_output import json_bytes, json_page
 from tables import declared
 
 Facts = TypeVar("Facts")
 
 GONE, UNAVAILABLE = 404, 503
+PRETTY_CHARS_MAX = 30_000
+"""Of one value on a page."""
 
 
 async def every(request: web.Request) -> web.Response:
@@ -75,8 +78,15 @@ async def _if_any(asked: Awaitable[Facts], *passing: int) -> tuple[Facts | None,
 
 
 def pretty(value: object) -> str:
-    """Return `value` as JSON that people read."""
-    return json_page(value).decode()
+    """Return `value` as JSON that people read, cut where it is long; in one line where it is deep.
+
+    In lines each member is indented by its depth, so deep lists grow to the square.
+    """
+    text = (json_page if is_flat(value) else json_bytes)(value).decode()
+    if len(text) <= PRETTY_CHARS_MAX:
+        return text
+    more = len(text) - PRETTY_CHARS_MAX
+    return f"{text[:PRETTY_CHARS_MAX]}\n… and {more} characters more: see the API or `payflow`"
 
 
 def in_line(value: object) -> str:

@@ -7,7 +7,8 @@ from aiohttp import web
 
 from app.console.api.context import CONTEXT
 from app.console.api.problems import Problem, path_name, problem_of
-from app.console.api.topics import FOUND_MAX, answering, found_records, group_by_name
+from app.console.api.searches import answering
+from app.console.api.topics import FOUND_MAX, found_records, group_by_name
 from app.console.pages.render import page
 from app.console.pages.tables import pretty
 from app.operations.search import topic_facts
@@ -17,7 +18,7 @@ from workflows.shared.errors import PayflowError
 from workflows.shared.message import type_name
 from workflows.shared.topic import declared
 
-BAD, UNAVAILABLE = 400, 503
+BAD, TOO_MANY, UNAVAILABLE = 400, 429, 503
 STARTS = (
     ("latest:20", "the latest 20 of each partition"),
     ("earliest", "the beginning"),
@@ -76,7 +77,7 @@ async def show(request: web.Request) -> web.Response:
             found = await found_records(request)
         except PayflowError as error:
             trouble = problem_of(error)
-            if trouble.status not in (BAD, UNAVAILABLE):
+            if trouble.status not in (BAD, TOO_MANY, UNAVAILABLE):
                 raise
     return await page(
         request,

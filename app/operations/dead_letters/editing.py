@@ -1,22 +1,22 @@
 """A dead letter for editing: personal parts are masked, and restored where the mask stays. Pure."""
 
-import difflib
-
 import msgspec
 
 from app.operations.dead_letters.redrive import DeadLetterError
-from app.operations.search.masked_record import preview
-from app.wire.json_output import json_page
+from app.operations.search.line_diff import differing
+from app.operations.search.masked_record import JSON_BYTES_MAX, preview
+from app.operations.search.record_view import is_flat
+from app.wire.json_output import json_bytes, json_page
 from app.wire.personal import MASK, masked_body, personal_names
-
-DIFF_LINES_MAX = 400
 
 
 def editable(value: bytes | None, type_name: str) -> str:
     """Return the JSON of `value` in lines, masked; the empty string where it is no JSON.
 
-    `type_name` is the type in its envelope.
+    `type_name` is the type in its envelope. What is longer than any message is not read as JSON.
     """
+    if len(value or b"") > JSON_BYTES_MAX:
+        return ""
     try:
         return _lines(masked_body(msgspec.json.decode(value or b""), type_name))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -78,9 +78,9 @@ def diff(value: bytes | None, edited: bytes, type_name: str) -> list[str]:
     not mask it.
     """
     one, other = (editable(each, type_name) or preview(each or b"") for each in (value, edited))
-    found = difflib.unified_diff(one.splitlines(), other.splitlines(), n=2, lineterm="")
-    return [line for line in found if not line.startswith(("---", "+++"))][:DIFF_LINES_MAX]
+    return differing(one.splitlines(), other.splitlines(), around=2)
 
 
 def _lines(value: object) -> str:
-    return json_page(value).decode()
+    # In lines each member is indented by its depth: deep lists would grow to the square.
+    return (json_page if is_flat(value) else json_bytes)(value).decode()

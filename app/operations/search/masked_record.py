@@ -1,6 +1,7 @@
 """One record with its personal parts masked, before it is shown or searched.
 
-Parts are decoded on demand: a search by key never decodes a body.
+Parts are decoded on demand: a search by key never decodes a body. Each is cut before anything is
+done with it, so that a record costs no more than one of Payflow's, whoever produced it.
 """
 
 import re
@@ -23,22 +24,30 @@ from app.wire.personal import (
 from app.wire.records import UnreadableBatch, unreadable_text
 from app.wire.topics import table_of
 
-_ESCAPED = re.compile(r"\\+u([0-9a-fA-F]{4})")
+PART_BYTES_MAX = 4_096
+"""Of a key and of each header; a term has fewer characters, so no term equals what was cut."""
+HEADERS_MAX, HEADER_NAME_CHARS_MAX = 200, 200
+JSON_BYTES_MAX = 2_000_000
+"""A longer body is a text like any that is no JSON: each object of it would be a hundred bytes."""
+TEXT_BYTES_MAX = 64_000
+"""Of a body that is no JSON: what lies behind is neither shown nor searched."""
+
+# A run of backslashes is read once, from its first: else each of them would begin a search.
+_ESCAPED = re.compile(r"(?<!\\)\\+u([0-9a-fA-F]{4})")
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
 
 class MaskedRecord:
-    """A record, its parts masked; `opened` says whether its body was decoded."""
+    """A record, its parts masked."""
 
     def __init__(self, record: Any) -> None:
         self.record = record
-        self.opened = False
 
     @cached_property
     def key(self) -> str:
         """Return the key."""
-        text = (self.record.key or b"").decode(errors="backslashreplace")
+        text = _text(self.record.key)
         return MASK if text and is_keyed_by_person(self.type) else masked_text(text)
 
     @cached_property
@@ -53,15 +62,15 @@ class MaskedRecord:
         if is_keyed_by_person(self.type):
             hidden |= {"ce_subject"}
         return [
-            (name, MASK if value and name in hidden else masked_text(value))
+            (masked_text(name), MASK if value and name in hidden else masked_text(value))
             for name, value in self._plain
         ]
 
     @cached_property
     def _plain(self) -> list[tuple[str, str]]:
         return [
-            (name, (value or b"").decode(errors="backslashreplace"))
-            for name, value in self.record.headers
+            (name[:HEADER_NAME_CHARS_MAX], _text(value))
+            for name, value in self.record.headers[:HEADERS_MAX]
         ]
 
     @cached_property
@@ -82,7 +91,7 @@ class MaskedRecord:
 
     @property
     def broken(self) -> bool:
-        """Return whether the body is not JSON."""
+        """Return whether the body is not JSON, or too long to be read as such."""
         return self._opened[1] is not None
 
     @cached_property
@@ -99,10 +108,11 @@ class MaskedRecord:
 
     @cached_property
     def _opened(self) -> tuple[object, str | None]:
-        self.opened = True
         value = self.record.value
         if value is None:
             return None, ""
+        if len(value) > JSON_BYTES_MAX:
+            return None, preview(value)
         try:
             body = _decode(value)
             table = table_of(self.record.topic)
@@ -112,14 +122,21 @@ class MaskedRecord:
         return shown, None
 
 
+def _text(part: bytes | None) -> str:
+    return (part or b"")[:PART_BYTES_MAX].decode(errors="backslashreplace")
+
+
 @cache
 def _personal_name() -> re.Pattern[str]:
     return re.compile("|".join(sorted(personal_names())), re.IGNORECASE)
 
 
 def preview(value: bytes) -> str:
-    """Return `value` as text up to the first personal field, whose end is not known."""
-    text = value.decode(errors="backslashreplace").replace("\x00", "")
+    """Return the beginning of `value` as text, up to the first personal field.
+
+    The end of that one is unknown. What is cut off lies behind: no value begins before its name.
+    """
+    text = value[:TEXT_BYTES_MAX].decode(errors="backslashreplace").replace("\x00", "")
     text = _ESCAPED.sub(lambda found: chr(int(found.group(1), 16)), text)
     # A lone surrogate could be neither printed nor sent.
     text = text.encode(errors="backslashreplace").decode()

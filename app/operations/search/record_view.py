@@ -1,6 +1,9 @@
 """One record for people, its personal parts masked."""
 
+from typing import cast
+
 import msgspec
+from msgspec.structs import replace
 
 from app.config import Config
 from app.kafka.errors import InspectionError
@@ -11,6 +14,10 @@ from app.wire.records import Consumed, UnreadableBatch
 BODY_BYTES_SHOWN_MAX = 50_000
 """A longer body is cut, and shown as text."""
 TEXT_CHARS_SHOWN_MAX = 2_000
+PART_CHARS_SHOWN_MAX = 500
+"""Of a key, of each header, and of the error."""
+DEPTH_SHOWN_MAX = 40
+"""A body of deeper lists is shown as text: JSON in lines indents each member by its depth."""
 
 
 class RecordView(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,18 +65,51 @@ def view_of(masked: MaskedRecord, *, whole: bool = False) -> RecordView:
     """Return `masked` for people; with `whole` its bytes too, personal fields included."""
     record = masked.record
     value = record.value or b""
-    as_text = masked.broken or (len(value) > BODY_BYTES_SHOWN_MAX and not whole)
+    long = not whole and (len(value) > BODY_BYTES_SHOWN_MAX or not is_flat(masked.body))
+    as_text = masked.broken or long
     text = masked.text[:TEXT_CHARS_SHOWN_MAX] if as_text else ""
+    return replace(
+        view_without_body(masked),
+        body=None if as_text else masked.body,
+        error=shortened(masked.error),
+        text=value.decode(errors="backslashreplace") if whole else text,
+        hexadecimal=value.hex() if whole else "",
+    )
+
+
+def view_without_body(masked: MaskedRecord) -> RecordView:
+    """Return `masked` for people, its body not decoded."""
+    record = masked.record
     return RecordView(
         topic=record.topic,
         partition=record.partition,
         offset=record.offset,
         at_ms=record.timestamp,
-        key=masked.key,
-        headers=masked.headers,
-        type=masked.type,
-        body=None if as_text else masked.body,
-        error=masked.error,
-        text=value.decode(errors="backslashreplace") if whole else text,
-        hexadecimal=value.hex() if whole else "",
+        key=shortened(masked.key),
+        headers={name: shortened(text) for name, text in masked.headers.items()},
+        type=shortened(masked.type),
+        body=None,
     )
+
+
+def shortened(text: str, most: int = PART_CHARS_SHOWN_MAX) -> str:
+    """Return `text`, or as much of it as is shown."""
+    return text if len(text) <= most else text[:most] + "…"
+
+
+def is_flat(body: object, depth: int = DEPTH_SHOWN_MAX) -> bool:
+    """Return whether no member of `body` lies deeper than `depth`."""
+    if isinstance(body, dict):
+        members = list(cast("dict[str, object]", body).values())
+    elif isinstance(body, list):
+        members = cast("list[object]", body)
+    else:
+        return True
+    return depth > 0 and all(is_flat(each, depth - 1) for each in members)
+
+
+def bytes_shown(record: Consumed) -> int:
+    """Return about how long the view of `record` is."""
+    headers = sum(min(len(value or b""), PART_CHARS_SHOWN_MAX) for _, value in record.headers)
+    body = min(len(record.value or b""), BODY_BYTES_SHOWN_MAX)
+    return body + headers + min(len(record.key or b""), PART_CHARS_SHOWN_MAX)

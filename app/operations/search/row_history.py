@@ -1,6 +1,5 @@
 """The history of a row: its versions in the changelog, as far back as that goes."""
 
-import difflib
 import time
 from collections import deque
 from collections.abc import Callable
@@ -11,10 +10,14 @@ from app.config import Config
 from app.kafka.errors import InspectionError
 from app.kafka.positions import Reach
 from app.kafka.reader import TopicPartition, places_of, reached, reader
+from app.operations.search.line_diff import differing
+from app.operations.search.record_view import is_flat
 
 READ_MS = 250
 SECONDS_MAX = 5.0
 VERSIONS_MAX = 50
+DIFF_BYTES_MAX = 500_000
+"""A longer state is not laid out in lines."""
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,18 +83,21 @@ async def history(
 
 
 def changed(before: object, after: object) -> list[str]:
-    """Return how two states differ: lines that begin with `-` and `+`.
+    """Return how two states differ: lines that begin with `-` and `+`, up to a number of them.
 
     None is no state: it is not known, or the row was deleted.
     """
-    one, other = (
-        []
-        if each is None
-        else msgspec.json.format(msgspec.json.encode(each), indent=1).decode().splitlines()
-        for each in (before, after)
-    )
-    return [
-        line
-        for line in difflib.unified_diff(one, other, n=0, lineterm="")
-        if not line.startswith(("---", "+++", "@@"))
-    ]
+    one, other = _lines(before), _lines(after)
+    if one is None or other is None:
+        return ["+ too long to be compared here"]
+    return [line for line in differing(one, other) if not line.startswith("@@")]
+
+
+def _lines(state: object) -> list[str] | None:
+    """Return the JSON of `state` in lines; None where it is too long."""
+    if state is None:
+        return []
+    body = msgspec.json.encode(state)
+    if len(body) > DIFF_BYTES_MAX or not is_flat(state):
+        return None
+    return msgspec.json.format(body, indent=1).decode().splitlines()

@@ -7,7 +7,7 @@ over, not waited for.
 
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from typing import Literal
+from typing import Protocol
 
 import msgspec
 
@@ -17,7 +17,13 @@ from app.kafka.reader import AIOKafkaConsumer, TopicPartition, reached
 from app.operations.search.expression import ExpressionFailed
 from app.operations.search.masked_record import MaskedRecord
 from app.operations.search.query import Query
-from app.operations.search.record_view import RecordView, view_of
+from app.operations.search.record_view import (
+    RecordView,
+    bytes_shown,
+    view_of,
+    view_without_body,
+)
+from app.operations.search.scan_events import Coverage, Done, Event, Found, ScanState, Why
 from app.operations.search.starts import Start, chosen, cursor_of, resolve
 from app.wire.records import Consumed
 
@@ -27,59 +33,6 @@ BATCH_RECORDS_MAX = 500
 PROGRESS_SECONDS = 0.5
 STALL_SECONDS_MAX = 30.0
 
-Why = Literal["end", "limit", "time", "cancelled"]
-
-
-class Coverage(msgspec.Struct, frozen=True, kw_only=True):
-    """The offsets read of one partition: `first` to `last`, both included."""
-
-    partition: int
-    begin: int
-    """The first offset that the partition still has."""
-    first: int
-    last: int
-    """`first` - 1 when nothing was."""
-    end: int
-    """Its end at the start of the scan: one after the last offset."""
-
-
-class Found(msgspec.Struct, frozen=True, kw_only=True, tag="found"):
-    """A record that is wanted."""
-
-    record: RecordView
-
-
-class ScanState(msgspec.Struct, frozen=True, kw_only=True, tag="progress"):
-    """The state of a running scan."""
-
-    scanned: int
-    matched: int
-    bytes: int
-    coverage: tuple[Coverage, ...]
-    cursor: str
-
-
-class Done(msgspec.Struct, frozen=True, kw_only=True, tag="done"):
-    """Why the scan stopped, and the offsets that it read."""
-
-    why: Why
-    scanned: int
-    matched: int
-    bytes: int
-    unreadable: int
-    """Opened records that are not JSON, and found records that are not events of Payflow."""
-    errors: int
-    """Records for which the expression has no answer."""
-    error: str = ""
-    """The error of the first of them."""
-    coverage: tuple[Coverage, ...]
-    elapsed_seconds: float
-    cursor: str
-    """The cursor from which to go on."""
-
-
-Event = Found | ScanState | Done
-
 
 class ScanRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What to search for, from where, and when to stop."""
@@ -87,9 +40,38 @@ class ScanRequest(msgspec.Struct, frozen=True, kw_only=True):
     wanted: Query
     start: Start = Start()
     limit: int | None = None
+    bytes_max: int | None = None
+    """Stop when what was found is as long."""
     seconds: float | None = None
+    bodies: bool = True
+    """Show bodies, and say whether each is an event; else keys and headers alone."""
     follow: bool = False
     """Go on after the end, for ever."""
+
+
+class RecordLimit(Protocol):
+    """Ends this process where one record takes too long; `done` is then the answer of the scan."""
+
+    def begin(self, done: Callable[[], Done]) -> None:
+        """Begin to count: the next record is read now."""
+        ...
+
+    def end(self) -> None:
+        """Count no more."""
+        ...
+
+
+class NoLimit:
+    """Lets a record take as long as it takes: the scan of a terminal, which is a process itself."""
+
+    def begin(self, done: Callable[[], Done]) -> None:
+        """Do nothing."""
+
+    def end(self) -> None:
+        """Do nothing."""
+
+
+NO_LIMIT = NoLimit()
 
 
 def never() -> bool:
@@ -97,18 +79,19 @@ def never() -> bool:
     return False
 
 
-async def scan(
+async def scan(  # noqa: PLR0913  what is read, what is wanted, and how it is ended
     consumer: AIOKafkaConsumer,
     places: Sequence[TopicPartition],
     asked: ScanRequest,
     stopped: Callable[[], bool] = never,
     clock: Callable[[], float] = time.monotonic,
+    limit: RecordLimit = NO_LIMIT,
 ) -> AsyncGenerator[Event]:
     """Yield what is found in `places`, progress, and at last Done.
 
     Raises BadTerm for a start that is not there, InspectionError when nothing comes any more.
     """
-    section = await _begin(consumer, places, asked, clock)
+    section = await _begin(consumer, places, asked, clock, limit)
     emitted_s = clock()
     while (why := section.over(stopped)) is None:
         batch = await consumer.getmany(timeout_ms=READ_MS, max_records=BATCH_RECORDS_MAX)
@@ -129,35 +112,45 @@ async def scan(
 class _Section:
     """A running scan."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  as of `scan`
         self,
         asked: ScanRequest,
         begin: dict[TopicPartition, int],
         end: dict[TopicPartition, int],
         first: dict[TopicPartition, int],
         clock: Callable[[], float],
+        limit: RecordLimit,
     ) -> None:
-        self._asked, self._clock = asked, clock
+        self._asked, self._clock, self._limit = asked, clock, limit
         self._begin, self._end, self._first = begin, end, first
         self._next = dict(first)
         self._open = {p for p in first if asked.follow or first[p] < end[p]}
         self.places = sorted(self._open)
         self._began_s = self._moved_s = clock()
         self._scanned = self._matched = self._bytes = self._unreadable = self._errors = 0
+        self._bytes_shown = 0
         self._error = ""
         self._reach: Reach[TopicPartition] = Reach()
 
     @property
     def full(self) -> bool:
-        """Return whether the limit of records to find is reached."""
-        return self._asked.limit is not None and self._matched >= self._asked.limit
+        """Return whether as much was found as is wanted."""
+        return self._enough is not None
+
+    @property
+    def _enough(self) -> Why | None:
+        asked = self._asked
+        if asked.limit is not None and self._matched >= asked.limit:
+            return "limit"
+        long = asked.bytes_max is not None and self._bytes_shown >= asked.bytes_max
+        return "size" if long else None
 
     def over(self, stopped: Callable[[], bool]) -> Why | None:
         """Return why the scan ends; None when it goes on. Raises InspectionError when it stalls."""
         if not self._open:
             return "end"
-        if self.full:
-            return "limit"
+        if (enough := self._enough) is not None:
+            return enough
         if stopped():
             return "cancelled"
         now_s = self._clock()
@@ -178,21 +171,29 @@ class _Section:
             return None
         self._scanned += 1
         self._bytes += len(record.value or b"") + len(record.key or b"")
-        found = self._judge(record) if self._asked.wanted.may_hold(record) else None
+        # Before it is judged: whoever goes on after a record that takes too long goes on behind it.
         self._move(place, record.offset + 1)
-        return found
+        if not self._asked.wanted.may_hold(record):
+            return None
+        self._limit.begin(lambda: self.done("runaway"))
+        try:
+            return self._judge(MaskedRecord(record))
+        finally:
+            self._limit.end()
 
-    def _judge(self, record: Consumed) -> RecordView | None:
-        masked = MaskedRecord(record)
+    def _judge(self, masked: MaskedRecord) -> RecordView | None:
         try:
             wanted = self._asked.wanted.holds(masked)
         except ExpressionFailed as error:
             self._errors += 1
             self._error = self._error or str(error)
             wanted = False
-        shown = view_of(masked) if wanted else None
-        self._matched += wanted
-        self._unreadable += bool(masked.error) if wanted else masked.opened and masked.broken
+        if not wanted:
+            return None
+        shown = view_of(masked) if self._asked.bodies else view_without_body(masked)
+        self._matched += 1
+        self._unreadable += bool(shown.error)
+        self._bytes_shown += bytes_shown(masked.record)
         return shown
 
     async def pass_gaps(
@@ -259,6 +260,7 @@ async def _begin(
     places: Sequence[TopicPartition],
     asked: ScanRequest,
     clock: Callable[[], float],
+    limit: RecordLimit,
 ) -> _Section:
     """Return the section, its consumer set on the first offset of each partition."""
     scanned = chosen(places, asked.start)
@@ -269,7 +271,7 @@ async def _begin(
         since = await resolve(consumer, Start(at_ms=asked.wanted.since_ms), begin, end)
         # Every record before this offset is older, even if times are out of order.
         first = {place: max(first[place], since[place]) for place in first}
-    section = _Section(asked, begin, end, first, clock)
+    section = _Section(asked, begin, end, first, clock, limit)
     # Nothing may be awaited between assignment and seek: the fetcher would choose an offset itself.
     consumer.assign(section.places)
     for place in section.places:

@@ -1,0 +1,149 @@
+"""Who may search how much: each identity has a share, so that a few leave some for everybody.
+
+Searches run in processes of their own (`app.operations.search.process_pool`).
+"""
+
+import asyncio
+import ipaddress
+from collections import Counter
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import Literal
+
+from aiohttp import web
+
+from app.auth.operators import PeopleError
+from app.auth.sessions import TOKEN_CHARS_MAX
+from app.console.api.access import AUTH
+from app.console.api.callers import owner_of
+from app.console.api.context import CONTEXT, asking_kafka, unavailable
+from app.console.api.live import STREAMS
+from app.console.api.problems import RETRY_AFTER, Problem
+from app.kafka.errors import NoSuchTopic
+from app.operations.search.process_pool import ProcessPool
+from app.operations.search.question import Begun, Question
+from app.operations.search.scan_events import Event
+
+Kind = Literal["page", "stream"]
+"""A page takes a few seconds; a stream is open until its end, or until it is closed."""
+EACH_MAX = 2
+"""Searches of a kind that one identity may have at once."""
+ANONYMOUS_MAX = 2
+"""Searches of a kind for all who have not signed in, together."""
+SEARCHES_MAX = 4
+"""Searches of a kind at once: each keeps a core busy."""
+PAGE_BYTES_MAX = 1_000_000
+"""Of the records that one page shows."""
+STREAM_SECONDS_MAX = 900.0
+"""A stream ends then, with a cursor; whoever still wants it goes on."""
+
+
+class Shares:
+    """The searches that are running, by kind and identity."""
+
+    def __init__(self) -> None:
+        self._running: Counter[tuple[Kind, str]] = Counter()
+
+    @contextmanager
+    def take(self, kind: Kind, identity: str) -> Iterator[None]:
+        """Count one search more. Raises Problem 429 at the share of `identity`, 503 at the end."""
+        anonymous = not identity.startswith(_PROVEN)
+        of_kind = {who: n for (each, who), n in self._running.items() if each == kind}
+        of_nobody = sum(n for who, n in of_kind.items() if not who.startswith(_PROVEN))
+        if of_kind.get(identity, 0) >= EACH_MAX or (anonymous and of_nobody >= ANONYMOUS_MAX):
+            whose = "of callers who have not signed in" if anonymous else "of yours"
+            detail = f"{EACH_MAX} searches {whose} are under way; end one, or wait for its end"
+            raise Problem(429, "Too Many Requests", detail, headers=RETRY_AFTER)
+        if sum(of_kind.values()) >= SEARCHES_MAX:
+            raise unavailable(f"{SEARCHES_MAX} searches are under way; try again soon")
+        self._running[kind, identity] += 1
+        try:
+            yield
+        finally:
+            self._running[kind, identity] -= 1
+            self._running += Counter()  # drops what is zero
+
+
+_PROVEN = ("client:", "operator:")
+
+SHARES: web.AppKey[Shares] = web.AppKey("shares")
+POOL: web.AppKey[ProcessPool] = web.AppKey("search_processes")
+
+
+def add_searches(app: web.Application) -> None:
+    """Let `app` search."""
+    app[SHARES] = Shares()
+    app[POOL] = ProcessPool(app[CONTEXT].config)
+    app.on_startup.append(_warm)
+    app.on_cleanup.append(_close)
+
+
+async def _warm(app: web.Application) -> None:
+    if app[CONTEXT].config.broker_url:
+        app[POOL].warm()
+
+
+async def _close(app: web.Application) -> None:
+    await app[POOL].close()
+
+
+def identity_of(request: web.Request) -> str:
+    """Return who asks, as far as it is proven: a client, an operator, else an address."""
+    client = owner_of(request)
+    if client is not None:
+        return f"client:{client.name}"
+    auth = request.app[AUTH]
+    with suppress(PeopleError):
+        session = auth.session(request)
+        if session is not None:
+            return f"operator:{session.person.name}"
+        said = request.headers.get("Authorization", "").partition(" ")[2]
+        name, _, token = said.strip().partition(":")
+        if name and len(token) <= TOKEN_CHARS_MAX and auth.sessions.prove(name, token) is not None:
+            return f"operator:{name}"
+    return address_identity(request.remote or "")
+
+
+def address_identity(text: str) -> str:
+    """Return who an address is: this machine, an address of IPv4, a network of IPv6."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return "unknown"
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    if address.is_loopback:
+        return "this machine"
+    if address.version == 4:  # noqa: PLR2004
+        return str(address)
+    return str(ipaddress.ip_network((address, 64), strict=False))
+
+
+@contextmanager
+def searching(request: web.Request, kind: Kind) -> Iterator[None]:
+    """Count this request among the searches; the server's stop ends it. Raises Problem 429, 503."""
+    task = asyncio.current_task()
+    assert task is not None, "a request runs in a task"
+    streams = request.app[STREAMS]
+    with request.app[SHARES].take(kind, identity_of(request)):
+        streams.add(task)
+        try:
+            yield
+        finally:
+            streams.discard(task)
+
+
+async def search_process(request: web.Request, question: Question) -> AsyncGenerator[Begun | Event]:
+    """Yield Begun, then what a search process answers. Raises BadTerm, InspectionError."""
+    async for each in request.app[POOL].search(question):
+        yield each
+
+
+@asynccontextmanager
+async def answering() -> AsyncGenerator[None]:
+    """Turn errors of Kafka and of the request into a Problem."""
+    with asking_kafka():
+        try:
+            yield
+        except NoSuchTopic as error:
+            raise Problem(404, "Not Found", str(error), field="name") from error
