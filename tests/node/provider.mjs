@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import Stripe from "stripe";
 
-const [url, key, webhookPort, webhookSecret] = process.argv.slice(2);
+const [url, key, webhookPort, webhookSecret, switchHeaders] = process.argv.slice(2);
 const provider = new URL(url);
 const stripe = new Stripe(key, {
   host: provider.hostname,
@@ -33,8 +33,12 @@ const until = async (what, holds) => {
   }
   throw new Error(`never happened: ${what}`);
 };
-const later = (seconds) =>
-  fetch(`${url}/_clock`, { method: "PUT", body: JSON.stringify({ by_seconds: seconds }) });
+const later = async (seconds) => {
+  const body = JSON.stringify({ by_seconds: seconds });
+  const headers = JSON.parse(switchHeaders);
+  const answer = await fetch(`${url}/_clock`, { method: "PUT", headers, body });
+  assert.equal(answer.status, 200);
+};
 const create = (orderId, more = {}, options = {}) =>
   stripe.paymentIntents.create(
     {

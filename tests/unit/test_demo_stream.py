@@ -50,11 +50,11 @@ class Outside:
         self.faults = faults
         self.sent: list[tuple[str, bytes]] = []
 
-    async def get(self, _url: str) -> dict[str, float]:
+    async def get(self, _config: Config, _system: str) -> dict[str, float]:
         """Return the faults of the carrier."""
         return self.faults
 
-    async def put(self, _url: str, faults: dict[str, float]) -> None:
+    async def put(self, _config: Config, _system: str, faults: dict[str, float]) -> None:
         """Set the faults of the carrier."""
         self.faults = faults
 

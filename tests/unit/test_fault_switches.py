@@ -73,7 +73,7 @@ def test_clocks_are_moved_ahead_by_what_is_said(
     """Both external systems; what is no time is a usage error that shows one."""
     moved: list[int] = []
 
-    def advance(_url: str, by_seconds: int) -> dict[str, object]:
+    def advance(_config: Config, _system: str, by_seconds: int) -> dict[str, object]:
         moved.append(by_seconds)
         return {"ahead_seconds": by_seconds}
 

@@ -1,6 +1,7 @@
 """The provider's simulator, asked by an official SDK that Payflow does not use: node's."""
 
 import asyncio
+import json
 import re
 from asyncio.subprocess import PIPE
 from pathlib import Path
@@ -8,7 +9,9 @@ from pathlib import Path
 import pytest
 from aiohttp.test_utils import unused_port
 
+from app.local.simulators.clock import PATH as CLOCK
 from app.local.simulators.provider import make_app
+from app.wire.signing import read_headers
 from tests.support.external_systems import running
 from tests.support.node_sdk import NODE, SOURCES, installed
 from tests.support.shop import SECRET
@@ -29,6 +32,7 @@ async def test_the_main_calls_of_another_sdk_work(tmp_path: Path) -> None:
             system.config.provider_key,
             str(port),
             SECRET,
+            json.dumps(read_headers(system.config, CLOCK)),
             stdout=PIPE,
             stderr=PIPE,
         )
