@@ -25,6 +25,8 @@ from workflows.shared.money import money
 EXIT_DIFFERS = 1
 EXIT_UNKNOWN = 2
 """The exit code when the books could not be read: nothing was compared."""
+EXIT_SENT_BACK = 3
+"""The exit code when all books agree, and a payout that failed waits for somebody."""
 SHOWN_MAX = 50
 """Offending lines shown to people; JSON and the report have all of them."""
 
@@ -68,8 +70,16 @@ def reconcile_books(
         show(found, books.read, out)
         show_holds(holds, out)
         show_settlement(settlement, out)
-    if not (found.reconciled and holds.reconciled and settlement.reconciled):
-        raise typer.Exit(EXIT_DIFFERS)
+    agrees = found.reconciled and holds.reconciled and settlement.reconciled
+    if code := _exit_code(agrees=agrees, sent_back=settlement.sent_back):
+        raise typer.Exit(code)
+
+
+def _exit_code(*, agrees: bool, sent_back: int) -> int:
+    """Return what a script is told: a difference comes before a payout that was sent back."""
+    if not agrees:
+        return EXIT_DIFFERS
+    return EXIT_SENT_BACK if sent_back else 0
 
 
 def show(found: Reconciliation, read: dict[str, str], console: Console) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from app.entrypoints.requests import Emission, RefundCases, converted
 from app.wire.envelope import derive_id
-from workflows.payment import refund_progress
+from workflows.payment import dispute_decisions, refund_progress
 from workflows.payment.messages import RefundCaseDecided
 from workflows.payment.process import Payment
 
@@ -32,4 +32,9 @@ def waiting(state: Payment) -> Mapping[str, int]:
     return refund_progress.cases(state.refunds)
 
 
-REFUND_CASES = RefundCases(table="payment", waiting=waiting, decide=decided)
+def disputed(state: Payment) -> str:
+    """Return a dispute about the payment that its bank has not decided; empty: there is none."""
+    return next(iter(dispute_decisions.undecided(state.disputes)), "")
+
+
+REFUND_CASES = RefundCases(table="payment", waiting=waiting, disputed=disputed, decide=decided)

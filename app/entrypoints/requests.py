@@ -104,6 +104,8 @@ class RefundCases(msgspec.Struct, frozen=True, kw_only=True):
     """Whose rows hold the refunds."""
     waiting: Callable[[RowState], Mapping[str, int]]
     """Return the round that failed of each, by its key, of the state of such a row."""
+    disputed: Callable[[RowState], str]
+    """Return the dispute by which the customer may get the money too; empty: there is none."""
     decide: Callable[[str, str, int, str, str], Emission]
     """Of a transaction id, a key, the round that failed, a decision, and a reference."""
 

@@ -17,7 +17,12 @@ from workflows.order.messages import OrderPlaced
 from workflows.order.partial_shipment import PartialShipment, UnavailableLine
 from workflows.order.saga_messages import OrderCancelled, OrderCompleted, OrderConfirmed
 from workflows.payment.capture_messages import PaymentAuthorized
-from workflows.payment.dispute_messages import DisputeClosed, DisputeOpened
+from workflows.payment.dispute_messages import (
+    DisputeClosed,
+    DisputeFundsReinstated,
+    DisputeFundsWithdrawn,
+    DisputeOpened,
+)
 from workflows.payment.messages import (
     PaymentCompleted,
     PaymentFailed,
@@ -85,6 +90,7 @@ ABOUT: dict[str, Any] = {
     "currency": "GBP",
     "reason": "fraudulent",
 }
+MOVED = {name: ABOUT[name] for name in ("transaction_id", "dispute_id", "amount_minor", "currency")}
 DISPUTED = DisputeOpened(is_inquiry=False, **ABOUT)
 
 
@@ -225,8 +231,20 @@ def envelope(**baggage: str) -> Envelope:
         pytest.param(
             closed("lost"),
             {"disputes_closed": 1, "disputes_lost": 1},
-            {"disputes_lost_minor/GBP": 1_250},
+            {"disputes_lost_minor/GBP": 1_250, "disputes_decided_minor/GBP": 1_250},
             id="a dispute is lost",
+        ),
+        pytest.param(
+            DisputeFundsWithdrawn(fee_minor=1_500, **MOVED),
+            {"other": 1},
+            {"disputes_taken_minor/GBP": 1_250},
+            id="a bank takes what is disputed, and not our fee",
+        ),
+        pytest.param(
+            DisputeFundsReinstated(fee_minor=0, **MOVED),
+            {"other": 1},
+            {"disputes_decided_minor/GBP": 1_250},
+            id="a bank gives it back",
         ),
         pytest.param(
             closed("warning_closed"), {"disputes_closed": 1}, {}, id="an inquiry moves no money"

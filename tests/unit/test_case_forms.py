@@ -9,7 +9,13 @@ import pytest
 from msgspec.structs import replace
 
 from app.auth.operators import Role
-from tests.support.examples.cases import CAPTURE_CASE, DISPUTE_CASE, REFUND_CASE, WRITTEN_OFF
+from tests.support.examples.cases import (
+    CAPTURE_CASE,
+    DISPUTE_CASE,
+    DISPUTED_REFUND_CASE,
+    REFUND_CASE,
+    WRITTEN_OFF,
+)
 from tests.support.examples.payment import CANCELLED, PLACED, SUCCEEDED
 from tests.support.operators_site import Site
 from tests.support.workflow_runner import after
@@ -111,6 +117,9 @@ async def sent(site: Site, path: str, decision: str, **filled: str) -> int:
                      RefundCaseDecidedByOperator, id="a refund again"),
         pytest.param(REFUND_CASE, "refund-cases/compensation", "settled", {"reference": "t-1"},
                      RefundCaseDecidedByOperator, id="a refund another way"),
+        pytest.param(DISPUTED_REFUND_CASE, "refund-cases/compensation", "settled",
+                     {"reference": "t-1"}, RefundCaseDecidedByOperator,
+                     id="a refund another way, of a disputed payment"),
         pytest.param(CAPTURE_CASE, "capture-case", "retry", {}, CaptureCaseDecidedByOperator,
                      id="a capture again"),
         pytest.param(CAPTURE_CASE, "capture-case", "written_off", {"reference": "c-1"},
@@ -128,6 +137,16 @@ async def test_each_decision_has_a_form_that_is_taken(  # noqa: PLR0913  a case 
     assert isinstance(action, audited)
     assert ("pat", "asked by phone", decision) == (action.who, action.why, action.decision)
     assert "o1" == message.transaction_id
+
+
+async def test_who_may_pay_twice_is_warned_beside_the_form(site: Site) -> None:
+    """A dispute is open: its bank may give the customer the money too."""
+    keep(site, *DISPUTED_REFUND_CASE)
+    warned = await shown(site, "pat")
+    keep(site, *REFUND_CASE)
+
+    assert "Take care</strong>: the customer disputes this payment (du)" in warned
+    assert "Take care" not in await shown(site, "pat")
 
 
 async def test_evidence_sent_twice_is_sent_once(site: Site) -> None:

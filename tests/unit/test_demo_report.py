@@ -48,6 +48,7 @@ FIELDS = {
 
 SETTLEMENT = Settlement(
     reconciled=True,
+    sent_back=0,
     lines=2,
     arrived=1,
     not_ours=0,

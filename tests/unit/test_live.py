@@ -27,6 +27,7 @@ from workflows.analytics.figures import FIGURES as FIGURES_OF_ORDERS
 from workflows.analytics.messages import FiguresUpdated
 from workflows.order.process import STUCK_AFTER_MS
 from workflows.order.state import Mark, Order
+from workflows.shared.figures import amounts_of
 from workflows.shared.message import type_name
 
 CONFIG = Config(service="console")
@@ -206,6 +207,23 @@ def test_what_has_begun_and_not_ended_is_left_and_never_less_than_nothing():
         counted.append(shown.shown()["totals"]["disputes_open"])
 
     assert [1, 3, 0] == counted
+
+
+def test_what_banks_hold_is_shown_by_currency_and_never_less_than_nothing():
+    """Yen do not make up for pounds, nor does what was taken before there was a figure of it."""
+    shown = Figures(FIGURES_OF_ORDERS)
+    taken = {"disputes_taken_minor/GBP": 1_250, "disputes_taken_minor/JPY": 900}
+    back = {"disputes_decided_minor/GBP": 1_000, "disputes_decided_minor/JPY": 2_000}
+    for partition, sums in enumerate((taken, back, {"disputes_decided_minor/KWD": 10})):
+        shown.receive(
+            FiguresUpdated(
+                minute_ms=0, country="Japan", partition=partition, counts={"other": 1}, sums=sums
+            )
+        )
+    totals = shown.shown()["totals"]
+
+    assert {"GBP": 250, "JPY": 0} == amounts_of(totals, "disputes_held_minor")
+    assert "disputes_held_minor" not in totals, "there is no sum over currencies"
 
 
 def test_figures_that_are_repeated_count_nothing():

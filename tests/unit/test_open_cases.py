@@ -9,6 +9,7 @@ from app.delivery.row import Row, encode_row
 from tests.support.examples.cases import (
     CAPTURE_CASE,
     DISPUTE_CASE,
+    DISPUTED_REFUND_CASE,
     INQUIRY_CASE,
     LAST_DAY_MS,
     REFUND_CASE,
@@ -92,3 +93,20 @@ async def test_what_an_operator_may_decide_of_an_inquiry(site: Site) -> None:
     }
 
     assert {"o1": ["submit", "accept", "refund"], "o2": ["submit", "accept"]} == decisions
+
+
+async def test_a_refund_says_that_its_payment_is_disputed(site: Site) -> None:
+    """On the list, on its page, and in the form, which has to name the dispute that is known."""
+    receive(site, "o1", *DISPUTED_REFUND_CASE)
+    receive(site, "o2", *REFUND_CASE)
+    receive(site, "o3", *DISPUTE_CASE)
+
+    found = (await listed(site))["cases"]
+    page = await (await site.client.get("/console/cases")).text()
+
+    warned = [each for each in found if each["warning"]]
+    assert [("o1", "refund", {"despite_dispute": "du"})] == [
+        (each["transaction_id"], each["kind"], each["fields"]) for each in warned
+    ]
+    assert "disputes this payment (du)" in warned[0]["warning"]
+    assert 1 == page.count("Take care")

@@ -1,6 +1,7 @@
 """Three books compared line by line: what agrees, what differs and how, what is still in motion."""
 
 import io
+import json
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,18 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from app.cli import instance
+from app.cli import reconcile as reconcile_command
 from app.cli.reconcile import SHOWN_MAX, reconcile_books, show
 from app.config import Config, current
 from app.local.simulators.intent_states import cancel, take
 from app.local.simulators.provider_store import ProviderStore
 from app.operations.reconciliation.compare import DAY_MS, Reconciliation
-from app.operations.reconciliation.reader import provider_lines
+from app.operations.reconciliation.reader import Books, provider_lines
+from app.operations.reconciliation.settlement_books import (
+    BalanceLine,
+    PayoutRecord,
+    SettlementBooks,
+)
 from app.operations.verification.external_systems import provider_file
 from app.operations.verification.reader import Unreadable
 from tests.support.examples import payment as example
@@ -36,7 +43,7 @@ from workflows.ledger.messages import Account, EntryPosted, Posting
 from workflows.payment import process as payment
 from workflows.payment.books import lines_of_entry, lines_of_payment
 from workflows.payment.messages import PaymentCompleted, PaymentRefunded
-from workflows.shared.books import Line
+from workflows.shared.books import Line, SettlementLine
 from workflows.shipping.messages import ShipmentCreated
 
 DAY = "2026-03-01"
@@ -530,3 +537,76 @@ def test_what_nobody_can_read_is_named_and_no_book_with_it_is_reconciled() -> No
     assert (False, 0, False) == (found.reconciled, len(found.offending), elsewhere.reconciled)
     assert f"unreadable: {place}. Operator: who writes there?" in said
     assert "1 compared: 1 matched, 0 in motion, 0 differ, 1 unreadable" in said
+
+
+SENT_BACK = SettlementBooks(
+    lines=(
+        BalanceLine(
+            id="txn_1",
+            category="charge",
+            order_id="o1",
+            amount_minor=1_250,
+            fee_minor=0,
+            net_minor=1_250,
+            source_minor=1_250,
+            currency="GBP",
+            at_ms=1,
+            available_ms=2,
+            payout_id="po_1",
+        ),
+    ),
+    payouts=(
+        PayoutRecord(
+            id="po_1",
+            amount_minor=1_250,
+            currency="GBP",
+            status="failed",
+            created_ms=3,
+            arrival_ms=4,
+        ),
+    ),
+)
+FEE = SettlementLine(
+    order_id="o1",
+    balance_transaction_id="txn_1",
+    payout_id="",
+    step="fee",
+    amount_minor=0,
+    currency="GBP",
+    at_ms=2,
+)
+
+
+@pytest.mark.usefixtures("_folder")
+@pytest.mark.parametrize(
+    ("settlement", "posted", "code"),
+    [
+        pytest.param(SettlementBooks(), (), 0, id="nothing has happened"),
+        pytest.param(SENT_BACK, (FEE,), 3, id="a payout was sent back, and the books say so"),
+        pytest.param(
+            SENT_BACK,
+            (FEE, replace(FEE, balance_transaction_id="txn_2")),
+            1,
+            id="one was sent back, and the books differ",
+        ),
+    ],
+)
+def test_the_exit_code_of_a_payout_that_was_sent_back(
+    monkeypatch: pytest.MonkeyPatch,
+    settlement: SettlementBooks,
+    posted: tuple[SettlementLine, ...],
+    code: int,
+) -> None:
+    """No book differs, and yet somebody has to act: it is neither 0 nor that of a difference."""
+    monkeypatch.setenv("PAYFLOW_BROKER_URL", "127.0.0.1:9")
+
+    async def read(_config: Config) -> Books:
+        return Books(
+            lines=(), holds=(), read={}, motion_ms=MOTION_MS, settlement=settlement, posted=posted
+        )
+
+    monkeypatch.setattr(reconcile_command, "read_books", read)
+    result = CliRunner().invoke(command, ["--json"])
+
+    assert code == result.exit_code, result.output
+    assert (code != 1) == json.loads(result.stdout)["settlement"]["reconciled"]

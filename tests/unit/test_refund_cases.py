@@ -3,22 +3,29 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from tests.support.examples.cases import REFUND_CASE
+from tests.support.examples.cases import DISPUTED_REFUND_CASE, REFUND_CASE
 from tests.support.operators_site import WHY, Site
 from tests.support.workflow_runner import after
 from workflows.audit.case_decisions import RefundCaseDecidedByOperator
 from workflows.payment import process as payment
 from workflows.payment.messages import RefundCaseDecided
+from workflows.payment.provider_dispute_messages import DisputeReported
+from workflows.shared.message import Message
 
 PATH = "/operators/orders/o1/refund-cases"
 
 
 async def decide(
-    site: Site, name: str, key: str = "compensation", **changed: str
+    site: Site,
+    name: str,
+    key: str = "compensation",
+    story: tuple[Message, ...] = REFUND_CASE,
+    **changed: str,
 ) -> tuple[int, dict[str, Any]]:
-    """Return status and body of the answer to a decision."""
-    row, _ = after(payment, *REFUND_CASE)
+    """Return status and body of the answer to a decision about what `story` has come to."""
+    row, _ = after(payment, *story)
     site.queries.keep("payment", "o1", row)
     body = {**WHY, "decision": "settled", "reference": "bank-7", **changed}
     answer = await site.client.post(f"{PATH}/{key}", json=body, headers=site.machine(name))
@@ -57,3 +64,37 @@ async def test_a_decision_that_is_none_is_refused_with_what_is_wrong(
 
     assert (status, []) == (found, site.emitted)
     assert said in str(body)
+
+
+REPORTED = DISPUTED_REFUND_CASE[-1]
+assert isinstance(REPORTED, DisputeReported)
+INQUIRED = (
+    *DISPUTED_REFUND_CASE[:-1],
+    replace(REPORTED, status="warning_needs_response", withdrawn_minor=0),
+)
+WON = (*DISPUTED_REFUND_CASE, replace(REPORTED, status="won"))
+
+
+@pytest.mark.parametrize(
+    ("story", "changed", "status"),
+    [
+        pytest.param(DISPUTED_REFUND_CASE, {}, 409, id="a bank has the money"),
+        pytest.param(INQUIRED, {}, 409, id="a bank only asks"),
+        pytest.param(
+            DISPUTED_REFUND_CASE, {"despite_dispute": "du_0"}, 409, id="another dispute was known"
+        ),
+        pytest.param(DISPUTED_REFUND_CASE, {"despite_dispute": "du"}, 202, id="it is known"),
+        pytest.param(DISPUTED_REFUND_CASE, {"decision": "retry"}, 202, id="the provider is asked"),
+        pytest.param(WON, {}, 202, id="the bank has decided"),
+        pytest.param(REFUND_CASE, {"despite_dispute": "du"}, 202, id="there is no dispute"),
+    ],
+)
+async def test_who_pays_by_hand_what_a_bank_may_refund_has_to_know_it(
+    site: Site, story: tuple[Message, ...], changed: dict[str, str], status: int
+) -> None:
+    """Otherwise the customer is paid twice. What the provider is asked for is held anyhow."""
+    found, body = await decide(site, "pat", story=story, **changed)
+
+    assert status == found
+    assert (status == 409) == ("despite_dispute" in str(body))
+    assert (status == 409) == (not site.emitted)

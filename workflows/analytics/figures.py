@@ -11,7 +11,11 @@ FIGURES = LiveFigures(
     ended=("completed", "cancelled"),
     rates=("orders", "revenue_minor", "refunds_minor", "stock_outs", "shipments"),
     added_up={"verdicts": ("fraud_detected", "fraud_cleared")},
-    left={"disputes_open": ("disputes", "disputes_closed")},
+    left={
+        "disputes_open": ("disputes", "disputes_closed"),
+        # As the ledger's `disputes_receivable`: an inquiry has moved nothing.
+        "disputes_held_minor": ("disputes_taken_minor", "disputes_decided_minor"),
+    },
     bucket="shipped_le_",
     bounds_ms=SHIPPED_WITHIN_MS,
     latency="to_shipped_ms",
@@ -35,6 +39,7 @@ FIGURES = LiveFigures(
             title="Disputes",
             totals=(
                 ("disputes open", "disputes_open"),
+                ("amount with banks", "disputes_held_minor"),
                 ("disputes won", "disputes_won"),
                 ("disputes lost", "disputes_lost"),
                 ("amount disputed", "disputed_minor"),
@@ -101,5 +106,6 @@ FIGURES = LiveFigures(
         ("revenue", "revenue_minor"),
         ("refunds", "refunds_minor"),
         ("disputed", "disputed_minor"),
+        ("with banks", "disputes_held_minor"),
     ),
 )

@@ -8,7 +8,12 @@ from workflows.analytics.counted import COUNTED, SUMMED, TIMED
 from workflows.analytics.messages import FiguresUpdated
 from workflows.inventory.messages import InventoryRejected
 from workflows.payment.capture_messages import PaymentAuthorized, PaymentVoided
-from workflows.payment.dispute_messages import DisputeClosed, DisputeOpened
+from workflows.payment.dispute_messages import (
+    DisputeClosed,
+    DisputeFundsReinstated,
+    DisputeFundsWithdrawn,
+    DisputeOpened,
+)
 from workflows.payment.messages import PaymentCompleted, PaymentRefunded, PaymentRefundFailed
 from workflows.shared.figures import figure_of
 from workflows.shared.limits import Name
@@ -102,12 +107,13 @@ def count(
         case ShipmentCreated(partial=partial) if partial is not None:
             _add(counts, "partial_shipments", 1)
             _add(sums, figure_of("unshipped_minor", partial.currency), partial.released_minor)
-        case DisputeClosed(outcome="won" | "lost" as outcome, currency=currency):
+        case DisputeClosed(outcome="won" | "lost" as outcome):
             # An inquiry that is closed has moved no money.
             _add(counts, f"disputes_{outcome}", 1)
-            _add(sums, figure_of(f"disputes_{outcome}_minor", currency), received.amount_minor)
         case _:
             pass
+    for figure, amount_minor in _disputed(received).items():
+        _add(sums, figure, amount_minor)
     timed = TIMED.get(type(received))
     if timed is not None and took_ms is not None:
         _add(sums, timed, took_ms)
@@ -115,6 +121,23 @@ def count(
     if isinstance(received, ShipmentCreated) and took_ms is not None:
         _add(counts, _bucket(took_ms), 1)
     return Figures(counts=counts, sums=sums)
+
+
+def _disputed(received: Message) -> dict[str, int]:
+    """Return the figures in which the amount of `received` counts: what banks take, and decide."""
+    match received:
+        case DisputeFundsWithdrawn(currency=currency):
+            names = ("disputes_taken_minor",)
+        case DisputeFundsReinstated(currency=currency):
+            names = ("disputes_decided_minor",)
+        case DisputeClosed(outcome="won", currency=currency):
+            # What came back of it was reinstated already.
+            names = ("disputes_won_minor",)
+        case DisputeClosed(outcome="lost", currency=currency):
+            names = ("disputes_lost_minor", "disputes_decided_minor")
+        case _:
+            return {}
+    return {figure_of(name, currency): received.amount_minor for name in names}
 
 
 def _bucket(took_ms: int) -> str:

@@ -25,6 +25,11 @@ REFUND_DECISIONS = (
         label="Found by: the id of the bank transfer, or of the refund at the provider (re_...)",
     ),
 )
+PAID_TWICE = (
+    "the customer disputes this payment ({}), and the bank may refund it: "
+    "who pays another way before the bank has decided may pay twice"
+)
+"""What an operator is told who may pay a refund by hand while a dispute is open."""
 CAPTURE_DECISIONS = (
     Decision(
         name="retry",
@@ -72,6 +77,7 @@ def open_cases(state: Payment) -> tuple[OpenCase, ...]:
 def _refunds(state: Payment) -> Iterator[OpenCase]:
     for key in refund_progress.cases(state.refunds):
         refund = state.refunds.by_key[key]
+        disputed = dispute_decisions.undecided(state.disputes)
         yield OpenCase(
             kind="refund",
             key=key,
@@ -80,7 +86,10 @@ def _refunds(state: Payment) -> Iterator[OpenCase]:
             why=refund.reason or "the provider has failed it",
             since_ms=refund.requested_at_ms,
             otherwise="the customer is without this money, and nothing is tried any more",
+            warning=PAID_TWICE.format(disputed[0]) if disputed else "",
             path=f"refund-cases/{key}",
+            # Who has read the warning says so; a dispute that is newer than the page refuses.
+            fields={"despite_dispute": disputed[0]} if disputed else {},
             decisions=REFUND_DECISIONS,
         )
 

@@ -31,6 +31,15 @@ def inquiries(disputes: Disputes) -> dict[str, Dispute]:
     return {key: each for key, each in disputes.by_id.items() if holds_parts(each)}
 
 
+def undecided(disputes: Disputes) -> list[str]:
+    """Return the disputes by which a bank has the money, or may take it, by id: none is over."""
+    return [key for key, each in disputes.by_id.items() if each.status and not _is_closed(each)]
+
+
+def _is_closed(dispute: Dispute) -> bool:
+    return "closed" in dispute.emitted
+
+
 def decided(known: Dispute, message: facts.DisputeDecided) -> Dispute:
     """Return `known` after the decision of an operator; one that comes too late changes nothing."""
     if message.decision == "refund":

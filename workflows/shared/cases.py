@@ -38,6 +38,8 @@ class OpenCase(msgspec.Struct, frozen=True, kw_only=True):
     """The last moment for a decision; 0: there is none."""
     otherwise: str
     """What happens while nobody decides, or after `until_ms`, in text for people."""
+    warning: str = ""
+    """What one of the decisions risks for now, in text for people."""
     path: str
     """Of the request that ends it, under `/operators/orders/{id}`."""
     fields: dict[str, str] = {}

@@ -71,7 +71,10 @@ class LiveFigures(msgspec.Struct, frozen=True, kw_only=True):
     added_up: dict[str, tuple[str, ...]] = {}
     """What is shown per second too: sums of figures, by name."""
     left: dict[str, tuple[str, str]] = {}
-    """What is shown in all: of what has begun what has not ended, by name, as those two figures."""
+    """What is shown in all: of what has begun what has not ended, by name, as those two figures.
+
+    Of amounts, whose names end in `_minor`, for each currency.
+    """
     bucket: str = ""
     """The prefix of the figures of one latency; the bound of the bucket in ms follows, or `inf`."""
     bounds_ms: tuple[int, ...] = ()

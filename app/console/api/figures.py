@@ -158,12 +158,12 @@ class Figures:
 def _with_open(total: Counter[str], shape: LiveFigures) -> dict[str, int]:
     ended = sum(total[name] for name in shape.ended)
     # Some may have begun before there was a figure for that.
-    left = {
-        name: max(total[begun] - total[over], 0)
-        for name, (begun, over) in shape.left.items()
-        if total[begun]
-    }
-    return {**_shown(total), **left, "open": max(total[shape.started] - ended, 0)}
+    left: dict[str, int] = {}
+    for name, (begun, over) in shape.left.items():
+        for figure in (each for each in total if each.partition("/")[0] == begun and total[each]):
+            of_currency = figure.removeprefix(begun)
+            left[name + of_currency] = max(total[figure] - total[over + of_currency], 0)
+    return {**_shown({**total, **left}), "open": max(total[shape.started] - ended, 0)}
 
 
 def _shown(sums: Mapping[str, int]) -> dict[str, int]:

@@ -18,6 +18,7 @@ from app.console.api.problems import Problem, path_name, read_body
 from workflows.audit.case_decisions import RefundCaseDecidedByOperator
 
 Reference = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{0,100}$(?!\n)")]
+DisputeId = Annotated[str, Meta(max_length=128)]
 
 
 class DecisionAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -28,6 +29,8 @@ class DecisionAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     decision: Literal["retry", "settled"]
     reference: Reference = ""
+    despite_dispute: DisputeId = ""
+    """Of `settled`, while a bank may refund the payment: the dispute of which this is known."""
     reason: Why
 
 
@@ -46,6 +49,7 @@ async def decide(request: web.Request) -> web.Response:
         known = f"; there wait {', '.join(waiting)}" if waiting else ""
         detail = f"no refund {refund_key!r} waits for a decision{known}"
         raise Problem(409, "Conflict", detail, field="refund_key")
+    _refuse_paying_twice(asked, cases.disputed(state))
     failed_round = waiting[refund_key]
     emission = cases.decide(order_id, refund_key, failed_round, asked.decision, asked.reference)
     action = RefundCaseDecidedByOperator(
@@ -59,3 +63,13 @@ async def decide(request: web.Request) -> web.Response:
     )
     await carry_out(request, action, emission, f"{refund_key}/{failed_round}")
     return accepted_response(order_id, "asked")
+
+
+def _refuse_paying_twice(asked: DecisionAsked, dispute_id: str) -> None:
+    """Raise Problem for money paid by hand that a bank may refund too, unless that is known."""
+    if asked.decision == "settled" and dispute_id not in ("", asked.despite_dispute):
+        detail = (
+            f"the bank may refund this payment too: dispute {dispute_id} is open. Wait for it; "
+            f'or say "despite_dispute": "{dispute_id}" where the customer has the money already'
+        )
+        raise Problem(409, "Conflict", detail, field="despite_dispute")

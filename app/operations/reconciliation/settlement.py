@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import msgspec
 
 from app.operations.reconciliation.settlement_books import (
+    AGREEING,
     DAY_MS,
     EXPECTED,
     READ_MS,
@@ -32,6 +33,8 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     """How settlement compares, with the age of what is open."""
 
     reconciled: bool
+    sent_back: int
+    """Lines of payouts that failed and that no other one holds: a bank account is to be mended."""
     lines: int
     arrived: int
     """Lines that have arrived at the bank, fee and all."""
@@ -64,7 +67,8 @@ def compare(found: SettlementBooks, posted: Iterable[SettlementLine], now_ms: in
         items.append(_item("missing balance transaction", unlisted, amounts, now_ms))
     items += _payout_sums(found, now_ms)
     return Settlement(
-        reconciled=not any(item.wrong for item in items),
+        reconciled=all(item.state in AGREEING for item in items),
+        sent_back=sum(item.state == "payout failed" for item in items),
         lines=len(own),
         arrived=arrived,
         not_ours=sum(map(is_not_ours, found.lines)),

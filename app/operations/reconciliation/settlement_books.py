@@ -29,6 +29,8 @@ EXPECTED: frozenset[State] = frozenset(
     }
 )
 """Those that time alone closes; every other is wrong."""
+AGREEING: frozenset[State] = EXPECTED | {"payout failed"}
+"""Those in which all books say the same. A payout that a bank has sent back waits for a person."""
 Bucket = Literal["0-1 d", "2-7 d", "8-30 d", "over 30 d"]
 BUCKETS: tuple[tuple[int, Bucket], ...] = ((1, "0-1 d"), (7, "2-7 d"), (30, "8-30 d"))
 DAY_MS = 86_400_000
@@ -140,8 +142,6 @@ class Ways:
         while (payout := self.payouts.get(name)) is not None and payout.status in RETURNED:
             if name in failed:
                 # A file that says so is damaged.
-                break
-            if name in failed:
                 break
             back = self._back.get(name)
             failed[name] = payout.arrival_ms if back is None else back.at_ms

@@ -47,6 +47,8 @@ DISPUTE_CASE = (
         due_by_ms=LAST_DAY_MS,
     ),
 )
+DISPUTED_REFUND_CASE = (*REFUND_CASE, *DISPUTE_CASE[2:])
+"""A refund has failed for good, and then the customer disputes the payment."""
 INQUIRY_CASE = (
     *DISPUTE_CASE[:-1],
     replace(
