@@ -76,7 +76,7 @@ def reconcile_books(
 
 
 def _exit_code(*, agrees: bool, sent_back: int) -> int:
-    """Return what a script learns: a difference comes before a payout that was sent back."""
+    """Return the exit code: a difference comes before a payout that was sent back."""
     if not agrees:
         return EXIT_DIFFERS
     return EXIT_SENT_BACK if sent_back else 0

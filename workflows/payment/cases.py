@@ -29,7 +29,7 @@ PAID_TWICE = (
     "the customer disputes this payment ({}), and the bank may refund it: "
     "who pays another way before the bank has decided may pay twice"
 )
-"""What is shown to an operator who may pay a refund by hand while a dispute is open."""
+"""A warning for an operator who may pay a refund by hand while a dispute is open."""
 CAPTURE_DECISIONS = (
     Decision(
         name="retry",

@@ -14,6 +14,7 @@ from app.operations.reconciliation.settlement_books import (
     DAY_MS,
     EXPECTED,
     READ_MS,
+    SENT_BACK,
     WITHOUT_FEE_ENTRY,
     BalanceLine,
     Bucket,
@@ -68,7 +69,7 @@ def compare(found: SettlementBooks, posted: Iterable[SettlementLine], now_ms: in
     items += _payout_sums(found, now_ms)
     return Settlement(
         reconciled=all(item.state in AGREEING for item in items),
-        sent_back=sum(item.state == "payout failed" for item in items),
+        sent_back=sum(item.state == SENT_BACK for item in items),
         lines=len(own),
         arrived=arrived,
         not_ours=sum(map(is_not_ours, found.lines)),

@@ -29,7 +29,8 @@ EXPECTED: frozenset[State] = frozenset(
     }
 )
 """Those that time alone closes; every other is wrong."""
-AGREEING: frozenset[State] = EXPECTED | {"payout failed"}
+SENT_BACK: State = "payout failed"
+AGREEING = EXPECTED | {SENT_BACK}
 """Those in which all books say the same. A payout that a bank has sent back waits for a person."""
 Bucket = Literal["0-1 d", "2-7 d", "8-30 d", "over 30 d"]
 BUCKETS: tuple[tuple[int, Bucket], ...] = ((1, "0-1 d"), (7, "2-7 d"), (30, "8-30 d"))
