@@ -308,6 +308,18 @@ async def test_a_misused_key_is_an_error_of_ours(till: Till) -> None:
     assert 1 == await till.charges()
 
 
+async def test_two_who_ask_at_once_are_no_error(till: Till) -> None:
+    """A frozen process may go on beside its successor: the second knows no outcome yet."""
+    await till.entity.set(slow=1.0, slow_seconds=1.0)
+
+    answers = await asyncio.gather(*(till.received(CHARGE) for _ in range(4)))
+    later = await till.received(INQUIRE)
+
+    assert {type(each) for each in answers} <= {p.ChargeSucceeded, p.ChargeUnknown}
+    assert "409 APIError" in {getattr(each, "reason", "") for each in answers}
+    assert (p.ChargeSucceeded, 1) == (type(later), await till.charges())
+
+
 async def test_keys_come_from_the_order_and_never_change(till: Till, tmp_path: Path) -> None:
     """However often and after whatever trouble: one key for each thing that is asked."""
     await till.entity.set(error_after=1.0)

@@ -150,7 +150,7 @@ async def test_an_order_has_the_key_of_its_invoice(aiohttp_server: Any, tmp_path
 
 async def test_a_console_that_is_away_is_waited_for(aiohttp_server: Any, tmp_path: Path) -> None:
     """503 is asked again, with the same key; one line says so, however often that is."""
-    console = Console(away=4)
+    console = Console(away=2)
 
     player = await play(console, aiohttp_server, tmp_path, HEADER + SALE)
 

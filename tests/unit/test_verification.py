@@ -445,6 +445,34 @@ def test_a_instance_at_work_is_no_broken_instance(queries):
     assert {} == at_work.broken(now_ms=PLACED_MS + 1_000)
 
 
+def test_a_webhook_may_take_as_long_as_a_lost_one_does():
+    """A refund fails by itself at the provider: until it is known here, nothing is broken."""
+    queries = cancelled()
+    assert queries.provider is not None
+    taken = queries.provider["o1"]
+    taken.refunded_minor, taken.unasked_ms = 0, NOW_MS
+
+    broken = {
+        waited_ms: [
+            check.name
+            for check in judge(
+                queries.facts,
+                Moment(
+                    now_ms=NOW_MS + waited_ms,
+                    notice_ms=360_000,
+                    provider=queries.provider,
+                    carrier=queries.carrier,
+                ),
+                [ORDER],
+            ).checks
+            if not check.ok
+        ]
+        for waited_ms in (1, 359_999, 360_000)
+    }
+
+    assert {1: [], 359_999: [], 360_000: ["money_agrees"]} == broken
+
+
 def test_what_a_service_has_yet_to_receive_is_allowed_for():
     """A release that inventory has yet to receive explains what is held, for its units only."""
     queries = cancelled().shelf("MUG", received=10, on_hand=8, held=2)

@@ -67,7 +67,13 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
         return self.moment.now_ms - (returned.accepted_ms or returned.requested_ms) > RETURN_MS_MAX
 
     def orders_at_rest(self) -> Iterator[tuple[str, OrderFacts]]:
-        """Yield every order that is not in motion."""
+        """Yield every order that is not in motion, and of which the provider has no news for us."""
         for order_id, known in self.facts.orders.items():
-            if not self.moving(order_id, known):
+            if not (self.moving(order_id, known) or self._news_is_due(order_id)):
                 yield order_id, known
+
+    def _news_is_due(self, order_id: str) -> bool:
+        """Return whether a webhook of the order may still be on its way, or lost and not found."""
+        taken = (self.moment.provider or {}).get(order_id)
+        unasked_ms = taken.unasked_ms if taken else 0
+        return self.moment.now_ms - unasked_ms < self.moment.notice_ms

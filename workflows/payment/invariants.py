@@ -37,7 +37,7 @@ def money_agrees(snapshot: Snapshot) -> Check:
             sums.setdefault(name, Counter())[known.currency] += amount
         if len(set(amounts)) > 1 or strange or known.foreign():
             wrong.append(key)
-    note = "" if provider is not None else "; the provider's records cannot be note: not checked"
+    note = "" if provider is not None else "; the provider's records cannot be seen: not checked"
     shown = "; ".join(f"{name} {amounts_text(each)}" for name, each in sums.items())
     return as_check("money_agrees", len(orders), wrong, f"{shown or 'no money'}{note}")
 

@@ -42,6 +42,8 @@ class ProviderRecord:
     disputed_minor: int = 0
     """What banks have taken from us for disputes and not returned, without fees."""
     last_ms: int = 0
+    unasked_ms: int = 0
+    """When it last did what nobody had asked for, of which Payflow learns by a webhook."""
     currency: str = ""
     """Of the amounts; empty when it is not known."""
     mixed: bool = False
@@ -66,6 +68,8 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
 
     now_ms: int
     motion_ms: int = MOTION_MS
+    notice_ms: int = 0
+    """How long a webhook may take, a lost one included, until the list of events is read."""
     pending: set[str] = set()
     """Keys with an event that some service has not consumed yet."""
     provider: Mapping[str, ProviderRecord] | None = None

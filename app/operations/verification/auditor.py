@@ -33,6 +33,8 @@ EXIT_WRONG = 1
 EXIT_UNKNOWN = 2
 """The exit code when Payflow could not be read: nothing was verified."""
 REST_SECONDS = 2.0
+READ_LIST_SECONDS = 60.0
+"""How long reading the list of events of the provider may take, and the work that follows."""
 PAUSE = 9
 DELETIONS_MAX = 50
 """Of what was deleted before a first start."""
@@ -79,6 +81,7 @@ class Auditor:
         moment = Moment(
             now_ms=at_ms,
             motion_ms=self._motion_ms,
+            notice_ms=round((config.webhook_quiet_seconds + READ_LIST_SECONDS) * 1_000),
             provider=await asyncio.to_thread(external_systems.read_provider, config),
             carrier=await asyncio.to_thread(external_systems.read_carrier, config),
         )

@@ -27,7 +27,8 @@ _CHARGES = """
 _REFUNDS = """
     SELECT owner_of(i.metadata) AS owner, upper(r.currency),
         sum(CASE r.status WHEN 'succeeded' THEN r.amount_minor ELSE 0 END),
-        max(max(r.created_ms, r.changed_ms))
+        max(max(r.created_ms, r.changed_ms)),
+        max(CASE WHEN r.changed_ms > r.created_ms THEN r.changed_ms ELSE 0 END)
     FROM refunds r JOIN intents i ON i.id = r.intent_id GROUP BY owner, r.currency
 """
 _HOLDS = """
@@ -74,12 +75,14 @@ def read_provider(config: Config) -> dict[str, ProviderRecord] | None:
         for order_id, currency, charges, charged, last_ms in books.execute(_CHARGES):
             taken[order_id].charges += charges
             _add(taken[order_id], "charged_minor", currency, charged, last_ms)
-        for order_id, currency, refunded, last_ms in books.execute(_REFUNDS):
+        for order_id, currency, refunded, last_ms, unasked_ms in books.execute(_REFUNDS):
             _add(taken[order_id], "refunded_minor", currency, refunded, last_ms)
+            taken[order_id].unasked_ms = max(taken[order_id].unasked_ms, unasked_ms)
         for order_id, currency, held, last_ms in _rows(books, _HOLDS):
             _add(taken[order_id], "held_minor", currency, held, last_ms)
         for order_id, currency, disputed, last_ms in _rows(books, _DISPUTES):
             _add(taken[order_id], "disputed_minor", currency, disputed, last_ms)
+            taken[order_id].unasked_ms = max(taken[order_id].unasked_ms, last_ms)
     return {order_id: known for order_id, known in taken.items() if order_id}
 
 
