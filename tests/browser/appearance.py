@@ -37,6 +37,8 @@ def assert_fits(page: Page) -> None:
     """Words are whole, and the page is as wide as its window."""
     window = page.viewport_size
     assert window is not None
+    # A page that has just been asked for is laid out without its style for a moment.
+    page.wait_for_load_state("load")
     assert [] == page.evaluate(BROKEN_TEXTS)
     width = page.evaluate("document.documentElement.scrollWidth")
     assert width <= window["width"], page.evaluate(WIDE)

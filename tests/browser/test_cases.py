@@ -46,6 +46,7 @@ def case_of(demo: Demo, order_id: str) -> Any:
 def open_case(page: Page, order_id: str) -> None:
     """Go to the order of a case, from the list of all of them."""
     page.get_by_role("navigation").get_by_role("link", name="Cases", exact=True).click()
+    page.get_by_role("heading", level=1, name="Cases").wait_for()
     assert_fits(page)
     assert_accessible(page)
     page.locator(f'a[href="/console/transactions/{order_id}#cases"]').click()

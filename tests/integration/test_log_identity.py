@@ -121,7 +121,10 @@ class Site:
     async def set_offsets(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Commit as somebody else would: `kafka-consumer-groups --reset-offsets`."""
         await wait_until_stopped(self.config, "test")
-        consumer = AIOKafkaConsumer(group_id=GROUP, **consumer_options(self.config))
+        # Its stop would else commit where it stood before, over what it has just committed.
+        consumer = AIOKafkaConsumer(
+            group_id=GROUP, enable_auto_commit=False, **consumer_options(self.config)
+        )
         await consumer.start()
         consumer.assign(list(offsets))
         await consumer.commit(dict(offsets))
