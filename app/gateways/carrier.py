@@ -9,6 +9,7 @@ import msgspec
 from yarl import URL
 
 from app.config import Config, current
+from app.wire.http_answers import read_answer, session_of
 from workflows.shared.limits import TEXT_CHARS_MAX
 from workflows.shipping.carrier_messages import (
     BookShipment,
@@ -43,7 +44,7 @@ class CarrierGateway:
 
     def __init__(self, config: Config) -> None:
         self._url = config.carrier_url.rstrip("/")
-        self._timeout = aiohttp.ClientTimeout(total=config.carrier_timeout_seconds)
+        self._timeout_seconds = config.carrier_timeout_seconds
         self._session: aiohttp.ClientSession | None = None
 
     async def __call__(self, command: CarrierCommand) -> Answers:
@@ -114,27 +115,13 @@ class CarrierGateway:
     ) -> tuple[int, Shipment]:
         """Return the status and the body of the answer; the body of a 5xx is not read."""
         if self._session is None:
-            # A compressed answer could unfold to more than there is memory.
-            self._session = aiohttp.ClientSession(
-                timeout=self._timeout,
-                auto_decompress=False,
-                headers={"Accept-Encoding": "identity"},
-            )
+            self._session = session_of(self._timeout_seconds)
         url = URL(f"{self._url}/shipments/{quote(order_id, safe='')}{rest}", encoded=True)
         async with self._session.request(method, url, json=body) as answer:
             if answer.status >= 500:  # noqa: PLR2004  whatever a broken server says
                 return answer.status, Shipment()
-            return answer.status, msgspec.json.decode(await _body(answer), type=Shipment)
-
-
-async def _body(answer: aiohttp.ClientResponse) -> bytes:
-    """Return the body. Raises ClientPayloadError for one that is too long."""
-    body = await answer.content.read(ANSWER_BYTES_MAX)
-    while not answer.content.at_eof():
-        if len(body) >= ANSWER_BYTES_MAX:
-            raise aiohttp.ClientPayloadError(f"the answer is longer than {ANSWER_BYTES_MAX} bytes")
-        body += await answer.content.read(ANSWER_BYTES_MAX)
-    return body
+            found = await read_answer(answer, ANSWER_BYTES_MAX)
+            return answer.status, msgspec.json.decode(found, type=Shipment)
 
 
 def open_carrier(config: Config) -> CarrierGateway:

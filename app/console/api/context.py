@@ -20,11 +20,11 @@ from app.config import Config
 from app.console.api.problems import RETRY_AFTER, Problem, refused
 from app.delivery.agent import Projection, registered
 from app.entrypoints.requests import Emission
-from app.host.outgoing import read_answer, session_of
 from app.kafka.errors import KAFKA_ERRORS, KafkaError
 from app.kafka.producer import partition_of
 from app.wire import codecs
 from app.wire.envelope import Envelope, Undecodable
+from app.wire.http_answers import read_answer, session_of
 from app.wire.signing import ROWS_PASS, rows_token
 from app.worker.discovery import Directory, Worker
 from app.worker.http import LocalQueries

@@ -19,10 +19,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from app.console.api.context import ApiContext
 from app.console.api.problems import json_response
 from app.delivery.agent import registered
-from app.host.outgoing import read_answer, session_of
 from app.kafka.errors import KAFKA_ERRORS
 from app.operations.search.consumer_groups import groups
 from app.registry import services
+from app.wire.http_answers import read_answer, session_of
 from app.wire.topics import topic_name
 
 CHECK_SECONDS, LAG_SECONDS = 2.0, 5.0

@@ -17,8 +17,8 @@ from app.fraud.analysis.labels import label_of
 from app.fraud.analysis.masking import names_people, without_people
 from app.fraud.analysis.queries import Answer, Question
 from app.fraud.live.drift import WATCHED_MIN
-from app.host.outgoing import read_answer, session_of
 from app.operations.search.query import BadTerm, moment_ms
+from app.wire.http_answers import read_answer, session_of
 from app.wire.personal import masked_text
 from workflows.audit import topics as audit_topics
 from workflows.audit.messages import ActionUnconfirmed, RuleChanged
