@@ -13,6 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from app.auth import private_file
+from app.auth.digests import digest_of
 from workflows.shared.errors import ErrorKind, PayflowError
 
 FILE = "clients.json"
@@ -84,7 +85,7 @@ def client_of(folder: Path, key: str, now_ms: int) -> Client | None:
     """Return the client whose key it is at `now_ms`; raises ClientsError."""
     if len(key) > KEY_CHARS_MAX:
         return None
-    digest = _digest(key)
+    digest = digest_of(key)
     for client in clients(folder):
         for each in client.keys:
             # Of digests, how many digits agree says nothing about a key.
@@ -147,11 +148,7 @@ def _living(folder: Path, name: str) -> Client:
 
 def _new_key() -> tuple[str, str]:
     key = KEY_PREFIX + secrets.token_urlsafe(KEY_BYTES)
-    return key, _digest(key)
-
-
-def _digest(key: str) -> str:
-    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+    return key, digest_of(key)
 
 
 def _put(folder: Path, changed: Client) -> None:

@@ -1,11 +1,8 @@
 """The operators, in the file `operators.json`, with digests of their tokens.
 
 A user who can write that file can act as any operator, so it must be accessible to its owner alone.
-A token has 32 random bytes, which nobody can try through; a slow hash protects what people choose,
-and would only let guesses keep the console busy.
 """
 
-import hashlib
 import hmac
 import os
 import secrets
@@ -16,6 +13,7 @@ from typing import Annotated, ClassVar, Literal, get_args
 import msgspec
 
 from app.auth import private_file
+from app.auth.digests import digest_of
 from workflows.shared.errors import ErrorKind, PayflowError
 
 Role = Literal["viewer", "operator", "approver"]
@@ -151,7 +149,7 @@ def renew(folder: Path, name: str) -> str:
 
 def is_theirs(person: Person | None, token: str) -> bool:
     """Return whether `token` is the one of `person`; for None it is False and takes as long."""
-    right = hmac.compare_digest(_digest(token), person.digest if person else "0" * 64)
+    right = hmac.compare_digest(digest_of(token), person.digest if person else "0" * 64)
     return right and person is not None and not person.salt
 
 
@@ -164,15 +162,11 @@ def _known(known: Sequence[Person], name: str) -> Person:
 
 def _person(name: str, role: Role) -> tuple[Person, str]:
     token = secrets.token_urlsafe(TOKEN_BYTES)
-    fields = {"name": name, "role": role, "digest": _digest(token)}
+    fields = {"name": name, "role": role, "digest": digest_of(token)}
     try:
         return msgspec.convert(fields, Person), token
     except msgspec.ValidationError as error:
         raise PeopleError(f"{name[:80]!r} as {role[:20]!r}: {error}") from error
-
-
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _save(folder: Path, everybody: Sequence[Person]) -> None:

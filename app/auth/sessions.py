@@ -4,7 +4,6 @@ A session ends by itself: when it is idle, when it is old, when its person is re
 another token or role.
 """
 
-import hashlib
 import hmac
 import secrets
 from collections.abc import Callable
@@ -14,6 +13,7 @@ import msgspec
 from cachetools import LRUCache
 from msgspec.structs import replace
 
+from app.auth.digests import digest_of
 from app.auth.operators import Person, Role, is_theirs, people
 
 IDLE_SECONDS = 1_800.0
@@ -47,12 +47,13 @@ class Sessions:
     def __init__(self, folder: Path, clock: Callable[[], float]) -> None:
         self._folder = folder
         self._clock = clock
+        # By the digest of its id, so that the time of a lookup reveals nothing.
         self._open: LRUCache[str, Session] = LRUCache(SESSIONS_MAX)
 
     def prove(self, name: str, token: str) -> Person | None:
         """Return the person `name` if `token` is theirs. Raises PeopleError for a broken file."""
         person = {person.name: person for person in people(self._folder)}.get(name)
-        return person if is_theirs(person, token[: TOKEN_CHARS_MAX + 1]) else None
+        return person if len(token) <= TOKEN_CHARS_MAX and is_theirs(person, token) else None
 
     def open(self, person: Person) -> tuple[str, Session]:
         """Return a new session of `person` and its id, which nobody can guess."""
@@ -63,12 +64,12 @@ class Sessions:
         session = Session(
             person=person, csrf=secrets.token_urlsafe(ID_BYTES), began_at=now, used_at=now
         )
-        self._open[_hidden(session_id)] = session
+        self._open[digest_of(session_id)] = session
         return session_id, session
 
     def get(self, session_id: str) -> Session | None:
         """Return the session and note its use; None when there is none, or it has ended."""
-        at, now = _hidden(session_id), self._clock()
+        at, now = digest_of(session_id), self._clock()
         session = self._open.get(at)
         if session is None:
             return None
@@ -81,14 +82,9 @@ class Sessions:
 
     def close(self, session_id: str) -> None:
         """End the session, if there is one."""
-        self._open.pop(_hidden(session_id), None)
+        self._open.pop(digest_of(session_id), None)
 
 
 def same(said: str, due: str) -> bool:
     """Return whether both texts are equal, in constant time."""
     return hmac.compare_digest(said.encode("utf-8", "surrogatepass"), due.encode())
-
-
-def _hidden(secret: str) -> str:
-    """Return a digest of `secret` as a key, so that the time of a lookup reveals nothing."""
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()

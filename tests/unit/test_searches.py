@@ -2,11 +2,15 @@
 
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from aiohttp.test_utils import TestClient
+from aiohttp import web
+from aiohttp.test_utils import TestClient, make_mocked_request
 
+from app.config import Config
+from app.console.api.access import AUTH, Auth
 from app.console.api.problems import Problem
 from app.console.api.searches import (
     ANONYMOUS_MAX,
@@ -15,6 +19,7 @@ from app.console.api.searches import (
     SEARCHES_MAX,
     Shares,
     address_identity,
+    identity_of,
 )
 from app.operations.search import expression
 from app.operations.search.process_pool import ProcessPool
@@ -139,3 +144,18 @@ async def test_an_expression_is_not_even_read_in_the_console(
 
     assert isinstance(pool, ProcessPool)
     assert ["body.n == 1"] == [each.cel for each in recorder.questions]
+
+
+def test_callers_behind_a_proxy_of_ours_have_shares_of_their_own() -> None:
+    """By the address that it says; else all of them would be one caller."""
+
+    def identity(trusted: str) -> str:
+        app = web.Application()
+        app[AUTH] = Auth(Config(trusted_proxies=trusted))
+        transport = SimpleNamespace(get_extra_info={"peername": ("10.0.0.1", 1)}.get)
+        headers = {"X-Forwarded-For": "7.7.7.7"}
+        return identity_of(
+            make_mocked_request("GET", "/", headers=headers, app=app, transport=transport)
+        )
+
+    assert ("10.0.0.1", "7.7.7.7") == (identity(""), identity("10.0.0.0/8"))

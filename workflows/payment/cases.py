@@ -75,9 +75,9 @@ def open_cases(state: Payment) -> tuple[OpenCase, ...]:
 
 
 def _refunds(state: Payment) -> Iterator[OpenCase]:
+    disputed = dispute_decisions.undecided(state.disputes)
     for key in refund_progress.cases(state.refunds):
         refund = state.refunds.by_key[key]
-        disputed = dispute_decisions.undecided(state.disputes)
         yield OpenCase(
             kind="refund",
             key=key,

@@ -16,7 +16,7 @@ from aiohttp.typedefs import Middleware
 from app.auth.openid import Oidc, OidcError
 from app.auth.operators import FIRST, PeopleError, Person, Role, at_least, forget_note, people
 from app.auth.rate_limits import Rates
-from app.auth.sessions import TOKEN_CHARS_MAX, Operator, Session, Sessions, same
+from app.auth.sessions import Operator, Session, Sessions, same
 from app.config import Config
 from app.console.api.addresses import address_of, trusted_networks
 from app.console.api.callers import (
@@ -133,7 +133,7 @@ class Auth:
 
     def _prove(self, request: web.Request, name: str, token: str) -> Person:
         """Return who has this token: whoever has the right one waits for nobody's guesses."""
-        person = self.sessions.prove(name, token) if len(token) <= TOKEN_CHARS_MAX else None
+        person = self.sessions.prove(name, token)
         if person is None:
             address = address_of(request, self.trusted)
             if wait_seconds := self._guesses.take(address):

@@ -13,8 +13,8 @@ from typing import Literal
 from aiohttp import web
 
 from app.auth.operators import PeopleError
-from app.auth.sessions import TOKEN_CHARS_MAX
 from app.console.api.access import AUTH
+from app.console.api.addresses import address_of
 from app.console.api.callers import owner_of
 from app.console.api.context import CONTEXT, asking_kafka, unavailable
 from app.console.api.live import STREAMS
@@ -99,9 +99,9 @@ def identity_of(request: web.Request) -> str:
             return f"operator:{session.person.name}"
         said = request.headers.get("Authorization", "").partition(" ")[2]
         name, _, token = said.strip().partition(":")
-        if name and len(token) <= TOKEN_CHARS_MAX and auth.sessions.prove(name, token) is not None:
+        if name and auth.sessions.prove(name, token) is not None:
             return f"operator:{name}"
-    return address_identity(request.remote or "")
+    return address_identity(address_of(request, auth.trusted))
 
 
 def address_identity(text: str) -> str:
