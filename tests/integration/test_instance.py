@@ -27,7 +27,9 @@ from workflows.order.messages import OrderPlaced
 
 FILE = ROOT / "data" / "online_retail_2010-12.csv"
 ROWS = 1_500
-FAULTS = "decline=0.2,error_after=0.1,provider.timeout=0.1,refuse=0.05"
+# Which orders are struck follows from the secrets of the instance. Of its some sixty paid orders
+# none is refused in one run of a million; with 0.05 it was one of twenty.
+FAULTS = "decline=0.2,error_after=0.1,provider.timeout=0.1,refuse=0.2"
 POISON = b'{"type":"payflow.order.placed.v1","order_id":NaN}'
 
 

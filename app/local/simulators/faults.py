@@ -1,7 +1,8 @@
 """Faults of an external system, as rates that can be changed while it runs.
 
 Whether one request meets a fault follows from `seed`, its idempotency key and how often it was
-tried: the same run meets the same faults. PUT changes the fields it names, DELETE ends all faults.
+tried: the same requests meet the same faults. Keys follow from ids, and ids from the secrets of an
+instance, so another instance meets others. PUT changes the fields it names, DELETE ends all faults.
 """
 
 import hashlib
