@@ -129,6 +129,10 @@ REFUNDS = (
     course("amount_too_large: a part by hand, and all by the bank", "visa", "completed", BACK,
            is_returned=True, by_hand_minor=400, refers=False, decision="settled", kept_minor=0,
            breaks=("money_agrees",)),
+    course("a refund fails after a while, and the next succeeds", "visa", "completed", BACK,
+           is_returned=True, kept_minor=0, faults={"refund_fail": 1.0}),
+    course("refunds of a cancelled order fail, and it is paid by hand", "refundFail", "cancelled",
+           REFUSED, is_cancelled=True, decision="settled"),
     course("yen, refunded", "visa", "completed", "1,000 JPY is on its way back", currency="JPY",
            is_returned=True, kept_minor=0),
 )  # fmt: skip

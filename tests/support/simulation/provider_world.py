@@ -34,6 +34,7 @@ HOUR_MS = 3_600_000
 WEBHOOK_SECONDS = 0.002
 WEBHOOKS_MAX = 500
 _DUE = "SELECT EXISTS (SELECT 1 FROM deliveries WHERE status = 'waiting' AND due_ms <= ?)"
+_NEXT = "SELECT min(due_ms) FROM (SELECT due_ms FROM refunds UNION SELECT due_ms FROM intents)"
 WEBHOOK_HOURS = 72
 """How long the provider tries to send a webhook: docs.stripe.com/webhooks#automatic-retries."""
 LIST_SECONDS = 30 * 86_400
@@ -288,12 +289,22 @@ class RealProvider:
         """Return whether no webhook is on its way, after waiting for those that are."""
         for _ in range(WEBHOOKS_MAX):
             self.act()
-            if self.notices:
+            if self.notices or self._console.notices:
                 return False
             if not self.state()["webhooks_waiting"]:
                 break
             self._world.loop.run_until_complete(asyncio.sleep(WEBHOOK_SECONDS))
-        return True
+        return not self._go_to_next()
+
+    def _go_to_next(self) -> bool:
+        """Go to when the next refund or payment ends at the provider; return whether there is one.
+
+        Nobody of ours waits for a refund that has succeeded, and it may still fail.
+        """
+        due_ms = self._books.execute(_NEXT).fetchone()[0]
+        if due_ms is not None:
+            self._world.now = max(self._world.now, due_ms) + 1_000
+        return due_ms is not None
 
 
 def play_on(world: World) -> None:
