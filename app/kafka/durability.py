@@ -15,6 +15,7 @@ from app.kafka.errors import TopicError
 SYNCED = "min.insync.replicas"
 UNCLEAN = "unclean.leader.election.enable"
 RETENTION = "retention.ms"
+CLEANUP = "cleanup.policy"
 SYNCED_MIN = 2
 """How many brokers have a record before it is acknowledged, where `replication` is over 1."""
 NAMES_MAX = 3
@@ -48,16 +49,20 @@ async def check_durable(config: Config, names: Iterable[str]) -> None:
 
 
 async def forgetful_topics(config: Config, wanted: Iterable[TopicSpec]) -> list[str]:
-    """Return the topics that keep records for less than is wanted, such as those made earlier."""
+    """Return the topics that keep records for less than is wanted, such as those made earlier.
+
+    Also those that are compacted and should not be.
+    """
     kept = {spec.name: spec.retention_ms for spec in wanted if spec.cleanup == "delete"}
     if not kept:
         return []
     async with admin_client(config) as admin:
-        settings = await topic_settings(admin, sorted(kept), (RETENTION,))
+        settings = await topic_settings(admin, sorted(kept), (RETENTION, CLEANUP))
     return sorted(
         name
         for name, own in settings.items()
-        if 0 <= int(own.get(RETENTION, "-1")) < (kept[name] if kept[name] >= 0 else math.inf)
+        if "compact" in own.get(CLEANUP, "")
+        or 0 <= int(own.get(RETENTION, "-1")) < (kept[name] if kept[name] >= 0 else math.inf)
     )
 
 

@@ -4,11 +4,13 @@ from typing import Any, Self
 
 import pytest
 
+import tables
 from app.config import Config
 from app.kafka import durability
 from app.kafka.durability import SYNCED, UNCLEAN, check_durable, forgetful_topics
 from app.kafka.errors import TopicError
 from app.registry import wanted_topics
+from app.wire.topics import changelog_topic
 from workflows.shared.topic import DAY_MS
 
 DURABLE = {SYNCED: "2", UNCLEAN: "false"}
@@ -111,6 +113,14 @@ def test_what_a_service_reads_outlives_its_absence_of_eight_days() -> None:
     assert {"workers"} == short
 
 
+def test_no_message_of_a_workflow_is_lost_to_a_repeated_old_one() -> None:
+    """Compaction keeps what came last: of rows the latest, of repeated records an old one."""
+    compacted = {spec.name for spec in wanted_topics(Config()) if spec.cleanup == "compact"}
+
+    changelogs = {changelog_topic(table) for table in tables.declared.values()}
+    assert {*changelogs, "figures"} == compacted
+
+
 async def test_topics_of_an_earlier_version_are_named(cluster: Cluster) -> None:
     """They keep their seven days: nobody alters a topic of somebody's cluster by himself."""
     wanted = wanted_topics(Config())
@@ -119,5 +129,6 @@ async def test_topics_of_an_earlier_version_are_named(cluster: Cluster) -> None:
 
     cluster.settings["orders"] = {"retention.ms": str(90 * DAY_MS)}
     cluster.settings["stock.commands"] = {"retention.ms": str(7 * DAY_MS)}
+    cluster.settings["fraud.rules"] = {"retention.ms": "-1", "cleanup.policy": "compact"}
 
-    assert ["orders", "stock.commands"] == await forgetful_topics(Config(), wanted)
+    assert ["fraud.rules", "orders", "stock.commands"] == await forgetful_topics(Config(), wanted)

@@ -1,4 +1,4 @@
-"""Rules, lists and snoozes, on `fraud.rules`, compacted: the latest message counts."""
+"""Rules, lists and snoozes, on `fraud.rules`, kept for ever: the latest version counts."""
 
 from typing import Annotated, Any
 

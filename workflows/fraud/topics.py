@@ -55,7 +55,6 @@ fraud_rules = declare(
     RuleMessage,
     key=by_rule,
     writer="console",
-    cleanup="compact",
-    retention_ms=-1,
+    retention_ms=-1,  # not compacted: a repeated old record would outlive the latest one
     partitions=1,
 )
