@@ -37,8 +37,7 @@ class Batch:
         self.marks: dict[Place, bytes] = {}
         """Marks of what is applied once, for ever; stored with the rows."""
         self.before: list[Outgoing] = []
-        """Produced before the rows are put: dead letters, retries, and the answers from outside of
-        an agent without a table."""
+        """Produced before the rows are put: dead letters, retries, and what no row holds."""
         self.after: list[Outgoing] = []
         """Produced once the rows that hold them are stored: outbox entries."""
         self.handled = BatchResult()
@@ -98,12 +97,12 @@ class Batch:
             self.pass_by(record, at, before)
         return repeated
 
-    def is_marked(self, mark: Place) -> bool:
-        """Return whether what `mark` stands for was applied; then it is put again, as a row is."""
-        known = self.agent.table is not None and self.runtime.read(self.agent.table, *mark)
-        if known:
-            self.marks[mark] = row.MARK
-        return mark in self.marks
+    def is_marked(self, mark: Place, record: Record) -> bool:
+        """Return whether another record has applied what `mark` stands for; it is put again."""
+        table = self.agent.table
+        known = self.marks.get(mark) or (table and self.runtime.read(table, *mark))
+        self.marks |= {mark: known} if known else {}
+        return bool(known) and known != row.mark_of(record)
 
     def pass_by(self, record: Record, at: Place, before: Row[object]) -> None:
         """Move the applied offsets of the row past `record`, and nothing else."""
@@ -131,10 +130,11 @@ class Batch:
     def encoded(self) -> dict[int, dict[bytes, bytes]]:
         """Return the staged rows as bytes, by partition and key."""
         rows: dict[int, dict[bytes, bytes]] = {}
+        # A mark without its row does no harm in a changelog; a row without its mark does.
+        for (partition, key), mark in self.marks.items():
+            rows.setdefault(partition, {})[key] = mark
         for (partition, key), staged in self.rows.items():
             rows.setdefault(partition, {})[key] = row.encode_row(staged)
-        for (partition, key), mark in self.marks.items():
-            rows[partition][key] = mark
         return rows
 
     def outbox_entry(

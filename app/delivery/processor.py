@@ -32,7 +32,7 @@ from app.delivery.agent import (
     topic_received_on,
 )
 from app.delivery.batch import Batch
-from app.delivery.row import MARK, mark_key
+from app.delivery.row import mark_key, mark_of
 from app.delivery.runtime import BatchResult, Place, Runtime
 from app.wire import codecs, signing
 from app.wire.envelope import BadEnvelope, Envelope, derive_id, from_headers
@@ -164,7 +164,7 @@ def _decide(batch: Batch, agent: Decider[object], event: Received, knowledge: ob
         return
     name = agent.once(message)
     mark = (record.partition, mark_key(at[1], name)) if name else None
-    is_marked = mark is not None and batch.is_marked(mark)
+    is_marked = mark is not None and batch.is_marked(mark, record)
     if batch.dropped(record, envelope, at, before):
         return
     if is_marked:
@@ -187,7 +187,7 @@ def _decide(batch: Batch, agent: Decider[object], event: Received, knowledge: ob
     batch.applied(record, envelope, message)
     batch.store(record, envelope, at, before, state, outbox_entry)
     if mark is not None:
-        batch.marks[mark] = MARK
+        batch.marks[mark] = mark_of(record)
     batch.produce(outbox_entry, emitted)
 
 

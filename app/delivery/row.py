@@ -37,8 +37,6 @@ LOGS_KEY = b"__payflow\0logs__"
 
 ONCE_PREFIX = b"__payflow\0once\0"
 """What the keys of marks begin with; names of messages have no such characters."""
-MARK = b"{}"
-"""The body of a mark: that its key is there says all."""
 MARK_BYTES = 16
 
 
@@ -96,6 +94,16 @@ def with_digests(row: Row[object]) -> Row[object]:
 def is_row(key: bytes | None) -> bool:
     """Return whether a record of a changelog is a row of its table, not of delivery's own."""
     return key != LOGS_KEY and not (key or b"").startswith(ONCE_PREFIX)
+
+
+def mark_of(record: Record) -> bytes:
+    """Return the body of a mark: which record has applied it. Marks of before are `{}`.
+
+    A row and its mark are two records of a changelog. After a kill both may be on disk, and an
+    older record of the row is read over it: the mark of what the row has not applied is left.
+    The record is read again then, and its own mark does not keep it from being applied.
+    """
+    return msgspec.json.encode({"source": record.source, "offset": record.offset})
 
 
 def mark_key(key: bytes, name: str) -> bytes:

@@ -109,6 +109,23 @@ async def test_a_crash_neither_loses_it_nor_counts_it_twice(crash_at: str) -> No
     assert 50 == shelf(runtime).on_hand
 
 
+async def test_a_mark_of_what_its_row_has_not_applied_is_not_believed() -> None:
+    """A kill leaves both on disk; the changelog has an older row, which is read over the newer."""
+    runtime = FakeRuntime()
+    await run_batch(stock_agent, runtime, others(3))
+    runtime.crash_at = "stored"
+    with pytest.raises(Crash):
+        await run_batch(stock_agent, runtime, [record(RESTOCK, 10)])
+    row_key = (shelves.name, 0, b"mug")
+    older = FakeRuntime()
+    await run_batch(stock_agent, older, others(3))
+    runtime.rows[row_key] = older.rows[row_key]
+    assert 3 == shelf(runtime).on_hand
+
+    again = await run_batch(stock_agent, runtime, [record(RESTOCK, 10), record(RESTOCK, 11)])
+    assert (53, 1) == (shelf(runtime).on_hand, again.duplicates)
+
+
 async def test_a_mark_is_put_again_with_its_row() -> None:
     """After a kill both may be on disk without their changelog records."""
     runtime = FakeRuntime()

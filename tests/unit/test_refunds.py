@@ -78,6 +78,10 @@ PENDING = answer(RefundPending, status="pending")
 REFUNDED_IN_FULL = answer(RefundSucceeded, amount_minor=1_000)
 FAILED = answer(RefundFailed, reason="closed")
 AGAIN_FAILED = answer(RefundFailed, 1, reason="closed")
+SHORT = answer(RefundSucceeded, amount_minor=999)
+SHORT_CASE = RefundCaseOpened(
+    **ABOUT, refund_key=KEY, asked_at_ms=START_MS, reason="refunded 999, asked for 1000"
+)
 REFUSED = answer(RefundRefused, reason="charge_already_refunded")
 CHANGED = ProviderNotified(kind="refund_changed", refund_id="re0", **NOTICE)
 WAITS = PaymentRefundPending(**ABOUT, **OF_ORDER, refund_id="re0")
@@ -143,6 +147,9 @@ TO_CASE = [*CLOSED, FAILED, AGAIN_FAILED]
             None,
             id="refused for good: a case at once",
         ),
+        pytest.param([*CLOSED, SHORT], (SHORT_CASE,), None, id="a unit less: a case at once"),
+        pytest.param([*CLOSED, PENDING, SHORT], (SHORT_CASE,), None, id="also once it was pending"),
+        pytest.param([*CLOSED, SHORT, SHORT], (), None, id="and one case"),
         pytest.param([*TO_CASE, RETRY], (asked(2, 0),), 30, id="an operator asks once more"),
         pytest.param(
             [*TO_CASE, SETTLED],

@@ -56,9 +56,8 @@ def _after(refunds: Refunds, refund: Refund, answer: Any, at_ms: int) -> Refunds
             )
             unknown = change(refunds, key, reason=reason)
             return replace(unknown, wait=wait_until(refunds.wait, at_ms + pause_ms))
-        case provider.RefundSucceeded(refund_id=refund_id):
-            now = "given" if status in ("owed", *UNDER_WAY) else status
-            return rest_if_idle(change(refunds, key, status=now, refund_id=refund_id, hint=hint))
+        case provider.RefundSucceeded():
+            return rest_if_idle(change(refunds, key, hint=hint, **_succeeded(refund, answer)))
         case provider.RefundPending(refund_id=refund_id) if status in ("owed", *UNDER_WAY):
             waits = change(refunds, key, status="pending", refund_id=refund_id, hint=hint)
             return _wait_for_pending(waits, at_ms)
@@ -72,6 +71,19 @@ def _after(refunds: Refunds, refund: Refund, answer: Any, at_ms: int) -> Refunds
             return rest_if_idle(change(refunds, key, status=now, **about))
         case _:
             return rest_if_idle(change(refunds, key, hint=hint)) if is_new else refunds
+
+
+def _succeeded(refund: Refund, answer: provider.RefundSucceeded) -> dict[str, Any]:
+    """Return what changes: another amount than was asked for is a case."""
+    changed: dict[str, Any] = {"refund_id": answer.refund_id}
+    if refund.status not in ("owed", *UNDER_WAY):
+        return changed
+    # A bank may have covered a part since it was asked for.
+    asked_minor = (refund.amount_minor, refund.amount_minor + refund.covered_minor)
+    if answer.amount_minor in asked_minor:
+        return {**changed, "status": "given"}
+    reason = f"refunded {answer.amount_minor}, asked for {refund.amount_minor}"
+    return {**changed, "status": "case", "reason": reason}
 
 
 def _failed(refunds: Refunds, key: str, refund_id: str, reason: str) -> Refunds:

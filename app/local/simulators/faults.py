@@ -62,6 +62,8 @@ class ProviderFaults(Faults, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """A refund is pending first, and succeeds later."""
     refund_fail: Rate = 0.0
     """A refund succeeds first, and fails later; the next round of it succeeds."""
+    refund_short: Rate = 0.0
+    """One minor unit less is refunded than was asked for."""
     refund_seconds: Seconds = 2.0
     """How much later."""
     payout_fail: Rate = 0.0

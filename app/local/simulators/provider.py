@@ -215,7 +215,7 @@ def _course(faults: ProviderFaults, key: str, params: Mapping[str, str]) -> Cour
         return replace(PENDS, after_ms=after_ms)
     if "metadata[round]" not in params and strikes(faults, "refund_fail", key):
         return replace(FAILS, after_ms=after_ms)
-    return Course(after_ms=after_ms)
+    return Course(after_ms=after_ms, short_minor=int(strikes(faults, "refund_short", key)))
 
 
 def _server_error() -> StripeError:

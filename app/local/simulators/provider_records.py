@@ -75,6 +75,8 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
     status: str = "succeeded"
     next_status: str = ""
     after_ms: int = 0
+    short_minor: int = 0
+    """What is refunded less than was asked for."""
 
 
 PLAIN = Course()

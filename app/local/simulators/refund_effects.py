@@ -52,6 +52,7 @@ class RefundEffects:
         course = call.course if own == PLAIN else own
         if not course.after_ms:
             course = replace(course, after_ms=call.course.after_ms)
+        amount -= call.course.short_minor
         refund = self._store.refund(call.key, intent, amount, metadata, course)
         self._balance.enter("refund", refund.id, (-amount, 0), refund.currency)
         self._emit("refund.created", refund)

@@ -286,8 +286,9 @@ def name_failed_payout(world: World) -> None:
 
 
 def _unknown_minor(each: Course) -> int:
-    """Return what somebody refunded by hand and nobody has named: the ledger does not know it."""
-    return 0 if each.refers else each.by_hand_minor
+    """Return what the provider has refunded more than the ledger knows; less is below zero."""
+    short_minor = int(each.faults.get("refund_short", 0))
+    return (0 if each.refers else each.by_hand_minor) - short_minor
 
 
 def _rows(world: World, table: str) -> list[tuple[str, object]]:

@@ -133,6 +133,8 @@ REFUNDS = (
            is_returned=True, kept_minor=0, faults={"refund_fail": 1.0}),
     course("refunds of a cancelled order fail, and it is paid by hand", "refundFail", "cancelled",
            REFUSED, is_cancelled=True, decision="settled"),
+    course("a unit less is refunded", "visa", "completed", is_returned=True, decision="settled",
+           faults={"refund_short": 1.0}, kept_minor=0, breaks=("money_agrees",)),
     course("yen, refunded", "visa", "completed", "1,000 JPY is on its way back", currency="JPY",
            is_returned=True, kept_minor=0),
 )  # fmt: skip

@@ -191,6 +191,9 @@ class Worker:
         self.world.trace.append(f"{self.agent.name}: killed")
         if self.world.troubles.strikes("lost disk", 0.4):
             self.disk = dict(self.changelog)
+        elif self.world.troubles.strikes("older rows", 0.4):
+            # A disk knows up to where it has its changelog, and reads over its rows from there.
+            self.disk |= self.changelog
         self.deadlines.clear()
         due = due_of(self.agent)
         if due is not None and self.agent.table is not None:
