@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from jwt.algorithms import ECAlgorithm
+from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from app.auth import openid
 from app.auth.openid import OidcError
@@ -25,6 +25,7 @@ NOW = int(time.time())
 PUBLIC = KEY.public_key().public_bytes(
     serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
 )
+PRIVATE = {**msgspec.json.decode(RSAAlgorithm.to_jwk(KEY)), "kid": "k1", "key_ops": ["verify"]}
 SMALL_KEY = rsa.generate_private_key(public_exponent=65_537, key_size=1_024)  # noqa: S505  refused
 
 
@@ -174,7 +175,7 @@ async def test_a_forged_token_lets_nobody_in(
         pytest.param([shown_key(KEY, "k1", alg="RS512")], id="for another algorithm"),
         pytest.param([shown_key(KEY, "k1"), shown_key(OTHER_KEY, "k1")], id="two under one id"),
         pytest.param([{"kty": "oct", "k": "c2VjcmV0", "kid": "k1"}], id="a shared secret"),
-        pytest.param([shown_key(KEY, "k1", d="AQAB")], id="a private one"),
+        pytest.param([PRIVATE], id="a private one"),
         pytest.param("keys", id="a text"),
     ],
 )
@@ -487,6 +488,15 @@ def test_a_browser_keeps_its_id_and_chooses_none() -> None:
     assert not {"x", "ü" * 43, "\n" * 43} & {
         browser_id(said) for said in ("x", "ü" * 43, "\n" * 43)
     }
+
+
+@pytest.mark.parametrize("algorithm", ["none", "HS256", "HS512", "RSA1_5", "", None, [], "rs256"])
+def test_an_algorithm_that_is_not_on_the_list_is_named(algorithm: object) -> None:
+    """Before a key is chosen for it."""
+    header = {"alg": algorithm, "kid": "k1"}
+    token = _by_hand("e30.e30.", header, PUBLIC)
+    with pytest.raises(OidcError, match="signed by"):
+        openid.key_of(token, [shown_key(KEY, "k1"), {"kty": "oct", "k": "AA", "kid": "k1"}])
 
 
 def test_algorithms_are_asymmetric() -> None:
