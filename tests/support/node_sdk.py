@@ -1,6 +1,6 @@
-"""Stripe's SDK for node, as `tests/node/package-lock.json` pins it, and node itself.
+"""Stripe's SDK for node and an OpenID provider, as `tests/node/package-lock.json` pins them.
 
-Node and npm come with the type checker. `python -m tests.support.node_sdk` installs the SDK.
+Node and npm come with the type checker. `python -m tests.support.node_sdk` installs the packages.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ INSTALL_SECONDS = 240
 
 
 def installed() -> Path:
-    """Return a folder with the script and the SDK, which is downloaded the first time."""
+    """Return a folder with scripts and packages, which are downloaded the first time."""
     lock = (SOURCES / "package-lock.json").read_bytes()
     folder = Path(sys.prefix) / "node" / hashlib.sha256(lock).hexdigest()[:16]
     ready = folder / "ready"
@@ -30,7 +30,11 @@ def installed() -> Path:
         command = [NODE, NPM, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
         subprocess.run(command, cwd=folder, check=True, timeout=INSTALL_SECONDS)
         ready.touch()
-    shutil.copy(SOURCES / "provider.mjs", folder)
+    for script in SOURCES.glob("*.mjs"):
+        copy = folder / script.name
+        # One that another test runs is not written under it.
+        if not copy.exists() or copy.read_bytes() != script.read_bytes():
+            shutil.copy(script, copy)
     return folder
 
 

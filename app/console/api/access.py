@@ -13,7 +13,6 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from app.auth.openid import Oidc, OidcError
 from app.auth.operators import FIRST, PeopleError, Person, Role, at_least, forget_note, people
 from app.auth.rate_limits import Rates
 from app.auth.sessions import Operator, Session, Sessions, same
@@ -27,6 +26,7 @@ from app.console.api.callers import (
     put_caller,
 )
 from app.console.api.context import CONTEXT
+from app.console.api.openid_provider import OpenIdProvider, Returned
 from app.console.api.problems import Problem, check_query
 from app.host.routes import Handler, Route
 
@@ -38,6 +38,8 @@ FORMS = frozenset({"application/x-www-form-urlencoded"})
 ACTS_BURST, ACTS_SECONDS_EACH = 60, 0.2
 SIGN_IN_BURST, SIGN_IN_SECONDS_EACH = 5, 30.0
 """Wrong tokens of one address: five, then one in half a minute."""
+RETURNS_BURST, RETURNS_SECONDS_EACH = 20, 2.0
+"""Returns of one address from the OpenID provider, each of which asks it something."""
 STREAMS_EACH_MAX = 32
 """Streams open at once to one address."""
 OPERATORS = "/operators/"
@@ -53,11 +55,12 @@ class Auth:
         self.sessions = Sessions(config.data_path, clock)
         self.secure = urlsplit(config.console_url).scheme == "https"
         self.streams: Counter[str] = Counter()
-        self.oidc = Oidc(config, clock)
+        self.oidc = OpenIdProvider(config, clock)
         self.trusted = trusted_networks(config)
         self._folder = config.data_path
         self._actions = Rates(ACTS_BURST, ACTS_SECONDS_EACH, clock)
         self._guesses = Rates(SIGN_IN_BURST, SIGN_IN_SECONDS_EACH, clock)
+        self._returns = Rates(RETURNS_BURST, RETURNS_SECONDS_EACH, clock)
 
     async def sign_in(self, request: web.Request, name: str, token: str) -> tuple[str, Session]:
         """Return a new session and its id; raises Problem 401, 429."""
@@ -68,27 +71,26 @@ class Auth:
         return self.sessions.open(person)
 
     async def sign_in_with(
-        self, request: web.Request, begun: str, state: str, code: str
+        self, request: web.Request, returned: Returned
     ) -> tuple[str, Session, str]:
         """Return id and session of a user who comes back from the provider, and the wanted page.
 
-        `begun` is the state with which this browser was sent there. Raises OidcError, Problem 403,
-        429.
+        Raises OidcError, Problem 403, 429.
         """
-        if not (begun and same(state, begun)):
-            # It counts as no guess: any page can let a browser come here.
-            raise OidcError("this sign-in was begun in another browser; begin again")
+        # Before it counts: any page can let a browser come here with a state that is none.
+        begun = self.oidc.accept(returned)
         address = address_of(request, self.trusted)
-        wait_seconds = self._guesses.take(address)
+        # Apart from guesses of tokens: those of others lock nobody out who comes from a provider.
+        wait_seconds = self._returns.take(address)
         if wait_seconds:
             raise _too_often(wait_seconds)
-        name, wanted = await self.oidc.finish(state, code)
+        name, wanted = await self.oidc.finish(begun, returned)
         person = {each.name: each for each in people(self._folder)}.get(name)
         if person is None:
             log.warning("no operator", operator=name, address=address)
             detail = f"{name[:100]!r} is no operator here. Operator: payflow operators add"
             raise Problem(403, "Forbidden", detail)
-        self._guesses.release(address)
+        self._returns.release(address)
         log.info("signed in", operator=name, issuer=self.oidc.issuer)
         return *self.sessions.open(person), wanted
 

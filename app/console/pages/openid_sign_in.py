@@ -2,16 +2,20 @@
 
 from aiohttp import web
 
-from app.auth.openid import DONE, PENDING_SECONDS, OidcError
+from app.auth.openid import DONE, OidcError
 from app.auth.operators import PeopleError
+from app.auth.sign_ins import SIGN_IN_SECONDS, STATE_CHARS_MAX, browser_id
 from app.console.api.access import AUTH, broken
+from app.console.api.openid_provider import Returned
 from app.console.api.problems import Problem
 from app.console.api.session import signed_in
 from app.console.pages.render import page
 from app.console.pages.sign_in import wanted_page
 
-STATE = "payflow_sign_in"
-CHARS_MAX = 2_000
+BROWSER = "payflow_sign_in"
+"""The cookie by which a browser is known that was sent to the provider."""
+PATH = DONE.rpartition("/")[0]
+"""Where it is sent: to both routes, so that a second tab finds the one of the first."""
 
 
 async def begin(request: web.Request) -> web.Response:
@@ -19,16 +23,17 @@ async def begin(request: web.Request) -> web.Response:
     auth = request.app[AUTH]
     if not auth.oidc.issuer:
         raise Problem(404, "Not Found", "there is no provider to sign in with")
+    browser = browser_id(request.cookies.get(BROWSER, ""))
     try:
-        where, state = await auth.oidc.begin(wanted_page(request))
+        where = await auth.oidc.begin(browser, wanted_page(request))
     except OidcError as error:
         raise Problem(502, "Bad Gateway", str(error)) from error
     answer = web.Response(status=303, headers={"Location": where})
     answer.set_cookie(
-        STATE,
-        state,
-        max_age=int(PENDING_SECONDS),
-        path=DONE,
+        BROWSER,
+        browser,
+        max_age=SIGN_IN_SECONDS,
+        path=PATH,
         secure=auth.secure,
         httponly=True,
         # The redirect back comes from another site, on which a strict cookie is not sent.
@@ -42,13 +47,20 @@ async def done(request: web.Request) -> web.Response:
     auth = request.app[AUTH]
     if not auth.oidc.issuer:
         raise Problem(404, "Not Found", "there is no provider to sign in with")
-    said = {name: request.query.get(name, "")[:CHARS_MAX] for name in ("state", "code", "error")}
+    said = {
+        name: request.query.get(name, "")[: STATE_CHARS_MAX + 1]
+        for name in ("state", "code", "error", "iss")
+    }
     if said["error"]:
         raise Problem(403, "Forbidden", f"the provider says {said['error'][:100]!r}")
+    returned = Returned(
+        browser=request.cookies.get(BROWSER, ""),
+        state=said["state"],
+        code=said["code"],
+        issuer=said["iss"],
+    )
     try:
-        session_id, session, wanted = await auth.sign_in_with(
-            request, request.cookies.get(STATE, ""), said["state"], said["code"]
-        )
+        session_id, session, wanted = await auth.sign_in_with(request, returned)
     except OidcError as error:
         raise Problem(403, "Forbidden", str(error)) from error
     except PeopleError as error:
@@ -57,5 +69,5 @@ async def done(request: web.Request) -> web.Response:
     # A page of the console goes on from here: a redirect from another site sends no strict cookie.
     answer = await page(request, "signed_in.html", title="Signed in", name=name, next=wanted)
     signed_in(answer, session_id, secure=auth.secure)
-    answer.del_cookie(STATE, path=DONE, secure=auth.secure, httponly=True, samesite="Lax")
+    answer.del_cookie(BROWSER, path=PATH, secure=auth.secure, httponly=True, samesite="Lax")
     return answer
