@@ -10,6 +10,7 @@ from app.entrypoints.dispute_cases import DISPUTE_CASES
 from app.entrypoints.order_bodies import (
     DISCOUNT,
     NO_AMOUNT,
+    NO_COUNTRY,
     CancelAsked,
     LineAsked,
     OrderAsked,
@@ -38,6 +39,7 @@ from workflows.order.messages import (
 from workflows.order.return_decision import chosen_units
 from workflows.order.returns import refusal
 from workflows.order.state import Order, kept_minor
+from workflows.shared.countries import country_code
 from workflows.shared.provider_currencies import objection_to_charge, objection_to_currency
 
 
@@ -45,6 +47,9 @@ def placed(order_id: str, asked: OrderAsked, at_ms: int) -> OrderPlaced:
     """Return the order that was placed at `at_ms`. Raises BadRequest."""
     if objection := objection_to_currency(asked.currency):
         raise BadRequest(objection, "currency")
+    country = country_code(asked.country)
+    if not country:
+        raise BadRequest(NO_COUNTRY, "country")
     lines = tuple(_line(number, line) for number, line in enumerate(asked.lines))
     total = sum(line.amount_minor for line in lines)
     total += sum(charge.amount_minor for charge in asked.charges)
@@ -55,7 +60,7 @@ def placed(order_id: str, asked: OrderAsked, at_ms: int) -> OrderPlaced:
     fields = {
         "order_id": order_id,
         "customer_id": asked.customer_id,
-        "country": asked.country,
+        "country": country,
         "currency": asked.currency,
         "lines": lines,
         "charges": asked.charges,

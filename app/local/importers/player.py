@@ -14,6 +14,7 @@ import msgspec
 from app.local.importers import retail_file
 from app.local.importers.endless import DrawnOrder
 from app.local.importers.file_content import LoadError
+from app.local.importers.file_countries import asked_country
 from app.local.importers.loaded import LoadedFile
 from app.local.importers.receipts import STOCK_PERCENT, Receipt, receipts_of
 from app.local.importers.retail_file import Adjust, Ask, PlaceOrder, Plan, Refuse, ReturnItems
@@ -181,7 +182,7 @@ class Player:
         drawn = Random(ask.reference).uniform(0, 100)  # noqa: S311  the same for each order
         return {
             "customer_id": ask.customer_id,
-            "country": ask.country,
+            "country": asked_country(ask.country),
             "currency": retail_file.CURRENCY,
             "lines": lines,
             "charges": ask.charges,
