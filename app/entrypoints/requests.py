@@ -185,6 +185,10 @@ class Entrypoint(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.listed_as}:backdate"
 
 
+OwnId = Callable[[str, str], str]
+"""Return the id of what a caller calls so, of a kind and its name: only that caller has it."""
+
+
 class CommandRequest(msgspec.Struct, Generic[Body], frozen=True, kw_only=True):
     """A request that belongs to no transaction."""
 
@@ -193,8 +197,8 @@ class CommandRequest(msgspec.Struct, Generic[Body], frozen=True, kw_only=True):
     """That a client needs."""
     summary: str
     body: type[Body]
-    emissions: Callable[[Body], Sequence[Emission]]
-    answer: Callable[[Body], dict[str, object]]
+    emissions: Callable[[Body, OwnId], Sequence[Emission]]
+    answer: Callable[[Body, Sequence[Emission]], dict[str, object]]
 
 
 def names_itself(_event: dict[str, object]) -> str | None:

@@ -168,7 +168,7 @@ def emissions(order_id: str, path: str, body: dict[str, Any]) -> list[Emission]:
         notified = webhooks.provider_notified(event, Config())
         return [notified] if notified else []
     if path == "adjustments":
-        return stock.adjusted(msgspec.convert(body, stock.AdjustmentAsked))
+        return stock.adjusted(msgspec.convert(body, stock.AdjustmentAsked), own_id)
     follow = next(each for each in order.ENTRYPOINT.follow if each.path == f"/{path}")
     asked = msgspec.convert(body, follow.body)
     event_id = follow.event_id(order_id, asked)
@@ -196,11 +196,16 @@ def emit(world: World, emission: Emission, baggage: dict[str, str]) -> bool:
     return True
 
 
+def own_id(kind: str, name: str) -> str:
+    """Return an id as long as those of clients."""
+    return derive_id(kind, name)
+
+
 def receive_stock(world: World, lines: list[dict[str, Any]]) -> None:
     """Receive enough of all that the lines name."""
     items = [{"sku": line["sku"], "quantity": QUANTITY_MAX} for line in lines]
     asked = msgspec.convert({"receipt_id": WIDEST * 60, "items": items}, stock.ReceiptAsked)
-    for each in stock.received(asked):
+    for each in stock.received(asked, own_id):
         assert emit(world, each, {})
 
 

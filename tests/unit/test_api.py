@@ -360,8 +360,10 @@ async def test_goods_are_received_item_by_item(client: TestClient, queries: Fake
     answer = await client.post("/stock/receipts", json={"receipt_id": "r", "items": items})
 
     assert 202 == answer.status
-    assert [ReceiveStock, ReceiveStock] == [type(message) for message, _ in queries.emitted]
+    received = [message for message, _ in queries.emitted if isinstance(message, ReceiveStock)]
     assert 2 == len({envelope.id for _, envelope in queries.emitted})
+    assert ["r/tea", "r/cup"] == [message.reference for message in received]
+    assert (await answer.json())["ids"] == [message.receipt_id for message in received]
 
 
 @pytest.mark.parametrize(
