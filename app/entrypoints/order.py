@@ -41,6 +41,7 @@ from workflows.order.returns import refusal
 from workflows.order.state import Order, kept_minor
 from workflows.shared.countries import country_code
 from workflows.shared.provider_currencies import objection_to_charge, objection_to_currency
+from workflows.shared.workflow import Holding
 
 
 def placed(order_id: str, asked: OrderAsked, at_ms: int) -> OrderPlaced:
@@ -90,6 +91,12 @@ def _line(number: int, asked: LineAsked) -> Line:
         amount_minor=amount,
         description=asked.description,
     )
+
+
+def holding(order: OrderPlaced) -> Holding:
+    """Return what a new order takes of quotas until its row says so."""
+    units = sum(line.quantity for line in order.lines)
+    return Holding(customer_id=order.customer_id, is_unpaid=True, units=units)
 
 
 def cancelled(order_id: str, asked: CancelAsked) -> OrderCancelRequested:
@@ -191,6 +198,7 @@ ENTRYPOINT = Entrypoint(
         takes=discounts,
         baggage=lambda message: {"country": message.country},
         event="placed",
+        holding=holding,
     ),
     follow=(
         FollowingRequest(

@@ -14,6 +14,7 @@ from app.entrypoints.drill_load import DrillLoad
 from workflows.shared.errors import ErrorKind, PayflowError
 from workflows.shared.message import Message
 from workflows.shared.topic import Topic
+from workflows.shared.workflow import Holding, holds_nothing
 
 Body = TypeVar("Body")
 Shape = TypeVar("Shape")
@@ -73,6 +74,8 @@ class StartingRequest(msgspec.Struct, Generic[Body], frozen=True, kw_only=True):
     """Return the baggage of the transaction, from its starting message."""
     event: str
     """The name from which the id of the event is derived."""
+    holding: Callable[[Any], Holding] = holds_nothing
+    """Return what the transaction takes of quotas, from its starting message."""
 
 
 class FollowingRequest(msgspec.Struct, Generic[Body], frozen=True, kw_only=True):

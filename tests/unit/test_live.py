@@ -18,6 +18,7 @@ from app.console.api.figures import (
 from app.console.api.flow_metrics import FlowMetrics
 from app.console.api.live_state import LiveState
 from app.console.api.open_orders import OPEN_ORDERS, OpenOrders
+from app.console.api.quotas import Holdings, Quotas
 from app.console.server import make_api
 from app.delivery.row import Row, encode_row
 from app.registry import load_agents, load_workflows
@@ -125,7 +126,7 @@ def test_who_was_away_for_too_long_begins_anew(monkeypatch: pytest.MonkeyPatch):
 
 def test_open_orders_stand_where_they_wait():
     """A new one waits for money and goods; ended, it stands nowhere."""
-    open_orders = OpenOrders(load_workflows()["order"])
+    open_orders = OpenOrders(load_workflows()["order"], Holdings(Quotas(), lambda: 0))
     open_orders.receive("o1", row())
     waits = open_orders.shown(PLACED_MS)
     open_orders.receive("o1", row(cancelled_at_ms=5_000))
@@ -156,7 +157,7 @@ def test_open_orders_stand_where_they_wait():
 )
 def test_it_is_said_how_they_wait(facts: dict[str, Any], at_ms: int, step: str, status: str):
     """Tried again, on the way back, or for too long."""
-    open_orders = OpenOrders(load_workflows()["order"])
+    open_orders = OpenOrders(load_workflows()["order"], Holdings(Quotas(), lambda: 0))
     open_orders.receive("o1", row(**facts))
 
     assert 1 == open_orders.shown(at_ms)[step][status]
@@ -164,7 +165,7 @@ def test_it_is_said_how_they_wait(facts: dict[str, Any], at_ms: int, step: str, 
 
 def test_a_deleted_row_and_a_broken_one_stand_nowhere():
     """And the next one is counted."""
-    open_orders = OpenOrders(load_workflows()["order"])
+    open_orders = OpenOrders(load_workflows()["order"], Holdings(Quotas(), lambda: 0))
     open_orders.receive("o1", row())
     open_orders.receive("o1", None)
     open_orders.receive("o2", b"{broken")
