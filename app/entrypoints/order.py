@@ -93,10 +93,10 @@ def _line(number: int, asked: LineAsked) -> Line:
     )
 
 
-def holding(order: OrderPlaced) -> Holding:
+def holding(asked: OrderAsked) -> Holding:
     """Return what a new order takes of quotas until its row says so."""
-    units = sum(line.quantity for line in order.lines)
-    return Holding(customer_id=order.customer_id, is_unpaid=True, units=units)
+    units = sum(line.quantity for line in asked.lines)
+    return Holding(customer_id=asked.customer_id, is_unpaid=True, units=units)
 
 
 def cancelled(order_id: str, asked: CancelAsked) -> OrderCancelRequested:

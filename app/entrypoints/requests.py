@@ -74,8 +74,8 @@ class StartingRequest(msgspec.Struct, Generic[Body], frozen=True, kw_only=True):
     """Return the baggage of the transaction, from its starting message."""
     event: str
     """The name from which the id of the event is derived."""
-    holding: Callable[[Any], Holding] = holds_nothing
-    """Return what the transaction takes of quotas, from its starting message."""
+    holding: Callable[[Body], Holding] = holds_nothing
+    """Return what the transaction takes of quotas, until its row says so."""
 
 
 class FollowingRequest(msgspec.Struct, Generic[Body], frozen=True, kw_only=True):

@@ -164,6 +164,16 @@ def test_what_was_not_emitted_does_not_count(row: Holding | None, used: tuple[in
     assert used == holdings.used("12345678", "c1")
 
 
+def test_a_repetition_is_no_new_order_though_nobody_can_be_asked() -> None:
+    """After a restart the row alone knows it, and no worker may hold that now."""
+    holdings = Holdings(Quotas(client_unpaid=1), lambda: 0)
+    holdings.put("12345678-1", UNPAID)
+    with holdings.held("shop", "12345678-1", UNPAID):
+        pass
+
+    assert (1, 4) == holdings.used("12345678")
+
+
 def test_an_accepted_order_that_never_gets_a_row_is_forgotten() -> None:
     """It was dead-lettered; one with a row counts on."""
     now_ms = [0]

@@ -77,6 +77,10 @@ class Holdings:
     def held(self, client: str, transaction_id: str, holding: Holding) -> Iterator[None]:
         """Count a new transaction, unless the block raises. Raises Problem 429 over a quota."""
         self._forget()
+        if transaction_id in self._of:
+            # A repetition, while no worker can be asked whether it is one: it counts already.
+            yield
+            return
         self._check(client, transaction_id, holding)
         self.put(transaction_id, holding)
         self._accepted_ms[transaction_id] = self._clock()

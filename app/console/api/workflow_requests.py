@@ -92,7 +92,7 @@ class WorkflowRequests:
                 "fingerprint": fingerprint,
             }
             event_id = derive_id(transaction_id, start.event)
-            with request.app[HOLDINGS].held(caller.name, transaction_id, start.holding(message)):
+            with request.app[HOLDINGS].held(caller.name, transaction_id, start.holding(asked)):
                 await context.publish(request, message, event_id, transaction_id, baggage)
         request.app[REPEATS].put(transaction_id, fingerprint, self._workflow.name)
         return self._accepted(transaction_id, {"Idempotent-Replayed": "true"} if known else {})
