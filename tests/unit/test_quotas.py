@@ -196,7 +196,7 @@ def test_an_accepted_order_that_never_gets_a_row_is_forgotten() -> None:
         pytest.param("client_orders=5", id="an unknown name"),
         pytest.param("client_unpaid", id="no number"),
         pytest.param("client_unpaid=-1", id="less than nothing"),
-        pytest.param("client_unpaid=many", id="a word"),
+        pytest.param("client_unpaid=many", id="a text"),
     ],
 )
 def test_a_quota_that_is_none_stops_the_console(text: str) -> None:

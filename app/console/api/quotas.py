@@ -101,8 +101,8 @@ class Holdings:
         quotas, tag = self._quotas, transaction_id[:TAG_CHARS]
         limits = [("client", "", quotas.client_unpaid, quotas.client_units)]
         if holding.customer_id:
-            named = ("customer", holding.customer_id, quotas.customer_unpaid, quotas.customer_units)
-            limits.append(named)
+            most = (quotas.customer_unpaid, quotas.customer_units)
+            limits.append(("customer", holding.customer_id, *most))
         for whose, customer_id, unpaid_max, units_max in limits:
             unpaid, units = self.used(tag, customer_id)
             who = client if whose == "client" else f"this customer of {client}"
