@@ -2,7 +2,7 @@
 
 Consumes   payments, topics of its reactions
 Table      notification
-Produces   notification.commands
+Produces   notification.requests, notifications
 """
 
 from app.delivery.agent import Decider, register
@@ -23,7 +23,7 @@ notification_agent = register(
             payment_topics.payments,
             *reaction_topics(reactions),
         ),
-        produces=(notification_topics.notification_commands,),
+        produces=(notification_topics.notification_requests, notification_topics.notifications),
         table=notified,
         decide=notification.decide,
         reactions=reactions,

@@ -105,6 +105,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """Networks, `10.0.0.0/8,::1`, whose `X-Forwarded-For` is the caller; empty: none."""
     refund_two_people_minor: Annotated[int, msgspec.Meta(ge=0)] = 10_000
     """Operators refund up to this much of an order alone, in minor units; more needs two."""
+    quotas: str = ""
+    """`NAME=NUMBER,...`: other quotas of open transactions than those of the table (ADR 33)."""
     oidc_issuer: str = ""
     """An OpenID provider that people may sign in with, besides their tokens; empty: none. What
     they may do is said by `payflow operators add NAME ROLE`."""

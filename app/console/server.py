@@ -26,6 +26,7 @@ from app.console.api.open_orders import OPEN_ORDERS, OpenOrders
 from app.console.api.openapi import openapi_routes
 from app.console.api.operator_actions import PENDING_REFUNDS, PROPOSALS, RATES, PendingRefunds
 from app.console.api.problems import known_hosts, problems, secured
+from app.console.api.quotas import HOLDINGS, Holdings, quotas_of
 from app.console.api.routes import ROUTES
 from app.console.api.searches import add_searches
 from app.console.api.settlement import SETTLEMENT, NightlySettlement
@@ -60,7 +61,8 @@ def make_api(
     app[CONTEXT] = ApiContext(queries, directory, config, clock)
     figures = live_figures()
     app[FIGURES] = Figures(next(iter(figures.values())), further=figures)
-    app[OPEN_ORDERS] = tuple(OpenOrders(each) for each in load_workflows().values())
+    app[HOLDINGS] = Holdings(quotas_of(config), clock)
+    app[OPEN_ORDERS] = tuple(OpenOrders(each, app[HOLDINGS]) for each in load_workflows().values())
     app[OPEN_CASES] = tuple(map(OpenCases, case_views()))
     app[MISSED_WEBHOOKS] = _missed_webhooks(app[CONTEXT])
     app[SETTLEMENT] = NightlySettlement(config)

@@ -67,8 +67,8 @@ def _nothing_pending(_state: object) -> Sequence[Message]:
     return ()
 
 
-def _no_name(_received: Message) -> str:
-    return ""
+def _no_name(_received: Message) -> Sequence[str]:
+    return ()
 
 
 class Decider(Agent, Generic[State], frozen=True, kw_only=True):
@@ -88,9 +88,9 @@ class Decider(Agent, Generic[State], frozen=True, kw_only=True):
     """Of a participant that workflows share: the reactions that they declare for it."""
     workflow: str = ""
     """The one workflow that it serves; events of other transactions change nothing. Empty: all."""
-    once: Callable[[Message], str] = _no_name
-    """(received) -> the name under which it is applied once, for ever, whatever its event id; empty
-    where the row knows by itself what it has applied."""
+    once: Callable[[Message], Sequence[str]] = _no_name
+    """(received) -> the name under which it is applied once, for ever, whatever its event id, then
+    names that it had before; none where the row knows by itself what it has applied."""
 
 
 class InformedDecider(Decider[State], Generic[State, Knowledge], frozen=True, kw_only=True):

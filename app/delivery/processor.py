@@ -162,9 +162,8 @@ def _decide(batch: Batch, agent: Decider[object], event: Received, knowledge: ob
     before = batch.load(record, at)
     if before is None:
         return
-    name = agent.once(message)
-    mark = (record.partition, mark_key(at[1], name)) if name else None
-    is_marked = mark is not None and batch.is_marked(mark, record)
+    marks = [(record.partition, mark_key(at[1], name)) for name in agent.once(message)]
+    is_marked = any(batch.is_marked(mark, record) for mark in marks)
     if batch.dropped(record, envelope, at, before):
         return
     if is_marked:
@@ -186,7 +185,7 @@ def _decide(batch: Batch, agent: Decider[object], event: Received, knowledge: ob
         return
     batch.applied(record, envelope, message)
     batch.store(record, envelope, at, before, state, outbox_entry)
-    if mark is not None:
+    for mark in marks[:1]:
         batch.marks[mark] = mark_of(record)
     batch.produce(outbox_entry, emitted)
 

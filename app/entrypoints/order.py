@@ -10,6 +10,7 @@ from app.entrypoints.dispute_cases import DISPUTE_CASES
 from app.entrypoints.order_bodies import (
     DISCOUNT,
     NO_AMOUNT,
+    NO_COUNTRY,
     CancelAsked,
     LineAsked,
     OrderAsked,
@@ -38,13 +39,18 @@ from workflows.order.messages import (
 from workflows.order.return_decision import chosen_units
 from workflows.order.returns import refusal
 from workflows.order.state import Order, kept_minor
+from workflows.shared.countries import country_code
 from workflows.shared.provider_currencies import objection_to_charge, objection_to_currency
+from workflows.shared.workflow import Holding
 
 
 def placed(order_id: str, asked: OrderAsked, at_ms: int) -> OrderPlaced:
     """Return the order that was placed at `at_ms`. Raises BadRequest."""
     if objection := objection_to_currency(asked.currency):
         raise BadRequest(objection, "currency")
+    country = country_code(asked.country)
+    if not country:
+        raise BadRequest(NO_COUNTRY, "country")
     lines = tuple(_line(number, line) for number, line in enumerate(asked.lines))
     total = sum(line.amount_minor for line in lines)
     total += sum(charge.amount_minor for charge in asked.charges)
@@ -55,7 +61,7 @@ def placed(order_id: str, asked: OrderAsked, at_ms: int) -> OrderPlaced:
     fields = {
         "order_id": order_id,
         "customer_id": asked.customer_id,
-        "country": asked.country,
+        "country": country,
         "currency": asked.currency,
         "lines": lines,
         "charges": asked.charges,
@@ -85,6 +91,12 @@ def _line(number: int, asked: LineAsked) -> Line:
         amount_minor=amount,
         description=asked.description,
     )
+
+
+def holding(asked: OrderAsked) -> Holding:
+    """Return what a new order takes of quotas until its row says so."""
+    units = sum(line.quantity for line in asked.lines)
+    return Holding(customer_id=asked.customer_id, is_unpaid=True, units=units)
 
 
 def cancelled(order_id: str, asked: CancelAsked) -> OrderCancelRequested:
@@ -186,6 +198,7 @@ ENTRYPOINT = Entrypoint(
         takes=discounts,
         baggage=lambda message: {"country": message.country},
         event="placed",
+        holding=holding,
     ),
     follow=(
         FollowingRequest(

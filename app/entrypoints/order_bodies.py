@@ -29,6 +29,13 @@ ORDERED_AT = (
 
 DISCOUNT = "orders:discount"
 """The scope of clients who may charge less than goods cost, or nothing for a line."""
+COUNTRY = (
+    "A country of ISO 3166-1 by its alpha-2 code, such as GB; its alpha-3 code and its English "
+    "name are taken for it. XK is Kosovo, ZZ a country that is not known."
+)
+NO_COUNTRY = (
+    "country is none of ISO 3166-1: send its alpha-2 code, such as GB, or ZZ where it is not known"
+)
 CAPTURE = (
     "When the money is taken: with the order, or when the order leaves us. Until then it is held "
     "on the card, and let go when the order is cancelled: nothing has to be refunded."
@@ -57,7 +64,7 @@ class LineAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class OrderAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The body of `POST /orders`."""
 
-    country: Name
+    country: Annotated[Name, Meta(description=COUNTRY)]
     currency: Currency
     lines: Annotated[tuple[LineAsked, ...], Meta(max_length=LINES_MAX)]
     payment_method: Personal[Name]

@@ -14,6 +14,7 @@ from app.entrypoints.drill_load import DrillLoad
 from workflows.shared.errors import ErrorKind, PayflowError
 from workflows.shared.message import Message
 from workflows.shared.topic import Topic
+from workflows.shared.workflow import Holding, holds_nothing
 
 Body = TypeVar("Body")
 Shape = TypeVar("Shape")
@@ -73,6 +74,8 @@ class StartingRequest(msgspec.Struct, Generic[Body], frozen=True, kw_only=True):
     """Return the baggage of the transaction, from its starting message."""
     event: str
     """The name from which the id of the event is derived."""
+    holding: Callable[[Body], Holding] = holds_nothing
+    """Return what the transaction takes of quotas, until its row says so."""
 
 
 class FollowingRequest(msgspec.Struct, Generic[Body], frozen=True, kw_only=True):
@@ -185,6 +188,10 @@ class Entrypoint(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.listed_as}:backdate"
 
 
+OwnId = Callable[[str, str], str]
+"""Return the id of what a caller calls so, of a kind and its name: only that caller has it."""
+
+
 class CommandRequest(msgspec.Struct, Generic[Body], frozen=True, kw_only=True):
     """A request that belongs to no transaction."""
 
@@ -193,8 +200,8 @@ class CommandRequest(msgspec.Struct, Generic[Body], frozen=True, kw_only=True):
     """That a client needs."""
     summary: str
     body: type[Body]
-    emissions: Callable[[Body], Sequence[Emission]]
-    answer: Callable[[Body], dict[str, object]]
+    emissions: Callable[[Body, OwnId], Sequence[Emission]]
+    answer: Callable[[Body, Sequence[Emission]], dict[str, object]]
 
 
 def names_itself(_event: dict[str, object]) -> str | None:

@@ -1,11 +1,15 @@
-"""Stock over HTTP: receipts and adjustments."""
+"""Stock over HTTP: receipts and adjustments.
 
+Their names are those of the client that gave them: two clients with one name count twice.
+"""
+
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
-from app.entrypoints.requests import CommandRequest, Emission
+from app.entrypoints.requests import CommandRequest, Emission, OwnId
 from app.wire.envelope import derive_id
 from workflows.inventory.stock_messages import AdjustStock, ReceiveStock
 from workflows.shared.limits import LINES_MAX, QUANTITY_MAX, Name, Quantity, Text
@@ -35,31 +39,50 @@ class AdjustmentAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     reason: Text = ""
 
 
-def received(asked: ReceiptAsked) -> list[Emission]:
+def received(asked: ReceiptAsked, own_id: OwnId) -> list[Emission]:
     """Return the goods that came in, one message a SKU; the same receipt counts once."""
-    return [_receipt(joined(asked.receipt_id, item.sku), item) for item in asked.items]
+    receipt_id = own_id("receipt", asked.receipt_id)
+    return [_receipt(receipt_id, asked.receipt_id, item) for item in asked.items]
 
 
-def _receipt(receipt_id: str, item: Item) -> Emission:
-    return Emission(
-        message=ReceiveStock(receipt_id=receipt_id, sku=item.sku, quantity=item.quantity),
-        event_id=derive_id("receipt", receipt_id),
-        transaction_id=receipt_id,
+def _receipt(receipt_id: str, name: str, item: Item) -> Emission:
+    item_id = joined(receipt_id, item.sku)
+    message = ReceiveStock(
+        receipt_id=item_id,
+        sku=item.sku,
+        quantity=item.quantity,
+        reference=joined(name, item.sku),
     )
+    return Emission(message=message, event_id=derive_id("receipt", item_id), transaction_id=item_id)
 
 
-def adjusted(asked: AdjustmentAsked) -> list[Emission]:
+def adjusted(asked: AdjustmentAsked, own_id: OwnId) -> list[Emission]:
     """Return the correction of a count; the same adjustment counts once."""
+    adjustment_id = own_id("adjustment", asked.adjustment_id)
     message = AdjustStock(
-        adjustment_id=asked.adjustment_id, sku=asked.sku, delta=asked.delta, reason=asked.reason
+        adjustment_id=adjustment_id,
+        sku=asked.sku,
+        delta=asked.delta,
+        reason=asked.reason,
+        reference=asked.adjustment_id,
     )
     return [
         Emission(
             message=message,
-            event_id=derive_id("adjustment", asked.adjustment_id),
-            transaction_id=asked.adjustment_id,
+            event_id=derive_id("adjustment", adjustment_id),
+            transaction_id=adjustment_id,
         )
     ]
+
+
+def _received(asked: ReceiptAsked, emissions: Sequence[Emission]) -> dict[str, object]:
+    ids = [each.transaction_id for each in emissions]
+    return {"receipt_id": asked.receipt_id, "items": len(asked.items), "ids": ids}
+
+
+def _adjusted(asked: AdjustmentAsked, emissions: Sequence[Emission]) -> dict[str, object]:
+    ids = [each.transaction_id for each in emissions]
+    return {"adjustment_id": asked.adjustment_id, "ids": ids}
 
 
 COMMANDS = (
@@ -69,7 +92,7 @@ COMMANDS = (
         summary="Receive goods",
         body=ReceiptAsked,
         emissions=received,
-        answer=lambda asked: {"receipt_id": asked.receipt_id, "items": len(asked.items)},
+        answer=_received,
     ),
     CommandRequest(
         path="/stock/adjustments",
@@ -77,6 +100,6 @@ COMMANDS = (
         summary="Correct a count",
         body=AdjustmentAsked,
         emissions=adjusted,
-        answer=lambda asked: {"adjustment_id": asked.adjustment_id},
+        answer=_adjusted,
     ),
 )

@@ -107,7 +107,7 @@ REFUSED_TEXT = {
 """Regular expressions between word boundaries, and what to write instead."""
 
 TEXT = re.compile("|".join(rf"(?:\b(?:{pattern})\b)" for pattern in REFUSED_TEXT), re.IGNORECASE)
-CODE = re.compile(r"```.*?```|`[^`]*`|\]\([^)]*\)|[\w.]+\.v\d+\b", re.DOTALL)
+CODE = re.compile(r"```.*?```|`[^`]*`|\]\([^)]*\)|[\w.]+\.v\d+\b|Heard\s+Island", re.DOTALL)
 TEMPLATE = re.compile(r"\{[{%#].*?[}%#]\}|<script.*?</script>|</?\w[^>]*?>", re.DOTALL)
 TERMS = re.compile(r"dead_?letters?|consistent_?cut", re.IGNORECASE)
 """Terms of the field that have a refused part."""

@@ -142,7 +142,7 @@ def hostile_order(demo: Demo) -> str:
         {"sku": SCRIPT, "quantity": 1, "unit_price_minor": 100, "description": IMAGE},
     ]
     body = {
-        "country": SCRIPT,
+        "country": "GB",
         "currency": "GBP",
         "lines": lines,
         "payment_method": "pm_card_visa",

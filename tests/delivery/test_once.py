@@ -1,6 +1,7 @@
 """What counts once counts once for ever, whatever its producer calls the event, and when."""
 
 import pytest
+from msgspec.structs import replace
 
 from agents.stock import stock_agent
 from app.delivery.processor import run_batch
@@ -134,6 +135,46 @@ async def test_a_mark_is_put_again_with_its_row() -> None:
     await run_batch(stock_agent, runtime, [record(RECEIVE, 0)])
 
     assert runtime.rows == runtime.changelog
+
+
+@pytest.mark.parametrize(
+    ("before", "own"),
+    [
+        pytest.param(RECEIVE, "receipt_id", id="a receipt"),
+        pytest.param(ADJUST, "adjustment_id", id="a count"),
+    ],
+)
+@pytest.mark.parametrize("forgotten", [True, False], ids=["by its mark", "by its row"])
+async def test_what_was_counted_when_names_were_of_nobody_is_not_counted_again(
+    before: ReceiveStock | AdjustStock, own: str, forgotten: bool
+) -> None:
+    """The client who repeats it names it by an id of its own, with the name of before."""
+    runtime = FakeRuntime()
+    more = others() if forgotten else []
+    await run_batch(stock_agent, runtime, [record(before, 0), *more])
+    runtime.rows = dict(runtime.changelog)
+    if not forgotten:
+        runtime.rows = {key: row for key, row in runtime.rows.items() if is_row(key[2])}
+    on_hand = shelf(runtime).on_hand
+
+    again = replace(before, **{own: "tag-1"}, reference="first")
+    await run_batch(stock_agent, runtime, [record(again, 9_000)])
+    assert on_hand == shelf(runtime).on_hand
+
+    other = replace(before, **{own: "tag-2"}, reference="other")
+    await run_batch(stock_agent, runtime, [record(other, 9_001)])
+    await run_batch(stock_agent, runtime, [record(other, 9_002)])
+    assert on_hand + 50 == shelf(runtime).on_hand
+
+
+async def test_names_of_two_clients_are_two_receipts() -> None:
+    """Neither swallows that of the other, though both call it the same."""
+    runtime = FakeRuntime()
+    for number, own in enumerate(("tag1-x", "tag2-y")):
+        one = ReceiveStock(receipt_id=own, sku="mug", quantity=50, reference="r1/mug")
+        await run_batch(stock_agent, runtime, [record(one, number)])
+
+    assert 100 == shelf(runtime).on_hand
 
 
 async def test_marks_are_no_rows() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.support.examples import notification as example
 from tests.support.workflow_runner import receive
 from workflows.notification import process as notification
-from workflows.notification.messages import SendMessage
+from workflows.notification.messages import RequestMessage
 from workflows.order.saga_messages import Cause, OrderCompleted, OrderConfirmed, ReturnRefused
 from workflows.payment.messages import PaymentPending
 from workflows.shared.message import Message
@@ -31,7 +31,7 @@ MESSAGES: list[Message] = [
 stories = st.lists(st.sampled_from(MESSAGES), max_size=25)
 
 
-def said(story: list[Message]) -> list[SendMessage]:
+def said(story: list[Message]) -> list[RequestMessage]:
     """Return every message that `story` makes."""
     state, messages = notification.INITIAL, []
     for event in story:

@@ -18,6 +18,7 @@ from app.registry import load_agents
 from app.wire.signing import read_headers
 from tests.support.clients import bearer
 from tests.support.console import CONFIG, ORDER, FakeQueries, directory_of
+from workflows.inventory.stock_messages import WarehouseMessage, count_id
 from workflows.order.messages import OrderPlaced
 from workflows.order.state import Order
 
@@ -305,3 +306,18 @@ def test_a_route_for_clients_says_its_scope() -> None:
         Route(method="POST", path="/x", handler=handle, audience="client", role=None)
     with pytest.raises(RouteError, match="scope"):
         Route(method="GET", path="/x", handler=handle, audience="public", role=None, scope="stock")
+
+
+@pytest.mark.parametrize("path", ["/stock/receipts", "/stock/adjustments"])
+async def test_what_two_clients_call_the_same_is_received_of_both(doors: Doors, path: str) -> None:
+    """Whoever named a receipt first, or guessed the name, had that of everybody."""
+    one, other = doors.key("one"), doors.key("other")
+    for headers in (one, other, one):
+        assert 202 == (await doors.post(path, headers)).status
+
+    first, second, again = doors.queries.emitted
+    ids = [count_id(each) for each, _ in (first, second) if isinstance(each, WarehouseMessage)]
+    tags = [each.tag for each in clients.clients(doors.folder)]
+    assert (first[0], first[1].id) == (again[0], again[1].id)
+    assert first[1].id != second[1].id
+    assert tags == [each.partition("/")[2][:8] for each in ids]

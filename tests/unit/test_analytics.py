@@ -29,6 +29,7 @@ from workflows.payment.messages import (
     PaymentPending,
     PaymentRefunded,
 )
+from workflows.shared.countries import CODES
 from workflows.shared.message import Message
 from workflows.shipping.messages import ShipmentCreated, ShipmentDelivered
 
@@ -299,10 +300,13 @@ def test_each_shipment_is_in_one_bucket(took_ms: int, bucket: str) -> None:
 @pytest.mark.parametrize(
     ("at_ms", "country", "row"),
     [
-        pytest.param(MINUTE_MS, "France", f"{MINUTE_MS}|France", id="the minute begins"),
-        pytest.param(MINUTE_MS + 59_999, "France", f"{MINUTE_MS}|France", id="the minute ends"),
-        pytest.param(MINUTE_MS + 60_000, "France", f"{MINUTE_MS + 60_000}|France", id="the next"),
+        pytest.param(MINUTE_MS, "FR", f"{MINUTE_MS}|FR", id="the minute begins"),
+        pytest.param(MINUTE_MS + 59_999, "FR", f"{MINUTE_MS}|FR", id="the minute ends"),
+        pytest.param(MINUTE_MS + 60_000, "FR", f"{MINUTE_MS + 60_000}|FR", id="the next"),
+        pytest.param(MINUTE_MS, "France", f"{MINUTE_MS}|FR", id="by its name, as it was before"),
         pytest.param(MINUTE_MS, "", f"{MINUTE_MS}|unknown", id="nowhere"),
+        pytest.param(MINUTE_MS, "Atlantis", f"{MINUTE_MS}|unknown", id="an invented one"),
+        pytest.param(MINUTE_MS, "F|R\n", f"{MINUTE_MS}|unknown", id="what is no name"),
     ],
 )
 def test_a_row_is_a_minute_and_a_country(at_ms: int, country: str, row: str) -> None:
@@ -325,21 +329,30 @@ def test_amounts_are_summed_by_currency() -> None:
     } == state.sums
 
 
-@pytest.mark.parametrize("country", ["France", "a|b"])
+def test_rows_of_a_minute_are_as_many_as_countries_whatever_the_baggage_says() -> None:
+    """Four hundred invented countries are one row."""
+    invented = {analytics.row_of(MINUTE_MS, f"land {number}") for number in range(400)}
+    known = {analytics.row_of(MINUTE_MS, code) for code in CODES}
+
+    assert 1 == len(invented)
+    assert len(CODES) + 1 == len(invented | known)
+
+
+@pytest.mark.parametrize("country", ["FR", "France", "a|b"])
 def test_the_rollup_emits_what_its_row_says(country: str) -> None:
-    """Whatever the name of the country."""
+    """Whatever the name of the country: older rows may have any."""
     state = Figures(counts={"orders": 1}, sums={"revenue_minor": 5})
     emitted = FiguresUpdated(
         minute_ms=MINUTE_MS, country=country, partition=3, counts=state.counts, sums=state.sums
     )
 
-    assert emitted == analytics.rollup(analytics.row_of(MINUTE_MS, country), state, 3)
+    assert emitted == analytics.rollup(f"{MINUTE_MS}|{country}", state, 3)
 
 
 @pytest.mark.parametrize(
     ("baggage", "row"),
     [
-        pytest.param({"country": "France"}, f"{MINUTE_MS}|France", id="of its order"),
+        pytest.param({"country": "France"}, f"{MINUTE_MS}|FR", id="of its order"),
         pytest.param({}, f"{MINUTE_MS}|unknown", id="of no order"),
     ],
 )

@@ -44,7 +44,8 @@ async def test_an_order_is_emitted_and_accepted(client: TestClient, queries: Fak
     assert 202 == answer.status
     assert isinstance(message, OrderPlaced)
     assert (500, body["order_id"]) == (message.total_minor, message.order_id)
-    assert ("France", message.order_id) == (envelope.baggage["country"], envelope.correlation_id)
+    assert ("FR", message.order_id) == (envelope.baggage["country"], envelope.correlation_id)
+    assert "FR" == message.country
     assert f"/orders/{message.order_id}" == answer.headers["Location"] == body["links"]["self"]
 
 
@@ -107,6 +108,8 @@ HOSTILE = [
     pytest.param({**ORDER, "country": 5}, "country", id="a number for a name"),
     pytest.param({**ORDER, "country": ""}, "country", id="an empty name"),
     pytest.param({**ORDER, "country": "x" * 129}, "country", id="a long name"),
+    pytest.param({**ORDER, "country": "Atlantis"}, "country", id="an invented country"),
+    pytest.param({**ORDER, "country": "AA"}, "country", id="a code that is no country"),
     pytest.param({**ORDER, "currency": "gbp"}, "currency", id="a currency in lower case"),
     pytest.param({**ORDER, "currency": "POUND"}, "currency", id="no currency"),
     pytest.param({**ORDER, "payment_method": None}, "payment_method", id="null"),
@@ -357,8 +360,10 @@ async def test_goods_are_received_item_by_item(client: TestClient, queries: Fake
     answer = await client.post("/stock/receipts", json={"receipt_id": "r", "items": items})
 
     assert 202 == answer.status
-    assert [ReceiveStock, ReceiveStock] == [type(message) for message, _ in queries.emitted]
+    received = [message for message, _ in queries.emitted if isinstance(message, ReceiveStock)]
     assert 2 == len({envelope.id for _, envelope in queries.emitted})
+    assert ["r/tea", "r/cup"] == [message.reference for message in received]
+    assert (await answer.json())["ids"] == [message.receipt_id for message in received]
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from workflows.inventory.messages import InventoryRejected
 from workflows.ledger import process as ledger
 from workflows.ledger.messages import EntryPosted
 from workflows.notification import process as notification
-from workflows.notification.messages import SendMessage
+from workflows.notification.messages import RequestMessage
 from workflows.order import process as order
 from workflows.order.saga_messages import OrderCancelled
 from workflows.order.view import view
@@ -364,7 +364,7 @@ def test_a_cancelled_order_ends_with_what_the_bank_has_given_back() -> None:
     assert isinstance(cancelled, OrderCancelled)
     assert cancelled.by_bank
     _, [sent] = after(notification, cancelled)
-    assert isinstance(sent, SendMessage)
+    assert isinstance(sent, RequestMessage)
     assert "Your bank has given your money back to you." in sent.text
 
 
@@ -376,7 +376,7 @@ def test_the_customer_reads_why_a_refund_waits_and_who_has_paid_it() -> None:
         each.text
         for fact in (held, covered)
         for each in after(notification, fact)[1]
-        if isinstance(each, SendMessage)
+        if isinstance(each, RequestMessage)
     ]
 
     assert "We refund 3.00 GBP once your bank has decided" in texts[0]

@@ -8,22 +8,27 @@ import pytest
 from tests.support.examples.notification import CREATED, DELIVERED, PAID, cancelled, refunded
 from tests.support.workflow_runner import Received, after
 from workflows.notification import process as notification
-from workflows.notification.messages import Channel, SendMessage
+from workflows.notification.messages import Channel, RequestMessage
+from workflows.notification.quota import recipient_of
 from workflows.order import reactions
 from workflows.order.saga_messages import Cause, OrderConfirmed, ReturnRefused
 from workflows.payment.messages import PaymentPending
 from workflows.shipping.messages import ShipmentCreated
 
 
-def send(name: str, channel: Channel, title: str, text: str, customer_id: str = "") -> SendMessage:
+def send(
+    name: str, channel: Channel, title: str, text: str, customer_id: str = ""
+) -> RequestMessage:
     """Return the message `name` of the order."""
-    return SendMessage(
+    return RequestMessage(
         transaction_id="o1",
         notification_id=f"o1/{name}",
+        recipient=recipient_of(customer_id, "o1"),
         customer_id=customer_id,
         channel=channel,
         title=title,
         text=text,
+        is_answer=name.startswith("return/"),
     )
 
 
@@ -111,7 +116,7 @@ ON_ITS_WAY = "Your order has left us. Tracking T9."
     ],
 )
 def test_emitting_the_customer(
-    record: list[Received], when: Received, then: tuple[SendMessage, ...]
+    record: list[Received], when: Received, then: tuple[RequestMessage, ...]
 ) -> None:
     """Given what was received, when this is received, then this message goes out."""
     assert then == after(notification, *record, when)[1]
@@ -140,7 +145,7 @@ def test_what_is_emitted_keeps_the_limits_of_the_wire(received: Received) -> Non
     """The longest that may be received makes nothing that may not be said."""
     (emitted,) = after(notification, received)[1]
 
-    assert emitted == msgspec.convert(msgspec.to_builtins(emitted), SendMessage)
+    assert emitted == msgspec.convert(msgspec.to_builtins(emitted), RequestMessage)
 
 
 def test_long_return_ids_stay_apart() -> None:

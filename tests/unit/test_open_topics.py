@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from app.delivery.agent import Decider
 from app.registry import load_agents
@@ -13,13 +14,13 @@ from tests.support.workflow_runner import receive
 from workflows.inventory.messages import InventoryRejected, InventoryReturned
 from workflows.order import process as order
 from workflows.order import topics as order_topics
-from workflows.order.messages import OrderPlaced, ReturnLine, ReturnRequested
-from workflows.order.returns import LINES_WAITING_MAX, RETURNS_MAX, Return, Returns, evolve
-from workflows.order.saga_messages import ReturnRefused
+from workflows.order.messages import GoodwillGranted, OrderPlaced, ReturnLine, ReturnRequested
+from workflows.order.returns import LINES_WAITING_MAX, Return, Returns, evolve
+from workflows.order.saga_messages import TOO_MANY_ASKED, ReturnRefused
 from workflows.payment import process as payment
 from workflows.payment.messages import PaymentFailed
 from workflows.payment.provider_messages import ChargeCard
-from workflows.shared.limits import LINES_MAX, MINOR_MAX
+from workflows.shared.limits import LINES_MAX, MINOR_MAX, RETURNS_ASKED_MAX, RETURNS_MAX
 from workflows.shared.message import Message, type_name
 
 MUG = {"sku": "mug", "quantity": 2, "amount_minor": 400}
@@ -178,6 +179,11 @@ def test_more_units_than_any_shelf_may_be_asked_for_are_out_of_stock() -> None:
     assert (InventoryRejected(order_id="o1", reason="out_of_stock", skus=("mug",)),) == emitted
 
 
+def goodwill(number: int) -> GoodwillGranted:
+    """Return goodwill `number` of an operator."""
+    return GoodwillGranted(order_id="o1", return_id=f"goodwill-{number}", amount_minor=1)
+
+
 def asked(number: int, lines: int = 1, name: str = "") -> ReturnRequested:
     """Return the request for return `number`."""
     line = ReturnLine(sku="mug", quantity=1, amount_minor=1)
@@ -190,15 +196,34 @@ def test_an_order_has_a_hundred_returns_and_refuses_more_again_and_again() -> No
     """A row without end would be one that no topic takes."""
     state, _ = receive(order, order.INITIAL, (placed(), 0))
     for number in range(RETURNS_MAX):
-        state, _ = receive(order, state, (asked(number), 1))
+        state, _ = receive(order, state, (goodwill(number), 1))
 
-    after, emitted = receive(order, state, (asked(RETURNS_MAX), 2))
+    after, emitted = receive(order, state, (goodwill(RETURNS_MAX), 2))
 
     refused = ReturnRefused(
-        order_id="o1", return_id=f"r{RETURNS_MAX}", reason="an order has at most 100 returns"
+        order_id="o1",
+        return_id=f"goodwill-{RETURNS_MAX}",
+        reason="an order has at most 100 returns",
+        is_goodwill=True,
     )
     assert (state, (refused,)) == (after, emitted)
-    assert (state, (refused,)) == receive(order, after, (asked(RETURNS_MAX), 3))
+    assert (state, (refused,)) == receive(order, after, (goodwill(RETURNS_MAX), 3))
+
+
+def test_the_returns_that_a_customer_asks_for_are_fewer_refused_ones_among_them() -> None:
+    """Of an order that has ended each is decided at once; goodwill has room of its own."""
+    state, _ = receive(order, order.INITIAL, (placed(), 0))
+    ended = replace(state, cancelled_at_ms=1)
+    for number in range(RETURNS_ASKED_MAX):
+        ended, emitted = receive(order, ended, (asked(number), 1))
+        assert ["the order was cancelled"] == [each.reason for each in emitted]
+
+    after, emitted = receive(order, ended, (asked(RETURNS_ASKED_MAX), 2))
+
+    refused = ReturnRefused(order_id="o1", return_id=f"r{RETURNS_ASKED_MAX}", reason=TOO_MANY_ASKED)
+    assert (ended, (refused,)) == (after, emitted)
+    assert "refused" == after.returns.by_id["r0"].status
+    assert "goodwill-1" in receive(order, after, (goodwill(1), 3))[0].returns.by_id
 
 
 def test_lines_that_wait_for_the_end_of_an_order_are_bounded() -> None:

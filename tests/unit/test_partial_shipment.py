@@ -16,7 +16,7 @@ from workflows.inventory.messages import InventoryRejected, InventoryReleased, I
 from workflows.inventory.stock_messages import ReleaseStock, ShipStock, StockReleased, UnshipStock
 from workflows.ledger import process as ledger
 from workflows.notification import process as notification
-from workflows.notification.messages import SendMessage
+from workflows.notification.messages import RequestMessage
 from workflows.order import fact_projection
 from workflows.order import process as order
 from workflows.order.facts import Facts
@@ -350,9 +350,9 @@ def test_the_customer_reads_which_lines_do_not_come_and_what_is_charged() -> Non
     refunded = after(payment, PLACED, CHARGED, CREATED, BACK)[1][0]
     [back] = after(notification, paid_of(PLACED, CHARGED), refunded)[1]
 
-    assert isinstance(shipped, SendMessage)
+    assert isinstance(shipped, RequestMessage)
     assert "Out of stock, so they do not come: 1 x tin. You pay 5.25 GBP" in shipped.text
-    assert isinstance(back, SendMessage)
+    assert isinstance(back, RequestMessage)
     assert "4.75 GBP is on its way back" in back.text
 
 

@@ -76,7 +76,7 @@ class Console:
         return web.json_response({"state": self.state})
 
     async def take(self, request: web.Request) -> web.Response:
-        """Answer any POST."""
+        """Answer any POST; of a receipt with ids of the client's own."""
         if self.away:
             self.away -= 1
             return web.json_response({"detail": "soon"}, status=503)
@@ -88,12 +88,13 @@ class Console:
             return web.json_response({"detail": "nothing has been shipped yet"}, status=409)
         key = request.headers.get("Idempotency-Key", "")
         self.asked.append((request.path, body, key))
-        return web.json_response({"order_id": "o1"}, status=202)
+        ids = [f"own-{joined(body['receipt_id'], item['sku'])}" for item in body.get("items", ())]
+        return web.json_response({"order_id": "o1", "ids": ids}, status=202)
 
     async def shelves(self, _: web.Request) -> web.Response:
         """Answer which receipts each shelf has counted: all that were asked."""
         rows = [
-            {"key": item["sku"], "state": {"counted": [f"receipt/{joined(each, item['sku'])}"]}}
+            {"key": item["sku"], "state": {"counted": [f"receipt/own-{joined(each, item['sku'])}"]}}
             for path, body, _ in self.asked
             if path == "/stock/receipts"
             for each in [body["receipt_id"]]

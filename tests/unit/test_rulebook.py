@@ -45,7 +45,7 @@ def world(**facts: Any) -> World:
     return World(
         facts=facts,
         aggregates={"count|card|300": 5.0, "sum|card|60": float("nan")},
-        lists={"bad": frozenset({"c1"})},
+        lists={"bad": frozenset({"c1"}), "lands": frozenset({"Spain", "France"})},
     )
 
 
@@ -61,6 +61,11 @@ PAYMENT = world(amount_minor=200, country="France", guest=False, customer="c1", 
         pytest.param({"eq": [{"field": "guest"}, False]}, True, id="flags"),
         pytest.param({"in": [{"field": "customer"}, {"list": "bad"}]}, True, id="a list"),
         pytest.param({"in": [{"field": "country"}, ["Spain"]]}, False, id="written out"),
+        pytest.param({"eq": ["FR", {"field": "country"}]}, True, id="a country by its code"),
+        pytest.param({"ne": [{"field": "country"}, "FRA"]}, False, id="by its alpha-3 code"),
+        pytest.param({"in": [{"field": "country"}, ["FR"]]}, True, id="a code, written out"),
+        pytest.param({"in": [{"field": "country"}, {"list": "lands"}]}, True, id="in a list"),
+        pytest.param({"in": [{"field": "customer"}, {"list": "lands"}]}, False, id="a list of it"),
         pytest.param({"in": [{"field": "country"}, {"list": "no"}]}, None, id="no such list"),
         pytest.param({"ge": [BURST, 5]}, True, id="an aggregate"),
         pytest.param({"ge": [{"sum": {"of": "card", "window_seconds": 60}}, 5]}, None, id="NaN"),

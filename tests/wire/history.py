@@ -9,7 +9,7 @@ from app.config import Config
 from app.delivery.agent import Agent, Decider, initial_knowledge
 from app.delivery.agent_topics import consumed_topics
 from app.delivery.processor import run_batch
-from app.delivery.row import decode_row
+from app.delivery.row import decode_row, is_row
 from app.operations.replay.event_order import event_of, received
 from app.operations.replay.shadow_runtime import ShadowRuntime
 from app.registry import load_agents
@@ -95,7 +95,7 @@ def replayed(agent: Agent, record: list[Record]) -> tuple[Any, int]:
     assert agent.table is not None
     shadow = ShadowRuntime(ALONE)
     asyncio.run(run_batch(agent, shadow, record, initial_knowledge(agent, ALONE)))
-    bodies = list(shadow.rows.values())
+    bodies = [body for (*_, key), body in shadow.rows.items() if is_row(key)]
     state = decode_row(agent.table, bodies[0]).state if bodies else agent.table.initial
     return _plain(state), shadow.emitted
 

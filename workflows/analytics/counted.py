@@ -2,7 +2,11 @@
 
 from workflows.fraud.messages import FraudCleared, FraudDetected
 from workflows.inventory.messages import InventoryRejected, InventoryReserved
-from workflows.notification.messages import NotificationFailed, NotificationSent
+from workflows.notification.messages import (
+    NotificationFailed,
+    NotificationSent,
+    NotificationWithheld,
+)
 from workflows.order.messages import OrderPlaced, ReturnRequested
 from workflows.order.saga_messages import (
     OrderCancelled,
@@ -72,6 +76,7 @@ COUNTED: dict[type[Message], str] = {
     ShipmentDelivered: "delivered",
     NotificationSent: "notifications",
     NotificationFailed: "notifications_failed",
+    NotificationWithheld: "notifications_withheld",
 }
 """The figure in which each message counts as one."""
 TIMED: dict[type[Message], str] = {

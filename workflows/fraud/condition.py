@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from workflows.fraud.entity_messages import Aggregate
+from workflows.shared.countries import country_code, spellings
 from workflows.shared.errors import PayflowError
 
 Type = Literal["number", "text", "flag"]
@@ -26,6 +27,8 @@ COMPARED: dict[str, Callable[[Any, Any], bool]] = {
 }
 COUNTED = ("add", "sub", "mul", "div")
 AGGREGATES = ("count", "sum", "max", "declines", "distinct")
+COUNTRY = "country"
+"""A field whose texts are equal where they are one country: older rules say `France`, not `FR`."""
 OPERATORS = ("field", "in", "all", "any", "not", *COMPARED, *COUNTED, *AGGREGATES)
 
 
@@ -174,14 +177,16 @@ def _fact(expression: Expression, world: World) -> Value:
     found = world.facts.get(str(expression.literal))
     if expression.type == "number":
         return None if found is None or isinstance(found, bool | str) else finite(found)
+    if expression.literal == COUNTRY and isinstance(found, str):
+        return country_code(found) or found
     return found if isinstance(found, str if expression.type == "text" else bool) else None
 
 
 def _within(expression: Expression, sought: str, world: World) -> bool | None:
-    if expression.literal is None:
-        return sought in expression.names
-    names = world.lists.get(str(expression.literal))
-    return None if names is None else sought in names
+    name = expression.literal
+    names = expression.names if name is None else world.lists.get(str(name))
+    alike = spellings(sought) if expression.parts[0].literal == COUNTRY else frozenset[str]()
+    return None if names is None else not names.isdisjoint({sought, *alike})
 
 
 def _counted(operator: str, values: Sequence[float]) -> float | None:

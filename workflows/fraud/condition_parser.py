@@ -8,11 +8,13 @@ from difflib import get_close_matches
 from typing import Any, cast
 
 import msgspec
+from msgspec.structs import replace
 
 from workflows.fraud.condition import (
     AGGREGATES,
     COMPARED,
     COUNTED,
+    COUNTRY,
     OPERATORS,
     Expression,
     Field,
@@ -21,6 +23,7 @@ from workflows.fraud.condition import (
     finite,
 )
 from workflows.fraud.entity_messages import Aggregate
+from workflows.shared.countries import country_code
 
 DEPTH_MAX = 20
 NODES_MAX = 200
@@ -98,7 +101,7 @@ class _Parser:
         left = self._any(one, f"{place}[0]", depth)
         if left.type != "number" and operator not in ("eq", "ne"):
             raise RuleError(f"{place}[0]", "only numbers are larger or smaller")
-        parts = (left, self._typed(other, f"{place}[1]", depth, left.type))
+        parts = _with_codes((left, self._typed(other, f"{place}[1]", depth, left.type)))
         return Expression(operator=operator, type="flag", parts=parts, needs=_needs(parts))
 
     def _sum(self, operator: str, operands: Any, place: str, depth: int) -> Expression:
@@ -131,6 +134,18 @@ class _Parser:
             names=frozenset(names),
             needs=text.needs,
         )
+
+
+def _with_codes(parts: tuple[Expression, Expression]) -> tuple[Expression, ...]:
+    """Return `parts`; a country that the field `country` is compared with by its code."""
+    if not any(each.operator == "field" and each.literal == COUNTRY for each in parts):
+        return parts
+    return tuple(
+        replace(each, literal=country_code(str(each.literal)) or each.literal)
+        if each.operator == "literal"
+        else each
+        for each in parts
+    )
 
 
 def _literal(raw: Any, place: str) -> Expression:

@@ -27,17 +27,20 @@ def project(
     """Add `message`, emitted at `at_ms`, to `facts`."""
     match message:
         case ReceiveStock():
-            _asked(facts, message.receipt_id, message.sku, message.quantity, at_ms)
+            _asked(facts, message, message.receipt_id, message.quantity, at_ms)
         case AdjustStock():
-            _asked(facts, message.adjustment_id, message.sku, message.delta, at_ms)
+            _asked(facts, message, message.adjustment_id, message.delta, at_ms)
         case StockReceived():
             _answered(facts, message.receipt_id, message.sku, message.quantity, at_ms)
         case StockAdjusted():
             _answered(facts, message.adjustment_id, message.sku, message.delta, at_ms)
 
 
-def _asked(facts: Facts, ask_id: str, sku: str, units: int, at_ms: int) -> None:
-    delivery = _delivery(facts, ask_id, sku, at_ms)
+def _asked(
+    facts: Facts, asked: ReceiveStock | AdjustStock, ask_id: str, units: int, at_ms: int
+) -> None:
+    delivery = _delivery(facts, ask_id, asked.sku, at_ms)
+    delivery.before = asked.reference and f"{asked.sku}/{asked.reference}"
     delivery.asks += 1
     delivery.units = abs(units)
 
@@ -70,14 +73,15 @@ def project_row(facts: Facts, sku: str, state: Stock | None) -> None:
 
 def receipts_are_booked(snapshot: Snapshot) -> Check:
     """Every receipt and adjustment of the warehouse is booked exactly once."""
-    deliveries = snapshot.facts.deliveries
+    facts = snapshot.facts
+    deliveries = facts.deliveries
     wrong = [
         key
         for key, delivery in deliveries.items()
         # An answer without a request would be stock out of nowhere.
         if delivery.answers > 1
         or not delivery.asks
-        or not (delivery.answers or _under_way(snapshot, delivery))
+        or not (delivery.answers or _under_way(snapshot, delivery) or _was_booked(facts, delivery))
     ]
     return as_check("receipts_are_booked", len(deliveries), wrong)
 
@@ -152,6 +156,11 @@ def _units_moving(snapshot: Snapshot) -> Counter[str]:
         if _under_way(snapshot, delivery):
             moving[delivery.sku] += delivery.units
     return moving
+
+
+def _was_booked(facts: Facts, delivery: Delivery) -> bool:
+    """Return whether it repeats what was booked when its name was not that of a client."""
+    return delivery.before in facts.deliveries and facts.deliveries[delivery.before].answers == 1
 
 
 def _under_way(snapshot: Snapshot, delivery: Delivery) -> bool:

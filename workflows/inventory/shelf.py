@@ -70,16 +70,9 @@ def applied(state: Stock, asked: stock.AdjustStock) -> int:
     return max(asked.delta, -state.on_hand)
 
 
-def count_id(message: stock.ReceiveStock | stock.AdjustStock | stock.RestockStock) -> str:
-    """Return the name under which a receipt, a count or a return counts once."""
-    match message:
-        case stock.ReceiveStock(receipt_id=receipt_id):
-            return f"receipt/{receipt_id}"
-        case stock.AdjustStock(adjustment_id=adjustment_id):
-            return f"adjustment/{adjustment_id}"
-        case stock.RestockStock(order_id=order_id, return_id=return_id):
-            # Customers choose the ids of their returns: they are unique only within an order.
-            return f"return/{order_id}/{return_id}"
+def is_counted(state: Stock, message: stock.Counted) -> bool:
+    """Return whether the row still knows that a receipt, a count or a return was counted."""
+    return not set(state.counted).isdisjoint(stock.count_ids(message))
 
 
 # --- evolve ------------------------------------------------------------------
@@ -112,13 +105,8 @@ def evolve(state: Stock, message: Message, at_ms: int) -> Stock:  # noqa: PLR091
             return state
 
 
-def _counted(
-    state: Stock,
-    message: stock.ReceiveStock | stock.AdjustStock | stock.RestockStock,
-    units: int,
-    at_ms: int,
-) -> Stock:
-    if count_id(message) in state.counted:
+def _counted(state: Stock, message: stock.Counted, units: int, at_ms: int) -> Stock:
+    if is_counted(state, message):
         return state
     shipped = -units if isinstance(message, stock.RestockStock) else 0
     return replace(
@@ -126,7 +114,7 @@ def _counted(
         on_hand=state.on_hand + units,
         received=state.received + units + shipped,
         shipped=state.shipped + shipped,
-        counted=(*state.counted, count_id(message))[-REMEMBERED_MAX:],
+        counted=(*state.counted, stock.count_id(message))[-REMEMBERED_MAX:],
         counted_forgotten=_noted(state.counted_forgotten, at_ms, len(state.counted)),
     )
 

@@ -8,9 +8,9 @@ from workflows.inventory.shelf import (
     OPEN_ORDERS_MAX,
     Stock,
     applied,
-    count_id,
     evolve,
     grants,
+    is_counted,
     is_late,
     knows,
 )
@@ -42,13 +42,13 @@ def decide(state: Stock, received: Message, at_ms: int) -> tuple[Message, ...]:
             return (stock.StockReleased(order_id=order_id, sku=sku),)
         case stock.RestockStock(order_id=order_id, return_id=return_id, sku=sku):
             return (stock.StockRestocked(order_id=order_id, return_id=return_id, sku=sku),)
-        case stock.ReceiveStock() if count_id(received) not in state.counted:
+        case stock.ReceiveStock() if not is_counted(state, received):
             return (
                 stock.StockReceived(
                     receipt_id=received.receipt_id, sku=received.sku, quantity=received.quantity
                 ),
             )
-        case stock.AdjustStock() if count_id(received) not in state.counted:
+        case stock.AdjustStock() if not is_counted(state, received):
             return (
                 stock.StockAdjusted(
                     adjustment_id=received.adjustment_id,
@@ -61,16 +61,16 @@ def decide(state: Stock, received: Message, at_ms: int) -> tuple[Message, ...]:
             return ()
 
 
-def once(received: Message) -> str:
-    """Return the name of a receipt, a count or a return: each counts once, for ever.
+def once(received: Message) -> tuple[str, ...]:
+    """Return the names of a receipt, a count or a return: each counts once, for ever.
 
     Its producer chooses it, and may repeat it years later under another event id.
     """
     match received:
         case stock.ReceiveStock() | stock.AdjustStock() | stock.RestockStock():
-            return count_id(received)
+            return stock.count_ids(received)
         case _:
-            return ""
+            return ()
 
 
 def _reservation(state: Stock, asked: stock.ReserveStock, at_ms: int) -> tuple[Message, ...]:
@@ -99,7 +99,7 @@ def _check_known(state: Stock, received: Message, at_ms: int) -> None:
             known = knows(state, order_id)
             until_ms = state.closed_forgotten.until_ms
         case stock.ReceiveStock() | stock.AdjustStock() | stock.RestockStock():
-            known = count_id(received) in state.counted
+            known = is_counted(state, received)
             until_ms = state.counted_forgotten.until_ms
         case _:
             return

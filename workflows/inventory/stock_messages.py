@@ -9,7 +9,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from workflows.shared.limits import Name, Quantity, Text
+from workflows.shared.limits import Name, NameIfAny, Quantity, Text
 from workflows.shared.message import Message
 
 OUT_OF_STOCK = "out_of_stock"
@@ -22,6 +22,8 @@ class ReceiveStock(Message, tag="payflow.stock.receive.v1", frozen=True, kw_only
     receipt_id: Name
     sku: Name
     quantity: Quantity
+    reference: NameIfAny = ""
+    """What its client calls it, where ids are per client. Versions before counted it by that."""
 
 
 class AdjustStock(Message, tag="payflow.stock.adjust.v1", frozen=True, kw_only=True):
@@ -31,6 +33,8 @@ class AdjustStock(Message, tag="payflow.stock.adjust.v1", frozen=True, kw_only=T
     sku: Name
     delta: Annotated[int, Meta(ge=-1_000_000, le=1_000_000)]
     reason: Text = ""
+    reference: NameIfAny = ""
+    """As that of a receipt."""
 
 
 class ReserveStock(Message, tag="payflow.stock.reserve.v1", frozen=True, kw_only=True):
@@ -127,3 +131,32 @@ WarehouseMessage = ReceiveStock | AdjustStock
 StockCommand = ReserveStock | ReleaseStock | ShipStock | UnshipStock | RestockStock
 StockAnswer = StockReserved | StockRefused | StockReleased | StockRestocked
 StockFact = StockReceived | StockAdjusted
+Counted = ReceiveStock | AdjustStock | RestockStock
+"""What counts once, whatever its producer calls the event."""
+
+
+def count_ids(message: Counted) -> tuple[str, ...]:
+    """Return the name under which `message` counts once, and that of versions before, if any.
+
+    Then the names of receipts and counts were not those of a client: a client who repeats one of
+    then has it counted once.
+    """
+    match message:
+        case ReceiveStock(reference=reference) if reference:
+            return count_id(message), f"receipt/{reference}"
+        case AdjustStock(reference=reference) if reference:
+            return count_id(message), f"adjustment/{reference}"
+        case _:
+            return (count_id(message),)
+
+
+def count_id(message: Counted) -> str:
+    """Return the name under which a receipt, a count or a return counts once."""
+    match message:
+        case ReceiveStock(receipt_id=receipt_id):
+            return f"receipt/{receipt_id}"
+        case AdjustStock(adjustment_id=adjustment_id):
+            return f"adjustment/{adjustment_id}"
+        case RestockStock(order_id=order_id, return_id=return_id):
+            # Customers choose the ids of their returns: they are unique only within an order.
+            return f"return/{order_id}/{return_id}"

@@ -12,3 +12,5 @@ class NotifyCustomer(Instruction, frozen=True, kw_only=True):
     channel: Channel
     title: str
     text: str
+    is_answer: bool = False
+    """It answers what somebody asked, and may be caused as often as that: see `quota.py`."""

@@ -1,4 +1,7 @@
-"""Messages to customers: asked on `notification.commands`, emitted on `notifications`."""
+"""Messages to customers: wanted on `notification.requests`, asked on `notification.commands`.
+
+What became of them is emitted on `notifications`.
+"""
 
 from typing import Literal
 
@@ -9,6 +12,21 @@ from workflows.shared.message import Message
 from workflows.shared.personal import Personal
 
 Channel = Literal["sms", "push"]
+
+
+class RequestMessage(Message, tag="payflow.notification.request.v1", frozen=True, kw_only=True):
+    """A transaction wants `text` sent; whether this recipient gets more today is to be decided."""
+
+    transaction_id: Name = msgspec.field(name="order_id")
+    notification_id: Name
+    recipient: Name
+    """Of the customer a digest, or the transaction where nobody knows the customer."""
+    customer_id: Personal[str] = ""
+    channel: Channel
+    title: Text
+    text: Text
+    is_answer: bool = False
+    """It answers what somebody asked."""
 
 
 class SendMessage(Message, tag="payflow.notification.send.v1", frozen=True, kw_only=True):
@@ -39,4 +57,18 @@ class NotificationFailed(Message, tag="payflow.notification.failed.v1", frozen=T
     reason: Text
 
 
-NotificationMessage = NotificationSent | NotificationFailed
+class NotificationWithheld(
+    Message, tag="payflow.notification.withheld.v1", frozen=True, kw_only=True
+):
+    """Not sent: the quota was used up. Its text can be read where it was wanted."""
+
+    transaction_id: Name = msgspec.field(name="order_id")
+    notification_id: Name
+    channel: Channel
+    quota: Name
+    """Which quota of `workflows/notification/quota.py`."""
+    most: int
+    """How many messages that quota allows."""
+
+
+NotificationMessage = NotificationSent | NotificationFailed | NotificationWithheld

@@ -4,7 +4,8 @@ import msgspec
 from msgspec.structs import replace
 
 from workflows.notification.instructions import NotifyCustomer
-from workflows.notification.messages import Channel, SendMessage
+from workflows.notification.messages import Channel, NotificationWithheld, RequestMessage
+from workflows.notification.quota import of_transaction, recipient_of
 from workflows.notification.texts import (
     confirm_text,
     disputed_refund_texts,
@@ -31,6 +32,10 @@ class SentMessages(msgspec.Struct, frozen=True, kw_only=True):
     notification_ids: tuple[str, ...] = ()
     failed_returns: tuple[str, ...] = ()
     """The keys of refunds that failed after the customer had got a message of them."""
+    answers: int = 0
+    """How many messages answered what somebody asked."""
+    withheld: int = 0
+    """How many were not sent, since the quota of the transaction is used up."""
 
 
 INITIAL = SentMessages()
@@ -43,10 +48,10 @@ def decide(state: SentMessages, received: Message, _at_ms: int) -> tuple[Message
     message = _message(state, received)
     if message is None or message.notification_id in state.notification_ids:
         return ()
-    return (message,)
+    return (of_transaction(message, len(state.notification_ids), state.answers),)
 
 
-def _message(state: SentMessages, received: Message) -> SendMessage | None:  # noqa: PLR0911  one match
+def _message(state: SentMessages, received: Message) -> RequestMessage | None:  # noqa: PLR0911  one match
     match received:
         case PaymentCompleted(transaction_id=transaction_id):
             amount = money(received.amount_minor, received.currency)
@@ -82,18 +87,24 @@ def _message(state: SentMessages, received: Message) -> SendMessage | None:  # n
         case PaymentRefundHeld() | RefundCoveredByDispute():
             name, title, text = disputed_refund_texts(received)
             return _send(state, received.transaction_id, name, "push", title, text)
-        case NotifyCustomer(transaction_id=transaction_id, name=name, channel=channel):
-            return _send(state, transaction_id, name, channel, received.title, received.text)
+        case NotifyCustomer():
+            return _instructed(state, received)
         case _:
             return None
 
 
+def _instructed(state: SentMessages, asked: NotifyCustomer) -> RequestMessage:
+    made = _send(state, asked.transaction_id, asked.name, asked.channel, asked.title, asked.text)
+    return replace(made, is_answer=asked.is_answer)
+
+
 def _send(  # noqa: PLR0913  who, which and what
     state: SentMessages, transaction_id: str, name: str, channel: Channel, title: str, text: str
-) -> SendMessage:
-    return SendMessage(
+) -> RequestMessage:
+    return RequestMessage(
         transaction_id=transaction_id,
         notification_id=joined(transaction_id, name),
+        recipient=recipient_of(state.customer_id, transaction_id),
         customer_id=state.customer_id,
         channel=channel,
         title=title,
@@ -113,9 +124,12 @@ def evolve(state: SentMessages, message: Message, _at_ms: int) -> SentMessages:
             if key_of(message) in state.failed_returns:
                 return state
             return replace(state, failed_returns=(*state.failed_returns, key_of(message)))
-        case SendMessage(notification_id=notification_id) if (
+        case RequestMessage(notification_id=notification_id) if (
             notification_id not in state.notification_ids
         ):
-            return replace(state, notification_ids=(*state.notification_ids, notification_id))
+            ids = (*state.notification_ids, notification_id)
+            return replace(state, notification_ids=ids, answers=state.answers + message.is_answer)
+        case NotificationWithheld():
+            return replace(state, withheld=state.withheld + 1)
         case _:
             return state

@@ -3,6 +3,8 @@
 from workflows.notification.messages import (
     NotificationFailed,
     NotificationMessage,
+    NotificationWithheld,
+    RequestMessage,
     SendMessage,
 )
 from workflows.shared.topic import by, declare
@@ -13,7 +15,14 @@ notifications = declare(
     key=by("transaction_id"),
     writer="notification",
     traced=True,
-    kinds={"failure": (NotificationFailed,)},
+    kinds={"failure": (NotificationFailed, NotificationWithheld)},
+)
+notification_requests = declare(
+    "notification.requests",
+    RequestMessage,
+    key=by("recipient"),
+    writer="notification",
+    traced=True,
 )
 notification_commands = declare(
     "notification.commands",

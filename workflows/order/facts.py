@@ -98,8 +98,7 @@ class OrderFacts:
     """`currency/account` → debits less credits."""
     returns: dict[str, ReturnFacts] = field(default_factory=dict[str, ReturnFacts])
     refunds_overdue: set[str] = field(default_factory=set[str])
-    """The keys of refunds that payment has reported as overdue or as a case, and that have not
-    succeeded since."""
+    """The keys of refunds reported as overdue or as a case that have not succeeded since."""
     refunds_pending: set[str] = field(default_factory=set[str])
     """The keys of refunds that are pending, or have failed and are asked for again."""
 
@@ -161,9 +160,10 @@ class Shelf:
 
 @dataclass(kw_only=True, slots=True)
 class Delivery:
-    """One receipt or adjustment of the warehouse: its requests and answers."""
+    """A receipt or adjustment: its requests and answers; `before` names it as versions before."""
 
     sku: str = ""
+    before: str = ""
     units: int = 0
     asks: int = 0
     answers: int = 0

@@ -50,6 +50,7 @@ def _placed(state: Order, placed: OrderPlaced, at_ms: int) -> Order:
     return replace(
         state,
         order_id=placed.order_id,
+        customer_id=placed.customer_id,
         country=placed.country,
         currency=placed.currency,
         total_minor=placed.total_minor,

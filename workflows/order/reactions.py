@@ -152,6 +152,7 @@ def _notify_refused(refused: ReturnRefused) -> NotifyCustomer | None:
         channel="sms",
         title="Return refused",
         text=refused.reason,
+        is_answer=True,
     )
 
 

@@ -13,18 +13,15 @@ from workflows.inventory.messages import InventoryReturned
 from workflows.order.messages import GoodwillGranted, OrderPlaced, ReturnLine, ReturnRequested
 from workflows.order.partial_shipment import PartialShipment
 from workflows.order.return_amount import ReturnAmount, Sale, sale_of
-from workflows.order.saga_messages import ReturnAccepted, ReturnRefused
+from workflows.order.saga_messages import TOO_MANY_ASKED, ReturnAccepted, ReturnRefused
 from workflows.payment.dispute_messages import PaymentRefundHeld, RefundCoveredByDispute
 from workflows.payment.messages import PaymentRefunded, PaymentRefundFailed
 from workflows.payment.refund import KINDS
-from workflows.shared.limits import LINES_MAX
+from workflows.shared.limits import LINES_MAX, RETURNS_ASKED_MAX, RETURNS_MAX
 from workflows.shared.message import Message
 
-RETURNS_MAX = 100
-"""Returns of one order: the provider lists no more refunds in one page."""
 LINES_WAITING_MAX = 2 * LINES_MAX
-"""Lines of those that wait for the end of their order, or for their goods to be back: the rows of
-order and inventory hold them, and a changelog takes no longer row."""
+"""Lines of those that wait for an end or for goods: no changelog takes a longer row of an order."""
 
 OPERATORS_PREFIXES = ("operator-", "goodwill-")
 """How the ids of refunds and goodwill of operators begin: no customer's return has such an id."""
@@ -149,6 +146,9 @@ def refusal(returns: Returns, asked: ReturnRequested | GoodwillGranted) -> str:
         return "a return cannot have the name of what goes back when an order is cancelled"
     if isinstance(asked, ReturnRequested) and asked.return_id.startswith(OPERATORS_PREFIXES):
         return "a return cannot have the name of what an operator gives"
+    of_customer = sum(not each.is_goodwill for each in returns.by_id.values())
+    if isinstance(asked, ReturnRequested) and of_customer >= RETURNS_ASKED_MAX:
+        return TOO_MANY_ASKED
     if len(returns.by_id) >= RETURNS_MAX:
         return f"an order has at most {RETURNS_MAX} returns"
     return ""

@@ -6,7 +6,15 @@ import msgspec
 
 from workflows.order.messages import ReturnLine
 from workflows.order.return_amount import ReturnAmount
-from workflows.shared.limits import LINES_MAX, Currency, Milliseconds, MinorDue, Name, Text
+from workflows.shared.limits import (
+    LINES_MAX,
+    RETURNS_ASKED_MAX,
+    Currency,
+    Milliseconds,
+    MinorDue,
+    Name,
+    Text,
+)
 from workflows.shared.message import Message
 
 Step = Literal["payment", "inventory", "fraud", "shipping", "delivery", "capture"]
@@ -61,6 +69,12 @@ class ReturnAccepted(Message, tag="payflow.saga.return_accepted.v1", frozen=True
     currency: Currency
     computed: ReturnAmount | None = None
     """How the amount comes about; None for goodwill, and in messages of earlier versions."""
+
+
+TOO_MANY_ASKED = (
+    f"quota returns_asked: {RETURNS_ASKED_MAX} returns of this order were asked for, refused ones "
+    "among them, and no more are taken: an operator can refund the rest"
+)
 
 
 class ReturnRefused(Message, tag="payflow.saga.return_refused.v1", frozen=True, kw_only=True):

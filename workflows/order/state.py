@@ -7,6 +7,7 @@ from workflows.order.disputes import Dispute
 from workflows.order.returns import Returns
 from workflows.order.saga_messages import Cause, Step
 from workflows.shared.limits import TEXT_CHARS_MAX
+from workflows.shared.personal import Personal
 
 # --- state ------------------------------------------------------------------
 
@@ -32,6 +33,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
     order_id: str = ""
     """Empty until the order is placed."""
+    customer_id: Personal[str] = ""
+    """Empty: a guest, or an order from before the field."""
     country: str = ""
     currency: str = ""
     total_minor: int = 0

@@ -13,13 +13,13 @@ from workflows.order.pending_steps import STEPS, pending_steps, status_of, waits
 from workflows.order.retried_calls import retried_calls
 from workflows.order.returns import Returns
 from workflows.order.saga_messages import OrderCancelled, OrderCompleted
-from workflows.order.state import Order
+from workflows.order.state import UNPAID, Order
 from workflows.order.topics import orders
 from workflows.order.view import details, view
 from workflows.payment.cases import CASES as PAYMENT_CASES
 from workflows.payment.topics import payments, provider_answers
 from workflows.shared.money import money
-from workflows.shared.workflow import Milestone, View, Workflow, declare_workflow
+from workflows.shared.workflow import Holding, Milestone, View, Workflow, declare_workflow
 from workflows.shipping.topics import shipments
 
 MILESTONES = tuple(
@@ -63,7 +63,19 @@ def begun(state: Order) -> bool:
 
 def brief(state: Order) -> Order:
     """Return only the fields that determine the status of the order."""
-    return replace(state, bought={}, detail="", returns=Returns(), disputes={})
+    return replace(state, customer_id="", bought={}, detail="", returns=Returns(), disputes={})
+
+
+def holding(state: Order) -> Holding:
+    """Return whether the order waits for its money, and the units that it keeps from others."""
+    is_open = bool(state.order_id) and not (state.completed_at_ms or state.cancelled_at_ms)
+    is_here = state.shipping.status in ("waiting", "failed")
+    holds = is_open and is_here and state.inventory.status in ("waiting", "reserved")
+    return Holding(
+        customer_id=state.customer_id,
+        is_unpaid=is_open and not state.cause and state.payment.status in UNPAID,
+        units=sum(state.bought.values()) if holds else 0,
+    )
 
 
 def is_compensated(state: Order) -> bool:
@@ -93,6 +105,7 @@ VIEW = View(
     begun=begun,
     waits=waits,
     brief=brief,
+    holding=holding,
     pending_steps=pending_steps,
     retried_calls=retried_calls,
     presets={"compensated": is_compensated, "failed_payment": has_failed_payment},

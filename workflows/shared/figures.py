@@ -8,6 +8,8 @@ import msgspec
 from workflows.shared.money import money
 from workflows.shared.topic import Topic
 
+UNKNOWN_COUNTRY = "unknown"
+"""The country of what names none, or none of ISO 3166."""
 Titled = tuple[tuple[str, str], ...]
 """Figures as they are shown: a title for people, and the name of the figure."""
 

@@ -37,5 +37,19 @@ URL_CHARS_MAX = 2_048
 Url = Annotated[str, Meta(max_length=URL_CHARS_MAX)]
 """An address to which a person is sent."""
 
+TRANSACTION_MESSAGES_MAX = 100
+"""Messages to the customer about one transaction. These quotas are decided in rows (ADR 33), so a
+replay has to find the same numbers: they are no settings."""
+TRANSACTION_ANSWERS_MAX = 5
+"""Those among them that answer what somebody asked, such as a refused return."""
+CUSTOMER_MESSAGES_A_DAY_MAX = 100
+"""Messages to one customer in a day (UTC), whatever they are about."""
+CUSTOMER_ANSWERS_A_DAY_MAX = 10
+"""Those among them that answer what somebody asked."""
+RETURNS_MAX = 100
+"""Returns of one order, goodwill among them: the provider lists no more refunds in one page."""
+RETURNS_ASKED_MAX = 30
+"""Those among them that the customer asked for, refused ones too."""
+
 LINES_MAX = 1_000
 """Lines in one order; the largest real one seen holds 593."""

@@ -16,6 +16,7 @@ from workflows.shared.figures import LiveFigures
 from workflows.shared.invariants import Invariants
 from workflows.shared.journal import JournalEntry
 from workflows.shared.message import Message
+from workflows.shared.personal import Personal
 from workflows.shared.topic import Topic
 
 
@@ -76,6 +77,22 @@ def no_evidence(_rows: object, _entries: object) -> tuple[EvidenceItem, ...]:
     return ()
 
 
+class Holding(msgspec.Struct, frozen=True, kw_only=True):
+    """What one transaction takes of the quotas of its client and its customer."""
+
+    customer_id: Personal[str] = ""
+    """Empty: a guest, who has no quota."""
+    is_unpaid: bool = False
+    """It is open, and its money is neither taken nor held."""
+    units: int = 0
+    """Units of stock that it holds, or is about to."""
+
+
+def holds_nothing(_state: object) -> Holding:
+    """Return that a transaction counts in no quota."""
+    return Holding()
+
+
 class View(msgspec.Struct, frozen=True, kw_only=True):
     """How transactions of one workflow are shown. `Any`: the state of a row of its table."""
 
@@ -98,6 +115,8 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     ended."""
     brief: Callable[[Any], Any]
     """Return the state without all that `waits` does not need: thousands may be open."""
+    holding: Callable[[Any], Holding] = holds_nothing
+    """Return what it takes of quotas; nothing once it has ended."""
     pending_steps: Callable[[Any], tuple[PendingStep, ...]]
     """Return the steps for which it waits, the soonest due first."""
     retried_calls: Callable[[Mapping[str, Any]], tuple[RetriedCall, ...]]

@@ -34,8 +34,12 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
         return tag_of(self.id_secret)
 
     def transaction_id(self, workflow: str, idempotency_key: str) -> str:
-        """Return the id of what it starts under a key: its tag, then what only we can compute."""
-        derived = derive_id(workflow, self.id_secret, idempotency_key)
+        """Return the id of what it starts under a key."""
+        return self.own_id(workflow, idempotency_key)
+
+    def own_id(self, kind: str, name: str) -> str:
+        """Return the id of what it calls `name`: its tag, then what only we can compute."""
+        derived = derive_id(kind, self.id_secret, name)
         return self.tag + derived[len(self.tag) :]
 
     def owns(self, transaction_id: str) -> bool:

@@ -8,6 +8,7 @@ import time
 import msgspec
 from aiohttp import web
 
+from app.console.api.callers import caller_of
 from app.console.api.context import CONTEXT
 from app.console.api.missed_webhooks import MISSED_WEBHOOKS
 from app.console.api.problems import Problem, json_response, read_body
@@ -19,8 +20,9 @@ from app.gateways.signature import BadSignature, verify
 async def command(declared: CommandRequest, request: web.Request) -> web.Response:
     """Produce the message of a command; a repeated one counts once."""
     asked = await read_body(request, declared.body)
-    await request.app[CONTEXT].publish_all(request, declared.emissions(asked))
-    return json_response(declared.answer(asked), 202)
+    emissions = declared.emissions(asked, caller_of(request).own_id)
+    await request.app[CONTEXT].publish_all(request, emissions)
+    return json_response(declared.answer(asked, emissions), 202)
 
 
 async def webhook(declared: WebhookRequest, request: web.Request) -> web.Response:

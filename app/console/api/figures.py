@@ -17,13 +17,13 @@ from app.wire import codecs
 from app.wire.envelope import Undecodable, from_headers
 from app.wire.records import Record, as_read
 from app.wire.signing import is_signed
-from workflows.shared.figures import LiveFigures, figure_of
+from workflows.shared.countries import country_code
+from workflows.shared.figures import UNKNOWN_COUNTRY, LiveFigures, figure_of
 
 MINUTES_SHOWN = 30
 SECONDS_SHOWN = 300
-COUNTRIES_MAX = 250
-"""As many as there are; whoever invents more finds them counted together."""
 OTHER_COUNTRIES = "other countries"
+"""What is no country of ISO 3166: older figures may name any, and are counted together."""
 
 log = structlog.get_logger(__name__)
 
@@ -99,7 +99,7 @@ class Figures:
             self._of_others.setdefault(message.workflow, Counter()).update(change)
             return
         minute = self._by_minute.setdefault(message.minute_ms, Counter())
-        country = self._by_country.setdefault(self._country(message.country), Counter())
+        country = self._by_country.setdefault(_country(message.country), Counter())
         for sums in (self._total, minute, country):
             sums.update(change)
         self.version += 1
@@ -107,10 +107,6 @@ class Figures:
             self._seconds.setdefault(second, Counter()).update(self._rates(change))
             while len(self._seconds) > SECONDS_SHOWN:
                 del self._seconds[min(self._seconds)]
-
-    def _country(self, name: str) -> str:
-        is_known = name in self._by_country
-        return name if is_known or len(self._by_country) < COUNTRIES_MAX else OTHER_COUNTRIES
 
     def seconds(self) -> dict[str, dict[str, int]]:
         """Return the changes of each of the latest seconds in which any message came."""
@@ -182,6 +178,11 @@ def _shown(sums: Mapping[str, int]) -> dict[str, int]:
         if of_name[figure.partition("/")[0]] == 1
     }
     return {**sums, **alone}
+
+
+def _country(name: str) -> str:
+    """Return the code of a country by its code or, of older figures, by its name."""
+    return country_code(name) or (name if name == UNKNOWN_COUNTRY else OTHER_COUNTRIES)
 
 
 def _flat(message: Any) -> Counter[str]:

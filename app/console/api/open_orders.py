@@ -9,8 +9,9 @@ from aiohttp import web
 
 from app.config import Config
 from app.console.api.followed_rows import follow_rows, state_in
+from app.console.api.quotas import Holdings
 from app.registry import live_figures
-from workflows.shared.workflow import Workflow
+from workflows.shared.workflow import Holding, Workflow
 
 OpenBySteps = dict[str, dict[str, int]]
 """The number of waiting transactions, by step and status."""
@@ -19,8 +20,9 @@ OpenBySteps = dict[str, dict[str, int]]
 class OpenOrders:
     """The open transactions of one workflow, without their content."""
 
-    def __init__(self, workflow: Workflow) -> None:
+    def __init__(self, workflow: Workflow, holdings: Holdings) -> None:
         self._workflow = workflow
+        self._holdings = holdings
         self._open: dict[str, object] = {}
 
     @property
@@ -35,6 +37,7 @@ class OpenOrders:
     def receive(self, key: str, body: bytes | None) -> None:
         """Receive the latest row of one transaction; None: it was deleted."""
         state = state_in(self._workflow.table, key, body)
+        self._holdings.put(key, Holding() if state is None else self._workflow.view.holding(state))
         if state is None or not self._workflow.view.waits(state, 0):
             self._open.pop(key, None)
         else:

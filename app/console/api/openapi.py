@@ -33,6 +33,14 @@ PROBLEM = {
                 "properties": {"field": {"type": "string"}, "detail": {"type": "string"}},
             },
         },
+        "quota": {
+            "type": "object",
+            "properties": {
+                "name": {"type": "string"},
+                "limit": {"type": "integer"},
+                "used": {"type": "integer"},
+            },
+        },
     },
 }
 

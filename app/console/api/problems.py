@@ -45,7 +45,7 @@ AS_DESCRIBED = "of the form that /openapi.json describes"
 class Problem(PayflowError):
     """What is wrong with a request, in text for its sender."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  a problem has these facts
         self,
         status: int,
         title: str,
@@ -53,12 +53,15 @@ class Problem(PayflowError):
         *,
         field: str = "",
         headers: dict[str, str] | None = None,
+        more: dict[str, object] | None = None,
     ) -> None:
+        """`more` are members of the problem for programs, by name."""
         super().__init__(_PATTERN.sub(AS_DESCRIBED, detail))
         self.status = status
         self.title = title
         self.field = field
         self.headers = headers or {}
+        self.more = more or {}
 
 
 ProblemPage = Callable[[Problem, web.Request], Awaitable[web.Response]]
@@ -106,6 +109,7 @@ def problem_response(problem: Problem, request: web.Request) -> web.Response:
         "status": problem.status,
         "detail": detail,
         "instance": request.path[:200],
+        **problem.more,
     }
     if problem.field:
         body["errors"] = [{"field": problem.field, "detail": detail}]

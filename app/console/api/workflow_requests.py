@@ -19,6 +19,7 @@ from app.console.api.problems import (
     read_body,
     whole,
 )
+from app.console.api.quotas import HOLDINGS
 from app.entrypoints.requests import Entrypoint, FollowingRequest
 from app.registry import load_workflows
 from app.wire.envelope import derive_id
@@ -91,7 +92,8 @@ class WorkflowRequests:
                 "fingerprint": fingerprint,
             }
             event_id = derive_id(transaction_id, start.event)
-            await context.publish(request, message, event_id, transaction_id, baggage)
+            with request.app[HOLDINGS].held(caller.name, transaction_id, start.holding(asked)):
+                await context.publish(request, message, event_id, transaction_id, baggage)
         request.app[REPEATS].put(transaction_id, fingerprint, self._workflow.name)
         return self._accepted(transaction_id, {"Idempotent-Replayed": "true"} if known else {})
 

@@ -12,6 +12,7 @@ MESSAGES = {
     "hold_expired": "held money is free again before it is taken",
     "refund_pending": "refunds are pending first",
     "refund_fail": "refunds fail after they had succeeded",
+    "refund_short": "a penny less is refunded than asked",
     "payout_fail": "payouts do not arrive at the bank",
     "payout_return": "payouts come back from the bank",
     "rate_limited": "asked too often (429), nothing happens",

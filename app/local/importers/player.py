@@ -14,13 +14,13 @@ import msgspec
 from app.local.importers import retail_file
 from app.local.importers.endless import DrawnOrder
 from app.local.importers.file_content import LoadError
+from app.local.importers.file_countries import asked_country
 from app.local.importers.loaded import LoadedFile
-from app.local.importers.receipts import STOCK_PERCENT, Receipt, receipts_of
+from app.local.importers.receipts import STOCK_PERCENT, CountedAs, counted_as, receipts_of
 from app.local.importers.retail_file import Adjust, Ask, PlaceOrder, Plan, Refuse, ReturnItems
 from app.local.importers.shop_client import Conflict, Refused, ShopClient
 from workflows.inventory.shelf import REMEMBERED_MAX
 from workflows.payment.capture_messages import CaptureKind
-from workflows.shared.naming import joined
 
 ORDERS_PER_SECOND = 18.0
 Captures = CaptureKind
@@ -66,25 +66,25 @@ class Player:
     ) -> None:
         """Receive nearly all that the file sells; return when the stock is on hand."""
         receipts = receipts_of(plan, stock_percent)
+        asked: list[CountedAs] = []
         for receipt in receipts:
-            await self._shop.post("/stock/receipts", msgspec.to_builtins(receipt))
+            answer = await self._shop.post("/stock/receipts", msgspec.to_builtins(receipt))
+            asked += counted_as(receipt, answer)
         units = sum(item.quantity for receipt in receipts for item in receipt.items)
         say(f"{units} units of {len(plan.sold_units)} SKUs received")
-        await self._wait_for_stock(receipts)
+        await self._wait_for_stock(asked)
 
-    async def _wait_for_stock(self, receipts: list[Receipt]) -> None:
+    async def _wait_for_stock(self, receipts: list[CountedAs]) -> None:
         limit = time.monotonic() + STOCK_SECONDS_MAX
-        wanted = {
-            (item.sku, f"receipt/{joined(receipt.receipt_id, item.sku)}")
-            for receipt in receipts
-            for item in receipt.items
-        }
-        while not wanted <= await self._counted(wanted):
+        known = frozenset(each for receipt in receipts for each in receipt.names)
+        counted = await self._counted(known)
+        while not all(receipt.names & counted for receipt in receipts):
             if time.monotonic() > limit:
                 raise LoadError(f"the stock did not arrive in {STOCK_SECONDS_MAX:.0f} s")
             await asyncio.sleep(0.3)
+            counted = await self._counted(known)
 
-    async def _counted(self, wanted: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    async def _counted(self, wanted: frozenset[tuple[str, str]]) -> set[tuple[str, str]]:
         """Return every receipt that a shelf has counted, or may have, with its SKU."""
         counted: set[tuple[str, str]] = set()
         after = ""
@@ -181,7 +181,7 @@ class Player:
         drawn = Random(ask.reference).uniform(0, 100)  # noqa: S311  the same for each order
         return {
             "customer_id": ask.customer_id,
-            "country": ask.country,
+            "country": asked_country(ask.country),
             "currency": retail_file.CURRENCY,
             "lines": lines,
             "charges": ask.charges,

@@ -5,13 +5,14 @@ The same orders in another encoding are the same receipts; another file has rece
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
 from msgspec.structs import replace
 
 from app.local.importers.retail_file import PlaceOrder, Plan
 from workflows.shared.limits import QUANTITY_MAX
+from workflows.shared.naming import joined
 
 ITEMS_MAX = 500
 STOCK_PERCENT = 99.6
@@ -33,6 +34,28 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
 
     receipt_id: str
     items: tuple[Item, ...]
+
+
+class CountedAs(msgspec.Struct, frozen=True, kw_only=True):
+    """The names by which a shelf may have counted one item, each with its SKU."""
+
+    names: frozenset[tuple[str, str]]
+
+
+def counted_as(receipt: Receipt, answer: Mapping[str, object]) -> list[CountedAs]:
+    """Return the names of each item: what the API calls it, and what versions before called it.
+
+    What a file had received by the name of before is not received again.
+    """
+    ids = answer.get("ids")
+    found: list[CountedAs] = []
+    for at, item in enumerate(receipt.items):
+        own = ids[at] if isinstance(ids, list) and at < len(ids) else ""
+        names = (own, joined(receipt.receipt_id, item.sku))
+        found.append(
+            CountedAs(names=frozenset((item.sku, f"receipt/{name}") for name in names if name))
+        )
+    return found
 
 
 def receipts_of(plan: Plan, stock_percent: float = STOCK_PERCENT) -> list[Receipt]:

@@ -13,7 +13,13 @@ from tests.support.simulation.world import Troubles, World
 from workflows.inventory.messages import InventoryReserved
 from workflows.inventory.stock_messages import ReceiveStock
 from workflows.ledger.messages import EntryPosted
-from workflows.notification.messages import NotificationFailed, NotificationSent, SendMessage
+from workflows.notification.messages import (
+    NotificationFailed,
+    NotificationSent,
+    NotificationWithheld,
+    RequestMessage,
+    SendMessage,
+)
 from workflows.order.messages import (
     Charge,
     Line,
@@ -177,6 +183,9 @@ def _messages(world: World, context: str) -> None:
         w.notification_id for w in emitted if isinstance(w, NotificationSent | NotificationFailed)
     )
     sent = {w.notification_id for w in emitted if isinstance(w, NotificationSent)}
+    over = {w.notification_id for w in emitted if isinstance(w, NotificationWithheld)}
+    wanted = [w for w in world.messages("notification.requests") if isinstance(w, RequestMessage)]
+    assert {w.notification_id for w in wanted} == asked | over, context
     assert asked == set(ended), context
     assert sent <= {notification_id for _, notification_id in world.notifier.sent}, context
 
