@@ -27,8 +27,10 @@ from workflows.order.messages import OrderPlaced
 
 FILE = ROOT / "data" / "online_retail_2010-12.csv"
 ROWS = 1_500
-# Which orders are struck follows from the secrets of the instance. Of its some sixty paid orders
-# none is refused in one run of a million; with 0.05 it was one of twenty.
+# Which orders are struck follows from the secrets of the instance: of some sixty whose money is
+# held, none is refused by the carrier in one run of a million.
+RETURNED_MINOR = 2_550
+"""The one return in these rows that has a sale. No money goes back if that order was struck."""
 FAULTS = "decline=0.2,error_after=0.1,provider.timeout=0.1,refuse=0.2"
 POISON = b'{"type":"payflow.order.placed.v1","order_id":NaN}'
 
@@ -148,7 +150,9 @@ def test_the_books_balance_after_all_faults(demo: subprocess.Popen[bytes], tmp_p
     assert report["orders_placed"] == ended
     assert report["orders_completed"] > 0
     assert report["orders_cancelled"]["payment_failed"] > 0
-    assert report["charged_minor"] > report["refunded_minor"] > 0
+    assert report["charged_minor"] > 0
+    assert report["refunded_minor"] in (0, RETURNED_MINOR)
+    assert report["voided_minor"]["GBP"] > 0
     assert report["rows_read"] == report["rows"]["orders"] + sum(
         count for name, count in report["rows"].items() if name != "orders"
     )
