@@ -201,7 +201,9 @@ class CommandRequest(msgspec.Struct, Generic[Body], frozen=True, kw_only=True):
     summary: str
     body: type[Body]
     emissions: Callable[[Body, OwnId], Sequence[Emission]]
-    answer: Callable[[Body, Sequence[Emission]], dict[str, object]]
+    answer: Callable[[Body, Sequence[Emission]], Mapping[str, object]]
+    shape: type
+    """Of the answer."""
 
 
 def names_itself(_event: dict[str, object]) -> str | None:

@@ -4,7 +4,7 @@ Their names are those of the client that gave them: two clients with one name co
 """
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 import msgspec
 from msgspec import Meta
@@ -37,6 +37,21 @@ class AdjustmentAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     sku: Name
     delta: Annotated[int, Meta(ge=-QUANTITY_MAX, le=QUANTITY_MAX)]
     reason: Text = ""
+
+
+class ReceiptTaken(TypedDict):
+    """The answer to a receipt."""
+
+    receipt_id: str
+    items: int
+    ids: list[str]
+
+
+class AdjustmentTaken(TypedDict):
+    """The answer to an adjustment."""
+
+    adjustment_id: str
+    ids: list[str]
 
 
 def received(asked: ReceiptAsked, own_id: OwnId) -> list[Emission]:
@@ -75,12 +90,12 @@ def adjusted(asked: AdjustmentAsked, own_id: OwnId) -> list[Emission]:
     ]
 
 
-def _received(asked: ReceiptAsked, emissions: Sequence[Emission]) -> dict[str, object]:
+def _received(asked: ReceiptAsked, emissions: Sequence[Emission]) -> ReceiptTaken:
     ids = [each.transaction_id for each in emissions]
     return {"receipt_id": asked.receipt_id, "items": len(asked.items), "ids": ids}
 
 
-def _adjusted(asked: AdjustmentAsked, emissions: Sequence[Emission]) -> dict[str, object]:
+def _adjusted(asked: AdjustmentAsked, emissions: Sequence[Emission]) -> AdjustmentTaken:
     ids = [each.transaction_id for each in emissions]
     return {"adjustment_id": asked.adjustment_id, "ids": ids}
 
@@ -93,6 +108,7 @@ COMMANDS = (
         body=ReceiptAsked,
         emissions=received,
         answer=_received,
+        shape=ReceiptTaken,
     ),
     CommandRequest(
         path="/stock/adjustments",
@@ -101,5 +117,6 @@ COMMANDS = (
         body=AdjustmentAsked,
         emissions=adjusted,
         answer=_adjusted,
+        shape=AdjustmentTaken,
     ),
 )

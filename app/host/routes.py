@@ -45,7 +45,14 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     summary: str = ""
     body: object = None
     """The shape of the JSON body; None where there is none."""
+    body_is_required: bool = True
     answers: tuple[int, ...] = (200,)
+    shape: object = None
+    """The shape of a good answer, where the handler does not say it."""
+    media: tuple[str, ...] = ("application/json",)
+    """The types of a good answer."""
+    plain: tuple[int, ...] = ()
+    """Statuses of a failure whose answer has the shape of a good one, and is no problem."""
     parameters: tuple[str, ...] = ()
     """Query parameters, and headers (which begin with a capital)."""
     stream: bool = False

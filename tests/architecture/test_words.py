@@ -63,12 +63,17 @@ FIELD_WORDS = {
         "tests/support/settlement.py",
     ),
     "given": ("workflows/audit/messages.py",),
-    "seen": ("workflows/fraud/entity.py", "app/operations/verification/verdict.py"),
+    "seen": (
+        "workflows/fraud/entity.py", "app/operations/verification/verdict.py",
+        "app/console/api/invariants.py",
+    ),
+    "home": ("app/console/api/dead_letters.py",),
     "cut": ("workflows/fraud/entity.py",),
     "checked": ("workflows/shared/invariants.py",),
     "goods": (
         "workflows/fraud/state.py", "workflows/ledger/process.py", "workflows/order/messages.py",
         "workflows/order/reactions.py", "workflows/payment/", "tests/support/examples/ledger.py",
+        "app/console/api/fraud_shapes.py",
     ),
 }  # fmt: skip
 """Where a refused part is the field's own word, or lies on the wire."""

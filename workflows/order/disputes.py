@@ -1,7 +1,7 @@
 """The disputes about the payment of an order. Part of the order."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TypedDict
 
 import msgspec
 from msgspec.structs import replace
@@ -78,9 +78,27 @@ def _after(known: Dispute, message: Message) -> Dispute:  # noqa: PLR0911  one m
 # --- for people ---------------------------------------------------------------
 
 
-def shown(disputes: Mapping[str, Dispute]) -> list[dict[str, Any]]:
+class ShownDispute(TypedDict):
+    """One dispute, whether it is open, whether it can be answered, and what it says."""
+
+    dispute_id: str
+    status: str
+    amount_minor: int
+    currency: str
+    reason: str
+    fee_minor: int
+    opened_at_ms: int
+    due_by_ms: int
+    is_near: bool
+    refusal: str
+    open: bool
+    answerable: bool
+    text: str
+
+
+def shown(disputes: Mapping[str, Dispute]) -> list[ShownDispute]:
     """Return the disputes as people read them."""
-    return [
+    found = [
         {
             "dispute_id": dispute_id,
             **msgspec.to_builtins(each),
@@ -90,6 +108,7 @@ def shown(disputes: Mapping[str, Dispute]) -> list[dict[str, Any]]:
         }
         for dispute_id, each in disputes.items()
     ]
+    return msgspec.convert(found, list[ShownDispute])
 
 
 def _text(each: Dispute) -> str:

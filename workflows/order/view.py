@@ -1,6 +1,6 @@
 """The order as people and the API read it: plain values."""
 
-from typing import Any
+from collections.abc import Mapping
 
 import msgspec
 
@@ -9,10 +9,20 @@ from workflows.order.partial_shipment import PartialShipment, unavailable_text
 from workflows.order.process import deadlines, overdue_at_ms
 from workflows.order.return_amount import ReturnAmount
 from workflows.order.state import Mark, Order
+from workflows.order.view_shape import (
+    Amounts,
+    ShownAction,
+    ShownLine,
+    ShownOrder,
+    ShownPartial,
+    ShownReturn,
+    ShownStep,
+    ShownSteps,
+)
 from workflows.shared.money import money
 
 
-def view(state: Order) -> dict[str, Any]:
+def view(state: Order) -> ShownOrder:
     """Return the order as people and the API read it: plain values, moments in ms or None."""
     dues: dict[str, int] = {**deadlines(state)}
     marks = {
@@ -23,12 +33,14 @@ def view(state: Order) -> dict[str, Any]:
         "delivery": state.delivery,
     }
     placed = Mark(status="done" if state.order_id else "waiting", at_ms=state.placed_at_ms)
-    steps = {step: _step(mark, dues.get(step)) for step, mark in marks.items()}
+    steps = {"placed": placed, **marks}
     return {
         "order_id": state.order_id,
         "state": _status(state),
         "country": state.country,
-        "steps": {"placed": _step(placed, None), **steps},
+        "steps": msgspec.convert(
+            {step: _step(mark, dues.get(step)) for step, mark in steps.items()}, ShownSteps
+        ),
         "action": _action(state),
         "overdue": list(state.overdue),
         "cause": state.cause,
@@ -56,18 +68,18 @@ def _status(state: Order) -> str:
     return next((name for name, holds in states.items() if holds), "placed")
 
 
-def _step(mark: Mark, due_at_ms: int | None) -> dict[str, Any]:
+def _step(mark: Mark, due_at_ms: int | None) -> ShownStep:
     return {"status": mark.status, "at_ms": mark.at_ms or None, "due_at_ms": due_at_ms}
 
 
-def _action(state: Order) -> dict[str, Any] | None:
+def _action(state: Order) -> ShownAction | None:
     """Return what the customer has to do; None when there is nothing."""
     if state.payment.status != "action_required" or state.cause:
         return None
     return {"kind": "confirm_payment", "url": state.action.url, "until_ms": state.action.until_ms}
 
 
-def amounts(state: Order) -> dict[str, Any]:
+def amounts(state: Order) -> Amounts:
     """Return what was to be paid, held, charged and refunded, in minor units."""
     returned = (
         back.amount_minor
@@ -83,19 +95,27 @@ def amounts(state: Order) -> dict[str, Any]:
     }
 
 
-def _partial(partial: PartialShipment | None) -> dict[str, Any] | None:
+def _partial(partial: PartialShipment | None) -> ShownPartial | None:
     """Return what does not ship although the order does; None: all of it ships, or nothing."""
     if partial is None:
         return None
     return {
-        "unavailable": [msgspec.structs.asdict(each) for each in partial.unavailable],
+        "unavailable": [
+            {
+                "line": each.line,
+                "sku": each.sku,
+                "quantity": each.quantity,
+                "amount_minor": each.amount_minor,
+            }
+            for each in partial.unavailable
+        ],
         "charged_minor": partial.amount_minor,
         "not_charged_minor": partial.released_minor,
         "text": unavailable_text(partial),
     }
 
 
-def details(state: Order) -> dict[str, Any]:
+def details(state: Order) -> Mapping[str, list[ShownLine]]:
     """Return the lines of the order: the units shipped and accepted back, and the prices."""
     is_shipped = state.shipping.status == "created"
     lines = zip(
@@ -120,7 +140,7 @@ def details(state: Order) -> dict[str, Any]:
     }
 
 
-def _return(return_id: str, back: returns.Return, currency: str) -> dict[str, Any]:
+def _return(return_id: str, back: returns.Return, currency: str) -> ShownReturn:
     return {
         "return_id": return_id,
         "state": back.status,

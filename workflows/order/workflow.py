@@ -16,6 +16,7 @@ from workflows.order.saga_messages import OrderCancelled, OrderCompleted
 from workflows.order.state import UNPAID, Order
 from workflows.order.topics import orders
 from workflows.order.view import details, view
+from workflows.order.view_shape import ShownOrder
 from workflows.payment.cases import CASES as PAYMENT_CASES
 from workflows.payment.topics import payments, provider_answers
 from workflows.shared.money import money
@@ -98,6 +99,7 @@ def customer_of(payment: Mapping[str, Any]) -> str:
 VIEW = View(
     open_statuses=("waiting", "retrying", "compensating", "stuck"),
     facts=view,
+    shape=ShownOrder,
     details=details,
     shown=shown,
     headline=headline,

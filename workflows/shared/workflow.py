@@ -98,9 +98,11 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
 
     open_statuses: tuple[str, ...]
     """The statuses of a transaction that has not ended."""
-    facts: Callable[[Any], dict[str, Any]]
+    facts: Callable[[Any], Mapping[str, Any]]
     """Return the transaction for people and the API: plain values, times in ms."""
-    details: Callable[[Any], dict[str, Any]] = no_details
+    shape: type | None = None
+    """The shape of `facts` and `details`, a TypedDict; None: nobody has described it."""
+    details: Callable[[Any], Mapping[str, Any]] = no_details
     """Return what only the page of one transaction shows besides: it may be long."""
     shown: Callable[[Any, int], dict[str, Any]]
     """Return `facts` with the real status at a time in ms."""

@@ -8,12 +8,13 @@ from aiohttp import web
 from app.console.api.access import operator_of
 from app.console.api.audited_actions import carry_out
 from app.console.api.operator_actions import (
+    Under,
     Why,
     accepted_response,
     cases_and_state,
     operator_messages,
 )
-from app.console.api.problems import Problem, path_name, read_body
+from app.console.api.problems import JsonResponse, Problem, path_name, read_body
 from app.console.api.refund_cases import Reference
 from workflows.audit.case_decisions import CaptureCaseDecidedByOperator
 
@@ -26,7 +27,7 @@ class CaptureDecisionAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     reason: Why
 
 
-async def decide(request: web.Request) -> web.Response:
+async def decide(request: web.Request) -> JsonResponse[Under]:
     """Charge the card once more, or write the money off."""
     order_id = path_name(request, "order_id")
     asked = await read_body(request, CaptureDecisionAsked)

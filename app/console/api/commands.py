@@ -4,6 +4,8 @@ Their messages are declared in `app/entrypoints/`.
 """
 
 import time
+from collections.abc import Mapping
+from typing import TypedDict
 
 import msgspec
 from aiohttp import web
@@ -11,13 +13,21 @@ from aiohttp import web
 from app.console.api.callers import caller_of
 from app.console.api.context import CONTEXT
 from app.console.api.missed_webhooks import MISSED_WEBHOOKS
-from app.console.api.problems import Problem, json_response, read_body
+from app.console.api.problems import JsonResponse, Problem, json_response, read_body
 from app.console.api.webhook_owners import emission_of
 from app.entrypoints.requests import CommandRequest, WebhookRequest
 from app.gateways.signature import BadSignature, verify
 
 
-async def command(declared: CommandRequest, request: web.Request) -> web.Response:
+class Received(TypedDict):
+    """A webhook that was taken, whether anybody needs it or not."""
+
+    received: bool
+
+
+async def command(
+    declared: CommandRequest, request: web.Request
+) -> JsonResponse[Mapping[str, object]]:
     """Produce the message of a command; a repeated one counts once."""
     asked = await read_body(request, declared.body)
     emissions = declared.emissions(asked, caller_of(request).own_id)
@@ -25,7 +35,7 @@ async def command(declared: CommandRequest, request: web.Request) -> web.Respons
     return json_response(declared.answer(asked, emissions), 202)
 
 
-async def webhook(declared: WebhookRequest, request: web.Request) -> web.Response:
+async def webhook(declared: WebhookRequest, request: web.Request) -> JsonResponse[Received]:
     """Produce the message of a webhook; what nobody needs is acknowledged and ignored."""
     config = request.app[CONTEXT].config
     event = await _signed(request, declared.header, declared.secret(config))

@@ -4,7 +4,7 @@ The audit has a record of a revealed personal field for each transaction found.
 """
 
 from collections import Counter
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 import msgspec
 from aiohttp import web
@@ -12,7 +12,7 @@ from aiohttp import web
 from app.console.api.access import operator_of
 from app.console.api.audited_actions import audit
 from app.console.api.operator_actions import WHY_MAX, Why
-from app.console.api.problems import json_response, read_body
+from app.console.api.problems import JsonResponse, json_response, read_body
 from app.console.api.transaction_search import (
     PAGE_ROWS,
     PAGES_MAX,
@@ -38,7 +38,15 @@ class CustomerAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """The cursor of an earlier search."""
 
 
-async def of_customer(request: web.Request) -> web.Response:
+class FoundIds(TypedDict):
+    """Ids that were found, what was read for them, and a cursor to go on."""
+
+    ids: list[str]
+    said: str
+    next: str | None
+
+
+async def of_customer(request: web.Request) -> JsonResponse[FoundIds]:
     """Return the ids of a customer's orders, after auditing who asks, and why."""
     asked = await read_body(request, CustomerAsked)
     tables, first, after = _tables_of_people(asked.after)

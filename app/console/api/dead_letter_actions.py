@@ -1,6 +1,6 @@
 """Actions of operators on dead letters: redrive, edit, discard. All are audited."""
 
-from typing import Annotated
+from typing import Annotated, Literal, NotRequired, TypedDict
 
 import msgspec
 from aiohttp import web
@@ -9,9 +9,15 @@ from msgspec import Meta
 from app.auth.operators import at_least
 from app.console.api.access import operator_of
 from app.console.api.context import CONTEXT
-from app.console.api.dead_letters import DEAD_LETTERS, FILTERS, choice_of, dead_letter_of
+from app.console.api.dead_letters import (
+    DEAD_LETTERS,
+    FILTERS,
+    RedriveProgress,
+    choice_of,
+    dead_letter_of,
+)
 from app.console.api.operator_actions import RATES, WHY_MAX, operator_messages
-from app.console.api.problems import Problem, json_response, read_body
+from app.console.api.problems import JsonResponse, Problem, json_response, read_body
 from app.operations.dead_letters.audit_records import Action
 from app.operations.dead_letters.dead_letter import DeadLetter, Edit, edit_id
 from app.operations.dead_letters.edit_limit import EditLimit, TakesTwoPeople, edited_before_minor
@@ -62,13 +68,34 @@ class EditAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     force: bool = False
 
 
+class EditCheck(TypedDict):
+    """What an edit would change, and why it would fail again; empty: it would not."""
+
+    diff: list[str]
+    fails: str
+
+
+class EditDone(TypedDict):
+    """Whether an edit was sent, or waits for a second person."""
+
+    state: Literal["proposed", "sent"]
+    detail: NotRequired[str]
+    event_id: NotRequired[str]
+
+
+class Discarded(TypedDict):
+    """How many dead letters were discarded."""
+
+    discarded: int
+
+
 def _action(request: web.Request, why: str, choice: str = "") -> Action:
     return Action(
         who=operator_of(request).name, why=why, chosen=choice, at_ms=request.app[CONTEXT].now_ms()
     )
 
 
-async def redrive(request: web.Request) -> web.Response:
+async def redrive(request: web.Request) -> JsonResponse[RedriveProgress]:
     """Begin a redrive: a canary first, then the rest at a rate."""
     asked = await read_body(request, RedriveAsked)
     choice = asked.choice()
@@ -82,7 +109,7 @@ async def redrive(request: web.Request) -> web.Response:
     return json_response(dead_letters.redrive_progress(), 202)
 
 
-async def check(request: web.Request) -> web.Response:
+async def check(request: web.Request) -> JsonResponse[EditCheck]:
     """Return what an edit would send: the difference, and whether it would fail again."""
     asked = await read_body(request, EditAsked)
     dead_letter = dead_letter_of(await request.app[DEAD_LETTERS].known(), asked.place)
@@ -102,7 +129,7 @@ async def check(request: web.Request) -> web.Response:
     )
 
 
-async def edit(request: web.Request) -> web.Response:
+async def edit(request: web.Request) -> JsonResponse[EditDone]:
     """Redrive one dead letter with other bytes, as another event."""
     asked = await read_body(request, EditAsked)
     if not asked.reason.strip():
@@ -128,7 +155,7 @@ async def _edit(
     dead_letter: DeadLetter,
     edit: Edit,
     reason: str,
-) -> dict[str, str]:
+) -> EditDone:
     """Send the edit, or propose it where it takes two people; return what was done.
 
     The second person enters the same: nobody else has to keep what may name a customer.
@@ -166,7 +193,7 @@ async def _currency(request: web.Request, dead_letter: DeadLetter) -> str:
     return operators.currency(state)
 
 
-async def discard(request: web.Request) -> web.Response:
+async def discard(request: web.Request) -> JsonResponse[Discarded]:
     """Discard dead letters with a reason; they stay on their topic."""
     asked = await read_body(request, ChoiceAsked)
     choice = asked.choice()

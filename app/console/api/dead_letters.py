@@ -7,6 +7,7 @@ sent are found on the topics, so after a crash it continues when it is begun aga
 import asyncio
 import time
 from collections import deque
+from typing import Literal, TypedDict
 
 import msgspec
 import structlog
@@ -14,14 +15,14 @@ from aiohttp import web
 
 from app.config import Config
 from app.console.api.context import CONTEXT, asking_kafka
-from app.console.api.problems import Problem, json_response, one_of, path_name
+from app.console.api.problems import JsonResponse, Problem, json_response, one_of, path_name
 from app.kafka.errors import KAFKA_ERRORS
 from app.operations.dead_letters.audit_records import Action
-from app.operations.dead_letters.dead_letter import DeadLetter
+from app.operations.dead_letters.dead_letter import DeadLetter, Failure
 from app.operations.dead_letters.editing import editable
 from app.operations.dead_letters.reader import gather
 from app.operations.dead_letters.redrive import DeadLetterError, Outcome, redriver
-from app.operations.dead_letters.selection import Choice, blast_radius, chosen
+from app.operations.dead_letters.selection import BlastRadius, Choice, blast_radius, chosen
 from app.operations.dead_letters.status import STATES, DeadLetterFacts, Group, State, groups, states
 from app.operations.search.masked_record import MaskedRecord
 from app.wire.personal import masked_text
@@ -34,6 +35,58 @@ LINES_MAX = 200
 FILTERS = ("service", "cause", "stack", "topic", "type", "key", "correlation_id", "place")
 
 log = structlog.get_logger(__name__)
+
+
+class DeadLetterLine(TypedDict):
+    """One dead letter of a list; `place` is its topic, partition and offset."""
+
+    place: str
+    state: State
+    service: str
+    agent: str
+    cause: str
+    stack: str
+    detail: str
+    type: str
+    key: str
+    correlation_id: str
+    failures: int
+    at_ms: int
+
+
+class WholeDeadLetter(DeadLetterLine):
+    """One dead letter with its headers and body, masked."""
+
+    origin: str
+    home: str
+    headers: list[tuple[str, str]]
+    text: str
+    editable: str
+    hexadecimal: str
+    history: tuple[Failure, ...]
+    dropped_because: str
+
+
+class DeadLetterPage(TypedDict):
+    """The latest dead letters that match, and how many do."""
+
+    dead_letters: list[DeadLetterLine]
+    total: int
+
+
+class DeadLetterGroups(TypedDict):
+    """Dead letters by service, cause and stack."""
+
+    groups: list[Group]
+
+
+class RedriveProgress(TypedDict):
+    """The progress of the latest redrive of this process."""
+
+    state: Literal["none", "running", "done", "failed"]
+    lines: list[str]
+    outcome: Outcome | None
+    error: str
 
 
 class DeadLetters:
@@ -77,7 +130,7 @@ class DeadLetters:
         finally:
             self._known = None
 
-    def redrive_progress(self) -> dict[str, object]:
+    def redrive_progress(self) -> RedriveProgress:
         """Return the progress of the latest redrive: `state` none, running, done or failed."""
         running = self.task is not None and not self.task.done()
         state = (
@@ -140,7 +193,7 @@ async def all_groups(request: web.Request) -> list[Group]:
     return groups([each for each in known.dead_letters if choice.meets(each)], states(known))
 
 
-async def some(request: web.Request) -> tuple[list[dict[str, object]], int]:
+async def some(request: web.Request) -> tuple[list[DeadLetterLine], int]:
     """Return the latest dead letters selected, as lines of a list, and how many there are."""
     known = await request.app[DEAD_LETTERS].known()
     choice, statuses = requested_choice(request), states(known)
@@ -154,7 +207,7 @@ async def some(request: web.Request) -> tuple[list[dict[str, object]], int]:
     return [_line(each, statuses[each.place]) for each in meant[:DEAD_LETTERS_MAX]], len(meant)
 
 
-def _line(dead_letter: DeadLetter, state: State) -> dict[str, object]:
+def _line(dead_letter: DeadLetter, state: State) -> DeadLetterLine:
     return {
         "place": dead_letter.place,
         "state": state,
@@ -171,7 +224,7 @@ def _line(dead_letter: DeadLetter, state: State) -> dict[str, object]:
     }
 
 
-async def one(request: web.Request, place: str) -> dict[str, object]:
+async def one(request: web.Request, place: str) -> WholeDeadLetter:
     """Return a dead letter with its headers, body and status, masked. Raises Problem 404."""
     known = await request.app[DEAD_LETTERS].known()
     dead_letter = dead_letter_of(known, place)
@@ -184,7 +237,7 @@ async def one(request: web.Request, place: str) -> dict[str, object]:
         "text": query.text,
         "editable": editable(dead_letter.record.value, dead_letter.type),
         "hexadecimal": "" if not query.broken else _hexadecimal(query.text),
-        "history": msgspec.to_builtins(dead_letter.history),
+        "history": dead_letter.history,
         "dropped_because": known.discarded.get(dead_letter.place, ""),
     }
 
@@ -202,27 +255,28 @@ def dead_letter_of(known: DeadLetterFacts, place: str) -> DeadLetter:
     return found
 
 
-async def preview(request: web.Request) -> dict[str, object]:
+async def preview(request: web.Request) -> BlastRadius:
     """Return what a redrive of the selected dead letters would touch."""
     known = await request.app[DEAD_LETTERS].known(fresh=True)
     dead_letters, others = chosen(known.dead_letters, states(known), requested_choice(request))
     radius = blast_radius(dead_letters, others)
     keys = {masked_text(key): count for key, count in radius["busiest_keys"].items()}
-    return {**radius, "busiest_keys": keys}
+    radius["busiest_keys"] = keys
+    return radius
 
 
-async def show_groups(request: web.Request) -> web.Response:
+async def show_groups(request: web.Request) -> JsonResponse[DeadLetterGroups]:
     """Return dead letters grouped by service, cause and stack."""
     return json_response({"groups": await all_groups(request)})
 
 
-async def show_some(request: web.Request) -> web.Response:
+async def show_some(request: web.Request) -> JsonResponse[DeadLetterPage]:
     """Return dead letters."""
     found, total = await some(request)
     return json_response({"dead_letters": found, "total": total})
 
 
-async def show_one(request: web.Request) -> web.Response:
+async def show_one(request: web.Request) -> JsonResponse[WholeDeadLetter]:
     """Return one dead letter."""
     return json_response(await one(request, place_of(request)))
 
@@ -232,11 +286,11 @@ def place_of(request: web.Request) -> str:
     return "/".join(path_name(request, part) for part in ("topic", "partition", "offset"))
 
 
-async def show_preview(request: web.Request) -> web.Response:
+async def show_preview(request: web.Request) -> JsonResponse[BlastRadius]:
     """Return what a redrive would touch."""
     return json_response(await preview(request))
 
 
-async def show_redrive(request: web.Request) -> web.Response:
+async def show_redrive(request: web.Request) -> JsonResponse[RedriveProgress]:
     """Return the progress of the latest redrive of this process."""
     return json_response(request.app[DEAD_LETTERS].redrive_progress())

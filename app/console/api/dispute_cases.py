@@ -9,12 +9,13 @@ from msgspec import Meta
 from app.console.api.access import operator_of
 from app.console.api.audited_actions import carry_out
 from app.console.api.operator_actions import (
+    Under,
     Why,
     accepted_response,
     cases_and_state,
     operator_messages,
 )
-from app.console.api.problems import Problem, path_name, read_body
+from app.console.api.problems import JsonResponse, Problem, path_name, read_body
 from workflows.audit.case_decisions import DisputeAnsweredByOperator
 from workflows.shared.limits import Evidence
 
@@ -34,7 +35,7 @@ class DisputeAnswerAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     reason: Why
 
 
-async def answer(request: web.Request) -> web.Response:
+async def answer(request: web.Request) -> JsonResponse[Under]:
     """Hand evidence to the bank, give the dispute up, or refund during an inquiry."""
     order_id = path_name(request, "order_id")
     asked = await read_body(request, DisputeAnswerAsked)

@@ -21,7 +21,7 @@ from app.console.api.access import operator_of
 from app.console.api.audited_actions import audited
 from app.console.api.context import CONTEXT, unavailable
 from app.console.api.operator_actions import WHY_MAX
-from app.console.api.problems import Problem, json_response, path_name, read_body
+from app.console.api.problems import JsonResponse, Problem, json_response, path_name, read_body
 from app.local import fault_switches
 from app.local.fault_switches import FaultError
 from app.local.instance_folder import SupervisorError, running
@@ -72,6 +72,23 @@ class ProcessFacts(TypedDict):
     """When it was started; 0: it has ended, and is started again."""
     ended: str
     """Why it ended last: its exit code and its last line; empty: it has not."""
+
+
+class FaultySystem(TypedDict):
+    """The faults of an external system, and those in force; `trouble`: why they are not known."""
+
+    faults: dict[str, object]
+    wrong: dict[str, object]
+    trouble: str
+    ends_ms: int | None
+
+
+class FaultsInForce(TypedDict):
+    """Whether faults may be injected, those in force by system, and the processes."""
+
+    fault_injection: bool
+    systems: dict[str, FaultySystem]
+    processes: list[ProcessFacts]
 
 
 class FaultInjection:
@@ -150,12 +167,12 @@ async def _close(app: web.Application) -> None:
         app[FAULT_INJECTION].forget(system)
 
 
-async def faults_in_force(request: web.Request) -> dict[str, object]:
+async def faults_in_force(request: web.Request) -> FaultsInForce:
     """Return whether faults may be injected, the faults in force by system, and the processes."""
     config, fault_injection = request.app[CONTEXT].config, request.app[FAULT_INJECTION]
     if not config.fault_injection:
         return {"fault_injection": False, "systems": {}, "processes": []}
-    systems: dict[str, object] = {}
+    systems: dict[str, FaultySystem] = {}
     for system in SHAPES:
         try:
             known, trouble = await fault_switches.get(config, system), ""
@@ -172,7 +189,7 @@ async def faults_in_force(request: web.Request) -> dict[str, object]:
     return {"fault_injection": True, "systems": systems, "processes": processes}
 
 
-async def show(request: web.Request) -> web.Response:
+async def show(request: web.Request) -> JsonResponse[FaultsInForce]:
     """Return the faults in force, and the processes."""
     return json_response(await faults_in_force(request))
 
@@ -193,7 +210,7 @@ def _check_system(system: str) -> None:
         raise Problem(404, "Not Found", detail, field="system")
 
 
-async def switch(request: web.Request) -> web.Response:
+async def switch(request: web.Request) -> JsonResponse[FaultsInForce]:
     """Inject faults into a system for some minutes; other faults do not change."""
     system, asked, fault_injection = (
         path_name(request, "system"),
@@ -214,7 +231,7 @@ async def switch(request: web.Request) -> web.Response:
     return json_response(await faults_in_force(request), 202)
 
 
-async def clear(request: web.Request) -> web.Response:
+async def clear(request: web.Request) -> JsonResponse[FaultsInForce]:
     """End all faults of an external system."""
     system, asked, fault_injection = (
         path_name(request, "system"),
@@ -230,7 +247,7 @@ async def clear(request: web.Request) -> web.Response:
     return json_response(await faults_in_force(request), 202)
 
 
-async def kill(request: web.Request) -> web.Response:
+async def kill(request: web.Request) -> JsonResponse[ProcessFacts]:
     """Kill a process of this instance, as a crash would; its supervisor starts it again."""
     name, asked, fault_injection = (
         path_name(request, "name"),

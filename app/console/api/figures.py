@@ -3,15 +3,15 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NotRequired, TypedDict, cast
 
 import structlog
 from aiohttp import web
 
 from app.config import Config
 from app.console.api.context import now_ms
-from app.console.api.open_orders import open_by_workflow
-from app.console.api.problems import json_response
+from app.console.api.open_orders import OpenBySteps, open_by_workflow
+from app.console.api.problems import JsonResponse, json_response
 from app.kafka.reader import follow
 from app.wire import codecs
 from app.wire.envelope import Undecodable, from_headers
@@ -26,6 +26,18 @@ OTHER_COUNTRIES = "other countries"
 """What is no country of ISO 3166: older figures may name any, and are counted together."""
 
 log = structlog.get_logger(__name__)
+
+
+class ShownFigures(TypedDict):
+    """Sums by name; `_minor` are amounts, a currency after a slash. Latencies besides, by name."""
+
+    version: int
+    totals: dict[str, int]
+    workflows: dict[str, dict[str, int]]
+    minutes: list[dict[str, int]]
+    countries: list[dict[str, int | str]]
+    open_orders: OpenBySteps
+    open_by_workflow: NotRequired[dict[str, OpenBySteps]]
 
 
 class Figures:
@@ -197,8 +209,9 @@ def _flat(message: Any) -> Counter[str]:
 FIGURES: web.AppKey[Figures] = web.AppKey("figures")
 
 
-async def show(request: web.Request) -> web.Response:
+async def show(request: web.Request) -> JsonResponse[ShownFigures]:
     """Return the live figures, and the status of open transactions."""
     first, further = open_by_workflow(request.app, now_ms())
     shown = {**request.app[FIGURES].shown(), "open_orders": first}
-    return json_response({**shown, "open_by_workflow": further} if further else shown)
+    more = {"open_by_workflow": further} if further else {}
+    return json_response(cast("ShownFigures", {**shown, **more}))

@@ -17,7 +17,7 @@ from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.console.api.context import ApiContext
-from app.console.api.problems import json_response
+from app.console.api.problems import JsonResponse, json_response
 from app.delivery.agent import registered
 from app.kafka.errors import KAFKA_ERRORS
 from app.operations.search.consumer_groups import groups
@@ -255,6 +255,6 @@ def _bound(buckets: list[tuple[float, float]], wanted: float) -> float | None:
 FLOW_METRICS: web.AppKey[FlowMetrics] = web.AppKey("flow_metrics")
 
 
-async def show(request: web.Request) -> web.Response:
+async def show(request: web.Request) -> JsonResponse[Flow]:
     """Return edges, steps and services."""
     return json_response(await request.app[FLOW_METRICS].query())

@@ -14,7 +14,14 @@ from app.config import Config
 from app.console.api.context import CONTEXT, unavailable
 from app.console.api.entities import Entities
 from app.console.api.fraud_queries import Ask, Queries, process_in
-from app.console.api.problems import Problem, json_response, path_name, whole
+from app.console.api.fraud_shapes import (
+    FraudCasePage,
+    JudgedFacts,
+    Paid,
+    ShownFraudCase,
+    VerdictFacts,
+)
+from app.console.api.problems import JsonResponse, Problem, json_response, path_name, whole
 from app.console.api.topics import answering
 from app.fraud.analysis.cases import Case, cases_of
 from app.fraud.analysis.labels import label_of
@@ -99,7 +106,7 @@ def add_fraud(app: web.Application) -> None:
 # --- cases ---
 
 
-async def found_cases(request: web.Request) -> dict[str, object]:
+async def found_cases(request: web.Request) -> FraudCasePage:
     """Return a page of cases, open ones first, with their verdicts."""
     state = request.query.get("state", "open")
     if state not in ("open", "closed", "all"):
@@ -116,13 +123,11 @@ async def found_cases(request: web.Request) -> dict[str, object]:
         "closed": sum(case.closed is not None for case in every),
         "skip": skip,
         "next": skip + limit if len(wanted) > skip + limit else None,
-        "cases": [
-            {**_case(case), "verdict": each} for case, each in zip(shown, about, strict=True)
-        ],
+        "cases": [_case(case, each) for case, each in zip(shown, about, strict=True)],
     }
 
 
-def _case(case: Case) -> dict[str, object]:
+def _case(case: Case, verdict: VerdictFacts | None) -> ShownFraudCase:
     registered, closed = case.registered, case.closed
     return {
         "order_id": registered.transaction_id,
@@ -137,10 +142,11 @@ def _case(case: Case) -> dict[str, object]:
             "note": masked_text(closed.note),
             "at_ms": case.closed_at_ms,
         },
+        "verdict": verdict,
     }
 
 
-async def _verdict_if_any(request: web.Request, case: Case) -> dict[str, object] | None:
+async def _verdict_if_any(request: web.Request, case: Case) -> VerdictFacts | None:
     """Return the check of the payment; None while no worker holds its partition."""
     try:
         check = await check_of(request, case.registered.transaction_id)
@@ -160,7 +166,7 @@ async def check_of(request: web.Request, order_id: str) -> PaymentCheck:
     return msgspec.convert(row["state"], PaymentCheck)
 
 
-def verdict_facts(request: web.Request, order_id: str, check: PaymentCheck) -> dict[str, object]:
+def verdict_facts(request: web.Request, order_id: str, check: PaymentCheck) -> VerdictFacts:
     """Return what a verdict was based on, and what followed; entities are masked."""
     tags, verdict, label = request.app[FRAUD].entities, check.verdict, check.label
     basis = (verdict.basis if verdict else None) or VerdictBasis(outcome="allow")
@@ -199,20 +205,28 @@ def entities_in(check: PaymentCheck) -> Mapping[Kind, str]:
     )
 
 
-def _judged(basis: VerdictBasis, models: Mapping[str, Model]) -> dict[str, object]:
+def _judged(basis: VerdictBasis, models: Mapping[str, Model]) -> JudgedFacts:
     return {
-        **{
-            name: getattr(basis, name)
-            for name in (
-                *("outcome", "decided_by", "rules", "unknown", "snoozed", "rules_version"),
-                *("model_version", "model_score", "shadow_version", "shadow_score"),
-                "shadow_rules",
-            )
-        },
+        "outcome": basis.outcome,
+        "decided_by": basis.decided_by,
+        "rules": basis.rules,
+        "unknown": basis.unknown,
+        "snoozed": basis.snoozed,
+        "rules_version": basis.rules_version,
+        "model_version": basis.model_version,
+        "model_score": basis.model_score,
+        "shadow_version": basis.shadow_version,
+        "shadow_score": basis.shadow_score,
+        "shadow_rules": basis.shadow_rules,
         "band": band_of(models, basis.model_version, basis.model_score),
         "shadow_band": band_of(models, basis.shadow_version, basis.shadow_score),
         "contributions": [
-            {"label": label_of(each.figure), **msgspec.structs.asdict(each)}
+            {
+                "label": label_of(each.figure),
+                "figure": each.figure,
+                "value": each.value,
+                "weight": each.weight,
+            }
             for each in basis.contributions
         ],
         "figures": [
@@ -222,17 +236,22 @@ def _judged(basis: VerdictBasis, models: Mapping[str, Model]) -> dict[str, objec
     }
 
 
-def _paid(check: PaymentCheck) -> dict[str, object] | None:
-    names = ("amount_minor", "currency", "country", "ordered_at_ms")
-    return {name: getattr(check.paid, name) for name in names} if check.paid else None
+def _paid(check: PaymentCheck) -> Paid | None:
+    paid = check.paid
+    return paid and {
+        "amount_minor": paid.amount_minor,
+        "currency": paid.currency,
+        "country": paid.country,
+        "ordered_at_ms": paid.ordered_at_ms,
+    }
 
 
-async def every(request: web.Request) -> web.Response:
+async def every(request: web.Request) -> JsonResponse[FraudCasePage]:
     """Return cases."""
     return json_response(await found_cases(request))
 
 
-async def show(request: web.Request) -> web.Response:
+async def show(request: web.Request) -> JsonResponse[VerdictFacts]:
     """Return the verdict on one order's payment."""
     order_id = path_name(request, "order_id")
     return json_response(verdict_facts(request, order_id, await check_of(request, order_id)))

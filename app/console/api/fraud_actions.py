@@ -18,8 +18,9 @@ from app.console.api.context import CONTEXT
 from app.console.api.entities import TAG
 from app.console.api.fraud import FRAUD, check_of, entities_in
 from app.console.api.fraud_rules import proposed_rule, rule_in
+from app.console.api.fraud_shapes import PutLabel, PutList, PutRule, PutSnooze
 from app.console.api.operator_actions import Why
-from app.console.api.problems import Problem, json_response, path_name, read_body
+from app.console.api.problems import JsonResponse, Problem, json_response, path_name, read_body
 from app.entrypoints.requests import Emission
 from app.fraud.analysis.fraud_admin import Action, as_action, with_version
 from app.kafka.messages import console_record
@@ -82,7 +83,7 @@ class ListAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     reason: Why
 
 
-async def decide(request: web.Request) -> web.Response:
+async def decide(request: web.Request) -> JsonResponse[PutLabel]:
     """Label a payment as fraud or not; this closes its case, and models are trained on it."""
     order_id = path_name(request, "order_id")
     asked = await read_body(request, Decided)
@@ -101,7 +102,7 @@ async def decide(request: web.Request) -> web.Response:
     return json_response({"order_id": order_id, "verdict": asked.verdict, "state": "accepted"}, 202)
 
 
-async def put(request: web.Request) -> web.Response:
+async def put(request: web.Request) -> JsonResponse[PutRule]:
     """Put the next version of a rule: a draft, on trial, or paused; never active."""
     asked = await read_body(request, RuleAsked)
     proposed = proposed_rule(asked.rule, operator_of(request).name)
@@ -114,7 +115,7 @@ async def put(request: web.Request) -> web.Response:
         return await _put(request, proposed, book, asked.reason)
 
 
-async def approve(request: web.Request) -> web.Response:
+async def approve(request: web.Request) -> JsonResponse[PutRule]:
     """Make a rule active; another operator has proposed it."""
     rule_id = path_name(request, "rule_id")
     asked = await read_body(request, VersionAsked)
@@ -131,7 +132,7 @@ async def approve(request: web.Request) -> web.Response:
         return await _put(request, approved, book, asked.reason)
 
 
-async def pause(request: web.Request) -> web.Response:
+async def pause(request: web.Request) -> JsonResponse[PutRule]:
     """Pause a rule until it is approved again."""
     rule_id = path_name(request, "rule_id")
     asked = await read_body(request, VersionAsked)
@@ -147,7 +148,7 @@ async def pause(request: web.Request) -> web.Response:
         return await _put(request, paused, book, asked.reason)
 
 
-async def snooze(request: web.Request) -> web.Response:
+async def snooze(request: web.Request) -> JsonResponse[PutSnooze]:
     """Snooze a rule for one entity for some hours."""
     rule_id = path_name(request, "rule_id")
     asked = await read_body(request, SnoozeAsked)
@@ -173,7 +174,7 @@ async def snooze(request: web.Request) -> web.Response:
     return json_response({"rule_id": rule_id, "until_ms": message.until_ms}, 202)
 
 
-async def change_list(request: web.Request) -> web.Response:
+async def change_list(request: web.Request) -> JsonResponse[PutList]:
     """Add names to a list that rules read, and remove others."""
     asked = await read_body(request, ListAsked)
     if not (asked.add or asked.remove):
@@ -228,7 +229,7 @@ def _changed_meanwhile(version: int, field: str) -> None:
     raise Problem(409, "Conflict", detail, field=field)
 
 
-async def _put(request: web.Request, rule: Rule, book: Book, why: str) -> web.Response:
+async def _put(request: web.Request, rule: Rule, book: Book, why: str) -> JsonResponse[PutRule]:
     known = book.rules.get(rule.rule_id)
     version = known.rule.version + 1 if known else 1
     raw: dict[str, object] = msgspec.to_builtins(replace(rule, version=version))

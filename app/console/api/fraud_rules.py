@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from operator import itemgetter
-from typing import TypedDict
+from typing import cast
 
 import aiohttp
 import msgspec
@@ -12,7 +12,18 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app.console.api.context import CONTEXT, READ_SECONDS
 from app.console.api.fraud import FRAUD
-from app.console.api.problems import Problem, json_response, path_name
+from app.console.api.fraud_shapes import (
+    Drift,
+    RuledFacts,
+    RuleFacts,
+    RulesFacts,
+    RuleVersion,
+    SnoozeFacts,
+    TrialFacts,
+    TriedRule,
+    WorkerDrift,
+)
+from app.console.api.problems import JsonResponse, Problem, json_response, path_name
 from app.fraud.analysis.labels import label_of
 from app.fraud.analysis.masking import names_people, without_people
 from app.fraud.analysis.queries import Answer, Question
@@ -35,7 +46,7 @@ WATCHED = {
 PSI_MOVED, PSI_MUCH = 0.1, 0.25
 
 
-async def found_rules(request: web.Request) -> dict[str, object]:
+async def found_rules(request: web.Request) -> RulesFacts:
     """Return the current rules, lists and snoozes; with `hits=1`, the hits of the rules."""
     context = request.app[FRAUD]
     book = await context.book()
@@ -64,7 +75,7 @@ def ordered(book: Book) -> list[Rule]:
     return sorted(rules, key=lambda rule: (-rule.priority, rule.rule_id))
 
 
-def _ruled(rule: Rule, known: tuple[Answer, float] | None) -> dict[str, object]:
+def _ruled(rule: Rule, known: tuple[Answer, float] | None) -> RuledFacts:
     facts = {**msgspec.structs.asdict(rule)}
     del facts["when"]
     found = known[0].hits.get(rule.rule_id) if known else None
@@ -74,15 +85,15 @@ def _ruled(rule: Rule, known: tuple[Answer, float] | None) -> dict[str, object]:
     facts["shadow_hits"] = (along.found.alerts if along else 0) if known else None
     facts["decided"] = found.decided if found else None
     facts["precision"] = found.precision if found else None
-    return facts
+    return cast("RuledFacts", facts)
 
 
-def _snooze(request: web.Request, snooze: Snooze) -> dict[str, object]:
+def _snooze(request: web.Request, snooze: Snooze) -> SnoozeFacts:
     entity = request.app[FRAUD].entities.shown(snooze.entity)
     return {"rule_id": snooze.rule_id, "entity": entity, "until_ms": snooze.until_ms}
 
 
-async def found_rule(request: web.Request, rule_id: str) -> dict[str, object]:
+async def found_rule(request: web.Request, rule_id: str) -> RuleFacts:
     """Return a rule, its history by the audit, and its snoozes. Raises Problem 404."""
     context = request.app[FRAUD]
     book = await context.book()
@@ -90,7 +101,7 @@ async def found_rule(request: web.Request, rule_id: str) -> dict[str, object]:
     now_ms = request.app[CONTEXT].now_ms()
     on_audit = await context.messages_on(audit_topics.audit)
     lost = {said.action_id for _, said in on_audit if isinstance(said, ActionUnconfirmed)}
-    history: list[dict[str, object]] = [
+    history: list[RuleVersion] = [
         {
             "at_ms": envelope.time_ms,
             "confirmed": envelope.id not in lost,
@@ -106,7 +117,7 @@ async def found_rule(request: web.Request, rule_id: str) -> dict[str, object]:
         if isinstance(message, RuleChanged) and message.about == f"rule:{rule_id}"
     ]
     return {
-        "rule": shown_rule(request, msgspec.to_builtins(rule)),
+        "rule": msgspec.convert(shown_rule(request, msgspec.to_builtins(rule)), Rule),
         "history": sorted(history, key=itemgetter("at_ms"), reverse=True),
         "snoozes": [
             _snooze(request, each)
@@ -154,7 +165,7 @@ def proposed_rule(raw: Mapping[str, object] | bytes, proposed_by: str) -> Rule:
     return rule
 
 
-async def tried_rule(request: web.Request, rule: Rule) -> dict[str, object]:
+async def tried_rule(request: web.Request, rule: Rule) -> TriedRule:
     """Return the back-test of `rule` on payments since `from`. Raises Problem 400, 503."""
     since_ms = from_ms(request)
     asked = Question(what="backtest", rule=msgspec.to_builtins(rule), from_ms=since_ms)
@@ -163,11 +174,11 @@ async def tried_rule(request: web.Request, rule: Rule) -> dict[str, object]:
         "rule_id": rule.rule_id,
         "from_ms": since_ms,
         "age_seconds": round(age, 1),
-        "found": msgspec.to_builtins(found.backtest),
+        "found": found.backtest,
     }
 
 
-async def found_trial(request: web.Request) -> dict[str, object]:
+async def found_trial(request: web.Request) -> TrialFacts:
     """Return the models and rules on trial beside those in force, and the drift of payments."""
     since_ms = from_ms(request)
     asked = Question(what="trial", from_ms=since_ms)
@@ -177,12 +188,12 @@ async def found_trial(request: web.Request) -> dict[str, object]:
     return {
         "from_ms": since_ms,
         "age_seconds": round(age, 1),
-        "trial": msgspec.to_builtins(found.trial),
+        "trial": found.trial,
         "drift": drift,
     }
 
 
-async def found_drift(request: web.Request) -> list[dict[str, object]]:
+async def found_drift(request: web.Request) -> list[WorkerDrift]:
     """Return for each fraud worker the drift of its latest payments from the training data."""
     holders = request.app[CONTEXT].directory.holders("verdict")
     async with session_of(READ_SECONDS) as session:
@@ -208,14 +219,6 @@ async def _metrics(session: aiohttp.ClientSession, url: str) -> str | None:
         return None
 
 
-class Drift(TypedDict):
-    """The drift of the latest payments from the training data."""
-
-    watched: int
-    psi: list[dict[str, object]]
-    alert_rate: dict[str, float]
-
-
 def drift_in(metrics: str) -> Drift:
     """Return the drift in the `metrics` of a worker: `psi` by figure, `alert_rate` by model."""
     found: Drift = {"watched": 0, "psi": [], "alert_rate": {}}
@@ -228,8 +231,14 @@ def drift_in(metrics: str) -> Drift:
                 found["alert_rate"][sample.labels[label]] = sample.value
             else:
                 figure = sample.labels[label]
-                one = {"figure": figure, "label": label_of(figure), "psi": sample.value}
-                found["psi"].append({**one, "moved": _moved(sample.value)})
+                found["psi"].append(
+                    {
+                        "figure": figure,
+                        "label": label_of(figure),
+                        "psi": sample.value,
+                        "moved": _moved(sample.value),
+                    }
+                )
     found["psi"].sort(key=itemgetter("psi"), reverse=True)
     return found
 
@@ -249,17 +258,17 @@ def from_ms(request: web.Request) -> int:
         raise Problem(400, "Bad Request", str(error), field=error.field) from error
 
 
-async def every(request: web.Request) -> web.Response:
+async def every(request: web.Request) -> JsonResponse[RulesFacts]:
     """Return rules, lists and snoozes."""
     return json_response(await found_rules(request))
 
 
-async def show(request: web.Request) -> web.Response:
+async def show(request: web.Request) -> JsonResponse[RuleFacts]:
     """Return one rule."""
     return json_response(await found_rule(request, path_name(request, "rule_id")))
 
 
-async def backtest(request: web.Request) -> web.Response:
+async def backtest(request: web.Request) -> JsonResponse[TriedRule]:
     """Return the back-test of a rule: `rule`, JSON, or the existing one `rule_id`."""
     text = request.query.get("rule", "")
     if text:
@@ -269,6 +278,6 @@ async def backtest(request: web.Request) -> web.Response:
     return json_response(await tried_rule(request, rule))
 
 
-async def trial(request: web.Request) -> web.Response:
+async def trial(request: web.Request) -> JsonResponse[TrialFacts]:
     """Return the models and rules on trial."""
     return json_response(await found_trial(request))

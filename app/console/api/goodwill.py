@@ -10,6 +10,7 @@ from app.console.api.operator_actions import (
     PENDING_REFUNDS,
     Amount,
     RefundId,
+    Under,
     Why,
     accepted_response,
     alone_max_minor,
@@ -17,7 +18,7 @@ from app.console.api.operator_actions import (
     refuse_unmovable,
     takes_two_people,
 )
-from app.console.api.problems import Problem, path_name, read_body
+from app.console.api.problems import JsonResponse, Problem, path_name, read_body
 from workflows.audit.case_decisions import GoodwillGrantedByOperator
 from workflows.shared.money import money
 from workflows.shared.reference_rates import REFERENCE
@@ -34,7 +35,7 @@ class GoodwillAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     reason: Why
 
 
-async def give(request: web.Request) -> web.Response:
+async def give(request: web.Request) -> JsonResponse[Under]:
     """Refund money without goods, no more than is left of what was paid.
 
     All that goes back of an order counts towards the limit of one person.

@@ -1,19 +1,26 @@
 """The messages to customers that were sent to `inbox://`, masked."""
 
 import asyncio
+from typing import TypedDict
 
 import msgspec
 from aiohttp import web
 
 from app.console.api.context import CONTEXT
-from app.console.api.problems import Problem, json_response, whole
+from app.console.api.problems import JsonResponse, Problem, json_response, whole
 from app.gateways.notifier import InboxMessage, read_inbox
 from app.wire.personal import masked
 
 MESSAGES_MAX = 200
 
 
-async def inbox_messages(request: web.Request) -> list[dict[str, object]]:
+class Inbox(TypedDict):
+    """The latest messages, masked."""
+
+    messages: list[InboxMessage]
+
+
+async def inbox_messages(request: web.Request) -> list[InboxMessage]:
     """Return the latest messages, of one order where the query names it."""
     order_id = request.query.get("order_id", "")
     if len(order_id) > MESSAGES_MAX:
@@ -25,6 +32,6 @@ async def inbox_messages(request: web.Request) -> list[dict[str, object]]:
     return [masked(msgspec.to_builtins(each), InboxMessage) for each in messages]
 
 
-async def show(request: web.Request) -> web.Response:
+async def show(request: web.Request) -> JsonResponse[Inbox]:
     """Return the messages."""
     return json_response({"messages": await inbox_messages(request)})

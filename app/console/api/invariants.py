@@ -8,20 +8,42 @@ import asyncio
 import contextlib
 import sys
 import time
-from typing import Any
+from typing import Any, TypedDict, cast
 
 import msgspec
 from aiohttp import web
 
 from app.config import Config
 from app.console.api.context import CONTEXT, unavailable
-from app.console.api.problems import json_response
+from app.console.api.problems import JsonResponse, json_response
 from app.registry import load_workflows
+from workflows.shared.invariants import Check
 
 IDLE_SECONDS_MAX = 60.0
 FIRST_SECONDS_MAX = 60.0
 """How long the first verification may take: it reads every topic from the beginning."""
 LINE_BYTES_MAX = 8 << 20
+
+
+class PlainVerdict(TypedDict):
+    """The verdict of `verify`; workflows add their figures by name."""
+
+    verify_ok: bool
+    at_ms: int
+    dead_letters: dict[str, int]
+    dead_letter_causes: dict[str, int]
+    events_read: int
+    events_repeated: int
+    seen: dict[str, str]
+    checks: list[Check]
+
+
+class LatestVerdict(PlainVerdict):
+    """The latest verdict, its age, and why a later one failed."""
+
+    age_seconds: float
+    trouble: str
+    balances: dict[str, int]
 
 
 class Invariants:
@@ -37,7 +59,7 @@ class Invariants:
         """Why the last verification failed; the verdict before it stays valid, and ages."""
         self._received_at = 0.0
 
-    async def latest(self) -> dict[str, object]:
+    async def latest(self) -> LatestVerdict:
         """Return the latest verdict and its age. Raises Problem when there is none in time."""
         self._asked_at = time.monotonic()
         self.watch()
@@ -53,7 +75,7 @@ class Invariants:
             "trouble": self._trouble,
             "balances": balances(self._latest),
         }
-        return {**known, **self._latest}
+        return cast("LatestVerdict", {**known, **self._latest})
 
     def watch(self) -> None:
         """Start the verifying process, unless it runs."""
@@ -133,6 +155,6 @@ async def _close(app: web.Application) -> None:
     await app[INVARIANTS].close()
 
 
-async def show(request: web.Request) -> web.Response:
+async def show(request: web.Request) -> JsonResponse[LatestVerdict]:
     """Return the balances that must be zero, with the checks behind them and their age."""
     return json_response(await request.app[INVARIANTS].latest())

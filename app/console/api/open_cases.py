@@ -4,6 +4,7 @@ They are read from the changelogs of the tables that hold them, so no worker is 
 """
 
 from collections.abc import Iterator
+from typing import TypedDict
 
 import msgspec
 from aiohttp import web
@@ -11,7 +12,7 @@ from aiohttp import web
 from app.config import Config
 from app.console.api.context import CONTEXT
 from app.console.api.followed_rows import follow_rows, state_in
-from app.console.api.problems import json_response
+from app.console.api.problems import JsonResponse, json_response
 from app.registry import load_workflows
 from workflows.shared.cases import CaseView, OpenCase
 
@@ -24,6 +25,14 @@ class ShownCase(OpenCase, frozen=True, kw_only=True):
     """A case, and whose it is."""
 
     transaction_id: str
+
+
+class CasePage(TypedDict):
+    """The most urgent cases, and how many there are."""
+
+    cases: list[ShownCase]
+    count: int
+    at_ms: int
 
 
 class OpenCases:
@@ -67,7 +76,7 @@ def every_case(app: web.Application) -> list[ShownCase]:
     return sorted(found, key=lambda each: (each.until_ms or NEVER_MS, each.since_ms, each.key))
 
 
-async def show(request: web.Request) -> web.Response:
+async def show(request: web.Request) -> JsonResponse[CasePage]:
     """Return the open cases, SHOWN_MAX at most, and how many there are."""
     found = every_case(request.app)
     at_ms = request.app[CONTEXT].now_ms()

@@ -2,13 +2,16 @@
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from http import HTTPStatus
+from typing import NotRequired, TypedDict, get_args, get_origin, get_type_hints
 
 import msgspec
 from aiohttp import web
 
 from app.console.api.access import COOKIE
-from app.console.api.problems import json_response
+from app.console.api.parameters import parameter_of
+from app.console.api.problems import JsonResponse, json_response
 from app.host.routes import AUDIENCES, Route
 from app.wire.byte_limits import BODY_BYTES_MAX, OPEN_BODY_BYTES_MAX
 
@@ -17,51 +20,61 @@ DESCRIPTION = (
     f"{BODY_BYTES_MAX:,} bytes, and the event that it becomes at most {OPEN_BODY_BYTES_MAX:,} "
     "(answer 413); its fields and their sums have limits as well (answers 400 and 422)."
 )
-PROBLEM = {
-    "type": "object",
-    "required": ["type", "title", "status", "detail"],
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "instance": {"type": "string"},
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {"field": {"type": "string"}, "detail": {"type": "string"}},
-            },
-        },
-        "quota": {
-            "type": "object",
-            "properties": {
-                "name": {"type": "string"},
-                "limit": {"type": "integer"},
-                "used": {"type": "integer"},
-            },
-        },
-    },
-}
+JSON_TYPE, PROBLEM_TYPE = "application/json", "application/problem+json"
+
+
+class ProblemField(TypedDict):
+    """A field that is wrong."""
+
+    field: str
+    detail: str
+
+
+class ProblemQuota(TypedDict):
+    """A quota that a request exceeds, and how much of it is used."""
+
+    name: str
+    limit: int
+    used: int
+
+
+class ProblemBody(TypedDict):
+    """What is wrong with a request (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    errors: NotRequired[list[ProblemField]]
+    quota: NotRequired[ProblemQuota]
 
 
 SECURITY = {
     "session": {"type": "apiKey", "in": "cookie", "name": COOKIE},
     "token": {"type": "http", "scheme": "bearer", "bearerFormat": "name:token"},
+    "key": {"type": "http", "scheme": "bearer", "bearerFormat": "pfk_..."},
 }
-"""The security schemes of operators."""
+"""The first two are of operators, the last one of clients."""
+NAMES = re.compile(r"{(\w+)}")
+
+
+Schema = dict[str, object]
 
 
 def describe(routes: Sequence[Route]) -> dict[str, object]:
     """Return the OpenAPI document of `routes`."""
-    shapes = [route.body for route in routes if isinstance(route.body, type)]
-    structs = [shape for shape in shapes if issubclass(shape, msgspec.Struct)]
-    _, components = msgspec.json.schema_components(
-        structs, ref_template="#/components/schemas/{name}"
+    shapes: list[object] = [ProblemBody]
+    shapes += [shape for route in routes for shape in (route.body, answer_shape(route))]
+    # Every type once: what one of them is called depends on the others.
+    shapes = [each for n, each in enumerate(shapes) if each and each not in shapes[:n]]
+    found, components = msgspec.json.schema_components(
+        shapes, schema_hook=_any_value, ref_template="#/components/schemas/{name}"
     )
+    schemas = list(zip(shapes, found, strict=True))
     paths: dict[str, dict[str, object]] = {}
     for route in routes:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schemas)
     document = {
         "openapi": "3.1.0",
         "info": {
@@ -70,32 +83,65 @@ def describe(routes: Sequence[Route]) -> dict[str, object]:
             "description": DESCRIPTION,
         },
         "paths": paths,
-        "components": {
-            "schemas": {**components, "Problem": PROBLEM},
-            "securitySchemes": SECURITY,
-        },
+        "components": {"schemas": components, "securitySchemes": SECURITY},
     }
     # Defaults that are tuples become arrays, as they are on the wire.
     return msgspec.json.decode(msgspec.json.encode(document))
 
 
-def _operation(route: Route) -> dict[str, object]:
+def _any_value(kind: type) -> Schema:
+    if kind is not object:
+        raise NotImplementedError
+    return {"description": "Any JSON."}
+
+
+def answer_shape(route: Route) -> object:
+    """Return the type of a good answer: the route's own, else the one that its handler says."""
+    if route.shape is not None or JSON_TYPE not in route.media:
+        return route.shape
+    handler = route.handler
+    while isinstance(handler, partial):
+        handler = handler.func
+    said = get_type_hints(handler).get("return")
+    return get_args(said)[0] if get_origin(said) is JsonResponse else None
+
+
+def _operation(route: Route, schemas: Sequence[tuple[object, Schema]]) -> dict[str, object]:
     operation: dict[str, object] = {
         "summary": route.summary,
         "description": _who(route),
-        "security": [{name: []} for name in SECURITY] if route.role else [],
+        "security": _security(route),
         "operationId": re.sub(r"\W+", "_", f"{route.method.lower()}{route.path}").strip("_"),
-        "parameters": [*_path_parameters(route.path), *map(_parameter, route.parameters)],
-        "responses": {str(status): _response(status) for status in route.answers},
+        "parameters": [
+            *(parameter_of(route.path, name, "path") for name in NAMES.findall(route.path)),
+            *(parameter_of(route.path, name) for name in route.parameters),
+        ],
+        "responses": {
+            str(status): _response(route, status, schemas) for status in sorted(route.answers)
+        },
     }
     if route.body is not None:
-        struct = isinstance(route.body, type) and issubclass(route.body, msgspec.Struct)
-        name = getattr(route.body, "__name__", "")
-        schema = {"$ref": f"#/components/schemas/{name}"} if struct else {"type": "object"}
-        required = route.path != "/orders/{order_id}/cancel"
-        content = {"application/json": {"schema": schema}}
-        operation["requestBody"] = {"required": required, "content": content}
+        content = {JSON_TYPE: {"schema": _schema(route.body, schemas)}}
+        operation["requestBody"] = {"required": route.body_is_required, "content": content}
     return operation
+
+
+def _schema(shape: object, schemas: Sequence[tuple[object, Schema]]) -> Schema:
+    return next(schema for each, schema in schemas if each == shape)
+
+
+def _security(route: Route) -> list[dict[str, list[str]]]:
+    """Return what a caller needs, one of the list; readers need nothing on loopback."""
+    operators = [{name: []} for name in ("session", "token")]
+    if route.role:
+        return operators
+    if route.audience == "client":
+        return [{"key": []}, *operators]
+    return (
+        [{}, *operators, *([{"key": []}] if route.scope else [])]
+        if route.audience == "reader"
+        else []
+    )
 
 
 def _who(route: Route) -> str:
@@ -103,30 +149,17 @@ def _who(route: Route) -> str:
     return f"For {AUDIENCES[route.audience]}{role}."
 
 
-def _path_parameters(path: str) -> list[dict[str, object]]:
-    return [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        for name in re.findall(r"{(\w+)}", path)
-    ]
-
-
-def _parameter(name: str) -> dict[str, object]:
-    header = name[0].isupper()
-    kind = "integer" if name == "limit" else "string"
-    return {
-        "name": name,
-        "in": "header" if header else "query",
-        "required": header,
-        "schema": {"type": kind},
-    }
-
-
-def _response(status: int) -> dict[str, object]:
+def _response(
+    route: Route, status: int, schemas: Sequence[tuple[object, Schema]]
+) -> dict[str, object]:
     said: dict[str, object] = {"description": HTTPStatus(status).phrase}
-    if status < HTTPStatus.BAD_REQUEST:
+    if status == HTTPStatus.NO_CONTENT:
         return said
-    schema = {"$ref": "#/components/schemas/Problem"}
-    return {**said, "content": {"application/problem+json": {"schema": schema}}}
+    if status >= HTTPStatus.BAD_REQUEST and status not in route.plain:
+        return {**said, "content": {PROBLEM_TYPE: {"schema": _schema(ProblemBody, schemas)}}}
+    shape = answer_shape(route)
+    schema = {"type": "string"} if shape is None else _schema(shape, schemas)
+    return {**said, "content": {media: {"schema": schema} for media in route.media}}
 
 
 def openapi_routes(routes: Sequence[Route]) -> tuple[Route, ...]:

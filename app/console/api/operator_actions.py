@@ -1,7 +1,7 @@
 """Actions of operators on orders: cancel, refund, reveal personal fields."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Annotated, TypeVar
+from typing import Annotated, TypedDict, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -11,7 +11,7 @@ from msgspec import Meta
 from app.console.api.access import operator_of
 from app.console.api.audited_actions import audit, carry_out
 from app.console.api.context import CONTEXT, asking_kafka
-from app.console.api.problems import Problem, json_response, path_name, read_body
+from app.console.api.problems import JsonResponse, Problem, json_response, path_name, read_body
 from app.entrypoints.requests import (
     CaptureCases,
     DisputeCases,
@@ -117,7 +117,7 @@ class Under(msgspec.Struct, frozen=True, kw_only=True):
     links: dict[str, str]
 
 
-async def cancel(request: web.Request) -> web.Response:
+async def cancel(request: web.Request) -> JsonResponse[Under]:
     """Ask for an order to be cancelled; shipping decides whether it is still in time."""
     order_id = path_name(request, "order_id")
     asked = await read_body(request, CancelByOperator)
@@ -130,7 +130,7 @@ async def cancel(request: web.Request) -> web.Response:
     return accepted_response(order_id, "asked")
 
 
-async def refund(request: web.Request) -> web.Response:
+async def refund(request: web.Request) -> JsonResponse[Under]:
     """Refund money of an ended order, or propose it above the limit of one person.
 
     Earlier refunds count: a large sum in small parts needs two people as well.
@@ -164,7 +164,7 @@ async def refund(request: web.Request) -> web.Response:
     return accepted_response(order_id, "proposed", approve=f"refund/{asked.refund_id}/approve")
 
 
-async def approve(request: web.Request) -> web.Response:
+async def approve(request: web.Request) -> JsonResponse[Under]:
     """Refund what another operator has proposed."""
     order_id, refund_id = path_name(request, "order_id"), path_name(request, "refund_id")
     asked = await read_body(request, ApprovalAsked)
@@ -213,7 +213,15 @@ async def _refund(
     await carry_out(request, action, emission, asked.refund_id)
 
 
-async def reveal(request: web.Request) -> web.Response:
+class Revealed(TypedDict):
+    """The personal fields of an order in clear, by name."""
+
+    order_id: str
+    personal: dict[str, list[str]]
+    partial: bool
+
+
+async def reveal(request: web.Request) -> JsonResponse[Revealed]:
     """Return the personal fields of an order in clear, after auditing who asks, and why."""
     order_id = path_name(request, "order_id")
     why = request.query.get("why", "")
@@ -267,7 +275,7 @@ async def cases_and_state(
     return cases, msgspec.convert(row["state"], declared[cases.table].shape)
 
 
-def accepted_response(order_id: str, state: str, **links: str) -> web.Response:
+def accepted_response(order_id: str, state: str, **links: str) -> JsonResponse[Under]:
     """Return the answer to an action that was accepted."""
     here = {name: f"/operators/orders/{order_id}/{path}" for name, path in links.items()}
     body = Under(order_id=order_id, state=state, links={"self": f"/orders/{order_id}", **here})

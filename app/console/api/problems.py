@@ -3,7 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import msgspec
 import structlog
@@ -23,6 +23,8 @@ AS_WRITTEN = "as Payflow writes it: JSON without spaces, every field named"
 OUR_FAULT = "this is our fault; it has been logged"
 
 Body = TypeVar("Body")
+Shape_co = TypeVar("Shape_co", covariant=True)
+Answer = TypeVar("Answer")
 
 log = structlog.get_logger(__name__)
 
@@ -247,11 +249,18 @@ def path_name(request: web.Request, name: str) -> str:
     return value
 
 
+class JsonResponse(web.Response, Generic[Shape_co]):
+    """An answer in JSON. A handler says its shape, by which the document of the API describes it.
+
+    The type checker compares the shape with what the handler returns.
+    """
+
+
 def json_response(
-    value: object, status: int = 200, headers: dict[str, str] | None = None
-) -> web.Response:
+    value: Answer, status: int = 200, headers: dict[str, str] | None = None
+) -> JsonResponse[Answer]:
     """Return `value` as JSON."""
-    return web.Response(
+    return JsonResponse(
         body=json_bytes(value),
         status=status,
         content_type="application/json",

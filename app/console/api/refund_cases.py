@@ -9,12 +9,13 @@ from msgspec import Meta
 from app.console.api.access import operator_of
 from app.console.api.audited_actions import carry_out
 from app.console.api.operator_actions import (
+    Under,
     Why,
     accepted_response,
     cases_and_state,
     operator_messages,
 )
-from app.console.api.problems import Problem, path_name, read_body
+from app.console.api.problems import JsonResponse, Problem, path_name, read_body
 from workflows.audit.case_decisions import RefundCaseDecidedByOperator
 
 Reference = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{0,100}$(?!\n)")]
@@ -34,7 +35,7 @@ class DecisionAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     reason: Why
 
 
-async def decide(request: web.Request) -> web.Response:
+async def decide(request: web.Request) -> JsonResponse[Under]:
     """Ask the provider once more, or note that the customer was paid another way."""
     order_id, refund_key = path_name(request, "order_id"), path_name(request, "refund_key")
     asked = await read_body(request, DecisionAsked)

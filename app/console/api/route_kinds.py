@@ -3,6 +3,11 @@
 from app.auth.operators import Role
 from app.host.routes import Audience, Handler, Route
 
+READS = (400, 401, 403, 404, 429, 503)
+"""The errors of what reads."""
+REFUSED = (400, 401, 403, 404, 409, 413, 415, 422, 429, 503)
+"""The errors of what acts."""
+
 
 def get(  # noqa: PLR0913  a route has these facts
     path: str,
@@ -12,8 +17,11 @@ def get(  # noqa: PLR0913  a route has these facts
     audience: Audience = "reader",
     role: Role | None = None,
     scope: str = "",
-    answers: tuple[int, ...] = (200, 400, 401, 403, 404, 503),
+    answers: tuple[int, ...] = (200, *READS),
     stream: bool = False,
+    shape: object = None,
+    media: tuple[str, ...] = ("application/json",),
+    plain: tuple[int, ...] = (),
 ) -> Route:
     """Return a route that reads."""
     return Route(
@@ -27,6 +35,9 @@ def get(  # noqa: PLR0913  a route has these facts
         parameters=parameters,
         answers=answers,
         stream=stream,
+        shape=shape,
+        media=("text/event-stream",) if stream else media,
+        plain=plain,
     )
 
 
@@ -46,8 +57,15 @@ def action(  # noqa: PLR0913  a route has these facts
     )
 
 
-def post(
-    scope: str, path: str, handler: Handler, summary: str, body: object, *parameters: str
+def post(  # noqa: PLR0913  a route has these facts
+    scope: str,
+    path: str,
+    handler: Handler,
+    summary: str,
+    body: object,
+    *parameters: str,
+    shape: object,
+    optional: bool = False,
 ) -> Route:
     """Return a route that produces, for clients of `scope`."""
     return Route(
@@ -59,8 +77,10 @@ def post(
         scope=scope,
         summary=summary,
         body=body,
+        body_is_required=not optional,
         parameters=parameters,
         answers=(202, *REFUSED),
+        shape=shape,
     )
 
 
@@ -74,9 +94,5 @@ def webhook(path: str, handler: Handler, summary: str) -> Route:
         role=None,
         summary=summary,
         body=dict[str, object],
-        answers=(202, 400, 404, 413, 415, 422, 503),
+        answers=(200, 400, 404, 413, 415, 422, 503),
     )
-
-
-REFUSED = (400, 401, 403, 404, 409, 413, 415, 422, 429, 503)
-"""The errors of what acts."""

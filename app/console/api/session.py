@@ -6,7 +6,7 @@ from aiohttp import web
 from app.auth.operators import PeopleError
 from app.auth.sessions import LIFE_SECONDS, Operator
 from app.console.api.access import AUTH, COOKIE, broken
-from app.console.api.problems import json_response, read_body
+from app.console.api.problems import JsonResponse, json_response, read_body
 
 
 class SignInAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -24,7 +24,7 @@ class SignedIn(msgspec.Struct, frozen=True, kw_only=True):
     csrf: str
 
 
-async def sign_in(request: web.Request) -> web.Response:
+async def sign_in(request: web.Request) -> JsonResponse[SignedIn]:
     """Open a session; the answer is the same for a wrong name and a wrong token."""
     auth = request.app[AUTH]
     asked = await read_body(request, SignInAsked)
@@ -62,7 +62,7 @@ async def sign_out(request: web.Request) -> web.Response:
     return answer
 
 
-async def me(request: web.Request) -> web.Response:
+async def me(request: web.Request) -> JsonResponse[SignedIn]:
     """Return the operator who is signed in, with the CSRF token of the session."""
     auth = request.app[AUTH]
     try:

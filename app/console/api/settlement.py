@@ -16,7 +16,8 @@ from app.console.api.access import operator_of
 from app.console.api.audited_actions import audited
 from app.console.api.context import unavailable
 from app.console.api.operator_actions import Why
-from app.console.api.problems import json_response, read_body
+from app.console.api.problems import JsonResponse, json_response, read_body
+from app.gateways.settlement_position import SettlementFigures
 from app.host.processes import wait_seconds
 from app.kafka.errors import KAFKA_ERRORS
 from workflows.audit.case_decisions import SettlementRequestedByOperator
@@ -24,7 +25,6 @@ from workflows.shared.errors import PayflowError
 
 if TYPE_CHECKING:
     from app.console.api.settler import Settler
-    from app.gateways.settlement_position import SettlementFigures
 
 DAY_SECONDS = 86_400
 HOUR_UTC = 2
@@ -63,7 +63,7 @@ class NightlySettlement:
             seconds = wait_seconds(failed) if failed else seconds_to_night(time.time())
             await asyncio.sleep(seconds)
 
-    async def settle(self) -> "SettlementFigures":
+    async def settle(self) -> SettlementFigures:
         """Settle now. Raises PayflowError and KafkaError."""
         async with self._one_at_a_time:
             if self._settler is None:
@@ -88,7 +88,7 @@ def _open(config: Config) -> "Settler":
 SETTLEMENT: web.AppKey[NightlySettlement] = web.AppKey("settlement")
 
 
-async def settle(request: web.Request) -> web.Response:
+async def settle(request: web.Request) -> JsonResponse[SettlementFigures]:
     """Read balance transactions and payouts now; return what was new."""
     asked = await read_body(request, SettlementAsked)
     action = SettlementRequestedByOperator(

@@ -24,7 +24,7 @@ from app.console.api.context import (
     check_table,
     unavailable,
 )
-from app.console.api.problems import Problem, json_response, path_name, whole
+from app.console.api.problems import JsonResponse, Problem, json_response, path_name, whole
 from app.console.api.searches import searching
 from app.delivery.row import decode_row
 from app.kafka.errors import KAFKA_ERRORS
@@ -53,6 +53,40 @@ class Past(TypedDict):
     coverage: dict[str, object]
     versions: list[dict[str, object]]
     at_most: int
+
+
+class Holder(TypedDict):
+    """A worker, and the partitions of a table that it holds."""
+
+    url: str
+    pid: int
+    partitions: list[int]
+
+
+class TableFacts(TypedDict):
+    """One table; `changelog` is None while Kafka does not answer."""
+
+    name: str
+    service: str
+    help: str
+    held_by: list[Holder]
+    held_by_nobody: list[int]
+    changelog: topic_facts.TopicFacts | None
+
+
+class Tables(TypedDict):
+    """All tables."""
+
+    tables: list[TableFacts]
+
+
+class RowPage(TypedDict):
+    """Rows of one table, masked, and a cursor to go on."""
+
+    table: str
+    rows: list[TableRow]
+    next: str | None
+    partial: bool
 
 
 class StandIns:
@@ -92,7 +126,7 @@ def _is_fingerprint(table: str, key: str) -> bool:
 STAND_INS: web.AppKey[StandIns] = web.AppKey("stand_ins")
 
 
-async def tables_facts(request: web.Request) -> list[dict[str, object]]:
+async def tables_facts(request: web.Request) -> list[TableFacts]:
     """Return all tables: purpose, holders of partitions, size, changelog."""
     context = request.app[CONTEXT]
     try:
@@ -107,31 +141,33 @@ async def tables_facts(request: web.Request) -> list[dict[str, object]]:
             "name": table.name,
             "service": table.service,
             "help": table.help,
-            **_held(context, table.name),
+            "held_by": _holders(context, table.name),
+            "held_by_nobody": _held_by_nobody(context, table.name),
             "changelog": topics.get(changelog_topic(table)),
         }
         for table in sorted(declared.values(), key=lambda table: table.name)
     ]
 
 
-def _held(context: ApiContext, name: str) -> dict[str, object]:
+def _holders(context: ApiContext, name: str) -> list[Holder]:
+    return [
+        {"url": worker.url, "pid": worker.pid, "partitions": worker.partitions[name]}
+        for worker in context.directory.holders(name)
+    ]
+
+
+def _held_by_nobody(context: ApiContext, name: str) -> list[int]:
     holders = context.directory.holders(name)
     held = {partition for worker in holders for partition in worker.partitions[name]}
-    return {
-        "held_by": [
-            {"url": worker.url, "pid": worker.pid, "partitions": worker.partitions[name]}
-            for worker in holders
-        ],
-        "held_by_nobody": [at for at in range(context.config.partitions) if at not in held],
-    }
+    return [at for at in range(context.config.partitions) if at not in held]
 
 
-async def every(request: web.Request) -> web.Response:
+async def every(request: web.Request) -> JsonResponse[Tables]:
     """Return all tables."""
     return json_response({"tables": await tables_facts(request)})
 
 
-async def found_rows(request: web.Request, name: str) -> dict[str, object]:
+async def found_rows(request: web.Request, name: str) -> RowPage:
     """Return rows of one table in key order, a page at a time, masked.
 
     Rows that share a key, one a partition, stay on one page, which may be longer for it.
@@ -153,7 +189,7 @@ async def found_rows(request: web.Request, name: str) -> dict[str, object]:
     }
 
 
-async def page(request: web.Request) -> web.Response:
+async def page(request: web.Request) -> JsonResponse[RowPage]:
     """Return rows of one table."""
     return json_response(await found_rows(request, path_name(request, "name")))
 
@@ -186,7 +222,7 @@ def _partition(request: web.Request, standard: int) -> int:
     return whole(request, "partition", standard, 0, request.app[CONTEXT].config.partitions - 1)
 
 
-async def row(request: web.Request) -> web.Response:
+async def row(request: web.Request) -> JsonResponse[TableRow]:
     """Return one row."""
     name, said = path_name(request, "name"), path_name(request, "key")
     return json_response(await found_row(request, name, said))
@@ -244,7 +280,7 @@ def _state(table: Table, body: bytes | None) -> object:
         return "cannot be read"
 
 
-async def past(request: web.Request) -> web.Response:
+async def past(request: web.Request) -> JsonResponse[Past]:
     """Return the history of a row."""
     name, said = path_name(request, "name"), path_name(request, "key")
     return json_response(await found_history(request, name, said))

@@ -12,6 +12,7 @@ import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from typing import TypedDict
 
 import structlog
 from aiohttp import web
@@ -19,7 +20,7 @@ from msgspec.structs import replace
 
 from app.config import Config
 from app.console.api.context import CONTEXT
-from app.console.api.problems import Problem, json_response, path_name, whole
+from app.console.api.problems import JsonResponse, Problem, json_response, path_name, whole
 from app.console.api.searches import (
     PAGE_BYTES_MAX,
     STREAM_SECONDS_MAX,
@@ -51,7 +52,27 @@ SCAN_ERRORS = (*KAFKA_ERRORS, BadTerm)
 log = structlog.get_logger(__name__)
 
 
-async def every(request: web.Request) -> web.Response:
+class Topics(TypedDict):
+    """All topics."""
+
+    topics: list[topic_facts.TopicFacts]
+
+
+class Groups(TypedDict):
+    """All consumer groups."""
+
+    groups: list[Group]
+
+
+class RecordPage(TypedDict):
+    """Records that were found, what was read for them, and a cursor to go on."""
+
+    found: list[RecordView]
+    done: Done
+    cursor: str
+
+
+async def every(request: web.Request) -> JsonResponse[Topics]:
     """Return all topics with their partitions, records, bytes and retention."""
     internal = whole(request, "internal", 0, 0, 1) == 1
     async with answering():
@@ -60,14 +81,14 @@ async def every(request: web.Request) -> web.Response:
         )
 
 
-async def show(request: web.Request) -> web.Response:
+async def show(request: web.Request) -> JsonResponse[topic_facts.TopicFacts]:
     """Return one topic: its settings, its partitions."""
     name = path_name(request, "name")
     async with answering():
         return json_response(await topic_facts.topic_facts(request.app[CONTEXT].config, name))
 
 
-async def all_groups(request: web.Request) -> web.Response:
+async def all_groups(request: web.Request) -> JsonResponse[Groups]:
     """Return all consumer groups: members, assignments, lag."""
     async with answering():
         return json_response({"groups": await groups(request.app[CONTEXT].config)})
@@ -81,7 +102,7 @@ async def group_by_name(config: Config, name: str) -> Group:
         raise Problem(404, "Not Found", str(error), field="name") from error
 
 
-async def one_group(request: web.Request) -> web.Response:
+async def one_group(request: web.Request) -> JsonResponse[Group]:
     """Return one group."""
     async with answering():
         return json_response(
@@ -89,12 +110,12 @@ async def one_group(request: web.Request) -> web.Response:
         )
 
 
-async def records(request: web.Request) -> web.Response:
+async def records(request: web.Request) -> JsonResponse[RecordPage]:
     """Return matching records, the offsets read, and a cursor to go on."""
     return json_response(await found_records(request))
 
 
-async def found_records(request: web.Request) -> dict[str, object]:
+async def found_records(request: web.Request) -> RecordPage:
     """Return the records that a scan of a few seconds finds, its `done`, and the next cursor."""
     question = replace(
         _question(request, limit=100, most=PAGE_RECORDS_MAX),

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from app.config import Config
 from app.console.api.context import CONTEXT, TableRow
-from app.console.api.problems import Problem, json_response
+from app.console.api.problems import JsonResponse, Problem, json_response
 from app.console.api.searches import PAGE_BYTES_MAX, answering, search_process, searching
 from app.console.api.transactions import state_of
 from app.console.api.workflow_requests import REPEATS
@@ -73,7 +73,7 @@ def presets() -> tuple[str, ...]:
     return tuple(name for each in load_workflows().values() for name in each.view.presets)
 
 
-async def every(request: web.Request) -> web.Response:
+async def every(request: web.Request) -> JsonResponse[SearchPage]:
     """Return orders of one status, those that an id belongs to, or the latest."""
     return json_response(await search(request))
 

@@ -5,13 +5,13 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypedDict, cast
 
 import msgspec
 from aiohttp import web
 
 from app.console.api.context import CONTEXT, asking_kafka
-from app.console.api.problems import Problem, json_response, path_name, whole
+from app.console.api.problems import JsonResponse, Problem, json_response, path_name, whole
 from app.console.api.workflow_requests import REPEATS
 from app.delivery.row import decode_row
 from app.kafka.producer import partition_of
@@ -21,8 +21,9 @@ from app.wire.personal import masked, masked_body
 from app.wire.topics import changelog_topic
 from tables import Table, declared
 from workflows.shared.cases import EvidenceItem, OpenCase
+from workflows.shared.journal import JournalEntry
 from workflows.shared.message import type_name
-from workflows.shared.timeline import Bar, timeline
+from workflows.shared.timeline import Bar, EventKind, timeline
 from workflows.shared.topic import message_type_of, topic_of_type
 from workflows.shared.workflow import RetriedCall, Workflow
 
@@ -55,28 +56,56 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True):
         return bool(self.facts["pending_steps"] or self.retried_calls)
 
 
-async def show(request: web.Request) -> web.Response:
+class ShownEvent(JournalEntry, frozen=True, kw_only=True):
+    """One event of the timeline, masked. Times are ms, None where its cause is not known."""
+
+    number: int
+    topic: str
+    service: str
+    kind: EventKind
+    attempt: int
+    cause: int | None
+    """The number of the event that caused it."""
+    waited_ms: int | None
+    worked_ms: int | None
+
+
+class WholeTransaction(TypedDict):
+    """All that is known of a transaction; its id and facts besides, named as its workflow says."""
+
+    correlation_id: str
+    retried_calls: tuple[RetriedCall, ...]
+    cases: tuple[OpenCase, ...]
+    evidence: tuple[EvidenceItem, ...]
+    partial: bool
+    rows: dict[str, object]
+    at: int
+    events: list[ShownEvent]
+
+
+async def show(request: web.Request) -> JsonResponse[WholeTransaction]:
     """Return one transaction: its status, what is next, its events, every service's row."""
     found = await transaction(request, path_name(request, "order_id"))
     events = [
-        {
-            **msgspec.to_builtins(bar.entry),
-            "number": number,
-            "topic": topic_name_of(bar.entry.type),
-            "service": bar.service,
-            "kind": bar.kind,
-            "attempt": bar.attempt,
-            "cause": None if bar.cause is None else bar.cause + 1,
-            "waited_ms": bar.waited_ms if bar.split else None,
-            "worked_ms": bar.worked_ms if bar.split else None,
-        }
+        ShownEvent(
+            **msgspec.structs.asdict(bar.entry),
+            number=number,
+            topic=topic_name_of(bar.entry.type),
+            service=bar.service,
+            kind=bar.kind,
+            attempt=bar.attempt,
+            cause=None if bar.cause is None else bar.cause + 1,
+            waited_ms=bar.waited_ms if bar.split else None,
+            worked_ms=bar.worked_ms if bar.split else None,
+        )
         for number, bar in enumerate(found.bars, start=1)
     ]
     names = ("retried_calls", "cases", "evidence", "partial", "rows", "at")
     facts = {name: getattr(found, name) for name in names}
     ids = {found.workflow.key: found.id, "correlation_id": found.id}
     about = {found.workflow.name: found.facts}
-    return json_response({**ids, **about, **facts, "events": events})
+    whole_transaction = {**ids, **about, **facts, "events": events}
+    return json_response(cast("WholeTransaction", whole_transaction))
 
 
 async def transaction(request: web.Request, transaction_id: str) -> Transaction:

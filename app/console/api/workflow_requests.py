@@ -8,10 +8,12 @@ import hashlib
 import msgspec
 from aiohttp import web
 from cachetools import FIFOCache
+from msgspec.structs import replace
 
 from app.console.api.callers import caller_of, owner_of
 from app.console.api.context import CONTEXT, ApiContext, TableRow
 from app.console.api.problems import (
+    JsonResponse,
     Problem,
     idempotency_key,
     json_response,
@@ -61,7 +63,7 @@ class WorkflowRequests:
         self._entrypoint = entrypoint
         self._workflow = load_workflows()[entrypoint.workflow]
 
-    async def start(self, request: web.Request) -> web.Response:
+    async def start(self, request: web.Request) -> JsonResponse[object]:
         """Start a transaction. Repeated with the same key and body, it is started once."""
         context, start = request.app[CONTEXT], self._entrypoint.start
         caller = caller_of(request)
@@ -105,7 +107,9 @@ class WorkflowRequests:
             return ""
         return str(row["context"]["baggage"].get("fingerprint", "")) if row else ""
 
-    async def follow(self, following: FollowingRequest, request: web.Request) -> web.Response:
+    async def follow(
+        self, following: FollowingRequest, request: web.Request
+    ) -> JsonResponse[object]:
         """Produce the message of a following request."""
         transaction_id = self._owned(request)
         if following.optional and not request.can_read_body:
@@ -121,7 +125,7 @@ class WorkflowRequests:
         await request.app[CONTEXT].publish(request, message, event_id, transaction_id)
         return self._accepted(transaction_id, {})
 
-    async def show(self, request: web.Request) -> web.Response:
+    async def show(self, request: web.Request) -> JsonResponse[object]:
         """Return the status of a transaction: its state, each step, what is due when."""
         transaction_id = self._owned(request)
         row = await self._existing(request, transaction_id)
@@ -132,7 +136,7 @@ class WorkflowRequests:
         facts = {**self._facts(row), **masked(self._workflow.view.details(self._state(row)))}
         return json_response({**facts, "correlation_id": transaction_id, "links": links})
 
-    async def listed(self, request: web.Request) -> web.Response:
+    async def listed(self, request: web.Request) -> JsonResponse[object]:
         """Return transactions in the order of their ids, a page at a time."""
         limit = whole(request, "limit", 100, 1, 1_000)
         state = request.query.get("state", "")
@@ -147,7 +151,7 @@ class WorkflowRequests:
         name = self._entrypoint.listed_as
         return json_response({name: found, "next": following, "partial": partial})
 
-    async def events(self, request: web.Request) -> web.Response:
+    async def events(self, request: web.Request) -> JsonResponse[object]:
         """Return every event of it, causes before effects, personal fields masked."""
         transaction_id = self._owned(request)
         entries, partial = await request.app[CONTEXT].journal(transaction_id)
@@ -188,12 +192,12 @@ class WorkflowRequests:
         more = {each.link: path + each.path for each in self._entrypoint.follow if each.link}
         return {"self": path, "events": f"{path}/events", **more}
 
-    def _accepted(self, transaction_id: str, headers: dict[str, str]) -> web.Response:
+    def _accepted(self, transaction_id: str, headers: dict[str, str]) -> JsonResponse[object]:
         links = self._links(transaction_id)
         ids = {self._workflow.key: transaction_id, "correlation_id": transaction_id}
         location = {"Location": links["self"], **headers}
         return json_response({**ids, "links": links}, 202, location)
 
 
-def _shown(entry: JournalEntry) -> dict[str, object]:
-    return {**msgspec.to_builtins(entry), "body": masked_body(entry.body, entry.type)}
+def _shown(entry: JournalEntry) -> JournalEntry:
+    return replace(entry, body=masked_body(entry.body, entry.type))

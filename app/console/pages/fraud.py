@@ -15,6 +15,7 @@ from app.console.api.fraud_rules import (
     shown_rule,
     tried_rule,
 )
+from app.console.api.fraud_shapes import TriedRule
 from app.console.api.problems import Problem, path_name
 from app.console.pages.render import page
 from app.console.pages.rule_text import EXAMPLE, as_people_write, changes, to_text
@@ -116,7 +117,7 @@ async def trial(request: web.Request) -> web.Response:
     )
 
 
-async def _tried(request: web.Request, rule: Rule) -> tuple[dict[str, object] | None, str]:
+async def _tried(request: web.Request, rule: Rule) -> tuple[TriedRule | None, str]:
     try:
         return await tried_rule(request, rule), ""
     except Problem as problem:

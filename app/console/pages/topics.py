@@ -8,7 +8,7 @@ from aiohttp import web
 from app.console.api.context import CONTEXT
 from app.console.api.problems import Problem, path_name, problem_of
 from app.console.api.searches import answering
-from app.console.api.topics import FOUND_MAX, found_records, group_by_name
+from app.console.api.topics import FOUND_MAX, RecordPage, found_records, group_by_name
 from app.console.pages.render import page
 from app.console.pages.tables import pretty
 from app.operations.search import topic_facts
@@ -70,7 +70,7 @@ async def show(request: web.Request) -> web.Response:
     async with answering():
         about = await topic_facts.topic_facts(request.app[CONTEXT].config, name)
     asked = _asked(request)
-    found: dict[str, object] | None = None
+    found: RecordPage | None = None
     trouble: Problem | None = None
     if request.query:
         try:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TypedDict
 
 import msgspec
 
@@ -60,7 +60,21 @@ def chosen(
     return [dead_letter for dead_letter in meant if statuses[dead_letter.place] == "open"], others
 
 
-def blast_radius(dead_letters: Iterable[DeadLetter], others: Mapping[str, int]) -> dict[str, Any]:
+class BlastRadius(TypedDict):
+    """What a redrive would touch: counts by name, and places of some of the dead letters."""
+
+    dead_letters: int
+    left_alone: dict[str, int]
+    agents: dict[str, int]
+    types: dict[str, int]
+    causes: dict[str, int]
+    keys: int
+    busiest_keys: dict[str, int]
+    canary: str
+    places: list[str]
+
+
+def blast_radius(dead_letters: Iterable[DeadLetter], others: Mapping[str, int]) -> BlastRadius:
     """Return what a redrive of `dead_letters` would touch, for people to read first."""
     every = list(dead_letters)
     keys = Counter(

@@ -1,0 +1,69 @@
+"""What the parameters of requests may be, for the document of the API.
+
+The handlers check them; a test compares the two.
+"""
+
+from app.console.api.problems import DIGITS_MAX, KEY_CHARS_MAX
+from app.operations.dead_letters.status import STATES
+from app.operations.search.expression import CHARS_MAX as EXPRESSION_CHARS_MAX
+from app.worker.http import LIMIT_MAX
+from workflows.shared.limits import TEXT_CHARS_MAX
+
+Schema = dict[str, object]
+
+
+def _text(most: int, least: int = 0) -> Schema:
+    return {"type": "string", "minLength": least, "maxLength": most}
+
+
+def _whole(least: int, most: int) -> Schema:
+    return {"type": "integer", "minimum": least, "maximum": most}
+
+
+def _one_of(*names: str) -> Schema:
+    return {"type": "string", "enum": list(names)}
+
+
+ID = _text(KEY_CHARS_MAX, 1)
+NUMBER = _whole(0, 10**DIGITS_MAX - 1)
+SCHEMAS: dict[str, Schema] = {
+    "Idempotency-Key": ID,
+    "at": NUMBER,
+    "cel": _text(EXPRESSION_CHARS_MAX),
+    "follow": _whole(0, 1),
+    "format": _one_of("ndjson", "csv"),
+    "hits": _whole(0, 1),
+    "internal": _whole(0, 1),
+    "limit": _whole(1, 1_000),
+    "offset": NUMBER,
+    "older": _whole(0, 20),
+    "partition": _whole(0, 999_999),
+    "skip": _whole(0, 1_000_000),
+    "why": _text(TEXT_CHARS_MAX, 1),
+}
+"""By name; of one route alone, by its path and its name. All others are texts."""
+OF_ROUTES: dict[str, Schema] = {
+    "/tables/{name} limit": _whole(1, LIMIT_MAX),
+    "/inbox limit": _whole(1, 200),
+    "/fraud/cases limit": _whole(1, 100),
+    "/fraud/cases state": _one_of("open", "closed", "all"),
+    "/dead-letters/list state": _one_of(*STATES),
+    "/topics/{name}/records limit": _whole(1, 500),
+    "/topics/{name}/find limit": _whole(1, 10_000),
+    "/topics/{name}/export limit": _whole(1, 10_000),
+}
+REQUIRED = frozenset({"Idempotency-Key", "why"})
+REPEATED = frozenset({"q"})
+"""Which may stand several times in a query."""
+
+
+def parameter_of(path: str, name: str, place: str = "") -> dict[str, object]:
+    """Return the description of a parameter of the route at `path`."""
+    # Names of headers begin with a capital.
+    place = place or ("header" if name[0].isupper() else "query")
+    schema = OF_ROUTES.get(f"{path} {name}") or SCHEMAS.get(name)
+    schema = schema or (ID if place == "path" else {"type": "string"})
+    if name in REPEATED and path.startswith("/topics/"):
+        schema = {"type": "array", "items": schema}
+    required = place == "path" or name in REQUIRED
+    return {"name": name, "in": place, "required": required, "schema": schema}
