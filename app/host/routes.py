@@ -24,7 +24,7 @@ AUDIENCES: dict[Audience, str] = {
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-_PARAMETER = re.compile(r"\{[^}]*\}")
+_PARAMETER = re.compile(r"\{[^{}]*\}")
 
 
 class RouteError(DeclarationError):

@@ -124,7 +124,7 @@ def last_error(said: str) -> str:
     """Return the last error of a log on one line; its last line where there is none."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     errors = [
-        line for line in lines if re.search(r"\b(ERROR|FATAL)\b|(Exception|Error)\b.*:", line)
+        line for line in lines if re.search(r"\b(ERROR|FATAL)\b|(Exception|Error)\b.{0,300}:", line)
     ]
     last = (errors or lines or ["its log says nothing"])[-1]
     return last[:ERROR_CHARACTERS_MAX]

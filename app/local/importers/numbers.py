@@ -22,6 +22,8 @@ NOBODY = NOTHING | {"?", "guest", "anonymous", "unknown", "missing", "empty"}
 """What stands for no customer."""
 POINT, COMMA = "point", "comma"
 DIGITS_MAX = 30
+NUMBER_CHARS_MAX = 100
+"""Of a number with its sign, its currency and blanks: a longer text is none."""
 GROUPS = "'\u2019 \u00a0\u202f\u2009"
 """Apostrophes and blanks group thousands, and never begin decimals."""
 CURRENCY = re.compile(r"^([+-]?)\s*(?:£|GBP)\s*|\s*(?:£|GBP)$")
@@ -52,6 +54,9 @@ def is_nobody(text: str) -> bool:
 @lru_cache(maxsize=8_192)
 def readings(text: str) -> dict[str, Decimal]:
     """Return what `text` can mean, by the decimal mark that it is read with."""
+    if len(text) > NUMBER_CHARS_MAX:
+        # CURRENCY takes the square of the blanks in a text.
+        return {}
     plain = CURRENCY.sub(r"\1", text.replace("\u2212", "-"))
     sign, body = (plain[:1], plain[1:]) if plain[:1] in {"+", "-"} else ("", plain)
     values: dict[str, Decimal] = {}

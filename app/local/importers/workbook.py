@@ -23,7 +23,7 @@ SHEETS = "xl/worksheets/"
 CELLS_MAX = 20_000_000
 """Cells of one sheet, blank ones included: the reader makes a rectangle of them."""
 CHUNK_BYTES = 1 << 20
-REFERENCE = re.compile(rb'<c [^>]*?r="([A-Z]{1,3})([0-9]{1,7})"')
+REFERENCE = re.compile(rb'<c [^>]{0,200}?r="([A-Z]{1,3})([0-9]{1,7})"')
 REFERENCE_BYTES_MAX = 256
 SIGNIFICANT_DIGITS = 15
 """What Excel keeps of a number; what a float has beyond is no part of it."""

@@ -26,7 +26,7 @@ TERMS = "key:, type:, corr:, header.NAME:, text:, amount:, since:, until:"
 NAMES = frozenset({"key", "type", "corr", "text", "amount", "since", "until"})
 
 _TERM = re.compile(r"([A-Za-z_]+)(?:\.([^:\s]*))?:(.*)", re.DOTALL)
-_PLAIN = re.compile(r"[A-Za-z0-9_-]*[A-DF-Za-df-z][A-Za-z0-9_-]*")
+_PLAIN = re.compile(r"[Ee0-9_-]*[A-DF-Za-df-z][A-Za-z0-9_-]*")
 """Words that look the same in any JSON: no digits alone, and no `1e3`."""
 
 Kind = Literal["key", "header", "text", "amount"]
