@@ -31,7 +31,7 @@ from app.operations.dead_letters.dead_letter import DeadLetter, Edit
 from app.operations.dead_letters.edit_limit import EditLimit, TakesTwoPeople, edited_before_minor
 from app.operations.dead_letters.reader import gather
 from app.operations.dead_letters.redrive import RATE, DeadLetterError, Outcome, redriver
-from app.operations.dead_letters.selection import Choice, blast_radius, chosen
+from app.operations.dead_letters.selection import BlastRadius, Choice, blast_radius, chosen
 from app.operations.dead_letters.status import DeadLetterFacts, State, groups, states
 from app.operations.search.record_view import read_record
 
@@ -155,7 +155,7 @@ def _report(found: object, *, as_json_too: bool) -> None:
 
 async def _redrive(
     choice: Choice, action: Action, rate: float, *, dry_run: bool
-) -> dict[str, object] | Outcome:
+) -> BlastRadius | Outcome:
     config = running_instance()
     if dry_run:
         known = await gather(config)

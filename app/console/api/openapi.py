@@ -91,7 +91,7 @@ def describe(routes: Sequence[Route]) -> dict[str, object]:
 
 def _any_value(kind: type) -> Schema:
     if kind is not object:
-        raise NotImplementedError
+        raise TypeError(f"the document of the API has no schema of {kind}")
     return {"description": "Any JSON."}
 
 
