@@ -272,7 +272,7 @@ async def test_a_viewer_reads_from_elsewhere_and_so_does_payflow(exposed: Doors)
 
 async def test_whoever_signs_in_finds_the_page_for_it(exposed: Doors) -> None:
     """And what it loads, and the document of the API."""
-    for path in ("/console/sign-in", "/web/style.css", "/openapi.json", "/livez"):
+    for path in ("/console/sign-in", "/web/style.css", "/openapi.json", "/docs", "/livez"):
         assert 200 == (await exposed.client.get(path)).status, path
 
 

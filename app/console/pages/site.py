@@ -6,6 +6,7 @@ from app.console.api.problems import PROBLEM_PAGE, Problem
 from app.console.pages import (
     cases,
     dead_letters,
+    docs,
     fault_injection,
     flow,
     fraud,
@@ -73,6 +74,7 @@ def page_routes() -> tuple[Route, ...]:
     """
     shown: tuple[tuple[str, Handler, Audience], ...] = (
         *((path, handler, _audience(path)) for path, _, handler in PAGES),
+        ("/docs", docs.show, "public"),
         ("/web/{name}", asset, "public"),
         ("/web/vendor/{name}", asset, "public"),
     )
