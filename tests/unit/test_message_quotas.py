@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 from msgspec.structs import replace
 
+from app.wire.personal import masked_text
 from tests.support.examples.notification import PAID
 from tests.support.simulation.troubles import Troubles
 from tests.support.simulation.world import World
@@ -101,6 +102,7 @@ def test_the_quota_is_that_of_the_customer_and_of_a_guest_that_of_the_order() ->
     assert "c1" not in of_customer.recipient
     assert "o1" == of_guest.recipient
     assert recipient_of("c1", "o1") != recipient_of("c2", "o1")
+    assert "customer:***" == masked_text(recipient_of("c1", "o1"))
 
 
 # --- a customer ------------------------------------------------------------------

@@ -25,10 +25,14 @@ RECIPIENT_CHARS = 32
 
 
 def recipient_of(customer_id: str, transaction_id: str) -> str:
-    """Return whose quota a message uses: the customer's, or the transaction's without one."""
+    """Return whose quota a message uses: the customer's, or the transaction's without one.
+
+    As a customer it is masked where it is shown: whoever guesses an id could check the digest.
+    """
     if not customer_id:
         return transaction_id
-    return hashlib.sha256(f"recipient/{customer_id}".encode()).hexdigest()[:RECIPIENT_CHARS]
+    digest = hashlib.sha256(f"recipient/{customer_id}".encode()).hexdigest()
+    return f"customer:{digest[:RECIPIENT_CHARS]}"
 
 
 def withheld(asked: RequestMessage, quota: str, most: int) -> NotificationWithheld:
